@@ -1,0 +1,150 @@
+/**
+ * The range of every field (WIRE-5, WIRE-6, WIRE-7, UPD-7, UPD-8). The same checks stand on both
+ * sides of the codec: nothing out of range is ever sent, and nothing out of range is let in.
+ * Whether a value is acceptable in its place is not asked here; the other rules of spec.md do.
+ */
+import { ProtocolError } from './errors.js'
+import {
+  MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
+} from './limits.js'
+import type { Limits, Message, Payment } from './messages.js'
+import { isPlainText, textLength } from './text.js'
+
+/** 21,000,000 bitcoin x 100,000,000: `MAX_MONEY` of Bitcoin Core's consensus/amount.h. */
+const MAX_AMOUNT = 2_100_000_000_000_000n
+/** `LOCKTIME_THRESHOLD` of Bitcoin Core is 500,000,000: from there on `nLockTime` is a time. */
+const MAX_HEIGHT = 499_999_999
+const MAX_UINT32 = 0xffff_ffff
+/** Depths, steps and windows: a block delta that BIP68 can express has 16 bits. */
+const MAX_COUNT = 0xffff
+/** A transaction's version as far as any is standard; which one is acceptable, OPEN-5 says. */
+const MAX_TX_VERSION = 255
+
+const ERROR_CODE = /^ERR_[A-Z0-9_]+$/
+const RULE_ID = /^(?:[A-Z]+-[0-9]+)?$/
+
+function refuse (rule: string, sentence: string): never {
+  throw new ProtocolError(rule, sentence)
+}
+
+function amount (name: string, value: bigint): void {
+  if (value < 0n || value > MAX_AMOUNT) refuse('WIRE-5', `${name} is not an amount from 0 to 21 million bitcoin.`)
+}
+
+function integer (name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) refuse('WIRE-5', `${name} is not a whole number from ${min} to ${max}.`)
+}
+
+function oneOf (name: string, value: string, allowed: readonly string[]): void {
+  if (!allowed.includes(value)) refuse('WIRE-5', `${name} is not one of ${allowed.join(', ')}.`)
+}
+
+function bytes (name: string, value: Uint8Array, min: number, max = min): void {
+  if (value.length < min || value.length > max) {
+    refuse('WIRE-6', `${name} has ${value.length} bytes instead of ${min === max ? min : `${min} to ${max}`}.`)
+  }
+}
+
+function key (name: string, value: Uint8Array): void {
+  bytes(name, value, 33)
+  // SEC 1: a compressed point starts with 02 (even y) or 03 (odd y).
+  if (value[0] !== 2 && value[0] !== 3) refuse('WIRE-6', `${name} is not a compressed public key.`)
+}
+
+function text (name: string, value: string, maxBytes: number, rule: string): void {
+  // No character has more than 3 bytes per UTF-16 unit, nor less than 1: count only where it matters.
+  if (value.length > maxBytes || (value.length * 3 > maxBytes && textLength(value) > maxBytes)) refuse(rule, `${name} is longer than ${maxBytes} bytes.`)
+  if (!isPlainText(value)) refuse('WIRE-7', `${name} is not one line of well-formed text.`)
+}
+
+function limits (value: Limits): void {
+  amount('min_first_payment', value.minFirstPayment)
+  amount('max_stake', value.maxStake)
+  amount('min_turn_amount', value.minTurnAmount)
+  integer('max_in_flight_updates', value.maxInFlightUpdates, 1, MAX_COUNT)
+  amount('max_in_flight_value', value.maxInFlightValue)
+}
+
+function payment (value: Payment): void {
+  bytes('payment id', value.id, 16)
+  amount('payment amount', value.amount)
+  text('memo', value.memo, MAX_MEMO_BYTES, 'UPD-8')
+}
+
+/** @throws ProtocolError when a field of `message` is out of range. */
+export function checkMessage (message: Message): void {
+  switch (message.type) {
+    case 'OpenChannel':
+      oneOf('network', message.network, ['mainnet', 'testnet', 'signet', 'regtest'])
+      key('channel_key', message.channelKey)
+      key('payout_key', message.payoutKey)
+      bytes('close_script', message.closeScript, 1, MAX_SCRIPT_BYTES)
+      amount('capacity', message.capacity)
+      integer('refund_height', message.refundHeight, 0, MAX_HEIGHT)
+      oneOf('mode', message.mode, ['one-way', 'two-way'])
+      integer('step', message.step, 0, MAX_COUNT)
+      integer('tx_version', message.txVersion, 0, MAX_TX_VERSION)
+      return
+    case 'AcceptChannel':
+      key('channel_key', message.channelKey)
+      bytes('derivation', message.derivation, 8)
+      key('payout_key', message.payoutKey)
+      bytes('close_script', message.closeScript, 1, MAX_SCRIPT_BYTES)
+      integer('min_depth', message.minDepth, 0, MAX_COUNT)
+      limits(message.limits)
+      integer('last_payment_height', message.lastPaymentHeight, 0, MAX_HEIGHT)
+      integer('settle_height', message.settleHeight, 0, MAX_HEIGHT)
+      return
+    case 'RefundRequest':
+      bytes('refund_tx', message.refundTx, 1, MAX_TRANSACTION_BYTES)
+      return
+    case 'RefundSignature':
+      bytes('signature', message.signature, 64)
+      return
+    case 'Funding':
+      bytes('funding_tx', message.fundingTx, 1, MAX_TRANSACTION_BYTES)
+      return
+    case 'FundingBroadcast':
+      bytes('txid', message.txid, 32)
+      return
+    case 'Update':
+      integer('turn', message.turn, 0, MAX_UINT32)
+      integer('sequence', message.sequence, 0, MAX_UINT32)
+      amount('payer_balance', message.payerBalance)
+      if (message.payments.length > MAX_PAYMENTS_PER_UPDATE) refuse('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`)
+      message.payments.forEach(payment)
+      bytes('signature', message.signature, 64)
+      return
+    case 'UpdateAck':
+      integer('turn', message.turn, 0, MAX_UINT32)
+      integer('sequence', message.sequence, 0, MAX_UINT32)
+      return
+    case 'ChannelReady':
+      return
+    case 'CloseRequest':
+      integer('turn', message.turn, 0, MAX_UINT32)
+      integer('sequence', message.sequence, 0, MAX_UINT32)
+      amount('client_balance', message.clientBalance)
+      amount('server_balance', message.serverBalance)
+      bytes('client_script', message.clientScript, 1, MAX_SCRIPT_BYTES)
+      bytes('server_script', message.serverScript, 1, MAX_SCRIPT_BYTES)
+      amount('fee', message.fee)
+      bytes('signature', message.signature, 64)
+      return
+    case 'CloseDone':
+      bytes('txid', message.txid, 32)
+      return
+    case 'Reestablish':
+      bytes('channel_id', message.channelId, 32)
+      bytes('derivation', message.derivation, 8)
+      integer('turn', message.turn, 0, MAX_UINT32)
+      integer('sequence', message.sequence, 0, MAX_UINT32)
+      return
+    case 'Error':
+      text('code', message.code, MAX_ERROR_CODE_BYTES, 'WIRE-6')
+      text('rule', message.rule, MAX_ERROR_CODE_BYTES, 'WIRE-6')
+      text('text', message.text, MAX_ERROR_TEXT_BYTES, 'WIRE-6')
+      if (!ERROR_CODE.test(message.code)) refuse('WIRE-7', 'code is not ERR_ and capital letters, digits or underscores.')
+      if (!RULE_ID.test(message.rule)) refuse('WIRE-7', 'rule is not the id of a rule.')
+  }
+}

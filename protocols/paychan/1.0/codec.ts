@@ -1,0 +1,234 @@
+/**
+ * Messages to bytes and back. Protobuf decoders accept a good deal of hostile input in silence
+ * (fields out of order, repeated, unknown, over-long or truncated integers, two bodies); so bytes
+ * are let in only if encoding what they mean gives the same bytes again (WIRE-4).
+ */
+import { MaxLengthError } from 'protons-runtime'
+import { equals } from 'uint8arrays'
+import { checkMessage } from './check.js'
+import { ProtocolError } from './errors.js'
+import { Envelope, Mode as WireMode, Network as WireNetwork } from './gen/paychan.js'
+import type * as wire from './gen/paychan.js'
+import { MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE } from './limits.js'
+import type { Message, Mode, Network } from './messages.js'
+
+const NETWORK_TO_WIRE: Readonly<Record<Network, WireNetwork>> = {
+  mainnet: WireNetwork.MAINNET,
+  testnet: WireNetwork.TESTNET,
+  signet: WireNetwork.SIGNET,
+  regtest: WireNetwork.REGTEST
+}
+
+const MODE_TO_WIRE: Readonly<Record<Mode, WireMode>> = {
+  'one-way': WireMode.ONE_WAY,
+  'two-way': WireMode.TWO_WAY
+}
+
+/**
+ * The bytes of a message, without their length in front.
+ *
+ * @throws ProtocolError when a field is out of range, or the whole is too long (WIRE-2).
+ * @example encode({ type: 'UpdateAck', turn: 0, sequence: 7 }) // 42 02 10 07
+ */
+export function encode (message: Message): Uint8Array {
+  checkMessage(message)
+  const bytes = Envelope.encode(toEnvelope(message))
+  if (bytes.length > MAX_MESSAGE_BYTES) throw new ProtocolError('WIRE-2', `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`)
+  return bytes
+}
+
+/**
+ * The message that bytes stand for. Nothing in it shares memory with `bytes`.
+ *
+ * @throws ProtocolError for everything that `encode` would not have made.
+ */
+export function decode (bytes: Uint8Array): Message {
+  if (bytes.length > MAX_MESSAGE_BYTES) throw new ProtocolError('WIRE-2', `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`)
+  const envelope = parse(bytes)
+  if (!equals(Envelope.encode(envelope), bytes)) throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.')
+  const message = fromEnvelope(envelope)
+  checkMessage(message)
+  return message
+}
+
+function parse (bytes: Uint8Array): Envelope {
+  try {
+    return Envelope.decode(bytes, { limits: { update: { payments: MAX_PAYMENTS_PER_UPDATE } } })
+  } catch (cause) {
+    if (cause instanceof MaxLengthError) throw new ProtocolError('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`, { cause })
+    throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.', { cause })
+  }
+}
+
+/** A copy: the bytes that were received belong to the transport, which uses them again. */
+function own (bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
+}
+
+/** The generated types ask for bytes that are not shared between threads; ours never are. */
+function bytes (value: Uint8Array): Uint8Array<ArrayBuffer> {
+  return value.buffer instanceof ArrayBuffer ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value)
+}
+
+function networkFrom (value: WireNetwork): Network {
+  switch (value) {
+    case WireNetwork.MAINNET: return 'mainnet'
+    case WireNetwork.TESTNET: return 'testnet'
+    case WireNetwork.SIGNET: return 'signet'
+    case WireNetwork.REGTEST: return 'regtest'
+    case WireNetwork.NETWORK_UNSPECIFIED: throw new ProtocolError('WIRE-5', 'network is not specified.')
+  }
+}
+
+function modeFrom (value: WireMode): Mode {
+  switch (value) {
+    case WireMode.ONE_WAY: return 'one-way'
+    case WireMode.TWO_WAY: return 'two-way'
+    case WireMode.MODE_UNSPECIFIED: throw new ProtocolError('WIRE-5', 'mode is not specified.')
+  }
+}
+
+function toEnvelope (message: Message): Envelope {
+  switch (message.type) {
+    case 'OpenChannel':
+      return {
+        openChannel: {
+          network: NETWORK_TO_WIRE[message.network],
+          channelKey: bytes(message.channelKey),
+          payoutKey: bytes(message.payoutKey),
+          closeScript: bytes(message.closeScript),
+          capacity: message.capacity,
+          refundHeight: message.refundHeight,
+          mode: MODE_TO_WIRE[message.mode],
+          step: message.step,
+          txVersion: message.txVersion
+        }
+      }
+    case 'AcceptChannel':
+      return {
+        acceptChannel: {
+          channelKey: bytes(message.channelKey),
+          derivation: bytes(message.derivation),
+          payoutKey: bytes(message.payoutKey),
+          closeScript: bytes(message.closeScript),
+          minDepth: message.minDepth,
+          limits: { ...message.limits },
+          lastPaymentHeight: message.lastPaymentHeight,
+          settleHeight: message.settleHeight
+        }
+      }
+    case 'RefundRequest': return { refundRequest: { refundTx: bytes(message.refundTx) } }
+    case 'RefundSignature': return { refundSignature: { signature: bytes(message.signature) } }
+    case 'Funding': return { funding: { fundingTx: bytes(message.fundingTx) } }
+    case 'FundingBroadcast': return { fundingBroadcast: { txid: bytes(message.txid) } }
+    case 'Update':
+      return {
+        update: {
+          turn: message.turn,
+          sequence: message.sequence,
+          payerBalance: message.payerBalance,
+          payments: message.payments.map(({ id, amount, memo }) => ({ id: bytes(id), amount, memo })),
+          signature: bytes(message.signature)
+        }
+      }
+    case 'UpdateAck': return { updateAck: { turn: message.turn, sequence: message.sequence } }
+    case 'ChannelReady': return { channelReady: {} }
+    case 'CloseRequest':
+      return {
+        closeRequest: {
+          turn: message.turn,
+          sequence: message.sequence,
+          clientBalance: message.clientBalance,
+          serverBalance: message.serverBalance,
+          clientScript: bytes(message.clientScript),
+          serverScript: bytes(message.serverScript),
+          fee: message.fee,
+          signature: bytes(message.signature)
+        }
+      }
+    case 'CloseDone': return { closeDone: { txid: bytes(message.txid) } }
+    case 'Reestablish':
+      return {
+        reestablish: {
+          channelId: bytes(message.channelId), derivation: bytes(message.derivation), turn: message.turn, sequence: message.sequence
+        }
+      }
+    case 'Error': return { error: { code: message.code, rule: message.rule, text: message.text, fatal: message.fatal } }
+  }
+}
+
+function acceptFrom (body: wire.AcceptChannel): Message {
+  // A message field that is missing is not one with default values; the canonical form has it.
+  if (body.limits == null) throw new ProtocolError('WIRE-5', 'limits are missing.')
+  return {
+    type: 'AcceptChannel',
+    channelKey: own(body.channelKey),
+    derivation: own(body.derivation),
+    payoutKey: own(body.payoutKey),
+    closeScript: own(body.closeScript),
+    minDepth: body.minDepth,
+    limits: { ...body.limits },
+    lastPaymentHeight: body.lastPaymentHeight,
+    settleHeight: body.settleHeight
+  }
+}
+
+function fromEnvelope (envelope: Envelope): Message {
+  if (envelope.update != null) {
+    const { turn, sequence, payerBalance, payments, signature } = envelope.update
+    return {
+      type: 'Update',
+      turn,
+      sequence,
+      payerBalance,
+      payments: payments.map(({ id, amount, memo }) => ({ id: own(id), amount, memo })),
+      signature: own(signature)
+    }
+  }
+  if (envelope.updateAck != null) return { type: 'UpdateAck', turn: envelope.updateAck.turn, sequence: envelope.updateAck.sequence }
+  if (envelope.openChannel != null) {
+    const body = envelope.openChannel
+    return {
+      type: 'OpenChannel',
+      network: networkFrom(body.network),
+      channelKey: own(body.channelKey),
+      payoutKey: own(body.payoutKey),
+      closeScript: own(body.closeScript),
+      capacity: body.capacity,
+      refundHeight: body.refundHeight,
+      mode: modeFrom(body.mode),
+      step: body.step,
+      txVersion: body.txVersion
+    }
+  }
+  if (envelope.acceptChannel != null) return acceptFrom(envelope.acceptChannel)
+  if (envelope.refundRequest != null) return { type: 'RefundRequest', refundTx: own(envelope.refundRequest.refundTx) }
+  if (envelope.refundSignature != null) return { type: 'RefundSignature', signature: own(envelope.refundSignature.signature) }
+  if (envelope.funding != null) return { type: 'Funding', fundingTx: own(envelope.funding.fundingTx) }
+  if (envelope.fundingBroadcast != null) return { type: 'FundingBroadcast', txid: own(envelope.fundingBroadcast.txid) }
+  if (envelope.channelReady != null) return { type: 'ChannelReady' }
+  if (envelope.closeRequest != null) {
+    const body = envelope.closeRequest
+    return {
+      type: 'CloseRequest',
+      turn: body.turn,
+      sequence: body.sequence,
+      clientBalance: body.clientBalance,
+      serverBalance: body.serverBalance,
+      clientScript: own(body.clientScript),
+      serverScript: own(body.serverScript),
+      fee: body.fee,
+      signature: own(body.signature)
+    }
+  }
+  if (envelope.closeDone != null) return { type: 'CloseDone', txid: own(envelope.closeDone.txid) }
+  if (envelope.reestablish != null) {
+    const { channelId, derivation, turn, sequence } = envelope.reestablish
+    return { type: 'Reestablish', channelId: own(channelId), derivation: own(derivation), turn, sequence }
+  }
+  if (envelope.error != null) {
+    const { code, rule, text, fatal } = envelope.error
+    return { type: 'Error', code, rule, text, fatal }
+  }
+  throw new ProtocolError('WIRE-3', 'An Envelope has no body.')
+}

@@ -1,0 +1,23 @@
+/** Sizes and counts that bound what a peer can make us hold. Rule ids are those of spec.md. */
+
+/** The libp2p protocol id. */
+export const PROTOCOL = '/paychan/1.0'
+
+/** WIRE-2: an Envelope is at most this long, so that a reader never buffers more. */
+export const MAX_MESSAGE_BYTES = 262_144
+
+/** UPD-7: payments under one signature. 1,000 x (16 id + 9 amount + 128 memo + 9 framing) = 162,000 bytes. */
+export const MAX_PAYMENTS_PER_UPDATE = 1_000
+
+/** UPD-8: UTF-8 bytes of a payment's memo. */
+export const MAX_MEMO_BYTES = 128
+
+/** WIRE-6: a transaction inside a message. BIP431 allows a version 3 transaction 10,000 vB; 40,000 bytes is its weight limit. */
+export const MAX_TRANSACTION_BYTES = 40_000
+
+/** WIRE-6: a scriptPubKey. The longest standard one is a future witness program: 2 + 40 bytes (BIP141). */
+export const MAX_SCRIPT_BYTES = 42
+
+/** WIRE-6: UTF-8 bytes of an Error's text, and of its code and rule. */
+export const MAX_ERROR_TEXT_BYTES = 1_000
+export const MAX_ERROR_CODE_BYTES = 64

@@ -1,0 +1,99 @@
+/**
+ * The messages of /paychan/1.0 as plain values: what `decode` returns and `encode` takes.
+ * Amounts are satoshis (bigint), heights are block heights (number), keys are 33 bytes,
+ * signatures 64 bytes (compact, low S), ids as said. The codec has range-checked every field.
+ */
+
+export type Network = 'mainnet' | 'testnet' | 'signet' | 'regtest'
+export type Mode = 'one-way' | 'two-way'
+
+export interface OpenChannel {
+  readonly type: 'OpenChannel'
+  readonly network: Network
+  readonly channelKey: Uint8Array
+  readonly payoutKey: Uint8Array
+  readonly closeScript: Uint8Array
+  readonly capacity: bigint
+  readonly refundHeight: number
+  readonly mode: Mode
+  readonly step: number
+  readonly txVersion: number
+}
+
+export interface Limits {
+  readonly minFirstPayment: bigint
+  readonly maxStake: bigint
+  readonly minTurnAmount: bigint
+  readonly maxInFlightUpdates: number
+  readonly maxInFlightValue: bigint
+}
+
+export interface AcceptChannel {
+  readonly type: 'AcceptChannel'
+  readonly channelKey: Uint8Array
+  /** 8 bytes. */
+  readonly derivation: Uint8Array
+  readonly payoutKey: Uint8Array
+  readonly closeScript: Uint8Array
+  readonly minDepth: number
+  readonly limits: Limits
+  readonly lastPaymentHeight: number
+  readonly settleHeight: number
+}
+
+export interface RefundRequest { readonly type: 'RefundRequest', readonly refundTx: Uint8Array }
+export interface RefundSignature { readonly type: 'RefundSignature', readonly signature: Uint8Array }
+export interface Funding { readonly type: 'Funding', readonly fundingTx: Uint8Array }
+/** `txid`: 32 bytes in the order that transactions use. */
+export interface FundingBroadcast { readonly type: 'FundingBroadcast', readonly txid: Uint8Array }
+
+/** `id`: 16 bytes. */
+export interface Payment { readonly id: Uint8Array, readonly amount: bigint, readonly memo: string }
+
+export interface Update {
+  readonly type: 'Update'
+  readonly turn: number
+  readonly sequence: number
+  readonly payerBalance: bigint
+  readonly payments: readonly Payment[]
+  readonly signature: Uint8Array
+}
+
+export interface UpdateAck { readonly type: 'UpdateAck', readonly turn: number, readonly sequence: number }
+export interface ChannelReady { readonly type: 'ChannelReady' }
+
+export interface CloseRequest {
+  readonly type: 'CloseRequest'
+  readonly turn: number
+  readonly sequence: number
+  readonly clientBalance: bigint
+  readonly serverBalance: bigint
+  readonly clientScript: Uint8Array
+  readonly serverScript: Uint8Array
+  readonly fee: bigint
+  readonly signature: Uint8Array
+}
+
+/** `txid`: 32 bytes in the order that transactions use. */
+export interface CloseDone { readonly type: 'CloseDone', readonly txid: Uint8Array }
+
+/** `channelId`: 32 bytes; `derivation`: 8 bytes. */
+export interface Reestablish {
+  readonly type: 'Reestablish'
+  readonly channelId: Uint8Array
+  readonly derivation: Uint8Array
+  readonly turn: number
+  readonly sequence: number
+}
+
+export interface ErrorMessage {
+  readonly type: 'Error'
+  readonly code: string
+  readonly rule: string
+  readonly text: string
+  readonly fatal: boolean
+}
+
+export type Message =
+  | OpenChannel | AcceptChannel | RefundRequest | RefundSignature | Funding | FundingBroadcast
+  | Update | UpdateAck | ChannelReady | CloseRequest | CloseDone | Reestablish | ErrorMessage
