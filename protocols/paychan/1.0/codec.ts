@@ -174,6 +174,7 @@ function acceptFrom (body: wire.AcceptChannel): Message {
 }
 
 function fromEnvelope (envelope: Envelope): Message {
+  if (Object.keys(envelope).length > 1) throw new ProtocolError('WIRE-3', 'An Envelope has more than one body.')
   if (envelope.update != null) {
     const { turn, sequence, payerBalance, payments, signature } = envelope.update
     return {
