@@ -1,0 +1,144 @@
+/**
+ * The summary in peace: a cooperative close. The asker signs first, pays the fee and is frozen
+ * from then on; the other side completes and broadcasts. A signed close has no lock, so it
+ * outranks every state; unconfirmed, it postpones nothing (CLOSE-8: see publishing.ts).
+ */
+import type { CloseDone, CloseRequest } from '../../protocols/paychan/1.0/index.js'
+import { closeOutputs, closeSighash, closeVsize, completeClose, type CloseTerms } from '../bitcoin/closing.js'
+import { otherRole, type Role } from '../bitcoin/keys.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { hashFromTxid, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
+import { feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
+import { PaychanError } from '../types/errors.js'
+import { abandon } from './abandoning.js'
+import { to, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import { balances } from './ledger.js'
+import { isOpening, type Channel, type Established, type SignedClose } from './state.js'
+import { fundingOutput, partyOf } from './terms.js'
+import { attempt, errorMessage, must, Violation } from './violation.js'
+
+/** The user asked for a close. */
+export function onClose (channel: Channel, env: Env): Transition {
+  if (channel.stage === 'abandoned') return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
+  if (isOpening(channel)) {
+    const cancelled = new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user.')
+    return abandon(channel, cancelled, { type: 'send', message: errorMessage(cancelled, true) })
+  }
+  const refusal = refusalToAsk(channel)
+  if (refusal !== undefined) return to(channel, { type: 'close-refused', error: refusal })
+  const asked = attempt('CLOSE-3', () => signOwn(channel, env))
+  if (asked instanceof Violation) return to(channel, { type: 'close-refused', error: asked })
+  const { close, message } = asked
+  return to({ ...channel, closes: [...channel.closes, close] },
+    { type: 'send', message },
+    { type: 'notify', what: `asked for a cooperative close, fee ${close.fee} sat` })
+}
+
+function refusalToAsk (channel: Established): PaychanError | undefined {
+  if (channel.onChain.spend !== undefined) {
+    return new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${channel.onChain.spend.txid}.`, { txid: channel.onChain.spend.txid })
+  }
+  if (channel.link !== 'live') {
+    return new PaychanError('ERR_PEER_UNREACHABLE', channel.role === 'server'
+      ? `The peer is not connected. Close with --force to settle on the chain now; it happens by itself at height ${channel.terms.settleHeight}.`
+      : `The peer is not connected. The money comes back by itself at height ${channel.terms.refundHeight}.`, { peer: channel.peer })
+  }
+  if (channel.ledger.held === undefined) {
+    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not set up yet; try again in a moment.')
+  }
+  return undefined
+}
+
+/** CLOSE-7: asked again, the fee is higher than before by what BIP125 rule 4 asks for (1 sat/vB). */
+function signOwn (channel: Established, env: Env): { close: SignedClose, message: CloseRequest } {
+  const vsize = closeVsize(channel.terms.client.closeScript, channel.terms.server.closeScript)
+  const before = channel.closes.filter((close) => close.asker === channel.role).map((close) => close.fee)
+  // The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room for theirs.
+  const wanted = feeFor(feeRate(env.feeRate * 11n / 10n), vsize)
+  const fee = before.reduce((least, fee) => max(least, satoshi(fee + BigInt(vsize))), wanted)
+  const terms = closeTerms(channel, channel.role, fee)
+  closeOutputs(terms)
+  const signature = env.sign(closeSighash(terms))
+  const message: CloseRequest = {
+    type: 'CloseRequest',
+    turn: channel.ledger.turn,
+    sequence: channel.ledger.held?.sequence ?? 0,
+    clientBalance: terms.clientBalance,
+    serverBalance: terms.serverBalance,
+    clientScript: terms.clientScript,
+    serverScript: terms.serverScript,
+    fee,
+    signature
+  }
+  return { close: { asker: channel.role, fee, txid: closeTxid(terms), signature, raw: undefined }, message }
+}
+
+/** The other side asked: check, complete, broadcast. A refusal leaves the channel as it is. */
+export function onCloseRequest (channel: Established, request: CloseRequest, env: Env): Transition {
+  const completed = attempt('CLOSE-3', () => complete(channel, request, env))
+  if (completed instanceof Violation) return to(channel, { type: 'send', message: errorMessage(completed, false) })
+  return to({ ...channel, closes: [...channel.closes, completed.close] },
+    { type: 'broadcast', purpose: 'close', raw: completed.raw },
+    { type: 'notify', what: `the peer asked for a cooperative close, fee ${request.fee} sat; signed and broadcast ${completed.close.txid}` })
+}
+
+function complete (channel: Established, request: CloseRequest, env: Env): { close: SignedClose, raw: Uint8Array } {
+  const { terms, ledger } = channel
+  const asker = otherRole(channel.role)
+  const sharesNow = balances(terms, ledger)
+  must(channel.onChain.spend?.height === undefined, 'CLOSE-1', 'ERR_CHANNEL_CLOSED', 'The channel is closed already.')
+  must(ledger.held !== undefined && request.turn === ledger.turn && request.sequence === ledger.held.sequence && ledger.inFlight.length === 0,
+    'CLOSE-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the close names; try again.')
+  must(request.clientBalance === sharesNow.client && request.serverBalance === sharesNow.server,
+    'CLOSE-1', 'ERR_BALANCE_MISMATCH', `The balances are ${sharesNow.client} and ${sharesNow.server} sat.`)
+  must(sameBytes(request.clientScript, terms.client.closeScript) && sameBytes(request.serverScript, terms.server.closeScript),
+    'CLOSE-2', 'ERR_SCRIPT_MISMATCH', 'The scripts are not those that the channel was opened with.')
+  const least = feeFor(env.feeRate, closeVsize(terms.client.closeScript, terms.server.closeScript))
+  must(request.fee >= least, 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', `The fee is ${request.fee} sat; this node asks for at least ${least} sat.`, { asked: least, offered: request.fee })
+  const closing = closeTerms(channel, asker, satoshi(request.fee))
+  closeOutputs(closing)
+  const digest = closeSighash(closing)
+  must(env.verify(partyOf(terms, asker).channelKey, digest, request.signature), 'CLOSE-5', 'ERR_BAD_SIGNATURE', 'The signature of the close is wrong.')
+  const signature = env.sign(digest)
+  const raw = channel.role === 'client' ? completeClose(closing, signature, request.signature) : completeClose(closing, request.signature, signature)
+  return { close: { asker, fee: closing.fee, txid: closeTxid(closing), signature, raw }, raw }
+}
+
+/** The other side has completed our close. */
+export function onCloseDone (channel: Established, done: CloseDone): Transition {
+  const txid = txidFromHash(done.txid)
+  const ours = channel.closes.find((close) => close.asker === channel.role && close.txid === txid)
+  if (ours === undefined) return to(channel, { type: 'notify', what: `the peer reports a close ${txid} that we did not ask for` })
+  return to(channel,
+    { type: 'close-done', kind: 'close', txid },
+    { type: 'notify', what: `cooperative close ${txid} is broadcast` })
+}
+
+/** The close that we completed is in a mempool: the asker may know. */
+export function onCloseBroadcast (channel: Established, txid: Txid): Transition {
+  return to(channel,
+    { type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } },
+    { type: 'close-done', kind: 'close', txid })
+}
+
+function closeTerms (channel: Established, asker: Role, fee: Satoshi): CloseTerms {
+  const { terms } = channel
+  const shares = balances(terms, channel.ledger)
+  return {
+    funding: fundingOutput(terms, channel.outPoint),
+    version: terms.txVersion,
+    clientBalance: shares.client,
+    serverBalance: shares.server,
+    clientScript: terms.client.closeScript,
+    serverScript: terms.server.closeScript,
+    fee,
+    feePayer: asker
+  }
+}
+
+/** A txid leaves the witnesses out (BIP141): placeholders instead of the signatures give the same one. */
+function closeTxid (terms: CloseTerms): Txid {
+  const placeholder = new Uint8Array(64).fill(1)
+  return parseTransaction(completeClose(terms, placeholder, placeholder)).txid
+}

@@ -1,0 +1,54 @@
+/** What a channel wants done, as data. The engine commits the new state first, then performs these in order. */
+import type { Message, Payment } from '../../protocols/paychan/1.0/index.js'
+import type { CsvPayout } from './onchain.js'
+import type { BroadcastPurpose } from './events.js'
+import type { Channel } from './state.js'
+import type { Txid } from '../types/bytes.js'
+import type { FeeRate, Satoshi } from '../types/units.js'
+import type { PaychanError } from '../types/errors.js'
+
+export type Effect =
+  | { readonly type: 'send', readonly message: Message }
+  /** End the stream, after what was sent. */
+  | { readonly type: 'hang-up' }
+  /** Step 2: watch the funding script, and only when the watch stands build T1. Answered by `funding-built` or `funding-failed`. */
+  | { readonly type: 'build-funding', readonly scriptPubKey: Uint8Array, readonly amount: Satoshi, readonly feeRate: FeeRate }
+  /** T1 never left: its inputs are free again. */
+  | { readonly type: 'release-funding' }
+  | { readonly type: 'watch-funding', readonly scriptPubKey: Uint8Array }
+  /** Answered by `broadcast-done` or `broadcast-failed`. */
+  | { readonly type: 'broadcast', readonly purpose: BroadcastPurpose, readonly raw: Uint8Array }
+  /** Hand an output of ours over to the wallet, which sweeps it. */
+  | { readonly type: 'claim', readonly payout: CsvPayout }
+  /** Tell the callers of `pay` how it went. `unknown` means: signed, sent, not acknowledged. */
+  | { readonly type: 'payments-acknowledged', readonly payments: readonly Payment[] }
+  | { readonly type: 'payments-unknown', readonly payments: readonly Payment[], readonly reason: string }
+  | { readonly type: 'payment-refused', readonly payment: Payment, readonly error: PaychanError }
+  | { readonly type: 'payments-received', readonly payments: readonly Payment[] }
+  /** Tell the caller of `close` how it went. */
+  | { readonly type: 'close-done', readonly kind: 'close' | 'settlement' | 'abandoned', readonly txid: Txid | undefined }
+  | { readonly type: 'close-refused', readonly error: PaychanError }
+  /** For people: what happened, in a sentence. */
+  | { readonly type: 'notify', readonly what: string }
+  /** For people, loudly. */
+  | { readonly type: 'alarm', readonly code: string, readonly text: string }
+
+/** Payments that are written together with the state (one packed value an update). */
+export interface PaymentLogEntry {
+  readonly sequence: number
+  readonly direction: 'sent' | 'received'
+  readonly time: number
+  readonly payments: readonly Payment[]
+}
+
+/** What a transition comes to: `log` and `state` are committed in one batch, then come the effects. */
+export interface Transition<S extends Channel = Channel> {
+  readonly state: S
+  readonly log: readonly PaymentLogEntry[]
+  readonly effects: readonly Effect[]
+}
+
+/** A transition without payments to log. */
+export function to<S extends Channel> (state: S, ...effects: Effect[]): Transition<S> {
+  return { state, log: [], effects }
+}

@@ -1,0 +1,30 @@
+/** What a transition may know besides the state and the event. Values and synchronous functions, no I/O. */
+import type { Ecdsa } from '../bitcoin/keys.js'
+import type { OutPoint } from '../types/bytes.js'
+import type { BlockHeight, FeeRate } from '../types/units.js'
+import { PaychanError } from '../types/errors.js'
+import type { Policy } from './policy.js'
+
+export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
+  readonly policy: Policy
+  /** Height of the tip; undefined until the chain has been seen. */
+  readonly height: BlockHeight | undefined
+  /** Bounded estimate to confirm within 6 blocks. */
+  readonly feeRate: FeeRate
+  /** Milliseconds since 1970, for records only. */
+  readonly now: number
+  /** Signs with our channel key (K1 or K2) of this channel. */
+  readonly sign: (digest: Uint8Array) => Uint8Array
+  /** KEY-3, KEY-4: a channel key of any channel of ours, open or not, theirs or ours. */
+  readonly isKnownKey: (publicKey: Uint8Array) => boolean
+  /** REF-2: an outpoint of any channel of ours. */
+  readonly isKnownOutPoint: (outPoint: OutPoint) => boolean
+}
+
+/** The height of the tip. @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
+export function heightOf (env: Env): BlockHeight {
+  if (env.height === undefined) {
+    throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain has not been seen yet; check that the Electrum server runs, then try again.')
+  }
+  return env.height
+}

@@ -1,0 +1,33 @@
+/** What can happen to a channel. */
+import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
+import type { OutPoint, Txid } from '../types/bytes.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
+
+/** What a broadcast was for. */
+export type BroadcastPurpose = 'funding' | 'close' | 'publication'
+
+export interface FundingHistory {
+  readonly funding: { readonly height: BlockHeight | undefined } | undefined
+  readonly spend: { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined } | undefined
+}
+
+export type ChannelEvent =
+  // from whoever uses this node
+  | { readonly type: 'pay', readonly payments: readonly Payment[] }
+  | { readonly type: 'close' }
+  | { readonly type: 'settle' }
+  // from the peer
+  | { readonly type: 'connected' }
+  | { readonly type: 'disconnected', readonly reason: string }
+  | { readonly type: 'updates', readonly updates: readonly Update[] }
+  | { readonly type: 'message', readonly message: Exclude<Message, Update> }
+  // from the wallet
+  | { readonly type: 'funding-built', readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi }
+  | { readonly type: 'funding-failed', readonly code: string, readonly reason: string }
+  // from the chain
+  | { readonly type: 'tip' }
+  | { readonly type: 'history', readonly history: FundingHistory }
+  | { readonly type: 'broadcast-done', readonly purpose: BroadcastPurpose, readonly txid: Txid }
+  | { readonly type: 'broadcast-failed', readonly purpose: BroadcastPurpose, readonly kind: string, readonly reason: string }
+  // from the clock
+  | { readonly type: 'timeout' }

@@ -1,0 +1,72 @@
+/**
+ * Who has what. The payer of a turn signs an ever smaller balance of its own; what the payee has
+ * acknowledged is on its disk, what it has not is in flight: signed, so spent, but unconfirmed.
+ */
+import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import type { Role } from '../bitcoin/keys.js'
+import { satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { payerOf } from './schedule.js'
+import type { Terms } from './terms.js'
+
+/** A state of a turn that the payee holds. */
+export interface HeldState {
+  readonly sequence: number
+  readonly payerBalance: Satoshi
+  /** Payments up to and with this sequence. */
+  readonly paymentCount: number
+  /** The payer's signature over it; kept by the payee only. */
+  readonly signature: Uint8Array | undefined
+}
+
+/** An update that the payer has signed and the payee has not acknowledged. */
+export interface InFlightUpdate {
+  readonly sequence: number
+  readonly payerBalance: Satoshi
+  readonly payments: readonly Payment[]
+  readonly signature: Uint8Array
+}
+
+export interface Ledger {
+  readonly turn: number
+  /** Undefined until the payee holds Update 0. */
+  readonly held: HeldState | undefined
+  /** Oldest first; always empty on the payee's side. */
+  readonly inFlight: readonly InFlightUpdate[]
+  /** Once the funding output is spent for good: updates after this sequence never reached the chain. */
+  readonly settledSequence: number | undefined
+}
+
+/** Before the first update. */
+export const NEW_LEDGER: Ledger = { turn: 0, held: undefined, inFlight: [], settledSequence: undefined }
+
+/** What the payer has left of what the payee acknowledged. */
+export function heldBalance (ledger: Ledger, capacity: Satoshi): Satoshi {
+  return ledger.held?.payerBalance ?? capacity
+}
+
+/** What the payer has left after everything that it has signed, acknowledged or not. */
+export function signedBalance (ledger: Ledger, capacity: Satoshi): Satoshi {
+  return ledger.inFlight.at(-1)?.payerBalance ?? heldBalance(ledger, capacity)
+}
+
+/** The sequence of the next update. */
+export function nextSequence (ledger: Ledger): number {
+  return (ledger.inFlight.at(-1)?.sequence ?? ledger.held?.sequence ?? -1) + 1
+}
+
+/** Signed and not acknowledged, in satoshis. */
+export function inFlightValue (ledger: Ledger, capacity: Satoshi): Satoshi {
+  return subSat(heldBalance(ledger, capacity), signedBalance(ledger, capacity))
+}
+
+/** Both balances by the newest acknowledged state; they add up to the capacity. */
+export function balances (terms: Pick<Terms, 'capacity'>, ledger: Ledger): Record<Role, Satoshi> {
+  const payerHas = heldBalance(ledger, terms.capacity)
+  const payeeHas = subSat(terms.capacity, payerHas)
+  return payerOf(ledger.turn) === 'client' ? { client: payerHas, server: payeeHas } : { client: payeeHas, server: payerHas }
+}
+
+/** The sum of payments. */
+export function totalOf (payments: readonly Payment[]): Satoshi {
+  return satoshi(payments.reduce<bigint>((sum, payment) => sum + payment.amount, ZERO_SAT))
+}

@@ -1,0 +1,105 @@
+/**
+ * What the chain shows of a channel. Level-triggered: every call gets the whole history of the
+ * funding script, so that a reorg is only another history.
+ */
+import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { sameBytes, type OutPoint } from '../types/bytes.js'
+import { ZERO_SAT, type Satoshi } from '../types/units.js'
+import { to, type Effect, type Transition } from './effects.js'
+import type { FundingHistory } from './events.js'
+import { balances, type Ledger } from './ledger.js'
+import type { Established, OnChain, Spend, SpendKind } from './state.js'
+
+/** Output 0 of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
+export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
+
+/** The funding script has a new history. */
+export function onHistory (channel: Established, history: FundingHistory): Transition<Established> {
+  const { funding, spend } = history
+  const before = channel.onChain
+  const onChain: OnChain = {
+    fundingSeen: funding !== undefined,
+    fundingHeight: funding?.height,
+    spend: spend === undefined ? undefined : recognise(channel, spend)
+  }
+  const ledger: Ledger = { ...channel.ledger, settledSequence: settledSequence(channel, onChain.spend) }
+  return to({ ...channel, onChain, ledger }, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+}
+
+/** Which of the transactions that can exist this one is. */
+function recognise (channel: Established, spend: NonNullable<FundingHistory['spend']>): Spend {
+  const { txid, raw, height } = spend
+  const parsed = parseTransaction(raw)
+  const close = channel.closes.some((close) => close.txid === txid)
+  const kind: SpendKind = close ? 'close' : parsed.lockTime === channel.terms.refundHeight ? 'refund' : parsed.lockTime === 0 ? 'settlement' : 'unknown'
+  return { kind, txid, raw, height, clientBalance: clientBalanceOf(channel, kind, parsed.outputs[0]) }
+}
+
+function clientBalanceOf (channel: Established, kind: SpendKind, first: { script: Uint8Array, value: Satoshi } | undefined): Satoshi | undefined {
+  switch (kind) {
+    case 'close': return balances(channel.terms, channel.ledger).client
+    case 'refund': return channel.terms.capacity
+    case 'settlement': return first !== undefined && sameBytes(first.script, payoutScript(channel)) ? first.value : ZERO_SAT
+    case 'unknown': return undefined
+  }
+}
+
+function payoutScript (channel: Established): Uint8Array {
+  return p2wsh(payoutWitnessScript(channel.terms.client.payoutKey))
+}
+
+/** The client's output 0 of a settlement that is in a block: the wallet's from now on. */
+export function csvPayout (channel: Established): CsvPayout | undefined {
+  const { spend } = channel.onChain
+  if (channel.role !== 'client' || spend?.kind !== 'settlement' || spend.height === undefined) return undefined
+  if (spend.clientBalance === undefined || spend.clientBalance === ZERO_SAT) return undefined
+  return { outPoint: { txid: spend.txid, vout: 0 }, value: spend.clientBalance, scriptPubKey: payoutScript(channel) }
+}
+
+/** What became of payments in flight: those that the confirmed spend includes were received after all. */
+function settledSequence (channel: Established, spend: Spend | undefined): number | undefined {
+  if (spend?.height === undefined) return undefined
+  const held = channel.ledger.held?.sequence ?? -1
+  const { clientBalance } = spend
+  if (spend.kind !== 'settlement' || clientBalance === undefined) return held
+  return channel.ledger.inFlight.filter((update) => update.payerBalance >= clientBalance).at(-1)?.sequence ?? held
+}
+
+function fundingNews (channel: Established, before: OnChain, now: OnChain): Effect[] {
+  if (now.fundingHeight !== undefined && before.fundingHeight !== now.fundingHeight) {
+    return [{ type: 'notify', what: `T1 ${channel.outPoint.txid} is in block ${now.fundingHeight}` }]
+  }
+  if (now.fundingHeight === undefined && before.fundingHeight !== undefined) {
+    return [{ type: 'alarm', code: 'ERR_FUNDING_REORGED', text: `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.` }]
+  }
+  return []
+}
+
+function spendNews (channel: Established, before: Spend | undefined, now: Spend | undefined): Effect[] {
+  if (now === undefined || (before?.txid === now.txid && before.height === now.height)) return []
+  const effects: Effect[] = [{ type: 'notify', what: `${nameOf(now.kind)} ${now.txid} is ${now.height === undefined ? 'in the mempool' : `in block ${now.height}`}` }]
+  const after = { ...channel, onChain: { ...channel.onChain, spend: now } }
+  const payout = csvPayout(after)
+  if (payout !== undefined) effects.push({ type: 'claim', payout })
+  const loss = lossBy(channel, now)
+  if (loss > 0n) effects.push({ type: 'alarm', code: 'ERR_OLDER_STATE_CONFIRMED', text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${loss} sat against the newest state.` })
+  if (now.kind === 'unknown') effects.push({ type: 'alarm', code: 'ERR_UNKNOWN_SPEND', text: `Transaction ${now.txid} spends the channel, and we do not know it.` })
+  return effects
+}
+
+/** What a confirmed spend takes from us, compared with what we held. */
+function lossBy (channel: Established, spend: Spend): bigint {
+  if (spend.height === undefined || spend.clientBalance === undefined || channel.role === 'client') return 0n
+  const heldShare = balances(channel.terms, channel.ledger).server
+  return heldShare - (channel.terms.capacity - spend.clientBalance)
+}
+
+function nameOf (kind: SpendKind): string {
+  switch (kind) {
+    case 'close': return 'the cooperative close'
+    case 'settlement': return 'the settlement T3'
+    case 'refund': return 'the refund T2'
+    case 'unknown': return 'an unknown transaction'
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The client's side of the opening, steps 1 to 6:
+ *
+ *     offer -> (AcceptChannel) -> T1 is built and held back -> RefundRequest -> (RefundSignature)
+ *           -> verified and on disk -> Funding, and T1 is broadcast
+ */
+import type { AcceptChannel, Network, OpenChannel, RefundSignature } from '../../protocols/paychan/1.0/index.js'
+import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
+import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
+import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
+import type { ChannelId, OutPoint } from '../types/bytes.js'
+import { feeFor, heightPlus, min, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import { PaychanError } from '../types/errors.js'
+import { to, type Transition } from './effects.js'
+import { heightOf, type Env } from './env.js'
+import { abandon } from './abandoning.js'
+import { NEW_LEDGER } from './ledger.js'
+import { checkAcceptance, termsOf } from './opening-terms.js'
+import type { Accepted, Established, KeyBits, Offered, OnChain, RefundRequested } from './state.js'
+import { fundingOutput, fundingScriptOf, type Party, type Terms } from './terms.js'
+import { attempt, errorMessage, must, Violation } from './violation.js'
+
+/** What `open` was asked for, with the keys and the script drawn for it. */
+export interface OfferRequest {
+  readonly id: ChannelId
+  readonly peer: string
+  readonly address: string
+  readonly network: Network
+  readonly keys: KeyBits
+  readonly ours: Party
+  readonly capacity: Satoshi
+  readonly blocks: BlockDelta
+}
+
+/** Nothing of a channel is on the chain yet. */
+export const NOTHING_ON_CHAIN: OnChain = { fundingSeen: false, fundingHeight: undefined, spend: undefined }
+
+/**
+ * Step 1: asks the server for a channel.
+ *
+ * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`
+ */
+export function offerChannel (request: OfferRequest, env: Env): Transition<Offered> {
+  const { policy } = env
+  if (request.capacity < policy.minCapacity) {
+    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel holds at least ${policy.minCapacity} sat; ${request.capacity} sat were asked for.`, { asked: request.capacity, least: policy.minCapacity })
+  }
+  if (request.blocks < 1) {
+    throw new PaychanError('ERR_INVALID_HEIGHT', `A channel cannot last ${request.blocks} blocks; give a larger --blocks.`, { asked: request.blocks })
+  }
+  const offer: OpenChannel = {
+    type: 'OpenChannel',
+    network: request.network,
+    channelKey: request.ours.channelKey,
+    payoutKey: request.ours.payoutKey,
+    closeScript: request.ours.closeScript,
+    capacity: request.capacity,
+    refundHeight: heightPlus(heightOf(env), request.blocks),
+    mode: 'one-way',
+    step: 0,
+    txVersion: 3
+  }
+  const { id, peer, address, keys } = request
+  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, offer }
+  return to(state, { type: 'send', message: offer }, { type: 'notify', what: `step 1: asked for a channel of ${request.capacity} sat until height ${offer.refundHeight}` })
+}
+
+/** Step 1, answered; step 2 begins: T1 is built and kept. */
+export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env): Transition {
+  const violation = attempt('OPEN-8', () => { checkAcceptance(state.offer, accept, env) })
+  if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
+  const { stage: _stage, offer, ...identity } = state
+  const terms = termsOf(offer, accept)
+  const accepted: Accepted = { ...identity, stage: 'accepted', terms }
+  return to(accepted,
+    { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: env.feeRate },
+    { type: 'notify', what: 'step 1: the server named its key K2' })
+}
+
+/** Step 2 done; step 3: T2, unsigned, goes to the server. */
+export function onFundingBuilt (state: Accepted, raw: Uint8Array, outPoint: OutPoint, fee: Satoshi, env: Env): Transition {
+  const { stage: _stage, terms, ...identity } = state
+  const requested: RefundRequested = { ...identity, role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee }
+  const template = refundTemplateOf(terms, outPoint)
+  return to(requested,
+    { type: 'notify', what: `step 2: T1 ${outPoint.txid} is signed and held back` },
+    { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
+    { type: 'notify', what: `step 3: sent T2 unsigned, locked until height ${terms.refundHeight}` })
+}
+
+/** Step 4 arrived. Step 5: verify; then step 6: T1 leaves. The commit before the effects is REF-7. */
+export function onRefundSignature (state: RefundRequested, message: RefundSignature, env: Env): Transition {
+  const { stage: _stage, terms, ...identity } = state
+  const digest = payerSighash(refundTemplateOf(terms, state.outPoint))
+  const violation = attempt('REF-7', () => {
+    must(env.verify(terms.server.channelKey, digest, message.signature), 'REF-7', 'ERR_BAD_REFUND_SIGNATURE', 'The server\'s signature of the refund is wrong; T1 was not handed over.')
+  })
+  if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
+  const established: Established = {
+    ...identity,
+    stage: 'established',
+    terms,
+    refundSignature: message.signature,
+    fundingAcknowledged: false,
+    ready: { ours: false, theirs: false },
+    ledger: NEW_LEDGER,
+    closes: [],
+    stopped: undefined,
+    publication: undefined,
+    onChain: NOTHING_ON_CHAIN,
+    link: 'live'
+  }
+  return to(established,
+    { type: 'notify', what: 'step 5: the server\'s signature of T2 is right, and on disk' },
+    { type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } },
+    { type: 'broadcast', purpose: 'funding', raw: state.fundingTx },
+    { type: 'notify', what: `step 6: T1 ${state.outPoint.txid} is handed over and broadcast` })
+}
+
+/** T2 of a channel: the server is its payer, with nothing (REF-6). */
+export function refundTemplateOf (terms: Terms, outPoint: OutPoint): StateTemplate {
+  return refundTemplate(fundingOutput(terms, outPoint), terms.txVersion, terms.refundHeight, terms.server.payoutKey)
+}
+
+/**
+ * The output that the unsigned T2 shows. The server signs NONE|ANYONECANPAY, so the client may
+ * still choose another fee on the day; at most half of the capacity is proposed as a fee.
+ */
+function proposedRefundOutput (terms: Terms, env: Env): { script: Uint8Array, value: Satoshi } {
+  const script = terms.client.closeScript
+  const half = (terms.capacity / 2n) as Satoshi
+  return { script, value: subSat(terms.capacity, min(feeFor(env.feeRate, fundingSpendVsize([script])), half)) }
+}

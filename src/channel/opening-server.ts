@@ -1,0 +1,98 @@
+/**
+ * The server's side of the opening, steps 1 to 6:
+ *
+ *     (OpenChannel) -> AcceptChannel -> (RefundRequest) -> RefundSignature, blind
+ *                   -> (Funding) -> T1 is broadcast -> FundingBroadcast
+ */
+import type { Funding, Network, OpenChannel, RefundRequest } from '../../protocols/paychan/1.0/index.js'
+import { checkFundingTx } from '../bitcoin/funding.js'
+import { parseRefundRequest } from '../bitcoin/refund.js'
+import { payerSighash } from '../bitcoin/template.js'
+import type { ChannelId } from '../types/bytes.js'
+import { ZERO_SAT } from '../types/units.js'
+import { abandon } from './abandoning.js'
+import { to, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import { NEW_LEDGER } from './ledger.js'
+import { NOTHING_ON_CHAIN, refundTemplateOf } from './opening-client.js'
+import { acceptance, checkOffer, termsOf, type ServerPart } from './opening-terms.js'
+import type { Accepted, Established, KeyBits, RefundSigned } from './state.js'
+import { fundingScriptOf } from './terms.js'
+import { attempt, errorMessage, must, Violation } from './violation.js'
+
+/** What the server drew for a channel that a peer asks for. */
+export interface AcceptRequest {
+  readonly id: ChannelId
+  readonly peer: string
+  readonly network: Network
+  readonly keys: KeyBits
+  readonly ours: ServerPart
+}
+
+/**
+ * Step 1: answers an offer. The commit before the effects is KEY-2: the bits of K2 are on disk
+ * before K2 is sent.
+ *
+ * @throws Violation when the offer is refused; then there is no channel.
+ */
+export function acceptChannel (request: AcceptRequest, offer: OpenChannel, env: Env): Transition<Accepted> {
+  checkOffer(offer, request.network, env)
+  const accept = acceptance(offer, request.ours, env)
+  const { id, peer, keys } = request
+  const state: Accepted = { stage: 'accepted', role: 'server', id, peer, address: peer, keys, openedAt: env.now, terms: termsOf(offer, accept) }
+  return to(state, { type: 'send', message: accept }, { type: 'notify', what: `step 1: accepted a channel of ${offer.capacity} sat until height ${offer.refundHeight}` })
+}
+
+/** Step 3 arrived; step 4: signs T2 for an outpoint that it has never heard of, under a key that never repeats. */
+export function onRefundRequest (state: Accepted, message: RefundRequest, env: Env): Transition {
+  const { stage: _stage, terms, ...identity } = state
+  const request = attempt(refundRule, () => {
+    const outPoint = parseRefundRequest(message.refundTx, { version: terms.txVersion, refundHeight: terms.refundHeight })
+    must(!env.isKnownOutPoint(outPoint), 'REF-2', 'ERR_OUTPOINT_REUSED', 'A refund of this output has been signed before.')
+    return outPoint
+  })
+  if (request instanceof Violation) return abandon(state, request, { type: 'send', message: errorMessage(request, true) })
+  const signed: RefundSigned = { ...identity, role: 'server', stage: 'refund-signed', terms, outPoint: request }
+  const signature = env.sign(payerSighash(refundTemplateOf(terms, signed.outPoint)))
+  return to(signed,
+    { type: 'send', message: { type: 'RefundSignature', signature } },
+    { type: 'notify', what: `step 4: signed T2, locked until height ${terms.refundHeight}, without having seen T1` })
+}
+
+/** Step 6: T1 arrived; it goes to the chain. */
+export function onFunding (state: RefundSigned, message: Funding): Transition {
+  const { stage: _stage, terms, ...identity } = state
+  const script = fundingScriptOf(terms)
+  const checked = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => checkFundingTx(message.fundingTx, { outPoint: state.outPoint, script, capacity: terms.capacity }))
+  if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
+  const established: Established = {
+    ...identity,
+    stage: 'established',
+    terms,
+    fundingTx: message.fundingTx,
+    fundingFee: ZERO_SAT,
+    refundSignature: undefined,
+    fundingAcknowledged: false,
+    ready: { ours: false, theirs: false },
+    ledger: NEW_LEDGER,
+    closes: [],
+    stopped: undefined,
+    publication: undefined,
+    onChain: NOTHING_ON_CHAIN,
+    link: 'live'
+  }
+  return to(established,
+    { type: 'watch-funding', scriptPubKey: script },
+    { type: 'broadcast', purpose: 'funding', raw: message.fundingTx },
+    { type: 'notify', what: `step 6: got T1 ${state.outPoint.txid} and broadcast it` })
+}
+
+/** The rule of spec.md behind each refusal of an unsigned T2. */
+function refundRule (code: string): string {
+  switch (code) {
+    case 'ERR_REFUND_LOCK': return 'REF-3'
+    case 'ERR_REFUND_SEQUENCE': return 'REF-4'
+    case 'ERR_REFUND_VERSION': return 'REF-5'
+    default: return 'REF-1'
+  }
+}

@@ -1,0 +1,96 @@
+/** Step 1: what the server checks in an `OpenChannel`, what the client checks in an `AcceptChannel`, and the terms that follow. */
+import { MAX_PAYMENTS_PER_UPDATE, type AcceptChannel, type Network, type OpenChannel } from '../../protocols/paychan/1.0/index.js'
+import { dustLimit } from '../bitcoin/dust.js'
+import { isStandardScript, p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
+import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
+import { sameBytes } from '../types/bytes.js'
+import { addSat, blockDelta, blockHeight, feeFor, heightPlus, satoshi, type Satoshi } from '../types/units.js'
+import { heightOf, type Env } from './env.js'
+import { oneWayHeights, PAYMENT_MARGIN } from './schedule.js'
+import { limitsFrom, type Party, type Terms } from './terms.js'
+import { must } from './violation.js'
+
+/** What the server adds to an offer of a client. */
+export interface ServerPart extends Party { readonly derivation: Uint8Array }
+
+/** The server's refusals. @throws Violation OPEN-1 to OPEN-6, KEY-1, KEY-3 */
+export function checkOffer (offer: OpenChannel, network: Network, env: Env): void {
+  must(offer.network === network, 'OPEN-1', 'ERR_WRONG_NETWORK', `This node is on ${network}, not on ${offer.network}.`)
+  must(offer.mode === 'one-way' && offer.step === 0, 'OPEN-4', 'ERR_MODE_NOT_SUPPORTED', 'This node takes one-way channels only.')
+  must(offer.txVersion === 3, 'OPEN-5', 'ERR_VERSION_NOT_SUPPORTED', 'Transactions are version 3 (BIP431); version 2 can be pinned.')
+  const { minCapacity, maxCapacity, minBlocks, maxBlocks } = env.policy
+  must(offer.capacity >= minCapacity && offer.capacity <= maxCapacity, 'OPEN-2', 'ERR_CAPACITY_REFUSED',
+    `This node takes channels of ${minCapacity} sat to ${maxCapacity} sat; ${offer.capacity} sat were asked for.`, { asked: offer.capacity, least: minCapacity, most: maxCapacity })
+  const height = heightOf(env)
+  const blocks = offer.refundHeight - height
+  must(blocks >= minBlocks && blocks <= maxBlocks, 'OPEN-3', 'ERR_REFUND_HEIGHT_REFUSED',
+    `The refund height has to be ${minBlocks} to ${maxBlocks} blocks above the tip (${height}); ${offer.refundHeight} is ${blocks}.`, { height, asked: offer.refundHeight, least: minBlocks, most: maxBlocks })
+  must(env.isPublicKey(offer.channelKey) && env.isPublicKey(offer.payoutKey), 'KEY-1', 'ERR_INVALID_KEY', 'A key is not a point of the curve.')
+  must(!env.isKnownKey(offer.channelKey), 'KEY-3', 'ERR_KEY_REUSED', 'This channel key has been used before; keys must never repeat.')
+  must(isStandardScript(offer.closeScript), 'OPEN-6', 'ERR_SCRIPT_NOT_STANDARD', 'The script for the close is not one that nodes relay.')
+}
+
+/** The server's answer. */
+export function acceptance (offer: OpenChannel, ours: ServerPart, env: Env): AcceptChannel {
+  const { policy } = env
+  return {
+    type: 'AcceptChannel',
+    channelKey: ours.channelKey,
+    derivation: ours.derivation,
+    payoutKey: ours.payoutKey,
+    closeScript: ours.closeScript,
+    minDepth: policy.minDepth,
+    limits: {
+      minFirstPayment: policy.minFirstPayment ?? leastWorthSettling(offer.payoutKey, ours.closeScript, env),
+      maxStake: policy.maxStake,
+      minTurnAmount: 0n,
+      maxInFlightUpdates: policy.maxInFlightUpdates,
+      maxInFlightValue: policy.maxInFlightValue
+    },
+    ...oneWayHeights(blockHeight(offer.refundHeight), policy.settleMargin)
+  }
+}
+
+/**
+ * The smallest share that can be settled alone at the present estimate: the fee of a T3 with both
+ * outputs, and an output above dust, without which the transaction could not be relayed at all.
+ */
+export function leastWorthSettling (payerPayoutKey: Uint8Array, payeeScript: Uint8Array, env: Env): Satoshi {
+  return addSat(feeFor(env.feeRate, fundingSpendVsize([p2wsh(payoutWitnessScript(payerPayoutKey)), payeeScript])), dustLimit(payeeScript))
+}
+
+/** The client's refusals. @throws Violation OPEN-6, OPEN-8, KEY-1, KEY-4 */
+export function checkAcceptance (offer: OpenChannel, accept: AcceptChannel, env: Env): void {
+  must(env.isPublicKey(accept.channelKey) && env.isPublicKey(accept.payoutKey), 'KEY-1', 'ERR_INVALID_KEY', 'A key of the server is not a point of the curve.')
+  must(!sameBytes(accept.channelKey, offer.channelKey) && !env.isKnownKey(accept.channelKey), 'KEY-4', 'ERR_KEY_REUSED', 'The server named a key that has been used before.')
+  must(isStandardScript(accept.closeScript), 'OPEN-6', 'ERR_SCRIPT_NOT_STANDARD', 'The server\'s script for the close is not one that nodes relay.')
+  const { minDepth, lastPaymentHeight, settleHeight, limits } = accept
+  must(minDepth >= 1 && minDepth <= env.policy.maxMinDepth, 'OPEN-8', 'ERR_TERMS_REFUSED',
+    `The server asks for ${minDepth} confirmations; this node waits for 1 to ${env.policy.maxMinDepth}.`, { asked: minDepth, most: env.policy.maxMinDepth })
+  must(settleHeight < offer.refundHeight && lastPaymentHeight <= settleHeight - PAYMENT_MARGIN, 'OPEN-8', 'ERR_TERMS_REFUSED',
+    'The server\'s heights for the last payment and the settlement do not fit the refund height.', { lastPaymentHeight, settleHeight, refundHeight: offer.refundHeight })
+  const earliestReady = heightPlus(heightOf(env), blockDelta(minDepth))
+  must(lastPaymentHeight > earliestReady, 'OPEN-8', 'ERR_TERMS_REFUSED',
+    `The last payment would be at height ${lastPaymentHeight}, and the channel is ready at ${earliestReady} at the earliest; open it for more blocks.`, { lastPaymentHeight, earliestReady })
+  must(limits.minFirstPayment <= offer.capacity && limits.minFirstPayment <= limits.maxStake && limits.maxInFlightUpdates >= 1 && limits.maxInFlightValue >= 1n, 'OPEN-8', 'ERR_TERMS_REFUSED',
+    `The server's limits leave no room for a payment on ${offer.capacity} sat.`, { minFirstPayment: limits.minFirstPayment, maxStake: limits.maxStake, payments: MAX_PAYMENTS_PER_UPDATE })
+}
+
+/** The terms that an offer and its acceptance make. */
+export function termsOf (offer: OpenChannel, accept: AcceptChannel): Terms {
+  return {
+    network: offer.network,
+    mode: offer.mode,
+    step: offer.step,
+    txVersion: offer.txVersion,
+    capacity: satoshi(offer.capacity),
+    refundHeight: blockHeight(offer.refundHeight),
+    client: { channelKey: offer.channelKey, payoutKey: offer.payoutKey, closeScript: offer.closeScript },
+    server: { channelKey: accept.channelKey, payoutKey: accept.payoutKey, closeScript: accept.closeScript },
+    derivation: accept.derivation,
+    minDepth: accept.minDepth,
+    limits: limitsFrom(accept.limits),
+    lastPaymentHeight: blockHeight(accept.lastPaymentHeight),
+    settleHeight: blockHeight(accept.settleHeight)
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * The payer's side of steps 7 and 9: signature and increment. What is signed is spent: it cannot
+ * be taken back, so everything is checked before the signature, and an unacknowledged payment is
+ * unknown, not failed.
+ */
+import { MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, type Payment, type Update, type UpdateAck } from '../../protocols/paychan/1.0/index.js'
+import { satoshi, type Satoshi } from '../types/units.js'
+import { PaychanError } from '../types/errors.js'
+import { to, type Effect, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import { inFlightValue, nextSequence, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
+import { payerOf } from './schedule.js'
+import { stateDigest } from './signing.js'
+import { isFrozen, type Channel, type Established } from './state.js'
+import { stop } from './stopping.js'
+import { Violation } from './violation.js'
+
+/** What could be paid now, the server's limits included; 0 unless the channel is open. */
+export function spendable (channel: Established): Satoshi {
+  if (payerOf(channel.ledger.turn) !== channel.role) return satoshi(0n)
+  const balance = signedBalance(channel.ledger, channel.terms.capacity)
+  const stakeLeft = channel.terms.limits.maxStake - (channel.terms.capacity - balance)
+  return satoshi(stakeLeft < 0n ? 0n : stakeLeft < balance ? stakeLeft : balance)
+}
+
+/**
+ * Why a payment cannot be signed now, from what is left after `balance`; undefined when it can.
+ * Refusals of the channel as a whole come first, then those of the amount.
+ */
+export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi, env: Env): PaychanError | undefined {
+  const { amount } = payment
+  if (channel.stage !== 'established' || !channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined) {
+    return new PaychanError('ERR_CHANNEL_NOT_OPEN', channel.stage === 'abandoned'
+      ? `The channel was abandoned: ${channel.reason}`
+      : 'The channel is not open yet; wait until `paychan channels` shows it as open.', { stage: channel.stage })
+  }
+  const { terms, ledger } = channel
+  if (payerOf(ledger.turn) !== channel.role) {
+    return new PaychanError('ERR_NOT_THE_PAYER', 'In this channel the other side pays; open a channel of your own to pay it.', { role: channel.role })
+  }
+  if (channel.onChain.spend !== undefined || channel.publication !== undefined || isFrozen(channel)) {
+    return new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
+  }
+  if (channel.stopped !== undefined) {
+    return new PaychanError('ERR_CHANNEL_STOPPED', `The channel takes no more payments: ${channel.stopped.reason}`, { code: channel.stopped.code })
+  }
+  if (channel.onChain.fundingHeight === undefined) {
+    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The funding transaction is not in a block; wait until it is confirmed again.')
+  }
+  if (channel.link !== 'live') {
+    return new PaychanError('ERR_PEER_UNREACHABLE', 'The peer is not connected; the payment was not sent.', { peer: channel.peer })
+  }
+  const { height } = env
+  if (height === undefined) return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain has not been seen yet; the payment was not sent.')
+  if (height > terms.lastPaymentHeight) { // UPD-12
+    return new PaychanError('ERR_CHANNEL_EXPIRED', `The last payment on this channel was at height ${terms.lastPaymentHeight}, and the tip is at ${height}; close it and open a new one.`, { height, lastPaymentHeight: terms.lastPaymentHeight })
+  }
+  if (amount <= 0n) return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount }) // UPD-13
+  if (new TextEncoder().encode(payment.memo).length > MAX_MEMO_BYTES) { // UPD-8
+    return new PaychanError('ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes of UTF-8; shorten it.`)
+  }
+  if (amount > balance) { // UPD-3
+    return new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${amount} sat, but ${balance} sat are left in this channel.`, { asked: amount, left: balance })
+  }
+  const paid = terms.capacity - balance
+  if (paid + amount > terms.limits.maxStake) { // UPD-11
+    return new PaychanError('ERR_STAKE_TOO_HIGH', `The peer takes at most ${terms.limits.maxStake} sat at stake in this channel; it would have ${paid + amount} sat. Open a second channel.`, { stake: paid + amount, most: terms.limits.maxStake })
+  }
+  if (paid === 0n && amount < terms.limits.minFirstPayment) { // UPD-10
+    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${terms.limits.minFirstPayment} sat, so that it is worth settling; ${amount} sat were asked for.`, { asked: amount, least: terms.limits.minFirstPayment })
+  }
+  if (amount > terms.limits.maxInFlightValue) { // UPD-6
+    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${terms.limits.maxInFlightValue} sat in one payment; split it.`, { asked: amount, most: terms.limits.maxInFlightValue })
+  }
+  return undefined
+}
+
+/**
+ * How many payments from the head of a queue can be handled now, by signing or by refusing them;
+ * the rest wait for acknowledgements (UPD-6, UPD-7).
+ */
+export function payableNow (channel: Channel, queue: readonly Payment[]): number {
+  const most = Math.min(queue.length, MAX_PAYMENTS_PER_UPDATE)
+  if (channel.stage !== 'established' || channel.link !== 'live' || channel.ledger.inFlight.length === 0) return most
+  const { limits, capacity } = channel.terms
+  if (channel.ledger.inFlight.length >= limits.maxInFlightUpdates) return 0
+  let value: bigint = inFlightValue(channel.ledger, capacity)
+  let count = 0
+  for (const payment of queue.slice(0, most)) {
+    if (payment.amount > 0n) value += payment.amount
+    if (value > limits.maxInFlightValue) break
+    count += 1
+  }
+  return count
+}
+
+/** Step 9: one signature over all payments that can be made; the others are refused one by one. */
+export function onPay (channel: Channel, payments: readonly Payment[], env: Env): Transition {
+  const refused: Effect[] = []
+  const accepted: Payment[] = []
+  let balance = channel.stage === 'established' ? signedBalance(channel.ledger, channel.terms.capacity) : satoshi(0n)
+  let value = channel.stage === 'established' ? inFlightValue(channel.ledger, channel.terms.capacity) : satoshi(0n)
+  for (const payment of payments) {
+    const error = refusalOf(channel, payment, balance, env) ?? windowRefusal(channel, payment, value)
+    if (error !== undefined) {
+      refused.push({ type: 'payment-refused', payment, error })
+    } else {
+      balance = satoshi(balance - payment.amount)
+      value = satoshi(value + payment.amount)
+      accepted.push(payment)
+    }
+  }
+  if (channel.stage !== 'established' || accepted.length === 0) return to(channel, ...refused)
+  const update = signUpdate(channel, accepted, balance, env)
+  return {
+    state: withInFlight(channel, update),
+    log: [{ sequence: update.sequence, direction: 'sent', time: env.now, payments: accepted }],
+    effects: [{ type: 'send', message: updateMessage(channel.ledger, update) }, ...refused]
+  }
+}
+
+/** UPD-6, for whoever did not ask `payableNow` first. */
+function windowRefusal (channel: Channel, payment: Payment, value: Satoshi): PaychanError | undefined {
+  if (channel.stage !== 'established') return undefined
+  const { maxInFlightUpdates, maxInFlightValue } = channel.terms.limits
+  if (channel.ledger.inFlight.length < maxInFlightUpdates && value + payment.amount <= maxInFlightValue) return undefined
+  return new PaychanError('ERR_WINDOW_FULL', 'Too much is signed and not yet acknowledged; try again once it is.', { inFlight: value })
+}
+
+/** Step 7: the first T3 gives everything to the client (UPD-9). */
+export function sendInitialUpdate (channel: Established, env: Env): Transition<Established> {
+  const update = signUpdate(channel, [], channel.terms.capacity, env)
+  return to(withInFlight(channel, update),
+    { type: 'send', message: updateMessage(channel.ledger, update) },
+    { type: 'notify', what: 'step 7: signed the initial T3: everything to the client, nothing to the server' })
+}
+
+function signUpdate (channel: Established, payments: readonly Payment[], payerBalance: Satoshi, env: Env): InFlightUpdate {
+  const signature = env.sign(stateDigest(channel, payerBalance))
+  return { sequence: nextSequence(channel.ledger), payerBalance, payments, signature }
+}
+
+function withInFlight (channel: Established, update: InFlightUpdate): Established {
+  return { ...channel, ledger: { ...channel.ledger, inFlight: [...channel.ledger.inFlight, update] } }
+}
+
+/** An update as it goes over the wire. */
+export function updateMessage (ledger: Ledger, update: InFlightUpdate): Update {
+  const { sequence, payerBalance, payments, signature } = update
+  return { type: 'Update', turn: ledger.turn, sequence, payerBalance, payments, signature }
+}
+
+/** Step 8, and after every payment: everything up to the sequence is on the payee's disk. */
+export function onUpdateAck (channel: Established, ack: UpdateAck): Transition {
+  const { ledger } = channel
+  const newest = ledger.inFlight.at(-1)?.sequence ?? ledger.held?.sequence ?? -1
+  if (payerOf(ledger.turn) !== channel.role || ack.turn !== ledger.turn || ack.sequence > newest) {
+    return stop(channel, new Violation('UPD-15', 'ERR_BAD_ACK', `The peer acknowledged update ${ack.sequence} of turn ${ack.turn}; the newest is ${newest} of turn ${ledger.turn}.`, { acknowledged: ack.sequence, newest }))
+  }
+  return acknowledge(channel, ack.sequence)
+}
+
+/** Moves what the payee holds from in flight to held. Idempotent: an older ack changes nothing. */
+export function acknowledge (channel: Established, sequence: number): Transition<Established> {
+  const { ledger } = channel
+  const done = ledger.inFlight.filter((update) => update.sequence <= sequence)
+  const last = done.at(-1)
+  if (last === undefined) return to(channel)
+  const payments = done.flatMap((update) => update.payments)
+  const held = { sequence: last.sequence, payerBalance: last.payerBalance, paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length, signature: undefined }
+  const state: Established = { ...channel, ledger: { ...ledger, held, inFlight: ledger.inFlight.slice(done.length) } }
+  const effects: Effect[] = payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []
+  if (ledger.held === undefined) effects.push({ type: 'notify', what: 'step 8: the server verified and stored the initial T3' })
+  return to(state, ...effects)
+}

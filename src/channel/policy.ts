@@ -1,0 +1,56 @@
+/** What this node asks of a channel: as server of its clients, and as client of its servers. */
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import { blockDelta, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
+import { PAYMENT_MARGIN } from './schedule.js'
+
+export interface Policy {
+  readonly minCapacity: Satoshi
+  readonly maxCapacity: Satoshi
+  /** UPD-10; undefined: what a T3 costs at the present estimate, and an output above dust. */
+  readonly minFirstPayment: Satoshi | undefined
+  /** UPD-11. */
+  readonly maxStake: Satoshi
+  /** Confirmations of T1 that we ask for. */
+  readonly minDepth: number
+  /** As client: the most that we wait for. */
+  readonly maxMinDepth: number
+  /** Blocks before L at which a server of ours publishes T3. */
+  readonly settleMargin: BlockDelta
+  /** L minus the height of the tip: what a server of ours takes at the least and at the most. */
+  readonly minBlocks: BlockDelta
+  readonly maxBlocks: BlockDelta
+  /** As client: what `open` asks for when nothing is said. */
+  readonly defaultBlocks: BlockDelta
+  /** Openings that one peer may have under way (OPEN-7). */
+  readonly maxPendingOpenings: number
+  readonly maxInFlightUpdates: number
+  readonly maxInFlightValue: Satoshi
+}
+
+/**
+ * The defaults. `maxStake` stays below the 1.4 M sat that a T3 can bid at most through servers
+ * that keep Bitcoin Core's 0.1 BTC/kvB limit of `sendrawtransaction`:
+ * 138 vB x 10,000 sat/vB = 1,380,000 sat.
+ *
+ * `settleMargin` 36 is twice the 18 blocks that LDK takes as the upper bound of a confirmation
+ * (`CLTV_CLAIM_BUFFER`). `minBlocks` leaves 6 blocks between `minDepth` and the last payment.
+ */
+export function defaultPolicy (network: Network): Policy {
+  const settleMargin = blockDelta(36)
+  const minDepth = network === 'regtest' ? 1 : 3
+  return {
+    minCapacity: satoshi(10_000n),
+    maxCapacity: satoshi(1_300_000n),
+    minFirstPayment: undefined,
+    maxStake: satoshi(1_300_000n),
+    minDepth,
+    maxMinDepth: 12,
+    settleMargin,
+    minBlocks: blockDelta(settleMargin + PAYMENT_MARGIN + minDepth + 6),
+    maxBlocks: blockDelta(8_064), // eight weeks of 1,008 blocks
+    defaultBlocks: blockDelta(1_008),
+    maxPendingOpenings: 4,
+    maxInFlightUpdates: 16,
+    maxInFlightValue: satoshi(1_300_000n)
+  }
+}

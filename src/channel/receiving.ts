@@ -1,0 +1,122 @@
+/**
+ * The payee's side of steps 8 and 9. Several updates that wait at once are checked together: the
+ * newest signature covers the others, one write makes them durable, one ack confirms them (UPD-5).
+ */
+import { MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, type Payment, type Update } from '../../protocols/paychan/1.0/index.js'
+import { toHex } from '../types/bytes.js'
+import { satoshi } from '../types/units.js'
+import { to, type Effect, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import { totalOf, type HeldState } from './ledger.js'
+import { payerOf } from './schedule.js'
+import { stateDigester } from './signing.js'
+import { isFrozen, type Established } from './state.js'
+import { stop } from './stopping.js'
+import { attempt, errorMessage, must, Violation } from './violation.js'
+
+/** Updates from the payer, oldest first. */
+export function onUpdates (channel: Established, updates: readonly Update[], env: Env): Transition {
+  if (isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend?.height !== undefined) {
+    // CLOSE-6: they crossed our close, or came after we stopped. They stay unacknowledged.
+    const refusal = errorMessage({ code: 'ERR_CHANNEL_CLOSED', message: 'The channel takes no more updates; these were not stored.' }, false)
+    return to(channel, { type: 'send', message: refusal })
+  }
+  if (payerOf(channel.ledger.turn) === channel.role) {
+    return stop(channel, new Violation('UPD-1', 'ERR_NOT_THE_PAYER', 'An update came from the side that is not the payer of this turn.'))
+  }
+  const chain = followOn(channel, updates)
+  const good = newestSigned(channel, chain.held, env)
+  const violation = good.length < chain.held.length
+    ? new Violation('UPD-4', 'ERR_BAD_SIGNATURE', 'The signature of an update is wrong.', { sequence: chain.held[good.length]?.sequence })
+    : chain.violation
+  const accepted = accept(channel, updates, good, env)
+  if (violation === undefined) return accepted
+  const stopped = stop(accepted.state, violation) // UPD-16
+  return { state: stopped.state, log: [...accepted.log, ...stopped.log], effects: [...accepted.effects, ...stopped.effects] }
+}
+
+/** The states that the updates lead to, as far as they follow the rules; signatures come later. */
+function followOn (channel: Established, updates: readonly Update[]): { held: HeldState[], violation: Violation | undefined } {
+  const held: HeldState[] = []
+  let previous = channel.ledger.held
+  for (const update of updates) {
+    const next = attempt('UPD-3', () => follow(channel, previous, update))
+    if (next instanceof Violation) return { held, violation: next }
+    if (next === undefined) continue
+    held.push(next)
+    previous = next
+  }
+  return { held, violation: undefined }
+}
+
+/** Checks one update against the state before it. Undefined: the first update again, after a reconnect. */
+function follow (channel: Established, previous: HeldState | undefined, update: Update): HeldState | undefined {
+  const { terms, ledger } = channel
+  must(update.turn === ledger.turn, 'UPD-1', 'ERR_WRONG_TURN', `An update of turn ${update.turn} came in turn ${ledger.turn}.`)
+  if (update.sequence === 0 && previous !== undefined && update.payments.length === 0) return undefined // REEST-3
+  const expected = (previous?.sequence ?? -1) + 1
+  must(update.sequence === expected, 'UPD-2', 'ERR_OUT_OF_ORDER', `Update ${update.sequence} came where ${expected} was due.`, { sequence: update.sequence, expected })
+  if (previous === undefined) {
+    must(update.payerBalance === terms.capacity && update.payments.length === 0, 'UPD-9', 'ERR_BAD_INITIAL_STATE', 'The first T3 has to give everything to the client.')
+    return { sequence: 0, payerBalance: terms.capacity, paymentCount: 0, signature: update.signature }
+  }
+  must(channel.ready.ours, 'FUND-4', 'ERR_CHANNEL_NOT_OPEN', 'A payment came before the funding was deep enough.')
+  const balance = checkPayments(update, previous)
+  const share = terms.capacity - balance
+  must(share <= terms.limits.maxStake, 'UPD-11', 'ERR_STAKE_TOO_HIGH', `At most ${terms.limits.maxStake} sat may be at stake; it would be ${share} sat.`, { stake: share, most: terms.limits.maxStake })
+  must(previous.payerBalance < terms.capacity || share >= terms.limits.minFirstPayment, 'UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment has to be at least ${terms.limits.minFirstPayment} sat.`)
+  must(previous.payerBalance - balance <= terms.limits.maxInFlightValue, 'UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT', `At most ${terms.limits.maxInFlightValue} sat may be in flight.`)
+  return { sequence: update.sequence, payerBalance: satoshi(balance), paymentCount: previous.paymentCount + update.payments.length, signature: update.signature }
+}
+
+/** The balance and the increments have to agree. Returns the payer's balance. */
+function checkPayments (update: Update, previous: HeldState): bigint {
+  const { payments } = update
+  must(payments.length > 0 && payments.length <= MAX_PAYMENTS_PER_UPDATE, 'UPD-7', 'ERR_BAD_PAYMENT_COUNT', `An update has 1 to ${MAX_PAYMENTS_PER_UPDATE} payments, not ${payments.length}.`)
+  must(payments.every((payment) => payment.amount > 0n), 'UPD-13', 'ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.')
+  must(payments.every(memoFits), 'UPD-8', 'ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes.`)
+  must(new Set(payments.map((payment) => toHex(payment.id))).size === payments.length, 'UPD-14', 'ERR_DUPLICATE_PAYMENT', 'Two payments of an update have the same id.')
+  const balance = previous.payerBalance - totalOf(payments)
+  must(balance >= 0n && balance === update.payerBalance, 'UPD-3', 'ERR_BALANCE_MISMATCH',
+    `The payer's balance was ${previous.payerBalance} sat and the payments are ${totalOf(payments)} sat, which does not leave ${update.payerBalance} sat.`, { before: previous.payerBalance, after: update.payerBalance })
+  return balance
+}
+
+function memoFits (payment: Payment): boolean {
+  return new TextEncoder().encode(payment.memo).length <= MAX_MEMO_BYTES
+}
+
+/** UPD-4: the prefix that ends with the newest valid signature. One verification when all is well. */
+function newestSigned (channel: Established, states: readonly HeldState[], env: Env): readonly HeldState[] {
+  const digest = stateDigester(channel)
+  const payerKey = payerOf(channel.ledger.turn) === 'client' ? channel.terms.client.channelKey : channel.terms.server.channelKey
+  for (let length = states.length; length > 0; length--) {
+    const state = states[length - 1]
+    if (state?.signature !== undefined && env.verify(payerKey, digest(state.payerBalance), state.signature)) return states.slice(0, length)
+  }
+  return []
+}
+
+/** Holds the newest good state, logs what it paid, acknowledges. */
+function accept (channel: Established, updates: readonly Update[], good: readonly HeldState[], env: Env): Transition<Established> {
+  const newest = good.at(-1)
+  const resent = newest === undefined && channel.ledger.held !== undefined && updates.some((update) => update.sequence === 0)
+  if (newest === undefined) {
+    return resent && channel.ledger.held !== undefined ? to(channel, ackOf(channel.ledger.turn, channel.ledger.held.sequence)) : to(channel)
+  }
+  const sequences = new Set(good.map((state) => state.sequence))
+  const paid = updates.filter((update) => sequences.has(update.sequence) && update.payments.length > 0)
+  const payments = paid.flatMap((update) => update.payments)
+  const effects: Effect[] = [ackOf(channel.ledger.turn, newest.sequence)]
+  if (payments.length > 0) effects.push({ type: 'payments-received', payments })
+  if (channel.ledger.held === undefined) effects.push({ type: 'notify', what: 'step 8: verified and stored the initial T3' })
+  return {
+    state: { ...channel, ledger: { ...channel.ledger, held: newest } },
+    log: paid.map((update) => ({ sequence: update.sequence, direction: 'received', time: env.now, payments: update.payments })),
+    effects
+  }
+}
+
+function ackOf (turn: number, sequence: number): Effect {
+  return { type: 'send', message: { type: 'UpdateAck', turn, sequence } }
+}

@@ -1,0 +1,30 @@
+/** The one template of every state (DESIGN of the transactions: spec.md, "Transactions"), filled in for a channel. */
+import { payerSighash, payerSighasher, type StateTemplate } from '../bitcoin/template.js'
+import type { Satoshi } from '../types/units.js'
+import { lockOf, payerOf } from './schedule.js'
+import type { Established } from './state.js'
+import { fundingOutput, partyOf } from './terms.js'
+
+/** The state of the present turn in which the payer is left with `payerBalance`. */
+export function stateTemplate (channel: Established, payerBalance: Satoshi): StateTemplate {
+  const { terms, ledger } = channel
+  const payer = payerOf(ledger.turn)
+  return {
+    funding: fundingOutput(terms, channel.outPoint),
+    version: terms.txVersion,
+    lock: lockOf(terms, ledger.turn),
+    payer,
+    payerBalance,
+    payerPayoutKey: partyOf(terms, payer).payoutKey
+  }
+}
+
+/** What the payer signs for a balance. */
+export function stateDigest (channel: Established, payerBalance: Satoshi): Uint8Array {
+  return payerSighash(stateTemplate(channel, payerBalance))
+}
+
+/** The same for many balances of one channel. */
+export function stateDigester (channel: Established): (payerBalance: Satoshi) => Uint8Array {
+  return payerSighasher(stateTemplate(channel, channel.terms.capacity))
+}

@@ -1,0 +1,73 @@
+/** What the two sides of a channel agree on while it opens. Nothing here changes afterwards. */
+import type { Limits, Mode, Network } from '../../protocols/paychan/1.0/index.js'
+import type { Role } from '../bitcoin/keys.js'
+import type { FundingOutput } from '../bitcoin/template.js'
+import { fundingScript } from '../bitcoin/funding.js'
+import type { OutPoint } from '../types/bytes.js'
+import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
+
+/** What one side brings: its key of the 2-of-2, the key behind its payouts, its script for a close. */
+export interface Party {
+  readonly channelKey: Uint8Array
+  readonly payoutKey: Uint8Array
+  readonly closeScript: Uint8Array
+}
+
+/** The server's limits, which the payer keeps and the payee enforces. */
+export interface PaymentLimits {
+  /** UPD-10: the first payment has to be worth settling. */
+  readonly minFirstPayment: Satoshi
+  /** UPD-11: what the payee is willing to have at stake in this channel. */
+  readonly maxStake: Satoshi
+  /** UPD-6: signed and not yet acknowledged, by count and by value. */
+  readonly maxInFlightUpdates: number
+  readonly maxInFlightValue: Satoshi
+}
+
+export interface Terms {
+  readonly network: Network
+  readonly mode: Mode
+  /** Blocks between the locks of two turns; 0 in a one-way channel. */
+  readonly step: number
+  /** nVersion of every transaction that spends the funding output: 3 (TRUC, BIP431). */
+  readonly txVersion: number
+  readonly capacity: Satoshi
+  /** L: the lock of T2. */
+  readonly refundHeight: BlockHeight
+  readonly client: Party
+  readonly server: Party
+  /** The 8 bytes that K2 was derived with, echoed in `Reestablish` (KEY-2). */
+  readonly derivation: Uint8Array
+  /** Confirmations of T1 before payments flow (FUND-4). */
+  readonly minDepth: number
+  readonly limits: PaymentLimits
+  /** The last height at which the payer signs (UPD-12). */
+  readonly lastPaymentHeight: BlockHeight
+  /** From here on the server publishes T3 (TIME-1). */
+  readonly settleHeight: BlockHeight
+}
+
+/** The 2-of-2 output that T1 makes. */
+export function fundingOutput (terms: Terms, outPoint: OutPoint): FundingOutput {
+  return { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
+}
+
+/** The scriptPubKey that both sides watch. */
+export function fundingScriptOf (terms: Terms): Uint8Array {
+  return fundingScript(terms.client.channelKey, terms.server.channelKey)
+}
+
+/** The side's own part of the terms. */
+export function partyOf (terms: Terms, role: Role): Party {
+  return role === 'client' ? terms.client : terms.server
+}
+
+/** Brands the limits of an `AcceptChannel`. */
+export function limitsFrom (wire: Limits): PaymentLimits {
+  return {
+    minFirstPayment: satoshi(wire.minFirstPayment),
+    maxStake: satoshi(wire.maxStake),
+    maxInFlightUpdates: wire.maxInFlightUpdates,
+    maxInFlightValue: satoshi(wire.maxInFlightValue)
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The channel: `(state, event, env) -> state, log, effects`. Picks the function for what happened
+ * at the stage where the channel is, then does what has become due by height.
+ */
+import { hashFromTxid, txidFromHash } from '../types/bytes.js'
+import { PaychanError, unreachable } from '../types/errors.js'
+import { abandon } from './abandoning.js'
+import { onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
+import { to, type Effect, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import type { BroadcastPurpose, ChannelEvent } from './events.js'
+import { onConnected, onDisconnected, onError, onReestablish } from './linking.js'
+import { onHistory } from './onchain.js'
+import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
+import { onFunding, onRefundRequest } from './opening-server.js'
+import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
+import { onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
+import { onUpdates } from './receiving.js'
+import { isOpening, type Channel, type Established } from './state.js'
+import { stop } from './stopping.js'
+import { errorMessage, Violation } from './violation.js'
+
+/** Everything that can happen to a channel. Throws only when there is a bug. */
+export function transition (channel: Channel, event: ChannelEvent, env: Env): Transition {
+  const first = dispatch(channel, event, env)
+  if (first.state.stage !== 'established') return first
+  const ready = becomeReady(first.state, env)
+  const published = publishIfDue(ready.state, env)
+  return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...published.effects] }
+}
+
+function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition {
+  switch (event.type) {
+    case 'pay': return onPay(channel, event.payments, env)
+    case 'close': return onClose(channel, env)
+    case 'settle': return onSettle(channel)
+    case 'connected': return onConnected(channel)
+    case 'disconnected': return onDisconnected(channel, event.reason)
+    case 'updates': return channel.stage === 'established' ? onUpdates(channel, event.updates, env) : unexpected(channel, 'Update')
+    case 'message': return onMessage(channel, event.message, env)
+    case 'funding-built': return channel.stage === 'accepted' && channel.role === 'client'
+      ? onFundingBuilt(channel, event.raw, event.outPoint, event.fee, env)
+      : to(channel, { type: 'release-funding' }) // abandoned while T1 was built
+    case 'funding-failed': return isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : to(channel)
+    case 'tip': return channel.stage === 'established' ? onTip(channel, env) : to(channel)
+    case 'history': return channel.stage === 'established' ? onHistory(channel, event.history) : to(channel)
+    case 'broadcast-done': return channel.stage === 'established' ? onBroadcastDone(channel, event.purpose, event.txid) : to(channel)
+    case 'broadcast-failed': return channel.stage === 'established' ? onBroadcastFailed(channel, event, env) : to(channel)
+    case 'timeout': return isOpening(channel) ? onTimeout(channel) : to(channel)
+    default: return unreachable(event)
+  }
+}
+
+function onMessage (channel: Channel, message: Extract<ChannelEvent, { type: 'message' }>['message'], env: Env): Transition {
+  if (message.type === 'Error') return onError(channel, message)
+  switch (channel.stage) {
+    case 'abandoned':
+      return to(channel)
+    case 'offered':
+      return message.type === 'AcceptChannel' ? onAcceptChannel(channel, message, env) : unexpected(channel, message.type)
+    case 'accepted':
+      return message.type === 'RefundRequest' && channel.role === 'server' ? onRefundRequest(channel, message, env) : unexpected(channel, message.type)
+    case 'refund-requested':
+      return message.type === 'RefundSignature' ? onRefundSignature(channel, message, env) : unexpected(channel, message.type)
+    case 'refund-signed':
+      if (message.type === 'Reestablish') return onReestablish(channel, message)
+      return message.type === 'Funding' ? onFunding(channel, message) : unexpected(channel, message.type)
+    case 'established':
+      return onEstablishedMessage(channel, message, env)
+    default:
+      return unreachable(channel)
+  }
+}
+
+function onEstablishedMessage (channel: Established, message: Exclude<Extract<ChannelEvent, { type: 'message' }>['message'], { type: 'Error' }>, env: Env): Transition {
+  switch (message.type) {
+    case 'FundingBroadcast': return channel.role === 'client' ? onFundingBroadcast(channel, txidFromHash(message.txid), env) : unexpected(channel, message.type)
+    case 'Funding': return channel.role === 'server' ? to(channel, ...fundingBroadcast(channel)) : unexpected(channel, message.type)
+    case 'UpdateAck': return onUpdateAck(channel, message)
+    case 'ChannelReady': return to({ ...channel, ready: { ...channel.ready, theirs: true } })
+    case 'CloseRequest': return onCloseRequest(channel, message, env)
+    case 'CloseDone': return onCloseDone(channel, message)
+    case 'Reestablish': return onReestablish(channel, message)
+    default: return unexpected(channel, message.type)
+  }
+}
+
+/** ERR-2: a message that has no place here. */
+function unexpected (channel: Channel, type: string): Transition {
+  const violation = new Violation('ERR-2', 'ERR_UNEXPECTED_MESSAGE', `${type} has no place at this stage (${channel.stage}).`)
+  if (channel.stage === 'established') return stop(channel, violation)
+  return isOpening(channel) ? abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) }) : to(channel)
+}
+
+/** Step 6, confirmed by the server; step 7 follows. */
+function onFundingBroadcast (channel: Established, txid: string, env: Env): Transition {
+  if (txid !== channel.outPoint.txid) {
+    return stop(channel, new Violation('FUND-1', 'ERR_FUNDING_TXID', `The server names T1 as ${txid}; it is ${channel.outPoint.txid}.`))
+  }
+  const acknowledged: Established = { ...channel, fundingAcknowledged: true }
+  const { held, inFlight } = channel.ledger
+  return held === undefined && inFlight.length === 0 ? sendInitialUpdate(acknowledged, env) : to(acknowledged)
+}
+
+function fundingBroadcast (channel: Established): Effect[] {
+  if (!channel.fundingAcknowledged) return [{ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx }]
+  return [{ type: 'send', message: { type: 'FundingBroadcast', txid: hashFromTxid(channel.outPoint.txid) } }]
+}
+
+function onBroadcastDone (channel: Established, purpose: BroadcastPurpose, txid: Established['outPoint']['txid']): Transition {
+  switch (purpose) {
+    case 'funding': {
+      if (channel.role === 'client' || channel.fundingAcknowledged) return to(channel)
+      const state: Established = { ...channel, fundingAcknowledged: true }
+      return to(state, ...fundingBroadcast(state))
+    }
+    case 'close': return onCloseBroadcast(channel, txid)
+    case 'publication': return to(channel, { type: 'close-done', kind: 'settlement', txid })
+    default: return unreachable(purpose)
+  }
+}
+
+function onBroadcastFailed (channel: Established, event: Extract<ChannelEvent, { type: 'broadcast-failed' }>, env: Env): Transition {
+  switch (event.purpose) {
+    case 'funding': return to(channel, { type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text: `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.` })
+    case 'close': return to(channel, { type: 'notify', what: `the close was not accepted: ${event.reason}` })
+    case 'publication': return onPublicationRefused(channel, event.kind, event.reason, env)
+    default: return unreachable(event.purpose)
+  }
+}
+
+function onFundingFailed (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' | 'refund-signed' }>, code: string, reason: string): Transition {
+  const error = new PaychanError(code, reason)
+  const told = errorMessage({ code: 'ERR_FUNDING_FAILED', message: 'The client could not build its funding transaction.' }, true)
+  return abandon(channel, error, { type: 'send', message: told })
+}
+
+/** OPEN-9. */
+function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' | 'refund-signed' }>): Transition {
+  const error = new PaychanError('ERR_OPEN_TIMEOUT', 'The peer took too long; open the channel again.')
+  return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
+}
+
+/** A new block, or a restart: what is not in a block yet goes out again. */
+function onTip (channel: Established, env: Env): Transition<Established> {
+  const { onChain } = channel
+  const effects: Effect[] = []
+  if (onChain.fundingHeight === undefined && onChain.spend === undefined) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  const close = channel.closes.filter((close) => close.raw !== undefined).at(-1)
+  if (close?.raw !== undefined && onChain.fundingSeen && onChain.spend === undefined) effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
+  const again = republish(channel, env)
+  return to(again.state, ...effects, ...again.effects)
+}
+
+/** FUND-4: T1 is deep enough, and there is room left for payments. */
+function becomeReady (channel: Established, env: Env): Transition<Established> {
+  const { onChain, terms } = channel
+  if (channel.ready.ours || channel.stopped !== undefined || onChain.fundingHeight === undefined || env.height === undefined) return to(channel)
+  if (env.height - onChain.fundingHeight + 1 < terms.minDepth) return to(channel)
+  if (env.height >= terms.lastPaymentHeight) {
+    const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${terms.lastPaymentHeight}).`
+    return to({ ...channel, stopped: { code: 'ERR_FUNDED_TOO_LATE', reason, rule: 'FUND-4', settleNow: false } }, { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: reason })
+  }
+  const state: Established = { ...channel, ready: { ...channel.ready, ours: true } }
+  const ready: Effect[] = channel.link === 'live' ? [{ type: 'send', message: { type: 'ChannelReady' } }] : []
+  return to(state, ...ready, { type: 'notify', what: `T1 has ${env.height - onChain.fundingHeight + 1} of ${terms.minDepth} confirmations: ready` })
+}

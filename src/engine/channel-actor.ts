@@ -1,0 +1,126 @@
+/**
+ * One channel at work: takes what waits, runs the transitions, commits the outcome in one batch,
+ * and only then lets the effects happen. One at a time, so a channel never races with itself.
+ */
+import type { Env } from '../channel/env.js'
+import type { Effect, PaymentLogEntry, Transition } from '../channel/effects.js'
+import type { ChannelEvent } from '../channel/events.js'
+import type { Channel } from '../channel/state.js'
+import { transition } from '../channel/transition.js'
+import type { ChannelId } from '../types/bytes.js'
+import { messageOf } from '../types/errors.js'
+import { Inbox } from './inbox.js'
+import { paymentChange } from './payments.js'
+import type { Change, Store } from './ports.js'
+import { encodeRecord } from './records.js'
+import { Waiters } from './waiters.js'
+
+export const CHANNEL_PREFIX = 'channel/'
+
+/** What an actor needs of the engine around it. */
+export interface ActorHost {
+  readonly store: Store
+  env: (channel: Channel) => Env
+  /** Called before the commit: what two channels must not share is known from here on. */
+  learn: (channel: Channel) => void
+  perform: (actor: ChannelActor, effect: Effect) => void
+  /** Called after the effects of a step, with the state before it. */
+  settled: (actor: ChannelActor, before: Channel | undefined) => void
+  /** A bug in a transition, or a disk that failed. */
+  onFailure: (actor: ChannelActor, what: 'transition' | 'store', error: unknown) => void
+}
+
+export class ChannelActor {
+  readonly waiters = new Waiters()
+  readonly #inbox = new Inbox()
+  #state: Channel
+  #running: Promise<void> | undefined
+  #failed = false
+  #first: Transition | undefined
+
+  /** Starts from a stored state, or from the first transition of a new channel, which is still to be committed. */
+  constructor (private readonly host: ActorHost, from: { readonly stored: Channel } | { readonly first: Transition }) {
+    this.#state = 'stored' in from ? from.stored : from.first.state
+    this.#first = 'first' in from ? from.first : undefined
+    host.learn(this.#state)
+    if (this.#first !== undefined) this.#wake()
+  }
+
+  get id (): ChannelId { return this.#state.id }
+
+  /** The newest state; it is on disk, or about to be. */
+  get state (): Channel { return this.#state }
+
+  get waitingPayments (): number { return this.#inbox.waitingPayments }
+
+  /** Queues what happened. What is posted in one turn of the event loop is handled together. */
+  post (event: ChannelEvent): void {
+    if (this.#failed) return
+    this.#inbox.post(event)
+    this.#wake()
+  }
+
+  /** Resolves when nothing is left to do for now. */
+  async idle (): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
+  #wake (): void {
+    if (this.#running !== undefined) return
+    this.#running = Promise.resolve().then(() => this.#run())
+  }
+
+  async #run (): Promise<void> {
+    try {
+      if (this.#first !== undefined) {
+        const first = this.#first
+        this.#first = undefined
+        await this.#apply(undefined, first.state, first.log, first.effects)
+      }
+      for (let events = this.#inbox.take(this.#state); events.length > 0 && !this.#failed; events = this.#inbox.take(this.#state)) {
+        await this.#step(events)
+      }
+    } finally {
+      // In the same turn as the last look at the inbox: what is posted from here on wakes us again.
+      this.#running = undefined
+    }
+  }
+
+  async #step (events: readonly ChannelEvent[]): Promise<void> {
+    let state = this.#state
+    const log: PaymentLogEntry[] = []
+    const effects: Effect[] = []
+    for (const event of events) {
+      try {
+        const next = transition(state, event, this.host.env(state))
+        state = next.state
+        log.push(...next.log)
+        effects.push(...next.effects)
+      } catch (error) {
+        this.host.onFailure(this, 'transition', error)
+      }
+    }
+    await this.#apply(this.#state, state, log, effects)
+  }
+
+  /** Commit, then effects. */
+  async #apply (before: Channel | undefined, state: Channel, log: readonly PaymentLogEntry[], effects: readonly Effect[]): Promise<void> {
+    this.#state = state
+    if (state !== before || log.length > 0) {
+      this.host.learn(state)
+      const changes: Change[] = [{ key: `${CHANNEL_PREFIX}${state.id}`, value: encodeRecord(state) }]
+      for (const entry of log) changes.push(paymentChange(state.id, entry))
+      try {
+        await this.host.store.commit(changes)
+      } catch (error) {
+        this.#failed = true
+        this.waiters.rejectAll(error instanceof Error ? error : new Error(messageOf(error)))
+        this.host.onFailure(this, 'store', error)
+        return
+      }
+    }
+    for (const effect of effects) this.host.perform(this, effect)
+    this.waiters.observe(state)
+    this.host.settled(this, before)
+  }
+}

@@ -1,0 +1,8 @@
+/** What the engine tells whoever listens: the node, and through it people and programs. */
+import type { ChannelId } from '../types/bytes.js'
+import type { PaymentInfo } from './payments.js'
+
+export type EngineEvent =
+  | { readonly type: 'channel', readonly channel: ChannelId, readonly what: string }
+  | { readonly type: 'payment', readonly payment: PaymentInfo }
+  | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined }

@@ -1,0 +1,50 @@
+/** Streams that peers open: the first message says whether it is a new channel or a known one. */
+import type { Message, OpenChannel, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import { codeOf, messageOf } from '../types/errors.js'
+import type { Clock, Link, LinkListener } from './ports.js'
+
+/** A peer that opens a stream and says nothing is cut off. */
+const FIRST_MESSAGE_TIMEOUT_MS = 30_000
+
+export interface IncomingHandler {
+  /** Returns who listens to the link from now on; throws a refusal, which the peer is told. */
+  onOpen: (link: Link, message: OpenChannel) => LinkListener
+  onReestablish: (link: Link, message: Reestablish) => LinkListener
+}
+
+/** Listens until the first message, then hands the stream over to the channel that it belongs to. */
+export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock): LinkListener {
+  let listener: LinkListener | undefined
+  const cancel = clock.after(FIRST_MESSAGE_TIMEOUT_MS, () => { refuse(link, 'ERR_TIMEOUT', '', 'No message came.') })
+  return {
+    onMessage: (message) => {
+      if (listener !== undefined) {
+        listener.onMessage(message)
+        return
+      }
+      cancel()
+      try {
+        listener = route(link, message, handler)
+      } catch (error) {
+        const rule = error instanceof Error && 'rule' in error && typeof error.rule === 'string' ? error.rule : ''
+        refuse(link, codeOf(error), rule, codeOf(error) === 'ERR_INTERNAL' ? 'This node could not do that.' : messageOf(error))
+      }
+    },
+    onClosed: (error) => {
+      cancel()
+      listener?.onClosed(error)
+    }
+  }
+}
+
+function route (link: Link, message: Message, handler: IncomingHandler): LinkListener | undefined {
+  if (message.type === 'OpenChannel') return handler.onOpen(link, message)
+  if (message.type === 'Reestablish') return handler.onReestablish(link, message)
+  refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `A stream begins with OpenChannel or Reestablish, not with ${message.type}.`)
+  return undefined
+}
+
+function refuse (link: Link, code: string, rule: string, text: string): void {
+  link.send({ type: 'Error', code, rule, text: text.slice(0, 300), fatal: true })
+  link.close()
+}

@@ -1,0 +1,63 @@
+/** The payment log: what was paid, by which update, and what has become of it. */
+import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import type { PaymentLogEntry } from '../channel/effects.js'
+import type { Channel } from '../channel/state.js'
+import { toHex, type ChannelId } from '../types/bytes.js'
+import { satoshi, type Satoshi } from '../types/units.js'
+import type { Change, Store } from './ports.js'
+import { decodeRecord, encodeRecord } from './records.js'
+
+export interface PaymentInfo {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly channel: ChannelId
+  readonly peerId: string
+  readonly direction: 'sent' | 'received'
+  readonly amount: Satoshi
+  readonly memo: string
+  /** `unknown`: signed and sent, not yet acknowledged; it may still turn out either way. */
+  readonly status: 'acknowledged' | 'unknown' | 'failed'
+  /** Milliseconds since 1970. */
+  readonly time: number
+}
+
+const PREFIX = 'payment/'
+
+/** All payments of an update are one packed value: a key for each would make the log the bottleneck. */
+export function paymentChange (channel: ChannelId, entry: PaymentLogEntry): Change {
+  return { key: `${PREFIX}${channel}/${entry.sequence.toString().padStart(10, '0')}`, value: encodeRecord(entry) }
+}
+
+/** The log of a channel, or of all, oldest update first. */
+export async function * readPayments (store: Store, channels: ReadonlyMap<ChannelId, Channel>, only?: ChannelId): AsyncGenerator<PaymentInfo> {
+  const wanted = only === undefined ? [...channels.values()] : [channels.get(only)].filter((channel) => channel !== undefined)
+  for (const channel of wanted) {
+    for await (const [key, value] of store.entries(`${PREFIX}${channel.id}/`)) {
+      const entry = decodeRecord<PaymentLogEntry>(key, value)
+      for (const payment of entry.payments) yield paymentInfo(channel, entry, payment)
+    }
+  }
+}
+
+/** One payment, with what the channel knows of its update. */
+export function paymentInfo (channel: Channel, entry: Omit<PaymentLogEntry, 'payments'>, payment: Payment): PaymentInfo {
+  return {
+    id: toHex(payment.id),
+    channel: channel.id,
+    peerId: channel.peer,
+    direction: entry.direction,
+    amount: satoshi(payment.amount),
+    memo: payment.memo,
+    status: statusOfUpdate(channel, entry.sequence),
+    time: entry.time
+  }
+}
+
+/** An update is acknowledged, or what the chain has settled on includes it or not; until then nobody knows. */
+function statusOfUpdate (channel: Channel, sequence: number): PaymentInfo['status'] {
+  if (channel.stage !== 'established') return 'failed'
+  const { held, settledSequence } = channel.ledger
+  if (held !== undefined && sequence <= held.sequence) return 'acknowledged'
+  if (settledSequence === undefined) return 'unknown'
+  return sequence <= settledSequence ? 'acknowledged' : 'failed'
+}

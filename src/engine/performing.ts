@@ -1,0 +1,107 @@
+/** Effects, done: the one place where a channel's wishes meet the ports. Results come back as events. */
+import type { Effect } from '../channel/effects.js'
+import type { BroadcastPurpose } from '../channel/events.js'
+import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import { toHex } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
+import type { ChannelActor } from './channel-actor.js'
+import type { EngineEvent } from './engine-events.js'
+import type { Links } from './links.js'
+import { paymentInfo } from './payments.js'
+import type { Chain, Clock, Unsubscribe, Wallet } from './ports.js'
+import type { Watches } from './watches.js'
+
+/** How long the watch of a funding script may take before the opening is given up. */
+const WATCH_TIMEOUT_MS = 30_000
+
+export interface PerformerPorts {
+  readonly chain: Chain
+  readonly wallet: Wallet
+  readonly clock: Clock
+  readonly links: Links
+  readonly watches: Watches
+  readonly emit: (event: EngineEvent) => void
+}
+
+/** Performs effects in the order in which they were wanted. */
+export class Performer {
+  constructor (private readonly ports: PerformerPorts) {}
+
+  perform (actor: ChannelActor, effect: Effect): void {
+    const { links, watches, wallet, emit } = this.ports
+    switch (effect.type) {
+      case 'send': { links.send(actor, effect.message); return }
+      case 'hang-up': { links.hangUp(actor, 'ended by this node'); return }
+      case 'build-funding': { this.#background(actor, this.#buildFunding(actor, effect)); return }
+      case 'release-funding': { this.#background(actor, wallet.releaseFunding(actor.id)); return }
+      case 'watch-funding': { watches.watch(actor, effect.scriptPubKey); return }
+      case 'broadcast': { this.#background(actor, this.#broadcast(actor, effect.purpose, effect.raw)); return }
+      case 'claim': { this.#background(actor, wallet.claim({ ...effect.payout, key: { role: actor.state.role, ...actor.state.keys, use: 'payout' } })); return }
+      case 'payments-acknowledged': { this.#acknowledged(actor, effect.payments); return }
+      case 'payments-unknown': { this.#unknown(actor, effect.payments, effect.reason); return }
+      case 'payment-refused': { actor.waiters.settlePayment(toHex(effect.payment.id), effect.error); return }
+      case 'payments-received': { this.#announce(actor, effect.payments, 'received'); return }
+      case 'close-done': { actor.waiters.settleCloses({ kind: effect.kind, txid: effect.txid }); return }
+      case 'close-refused': { actor.waiters.settleCloses(effect.error); return }
+      case 'notify': { emit({ type: 'channel', channel: actor.id, what: effect.what }); return }
+      case 'alarm': { emit({ type: 'alarm', channel: actor.id, code: effect.code, text: effect.text }); return }
+      default: unreachable(effect)
+    }
+  }
+
+  /** A failure in the background is told loudly; the next block tries again. */
+  #background (actor: ChannelActor, work: Promise<void>): void {
+    work.catch((error: unknown) => { this.ports.emit({ type: 'alarm', channel: actor.id, code: codeOf(error), text: messageOf(error) }) })
+  }
+
+  /** Step 2. No coin of ours is spent on a script that we could not watch. */
+  async #buildFunding (actor: ChannelActor, effect: Extract<Effect, { type: 'build-funding' }>): Promise<void> {
+    try {
+      await withTimeout(this.ports.clock, this.ports.watches.watch(actor, effect.scriptPubKey).ready, WATCH_TIMEOUT_MS,
+        new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'))
+      const { scriptPubKey, amount, feeRate } = effect
+      const built = await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate })
+      actor.post({ type: 'funding-built', ...built })
+    } catch (error) {
+      this.ports.watches.stop(actor)
+      actor.post({ type: 'funding-failed', code: codeOf(error), reason: messageOf(error) })
+    }
+  }
+
+  async #broadcast (actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
+    try {
+      const txid = await this.ports.chain.broadcast(raw)
+      actor.post({ type: 'broadcast-done', purpose, txid })
+    } catch (error) {
+      const kind = error instanceof PaychanError && typeof error.facts.kind === 'string' ? error.facts.kind : 'unavailable'
+      actor.post({ type: 'broadcast-failed', purpose, kind, reason: messageOf(error) })
+    }
+  }
+
+  #acknowledged (actor: ChannelActor, payments: readonly Payment[]): void {
+    for (const payment of payments) actor.waiters.settlePayment(toHex(payment.id))
+    this.#announce(actor, payments, 'sent')
+  }
+
+  #unknown (actor: ChannelActor, payments: readonly Payment[], reason: string): void {
+    const error = new PaychanError('ERR_PAYMENT_UNKNOWN', `The payment was sent, and the connection broke before it was acknowledged${reason === '' ? '' : ` (${reason})`}. It is sent again when the peer is back; look at \`paychan payments\` before you pay again.`)
+    for (const payment of payments) actor.waiters.settlePayment(toHex(payment.id), error)
+  }
+
+  #announce (actor: ChannelActor, payments: readonly Payment[], direction: 'sent' | 'received'): void {
+    const sequence = actor.state.stage === 'established' ? actor.state.ledger.held?.sequence ?? 0 : 0
+    const time = this.ports.clock.now()
+    for (const payment of payments) this.ports.emit({ type: 'payment', payment: paymentInfo(actor.state, { sequence, direction, time }, payment) })
+  }
+}
+
+/** Rejects with `error` when a promise takes too long. */
+export async function withTimeout<T> (clock: Clock, promise: Promise<T>, ms: number, error: Error): Promise<T> {
+  let cancel: Unsubscribe = () => {}
+  const timeout = new Promise<never>((_resolve, reject) => { cancel = clock.after(ms, () => { reject(error) }) })
+  try {
+    return await Promise.race([promise, timeout])
+  } finally {
+    cancel()
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * What the engine asks of the world. Every adapter (`p2p`, `chain`, `store`, `wallet`) implements
+ * one of these and imports none of the others; the simulator implements them in virtual time.
+ * Each port has a contract suite in `test/contracts` that the real and the in-memory adapter pass.
+ */
+import type { Message } from '../../protocols/paychan/1.0/index.js'
+import type { KeyPath, Ecdsa } from '../bitcoin/keys.js'
+import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
+import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+
+/** Stops a subscription. May be called more than once. */
+export type Unsubscribe = () => void
+
+// ---------------------------------------------------------------------------------------- Store
+
+/** One change of a batch: `value` undefined deletes the key. */
+export interface Change { readonly key: string, readonly value: Uint8Array | undefined }
+
+/**
+ * Durable, ordered keys and values. Keys are ASCII paths such as `channel/<id>`.
+ * Errors: `ERR_STORE_LOCKED` (another process has it), `ERR_STORE_FAILED` (the disk refused).
+ */
+export interface Store {
+  get: (key: string) => Promise<Uint8Array | undefined>
+  /** All entries whose key starts with `prefix`, in the order of their keys. */
+  entries: (prefix: string) => AsyncIterable<readonly [key: string, value: Uint8Array]>
+  /**
+   * Applies the changes all or none, and resolves once they would survive a loss of power.
+   * Batches that wait at the same time share one fsync; they are applied in the order of the calls.
+   */
+  commit: (changes: readonly Change[]) => Promise<void>
+  close: () => Promise<void>
+}
+
+// ---------------------------------------------------------------------------------------- Chain
+
+/** The newest block of the best chain that we have verified. */
+export interface Tip { readonly height: BlockHeight, readonly hash: string }
+
+/** A transaction that pays to, or spends from, a watched script. */
+export interface ChainTransaction {
+  readonly txid: Txid
+  /** The whole transaction, witnesses included. */
+  readonly raw: Uint8Array
+  /** The height of its block, proved by a merkle branch to a header of ours; undefined in the mempool. */
+  readonly height: BlockHeight | undefined
+}
+
+export interface ScriptWatch {
+  /** Resolves with the first full history; rejects when the watch could not be set up (then there is none). */
+  readonly ready: Promise<void>
+  readonly stop: Unsubscribe
+}
+
+export interface ScriptWatcher {
+  /** Called with the whole history whenever it may have changed (level-triggered: reorgs take entries away again). */
+  onHistory: (history: readonly ChainTransaction[]) => void
+  /** Called when the server refuses or breaks the watch; it goes on trying. */
+  onError: (error: Error) => void
+}
+
+/** `connecting` until the first tip is verified; `down` while there is no server; `synced` otherwise. */
+export type ChainStatus = 'connecting' | 'synced' | 'down'
+
+/**
+ * A view of the chain. It starts, and keeps retrying, while no server answers.
+ * Errors: `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: reason), `ERR_CHAIN_LIED`.
+ */
+export interface Chain {
+  readonly status: ChainStatus
+  /** Undefined until the first header is verified. */
+  readonly tip: Tip | undefined
+  /** Every new tip (also after a reorg, when it may be lower), and at once when one is known. */
+  onTip: (listener: (tip: Tip) => void) => Unsubscribe
+  onStatus: (listener: (status: ChainStatus) => void) => Unsubscribe
+  /**
+   * Watches a scriptPubKey, across reconnects, until stopped. `ready` waits while the server is
+   * down. When a tip and a history change with the same block, the histories are delivered first.
+   */
+  watchScript: (scriptPubKey: Uint8Array, watcher: ScriptWatcher) => ScriptWatch
+  /** Resolves also when the mempool or the chain has it already. */
+  broadcast: (raw: Uint8Array) => Promise<Txid>
+  /** An estimate to confirm within `target` blocks, within bounds; a fallback when the server has none. */
+  estimateFeeRate: (target: BlockDelta) => Promise<FeeRate>
+}
+
+// ---------------------------------------------------------------------------------------- Peers
+
+/** One `/paychan/1.0` stream. Messages arrive in order; after `onClosed` nothing does. */
+export interface Link {
+  /** The authenticated PeerId of the other side. */
+  readonly peer: string
+  /** Sends in order; what is sent in one turn of the event loop may share a frame. No-op once closed. */
+  send: (message: Message) => void
+  /** Ends the stream in order, after what was sent. */
+  close: () => void
+}
+
+export interface LinkListener {
+  /** When it returns a promise, the peer is held back: its next message comes once that resolves. */
+  onMessage: (message: Message) => void | Promise<void>
+  /** The stream ended. `error` has a code of its own when the other side sent what the codec refuses. */
+  onClosed: (error: Error | undefined) => void
+}
+
+/** Errors: `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN` (the peer does not speak it). */
+export interface Peers {
+  readonly self: string
+  /** Opens a stream to a peer by PeerId or full multiaddr. */
+  open: (peer: string, listener: (link: Link) => LinkListener) => Promise<Link>
+  /** Hands every stream that a peer opens to `accept`. */
+  onIncoming: (accept: (link: Link) => LinkListener) => Unsubscribe
+}
+
+// --------------------------------------------------------------------------------------- Signer
+
+/**
+ * Channel keys, derived from the seed (`KeyPath` says which), and ECDSA. Synchronous: a signature
+ * takes tens of microseconds. Secrets never leave it.
+ */
+export interface Signer extends Ecdsa {
+  publicKey: (path: KeyPath) => Uint8Array
+  /** A low-S, 64-byte compact ECDSA signature (RFC 6979) of a 32-byte digest. */
+  sign: (path: KeyPath, digest: Uint8Array) => Uint8Array
+}
+
+// --------------------------------------------------------------------------------------- Wallet
+
+/** T1 as the wallet built it: signed, confirmed SegWit inputs only, version 3, held back. */
+export interface BuiltFunding { readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi }
+
+/** An output `P2WSH(<key> OP_CHECKSIGVERIFY 1 OP_CSV)` that is ours, on the chain or about to be. */
+export interface CsvOutput {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly scriptPubKey: Uint8Array
+  readonly key: KeyPath
+}
+
+/** The on-chain wallet, as far as channels need it. Errors: `ERR_INSUFFICIENT_FUNDS` (facts: asked, available). */
+export interface Wallet {
+  /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
+  newScript: () => Promise<Uint8Array>
+  /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
+  buildFunding: (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }) => Promise<BuiltFunding>
+  /** Frees the inputs of a T1 that never left this node. */
+  releaseFunding: (channel: ChannelId) => Promise<void>
+  /** Takes charge of a payout output: watches it, counts it, sweeps it once it is spendable and worth it. */
+  claim: (output: CsvOutput) => Promise<void>
+}
+
+// ---------------------------------------------------------------------------------- Clock, Random
+
+export interface Clock {
+  /** Milliseconds since 1970, for records that people read; never for a decision about money. */
+  now: () => number
+  /** Calls back after `ms` milliseconds. */
+  after: (ms: number, callback: () => void) => Unsubscribe
+}
+
+export interface Random { bytes: (length: number) => Uint8Array }

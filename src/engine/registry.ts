@@ -1,0 +1,31 @@
+/** Every channel key and every funding outpoint that this node has ever had to do with (KEY-3, KEY-4, REF-2). */
+import type { Channel } from '../channel/state.js'
+import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
+
+export interface Registry {
+  /** Learns the keys and the outpoint of a channel. Synchronous, so that two openings at once cannot share one. */
+  learn: (channel: Channel, ourKey: Uint8Array) => void
+  isKnownKey: (publicKey: Uint8Array) => boolean
+  isKnownOutPoint: (outPoint: OutPoint) => boolean
+}
+
+export function createRegistry (): Registry {
+  const keys = new Set<string>()
+  const outPoints = new Set<string>()
+  return {
+    learn: (channel, ourKey) => {
+      keys.add(toHex(ourKey))
+      const theirs = theirKeyOf(channel)
+      if (theirs !== undefined) keys.add(toHex(theirs))
+      if ('outPoint' in channel && channel.outPoint !== undefined) outPoints.add(outPointText(channel.outPoint))
+    },
+    isKnownKey: (publicKey) => keys.has(toHex(publicKey)),
+    isKnownOutPoint: (outPoint) => outPoints.has(outPointText(outPoint))
+  }
+}
+
+function theirKeyOf (channel: Channel): Uint8Array | undefined {
+  if (channel.stage === 'offered') return undefined
+  if (channel.stage === 'abandoned') return channel.theirKey
+  return channel.role === 'client' ? channel.terms.server.channelKey : channel.terms.client.channelKey
+}

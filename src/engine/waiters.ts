@@ -1,0 +1,89 @@
+/** The callers that wait for a channel: of `open`, `pay` and `close`. */
+import type { Channel } from '../channel/state.js'
+import type { Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+
+interface Waiter<T> { resolve: (value: T) => void, reject: (error: Error) => void }
+
+export interface Closed { readonly kind: 'close' | 'settlement' | 'abandoned', readonly txid: Txid | undefined }
+
+/** Tells whether a channel has come where a caller wants it; throws when it never will. */
+export type Arrival = (channel: Channel) => boolean
+
+/** Promises by what settles them. Each is settled once; nothing is left waiting when a channel ends. */
+export class Waiters {
+  readonly #payments = new Map<string, Waiter<void>>()
+  #closes: Array<Waiter<Closed>> = []
+  #arrivals: Array<Waiter<void> & { arrived: Arrival }> = []
+
+  /** Resolves when the payment with this id is acknowledged. */
+  payment (id: string): Promise<void> {
+    return new Promise((resolve, reject) => this.#payments.set(id, { resolve, reject }))
+  }
+
+  settlePayment (id: string, error?: Error): void {
+    const waiter = this.#payments.get(id)
+    if (waiter === undefined) return
+    this.#payments.delete(id)
+    if (error === undefined) waiter.resolve()
+    else waiter.reject(error)
+  }
+
+  /** Resolves when the next close is done. */
+  close (): Promise<Closed> {
+    return new Promise((resolve, reject) => this.#closes.push({ resolve, reject }))
+  }
+
+  get closing (): boolean {
+    return this.#closes.length > 0
+  }
+
+  settleCloses (outcome: Closed | Error): void {
+    const waiting = this.#closes
+    this.#closes = []
+    for (const waiter of waiting) {
+      if (outcome instanceof Error) waiter.reject(outcome)
+      else waiter.resolve(outcome)
+    }
+  }
+
+  /** Resolves when the channel arrives where `arrived` says. */
+  arrival (arrived: Arrival): Promise<void> {
+    return new Promise((resolve, reject) => this.#arrivals.push({ arrived, resolve, reject }))
+  }
+
+  /** To be called with every new state. */
+  observe (channel: Channel): void {
+    this.#arrivals = this.#arrivals.filter((waiter) => {
+      try {
+        if (!waiter.arrived(channel)) return true
+        waiter.resolve()
+      } catch (error) {
+        waiter.reject(error instanceof Error ? error : new Error(String(error)))
+      }
+      return false
+    })
+  }
+
+  /** Rejects everybody: the node stops, or its disk failed. */
+  rejectAll (error: Error): void {
+    for (const id of [...this.#payments.keys()]) this.settlePayment(id, error)
+    this.settleCloses(error)
+    for (const waiter of this.#arrivals) waiter.reject(error)
+    this.#arrivals = []
+  }
+}
+
+/** Arrived when T1 has left; never, when the opening was given up. */
+export function fundingSent (channel: Channel): boolean {
+  if (channel.stage === 'abandoned') throw new PaychanError(channel.code, channel.reason)
+  return channel.stage === 'established'
+}
+
+/** Arrived when payments can be made; never, when the channel has ended before. */
+export function openForPayments (channel: Channel): boolean {
+  if (!fundingSent(channel) || channel.stage !== 'established') return false
+  if (channel.stopped !== undefined) throw new PaychanError(channel.stopped.code, channel.stopped.reason)
+  if (channel.onChain.spend !== undefined || channel.closes.length > 0) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel was closed before it was open for payments.')
+  return channel.ready.ours && channel.ready.theirs && channel.ledger.held !== undefined && channel.link === 'live'
+}

@@ -1,0 +1,105 @@
+/**
+ * What a running node can be asked: the one interface behind the library, the local HTTP API and
+ * the command line. Amounts are bigint satoshis, heights block heights, times milliseconds.
+ * Every method rejects with a `PaychanError`.
+ */
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { ChannelInfo } from '../channel/summary.js'
+import type { PaymentInfo } from '../engine/payments.js'
+import type { ChainStatus } from '../engine/ports.js'
+import type { ChannelId, Txid } from '../types/bytes.js'
+import type { BlockDelta, BlockHeight, Satoshi } from '../types/units.js'
+
+export type { ChannelInfo, ChannelStatus } from '../channel/summary.js'
+export type { PaymentInfo } from '../engine/payments.js'
+
+export interface NodeInfo {
+  readonly version: string
+  readonly network: Network
+  readonly peerId: string
+  /** Full multiaddrs that others can connect to. */
+  readonly multiaddrs: readonly string[]
+  readonly dataDir: string
+  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined }
+  readonly channels: { readonly open: number, readonly total: number }
+  /** Which ECDSA implementation signs and verifies. */
+  readonly ecdsa: string
+}
+
+export interface Balance {
+  /** Coins of the wallet with at least one confirmation. */
+  readonly confirmed: Satoshi
+  /** Coins of the wallet that are still in the mempool. */
+  readonly pending: Satoshi
+  /** Our share of all channels that are not yet settled on the chain. */
+  readonly inChannels: Satoshi
+  /** Payout outputs of settled channels that are ours and not yet swept. */
+  readonly unswept: Satoshi
+  readonly total: Satoshi
+}
+
+export interface PeerInfo {
+  readonly peerId: string
+  readonly connected: boolean
+  readonly multiaddrs: readonly string[]
+  /** Whether the peer speaks /paychan/1.0; undefined before it has said so. */
+  readonly paychan: boolean | undefined
+}
+
+export interface OpenRequest {
+  /** A PeerId that we are connected to, or a full multiaddr. */
+  readonly peer: string
+  readonly amount: Satoshi
+  /** L minus the height of the tip; the node's default when left out. */
+  readonly blocks?: BlockDelta
+}
+
+export interface PayRequest {
+  /** A PeerId, or a channel id (at least 8 of its first digits). */
+  readonly to: string
+  readonly amount: Satoshi
+  readonly memo?: string
+}
+
+export interface CloseResult {
+  readonly channel: ChannelId
+  readonly kind: 'close' | 'settlement' | 'abandoned'
+  /** The transaction that was broadcast; undefined when nothing had to be. */
+  readonly txid: Txid | undefined
+}
+
+/** Everything that happens, for progress displays and logs. */
+export type NodeEvent =
+  | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string }
+  | { readonly type: 'payment', readonly payment: PaymentInfo }
+  | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined }
+  | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined }
+
+export interface NodeApi {
+  info: () => Promise<NodeInfo>
+  /** A fresh receive address of the wallet. */
+  address: () => Promise<string>
+  balance: () => Promise<Balance>
+  connect: (multiaddr: string) => Promise<PeerInfo>
+  peers: () => Promise<PeerInfo[]>
+  /**
+   * Opens a channel as its client; resolves once T1 is broadcast (`wait: 'broadcast'`) or once the
+   * channel can be paid on (`wait: 'ready'`, the default).
+   * Errors: `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
+   * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`.
+   */
+  open: (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }) => Promise<ChannelInfo>
+  /**
+   * Pays; resolves once the payee has acknowledged, which means that it is on the payee's disk.
+   * Errors: `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
+   * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`,
+   * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack).
+   */
+  pay: (request: PayRequest) => Promise<PaymentInfo>
+  channels: () => Promise<ChannelInfo[]>
+  payments: (filter?: { readonly channel?: string, readonly limit?: number }) => Promise<PaymentInfo[]>
+  /** Closes cooperatively; with `force`, a server publishes T3 by itself. */
+  close: (channel: string, options?: { readonly force?: boolean }) => Promise<CloseResult>
+  onEvent: (listener: (event: NodeEvent) => void) => () => void
+  stop: () => Promise<void>
+}

@@ -1,0 +1,64 @@
+/** Byte strings and the identifiers made of them. */
+import { fromString, toString, equals } from 'uint8arrays'
+import { PaychanError } from './errors.js'
+
+declare const kind: unique symbol
+
+/** A transaction id as people and Electrum servers write it: 64 lower-case hex digits, byte order reversed. */
+export type Txid = string & { readonly [kind]: 'txid' }
+
+/** A channel's id: 64 lower-case hex digits, the SHA256 of its client key K1 (spec: ID-1). */
+export type ChannelId = string & { readonly [kind]: 'channel' }
+
+/** One output of a transaction. */
+export interface OutPoint { readonly txid: Txid, readonly vout: number }
+
+const HEX64 = /^[0-9a-f]{64}$/
+
+/** Brands a transaction id. @throws PaychanError `ERR_INVALID_TXID` */
+export function txid (value: string): Txid {
+  if (!HEX64.test(value)) throw new PaychanError('ERR_INVALID_TXID', `'${value}' is not a transaction id (64 lower-case hex digits).`)
+  return value as Txid
+}
+
+/** Brands a channel id. @throws PaychanError `ERR_INVALID_CHANNEL_ID` */
+export function channelId (value: string): ChannelId {
+  if (!HEX64.test(value)) throw new PaychanError('ERR_INVALID_CHANNEL_ID', `'${value}' is not a channel id (64 lower-case hex digits).`)
+  return value as ChannelId
+}
+
+/** Bytes to lower-case hex. */
+export function toHex (bytes: Uint8Array): string {
+  return toString(bytes, 'base16')
+}
+
+/** Lower-case or upper-case hex to bytes. @throws PaychanError `ERR_INVALID_HEX` */
+export function fromHex (hex: string): Uint8Array {
+  if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) throw new PaychanError('ERR_INVALID_HEX', 'That is not hex.')
+  return fromString(hex.toLowerCase(), 'base16')
+}
+
+/** Whether two byte strings are the same. */
+export function sameBytes (a: Uint8Array, b: Uint8Array): boolean {
+  return equals(a, b)
+}
+
+/** The 32 bytes of a hash as a transaction id, which is written in reversed order. */
+export function txidFromHash (hash: Uint8Array): Txid {
+  return txid(toHex(Uint8Array.from(hash).reverse()))
+}
+
+/** The 32 bytes in the order in which transactions refer to a txid. */
+export function hashFromTxid (id: Txid): Uint8Array {
+  return fromHex(id).reverse()
+}
+
+/** `txid:vout`, as wallets and explorers write an output. */
+export function outPointText (outPoint: OutPoint): string {
+  return `${outPoint.txid}:${outPoint.vout}`
+}
+
+/** Whether two outpoints name the same output. */
+export function sameOutPoint (a: OutPoint, b: OutPoint): boolean {
+  return a.vout === b.vout && a.txid === b.txid
+}

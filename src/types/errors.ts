@@ -1,0 +1,49 @@
+/** The one class of errors that people and programs are meant to read. */
+
+/** What an error is about, by name: amounts, heights, ids. Never a secret. */
+export type Facts = Readonly<Record<string, string | number | bigint | boolean | undefined>>
+
+/**
+ * An error with a code that stays the same between releases, a sentence that says what to do
+ * next, and the facts that the sentence was made of.
+ *
+ * @example
+ * throw new PaychanError('ERR_INSUFFICIENT_BALANCE', 'Asked to pay 500 sat, but 400 sat are left.', { asked: 500n, left: 400n })
+ */
+export class PaychanError extends Error {
+  override readonly name = 'PaychanError'
+
+  constructor (readonly code: string, message: string, readonly facts: Facts = {}, options?: ErrorOptions) {
+    super(message, options)
+  }
+}
+
+/** The sentence of whatever was thrown. */
+export function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The code of whatever was thrown; `ERR_INTERNAL` when it has none. */
+export function codeOf (error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return 'ERR_INTERNAL'
+}
+
+/** An error as plain data: what crosses the local API, and what `--json` prints. */
+export interface ErrorRecord { code: string, message: string, facts: Record<string, string | number | boolean> }
+
+/** Turns whatever was thrown into plain data (amounts, which are bigints, become decimal strings). */
+export function toErrorRecord (error: unknown): ErrorRecord {
+  const facts: ErrorRecord['facts'] = {}
+  if (error instanceof PaychanError) {
+    for (const [name, value] of Object.entries(error.facts)) {
+      if (value !== undefined) facts[name] = typeof value === 'bigint' ? value.toString() : value
+    }
+  }
+  return { code: codeOf(error), message: messageOf(error), facts }
+}
+
+/** Makes the compiler prove that a switch has a case for everything; throws if it was wrong. */
+export function unreachable (value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`)
+}
