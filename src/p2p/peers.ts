@@ -1,0 +1,224 @@
+/**
+ * The port `Peers` over a libp2p host: registers `/paychan/1.0`, opens and accepts its streams.
+ * It needs three or four components of the host and no more, so it can be a service of any.
+ */
+import type { Connection, Peer, PeerId, Stream, StreamHandler } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { PROTOCOL } from '../../protocols/paychan/1.0/index.js'
+import type { Link, LinkListener, Peers, Unsubscribe } from '../engine/ports.js'
+import { messageOf, PaychanError } from '../types/errors.js'
+import { parseDialTarget } from './dial-target.js'
+import type { DialTarget } from './dial-target.js'
+import { asError, report } from './guarded-listener.js'
+import { StreamLink } from './stream-link.js'
+import type { LinkOptions } from './stream-link.js'
+
+/** The components of a libp2p host that are needed, as a service is given them. */
+export interface PeersComponents {
+  readonly peerId: PeerId
+  readonly registrar: {
+    handle: (protocol: string, handler: StreamHandler, options?: { maxInboundStreams?: number, maxOutboundStreams?: number }) => Promise<void>
+    unhandle: (protocol: string) => Promise<void>
+  }
+  readonly connectionManager: {
+    openConnection: (peer: PeerId | Multiaddr, options?: { signal?: AbortSignal }) => Promise<Connection>
+    getConnections: (peer?: PeerId) => Connection[]
+  }
+  readonly peerStore: { all: () => Promise<Peer[]> }
+}
+
+export interface PeersOptions {
+  /** Is told of errors that nobody else sees, such as a listener that throws. */
+  readonly onError: (error: Error) => void
+  /** Streams that one peer may have open towards us at the same time: one for each channel. Default 64. */
+  readonly maxStreamsPerPeer?: number
+  /** Bytes that may wait for a peer that does not read. Default 4 MiB, a window of 25 full Updates. */
+  readonly maxQueuedBytes?: number
+  /** Milliseconds to reach a peer and agree on the protocol. Default 15,000. */
+  readonly dialTimeout?: number
+  /** Milliseconds that a peer has to close its side of a stream. Default 5,000. */
+  readonly closeTimeout?: number
+}
+
+/** A peer that we are, or were, connected to. */
+export interface KnownPeer {
+  readonly peerId: string
+  readonly connected: boolean
+  readonly multiaddrs: readonly string[]
+  /** Whether it speaks /paychan/1.0; undefined before it has said what it speaks. */
+  readonly paychan: boolean | undefined
+}
+
+export interface Libp2pPeers extends Peers {
+  start: () => Promise<void>
+  stop: () => Promise<void>
+  /** Connects to a full multiaddr. Errors: `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`. */
+  connect: (multiaddr: string) => Promise<KnownPeer>
+  peers: () => Promise<KnownPeer[]>
+}
+
+/**
+ * Makes the port; libp2p, or whoever made it, starts and stops it.
+ *
+ * @example
+ * const node = await createLibp2p({ ...host, services: { ...host.services, peers: components => createPeers(components, { onError }) } })
+ */
+export function createPeers (components: PeersComponents, options: PeersOptions): Libp2pPeers {
+  return new PeersOfHost(components, options)
+}
+
+type Accept = (link: Link) => LinkListener
+
+class PeersOfHost implements Libp2pPeers {
+  readonly self: string
+  readonly #components: PeersComponents
+  readonly #links = new Set<StreamLink>()
+  readonly #incoming = new Map<string, number>()
+  readonly #linkOptions: LinkOptions
+  readonly #maxStreamsPerPeer: number
+  readonly #dialTimeout: number
+  #accept: Accept | undefined
+  #started = false
+
+  constructor (components: PeersComponents, options: PeersOptions) {
+    this.#components = components
+    this.self = components.peerId.toString()
+    this.#maxStreamsPerPeer = options.maxStreamsPerPeer ?? 64
+    this.#dialTimeout = options.dialTimeout ?? 15_000
+    this.#linkOptions = { maxQueuedBytes: options.maxQueuedBytes ?? 4_194_304, closeTimeout: options.closeTimeout ?? 5_000, onError: options.onError }
+  }
+
+  async start (): Promise<void> {
+    if (this.#started) return
+    this.#started = true
+    // libp2p counts per connection, and one more than what we answer with an Error of our own.
+    await this.#components.registrar.handle(PROTOCOL, (stream, connection) => { this.#onStream(stream, connection) }, {
+      maxInboundStreams: this.#maxStreamsPerPeer + 1,
+      maxOutboundStreams: 1_000
+    })
+  }
+
+  async stop (): Promise<void> {
+    if (!this.#started) return
+    this.#started = false
+    await this.#components.registrar.unhandle(PROTOCOL)
+    const links = [...this.#links]
+    for (const link of links) link.close()
+    await Promise.all(links.map(link => link.gone))
+  }
+
+  async open (peer: string, listener: (link: Link) => LinkListener): Promise<Link> {
+    const connection = await this.#dial(parseDialTarget(peer))
+    const link = this.#adopt(await this.#newStream(connection), connection)
+    try {
+      link.start(listener(link))
+    } catch (error) {
+      link.close()
+      throw error
+    }
+    return link
+  }
+
+  onIncoming (accept: Accept): Unsubscribe {
+    if (this.#accept !== undefined) throw new Error('There can be only one that accepts streams.')
+    this.#accept = accept
+    return () => {
+      if (this.#accept === accept) this.#accept = undefined
+    }
+  }
+
+  async connect (multiaddr: string): Promise<KnownPeer> {
+    const target = parseDialTarget(multiaddr)
+    if (target.address === undefined) throw new PaychanError('ERR_INVALID_MULTIADDR', `'${multiaddr}' is not a multiaddr: it says who, but not where.`, { multiaddr })
+    const connection = await this.#dial(target)
+    const peerId = connection.remotePeer.toString()
+    const known = (await this.peers()).find(one => one.peerId === peerId)
+    return known ?? { peerId, connected: true, multiaddrs: [connection.remoteAddr.toString()], paychan: undefined }
+  }
+
+  async peers (): Promise<KnownPeer[]> {
+    const known = new Map<string, KnownPeer>()
+    for (const { id, addresses, protocols } of await this.#components.peerStore.all()) {
+      known.set(id.toString(), {
+        peerId: id.toString(),
+        connected: false,
+        multiaddrs: addresses.map(({ multiaddr }) => multiaddr.toString()),
+        paychan: protocols.length === 0 ? undefined : protocols.includes(PROTOCOL)
+      })
+    }
+    for (const { remotePeer, remoteAddr } of this.#components.connectionManager.getConnections()) {
+      const peerId = remotePeer.toString()
+      const stored = known.get(peerId)
+      const multiaddrs = stored === undefined || stored.multiaddrs.length === 0 ? [remoteAddr.toString()] : stored.multiaddrs
+      known.set(peerId, { peerId, connected: true, multiaddrs, paychan: stored?.paychan })
+    }
+    known.delete(this.self)
+    return [...known.values()]
+  }
+
+  async #dial ({ peer, address }: DialTarget): Promise<Connection> {
+    const name = peer.toString()
+    if (name === this.self) throw new PaychanError('ERR_PEER_UNREACHABLE', 'That is this node itself.', { peer: name })
+    try {
+      return await this.#components.connectionManager.openConnection(address ?? peer, { signal: AbortSignal.timeout(this.#dialTimeout) })
+    } catch (cause) {
+      if (address === undefined && cause instanceof Error && (cause.name === 'NoValidAddressesError' || cause.name === 'NotFoundError')) {
+        throw new PaychanError('ERR_PEER_UNKNOWN', `No address of ${name} is known. Connect to its multiaddr first.`, { peer: name }, { cause })
+      }
+      throw unreachable(name, cause)
+    }
+  }
+
+  async #newStream (connection: Connection): Promise<Stream> {
+    const name = connection.remotePeer.toString()
+    try {
+      return await connection.newStream(PROTOCOL, { signal: AbortSignal.timeout(this.#dialTimeout) })
+    } catch (cause) {
+      if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
+        throw new PaychanError('ERR_NO_PAYCHAN', `${name} does not speak ${PROTOCOL}, so no channel can be opened to it.`, { peer: name }, { cause })
+      }
+      throw unreachable(name, cause)
+    }
+  }
+
+  #adopt (stream: Stream, connection: Connection): StreamLink {
+    const link = new StreamLink(stream, connection.remotePeer.toString(), this.#linkOptions)
+    this.#links.add(link)
+    void link.gone.then(() => this.#links.delete(link))
+    return link
+  }
+
+  /** Never throws: a peer can call this whenever it likes. */
+  #onStream (stream: Stream, connection: Connection): void {
+    const link = this.#adopt(stream, connection)
+    const count = (this.#incoming.get(link.peer) ?? 0) + 1
+    this.#incoming.set(link.peer, count)
+    void link.gone.then(() => { this.#forget(link.peer) })
+    if (count > this.#maxStreamsPerPeer) {
+      link.refuse('ERR_TOO_MANY_STREAMS', 'WIRE-9', `No more than ${this.#maxStreamsPerPeer} streams at the same time.`)
+    } else if (this.#accept === undefined) {
+      link.refuse('ERR_NOT_READY', '', 'This node takes no channels at the moment.')
+    } else {
+      this.#welcome(link, this.#accept)
+    }
+  }
+
+  #welcome (link: StreamLink, accept: Accept): void {
+    try {
+      link.start(accept(link))
+    } catch (error) {
+      report(this.#linkOptions.onError, asError(error))
+      link.refuse('ERR_INTERNAL', '', 'The stream could not be accepted.')
+    }
+  }
+
+  #forget (peer: string): void {
+    const left = (this.#incoming.get(peer) ?? 1) - 1
+    if (left > 0) this.#incoming.set(peer, left)
+    else this.#incoming.delete(peer)
+  }
+}
+
+function unreachable (peer: string, cause: unknown): PaychanError {
+  return new PaychanError('ERR_PEER_UNREACHABLE', `${peer} could not be reached: ${messageOf(cause)}`, { peer }, { cause })
+}
