@@ -1,0 +1,98 @@
+/**
+ * The `Store` on disk: LevelDB through classic-level. Every batch is written with `sync: true`
+ * (fsync of LevelDB's log) before its callers are told; see `group-commit.ts` for who shares one.
+ */
+import { mkdir } from 'node:fs/promises'
+import { ClassicLevel } from 'classic-level'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { GroupCommit } from './group-commit.js'
+import type { Change, Store } from '../engine/ports.js'
+
+/** 0700: what is in there is nobody else's business. */
+const DIRECTORY_MODE = 0o700
+
+/** Sorts after every character that a key may hold (`group-commit.ts`: 0x21 to 0x7e). */
+const AFTER_ALL = '\x7f'
+
+type Database = ClassicLevel<string, Uint8Array>
+
+/**
+ * Opens the store in `directory`, which is created when it is missing. LevelDB locks it against
+ * every other process, and against a second opening in this one.
+ *
+ * @throws PaychanError `ERR_STORE_LOCKED` when another process has it, `ERR_STORE_FAILED` when it
+ *   cannot be read or written.
+ * @example
+ * const store = await openLevelStore('/home/alice/.paychan/regtest/store')
+ * await store.commit([{ key: 'wallet/branch/0', value: record }])
+ */
+export async function openLevelStore (directory: string): Promise<Store> {
+  const database: Database = new ClassicLevel<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  try {
+    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    await database.open()
+  } catch (error) {
+    throw openingError(directory, error)
+  }
+  return new LevelStore(database)
+}
+
+class LevelStore implements Store {
+  private readonly group: GroupCommit
+
+  constructor (private readonly database: Database) {
+    this.group = new GroupCommit(async (changes) => { await database.batch(changes.map(operation), { sync: true }) })
+  }
+
+  async get (key: string): Promise<Uint8Array | undefined> {
+    return await reading(async () => await this.database.get(key))
+  }
+
+  async * entries (prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
+    // An iterator of LevelDB sees the database as it was when the iterator was made.
+    const iterator = this.database.iterator({ gte: prefix, lt: prefix + AFTER_ALL })
+    try {
+      for (;;) {
+        const entry = await reading(async () => await iterator.next())
+        if (entry === undefined) return
+        yield entry
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  async commit (changes: readonly Change[]): Promise<void> {
+    await this.group.commit(changes)
+  }
+
+  async close (): Promise<void> {
+    await this.group.close()
+    await this.database.close()
+  }
+}
+
+function operation ({ key, value }: Change): { type: 'put', key: string, value: Uint8Array } | { type: 'del', key: string } {
+  return value === undefined ? { type: 'del', key } : { type: 'put', key, value }
+}
+
+async function reading<T> (read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw new PaychanError('ERR_STORE_FAILED', `The store could not be read (${messageOf(error)}). Check the disk, then start the node again.`, { reason: messageOf(error) }, { cause: error })
+  }
+}
+
+/** abstract-level wraps the reason: `LEVEL_DATABASE_NOT_OPEN`, caused by `LEVEL_LOCKED` and others. */
+function openingError (directory: string, error: unknown): PaychanError {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  if (codeOf(cause) === 'LEVEL_LOCKED') {
+    return new PaychanError('ERR_STORE_LOCKED',
+      `Another process is using ${directory}. Stop that node (\`paychan stop\`), or start this one with a data directory of its own.`,
+      { directory }, { cause })
+  }
+  return new PaychanError('ERR_STORE_FAILED',
+    `The store in ${directory} could not be opened (${messageOf(cause)}). Check the directory's permissions and the disk.`,
+    { directory, reason: messageOf(cause) }, { cause })
+}
