@@ -1,0 +1,65 @@
+/**
+ * Signatures in their two shapes: compact (r and s, 32 bytes each), which the protocol carries,
+ * and DER with a sighash byte, which transactions carry.
+ */
+import { script as scripts, Transaction } from 'bitcoinjs-lib'
+import { sameBytes, toHex } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+
+/** What a signature commits to (BIP143). */
+export const SIGHASH = {
+  ALL: Transaction.SIGHASH_ALL,
+  NONE: Transaction.SIGHASH_NONE,
+  SINGLE: Transaction.SIGHASH_SINGLE,
+  ANYONECANPAY: Transaction.SIGHASH_ANYONECANPAY
+} as const
+
+/** The order n of secp256k1 (SEC 2, 2.4.1). */
+const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+
+/**
+ * Whether a 64-byte compact signature has 0 < r < n and 0 < s <= n/2. For every valid signature
+ * (r, s) there is a second one, (r, n - s); Bitcoin Core relays only the lower of the two (BIP146).
+ */
+export function isLowS (compact: Uint8Array): boolean {
+  if (compact.length !== 64) return false
+  const r = BigInt(`0x${toHex(compact.subarray(0, 32))}`)
+  const s = BigInt(`0x${toHex(compact.subarray(32))}`)
+  return r > 0n && r < ORDER && s > 0n && s <= ORDER / 2n
+}
+
+/**
+ * A compact signature as transactions carry it: strict DER (BIP66) and the sighash byte.
+ *
+ * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not 64 bytes, is out of range, or has a high S.
+ */
+export function toDer (compact: Uint8Array, sighashType: number): Uint8Array {
+  if (!isLowS(compact)) throw invalid('A signature is 64 bytes, r and s, with r and s in range and s in the lower half (BIP146).')
+  if (!scripts.isDefinedHashType(sighashType)) throw invalid(`${sighashType} is no sighash type.`)
+  return scripts.signature.encode(compact, sighashType)
+}
+
+/**
+ * A signature from a transaction's witness as compact signature and sighash type.
+ *
+ * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER with a defined sighash type and a low S.
+ */
+export function fromDer (der: Uint8Array): { signature: Uint8Array, sighashType: number } {
+  const decoded = decode(der)
+  // The decoder tolerates integers that are too long; encoding again finds them out.
+  if (!sameBytes(toDer(decoded.signature, decoded.sighashType), der)) throw invalid('The signature is not in strict DER (BIP66).')
+  return decoded
+}
+
+function decode (der: Uint8Array): { signature: Uint8Array, sighashType: number } {
+  try {
+    const { signature, hashType } = scripts.signature.decode(der)
+    return { signature, sighashType: hashType }
+  } catch (cause) {
+    throw invalid('The signature is not in strict DER with a sighash byte (BIP66).', cause)
+  }
+}
+
+function invalid (message: string, cause?: unknown): PaychanError {
+  return new PaychanError('ERR_INVALID_SIGNATURE', message, {}, cause === undefined ? undefined : { cause })
+}

@@ -1,0 +1,61 @@
+/**
+ * Transactions whose one input is the funding output: states (T2, T3) and cooperative closes.
+ *
+ *   witness of input 0   <empty> <signature of K1> <signature of K2> <2 K1 K2 2 CHECKMULTISIG>
+ */
+import { Transaction } from 'bitcoinjs-lib'
+import { hashFromTxid, type OutPoint } from '../types/bytes.js'
+import type { Satoshi } from '../types/units.js'
+import { SIGHASH } from './ecdsa.js'
+import { fundingWitnessScript } from './scripts.js'
+import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from './sizes.js'
+import type { TxOutput } from './transaction.js'
+
+/** The output of T1 that a channel lives on. */
+export interface FundingOutput {
+  readonly outPoint: OutPoint
+  /** The capacity of the channel, in satoshis. */
+  readonly value: Satoshi
+  /** K1, 33 bytes. */
+  readonly clientKey: Uint8Array
+  /** K2, 33 bytes. */
+  readonly serverKey: Uint8Array
+}
+
+/**
+ * `nSequence` of input 0 everywhere. Below 0xffffffff, so that nLockTime counts (BIP65); below
+ * 0xfffffffe, so that the transaction says it may be replaced (BIP125); bit 31 set, so that it is
+ * no relative lock (BIP68).
+ */
+export const SEQUENCE = 0xfffffffd
+
+/** The unsigned transaction. */
+export function fundingSpend (funding: FundingOutput, version: number, lock: number, outputs: readonly TxOutput[]): Transaction {
+  const tx = new Transaction()
+  tx.version = version
+  tx.locktime = lock
+  tx.addInput(hashFromTxid(funding.outPoint.txid), funding.outPoint.vout, SEQUENCE)
+  for (const { script, value } of outputs) tx.addOutput(script, value)
+  return tx
+}
+
+/** The BIP143 digest of input 0 that a signature over everything (`ALL`) signs. */
+export function digestOfAll (tx: Transaction, funding: FundingOutput): Uint8Array {
+  return tx.hashForWitnessV0(0, fundingWitnessScript(funding.clientKey, funding.serverKey), funding.value, SIGHASH.ALL)
+}
+
+/** The signed transaction. Both signatures are DER with their sighash byte. */
+export function withSignatures (tx: Transaction, funding: FundingOutput, client: Uint8Array, server: Uint8Array): Uint8Array {
+  // The empty item is what OP_CHECKMULTISIG removes from the stack besides its arguments (BIP147: it must be empty).
+  tx.setWitness(0, [new Uint8Array(0), client, server, fundingWitnessScript(funding.clientKey, funding.serverKey)])
+  return tx.toBuffer()
+}
+
+// 4 items: 1 for their number, 1 for the empty one, two signatures, and the 71 bytes of the script:
+// 1 + 1 + 2 x (1 + 72) + (1 + 71) = 220
+const FUNDING_WITNESS_BYTES = 1 + witnessItemSize(0) + 2 * witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(71)
+
+/** The virtual size with these outputs and the longest signatures. */
+export function fundingSpendVsize (outputScripts: readonly Uint8Array[]): number {
+  return segwitVsize([FUNDING_WITNESS_BYTES], outputScripts)
+}

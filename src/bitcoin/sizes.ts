@@ -1,0 +1,41 @@
+/** Sizes of transactions in virtual bytes, reckoned before there are signatures: for the worst case. */
+
+/**
+ * The longest DER signature with its sighash byte, when S is low (BIP146):
+ * 30 len 02 len R 02 len S = 6 bytes of framing; R is below 2^256 and takes a leading zero byte in
+ * half of all signatures: 33; a low S is below 2^255 and never needs one: 32; sighash type: 1.
+ * 6 + 33 + 32 + 1 = 72. (One in two signatures has 71 bytes, one in some hundred still less.)
+ */
+export const MAX_SIGNATURE_BYTES = 72
+
+/** Bytes of a count or length as transactions write it (`CompactSize`). */
+export function compactSizeLength (value: number): number {
+  if (value < 0xfd) return 1
+  if (value <= 0xffff) return 3
+  return value <= 0xffffffff ? 5 : 9
+}
+
+/** Bytes of an output: 8 for the value, the script with its length. */
+export function outputSize (script: Uint8Array): number {
+  return 8 + compactSizeLength(script.length) + script.length
+}
+
+/** Bytes of one item of a witness, with its length. */
+export function witnessItemSize (length: number): number {
+  return compactSizeLength(length) + length
+}
+
+/**
+ * The virtual size of a transaction whose inputs are all native SegWit (BIP141): a byte outside
+ * the witness weighs 4, one inside weighs 1, and a vbyte is 4 of that, rounded up.
+ *
+ * @param inputWitnesses - bytes of each input's witness, count of items included
+ */
+export function segwitVsize (inputWitnesses: readonly number[], outputScripts: readonly Uint8Array[]): number {
+  // 4 version, 4 nLockTime; an input is 36 outpoint, 1 for the empty scriptSig, 4 nSequence.
+  const base = 8 + compactSizeLength(inputWitnesses.length) + 41 * inputWitnesses.length +
+    compactSizeLength(outputScripts.length) + outputScripts.reduce((sum, script) => sum + outputSize(script), 0)
+  // 2: marker and flag of BIP144.
+  const witness = 2 + inputWitnesses.reduce((sum, size) => sum + size, 0)
+  return Math.ceil((4 * base + witness) / 4)
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import * as bitcoin from 'bitcoinjs-lib'
+import { channelIdOf, fundingWitnessScript, isStandardScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import { toHex } from '../../src/types/bytes.js'
+import { K1, K2, P2PKH, P2SH, P2TR, P2WSH, p2wpkh, refuses } from './support.js'
+
+describe('scripts', () => {
+  const k1 = toHex(K1.publicKey)
+  const k2 = toHex(K2.publicKey)
+
+  it('puts the client key first in the 2-of-2', () => {
+    const script = fundingWitnessScript(K1.publicKey, K2.publicKey)
+    assert.equal(bitcoin.script.toASM(script), `OP_2 ${k1} ${k2} OP_2 OP_CHECKMULTISIG`)
+    assert.equal(script.length, 71)
+  })
+
+  it('does not sort the keys', () => {
+    assert.equal(bitcoin.script.toASM(fundingWitnessScript(K2.publicKey, K1.publicKey)), `OP_2 ${k2} ${k1} OP_2 OP_CHECKMULTISIG`)
+  })
+
+  it('delays a payout by one block', () => {
+    const script = payoutWitnessScript(K1.publicKey)
+    // bitcoinjs still prints OP_CHECKSEQUENCEVERIFY (0xb2) by its old name.
+    assert.equal(bitcoin.script.toASM(script), `${k1} OP_CHECKSIGVERIFY OP_1 OP_NOP3`)
+    assert.deepEqual([...script.slice(-3)], [0xad, 0x51, 0xb2])
+    assert.equal(script.length, 37)
+  })
+
+  it('refuses what is no compressed public key', () => {
+    const uncompressed = Uint8Array.from([4, ...new Uint8Array(64)])
+    const wrongPrefix = Uint8Array.from([5, ...new Uint8Array(32)])
+    for (const key of [new Uint8Array(0), K1.publicKey.slice(1), uncompressed, wrongPrefix]) {
+      refuses(() => fundingWitnessScript(key, K2.publicKey), 'ERR_INVALID_PUBLIC_KEY')
+      refuses(() => fundingWitnessScript(K1.publicKey, key), 'ERR_INVALID_PUBLIC_KEY')
+      refuses(() => payoutWitnessScript(key), 'ERR_INVALID_PUBLIC_KEY')
+    }
+  })
+
+  it('hashes a witness script into its scriptPubKey as bitcoinjs does', () => {
+    const script = fundingWitnessScript(K1.publicKey, K2.publicKey)
+    assert.deepEqual(p2wsh(script), bitcoin.payments.p2wsh({ redeem: { output: script } }).output)
+  })
+
+  it('names a channel by the hash of its client key', () => {
+    assert.equal(channelIdOf(K1.publicKey), toHex(bitcoin.crypto.sha256(K1.publicKey)))
+  })
+
+  describe('standard scripts', () => {
+    const program = (opcode: number, length: number): Uint8Array => Uint8Array.from([opcode, length, ...new Uint8Array(length).fill(1)])
+
+    it('are those that have an address', () => {
+      for (const script of [P2PKH, P2SH, p2wpkh(), P2WSH, P2TR]) assert.ok(isStandardScript(script), toHex(script))
+    })
+
+    it('include witness programs of the future, from 2 to 40 bytes', () => {
+      for (const opcode of [0x51, 0x52, 0x60]) {
+        assert.ok(isStandardScript(program(opcode, 2)))
+        assert.ok(isStandardScript(program(opcode, 40)))
+        assert.ok(!isStandardScript(program(opcode, 1)))
+        assert.ok(!isStandardScript(program(opcode, 41)))
+      }
+      assert.ok(!isStandardScript(program(0x61, 20)), 'OP_NOP is no version')
+      assert.ok(!isStandardScript(program(0x50, 20)), 'OP_RESERVED is no version')
+    })
+
+    it('exclude version 0 programs that could never be spent', () => {
+      for (const length of [2, 19, 21, 31, 33, 40]) assert.ok(!isStandardScript(program(0, length)))
+    })
+
+    it('exclude everything else', () => {
+      const bareKey = Uint8Array.from([33, ...K1.publicKey, 0xac])
+      const data = Uint8Array.from([0x6a, 4, 1, 2, 3, 4])
+      const trailing = Uint8Array.from([...p2wpkh(), 0])
+      const wrongEnd = Uint8Array.from([...P2PKH.slice(0, 24), 0xad])
+      for (const script of [new Uint8Array(0), bareKey, data, trailing, wrongEnd, P2SH.slice(1), fundingWitnessScript(K1.publicKey, K2.publicKey)]) {
+        assert.ok(!isStandardScript(script), toHex(script))
+      }
+    })
+  })
+})
