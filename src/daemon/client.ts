@@ -1,0 +1,73 @@
+/** Asks a running node, over the socket in its data directory, what `NodeApi` offers. */
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import type { NodeApi, NodeEvent } from '../node/api.js'
+import { PaychanError } from '../types/errors.js'
+import { explain, readAnswer } from './client-http.js'
+import { readEvents, type EventStream } from './event-stream.js'
+import { withoutUndefined } from './objects.js'
+import { assertSocketPath } from './paths.js'
+import { VERBS, type Verb, type VerbName } from './verbs.js'
+import { errorRecord, toWire } from './wire.js'
+
+/** A node in another process. `onEvent` is the same as `events(...).stop`. */
+export interface ApiClient extends NodeApi {
+  /** Follows the node's events; `ready` resolves once no further event is missed. */
+  events: (listener: (event: NodeEvent) => void) => EventStream
+  /** Lets go of the connections; a call that is under way fails. */
+  disconnect: () => void
+}
+
+/** More calls than this wait for their turn; the node would queue them itself. */
+const MAX_CONNECTIONS = 64
+
+/**
+ * A client for the node that serves at `socketPath`. It connects with the first call.
+ *
+ * Besides what `NodeApi` says, every call may reject with `ERR_NODE_NOT_RUNNING` and
+ * `ERR_API_FAILED` (the connection broke: whether the node did what was asked is unknown).
+ *
+ * @example
+ * const node = connectApi('/home/alice/.paychan/api.sock')
+ * console.log((await node.balance()).confirmed)
+ */
+export function connectApi (socketPath: string): ApiClient {
+  assertSocketPath(socketPath)
+  const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS })
+
+  async function ask<Answer> (name: VerbName, verb: Verb<Answer>, body: object): Promise<Answer> {
+    const payload = JSON.stringify(toWire(withoutUndefined(body)))
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }
+      const request = httpRequest({ socketPath, agent, method: 'POST', path: `/v1/${name}`, headers }, resolve)
+      request.once('error', error => { reject(explain(error, socketPath, name)) })
+      request.end(payload)
+    })
+    const answer = await readAnswer(response, name)
+    if ('error' in answer) {
+      const { code, message, facts } = errorRecord.parse(answer.error)
+      throw new PaychanError(code, message, facts)
+    }
+    return verb.read(answer.result)
+  }
+
+  function events (listener: (event: NodeEvent) => void): EventStream {
+    return readEvents(socketPath, listener, error => explain(error, socketPath, 'events'))
+  }
+
+  return {
+    info: async () => await ask('info', VERBS.info, {}),
+    address: async () => await ask('address', VERBS.address, {}),
+    balance: async () => await ask('balance', VERBS.balance, {}),
+    connect: async multiaddr => await ask('connect', VERBS.connect, { multiaddr }),
+    peers: async () => await ask('peers', VERBS.peers, {}),
+    open: async request => await ask('open', VERBS.open, request),
+    pay: async request => await ask('pay', VERBS.pay, request),
+    channels: async () => await ask('channels', VERBS.channels, {}),
+    payments: async filter => await ask('payments', VERBS.payments, filter ?? {}),
+    close: async (channel, options) => await ask('close', VERBS.close, { channel, ...options }),
+    stop: async () => { await ask('stop', VERBS.stop, {}) },
+    onEvent: listener => events(listener).stop,
+    events,
+    disconnect: () => { agent.destroy() }
+  }
+}

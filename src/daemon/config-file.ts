@@ -1,0 +1,35 @@
+/** Finds the data directory and reads its `config.json`. */
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { codeOf, PaychanError } from '../types/errors.js'
+import { resolveConfig, type ConfigFlags, type ConfigSources, type NodeConfig } from './config.js'
+import { parseConfigText } from './config-schema.js'
+import { dataPaths } from './paths.js'
+
+/** The data directory: `--data`, else `PAYCHAN_DATA`, else `~/.paychan`. */
+export function resolveDataDir (flag: string | undefined, env: ConfigSources['env']): string {
+  const chosen = [flag, env['PAYCHAN_DATA']].find(path => path !== undefined && path !== '')
+  return chosen === undefined ? join(homedir(), '.paychan') : resolve(chosen)
+}
+
+/**
+ * The configuration of the node whose data directory this is. A missing file is an empty one.
+ *
+ * @throws PaychanError `ERR_CONFIG_UNREADABLE`, and what `resolveConfig` throws
+ */
+export async function loadConfig (dataDir: string, env: ConfigSources['env'], flags: ConfigFlags): Promise<NodeConfig> {
+  const path = dataPaths(dataDir).config
+  const text = await readIfPresent(path)
+  const file = text === undefined ? undefined : { path, content: parseConfigText(text, path) }
+  return resolveConfig({ dataDir, file, env, flags })
+}
+
+async function readIfPresent (path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw new PaychanError('ERR_CONFIG_UNREADABLE', `${path} cannot be read (${codeOf(error)}). Check who owns it.`, { path, reason: codeOf(error) }, { cause: error })
+  }
+}

@@ -1,0 +1,132 @@
+/** The shape of `config.json`, key by key, and sentences for what is wrong with one. */
+import { z } from 'zod'
+import type { Policy } from '../channel/policy.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { blockDelta, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
+import { parseAmount } from './amount.js'
+import { didYouMean } from './nearest.js'
+import { withoutUndefined } from './objects.js'
+
+export type PartialPolicy = { -readonly [Key in keyof Policy]?: Exclude<Policy[Key], undefined> }
+
+export interface ConfigFile {
+  readonly network?: string | undefined
+  readonly electrum?: string | undefined
+  readonly listen?: readonly string[] | undefined
+  readonly policy?: PartialPolicy | undefined
+}
+
+/** Satoshis as a JSON number, or a text with a unit. */
+const amount = z.union([z.int().min(1), z.string()], { error: 'an amount, such as 50000 or "0.0005btc"' })
+  .transform((value, context): Satoshi => {
+    try {
+      return typeof value === 'number' ? satoshi(BigInt(value)) : parseAmount(value)
+    } catch (error) {
+      context.issues.push({ code: 'custom', message: messageOf(error), input: value })
+      return z.NEVER
+    }
+  })
+
+const count = (least: number, most: number): z.ZodInt => {
+  const error = `a whole number from ${least} to ${most.toLocaleString('en')}`
+  return z.int({ error }).min(least, { error }).max(most, { error })
+}
+
+/** A year of blocks: 52,560 at one in ten minutes. Nobody locks coins for longer by accident. */
+const MAX_BLOCKS = 52_560
+
+const blocks = (least: number): z.ZodType<BlockDelta> => count(least, MAX_BLOCKS).transform(value => blockDelta(value))
+
+/** Policy.minDepth 0 would take a payment on a transaction that can still be replaced. */
+const depth = count(1, 100)
+
+const policyShape = {
+  minCapacity: amount,
+  maxCapacity: amount,
+  minFirstPayment: amount,
+  maxStake: amount,
+  minDepth: depth,
+  maxMinDepth: depth,
+  settleMargin: blocks(1),
+  minBlocks: blocks(1),
+  maxBlocks: blocks(1),
+  defaultBlocks: blocks(1),
+  maxPendingOpenings: count(1, 1_000),
+  maxInFlightUpdates: count(1, 1_000),
+  maxInFlightValue: amount
+} satisfies Record<keyof Policy, z.ZodType>
+
+/** The names of the policy, as the file and (in upper case) the environment spell them. */
+export const POLICY_KEYS = Object.keys(policyShape) as Array<keyof Policy>
+
+const policySchema = z.strictObject(policyShape).partial()
+
+const fileSchema = z.strictObject({
+  network: z.string({ error: 'a text, such as "regtest"' }),
+  electrum: z.string({ error: 'a text, such as "tcp://127.0.0.1:50001"' }),
+  listen: z.array(z.string(), { error: 'a list of multiaddrs' }),
+  policy: policySchema
+}).partial()
+
+const FILE_KEYS = Object.keys(fileSchema.shape)
+
+/**
+ * The content of the file, checked.
+ *
+ * @throws PaychanError `ERR_CONFIG_UNKNOWN_KEY`, `ERR_CONFIG_INVALID` (facts: key, where)
+ */
+export function checkShape (content: unknown, path: string): ConfigFile {
+  const result = fileSchema.safeParse(content)
+  if (!result.success) throw refusal(result.error, path)
+  const { policy = {}, ...rest } = result.data
+  return { ...rest, policy: withoutUndefined(policy) }
+}
+
+/**
+ * One setting of the policy from a text, as the environment has it.
+ *
+ * @throws PaychanError `ERR_CONFIG_INVALID`
+ */
+export function readPolicyText (key: keyof Policy, text: string, where: string): PartialPolicy {
+  const trimmed = text.trim()
+  const value = policyShape[key] === amount || !/^\d{1,10}$/.test(trimmed) ? trimmed : Number(trimmed)
+  const result = policySchema.safeParse({ [key]: value })
+  if (!result.success) throw invalid(key, where, result.error.issues[0]?.message ?? '')
+  return withoutUndefined(result.data)
+}
+
+function refusal (error: z.ZodError, path: string): PaychanError {
+  const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]
+  const parents = (issue?.path ?? []).map(String)
+  if (issue?.code === 'unrecognized_keys') {
+    const name = issue.keys[0] ?? ''
+    return unknownKey([...parents, name].join('.'), name, parents[0] === 'policy' ? POLICY_KEYS : FILE_KEYS, path)
+  }
+  if (parents.length === 0) return new PaychanError('ERR_CONFIG_INVALID', `${path} holds one JSON object, such as { "network": "regtest" }.`, { key: '', where: path })
+  return invalid(parents.join('.'), path, issue?.message ?? '')
+}
+
+function unknownKey (key: string, name: string, known: readonly string[], path: string): PaychanError {
+  const sentence = key === 'dataDir'
+    ? `'dataDir' cannot be set in ${path}, which lies in it. Use --data or PAYCHAN_DATA.`
+    : `There is no setting '${key}' (in ${path}).${didYouMean(name, known)}`
+  return new PaychanError('ERR_CONFIG_UNKNOWN_KEY', sentence, { key, where: path })
+}
+
+function invalid (key: string, where: string, wanted: string): PaychanError {
+  const sentence = /^[A-Z']/.test(wanted) ? `'${key}' in ${where}: ${wanted}` : `'${key}' in ${where} must be ${wanted}.`
+  return new PaychanError('ERR_CONFIG_INVALID', sentence, { key, where })
+}
+
+/**
+ * Parses the text of a configuration file.
+ *
+ * @throws PaychanError `ERR_CONFIG_UNREADABLE`
+ */
+export function parseConfigText (text: string, path: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    throw new PaychanError('ERR_CONFIG_UNREADABLE', `${path} is not JSON (${messageOf(error)}). Correct it, or remove it to use the defaults.`, { path, reason: codeOf(error) }, { cause: error })
+  }
+}

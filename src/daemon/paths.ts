@@ -1,0 +1,30 @@
+/** Where a node keeps what in its data directory. */
+import { join } from 'node:path'
+import { PaychanError } from '../types/errors.js'
+
+export interface DataPaths {
+  readonly config: string
+  readonly seed: string
+  readonly socket: string
+}
+
+/** The files of the data directory that the daemon and the command line use. */
+export function dataPaths (dataDir: string): DataPaths {
+  return { config: join(dataDir, 'config.json'), seed: join(dataDir, 'seed'), socket: join(dataDir, 'api.sock') }
+}
+
+/**
+ * `sun_path` of a Unix socket holds 104 bytes on macOS and the BSDs and 108 on Linux, the closing
+ * NUL included (unix(4), unix(7)). The smaller bound, so that a data directory works on both.
+ */
+const MAX_SOCKET_PATH_BYTES = 103
+
+/** @throws PaychanError `ERR_SOCKET_PATH_TOO_LONG` */
+export function assertSocketPath (path: string): void {
+  const length = Buffer.byteLength(path)
+  if (length > MAX_SOCKET_PATH_BYTES) {
+    throw new PaychanError('ERR_SOCKET_PATH_TOO_LONG',
+      `The path of the API socket, ${path}, has ${length} bytes, and a Unix socket's has at most ${MAX_SOCKET_PATH_BYTES}. Choose a shorter --data.`,
+      { path, length, limit: MAX_SOCKET_PATH_BYTES })
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The local API: HTTP over a Unix socket.
+ *
+ *     POST /v1/<verb>   JSON in, `{ "result" }` or `{ "error": { "code", "message", "facts" } }` out
+ *     GET  /v1/events   one JSON object per line, for as long as the reader stays
+ *
+ * Whoever can open the socket can spend the money, so only the owner's processes can (mode 0600).
+ */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { NodeApi } from '../node/api.js'
+import { PaychanError } from '../types/errors.js'
+import { readJson, sendError, sendResult } from './http.js'
+import { didYouMean } from './nearest.js'
+import { listenPrivately } from './socket.js'
+import { isVerb, VERB_NAMES, VERBS, type VerbName } from './verbs.js'
+import { toWire } from './wire.js'
+
+export interface ApiServer {
+  readonly socketPath: string
+  /** Resolves once the server has ended: by `close`, or because somebody asked the node to stop. */
+  readonly closed: Promise<void>
+  /** Ends the server and its connections; the socket file is gone when this resolves. */
+  close: () => Promise<void>
+}
+
+/** A reader of events that falls this far behind (some thousand events) is disconnected. */
+const MAX_UNREAD_EVENT_BYTES = 1_048_576
+
+/** Longer than a person's pause between two commands, so that a client's connection can be used again. */
+const KEEP_ALIVE_MS = 60_000
+
+/**
+ * Serves `node` at `socketPath`.
+ *
+ * @throws PaychanError `ERR_ALREADY_RUNNING`, `ERR_SOCKET_PATH_TOO_LONG`, `ERR_SOCKET_FAILED`
+ * @example
+ * const server = await serveApi(node, '/home/alice/.paychan/api.sock')
+ * await server.closed
+ */
+export async function serveApi (node: NodeApi, socketPath: string): Promise<ApiServer> {
+  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    answer(request, response).catch((error: unknown) => { sendError(response, error) })
+  })
+  await listenPrivately(http, socketPath)
+  const closed = new Promise<void>(resolve => { http.once('close', resolve) })
+
+  async function close (): Promise<void> {
+    if (http.listening) http.close() // which removes the socket file
+    http.closeAllConnections()
+    await closed
+  }
+
+  async function answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const name = new URL(request.url ?? '/', 'http://localhost').pathname.replace(/^\/v1\//, '')
+    if (name === 'events') {
+      requireMethod(request, 'GET')
+      streamEvents(node, response)
+      return
+    }
+    if (!isVerb(name)) throw new PaychanError('ERR_UNKNOWN_VERB', `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, VERB_NAMES)}`, { verb: name.slice(0, 64) })
+    requireMethod(request, 'POST')
+    await perform(name, request, response)
+  }
+
+  async function perform (name: VerbName, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const result = await VERBS[name].run(node, await readJson(request))
+    if (name !== 'stop') {
+      sendResult(response, result)
+      return
+    }
+    // The one who asked gets the answer before the connection goes, unless they have gone before.
+    const sent = response.destroyed ? undefined : Promise.race([once(response, 'finish'), once(response, 'close')])
+    response.setHeader('connection', 'close')
+    sendResult(response, result)
+    await sent
+    await close()
+  }
+
+  return { socketPath, closed, close }
+}
+
+function requireMethod (request: IncomingMessage, method: 'GET' | 'POST'): void {
+  if (request.method !== method) throw new PaychanError('ERR_METHOD_NOT_ALLOWED', `Use ${method} here.`, { method: request.method })
+}
+
+function streamEvents (node: NodeApi, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
+  response.flushHeaders()
+  const unsubscribe = node.onEvent(event => {
+    if (response.writableLength > MAX_UNREAD_EVENT_BYTES) response.destroy()
+    else response.write(`${JSON.stringify(toWire(event))}\n`)
+  })
+  response.once('close', unsubscribe)
+}

@@ -1,0 +1,68 @@
+/** The verbs of the local API: what each is asked with, which call of the node it is, what it answers. */
+import { z } from 'zod'
+import type { NodeApi } from '../node/api.js'
+import { PaychanError } from '../types/errors.js'
+import { blockDelta } from '../types/units.js'
+import { withoutUndefined } from './objects.js'
+import { toWire, type Wire, amount, balance, channelInfo, closeResult, nodeInfo, paymentInfo, peerInfo } from './wire.js'
+
+/** `read` reads the body of a response; `run` does what the body of a request asks for. */
+export interface Verb<Answer> {
+  readonly read: (body: unknown) => Answer
+  readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
+}
+
+function verb<Request, Answer> (ask: z.ZodType<Request>, answer: z.ZodType<Answer>, call: (node: NodeApi, request: Request) => Promise<Answer>): Verb<Answer> {
+  return {
+    read: body => answer.parse(body),
+    run: async (node, body) => toWire(await call(node, readRequest(ask, body)))
+  }
+}
+
+/** @throws PaychanError `ERR_UNKNOWN_FIELD`, `ERR_INVALID_REQUEST` (facts: field) */
+function readRequest<Request> (ask: z.ZodType<Request>, body: unknown): Request {
+  const result = ask.safeParse(body)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  if (issue?.code === 'unrecognized_keys') {
+    const field = issue.keys[0] ?? ''
+    throw new PaychanError('ERR_UNKNOWN_FIELD', `This verb has no field '${field}'.`, { field })
+  }
+  const field = issue?.path.join('.') ?? ''
+  throw new PaychanError('ERR_INVALID_REQUEST', field === '' ? 'The body of a request is one JSON object.' : `The field '${field}' is wrong: ${issue?.message ?? ''}.`, { field })
+}
+
+const nothing = z.strictObject({})
+
+const open = z.strictObject({
+  peer: z.string().min(1),
+  amount,
+  blocks: z.int().min(1).max(1_000_000).transform(value => blockDelta(value)).optional(),
+  wait: z.enum(['broadcast', 'ready']).optional()
+})
+const pay = z.strictObject({ to: z.string().min(1), amount, memo: z.string().optional() })
+const payments = z.strictObject({ channel: z.string().min(1).optional(), limit: z.int().min(1).max(1_000_000).optional() })
+const close = z.strictObject({ channel: z.string().min(1), force: z.boolean().optional() })
+
+export const VERBS = {
+  info: verb(nothing, nodeInfo, async node => await node.info()),
+  address: verb(nothing, z.string(), async node => await node.address()),
+  balance: verb(nothing, balance, async node => await node.balance()),
+  connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
+  peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
+  open: verb(open, channelInfo, async (node, request) => await node.open(withoutUndefined(request))),
+  pay: verb(pay, paymentInfo, async (node, request) => await node.pay(withoutUndefined(request))),
+  channels: verb(nothing, z.array(channelInfo), async node => await node.channels()),
+  payments: verb(payments, z.array(paymentInfo), async (node, filter) => await node.payments(withoutUndefined(filter))),
+  close: verb(close, closeResult, async (node, { channel, ...options }) => await node.close(channel, withoutUndefined(options))),
+  stop: verb(nothing, z.null(), async node => { await node.stop(); return null })
+} as const
+
+export type VerbName = keyof typeof VERBS
+
+export const VERB_NAMES = Object.keys(VERBS) as VerbName[]
+
+/** Whether there is such a verb. Own names only: `constructor` is none. */
+export function isVerb (name: string): name is VerbName {
+  return Object.hasOwn(VERBS, name)
+}

@@ -1,0 +1,102 @@
+/**
+ * The local API's JSON: amounts are decimal strings (a JSON number is a double), what is undefined
+ * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
+ */
+import { z } from 'zod'
+import type { Balance, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PeerInfo } from '../node/api.js'
+import { channelId, txid } from '../types/bytes.js'
+import type { ErrorRecord } from '../types/errors.js'
+import { blockHeight, satoshi, type Satoshi } from '../types/units.js'
+
+export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
+
+/** Plain data as JSON can hold it. */
+export function toWire (value: unknown): Wire {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string') return value
+  if (Array.isArray(value)) return value.map(toWire)
+  if (typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toWire(field)]))
+  throw new TypeError(`a ${typeof value} is no data`)
+}
+
+/** 16 digits hold 21 million bitcoin in satoshis. */
+export const amount: z.ZodType<Satoshi> = z.string().regex(/^\d{1,16}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
+
+/** Null for undefined. */
+function maybe<T> (schema: z.ZodType<T>): z.ZodType<T | undefined> {
+  return schema.nullable().transform(value => value ?? undefined)
+}
+
+const height = z.int().transform(value => blockHeight(value))
+const channel = z.string().transform(value => channelId(value))
+const transaction = z.string().transform(value => txid(value))
+const role = z.enum(['client', 'server'])
+const chainStatus = z.enum(['connecting', 'synced', 'down'])
+
+export const nodeInfo: z.ZodType<NodeInfo> = z.object({
+  version: z.string(),
+  network: z.enum(['mainnet', 'testnet', 'signet', 'regtest']),
+  peerId: z.string(),
+  multiaddrs: z.array(z.string()),
+  dataDir: z.string(),
+  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()) }),
+  channels: z.object({ open: z.number(), total: z.number() }),
+  ecdsa: z.string()
+})
+
+export const balance: z.ZodType<Balance> = z.object({
+  confirmed: amount, pending: amount, inChannels: amount, unswept: amount, total: amount
+})
+
+export const peerInfo: z.ZodType<PeerInfo> = z.object({
+  peerId: z.string(), connected: z.boolean(), multiaddrs: z.array(z.string()), paychan: maybe(z.boolean())
+})
+
+export const channelInfo: z.ZodType<ChannelInfo> = z.object({
+  id: channel,
+  peerId: z.string(),
+  role,
+  status: z.enum(['opening', 'confirming', 'open', 'offline', 'closing', 'settling', 'refunding', 'stopped', 'closed', 'abandoned']),
+  reason: maybe(z.string()),
+  capacity: amount,
+  ourBalance: amount,
+  theirBalance: amount,
+  spendable: amount,
+  inFlight: amount,
+  atRisk: amount,
+  funding: maybe(z.object({ txid: transaction, vout: z.number() })),
+  confirmations: z.number(),
+  minDepth: maybe(z.number()),
+  lastPaymentHeight: maybe(height),
+  settleHeight: maybe(height),
+  refundHeight: height,
+  payments: z.object({ sent: z.number(), received: z.number() }),
+  spend: maybe(z.object({ kind: z.enum(['close', 'settlement', 'refund', 'unknown']), txid: transaction, height: maybe(height) }))
+})
+
+export const paymentInfo: z.ZodType<PaymentInfo> = z.object({
+  id: z.string(),
+  channel,
+  peerId: z.string(),
+  direction: z.enum(['sent', 'received']),
+  amount,
+  memo: z.string(),
+  status: z.enum(['acknowledged', 'unknown', 'failed']),
+  time: z.number()
+})
+
+export const closeResult: z.ZodType<CloseResult> = z.object({
+  channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)
+})
+
+export const nodeEvent: z.ZodType<NodeEvent> = z.union([
+  z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string() }),
+  z.object({ type: z.literal('payment'), payment: paymentInfo }),
+  z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height) }),
+  z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel) })
+])
+
+export const errorRecord: z.ZodType<ErrorRecord> = z.object({
+  code: z.string(), message: z.string(), facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+})

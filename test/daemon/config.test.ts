@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defaultPolicy } from '../../src/channel/policy.js'
+import { DEFAULT_ELECTRUM, DEFAULT_LISTEN, resolveConfig, type ConfigFlags, type NodeConfig } from '../../src/daemon/config.js'
+import { loadConfig, resolveDataDir } from '../../src/daemon/config-file.js'
+
+interface Sources { file?: unknown, env?: Record<string, string>, flags?: ConfigFlags }
+
+const PATH = '/data/config.json'
+
+function resolve ({ file, env = {}, flags = {} }: Sources): NodeConfig {
+  return resolveConfig({ dataDir: '/data', file: file === undefined ? undefined : { path: PATH, content: file }, env, flags })
+}
+
+describe('configuration', () => {
+  describe('precedence', () => {
+    it('has defaults for everything', () => {
+      assert.deepEqual(resolve({}), {
+        network: 'regtest', electrum: DEFAULT_ELECTRUM, listen: [...DEFAULT_LISTEN], dataDir: '/data', policy: defaultPolicy('regtest')
+      })
+    })
+
+    const file = { electrum: 'tcp://file:1', listen: ['/ip4/1.1.1.1/tcp/1'], policy: { minDepth: 2, maxStake: 1_001 } }
+    const env = { PAYCHAN_ELECTRUM: 'tcp://env:2', PAYCHAN_LISTEN: '/ip4/2.2.2.2/tcp/2, /ip4/2.2.2.2/tcp/3', PAYCHAN_MIN_DEPTH: '4' }
+    const flags = { electrum: 'tcp://flag:3', listen: ['/ip4/3.3.3.3/tcp/3'] }
+
+    it('takes the file over the defaults', () => {
+      const config = resolve({ file })
+      assert.equal(config.electrum, 'tcp://file:1')
+      assert.deepEqual(config.listen, ['/ip4/1.1.1.1/tcp/1'])
+      assert.deepEqual(config.policy, { ...defaultPolicy('regtest'), minDepth: 2, maxStake: 1_001n })
+    })
+
+    it('takes the environment over the file, key by key', () => {
+      const config = resolve({ file, env })
+      assert.equal(config.electrum, 'tcp://env:2')
+      assert.deepEqual(config.listen, ['/ip4/2.2.2.2/tcp/2', '/ip4/2.2.2.2/tcp/3'])
+      assert.deepEqual(config.policy, { ...defaultPolicy('regtest'), minDepth: 4, maxStake: 1_001n })
+    })
+
+    it('takes flags over the environment', () => {
+      const config = resolve({ file, env, flags })
+      assert.equal(config.electrum, 'tcp://flag:3')
+      assert.deepEqual(config.listen, ['/ip4/3.3.3.3/tcp/3'])
+    })
+
+    it('takes no flag for one that was not given', () => {
+      assert.equal(resolve({ file, flags: { electrum: undefined, listen: undefined } }).electrum, 'tcp://file:1')
+    })
+  })
+
+  describe('the data directory', () => {
+    it('is --data, else PAYCHAN_DATA, else ~/.paychan', () => {
+      assert.equal(resolveDataDir('/flag', { PAYCHAN_DATA: '/env' }), '/flag')
+      assert.equal(resolveDataDir(undefined, { PAYCHAN_DATA: '/env' }), '/env')
+      assert.equal(resolveDataDir(undefined, { PAYCHAN_DATA: '' }), join(homedir(), '.paychan'))
+      assert.equal(resolveDataDir('relative', {}), join(process.cwd(), 'relative'))
+    })
+  })
+
+  describe('amounts of the policy', () => {
+    it('are satoshis as a number, or a text with a unit', () => {
+      const { policy } = resolve({ file: { policy: { minCapacity: 20_000, maxCapacity: '0.01btc', minFirstPayment: '500sat' } }, env: { PAYCHAN_MAX_STAKE: '0.001btc', PAYCHAN_MAX_IN_FLIGHT_VALUE: '7000' } })
+      assert.equal(policy.minCapacity, 20_000n)
+      assert.equal(policy.maxCapacity, 1_000_000n)
+      assert.equal(policy.minFirstPayment, 500n)
+      assert.equal(policy.maxStake, 100_000n)
+      assert.equal(policy.maxInFlightValue, 7_000n)
+    })
+  })
+
+  describe('refuses', () => {
+    const cases: ReadonlyArray<readonly [what: string, sources: Sources, code: string, sentence: RegExp]> = [
+      ['an unknown key of the file, naming the nearest', { file: { electrm: 'tcp://x:1' } }, 'ERR_CONFIG_UNKNOWN_KEY', /'electrm' \(in \/data\/config.json\)\. Did you mean 'electrum'\?/],
+      ['an unknown key of the policy, naming the nearest', { file: { policy: { mindepth: 1 } } }, 'ERR_CONFIG_UNKNOWN_KEY', /'policy.mindepth'.*Did you mean 'minDepth'\?/],
+      ['an unknown key that is like no other', { file: { zzz: 1 } }, 'ERR_CONFIG_UNKNOWN_KEY', /'zzz' \(in \/data\/config.json\)\.$/],
+      ['an unknown variable', { env: { PAYCHAN_ELECTRUMS: 'x' } }, 'ERR_CONFIG_UNKNOWN_KEY', /Did you mean 'PAYCHAN_ELECTRUM'\?/],
+      ['dataDir in the file that lies in it', { file: { dataDir: '/x' } }, 'ERR_CONFIG_UNKNOWN_KEY', /--data or PAYCHAN_DATA/],
+      ['a file that is no object', { file: [] }, 'ERR_CONFIG_INVALID', /one JSON object/],
+      ['an electrum that is no text', { file: { electrum: 1 } }, 'ERR_CONFIG_INVALID', /'electrum'/],
+      ['an address without a port', { flags: { electrum: 'tcp://host' } }, 'ERR_CONFIG_INVALID', /--electrum: 'tcp:\/\/host'/],
+      ['an address without tcp', { env: { PAYCHAN_ELECTRUM: 'localhost:50001' } }, 'ERR_CONFIG_INVALID', /PAYCHAN_ELECTRUM/],
+      ['a port that cannot be', { flags: { electrum: 'tcp://host:70000' } }, 'ERR_CONFIG_INVALID', /tcp:\/\/127.0.0.1:50001/],
+      ['TLS', { flags: { electrum: 'ssl://host:50002' } }, 'ERR_CONFIG_INVALID', /TLS/],
+      ['what is no multiaddr', { flags: { listen: ['localhost:80'] } }, 'ERR_CONFIG_INVALID', /not a multiaddr/],
+      ['listen that is no list', { file: { listen: '/ip4/0.0.0.0/tcp/1' } }, 'ERR_CONFIG_INVALID', /'listen'.*list/],
+      ['minDepth 0', { file: { policy: { minDepth: 0 } } }, 'ERR_CONFIG_INVALID', /'policy.minDepth'.*from 1 to 100/],
+      ['half a block', { file: { policy: { settleMargin: 1.5 } } }, 'ERR_CONFIG_INVALID', /'policy.settleMargin'/],
+      ['a number that is none', { env: { PAYCHAN_MIN_DEPTH: 'two' } }, 'ERR_CONFIG_INVALID', /PAYCHAN_MIN_DEPTH/],
+      ['a fraction of a satoshi', { file: { policy: { maxStake: '0.5sat' } } }, 'ERR_CONFIG_INVALID', /'policy.maxStake'/],
+      ['a negative amount', { file: { policy: { maxStake: -1 } } }, 'ERR_CONFIG_INVALID', /'policy.maxStake'/],
+      ['minCapacity above maxCapacity', { file: { policy: { minCapacity: 2_000_000 } } }, 'ERR_CONFIG_INVALID', /minCapacity is at most maxCapacity/],
+      ['minBlocks that leave no block to pay in', { file: { policy: { minBlocks: 49 } } }, 'ERR_CONFIG_INVALID', /= 49/],
+      ['defaultBlocks that leave none either', { env: { PAYCHAN_DEFAULT_BLOCKS: '49' } }, 'ERR_CONFIG_INVALID', /defaultBlocks/],
+      ['minBlocks above maxBlocks', { file: { policy: { maxBlocks: 50 } } }, 'ERR_CONFIG_INVALID', /at most maxBlocks/],
+      ['mainnet', { flags: { network: 'mainnet' } }, 'ERR_NETWORK_NOT_SUPPORTED', /regtest only, and mainnet/],
+      ['signet in the file', { file: { network: 'signet' } }, 'ERR_NETWORK_NOT_SUPPORTED', /regtest only/],
+      ['a network that there is not', { env: { PAYCHAN_NETWORK: 'regtset' } }, 'ERR_NETWORK_NOT_SUPPORTED', /no network 'regtset'/]
+    ]
+    for (const [what, sources, code, message] of cases) {
+      it(what, () => { assert.throws(() => resolve(sources), { name: 'PaychanError', code, message }) })
+    }
+
+    it('nothing of the test runner\'s, and nothing of other programs', () => {
+      resolve({ env: { PAYCHAN_TEST_SEED: '1', HOME: '/x' } })
+    })
+  })
+
+  describe('the file', () => {
+    let dir: string
+    beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-config-')) })
+    afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+
+    it('may be missing', async () => {
+      assert.equal((await loadConfig(dir, {}, {})).electrum, DEFAULT_ELECTRUM)
+    })
+
+    it('is read from the data directory', async () => {
+      await writeFile(join(dir, 'config.json'), '{ "electrum": "tcp://file:1" }')
+      assert.equal((await loadConfig(dir, {}, {})).electrum, 'tcp://file:1')
+    })
+
+    it('that is no JSON is refused with its path', async () => {
+      await writeFile(join(dir, 'config.json'), '{ electrum: }')
+      await assert.rejects(loadConfig(dir, {}, {}), { code: 'ERR_CONFIG_UNREADABLE', message: /config\.json is not JSON/ })
+    })
+
+    it('that cannot be read is an error, not a default', async () => {
+      await mkdir(join(dir, 'config.json'))
+      await assert.rejects(loadConfig(dir, {}, {}), { code: 'ERR_CONFIG_UNREADABLE', message: /cannot be read/ })
+    })
+  })
+})

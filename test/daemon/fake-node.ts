@@ -1,0 +1,90 @@
+/** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
+import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PeerInfo } from '../../src/node/api.js'
+import { channelId, txid } from '../../src/types/bytes.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
+
+export const PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+export const CHANNEL = channelId('1a2b3c4d'.repeat(8))
+export const FUNDING = txid('f0'.repeat(32))
+
+export const info: NodeInfo = {
+  version: '0.1.0',
+  network: 'regtest',
+  peerId: PEER,
+  multiaddrs: [`/ip4/127.0.0.1/tcp/4001/p2p/${PEER}`],
+  dataDir: '/home/alice/.paychan',
+  chain: { status: 'synced', server: 'tcp://127.0.0.1:50001', height: blockHeight(120), hash: '00'.repeat(32), lastError: undefined },
+  channels: { open: 1, total: 2 },
+  ecdsa: 'secp256k1'
+}
+
+export const balance: Balance = {
+  confirmed: satoshi(1_000_000n), pending: satoshi(0n), inChannels: satoshi(250_000n), unswept: satoshi(330n), total: satoshi(1_250_330n)
+}
+
+export const peer: PeerInfo = { peerId: PEER, connected: true, multiaddrs: [], paychan: undefined }
+
+export const channel: ChannelInfo = {
+  id: CHANNEL,
+  peerId: PEER,
+  role: 'client',
+  status: 'open',
+  reason: undefined,
+  capacity: satoshi(1_000_000n),
+  ourBalance: satoshi(750_000n),
+  theirBalance: satoshi(250_000n),
+  spendable: satoshi(749_000n),
+  inFlight: satoshi(0n),
+  atRisk: satoshi(0n),
+  funding: { txid: FUNDING, vout: 1 },
+  confirmations: 3,
+  minDepth: 1,
+  lastPaymentHeight: blockHeight(1_000),
+  settleHeight: blockHeight(1_012),
+  refundHeight: blockHeight(1_048),
+  payments: { sent: 12, received: 0 },
+  spend: undefined
+}
+
+export const payment: PaymentInfo = {
+  id: 'ab'.repeat(16), channel: CHANNEL, peerId: PEER, direction: 'sent', amount: satoshi(1_000n), memo: 'coffee', status: 'acknowledged', time: 1_800_000_000_000
+}
+
+export interface Call { readonly verb: string, readonly args: readonly unknown[] }
+
+export class FakeNode implements NodeApi {
+  readonly calls: Call[] = []
+  /** Overrides for single calls: `node.answers.pay = async () => { throw ... }`. */
+  answers: Partial<NodeApi> = {}
+  private readonly listeners = new Set<(event: NodeEvent) => void>()
+
+  readonly info = async (): ReturnType<NodeApi['info']> => await this.answer('info', [], async () => info)
+  readonly address = async (): ReturnType<NodeApi['address']> => await this.answer('address', [], async () => 'bcrt1qaddress')
+  readonly balance = async (): ReturnType<NodeApi['balance']> => await this.answer('balance', [], async () => balance)
+  readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
+  readonly peers = async (): ReturnType<NodeApi['peers']> => await this.answer('peers', [], async () => [peer])
+  readonly open = async (...args: Parameters<NodeApi['open']>): ReturnType<NodeApi['open']> => await this.answer('open', args, async () => channel)
+  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo }) => ({ ...payment, amount, memo: memo ?? '' }))
+  readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])
+  readonly payments = async (...args: Parameters<NodeApi['payments']>): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
+  readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> => await this.answer('close', args, async () => ({ channel: CHANNEL, kind: 'close' as const, txid: FUNDING }))
+  readonly stop = async (): Promise<void> => { await this.answer('stop', [], async () => {}) }
+
+  readonly onEvent: NodeApi['onEvent'] = listener => {
+    this.listeners.add(listener)
+    return () => { this.listeners.delete(listener) }
+  }
+
+  /** How many follow the events. */
+  followers (): number { return this.listeners.size }
+
+  emit (event: NodeEvent): void {
+    for (const listener of this.listeners) listener(event)
+  }
+
+  private async answer<Args extends unknown[], Result> (verb: keyof NodeApi, args: Args, fallback: (...args: NoInfer<Args>) => Promise<Result>): Promise<Result> {
+    this.calls.push({ verb, args })
+    const override = this.answers[verb] as ((...args: Args) => Promise<Result>) | undefined
+    return await (override ?? fallback)(...args)
+  }
+}
