@@ -1,0 +1,300 @@
+/**
+ * The `Chain` port over an Electrum server. The server is asked, not believed: headers are checked
+ * for work, confirmations for their proof, estimates for their bounds. Connections come and go
+ * underneath without the users of the port having to know.
+ */
+import { Transaction } from 'bitcoinjs-lib'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Chain, ChainStatus, Clock, Random, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../engine/ports.js'
+import { txid, type Txid } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import type { BlockDelta, FeeRate } from '../types/units.js'
+import { broadcastRefused, isAlreadyThere } from './broadcast-errors.js'
+import { ElectrumClient } from './electrum/client.js'
+import { parseEndpoint } from './electrum/endpoint.js'
+import type { ElectrumSession } from './electrum/session.js'
+import { boundedEstimate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
+import { HeaderFollower } from './header-follower.js'
+import type { AnnouncedTip } from './header-sync.js'
+import { HeaderChain } from './headers.js'
+import { Listeners, type Log } from './listeners.js'
+import { chainParams } from './params.js'
+import { scriptHashOf, WatchedScript, type WatchSession } from './script-watch.js'
+import { ServerCalls } from './server-calls.js'
+import { within } from './timing.js'
+
+/** All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds late. */
+export interface ChainTimeouts {
+  /** Until a TCP connection stands. */
+  readonly connect: number
+  /** Until a request is given up. */
+  readonly request: number
+  /** Between two pings of an idle server. */
+  readonly ping: number
+  /** How long `broadcast` and `estimateFeeRate` wait for a server before they reject. */
+  readonly call: number
+  /** How long a new tip waits for the histories that change with it. */
+  readonly settle: number
+  /** The first and the longest delay between two tries. */
+  readonly retryFirst: number
+  readonly retryMost: number
+}
+
+export const DEFAULT_TIMEOUTS: ChainTimeouts = {
+  connect: 10_000,
+  request: 30_000,
+  ping: 60_000,
+  call: 30_000,
+  settle: 3_000,
+  retryFirst: 500,
+  retryMost: 30_000
+}
+
+export interface ElectrumChainInit {
+  /** `tcp://HOST:PORT` */
+  readonly url: string
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  readonly log?: Log
+  readonly timeouts?: Partial<ChainTimeouts>
+  /** Used while no server ever gave an estimate: 10 sat/vB, on regtest 1 sat/vB. */
+  readonly fallbackFeeRate?: FeeRate
+}
+
+export interface ElectrumChain extends Chain {
+  /** Resolves at once; connecting goes on in the background, for ever. */
+  start: () => Promise<void>
+  /** Ends the connection. Watches fall silent, waiting calls reject. */
+  stop: () => Promise<void>
+  /** The address of the server. */
+  readonly server: string
+  /** Why there is no usable server, as a sentence; undefined while there is one. */
+  readonly lastError: string | undefined
+}
+
+/**
+ * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`
+ * @example
+ * const chain = createElectrumChain({ url: 'tcp://127.0.0.1:50001', network: 'regtest', clock, random })
+ * await chain.start()
+ * chain.onTip(({ height }) => console.log(height))
+ */
+export function createElectrumChain (init: ElectrumChainInit): ElectrumChain {
+  return new VerifyingChain(init)
+}
+
+class VerifyingChain implements ElectrumChain {
+  readonly server: string
+  status: ChainStatus = 'connecting'
+  tip: Tip | undefined
+  lastError: string | undefined
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Log
+  readonly #timeouts: ChainTimeouts
+  readonly #fallback: FeeRate
+  readonly #headers: HeaderChain
+  readonly #follower: HeaderFollower
+  readonly #client: ElectrumClient
+  readonly #scripts = new Map<string, WatchedScript>()
+  readonly #tips: Listeners<Tip>
+  readonly #statuses: Listeners<ChainStatus>
+  /** The session whose server's tip is verified; watches hang on it. */
+  #session: ElectrumSession | undefined
+  #announcing = false
+  #lastGood: { readonly rate: FeeRate, readonly at: number } | undefined
+  readonly #calls: ServerCalls
+  #stopped = false
+
+  constructor (init: ElectrumChainInit) {
+    const endpoint = parseEndpoint(init.url)
+    this.server = init.url
+    this.#clock = init.clock
+    this.#random = init.random
+    this.#log = init.log ?? (() => {})
+    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...init.timeouts }
+    this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
+    this.#tips = new Listeners(this.#log)
+    this.#statuses = new Listeners(this.#log)
+    this.#headers = new HeaderChain(chainParams(init.network))
+    this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
+    const { connect, request, ping } = this.#timeouts
+    this.#client = new ElectrumClient({ endpoint, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, pingInterval: ping, backoff: this.#retry }, {
+      onSession: session => this.#attach(session),
+      // A failure has closed the session, which is all that is to be done about it.
+      onTip: (session, tip) => { this.#follow(session, tip).catch(() => {}) },
+      onStatus: (_session, scriptHash) => { this.#scripts.get(scriptHash)?.statusChanged() },
+      onDown: (reason, retryMs) => { this.#down(reason, retryMs) }
+    })
+    this.#calls = new ServerCalls(this.#client, init.clock, this.#timeouts.call, () => `no Electrum server at ${this.server} answered within ${this.#timeouts.call / 1000} s. ${this.lastError ?? ''}`.trim())
+  }
+
+  async start (): Promise<void> {
+    this.#client.start()
+  }
+
+  async stop (): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#calls.stop()
+    this.#session = undefined
+    for (const script of this.#scripts.values()) script.detach()
+    await this.#client.stop()
+    this.#setStatus('down')
+  }
+
+  onTip (listener: (tip: Tip) => void): Unsubscribe {
+    const stop = this.#tips.add(listener)
+    if (this.tip !== undefined) listener(this.tip)
+    return stop
+  }
+
+  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+    return this.#statuses.add(listener)
+  }
+
+  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+    const scriptHash = scriptHashOf(scriptPubKey)
+    const known = this.#scripts.get(scriptHash)
+    if (known !== undefined) return known.add(watcher)
+    const script = new WatchedScript(scriptPubKey, {
+      headers: this.#headers,
+      clock: this.#clock,
+      random: this.#random,
+      retry: this.#retry,
+      log: this.#log,
+      catchUp: session => this.#catchUp(session),
+      onUnused: () => { this.#scripts.delete(scriptHash) }
+    })
+    this.#scripts.set(scriptHash, script)
+    if (this.#session !== undefined) script.attach(this.#session)
+    return script.add(watcher)
+  }
+
+  async broadcast (raw: Uint8Array): Promise<Txid> {
+    const id = idOf(raw)
+    return await this.#calls.make('broadcast the transaction', async session => {
+      try {
+        const answer = await session.broadcast(raw)
+        if (answer !== id) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server answered with the id of another transaction than ${id}, which was sent. Use another server.`, { txid: id })
+      } catch (error) {
+        if (!(error instanceof PaychanError) || error.code !== 'ERR_ELECTRUM_REFUSED') throw error
+        const reason = String(error.facts.reason)
+        if (!isAlreadyThere(reason)) throw broadcastRefused(id, reason)
+      }
+      return id
+    })
+  }
+
+  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
+    return await this.#calls.make('estimate the fee', async session => {
+      const [answer, relayFee] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFee())])
+      const lastGood = this.#lastGood !== undefined && this.#clock.now() - this.#lastGood.at < LAST_GOOD_MS ? this.#lastGood.rate : undefined
+      const { rate, source } = boundedEstimate({ answer, relayFee, lastGood, fallback: this.#fallback })
+      if (source === 'server') this.#lastGood = { rate, at: this.#clock.now() }
+      return rate
+    })
+  }
+
+  get #retry (): { firstMs: number, mostMs: number } {
+    return { firstMs: this.#timeouts.retryFirst, mostMs: this.#timeouts.retryMost }
+  }
+
+  /** A number, or undefined when the server refuses to give one, or gives something else. */
+  async #answer (promise: Promise<number>): Promise<number | undefined> {
+    try {
+      return await promise
+    } catch (error) {
+      if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') throw error
+      this.#log(`No usable fee estimate: ${messageOf(error)}`)
+      return undefined
+    }
+  }
+
+  /** A fresh connection: its tip must be verified before anything else is asked. */
+  async #attach (session: ElectrumSession): Promise<void> {
+    if (this.tip === undefined) this.#setStatus('connecting')
+    await this.#catchUp(session)
+    if (!session.isOpen || this.#stopped) return
+    this.#session = session
+    this.lastError = undefined
+    for (const script of this.#scripts.values()) script.attach(session)
+    void this.#announce()
+  }
+
+  /** Asks for the server's tip and follows it. A server whose headers are refused is dropped. */
+  async #catchUp (session: WatchSession): Promise<void> {
+    await this.#follow(session, await session.subscribeHeaders())
+  }
+
+  async #follow (session: WatchSession, tip: AnnouncedTip): Promise<void> {
+    try {
+      await this.#follower.follow(session, tip)
+    } catch (error) {
+      session.close(asError(error))
+      throw error
+    }
+  }
+
+  #headersChanged (from: number): void {
+    for (const script of this.#scripts.values()) script.blocksReplaced(from)
+    void this.#announce()
+  }
+
+  /** Makes the verified tip known, after the histories that change with it (but not for ever). */
+  async #announce (): Promise<void> {
+    if (this.#announcing) return
+    this.#announcing = true
+    try {
+      for (let session = this.#session; session !== undefined; session = this.#session) {
+        const tip = this.#headers.tip
+        if (tip.hash === this.tip?.hash && this.status === 'synced') return
+        await within(this.#clock, this.#timeouts.settle, this.#settled(session), () => {})
+        if (this.#session !== session) continue
+        // Blocks may have come, and this one may be gone, while the histories were fetched.
+        if (this.#headers.hashAt(tip.height) !== tip.hash) continue
+        if (tip.hash !== this.tip?.hash) {
+          this.tip = tip
+          this.#tips.emit(tip)
+        }
+        this.#setStatus('synced')
+      }
+    } finally {
+      this.#announcing = false
+    }
+  }
+
+  async #settled (session: ElectrumSession): Promise<void> {
+    // Whatever the server sent before it answers this has been received by then.
+    await session.ping().catch(() => {})
+    await Promise.all([...this.#scripts.values()].map(script => script.settled()))
+  }
+
+  #down (reason: Error, retryMs: number): void {
+    this.#session = undefined
+    for (const script of this.#scripts.values()) script.detach()
+    this.lastError = reason.message
+    this.#log(`${reason.message} Trying ${this.server} again in ${(retryMs / 1000).toFixed(1)} s.`)
+    this.#setStatus('down')
+  }
+
+  #setStatus (status: ChainStatus): void {
+    if (status === this.status) return
+    this.status = status
+    this.#statuses.emit(status)
+  }
+}
+
+/** @throws PaychanError `ERR_INVALID_TRANSACTION` */
+function idOf (raw: Uint8Array): Txid {
+  try {
+    return txid(Transaction.fromBuffer(raw).getId())
+  } catch (error) {
+    throw new PaychanError('ERR_INVALID_TRANSACTION', 'These bytes are no transaction; it was not sent.', {}, { cause: error })
+  }
+}
+
+function asError (error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error))
+}

@@ -1,0 +1,178 @@
+/**
+ * Keeps one connection to an Electrum server, for ever: connects, shakes hands, hands the session
+ * to its user, pings while it lasts, and comes back after a growing delay when it ends.
+ */
+import type { Socket } from 'node:net'
+import type { Clock, Random, Unsubscribe } from '../../engine/ports.js'
+import { codeOf, messageOf } from '../../types/errors.js'
+import { backoffDelay, type Backoff } from '../backoff.js'
+import { openSocket, type Endpoint } from './endpoint.js'
+import { unavailable } from './rpc.js'
+import { ElectrumSession, type SessionEvents } from './session.js'
+
+export interface ClientOptions {
+  readonly endpoint: Endpoint
+  readonly clock: Clock
+  readonly random: Random
+  readonly connectTimeout: number
+  readonly requestTimeout: number
+  readonly pingInterval: number
+  readonly backoff: Backoff
+  readonly maxOutstanding?: number
+  readonly maxLineBytes?: number
+}
+
+export interface ClientUser {
+  /** Called with each new session after the handshake; a rejection drops it. */
+  onSession: (session: ElectrumSession) => Promise<void>
+  onTip: (session: ElectrumSession, ...args: Parameters<SessionEvents['onTip']>) => void
+  onStatus: (session: ElectrumSession, ...args: Parameters<SessionEvents['onStatus']>) => void
+  /** A connection ended, or could not be made; the next try is in `retryMs` milliseconds. */
+  onDown: (reason: Error, retryMs: number) => void
+}
+
+/** What we call ourselves in `server.version`. */
+const CLIENT_NAME = 'paychan'
+
+export class ElectrumClient {
+  readonly #options: ClientOptions
+  readonly #user: ClientUser
+  readonly #waiters = new Set<(session: ElectrumSession) => void>()
+  #ready: ElectrumSession | undefined
+  #current: { close: (reason: Error) => void } | undefined
+  #wake: (() => void) | undefined
+  #failures = 0
+  #running: Promise<void> | undefined
+  #stopped = false
+
+  constructor (options: ClientOptions, user: ClientUser) {
+    this.#options = options
+    this.#user = user
+  }
+
+  /** The session, once its user has accepted it; undefined while there is none. */
+  get session (): ElectrumSession | undefined {
+    return this.#ready?.isOpen === true ? this.#ready : undefined
+  }
+
+  start (): void {
+    if (!this.#stopped) this.#running ??= this.#run()
+  }
+
+  async stop (): Promise<void> {
+    this.#stopped = true
+    this.#current?.close(unavailable('The chain connection was stopped.'))
+    this.#wake?.()
+    this.#waiters.clear()
+    await this.#running
+  }
+
+  /** Calls back with the session: at once, or as soon as there is one. */
+  whenReady (callback: (session: ElectrumSession) => void): Unsubscribe {
+    const session = this.session
+    if (session !== undefined) {
+      callback(session)
+      return () => {}
+    }
+    this.#waiters.add(callback)
+    return () => { this.#waiters.delete(callback) }
+  }
+
+  async #run (): Promise<void> {
+    while (!this.#stopped) {
+      let reason: Error
+      try {
+        reason = await this.#oneConnection()
+      } catch (error) {
+        reason = error instanceof Error ? error : new Error(messageOf(error))
+      }
+      this.#ready = undefined
+      this.#current = undefined
+      if (this.#stopped) return
+      const delay = backoffDelay(this.#options.backoff, this.#failures++, this.#options.random)
+      this.#user.onDown(reason, delay)
+      await this.#sleep(delay)
+    }
+  }
+
+  /** Resolves with the reason once an accepted session has ended; rejects when it came to none. */
+  async #oneConnection (): Promise<Error> {
+    const socket = await this.#connect()
+    const session: ElectrumSession = new ElectrumSession(socket, this.#options, {
+      onTip: tip => { this.#user.onTip(session, tip) },
+      onStatus: (scriptHash, status) => { this.#user.onStatus(session, scriptHash, status) }
+    })
+    this.#current = session
+    if (this.#stopped) session.close(unavailable('The chain connection was stopped.'))
+    try {
+      await session.handshake(CLIENT_NAME)
+      await this.#user.onSession(session)
+    } catch (error) {
+      session.close(error instanceof Error ? error : new Error(messageOf(error)))
+      throw error
+    }
+    const stopPings = this.#keepAlive(session)
+    if (session.isOpen) {
+      this.#failures = 0
+      this.#ready = session
+      const waiters = [...this.#waiters]
+      this.#waiters.clear()
+      for (const waiter of waiters) waiter(session)
+    }
+    const reason = await session.closed
+    stopPings()
+    return reason
+  }
+
+  #connect (): Promise<Socket> {
+    const { endpoint, clock, connectTimeout } = this.#options
+    return new Promise((resolve, reject) => {
+      const socket = openSocket(endpoint)
+      const cancelTimeout = clock.after(connectTimeout, () => { fail(`it did not answer within ${connectTimeout / 1000} s`) })
+      const fail = (why: string): void => {
+        cancelTimeout()
+        socket.destroy()
+        reject(unavailable(`Cannot reach the Electrum server at ${endpoint.host}:${endpoint.port}: ${why}.`))
+      }
+      this.#current = { close: () => { fail('the connection was stopped') } }
+      // Stays for good: an error event without a listener would end the process.
+      socket.on('error', error => { fail(causeOf(error)) })
+      socket.once('connect', () => {
+        cancelTimeout()
+        resolve(socket)
+      })
+    })
+  }
+
+  /** Pings a session in a steady rhythm; one that does not answer in time is taken for dead. */
+  #keepAlive (session: ElectrumSession): Unsubscribe {
+    let cancel: Unsubscribe = () => {}
+    const next = (): void => {
+      if (!session.isOpen) return
+      cancel = this.#options.clock.after(this.#options.pingInterval, () => {
+        session.ping().then(next, (error: unknown) => {
+          // A refusal is an answer too.
+          if (codeOf(error) === 'ERR_ELECTRUM_REFUSED') next()
+          else session.close(error instanceof Error ? error : new Error(messageOf(error)))
+        })
+      })
+    }
+    next()
+    return () => { cancel() }
+  }
+
+  #sleep (ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const cancel = this.#options.clock.after(ms, resolve)
+      this.#wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+}
+
+/** What went wrong with a socket; trying several addresses of one name leaves only a code. */
+function causeOf (error: Error & { code?: string }): string {
+  return error.message !== '' ? error.message : error.code ?? 'unknown error'
+}

@@ -1,0 +1,178 @@
+/**
+ * JSON-RPC over one socket: one JSON object per line, replies matched to requests by id, at most
+ * so many requests under way, each with a time limit. Knows nothing of Electrum's methods.
+ */
+import type { Socket } from 'node:net'
+import { z } from 'zod'
+import type { Clock, Unsubscribe } from '../../engine/ports.js'
+import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
+import { printable } from '../broadcast-errors.js'
+import { LineSplitter, MAX_LINE_BYTES } from './lines.js'
+
+export interface RpcOptions {
+  readonly clock: Clock
+  /** Milliseconds until a request without a reply is given up. */
+  readonly requestTimeout: number
+  /** Requests under way at once; the others wait their turn. */
+  readonly maxOutstanding?: number
+  readonly maxLineBytes?: number
+  /** A message without an id. May throw to break the connection. */
+  readonly onNotification: (method: string, params: unknown) => void
+}
+
+interface Request {
+  readonly id: number
+  readonly method: string
+  readonly params: readonly unknown[]
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: Error) => void
+  cancelTimeout?: Unsubscribe
+}
+
+const messageShape = z.object({
+  id: z.number().int().nonnegative().nullish(),
+  method: z.string().optional(),
+  params: z.unknown().optional(),
+  result: z.unknown().optional(),
+  error: z.unknown().optional()
+})
+
+// JSON-RPC 2.0 has an object here; older servers sent the bare text.
+const errorShape = z.union([
+  z.object({ code: z.number().optional(), message: z.string() }).transform(({ code, message }) => ({ code, message })),
+  z.string().transform(message => ({ code: undefined, message }))
+])
+
+export class RpcConnection {
+  /** Resolves, never rejects, once the connection is over, with the reason. */
+  readonly closed: Promise<Error>
+  readonly #socket: Socket
+  readonly #options: RpcOptions
+  readonly #lines: LineSplitter
+  readonly #underway = new Map<number, Request>()
+  readonly #waiting: Request[] = []
+  #resolveClosed: (reason: Error) => void = () => {}
+  #over: Error | undefined
+  #nextId = 0
+
+  /** Takes over a connected socket. */
+  constructor (socket: Socket, options: RpcOptions) {
+    this.#socket = socket
+    this.#options = options
+    this.#lines = new LineSplitter(options.maxLineBytes ?? MAX_LINE_BYTES)
+    this.closed = new Promise(resolve => { this.#resolveClosed = resolve })
+    socket.on('data', chunk => { this.#receive(chunk) })
+    socket.on('error', error => { this.close(unavailable(`The connection to the Electrum server broke: ${messageOf(error)}.`)) })
+    socket.on('close', () => { this.close(unavailable('The Electrum server closed the connection.')) })
+  }
+
+  get isOpen (): boolean {
+    return this.#over === undefined
+  }
+
+  /**
+   * Sends a request and waits for its reply.
+   *
+   * @throws PaychanError `ERR_ELECTRUM_REFUSED` (facts: method, reason, serverCode): an error reply;
+   *   `ERR_CHAIN_UNAVAILABLE`: no reply in time, or the connection ended;
+   *   `ERR_ELECTRUM_PROTOCOL`: the server broke the protocol and was dropped
+   */
+  request (method: string, params: readonly unknown[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#over !== undefined) return reject(this.#over)
+      this.#waiting.push({ id: this.#nextId++, method, params, resolve, reject })
+      this.#sendWaiting()
+    })
+  }
+
+  /** Ends the connection; everything under way rejects with `reason`. */
+  close (reason: Error): void {
+    if (this.#over !== undefined) return
+    this.#over = reason
+    this.#socket.destroy()
+    const requests = [...this.#underway.values(), ...this.#waiting.splice(0)]
+    this.#underway.clear()
+    for (const request of requests) {
+      request.cancelTimeout?.()
+      request.reject(reason)
+    }
+    this.#resolveClosed(reason)
+  }
+
+  #sendWaiting (): void {
+    while (this.#over === undefined && this.#underway.size < (this.#options.maxOutstanding ?? 32)) {
+      const request = this.#waiting.shift()
+      if (request === undefined) return
+      this.#underway.set(request.id, request)
+      request.cancelTimeout = this.#options.clock.after(this.#options.requestTimeout, () => {
+        this.#settle(request.id)?.reject(unavailable(`The Electrum server did not answer ${request.method} within ${this.#options.requestTimeout / 1000} s.`))
+      })
+      const { id, method, params } = request
+      this.#socket.write(JSON.stringify({ jsonrpc: '2.0', id, method, params }) + '\n')
+    }
+  }
+
+  /** Takes a request off the list; undefined when it is not under way (any more). */
+  #settle (id: number): Request | undefined {
+    const request = this.#underway.get(id)
+    if (request === undefined) return undefined
+    this.#underway.delete(id)
+    request.cancelTimeout?.()
+    this.#sendWaiting()
+    return request
+  }
+
+  #receive (chunk: Uint8Array): void {
+    if (this.#over !== undefined) return
+    try {
+      for (const line of this.#lines.push(chunk)) {
+        if (this.isOpen) this.#dispatch(line)
+      }
+    } catch (error) {
+      this.close(codeOf(error) === 'ERR_INTERNAL' ? protocolError(`sent what could not be understood (${messageOf(error)})`) : asError(error))
+    }
+  }
+
+  #dispatch (line: string): void {
+    const message = messageShape.safeParse(parseJson(line))
+    if (!message.success) throw protocolError('sent a line that is not a JSON-RPC message')
+    const { id, method, params, result, error } = message.data
+    if (method !== undefined) {
+      if (id !== undefined && id !== null) throw protocolError(`sent a request of its own (${printable(method).slice(0, 40)})`)
+      this.#options.onNotification(method, params)
+      return
+    }
+    if (id === undefined || id === null) throw protocolError('sent a reply to no request')
+    // An id that we gave out but no longer wait for answers a request that timed out.
+    if (id >= this.#nextId) throw protocolError('answered a request that was never made')
+    const request = this.#settle(id)
+    if (request === undefined) return
+    if (error === undefined || error === null) return request.resolve(result)
+    const parsed = errorShape.safeParse(error)
+    if (!parsed.success) return request.reject(protocolError(`answered ${request.method} with an error of unknown form`))
+    const reason = printable(parsed.data.message).slice(0, 1000)
+    request.reject(new PaychanError('ERR_ELECTRUM_REFUSED', `The Electrum server refused ${request.method}: ${reason.slice(0, 300)}`, { method: request.method, reason, serverCode: parsed.data.code }))
+  }
+}
+
+function parseJson (line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function asError (error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+/** There is no server to ask, or it does not answer. */
+export function unavailable (sentence: string): PaychanError {
+  return new PaychanError('ERR_CHAIN_UNAVAILABLE', sentence)
+}
+
+/** The server speaks something else than the Electrum protocol. `what` continues "The Electrum server ...". */
+export function protocolError (what: string): PaychanError {
+  return new PaychanError('ERR_ELECTRUM_PROTOCOL', `The Electrum server ${what}. Use another server.`)
+}

@@ -1,0 +1,122 @@
+/**
+ * The methods of the Electrum protocol 1.4 that we use, typed, over one connection. Every answer is
+ * checked for its shape before anything else sees it.
+ * Reference: https://electrumx.readthedocs.io/en/latest/protocol-methods.html
+ */
+import { z } from 'zod'
+import { fromHex, toHex, txid, type Txid } from '../../types/bytes.js'
+import type { AnnouncedTip } from '../header-sync.js'
+import { HEADER_SIZE } from '../header.js'
+import type { MerkleProof } from '../merkle.js'
+import { protocolError, RpcConnection, type RpcOptions } from './rpc.js'
+import type { Socket } from 'node:net'
+
+export const PROTOCOL_VERSION = '1.4'
+
+/** One line of a script's history; `height` is undefined in the mempool. */
+export interface HistoryEntry { readonly txid: Txid, readonly height: number | undefined }
+
+/** Longest history of one script that we follow; busy servers stop at a similar figure. */
+export const MAX_HISTORY = 20_000
+
+const txidShape = z.string().regex(/^[0-9a-f]{64}$/).transform(value => txid(value))
+const bytesShape = z.string().regex(/^([0-9a-fA-F]{2})*$/).transform(value => fromHex(value))
+const headerShape = bytesShape.refine(bytes => bytes.length === HEADER_SIZE)
+const heightShape = z.number().int().nonnegative()
+
+const versionShape = z.tuple([z.string(), z.string()])
+const tipShape = z.object({ height: heightShape, hex: headerShape }).transform(({ height, hex }): AnnouncedTip => ({ height, header: hex }))
+const headersShape = z.object({ count: heightShape, hex: bytesShape }).refine(({ count, hex }) => hex.length === count * HEADER_SIZE)
+const statusShape = z.string().max(200).nullable()
+// 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself.
+const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) })).max(MAX_HISTORY)
+const merkleShape = z.object({ merkle: z.array(txidShape).max(32), pos: z.number().int().nonnegative() })
+const rateShape = z.number()
+
+export interface SessionEvents {
+  onTip: (tip: AnnouncedTip) => void
+  onStatus: (scriptHash: string, status: string | null) => void
+}
+
+export class ElectrumSession {
+  readonly #rpc: RpcConnection
+
+  constructor (socket: Socket, options: Omit<RpcOptions, 'onNotification'>, events: SessionEvents) {
+    this.#rpc = new RpcConnection(socket, {
+      ...options,
+      onNotification: (method, params) => {
+        if (method === 'blockchain.headers.subscribe') {
+          events.onTip(check(method, z.tuple([tipShape]), params)[0])
+        } else if (method === 'blockchain.scripthash.subscribe') {
+          events.onStatus(...check(method, z.tuple([z.string(), statusShape]), params))
+        }
+        // Servers may notify of more than we subscribe to; the rest is no business of ours.
+      }
+    })
+  }
+
+  get closed (): Promise<Error> { return this.#rpc.closed }
+  get isOpen (): boolean { return this.#rpc.isOpen }
+
+  close (reason: Error): void { this.#rpc.close(reason) }
+
+  /** Must be the first request. @returns the server's name. */
+  async handshake (client: string): Promise<string> {
+    const [software, version] = await this.#ask('server.version', [client, PROTOCOL_VERSION], versionShape)
+    if (!/^1\.4(\.|$)/.test(version)) throw protocolError('does not speak version 1.4 of the protocol')
+    return software
+  }
+
+  subscribeHeaders (): Promise<AnnouncedTip> {
+    return this.#ask('blockchain.headers.subscribe', [], tipShape)
+  }
+
+  async headers (start: number, count: number): Promise<Uint8Array> {
+    return (await this.#ask('blockchain.block.headers', [start, count], headersShape)).hex
+  }
+
+  subscribeScript (scriptHash: string): Promise<string | null> {
+    return this.#ask('blockchain.scripthash.subscribe', [scriptHash], statusShape)
+  }
+
+  async history (scriptHash: string): Promise<HistoryEntry[]> {
+    const entries = await this.#ask('blockchain.scripthash.get_history', [scriptHash], historyShape)
+    return entries.map(entry => ({ txid: entry.tx_hash, height: entry.height > 0 ? entry.height : undefined }))
+  }
+
+  transaction (id: Txid): Promise<Uint8Array> {
+    return this.#ask('blockchain.transaction.get', [id], bytesShape)
+  }
+
+  merkleProof (id: Txid, height: number): Promise<MerkleProof> {
+    return this.#ask('blockchain.transaction.get_merkle', [id, height], merkleShape)
+  }
+
+  broadcast (raw: Uint8Array): Promise<Txid> {
+    return this.#ask('blockchain.transaction.broadcast', [toHex(raw)], txidShape)
+  }
+
+  /** BTC/kvB, or -1 when the server cannot tell. */
+  estimateFee (blocks: number): Promise<number> {
+    return this.#ask('blockchain.estimatefee', [blocks], rateShape)
+  }
+
+  /** BTC/kvB. */
+  relayFee (): Promise<number> {
+    return this.#ask('blockchain.relayfee', [], rateShape)
+  }
+
+  async ping (): Promise<void> {
+    await this.#ask('server.ping', [], z.unknown())
+  }
+
+  async #ask<T> (method: string, params: readonly unknown[], shape: z.ZodType<T>): Promise<T> {
+    return check(method, shape, await this.#rpc.request(method, params))
+  }
+}
+
+function check<T> (method: string, shape: z.ZodType<T>, value: unknown): T {
+  const parsed = shape.safeParse(value)
+  if (!parsed.success) throw protocolError(`gave an answer of the wrong form to ${method}`)
+  return parsed.data
+}

@@ -1,0 +1,53 @@
+/** The fee rate that we use, given what a server says: never absurd, never below what relays. Pure. */
+import { feeRate, max, min, type FeeRate } from '../types/units.js'
+
+/** 1 sat/vB: `DEFAULT_MIN_RELAY_TX_FEE` of Bitcoin Core up to 29, and still what most nodes relay. */
+export const LOWEST_FEE_RATE = feeRate(1_000n)
+
+/** 1,000 sat/vB bounds estimates (never a bid against a conflict that we have seen). */
+export const HIGHEST_FEE_RATE = feeRate(1_000_000n)
+
+/** Used when no server ever told better: 10 sat/vB. */
+export const FALLBACK_FEE_RATE = feeRate(10_000n)
+
+/** `estimatefee` answers -1 on regtest for want of traffic; there the lowest rate confirms. */
+export const REGTEST_FALLBACK_FEE_RATE = LOWEST_FEE_RATE
+
+/** How long an earlier answer stands in for a missing one: an hour, about six blocks. */
+export const LAST_GOOD_MS = 3_600_000
+
+/** Above 0.1 BTC/kvB Bitcoin Core refuses to send (`DEFAULT_MAX_RAW_TX_FEE_RATE`): no honest estimate. */
+const ABSURD_BTC_PER_KVB = 0.1
+
+export interface EstimateInput {
+  /** What `blockchain.estimatefee` said, in BTC/kvB; undefined when it said nothing usable. */
+  readonly answer: number | undefined
+  /** What `blockchain.relayfee` said, in BTC/kvB. */
+  readonly relayFee: number | undefined
+  /** The newest good answer, if younger than `LAST_GOOD_MS`. */
+  readonly lastGood: FeeRate | undefined
+  readonly fallback: FeeRate
+}
+
+export interface Estimate { readonly rate: FeeRate, readonly source: 'server' | 'last' | 'fallback' }
+
+/**
+ * @example
+ * boundedEstimate({ answer: 0.00002, relayFee: 0.00001, lastGood: undefined, fallback })
+ * // { rate: 2000n sat/kvB, source: 'server' }
+ */
+export function boundedEstimate ({ answer, relayFee, lastGood, fallback }: EstimateInput): Estimate {
+  const floor = max(LOWEST_FEE_RATE, plausible(relayFee) ?? LOWEST_FEE_RATE)
+  const bounded = (rate: FeeRate): FeeRate => min(max(rate, floor), HIGHEST_FEE_RATE)
+  const rate = plausible(answer)
+  if (rate !== undefined) return { rate: bounded(rate), source: 'server' }
+  if (lastGood !== undefined) return { rate: bounded(lastGood), source: 'last' }
+  return { rate: bounded(fallback), source: 'fallback' }
+}
+
+/** BTC/kvB to sat/kvB; undefined for what cannot be a fee rate: -1 (no estimate), 0, NaN, a fortune. */
+function plausible (btcPerKvB: number | undefined): FeeRate | undefined {
+  if (btcPerKvB === undefined || !(btcPerKvB > 0) || btcPerKvB > ABSURD_BTC_PER_KVB) return undefined
+  // Rounded, since 0.00001 x 100,000,000 = 1000.0000000000001 in floating point.
+  return feeRate(BigInt(Math.round(btcPerKvB * 100_000_000)))
+}

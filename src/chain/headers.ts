@@ -1,0 +1,92 @@
+/**
+ * The best header chain that we have verified, from the first block of the network on. Kept in one
+ * growing buffer, 80 bytes a header; hashes are computed when they are asked for.
+ */
+import type { Tip } from '../engine/ports.js'
+import { sameBytes } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { blockHeight } from '../types/units.js'
+import { bitsOf, checkHeaders, hashText, HEADER_SIZE, headerHash, previousHash, workFromBits } from './header.js'
+import type { ChainParams } from './params.js'
+
+/**
+ * The most headers that we keep: 2,000,000 x 80 bytes = 160 MB, reached by mainnet in 2046. Keeps
+ * a server that makes up headers (free on regtest) from filling our memory.
+ */
+export const MAX_HEADERS = 2_000_000
+
+export class HeaderChain {
+  #buffer: Uint8Array
+  #count = 1
+
+  constructor (readonly params: ChainParams) {
+    this.#buffer = new Uint8Array(4096 * HEADER_SIZE)
+    this.#buffer.set(params.genesis)
+  }
+
+  /** The height of the newest block. */
+  get height (): number {
+    return this.#count - 1
+  }
+
+  get tip (): Tip {
+    return { height: blockHeight(this.height), hash: hashText(headerHash(this.#slice(this.height, this.#count))) }
+  }
+
+  /** The header at a height of our chain; undefined above its tip. A view: do not keep it. */
+  headerAt (height: number): Uint8Array | undefined {
+    return height >= 0 && height < this.#count ? this.#slice(height, height + 1) : undefined
+  }
+
+  /** The hash of the block at a height, as people write it; undefined above the tip. */
+  hashAt (height: number): string | undefined {
+    const next = this.headerAt(height + 1)
+    if (next !== undefined) return hashText(previousHash(next))
+    const header = this.headerAt(height)
+    return header === undefined ? undefined : hashText(headerHash(header))
+  }
+
+  /** Whether our chain has exactly this header at this height. */
+  has (height: number, header: Uint8Array): boolean {
+    const ours = this.headerAt(height)
+    return ours !== undefined && sameBytes(ours, header)
+  }
+
+  /**
+   * Puts `headers`, the first of them at `height`, in the place of what stands there from `height`
+   * on: after checking them, and only if they have at least as much work as what they replace.
+   * (At equal work the server's word decides: it is where our histories and proofs come from.)
+   *
+   * @throws PaychanError `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`; the chain is then as it was.
+   */
+  connect (height: number, headers: Uint8Array): void {
+    const previous = this.headerAt(height - 1)
+    if (previous === undefined) throw new RangeError(`no header at height ${height - 1}`)
+    const end = height + headers.length / HEADER_SIZE
+    if (end > MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims more than ${MAX_HEADERS} blocks. Use another server.`, { height: end - 1 })
+    const work = checkHeaders(this.params, previous, headers, height)
+    if (work < this.#workFrom(height)) {
+      throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server follows a chain with less work than the one we know up to height ${this.height}. Wait until it has caught up, or use another server.`, { height: end - 1, known: this.height })
+    }
+    this.#reserve(end)
+    this.#buffer.set(headers, height * HEADER_SIZE)
+    this.#count = end
+  }
+
+  #workFrom (height: number): bigint {
+    let work = 0n
+    for (let at = height; at < this.#count; at++) work += workFromBits(bitsOf(this.#slice(at, at + 1)))
+    return work
+  }
+
+  #slice (from: number, to: number): Uint8Array {
+    return this.#buffer.subarray(from * HEADER_SIZE, to * HEADER_SIZE)
+  }
+
+  #reserve (count: number): void {
+    if (count * HEADER_SIZE <= this.#buffer.length) return
+    const larger = new Uint8Array(Math.max(count * HEADER_SIZE, this.#buffer.length * 2))
+    larger.set(this.#buffer)
+    this.#buffer = larger
+  }
+}

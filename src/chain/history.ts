@@ -1,0 +1,137 @@
+/**
+ * Fetches the history of one script from a server and believes none of it: every transaction must
+ * hash to its id and concern the script, every confirmation must be proved against our headers.
+ * (What a server leaves out cannot be found this way, except what it has proved before.)
+ */
+import { Transaction } from 'bitcoinjs-lib'
+import type { ChainTransaction } from '../engine/ports.js'
+import { outPointText, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { blockHeight } from '../types/units.js'
+import { merkleRoot } from './header.js'
+import type { HeaderChain } from './headers.js'
+import { checkMerkleProof, type MerkleProof } from './merkle.js'
+import type { HistoryEntry } from './electrum/session.js'
+
+/** What is asked of a server. */
+export interface HistorySource {
+  history: (scriptHash: string) => Promise<HistoryEntry[]>
+  transaction: (id: Txid) => Promise<Uint8Array>
+  merkleProof: (id: Txid, height: number) => Promise<MerkleProof>
+}
+
+export interface HistoryContext {
+  readonly source: HistorySource
+  readonly headers: HeaderChain
+  /** Asks the server for its tip once more and brings `headers` there. */
+  readonly catchUp: () => Promise<void>
+}
+
+interface Known { readonly raw: Uint8Array, readonly transaction: Transaction, proof?: { readonly height: number, readonly blockHash: string } }
+
+/** The verified history of one script, and what need not be fetched and proved again. */
+export class VerifiedHistory {
+  #known = new Map<Txid, Known>()
+
+  constructor (private readonly scriptPubKey: Uint8Array, private readonly scriptHash: string) {}
+
+  /**
+   * The whole history, in the server's order (by height, the mempool last).
+   *
+   * @throws PaychanError `ERR_CHAIN_LIED`, and what the source rejects with
+   */
+  async load (context: HistoryContext): Promise<readonly ChainTransaction[]> {
+    const entries = await context.source.history(this.scriptHash)
+    if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
+    const highest = Math.max(0, ...entries.map(entry => entry.height ?? 0))
+    const proved = this.#provedBy(context.headers)
+    const withdrawn = entriesWithdrawn(entries, proved)
+    // A block of which the header has not come yet, or a reorg that we have not heard of yet.
+    if (highest > context.headers.height || withdrawn !== undefined) await context.catchUp()
+    if (withdrawn !== undefined && this.#provedBy(context.headers).has(withdrawn)) {
+      throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
+    }
+    const known = new Map(await Promise.all(entries.map(async (entry): Promise<[Txid, Known]> => [entry.txid, await this.#fetch(context, entry)])))
+    this.#checkScript(known)
+    this.#known = known
+    return entries.map(({ txid, height }) => ({ txid, raw: known.get(txid)?.raw ?? new Uint8Array(), height: height === undefined ? undefined : blockHeight(height) }))
+  }
+
+  /** Whether every confirmation of the last loaded history is still in our best chain. */
+  holds (headers: HeaderChain): boolean {
+    return [...this.#known.values()].every(({ proof }) => proof === undefined || headers.hashAt(proof.height) === proof.blockHash)
+  }
+
+  #provedBy (headers: HeaderChain): Map<Txid, number> {
+    const proved = new Map<Txid, number>()
+    for (const [id, { proof }] of this.#known) {
+      if (proof !== undefined && headers.hashAt(proof.height) === proof.blockHash) proved.set(id, proof.height)
+    }
+    return proved
+  }
+
+  async #fetch (context: HistoryContext, entry: HistoryEntry): Promise<Known> {
+    const before = this.#known.get(entry.txid)
+    const { raw, transaction } = before ?? readTransaction(await context.source.transaction(entry.txid), entry.txid)
+    if (entry.height === undefined) return { raw, transaction }
+    const header = context.headers.headerAt(entry.height)
+    const blockHash = context.headers.hashAt(entry.height)
+    if (header === undefined || blockHash === undefined) throw lied('claims a confirmation in a block that it does not show', entry.txid)
+    if (before?.proof?.blockHash === blockHash && before.proof.height === entry.height) return before
+    // The header may be replaced while the proof is fetched: prove it against this one all the same.
+    const root = Uint8Array.from(merkleRoot(header))
+    let proof: MerkleProof
+    try {
+      proof = await context.source.merkleProof(entry.txid, entry.height)
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_ELECTRUM_REFUSED') throw error
+      throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
+    }
+    checkMerkleProof(entry.txid, transaction.byteLength(false), proof, root)
+    return { raw, transaction, proof: { height: entry.height, blockHash } }
+  }
+
+  /** Each transaction pays to the script or spends an output of it that is in the same history. */
+  #checkScript (known: ReadonlyMap<Txid, Known>): void {
+    const outputs = new Set<string>()
+    for (const [txid, { transaction }] of known) {
+      transaction.outs.forEach((output, vout) => {
+        if (sameBytes(output.script, this.scriptPubKey)) outputs.add(outPointText({ txid, vout }))
+      })
+    }
+    for (const [txid, { transaction }] of known) {
+      const pays = transaction.outs.some(output => sameBytes(output.script, this.scriptPubKey))
+      const spends = transaction.ins.some(input => outputs.has(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
+      if (!pays && !spends) throw lied('puts a transaction into the history of a script that it does not touch', txid)
+    }
+  }
+}
+
+/**
+ * Reads a transaction and checks that it has this id.
+ *
+ * @throws PaychanError `ERR_CHAIN_LIED`
+ */
+export function readTransaction (raw: Uint8Array, id: Txid): { raw: Uint8Array, transaction: Transaction } {
+  let transaction: Transaction
+  try {
+    transaction = Transaction.fromBuffer(raw)
+  } catch {
+    throw lied('sent something that is no transaction', id)
+  }
+  if (transaction.getId() !== id) throw lied('sent another transaction than the one asked for', id)
+  return { raw, transaction }
+}
+
+/** A transaction proved at a height that the new history leaves out, or puts elsewhere. */
+function entriesWithdrawn (entries: readonly HistoryEntry[], proved: ReadonlyMap<Txid, number>): Txid | undefined {
+  const heights = new Map(entries.map(entry => [entry.txid, entry.height]))
+  for (const [id, height] of proved) {
+    if (heights.get(id) !== height) return id
+  }
+  return undefined
+}
+
+function lied (what: string, id: Txid | undefined): PaychanError {
+  return new PaychanError('ERR_CHAIN_LIED', `The Electrum server ${what}. Use another server.`, { txid: id })
+}

@@ -1,0 +1,216 @@
+/**
+ * One watched script: one subscription at the server, any number of watchers here. Follows the
+ * server from session to session and hands every watcher the whole verified history whenever it
+ * has changed.
+ */
+import { crypto } from 'bitcoinjs-lib'
+import type { ChainTransaction, Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
+import { toHex } from '../types/bytes.js'
+import { codeOf, messageOf } from '../types/errors.js'
+import { backoffDelay, type Backoff } from './backoff.js'
+import type { AnnouncedTip, HeaderSource } from './header-sync.js'
+import type { HeaderChain } from './headers.js'
+import { VerifiedHistory, type HistorySource } from './history.js'
+import { callSafely, type Log } from './listeners.js'
+
+/** A server connection, as far as a watch needs it. */
+export interface WatchSession extends HistorySource, HeaderSource {
+  readonly isOpen: boolean
+  close: (reason: Error) => void
+  subscribeHeaders: () => Promise<AnnouncedTip>
+  subscribeScript: (scriptHash: string) => Promise<string | null>
+}
+
+export interface WatchContext {
+  readonly headers: HeaderChain
+  readonly clock: Clock
+  readonly random: Random
+  readonly retry: Backoff
+  readonly log: Log
+  /** Brings our headers to the tip of this session's server. */
+  readonly catchUp: (session: WatchSession) => Promise<void>
+  /** The last watcher is gone. */
+  readonly onUnused: () => void
+}
+
+interface Entry {
+  readonly watcher: ScriptWatcher
+  /** Has had a history. */
+  served: boolean
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** How often a history that changed while it was fetched is fetched again before it is handed on. */
+const MAX_ROUNDS = 3
+
+/** The name of a script in the Electrum protocol: its SHA256, reversed, in hex. */
+export function scriptHashOf (scriptPubKey: Uint8Array): string {
+  return toHex(Uint8Array.from(crypto.sha256(scriptPubKey)).reverse())
+}
+
+export class WatchedScript {
+  readonly scriptHash: string
+  readonly #context: WatchContext
+  readonly #verified: VerifiedHistory
+  readonly #entries = new Set<Entry>()
+  #session: WatchSession | undefined
+  #subscribed: WatchSession | undefined
+  #history: readonly ChainTransaction[] | undefined
+  #stale = true
+  #working: Promise<void> | undefined
+  #failures = 0
+  #cancelRetry: Unsubscribe = () => {}
+
+  constructor (scriptPubKey: Uint8Array, context: WatchContext) {
+    this.scriptHash = scriptHashOf(scriptPubKey)
+    this.#context = context
+    this.#verified = new VerifiedHistory(Uint8Array.from(scriptPubKey), this.scriptHash)
+  }
+
+  add (watcher: ScriptWatcher): ScriptWatch {
+    let settle: Pick<Entry, 'resolve' | 'reject'> = { resolve: () => {}, reject: () => {} }
+    const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
+    // Who does not look at `ready` must not have the process ended by it.
+    ready.catch(() => {})
+    const entry: Entry = { watcher, served: false, ...settle }
+    this.#entries.add(entry)
+    // Not at once: the caller does not have its handle yet.
+    queueMicrotask(() => {
+      if (this.#history !== undefined && this.#verified.holds(this.#context.headers)) this.#serve(entry, this.#history)
+    })
+    this.#work()
+    return { ready, stop: () => { this.#remove(entry) } }
+  }
+
+  /** A connection stands: subscribe and look what has changed. */
+  attach (session: WatchSession): void {
+    this.#session = session
+    this.#refresh()
+  }
+
+  detach (): void {
+    this.#session = undefined
+    this.#cancelRetry()
+  }
+
+  /** The server says that the history has changed. */
+  statusChanged (): void {
+    this.#refresh()
+  }
+
+  /** Our chain has other blocks than before from this height on. */
+  blocksReplaced (from: number): void {
+    if (this.#history?.some(({ height }) => height !== undefined && height >= from) === true) this.#refresh()
+  }
+
+  /**
+   * Called after a new block: resolves once everything that is known to be changing has been
+   * fetched. What was in the mempool may be in the block, so that is looked up without waiting
+   * for the server to say so.
+   */
+  settled (): Promise<void> {
+    if (this.#history?.some(({ height }) => height === undefined) === true) this.#refresh()
+    return this.#working ?? Promise.resolve()
+  }
+
+  #refresh (): void {
+    this.#stale = true
+    this.#work()
+  }
+
+  #work (): void {
+    if (this.#working !== undefined || this.#session?.isOpen !== true || !this.#stale || this.#entries.size === 0) return
+    this.#cancelRetry()
+    this.#working = this.#fetchWhileStale().finally(() => {
+      this.#working = undefined
+      this.#work()
+    })
+  }
+
+  async #fetchWhileStale (): Promise<void> {
+    for (let round = 1; this.#stale && this.#entries.size > 0; round++) {
+      const session = this.#session
+      if (session?.isOpen !== true) return
+      this.#stale = false
+      const tip = this.#context.headers.tip.hash
+      try {
+        if (this.#subscribed !== session) {
+          await session.subscribeScript(this.scriptHash)
+          this.#subscribed = session
+        }
+        const history = await this.#verified.load({ source: session, headers: this.#context.headers, catchUp: () => this.#context.catchUp(session) })
+        if (session !== this.#session) continue
+        if (!this.#verified.holds(this.#context.headers)) this.#stale = true
+        else if (!this.#stale || round >= MAX_ROUNDS) this.#deliver(history)
+        if (this.#stale && round >= MAX_ROUNDS) return this.#retryLater()
+      } catch (error) {
+        // The session's end is no failure of the watch: the next session starts it afresh.
+        if (session !== this.#session || !session.isOpen) {
+          this.#stale = true
+        } else if (codeOf(error) === 'ERR_CHAIN_LIED' && round < MAX_ROUNDS && await this.#tipMoved(session, tip)) {
+          // A block came in between the history and its proofs: no lie, look again.
+          this.#stale = true
+        } else {
+          return this.#failed(error instanceof Error ? error : new Error(messageOf(error)))
+        }
+      }
+    }
+  }
+
+  async #tipMoved (session: WatchSession, before: string): Promise<boolean> {
+    try {
+      await this.#context.catchUp(session)
+      return this.#context.headers.tip.hash !== before
+    } catch {
+      return false
+    }
+  }
+
+  #deliver (history: readonly ChainTransaction[]): void {
+    this.#failures = 0
+    const changed = keyOf(history) !== (this.#history === undefined ? undefined : keyOf(this.#history))
+    this.#history = history
+    for (const entry of [...this.#entries]) {
+      if (changed || !entry.served) this.#serve(entry, history)
+    }
+  }
+
+  #serve (entry: Entry, history: readonly ChainTransaction[]): void {
+    if (!this.#entries.has(entry)) return
+    entry.served = true
+    callSafely(this.#context.log, () => { entry.watcher.onHistory(history) })
+    entry.resolve()
+  }
+
+  #failed (error: Error): void {
+    if (codeOf(error) === 'ERR_ELECTRUM_REFUSED' && this.#subscribed !== this.#session) {
+      for (const entry of [...this.#entries].filter(entry => !entry.served)) {
+        this.#context.log(`A watch could not be set up: ${error.message}`)
+        entry.reject(error)
+        this.#remove(entry)
+      }
+    }
+    this.#context.log(`The watch of script ${this.scriptHash} failed: ${error.message}`)
+    for (const { watcher } of [...this.#entries]) callSafely(this.#context.log, () => { watcher.onError(error) })
+    this.#retryLater()
+  }
+
+  #retryLater (): void {
+    // Not stale meanwhile, so that only the timer, the server or a new session starts it again.
+    this.#stale = false
+    this.#cancelRetry()
+    if (this.#entries.size === 0) return
+    this.#cancelRetry = this.#context.clock.after(backoffDelay(this.#context.retry, this.#failures++, this.#context.random), () => { this.#refresh() })
+  }
+
+  #remove (entry: Entry): void {
+    if (!this.#entries.delete(entry) || this.#entries.size > 0) return
+    this.#cancelRetry()
+    this.#context.onUnused()
+  }
+}
+
+function keyOf (history: readonly ChainTransaction[]): string {
+  return history.map(({ txid, height }) => `${txid}:${height ?? 'mempool'}`).join()
+}

@@ -1,0 +1,58 @@
+/** The contract of the `Chain` port, run on the adapter in memory and on the one over the devnet's Electrum server. */
+import { address, networks } from 'bitcoinjs-lib'
+import { createElectrumChain } from '../../src/chain/chain.js'
+import { MemoryWorld } from '../../src/chain/memory-world.js'
+import { MemoryChain } from '../../src/chain/memory.js'
+import { startDevnet } from '../../src/devnet/devnet.js'
+import type { Chain } from '../../src/engine/ports.js'
+import { chainContract } from '../contracts/chain.js'
+import { realClock, seededRandom } from './helpers.js'
+import { Proxy } from './proxy.js'
+
+chainContract('in memory', async () => {
+  const world = new MemoryWorld()
+  world.mine(3)
+  const chain = new MemoryChain(world)
+  return {
+    chain,
+    fund: async (script, amount) => world.fund(script, amount),
+    mine: async count => { world.mine(count) },
+    disconnect: async () => { chain.disconnect() },
+    reconnect: async () => { chain.reconnect() },
+    reorg: async depth => { world.reorg(depth) },
+    stop: async () => {}
+  }
+})
+
+chainContract('over Electrum, on the devnet', async () => {
+  const devnet = await startDevnet({ port: 0, seed: 'chain contract' })
+  const proxy = await new Proxy(devnet).open()
+  const chain = createElectrumChain({ url: proxy.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 } })
+  await chain.start()
+  return {
+    chain,
+    fund: async (script, amount) => await devnet.fund(address.fromOutputScript(script, networks.regtest), amount),
+    mine: async count => { await devnet.mine(count) },
+    disconnect: async () => {
+      const down = statusOf(chain, 'down')
+      await proxy.cut()
+      await down
+    },
+    reconnect: async () => { await proxy.open() },
+    stop: async () => {
+      await chain.stop()
+      await proxy.cut()
+      await devnet.stop()
+    }
+  }
+})
+
+function statusOf (chain: Chain, wanted: string): Promise<void> {
+  return new Promise(resolve => {
+    const stop = chain.onStatus(status => {
+      if (status !== wanted) return
+      stop()
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+import { RpcConnection, type RpcOptions } from '../../../src/chain/electrum/rpc.js'
+import { ElectrumSession } from '../../../src/chain/electrum/session.js'
+import { txid } from '../../../src/types/bytes.js'
+import { codeOf, PaychanError } from '../../../src/types/errors.js'
+import { FakeServer, Refusal, SILENCE } from '../fake-server.js'
+import { FakeClock, Recorder } from '../helpers.js'
+
+describe('electrum client', () => {
+  let server: FakeServer
+  let clock: FakeClock
+  let rpc: RpcConnection
+  let notifications: Recorder<[method: string, params: unknown]>
+
+  async function connect (options: Partial<RpcOptions> = {}): Promise<RpcConnection> {
+    const socket = createConnection(server.port, '127.0.0.1')
+    await once(socket, 'connect')
+    return new RpcConnection(socket, { clock, requestTimeout: 30_000, onNotification: (method, params) => { notifications.push([method, params]) }, ...options })
+  }
+
+  beforeEach(async () => {
+    server = await new FakeServer().listen()
+    clock = new FakeClock()
+    notifications = new Recorder()
+    rpc = await connect()
+    await server.connections.when(() => true)
+  })
+
+  afterEach(async () => {
+    rpc.close(new Error('the test is over'))
+    await server.close()
+  })
+
+  describe('request', () => {
+    it('resolves with the result, and leaves no timer behind', async () => {
+      assert.deepEqual(await rpc.request('server.version', ['test', '1.4']), ['FakeElectrum 1', '1.4'])
+      assert.equal(clock.pending, 0)
+    })
+
+    it('matches replies that come in another order', async () => {
+      server.on('slow', () => SILENCE)
+      server.on('fast', () => {
+        server.send('{"jsonrpc":"2.0","id":0,"result":"slow"}\n')
+        return 'fast'
+      })
+      assert.deepEqual(await Promise.all([rpc.request('slow', []), rpc.request('fast', [])]), ['slow', 'fast'])
+    })
+
+    it('has at most so many under way at once', async () => {
+      rpc.close(new Error('another one is needed'))
+      rpc = await connect({ maxOutstanding: 2 })
+      server.on('held', () => SILENCE)
+      const all = Promise.all([1, 2, 3].map(n => rpc.request('held', [n])))
+      await server.requests.when(({ params }) => params[0] === 2)
+      assert.equal(server.count('held'), 2)
+      server.send('{"id":1,"result":2}\n')
+      await server.requests.when(({ params }) => params[0] === 3)
+      server.send('{"id":0,"result":1}\n{"id":2,"result":3}\n')
+      assert.deepEqual(await all, [1, 2, 3])
+    })
+
+    it('rejects with the server\'s words when it is refused', async () => {
+      server.on('server.banner', () => { throw new Refusal('go\u001b[2J away') })
+      await assert.rejects(rpc.request('server.banner', []), (error: unknown) => {
+        assert.ok(error instanceof PaychanError)
+        assert.equal(error.code, 'ERR_ELECTRUM_REFUSED')
+        assert.deepEqual(error.facts, { method: 'server.banner', reason: 'go [2J away', serverCode: 1 })
+        return true
+      })
+    })
+
+    it('rejects when no answer comes in time, and ignores one that comes too late', async () => {
+      server.on('slow', () => SILENCE)
+      const slow = rpc.request('slow', [])
+      await server.requests.when(({ method }) => method === 'slow')
+      clock.advance(29_999)
+      clock.advance(1)
+      await assert.rejects(slow, { code: 'ERR_CHAIN_UNAVAILABLE', message: /slow within 30 s/ })
+      server.send('{"id":0,"result":"late"}\n')
+      assert.equal(await rpc.request('server.ping', []), null)
+    })
+
+    it('rejects when the server closes mid-call, and from then on', async () => {
+      server.on('slow', () => SILENCE)
+      const slow = rpc.request('slow', [])
+      await server.requests.when(({ method }) => method === 'slow')
+      server.drop()
+      await assert.rejects(slow, { code: 'ERR_CHAIN_UNAVAILABLE' })
+      await assert.rejects(rpc.request('server.ping', []), { code: 'ERR_CHAIN_UNAVAILABLE' })
+      assert.equal(rpc.isOpen, false)
+      assert.equal(clock.pending, 0)
+    })
+  })
+
+  describe('bad input', () => {
+    for (const [what, text] of [
+      ['garbage', 'HTTP/1.1 400 Bad Request\r\n\n'],
+      ['bytes that are no text', new Uint8Array([0xff, 0xfe, 0x00, 0x0a])],
+      ['an empty line', '\n'],
+      ['a number', '1\n'],
+      ['a batch', '[{"id":0,"result":1}]\n'],
+      ['an id that is no number', '{"id":"0","result":1}\n'],
+      ['an id that was never given out', '{"id":7,"result":1}\n'],
+      ['a reply without an id', '{"result":1}\n'],
+      ['an error to no request', '{"id":null,"error":{"code":-32700,"message":"parse error"}}\n'],
+      ['a request of its own', '{"id":0,"method":"server.ping","params":[]}\n'],
+      ['brackets without end', '['.repeat(200_000) + '\n']
+    ] as const) {
+      it(`${what} ends the connection with an error`, async () => {
+        server.on('slow', () => SILENCE)
+        const slow = rpc.request('slow', [])
+        await server.requests.when(({ method }) => method === 'slow')
+        server.send(text)
+        await assert.rejects(slow, { code: 'ERR_ELECTRUM_PROTOCOL' })
+        assert.equal(codeOf(await rpc.closed), 'ERR_ELECTRUM_PROTOCOL')
+      })
+    }
+
+    it('a line that never ends is cut off at the bound', async () => {
+      rpc.close(new Error('another one is needed'))
+      rpc = await connect({ maxLineBytes: 1000 })
+      await server.connections.when(() => true, 1)
+      server.send('{"id":0,"result":"' + 'x'.repeat(1000))
+      assert.match((await rpc.closed).message, /more than 1000 bytes/)
+    })
+
+    it('an error of unknown form rejects that request only', async () => {
+      server.on('odd', () => {
+        server.send('{"id":0,"error":17}\n')
+        return SILENCE
+      })
+      await assert.rejects(rpc.request('odd', []), { code: 'ERR_ELECTRUM_PROTOCOL' })
+      assert.equal(await rpc.request('server.ping', []), null)
+    })
+  })
+
+  it('hands on notifications', async () => {
+    server.notify('blockchain.headers.subscribe', [1])
+    assert.deepEqual(await notifications.when(() => true), ['blockchain.headers.subscribe', [1]])
+  })
+
+  describe('typed methods', () => {
+    const id = txid('ab'.repeat(32))
+
+    async function session (): Promise<ElectrumSession> {
+      const socket = createConnection(server.port, '127.0.0.1')
+      await once(socket, 'connect')
+      return new ElectrumSession(socket, { clock, requestTimeout: 30_000 }, { onTip: () => {}, onStatus: () => {} })
+    }
+
+    const cases: Array<[method: string, call: (session: ElectrumSession) => Promise<unknown>, answers: unknown[]]> = [
+      ['server.version', session => session.handshake('test'), [null, ['x'], ['x', '1.5'], ['x', '1.40'], 'x']],
+      ['blockchain.headers.subscribe', session => session.subscribeHeaders(), [null, {}, { height: -1, hex: '00'.repeat(80) }, { height: 1.5, hex: '00'.repeat(80) }, { height: 1, hex: '00'.repeat(79) }, { height: 1, hex: 'zz'.repeat(80) }]],
+      ['blockchain.block.headers', session => session.headers(0, 1), [null, { count: 2, hex: '00'.repeat(80) }, { count: 1, hex: '0'.repeat(159) }, { count: 1 }]],
+      ['blockchain.scripthash.subscribe', session => session.subscribeScript('00'), [1, {}, 'x'.repeat(201)]],
+      ['blockchain.scripthash.get_history', session => session.history('00'), [null, [{ tx_hash: 'ab', height: 1 }], [{ tx_hash: id, height: '1' }], [{ tx_hash: id, height: -2 }], [{ tx_hash: id, height: 1e300 }]]],
+      ['blockchain.transaction.get', session => session.transaction(id), [null, 'abc', { hex: 'ab' }]],
+      ['blockchain.transaction.get_merkle', session => session.merkleProof(id, 1), [null, { merkle: [], pos: -1 }, { merkle: [1], pos: 0 }, { merkle: new Array(33).fill(id), pos: 0 }, { pos: 0 }]],
+      ['blockchain.transaction.broadcast', session => session.broadcast(new Uint8Array(1)), [null, 'ok', ['x']]],
+      ['blockchain.estimatefee', session => session.estimateFee(1), [null, '0.1', {}]],
+      ['blockchain.relayfee', session => session.relayFee(), [null, 'NaN']]
+    ]
+    for (const [method, call, answers] of cases) {
+      it(`refuses answers of the wrong form to ${method}`, async () => {
+        const electrum = await session()
+        for (const answer of answers) {
+          server.on(method, () => answer)
+          await assert.rejects(call(electrum), { code: 'ERR_ELECTRUM_PROTOCOL' }, JSON.stringify(answer))
+        }
+        electrum.close(new Error('the test is over'))
+      })
+    }
+
+    it('refuses notifications of the wrong form', async () => {
+      const electrum = await session()
+      await electrum.ping()
+      server.notify('blockchain.headers.subscribe', [{ height: 1 }])
+      assert.match((await electrum.closed).message, /wrong form/)
+    })
+
+    it('ignores notifications it did not ask for', async () => {
+      const electrum = await session()
+      await electrum.ping()
+      server.notify('server.peers.subscribe', [{}])
+      await electrum.ping()
+      electrum.close(new Error('the test is over'))
+    })
+  })
+})

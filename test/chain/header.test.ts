@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { chainParams } from '../../src/chain/params.js'
+import { checkHeader, checkHeaders, hashText, headerHash, merkleRoot, targetFromBits, workFromBits } from '../../src/chain/header.js'
+import { concat } from 'uint8arrays'
+import { makeHeader } from './fake-chain.js'
+
+const params = chainParams('regtest')
+const previous = { hash: headerHash(params.genesis), bits: 0x207fffff }
+const root = new Uint8Array(32).fill(7)
+
+describe('block header', () => {
+  it('knows the first blocks of the four networks by their published hashes', () => {
+    assert.equal(hashText(headerHash(chainParams('mainnet').genesis)), '000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f')
+    assert.equal(hashText(headerHash(chainParams('testnet').genesis)), '000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943')
+    assert.equal(hashText(headerHash(chainParams('signet').genesis)), '00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6')
+    assert.equal(hashText(headerHash(chainParams('regtest').genesis)), '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206')
+  })
+
+  it('reads compact targets as Bitcoin Core does', () => {
+    assert.equal(targetFromBits(0x1d00ffff), 0xffffn << 208n)
+    assert.equal(targetFromBits(0x01120000), 0x12n)
+    assert.equal(targetFromBits(0x02008000), 0x80n)
+    assert.equal(targetFromBits(0x05009234), 0x92340000n)
+    for (const bits of [0x00000000, 0x01003456, 0x04923456, 0xff123456, 0x1d000000]) assert.equal(targetFromBits(bits), undefined)
+  })
+
+  it('counts the work of the first mainnet block as 2^32 + 2^16 + 1', () => {
+    assert.equal(workFromBits(0x1d00ffff), 0x100010001n)
+    assert.equal(workFromBits(0x207fffff), 2n)
+  })
+
+  it('accepts a header that follows, and shows its merkle root', () => {
+    const header = makeHeader(params.genesis, root)
+    assert.deepEqual(checkHeader(params, previous, header, 1), headerHash(header))
+    assert.deepEqual(Uint8Array.from(merkleRoot(header)), root)
+  })
+
+  it('refuses a header that does not follow from the one before', () => {
+    const header = makeHeader(makeHeader(params.genesis, root), root)
+    assert.throws(() => checkHeader(params, previous, header, 1), { code: 'ERR_CHAIN_LIED', message: /does not follow/ })
+  })
+
+  it('refuses a header without proof of work', () => {
+    assert.throws(() => checkHeader(params, previous, makeHeader(params.genesis, root, { work: false }), 1), { code: 'ERR_CHAIN_LIED', message: /without proof of work/ })
+  })
+
+  it('refuses a difficulty below the limit, and another one than the fixed one of regtest', () => {
+    for (const bits of [0x21000100, 0x1d00ffff, 0x00000000, 0x20ffffff]) {
+      assert.throws(() => checkHeader(params, previous, makeHeader(params.genesis, root, { bits }), 1), { code: 'ERR_CHAIN_LIED', message: /difficulty/ }, bits.toString(16))
+    }
+  })
+
+  it('checks a row of headers and adds up their work', () => {
+    const first = makeHeader(params.genesis, root)
+    const second = makeHeader(first, root)
+    assert.equal(checkHeaders(params, params.genesis, concat([first, second]), 1), 4n)
+    assert.throws(() => checkHeaders(params, params.genesis, concat([second, first]), 1), { code: 'ERR_CHAIN_LIED' })
+    assert.throws(() => checkHeaders(params, params.genesis, first.subarray(1), 1), { code: 'ERR_CHAIN_LIED', message: /80 bytes/ })
+  })
+})

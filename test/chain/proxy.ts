@@ -1,0 +1,42 @@
+/** A TCP proxy that can be cut: takes a server away from a client without stopping the server. */
+import { once } from 'node:events'
+import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+
+export class Proxy {
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+  #port = 0
+
+  constructor (private readonly target: { host: string, port: number }) {}
+
+  get url (): string {
+    return `tcp://127.0.0.1:${this.#port}`
+  }
+
+  async open (): Promise<this> {
+    const server = createServer(client => {
+      const upstream = createConnection(this.target)
+      for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+        this.#sockets.add(from)
+        from.setNoDelay(true)
+        from.on('error', () => { to.destroy() })
+        from.on('close', () => { this.#sockets.delete(from) })
+        from.pipe(to)
+      }
+    })
+    server.listen(this.#port, '127.0.0.1')
+    await once(server, 'listening')
+    this.#port = (server.address() as AddressInfo).port
+    this.#server = server
+    return this
+  }
+
+  async cut (): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    const server = this.#server
+    if (server === undefined) return
+    this.#server = undefined
+    server.close()
+    await once(server, 'close')
+  }
+}
