@@ -50,7 +50,7 @@ export function scriptFromAddress (address: string, network: Network): Uint8Arra
 
 function decodeBech32 (address: string): Decoded | undefined {
   const decoded = attempt(() => addresses.fromBech32(address))
-  if (decoded === undefined || decoded.version > 16) return undefined
+  if (decoded === undefined) return undefined
   const networks = NETWORKS.filter(network => networkParams(network).bech32 === decoded.prefix)
   if (networks.length === 0) return undefined
   return { script: scriptOf({ kind: 'witness', version: decoded.version, program: decoded.data }), networks }

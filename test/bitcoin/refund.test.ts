@@ -64,7 +64,8 @@ describe('refund', () => {
 
     it('is refused with another number of inputs', () => {
       refuses(() => parseRefundRequest(altered(tx => tx.addInput(new Uint8Array(32), 0)), terms), 'ERR_REFUND_INPUTS')
-      // Without inputs the bytes read like the marker of a witness part (BIP144).
+      refuses(() => parseRefundRequest(altered(tx => { tx.ins = []; tx.addOutput(p2wpkh(), 5n) }), terms), 'ERR_REFUND_INPUTS')
+      // Without inputs and with one output the bytes read like the marker of a witness part (BIP144).
       refuses(() => parseRefundRequest(altered(tx => { tx.ins = [] }), terms), 'ERR_REFUND_MALFORMED')
     })
 

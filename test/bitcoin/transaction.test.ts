@@ -66,6 +66,7 @@ describe('transactions', () => {
     it('without inputs or outputs', () => {
       refused(raw('03000000', '01', INPUT, '00', '00000000'))
       refused(raw('03000000', '00', '00', '00000000'))
+      refused(raw('03000000', '00', '02', OUTPUT, OUTPUT, '00000000'))
       refused(raw('03000000', '0001', '00', '01', OUTPUT, '00000000'))
     })
 
