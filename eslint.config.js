@@ -82,7 +82,8 @@ export default defineConfig(
       // An implementation of an async port may well have nothing to wait for.
       '@typescript-eslint/require-await': 'off',
       'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
-      'no-console': 'error'
+      'no-console': 'error',
+      'no-void': ['error', { allowAsStatement: true }]
     }
   },
   {

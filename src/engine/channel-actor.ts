@@ -24,8 +24,8 @@ export interface ActorHost {
   /** Called before the commit: what two channels must not share is known from here on. */
   learn: (channel: Channel) => void
   perform: (actor: ChannelActor, effect: Effect) => void
-  /** Called after the effects of a step, with the state before it. */
-  settled: (actor: ChannelActor, before: Channel | undefined) => void
+  /** Called after the effects of a step. */
+  settled: (actor: ChannelActor) => void
   /** A bug in a transition, or a disk that failed. */
   onFailure: (actor: ChannelActor, what: 'transition' | 'store', error: unknown) => void
 }
@@ -50,8 +50,6 @@ export class ChannelActor {
 
   /** The newest state; it is on disk, or about to be. */
   get state (): Channel { return this.#state }
-
-  get waitingPayments (): number { return this.#inbox.waitingPayments }
 
   /** Queues what happened. What is posted in one turn of the event loop is handled together. */
   post (event: ChannelEvent): void {
@@ -121,6 +119,6 @@ export class ChannelActor {
     }
     for (const effect of effects) this.host.perform(this, effect)
     this.waiters.observe(state)
-    this.host.settled(this, before)
+    this.host.settled(this)
   }
 }

@@ -2,62 +2,32 @@
  * The engine: all channels of a node, between the pure state machine and the ports. It routes
  * streams and commands to channels, brings them the chain, and restarts them from the store.
  */
-import type { Network, OpenChannel, Reestablish } from '../../protocols/paychan/1.0/index.js'
-import type { Role } from '../bitcoin/keys.js'
-import { channelIdOf } from '../bitcoin/scripts.js'
+import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
+import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
-import { offerChannel } from '../channel/opening-client.js'
-import { acceptChannel } from '../channel/opening-server.js'
-import { checkOffer } from '../channel/opening-terms.js'
-import type { Policy } from '../channel/policy.js'
-import { isOpening, type Channel, type KeyBits } from '../channel/state.js'
+import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { fundingScriptOf } from '../channel/terms.js'
-import { must, Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { satoshi, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
+import { messageOf, PaychanError } from '../types/errors.js'
+import { blockDelta, satoshi, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
+import { AckTimers } from './ack-timers.js'
 import { ChannelActor, CHANNEL_PREFIX, type ActorHost } from './channel-actor.js'
-import type { EngineEvent } from './engine-events.js'
+import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { acceptLink } from './incoming.js'
-import { bitsToBytes, drawKeys } from './key-bits.js'
 import { Links } from './links.js'
+import { Openings } from './openings.js'
 import { readPayments, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
-import type { Chain, Clock, Link, LinkListener, Peers, Random, Signer, Store, Unsubscribe, Wallet } from './ports.js'
+import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { decodeRecord } from './records.js'
 import { Redial, wantsLink } from './redial.js'
 import { createRegistry } from './registry.js'
 import { fundingSent, openForPayments, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
 
-export interface EngineOptions {
-  readonly network: Network
-  readonly policy: Policy
-  readonly store: Store
-  readonly chain: Chain
-  readonly peers: Peers
-  readonly wallet: Wallet
-  readonly signer: Signer
-  readonly clock: Clock
-  readonly random: Random
-  readonly timeouts?: Partial<Timeouts>
-  readonly onEvent: (event: EngineEvent) => void
-}
-
-/** Milliseconds. Every wait for somebody else ends. */
-export interface Timeouts {
-  /** OPEN-9: from the offer until T1 leaves. */
-  readonly opening: number
-  /** From an update until its acknowledgement; then the stream is given up and the payment is unknown. */
-  readonly ack: number
-  /** From a close request until its answer. */
-  readonly close: number
-  /** How long a payment waits for a peer to be dialled again. */
-  readonly reconnect: number
-}
-
-const TIMEOUTS: Timeouts = { opening: 60_000, ack: 30_000, close: 60_000, reconnect: 5_000 }
+/** Fee estimates aim at a confirmation within an hour. */
+const FEE_TARGET = blockDelta(6)
 
 export class Engine {
   readonly #options: EngineOptions
@@ -67,34 +37,42 @@ export class Engine {
   readonly #links = new Links()
   readonly #watches: Watches
   readonly #redial: Redial
+  readonly #ackTimers: AckTimers
+  readonly #openings: Openings
   readonly #host: ActorHost
-  readonly #ackTimers = new Map<ChannelActor, { sequence: number, cancel: Unsubscribe }>()
   readonly #subscriptions: Unsubscribe[] = []
-  /** Offers by peer whose keys are being drawn. */
-  readonly #accepting = new Map<string, number>()
   #feeRate: FeeRate
   #stopped = false
 
-  constructor (options: EngineOptions, initialFeeRate: FeeRate) {
+  constructor (options: EngineOptions) {
     this.#options = options
-    this.#timeouts = { ...TIMEOUTS, ...options.timeouts }
-    this.#feeRate = initialFeeRate
-    const { chain, peers, wallet, clock, store } = options
+    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+    this.#feeRate = options.initialFeeRate
+    const { chain, peers, wallet, clock, store, onEvent } = options
+    const links = this.#links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
-    this.#redial = new Redial(peers, this.#links, clock)
-    const performer = new Performer({ chain, wallet, clock, links: this.#links, watches: this.#watches, emit: (event) => { this.#emit(event) } })
+    this.#redial = new Redial(peers, links, clock)
+    this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not acknowledge') })
+    const performer = new Performer({ chain, wallet, clock, links, watches: this.#watches, emit: onEvent })
+    this.#openings = new Openings({
+      options,
+      links,
+      envFor: (keys) => this.#envFor(keys),
+      begin: (first) => this.#begin(first),
+      channelsOf: (peer) => [...this.#actors.values()].map((actor) => actor.state).filter((state) => state.peer === peer)
+    })
     this.#host = {
       store,
       env: (channel) => this.#envFor(channel),
-      learn: (channel) => { this.#registry.learn(channel, this.#publicKey(channel, 'channel')) },
+      learn: (channel) => { this.#registry.learn(channel, options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
       perform: (actor, effect) => { performer.perform(actor, effect) },
-      settled: (actor, before) => { this.#settled(actor, before) },
+      settled: (actor) => { this.#settled(actor) },
       onFailure: (actor, what, error) => { this.#failed(actor, what, error) }
     }
   }
 
   /**
-   * Loads the channels, watches those that are not abandoned, and listens to peers and the chain.
+   * Loads the channels, watches those that are set up, and listens to peers and the chain.
    *
    * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
    */
@@ -105,9 +83,13 @@ export class Engine {
       this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
     }
     for (const actor of this.#actors.values()) this.#recover(actor)
+    const handler = {
+      onOpen: this.#openings.onOffer.bind(this.#openings),
+      onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message)
+    }
     this.#subscriptions.push(
-      peers.onIncoming((link) => acceptLink(link, { onOpen: (l, m) => this.#onOpen(l, m), onReestablish: (l, m) => this.#onReestablish(l, m) }, clock)),
-      chain.onTip(() => { this.#onTip() })
+      peers.onIncoming((link) => acceptLink(link, handler, clock)),
+      chain.onTip(() => { void this.#onTip() })
     )
   }
 
@@ -117,7 +99,7 @@ export class Engine {
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#redial.stop()
     this.#watches.stopAll()
-    for (const { cancel } of this.#ackTimers.values()) cancel()
+    this.#ackTimers.stop()
     for (const actor of this.#actors.values()) this.#links.hangUp(actor, 'this node stops')
     await Promise.all([...this.#actors.values()].map((actor) => actor.idle()))
     const stopped = new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
@@ -126,36 +108,16 @@ export class Engine {
 
   /** Opens a channel as its client; see `NodeApi.open`. */
   async open (request: { readonly peer: string, readonly capacity: Satoshi, readonly blocks: BlockDelta, readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
-    const { peers, wallet, chain, network } = this.#options
-    if (chain.tip === undefined || chain.status !== 'synced') {
-      throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
-    }
-    let listener: LinkListener | undefined
-    const link = await peers.open(request.peer, () => ({
-      onMessage: (message) => listener?.onMessage(message),
-      onClosed: (error) => listener?.onClosed(error)
-    }))
-    try {
-      const { keys, party } = await this.#drawParty('client', wallet)
-      const offer = { id: channelIdOf(party.channelKey), peer: link.peer, address: request.peer, network, keys, ours: party, capacity: request.capacity, blocks: request.blocks }
-      const first = offerChannel(offer, this.#envFor({ role: 'client', keys }))
-      const actor = new ChannelActor(this.#host, { first })
-      this.#actors.set(actor.id, actor)
-      listener = this.#links.attach(actor, link)
-      this.#limitOpening(actor)
-      await actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent)
-      return this.describe(actor.id)
-    } catch (error) {
-      if (listener === undefined) link.close()
-      throw error
-    }
+    const actor = await this.#openings.offer(request.peer, request.capacity, request.blocks)
+    await actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent)
+    return this.describe(actor.id)
   }
 
   /** Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. */
   async pay (id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
     const actor = this.#actor(id)
     if (actor.waiters.closing) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
-    await this.#ensureLink(actor)
+    if (wantsLink(actor.state)) await this.#reconnect(actor)
     const { random, clock } = this.#options
     const payment = { id: random.bytes(16), amount, memo }
     const done = actor.waiters.payment(toHex(payment.id))
@@ -167,7 +129,7 @@ export class Engine {
   /** Closes a channel; see `NodeApi.close`. */
   async close (id: ChannelId, force: boolean): Promise<Closed> {
     const actor = this.#actor(id)
-    if (!force) await this.#ensureLink(actor)
+    if (!force && wantsLink(actor.state)) await this.#reconnect(actor)
     const done = actor.waiters.close()
     actor.post(force ? { type: 'settle' } : { type: 'close' })
     const timeout = new PaychanError('ERR_CLOSE_TIMEOUT', 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.')
@@ -177,18 +139,14 @@ export class Engine {
   /** All channels, the newest first. */
   channels (): ChannelInfo[] {
     return [...this.#actors.values()].map((actor) => actor.state)
-      .sort((a, b) => b.openedAt - a.openedAt || (a.id < b.id ? -1 : 1))
+      .sort((a, b) => a.openedAt === b.openedAt ? (a.id < b.id ? -1 : 1) : b.openedAt - a.openedAt)
       .map((state) => summarise(state, this.#envFor(state)))
   }
 
+  /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
   describe (id: ChannelId): ChannelInfo {
     const { state } = this.#actor(id)
     return summarise(state, this.#envFor(state))
-  }
-
-  /** The states themselves, for whoever needs more than a summary (demos, tests, explorers). */
-  state (id: ChannelId): Channel {
-    return this.#actor(id).state
   }
 
   /** The payment log, oldest update first. */
@@ -196,41 +154,9 @@ export class Engine {
     return readPayments(this.#options.store, new Map([...this.#actors].map(([id, actor]) => [id, actor.state])), only)
   }
 
-  // ------------------------------------------------------------------------------------ streams
-
-  #onOpen (link: Link, offer: OpenChannel): LinkListener {
-    const { policy, network } = this.#options
-    const pending = [...this.#actors.values()].filter(({ state }) => state.peer === link.peer && state.role === 'server' && isOpening(state))
-    const drawing = this.#accepting.get(link.peer) ?? 0
-    must(pending.length + drawing < policy.maxPendingOpenings, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings} openings may be under way.`)
-    checkOffer(offer, network, this.#envFor({ role: 'server', keys: { high: 0, low: 0 } }))
-    this.#accepting.set(link.peer, drawing + 1)
-    return this.#accept(link, offer)
-  }
-
-  #accept (link: Link, offer: OpenChannel): LinkListener {
-    const queued: Array<Parameters<LinkListener['onMessage']>[0]> = []
-    let listener: LinkListener | undefined
-    let closed: { error: Error | undefined } | undefined
-    // The script of a close comes from the wallet, which writes first; what arrives meanwhile waits.
-    this.#drawParty('server', this.#options.wallet).then(({ keys, party }) => {
-      const env = this.#envFor({ role: 'server', keys })
-      const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.#options.network, keys, ours: { ...party, derivation: bitsToBytes(keys) } }
-      const actor = new ChannelActor(this.#host, { first: acceptChannel(request, offer, env) })
-      this.#actors.set(actor.id, actor)
-      listener = this.#links.attach(actor, link)
-      this.#limitOpening(actor)
-      for (const message of queued) listener.onMessage(message)
-      if (closed !== undefined) listener.onClosed(closed.error)
-    }).catch((error: unknown) => {
-      const rule = error instanceof Violation ? error.rule : ''
-      link.send({ type: 'Error', code: codeOf(error), rule, text: rule === '' && codeOf(error) === 'ERR_INTERNAL' ? 'This node could not do that.' : messageOf(error).slice(0, 300), fatal: true })
-      link.close()
-    }).finally(() => { this.#accepting.set(link.peer, (this.#accepting.get(link.peer) ?? 1) - 1) })
-    return {
-      onMessage: (message) => { if (listener === undefined) queued.push(message); else listener.onMessage(message) },
-      onClosed: (error) => { if (listener === undefined) closed = { error }; else listener.onClosed(error) }
-    }
+  /** Our share of all channels that the chain has not settled yet. */
+  inChannels (): Satoshi {
+    return satoshi(this.channels().filter((channel) => channel.spend?.height === undefined).reduce<bigint>((sum, channel) => sum + channel.ourBalance, 0n))
   }
 
   #onReestablish (link: Link, message: Reestablish): LinkListener {
@@ -245,20 +171,29 @@ export class Engine {
     return listener
   }
 
-  // -------------------------------------------------------------------------------------- chain
-
-  #onTip (): void {
-    const { chain } = this.#options
-    const target = 6 as BlockDelta
-    chain.estimateFeeRate(target).then((rate) => { this.#feeRate = rate }, () => {}).finally(() => {
-      if (this.#stopped) return
-      for (const actor of this.#actors.values()) {
-        if (actor.state.stage === 'established') actor.post({ type: 'tip' })
-      }
-    }).catch((error: unknown) => { this.#alarm(undefined, 'ERR_INTERNAL', messageOf(error)) })
+  /** The estimate first, so that what is published at this height is published at its fee. */
+  async #onTip (): Promise<void> {
+    try {
+      this.#feeRate = await this.#options.chain.estimateFeeRate(FEE_TARGET)
+    } catch (error) {
+      this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', `The last fee estimate stays in use: ${messageOf(error)}`)
+    }
+    if (this.#stopped) return
+    for (const actor of this.#actors.values()) {
+      if (actor.state.stage === 'established') actor.post({ type: 'tip' })
+    }
   }
 
-  // ----------------------------------------------------------------------------------- channels
+  #begin (first: Transition): ChannelActor {
+    const actor = new ChannelActor(this.#host, { first })
+    this.#actors.set(actor.id, actor)
+    this.#limitOpening(actor)
+    return actor
+  }
+
+  #limitOpening (actor: ChannelActor): void {
+    this.#options.clock.after(this.#timeouts.opening, () => { if (isOpening(actor.state)) actor.post({ type: 'timeout' }) })
+  }
 
   #recover (actor: ChannelActor): void {
     const { state } = actor
@@ -271,37 +206,22 @@ export class Engine {
     actor.post({ type: 'disconnected', reason: 'this node was restarted' })
   }
 
-  /** After each step: streams that are wanted, acknowledgements that are overdue. */
-  #settled (actor: ChannelActor, before: Channel | undefined): void {
-    const { state } = actor
-    if (before?.stage !== 'established' && state.stage === 'established') this.#emit({ type: 'channel', channel: state.id, what: 'the channel is set up' })
-    if (wantsLink(state)) this.#redial.schedule(actor)
-    this.#watchAcks(actor)
+  #settled (actor: ChannelActor): void {
+    if (this.#stopped) return
+    this.#redial.schedule(actor)
+    this.#ackTimers.observe(actor)
   }
 
-  #watchAcks (actor: ChannelActor): void {
-    const { state } = actor
-    const oldest = state.stage === 'established' && state.link === 'live' ? state.ledger.inFlight[0]?.sequence : undefined
-    const timer = this.#ackTimers.get(actor)
-    if (timer?.sequence === oldest) return
-    timer?.cancel()
-    this.#ackTimers.delete(actor)
-    if (oldest === undefined || this.#stopped) return
-    const cancel = this.#options.clock.after(this.#timeouts.ack, () => { this.#links.hangUp(actor, 'the peer does not acknowledge') })
-    this.#ackTimers.set(actor, { sequence: oldest, cancel })
-  }
-
-  #limitOpening (actor: ChannelActor): void {
-    this.#options.clock.after(this.#timeouts.opening, () => { if (isOpening(actor.state)) actor.post({ type: 'timeout' }) })
-  }
-
-  /** Waits a little for a peer that can be dialled; whether it came shows in the channel. */
-  async #ensureLink (actor: ChannelActor): Promise<void> {
-    if (!wantsLink(actor.state)) return
-    const { clock } = this.#options
+  /** Waits a little for the peer; whether it came shows in the channel. */
+  async #reconnect (actor: ChannelActor): Promise<void> {
     const late = new PaychanError('ERR_PEER_UNREACHABLE', 'The peer does not answer.')
     const live = actor.waiters.arrival((channel) => channel.stage !== 'established' || channel.link === 'live')
-    await withTimeout(clock, this.#redial.dial(actor).then(() => live), this.#timeouts.reconnect, late).catch(() => {})
+    live.catch(() => {})
+    try {
+      await withTimeout(this.#options.clock, this.#redial.dial(actor).then(() => live), this.#timeouts.reconnect, late)
+    } catch (error) {
+      this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${messageOf(error)}` })
+    }
   }
 
   #actor (id: ChannelId): ChannelActor {
@@ -310,28 +230,16 @@ export class Engine {
     return actor
   }
 
-  async #drawParty (role: Role, wallet: Wallet): Promise<{ keys: KeyBits, party: { channelKey: Uint8Array, payoutKey: Uint8Array, closeScript: Uint8Array } }> {
-    const keys = drawKeys(this.#options.random)
-    const { signer } = this.#options
-    const closeScript = await wallet.newScript()
-    return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript } }
-  }
-
-  #publicKey (channel: Pick<Channel, 'role' | 'keys'>, use: 'channel' | 'payout'): Uint8Array {
-    return this.#options.signer.publicKey({ role: channel.role, ...channel.keys, use })
-  }
-
   #envFor ({ role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
     const { chain, clock, policy, signer } = this.#options
-    const path = { role, ...keys, use: 'channel' as const }
     return {
       policy,
       height: chain.tip?.height,
       feeRate: this.#feeRate,
       now: clock.now(),
-      sign: (digest) => signer.sign(path, digest),
-      verify: signer.verify,
-      isPublicKey: signer.isPublicKey,
+      sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),
+      verify: (key, digest, signature) => signer.verify(key, digest, signature),
+      isPublicKey: (key) => signer.isPublicKey(key),
       isKnownKey: this.#registry.isKnownKey,
       isKnownOutPoint: this.#registry.isKnownOutPoint
     }
@@ -344,15 +252,6 @@ export class Engine {
   }
 
   #alarm (channel: ChannelId | undefined, code: string, text: string): void {
-    this.#emit({ type: 'alarm', channel, code, text })
-  }
-
-  #emit (event: EngineEvent): void {
-    this.#options.onEvent(event)
-  }
-
-  /** What is at stake in all channels, for the balance. */
-  inChannels (): Satoshi {
-    return satoshi(this.channels().filter((channel) => channel.spend?.height === undefined).reduce<bigint>((sum, channel) => sum + channel.ourBalance, 0n))
+    this.#options.onEvent({ type: 'alarm', channel, code, text })
   }
 }

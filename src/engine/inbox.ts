@@ -9,11 +9,8 @@ import type { Channel } from '../channel/state.js'
 
 export class Inbox {
   #events: ChannelEvent[] = []
-  #payments: Payment[] = []
+  readonly #payments: Payment[] = []
   #close = false
-
-  /** Payments that wait for room in the window. */
-  get waitingPayments (): number { return this.#payments.length }
 
   post (event: ChannelEvent): void {
     if (event.type === 'pay') this.#payments.push(...event.payments)

@@ -18,10 +18,7 @@ export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock):
   const cancel = clock.after(FIRST_MESSAGE_TIMEOUT_MS, () => { refuse(link, 'ERR_TIMEOUT', '', 'No message came.') })
   return {
     onMessage: (message) => {
-      if (listener !== undefined) {
-        listener.onMessage(message)
-        return
-      }
+      if (listener !== undefined) return listener.onMessage(message)
       cancel()
       try {
         listener = route(link, message, handler)
@@ -44,7 +41,8 @@ function route (link: Link, message: Message, handler: IncomingHandler): LinkLis
   return undefined
 }
 
-function refuse (link: Link, code: string, rule: string, text: string): void {
+/** Tells a peer why its stream ends, and ends it. */
+export function refuse (link: Link, code: string, rule: string, text: string): void {
   link.send({ type: 'Error', code, rule, text: text.slice(0, 300), fatal: true })
   link.close()
 }

@@ -2,8 +2,9 @@
 import type { Channel } from '../channel/state.js'
 import { PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
+import { LateListener } from './late-listener.js'
 import type { Links } from './links.js'
-import type { Clock, LinkListener, Peers, Unsubscribe } from './ports.js'
+import type { Clock, Peers, Unsubscribe } from './ports.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
@@ -43,16 +44,13 @@ export class Redial {
 
   async #dial (actor: ChannelActor): Promise<void> {
     if (this.#stopped || !wantsLink(actor.state)) return
-    let listener: LinkListener | undefined
-    const link = await this.peers.open(actor.state.address, () => ({
-      onMessage: (message) => listener?.onMessage(message),
-      onClosed: (error) => listener?.onClosed(error)
-    }))
+    const listener = new LateListener()
+    const link = await this.peers.open(actor.state.address, () => listener)
     if (link.peer !== actor.state.peer) {
       link.close()
       throw new PaychanError('ERR_PEER_UNREACHABLE', `${actor.state.address} is now the peer ${link.peer}, not ${actor.state.peer}.`)
     }
-    listener = this.links.attach(actor, link)
+    listener.bind(this.links.attach(actor, link))
     this.#delays.delete(actor)
     actor.post({ type: 'connected' })
   }

@@ -8,7 +8,7 @@ import type { ChannelInfo } from '../channel/summary.js'
 import type { PaymentInfo } from '../engine/payments.js'
 import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
-import type { BlockDelta, BlockHeight, Satoshi } from '../types/units.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
 
 export type { ChannelInfo, ChannelStatus } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
@@ -49,15 +49,17 @@ export interface PeerInfo {
 export interface OpenRequest {
   /** A PeerId that we are connected to, or a full multiaddr. */
   readonly peer: string
-  readonly amount: Satoshi
+  /** The capacity in satoshis, all of it the client's at first. */
+  readonly amount: bigint
   /** L minus the height of the tip; the node's default when left out. */
-  readonly blocks?: BlockDelta
+  readonly blocks?: number
 }
 
 export interface PayRequest {
   /** A PeerId, or a channel id (at least 8 of its first digits). */
   readonly to: string
-  readonly amount: Satoshi
+  /** Satoshis. */
+  readonly amount: bigint
   readonly memo?: string
 }
 

@@ -1,0 +1,36 @@
+/** What an engine is made of. */
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Policy } from '../channel/policy.js'
+import type { FeeRate } from '../types/units.js'
+import type { EngineEvent } from './engine-events.js'
+import type { Chain, Clock, Peers, Random, Signer, Store, Wallet } from './ports.js'
+
+export interface EngineOptions {
+  readonly network: Network
+  readonly policy: Policy
+  readonly store: Store
+  readonly chain: Chain
+  readonly peers: Peers
+  readonly wallet: Wallet
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly random: Random
+  /** Taken until the chain has given its first estimate. */
+  readonly initialFeeRate: FeeRate
+  readonly timeouts?: Partial<Timeouts>
+  readonly onEvent: (event: EngineEvent) => void
+}
+
+/** Milliseconds. Every wait for somebody else ends. */
+export interface Timeouts {
+  /** OPEN-9: from the offer until T1 leaves. */
+  readonly opening: number
+  /** From an update until its acknowledgement; then the stream is given up and the payment is unknown. */
+  readonly ack: number
+  /** From a close request until its answer. */
+  readonly close: number
+  /** How long a payment waits for a peer to be dialled again. */
+  readonly reconnect: number
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = { opening: 60_000, ack: 30_000, close: 60_000, reconnect: 5_000 }

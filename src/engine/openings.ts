@@ -1,0 +1,104 @@
+/** New channels, ours and those that peers ask for: draws their keys and scripts, and limits how many and how long. */
+import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
+import type { Role } from '../bitcoin/keys.js'
+import { channelIdOf } from '../bitcoin/scripts.js'
+import type { Transition } from '../channel/effects.js'
+import type { Env } from '../channel/env.js'
+import { offerChannel } from '../channel/opening-client.js'
+import { acceptChannel } from '../channel/opening-server.js'
+import { checkOffer } from '../channel/opening-terms.js'
+import { isOpening, type Channel, type KeyBits } from '../channel/state.js'
+import type { Party } from '../channel/terms.js'
+import { must, Violation } from '../channel/violation.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import type { BlockDelta, Satoshi } from '../types/units.js'
+import type { ChannelActor } from './channel-actor.js'
+import type { EngineOptions } from './engine-options.js'
+import { refuse } from './incoming.js'
+import { bitsToBytes, drawKeys } from './key-bits.js'
+import { LateListener } from './late-listener.js'
+import type { Links } from './links.js'
+import type { Link, LinkListener } from './ports.js'
+
+/** What the openings need of the engine around them. */
+export interface OpeningsHost {
+  readonly options: EngineOptions
+  readonly links: Links
+  envFor: (keys: Pick<Channel, 'role' | 'keys'>) => Env
+  /** Starts a channel with its first transition, and ends its opening when it takes too long (OPEN-9). */
+  begin: (first: Transition) => ChannelActor
+  /** The channels of a peer. */
+  channelsOf: (peer: string) => Channel[]
+}
+
+export class Openings {
+  /** Offers by peer whose keys are being drawn. */
+  readonly #drawing = new Map<string, number>()
+
+  constructor (private readonly host: OpeningsHost) {}
+
+  /**
+   * Opens a stream and offers a channel on it.
+   *
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, and those of `Peers.open`
+   */
+  async offer (peer: string, capacity: Satoshi, blocks: BlockDelta): Promise<ChannelActor> {
+    const { chain, peers, network } = this.host.options
+    if (chain.tip === undefined || chain.status !== 'synced') {
+      throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
+    }
+    const listener = new LateListener()
+    const link = await peers.open(peer, () => listener)
+    try {
+      const { keys, party } = await this.#drawParty('client')
+      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: peer, network, keys, ours: party, capacity, blocks }
+      const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
+      listener.bind(this.host.links.attach(actor, link))
+      return actor
+    } catch (error) {
+      link.close()
+      throw error
+    }
+  }
+
+  /**
+   * A peer offers a channel. What can be refused is refused before anything is drawn or written.
+   *
+   * @throws Violation which the peer is told
+   */
+  onOffer (link: Link, offer: OpenChannel): LinkListener {
+    const { policy, network } = this.host.options
+    const pending = this.host.channelsOf(link.peer).filter((channel) => channel.role === 'server' && isOpening(channel)).length
+    const drawing = this.#drawing.get(link.peer) ?? 0
+    must(pending + drawing < policy.maxPendingOpenings, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings} openings may be under way.`)
+    checkOffer(offer, network, this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } }))
+    this.#drawing.set(link.peer, drawing + 1)
+    const listener = new LateListener()
+    void this.#accept(link, offer, listener)
+    return listener
+  }
+
+  /** Never rejects: what goes wrong is told to the peer. */
+  async #accept (link: Link, offer: OpenChannel, listener: LateListener): Promise<void> {
+    try {
+      const { keys, party } = await this.#drawParty('server')
+      const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: { ...party, derivation: bitsToBytes(keys) } }
+      const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
+      listener.bind(this.host.links.attach(actor, link))
+    } catch (error) {
+      const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
+      refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text)
+    } finally {
+      const left = (this.#drawing.get(link.peer) ?? 1) - 1
+      if (left > 0) this.#drawing.set(link.peer, left)
+      else this.#drawing.delete(link.peer)
+    }
+  }
+
+  async #drawParty (role: Role): Promise<{ keys: KeyBits, party: Party }> {
+    const { random, signer, wallet } = this.host.options
+    const keys = drawKeys(random)
+    const closeScript = await wallet.newScript()
+    return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript } }
+  }
+}

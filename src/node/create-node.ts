@@ -1,0 +1,69 @@
+/** A whole node of our own: seed, identity, libp2p host, and paychan on it. */
+import { join } from 'node:path'
+import '../p2p/polyfill.js'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { createLibp2p } from 'libp2p'
+import { createHost } from '../p2p/host.js'
+import { codeOf } from '../types/errors.js'
+import { identitySeed } from '../wallet/paths.js'
+import { readSeedFile, writeSeedFile } from '../wallet/seed-file.js'
+import { createSeed, rootFromWords } from '../wallet/seed.js'
+import type { NodeApi } from './api.js'
+import { SEED_FILE } from './layout.js'
+import { paychan, type PaychanInit } from './service.js'
+import { systemRandom } from './system.js'
+
+export interface NodeOptions extends Omit<PaychanInit, 'root'> {
+  /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
+  readonly listen?: readonly string[]
+  /** Makes a new seed when the data directory has none; write the words down (`SEED_FILE`). */
+  readonly create?: boolean
+  /** Told of events from the very start on. */
+  readonly onEvent?: Parameters<NodeApi['onEvent']>[0]
+}
+
+/**
+ * Starts a node.
+ *
+ * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_STORE_LOCKED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`
+ * @example
+ * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir: './alice', create: true })
+ */
+export async function createNode (options: NodeOptions): Promise<NodeApi> {
+  const seedFile = join(options.dataDir, SEED_FILE)
+  if (options.create === true) await ensureSeed(seedFile)
+  const root = rootFromWords(await readSeedFile(seedFile))
+  const privateKey = await generateKeyPairFromSeed('Ed25519', identitySeed(root, options.network))
+  const host = createHost({ privateKey, listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'] })
+  const libp2p = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ ...options, root }) } })
+  const { paychan: service } = libp2p.services
+  if (options.onEvent !== undefined) service.onEvent(options.onEvent)
+  try {
+    await libp2p.start()
+  } catch (error) {
+    await libp2p.stop()
+    throw error
+  }
+  return {
+    info: async () => await service.info(),
+    address: async () => await service.address(),
+    balance: async () => await service.balance(),
+    connect: async (multiaddr) => await service.connect(multiaddr),
+    peers: async () => await service.peers(),
+    open: async (request) => await service.open(request),
+    pay: async (request) => await service.pay(request),
+    channels: async () => await service.channels(),
+    payments: async (filter) => await service.payments(filter),
+    close: async (channel, how) => await service.close(channel, how),
+    onEvent: (listener) => service.onEvent(listener),
+    stop: async () => { await libp2p.stop() }
+  }
+}
+
+async function ensureSeed (path: string): Promise<void> {
+  try {
+    await writeSeedFile(path, createSeed(systemRandom))
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_SEED_EXISTS') throw error
+  }
+}

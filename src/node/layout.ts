@@ -1,0 +1,10 @@
+/** What lies where in a data directory, and which release this is. */
+
+/** As in package.json; a test compares them. */
+export const VERSION = '0.1.0'
+
+/** The words, readable by their owner only. */
+export const SEED_FILE = 'seed'
+
+/** Channels, payments, wallet. */
+export const STORE_DIRECTORY = 'db'

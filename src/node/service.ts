@@ -1,0 +1,246 @@
+/**
+ * paychan as a libp2p service: the composition root, where every port gets its adapter. Any libp2p
+ * application can pay its peers with it; our own node is a host with this service (create-node.ts).
+ *
+ * @example
+ * const node = await createLibp2p({ ...options, services: { paychan: paychan({ network: 'regtest', electrum, dataDir }) } })
+ * await node.services.paychan.pay({ to: peerId, amount: 1000n })
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'
+import type { HDKey } from '@scure/bip32'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import { createElectrumChain, type ElectrumChain } from '../chain/chain.js'
+import { defaultPolicy, type Policy } from '../channel/policy.js'
+import { Engine } from '../engine/engine.js'
+import type { EngineEvent } from '../engine/engine-events.js'
+import type { Signer, Store } from '../engine/ports.js'
+import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
+import { openLevelStore } from '../store/level.js'
+import { PaychanError } from '../types/errors.js'
+import { addSat, blockDelta, feeRate, satoshi } from '../types/units.js'
+import { readSeedFile } from '../wallet/seed-file.js'
+import { rootFromWords } from '../wallet/seed.js'
+import { createSigner } from '../wallet/signer.js'
+import type { NodeWallet } from '../wallet/node-wallet.js'
+import { createWallet } from '../wallet/wallet.js'
+import type { Balance, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PeerInfo } from './api.js'
+import { channelByPrefix, channelToPay } from './choose-channel.js'
+import { systemClock, systemRandom } from './system.js'
+import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
+
+export interface PaychanInit {
+  /** Only `regtest` for now. */
+  readonly network: Network
+  /** `tcp://HOST:PORT` of an Electrum server. */
+  readonly electrum: string
+  /** Where channels, wallet and seed live. One process at a time. */
+  readonly dataDir: string
+  /** Departures from the default policy. */
+  readonly policy?: Partial<Policy>
+  /** The master key; read from the data directory's seed file when left out. */
+  readonly root?: HDKey
+}
+
+/** Before the chain has given an estimate: 10 sat/vB, bounded by what a share allows like any other. */
+const INITIAL_FEE_RATE = feeRate(10_000n)
+
+export { defaultPolicy, type Policy } from '../channel/policy.js'
+
+/** What the service needs of its host. */
+export interface PaychanComponents extends PeersComponents {
+  readonly addressManager: { getAddresses: () => Array<{ toString: () => string }> }
+}
+
+export interface Paychan extends Omit<NodeApi, 'stop'>, Startable {}
+
+/** Makes the service; libp2p starts and stops it. */
+export function paychan (init: PaychanInit): (components: PaychanComponents) => Paychan {
+  return (components) => new PaychanService(init, components)
+}
+
+/** What exists between start and stop. */
+interface Running {
+  readonly store: Store
+  readonly chain: ElectrumChain
+  readonly wallet: NodeWallet
+  readonly engine: Engine
+  readonly signer: Signer
+}
+
+class PaychanService implements Paychan {
+  readonly [serviceCapabilities] = ['paychan']
+  readonly [serviceDependencies] = ['@libp2p/identify']
+  readonly #init: PaychanInit
+  readonly #components: PaychanComponents
+  readonly #peers: Libp2pPeers
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
+  #running: Running | undefined
+
+  constructor (init: PaychanInit, components: PaychanComponents) {
+    if (init.network !== 'regtest') {
+      throw new PaychanError('ERR_NETWORK_NOT_SUPPORTED', `This release runs on regtest only; ${init.network} would put real money at risk before the software is ready for it.`, { network: init.network })
+    }
+    this.#init = init
+    this.#components = components
+    this.#peers = createPeers(components, { onError: (error) => { this.#alarm('ERR_PEERS', error.message) } })
+  }
+
+  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`. */
+  async start (): Promise<void> {
+    if (this.#running !== undefined) return
+    const { network, electrum, dataDir } = this.#init
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
+    const chain = createElectrumChain({ url: electrum, network, clock: systemClock, random: systemRandom })
+    const store = await openLevelStore(join(dataDir, STORE_DIRECTORY))
+    try {
+      const signer = createSigner(root, network)
+      const wallet = createWallet({ root, network, store, chain, random: systemRandom, onError: (error) => { this.#alarm('ERR_WALLET', error.message) } })
+      await wallet.start()
+      const engine = new Engine({
+        network,
+        policy: { ...defaultPolicy(network), ...this.#init.policy },
+        store,
+        chain,
+        peers: this.#peers,
+        wallet,
+        signer,
+        clock: systemClock,
+        random: systemRandom,
+        initialFeeRate: INITIAL_FEE_RATE,
+        onEvent: (event) => { this.#onEngineEvent(event) }
+      })
+      this.#running = { store, chain, wallet, engine, signer }
+      await engine.start()
+      await this.#peers.start()
+      chain.onTip(() => { this.#onChain(chain) })
+      chain.onStatus(() => { this.#onChain(chain) })
+      await chain.start()
+    } catch (error) {
+      if (this.#running === undefined) await store.close()
+      else await this.stop()
+      throw error
+    }
+  }
+
+  async stop (): Promise<void> {
+    const running = this.#running
+    if (running === undefined) return
+    await running.engine.stop()
+    await this.#peers.stop()
+    await running.wallet.stop()
+    await running.chain.stop()
+    await running.store.close()
+    this.#running = undefined
+  }
+
+  async info (): Promise<NodeInfo> {
+    const { chain, engine, signer } = this.#get()
+    const channels = engine.channels()
+    return {
+      version: VERSION,
+      network: this.#init.network,
+      peerId: this.#peers.self,
+      multiaddrs: this.#components.addressManager.getAddresses().map((address) => address.toString()),
+      dataDir: this.#init.dataDir,
+      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError },
+      channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length },
+      ecdsa: signer.implementation
+    }
+  }
+
+  async address (): Promise<string> {
+    return await this.#get().wallet.newAddress()
+  }
+
+  async balance (): Promise<Balance> {
+    const { wallet, engine } = this.#get()
+    const { confirmed, pending, unswept } = wallet.balance()
+    const inChannels = engine.inChannels()
+    return { confirmed, pending, inChannels, unswept, total: addSat(confirmed, pending, inChannels, unswept) }
+  }
+
+  async connect (multiaddr: string): Promise<PeerInfo> {
+    this.#get()
+    return await this.#peers.connect(multiaddr)
+  }
+
+  async peers (): Promise<PeerInfo[]> {
+    this.#get()
+    return await this.#peers.peers()
+  }
+
+  async open (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
+    const { engine } = this.#get()
+    const capacity = satoshi(request.amount)
+    const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
+    return await engine.open({ peer: request.peer, capacity, blocks, wait: request.wait ?? 'ready' })
+  }
+
+  async pay (request: PayRequest): Promise<PaymentInfo> {
+    const { engine } = this.#get()
+    const amount = satoshi(request.amount)
+    const channel = channelToPay(engine.channels(), request.to, amount)
+    return await engine.pay(channel.id, amount, request.memo ?? '')
+  }
+
+  async channels (): Promise<ChannelInfo[]> {
+    return this.#get().engine.channels()
+  }
+
+  async payments (filter: { readonly channel?: string, readonly limit?: number } = {}): Promise<PaymentInfo[]> {
+    const { engine } = this.#get()
+    const only = filter.channel === undefined ? undefined : channelByPrefix(engine.channels(), filter.channel).id
+    const all: PaymentInfo[] = []
+    for await (const payment of engine.payments(only)) all.push(payment)
+    const newestFirst = all.sort((a, b) => b.time - a.time)
+    return filter.limit === undefined ? newestFirst : newestFirst.slice(0, filter.limit)
+  }
+
+  async close (channel: string, options: { readonly force?: boolean } = {}): Promise<CloseResult> {
+    const { engine } = this.#get()
+    const { id } = channelByPrefix(engine.channels(), channel)
+    const closed = await engine.close(id, options.force ?? false)
+    return { channel: id, ...closed }
+  }
+
+  onEvent (listener: (event: NodeEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  get #policy (): Policy {
+    return { ...defaultPolicy(this.#init.network), ...this.#init.policy }
+  }
+
+  #get (): Running {
+    if (this.#running === undefined) throw new PaychanError('ERR_NODE_STOPPED', 'The node is not started.')
+    return this.#running
+  }
+
+  #onEngineEvent (event: EngineEvent): void {
+    if (event.type !== 'channel') this.#emit(event)
+    else if (this.#running !== undefined) this.#emit({ type: 'channel', what: event.what, channel: this.#running.engine.describe(event.channel) })
+  }
+
+  #onChain (chain: ElectrumChain): void {
+    this.#emit({ type: 'chain', status: chain.status, height: chain.tip?.height })
+  }
+
+  #alarm (code: string, text: string): void {
+    this.#emit({ type: 'alarm', code, text, channel: undefined })
+  }
+
+  /** A listener that throws is its own problem, not that of a payment. */
+  #emit (event: NodeEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event)
+      } catch (error) {
+        process.emitWarning(error instanceof Error ? error : String(error))
+      }
+    }
+  }
+}
