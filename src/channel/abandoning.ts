@@ -1,23 +1,17 @@
 /** Giving up an opening before T1 has left the client: nobody has anything to lose yet. */
-import { PaychanError } from '../types/errors.js'
+import type { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
-import type { Abandoned, Accepted, Offered, RefundRequested, RefundSigned } from './state.js'
+import { identityOf, type Abandoned, type Accepted, type Offered, type RefundRequested, type RefundSigned } from './state.js'
 
 /**
  * OPEN-9 and every refusal of the opening. The inputs of T1 become free; keys and the outpoint
  * stay known (KEY-3, REF-2); the stream ends after `first`, usually an `Error` for the peer.
  */
 export function abandon (state: Offered | Accepted | RefundRequested | RefundSigned, why: PaychanError, ...first: Effect[]): Transition<Abandoned> {
-  const { id, peer, address, role, keys, openedAt } = state
   const abandoned: Abandoned = {
+    ...identityOf(state),
     stage: 'abandoned',
-    id,
-    peer,
-    address,
-    role,
-    keys,
-    openedAt,
     capacity: state.stage === 'offered' ? satoshi(state.offer.capacity) : state.terms.capacity,
     refundHeight: state.stage === 'offered' ? blockHeight(state.offer.refundHeight) : state.terms.refundHeight,
     code: why.code,

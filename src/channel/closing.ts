@@ -4,9 +4,8 @@
  * outranks every state; unconfirmed, it postpones nothing (CLOSE-8: see publishing.ts).
  */
 import type { CloseDone, CloseRequest } from '../../protocols/paychan/1.0/index.js'
-import { closeOutputs, closeSighash, closeVsize, completeClose, type CloseTerms } from '../bitcoin/closing.js'
+import { closeOutputs, closeSighash, closeTxid, closeVsize, completeClose, type CloseTerms } from '../bitcoin/closing.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
 import { hashFromTxid, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
 import { feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
@@ -32,12 +31,14 @@ export function onClose (channel: Channel, env: Env): Transition {
   const { close, message } = asked
   return to({ ...channel, closes: [...channel.closes, close] },
     { type: 'send', message },
-    { type: 'notify', what: `asked for a cooperative close, fee ${close.fee} sat` })
+    { type: 'notify', step: 'close', what: `asked for a cooperative close, fee ${close.fee} sat` })
 }
 
 function refusalToAsk (channel: Established): PaychanError | undefined {
-  if (channel.onChain.spend !== undefined) {
-    return new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${channel.onChain.spend.txid}.`, { txid: channel.onChain.spend.txid })
+  const { spend } = channel.onChain
+  // A close that waits in the mempool may be asked for again, at a higher fee (CLOSE-7).
+  if (spend !== undefined && (spend.kind !== 'close' || spend.height !== undefined)) {
+    return new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${spend.txid}.`, { txid: spend.txid })
   }
   if (channel.link !== 'live') {
     return new PaychanError('ERR_PEER_UNREACHABLE', channel.role === 'server'
@@ -46,6 +47,9 @@ function refusalToAsk (channel: Established): PaychanError | undefined {
   }
   if (channel.ledger.held === undefined) {
     return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not set up yet; try again in a moment.')
+  }
+  if (channel.ledger.inFlight.length > 0) { // CLOSE-1: the other side would refuse, and we would be frozen for nothing.
+    return new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; close again once they are.')
   }
   return undefined
 }
@@ -78,9 +82,10 @@ function signOwn (channel: Established, env: Env): { close: SignedClose, message
 export function onCloseRequest (channel: Established, request: CloseRequest, env: Env): Transition {
   const completed = attempt('CLOSE-3', () => complete(channel, request, env))
   if (completed instanceof Violation) return to(channel, { type: 'send', message: errorMessage(completed, false) })
-  return to({ ...channel, closes: [...channel.closes, completed.close] },
+  const repeated = channel.closes.some((close) => close.txid === completed.close.txid && close.raw !== undefined)
+  return to(repeated ? channel : { ...channel, closes: [...channel.closes, completed.close] },
     { type: 'broadcast', purpose: 'close', raw: completed.raw },
-    { type: 'notify', what: `the peer asked for a cooperative close, fee ${request.fee} sat; signed and broadcast ${completed.close.txid}` })
+    { type: 'notify', step: 'close', txid: completed.close.txid, what: `the peer asked for a cooperative close, fee ${request.fee} sat; signed and broadcast ${completed.close.txid}` })
 }
 
 function complete (channel: Established, request: CloseRequest, env: Env): { close: SignedClose, raw: Uint8Array } {
@@ -88,7 +93,8 @@ function complete (channel: Established, request: CloseRequest, env: Env): { clo
   const asker = otherRole(channel.role)
   const sharesNow = balances(terms, ledger)
   must(channel.onChain.spend?.height === undefined, 'CLOSE-1', 'ERR_CHANNEL_CLOSED', 'The channel is closed already.')
-  must(ledger.held !== undefined && request.turn === ledger.turn && request.sequence === ledger.held.sequence && ledger.inFlight.length === 0,
+  // Updates of ours that are still in flight do not count: a payee that has signed a close is frozen, and will never take them.
+  must(ledger.held !== undefined && request.turn === ledger.turn && request.sequence === ledger.held.sequence,
     'CLOSE-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the close names; try again.')
   must(request.clientBalance === sharesNow.client && request.serverBalance === sharesNow.server,
     'CLOSE-1', 'ERR_BALANCE_MISMATCH', `The balances are ${sharesNow.client} and ${sharesNow.server} sat.`)
@@ -112,7 +118,7 @@ export function onCloseDone (channel: Established, done: CloseDone): Transition 
   if (ours === undefined) return to(channel, { type: 'notify', what: `the peer reports a close ${txid} that we did not ask for` })
   return to(channel,
     { type: 'close-done', kind: 'close', txid },
-    { type: 'notify', what: `cooperative close ${txid} is broadcast` })
+    { type: 'notify', step: 'close', txid, what: `cooperative close ${txid} is broadcast` })
 }
 
 /** The close that we completed is in a mempool: the asker may know. */
@@ -135,10 +141,4 @@ function closeTerms (channel: Established, asker: Role, fee: Satoshi): CloseTerm
     fee,
     feePayer: asker
   }
-}
-
-/** A txid leaves the witnesses out (BIP141): placeholders instead of the signatures give the same one. */
-function closeTxid (terms: CloseTerms): Txid {
-  const placeholder = new Uint8Array(64).fill(1)
-  return parseTransaction(completeClose(terms, placeholder, placeholder)).txid
 }

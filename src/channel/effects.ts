@@ -7,6 +7,9 @@ import type { Txid } from '../types/bytes.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
 import type { PaychanError } from '../types/errors.js'
 
+/** The nine steps of the classic micropayment channel, and the three summaries. */
+export type Step = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'close' | 'settlement' | 'refund'
+
 export type Effect =
   | { readonly type: 'send', readonly message: Message }
   /** End the stream, after what was sent. */
@@ -28,8 +31,8 @@ export type Effect =
   /** Tell the caller of `close` how it went. */
   | { readonly type: 'close-done', readonly kind: 'close' | 'settlement' | 'abandoned', readonly txid: Txid | undefined }
   | { readonly type: 'close-refused', readonly error: PaychanError }
-  /** For people: what happened, in a sentence. */
-  | { readonly type: 'notify', readonly what: string }
+  /** For people: what happened, in a sentence; `step` when it is one of the classic channel, or how it ended. */
+  | { readonly type: 'notify', readonly what: string, readonly step?: Step, readonly txid?: Txid }
   /** For people, loudly. */
   | { readonly type: 'alarm', readonly code: string, readonly text: string }
 

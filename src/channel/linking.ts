@@ -11,7 +11,7 @@ import { acknowledge, updateMessage } from './paying.js'
 import { payerOf } from './schedule.js'
 import { isOpening, type Channel, type Established, type RefundSigned } from './state.js'
 import { stop } from './stopping.js'
-import { Violation } from './violation.js'
+import { errorMessage, Violation } from './violation.js'
 
 /** A new stream of a channel that both sides know. */
 export function onConnected (channel: Channel): Transition {
@@ -45,7 +45,7 @@ export function onDisconnected (channel: Channel, reason: string): Transition {
 export function onReestablish (channel: Established | RefundSigned, message: Reestablish): Transition {
   if (!sameBytes(message.derivation, channel.terms.derivation)) {
     const violation = new Violation('REEST-1', 'ERR_WRONG_DERIVATION', 'The key derivation of the channel is another one.')
-    return channel.stage === 'established' ? stop(channel, violation) : abandon(channel, violation)
+    return channel.stage === 'established' ? stop(channel, violation) : abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) })
   }
   if (channel.stage === 'refund-signed') return to(channel, { type: 'send', message: reestablish(channel) })
   return payerOf(channel.ledger.turn) === channel.role ? resume(channel, message) : compare(channel, message)

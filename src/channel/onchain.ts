@@ -50,7 +50,7 @@ function payoutScript (channel: Established): Uint8Array {
 }
 
 /** The client's output 0 of a settlement that is in a block: the wallet's from now on. */
-export function csvPayout (channel: Established): CsvPayout | undefined {
+function csvPayout (channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
   if (channel.role !== 'client' || spend?.kind !== 'settlement' || spend.height === undefined) return undefined
   if (spend.clientBalance === undefined || spend.clientBalance === ZERO_SAT) return undefined
@@ -68,7 +68,7 @@ function settledSequence (channel: Established, spend: Spend | undefined): numbe
 
 function fundingNews (channel: Established, before: OnChain, now: OnChain): Effect[] {
   if (now.fundingHeight !== undefined && before.fundingHeight !== now.fundingHeight) {
-    return [{ type: 'notify', what: `T1 ${channel.outPoint.txid} is in block ${now.fundingHeight}` }]
+    return [{ type: 'notify', step: 6, txid: channel.outPoint.txid, what: `T1 ${channel.outPoint.txid} is in block ${now.fundingHeight}` }]
   }
   if (now.fundingHeight === undefined && before.fundingHeight !== undefined) {
     return [{ type: 'alarm', code: 'ERR_FUNDING_REORGED', text: `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.` }]
@@ -78,7 +78,7 @@ function fundingNews (channel: Established, before: OnChain, now: OnChain): Effe
 
 function spendNews (channel: Established, before: Spend | undefined, now: Spend | undefined): Effect[] {
   if (now === undefined || (before?.txid === now.txid && before.height === now.height)) return []
-  const effects: Effect[] = [{ type: 'notify', what: `${nameOf(now.kind)} ${now.txid} is ${now.height === undefined ? 'in the mempool' : `in block ${now.height}`}` }]
+  const effects: Effect[] = [{ type: 'notify', ...(now.kind === 'unknown' ? {} : { step: now.kind }), txid: now.txid, what: `${nameOf(now.kind)} ${now.txid} is ${now.height === undefined ? 'in the mempool' : `in block ${now.height}`}` }]
   const after = { ...channel, onChain: { ...channel.onChain, spend: now } }
   const payout = csvPayout(after)
   if (payout !== undefined) effects.push({ type: 'claim', payout })

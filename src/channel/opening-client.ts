@@ -9,14 +9,14 @@ import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
 import type { ChannelId, OutPoint } from '../types/bytes.js'
-import { feeFor, heightPlus, min, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import { feeFor, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
 import { abandon } from './abandoning.js'
 import { NEW_LEDGER } from './ledger.js'
 import { checkAcceptance, termsOf } from './opening-terms.js'
-import type { Accepted, Established, KeyBits, Offered, OnChain, RefundRequested } from './state.js'
+import { identityOf, type Accepted, type Established, type KeyBits, type Offered, type OnChain, type RefundRequested } from './state.js'
 import { fundingOutput, fundingScriptOf, type Party, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -62,44 +62,46 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
   }
   const { id, peer, address, keys } = request
   const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, offer }
-  return to(state, { type: 'send', message: offer }, { type: 'notify', what: `step 1: asked for a channel of ${request.capacity} sat until height ${offer.refundHeight}` })
+  return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, what: `asked for a channel of ${request.capacity} sat until height ${offer.refundHeight}` })
 }
 
 /** Step 1, answered; step 2 begins: T1 is built and kept. */
 export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env): Transition {
   const violation = attempt('OPEN-8', () => { checkAcceptance(state.offer, accept, env) })
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
-  const { stage: _stage, offer, ...identity } = state
-  const terms = termsOf(offer, accept)
-  const accepted: Accepted = { ...identity, stage: 'accepted', terms }
+  const terms = termsOf(state.offer, accept)
+  const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms }
   return to(accepted,
     { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: env.feeRate },
-    { type: 'notify', what: 'step 1: the server named its key K2' })
+    { type: 'notify', step: 1, what: 'the server named its key K2' })
 }
 
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */
 export function onFundingBuilt (state: Accepted, raw: Uint8Array, outPoint: OutPoint, fee: Satoshi, env: Env): Transition {
-  const { stage: _stage, terms, ...identity } = state
-  const requested: RefundRequested = { ...identity, role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee }
+  const { terms } = state
+  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee }
   const template = refundTemplateOf(terms, outPoint)
   return to(requested,
-    { type: 'notify', what: `step 2: T1 ${outPoint.txid} is signed and held back` },
+    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is signed and held back` },
     { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
-    { type: 'notify', what: `step 3: sent T2 unsigned, locked until height ${terms.refundHeight}` })
+    { type: 'notify', step: 3, what: `sent T2 unsigned, locked until height ${terms.refundHeight}` })
 }
 
 /** Step 4 arrived. Step 5: verify; then step 6: T1 leaves. The commit before the effects is REF-7. */
 export function onRefundSignature (state: RefundRequested, message: RefundSignature, env: Env): Transition {
-  const { stage: _stage, terms, ...identity } = state
-  const digest = payerSighash(refundTemplateOf(terms, state.outPoint))
+  const { terms, outPoint, fundingTx, fundingFee } = state
+  const digest = payerSighash(refundTemplateOf(terms, outPoint))
   const violation = attempt('REF-7', () => {
     must(env.verify(terms.server.channelKey, digest, message.signature), 'REF-7', 'ERR_BAD_REFUND_SIGNATURE', 'The server\'s signature of the refund is wrong; T1 was not handed over.')
   })
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   const established: Established = {
-    ...identity,
+    ...identityOf(state),
     stage: 'established',
     terms,
+    outPoint,
+    fundingTx,
+    fundingFee,
     refundSignature: message.signature,
     fundingAcknowledged: false,
     ready: { ours: false, theirs: false },
@@ -111,10 +113,10 @@ export function onRefundSignature (state: RefundRequested, message: RefundSignat
     link: 'live'
   }
   return to(established,
-    { type: 'notify', what: 'step 5: the server\'s signature of T2 is right, and on disk' },
+    { type: 'notify', step: 5, what: 'the server\'s signature of T2 is right, and on disk' },
     { type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } },
     { type: 'broadcast', purpose: 'funding', raw: state.fundingTx },
-    { type: 'notify', what: `step 6: T1 ${state.outPoint.txid} is handed over and broadcast` })
+    { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${outPoint.txid} is handed over and broadcast` })
 }
 
 /** T2 of a channel: the server is its payer, with nothing (REF-6). */
@@ -128,6 +130,6 @@ export function refundTemplateOf (terms: Terms, outPoint: OutPoint): StateTempla
  */
 function proposedRefundOutput (terms: Terms, env: Env): { script: Uint8Array, value: Satoshi } {
   const script = terms.client.closeScript
-  const half = (terms.capacity / 2n) as Satoshi
+  const half = satoshi(terms.capacity / 2n)
   return { script, value: subSat(terms.capacity, min(feeFor(env.feeRate, fundingSpendVsize([script])), half)) }
 }

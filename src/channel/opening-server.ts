@@ -16,7 +16,7 @@ import type { Env } from './env.js'
 import { NEW_LEDGER } from './ledger.js'
 import { NOTHING_ON_CHAIN, refundTemplateOf } from './opening-client.js'
 import { acceptance, checkOffer, termsOf, type ServerPart } from './opening-terms.js'
-import type { Accepted, Established, KeyBits, RefundSigned } from './state.js'
+import { identityOf, type Accepted, type Established, type KeyBits, type RefundSigned } from './state.js'
 import { fundingScriptOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -40,35 +40,36 @@ export function acceptChannel (request: AcceptRequest, offer: OpenChannel, env: 
   const accept = acceptance(offer, request.ours, env)
   const { id, peer, keys } = request
   const state: Accepted = { stage: 'accepted', role: 'server', id, peer, address: peer, keys, openedAt: env.now, terms: termsOf(offer, accept) }
-  return to(state, { type: 'send', message: accept }, { type: 'notify', what: `step 1: accepted a channel of ${offer.capacity} sat until height ${offer.refundHeight}` })
+  return to(state, { type: 'send', message: accept }, { type: 'notify', step: 1, what: `accepted a channel of ${offer.capacity} sat until height ${offer.refundHeight}` })
 }
 
 /** Step 3 arrived; step 4: signs T2 for an outpoint that it has never heard of, under a key that never repeats. */
 export function onRefundRequest (state: Accepted, message: RefundRequest, env: Env): Transition {
-  const { stage: _stage, terms, ...identity } = state
+  const { terms } = state
   const request = attempt(refundRule, () => {
     const outPoint = parseRefundRequest(message.refundTx, { version: terms.txVersion, refundHeight: terms.refundHeight })
     must(!env.isKnownOutPoint(outPoint), 'REF-2', 'ERR_OUTPOINT_REUSED', 'A refund of this output has been signed before.')
     return outPoint
   })
   if (request instanceof Violation) return abandon(state, request, { type: 'send', message: errorMessage(request, true) })
-  const signed: RefundSigned = { ...identity, role: 'server', stage: 'refund-signed', terms, outPoint: request }
+  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request }
   const signature = env.sign(payerSighash(refundTemplateOf(terms, signed.outPoint)))
   return to(signed,
     { type: 'send', message: { type: 'RefundSignature', signature } },
-    { type: 'notify', what: `step 4: signed T2, locked until height ${terms.refundHeight}, without having seen T1` })
+    { type: 'notify', step: 4, what: `signed T2, locked until height ${terms.refundHeight}, without having seen T1` })
 }
 
 /** Step 6: T1 arrived; it goes to the chain. */
 export function onFunding (state: RefundSigned, message: Funding): Transition {
-  const { stage: _stage, terms, ...identity } = state
+  const { terms, outPoint } = state
   const script = fundingScriptOf(terms)
-  const checked = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => checkFundingTx(message.fundingTx, { outPoint: state.outPoint, script, capacity: terms.capacity }))
+  const checked = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => checkFundingTx(message.fundingTx, { outPoint, script, capacity: terms.capacity }))
   if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
   const established: Established = {
-    ...identity,
+    ...identityOf(state),
     stage: 'established',
     terms,
+    outPoint,
     fundingTx: message.fundingTx,
     fundingFee: ZERO_SAT,
     refundSignature: undefined,
@@ -84,7 +85,7 @@ export function onFunding (state: RefundSigned, message: Funding): Transition {
   return to(established,
     { type: 'watch-funding', scriptPubKey: script },
     { type: 'broadcast', purpose: 'funding', raw: message.fundingTx },
-    { type: 'notify', what: `step 6: got T1 ${state.outPoint.txid} and broadcast it` })
+    { type: 'notify', step: 6, txid: state.outPoint.txid, what: `got T1 ${outPoint.txid} and broadcast it` })
 }
 
 /** The rule of spec.md behind each refusal of an unsigned T2. */

@@ -55,7 +55,7 @@ export function acceptance (offer: OpenChannel, ours: ServerPart, env: Env): Acc
  * The smallest share that can be settled alone at the present estimate: the fee of a T3 with both
  * outputs, and an output above dust, without which the transaction could not be relayed at all.
  */
-export function leastWorthSettling (payerPayoutKey: Uint8Array, payeeScript: Uint8Array, env: Env): Satoshi {
+function leastWorthSettling (payerPayoutKey: Uint8Array, payeeScript: Uint8Array, env: Env): Satoshi {
   return addSat(feeFor(env.feeRate, fundingSpendVsize([p2wsh(payoutWitnessScript(payerPayoutKey)), payeeScript])), dustLimit(payeeScript))
 }
 
@@ -72,7 +72,7 @@ export function checkAcceptance (offer: OpenChannel, accept: AcceptChannel, env:
   const earliestReady = heightPlus(heightOf(env), blockDelta(minDepth))
   must(lastPaymentHeight > earliestReady, 'OPEN-8', 'ERR_TERMS_REFUSED',
     `The last payment would be at height ${lastPaymentHeight}, and the channel is ready at ${earliestReady} at the earliest; open it for more blocks.`, { lastPaymentHeight, earliestReady })
-  must(limits.minFirstPayment <= offer.capacity && limits.minFirstPayment <= limits.maxStake && limits.maxInFlightUpdates >= 1 && limits.maxInFlightValue >= 1n, 'OPEN-8', 'ERR_TERMS_REFUSED',
+  must(limits.minFirstPayment <= offer.capacity && limits.minFirstPayment <= limits.maxStake && limits.minFirstPayment <= limits.maxInFlightValue && limits.maxInFlightUpdates >= 1 && limits.maxInFlightValue >= 1n, 'OPEN-8', 'ERR_TERMS_REFUSED',
     `The server's limits leave no room for a payment on ${offer.capacity} sat.`, { minFirstPayment: limits.minFirstPayment, maxStake: limits.maxStake, payments: MAX_PAYMENTS_PER_UPDATE })
 }
 

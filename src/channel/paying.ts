@@ -3,11 +3,13 @@
  * be taken back, so everything is checked before the signature, and an unacknowledged payment is
  * unknown, not failed.
  */
-import { MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, type Payment, type Update, type UpdateAck } from '../../protocols/paychan/1.0/index.js'
+import { isPlainText, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, textLength, type Payment, type Update, type UpdateAck } from '../../protocols/paychan/1.0/index.js'
+import { toHex } from '../types/bytes.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
+import { isBuried } from './funding-depth.js'
 import { inFlightValue, nextSequence, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
@@ -44,20 +46,23 @@ export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi,
   if (channel.stopped !== undefined) {
     return new PaychanError('ERR_CHANNEL_STOPPED', `The channel takes no more payments: ${channel.stopped.reason}`, { code: channel.stopped.code })
   }
-  if (channel.onChain.fundingHeight === undefined) {
-    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The funding transaction is not in a block; wait until it is confirmed again.')
-  }
   if (channel.link !== 'live') {
     return new PaychanError('ERR_PEER_UNREACHABLE', 'The peer is not connected; the payment was not sent.', { peer: channel.peer })
   }
   const { height } = env
   if (height === undefined) return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain has not been seen yet; the payment was not sent.')
+  if (!isBuried(channel, env)) { // FUND-4
+    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'A reorganisation of the chain took the funding transaction back; wait until it is confirmed again.')
+  }
   if (height > terms.lastPaymentHeight) { // UPD-12
     return new PaychanError('ERR_CHANNEL_EXPIRED', `The last payment on this channel was at height ${terms.lastPaymentHeight}, and the tip is at ${height}; close it and open a new one.`, { height, lastPaymentHeight: terms.lastPaymentHeight })
   }
   if (amount <= 0n) return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount }) // UPD-13
-  if (new TextEncoder().encode(payment.memo).length > MAX_MEMO_BYTES) { // UPD-8
+  if (textLength(payment.memo) > MAX_MEMO_BYTES) { // UPD-8
     return new PaychanError('ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes of UTF-8; shorten it.`)
+  }
+  if (!isPlainText(payment.memo)) { // WIRE-7
+    return new PaychanError('ERR_INVALID_MEMO', 'A memo is one line of text without control characters.')
   }
   if (amount > balance) { // UPD-3
     return new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${amount} sat, but ${balance} sat are left in this channel.`, { asked: amount, left: balance })
@@ -81,7 +86,7 @@ export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi,
  */
 export function payableNow (channel: Channel, queue: readonly Payment[]): number {
   const most = Math.min(queue.length, MAX_PAYMENTS_PER_UPDATE)
-  if (channel.stage !== 'established' || channel.link !== 'live' || channel.ledger.inFlight.length === 0) return most
+  if (channel.stage !== 'established' || channel.link !== 'live') return most
   const { limits, capacity } = channel.terms
   if (channel.ledger.inFlight.length >= limits.maxInFlightUpdates) return 0
   let value: bigint = inFlightValue(channel.ledger, capacity)
@@ -91,7 +96,8 @@ export function payableNow (channel: Channel, queue: readonly Payment[]): number
     if (value > limits.maxInFlightValue) break
     count += 1
   }
-  return count
+  // Alone in an empty window, a payment that is too large for it is refused, not kept waiting.
+  return channel.ledger.inFlight.length === 0 ? Math.min(Math.max(count, 1), most) : count
 }
 
 /** Step 9: one signature over all payments that can be made; the others are refused one by one. */
@@ -101,7 +107,7 @@ export function onPay (channel: Channel, payments: readonly Payment[], env: Env)
   let balance = channel.stage === 'established' ? signedBalance(channel.ledger, channel.terms.capacity) : satoshi(0n)
   let value = channel.stage === 'established' ? inFlightValue(channel.ledger, channel.terms.capacity) : satoshi(0n)
   for (const payment of payments) {
-    const error = refusalOf(channel, payment, balance, env) ?? windowRefusal(channel, payment, value)
+    const error = refusalOf(channel, payment, balance, env) ?? updateRefusal(payment, accepted) ?? windowRefusal(channel, payment, value)
     if (error !== undefined) {
       refused.push({ type: 'payment-refused', payment, error })
     } else {
@@ -119,6 +125,15 @@ export function onPay (channel: Channel, payments: readonly Payment[], env: Env)
   }
 }
 
+/** UPD-7 and UPD-14: what one update cannot carry. */
+function updateRefusal (payment: Payment, accepted: readonly Payment[]): PaychanError | undefined {
+  if (accepted.length >= MAX_PAYMENTS_PER_UPDATE) {
+    return new PaychanError('ERR_WINDOW_FULL', `At most ${MAX_PAYMENTS_PER_UPDATE} payments go under one signature; try again at once.`)
+  }
+  const id = toHex(payment.id)
+  return accepted.some((other) => toHex(other.id) === id) ? new PaychanError('ERR_DUPLICATE_PAYMENT', `The payment ${id} was asked for twice.`, { id }) : undefined
+}
+
 /** UPD-6, for whoever did not ask `payableNow` first. */
 function windowRefusal (channel: Channel, payment: Payment, value: Satoshi): PaychanError | undefined {
   if (channel.stage !== 'established') return undefined
@@ -132,7 +147,7 @@ export function sendInitialUpdate (channel: Established, env: Env): Transition<E
   const update = signUpdate(channel, [], channel.terms.capacity, env)
   return to(withInFlight(channel, update),
     { type: 'send', message: updateMessage(channel.ledger, update) },
-    { type: 'notify', what: 'step 7: signed the initial T3: everything to the client, nothing to the server' })
+    { type: 'notify', step: 7, what: 'signed the initial T3: everything to the client, nothing to the server' })
 }
 
 function signUpdate (channel: Established, payments: readonly Payment[], payerBalance: Satoshi, env: Env): InFlightUpdate {
@@ -170,6 +185,6 @@ export function acknowledge (channel: Established, sequence: number): Transition
   const held = { sequence: last.sequence, payerBalance: last.payerBalance, paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length, signature: undefined }
   const state: Established = { ...channel, ledger: { ...ledger, held, inFlight: ledger.inFlight.slice(done.length) } }
   const effects: Effect[] = payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []
-  if (ledger.held === undefined) effects.push({ type: 'notify', what: 'step 8: the server verified and stored the initial T3' })
+  if (ledger.held === undefined) effects.push({ type: 'notify', step: 8, what: 'the server verified and stored the initial T3' })
   return to(state, ...effects)
 }

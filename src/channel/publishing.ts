@@ -35,7 +35,7 @@ function publishable (channel: Established): Publishable | undefined {
 }
 
 /** Whether the moment has come to publish alone (TIME-1, TIME-2). A close that is unconfirmed changes nothing (CLOSE-8). */
-export function isDue (channel: Established, env: Env): boolean {
+function isDue (channel: Established, env: Env): boolean {
   const { onChain, terms, stopped } = channel
   if (env.height === undefined || !onChain.fundingSeen || onChain.spend?.height !== undefined) return false
   if (channel.role === 'client') return env.height >= terms.refundHeight
@@ -94,8 +94,8 @@ function higherBid (channel: Established, publication: Publication, env: Env): P
   const step = max(publication.feeRate / 4n, RELAY_FEE_RATE as bigint)
   const next = bid(channel, env, feeRate(max(env.feeRate as bigint, publication.feeRate + step)))
   if (next === undefined) return undefined
-  const vsize = BigInt(parseTransaction(publication.raw).vsize)
-  return next.fee >= publication.fee + vsize ? next : undefined
+  const least = publication.fee + BigInt(parseTransaction(next.raw).vsize)
+  return next.fee >= least ? next : undefined
 }
 
 /** Signs a publication at a fee rate, capped by the budget; undefined when the share is not worth a transaction. */
@@ -116,7 +116,8 @@ function budgetOf (channel: Established, ours: Publishable, dust: Satoshi): bigi
   const uncontested = ours.share - dust
   const { spend } = channel.onChain
   // Only we can publish this kind: an earlier bid of ours in the mempool does not contest a higher one.
-  if (spend === undefined || spend.kind === ours.kind || spend.clientBalance === undefined) return uncontested
+  // Nor does a close (CLOSE-8): it is no state that the other side could keep, it is only stuck.
+  if (spend === undefined || spend.kind === ours.kind || spend.kind === 'close' || spend.clientBalance === undefined) return uncontested
   const withTheirs = channel.role === 'client' ? spend.clientBalance : channel.terms.capacity - spend.clientBalance
   return min(uncontested, ours.share - withTheirs)
 }
@@ -126,7 +127,7 @@ function published (channel: Established, publication: Publication, ...first: Ef
   return to({ ...channel, publication },
     ...first,
     { type: 'broadcast', purpose: 'publication', raw: publication.raw },
-    { type: 'notify', what: `published ${name} ${publication.txid}, fee ${publication.fee} sat` })
+    { type: 'notify', step: publication.kind, txid: publication.txid, what: `published ${name} ${publication.txid}, fee ${publication.fee} sat` })
 }
 
 /** The server's user wants its money now, without the client. */

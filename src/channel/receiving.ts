@@ -2,11 +2,12 @@
  * The payee's side of steps 8 and 9. Several updates that wait at once are checked together: the
  * newest signature covers the others, one write makes them durable, one ack confirms them (UPD-5).
  */
-import { MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, type Payment, type Update } from '../../protocols/paychan/1.0/index.js'
+import { MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, textLength, type Update } from '../../protocols/paychan/1.0/index.js'
 import { toHex } from '../types/bytes.js'
 import { satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
+import { isBuried } from './funding-depth.js'
 import { totalOf, type HeldState } from './ledger.js'
 import { payerOf } from './schedule.js'
 import { stateDigester } from './signing.js'
@@ -16,7 +17,7 @@ import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /** Updates from the payer, oldest first. */
 export function onUpdates (channel: Established, updates: readonly Update[], env: Env): Transition {
-  if (isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend?.height !== undefined) {
+  if (takesNoMore(channel, env)) {
     // CLOSE-6: they crossed our close, or came after we stopped. They stay unacknowledged.
     const refusal = errorMessage({ code: 'ERR_CHANNEL_CLOSED', message: 'The channel takes no more updates; these were not stored.' }, false)
     return to(channel, { type: 'send', message: refusal })
@@ -24,10 +25,15 @@ export function onUpdates (channel: Established, updates: readonly Update[], env
   if (payerOf(channel.ledger.turn) === channel.role) {
     return stop(channel, new Violation('UPD-1', 'ERR_NOT_THE_PAYER', 'An update came from the side that is not the payer of this turn.'))
   }
+  if (channel.ready.ours && !isBuried(channel, env)) {
+    // FUND-4 after a reorg, or before the chain has been seen again: not a fault of the payer, who sends them again.
+    const refusal = errorMessage({ code: 'ERR_CHANNEL_NOT_OPEN', rule: 'FUND-4', message: 'The funding is not deep enough just now; these updates were not stored, send them again later.' }, false)
+    return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
+  }
   const chain = followOn(channel, updates)
-  const good = newestSigned(channel, chain.held, env)
-  const violation = good.length < chain.held.length
-    ? new Violation('UPD-4', 'ERR_BAD_SIGNATURE', 'The signature of an update is wrong.', { sequence: chain.held[good.length]?.sequence })
+  const good = newestSigned(channel, chain.links, env)
+  const violation = good.length < chain.links.length
+    ? new Violation('UPD-4', 'ERR_BAD_SIGNATURE', 'The signature of an update is wrong.', { sequence: chain.links[good.length]?.update.sequence })
     : chain.violation
   const accepted = accept(channel, updates, good, env)
   if (violation === undefined) return accepted
@@ -35,18 +41,30 @@ export function onUpdates (channel: Established, updates: readonly Update[], env
   return { state: stopped.state, log: [...accepted.log, ...stopped.log], effects: [...accepted.effects, ...stopped.effects] }
 }
 
+/**
+ * Whether updates are refused for good. From the settlement height on a T3 would race the refund
+ * (TIME-1), whatever the payer says the height is: it stopped signing 12 blocks before (UPD-12).
+ */
+function takesNoMore (channel: Established, env: Env): boolean {
+  const tooLate = env.height !== undefined && env.height >= channel.terms.settleHeight
+  return tooLate || isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend?.height !== undefined
+}
+
+/** An update and the state that it leads to. */
+interface Link { readonly update: Update, readonly state: HeldState }
+
 /** The states that the updates lead to, as far as they follow the rules; signatures come later. */
-function followOn (channel: Established, updates: readonly Update[]): { held: HeldState[], violation: Violation | undefined } {
-  const held: HeldState[] = []
+function followOn (channel: Established, updates: readonly Update[]): { links: Link[], violation: Violation | undefined } {
+  const links: Link[] = []
   let previous = channel.ledger.held
   for (const update of updates) {
     const next = attempt('UPD-3', () => follow(channel, previous, update))
-    if (next instanceof Violation) return { held, violation: next }
+    if (next instanceof Violation) return { links, violation: next }
     if (next === undefined) continue
-    held.push(next)
+    links.push({ update, state: next })
     previous = next
   }
-  return { held, violation: undefined }
+  return { links, violation: undefined }
 }
 
 /** Checks one update against the state before it. Undefined: the first update again, after a reconnect. */
@@ -74,7 +92,7 @@ function checkPayments (update: Update, previous: HeldState): bigint {
   const { payments } = update
   must(payments.length > 0 && payments.length <= MAX_PAYMENTS_PER_UPDATE, 'UPD-7', 'ERR_BAD_PAYMENT_COUNT', `An update has 1 to ${MAX_PAYMENTS_PER_UPDATE} payments, not ${payments.length}.`)
   must(payments.every((payment) => payment.amount > 0n), 'UPD-13', 'ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.')
-  must(payments.every(memoFits), 'UPD-8', 'ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes.`)
+  must(payments.every(({ memo }) => textLength(memo) <= MAX_MEMO_BYTES), 'UPD-8', 'ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes.`)
   must(new Set(payments.map((payment) => toHex(payment.id))).size === payments.length, 'UPD-14', 'ERR_DUPLICATE_PAYMENT', 'Two payments of an update have the same id.')
   const balance = previous.payerBalance - totalOf(payments)
   must(balance >= 0n && balance === update.payerBalance, 'UPD-3', 'ERR_BALANCE_MISMATCH',
@@ -82,34 +100,31 @@ function checkPayments (update: Update, previous: HeldState): bigint {
   return balance
 }
 
-function memoFits (payment: Payment): boolean {
-  return new TextEncoder().encode(payment.memo).length <= MAX_MEMO_BYTES
-}
-
 /** UPD-4: the prefix that ends with the newest valid signature. One verification when all is well. */
-function newestSigned (channel: Established, states: readonly HeldState[], env: Env): readonly HeldState[] {
+function newestSigned (channel: Established, links: readonly Link[], env: Env): readonly Link[] {
   const digest = stateDigester(channel)
   const payerKey = payerOf(channel.ledger.turn) === 'client' ? channel.terms.client.channelKey : channel.terms.server.channelKey
-  for (let length = states.length; length > 0; length--) {
-    const state = states[length - 1]
-    if (state?.signature !== undefined && env.verify(payerKey, digest(state.payerBalance), state.signature)) return states.slice(0, length)
+  for (let length = links.length; length > 0; length--) {
+    const newest = links[length - 1]
+    if (newest !== undefined && env.verify(payerKey, digest(newest.state.payerBalance), newest.update.signature)) return links.slice(0, length)
   }
   return []
 }
 
 /** Holds the newest good state, logs what it paid, acknowledges. */
-function accept (channel: Established, updates: readonly Update[], good: readonly HeldState[], env: Env): Transition<Established> {
-  const newest = good.at(-1)
-  const resent = newest === undefined && channel.ledger.held !== undefined && updates.some((update) => update.sequence === 0)
+function accept (channel: Established, updates: readonly Update[], good: readonly Link[], env: Env): Transition<Established> {
+  const { turn, held } = channel.ledger
+  const newest = good.at(-1)?.state
   if (newest === undefined) {
-    return resent && channel.ledger.held !== undefined ? to(channel, ackOf(channel.ledger.turn, channel.ledger.held.sequence)) : to(channel)
+    const resent = held !== undefined && updates.some((update) => update.sequence === 0) // REEST-3
+    return resent ? to(channel, ackOf(turn, held.sequence)) : to(channel)
   }
-  const sequences = new Set(good.map((state) => state.sequence))
-  const paid = updates.filter((update) => sequences.has(update.sequence) && update.payments.length > 0)
+  // Only what the states were reckoned from: a second update under the same number paid nothing.
+  const paid = good.map(({ update }) => update).filter((update) => update.payments.length > 0)
   const payments = paid.flatMap((update) => update.payments)
-  const effects: Effect[] = [ackOf(channel.ledger.turn, newest.sequence)]
+  const effects: Effect[] = [ackOf(turn, newest.sequence)]
   if (payments.length > 0) effects.push({ type: 'payments-received', payments })
-  if (channel.ledger.held === undefined) effects.push({ type: 'notify', what: 'step 8: verified and stored the initial T3' })
+  if (held === undefined) effects.push({ type: 'notify', step: 8, what: 'verified and stored the initial T3' })
   return {
     state: { ...channel, ledger: { ...channel.ledger, held: newest } },
     log: paid.map((update) => ({ sequence: update.sequence, direction: 'received', time: env.now, payments: update.payments })),

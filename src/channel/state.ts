@@ -30,6 +30,11 @@ interface Identified {
   readonly openedAt: number
 }
 
+/** What a channel keeps through all its stages. */
+export function identityOf<R extends Role> ({ id, peer, address, role, keys, openedAt }: Identified & { readonly role: R }): Identified & { readonly role: R } {
+  return { id, peer, address, role, keys, openedAt }
+}
+
 /** Step 1: the client has asked. */
 export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel }
 

@@ -1,9 +1,10 @@
 /** A channel as people see it: one status word, who has what, and the heights that matter. */
 import type { Role } from '../bitcoin/keys.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
-import { max, satoshi, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
+import { satoshi, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Env } from './env.js'
-import { balances, inFlightValue } from './ledger.js'
+import { confirmations, isBuried } from './funding-depth.js'
+import { balances, inFlightValue, signedBalance } from './ledger.js'
 import { refusalOf, spendable } from './paying.js'
 import { shareAtRisk } from './publishing.js'
 import { payerOf } from './schedule.js'
@@ -78,7 +79,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
   const shares = balances(terms, ledger)
   const paying = payerOf(ledger.turn) === channel.role
   const count = ledger.held?.paymentCount ?? 0
-  const canPay = refusalOf(channel, PROBE, spendable(channel), env)?.code
+  const canPay = refusalOf(channel, PROBE, signedBalance(ledger, terms.capacity), env)?.code
   return {
     capacity: terms.capacity,
     ourBalance: shares[channel.role],
@@ -87,7 +88,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     inFlight: inFlightValue(ledger, terms.capacity),
     atRisk: shareAtRisk(channel, env),
     funding: channel.outPoint,
-    confirmations: onChain.fundingHeight === undefined || env.height === undefined ? 0 : max(0, env.height - onChain.fundingHeight + 1),
+    confirmations: confirmations(channel, env),
     minDepth: terms.minDepth,
     lastPaymentHeight: terms.lastPaymentHeight,
     settleHeight: terms.settleHeight,
@@ -108,7 +109,7 @@ export function statusOf (channel: Channel, env: Env): ChannelStatus {
   if (channel.publication !== undefined) return channel.publication.kind === 'refund' ? 'refunding' : 'settling'
   if (isFrozen(channel) || channel.onChain.spend !== undefined) return 'closing'
   if (channel.stopped !== undefined) return 'stopped'
-  if (!channel.ready.ours || !channel.ready.theirs || channel.onChain.fundingHeight === undefined) return 'confirming'
+  if (!channel.ready.ours || !channel.ready.theirs || !isBuried(channel, env)) return 'confirming'
   if (env.height !== undefined && env.height > channel.terms.lastPaymentHeight) return 'stopped'
   return channel.link === 'live' ? 'open' : 'offline'
 }

@@ -9,6 +9,7 @@ import { onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closin
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { BroadcastPurpose, ChannelEvent } from './events.js'
+import { confirmations, isBuried } from './funding-depth.js'
 import { onConnected, onDisconnected, onError, onReestablish } from './linking.js'
 import { onHistory } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
@@ -154,14 +155,13 @@ function onTip (channel: Established, env: Env): Transition<Established> {
 
 /** FUND-4: T1 is deep enough, and there is room left for payments. */
 function becomeReady (channel: Established, env: Env): Transition<Established> {
-  const { onChain, terms } = channel
-  if (channel.ready.ours || channel.stopped !== undefined || onChain.fundingHeight === undefined || env.height === undefined) return to(channel)
-  if (env.height - onChain.fundingHeight + 1 < terms.minDepth) return to(channel)
+  const { terms } = channel
+  if (channel.ready.ours || channel.stopped !== undefined || env.height === undefined || !isBuried(channel, env)) return to(channel)
   if (env.height >= terms.lastPaymentHeight) {
     const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${terms.lastPaymentHeight}).`
     return to({ ...channel, stopped: { code: 'ERR_FUNDED_TOO_LATE', reason, rule: 'FUND-4', settleNow: false } }, { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: reason })
   }
   const state: Established = { ...channel, ready: { ...channel.ready, ours: true } }
   const ready: Effect[] = channel.link === 'live' ? [{ type: 'send', message: { type: 'ChannelReady' } }] : []
-  return to(state, ...ready, { type: 'notify', what: `T1 has ${env.height - onChain.fundingHeight + 1} of ${terms.minDepth} confirmations: ready` })
+  return to(state, ...ready, { type: 'notify', what: `T1 has ${confirmations(channel, env)} of ${terms.minDepth} confirmations: ready` })
 }

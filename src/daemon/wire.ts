@@ -90,8 +90,11 @@ export const closeResult: z.ZodType<CloseResult> = z.object({
   channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)
 })
 
+/** The nine steps of the classic channel, and how it ends. */
+const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])
+
 export const nodeEvent: z.ZodType<NodeEvent> = z.union([
-  z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string() }),
+  z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string(), step: maybe(step), txid: maybe(transaction) }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
   z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height) }),
   z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel) })

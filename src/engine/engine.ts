@@ -220,7 +220,7 @@ export class Engine {
     try {
       await withTimeout(this.#options.clock, this.#redial.dial(actor).then(() => live), this.#timeouts.reconnect, late)
     } catch (error) {
-      this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${messageOf(error)}` })
+      this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${messageOf(error)}`, step: undefined, txid: undefined })
     }
   }
 

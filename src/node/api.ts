@@ -4,6 +4,7 @@
  * Every method rejects with a `PaychanError`.
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Step } from '../channel/effects.js'
 import type { ChannelInfo } from '../channel/summary.js'
 import type { PaymentInfo } from '../engine/payments.js'
 import type { ChainStatus } from '../engine/ports.js'
@@ -72,7 +73,7 @@ export interface CloseResult {
 
 /** Everything that happens, for progress displays and logs. */
 export type NodeEvent =
-  | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string }
+  | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
   | { readonly type: 'payment', readonly payment: PaymentInfo }
   | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined }
   | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined }

@@ -222,7 +222,7 @@ class PaychanService implements Paychan {
 
   #onEngineEvent (event: EngineEvent): void {
     if (event.type !== 'channel') this.#emit(event)
-    else if (this.#running !== undefined) this.#emit({ type: 'channel', what: event.what, channel: this.#running.engine.describe(event.channel) })
+    else if (this.#running !== undefined) this.#emit({ ...event, channel: this.#running.engine.describe(event.channel) })
   }
 
   #onChain (chain: ElectrumChain): void {
