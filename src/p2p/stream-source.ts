@@ -32,7 +32,7 @@ export class StreamSource implements AsyncIterable<Uint8Array | Uint8ArrayList> 
     stream.addEventListener('end', () => { this.#onEnd() })
     stream.addEventListener('close', event => { this.#onClose(event) })
     if (stream.status !== 'open') this.#end(lost())
-    else if (stream.readableEnded) this.#end(undefined)
+    else this.#endIfNothingFollows()
     stream.addEventListener('message', event => { this.#onMessage(event) })
   }
 
@@ -73,7 +73,16 @@ export class StreamSource implements AsyncIterable<Uint8Array | Uint8ArrayList> 
     this.#unreadBytes += event.data.byteLength
     // A stream whose other side has ended cannot be paused, and brings nothing new either.
     if (this.#unreadBytes > PAUSE_ABOVE_BYTES && this.#stream.readStatus === 'readable') this.#stream.pause()
+    this.#endIfNothingFollows()
     this.#wake?.()
+  }
+
+  /**
+   * 'end' comes once. When the peer was quick, it came while libp2p was still agreeing on the
+   * protocol, and what was read ahead then is put back only afterwards.
+   */
+  #endIfNothingFollows (): void {
+    if (this.#stream.readableEnded && this.#stream.readBufferLength === 0) this.#onEnd()
   }
 
   /** Hands over at once what libp2p has kept: into the list of the unread, whose order it keeps. */
