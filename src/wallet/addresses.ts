@@ -1,0 +1,69 @@
+/** The wallet's own scripts: P2WPKH of the BIP84 keys, receive and change. */
+import * as bitcoin from 'bitcoinjs-lib'
+import { scriptOf } from '../bitcoin/destination.js'
+import { toHex } from '../types/bytes.js'
+import { addressBranch, publicOf, secretOf } from './paths.js'
+import { BRANCHES, type Branch } from './records.js'
+import type { HDKey } from '@scure/bip32'
+import type { Network } from '../../protocols/paychan/1.0/messages.js'
+
+/** BIP44: branch 0 is for addresses that others see, branch 1 for those that only we pay to. */
+const BRANCH_INDEX: Readonly<Record<Branch, number>> = { receive: 0, change: 1 }
+
+/** How many addresses beyond the last one handed out are watched: the gap limit of BIP44. */
+export const GAP = 20
+
+/** One script of ours. */
+export interface OwnScript {
+  readonly branch: Branch
+  readonly index: number
+  readonly scriptPubKey: Uint8Array
+}
+
+/** Derives scripts, remembers them, and knows which index comes next. */
+export class AddressBook {
+  private readonly parents: Readonly<Record<Branch, HDKey>>
+  private readonly derived: Readonly<Record<Branch, OwnScript[]>> = { receive: [], change: [] }
+  private readonly byScript = new Map<string, OwnScript>()
+  /** The first index of each branch that nobody was given. Changed only after it is on disk. */
+  readonly next: Record<Branch, number> = { receive: 0, change: 0 }
+
+  constructor (root: HDKey, network: Network) {
+    this.parents = {
+      receive: addressBranch(root, network, BRANCH_INDEX.receive),
+      change: addressBranch(root, network, BRANCH_INDEX.change)
+    }
+  }
+
+  at (branch: Branch, index: number): OwnScript {
+    const list = this.derived[branch]
+    for (let i = list.length; i <= index; i++) {
+      const program = bitcoin.crypto.hash160(publicOf(this.parents[branch].deriveChild(i)))
+      const own: OwnScript = { branch, index: i, scriptPubKey: scriptOf({ kind: 'witness', version: 0, program }) }
+      list.push(own)
+      this.byScript.set(toHex(own.scriptPubKey), own)
+    }
+    const found = list[index]
+    if (found === undefined) throw new RangeError(`no address has the index ${index}`)
+    return found
+  }
+
+  /** The script that will be handed out next. It may be used once `next` beyond it is on disk. */
+  upcoming (branch: Branch): OwnScript {
+    return this.at(branch, this.next[branch])
+  }
+
+  /** Everything to watch: all that was handed out, and the gap behind it. */
+  watched (): OwnScript[] {
+    return BRANCHES.flatMap((branch) => Array.from({ length: this.next[branch] + GAP }, (_, index) => this.at(branch, index)))
+  }
+
+  /** Which script of ours this is, if any. */
+  find (scriptPubKey: Uint8Array): OwnScript | undefined {
+    return this.byScript.get(toHex(scriptPubKey))
+  }
+
+  secret (own: OwnScript): Uint8Array {
+    return secretOf(this.parents[own.branch].deriveChild(own.index))
+  }
+}

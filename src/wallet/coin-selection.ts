@@ -1,0 +1,107 @@
+/** Which coins pay for a T1, and what is left: `selectUTXO` of @scure/btc-signer, with exact fees. */
+import { selectUTXO } from '@scure/btc-signer/utxo.js'
+import { addressFromScript } from '../bitcoin/address.js'
+import { dustLimit } from '../bitcoin/dust.js'
+import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from '../bitcoin/sizes.js'
+import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { addSat, feeFor, max, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+
+/** BIP431: a version 3 transaction has at most 10,000 virtual bytes. */
+export const MAX_TRUC_VSIZE = 10_000
+
+/** A coin as far as selection needs it. */
+export interface Selectable { readonly outPoint: OutPoint, readonly value: Satoshi, readonly own: { readonly scriptPubKey: Uint8Array } }
+
+export interface SelectionRequest<C extends Selectable> {
+  readonly coins: readonly C[]
+  readonly scriptPubKey: Uint8Array
+  readonly amount: Satoshi
+  readonly feeRate: FeeRate
+  readonly changeScript: Uint8Array
+}
+
+/** `sum of inputs = amount + change + fee`; no change output when `change` is 0. */
+export interface Selection<C extends Selectable> {
+  readonly inputs: readonly C[]
+  readonly fee: Satoshi
+  readonly change: Satoshi
+}
+
+/** Bytes of a P2WPKH witness: 1 for the number of items, the signature, the 33-byte key. */
+const P2WPKH_WITNESS_BYTES = 1 + witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(33)
+
+/**
+ * `selectUTXO` counts fees in whole units per byte. In thousandths of a satoshi a rate in sat/kvB
+ * is such a whole number: no fee is rounded up to the next sat/vB.
+ */
+const MILLI = 1000n
+
+/**
+ * Chooses inputs: few and large ones, without change where a combination fits.
+ *
+ * @throws PaychanError `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee),
+ *   `ERR_TOO_MANY_COINS` when only more inputs than a version 3 transaction may have would do.
+ */
+export function selectCoins<C extends Selectable> (request: SelectionRequest<C>): Selection<C> {
+  const { coins, amount, feeRate } = request
+  const candidates = [select(request, 'exactBiggest/accumBiggest'), select(request, 'accumBiggest')]
+  const inputs = candidates.find((chosen) => chosen !== undefined && vsizeOf(request, chosen.length, true) <= MAX_TRUC_VSIZE)
+  if (inputs !== undefined) return withChange(request, inputs)
+  if (candidates[1] === undefined) {
+    const worth = coins.filter(({ value }) => value > feeFor(feeRate, inputVsize()))
+    const fee = feeFor(feeRate, vsizeOf(request, max(worth.length, 1), false))
+    const available = coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
+    throw new PaychanError('ERR_INSUFFICIENT_FUNDS',
+      `Asked for ${amount} sat, which takes ${amount + fee} sat with the fee, but ${available} confirmed sat are free. Send coins to an address from \`paychan address\`.`,
+      { asked: amount, available, fee })
+  }
+  throw new PaychanError('ERR_TOO_MANY_COINS',
+    `Paying ${amount} sat would take ${candidates[1].length} small coins, more than fit into a transaction of ${MAX_TRUC_VSIZE} vB. Gather coins by sending some of them to an address from \`paychan address\`, or open with less.`,
+    { asked: amount, coins: candidates[1].length })
+}
+
+/** The virtual size of a T1 with so many P2WPKH inputs, signatures at their longest. */
+function vsizeOf ({ scriptPubKey, changeScript }: Omit<SelectionRequest<Selectable>, 'coins'>, inputs: number, change: boolean): number {
+  return segwitVsize(Array.from({ length: inputs }, () => P2WPKH_WITNESS_BYTES), change ? [scriptPubKey, changeScript] : [scriptPubKey])
+}
+
+/** What an input adds: (41 x 4 + 108) / 4 = 68 vB. */
+function inputVsize (): number {
+  return 41 + P2WPKH_WITNESS_BYTES / 4
+}
+
+function withChange<C extends Selectable> (request: SelectionRequest<C>, inputs: readonly C[]): Selection<C> {
+  const left = subSat(inputs.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT), request.amount)
+  const feeWithChange = feeFor(request.feeRate, vsizeOf(request, inputs.length, true))
+  if (left >= feeWithChange + dustLimit(request.changeScript)) {
+    return { inputs, fee: feeWithChange, change: subSat(left, feeWithChange) }
+  }
+  // What would be a dust output, or less than it costs to have one, goes to the miner.
+  return { inputs, fee: left, change: ZERO_SAT }
+}
+
+function select<C extends Selectable> (request: SelectionRequest<C>, strategy: 'accumBiggest' | 'exactBiggest/accumBiggest'): C[] | undefined {
+  const { coins, scriptPubKey, amount, feeRate, changeScript } = request
+  const candidates = coins.map(({ outPoint, value, own }) => ({
+    txid: outPoint.txid,
+    index: outPoint.vout,
+    witnessUtxo: { amount: value * MILLI, script: own.scriptPubKey }
+  }))
+  const found = selectUTXO(candidates, [{ script: scriptPubKey, amount: amount * MILLI }], strategy, {
+    feePerByte: feeRate,
+    // Only its length counts here, which is the same on all networks.
+    changeAddress: addressFromScript(changeScript, 'mainnet'),
+    dust: dustLimit(changeScript),
+    dustRelayFeeRate: MILLI,
+    createTx: false,
+    bip69: false
+  })
+  if (found === undefined) return undefined
+  const byOutPoint = new Map(coins.map((coin) => [outPointText(coin.outPoint), coin]))
+  return found.inputs.map(({ txid, index }) => {
+    const coin = txid === undefined ? undefined : byOutPoint.get(`${toHex(txid)}:${index}`)
+    if (coin === undefined) throw new Error('the selection holds a coin that was not offered')
+    return coin
+  })
+}

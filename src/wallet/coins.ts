@@ -1,0 +1,54 @@
+/** The wallet's coins: outputs to scripts of ours that nothing known to us spends. */
+import { outPointText, type ChannelId, type OutPoint } from '../types/bytes.js'
+import { addSat, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
+import type { AddressBook, OwnScript } from './addresses.js'
+import type { HistoryView, KnownTransaction } from './history-view.js'
+
+export interface Coin {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly own: OwnScript
+  /** The height of its block; undefined in the mempool. */
+  readonly height: BlockHeight | undefined
+  /** Confirmed, and, if it is the reward of a block, mature: it can be an input of the next block. */
+  readonly confirmed: boolean
+  /** The channel whose T1 will spend it. */
+  readonly reservedFor: ChannelId | undefined
+}
+
+/** `COINBASE_MATURITY` of Bitcoin Core's consensus/consensus.h. */
+const COINBASE_MATURITY = 100
+
+const NO_TXID = '0'.repeat(64)
+
+/** All coins, the largest first; of the same value, in the order of their outpoints. */
+export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHeight | undefined, reservedFor: (outPoint: OutPoint) => ChannelId | undefined): Coin[] {
+  const coins: Coin[] = []
+  for (const transaction of view.transactions()) {
+    const confirmed = isSpendable(transaction, tip)
+    transaction.outputs.forEach(({ script, value }, vout) => {
+      const own = addresses.find(script)
+      const outPoint = { txid: transaction.txid, vout }
+      if (own === undefined || view.spender(outPoint) !== undefined) return
+      coins.push({ outPoint, value, own, height: transaction.height, confirmed, reservedFor: reservedFor(outPoint) })
+    })
+  }
+  return coins.sort((a, b) => a.value === b.value ? compareText(a, b) : a.value > b.value ? -1 : 1)
+}
+
+/** The sum of values. */
+export function sumOf (coins: ReadonlyArray<{ readonly value: Satoshi }>): Satoshi {
+  return coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
+}
+
+function isSpendable ({ height, inputs }: KnownTransaction, tip: BlockHeight | undefined): boolean {
+  if (height === undefined) return false
+  const isCoinbase = inputs.length === 1 && inputs[0]?.outPoint.txid === NO_TXID
+  if (!isCoinbase) return true
+  // Spendable in the block after the tip once that is 100 blocks above its own.
+  return tip !== undefined && tip + 1 - height >= COINBASE_MATURITY
+}
+
+function compareText (a: Coin, b: Coin): number {
+  return outPointText(a.outPoint) < outPointText(b.outPoint) ? -1 : 1
+}

@@ -1,0 +1,65 @@
+/**
+ * T1, the funding transaction: version 3, confirmed P2WPKH inputs, the funding output, and change.
+ *
+ * Version 3 because a version 3 child (T2, T3) of an unconfirmed version 2 transaction is refused
+ * (BIP431), and confirmed inputs because a version 3 transaction may have one unconfirmed parent
+ * at most, which in turn must be version 3. All inputs are SegWit: nobody can change the txid.
+ */
+import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { PaychanError } from '../types/errors.js'
+import { dustLimit } from '../bitcoin/dust.js'
+import { MAX_TRUC_VSIZE, type Selectable, type Selection } from './coin-selection.js'
+import type { BuiltFunding } from '../engine/ports.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
+
+/** The version of T1 (BIP431). */
+const TRUC_VERSION = 3
+
+/** Not final, so that nLockTime counts; relative locks (BIP68) are off. */
+const SEQUENCE = 0xfffffffe
+
+export interface FundingPlan<C extends Selectable> extends Selection<C> {
+  readonly scriptPubKey: Uint8Array
+  readonly amount: Satoshi
+  readonly changeScript: Uint8Array
+  /** Whether the change comes before the funding output: a coin toss, so that nobody can tell which is which. */
+  readonly changeFirst: boolean
+  /** The height of the tip: a miner gains nothing by mining the block that is there once more (fee sniping). */
+  readonly lockTime: BlockHeight
+  readonly secretOf: (coin: C) => Uint8Array
+}
+
+/** @throws PaychanError `ERR_INVALID_AMOUNT` when an output of this amount would be dust. */
+export function requireNoDust (scriptPubKey: Uint8Array, amount: Satoshi): void {
+  const least = dustLimit(scriptPubKey)
+  if (amount < least) {
+    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel of ${amount} sat cannot be funded: an output below ${least} sat is dust, which no node relays.`, { amount, least })
+  }
+}
+
+/** Builds T1 and signs all of it (`ALL`, low S). */
+export function buildFundingTransaction<C extends Selectable> (plan: FundingPlan<C>): BuiltFunding {
+  const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee } = plan
+  const transaction = new Transaction({ version: TRUC_VERSION, lockTime })
+  for (const { outPoint, value, own } of inputs) {
+    transaction.addInput({ txid: outPoint.txid, index: outPoint.vout, sequence: SEQUENCE, witnessUtxo: { amount: value, script: own.scriptPubKey } })
+  }
+  const funding = { script: scriptPubKey, amount }
+  const outputs = change === 0n ? [funding] : [funding, { script: changeScript, amount: change }]
+  if (changeFirst) outputs.reverse()
+  for (const output of outputs) transaction.addOutput(output)
+  inputs.forEach((coin, i) => transaction.signIdx(plan.secretOf(coin), i, [SigHash.ALL]))
+  transaction.finalize()
+  const raw = transaction.extract()
+  return { raw, outPoint: { txid: checked(raw, plan), vout: outputs.indexOf(funding) }, fee }
+}
+
+/** A last look at the finished bytes: what they spend is what was chosen, and not a satoshi more goes to the fee. */
+function checked<C extends Selectable> (raw: Uint8Array, { inputs, fee }: FundingPlan<C>): BuiltFunding['outPoint']['txid'] {
+  const { txid, vsize, outputs } = parseTransaction(raw)
+  const spent = inputs.reduce((sum, { value }) => sum + value, 0n)
+  const paid = outputs.reduce((sum, { value }) => sum + value, 0n)
+  if (spent - paid !== fee || vsize > MAX_TRUC_VSIZE) throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
+  return txid
+}

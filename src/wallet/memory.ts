@@ -1,0 +1,130 @@
+/**
+ * The ports `Wallet` and `Signer` for tests and simulated nodes: real keys and real transactions
+ * from a seed that may be any text, over coins that are made up. No chain, no disk, no waiting.
+ */
+import * as bitcoin from 'bitcoinjs-lib'
+import { HDKey } from '@scure/bip32'
+import { outPointText, sameOutPoint, txidFromHash, type ChannelId, type OutPoint } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { blockHeight, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import { AddressBook, type OwnScript } from './addresses.js'
+import { selectCoins } from './coin-selection.js'
+import { buildFundingTransaction, requireNoDust } from './funding.js'
+import { createSigner } from './signer.js'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { BuiltFunding, CsvOutput, Signer, Wallet } from '../engine/ports.js'
+
+export interface MemoryWalletInit {
+  /** The same seed gives the same scripts, coins and transactions. */
+  readonly seed: string
+  /** The values of the coins it starts with: one of 1 bitcoin, when left out. */
+  readonly coins?: readonly Satoshi[]
+  readonly network?: Network
+}
+
+export interface MemoryWallet extends Wallet {
+  /** What was claimed, in the order of the claims. */
+  readonly claims: readonly CsvOutput[]
+  /** The channels for which coins are set aside. */
+  readonly reservedFor: () => ChannelId[]
+  /** The sum of the coins that are not set aside. */
+  readonly available: () => Satoshi
+  /** Adds a coin, confirmed at once. */
+  readonly receive: (value: Satoshi) => OutPoint
+}
+
+interface MadeUpCoin { readonly outPoint: OutPoint, readonly value: Satoshi, readonly own: OwnScript }
+
+/**
+ * @example
+ * const wallet = createMemoryWallet({ seed: 'alice', coins: [satoshi(1_000_000n)] })
+ */
+export function createMemoryWallet (init: MemoryWalletInit): MemoryWallet {
+  return new InMemoryWallet(init)
+}
+
+/** A signer whose keys come from a text: never for money. */
+export function createTestSigner (seed: string, network: Network = 'regtest'): Signer {
+  return createSigner(testRoot(seed), network)
+}
+
+/** The BIP32 master key of a text: never for money. */
+export function testRoot (seed: string): HDKey {
+  return HDKey.fromMasterSeed(hashOf(`paychan test seed ${seed}`))
+}
+
+class InMemoryWallet implements MemoryWallet {
+  readonly claims: CsvOutput[] = []
+  private readonly addresses: AddressBook
+  private readonly free: MadeUpCoin[] = []
+  private readonly reserved = new Map<ChannelId, readonly MadeUpCoin[]>()
+  private received = 0
+
+  constructor (private readonly init: MemoryWalletInit) {
+    this.addresses = new AddressBook(testRoot(init.seed), init.network ?? 'regtest')
+    for (const value of init.coins ?? [satoshi(100_000_000n)]) this.receive(value)
+  }
+
+  receive (value: Satoshi): OutPoint {
+    const txid = txidFromHash(hashOf(`${this.init.seed} coin ${this.received++}`))
+    const coin = { outPoint: { txid, vout: 0 }, value, own: this.take('receive') }
+    this.free.push(coin)
+    return coin.outPoint
+  }
+
+  async newScript (): Promise<Uint8Array> {
+    await Promise.resolve()
+    return this.take('receive').scriptPubKey
+  }
+
+  async buildFunding ({ channel, scriptPubKey, amount, feeRate }: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
+    await Promise.resolve()
+    requireNoDust(scriptPubKey, amount)
+    if (this.reserved.has(channel)) throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already.`, { channel })
+    const changeScript = this.addresses.upcoming('change').scriptPubKey
+    const selection = selectCoins({ coins: this.free, scriptPubKey, amount, feeRate, changeScript })
+    if (selection.change > 0n) this.take('change')
+    const chosen = new Set(selection.inputs.map(({ outPoint }) => outPointText(outPoint)))
+    this.reserved.set(channel, selection.inputs)
+    const left = this.free.filter(({ outPoint }) => !chosen.has(outPointText(outPoint)))
+    this.free.splice(0, this.free.length, ...left)
+    return buildFundingTransaction({
+      ...selection,
+      scriptPubKey,
+      amount,
+      changeScript,
+      changeFirst: false,
+      lockTime: blockHeight(0),
+      secretOf: ({ own }) => this.addresses.secret(own)
+    })
+  }
+
+  async releaseFunding (channel: ChannelId): Promise<void> {
+    await Promise.resolve()
+    this.free.push(...this.reserved.get(channel) ?? [])
+    this.reserved.delete(channel)
+  }
+
+  async claim (output: CsvOutput): Promise<void> {
+    await Promise.resolve()
+    if (!this.claims.some(({ outPoint }) => sameOutPoint(outPoint, output.outPoint))) this.claims.push(output)
+  }
+
+  reservedFor (): ChannelId[] {
+    return [...this.reserved.keys()]
+  }
+
+  available (): Satoshi {
+    return satoshi(this.free.reduce((sum, { value }) => sum + value, 0n))
+  }
+
+  private take (branch: 'receive' | 'change'): OwnScript {
+    const own = this.addresses.upcoming(branch)
+    this.addresses.next[branch]++
+    return own
+  }
+}
+
+function hashOf (text: string): Uint8Array {
+  return bitcoin.crypto.sha256(new TextEncoder().encode(text))
+}

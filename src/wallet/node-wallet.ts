@@ -1,0 +1,63 @@
+/** What the wallet of a node is given, and what it offers beyond the port `Wallet`. */
+import type { HDKey } from '@scure/bip32'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Chain, Random, Store, Unsubscribe, Wallet } from '../engine/ports.js'
+import type { ChannelId, OutPoint } from '../types/bytes.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
+
+export interface WalletInit {
+  /** The BIP32 master key (`rootFromWords`). */
+  readonly root: HDKey
+  readonly network: Network
+  readonly store: Store
+  readonly chain: Chain
+  readonly random: Random
+  /** Told of watches that do not stand, refused broadcasts, servers that lie. The wallet goes on. */
+  readonly onError: (error: Error) => void
+}
+
+/** A coin as the node shows it. */
+export interface WalletCoin {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly address: string
+  /** Undefined in the mempool. */
+  readonly height: BlockHeight | undefined
+  /** Can be spent in the next block. */
+  readonly confirmed: boolean
+  /** The channel whose T1 will spend it. */
+  readonly reservedFor: ChannelId | undefined
+}
+
+export interface WalletBalance {
+  /** Coins with a confirmation (block rewards: once they are mature), reserved ones included. */
+  readonly confirmed: Satoshi
+  /** Coins in the mempool, and block rewards that are not mature. */
+  readonly pending: Satoshi
+  /** Payout outputs of channels, in the chain or in the mempool, that nothing spends yet. */
+  readonly unswept: Satoshi
+  /** The part of `confirmed` that is set aside for T1s that the chain has not shown yet. */
+  readonly reserved: Satoshi
+}
+
+/** The wallet of a node. */
+export interface NodeWallet extends Wallet {
+  /**
+   * Reads what is on disk and begins to watch; does not wait for a server.
+   * Errors: `ERR_STORE_FAILED`, `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT`.
+   */
+  start: () => Promise<void>
+  /** Stops watching; resolves once nothing more is written. */
+  stop: () => Promise<void>
+  /** A fresh receive address; its index is on disk before this resolves. */
+  newAddress: () => Promise<string>
+  /** The largest first. */
+  coins: () => WalletCoin[]
+  balance: () => WalletBalance
+  /** Called whenever coins, balance or reservations may have changed. */
+  onChange: (listener: () => void) => Unsubscribe
+  /** The channels for whose T1 coins are set aside. */
+  reservedFor: () => ChannelId[]
+  /** Resolves once everything that the events so far asked for is done (sweeps, records). */
+  idle: () => Promise<void>
+}

@@ -1,0 +1,280 @@
+/**
+ * The on-chain wallet: addresses by BIP84, coins from the histories of its scripts, T1s, and the
+ * payout outputs of channels. It implements the port `Wallet` and what the node shows of it.
+ *
+ * Everything that is chosen (an index, a coin) is chosen in one queue and on disk before anybody
+ * hears of it; everything that is counted is computed from the histories of this moment.
+ */
+import { addressFromScript } from '../bitcoin/address.js'
+import { sameBytes, type ChannelId } from '../types/bytes.js'
+import { codeOf, PaychanError } from '../types/errors.js'
+import { blockHeight, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { AddressBook, type OwnScript } from './addresses.js'
+import { Claims, isBuried, type Claim } from './claims.js'
+import { coinsOf, sumOf, type Coin } from './coins.js'
+import { selectCoins, type SelectionRequest } from './coin-selection.js'
+import { buildFundingTransaction, requireNoDust } from './funding.js'
+import { HistoryView } from './history-view.js'
+import { branchChange, BRANCHES, branchKey, claimChange, CLAIMS, readBranch, readClaim, readReservation, reservationChange, reservationRemoval, RESERVATIONS, type Branch } from './records.js'
+import { Reservations } from './reservations.js'
+import { SerialQueue } from './serial.js'
+import { createSigner } from './signer.js'
+import { Sweeper } from './sweeper.js'
+import { Watches } from './watches.js'
+import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
+import type { BuiltFunding, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
+
+/**
+ * @example
+ * const wallet = createWallet({ root: rootFromWords(words), network: 'regtest', store, chain, random, onError })
+ * await wallet.start()
+ * console.log(await wallet.newAddress())
+ */
+export function createWallet (init: WalletInit): NodeWallet {
+  return new OnChainWallet(init)
+}
+
+class OnChainWallet implements NodeWallet {
+  private readonly addresses: AddressBook
+  private readonly view: HistoryView
+  private readonly watches: Watches
+  private readonly reservations = new Reservations()
+  private readonly claims: Claims
+  private readonly sweeper: Sweeper
+  private readonly serial = new SerialQueue()
+  private readonly listeners = new Set<() => void>()
+  private readonly unsubscribe: Unsubscribe[] = []
+  private running = false
+
+  constructor (private readonly init: WalletInit) {
+    const { root, network, chain, store, onError } = init
+    this.addresses = new AddressBook(root, network)
+    this.view = new HistoryView(onError)
+    this.claims = new Claims(this.view)
+    this.watches = new Watches({ chain, onError, onHistory: (script, history) => { this.heard(script, history) } })
+    this.sweeper = new Sweeper({
+      claims: this.claims,
+      chain,
+      store,
+      addresses: this.addresses,
+      serial: this.serial,
+      signer: createSigner(root, network),
+      onError,
+      onChange: (claim, gone) => { this.claimChanged(claim, gone) }
+    })
+  }
+
+  async start (): Promise<void> {
+    const { store, chain } = this.init
+    for (const branch of BRANCHES) {
+      const value = await store.get(branchKey(branch))
+      if (value !== undefined) this.addresses.next[branch] = readBranch(branch, value)
+    }
+    for await (const [key, value] of store.entries(RESERVATIONS)) this.reservations.add(readReservation(key, value))
+    for await (const [key, value] of store.entries(CLAIMS)) this.claims.add(readClaim(key, value))
+    this.running = true
+    this.watches.start()
+    this.watchAll()
+    for (const { record } of this.claims.all()) this.watches.add(record.output.scriptPubKey)
+    this.unsubscribe.push(
+      chain.onTip(() => { this.look() }),
+      chain.onStatus((status) => { if (status === 'synced') this.sweeper.poke() })
+    )
+  }
+
+  async stop (): Promise<void> {
+    this.running = false
+    for (const stop of this.unsubscribe.splice(0)) stop()
+    this.watches.stop()
+    this.sweeper.stop()
+    await this.serial.idle()
+  }
+
+  async newScript (): Promise<Uint8Array> {
+    return await this.change(async () => {
+      const { scriptPubKey } = this.addresses.upcoming('receive')
+      await this.use('receive', this.addresses.next.receive + 1)
+      return scriptPubKey
+    })
+  }
+
+  async newAddress (): Promise<string> {
+    return addressFromScript(await this.newScript(), this.init.network)
+  }
+
+  async buildFunding (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
+    return await this.change(async () => {
+      const { channel, scriptPubKey, amount, feeRate } = request
+      requireNoDust(scriptPubKey, amount)
+      if (this.reservations.has(channel)) {
+        throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`, { channel })
+      }
+      const free = this.allCoins().filter((coin) => coin.confirmed && coin.reservedFor === undefined)
+      const change = this.addresses.upcoming('change').scriptPubKey
+      const selection = this.select({ coins: free, scriptPubKey, amount, feeRate, changeScript: change })
+      const funding = buildFundingTransaction({
+        ...selection,
+        scriptPubKey,
+        amount,
+        changeScript: change,
+        changeFirst: ((this.init.random.bytes(1)[0] ?? 0) & 1) === 1,
+        lockTime: this.height() ?? blockHeight(0),
+        secretOf: ({ own }) => this.addresses.secret(own)
+      })
+      const reservation = { channel, inputs: selection.inputs.map(({ outPoint }) => outPoint) }
+      const records = [reservationChange(reservation)]
+      if (selection.change > 0n) await this.use('change', this.addresses.next.change + 1, records)
+      else await this.init.store.commit(records)
+      this.reservations.add(reservation)
+      return funding
+    })
+  }
+
+  async releaseFunding (channel: ChannelId): Promise<void> {
+    await this.change(async () => {
+      if (!this.reservations.has(channel)) return
+      await this.init.store.commit([reservationRemoval(channel)])
+      this.reservations.remove(channel)
+    })
+  }
+
+  async claim (output: CsvOutput): Promise<void> {
+    await this.change(async () => {
+      if (this.claims.get(output.outPoint) !== undefined) return
+      const record = { output, sweep: undefined }
+      await this.init.store.commit([claimChange(record)])
+      this.claims.add(record)
+      this.watches.add(output.scriptPubKey)
+    })
+    this.sweeper.poke()
+  }
+
+  coins (): WalletCoin[] {
+    return this.allCoins().map(({ own, ...coin }) => ({ ...coin, address: addressFromScript(own.scriptPubKey, this.init.network) }))
+  }
+
+  balance (): WalletBalance {
+    const coins = this.allCoins()
+    const confirmed = coins.filter((coin) => coin.confirmed)
+    return {
+      confirmed: sumOf(confirmed),
+      pending: sumOf(coins.filter((coin) => !coin.confirmed)),
+      unswept: this.claims.unswept(),
+      reserved: sumOf(confirmed.filter(({ reservedFor }) => reservedFor !== undefined))
+    }
+  }
+
+  onChange (listener: () => void): Unsubscribe {
+    this.listeners.add(listener)
+    return () => { this.listeners.delete(listener) }
+  }
+
+  reservedFor (): ChannelId[] {
+    return this.reservations.channels()
+  }
+
+  async idle (): Promise<void> {
+    await this.serial.idle()
+    await this.sweeper.idle()
+    await this.serial.idle()
+  }
+
+  private allCoins (): Coin[] {
+    return coinsOf(this.view, this.addresses, this.height(), (outPoint) => this.reservations.channelOf(outPoint))
+  }
+
+  private height (): BlockHeight | undefined {
+    return this.init.chain.tip?.height
+  }
+
+  /** Before every address was heard of, too few coins only means that there is no server yet. */
+  private select (request: SelectionRequest<Coin>): ReturnType<typeof selectCoins<Coin>> {
+    try {
+      return selectCoins(request)
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_INSUFFICIENT_FUNDS' || this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) throw error
+      throw new PaychanError('ERR_CHAIN_UNAVAILABLE',
+        'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.', {}, { cause: error })
+    }
+  }
+
+  private handedOut (): OwnScript[] {
+    return this.addresses.watched().filter(({ branch, index }) => index < this.addresses.next[branch])
+  }
+
+  /** Writes the next index of a branch (with other records, in one batch), and only then counts on. */
+  private async use (branch: Branch, next: number, records: readonly Change[] = []): Promise<void> {
+    await this.init.store.commit([branchChange(branch, next), ...records])
+    this.addresses.next[branch] = next
+    this.watchAll()
+  }
+
+  private watchAll (): void {
+    if (!this.running) return
+    for (const { scriptPubKey } of this.addresses.watched()) this.watches.add(scriptPubKey)
+  }
+
+  /** A task that chooses or writes: one at a time, and the listeners are told afterwards. */
+  private async change<T> (task: () => Promise<T>): Promise<T> {
+    return await this.serial.run(async () => {
+      if (!this.running) throw new PaychanError('ERR_WALLET_STOPPED', 'The wallet is not running; start the node first.')
+      const result = await task()
+      this.notify()
+      return result
+    })
+  }
+
+  private heard (scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
+    this.view.set(scriptPubKey, history)
+    const own = this.addresses.find(scriptPubKey)
+    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) this.skipTo(own)
+    this.look()
+  }
+
+  /** An address of the gap was paid to: the words were used elsewhere. It is never handed out here. */
+  private skipTo ({ branch, index }: OwnScript): void {
+    this.inBackground(async () => {
+      if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)
+    })
+  }
+
+  private look (): void {
+    const settled = this.reservations.settled((outPoint) => isBuried(this.view.spender(outPoint)?.height, this.height()))
+    for (const channel of settled) this.inBackground(async () => { await this.releaseSettled(channel) })
+    this.sweeper.poke()
+    this.notify()
+  }
+
+  private async releaseSettled (channel: ChannelId): Promise<void> {
+    if (!this.reservations.has(channel)) return
+    await this.init.store.commit([reservationRemoval(channel)])
+    this.reservations.remove(channel)
+  }
+
+  private inBackground (task: () => Promise<void>): void {
+    this.change(task).catch((error: unknown) => {
+      if (this.running) this.init.onError(error instanceof Error ? error : new Error(String(error)))
+    })
+  }
+
+  private claimChanged ({ record }: Claim, gone: boolean): void {
+    const { scriptPubKey } = record.output
+    const shared = this.claims.all().some(({ record: other }) => other !== record && sameBytes(other.output.scriptPubKey, scriptPubKey))
+    if (gone && !shared) {
+      this.watches.remove(scriptPubKey)
+      this.view.delete(scriptPubKey)
+    }
+    this.watchAll()
+    this.notify()
+  }
+
+  private notify (): void {
+    for (const listener of this.listeners) {
+      try {
+        listener()
+      } catch (error) {
+        this.init.onError(error instanceof Error ? error : new Error(String(error)))
+      }
+    }
+  }
+}

@@ -1,0 +1,244 @@
+/** Payout outputs: watched, counted, swept, kept in sight until the sweep is buried. */
+import assert from 'node:assert/strict'
+import * as bitcoin from 'bitcoinjs-lib'
+import { fromDer, SIGHASH } from '../../src/bitcoin/ecdsa.js'
+import { payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { codeOf } from '../../src/types/errors.js'
+import { feeRate } from '../../src/types/units.js'
+import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import { createTestSigner } from '../../src/wallet/memory.js'
+import { Bench } from './fixtures.js'
+
+describe('claims', () => {
+  let bench: Bench
+
+  beforeEach(async () => { bench = await Bench.start() })
+  afterEach(async () => { await bench.wallet.stop() })
+
+  async function confirmedPayout (value = 50_000): ReturnType<typeof claimedPayout> {
+    const output = await claimedPayout(value)
+    bench.chain.mine()
+    await bench.settled()
+    return output
+  }
+
+  async function claimedPayout (value = 50_000): Promise<ReturnType<Bench['payout']>> {
+    const output = bench.payout(value)
+    await bench.wallet.claim(output)
+    await bench.settled()
+    return output
+  }
+
+  const claimsOnDisk = (): string[] => [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/claim/'))
+
+  it('counts an output as unswept from the mempool on', async () => {
+    await claimedPayout()
+    assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 0n, unswept: 50_000n, reserved: 0n })
+    assert.equal(bench.chain.broadcasts.length, 0)
+  })
+
+  it('sweeps it to a wallet address as soon as its block is the tip', async () => {
+    await confirmedPayout()
+    assert.equal(bench.chain.broadcasts.length, 1)
+    // One payout to P2WPKH: (82 x 4 + 2 + 112) / 4 = 111 vB at 1 sat/vB.
+    assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 49_889n, unswept: 0n, reserved: 0n })
+    bench.chain.mine()
+    await bench.settled()
+    assert.deepEqual(bench.wallet.balance(), { confirmed: 49_889n, pending: 0n, unswept: 0n, reserved: 0n })
+    assert.deepEqual(bench.errors, [])
+  })
+
+  it('signs the sweep with the payout key, one block old, all committed', async () => {
+    const { key, value } = await confirmedPayout()
+    const tx = bitcoin.Transaction.fromBuffer(bench.chain.broadcasts[0] ?? assert.fail('nothing was broadcast'))
+    const [der, script] = tx.ins[0]?.witness ?? []
+    assert.ok(der !== undefined && script !== undefined)
+    const signer = createTestSigner(bench.seed)
+    assert.deepEqual([...script], [...payoutWitnessScript(signer.publicKey(key))])
+    assert.equal(tx.ins[0]?.sequence, 1)
+    const { signature, sighashType } = fromDer(der)
+    assert.equal(sighashType, SIGHASH.ALL)
+    assert.equal(signer.verify(signer.publicKey(key), tx.hashForWitnessV0(0, script, value, SIGHASH.ALL), signature), true)
+  })
+
+  it('has the sweep and its address on disk before it leaves', async () => {
+    const output = await claimedPayout()
+    const onDisk: boolean[] = []
+    const broadcast = bench.chain.broadcast.bind(bench.chain)
+    bench.chain.broadcast = async (raw) => {
+      const record = new TextDecoder().decode(bench.store.snapshot().get(`wallet/claim/${output.outPoint.txid}:0`))
+      onDisk.push(record.includes(Buffer.from(raw).toString('hex')) && bench.store.snapshot().has('wallet/branch/change'))
+      return await broadcast(raw)
+    }
+    bench.chain.mine()
+    await bench.settled()
+    assert.deepEqual(onDisk, [true])
+  })
+
+  describe('worth', () => {
+    it('waits while the fee would leave dust, and sweeps when fees have fallen', async () => {
+      bench.chain.rate = feeRate(50_000n)
+      // 111 vB x 50 sat/vB = 5,550 sat, and 294 sat have to be left: 5,844 sat.
+      await confirmedPayout(5_843)
+      assert.equal(bench.chain.broadcasts.length, 0)
+      assert.equal(bench.wallet.balance().unswept, 5_843n)
+      bench.chain.rate = feeRate(49_000n)
+      await bench.settled()
+      assert.equal(bench.chain.broadcasts.length, 0, 'the next look is with the next block')
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().pending, 5_843n - 5_439n)
+    })
+
+    it('uses up no address while it is not worth it', async () => {
+      bench.chain.rate = feeRate(1_000_000n)
+      await confirmedPayout()
+      bench.chain.mine(5)
+      await bench.settled()
+      assert.equal(bench.store.snapshot().has('wallet/branch/change'), false)
+      assert.deepEqual(bench.errors, [])
+    })
+  })
+
+  describe('broadcast', () => {
+    it('is tried again with every block when it is refused, and says so', async () => {
+      bench.chain.refusal = 'mempool min fee not met'
+      await confirmedPayout()
+      assert.deepEqual(bench.errors.map(codeOf), ['ERR_BROADCAST_REFUSED'])
+      assert.match(String(bench.errors[0]), /min fee not met.*tried again/)
+      assert.equal(bench.wallet.balance().unswept, 50_000n)
+      bench.chain.mine(2)
+      await bench.settled()
+      const refused = bench.chain.broadcasts.length
+      assert.ok(refused >= 2)
+      bench.chain.refusal = undefined
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().pending, 49_889n)
+    })
+
+    it('pays more when fees have risen since, to the same address', async () => {
+      bench.chain.refusal = 'min relay fee not met'
+      await confirmedPayout()
+      bench.chain.refusal = undefined
+      bench.chain.rate = feeRate(3_000n)
+      bench.chain.mine()
+      await bench.settled()
+      const [first, second] = bench.chain.broadcasts.map((raw) => parseTransaction(raw).outputs)
+      assert.deepEqual(second?.map(({ script }) => script), first?.map(({ script }) => script))
+      assert.deepEqual(second?.map(({ value }) => value), [50_000n - 333n])
+    })
+
+    it('waits for a server, and needs no block then', async () => {
+      const output = bench.payout(50_000)
+      bench.chain.mine()
+      await bench.settled()
+      await bench.wallet.claim(output)
+      bench.chain.setStatus('down')
+      await bench.settled()
+      assert.equal(bench.chain.broadcasts.length, 0)
+      assert.deepEqual(bench.errors, [])
+      bench.chain.setStatus('synced')
+      await bench.settled()
+      assert.equal(bench.wallet.balance().pending, 49_889n)
+    })
+
+    it('is repeated with every block until it is mined', async () => {
+      await confirmedPayout()
+      bench.chain.mine(2, { empty: true })
+      await bench.settled()
+      const sent = new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid))
+      assert.equal(sent.size, 1)
+      assert.ok(bench.chain.broadcasts.length >= 2)
+      bench.chain.mine()
+      await bench.settled()
+      const before = bench.chain.broadcasts.length
+      bench.chain.mine(3)
+      await bench.settled()
+      assert.equal(bench.chain.broadcasts.length, before)
+    })
+
+    it('brings a sweep back that the mempool lost', async () => {
+      await confirmedPayout()
+      bench.chain.drop(parseTransaction(bench.chain.broadcasts[0] ?? assert.fail()).txid)
+      await bench.settled()
+      assert.equal(bench.wallet.balance().unswept, 50_000n)
+      bench.chain.mine(1, { empty: true })
+      await bench.settled()
+      assert.equal(bench.wallet.balance().pending, 49_889n)
+    })
+  })
+
+  describe('restart', () => {
+    it('goes on with a claim that was only just made', async () => {
+      const output = bench.payout(50_000)
+      await bench.wallet.claim(output)
+      await bench.restart()
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().pending, 49_889n)
+    })
+
+    it('sends the same sweep again, not another one', async () => {
+      bench.chain.refusal = 'not now'
+      await confirmedPayout()
+      bench.chain.refusal = undefined
+      await bench.restart()
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid)).size, 1)
+      assert.equal(bench.wallet.balance().unswept, 0n)
+    })
+  })
+
+  describe('reorg', () => {
+    it('counts the output again when the sweep vanishes with its block, and sweeps again', async () => {
+      const { outPoint } = await confirmedPayout()
+      bench.chain.mine()
+      await bench.settled()
+      bench.chain.reorg(2)
+      await bench.settled()
+      assert.equal(bench.wallet.balance().confirmed, 0n)
+      bench.chain.drop(parseTransaction(bench.chain.broadcasts[0] ?? assert.fail()).txid)
+      await bench.settled()
+      assert.equal(bench.wallet.balance().unswept, 50_000n)
+      bench.chain.mine()
+      await bench.settled()
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().confirmed, 49_889n)
+      assert.equal(bench.chain.transaction(outPoint.txid)?.outputs[0]?.value, 50_000n)
+    })
+
+    it('counts nothing when the output itself is gone', async () => {
+      const { outPoint } = await confirmedPayout()
+      bench.chain.reorg(1)
+      bench.chain.drop(outPoint.txid)
+      bench.chain.mine(3)
+      await bench.settled()
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 0n, unswept: 0n, reserved: 0n })
+    })
+  })
+
+  it('is forgotten when the sweep is buried, and not one block before', async () => {
+    const { scriptPubKey } = await confirmedPayout()
+    const watches = (): boolean => bench.chain.watched.some((script) => Buffer.from(script).equals(scriptPubKey))
+    bench.chain.mine(BURIED_DEPTH - 1)
+    await bench.settled()
+    assert.equal(claimsOnDisk().length, 1)
+    assert.equal(watches(), true)
+    bench.chain.mine()
+    await bench.settled()
+    assert.deepEqual(claimsOnDisk(), [])
+    assert.equal(watches(), false)
+    assert.equal(bench.wallet.balance().confirmed, 49_889n)
+  })
+
+  it('is refused when the disk refuses', async () => {
+    const output = bench.payout(50_000)
+    bench.store.failNext()
+    await assert.rejects(bench.wallet.claim(output), (error) => codeOf(error) === 'ERR_STORE_FAILED')
+    assert.equal(bench.wallet.balance().unswept, 0n)
+  })
+})

@@ -1,0 +1,196 @@
+/**
+ * A small chain for the wallet's tests: blocks and a mempool in memory, behind the port `Chain`.
+ * It judges what the wallet could get wrong (double spends, values, fees, locks, version 3), not scripts.
+ */
+import * as bitcoin from 'bitcoinjs-lib'
+import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
+import { hashFromTxid, outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
+import { messageOf, PaychanError } from '../../src/types/errors.js'
+import { blockHeight, feeFor, feeRate, type BlockHeight, type FeeRate, type Satoshi } from '../../src/types/units.js'
+import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../../src/engine/ports.js'
+
+interface Entry { readonly parsed: ParsedTransaction, readonly raw: Uint8Array, height: BlockHeight | undefined }
+interface Watching { readonly script: Uint8Array, readonly watcher: ScriptWatcher, readonly ready: { resolve: () => void, reject: (error: Error) => void } }
+
+const MIN_RELAY = feeRate(1000n)
+
+export class FakeChain implements Chain {
+  status: ChainStatus = 'synced'
+  /** What `estimateFeeRate` answers. */
+  rate: FeeRate = feeRate(1000n)
+  /** While set, every broadcast is refused for this reason. */
+  refusal: string | undefined
+  /** While set, every new watch is rejected for this reason. */
+  watchRefusal: string | undefined
+  readonly broadcasts: Uint8Array[] = []
+  private readonly entries = new Map<Txid, Entry>()
+  private readonly watching = new Set<Watching>()
+  private readonly tipListeners = new Set<(tip: Tip) => void>()
+  private readonly statusListeners = new Set<(status: ChainStatus) => void>()
+  private height = blockHeight(100)
+  private branch = 0
+  private made = 0
+
+  get tip (): Tip {
+    return { height: this.height, hash: `block ${this.height} of branch ${this.branch}` }
+  }
+
+  get watched (): Uint8Array[] {
+    return [...this.watching].map(({ script }) => script)
+  }
+
+  onTip (listener: (tip: Tip) => void): Unsubscribe {
+    this.tipListeners.add(listener)
+    queueMicrotask(() => { if (this.tipListeners.has(listener)) listener(this.tip) })
+    return () => { this.tipListeners.delete(listener) }
+  }
+
+  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+    this.statusListeners.add(listener)
+    return () => { this.statusListeners.delete(listener) }
+  }
+
+  setStatus (status: ChainStatus): void {
+    this.status = status
+    if (status === 'synced') for (const watching of this.watching) this.deliverFirst(watching)
+    for (const listener of this.statusListeners) listener(status)
+  }
+
+  watchScript (script: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+    let settle = { resolve: (): void => undefined, reject: (_error: Error): void => undefined }
+    const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
+    const watching: Watching = { script, watcher, ready: settle }
+    this.watching.add(watching)
+    queueMicrotask(() => { this.deliverFirst(watching) })
+    return { ready, stop: () => { this.watching.delete(watching) } }
+  }
+
+  async broadcast (raw: Uint8Array): Promise<Txid> {
+    await Promise.resolve()
+    if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
+    this.broadcasts.push(raw)
+    const parsed = parseTransaction(raw)
+    if (this.entries.has(parsed.txid)) return parsed.txid
+    const reason = this.refusal ?? this.judge(parsed)
+    if (reason !== undefined) throw new PaychanError('ERR_BROADCAST_REFUSED', reason, { reason })
+    this.insert(raw)
+    return parsed.txid
+  }
+
+  async estimateFeeRate (): Promise<FeeRate> {
+    await Promise.resolve()
+    if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
+    return this.rate
+  }
+
+  /** Somebody pays to a script: a transaction out of nowhere, in the mempool. */
+  pay (script: Uint8Array, value: Satoshi, options: { coinbase?: boolean } = {}): Txid {
+    const transaction = new bitcoin.Transaction()
+    transaction.version = 2
+    if (options.coinbase === true) transaction.addInput(new Uint8Array(32), 0xffffffff, 0xffffffff, Uint8Array.of(2, this.made & 0xff, this.made >> 8))
+    else transaction.addInput(hashFromTxid(txid(this.made.toString(16).padStart(64, 'f'))), 0)
+    transaction.addOutput(script, value)
+    this.made++
+    return this.insert(transaction.toBuffer())
+  }
+
+  /** Mines a block with everything in the mempool (or with nothing), then as many empty ones as asked for. */
+  mine (blocks = 1, options: { empty?: boolean } = {}): void {
+    for (let i = 0; i < blocks; i++) {
+      this.height = blockHeight(this.height + 1)
+      if (options.empty !== true) {
+        for (const entry of this.entries.values()) entry.height ??= this.height
+      }
+      this.tell()
+    }
+  }
+
+  /** Takes the last blocks away; their transactions are in the mempool again. */
+  reorg (depth: number): void {
+    this.height = blockHeight(this.height - depth)
+    this.branch++
+    for (const entry of this.entries.values()) {
+      if (entry.height !== undefined && entry.height > this.height) entry.height = undefined
+    }
+    this.tell()
+  }
+
+  /** Takes a transaction out of the mempool, with all that spend from it. */
+  drop (id: Txid): void {
+    this.entries.delete(id)
+    for (const { parsed } of [...this.entries.values()]) {
+      if (parsed.inputs.some(({ outPoint }) => outPoint.txid === id)) this.drop(parsed.txid)
+    }
+    this.tell()
+  }
+
+  transaction (id: Txid): ParsedTransaction | undefined {
+    return this.entries.get(id)?.parsed
+  }
+
+  /** All unspent outputs to a script. */
+  unspent (script: Uint8Array): Array<{ value: Satoshi, confirmed: boolean }> {
+    const spent = new Set([...this.entries.values()].flatMap(({ parsed }) => parsed.inputs.map(({ outPoint }) => outPointText(outPoint))))
+    return [...this.entries.values()].flatMap(({ parsed, height }) => parsed.outputs.flatMap((output, vout) =>
+      sameBytes(output.script, script) && !spent.has(outPointText({ txid: parsed.txid, vout })) ? [{ value: output.value, confirmed: height !== undefined }] : []))
+  }
+
+  /** Adds a transaction to the mempool without judging it. */
+  insert (raw: Uint8Array): Txid {
+    const parsed = parseTransaction(raw)
+    this.entries.set(parsed.txid, { parsed, raw, height: undefined })
+    this.tell()
+    return parsed.txid
+  }
+
+  private judge (transaction: ParsedTransaction): string | undefined {
+    let spent = 0n
+    for (const { outPoint, sequence } of transaction.inputs) {
+      const source = this.entries.get(outPoint.txid)
+      const output = source?.parsed.outputs[outPoint.vout]
+      if (source === undefined || output === undefined) return 'missing inputs'
+      if ([...this.entries.values()].some(({ parsed }) => parsed.inputs.some((input) => outPointText(input.outPoint) === outPointText(outPoint)))) return 'txn-mempool-conflict'
+      if (sequence === 1 && (source.height === undefined || source.height > this.height)) return 'non-BIP68-final'
+      if (transaction.version === 3 && source.height === undefined && source.parsed.version !== 3) return 'truc-spends-nontruc'
+      spent += output.value
+    }
+    if (transaction.lockTime > this.height) return 'non-final'
+    const fee = spent - transaction.outputs.reduce((sum, { value }) => sum + value, 0n)
+    if (fee < 0n) return 'bad-txns-in-belowout'
+    return fee < feeFor(MIN_RELAY, transaction.vsize) ? 'min relay fee not met' : undefined
+  }
+
+  private tell (): void {
+    if (this.status !== 'synced') return
+    for (const { script, watcher } of [...this.watching]) watcher.onHistory(this.history(script))
+    for (const listener of [...this.tipListeners]) listener(this.tip)
+  }
+
+  private deliverFirst (watching: Watching): void {
+    if (!this.watching.has(watching) || this.status !== 'synced') return
+    if (this.watchRefusal !== undefined) {
+      this.watching.delete(watching)
+      watching.ready.reject(new Error(this.watchRefusal))
+      return
+    }
+    try {
+      watching.watcher.onHistory(this.history(watching.script))
+      watching.ready.resolve()
+    } catch (error) {
+      watching.ready.reject(new Error(messageOf(error)))
+    }
+  }
+
+  private history (script: Uint8Array): ChainTransaction[] {
+    const found: ChainTransaction[] = []
+    for (const { parsed, raw, height } of this.entries.values()) {
+      const pays = parsed.outputs.some((output) => sameBytes(output.script, script))
+      const spends = parsed.inputs.some(({ outPoint }) => {
+        const output = this.entries.get(outPoint.txid)?.parsed.outputs[outPoint.vout]
+        return output !== undefined && sameBytes(output.script, script)
+      })
+      if (pays || spends) found.push({ txid: parsed.txid, raw, height })
+    }
+    return found
+  }
+}

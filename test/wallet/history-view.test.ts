@@ -1,0 +1,116 @@
+/** Histories in, one consistent picture out. */
+import assert from 'node:assert/strict'
+import * as bitcoin from 'bitcoinjs-lib'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { hashFromTxid, txid, type OutPoint } from '../../src/types/bytes.js'
+import { codeOf } from '../../src/types/errors.js'
+import { blockHeight } from '../../src/types/units.js'
+import { AddressBook } from '../../src/wallet/addresses.js'
+import { coinsOf, sumOf } from '../../src/wallet/coins.js'
+import { HistoryView } from '../../src/wallet/history-view.js'
+import { testRoot } from '../../src/wallet/memory.js'
+import type { ChainTransaction } from '../../src/engine/ports.js'
+
+const book = new AddressBook(testRoot('alice'), 'regtest')
+const [a, b] = [book.at('receive', 0).scriptPubKey, book.at('change', 0).scriptPubKey]
+const foreign = Uint8Array.from([0, 20, ...new Uint8Array(20)])
+const SOMEWHERE: OutPoint = { txid: txid('ee'.repeat(32)), vout: 0 }
+
+function transaction (inputs: readonly OutPoint[], outputs: ReadonlyArray<readonly [Uint8Array, number]>, height?: number): ChainTransaction {
+  const tx = new bitcoin.Transaction()
+  for (const { txid, vout } of inputs) tx.addInput(hashFromTxid(txid), vout)
+  for (const [script, value] of outputs) tx.addOutput(script, BigInt(value))
+  const raw = tx.toBuffer()
+  return { raw, txid: parseTransaction(raw).txid, height: height === undefined ? undefined : blockHeight(height) }
+}
+
+describe('history view', () => {
+  const errors: Error[] = []
+  let view: HistoryView
+
+  beforeEach(() => {
+    errors.length = 0
+    view = new HistoryView((error) => { errors.push(error) })
+  })
+
+  function total (tip = 200): { confirmed: bigint, pending: bigint } {
+    const coins = coinsOf(view, book, blockHeight(tip), () => undefined)
+    return { confirmed: sumOf(coins.filter(({ confirmed }) => confirmed)), pending: sumOf(coins.filter(({ confirmed }) => !confirmed)) }
+  }
+
+  it('counts outputs to our scripts, confirmed once they have a height, and no others', () => {
+    view.set(a, [transaction([SOMEWHERE], [[foreign, 5], [a, 100]], 10), transaction([{ ...SOMEWHERE, vout: 1 }], [[a, 30]])])
+    assert.deepEqual(total(), { confirmed: 100n, pending: 30n })
+  })
+
+  it('replaces a history: what is not in it any more is gone', () => {
+    view.set(a, [transaction([SOMEWHERE], [[a, 100]], 10)])
+    view.set(a, [])
+    assert.deepEqual(total(), { confirmed: 0n, pending: 0n })
+  })
+
+  it('lets a reorg take a height away', () => {
+    view.set(a, [transaction([SOMEWHERE], [[a, 100]], 10)])
+    view.set(a, [transaction([SOMEWHERE], [[a, 100]])])
+    assert.deepEqual(total(), { confirmed: 0n, pending: 100n })
+  })
+
+  describe('when the histories of one transaction arrive one after the other', () => {
+    const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
+    const spend = transaction([{ txid: coin.txid, vout: 0 }], [[foreign, 600], [b, 390]])
+
+    it('counts the coin as spent and the change as ours with the first of them, whichever it is', () => {
+      view.set(a, [coin, spend])
+      assert.deepEqual(total(), { confirmed: 0n, pending: 390n })
+      view.set(b, [spend])
+      assert.deepEqual(total(), { confirmed: 0n, pending: 390n })
+
+      view = new HistoryView(assert.fail)
+      view.set(a, [coin])
+      view.set(b, [spend])
+      assert.deepEqual(total(), { confirmed: 0n, pending: 390n })
+      assert.equal(view.spender({ txid: coin.txid, vout: 0 })?.txid, spend.txid)
+    })
+
+    it('believes the later about its height', () => {
+      view.set(a, [coin, spend])
+      view.set(b, [{ ...spend, height: blockHeight(12) }])
+      assert.deepEqual(total(), { confirmed: 390n, pending: 0n })
+      view.set(a, [coin, spend])
+      assert.deepEqual(total(), { confirmed: 0n, pending: 390n })
+    })
+
+    it('has the coin back once the spend is in no history any more', () => {
+      view.set(a, [coin, spend])
+      view.set(b, [spend])
+      view.set(a, [coin])
+      view.set(b, [])
+      assert.deepEqual(total(), { confirmed: 1000n, pending: 0n })
+    })
+
+    it('forgets a script with all that only its history said', () => {
+      view.set(a, [coin])
+      view.set(b, [spend])
+      view.delete(b)
+      assert.deepEqual(total(), { confirmed: 1000n, pending: 0n })
+    })
+  })
+
+  it('keeps the reward of a block pending until it is mature (100 blocks)', () => {
+    const reward = transaction([{ txid: txid('00'.repeat(32)), vout: 0xffffffff }], [[a, 50]], 101)
+    view.set(a, [reward])
+    assert.deepEqual(total(199), { confirmed: 0n, pending: 50n })
+    // Its 100th confirmation is that of block 200; the spend is in block 201 at the earliest.
+    assert.deepEqual(total(200), { confirmed: 50n, pending: 0n })
+  })
+
+  it('ignores bytes that are no transaction or not the one that they are said to be, and says so', () => {
+    const good = transaction([SOMEWHERE], [[a, 100]], 10)
+    const other = transaction([SOMEWHERE], [[a, 777]], 10)
+    view.set(a, [{ ...good, raw: Uint8Array.of(1, 2, 3) }, { ...good, raw: other.raw }])
+    assert.deepEqual(total(), { confirmed: 0n, pending: 0n })
+    assert.deepEqual(errors.map(codeOf), ['ERR_CHAIN_LIED', 'ERR_CHAIN_LIED'])
+    view.set(a, [good])
+    assert.deepEqual(total(), { confirmed: 100n, pending: 0n })
+  })
+})

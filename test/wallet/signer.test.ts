@@ -1,0 +1,100 @@
+/** Channel keys: where they come from, and that none repeats. */
+import assert from 'node:assert/strict'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { HDKey } from '@scure/bip32'
+import fc from 'fast-check'
+import { toHex } from '../../src/types/bytes.js'
+import { codeOf } from '../../src/types/errors.js'
+import { LruCache } from '../../src/wallet/lru-cache.js'
+import { createTestSigner, testRoot } from '../../src/wallet/memory.js'
+import { CHANNEL_PURPOSE, identitySeed } from '../../src/wallet/paths.js'
+import { createSigner } from '../../src/wallet/signer.js'
+import type { KeyPath } from '../../src/bitcoin/keys.js'
+
+const PATH: KeyPath = { role: 'server', high: 123, low: 456, use: 'channel' }
+const index = fc.nat({ max: 0x7fffffff })
+const keyPath: fc.Arbitrary<KeyPath> = fc.record({ role: fc.constantFrom('client', 'server'), high: index, low: index, use: fc.constantFrom('channel', 'payout') })
+
+describe('signer', () => {
+  const signer = createTestSigner('alice')
+
+  describe('derivation', () => {
+    it("follows the documented path m/7364985'/coin'/role'/high'/low'/use'", () => {
+      const root = testRoot('alice')
+      assert.equal(Buffer.from('pay', 'ascii').readUIntBE(0, 3), CHANNEL_PURPOSE)
+      const expected = (path: string): string => toHex(root.derive(path).publicKey ?? assert.fail())
+      assert.equal(toHex(signer.publicKey(PATH)), expected("m/7364985'/1'/1'/123'/456'/0'"))
+      assert.equal(toHex(signer.publicKey({ ...PATH, role: 'client', use: 'payout' })), expected("m/7364985'/1'/0'/123'/456'/1'"))
+      assert.equal(toHex(createSigner(root, 'mainnet').publicKey(PATH)), expected("m/7364985'/0'/1'/123'/456'/0'"))
+    })
+
+    it('gives different paths different keys', () => {
+      fc.assert(fc.property(keyPath, keyPath, (a, b) => {
+        const same = a.role === b.role && a.high === b.high && a.low === b.low && a.use === b.use
+        assert.equal(toHex(signer.publicKey(a)) === toHex(signer.publicKey(b)), same)
+      }), { numRuns: 20 })
+    })
+
+    it('gives different seeds different keys, and the same seed the same', () => {
+      assert.notDeepEqual(createTestSigner('bob').publicKey(PATH), signer.publicKey(PATH))
+      assert.deepEqual(createTestSigner('alice').publicKey(PATH), signer.publicKey(PATH))
+    })
+
+    it('refuses indexes beyond 31 bits', () => {
+      for (const wrong of [-1, 0.5, 0x80000000, Number.NaN]) {
+        assert.throws(() => signer.publicKey({ ...PATH, high: wrong }), (error) => codeOf(error) === 'ERR_INVALID_KEY_PATH')
+        assert.throws(() => signer.sign({ ...PATH, low: wrong }, new Uint8Array(32)), (error) => codeOf(error) === 'ERR_INVALID_KEY_PATH')
+      }
+    })
+  })
+
+  it('signs with the key that it shows', () => {
+    const digest = new Uint8Array(32).fill(3)
+    const signature = signer.sign(PATH, digest)
+    assert.equal(signature.length, 64)
+    assert.equal(signer.verify(signer.publicKey(PATH), digest, signature), true)
+    assert.equal(signer.verify(signer.publicKey({ ...PATH, use: 'payout' }), digest, signature), false)
+  })
+
+  it('hands out keys that the caller may write into', () => {
+    const before = toHex(signer.publicKey(PATH))
+    signer.publicKey(PATH).fill(0)
+    assert.equal(toHex(signer.publicKey(PATH)), before)
+  })
+
+  it('needs the secret part of the root', () => {
+    const neutered = HDKey.fromExtendedKey(testRoot('alice').publicExtendedKey)
+    assert.throws(() => createSigner(neutered, 'regtest').publicKey(PATH))
+  })
+
+  describe('identity', () => {
+    it('is the same after a restart, and another on mainnet', async () => {
+      const [first, again, mainnet] = [identitySeed(testRoot('alice'), 'regtest'), identitySeed(testRoot('alice'), 'regtest'), identitySeed(testRoot('alice'), 'mainnet')]
+      assert.equal(first.length, 32)
+      assert.deepEqual(again, first)
+      assert.notDeepEqual(mainnet, first)
+      const key = await generateKeyPairFromSeed('Ed25519', first)
+      assert.deepEqual((await generateKeyPairFromSeed('Ed25519', again)).publicKey.toString(), key.publicKey.toString())
+    })
+
+    it("follows the documented path m/7364985'/coin'/2'", () => {
+      const root = testRoot('alice')
+      assert.deepEqual(identitySeed(root, 'regtest'), root.derive("m/7364985'/1'/2'").privateKey)
+    })
+  })
+})
+
+describe('lru cache', () => {
+  it('makes each value once, and drops what was not used for longest', () => {
+    const made: string[] = []
+    const cache = new LruCache<string, string>(2)
+    const use = (key: string): string => cache.get(key, () => {
+      made.push(key)
+      return key.toUpperCase()
+    })
+    for (const key of ['a', 'b', 'a', 'c', 'a', 'b']) assert.equal(use(key), key.toUpperCase())
+    // b was the oldest when c came: it is made again.
+    assert.deepEqual(made, ['a', 'b', 'c', 'b'])
+    assert.equal(cache.size, 2)
+  })
+})

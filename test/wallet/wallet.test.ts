@@ -1,0 +1,288 @@
+/** The wallet of a node, on a small chain: addresses, coins, fundings, restarts. */
+import assert from 'node:assert/strict'
+import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { outPointText, sameBytes, toHex } from '../../src/types/bytes.js'
+import { codeOf, PaychanError } from '../../src/types/errors.js'
+import { feeRate } from '../../src/types/units.js'
+import { AddressBook, GAP } from '../../src/wallet/addresses.js'
+import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import { createMemoryWallet, testRoot } from '../../src/wallet/memory.js'
+import { walletContract } from '../contracts/wallet.js'
+import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
+import type { BuiltFunding } from '../../src/engine/ports.js'
+
+walletContract('on the chain', async (values) => {
+  const bench = await Bench.start()
+  // One address for all: 160 coins need no 160 addresses.
+  if (values.length > 0) {
+    const script = await bench.freshScript()
+    for (const value of values) bench.chain.pay(script, sat(value))
+    bench.chain.mine()
+    await bench.settled()
+  }
+  return {
+    wallet: bench.wallet,
+    valueOf: ({ txid, vout }) => bench.chain.transaction(txid)?.outputs[vout]?.value,
+    stop: async () => { await bench.wallet.stop() }
+  }
+})
+
+walletContract('in memory', async (values) => {
+  const wallet = createMemoryWallet({ seed: 'alice', coins: [] })
+  const given = new Map(values.map((value) => [outPointText(wallet.receive(sat(value))), sat(value)]))
+  return { wallet, valueOf: (outPoint) => given.get(outPointText(outPoint)), stop: async () => { await Promise.resolve() } }
+})
+
+describe('wallet', () => {
+  let bench: Bench
+
+  beforeEach(async () => { bench = await Bench.start() })
+  afterEach(async () => {
+    await bench.wallet.stop()
+    assert.deepEqual(bench.errors, [])
+  })
+
+  function fund (name: string, amount: number): Promise<BuiltFunding> {
+    return bench.wallet.buildFunding({ channel: channelNamed(name), scriptPubKey: fundingScriptOf(name), amount: sat(amount), feeRate: feeRate(1000n) })
+  }
+
+  describe('addresses', () => {
+    it('are those of the words, one after the other', async () => {
+      const book = new AddressBook(testRoot('alice'), 'regtest')
+      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 0).scriptPubKey, 'regtest'))
+      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 1).scriptPubKey, 'regtest'))
+    })
+
+    it('are on disk before they are told: a crash at any write never gives one twice', async () => {
+      const told: string[] = []
+      for (let crash = 0; crash < 5; crash++) {
+        const snapshots = [bench.store.snapshot()]
+        bench.store.onDurable((snapshot) => { snapshots.push(snapshot) })
+        const address = await bench.wallet.newAddress()
+        assert.ok(!told.includes(address))
+        told.push(address)
+        assert.equal(snapshots.length, 2)
+        // A crash before the write: nobody has heard of the address, so it may come again. After it: never.
+        await bench.restart(snapshots[1] ?? assert.fail())
+      }
+      assert.equal(new Set(told).size, 5)
+    })
+
+    it('are not told when the disk refuses', async () => {
+      bench.store.failNext()
+      await assert.rejects(bench.wallet.newAddress(), (error) => codeOf(error) === 'ERR_STORE_FAILED')
+    })
+
+    it('are watched before anybody can pay to them, and a gap ahead', async () => {
+      const watchedAt = (script: Uint8Array): boolean => bench.chain.watched.some((other) => sameBytes(other, script))
+      for (let i = 0; i < GAP + 5; i++) assert.ok(watchedAt(await bench.freshScript()))
+      assert.equal(bench.chain.watched.length, (GAP + 5) + GAP + GAP)
+    })
+
+    it('that were paid to without having been handed out here are skipped', async () => {
+      const book = new AddressBook(testRoot('alice'), 'regtest')
+      bench.chain.pay(book.at('receive', 4).scriptPubKey, sat(1_000))
+      await bench.settled()
+      assert.equal(bench.wallet.balance().pending, 1_000n)
+      const address = await bench.wallet.newAddress()
+      assert.equal(address, addressFromScript(book.at('receive', 5).scriptPubKey, 'regtest'))
+      await bench.restart()
+      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 6).scriptPubKey, 'regtest'))
+    })
+  })
+
+  describe('balance', () => {
+    it('is pending in the mempool and confirmed in a block', async () => {
+      bench.chain.pay(await bench.freshScript(), sat(5_000))
+      await bench.settled()
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n })
+      bench.chain.mine()
+      await bench.settled()
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 5_000n, pending: 0n, unswept: 0n, reserved: 0n })
+    })
+
+    it('follows a reorg', async () => {
+      await bench.receive(5_000)
+      bench.chain.reorg(1)
+      await bench.settled()
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n })
+    })
+
+    it('is there again after a restart: everything that was handed out is watched', async () => {
+      const late = await Promise.all(Array.from({ length: 30 }, async () => await bench.freshScript()))
+      await bench.restart()
+      bench.chain.pay(late[29] ?? assert.fail(), sat(7_000))
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().confirmed, 7_000n)
+    })
+
+    it('shows each coin with its address', async () => {
+      const address = await bench.wallet.newAddress()
+      const txid = bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(9_000))
+      bench.chain.mine()
+      await bench.settled()
+      assert.deepEqual(bench.wallet.coins(), [{ outPoint: { txid, vout: 0 }, value: 9_000n, address, height: bench.chain.tip.height, confirmed: true, reservedFor: undefined }])
+    })
+
+    it('tells its listeners of changes, until they stop', async () => {
+      const seen: bigint[] = []
+      const stop = bench.wallet.onChange(() => { seen.push(bench.wallet.balance().confirmed) })
+      await bench.receive(5_000)
+      assert.equal(seen.at(-1), 5_000n)
+      stop()
+      const before = seen.length
+      await bench.receive(5_000)
+      assert.equal(seen.length, before)
+    })
+  })
+
+  describe('funding', () => {
+    it('is accepted by the chain, and its change comes back', async () => {
+      await bench.receive(500_000)
+      const { raw, fee, outPoint } = await fund('one', 200_000)
+      await bench.chain.broadcast(raw)
+      await bench.settled()
+      assert.equal(bench.chain.transaction(outPoint.txid)?.outputs[outPoint.vout]?.value, 200_000n)
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 300_000n - fee, unswept: 0n, reserved: 0n })
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().confirmed, 300_000n - fee)
+    })
+
+    it('spends no coin that is still in the mempool', async () => {
+      bench.chain.pay(await bench.freshScript(), sat(500_000))
+      await bench.settled()
+      await assert.rejects(fund('one', 100_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+    })
+
+    it('spends no block reward that is not mature', async () => {
+      bench.chain.pay(await bench.freshScript(), sat(500_000), { coinbase: true })
+      bench.chain.mine()
+      await bench.settled()
+      await assert.rejects(fund('one', 100_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+      bench.chain.mine(99)
+      await bench.settled()
+      await fund('one', 100_000)
+    })
+
+    it('has its coins set aside on disk before it is told, and its change index is used up', async () => {
+      await bench.receive(500_000, 500_000)
+      const first = await fund('one', 200_000)
+      assert.deepEqual(bench.wallet.reservedFor(), [channelNamed('one')])
+      assert.equal(bench.wallet.balance().reserved, 500_000n)
+      await bench.restart()
+      assert.deepEqual(bench.wallet.reservedFor(), [channelNamed('one')])
+      const second = await fund('two', 200_000)
+      const scripts = [first, second].flatMap(({ raw }) => parseTransaction(raw).outputs.map(({ script }) => toHex(script)))
+      assert.equal(new Set(scripts).size, 4)
+      assert.notDeepEqual(parseTransaction(first.raw).inputs[0]?.outPoint, parseTransaction(second.raw).inputs[0]?.outPoint)
+      await assert.rejects(fund('three', 200_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+    })
+
+    it('writes index and coins in one batch: no crash leaves one without the other', async () => {
+      await bench.receive(500_000)
+      const before = bench.store.batches
+      await fund('one', 200_000)
+      assert.equal(bench.store.batches, before + 1)
+    })
+
+    it('sets nothing aside when the disk refuses', async () => {
+      await bench.receive(500_000)
+      const disk = bench.store.snapshot()
+      bench.store.failNext()
+      await assert.rejects(fund('one', 200_000), (error) => codeOf(error) === 'ERR_STORE_FAILED')
+      assert.deepEqual(bench.wallet.reservedFor(), [])
+      assert.deepEqual(bench.store.snapshot(), disk)
+    })
+
+    it('frees its coins when it is released, also after a restart', async () => {
+      await bench.receive(500_000)
+      await fund('one', 200_000)
+      await bench.restart()
+      await bench.wallet.releaseFunding(channelNamed('one'))
+      await bench.restart()
+      assert.deepEqual(bench.wallet.reservedFor(), [])
+      await fund('two', 200_000)
+    })
+
+    it('keeps its coins through a reorg of T1: they are set aside until the spend is buried', async () => {
+      await bench.receive(500_000)
+      const { raw, outPoint } = await fund('one', 200_000)
+      await bench.chain.broadcast(raw)
+      bench.chain.mine()
+      await bench.settled()
+      bench.chain.reorg(1)
+      bench.chain.drop(outPoint.txid)
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().reserved, 500_000n)
+      await assert.rejects(fund('two', 200_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+      await bench.chain.broadcast(raw)
+      bench.chain.mine(BURIED_DEPTH - 1)
+      await bench.settled()
+      assert.deepEqual(bench.wallet.reservedFor(), [channelNamed('one')])
+      bench.chain.mine()
+      await bench.settled()
+      assert.deepEqual(bench.wallet.reservedFor(), [])
+      await bench.restart()
+      assert.deepEqual(bench.wallet.reservedFor(), [])
+    })
+  })
+
+  describe('when it does not run', () => {
+    it('refuses to choose anything', async () => {
+      await bench.wallet.stop()
+      await assert.rejects(bench.wallet.newAddress(), (error) => codeOf(error) === 'ERR_WALLET_STOPPED')
+      await assert.rejects(fund('one', 1_000), (error) => codeOf(error) === 'ERR_WALLET_STOPPED')
+      assert.deepEqual(bench.chain.watched, [])
+    })
+  })
+})
+
+describe('wallet without a server', () => {
+  it('starts, hands out addresses, and knows its coins once there is one', async () => {
+    const first = await Bench.start()
+    await first.receive(500_000)
+    await first.wallet.stop()
+    first.chain.setStatus('down')
+    const bench = await Bench.start({ chain: first.chain, disk: first.store.snapshot() })
+    await bench.wallet.newAddress()
+    const request = { channel: channelNamed('one'), scriptPubKey: fundingScriptOf('one'), amount: sat(100_000), feeRate: feeRate(1000n) }
+    await assert.rejects(bench.wallet.buildFunding(request), (error) => {
+      assert.ok(error instanceof PaychanError)
+      assert.equal(error.code, 'ERR_CHAIN_UNAVAILABLE', 'too few coins is not what is wrong')
+      return true
+    })
+    bench.chain.setStatus('synced')
+    await bench.settled()
+    assert.equal(bench.wallet.balance().confirmed, 500_000n)
+    await bench.wallet.buildFunding(request)
+    await bench.wallet.stop()
+  })
+
+  it('reports a watch that the server refuses, and sets it up again with the next block', async () => {
+    const bench = await Bench.start()
+    bench.chain.watchRefusal = 'history too large'
+    const script = await bench.freshScript()
+    await bench.settled()
+    // The address was watched ahead; the new end of the gap is not.
+    assert.deepEqual(bench.errors.map(codeOf), ['ERR_WALLET_WATCH'])
+    assert.match(String(bench.errors[0]), /history too large/)
+    const before = bench.chain.watched.length
+    bench.chain.watchRefusal = undefined
+    bench.chain.mine()
+    await bench.settled()
+    assert.equal(bench.chain.watched.length, before + 1)
+    bench.chain.pay(script, sat(1_000))
+    await bench.settled()
+    assert.equal(bench.wallet.balance().pending, 1_000n)
+    await bench.wallet.stop()
+  })
+
+  it('refuses records that it does not understand, and touches nothing', async () => {
+    const disk = new Map([['wallet/branch/receive', new TextEncoder().encode('{"v":9,"next":4}')]])
+    await assert.rejects(Bench.start({ disk }), (error) => codeOf(error) === 'ERR_STORE_VERSION')
+  })
+})
