@@ -28,7 +28,7 @@ export const ROOMS = {
   'src/devnet': ['src/types', 'src/bitcoin'],
   'src/daemon': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node'],
   'src/cli': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon'],
-  'src/demo': ['src/types', 'src/bitcoin', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
+  'src/demo': ['src/types', 'src/bitcoin', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
   'src/index.ts': ['protocols', 'src/types', 'src/node']
 }
 

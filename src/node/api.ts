@@ -11,6 +11,7 @@ import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 
+export type { Step } from '../channel/effects.js'
 export type { ChannelInfo, ChannelStatus } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
 

@@ -1,0 +1,100 @@
+/** The set of every demo: a devnet in this process, and two nodes in processes of their own. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startDevnet, type Devnet } from '../devnet/devnet.js'
+import type { NodeEvent } from '../node/api.js'
+import { PaychanError } from '../types/errors.js'
+import type { Satoshi } from '../types/units.js'
+import { startNode, type NodeProcess } from './node-process.js'
+import type { Narrator, Report } from './report.js'
+
+/** A demo that waits longer than this for one thing has failed. */
+const PATIENCE_MS = 60_000
+
+export interface Stage {
+  readonly devnet: Devnet
+  readonly client: NodeProcess
+  readonly server: NodeProcess
+  readonly steps: Array<Report['steps'][number]>
+  /** Tells and records a step that the demo itself sees. */
+  record: (step: Report['steps'][number]['step'], who: string, what: string, txid?: string) => void
+  /** Resolves once `check` holds; asks again after every event of a node and every change of the chain. */
+  until: (what: string, check: () => Promise<boolean>) => Promise<void>
+  /** Mines, and waits until the nodes that run have seen the tip. */
+  mine: (blocks: number, watching: readonly NodeProcess[]) => Promise<void>
+  strike: () => Promise<void>
+}
+
+/** Sets up. `funds` go to the client, confirmed. */
+export async function setStage (narrator: Narrator, funds: Satoshi): Promise<Stage> {
+  const directory = await mkdtemp(join(tmpdir(), 'paychan-demo-'))
+  const devnet = await startDevnet()
+  const started: NodeProcess[] = []
+  const strike = async (): Promise<void> => {
+    await Promise.all(started.map(async (node) => { await node.stop() }))
+    await devnet.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+  try {
+    const [client, server] = await Promise.all((['client', 'server'] as const).map(async (who) => {
+      const node = await startNode(who, join(directory, who), devnet.url)
+      started.push(node)
+      return node
+    }))
+    if (client === undefined || server === undefined) throw new Error('two nodes were started')
+    const stage = directed(devnet, client, server, narrator, strike)
+    narrator.say(`devnet   ${devnet.url}, a chain of its own at height ${devnet.height}`)
+    narrator.say(`client   ${client.peerId}, process ${client.pid}`)
+    narrator.say(`server   ${server.peerId}, process ${server.pid}`)
+    await devnet.fund(await client.api.address(), funds)
+    await stage.mine(1, [client, server])
+    await stage.until('the client has coins', async () => (await client.api.balance()).confirmed >= funds)
+    narrator.say('')
+    return stage
+  } catch (error) {
+    await strike()
+    throw error
+  }
+}
+
+function directed (devnet: Devnet, client: NodeProcess, server: NodeProcess, narrator: Narrator, strike: () => Promise<void>): Stage {
+  const steps: Stage['steps'] = []
+  const wakes = new Set<() => void>()
+  const wake = (): void => { for (const one of [...wakes]) one() }
+  const record: Stage['record'] = (step, who, what, txid) => {
+    steps.push({ step, what: `${who}: ${what}`, height: devnet.height, ...(txid === undefined ? {} : { txid }) })
+    narrator.step(step, who, what, devnet.height)
+  }
+  for (const node of [client, server]) {
+    node.onEvent((event: NodeEvent) => {
+      if (event.type === 'channel' && event.step !== undefined) record(event.step, node.who, event.what, event.txid)
+      if (event.type === 'alarm') narrator.say(`${node.who}: ${event.text}`)
+      wake()
+    })
+  }
+  devnet.on('block', wake)
+  devnet.on('mempool', wake)
+  const until: Stage['until'] = async (what, check) => {
+    const deadline = Date.now() + PATIENCE_MS
+    while (!await check()) {
+      const left = deadline - Date.now()
+      if (left <= 0) throw new PaychanError('ERR_DEMO_FAILED', `Waited ${PATIENCE_MS / 1000} s in vain: ${what}.`)
+      await new Promise<void>((resolve) => {
+        // What a check asks of another process may be true a moment after the event that told of it.
+        const timer = setTimeout(done, Math.min(left, 250))
+        function done (): void {
+          clearTimeout(timer)
+          wakes.delete(done)
+          resolve()
+        }
+        wakes.add(done)
+      })
+    }
+  }
+  const mine: Stage['mine'] = async (blocks, watching) => {
+    await devnet.mine(blocks)
+    for (const node of watching) await until(`the ${node.who} sees the tip`, async () => (await node.api.info()).chain.height === devnet.height)
+  }
+  return { devnet, client, server, steps, record, until, mine, strike }
+}
