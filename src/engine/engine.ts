@@ -5,6 +5,7 @@
 import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
+import { csvPayout } from '../channel/onchain.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { fundingScriptOf } from '../channel/terms.js'
@@ -201,8 +202,14 @@ export class Engine {
       if (state.role === 'client') this.#host.perform(actor, { type: 'release-funding' })
       return
     }
-    if (state.stage === 'established') this.#watches.watch(actor, fundingScriptOf(state.terms))
-    else this.#limitOpening(actor)
+    if (state.stage === 'established') {
+      this.#watches.watch(actor, fundingScriptOf(state.terms))
+      // The node may have died between writing that the payout is ours and handing it to the wallet.
+      const payout = csvPayout(state)
+      if (payout !== undefined) this.#host.perform(actor, { type: 'claim', payout })
+    } else {
+      this.#limitOpening(actor)
+    }
     actor.post({ type: 'disconnected', reason: 'this node was restarted' })
   }
 

@@ -1,0 +1,25 @@
+/** What the README shows is run, word for word. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+describe('README', () => {
+  it('its ten-line payment pays', async () => {
+    const readme = await readFile('README.md', 'utf8')
+    const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1]
+    assert.ok(code !== undefined, 'the README has a js example')
+    // Inside the package, so that `import 'paychan'` finds it by its own name.
+    const directory = await mkdtemp(join('dist', 'readme-'))
+    try {
+      await writeFile(join(directory, 'example.mjs'), code)
+      const { stdout } = await promisify(execFile)(process.execPath, ['example.mjs'], { cwd: directory })
+      assert.match(stdout, /amount: 1000n/)
+      assert.match(stdout, /memo: 'coffee'/)
+      assert.match(stdout, /status: 'acknowledged'/)
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
+})
