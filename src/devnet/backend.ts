@@ -1,0 +1,85 @@
+/**
+ * What the Electrum server asks of a chain. The embedded regtest chain is one backend; a bitcoind
+ * behind its RPC can be another, which is why everything here is asynchronous.
+ */
+import type { Txid, OutPoint } from '../types/bytes.js'
+import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+
+declare const kind: unique symbol
+
+/** Electrum's name of a scriptPubKey: 64 hex digits, the SHA256 of it in reversed order. */
+export type ScriptHash = string & { readonly [kind]: 'scripthash' }
+
+export interface BlockRef { readonly height: BlockHeight, readonly hash: string }
+
+/** A transaction and where it is; `block` undefined while it is in the mempool. */
+export interface LocatedTransaction {
+  readonly txid: Txid
+  readonly raw: Uint8Array
+  readonly block: (BlockRef & { readonly time: number }) | undefined
+}
+
+export interface ConfirmedEntry { readonly txid: Txid, readonly height: BlockHeight }
+
+export interface MempoolEntry {
+  readonly txid: Txid
+  readonly fee: Satoshi
+  /** Whether it spends an output of another transaction of the mempool. */
+  readonly unconfirmedParents: boolean
+}
+
+/** What pays to a script or spends from it. Entries may leave it again: replaced, or in a block that is no more. */
+export interface ScriptHistory {
+  /** In the order of the chain. */
+  readonly confirmed: readonly ConfirmedEntry[]
+  /** First those without unconfirmed parents, then by txid. */
+  readonly mempool: readonly MempoolEntry[]
+}
+
+export interface Utxo {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  /** Undefined while its transaction is in the mempool. */
+  readonly height: BlockHeight | undefined
+}
+
+/** The coins of a script. `spentByMempool` are the confirmed ones that a transaction of the mempool spends. */
+export interface ScriptCoins { readonly unspent: readonly Utxo[], readonly spentByMempool: readonly Utxo[] }
+
+/**
+ * The answer to a transaction. A refusal's `reason` is Bitcoin Core's, details included, such as
+ * `min relay fee not met, 100 < 141`. As with `sendrawtransaction`, one that the mempool has already
+ * is accepted, one that is confirmed is refused with `Transaction outputs already in utxo set`.
+ */
+export type SubmitResult =
+  | { readonly accepted: true, readonly txid: Txid }
+  | { readonly accepted: false, readonly reason: string }
+
+/** What changed: the scripts whose history may be another one now. */
+export interface ChainChange { readonly touched: ReadonlySet<ScriptHash> }
+
+/** `block`: the tip is another one. `mempool`: transactions came in or were replaced. */
+export type ChainEvent = 'block' | 'mempool'
+
+export interface ChainBackend {
+  tip: () => Promise<BlockRef>
+  /** The 80 bytes of the header at a height; undefined above the tip. */
+  header: (height: number) => Promise<Uint8Array | undefined>
+  /** The txids of the block at a height in their order; undefined above the tip. */
+  blockTxids: (height: number) => Promise<readonly Txid[] | undefined>
+  transaction: (txid: string) => Promise<LocatedTransaction | undefined>
+  scriptHistory: (script: ScriptHash) => Promise<ScriptHistory>
+  scriptCoins: (script: ScriptHash) => Promise<ScriptCoins>
+  /** Fee and virtual size of every transaction of the mempool. */
+  mempool: () => Promise<ReadonlyArray<{ readonly txid: Txid, readonly fee: Satoshi, readonly vsize: number }>>
+  /** A fee rate that should confirm within `target` blocks; undefined when there is too little to judge by. */
+  estimateFeeRate: (target: number) => Promise<FeeRate | undefined>
+  relayFeeRate: () => Promise<FeeRate>
+  submit: (raw: Uint8Array) => Promise<SubmitResult>
+  /** Mines blocks at once; their coinbases pay to `to`, or to the backend's own wallet. */
+  mine: (blocks: number, to?: Uint8Array) => Promise<readonly BlockRef[]>
+  /** Pays from the backend's own coins; the transaction waits in the mempool. @throws PaychanError `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED` */
+  fund: (script: Uint8Array, amount: Satoshi) => Promise<Txid>
+  /** Calls back after each change; returns what stops it. */
+  on: (event: ChainEvent, listener: (change: ChainChange) => void) => () => void
+}

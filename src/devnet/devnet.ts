@@ -1,0 +1,94 @@
+/**
+ * The devnet: a regtest chain inside this process, and an Electrum server that shows it. A chain
+ * for development, with rules that follow Bitcoin Core's but are not Bitcoin Core.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Txid } from '../types/bytes.js'
+import { messageOf, PaychanError } from '../types/errors.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
+import { addressScript } from './address.js'
+import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, SubmitResult, Utxo } from './backend.js'
+import { genesisBlock } from './block.js'
+import { startElectrumServer } from './electrum/server.js'
+import { EmbeddedChain } from './embedded-chain.js'
+import { scriptHashOf } from './hashes.js'
+
+/** Blocks that exist from the start: the coinbases of the first 21 can be spent then, 1,050 bitcoin. */
+const INITIAL_BLOCKS = 120
+
+/** Seconds between the blocks of a chain with a seed. */
+const BLOCK_INTERVAL = 600
+
+export interface DevnetOptions {
+  /** The address to listen on; loopback only unless asked otherwise. */
+  readonly host?: string
+  /** 0, the default, for any that is free. */
+  readonly port?: number
+  /**
+   * Any text. The same seed and the same calls give the same chain, byte for byte; its blocks are
+   * then dated ten minutes apart from regtest's genesis on. Without one the key is random and the clock real.
+   */
+  readonly seed?: string
+}
+
+export interface Devnet {
+  /** `tcp://HOST:PORT`, what `--electrum` takes. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  readonly height: BlockHeight
+  readonly tip: BlockRef
+  readonly backend: ChainBackend
+  /** Mines blocks at once with what waits in the mempool; resolves with them once they are the chain. */
+  mine: (blocks?: number) => Promise<readonly BlockRef[]>
+  /**
+   * Pays to a regtest address. The transaction waits in the mempool: mine a block to confirm it.
+   *
+   * @throws PaychanError `ERR_INVALID_ADDRESS`, `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED` (an amount that is dust).
+   */
+  fund: (address: string, amount: Satoshi) => Promise<Txid>
+  /** As `blockchain.transaction.broadcast`. */
+  submit: (raw: Uint8Array) => Promise<SubmitResult>
+  transaction: (txid: string) => Promise<LocatedTransaction | undefined>
+  /** The unspent outputs of a scriptPubKey; those in the mempool have no height. */
+  utxos: (script: Uint8Array) => Promise<readonly Utxo[]>
+  on: (event: ChainEvent, listener: (change: ChainChange) => void) => () => void
+  stop: () => Promise<void>
+}
+
+/**
+ * Starts one. 120 blocks exist once it resolves.
+ *
+ * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had.
+ * @example
+ * const devnet = await startDevnet({ seed: 'story' })
+ * await devnet.fund('bcrt1q...', satoshi(100_000n))
+ * await devnet.mine(1)
+ * await devnet.stop()
+ */
+export async function startDevnet ({ host = '127.0.0.1', port = 0, seed }: DevnetOptions = {}): Promise<Devnet> {
+  const genesisTime = genesisBlock().header.time
+  const chain = new EmbeddedChain({
+    seed: seed ?? randomUUID(),
+    now: seed === undefined ? () => Math.floor(Date.now() / 1_000) : height => genesisTime + height * BLOCK_INTERVAL
+  })
+  await chain.mine(INITIAL_BLOCKS)
+  const server = await startElectrumServer(chain, host, port).catch((cause: unknown) => {
+    throw new PaychanError('ERR_LISTEN_FAILED', `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`, { host, port }, { cause })
+  })
+  return {
+    url: `tcp://${host}:${server.port}`,
+    host,
+    port: server.port,
+    backend: chain,
+    get height () { return chain.best.height },
+    get tip () { return chain.best },
+    mine: async (blocks = 1) => await chain.mine(blocks),
+    fund: async (address, amount) => await chain.fund(addressScript(address), amount),
+    submit: async raw => await chain.submit(raw),
+    transaction: async txid => await chain.transaction(txid),
+    utxos: async script => (await chain.scriptCoins(scriptHashOf(script))).unspent,
+    on: (event, listener) => chain.on(event, listener),
+    stop: async () => { await server.stop() }
+  }
+}

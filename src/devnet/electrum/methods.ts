@@ -1,0 +1,46 @@
+/** All methods by name. */
+import type { ChainBackend, ScriptHash } from '../backend.js'
+import { blockMethods } from './block-methods.js'
+import { devnetMethods } from './devnet-methods.js'
+import type { Request } from './json-rpc.js'
+import { bindParams } from './params.js'
+import { scriptMethods } from './script-methods.js'
+import { serverMethods } from './server-methods.js'
+import { transactionMethods } from './transaction-methods.js'
+
+/** What a method may know and change of the connection that asks. */
+export interface SessionState {
+  /** The protocol version agreed on; undefined before `server.version`. */
+  version: string | undefined
+  headers: boolean
+  /** Script hashes that are watched, with the status that the client was told last. */
+  readonly scripts: Map<ScriptHash, string | null>
+}
+
+export interface MethodContext {
+  readonly backend: ChainBackend
+  readonly session: SessionState
+  readonly host: string
+  readonly port: number
+}
+
+export interface Method {
+  /** Names of the parameters; those that may be left out end with `?`. */
+  readonly params: readonly string[]
+  /** Answers; `values` are in the order of `params`. @throws RpcError */
+  readonly run: (context: MethodContext, values: readonly unknown[]) => Promise<unknown>
+}
+
+export type Methods = Readonly<Record<string, Method>>
+
+const METHODS: ReadonlyMap<string, Method> = new Map(Object.entries({
+  ...serverMethods, ...blockMethods, ...scriptMethods, ...transactionMethods, ...devnetMethods
+}))
+
+/** The method of a request with its parameters bound; undefined when there is no such method. @throws RpcError */
+export function findMethod ({ method: name, params }: Request): ((context: MethodContext) => Promise<unknown>) | undefined {
+  const method = METHODS.get(name)
+  if (method === undefined) return undefined
+  const values = bindParams(params, method.params)
+  return async context => await method.run(context, values)
+}

@@ -1,0 +1,91 @@
+/** Parameters of the methods: by position or by name, and each checked before it is used. */
+import { fromHex } from '../../types/bytes.js'
+import { messageOf } from '../../types/errors.js'
+import { satoshi, type Satoshi } from '../../types/units.js'
+import { addressScript } from '../address.js'
+import type { ScriptHash } from '../backend.js'
+import { ErrorCode, RpcError, type Request } from './json-rpc.js'
+
+/** The longest part of a bad value that an error repeats. */
+const SHOWN = 80
+
+/**
+ * The values of a request's parameters in the order of `names`; a name that ends with `?` may be left out.
+ *
+ * @throws RpcError -32602 when one is missing or is not known.
+ */
+export function bindParams (params: Request['params'], names: readonly string[]): unknown[] {
+  const plain = names.map(name => name.replace('?', ''))
+  const required = names.filter(name => !name.endsWith('?')).length
+  const given = Array.isArray(params) ? new Map(params.map((value: unknown, i) => [plain[i], value])) : new Map(Object.entries(params))
+  const tooMany = Array.isArray(params) ? params.length > names.length : Object.keys(params).some(name => !plain.includes(name))
+  if (tooMany || plain.slice(0, required).some(name => !given.has(name))) {
+    throw new RpcError(ErrorCode.invalidParams, `the parameters are (${names.join(', ')})`)
+  }
+  return plain.map(name => given.get(name))
+}
+
+export function nonNegativeInteger (value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw bad(value, 'should be a non-negative integer')
+}
+
+export function boolean (value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw bad(value, 'should be a boolean value')
+}
+
+export function text (value: unknown): string {
+  if (typeof value === 'string') return value
+  throw bad(value, 'should be a string')
+}
+
+export function transactionHash (value: unknown): string {
+  if (isHash(value)) return value.toLowerCase()
+  throw bad(value, 'should be a transaction hash')
+}
+
+export function scriptHash (value: unknown): ScriptHash {
+  if (isHash(value)) return value.toLowerCase() as ScriptHash
+  throw bad(value, 'is not a valid script hash')
+}
+
+export function bytes (value: unknown): Uint8Array {
+  try {
+    if (typeof value === 'string') return fromHex(value)
+  } catch {
+    // The error below says it.
+  }
+  throw bad(value, 'should be hex')
+}
+
+/** The scriptPubKey of a regtest address. */
+export function paymentScript (value: unknown): Uint8Array {
+  try {
+    return addressScript(text(value))
+  } catch (error) {
+    throw new RpcError(ErrorCode.badRequest, messageOf(error))
+  }
+}
+
+/** Satoshis as a whole number, or as a string of digits when it may be a large one. */
+export function amount (value: unknown): Satoshi {
+  const written = typeof value === 'number' && Number.isSafeInteger(value) ? value.toString() : value
+  if (typeof written === 'string' && /^\d{1,16}$/.test(written)) {
+    try {
+      return satoshi(BigInt(written))
+    } catch {
+      // More than there is: the error below says it.
+    }
+  }
+  throw bad(value, 'should be an amount in satoshis')
+}
+
+function isHash (value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-fA-F]{64}$/.test(value)
+}
+
+function bad (value: unknown, what: string): RpcError {
+  const shown = typeof value === 'string' ? value : String(JSON.stringify(value))
+  return new RpcError(ErrorCode.badRequest, `${shown.slice(0, SHOWN)} ${what}`)
+}

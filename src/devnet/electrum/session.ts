@@ -1,0 +1,131 @@
+/** One connection of an Electrum client. Requests are answered, and changes told, one after the other. */
+import type { Socket } from 'node:net'
+import type { ChainBackend, ChainChange, ChainEvent, ScriptHash } from '../backend.js'
+import { tipHeader } from './block-methods.js'
+import { ErrorCode, failure, notification, parseLine, RpcError, success, type Incoming, type Request, type Response } from './json-rpc.js'
+import { LineSplitter } from './lines.js'
+import { findMethod, type MethodContext, type SessionState } from './methods.js'
+import { statusOf } from './status.js'
+
+/** A transaction of 400,000 weight units is at most 800,000 hex digits: this leaves room for the rest. */
+export const MAX_LINE_BYTES = 1_000_000
+
+/** Lines that wait for their answer before the socket is told to stop. */
+const MAX_WAITING = 64
+
+/** What a client that does not read may make us hold before it is cut off. */
+const MAX_UNSENT_BYTES = 32_000_000
+
+export class ElectrumSession {
+  readonly #state: SessionState = { version: undefined, headers: false, scripts: new Map() }
+  readonly #splitter = new LineSplitter(MAX_LINE_BYTES)
+  readonly #touched = new Set<ScriptHash>()
+  #newTip = false
+  #waiting = 0
+  #work: Promise<void> = Promise.resolve()
+
+  constructor (readonly socket: Socket, readonly backend: ChainBackend, readonly address: { readonly host: string, readonly port: number }) {
+    socket.setNoDelay(true)
+    socket.on('data', chunk => { this.#receive(chunk) })
+    // A connection that breaks is no concern of ours; `close` follows.
+    socket.on('error', () => { socket.destroy() })
+  }
+
+  /** Takes note of a change and tells the client, once what it asked before is answered. */
+  onChange (event: ChainEvent, { touched }: ChainChange): void {
+    if (event === 'block' && this.#state.headers) this.#newTip = true
+    const { scripts } = this.#state
+    // The smaller of the two is walked: a client may watch thousands of scripts, and a block touch as many.
+    if (touched.size < scripts.size) {
+      for (const script of touched) if (scripts.has(script)) this.#touched.add(script)
+    } else {
+      for (const script of scripts.keys()) if (touched.has(script)) this.#touched.add(script)
+    }
+    if (this.#newTip || this.#touched.size > 0) this.#enqueue(async () => { await this.#notify() })
+  }
+
+  #receive (chunk: Uint8Array): void {
+    const lines = this.#splitter.push(chunk)
+    if (lines === undefined) {
+      this.socket.removeAllListeners('data')
+      this.#enqueue(async () => { this.#end(failure(null, new RpcError(ErrorCode.invalidRequest, `a line has at most ${MAX_LINE_BYTES} bytes`))) })
+      return
+    }
+    for (const line of lines) {
+      this.#waiting += 1
+      this.#enqueue(async () => {
+        await this.#answer(line)
+        this.#waiting -= 1
+        if (this.#waiting <= MAX_WAITING && this.socket.isPaused()) this.socket.resume()
+      })
+    }
+    if (this.#waiting > MAX_WAITING) this.socket.pause()
+  }
+
+  #enqueue (task: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => { if (!this.socket.destroyed) await task() }).catch(() => { this.socket.destroy() })
+  }
+
+  async #answer (line: string): Promise<void> {
+    const { batch, members } = parseLine(line)
+    const responses: Response[] = []
+    for (const member of members) {
+      const { response, closes } = await this.#respond(member)
+      if (response === undefined) continue
+      responses.push(response)
+      if (closes) {
+        this.#end(batch ? responses : response)
+        return
+      }
+    }
+    const [first] = responses
+    if (first !== undefined) this.#send(batch ? responses : first)
+  }
+
+  async #respond (member: Incoming): Promise<{ response: Response | undefined, closes: boolean }> {
+    if (member.kind === 'notification') return { response: undefined, closes: false }
+    if (member.kind === 'invalid') return { response: failure(member.id, member.error), closes: false }
+    const { request } = member
+    try {
+      return { response: success(request.id, await this.#call(request)), closes: false }
+    } catch (error) {
+      const known = error instanceof RpcError ? error : new RpcError(ErrorCode.internal, 'internal server error')
+      return { response: failure(request.id, known), closes: known.closes }
+    }
+  }
+
+  async #call (request: Request): Promise<unknown> {
+    const method = findMethod(request)
+    if (method === undefined) throw new RpcError(ErrorCode.unknownMethod, `unknown method "${request.method.slice(0, 80)}"`)
+    const context: MethodContext = { backend: this.backend, session: this.#state, ...this.address }
+    return await method(context)
+  }
+
+  /** As ElectrumX: the tip first, then each script whose status is another one than the client was told. */
+  async #notify (): Promise<void> {
+    const newTip = this.#newTip
+    const touched = [...this.#touched]
+    this.#newTip = false
+    this.#touched.clear()
+    if (newTip) this.#send(notification('blockchain.headers.subscribe', [await tipHeader(this.backend)]))
+    for (const script of touched) {
+      const known = this.#state.scripts.get(script)
+      if (known === undefined) continue
+      const status = statusOf(await this.backend.scriptHistory(script))
+      if (status === known) continue
+      this.#state.scripts.set(script, status)
+      this.#send(notification('blockchain.scripthash.subscribe', [script, status]))
+    }
+  }
+
+  #send (message: unknown): void {
+    if (!this.socket.writable) return
+    this.socket.write(`${JSON.stringify(message)}\n`)
+    if (this.socket.writableLength > MAX_UNSENT_BYTES) this.socket.destroy()
+  }
+
+  #end (message: unknown): void {
+    this.#send(message)
+    this.socket.end(() => { this.socket.destroy() })
+  }
+}

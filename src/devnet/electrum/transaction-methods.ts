@@ -1,0 +1,88 @@
+/** `blockchain.transaction.*`. */
+import { hashFromTxid, toHex, type Txid } from '../../types/bytes.js'
+import { scriptAddress } from '../address.js'
+import type { ChainBackend, LocatedTransaction } from '../backend.js'
+import { reversedHex } from '../hashes.js'
+import { merkleBranch } from '../merkle.js'
+import { decodeTransaction } from '../transaction.js'
+import { ErrorCode, RpcError } from './json-rpc.js'
+import type { Methods } from './methods.js'
+import { boolean, bytes, nonNegativeInteger, transactionHash } from './params.js'
+
+async function txidsAt (backend: ChainBackend, height: number): Promise<readonly Txid[]> {
+  const txids = await backend.blockTxids(height)
+  if (txids === undefined) throw new RpcError(ErrorCode.badRequest, `height ${height} out of range`)
+  return txids
+}
+
+function branchOf (txids: readonly Txid[], position: number): string[] {
+  return merkleBranch(txids.map(hashFromTxid), position).map(reversedHex)
+}
+
+/** The fields of Bitcoin Core's `getrawtransaction` that clients read. */
+async function describe (found: LocatedTransaction, backend: ChainBackend): Promise<object> {
+  const tx = decodeTransaction(found.raw)
+  const { block } = found
+  return {
+    txid: tx.txid,
+    hash: tx.wtxid,
+    version: tx.version,
+    size: tx.raw.length,
+    vsize: tx.vsize,
+    weight: tx.weight,
+    locktime: tx.locktime,
+    vin: tx.inputs.map(({ outPoint, scriptSig, sequence, witness }) => tx.coinbase
+      ? { coinbase: toHex(scriptSig), txinwitness: witness.map(toHex), sequence }
+      : { txid: outPoint.txid, vout: outPoint.vout, scriptSig: { hex: toHex(scriptSig) }, txinwitness: witness.map(toHex), sequence }),
+    vout: tx.outputs.map(({ value, script }, n) => ({ value: Number(value) / 100_000_000, n, scriptPubKey: { hex: toHex(script), address: scriptAddress(script) } })),
+    hex: toHex(tx.raw),
+    ...(block === undefined
+      ? {}
+      : { blockhash: block.hash, confirmations: (await backend.tip()).height - block.height + 1, time: block.time, blocktime: block.time })
+  }
+}
+
+export const transactionMethods: Methods = {
+  'blockchain.transaction.broadcast': {
+    params: ['raw_tx'],
+    run: async ({ backend }, [raw]) => {
+      const result = await backend.submit(bytes(raw))
+      if (result.accepted) return result.txid
+      throw new RpcError(ErrorCode.badRequest, `the transaction was rejected by network rules.\n\n${result.reason}\n[${String(raw)}]`)
+    }
+  },
+  'blockchain.transaction.get': {
+    params: ['tx_hash', 'verbose?'],
+    run: async ({ backend }, [hash, verbose = false]) => {
+      const wantsDetails = boolean(verbose)
+      const found = await backend.transaction(transactionHash(hash))
+      if (found === undefined) {
+        throw new RpcError(ErrorCode.daemon, 'daemon error: No such mempool or blockchain transaction.')
+      }
+      return wantsDetails ? await describe(found, backend) : toHex(found.raw)
+    }
+  },
+  'blockchain.transaction.get_merkle': {
+    params: ['tx_hash', 'height'],
+    run: async ({ backend }, [hash, at]) => {
+      const txid = transactionHash(hash)
+      const height = nonNegativeInteger(at)
+      const txids = await txidsAt(backend, height)
+      const pos = txids.findIndex(each => each === txid)
+      if (pos === -1) throw new RpcError(ErrorCode.badRequest, `tx ${txid} not in block at height ${height}`)
+      return { block_height: height, merkle: branchOf(txids, pos), pos }
+    }
+  },
+  'blockchain.transaction.id_from_pos': {
+    params: ['height', 'tx_pos', 'merkle?'],
+    run: async ({ backend }, [at, pos, merkle = false]) => {
+      const height = nonNegativeInteger(at)
+      const position = nonNegativeInteger(pos)
+      const wantsBranch = boolean(merkle)
+      const txids = await txidsAt(backend, height)
+      const txid = txids[position]
+      if (txid === undefined) throw new RpcError(ErrorCode.badRequest, `no tx at position ${position} in block at height ${height}`)
+      return wantsBranch ? { tx_hash: txid, merkle: branchOf(txids, position) } : txid
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/** The embedded regtest chain as a backend: chain, mempool, miner and its wallet in one process. */
+import { EventEmitter } from 'node:events'
+import type { Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { blockHeight, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { evaluate } from './acceptance.js'
+import type {
+  BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ScriptCoins, ScriptHash, ScriptHistory, SubmitResult, Utxo
+} from './backend.js'
+import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
+import { Chain } from './chain.js'
+import { createdCoins, type Coin } from './coins.js'
+import { scriptHashOf } from './hashes.js'
+import { Mempool, type PoolEntry } from './mempool.js'
+import { MinerWallet } from './miner-wallet.js'
+import { Rejected } from './rejected.js'
+import { COINBASE_MATURITY } from './rules.js'
+import { ScriptVerifier } from './script-interpreter.js'
+import { selectTransactions } from './template.js'
+import { decodeTransaction, outputKeys, type Tx } from './transaction.js'
+
+export interface EmbeddedChainOptions {
+  /** Text that the miner's key is made of. */
+  readonly seed: string
+  /** The time in seconds since 1970 that a new block at a height would like to carry. */
+  readonly now: (height: number) => number
+}
+
+export class EmbeddedChain implements ChainBackend {
+  readonly #chain = new Chain(new ScriptVerifier())
+  readonly #pool = new Mempool()
+  readonly #wallet: MinerWallet
+  readonly #now: (height: number) => number
+  readonly #events = new EventEmitter<Record<ChainEvent, [ChainChange]>>()
+
+  constructor ({ seed, now }: EmbeddedChainOptions) {
+    this.#wallet = new MinerWallet(seed)
+    this.#now = now
+    this.#events.setMaxListeners(0)
+  }
+
+  /** The tip, without waiting. */
+  get best (): BlockRef {
+    const { height, hash } = this.#chain.tip
+    return { height, hash }
+  }
+
+  /** The value of all confirmed coins, in satoshis. */
+  get supply (): bigint {
+    return this.#chain.coins.total
+  }
+
+  on (event: ChainEvent, listener: (change: ChainChange) => void): () => void {
+    this.#events.on(event, listener)
+    return () => { this.#events.off(event, listener) }
+  }
+
+  async tip (): Promise<BlockRef> {
+    return this.best
+  }
+
+  async header (height: number): Promise<Uint8Array | undefined> {
+    return this.#chain.block(height)?.rawHeader
+  }
+
+  async blockTxids (height: number): Promise<readonly Txid[] | undefined> {
+    return this.#chain.block(height)?.transactions.map(tx => tx.txid)
+  }
+
+  async transaction (txid: string): Promise<LocatedTransaction | undefined> {
+    const waiting = this.#pool.get(txid)
+    if (waiting !== undefined) return { txid: waiting.tx.txid, raw: waiting.tx.raw, block: undefined }
+    const found = this.#chain.transaction(txid)
+    if (found === undefined) return undefined
+    const { tx, block: { height, hash, header } } = found
+    return { txid: tx.txid, raw: tx.raw, block: { height, hash, time: header.time } }
+  }
+
+  async scriptHistory (script: ScriptHash): Promise<ScriptHistory> {
+    return { confirmed: [...this.#chain.history(script)], mempool: this.#pool.history(script) }
+  }
+
+  async scriptCoins (script: ScriptHash): Promise<ScriptCoins> {
+    const confirmed = this.#chain.coins.ofScript(script).map(coin => ({ coin, spent: this.#isSpent(coin) }))
+    const waiting = this.#pool.ofScript(script).flatMap(({ tx }) => createdCoins(tx, { height: this.#nextHeight }))
+      .filter(coin => scriptHashOf(coin.script) === script && !this.#isSpent(coin))
+    return {
+      unspent: [
+        ...confirmed.filter(({ spent }) => !spent).map(({ coin }) => utxoOf(coin, coin.height)),
+        ...waiting.map(coin => utxoOf(coin, undefined))
+      ],
+      spentByMempool: confirmed.filter(({ spent }) => spent).map(({ coin }) => utxoOf(coin, coin.height))
+    }
+  }
+
+  async mempool (): Promise<{ txid: Txid, fee: Satoshi, vsize: number }[]> {
+    return this.#pool.entries().map(({ tx, fee }) => ({ txid: tx.txid, fee, vsize: tx.vsize }))
+  }
+
+  /** The rate at the end of what fits into `target` blocks; undefined while everything fits. */
+  async estimateFeeRate (target: number): Promise<FeeRate | undefined> {
+    const rates = this.#pool.entries().map(({ tx, fee }) => ({ rate: fee * 1_000n / BigInt(tx.vsize), vsize: tx.vsize }))
+    rates.sort((a, b) => Number(b.rate - a.rate))
+    let room = target * 1_000_000
+    for (const { rate, vsize } of rates) {
+      room -= vsize
+      if (room < 0) return feeRate(rate)
+    }
+    return undefined
+  }
+
+  async relayFeeRate (): Promise<FeeRate> {
+    return this.#pool.minFeeRate
+  }
+
+  async submit (raw: Uint8Array): Promise<SubmitResult> {
+    try {
+      const tx = decodeTransaction(raw)
+      if (outputKeys(tx).some(key => this.#chain.coins.coin(key) !== undefined)) throw new Rejected('Transaction outputs already in utxo set')
+      if (this.#pool.get(tx.txid) === undefined) this.#accept(tx)
+      return { accepted: true, txid: tx.txid }
+    } catch (error) {
+      if (error instanceof Rejected) return { accepted: false, reason: error.message }
+      throw error
+    }
+  }
+
+  /** What `submit` would say to a transaction that is new; changes nothing. */
+  async test (raw: Uint8Array): Promise<SubmitResult> {
+    try {
+      return { accepted: true, txid: evaluate(decodeTransaction(raw), this.#chain, this.#pool).tx.txid }
+    } catch (error) {
+      if (error instanceof Rejected) return { accepted: false, reason: error.message }
+      throw error
+    }
+  }
+
+  async mine (blocks: number, to: Uint8Array = this.#wallet.script): Promise<BlockRef[]> {
+    const mined: BlockRef[] = []
+    const touched = new Set<ScriptHash>()
+    while (mined.length < blocks) {
+      for (const script of this.#mineOne(to)) touched.add(script)
+      mined.push(this.best)
+    }
+    if (mined.length > 0) this.#events.emit('block', { touched })
+    return mined
+  }
+
+  async fund (script: Uint8Array, amount: Satoshi): Promise<Txid> {
+    const tx = this.#wallet.pay(script, amount, this.#ownCoins())
+    try {
+      this.#accept(tx)
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error
+      throw new PaychanError('ERR_BROADCAST_REFUSED', `The devnet cannot pay ${amount} sat: ${error.message}.`, { reason: error.message, amount })
+    }
+    return tx.txid
+  }
+
+  get #nextHeight (): BlockHeight {
+    return blockHeight(this.#chain.tip.height + 1)
+  }
+
+  #isSpent (coin: Coin): boolean {
+    return this.#pool.spender(`${coin.outPoint.txid}:${coin.outPoint.vout}`) !== undefined
+  }
+
+  /** Coins that `fund` may spend: confirmed ones first, then change that is still in the mempool. */
+  #ownCoins (): Coin[] {
+    const own = scriptHashOf(this.#wallet.script)
+    const confirmed = this.#chain.coins.ofScript(own).filter(coin => !coin.coinbase || this.#nextHeight - coin.height >= COINBASE_MATURITY)
+    const change = this.#pool.ofScript(own).flatMap(({ tx }) => createdCoins(tx, { height: this.#nextHeight }))
+      .filter(coin => scriptHashOf(coin.script) === own)
+    return [...confirmed, ...change].filter(coin => !this.#isSpent(coin))
+  }
+
+  #accept (tx: Tx): void {
+    const { fee, spent, evicted } = evaluate(tx, this.#chain, this.#pool)
+    const touched = new Set<ScriptHash>()
+    for (const entry of evicted) this.#drop(entry, touched)
+    for (const script of this.#pool.add(tx, fee, spent).scripts) touched.add(script)
+    this.#events.emit('mempool', { touched })
+  }
+
+  #drop (entry: PoolEntry, touched: Set<ScriptHash>): void {
+    this.#pool.remove(entry)
+    for (const script of entry.scripts) touched.add(script)
+  }
+
+  #mineOne (to: Uint8Array): Set<ScriptHash> {
+    const { tip } = this.#chain
+    const entries = selectTransactions(this.#pool)
+    const transactions = entries.map(({ tx }) => tx)
+    const fees = entries.reduce((sum, { fee }) => sum + fee, 0n)
+    const coinbase = buildCoinbase(this.#nextHeight, to, satoshi(subsidyAt(this.#nextHeight) + fees), transactions)
+    const time = Math.max(this.#now(this.#nextHeight), this.#chain.medianTimePast() + 1)
+    const touched = this.#chain.connect(mineBlock(tip, time, [coinbase, ...transactions]), time)
+    for (const entry of entries) {
+      // Its children lose an unconfirmed parent, which shows in their histories.
+      for (const child of this.#pool.children(entry.tx)) for (const script of child.scripts) touched.add(script)
+      this.#drop(entry, touched)
+    }
+    return touched
+  }
+}
+
+function utxoOf ({ outPoint, value }: Coin, height: BlockHeight | undefined): Utxo {
+  return { outPoint, value, height }
+}

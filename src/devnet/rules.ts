@@ -1,0 +1,66 @@
+/** The numbers of the development chain's rules, each with its source. */
+
+/** `nBits` of every regtest block: the target is 7fffff followed by zeros, met by every second hash. */
+export const REGTEST_BITS = 0x207fffff
+
+/** Bitcoin Core, chainparams.cpp: `nSubsidyHalvingInterval` of regtest. */
+export const HALVING_INTERVAL = 150
+
+/** 50 bitcoin, the subsidy before the first halving. */
+export const INITIAL_SUBSIDY = 5_000_000_000n
+
+/** Bitcoin Core, consensus/consensus.h: a coinbase output can be spent by the 100th block after its own. */
+export const COINBASE_MATURITY = 100
+
+/** BIP141: weight of a block. */
+export const MAX_BLOCK_WEIGHT = 4_000_000
+
+/** Weight that the miner keeps free for the header, the count of transactions and the coinbase. */
+export const RESERVED_BLOCK_WEIGHT = 4_000
+
+/** BIP113: the median is taken over this many blocks. */
+export const MEDIAN_TIME_SPAN = 11
+
+/** BIP68: bit 31 switches the relative lock off, bit 22 makes it count units of 512 s, 16 bits count. */
+export const SEQUENCE_LOCK_DISABLED = 0x80000000
+export const SEQUENCE_LOCK_TIME = 0x00400000
+export const SEQUENCE_LOCK_MASK = 0x0000ffff
+export const SEQUENCE_LOCK_GRANULARITY = 9
+
+/** An input with this sequence is final; when all are, `nLockTime` is ignored. */
+export const SEQUENCE_FINAL = 0xffffffff
+
+/** `DEFAULT_MIN_RELAY_TX_FEE` and `DEFAULT_INCREMENTAL_RELAY_FEE` of Bitcoin Core up to 29, in sat/kvB. */
+export const MIN_RELAY_FEE_RATE = 1_000n
+export const INCREMENTAL_RELAY_FEE_RATE = 1_000n
+
+/** `DUST_RELAY_TX_FEE` of Bitcoin Core's policy.h, in sat/kvB. */
+export const DUST_RELAY_FEE_RATE = 3_000n
+
+/** Bitcoin Core, policy.h: `MAX_STANDARD_TX_WEIGHT`, `MIN_STANDARD_TX_NONWITNESS_SIZE`, `MAX_STANDARD_SCRIPTSIG_SIZE`. */
+export const MAX_STANDARD_WEIGHT = 400_000
+export const MIN_STANDARD_STRIPPED_SIZE = 65
+export const MAX_STANDARD_SCRIPTSIG_SIZE = 1_650
+
+/** Bitcoin Core before 30, policy.h: one OP_RETURN output of at most 83 bytes. */
+export const MAX_DATA_CARRIER_SIZE = 83
+
+/** Bitcoin Core, policy.h: limits on the witness of P2WSH. */
+export const MAX_STANDARD_P2WSH_ITEMS = 100
+export const MAX_STANDARD_P2WSH_ITEM_SIZE = 80
+export const MAX_STANDARD_P2WSH_SCRIPT_SIZE = 3_600
+
+/** BIP431: version, virtual size of such a transaction, and of one that has an unconfirmed parent. */
+export const TRUC_VERSION = 3
+export const TRUC_MAX_VSIZE = 10_000
+export const TRUC_CHILD_MAX_VSIZE = 1_000
+
+/** Bitcoin Core before 31, policy.h: `DEFAULT_ANCESTOR_LIMIT`, `DEFAULT_DESCENDANT_LIMIT`, both with the transaction itself. */
+export const ANCESTOR_LIMIT = 25
+export const DESCENDANT_LIMIT = 25
+
+/** Bitcoin Core before 31, policy.h: `EXTRA_DESCENDANT_TX_SIZE_LIMIT`. */
+export const CARVE_OUT_MAX_VSIZE = 10_000
+
+/** BIP125 rule 5: how many transactions one replacement may evict. */
+export const MAX_REPLACED = 100

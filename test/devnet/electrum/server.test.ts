@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { concat } from 'uint8arrays'
+import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
+import { scriptHashOf, hash256 } from '../../../src/devnet/hashes.js'
+import { fromHex, toHex } from '../../../src/types/bytes.js'
+import { satoshi } from '../../../src/types/units.js'
+import { alice, bob, output, signed, type Spendable } from '../support.js'
+import { TestClient } from './client.js'
+
+const ALICE = scriptHashOf(alice.script)
+const BOB = scriptHashOf(bob.script)
+const GENESIS_HASH = '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206'
+
+function statusOf (text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+describe('devnet / electrum / server', () => {
+  let devnet: Devnet
+  let client: TestClient
+
+  beforeEach(async () => {
+    devnet = await startDevnet({ seed: 'server test' })
+    client = await TestClient.connect(devnet.port)
+  })
+
+  afterEach(async () => {
+    client.close()
+    await devnet.stop()
+  })
+
+  /** A confirmed coin of Alice's. */
+  const coin = async (value: bigint): Promise<Spendable> => {
+    const txid = await devnet.fund(alice.address, satoshi(value))
+    await devnet.mine(1)
+    const found = (await devnet.utxos(alice.script)).find(({ outPoint }) => outPoint.txid === txid)
+    assert.ok(found !== undefined)
+    return found
+  }
+
+  it('listens on loopback and says where', () => {
+    assert.equal(devnet.url, `tcp://127.0.0.1:${devnet.port}`)
+    assert.equal(devnet.height, 120)
+    assert.deepEqual(client.socket.remoteAddress, '127.0.0.1')
+  })
+
+  it('says what to do when its port is taken', async () => {
+    await assert.rejects(startDevnet({ port: devnet.port, seed: 'x' }), { code: 'ERR_LISTEN_FAILED', message: /Choose another port/ })
+  })
+
+  it('stops with clients connected, and twice', async () => {
+    const closed = once(client.socket, 'close')
+    await devnet.stop()
+    await closed
+    await devnet.stop()
+  })
+
+  describe('server.*', () => {
+    it('agrees on 1.4', async () => {
+      assert.deepEqual(await client.call('server.version', 'test', '1.4'), ['paychan-devnet 0.1.0', '1.4'])
+    })
+
+    it('agrees on 1.4 with a client that speaks 1.1 to 1.6', async () => {
+      assert.deepEqual(await client.call('server.version', 'test', ['1.1', '1.6']), ['paychan-devnet 0.1.0', '1.4'])
+    })
+
+    for (const version of ['1.3', '1.4.1', ['1.5', '1.6'], ['1.0', '1.2']]) {
+      it(`closes the connection on a client that speaks ${JSON.stringify(version)}`, async () => {
+        const closed = once(client.socket, 'close')
+        assert.deepEqual(await client.fail('server.version', 'test', version), { code: 1, message: `unsupported protocol version: ${JSON.stringify(version)}` })
+        await closed
+      })
+    }
+
+    it('agrees only once', async () => {
+      await client.call('server.version', 'test', '1.4')
+      assert.deepEqual(await client.fail('server.version', 'test', '1.4'), { code: 1, message: 'server.version already sent' })
+    })
+
+    it('describes itself', async () => {
+      assert.deepEqual(await client.call('server.features'), {
+        genesis_hash: GENESIS_HASH,
+        hosts: { '127.0.0.1': { tcp_port: devnet.port, ssl_port: null } },
+        protocol_max: '1.4',
+        protocol_min: '1.4',
+        pruning: null,
+        server_version: 'paychan-devnet 0.1.0',
+        hash_function: 'sha256'
+      })
+      assert.match(String(await client.call('server.banner')), /development chain/)
+      assert.equal(await client.call('server.donation_address'), '')
+      assert.deepEqual(await client.call('server.peers.subscribe'), [])
+      assert.equal(await client.call('server.ping'), null)
+    })
+
+    it('knows no estimate, the relay fee, and what waits', async () => {
+      assert.equal(await client.call('blockchain.estimatefee', 6), -1)
+      assert.equal(await client.call('blockchain.relayfee'), 0.00001)
+      assert.deepEqual(await client.call('mempool.get_fee_histogram'), [])
+      await devnet.fund(alice.address, satoshi(10_000n))
+      assert.deepEqual(await client.call('mempool.get_fee_histogram'), [[2, 141]])
+    })
+  })
+
+  describe('blockchain.block.*', () => {
+    it('gives a header', async () => {
+      const header = String(await client.call('blockchain.block.header', 0))
+      assert.equal(Buffer.from(hash256(fromHex(header))).reverse().toString('hex'), GENESIS_HASH)
+      assert.deepEqual(await client.fail('blockchain.block.header', 121), { code: 1, message: 'height 121 out of range' })
+      assert.deepEqual(await client.fail('blockchain.block.header', -1), { code: 1, message: '-1 should be a non-negative integer' })
+    })
+
+    it('gives headers, as many as there are', async () => {
+      const [first, second] = [await client.call('blockchain.block.header', 119), await client.call('blockchain.block.header', 120)]
+      assert.deepEqual(await client.call('blockchain.block.headers', 119, 10), { hex: `${String(first)}${String(second)}`, count: 2, max: 2016 })
+      assert.deepEqual(await client.call('blockchain.block.headers', 121, 10), { hex: '', count: 0, max: 2016 })
+    })
+
+    it('proves a header against a checkpoint', async () => {
+      const proof = await client.call('blockchain.block.header', 5, 8)
+      assert.ok(typeof proof === 'object' && proof !== null && 'branch' in proof && 'header' in proof && 'root' in proof)
+      assert.ok(Array.isArray(proof.branch))
+      const root = climb(hash256(fromHex(String(proof.header))), 5, proof.branch.map(String))
+      assert.equal(Buffer.from(root).reverse().toString('hex'), proof.root)
+      assert.deepEqual(await client.fail('blockchain.block.header', 9, 8), { code: 1, message: 'require header height 9 <= cp_height 8 <= chain height 120' })
+    })
+  })
+
+  describe('blockchain.scripthash.*', () => {
+    it('knows nothing of a script that nobody paid', async () => {
+      assert.equal(await client.call('blockchain.scripthash.subscribe', BOB), null)
+      assert.deepEqual(await client.call('blockchain.scripthash.get_history', BOB), [])
+      assert.deepEqual(await client.call('blockchain.scripthash.listunspent', BOB), [])
+      assert.deepEqual(await client.call('blockchain.scripthash.get_balance', BOB), { confirmed: 0, unconfirmed: 0 })
+    })
+
+    it('tells confirmed, waiting, and waiting on a parent apart', async () => {
+      const alices = await coin(100_000n)
+      const first = signed({ from: [{ ...alices, owner: alice }], to: [[bob.script, 60_000n], [alice.script, 39_000n]] })
+      const second = signed({ from: [{ ...output(first, 1), owner: alice }], to: [[alice.script, 38_000n]] })
+      for (const each of [first, second]) assert.equal(await client.call('blockchain.transaction.broadcast', each.toHex()), each.getId())
+      const rows = [
+        { tx_hash: alices.outPoint.txid, height: 121 },
+        { tx_hash: first.getId(), height: 0, fee: 1_000 },
+        { tx_hash: second.getId(), height: -1, fee: 1_000 }
+      ]
+      assert.deepEqual(await client.call('blockchain.scripthash.get_history', ALICE), rows)
+      assert.deepEqual(await client.call('blockchain.scripthash.get_mempool', ALICE), rows.slice(1))
+      assert.deepEqual(await client.call('blockchain.scripthash.listunspent', ALICE), [{ tx_hash: second.getId(), tx_pos: 0, height: 0, value: 38_000 }])
+      assert.deepEqual(await client.call('blockchain.scripthash.get_balance', ALICE), { confirmed: 100_000, unconfirmed: -62_000 })
+      assert.equal(await client.call('blockchain.scripthash.subscribe', ALICE),
+        statusOf(`${alices.outPoint.txid}:121:${first.getId()}:0:${second.getId()}:-1:`))
+    })
+
+    it('refuses what is no script hash', async () => {
+      for (const bad of ['xyz', 7, null, `${ALICE}00`]) {
+        assert.deepEqual(await client.fail('blockchain.scripthash.subscribe', bad), { code: 1, message: `${String(bad)} is not a valid script hash` })
+      }
+    })
+  })
+
+  describe('blockchain.transaction.*', () => {
+    it('gives a transaction, raw and described', async () => {
+      const { outPoint: { txid } } = await coin(100_000n)
+      await devnet.mine(2)
+      const raw = toHex((await devnet.transaction(txid))?.raw ?? new Uint8Array(0))
+      assert.equal(await client.call('blockchain.transaction.get', txid), raw)
+      const described = await client.call('blockchain.transaction.get', txid, true)
+      assert.ok(typeof described === 'object' && described !== null && 'confirmations' in described && 'hex' in described)
+      assert.deepEqual([described.confirmations, described.hex], [3, raw])
+      const unknown = await client.fail('blockchain.transaction.get', '00'.repeat(32))
+      assert.deepEqual(unknown, { code: 2, message: 'daemon error: No such mempool or blockchain transaction.' })
+    })
+
+    it('refuses a transaction with the reason, and repeats it', async () => {
+      const hex = signed({ from: [{ ...await coin(1_000n), owner: alice }], to: [[bob.script, 1_001n]] }).toHex()
+      assert.deepEqual(await client.fail('blockchain.transaction.broadcast', hex), {
+        code: 1,
+        message: `the transaction was rejected by network rules.\n\nbad-txns-in-belowout, value in (0.00001) < value out (0.00001001)\n[${hex}]`
+      })
+    })
+
+    it('proves every transaction of a block', async () => {
+      const txids = []
+      for (let i = 0; i < 6; i++) txids.push(await devnet.fund(alice.address, satoshi(1_000n)))
+      await devnet.mine(1)
+      const header = fromHex(String(await client.call('blockchain.block.header', 121)))
+      for (const txid of txids) {
+        const proof = await client.call('blockchain.transaction.get_merkle', txid, 121)
+        assert.ok(typeof proof === 'object' && proof !== null && 'merkle' in proof && 'pos' in proof && 'block_height' in proof)
+        assert.ok(Array.isArray(proof.merkle) && typeof proof.pos === 'number')
+        assert.equal(proof.block_height, 121)
+        assert.deepEqual(Uint8Array.from(climb(fromHex(txid).reverse(), proof.pos, proof.merkle.map(String))), header.slice(36, 68))
+        assert.equal(await client.call('blockchain.transaction.id_from_pos', 121, proof.pos), txid)
+        assert.deepEqual(await client.call('blockchain.transaction.id_from_pos', 121, proof.pos, true), { tx_hash: txid, merkle: proof.merkle })
+      }
+      assert.deepEqual(await client.fail('blockchain.transaction.get_merkle', txids[0], 120), { code: 1, message: `tx ${String(txids[0])} not in block at height 120` })
+      assert.deepEqual(await client.fail('blockchain.transaction.id_from_pos', 121, 7), { code: 1, message: 'no tx at position 7 in block at height 121' })
+    })
+  })
+})
+
+/** From a leaf by its branch to the root. */
+function climb (leaf: Uint8Array, position: number, branch: readonly string[]): Uint8Array {
+  return branch.reduce((hash, hex, level) => {
+    const sibling = fromHex(hex).reverse()
+    return hash256(concat(((position >> level) & 1) === 0 ? [hash, sibling] : [sibling, hash]))
+  }, leaf)
+}

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import fc from 'fast-check'
+import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
+import { MAX_LINE_BYTES } from '../../../src/devnet/electrum/session.js'
+import { scriptHashOf } from '../../../src/devnet/hashes.js'
+import { satoshi } from '../../../src/types/units.js'
+import { alice, bob, signed, type Spendable } from '../support.js'
+import { TestClient } from './client.js'
+
+const ALICE = scriptHashOf(alice.script)
+const BOB = scriptHashOf(bob.script)
+
+function statusOf (text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+describe('devnet / electrum / session', () => {
+  let devnet: Devnet
+  let client: TestClient
+
+  beforeEach(async () => {
+    devnet = await startDevnet({ seed: 'session test' })
+    client = await TestClient.connect(devnet.port)
+  })
+
+  afterEach(async () => {
+    client.close()
+    await devnet.stop()
+  })
+
+  /** A confirmed coin of Alice's. */
+  const coin = async (value: bigint): Promise<Spendable> => {
+    const txid = await devnet.fund(alice.address, satoshi(value))
+    await devnet.mine(1)
+    const found = (await devnet.utxos(alice.script)).find(({ outPoint }) => outPoint.txid === txid)
+    assert.ok(found !== undefined)
+    return found
+  }
+
+  describe('subscriptions', () => {
+    it('tell a new tip', async () => {
+      const tip = await client.call('blockchain.headers.subscribe')
+      assert.deepEqual(tip, { hex: await client.call('blockchain.block.header', 120), height: 120 })
+      await devnet.mine(1)
+      const told = await client.next()
+      assert.deepEqual(told, { jsonrpc: '2.0', method: 'blockchain.headers.subscribe', params: [{ hex: await client.call('blockchain.block.header', 121), height: 121 }] })
+    })
+
+    it('tell every change of a script: seen, replaced, confirmed, and its children losing their unconfirmed parent', async () => {
+      const alices = await coin(100_000n)
+      await client.call('blockchain.scripthash.subscribe', BOB)
+      const changed = async (): Promise<unknown> => {
+        const line = await client.next()
+        assert.ok(typeof line === 'object' && line !== null && 'method' in line && 'params' in line)
+        assert.equal(line.method, 'blockchain.scripthash.subscribe')
+        return line.params
+      }
+      const pay = (fee: bigint): ReturnType<typeof signed> => signed({ from: [{ ...alices, owner: alice }], to: [[bob.script, 100_000n - fee]] })
+      await devnet.submit(pay(1_000n).toBuffer())
+      assert.deepEqual(await changed(), [BOB, statusOf(`${pay(1_000n).getId()}:0:`)])
+      await devnet.submit(pay(2_000n).toBuffer())
+      assert.deepEqual(await changed(), [BOB, statusOf(`${pay(2_000n).getId()}:0:`)])
+      await devnet.mine(1)
+      assert.deepEqual(await changed(), [BOB, statusOf(`${pay(2_000n).getId()}:122:`)])
+    })
+
+    it('tell nothing more once they are ended', async () => {
+      await client.call('blockchain.scripthash.subscribe', BOB)
+      assert.equal(await client.call('blockchain.scripthash.unsubscribe', BOB), true)
+      assert.equal(await client.call('blockchain.scripthash.unsubscribe', BOB), false)
+      await devnet.fund(bob.address, satoshi(1_000n))
+      assert.equal(await client.call('server.ping'), null)
+    })
+
+    it('answer a broadcast before they tell what it changed', async () => {
+      const tx = signed({ from: [{ ...await coin(100_000n), owner: alice }], to: [[bob.script, 99_000n]] })
+      await client.call('blockchain.scripthash.subscribe', BOB)
+      assert.equal(await client.call('blockchain.transaction.broadcast', tx.toHex()), tx.getId())
+      assert.deepEqual(await client.next(), { jsonrpc: '2.0', method: 'blockchain.scripthash.subscribe', params: [BOB, statusOf(`${tx.getId()}:0:`)] })
+    })
+
+    it('do not tell a script that the block did not change', async () => {
+      await client.call('blockchain.scripthash.subscribe', BOB)
+      await client.call('blockchain.headers.subscribe')
+      await devnet.fund(alice.address, satoshi(1_000n))
+      await devnet.mine(3)
+      const told = await client.next()
+      assert.ok(typeof told === 'object' && told !== null && 'method' in told && told.method === 'blockchain.headers.subscribe')
+      assert.equal(await client.call('server.ping'), null)
+    })
+  })
+
+  describe('devnet.*', () => {
+    it('mines', async () => {
+      const mined = await client.call('devnet.mine', 3)
+      assert.ok(typeof mined === 'object' && mined !== null && 'height' in mined && 'hashes' in mined)
+      assert.equal(mined.height, 123)
+      assert.equal(devnet.height, 123)
+      assert.ok(Array.isArray(mined.hashes) && mined.hashes.at(-1) === devnet.tip.hash)
+      await client.call('devnet.mine')
+      assert.equal(devnet.height, 124)
+    })
+
+    it('mines to an address', async () => {
+      await client.call('devnet.mine', 1, bob.address)
+      assert.deepEqual((await devnet.utxos(bob.script)).map(({ value }) => value), [5_000_000_000n])
+    })
+
+    it('pays, by number and by string', async () => {
+      for (const sats of [10_000, '10000']) {
+        const paid = await client.call('devnet.fund', bob.address, sats)
+        assert.ok(typeof paid === 'object' && paid !== null && 'txid' in paid)
+        assert.equal((await devnet.transaction(String(paid.txid)))?.block, undefined)
+      }
+      assert.deepEqual(await client.call('devnet.info'), { height: 120, hash: devnet.tip.hash, network: 'regtest', mempool: 2, software: 'embedded' })
+    })
+
+    it('refuses bad addresses, amounts and counts', async () => {
+      const mainnet = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4'
+      for (const params of [[mainnet, 1_000], ['', 1_000], [7, 1_000], [bob.address, 0.5], [bob.address, -1], [bob.address, '1e3'], [bob.address, 1], [bob.address, '9999999999999999']]) {
+        const error = await client.fail('devnet.fund', ...params)
+        assert.ok(typeof error === 'object' && error !== null && 'code' in error && error.code === 1, JSON.stringify(params))
+      }
+      for (const count of [-1, 1.5, 'two', 10_001]) assert.ok(await client.fail('devnet.mine', count) !== undefined)
+      assert.equal(devnet.height, 120)
+    })
+  })
+
+  describe('lines', () => {
+    it('answers a batch in one line, without its notifications', async () => {
+      client.write('[{"id":1,"method":"server.ping"},{"method":"server.ping"},{"id":"b","method":"nonsense"},5]')
+      assert.deepEqual(await client.next(), [
+        { jsonrpc: '2.0', id: 1, result: null },
+        { jsonrpc: '2.0', id: 'b', error: { code: -32601, message: 'unknown method "nonsense"' } },
+        { jsonrpc: '2.0', id: null, error: { code: -32600, message: 'a request is an object' } }
+      ])
+    })
+
+    it('takes parameters by name', async () => {
+      client.write('{"id":1,"method":"blockchain.block.headers","params":{"count":0,"start_height":3}}')
+      assert.deepEqual(await client.next(), { jsonrpc: '2.0', id: 1, result: { hex: '', count: 0, max: 2016 } })
+      for (const params of ['{"count":1}', '{"start_height":1,"count":1,"x":1}', '[1]', '[1,2,3,4]']) {
+        client.write(`{"id":1,"method":"blockchain.block.headers","params":${params}}`)
+        assert.deepEqual(await client.next(), { jsonrpc: '2.0', id: 1, error: { code: -32602, message: 'the parameters are (start_height, count, cp_height?)' } })
+      }
+    })
+
+    it('answers garbage with an error and goes on', async () => {
+      for (const garbage of ['', 'GET / HTTP/1.1', '{"id":1', '\u0000\u0001']) {
+        client.write(garbage)
+        assert.deepEqual(await client.next(), { jsonrpc: '2.0', id: null, error: { code: -32700, message: 'invalid JSON' } })
+      }
+      assert.equal(await client.call('server.ping'), null)
+    })
+
+    it('knows no method that objects have by themselves', async () => {
+      for (const method of ['constructor', '__proto__', 'toString']) {
+        assert.deepEqual(await client.fail(method), { code: -32601, message: `unknown method "${method}"` })
+      }
+    })
+
+    it('closes the connection on a line without end', async () => {
+      const closed = once(client.socket, 'close')
+      client.socket.write('x'.repeat(MAX_LINE_BYTES + 1))
+      assert.deepEqual(await client.next(), { jsonrpc: '2.0', id: null, error: { code: -32600, message: `a line has at most ${MAX_LINE_BYTES} bytes` } })
+      await closed
+      const other = await TestClient.connect(devnet.port)
+      assert.equal(await other.call('server.ping'), null)
+      other.close()
+    })
+
+    it('answers many requests in their order', async () => {
+      for (let id = 0; id < 500; id++) client.write(`{"id":${id},"method":"blockchain.block.header","params":[${id % 120}]}`)
+      for (let id = 0; id < 500; id++) {
+        const answer = await client.next()
+        assert.ok(typeof answer === 'object' && answer !== null && 'id' in answer)
+        assert.equal(answer.id, id)
+      }
+    })
+
+    it('survives any parameters of any method', async () => {
+      const methods = [
+        'server.version', 'server.features', 'server.banner', 'server.ping', 'blockchain.block.header', 'blockchain.block.headers', 'blockchain.estimatefee',
+        'blockchain.headers.subscribe', 'blockchain.scripthash.subscribe', 'blockchain.scripthash.get_history', 'blockchain.scripthash.listunspent',
+        'blockchain.scripthash.get_balance', 'blockchain.transaction.broadcast', 'blockchain.transaction.get', 'blockchain.transaction.get_merkle',
+        'blockchain.transaction.id_from_pos', 'mempool.get_fee_histogram', 'devnet.fund', 'devnet.info'
+      ]
+      const value = fc.oneof(fc.jsonValue(), fc.constantFrom(ALICE, bob.address, 0, 1, true, '00', '1.4'))
+      await fc.assert(fc.asyncProperty(fc.constantFrom(...methods), fc.oneof(fc.array(value, { maxLength: 4 }), value), async (method, params) => {
+        const other = await TestClient.connect(devnet.port)
+        other.write(JSON.stringify({ id: 1, method, params }))
+        const answer = await other.next()
+        other.close()
+        assert.ok(typeof answer === 'object' && answer !== null && ('result' in answer || 'error' in answer))
+        assert.ok(!JSON.stringify(answer).includes('-32603'), `internal error: ${method} ${JSON.stringify(params)}`)
+      }), { numRuns: 200 })
+    })
+  })
+})

@@ -1,0 +1,111 @@
+/** What the devnet's tests are written with: people with one key each, transactions between them, a chain without a server. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { networks, payments, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
+import { pointFromScalar, sign } from 'tiny-secp256k1'
+import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { hashFromTxid, txid, type OutPoint } from '../../src/types/bytes.js'
+import { satoshi } from '../../src/types/units.js'
+
+export const SEQUENCE_RBF = 0xfffffffd
+
+/** The time of regtest's genesis block. */
+export const GENESIS_TIME = 1_296_688_602
+
+function defined<T> (value: T | null | undefined): T {
+  assert.ok(value !== null && value !== undefined)
+  return value
+}
+
+/** Somebody with one key, which is made of the name. */
+export class Person {
+  readonly secret: Uint8Array
+  readonly publicKey: Uint8Array
+  /** P2WPKH. */
+  readonly script: Uint8Array
+  readonly address: string
+
+  constructor (name: string) {
+    this.secret = createHash('sha256').update(`test ${name}`).digest()
+    this.publicKey = defined(pointFromScalar(this.secret))
+    const payment = payments.p2wpkh({ pubkey: this.publicKey, network: networks.regtest })
+    this.script = defined(payment.output)
+    this.address = defined(payment.address)
+  }
+
+  /** A DER signature with its hash type. */
+  sign (digest: Uint8Array, hashType = Transaction.SIGHASH_ALL): Uint8Array {
+    return bitcoinScript.signature.encode(sign(digest, this.secret), hashType)
+  }
+}
+
+export const alice = new Person('alice')
+export const bob = new Person('bob')
+
+export function p2wsh (witnessScript: Uint8Array): Uint8Array {
+  return defined(payments.p2wsh({ redeem: { output: witnessScript } }).output)
+}
+
+export interface Spendable { readonly outPoint: OutPoint, readonly value: bigint }
+
+export interface Draft {
+  readonly from: readonly (Spendable & { readonly owner: Person, readonly sequence?: number })[]
+  readonly to: readonly (readonly [script: Uint8Array, value: bigint])[]
+  readonly version?: number
+  readonly locktime?: number
+}
+
+/** The transaction of a draft without its signatures. */
+export function unsigned ({ from, to, version = 2, locktime = 0 }: Draft): Transaction {
+  const transaction = new Transaction()
+  transaction.version = version
+  transaction.locktime = locktime
+  for (const { outPoint, sequence = SEQUENCE_RBF } of from) transaction.addInput(hashFromTxid(outPoint.txid), outPoint.vout, sequence)
+  // Not by `addOutput`, which would refuse the bad amounts that some tests are about.
+  for (const [script, value] of to) transaction.outs.push({ script, value })
+  return transaction
+}
+
+/** A transaction that spends P2WPKH outputs, signed by their owners. */
+export function signed (draft: Draft): Transaction {
+  const transaction = unsigned(draft)
+  draft.from.forEach(({ owner, value }, i) => {
+    const code = defined(payments.p2pkh({ pubkey: owner.publicKey }).output)
+    transaction.setWitness(i, [owner.sign(transaction.hashForWitnessV0(i, code, value, Transaction.SIGHASH_ALL)), owner.publicKey])
+  })
+  return transaction
+}
+
+/** An output of a transaction, to be spent. */
+export function output (transaction: Transaction, vout: number): Spendable {
+  return { outPoint: { txid: txid(transaction.getId()), vout }, value: defined(transaction.outs[vout]).value }
+}
+
+/** A chain without a server, on which 120 blocks are mined. */
+export async function freshChain (now = (height: number) => GENESIS_TIME + height * 600): Promise<EmbeddedChain> {
+  const chain = new EmbeddedChain({ seed: 'test', now })
+  await chain.mine(120)
+  return chain
+}
+
+/** A confirmed coin of that value for somebody. */
+export async function coinFor (chain: EmbeddedChain, script: Uint8Array, value: bigint): Promise<Spendable> {
+  const id = await chain.fund(script, satoshi(value))
+  await chain.mine(1)
+  const { unspent } = await chain.scriptCoins(scriptHashOf(script))
+  return defined(unspent.find(({ outPoint }) => outPoint.txid === id))
+}
+
+/** Submits and demands that it is accepted. */
+export async function accept (chain: EmbeddedChain, transaction: Transaction): Promise<void> {
+  const result = await chain.submit(transaction.toBuffer())
+  assert.ok(result.accepted, result.accepted ? '' : result.reason)
+}
+
+/** Submits and demands that it is refused for this reason (the start of it). */
+export async function refuse (chain: EmbeddedChain, transaction: Transaction, reason: string): Promise<void> {
+  const result = await chain.submit(transaction.toBuffer())
+  assert.ok(!result.accepted, `accepted, though '${reason}' was expected`)
+  assert.ok(result.reason.startsWith(reason), `refused with '${result.reason}', not '${reason}'`)
+}
