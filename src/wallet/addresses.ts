@@ -25,6 +25,7 @@ export class AddressBook {
   private readonly parents: Readonly<Record<Branch, HDKey>>
   private readonly derived: Readonly<Record<Branch, OwnScript[]>> = { receive: [], change: [] }
   private readonly byScript = new Map<string, OwnScript>()
+  private readonly keys = new Map<OwnScript, HDKey>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
   readonly next: Record<Branch, number> = { receive: 0, change: 0 }
 
@@ -38,9 +39,11 @@ export class AddressBook {
   at (branch: Branch, index: number): OwnScript {
     const list = this.derived[branch]
     for (let i = list.length; i <= index; i++) {
-      const program = bitcoin.crypto.hash160(publicOf(this.parents[branch].deriveChild(i)))
+      const key = this.parents[branch].deriveChild(i)
+      const program = bitcoin.crypto.hash160(publicOf(key))
       const own: OwnScript = { branch, index: i, scriptPubKey: scriptOf({ kind: 'witness', version: 0, program }) }
       list.push(own)
+      this.keys.set(own, key)
       this.byScript.set(toHex(own.scriptPubKey), own)
     }
     const found = list[index]
@@ -63,7 +66,8 @@ export class AddressBook {
     return this.byScript.get(toHex(scriptPubKey))
   }
 
+  /** The secret key of a script that this book derived. */
   secret (own: OwnScript): Uint8Array {
-    return secretOf(this.parents[own.branch].deriveChild(own.index))
+    return secretOf(this.keys.get(own) ?? this.parents[own.branch].deriveChild(own.index))
   }
 }

@@ -128,6 +128,12 @@ export class FakeChain implements Chain {
     return this.entries.get(id)?.parsed
   }
 
+  /** Whether a transaction is in the mempool. */
+  isPending (id: Txid): boolean {
+    const entry = this.entries.get(id)
+    return entry !== undefined && entry.height === undefined
+  }
+
   /** All unspent outputs to a script. */
   unspent (script: Uint8Array): Array<{ value: Satoshi, confirmed: boolean }> {
     const spent = new Set([...this.entries.values()].flatMap(({ parsed }) => parsed.inputs.map(({ outPoint }) => outPointText(outPoint))))

@@ -1,0 +1,152 @@
+/**
+ * The wallet against a model, over random stories of payments, blocks, reorgs, fundings, payouts,
+ * crashes. The model asks the chain itself what is unspent; the wallet sees it through watches only.
+ */
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { outPointText, toHex } from '../../src/types/bytes.js'
+import { codeOf } from '../../src/types/errors.js'
+import { feeRate } from '../../src/types/units.js'
+import { AddressBook } from '../../src/wallet/addresses.js'
+import { testRoot } from '../../src/wallet/memory.js'
+import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
+import type { BuiltFunding, CsvOutput } from '../../src/engine/ports.js'
+
+type Step =
+  | { readonly do: 'pay' | 'payout', readonly value: number }
+  | { readonly do: 'mine' | 'reorg', readonly blocks: number }
+  | { readonly do: 'fund', readonly amounts: readonly number[] }
+  | { readonly do: 'broadcast' | 'release' | 'drop', readonly which: number }
+  | { readonly do: 'restart' }
+
+const value = fc.integer({ min: 1_000, max: 1_000_000 })
+const which = fc.nat({ max: 7 })
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('pay' as const), value }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('payout' as const), value }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('mine' as const), blocks: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('reorg' as const), blocks: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('fund' as const), amounts: fc.array(value, { minLength: 1, maxLength: 3 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('broadcast' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const), which }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) }
+)
+
+/** Every script that the stories below can reach. */
+const book = new AddressBook(testRoot('alice'), 'regtest')
+const SCRIPTS = (['receive', 'change'] as const).flatMap((branch) => Array.from({ length: 60 }, (_, index) => book.at(branch, index).scriptPubKey))
+
+class Story {
+  readonly funded = new Map<string, BuiltFunding>()
+  private readonly payouts: CsvOutput[] = []
+  private readonly handedOut = new Set<string>()
+  private readonly paid: Array<ReturnType<Bench['chain']['pay']>> = []
+  private opened = 0
+
+  constructor (private readonly bench: Bench) {}
+
+  async perform (step: Step): Promise<void> {
+    const { chain, wallet } = this.bench
+    switch (step.do) {
+      case 'pay': {
+        const script = await this.bench.freshScript()
+        assert.ok(!this.handedOut.has(toHex(script)), 'an address was handed out twice')
+        this.handedOut.add(toHex(script))
+        this.paid.push(chain.pay(script, sat(step.value)))
+        break
+      }
+      case 'payout': {
+        const output = this.bench.payout(step.value, this.payouts.length)
+        this.payouts.push(output)
+        await wallet.claim(output)
+        break
+      }
+      case 'mine': chain.mine(step.blocks); break
+      case 'reorg': chain.reorg(step.blocks); break
+      case 'fund': await Promise.all(step.amounts.map(async (amount) => { await this.fund(amount) })); break
+      case 'broadcast': await this.broadcast(this.named(step.which)); break
+      case 'release': await this.release(this.named(step.which)); break
+      case 'drop': this.drop(step.which); break
+      case 'restart': await this.bench.restart()
+    }
+    await this.bench.settled()
+  }
+
+  check (): void {
+    const { chain, wallet } = this.bench
+    const coins = SCRIPTS.flatMap((script) => chain.unspent(script))
+    const sum = (list: ReadonlyArray<{ value: bigint }>): bigint => list.reduce((total, { value }) => total + value, 0n)
+    const { confirmed, pending, unswept, reserved } = wallet.balance()
+    assert.equal(confirmed, sum(coins.filter((coin) => coin.confirmed)), 'confirmed')
+    assert.equal(pending, sum(coins.filter((coin) => !coin.confirmed)), 'pending')
+    assert.equal(unswept, sum(this.payouts.flatMap(({ scriptPubKey }) => chain.unspent(scriptPubKey))), 'unswept')
+    assert.ok(reserved <= confirmed)
+    this.checkFundings()
+  }
+
+  /** No coin is in two T1s that both may leave, and whatever is set aside is so on disk. */
+  private checkFundings (): void {
+    const inputs = [...this.funded.values()].flatMap(({ raw }) => parseTransaction(raw).inputs.map(({ outPoint }) => outPointText(outPoint)))
+    assert.equal(new Set(inputs).size, inputs.length, 'a coin was selected twice')
+    const onDisk = [...this.bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/reservation/'))
+    assert.deepEqual(onDisk.sort(), [...this.funded.keys()].map((name) => `wallet/reservation/${channelNamed(name)}`).sort())
+    assert.deepEqual(this.bench.wallet.reservedFor().sort(), [...this.funded.keys()].map(channelNamed).sort())
+  }
+
+  private async fund (amount: number): Promise<void> {
+    const name = `channel ${this.opened++}`
+    try {
+      this.funded.set(name, await this.bench.wallet.buildFunding({ channel: channelNamed(name), scriptPubKey: fundingScriptOf('any'), amount: sat(amount), feeRate: feeRate(1000n) }))
+    } catch (error) {
+      assert.equal(codeOf(error), 'ERR_INSUFFICIENT_FUNDS')
+    }
+  }
+
+  /** T1 may leave; the chain may refuse it only when a reorg has taken its inputs away. */
+  private async broadcast (name: string | undefined): Promise<void> {
+    const funding = name === undefined ? undefined : this.funded.get(name)
+    if (funding === undefined) return
+    try {
+      await this.bench.chain.broadcast(funding.raw)
+    } catch (error) {
+      assert.match(String(error), /missing inputs|truc-spends-nontruc|non-final/)
+    }
+  }
+
+  /** Only a T1 that never left may be released. */
+  private async release (name: string | undefined): Promise<void> {
+    const funding = name === undefined ? undefined : this.funded.get(name)
+    if (name === undefined || funding === undefined || this.bench.chain.transaction(funding.outPoint.txid) !== undefined) return
+    await this.bench.wallet.releaseFunding(channelNamed(name))
+    this.funded.delete(name)
+  }
+
+  private drop (which: number): void {
+    const txid = this.paid[which % Math.max(this.paid.length, 1)]
+    if (txid !== undefined && this.bench.chain.isPending(txid)) this.bench.chain.drop(txid)
+  }
+
+  private named (which: number): string | undefined {
+    const names = [...this.funded.keys()]
+    return names[which % Math.max(names.length, 1)]
+  }
+}
+
+describe('wallet / against a model', () => {
+  it('counts what the chain counts and spends nothing twice, whatever happens', async () => {
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 25, size: 'max' }), async (steps) => {
+      const bench = await Bench.start()
+      const story = new Story(bench)
+      try {
+        for (const step of steps) {
+          await story.perform(step)
+          story.check()
+        }
+      } finally {
+        await bench.wallet.stop()
+      }
+    }), { numRuns: 15 })
+  })
+})
