@@ -50,7 +50,7 @@ function payoutScript (channel: Established): Uint8Array {
 }
 
 /** The client's output 0 of a settlement that is in a block: the wallet's from now on. */
-function csvPayout (channel: Established): CsvPayout | undefined {
+export function csvPayout (channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
   if (channel.role !== 'client' || spend?.kind !== 'settlement' || spend.height === undefined) return undefined
   if (spend.clientBalance === undefined || spend.clientBalance === ZERO_SAT) return undefined

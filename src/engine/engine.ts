@@ -22,7 +22,7 @@ import { readPayments, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { decodeRecord } from './records.js'
-import { Redial, wantsLink } from './redial.js'
+import { lacksLink, Redial } from './redial.js'
 import { createRegistry } from './registry.js'
 import { fundingSent, openForPayments, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
@@ -104,7 +104,7 @@ export class Engine {
     for (const actor of this.#actors.values()) this.#links.hangUp(actor, 'this node stops')
     await Promise.all([...this.#actors.values()].map((actor) => actor.idle()))
     const stopped = new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
-    for (const actor of this.#actors.values()) actor.waiters.rejectAll(stopped)
+    for (const actor of this.#actors.values()) actor.end(stopped)
   }
 
   /** Opens a channel as its client; see `NodeApi.open`. */
@@ -118,7 +118,7 @@ export class Engine {
   async pay (id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
     const actor = this.#actor(id)
     if (actor.waiters.closing) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
-    if (wantsLink(actor.state)) await this.#reconnect(actor)
+    if (lacksLink(actor.state)) await this.#reconnect(actor)
     const { random, clock } = this.#options
     const payment = { id: random.bytes(16), amount, memo }
     const done = actor.waiters.payment(toHex(payment.id))
@@ -130,7 +130,7 @@ export class Engine {
   /** Closes a channel; see `NodeApi.close`. */
   async close (id: ChannelId, force: boolean): Promise<Closed> {
     const actor = this.#actor(id)
-    if (!force && wantsLink(actor.state)) await this.#reconnect(actor)
+    if (!force && lacksLink(actor.state)) await this.#reconnect(actor)
     const done = actor.waiters.close()
     actor.post(force ? { type: 'settle' } : { type: 'close' })
     const timeout = new PaychanError('ERR_CLOSE_TIMEOUT', 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.')
@@ -155,9 +155,15 @@ export class Engine {
     return readPayments(this.#options.store, new Map([...this.#actors].map(([id, actor]) => [id, actor.state])), only)
   }
 
-  /** Our share of all channels that the chain has not settled yet. */
+  /** Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays us out is not. */
   inChannels (): Satoshi {
-    return satoshi(this.channels().filter((channel) => channel.spend?.height === undefined).reduce<bigint>((sum, channel) => sum + channel.ourBalance, 0n))
+    const counted = [...this.#actors.values()].map((actor) => actor.state).filter((state) => {
+      if (state.stage !== 'established' || !state.onChain.fundingSeen) return false
+      const { spend } = state.onChain
+      // The wallet takes charge of the client's output of T3 once that is in a block.
+      return spend === undefined || (spend.kind === 'settlement' && state.role === 'client' && spend.height === undefined)
+    })
+    return satoshi(counted.reduce<bigint>((sum, state) => sum + summarise(state, this.#envFor(state)).ourBalance, 0n))
   }
 
   #onReestablish (link: Link, message: Reestablish): LinkListener {
@@ -181,7 +187,10 @@ export class Engine {
     }
     if (this.#stopped) return
     for (const actor of this.#actors.values()) {
-      if (actor.state.stage === 'established') actor.post({ type: 'tip' })
+      if (actor.state.stage !== 'established') continue
+      // A watch that could not be set up is tried again.
+      this.#watches.watch(actor, fundingScriptOf(actor.state.terms))
+      actor.post({ type: 'tip' })
     }
   }
 
@@ -215,6 +224,7 @@ export class Engine {
 
   #settled (actor: ChannelActor): void {
     if (this.#stopped) return
+    if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
   }
