@@ -1,5 +1,6 @@
 /** Where a node keeps what in its data directory. */
 import { join } from 'node:path'
+import { SEED_FILE } from '../node/layout.js'
 import { PaychanError } from '../types/errors.js'
 
 export interface DataPaths {
@@ -10,7 +11,7 @@ export interface DataPaths {
 
 /** The files of the data directory that the daemon and the command line use. */
 export function dataPaths (dataDir: string): DataPaths {
-  return { config: join(dataDir, 'config.json'), seed: join(dataDir, 'seed'), socket: join(dataDir, 'api.sock') }
+  return { config: join(dataDir, 'config.json'), seed: join(dataDir, SEED_FILE), socket: join(dataDir, 'api.sock') }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, amount, balance, channelInfo, closeResult, nodeInfo, paymentInfo, peerInfo } from './wire.js'
+import { toWire, type Wire, askedAmount, balance, channelInfo, closeResult, nodeInfo, paymentInfo, peerInfo } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -36,11 +36,11 @@ const nothing = z.strictObject({})
 
 const open = z.strictObject({
   peer: z.string().min(1),
-  amount,
+  amount: askedAmount,
   blocks: z.int().min(1).max(1_000_000).transform(value => blockDelta(value)).optional(),
   wait: z.enum(['broadcast', 'ready']).optional()
 })
-const pay = z.strictObject({ to: z.string().min(1), amount, memo: z.string().optional() })
+const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional() })
 const payments = z.strictObject({ channel: z.string().min(1).optional(), limit: z.int().min(1).max(1_000_000).optional() })
 const close = z.strictObject({ channel: z.string().min(1), force: z.boolean().optional() })
 

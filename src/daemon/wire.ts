@@ -23,6 +23,9 @@ export function toWire (value: unknown): Wire {
 /** 16 digits hold 21 million bitcoin in satoshis. */
 export const amount: z.ZodType<Satoshi> = z.string().regex(/^\d{1,16}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
 
+/** An amount that somebody asks for: a negative one, or more than all bitcoin, is `ERR_INVALID_AMOUNT`, not a slip of form. */
+export const askedAmount: z.ZodType<Satoshi> = z.string().regex(/^-?\d{1,20}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
+
 /** Null for undefined. */
 function maybe<T> (schema: z.ZodType<T>): z.ZodType<T | undefined> {
   return schema.nullable().transform(value => value ?? undefined)
@@ -94,7 +97,7 @@ export const closeResult: z.ZodType<CloseResult> = z.object({
 const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])
 
 export const nodeEvent: z.ZodType<NodeEvent> = z.union([
-  z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string(), step: maybe(step), txid: maybe(transaction) }),
+  z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string(), step: maybe(step).optional(), txid: maybe(transaction).optional() }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
   z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height) }),
   z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel) })

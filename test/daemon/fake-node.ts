@@ -64,7 +64,7 @@ export class FakeNode implements NodeApi {
   readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
   readonly peers = async (): ReturnType<NodeApi['peers']> => await this.answer('peers', [], async () => [peer])
   readonly open = async (...args: Parameters<NodeApi['open']>): ReturnType<NodeApi['open']> => await this.answer('open', args, async () => channel)
-  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo }) => ({ ...payment, amount, memo: memo ?? '' }))
+  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo }) => ({ ...payment, amount: satoshi(amount), memo: memo ?? '' }))
   readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])
   readonly payments = async (...args: Parameters<NodeApi['payments']>): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
   readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> => await this.answer('close', args, async () => ({ channel: CHANNEL, kind: 'close' as const, txid: FUNDING }))

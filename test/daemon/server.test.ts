@@ -85,7 +85,7 @@ describe('the local API', () => {
       node.answers.pay = async ({ amount }) => {
         if (++waiting === 40) release()
         await everybody
-        return { ...payment, amount }
+        return { ...payment, amount: satoshi(amount) }
       }
       const paid = await Promise.all(Array.from({ length: 40 }, async (_, i) => await client.pay({ to: PEER, amount: satoshi(BigInt(i)) })))
       assert.deepEqual(paid.map(({ amount }) => Number(amount)), Array.from({ length: 40 }, (_, i) => i))
@@ -129,7 +129,7 @@ describe('the local API', () => {
       ['a field where none is', 'POST', '/v1/stop', '{"now":true}', 400, 'ERR_UNKNOWN_FIELD'],
       ['a missing field', 'POST', '/v1/pay', `{"to":"${PEER}"}`, 400, 'ERR_INVALID_REQUEST'],
       ['an amount that is a number', 'POST', '/v1/pay', `{"to":"${PEER}","amount":1}`, 400, 'ERR_INVALID_REQUEST'],
-      ['a negative amount', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"-1"}`, 400, 'ERR_INVALID_REQUEST'],
+      ['a negative amount', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"-1"}`, 400, 'ERR_INVALID_AMOUNT'],
       ['a fraction of a satoshi', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"1.5"}`, 400, 'ERR_INVALID_REQUEST'],
       ['more than all bitcoin', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"2100000000000001"}`, 400, 'ERR_INVALID_AMOUNT'],
       ['half a block', 'POST', '/v1/open', `{"peer":"${PEER}","amount":"1","blocks":0.5}`, 400, 'ERR_INVALID_REQUEST'],
@@ -198,7 +198,9 @@ describe('the local API', () => {
     it('arrive in order, each as it was', async () => {
       const events: NodeEvent[] = [
         block,
-        { type: 'channel', channel, what: 'Funding has 1 of 1 confirmations' },
+        { type: 'channel', channel, what: 'funding has 1 of 1 confirmations' },
+        { type: 'channel', channel, what: 'T1 is on its way', step: 6, txid: FUNDING },
+        { type: 'channel', channel, what: 'both have signed', step: 'close', txid: undefined },
         { type: 'payment', payment: { ...payment, memo: 'two\nlines' } },
         { type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined },
         { type: 'chain', status: 'down', height: undefined }

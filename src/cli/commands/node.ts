@@ -1,0 +1,61 @@
+/** The verbs about the node itself: `info`, `address`, `balance`, `connect`, `peers`, `stop`. */
+import type { Command } from 'commander'
+import { contextOf, withCommonOptions, withNode, type World } from '../context.js'
+import { renderBalance, renderConnected, renderInfo, renderPeers } from '../render.js'
+
+export function addNodeCommands (program: Command, world: World): void {
+  withCommonOptions(program.command('info').summary('who this node is and how it sees the chain'))
+    .description('Shows the peer id, the addresses to connect to, and the state of the chain.')
+    .addHelpText('after', '\nExamples:\n  paychan info\n  paychan info --json | jq -r .multiaddrs[0]')
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const info = await withNode(context, async node => await node.info())
+      context.output.result(info, colors => renderInfo(info, colors))
+    })
+
+  withCommonOptions(program.command('address').summary('a fresh address to receive coins on the chain'))
+    .description('Makes a fresh receive address of the wallet. It never repeats.')
+    .addHelpText('after', '\nExample:\n  paychan devnet fund $(paychan address) 1000000')
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const address = await withNode(context, async node => await node.address())
+      context.output.result({ address }, () => address)
+    })
+
+  withCommonOptions(program.command('balance').summary('coins on the chain and in channels'))
+    .description('Shows coins of the wallet, our share of all channels, and payouts that are not yet swept.')
+    .addHelpText('after', '\nExample:\n  paychan balance')
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const balance = await withNode(context, async node => await node.balance())
+      context.output.result(balance, colors => renderBalance(balance, colors))
+    })
+
+  withCommonOptions(program.command('connect').summary('connect to a peer'))
+    .description('Connects to a peer by its full multiaddr, which `paychan info` shows on the other side.')
+    .argument('<multiaddr>', 'such as /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW...')
+    .addHelpText('after', '\nExample:\n  paychan connect /ip4/127.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp')
+    .action(async (multiaddr: string, _options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const peer = await withNode(context, async node => await node.connect(multiaddr))
+      context.output.result(peer, () => renderConnected(peer))
+    })
+
+  withCommonOptions(program.command('peers').summary('the peers that this node knows'))
+    .description('Lists peers, whether they are connected, and whether they speak paychan.')
+    .addHelpText('after', '\nExample:\n  paychan peers')
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const peers = await withNode(context, async node => await node.peers())
+      context.output.result({ peers }, colors => renderPeers(peers, colors))
+    })
+
+  withCommonOptions(program.command('stop').summary('stop the running node'))
+    .description('Stops the node in order. Channels stay open; they are served again after the next start.')
+    .addHelpText('after', '\nExample:\n  paychan stop')
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(world, command)
+      await withNode(context, async node => { await node.stop() })
+      context.output.result({ stopped: true }, () => 'The node has stopped.')
+    })
+}

@@ -1,0 +1,75 @@
+/** `paychan start`: a node in the foreground, until somebody stops it. */
+import type { Command } from 'commander'
+import { loadConfig } from '../../daemon/config-file.js'
+import { dataPaths } from '../../daemon/paths.js'
+import { serveApi } from '../../daemon/server.js'
+import type { NodeApi, NodeEvent } from '../../node/api.js'
+import { contextOf, withCommonOptions, type Context, type World } from '../context.js'
+import { renderInfo, shortChannel } from '../render.js'
+import { renderFields } from '../table.js'
+import { printable, type Output } from '../output.js'
+import { untilInterrupted } from '../interrupt.js'
+
+interface StartOptions { readonly network?: string, readonly electrum?: string, readonly listen?: string[] }
+
+export function addStart (program: Command, world: World): void {
+  withCommonOptions(program.command('start').summary('run the node in the foreground'))
+    .description('Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line:\n{"event":"started",...} first, then every event, {"event":"stopped"} last.')
+    .option('--network <name>', 'regtest (the only one for now)')
+    .option('--electrum <url>', 'the Electrum server, tcp://HOST:PORT (default: tcp://127.0.0.1:50001, the devnet)')
+    .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/0)')
+    .addHelpText('after', '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001')
+    .action(async ({ network, electrum, listen }: StartOptions, command: Command) => {
+      const context = contextOf(world, command)
+      const config = await loadConfig(context.dataDir, world.io.env, { network, electrum, listen })
+      const node = await world.createNode(config)
+      await serveUntilStopped(context, node)
+    })
+}
+
+async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeApi): Promise<void> {
+  const unsubscribe = node.onEvent(event => { printEvent(output, event) })
+  const interrupted = untilInterrupted(io)
+  try {
+    const socket = dataPaths(dataDir).socket
+    const server = await serveApi(node, socket).catch(async (error: unknown) => {
+      await node.stop()
+      throw error
+    })
+    const info = await node.info()
+    output.line({ event: 'started', ...info, apiSocket: socket }, colors => [
+      renderInfo(info, colors), renderFields([['API', socket]], colors), '', 'Running. Stop it with Ctrl-C, or with `paychan stop`.'
+    ].join('\n'))
+
+    const signal = await Promise.race([interrupted.signal, server.closed])
+    // Without a signal somebody asked over the API, and the node has stopped already.
+    if (signal !== undefined) {
+      output.note(`${signal}: stopping.`)
+      await server.close()
+      await node.stop()
+    }
+    output.line({ event: 'stopped' }, () => 'Stopped.')
+  } finally {
+    interrupted.dispose()
+    unsubscribe()
+  }
+}
+
+/** For people: the chain and the channels. Payments may be thousands a second; `paychan payments` lists them. */
+function printEvent (output: Output, event: NodeEvent): void {
+  const { type, ...rest } = event
+  const data = { event: type, ...rest }
+  switch (event.type) {
+    case 'chain':
+      output.line(data, colors => `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}`)
+      break
+    case 'channel':
+      output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(event.what)}`)
+      break
+    case 'alarm':
+      output.line(data, colors => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`)
+      break
+    case 'payment':
+      if (output.json) output.line(data, () => '')
+  }
+}

@@ -1,0 +1,54 @@
+/** What every command has at hand: the world, the data directory, the node, and the writer. */
+import { InvalidArgumentError, type Command } from 'commander'
+import type { NodeConfig } from '../daemon/config.js'
+import { connectApi, type ApiClient } from '../daemon/client.js'
+import { resolveDataDir } from '../daemon/config-file.js'
+import { dataPaths } from '../daemon/paths.js'
+import type { NodeApi } from '../node/api.js'
+import type { Io } from './io.js'
+import { createOutput, type Output } from './output.js'
+
+/** What `start` runs; a test may give another. */
+export type CreateNode = (config: NodeConfig) => Promise<NodeApi>
+
+/** Everything outside of the command line's own code. */
+export interface World { readonly io: Io, readonly createNode: CreateNode }
+
+export interface Context extends World {
+  readonly output: Output
+  readonly dataDir: string
+}
+
+interface CommonOptions { readonly json?: boolean, readonly data?: string }
+
+/** Reads the options that all commands share, wherever on the line they stand. */
+export function contextOf (world: World, command: Command): Context {
+  const { json = false, data } = command.optsWithGlobals<CommonOptions>()
+  return { ...world, output: createOutput(world.io, json), dataDir: resolveDataDir(data, world.io.env) }
+}
+
+/** Asks the running node, and lets go of the connection afterwards. */
+export async function withNode<T> ({ dataDir }: Context, ask: (node: ApiClient) => Promise<T>): Promise<T> {
+  const node = connectApi(dataPaths(dataDir).socket)
+  try {
+    return await ask(node)
+  } finally {
+    node.disconnect()
+  }
+}
+
+/** The options that every command shows in its help. */
+export function withCommonOptions (command: Command): Command {
+  return command
+    .option('--data <dir>', 'data directory (PAYCHAN_DATA; default: ~/.paychan)')
+    .option('--json', 'print one JSON object; amounts are numbers of satoshis')
+}
+
+/** A parser for a whole number of at least `least`. */
+export function wholeNumber (least: number): (text: string) => number {
+  return text => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN
+    if (!(value >= least)) throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`)
+    return value
+  }
+}

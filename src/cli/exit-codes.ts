@@ -1,0 +1,26 @@
+/** What the exit code of `paychan` tells a script. */
+
+export const EXIT = { ok: 0, refused: 1, usage: 2, notRunning: 3, peerUnreachable: 4, chainUnavailable: 5 } as const
+
+const BY_CODE = new Map<string, number>([
+  ['ERR_USAGE', EXIT.usage], ['ERR_INVALID_AMOUNT', EXIT.usage], ['ERR_NETWORK_NOT_SUPPORTED', EXIT.usage],
+  ['ERR_CONFIG_INVALID', EXIT.usage], ['ERR_CONFIG_UNKNOWN_KEY', EXIT.usage], ['ERR_CONFIG_UNREADABLE', EXIT.usage],
+  ['ERR_SOCKET_PATH_TOO_LONG', EXIT.usage],
+  ['ERR_NODE_NOT_RUNNING', EXIT.notRunning],
+  ['ERR_PEER_UNREACHABLE', EXIT.peerUnreachable], ['ERR_PEER_UNKNOWN', EXIT.peerUnreachable], ['ERR_NO_PAYCHAN', EXIT.peerUnreachable],
+  ['ERR_CHAIN_UNAVAILABLE', EXIT.chainUnavailable]
+])
+
+/** The exit code of an error by its code; 1 for every other refusal. */
+export function exitCodeOf (errorCode: string): number {
+  return BY_CODE.get(errorCode) ?? EXIT.refused
+}
+
+/** For `paychan --help`. */
+export const EXIT_CODES_HELP = `Exit codes:
+  0  done
+  1  refused, or failed in another way
+  2  wrong usage: command, argument, amount or configuration
+  3  the node is not running
+  4  the peer cannot be reached, or does not speak paychan
+  5  the chain is not available (no Electrum server answers)`

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** The `paychan` command. */
+import type { NodeConfig } from '../daemon/config.js'
+import type { NodeApi } from '../node/api.js'
+import { processIo } from './io.js'
+import { run } from './program.js'
+
+/** How long after its work the process may take to let go of what is open. */
+const LINGER_MS = 2_000
+
+/** Loaded only by `start`: the other commands answer at once without libp2p. */
+async function createNode (config: NodeConfig): Promise<NodeApi> {
+  const node = await import('../node/create-node.js')
+  return await node.createNode(config)
+}
+
+process.exitCode = await run(process.argv.slice(2), { io: processIo(), createNode })
+// Output that is still being written is finished; a forgotten handle does not keep us here.
+setTimeout(() => { process.exit() }, LINGER_MS).unref()

@@ -1,0 +1,92 @@
+/**
+ * The one writer of results. Without `--json`: text for people on stdout, progress and errors on
+ * stderr. With `--json`: exactly one JSON object on stdout, the result or `{ "error": ... }`, and
+ * nothing on stderr.
+ */
+import pc from 'picocolors'
+import { toErrorRecord } from '../types/errors.js'
+import type { Io } from './io.js'
+
+export type Colors = ReturnType<typeof pc.createColors>
+
+export interface Output {
+  readonly json: boolean
+  readonly colors: Colors
+  /** The result of a command: `data` for `--json`, `text` for people. */
+  result: (data: object, text: (colors: Colors) => string) => void
+  /** One of many: a line of newline-delimited JSON, or a line of text. */
+  line: (data: object, text: (colors: Colors) => string) => void
+  /** What is under way, on stderr. On a terminal each replaces the one before. */
+  progress: (text: string) => void
+  /** A remark beside the result, on stderr. */
+  note: (text: string) => void
+  error: (error: unknown) => void
+}
+
+/** Amounts become numbers: 21 million bitcoin are 2.1 x 10^15 sat, below 2^53 = 9.0 x 10^15. */
+export function toJson (value: unknown): unknown {
+  if (value === undefined) return null
+  if (typeof value === 'bigint') return Number(value)
+  if (Array.isArray(value)) return value.map(toJson)
+  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toJson(field)]))
+  return value
+}
+
+/** `https://no-color.org`: set and not empty means no colours. */
+function wantsColor (io: Io, isTTY: boolean): boolean {
+  return isTTY && (io.env['NO_COLOR'] ?? '') === '' && io.env['TERM'] !== 'dumb'
+}
+
+export function createOutput (io: Io, json: boolean): Output {
+  const colors = pc.createColors(!json && wantsColor(io, io.stdout.isTTY))
+  const stderrColors = pc.createColors(wantsColor(io, io.stderr.isTTY))
+  let progressWidth = 0
+
+  function writeJson (data: object): void {
+    io.stdout.write(`${JSON.stringify(toJson(data))}\n`)
+  }
+
+  /** Takes an unfinished progress line off the terminal. */
+  function clearProgress (): void {
+    if (progressWidth > 0) io.stderr.write(`\r${' '.repeat(progressWidth)}\r`)
+    progressWidth = 0
+  }
+
+  function emit (data: object, text: (colors: Colors) => string): void {
+    clearProgress()
+    if (json) writeJson(data)
+    else io.stdout.write(`${text(colors)}\n`)
+  }
+
+  return {
+    json,
+    colors,
+    result: emit,
+    line: emit,
+    progress: text => {
+      if (json) return
+      clearProgress()
+      io.stderr.write(io.stderr.isTTY ? text : `${text}\n`)
+      progressWidth = io.stderr.isTTY ? text.length : 0
+    },
+    note: text => {
+      clearProgress()
+      if (!json) io.stderr.write(`${text}\n`)
+    },
+    error: error => {
+      clearProgress()
+      const record = toErrorRecord(error)
+      if (json) writeJson({ error: record })
+      else io.stderr.write(`${stderrColors.red('error:')} ${printable(record.message)} ${stderrColors.dim(`(${record.code})`)}\n`)
+    }
+  }
+}
+
+/**
+ * Text that a stranger wrote (a memo, a reason), safe for a terminal: control characters, which
+ * could move the cursor or recolour an amount, and marks that reverse the direction of writing are
+ * shown as U+FFFD.
+ */
+export function printable (text: string): string {
+  return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+}

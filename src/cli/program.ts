@@ -1,0 +1,76 @@
+/** The command line: which commands there are, and what becomes of an error. */
+import { Command, CommanderError } from 'commander'
+import { VERSION } from '../node/layout.js'
+import { codeOf, PaychanError } from '../types/errors.js'
+import { addChannelCommands } from './commands/channels.js'
+import { addDevnet } from './commands/devnet.js'
+import { addInit } from './commands/init.js'
+import { addNodeCommands } from './commands/node.js'
+import { addStart } from './commands/start.js'
+import { withCommonOptions, type World } from './context.js'
+import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
+import { createOutput } from './output.js'
+
+const EXAMPLE = `Two people on one machine:
+  paychan devnet                                          a chain to play on
+  paychan init --data alice; paychan start --data alice   one node
+  paychan init --data bob; paychan start --data bob       another
+  paychan devnet fund $(paychan address --data alice) 1000000; paychan devnet mine 1
+  paychan open --data alice MULTIADDR-OF-BOB 500000       (and mine a block)
+  paychan pay --data alice PEER-ID-OF-BOB 1000 --memo hello
+
+With --json, stdout is exactly one JSON object, {"error":{"code","message","facts"}} if it failed
+(\`start\` and \`devnet\`, which keep running: one per line). Amounts are numbers of satoshis; amounts
+among the facts of an error are decimal strings.`
+
+function createProgram (world: World): Command {
+  const program = new Command('paychan')
+    .description('Pay your peers over Bitcoin micropayment channels.')
+    .version(VERSION)
+    .configureOutput({
+      writeOut: text => { world.io.stdout.write(text) },
+      writeErr: text => { world.io.stderr.write(text) },
+      // `run` reports it, in the form that was asked for.
+      outputError: () => {}
+    })
+    .exitOverride()
+    .addHelpText('after', `\n${EXAMPLE}\n\n${EXIT_CODES_HELP}`)
+  withCommonOptions(program)
+  addInit(program, world)
+  addStart(program, world)
+  addNodeCommands(program, world)
+  addChannelCommands(program, world)
+  addDevnet(program, world)
+  return program
+}
+
+/**
+ * Runs one command line (without `node` and the script) and resolves with its exit code. Whatever
+ * goes wrong is reported; this never rejects.
+ */
+export async function run (argv: readonly string[], world: World): Promise<number> {
+  try {
+    await createProgram(world).parseAsync([...argv], { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok // --help, --version
+      if (error.code === 'commander.help') return EXIT.usage // no command: the help was shown
+    }
+    const reported = error instanceof CommanderError ? usageError(error) : error
+    createOutput(world.io, asksForJson(argv)).error(reported)
+    return exitCodeOf(codeOf(reported))
+  }
+}
+
+function usageError (error: CommanderError): PaychanError {
+  const sentence = error.message.replace(/^error: /, '').replace(/\n/g, ' ')
+  const capital = sentence.charAt(0).toUpperCase() + sentence.slice(1)
+  return new PaychanError('ERR_USAGE', `${capital}${/[.?)]$/.test(capital) ? '' : '.'} See paychan --help.`)
+}
+
+/** Also when the line could not be understood. */
+function asksForJson (argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return (end === -1 ? argv : argv.slice(0, end)).includes('--json')
+}

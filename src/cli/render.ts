@@ -1,0 +1,151 @@
+/** What the node answers, in words and tables. Every amount has its unit. */
+import { formatAmount } from '../daemon/amount.js'
+import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PeerInfo } from '../node/api.js'
+import type { Colors } from './output.js'
+import { renderFields, renderTable, type Cell } from './table.js'
+
+/** The digits of a channel id that tables show, and that commands accept for the whole. */
+const SHORT_DIGITS = 8
+
+/** The first digits of a channel id. */
+export function shortChannel (id: string): string {
+  return id.slice(0, SHORT_DIGITS)
+}
+
+/** The last characters of a peer id: the first ones are the same for all Ed25519 keys. */
+export function shortPeer (peerId: string): string {
+  return peerId.length <= SHORT_DIGITS ? peerId : `…${peerId.slice(-SHORT_DIGITS)}`
+}
+
+/** `2027-01-15 08:00:00Z`: the same in every time zone. */
+export function formatTime (milliseconds: number): string {
+  const date = new Date(milliseconds)
+  return Number.isNaN(date.getTime()) ? '?' : date.toISOString().replace('T', ' ').replace(/\.\d+Z$/, 'Z')
+}
+
+function chainText ({ status, server, height, lastError }: NodeInfo['chain']): string {
+  const where = height === undefined ? '' : ` at block ${height}`
+  return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}`
+}
+
+export function renderInfo (info: NodeInfo, colors: Colors): string {
+  return renderFields([
+    ['version', info.version],
+    ['network', info.network],
+    ['peer id', info.peerId],
+    ...(info.multiaddrs.length === 0 ? [['address', 'none: nobody can connect to this node'] as const] : info.multiaddrs.map(address => ['address', address] as const)),
+    ['chain', chainText(info.chain)],
+    ['channels', `${info.channels.open} open, ${info.channels.total} in all`],
+    ['data', info.dataDir],
+    ['ecdsa', info.ecdsa]
+  ], colors)
+}
+
+export function renderBalance (balance: Balance, colors: Colors): string {
+  const rows = [
+    ['confirmed', balance.confirmed], ['pending', balance.pending], ['in channels', balance.inChannels], ['unswept', balance.unswept], ['total', balance.total]
+  ] as const
+  const amounts = rows.map(([, amount]) => formatAmount(amount))
+  const width = Math.max(...amounts.map(text => text.length))
+  return renderFields(rows.map(([name], i) => [name, (amounts[i] ?? '').padStart(width)]), colors)
+}
+
+export function renderPeers (peers: readonly PeerInfo[], colors: Colors): string {
+  if (peers.length === 0) return 'No peers. Connect with `paychan connect MULTIADDR`.'
+  return renderTable([{ title: 'PEER' }, { title: 'CONNECTED' }, { title: 'PAYCHAN' }, { title: 'ADDRESS' }],
+    peers.map(({ peerId, connected, paychan, multiaddrs }) => [peerId, connected ? 'yes' : 'no', paychan === undefined ? '?' : paychan ? 'yes' : 'no', multiaddrs[0] ?? '']),
+    colors)
+}
+
+/** `Connected to ...`, and whether one can open a channel there. */
+export function renderConnected ({ peerId, paychan }: PeerInfo): string {
+  return `Connected to ${peerId}.${paychan === false ? ' It does not speak paychan.' : ''}`
+}
+
+function styleOf (status: ChannelStatus, colors: Colors): (text: string) => string {
+  switch (status) {
+    case 'open': return colors.green
+    case 'opening':
+    case 'confirming':
+    case 'closing': return colors.yellow
+    case 'offline':
+    case 'settling':
+    case 'refunding':
+    case 'stopped': return colors.magenta
+    case 'closed':
+    case 'abandoned': return colors.dim
+  }
+}
+
+export function renderChannels (channels: readonly ChannelInfo[], colors: Colors): string {
+  if (channels.length === 0) return 'No channels. Open one with `paychan open PEER AMOUNT`.'
+  const right = 'right' as const
+  return renderTable([
+    { title: 'CHANNEL' }, { title: 'PEER' }, { title: 'ROLE' }, { title: 'STATUS' }, { title: 'CAPACITY', align: right }, { title: 'OURS', align: right },
+    { title: 'THEIRS', align: right }, { title: 'SPENDABLE', align: right }, { title: 'REFUND AT', align: right }, { title: 'NOTE' }
+  ], channels.map((channel): Cell[] => [
+    shortChannel(channel.id),
+    shortPeer(channel.peerId),
+    channel.role,
+    { text: channel.status, style: styleOf(channel.status, colors) },
+    formatAmount(channel.capacity),
+    formatAmount(channel.ourBalance),
+    formatAmount(channel.theirBalance),
+    formatAmount(channel.spendable),
+    `block ${channel.refundHeight}`,
+    noteOf(channel)
+  ]), colors)
+}
+
+function noteOf ({ reason, status, confirmations, minDepth, atRisk, inFlight }: ChannelInfo): string {
+  return [
+    ...(reason === undefined ? [] : [reason]),
+    ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),
+    ...(inFlight > 0n ? [`${formatAmount(inFlight)} not acknowledged`] : []),
+    ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : [])
+  ].join('; ')
+}
+
+export function renderPayments (payments: readonly PaymentInfo[], colors: Colors): string {
+  if (payments.length === 0) return 'No payments.'
+  return renderTable([
+    { title: 'TIME' }, { title: 'CHANNEL' }, { title: 'PEER' }, { title: 'DIRECTION' }, { title: 'AMOUNT', align: 'right' }, { title: 'STATUS' }, { title: 'MEMO' }
+  ], payments.map(({ time, channel, peerId, direction, amount, status, memo }): Cell[] => [
+    formatTime(time),
+    shortChannel(channel),
+    shortPeer(peerId),
+    direction,
+    formatAmount(amount),
+    status === 'acknowledged' ? status : { text: status, style: colors.yellow },
+    memo
+  ]), colors)
+}
+
+/** What `open` has come to. */
+export function renderOpened (channel: ChannelInfo): string {
+  const id = shortChannel(channel.id)
+  const start = `Channel ${id} with ${shortPeer(channel.peerId)}: ${formatAmount(channel.capacity)}, refund at block ${channel.refundHeight}.`
+  if (channel.status === 'open') return `${start}\nPay with: paychan pay ${id} AMOUNT`
+  return `${start}\nIt is ${channel.status}; see it with: paychan channels`
+}
+
+/** What `pay` has come to. */
+export function renderPaid ({ amount, channel, peerId, status }: PaymentInfo): string {
+  const what = `${formatAmount(amount)} to ${shortPeer(peerId)} on channel ${shortChannel(channel)}`
+  switch (status) {
+    case 'acknowledged': return `Paid ${what}.`
+    case 'unknown': return `Signed and sent ${what}, but not yet acknowledged: see paychan payments.`
+    case 'failed': return `Did not pay ${what}.`
+  }
+}
+
+/** What `close` has come to. */
+export function renderClosed ({ channel, kind, txid }: CloseResult): string {
+  const id = shortChannel(channel)
+  const where = txid === undefined ? '' : ` in transaction ${txid}`
+  switch (kind) {
+    case 'close': return `Channel ${id} is closed by both sides${where}.`
+    case 'settlement': return `Channel ${id} is being settled alone${where}.`
+    case 'abandoned': return `Channel ${id} is abandoned: nothing had been funded.`
+  }
+}
