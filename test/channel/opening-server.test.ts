@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import { Violation } from '../../src/channel/violation.js'
+import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
+import { scriptOf } from './keys.js'
+import { buildT1, World } from './world.js'
+
+function altered (raw: Uint8Array, change: (tx: Transaction) => void): Uint8Array {
+  const tx = Transaction.fromBuffer(Uint8Array.from(raw))
+  change(tx)
+  return tx.toBuffer()
+}
+
+function input (tx: Transaction): Transaction['ins'][number] {
+  const [first] = tx.ins
+  assert.ok(first)
+  return first
+}
+
+describe('server / opening / on OpenChannel', () => {
+  it('names K2, its derivation and its conditions (step 1, KEY-2)', () => {
+    const world = new World().until('server', 'accepted')
+    const accept = take(world, 'client', 'AcceptChannel')
+    assert.deepEqual(accept.channelKey, world.server.channelKey.publicKey)
+    assert.deepEqual(accept.derivation, Uint8Array.from([0, 0, 0, 3, 0, 0, 0, 4]))
+    assert.deepEqual([accept.minDepth, accept.settleHeight, accept.lastPaymentHeight], [1, 664, 652])
+  })
+
+  it('makes no channel of an offer that it refuses', () => {
+    const world = new World().offer()
+    const offer = take(world, 'server', 'OpenChannel')
+    assert.throws(() => { world.accept({ ...offer, mode: 'two-way' }) }, (error) => error instanceof Violation && error.rule === 'OPEN-4')
+    assert.equal(world.server.has, false)
+  })
+
+  it('refuses the same K1 a second time (KEY-3)', () => {
+    const world = new World().offer()
+    const offer = take(world, 'server', 'OpenChannel')
+    world.accept(offer)
+    world.server.post({ type: 'timeout' })
+    assert.throws(() => { world.accept(offer) }, (error) => error instanceof Violation && error.rule === 'KEY-3')
+  })
+})
+
+describe('server / opening / on RefundRequest', () => {
+  const at = (): { world: World, refundTx: Uint8Array } => {
+    const world = new World().until('client', 'refund-requested')
+    return { world, refundTx: take(world, 'server', 'RefundRequest').refundTx }
+  }
+
+  it('signs T2 without having seen T1 (step 4)', () => {
+    const { world, refundTx } = at()
+    const effects = world.server.post(eventOf({ type: 'RefundRequest', refundTx }))
+    assert.equal(world.server.channel.stage, 'refund-signed')
+    assert.equal(sentOf(effects, 'RefundSignature').length, 1)
+  })
+
+  const cases: Array<[string, string, string, (tx: Transaction) => void]> = [
+    ['1 block too early a lock', 'REF-3', 'ERR_REFUND_LOCK', (tx) => { tx.locktime -= 1 }],
+    ['no lock', 'REF-3', 'ERR_REFUND_LOCK', (tx) => { tx.locktime = 0 }],
+    ['a later lock', 'REF-3', 'ERR_REFUND_LOCK', (tx) => { tx.locktime += 1 }],
+    ['a final sequence, which switches the lock off', 'REF-4', 'ERR_REFUND_SEQUENCE', (tx) => { input(tx).sequence = 0xffffffff }],
+    ['a sequence that refuses replacement', 'REF-4', 'ERR_REFUND_SEQUENCE', (tx) => { input(tx).sequence = 0xfffffffe }],
+    ['version 2', 'REF-5', 'ERR_REFUND_VERSION', (tx) => { tx.version = 2 }],
+    ['two inputs', 'REF-1', 'ERR_REFUND_INPUTS', (tx) => { tx.addInput(new Uint8Array(32).fill(5), 0, 0xfffffffd) }],
+    ['a scriptSig', 'REF-1', 'ERR_REFUND_MALFORMED', (tx) => { tx.setInputScript(0, Uint8Array.from([1])) }]
+  ]
+  for (const [what, rule, code, change] of cases) {
+    it(`refuses T2 with ${what}, and signs nothing (${rule})`, () => {
+      const { world, refundTx } = at()
+      const effects = world.server.post(eventOf({ type: 'RefundRequest', refundTx: altered(refundTx, change) }))
+      assertAbandoned(world.server, effects, rule, code)
+      assert.deepEqual(sentOf(effects, 'RefundSignature'), [])
+    })
+  }
+
+  it('refuses bytes that are no transaction (REF-1)', () => {
+    const { world } = at()
+    const effects = world.server.post(eventOf({ type: 'RefundRequest', refundTx: Uint8Array.from([1, 2, 3]) }))
+    assertAbandoned(world.server, effects, 'REF-1', 'ERR_REFUND_MALFORMED')
+  })
+
+  it('refuses an output that it knows from another channel (REF-2)', () => {
+    const { world, refundTx } = at()
+    const other = new World().until('server', 'refund-signed')
+    world.server.registry.learn(other.server.channel, other.server.channelKey.publicKey)
+    const effects = world.server.post(eventOf({ type: 'RefundRequest', refundTx }))
+    assertAbandoned(world.server, effects, 'REF-2', 'ERR_OUTPOINT_REUSED')
+    assert.deepEqual(sentOf(effects, 'RefundSignature'), [])
+  })
+
+  it('remembers the output of an opening that was given up (REF-2)', () => {
+    const { world, refundTx } = at()
+    const other = new World().until('server', 'refund-signed')
+    other.server.post({ type: 'timeout' })
+    world.server.registry.learn(other.server.channel, other.server.channelKey.publicKey)
+    assertAbandoned(world.server, world.server.post(eventOf({ type: 'RefundRequest', refundTx })), 'REF-2', 'ERR_OUTPOINT_REUSED')
+  })
+})
+
+describe('server / opening / on Funding', () => {
+  /** A client whose T1 is what `options` say, at the moment in which it hands it over. */
+  const handing = (options: Partial<Parameters<typeof buildT1>[0]> = {}): { world: World, fundingTx: Uint8Array } => {
+    const world = new World()
+    world.holdFunding = true
+    world.until('client', 'accepted').build(world.fundingScript, options)
+    world.deliver('server')
+    world.deliver('client')
+    return { world, fundingTx: take(world, 'server', 'Funding').fundingTx }
+  }
+
+  it('broadcasts T1 and watches it, and says so only once a mempool has it (step 6, FUND-3)', () => {
+    const { world, fundingTx } = handing({ vout: 1 })
+    const first = world.server.attempt(eventOf({ type: 'Funding', fundingTx }))
+    assert.deepEqual(effectsOf(first.effects, 'broadcast').map(({ raw }) => raw), [fundingTx])
+    assert.deepEqual(effectsOf(first.effects, 'watch-funding').map(({ scriptPubKey }) => scriptPubKey), [world.fundingScript])
+    assert.deepEqual(sentOf(first.effects, 'FundingBroadcast'), [])
+    assert.equal(sentOf(world.server.post(eventOf({ type: 'Funding', fundingTx })), 'FundingBroadcast').length, 1)
+  })
+
+  it('says it again when T1 is handed over again', () => {
+    const { world, fundingTx } = handing()
+    world.server.post(eventOf({ type: 'Funding', fundingTx }))
+    const { state } = world.server.attempt(eventOf({ type: 'Funding', fundingTx }))
+    assert.ok(state === world.server.channel)
+    assert.equal(sentOf(world.server.post(eventOf({ type: 'Funding', fundingTx })), 'FundingBroadcast').length, 1)
+  })
+
+  it('tries again with every block when T1 was not accepted', () => {
+    const { world, fundingTx } = handing()
+    world.server.blind = true
+    const effects = world.server.post(eventOf({ type: 'Funding', fundingTx }))
+    assert.deepEqual(effectsOf(effects, 'alarm').map(({ code }) => code), ['ERR_BROADCAST_REFUSED'])
+    assert.deepEqual(sentOf(effects, 'FundingBroadcast'), [])
+    world.server.blind = false
+    assert.equal(sentOf(world.server.post({ type: 'tip' }), 'FundingBroadcast').length, 1)
+  })
+
+  const other = (): Uint8Array => buildT1({ script: scriptOf('elsewhere'), amount: 100_000n, coin: new World().coin })
+  const cases: Array<[string, string, string, Partial<Parameters<typeof buildT1>[0]>, (() => Uint8Array)?]> = [
+    ['that is another one than T2 spends', 'FUND-1', 'ERR_FUNDING_TXID', {}, other],
+    ['that cannot be read', 'FUND-1', 'ERR_FUNDING_MALFORMED', {}, () => Uint8Array.from([9])],
+    ['that pays to another script', 'FUND-1', 'ERR_FUNDING_OUTPUT', { script: scriptOf('elsewhere') }],
+    ['that pays 1 sat too little', 'FUND-1', 'ERR_FUNDING_OUTPUT', { amount: 99_999n }],
+    ['that pays 1 sat too much', 'FUND-1', 'ERR_FUNDING_OUTPUT', { amount: 100_001n }],
+    ['with an input without a witness, whose txid others can change', 'FUND-2', 'ERR_FUNDING_NOT_SEGWIT', { witness: [] }],
+    ['with a scriptSig, whose txid others can change', 'FUND-2', 'ERR_FUNDING_NOT_SEGWIT', { scriptSig: Uint8Array.from([0x51]) }]
+  ]
+  for (const [what, rule, code, options, instead] of cases) {
+    it(`refuses a T1 ${what} (${rule})`, () => {
+      const { world, fundingTx } = handing(options)
+      const effects = world.server.post(eventOf({ type: 'Funding', fundingTx: instead?.() ?? fundingTx }))
+      assertAbandoned(world.server, effects, rule, code)
+    })
+  }
+})
+
+describe('server / opening / when the stream breaks', () => {
+  it('accepted: gives up', () => {
+    const world = new World().until('server', 'accepted')
+    world.server.post({ type: 'disconnected', reason: '' })
+    assert.equal(world.server.channel.stage, 'abandoned')
+  })
+
+  it('refund signed: waits, for T1 may be on its way; the client comes back and hands it over (FUND-1)', () => {
+    const world = new World().until('client', 'established')
+    world.disconnect()
+    assert.equal(world.server.channel.stage, 'refund-signed')
+    world.connect().run()
+    assert.equal(world.server.channel.stage, 'established')
+    world.open()
+  })
+
+  it('refund signed: refuses whoever comes back with another derivation (REEST-1)', () => {
+    const world = new World().until('server', 'refund-signed')
+    const effects = world.server.post({ type: 'message', message: { type: 'Reestablish', channelId: new Uint8Array(32), derivation: new Uint8Array(8), turn: 0, sequence: 0 } })
+    assertAbandoned(world.server, effects, 'REEST-1', 'ERR_WRONG_DERIVATION')
+  })
+
+  it('refund signed: gives up when T1 does not come in time (OPEN-9)', () => {
+    const world = new World().until('server', 'refund-signed')
+    assertAbandoned(world.server, world.server.post({ type: 'timeout' }), '', 'ERR_OPEN_TIMEOUT')
+  })
+})

@@ -1,0 +1,182 @@
+/** One side of a channel: the state machine, and all that its engine would be to it. */
+import assert from 'node:assert/strict'
+import type { Message, Payment } from '../../protocols/paychan/1.0/index.js'
+import type { Role } from '../../src/bitcoin/keys.js'
+import type { Effect, PaymentLogEntry, Transition } from '../../src/channel/effects.js'
+import type { Env } from '../../src/channel/env.js'
+import type { ChannelEvent } from '../../src/channel/events.js'
+import { defaultPolicy, type Policy } from '../../src/channel/policy.js'
+import type { Channel, Established } from '../../src/channel/state.js'
+import { summarise, type ChannelInfo } from '../../src/channel/summary.js'
+import { transition } from '../../src/channel/transition.js'
+import { fundingHistory } from '../../src/engine/funding-history.js'
+import { decodeRecord, encodeRecord } from '../../src/engine/records.js'
+import { createRegistry } from '../../src/engine/registry.js'
+import { feeRate } from '../../src/types/units.js'
+import type { FakeChain } from './fake-chain.js'
+import { ecdsa, keyPair, scriptOf, type KeyPair } from './keys.js'
+
+/** What a side asks of the world around it. */
+export interface Surroundings {
+  send: (message: Message) => void
+  hangUp: () => void
+  buildFunding: (effect: Extract<Effect, { type: 'build-funding' }>) => void
+  /** After a broadcast: the others may see it. */
+  chainChanged: () => void
+}
+
+export class Side {
+  readonly channelKey: KeyPair
+  readonly payoutKey: KeyPair
+  readonly closeScript: Uint8Array
+  readonly registry = createRegistry()
+  /** Everything that was to be done, in order. */
+  effects: Effect[] = []
+  log: PaymentLogEntry[] = []
+  policy: Policy = defaultPolicy('regtest')
+  feeRate = feeRate(2000n)
+  /** The Electrum server does not answer: no tip, no history. */
+  blind = false
+  /** The process is gone. */
+  dead = false
+  /** After the next commit the process dies, before any effect. */
+  crashNext = false
+  #channel: Channel | undefined
+  readonly #waiting: ChannelEvent[] = []
+  #busy = false
+  #seen = ''
+  #tip: number
+
+  constructor (readonly role: Role, readonly chain: FakeChain, private readonly around: Surroundings, name: string) {
+    this.channelKey = keyPair(`${name} channel`)
+    this.payoutKey = keyPair(`${name} payout`)
+    this.closeScript = scriptOf(`${name} close`)
+    this.#tip = chain.height
+  }
+
+  get channel (): Channel {
+    assert.ok(this.#channel, `the ${this.role} has no channel`)
+    return this.#channel
+  }
+
+  set channel (channel: Channel) {
+    this.#channel = channel
+    this.registry.learn(channel, this.channelKey.publicKey)
+  }
+
+  get has (): boolean { return this.#channel !== undefined }
+
+  get established (): Established {
+    const { channel } = this
+    assert.ok(channel.stage === 'established', `the ${this.role} is at ${channel.stage}`)
+    return channel
+  }
+
+  get info (): ChannelInfo { return summarise(this.channel, this.env()) }
+
+  env (changes: Partial<Env> = {}): Env {
+    return {
+      policy: this.policy,
+      height: this.blind ? undefined : this.chain.height,
+      feeRate: this.feeRate,
+      now: 1_700_000_000_000,
+      sign: this.channelKey.sign,
+      verify: ecdsa.verify,
+      isPublicKey: ecdsa.isPublicKey,
+      isKnownKey: this.registry.isKnownKey,
+      isKnownOutPoint: this.registry.isKnownOutPoint,
+      ...changes
+    }
+  }
+
+  /** What would come of an event; nothing happens. */
+  attempt (event: ChannelEvent, changes: Partial<Env> = {}): Transition {
+    return transition(this.channel, event, this.env(changes))
+  }
+
+  /** An event: the new state is committed, then the effects are performed. Returns the effects. */
+  post (event: ChannelEvent): Effect[] {
+    const from = this.effects.length
+    this.#waiting.push(event)
+    this.#drain()
+    return this.effects.slice(from)
+  }
+
+  /** The first transition of a channel. */
+  begin (first: Transition): void {
+    this.#apply(first)
+    this.#drain()
+  }
+
+  /** The process dies and starts again: only what was committed is left. */
+  restart (): void {
+    this.dead = false
+    this.#waiting.length = 0
+    this.#channel = decodeRecord<Channel>('channel', encodeRecord(this.channel))
+    this.#seen = ''
+    this.post({ type: 'disconnected', reason: 'this node was restarted' })
+  }
+
+  /** What the chain watcher brings: a history when it is another one, then the tip when it is another one. */
+  lookAtChain (): void {
+    if (this.dead || this.blind || !this.has || this.channel.stage !== 'established') return
+    const history = fundingHistory(this.chain.history(this.channel.outPoint), this.channel.outPoint)
+    const shown = JSON.stringify([history.funding, history.spend?.txid, history.spend?.height])
+    if (shown !== this.#seen) {
+      this.#seen = shown
+      this.post({ type: 'history', history })
+    }
+    if (this.chain.height !== this.#tip) {
+      this.#tip = this.chain.height
+      this.post({ type: 'tip' })
+    }
+  }
+
+  #drain (): void {
+    if (this.#busy) return
+    this.#busy = true
+    try {
+      for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
+        if (!this.dead) this.#apply(transition(this.channel, event, this.env()))
+      }
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  #apply ({ state, log, effects }: Transition): void {
+    this.channel = state
+    this.log.push(...log)
+    if (this.crashNext) {
+      this.crashNext = false
+      this.dead = true
+      return
+    }
+    for (const effect of effects) {
+      this.effects.push(effect)
+      this.#perform(effect)
+    }
+  }
+
+  #perform (effect: Effect): void {
+    switch (effect.type) {
+      case 'send': return this.around.send(effect.message)
+      case 'hang-up': return this.around.hangUp()
+      case 'build-funding': return this.around.buildFunding(effect)
+      case 'broadcast': {
+        const outcome = this.blind ? { refused: 'unavailable' } : this.chain.broadcast(effect.raw)
+        this.#waiting.push('txid' in outcome
+          ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid }
+          : { type: 'broadcast-failed', purpose: effect.purpose, kind: outcome.refused, reason: outcome.refused })
+        this.around.chainChanged()
+        return
+      }
+      default: // told to people, callers and the wallet: the tests look at `effects`
+    }
+  }
+}
+
+/** The payments of all effects of one kind. */
+export function paymentsOf (effects: readonly Effect[], type: 'payments-acknowledged' | 'payments-received' | 'payments-unknown'): Payment[] {
+  return effects.flatMap((effect) => effect.type === type ? effect.payments : [])
+}
