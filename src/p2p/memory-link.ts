@@ -1,10 +1,11 @@
 /** A `Link` without a wire: the two ends of it are objects in one process. Bytes cross it all the same. */
-import { ProtocolError, decode, encode, plainText, MAX_ERROR_TEXT_BYTES } from '../../protocols/paychan/1.0/index.js'
+import { ProtocolError, decode, encode } from '../../protocols/paychan/1.0/index.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
 import { asError, GuardedListener } from './guarded-listener.js'
 import type { OnError } from './guarded-listener.js'
+import { outgoing, streamError } from './outgoing.js'
 
 /** What a link needs of the network that it belongs to. */
 export interface Wire {
@@ -51,7 +52,7 @@ export class MemoryLink implements Link {
   }
 
   send (message: Message): void {
-    if (this.#open) this.sendBytes(encode(message))
+    if (this.#open) this.sendBytes(encode(outgoing(message)))
   }
 
   /** Sends an Envelope that need not be one: for tests of what a hostile peer can do. */
@@ -121,15 +122,11 @@ export class MemoryLink implements Link {
 
   #end (error: Error | undefined): void {
     if (!this.#open) return
-    if (error instanceof ProtocolError) this.#sendError(error.code, error.rule, error.message)
-    else if (error !== undefined) this.#sendError('ERR_INTERNAL', '', 'The message could not be handled.')
+    if (error instanceof ProtocolError) this.send(streamError(error.code, error.rule, error.message))
+    else if (error !== undefined) this.send(streamError('ERR_INTERNAL', '', 'The message could not be handled.'))
     this.#open = false
     this.#transmit('end')
     this.#listener?.closed(error)
-  }
-
-  #sendError (code: string, rule: string, text: string): void {
-    this.send({ type: 'Error', code, rule, text: plainText(text, MAX_ERROR_TEXT_BYTES), fatal: false })
   }
 }
 

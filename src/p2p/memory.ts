@@ -4,6 +4,7 @@ import { PaychanError } from '../types/errors.js'
 import { asError, report } from './guarded-listener.js'
 import type { OnError } from './guarded-listener.js'
 import { MemoryLink } from './memory-link.js'
+import { streamError } from './outgoing.js'
 
 export interface MemoryNetworkOptions {
   /**
@@ -111,7 +112,7 @@ export class MemoryNetwork {
 
   #accept (asked: Member, link: MemoryLink): void {
     if (asked.accept === undefined) {
-      link.send({ type: 'Error', code: 'ERR_NOT_READY', rule: '', text: 'This node takes no channels at the moment.', fatal: false })
+      link.send(streamError('ERR_NOT_READY', '', 'This node takes no channels at the moment.'))
       link.close()
       return
     }
@@ -119,7 +120,7 @@ export class MemoryNetwork {
       link.start(asked.accept(link))
     } catch (error) {
       report(asked.onError, asError(error))
-      link.send({ type: 'Error', code: 'ERR_INTERNAL', rule: '', text: 'The stream could not be accepted.', fatal: false })
+      link.send(streamError('ERR_INTERNAL', '', 'The stream could not be accepted.'))
       link.close()
     }
   }

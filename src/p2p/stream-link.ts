@@ -2,13 +2,14 @@
 import type { Stream } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { MAX_ERROR_TEXT_BYTES, ProtocolError, decode, plainText } from '../../protocols/paychan/1.0/index.js'
-import type { ErrorMessage, Message } from '../../protocols/paychan/1.0/index.js'
+import { ProtocolError, decode } from '../../protocols/paychan/1.0/index.js'
+import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
 import { fromFrames, isCutShort, toFrame } from './frames.js'
 import { asError, GuardedListener } from './guarded-listener.js'
 import type { OnError } from './guarded-listener.js'
+import { outgoing, streamError } from './outgoing.js'
 import { StreamSource } from './stream-source.js'
 
 export interface LinkOptions {
@@ -50,7 +51,7 @@ export class StreamLink implements Link {
 
   send (message: Message): void {
     if (!this.#open) return
-    this.#outbox.append(toFrame(message))
+    this.#outbox.append(toFrame(outgoing(message)))
     const queuedBytes = this.#outbox.byteLength + this.#stream.writeBufferLength
     if (queuedBytes > this.#options.maxQueuedBytes) {
       this.#abort(new PaychanError('ERR_PEER_TOO_SLOW', `The peer does not read: ${queuedBytes} bytes wait for it.`, { peer: this.peer, queuedBytes }))
@@ -74,7 +75,7 @@ export class StreamLink implements Link {
   /** Ends the stream with a word to the peer. */
   refuse (code: string, rule: string, text: string): void {
     if (!this.#open) return
-    this.send(errorMessage(code, rule, text))
+    this.send(streamError(code, rule, text))
     this.close()
   }
 
@@ -112,9 +113,9 @@ export class StreamLink implements Link {
 
   #onEnded (listener: GuardedListener, error: Error | undefined): void {
     if (!this.#open) return
-    if (error instanceof ProtocolError) this.send(errorMessage(error.code, error.rule, error.message))
+    if (error instanceof ProtocolError) this.send(streamError(error.code, error.rule, error.message))
     // The text of a fault of ours stays here: it may name what a peer must not know.
-    else if (error instanceof PaychanError && error.code === 'ERR_LISTENER_FAILED') this.send(errorMessage('ERR_INTERNAL', '', 'The message could not be handled.'))
+    else if (error instanceof PaychanError && error.code === 'ERR_LISTENER_FAILED') this.send(streamError('ERR_INTERNAL', '', 'The message could not be handled.'))
     this.#finish()
     listener.closed(error)
   }
@@ -145,8 +146,4 @@ export class StreamLink implements Link {
     // It fails only when the stream is reset while its last bytes wait: then it is as closed as can be.
     stream.close().catch(() => {})
   }
-}
-
-function errorMessage (code: string, rule: string, text: string): ErrorMessage {
-  return { type: 'Error', code, rule, text: plainText(text, MAX_ERROR_TEXT_BYTES), fatal: false }
 }

@@ -156,6 +156,15 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
       assert.deepEqual(await listener.received(1), [{ ...update, signature: new Uint8Array(64).fill(1) }])
     })
 
+    it('makes one plain line of the text of an Error, whatever it was', async () => {
+      const listener = new Recorder()
+      const { link } = await connect(world, listener)
+      link.send({ type: 'Error', code: 'ERR_ANY', rule: '', text: `two\nlines ${'€'.repeat(400)}`, fatal: false })
+      const [told] = await listener.received(1)
+      // 10 bytes, then 330 x 3 bytes: the 331st would end at byte 1,003.
+      assert.equal(told?.type === 'Error' && told.text, `two lines ${'€'.repeat(330)}`)
+    })
+
     it('keeps two links of the same peers apart', async () => {
       const listeners = [new Recorder(), new Recorder()]
       let next = 0
