@@ -1,5 +1,5 @@
 /** Brings the streams of established channels back. The client dials: it knows where the server is. */
-import type { Channel } from '../channel/state.js'
+import type { Channel, Established } from '../channel/state.js'
 import { PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import { LateListener } from './late-listener.js'
@@ -9,9 +9,14 @@ import type { Clock, Peers, Unsubscribe } from './ports.js'
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
 
-/** Whether a stream is of any use: the money is in the channel, and the chain has not settled it. */
-export function wantsLink (channel: Channel): boolean {
-  return channel.stage === 'established' && channel.role === 'client' && channel.link === 'down' && channel.onChain.spend === undefined
+/** Whether a stream would be of use and there is none on which both sides know where they stand. */
+export function lacksLink (channel: Channel): channel is Established {
+  return channel.stage === 'established' && channel.role === 'client' && channel.link !== 'live' && channel.onChain.spend === undefined
+}
+
+/** Whether to dial: the money is in the channel, the chain has not settled it, and no stream is coming up. */
+function wantsLink (channel: Channel): boolean {
+  return lacksLink(channel) && channel.link === 'down'
 }
 
 export class Redial {
@@ -22,8 +27,12 @@ export class Redial {
 
   constructor (private readonly peers: Peers, private readonly links: Links, private readonly clock: Clock) {}
 
-  /** Dials after a while, again and again with doubled delays, as long as a stream is wanted. */
+  /**
+   * Dials after a while, again and again with doubled delays, as long as a stream is wanted. To be
+   * called after each step: a peer that takes our streams only to end them is not dialled faster.
+   */
   schedule (actor: ChannelActor): void {
+    if (actor.state.stage === 'established' && actor.state.link === 'live') this.#delays.delete(actor)
     if (this.#stopped || this.#timers.has(actor) || this.#dialling.has(actor) || !wantsLink(actor.state)) return
     const delay = this.#delays.get(actor) ?? FIRST_DELAY_MS
     this.#delays.set(actor, Math.min(delay * 2, LONGEST_DELAY_MS))
@@ -50,9 +59,10 @@ export class Redial {
       link.close()
       throw new PaychanError('ERR_PEER_UNREACHABLE', `${actor.state.address} is now the peer ${link.peer}, not ${actor.state.peer}.`)
     }
-    listener.bind(this.links.attach(actor, link))
-    this.#delays.delete(actor)
+    const attached = this.links.attach(actor, link)
+    // Before what has arrived meanwhile, which may be the end of the stream.
     actor.post({ type: 'connected' })
+    listener.bind(attached)
   }
 
   stop (): void {
