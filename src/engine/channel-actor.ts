@@ -7,7 +7,7 @@ import type { Effect, PaymentLogEntry, Transition } from '../channel/effects.js'
 import type { ChannelEvent } from '../channel/events.js'
 import type { Channel } from '../channel/state.js'
 import { transition } from '../channel/transition.js'
-import type { ChannelId } from '../types/bytes.js'
+import { toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import { Inbox } from './inbox.js'
 import { paymentChange } from './payments.js'
@@ -35,7 +35,7 @@ export class ChannelActor {
   readonly #inbox = new Inbox()
   #state: Channel
   #running: Promise<void> | undefined
-  #failed = false
+  #ended: Error | undefined
   #first: Transition | undefined
 
   /** Starts from a stored state, or from the first transition of a new channel, which is still to be committed. */
@@ -53,9 +53,23 @@ export class ChannelActor {
 
   /** Queues what happened. What is posted in one turn of the event loop is handled together. */
   post (event: ChannelEvent): void {
-    if (this.#failed) return
+    if (this.#ended !== undefined) {
+      this.waiters.rejectAll(this.#ended)
+      return
+    }
     this.#inbox.post(event)
     this.#wake()
+  }
+
+  /** Handles nothing from now on; who waits, and who asks later, is told why. */
+  end (why: Error): void {
+    this.#ended ??= why
+    this.waiters.rejectAll(this.#ended)
+  }
+
+  /** A promise while so much waits that the peer is to be held back. */
+  get backPressure (): Promise<void> | undefined {
+    return this.#inbox.isFull ? this.idle() : undefined
   }
 
   /** Resolves when nothing is left to do for now. */
@@ -75,13 +89,24 @@ export class ChannelActor {
         this.#first = undefined
         await this.#apply(undefined, first.state, first.log, first.effects)
       }
-      for (let events = this.#inbox.take(this.#state); events.length > 0 && !this.#failed; events = this.#inbox.take(this.#state)) {
-        await this.#step(events)
-      }
+      for (let events = this.#take(); events.length > 0; events = this.#take()) await this.#step(events)
     } finally {
       // In the same turn as the last look at the inbox: what is posted from here on wakes us again.
       this.#running = undefined
     }
+  }
+
+  #take (): readonly ChannelEvent[] {
+    while (this.#ended === undefined) {
+      try {
+        return this.#inbox.take(this.#state)
+      } catch (error) {
+        this.#inbox.dropWishes()
+        this.waiters.rejectAll(asError(error))
+        this.host.onFailure(this, 'transition', error)
+      }
+    }
+    return []
   }
 
   async #step (events: readonly ChannelEvent[]): Promise<void> {
@@ -95,6 +120,7 @@ export class ChannelActor {
         log.push(...next.log)
         effects.push(...next.effects)
       } catch (error) {
+        this.#refuse(event, asError(error))
         this.host.onFailure(this, 'transition', error)
       }
     }
@@ -111,14 +137,29 @@ export class ChannelActor {
       try {
         await this.host.store.commit(changes)
       } catch (error) {
-        this.#failed = true
-        this.waiters.rejectAll(error instanceof Error ? error : new Error(messageOf(error)))
+        this.end(asError(error))
         this.host.onFailure(this, 'store', error)
         return
       }
     }
-    for (const effect of effects) this.host.perform(this, effect)
+    for (const effect of effects) {
+      try {
+        this.host.perform(this, effect)
+      } catch (error) {
+        this.host.onFailure(this, 'transition', error)
+      }
+    }
     this.waiters.observe(state)
     this.host.settled(this)
   }
+
+  /** A bug took what its caller still waits for. */
+  #refuse (event: ChannelEvent, error: Error): void {
+    if (event.type === 'pay') for (const payment of event.payments) this.waiters.settlePayment(toHex(payment.id), error)
+    if (event.type === 'close' || event.type === 'settle') this.waiters.settleCloses(error)
+  }
+}
+
+function asError (thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
 }

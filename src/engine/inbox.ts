@@ -2,15 +2,26 @@
  * The queue in front of a channel. What waits together is handled together: payments share a
  * signature, updates share a verification, and all of it shares one write.
  */
-import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import type { Payment, Update } from '../../protocols/paychan/1.0/index.js'
 import type { ChannelEvent } from '../channel/events.js'
 import { payableNow } from '../channel/paying.js'
 import type { Channel } from '../channel/state.js'
 
+/** Twice the window of updates that this node announces: who keeps to it is never held back. */
+const MOST_WAITING = 32
+
 export class Inbox {
   #events: ChannelEvent[] = []
-  readonly #payments: Payment[] = []
+  /** The updates of the last of the events, while it can take more. */
+  #updates: Update[] | undefined
+  #waiting = 0
+  #payments: Payment[] = []
   #close = false
+
+  /** Whether the peer has to be held back until what it sent is handled. */
+  get isFull (): boolean {
+    return this.#waiting > MOST_WAITING
+  }
 
   post (event: ChannelEvent): void {
     if (event.type === 'pay') this.#payments.push(...event.payments)
@@ -20,9 +31,22 @@ export class Inbox {
 
   /** Updates that arrive in a row become one event. */
   #push (event: ChannelEvent): void {
-    const last = this.#events.at(-1)
-    if (event.type === 'updates' && last?.type === 'updates') this.#events[this.#events.length - 1] = { type: 'updates', updates: [...last.updates, ...event.updates] }
-    else this.#events.push(event)
+    this.#waiting += 1
+    if (event.type !== 'updates') {
+      this.#updates = undefined
+      this.#events.push(event)
+    } else if (this.#updates !== undefined) {
+      this.#updates.push(...event.updates)
+    } else {
+      this.#updates = [...event.updates]
+      this.#events.push({ type: 'updates', updates: this.#updates })
+    }
+  }
+
+  /** Forgets what the user wants of the channel; what happened to it stays. */
+  dropWishes (): void {
+    this.#payments = []
+    this.#close = false
   }
 
   /**
@@ -33,6 +57,8 @@ export class Inbox {
     if (this.#events.length > 0) {
       const events = this.#events
       this.#events = []
+      this.#updates = undefined
+      this.#waiting = 0
       return events
     }
     const count = payableNow(channel, this.#payments)

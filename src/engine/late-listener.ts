@@ -5,11 +5,14 @@ import type { LinkListener } from './ports.js'
 export class LateListener implements LinkListener {
   #listener: LinkListener | undefined
   readonly #waiting: Message[] = []
+  #release: () => void = () => {}
+  readonly #bound = new Promise<void>((resolve) => { this.#release = resolve })
   #closed: { readonly error: Error | undefined } | undefined
 
   readonly onMessage = (message: Message): void | Promise<void> => {
     if (this.#listener !== undefined) return this.#listener.onMessage(message)
     this.#waiting.push(message)
+    return this.#bound // a peer cannot fill our memory meanwhile
   }
 
   readonly onClosed = (error: Error | undefined): void => {
@@ -21,6 +24,7 @@ export class LateListener implements LinkListener {
   bind (listener: LinkListener): void {
     this.#listener = listener
     for (const message of this.#waiting.splice(0)) void listener.onMessage(message)
+    this.#release()
     if (this.#closed !== undefined) listener.onClosed(this.#closed.error)
   }
 }

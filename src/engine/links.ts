@@ -5,42 +5,52 @@ import { messageOf } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Link, LinkListener } from './ports.js'
 
-export class Links {
-  readonly #links = new Map<ChannelActor, Link>()
+/** What a stream begins with. */
+const FIRST_MESSAGES: ReadonlySet<Message['type']> = new Set(['OpenChannel', 'AcceptChannel', 'Reestablish'])
 
-  of (actor: ChannelActor): Link | undefined {
-    return this.#links.get(actor)
-  }
+/** `begun`: its first message has been sent. */
+interface Stream { readonly link: Link, begun: boolean }
+
+export class Links {
+  readonly #streams = new Map<ChannelActor, Stream>()
 
   /** Gives the channel a new stream; an older one ends. Returns who listens to it from now on. */
   attach (actor: ChannelActor, link: Link): LinkListener {
-    const old = this.#links.get(actor)
-    this.#links.set(actor, link)
+    const old = this.#streams.get(actor)
+    this.#streams.set(actor, { link, begun: false })
     if (old !== undefined) {
-      old.close()
+      old.link.close()
       actor.post({ type: 'disconnected', reason: 'replaced by a newer stream' })
     }
-    const current = (): boolean => this.#links.get(actor) === link
+    const current = (): boolean => this.#streams.get(actor)?.link === link
     return {
-      onMessage: (message) => { if (current()) actor.post(eventOf(message)) },
+      onMessage: (message) => {
+        if (!current()) return
+        actor.post(eventOf(message))
+        return actor.backPressure
+      },
       onClosed: (error) => {
         if (!current()) return
-        this.#links.delete(actor)
+        this.#streams.delete(actor)
         actor.post({ type: 'disconnected', reason: error === undefined ? '' : messageOf(error) })
       }
     }
   }
 
+  /** REEST-1: what was still to be said on an older stream is not said on a new one before its first message. */
   send (actor: ChannelActor, message: Message): void {
-    this.#links.get(actor)?.send(message)
+    const stream = this.#streams.get(actor)
+    if (stream === undefined) return
+    stream.begun ||= FIRST_MESSAGES.has(message.type)
+    if (stream.begun) stream.link.send(message)
   }
 
   /** Ends the stream after what was sent; the channel hears of it at once. */
   hangUp (actor: ChannelActor, reason: string): void {
-    const link = this.#links.get(actor)
-    if (link === undefined) return
-    this.#links.delete(actor)
-    link.close()
+    const stream = this.#streams.get(actor)
+    if (stream === undefined) return
+    this.#streams.delete(actor)
+    stream.link.close()
     actor.post({ type: 'disconnected', reason })
   }
 }
