@@ -11,9 +11,11 @@ export const RECORD_VERSION = 1
 
 /** A value as bytes for the store. */
 export function encodeRecord (value: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ v: RECORD_VERSION, value }, (_key, part: unknown) => {
+  return new TextEncoder().encode(JSON.stringify({ v: RECORD_VERSION, value }, function (this: Readonly<Record<string, unknown>>, key, part: unknown) {
     if (typeof part === 'bigint') return { $sat: part.toString() }
-    if (part instanceof Uint8Array) return { $hex: toHex(part) }
+    // Not `part`: a Buffer, which is a Uint8Array too, has been through its `toJSON` by now.
+    const bytes = this[key]
+    if (bytes instanceof Uint8Array) return { $hex: toHex(bytes) }
     return part
   }))
 }

@@ -15,6 +15,8 @@ export class Waiters {
   readonly #payments = new Map<string, Waiter<void>>()
   #closes: Array<Waiter<Closed>> = []
   #arrivals: Array<Waiter<void> & { arrived: Arrival }> = []
+  /** The transaction that has ended the channel, as far as the closes know. */
+  #spentBy: Txid | undefined
 
   /** Resolves when the payment with this id is acknowledged. */
   payment (id: string): Promise<void> {
@@ -63,6 +65,19 @@ export class Waiters {
       }
       return false
     })
+    this.#observeSpend(channel)
+  }
+
+  /** The chain may know that a channel is closed although the peer never said so. */
+  #observeSpend (channel: Channel): void {
+    const spend = channel.stage === 'established' ? channel.onChain.spend : undefined
+    if (spend?.txid === this.#spentBy) return
+    this.#spentBy = spend?.txid
+    if (spend === undefined) return
+    const { kind, txid } = spend
+    this.settleCloses(kind === 'close' || kind === 'settlement'
+      ? { kind, txid }
+      : new PaychanError('ERR_CHANNEL_CLOSED', `The channel was ended by transaction ${txid} instead.`, { txid }))
   }
 
   /** Rejects everybody: the node stops, or its disk failed. */

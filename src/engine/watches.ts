@@ -19,9 +19,12 @@ export class Watches {
       onHistory: (history) => { this.#deliver(actor, history) },
       onError: (error) => { this.onError(actor, error) }
     })
-    // A watch that fails is reported; whoever waits for `ready` hears of it as well.
-    watch.ready.catch((error: unknown) => { this.onError(actor, error instanceof Error ? error : new Error(messageOf(error))) })
     this.#watches.set(actor, { script: toHex(script), watch })
+    // A watch that fails is reported, and can be set up again; whoever waits for `ready` hears of it as well.
+    watch.ready.catch((error: unknown) => {
+      if (this.#watches.get(actor)?.watch === watch) this.#watches.delete(actor)
+      this.onError(actor, error instanceof Error ? error : new Error(messageOf(error)))
+    })
     return watch
   }
 
