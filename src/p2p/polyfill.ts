@@ -1,6 +1,6 @@
 /**
  * `Promise.withResolvers` for Node 20, which lacks it: libp2p 3 calls it, and without it every dial
- * fails with a misleading ECONNREFUSED. Newer Nodes keep their own. To be imported before libp2p.
+ * fails with a misleading ECONNRESET. Newer Nodes keep their own. To be imported before libp2p.
  */
 interface Resolvers<T> {
   promise: Promise<T>
