@@ -24,9 +24,7 @@ export const HEADERS_BATCH = 2016
  */
 export async function syncHeaders (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<number | undefined> {
   if (tip.height >= MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims to be at height ${tip.height}. Use another server.`, { height: tip.height })
-  // At height 0 we know one header without having asked: the server has to show its own.
-  const synced = chain.height > 0
-  if (synced && tip.height === chain.height && chain.has(tip.height, tip.header)) return undefined
+  if (tip.height === chain.height && chain.has(tip.height, tip.header)) return undefined
   const ancestor = await commonAncestor(chain, source, tip.height)
   const first = ancestor + 1
   if (tip.height === ancestor) {

@@ -38,19 +38,17 @@ export class VerifiedHistory {
   /**
    * The whole history, in the server's order (by height, the mempool last).
    *
-   * @throws PaychanError `ERR_CHAIN_LIED`, and what the source rejects with
+   * @throws PaychanError `ERR_CHAIN_LIED` (or the server is on a newer block than we are: ask for
+   *   its tip, then try again), and what the source rejects with
    */
   async load (context: HistoryContext): Promise<readonly ChainTransaction[]> {
     const entries = await context.source.history(this.scriptHash)
     if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
     const highest = Math.max(0, ...entries.map(entry => entry.height ?? 0))
-    const proved = this.#provedBy(context.headers)
-    const withdrawn = entriesWithdrawn(entries, proved)
-    // A block of which the header has not come yet, or a reorg that we have not heard of yet.
-    if (highest > context.headers.height || withdrawn !== undefined) await context.catchUp()
-    if (withdrawn !== undefined && this.#provedBy(context.headers).has(withdrawn)) {
-      throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
-    }
+    // Servers may tell of a script's history before they tell of the block's header.
+    if (highest > context.headers.height) await context.catchUp()
+    const withdrawn = withdrawnFrom(this.#provedBy(context.headers), entries)
+    if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
     const known = new Map(await Promise.all(entries.map(async (entry): Promise<[Txid, Known]> => [entry.txid, await this.#fetch(context, entry)])))
     this.#checkScript(known)
     this.#known = known
@@ -124,7 +122,7 @@ export function readTransaction (raw: Uint8Array, id: Txid): { raw: Uint8Array, 
 }
 
 /** A transaction proved at a height that the new history leaves out, or puts elsewhere. */
-function entriesWithdrawn (entries: readonly HistoryEntry[], proved: ReadonlyMap<Txid, number>): Txid | undefined {
+function withdrawnFrom (proved: ReadonlyMap<Txid, number>, entries: readonly HistoryEntry[]): Txid | undefined {
   const heights = new Map(entries.map(entry => [entry.txid, entry.height]))
   for (const [id, height] of proved) {
     if (heights.get(id) !== height) return id

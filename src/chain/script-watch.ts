@@ -57,7 +57,9 @@ export class WatchedScript {
   #session: WatchSession | undefined
   #subscribed: WatchSession | undefined
   #history: readonly ChainTransaction[] | undefined
-  #stale = true
+  /** Reasons to fetch so far, and how many of them the last fetch has seen. */
+  #reasons = 1
+  #met = 0
   #working: Promise<void> | undefined
   #failures = 0
   #cancelRetry: Unsubscribe = () => {}
@@ -115,12 +117,16 @@ export class WatchedScript {
   }
 
   #refresh (): void {
-    this.#stale = true
+    this.#reasons++
     this.#work()
   }
 
+  #isStale (): boolean {
+    return this.#reasons !== this.#met
+  }
+
   #work (): void {
-    if (this.#working !== undefined || this.#session?.isOpen !== true || !this.#stale || this.#entries.size === 0) return
+    if (this.#working !== undefined || this.#session?.isOpen !== true || !this.#isStale() || this.#entries.size === 0) return
     this.#cancelRetry()
     this.#working = this.#fetchWhileStale().finally(() => {
       this.#working = undefined
@@ -129,33 +135,42 @@ export class WatchedScript {
   }
 
   async #fetchWhileStale (): Promise<void> {
-    for (let round = 1; this.#stale && this.#entries.size > 0; round++) {
+    for (let round = 1; this.#isStale() && this.#entries.size > 0; round++) {
       const session = this.#session
       if (session?.isOpen !== true) return
-      this.#stale = false
+      this.#met = this.#reasons
       const tip = this.#context.headers.tip.hash
       try {
-        if (this.#subscribed !== session) {
-          await session.subscribeScript(this.scriptHash)
-          this.#subscribed = session
-        }
+        await this.#subscribe(session)
         const history = await this.#verified.load({ source: session, headers: this.#context.headers, catchUp: () => this.#context.catchUp(session) })
         if (session !== this.#session) continue
-        if (!this.#verified.holds(this.#context.headers)) this.#stale = true
-        else if (!this.#stale || round >= MAX_ROUNDS) this.#deliver(history)
-        if (this.#stale && round >= MAX_ROUNDS) return this.#retryLater()
+        if (!this.#verified.holds(this.#context.headers)) this.#reasons++
+        else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history)
+        if (this.#isStale() && round >= MAX_ROUNDS) return this.#retryLater()
       } catch (error) {
-        // The session's end is no failure of the watch: the next session starts it afresh.
-        if (session !== this.#session || !session.isOpen) {
-          this.#stale = true
-        } else if (codeOf(error) === 'ERR_CHAIN_LIED' && round < MAX_ROUNDS && await this.#tipMoved(session, tip)) {
-          // A block came in between the history and its proofs: no lie, look again.
-          this.#stale = true
-        } else {
+        if (!await this.#movedMeanwhile(session, tip, round, error)) {
           return this.#failed(error instanceof Error ? error : new Error(messageOf(error)))
         }
+        this.#reasons++
       }
     }
+  }
+
+  async #subscribe (session: WatchSession): Promise<void> {
+    if (this.#subscribed === session) return
+    await session.subscribeScript(this.scriptHash)
+    this.#subscribed = session
+  }
+
+  /**
+   * Whether a failure is nobody's fault: the session has ended (the next one starts afresh), or a
+   * transaction or a block came while the history was fetched piece by piece.
+   */
+  async #movedMeanwhile (session: WatchSession, tip: string, round: number, error: unknown): Promise<boolean> {
+    if (session !== this.#session || !session.isOpen) return true
+    if (this.#subscribed !== session || round >= MAX_ROUNDS) return false
+    if (this.#isStale()) return true
+    return codeOf(error) === 'ERR_CHAIN_LIED' && await this.#tipMoved(session, tip)
   }
 
   async #tipMoved (session: WatchSession, before: string): Promise<boolean> {
@@ -197,8 +212,8 @@ export class WatchedScript {
   }
 
   #retryLater (): void {
-    // Not stale meanwhile, so that only the timer, the server or a new session starts it again.
-    this.#stale = false
+    // Only the timer, the server or a new session starts it again.
+    this.#met = this.#reasons
     this.#cancelRetry()
     if (this.#entries.size === 0) return
     this.#cancelRetry = this.#context.clock.after(backoffDelay(this.#context.retry, this.#failures++, this.#context.random), () => { this.#refresh() })

@@ -76,25 +76,31 @@ describe('electrum chain', () => {
       const before = statuses.all.length
       await server.close()
       await statuses.when(status => status === 'down')
-      assert.deepEqual(chain.tip?.height, 3)
+      assert.equal(tips.last?.height, 3)
       server.chain.mine(2)
       await server.listen()
       await statuses.when(status => status === 'synced', before)
       assert.equal(chain.tip?.height, 5)
     })
 
-    it('waits longer after every failure, and stops at the bound', async () => {
+    it('waits longer after every failure up to a bound, and starts over after a success', async () => {
       const clock = new FakeClock()
+      const others = { connect: 100_001, request: 100_002, ping: 100_003, settle: 100_004 }
       await server.close()
-      create(clock, { retryFirst: 1000, retryMost: 8000, connect: 77 })
+      create(clock, { retryFirst: 1000, retryMost: 8000, ...others })
       await chain.start()
       const delays: number[] = []
       for (let n = 0; n < 6; n++) {
-        const delay = await clock.set.when(ms => ms !== 77, clock.set.all.length)
+        const delay = await clock.set.when(ms => ms <= 8000, clock.set.all.length)
         delays.push(delay)
+        if (n === 5) await server.listen()
         clock.advance(delay)
       }
       delays.forEach((delay, n) => { assert.ok(delay >= Math.min(8000, 1000 * 2 ** n) / 2 && delay <= Math.min(8000, 1000 * 2 ** n), delays.join()) })
+      await statuses.when(status => status === 'synced')
+      const next = clock.set.when(ms => ms <= 8000, clock.set.all.length)
+      server.drop()
+      assert.ok(await next <= 1000)
     })
 
     it('gives up a connection attempt that hangs, and a server that does not answer its pings', async () => {

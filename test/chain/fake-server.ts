@@ -56,7 +56,7 @@ export class FakeServer {
     this.#sockets.clear()
   }
 
-  /** Answers a method in another way until `restore`. */
+  /** Answers a method in another way until `restore`. A promise holds the answer back. */
   on (method: string, handler: Handler): void {
     this.#overrides.set(method, handler)
   }
@@ -99,18 +99,18 @@ export class FakeServer {
     socket.on('data', chunk => {
       text += chunk.toString('utf8')
       for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n')) {
-        this.#answer(socket, text.slice(0, end))
+        void this.#answer(socket, text.slice(0, end))
         text = text.slice(end + 1)
       }
     })
     this.connections.push(socket)
   }
 
-  #answer (socket: Socket, line: string): void {
+  async #answer (socket: Socket, line: string): Promise<void> {
     const { id, method, params } = JSON.parse(line) as { id: number, method: string, params: unknown[] }
     this.requests.push({ method, params })
     try {
-      const result = (this.#overrides.get(method) ?? ((params: unknown[]) => this.honest(method, params)))(params, socket)
+      const result = await (this.#overrides.get(method) ?? ((params: unknown[]) => this.honest(method, params)))(params, socket)
       if (result !== SILENCE) socket.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\n')
     } catch (error) {
       if (!(error instanceof Refusal)) throw error

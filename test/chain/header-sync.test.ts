@@ -124,6 +124,17 @@ describe('header sync', () => {
     assert.equal(headers.tip.hash, best)
   })
 
+  it('goes over to a branch with the same work: the server\'s histories and proofs are of that one', async () => {
+    const fake = new FakeChain()
+    fake.mine(20)
+    const headers = synced()
+    await syncHeaders(headers, new Source(fake), new Source(fake).tip)
+    fake.unmine(5)
+    fake.mine(5)
+    assert.equal(await syncHeaders(headers, new Source(fake), new Source(fake).tip), 16)
+    assert.deepEqual(headers.tip, { height: 20, hash: fake.tipHash })
+  })
+
   it('refuses a server that is behind on our own chain', async () => {
     const fake = new FakeChain()
     fake.mine(20)

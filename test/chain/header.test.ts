@@ -50,6 +50,12 @@ describe('block header', () => {
     }
   })
 
+  it('refuses an easier difficulty than the network\'s limit even where the difficulty may change', () => {
+    const mainnet = chainParams('mainnet')
+    const before = { hash: headerHash(mainnet.genesis), bits: 0x1d00ffff }
+    assert.throws(() => checkHeader(mainnet, before, makeHeader(mainnet.genesis, root), 1), { code: 'ERR_CHAIN_LIED', message: /difficulty that mainnet/ })
+  })
+
   it('checks a row of headers and adds up their work', () => {
     const first = makeHeader(params.genesis, root)
     const second = makeHeader(first, root)

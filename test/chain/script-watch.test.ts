@@ -2,41 +2,28 @@ import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
 import { scriptHashOf } from '../../src/chain/script-watch.js'
-import type { ChainStatus } from '../../src/engine/ports.js'
-import { fromHex, txid, type Txid } from '../../src/types/bytes.js'
+import { fromHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { idOf, merkleProof } from './fake-chain.js'
-import { FakeServer, Refusal, SILENCE } from './fake-server.js'
-import { isSettled, realClock, Recorder, recordingWatcher, seededRandom, testScript, type History } from './helpers.js'
+import { idOf } from './fake-chain.js'
+import { Refusal, SILENCE, type FakeServer } from './fake-server.js'
+import { isSettled, Recorder, recordingWatcher, seededRandom, testScript } from './helpers.js'
+import { entries, watchWorld, type WatchWorld } from './watch-world.js'
 
 const script = testScript(1)
 
-function entries (history: History): Array<[Txid, number | undefined]> {
-  return history.map(({ txid, height }) => [txid, height])
-}
-
 describe('electrum chain / watchScript', () => {
+  let world: WatchWorld
   let server: FakeServer
   let chain: ElectrumChain
-  let statuses: Recorder<ChainStatus>
-
-  async function start (): Promise<void> {
-    chain = createElectrumChain({ url: server.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 } })
-    statuses = new Recorder()
-    chain.onStatus(status => { statuses.push(status) })
-    await chain.start()
-    await statuses.when(status => status === 'synced')
-  }
 
   beforeEach(async () => {
-    server = await new FakeServer().listen()
-    server.chain.mine(3)
-    await start()
+    world = await watchWorld()
+    server = world.server
+    chain = world.chain
   })
 
   afterEach(async () => {
-    await chain.stop()
-    await server.close()
+    await world.stop()
   })
 
   it('names a script as the Electrum protocol does', () => {
@@ -94,6 +81,35 @@ describe('electrum chain / watchScript', () => {
     })
   }
 
+  it('delivers the history before the tip when the transaction was never in the mempool', async () => {
+    const events = new Recorder<string>()
+    await chain.watchScript(script, { onHistory: ([first]) => { events.push(`history ${first?.height}`) }, onError: () => {} }).ready
+    chain.onTip(({ height }) => { events.push(`tip ${height}`) })
+    server.chain.pay(script)
+    server.chain.mine()
+    // The latest moment that still counts: all that a server sends before it answers a ping.
+    server.on('server.ping', () => {
+      server.notifyScript(script)
+      return null
+    })
+    server.notifyTip()
+    await events.when(event => event === 'tip 4')
+    assert.deepEqual(events.all, ['history undefined', 'tip 3', 'history 4', 'tip 4'])
+  })
+
+  it('does not take a transaction for an error that is replaced while it is fetched', async () => {
+    const watcher = recordingWatcher()
+    server.chain.pay(script)
+    server.on('blockchain.transaction.get', () => {
+      server.chain.mempool.splice(0)
+      server.notifyScript(script)
+      throw new Refusal('No such mempool or blockchain transaction.')
+    })
+    await chain.watchScript(script, watcher).ready
+    assert.deepEqual(watcher.histories.all, [[]])
+    assert.deepEqual(watcher.errors.all, [])
+  })
+
   it('does not let a history that never comes hold back the tip for ever', async () => {
     const tips = new Recorder<number>()
     server.chain.pay(script)
@@ -114,6 +130,7 @@ describe('electrum chain / watchScript', () => {
     await server.requests.when(({ method }) => method === 'blockchain.scripthash.get_history')
     callback()
     await tips.when(height => height === 4)
+    await chain.stop()
   })
 
   it('fetches again when the history changes while it is fetched', async () => {
@@ -188,7 +205,7 @@ describe('electrum chain / watchScript', () => {
   describe('across connections', () => {
     it('waits while the server is down, and is ready when it comes up', async () => {
       await server.close()
-      await statuses.when(status => status === 'down')
+      await world.statuses.when(status => status === 'down')
       const watcher = recordingWatcher()
       const { ready } = chain.watchScript(script, watcher)
       assert.equal(await isSettled(ready), false)
@@ -214,9 +231,9 @@ describe('electrum chain / watchScript', () => {
       const watcher = recordingWatcher()
       server.chain.pay(script)
       await chain.watchScript(script, watcher).ready
-      const seen = statuses.all.length
+      const seen = world.statuses.all.length
       server.drop()
-      await statuses.when(status => status === 'synced', seen)
+      await world.statuses.when(status => status === 'synced', seen)
       assert.equal(server.count('blockchain.scripthash.subscribe'), 2)
       assert.equal(watcher.histories.all.length, 1)
       assert.deepEqual(watcher.errors.all, [])
@@ -276,155 +293,6 @@ describe('electrum chain / watchScript', () => {
       assert.equal(codeOf(await watcher.errors.when(() => true)), 'ERR_ELECTRUM_PROTOCOL')
       server.restore('blockchain.scripthash.get_history')
       await ready
-    })
-  })
-
-  describe('a server that lies', () => {
-    /** The watch must report the lie, hold back the history, and believe the truth afterwards. */
-    async function mustBeRefused (method: string, lie: (params: unknown[]) => unknown): Promise<void> {
-      const transaction = server.chain.pay(script)
-      server.chain.pay(testScript(9))
-      server.chain.mine()
-      server.notifyTip()
-      const watcher = recordingWatcher()
-      server.on(method, lie)
-      const { ready } = chain.watchScript(script, watcher)
-      assert.equal(codeOf(await watcher.errors.when(() => true)), 'ERR_CHAIN_LIED')
-      await watcher.errors.next()
-      assert.deepEqual(watcher.histories.all, [])
-      server.restore(method)
-      await ready
-      assert.deepEqual(watcher.histories.all.map(entries), [[[idOf(transaction), 4]]])
-    }
-
-    it('with a false merkle proof', async () => {
-      await mustBeRefused('blockchain.transaction.get_merkle', () => ({ ...merkleProof([txid('aa'.repeat(32)), txid('bb'.repeat(32))], 0), block_height: 4 }))
-    })
-
-    it('with a place outside the block', async () => {
-      await mustBeRefused('blockchain.transaction.get_merkle', params => ({ ...Object(server.honest('blockchain.transaction.get_merkle', params)), pos: 1000 }))
-    })
-
-    it('with a confirmation and no proof', async () => {
-      await mustBeRefused('blockchain.transaction.get_merkle', () => { throw new Refusal('no such block') })
-    })
-
-    it('with a confirmation in another block than the real one', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => server.chain.history(String(hash)).map(entry => ({ ...entry, height: 3 })))
-    })
-
-    it('with a confirmation above its own tip', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => server.chain.history(String(hash)).map(entry => ({ ...entry, height: 1000 })))
-    })
-
-    it('with another transaction than the one asked for', async () => {
-      await mustBeRefused('blockchain.transaction.get', () => server.chain.pay(testScript(7)).toHex())
-    })
-
-    it('with bytes that are no transaction', async () => {
-      await mustBeRefused('blockchain.transaction.get', () => 'deadbeef')
-    })
-
-    it('with a transaction that has nothing to do with the script', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', () => server.chain.history(scriptHashOf(testScript(9))))
-    })
-
-    it('with a transaction listed twice', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => [...server.chain.history(String(hash)), ...server.chain.history(String(hash))])
-    })
-
-    it('by taking back a confirmation that it has proved', async () => {
-      server.chain.pay(script)
-      server.chain.mine()
-      server.notifyTip()
-      const watcher = recordingWatcher()
-      await chain.watchScript(script, watcher).ready
-      for (const lie of [[], [{ tx_hash: watcher.histories.last?.[0]?.txid, height: 0 }]]) {
-        server.on('blockchain.scripthash.get_history', () => lie)
-        const next = watcher.errors.next()
-        server.notifyScript(script)
-        assert.match((await next).message, /takes back a confirmation/)
-      }
-      assert.equal(watcher.histories.all.length, 1)
-    })
-  })
-
-  describe('reorganisations', () => {
-    let transaction: Transaction
-    let watcher: ReturnType<typeof recordingWatcher>
-
-    beforeEach(async () => {
-      transaction = server.chain.pay(script)
-      server.chain.mine(2)
-      server.notifyTip()
-      watcher = recordingWatcher()
-      await chain.watchScript(script, watcher).ready
-      assert.deepEqual(entries(watcher.histories.last ?? []), [[idOf(transaction), 4]])
-    })
-
-    it('take a confirmation away again, without the server having to say so', async () => {
-      server.chain.unmine(2)
-      const waiting = server.chain.mempool.splice(0)
-      server.chain.mine(3)
-      server.chain.mempool.push(...waiting)
-      server.notifyTip()
-      await watcher.histories.when(([first]) => first?.height === undefined)
-      assert.deepEqual(watcher.errors.all, [])
-    })
-
-    it('take a transaction away altogether', async () => {
-      server.chain.unmine(2)
-      server.chain.mempool.splice(0)
-      server.chain.mine(3)
-      server.notifyTip()
-      await watcher.histories.when(history => history.length === 0)
-    })
-
-    it('move a transaction to another height', async () => {
-      server.chain.unmine(2)
-      const waiting = server.chain.mempool.splice(0)
-      server.chain.mine(1)
-      server.chain.mempool.push(...waiting)
-      server.chain.mine(2)
-      server.notifyTip()
-      await watcher.histories.when(([first]) => first?.height === 5)
-    })
-
-    it('are checked anew when the block is another one at the same height', async () => {
-      const proofs = server.count('blockchain.transaction.get_merkle')
-      server.chain.unmine(2)
-      server.chain.mine(3)
-      const tips = new Recorder<number>()
-      chain.onTip(({ height }) => { tips.push(height) })
-      server.notifyTip()
-      await tips.when(height => height === 6)
-      assert.equal(server.count('blockchain.transaction.get_merkle'), proofs + 1)
-      assert.equal(watcher.histories.all.length, 1)
-    })
-
-    it('are noticed when the history tells of them before the header does', async () => {
-      server.chain.unmine(2)
-      const waiting = server.chain.mempool.splice(0)
-      server.chain.mine(3)
-      server.chain.mempool.push(...waiting)
-      server.notifyScript(script)
-      await watcher.histories.when(([first]) => first?.height === undefined)
-      assert.deepEqual(watcher.errors.all, [])
-    })
-
-    it('between a history and its proofs are no lie', async () => {
-      await chain.stop()
-      await start()
-      const late = recordingWatcher()
-      server.on('blockchain.transaction.get_merkle', params => {
-        server.restore('blockchain.transaction.get_merkle')
-        server.chain.unmine(2)
-        server.chain.mine(3)
-        return server.honest('blockchain.transaction.get_merkle', params)
-      })
-      await chain.watchScript(script, late).ready
-      assert.deepEqual(entries(late.histories.last ?? []), [[idOf(transaction), 4]])
-      assert.deepEqual(late.errors.all, [])
     })
   })
 })

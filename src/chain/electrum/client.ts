@@ -88,10 +88,7 @@ export class ElectrumClient {
       }
       this.#ready = undefined
       this.#current = undefined
-      if (this.#stopped) return
-      const delay = backoffDelay(this.#options.backoff, this.#failures++, this.#options.random)
-      this.#user.onDown(reason, delay)
-      await this.#sleep(delay)
+      await this.#pause(reason)
     }
   }
 
@@ -161,7 +158,10 @@ export class ElectrumClient {
     return () => { cancel() }
   }
 
-  #sleep (ms: number): Promise<void> {
+  #pause (reason: Error): Promise<void> {
+    if (this.#stopped) return Promise.resolve()
+    const ms = backoffDelay(this.#options.backoff, this.#failures++, this.#options.random)
+    this.#user.onDown(reason, ms)
     return new Promise(resolve => {
       const cancel = this.#options.clock.after(ms, resolve)
       this.#wake = () => {

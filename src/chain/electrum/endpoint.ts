@@ -27,9 +27,7 @@ export function parseEndpoint (text: string): Endpoint {
   return { protocol: 'tcp', host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) }
 }
 
-/** Opens a socket; its `connect`, `error` and `close` events tell what became of it. */
+/** Opens a socket; its `connect`, `error` and `close` events tell what became of it. TLS belongs here. */
 export function openSocket (endpoint: Endpoint): Socket {
-  switch (endpoint.protocol) {
-    case 'tcp': return createConnection({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true })
-  }
+  return createConnection({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true })
 }

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import type { ElectrumChain } from '../../src/chain/chain.js'
+import { scriptHashOf } from '../../src/chain/script-watch.js'
+import { txid } from '../../src/types/bytes.js'
+import { codeOf } from '../../src/types/errors.js'
+import { blockDelta } from '../../src/types/units.js'
+import { idOf, merkleProof } from './fake-chain.js'
+import { Refusal, type FakeServer } from './fake-server.js'
+import { isSettled, Recorder, recordingWatcher, testScript } from './helpers.js'
+import { entries, watchWorld, type WatchWorld } from './watch-world.js'
+
+const script = testScript(1)
+
+describe('electrum chain / proof of histories', () => {
+  let world: WatchWorld
+  let server: FakeServer
+  let chain: ElectrumChain
+
+  beforeEach(async () => {
+    world = await watchWorld()
+    server = world.server
+    chain = world.chain
+  })
+
+  afterEach(async () => {
+    await world.stop()
+  })
+
+  describe('a server that lies', () => {
+    /** The watch must report the lie, hold back the history, and believe the truth afterwards. */
+    async function mustBeRefused (method: string, lie: (params: unknown[]) => unknown): Promise<void> {
+      const transaction = server.chain.pay(script)
+      server.chain.pay(testScript(9))
+      server.chain.mine()
+      server.notifyTip()
+      const watcher = recordingWatcher()
+      server.on(method, lie)
+      const { ready } = chain.watchScript(script, watcher)
+      assert.equal(codeOf(await watcher.errors.when(() => true)), 'ERR_CHAIN_LIED')
+      await watcher.errors.next()
+      assert.deepEqual(watcher.histories.all, [])
+      server.restore(method)
+      await ready
+      assert.deepEqual(watcher.histories.all.map(entries), [[[idOf(transaction), 4]]])
+    }
+
+    it('with a false merkle proof', async () => {
+      await mustBeRefused('blockchain.transaction.get_merkle', () => ({ ...merkleProof([txid('aa'.repeat(32)), txid('bb'.repeat(32))], 0), block_height: 4 }))
+    })
+
+    it('with a place outside the block', async () => {
+      await mustBeRefused('blockchain.transaction.get_merkle', params => ({ ...Object(server.honest('blockchain.transaction.get_merkle', params)), pos: 1000 }))
+    })
+
+    it('with a confirmation and no proof', async () => {
+      await mustBeRefused('blockchain.transaction.get_merkle', () => { throw new Refusal('no such block') })
+    })
+
+    it('with a confirmation in another block than the real one', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => server.chain.history(String(hash)).map(entry => ({ ...entry, height: 3 })))
+    })
+
+    it('with a confirmation above its own tip', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => server.chain.history(String(hash)).map(entry => ({ ...entry, height: 1000 })))
+    })
+
+    it('with another transaction than the one asked for', async () => {
+      await mustBeRefused('blockchain.transaction.get', ([id]) => {
+        const forged = server.chain.find(txid(String(id)))?.clone() ?? new Transaction()
+        forged.locktime = 7
+        return forged.toHex()
+      })
+    })
+
+    it('with bytes that are no transaction', async () => {
+      await mustBeRefused('blockchain.transaction.get', () => 'deadbeef')
+    })
+
+    it('with a transaction that has nothing to do with the script', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', () => server.chain.history(scriptHashOf(testScript(9))))
+    })
+
+    it('with a transaction listed twice', async () => {
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => [...server.chain.history(String(hash)), ...server.chain.history(String(hash))])
+    })
+
+    it('by taking back a confirmation that it has proved', async () => {
+      server.chain.pay(script)
+      server.chain.mine()
+      server.notifyTip()
+      const watcher = recordingWatcher()
+      await chain.watchScript(script, watcher).ready
+      for (const lie of [[], [{ tx_hash: watcher.histories.last?.[0]?.txid, height: 0 }]]) {
+        server.on('blockchain.scripthash.get_history', () => lie)
+        const next = watcher.errors.next()
+        server.notifyScript(script)
+        assert.match((await next).message, /takes back a confirmation/)
+      }
+      assert.equal(watcher.histories.all.length, 1)
+    })
+  })
+
+  describe('reorganisations', () => {
+    let transaction: Transaction
+    let watcher: ReturnType<typeof recordingWatcher>
+
+    beforeEach(async () => {
+      transaction = server.chain.pay(script)
+      server.chain.mine(2)
+      server.notifyTip()
+      watcher = recordingWatcher()
+      await chain.watchScript(script, watcher).ready
+      assert.deepEqual(entries(watcher.histories.last ?? []), [[idOf(transaction), 4]])
+    })
+
+    it('take a confirmation away again, without the server having to say so', async () => {
+      server.chain.unmine(2)
+      const waiting = server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      server.chain.mempool.push(...waiting)
+      server.notifyTip()
+      await watcher.histories.when(([first]) => first?.height === undefined)
+      assert.deepEqual(watcher.errors.all, [])
+    })
+
+    it('take a transaction away altogether', async () => {
+      server.chain.unmine(2)
+      server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      server.notifyTip()
+      await watcher.histories.when(history => history.length === 0)
+    })
+
+    it('move a transaction to another height', async () => {
+      server.chain.unmine(2)
+      const waiting = server.chain.mempool.splice(0)
+      server.chain.mine(1)
+      server.chain.mempool.push(...waiting)
+      server.chain.mine(2)
+      server.notifyTip()
+      await watcher.histories.when(([first]) => first?.height === 5)
+    })
+
+    it('are checked anew when the block is another one at the same height', async () => {
+      const proofs = server.count('blockchain.transaction.get_merkle')
+      server.chain.unmine(2)
+      server.chain.mine(3)
+      const tips = new Recorder<number>()
+      chain.onTip(({ height }) => { tips.push(height) })
+      server.notifyTip()
+      await tips.when(height => height === 6)
+      assert.equal(server.count('blockchain.transaction.get_merkle'), proofs + 1)
+      assert.equal(watcher.histories.all.length, 1)
+    })
+
+    it('are noticed when the history tells of them before the header does', async () => {
+      server.chain.unmine(2)
+      const waiting = server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      server.chain.mempool.push(...waiting)
+      server.notifyScript(script)
+      await watcher.histories.when(([first]) => first?.height === undefined)
+      assert.deepEqual(watcher.errors.all, [])
+    })
+
+    it('in the middle of a fetch: no confirmation is delivered that holds no more', async () => {
+      const late = recordingWatcher()
+      const second = server.chain.pay(script, 2000n)
+      const fresh = await world.connect()
+      let release = (): void => {}
+      server.on('blockchain.transaction.get', async params => {
+        if (params[0] === idOf(second)) await new Promise<void>(resolve => { release = resolve })
+        return server.honest('blockchain.transaction.get', params)
+      })
+      const proved = server.count('blockchain.transaction.get_merkle')
+      const { ready } = fresh.watchScript(script, late)
+      while (server.count('blockchain.transaction.get_merkle') === proved) await server.requests.next()
+      await fresh.estimateFeeRate(blockDelta(6)) // by now the proof has arrived
+      server.chain.mempool.splice(0)
+      server.chain.unmine(2)
+      server.chain.mempool.splice(0, 1)
+      server.chain.mine(3)
+      server.chain.mempool.push(second, transaction)
+      server.restore('blockchain.transaction.get')
+      server.notifyTip()
+      await server.requests.when(({ method }) => method === 'server.ping', server.requests.all.length)
+      release()
+      await ready
+      assert.deepEqual(late.histories.all.map(history => history.map(entry => entry.height)), [[undefined, undefined]])
+    })
+
+    it('keep an outdated history from a watcher that comes meanwhile', async () => {
+      let release = (): void => {}
+      server.on('blockchain.scripthash.get_history', async params => {
+        await new Promise<void>(resolve => { release = resolve })
+        return server.honest('blockchain.scripthash.get_history', params)
+      })
+      server.chain.unmine(2)
+      server.chain.mempool.splice(0)
+      server.chain.mine(3)
+      const asked = server.requests.when(({ method }) => method === 'blockchain.scripthash.get_history', server.requests.all.length)
+      server.notifyTip()
+      await asked
+      const late = recordingWatcher()
+      const { ready } = chain.watchScript(script, late)
+      assert.equal(await isSettled(ready), false)
+      server.restore('blockchain.scripthash.get_history')
+      release()
+      await ready
+      assert.deepEqual(late.histories.all, [[]])
+    })
+
+    it('between a history and its proofs are no lie', async () => {
+      await chain.stop()
+      chain = await world.connect()
+      const late = recordingWatcher()
+      server.on('blockchain.transaction.get_merkle', params => {
+        server.restore('blockchain.transaction.get_merkle')
+        server.chain.unmine(2)
+        server.chain.mine(3)
+        return server.honest('blockchain.transaction.get_merkle', params)
+      })
+      await chain.watchScript(script, late).ready
+      assert.deepEqual(entries(late.histories.last ?? []), [[idOf(transaction), 4]])
+      assert.deepEqual(late.errors.all, [])
+    })
+  })
+})

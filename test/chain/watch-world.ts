@@ -1,0 +1,45 @@
+/** A fake server three blocks high, and a chain that is synced with it. */
+import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import type { ChainStatus } from '../../src/engine/ports.js'
+import type { Txid } from '../../src/types/bytes.js'
+import { FakeServer } from './fake-server.js'
+import { realClock, Recorder, seededRandom, type History } from './helpers.js'
+
+export interface WatchWorld {
+  readonly server: FakeServer
+  readonly chain: ElectrumChain
+  readonly statuses: Recorder<ChainStatus>
+  /** Another chain, synced with the same server. */
+  connect: () => Promise<ElectrumChain>
+  stop: () => Promise<void>
+}
+
+export async function watchWorld (): Promise<WatchWorld> {
+  const server = await new FakeServer().listen()
+  server.chain.mine(3)
+  const chains: ElectrumChain[] = []
+  const connect = async (statuses = new Recorder<ChainStatus>()): Promise<ElectrumChain> => {
+    const chain = createElectrumChain({ url: server.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 } })
+    chains.push(chain)
+    chain.onStatus(status => { statuses.push(status) })
+    await chain.start()
+    await statuses.when(status => status === 'synced')
+    return chain
+  }
+  const statuses = new Recorder<ChainStatus>()
+  return {
+    server,
+    statuses,
+    chain: await connect(statuses),
+    connect: async () => await connect(),
+    stop: async () => {
+      await Promise.all(chains.map(async chain => { await chain.stop() }))
+      await server.close()
+    }
+  }
+}
+
+/** What a history says, without the raw transactions. */
+export function entries (history: History): Array<[Txid, number | undefined]> {
+  return history.map(({ txid, height }) => [txid, height])
+}
