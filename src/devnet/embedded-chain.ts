@@ -24,6 +24,8 @@ export interface EmbeddedChainOptions {
   readonly seed: string
   /** The time in seconds since 1970 that a new block at a height would like to carry. */
   readonly now: (height: number) => number
+  /** How much weight the transactions of a block may have beside the coinbase; all that a block holds when left out. */
+  readonly maxWeight?: number
 }
 
 export class EmbeddedChain implements ChainBackend {
@@ -31,11 +33,13 @@ export class EmbeddedChain implements ChainBackend {
   readonly #pool = new Mempool()
   readonly #wallet: MinerWallet
   readonly #now: (height: number) => number
+  readonly #maxWeight: number | undefined
   readonly #events = new EventEmitter<Record<ChainEvent, [ChainChange]>>()
 
-  constructor ({ seed, now }: EmbeddedChainOptions) {
+  constructor ({ seed, now, maxWeight }: EmbeddedChainOptions) {
     this.#wallet = new MinerWallet(seed)
     this.#now = now
+    this.#maxWeight = maxWeight
     this.#events.setMaxListeners(0)
   }
 
@@ -189,7 +193,7 @@ export class EmbeddedChain implements ChainBackend {
 
   #mineOne (to: Uint8Array): Set<ScriptHash> {
     const { tip } = this.#chain
-    const entries = selectTransactions(this.#pool)
+    const entries = selectTransactions(this.#pool, this.#maxWeight)
     const transactions = entries.map(({ tx }) => tx)
     const fees = entries.reduce((sum, { fee }) => sum + fee, 0n)
     const coinbase = buildCoinbase(this.#nextHeight, to, satoshi(subsidyAt(this.#nextHeight) + fees), transactions)

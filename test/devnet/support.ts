@@ -82,9 +82,9 @@ export function output (transaction: Transaction, vout: number): Spendable {
   return { outPoint: { txid: txid(transaction.getId()), vout }, value: defined(transaction.outs[vout]).value }
 }
 
-/** A chain without a server, on which 120 blocks are mined. */
-export async function freshChain (now = (height: number) => GENESIS_TIME + height * 600): Promise<EmbeddedChain> {
-  const chain = new EmbeddedChain({ seed: 'test', now })
+/** A chain without a server, on which 120 blocks are mined, ten minutes apart. */
+export async function freshChain (options: { readonly maxWeight?: number } = {}): Promise<EmbeddedChain> {
+  const chain = new EmbeddedChain({ seed: 'test', now: height => GENESIS_TIME + height * 600, ...options })
   await chain.mine(120)
   return chain
 }

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
+import { startElectrumServer } from '../../../src/devnet/electrum/server.js'
 import { MAX_LINE_BYTES } from '../../../src/devnet/electrum/session.js'
 import { scriptHashOf } from '../../../src/devnet/hashes.js'
 import { satoshi } from '../../../src/types/units.js'
-import { alice, bob, signed, type Spendable } from '../support.js'
+import { accept, alice, bob, coinFor, freshChain, output, signed, type Spendable } from '../support.js'
 import { TestClient } from './client.js'
 
 const ALICE = scriptHashOf(alice.script)
@@ -64,6 +65,24 @@ describe('devnet / electrum / session', () => {
       assert.deepEqual(await changed(), [BOB, statusOf(`${pay(2_000n).getId()}:0:`)])
       await devnet.mine(1)
       assert.deepEqual(await changed(), [BOB, statusOf(`${pay(2_000n).getId()}:122:`)])
+    })
+
+    it('tell of a transaction that loses its unconfirmed parents only once it has lost the last', async () => {
+      // A block has room for one transaction beside the coinbase: one with one input and one output has 437 to 439 weight units.
+      const chain = await freshChain({ maxWeight: 600 })
+      const server = await startElectrumServer(chain, '127.0.0.1', 0)
+      const watcher = await TestClient.connect(server.port)
+      const coins = [await coinFor(chain, alice.script, 50_000n), await coinFor(chain, alice.script, 60_000n)]
+      const parents = coins.map((each, i) => signed({ from: [{ ...each, owner: alice }], to: [[alice.script, each.value - 2_000n + BigInt(i)]] }))
+      const child = signed({ from: parents.map(each => ({ ...output(each, 0), owner: alice })), to: [[bob.script, 105_000n]] })
+      for (const each of [...parents, child]) await accept(chain, each)
+      assert.equal(await watcher.call('blockchain.scripthash.subscribe', BOB), statusOf(`${child.getId()}:-1:`))
+      await chain.mine(1)
+      assert.equal(await watcher.call('server.ping'), null)
+      await chain.mine(1)
+      assert.deepEqual(await watcher.next(), { jsonrpc: '2.0', method: 'blockchain.scripthash.subscribe', params: [BOB, statusOf(`${child.getId()}:0:`)] })
+      watcher.close()
+      await server.stop()
     })
 
     it('tell nothing more once they are ended', async () => {
