@@ -109,7 +109,12 @@ function refuseNetwork (network: string): never {
   throw new PaychanError('ERR_NETWORK_NOT_SUPPORTED', sentence, { network })
 }
 
-function checkElectrum ({ value, where }: Picked<string>): void {
+/**
+ * Checks the address of an Electrum server; `where` says in the error who gave it.
+ *
+ * @throws PaychanError `ERR_CONFIG_INVALID`
+ */
+export function checkElectrum ({ value, where }: Picked<string>): void {
   const refuse = (why: string): never => {
     throw new PaychanError('ERR_CONFIG_INVALID', `${where}: '${value}' ${why} Write it like ${DEFAULT_ELECTRUM}.`, { key: 'electrum', where })
   }

@@ -18,7 +18,7 @@ interface OpenOptions { readonly blocks?: number, readonly wait: boolean }
 
 export function addChannelCommands (program: Command, world: World): void {
   withCommonOptions(program.command('open').summary('open a channel and fund it'))
-    .description('Opens a channel with a peer. The amount is its capacity: all of it is ours at first. Waits until the channel\ncan be paid on, and shows how far it is.')
+    .description('Opens a channel with a peer. The amount is its capacity: all of it is ours at first. Waits until the channel can be paid on, and shows how far it is.')
     .argument('<peer>', 'a peer id that is connected, or a full multiaddr')
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--blocks <n>', 'blocks until the refund: how long the channel may live', wholeNumber(1))

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { formatAmount, parseAmount } from '../../daemon/amount.js'
-import { DEFAULT_ELECTRUM } from '../../daemon/config.js'
+import { checkElectrum, DEFAULT_ELECTRUM } from '../../daemon/config.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, type World } from '../context.js'
 import { callDevnet } from '../devnet-client.js'
@@ -16,7 +16,7 @@ const fundedSchema = z.object({ txid: z.string() })
 
 export function addDevnet (program: Command, world: World): void {
   const devnet = withJson(program.command('devnet').summary('run a development chain with an Electrum server'))
-    .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines\nonly when told to, keeps nothing on disk, and its coins are worth nothing.')
+    .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to, keeps nothing on disk, and its coins are worth nothing.')
     .option('--port <n>', 'the port of the Electrum server', wholeNumber(0), DEFAULT_PORT)
     .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1')
     .action(async ({ port }: { port: number }, command: Command) => {
@@ -50,7 +50,12 @@ function withJson (command: Command): Command {
 }
 
 function withElectrum (command: Command): Command {
-  return withJson(command).option('--electrum <url>', 'where the devnet runs, tcp://HOST:PORT', DEFAULT_ELECTRUM)
+  return withJson(command).option('--electrum <url>', 'where the devnet runs, tcp://HOST:PORT', electrumUrl, DEFAULT_ELECTRUM)
+}
+
+function electrumUrl (value: string): string {
+  checkElectrum({ value, where: '--electrum' })
+  return value
 }
 
 async function runDevnet ({ io }: World, output: Output, port: number): Promise<void> {

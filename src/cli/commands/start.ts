@@ -28,7 +28,10 @@ export function addStart (program: Command, world: World): void {
 }
 
 async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeApi): Promise<void> {
-  const unsubscribe = node.onEvent(event => { printEvent(output, event) })
+  // What happens while the node comes up is told after the line that says that it is up.
+  const early: NodeEvent[] = []
+  let tell = (event: NodeEvent): void => { early.push(event) }
+  const unsubscribe = node.onEvent(event => { tell(event) })
   const interrupted = untilInterrupted(io)
   try {
     const socket = dataPaths(dataDir).socket
@@ -40,6 +43,8 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
     output.line({ event: 'started', ...info, apiSocket: socket }, colors => [
       renderInfo(info, colors), renderFields([['API', socket]], colors), '', 'Running. Stop it with Ctrl-C, or with `paychan stop`.'
     ].join('\n'))
+    tell = event => { printEvent(output, event) }
+    early.forEach(tell)
 
     const signal = await Promise.race([interrupted.signal, server.closed])
     // Without a signal somebody asked over the API, and the node has stopped already.
