@@ -104,15 +104,17 @@ export function payableNow (channel: Channel, queue: readonly Payment[]): number
 export function onPay (channel: Channel, payments: readonly Payment[], env: Env): Transition {
   const refused: Effect[] = []
   const accepted: Payment[] = []
+  const ids = new Set<string>()
   let balance = channel.stage === 'established' ? signedBalance(channel.ledger, channel.terms.capacity) : satoshi(0n)
   let value = channel.stage === 'established' ? inFlightValue(channel.ledger, channel.terms.capacity) : satoshi(0n)
   for (const payment of payments) {
-    const error = refusalOf(channel, payment, balance, env) ?? updateRefusal(payment, accepted) ?? windowRefusal(channel, payment, value)
+    const error = refusalOf(channel, payment, balance, env) ?? updateRefusal(payment, ids) ?? windowRefusal(channel, payment, value)
     if (error !== undefined) {
       refused.push({ type: 'payment-refused', payment, error })
     } else {
       balance = satoshi(balance - payment.amount)
       value = satoshi(value + payment.amount)
+      ids.add(toHex(payment.id))
       accepted.push(payment)
     }
   }
@@ -126,12 +128,12 @@ export function onPay (channel: Channel, payments: readonly Payment[], env: Env)
 }
 
 /** UPD-7 and UPD-14: what one update cannot carry. */
-function updateRefusal (payment: Payment, accepted: readonly Payment[]): PaychanError | undefined {
-  if (accepted.length >= MAX_PAYMENTS_PER_UPDATE) {
+function updateRefusal (payment: Payment, ids: ReadonlySet<string>): PaychanError | undefined {
+  if (ids.size >= MAX_PAYMENTS_PER_UPDATE) {
     return new PaychanError('ERR_WINDOW_FULL', `At most ${MAX_PAYMENTS_PER_UPDATE} payments go under one signature; try again at once.`)
   }
   const id = toHex(payment.id)
-  return accepted.some((other) => toHex(other.id) === id) ? new PaychanError('ERR_DUPLICATE_PAYMENT', `The payment ${id} was asked for twice.`, { id }) : undefined
+  return ids.has(id) ? new PaychanError('ERR_DUPLICATE_PAYMENT', `The payment ${id} was asked for twice.`, { id }) : undefined
 }
 
 /** UPD-6, for whoever did not ask `payableNow` first. */

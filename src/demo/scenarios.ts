@@ -78,7 +78,7 @@ async function open (stage: Stage): Promise<ChannelInfo> {
   const broadcast = await client.api.open({ peer: server.multiaddr, amount: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
   const { funding } = broadcast
   if (funding === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')
-  await stage.until('T1 is in the mempool', async () => await stage.devnet.transaction(funding.txid) !== undefined)
+  await stage.until('the initial T3 is acknowledged', async () => stage.steps.filter(({ step }) => step === 8).length === 2)
   await stage.mine(1, [client, server])
   await stage.until('the channel is open', async () => (await find(client.api.channels(), broadcast)).status === 'open')
   return await find(client.api.channels(), broadcast)

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Txid } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
-import type { BlockHeight, Satoshi } from '../types/units.js'
+import { satoshi, type BlockHeight } from '../types/units.js'
 import { addressScript } from './address.js'
 import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, SubmitResult, Utxo } from './backend.js'
 import { genesisBlock } from './block.js'
@@ -29,6 +29,8 @@ export interface DevnetOptions {
    * then dated ten minutes apart from regtest's genesis on. Without one the key is random and the clock real.
    */
   readonly seed?: string
+  /** Mines a block whenever a transaction comes in, so that nothing waits for `mine`. */
+  readonly autoMine?: boolean
 }
 
 export interface Devnet {
@@ -42,11 +44,12 @@ export interface Devnet {
   /** Mines blocks at once with what waits in the mempool; resolves with them once they are the chain. */
   mine: (blocks?: number) => Promise<readonly BlockRef[]>
   /**
-   * Pays to a regtest address. The transaction waits in the mempool: mine a block to confirm it.
+   * Pays satoshis to a regtest address. The transaction waits in the mempool: mine a block to
+   * confirm it. With `autoMine` it is in a block once this resolves.
    *
-   * @throws PaychanError `ERR_INVALID_ADDRESS`, `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED` (an amount that is dust).
+   * @throws PaychanError `ERR_INVALID_ADDRESS`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED` (an amount that is dust).
    */
-  fund: (address: string, amount: Satoshi) => Promise<Txid>
+  fund: (address: string, amount: bigint) => Promise<Txid>
   /** As `blockchain.transaction.broadcast`. */
   submit: (raw: Uint8Array) => Promise<SubmitResult>
   transaction: (txid: string) => Promise<LocatedTransaction | undefined>
@@ -66,7 +69,7 @@ export interface Devnet {
  * await devnet.mine(1)
  * await devnet.stop()
  */
-export async function startDevnet ({ host = '127.0.0.1', port = 0, seed }: DevnetOptions = {}): Promise<Devnet> {
+export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMine = false }: DevnetOptions = {}): Promise<Devnet> {
   const genesisTime = genesisBlock().header.time
   const chain = new EmbeddedChain({
     seed: seed ?? randomUUID(),
@@ -76,6 +79,7 @@ export async function startDevnet ({ host = '127.0.0.1', port = 0, seed }: Devne
   const server = await startElectrumServer(chain, host, port).catch((cause: unknown) => {
     throw new PaychanError('ERR_LISTEN_FAILED', `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`, { host, port }, { cause })
   })
+  const miner = autoMine ? startMiner(chain) : undefined
   return {
     url: `tcp://${host}:${server.port}`,
     host,
@@ -84,11 +88,35 @@ export async function startDevnet ({ host = '127.0.0.1', port = 0, seed }: Devne
     get height () { return chain.best.height },
     get tip () { return chain.best },
     mine: async (blocks = 1) => await chain.mine(blocks),
-    fund: async (address, amount) => await chain.fund(addressScript(address), amount),
+    fund: async (address, amount) => {
+      const txid = await chain.fund(addressScript(address), satoshi(amount))
+      await miner?.idle()
+      return txid
+    },
     submit: async raw => await chain.submit(raw),
     transaction: async txid => await chain.transaction(txid),
     utxos: async script => (await chain.scriptCoins(scriptHashOf(script))).unspent,
     on: (event, listener) => chain.on(event, listener),
-    stop: async () => { await server.stop() }
+    stop: async () => {
+      await miner?.stop()
+      await server.stop()
+    }
+  }
+}
+
+/** Mines one block after another for as long as something waits. */
+function startMiner (chain: EmbeddedChain): { idle: () => Promise<void>, stop: () => Promise<void> } {
+  let work = Promise.resolve()
+  const off = chain.on('mempool', () => {
+    work = work.then(async () => {
+      if ((await chain.mempool()).length > 0) await chain.mine(1)
+    })
+  })
+  return {
+    idle: async () => { await work },
+    stop: async () => {
+      off()
+      await work
+    }
   }
 }

@@ -16,11 +16,12 @@ const fundedSchema = z.object({ txid: z.string() })
 
 export function addDevnet (program: Command, world: World): void {
   const devnet = withJson(program.command('devnet').summary('run a development chain with an Electrum server'))
-    .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to, keeps nothing on disk, and its coins are worth nothing.')
+    .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to (or with --auto-mine), keeps nothing on disk, and its coins are worth nothing.')
     .option('--port <n>', 'the port of the Electrum server', wholeNumber(0), DEFAULT_PORT)
-    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1')
-    .action(async ({ port }: { port: number }, command: Command) => {
-      await runDevnet(world, contextOf(world, command).output, port)
+    .option('--auto-mine', 'mine a block whenever a transaction comes in')
+    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1')
+    .action(async ({ port, autoMine = false }: { port: number, autoMine?: boolean }, command: Command) => {
+      await runDevnet(world, contextOf(world, command).output, port, autoMine)
     })
 
   withElectrum(devnet.command('mine').summary('mine blocks on a running devnet'))
@@ -58,12 +59,12 @@ function electrumUrl (value: string): string {
   return value
 }
 
-async function runDevnet ({ io }: World, output: Output, port: number): Promise<void> {
+async function runDevnet ({ io }: World, output: Output, port: number, autoMine: boolean): Promise<void> {
   // Loaded only here: the script interpreter takes a while, and no other command needs it.
   const { startDevnet } = await import('../../devnet/index.js')
   const interrupted = untilInterrupted(io)
   try {
-    const devnet = await startDevnet({ port })
+    const devnet = await startDevnet({ port, autoMine })
     devnet.on('block', () => {
       const { height, hash } = devnet.tip
       output.line({ event: 'block', height, hash }, colors => `${colors.dim('block')}  ${height}`)
