@@ -2,6 +2,8 @@
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
 import { shortChannel } from './render.js'
 
+type ChannelEvent = Extract<NodeEvent, { type: 'channel' }>
+
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
 
 /** Whether this is the channel that was asked for. */
@@ -10,10 +12,14 @@ function isAsked (channel: ChannelInfo, { peer, amount }: OpenRequest): boolean 
     (peer === channel.peerId || peer.endsWith(`/p2p/${channel.peerId}`))
 }
 
-function describe (channel: ChannelInfo, what: string): string {
+/** Step 8: both sides have stored the initial T3, and only blocks are waited for. */
+const LAST_STEP_BEFORE_BLOCKS = 8
+
+function describe ({ channel, what, step }: ChannelEvent): string {
   const start = `${shortChannel(channel.id)}  ${what}`
   if (channel.status !== 'confirming') return start
-  return `${start}; ${channel.confirmations} of ${channel.minDepth ?? '?'} confirmations (on a devnet, mine with: paychan devnet mine 1)`
+  const hint = step === LAST_STEP_BEFORE_BLOCKS ? ' (on a devnet, mine with: paychan devnet mine 1)' : ''
+  return `${start}; ${channel.confirmations} of ${channel.minDepth ?? '?'} confirmations${hint}`
 }
 
 /**
@@ -27,7 +33,7 @@ export function openingProgress (request: OpenRequest, show: (line: string) => v
     if (event.type !== 'channel' || !isAsked(event.channel, request)) return
     if (followed === undefined && event.channel.status === 'open') return
     followed ??= event.channel.id
-    const line = describe(event.channel, event.what)
+    const line = describe(event)
     if (event.channel.id !== followed || line === last) return
     last = line
     show(line)

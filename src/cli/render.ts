@@ -28,7 +28,8 @@ function chainText ({ status, server, height, lastError }: NodeInfo['chain']): s
   return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}`
 }
 
-export function renderInfo (info: NodeInfo, colors: Colors): string {
+/** `apiSocket` is known where the node was started. */
+export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string): string {
   return renderFields([
     ['version', info.version],
     ['network', info.network],
@@ -37,6 +38,7 @@ export function renderInfo (info: NodeInfo, colors: Colors): string {
     ['chain', chainText(info.chain)],
     ['channels', `${info.channels.open} open, ${info.channels.total} in all`],
     ['data', info.dataDir],
+    ...(apiSocket === undefined ? [] : [['API', apiSocket] as const]),
     ['ecdsa', info.ecdsa]
   ], colors)
 }

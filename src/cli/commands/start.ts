@@ -6,7 +6,6 @@ import { serveApi } from '../../daemon/server.js'
 import type { NodeApi, NodeEvent } from '../../node/api.js'
 import { contextOf, withCommonOptions, type Context, type World } from '../context.js'
 import { renderInfo, shortChannel } from '../render.js'
-import { renderFields } from '../table.js'
 import { printable, type Output } from '../output.js'
 import { untilInterrupted } from '../interrupt.js'
 
@@ -41,7 +40,7 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
     })
     const info = await node.info()
     output.line({ event: 'started', ...info, apiSocket: socket }, colors => [
-      renderInfo(info, colors), renderFields([['API', socket]], colors), '', 'Running. Stop it with Ctrl-C, or with `paychan stop`.'
+      renderInfo(info, colors, socket), '', 'Running. Stop it with Ctrl-C, or with `paychan stop`.'
     ].join('\n'))
     tell = event => { printEvent(output, event) }
     early.forEach(tell)

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { serveApi, type ApiServer } from '../../src/daemon/server.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { CHANNEL, channel, FakeNode, FUNDING, info, PEER } from '../daemon/fake-node.js'
+import { testWorld, type TestWorld } from './world.js'
+
+describe('commands against a running node', () => {
+  let dir: string
+  let node: FakeNode
+  let server: ApiServer
+  let world: TestWorld
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'paychan-cli-'))
+    node = new FakeNode()
+    server = await serveApi(node, join(dir, 'api.sock'))
+    world = testWorld({ env: { PAYCHAN_DATA: dir } })
+  })
+
+  afterEach(async () => {
+    await server.close()
+    await rm(dir, { recursive: true, force: true })
+  })
+
+  /** Runs with --json and reads the one object that must be on stdout. */
+  async function json (...argv: string[]): Promise<Record<string, unknown>> {
+    const fresh = testWorld({ env: { PAYCHAN_DATA: dir } })
+    const code = await fresh.run(...argv, '--json')
+    assert.equal(fresh.err(), '')
+    assert.equal(fresh.out().split('\n').length, 2, 'one line')
+    const result = JSON.parse(fresh.out()) as Record<string, unknown>
+    assert.equal('error' in result, code !== 0)
+    return result
+  }
+
+  describe('--json', () => {
+    it('prints one object for every command, amounts as numbers, what is unknown as null', async () => {
+      assert.equal((await json('info'))['peerId'], PEER)
+      assert.deepEqual(await json('address'), { address: 'bcrt1qaddress' })
+      assert.deepEqual(await json('balance'), { confirmed: 1_000_000, pending: 0, inChannels: 250_000, unswept: 330, total: 1_250_330 })
+      assert.deepEqual(await json('connect', '/ip4/127.0.0.1/tcp/1'), { peerId: PEER, connected: true, multiaddrs: [], paychan: null })
+      assert.equal((await json('peers'))['peers'] instanceof Array, true)
+      assert.equal((await json('open', PEER, '1000000'))['capacity'], 1_000_000)
+      assert.equal((await json('pay', PEER, '0.00001btc'))['amount'], 1_000)
+      const { channels } = await json('channels') as { channels: Array<Record<string, unknown>> }
+      assert.equal(channels[0]?.['spend'], null)
+      const { payments } = await json('payments') as { payments: Array<Record<string, unknown>> }
+      assert.equal(payments[0]?.['amount'], 1_000)
+      assert.deepEqual(await json('close', CHANNEL), { channel: CHANNEL, kind: 'close', txid: FUNDING })
+      assert.deepEqual(await json('stop'), { stopped: true })
+    })
+
+    it('may stand before the command', async () => {
+      assert.equal(await world.run('--json', '--data', dir, 'address'), 0)
+      assert.deepEqual(JSON.parse(world.out()), { address: 'bcrt1qaddress' })
+    })
+
+    it('has the error in place of the result', async () => {
+      node.answers.pay = async () => { throw new PaychanError('ERR_INSUFFICIENT_BALANCE', 'Asked to pay 5 sat, but 4 sat are left.', { asked: 5n, left: 4n }) }
+      assert.deepEqual(await json('pay', PEER, '5'), { error: { code: 'ERR_INSUFFICIENT_BALANCE', message: 'Asked to pay 5 sat, but 4 sat are left.', facts: { asked: '5', left: '4' } } })
+    })
+  })
+
+  describe('arguments', () => {
+    it('reach the node', async () => {
+      await world.run('open', PEER, '0.01btc', '--blocks', '144', '--no-wait')
+      await world.run('pay', '1a2b3c4d', '1000sat', '--memo', 'for the coffee')
+      await world.run('payments', '--channel', '1a2b3c4d', '--limit', '7')
+      await world.run('payments')
+      await world.run('close', '1a2b3c4d', '--force')
+      await world.run('close', '1a2b3c4d')
+      assert.equal(world.err(), '')
+      assert.deepEqual(node.calls.map(({ verb, args }) => [verb, ...args]), [
+        ['open', { peer: PEER, amount: 1_000_000n, blocks: 144, wait: 'broadcast' }],
+        ['pay', { to: '1a2b3c4d', amount: 1_000n, memo: 'for the coffee' }],
+        ['payments', { channel: '1a2b3c4d', limit: 7 }],
+        ['payments', { limit: 20 }],
+        ['close', '1a2b3c4d', { force: true }],
+        ['close', '1a2b3c4d', {}]
+      ])
+    })
+
+    for (const argv of [
+      ['pay', PEER, '0'], ['pay', PEER, '-5'], ['pay', PEER, '0.5'], ['pay', PEER, '1e3'], ['pay', PEER, '1,000'], ['pay', PEER], ['pay', PEER, '1', '2'],
+      ['open', PEER, 'all'], ['open', PEER, '1', '--blocks', '0'], ['open', PEER, '1', '--blocks', '1.5'], ['payments', '--limit', 'x'], ['close'], ['balance', '--verbose'], ['nonsense'], ['channels', 'x']
+    ]) {
+      it(`refuse '${argv.join(' ').replace(PEER, 'PEER')}' before the node hears of it`, async () => {
+        assert.equal(await world.run(...argv), 2)
+        assert.equal(world.out(), '')
+        assert.match(world.err(), /^error: .*\((ERR_USAGE|ERR_INVALID_AMOUNT)\)\n$/)
+        assert.deepEqual(node.calls, [])
+      })
+    }
+  })
+
+  describe('exit codes', () => {
+    for (const [code, exit] of [
+      ['ERR_INSUFFICIENT_BALANCE', 1], ['ERR_INTERNAL', 1], ['ERR_PEER_UNREACHABLE', 4], ['ERR_PEER_UNKNOWN', 4], ['ERR_NO_PAYCHAN', 4], ['ERR_CHAIN_UNAVAILABLE', 5]
+    ] as const) {
+      it(`${exit} for ${code}`, async () => {
+        node.answers.pay = async () => { throw new PaychanError(code, 'It cannot be.') }
+        assert.equal(await world.run('pay', PEER, '1'), exit)
+        assert.equal(world.err(), `error: It cannot be. (${code})\n`)
+      })
+    }
+
+    it('3 when no node runs', async () => {
+      await server.close()
+      assert.equal(await world.run('balance'), 3)
+      assert.match(world.err(), /No node is running .*paychan start/)
+    })
+
+    it('3 for open too, which follows events', async () => {
+      await server.close()
+      assert.equal(await world.run('open', PEER, '1'), 3)
+    })
+  })
+
+  describe('text', () => {
+    it('is plain when nobody looks, and coloured on a terminal unless NO_COLOR is set', async () => {
+      const shown = async (isTTY: boolean, env: Record<string, string>): Promise<boolean> => {
+        const seen = testWorld({ isTTY, env: { PAYCHAN_DATA: dir, ...env } })
+        await seen.run('channels')
+        assert.match(seen.out(), /1a2b3c4d/)
+        return seen.out().includes('\u001b[')
+      }
+      assert.equal(await shown(false, {}), false)
+      assert.equal(await shown(true, {}), true)
+      assert.equal(await shown(true, { NO_COLOR: '1' }), false)
+    })
+
+    it('of an error from afar cannot drive the terminal', async () => {
+      node.answers.open = async () => { throw new PaychanError('ERR_OPEN_REFUSED', 'The peer says: \u001b[2J') }
+      await world.run('open', PEER, '1')
+      assert.ok(!world.err().includes('\u001b'))
+    })
+  })
+
+  describe('open', () => {
+    it('shows on stderr how far it is', async () => {
+      node.answers.open = async () => {
+        node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, what: 'asked for a channel', step: 1 })
+        node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 2 }, what: 'T1 is in the mempool' })
+        // The answer comes over another connection: wait until the events have been read.
+        while (!world.err().includes('0 of 2')) await new Promise<void>(resolve => { setImmediate(resolve) })
+        return channel
+      }
+      assert.equal(await world.run('open', PEER, '1000000'), 0)
+      assert.match(world.err(), /^1a2b3c4d {2}asked for a channel\n1a2b3c4d {2}T1 is in the mempool; 0 of 2 confirmations\n$/)
+      assert.match(world.out(), /^Channel 1a2b3c4d with /)
+      assert.equal(info.channels.open, 1)
+    })
+  })
+})

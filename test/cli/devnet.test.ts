@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { startDevnet, type Devnet } from '../../src/devnet/index.js'
+import { testWorld } from './world.js'
+
+const ADDRESS = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
+
+describe('paychan devnet', () => {
+  describe('mine and fund', () => {
+    let devnet: Devnet
+    before(async () => { devnet = await startDevnet({ seed: 'cli' }) })
+    after(async () => { await devnet.stop() })
+
+    it('reach a running devnet', async () => {
+      const before = devnet.height
+      const fund = testWorld()
+      assert.equal(await fund.run('devnet', 'fund', ADDRESS, '0.001btc', '--electrum', devnet.url), 0)
+      assert.match(fund.out(), /^Sent 100,000 sat to bcrt1q.* in transaction [0-9a-f]{64}\./)
+      const mine = testWorld()
+      assert.equal(await mine.run('devnet', 'mine', '2', '--electrum', devnet.url), 0)
+      assert.equal(devnet.height, before + 2)
+      assert.equal(mine.out(), `Mined 2 blocks: the chain is at block ${before + 2}.\n`)
+    })
+
+    it('print one object with --json', async () => {
+      const fund = testWorld()
+      await fund.run('devnet', 'fund', ADDRESS, '1000', '--electrum', devnet.url, '--json')
+      const { txid, ...rest } = JSON.parse(fund.out()) as Record<string, unknown>
+      assert.deepEqual(rest, { address: ADDRESS, amount: 1_000 })
+      assert.ok(await devnet.transaction(String(txid)))
+      const mine = testWorld()
+      await mine.run('devnet', 'mine', '--electrum', devnet.url, '--json')
+      assert.deepEqual(JSON.parse(mine.out()), { mined: 1, height: devnet.height, hash: devnet.tip.hash })
+    })
+
+    it('pass a refusal on', async () => {
+      const world = testWorld()
+      assert.equal(await world.run('devnet', 'fund', 'bc1qnonsense', '1000', '--electrum', devnet.url), 1)
+      assert.match(world.err(), /The devnet refused: .*ERR_DEVNET_REFUSED/)
+    })
+
+    it('refuse wrong arguments before they ask', async () => {
+      for (const argv of [['mine', '0'], ['mine', 'x'], ['fund', ADDRESS, '0'], ['fund', ADDRESS], ['mine', '--electrum', 'localhost:1']]) {
+        assert.equal(await testWorld().run('devnet', ...argv), 2, argv.join(' '))
+      }
+    })
+  })
+
+  describe('with another server, or none', () => {
+    let server: Server
+    let answer: (socket: Socket, line: string) => void
+    let url: string
+    beforeEach(async () => {
+      server = createServer(socket => {
+        socket.on('error', () => {})
+        socket.setEncoding('utf8').on('data', (text: string) => { text.split('\n').filter(line => line !== '').forEach(line => { answer(socket, line) }) })
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
+    })
+    afterEach(() => { server.close() })
+
+    it('says that an Electrum server is no devnet', async () => {
+      answer = (socket, line) => { socket.write(`${JSON.stringify({ id: (JSON.parse(line) as { id: number }).id, error: { code: -32601, message: 'unknown method' } })}\n`) }
+      const world = testWorld()
+      assert.equal(await world.run('devnet', 'mine', '--electrum', url), 1)
+      assert.match(world.err(), /no devnet.*ERR_NO_DEVNET/)
+    })
+
+    for (const [what, reply] of [['garbage', 'hello\n'], ['another shape', '[1]\n'], ['silence and an end', '']] as const) {
+      it(`survives ${what}`, async () => {
+        answer = socket => { socket.end(reply) }
+        const world = testWorld()
+        assert.equal(await world.run('devnet', 'mine', '--electrum', url), 5)
+        assert.match(world.err(), /No devnet answers at .*ERR_CHAIN_UNAVAILABLE/)
+      })
+    }
+
+    it('says that nobody answers', async () => {
+      server.close()
+      await once(server, 'close')
+      const world = testWorld()
+      assert.equal(await world.run('devnet', 'mine', '--electrum', url), 5)
+      assert.match(world.err(), /paychan devnet/)
+    })
+  })
+
+  it('runs in the foreground until it is interrupted', async () => {
+    const world = testWorld()
+    const done = world.run('devnet', '--port', '0', '--json')
+    await world.printed('\n')
+    const { electrum, ...started } = JSON.parse(world.out()) as { electrum: string }
+    assert.deepEqual(started, { event: 'started', height: 120 })
+    assert.equal(await testWorld().run('devnet', 'mine', '1', '--electrum', electrum), 0)
+    await world.printed('"block"')
+    world.interrupt()
+    assert.equal(await done, 0)
+    const events = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as { event: string })
+    assert.deepEqual(events.map(({ event }) => event), ['started', 'block', 'stopped'])
+  })
+})

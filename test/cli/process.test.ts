@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { VERSION } from '../../src/node/layout.js'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+
+interface Ended { readonly code: number, readonly stdout: string, readonly stderr: string }
+
+describe('the paychan process', function () {
+  this.timeout(30_000)
+  let dir: string
+  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-process-')) })
+  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+
+  async function paychan (...argv: string[]): Promise<Ended> {
+    return await new Promise(resolve => {
+      const child = execFile(process.execPath, [MAIN, ...argv], { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir } }, (_error, stdout, stderr) => {
+        resolve({ code: child.exitCode ?? -1, stdout, stderr })
+      })
+    })
+  }
+
+  it('shows its version', async () => {
+    assert.deepEqual(await paychan('--version'), { code: 0, stdout: `${VERSION}\n`, stderr: '' })
+  })
+
+  it('shows help for every command, with an example and the exit codes', async () => {
+    const { code, stdout } = await paychan('--help')
+    assert.equal(code, 0)
+    assert.match(stdout, /Exit codes:/)
+    for (const name of ['init', 'start', 'info', 'address', 'balance', 'connect', 'peers', 'open', 'pay', 'channels', 'payments', 'close', 'stop', 'devnet']) {
+      assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'))
+    }
+    assert.match((await paychan('help', 'pay')).stdout, /Example/)
+  })
+
+  it('ends with 2 for wrong usage, and with 2 and its help for none', async () => {
+    const wrong = await paychan('pay', 'somebody', 'much')
+    assert.equal(wrong.code, 2)
+    assert.equal(wrong.stdout, '')
+    assert.match(wrong.stderr, /^error: 'much' is not an amount\. .*\(ERR_INVALID_AMOUNT\)\n$/)
+    const none = await paychan()
+    assert.equal(none.code, 2)
+    assert.match(none.stderr, /Usage: paychan/)
+  })
+
+  it('ends with 3 and a way out when the node is not running', async () => {
+    const plain = await paychan('balance')
+    assert.equal(plain.code, 3)
+    assert.match(plain.stderr, /start it with `paychan start --data /)
+    const json = await paychan('balance', '--json')
+    assert.equal(json.code, 3)
+    assert.equal(json.stderr, '')
+    assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, 'ERR_NODE_NOT_RUNNING')
+  })
+
+  it('does not start without a seed, and says how to make one', async () => {
+    const { code, stderr } = await paychan('start')
+    assert.equal(code, 1)
+    assert.match(stderr, /paychan init/)
+  })
+})

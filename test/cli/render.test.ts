@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import pc from 'picocolors'
+import { formatTime, renderBalance, renderChannels, renderClosed, renderInfo, renderOpened, renderPaid, renderPayments, renderPeers, shortPeer } from '../../src/cli/render.js'
+import { channelId } from '../../src/types/bytes.js'
+import { satoshi } from '../../src/types/units.js'
+import { balance, channel, CHANNEL, FUNDING, info, PEER, payment, peer } from '../daemon/fake-node.js'
+
+const plain = pc.createColors(false)
+
+describe('what people read', () => {
+  it('info', () => {
+    assert.equal(renderInfo({ ...info, chain: { ...info.chain, status: 'down', lastError: 'connection refused' } }, plain), [
+      'version   0.1.0',
+      'network   regtest',
+      `peer id   ${PEER}`,
+      `address   /ip4/127.0.0.1/tcp/4001/p2p/${PEER}`,
+      'chain     down at block 120, tcp://127.0.0.1:50001 (connection refused)',
+      'channels  1 open, 2 in all',
+      'data      /home/alice/.paychan',
+      'ecdsa     secp256k1'
+    ].join('\n'))
+  })
+
+  it('balance, the amounts aligned and with their unit', () => {
+    assert.equal(renderBalance(balance, plain), [
+      'confirmed    1,000,000 sat',
+      'pending              0 sat',
+      'in channels    250,000 sat',
+      'unswept            330 sat',
+      'total        1,250,330 sat'
+    ].join('\n'))
+  })
+
+  it('peers', () => {
+    assert.equal(renderPeers([peer, { ...peer, connected: false, paychan: true, multiaddrs: ['/ip4/127.0.0.1/tcp/1'] }], plain), [
+      'PEER                                                  CONNECTED  PAYCHAN  ADDRESS',
+      `${PEER}  yes        ?`,
+      `${PEER}  no         yes      /ip4/127.0.0.1/tcp/1`
+    ].join('\n'))
+    assert.match(renderPeers([], plain), /paychan connect/)
+  })
+
+  it('channels, with short ids and what there is to know', () => {
+    const waiting = { ...channel, id: channelId('ff'.repeat(32)), role: 'server' as const, status: 'confirming' as const, confirmations: 0, minDepth: 3, ourBalance: satoshi(0n), atRisk: satoshi(200n), inFlight: satoshi(50n) }
+    assert.equal(renderChannels([channel, waiting], plain), [
+      'CHANNEL   PEER       ROLE    STATUS           CAPACITY         OURS       THEIRS    SPENDABLE   REFUND AT  NOTE',
+      '1a2b3c4d  ' + shortPeer(PEER) + '  client  open        1,000,000 sat  750,000 sat  250,000 sat  749,000 sat  block 1048',
+      'ffffffff  ' + shortPeer(PEER) + '  server  confirming  1,000,000 sat        0 sat  250,000 sat  749,000 sat  block 1048  0 of 3 confirmations; 50 sat not acknowledged; 200 sat at risk: not worth the fee of settling alone'
+    ].join('\n'))
+    assert.match(renderChannels([], plain), /paychan open/)
+  })
+
+  it('payments, their memos harmless', () => {
+    assert.equal(renderPayments([payment, { ...payment, direction: 'received', status: 'unknown', memo: '\u001b[31mred' }], plain), [
+      'TIME                  CHANNEL   PEER       DIRECTION     AMOUNT  STATUS        MEMO',
+      `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  sent       1,000 sat  acknowledged  coffee`,
+      `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  received   1,000 sat  unknown       \ufffd[31mred`
+    ].join('\n'))
+  })
+
+  it('the outcome of open, pay and close', () => {
+    assert.match(renderOpened(channel), /1,000,000 sat.*block 1048\.\nPay with: paychan pay 1a2b3c4d AMOUNT/)
+    assert.match(renderOpened({ ...channel, status: 'confirming' }), /It is confirming/)
+    assert.match(renderPaid(payment), /^Paid 1,000 sat to …/)
+    assert.match(renderPaid({ ...payment, status: 'unknown' }), /not yet acknowledged/)
+    assert.match(renderPaid({ ...payment, status: 'failed' }), /^Did not pay/)
+    assert.match(renderClosed({ channel: CHANNEL, kind: 'close', txid: FUNDING }), /closed by both sides in transaction f0f0/)
+    assert.match(renderClosed({ channel: CHANNEL, kind: 'settlement', txid: FUNDING }), /settled alone/)
+    assert.match(renderClosed({ channel: CHANNEL, kind: 'abandoned', txid: undefined }), /abandoned/)
+  })
+
+  it('times, the same everywhere, and no crash for one that is none', () => {
+    assert.equal(formatTime(0), '1970-01-01 00:00:00Z')
+    assert.equal(formatTime(Number.MAX_VALUE), '?')
+  })
+})

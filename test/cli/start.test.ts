@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectApi } from '../../src/daemon/client.js'
+import type { NodeConfig } from '../../src/daemon/config.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { channel, FakeNode, info, payment, PEER } from '../daemon/fake-node.js'
+import { testWorld } from './world.js'
+
+describe('commands that need no running node', () => {
+  let dir: string
+  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-start-')) })
+  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+
+  describe('init', () => {
+    it('makes a seed that only its owner can read, and says where', async () => {
+      const world = testWorld()
+      assert.equal(await world.run('init', '--data', join(dir, 'alice')), 0)
+      const seed = join(dir, 'alice', 'seed')
+      assert.equal((await stat(seed)).mode & 0o777, 0o600)
+      const words = (await readFile(seed, 'utf8')).trim()
+      assert.equal(words.split(' ').length, 24)
+      assert.ok(world.out().includes(seed))
+      assert.ok(!world.out().includes(words), 'the words are shown only when asked for')
+    })
+
+    it('shows the words with --words, and a warning', async () => {
+      const world = testWorld()
+      await world.run('init', '--data', dir, '--words')
+      assert.ok(world.out().includes((await readFile(join(dir, 'seed'), 'utf8')).trim()))
+      assert.match(world.err(), /Whoever reads them can take the money/)
+    })
+
+    it('prints one object with --json, the words among it only when asked for', async () => {
+      const world = testWorld()
+      await world.run('init', '--data', join(dir, 'a'), '--json')
+      assert.deepEqual(JSON.parse(world.out()), { dataDir: join(dir, 'a'), seedFile: join(dir, 'a', 'seed') })
+      const asked = testWorld()
+      await asked.run('init', '--data', join(dir, 'b'), '--json', '--words')
+      assert.equal((JSON.parse(asked.out()) as { words: string }).words.split(' ').length, 24)
+      assert.equal(asked.err(), '')
+    })
+
+    it('never overwrites a seed', async () => {
+      await testWorld().run('init', '--data', dir)
+      const before = await readFile(join(dir, 'seed'), 'utf8')
+      const world = testWorld()
+      assert.equal(await world.run('init', '--data', dir), 1)
+      assert.match(world.err(), /ERR_SEED_EXISTS/)
+      assert.equal(await readFile(join(dir, 'seed'), 'utf8'), before)
+    })
+  })
+
+  describe('start', () => {
+    it('runs the node as configured until it is interrupted, and stops it in order', async () => {
+      const node = new FakeNode()
+      const configs: NodeConfig[] = []
+      const world = testWorld({ env: { PAYCHAN_DATA: dir, PAYCHAN_MIN_DEPTH: '2' }, createNode: async given => { configs.push(given); return node } })
+      const done = world.run('start', '--electrum', 'tcp://127.0.0.1:1', '--listen', '/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002')
+      await world.printed('Running.')
+      const [config] = configs
+      assert.ok(config)
+      assert.equal(config.electrum, 'tcp://127.0.0.1:1')
+      assert.deepEqual(config.listen, ['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002'])
+      assert.equal(config.dataDir, dir)
+      assert.equal(config.policy.minDepth, 2)
+      assert.match(world.out(), new RegExp(PEER))
+      node.emit({ type: 'chain', status: 'down', height: channel.refundHeight })
+      assert.match(world.out(), /chain +down at block 1048/)
+      assert.ok(!node.calls.some(({ verb }) => verb === 'stop'))
+      world.interrupt()
+      assert.equal(await done, 0)
+      assert.equal(node.calls.at(-1)?.verb, 'stop')
+      assert.match(world.out(), /Stopped\.\n$/)
+      await assert.rejects(stat(join(dir, 'api.sock')), { code: 'ENOENT' })
+    })
+
+    it('prints newline-delimited JSON: started first, every event, stopped last', async () => {
+      const node = new FakeNode()
+      const createNode = async (): Promise<FakeNode> => {
+        // A node may have news before it has started.
+        setImmediate(() => { node.emit({ type: 'chain', status: 'connecting', height: undefined }) })
+        return node
+      }
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode })
+      const done = world.run('start', '--json')
+      await world.printed('connecting')
+      node.emit({ type: 'payment', payment })
+      node.emit({ type: 'channel', channel, what: 'it opened' })
+      node.emit({ type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined })
+      world.interrupt()
+      await done
+      const lines = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+      assert.deepEqual(lines.map(({ event }) => event), ['started', 'chain', 'payment', 'channel', 'alarm', 'stopped'])
+      assert.equal(lines[0]?.['peerId'], info.peerId)
+      assert.equal(lines[0]?.['apiSocket'], join(dir, 'api.sock'))
+      assert.equal((lines[2]?.['payment'] as { amount: unknown }).amount, 1_000)
+      assert.equal(world.err(), '')
+    })
+
+    it('ends when somebody says stop', async () => {
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => new FakeNode() })
+      const done = world.run('start')
+      await world.printed('Running.')
+      const other = testWorld({ env: { PAYCHAN_DATA: dir } })
+      assert.equal(await other.run('stop'), 0)
+      assert.equal(await done, 0)
+      assert.match(world.out(), /Stopped\.\n$/)
+    })
+
+    it('does not start twice on one data directory, and lets go of the second node', async () => {
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => new FakeNode() })
+      const done = world.run('start')
+      await world.printed('Running.')
+      const second = new FakeNode()
+      const other = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => second })
+      assert.equal(await other.run('start'), 1)
+      assert.match(other.err(), /ERR_ALREADY_RUNNING/)
+      assert.deepEqual(second.calls, [{ verb: 'stop', args: [] }])
+      const client = connectApi(join(dir, 'api.sock'))
+      assert.equal((await client.info()).peerId, PEER)
+      client.disconnect()
+      world.interrupt()
+      await done
+    })
+
+    it('reports why a node could not start', async () => {
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => { throw new PaychanError('ERR_STORE_LOCKED', 'Another process has it.') } })
+      assert.equal(await world.run('start', '--json'), 1)
+      assert.deepEqual(JSON.parse(world.out()), { error: { code: 'ERR_STORE_LOCKED', message: 'Another process has it.', facts: {} } })
+    })
+
+    for (const [what, argv, code] of [
+      ['another network', ['--network', 'mainnet'], 'ERR_NETWORK_NOT_SUPPORTED'],
+      ['an address that is none', ['--electrum', 'localhost'], 'ERR_CONFIG_INVALID'],
+      ['a place to listen that is none', ['--listen', '0.0.0.0:80'], 'ERR_CONFIG_INVALID']
+    ] as const) {
+      it(`refuses ${what} before a node exists`, async () => {
+        const world = testWorld({ env: { PAYCHAN_DATA: dir } })
+        assert.equal(await world.run('start', ...argv), 2)
+        assert.match(world.err(), new RegExp(code))
+      })
+    }
+  })
+})

@@ -1,0 +1,54 @@
+/** A command line without a process: what it writes is kept, and a test presses Ctrl-C. */
+import type { CreateNode, World } from '../../src/cli/context.js'
+import { run } from '../../src/cli/program.js'
+
+export interface TestWorld extends World {
+  readonly out: () => string
+  readonly err: () => string
+  /** As if the person pressed Ctrl-C. */
+  readonly interrupt: () => void
+  /** Resolves once stdout holds `text`. */
+  readonly printed: (text: string) => Promise<void>
+  readonly run: (...argv: string[]) => Promise<number>
+}
+
+export interface WorldOptions { readonly isTTY?: boolean, readonly env?: Record<string, string>, readonly createNode?: CreateNode }
+
+export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart }: WorldOptions = {}): TestWorld {
+  let out = ''
+  let err = ''
+  const onSignal = new Set<(signal: string) => void>()
+  const waiting = new Set<() => void>()
+  const world: World = {
+    createNode,
+    io: {
+      stdout: { isTTY, write: text => { out += text; for (const check of [...waiting]) check() } },
+      stderr: { isTTY, write: text => { err += text } },
+      env,
+      onInterrupt: callback => {
+        onSignal.add(callback)
+        return () => { onSignal.delete(callback) }
+      }
+    }
+  }
+  return {
+    ...world,
+    out: () => out,
+    err: () => err,
+    interrupt: () => { for (const listener of [...onSignal]) listener('SIGINT') },
+    printed: async text => {
+      await new Promise<void>(resolve => {
+        const check = (): void => {
+          if (!out.includes(text)) return
+          waiting.delete(check)
+          resolve()
+        }
+        waiting.add(check)
+        check()
+      })
+    },
+    run: async (...argv) => await run(argv, world)
+  }
+}
+
+const refuseToStart: CreateNode = async () => { throw new Error('this test starts no node') }
