@@ -38,8 +38,8 @@ export function eventOf (message: Message): ChannelEvent {
 /** The opening is given up: the peer is told why, the stream ends, T1's inputs are free. */
 export function assertAbandoned (side: Side, effects: readonly Effect[], rule: string, code: string): void {
   const { channel } = side
-  assert.equal(channel.stage, 'abandoned')
-  assert.equal(channel.stage === 'abandoned' && channel.code, code)
+  assert.ok(channel.stage === 'abandoned', `the ${side.role} is at ${channel.stage}`)
+  assert.equal(channel.code, code)
   assert.deepEqual(sentOf(effects, 'Error').map((error) => [error.rule, error.code, error.fatal]), [[rule, code, true]])
   assert.equal(effectsOf(effects, 'hang-up').length, 1)
   assert.equal(effectsOf(effects, 'release-funding').length, side.role === 'client' ? 1 : 0)

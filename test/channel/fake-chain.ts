@@ -6,8 +6,8 @@
 import { dustLimit } from '../../src/bitcoin/dust.js'
 import type { FundingOutput } from '../../src/bitcoin/template.js'
 import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
-import type { ChainTransaction } from '../../src/engine/ports.js'
-import { outPointText, type OutPoint, type Txid } from '../../src/types/bytes.js'
+import type { FundingHistory } from '../../src/channel/events.js'
+import { outPointText, sameOutPoint, type OutPoint, type Txid } from '../../src/types/bytes.js'
 import { blockHeight, type BlockHeight } from '../../src/types/units.js'
 import { faultOfSpend } from './keys.js'
 
@@ -68,11 +68,11 @@ export class FakeChain {
     this.height = blockHeight(this.height + 1)
   }
 
-  /** What an Electrum server would answer for the funding script: T1, and what spends it. */
-  history (outPoint: OutPoint): ChainTransaction[] {
-    return [...this.#known.values()]
-      .filter(({ parsed }) => parsed.txid === outPoint.txid || this.#spends(parsed, outPoint))
-      .map(({ parsed, raw, height }) => ({ txid: parsed.txid, raw, height }))
+  /** T1, and what spends its output. */
+  history (outPoint: OutPoint): FundingHistory {
+    const funding = this.#known.get(outPoint.txid)
+    const spend = this.spendOf(outPoint)
+    return { funding: funding && { height: funding.height }, spend: spend && { txid: spend.parsed.txid, raw: spend.raw, height: spend.height } }
   }
 
   /** The transaction that spends the funding output, and its fee. */
@@ -81,7 +81,7 @@ export class FakeChain {
   }
 
   #spends (parsed: ParsedTransaction, outPoint: OutPoint): boolean {
-    return parsed.inputs.some((input) => outPointText(input.outPoint) === outPointText(outPoint))
+    return parsed.inputs.some((input) => sameOutPoint(input.outPoint, outPoint))
   }
 
   #valueOf (outPoint: OutPoint): bigint | undefined {

@@ -9,7 +9,6 @@ import { defaultPolicy, type Policy } from '../../src/channel/policy.js'
 import type { Channel, Established } from '../../src/channel/state.js'
 import { summarise, type ChannelInfo } from '../../src/channel/summary.js'
 import { transition } from '../../src/channel/transition.js'
-import { fundingHistory } from '../../src/engine/funding-history.js'
 import { decodeRecord, encodeRecord } from '../../src/engine/records.js'
 import { createRegistry } from '../../src/engine/registry.js'
 import { feeRate } from '../../src/types/units.js'
@@ -60,8 +59,9 @@ export class Side {
   }
 
   set channel (channel: Channel) {
+    const known = this.#channel?.stage === channel.stage
     this.#channel = channel
-    this.registry.learn(channel, this.channelKey.publicKey)
+    if (!known) this.registry.learn(channel, this.channelKey.publicKey)
   }
 
   get has (): boolean { return this.#channel !== undefined }
@@ -120,7 +120,7 @@ export class Side {
   /** What the chain watcher brings: a history when it is another one, then the tip when it is another one. */
   lookAtChain (): void {
     if (this.dead || this.blind || !this.has || this.channel.stage !== 'established') return
-    const history = fundingHistory(this.chain.history(this.channel.outPoint), this.channel.outPoint)
+    const history = this.chain.history(this.channel.outPoint)
     const shown = JSON.stringify([history.funding, history.spend?.txid, history.spend?.height])
     if (shown !== this.#seen) {
       this.#seen = shown
@@ -169,7 +169,7 @@ export class Side {
           ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid }
           : { type: 'broadcast-failed', purpose: effect.purpose, kind: outcome.refused, reason: outcome.refused })
         this.around.chainChanged()
-        return
+        break
       }
       default: // told to people, callers and the wallet: the tests look at `effects`
     }

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
+import { fromHex } from '../../src/types/bytes.js'
+import { assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
+import { paymentsOf } from './side.js'
+import { World } from './world.js'
+
+const paid = (): World => new World().open().paid(10_000n)
+
+/** What the other side of `world` says of itself, with changes. */
+function says (world: World, changes: Partial<Reestablish> = {}): { type: 'message', message: Reestablish } {
+  const { terms, id } = world.client.established
+  return { type: 'message', message: { type: 'Reestablish', channelId: fromHex(id), derivation: terms.derivation, turn: 0, sequence: 1, ...changes } }
+}
+
+describe('channel / linking / on connected', () => {
+  it('both sides first say where they stand, with the derivation of K2 (REEST-1, KEY-2)', () => {
+    const world = paid().disconnect()
+    assert.deepEqual([world.client.info.status, world.server.info.status], ['offline', 'offline'])
+    world.connect()
+    const message = take(world, 'server', 'Reestablish')
+    assert.deepEqual([message.derivation, message.turn, message.sequence], [Uint8Array.from([0, 0, 0, 3, 0, 0, 0, 4]), 0, 1])
+    assert.equal(world.client.established.link, 'up')
+  })
+
+  it('then both are open again, and pay', () => {
+    const world = paid().disconnect().connect().run()
+    assert.deepEqual([world.client.info.status, world.server.info.status], ['open', 'open'])
+    world.paid(5n)
+    assert.equal(world.server.info.ourBalance, 10_005n)
+  })
+
+  it('works again after a restart of either side', () => {
+    for (const role of ['client', 'server'] as const) {
+      const world = paid().restart(role).connect().run().paid(7n)
+      assert.equal(world.server.info.ourBalance, 10_007n)
+      assert.deepEqual([world.client.info.status, world.server.info.status], ['open', 'open'])
+    }
+  })
+})
+
+describe('channel / linking / what was in flight', () => {
+  it('is unknown to its callers when the stream breaks: neither paid nor failed', () => {
+    const world = paid()
+    world.pay(5_000n)
+    const effects = world.client.post({ type: 'disconnected', reason: 'reset' })
+    assert.deepEqual(paymentsOf(effects, 'payments-unknown').map(({ amount }) => amount), [5_000n])
+    assert.deepEqual(paymentsOf(effects, 'payments-acknowledged'), [])
+  })
+
+  it('lost on its way to the server: is sent again, and paid once (REEST-2)', () => {
+    const world = paid()
+    world.pay(5_000n)
+    world.pay(6n)
+    world.disconnect().connect().run()
+    assert.equal(world.server.info.ourBalance, 15_006n)
+    assert.deepEqual(paymentsOf(world.client.effects, 'payments-acknowledged').map(({ amount }) => amount), [10_000n, 5_000n, 6n])
+    assert.deepEqual(paymentsOf(world.server.effects, 'payments-received').map(({ amount }) => amount), [10_000n, 5_000n, 6n])
+  })
+
+  it('stored, but the ack was lost: is acknowledged by what the server says, and not sent again (REEST-2)', () => {
+    const world = paid()
+    world.pay(5_000n)
+    world.deliver('server')
+    world.disconnect().connect()
+    world.deliver('server')
+    const effects = world.client.post(eventOf(take(world, 'client', 'Reestablish')))
+    assert.deepEqual(paymentsOf(effects, 'payments-acknowledged').map(({ amount }) => amount), [5_000n])
+    assert.deepEqual(sentOf(effects, 'Update'), [])
+    assert.equal(world.run().server.info.ourBalance, 15_000n)
+  })
+
+  it('the first update is sent again until the server has it (REEST-3)', () => {
+    const world = new World().until('client', 'established')
+    for (let i = 0; i < 10 && world.client.established.ledger.inFlight.length === 0; i++) {
+      world.deliver('server')
+      world.deliver('client')
+    }
+    world.disconnect().connect().run()
+    assert.equal(world.server.established.ledger.held?.sequence, 0)
+    world.open().paid(1_000n)
+  })
+
+  it('T1 is handed over again when the server has not confirmed it (FUND-1)', () => {
+    const world = new World().until('client', 'established')
+    world.deliver('server')
+    world.disconnect().connect().run()
+    assert.equal(world.client.established.fundingAcknowledged, true)
+    world.open().paid(1_000n)
+  })
+})
+
+describe('channel / linking / on Reestablish / stops', () => {
+  it('the client, when the server holds less than it has acknowledged (REEST-4)', () => {
+    const { client } = paid().disconnect().connect()
+    const world = paid().paid(5n).disconnect().connect()
+    assertStopped(world.client, world.client.post(says(world, { sequence: 1 })), 'REEST-4', 'ERR_PEER_FORGOT')
+    assert.ok(client.established.stopped === undefined)
+  })
+
+  it('the client, when the server claims what was never signed (REEST-4)', () => {
+    const world = paid().disconnect().connect()
+    assertStopped(world.client, world.client.post(says(world, { sequence: 2 })), 'REEST-4', 'ERR_BAD_ACK')
+  })
+
+  it('the client, when the server is in another turn (REEST-4)', () => {
+    const world = paid().disconnect().connect()
+    assertStopped(world.client, world.client.post(says(world, { turn: 1 })), 'REEST-4', 'ERR_PEER_FORGOT')
+  })
+
+  it('the server, when the client has seen acks that it does not know of: it was restored, and only closes (REEST-4)', () => {
+    const world = paid()
+    const old = world.server.channel
+    world.paid(20_000n).disconnect()
+    world.server.channel = old
+    world.server.post({ type: 'disconnected', reason: 'restored' })
+    world.connect().deliver('server')
+    assert.equal(world.server.established.stopped?.code, 'ERR_STATE_FORGOTTEN')
+    world.run().mine()
+    assert.equal(world.payouts().server, 10_000n - world.payouts().fee, 'a restore costs what was received since, and no more')
+    assert.equal(world.payouts().client, 90_000n)
+  })
+
+  it('the server, when the client is in another turn (REEST-4)', () => {
+    const world = paid().disconnect()
+    world.server.post({ type: 'connected' })
+    assertStopped(world.server, world.server.post(says(world, { turn: 2 })), 'REEST-4', 'ERR_STATE_FORGOTTEN')
+  })
+
+  for (const role of ['client', 'server'] as const) {
+    it(`the ${role}, when the derivation of K2 is another one (REEST-1)`, () => {
+      const world = paid().disconnect().connect()
+      world.linked[role] = true
+      assertStopped(world[role], world[role].post(says(world, { derivation: new Uint8Array(8) })), 'REEST-1', 'ERR_WRONG_DERIVATION')
+    })
+  }
+})
+
+describe('channel / linking / on Error', () => {
+  const error = (code: string, fatal: boolean): { type: 'message', message: { type: 'Error', code: string, rule: string, text: string, fatal: boolean } } =>
+    ({ type: 'message', message: { type: 'Error', code, rule: 'UPD-4', text: 'No.', fatal } })
+
+  it('a fatal one ends the payments and the stream, and is told loudly', () => {
+    const world = paid()
+    const effects = world.client.post(error('ERR_BAD_SIGNATURE', true))
+    assert.deepEqual([world.client.established.stopped?.code, world.client.info.status], ['ERR_BAD_SIGNATURE', 'stopped'])
+    assert.deepEqual([effectsOf(effects, 'hang-up').length, effectsOf(effects, 'alarm').length], [1, 1])
+    assert.deepEqual(sentOf(effects, 'Error'), [], 'an Error is never answered by an Error')
+  })
+
+  it('a fatal one from the client makes the server wait for its height, not settle at once', () => {
+    const world = paid()
+    world.server.post(error('ERR_ANY', true))
+    assert.equal(world.server.info.status, 'stopped')
+    world.mineTo(664)
+    assert.equal(world.server.info.spend?.kind, 'settlement')
+  })
+
+  it('the first reason to stop stays', () => {
+    const world = paid()
+    world.client.post(error('ERR_FIRST', true))
+    world.client.post(error('ERR_SECOND', true))
+    assert.equal(world.client.established.stopped?.code, 'ERR_FIRST')
+  })
+
+  it('one that is not fatal moves nothing', () => {
+    const world = paid()
+    const { state } = world.client.attempt(error('ERR_CLOSE_FEE_TOO_LOW', false))
+    assert.ok(state === world.client.channel)
+  })
+})

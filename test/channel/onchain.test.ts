@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import { p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import type { FundingHistory } from '../../src/channel/events.js'
+import type { Established } from '../../src/channel/state.js'
+import { blockHeight } from '../../src/types/units.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { effectsOf } from './asserts.js'
+import { World } from './world.js'
+
+const paid = (amount = 40_000n): World => new World().open().paid(amount)
+const alarms = (world: World, role: 'client' | 'server'): string[] => effectsOf(world[role].effects, 'alarm').map(({ code }) => code)
+
+describe('channel / on the chain / T1', () => {
+  it('is ready once it is as deep as the terms ask for, not one block before (FUND-4)', () => {
+    const world = new World({ policy: { minDepth: 3 } }).offer().run().mine(2)
+    assert.deepEqual([world.client.established.ready.ours, world.client.info.confirmations, world.client.info.status], [false, 2, 'confirming'])
+    world.mine()
+    assert.deepEqual([world.client.established.ready, world.client.info.status], [{ ours: true, theirs: true }, 'open'])
+  })
+
+  it('confirmed too late for any payment: stops, and waits for the refund (FUND-4)', () => {
+    const world = new World().offer().run()
+    world.chain.lowestFeeRate = 1_000_000_000n
+    world.mineTo(651)
+    world.chain.lowestFeeRate = 0n
+    world.mine()
+    for (const role of ['client', 'server'] as const) {
+      assert.equal(world[role].established.stopped?.code, 'ERR_FUNDED_TOO_LATE')
+      assert.equal(world[role].established.ready.ours, false)
+    }
+  })
+
+  it('taken back by a reorg: alarms, and goes out again with the next block', () => {
+    const world = paid()
+    world.reorg(1, [world.client.established.outPoint.txid])
+    assert.deepEqual([alarms(world, 'client'), alarms(world, 'server')], [['ERR_FUNDING_REORGED'], ['ERR_FUNDING_REORGED']])
+    assert.equal(world.client.info.confirmations, 0)
+    world.mine().paid(1n)
+    assert.equal(world.server.info.ourBalance, 40_001n)
+  })
+
+  it('is not broadcast again once it is in a block', () => {
+    const world = paid()
+    assert.deepEqual(effectsOf(world.client.attempt({ type: 'tip' }).effects, 'broadcast'), [])
+  })
+})
+
+describe('channel / on the chain / what spends it', () => {
+  it('a close that both have signed', () => {
+    const world = paid()
+    world.client.post({ type: 'close' })
+    world.run().mine()
+    assert.deepEqual([world.client.info.spend?.kind, world.server.info.spend?.kind], ['close', 'close'])
+    assert.deepEqual([...alarms(world, 'client'), ...alarms(world, 'server')], [])
+  })
+
+  it('a settlement: the client hands its output 0 to the wallet, which can sweep it one block later', () => {
+    const world = paid()
+    world.server.post({ type: 'settle' })
+    assert.deepEqual(effectsOf(world.client.effects, 'claim'), [], 'not while it is in the mempool')
+    world.mine()
+    const txid = world.client.info.spend?.txid
+    const scriptPubKey = p2wsh(payoutWitnessScript(world.client.payoutKey.publicKey))
+    assert.deepEqual(effectsOf(world.client.effects, 'claim').map(({ payout }) => payout), [{ outPoint: { txid, vout: 0 }, value: 60_000n, scriptPubKey }])
+    assert.deepEqual(effectsOf(world.server.effects, 'claim'), [])
+  })
+
+  it('a settlement that leaves the client nothing: there is nothing to claim', () => {
+    const world = paid(99_700n)
+    world.server.post({ type: 'settle' })
+    world.mine()
+    assert.deepEqual(effectsOf(world.client.effects, 'claim'), [])
+    assert.equal(world.client.established.onChain.spend?.clientBalance, 0n)
+  })
+
+  it('a refund while the server held more: it loses, and says how much, loudly', () => {
+    const world = paid().kill('server').mineTo(701)
+    world.server.dead = false
+    world.lookAtChain()
+    assert.deepEqual(alarms(world, 'server'), ['ERR_OLDER_STATE_CONFIRMED'])
+    assert.match(effectsOf(world.server.effects, 'alarm')[0]?.text ?? '', /costs us 40000 sat/)
+    assert.deepEqual(alarms(world, 'client'), [])
+  })
+
+  it('a refund when nothing was paid costs the server nothing, and is no alarm', () => {
+    const world = new World().open().kill('server').mineTo(701)
+    world.server.dead = false
+    world.lookAtChain()
+    assert.deepEqual([world.server.info.spend?.kind, alarms(world, 'server')], ['refund', []])
+  })
+
+  it('a transaction that nobody should have: alarm, in the mempool already, and the server publishes T3 against it', () => {
+    const world = paid()
+    const tx = new Transaction()
+    tx.version = 3
+    tx.locktime = 77
+    tx.addInput(Uint8Array.from(Buffer.from(world.funding.outPoint.txid, 'hex').reverse()), 0, 0xfffffffd)
+    tx.addOutput(world.client.closeScript, 99_000n)
+    const raw = tx.toBuffer()
+    const history: FundingHistory = { funding: { height: blockHeight(501) }, spend: { txid: parseTransaction(raw).txid, raw, height: undefined } }
+    const { state, effects } = world.server.attempt({ type: 'history', history })
+    assert.deepEqual(effectsOf(effects, 'alarm').map(({ code }) => code), ['ERR_UNKNOWN_SPEND'])
+    assert.equal(state.stage === 'established' && state.publication?.kind, 'settlement')
+  })
+})
+
+describe('channel / on the chain / payments in flight, once the spend is in a block', () => {
+  /** The client has signed 5,000 sat more; the server holds it, or does not. The ack never comes. */
+  const inFlight = (arrived: boolean): World => {
+    const world = paid()
+    world.pay(5_000n)
+    if (arrived) world.deliver('server')
+    world.disconnect()
+    world.server.post({ type: 'settle' })
+    return world
+  }
+  const settled = (channel: Established): [number | undefined, number | undefined] => [channel.ledger.held?.sequence, channel.ledger.settledSequence]
+
+  it('included in the settlement: were received after all', () => {
+    assert.deepEqual(settled(inFlight(true).mine().client.established), [1, 2])
+  })
+
+  it('not included: have failed', () => {
+    assert.deepEqual(settled(inFlight(false).mine().client.established), [1, 1])
+  })
+
+  it('nobody knows while it is in the mempool, nor again after a reorg', () => {
+    const world = inFlight(true)
+    assert.deepEqual(settled(world.client.established), [1, undefined])
+    world.mine().reorg(1)
+    assert.deepEqual(settled(world.client.established), [1, undefined])
+  })
+
+  it('a refund: what was not acknowledged has failed', () => {
+    const world = paid()
+    world.pay(5_000n)
+    world.kill('server').mineTo(701)
+    assert.deepEqual(settled(world.client.established), [1, 1])
+  })
+})
+
+describe('channel / on the chain / the same history again', () => {
+  it('says nothing twice', () => {
+    const world = paid()
+    world.server.post({ type: 'settle' })
+    world.mine()
+    const { onChain } = world.client.established
+    assert.ok(onChain.spend)
+    const { effects } = world.client.attempt({ type: 'history', history: { funding: { height: onChain.fundingHeight }, spend: onChain.spend } })
+    assert.deepEqual(effects, [])
+  })
+})

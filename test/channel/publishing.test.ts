@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import type { BroadcastPurpose } from '../../src/channel/events.js'
+import type { Publication } from '../../src/channel/state.js'
+import { feeRate, satoshi } from '../../src/types/units.js'
+import { assertRefused, effectsOf } from './asserts.js'
+import { faultOfSpend } from './keys.js'
+import type { Side } from './side.js'
+import { World } from './world.js'
+
+const paid = (amount = 40_000n, options: ConstructorParameters<typeof World>[0] = {}): World => new World(options).open().paid(amount)
+const published = (side: Side): Publication => {
+  const { publication } = side.established
+  assert.ok(publication, `the ${side.role} has published nothing`)
+  return publication
+}
+
+/** Mines blocks that leave our transaction out; returns the fee after each. */
+function fees (world: World, side: Side, blocks: number): bigint[] {
+  world.chain.lowestFeeRate = 1_000_000_000n
+  return Array.from({ length: blocks }, () => { world.mine(); return published(side).fee })
+}
+
+describe('server / publishing / T3', () => {
+  it('is published at the settlement height, not one block before (TIME-1)', () => {
+    const world = paid().kill('client').mineTo(663)
+    assert.equal(world.server.established.publication, undefined)
+    world.mine()
+    assert.equal(published(world.server).kind, 'settlement')
+    assert.equal(faultOfSpend(published(world.server).raw, world.funding), undefined)
+  })
+
+  it('pays its fee out of the server\'s share, at the estimate', () => {
+    const world = paid().kill('client').mineTo(665)
+    const { client, server, fee } = world.payouts()
+    assert.deepEqual([client, server, fee], [60_000n, 40_000n - fee, 362n], '181 vB at 2 sat/vB')
+  })
+
+  it('is published although an unconfirmed close waits in the mempool (CLOSE-8)', () => {
+    const world = paid()
+    world.chain.lowestFeeRate = 10_000n
+    world.client.post({ type: 'close' })
+    world.run().kill('client').mineTo(663)
+    assert.equal(world.server.info.spend?.kind, 'close')
+    world.mine()
+    assert.equal(world.server.info.spend?.kind, 'settlement')
+    world.chain.lowestFeeRate = 0n
+    world.mine()
+    const { client, server, fee } = world.payouts()
+    assert.deepEqual([client, server], [60_000n, 40_000n - fee])
+  })
+
+  it('is not published when the share is not worth it; the share is shown as at risk', () => {
+    const world = paid(300n, { policy: { minFirstPayment: satoshi(1n) } })
+    assert.equal(world.server.info.atRisk, 300n)
+    world.kill('client').mineTo(664)
+    assert.equal(world.server.established.publication, undefined)
+    assert.deepEqual(effectsOf(world.server.effects, 'broadcast').filter(({ purpose }) => purpose === 'publication'), [])
+  })
+
+  it('is published with all of the share as a fee but an output above dust, when the estimate is higher', () => {
+    const world = paid(1_000n).kill('client')
+    world.server.feeRate = feeRate(50_000n)
+    assert.equal(world.server.info.atRisk, 1_000n)
+    world.mineTo(665)
+    assert.deepEqual([world.payouts().server, world.payouts().fee], [294n, 706n])
+  })
+
+  it('a share that is worth its T3 is not at risk', () => {
+    assert.equal(paid(656n).server.info.atRisk, 0n)
+    assert.equal(paid(40_000n).client.info.atRisk, 0n)
+  })
+
+  it('gives the server a client balance that is dust', () => {
+    const world = paid(99_671n).kill('client').mineTo(665)
+    assert.deepEqual([world.payouts().client, world.payouts().server], [0n, 100_000n - world.payouts().fee])
+  })
+
+  it('keeps a client balance of exactly 330 sat', () => {
+    assert.equal(paid(99_670n).kill('client').mineTo(665).payouts().client, 330n)
+  })
+
+  it('answers a T2 in the mempool at once, with a higher fee (contested)', () => {
+    const world = paid()
+    world.server.blind = true
+    world.kill('server').chain.lowestFeeRate = 1_000_000_000n
+    world.mineTo(700)
+    const theirs = published(world.client)
+    world.server.dead = false
+    world.server.blind = false
+    world.client.dead = true
+    world.lookAtChain()
+    assert.ok(published(world.server).fee > theirs.fee)
+    assert.equal(world.server.info.spend?.kind, 'settlement')
+  })
+
+  it('is published again with the next block when T1 was not there yet', () => {
+    const world = paid()
+    world.server.post({ type: 'settle' })
+    const [first] = effectsOf(world.server.effects, 'broadcast').filter(({ purpose }) => purpose === 'publication')
+    world.server.post({ type: 'broadcast-failed', purpose: 'publication', kind: 'missing-inputs', reason: 'missing' })
+    assert.equal(published(world.server).raw, first?.raw)
+  })
+})
+
+describe('client / publishing / T2', () => {
+  it('is published at L, not one block before (TIME-2)', () => {
+    const world = paid().kill('server').mineTo(699)
+    assert.equal(world.client.established.publication, undefined)
+    world.mine()
+    assert.equal(published(world.client).kind, 'refund')
+    assert.equal(faultOfSpend(published(world.client).raw, world.funding), undefined)
+  })
+
+  it('gives everything back, fee aside', () => {
+    const world = paid().kill('server').mineTo(701)
+    assert.equal(world.payouts().client, 100_000n - world.payouts().fee)
+  })
+
+  it('is published although an unconfirmed close waits in the mempool (CLOSE-8)', () => {
+    const world = new World().open()
+    world.chain.lowestFeeRate = 10_000n
+    world.client.post({ type: 'close' })
+    world.run().kill('server').mineTo(700)
+    assert.equal(world.client.info.spend?.kind, 'refund')
+  })
+
+  it('is not published while T1 has never been seen', () => {
+    const world = new World().until('client', 'established')
+    world.chain.reorg(0, [world.client.established.outPoint.txid])
+    const state = { ...world.client.established, onChain: { fundingSeen: false, fundingHeight: undefined, spend: undefined } }
+    world.client.channel = state
+    world.client.blind = true
+    const { effects } = world.client.attempt({ type: 'tip' }, { height: world.client.established.terms.refundHeight })
+    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ purpose }): BroadcastPurpose => purpose), ['funding'])
+  })
+
+  it('bids against a T3 in the mempool no more than it would gain over it (contested)', () => {
+    const world = paid(1_000n)
+    world.chain.lowestFeeRate = 1_000_000_000n
+    world.client.feeRate = feeRate(50_000n)
+    world.server.post({ type: 'settle' })
+    world.kill('server').mineTo(700)
+    assert.equal(published(world.client).fee, 1_000n, 'and not 138 vB x 50 sat/vB = 6,900 sat')
+  })
+})
+
+describe('channel / publishing / raises the fee (BIP125)', () => {
+  it('with every block without it: by a quarter, and by 1 sat/vB at the least; never below before', () => {
+    const world = paid().kill('client').mineTo(664)
+    const rising = [published(world.server).fee, ...fees(world, world.server, 12)]
+    rising.slice(1).forEach((fee, i) => {
+      const before = rising[i] ?? 0n
+      assert.ok(fee >= before + 181n && fee >= before * 5n / 4n - 1n, `${before} -> ${fee}`)
+    })
+  })
+
+  it('follows the estimate when that rises faster, and never falls with it', () => {
+    const world = paid().kill('client').mineTo(664)
+    world.server.feeRate = feeRate(20_000n)
+    const [high] = fees(world, world.server, 1)
+    assert.equal(high, 3_620n)
+    world.server.feeRate = feeRate(1000n)
+    assert.ok((fees(world, world.server, 1)[0] ?? 0n) > 3_620n)
+  })
+
+  it('up to the whole share but an output above dust, and no further: then the same goes out again', () => {
+    const world = paid(5_000n).kill('client').mineTo(664)
+    const all = fees(world, world.server, 30)
+    assert.ok(all.every((fee) => fee <= 5_000n - 294n))
+    assert.ok((all.at(-1) ?? 0n) > 4_706n - 4_706n / 5n - 181n, 'close to the end')
+    assert.deepEqual(all.at(-1), all.at(-2))
+    assert.deepEqual(effectsOf(world.server.effects, 'broadcast').at(-1)?.raw, published(world.server).raw)
+    world.chain.lowestFeeRate = 0n
+    assert.equal(world.mine().payouts().client, 95_000n, 'the client is not touched')
+  })
+
+  it('every bid is one that a mempool takes', () => {
+    const world = paid(20_000n).kill('client').mineTo(664)
+    fees(world, world.server, 20)
+    assert.equal(world.chain.spendOf(world.funding.outPoint)?.parsed.txid, published(world.server).txid)
+    assert.deepEqual(world.server.effects.filter((effect) => effect.type === 'notify' && /not accepted/.test(effect.what)), [])
+  })
+
+  it('at once when a mempool says that it is too low', () => {
+    const world = paid().kill('client')
+    world.server.feeRate = feeRate(100n)
+    world.mineTo(664)
+    const { fee } = published(world.server)
+    assert.ok(fee >= 181n, 'the first bid was below 1 sat/vB')
+    assert.equal(world.chain.spendOf(world.funding.outPoint)?.fee, fee)
+  })
+
+  it('not for other refusals', () => {
+    const world = paid().kill('client').mineTo(664)
+    const before = published(world.server)
+    world.server.post({ type: 'broadcast-failed', purpose: 'publication', kind: 'other', reason: 'no' })
+    assert.equal(published(world.server), before)
+  })
+
+  it('not any more once it is in a block', () => {
+    const world = paid().kill('client').mineTo(665)
+    const before = published(world.server)
+    world.mine(3)
+    assert.equal(published(world.server), before)
+  })
+
+  it('again from where it was after a restart', () => {
+    const world = paid().kill('client').mineTo(664)
+    const [before] = fees(world, world.server, 1)
+    world.restart('server').mine()
+    assert.ok(published(world.server).fee > (before ?? 0n))
+  })
+
+  it('after a reorg that took it out of its block: it goes out again', () => {
+    const world = paid().kill('client').mineTo(665)
+    assert.equal(world.server.info.status, 'closed')
+    world.reorg(1, [published(world.server).txid])
+    assert.equal(world.server.info.status, 'settling')
+    world.mine()
+    assert.equal(world.server.info.status, 'closed')
+    assert.equal(world.payouts().server, 40_000n - world.payouts().fee)
+  })
+})
+
+describe('channel / publishing / on settle', () => {
+  it('the server publishes T3 at once, and takes no updates any more', () => {
+    const world = paid()
+    world.server.post({ type: 'settle' })
+    assert.equal(world.server.info.spend?.kind, 'settlement')
+    assert.deepEqual(effectsOf(world.server.effects, 'close-done').map(({ kind }) => kind), ['settlement'])
+    world.mine()
+    assert.deepEqual([world.payouts().client, world.client.info.status], [60_000n, 'closed'])
+  })
+
+  it('asked again, the same goes out again', () => {
+    const world = paid()
+    world.server.post({ type: 'settle' })
+    world.server.channel = { ...world.server.established, onChain: { ...world.server.established.onChain, spend: undefined } }
+    const { state, effects } = world.server.attempt({ type: 'settle' })
+    assert.deepEqual([state === world.server.channel, effectsOf(effects, 'broadcast').map(({ raw }) => raw)], [true, [published(world.server).raw]])
+  })
+
+  it('refuses a share that is not worth a transaction, and does not move', () => {
+    const world = paid(300n, { policy: { minFirstPayment: satoshi(1n) } })
+    assertRefused(world.server, world.server.attempt({ type: 'settle' }), 'ERR_NOTHING_TO_SETTLE')
+  })
+
+  it('refuses to the client, which has only its refund at L', () => {
+    const world = paid()
+    assert.match(assertRefused(world.client, world.client.attempt({ type: 'settle' }), 'ERR_NOTHING_TO_SETTLE').message, /height 700/)
+  })
+
+  it('refuses during the opening, and once the channel is being closed', () => {
+    const opening = new World().offer()
+    assertRefused(opening.client, opening.client.attempt({ type: 'settle' }), 'ERR_NOTHING_TO_SETTLE')
+    const world = paid()
+    world.client.post({ type: 'close' })
+    world.run().mine()
+    assertRefused(world.server, world.server.attempt({ type: 'settle' }), 'ERR_CHANNEL_CLOSED')
+  })
+})

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { NEW_LEDGER, balances } from '../../src/channel/ledger.js'
+import { lockOf, oneWayHeights, payerOf } from '../../src/channel/schedule.js'
+import { errorMessage, Violation } from '../../src/channel/violation.js'
+import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
+import { World } from './world.js'
+
+describe('channel / summary', () => {
+  it('tells who has what, and what could be paid now', () => {
+    const world = new World().open().paid(30_000n)
+    world.pay(5_000n)
+    const { client, server } = world
+    assert.deepEqual([client.info.ourBalance, client.info.theirBalance, client.info.inFlight, client.info.spendable], [70_000n, 30_000n, 5_000n, 65_000n])
+    assert.deepEqual([server.info.ourBalance, server.info.theirBalance, server.info.inFlight, server.info.spendable], [30_000n, 70_000n, 0n, 0n])
+    assert.deepEqual([client.info.payments, server.info.payments], [{ sent: 1, received: 0 }, { sent: 0, received: 1 }])
+  })
+
+  it('what could be paid is bounded by the server\'s stake, not hidden by it (UPD-11)', () => {
+    const world = new World({ policy: { maxStake: satoshi(50_000n) } }).open().paid(10_000n)
+    assert.equal(world.client.info.spendable, 40_000n)
+  })
+
+  it('has one word for every stage', () => {
+    assert.equal(new World().offer().client.info.status, 'opening')
+    assert.equal(new World().until('server', 'refund-signed').server.info.status, 'opening')
+    assert.equal(new World().offer().run().client.info.status, 'confirming')
+    const world = new World().open()
+    assert.equal(world.client.info.status, 'open')
+    assert.equal(world.paid(10_000n).disconnect().client.info.status, 'offline')
+    assert.equal(new World().open().mineTo(653).client.info.status, 'stopped')
+    world.connect().run().client.post({ type: 'close' })
+    assert.equal(world.client.info.status, 'closing')
+    assert.equal(world.run().mine().client.info.status, 'closed')
+    assert.equal(new World().open().kill('server').mineTo(700).client.info.status, 'refunding')
+    assert.equal(new World().open().paid(10_000n).kill('client').mineTo(664).server.info.status, 'settling')
+  })
+
+  it('shows the money of an opening as nobody\'s yet, and its heights', () => {
+    const { info } = new World().offer().client
+    assert.deepEqual([info.capacity, info.ourBalance, info.refundHeight, info.funding], [100_000n, 0n, 700, undefined])
+    const abandoned = new World().offer().client
+    abandoned.post({ type: 'timeout' })
+    assert.deepEqual([abandoned.info.capacity, abandoned.info.refundHeight, abandoned.info.status], [100_000n, 700, 'abandoned'])
+    assert.match(abandoned.info.reason ?? '', /took too long/)
+  })
+})
+
+describe('channel / schedule', () => {
+  it('the client pays in turn 0, then each in turn', () => {
+    assert.deepEqual([0, 1, 2, 3].map(payerOf), ['client', 'server', 'client', 'server'])
+  })
+
+  it('one-way: T2 at L, T3 at any time', () => {
+    const terms = { mode: 'one-way', refundHeight: blockHeight(700), step: 0 } as const
+    assert.deepEqual([lockOf(terms, -1), lockOf(terms, 0)], [700, 0])
+  })
+
+  it('two-way: every turn matures a step before the one before it', () => {
+    const terms = { mode: 'two-way', refundHeight: blockHeight(1_000), step: 144 } as const
+    assert.deepEqual([-1, 0, 1, 2].map((turn) => lockOf(terms, turn)), [1_000, 856, 712, 568])
+  })
+
+  it('the settlement and the last payment before it (TIME-1, UPD-12)', () => {
+    assert.deepEqual(oneWayHeights(blockHeight(700), blockDelta(36)), { settleHeight: 664, lastPaymentHeight: 652 })
+  })
+})
+
+describe('channel / ledger', () => {
+  it('gives everything to the client before the first update', () => {
+    assert.deepEqual(balances({ capacity: satoshi(5n) }, NEW_LEDGER), { client: 5n, server: 0n })
+  })
+
+  it('knows the payer of an odd turn to be the server', () => {
+    const ledger = { ...NEW_LEDGER, turn: 1, held: { sequence: 0, payerBalance: satoshi(2n), paymentCount: 0, signature: undefined } }
+    assert.deepEqual(balances({ capacity: satoshi(5n) }, ledger), { client: 3n, server: 2n })
+  })
+})
+
+describe('channel / violation', () => {
+  it('is told to the peer with its rule, in at most 300 characters (ERR-1)', () => {
+    const message = errorMessage(new Violation('UPD-4', 'ERR_BAD_SIGNATURE', 'x'.repeat(500)), true)
+    assert.deepEqual([message.rule, message.code, message.text.length, message.fatal], ['UPD-4', 'ERR_BAD_SIGNATURE', 300, true])
+  })
+})

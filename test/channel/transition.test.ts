@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import type { Message, Update } from '../../protocols/paychan/1.0/index.js'
+import type { Role } from '../../src/bitcoin/keys.js'
+import { assertAbandoned, assertStopped, effectsOf, eventOf } from './asserts.js'
+import { World } from './world.js'
+
+/** One message of every type but Error, with contents that nobody looks at before its place is checked. */
+function everyMessage (): Message[] {
+  const world = new World().open().paid(1_000n)
+  world.client.post({ type: 'close' })
+  world.run()
+  const key = world.client.channelKey.publicKey
+  const signature = new Uint8Array(64).fill(1)
+  const limits = { minFirstPayment: 1n, maxStake: 1n, minTurnAmount: 0n, maxInFlightUpdates: 1, maxInFlightValue: 1n }
+  const update: Update = { type: 'Update', turn: 0, sequence: 0, payerBalance: 1n, payments: [], signature }
+  return [
+    { type: 'OpenChannel', network: 'regtest', channelKey: key, payoutKey: key, closeScript: world.client.closeScript, capacity: 1n, refundHeight: 1, mode: 'one-way', step: 0, txVersion: 3 },
+    { type: 'AcceptChannel', channelKey: key, derivation: new Uint8Array(8), payoutKey: key, closeScript: world.client.closeScript, minDepth: 1, limits, lastPaymentHeight: 1, settleHeight: 1 },
+    { type: 'RefundRequest', refundTx: Uint8Array.from([1]) },
+    { type: 'RefundSignature', signature },
+    { type: 'Funding', fundingTx: Uint8Array.from([1]) },
+    { type: 'FundingBroadcast', txid: new Uint8Array(32) },
+    update,
+    { type: 'UpdateAck', turn: 0, sequence: 0 },
+    { type: 'ChannelReady' },
+    { type: 'CloseRequest', turn: 0, sequence: 0, clientBalance: 1n, serverBalance: 1n, clientScript: world.client.closeScript, serverScript: world.client.closeScript, fee: 1n, signature },
+    { type: 'CloseDone', txid: new Uint8Array(32) },
+    { type: 'Reestablish', channelId: new Uint8Array(32), derivation: new Uint8Array(8), turn: 0, sequence: 0 }
+  ]
+}
+
+const stages: Array<[Role, string, Array<Message['type']>]> = [
+  ['client', 'offered', ['AcceptChannel']],
+  ['client', 'accepted', []],
+  ['client', 'refund-requested', ['RefundSignature']],
+  ['client', 'established', ['FundingBroadcast', 'Update', 'UpdateAck', 'ChannelReady', 'CloseRequest', 'CloseDone', 'Reestablish']],
+  ['server', 'accepted', ['RefundRequest']],
+  ['server', 'refund-signed', ['Funding', 'Reestablish']],
+  ['server', 'established', ['Funding', 'Update', 'UpdateAck', 'ChannelReady', 'CloseRequest', 'CloseDone', 'Reestablish']]
+]
+
+describe('channel / transition / a message that has no place (ERR-2)', () => {
+  for (const [role, stage, expected] of stages) {
+    for (const message of everyMessage().filter(({ type }) => !expected.includes(type))) {
+      it(`${role} / ${stage} / ${message.type}: ${stage === 'established' ? 'stops' : 'gives up'}`, () => {
+        const world = new World()
+        world.holdFunding = stage === 'accepted' && role === 'client'
+        const side = world.until(role, stage)[role]
+        const effects = side.post(eventOf(message))
+        if (stage === 'established') assertStopped(side, effects, 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+        else assertAbandoned(side, effects, 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+      })
+    }
+  }
+
+  it('abandoned: nothing is answered, nothing moves', () => {
+    const world = new World().offer()
+    world.client.post({ type: 'timeout' })
+    for (const message of everyMessage()) {
+      const { state, effects } = world.client.attempt(eventOf(message))
+      assert.ok(state === world.client.channel)
+      assert.deepEqual(effects, [])
+    }
+  })
+})
+
+describe('channel / transition / events that come too late', () => {
+  it('what the chain says before T1 is out changes nothing', () => {
+    const world = new World().offer()
+    const late = [
+      { type: 'tip' }, { type: 'history', history: { funding: undefined, spend: undefined } },
+      { type: 'broadcast-failed', purpose: 'funding', kind: 'other', reason: '' }, { type: 'connected' }
+    ] as const
+    for (const event of late) {
+      const { state, effects } = world.client.attempt(event)
+      assert.deepEqual([state === world.client.channel, effects], [true, []])
+    }
+  })
+
+  it('the end of the time for the opening is nothing to a channel that is set up', () => {
+    const world = new World().open()
+    for (const event of [{ type: 'timeout' }, { type: 'funding-failed', code: 'ERR_ANY', reason: '' }] as const) {
+      const { state, effects } = world.client.attempt(event)
+      assert.deepEqual([state === world.client.channel, effects], [true, []])
+    }
+  })
+
+  it('a close that no mempool took is told, and moves nothing', () => {
+    const world = new World().open()
+    const { state, effects } = world.client.attempt({ type: 'broadcast-failed', purpose: 'close', kind: 'other', reason: 'no' })
+    assert.ok(state === world.client.channel)
+    assert.equal(effectsOf(effects, 'notify').length, 1)
+  })
+})
+
+describe('channel / transition / a violation after a violation', () => {
+  it('is answered, and the first reason stays (UPD-16)', () => {
+    const world = new World().open()
+    world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 5 } })
+    const before = world.client.established.stopped
+    world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 4, sequence: 9 } })
+    assert.equal(world.client.established.stopped, before)
+  })
+})

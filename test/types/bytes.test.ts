@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { channelId, fromHex, hashFromTxid, outPointText, sameBytes, sameOutPoint, toHex, txid, txidFromHash } from '../../src/types/bytes.js'
+
+const hex = 'ab'.repeat(31) + '01'
+
+describe('types / bytes / txid and channel id', () => {
+  it('take 64 lower-case hex digits', () => {
+    assert.equal(txid(hex), hex)
+    assert.equal(channelId(hex), hex)
+  })
+
+  for (const wrong of ['', 'ab', hex.toUpperCase(), `${hex}0`, hex.slice(1), `${hex.slice(1)}g`, ` ${hex.slice(1)}`]) {
+    it(`refuse '${wrong}'`, () => {
+      assert.throws(() => txid(wrong), { code: 'ERR_INVALID_TXID' })
+      assert.throws(() => channelId(wrong), { code: 'ERR_INVALID_CHANNEL_ID' })
+    })
+  }
+
+  it('a txid is written in the reversed order of its hash, and back', () => {
+    const hash = Uint8Array.from({ length: 32 }, (_, i) => i)
+    assert.equal(txidFromHash(hash), Array.from(hash).reverse().map((byte) => byte.toString(16).padStart(2, '0')).join(''))
+    assert.deepEqual(hashFromTxid(txidFromHash(hash)), hash)
+    assert.deepEqual(hash[0], 0, 'and leaves its argument as it was')
+  })
+})
+
+describe('types / bytes / hex', () => {
+  it('goes there and back', () => {
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => {
+      assert.deepEqual(fromHex(toHex(bytes)), bytes)
+      assert.deepEqual(fromHex(toHex(bytes).toUpperCase()), bytes)
+    }))
+  })
+
+  for (const wrong of ['a', 'zz', '0x00', 'ab ', 'a\u0301b']) {
+    it(`refuses '${wrong}'`, () => { assert.throws(() => fromHex(wrong), { code: 'ERR_INVALID_HEX' }) })
+  }
+})
+
+describe('types / bytes / comparing', () => {
+  it('byte strings: by contents and length', () => {
+    assert.equal(sameBytes(Uint8Array.from([1, 2]), Uint8Array.from([1, 2])), true)
+    assert.equal(sameBytes(Uint8Array.from([1, 2]), Uint8Array.from([1, 3])), false)
+    assert.equal(sameBytes(Uint8Array.from([1, 2]), Uint8Array.from([1, 2, 0])), false)
+  })
+
+  it('outpoints: by txid and vout', () => {
+    const one = { txid: txid(hex), vout: 1 }
+    assert.equal(sameOutPoint(one, { ...one }), true)
+    assert.equal(sameOutPoint(one, { ...one, vout: 0 }), false)
+    assert.equal(sameOutPoint(one, { ...one, txid: txid('00'.repeat(32)) }), false)
+    assert.equal(outPointText(one), `${hex}:1`)
+  })
+})
