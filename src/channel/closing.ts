@@ -10,7 +10,7 @@ import { hashFromTxid, sameBytes, txidFromHash, type Txid } from '../types/bytes
 import { feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { abandon } from './abandoning.js'
-import { to, type Transition } from './effects.js'
+import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
 import { isOpening, type Channel, type Established, type SignedClose } from './state.js'
@@ -121,11 +121,10 @@ export function onCloseDone (channel: Established, done: CloseDone): Transition 
     { type: 'notify', step: 'close', txid, what: `cooperative close ${txid} is broadcast` })
 }
 
-/** The close that we completed is in a mempool: the asker may know. */
+/** The close that we completed is in a mempool: the asker may know, as soon as both know where they stand (REEST-5). */
 export function onCloseBroadcast (channel: Established, txid: Txid): Transition {
-  return to(channel,
-    { type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } },
-    { type: 'close-done', kind: 'close', txid })
+  const told: Effect[] = channel.link === 'live' ? [{ type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } }] : []
+  return to(channel, ...told, { type: 'close-done', kind: 'close', txid })
 }
 
 function closeTerms (channel: Established, asker: Role, fee: Satoshi): CloseTerms {

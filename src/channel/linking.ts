@@ -9,7 +9,7 @@ import { abandon } from './abandoning.js'
 import { to, type Effect, type Transition } from './effects.js'
 import { acknowledge, updateMessage } from './paying.js'
 import { payerOf } from './schedule.js'
-import { isOpening, type Channel, type Established, type RefundSigned } from './state.js'
+import { isFrozen, isOpening, type Channel, type Established, type RefundSigned } from './state.js'
 import { stop } from './stopping.js'
 import { errorMessage, Violation } from './violation.js'
 
@@ -67,7 +67,8 @@ function resume (channel: Established, message: Reestablish): Transition {
   const state: Established = { ...seen.state, link: 'live' }
   const effects: Effect[] = [...seen.effects]
   if (!state.fundingAcknowledged) effects.push({ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } })
-  for (const update of state.ledger.inFlight) effects.push({ type: 'send', message: updateMessage(ledger, update) })
+  // CLOSE-6: once a close of ours is signed, what the peer has not stored is not sent any more.
+  if (!isFrozen(state)) for (const update of state.ledger.inFlight) effects.push({ type: 'send', message: updateMessage(ledger, update) })
   return to(state, ...effects, ...readyAgain(state), { type: 'notify', what: 'reconnected' })
 }
 

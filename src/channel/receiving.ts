@@ -19,7 +19,7 @@ import { attempt, errorMessage, must, Violation } from './violation.js'
 export function onUpdates (channel: Established, updates: readonly Update[], env: Env): Transition {
   if (takesNoMore(channel, env)) {
     // CLOSE-6: they crossed our close, or came after we stopped. They stay unacknowledged.
-    const refusal = errorMessage({ code: 'ERR_CHANNEL_CLOSED', message: 'The channel takes no more updates; these were not stored.' }, false)
+    const refusal = errorMessage({ code: 'ERR_CHANNEL_CLOSED', rule: 'UPD-17', message: 'The channel takes no more updates; these were not stored.' }, false)
     return to(channel, { type: 'send', message: refusal })
   }
   if (payerOf(channel.ledger.turn) === channel.role) {
@@ -42,7 +42,7 @@ export function onUpdates (channel: Established, updates: readonly Update[], env
 }
 
 /**
- * Whether updates are refused for good. From the settlement height on a T3 would race the refund
+ * UPD-17: whether updates are refused for good. From the settlement height on a T3 would race the refund
  * (TIME-1), whatever the payer says the height is: it stopped signing 12 blocks before (UPD-12).
  */
 function takesNoMore (channel: Established, env: Env): boolean {

@@ -103,9 +103,10 @@ function onFundingBroadcast (channel: Established, txid: string, env: Env): Tran
   return held === undefined && inFlight.length === 0 ? sendInitialUpdate(acknowledged, env) : to(acknowledged)
 }
 
+/** FUND-3. A client that has not heard of it hands T1 over again when it is back (REEST-2, REEST-5). */
 function fundingBroadcast (channel: Established): Effect[] {
   if (!channel.fundingAcknowledged) return [{ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx }]
-  return [{ type: 'send', message: { type: 'FundingBroadcast', txid: hashFromTxid(channel.outPoint.txid) } }]
+  return channel.link === 'live' ? [{ type: 'send', message: { type: 'FundingBroadcast', txid: hashFromTxid(channel.outPoint.txid) } }] : []
 }
 
 function onBroadcastDone (channel: Established, purpose: BroadcastPurpose, txid: Established['outPoint']['txid']): Transition {

@@ -186,6 +186,19 @@ describe('channel / closing / frozen for good (CLOSE-6)', () => {
   })
 })
 
+describe('channel / closing / frozen with payments in flight', () => {
+  it('the payer does not send them again when the stream is back (CLOSE-6)', () => {
+    const world = paid()
+    world.pay(5_000n)
+    world.server.post({ type: 'close' })
+    world.client.post(eventOf(take(world, 'client', 'CloseRequest')))
+    world.disconnect().connect().deliver('server')
+    const effects = world.client.post(eventOf(take(world, 'client', 'Reestablish')))
+    assert.deepEqual(sentOf(effects, 'Update'), [])
+    assert.equal(world.client.established.ledger.inFlight.length, 1, 'it stays unknown until the close is in a block')
+  })
+})
+
 describe('channel / closing / asked again (CLOSE-7)', () => {
   it('raises the fee by at least 1 sat/vB, also while the first one waits in the mempool', () => {
     const world = paid()
@@ -233,6 +246,14 @@ describe('channel / closing / on CloseDone', () => {
     const { state, effects } = world.client.attempt({ type: 'message', message: { type: 'CloseDone', txid: new Uint8Array(32).fill(1) } })
     assert.ok(state === world.client.channel)
     assert.deepEqual(effectsOf(effects, 'close-done'), [])
+  })
+
+  it('is not said before both sides know where they stand (REEST-5)', () => {
+    const world = paid()
+    world.server.post(eventOf(asked(world)))
+    world.disconnect()
+    world.server.post({ type: 'connected' })
+    assert.deepEqual(sentOf(world.server.post({ type: 'broadcast-done', purpose: 'close', txid: world.funding.outPoint.txid }), 'CloseDone'), [])
   })
 
   it('is not said when no mempool took the close; the next block tries again', () => {

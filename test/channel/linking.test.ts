@@ -39,6 +39,23 @@ describe('channel / linking / on connected', () => {
   })
 })
 
+describe('channel / linking / before the other side has said where it stands (REEST-5)', () => {
+  it('nothing but Reestablish is sent: no readiness, no confirmation of T1, no payment', () => {
+    const world = new World().offer().run().disconnect()
+    world.server.post({ type: 'connected' })
+    world.client.post({ type: 'connected' })
+    const from = [world.client.effects.length, world.server.effects.length] as const
+    world.mine(1, { quiet: true })
+    world.server.post({ type: 'broadcast-done', purpose: 'funding', txid: world.funding.outPoint.txid })
+    world.pay(10_000n)
+    const sent = [...world.client.effects.slice(from[0]), ...world.server.effects.slice(from[1])].filter(({ type }) => type === 'send')
+    assert.deepEqual(sent, [])
+    assert.deepEqual([world.client.established.ready.ours, world.server.established.ready.ours], [true, true], 'it is said later')
+    world.connect().run().paid(10_000n)
+    assert.equal(world.server.info.ourBalance, 10_000n)
+  })
+})
+
 describe('channel / linking / what was in flight', () => {
   it('is unknown to its callers when the stream breaks: neither paid nor failed', () => {
     const world = paid()

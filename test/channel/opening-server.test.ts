@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
+import { fundingWitnessScript } from '../../src/bitcoin/scripts.js'
 import { Violation } from '../../src/channel/violation.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
-import { scriptOf } from './keys.js'
+import { ecdsa, scriptOf } from './keys.js'
 import { buildT1, World } from './world.js'
 
 function altered (raw: Uint8Array, change: (tx: Transaction) => void): Uint8Array {
@@ -48,11 +49,15 @@ describe('server / opening / on RefundRequest', () => {
     return { world, refundTx: take(world, 'server', 'RefundRequest').refundTx }
   }
 
-  it('signs T2 without having seen T1 (step 4)', () => {
+  it('signs T2, as payer of nothing, without having seen T1 (step 4, REF-6)', () => {
     const { world, refundTx } = at()
     const effects = world.server.post(eventOf({ type: 'RefundRequest', refundTx }))
     assert.equal(world.server.channel.stage, 'refund-signed')
-    assert.equal(sentOf(effects, 'RefundSignature').length, 1)
+    const [signed] = sentOf(effects, 'RefundSignature')
+    const tx = Transaction.fromBuffer(Uint8Array.from(refundTx))
+    const witnessScript = fundingWitnessScript(world.client.channelKey.publicKey, world.server.channelKey.publicKey)
+    const digest = tx.hashForWitnessV0(0, witnessScript, world.capacity, Transaction.SIGHASH_NONE | Transaction.SIGHASH_ANYONECANPAY)
+    assert.ok(signed !== undefined && ecdsa.verify(world.server.channelKey.publicKey, digest, signed.signature))
   })
 
   const cases: Array<[string, string, string, (tx: Transaction) => void]> = [

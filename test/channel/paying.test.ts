@@ -29,7 +29,7 @@ describe('client / open / on pay', () => {
     assert.deepEqual(world.client.log.map(({ sequence, direction, payments }) => [sequence, direction, payments.length]), [[1, 'sent', 3]])
   })
 
-  it('counts what is signed as spent, acknowledged or not', () => {
+  it('counts what is signed as spent, acknowledged or not (UPD-18)', () => {
     const world = open()
     world.pay(60_000n)
     assert.equal(spendable(world.client.established), 40_000n)

@@ -103,7 +103,7 @@ describe('server / publishing / T3', () => {
 })
 
 describe('client / publishing / T2', () => {
-  it('is published at L, not one block before (TIME-2)', () => {
+  it('is published at L, not one block before: no mempool would take it (TIME-2, TIME-3)', () => {
     const world = paid().kill('server').mineTo(699)
     assert.equal(world.client.established.publication, undefined)
     world.mine()
@@ -211,7 +211,7 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     assert.ok(published(world.server).fee > (before ?? 0n))
   })
 
-  it('after a reorg that took it out of its block: it goes out again', () => {
+  it('after a reorg that took it out of its block: it goes out again (TIME-4)', () => {
     const world = paid().kill('client').mineTo(665)
     assert.equal(world.server.info.status, 'closed')
     world.reorg(1, [published(world.server).txid])

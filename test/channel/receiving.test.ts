@@ -200,7 +200,7 @@ describe('server / confirming / on Update', () => {
   })
 })
 
-describe('server / on Update / when it takes none', () => {
+describe('server / on Update / when it takes none (UPD-17)', () => {
   const refuse = (world: World): ReturnType<World['server']['post']> => {
     const { channel } = world.server
     const update = forge(world)
@@ -219,7 +219,7 @@ describe('server / on Update / when it takes none', () => {
   ]
   for (const [what, make] of cases) {
     it(`refuses when ${what}`, () => {
-      assert.deepEqual(sentOf(refuse(make()), 'Error').map(({ code, fatal }) => [code, fatal]), [['ERR_CHANNEL_CLOSED', false]])
+      assert.deepEqual(sentOf(refuse(make()), 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]), [['ERR_CHANNEL_CLOSED', 'UPD-17', false]])
     })
   }
 
