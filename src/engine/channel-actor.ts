@@ -13,9 +13,8 @@ import { Inbox } from './inbox.js'
 import { paymentChange } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { encodeRecord } from './records.js'
+import { CHANNEL_PREFIX } from './stored-channel.js'
 import { Waiters } from './waiters.js'
-
-export const CHANNEL_PREFIX = 'channel/'
 
 /** What an actor needs of the engine around it. */
 export interface ActorHost {

@@ -13,7 +13,7 @@ import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
-import { ChannelActor, CHANNEL_PREFIX, type ActorHost } from './channel-actor.js'
+import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { acceptLink } from './incoming.js'
 import { Links } from './links.js'
@@ -21,9 +21,9 @@ import { Openings } from './openings.js'
 import { readPayments, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
-import { decodeRecord } from './records.js'
 import { lacksLink, Redial } from './redial.js'
 import { createRegistry } from './registry.js'
+import { CHANNEL_PREFIX, readChannel } from './stored-channel.js'
 import { fundingSent, openForPayments, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
 
@@ -80,7 +80,7 @@ export class Engine {
   async start (): Promise<void> {
     const { store, peers, chain, clock } = this.#options
     for await (const [key, value] of store.entries(CHANNEL_PREFIX)) {
-      const stored = decodeRecord<Channel>(key, value)
+      const stored = readChannel(key, value)
       this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
     }
     for (const actor of this.#actors.values()) this.#recover(actor)

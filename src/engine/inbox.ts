@@ -61,10 +61,11 @@ export class Inbox {
       this.#waiting = 0
       return events
     }
-    const count = payableNow(channel, this.#payments)
+    const count = this.#payments.length === 0 ? 0 : payableNow(channel, this.#payments)
     if (count > 0) return [{ type: 'pay', payments: this.#payments.splice(0, count) }]
+    if (!this.#close) return []
     const busy = this.#payments.length > 0 || (channel.stage === 'established' && channel.link === 'live' && channel.ledger.inFlight.length > 0)
-    if (!this.#close || busy) return []
+    if (busy) return []
     this.#close = false
     return [{ type: 'close' }]
   }

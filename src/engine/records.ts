@@ -30,9 +30,9 @@ export function decodeRecord<T> (key: string, bytes: Uint8Array): T {
   try {
     record = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), (_key, part: unknown) => revive(part))
   } catch (error) {
-    throw corrupt(key, error)
+    throw corruptRecord(key, error)
   }
-  if (typeof record !== 'object' || record === null || !('v' in record) || !('value' in record)) throw corrupt(key)
+  if (typeof record !== 'object' || record === null || !('v' in record) || !('value' in record)) throw corruptRecord(key)
   if (record.v !== RECORD_VERSION) {
     throw new PaychanError('ERR_STORE_VERSION', `The record ${key} has layout ${String(record.v)}; this release reads ${RECORD_VERSION}. Use the release that wrote it, or a later one.`, { key })
   }
@@ -46,6 +46,7 @@ function revive (part: unknown): unknown {
   return part
 }
 
-function corrupt (key: string, cause?: unknown): PaychanError {
+/** What a record is refused with that nobody can have written. */
+export function corruptRecord (key: string, cause?: unknown): PaychanError {
   return new PaychanError('ERR_STORE_CORRUPT', `The record ${key} is damaged; restore the data directory from a backup.`, { key }, { cause })
 }

@@ -4,7 +4,7 @@ import { PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import { LateListener } from './late-listener.js'
 import type { Links } from './links.js'
-import type { Clock, Peers, Unsubscribe } from './ports.js'
+import type { Clock, Link, Peers, Unsubscribe } from './ports.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
@@ -54,7 +54,7 @@ export class Redial {
   async #dial (actor: ChannelActor): Promise<void> {
     if (this.#stopped || !wantsLink(actor.state)) return
     const listener = new LateListener()
-    const link = await this.peers.open(actor.state.address, () => listener)
+    const link = await this.#open(actor.state, listener)
     if (link.peer !== actor.state.peer) {
       link.close()
       throw new PaychanError('ERR_PEER_UNREACHABLE', `${actor.state.address} is now the peer ${link.peer}, not ${actor.state.peer}.`)
@@ -63,6 +63,16 @@ export class Redial {
     // Before what has arrived meanwhile, which may be the end of the stream.
     actor.post({ type: 'connected' })
     listener.bind(attached)
+  }
+
+  /** At the address that `open` was given; failing that, wherever the host knows the peer to be by now. */
+  async #open ({ address, peer }: Pick<Channel, 'address' | 'peer'>, listener: LateListener): Promise<Link> {
+    try {
+      return await this.peers.open(address, () => listener)
+    } catch (error) {
+      if (address === peer) throw error
+      return await this.peers.open(peer, () => listener)
+    }
   }
 
   stop (): void {
