@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict'
+import { PaychanError } from '../../src/types/errors.js'
+import { satoshi } from '../../src/types/units.js'
+import { RawPeer } from './raw-peer.js'
+import type { World } from './world.js'
+import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node } from './world.js'
+
+const REQUEST = { peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' } as const
+
+describe('engine / opening', () => {
+  it('takes both sides through the nine steps, in their order', async () => {
+    const { world, alice, bob } = await twoNodes()
+    const channel = await world.open(alice, bob)
+    await alice.pay(1_000n)
+    assert.deepEqual([channel.status, channel.role, channel.capacity, channel.spendable], ['open', 'client', CAPACITY, CAPACITY])
+    const steps = (node: Node): unknown[] => node.events.flatMap((event) => event.type === 'channel' && event.step !== undefined ? [event.step] : [])
+    assert.deepEqual(steps(alice), [1, 1, 2, 3, 5, 6, 7, 8, 6])
+    assert.deepEqual(steps(bob), [1, 4, 6, 8, 6])
+    assert.deepEqual(world.left.filter((left) => left.kind === 'message').slice(0, 9).map(({ node, message }) => `${node} ${message.type}`), [
+      'alice OpenChannel', 'bob AcceptChannel', 'alice RefundRequest', 'bob RefundSignature', 'alice Funding',
+      'bob FundingBroadcast', 'alice Update', 'bob UpdateAck', 'bob ChannelReady'
+    ])
+  })
+
+  it('resolves once T1 is handed over, when that is what the caller waits for', async () => {
+    const { world, alice } = await twoNodes()
+    const channel = await alice.engine.open({ ...REQUEST, wait: 'broadcast' })
+    assert.equal(channel.status, 'confirming')
+    assert.equal(world.broadcasts(alice).length, 1)
+  })
+
+  it('opens two channels to one peer, with other keys and other coins', async () => {
+    const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
+    const first = await world.open(alice, bob)
+    const second = await world.open(alice, bob)
+    assert.notEqual(first.id, second.id)
+    assert.deepEqual(bob.engine.channels().map(({ status }) => status), ['open', 'open'])
+  })
+
+  describe('is given up', () => {
+    /** Nothing was spent, nothing stays reserved, nothing more is watched for. */
+    async function nothingLost (world: World, alice: Node): Promise<void> {
+      await quiet()
+      await world.mine()
+      assert.equal(alice.channel.status, 'abandoned')
+      assert.deepEqual(alice.wallet.reservedFor, [])
+      assert.equal(alice.wallet.balance, 1_000_000n)
+      assert.equal(alice.engine.inChannels(), 0n)
+    }
+
+    it('when the peer never answers the offer', async () => {
+      const { world, alice } = await twoNodes()
+      const mallory = new RawPeer(world, 'mallory')
+      const opening = codeFrom(alice.engine.open({ ...REQUEST, peer: 'mallory' }))
+      await quiet()
+      await world.pass(60_000)
+      assert.equal(await opening, 'ERR_OPEN_TIMEOUT')
+      assert.equal(mallory.incoming[0]?.refusal?.code, 'ERR_OPEN_TIMEOUT')
+      assert.equal(mallory.incoming[0].closed, true)
+      await nothingLost(world, alice)
+    })
+
+    it('when the peer never signs T2: the reserved coins are free again', async () => {
+      const { world, alice } = await twoNodes()
+      const mallory = new RawPeer(world, 'mallory')
+      const opening = codeFrom(alice.engine.open({ ...REQUEST, peer: 'mallory' }))
+      await quiet()
+      const [stream] = mallory.incoming
+      const offer = stream?.heard[0]
+      assert.ok(stream !== undefined && offer?.type === 'OpenChannel')
+      const request = await stream.say(mallory.acceptance(offer))
+      assert.equal(request?.type, 'RefundRequest')
+      assert.equal(alice.wallet.reservedFor.length, 1)
+      await world.pass(60_000)
+      assert.equal(await opening, 'ERR_OPEN_TIMEOUT')
+      await nothingLost(world, alice)
+    })
+
+    it('when the signature of T2 is wrong: T1 does not leave', async () => {
+      const { world, alice } = await twoNodes()
+      const mallory = new RawPeer(world, 'mallory')
+      const opening = codeFrom(alice.engine.open({ ...REQUEST, peer: 'mallory' }))
+      await quiet()
+      const [stream] = mallory.incoming
+      const offer = stream?.heard[0]
+      assert.ok(stream !== undefined && offer?.type === 'OpenChannel')
+      await stream.say(mallory.acceptance(offer))
+      await stream.say({ type: 'RefundSignature', signature: mallory.signer.sign({ role: 'server', high: 3, low: 3, use: 'channel' }, new Uint8Array(32).fill(1)) })
+      assert.equal(await opening, 'ERR_BAD_REFUND_SIGNATURE')
+      assert.deepEqual(world.broadcasts(alice), [])
+      assert.deepEqual(world.said(alice, 'Funding'), [])
+      await nothingLost(world, alice)
+    })
+
+    for (const stage of ['OpenChannel', 'AcceptChannel', 'RefundRequest', 'RefundSignature'] as const) {
+      it(`when the stream breaks as ${stage} is on its way`, async () => {
+        const { world, alice, bob } = await twoNodes()
+        const opening = codeFrom(alice.engine.open(REQUEST))
+        const sent = (): boolean => world.left.some((left) => left.kind === 'message' && left.message.type === stage)
+        // One microtask at a time: no later than that message.
+        await soon(() => sent())
+        world.network.cut('alice', 'bob')
+        assert.equal(await opening, 'ERR_PEER_UNREACHABLE')
+        await nothingLost(world, alice)
+        await world.pass(60_000)
+        assert.deepEqual(bob.engine.channels().filter(({ status }) => status !== 'abandoned'), [])
+      })
+    }
+
+    it('when there are not enough coins: the peer hears of it, and no coin stays reserved', async () => {
+      const { world, alice, bob } = await twoNodes()
+      const opening = codeFrom(alice.engine.open({ ...REQUEST, capacity: satoshi(1_000_000n) }))
+      assert.equal(await opening, 'ERR_INSUFFICIENT_FUNDS')
+      await quiet()
+      assert.equal(bob.channel.status, 'abandoned')
+      await nothingLost(world, alice)
+    })
+
+    it('when the funding script cannot be watched: no coin is touched', async () => {
+      const { world, alice } = await twoNodes({
+        chain: (chain) => ({
+          ...chain,
+          get status () { return chain.status },
+          get tip () { return chain.tip },
+          watchScript: () => ({ ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), stop: () => {} })
+        })
+      })
+      let built = 0
+      alice.wallet.beforeFunding = () => { built++ }
+      assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_ELECTRUM_REFUSED')
+      assert.equal(built, 0)
+      assert.ok(alice.alarms.includes('ERR_WATCH_FAILED'))
+      await nothingLost(world, alice)
+    })
+
+    it('when the watch does not stand in time', async () => {
+      const { world, alice } = await twoNodes({
+        chain: (chain) => ({
+          ...chain,
+          get status () { return chain.status },
+          get tip () { return chain.tip },
+          watchScript: () => ({ ready: new Promise<void>(() => {}), stop: () => {} })
+        })
+      })
+      const opening = codeFrom(alice.engine.open(REQUEST))
+      await quiet()
+      await world.pass(30_000)
+      assert.equal(await opening, 'ERR_CHAIN_UNAVAILABLE')
+      await nothingLost(world, alice)
+    })
+
+    it('when its user cancels it', async () => {
+      const { world, alice } = await twoNodes()
+      const mallory = new RawPeer(world, 'mallory')
+      const opening = codeFrom(alice.engine.open({ ...REQUEST, peer: 'mallory' }))
+      await quiet()
+      assert.equal((await alice.close()).kind, 'abandoned')
+      assert.equal(await opening, 'ERR_CANCELLED')
+      assert.equal(mallory.incoming[0]?.refusal?.code, 'ERR_CANCELLED')
+      await nothingLost(world, alice)
+    })
+
+    it('by a server whose client goes silent after the signature of T2, and the outpoint stays known', async () => {
+      const { world, bob } = await twoNodes()
+      const mallory = new RawPeer(world, 'mallory')
+      const stream = await mallory.stream('bob')
+      const accept = await stream.say(mallory.offer(world.chain.height))
+      assert.equal(accept?.type, 'AcceptChannel')
+      await world.pass(60_000)
+      assert.equal(stream.refusal?.code, 'ERR_OPEN_TIMEOUT')
+      assert.equal(bob.channel.status, 'abandoned')
+    })
+  })
+
+  describe('does not begin', () => {
+    it('while the chain cannot be seen', async () => {
+      const { world, alice } = await twoNodes()
+      alice.chain.disconnect()
+      assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_CHAIN_UNAVAILABLE')
+      assert.deepEqual(world.left, [])
+    })
+
+    it('to a peer that nobody knows, that is not there, or that is no peer of ours', async () => {
+      const { world, alice, bob } = await twoNodes()
+      world.network.join('plain', { paychan: false })
+      assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, peer: 'nobody' })), 'ERR_PEER_UNKNOWN')
+      assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, peer: 'plain' })), 'ERR_NO_PAYCHAN')
+      await world.cut(alice, bob)
+      assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_PEER_UNREACHABLE')
+      assert.deepEqual(alice.engine.channels(), [])
+    })
+
+    it('with less than a channel holds', async () => {
+      const { alice } = await twoNodes()
+      assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, capacity: satoshi(9_999n) })), 'ERR_INVALID_AMOUNT')
+      assert.deepEqual(alice.engine.channels(), [])
+    })
+
+    it('on terms that the server refuses, and its caller hears why', async () => {
+      const { alice, bob } = await twoNodes({}, { policy: { maxCapacity: satoshi(100_000n) } })
+      await assert.rejects(alice.engine.open(REQUEST), /ERR_OPEN_REFUSED|takes channels of 10,000 sat to 100,000 sat/)
+      assert.deepEqual(bob.engine.channels(), [])
+    })
+  })
+})

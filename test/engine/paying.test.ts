@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict'
+import { channelId } from '../../src/types/bytes.js'
+import { satoshi } from '../../src/types/units.js'
+import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node } from './world.js'
+
+/** Payments that nobody waits for here. */
+function codesOf (payments: Array<Promise<unknown>>): Promise<string[]> {
+  return Promise.all(payments.map(async (payment) => await payment.then(() => 'acknowledged', (error: unknown) => error instanceof Error && 'code' in error ? String(error.code) : 'another error')))
+}
+
+async function statuses (node: Node): Promise<string[]> {
+  return (await node.payments()).map(({ status, amount }) => `${amount} ${status}`)
+}
+
+describe('engine / paying', () => {
+  it('settles a payment with amount, memo and both logs', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    const paid = await alice.pay(1_000n, 'tea')
+    assert.deepEqual([paid.amount, paid.memo, paid.direction, paid.peerId, paid.status], [1_000n, 'tea', 'sent', 'bob', 'acknowledged'])
+    const [sent, received] = [(await alice.payments())[0], (await bob.payments())[0]]
+    assert.deepEqual([sent?.id, sent?.memo, sent?.status], [paid.id, 'tea', 'acknowledged'])
+    assert.deepEqual([received?.id, received?.direction, received?.peerId, received?.memo], [paid.id, 'received', 'alice', 'tea'])
+    await quiet()
+    assert.deepEqual(bob.events.flatMap((event) => event.type === 'payment' ? [event.payment.id] : []), [paid.id])
+  })
+
+  it('puts 1,000 payments of one turn under one signature, one write on each side, one ack', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    const before = { updates: world.said(alice, 'Update').length, acks: world.said(bob, 'UpdateAck').length, alice: alice.store.batches, bob: bob.store.batches }
+    const paid = await Promise.all(Array.from({ length: 1_000 }, async () => await alice.pay(10n)))
+    assert.equal(new Set(paid.map(({ id }) => id)).size, 1_000)
+    assert.equal(world.said(alice, 'Update').length - before.updates, 1)
+    assert.equal(world.said(bob, 'UpdateAck').length - before.acks, 1)
+    // The payer writes once for the signature and once for the ack.
+    assert.deepEqual([alice.store.batches - before.alice, bob.store.batches - before.bob], [2, 1])
+    assert.equal(bob.channel.ourBalance, 11_000n)
+    assert.equal(bob.channel.payments.received, 1_001)
+  })
+
+  it('splits more than an update may carry', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    const before = world.said(alice, 'Update').length
+    await Promise.all(Array.from({ length: 2_500 }, async () => await alice.pay(10n)))
+    assert.equal(world.said(alice, 'Update').length - before, 3)
+    assert.equal(bob.channel.ourBalance, 26_000n)
+  })
+
+  it('keeps to the window that the payee announced, by count', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { maxInFlightUpdates: 3 } })
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    const before = world.said(alice, 'Update').length
+    bob.life.holdDisk()
+    const payments: Array<Promise<unknown>> = []
+    for (let n = 0; n < 10; n++) {
+      payments.push(alice.pay(10n))
+      await quiet()
+    }
+    assert.equal(world.said(alice, 'Update').length - before, 3)
+    bob.life.releaseDisk()
+    assert.deepEqual(new Set(await codesOf(payments)), new Set(['acknowledged']))
+    assert.equal(bob.channel.ourBalance, 1_100n)
+    // What waited while the window was full went together.
+    assert.ok(world.said(alice, 'Update').length - before <= 5)
+  })
+
+  it('keeps to the window by value; what could never fit is refused', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { maxInFlightValue: satoshi(5_000n) } })
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    bob.life.holdDisk()
+    const payments = [alice.pay(3_000n)]
+    await quiet()
+    payments.push(alice.pay(3_000n))
+    await quiet()
+    assert.equal(alice.channel.inFlight, 3_000n)
+    bob.life.releaseDisk()
+    assert.deepEqual(await codesOf(payments), ['acknowledged', 'acknowledged'])
+    assert.equal(await codeFrom(alice.pay(5_001n)), 'ERR_ABOVE_IN_FLIGHT_LIMIT')
+  })
+
+  it('refuses some of those that wait together, and pays the others', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    const payments = [alice.pay(2_000n), alice.pay(0n), alice.pay(CAPACITY), alice.pay(3_000n), alice.pay(1n, 'x'.repeat(129)), alice.pay(1n, 'two\nlines')]
+    assert.deepEqual(await codesOf(payments), ['acknowledged', 'ERR_INVALID_AMOUNT', 'ERR_INSUFFICIENT_BALANCE', 'acknowledged', 'ERR_MEMO_TOO_LONG', 'ERR_INVALID_MEMO'])
+    assert.equal(bob.channel.ourBalance, 6_000n)
+  })
+
+  it('is refused by the side that is not the payer, before the channel is ready, and on no channel', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
+    await quiet()
+    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_NOT_OPEN')
+    await world.mine()
+    assert.equal(await codeFrom(bob.pay(1_000n)), 'ERR_NOT_THE_PAYER')
+    assert.equal(await codeFrom(alice.engine.pay(channelId('ab'.repeat(32)), satoshi(1n), '')), 'ERR_NO_CHANNEL')
+  })
+
+  it('is refused after the last height for payments (UPD-12)', async () => {
+    const { world, alice, bob } = await twoNodes()
+    const channel = await world.open(alice, bob)
+    assert.ok(channel.lastPaymentHeight !== undefined)
+    await world.mineTo(channel.lastPaymentHeight)
+    await alice.pay(1_000n)
+    await world.mine()
+    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_EXPIRED')
+  })
+})
+
+describe('engine / a stream that breaks', () => {
+  it('before the update arrives: unknown, sent again, received once', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    const sent = world.said(alice, 'Update').length
+    const paying = codeFrom(alice.pay(500n))
+    await soon(() => world.said(alice, 'Update').length !== sent)
+    world.network.cut('alice', 'bob')
+    assert.equal(await paying, 'ERR_PAYMENT_UNKNOWN')
+    assert.equal(bob.channel.ourBalance, 1_000n)
+    assert.deepEqual(await statuses(alice), ['1000 acknowledged', '500 unknown'])
+    world.mend(alice, bob)
+    await world.pass(1_000)
+    assert.deepEqual([alice.channel.status, bob.channel.ourBalance, bob.channel.payments.received], ['open', 1_500n, 2])
+    assert.deepEqual(await statuses(alice), ['1000 acknowledged', '500 acknowledged'])
+    assert.deepEqual(await statuses(bob), ['1000 acknowledged', '500 acknowledged'])
+  })
+
+  it('before the ack arrives: unknown, and Reestablish tells that it was received', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    const [acks, sent] = [world.said(bob, 'UpdateAck').length, world.said(alice, 'Update').length]
+    const paying = codeFrom(alice.pay(500n))
+    await soon(() => world.said(bob, 'UpdateAck').length !== acks)
+    world.network.cut('alice', 'bob')
+    assert.equal(await paying, 'ERR_PAYMENT_UNKNOWN')
+    assert.equal(bob.channel.ourBalance, 1_500n)
+    world.mend(alice, bob)
+    await world.pass(1_000)
+    assert.deepEqual(await statuses(alice), ['1000 acknowledged', '500 acknowledged'])
+    assert.equal(bob.channel.ourBalance, 1_500n)
+    assert.equal(world.said(alice, 'Update').length, sent + 1, 'what the payee has is not sent again')
+  })
+
+  it('fails what was not sent yet: that was certainly not paid', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { maxInFlightUpdates: 1 } })
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    bob.life.holdDisk()
+    const sent = alice.pay(100n)
+    const codes = codesOf([sent])
+    await quiet()
+    const waiting = codesOf([alice.pay(200n)])
+    await quiet()
+    await world.cut(alice, bob)
+    assert.deepEqual([await codes, await waiting], [['ERR_PAYMENT_UNKNOWN'], ['ERR_PEER_UNREACHABLE']])
+    bob.life.releaseDisk()
+    world.mend(alice, bob)
+    await world.pass(1_000)
+    assert.equal(bob.channel.ourBalance, 1_100n)
+  })
+
+  it('is dialled again after 1, 2, 4 ... seconds, at most a minute apart', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    const before = world.clock.set.all.length
+    await world.cut(alice, bob)
+    for (let n = 0; n < 9; n++) await world.pass(world.clock.set.last ?? 0)
+    assert.deepEqual(world.clock.set.all.slice(before), [1, 2, 4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * 1_000))
+    world.mend(alice, bob)
+    await world.pass(60_000)
+    assert.equal(alice.channel.status, 'open')
+    await world.cut(alice, bob)
+    assert.equal(world.clock.set.last, 1_000, 'after a good stream it begins anew')
+  })
+
+  it('is not dialled faster when the peer takes every stream only to end it', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await bob.restart(new Map()) // it has forgotten everything
+    const before = world.clock.set.all.length
+    for (let n = 0; n < 4; n++) await world.pass(world.clock.set.all.filter((ms) => ms % 1_000 === 0 && ms < 30_000).at(-1) ?? 0)
+    const delays = world.clock.set.all.slice(before).filter((ms) => ms < 30_000)
+    assert.deepEqual(delays.slice(-3), [4_000, 8_000, 16_000])
+  })
+
+  it('that ends as soon as it stands is not taken for a live one: it is dialled again', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await bob.engine.stop() // from now on the network answers for bob: he takes no channels
+    await quiet()
+    await world.pass(1_000)
+    assert.equal(alice.channel.status, 'offline')
+    await bob.restart()
+    for (let n = 0; n < 4; n++) await world.pass(16_000)
+    assert.equal(alice.channel.status, 'open')
+    await alice.pay(1_000n)
+  })
+
+  it('is brought back at once by a payment', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await world.cut(alice, bob)
+    world.mend(alice, bob)
+    const paid = await Promise.all([alice.pay(1_000n), alice.pay(500n)])
+    assert.deepEqual(paid.map(({ status }) => status), ['acknowledged', 'acknowledged'])
+    assert.equal(bob.channel.ourBalance, 1_500n)
+  })
+
+  it('lets a payment wait that comes while a stream is coming up', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await world.cut(alice, bob)
+    world.mend(alice, bob)
+    const first = alice.pay(1_000n)
+    const hellos = world.said(alice, 'Reestablish').length
+    await soon(() => world.said(alice, 'Reestablish').length !== hellos)
+    assert.equal(alice.channel.status, 'offline')
+    await Promise.all([first, alice.pay(500n)])
+    assert.equal(bob.channel.ourBalance, 1_500n)
+  })
+
+  it('that cannot be brought back refuses the payment in time', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await world.cut(alice, bob)
+    const paying = codeFrom(alice.pay(1_000n))
+    await world.pass(5_000)
+    assert.equal(await paying, 'ERR_PEER_UNREACHABLE')
+  })
+
+  it('a newer stream replaces it, and begins with Reestablish whatever was still to be said on the old one', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    bob.life.holdDisk()
+    const paying = codesOf([alice.pay(500n)])
+    await quiet()
+    await world.cut(alice, bob)
+    world.mend(alice, bob)
+    const before = world.said(bob).length
+    await world.pass(1_000)
+    bob.life.releaseDisk()
+    await quiet()
+    assert.deepEqual(await paying, ['ERR_PAYMENT_UNKNOWN'])
+    assert.equal(world.said(bob)[before]?.type, 'Reestablish')
+    assert.deepEqual([bob.channel.ourBalance, alice.channel.status], [1_500n, 'open'])
+  })
+
+  it('is given up when the payee does not acknowledge in time', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    bob.life.holdDisk()
+    const paying = codesOf([alice.pay(500n)])
+    await quiet()
+    await world.pass(29_999)
+    assert.equal(alice.channel.status, 'open')
+    await world.pass(1)
+    assert.deepEqual(await paying, ['ERR_PAYMENT_UNKNOWN'])
+    assert.equal(alice.channel.status, 'offline')
+    bob.life.releaseDisk()
+    await world.pass(1_000)
+    assert.deepEqual([alice.channel.status, bob.channel.ourBalance], ['open', 1_500n])
+  })
+})

@@ -1,0 +1,96 @@
+/**
+ * A wallet over the chain in memory: its coins are outputs of that chain, so that every satoshi can
+ * be accounted for. It signs nothing, for that chain judges no signatures. What it does is durable
+ * at once, as the port asks for.
+ */
+import { createHash } from 'node:crypto'
+import { Transaction } from 'bitcoinjs-lib'
+import type { MemoryWorld } from '../../src/chain/memory-world.js'
+import type { BuiltFunding, CsvOutput, Wallet } from '../../src/engine/ports.js'
+import { hashFromTxid, outPointText, sameBytes, txid, txidFromHash, type ChannelId, type OutPoint } from '../../src/types/bytes.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { feeFor, satoshi, type FeeRate, type Satoshi } from '../../src/types/units.js'
+
+export interface Coin { readonly outPoint: OutPoint, readonly value: bigint, readonly height: number | undefined }
+
+/** A signature of 72 bytes and a key of 33, as a P2WPKH input has them. */
+const WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
+
+export class WorldWallet implements Wallet {
+  readonly claims: CsvOutput[] = []
+  readonly #scripts: Uint8Array[] = []
+  readonly #reserved = new Map<ChannelId, readonly OutPoint[]>()
+  /** Called before T1 is built. */
+  beforeFunding: () => void = () => {}
+
+  constructor (private readonly world: MemoryWorld, private readonly name: string) {}
+
+  get reservedFor (): ChannelId[] { return [...this.#reserved.keys()] }
+
+  /** Gives it a coin, in the next block. */
+  receive (value: bigint): void {
+    this.world.fund(this.#newScript(), satoshi(value))
+  }
+
+  /** All that is its own on the chain, payouts that are not swept included. */
+  coins (): Coin[] {
+    return [...this.#scripts, ...this.claims.map((claim) => claim.scriptPubKey)].flatMap((script) => unspent(this.world, script))
+  }
+
+  get balance (): bigint {
+    return this.coins().reduce((sum, { value }) => sum + value, 0n)
+  }
+
+  async newScript (): Promise<Uint8Array> {
+    return await Promise.resolve(this.#newScript())
+  }
+
+  async buildFunding ({ channel, scriptPubKey, amount, feeRate }: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
+    await Promise.resolve()
+    this.beforeFunding()
+    const taken = new Set([...this.#reserved.values()].flat().map(outPointText))
+    const free = this.coins().filter(({ outPoint, height }) => height !== undefined && !taken.has(outPointText(outPoint)))
+    const transaction = new Transaction()
+    transaction.version = 3
+    let sum = 0n
+    for (const coin of free) {
+      transaction.addInput(hashFromTxid(coin.outPoint.txid), coin.outPoint.vout, 0xfffffffe)
+      transaction.setWitness(transaction.ins.length - 1, WITNESS)
+      sum += coin.value
+    }
+    transaction.addOutput(scriptPubKey, amount)
+    // 43 vB: an output that pays to a script hash
+    const fee = feeFor(feeRate, transaction.virtualSize() + 43)
+    if (sum < amount + fee) throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `Asked for ${amount} sat, ${sum} sat are there.`, { asked: amount, available: sum })
+    transaction.addOutput(this.#newScript(), sum - amount - fee)
+    this.#reserved.set(channel, free.map(({ outPoint }) => outPoint))
+    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee }
+  }
+
+  async releaseFunding (channel: ChannelId): Promise<void> {
+    await Promise.resolve()
+    this.#reserved.delete(channel)
+  }
+
+  async claim (output: CsvOutput): Promise<void> {
+    await Promise.resolve()
+    if (!this.claims.some(({ outPoint }) => outPointText(outPoint) === outPointText(output.outPoint))) this.claims.push(output)
+  }
+
+  #newScript (): Uint8Array {
+    const hash = createHash('sha256').update(`${this.name} ${this.#scripts.length}`).digest().subarray(0, 20)
+    const script = Uint8Array.from([0, 20, ...hash])
+    this.#scripts.push(script)
+    return script
+  }
+}
+
+/** The outputs of a script that nothing spends. */
+export function unspent (world: MemoryWorld, script: Uint8Array): Coin[] {
+  const history = world.historyOf(script).map(({ raw, height }) => ({ transaction: Transaction.fromBuffer(raw), height }))
+  const spent = new Set(history.flatMap(({ transaction }) => transaction.ins.map((input) => outPointText({ txid: txidFromHash(input.hash), vout: input.index }))))
+  return history.flatMap(({ transaction, height }) => transaction.outs.flatMap((output, vout) => {
+    const outPoint = { txid: txid(transaction.getId()), vout }
+    return sameBytes(output.script, script) && !spent.has(outPointText(outPoint)) ? [{ outPoint, value: output.value, height }] : []
+  }))
+}
