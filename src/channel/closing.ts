@@ -7,7 +7,7 @@ import type { CloseDone, CloseRequest } from '../../protocols/paychan/1.0/index.
 import { closeOutputs, closeSighash, closeTxid, closeVsize, completeClose, type CloseTerms } from '../bitcoin/closing.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'
 import { hashFromTxid, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
-import { feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
+import { formatAmount, feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { abandon } from './abandoning.js'
 import { to, type Effect, type Transition } from './effects.js'
@@ -31,7 +31,7 @@ export function onClose (channel: Channel, env: Env): Transition {
   const { close, message } = asked
   return to({ ...channel, closes: [...channel.closes, close] },
     { type: 'send', message },
-    { type: 'notify', step: 'close', what: `asked for a cooperative close, fee ${close.fee} sat` })
+    { type: 'notify', step: 'close', what: `asked for a cooperative close, fee ${formatAmount(close.fee)}` })
 }
 
 function refusalToAsk (channel: Established): PaychanError | undefined {
@@ -85,7 +85,7 @@ export function onCloseRequest (channel: Established, request: CloseRequest, env
   const repeated = channel.closes.some((close) => close.txid === completed.close.txid && close.raw !== undefined)
   return to(repeated ? channel : { ...channel, closes: [...channel.closes, completed.close] },
     { type: 'broadcast', purpose: 'close', raw: completed.raw },
-    { type: 'notify', step: 'close', txid: completed.close.txid, what: `the peer asked for a cooperative close, fee ${request.fee} sat; signed and broadcast ${completed.close.txid}` })
+    { type: 'notify', step: 'close', txid: completed.close.txid, what: `the peer asked for a cooperative close, fee ${formatAmount(request.fee)}; signed and broadcast ${completed.close.txid}` })
 }
 
 function complete (channel: Established, request: CloseRequest, env: Env): { close: SignedClose, raw: Uint8Array } {
@@ -97,11 +97,11 @@ function complete (channel: Established, request: CloseRequest, env: Env): { clo
   must(ledger.held !== undefined && request.turn === ledger.turn && request.sequence === ledger.held.sequence,
     'CLOSE-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the close names; try again.')
   must(request.clientBalance === sharesNow.client && request.serverBalance === sharesNow.server,
-    'CLOSE-1', 'ERR_BALANCE_MISMATCH', `The balances are ${sharesNow.client} and ${sharesNow.server} sat.`)
+    'CLOSE-1', 'ERR_BALANCE_MISMATCH', `The balances are ${formatAmount(sharesNow.client)} and ${formatAmount(sharesNow.server)}.`)
   must(sameBytes(request.clientScript, terms.client.closeScript) && sameBytes(request.serverScript, terms.server.closeScript),
     'CLOSE-2', 'ERR_SCRIPT_MISMATCH', 'The scripts are not those that the channel was opened with.')
   const least = feeFor(env.feeRate, closeVsize(terms.client.closeScript, terms.server.closeScript))
-  must(request.fee >= least, 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', `The fee is ${request.fee} sat; this node asks for at least ${least} sat.`, { asked: least, offered: request.fee })
+  must(request.fee >= least, 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', `The fee is ${formatAmount(request.fee)}; this node asks for at least ${formatAmount(least)}.`, { asked: least, offered: request.fee })
   const closing = closeTerms(channel, asker, satoshi(request.fee))
   closeOutputs(closing)
   const digest = closeSighash(closing)

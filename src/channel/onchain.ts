@@ -5,7 +5,7 @@
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { sameBytes, type OutPoint } from '../types/bytes.js'
-import { ZERO_SAT, type Satoshi } from '../types/units.js'
+import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory } from './events.js'
 import { balances, type Ledger } from './ledger.js'
@@ -83,7 +83,7 @@ function spendNews (channel: Established, before: Spend | undefined, now: Spend 
   const payout = csvPayout(after)
   if (payout !== undefined) effects.push({ type: 'claim', payout })
   const loss = lossBy(channel, now)
-  if (loss > 0n) effects.push({ type: 'alarm', code: 'ERR_OLDER_STATE_CONFIRMED', text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${loss} sat against the newest state.` })
+  if (loss > 0n) effects.push({ type: 'alarm', code: 'ERR_OLDER_STATE_CONFIRMED', text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${formatAmount(loss)} against the newest state.` })
   if (now.kind === 'unknown') effects.push({ type: 'alarm', code: 'ERR_UNKNOWN_SPEND', text: `Transaction ${now.txid} spends the channel, and we do not know it.` })
   return effects
 }

@@ -9,7 +9,7 @@ import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
 import type { ChannelId, OutPoint } from '../types/bytes.js'
-import { feeFor, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import { formatAmount, feeFor, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
@@ -43,7 +43,7 @@ export const NOTHING_ON_CHAIN: OnChain = { fundingSeen: false, fundingHeight: un
 export function offerChannel (request: OfferRequest, env: Env): Transition<Offered> {
   const { policy } = env
   if (request.capacity < policy.minCapacity) {
-    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel holds at least ${policy.minCapacity} sat; ${request.capacity} sat were asked for.`, { asked: request.capacity, least: policy.minCapacity })
+    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel holds at least ${formatAmount(policy.minCapacity)}; ${formatAmount(request.capacity)} were asked for.`, { asked: request.capacity, least: policy.minCapacity })
   }
   if (request.blocks < 1) {
     throw new PaychanError('ERR_INVALID_HEIGHT', `A channel cannot last ${request.blocks} blocks; give a larger --blocks.`, { asked: request.blocks })
@@ -62,7 +62,7 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
   }
   const { id, peer, address, keys } = request
   const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, offer }
-  return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, what: `asked for a channel of ${request.capacity} sat until height ${offer.refundHeight}` })
+  return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, what: `asked for a channel of ${formatAmount(request.capacity)} until height ${offer.refundHeight}` })
 }
 
 /** Step 1, answered; step 2 begins: T1 is built and kept. */

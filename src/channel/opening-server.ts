@@ -9,7 +9,7 @@ import { checkFundingTx } from '../bitcoin/funding.js'
 import { parseRefundRequest } from '../bitcoin/refund.js'
 import { payerSighash } from '../bitcoin/template.js'
 import type { ChannelId } from '../types/bytes.js'
-import { ZERO_SAT } from '../types/units.js'
+import { formatAmount, ZERO_SAT } from '../types/units.js'
 import { abandon } from './abandoning.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -40,7 +40,7 @@ export function acceptChannel (request: AcceptRequest, offer: OpenChannel, env: 
   const accept = acceptance(offer, request.ours, env)
   const { id, peer, keys } = request
   const state: Accepted = { stage: 'accepted', role: 'server', id, peer, address: peer, keys, openedAt: env.now, terms: termsOf(offer, accept) }
-  return to(state, { type: 'send', message: accept }, { type: 'notify', step: 1, what: `accepted a channel of ${offer.capacity} sat until height ${offer.refundHeight}` })
+  return to(state, { type: 'send', message: accept }, { type: 'notify', step: 1, what: `accepted a channel of ${formatAmount(offer.capacity)} until height ${offer.refundHeight}` })
 }
 
 /** Step 3 arrived; step 4: signs T2 for an outpoint that it has never heard of, under a key that never repeats. */

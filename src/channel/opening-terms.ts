@@ -4,7 +4,7 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { isStandardScript, p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { sameBytes } from '../types/bytes.js'
-import { addSat, blockDelta, blockHeight, feeFor, heightPlus, satoshi, type Satoshi } from '../types/units.js'
+import { formatAmount, addSat, blockDelta, blockHeight, feeFor, heightPlus, satoshi, type Satoshi } from '../types/units.js'
 import { heightOf, type Env } from './env.js'
 import { oneWayHeights, PAYMENT_MARGIN } from './schedule.js'
 import { limitsFrom, type Party, type Terms } from './terms.js'
@@ -20,7 +20,7 @@ export function checkOffer (offer: OpenChannel, network: Network, env: Env): voi
   must(offer.txVersion === 3, 'OPEN-5', 'ERR_VERSION_NOT_SUPPORTED', 'Transactions are version 3 (BIP431); version 2 can be pinned.')
   const { minCapacity, maxCapacity, minBlocks, maxBlocks } = env.policy
   must(offer.capacity >= minCapacity && offer.capacity <= maxCapacity, 'OPEN-2', 'ERR_CAPACITY_REFUSED',
-    `This node takes channels of ${minCapacity} sat to ${maxCapacity} sat; ${offer.capacity} sat were asked for.`, { asked: offer.capacity, least: minCapacity, most: maxCapacity })
+    `This node takes channels of ${formatAmount(minCapacity)} to ${formatAmount(maxCapacity)}; ${formatAmount(offer.capacity)} were asked for.`, { asked: offer.capacity, least: minCapacity, most: maxCapacity })
   const height = heightOf(env)
   const blocks = offer.refundHeight - height
   must(blocks >= minBlocks && blocks <= maxBlocks, 'OPEN-3', 'ERR_REFUND_HEIGHT_REFUSED',
@@ -73,7 +73,7 @@ export function checkAcceptance (offer: OpenChannel, accept: AcceptChannel, env:
   must(lastPaymentHeight > earliestReady, 'OPEN-8', 'ERR_TERMS_REFUSED',
     `The last payment would be at height ${lastPaymentHeight}, and the channel is ready at ${earliestReady} at the earliest; open it for more blocks.`, { lastPaymentHeight, earliestReady })
   must(limits.minFirstPayment <= offer.capacity && limits.minFirstPayment <= limits.maxStake && limits.minFirstPayment <= limits.maxInFlightValue && limits.maxInFlightUpdates >= 1 && limits.maxInFlightValue >= 1n, 'OPEN-8', 'ERR_TERMS_REFUSED',
-    `The server's limits leave no room for a payment on ${offer.capacity} sat.`, { minFirstPayment: limits.minFirstPayment, maxStake: limits.maxStake, payments: MAX_PAYMENTS_PER_UPDATE })
+    `The server's limits leave no room for a payment on ${formatAmount(offer.capacity)}.`, { minFirstPayment: limits.minFirstPayment, maxStake: limits.maxStake, payments: MAX_PAYMENTS_PER_UPDATE })
 }
 
 /** The terms that an offer and its acceptance make. */

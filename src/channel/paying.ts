@@ -5,7 +5,7 @@
  */
 import { isPlainText, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, textLength, type Payment, type Update, type UpdateAck } from '../../protocols/paychan/1.0/index.js'
 import { toHex } from '../types/bytes.js'
-import { satoshi, type Satoshi } from '../types/units.js'
+import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -65,17 +65,17 @@ export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi,
     return new PaychanError('ERR_INVALID_MEMO', 'A memo is one line of text without control characters.')
   }
   if (amount > balance) { // UPD-3
-    return new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${amount} sat, but ${balance} sat are left in this channel.`, { asked: amount, left: balance })
+    return new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but ${formatAmount(balance)} are left in this channel.`, { asked: amount, left: balance })
   }
   const paid = terms.capacity - balance
   if (paid + amount > terms.limits.maxStake) { // UPD-11
-    return new PaychanError('ERR_STAKE_TOO_HIGH', `The peer takes at most ${terms.limits.maxStake} sat at stake in this channel; it would have ${paid + amount} sat. Open a second channel.`, { stake: paid + amount, most: terms.limits.maxStake })
+    return new PaychanError('ERR_STAKE_TOO_HIGH', `The peer takes at most ${formatAmount(terms.limits.maxStake)} at stake in this channel; it would have ${formatAmount(paid + amount)}. Open a second channel.`, { stake: paid + amount, most: terms.limits.maxStake })
   }
   if (paid === 0n && amount < terms.limits.minFirstPayment) { // UPD-10
-    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${terms.limits.minFirstPayment} sat, so that it is worth settling; ${amount} sat were asked for.`, { asked: amount, least: terms.limits.minFirstPayment })
+    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${formatAmount(terms.limits.minFirstPayment)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`, { asked: amount, least: terms.limits.minFirstPayment })
   }
   if (amount > terms.limits.maxInFlightValue) { // UPD-6
-    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${terms.limits.maxInFlightValue} sat in one payment; split it.`, { asked: amount, most: terms.limits.maxInFlightValue })
+    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${formatAmount(terms.limits.maxInFlightValue)} in one payment; split it.`, { asked: amount, most: terms.limits.maxInFlightValue })
   }
   return undefined
 }

@@ -6,7 +6,7 @@
 import { dustLimit } from '../bitcoin/dust.js'
 import { completeState, payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -127,7 +127,7 @@ function published (channel: Established, publication: Publication, ...first: Ef
   return to({ ...channel, publication },
     ...first,
     { type: 'broadcast', purpose: 'publication', raw: publication.raw },
-    { type: 'notify', step: publication.kind, txid: publication.txid, what: `published ${name} ${publication.txid}, fee ${publication.fee} sat` })
+    { type: 'notify', step: publication.kind, txid: publication.txid, what: `published ${name} ${publication.txid}, fee ${formatAmount(publication.fee)}` })
 }
 
 /** The server's user wants its money now, without the client. */

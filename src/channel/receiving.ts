@@ -4,7 +4,7 @@
  */
 import { MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, textLength, type Update } from '../../protocols/paychan/1.0/index.js'
 import { toHex } from '../types/bytes.js'
-import { satoshi } from '../types/units.js'
+import { formatAmount, satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
@@ -81,9 +81,9 @@ function follow (channel: Established, previous: HeldState | undefined, update: 
   must(channel.ready.ours, 'FUND-4', 'ERR_CHANNEL_NOT_OPEN', 'A payment came before the funding was deep enough.')
   const balance = checkPayments(update, previous)
   const share = terms.capacity - balance
-  must(share <= terms.limits.maxStake, 'UPD-11', 'ERR_STAKE_TOO_HIGH', `At most ${terms.limits.maxStake} sat may be at stake; it would be ${share} sat.`, { stake: share, most: terms.limits.maxStake })
-  must(previous.payerBalance < terms.capacity || share >= terms.limits.minFirstPayment, 'UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment has to be at least ${terms.limits.minFirstPayment} sat.`)
-  must(previous.payerBalance - balance <= terms.limits.maxInFlightValue, 'UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT', `At most ${terms.limits.maxInFlightValue} sat may be in flight.`)
+  must(share <= terms.limits.maxStake, 'UPD-11', 'ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake; it would be ${formatAmount(share)}.`, { stake: share, most: terms.limits.maxStake })
+  must(previous.payerBalance < terms.capacity || share >= terms.limits.minFirstPayment, 'UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment has to be at least ${formatAmount(terms.limits.minFirstPayment)}.`)
+  must(previous.payerBalance - balance <= terms.limits.maxInFlightValue, 'UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT', `At most ${formatAmount(terms.limits.maxInFlightValue)} may be in flight.`)
   return { sequence: update.sequence, payerBalance: satoshi(balance), paymentCount: previous.paymentCount + update.payments.length, signature: update.signature }
 }
 
@@ -96,7 +96,7 @@ function checkPayments (update: Update, previous: HeldState): bigint {
   must(new Set(payments.map((payment) => toHex(payment.id))).size === payments.length, 'UPD-14', 'ERR_DUPLICATE_PAYMENT', 'Two payments of an update have the same id.')
   const balance = previous.payerBalance - totalOf(payments)
   must(balance >= 0n && balance === update.payerBalance, 'UPD-3', 'ERR_BALANCE_MISMATCH',
-    `The payer's balance was ${previous.payerBalance} sat and the payments are ${totalOf(payments)} sat, which does not leave ${update.payerBalance} sat.`, { before: previous.payerBalance, after: update.payerBalance })
+    `The payer's balance was ${formatAmount(previous.payerBalance)} and the payments are ${formatAmount(totalOf(payments))}, which does not leave ${formatAmount(update.payerBalance)}.`, { before: previous.payerBalance, after: update.payerBalance })
   return balance
 }
 

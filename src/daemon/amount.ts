@@ -58,11 +58,4 @@ function fromBitcoin (text: string, whole: string, fraction: string): bigint {
   return BigInt(whole) * 10n ** BigInt(BITCOIN_DECIMALS) + BigInt(decimals.padEnd(BITCOIN_DECIMALS, '0'))
 }
 
-/**
- * An amount with its unit and thousands separators, the same in every locale.
- *
- * @example formatAmount(satoshi(1234567n)) // '1,234,567 sat'
- */
-export function formatAmount (amount: Satoshi): string {
-  return `${amount.toString().replace(/\B(?=(\d{3})+$)/g, ',')} sat`
-}
+export { formatAmount } from '../types/units.js'

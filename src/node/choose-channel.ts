@@ -1,5 +1,6 @@
 /** Which channel `pay` and `close` mean. */
 import { PaychanError } from '../types/errors.js'
+import { formatAmount } from '../types/units.js'
 import type { ChannelInfo } from './api.js'
 
 /** A PeerId is never shorter than this and never hex; a channel id is hex. */
@@ -36,7 +37,7 @@ export function channelToPay (channels: readonly ChannelInfo[], to: string, amou
   const [best] = enough
   if (best !== undefined) return best
   const most = alive.map(left).reduce((a, b) => a > b ? a : b)
-  throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${amount} sat, but the largest of ${alive.length === 1 ? 'one channel' : `${alive.length} channels`} to that peer has ${most} sat left.`, { asked: amount, left: most })
+  throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but the largest of ${alive.length === 1 ? 'one channel' : `${alive.length} channels`} to that peer has ${formatAmount(most)} left.`, { asked: amount, left: most })
 }
 
 /** Open ones first; those that can be reconnected next. */

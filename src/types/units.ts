@@ -38,6 +38,15 @@ export function satoshi (value: bigint): Satoshi {
   return value as Satoshi
 }
 
+/**
+ * An amount with its unit and thousands separators, the same in every locale.
+ *
+ * @example formatAmount(1234567n) // '1,234,567 sat'
+ */
+export function formatAmount (amount: bigint): string {
+  return `${amount.toString().replace(/\B(?=(\d{3})+$)/g, ',')} sat`
+}
+
 /** No money at all. */
 export const ZERO_SAT = satoshi(0n)
 

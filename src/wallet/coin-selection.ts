@@ -5,7 +5,7 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from '../bitcoin/sizes.js'
 import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { addSat, feeFor, max, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import { formatAmount, addSat, feeFor, max, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 
 /** BIP431: a version 3 transaction has at most 10,000 virtual bytes. */
 export const MAX_TRUC_VSIZE = 10_000
@@ -53,11 +53,11 @@ export function selectCoins<C extends Selectable> (request: SelectionRequest<C>)
     const fee = feeFor(feeRate, vsizeOf(request, max(worth.length, 1), false))
     const available = coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
     throw new PaychanError('ERR_INSUFFICIENT_FUNDS',
-      `Asked for ${amount} sat, which takes ${amount + fee} sat with the fee, but ${available} confirmed sat are free. Send coins to an address from \`paychan address\`.`,
+      `Asked for ${formatAmount(amount)}, which takes ${formatAmount(amount + fee)} with the fee, but ${formatAmount(available)} of confirmed coins are free. Send coins to an address from \`paychan address\`.`,
       { asked: amount, available, fee })
   }
   throw new PaychanError('ERR_TOO_MANY_COINS',
-    `Paying ${amount} sat would take ${candidates[1].length} small coins, more than fit into a transaction of ${MAX_TRUC_VSIZE} vB. Gather coins by sending some of them to an address from \`paychan address\`, or open with less.`,
+    `Paying ${formatAmount(amount)} would take ${candidates[1].length} small coins, more than fit into a transaction of ${MAX_TRUC_VSIZE} vB. Gather coins by sending some of them to an address from \`paychan address\`, or open with less.`,
     { asked: amount, coins: candidates[1].length })
 }
 

@@ -11,7 +11,7 @@ import { PaychanError } from '../types/errors.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { MAX_TRUC_VSIZE, type Selectable, type Selection } from './coin-selection.js'
 import type { BuiltFunding } from '../engine/ports.js'
-import type { BlockHeight, Satoshi } from '../types/units.js'
+import { formatAmount, type BlockHeight, type Satoshi } from '../types/units.js'
 
 /** The version of T1 (BIP431). */
 const TRUC_VERSION = 3
@@ -34,7 +34,7 @@ export interface FundingPlan<C extends Selectable> extends Selection<C> {
 export function requireNoDust (scriptPubKey: Uint8Array, amount: Satoshi): void {
   const least = dustLimit(scriptPubKey)
   if (amount < least) {
-    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel of ${amount} sat cannot be funded: an output below ${least} sat is dust, which no node relays.`, { amount, least })
+    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel of ${formatAmount(amount)} cannot be funded: an output below ${formatAmount(least)} is dust, which no node relays.`, { amount, least })
   }
 }
 

@@ -3,7 +3,7 @@ import { buildSweep } from '../bitcoin/payout.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { outPointText } from '../types/bytes.js'
-import { blockDelta, feeRate, type FeeRate } from '../types/units.js'
+import { formatAmount, blockDelta, feeRate, type FeeRate } from '../types/units.js'
 import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './records.js'
 import type { AddressBook } from './addresses.js'
 import type { Claim, Claims } from './claims.js'
@@ -142,7 +142,7 @@ export class Sweeper {
     if (this.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
     const output = outPointText(claim.record.output.outPoint)
     this.init.onError(new PaychanError(codeOf(error),
-      `The payout ${output} of ${claim.record.output.value} sat could not be swept yet (${messageOf(error)}). It is tried again with every block.`,
+      `The payout ${output} of ${formatAmount(claim.record.output.value)} could not be swept yet (${messageOf(error)}). It is tried again with every block.`,
       { output, value: claim.record.output.value }, { cause: error }))
   }
 }

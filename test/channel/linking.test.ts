@@ -182,7 +182,8 @@ describe('channel / linking / on Error', () => {
 
   it('one that is not fatal moves nothing', () => {
     const world = paid()
-    const { state } = world.client.attempt(error('ERR_CLOSE_FEE_TOO_LOW', false))
+    const { state, effects } = world.client.attempt(error('ERR_CLOSE_FEE_TOO_LOW', false))
     assert.ok(state === world.client.channel)
+    assert.deepEqual(effectsOf(effects, 'close-refused'), [], 'no close was asked for')
   })
 })

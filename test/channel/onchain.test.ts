@@ -79,7 +79,7 @@ describe('channel / on the chain / what spends it', () => {
     world.server.dead = false
     world.lookAtChain()
     assert.deepEqual(alarms(world, 'server'), ['ERR_OLDER_STATE_CONFIRMED'])
-    assert.match(effectsOf(world.server.effects, 'alarm')[0]?.text ?? '', /costs us 40000 sat/)
+    assert.match(effectsOf(world.server.effects, 'alarm')[0]?.text ?? '', /costs us 40,000 sat/)
     assert.deepEqual(alarms(world, 'client'), [])
   })
 

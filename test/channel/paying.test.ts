@@ -146,6 +146,15 @@ describe('client / open / on pay / in flight', () => {
     assert.deepEqual(effectsOf(world.client.post({ type: 'pay', payments: queue.splice(0, 1) }), 'payment-refused'), [])
   })
 
+  it('lets nothing wait for acks that cannot come: payments are refused at once when the peer is gone', () => {
+    const world = windowed()
+    world.pay(15_000n)
+    world.pay(5_000n)
+    assert.equal(payableNow(world.client.channel, [payment(1n)]), 0)
+    assert.equal(payableNow(world.disconnect().client.channel, [payment(1n), payment(2n)]), 2)
+    assert.equal(payableNow(new World().offer().client.channel, [payment(1n)]), 1)
+  })
+
   it('takes at most as many from a queue as an update carries (UPD-7)', () => {
     assert.equal(payableNow(open().client.channel, Array.from({ length: 1_500 }, () => payment(1n))), MAX_PAYMENTS_PER_UPDATE)
     assert.equal(payableNow(open().client.channel, []), 0)

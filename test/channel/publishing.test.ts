@@ -70,6 +70,16 @@ describe('server / publishing / T3', () => {
     assert.equal(paid(40_000n).client.info.atRisk, 0n)
   })
 
+  it('nothing is at risk on the client\'s side, nor once the channel is spent', () => {
+    const world = paid(1_000n)
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(1_000_000n)
+    assert.deepEqual([world.client.info.atRisk, world.server.info.atRisk], [0n, 1_000n])
+    world.server.feeRate = feeRate(1_000n)
+    world.kill('client').mineTo(665)
+    world.server.feeRate = feeRate(1_000_000n)
+    assert.equal(world.server.info.atRisk, 0n)
+  })
+
   it('gives the server a client balance that is dust', () => {
     const world = paid(99_671n).kill('client').mineTo(665)
     assert.deepEqual([world.payouts().client, world.payouts().server], [0n, 100_000n - world.payouts().fee])
@@ -152,6 +162,13 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
       const before = rising[i] ?? 0n
       assert.ok(fee >= before + 181n && fee >= before * 5n / 4n - 1n, `${before} -> ${fee}`)
     })
+  })
+
+  it('once for each block, however often the tip is told', () => {
+    const world = paid().kill('client').mineTo(664)
+    const { state, effects } = world.server.attempt({ type: 'tip' })
+    assert.ok(state === world.server.channel)
+    assert.deepEqual(effectsOf(effects, 'broadcast'), [])
   })
 
   it('follows the estimate when that rises faster, and never falls with it', () => {

@@ -56,7 +56,8 @@ describe('channel / transition / a message that has no place (ERR-2)', () => {
   it('abandoned: nothing is answered, nothing moves', () => {
     const world = new World().offer()
     world.client.post({ type: 'timeout' })
-    for (const message of everyMessage()) {
+    const error: Message = { type: 'Error', code: 'ERR_ANY', rule: '', text: 'too late', fatal: true }
+    for (const message of [...everyMessage(), error]) {
       const { state, effects } = world.client.attempt(eventOf(message))
       assert.ok(state === world.client.channel)
       assert.deepEqual(effects, [])
