@@ -137,6 +137,8 @@ describe('server / opening / on Funding', () => {
     const effects = world.server.post(eventOf({ type: 'Funding', fundingTx }))
     assert.deepEqual(effectsOf(effects, 'alarm').map(({ code }) => code), ['ERR_BROADCAST_REFUSED'])
     assert.deepEqual(sentOf(effects, 'FundingBroadcast'), [])
+    const again = world.server.attempt(eventOf({ type: 'Funding', fundingTx })).effects
+    assert.deepEqual([effectsOf(again, 'broadcast').length, sentOf(again, 'FundingBroadcast')], [1, []], 'handed over again: it tries again')
     world.server.blind = false
     assert.equal(sentOf(world.server.post({ type: 'tip' }), 'FundingBroadcast').length, 1)
   })
