@@ -19,7 +19,7 @@ import type { Signer, Store } from '../engine/ports.js'
 import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
 import { PaychanError } from '../types/errors.js'
-import { addSat, blockDelta, feeRate, satoshi } from '../types/units.js'
+import { addSat, blockDelta, feeRate, satoshi, type Satoshi } from '../types/units.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
@@ -174,14 +174,14 @@ class PaychanService implements Paychan {
 
   async open (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     const { engine } = this.#get()
-    const capacity = satoshi(request.amount)
+    const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
     return await engine.open({ peer: request.peer, capacity, blocks, wait: request.wait ?? 'ready' })
   }
 
   async pay (request: PayRequest): Promise<PaymentInfo> {
     const { engine } = this.#get()
-    const amount = satoshi(request.amount)
+    const amount = amountOf(request.amount)
     const channel = channelToPay(engine.channels(), request.to, amount)
     return await engine.pay(channel.id, amount, request.memo ?? '')
   }
@@ -195,7 +195,8 @@ class PaychanService implements Paychan {
     const only = filter.channel === undefined ? undefined : channelByPrefix(engine.channels(), filter.channel).id
     const all: PaymentInfo[] = []
     for await (const payment of engine.payments(only)) all.push(payment)
-    const newestFirst = all.sort((a, b) => b.time - a.time)
+    // The log is oldest first, and what was paid in one update has one time: turned around before it is sorted.
+    const newestFirst = all.reverse().sort((a, b) => b.time - a.time)
     return filter.limit === undefined ? newestFirst : newestFirst.slice(0, filter.limit)
   }
 
@@ -243,4 +244,10 @@ class PaychanService implements Paychan {
       }
     }
   }
+}
+
+/** Callers without types may give a number, which would fail only where it meets a bigint. */
+function amountOf (value: unknown): Satoshi {
+  if (typeof value !== 'bigint') throw new PaychanError('ERR_INVALID_AMOUNT', `An amount is a bigint of whole satoshis, such as 1000n; this is ${typeof value === 'number' ? `the number ${value}` : `of type ${typeof value}`}.`)
+  return satoshi(value)
 }
