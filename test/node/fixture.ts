@@ -1,0 +1,85 @@
+/** Real nodes over TCP on the loopback, on a devnet, in directories that are gone afterwards. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
+import type { NodeApi, NodeEvent } from '../../src/node/api.js'
+import { createNode, type NodeOptions } from '../../src/node/create-node.js'
+import { satoshi } from '../../src/types/units.js'
+import { Recorder } from '../chain/helpers.js'
+
+export class Fixture {
+  readonly #ends: Array<() => Promise<void>> = []
+
+  private constructor (readonly devnet: Devnet, readonly directory: string) {}
+
+  static async create (): Promise<Fixture> {
+    const fixture = new Fixture(await startDevnet({ seed: 'nodes' }), await mkdtemp(join(tmpdir(), 'paychan-')))
+    // Everything that reaches the mempool is in a block at once.
+    fixture.devnet.on('mempool', () => { void fixture.devnet.mine(1) })
+    return fixture
+  }
+
+  /** In the reverse order of the beginnings. */
+  async end (): Promise<void> {
+    for (const end of this.#ends.reverse()) await end()
+    await this.devnet.stop()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  onEnd (end: () => Promise<void>): void {
+    this.#ends.push(end)
+  }
+
+  path (name: string): string {
+    return join(this.directory, name)
+  }
+
+  /** A started node with events on record, which knows the chain unless it is told not to wait for that. */
+  async node (name: string, options: Partial<NodeOptions> = {}, wait: 'synced' | 'started' = 'synced'): Promise<TestNode> {
+    const events = new Recorder<NodeEvent>()
+    const api = await createNode({ network: 'regtest', electrum: this.devnet.url, dataDir: this.path(name), create: true, onEvent: (event) => { events.push(event) }, ...options })
+    this.onEnd(async () => { await api.stop() })
+    const node = new TestNode(api, events, this.devnet)
+    if (wait === 'synced') await node.synced()
+    return node
+  }
+
+  /** A node with money, once it knows of it. */
+  async rich (name: string, amount = 2_000_000n, options: Partial<NodeOptions> = {}): Promise<TestNode> {
+    const node = await this.node(name, options)
+    await this.devnet.fund(await node.api.address(), satoshi(amount))
+    await node.sees(async () => (await node.api.balance()).confirmed === amount)
+    return node
+  }
+}
+
+export class TestNode {
+  constructor (readonly api: NodeApi, readonly events: Recorder<NodeEvent>, private readonly devnet: Devnet) {}
+
+  async address (): Promise<string> {
+    const [multiaddr] = (await this.api.info()).multiaddrs
+    if (multiaddr === undefined) throw new Error('The node does not listen.')
+    return multiaddr
+  }
+
+  /** Waits for events of this node until a condition holds. */
+  async sees (condition: () => Promise<boolean>): Promise<void> {
+    for (;;) {
+      const next = this.events.next()
+      if (await condition()) return
+      await next
+    }
+  }
+
+  /** Waits until the node has the devnet's tip. */
+  async synced (): Promise<void> {
+    await this.sees(async () => (await this.api.info()).chain.height === this.devnet.height)
+  }
+}
+
+/** The code that a promise rejects with; a promise that resolves fails the test. */
+export async function codeOfRejection (promise: Promise<unknown>): Promise<unknown> {
+  const outcome = await promise.then(() => 'it was not refused', (error: unknown) => error)
+  return typeof outcome === 'object' && outcome !== null && 'code' in outcome ? outcome.code : outcome
+}

@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict'
+import { chmod, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { createLibp2p } from 'libp2p'
+import { createHost } from '../../src/p2p/host.js'
+import { createNode } from '../../src/node/create-node.js'
+import { paychan } from '../../src/node/service.js'
+import { satoshi } from '../../src/types/units.js'
+import { testRoot } from '../../src/wallet/memory.js'
+import { Proxy } from '../chain/proxy.js'
+import { addressOf, somePeerId, startMute } from '../p2p/hosts.js'
+import { codeOfRejection, Fixture } from './fixture.js'
+
+const CAPACITY = 1_000_000n
+const BLOCKS = 144
+
+describe('node', function () {
+  this.timeout(30_000)
+  let fixture: Fixture
+
+  beforeEach(async () => { fixture = await Fixture.create() })
+  afterEach(async () => { await fixture.end() })
+
+  describe('two of them over TCP', () => {
+    it('open a channel, pay, close, and have what they should', async () => {
+      const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
+      const { peerId } = await bob.api.info()
+      const channel = await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      assert.deepEqual([channel.status, channel.peerId, channel.ourBalance], ['open', peerId, CAPACITY])
+
+      const paid = await alice.api.pay({ to: peerId, amount: 40_000n, memo: 'tea' })
+      assert.deepEqual([paid.status, paid.memo, paid.amount], ['acknowledged', 'tea', 40_000n])
+      await Promise.all(Array.from({ length: 50 }, async () => await alice.api.pay({ to: channel.id.slice(0, 8), amount: 10n })))
+      assert.equal((await bob.api.channels())[0]?.ourBalance, 40_500n)
+      assert.equal((await bob.api.balance()).inChannels, 40_500n)
+      const [newest] = await bob.api.payments({ limit: 1 })
+      const oldest = (await bob.api.payments()).at(-1)
+      assert.deepEqual([newest?.amount, oldest?.memo, oldest?.direction], [10n, 'tea', 'received'])
+
+      const closed = await alice.api.close(channel.id)
+      assert.equal(closed.kind, 'close')
+      for (const node of [alice, bob]) await node.sees(async () => (await node.api.channels())[0]?.status === 'closed')
+      await bob.sees(async () => (await bob.api.balance()).confirmed === 40_500n)
+      const balance = await alice.api.balance()
+      assert.deepEqual([balance.inChannels, balance.total, balance.total > 2_000_000n - 40_500n - 20_000n], [0n, balance.confirmed + balance.pending, true])
+      assert.deepEqual([...alice.events.all, ...bob.events.all].filter(({ type }) => type === 'alarm'), [])
+    })
+
+    it('know each other: connect, peers, info', async () => {
+      const [alice, bob] = [await fixture.node('alice'), await fixture.node('bob')]
+      const [a, b] = [await alice.api.info(), await bob.api.info()]
+      const peer = await alice.api.connect(await bob.address())
+      assert.deepEqual([peer.peerId, peer.connected], [b.peerId, true])
+      assert.deepEqual((await alice.api.peers()).map(({ peerId }) => peerId), [b.peerId])
+      assert.deepEqual([a.network, a.channels, a.version], ['regtest', { open: 0, total: 0 }, '0.1.0'])
+    })
+
+    it('keep a channel through restarts of both', async () => {
+      const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
+      const { peerId } = await bob.api.info()
+      const address = await bob.address()
+      await alice.api.open({ peer: address, amount: CAPACITY, blocks: BLOCKS })
+      await alice.api.pay({ to: peerId, amount: 40_000n })
+      await bob.api.stop()
+      const again = await fixture.node('bob', { listen: [address.replace(/\/p2p\/.*$/, '')] })
+      assert.equal((await again.api.info()).peerId, peerId)
+      await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
+      await alice.api.pay({ to: peerId, amount: 500n })
+      assert.equal((await again.api.channels())[0]?.ourBalance, 40_500n)
+      await alice.api.stop()
+      const anew = await fixture.node('alice')
+      await anew.api.pay({ to: peerId, amount: 500n })
+      assert.equal((await again.api.channels())[0]?.ourBalance, 41_000n)
+    })
+  })
+
+  describe('what cannot be done is refused with a code', () => {
+    it('peers: unknown, a bad multiaddr, one that speaks no paychan, the node itself, nobody there', async () => {
+      const alice = await fixture.rich('alice')
+      const mute = await startMute()
+      fixture.onEnd(async () => { await mute.stop() })
+      const open = async (peer: string): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks: BLOCKS }))
+      assert.equal(await open(await somePeerId()), 'ERR_PEER_UNKNOWN')
+      assert.equal(await open('nobody'), 'ERR_PEER_UNKNOWN')
+      assert.equal(await open('/ip4/127.0.0.1/tcp/1'), 'ERR_INVALID_MULTIADDR')
+      assert.equal(await open('/ip4/nowhere'), 'ERR_INVALID_MULTIADDR')
+      assert.equal(await open(addressOf(mute)), 'ERR_NO_PAYCHAN')
+      assert.equal(await open(await alice.address()), 'ERR_PEER_UNREACHABLE')
+      assert.equal(await open(`/ip4/127.0.0.1/tcp/1/p2p/${await somePeerId()}`), 'ERR_PEER_UNREACHABLE')
+      assert.deepEqual(await alice.api.channels(), [])
+    })
+
+    it('amounts: nothing, less than nothing, too little, too much, and what is no bigint', async () => {
+      const [alice, bob] = [await fixture.rich('alice', 500_000n), await fixture.node('bob')]
+      const [peer, { peerId }] = [await bob.address(), await bob.api.info()]
+      const open = async (amount: bigint): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount, blocks: BLOCKS }))
+      for (const amount of [0n, -1n, 9_999n, 21_000_001n * 100_000_000n]) assert.equal(await open(amount), 'ERR_INVALID_AMOUNT', String(amount))
+      assert.equal(await open(500_000n), 'ERR_INSUFFICIENT_FUNDS')
+      assert.equal(await open(1_300_001n), 'ERR_OPEN_REFUSED')
+      await alice.api.open({ peer, amount: 100_000n, blocks: BLOCKS })
+      const pay = async (amount: bigint): Promise<unknown> => await codeOfRejection(alice.api.pay({ to: peerId, amount }))
+      assert.equal(await pay(0n), 'ERR_INVALID_AMOUNT')
+      assert.equal(await pay(-5n), 'ERR_INVALID_AMOUNT')
+      assert.equal(await pay(100_001n), 'ERR_INSUFFICIENT_BALANCE')
+      assert.equal(await pay(1n), 'ERR_BELOW_MIN_FIRST_PAYMENT')
+      const untyped: { to: string, amount: bigint } = JSON.parse(`{"to":"${peerId}","amount":1000.5}`) as { to: string, amount: bigint }
+      assert.equal(await codeOfRejection(alice.api.pay(untyped)), 'ERR_INVALID_AMOUNT')
+      assert.equal((await bob.api.channels()).find(({ status }) => status === 'open')?.ourBalance, 0n)
+    })
+
+    it('blocks: none, a part of one, too few for the server', async () => {
+      const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
+      const peer = await bob.address()
+      const open = async (blocks: number): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks }))
+      assert.deepEqual([await open(0), await open(-1), await open(1.5), await open(10)], ['ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_OPEN_REFUSED'])
+    })
+
+    it('channels that there are not', async () => {
+      const alice = await fixture.node('alice')
+      assert.equal(await codeOfRejection(alice.api.pay({ to: await somePeerId(), amount: 1n })), 'ERR_NO_CHANNEL')
+      assert.equal(await codeOfRejection(alice.api.close('ffffffff')), 'ERR_NO_CHANNEL')
+      assert.equal(await codeOfRejection(alice.api.payments({ channel: 'ffffffff' })), 'ERR_NO_CHANNEL')
+    })
+
+    it('a second node on one data directory, and it does no harm to the first', async () => {
+      const alice = await fixture.node('alice')
+      assert.equal(await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.devnet.url, dataDir: fixture.path('alice') })), 'ERR_STORE_LOCKED')
+      assert.match(await alice.api.address(), /^bcrt1/)
+    })
+
+    it('a seed that is missing, unreadable, or no seed', async () => {
+      const start = async (dataDir: string): Promise<unknown> => await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.devnet.url, dataDir }))
+      assert.equal(await start(fixture.path('nothing')), 'ERR_SEED_UNREADABLE')
+      const alice = await fixture.node('alice')
+      await alice.api.stop()
+      const seed = join(fixture.path('alice'), 'seed')
+      await chmod(seed, 0o644)
+      assert.equal(await start(fixture.path('alice')), 'ERR_SEED_UNREADABLE')
+      await chmod(seed, 0o600)
+      await writeFile(seed, 'these are no words of any list\n')
+      assert.equal(await start(fixture.path('alice')), 'ERR_SEED_UNREADABLE')
+    })
+
+    it('other networks than regtest, and an Electrum URL that is none', async () => {
+      const start = async (network: 'mainnet' | 'regtest', electrum: string): Promise<unknown> => await codeOfRejection(createNode({ network, electrum, dataDir: fixture.path('alice'), create: true }))
+      assert.equal(await start('mainnet', fixture.devnet.url), 'ERR_NETWORK_NOT_SUPPORTED')
+      assert.equal(await start('regtest', 'http://127.0.0.1:1'), 'ERR_INVALID_ELECTRUM_URL')
+    })
+
+    it('anything, once it is stopped', async () => {
+      const alice = await fixture.node('alice')
+      await alice.api.stop()
+      await alice.api.stop()
+      assert.equal(await codeOfRejection(alice.api.address()), 'ERR_NODE_STOPPED')
+      assert.equal(await codeOfRejection(alice.api.pay({ to: 'ffffffff', amount: 1n })), 'ERR_NODE_STOPPED')
+    })
+  })
+
+  describe('the Electrum server', () => {
+    it('may be down at the start: the node starts, says so, and works once it is up', async () => {
+      const proxy = new Proxy({ host: fixture.devnet.host, port: fixture.devnet.port })
+      await proxy.open()
+      await proxy.cut()
+      fixture.onEnd(async () => { await proxy.cut() })
+      const bob = await fixture.node('bob')
+      const alice = await fixture.node('alice', { electrum: proxy.url }, 'started')
+      const { chain } = await alice.api.info()
+      assert.deepEqual([chain.status === 'synced', chain.height], [false, undefined])
+      const request = { peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS }
+      assert.equal(await codeOfRejection(alice.api.open(request)), 'ERR_CHAIN_UNAVAILABLE')
+      await fixture.devnet.fund(await alice.api.address(), satoshi(2_000_000n))
+      await proxy.open()
+      await alice.sees(async () => (await alice.api.balance()).confirmed === 2_000_000n)
+      assert.equal((await alice.api.open(request)).status, 'open')
+    })
+
+    it('may drop while a channel opens: what was begun goes on when it is back', async () => {
+      const proxy = await new Proxy({ host: fixture.devnet.host, port: fixture.devnet.port }).open()
+      fixture.onEnd(async () => { await proxy.cut() })
+      const [alice, bob] = [await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }), await fixture.node('bob')]
+      const opening = alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      // The server sends T1 to the chain as well; the client loses sight of it right here.
+      await alice.events.when((event) => event.type === 'channel' && event.step === 5)
+      await proxy.cut()
+      await bob.sees(async () => (await bob.api.channels())[0]?.confirmations === 1)
+      assert.notEqual((await alice.api.info()).chain.status, 'synced')
+      await proxy.open()
+      assert.equal((await opening).status, 'open')
+    })
+
+    it('may drop while payments are made: they need no chain', async () => {
+      const proxy = await new Proxy({ host: fixture.devnet.host, port: fixture.devnet.port }).open()
+      fixture.onEnd(async () => { await proxy.cut() })
+      const [alice, bob] = [await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }), await fixture.node('bob')]
+      const channel = await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      await proxy.cut()
+      await alice.api.pay({ to: channel.id, amount: 5_000n })
+      assert.equal((await bob.api.channels())[0]?.ourBalance, 5_000n)
+      // The close is broadcast by the other side, whose server is there.
+      assert.equal((await alice.api.close(channel.id)).kind, 'close')
+      await proxy.open()
+      await alice.sees(async () => (await alice.api.channels())[0]?.status === 'closed')
+    })
+  })
+
+  describe('as a libp2p service', () => {
+    it('lets any libp2p application pay its peers', async () => {
+      const bob = await fixture.node('bob')
+      const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [] })
+      const app = await createLibp2p({
+        ...host,
+        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.devnet.url, dataDir: fixture.path('app'), root: testRoot('app') }) }
+      })
+      fixture.onEnd(async () => { await app.stop() })
+      const { paychan: service } = app.services
+      const tips = new Promise<void>((resolve) => {
+        service.onEvent((event) => {
+          if (event.type === 'chain' && event.height === fixture.devnet.height) void service.balance().then(({ confirmed }) => { if (confirmed > 0n) resolve() })
+        })
+      })
+      await fixture.devnet.fund(await service.address(), satoshi(2_000_000n))
+      await tips
+      const channel = await service.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      await service.pay({ to: channel.peerId, amount: 2_000n })
+      assert.equal((await bob.api.channels())[0]?.ourBalance, 2_000n)
+      assert.equal((await service.info()).peerId, app.peerId.toString())
+    })
+
+    it('stops with its host, and refuses from then on', async () => {
+      const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [] })
+      const app = await createLibp2p({
+        ...host,
+        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.devnet.url, dataDir: fixture.path('app'), root: testRoot('app') }) }
+      })
+      await app.stop()
+      assert.equal(await codeOfRejection(app.services.paychan.info()), 'ERR_NODE_STOPPED')
+    })
+  })
+})
