@@ -27,14 +27,15 @@ type Database = ClassicLevel<string, Uint8Array>
  * await store.commit([{ key: 'wallet/branch/0', value: record }])
  */
 export async function openLevelStore (directory: string): Promise<Store> {
-  const database: Database = new ClassicLevel<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
   try {
+    // First the directory: LevelDB begins to open as soon as it is made, and would create it for all to read.
     await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    const database: Database = new ClassicLevel<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
     await database.open()
+    return new LevelStore(database)
   } catch (error) {
     throw openingError(directory, error)
   }
-  return new LevelStore(database)
 }
 
 class LevelStore implements Store {

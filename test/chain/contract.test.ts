@@ -5,11 +5,11 @@ import { MemoryWorld } from '../../src/chain/memory-world.js'
 import { MemoryChain } from '../../src/chain/memory.js'
 import { startDevnet } from '../../src/devnet/devnet.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { chainContract } from '../contracts/chain.js'
+import { chainContract, reorganisationContract, type ReorganisingFixture } from '../contracts/chain.js'
 import { realClock, seededRandom } from './helpers.js'
 import { Proxy } from './proxy.js'
 
-chainContract('in memory', async () => {
+async function inMemory (): Promise<ReorganisingFixture> {
   const world = new MemoryWorld()
   world.mine(3)
   const chain = new MemoryChain(world)
@@ -22,7 +22,10 @@ chainContract('in memory', async () => {
     reorg: async depth => { world.reorg(depth) },
     stop: async () => {}
   }
-})
+}
+
+chainContract('in memory', inMemory)
+reorganisationContract('in memory', inMemory)
 
 chainContract('over Electrum, on the devnet', async () => {
   const devnet = await startDevnet({ port: 0, seed: 'chain contract' })

@@ -15,8 +15,6 @@ export interface ChainFixture {
   /** Cuts the adapter off; resolves once its status says so. */
   disconnect: () => Promise<void>
   reconnect: () => Promise<void>
-  /** Replaces the newest blocks by one more, all empty; left out where that cannot be done. */
-  reorg?: (depth: number) => Promise<void>
   stop: () => Promise<void>
 }
 
@@ -44,6 +42,10 @@ function bytesOf (transaction: Transaction): Uint8Array {
   return Uint8Array.from(transaction.toBuffer())
 }
 
+/** A fixture that can also replace the newest blocks by one more, all empty. */
+export interface ReorganisingFixture extends ChainFixture { readonly reorg: (depth: number) => Promise<void> }
+
+/** What holds for every chain. */
 export function chainContract (name: string, create: () => Promise<ChainFixture>): void {
   describe(`the chain port / ${name}`, () => {
     let world: ChainFixture
@@ -231,21 +233,30 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
         assert.equal(await sent, spendOf(id, { vout }).getId())
       })
     })
+  })
+}
 
-    describe('a reorganisation', () => {
-      it('takes a confirmation away, and then shows the new tip', async function () {
-        if (world.reorg === undefined) return this.skip()
+/** What holds besides for a chain whose backend can reorganise. */
+export function reorganisationContract (name: string, create: () => Promise<ReorganisingFixture>): void {
+  describe(`the chain port / ${name} / a reorganisation`, () => {
+    it('takes a confirmation away, and then shows the new tip', async () => {
+      const { chain, fund, mine, reorg, stop } = await create()
+      try {
+        const tips = new Recorder<Tip>()
+        chain.onTip(tip => { tips.push(tip) })
         const watcher = recordingWatcher()
         await chain.watchScript(script, watcher).ready
-        await funded()
-        await world.mine(1)
+        await fund(script, AMOUNT)
+        await mine(1)
         await watcher.histories.when(([entry]) => entry?.height !== undefined)
         const before = watcher.histories.all.length
         const { height } = tips.last ?? { height: 0 }
-        await world.reorg(1)
+        await reorg(1)
         await watcher.histories.when(([entry]) => entry !== undefined && entry.height === undefined, before)
         await tips.when(tip => tip.height > height)
-      })
+      } finally {
+        await stop()
+      }
     })
   })
 }

@@ -87,8 +87,7 @@ describe('engine / cooperative close', () => {
   it('is known to be done when the chain shows it, although the peer went away before it said so', async () => {
     const { world, alice, bob } = await paid()
     const closing = alice.close()
-    await soon(() => world.chain.mempool.length !== 0)
-    world.network.cut('alice', 'bob')
+    await soon(() => world.chain.mempool.length !== 0, () => { world.network.cut('alice', 'bob') })
     const closed = await closing
     assert.deepEqual([closed.kind, world.chain.mempool], ['close', [closed.txid]])
     assert.equal(alice.channel.status, 'closing')

@@ -37,8 +37,7 @@ describe('engine / commit before effects', () => {
   it('RefundSignature: the outpoint is on disk before T2 is signed away (REF-2)', async () => {
     const { world, alice, bob } = await twoNodes()
     const opening = offer(alice)
-    await soon(() => world.said(alice, 'RefundRequest').length !== 0)
-    bob.life.holdDisk()
+    await soon(() => world.said(alice, 'RefundRequest').length !== 0, () => { bob.life.holdDisk() })
     await waitsForTheDisk(world, bob, 'RefundSignature')
     await opening
   })
@@ -46,8 +45,7 @@ describe('engine / commit before effects', () => {
   it('T1: T2 is on disk before T1 leaves, to the peer or to the chain (REF-7)', async () => {
     const { world, alice, bob } = await twoNodes()
     const opening = offer(alice)
-    await soon(() => world.said(bob, 'RefundSignature').length !== 0)
-    alice.life.holdDisk()
+    await soon(() => world.said(bob, 'RefundSignature').length !== 0, () => { alice.life.holdDisk() })
     await quiet()
     assert.deepEqual(world.broadcasts(alice), [])
     assert.deepEqual(world.chain.mempool, [])
@@ -156,8 +154,7 @@ describe('engine / a disk that fails', () => {
   it('of the client while a channel opens: T1 does not leave, and the opening is refused', async () => {
     const { world, alice, bob } = await twoNodes()
     const opening = codeFrom(alice.engine.open({ peer: 'bob', capacity: satoshi(100_000n), blocks: BLOCKS, wait: 'ready' }))
-    await soon(() => world.said(bob, 'RefundSignature').length !== 0)
-    alice.store.failNext()
+    await soon(() => world.said(bob, 'RefundSignature').length !== 0, () => { alice.store.failNext() })
     assert.equal(await opening, 'ERR_STORE_FAILED')
     assert.deepEqual(world.broadcasts(alice), [])
     await alice.restart()

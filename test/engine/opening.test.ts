@@ -3,7 +3,7 @@ import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { RawPeer } from './raw-peer.js'
 import type { World } from './world.js'
-import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node } from './world.js'
+import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
 
 const REQUEST = { peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' } as const
 
@@ -95,11 +95,8 @@ describe('engine / opening', () => {
     for (const stage of ['OpenChannel', 'AcceptChannel', 'RefundRequest', 'RefundSignature'] as const) {
       it(`when the stream breaks as ${stage} is on its way`, async () => {
         const { world, alice, bob } = await twoNodes()
+        world.cutAt(stage === 'OpenChannel' || stage === 'RefundRequest' ? alice : bob, stage)
         const opening = codeFrom(alice.engine.open(REQUEST))
-        const sent = (): boolean => world.left.some((left) => left.kind === 'message' && left.message.type === stage)
-        // One microtask at a time: no later than that message.
-        await soon(() => sent())
-        world.network.cut('alice', 'bob')
         assert.equal(await opening, 'ERR_PEER_UNREACHABLE')
         await nothingLost(world, alice)
         await world.pass(60_000)

@@ -32,10 +32,13 @@ export async function quiet (): Promise<void> {
   await new Promise<void>((resolve) => { setImmediate(resolve) })
 }
 
-/** Resolves at the very microtask at which the condition holds: no later, so that a test can strike right there. */
-export async function soon (condition: () => boolean): Promise<void> {
+/** Waits for a condition, one microtask at a time, and strikes in the one in which it holds. */
+export async function soon (condition: () => boolean, strike: () => void = () => {}): Promise<void> {
   for (let n = 0; n < 100_000; n++) {
-    if (condition()) return
+    if (condition()) {
+      strike()
+      return
+    }
     await Promise.resolve()
   }
   assert.fail('it does not happen')
@@ -71,7 +74,7 @@ export class Node {
     this.wallet = new WorldWallet(world.chain, name)
     this.store = openMemoryStore()
     this.chain = new MemoryChain(world.chain)
-    this.life = new Life(name, (left) => { world.left.push(left) })
+    this.life = new Life(name, (left) => { world.note(left) })
     this.engine = this.#create()
   }
 
@@ -91,7 +94,7 @@ export class Node {
     this.crashAt = () => false
     this.store = openMemoryStore(snapshot)
     this.chain = new MemoryChain(this.world.chain)
-    this.life = new Life(this.name, (left) => { this.world.left.push(left) })
+    this.life = new Life(this.name, (left) => { this.world.note(left) })
     this.engine = this.#create()
     await this.engine.start()
     await quiet()
@@ -158,6 +161,22 @@ export class World {
   readonly nodes: Node[] = []
   /** Everything that left any node, in order. */
   readonly left: Left[] = []
+  #cutAt: { readonly node: string, readonly type: Message['type'] } | undefined
+
+  /** To be called before something leaves a node. */
+  note (left: Left): void {
+    this.left.push(left)
+    if (left.kind !== 'message' || left.node !== this.#cutAt?.node || left.message.type !== this.#cutAt.type) return
+    this.#cutAt = undefined
+    for (const other of this.nodes) {
+      if (other.name !== left.node) this.network.cut(left.node, other.name)
+    }
+  }
+
+  /** The next message of that type is the first that is lost: its stream breaks as it is sent, and stays broken until `mend`. */
+  cutAt (node: Node, type: Message['type']): void {
+    this.#cutAt = { node: node.name, type }
+  }
 
   /** A started node with a confirmed coin. */
   async node (name: string, setup: NodeSetup & { readonly coin?: bigint } = {}): Promise<Node> {
