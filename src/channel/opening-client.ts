@@ -14,9 +14,9 @@ import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
 import { abandon } from './abandoning.js'
-import { NEW_LEDGER } from './ledger.js'
+import { establish } from './establishing.js'
 import { checkAcceptance, termsOf } from './opening-terms.js'
-import { identityOf, type Accepted, type Established, type KeyBits, type Offered, type OnChain, type RefundRequested } from './state.js'
+import { identityOf, type Accepted, type KeyBits, type Offered, type RefundRequested } from './state.js'
 import { fundingOutput, fundingScriptOf, type Party, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -31,9 +31,6 @@ export interface OfferRequest {
   readonly capacity: Satoshi
   readonly blocks: BlockDelta
 }
-
-/** Nothing of a channel is on the chain yet. */
-export const NOTHING_ON_CHAIN: OnChain = { fundingSeen: false, fundingHeight: undefined, spend: undefined }
 
 /**
  * Step 1: asks the server for a channel.
@@ -79,39 +76,23 @@ export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */
 export function onFundingBuilt (state: Accepted, raw: Uint8Array, outPoint: OutPoint, fee: Satoshi, env: Env): Transition {
   const { terms } = state
-  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee }
+  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw }
   const template = refundTemplateOf(terms, outPoint)
   return to(requested,
-    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is signed and held back` },
+    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is signed and held back; its fee is ${formatAmount(fee)}` },
     { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
     { type: 'notify', step: 3, what: `sent T2 unsigned, locked until height ${terms.refundHeight}` })
 }
 
 /** Step 4 arrived. Step 5: verify; then step 6: T1 leaves. The commit before the effects is REF-7. */
 export function onRefundSignature (state: RefundRequested, message: RefundSignature, env: Env): Transition {
-  const { terms, outPoint, fundingTx, fundingFee } = state
+  const { terms, outPoint, fundingTx } = state
   const digest = payerSighash(refundTemplateOf(terms, outPoint))
   const violation = attempt('REF-7', () => {
     must(env.verify(terms.server.channelKey, digest, message.signature), 'REF-7', 'ERR_BAD_REFUND_SIGNATURE', 'The server\'s signature of the refund is wrong; T1 was not handed over.')
   })
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
-  const established: Established = {
-    ...identityOf(state),
-    stage: 'established',
-    terms,
-    outPoint,
-    fundingTx,
-    fundingFee,
-    refundSignature: message.signature,
-    fundingAcknowledged: false,
-    ready: { ours: false, theirs: false },
-    ledger: NEW_LEDGER,
-    closes: [],
-    stopped: undefined,
-    publication: undefined,
-    onChain: NOTHING_ON_CHAIN,
-    link: 'live'
-  }
+  const established = establish(state, { fundingTx, refundSignature: message.signature })
   return to(established,
     { type: 'notify', step: 5, what: 'the server\'s signature of T2 is right, and on disk' },
     { type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } },

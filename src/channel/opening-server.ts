@@ -9,14 +9,14 @@ import { checkFundingTx } from '../bitcoin/funding.js'
 import { parseRefundRequest } from '../bitcoin/refund.js'
 import { payerSighash } from '../bitcoin/template.js'
 import type { ChannelId } from '../types/bytes.js'
-import { formatAmount, ZERO_SAT } from '../types/units.js'
+import { formatAmount } from '../types/units.js'
 import { abandon } from './abandoning.js'
+import { establish } from './establishing.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { NEW_LEDGER } from './ledger.js'
-import { NOTHING_ON_CHAIN, refundTemplateOf } from './opening-client.js'
+import { refundTemplateOf } from './opening-client.js'
 import { acceptance, checkOffer, termsOf, type ServerPart } from './opening-terms.js'
-import { identityOf, type Accepted, type Established, type KeyBits, type RefundSigned } from './state.js'
+import { identityOf, type Accepted, type KeyBits, type RefundSigned } from './state.js'
 import { fundingScriptOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -65,23 +65,7 @@ export function onFunding (state: RefundSigned, message: Funding): Transition {
   const script = fundingScriptOf(terms)
   const checked = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => checkFundingTx(message.fundingTx, { outPoint, script, capacity: terms.capacity }))
   if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
-  const established: Established = {
-    ...identityOf(state),
-    stage: 'established',
-    terms,
-    outPoint,
-    fundingTx: message.fundingTx,
-    fundingFee: ZERO_SAT,
-    refundSignature: undefined,
-    fundingAcknowledged: false,
-    ready: { ours: false, theirs: false },
-    ledger: NEW_LEDGER,
-    closes: [],
-    stopped: undefined,
-    publication: undefined,
-    onChain: NOTHING_ON_CHAIN,
-    link: 'live'
-  }
+  const established = establish(state, { fundingTx: message.fundingTx, refundSignature: undefined })
   return to(established,
     { type: 'watch-funding', scriptPubKey: script },
     { type: 'broadcast', purpose: 'funding', raw: message.fundingTx },

@@ -48,7 +48,6 @@ export interface RefundRequested extends Identified {
   readonly terms: Terms
   readonly outPoint: OutPoint
   readonly fundingTx: Uint8Array
-  readonly fundingFee: Satoshi
 }
 
 /** Step 4: the server has signed T2 for an outpoint whose transaction it has not seen. */
@@ -125,8 +124,6 @@ export interface Established extends Identified {
   readonly terms: Terms
   readonly outPoint: OutPoint
   readonly fundingTx: Uint8Array
-  /** What T1 cost its client; 0 on the server. */
-  readonly fundingFee: Satoshi
   /** Client: the server's signature of T2 (REF-7). */
   readonly refundSignature: Uint8Array | undefined
   /** Client: the server has confirmed T1. Server: T1 was accepted by a mempool. */

@@ -1,0 +1,32 @@
+/** The channel at the moment when T1 leaves the client, or reaches the server. */
+import { NEW_LEDGER } from './ledger.js'
+import { identityOf, type Established, type OnChain, type RefundRequested, type RefundSigned } from './state.js'
+
+/** Nothing of a channel is on the chain yet. */
+const NOTHING_ON_CHAIN: OnChain = { fundingSeen: false, fundingHeight: undefined, spend: undefined }
+
+/** What the two sides know differently. */
+export interface FundingKnowledge {
+  readonly fundingTx: Uint8Array
+  /** The client's: the server's signature of T2. */
+  readonly refundSignature: Uint8Array | undefined
+}
+
+/** The stream is up, nobody has paid, and the chain has shown nothing. */
+export function establish (state: RefundRequested | RefundSigned, knowledge: FundingKnowledge): Established {
+  return {
+    ...identityOf(state),
+    stage: 'established',
+    terms: state.terms,
+    outPoint: state.outPoint,
+    ...knowledge,
+    fundingAcknowledged: false,
+    ready: { ours: false, theirs: false },
+    ledger: NEW_LEDGER,
+    closes: [],
+    stopped: undefined,
+    publication: undefined,
+    onChain: NOTHING_ON_CHAIN,
+    link: 'live'
+  }
+}
