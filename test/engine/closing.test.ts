@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { CAPACITY, codeFrom, quiet, soon, twoNodes, type Node, type World } from './world.js'
 
@@ -211,6 +212,29 @@ describe('engine / alone', () => {
     assert.deepEqual([alice.channel.status, bob.channel.status], ['open', 'open'])
     await alice.pay(1_000n)
     assert.equal(bob.channel.ourBalance, 41_000n)
+  })
+
+  it('a watch that the server refuses after a restart is an alarm, and is set up again with the next block', async () => {
+    let refuse = false
+    const { world, alice, bob } = await twoNodes({
+      chain: (chain) => ({
+        ...chain,
+        get status () { return chain.status },
+        get tip () { return chain.tip },
+        watchScript: (script, watcher) => refuse
+          ? { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), stop: () => {} }
+          : chain.watchScript(script, watcher)
+      })
+    })
+    await world.open(alice, bob)
+    await alice.pay(40_000n)
+    refuse = true
+    await alice.restart()
+    assert.ok(alice.alarms.includes('ERR_WATCH_FAILED'))
+    refuse = false
+    await bob.close(true)
+    await world.mine(2)
+    assert.deepEqual([alice.channel.status, alice.channel.spend?.kind], ['closed', 'settlement'])
   })
 
   it('tells what is in channels, and counts no coin twice', async () => {

@@ -33,6 +33,18 @@ describe('engine / streams that peers open', () => {
     assert.deepEqual([alice.channel.status, bob.channel.status], ['open', 'open'])
   })
 
+  it('are held back while what they sent waits for the disk: a peer cannot fill the memory', async () => {
+    const { world, bob } = await twoNodes()
+    const mallory = new RawPeer(world, 'mallory')
+    const stream = await mallory.stream('bob')
+    bob.life.holdDisk()
+    await stream.say(mallory.offer(world.chain.height), ...Array.from({ length: 1_000 }, () => ({ type: 'ChannelReady' } as const)))
+    assert.ok(bob.life.heard < 50, `${bob.life.heard} messages were taken`)
+    bob.life.releaseDisk()
+    await quiet()
+    assert.deepEqual([stream.refusal?.code, stream.closed], ['ERR_UNEXPECTED_MESSAGE', true])
+  })
+
   describe('Reestablish', () => {
     const reestablish = (id: string, derivation: Uint8Array = new Uint8Array(8)): Parameters<RawStream['say']>[0] =>
       ({ type: 'Reestablish', channelId: fromHex(id), derivation, turn: 0, sequence: 0 })

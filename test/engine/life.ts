@@ -3,7 +3,7 @@
  * nothing of it reaches the world any more, and nothing of the world reaches it.
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, Clock, Link, LinkListener, Peers, ScriptWatcher, Store, Unsubscribe, Wallet } from '../../src/engine/ports.js'
+import type { Chain, Clock, Link, LinkListener, Peers, ScriptWatch, ScriptWatcher, Store, Unsubscribe, Wallet } from '../../src/engine/ports.js'
 
 /** What left a node: a message to a peer, or a transaction to the chain. */
 export type Left =
@@ -20,6 +20,10 @@ export class Life {
   /** Commits wait here while the disk is held. */
   #held: Array<() => void> | undefined
   readonly #ends: Unsubscribe[] = []
+  /** Messages that were handed to the engine. */
+  heard = 0
+  /** Scripts that are watched now. */
+  watching = 0
 
   constructor (private readonly node: string, private readonly onLeft: (left: Left) => void) {}
 
@@ -67,7 +71,7 @@ export class Life {
       get tip () { return chain.tip },
       onTip: (listener) => chain.onTip(quiet(listener)),
       onStatus: (listener) => chain.onStatus(quiet(listener)),
-      watchScript: (script, watcher: ScriptWatcher) => chain.watchScript(script, { onHistory: quiet((history) => { watcher.onHistory(history) }), onError: quiet((error) => { watcher.onError(error) }) }),
+      watchScript: (script, watcher) => this.#watch(chain, script, watcher),
       broadcast: async (raw) => {
         if (!this.#alive) return await never()
         this.onLeft({ node: this.node, kind: 'broadcast', raw })
@@ -121,6 +125,21 @@ export class Life {
     }
   }
 
+  #watch (chain: Chain, script: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+    const watch = chain.watchScript(script, {
+      onHistory: (history) => { if (this.#alive) watcher.onHistory(history) },
+      onError: (error) => { if (this.#alive) watcher.onError(error) }
+    })
+    this.watching += 1
+    return {
+      ready: watch.ready,
+      stop: () => {
+        this.watching -= 1
+        watch.stop()
+      }
+    }
+  }
+
   #link (inner: Link): Link {
     return {
       peer: inner.peer,
@@ -135,7 +154,11 @@ export class Life {
 
   #listener (inner: LinkListener): LinkListener {
     return {
-      onMessage: (message) => this.#alive ? inner.onMessage(message) : undefined,
+      onMessage: (message) => {
+        if (!this.#alive) return
+        this.heard += 1
+        return inner.onMessage(message)
+      },
       onClosed: (error) => { if (this.#alive) inner.onClosed(error) }
     }
   }

@@ -44,6 +44,7 @@ describe('engine / opening', () => {
       await world.mine()
       assert.equal(alice.channel.status, 'abandoned')
       assert.deepEqual(alice.wallet.reservedFor, [])
+      assert.equal(alice.life.watching, 0)
       assert.equal(alice.wallet.balance, 1_000_000n)
       assert.equal(alice.engine.inChannels(), 0n)
     }
