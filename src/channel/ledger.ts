@@ -44,7 +44,7 @@ export function heldBalance (ledger: Ledger, capacity: Satoshi): Satoshi {
   return ledger.held?.payerBalance ?? capacity
 }
 
-/** What the payer has left after everything that it has signed, acknowledged or not. */
+/** What the payer has left after everything that it has signed, acknowledged or not (UPD-18). */
 export function signedBalance (ledger: Ledger, capacity: Satoshi): Satoshi {
   return ledger.inFlight.at(-1)?.payerBalance ?? heldBalance(ledger, capacity)
 }

@@ -85,7 +85,7 @@ function readyAgain (channel: Established): Effect[] {
   return channel.ready.ours ? [{ type: 'send', message: { type: 'ChannelReady' } }] : []
 }
 
-/** The peer refused something, or found a rule broken. */
+/** The peer refused something, or found a rule broken (ERR-3, ERR-4). It gets no Error in return (ERR-5). */
 export function onError (channel: Channel, error: ErrorMessage): Transition {
   if (channel.stage === 'abandoned') return to(channel)
   if (isOpening(channel)) {

@@ -34,7 +34,7 @@ function publishable (channel: Established): Publishable | undefined {
   return { kind: 'settlement', template, signature, share: subSat(terms.capacity, payerOutput(template)?.value ?? ZERO_SAT) }
 }
 
-/** Whether the moment has come to publish alone (TIME-1, TIME-2). A close that is unconfirmed changes nothing (CLOSE-8). */
+/** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3). A close that is unconfirmed changes nothing (CLOSE-8). */
 function isDue (channel: Established, env: Env): boolean {
   const { onChain, terms, stopped } = channel
   if (env.height === undefined || !onChain.fundingSeen || onChain.spend?.height !== undefined) return false
@@ -66,7 +66,7 @@ export function publishIfDue (channel: Established, env: Env): Transition<Establ
   return publication === undefined ? to(channel) : published(channel, publication)
 }
 
-/** On a new tip: the next bid, or the same transaction once more when the share allows no higher one. */
+/** On a new tip, also after a reorg took a bid out of its block (TIME-4): the next bid, or the same transaction once more when the share allows no higher one. */
 export function republish (channel: Established, env: Env): Transition<Established> {
   const { publication } = channel
   if (publication === undefined || channel.onChain.spend?.height !== undefined || env.height === undefined) return to(channel)

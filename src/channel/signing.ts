@@ -1,4 +1,4 @@
-/** The one template of every state (DESIGN of the transactions: spec.md, "Transactions"), filled in for a channel. */
+/** The one template of every state (spec.md, "Transactions": SIG-2), filled in for a channel. */
 import { payerSighash, payerSighasher, type StateTemplate } from '../bitcoin/template.js'
 import type { Satoshi } from '../types/units.js'
 import { lockOf, payerOf } from './schedule.js'

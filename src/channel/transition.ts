@@ -143,7 +143,7 @@ function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
 
-/** A new block, or a restart: what is not in a block yet goes out again. */
+/** A new block, or a restart: what is not in a block yet goes out again; T1 always as it was (FUND-5). */
 function onTip (channel: Established, env: Env): Transition<Established> {
   const { onChain } = channel
   const effects: Effect[] = []

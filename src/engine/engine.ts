@@ -168,7 +168,7 @@ export class Engine {
 
   #onReestablish (link: Link, message: Reestablish): LinkListener {
     const actor = this.#actors.get(channelId(toHex(message.channelId)))
-    // A channel belongs to the PeerId that it was opened with: to others it does not exist.
+    // ID-2: a channel belongs to the PeerId that it was opened with; to others it does not exist.
     if (actor === undefined || actor.state.peer !== link.peer || actor.state.stage === 'abandoned') {
       throw new PaychanError('ERR_UNKNOWN_CHANNEL', 'This node has no such channel with you.')
     }

@@ -1,9 +1,9 @@
-/** Streams that peers open: the first message says whether it is a new channel or a known one. */
+/** Streams that peers open: the first message says whether it is a new channel or a known one (WIRE-8). */
 import type { Message, OpenChannel, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { Clock, Link, LinkListener } from './ports.js'
 
-/** A peer that opens a stream and says nothing is cut off. */
+/** A peer that opens a stream and says nothing is cut off; after its first message it may be silent for ever (WIRE-10). */
 const FIRST_MESSAGE_TIMEOUT_MS = 30_000
 
 export interface IncomingHandler {

@@ -14,7 +14,7 @@ interface Stream { readonly link: Link, begun: boolean }
 export class Links {
   readonly #streams = new Map<ChannelActor, Stream>()
 
-  /** Gives the channel a new stream; an older one ends. Returns who listens to it from now on. */
+  /** REEST-6: gives the channel a new stream; an older one ends. Returns who listens to it from now on. */
   attach (actor: ChannelActor, link: Link): LinkListener {
     const old = this.#streams.get(actor)
     this.#streams.set(actor, { link, begun: false })

@@ -54,6 +54,7 @@ export class StreamLink implements Link {
     this.#outbox.append(toFrame(outgoing(message)))
     const queuedBytes = this.#outbox.byteLength + this.#stream.writeBufferLength
     if (queuedBytes > this.#options.maxQueuedBytes) {
+      // WIRE-11
       this.#abort(new PaychanError('ERR_PEER_TOO_SLOW', `The peer does not read: ${queuedBytes} bytes wait for it.`, { peer: this.peer, queuedBytes }))
       return
     }

@@ -79,6 +79,7 @@ function guarded (library: Library): EcdsaWithSecrets {
   return {
     implementation: library.implementation,
     verify: (publicKey, digest, signature) => {
+      // SIG-1: of the two valid signatures of a digest only the one with the low S counts.
       if (publicKey.length !== 33 || digest.length !== 32 || !isLowS(signature)) return false
       return attempt(() => library.verify(publicKey, digest, signature)) ?? false
     },

@@ -41,7 +41,7 @@ describe('scripts', () => {
     assert.deepEqual(p2wsh(script), bitcoin.payments.p2wsh({ redeem: { output: script } }).output)
   })
 
-  it('names a channel by the hash of its client key', () => {
+  it('names a channel by the hash of its client key (ID-1)', () => {
     assert.equal(channelIdOf(K1.publicKey), toHex(bitcoin.crypto.sha256(K1.publicKey)))
   })
 

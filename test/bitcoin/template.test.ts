@@ -49,7 +49,7 @@ describe('state template', () => {
     assert.equal(SEQUENCE, 0xfffffffd)
   })
 
-  describe('output 0', () => {
+  describe('output 0 (SIG-2)', () => {
     it('pays the payer, one block delayed', () => {
       assert.deepEqual(payerOutput(state(1000n)), { script: p2wsh(payoutWitnessScript(CLIENT_PAYOUT.publicKey)), value: 1000n })
     })

@@ -157,7 +157,7 @@ describe('channel / linking / on Error', () => {
   const error = (code: string, fatal: boolean): { type: 'message', message: { type: 'Error', code: string, rule: string, text: string, fatal: boolean } } =>
     ({ type: 'message', message: { type: 'Error', code, rule: 'UPD-4', text: 'No.', fatal } })
 
-  it('a fatal one ends the payments and the stream, and is told loudly', () => {
+  it('a fatal one ends the payments and the stream, is told loudly (ERR-3), and is not answered (ERR-5)', () => {
     const world = paid()
     const effects = world.client.post(error('ERR_BAD_SIGNATURE', true))
     assert.deepEqual([world.client.established.stopped?.code, world.client.info.status], ['ERR_BAD_SIGNATURE', 'stopped'])
@@ -180,7 +180,7 @@ describe('channel / linking / on Error', () => {
     assert.equal(world.client.established.stopped?.code, 'ERR_FIRST')
   })
 
-  it('one that is not fatal moves nothing', () => {
+  it('one that is not fatal moves nothing (ERR-4)', () => {
     const world = paid()
     const { state, effects } = world.client.attempt(error('ERR_CLOSE_FEE_TOO_LOW', false))
     assert.ok(state === world.client.channel)

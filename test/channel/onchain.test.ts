@@ -31,7 +31,7 @@ describe('channel / on the chain / T1', () => {
     }
   })
 
-  it('taken back by a reorg: alarms, and goes out again with the next block', () => {
+  it('taken back by a reorg: alarms, and the same T1 goes out again with the next block (FUND-5)', () => {
     const world = paid()
     world.reorg(1, [world.client.established.outPoint.txid])
     assert.deepEqual([alarms(world, 'client'), alarms(world, 'server')], [['ERR_FUNDING_REORGED'], ['ERR_FUNDING_REORGED']])

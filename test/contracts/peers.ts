@@ -245,7 +245,7 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
       assert.deepEqual([bobs.endings.length, listener.endings.length], [1, 1])
     })
 
-    it('closes the link with an end of its own when the peer does not read', async () => {
+    it('closes the link with an end of its own when the peer does not read (WIRE-11)', async () => {
       const { link, listener } = await connect(world, { onMessage: async () => new Promise(() => {}), onClosed: () => {} })
       // 100 x 163 bytes a turn. What the real adapter may have on its way besides the queue, both
       // stream windows and read buffers, is a few MiB: 1,000 turns are 16 MB.

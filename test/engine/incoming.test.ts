@@ -9,7 +9,7 @@ import { idOf, RawPeer, type RawStream } from './raw-peer.js'
 import { CAPACITY, quiet, twoNodes } from './world.js'
 
 describe('engine / streams that peers open', () => {
-  it('are ended when the first message is neither OpenChannel nor Reestablish', async () => {
+  it('are ended when the first message is neither OpenChannel nor Reestablish (WIRE-8)', async () => {
     const { world, bob } = await twoNodes()
     const stream = await new RawPeer(world, 'mallory').stream('bob')
     await stream.say({ type: 'ChannelReady' })
@@ -26,7 +26,7 @@ describe('engine / streams that peers open', () => {
     assert.deepEqual([stream.refusal?.code, stream.closed], ['ERR_TIMEOUT', true])
   })
 
-  it('stay, however long the peer is silent after its first message', async () => {
+  it('stay, however long the peer is silent after its first message (WIRE-10)', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await world.pass(600_000)
@@ -56,7 +56,7 @@ describe('engine / streams that peers open', () => {
       assert.deepEqual([stream.refusal?.code, stream.closed], ['ERR_UNKNOWN_CHANNEL', true])
     })
 
-    it('by another PeerId is refused in the same words, and the channel goes on', async () => {
+    it('by another PeerId is refused in the same words, and the channel goes on (ID-2)', async () => {
       const { world, alice, bob } = await twoNodes()
       const { id } = await world.open(alice, bob)
       const accept = world.said(bob, 'AcceptChannel')[0]

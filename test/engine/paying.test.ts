@@ -234,7 +234,7 @@ describe('engine / a stream that breaks', () => {
     assert.equal(await paying, 'ERR_PEER_UNREACHABLE')
   })
 
-  it('a newer stream replaces it, and begins with Reestablish whatever was still to be said on the old one', async () => {
+  it('a newer stream replaces it (REEST-6), and begins with Reestablish whatever was still to be said on the old one', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)

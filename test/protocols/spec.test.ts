@@ -35,6 +35,14 @@ describe('spec.md', () => {
     }
   })
 
+  it('has no rule that the code or the tests do not name', () => {
+    const named = (files: string[]): Set<string> => new Set(files.flatMap(file => [...readFileSync(file, 'utf8').matchAll(mention)].map(([id]) => id)))
+    const inCode = named([...sources('src'), ...sources('protocols')])
+    const inTests = named(sources('test'))
+    assert.deepEqual(defined.filter(id => id !== undefined && !inCode.has(id)), [], 'in the code')
+    assert.deepEqual(defined.filter(id => id !== undefined && !inTests.has(id)), [], 'in the tests')
+  })
+
   it('speaks of every message of paychan.proto', () => {
     for (const [, name] of proto.matchAll(/^message (\w+) /gm)) {
       if (name === 'Limits' || name === 'Payment') continue

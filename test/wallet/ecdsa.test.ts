@@ -58,7 +58,7 @@ describe('ecdsa', () => {
         }), { numRuns: 30 })
       })
 
-      it('refuses the other valid form of a signature, the one with a high S (BIP146)', () => {
+      it('refuses the other valid form of a signature, the one with a high S (SIG-1, BIP146)', () => {
         const signature = ecdsa.sign(bytes32(7n), bytes32(9n))
         const high = Uint8Array.from([...signature.subarray(0, 32), ...bytes32(ORDER - number(signature.subarray(32)))])
         assert.equal(ecdsa.verify(ecdsa.publicKeyOf(bytes32(7n)), bytes32(9n), signature), true)
