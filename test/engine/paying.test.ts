@@ -189,7 +189,33 @@ describe('engine / a stream that breaks', () => {
     assert.deepEqual(delays.slice(-3), [4_000, 8_000, 16_000])
   })
 
-  it('that ends as soon as it stands is not taken for a live one: it is dialled again', async () => {
+  it('that has ended before it is handed over is not taken for a live one: it is dialled again', async () => {
+    let stillborn = false
+    const { world, alice, bob } = await twoNodes({
+      peers: (peers) => ({
+        ...peers,
+        open: async (peer, listen) => await peers.open(peer, (link) => {
+          const listener = listen(link)
+          if (!stillborn) return listener
+          stillborn = false
+          link.close()
+          listener.onClosed(undefined)
+          return { onMessage: () => {}, onClosed: () => {} }
+        })
+      })
+    })
+    await world.open(alice, bob)
+    await world.cut(alice, bob)
+    world.mend(alice, bob)
+    stillborn = true
+    await world.pass(1_000)
+    assert.deepEqual([stillborn, alice.channel.status], [false, 'offline'])
+    await world.pass(2_000)
+    assert.equal(alice.channel.status, 'open')
+    await alice.pay(1_000n)
+  })
+
+  it('that ends as soon as it stands is not taken for a live one, either', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await bob.engine.stop() // from now on the network answers for bob: he takes no channels

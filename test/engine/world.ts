@@ -50,6 +50,8 @@ export interface NodeSetup {
   readonly signer?: string
   /** Puts something between the engine and the chain. */
   readonly chain?: (chain: Chain) => Chain
+  /** Puts something between the engine and the network. */
+  readonly peers?: (peers: Peers) => Peers
 }
 
 export class Node {
@@ -137,12 +139,13 @@ export class Node {
       if (life.alive && this.crashAt('after', this.commits)) this.crash()
     })
     const chain = life.chain(this.chain)
+    const peers = life.peers(this.#peers)
     return new Engine({
       network: 'regtest',
       policy: { ...defaultPolicy('regtest'), ...setup.policy },
       store: life.store(this.store, () => { if (this.crashAt('before', this.commits + 1)) this.crash() }),
       chain: setup.chain?.(chain) ?? chain,
-      peers: life.peers(this.#peers),
+      peers: setup.peers?.(peers) ?? peers,
       wallet: life.wallet(this.wallet),
       signer: createTestSigner(this.signerSeed),
       clock: life.clock(world.clock),
