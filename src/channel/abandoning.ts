@@ -16,6 +16,7 @@ export function abandon (state: Offered | Accepted | RefundRequested | RefundSig
     refundHeight: state.stage === 'offered' ? blockHeight(state.offer.refundHeight) : state.terms.refundHeight,
     code: why.code,
     reason: why.message,
+    facts: why.facts,
     outPoint: 'outPoint' in state ? state.outPoint : undefined,
     theirKey: theirKeyOf(state)
   }

@@ -33,18 +33,26 @@ export interface OfferRequest {
 }
 
 /**
+ * What can be refused before a peer is dialled or a key drawn.
+ *
+ * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`
+ */
+export function checkRequest ({ capacity, blocks }: Pick<OfferRequest, 'capacity' | 'blocks'>, { policy }: Pick<Env, 'policy'>): void {
+  if (capacity < policy.minCapacity) {
+    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel holds at least ${formatAmount(policy.minCapacity)}; ${formatAmount(capacity)} were asked for.`, { asked: capacity, least: policy.minCapacity })
+  }
+  if (blocks < 1) {
+    throw new PaychanError('ERR_INVALID_HEIGHT', `A channel cannot last ${blocks} blocks; give a larger --blocks.`, { asked: blocks })
+  }
+}
+
+/**
  * Step 1: asks the server for a channel.
  *
  * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`
  */
 export function offerChannel (request: OfferRequest, env: Env): Transition<Offered> {
-  const { policy } = env
-  if (request.capacity < policy.minCapacity) {
-    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel holds at least ${formatAmount(policy.minCapacity)}; ${formatAmount(request.capacity)} were asked for.`, { asked: request.capacity, least: policy.minCapacity })
-  }
-  if (request.blocks < 1) {
-    throw new PaychanError('ERR_INVALID_HEIGHT', `A channel cannot last ${request.blocks} blocks; give a larger --blocks.`, { asked: request.blocks })
-  }
+  checkRequest(request, env)
   const offer: OpenChannel = {
     type: 'OpenChannel',
     network: request.network,

@@ -70,8 +70,8 @@ export function publishIfDue (channel: Established, env: Env): Transition<Establ
 export function republish (channel: Established, env: Env): Transition<Established> {
   const { publication } = channel
   if (publication === undefined || channel.onChain.spend?.height !== undefined || env.height === undefined) return to(channel)
-  if (env.height <= publication.height) return to(channel)
-  return raise(channel, publication, env)
+  // At the same height the node was restarted: the last bid may never have left it.
+  return env.height > publication.height ? raise(channel, publication, env) : to(channel, broadcastOf(publication))
 }
 
 /** A mempool refused the last bid because others pay more: bid more at once, as long as the share allows it. */
@@ -86,7 +86,11 @@ export function onPublicationRefused (channel: Established, kind: string, reason
 function raise (channel: Established, publication: Publication, env: Env): Transition<Established> {
   const next = higherBid(channel, publication, env)
   if (next !== undefined) return published(channel, next)
-  return to(channel, { type: 'broadcast', purpose: 'publication', raw: publication.raw })
+  return to(channel, broadcastOf(publication))
+}
+
+function broadcastOf (publication: Publication): Effect {
+  return { type: 'broadcast', purpose: 'publication', raw: publication.raw }
 }
 
 /** BIP125 rule 4: at least 1 sat/vB more than before; a quarter more, so that a few blocks reach any fee. */
@@ -126,7 +130,7 @@ function published (channel: Established, publication: Publication, ...first: Ef
   const name = publication.kind === 'settlement' ? 'T3' : 'T2'
   return to({ ...channel, publication },
     ...first,
-    { type: 'broadcast', purpose: 'publication', raw: publication.raw },
+    broadcastOf(publication),
     { type: 'notify', step: publication.kind, txid: publication.txid, what: `published ${name} ${publication.txid}, fee ${formatAmount(publication.fee)}` })
 }
 
@@ -139,7 +143,7 @@ export function onSettle (channel: Channel): Transition {
   if (channel.onChain.spend !== undefined) {
     return to(channel, { type: 'close-refused', error: new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${channel.onChain.spend.txid}.`) })
   }
-  if (channel.publication !== undefined) return to(channel, { type: 'broadcast', purpose: 'publication', raw: channel.publication.raw })
+  if (channel.publication !== undefined) return to(channel, broadcastOf(channel.publication))
   const ours = publishable(channel)
   if (ours === undefined || ours.share < leastShare(channel, ours, RELAY_FEE_RATE)) {
     return to(channel, { type: 'close-refused', error: new PaychanError('ERR_NOTHING_TO_SETTLE', 'Our share is not worth the fee of a transaction.', { share: ours?.share ?? 0n }) })

@@ -11,6 +11,7 @@
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
+import type { Facts } from '../types/errors.js'
 import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 import type { Ledger } from './ledger.js'
 import type { Terms } from './terms.js'
@@ -65,6 +66,7 @@ export interface Abandoned extends Identified {
   readonly refundHeight: BlockHeight
   readonly code: string
   readonly reason: string
+  readonly facts: Facts
   /** Server: the outpoint whose T2 was signed is never signed for again (REF-2). */
   readonly outPoint: OutPoint | undefined
   /** The server's key, when it was known. */

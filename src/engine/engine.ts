@@ -133,7 +133,9 @@ export class Engine {
     if (!force && lacksLink(actor.state)) await this.#reconnect(actor)
     const done = actor.waiters.close()
     actor.post(force ? { type: 'settle' } : { type: 'close' })
-    const timeout = new PaychanError('ERR_CLOSE_TIMEOUT', 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.')
+    const timeout = new PaychanError('ERR_CLOSE_TIMEOUT', force
+      ? 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.'
+      : 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.')
     return await withTimeout(this.#options.clock, done, this.#timeouts.close, timeout)
   }
 

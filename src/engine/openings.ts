@@ -4,7 +4,7 @@ import type { Role } from '../bitcoin/keys.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
-import { offerChannel } from '../channel/opening-client.js'
+import { checkRequest, offerChannel } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer } from '../channel/opening-terms.js'
 import { isOpening, type Channel, type KeyBits } from '../channel/state.js'
@@ -43,7 +43,8 @@ export class Openings {
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, and those of `Peers.open`
    */
   async offer (peer: string, capacity: Satoshi, blocks: BlockDelta): Promise<ChannelActor> {
-    const { chain, peers, network } = this.host.options
+    const { chain, peers, network, policy } = this.host.options
+    checkRequest({ capacity, blocks }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
     }

@@ -91,7 +91,7 @@ export class Waiters {
 
 /** Arrived when T1 has left; never, when the opening was given up. */
 export function fundingSent (channel: Channel): boolean {
-  if (channel.stage === 'abandoned') throw new PaychanError(channel.code, channel.reason)
+  if (channel.stage === 'abandoned') throw new PaychanError(channel.code, channel.reason, channel.facts)
   return channel.stage === 'established'
 }
 

@@ -164,11 +164,11 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     })
   })
 
-  it('once for each block, however often the tip is told', () => {
+  it('once for each block, however often the tip is told: then the same goes out again, as after a restart', () => {
     const world = paid().kill('client').mineTo(664)
     const { state, effects } = world.server.attempt({ type: 'tip' })
     assert.ok(state === world.server.channel)
-    assert.deepEqual(effectsOf(effects, 'broadcast'), [])
+    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ raw }) => raw), [published(world.server).raw])
   })
 
   it('follows the estimate when that rises faster, and never falls with it', () => {

@@ -17,6 +17,7 @@ const channel: Abandoned = {
   capacity: satoshi(0n),
   refundHeight: blockHeight(1),
   code: 'ERR_CANCELLED',
+  facts: {},
   reason: '',
   outPoint: undefined,
   theirKey: undefined

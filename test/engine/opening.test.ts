@@ -196,7 +196,12 @@ describe('engine / opening', () => {
 
     it('on terms that the server refuses, and its caller hears why', async () => {
       const { alice, bob } = await twoNodes({}, { policy: { maxCapacity: satoshi(100_000n) } })
-      await assert.rejects(alice.engine.open(REQUEST), /ERR_OPEN_REFUSED|takes channels of 10,000 sat to 100,000 sat/)
+      await assert.rejects(alice.engine.open(REQUEST), (error: unknown) => {
+        assert.ok(error instanceof PaychanError)
+        assert.match(error.message, /takes channels of 10,000 sat to 100,000 sat/)
+        assert.deepEqual([error.code, error.facts.peerCode, error.facts.rule], ['ERR_OPEN_REFUSED', 'ERR_CAPACITY_REFUSED', 'OPEN-2'])
+        return true
+      })
       assert.deepEqual(bob.engine.channels(), [])
     })
   })

@@ -1,0 +1,112 @@
+/** The stories of the README, told by two real processes: what the JSON says is checked against the raw transactions. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { z } from 'zod'
+import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
+import { fromHex } from '../../src/types/bytes.js'
+
+const sat = z.int().nonnegative()
+const hex = z.string().regex(/^([0-9a-f]{2})+$/)
+const report = z.strictObject({
+  scenario: z.string(),
+  ok: z.boolean(),
+  steps: z.array(z.strictObject({ step: z.union([z.int().min(1).max(9), z.enum(['close', 'settlement', 'refund'])]), what: z.string().min(1), height: sat, txid: z.string().length(64).optional() })),
+  channel: z.strictObject({ capacity: sat, funding: z.strictObject({ txid: z.string().length(64), vout: sat }), refundHeight: sat }),
+  payments: z.strictObject({ acknowledged: sat, totalSat: sat }),
+  transactions: z.strictObject({ T1: hex, T2: hex.optional(), T3: hex.optional(), close: hex.optional() }),
+  onchain: z.strictObject({ client: z.strictObject({ before: sat, after: sat }), server: z.strictObject({ before: sat, after: sat }), feesSat: sat })
+})
+type Report = z.infer<typeof report>
+
+interface Run { readonly code: number, readonly stdout: string, readonly stderr: string }
+
+function demo (...args: string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['dist/src/demo/main.js', ...args], (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+    })
+  })
+}
+
+/** Runs a scenario, and checks what holds for each. */
+async function told (scenario: string): Promise<Report> {
+  const { code, stdout, stderr } = await demo(scenario, '--json')
+  assert.equal(code, 0, stdout + stderr)
+  const result = report.parse(JSON.parse(stdout))
+  assert.deepEqual([result.scenario, result.ok], [scenario, true])
+  const { client, server, feesSat } = result.onchain
+  assert.equal(client.before + server.before, client.after + server.after + feesSat, 'not a satoshi is missing')
+  const numbered = result.steps.map(({ step }) => step).filter((step) => typeof step === 'number')
+  assert.deepEqual([...new Set(numbered)].sort(), [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  const T1 = parse(result.transactions.T1)
+  assert.deepEqual([T1.txid, T1.version], [result.channel.funding.txid, 3])
+  assert.equal(Number(T1.outputs[result.channel.funding.vout]?.value), result.channel.capacity)
+  return result
+}
+
+function parse (raw: string): ParsedTransaction {
+  return parseTransaction(fromHex(raw))
+}
+
+/** The transaction that ended the channel; it spends nothing else. */
+function ending (result: Report, name: 'T2' | 'T3' | 'close'): ParsedTransaction {
+  assert.deepEqual(Object.keys(result.transactions).sort(), ['T1', name].sort())
+  const transaction = parse(result.transactions[name] ?? '')
+  assert.deepEqual(transaction.inputs.map(({ outPoint }) => outPoint), [result.channel.funding])
+  assert.equal(transaction.version, 3)
+  return transaction
+}
+
+function values (transaction: ParsedTransaction): number[] {
+  return transaction.outputs.map(({ value }) => Number(value))
+}
+
+/** The height at which a step was first told. */
+function heightOf (result: Report, step: Report['steps'][number]['step']): number {
+  const found = result.steps.find((one) => one.step === step)
+  assert.ok(found)
+  return found.height
+}
+
+describe('the demo', function () {
+  this.timeout(90_000)
+
+  it('pay: 1,000 payments, and a cooperative close without a lock', async () => {
+    const result = await told('pay')
+    assert.deepEqual(result.payments, { acknowledged: 1_000, totalSat: 500_000 })
+    const close = ending(result, 'close')
+    assert.equal(close.lockTime, 0)
+    const [client, server] = values(close)
+    assert.equal(server, result.payments.totalSat)
+    assert.ok(client !== undefined && client < result.channel.capacity - result.payments.totalSat, 'the asker pays the fee')
+    assert.equal(result.onchain.server.after, result.payments.totalSat)
+  })
+
+  it('refund: T2 is locked until L, and gives everything back to the client', async () => {
+    const result = await told('refund')
+    const T2 = ending(result, 'T2')
+    assert.equal(T2.lockTime, result.channel.refundHeight)
+    assert.equal(T2.outputs.length, 1)
+    assert.ok(heightOf(result, 'refund') >= result.channel.refundHeight)
+    assert.deepEqual(result.onchain.server, { before: 0, after: 0 })
+    assert.equal(result.onchain.client.after, result.onchain.client.before - result.onchain.feesSat)
+  })
+
+  it('settle: T3 pays the server before L, out of its own share', async () => {
+    const result = await told('settle')
+    const T3 = ending(result, 'T3')
+    assert.equal(T3.lockTime, 0)
+    assert.equal(heightOf(result, 'settlement'), result.channel.refundHeight - 36)
+    const [client, server] = values(T3)
+    assert.equal(client, result.channel.capacity - result.payments.totalSat)
+    assert.equal(server, result.onchain.server.after)
+    const fee = result.channel.capacity - values(T3).reduce((a, b) => a + b, 0)
+    assert.equal(server, result.payments.totalSat - fee)
+  })
+
+  it('tells people which demos there are when asked for another one', async () => {
+    const { code, stdout, stderr } = await demo('lunch')
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, /no demo 'lunch'[\s\S]*pay[\s\S]*refund[\s\S]*settle/)
+  })
+})
