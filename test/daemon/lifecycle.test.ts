@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connectApi, type ApiClient } from '../../src/daemon/client.js'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { FakeNode, PEER, payment, peer } from './fake-node.js'
+import { startApi, type ApiFixture } from './api-fixture.js'
 
 describe('the local API, its life', () => {
+  let api: ApiFixture
   let dir: string
   let socketPath: string
   let node: FakeNode
@@ -18,17 +19,12 @@ describe('the local API, its life', () => {
   let client: ApiClient
 
   beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'paychan-api-'))
-    socketPath = join(dir, 'api.sock')
-    node = new FakeNode()
-    server = await serveApi(node, socketPath)
-    client = connectApi(socketPath)
+    api = await startApi();
+    ({ dir, socketPath, node, server, client } = api)
   })
 
   afterEach(async () => {
-    client.disconnect()
-    await server.close()
-    await rm(dir, { recursive: true, force: true })
+    await api.stop()
   })
 
   describe('the socket', () => {

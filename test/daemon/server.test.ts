@@ -1,39 +1,33 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createConnection } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import fc from 'fast-check'
-import { connectApi, type ApiClient } from '../../src/daemon/client.js'
+import type { ApiClient } from '../../src/daemon/client.js'
 import { MAX_BODY_BYTES } from '../../src/daemon/http.js'
-import { serveApi, type ApiServer } from '../../src/daemon/server.js'
+import type { ApiServer } from '../../src/daemon/server.js'
 import { VERB_NAMES } from '../../src/daemon/verbs.js'
 import type { NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
-import { balance, channel, CHANNEL, FakeNode, FUNDING, info, PEER, payment, peer } from './fake-node.js'
+import type { FakeNode } from './fake-node.js'
+import { balance, channel, CHANNEL, FUNDING, info, PEER, payment, peer } from './fake-node.js'
+import { startApi, type ApiFixture } from './api-fixture.js'
 import { rawBytes, rawRequest } from './raw.js'
 
 describe('the local API', () => {
-  let dir: string
+  let api: ApiFixture
   let socketPath: string
   let node: FakeNode
   let server: ApiServer
   let client: ApiClient
 
   beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'paychan-api-'))
-    socketPath = join(dir, 'api.sock')
-    node = new FakeNode()
-    server = await serveApi(node, socketPath)
-    client = connectApi(socketPath)
+    api = await startApi();
+    ({ socketPath, node, server, client } = api)
   })
 
   afterEach(async () => {
-    client.disconnect()
-    await server.close()
-    await rm(dir, { recursive: true, force: true })
+    await api.stop()
   })
 
   describe('verbs', () => {

@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { concat } from 'uint8arrays'
 import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
-import { scriptHashOf, hash256 } from '../../../src/devnet/hashes.js'
+import { hash256 } from '../../../src/devnet/hashes.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
 import { satoshi } from '../../../src/types/units.js'
 import { alice, bob, output, signed, type Spendable } from '../support.js'
 import { TestClient } from './client.js'
+import { ALICE, BOB, coinOfAlice, statusOf } from './fixture.js'
 
-const ALICE = scriptHashOf(alice.script)
-const BOB = scriptHashOf(bob.script)
 const GENESIS_HASH = '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206'
-
-function statusOf (text: string): string {
-  return createHash('sha256').update(text).digest('hex')
-}
 
 describe('devnet / electrum / server', () => {
   let devnet: Devnet
@@ -31,14 +25,7 @@ describe('devnet / electrum / server', () => {
     await devnet.stop()
   })
 
-  /** A confirmed coin of Alice's. */
-  const coin = async (value: bigint): Promise<Spendable> => {
-    const txid = await devnet.fund(alice.address, satoshi(value))
-    await devnet.mine(1)
-    const found = (await devnet.utxos(alice.script)).find(({ outPoint }) => outPoint.txid === txid)
-    assert.ok(found !== undefined)
-    return found
-  }
+  const coin = async (value: bigint): Promise<Spendable> => await coinOfAlice(devnet, value)
 
   it('listens on loopback and says where', () => {
     assert.equal(devnet.url, `tcp://127.0.0.1:${devnet.port}`)

@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import fc from 'fast-check'
 import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
 import { startElectrumServer } from '../../../src/devnet/electrum/server.js'
 import { MAX_LINE_BYTES } from '../../../src/devnet/electrum/session.js'
-import { scriptHashOf } from '../../../src/devnet/hashes.js'
 import { satoshi } from '../../../src/types/units.js'
 import { accept, alice, bob, coinFor, freshChain, output, signed, type Spendable } from '../support.js'
 import { TestClient } from './client.js'
-
-const ALICE = scriptHashOf(alice.script)
-const BOB = scriptHashOf(bob.script)
-
-function statusOf (text: string): string {
-  return createHash('sha256').update(text).digest('hex')
-}
+import { ALICE, BOB, coinOfAlice, statusOf } from './fixture.js'
 
 describe('devnet / electrum / session', () => {
   let devnet: Devnet
@@ -31,14 +23,7 @@ describe('devnet / electrum / session', () => {
     await devnet.stop()
   })
 
-  /** A confirmed coin of Alice's. */
-  const coin = async (value: bigint): Promise<Spendable> => {
-    const txid = await devnet.fund(alice.address, satoshi(value))
-    await devnet.mine(1)
-    const found = (await devnet.utxos(alice.script)).find(({ outPoint }) => outPoint.txid === txid)
-    assert.ok(found !== undefined)
-    return found
-  }
+  const coin = async (value: bigint): Promise<Spendable> => await coinOfAlice(devnet, value)
 
   describe('subscriptions', () => {
     it('tell a new tip', async () => {
