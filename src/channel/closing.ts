@@ -24,7 +24,7 @@ export function onClose (channel: Channel, env: Env): Transition {
     const cancelled = new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user.')
     return abandon(channel, cancelled, { type: 'send', message: errorMessage(cancelled, true) })
   }
-  const refusal = refusalToAsk(channel)
+  const refusal = refusalToAsk(channel, env)
   if (refusal !== undefined) return to(channel, { type: 'close-refused', error: refusal })
   const asked = attempt('CLOSE-3', () => signOwn(channel, env))
   if (asked instanceof Violation) return to(channel, { type: 'close-refused', error: asked })
@@ -34,7 +34,7 @@ export function onClose (channel: Channel, env: Env): Transition {
     { type: 'notify', step: 'close', what: `asked for a cooperative close, fee ${formatAmount(close.fee)}` })
 }
 
-function refusalToAsk (channel: Established): PaychanError | undefined {
+function refusalToAsk (channel: Established, env: Env): PaychanError | undefined {
   const { spend } = channel.onChain
   // A close that waits in the mempool may be asked for again, at a higher fee (CLOSE-7).
   if (spend !== undefined && (spend.kind !== 'close' || spend.height !== undefined)) {
@@ -45,6 +45,9 @@ function refusalToAsk (channel: Established): PaychanError | undefined {
       ? `The peer is not connected. Close with --force to settle on the chain now; it happens by itself at height ${channel.terms.settleHeight}.`
       : `The peer is not connected. The money comes back by itself at height ${channel.terms.refundHeight}.`, { peer: channel.peer })
   }
+  if (env.height === undefined) { // A signature freezes the channel for good: not while nobody could see the close.
+    return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain is not seen at the moment; check the Electrum server, then close again.')
+  }
   if (channel.ledger.held === undefined) {
     return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not set up yet; try again in a moment.')
   }
@@ -54,13 +57,13 @@ function refusalToAsk (channel: Established): PaychanError | undefined {
   return undefined
 }
 
-/** CLOSE-7: asked again, the fee is higher than before by what BIP125 rule 4 asks for (1 sat/vB). */
+/** CLOSE-7: asked again, the fee is higher than before by a quarter, and by what BIP125 rule 4 asks for (1 sat/vB). */
 function signOwn (channel: Established, env: Env): { close: SignedClose, message: CloseRequest } {
   const vsize = closeVsize(channel.terms.client.closeScript, channel.terms.server.closeScript)
   const before = channel.closes.filter((close) => close.asker === channel.role).map((close) => close.fee)
   // The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room for theirs.
   const wanted = feeFor(feeRate(env.feeRate * 11n / 10n), vsize)
-  const fee = before.reduce((least, fee) => max(least, satoshi(fee + BigInt(vsize))), wanted)
+  const fee = before.reduce((least, fee) => max(least, satoshi(fee + max(fee / 4n, BigInt(vsize)))), wanted)
   const terms = closeTerms(channel, channel.role, fee)
   closeOutputs(terms)
   const signature = env.sign(closeSighash(terms))
@@ -102,6 +105,9 @@ function complete (channel: Established, request: CloseRequest, env: Env): { clo
     'CLOSE-2', 'ERR_SCRIPT_MISMATCH', 'The scripts are not those that the channel was opened with.')
   const least = feeFor(env.feeRate, closeVsize(terms.client.closeScript, terms.server.closeScript))
   must(request.fee >= least, 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', `The fee is ${formatAmount(request.fee)}; this node asks for at least ${formatAmount(least)}.`, { asked: least, offered: request.fee })
+  // Each is kept for good: without this a peer could make us keep a million that differ by 1 sat.
+  const dearest = channel.closes.filter((close) => close.asker === asker).at(-1)
+  must(dearest === undefined || request.fee === dearest.fee || request.fee >= dearest.fee + dearest.fee / 4n, 'CLOSE-7', 'ERR_CLOSE_FEE_TOO_LOW', `A close that replaces another pays at least a quarter more than its ${formatAmount(dearest?.fee ?? 0n)}.`)
   const closing = closeTerms(channel, asker, satoshi(request.fee))
   closeOutputs(closing)
   const digest = closeSighash(closing)

@@ -17,7 +17,7 @@ export type ChannelEvent =
   | { readonly type: 'close' }
   | { readonly type: 'settle' }
   // from the peer
-  | { readonly type: 'connected' }
+  | { readonly type: 'connected', readonly address?: string | undefined }
   | { readonly type: 'disconnected', readonly reason: string }
   | { readonly type: 'updates', readonly updates: readonly Update[] }
   | { readonly type: 'message', readonly message: Exclude<Message, Update> }
@@ -28,6 +28,6 @@ export type ChannelEvent =
   | { readonly type: 'tip' }
   | { readonly type: 'history', readonly history: FundingHistory }
   | { readonly type: 'broadcast-done', readonly purpose: BroadcastPurpose, readonly txid: Txid }
-  | { readonly type: 'broadcast-failed', readonly purpose: BroadcastPurpose, readonly kind: string, readonly reason: string }
+  | { readonly type: 'broadcast-failed', readonly purpose: BroadcastPurpose, readonly txid: Txid, readonly kind: string, readonly reason: string }
   // from the clock
   | { readonly type: 'timeout' }

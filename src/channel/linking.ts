@@ -14,9 +14,10 @@ import { stop } from './stopping.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** A new stream of a channel that both sides know. */
-export function onConnected (channel: Channel): Transition {
+export function onConnected (channel: Channel, address: string | undefined): Transition {
   if (channel.stage !== 'established') return to(channel)
-  return to({ ...channel, link: 'up' }, { type: 'send', message: reestablish(channel) })
+  // The address that worked last is the one to dial first, also after a restart.
+  return to({ ...channel, link: 'up', address: address ?? channel.address }, { type: 'send', message: reestablish(channel) })
 }
 
 function reestablish (channel: Established | RefundSigned): Reestablish {

@@ -3,15 +3,15 @@
  * funding script, so that a reorg is only another history.
  */
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
-import { sameBytes, type OutPoint } from '../types/bytes.js'
+import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
+import { sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory } from './events.js'
 import { balances, type Ledger } from './ledger.js'
 import type { Established, OnChain, Spend, SpendKind } from './state.js'
 
-/** Output 0 of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
+/** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
 export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
 
 /** The funding script has a new history. */
@@ -33,14 +33,22 @@ function recognise (channel: Established, spend: NonNullable<FundingHistory['spe
   const parsed = parseTransaction(raw)
   const close = channel.closes.some((close) => close.txid === txid)
   const kind: SpendKind = close ? 'close' : parsed.lockTime === channel.terms.refundHeight ? 'refund' : parsed.lockTime === 0 ? 'settlement' : 'unknown'
-  return { kind, txid, raw, height, clientBalance: clientBalanceOf(channel, kind, parsed.outputs[0]) }
+  return { kind, txid, raw, height, clientBalance: clientBalanceOf(channel, kind, parsed.outputs[payoutIndex(channel, parsed)]) }
 }
 
-function clientBalanceOf (channel: Established, kind: SpendKind, first: { script: Uint8Array, value: Satoshi } | undefined): Satoshi | undefined {
+/**
+ * The payer's output stands beside the channel's input, wherever in the transaction that is:
+ * SINGLE|ANYONECANPAY signs no index, and a server may put other inputs before it (SIG-2).
+ */
+function payoutIndex (channel: Established, transaction: ParsedTransaction): number {
+  return transaction.inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, channel.outPoint))
+}
+
+function clientBalanceOf (channel: Established, kind: SpendKind, payout: { script: Uint8Array, value: Satoshi } | undefined): Satoshi | undefined {
   switch (kind) {
     case 'close': return balances(channel.terms, channel.ledger).client
     case 'refund': return channel.terms.capacity
-    case 'settlement': return first !== undefined && sameBytes(first.script, payoutScript(channel)) ? first.value : ZERO_SAT
+    case 'settlement': return payout !== undefined && sameBytes(payout.script, payoutScript(channel)) ? payout.value : ZERO_SAT
     case 'unknown': return undefined
   }
 }
@@ -49,12 +57,12 @@ function payoutScript (channel: Established): Uint8Array {
   return p2wsh(payoutWitnessScript(channel.terms.client.payoutKey))
 }
 
-/** The client's output 0 of a settlement that is in a block: the wallet's from now on. */
+/** The client's output of a settlement that is in a block: the wallet's from now on. */
 export function csvPayout (channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
   if (channel.role !== 'client' || spend?.kind !== 'settlement' || spend.height === undefined) return undefined
   if (spend.clientBalance === undefined || spend.clientBalance === ZERO_SAT) return undefined
-  return { outPoint: { txid: spend.txid, vout: 0 }, value: spend.clientBalance, scriptPubKey: payoutScript(channel) }
+  return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value: spend.clientBalance, scriptPubKey: payoutScript(channel) }
 }
 
 /** What became of payments in flight: those that the confirmed spend includes were received after all. */
@@ -68,7 +76,7 @@ function settledSequence (channel: Established, spend: Spend | undefined): numbe
 
 function fundingNews (channel: Established, before: OnChain, now: OnChain): Effect[] {
   if (now.fundingHeight !== undefined && before.fundingHeight !== now.fundingHeight) {
-    return [{ type: 'notify', step: 6, txid: channel.outPoint.txid, what: `T1 ${channel.outPoint.txid} is in block ${now.fundingHeight}` }]
+    return [{ type: 'notify', txid: channel.outPoint.txid, what: `T1 ${channel.outPoint.txid} is in block ${now.fundingHeight}` }]
   }
   if (now.fundingHeight === undefined && before.fundingHeight !== undefined) {
     return [{ type: 'alarm', code: 'ERR_FUNDING_REORGED', text: `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.` }]

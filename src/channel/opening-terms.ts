@@ -4,7 +4,7 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { isStandardScript, p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { sameBytes } from '../types/bytes.js'
-import { formatAmount, addSat, blockDelta, blockHeight, feeFor, heightPlus, satoshi, type Satoshi } from '../types/units.js'
+import { formatAmount, addSat, blockDelta, blockHeight, feeFor, heightPlus, max, satoshi, type Satoshi } from '../types/units.js'
 import { heightOf, type Env } from './env.js'
 import { oneWayHeights, PAYMENT_MARGIN } from './schedule.js'
 import { limitsFrom, type Party, type Terms } from './terms.js'
@@ -18,7 +18,9 @@ export function checkOffer (offer: OpenChannel, network: Network, env: Env): voi
   must(offer.network === network, 'OPEN-1', 'ERR_WRONG_NETWORK', `This node is on ${network}, not on ${offer.network}.`)
   must(offer.mode === 'one-way' && offer.step === 0, 'OPEN-4', 'ERR_MODE_NOT_SUPPORTED', 'This node takes one-way channels only.')
   must(offer.txVersion === 3, 'OPEN-5', 'ERR_VERSION_NOT_SUPPORTED', 'Transactions are version 3 (BIP431); version 2 can be pinned.')
-  const { minCapacity, maxCapacity, minBlocks, maxBlocks } = env.policy
+  const { minCapacity, maxCapacity, maxBlocks, settleMargin, minDepth } = env.policy
+  // Whatever is configured, there has to be room for one payment between the funding and the settlement.
+  const minBlocks = max(env.policy.minBlocks as number, settleMargin + PAYMENT_MARGIN + minDepth + 1)
   must(offer.capacity >= minCapacity && offer.capacity <= maxCapacity, 'OPEN-2', 'ERR_CAPACITY_REFUSED',
     `This node takes channels of ${formatAmount(minCapacity)} to ${formatAmount(maxCapacity)}; ${formatAmount(offer.capacity)} were asked for.`, { asked: offer.capacity, least: minCapacity, most: maxCapacity })
   const height = heightOf(env)

@@ -7,6 +7,7 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { completeState, payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -18,6 +19,9 @@ import { partyOf } from './terms.js'
 
 /** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. */
 const RELAY_FEE_RATE = feeRate(1000n)
+
+/** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
+const HURRY_RATE = feeRate(20_000n)
 
 /** What this side can publish alone: the newest state that it holds, with the other side's signature. */
 interface Publishable { readonly kind: Publication['kind'], readonly template: StateTemplate, readonly signature: Uint8Array, readonly share: Satoshi }
@@ -63,7 +67,14 @@ function leastShare (channel: Established, ours: Publishable, rate: FeeRate): Sa
 export function publishIfDue (channel: Established, env: Env): Transition<Established> {
   if (channel.publication !== undefined || !isDue(channel, env)) return to(channel)
   const publication = bid(channel, env, env.feeRate)
-  return publication === undefined ? to(channel) : published(channel, publication)
+  return publication === undefined || canWait(channel, publication, env) ? to(channel) : published(channel, publication)
+}
+
+/** A peer that breaks a rule while fees are high must not cost us most of a small share: there is time until the settlement height. */
+function canWait (channel: Established, { fee }: Publication, env: Env): boolean {
+  const { stopped, terms, onChain } = channel
+  const onlyForViolation = stopped?.settleNow === true && stopped.rule !== '' && onChain.spend === undefined && env.height !== undefined && env.height < terms.settleHeight
+  return onlyForViolation && fee * 2n > terms.capacity - heldBalance(channel.ledger, terms.capacity)
 }
 
 /** On a new tip, also after a reorg took a bid out of its block (TIME-4): the next bid, or the same transaction once more when the share allows no higher one. */
@@ -74,17 +85,35 @@ export function republish (channel: Established, env: Env): Transition<Establish
   return env.height > publication.height ? raise(channel, publication, env) : to(channel, broadcastOf(publication))
 }
 
-/** A mempool refused the last bid because others pay more: bid more at once, as long as the share allows it. */
-export function onPublicationRefused (channel: Established, kind: string, reason: string, env: Env): Transition<Established> {
+/** A mempool has the bid: from here on only its fee keeps it out of a block. */
+export function onPublicationAccepted (channel: Established, txid: Txid): Established {
   const { publication } = channel
-  const note: Effect = { type: 'notify', what: `the ${publication?.kind ?? 'transaction'} was not accepted: ${reason}` }
-  if (publication === undefined || (kind !== 'insufficient-fee' && kind !== 'fee-too-low')) return to(channel, note)
+  if (publication?.txid !== txid || publication.refusedFor === undefined) return channel
+  return { ...channel, publication: { ...publication, refusedFor: undefined } }
+}
+
+/**
+ * A mempool refused a bid. A higher one follows at once only if the fee was the reason, and only up
+ * to twice the estimate, or 20 sat/vB: a server can say so falsely, and a close with a large fee, which the other
+ * side gets back if it is replaced, would make us burn our share against our own payment. Beyond
+ * that the fee rises with the blocks, unless an older state of the other side is in sight.
+ */
+export function onPublicationRefused (channel: Established, refusal: { readonly txid: Txid, readonly kind: string, readonly reason: string }, env: Env): Transition<Established> {
+  const { publication } = channel
+  const note: Effect = { type: 'notify', what: `the ${publication?.kind ?? 'transaction'} was not accepted: ${refusal.reason}` }
+  if (publication === undefined || publication.txid !== refusal.txid) return to(channel, note)
+  if (refusal.kind !== 'insufficient-fee' && refusal.kind !== 'fee-too-low') {
+    return to(publication.refusedFor === refusal.kind ? channel : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
+  }
+  const { spend } = channel.onChain
+  const contested = spend !== undefined && spend.kind !== 'close' && spend.kind !== publication.kind
   const next = higherBid(channel, publication, env)
-  return next === undefined ? to(channel, note) : published(channel, next, note)
+  if (next === undefined || (!contested && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
+  return published(channel, next, note)
 }
 
 function raise (channel: Established, publication: Publication, env: Env): Transition<Established> {
-  const next = higherBid(channel, publication, env)
+  const next = publication.refusedFor === undefined ? higherBid(channel, publication, env) : undefined
   if (next !== undefined) return published(channel, next)
   return to(channel, broadcastOf(publication))
 }
@@ -112,7 +141,7 @@ function bid (channel: Established, env: Env, wanted: FeeRate): Publication | un
   if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
   const fee = min(feeFor(wanted, vsize), satoshi(budget))
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
-  return { kind: ours.kind, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height: env.height }
+  return { kind: ours.kind, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height: env.height, refusedFor: undefined }
 }
 
 /** Our share less an output above dust; against a transaction of the other side that is in sight, what we would gain over it. */

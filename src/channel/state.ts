@@ -23,7 +23,7 @@ interface Identified {
   readonly id: ChannelId
   /** The PeerId that the channel was opened with; nobody else may speak for it. */
   readonly peer: string
-  /** How to reach it again: the multiaddr or PeerId that `open` was given; the PeerId on the server. */
+  /** How to reach it again: the multiaddr that was dialled last, or the PeerId; the PeerId on the server. */
   readonly address: string
   readonly role: Role
   readonly keys: KeyBits
@@ -113,6 +113,8 @@ export interface Publication {
   readonly raw: Uint8Array
   /** Of the tip when it was last signed. */
   readonly height: BlockHeight
+  /** Why the last broadcast failed, when it was not for its fee: then a higher one would not help. */
+  readonly refusedFor: string | undefined
 }
 
 /** No payments any more. */

@@ -11,11 +11,11 @@ import type { Env } from './env.js'
 import type { BroadcastPurpose, ChannelEvent } from './events.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { onConnected, onDisconnected, onError, onReestablish } from './linking.js'
-import { onHistory } from './onchain.js'
+import { csvPayout, onHistory } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
 import { onFunding, onRefundRequest } from './opening-server.js'
 import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
-import { onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
+import { onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
 import { onUpdates } from './receiving.js'
 import { isOpening, type Channel, type Established } from './state.js'
 import { stop } from './stopping.js'
@@ -27,7 +27,13 @@ export function transition (channel: Channel, event: ChannelEvent, env: Env): Tr
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(first.state, env)
   const published = publishIfDue(ready.state, env)
-  return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...published.effects] }
+  const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', what: 'open for payments' }] : []
+  return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }
+}
+
+/** Both sides have found T1 deep enough. */
+function isOpen (channel: Channel): boolean {
+  return channel.stage === 'established' && channel.ready.ours && channel.ready.theirs && channel.ledger.held !== undefined
 }
 
 function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition {
@@ -35,7 +41,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'pay': return onPay(channel, event.payments, env)
     case 'close': return onClose(channel, env)
     case 'settle': return onSettle(channel)
-    case 'connected': return onConnected(channel)
+    case 'connected': return onConnected(channel, event.address)
     case 'disconnected': return onDisconnected(channel, event.reason)
     case 'updates': return channel.stage === 'established' ? onUpdates(channel, event.updates, env) : unexpected(channel, 'Update')
     case 'message': return onMessage(channel, event.message, env)
@@ -117,16 +123,19 @@ function onBroadcastDone (channel: Established, purpose: BroadcastPurpose, txid:
       return to(state, ...fundingBroadcast(state))
     }
     case 'close': return onCloseBroadcast(channel, txid)
-    case 'publication': return to(channel, { type: 'close-done', kind: 'settlement', txid })
+    case 'publication': return to(onPublicationAccepted(channel, txid), { type: 'close-done', kind: 'settlement', txid })
     default: return unreachable(purpose)
   }
 }
 
 function onBroadcastFailed (channel: Established, event: Extract<ChannelEvent, { type: 'broadcast-failed' }>, env: Env): Transition {
   switch (event.purpose) {
-    case 'funding': return to(channel, { type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text: `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.` })
+    case 'funding': {
+      const text = `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.`
+      return to(channel, channel.role === 'client' ? { type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } : { type: 'notify', what: text })
+    }
     case 'close': return to(channel, { type: 'notify', what: `the close was not accepted: ${event.reason}` })
-    case 'publication': return onPublicationRefused(channel, event.kind, event.reason, env)
+    case 'publication': return onPublicationRefused(channel, event, env)
     default: return unreachable(event.purpose)
   }
 }
@@ -143,11 +152,20 @@ function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
 
+/** Blocks after a settlement in which its payout is handed to the wallet again. */
+const CLAIM_AGAIN_BLOCKS = 6
+
 /** A new block, or a restart: what is not in a block yet goes out again; T1 always as it was (FUND-5). */
 function onTip (channel: Established, env: Env): Transition<Established> {
   const { onChain } = channel
   const effects: Effect[] = []
-  if (onChain.fundingHeight === undefined && onChain.spend === undefined) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it.
+  const hopeless = channel.role === 'server' && !onChain.fundingSeen && env.height !== undefined && env.height >= channel.terms.refundHeight
+  if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  // The wallet takes a payout once, however often it is told; it may not have been able to write the first time.
+  const payout = csvPayout(channel)
+  const age = env.height === undefined || onChain.spend?.height === undefined ? 0 : env.height - onChain.spend.height
+  if (payout !== undefined && age > 0 && age <= CLAIM_AGAIN_BLOCKS) effects.push({ type: 'claim', payout })
   const close = channel.closes.filter((close) => close.raw !== undefined).at(-1)
   if (close?.raw !== undefined && onChain.fundingSeen && onChain.spend === undefined) effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
   const again = republish(channel, env)

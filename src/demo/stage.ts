@@ -12,6 +12,9 @@ import type { Narrator, Report } from './report.js'
 /** A demo that waits longer than this for one thing has failed. */
 const PATIENCE_MS = 60_000
 
+/** Whoever interrupts a demo finds no process and no directory left of it. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
 export interface Stage {
   readonly devnet: Devnet
   readonly client: NodeProcess
@@ -32,10 +35,13 @@ export async function setStage (narrator: Narrator, funds: Satoshi): Promise<Sta
   const devnet = await startDevnet()
   const started: NodeProcess[] = []
   const strike = async (): Promise<void> => {
+    for (const signal of SIGNALS) process.removeListener(signal, interrupted)
     await Promise.all(started.map(async (node) => { await node.stop() }))
     await devnet.stop()
     await rm(directory, { recursive: true, force: true })
   }
+  const interrupted = (): void => { void strike().finally(() => { process.exit(130) }) }
+  for (const signal of SIGNALS) process.once(signal, interrupted)
   try {
     const [client, server] = await Promise.all((['client', 'server'] as const).map(async (who) => {
       const node = await startNode(who, join(directory, who), devnet.url)

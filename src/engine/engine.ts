@@ -9,6 +9,7 @@ import { csvPayout } from '../channel/onchain.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { fundingScriptOf } from '../channel/terms.js'
+import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
@@ -143,13 +144,12 @@ export class Engine {
   channels (): ChannelInfo[] {
     return [...this.#actors.values()].map((actor) => actor.state)
       .sort((a, b) => a.openedAt === b.openedAt ? (a.id < b.id ? -1 : 1) : b.openedAt - a.openedAt)
-      .map((state) => summarise(state, this.#envFor(state)))
+      .map((state) => this.#summary(state))
   }
 
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
   describe (id: ChannelId): ChannelInfo {
-    const { state } = this.#actor(id)
-    return summarise(state, this.#envFor(state))
+    return this.#summary(this.#actor(id).state)
   }
 
   /** The payment log, oldest update first. */
@@ -165,14 +165,14 @@ export class Engine {
       // The wallet takes charge of the client's output of T3 once that is in a block.
       return spend === undefined || (spend.kind === 'settlement' && state.role === 'client' && spend.height === undefined)
     })
-    return satoshi(counted.reduce<bigint>((sum, state) => sum + summarise(state, this.#envFor(state)).ourBalance, 0n))
+    return satoshi(counted.reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
   }
 
   #onReestablish (link: Link, message: Reestablish): LinkListener {
     const actor = this.#actors.get(channelId(toHex(message.channelId)))
     // ID-2: a channel belongs to the PeerId that it was opened with; to others it does not exist.
     if (actor === undefined || actor.state.peer !== link.peer || actor.state.stage === 'abandoned') {
-      throw new PaychanError('ERR_UNKNOWN_CHANNEL', 'This node has no such channel with you.')
+      throw new Violation('REEST-1', 'ERR_UNKNOWN_CHANNEL', 'This node has no such channel with you.')
     }
     const listener = this.#links.attach(actor, link)
     actor.post({ type: 'connected' })
@@ -227,6 +227,7 @@ export class Engine {
   #settled (actor: ChannelActor): void {
     if (this.#stopped) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
+    this.#openings.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
   }
@@ -249,11 +250,17 @@ export class Engine {
     return actor
   }
 
+  /** For people the last height that was seen is better than none. */
+  #summary (state: Channel): ChannelInfo {
+    return summarise(state, { ...this.#envFor(state), height: this.#options.chain.tip?.height })
+  }
+
   #envFor ({ role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
     const { chain, clock, policy, signer } = this.#options
     return {
       policy,
-      height: chain.tip?.height,
+      // What has happened since the server went silent is unknown: a height that may be old decides nothing.
+      height: chain.status === 'synced' ? chain.tip?.height : undefined,
       feeRate: this.#feeRate,
       now: clock.now(),
       sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),

@@ -15,7 +15,7 @@ export interface IncomingHandler {
 /** Listens until the first message, then hands the stream over to the channel that it belongs to. */
 export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock): LinkListener {
   let listener: LinkListener | undefined
-  const cancel = clock.after(FIRST_MESSAGE_TIMEOUT_MS, () => { refuse(link, 'ERR_TIMEOUT', '', 'No message came.') })
+  const cancel = clock.after(FIRST_MESSAGE_TIMEOUT_MS, () => { refuse(link, 'ERR_TIMEOUT', '', 'No message came.', false) })
   return {
     onMessage: (message) => {
       if (listener !== undefined) return listener.onMessage(message)
@@ -24,7 +24,7 @@ export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock):
         listener = route(link, message, handler)
       } catch (error) {
         const rule = error instanceof Error && 'rule' in error && typeof error.rule === 'string' ? error.rule : ''
-        refuse(link, codeOf(error), rule, codeOf(error) === 'ERR_INTERNAL' ? 'This node could not do that.' : messageOf(error))
+        refuse(link, codeOf(error), rule, codeOf(error) === 'ERR_INTERNAL' ? 'This node could not do that.' : messageOf(error), message.type === 'OpenChannel')
       }
     },
     onClosed: (error) => {
@@ -37,12 +37,15 @@ export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock):
 function route (link: Link, message: Message, handler: IncomingHandler): LinkListener | undefined {
   if (message.type === 'OpenChannel') return handler.onOpen(link, message)
   if (message.type === 'Reestablish') return handler.onReestablish(link, message)
-  refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `A stream begins with OpenChannel or Reestablish, not with ${message.type}.`)
+  refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `A stream begins with OpenChannel or Reestablish, not with ${message.type}.`, false)
   return undefined
 }
 
-/** Tells a peer why its stream ends, and ends it. */
-export function refuse (link: Link, code: string, rule: string, text: string): void {
-  link.send({ type: 'Error', code, rule, text: text.slice(0, 300), fatal: true })
+/**
+ * Tells a peer why its stream ends, and ends it. Fatal only for an offer: a known channel must not
+ * end for good because this node was started, for once, on another data directory (ERR-3).
+ */
+export function refuse (link: Link, code: string, rule: string, text: string, fatal: boolean): void {
+  link.send({ type: 'Error', code, rule, text: text.slice(0, 300), fatal })
   link.close()
 }

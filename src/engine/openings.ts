@@ -31,7 +31,18 @@ export interface OpeningsHost {
   channelsOf: (peer: string) => Channel[]
 }
 
+/** How many more channels than openings a peer may have whose T1 is in no block: it costs nothing to promise one. */
+const UNFUNDED_PER_PENDING = 4
+
+/** T2 is signed, and T1 is not in a block. */
+function isUnfunded (channel: Channel): boolean {
+  return channel.stage === 'refund-signed' || (channel.stage === 'established' && channel.onChain.fundingHeight === undefined)
+}
+
 export class Openings {
+  /** Scripts of openings that came to nothing: another peer is given them, so that offers alone use up no addresses. */
+  readonly #spareScripts: Uint8Array[] = []
+  readonly #lent = new Map<string, Uint8Array>()
   /** Offers by peer whose keys are being drawn. */
   readonly #drawing = new Map<string, number>()
 
@@ -52,7 +63,7 @@ export class Openings {
     const link = await peers.open(peer, () => listener)
     try {
       const { keys, party } = await this.#drawParty('client')
-      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: peer, network, keys, ours: party, capacity, blocks }
+      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks }
       const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
       listener.bind(this.host.links.attach(actor, link))
       return actor
@@ -69,14 +80,25 @@ export class Openings {
    */
   onOffer (link: Link, offer: OpenChannel): LinkListener {
     const { policy, network } = this.host.options
-    const pending = this.host.channelsOf(link.peer).filter((channel) => channel.role === 'server' && isOpening(channel)).length
+    const served = this.host.channelsOf(link.peer).filter((channel) => channel.role === 'server')
+    const pending = served.filter((channel) => isOpening(channel) && channel.stage !== 'refund-signed').length
     const drawing = this.#drawing.get(link.peer) ?? 0
     must(pending + drawing < policy.maxPendingOpenings, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings} openings may be under way.`)
+    const unfunded = served.filter(isUnfunded).length
+    must(unfunded < policy.maxPendingOpenings * UNFUNDED_PER_PENDING, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings * UNFUNDED_PER_PENDING} channels may wait for their funding.`)
     checkOffer(offer, network, this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } }))
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new LateListener()
     void this.#accept(link, offer, listener)
     return listener
+  }
+
+  /** To be called after each step: the script of an opening that was given up before T1 can serve again. */
+  observe (channel: Channel): void {
+    const script = this.#lent.get(channel.id)
+    if (script === undefined || (isOpening(channel) && channel.stage !== 'refund-signed')) return
+    this.#lent.delete(channel.id)
+    if (channel.stage === 'abandoned' && channel.outPoint === undefined) this.#spareScripts.push(script)
   }
 
   /** Never rejects: what goes wrong is told to the peer. */
@@ -85,10 +107,11 @@ export class Openings {
       const { keys, party } = await this.#drawParty('server')
       const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: { ...party, derivation: bitsToBytes(keys) } }
       const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
+      this.#lent.set(actor.id, party.closeScript)
       listener.bind(this.host.links.attach(actor, link))
     } catch (error) {
       const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
-      refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text)
+      refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text, true)
     } finally {
       const left = (this.#drawing.get(link.peer) ?? 1) - 1
       if (left > 0) this.#drawing.set(link.peer, left)
@@ -99,7 +122,7 @@ export class Openings {
   async #drawParty (role: Role): Promise<{ keys: KeyBits, party: Party }> {
     const { random, signer, wallet } = this.host.options
     const keys = drawKeys(random)
-    const closeScript = await wallet.newScript()
+    const closeScript = (role === 'server' ? this.#spareScripts.pop() : undefined) ?? await wallet.newScript()
     return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript } }
   }
 }

@@ -2,6 +2,7 @@
 import type { Effect } from '../channel/effects.js'
 import type { BroadcastPurpose } from '../channel/events.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
 import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
@@ -74,7 +75,7 @@ export class Performer {
       actor.post({ type: 'broadcast-done', purpose, txid })
     } catch (error) {
       const kind = error instanceof PaychanError && typeof error.facts.kind === 'string' ? error.facts.kind : 'unavailable'
-      actor.post({ type: 'broadcast-failed', purpose, kind, reason: messageOf(error) })
+      actor.post({ type: 'broadcast-failed', purpose, txid: parseTransaction(raw).txid, kind, reason: messageOf(error) })
     }
   }
 

@@ -90,6 +90,8 @@ export interface Chain {
 export interface Link {
   /** The authenticated PeerId of the other side. */
   readonly peer: string
+  /** Where it was dialled, as a full multiaddr; undefined when it dialled us. */
+  readonly address?: string | undefined
   /** Sends in order; what is sent in one turn of the event loop may share a frame. No-op once closed. */
   send: (message: Message) => void
   /** Ends the stream in order, after what was sent. */

@@ -6,6 +6,7 @@
  * const node = await createLibp2p({ ...options, services: { paychan: paychan({ network: 'regtest', electrum, dataDir }) } })
  * await node.services.paychan.pay({ to: peerId, amount: 1000n })
  */
+import '../p2p/polyfill.js'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'

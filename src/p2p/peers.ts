@@ -182,7 +182,7 @@ class PeersOfHost implements Libp2pPeers {
   }
 
   #adopt (stream: Stream, connection: Connection): StreamLink {
-    const link = new StreamLink(stream, connection.remotePeer.toString(), this.#linkOptions)
+    const link = new StreamLink(stream, { peer: connection.remotePeer.toString(), address: dialledAddress(connection) }, this.#linkOptions)
     this.#links.add(link)
     void link.gone.then(() => this.#links.delete(link))
     return link
@@ -217,6 +217,13 @@ class PeersOfHost implements Libp2pPeers {
     if (left > 0) this.#incoming.set(peer, left)
     else this.#incoming.delete(peer)
   }
+}
+
+/** The port of a peer that dialled us is gone with its connection; the one that we dialled answers again. */
+function dialledAddress ({ direction, remoteAddr, remotePeer }: Connection): string | undefined {
+  if (direction !== 'outbound') return undefined
+  const address = remoteAddr.toString()
+  return address.includes('/p2p/') ? address : `${address}/p2p/${remotePeer.toString()}`
 }
 
 function unreachable (peer: string, cause: unknown): PaychanError {

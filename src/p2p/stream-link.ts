@@ -22,6 +22,7 @@ export interface LinkOptions {
 
 export class StreamLink implements Link {
   readonly peer: string
+  readonly address: string | undefined
   /** Resolves once everything is flushed and the stream is gone. */
   readonly gone: Promise<void>
   readonly #stream: Stream
@@ -32,8 +33,9 @@ export class StreamLink implements Link {
   #flushing = false
   #open = true
 
-  constructor (stream: Stream, peer: string, options: LinkOptions) {
-    this.peer = peer
+  constructor (stream: Stream, remote: { readonly peer: string, readonly address: string | undefined }, options: LinkOptions) {
+    this.peer = remote.peer
+    this.address = remote.address
     this.#stream = stream
     this.#options = options
     this.#source = new StreamSource(stream)

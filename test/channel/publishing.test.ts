@@ -107,7 +107,7 @@ describe('server / publishing / T3', () => {
     const world = paid()
     world.server.post({ type: 'settle' })
     const [first] = effectsOf(world.server.effects, 'broadcast').filter(({ purpose }) => purpose === 'publication')
-    world.server.post({ type: 'broadcast-failed', purpose: 'publication', kind: 'missing-inputs', reason: 'missing' })
+    world.server.post({ type: 'broadcast-failed', purpose: 'publication', txid: published(world.server).txid, kind: 'missing-inputs', reason: 'missing' })
     assert.equal(published(world.server).raw, first?.raw)
   })
 })
@@ -210,8 +210,8 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
   it('not for other refusals', () => {
     const world = paid().kill('client').mineTo(664)
     const before = published(world.server)
-    world.server.post({ type: 'broadcast-failed', purpose: 'publication', kind: 'other', reason: 'no' })
-    assert.equal(published(world.server), before)
+    world.server.post({ type: 'broadcast-failed', purpose: 'publication', txid: published(world.server).txid, kind: 'other', reason: 'no' })
+    assert.deepEqual(published(world.server), { ...before, refusedFor: 'other' })
   })
 
   it('not any more once it is in a block', () => {

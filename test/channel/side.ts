@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Message, Payment } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import type { Effect, PaymentLogEntry, Transition } from '../../src/channel/effects.js'
 import type { Env } from '../../src/channel/env.js'
 import type { ChannelEvent } from '../../src/channel/events.js'
@@ -167,7 +168,7 @@ export class Side {
         const outcome = this.blind ? { refused: 'unavailable' } : this.chain.broadcast(effect.raw)
         this.#waiting.push('txid' in outcome
           ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid }
-          : { type: 'broadcast-failed', purpose: effect.purpose, kind: outcome.refused, reason: outcome.refused })
+          : { type: 'broadcast-failed', purpose: effect.purpose, txid: parseTransaction(effect.raw).txid, kind: outcome.refused, reason: outcome.refused })
         this.around.chainChanged()
         break
       }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Message, Update } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
+import { txid } from '../../src/types/bytes.js'
 import { assertAbandoned, assertStopped, effectsOf, eventOf } from './asserts.js'
 import { World } from './world.js'
 
@@ -70,7 +71,7 @@ describe('channel / transition / events that come too late', () => {
     const world = new World().offer()
     const late = [
       { type: 'tip' }, { type: 'history', history: { funding: undefined, spend: undefined } },
-      { type: 'broadcast-failed', purpose: 'funding', kind: 'other', reason: '' }, { type: 'connected' }
+      { type: 'broadcast-failed', purpose: 'funding', txid: txid('00'.repeat(32)), kind: 'other', reason: '' }, { type: 'connected' }
     ] as const
     for (const event of late) {
       const { state, effects } = world.client.attempt(event)
@@ -88,7 +89,7 @@ describe('channel / transition / events that come too late', () => {
 
   it('a close that no mempool took is told, and moves nothing', () => {
     const world = new World().open()
-    const { state, effects } = world.client.attempt({ type: 'broadcast-failed', purpose: 'close', kind: 'other', reason: 'no' })
+    const { state, effects } = world.client.attempt({ type: 'broadcast-failed', purpose: 'close', txid: txid('00'.repeat(32)), kind: 'other', reason: 'no' })
     assert.ok(state === world.client.channel)
     assert.equal(effectsOf(effects, 'notify').length, 1)
   })

@@ -189,17 +189,22 @@ describe('node', function () {
       assert.equal((await opening).status, 'open')
     })
 
-    it('may drop while payments are made: they need no chain', async () => {
+    it('may drop: nothing is paid or closed on a chain that nobody sees, and all goes on when it is back', async () => {
       const proxy = await new Proxy({ host: fixture.devnet.host, port: fixture.devnet.port }).open()
       fixture.onEnd(async () => { await proxy.cut() })
       const [alice, bob] = [await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }), await fixture.node('bob')]
       const channel = await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
-      await proxy.cut()
       await alice.api.pay({ to: channel.id, amount: 5_000n })
+      await proxy.cut()
+      await alice.sees(async () => (await alice.api.info()).chain.status === 'down')
+      assert.equal(await codeOfRejection(alice.api.pay({ to: channel.id, amount: 5_000n })), 'ERR_CHAIN_UNAVAILABLE')
+      assert.equal(await codeOfRejection(alice.api.close(channel.id)), 'ERR_CHAIN_UNAVAILABLE')
       assert.equal((await bob.api.channels())[0]?.ourBalance, 5_000n)
-      // The close is broadcast by the other side, whose server is there.
-      assert.equal((await alice.api.close(channel.id)).kind, 'close')
       await proxy.open()
+      await alice.sees(async () => (await alice.api.info()).chain.status === 'synced')
+      await alice.api.pay({ to: channel.id, amount: 5_000n })
+      assert.equal((await alice.api.close(channel.id)).kind, 'close')
+      await fixture.devnet.mine(1)
       await alice.sees(async () => (await alice.api.channels())[0]?.status === 'closed')
     })
   })

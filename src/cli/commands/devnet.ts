@@ -24,7 +24,7 @@ export function addDevnet (program: Command, world: World): void {
       await runDevnet(world, contextOf(world, command).output, port, autoMine)
     })
 
-  withElectrum(devnet.command('mine').summary('mine blocks on a running devnet'))
+  withElectrum(world, devnet.command('mine').summary('mine blocks on a running devnet'))
     .description('Mines blocks on a running devnet, with what waits in its mempool.')
     .argument('[n]', 'how many', wholeNumber(1), 1)
     .addHelpText('after', '\nExample:\n  paychan devnet mine 6')
@@ -34,7 +34,7 @@ export function addDevnet (program: Command, world: World): void {
       output.result({ mined: blocks, height, hash }, () => `Mined ${blocks} ${blocks === 1 ? 'block' : 'blocks'}: the chain is at block ${height}.`)
     })
 
-  withElectrum(devnet.command('fund').summary('send coins of a running devnet to an address'))
+  withElectrum(world, devnet.command('fund').summary('send coins of a running devnet to an address'))
     .description('Sends coins of the devnet to a regtest address. Mine a block to confirm them.')
     .argument('<address>', 'what `paychan address` shows')
     .argument('<amount>', '1000, 1000sat or 0.00001btc', parseAmount)
@@ -50,8 +50,8 @@ function withJson (command: Command): Command {
   return command.option('--json', 'print JSON; amounts are numbers of satoshis')
 }
 
-function withElectrum (command: Command): Command {
-  return withJson(command).option('--electrum <url>', 'where the devnet runs, tcp://HOST:PORT', electrumUrl, DEFAULT_ELECTRUM)
+function withElectrum ({ io }: World, command: Command): Command {
+  return withJson(command).option('--electrum <url>', 'where the devnet runs, tcp://HOST:PORT (PAYCHAN_ELECTRUM)', electrumUrl, io.env.PAYCHAN_ELECTRUM ?? DEFAULT_ELECTRUM)
 }
 
 function electrumUrl (value: string): string {

@@ -1,0 +1,107 @@
+/** Ways in which one side could make the other burn, lose or drown in its own money. */
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import { p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import { hashFromTxid, txid } from '../../src/types/bytes.js'
+import { blockHeight, feeRate } from '../../src/types/units.js'
+import { effectsOf, eventOf, sentOf } from './asserts.js'
+import { scriptOf } from './keys.js'
+import { World } from './world.js'
+
+const paid = (amount = 40_000n): World => new World().open().paid(amount)
+
+describe('attacks / a close whose fee comes back when it is replaced', () => {
+  it('does not make the server bid its own share against its own payment (CLOSE-8, TIME-1)', () => {
+    const world = paid()
+    world.client.feeRate = feeRate(250_000n)
+    world.client.post({ type: 'close' })
+    world.run()
+    assert.equal(world.server.info.spend?.kind, 'close')
+    world.server.post(eventOf({ type: 'RefundSignature', signature: new Uint8Array(64) }))
+    const { publication, stopped } = world.server.established
+    assert.equal(stopped?.rule, 'ERR-2')
+    assert.ok(publication !== undefined && publication.fee <= 3_620n, '181 vB at 20 sat/vB at the most')
+    world.mine()
+    assert.equal(world.server.info.spend?.kind, 'close')
+    assert.equal(world.payouts().server, 40_000n)
+  })
+})
+
+describe('attacks / a settlement with another input before the channel\'s (SIG-2)', () => {
+  it('the client finds its output beside the channel\'s input, and claims that', () => {
+    const world = paid()
+    const payout = p2wsh(payoutWitnessScript(world.client.payoutKey.publicKey))
+    const settlement = new Transaction()
+    settlement.version = 3
+    settlement.addInput(new Uint8Array(32).fill(7), 0)
+    settlement.addInput(hashFromTxid(world.funding.outPoint.txid), world.funding.outPoint.vout, 0xfffffffd)
+    settlement.addOutput(scriptOf('server change'), 1_000n)
+    settlement.addOutput(payout, 60_000n)
+    const spend = { txid: txid(settlement.getId()), raw: Uint8Array.from(settlement.toBuffer()), height: blockHeight(world.chain.height) }
+    const effects = world.client.post({ type: 'history', history: { funding: { height: blockHeight(601) }, spend } })
+    assert.equal(world.client.established.onChain.spend?.clientBalance, 60_000n)
+    assert.deepEqual(effectsOf(effects, 'claim').map((claim) => claim.payout), [{ outPoint: { txid: spend.txid, vout: 1 }, value: 60_000n, scriptPubKey: payout }])
+  })
+})
+
+describe('attacks / close requests that differ by a satoshi', () => {
+  it('are refused, and not kept (CLOSE-7)', () => {
+    const world = paid()
+    world.client.post({ type: 'close' })
+    const [request] = sentOf(world.client.effects, 'CloseRequest')
+    assert.ok(request)
+    world.run()
+    assert.equal(world.server.established.closes.length, 1)
+    const { state, effects } = world.server.attempt(eventOf({ ...request, fee: request.fee + 1n }))
+    assert.equal(state, world.server.channel)
+    assert.deepEqual(sentOf(effects, 'Error').map(({ code, rule }) => [code, rule]), [['ERR_CLOSE_FEE_TOO_LOW', 'CLOSE-7']])
+  })
+})
+
+describe('attacks / a mempool that says no', () => {
+  it('for another reason than the fee does not raise the fee, however many blocks pass', () => {
+    const world = paid().kill('client').mineTo(664)
+    world.chain.lowestFeeRate = 1_000_000_000n
+    const first = world.server.established.publication
+    assert.ok(first)
+    world.server.post({ type: 'broadcast-failed', purpose: 'publication', txid: first.txid, kind: 'other', reason: 'no' })
+    world.server.blind = true
+    for (let height = 665; height < 675; height++) world.server.attempt({ type: 'tip' }, { height: blockHeight(height) })
+    const { state, effects } = world.server.attempt({ type: 'tip' }, { height: blockHeight(680) })
+    assert.ok(state.stage === 'established')
+    assert.equal(state.publication?.fee, first.fee)
+    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ raw }) => raw), [first.raw], 'it goes out again as it is')
+  })
+
+  it('to a bid that was replaced since does not raise the one that stands', () => {
+    const world = paid().kill('client').mineTo(664)
+    const before = world.server.established.publication
+    const { state } = world.server.attempt({ type: 'broadcast-failed', purpose: 'publication', txid: txid('ab'.repeat(32)), kind: 'insufficient-fee', reason: 'no' })
+    assert.ok(state.stage === 'established')
+    assert.equal(state.publication, before)
+  })
+
+  it('without end makes a bid rise to 20 sat/vB at once and no further; the rest is for the blocks', () => {
+    let world = paid()
+    world = world.kill('client').mineTo(664)
+    for (let i = 0; i < 100; i++) {
+      const { publication } = world.server.established
+      assert.ok(publication)
+      world.server.channel = world.server.attempt({ type: 'broadcast-failed', purpose: 'publication', txid: publication.txid, kind: 'insufficient-fee', reason: 'no' }).state
+    }
+    assert.ok((world.server.established.publication?.feeRate ?? 0n) <= 20_000n)
+  })
+})
+
+describe('attacks / a rule broken while fees are high', () => {
+  it('does not cost most of a small share: there is time until the settlement height', () => {
+    const world = paid(20_000n)
+    world.server.feeRate = feeRate(100_000n)
+    world.server.post(eventOf({ type: 'RefundSignature', signature: new Uint8Array(64) }))
+    const publication = (): bigint | undefined => world.server.established.publication?.fee
+    assert.equal(publication(), undefined, '181 vB at 100 sat/vB are 18,100 of 20,000 sat')
+    world.server.feeRate = feeRate(2_000n)
+    world.mine()
+    assert.equal(publication(), 362n)
+  })
+})
