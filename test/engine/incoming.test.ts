@@ -4,6 +4,7 @@ import { unsignedRefund } from '../../src/bitcoin/refund.js'
 import { refundTemplateOf } from '../../src/channel/opening-client.js'
 import { termsOf } from '../../src/channel/opening-terms.js'
 import { fromHex, txid, type OutPoint } from '../../src/types/bytes.js'
+import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { idOf, RawPeer, type RawStream } from './raw-peer.js'
 import { CAPACITY, quiet, twoNodes } from './world.js'
@@ -109,6 +110,21 @@ describe('engine / streams that peers open', () => {
       assert.equal((await another.say(mallory.offer(world.chain.height)))?.type, 'AcceptChannel')
     })
 
+    it('that comes to nothing uses up no address: its script is named to the next', async () => {
+      const { world } = await twoNodes()
+      const mallory = new RawPeer(world, 'mallory')
+      const scripts = new Set<string>()
+      for (let i = 0; i < 10; i++) {
+        const stream = await mallory.stream('bob')
+        const accept = await stream.say(mallory.offer(world.chain.height))
+        assert.ok(accept?.type === 'AcceptChannel')
+        scripts.add(toHex(accept.closeScript))
+        stream.hangUp()
+        await quiet()
+      }
+      assert.equal(scripts.size, 1)
+    })
+
     it('with one K1 on two streams at once: one is refused', async () => {
       const { world, bob } = await twoNodes()
       const mallory = new RawPeer(world, 'mallory')
@@ -160,13 +176,13 @@ describe('engine / streams that peers open', () => {
     const outPoint: OutPoint = { txid: txid('12'.repeat(32)), vout: 0 }
 
     /** Gets a channel accepted, and returns the T2 to ask a signature for. */
-    async function upToRefund (mallory: RawPeer, height: number): Promise<{ stream: RawStream, refundTx: Uint8Array }> {
+    async function upToRefund (mallory: RawPeer, height: number, vout = outPoint.vout): Promise<{ stream: RawStream, refundTx: Uint8Array }> {
       const stream = await mallory.stream('bob')
       const offer = mallory.offer(height)
       const accept = await stream.say(offer)
       assert.ok(accept?.type === 'AcceptChannel')
       const terms = termsOf(offer, accept)
-      return { stream, refundTx: unsignedRefund(refundTemplateOf(terms, outPoint), { script: offer.closeScript, value: satoshi(CAPACITY - 1_000n) }) }
+      return { stream, refundTx: unsignedRefund(refundTemplateOf(terms, { ...outPoint, vout }), { script: offer.closeScript, value: satoshi(CAPACITY - 1_000n) }) }
     }
 
     it('for one outpoint in two channels at once: one is refused', async () => {
@@ -179,6 +195,18 @@ describe('engine / streams that peers open', () => {
       await other.stream.say({ type: 'RefundRequest', refundTx: other.refundTx })
       assert.equal(one.stream.heard.at(-1)?.type, 'RefundSignature')
       assert.deepEqual([other.stream.refusal?.code, other.stream.refusal?.rule], ['ERR_OUTPOINT_REUSED', 'REF-2'])
+    })
+
+    it('leaves a channel that waits for its funding; more of these than OPEN-7 allows are not opened', async () => {
+      const { world } = await twoNodes({}, { policy: { maxPendingOpenings: 1 } })
+      const mallory = new RawPeer(world, 'mallory')
+      for (let vout = 0; vout < 4; vout++) {
+        const { stream, refundTx } = await upToRefund(mallory, world.chain.height, vout)
+        assert.equal((await stream.say({ type: 'RefundRequest', refundTx }))?.type, 'RefundSignature')
+      }
+      const fifth = await mallory.stream('bob')
+      await fifth.say(mallory.offer(world.chain.height))
+      assert.deepEqual([fifth.refusal?.code, fifth.refusal?.rule], ['ERR_TOO_MANY_OPENINGS', 'OPEN-7'])
     })
 
     it('for the outpoint of a channel that was given up is refused, also after a restart', async () => {
