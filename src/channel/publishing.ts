@@ -14,7 +14,7 @@ import type { Env } from './env.js'
 import { heldBalance } from './ledger.js'
 import { refundTemplateOf } from './opening-client.js'
 import { stateTemplate } from './signing.js'
-import type { Channel, Established, Publication } from './state.js'
+import type { Channel, Established, Publication, Spend } from './state.js'
 import { partyOf } from './terms.js'
 
 /** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. */
@@ -43,8 +43,16 @@ function isDue (channel: Established, env: Env): boolean {
   const { onChain, terms, stopped } = channel
   if (env.height === undefined || !onChain.fundingSeen || onChain.spend?.height !== undefined) return false
   if (channel.role === 'client') return env.height >= terms.refundHeight
-  const olderInMempool = onChain.spend?.kind === 'refund' || onChain.spend?.kind === 'unknown'
-  return env.height >= terms.settleHeight || stopped?.settleNow === true || olderInMempool
+  return env.height >= terms.settleHeight || stopped?.settleNow === true || rivalOf(channel) !== undefined
+}
+
+/**
+ * What the other side has in the mempool or in a block against us. Our own kind is an earlier bid of
+ * ours, and a close (CLOSE-8) is no state that the other side could keep: it is only stuck.
+ */
+function rivalOf ({ role, onChain: { spend } }: Established): Spend | undefined {
+  const ours: Publication['kind'] = role === 'client' ? 'refund' : 'settlement'
+  return spend === undefined || spend.kind === ours || spend.kind === 'close' ? undefined : spend
 }
 
 /** Our share that a transaction of our own could not bring home at the present estimate. */
@@ -94,9 +102,9 @@ export function onPublicationAccepted (channel: Established, txid: Txid): Establ
 
 /**
  * A mempool refused a bid. A higher one follows at once only if the fee was the reason, and only up
- * to twice the estimate, or 20 sat/vB: a server can say so falsely, and a close with a large fee, which the other
- * side gets back if it is replaced, would make us burn our share against our own payment. Beyond
- * that the fee rises with the blocks, unless an older state of the other side is in sight.
+ * to twice the estimate, or 20 sat/vB: a server can say so falsely, and a close with a large fee,
+ * which the other side gets back if it is replaced, would make us burn our share against our own
+ * payment. Beyond that the fee rises with the blocks, unless the other side has a rival in sight.
  */
 export function onPublicationRefused (channel: Established, refusal: { readonly txid: Txid, readonly kind: string, readonly reason: string }, env: Env): Transition<Established> {
   const { publication } = channel
@@ -105,10 +113,8 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
   if (refusal.kind !== 'insufficient-fee' && refusal.kind !== 'fee-too-low') {
     return to(publication.refusedFor === refusal.kind ? channel : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
   }
-  const { spend } = channel.onChain
-  const contested = spend !== undefined && spend.kind !== 'close' && spend.kind !== publication.kind
   const next = higherBid(channel, publication, env)
-  if (next === undefined || (!contested && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
+  if (next === undefined || (rivalOf(channel) === undefined && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
   return published(channel, next, note)
 }
 
@@ -147,11 +153,9 @@ function bid (channel: Established, env: Env, wanted: FeeRate): Publication | un
 /** Our share less an output above dust; against a transaction of the other side that is in sight, what we would gain over it. */
 function budgetOf (channel: Established, ours: Publishable, dust: Satoshi): bigint {
   const uncontested = ours.share - dust
-  const { spend } = channel.onChain
-  // Only we can publish this kind: an earlier bid of ours in the mempool does not contest a higher one.
-  // Nor does a close (CLOSE-8): it is no state that the other side could keep, it is only stuck.
-  if (spend === undefined || spend.kind === ours.kind || spend.kind === 'close' || spend.clientBalance === undefined) return uncontested
-  const withTheirs = channel.role === 'client' ? spend.clientBalance : channel.terms.capacity - spend.clientBalance
+  const theirs = rivalOf(channel)?.clientBalance
+  if (theirs === undefined) return uncontested
+  const withTheirs = channel.role === 'client' ? theirs : channel.terms.capacity - theirs
   return min(uncontested, ours.share - withTheirs)
 }
 
