@@ -103,13 +103,18 @@ export class Openings {
 
   /** Never rejects: what goes wrong is told to the peer. */
   async #accept (link: Link, offer: OpenChannel, listener: LateListener): Promise<void> {
+    let unused: Uint8Array | undefined
     try {
       const { keys, party } = await this.#drawParty('server')
+      unused = party.closeScript
       const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: { ...party, derivation: bitsToBytes(keys) } }
       const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
       this.#lent.set(actor.id, party.closeScript)
+      unused = undefined
       listener.bind(this.host.links.attach(actor, link))
     } catch (error) {
+      // Refused after all, since another stream brought the same K1 meanwhile.
+      if (unused !== undefined) this.#spareScripts.push(unused)
       const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
       refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text, true)
     } finally {

@@ -137,6 +137,21 @@ describe('engine / streams that peers open', () => {
       assert.equal(bob.engine.channels().length, 1)
     })
 
+    it('with one K1 on two streams, again and again, uses up no addresses either', async () => {
+      const { world, bob } = await twoNodes()
+      const mallory = new RawPeer(world, 'mallory')
+      const before = bob.wallet.scriptsDrawn
+      for (let i = 0; i < 6; i++) {
+        const [one, other] = [await mallory.stream('bob'), await mallory.stream('bob')]
+        const offer = mallory.offer(world.chain.height)
+        void one.say(offer)
+        await other.say(offer)
+        one.hangUp()
+        await quiet()
+      }
+      assert.equal(bob.wallet.scriptsDrawn - before, 2, 'one for each of two streams at once')
+    })
+
     it('with the K1 of a channel that was given up is refused, also after a restart', async () => {
       const { world, bob } = await twoNodes()
       const mallory = new RawPeer(world, 'mallory')

@@ -37,6 +37,11 @@ export class WorldWallet implements Wallet {
     return [...this.#scripts, ...this.claims.map((claim) => claim.scriptPubKey)].flatMap((script) => unspent(this.world, script))
   }
 
+  /** How many scripts it has given out. */
+  get scriptsDrawn (): number {
+    return this.#scripts.length
+  }
+
   get balance (): bigint {
     return this.coins().reduce((sum, { value }) => sum + value, 0n)
   }
