@@ -1,0 +1,98 @@
+/**
+ * What must be true of a channel's record, checked against itself: keys, signatures, the funding
+ * transaction, the payment log. For `paychan check`; the node itself never needs it.
+ */
+import { sameBytes } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { formatAmount, satoshi, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { checkFundingTx } from '../bitcoin/funding.js'
+import type { Ecdsa, KeyPath } from '../bitcoin/keys.js'
+import { channelIdOf } from '../bitcoin/scripts.js'
+import { payerSighash } from '../bitcoin/template.js'
+import { heldBalance, totalOf } from './ledger.js'
+import { refundTemplateOf } from './opening-client.js'
+import { payerOf } from './schedule.js'
+import { stateDigest } from './signing.js'
+import type { Channel, Established } from './state.js'
+import { fundingScriptOf, partyOf } from './terms.js'
+
+/** `broken`: the money in the channel depends on it. `incomplete`: only what is shown to people does. */
+export interface Finding { readonly severity: 'broken' | 'incomplete', readonly text: string }
+
+/** What an audit may ask. */
+export interface AuditEnv extends Pick<Ecdsa, 'verify'> {
+  readonly publicKey: (path: KeyPath) => Uint8Array
+  /** The payment log up to the newest acknowledged update. */
+  readonly logged: { readonly count: number, readonly amount: Satoshi }
+}
+
+/** Everything that is wrong with a channel; nothing when all is well. */
+export function auditChannel (channel: Channel, env: AuditEnv): Finding[] {
+  if (channel.stage === 'abandoned' || channel.stage === 'offered') return []
+  const { role, keys, terms } = channel
+  const ours = partyOf(terms, role)
+  return [
+    ...broken(channelIdOf(terms.client.channelKey) === channel.id, 'Its id is not that of its key K1 (ID-1).'),
+    ...broken(sameBytes(env.publicKey({ role, ...keys, use: 'channel' }), ours.channelKey), 'Its channel key does not derive from this seed: nothing of it can be signed here.'),
+    ...broken(sameBytes(env.publicKey({ role, ...keys, use: 'payout' }), ours.payoutKey), 'Its payout key does not derive from this seed: what it pays out cannot be spent here.'),
+    ...channel.stage === 'established' ? [...auditFunding(channel, env), ...auditStates(channel, env), ...auditLog(channel, env)] : []
+  ]
+}
+
+function auditFunding (channel: Established, env: AuditEnv): Finding[] {
+  const { terms, outPoint, fundingTx, refundSignature, role } = channel
+  const findings = [...refusalOf(() => checkFundingTx(fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity }))]
+  if (role === 'server') return findings
+  const valid = refundSignature !== undefined && env.verify(terms.server.channelKey, payerSighash(refundTemplateOf(terms, outPoint)), refundSignature)
+  return [...findings, ...broken(valid, 'The server\'s signature of the refund T2 is missing or wrong (REF-7): without the peer the money cannot come back.')]
+}
+
+/** UPD-4, UPD-18: every signature is the payer's, and balances only fall. */
+function auditStates (channel: Established, env: AuditEnv): Finding[] {
+  const { terms, ledger, role } = channel
+  const payer = payerOf(ledger.turn)
+  const { held, inFlight } = ledger
+  const signed = [...held?.signature === undefined ? [] : [{ ...held, signature: held.signature }], ...inFlight]
+  const wrong = signed.find(({ payerBalance, signature }) => !env.verify(partyOf(terms, payer).channelKey, stateDigest(channel, payerBalance), signature))
+  let before = heldBalance(ledger, terms.capacity)
+  const rising = before > terms.capacity || inFlight.some(({ payerBalance }) => {
+    const rises = payerBalance > before
+    before = payerBalance
+    return rises
+  })
+  return [
+    ...broken(wrong === undefined, `The payer's signature of state ${wrong?.sequence ?? 0} is wrong (UPD-4): it could not be published.`),
+    ...broken(payer === role || held === undefined || held.signature !== undefined, 'The payer\'s signature of the newest state is missing: it could not be published.'),
+    ...broken(!rising, 'A balance of the payer grows from one state to the next (UPD-18).')
+  ]
+}
+
+function auditLog (channel: Established, { logged }: AuditEnv): Finding[] {
+  const { ledger, terms } = channel
+  const paid = terms.capacity - heldBalance(ledger, terms.capacity)
+  if (logged.amount === paid && logged.count === (ledger.held?.paymentCount ?? 0)) return []
+  return [{ severity: 'incomplete', text: `The payment log adds up to ${formatAmount(logged.amount)} in ${logged.count} payments; ${formatAmount(satoshi(paid))} in ${ledger.held?.paymentCount ?? 0} payments were made. The balances are right, the list is not complete.` }]
+}
+
+function broken (holds: boolean, text: string): Finding[] {
+  return holds ? [] : [{ severity: 'broken', text }]
+}
+
+function refusalOf (check: () => void): Finding[] {
+  try {
+    check()
+    return []
+  } catch (error) {
+    if (error instanceof PaychanError) return [{ severity: 'broken', text: error.message }]
+    throw error
+  }
+}
+
+/** The sum and the number of logged payments up to a sequence. */
+export function sumLog (entries: ReadonlyArray<{ readonly sequence: number, readonly payments: Parameters<typeof totalOf>[0] }>, upTo: number): AuditEnv['logged'] {
+  const counted = entries.filter(({ sequence }) => sequence <= upTo)
+  return {
+    count: counted.reduce((sum, { payments }) => sum + payments.length, 0),
+    amount: satoshi(counted.reduce<bigint>((sum, { payments }) => sum + totalOf(payments), ZERO_SAT))
+  }
+}

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { auditChannel, sumLog, type Finding } from '../../src/channel/audit.js'
+import type { Established } from '../../src/channel/state.js'
+import { satoshi } from '../../src/types/units.js'
+import { keyPair, ecdsa } from './keys.js'
+import type { Side } from './side.js'
+import { World } from './world.js'
+
+const paid = (): World => new World().open().paid(10_000n).paid(500n)
+
+/** What is found about a side's channel, with changes. */
+function audit (side: Side, changes: Partial<Established> = {}, count = 2): Finding[] {
+  const channel: Established = { ...side.established, ...changes }
+  return auditChannel(channel, {
+    verify: ecdsa.verify,
+    publicKey: ({ use }) => use === 'channel' ? side.channelKey.publicKey : side.payoutKey.publicKey,
+    logged: sumLog(side.log.slice(0, count), channel.ledger.held?.sequence ?? 0)
+  })
+}
+
+function broken (findings: readonly Finding[], like: RegExp): void {
+  assert.equal(findings.length, 1, JSON.stringify(findings))
+  assert.equal(findings[0]?.severity, 'broken')
+  assert.match(findings[0]?.text ?? '', like)
+}
+
+describe('channel / audit', () => {
+  it('finds nothing in a channel that is well, on either side, also with payments in flight', () => {
+    const world = paid()
+    world.pay(7n)
+    assert.deepEqual([audit(world.client), audit(world.server)], [[], []])
+  })
+
+  it('finds keys of another seed', () => {
+    const { client } = paid()
+    const { terms } = client.established
+    const foreign = { ...terms, client: { ...terms.client, payoutKey: keyPair('somebody').publicKey } }
+    broken(audit(client, { terms: foreign }), /payout key does not derive/)
+    const findings = auditChannel(client.established, { verify: ecdsa.verify, publicKey: () => keyPair('somebody').publicKey, logged: { count: 2, amount: satoshi(10_500n) } })
+    assert.equal(findings.length, 2)
+  })
+
+  it('finds an id that is not that of K1 (ID-1)', () => {
+    const { client, server } = paid()
+    broken(audit(client, { id: server.established.outPoint.txid as string as Established['id'] }), /ID-1/)
+  })
+
+  it('finds a funding transaction that is another one (FUND-1)', () => {
+    const { server } = paid()
+    const fundingTx = Uint8Array.from(server.established.fundingTx)
+    fundingTx[10] = (fundingTx[10] ?? 0) ^ 1
+    broken(audit(server, { fundingTx }), /funding transaction/)
+  })
+
+  it('finds a refund signature that is missing or wrong (REF-7)', () => {
+    const { client } = paid()
+    broken(audit(client, { refundSignature: undefined }), /REF-7/)
+    broken(audit(client, { refundSignature: new Uint8Array(64).fill(1) }), /REF-7/)
+  })
+
+  it('finds a signature of the newest state that is missing or wrong (UPD-4)', () => {
+    const { server } = paid()
+    const { ledger } = server.established
+    assert.ok(ledger.held)
+    broken(audit(server, { ledger: { ...ledger, held: { ...ledger.held, signature: undefined } } }), /missing/)
+    broken(audit(server, { ledger: { ...ledger, held: { ...ledger.held, signature: new Uint8Array(64).fill(1) } } }), /UPD-4/)
+  })
+
+  it('finds a balance that grows (UPD-18)', () => {
+    const world = paid()
+    world.pay(7n)
+    const { ledger } = world.client.established
+    assert.equal(ledger.inFlight.length, 1)
+    const findings = audit(world.client, { ledger: { ...ledger, inFlight: ledger.inFlight.map((update) => ({ ...update, payerBalance: satoshi(90_000n) })) } })
+    assert.ok(findings.some(({ severity, text }) => severity === 'broken' && text.includes('UPD-18')), JSON.stringify(findings))
+  })
+
+  it('tells a payment log that is not complete from a channel that is broken', () => {
+    const { server } = paid()
+    const findings = audit(server, {}, 1)
+    assert.deepEqual(findings.map(({ severity }) => severity), ['incomplete'])
+  })
+})
