@@ -1,6 +1,6 @@
 /** What the exit code of `paychan` tells a script. */
 
-export const EXIT = { ok: 0, refused: 1, usage: 2, notRunning: 3, peerUnreachable: 4, chainUnavailable: 5 } as const
+export const EXIT = { ok: 0, refused: 1, usage: 2, notRunning: 3, peerUnreachable: 4, chainUnavailable: 5, storeFailed: 6 } as const
 
 const BY_CODE = new Map<string, number>([
   ['ERR_USAGE', EXIT.usage], ['ERR_INVALID_AMOUNT', EXIT.usage], ['ERR_NETWORK_NOT_SUPPORTED', EXIT.usage],
@@ -8,7 +8,8 @@ const BY_CODE = new Map<string, number>([
   ['ERR_SOCKET_PATH_TOO_LONG', EXIT.usage], ['ERR_INVALID_MULTIADDR', EXIT.usage], ['ERR_INVALID_ADDRESS', EXIT.usage], ['ERR_INVALID_HEIGHT', EXIT.usage],
   ['ERR_NODE_NOT_RUNNING', EXIT.notRunning],
   ['ERR_PEER_UNREACHABLE', EXIT.peerUnreachable], ['ERR_PEER_UNKNOWN', EXIT.peerUnreachable], ['ERR_NO_PAYCHAN', EXIT.peerUnreachable],
-  ['ERR_CHAIN_UNAVAILABLE', EXIT.chainUnavailable]
+  ['ERR_CHAIN_UNAVAILABLE', EXIT.chainUnavailable],
+  ['ERR_STORE_FAILED', EXIT.storeFailed]
 ])
 
 /** The exit code of an error by its code; 1 for every other refusal. */
@@ -23,4 +24,5 @@ export const EXIT_CODES_HELP = `Exit codes:
   2  wrong usage: command, argument, amount or configuration
   3  the node is not running
   4  the peer cannot be reached, or does not speak paychan
-  5  the chain is not available (no Electrum server answers)`
+  5  the chain is not available (no Electrum server answers)
+  6  the disk failed or is full: \`start\` has stopped the node; make room, then start it again`

@@ -8,7 +8,7 @@ import type { ChannelEvent } from '../channel/events.js'
 import type { Channel } from '../channel/state.js'
 import { transition } from '../channel/transition.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
-import { messageOf } from '../types/errors.js'
+import { messageOf, PaychanError } from '../types/errors.js'
 import { Inbox } from './inbox.js'
 import { paymentChange } from './payments.js'
 import type { Change, Store } from './ports.js'
@@ -33,6 +33,8 @@ export class ChannelActor {
   readonly waiters = new Waiters()
   readonly #inbox = new Inbox()
   #state: Channel
+  /** The newest state that is known to be on disk. */
+  #durable: Channel | undefined
   #running: Promise<void> | undefined
   #ended: Error | undefined
   #first: Transition | undefined
@@ -40,6 +42,7 @@ export class ChannelActor {
   /** Starts from a stored state, or from the first transition of a new channel, which is still to be committed. */
   constructor (private readonly host: ActorHost, from: { readonly stored: Channel } | { readonly first: Transition }) {
     this.#state = 'stored' in from ? from.stored : from.first.state
+    this.#durable = 'stored' in from ? from.stored : undefined
     this.#first = 'first' in from ? from.first : undefined
     host.learn(this.#state)
     if (this.#first !== undefined) this.#wake()
@@ -60,9 +63,17 @@ export class ChannelActor {
     this.#wake()
   }
 
-  /** Handles nothing from now on; who waits, and who asks later, is told why. */
+  /**
+   * Handles nothing from now on; who waits, and who asks later, is told why. A payment that is
+   * signed is unknown, though: the peer may have it, or the disk, which sends it again (UPD-18).
+   */
   end (why: Error): void {
     this.#ended ??= why
+    const unknown = new PaychanError('ERR_PAYMENT_UNKNOWN', `The payment was signed, and before its outcome was on disk this happened: ${why.message} It is settled when the node and the peer are back; look at \`paychan payments\` before you pay again.`, {}, { cause: why })
+    for (const state of [this.#durable, this.#state]) {
+      if (state?.stage !== 'established') continue
+      for (const payment of state.ledger.inFlight.flatMap(({ payments }) => payments)) this.waiters.settlePayment(toHex(payment.id), unknown)
+    }
     this.waiters.rejectAll(this.#ended)
   }
 
@@ -140,6 +151,7 @@ export class ChannelActor {
         this.host.onFailure(this, 'store', error)
         return
       }
+      this.#durable = state
     }
     for (const effect of effects) {
       try {

@@ -11,7 +11,7 @@ import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { fundingScriptOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
-import { messageOf, PaychanError } from '../types/errors.js'
+import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { blockDelta, satoshi, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
@@ -45,6 +45,8 @@ export class Engine {
   readonly #subscriptions: Unsubscribe[] = []
   #feeRate: FeeRate
   #stopped = false
+  /** The disk failed: nothing is done any more, and everybody who asks is told this. */
+  #halted: Error | undefined
 
   constructor (options: EngineOptions) {
     this.#options = options
@@ -110,6 +112,7 @@ export class Engine {
 
   /** Opens a channel as its client; see `NodeApi.open`. */
   async open (request: { readonly peer: string, readonly capacity: Satoshi, readonly blocks: BlockDelta, readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
+    if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request.peer, request.capacity, request.blocks)
     await actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent)
     return this.describe(actor.id)
@@ -169,6 +172,7 @@ export class Engine {
   }
 
   #onReestablish (link: Link, message: Reestablish): LinkListener {
+    if (this.#halted !== undefined) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
     const actor = this.#actors.get(channelId(toHex(message.channelId)))
     // ID-2: a channel belongs to the PeerId that it was opened with; to others it does not exist.
     if (actor === undefined || actor.state.peer !== link.peer || actor.state.stage === 'abandoned') {
@@ -197,6 +201,7 @@ export class Engine {
   }
 
   #begin (first: Transition): ChannelActor {
+    if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
     this.#actors.set(actor.id, actor)
     this.#limitOpening(actor)
@@ -225,7 +230,7 @@ export class Engine {
   }
 
   #settled (actor: ChannelActor): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#halted !== undefined) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
     this.#openings.observe(actor.state)
     this.#redial.schedule(actor)
@@ -271,10 +276,34 @@ export class Engine {
     }
   }
 
-  /** A bug costs a stream, never the process; a disk that failed costs the channel until a restart. */
+  /** A bug costs a stream, never the process; a disk that failed costs everything until a restart. */
   #failed (actor: ChannelActor, what: 'transition' | 'store', error: unknown): void {
+    if (what === 'store') {
+      this.halt(error instanceof Error ? error : new Error(messageOf(error)))
+      return
+    }
     this.#links.hangUp(actor, 'this node has a problem')
-    this.#alarm(actor.id, what === 'store' ? 'ERR_STORE_FAILED' : 'ERR_INTERNAL', messageOf(error))
+    this.#alarm(actor.id, 'ERR_INTERNAL', messageOf(error))
+  }
+
+  /**
+   * The disk failed. What of the last writes it has is not known, and no later one can be trusted:
+   * every channel ends here, nothing more is said or acknowledged, and whoever waits is told. One
+   * alarm, `ERR_STORE_FAILED`, tells whoever runs the engine to stop it and to start it again.
+   */
+  halt (error: Error): void {
+    if (this.#halted !== undefined) return
+    this.#halted = error
+    for (const unsubscribe of this.#subscriptions) unsubscribe()
+    this.#redial.stop()
+    this.#watches.stopAll()
+    this.#ackTimers.stop()
+    for (const actor of this.#actors.values()) {
+      // First the end: that the stream is gone is nothing to be written any more.
+      actor.end(error)
+      this.#links.hangUp(actor, 'the disk of this node failed')
+    }
+    this.#alarm(undefined, STORE_FAILED, messageOf(error))
   }
 
   #alarm (channel: ChannelId | undefined, code: string, text: string): void {

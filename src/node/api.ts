@@ -72,7 +72,7 @@ export interface CloseResult {
   readonly txid: Txid | undefined
 }
 
-/** Everything that happens, for progress displays and logs. */
+/** Everything that happens, for progress displays and logs. After the alarm `ERR_STORE_FAILED` nothing follows: the disk failed, and the node stops by itself. */
 export type NodeEvent =
   | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
   | { readonly type: 'payment', readonly payment: PaymentInfo }

@@ -4,7 +4,7 @@ import '../p2p/polyfill.js'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { createLibp2p } from 'libp2p'
 import { createHost } from '../p2p/host.js'
-import { codeOf } from '../types/errors.js'
+import { codeOf, STORE_FAILED } from '../types/errors.js'
 import { identitySeed } from '../wallet/paths.js'
 import { readSeedFile, writeSeedFile } from '../wallet/seed-file.js'
 import { createSeed, rootFromWords } from '../wallet/seed.js'
@@ -25,7 +25,7 @@ export interface NodeOptions extends Omit<PaychanInit, 'root'> {
 /**
  * Starts a node.
  *
- * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_STORE_LOCKED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`
+ * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`
  * @example
  * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir: './alice', create: true })
  */
@@ -37,11 +37,18 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
   const host = createHost({ privateKey, listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'] })
   const libp2p = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ ...options, root }) } })
   const { paychan: service } = libp2p.services
+  let stopped: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    stopped ??= Promise.resolve(libp2p.stop())
+    await stopped
+  }
+  // Without paychan, which has stopped by itself then, our host has nothing left to do.
+  service.onEvent((event) => { if (event.type === 'alarm' && event.code === STORE_FAILED) stop().catch(() => {}) })
   if (options.onEvent !== undefined) service.onEvent(options.onEvent)
   try {
     await libp2p.start()
   } catch (error) {
-    await libp2p.stop()
+    await stop()
     throw error
   }
   return {
@@ -56,7 +63,7 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
     payments: async (filter) => await service.payments(filter),
     close: async (channel, how) => await service.close(channel, how),
     onEvent: (listener) => service.onEvent(listener),
-    stop: async () => { await libp2p.stop() }
+    stop
   }
 }
 

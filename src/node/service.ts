@@ -19,7 +19,8 @@ import type { EngineEvent } from '../engine/engine-events.js'
 import type { Signer, Store } from '../engine/ports.js'
 import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
-import { PaychanError } from '../types/errors.js'
+import { onStoreFailure } from '../store/failure.js'
+import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { addSat, blockDelta, feeRate, satoshi, type Satoshi } from '../types/units.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
@@ -78,6 +79,10 @@ class PaychanService implements Paychan {
   readonly #peers: Libp2pPeers
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   #running: Running | undefined
+  #starting = false
+  #stopping: Promise<void> | undefined
+  /** Why the node stops by itself. */
+  #failure: PaychanError | undefined
 
   constructor (init: PaychanInit, components: PaychanComponents) {
     if (init.network !== 'regtest') {
@@ -88,14 +93,16 @@ class PaychanService implements Paychan {
     this.#peers = createPeers(components, { onError: (error) => { this.#alarm('ERR_PEERS', error.message) } })
   }
 
-  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`. */
+  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`. */
   async start (): Promise<void> {
     if (this.#running !== undefined) return
     const { network, electrum, dataDir } = this.#init
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
     const chain = createElectrumChain({ url: electrum, network, clock: systemClock, random: systemRandom })
-    const store = await openLevelStore(join(dataDir, STORE_DIRECTORY))
+    const store = onStoreFailure(await openLevelStore(join(dataDir, STORE_DIRECTORY)), (error) => { this.#running?.engine.halt(error) })
+    this.#failure = undefined
+    this.#starting = true
     try {
       const signer = createSigner(root, network)
       const wallet = createWallet({ root, network, store, chain, random: systemRandom, onError: (error) => { this.#alarm('ERR_WALLET', error.message) } })
@@ -119,16 +126,24 @@ class PaychanService implements Paychan {
       chain.onTip(() => { this.#onChain(chain) })
       chain.onStatus(() => { this.#onChain(chain) })
       await chain.start()
+      this.#assertDisk()
     } catch (error) {
       if (this.#running === undefined) await store.close()
       else await this.stop()
       throw error
+    } finally {
+      this.#starting = false
     }
   }
 
+  /** May be called more than once, also while it is under way. */
   async stop (): Promise<void> {
-    const running = this.#running
-    if (running === undefined) return
+    if (this.#running === undefined) return
+    this.#stopping ??= this.#stop(this.#running).finally(() => { this.#stopping = undefined })
+    await this.#stopping
+  }
+
+  async #stop (running: Running): Promise<void> {
     await running.engine.stop()
     await this.#peers.stop()
     await running.wallet.stop()
@@ -218,13 +233,26 @@ class PaychanService implements Paychan {
   }
 
   #get (): Running {
+    this.#assertDisk()
     if (this.#running === undefined) throw new PaychanError('ERR_NODE_STOPPED', 'The node is not started.')
     return this.#running
   }
 
+  #assertDisk (): void {
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
   #onEngineEvent (event: EngineEvent): void {
+    if (event.type === 'alarm' && event.code === STORE_FAILED) this.#onStoreFailed(event.text)
     if (event.type !== 'channel') this.#emit(event)
     else if (this.#running !== undefined) this.#emit({ ...event, channel: this.#running.engine.describe(event.channel) })
+  }
+
+  /** A node whose disk failed stops as a whole; its host may go on. While it starts, `start` ends it. */
+  #onStoreFailed (text: string): void {
+    this.#failure = new PaychanError(STORE_FAILED, text)
+    if (this.#starting) return
+    this.stop().catch((error: unknown) => { this.#alarm('ERR_INTERNAL', `The node could not be stopped in order: ${messageOf(error)}`) })
   }
 
   #onChain (chain: ElectrumChain): void {

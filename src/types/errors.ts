@@ -18,6 +18,9 @@ export class PaychanError extends Error {
   }
 }
 
+/** The code after which nothing follows: the disk refused a write, and the node stops as a whole. */
+export const STORE_FAILED = 'ERR_STORE_FAILED'
+
 /** The sentence of whatever was thrown. */
 export function messageOf (error: unknown): string {
   return error instanceof Error ? error.message : String(error)

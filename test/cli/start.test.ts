@@ -111,6 +111,22 @@ describe('commands that need no running node', () => {
       assert.match(world.out(), /Stopped\.\n$/)
     })
 
+    it('ends with a code of its own when the disk of the node failed, and says what happened last', async () => {
+      const node = new FakeNode()
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
+      const done = world.run('start', '--json')
+      await world.printed('started')
+      node.emit({ type: 'alarm', code: 'ERR_STORE_FAILED', text: 'The disk refused a write.', channel: undefined })
+      assert.equal(await done, 6)
+      const lines = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+      assert.deepEqual(lines.slice(1), [
+        { event: 'alarm', code: 'ERR_STORE_FAILED', text: 'The disk refused a write.', channel: null },
+        { error: { code: 'ERR_STORE_FAILED', message: 'The disk refused a write.', facts: {} } }
+      ])
+      assert.equal(node.calls.at(-1)?.verb, 'stop')
+      await assert.rejects(stat(join(dir, 'api.sock')), { code: 'ENOENT' })
+    })
+
     it('does not start twice on one data directory, and lets go of the second node', async () => {
       const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => new FakeNode() })
       const done = world.run('start')

@@ -1,8 +1,7 @@
 /** DESIGN.md section 5: what has been said is on disk. A held disk shows what waits for it. */
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
-import { satoshi } from '../../src/types/units.js'
-import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node, type World } from './world.js'
+import { BLOCKS, CAPACITY, quiet, soon, twoNodes, type Node, type World } from './world.js'
 
 /** While the disk is held nothing of this type leaves; once it is released it does. */
 async function waitsForTheDisk (world: World, node: Node, type: Message['type']): Promise<void> {
@@ -110,55 +109,5 @@ describe('engine / commit before effects', () => {
     bob.life.releaseDisk()
     assert.equal((await closing).kind, 'settlement')
     assert.equal(world.chain.mempool.length, 1)
-  })
-})
-
-describe('engine / a disk that fails', () => {
-  it('of the payee: nothing is acknowledged, there is an alarm, and a restart has all that was acknowledged before', async () => {
-    const { world, alice, bob } = await twoNodes()
-    await world.open(alice, bob)
-    await alice.pay(1_000n)
-    const acks = world.said(bob, 'UpdateAck').length
-    bob.store.failNext()
-    assert.equal(await codeFrom(alice.pay(500n)), 'ERR_PAYMENT_UNKNOWN')
-    assert.equal(world.said(bob, 'UpdateAck').length, acks)
-    assert.ok(bob.alarms.includes('ERR_STORE_FAILED'))
-    await bob.restart()
-    assert.equal(bob.channel.ourBalance, 1_000n)
-    await world.pass(1_000)
-    assert.equal(bob.channel.ourBalance, 1_500n, 'the payment is made after all, once')
-    assert.equal(alice.channel.ourBalance, CAPACITY - 1_500n)
-  })
-
-  it('of the payer: the payment is refused, and nothing of it was sent', async () => {
-    const { world, alice, bob } = await twoNodes()
-    await world.open(alice, bob)
-    const updates = world.said(alice, 'Update').length
-    alice.store.failNext()
-    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_STORE_FAILED')
-    assert.equal(world.said(alice, 'Update').length, updates)
-    assert.ok(alice.alarms.includes('ERR_STORE_FAILED'))
-    assert.equal(bob.channel.ourBalance, 0n)
-  })
-
-  it('refuses every later payment and close at once, instead of letting them wait for ever', async () => {
-    const { world, alice, bob } = await twoNodes()
-    await world.open(alice, bob)
-    alice.store.failNext()
-    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_STORE_FAILED')
-    const later = [codeFrom(alice.pay(1_000n)), codeFrom(alice.close())]
-    await world.pass(5_000)
-    assert.deepEqual(await Promise.all(later), ['ERR_STORE_FAILED', 'ERR_STORE_FAILED'])
-  })
-
-  it('of the client while a channel opens: T1 does not leave, and the opening is refused', async () => {
-    const { world, alice, bob } = await twoNodes()
-    const opening = codeFrom(alice.engine.open({ peer: 'bob', capacity: satoshi(100_000n), blocks: BLOCKS, wait: 'ready' }))
-    await soon(() => world.said(bob, 'RefundSignature').length !== 0, () => { alice.store.failNext() })
-    assert.equal(await opening, 'ERR_STORE_FAILED')
-    assert.deepEqual(world.broadcasts(alice), [])
-    await alice.restart()
-    assert.equal(alice.channel.status, 'abandoned')
-    assert.deepEqual(alice.wallet.reservedFor, [])
   })
 })

@@ -4,6 +4,7 @@ import { loadConfig } from '../../daemon/config-file.js'
 import { dataPaths } from '../../daemon/paths.js'
 import { serveApi } from '../../daemon/server.js'
 import type { NodeApi, NodeEvent } from '../../node/api.js'
+import { PaychanError, STORE_FAILED } from '../../types/errors.js'
 import { contextOf, withCommonOptions, type Context, type World } from '../context.js'
 import { renderInfo, shortChannel } from '../render.js'
 import { printable, type Output } from '../output.js'
@@ -30,7 +31,12 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
   // What happens while the node comes up is told after the line that says that it is up.
   const early: NodeEvent[] = []
   let tell = (event: NodeEvent): void => { early.push(event) }
-  const unsubscribe = node.onEvent(event => { tell(event) })
+  let fail: (error: PaychanError) => void = () => {}
+  const failed = new Promise<PaychanError>(resolve => { fail = resolve })
+  const unsubscribe = node.onEvent(event => {
+    tell(event)
+    if (event.type === 'alarm' && event.code === STORE_FAILED) fail(new PaychanError(event.code, event.text))
+  })
   const interrupted = untilInterrupted(io)
   try {
     const socket = dataPaths(dataDir).socket
@@ -45,7 +51,13 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
     tell = event => { printEvent(output, event) }
     early.forEach(tell)
 
-    const signal = await Promise.race([interrupted.signal, server.closed])
+    const signal = await Promise.race([interrupted.signal, server.closed, failed])
+    if (signal instanceof PaychanError) {
+      // First the node, so that whoever waits for it is still told what has become of a payment.
+      await node.stop()
+      await server.close()
+      throw signal
+    }
     // Without a signal somebody asked over the API, and the node has stopped already.
     if (signal !== undefined) {
       output.note(`${signal}: stopping.`)
