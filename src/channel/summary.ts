@@ -8,6 +8,7 @@ import { balances, inFlightValue, signedBalance } from './ledger.js'
 import { refusalOf, spendable } from './paying.js'
 import { shareAtRisk } from './publishing.js'
 import { payerOf } from './schedule.js'
+import type { PaymentLimits } from './terms.js'
 import { isFrozen, type Channel, type Established, type SpendKind } from './state.js'
 
 /**
@@ -42,6 +43,8 @@ export interface ChannelInfo {
   readonly lastPaymentHeight: BlockHeight | undefined
   readonly settleHeight: BlockHeight | undefined
   readonly refundHeight: BlockHeight
+  /** What the server takes; undefined before it has said so. */
+  readonly limits: PaymentLimits | undefined
   readonly payments: { readonly sent: number, readonly received: number }
   /** The transaction that spends the funding output, once the chain shows one. */
   readonly spend: { readonly kind: SpendKind, readonly txid: Txid, readonly height: BlockHeight | undefined } | undefined
@@ -67,6 +70,7 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
       lastPaymentHeight: undefined,
       settleHeight: undefined,
       refundHeight,
+      limits: undefined,
       payments: { sent: 0, received: 0 },
       spend: undefined
     }
@@ -93,6 +97,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     lastPaymentHeight: terms.lastPaymentHeight,
     settleHeight: terms.settleHeight,
     refundHeight: terms.refundHeight,
+    limits: terms.limits,
     payments: { sent: paying ? count : 0, received: paying ? 0 : count },
     spend: onChain.spend === undefined ? undefined : { kind: onChain.spend.kind, txid: onChain.spend.txid, height: onChain.spend.height }
   }

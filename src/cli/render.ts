@@ -1,6 +1,6 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
 import { formatAmount } from '../daemon/amount.js'
-import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PeerInfo } from '../node/api.js'
+import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../node/api.js'
 import type { Colors } from './output.js'
 import { renderFields, renderTable, type Cell } from './table.js'
 
@@ -131,14 +131,11 @@ export function renderOpened (channel: ChannelInfo): string {
   return `${start}\nIt is ${channel.status}; see it with: paychan channels`
 }
 
-/** What `pay` has come to. */
-export function renderPaid ({ amount, channel, peerId, status }: PaymentInfo): string {
-  const what = `${formatAmount(amount)} to ${shortPeer(peerId)} on channel ${shortChannel(channel)}`
-  switch (status) {
-    case 'acknowledged': return `Paid ${what}.`
-    case 'unknown': return `Signed and sent ${what}, but not yet acknowledged: see paychan payments.`
-    case 'failed': return `Did not pay ${what}.`
-  }
+/** What `pay` has come to. It resolves only when all is acknowledged. */
+export function renderPaid ({ amount, channel, peerId, parts }: PayResult): string {
+  const start = `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
+  if (parts.length === 1) return `${start} on channel ${shortChannel(channel)}.`
+  return `${start} in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
 }
 
 /** What `close` has come to. */

@@ -4,7 +4,7 @@ import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, balance, channelInfo, closeResult, nodeInfo, paymentInfo, peerInfo } from './wire.js'
+import { toWire, type Wire, askedAmount, balance, channelInfo, closeResult, nodeInfo, paymentInfo, payResult, peerInfo } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -40,7 +40,7 @@ const open = z.strictObject({
   blocks: z.int().min(1).max(1_000_000).transform(value => blockDelta(value)).optional(),
   wait: z.enum(['broadcast', 'ready']).optional()
 })
-const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional() })
+const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional(), id: z.string().optional() })
 const payments = z.strictObject({ channel: z.string().min(1).optional(), limit: z.int().min(1).max(1_000_000).optional() })
 const close = z.strictObject({ channel: z.string().min(1), force: z.boolean().optional() })
 
@@ -51,7 +51,7 @@ export const VERBS = {
   connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
   peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
   open: verb(open, channelInfo, async (node, request) => await node.open(withoutUndefined(request))),
-  pay: verb(pay, paymentInfo, async (node, request) => await node.pay(withoutUndefined(request))),
+  pay: verb(pay, payResult, async (node, request) => await node.pay(withoutUndefined(request))),
   channels: verb(nothing, z.array(channelInfo), async node => await node.channels()),
   payments: verb(payments, z.array(paymentInfo), async (node, filter) => await node.payments(withoutUndefined(filter))),
   close: verb(close, closeResult, async (node, { channel, ...options }) => await node.close(channel, withoutUndefined(options))),

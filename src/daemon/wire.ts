@@ -3,7 +3,7 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
-import type { Balance, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PeerInfo } from '../node/api.js'
+import type { Balance, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import { blockHeight, satoshi, type Satoshi } from '../types/units.js'
@@ -74,11 +74,12 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   lastPaymentHeight: maybe(height),
   settleHeight: maybe(height),
   refundHeight: height,
+  limits: maybe(z.object({ minFirstPayment: amount, maxStake: amount, maxInFlightUpdates: z.number(), maxInFlightValue: amount })),
   payments: z.object({ sent: z.number(), received: z.number() }),
   spend: maybe(z.object({ kind: z.enum(['close', 'settlement', 'refund', 'unknown']), txid: transaction, height: maybe(height) }))
 })
 
-export const paymentInfo: z.ZodType<PaymentInfo> = z.object({
+const paymentShape = {
   id: z.string(),
   channel,
   peerId: z.string(),
@@ -87,7 +88,11 @@ export const paymentInfo: z.ZodType<PaymentInfo> = z.object({
   memo: z.string(),
   status: z.enum(['acknowledged', 'unknown', 'failed']),
   time: z.number()
-})
+}
+
+export const paymentInfo: z.ZodType<PaymentInfo> = z.object(paymentShape)
+
+export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, requestId: maybe(z.string()), parts: z.array(paymentInfo) })
 
 export const closeResult: z.ZodType<CloseResult> = z.object({
   channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)

@@ -20,6 +20,8 @@ import { Waiters } from './waiters.js'
 export interface ActorHost {
   readonly store: Store
   env: (channel: Channel) => Env
+  /** What callers with an id want to be on disk together with a payment. */
+  keyedChanges: (channel: ChannelId, entry: PaymentLogEntry) => readonly Change[]
   /** Called before the commit: what two channels must not share is known from here on. */
   learn: (channel: Channel) => void
   perform: (actor: ChannelActor, effect: Effect) => void
@@ -143,7 +145,7 @@ export class ChannelActor {
     if (state !== before || log.length > 0) {
       this.host.learn(state)
       const changes: Change[] = [{ key: `${CHANNEL_PREFIX}${state.id}`, value: encodeRecord(state) }]
-      for (const entry of log) changes.push(paymentChange(state.id, entry))
+      for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyedChanges(state.id, entry))
       try {
         await this.host.store.commit(changes)
       } catch (error) {

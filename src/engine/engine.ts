@@ -2,10 +2,11 @@
  * The engine: all channels of a node, between the pure state machine and the ports. It routes
  * streams and commands to channels, brings them the chain, and restarts them from the store.
  */
-import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
+import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { csvPayout } from '../channel/onchain.js'
+import { refusalOf } from '../channel/paying.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { fundingScriptOf } from '../channel/terms.js'
@@ -17,6 +18,7 @@ import { AckTimers } from './ack-timers.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { acceptLink } from './incoming.js'
+import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
 import { Openings } from './openings.js'
 import { readPayments, type PaymentInfo } from './payments.js'
@@ -41,6 +43,7 @@ export class Engine {
   readonly #redial: Redial
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
+  readonly #keyed: KeyedPayments
   readonly #host: ActorHost
   readonly #subscriptions: Unsubscribe[] = []
   #feeRate: FeeRate
@@ -65,8 +68,16 @@ export class Engine {
       begin: (first) => this.#begin(first),
       channelsOf: (peer) => [...this.#actors.values()].map((actor) => actor.state).filter((state) => state.peer === peer)
     })
+    this.#keyed = new KeyedPayments({
+      store,
+      actor: (id) => this.#actor(id),
+      reconnect: async (actor) => { if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor) },
+      refusal: (actor, payment, balance) => refusalOf(actor.state, payment, balance, this.#envFor(actor.state)),
+      send: (actor, payment) => this.#send(actor, payment)
+    })
     this.#host = {
       store,
+      keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
       learn: (channel) => { this.#registry.learn(channel, options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
       perform: (actor, effect) => { performer.perform(actor, effect) },
@@ -121,14 +132,16 @@ export class Engine {
   /** Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. */
   async pay (id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
     const actor = this.#actor(id)
-    if (actor.waiters.closing) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
-    if (lacksLink(actor.state)) await this.#reconnect(actor)
+    if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
     const { random, clock } = this.#options
     const payment = { id: random.bytes(16), amount, memo }
-    const done = actor.waiters.payment(toHex(payment.id))
-    actor.post({ type: 'pay', payments: [payment] })
-    await done
+    await this.#send(actor, payment)
     return { id: toHex(payment.id), channel: id, peerId: actor.state.peer, direction: 'sent', amount, memo, status: 'acknowledged', time: clock.now() }
+  }
+
+  /** Pays what is still missing of a payment that has a name; resolves with all its parts. See `NodeApi.pay`. */
+  payOnce (request: KeyedRequest): Promise<PaymentInfo[]> {
+    return this.#keyed.pay(request)
   }
 
   /** Closes a channel; see `NodeApi.close`. */
@@ -169,6 +182,13 @@ export class Engine {
       return spend === undefined || (spend.kind === 'settlement' && state.role === 'client' && spend.height === undefined)
     })
     return satoshi(counted.reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
+  }
+
+  #send (actor: ChannelActor, payment: Payment): Promise<void> {
+    if (actor.waiters.closing) return Promise.reject(new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.'))
+    const done = actor.waiters.payment(toHex(payment.id))
+    actor.post({ type: 'pay', payments: [payment] })
+    return done
   }
 
   #onReestablish (link: Link, message: Reestablish): LinkListener {

@@ -54,7 +54,7 @@ export function paymentInfo (channel: Channel, entry: Omit<PaymentLogEntry, 'pay
 }
 
 /** An update is acknowledged, or what the chain has settled on includes it or not; until then nobody knows. */
-function statusOfUpdate (channel: Channel, sequence: number): PaymentInfo['status'] {
+export function statusOfUpdate (channel: Channel, sequence: number): PaymentInfo['status'] {
   if (channel.stage !== 'established') return 'failed'
   const { held, settledSequence } = channel.ledger
   if (held !== undefined && sequence <= held.sequence) return 'acknowledged'

@@ -63,6 +63,19 @@ export interface PayRequest {
   /** Satoshis. */
   readonly amount: bigint
   readonly memo?: string
+  /**
+   * A name of 1 to 128 characters that no other payment has. Whoever does not know what has become
+   * of a payment asks for it again with the same id, amount and payee: it is made once.
+   */
+  readonly id?: string
+}
+
+/** A payment that was made. When it was split, the fields are those of its first part, and `amount` is the whole. */
+export interface PayResult extends PaymentInfo {
+  /** The id that it was asked for with, or one drawn for a payment that was split; undefined for any other. */
+  readonly requestId: string | undefined
+  /** What each channel carried. */
+  readonly parts: readonly PaymentInfo[]
 }
 
 export interface CloseResult {
@@ -95,11 +108,15 @@ export interface NodeApi {
   open: (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }) => Promise<ChannelInfo>
   /**
    * Pays; resolves once the payee has acknowledged, which means that it is on the payee's disk.
+   * To a PeerId, on one channel when one is enough, else on several: each is asked whether it can
+   * be paid on before anything is signed.
    * Errors: `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
    * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`,
-   * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack).
+   * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack); with an id, or
+   * split: `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id
+   * belongs to another payment), `ERR_INVALID_PAYMENT_ID`.
    */
-  pay: (request: PayRequest) => Promise<PaymentInfo>
+  pay: (request: PayRequest) => Promise<PayResult>
   channels: () => Promise<ChannelInfo[]>
   payments: (filter?: { readonly channel?: string, readonly limit?: number }) => Promise<PaymentInfo[]>
   /** Closes cooperatively; with `force`, a server publishes T3 by itself. */

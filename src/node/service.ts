@@ -20,6 +20,7 @@ import type { Signer, Store } from '../engine/ports.js'
 import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
+import { toHex } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { addSat, blockDelta, feeRate, satoshi, type Satoshi } from '../types/units.js'
 import { readSeedFile } from '../wallet/seed-file.js'
@@ -27,8 +28,9 @@ import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { Balance, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PeerInfo } from './api.js'
-import { channelByPrefix, channelToPay } from './choose-channel.js'
+import type { Balance, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo } from './api.js'
+import { channelByPrefix } from './choose-channel.js'
+import { payeeOf, planPayment } from './plan-payment.js'
 import { systemClock, systemRandom } from './system.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 
@@ -195,11 +197,23 @@ class PaychanService implements Paychan {
     return await engine.open({ peer: request.peer, capacity, blocks, wait: request.wait ?? 'ready' })
   }
 
-  async pay (request: PayRequest): Promise<PaymentInfo> {
+  async pay (request: PayRequest): Promise<PayResult> {
     const { engine } = this.#get()
     const amount = amountOf(request.amount)
-    const channel = channelToPay(engine.channels(), request.to, amount)
-    return await engine.pay(channel.id, amount, request.memo ?? '')
+    const { to, memo = '' } = request
+    let { id } = request
+    if (id === undefined) {
+      const [part, ...more] = planPayment(engine.channels(), to, amount)
+      if (part !== undefined && more.length === 0) {
+        const payment = await engine.pay(part.channel, part.amount, memo)
+        return { ...payment, requestId: undefined, parts: [payment] }
+      }
+      id = toHex(systemRandom.bytes(16))
+    }
+    const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest) })
+    const [first] = parts
+    if (first === undefined) throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
+    return { ...first, amount, requestId: id, parts }
   }
 
   async channels (): Promise<ChannelInfo[]> {

@@ -68,6 +68,7 @@ describe('commands against a running node', () => {
     it('reach the node', async () => {
       await world.run('open', PEER, '0.01btc', '--blocks', '144', '--no-wait')
       await world.run('pay', '1a2b3c4d', '1000sat', '--memo', 'for the coffee')
+      await world.run('pay', PEER, '5', '--id', 'invoice 17')
       await world.run('payments', '--channel', '1a2b3c4d', '--limit', '7')
       await world.run('payments')
       await world.run('close', '1a2b3c4d', '--force')
@@ -76,6 +77,7 @@ describe('commands against a running node', () => {
       assert.deepEqual(node.calls.map(({ verb, args }) => [verb, ...args]), [
         ['open', { peer: PEER, amount: 1_000_000n, blocks: 144, wait: 'broadcast' }],
         ['pay', { to: '1a2b3c4d', amount: 1_000n, memo: 'for the coffee' }],
+        ['pay', { to: PEER, amount: 5n, id: 'invoice 17' }],
         ['payments', { channel: '1a2b3c4d', limit: 7 }],
         ['payments', { limit: 20 }],
         ['close', '1a2b3c4d', { force: true }],

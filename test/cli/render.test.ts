@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import { formatTime, renderBalance, renderChannels, renderClosed, renderInfo, renderOpened, renderPaid, renderPayments, renderPeers, shortPeer } from '../../src/cli/render.js'
 import { channelId } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
-import { balance, channel, CHANNEL, FUNDING, info, PEER, payment, peer } from '../daemon/fake-node.js'
+import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer } from '../daemon/fake-node.js'
 
 const plain = pc.createColors(false)
 
@@ -61,9 +61,8 @@ describe('what people read', () => {
   it('the outcome of open, pay and close', () => {
     assert.match(renderOpened(channel), /1,000,000 sat.*block 1048\.\nPay with: paychan pay 1a2b3c4d AMOUNT/)
     assert.match(renderOpened({ ...channel, status: 'confirming' }), /It is confirming/)
-    assert.match(renderPaid(payment), /^Paid 1,000 sat to …/)
-    assert.match(renderPaid({ ...payment, status: 'unknown' }), /not yet acknowledged/)
-    assert.match(renderPaid({ ...payment, status: 'failed' }), /^Did not pay/)
+    assert.match(renderPaid(paid), /^Paid 1,000 sat to …/)
+    assert.match(renderPaid({ ...paid, amount: satoshi(3_000n), parts: [payment, { ...payment, channel: channelId('ffeeddcc'.repeat(8)), amount: satoshi(2_000n) }] }), /^Paid 3,000 sat to …\S+ in 2 parts: 1,000 sat on channel 1a2b3c4d, 2,000 sat on channel ffeeddcc\.$/)
     assert.match(renderClosed({ channel: CHANNEL, kind: 'close', txid: FUNDING }), /closed by both sides in transaction f0f0/)
     assert.match(renderClosed({ channel: CHANNEL, kind: 'settlement', txid: FUNDING }), /settled alone/)
     assert.match(renderClosed({ channel: CHANNEL, kind: 'abandoned', txid: undefined }), /abandoned/)

@@ -1,5 +1,5 @@
 /** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
-import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PeerInfo } from '../../src/node/api.js'
+import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../../src/node/api.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 
@@ -42,6 +42,7 @@ export const channel: ChannelInfo = {
   lastPaymentHeight: blockHeight(1_000),
   settleHeight: blockHeight(1_012),
   refundHeight: blockHeight(1_048),
+  limits: { minFirstPayment: satoshi(511n), maxStake: satoshi(999_000n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
   payments: { sent: 12, received: 0 },
   spend: undefined
 }
@@ -49,6 +50,9 @@ export const channel: ChannelInfo = {
 export const payment: PaymentInfo = {
   id: 'ab'.repeat(16), channel: CHANNEL, peerId: PEER, direction: 'sent', amount: satoshi(1_000n), memo: 'coffee', status: 'acknowledged', time: 1_800_000_000_000
 }
+
+/** What `pay` answers when one channel was enough. */
+export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment] }
 
 export interface Call { readonly verb: string, readonly args: readonly unknown[] }
 
@@ -64,7 +68,11 @@ export class FakeNode implements NodeApi {
   readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
   readonly peers = async (): ReturnType<NodeApi['peers']> => await this.answer('peers', [], async () => [peer])
   readonly open = async (...args: Parameters<NodeApi['open']>): ReturnType<NodeApi['open']> => await this.answer('open', args, async () => channel)
-  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo }) => ({ ...payment, amount: satoshi(amount), memo: memo ?? '' }))
+  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo = '', id }) => {
+    const part = { ...payment, amount: satoshi(amount), memo }
+    return { ...part, requestId: id, parts: [part] }
+  })
+
   readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])
   readonly payments = async (...args: Parameters<NodeApi['payments']>): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
   readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> => await this.answer('close', args, async () => ({ channel: CHANNEL, kind: 'close' as const, txid: FUNDING }))

@@ -7,7 +7,7 @@ import { connectApi, type ApiClient } from '../../src/daemon/client.js'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
-import { FakeNode, PEER, payment, peer } from './fake-node.js'
+import { FakeNode, PEER, paid, peer } from './fake-node.js'
 import { startApi, type ApiFixture } from './api-fixture.js'
 
 describe('the local API, its life', () => {
@@ -99,7 +99,7 @@ describe('the local API, its life', () => {
     })
 
     it('says that the outcome is unknown when the node ends during a call', async () => {
-      node.answers.pay = async () => { await server.close(); return payment }
+      node.answers.pay = async () => { await server.close(); return paid }
       await assert.rejects(client.pay({ to: PEER, amount: satoshi(1n) }), { code: 'ERR_API_FAILED', message: /unknown/ })
     })
   })

@@ -10,7 +10,7 @@ import type { NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import type { FakeNode } from './fake-node.js'
-import { balance, channel, CHANNEL, FUNDING, info, PEER, payment, peer } from './fake-node.js'
+import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer } from './fake-node.js'
 import { startApi, type ApiFixture } from './api-fixture.js'
 import { rawBytes, rawRequest } from './raw.js'
 
@@ -38,7 +38,7 @@ describe('the local API', () => {
       assert.deepEqual(await client.connect('/ip4/127.0.0.1/tcp/1'), peer)
       assert.deepEqual(await client.peers(), [peer])
       assert.deepEqual(await client.open({ peer: PEER, amount: satoshi(1n) }), channel)
-      assert.deepEqual(await client.pay({ to: PEER, amount: satoshi(1_000n), memo: 'coffee' }), payment)
+      assert.deepEqual(await client.pay({ to: PEER, amount: satoshi(1_000n), memo: 'coffee' }), paid)
       assert.deepEqual(await client.channels(), [channel])
       assert.deepEqual(await client.payments(), [payment])
       assert.deepEqual(await client.close(CHANNEL), { channel: CHANNEL, kind: 'close', txid: FUNDING })
@@ -49,6 +49,7 @@ describe('the local API', () => {
       await client.open({ peer: PEER, amount: satoshi(2_100_000_000_000_000n), blocks: blockDelta(144), wait: 'broadcast' })
       await client.open({ peer: PEER, amount: satoshi(7n) })
       await client.pay({ to: CHANNEL, amount: satoshi(1_007_199_254_740_993n), memo: 'ü\n\u0000' })
+      await client.pay({ to: PEER, amount: satoshi(5n), id: 'invoice 17' })
       await client.payments({ channel: CHANNEL, limit: 5 })
       await client.payments()
       await client.close(CHANNEL, { force: true })
@@ -58,6 +59,7 @@ describe('the local API', () => {
         { verb: 'open', args: [{ peer: PEER, amount: 2_100_000_000_000_000n, blocks: 144, wait: 'broadcast' }] },
         { verb: 'open', args: [{ peer: PEER, amount: 7n }] },
         { verb: 'pay', args: [{ to: CHANNEL, amount: 1_007_199_254_740_993n, memo: 'ü\n\u0000' }] },
+        { verb: 'pay', args: [{ to: PEER, amount: 5n, id: 'invoice 17' }] },
         { verb: 'payments', args: [{ channel: CHANNEL, limit: 5 }] },
         { verb: 'payments', args: [{}] },
         { verb: 'close', args: [CHANNEL, { force: true }] },
@@ -79,10 +81,10 @@ describe('the local API', () => {
       node.answers.pay = async ({ amount }) => {
         if (++waiting === 40) release()
         await everybody
-        return { ...payment, amount: satoshi(amount) }
+        return { ...paid, amount: satoshi(amount) }
       }
-      const paid = await Promise.all(Array.from({ length: 40 }, async (_, i) => await client.pay({ to: PEER, amount: satoshi(BigInt(i)) })))
-      assert.deepEqual(paid.map(({ amount }) => Number(amount)), Array.from({ length: 40 }, (_, i) => i))
+      const answers = await Promise.all(Array.from({ length: 40 }, async (_, i) => await client.pay({ to: PEER, amount: satoshi(BigInt(i)) })))
+      assert.deepEqual(answers.map(({ amount }) => Number(amount)), Array.from({ length: 40 }, (_, i) => i))
     })
   })
 

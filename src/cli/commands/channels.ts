@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import type { ApiClient } from '../../daemon/client.js'
+import { withoutUndefined } from '../../daemon/objects.js'
 import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
@@ -32,14 +33,15 @@ export function addChannelCommands (program: Command, world: World): void {
     })
 
   withCommonOptions(program.command('pay').summary('pay a peer'))
-    .description('Pays on an open channel. When it is done, the payment is on the payee\'s disk.')
+    .description('Pays on an open channel, or on several when none alone has enough. When it is done, the payment is on the payee\'s disk. With --id it is made once, however often it is asked for.')
     .argument('<peer|channel>', 'a peer id, or a channel id (its first 8 digits are enough)')
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--memo <text>', 'a remark for the payee, at most 128 bytes')
-    .addHelpText('after', '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"')
-    .action(async (to: string, amount: Satoshi, { memo }: { memo?: string }, command: Command) => {
+    .option('--id <text>', 'a name for this payment, 1 to 128 characters: asked for again with the same one, it is not made twice')
+    .addHelpText('after', '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"\n  paychan pay 12D3KooW... 5000 --id invoice-17   (safe to repeat)')
+    .action(async (to: string, amount: Satoshi, { memo, id }: { memo?: string, id?: string }, command: Command) => {
       const context = contextOf(world, command)
-      const payment = await withNode(context, async node => await node.pay({ to, amount, ...(memo === undefined ? {} : { memo }) }))
+      const payment = await withNode(context, async node => await node.pay(withoutUndefined({ to, amount, memo, id })))
       context.output.result(payment, () => renderPaid(payment))
     })
 

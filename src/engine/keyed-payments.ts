@@ -1,0 +1,224 @@
+/**
+ * Payments that a caller has named: however often one is asked for, also after a crash, it is made
+ * once. Each part of it has an id that follows from its name, and a record that is committed in one
+ * batch with the update that carries it: there is never one without the other.
+ */
+import { crypto as hashes } from 'bitcoinjs-lib'
+import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import type { PaymentLogEntry } from '../channel/effects.js'
+import { signedBalance } from '../channel/ledger.js'
+import { toHex, type ChannelId } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
+import type { ChannelActor } from './channel-actor.js'
+import { statusOfUpdate, type PaymentInfo } from './payments.js'
+import type { Change, Store } from './ports.js'
+import { decodeRecord, encodeRecord } from './records.js'
+
+/** What one channel carries of a payment. */
+export interface Part { readonly channel: ChannelId, readonly amount: Satoshi }
+
+export interface KeyedRequest {
+  /** The caller's name of the payment: 1 to 128 characters. */
+  readonly id: string
+  /** The PeerId of the payee. */
+  readonly peer: string
+  readonly amount: Satoshi
+  readonly memo: string
+  /** Which channels carry what is still to be paid; throws when they cannot. */
+  readonly plan: (rest: Satoshi) => readonly Part[]
+}
+
+/** What the payments need of the engine around them. */
+export interface KeyedHost {
+  readonly store: Store
+  /** @throws PaychanError `ERR_NO_CHANNEL` */
+  actor: (id: ChannelId) => ChannelActor
+  /** Brings the peer back if it can be done within seconds; never rejects. */
+  reconnect: (actor: ChannelActor) => Promise<void>
+  /** Why a payment cannot be signed now, from a balance of ours. */
+  refusal: (actor: ChannelActor, payment: Payment, balance: Satoshi) => PaychanError | undefined
+  /** Posts a payment; resolves once it is acknowledged. */
+  send: (actor: ChannelActor, payment: Payment) => Promise<void>
+}
+
+/** `paid/<hex of a part's id>`. `asked` is the whole payment. */
+interface PaidRecord { readonly channel: ChannelId, readonly sequence: number, readonly amount: Satoshi, readonly asked: Satoshi, readonly time: number }
+
+/** A part that has been signed, in this life or in an earlier one. */
+interface MadePart { readonly id: string, readonly record: PaidRecord, readonly actor: ChannelActor }
+
+/** A part that is to be signed; `signedAt` in milliseconds, once it is. */
+interface WantedPart { readonly asked: Satoshi, signedAt: number | undefined }
+
+const PREFIX = 'paid/'
+const MAX_ID_CHARACTERS = 128
+const NO_CHANGES: readonly Change[] = []
+
+/** The payment id of part `index` of a payment: 16 bytes. */
+export function partId (id: string, index: number): Uint8Array {
+  return hashes.sha256(new TextEncoder().encode(`paychan/payment/${id}/${index}`)).slice(0, 16)
+}
+
+/**
+ * Refuses what cannot name a payment.
+ *
+ * @throws PaychanError `ERR_INVALID_PAYMENT_ID`
+ */
+export function checkPaymentId (id: string): void {
+  const length = [...id].length
+  // Half of a surrogate pair has no UTF-8: two such ids would be hashed to the same payment.
+  if (length >= 1 && length <= MAX_ID_CHARACTERS && !/\p{Cs}/u.test(id)) return
+  throw new PaychanError('ERR_INVALID_PAYMENT_ID', `The id of a payment is a text of 1 to ${MAX_ID_CHARACTERS} characters; this one has ${length}.`, { length })
+}
+
+export class KeyedPayments {
+  /** Parts that are to be signed, by the hex of their id. Empty unless somebody pays with an id right now. */
+  readonly #wanted = new Map<string, WantedPart>()
+  readonly #underWay = new Map<string, { readonly peer: string, readonly amount: Satoshi, readonly outcome: Promise<PaymentInfo[]> }>()
+
+  constructor (private readonly host: KeyedHost) {}
+
+  /** What is to be committed beside a log entry. */
+  changes (channel: ChannelId, entry: PaymentLogEntry): readonly Change[] {
+    if (this.#wanted.size === 0) return NO_CHANGES
+    return entry.payments.flatMap((payment): Change[] => {
+      const id = toHex(payment.id)
+      const part = this.#wanted.get(id)
+      if (part === undefined) return []
+      part.signedAt = entry.time
+      const record: PaidRecord = { channel, sequence: entry.sequence, amount: satoshi(payment.amount), asked: part.asked, time: entry.time }
+      return [{ key: PREFIX + id, value: encodeRecord(record) }]
+    })
+  }
+
+  /**
+   * Pays what is still to be paid of a payment; resolves with its parts once all are acknowledged.
+   * Callers at the same time share one payment.
+   *
+   * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
+   *   `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
+   *   refuses a payment as long as nothing of it was signed
+   */
+  async pay (request: KeyedRequest): Promise<PaymentInfo[]> {
+    checkPaymentId(request.id)
+    const { id, peer, amount } = request
+    const other = this.#underWay.get(id)
+    if (other !== undefined) {
+      if (other.peer !== peer || other.amount !== amount) throw conflict(request, other)
+      return await other.outcome
+    }
+    const outcome = this.#payOnce(request).finally(() => { this.#underWay.delete(id) })
+    this.#underWay.set(id, { peer, amount, outcome })
+    return await outcome
+  }
+
+  async #payOnce (request: KeyedRequest): Promise<PaymentInfo[]> {
+    const { amount } = request
+    const before = await this.#made(request)
+    for (const part of before) await this.#outcome(request, part, before)
+    const done = before.filter((part) => statusOf(part) === 'acknowledged')
+    const parts = done.map((part) => infoOf(request, part))
+    const paid = done.reduce((sum, { record }) => addSat(sum, record.amount), ZERO_SAT)
+    if (paid < amount) parts.push(...await this.#payRest(request, subSat(amount, paid), before.length))
+    return parts
+  }
+
+  /** The parts that have been signed before. They are signed one after another, so there is no gap in their numbers. */
+  async #made (request: KeyedRequest): Promise<MadePart[]> {
+    const made: MadePart[] = []
+    for (;;) {
+      const id = toHex(partId(request.id, made.length))
+      const value = await this.host.store.get(PREFIX + id)
+      if (value === undefined) return made
+      const record = decodeRecord<PaidRecord>(PREFIX + id, value)
+      const actor = this.host.actor(record.channel)
+      if (record.asked !== request.amount || actor.state.peer !== request.peer) throw conflict(request, { amount: record.asked, peer: actor.state.peer })
+      made.push({ id, record, actor })
+    }
+  }
+
+  /** Waits until a part is settled one way or the other. The peer is asked (`Reestablish`); an ack has its own timeout. */
+  async #outcome (request: KeyedRequest, part: MadePart, all: readonly MadePart[]): Promise<void> {
+    const { actor } = part
+    if (statusOf(part) !== 'unknown') return
+    await this.host.reconnect(actor)
+    const unknown = (): PaychanError => unsettled(request, all)
+    const isSettled = (): boolean => {
+      if (statusOf(part) !== 'unknown') return true
+      if (actor.state.stage !== 'established' || actor.state.link === 'down') throw unknown()
+      return false
+    }
+    if (!isSettled()) await actor.waiters.arrival(isSettled)
+  }
+
+  /** Everything is checked before the first part is signed; then one part after another. */
+  async #payRest (request: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PaymentInfo[]> {
+    const { memo, id, amount } = request
+    const planned = request.plan(rest).map((part, n) => ({ actor: this.host.actor(part.channel), payment: { id: partId(id, firstIndex + n), amount: part.amount, memo } }))
+    for (const actor of new Set(planned.map(({ actor }) => actor))) await this.host.reconnect(actor)
+    this.#check(planned)
+    const parts: PaymentInfo[] = []
+    let paid = subSat(amount, rest)
+    for (const { actor, payment } of planned) {
+      const hex = toHex(payment.id)
+      const wanted: WantedPart = { asked: amount, signedAt: undefined }
+      this.#wanted.set(hex, wanted)
+      try {
+        await this.host.send(actor, payment)
+      } catch (error) {
+        throw interrupted(request, paid, wanted.signedAt === undefined ? ZERO_SAT : payment.amount, error)
+      } finally {
+        this.#wanted.delete(hex)
+      }
+      paid = addSat(paid, payment.amount)
+      parts.push({ id: hex, channel: actor.id, peerId: actor.state.peer, direction: 'sent', amount: payment.amount, memo, status: 'acknowledged', time: wanted.signedAt ?? 0 })
+    }
+    return parts
+  }
+
+  /** @throws PaychanError why one of the parts cannot be paid; nothing is signed then */
+  #check (planned: ReadonlyArray<{ readonly actor: ChannelActor, readonly payment: Payment }>): void {
+    const balances = new Map<ChannelActor, Satoshi>()
+    for (const { actor, payment } of planned) {
+      const { state } = actor
+      const balance = balances.get(actor) ?? (state.stage === 'established' ? signedBalance(state.ledger, state.terms.capacity) : ZERO_SAT)
+      const refusal = this.host.refusal(actor, payment, balance)
+      if (refusal !== undefined) throw refusal
+      balances.set(actor, satoshi(balance - payment.amount))
+    }
+  }
+}
+
+function statusOf ({ actor, record }: MadePart): PaymentInfo['status'] {
+  return statusOfUpdate(actor.state, record.sequence)
+}
+
+function infoOf (request: KeyedRequest, part: MadePart): PaymentInfo {
+  const { channel, amount, time } = part.record
+  return { id: part.id, channel, peerId: request.peer, direction: 'sent', amount, memo: request.memo, status: statusOf(part), time }
+}
+
+function conflict (request: KeyedRequest, other: { readonly peer: string, readonly amount: Satoshi }): PaychanError {
+  return new PaychanError('ERR_PAYMENT_CONFLICT', `The id '${request.id}' belongs to another payment: ${formatAmount(other.amount)} to ${other.peer}. Give a new payment an id of its own.`,
+    { id: request.id, asked: request.amount, amount: other.amount, peer: other.peer })
+}
+
+function unsettled (request: KeyedRequest, parts: readonly MadePart[]): PaychanError {
+  const sum = (status: PaymentInfo['status']): Satoshi => parts.filter((part) => statusOf(part) === status).reduce((all, { record }) => addSat(all, record.amount), ZERO_SAT)
+  return unfinished(request, sum('acknowledged'), sum('unknown'), 'the peer has not answered')
+}
+
+/** What a part that failed means for the whole payment. */
+function interrupted (request: KeyedRequest, paid: Satoshi, unknown: Satoshi, error: unknown): unknown {
+  if (paid === 0n && unknown === 0n) return error
+  return unfinished(request, paid, unknown, codeOf(error) === 'ERR_PAYMENT_UNKNOWN' ? 'the connection broke' : messageOf(error).replace(/\.$/, ''))
+}
+
+function unfinished (request: KeyedRequest, paid: Satoshi, unknown: Satoshi, why: string): PaychanError {
+  const facts = { id: request.id, asked: request.amount, paid, unknown }
+  const again = `Pay again with the id '${request.id}': only what is still missing is paid.`
+  if (paid === 0n) return new PaychanError('ERR_PAYMENT_UNKNOWN', `${formatAmount(unknown)} were signed, and are not acknowledged yet (${why}). ${again}`, facts)
+  const open = unknown === 0n ? '' : `, and ${formatAmount(unknown)} are signed but not acknowledged`
+  return new PaychanError('ERR_PAYMENT_PARTIAL', `${formatAmount(paid)} of ${formatAmount(request.amount)} are paid${open} (${why}). ${again}`, facts)
+}

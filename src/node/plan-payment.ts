@@ -1,0 +1,125 @@
+/**
+ * Which channels carry a payment: one when one is enough, several when none is alone. What each may
+ * carry, the payee's limits included, is known before anything is signed.
+ */
+import type { Part } from '../engine/keyed-payments.js'
+import type { ChannelId } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { formatAmount, max, min, satoshi } from '../types/units.js'
+import type { ChannelInfo } from './api.js'
+import { channelByPrefix, namesChannel } from './choose-channel.js'
+
+/** A channel that can be paid on, in satoshis. */
+interface Candidate {
+  readonly id: ChannelId
+  /** 0 open, 1 to be reconnected, 2 not ready yet. */
+  readonly rank: number
+  /** What can still be paid on it. */
+  readonly room: bigint
+  /** What it has to be paid at the least (UPD-10: the first payment is worth settling). */
+  readonly least: bigint
+  /** The most under one signature (UPD-6). */
+  readonly most: bigint
+}
+
+/** More signatures than this on one channel for one payment are no payment but a loop that a payee's limits ask for. */
+const MOST_PARTS_A_CHANNEL = 16
+
+const RANKS: Partial<Record<ChannelInfo['status'], number>> = { open: 0, offline: 1, confirming: 2 }
+
+/**
+ * The parts of a payment: on the channel that was named, or, for a PeerId, on the open channel to
+ * that peer with the least that is still enough, so that large channels stay free for large
+ * payments; else on several open ones; then the same with those that have to be reconnected.
+ *
+ * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_AMBIGUOUS_CHANNEL`
+ */
+export function planPayment (channels: readonly ChannelInfo[], to: string, amount: bigint): Part[] {
+  if (namesChannel(to)) {
+    const channel = channelByPrefix(channels, to)
+    return split([candidateOf(channel)], amount) ?? [part(channel.id, amount)]
+  }
+  const alive = payable(channels, to).map(candidateOf)
+  for (const rank of [0, 1]) {
+    const these = alive.filter((candidate) => candidate.rank === rank)
+    const parts = whole(these, amount) ?? split(alive.filter((candidate) => candidate.rank <= rank), amount)
+    if (parts !== undefined) return parts
+  }
+  // None can; the one that has enough says why in its own words.
+  const [best] = alive.filter(({ room }) => room >= amount).sort(byFit)
+  if (best !== undefined) return [part(best.id, amount)]
+  const [only, ...others] = alive
+  if (only !== undefined && others.length === 0) return [part(only.id, amount)]
+  const left = alive.filter(({ rank }) => rank < 2).reduce((sum, { room }) => sum + room, 0n)
+  throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but the ${alive.length} channels to that peer can carry ${formatAmount(left)} now. Open another channel, or pay less.`, { asked: amount, left })
+}
+
+/** The PeerId that is paid. @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL` */
+export function payeeOf (channels: readonly ChannelInfo[], to: string): string {
+  return namesChannel(to) ? channelByPrefix(channels, to).peerId : to
+}
+
+/** Channels in which we pay that peer, as long as they are not about to end. Never one in which it pays us. */
+function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[] {
+  const ours = channels.filter((channel) => channel.peerId === peer && channel.role === 'client')
+  const alive = ours.filter((channel) => RANKS[channel.status] !== undefined)
+  if (alive.length > 0) return alive
+  throw new PaychanError('ERR_NO_CHANNEL', `There is no channel to pay ${peer} on; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
+}
+
+function candidateOf ({ id, status, limits, capacity, ourBalance, inFlight }: ChannelInfo): Candidate {
+  const rank = RANKS[status] ?? 2
+  const left = ourBalance - inFlight
+  if (limits === undefined) return { id, rank, room: left, least: 1n, most: left }
+  const stakeLeft = max(0n, limits.maxStake - (capacity - left)) // UPD-11
+  return { id, rank, room: min(left, stakeLeft), least: left === capacity ? limits.minFirstPayment : 1n, most: limits.maxInFlightValue }
+}
+
+function part (channel: ChannelId, amount: bigint): Part {
+  return { channel, amount: satoshi(amount) }
+}
+
+/** One signature on one channel. */
+function whole (candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
+  const [best] = candidates.filter(({ room, least, most }) => least <= amount && amount <= room && amount <= most).sort(byFit)
+  return best === undefined ? undefined : [part(best.id, amount)]
+}
+
+/** As few channels as it takes, the largest first, each with at least what it has to be paid. */
+function split (candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
+  const chosen: Array<Candidate & { readonly room: bigint }> = []
+  let [least, room] = [0n, 0n]
+  for (const candidate of [...candidates].sort(byRoom)) {
+    const carries = min(candidate.room, candidate.most * BigInt(MOST_PARTS_A_CHANNEL))
+    if (room >= amount || carries < candidate.least || least + candidate.least > amount) continue
+    chosen.push({ ...candidate, room: carries })
+    least += candidate.least
+    room += carries
+  }
+  if (amount <= 0n || room < amount) return undefined
+  // Everybody has its least; the rest goes to the first ones.
+  let rest = amount - least
+  return chosen.flatMap((candidate) => {
+    const more = min(rest, candidate.room - candidate.least)
+    rest -= more
+    return slices(candidate, candidate.least + more)
+  })
+}
+
+/** Under as many signatures as the payee's window asks for. */
+function slices ({ id, most }: Candidate, amount: bigint): Part[] {
+  const parts: Part[] = []
+  for (let left = amount; left > 0n; left -= most) parts.push(part(id, min(left, most)))
+  return parts
+}
+
+/** The one that keeps less idle. */
+function byFit (a: Candidate, b: Candidate): number {
+  if (a.rank !== b.rank) return a.rank - b.rank
+  return a.room < b.room ? -1 : 1
+}
+
+function byRoom (a: Candidate, b: Candidate): number {
+  if (a.rank !== b.rank) return a.rank - b.rank
+  return a.room > b.room ? -1 : 1
+}

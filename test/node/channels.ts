@@ -1,0 +1,33 @@
+/** Channels as the node lists them. */
+import type { ChannelInfo } from '../../src/node/api.js'
+import { channelId } from '../../src/types/bytes.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
+
+export const PEER = '12D3KooWPeer'
+
+/** An open one of 100,000 sat in which we pay; nothing has been paid yet. */
+export function channel (id: string, changes: Partial<ChannelInfo> = {}): ChannelInfo {
+  return {
+    id: channelId(id.padEnd(64, '0')),
+    peerId: PEER,
+    role: 'client',
+    status: 'open',
+    reason: undefined,
+    capacity: satoshi(100_000n),
+    ourBalance: satoshi(100_000n),
+    theirBalance: satoshi(0n),
+    spendable: satoshi(100_000n),
+    inFlight: satoshi(0n),
+    atRisk: satoshi(0n),
+    funding: undefined,
+    confirmations: 1,
+    minDepth: 1,
+    lastPaymentHeight: blockHeight(100),
+    settleHeight: blockHeight(112),
+    refundHeight: blockHeight(148),
+    limits: { minFirstPayment: satoshi(500n), maxStake: satoshi(1_300_000n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
+    payments: { sent: 0, received: 0 },
+    spend: undefined,
+    ...changes
+  }
+}
