@@ -1,62 +1,83 @@
-/** A node as a process of its own, run through the command line like a user's. */
+/** A node as a process of its own, run through the command line like a user's. It can die, and be started again. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { multiaddr } from '@multiformats/multiaddr'
 import type { NodeEvent } from '../node/api.js'
 import { connectApi, type ApiClient } from '../daemon/client.js'
+import type { EventStream } from '../daemon/event-stream.js'
 import { dataPaths } from '../daemon/paths.js'
 import { PaychanError } from '../types/errors.js'
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 
+/** Any free port of this machine only. */
+const ANY_PORT = '/ip4/127.0.0.1/tcp/0'
+
 export type Who = 'client' | 'server'
 
-export interface NodeProcess {
-  readonly who: Who
-  readonly pid: number
-  readonly dataDir: string
-  readonly peerId: string
-  readonly multiaddr: string
+export class NodeProcess {
   readonly api: ApiClient
-  /** Every event of the node, from its start on. */
-  onEvent: (listener: (event: NodeEvent) => void) => void
-  /** SIGKILL: no goodbye, nothing flushed. */
-  kill: () => Promise<void>
-  /** Ends it in order. */
-  stop: () => Promise<void>
-}
+  peerId = ''
+  multiaddr = ''
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
+  #child: ChildProcess | undefined
+  #events: EventStream | undefined
 
-/** Makes a seed in `dataDir` and starts a node on it. */
-export async function startNode (who: Who, dataDir: string, electrum: string): Promise<NodeProcess> {
-  await run(['init', '--data', dataDir, '--json'])
-  const child = spawn(process.execPath, [CLI, 'start', '--data', dataDir, '--network', 'regtest', '--electrum', electrum, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
-  const errors: string[] = []
-  child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
-  await firstLine(child, () => errors.join(''))
-  const api = connectApi(dataPaths(dataDir).socket)
-  const listeners = new Set<(event: NodeEvent) => void>()
-  const events = api.events((event) => { for (const listener of listeners) listener(event) })
-  await events.ready
-  const info = await api.info()
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    events.stop()
-    api.disconnect()
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
-    child.kill(signal)
-    await exited
+  private constructor (readonly who: Who, readonly dataDir: string, private readonly electrum: string) {
+    this.api = connectApi(dataPaths(dataDir).socket)
   }
-  return {
-    who,
-    pid: child.pid ?? 0,
-    dataDir,
-    peerId: info.peerId,
-    multiaddr: info.multiaddrs[0] ?? '',
-    api,
-    onEvent: (listener) => { listeners.add(listener) },
-    kill: async () => { await end('SIGKILL') },
-    stop: async () => { await end('SIGTERM') }
+
+  /** Makes a seed in `dataDir` and starts a node on it. */
+  static async create (who: Who, dataDir: string, electrum: string): Promise<NodeProcess> {
+    await run(['init', '--data', dataDir, '--json'])
+    const node = new NodeProcess(who, dataDir, electrum)
+    await node.start()
+    return node
+  }
+
+  get pid (): number { return this.#child?.pid ?? 0 }
+
+  /** Starts the process, again on the port that it had before: its peers know it there. */
+  async start (): Promise<void> {
+    const listen = this.multiaddr === '' ? ANY_PORT : multiaddr(this.multiaddr).decapsulate('/p2p').toString()
+    const child = spawn(process.execPath, [CLI, 'start', '--data', this.dataDir, '--network', 'regtest', '--electrum', this.electrum, '--listen', listen, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    const errors: string[] = []
+    child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
+    await firstLine(child, () => errors.join(''))
+    this.#events = this.api.events((event) => { for (const listener of this.#listeners) listener(event) })
+    await this.#events.ready
+    const info = await this.api.info()
+    this.peerId = info.peerId
+    this.multiaddr = info.multiaddrs[0] ?? ''
+  }
+
+  /** Every event of the node, over all its lives. */
+  onEvent (listener: (event: NodeEvent) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  /** SIGKILL: no goodbye, nothing flushed. */
+  async kill (): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** Ends it in order. */
+  async stop (): Promise<void> {
+    await this.#end('SIGTERM')
+  }
+
+  async #end (signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child
+    this.#events?.stop()
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, 'exit')
+      child.kill(signal)
+      await exited
+    }
+    this.api.disconnect()
   }
 }
 

@@ -9,6 +9,8 @@ export interface Report {
   readonly steps: ReadonlyArray<{ readonly step: Step, readonly what: string, readonly height: number, readonly txid?: string }>
   readonly channel: { readonly capacity: number, readonly funding: { readonly txid: string, readonly vout: number }, readonly refundHeight: number }
   readonly payments: { readonly acknowledged: number, readonly totalSat: number }
+  /** Of `restart`: who was killed, how many payments were acknowledged by then, how often a caller had to ask again. */
+  readonly kills?: ReadonlyArray<{ readonly killed: 'payer' | 'payee' | 'both', readonly height: number, readonly acknowledged: number, readonly askedAgain: number }>
   readonly transactions: { readonly T1: string, readonly T2?: string, readonly T3?: string, readonly close?: string }
   readonly onchain: {
     readonly client: { readonly before: number, readonly after: number }

@@ -1,18 +1,18 @@
-/** The three stories of the classic channel: it ends in peace, the server is gone, the client is gone. */
+/** The stories of the classic channel: it ends in peace, the server is gone, the client is gone, both are killed and come back. */
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelInfo } from '../node/api.js'
-import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { addSat, satoshi, ZERO_SAT } from '../types/units.js'
+import { confirm, find, PAYMENT, type Act, type Ending } from './acts.js'
 import { confirmed, confirmedOn, feeOf, rawHex, walletScripts } from './accounts.js'
 import { sat, type Narrator, type Report } from './report.js'
+import { killedAndBack } from './restart.js'
 import { setStage, type Stage } from './stage.js'
 
 const FUNDS = satoshi(2_000_000n)
 const CAPACITY = satoshi(1_000_000n)
 /** 36 blocks to settle in, 12 to close in, and room to pay before. */
 const BLOCKS = 72
-const PAYMENT = 500n
 
 export interface Scenario {
   readonly name: string
@@ -23,17 +23,9 @@ export interface Scenario {
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'pay', title: 'a channel from its opening to its cooperative close, with 1,000 payments', run: async (narrator) => await perform('pay', narrator, closeInPeace) },
   { name: 'refund', title: 'the server is killed; the client gets everything back after the lock', run: async (narrator) => await perform('refund', narrator, serverGone) },
-  { name: 'settle', title: 'the client is killed after paying; the server settles before the lock', run: async (narrator) => await perform('settle', narrator, clientGone) }
+  { name: 'settle', title: 'the client is killed after paying; the server settles before the lock', run: async (narrator) => await perform('settle', narrator, clientGone) },
+  { name: 'restart', title: 'both nodes are killed in the middle of payments, six times; nothing is lost, nothing is paid twice', run: async (narrator) => await perform('restart', narrator, killedAndBack) }
 ]
-
-/** How a channel ended. */
-interface Ending {
-  readonly payments: number
-  readonly kind: 'close' | 'settlement' | 'refund'
-  readonly txid: Txid
-}
-
-type Act = (stage: Stage, channel: ChannelInfo, narrator: Narrator) => Promise<Ending>
 
 async function perform (scenario: string, narrator: Narrator, act: Act): Promise<Report> {
   const stage = await setStage(narrator, FUNDS)
@@ -56,10 +48,11 @@ async function perform (scenario: string, narrator: Narrator, act: Act): Promise
     const serverPaid = ending.kind === 'settlement' ? after.server === due - await feeOf(stage.devnet, last) : after.server === due
     return {
       scenario,
-      ok: conserved && serverPaid,
+      ok: conserved && serverPaid && (ending.ok ?? true),
       steps: stage.steps,
       channel: { capacity: Number(channel.capacity), funding: { txid: funding.txid, vout: funding.vout }, refundHeight: channel.refundHeight },
       payments: { acknowledged: ending.payments, totalSat: Number(paid) },
+      ...(ending.kills === undefined ? {} : { kills: ending.kills }),
       transactions: { T1: rawHex(T1), [{ close: 'close', settlement: 'T3', refund: 'T2' }[ending.kind]]: rawHex(last) },
       onchain: {
         client: { before: Number(before.client), after: Number(after.client) },
@@ -82,12 +75,6 @@ async function open (stage: Stage): Promise<ChannelInfo> {
   await stage.mine(1, [client, server])
   await stage.until('the channel is open', async () => (await find(client.api.channels(), broadcast)).status === 'open')
   return await find(client.api.channels(), broadcast)
-}
-
-async function find (channels: Promise<ChannelInfo[]>, wanted: ChannelInfo): Promise<ChannelInfo> {
-  const found = (await channels).find((channel) => channel.id === wanted.id)
-  if (found === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The node does not know its channel any more.')
-  return found
 }
 
 /** Step 9, many times: 32 callers at once. */
@@ -137,15 +124,4 @@ async function clientGone (stage: Stage, channel: ChannelInfo, narrator: Narrato
   await stage.mine(settleHeight - stage.devnet.height, [stage.server])
   const txid = await confirm(stage, channel, 'settlement', [stage.server])
   return { payments, kind: 'settlement', txid }
-}
-
-/** Mines until the nodes that live see the channel's end in a block. Returns its txid. */
-async function confirm (stage: Stage, channel: ChannelInfo, kind: Ending['kind'], alive: readonly [Stage['client'], ...Array<Stage['client']>]): Promise<Txid> {
-  const spend = async (node: Stage['client']): Promise<ChannelInfo['spend']> => (await find(node.api.channels(), channel)).spend
-  await stage.until(`the ${kind} is in the mempool`, async () => (await spend(alive[0]))?.kind === kind)
-  await stage.mine(1, alive)
-  for (const node of alive) await stage.until(`the ${node.who} sees the ${kind} in a block`, async () => (await spend(node))?.height !== undefined)
-  const seen = await spend(alive[0])
-  if (seen === undefined) throw new PaychanError('ERR_DEMO_FAILED', `The ${kind} has vanished.`)
-  return seen.txid
 }

@@ -6,7 +6,7 @@ import { startDevnet, type Devnet } from '../devnet/devnet.js'
 import type { NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
-import { startNode, type NodeProcess } from './node-process.js'
+import { NodeProcess } from './node-process.js'
 import type { Narrator, Report } from './report.js'
 
 /** A demo that waits longer than this for one thing has failed. */
@@ -44,7 +44,7 @@ export async function setStage (narrator: Narrator, funds: Satoshi): Promise<Sta
   for (const signal of SIGNALS) process.once(signal, interrupted)
   try {
     const [client, server] = await Promise.all((['client', 'server'] as const).map(async (who) => {
-      const node = await startNode(who, join(directory, who), devnet.url)
+      const node = await NodeProcess.create(who, join(directory, who), devnet.url)
       started.push(node)
       return node
     }))

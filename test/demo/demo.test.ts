@@ -13,6 +13,7 @@ const report = z.strictObject({
   steps: z.array(z.strictObject({ step: z.union([z.int().min(1).max(9), z.enum(['close', 'settlement', 'refund'])]), what: z.string().min(1), height: sat, txid: z.string().length(64).optional() })),
   channel: z.strictObject({ capacity: sat, funding: z.strictObject({ txid: z.string().length(64), vout: sat }), refundHeight: sat }),
   payments: z.strictObject({ acknowledged: sat, totalSat: sat }),
+  kills: z.array(z.strictObject({ killed: z.enum(['payer', 'payee', 'both']), height: sat, acknowledged: sat, askedAgain: sat })).optional(),
   transactions: z.strictObject({ T1: hex, T2: hex.optional(), T3: hex.optional(), close: hex.optional() }),
   onchain: z.strictObject({ client: z.strictObject({ before: sat, after: sat }), server: z.strictObject({ before: sat, after: sat }), feesSat: sat })
 })
@@ -104,9 +105,20 @@ describe('the demo', function () {
     assert.equal(server, result.payments.totalSat - fee)
   })
 
+  it('restart: payer, payee and both are killed with SIGKILL, twice each; every payment is made once', async () => {
+    const result = await told('restart')
+    assert.deepEqual(result.payments, { acknowledged: 280, totalSat: 140_000 })
+    assert.deepEqual(result.kills?.map(({ killed }) => killed), ['payer', 'payee', 'both', 'payer', 'payee', 'both'])
+    for (const kill of result.kills ?? []) assert.ok(kill.askedAgain > 0, `nobody noticed the death of ${kill.killed}`)
+    const [client, server] = values(ending(result, 'close'))
+    assert.equal(server, result.payments.totalSat)
+    assert.ok(client !== undefined && client < result.channel.capacity - result.payments.totalSat)
+    assert.equal(result.onchain.server.after, result.payments.totalSat)
+  })
+
   it('tells people which demos there are when asked for another one', async () => {
     const { code, stdout, stderr } = await demo('lunch')
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, /no demo 'lunch'[\s\S]*pay[\s\S]*refund[\s\S]*settle/)
+    assert.match(stderr, /no demo 'lunch'[\s\S]*pay[\s\S]*refund[\s\S]*settle[\s\S]*restart/)
   })
 })

@@ -1,0 +1,40 @@
+/** What every story needs of its channel: how it ended, and what the nodes say about it. */
+import type { ChannelInfo } from '../node/api.js'
+import type { Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import type { NodeProcess } from './node-process.js'
+import type { Narrator, Report } from './report.js'
+import type { Stage } from './stage.js'
+
+/** In satoshis. */
+export const PAYMENT = 500n
+
+/** How a channel ended. */
+export interface Ending {
+  readonly payments: number
+  readonly kind: 'close' | 'settlement' | 'refund'
+  readonly txid: Txid
+  /** What a story claims beside the books. */
+  readonly ok?: boolean
+  readonly kills?: Report['kills']
+}
+
+export type Act = (stage: Stage, channel: ChannelInfo, narrator: Narrator) => Promise<Ending>
+
+/** The channel as a node sees it now. */
+export async function find (channels: Promise<ChannelInfo[]>, wanted: ChannelInfo): Promise<ChannelInfo> {
+  const found = (await channels).find((channel) => channel.id === wanted.id)
+  if (found === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The node does not know its channel any more.')
+  return found
+}
+
+/** Mines until the nodes that live see the channel's end in a block. Returns its txid. */
+export async function confirm (stage: Stage, channel: ChannelInfo, kind: Ending['kind'], alive: readonly [NodeProcess, ...NodeProcess[]]): Promise<Txid> {
+  const spend = async (node: NodeProcess): Promise<ChannelInfo['spend']> => (await find(node.api.channels(), channel)).spend
+  await stage.until(`the ${kind} is in the mempool`, async () => (await spend(alive[0]))?.kind === kind)
+  await stage.mine(1, alive)
+  for (const node of alive) await stage.until(`the ${node.who} sees the ${kind} in a block`, async () => (await spend(node))?.height !== undefined)
+  const seen = await spend(alive[0])
+  if (seen === undefined) throw new PaychanError('ERR_DEMO_FAILED', `The ${kind} has vanished.`)
+  return seen.txid
+}
