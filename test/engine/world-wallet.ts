@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
 import type { MemoryWorld } from '../../src/chain/memory-world.js'
 import type { BuiltFunding, CsvOutput, Wallet } from '../../src/engine/ports.js'
-import { hashFromTxid, outPointText, sameBytes, txid, txidFromHash, type ChannelId, type OutPoint } from '../../src/types/bytes.js'
+import { hashFromTxid, outPointText, sameBytes, toHex, txid, txidFromHash, type ChannelId, type OutPoint } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeFor, satoshi, type FeeRate, type Satoshi } from '../../src/types/units.js'
 
@@ -34,7 +34,9 @@ export class WorldWallet implements Wallet {
 
   /** All that is its own on the chain, payouts that are not swept included. */
   coins (): Coin[] {
-    return [...this.#scripts, ...this.claims.map((claim) => claim.scriptPubKey)].flatMap((script) => unspent(this.world, script))
+    // A settlement that is published again, at another fee, pays the same script.
+    const scripts = new Map([...this.#scripts, ...this.claims.map((claim) => claim.scriptPubKey)].map((script) => [toHex(script), script]))
+    return [...scripts.values()].flatMap((script) => unspent(this.world, script))
   }
 
   /** How many scripts it has given out. */

@@ -13,7 +13,7 @@ import { Engine } from '../../src/engine/engine.js'
 import type { EngineEvent } from '../../src/engine/engine-events.js'
 import type { Timeouts } from '../../src/engine/engine-options.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
-import type { Chain, Peers, Random } from '../../src/engine/ports.js'
+import type { Chain, Peers, Random, Signer } from '../../src/engine/ports.js'
 import { MemoryNetwork } from '../../src/p2p/memory.js'
 import { openMemoryStore, type MemoryStore, type Snapshot } from '../../src/store/memory.js'
 import type { ChannelId } from '../../src/types/bytes.js'
@@ -42,6 +42,15 @@ export async function soon (condition: () => boolean, strike: () => void = () =>
     await Promise.resolve()
   }
   assert.fail('it does not happen')
+}
+
+/** Keys take milliseconds to derive: a story that is told again has the same ones. */
+const signers = new Map<string, Signer>()
+
+function signerOf (seed: string): Signer {
+  const signer = signers.get(seed) ?? createTestSigner(seed)
+  signers.set(seed, signer)
+  return signer
 }
 
 export interface NodeSetup {
@@ -90,10 +99,10 @@ export class Node {
     }
   }
 
-  /** A new process on what the disk has. */
-  async restart (snapshot: Snapshot = this.store.snapshot()): Promise<void> {
+  /** A new process on what the disk has, with another accident ahead of it or none. */
+  async restart (snapshot: Snapshot = this.store.snapshot(), crashAt: Node['crashAt'] = () => false): Promise<void> {
     if (this.life.alive) this.crash()
-    this.crashAt = () => false
+    this.crashAt = crashAt
     this.store = openMemoryStore(snapshot)
     this.chain = new MemoryChain(this.world.chain)
     this.life = new Life(this.name, (left) => { this.world.note(left) })
@@ -147,7 +156,7 @@ export class Node {
       chain: setup.chain?.(chain) ?? chain,
       peers: setup.peers?.(peers) ?? peers,
       wallet: life.wallet(this.wallet),
-      signer: createTestSigner(this.signerSeed),
+      signer: signerOf(this.signerSeed),
       clock: life.clock(world.clock),
       random: this.#random,
       initialFeeRate: feeRate(1000n),
