@@ -16,6 +16,8 @@ export type ChannelEvent =
   | { readonly type: 'pay', readonly payments: readonly Payment[] }
   | { readonly type: 'close' }
   | { readonly type: 'settle' }
+  /** Gives up an opening before T1 leaves; later it changes nothing. */
+  | { readonly type: 'cancel' }
   // from the peer
   | { readonly type: 'connected', readonly address?: string | undefined }
   | { readonly type: 'disconnected', readonly reason: string }

@@ -41,6 +41,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'pay': return onPay(channel, event.payments, env)
     case 'close': return onClose(channel, env)
     case 'settle': return onSettle(channel)
+    case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
     case 'connected': return onConnected(channel, event.address)
     case 'disconnected': return onDisconnected(channel, event.reason)
     case 'updates': return channel.stage === 'established' ? onUpdates(channel, event.updates, env) : unexpected(channel, 'Update')

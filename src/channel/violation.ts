@@ -1,5 +1,5 @@
 /** Broken rules of the protocol, and refusals: how they are raised and how they are told to the peer. */
-import type { ErrorMessage } from '../../protocols/paychan/1.0/index.js'
+import { MAX_ERROR_TEXT_BYTES, plainText, type ErrorMessage } from '../../protocols/paychan/1.0/index.js'
 import { PaychanError, type Facts } from '../types/errors.js'
 
 /** Raised by a check; `rule` is the id in protocols/paychan/1.0/spec.md. */
@@ -30,5 +30,5 @@ export function attempt<T> (rule: string | ((code: string) => string), check: ()
 
 /** The `Error` message that tells the peer. ERR-1: text without secrets, at most 1,000 bytes. */
 export function errorMessage (error: { code: string, message: string, rule?: string }, fatal: boolean): ErrorMessage {
-  return { type: 'Error', code: error.code, rule: error.rule ?? '', text: error.message.slice(0, 300), fatal }
+  return { type: 'Error', code: error.code, rule: error.rule ?? '', text: plainText(error.message, MAX_ERROR_TEXT_BYTES), fatal }
 }

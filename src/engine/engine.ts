@@ -13,14 +13,15 @@ import { fundingScriptOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { blockDelta, satoshi, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
+import { blockDelta, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
+import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { acceptLink } from './incoming.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
-import { Openings } from './openings.js'
+import { Openings, type Offer } from './openings.js'
 import { readPayments, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
@@ -122,10 +123,10 @@ export class Engine {
   }
 
   /** Opens a channel as its client; see `NodeApi.open`. */
-  async open (request: { readonly peer: string, readonly capacity: Satoshi, readonly blocks: BlockDelta, readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
+  async open (request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
-    const actor = await this.#openings.offer(request.peer, request.capacity, request.blocks)
-    await actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent)
+    const actor = await this.#openings.offer(request)
+    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent))
     return this.describe(actor.id)
   }
 

@@ -1,5 +1,5 @@
 /** Streams that peers open: the first message says whether it is a new channel or a known one (WIRE-8). */
-import type { Message, OpenChannel, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import { MAX_ERROR_TEXT_BYTES, plainText, type Message, type OpenChannel, type Reestablish } from '../../protocols/paychan/1.0/index.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { Clock, Link, LinkListener } from './ports.js'
 
@@ -46,6 +46,6 @@ function route (link: Link, message: Message, handler: IncomingHandler): LinkLis
  * end for good because this node was started, for once, on another data directory (ERR-3).
  */
 export function refuse (link: Link, code: string, rule: string, text: string, fatal: boolean): void {
-  link.send({ type: 'Error', code, rule, text: text.slice(0, 300), fatal })
+  link.send({ type: 'Error', code, rule, text: plainText(text, MAX_ERROR_TEXT_BYTES), fatal })
   link.close()
 }

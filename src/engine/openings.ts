@@ -12,6 +12,7 @@ import type { Party } from '../channel/terms.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, Satoshi } from '../types/units.js'
+import { throwIfCancelled, unlessCancelled } from './cancelling.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineOptions } from './engine-options.js'
 import { refuse } from './incoming.js'
@@ -29,6 +30,15 @@ export interface OpeningsHost {
   begin: (first: Transition) => ChannelActor
   /** The channels of a peer. */
   channelsOf: (peer: string) => Channel[]
+}
+
+/** What `open` is asked for. */
+export interface Offer {
+  readonly peer: string
+  readonly capacity: Satoshi
+  readonly blocks: BlockDelta
+  /** Gives the opening up, as long as T1 has not left. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How many more channels than openings a peer may have whose T1 is in no block: it costs nothing to promise one. */
@@ -49,20 +59,22 @@ export class Openings {
   constructor (private readonly host: OpeningsHost) {}
 
   /**
-   * Opens a stream and offers a channel on it.
+   * Opens a stream and offers a channel on it. What we lack ourselves is said before the peer is asked.
    *
-   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, and those of `Peers.open`
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CANCELLED`, and those of `Peers.open`
    */
-  async offer (peer: string, capacity: Satoshi, blocks: BlockDelta): Promise<ChannelActor> {
-    const { chain, peers, network, policy } = this.host.options
+  async offer ({ peer, capacity, blocks, signal }: Offer): Promise<ChannelActor> {
+    const { chain, peers, network, policy, wallet } = this.host.options
     checkRequest({ capacity, blocks }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
     }
+    wallet.checkFunds(capacity, this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate)
     const listener = new LateListener()
-    const link = await peers.open(peer, () => listener)
+    const link = await unlessCancelled(signal, peers.open(peer, () => listener), (late) => { late.close() })
     try {
       const { keys, party } = await this.#drawParty('client')
+      throwIfCancelled(signal)
       const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks }
       const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
       listener.bind(this.host.links.attach(actor, link))

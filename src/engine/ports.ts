@@ -143,6 +143,11 @@ export interface CsvOutput {
 export interface Wallet {
   /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
   newScript: () => Promise<Uint8Array>
+  /**
+   * Whether the coins of this moment would do for a T1, before anybody is asked for a channel.
+   * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet.
+   */
+  checkFunds: (amount: Satoshi, feeRate: FeeRate) => void
   /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
   buildFunding: (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }) => Promise<BuiltFunding>
   /** Frees the inputs of a T1 that never left this node. */

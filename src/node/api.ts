@@ -55,6 +55,8 @@ export interface OpenRequest {
   readonly amount: bigint
   /** L minus the height of the tip; the node's default when left out. */
   readonly blocks?: number
+  /** Gives the opening up, as long as the funding transaction has not left this node. */
+  readonly signal?: AbortSignal
 }
 
 export interface PayRequest {
@@ -103,7 +105,8 @@ export interface NodeApi {
    * Opens a channel as its client; resolves once T1 is broadcast (`wait: 'broadcast'`) or once the
    * channel can be paid on (`wait: 'ready'`, the default).
    * Errors: `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
-   * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`.
+   * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`; after `signal`: `ERR_CANCELLED`, or
+   * `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same.
    */
   open: (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }) => Promise<ChannelInfo>
   /**

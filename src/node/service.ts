@@ -194,7 +194,7 @@ class PaychanService implements Paychan {
     const { engine } = this.#get()
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
-    return await engine.open({ peer: request.peer, capacity, blocks, wait: request.wait ?? 'ready' })
+    return await engine.open({ peer: request.peer, capacity, blocks, wait: request.wait ?? 'ready', signal: request.signal })
   }
 
   async pay (request: PayRequest): Promise<PayResult> {

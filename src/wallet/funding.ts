@@ -19,6 +19,9 @@ const TRUC_VERSION = 3
 /** Not final, so that nLockTime counts; relative locks (BIP68) are off. */
 const SEQUENCE = 0xfffffffe
 
+/** A script of the length of every funding script: what a T1 will cost does not depend on its keys. */
+export const ANY_FUNDING_SCRIPT = Uint8Array.from([0, 32, ...new Uint8Array(32)])
+
 export interface FundingPlan<C extends Selectable> extends Selection<C> {
   readonly scriptPubKey: Uint8Array
   readonly amount: Satoshi

@@ -9,7 +9,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { AddressBook, type OwnScript } from './addresses.js'
 import { selectCoins } from './coin-selection.js'
-import { buildFundingTransaction, requireNoDust } from './funding.js'
+import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust } from './funding.js'
 import { createSigner } from './signer.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { BuiltFunding, CsvOutput, Signer, Wallet } from '../engine/ports.js'
@@ -75,6 +75,10 @@ class InMemoryWallet implements MemoryWallet {
   async newScript (): Promise<Uint8Array> {
     await Promise.resolve()
     return this.take('receive').scriptPubKey
+  }
+
+  checkFunds (amount: Satoshi, feeRate: FeeRate): void {
+    selectCoins({ coins: this.free, scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
   }
 
   async buildFunding ({ channel, scriptPubKey, amount, feeRate }: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {

@@ -13,7 +13,7 @@ import { AddressBook, type OwnScript } from './addresses.js'
 import { Claims, isBuried, type Claim } from './claims.js'
 import { coinsOf, sumOf, type Coin } from './coins.js'
 import { selectCoins, type SelectionRequest } from './coin-selection.js'
-import { buildFundingTransaction, requireNoDust } from './funding.js'
+import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust } from './funding.js'
 import { HistoryView } from './history-view.js'
 import { branchChange, BRANCHES, branchKey, claimChange, CLAIMS, readBranch, readClaim, readReservation, reservationChange, reservationRemoval, RESERVATIONS, type Branch } from './records.js'
 import { Reservations } from './reservations.js'
@@ -102,6 +102,10 @@ class OnChainWallet implements NodeWallet {
     return addressFromScript(await this.newScript(), this.init.network)
   }
 
+  checkFunds (amount: Satoshi, feeRate: FeeRate): void {
+    this.select({ coins: this.freeCoins(), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
+  }
+
   async buildFunding (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
     return await this.change(async () => {
       const { channel, scriptPubKey, amount, feeRate } = request
@@ -109,9 +113,8 @@ class OnChainWallet implements NodeWallet {
       if (this.reservations.has(channel)) {
         throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`, { channel })
       }
-      const free = this.allCoins().filter((coin) => coin.confirmed && coin.reservedFor === undefined)
       const change = this.addresses.upcoming('change').scriptPubKey
-      const selection = this.select({ coins: free, scriptPubKey, amount, feeRate, changeScript: change })
+      const selection = this.select({ coins: this.freeCoins(), scriptPubKey, amount, feeRate, changeScript: change })
       const funding = buildFundingTransaction({
         ...selection,
         scriptPubKey,
@@ -181,6 +184,10 @@ class OnChainWallet implements NodeWallet {
 
   private allCoins (): Coin[] {
     return coinsOf(this.view, this.addresses, this.height(), (outPoint) => this.reservations.channelOf(outPoint))
+  }
+
+  private freeCoins (): Coin[] {
+    return this.allCoins().filter((coin) => coin.confirmed && coin.reservedFor === undefined)
   }
 
   private height (): BlockHeight | undefined {

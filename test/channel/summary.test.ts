@@ -77,8 +77,8 @@ describe('channel / ledger', () => {
 })
 
 describe('channel / violation', () => {
-  it('is told to the peer with its rule, in at most 300 characters (ERR-1)', () => {
-    const message = errorMessage(new Violation('UPD-4', 'ERR_BAD_SIGNATURE', 'x'.repeat(500)), true)
-    assert.deepEqual([message.rule, message.code, message.text.length, message.fatal], ['UPD-4', 'ERR_BAD_SIGNATURE', 300, true])
+  it('is told to the peer with its rule, in at most 1,000 bytes of one line (ERR-1)', () => {
+    const message = errorMessage(new Violation('UPD-4', 'ERR_BAD_SIGNATURE', `two\n${'€'.repeat(500)}`), true)
+    assert.deepEqual([message.rule, message.code, message.text, message.fatal], ['UPD-4', 'ERR_BAD_SIGNATURE', `two ${'€'.repeat(332)}`, true])
   })
 })

@@ -4,7 +4,7 @@ import { checkFundingTx } from '../../src/bitcoin/funding.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { outPointText, toHex, txid, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
-import { feeFor, feeRate, type Satoshi } from '../../src/types/units.js'
+import { feeFor, feeRate, type Satoshi, satoshi } from '../../src/types/units.js'
 import { channelNamed, fundingScriptOf, sat } from '../wallet/fixtures.js'
 import type { BuiltFunding, Wallet } from '../../src/engine/ports.js'
 
@@ -87,6 +87,14 @@ export function walletContract (name: string, makePlace: (coins: readonly number
           return true
         })
         await build(wallet, 'one', 140_000)
+      })
+
+      it('says before anything is built whether the coins would do, and sets nothing aside', async () => {
+        const { wallet } = await walletWith(100_000, 50_000)
+        wallet.checkFunds(satoshi(140_000n), RATE)
+        assert.throws(() => { wallet.checkFunds(satoshi(150_000n), RATE) }, { code: 'ERR_INSUFFICIENT_FUNDS' })
+        await build(wallet, 'one', 90_000)
+        assert.throws(() => { wallet.checkFunds(satoshi(90_000n), RATE) }, { code: 'ERR_INSUFFICIENT_FUNDS' })
       })
 
       it('refuses a channel below dust', async () => {

@@ -52,6 +52,9 @@ export class WorldWallet implements Wallet {
     return await Promise.resolve(this.#newScript())
   }
 
+  /** Says nothing unless it is told to: coins may also go between this and T1. */
+  checkFunds: (amount: Satoshi, feeRate: FeeRate) => void = () => {}
+
   async buildFunding ({ channel, scriptPubKey, amount, feeRate }: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
     await Promise.resolve()
     this.beforeFunding()

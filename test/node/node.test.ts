@@ -92,12 +92,13 @@ describe('node', function () {
     })
 
     it('amounts: nothing, less than nothing, too little, too much, and what is no bigint', async () => {
-      const [alice, bob] = [await fixture.rich('alice', 500_000n), await fixture.node('bob')]
+      const [alice, bob] = [await fixture.rich('alice', 500_000n), await fixture.node('bob', { policy: { maxCapacity: satoshi(300_000n) } })]
       const [peer, { peerId }] = [await bob.address(), await bob.api.info()]
       const open = async (amount: bigint): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount, blocks: BLOCKS }))
       for (const amount of [0n, -1n, 9_999n, 21_000_001n * 100_000_000n]) assert.equal(await open(amount), 'ERR_INVALID_AMOUNT', String(amount))
       assert.equal(await open(500_000n), 'ERR_INSUFFICIENT_FUNDS')
-      assert.equal(await open(1_300_001n), 'ERR_OPEN_REFUSED')
+      assert.deepEqual(await bob.api.channels(), [], 'the peer was not asked')
+      assert.equal(await open(300_001n), 'ERR_OPEN_REFUSED')
       await alice.api.open({ peer, amount: 100_000n, blocks: BLOCKS })
       const pay = async (amount: bigint): Promise<unknown> => await codeOfRejection(alice.api.pay({ to: peerId, amount }))
       assert.equal(await pay(0n), 'ERR_INVALID_AMOUNT')
