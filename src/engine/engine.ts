@@ -28,7 +28,8 @@ import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { createRegistry } from './registry.js'
 import { CHANNEL_PREFIX, readChannel } from './stored-channel.js'
-import { fundingSent, openForPayments, type Closed } from './waiters.js'
+import { StreamThrottle } from './throttle.js'
+import { admitCaller, fundingSent, openForPayments, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
 
 /** Fee estimates aim at a confirmation within an hour. */
@@ -39,7 +40,7 @@ export class Engine {
   readonly #timeouts: Timeouts
   readonly #actors = new Map<ChannelId, ChannelActor>()
   readonly #registry = createRegistry()
-  readonly #links = new Links()
+  readonly #links: Links
   readonly #watches: Watches
   readonly #redial: Redial
   readonly #ackTimers: AckTimers
@@ -57,7 +58,8 @@ export class Engine {
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
     this.#feeRate = options.initialFeeRate
     const { chain, peers, wallet, clock, store, onEvent } = options
-    const links = this.#links
+    const links = new Links(clock)
+    this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#redial = new Redial(peers, links, clock)
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not acknowledge') })
@@ -103,8 +105,9 @@ export class Engine {
       onOpen: this.#openings.onOffer.bind(this.#openings),
       onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message)
     }
+    const streams = new StreamThrottle(clock)
     this.#subscriptions.push(
-      peers.onIncoming((link) => acceptLink(link, handler, clock)),
+      peers.onIncoming((link) => acceptLink(link, handler, clock, streams)),
       chain.onTip(() => { void this.#onTip() })
     )
   }
@@ -133,10 +136,16 @@ export class Engine {
   /** Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. */
   async pay (id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
     const actor = this.#actor(id)
-    if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
+    admitCaller(actor.waiters.payers)
     const { random, clock } = this.#options
     const payment = { id: random.bytes(16), amount, memo }
-    await this.#send(actor, payment)
+    actor.waiters.payers += 1
+    try {
+      if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
+      await this.#send(actor, payment)
+    } finally {
+      actor.waiters.payers -= 1
+    }
     return { id: toHex(payment.id), channel: id, peerId: actor.state.peer, direction: 'sent', amount, memo, status: 'acknowledged', time: clock.now() }
   }
 

@@ -2,6 +2,7 @@
 import { MAX_ERROR_TEXT_BYTES, plainText, type Message, type OpenChannel, type Reestablish } from '../../protocols/paychan/1.0/index.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { Clock, Link, LinkListener } from './ports.js'
+import type { StreamThrottle } from './throttle.js'
 
 /** A peer that opens a stream and says nothing is cut off; after its first message it may be silent for ever (WIRE-10). */
 const FIRST_MESSAGE_TIMEOUT_MS = 30_000
@@ -13,21 +14,29 @@ export interface IncomingHandler {
 }
 
 /** Listens until the first message, then hands the stream over to the channel that it belongs to. */
-export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock): LinkListener {
+export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock, streams: StreamThrottle): LinkListener {
   let listener: LinkListener | undefined
+  let closed = false
   const cancel = clock.after(FIRST_MESSAGE_TIMEOUT_MS, () => { refuse(link, 'ERR_TIMEOUT', '', 'No message came.', false) })
+  const begin = (message: Message): void => {
+    if (closed) return
+    try {
+      listener = route(link, message, handler)
+    } catch (error) {
+      const rule = error instanceof Error && 'rule' in error && typeof error.rule === 'string' ? error.rule : ''
+      refuse(link, codeOf(error), rule, codeOf(error) === 'ERR_INTERNAL' ? 'This node could not do that.' : messageOf(error), message.type === 'OpenChannel')
+    }
+  }
   return {
     onMessage: (message) => {
       if (listener !== undefined) return listener.onMessage(message)
       cancel()
-      try {
-        listener = route(link, message, handler)
-      } catch (error) {
-        const rule = error instanceof Error && 'rule' in error && typeof error.rule === 'string' ? error.rule : ''
-        refuse(link, codeOf(error), rule, codeOf(error) === 'ERR_INTERNAL' ? 'This node could not do that.' : messageOf(error), message.type === 'OpenChannel')
-      }
+      const wait = streams.before(link.peer)
+      if (wait !== undefined) return wait.then(() => { begin(message) })
+      begin(message)
     },
     onClosed: (error) => {
+      closed = true
       cancel()
       listener?.onClosed(error)
     }

@@ -14,6 +14,7 @@ import type { ChannelActor } from './channel-actor.js'
 import { statusOfUpdate, type PaymentInfo } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { decodeRecord, encodeRecord } from './records.js'
+import { admitCaller } from './waiters.js'
 
 /** What one channel carries of a payment. */
 export interface Part { readonly channel: ChannelId, readonly amount: Satoshi }
@@ -75,6 +76,8 @@ export function checkPaymentId (id: string): void {
 export class KeyedPayments {
   /** Parts that are to be signed, by the hex of their id. Empty unless somebody pays with an id right now. */
   readonly #wanted = new Map<string, WantedPart>()
+  /** Callers that have not been answered. */
+  #callers = 0
   readonly #underWay = new Map<string, { readonly peer: string, readonly amount: Satoshi, readonly outcome: Promise<PaymentInfo[]> }>()
 
   constructor (private readonly host: KeyedHost) {}
@@ -96,12 +99,22 @@ export class KeyedPayments {
    * Pays what is still to be paid of a payment; resolves with its parts once all are acknowledged.
    * Callers at the same time share one payment.
    *
-   * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
+   * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_TOO_MANY_WAITING`, `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
    *   `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
    *   refuses a payment as long as nothing of it was signed
    */
   async pay (request: KeyedRequest): Promise<PaymentInfo[]> {
     checkPaymentId(request.id)
+    admitCaller(this.#callers)
+    this.#callers += 1
+    try {
+      return await this.#join(request)
+    } finally {
+      this.#callers -= 1
+    }
+  }
+
+  async #join (request: KeyedRequest): Promise<PaymentInfo[]> {
     const { id, peer, amount } = request
     const other = this.#underWay.get(id)
     if (other !== undefined) {

@@ -1,9 +1,13 @@
-/** Which stream belongs to which channel. A channel has one at a time; the newest wins. */
+/**
+ * Which stream belongs to which channel. A channel has one at a time; the newest wins. A peer that
+ * talks more than a channel can need is read more slowly: that is felt by nobody else.
+ */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { ChannelEvent } from '../channel/events.js'
 import { messageOf } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { Link, LinkListener } from './ports.js'
+import type { Clock, Link, LinkListener } from './ports.js'
+import { Throttle } from './throttle.js'
 
 /** What a stream begins with. */
 const FIRST_MESSAGES: ReadonlySet<Message['type']> = new Set(['OpenChannel', 'AcceptChannel', 'Reestablish'])
@@ -14,6 +18,8 @@ interface Stream { readonly link: Link, begun: boolean }
 export class Links {
   readonly #streams = new Map<ChannelActor, Stream>()
 
+  constructor (private readonly clock: Clock) {}
+
   /** REEST-6: gives the channel a new stream; an older one ends. Returns who listens to it from now on. */
   attach (actor: ChannelActor, link: Link): LinkListener {
     const old = this.#streams.get(actor)
@@ -22,12 +28,15 @@ export class Links {
       old.link.close()
       actor.post({ type: 'disconnected', reason: 'replaced by a newer stream' })
     }
+    const throttle = new Throttle(this.clock)
     const current = (): boolean => this.#streams.get(actor)?.link === link
     return {
       onMessage: (message) => {
         if (!current()) return
         actor.post(eventOf(message))
-        return actor.backPressure
+        const wait = throttle.after(message)
+        const { backPressure } = actor
+        return wait === undefined ? backPressure : Promise.all([wait, backPressure]).then(() => {})
       },
       onClosed: (error) => {
         if (!current()) return

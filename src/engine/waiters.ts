@@ -10,8 +10,23 @@ export interface Closed { readonly kind: 'close' | 'settlement' | 'abandoned', r
 /** Tells whether a channel has come where a caller wants it; throws when it never will. */
 export type Arrival = (channel: Channel) => boolean
 
+/**
+ * Payments of one channel that callers may wait for at the same time: two windows of 16 updates
+ * with 1,000 payments each (UPD-6, UPD-7), one on its way and one to follow it. That is enough to
+ * keep a channel busy, and some 16 MB; who asks for more is told to wait, for memory has an end.
+ */
+export const MOST_WAITING_PAYMENTS = 32_000
+
+/** @throws PaychanError `ERR_TOO_MANY_WAITING` when so many callers wait already */
+export function admitCaller (waiting: number): void {
+  if (waiting < MOST_WAITING_PAYMENTS) return
+  throw new PaychanError('ERR_TOO_MANY_WAITING', `${waiting} payments wait for their acknowledgement already; nothing was paid. Wait for some of them, then pay again.`, { waiting, most: MOST_WAITING_PAYMENTS })
+}
+
 /** Promises by what settles them. Each is settled once; nothing is left waiting when a channel ends. */
 export class Waiters {
+  /** Callers of `pay` that have not been answered. */
+  payers = 0
   readonly #payments = new Map<string, Waiter<void>>()
   #closes: Array<Waiter<Closed>> = []
   #arrivals: Array<Waiter<void> & { arrived: Arrival }> = []

@@ -114,7 +114,7 @@ export interface NodeApi {
    * To a PeerId, on one channel when one is enough, else on several: each is asked whether it can
    * be paid on before anything is signed.
    * Errors: `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
-   * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`,
+   * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_TOO_MANY_WAITING` (facts: waiting, most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`,
    * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack); with an id, or
    * split: `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id
    * belongs to another payment), `ERR_INVALID_PAYMENT_ID`.

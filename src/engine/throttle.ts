@@ -1,0 +1,96 @@
+/**
+ * How fast a peer is listened to. Who says more than a channel can need is held back, not refused:
+ * what it sends waits on its own side (WIRE-11), and a handful a second cost us nothing.
+ */
+import type { Message } from '../../protocols/paychan/1.0/index.js'
+import type { Clock } from './ports.js'
+
+/** Messages beside payments that a stream may bring at once: far more than any opening, reconnect or close takes. */
+export const BURST = 64
+
+/** Milliseconds until another one is taken. */
+export const INTERVAL_MS = 100
+
+/** Streams that a peer may begin at once: twice those that it may have (WIRE-9), for a connection that breaks twice. */
+export const STREAM_BURST = 128
+
+/** Milliseconds until another one is taken: each costs a write or two. */
+export const STREAM_INTERVAL_MS = 250
+
+/** So many things at once, then one an interval. */
+class Bucket {
+  #left: number
+  #refilledAt: number
+
+  constructor (private readonly clock: Clock, private readonly burst: number, private readonly intervalMs: number) {
+    this.#left = burst
+    this.#refilledAt = clock.now()
+  }
+
+  /** Takes one; when its turn is over, or undefined for now. Who takes more than there are stands in a line. */
+  take (): Promise<void> | undefined {
+    this.#refill()
+    this.#left -= 1
+    if (this.#left > 0) return undefined
+    return new Promise((resolve) => { this.clock.after((1 - this.#left) * this.intervalMs, resolve) })
+  }
+
+  /** Whether it is as good as new. */
+  get isFull (): boolean {
+    this.#refill()
+    return this.#left === this.burst
+  }
+
+  #refill (): void {
+    const now = this.clock.now()
+    // A clock that was set back gives nothing, and takes nothing.
+    const intervals = Math.floor((now - this.#refilledAt) / this.intervalMs)
+    if (intervals === 0) return
+    this.#left = Math.min(this.burst, this.#left + Math.max(0, intervals))
+    this.#refilledAt = now
+  }
+}
+
+/** Of one stream. Updates, and acknowledgements of something new, come as fast as the channel takes them. */
+export class Throttle {
+  readonly #bucket: Bucket
+  #newestUpdate = -1
+  #newestAck = -1
+
+  constructor (clock: Clock) {
+    this.#bucket = new Bucket(clock, BURST, INTERVAL_MS)
+  }
+
+  /** When the message after this one may be read: now when undefined. */
+  after (message: Message): Promise<void> | undefined {
+    return this.#isProgress(message) ? undefined : this.#bucket.take()
+  }
+
+  /** A payment costs the peer money, an acknowledgement answers what we sent; a sequence that was there before brings nothing. */
+  #isProgress (message: Message): boolean {
+    if (message.type === 'Update' && message.sequence > this.#newestUpdate) {
+      this.#newestUpdate = message.sequence
+      return true
+    }
+    if (message.type === 'UpdateAck' && message.sequence > this.#newestAck) {
+      this.#newestAck = message.sequence
+      return true
+    }
+    return false
+  }
+}
+
+/** Of all peers: how fast each may begin streams. Remembers only those who have just begun some. */
+export class StreamThrottle {
+  readonly #peers = new Map<string, Bucket>()
+
+  constructor (private readonly clock: Clock) {}
+
+  /** When a stream that the peer has begun may be served: now when undefined. */
+  before (peer: string): Promise<void> | undefined {
+    for (const [name, bucket] of this.#peers) if (bucket.isFull) this.#peers.delete(name)
+    const bucket = this.#peers.get(peer) ?? new Bucket(this.clock, STREAM_BURST, STREAM_INTERVAL_MS)
+    this.#peers.set(peer, bucket)
+    return bucket.take()
+  }
+}
