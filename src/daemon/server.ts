@@ -8,7 +8,7 @@
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { NodeApi } from '../node/api.js'
+import type { NodeApi, NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { readJson, sendError, sendResult } from './http.js'
 import { didYouMean } from './nearest.js'
@@ -24,8 +24,14 @@ export interface ApiServer {
   close: () => Promise<void>
 }
 
-/** A reader of events that falls this far behind (some thousand events) is disconnected. */
+/** A reader of events that falls this far behind (some thousand events) is told so, in its last line, and disconnected. */
 const MAX_UNREAD_EVENT_BYTES = 1_048_576
+
+/** Milliseconds that such a reader has to read up to there. */
+const LAST_WORDS_MS = 10_000
+
+/** Many times what a client of ours opens. Each may hold a body, or the unread events, so that there have to be bounds. */
+const MAX_CONNECTIONS = 1_024
 
 /** Longer than a person's pause between two commands, so that a client's connection can be used again. */
 const KEEP_ALIVE_MS = 60_000
@@ -42,6 +48,7 @@ export async function serveApi (node: NodeApi, socketPath: string): Promise<ApiS
   const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     answer(request, response).catch((error: unknown) => { sendError(response, error) })
   })
+  http.maxConnections = MAX_CONNECTIONS
   await listenPrivately(http, socketPath)
   const closed = new Promise<void>(resolve => { http.once('close', resolve) })
 
@@ -85,11 +92,18 @@ function requireMethod (request: IncomingMessage, method: 'GET' | 'POST'): void 
 }
 
 function streamEvents (node: NodeApi, response: ServerResponse): void {
-  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
+  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', connection: 'close' })
   response.flushHeaders()
+  const tell = (event: NodeEvent): void => { response.write(`${JSON.stringify(toWire(event))}\n`) }
   const unsubscribe = node.onEvent(event => {
-    if (response.writableLength > MAX_UNREAD_EVENT_BYTES) response.destroy()
-    else response.write(`${JSON.stringify(toWire(event))}\n`)
+    if (response.writableLength <= MAX_UNREAD_EVENT_BYTES) {
+      tell(event)
+      return
+    }
+    unsubscribe()
+    tell({ type: 'alarm', code: 'ERR_EVENTS_LOST', text: 'You read more slowly than things happen: no events follow. Connect again, and look at the payments and channels in between.', channel: undefined })
+    response.end()
+    setTimeout(() => { response.destroy() }, LAST_WORDS_MS).unref()
   })
   response.once('close', unsubscribe)
 }

@@ -16,6 +16,23 @@ import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
  */
 export const MAX_STREAM_WINDOW_BYTES = 1_048_576
 
+/**
+ * A connection whose other end is gone without a word (a NAT that forgot it, a cable) is noticed by
+ * a ping: every 15 seconds, with at most 20 seconds for the answer, so within 35 seconds. That also
+ * keeps a NAT from forgetting an idle one: home routers do so after a few minutes.
+ */
+export const KEEP_ALIVE: KeepAlive = { pingInterval: 15_000, minTimeout: 10_000, maxTimeout: 20_000 }
+
+/** Milliseconds. The timeout of a ping follows what pings took lately, between the two bounds. */
+export interface KeepAlive { readonly pingInterval: number, readonly minTimeout: number, readonly maxTimeout: number }
+
+/**
+ * Past `maxConnections` libp2p closes connections, those without streams first; its 300 are few for
+ * somebody whom many pay. From one address it lets 5 a second in, and drops the others without a
+ * word: too few for the payers behind one NAT after a restart of the payee.
+ */
+const CONNECTIONS = { maxConnections: 2_000, inboundConnectionThreshold: 50, maxIncomingPendingConnections: 100 } as const
+
 export interface HostServices extends Record<string, unknown> { identify: Identify, ping: Ping }
 
 export interface HostInit {
@@ -23,6 +40,8 @@ export interface HostInit {
   readonly privateKey: PrivateKey
   /** Multiaddrs such as `/ip4/0.0.0.0/tcp/9800`; empty for a node that only dials. */
   readonly listen: readonly string[]
+  /** How a dead connection is noticed; `KEEP_ALIVE` when left out. */
+  readonly keepAlive?: KeepAlive
 }
 
 /**
@@ -33,12 +52,15 @@ export interface HostInit {
  * const node = await createLibp2p({ ...host, services: { ...host.services, paychan: paychan(init) } })
  */
 export function createHost (init: HostInit): Libp2pOptions<HostServices> & { services: ServiceFactoryMap<HostServices> } {
+  const { pingInterval, minTimeout, maxTimeout } = init.keepAlive ?? KEEP_ALIVE
   return {
     privateKey: init.privateKey,
     addresses: { listen: [...init.listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } })],
+    connectionManager: CONNECTIONS,
+    connectionMonitor: { enabled: true, pingInterval, pingTimeout: { minTimeout, maxTimeout }, abortConnectionOnPingFailure: true },
     services: { identify: identify(), ping: ping() }
   }
 }

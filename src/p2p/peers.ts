@@ -171,12 +171,16 @@ class PeersOfHost implements Libp2pPeers {
 
   async #newStream (connection: Connection): Promise<Stream> {
     const name = connection.remotePeer.toString()
+    const signal = AbortSignal.timeout(this.#dialTimeout)
     try {
-      return await connection.newStream(PROTOCOL, { signal: AbortSignal.timeout(this.#dialTimeout) })
+      return await connection.newStream(PROTOCOL, { signal })
     } catch (cause) {
       if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
         throw new PaychanError('ERR_NO_PAYCHAN', `${name} does not speak ${PROTOCOL}, so no channel can be opened to it.`, { peer: name }, { cause })
       }
+      // Nothing came back: the connection is dead and has not said so. The next dial makes another
+      // one, instead of trying this one again until TCP gives up, a quarter of an hour later.
+      if (signal.aborted) connection.abort(asError(cause))
       throw unreachable(name, cause)
     }
   }

@@ -31,6 +31,14 @@ export class Proxy {
     return this
   }
 
+  /** From now on nothing passes over the connections that there are, and nobody is told: as when a NAT forgets them. */
+  swallow (): void {
+    for (const socket of this.#sockets) {
+      socket.unpipe()
+      socket.resume()
+    }
+  }
+
   async cut (): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     const server = this.#server

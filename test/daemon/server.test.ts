@@ -226,6 +226,14 @@ describe('the local API', () => {
         await client.peers()
       }
       assert.equal(node.followers(), 0)
+      const lines: string[] = []
+      socket.setEncoding('utf8')
+      socket.on('data', (text: string) => { lines.push(text) })
+      socket.resume()
+      await once(socket, 'end')
+      const text = lines.join('')
+      assert.ok(text.length < 3_000_000, `${text.length} characters were kept for it`)
+      assert.match(text.slice(text.lastIndexOf('{"type"')), /ERR_EVENTS_LOST/, 'it is told why, in its last line')
       socket.destroy()
     })
 

@@ -6,8 +6,8 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import * as lp from 'it-length-prefixed'
 import { createLibp2p } from 'libp2p'
 import { decode } from '../../protocols/paychan/1.0/index.js'
-import { createHost } from '../../src/p2p/host.js'
-import type { HostServices } from '../../src/p2p/host.js'
+import { createHost, KEEP_ALIVE } from '../../src/p2p/host.js'
+import type { HostServices, KeepAlive } from '../../src/p2p/host.js'
 import { createPeers } from '../../src/p2p/peers.js'
 import type { Libp2pPeers, PeersOptions } from '../../src/p2p/peers.js'
 import type { Recorder } from './recorder.js'
@@ -18,8 +18,8 @@ export interface TestServices extends HostServices { peers: Libp2pPeers }
 const connectionManager = { inboundConnectionThreshold: 1_000 }
 
 /** A host that speaks /paychan/1.0 as a service: libp2p starts and stops it. */
-export async function startHost (options: PeersOptions): Promise<Libp2p<TestServices>> {
-  const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: ['/ip4/127.0.0.1/tcp/0'] })
+export async function startHost (options: PeersOptions, keepAlive: KeepAlive = KEEP_ALIVE): Promise<Libp2p<TestServices>> {
+  const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: ['/ip4/127.0.0.1/tcp/0'], keepAlive })
   return createLibp2p<TestServices>({
     ...host,
     connectionManager,

@@ -1,0 +1,104 @@
+/** Connections that die without a word, and those that must not die. */
+import assert from 'node:assert/strict'
+import type { Libp2p } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Message } from '../../protocols/paychan/1.0/index.js'
+import type { KeepAlive } from '../../src/p2p/host.js'
+import { codeOf } from '../../src/types/errors.js'
+import { Proxy } from '../chain/proxy.js'
+import { addressOf, startHost } from './hosts.js'
+import type { TestServices } from './hosts.js'
+import { Recorder } from './recorder.js'
+
+const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
+
+const EAGER: KeepAlive = { pingInterval: 50, minTimeout: 100, maxTimeout: 200 }
+/** So rare that nothing comes of it in a test. */
+const NEVER: KeepAlive = { pingInterval: 1_000_000, minTimeout: 1_000, maxTimeout: 1_000 }
+
+describe('p2p / connections', function () {
+  this.timeout(20_000)
+
+  let hosts: Array<Libp2p<TestServices>>
+  let proxy: Proxy | undefined
+
+  beforeEach(() => { hosts = [] })
+
+  afterEach(async () => {
+    await Promise.all(hosts.map(async (host) => { await host.stop() }))
+    await proxy?.cut()
+    proxy = undefined
+  })
+
+  async function start (keepAlive: KeepAlive, dialTimeout = 5_000): Promise<Libp2p<TestServices>> {
+    const host = await startHost({ closeTimeout: 100, dialTimeout, onError: (error) => { throw error } }, keepAlive)
+    hosts.push(host)
+    return host
+  }
+
+  /** The address of a host behind a proxy. */
+  async function behindProxy (host: Libp2p): Promise<string> {
+    const port = Number(multiaddr(addressOf(host)).getComponents().find(({ name }) => name === 'tcp')?.value)
+    proxy = await new Proxy({ host: '127.0.0.1', port }).open()
+    return `/ip4/127.0.0.1/tcp/${new URL(proxy.url).port}/p2p/${host.peerId.toString()}`
+  }
+
+  it('that swallow everything are noticed by both sides, without a payment, and dialled anew', async () => {
+    const [alice, bob] = [await start(EAGER), await start(EAGER)]
+    const address = await behindProxy(bob)
+    const incoming: Recorder[] = []
+    bob.services.peers.onIncoming(() => {
+      incoming.push(new Recorder())
+      return incoming.at(-1) ?? new Recorder()
+    })
+    const alices = new Recorder()
+    const link = await alice.services.peers.open(address, () => alices)
+    link.send(ack(1))
+    while (incoming.length === 0) await new Promise((resolve) => { setImmediate(resolve) })
+    await incoming[0]?.received(1)
+    proxy?.swallow()
+    assert.equal(codeOf(await alices.closed()), 'ERR_CONNECTION_LOST')
+    assert.equal(codeOf(await incoming[0]?.closed()), 'ERR_CONNECTION_LOST')
+    const again = await alice.services.peers.open(address, () => new Recorder())
+    again.send(ack(2))
+    while (incoming.length === 1) await new Promise((resolve) => { setImmediate(resolve) })
+    assert.deepEqual(await incoming[1]?.received(1), [ack(2)])
+  })
+
+  it('that swallow everything in a host that sends no pings are given up with the first stream that cannot be opened', async () => {
+    const [alice, bob] = [await start(NEVER, 300), await start(NEVER)]
+    const address = await behindProxy(bob)
+    bob.services.peers.onIncoming(() => new Recorder())
+    await alice.services.peers.open(address, () => new Recorder())
+    proxy?.swallow()
+    await assert.rejects(alice.services.peers.open(address, () => new Recorder()), (error) => codeOf(error) === 'ERR_PEER_UNREACHABLE')
+    const again = await alice.services.peers.open(address, () => new Recorder())
+    assert.equal(again.peer, bob.peerId.toString())
+  })
+
+  it('stay while they are idle: pings keep them, and the streams on them', async () => {
+    const [alice, bob] = [await start(EAGER), await start(EAGER)]
+    const bobs = new Recorder()
+    bob.services.peers.onIncoming(() => bobs)
+    const link = await alice.services.peers.open(addressOf(bob), () => new Recorder())
+    const [connection] = alice.getConnections(bob.peerId)
+    assert.ok(connection !== undefined)
+    // Several pings have been answered once the round trip is known anew.
+    for (let pings = 0; pings < 3; pings++) {
+      delete connection.rtt
+      while (connection.rtt === undefined) await new Promise((resolve) => { setImmediate(resolve) })
+    }
+    link.send(ack(1))
+    assert.deepEqual(await bobs.received(1), [ack(1)])
+    assert.deepEqual(bobs.endings, [])
+  })
+
+  it('are one for all channels of two peers, also when all are opened at once', async () => {
+    const [alice, bob] = [await start(NEVER), await start(NEVER)]
+    bob.services.peers.onIncoming(() => new Recorder())
+    const address = addressOf(bob)
+    await Promise.all(Array.from({ length: 8 }, async () => await alice.services.peers.open(address, () => new Recorder())))
+    assert.equal(alice.getConnections(bob.peerId).length, 1)
+    assert.equal(bob.getConnections(alice.peerId).length, 1)
+  })
+})
