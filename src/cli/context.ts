@@ -6,7 +6,11 @@ import { resolveDataDir } from '../daemon/config-file.js'
 import { dataPaths } from '../daemon/paths.js'
 import type { NodeApi } from '../node/api.js'
 import type { Io } from './io.js'
+import { startPatience } from './patience.js'
 import { createOutput, type Output } from './output.js'
+
+/** How amounts are written, for the help of arguments. */
+export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 
 /** What `start` runs; a test may give another. */
 export type CreateNode = (config: NodeConfig) => Promise<NodeApi>
@@ -27,12 +31,14 @@ export function contextOf (world: World, command: Command): Context {
   return { ...world, output: createOutput(world.io, json), dataDir: resolveDataDir(data, world.io.env) }
 }
 
-/** Asks the running node, and lets go of the connection afterwards. */
-export async function withNode<T> ({ dataDir }: Context, ask: (node: ApiClient) => Promise<T>): Promise<T> {
+/** Asks the running node, and lets go of the connection afterwards. Says whom it waits for when that takes long. */
+export async function withNode<T> ({ dataDir, io, output }: Context, ask: (node: ApiClient) => Promise<T>, waitsFor = 'the node'): Promise<T> {
   const node = connectApi(dataPaths(dataDir).socket)
+  const patience = startPatience(io, output, () => waitsFor)
   try {
     return await ask(node)
   } finally {
+    patience.stop()
     node.disconnect()
   }
 }

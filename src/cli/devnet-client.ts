@@ -40,7 +40,7 @@ export async function callDevnet (url: string, method: string, params: readonly 
       if (id !== 1) continue
       if (error === undefined) return result
       if (error.code === UNKNOWN_METHOD) throw new PaychanError('ERR_NO_DEVNET', `${url} is an Electrum server, but no devnet: it does not make blocks or coins.`, { url })
-      throw new PaychanError('ERR_DEVNET_REFUSED', `The devnet refused: ${error.message}.`, { url, reason: error.message })
+      throw new PaychanError('ERR_DEVNET_REFUSED', `The devnet refused: ${error.message.replace(/\.$/, '')}.`, { url, reason: error.message })
     }
     throw new Error('the connection ended before the answer')
   } catch (error) {

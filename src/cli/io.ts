@@ -11,6 +11,8 @@ export interface Io {
   /** Progress, warnings and errors. */
   readonly stderr: Sink
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Calls back after so many milliseconds. Returns how to call it off. */
+  readonly after: (ms: number, callback: () => void) => () => void
   /** Calls back when the person, or the system, asks the process to end. Returns how to stop listening. */
   readonly onInterrupt: (callback: (signal: string) => void) => () => void
 }
@@ -21,6 +23,10 @@ export function processIo (): Io {
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
     env: process.env,
+    after: (ms, callback) => {
+      const timer = setTimeout(callback, ms)
+      return () => { clearTimeout(timer) }
+    },
     onInterrupt: callback => {
       const signals = ['SIGINT', 'SIGTERM'] as const
       for (const signal of signals) process.on(signal, callback)

@@ -6,36 +6,74 @@ type ChannelEvent = Extract<NodeEvent, { type: 'channel' }>
 
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
 
+/** Step 8: both sides have stored the initial T3, and only blocks are waited for. */
+const LAST_STEP_BEFORE_BLOCKS = 8
+
 /** Whether this is the channel that was asked for. */
 function isAsked (channel: ChannelInfo, { peer, amount }: OpenRequest): boolean {
   return channel.role === 'client' && channel.capacity === amount && OPENING.includes(channel.status) &&
     (peer === channel.peerId || peer.endsWith(`/p2p/${channel.peerId}`))
 }
 
-/** Step 8: both sides have stored the initial T3, and only blocks are waited for. */
-const LAST_STEP_BEFORE_BLOCKS = 8
+/**
+ * Follows the first channel that fits: an older one with the same peer and capacity that is open
+ * already has no more steps.
+ */
+export class OpeningProgress {
+  /** The channel, once its opening has begun. */
+  followed: ChannelInfo | undefined
+  #last = ''
+  #waitsFor = 'the peer to answer'
 
-function describe ({ channel, what, step }: ChannelEvent): string {
-  const start = `${shortChannel(channel.id)}  ${what}`
-  if (channel.status !== 'confirming') return start
-  const hint = step === LAST_STEP_BEFORE_BLOCKS ? ' (on a devnet, mine with: paychan devnet mine 1)' : ''
-  return `${start}; ${channel.confirmations} of ${channel.minDepth ?? '?'} confirmations${hint}`
+  /** `show` gets a line for each new step. */
+  constructor (private readonly request: OpenRequest, private readonly show: (line: string) => void) {}
+
+  readonly onEvent = (event: NodeEvent): void => {
+    if (event.type !== 'channel' || !isAsked(event.channel, this.request)) return
+    if (this.followed === undefined && event.channel.status === 'open') return
+    if (this.followed !== undefined && this.followed.id !== event.channel.id) return
+    this.#waitsFor = whatComesAfter(event) ?? this.#waitsFor
+    this.#tell(event.channel, event.what, event.step === LAST_STEP_BEFORE_BLOCKS ? ' (on a devnet, mine with: paychan devnet mine 1)' : '')
+  }
+
+  /** A block has come: how deep the funding is now. */
+  onBlock (channels: readonly ChannelInfo[]): void {
+    const channel = channels.find(({ id }) => id === this.followed?.id)
+    if (channel?.status === 'confirming' && channel.confirmations !== this.followed?.confirmations) this.#tell(channel, 'a block has come', '')
+  }
+
+  /** Whom or what is waited for now. */
+  waitsFor (): string {
+    const channel = this.followed
+    if (channel?.status !== 'confirming' || this.#waitsFor !== BLOCKS) return this.#waitsFor
+    return `${BLOCKS}: ${depth(channel)}`
+  }
+
+  #tell (channel: ChannelInfo, what: string, hint: string): void {
+    this.followed = channel
+    const line = `${shortChannel(channel.id)}  ${what}${channel.status === 'confirming' ? `; ${depth(channel)}${hint}` : ''}`
+    if (line === this.#last) return
+    this.#last = line
+    this.show(line)
+  }
 }
 
-/**
- * A listener that calls `show` with a line for each new step. It keeps to the first channel that
- * fits: an older one with the same peer and capacity that is open already has no more steps.
- */
-export function openingProgress (request: OpenRequest, show: (line: string) => void): (event: NodeEvent) => void {
-  let followed: string | undefined
-  let last = ''
-  return event => {
-    if (event.type !== 'channel' || !isAsked(event.channel, request)) return
-    if (followed === undefined && event.channel.status === 'open') return
-    followed ??= event.channel.id
-    const line = describe(event)
-    if (event.channel.id !== followed || line === last) return
-    last = line
-    show(line)
+const BLOCKS = 'blocks on top of the funding transaction'
+
+function depth ({ confirmations, minDepth }: ChannelInfo): string {
+  return `${confirmations} of ${minDepth ?? '?'} confirmations`
+}
+
+/** Who has to do something next. Step 1 is told twice: when the client has asked, and when the server has answered. */
+function whatComesAfter ({ step, channel, what }: ChannelEvent): string | undefined {
+  switch (step) {
+    case 1: return what.startsWith('asked') ? 'the peer to answer the offer' : 'the Electrum server, to watch the funding output'
+    case 2:
+    case 3: return 'the peer to sign the refund'
+    case 5:
+    case 6: return 'the peer to take the funding transaction'
+    case 7: return 'the peer to store the first state'
+    case 8: return BLOCKS
+    default: return channel.status === 'confirming' && channel.confirmations > 0 ? BLOCKS : undefined
   }
 }

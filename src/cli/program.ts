@@ -6,6 +6,7 @@ import { addChannelCommands } from './commands/channels.js'
 import { addDevnet } from './commands/devnet.js'
 import { addInit } from './commands/init.js'
 import { addNodeCommands } from './commands/node.js'
+import { addOpen } from './commands/open.js'
 import { addStart } from './commands/start.js'
 import { withCommonOptions, type World } from './context.js'
 import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
@@ -39,6 +40,7 @@ function createProgram (world: World): Command {
   addInit(program, world)
   addStart(program, world)
   addNodeCommands(program, world)
+  addOpen(program, world)
   addChannelCommands(program, world)
   addDevnet(program, world)
   return program
@@ -64,6 +66,8 @@ export async function run (argv: readonly string[], world: World): Promise<numbe
 }
 
 function usageError (error: CommanderError): PaychanError {
+  const negative = /^error: unknown option '(-[\d.][^']*)'/.exec(error.message)?.[1]
+  if (negative !== undefined) return new PaychanError('ERR_INVALID_AMOUNT', `An amount has no sign, and '${negative}' has one. Write 1000, 1000sat or 0.00001btc.`, { text: negative })
   const sentence = error.message.replace(/^error: /, '').replace(/\n/g, ' ')
   const capital = sentence.charAt(0).toUpperCase() + sentence.slice(1)
   return new PaychanError('ERR_USAGE', `${capital}${/[.?)]$/.test(capital) ? '' : '.'} See paychan --help.`)

@@ -1,6 +1,7 @@
 /** Asks a running node, over the socket in its data directory, what `NodeApi` offers. */
+import { randomUUID } from 'node:crypto'
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
-import type { NodeApi, NodeEvent } from '../node/api.js'
+import type { ChannelInfo, NodeApi, NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { explain, readAnswer } from './client-http.js'
 import { readEvents, type EventStream } from './event-stream.js'
@@ -60,7 +61,17 @@ export function connectApi (socketPath: string): ApiClient {
     balance: async () => await ask('balance', VERBS.balance, {}),
     connect: async multiaddr => await ask('connect', VERBS.connect, { multiaddr }),
     peers: async () => await ask('peers', VERBS.peers, {}),
-    open: async request => await ask('open', VERBS.open, request),
+    open: async ({ signal, ...request }) => {
+      if (signal === undefined) return await ask('open', VERBS.open, request)
+      const ticket = randomUUID()
+      return await new Promise<ChannelInfo>((resolve, reject) => {
+        // Whether it was in time is the answer of `open` itself.
+        const onAbort = (): void => { ask('cancel', VERBS.cancel, { ticket }).catch(reject) }
+        signal.addEventListener('abort', onAbort, { once: true })
+        if (signal.aborted) onAbort()
+        ask('open', VERBS.open, { ...request, ticket }).then(resolve, reject).finally(() => { signal.removeEventListener('abort', onAbort) })
+      })
+    },
     pay: async request => await ask('pay', VERBS.pay, request),
     channels: async () => await ask('channels', VERBS.channels, {}),
     payments: async filter => await ask('payments', VERBS.payments, filter ?? {}),

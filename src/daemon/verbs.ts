@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
+import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
 import { toWire, type Wire, askedAmount, balance, channelInfo, closeResult, nodeInfo, paymentInfo, payResult, peerInfo } from './wire.js'
 
@@ -29,16 +30,20 @@ function readRequest<Request> (ask: z.ZodType<Request>, body: unknown): Request 
     throw new PaychanError('ERR_UNKNOWN_FIELD', `This verb has no field '${field}'.`, { field })
   }
   const field = issue?.path.join('.') ?? ''
-  throw new PaychanError('ERR_INVALID_REQUEST', field === '' ? 'The body of a request is one JSON object.' : `The field '${field}' is wrong: ${issue?.message ?? ''}.`, { field })
+  throw new PaychanError('ERR_INVALID_REQUEST', field === '' ? 'The body of a request is one JSON object.' : `The field '${field}' is wrong: ${(issue?.message ?? '').replace(/\.$/, '')}.`, { field })
 }
 
 const nothing = z.strictObject({})
+
+const ticket = z.string().min(1).max(64)
 
 const open = z.strictObject({
   peer: z.string().min(1),
   amount: askedAmount,
   blocks: z.int().min(1).max(1_000_000).transform(value => blockDelta(value)).optional(),
-  wait: z.enum(['broadcast', 'ready']).optional()
+  wait: z.enum(['broadcast', 'ready']).optional(),
+  /** A name for this call, drawn by the caller, to cancel it by. */
+  ticket: ticket.optional()
 })
 const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional(), id: z.string().optional() })
 const payments = z.strictObject({ channel: z.string().min(1).optional(), limit: z.int().min(1).max(1_000_000).optional() })
@@ -50,7 +55,8 @@ export const VERBS = {
   balance: verb(nothing, balance, async node => await node.balance()),
   connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
   peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
-  open: verb(open, channelInfo, async (node, request) => await node.open(withoutUndefined(request))),
+  open: verb(open, channelInfo, async (node, { ticket, ...request }) => await cancellable(node, ticket, async signal => await node.open(withoutUndefined({ ...request, signal })))),
+  cancel: verb(z.strictObject({ ticket }), z.null(), async (node, { ticket }) => { cancel(node, ticket); return null }),
   pay: verb(pay, payResult, async (node, request) => await node.pay(withoutUndefined(request))),
   channels: verb(nothing, z.array(channelInfo), async node => await node.channels()),
   payments: verb(payments, z.array(paymentInfo), async (node, filter) => await node.payments(withoutUndefined(filter))),

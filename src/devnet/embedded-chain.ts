@@ -156,7 +156,7 @@ export class EmbeddedChain implements ChainBackend {
       this.#accept(tx)
     } catch (error) {
       if (!(error instanceof Rejected)) throw error
-      throw new PaychanError('ERR_BROADCAST_REFUSED', `The devnet cannot pay ${amount} sat: ${error.message}.`, { reason: error.message, amount })
+      throw new PaychanError('ERR_BROADCAST_REFUSED', `The devnet cannot pay ${amount} sat: ${error.message.replace(/\.$/, '')}.`, { reason: error.message, amount })
     }
     return tx.txid
   }

@@ -60,7 +60,7 @@ export interface OpenRequest {
 }
 
 export interface PayRequest {
-  /** A PeerId, or a channel id (at least 8 of its first digits). */
+  /** A PeerId (also as the end of a multiaddr), or a channel id (at least 8 of its first digits). */
   readonly to: string
   /** Satoshis. */
   readonly amount: bigint
@@ -104,7 +104,7 @@ export interface NodeApi {
   /**
    * Opens a channel as its client; resolves once T1 is broadcast (`wait: 'broadcast'`) or once the
    * channel can be paid on (`wait: 'ready'`, the default).
-   * Errors: `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
+   * Errors: `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
    * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`; after `signal`: `ERR_CANCELLED`, or
    * `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same.
    */

@@ -2,6 +2,7 @@
  * Which channels carry a payment: one when one is enough, several when none is alone. What each may
  * carry, the payee's limits included, is known before anything is signed.
  */
+import { parseDialTarget } from '../p2p/dial-target.js'
 import type { Part } from '../engine/keyed-payments.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -32,14 +33,15 @@ const RANKS: Partial<Record<ChannelInfo['status'], number>> = { open: 0, offline
  * that peer with the least that is still enough, so that large channels stay free for large
  * payments; else on several open ones; then the same with those that have to be reconnected.
  *
- * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_AMBIGUOUS_CHANNEL`
+ * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left),
+ *   `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`
  */
 export function planPayment (channels: readonly ChannelInfo[], to: string, amount: bigint): Part[] {
   if (namesChannel(to)) {
     const channel = channelByPrefix(channels, to)
     return split([candidateOf(channel)], amount) ?? [part(channel.id, amount)]
   }
-  const alive = payable(channels, to).map(candidateOf)
+  const alive = payable(channels, payeeOf(channels, to)).map(candidateOf)
   for (const rank of [0, 1]) {
     const these = alive.filter((candidate) => candidate.rank === rank)
     const parts = whole(these, amount) ?? split(alive.filter((candidate) => candidate.rank <= rank), amount)
@@ -54,9 +56,10 @@ export function planPayment (channels: readonly ChannelInfo[], to: string, amoun
   throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but the ${alive.length} channels to that peer can carry ${formatAmount(left)} now. Open another channel, or pay less.`, { asked: amount, left })
 }
 
-/** The PeerId that is paid. @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL` */
+/** The PeerId that is paid. @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_MULTIADDR` */
 export function payeeOf (channels: readonly ChannelInfo[], to: string): string {
-  return namesChannel(to) ? channelByPrefix(channels, to).peerId : to
+  if (namesChannel(to)) return channelByPrefix(channels, to).peerId
+  return to.startsWith('/') ? parseDialTarget(to).peer.toString() : to
 }
 
 /** Channels in which we pay that peer, as long as they are not about to end. Never one in which it pays us. */
@@ -64,6 +67,8 @@ function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[]
   const ours = channels.filter((channel) => channel.peerId === peer && channel.role === 'client')
   const alive = ours.filter((channel) => RANKS[channel.status] !== undefined)
   if (alive.length > 0) return alive
+  // Whether it is a PeerId at all matters only now: a peer with channels is one.
+  if (ours.length === 0) parseDialTarget(peer)
   throw new PaychanError('ERR_NO_CHANNEL', `There is no channel to pay ${peer} on; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
 }
 

@@ -10,7 +10,7 @@ export interface DialTarget { readonly peer: PeerId, readonly address: Multiaddr
 /**
  * A PeerId, or a full multiaddr (one that ends with `/p2p/<PeerId>`, so that we know whom we pay).
  *
- * @throws PaychanError `ERR_PEER_UNKNOWN` (it is neither), `ERR_INVALID_MULTIADDR`
+ * @throws PaychanError `ERR_INVALID_PEER` (it is neither), `ERR_INVALID_MULTIADDR`
  * @example parseDialTarget('/ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...')
  */
 export function parseDialTarget (text: string): DialTarget {
@@ -19,7 +19,7 @@ export function parseDialTarget (text: string): DialTarget {
     return { peer: peerOf(address, text), address }
   }
   const peer = parsePeerId(text)
-  if (peer === undefined) throw new PaychanError('ERR_PEER_UNKNOWN', `'${text}' is neither a PeerId nor a multiaddr.`, { peer: text })
+  if (peer === undefined) throw new PaychanError('ERR_INVALID_PEER', `'${text}' is neither a PeerId nor a multiaddr such as /ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...; \`paychan info\` shows both on the other side.`, { peer: text })
   return { peer, address: undefined }
 }
 

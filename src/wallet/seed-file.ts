@@ -34,7 +34,7 @@ export async function writeSeedFile (path: string, words: string): Promise<void>
     await syncDirectory(dirname(path))
   } catch (error) {
     if (codeOf(error) === 'EEXIST') {
-      throw new PaychanError('ERR_SEED_EXISTS', `${path} holds a seed already, and a seed is never overwritten. Use it, or choose another data directory.`, { path })
+      throw new PaychanError('ERR_SEED_EXISTS', `There is ${path} already, and a seed is never overwritten. Use it, or choose another data directory.`, { path })
     }
     throw new PaychanError('ERR_SEED_UNWRITABLE', `The seed could not be written to ${path} (${messageOf(error)}). Check the directory's permissions and free space.`, { path }, { cause: error })
   }
@@ -49,7 +49,9 @@ export async function writeSeedFile (path: string, words: string): Promise<void>
 export async function readSeedFile (path: string): Promise<string> {
   try {
     return await withFile(path, 'r', SEED_FILE_MODE, async (file) => {
-      const { mode, size } = await file.stat()
+      const found = await file.stat()
+      if (!found.isFile()) throw new PaychanError('ERR_SEED_UNREADABLE', 'this is a directory, or something else that is no file. Give the path of the file that `paychan init` wrote.', { path })
+      const { mode, size } = found
       refuseOthers(path, mode)
       if (size > MAX_SEED_FILE_BYTES) throw new PaychanError('ERR_SEED_UNREADABLE', `${path} has ${size} bytes: that is no seed file. Give the path of the file that \`paychan init\` wrote.`, { path, size })
       return normalizeWords(await file.readFile('utf8'))

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { CHANNEL, channel, FakeNode, FUNDING, info, PEER } from '../daemon/fake-node.js'
+import { CHANNEL, channel, FakeNode, FUNDING, info, payment, PEER } from '../daemon/fake-node.js'
 import { testWorld, type TestWorld } from './world.js'
 
 describe('commands against a running node', () => {
@@ -64,7 +64,32 @@ describe('commands against a running node', () => {
     })
   })
 
+  describe('lists', () => {
+    it('leave abandoned openings out, and say so; --all shows them', async () => {
+      node.answers.channels = async () => [channel, { ...channel, status: 'abandoned', reason: 'the peer went away' }]
+      await world.run('channels')
+      assert.equal(world.out().trimEnd().split('\n').length, 2)
+      assert.equal(world.err(), 'One abandoned opening is not shown; see --all.\n')
+      const [some, all] = [await json('channels'), await json('channels', '--all')]
+      assert.deepEqual([(some['channels'] as unknown[]).length, some['hidden'], (all['channels'] as unknown[]).length, all['hidden']], [1, 1, 2, 0])
+    })
+
+    it('say when there are more payments than they show', async () => {
+      node.answers.payments = async filter => Array.from({ length: filter?.limit ?? 0 }, () => payment)
+      await world.run('payments')
+      assert.equal(world.out().trimEnd().split('\n').length, 21)
+      assert.equal(world.err(), 'These are the newest 20; show more with --limit N.\n')
+      const some = await json('payments', '--limit', '3')
+      assert.deepEqual([(some['payments'] as unknown[]).length, some['more']], [3, true])
+    })
+  })
+
   describe('arguments', () => {
+    it('explain an amount with a sign', async () => {
+      assert.equal(await world.run('pay', PEER, '-1sat'), 2)
+      assert.equal(world.err(), 'error: An amount has no sign, and \'-1sat\' has one. Write 1000, 1000sat or 0.00001btc. (ERR_INVALID_AMOUNT)\n')
+    })
+
     it('reach the node', async () => {
       await world.run('open', PEER, '0.01btc', '--blocks', '144', '--no-wait')
       await world.run('pay', '1a2b3c4d', '1000sat', '--memo', 'for the coffee')
@@ -78,8 +103,8 @@ describe('commands against a running node', () => {
         ['open', { peer: PEER, amount: 1_000_000n, blocks: 144, wait: 'broadcast' }],
         ['pay', { to: '1a2b3c4d', amount: 1_000n, memo: 'for the coffee' }],
         ['pay', { to: PEER, amount: 5n, id: 'invoice 17' }],
-        ['payments', { channel: '1a2b3c4d', limit: 7 }],
-        ['payments', { limit: 20 }],
+        ['payments', { limit: 8, channel: '1a2b3c4d' }],
+        ['payments', { limit: 21 }],
         ['close', '1a2b3c4d', { force: true }],
         ['close', '1a2b3c4d', {}]
       ])
@@ -100,7 +125,7 @@ describe('commands against a running node', () => {
 
   describe('exit codes', () => {
     for (const [code, exit] of [
-      ['ERR_INSUFFICIENT_BALANCE', 1], ['ERR_INTERNAL', 1], ['ERR_PEER_UNREACHABLE', 4], ['ERR_PEER_UNKNOWN', 4], ['ERR_NO_PAYCHAN', 4], ['ERR_CHAIN_UNAVAILABLE', 5]
+      ['ERR_INSUFFICIENT_BALANCE', 1], ['ERR_INVALID_PEER', 2], ['ERR_INVALID_MEMO', 2], ['ERR_MEMO_TOO_LONG', 2], ['ERR_INVALID_PAYMENT_ID', 2], ['ERR_INTERNAL', 1], ['ERR_PEER_UNREACHABLE', 4], ['ERR_PEER_UNKNOWN', 4], ['ERR_NO_PAYCHAN', 4], ['ERR_CHAIN_UNAVAILABLE', 5]
     ] as const) {
       it(`${exit} for ${code}`, async () => {
         node.answers.pay = async () => { throw new PaychanError(code, 'It cannot be.') }

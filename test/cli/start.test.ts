@@ -68,6 +68,8 @@ describe('commands that need no running node', () => {
       assert.match(world.out(), new RegExp(PEER))
       node.emit({ type: 'chain', status: 'down', height: channel.refundHeight })
       assert.match(world.out(), /chain +down at block 1048/)
+      node.emit({ type: 'payment', payment: { ...payment, memo: 'red \u001b[31m' } })
+      assert.match(world.out(), /payment +sent 1,000 sat to …\S+ on channel 1a2b3c4d: red \ufffd\[31m\n/)
       assert.ok(!node.calls.some(({ verb }) => verb === 'stop'))
       world.interrupt()
       assert.equal(await done, 0)

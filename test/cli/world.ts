@@ -7,7 +7,9 @@ export interface TestWorld extends World {
   readonly err: () => string
   /** As if the person pressed Ctrl-C. */
   readonly interrupt: () => void
-  /** Resolves once stdout holds `text`. */
+  /** As if a long time passed. */
+  readonly pass: () => void
+  /** Resolves once stdout or stderr hold `text`. */
   readonly printed: (text: string) => Promise<void>
   readonly run: (...argv: string[]) => Promise<number>
 }
@@ -19,12 +21,17 @@ export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart
   let err = ''
   const onSignal = new Set<(signal: string) => void>()
   const waiting = new Set<() => void>()
+  const timers = new Set<() => void>()
   const world: World = {
     createNode,
     io: {
       stdout: { isTTY, write: text => { out += text; for (const check of [...waiting]) check() } },
-      stderr: { isTTY, write: text => { err += text } },
+      stderr: { isTTY, write: text => { err += text; for (const check of [...waiting]) check() } },
       env,
+      after: (_ms, callback) => {
+        timers.add(callback)
+        return () => { timers.delete(callback) }
+      },
       onInterrupt: callback => {
         onSignal.add(callback)
         return () => { onSignal.delete(callback) }
@@ -36,10 +43,15 @@ export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart
     out: () => out,
     err: () => err,
     interrupt: () => { for (const listener of [...onSignal]) listener('SIGINT') },
+    pass: () => {
+      const due = [...timers]
+      timers.clear()
+      for (const callback of due) callback()
+    },
     printed: async text => {
       await new Promise<void>(resolve => {
         const check = (): void => {
-          if (!out.includes(text)) return
+          if (!out.includes(text) && !err.includes(text)) return
           waiting.delete(check)
           resolve()
         }

@@ -60,6 +60,8 @@ export class FakeNode implements NodeApi {
   readonly calls: Call[] = []
   /** Overrides for single calls: `node.answers.pay = async () => { throw ... }`. */
   answers: Partial<NodeApi> = {}
+  /** That of the newest `open`. */
+  signal: AbortSignal | undefined
   private readonly listeners = new Set<(event: NodeEvent) => void>()
 
   readonly info = async (): ReturnType<NodeApi['info']> => await this.answer('info', [], async () => info)
@@ -67,7 +69,11 @@ export class FakeNode implements NodeApi {
   readonly balance = async (): ReturnType<NodeApi['balance']> => await this.answer('balance', [], async () => balance)
   readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
   readonly peers = async (): ReturnType<NodeApi['peers']> => await this.answer('peers', [], async () => [peer])
-  readonly open = async (...args: Parameters<NodeApi['open']>): ReturnType<NodeApi['open']> => await this.answer('open', args, async () => channel)
+  readonly open = async ({ signal, ...asked }: Parameters<NodeApi['open']>[0]): ReturnType<NodeApi['open']> => {
+    this.signal = signal
+    return await this.answer('open', [asked], async () => channel)
+  }
+
   readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo = '', id }) => {
     const part = { ...payment, amount: satoshi(amount), memo }
     return { ...part, requestId: id, parts: [part] }

@@ -82,7 +82,7 @@ describe('node', function () {
       fixture.onEnd(async () => { await mute.stop() })
       const open = async (peer: string): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks: BLOCKS }))
       assert.equal(await open(await somePeerId()), 'ERR_PEER_UNKNOWN')
-      assert.equal(await open('nobody'), 'ERR_PEER_UNKNOWN')
+      assert.equal(await open('nobody'), 'ERR_INVALID_PEER')
       assert.equal(await open('/ip4/127.0.0.1/tcp/1'), 'ERR_INVALID_MULTIADDR')
       assert.equal(await open('/ip4/nowhere'), 'ERR_INVALID_MULTIADDR')
       assert.equal(await open(addressOf(mute)), 'ERR_NO_PAYCHAN')

@@ -73,6 +73,14 @@ describe('node / planning a payment', () => {
     assert.deepEqual(plan([used('a', 300n, roomy)], 1_000n), ['a:1000'])
   })
 
+  it('knows a peer by its multiaddr, and tells a wrong name from one without a channel', () => {
+    const peerId = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+    assert.deepEqual(plan([used('a', 900n, { ...roomy, peerId })], 800n, `/ip4/127.0.0.1/tcp/1/p2p/${peerId}`), ['a:800'])
+    assert.throws(() => plan([], 1n, peerId), { code: 'ERR_NO_CHANNEL' })
+    for (const to of ['bob', '', '12D3KooW', '1a2b']) assert.throws(() => plan([used('a', 900n)], 1n, to), { code: 'ERR_INVALID_PEER' }, to)
+    assert.throws(() => plan([], 1n, '/ip4/127.0.0.1/tcp/1'), { code: 'ERR_INVALID_MULTIADDR' })
+  })
+
   it('never takes a channel of others, one in which the other side pays, or one that has ended', () => {
     const channels = [channel('a', { peerId: 'somebody else' }), channel('b', { role: 'server' }), channel('c', { status: 'closed' }), channel('d', { status: 'stopped' }), channel('e', { status: 'abandoned' })]
     assert.throws(() => plan(channels, 1n), { code: 'ERR_NO_CHANNEL' })

@@ -68,8 +68,8 @@ describe('peers over libp2p', function () {
 
   describe('open', () => {
     for (const [what, text, code] of [
-      ['a word', 'bob', 'ERR_PEER_UNKNOWN'],
-      ['nothing', '', 'ERR_PEER_UNKNOWN'],
+      ['a word', 'bob', 'ERR_INVALID_PEER'],
+      ['nothing', '', 'ERR_INVALID_PEER'],
       ['a path that is no multiaddr', '/ip4/300.0.0.1/tcp/1', 'ERR_INVALID_MULTIADDR'],
       ['a multiaddr that does not say who', '/ip4/127.0.0.1/tcp/1', 'ERR_INVALID_MULTIADDR'],
       ['a multiaddr of a PeerId that is none', '/ip4/127.0.0.1/tcp/1/p2p/bob', 'ERR_INVALID_MULTIADDR']

@@ -138,7 +138,7 @@ describe('seed file', () => {
   })
 
   it('is refused when it is a directory', async () => {
-    await assert.rejects(readSeedFile(directory), (error) => codeOf(error) === 'ERR_SEED_UNREADABLE')
+    await assert.rejects(readSeedFile(directory), (error) => codeOf(error) === 'ERR_SEED_UNREADABLE' && error instanceof Error && /this is a directory/.test(error.message))
   })
 
   it('ends with a newline, as text files do', async () => {

@@ -62,7 +62,7 @@ export class RpcConnection {
     this.#lines = new LineSplitter(options.maxLineBytes ?? MAX_LINE_BYTES)
     this.closed = new Promise(resolve => { this.#resolveClosed = resolve })
     socket.on('data', chunk => { this.#receive(chunk) })
-    socket.on('error', error => { this.close(unavailable(`The connection to the Electrum server broke: ${messageOf(error)}.`)) })
+    socket.on('error', error => { this.close(unavailable(`The connection to the Electrum server broke: ${messageOf(error).replace(/\.$/, '')}.`)) })
     socket.on('close', () => { this.close(unavailable('The Electrum server closed the connection.')) })
   }
 

@@ -35,14 +35,14 @@ export function addDevnet (program: Command, world: World): void {
     })
 
   withElectrum(world, devnet.command('fund').summary('send coins of a running devnet to an address'))
-    .description('Sends coins of the devnet to a regtest address. Mine a block to confirm them.')
+    .description('Sends coins of the devnet to a regtest address. The next block confirms them: mine one, unless the devnet runs with --auto-mine.')
     .argument('<address>', 'what `paychan address` shows')
     .argument('<amount>', '1000, 1000sat or 0.00001btc', parseAmount)
     .addHelpText('after', '\nExample:\n  paychan devnet fund bcrt1q... 1000000 && paychan devnet mine 1')
     .action(async (address: string, amount: Satoshi, { electrum }: { electrum: string }, command: Command) => {
       const { output } = contextOf(world, command)
       const { txid } = fundedSchema.parse(await callDevnet(electrum, 'devnet.fund', [address, Number(amount)]))
-      output.result({ address, amount, txid }, () => `Sent ${formatAmount(amount)} to ${address} in transaction ${txid}.\nConfirm it with: paychan devnet mine 1`)
+      output.result({ address, amount, txid }, () => `Sent ${formatAmount(amount)} to ${address} in transaction ${txid}.\nIt is confirmed by the next block: paychan devnet mine 1 (with --auto-mine the devnet mines it by itself).`)
     })
 }
 

@@ -37,7 +37,7 @@ export function addNodeCommands (program: Command, world: World): void {
     .addHelpText('after', '\nExample:\n  paychan connect /ip4/127.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp')
     .action(async (multiaddr: string, _options: object, command: Command) => {
       const context = contextOf(world, command)
-      const peer = await withNode(context, async node => await node.connect(multiaddr))
+      const peer = await withNode(context, async node => await node.connect(multiaddr), `${multiaddr} to answer`)
       context.output.result(peer, () => renderConnected(peer))
     })
 

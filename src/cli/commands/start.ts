@@ -8,6 +8,7 @@ import { PaychanError, STORE_FAILED } from '../../types/errors.js'
 import { contextOf, withCommonOptions, type Context, type World } from '../context.js'
 import { renderInfo, shortChannel } from '../render.js'
 import { printable, type Output } from '../output.js'
+import { paymentLines } from '../payment-lines.js'
 import { untilInterrupted } from '../interrupt.js'
 
 interface StartOptions { readonly network?: string, readonly electrum?: string, readonly listen?: string[] }
@@ -38,6 +39,7 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
     if (event.type === 'alarm' && event.code === STORE_FAILED) fail(new PaychanError(event.code, event.text))
   })
   const interrupted = untilInterrupted(io)
+  const payments = paymentLines(io, line => { output.line({}, colors => `${colors.dim('payment')}  ${printable(line)}`) })
   try {
     const socket = dataPaths(dataDir).socket
     const server = await serveApi(node, socket).catch(async (error: unknown) => {
@@ -48,7 +50,10 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
     output.line({ event: 'started', ...info, apiSocket: socket }, colors => [
       renderInfo(info, colors, socket), '', 'Running. Stop it with Ctrl-C, or with `paychan stop`.'
     ].join('\n'))
-    tell = event => { printEvent(output, event) }
+    tell = event => {
+      if (event.type === 'payment' && !output.json) payments.add(event.payment)
+      else printEvent(output, event)
+    }
     early.forEach(tell)
 
     const signal = await Promise.race([interrupted.signal, server.closed, failed])
@@ -64,14 +69,15 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
       await server.close()
       await node.stop()
     }
+    payments.end()
     output.line({ event: 'stopped' }, () => 'Stopped.')
   } finally {
+    payments.end()
     interrupted.dispose()
     unsubscribe()
   }
 }
 
-/** For people: the chain and the channels. Payments may be thousands a second; `paychan payments` lists them. */
 function printEvent (output: Output, event: NodeEvent): void {
   const { type, ...rest } = event
   const data = { event: type, ...rest }
@@ -86,6 +92,6 @@ function printEvent (output: Output, event: NodeEvent): void {
       output.line(data, colors => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`)
       break
     case 'payment':
-      if (output.json) output.line(data, () => '')
+      output.line(data, () => '')
   }
 }

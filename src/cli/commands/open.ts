@@ -1,0 +1,66 @@
+/** `paychan open`: shows how far the opening is, and gives it up on Ctrl-C while that is still possible. */
+import type { Command } from 'commander'
+import { parseAmount } from '../../daemon/amount.js'
+import type { ApiClient } from '../../daemon/client.js'
+import { connectApi } from '../../daemon/client.js'
+import { dataPaths } from '../../daemon/paths.js'
+import type { ChannelInfo, OpenRequest } from '../../node/api.js'
+import type { Satoshi } from '../../types/units.js'
+import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, type Context, type World } from '../context.js'
+import { untilInterrupted } from '../interrupt.js'
+import { OpeningProgress } from '../opening-progress.js'
+import { startPatience } from '../patience.js'
+import { renderOpened } from '../render.js'
+
+interface OpenOptions { readonly blocks?: number, readonly wait: boolean }
+
+type Request = OpenRequest & { readonly wait: 'ready' | 'broadcast' }
+
+export function addOpen (program: Command, world: World): void {
+  withCommonOptions(program.command('open').summary('open a channel and fund it'))
+    .description('Opens a channel with a peer. The amount is its capacity: all of it is ours at first. Waits until the channel can be paid on, and shows how far it is. Ctrl-C cancels the opening as long as the funding transaction has not left.')
+    .argument('<peer>', 'a peer id that is connected, or a full multiaddr')
+    .argument('<amount>', AMOUNT_HELP, parseAmount)
+    .option('--blocks <n>', 'blocks until the refund: how long the channel may live', wholeNumber(1))
+    .option('--no-wait', 'return once the funding transaction is broadcast')
+    .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144')
+    .action(async (peer: string, amount: Satoshi, { blocks, wait }: OpenOptions, command: Command) => {
+      const context = contextOf(world, command)
+      const request = { peer, amount, ...(blocks === undefined ? {} : { blocks }), wait: wait ? 'ready' as const : 'broadcast' as const }
+      const node = connectApi(dataPaths(context.dataDir).socket)
+      try {
+        const channel = await openWithProgress(context, node, request)
+        context.output.result(channel, () => renderOpened(channel))
+      } finally {
+        node.disconnect()
+      }
+    })
+}
+
+/** Follows the node's events while it opens. The opening itself goes on when this process is killed. */
+async function openWithProgress ({ io, output }: Context, node: ApiClient, request: Request): Promise<ChannelInfo> {
+  const progress = new OpeningProgress(request, text => {
+    output.progress(text)
+    patience.restart()
+  })
+  const patience = startPatience(io, output, () => progress.waitsFor())
+  const events = node.events(event => {
+    progress.onEvent(event)
+    // The depth of the funding is not told block by block. A node that has gone says so in the answer to `open`.
+    if (event.type === 'chain') node.channels().then(channels => { progress.onBlock(channels) }, () => {})
+  })
+  const interrupted = untilInterrupted(io)
+  const cancel = new AbortController()
+  void interrupted.signal.then(() => {
+    output.progress('cancelling the opening ... (Ctrl-C again leaves it to the node)')
+    cancel.abort()
+  })
+  try {
+    await events.ready
+    return await node.open({ ...request, signal: cancel.signal })
+  } finally {
+    interrupted.dispose()
+    patience.stop()
+    events.stop()
+  }
+}
