@@ -23,6 +23,10 @@ export interface Policy {
   readonly defaultBlocks: BlockDelta
   /** Openings that one peer may have under way (OPEN-7). */
   readonly maxPendingOpenings: number
+  /** Channels of one peer whose T2 is signed and whose T1 is in no block (OPEN-7): it costs nothing to promise one. */
+  readonly maxUnfunded: number
+  /** Channels of one peer that are not closed; no more than the streams that it may have (WIRE-9). */
+  readonly maxChannelsPerPeer: number
   readonly maxInFlightUpdates: number
   readonly maxInFlightValue: Satoshi
 }
@@ -50,6 +54,8 @@ export function defaultPolicy (network: Network): Policy {
     maxBlocks: blockDelta(8_064), // eight weeks of 1,008 blocks
     defaultBlocks: blockDelta(1_008),
     maxPendingOpenings: 4,
+    maxUnfunded: 16,
+    maxChannelsPerPeer: 64,
     maxInFlightUpdates: 16,
     maxInFlightValue: satoshi(1_300_000n)
   }

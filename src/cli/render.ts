@@ -1,6 +1,7 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
 import { formatAmount } from '../daemon/amount.js'
 import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../node/api.js'
+import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
 import { renderFields, renderTable, type Cell } from './table.js'
 
@@ -28,6 +29,17 @@ function chainText ({ status, server, height, lastError }: NodeInfo['chain']): s
   return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}`
 }
 
+/** What others may open to this node. */
+function takes ({ minCapacity, maxCapacity, minBlocks, maxBlocks, maxChannelsPerPeer, minDepth }: Policy): string {
+  return `channels of ${formatAmount(minCapacity)} to ${formatAmount(maxCapacity)}, for ${minBlocks} to ${maxBlocks} blocks, ${maxChannelsPerPeer} a peer; payments after ${minDepth} ${minDepth === 1 ? 'confirmation' : 'confirmations'}`
+}
+
+/** What they may pay in one. */
+function inAChannel ({ minFirstPayment, maxStake, maxInFlightUpdates, maxInFlightValue }: Policy): string {
+  const first = minFirstPayment === undefined ? 'worth settling' : `at least ${formatAmount(minFirstPayment)}`
+  return `first payment ${first}, at most ${formatAmount(maxStake)} at stake; in flight ${maxInFlightUpdates} updates, ${formatAmount(maxInFlightValue)}`
+}
+
 /** `apiSocket` is known where the node was started. */
 export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string): string {
   return renderFields([
@@ -37,6 +49,8 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
     ...(info.multiaddrs.length === 0 ? [['address', 'none: nobody can connect to this node'] as const] : info.multiaddrs.map(address => ['address', address] as const)),
     ['chain', chainText(info.chain)],
     ['channels', `${info.channels.open} open, ${info.channels.total} in all`],
+    ['takes', takes(info.policy)],
+    ['payments', inAChannel(info.policy)],
     ['data', info.dataDir],
     ...(apiSocket === undefined ? [] : [['API', apiSocket] as const]),
     ['ecdsa', info.ecdsa]

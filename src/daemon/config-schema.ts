@@ -52,6 +52,9 @@ const policyShape = {
   maxBlocks: blocks(1),
   defaultBlocks: blocks(1),
   maxPendingOpenings: count(1, 1_000),
+  maxUnfunded: count(1, 1_000),
+  // WIRE-9: no more than the streams that one peer may have.
+  maxChannelsPerPeer: count(1, 64),
   maxInFlightUpdates: count(1, 1_000),
   maxInFlightValue: amount
 } satisfies Record<keyof Policy, z.ZodType>

@@ -6,7 +6,8 @@ import { z } from 'zod'
 import type { Balance, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
-import { blockHeight, satoshi, type Satoshi } from '../types/units.js'
+import type { Policy } from '../channel/policy.js'
+import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
 
 export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
 
@@ -37,6 +38,26 @@ const transaction = z.string().transform(value => txid(value))
 const role = z.enum(['client', 'server'])
 const chainStatus = z.enum(['connecting', 'synced', 'down'])
 
+const blocks = z.int().transform(value => blockDelta(value))
+
+const policy: z.ZodType<Policy> = z.object({
+  minCapacity: amount,
+  maxCapacity: amount,
+  minFirstPayment: maybe(amount),
+  maxStake: amount,
+  minDepth: z.number(),
+  maxMinDepth: z.number(),
+  settleMargin: blocks,
+  minBlocks: blocks,
+  maxBlocks: blocks,
+  defaultBlocks: blocks,
+  maxPendingOpenings: z.number(),
+  maxUnfunded: z.number(),
+  maxChannelsPerPeer: z.number(),
+  maxInFlightUpdates: z.number(),
+  maxInFlightValue: amount
+})
+
 export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   version: z.string(),
   network: z.enum(['mainnet', 'testnet', 'signet', 'regtest']),
@@ -45,6 +66,7 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   dataDir: z.string(),
   chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()) }),
   channels: z.object({ open: z.number(), total: z.number() }),
+  policy,
   ecdsa: z.string()
 })
 

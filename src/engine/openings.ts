@@ -41,12 +41,16 @@ export interface Offer {
   readonly signal?: AbortSignal | undefined
 }
 
-/** How many more channels than openings a peer may have whose T1 is in no block: it costs nothing to promise one. */
-const UNFUNDED_PER_PENDING = 4
+/** T2 is signed, T1 is not in a block, and it would still be of use to anybody: L is not over. */
+function isUnfunded (channel: Channel, height: number): boolean {
+  if (channel.stage !== 'refund-signed' && !(channel.stage === 'established' && channel.onChain.fundingHeight === undefined)) return false
+  return height < channel.terms.refundHeight
+}
 
-/** T2 is signed, and T1 is not in a block. */
-function isUnfunded (channel: Channel): boolean {
-  return channel.stage === 'refund-signed' || (channel.stage === 'established' && channel.onChain.fundingHeight === undefined)
+/** Opening, waiting for its funding, or with money in it. */
+function isAlive (channel: Channel, height: number): boolean {
+  if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) return channel.onChain.spend?.height === undefined
+  return channel.stage === 'offered' || channel.stage === 'accepted' || isUnfunded(channel, height)
 }
 
 export class Openings {
@@ -91,13 +95,16 @@ export class Openings {
    * @throws Violation which the peer is told
    */
   onOffer (link: Link, offer: OpenChannel): LinkListener {
-    const { policy, network } = this.host.options
+    const { policy, network, chain } = this.host.options
     const served = this.host.channelsOf(link.peer).filter((channel) => channel.role === 'server')
     const pending = served.filter((channel) => isOpening(channel) && channel.stage !== 'refund-signed').length
     const drawing = this.#drawing.get(link.peer) ?? 0
-    must(pending + drawing < policy.maxPendingOpenings, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings} openings may be under way.`)
-    const unfunded = served.filter(isUnfunded).length
-    must(unfunded < policy.maxPendingOpenings * UNFUNDED_PER_PENDING, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings * UNFUNDED_PER_PENDING} channels may wait for their funding.`)
+    must(pending + drawing < policy.maxPendingOpenings, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings} openings may be under way.`, { pending, most: policy.maxPendingOpenings })
+    const height = chain.tip?.height ?? 0
+    const unfunded = served.filter((channel) => isUnfunded(channel, height)).length
+    must(unfunded < policy.maxUnfunded, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxUnfunded} channels may wait for their funding.`, { unfunded, most: policy.maxUnfunded })
+    const alive = served.filter((channel) => isAlive(channel, height)).length
+    must(alive + drawing < policy.maxChannelsPerPeer, 'WIRE-9', 'ERR_TOO_MANY_CHANNELS', `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`, { channels: alive, most: policy.maxChannelsPerPeer })
     checkOffer(offer, network, this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } }))
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new LateListener()

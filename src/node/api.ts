@@ -5,6 +5,7 @@
  */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Step } from '../channel/effects.js'
+import type { Policy } from '../channel/policy.js'
 import type { ChannelInfo } from '../channel/summary.js'
 import type { PaymentInfo } from '../engine/payments.js'
 import type { ChainStatus } from '../engine/ports.js'
@@ -24,6 +25,8 @@ export interface NodeInfo {
   readonly dataDir: string
   readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined }
   readonly channels: { readonly open: number, readonly total: number }
+  /** What this node asks of the channels that others open to it, and of its own. */
+  readonly policy: Policy
   /** Which ECDSA implementation signs and verifies. */
   readonly ecdsa: string
 }

@@ -111,7 +111,7 @@ class PaychanService implements Paychan {
       await wallet.start()
       const engine = new Engine({
         network,
-        policy: { ...defaultPolicy(network), ...this.#init.policy },
+        policy: this.#policy,
         store,
         chain,
         peers: this.#peers,
@@ -165,6 +165,7 @@ class PaychanService implements Paychan {
       dataDir: this.#init.dataDir,
       chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError },
       channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length },
+      policy: this.#policy,
       ecdsa: signer.implementation
     }
   }

@@ -16,6 +16,8 @@ describe('what people read', () => {
       `address   /ip4/127.0.0.1/tcp/4001/p2p/${PEER}`,
       'chain     down at block 120, tcp://127.0.0.1:50001 (connection refused)',
       'channels  1 open, 2 in all',
+      'takes     channels of 10,000 sat to 1,300,000 sat, for 55 to 8064 blocks, 64 a peer; payments after 1 confirmation',
+      'payments  first payment worth settling, at most 1,300,000 sat at stake; in flight 16 updates, 1,300,000 sat',
       'data      /home/alice/.paychan',
       'ecdsa     secp256k1'
     ].join('\n'))

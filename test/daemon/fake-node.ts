@@ -1,5 +1,6 @@
 /** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
 import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../../src/node/api.js'
+import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
 
@@ -15,6 +16,7 @@ export const info: NodeInfo = {
   dataDir: '/home/alice/.paychan',
   chain: { status: 'synced', server: 'tcp://127.0.0.1:50001', height: blockHeight(120), hash: '00'.repeat(32), lastError: undefined },
   channels: { open: 1, total: 2 },
+  policy: defaultPolicy('regtest'),
   ecdsa: 'secp256k1'
 }
 

@@ -213,7 +213,7 @@ describe('engine / streams that peers open', () => {
     })
 
     it('leaves a channel that waits for its funding; more of these than OPEN-7 allows are not opened', async () => {
-      const { world } = await twoNodes({}, { policy: { maxPendingOpenings: 1 } })
+      const { world } = await twoNodes({}, { policy: { maxUnfunded: 4 } })
       const mallory = new RawPeer(world, 'mallory')
       for (let vout = 0; vout < 4; vout++) {
         const { stream, refundTx } = await upToRefund(mallory, world.chain.height, vout)

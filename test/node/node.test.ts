@@ -5,7 +5,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createLibp2p } from 'libp2p'
 import { createHost } from '../../src/p2p/host.js'
 import { createNode } from '../../src/node/create-node.js'
-import { paychan } from '../../src/node/service.js'
+import { defaultPolicy, paychan } from '../../src/node/service.js'
 import { satoshi } from '../../src/types/units.js'
 import { testRoot } from '../../src/wallet/memory.js'
 import { Proxy } from '../chain/proxy.js'
@@ -54,6 +54,7 @@ describe('node', function () {
       assert.deepEqual([peer.peerId, peer.connected], [b.peerId, true])
       assert.deepEqual((await alice.api.peers()).map(({ peerId }) => peerId), [b.peerId])
       assert.deepEqual([a.network, a.channels, a.version], ['regtest', { open: 0, total: 0 }, '0.1.0'])
+      assert.deepEqual(a.policy, defaultPolicy('regtest'))
     })
 
     it('keep a channel through restarts of both', async () => {
