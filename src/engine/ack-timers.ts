@@ -1,26 +1,37 @@
-/** Ends the stream of a peer that does not acknowledge: what it was sent is then unknown, and comes up again. */
+/** Ends the stream of a peer that does not answer: what it was sent is then unknown, and comes up again on the next one. */
+import type { Channel } from '../channel/state.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Unsubscribe } from './ports.js'
 
+/** What was sent and not answered: our `Reestablish`, `Funding`, or the oldest update by its sequence. */
+type Awaited = number | 'Reestablish' | 'Funding'
+
 export class AckTimers {
-  readonly #timers = new Map<ChannelActor, { readonly sequence: number, readonly cancel: Unsubscribe }>()
+  readonly #timers = new Map<ChannelActor, { readonly awaited: Awaited, readonly cancel: Unsubscribe }>()
 
   constructor (private readonly clock: Clock, private readonly ms: number, private readonly onLate: (actor: ChannelActor) => void) {}
 
-  /** To be called after each step: one timer for the oldest update that is in flight. */
+  /** To be called after each step: one timer for what is waited for. */
   observe (actor: ChannelActor): void {
-    const { state } = actor
-    const oldest = state.stage === 'established' && state.link === 'live' ? state.ledger.inFlight[0]?.sequence : undefined
+    const awaited = awaitedOf(actor.state)
     const timer = this.#timers.get(actor)
-    if (timer?.sequence === oldest) return
+    if (timer?.awaited === awaited) return
     timer?.cancel()
     this.#timers.delete(actor)
-    if (oldest === undefined) return
-    this.#timers.set(actor, { sequence: oldest, cancel: this.clock.after(this.ms, () => { this.onLate(actor) }) })
+    if (awaited === undefined) return
+    this.#timers.set(actor, { awaited, cancel: this.clock.after(this.ms, () => { this.onLate(actor) }) })
   }
 
   stop (): void {
     for (const { cancel } of this.#timers.values()) cancel()
     this.#timers.clear()
   }
+}
+
+function awaitedOf (channel: Channel): Awaited | undefined {
+  if (channel.stage !== 'established') return undefined
+  if (channel.link === 'up') return 'Reestablish'
+  if (channel.link !== 'live') return undefined
+  if (channel.role === 'client' && !channel.fundingAcknowledged) return 'Funding'
+  return channel.ledger.inFlight[0]?.sequence
 }

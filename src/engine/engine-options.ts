@@ -25,7 +25,7 @@ export interface EngineOptions {
 export interface Timeouts {
   /** OPEN-9: from the offer until T1 leaves. */
   readonly opening: number
-  /** From an update until its acknowledgement; then the stream is given up and the payment is unknown. */
+  /** From an update, `Funding` or `Reestablish` until its answer; then the stream is given up, and a payment is unknown. */
   readonly ack: number
   /** From a close request until its answer. */
   readonly close: number

@@ -62,7 +62,7 @@ export class Engine {
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#redial = new Redial(peers, links, clock)
-    this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not acknowledge') })
+    this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
     const performer = new Performer({ chain, wallet, clock, links, watches: this.#watches, emit: onEvent })
     this.#openings = new Openings({
       options,
