@@ -21,7 +21,7 @@ import { attempt, errorMessage, must, Violation } from './violation.js'
 export function onClose (channel: Channel, env: Env): Transition {
   if (channel.stage === 'abandoned') return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
   if (isOpening(channel)) {
-    const cancelled = new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user.')
+    const cancelled = new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user; nothing was funded.')
     return abandon(channel, cancelled, { type: 'send', message: errorMessage(cancelled, true) })
   }
   const refusal = refusalToAsk(channel, env)

@@ -51,7 +51,9 @@ export class OpeningProgress {
 
   #tell (channel: ChannelInfo, what: string, hint: string): void {
     this.followed = channel
-    const line = `${shortChannel(channel.id)}  ${what}${channel.status === 'confirming' ? `; ${depth(channel)}${hint}` : ''}`
+    // The node says so itself when the depth is reached.
+    const suffix = channel.status === 'confirming' && !what.includes('confirmations') ? `; ${depth(channel)}${hint}` : ''
+    const line = `${shortChannel(channel.id)}  ${what}${suffix}`
     if (line === this.#last) return
     this.#last = line
     this.show(line)

@@ -4,7 +4,7 @@ import type { ChannelActor } from './channel-actor.js'
 
 /** What an opening ends with that its user gave up in time. */
 function cancelled (): PaychanError {
-  return new PaychanError('ERR_CANCELLED', 'The opening was cancelled. Nothing was funded.')
+  return new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user; nothing was funded.')
 }
 
 /** @throws PaychanError `ERR_CANCELLED` */

@@ -52,6 +52,15 @@ interface MadePart { readonly id: string, readonly record: PaidRecord, readonly 
 /** A part that is to be signed; `signedAt` in milliseconds, once it is. */
 interface WantedPart { readonly asked: Satoshi, signedAt: number | undefined }
 
+/** A part before it is signed. */
+interface PlannedPart { readonly actor: ChannelActor, readonly payment: Payment & { readonly amount: Satoshi } }
+
+/** What a channel says when others were faster. */
+const USED_UP = new Set(['ERR_INSUFFICIENT_BALANCE', 'ERR_STAKE_TOO_HIGH'])
+
+/** Many callers at once may take turns in being faster, but not for ever. */
+const MOST_PLANS = 4
+
 const PREFIX = 'paid/'
 const MAX_ID_CHARACTERS = 128
 const NO_CHANGES: readonly Change[] = []
@@ -165,33 +174,50 @@ export class KeyedPayments {
     if (!isSettled()) await actor.waiters.arrival(isSettled)
   }
 
-  /** Everything is checked before the first part is signed; then one part after another. */
+  /** Plans again when somebody else has meanwhile used what a channel had left. */
   async #payRest (request: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PaymentInfo[]> {
-    const { memo, id, amount } = request
-    const planned = request.plan(rest).map((part, n) => ({ actor: this.host.actor(part.channel), payment: { id: partId(id, firstIndex + n), amount: part.amount, memo } }))
+    const parts: PaymentInfo[] = []
+    let left = rest
+    for (let plans = 1; ; plans++) {
+      try {
+        for (const { actor, payment } of await this.#plan(request, left, firstIndex + parts.length)) {
+          parts.push(await this.#payPart(request, actor, payment))
+          left = subSat(left, payment.amount)
+        }
+        return parts
+      } catch (error) {
+        const unknown = error instanceof Interrupted ? error.unknown : ZERO_SAT
+        if (unknown === 0n && plans < MOST_PLANS && USED_UP.has(codeOf(reasonOf(error)))) continue
+        throw interrupted(request, subSat(request.amount, left), unknown, reasonOf(error))
+      }
+    }
+  }
+
+  /** Everything is checked before the first part is signed. @throws PaychanError why it cannot be paid */
+  async #plan ({ id, memo, plan }: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PlannedPart[]> {
+    const planned = plan(rest).map((part, n) => ({ actor: this.host.actor(part.channel), payment: { id: partId(id, firstIndex + n), amount: part.amount, memo } }))
     for (const actor of new Set(planned.map(({ actor }) => actor))) await this.host.reconnect(actor)
     this.#check(planned)
-    const parts: PaymentInfo[] = []
-    let paid = subSat(amount, rest)
-    for (const { actor, payment } of planned) {
-      const hex = toHex(payment.id)
-      const wanted: WantedPart = { asked: amount, signedAt: undefined }
-      this.#wanted.set(hex, wanted)
-      try {
-        await this.host.send(actor, payment)
-      } catch (error) {
-        throw interrupted(request, paid, wanted.signedAt === undefined ? ZERO_SAT : payment.amount, error)
-      } finally {
-        this.#wanted.delete(hex)
-      }
-      paid = addSat(paid, payment.amount)
-      parts.push({ id: hex, channel: actor.id, peerId: actor.state.peer, direction: 'sent', amount: payment.amount, memo, status: 'acknowledged', time: wanted.signedAt ?? 0 })
+    return planned
+  }
+
+  /** @throws Interrupted */
+  async #payPart ({ amount: asked, memo }: KeyedRequest, actor: ChannelActor, payment: PlannedPart['payment']): Promise<PaymentInfo> {
+    const id = toHex(payment.id)
+    const wanted: WantedPart = { asked, signedAt: undefined }
+    this.#wanted.set(id, wanted)
+    try {
+      await this.host.send(actor, payment)
+    } catch (error) {
+      throw new Interrupted(wanted.signedAt === undefined ? ZERO_SAT : payment.amount, error)
+    } finally {
+      this.#wanted.delete(id)
     }
-    return parts
+    return { id, channel: actor.id, peerId: actor.state.peer, direction: 'sent', amount: payment.amount, memo, status: 'acknowledged', time: wanted.signedAt ?? 0 }
   }
 
   /** @throws PaychanError why one of the parts cannot be paid; nothing is signed then */
-  #check (planned: ReadonlyArray<{ readonly actor: ChannelActor, readonly payment: Payment }>): void {
+  #check (planned: readonly PlannedPart[]): void {
     const balances = new Map<ChannelActor, Satoshi>()
     for (const { actor, payment } of planned) {
       const { state } = actor
@@ -201,6 +227,17 @@ export class KeyedPayments {
       balances.set(actor, satoshi(balance - payment.amount))
     }
   }
+}
+
+/** A part that failed, and what of it has been signed. */
+class Interrupted extends Error {
+  constructor (readonly unknown: Satoshi, override readonly cause: unknown) {
+    super(messageOf(cause))
+  }
+}
+
+function reasonOf (error: unknown): unknown {
+  return error instanceof Interrupted ? error.cause : error
 }
 
 function statusOf ({ actor, record }: MadePart): PaymentInfo['status'] {

@@ -21,7 +21,7 @@ import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peer
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
 import { toHex } from '../types/bytes.js'
-import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { addSat, blockDelta, feeRate, satoshi, type Satoshi } from '../types/units.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
@@ -204,17 +204,27 @@ class PaychanService implements Paychan {
     const { to, memo = '' } = request
     let { id } = request
     if (id === undefined) {
-      const [part, ...more] = planPayment(engine.channels(), to, amount)
-      if (part !== undefined && more.length === 0) {
-        const payment = await engine.pay(part.channel, part.amount, memo)
-        return { ...payment, requestId: undefined, parts: [payment] }
-      }
+      const payment = await this.#payWhole(engine, to, amount, memo)
+      if (payment !== undefined) return { ...payment, requestId: undefined, parts: [payment] }
       id = toHex(systemRandom.bytes(16))
     }
     const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest) })
     const [first] = parts
     if (first === undefined) throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
     return { ...first, amount, requestId: id, parts }
+  }
+
+  /** On one channel; undefined when none alone can carry it, and nothing has been signed then. */
+  async #payWhole (engine: Engine, to: string, amount: Satoshi, memo: string): Promise<PaymentInfo | undefined> {
+    const [part, ...more] = planPayment(engine.channels(), to, amount)
+    if (part === undefined || more.length > 0) return undefined
+    try {
+      return await engine.pay(part.channel, part.amount, memo)
+    } catch (error) {
+      // Refused, so not signed. Another caller was faster: planned again, it may fit on other channels.
+      if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) throw error
+      return undefined
+    }
   }
 
   async channels (): Promise<ChannelInfo[]> {

@@ -101,12 +101,12 @@ describe('a command that takes long', () => {
   })
 
   it('open: Ctrl-C cancels it', async () => {
-    openUntilCancelled(new PaychanError('ERR_CANCELLED', 'The opening was cancelled. Nothing was funded.'))
+    openUntilCancelled(new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user; nothing was funded.'))
     const running = world.run('open', PEER, '1000000')
     await asked
     world.interrupt()
     assert.equal(await running, 1)
-    assert.match(world.err(), /cancelling the opening .*\nerror: The opening was cancelled\. Nothing was funded\. \(ERR_CANCELLED\)\n$/)
+    assert.match(world.err(), /cancelling the opening .*\nerror: The opening was cancelled by its user; nothing was funded\. \(ERR_CANCELLED\)\n$/)
   })
 
   it('open: Ctrl-C after the funding has left says that it is too late, and what to do', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { partId, type Part } from '../../src/engine/keyed-payments.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
+import { planPayment } from '../../src/node/plan-payment.js'
 import { toHex } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
@@ -200,6 +201,34 @@ describe('engine / payments in parts', () => {
     const parts = await payOnce(alice, { amount: 8_000n })
     assert.deepEqual(parts.map(({ amount }) => amount), [5_000n, 3_000n])
     assert.equal(received(bob), 8_000n)
+  })
+})
+
+describe('engine / payments in parts, when somebody else is faster', () => {
+  it('are planned again: nobody is refused for what another caller has taken', async () => {
+    const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
+    await world.open(alice, bob)
+    await world.open(alice, bob)
+    const plan = (rest: bigint): Part[] => planPayment(alice.engine.channels(), 'bob', rest)
+    const pay = async (id: string, amount: bigint): Promise<PaymentInfo[]> => await alice.engine.payOnce({ id, peer: 'bob', amount: satoshi(amount), memo: '', plan })
+    // Each alone would take the same channel.
+    const paid = await Promise.all([pay('a', 300_000n), pay('b', 300_000n), pay('c', 300_000n)])
+    assert.deepEqual(paid.map((parts) => parts.reduce((sum, { amount }) => sum + amount, 0n)), [300_000n, 300_000n, 300_000n])
+    assert.equal(received(bob), 900_000n)
+  })
+
+  it('say what is paid when nothing can carry the rest', async () => {
+    const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
+    await world.open(alice, bob)
+    await world.open(alice, bob)
+    const both = payOnce(alice, { amount: 800_000n, parts: [450_000n, 350_000n] })
+    const other = payOnce(alice, { id: 'the rest', amount: 480_000n, parts: [10_000n, 470_000n] })
+    const outcomes = await Promise.allSettled([both, other])
+    const refused = outcomes.flatMap((outcome) => outcome.status === 'rejected' ? [outcome.reason as PaychanError] : [])
+    assert.deepEqual(refused.map(({ code }) => code), ['ERR_PAYMENT_PARTIAL'])
+    assert.equal(refused[0]?.facts['unknown'], 0n)
+    assert.match(refused[0]?.message ?? '', /are paid \(.*left in this channel\)\. Pay again with the id/)
+    assert.ok(received(bob) > 0n)
   })
 })
 
