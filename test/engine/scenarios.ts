@@ -26,6 +26,13 @@ const pay = (payments: Readonly<Record<string, bigint>>, channel = 0): Step => (
   done: async (stage) => await stage.paid(payments)
 })
 
+/** Asks again after an accident, and even when it is done: it is made once. */
+const payOnce = (name: string, amount: bigint): Step => ({
+  what: `pay ${name}`,
+  act: async (stage) => { await stage.payOnce(name, amount) },
+  done: (stage) => stage.acknowledged.has(name)
+})
+
 /** Pays if it can; nobody asks again. */
 const tryToPay = (payments: Readonly<Record<string, bigint>>): Step => ({
   what: `try to pay ${Object.keys(payments).join()}`,
@@ -140,6 +147,12 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'several channels, paid on at the same time',
     steps: [open(1, HALF), mine(1), open(2, HALF), { ...pay({ left: 7_000n, right: 9_000n }), act: async (stage) => { await Promise.all([stage.pay(0, { left: 7_000n }), stage.pay(1, { right: 9_000n })]) } }, close('alice')],
     arrives: { left: 7_000n, right: 9_000n },
+    shows: [/cooperative close .* is in block/]
+  },
+  {
+    name: 'a payment with a name, split over two channels and asked for until it is made',
+    steps: [open(1, HALF), mine(1), open(2, HALF), payOnce('rent', 300_000n), payOnce('rent', 300_000n), payOnce('tea', 5_000n), close('bob')],
+    arrives: { rent: 300_000n, tea: 5_000n },
     shows: [/cooperative close .* is in block/]
   },
   {

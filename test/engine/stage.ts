@@ -7,7 +7,9 @@ import assert from 'node:assert/strict'
 import { fundingOutput } from '../../src/channel/terms.js'
 import type { Established } from '../../src/channel/state.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
+import type { PaymentInfo } from '../../src/engine/payments.js'
 import { decodeRecord } from '../../src/engine/records.js'
+import { planPayment } from '../../src/node/plan-payment.js'
 import type { Snapshot } from '../../src/store/memory.js'
 import { satoshi } from '../../src/types/units.js'
 import { faultOfSpend } from '../channel/keys.js'
@@ -57,7 +59,7 @@ export class Stage {
     this.world = world
   }
 
-  static async create (scenario: Scenario): Promise<Stage> {
+  static async create (scenario: Pick<Scenario, 'alice' | 'bob'>): Promise<Stage> {
     const world = new World()
     const bob = await world.node('bob', { coin: 0n, ...scenario.bob })
     const alice = await world.node('alice', { coin: COIN, ...scenario.alice })
@@ -84,8 +86,15 @@ export class Stage {
 
   /** Whether the payer knows that all of them arrived. */
   async paid (payments: Readonly<Record<string, bigint>>): Promise<boolean> {
-    const done = new Set((await this.alice.payments()).flatMap(({ memo, status }) => status === 'acknowledged' ? [memo] : []))
-    return Object.keys(payments).every((memo) => done.has(memo))
+    const done = sumsByMemo((await this.alice.payments()).filter(({ status }) => status === 'acknowledged'))
+    return Object.entries(payments).every(([memo, amount]) => done.get(memo) === amount)
+  }
+
+  /** Pays under a name, over as many channels as it takes, however often it is asked for. */
+  async payOnce (name: string, amount: bigint): Promise<void> {
+    const { engine } = this.alice
+    await engine.payOnce({ id: name, peer: 'bob', amount: satoshi(amount), memo: name, plan: (rest) => planPayment(engine.channels(), 'bob', rest) })
+    this.acknowledged.add(name)
   }
 
   strikeAt ({ victim, accident, write }: Fault): void {
@@ -187,19 +196,17 @@ export class Stage {
   }
 
   async check ({ arrives, mayArrive = {}, forgets = false }: Scenario): Promise<void> {
-    const received = (await this.bob.payments()).map(({ memo }) => memo)
-    assert.deepEqual([...new Set(received)], received, 'a payment arrived twice')
-    if (!forgets) assert.deepEqual(received.filter((memo) => memo in arrives).sort(), Object.keys(arrives).sort())
-    const others = received.filter((memo) => !(memo in arrives))
-    for (const memo of others) assert.ok(memo in mayArrive, `nobody made the payment ${memo}`)
-    for (const memo of this.acknowledged) assert.ok(forgets || received.includes(memo), `${memo} was acknowledged and has not arrived`)
-    this.#checkMoney(sum(arrives), sum(arrives) + sum(mayArrive))
+    const received = await receivedBy(this.bob)
+    if (!forgets) assert.deepEqual(Object.fromEntries(Object.keys(arrives).map((memo) => [memo, received.get(memo)])), arrives)
+    for (const [memo, amount] of received) assert.ok(memo in arrives || mayArrive[memo] === amount, `nobody made the payment ${memo} of ${amount}`)
+    for (const memo of this.acknowledged) assert.ok(forgets || received.has(memo), `${memo} was acknowledged and has not arrived`)
+    this.checkMoney(sum(arrives), sum(arrives) + sum(mayArrive))
     for (const node of this.nodes) spendsAreValid(node)
     const open = this.alice.wallet.reservedFor.filter((id) => this.alice.engine.describe(id).status === 'abandoned')
     assert.deepEqual(open, [], 'coins stay reserved')
   }
 
-  #checkMoney (least: bigint, most: bigint): void {
+  checkMoney (least: bigint, most: bigint): void {
     const fees = FEES * BigInt(Math.max(1, this.channels(this.alice).length))
     const [client, server] = [this.alice.wallet.balance, this.bob.wallet.balance]
     const label = `${client} + ${server}, paid ${least} to ${most}`
@@ -207,6 +214,20 @@ export class Stage {
     assert.ok(client >= COIN - most - fees && client <= COIN - least, `the payer does not have the rest: ${label}`)
     assert.ok(client + server > COIN - fees, `money went: ${label}`)
   }
+}
+
+/** What a node has received, by memo: the parts of a payment have the same one. */
+export async function receivedBy (node: Node): Promise<Map<string, bigint>> {
+  const payments = await node.payments()
+  const ids = payments.map(({ id }) => id)
+  assert.deepEqual([...new Set(ids)], ids, 'a payment arrived twice')
+  return sumsByMemo(payments)
+}
+
+function sumsByMemo (payments: readonly PaymentInfo[]): Map<string, bigint> {
+  const sums = new Map<string, bigint>()
+  for (const { memo, amount } of payments) sums.set(memo, (sums.get(memo) ?? 0n) + amount)
+  return sums
 }
 
 function sum (payments: Readonly<Record<string, bigint>>): bigint {
