@@ -208,6 +208,8 @@ export class Engine {
     if (actor === undefined || actor.state.peer !== link.peer || actor.state.stage === 'abandoned') {
       throw new Violation('REEST-1', 'ERR_UNKNOWN_CHANNEL', 'This node has no such channel with you.')
     }
+    // While the disk hangs, streams that come and go would pile up what they have brought.
+    if (actor.backPressure !== undefined) throw new PaychanError('ERR_NOT_READY', 'This node is busy; try again in a while.')
     const listener = this.#links.attach(actor, link)
     actor.post({ type: 'connected' })
     actor.post({ type: 'message', message })

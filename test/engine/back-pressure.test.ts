@@ -109,6 +109,23 @@ describe('engine / back-pressure', () => {
 })
 
 describe('engine / floods', () => {
+  it('of streams that come and go while the disk hangs: a few wait, the others are told to come back, and one does', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    bob.life.holdDisk()
+    for (let n = 0; n < 40; n++) {
+      await world.cut(alice, bob)
+      world.mend(alice, bob)
+      await world.pass(61_000)
+    }
+    const refused = alice.story.filter((what) => what.includes('ERR_NOT_READY')).length
+    assert.ok(refused > 10, `${refused} streams were refused`)
+    bob.life.releaseDisk()
+    await world.pass(61_000)
+    assert.deepEqual([alice.channel.status, bob.channel.status], ['open', 'open'])
+    await alice.pay(1_000n)
+  })
+
   const ready: Message = { type: 'ChannelReady' }
 
   it('of messages that bring nothing are read slowly, and the channel goes on', async () => {
