@@ -49,7 +49,7 @@ function refusalToAsk (channel: Established, env: Env): PaychanError | undefined
     return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain is not seen at the moment; check the Electrum server, then close again.')
   }
   if (channel.ledger.held === undefined) {
-    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not set up yet; try again in a moment.')
+    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'It is too late to cancel, since the funding transaction has left, and too early to close: the channel is not set up yet. Close it again in a moment.')
   }
   if (channel.ledger.inFlight.length > 0) { // CLOSE-1: the other side would refuse, and we would be frozen for nothing.
     return new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; close again once they are.')

@@ -39,7 +39,9 @@ export function addOpen (program: Command, world: World): void {
 
 /** Follows the node's events while it opens. The opening itself goes on when this process is killed. */
 async function openWithProgress ({ io, output }: Context, node: ApiClient, request: Request): Promise<ChannelInfo> {
+  let over = false
   const progress = new OpeningProgress(request, text => {
+    if (over) return // an answer about a block may come after the end
     output.progress(text)
     patience.restart()
   })
@@ -59,6 +61,7 @@ async function openWithProgress ({ io, output }: Context, node: ApiClient, reque
     await events.ready
     return await node.open({ ...request, signal: cancel.signal })
   } finally {
+    over = true
     interrupted.dispose()
     patience.stop()
     events.stop()
