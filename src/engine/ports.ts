@@ -152,6 +152,11 @@ export interface Wallet {
   buildFunding: (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }) => Promise<BuiltFunding>
   /** Frees the inputs of a T1 that never left this node. */
   releaseFunding: (channel: ChannelId) => Promise<void>
+  /**
+   * A T1 that waits for a block: brings what it pays up to `feeRate` by a child that spends its
+   * change, with a fee of at most `most`. Does nothing when it pays that already, or has no change.
+   */
+  bumpFunding: (request: { funding: Txid, feeRate: FeeRate, most: Satoshi }) => Promise<void>
   /** Takes charge of a payout output: watches it, counts it, sweeps it once it is spendable and worth it. */
   claim: (output: CsvOutput) => Promise<void>
 }

@@ -1,4 +1,4 @@
-/** Which coins pay for a T1, and what is left: `selectUTXO` of @scure/btc-signer, with exact fees. */
+/** Which coins pay for a T1 or a send, and what is left: `selectUTXO` of @scure/btc-signer, with exact fees. */
 import { selectUTXO } from '@scure/btc-signer/utxo.js'
 import { addressFromScript } from '../bitcoin/address.js'
 import { dustLimit } from '../bitcoin/dust.js'
@@ -19,6 +19,8 @@ export interface SelectionRequest<C extends Selectable> {
   readonly amount: Satoshi
   readonly feeRate: FeeRate
   readonly changeScript: Uint8Array
+  /** The largest transaction that will do, in virtual bytes; that of version 3 when left out. */
+  readonly maxVsize?: number
 }
 
 /** `sum of inputs = amount + change + fee`; no change output when `change` is 0. */
@@ -44,9 +46,9 @@ const MILLI = 1000n
  *   `ERR_TOO_MANY_COINS` when only more inputs than a version 3 transaction may have would do.
  */
 export function selectCoins<C extends Selectable> (request: SelectionRequest<C>): Selection<C> {
-  const { coins, amount, feeRate } = request
+  const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE } = request
   const candidates = [select(request, 'exactBiggest/accumBiggest'), select(request, 'accumBiggest')]
-  const inputs = candidates.find((chosen) => chosen !== undefined && vsizeOf(request, chosen.length, true) <= MAX_TRUC_VSIZE)
+  const inputs = candidates.find((chosen) => chosen !== undefined && vsizeOf(request, chosen.length, true) <= maxVsize)
   if (inputs !== undefined) return withChange(request, inputs)
   if (candidates[1] === undefined) {
     const worth = coins.filter(({ value }) => value > feeFor(feeRate, inputVsize()))
@@ -57,17 +59,21 @@ export function selectCoins<C extends Selectable> (request: SelectionRequest<C>)
       { asked: amount, available, fee })
   }
   throw new PaychanError('ERR_TOO_MANY_COINS',
-    `Paying ${formatAmount(amount)} would take ${candidates[1].length} small coins, more than fit into a transaction of ${MAX_TRUC_VSIZE} vB. Gather coins by sending some of them to an address from \`paychan address\`, or open with less.`,
+    `Paying ${formatAmount(amount)} would take ${candidates[1].length} small coins, more than fit into a transaction of ${maxVsize} vB. Gather coins by sending some of them to an address from \`paychan address\`, or take a smaller amount.`,
     { asked: amount, coins: candidates[1].length })
 }
 
-/** The virtual size of a T1 with so many P2WPKH inputs, signatures at their longest. */
+/** The virtual size of a transaction with so many P2WPKH inputs, signatures at their longest. */
+export function spendVsize (inputs: number, outputScripts: readonly Uint8Array[]): number {
+  return segwitVsize(Array.from({ length: inputs }, () => P2WPKH_WITNESS_BYTES), outputScripts)
+}
+
 function vsizeOf ({ scriptPubKey, changeScript }: Omit<SelectionRequest<Selectable>, 'coins'>, inputs: number, change: boolean): number {
-  return segwitVsize(Array.from({ length: inputs }, () => P2WPKH_WITNESS_BYTES), change ? [scriptPubKey, changeScript] : [scriptPubKey])
+  return spendVsize(inputs, change ? [scriptPubKey, changeScript] : [scriptPubKey])
 }
 
 /** What an input adds: (41 x 4 + 108) / 4 = 68 vB. */
-function inputVsize (): number {
+export function inputVsize (): number {
   return 41 + P2WPKH_WITNESS_BYTES / 4
 }
 

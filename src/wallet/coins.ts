@@ -1,6 +1,8 @@
 /** The wallet's coins: outputs to scripts of ours that nothing known to us spends. */
-import { outPointText, type ChannelId, type OutPoint } from '../types/bytes.js'
+import { outPointText, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { addSat, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
+import type { OutgoingTransactions } from './outgoing.js'
+import type { Reservations } from './reservations.js'
 import type { AddressBook, OwnScript } from './addresses.js'
 import type { HistoryView, KnownTransaction } from './history-view.js'
 
@@ -14,7 +16,12 @@ export interface Coin {
   readonly confirmed: boolean
   /** The channel whose T1 will spend it. */
   readonly reservedFor: ChannelId | undefined
+  /** The transaction of ours, not yet in the mempool that we see, that spends it. */
+  readonly spentBy: Txid | undefined
 }
+
+/** Which coins are spoken for. */
+export interface Locks { readonly reservations: Reservations, readonly outgoing: OutgoingTransactions }
 
 /** `COINBASE_MATURITY` of Bitcoin Core's consensus/consensus.h. */
 const COINBASE_MATURITY = 100
@@ -22,18 +29,24 @@ const COINBASE_MATURITY = 100
 const NO_TXID = '0'.repeat(64)
 
 /** All coins, the largest first; of the same value, in the order of their outpoints. */
-export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHeight | undefined, reservedFor: (outPoint: OutPoint) => ChannelId | undefined): Coin[] {
+export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHeight | undefined, { reservations, outgoing }: Locks): Coin[] {
   const coins: Coin[] = []
   for (const transaction of view.transactions()) {
+    if (view.isReplaced(transaction)) continue
     const confirmed = isSpendable(transaction, tip)
     transaction.outputs.forEach(({ script, value }, vout) => {
       const own = addresses.find(script)
       const outPoint = { txid: transaction.txid, vout }
       if (own === undefined || view.spender(outPoint) !== undefined) return
-      coins.push({ outPoint, value, own, height: transaction.height, confirmed, reservedFor: reservedFor(outPoint) })
+      coins.push({ outPoint, value, own, height: transaction.height, confirmed, reservedFor: reservations.channelOf(outPoint), spentBy: outgoing.spending(outPoint)?.id })
     })
   }
   return coins.sort((a, b) => a.value === b.value ? compareText(a, b) : a.value > b.value ? -1 : 1)
+}
+
+/** Confirmed, and spoken for by nobody: what may be spent. */
+export function isFree ({ confirmed, reservedFor, spentBy }: Coin): boolean {
+  return confirmed && reservedFor === undefined && spentBy === undefined
 }
 
 /** The sum of values. */

@@ -59,6 +59,11 @@ export class HistoryView {
     return this.merge().spenders.get(outPointText(outPoint))
   }
 
+  /** Whether something else spends what this one spends: it was replaced, and one history still has it. */
+  isReplaced ({ txid, inputs }: KnownTransaction): boolean {
+    return inputs.some(({ outPoint }) => this.spender(outPoint)?.txid !== txid)
+  }
+
   private merge (): Merged {
     if (this.merged !== undefined) return this.merged
     const transactions = new Map<Txid, KnownTransaction>()
@@ -71,7 +76,11 @@ export class HistoryView {
         parsed.set(txid, content)
         const known = { ...content, raw, height }
         transactions.set(txid, known)
-        for (const { outPoint } of content.inputs) spenders.set(outPointText(outPoint), known)
+        for (const { outPoint } of content.inputs) {
+          const name = outPointText(outPoint)
+          // While histories disagree about a replaced transaction, a block decides, and then the later news.
+          if (height !== undefined || spenders.get(name)?.height === undefined) spenders.set(name, known)
+        }
       }
     }
     this.parsed = parsed

@@ -109,6 +109,11 @@ class InMemoryWallet implements MemoryWallet {
     this.reserved.delete(channel)
   }
 
+  /** Its coins are made up, and so is nothing in a mempool that a child could help. */
+  async bumpFunding (): Promise<void> {
+    await Promise.resolve()
+  }
+
   async claim (output: CsvOutput): Promise<void> {
     await Promise.resolve()
     if (!this.claims.some(({ outPoint }) => sameOutPoint(outPoint, output.outPoint))) this.claims.push(output)

@@ -2,8 +2,9 @@
 import type { HDKey } from '@scure/bip32'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Random, Store, Unsubscribe, Wallet } from '../engine/ports.js'
-import type { ChannelId, OutPoint } from '../types/bytes.js'
+import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
+import type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 
 export interface WalletInit {
   /** The BIP32 master key (`rootFromWords`). */
@@ -27,6 +28,8 @@ export interface WalletCoin {
   readonly confirmed: boolean
   /** The channel whose T1 will spend it. */
   readonly reservedFor: ChannelId | undefined
+  /** The send of ours that spends it, and that no mempool has yet. */
+  readonly spentBy: Txid | undefined
 }
 
 export interface WalletBalance {
@@ -36,7 +39,7 @@ export interface WalletBalance {
   readonly pending: Satoshi
   /** Payout outputs of channels, in the chain or in the mempool, that nothing spends yet. */
   readonly unswept: Satoshi
-  /** The part of `confirmed` that is set aside for T1s that the chain has not shown yet. */
+  /** The part of `confirmed` that is set aside for T1s and sends that the chain has not shown yet. */
   readonly reserved: Satoshi
 }
 
@@ -51,6 +54,23 @@ export interface NodeWallet extends Wallet {
   stop: () => Promise<void>
   /** A fresh receive address; its index is on disk before this resolves. */
   newAddress: () => Promise<string>
+  /**
+   * Pays to an address from confirmed coins that nobody else needs; on disk before it leaves.
+   * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_INVALID_LABEL`,
+   * `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee), `ERR_TOO_MANY_COINS`,
+   * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid; it is kept and sent again).
+   */
+  send: (options: SendOptions) => Promise<SendResult>
+  /**
+   * Raises what a send (a replacement) or a T1 (a child) pays. `rate` is in sat per 1,000 vB.
+   * Errors: `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW` (facts: asked, least),
+   * `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
+   */
+  bumpFee: (txid: string, rate?: bigint) => Promise<BumpResult>
+  /** All transactions of the wallet, the newest first; `channelKind` tells what one is for a channel. */
+  transactions: (channelKind: (id: Txid) => TransactionKind | undefined) => WalletTransaction[]
+  /** Gives a txid or an address a label of at most 128 characters; an empty one takes it away. Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`. */
+  label: (of: string, text: string) => Promise<void>
   /** The largest first. */
   coins: () => WalletCoin[]
   balance: () => WalletBalance

@@ -1,5 +1,6 @@
 /**
- * What the wallet keeps in the `Store`: JSON with a version, amounts as decimal strings, bytes as hex.
+ * What the wallet keeps in the `Store` (`record-format.ts` says how): amounts are decimal strings,
+ * bytes hex. What was sent is in `outgoing-records.ts`, what people wrote beside it in `notes.ts`.
  *
  *     wallet/branch/receive, wallet/branch/change   the next index that nobody was given yet
  *     wallet/reservation/<channel>                  the coins set aside for a T1
@@ -7,12 +8,10 @@
  */
 import { z } from 'zod'
 import { channelId, fromHex, outPointText, toHex, txid, type ChannelId, type OutPoint } from '../types/bytes.js'
-import { messageOf, PaychanError } from '../types/errors.js'
-import { satoshi } from '../types/units.js'
+import { messageOf } from '../types/errors.js'
+import { satoshi, type Satoshi } from '../types/units.js'
+import { corruptRecord, decodeRecord, encodeRecord } from './record-format.js'
 import type { Change, CsvOutput } from '../engine/ports.js'
-
-/** The version of every record below. A higher one was written by a newer paychan. */
-export const RECORD_VERSION = 1
 
 export const BRANCHES = ['receive', 'change'] as const
 export type Branch = typeof BRANCHES[number]
@@ -27,13 +26,14 @@ export const RESERVATIONS = 'wallet/reservation/'
 export const CLAIMS = 'wallet/claim/'
 
 const MAX_INDEX = 0x7fffffff
-const hex = z.string().transform((value, context) => parsed(value, fromHex, context))
+export const hex = z.string().transform((value, context) => parsed(value, fromHex, context))
 const index = z.number().int().min(0).max(MAX_INDEX)
-const outPoint = z.string().transform((value, context) => parsed(value, outPointFromText, context))
+export const outPoint = z.string().transform((value, context) => parsed(value, outPointFromText, context))
+export const amount: z.ZodType<Satoshi> = z.string().regex(/^[0-9]{1,16}$/).transform((value, context) => parsed(value, (text) => satoshi(BigInt(text)), context))
 const branchRecord = z.object({ next: index })
 const reservationRecord = z.object({ inputs: z.array(outPoint) })
 const claimRecord = z.object({
-  value: z.string().regex(/^[0-9]{1,16}$/).transform((value, context) => parsed(value, (text) => satoshi(BigInt(text)), context)),
+  value: amount,
   scriptPubKey: hex,
   key: z.object({ role: z.enum(['client', 'server']), high: index, low: index, use: z.enum(['channel', 'payout']) }),
   sweep: hex.optional()
@@ -45,16 +45,17 @@ export function branchKey (branch: Branch): string {
 
 /** The change that makes `next` the next index of a branch. */
 export function branchChange (branch: Branch, next: number): Change {
-  return { key: branchKey(branch), value: encode({ next }) }
+  return { key: branchKey(branch), value: encodeRecord(branchKey(branch), { next }) }
 }
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readBranch (branch: Branch, value: Uint8Array): number {
-  return decode(branchKey(branch), value, branchRecord).next
+  return decodeRecord(branchKey(branch), value, branchRecord).next
 }
 
 export function reservationChange ({ channel, inputs }: Reservation): Change {
-  return { key: RESERVATIONS + channel, value: encode({ inputs: inputs.map(outPointText) }) }
+  const key = RESERVATIONS + channel
+  return { key, value: encodeRecord(key, { inputs: inputs.map(outPointText) }) }
 }
 
 export function reservationRemoval (channel: ChannelId): Change {
@@ -63,15 +64,16 @@ export function reservationRemoval (channel: ChannelId): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readReservation (key: string, value: Uint8Array): Reservation {
-  const { inputs } = decode(key, value, reservationRecord)
+  const { inputs } = decodeRecord(key, value, reservationRecord)
   return { channel: named(key, () => channelId(key.slice(RESERVATIONS.length))), inputs }
 }
 
 export function claimChange ({ output, sweep }: ClaimRecord): Change {
   const { outPoint, value, scriptPubKey, key } = output
+  const name = CLAIMS + outPointText(outPoint)
   return {
-    key: CLAIMS + outPointText(outPoint),
-    value: encode({
+    key: name,
+    value: encodeRecord(name, {
       value: value.toString(),
       scriptPubKey: toHex(scriptPubKey),
       key: { role: key.role, high: key.high, low: key.low, use: key.use },
@@ -86,38 +88,17 @@ export function claimRemoval (outPoint: OutPoint): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readClaim (key: string, value: Uint8Array): ClaimRecord {
-  const { sweep, ...rest } = decode(key, value, claimRecord)
+  const { sweep, ...rest } = decodeRecord(key, value, claimRecord)
   return { output: { outPoint: named(key, () => outPointFromText(key.slice(CLAIMS.length))), ...rest }, sweep }
 }
 
-function encode (fields: Record<string, unknown>): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ v: RECORD_VERSION, ...fields }))
-}
-
-function decode<T> (key: string, value: Uint8Array, schema: z.ZodType<T>): T {
-  const json = named(key, () => JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value)) as unknown)
-  const version = z.object({ v: z.number() }).safeParse(json).data?.v
-  if (version !== undefined && version !== RECORD_VERSION) {
-    throw new PaychanError('ERR_STORE_VERSION',
-      `The record ${key} has version ${version}, and this paychan knows version ${RECORD_VERSION}. Start the newer paychan that wrote it.`,
-      { key, version, known: RECORD_VERSION })
-  }
-  if (version === undefined) throw corrupt(key, new TypeError('the record has no version'))
-  const result = schema.safeParse(json)
-  if (!result.success) throw corrupt(key, result.error)
-  return result.data
-}
-
-function named<T> (key: string, read: () => T): T {
+/** Reads what the key itself says. */
+export function named<T> (key: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw corrupt(key, error)
+    throw corruptRecord(key, error)
   }
-}
-
-function corrupt (key: string, cause: unknown): PaychanError {
-  return new PaychanError('ERR_STORE_CORRUPT', `The record ${key} of the wallet cannot be read. Restore the data directory from a backup.`, { key }, { cause })
 }
 
 function outPointFromText (text: string): OutPoint {

@@ -33,8 +33,11 @@ export class Reservations {
     return [...this.byChannel.keys()]
   }
 
-  /** The channels all of whose coins are spent for good. */
+  /**
+   * The channels one of whose coins is spent for good: by T1, and then all are; or by something
+   * else, and then T1 can never be in a block any more, and the others are free.
+   */
   settled (isBuried: (outPoint: OutPoint) => boolean): ChannelId[] {
-    return [...this.byChannel.values()].filter(({ inputs }) => inputs.every(isBuried)).map(({ channel }) => channel)
+    return [...this.byChannel.values()].filter(({ inputs }) => inputs.some(isBuried)).map(({ channel }) => channel)
   }
 }

@@ -1,10 +1,17 @@
-/** Carries out what `claims.ts` says is to be done: builds, stores and broadcasts sweeps. */
-import { buildSweep } from '../bitcoin/payout.js'
+/**
+ * Carries out what `claims.ts` says is to be done: builds, stores and broadcasts sweeps. What can be
+ * swept at the same time goes into one transaction, which is cheaper: a further input costs 69 vB,
+ * a transaction of its own 111.
+ */
+import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { outPointText } from '../types/bytes.js'
-import { formatAmount, blockDelta, feeRate, type FeeRate } from '../types/units.js'
+import { outPointText, toHex, type Txid } from '../types/bytes.js'
+import { blockDelta, feeFor, feeRate, formatAmount, max, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { madeChange, type Notes } from './notes.js'
+import { Poked } from './poked.js'
 import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './records.js'
+import { INCREMENTAL_RATE } from './send-plan.js'
 import type { AddressBook } from './addresses.js'
 import type { Claim, Claims } from './claims.js'
 import type { SerialQueue } from './serial.js'
@@ -13,12 +20,19 @@ import type { Chain, Change, Signer, Store, Tip } from '../engine/ports.js'
 /** Nothing waits for a sweep: within a day is soon enough (144 blocks of ten minutes). */
 const SWEEP_TARGET = blockDelta(144)
 
+/** Blocks in the mempool after which a sweep that pays less than the estimate is replaced. */
+const STUCK_BLOCKS = 6
+
+/** Inputs of one sweep: 69 vB each, far below what is relayed. Each claim keeps a copy of its sweep. */
+const MAX_BATCH = 50
+
 export interface SweeperInit {
   readonly claims: Claims
   readonly chain: Chain
   readonly store: Store
   readonly signer: Signer
   readonly addresses: AddressBook
+  readonly notes: Notes
   /** Shared with everything that gives out indexes. */
   readonly serial: SerialQueue
   /** A claim is new on disk or gone, or an address was used. */
@@ -26,103 +40,116 @@ export interface SweeperInit {
   readonly onError: (error: Error) => void
 }
 
+/** Claims that one transaction sweeps, or is to sweep; `raw` when it is built. */
+interface Batch { readonly claims: readonly Claim[], readonly raw: Uint8Array | undefined }
+
 export class Sweeper {
-  private again = false
-  private stopped = false
-  private running: Promise<void> = Promise.resolve()
-  private isRunning = false
+  private readonly poked = new Poked(async () => { await this.look() })
+  /** The height at which each sweep was first seen waiting, since this node started. */
+  private readonly waitingSince = new Map<Txid, BlockHeight>()
 
   constructor (private readonly init: SweeperInit) {}
 
   /** Something may have changed: look at every claim once more. */
   poke (): void {
-    this.again = true
-    if (this.isRunning || this.stopped) return
-    this.isRunning = true
-    this.running = this.run()
+    this.poked.poke()
   }
 
   stop (): void {
-    this.stopped = true
+    this.poked.stop()
   }
 
   /** Resolves once everything that the events so far asked for is done. */
   async idle (): Promise<void> {
-    await this.running
+    await this.poked.idle()
   }
 
-  private async run (): Promise<void> {
-    while (this.again && !this.stopped) {
-      this.again = false
-      const { tip } = this.init.chain
-      if (tip === undefined) break
-      for (const claim of this.init.claims.all()) await this.look(claim, tip)
+  private async look (): Promise<void> {
+    const { chain, claims } = this.init
+    const { tip } = chain
+    if (tip === undefined) return
+    const waiting: Array<readonly [Claim, Uint8Array]> = []
+    const ready: Claim[] = []
+    for (const claim of claims.all()) {
+      const step = claims.step(claim, tip)
+      if (step.do === 'forget') await this.attempt([claim], async () => { await this.forget(claim) })
+      else if (step.do === 'rebroadcast') waiting.push([claim, step.raw])
+      else if (step.do === 'sweep') ready.push(claim)
     }
-    this.isRunning = false
+    for (const batch of groups(waiting)) await this.attempt(batch.claims, async () => { await this.keepGoing(batch, tip) })
+    for (const batch of batches(ready)) await this.attempt(batch.claims, async () => { await this.sweep(batch, tip) })
   }
 
-  private async look (claim: Claim, tip: Tip): Promise<void> {
-    if (this.stopped) return
+  private async attempt (claims: readonly Claim[], task: () => Promise<void>): Promise<void> {
+    if (this.poked.stopped) return
     try {
-      const step = this.init.claims.step(claim, tip)
-      switch (step.do) {
-        case 'wait': return
-        case 'forget': return await this.forget(claim)
-        case 'rebroadcast': return await this.broadcast(claim, step.raw, tip)
-        case 'sweep': return await this.sweep(claim, tip)
-      }
+      await task()
     } catch (error) {
-      this.report(claim, error)
+      this.report(claims, error)
     }
   }
 
-  private async sweep (claim: Claim, tip: Tip): Promise<void> {
-    const rate = await this.init.chain.estimateFeeRate(SWEEP_TARGET)
-    const raw = await this.init.serial.run(async () => await this.prepare(claim, rate))
-    if (raw === undefined) claim.triedAt = tip.hash
-    else await this.broadcast(claim, raw, tip)
+  /** A sweep in the mempool is sent again, for mempools forget; one that is stuck is replaced (BIP125). */
+  private async keepGoing (batch: Batch & { readonly raw: Uint8Array }, tip: Tip): Promise<void> {
+    const { txid, vsize } = parseTransaction(batch.raw)
+    const since = this.waitingSince.get(txid) ?? tip.height
+    this.waitingSince.set(txid, since)
+    const rate = tip.height - since < STUCK_BLOCKS ? undefined : await this.init.chain.estimateFeeRate(SWEEP_TARGET)
+    const fee = feeOf(batch)
+    if (rate === undefined || feeFor(rate, vsize) <= fee) {
+      await this.broadcast(batch.claims, batch.raw, tip)
+      return
+    }
+    const least = satoshi(fee + feeFor(INCREMENTAL_RATE, vsize))
+    const dearer = max(rate, feeRate((least * 1000n + BigInt(vsize) - 1n) / BigInt(vsize)))
+    const next = await this.init.serial.run(async () => await this.build(batch, dearer))
+    this.waitingSince.delete(txid)
+    await this.broadcast(batch.claims, next ?? batch.raw, tip)
   }
 
-  /** The sweep as it is on disk; undefined when it is not worth its fee now. */
-  private async prepare (claim: Claim, rate: FeeRate): Promise<Uint8Array | undefined> {
-    if (this.stopped) return undefined
-    const { store, addresses } = this.init
-    const { output, sweep } = claim.record
-    if (sweep !== undefined && rateOf(claim.record, sweep) >= rate) return sweep
+  private async sweep (batch: Batch, tip: Tip): Promise<void> {
+    const rate = await this.init.chain.estimateFeeRate(SWEEP_TARGET)
+    const raw = await this.init.serial.run(async () => {
+      const { raw } = batch
+      return raw !== undefined && isWhole(batch, raw) && rateOf(batch, raw) >= rate ? raw : await this.build(batch, rate)
+    })
+    if (raw === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
+    else await this.broadcast(batch.claims, raw, tip)
+  }
+
+  /** A new sweep, on disk; undefined when it is not worth its fee now. */
+  private async build ({ claims, raw: before }: Batch, rate: FeeRate): Promise<Uint8Array | undefined> {
+    if (this.poked.stopped) return undefined
+    const { store, addresses, notes, signer } = this.init
     // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
-    const known = sweep === undefined ? undefined : parseTransaction(sweep).outputs[0]?.script
+    const known = before === undefined ? undefined : parseTransaction(before).outputs[0]?.script
     const to = known ?? addresses.upcoming('change').scriptPubKey
-    const raw = this.build(claim.record, to, rate)
-    if (raw === undefined) return undefined
-    const record: ClaimRecord = { output, sweep: raw }
-    const changes: Change[] = [claimChange(record)]
+    const worth = before === undefined ? claims.filter(({ record }) => record.output.value > marginalFee(rate, to)) : claims
+    const built = whenWorthIt(() => buildSweep(worth.map(({ record: { output: { outPoint, value, key } } }) =>
+      ({ outPoint, value, key: signer.publicKey(key), sign: (digest) => signer.sign(key, digest) })), to, rate))
+    if (built === undefined) return undefined
+    const { txid } = parseTransaction(built.raw)
+    const made = { kind: 'sweep' as const, fee: built.fee }
+    const records = worth.map(({ record }): ClaimRecord => ({ output: record.output, sweep: built.raw }))
+    const changes: Change[] = [...records.map(claimChange), madeChange(txid, made)]
     if (known === undefined) changes.push(branchChange('change', addresses.next.change + 1))
     await store.commit(changes)
     if (known === undefined) addresses.next.change++
-    claim.record = record
-    this.init.onChange(claim, false)
-    return raw
+    notes.setMade(txid, made)
+    worth.forEach((claim, i) => { claim.record = records[i] ?? claim.record })
+    for (const claim of worth) this.init.onChange(claim, false)
+    return built.raw
   }
 
-  private build ({ output }: ClaimRecord, to: Uint8Array, rate: FeeRate): Uint8Array | undefined {
-    const { signer } = this.init
-    const { outPoint, value, key } = output
-    try {
-      return buildSweep([{ outPoint, value, key: signer.publicKey(key), sign: (digest) => signer.sign(key, digest) }], to, rate).raw
-    } catch (error) {
-      if (codeOf(error) === 'ERR_SWEEP_NOT_WORTH_IT') return undefined
-      throw error
-    }
-  }
-
-  private async broadcast (claim: Claim, raw: Uint8Array, tip: Tip): Promise<void> {
-    if (this.stopped) return
+  private async broadcast (claims: readonly Claim[], raw: Uint8Array, tip: Tip): Promise<void> {
+    if (this.poked.stopped) return
+    const tried = (): void => { for (const claim of claims) claim.triedAt = tip.hash }
     try {
       await this.init.chain.broadcast(raw)
-      claim.triedAt = tip.hash
+      tried()
     } catch (error) {
       // Refused: again with the next block. No server: again as soon as there is one.
-      if (codeOf(error) === 'ERR_BROADCAST_REFUSED') claim.triedAt = tip.hash
+      if (codeOf(error) === 'ERR_BROADCAST_REFUSED') tried()
       throw error
     }
   }
@@ -131,25 +158,70 @@ export class Sweeper {
     const { serial, store, claims } = this.init
     const { outPoint } = claim.record.output
     await serial.run(async () => {
-      if (this.stopped || claims.get(outPoint) !== claim) return
+      if (this.poked.stopped || claims.get(outPoint) !== claim) return
       await store.commit([claimRemoval(outPoint)])
       claims.remove(outPoint)
+      if (claim.record.sweep !== undefined) this.waitingSince.delete(parseTransaction(claim.record.sweep).txid)
       this.init.onChange(claim, true)
     })
   }
 
-  private report (claim: Claim, error: unknown): void {
-    if (this.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
-    const output = outPointText(claim.record.output.outPoint)
+  private report (claims: readonly Claim[], error: unknown): void {
+    if (this.poked.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
+    const value = totalOf(claims)
+    const output = claims.map(({ record }) => outPointText(record.output.outPoint)).join(', ')
     this.init.onError(new PaychanError(codeOf(error),
-      `The payout ${output} of ${formatAmount(claim.record.output.value)} could not be swept yet (${messageOf(error)}). It is tried again with every block.`,
-      { output, value: claim.record.output.value }, { cause: error }))
+      `The payout ${output} of ${formatAmount(value)} could not be swept yet (${messageOf(error)}). It is tried again with every block.`,
+      { output, value }, { cause: error }))
   }
 }
 
+/** By the transaction that sweeps them. */
+function groups (swept: ReadonlyArray<readonly [Claim, Uint8Array]>): Array<{ claims: Claim[], raw: Uint8Array }> {
+  const byRaw = new Map<string, { claims: Claim[], raw: Uint8Array }>()
+  for (const [claim, raw] of swept) {
+    const group = byRaw.get(toHex(raw)) ?? { claims: [], raw }
+    group.claims.push(claim)
+    byRaw.set(toHex(raw), group)
+  }
+  return [...byRaw.values()]
+}
+
+/** Those that have a sweep stay with it; the others go together. */
+function batches (ready: readonly Claim[]): Batch[] {
+  const built = groups(ready.flatMap((claim) => claim.record.sweep === undefined ? [] : [[claim, claim.record.sweep] as const]))
+  const fresh = ready.filter(({ record }) => record.sweep === undefined).sort((a, b) => a.record.output.value > b.record.output.value ? -1 : 1)
+  const together = Array.from({ length: Math.ceil(fresh.length / MAX_BATCH) }, (_, i) => ({ claims: fresh.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH), raw: undefined }))
+  return [...built, ...together]
+}
+
+/** Whether all that a sweep spends is there. */
+function isWhole ({ claims }: Batch, raw: Uint8Array): boolean {
+  return parseTransaction(raw).inputs.length === claims.length
+}
+
+function marginalFee (rate: FeeRate, to: Uint8Array): Satoshi {
+  return feeFor(rate, sweepVsize(2, to) - sweepVsize(1, to))
+}
+
+function totalOf (claims: readonly Claim[]): bigint {
+  return claims.reduce((sum, { record }) => sum + record.output.value, 0n)
+}
+
+function feeOf ({ claims, raw }: Batch & { readonly raw: Uint8Array }): bigint {
+  return totalOf(claims) - parseTransaction(raw).outputs.reduce((sum, { value }) => sum + value, 0n)
+}
+
 /** The feerate of a sweep, rounded down. */
-function rateOf ({ output }: ClaimRecord, sweep: Uint8Array): FeeRate {
-  const { outputs, vsize } = parseTransaction(sweep)
-  const fee = output.value - outputs.reduce((sum, { value }) => sum + value, 0n)
-  return feeRate(fee * 1000n / BigInt(vsize))
+function rateOf (batch: Batch, raw: Uint8Array): FeeRate {
+  return feeRate(feeOf({ ...batch, raw }) * 1000n / BigInt(parseTransaction(raw).vsize))
+}
+
+function whenWorthIt<T> (build: () => T): T | undefined {
+  try {
+    return build()
+  } catch (error) {
+    if (codeOf(error) === 'ERR_SWEEP_NOT_WORTH_IT') return undefined
+    throw error
+  }
 }

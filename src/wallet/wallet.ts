@@ -5,24 +5,33 @@
  * Everything that is chosen (an index, a coin) is chosen in one queue and on disk before anybody
  * hears of it; everything that is counted is computed from the histories of this moment.
  */
-import { addressFromScript } from '../bitcoin/address.js'
-import { sameBytes, type ChannelId } from '../types/bytes.js'
+import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
+import { sameBytes, txid, type ChannelId, type Txid } from '../types/bytes.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AddressBook, type OwnScript } from './addresses.js'
 import { Claims, isBuried, type Claim } from './claims.js'
-import { coinsOf, sumOf, type Coin } from './coins.js'
-import { selectCoins, type SelectionRequest } from './coin-selection.js'
+import { coinsOf, isFree, sumOf, type Coin } from './coins.js'
+import { selectCoins } from './coin-selection.js'
 import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust } from './funding.js'
 import { HistoryView } from './history-view.js'
+import { listTransactions } from './journal.js'
+import { checkLabel, labelChange, Notes } from './notes.js'
+import { OUTGOING, OutgoingTransactions, readOutgoing } from './outgoing.js'
+import { upgradeRecord } from './record-format.js'
 import { branchChange, BRANCHES, branchKey, claimChange, CLAIMS, readBranch, readClaim, readReservation, reservationChange, reservationRemoval, RESERVATIONS, type Branch } from './records.js'
 import { Reservations } from './reservations.js'
 import { SerialQueue } from './serial.js'
 import { createSigner } from './signer.js'
+import { Spender } from './spender.js'
 import { Sweeper } from './sweeper.js'
 import { Watches } from './watches.js'
 import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
+import type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 import type { BuiltFunding, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
+
+/** What every key of the wallet's records begins with. */
+const WALLET_RECORDS = 'wallet/'
 
 /**
  * @example
@@ -41,6 +50,9 @@ class OnChainWallet implements NodeWallet {
   private readonly reservations = new Reservations()
   private readonly claims: Claims
   private readonly sweeper: Sweeper
+  private readonly outgoing = new OutgoingTransactions()
+  private readonly notes = new Notes()
+  private readonly spender: Spender
   private readonly serial = new SerialQueue()
   private readonly listeners = new Set<() => void>()
   private readonly unsubscribe: Unsubscribe[] = []
@@ -60,25 +72,37 @@ class OnChainWallet implements NodeWallet {
       serial: this.serial,
       signer: createSigner(root, network),
       onError,
+      notes: this.notes,
       onChange: (claim, gone) => { this.claimChanged(claim, gone) }
+    })
+    const { addresses, view, reservations, outgoing, notes } = this
+    this.spender = new Spender({
+      ...{ chain, store, network, addresses, view, reservations, outgoing, notes, onError },
+      change: async (task) => await this.change(task),
+      freeCoins: () => this.freeCoins(),
+      explained: (choose) => this.explained(choose),
+      useChange: async (records) => { await this.use('change', this.addresses.next.change + 1, records) }
     })
   }
 
   async start (): Promise<void> {
     const { store, chain } = this.init
+    await this.upgrade()
     for (const branch of BRANCHES) {
       const value = await store.get(branchKey(branch))
       if (value !== undefined) this.addresses.next[branch] = readBranch(branch, value)
     }
     for await (const [key, value] of store.entries(RESERVATIONS)) this.reservations.add(readReservation(key, value))
     for await (const [key, value] of store.entries(CLAIMS)) this.claims.add(readClaim(key, value))
+    for await (const [key, value] of store.entries(OUTGOING)) this.outgoing.set(readOutgoing(key, value))
+    await this.notes.load(store)
     this.running = true
     this.watches.start()
     this.watchAll()
     for (const { record } of this.claims.all()) this.watches.add(record.output.scriptPubKey)
     this.unsubscribe.push(
       chain.onTip(() => { this.look() }),
-      chain.onStatus((status) => { if (status === 'synced') this.sweeper.poke() })
+      chain.onStatus((status) => { if (status === 'synced') this.look() })
     )
   }
 
@@ -87,6 +111,7 @@ class OnChainWallet implements NodeWallet {
     for (const stop of this.unsubscribe.splice(0)) stop()
     this.watches.stop()
     this.sweeper.stop()
+    this.spender.stop()
     await this.serial.idle()
   }
 
@@ -103,7 +128,7 @@ class OnChainWallet implements NodeWallet {
   }
 
   checkFunds (amount: Satoshi, feeRate: FeeRate): void {
-    this.select({ coins: this.freeCoins(), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
+    this.explained(() => selectCoins({ coins: this.freeCoins(), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey }))
   }
 
   async buildFunding (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
@@ -114,7 +139,7 @@ class OnChainWallet implements NodeWallet {
         throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`, { channel })
       }
       const change = this.addresses.upcoming('change').scriptPubKey
-      const selection = this.select({ coins: this.freeCoins(), scriptPubKey, amount, feeRate, changeScript: change })
+      const selection = this.explained(() => selectCoins({ coins: this.freeCoins(), scriptPubKey, amount, feeRate, changeScript: change }))
       const funding = buildFundingTransaction({
         ...selection,
         scriptPubKey,
@@ -152,6 +177,34 @@ class OnChainWallet implements NodeWallet {
     this.sweeper.poke()
   }
 
+  async send (options: SendOptions): Promise<SendResult> {
+    return await this.spender.send(options)
+  }
+
+  async bumpFee (id: string, rate?: bigint): Promise<BumpResult> {
+    return await this.spender.bump(id, rate)
+  }
+
+  async bumpFunding ({ funding, feeRate, most }: { funding: Txid, feeRate: FeeRate, most: Satoshi }): Promise<void> {
+    await this.spender.bumpFunding(funding, feeRate, most)
+  }
+
+  transactions (channelKind: (id: Txid) => TransactionKind | undefined): WalletTransaction[] {
+    const { addresses, view, outgoing, notes } = this
+    return listTransactions({ network: this.init.network, addresses, view, outgoing, notes }, this.height(), channelKind)
+  }
+
+  async label (of: string, text: string): Promise<void> {
+    const { network, store } = this.init
+    // Brought into one form: an address may be written in capitals.
+    const name = /^[0-9a-f]{64}$/i.test(of) ? txid(of.toLowerCase()) : addressFromScript(scriptFromAddress(of, network), network)
+    const label = checkLabel(text)
+    await this.change(async () => {
+      await store.commit([labelChange(name, label)])
+      this.notes.setLabel(name, label)
+    })
+  }
+
   coins (): WalletCoin[] {
     return this.allCoins().map(({ own, ...coin }) => ({ ...coin, address: addressFromScript(own.scriptPubKey, this.init.network) }))
   }
@@ -163,7 +216,7 @@ class OnChainWallet implements NodeWallet {
       confirmed: sumOf(confirmed),
       pending: sumOf(coins.filter((coin) => !coin.confirmed)),
       unswept: this.claims.unswept(),
-      reserved: sumOf(confirmed.filter(({ reservedFor }) => reservedFor !== undefined))
+      reserved: sumOf(confirmed.filter((coin) => !isFree(coin)))
     }
   }
 
@@ -179,15 +232,16 @@ class OnChainWallet implements NodeWallet {
   async idle (): Promise<void> {
     await this.serial.idle()
     await this.sweeper.idle()
+    await this.spender.idle()
     await this.serial.idle()
   }
 
   private allCoins (): Coin[] {
-    return coinsOf(this.view, this.addresses, this.height(), (outPoint) => this.reservations.channelOf(outPoint))
+    return coinsOf(this.view, this.addresses, this.height(), { reservations: this.reservations, outgoing: this.outgoing })
   }
 
   private freeCoins (): Coin[] {
-    return this.allCoins().filter((coin) => coin.confirmed && coin.reservedFor === undefined)
+    return this.allCoins().filter(isFree)
   }
 
   private height (): BlockHeight | undefined {
@@ -195,9 +249,9 @@ class OnChainWallet implements NodeWallet {
   }
 
   /** Before every address was heard of, too few coins only means that there is no server yet. */
-  private select (request: SelectionRequest<Coin>): ReturnType<typeof selectCoins<Coin>> {
+  private explained<T> (choose: () => T): T {
     try {
-      return selectCoins(request)
+      return choose()
     } catch (error) {
       if (codeOf(error) !== 'ERR_INSUFFICIENT_FUNDS' || this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) throw error
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE',
@@ -207,6 +261,17 @@ class OnChainWallet implements NodeWallet {
 
   private handedOut (): OwnScript[] {
     return this.addresses.watched().filter(({ branch, index }) => index < this.addresses.next[branch])
+  }
+
+  /** Records of earlier versions are written anew, all or none. */
+  private async upgrade (): Promise<void> {
+    const { store } = this.init
+    const changes: Change[] = []
+    for await (const [key, value] of store.entries(WALLET_RECORDS)) {
+      const change = upgradeRecord(key, value)
+      if (change !== undefined) changes.push(change)
+    }
+    if (changes.length > 0) await store.commit(changes)
   }
 
   /** Writes the next index of a branch (with other records, in one batch), and only then counts on. */
@@ -249,6 +314,7 @@ class OnChainWallet implements NodeWallet {
     const settled = this.reservations.settled((outPoint) => isBuried(this.view.spender(outPoint)?.height, this.height()))
     for (const channel of settled) this.inBackground(async () => { await this.releaseSettled(channel) })
     this.sweeper.poke()
+    this.spender.poke()
     this.notify()
   }
 
@@ -259,9 +325,11 @@ class OnChainWallet implements NodeWallet {
   }
 
   private inBackground (task: () => Promise<void>): void {
-    this.change(task).catch((error: unknown) => {
-      if (this.running) this.init.onError(error instanceof Error ? error : new Error(String(error)))
-    })
+    this.change(task).catch((error: unknown) => { this.report(error) })
+  }
+
+  private report (error: unknown): void {
+    if (this.running) this.init.onError(error instanceof Error ? error : new Error(String(error)))
   }
 
   private claimChanged ({ record }: Claim, gone: boolean): void {

@@ -103,6 +103,7 @@ export class Life {
       newScript: async () => await this.#do(() => wallet.newScript()),
       buildFunding: async (request) => await this.#do(() => wallet.buildFunding(request)),
       releaseFunding: async (channel) => { await this.#do(() => wallet.releaseFunding(channel)) },
+      bumpFunding: async (request) => { await this.#do(() => wallet.bumpFunding(request)) },
       claim: async (output) => { await this.#do(() => wallet.claim(output)) }
     }
   }

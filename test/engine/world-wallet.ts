@@ -55,6 +55,11 @@ export class WorldWallet implements Wallet {
   /** Says nothing unless it is told to: coins may also go between this and T1. */
   checkFunds: (amount: Satoshi, feeRate: FeeRate) => void = () => {}
 
+  /** That chain has no fees to compete with. */
+  async bumpFunding (): Promise<void> {
+    await Promise.resolve()
+  }
+
   async buildFunding ({ channel, scriptPubKey, amount, feeRate }: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
     await Promise.resolve()
     this.beforeFunding()

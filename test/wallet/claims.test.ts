@@ -235,10 +235,81 @@ describe('claims', () => {
     assert.equal(bench.wallet.balance().confirmed, 49_889n)
   })
 
-  it('is refused when the disk refuses', async () => {
+  it('is refused when the disk refuses, and taken when the node has been started again', async () => {
     const output = bench.payout(50_000)
     bench.store.failNext()
     await assert.rejects(bench.wallet.claim(output), (error) => codeOf(error) === 'ERR_STORE_FAILED')
     assert.equal(bench.wallet.balance().unswept, 0n)
+    await bench.restart()
+    bench.chain.mine(20)
+    await bench.wallet.claim(output)
+    await bench.wallet.claim(output)
+    await bench.settled()
+    assert.equal(claimsOnDisk().length, 1)
+    assert.equal(bench.wallet.balance().pending, 49_889n)
+  })
+
+  describe('together', () => {
+    it('costs less: one transaction for all that are ready', async () => {
+      const outputs = [bench.payout(50_000, 1), bench.payout(40_000, 2), bench.payout(69, 3)]
+      bench.chain.setStatus('down')
+      for (const output of outputs) await bench.wallet.claim(output)
+      bench.chain.setStatus('synced')
+      bench.chain.mine()
+      await bench.settled()
+      const [sweep, ...more] = bench.chain.broadcasts.map((raw) => parseTransaction(raw))
+      assert.deepEqual(more, [])
+      assert.equal(sweep?.inputs.length, 2, 'not what costs more than it is worth')
+      // (41 x 2 + 51) x 4 + 2 + 224 = 179 + ... 180 vB, where two sweeps have 222.
+      assert.equal(bench.wallet.balance().pending, 90_000n - 180n)
+      assert.equal(bench.wallet.balance().unswept, 69n)
+    })
+
+    it('is rebuilt without an output that a reorg took', async () => {
+      const [one, two] = [bench.payout(50_000, 1), bench.payout(40_000, 2)]
+      bench.chain.refusal = 'not now'
+      bench.chain.setStatus('down')
+      await bench.wallet.claim(one)
+      await bench.wallet.claim(two)
+      bench.chain.setStatus('synced')
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).inputs.length, 2)
+      bench.chain.drop(two.outPoint.txid)
+      bench.chain.refusal = undefined
+      bench.chain.mine()
+      await bench.settled()
+      assert.equal(bench.wallet.balance().pending, 49_889n)
+      assert.equal(bench.wallet.balance().unswept, 0n)
+    })
+  })
+
+  describe('stuck', () => {
+    it('is replaced after six blocks when others pay more, to the same address', async () => {
+      await confirmedPayout()
+      bench.chain.rate = feeRate(5_000n)
+      const first = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail())
+      for (let i = 0; i < 5; i++) {
+        bench.chain.mine(1, { empty: true })
+        await bench.settled()
+      }
+      assert.equal(bench.wallet.balance().pending, 49_889n)
+      for (let i = 0; i < 2; i++) {
+        bench.chain.mine(1, { empty: true })
+        await bench.settled()
+      }
+      assert.equal(bench.wallet.balance().pending, 50_000n - 555n)
+      assert.deepEqual(bench.chain.transaction(parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).txid)?.outputs[0]?.script, first.outputs[0]?.script)
+      assert.equal(bench.chain.transaction(first.txid), undefined)
+    })
+
+    it('is left alone while it pays what is asked', async () => {
+      await confirmedPayout()
+      for (let i = 0; i < 12; i++) {
+        bench.chain.mine(1, { empty: true })
+        await bench.settled()
+      }
+      assert.equal(new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid)).size, 1)
+    })
   })
 })

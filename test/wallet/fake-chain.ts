@@ -73,6 +73,7 @@ export class FakeChain implements Chain {
     if (this.entries.has(parsed.txid)) return parsed.txid
     const reason = this.refusal ?? this.judge(parsed)
     if (reason !== undefined) throw new PaychanError('ERR_BROADCAST_REFUSED', reason, { reason })
+    for (const { txid: replaced } of this.conflicts(parsed)) this.drop(replaced)
     this.insert(raw)
     return parsed.txid
   }
@@ -155,7 +156,6 @@ export class FakeChain implements Chain {
       const source = this.entries.get(outPoint.txid)
       const output = source?.parsed.outputs[outPoint.vout]
       if (source === undefined || output === undefined) return 'missing inputs'
-      if ([...this.entries.values()].some(({ parsed }) => parsed.inputs.some((input) => outPointText(input.outPoint) === outPointText(outPoint)))) return 'txn-mempool-conflict'
       if (sequence === 1 && (source.height === undefined || source.height > this.height)) return 'non-BIP68-final'
       if (transaction.version === 3 && source.height === undefined && source.parsed.version !== 3) return 'truc-spends-nontruc'
       spent += output.value
@@ -163,7 +163,22 @@ export class FakeChain implements Chain {
     if (transaction.lockTime > this.height) return 'non-final'
     const fee = spent - transaction.outputs.reduce((sum, { value }) => sum + value, 0n)
     if (fee < 0n) return 'bad-txns-in-belowout'
+    if (transaction.version === 3 && transaction.inputs.some(({ outPoint }) => this.isPending(outPoint.txid)) && transaction.vsize > 1000) return 'TRUC-violation'
+    for (const conflict of this.conflicts(transaction)) {
+      if (!this.isPending(conflict.txid) || conflict.inputs.every(({ sequence }) => sequence >= 0xfffffffe)) return 'txn-mempool-conflict'
+      if (fee < this.feeOf(conflict) + feeFor(MIN_RELAY, transaction.vsize)) return 'insufficient fee'
+    }
     return fee < feeFor(MIN_RELAY, transaction.vsize) ? 'min relay fee not met' : undefined
+  }
+
+  private conflicts (transaction: ParsedTransaction): ParsedTransaction[] {
+    const spent = new Set(transaction.inputs.map(({ outPoint }) => outPointText(outPoint)))
+    return [...this.entries.values()].map(({ parsed }) => parsed).filter(({ inputs }) => inputs.some(({ outPoint }) => spent.has(outPointText(outPoint))))
+  }
+
+  private feeOf ({ inputs, outputs }: ParsedTransaction): bigint {
+    const spent = inputs.reduce((sum, { outPoint }) => sum + (this.entries.get(outPoint.txid)?.parsed.outputs[outPoint.vout]?.value ?? 0n), 0n)
+    return spent - outputs.reduce((sum, { value }) => sum + value, 0n)
   }
 
   private tell (): void {

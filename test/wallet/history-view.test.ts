@@ -7,6 +7,8 @@ import { codeOf } from '../../src/types/errors.js'
 import { blockHeight } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { coinsOf, sumOf } from '../../src/wallet/coins.js'
+import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
+import { Reservations } from '../../src/wallet/reservations.js'
 import { HistoryView } from '../../src/wallet/history-view.js'
 import { testRoot } from '../../src/wallet/memory.js'
 import type { ChainTransaction } from '../../src/engine/ports.js'
@@ -34,7 +36,7 @@ describe('history view', () => {
   })
 
   function total (tip = 200): { confirmed: bigint, pending: bigint } {
-    const coins = coinsOf(view, book, blockHeight(tip), () => undefined)
+    const coins = coinsOf(view, book, blockHeight(tip), { reservations: new Reservations(), outgoing: new OutgoingTransactions() })
     return { confirmed: sumOf(coins.filter(({ confirmed }) => confirmed)), pending: sumOf(coins.filter(({ confirmed }) => !confirmed)) }
   }
 

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { MAX_MONEY, satoshi } from '../../src/types/units.js'
+import { upgradeRecord } from '../../src/wallet/record-format.js'
 import { branchChange, branchKey, claimChange, readBranch, readClaim, readReservation, reservationChange } from '../../src/wallet/records.js'
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex)
@@ -35,21 +36,43 @@ describe('wallet records', () => {
     }), { numRuns: 50 })
   })
 
-  it('say their version, and amounts as decimal strings', () => {
+  it('say their version and their checksum, and amounts as decimal strings', () => {
     const { value } = claimChange({
       output: { outPoint: { txid: txid('ab'.repeat(32)), vout: 1 }, value: satoshi(MAX_MONEY), scriptPubKey: Uint8Array.of(1), key: { role: 'client', high: 1, low: 2, use: 'payout' } },
       sweep: undefined
     })
-    assert.deepEqual(JSON.parse(new TextDecoder().decode(value)), { v: 1, value: '2100000000000000', scriptPubKey: '01', key: { role: 'client', high: 1, low: 2, use: 'payout' } })
+    const [json = '', sum] = new TextDecoder().decode(value).split('\n')
+    assert.match(sum ?? '', /^[0-9a-f]{8}$/)
+    assert.deepEqual(JSON.parse(json), { v: 2, value: '2100000000000000', scriptPubKey: '01', key: { role: 'client', high: 1, low: 2, use: 'payout' } })
   })
 
   it('are refused when a newer paychan wrote them, with both versions', () => {
-    assert.throws(() => readBranch('receive', encode({ v: 2, next: 1, more: true })), (error) => {
+    assert.throws(() => readBranch('receive', encode({ v: 3, next: 1, more: true })), (error) => {
       assert.ok(error instanceof PaychanError)
       assert.equal(error.code, 'ERR_STORE_VERSION')
-      assert.deepEqual(error.facts, { key: branchKey('receive'), version: 2, known: 1 })
+      assert.deepEqual(error.facts, { key: branchKey('receive'), version: 3, known: 2 })
       return true
     })
+  })
+
+  it('are refused when a single character changed, and when one stands in the place of another', () => {
+    const { key, value } = branchChange('receive', 17)
+    const bytes = written(value)
+    assert.equal(readBranch('receive', bytes), 17)
+    bytes.forEach((byte, i) => {
+      const damaged = Uint8Array.from(bytes)
+      damaged[i] = byte ^ 1
+      assert.throws(() => readBranch('receive', damaged), (error) => ['ERR_STORE_CORRUPT', 'ERR_STORE_VERSION'].includes(codeOf(error)), `byte ${i}`)
+    })
+    assert.throws(() => readBranch('change', bytes), (error) => codeOf(error) === 'ERR_STORE_CORRUPT')
+    assert.equal(key, 'wallet/branch/receive')
+  })
+
+  it('of version 1, which had no checksum, are written anew', () => {
+    const upgraded = upgradeRecord('wallet/branch/change', encode({ v: 1, next: 5 }))
+    assert.equal(readBranch('change', written(upgraded?.value)), 5)
+    assert.equal(upgradeRecord('wallet/branch/change', written(upgraded?.value)), undefined)
+    assert.throws(() => upgradeRecord('wallet/branch/change', encode({ v: 3, next: 5 })), (error) => codeOf(error) === 'ERR_STORE_VERSION')
   })
 
   it('are refused when they are damaged', () => {

@@ -123,7 +123,7 @@ describe('wallet', () => {
       const txid = bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(9_000))
       bench.chain.mine()
       await bench.settled()
-      assert.deepEqual(bench.wallet.coins(), [{ outPoint: { txid, vout: 0 }, value: 9_000n, address, height: bench.chain.tip.height, confirmed: true, reservedFor: undefined }])
+      assert.deepEqual(bench.wallet.coins(), [{ outPoint: { txid, vout: 0 }, value: 9_000n, address, height: bench.chain.tip.height, confirmed: true, reservedFor: undefined, spentBy: undefined }])
     })
 
     it('tells its listeners of changes, until they stop', async () => {

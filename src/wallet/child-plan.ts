@@ -1,0 +1,78 @@
+/**
+ * A child that pays for a T1 (BIP431: version 3, one unconfirmed parent, at most 1,000 vB; this one
+ * has 110). T1 itself is never replaced: another txid would make the refund T2 void (FUND-5).
+ */
+import { dustLimit } from '../bitcoin/dust.js'
+import { outPointText, sameOutPoint, type Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { feeFor, feeRate, formatAmount, satoshi, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import { spendVsize } from './coin-selection.js'
+import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
+import { INCREMENTAL_RATE, satPerVbyte, type SendPlan } from './send-plan.js'
+import type { AddressBook } from './addresses.js'
+import type { HistoryView } from './history-view.js'
+import type { Reservations } from './reservations.js'
+
+/** A T1 of ours that is in the mempool. */
+export interface UnconfirmedFunding {
+  readonly txid: Txid
+  readonly vsize: number
+  readonly fee: Satoshi
+  readonly change: OwnInput
+}
+
+export interface ChildPlan extends SendPlan {
+  /** What parent and child pay together. */
+  readonly packageRate: FeeRate
+}
+
+/** @throws PaychanError `ERR_CANNOT_BUMP` when it is no T1 of ours, `ERR_NO_CHANGE` */
+export function unconfirmedFunding (view: HistoryView, reservations: Reservations, addresses: AddressBook, id: Txid): UnconfirmedFunding {
+  const funding = view.transaction(id)
+  if (funding === undefined || funding.inputs.some(({ outPoint }) => reservations.channelOf(outPoint) === undefined)) {
+    throw new PaychanError('ERR_CANNOT_BUMP', `The fee of ${id} cannot be raised: it is not a send or a funding transaction of this wallet that waits for a block. See \`paychan transactions\`.`, { txid: id })
+  }
+  const vout = funding.outputs.findIndex(({ script }) => addresses.find(script) !== undefined)
+  const output = funding.outputs[vout]
+  if (output === undefined) {
+    throw new PaychanError('ERR_NO_CHANGE', `The funding transaction ${id} has no change, so nothing can pay for it. It is never replaced, since that would make the refund void; it is sent again with every block.`, { txid: id })
+  }
+  const spent = funding.inputs.reduce((sum, { outPoint }) => {
+    const source = view.transaction(outPoint.txid)?.outputs[outPoint.vout]
+    if (source === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', `The server has not told yet what ${outPointText(outPoint)} was worth. Try again when it is back.`)
+    return sum + source.value
+  }, 0n)
+  const paid = funding.outputs.reduce((sum, { value }) => sum + value, 0n)
+  return { txid: id, vsize: funding.vsize, fee: satoshi(spent - paid), change: { outPoint: { txid: id, vout }, value: output.value, script: output.script } }
+}
+
+/**
+ * The child with which both pay `rate`.
+ *
+ * @param before - the child that there is already, which this one replaces
+ * @param most - the largest fee of the child; undefined: what the change has
+ * @throws PaychanError `ERR_FEERATE_TOO_LOW`, `ERR_INSUFFICIENT_FUNDS`
+ */
+export function planChild (funding: UnconfirmedFunding, before: Outgoing | undefined, to: Uint8Array, rate: FeeRate, most: bigint | undefined): ChildPlan {
+  if (before !== undefined && !before.inputs.some(({ outPoint }) => sameOutPoint(outPoint, funding.change.outPoint))) throw new Error('this is the child of another transaction')
+  const vsize = spendVsize(1, [to])
+  const size = funding.vsize + vsize
+  const paidBefore = before === undefined ? ZERO_SAT : feeOf(before, newestOf(before))
+  // The first child pays for its own relay at least; another one, by BIP125, for its own beyond that.
+  const least = satoshi(paidBefore + feeFor(INCREMENTAL_RATE, vsize))
+  const wanted = feeFor(rate, size) - funding.fee
+  const pays = before === undefined ? feeRate(funding.fee * 1000n / BigInt(funding.vsize)) : feeRate((funding.fee + paidBefore) * 1000n / BigInt(size))
+  if (rate <= pays || wanted < least) {
+    throw new PaychanError('ERR_FEERATE_TOO_LOW', `The funding transaction ${funding.txid} pays ${satPerVbyte(pays)} sat/vB already, and ${satPerVbyte(rate)} sat/vB were asked for: ask for more.`, { asked: rate, paid: pays })
+  }
+  const there = funding.change.value - dustLimit(to)
+  const fee = most !== undefined ? smallest(wanted, most, there) : wanted
+  if (fee < least || fee > there) {
+    throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `The child would cost ${formatAmount(wanted)}, and the change of the funding transaction is ${formatAmount(funding.change.value)}, of which ${formatAmount(dustLimit(to))} have to be left. Take a lower feerate.`, { asked: wanted, available: funding.change.value })
+  }
+  return { inputs: [funding.change], amount: satoshi(funding.change.value - fee), change: ZERO_SAT, fee: satoshi(fee), packageRate: feeRate((funding.fee + fee) * 1000n / BigInt(size)) }
+}
+
+function smallest (...values: bigint[]): bigint {
+  return values.reduce((a, b) => a < b ? a : b)
+}

@@ -1,0 +1,76 @@
+/**
+ * What is written down beside the chain:
+ *
+ *     wallet/label/<txid or address>   what a person calls it
+ *     wallet/made/<txid>               what a transaction of ours was for, and its fee
+ *
+ * The second outlives the records of the work itself, so that the history tells the same for good.
+ */
+import { z } from 'zod'
+import { txid, type Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import type { Satoshi } from '../types/units.js'
+import { decodeRecord, encodeRecord } from './record-format.js'
+import { amount, named } from './records.js'
+import type { Change, Store } from '../engine/ports.js'
+
+/** What the wallet makes transactions for; a `bump` is a child that pays for its parent. */
+export type MadeKind = 'send' | 'sweep' | 'bump'
+
+export interface Made { readonly kind: MadeKind, readonly fee: Satoshi }
+
+const LABELS = 'wallet/label/'
+const MADE = 'wallet/made/'
+const MAX_LABEL_LENGTH = 128
+
+const labelRecord = z.object({ text: z.string() })
+const madeRecord = z.object({ kind: z.enum(['send', 'sweep', 'bump']), fee: amount })
+
+/** The change that remembers what a transaction is for. */
+export function madeChange (id: Txid, { kind, fee }: Made): Change {
+  const key = MADE + id
+  return { key, value: encodeRecord(key, { kind, fee: fee.toString() }) }
+}
+
+/** @throws PaychanError `ERR_INVALID_LABEL` */
+export function checkLabel (text: string): string {
+  const trimmed = text.trim()
+  if (trimmed.length > MAX_LABEL_LENGTH || /\p{Cc}/u.test(trimmed)) {
+    throw new PaychanError('ERR_INVALID_LABEL', `A label has at most ${MAX_LABEL_LENGTH} characters, on one line.`, { length: trimmed.length, most: MAX_LABEL_LENGTH })
+  }
+  return trimmed
+}
+
+/** The change that gives a transaction or an address a label; an empty one takes it away. */
+export function labelChange (of: string, text: string): Change {
+  const key = LABELS + of
+  return { key, value: text === '' ? undefined : encodeRecord(key, { text }) }
+}
+
+export class Notes {
+  private readonly labels = new Map<string, string>()
+  private readonly mades = new Map<Txid, Made>()
+
+  /** Reads what is on disk. Errors: `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT`. */
+  async load (store: Store): Promise<void> {
+    for await (const [key, value] of store.entries(LABELS)) this.setLabel(key.slice(LABELS.length), decodeRecord(key, value, labelRecord).text)
+    for await (const [key, value] of store.entries(MADE)) this.setMade(named(key, () => txid(key.slice(MADE.length))), decodeRecord(key, value, madeRecord))
+  }
+
+  setLabel (of: string, text: string): void {
+    if (text === '') this.labels.delete(of)
+    else this.labels.set(of, text)
+  }
+
+  setMade (id: Txid, made: Made): void {
+    this.mades.set(id, made)
+  }
+
+  label (of: string): string | undefined {
+    return this.labels.get(of)
+  }
+
+  made (id: Txid): Made | undefined {
+    return this.mades.get(id)
+  }
+}

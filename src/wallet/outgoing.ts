@@ -1,0 +1,123 @@
+/**
+ * Transactions that the wallet makes of its own coins: sends, and children that pay for a T1.
+ * Each may have several versions, one for each fee; any of them may be the one that confirms.
+ *
+ * A coin in one of them is locked until a spend of it is buried, whatever mempools say meanwhile:
+ * a version that was forgotten can come back, and a second payment beside it must not.
+ *
+ *     wallet/outgoing/<txid of the first version>
+ */
+import { z } from 'zod'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { outPointText, toHex, txid, type OutPoint, type Txid } from '../types/bytes.js'
+import { satoshi, type Satoshi } from '../types/units.js'
+import { decodeRecord, encodeRecord } from './record-format.js'
+import { amount, hex, named, outPoint } from './records.js'
+import type { Change } from '../engine/ports.js'
+
+/** A coin of ours, with what it takes to sign for it even when the chain no longer shows it. */
+export interface OwnInput { readonly outPoint: OutPoint, readonly value: Satoshi, readonly script: Uint8Array }
+
+export interface Outgoing {
+  /** The txid of the first version. */
+  readonly id: Txid
+  /** `child`: spends the change of an unconfirmed T1, and is version 3 as its parent is (BIP431). */
+  readonly kind: 'send' | 'child'
+  /** The inputs of all versions. */
+  readonly inputs: readonly OwnInput[]
+  /** Where it pays to. */
+  readonly to: Uint8Array
+  /** How much; undefined: all that the fee leaves of the inputs. */
+  readonly amount: Satoshi | undefined
+  /** Where change goes, once a version had some. */
+  readonly change: Uint8Array | undefined
+  /** Signed, from the lowest fee to the highest. Never empty. */
+  readonly versions: readonly Uint8Array[]
+}
+
+export const OUTGOING = 'wallet/outgoing/'
+
+const record = z.object({
+  kind: z.enum(['send', 'child']),
+  inputs: z.array(z.object({ outPoint, value: amount, script: hex })).min(1),
+  to: hex,
+  amount: amount.optional(),
+  change: hex.optional(),
+  versions: z.array(hex).min(1)
+})
+
+export function outgoingChange (outgoing: Outgoing): Change {
+  const { id, kind, inputs, to, amount, change, versions } = outgoing
+  const key = OUTGOING + id
+  return {
+    key,
+    value: encodeRecord(key, {
+      kind,
+      inputs: inputs.map(({ outPoint, value, script }) => ({ outPoint: outPointText(outPoint), value: value.toString(), script: toHex(script) })),
+      to: toHex(to),
+      ...(amount === undefined ? {} : { amount: amount.toString() }),
+      ...(change === undefined ? {} : { change: toHex(change) }),
+      versions: versions.map(toHex)
+    })
+  }
+}
+
+export function outgoingRemoval (id: Txid): Change {
+  return { key: OUTGOING + id, value: undefined }
+}
+
+/** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
+export function readOutgoing (key: string, value: Uint8Array): Outgoing {
+  const { amount, change, ...rest } = decodeRecord(key, value, record)
+  return { id: named(key, () => txid(key.slice(OUTGOING.length))), ...rest, amount, change }
+}
+
+/** The version with the highest fee. */
+export function newestOf ({ versions }: Outgoing): Uint8Array {
+  const newest = versions.at(-1)
+  if (newest === undefined) throw new Error('a transaction without a version')
+  return newest
+}
+
+/** What a version pays to the miner. */
+export function feeOf ({ inputs }: Outgoing, raw: Uint8Array): Satoshi {
+  const parsed = parseTransaction(raw)
+  const spent = new Set(parsed.inputs.map(({ outPoint }) => outPointText(outPoint)))
+  const total = inputs.reduce((sum, { outPoint, value }) => spent.has(outPointText(outPoint)) ? sum + value : sum, 0n)
+  return satoshi(total - parsed.outputs.reduce((sum, { value }) => sum + value, 0n))
+}
+
+export class OutgoingTransactions {
+  private readonly byId = new Map<Txid, Outgoing>()
+  private readonly byVersion = new Map<Txid, Outgoing>()
+  private readonly byInput = new Map<string, Outgoing>()
+
+  /** A new one, or a new version of one that is known. */
+  set (outgoing: Outgoing): void {
+    this.byId.set(outgoing.id, outgoing)
+    for (const raw of outgoing.versions) this.byVersion.set(parseTransaction(raw).txid, outgoing)
+    for (const { outPoint } of outgoing.inputs) this.byInput.set(outPointText(outPoint), outgoing)
+  }
+
+  remove (id: Txid): void {
+    const outgoing = this.byId.get(id)
+    if (outgoing === undefined) return
+    this.byId.delete(id)
+    for (const raw of outgoing.versions) this.byVersion.delete(parseTransaction(raw).txid)
+    for (const { outPoint } of outgoing.inputs) this.byInput.delete(outPointText(outPoint))
+  }
+
+  all (): Outgoing[] {
+    return [...this.byId.values()]
+  }
+
+  /** The one that a transaction is a version of. */
+  find (id: Txid): Outgoing | undefined {
+    return this.byVersion.get(id)
+  }
+
+  /** The one that spends a coin. */
+  spending (outPoint: OutPoint): Outgoing | undefined {
+    return this.byInput.get(outPointText(outPoint))
+  }
+}

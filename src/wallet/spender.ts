@@ -1,0 +1,281 @@
+/** Sends coins, replaces what is stuck, and keeps sending what is in no block yet. */
+import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { txid, type Txid } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { blockDelta, blockHeight, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { buildSpend } from './build-spend.js'
+import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
+import { isBuried } from './claims.js'
+import { checkLabel, labelChange, madeChange, type Notes } from './notes.js'
+import { feeOf, newestOf, outgoingChange, outgoingRemoval, type Outgoing, type OutgoingTransactions } from './outgoing.js'
+import { Poked } from './poked.js'
+import { planBump, planSend, satPerVbyte, type SendPlan } from './send-plan.js'
+import type { AddressBook, OwnScript } from './addresses.js'
+import type { Coin } from './coins.js'
+import type { HistoryView } from './history-view.js'
+import type { BumpResult, SendOptions, SendResult } from './spending-types.js'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Chain, Change, Store } from '../engine/ports.js'
+import type { Reservations } from './reservations.js'
+
+/** A send is wanted within the hour. */
+const SEND_TARGET = blockDelta(6)
+
+/** `minrelaytxfee` of Bitcoin Core, and the bound of estimates: beyond it a typing mistake is likelier than a wish. */
+const LEAST_RATE = feeRate(1_000n)
+const HIGHEST_RATE = feeRate(1_000_000n)
+
+export interface SpenderInit {
+  readonly chain: Chain
+  readonly store: Store
+  readonly network: Network
+  readonly addresses: AddressBook
+  readonly view: HistoryView
+  readonly reservations: Reservations
+  readonly outgoing: OutgoingTransactions
+  readonly notes: Notes
+  /** One at a time with everything else that chooses or writes. */
+  readonly change: <T>(task: () => Promise<T>) => Promise<T>
+  readonly freeCoins: () => Coin[]
+  /** Explains a lack of coins that only comes from a missing server. */
+  readonly explained: <T>(choose: () => T) => T
+  /** Writes the next change index together with other records. */
+  readonly useChange: (records: readonly Change[]) => Promise<void>
+  readonly onError: (error: Error) => void
+}
+
+export class Spender {
+  private readonly triedAt = new Map<Txid, string>()
+  private readonly poked = new Poked(async () => { await this.look() })
+
+  constructor (private readonly init: SpenderInit) {}
+
+  /** A new block, a new history, a new connection. */
+  poke (): void {
+    this.poked.poke()
+  }
+
+  stop (): void {
+    this.poked.stop()
+  }
+
+  async idle (): Promise<void> {
+    await this.poked.idle()
+  }
+
+  async send ({ to: address, amount, feeRate: asked, label = '', dryRun = false }: SendOptions): Promise<SendResult> {
+    const { network, addresses, freeCoins, explained } = this.init
+    const to = scriptFromAddress(address, network)
+    const wanted = amount === 'all' ? amount : satoshi(amount)
+    const text = checkLabel(label)
+    const rate = await this.rate(asked)
+    const prepared = await this.init.change(async () => {
+      const changeScript = addresses.upcoming('change')
+      const plan = explained(() => planSend({ coins: freeCoins(), to, amount: wanted, rate, changeScript: changeScript.scriptPubKey }))
+      if (dryRun) return { plan, outgoing: undefined }
+      const outgoing = this.first('send', plan, to, wanted === 'all' ? undefined : plan.amount, changeScript)
+      await this.write(outgoing, plan, text)
+      return { plan, outgoing }
+    })
+    const { plan, outgoing } = prepared
+    const shown = { to: addressFromScript(to, network), amount: plan.amount, fee: plan.fee, feeRate: rate, change: plan.change }
+    if (outgoing === undefined) return { ...shown, txid: undefined, broadcast: false }
+    return { ...shown, txid: outgoing.id, broadcast: await this.broadcast(outgoing.id, newestOf(outgoing)) }
+  }
+
+  /** A send is replaced; T1, which never is (FUND-5), gets a child, or a dearer one. */
+  async bump (which: string, asked: bigint | undefined): Promise<BumpResult> {
+    const of = txid(which)
+    const known = this.init.outgoing.find(of)
+    if (known?.kind === 'send') return await this.replace(known, asked === undefined ? undefined : checkedRate(asked))
+    const rate = await this.rate(asked)
+    const parent = known === undefined ? of : parseTransaction(newestOf(known)).inputs[0]?.outPoint.txid ?? of
+    return await this.payFor(parent, rate, undefined)
+  }
+
+  /** For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At most `most`. */
+  async bumpFunding (funding: Txid, rate: FeeRate, most: Satoshi): Promise<void> {
+    try {
+      await this.payFor(funding, rate, most)
+    } catch (error) {
+      // Nothing is to be done: it pays enough, has no change, or is in a block by now.
+      if (!['ERR_FEERATE_TOO_LOW', 'ERR_INSUFFICIENT_FUNDS', 'ERR_NO_CHANGE', 'ERR_CANNOT_BUMP', 'ERR_ALREADY_CONFIRMED'].includes(codeOf(error))) throw error
+    }
+  }
+
+  /** Sends again what is in no block, and lets go of what is buried. */
+  private async look (): Promise<void> {
+    const { outgoing, chain, view } = this.init
+    const { tip } = chain
+    if (tip === undefined) return
+    for (const each of outgoing.all()) {
+      if (this.poked.stopped) return
+      const firstInputs = parseTransaction(each.versions[0] ?? newestOf(each)).inputs
+      const spenders = firstInputs.map(({ outPoint }) => view.spender(outPoint))
+      if (spenders.some((spender) => isBuried(spender?.height, tip.height))) await this.settle(each)
+      else if (spenders.every((spender) => spender?.height === undefined) && this.triedAt.get(each.id) !== tip.hash) await this.again(each, tip.hash)
+    }
+  }
+
+  private async replace (known: Outgoing, asked: FeeRate | undefined): Promise<BumpResult> {
+    const { addresses, freeCoins, chain, outgoing, view } = this.init
+    const estimate = asked ?? await chain.estimateFeeRate(SEND_TARGET)
+    const { raw, plan, of } = await this.init.change(async () => {
+      // Another bump may have come first.
+      const now = outgoing.find(known.id) ?? known
+      this.assertUnconfirmed(now.versions.map((version) => parseTransaction(version).txid))
+      const changeScript = addresses.upcoming('change')
+      const coins = freeCoins()
+      const plan = this.bumpPlan(now, asked, estimate, coins, changeScript)
+      const raw = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
+      await this.write({ ...now, inputs: merged(now.inputs, plan.inputs), change: plan.change > 0n ? now.change ?? changeScript.scriptPubKey : now.change, versions: [...now.versions, raw] }, plan)
+      return { raw, plan, of: parseTransaction(newestOf(now)).txid }
+    })
+    const { txid: id, vsize } = parseTransaction(raw)
+    const sent = await this.broadcast(known.id, raw)
+    return { kind: 'replacement', txid: id, of, fee: plan.fee, feeRate: feeRate(plan.fee * 1000n / BigInt(vsize)), broadcast: sent || view.transaction(id) !== undefined }
+  }
+
+  /** Without a wish: the estimate, or the least that replaces when that is more. */
+  private bumpPlan (now: Outgoing, asked: FeeRate | undefined, estimate: FeeRate, coins: readonly Coin[], changeScript: OwnScript): SendPlan {
+    try {
+      return planBump(now, estimate, coins, changeScript.scriptPubKey)
+    } catch (error) {
+      if (asked !== undefined || codeOf(error) !== 'ERR_FEERATE_TOO_LOW') throw error
+      return planBump(now, undefined, coins, changeScript.scriptPubKey)
+    }
+  }
+
+  private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined): Promise<BumpResult> {
+    const { addresses, view, reservations, outgoing } = this.init
+    const { raw, plan, id } = await this.init.change(async () => {
+      this.assertUnconfirmed([parent])
+      const funding = unconfirmedFunding(view, reservations, addresses, parent)
+      const before = outgoing.spending(funding.change.outPoint)
+      const to = addresses.upcoming('change')
+      const plan = planChild(funding, before, before?.to ?? to.scriptPubKey, rate, most)
+      const next = before === undefined
+        ? this.first('child', plan, to.scriptPubKey, undefined, to)
+        : { ...before, versions: [...before.versions, this.sign('child', plan, before.to, before.to)] }
+      await this.write(next, plan, '', before === undefined)
+      return { raw: newestOf(next), plan, id: next.id }
+    })
+    const sent = await this.broadcast(id, raw)
+    return { kind: 'child', txid: parseTransaction(raw).txid, of: parent, fee: plan.fee, feeRate: plan.packageRate, broadcast: sent }
+  }
+
+  private first (kind: Outgoing['kind'], plan: SendPlan | ChildPlan, to: Uint8Array, amount: Outgoing['amount'], change: OwnScript): Outgoing {
+    const raw = this.sign(kind, plan, to, change.scriptPubKey)
+    return { id: parseTransaction(raw).txid, kind, inputs: plan.inputs, to, amount, change: plan.change > 0n ? change.scriptPubKey : undefined, versions: [raw] }
+  }
+
+  private sign (kind: Outgoing['kind'], { inputs, amount, change, fee }: SendPlan, to: Uint8Array, changeScript: Uint8Array): Uint8Array {
+    const { addresses } = this.init
+    const payment = { script: to, amount }
+    return buildSpend({
+      version: kind === 'child' ? 3 : 2,
+      inputs,
+      // The smaller first: nobody can tell from the order which one is the change.
+      outputs: change === 0n ? [payment] : [payment, { script: changeScript, amount: change }].sort((a, b) => a.amount < b.amount ? -1 : 1),
+      fee,
+      lockTime: this.height() ?? blockHeight(0),
+      secretOf: (script) => {
+        const own = addresses.find(script)
+        if (own === undefined) throw new PaychanError('ERR_SEED_UNREADABLE', 'A coin of this transaction belongs to other words than the wallet has now. Restore the seed that the data directory was made with.')
+        return addresses.secret(own)
+      }
+    })
+  }
+
+  /** On disk first; every version has the label of the first. An index of a change address that is used for the first time is in the same batch. */
+  private async write (next: Outgoing, plan: SendPlan, label = this.init.notes.label(next.id) ?? '', usesIndex = false): Promise<void> {
+    const { store, outgoing, notes, addresses, useChange } = this.init
+    const made = { kind: next.kind === 'child' ? 'bump' as const : 'send' as const, fee: plan.fee }
+    const { txid: id } = parseTransaction(newestOf(next))
+    const records = [outgoingChange(next), madeChange(id, made), ...(label === '' ? [] : [labelChange(id, label)])]
+    const upcoming = addresses.upcoming('change').scriptPubKey
+    if (usesIndex || (next.change !== undefined && addresses.find(next.change) === addresses.find(upcoming))) await useChange(records)
+    else await store.commit(records)
+    outgoing.set(next)
+    notes.setMade(id, made)
+    notes.setLabel(id, label)
+  }
+
+  /** Whether a server has it now. One that is not reached gets it later; one that refuses it is an error. */
+  private async broadcast (id: Txid, raw: Uint8Array): Promise<boolean> {
+    const { chain } = this.init
+    if (chain.tip !== undefined) this.triedAt.set(id, chain.tip.hash)
+    try {
+      await chain.broadcast(raw)
+      return true
+    } catch (error) {
+      if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
+        this.triedAt.delete(id)
+        return false
+      }
+      const sent = parseTransaction(raw).txid
+      throw new PaychanError(codeOf(error), `The server refused the transaction ${sent} (${messageOf(error)}). It is kept, and sent again with every block; do not send once more, but raise its fee with \`paychan bumpfee ${sent}\`.`, { txid: sent }, { cause: error })
+    }
+  }
+
+  private async again (each: Outgoing, tip: string): Promise<void> {
+    const { view, chain, onError } = this.init
+    if (each.kind === 'child' && view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined) return
+    this.triedAt.set(each.id, tip)
+    try {
+      await chain.broadcast(newestOf(each))
+    } catch (error) {
+      if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
+        this.triedAt.delete(each.id)
+        return
+      }
+      // A dearer version may be refused while an older one is well on its way.
+      if (each.versions.some((raw) => view.transaction(parseTransaction(raw).txid) !== undefined)) return
+      const { txid: id, vsize } = parseTransaction(newestOf(each))
+      const pays = satPerVbyte(feeRate(feeOf(each, newestOf(each)) * 1000n / BigInt(vsize)))
+      onError(new PaychanError(codeOf(error), `The transaction ${id}, which pays ${pays} sat/vB, was refused (${messageOf(error)}). It is sent again with every block; raise its fee with \`paychan bumpfee ${id}\`.`, { txid: id }, { cause: error }))
+    }
+  }
+
+  private async settle ({ id }: Outgoing): Promise<void> {
+    const { change, store, outgoing, onError } = this.init
+    try {
+      await change(async () => {
+        await store.commit([outgoingRemoval(id)])
+        outgoing.remove(id)
+        this.triedAt.delete(id)
+      })
+    } catch (error) {
+      if (!this.poked.stopped) onError(error instanceof Error ? error : new Error(messageOf(error)))
+    }
+  }
+
+  private assertUnconfirmed (ids: readonly Txid[]): void {
+    for (const id of ids) {
+      const height = this.init.view.transaction(id)?.height
+      if (height !== undefined) throw new PaychanError('ERR_ALREADY_CONFIRMED', `The transaction ${id} is in block ${height}: its fee cannot change any more.`, { txid: id, height })
+    }
+  }
+
+  private async rate (asked: bigint | undefined): Promise<FeeRate> {
+    return asked === undefined ? await this.init.chain.estimateFeeRate(SEND_TARGET) : checkedRate(asked)
+  }
+
+  private height (): BlockHeight | undefined {
+    return this.init.chain.tip?.height
+  }
+}
+
+/** @throws PaychanError `ERR_INVALID_FEERATE` */
+function checkedRate (asked: bigint): FeeRate {
+  if (asked < LEAST_RATE || asked > HIGHEST_RATE) {
+    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${satPerVbyte(LEAST_RATE)} and ${satPerVbyte(HIGHEST_RATE)} sat/vB.`, { asked, least: LEAST_RATE, most: HIGHEST_RATE })
+  }
+  return feeRate(asked)
+}
+
+function merged (known: Outgoing['inputs'], more: Outgoing['inputs']): Outgoing['inputs'] {
+  const names = new Set(known.map(({ outPoint }) => `${outPoint.txid}:${outPoint.vout}`))
+  return [...known, ...more.filter(({ outPoint }) => !names.has(`${outPoint.txid}:${outPoint.vout}`))]
+}

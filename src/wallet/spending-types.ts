@@ -1,0 +1,61 @@
+/** What people ask of the wallet's coins, and what they are told. */
+import type { Txid } from '../types/bytes.js'
+import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+
+export interface SendOptions {
+  /** An address of the node's network. */
+  readonly to: string
+  /** Satoshis, or everything that is confirmed, free, and worth its fee. */
+  readonly amount: bigint | 'all'
+  /** In sat per 1,000 vB; the server's estimate to confirm within 6 blocks when left out. */
+  readonly feeRate?: bigint
+  readonly label?: string
+  /** Only says what it would cost. */
+  readonly dryRun?: boolean
+}
+
+export interface SendResult {
+  /** Undefined after a dry run. */
+  readonly txid: Txid | undefined
+  readonly to: string
+  readonly amount: Satoshi
+  readonly fee: Satoshi
+  /** In sat per 1,000 vB. */
+  readonly feeRate: FeeRate
+  /** What comes back to the wallet. */
+  readonly change: Satoshi
+  /** Whether a server has it; otherwise it is on disk, and goes out with the next block or connection. */
+  readonly broadcast: boolean
+}
+
+export interface BumpResult {
+  /** `replacement`: a dearer version (BIP125); `child`: a transaction that pays for its parent. */
+  readonly kind: 'replacement' | 'child'
+  readonly txid: Txid
+  /** The transaction that was replaced, or the parent. */
+  readonly of: Txid
+  /** What it pays now, the child alone if it is one. */
+  readonly fee: Satoshi
+  /** In sat per 1,000 vB; of parent and child together if it is a child. */
+  readonly feeRate: FeeRate
+  readonly broadcast: boolean
+}
+
+/** `bump`: a child of ours that pays for its parent. The kinds of channels are told by the node. */
+export type TransactionKind = 'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'send' | 'bump' | 'receive'
+
+export interface WalletTransaction {
+  readonly txid: Txid
+  readonly kind: TransactionKind
+  /** What it changes for the wallet's coins, in satoshis: below zero when they become less. */
+  readonly amount: bigint
+  /** Undefined when not all of its inputs are known. */
+  readonly fee: Satoshi | undefined
+  /** Undefined when it is in no block. */
+  readonly height: BlockHeight | undefined
+  readonly confirmations: number
+  /** `waiting`: no mempool that we see has it; it is sent again with every block. */
+  readonly status: 'waiting' | 'mempool' | 'confirmed'
+  /** Its own label, or that of an address that it pays. */
+  readonly label: string | undefined
+}

@@ -1,0 +1,114 @@
+/** A T1 that does not confirm: its change pays for it, and T1 itself stays what it is (FUND-5). */
+import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { codeOf } from '../../src/types/errors.js'
+import { feeRate } from '../../src/types/units.js'
+import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
+import type { Txid } from '../../src/types/bytes.js'
+
+describe('wallet / the fee of T1', () => {
+  let bench: Bench
+  let funding: Txid
+
+  beforeEach(async () => {
+    bench = await Bench.start()
+    await bench.receive(100_000)
+    funding = await fund('a', 50_000)
+  })
+  afterEach(async () => { await bench.wallet.stop() })
+
+  async function fund (name: string, amount: number): Promise<Txid> {
+    const built = await bench.wallet.buildFunding({ channel: channelNamed(name), scriptPubKey: fundingScriptOf(name), amount: sat(amount), feeRate: feeRate(1_000n) })
+    await bench.chain.broadcast(built.raw)
+    await bench.settled()
+    return built.outPoint.txid
+  }
+
+  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => { await assert.rejects(work, (error) => codeOf(error) === code) }
+
+  it('FUND-5: is raised by a child of version 3 from the change, and T1 stays', async () => {
+    const bumped = await bench.wallet.bumpFee(funding, 10_000n)
+    await bench.settled()
+    const child = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
+    const parent = bench.chain.transaction(funding) ?? assert.fail('T1 is gone')
+    assert.deepEqual([bumped.kind, bumped.of, bumped.txid], ['child', funding, child.txid])
+    assert.equal(child.version, 3)
+    assert.ok(child.vsize <= 1_000)
+    assert.deepEqual(child.inputs.map(({ outPoint }) => outPoint.txid), [funding])
+    // 153 vB of T1 paid 1 sat/vB; both together, 153 + 110 vB, pay 10 sat/vB.
+    assert.equal(bumped.fee, 2_630n - 153n)
+    assert.ok(parent.vsize >= 152 && parent.vsize <= 153)
+    assert.equal(bench.wallet.balance().pending, 50_000n - 2_630n)
+  })
+
+  it('is raised again by a dearer child, which replaces the first', async () => {
+    const first = await bench.wallet.bumpFee(funding, 5_000n)
+    const second = await bench.wallet.bumpFee(first.txid, 10_000n)
+    await bench.settled()
+    assert.equal(bench.chain.transaction(first.txid), undefined)
+    assert.equal(bench.chain.isPending(second.txid), true)
+    assert.equal(second.of, funding)
+    await rejects(bench.wallet.bumpFee(funding, 10_000n), 'ERR_FEERATE_TOO_LOW')
+  })
+
+  it('cannot be raised beyond what the change has, nor without change, and says so', async () => {
+    await rejects(bench.wallet.bumpFee(funding, 1_000_000n), 'ERR_INSUFFICIENT_FUNDS')
+    bench.chain.mine()
+    await bench.receive(20_000)
+    // 20,000 - 19,800 - 153 is dust: no change.
+    const bare = await fund('b', 69_600)
+    await rejects(bench.wallet.bumpFee(bare, 10_000n), 'ERR_NO_CHANGE')
+    await bench.wallet.bumpFunding({ funding: bare, feeRate: feeRate(10_000n), most: sat(5_000) })
+  })
+
+  it('of itself is raised within the bound that the channel gives', async () => {
+    await bench.wallet.bumpFunding({ funding, feeRate: feeRate(10_000n), most: sat(600) })
+    await bench.settled()
+    assert.equal(bench.wallet.balance().pending, 50_000n - 153n - 600n)
+    const count = bench.chain.broadcasts.length
+    await bench.wallet.bumpFunding({ funding, feeRate: feeRate(10_000n), most: sat(600) })
+    assert.equal(bench.chain.broadcasts.length, count, 'once is enough')
+  })
+
+  it('does not use the unconfirmed change for anything else', async () => {
+    await rejects(bench.wallet.send({ to: await bench.wallet.newAddress(), amount: 1_000n }), 'ERR_INSUFFICIENT_FUNDS')
+  })
+
+  it('is settled once T1 is in a block, and the child is not lost in a reorg', async () => {
+    const child = await bench.wallet.bumpFee(funding, 10_000n)
+    bench.chain.mine()
+    await bench.settled()
+    await rejects(bench.wallet.bumpFee(funding, 20_000n), 'ERR_ALREADY_CONFIRMED')
+    bench.chain.reorg(1)
+    await bench.settled()
+    bench.chain.drop(child.txid)
+    bench.chain.mine(1, { empty: true })
+    await bench.settled()
+    assert.equal(bench.chain.isPending(child.txid), true)
+    bench.chain.mine(BURIED_DEPTH + 1)
+    await bench.settled()
+    assert.deepEqual(bench.errors, [])
+    assert.deepEqual([...bench.store.snapshot().keys()].filter((key) => /outgoing|reservation/.test(key)), [])
+  })
+
+  it('REF-7: gives the coins of a T1 back once a conflicting spend is buried, and not before', async () => {
+    const other = await Bench.start({ seed: 'bob' })
+    await other.receive(30_000, 40_000)
+    const built = await other.wallet.buildFunding({ channel: channelNamed('c'), scriptPubKey: fundingScriptOf('c'), amount: sat(60_000), feeRate: feeRate(1_000n) })
+    const inputs = parseTransaction(built.raw).inputs
+    assert.equal(inputs.length, 2)
+    // The same words elsewhere have spent one of the two coins, so that T1 can never confirm.
+    const twin = await Bench.start({ seed: 'bob', chain: other.chain })
+    await twin.wallet.send({ to: await twin.wallet.newAddress(), amount: 35_000n })
+    other.chain.mine(BURIED_DEPTH - 1)
+    await other.settled()
+    assert.deepEqual(other.wallet.reservedFor(), [channelNamed('c')])
+    other.chain.mine()
+    await other.settled()
+    assert.deepEqual(other.wallet.reservedFor(), [])
+    assert.equal(other.wallet.balance().reserved, 0n)
+    await twin.wallet.stop()
+    await other.wallet.stop()
+  })
+})
