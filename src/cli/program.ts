@@ -7,6 +7,7 @@ import { addDevnet } from './commands/devnet.js'
 import { addInit } from './commands/init.js'
 import { addNodeCommands } from './commands/node.js'
 import { addOpen } from './commands/open.js'
+import { addWalletCommands } from './commands/wallet.js'
 import { addStart } from './commands/start.js'
 import { withCommonOptions, type World } from './context.js'
 import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
@@ -40,6 +41,7 @@ function createProgram (world: World): Command {
   addInit(program, world)
   addStart(program, world)
   addNodeCommands(program, world)
+  addWalletCommands(program, world)
   addOpen(program, world)
   addChannelCommands(program, world)
   addDevnet(program, world)

@@ -59,7 +59,7 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
 
 export function renderBalance (balance: Balance, colors: Colors): string {
   const rows = [
-    ['confirmed', balance.confirmed], ['pending', balance.pending], ['in channels', balance.inChannels], ['unswept', balance.unswept], ['total', balance.total]
+    ['confirmed', balance.confirmed], ['  of it reserved', balance.reserved], ['pending', balance.pending], ['in channels', balance.inChannels], ['unswept', balance.unswept], ['total', balance.total]
   ] as const
   const amounts = rows.map(([, amount]) => formatAmount(amount))
   const width = Math.max(...amounts.map(text => text.length))

@@ -59,6 +59,10 @@ export function connectApi (socketPath: string): ApiClient {
     info: async () => await ask('info', VERBS.info, {}),
     address: async () => await ask('address', VERBS.address, {}),
     balance: async () => await ask('balance', VERBS.balance, {}),
+    send: async options => await ask('send', VERBS.send, options),
+    bumpFee: async (txid, options) => await ask('bumpFee', VERBS.bumpFee, { txid, ...options }),
+    transactions: async filter => await ask('transactions', VERBS.transactions, filter ?? {}),
+    label: async (of, text) => { await ask('label', VERBS.label, { of, text }) },
     connect: async multiaddr => await ask('connect', VERBS.connect, { multiaddr }),
     peers: async () => await ask('peers', VERBS.peers, {}),
     open: async ({ signal, ...request }) => {

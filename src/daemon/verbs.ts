@@ -5,7 +5,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, balance, channelInfo, closeResult, nodeInfo, paymentInfo, payResult, peerInfo } from './wire.js'
+import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, nodeInfo, paymentInfo, payResult, peerInfo, sendResult, walletTransaction } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -46,6 +46,8 @@ const open = z.strictObject({
   ticket: ticket.optional()
 })
 const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional(), id: z.string().optional() })
+const send = z.strictObject({ to: z.string().min(1).max(128), amount: z.union([z.literal('all'), askedAmount]), feeRate: askedRate.optional(), label: z.string().optional(), dryRun: z.boolean().optional() })
+const bumpFee = z.strictObject({ txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'), feeRate: askedRate.optional() })
 const payments = z.strictObject({ channel: z.string().min(1).optional(), limit: z.int().min(1).max(1_000_000).optional() })
 const close = z.strictObject({ channel: z.string().min(1), force: z.boolean().optional() })
 
@@ -53,6 +55,10 @@ export const VERBS = {
   info: verb(nothing, nodeInfo, async node => await node.info()),
   address: verb(nothing, z.string(), async node => await node.address()),
   balance: verb(nothing, balance, async node => await node.balance()),
+  send: verb(send, sendResult, async (node, request) => await node.send(withoutUndefined(request))),
+  bumpFee: verb(bumpFee, bumpResult, async (node, { txid, ...options }) => await node.bumpFee(txid.toLowerCase(), withoutUndefined(options))),
+  transactions: verb(z.strictObject({ limit: z.int().min(1).max(1_000_000).optional() }), z.array(walletTransaction), async (node, filter) => await node.transactions(withoutUndefined(filter))),
+  label: verb(z.strictObject({ of: z.string().min(1).max(128), text: z.string().max(1_024) }), z.null(), async (node, { of, text }) => { await node.label(of, text); return null }),
   connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
   peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
   open: verb(open, channelInfo, async (node, { ticket, ...request }) => await cancellable(node, ticket, async signal => await node.open(withoutUndefined({ ...request, signal })))),

@@ -3,11 +3,11 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
-import type { Balance, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../node/api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, SendResult, WalletTransaction } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import type { Policy } from '../channel/policy.js'
-import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
+import { blockDelta, blockHeight, feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 
 export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
 
@@ -26,6 +26,9 @@ export const amount: z.ZodType<Satoshi> = z.string().regex(/^\d{1,16}$/, 'an amo
 
 /** An amount that somebody asks for: a negative one, or more than all bitcoin, is `ERR_INVALID_AMOUNT`, not a slip of form. */
 export const askedAmount: z.ZodType<Satoshi> = z.string().regex(/^-?\d{1,20}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
+
+/** A feerate in sat per 1,000 vB that somebody asks for. */
+export const askedRate: z.ZodType<bigint> = z.string().regex(/^\d{1,12}$/, 'a feerate in sat per 1,000 vB, as a decimal string').transform(text => BigInt(text))
 
 /** Null for undefined. */
 function maybe<T> (schema: z.ZodType<T>): z.ZodType<T | undefined> {
@@ -71,7 +74,31 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
 })
 
 export const balance: z.ZodType<Balance> = z.object({
-  confirmed: amount, pending: amount, inChannels: amount, unswept: amount, total: amount
+  confirmed: amount, pending: amount, reserved: amount, inChannels: amount, unswept: amount, total: amount
+})
+
+const rate: z.ZodType<FeeRate> = z.string().regex(/^\d{1,12}$/).transform(text => feeRate(BigInt(text)))
+
+export const sendResult: z.ZodType<SendResult> = z.object({
+  txid: maybe(transaction), to: z.string(), amount, fee: amount, feeRate: rate, change: amount, broadcast: z.boolean()
+})
+
+export const bumpResult: z.ZodType<BumpResult> = z.object({
+  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, feeRate: rate, broadcast: z.boolean()
+})
+
+/** Below zero when the wallet's coins became less. */
+const difference = z.string().regex(/^-?\d{1,16}$/).transform(text => BigInt(text))
+
+export const walletTransaction: z.ZodType<WalletTransaction> = z.object({
+  txid: transaction,
+  kind: z.enum(['funding', 'close', 'settlement', 'refund', 'sweep', 'send', 'bump', 'receive']),
+  amount: difference,
+  fee: maybe(amount),
+  height: maybe(height),
+  confirmations: z.number(),
+  status: z.enum(['waiting', 'mempool', 'confirmed']),
+  label: maybe(z.string())
 })
 
 export const peerInfo: z.ZodType<PeerInfo> = z.object({

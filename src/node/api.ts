@@ -11,10 +11,12 @@ import type { PaymentInfo } from '../engine/payments.js'
 import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
+import type { BumpResult, SendOptions, SendResult, WalletTransaction } from '../wallet/spending-types.js'
 
 export type { Step } from '../channel/effects.js'
 export type { ChannelInfo, ChannelStatus } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
+export type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from '../wallet/spending-types.js'
 
 export interface NodeInfo {
   readonly version: string
@@ -36,6 +38,8 @@ export interface Balance {
   readonly confirmed: Satoshi
   /** Coins of the wallet that are still in the mempool. */
   readonly pending: Satoshi
+  /** The part of `confirmed` that is set aside for funding transactions and sends under way. */
+  readonly reserved: Satoshi
   /** Our share of all channels that are not yet settled on the chain. */
   readonly inChannels: Satoshi
   /** Payout outputs of settled channels that are ours and not yet swept. */
@@ -102,6 +106,24 @@ export interface NodeApi {
   /** A fresh receive address of the wallet. */
   address: () => Promise<string>
   balance: () => Promise<Balance>
+  /**
+   * Pays to an address from confirmed coins that nothing else needs; on disk before it leaves.
+   * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_INVALID_LABEL`,
+   * `ERR_INSUFFICIENT_FUNDS`, `ERR_TOO_MANY_COINS`, `ERR_CHAIN_UNAVAILABLE`,
+   * `ERR_BROADCAST_REFUSED` (facts: txid; it is kept, and sent again with every block).
+   */
+  send: (options: SendOptions) => Promise<SendResult>
+  /**
+   * Raises the fee of a send (by a replacement) or of a funding transaction (by a child, for it is
+   * never replaced). `feeRate` is in sat per 1,000 vB; of parent and child together if it is a child.
+   * Errors: `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_NO_CHANGE`,
+   * `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
+   */
+  bumpFee: (txid: string, options?: { readonly feeRate?: bigint }) => Promise<BumpResult>
+  /** The wallet's transactions, the newest first. */
+  transactions: (filter?: { readonly limit?: number }) => Promise<WalletTransaction[]>
+  /** Gives a txid or an address a label; an empty one takes it away. Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`. */
+  label: (of: string, text: string) => Promise<void>
   connect: (multiaddr: string) => Promise<PeerInfo>
   peers: () => Promise<PeerInfo[]>
   /**

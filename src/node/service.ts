@@ -28,9 +28,10 @@ import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { Balance, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo } from './api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, SendOptions, SendResult, WalletTransaction } from './api.js'
 import { channelByPrefix } from './choose-channel.js'
 import { payeeOf, planPayment } from './plan-payment.js'
+import { transactionKinds } from './transaction-kinds.js'
 import { systemClock, systemRandom } from './system.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 
@@ -176,9 +177,28 @@ class PaychanService implements Paychan {
 
   async balance (): Promise<Balance> {
     const { wallet, engine } = this.#get()
-    const { confirmed, pending, unswept } = wallet.balance()
+    const { confirmed, pending, reserved, unswept } = wallet.balance()
     const inChannels = engine.inChannels()
-    return { confirmed, pending, inChannels, unswept, total: addSat(confirmed, pending, inChannels, unswept) }
+    return { confirmed, pending, reserved, inChannels, unswept, total: addSat(confirmed, pending, inChannels, unswept) }
+  }
+
+  async send (options: SendOptions): Promise<SendResult> {
+    const { amount } = options
+    return await this.#get().wallet.send({ ...options, amount: amount === 'all' ? amount : amountOf(amount) })
+  }
+
+  async bumpFee (txid: string, { feeRate }: { readonly feeRate?: bigint } = {}): Promise<BumpResult> {
+    return await this.#get().wallet.bumpFee(txid, feeRate)
+  }
+
+  async transactions ({ limit }: { readonly limit?: number } = {}): Promise<WalletTransaction[]> {
+    const { wallet, engine } = this.#get()
+    const all = wallet.transactions(transactionKinds(engine.channels()))
+    return limit === undefined ? all : all.slice(0, limit)
+  }
+
+  async label (of: string, text: string): Promise<void> {
+    await this.#get().wallet.label(of, text)
   }
 
   async connect (multiaddr: string): Promise<PeerInfo> {

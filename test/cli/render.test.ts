@@ -25,11 +25,12 @@ describe('what people read', () => {
 
   it('balance, the amounts aligned and with their unit', () => {
     assert.equal(renderBalance(balance, plain), [
-      'confirmed    1,000,000 sat',
-      'pending              0 sat',
-      'in channels    250,000 sat',
-      'unswept            330 sat',
-      'total        1,250,330 sat'
+      'confirmed         1,000,000 sat',
+      '  of it reserved     70,000 sat',
+      'pending                   0 sat',
+      'in channels         250,000 sat',
+      'unswept                 330 sat',
+      'total             1,250,330 sat'
     ].join('\n'))
   })
 

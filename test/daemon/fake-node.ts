@@ -1,8 +1,9 @@
 /** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
+import type { BumpResult, SendResult, WalletTransaction } from '../../src/node/api.js'
 import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../../src/node/api.js'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
-import { blockHeight, satoshi } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 
 export const PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 export const CHANNEL = channelId('1a2b3c4d'.repeat(8))
@@ -21,7 +22,7 @@ export const info: NodeInfo = {
 }
 
 export const balance: Balance = {
-  confirmed: satoshi(1_000_000n), pending: satoshi(0n), inChannels: satoshi(250_000n), unswept: satoshi(330n), total: satoshi(1_250_330n)
+  confirmed: satoshi(1_000_000n), pending: satoshi(0n), reserved: satoshi(70_000n), inChannels: satoshi(250_000n), unswept: satoshi(330n), total: satoshi(1_250_330n)
 }
 
 export const peer: PeerInfo = { peerId: PEER, connected: true, multiaddrs: [], paychan: undefined }
@@ -53,6 +54,14 @@ export const payment: PaymentInfo = {
   id: 'ab'.repeat(16), channel: CHANNEL, peerId: PEER, direction: 'sent', amount: satoshi(1_000n), memo: 'coffee', status: 'acknowledged', time: 1_800_000_000_000
 }
 
+export const transaction: WalletTransaction = {
+  txid: FUNDING, kind: 'funding', amount: -1_000_153n, fee: satoshi(153n), height: blockHeight(118), confirmations: 3, status: 'confirmed', label: 'to bob'
+}
+
+export const sent: SendResult = { txid: FUNDING, to: 'bcrt1qaddress', amount: satoshi(30_000n), fee: satoshi(141n), feeRate: feeRate(1_000n), change: satoshi(69_859n), broadcast: true }
+
+export const bumped: BumpResult = { kind: 'replacement', txid: txid('b0'.repeat(32)), of: FUNDING, fee: satoshi(705n), feeRate: feeRate(5_000n), broadcast: true }
+
 /** What `pay` answers when one channel was enough. */
 export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment] }
 
@@ -69,6 +78,10 @@ export class FakeNode implements NodeApi {
   readonly info = async (): ReturnType<NodeApi['info']> => await this.answer('info', [], async () => info)
   readonly address = async (): ReturnType<NodeApi['address']> => await this.answer('address', [], async () => 'bcrt1qaddress')
   readonly balance = async (): ReturnType<NodeApi['balance']> => await this.answer('balance', [], async () => balance)
+  readonly send = async (...args: Parameters<NodeApi['send']>): ReturnType<NodeApi['send']> => await this.answer('send', args, async ({ dryRun = false }) => ({ ...sent, txid: dryRun ? undefined : sent.txid }))
+  readonly bumpFee = async (...args: Parameters<NodeApi['bumpFee']>): ReturnType<NodeApi['bumpFee']> => await this.answer('bumpFee', args, async () => bumped)
+  readonly transactions = async (...args: Parameters<NodeApi['transactions']>): ReturnType<NodeApi['transactions']> => await this.answer('transactions', args, async () => [transaction])
+  readonly label = async (...args: Parameters<NodeApi['label']>): ReturnType<NodeApi['label']> => await this.answer('label', args, async () => {})
   readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
   readonly peers = async (): ReturnType<NodeApi['peers']> => await this.answer('peers', [], async () => [peer])
   readonly open = async ({ signal, ...asked }: Parameters<NodeApi['open']>[0]): ReturnType<NodeApi['open']> => {

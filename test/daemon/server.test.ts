@@ -10,7 +10,7 @@ import type { NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import type { FakeNode } from './fake-node.js'
-import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer } from './fake-node.js'
+import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer, bumped, sent, transaction } from './fake-node.js'
 import { startApi, type ApiFixture } from './api-fixture.js'
 import { rawBytes, rawRequest } from './raw.js'
 
@@ -35,6 +35,10 @@ describe('the local API', () => {
       assert.deepEqual(await client.info(), info)
       assert.equal(await client.address(), 'bcrt1qaddress')
       assert.deepEqual(await client.balance(), balance)
+      assert.deepEqual(await client.send({ to: 'bcrt1qaddress', amount: 30_000n }), sent)
+      assert.deepEqual(await client.bumpFee(FUNDING), bumped)
+      assert.deepEqual(await client.transactions(), [transaction])
+      await client.label(FUNDING, 'to bob')
       assert.deepEqual(await client.connect('/ip4/127.0.0.1/tcp/1'), peer)
       assert.deepEqual(await client.peers(), [peer])
       assert.deepEqual(await client.open({ peer: PEER, amount: satoshi(1n) }), channel)
@@ -50,6 +54,9 @@ describe('the local API', () => {
       await client.open({ peer: PEER, amount: satoshi(7n) })
       await client.pay({ to: CHANNEL, amount: satoshi(1_007_199_254_740_993n), memo: 'ü\n\u0000' })
       await client.pay({ to: PEER, amount: satoshi(5n), id: 'invoice 17' })
+      await client.send({ to: 'bcrt1qaddress', amount: 'all', feeRate: 2_500n, label: 'rent', dryRun: true })
+      await client.bumpFee(FUNDING, { feeRate: 12_000n })
+      await client.label(FUNDING, '')
       await client.payments({ channel: CHANNEL, limit: 5 })
       await client.payments()
       await client.close(CHANNEL, { force: true })
@@ -60,6 +67,9 @@ describe('the local API', () => {
         { verb: 'open', args: [{ peer: PEER, amount: 7n }] },
         { verb: 'pay', args: [{ to: CHANNEL, amount: 1_007_199_254_740_993n, memo: 'ü\n\u0000' }] },
         { verb: 'pay', args: [{ to: PEER, amount: 5n, id: 'invoice 17' }] },
+        { verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 'all', feeRate: 2_500n, label: 'rent', dryRun: true }] },
+        { verb: 'bumpFee', args: [FUNDING, { feeRate: 12_000n }] },
+        { verb: 'label', args: [FUNDING, ''] },
         { verb: 'payments', args: [{ channel: CHANNEL, limit: 5 }] },
         { verb: 'payments', args: [{}] },
         { verb: 'close', args: [CHANNEL, { force: true }] },

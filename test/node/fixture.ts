@@ -13,10 +13,10 @@ export class Fixture {
 
   private constructor (readonly devnet: Devnet, readonly directory: string) {}
 
-  static async create (): Promise<Fixture> {
+  static async create ({ autoMine = true }: { autoMine?: boolean } = {}): Promise<Fixture> {
     const fixture = new Fixture(await startDevnet({ seed: 'nodes' }), await mkdtemp(join(tmpdir(), 'paychan-')))
-    // Everything that reaches the mempool is in a block at once.
-    fixture.devnet.on('mempool', () => { void fixture.devnet.mine(1) })
+    // Unless a test mines itself: everything that reaches the mempool is in a block at once.
+    if (autoMine) fixture.devnet.on('mempool', () => { void fixture.devnet.mine(1) })
     return fixture
   }
 
