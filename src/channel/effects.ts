@@ -18,6 +18,8 @@ export type Effect =
   | { readonly type: 'build-funding', readonly scriptPubKey: Uint8Array, readonly amount: Satoshi, readonly feeRate: FeeRate }
   /** T1 never left: its inputs are free again. */
   | { readonly type: 'release-funding' }
+  /** T1 waits for a block: the wallet pays for it by a child of its change, with a fee of at most `most`. */
+  | { readonly type: 'bump-funding', readonly funding: Txid, readonly feeRate: FeeRate, readonly most: Satoshi }
   | { readonly type: 'watch-funding', readonly scriptPubKey: Uint8Array }
   /** Answered by `broadcast-done` or `broadcast-failed`. */
   | { readonly type: 'broadcast', readonly purpose: BroadcastPurpose, readonly raw: Uint8Array }

@@ -11,6 +11,7 @@ import type { Env } from './env.js'
 import type { BroadcastPurpose, ChannelEvent } from './events.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { onConnected, onDisconnected, onError, onReestablish } from './linking.js'
+import { fundingFee } from './funding-fee.js'
 import { csvPayout, onHistory } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
 import { onFunding, onRefundRequest } from './opening-server.js'
@@ -163,6 +164,7 @@ function onTip (channel: Established, env: Env): Transition<Established> {
   // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it.
   const hopeless = channel.role === 'server' && !onChain.fundingSeen && env.height !== undefined && env.height >= channel.terms.refundHeight
   if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  effects.push(...fundingFee(channel, env))
   // The wallet takes a payout once, however often it is told; it may not have been able to write the first time.
   const payout = csvPayout(channel)
   const age = env.height === undefined || onChain.spend?.height === undefined ? 0 : env.height - onChain.spend.height

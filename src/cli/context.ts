@@ -5,6 +5,7 @@ import { connectApi, type ApiClient } from '../daemon/client.js'
 import { resolveDataDir } from '../daemon/config-file.js'
 import { dataPaths } from '../daemon/paths.js'
 import type { NodeApi } from '../node/api.js'
+import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { Io } from './io.js'
 import { startPatience } from './patience.js'
 import { createOutput, type Output } from './output.js'
@@ -13,7 +14,7 @@ import { createOutput, type Output } from './output.js'
 export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 
 /** What `start` runs; a test may give another. */
-export type CreateNode = (config: NodeConfig) => Promise<NodeApi>
+export type CreateNode = (config: NodeConfig, passphrase: AskPassphrase) => Promise<NodeApi>
 
 /** Everything outside of the command line's own code. */
 export interface World { readonly io: Io, readonly createNode: CreateNode }

@@ -1,4 +1,7 @@
 /** The world of the command line, as an argument: so that a test can run a command without a process. */
+import { createReadStream } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { stdinLines, type Lines } from './stdin.js'
 
 export interface Sink {
   readonly isTTY: boolean
@@ -10,6 +13,10 @@ export interface Io {
   readonly stdout: Sink
   /** Progress, warnings and errors. */
   readonly stderr: Sink
+  /** What a person types, or a program pipes in. */
+  readonly stdin: Lines
+  /** All that can be read from a file descriptor that whoever started this process left open. */
+  readonly readDescriptor: (descriptor: number) => Promise<string>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Calls back after so many milliseconds. Returns how to call it off. */
   readonly after: (ms: number, callback: () => void) => () => void
@@ -22,6 +29,8 @@ export function processIo (): Io {
   return {
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
+    stdin: stdinLines(process.stdin, process.stderr),
+    readDescriptor: async descriptor => await text(createReadStream('', { fd: descriptor })),
     env: process.env,
     after: (ms, callback) => {
       const timer = setTimeout(callback, ms)

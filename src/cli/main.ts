@@ -2,6 +2,7 @@
 /** The `paychan` command. */
 import type { NodeConfig } from '../daemon/config.js'
 import type { NodeApi } from '../node/api.js'
+import type { AskPassphrase } from '../wallet/seed-file.js'
 import { processIo } from './io.js'
 import { run } from './program.js'
 
@@ -9,9 +10,9 @@ import { run } from './program.js'
 const LINGER_MS = 2_000
 
 /** Loaded only by `start`: the other commands answer at once without libp2p. */
-async function createNode (config: NodeConfig): Promise<NodeApi> {
+async function createNode (config: NodeConfig, passphrase: AskPassphrase): Promise<NodeApi> {
   const node = await import('../node/create-node.js')
-  return await node.createNode(config)
+  return await node.createNode({ ...config, passphrase })
 }
 
 process.exitCode = await run(process.argv.slice(2), { io: processIo(), createNode })

@@ -7,6 +7,7 @@ import { addDevnet } from './commands/devnet.js'
 import { addInit } from './commands/init.js'
 import { addNodeCommands } from './commands/node.js'
 import { addOpen } from './commands/open.js'
+import { addSeedCommands } from './commands/seed.js'
 import { addWalletCommands } from './commands/wallet.js'
 import { addStart } from './commands/start.js'
 import { withCommonOptions, type World } from './context.js'
@@ -39,6 +40,7 @@ function createProgram (world: World): Command {
     .addHelpText('after', `\n${EXAMPLE}\n\n${EXIT_CODES_HELP}`)
   withCommonOptions(program)
   addInit(program, world)
+  addSeedCommands(program, world)
   addStart(program, world)
   addNodeCommands(program, world)
   addWalletCommands(program, world)

@@ -48,7 +48,7 @@ function envName (key: string): string {
 }
 
 const POLICY_ENV = new Map(POLICY_KEYS.map(key => [envName(key), key]))
-const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_ELECTRUM', 'PAYCHAN_LISTEN', ...POLICY_ENV.keys()]
+const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_ELECTRUM', 'PAYCHAN_LISTEN', 'PAYCHAN_PASSPHRASE', 'PAYCHAN_PASSPHRASE_FD', ...POLICY_ENV.keys()]
 
 /**
  * One configuration out of all sources.

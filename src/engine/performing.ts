@@ -35,6 +35,7 @@ export class Performer {
       case 'hang-up': { links.hangUp(actor, 'ended by this node'); return }
       case 'build-funding': { this.#background(actor, this.#buildFunding(actor, effect)); return }
       case 'release-funding': { this.#background(actor, wallet.releaseFunding(actor.id)); return }
+      case 'bump-funding': { this.#background(actor, wallet.bumpFunding(effect)); return }
       case 'watch-funding': { watches.watch(actor, effect.scriptPubKey); return }
       case 'broadcast': { this.#background(actor, this.#broadcast(actor, effect.purpose, effect.raw)); return }
       case 'claim': { this.#background(actor, wallet.claim({ ...effect.payout, key: { role: actor.state.role, ...actor.state.keys, use: 'payout' } })); return }

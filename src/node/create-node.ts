@@ -6,7 +6,7 @@ import { createLibp2p } from 'libp2p'
 import { createHost } from '../p2p/host.js'
 import { codeOf, STORE_FAILED } from '../types/errors.js'
 import { identitySeed } from '../wallet/paths.js'
-import { readSeedFile, writeSeedFile } from '../wallet/seed-file.js'
+import { readSeedFile, writeSeedFile, type AskPassphrase } from '../wallet/seed-file.js'
 import { createSeed, rootFromWords } from '../wallet/seed.js'
 import type { NodeApi } from './api.js'
 import { SEED_FILE } from './layout.js'
@@ -18,6 +18,8 @@ export interface NodeOptions extends Omit<PaychanInit, 'root'> {
   readonly listen?: readonly string[]
   /** Makes a new seed when the data directory has none; write the words down (`SEED_FILE`). */
   readonly create?: boolean
+  /** Asked only when the seed is encrypted. */
+  readonly passphrase?: AskPassphrase
   /** Told of events from the very start on. */
   readonly onEvent?: Parameters<NodeApi['onEvent']>[0]
 }
@@ -25,14 +27,14 @@ export interface NodeOptions extends Omit<PaychanInit, 'root'> {
 /**
  * Starts a node.
  *
- * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`
+ * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`, `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`
  * @example
  * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir: './alice', create: true })
  */
 export async function createNode (options: NodeOptions): Promise<NodeApi> {
   const seedFile = join(options.dataDir, SEED_FILE)
   if (options.create === true) await ensureSeed(seedFile)
-  const root = rootFromWords(await readSeedFile(seedFile))
+  const root = rootFromWords(await readSeedFile(seedFile, options.passphrase))
   const privateKey = await generateKeyPairFromSeed('Ed25519', identitySeed(root, options.network))
   const host = createHost({ privateKey, listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'] })
   const libp2p = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ ...options, root }) } })

@@ -35,7 +35,7 @@ describe('commands that need no running node', () => {
     it('prints one object with --json, the words among it only when asked for', async () => {
       const world = testWorld()
       await world.run('init', '--data', join(dir, 'a'), '--json')
-      assert.deepEqual(JSON.parse(world.out()), { dataDir: join(dir, 'a'), seedFile: join(dir, 'a', 'seed') })
+      assert.deepEqual(JSON.parse(world.out()), { dataDir: join(dir, 'a'), seedFile: join(dir, 'a', 'seed'), encrypted: false })
       const asked = testWorld()
       await asked.run('init', '--data', join(dir, 'b'), '--json', '--words')
       assert.equal((JSON.parse(asked.out()) as { words: string }).words.split(' ').length, 24)

@@ -14,11 +14,12 @@ export interface TestWorld extends World {
   readonly run: (...argv: string[]) => Promise<number>
 }
 
-export interface WorldOptions { readonly isTTY?: boolean, readonly env?: Record<string, string>, readonly createNode?: CreateNode }
+export interface WorldOptions { readonly isTTY?: boolean, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
 
-export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart }: WorldOptions = {}): TestWorld {
+export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
   let out = ''
   let err = ''
+  const typed = [...lines]
   const onSignal = new Set<(signal: string) => void>()
   const waiting = new Set<() => void>()
   const timers = new Set<() => void>()
@@ -27,6 +28,8 @@ export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart
     io: {
       stdout: { isTTY, write: text => { out += text; for (const check of [...waiting]) check() } },
       stderr: { isTTY, write: text => { err += text; for (const check of [...waiting]) check() } },
+      stdin: { isTTY, readLine: async prompt => { if (isTTY) err += prompt; return typed.shift() } },
+      readDescriptor: async descriptor => descriptors[descriptor] ?? '',
       env,
       after: (_ms, callback) => {
         timers.add(callback)

@@ -4,21 +4,23 @@ import { dataPaths } from '../../daemon/paths.js'
 import { systemRandom } from '../../node/system.js'
 import { writeSeedFile } from '../../wallet/seed-file.js'
 import { createSeed } from '../../wallet/seed.js'
+import { newPassphrase } from '../passphrase.js'
 import { contextOf, withCommonOptions, type World } from '../context.js'
 
 export function addInit (program: Command, world: World): void {
   withCommonOptions(program.command('init').summary('make a wallet: a new seed in the data directory'))
     .description('Makes the data directory and a new seed in it. A seed that exists is never overwritten.')
+    .option('--encrypt', 'encrypt the seed with a passphrase (asked for; PAYCHAN_PASSPHRASE; or a line of the input)')
     .option('--words', 'also show the 24 words, to write them down (whoever reads them can take the money)')
-    .addHelpText('after', '\nExamples:\n  paychan init\n  paychan init --data ./alice --words')
-    .action(async ({ words: show = false }: { words?: boolean }, command: Command) => {
-      const { output, dataDir } = contextOf(world, command)
+    .addHelpText('after', '\nExamples:\n  paychan init\n  paychan init --data ./alice --words\n  paychan init --encrypt --words\n\nWords that you have already: paychan restore')
+    .action(async ({ words: show = false, encrypt = false }: { words?: boolean, encrypt?: boolean }, command: Command) => {
+      const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
       const words = createSeed(systemRandom)
-      await writeSeedFile(seedFile, words)
-      output.result({ dataDir, seedFile, ...(show ? { words } : {}) }, colors => [
+      await writeSeedFile(seedFile, words, encrypt ? await newPassphrase(io) : undefined)
+      output.result({ dataDir, seedFile, encrypted: encrypt, ...(show ? { words } : {}) }, colors => [
         `Made a wallet in ${dataDir}.`,
-        `Its 24 words are in ${seedFile}: keep a copy elsewhere, and show it to nobody.`,
+        encrypt ? `Its 24 words are in ${seedFile}, encrypted. Without the passphrase they are lost: see them once with --words and write them down.` : `Its 24 words are in ${seedFile}: keep a copy elsewhere, and show it to nobody.`,
         ...(show ? ['', colors.bold(words), ''] : []),
         `Start the node with: paychan start --data ${dataDir} --network regtest --electrum tcp://HOST:PORT`
       ].join('\n'))

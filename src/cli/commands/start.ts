@@ -9,6 +9,7 @@ import { contextOf, withCommonOptions, type Context, type World } from '../conte
 import { renderInfo, shortChannel } from '../render.js'
 import { printable, type Output } from '../output.js'
 import { paymentLines } from '../payment-lines.js'
+import { askPassphrase } from '../passphrase.js'
 import { untilInterrupted } from '../interrupt.js'
 
 interface StartOptions { readonly network?: string, readonly electrum?: string, readonly listen?: string[] }
@@ -23,7 +24,7 @@ export function addStart (program: Command, world: World): void {
     .action(async ({ network, electrum, listen }: StartOptions, command: Command) => {
       const context = contextOf(world, command)
       const config = await loadConfig(context.dataDir, world.io.env, { network, electrum, listen })
-      const node = await world.createNode(config)
+      const node = await world.createNode(config, async () => await askPassphrase(context.io))
       await serveUntilStopped(context, node)
     })
 }

@@ -61,7 +61,8 @@ export function addWalletCommands (program: Command, world: World): void {
     .argument('<txid|address>')
     .argument('[text]', 'at most 128 characters')
     .addHelpText('after', '\nExamples:\n  paychan label $(paychan address) salary\n  paychan label 3f8a...c1 rent')
-    .action(async (of: string, text = '', _options: object, command: Command) => {
+    .action(async (of: string, given: string | undefined, _options: object, command: Command) => {
+      const text = given ?? ''
       const context = contextOf(world, command)
       await withNode(context, async node => { await node.label(of, text) })
       context.output.result({ of, label: text }, () => text === '' ? 'The label is taken away.' : 'Labelled.')

@@ -1,0 +1,52 @@
+/** The verbs about the seed: `restore`, `encrypt`, `decrypt`. The words and passphrases are never arguments. */
+import type { Command } from 'commander'
+import { dataPaths } from '../../daemon/paths.js'
+import { PaychanError } from '../../types/errors.js'
+import { isSeedEncrypted, rewriteSeedFile, writeSeedFile } from '../../wallet/seed-file.js'
+import { normalizeWords } from '../../wallet/seed.js'
+import { contextOf, withCommonOptions, type World } from '../context.js'
+import { askPassphrase, newPassphrase } from '../passphrase.js'
+
+const BRINGS_BACK = `The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay
+to them as well) and the node's peer id. They do not bring back channels: the signature of the
+refund T2, a server's newest signature for T3, and the random numbers that the keys of a channel
+derive from are in the data directory only. Keep copies of that, too.`
+
+export function addSeedCommands (program: Command, world: World): void {
+  withCommonOptions(program.command('restore').summary('make a wallet from words that you wrote down'))
+    .description(`Reads 12 or 24 words from standard input and writes them to a new data directory. With the next start the chain is searched for their coins.\n\n${BRINGS_BACK}`)
+    .option('--encrypt', 'encrypt the seed with a passphrase (asked for; PAYCHAN_PASSPHRASE; or the second line of the input)')
+    .addHelpText('after', '\nExamples:\n  paychan restore --data ./alice\n  paychan restore --data ./alice --encrypt < words.txt')
+    .action(async ({ encrypt = false }: { encrypt?: boolean }, command: Command) => {
+      const { io, output, dataDir } = contextOf(world, command)
+      const typed = await io.stdin.readLine('The words, separated by spaces (they are not shown): ')
+      if (typed === undefined) throw new PaychanError('ERR_SEED_UNREADABLE', 'No words were given. Type them, or pipe them in: paychan restore < words.txt')
+      const words = normalizeWords(typed)
+      const { seed: seedFile } = dataPaths(dataDir)
+      await writeSeedFile(seedFile, words, encrypt ? await newPassphrase(io) : undefined)
+      output.result({ dataDir, seedFile, encrypted: encrypt }, () => `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins.\n\n${BRINGS_BACK}`)
+    })
+
+  withCommonOptions(program.command('encrypt').summary('encrypt the seed with a passphrase, or change the passphrase'))
+    .description('Encrypts the seed file with a passphrase. From then on `paychan start` asks for it (or takes it from PAYCHAN_PASSPHRASE, or from the file descriptor that PAYCHAN_PASSPHRASE_FD names). A forgotten passphrase cannot be brought back; the words on paper can.')
+    .addHelpText('after', '\nExample:\n  paychan encrypt')
+    .action(async (_options: object, command: Command) => {
+      const { io, output, dataDir } = contextOf(world, command)
+      const { seed: seedFile } = dataPaths(dataDir)
+      const already = await isSeedEncrypted(seedFile)
+      const old = already ? await askPassphrase(io, 'Passphrase until now: ') : ''
+      await rewriteSeedFile(seedFile, async () => await Promise.resolve(old), await newPassphrase(io, !already))
+      output.result({ seedFile, encrypted: true }, () => `The seed in ${seedFile} is encrypted.`)
+      if (!already) output.note('The open file is gone, but the disk may keep its traces, and so do backups of it.')
+    })
+
+  withCommonOptions(program.command('decrypt').summary('take the passphrase off the seed'))
+    .description('Writes the seed file without encryption: whoever can read the file can take the money.')
+    .addHelpText('after', '\nExample:\n  paychan decrypt')
+    .action(async (_options: object, command: Command) => {
+      const { io, output, dataDir } = contextOf(world, command)
+      const { seed: seedFile } = dataPaths(dataDir)
+      await rewriteSeedFile(seedFile, async () => await askPassphrase(io))
+      output.result({ seedFile, encrypted: false }, () => `The seed in ${seedFile} is not encrypted any more.`)
+    })
+}

@@ -1,0 +1,39 @@
+/** Where the passphrase of a seed comes from: the environment, a file descriptor, or whoever types it. Never an argument, which others can see. */
+import { PaychanError } from '../types/errors.js'
+import type { Io } from './io.js'
+
+/** The passphrase of a seed that is encrypted. Errors: `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`. */
+export async function askPassphrase (io: Io, prompt = 'Passphrase of the seed: '): Promise<string> {
+  const given = await givenPassphrase(io)
+  if (given !== undefined) return given
+  if (io.stdin.isTTY) return await io.stdin.readLine(prompt) ?? refuse()
+  return refuse()
+}
+
+/**
+ * A passphrase for a seed that is to be encrypted; whoever types it types it twice.
+ *
+ * @param fromEnvironment - false when the environment holds the one of before
+ */
+export async function newPassphrase (io: Io, fromEnvironment = true): Promise<string> {
+  const given = fromEnvironment ? await givenPassphrase(io) : undefined
+  if (given !== undefined) return given
+  const first = await io.stdin.readLine('New passphrase: ') ?? refuse()
+  if (io.stdin.isTTY && await io.stdin.readLine('The same once more: ') !== first) {
+    throw new PaychanError('ERR_PASSPHRASE_MISMATCH', 'The two are not the same. Try again; nothing was changed.')
+  }
+  return first
+}
+
+async function givenPassphrase ({ env, readDescriptor }: Io): Promise<string | undefined> {
+  const text = env['PAYCHAN_PASSPHRASE']
+  if (text !== undefined && text !== '') return text
+  const descriptor = env['PAYCHAN_PASSPHRASE_FD']
+  if (descriptor === undefined || descriptor === '') return undefined
+  if (!/^\d{1,4}$/.test(descriptor)) throw new PaychanError('ERR_CONFIG_INVALID', 'PAYCHAN_PASSPHRASE_FD is the number of a file descriptor, such as 3.', { key: 'PAYCHAN_PASSPHRASE_FD' })
+  return (await readDescriptor(Number(descriptor))).replace(/\r?\n[^]*$/, '')
+}
+
+function refuse (): never {
+  throw new PaychanError('ERR_PASSPHRASE_NEEDED', 'A passphrase is needed, and nobody is there to ask. Give it in PAYCHAN_PASSPHRASE, or the number of a file descriptor to read it from in PAYCHAN_PASSPHRASE_FD.')
+}

@@ -1,0 +1,52 @@
+/** Files for their owner's eyes only, whole or not there at all. */
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** Read and write for the owner, nothing for anybody else. */
+const MODE = 0o600
+
+/**
+ * Writes a file that must not exist yet; on the disk when this resolves, its name as well. A crash
+ * leaves either no file of this name or the whole of it.
+ *
+ * @throws the error of the system; its code is `EEXIST` when there is one already
+ */
+export async function createPrivateFile (path: string, content: string): Promise<void> {
+  // A link is refused when the name is taken: two processes at once cannot overwrite each other's file.
+  await throughTemporary(path, content, async temporary => { await link(temporary, path) })
+}
+
+/** The same for a file that exists: a crash leaves the old content or the new one. */
+export async function replacePrivateFile (path: string, content: string): Promise<void> {
+  await throughTemporary(path, content, async temporary => { await rename(temporary, path) })
+}
+
+async function throughTemporary (path: string, content: string, publish: (temporary: string) => Promise<void>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const temporary = `${path}.${randomUUID()}.tmp`
+  try {
+    const file = await open(temporary, 'wx', MODE)
+    try {
+      await file.writeFile(content, 'utf8')
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await publish(temporary)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+  await syncDirectory(dirname(path))
+}
+
+/** Makes the name of a new file durable, which fsync of the file alone does not (POSIX only). */
+async function syncDirectory (path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

@@ -1,0 +1,89 @@
+/** `init --encrypt`, `restore`, `encrypt`, `decrypt`, and the passphrase that `start` needs. */
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { codeOf } from '../../src/types/errors.js'
+import { isSeedEncrypted, readSeedFile } from '../../src/wallet/seed-file.js'
+import { testWorld, type TestWorld, type WorldOptions } from './world.js'
+
+const WORDS = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
+const PASSPHRASE = 'correct horse battery'
+
+describe('cli / seed', () => {
+  let dir: string
+  let seed: string
+
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'paychan-cli-'))
+    seed = join(dir, 'seed')
+  })
+  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+
+  async function run (options: WorldOptions, ...argv: string[]): Promise<{ code: number, world: TestWorld }> {
+    const world = testWorld({ ...options, env: { PAYCHAN_DATA: dir, ...options.env } })
+    return { code: await world.run(...argv), world }
+  }
+  const opened = async (passphrase: string): Promise<string> => await readSeedFile(seed, async () => await Promise.resolve(passphrase))
+
+  it('restore takes the words from standard input, and says what they bring back and what not', async () => {
+    const { code, world } = await run({ lines: [` ${WORDS.toUpperCase()} `] }, 'restore')
+    assert.equal(code, 0)
+    assert.equal(await readSeedFile(seed), WORDS)
+    assert.match(world.out(), /do not bring back channels/)
+    assert.equal(world.out().includes('abandon') || world.err().includes('abandon'), false)
+  })
+
+  it('restore refuses wrong words, no words, words as arguments, and a directory that has a seed', async () => {
+    assert.equal((await run({ lines: ['abandon about'] }, 'restore')).code, 1)
+    assert.equal((await run({}, 'restore')).code, 1)
+    assert.equal((await run({ lines: [WORDS] }, 'restore', ...WORDS.split(' '))).code, 2)
+    assert.equal((await run({ lines: [WORDS] }, 'restore')).code, 0)
+    const again = await run({ lines: [WORDS] }, 'restore', '--json')
+    assert.match(again.world.out(), /ERR_SEED_EXISTS/)
+  })
+
+  it('restore --encrypt reads the passphrase from the second line', async () => {
+    assert.equal((await run({ lines: [WORDS, PASSPHRASE] }, 'restore', '--encrypt')).code, 0)
+    assert.equal(await opened(PASSPHRASE), WORDS)
+  })
+
+  it('init --encrypt asks twice on a terminal, and refuses two that differ', async () => {
+    const { code, world } = await run({ isTTY: true, lines: [PASSPHRASE, 'something else'] }, 'init', '--encrypt', '--json')
+    assert.equal(code, 1)
+    assert.match(world.out(), /ERR_PASSPHRASE_MISMATCH/)
+    assert.equal((await run({ isTTY: true, lines: [PASSPHRASE, PASSPHRASE] }, 'init', '--encrypt')).code, 0)
+    assert.equal((await opened(PASSPHRASE)).split(' ').length, 24)
+  })
+
+  it('takes a passphrase from the environment or a file descriptor, for services', async () => {
+    assert.equal((await run({ env: { PAYCHAN_PASSPHRASE: PASSPHRASE } }, 'init', '--encrypt')).code, 0)
+    assert.equal(await isSeedEncrypted(seed), true)
+    assert.equal((await run({ env: { PAYCHAN_PASSPHRASE_FD: '3' }, descriptors: { 3: `${PASSPHRASE}\n` } }, 'decrypt')).code, 0)
+    assert.equal(await isSeedEncrypted(seed), false)
+    assert.equal((await run({ env: { PAYCHAN_PASSPHRASE_FD: 'three' } }, 'encrypt')).code, 2)
+  })
+
+  it('encrypt on an encrypted seed changes the passphrase, and a wrong one changes nothing', async () => {
+    await run({ lines: [WORDS] }, 'restore')
+    assert.equal((await run({ lines: [PASSPHRASE] }, 'encrypt')).code, 0)
+    const before = await readFile(seed, 'utf8')
+    const wrong = await run({ env: { PAYCHAN_PASSPHRASE: 'wrong horse' }, lines: ['another one'] }, 'encrypt', '--json')
+    assert.match(wrong.world.out(), /ERR_WRONG_PASSPHRASE/)
+    assert.equal(await readFile(seed, 'utf8'), before)
+    assert.equal((await run({ isTTY: true, lines: [PASSPHRASE, 'another one', 'another one'] }, 'encrypt')).code, 0)
+    assert.equal(await opened('another one'), WORDS)
+  })
+
+  it('start asks for the passphrase on a terminal, and says what to do where nobody is there', async () => {
+    const heard: unknown[] = []
+    const createNode: WorldOptions['createNode'] = async (_config, passphrase) => {
+      heard.push(await passphrase().catch(codeOf))
+      throw new Error('this test starts no node')
+    }
+    await run({ isTTY: true, lines: [PASSPHRASE], createNode }, 'start')
+    await run({ env: { PAYCHAN_PASSPHRASE: 'from outside' }, createNode }, 'start')
+    await run({ createNode }, 'start')
+    assert.deepEqual(heard, [PASSPHRASE, 'from outside', 'ERR_PASSPHRASE_NEEDED'])
+  })
+})
