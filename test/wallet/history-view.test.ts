@@ -40,6 +40,20 @@ describe('history view', () => {
     return { confirmed: sumOf(coins.filter(({ confirmed }) => confirmed)), pending: sumOf(coins.filter(({ confirmed }) => !confirmed)) }
   }
 
+  it('counts a replaced transaction once, while one history has the old version and another the new one', () => {
+    const coin = transaction([SOMEWHERE], [[a, 100]], 10)
+    const spend = { txid: coin.txid, vout: 0 }
+    const [old, replacement] = [transaction([spend], [[b, 90]]), transaction([spend], [[a, 80]])]
+    view.set(b, [old])
+    view.set(a, [coin, replacement])
+    assert.deepEqual(total(), { confirmed: 0n, pending: 80n })
+    // Then the old one is in a block after all, and the other history does not know it yet.
+    view.set(b, [{ ...old, height: blockHeight(11) }])
+    assert.deepEqual(total(), { confirmed: 90n, pending: 0n })
+    view.set(a, [coin, replacement])
+    assert.deepEqual(total(), { confirmed: 90n, pending: 0n }, 'what a block has outranks later news of the mempool')
+  })
+
   it('counts outputs to our scripts, confirmed once they have a height, and no others', () => {
     view.set(a, [transaction([SOMEWHERE], [[foreign, 5], [a, 100]], 10), transaction([{ ...SOMEWHERE, vout: 1 }], [[a, 30]])])
     assert.deepEqual(total(), { confirmed: 100n, pending: 30n })

@@ -1,15 +1,18 @@
 /**
  * The wallet against a model, over random stories of payments, blocks, reorgs, fundings, payouts,
- * crashes. The model asks the chain itself what is unspent; the wallet sees it through watches only.
+ * sends, replacements, children of T1s, crashes. The model asks the chain itself what is unspent; the wallet sees it through watches only.
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { addressFromScript } from '../../src/bitcoin/address.js'
+import { scriptOf } from '../../src/bitcoin/destination.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { outPointText, toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { testRoot } from '../../src/wallet/memory.js'
+import { OUTGOING, readOutgoing } from '../../src/wallet/outgoing.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding, CsvOutput } from '../../src/engine/ports.js'
 
@@ -18,6 +21,8 @@ type Step =
   | { readonly do: 'mine' | 'reorg', readonly blocks: number }
   | { readonly do: 'fund', readonly amounts: readonly number[] }
   | { readonly do: 'broadcast' | 'release' | 'drop', readonly which: number }
+  | { readonly do: 'send', readonly value: number, readonly all: boolean }
+  | { readonly do: 'bump', readonly which: number, readonly rate: number }
   | { readonly do: 'restart' }
 
 const value = fc.integer({ min: 1_000, max: 1_000_000 })
@@ -31,6 +36,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('broadcast' as const), which }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), which }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const), which }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const), value, all: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('bump' as const), which, rate: fc.integer({ min: 1_000, max: 9_000 }) }) },
   { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) }
 )
 
@@ -38,12 +45,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const book = new AddressBook(testRoot('alice'), 'regtest')
 const SCRIPTS = (['receive', 'change'] as const).flatMap((branch) => Array.from({ length: 60 }, (_, index) => book.at(branch, index).scriptPubKey))
 
+/** Where a send goes: each to a script of its own. */
+function recipient (which: number): Uint8Array {
+  return scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(which + 1) })
+}
+
 class Story {
   readonly funded = new Map<string, BuiltFunding>()
   private readonly payouts: CsvOutput[] = []
   private readonly handedOut = new Set<string>()
   private readonly paid: Array<ReturnType<Bench['chain']['pay']>> = []
   private opened = 0
+  private sends = 0
 
   constructor (private readonly bench: Bench) {}
 
@@ -69,6 +82,8 @@ class Story {
       case 'broadcast': await this.broadcast(this.named(step.which)); break
       case 'release': await this.release(this.named(step.which)); break
       case 'drop': this.drop(step.which); break
+      case 'send': await this.send(step); break
+      case 'bump': await this.bump(step); break
       case 'restart': await this.bench.restart()
     }
     await this.bench.settled()
@@ -84,13 +99,16 @@ class Story {
     assert.equal(unswept, sum(this.payouts.flatMap(({ scriptPubKey }) => chain.unspent(scriptPubKey))), 'unswept')
     assert.ok(reserved <= confirmed)
     this.checkFundings()
+    for (let i = 0; i < this.sends; i++) assert.ok(chain.unspent(recipient(i)).length <= 1, 'a send was paid twice')
   }
 
   /** No coin is in two T1s that both may leave, and whatever is set aside is so on disk. */
   private checkFundings (): void {
-    const inputs = [...this.funded.values()].flatMap(({ raw }) => parseTransaction(raw).inputs.map(({ outPoint }) => outPointText(outPoint)))
+    const disk = this.bench.store.snapshot()
+    const sent = [...disk].filter(([key]) => key.startsWith(OUTGOING)).flatMap(([key, bytes]) => readOutgoing(key, bytes).inputs)
+    const inputs = [...[...this.funded.values()].flatMap(({ raw }) => parseTransaction(raw).inputs), ...sent].map(({ outPoint }) => outPointText(outPoint))
     assert.equal(new Set(inputs).size, inputs.length, 'a coin was selected twice')
-    const onDisk = [...this.bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/reservation/'))
+    const onDisk = [...disk.keys()].filter((key) => key.startsWith('wallet/reservation/'))
     assert.deepEqual(onDisk.sort(), [...this.funded.keys()].map((name) => `wallet/reservation/${channelNamed(name)}`).sort())
     assert.deepEqual(this.bench.wallet.reservedFor().sort(), [...this.funded.keys()].map(channelNamed).sort())
   }
@@ -102,6 +120,23 @@ class Story {
     } catch (error) {
       assert.equal(codeOf(error), 'ERR_INSUFFICIENT_FUNDS')
     }
+  }
+
+  private async send ({ value, all }: Extract<Step, { do: 'send' }>): Promise<void> {
+    const to = addressFromScript(recipient(this.sends++), 'regtest')
+    await this.allows(this.bench.wallet.send({ to, amount: all ? 'all' : BigInt(value) }))
+  }
+
+  private async bump ({ which, rate }: Extract<Step, { do: 'bump' }>): Promise<void> {
+    const all = this.bench.wallet.transactions(() => undefined)
+    const chosen = all[which % Math.max(all.length, 1)]
+    if (chosen !== undefined) await this.allows(this.bench.wallet.bumpFee(chosen.txid, BigInt(rate)))
+  }
+
+  /** What may be answered to a send or a bump in the middle of reorgs. */
+  private async allows (work: Promise<unknown>): Promise<void> {
+    const codes = ['ERR_INSUFFICIENT_FUNDS', 'ERR_BROADCAST_REFUSED', 'ERR_ALREADY_CONFIRMED', 'ERR_FEERATE_TOO_LOW', 'ERR_NO_CHANGE', 'ERR_CANNOT_BUMP']
+    await work.catch((error: unknown) => { assert.ok(codes.includes(codeOf(error)), String(error)) })
   }
 
   /** T1 may leave; the chain may refuse it only when a reorg has taken its inputs away. */

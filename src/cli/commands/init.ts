@@ -20,7 +20,7 @@ export function addInit (program: Command, world: World): void {
       await writeSeedFile(seedFile, words, encrypt ? await newPassphrase(io) : undefined)
       output.result({ dataDir, seedFile, encrypted: encrypt, ...(show ? { words } : {}) }, colors => [
         `Made a wallet in ${dataDir}.`,
-        encrypt ? `Its 24 words are in ${seedFile}, encrypted. Without the passphrase they are lost: see them once with --words and write them down.` : `Its 24 words are in ${seedFile}: keep a copy elsewhere, and show it to nobody.`,
+        encrypt ? `Its 24 words are in ${seedFile}, encrypted. Nobody can read them without the passphrase: keep both, and a copy of the file elsewhere.` : `Its 24 words are in ${seedFile}: keep a copy elsewhere, and show it to nobody.`,
         ...(show ? ['', colors.bold(words), ''] : []),
         `Start the node with: paychan start --data ${dataDir} --network regtest --electrum tcp://HOST:PORT`
       ].join('\n'))
