@@ -8,10 +8,13 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { PaychanError } from '../types/errors.js'
-import type { Change } from '../engine/ports.js'
+import type { Change, Store } from '../engine/ports.js'
 
 /** The version of every record of the wallet. A higher one was written by a newer paychan. */
 export const RECORD_VERSION = 2
+
+/** What every key of the wallet's records begins with. */
+const WALLET_RECORDS = 'wallet/'
 
 const WITHOUT_CHECKSUM = 1
 const CHECKSUM_DIGITS = 8
@@ -32,6 +35,16 @@ export function decodeRecord<T> (key: string, value: Uint8Array, schema: z.ZodTy
 export function upgradeRecord (key: string, value: Uint8Array): Change | undefined {
   const { version, fields } = read(key, value)
   return version === RECORD_VERSION ? undefined : { key, value: encodeRecord(key, fields) }
+}
+
+/** Writes the wallet's records of earlier versions anew, all or none. Errors: `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT`, `ERR_STORE_FAILED`. */
+export async function upgradeRecords (store: Store): Promise<void> {
+  const changes: Change[] = []
+  for await (const [key, value] of store.entries(WALLET_RECORDS)) {
+    const change = upgradeRecord(key, value)
+    if (change !== undefined) changes.push(change)
+  }
+  if (changes.length > 0) await store.commit(changes)
 }
 
 export function corruptRecord (key: string, cause: unknown): PaychanError {

@@ -18,7 +18,7 @@ import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
 import { OUTGOING, OutgoingTransactions, readOutgoing } from './outgoing.js'
-import { upgradeRecord } from './record-format.js'
+import { upgradeRecords } from './record-format.js'
 import { branchChange, BRANCHES, branchKey, claimChange, CLAIMS, readBranch, readClaim, readReservation, reservationChange, reservationRemoval, RESERVATIONS, type Branch } from './records.js'
 import { Reservations } from './reservations.js'
 import { SerialQueue } from './serial.js'
@@ -29,9 +29,6 @@ import { Watches } from './watches.js'
 import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
 import type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 import type { BuiltFunding, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
-
-/** What every key of the wallet's records begins with. */
-const WALLET_RECORDS = 'wallet/'
 
 /**
  * @example
@@ -87,7 +84,7 @@ class OnChainWallet implements NodeWallet {
 
   async start (): Promise<void> {
     const { store, chain } = this.init
-    await this.upgrade()
+    await upgradeRecords(store)
     for (const branch of BRANCHES) {
       const value = await store.get(branchKey(branch))
       if (value !== undefined) this.addresses.next[branch] = readBranch(branch, value)
@@ -261,17 +258,6 @@ class OnChainWallet implements NodeWallet {
 
   private handedOut (): OwnScript[] {
     return this.addresses.watched().filter(({ branch, index }) => index < this.addresses.next[branch])
-  }
-
-  /** Records of earlier versions are written anew, all or none. */
-  private async upgrade (): Promise<void> {
-    const { store } = this.init
-    const changes: Change[] = []
-    for await (const [key, value] of store.entries(WALLET_RECORDS)) {
-      const change = upgradeRecord(key, value)
-      if (change !== undefined) changes.push(change)
-    }
-    if (changes.length > 0) await store.commit(changes)
   }
 
   /** Writes the next index of a branch (with other records, in one batch), and only then counts on. */

@@ -7,6 +7,7 @@ import { sameBytes, type Txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import type { Snapshot } from '../../src/store/memory.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 
 const STRANGER = scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) })
@@ -113,6 +114,19 @@ describe('wallet / send', () => {
     await bench.settled()
     assert.equal(new Set(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid)).size, 1)
     assert.equal(bench.wallet.balance().confirmed, 0n)
+  })
+
+  it('goes out after a crash between the disk and the server, as the same transaction', async () => {
+    await bench.receive(100_000)
+    const snapshots: Snapshot[] = []
+    bench.store.onDurable((snapshot) => { snapshots.push(snapshot) })
+    bench.chain.setStatus('down')
+    const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n })
+    await bench.restart(snapshots[0] ?? assert.fail('nothing was written'))
+    bench.chain.setStatus('synced')
+    await bench.settled()
+    assert.deepEqual(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid), [sent.txid])
+    assert.equal(bench.wallet.balance().pending, 69_859n)
   })
 
   it('says so when there is no server, and goes out as soon as there is one', async () => {

@@ -69,6 +69,14 @@ describe('wallet', () => {
       assert.equal(new Set(told).size, 5)
     })
 
+    it('go on where a data directory of the layout before ended, and its records are written anew', async () => {
+      await bench.restart(new Map([['wallet/branch/receive', new TextEncoder().encode('{"v":1,"next":7}')]]))
+      const book = new AddressBook(testRoot('alice'), 'regtest')
+      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 7).scriptPubKey, 'regtest'))
+      const record = new TextDecoder().decode(bench.store.snapshot().get('wallet/branch/receive'))
+      assert.match(record, /"v":2}\n[0-9a-f]{8}$/)
+    })
+
     it('are not told when the disk refuses', async () => {
       bench.store.failNext()
       await assert.rejects(bench.wallet.newAddress(), (error) => codeOf(error) === 'ERR_STORE_FAILED')
