@@ -29,6 +29,7 @@ export const ROOMS = {
   'src/daemon': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node'],
   'src/cli': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon'],
   'src/demo': ['src/types', 'src/bitcoin', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
+  bench: ['src/types', 'src/p2p', 'src/store', 'src/wallet', 'src/node', 'src/devnet'],
   'src/index.ts': ['protocols', 'src/types', 'src/node']
 }
 

@@ -1,0 +1,81 @@
+/** Calls from the bench to its node processes, over the channel that `fork` makes. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { ChannelInfo } from '../src/node/api.js'
+import type { LocalFloors } from './floors.js'
+import type { Load } from './load.js'
+
+/** What a node process can be asked for. */
+export interface NodeCalls {
+  start: (dataDir: string, electrum: string) => Promise<{ multiaddr: string, ecdsa: string }>
+  address: () => Promise<string>
+  confirmed: () => Promise<bigint>
+  height: () => Promise<number>
+  /** Opens a channel, as soon as T1 is sent; its id. */
+  open: (peer: string, capacity: bigint) => Promise<string>
+  channel: () => Promise<ChannelInfo | undefined>
+  localFloors: () => Promise<LocalFloors>
+  roundTrip: (multiaddr: string) => Promise<number>
+  pay: (channel: string, callers: number, ms: number) => Promise<Load>
+  stop: () => Promise<void>
+}
+
+type Reply = { readonly ok: true, readonly value: unknown } | { readonly ok: false, readonly message: string }
+
+export interface NodeProcess {
+  readonly call: NodeCalls
+  /** Stops the node, and waits until the process is gone. */
+  leave: () => Promise<void>
+  /** Ends the process, whatever it does. */
+  end: () => Promise<void>
+}
+
+/** Starts `module` as a process. Calls are answered one after another. */
+export function startProcess (module: URL, execArgv: readonly string[]): NodeProcess {
+  const child = fork(module, { serialization: 'advanced', execArgv: [...execArgv], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const ended = new Promise<never>((_resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => { reject(new Error(`A node process ended (${String(code)}).`)) })
+  })
+  ended.catch(() => {})
+  const call = async (name: string, args: unknown[]): Promise<unknown> => {
+    const answer = new Promise<Reply>((resolve) => { child.once('message', (reply) => { resolve(reply as Reply) }) })
+    child.send({ name, args })
+    const reply = await Promise.race([answer, ended])
+    if (!reply.ok) throw new Error(reply.message)
+    return reply.value
+  }
+  let last: Promise<unknown> = Promise.resolve()
+  const calls = new Proxy({} as NodeCalls, {
+    get: (_target, name) => (...args: unknown[]) => {
+      const answer = last.then(() => call(String(name), args))
+      last = answer.catch(() => {})
+      return answer
+    }
+  })
+  return {
+    call: calls,
+    leave: async () => {
+      const exited = once(child, 'exit')
+      await calls.stop()
+      await exited
+    },
+    end: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      child.kill()
+      await exited
+    }
+  }
+}
+
+/** The side of the process: answers every call with what its method resolves to. */
+export function answerCalls (calls: NodeCalls): void {
+  process.on('message', ({ name, args }: { name: keyof NodeCalls, args: unknown[] }) => {
+    const method = calls[name] as (...args: unknown[]) => Promise<unknown>
+    method(...args).then(
+      (value): Reply => ({ ok: true, value }),
+      (error: unknown): Reply => ({ ok: false, message: error instanceof Error ? error.message : String(error) })
+    ).then((reply) => process.send?.(reply)).catch(() => { process.exit(1) })
+  })
+}

@@ -1,0 +1,46 @@
+/** What a run of the bench comes to, for people and as JSON. */
+import type { LocalFloors } from './floors.js'
+import type { Load } from './load.js'
+
+/** Microseconds; `sum` is a round trip, a signature, a verification and a commit one after another. */
+export interface Floors extends LocalFloors { readonly roundTrip: number, readonly sum: number }
+
+export interface Report {
+  readonly node: string
+  readonly cpus: number
+  readonly ecdsa: string
+  readonly floors: Floors
+  /** `ratio`: payments a second, to what one after another could at most be made by the floors. */
+  readonly loads: ReadonlyArray<Load & { readonly ratio: number }>
+  readonly payments: number
+  /** Whether both sides agree on what was paid. */
+  readonly ok: boolean
+}
+
+export function floorsOf (local: LocalFloors, roundTrip: number): Floors {
+  return { ...local, roundTrip, sum: roundTrip + local.sign + local.verify + local.commit }
+}
+
+export function withRatio (load: Load, floors: Floors): Load & { readonly ratio: number } {
+  return { ...load, ratio: load.perSecond * floors.sum / 1e6 }
+}
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
+
+export function floorLines (floors: Floors): string {
+  const lines = [
+    ['libp2p round trip', floors.roundTrip],
+    ['sign', floors.sign],
+    ['verify', floors.verify],
+    ['fsync', floors.fsync],
+    ['commit of the store', floors.commit],
+    ['floor of one payment', floors.sum]
+  ] as const
+  return lines.map(([name, us]) => `  ${name.padEnd(22)}${whole(us).padStart(6)} us${whole(1e6 / us).padStart(10)}/s\n`).join('')
+}
+
+export const LOAD_HEAD = `  ${'callers'.padEnd(10)}${'payments/s'.padStart(12)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'payments'.padStart(12)}${'to floor'.padStart(11)}\n`
+
+export function loadLine ({ callers, perSecond, p50, p99, payments, ratio }: Report['loads'][number]): string {
+  return `  ${whole(callers).padEnd(10)}${whole(perSecond).padStart(12)}${p50.toFixed(2).padStart(10)}${p99.toFixed(2).padStart(10)}${whole(payments).padStart(12)}${`${ratio.toFixed(ratio < 10 ? 2 : 0)} x`.padStart(11)}\n`
+}

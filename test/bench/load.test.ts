@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { closedLoop, percentiles } from '../../bench/load.js'
+import { floorsOf, withRatio } from '../../bench/report.js'
+
+describe('bench', () => {
+  it('takes the median and the 99th percentile, in whatever order the times come', () => {
+    const values = Array.from({ length: 101 }, (_, index) => (index * 37) % 101)
+    assert.deepEqual(percentiles(values), [50, 99])
+    assert.deepEqual(percentiles([]), [0, 0])
+  })
+
+  it('has as many payments under way as there are callers, and counts each that was made', async () => {
+    let [underWay, most, made] = [0, 0, 0]
+    const load = await closedLoop(7, 5, async () => {
+      underWay += 1
+      most = Math.max(most, underWay)
+      await new Promise<void>((resolve) => { setImmediate(resolve) })
+      underWay -= 1
+      made += 1
+    })
+    assert.deepEqual([load.callers, load.payments, most, underWay], [7, made, 7, 0])
+  })
+
+  it('fails with the first payment that fails', async () => {
+    await assert.rejects(closedLoop(3, 1_000, async () => { throw new Error('refused') }), /refused/)
+  })
+
+  it('compares with a round trip, a signature, a verification and a commit one after another', () => {
+    const floors = floorsOf({ sign: 50, verify: 50, fsync: 100, commit: 200 }, 200)
+    assert.equal(floors.sum, 500)
+    assert.equal(withRatio({ callers: 1, seconds: 1, payments: 1_000, perSecond: 1_000, p50: 1, p99: 1 }, floors).ratio, 0.5)
+  })
+})
