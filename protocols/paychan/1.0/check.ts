@@ -5,13 +5,11 @@
  */
 import { ProtocolError } from './errors.js'
 import {
-  MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
+  MAX_AMOUNT, MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
 } from './limits.js'
 import type { Limits, Message, Payment } from './messages.js'
-import { isPlainText, textLength } from './text.js'
+import { isLongerThan, isPlainText } from './text.js'
 
-/** 21,000,000 bitcoin x 100,000,000: `MAX_MONEY` of Bitcoin Core's consensus/amount.h. */
-const MAX_AMOUNT = 2_100_000_000_000_000n
 /** `LOCKTIME_THRESHOLD` of Bitcoin Core is 500,000,000: from there on `nLockTime` is a time. */
 const MAX_HEIGHT = 499_999_999
 const MAX_UINT32 = 0xffff_ffff
@@ -52,8 +50,7 @@ function key (name: string, value: Uint8Array): void {
 }
 
 function text (name: string, value: string, maxBytes: number, rule: string): void {
-  // No character has more than 3 bytes per UTF-16 unit, nor less than 1: count only where it matters.
-  if (value.length > maxBytes || (value.length * 3 > maxBytes && textLength(value) > maxBytes)) refuse(rule, `${name} is longer than ${maxBytes} bytes.`)
+  if (isLongerThan(value, maxBytes)) refuse(rule, `${name} is longer than ${maxBytes} bytes.`)
   if (!isPlainText(value)) refuse('WIRE-7', `${name} is not one line of well-formed text.`)
 }
 

@@ -11,6 +11,7 @@ import { Envelope, Mode as WireMode, Network as WireNetwork } from './gen/paycha
 import type * as wire from './gen/paychan.js'
 import { MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE } from './limits.js'
 import type { Message, Mode, Network } from './messages.js'
+import { decodeUpdate, encodeUpdate } from './update-codec.js'
 
 const NETWORK_TO_WIRE: Readonly<Record<Network, WireNetwork>> = {
   mainnet: WireNetwork.MAINNET,
@@ -31,6 +32,12 @@ const MODE_TO_WIRE: Readonly<Record<Mode, WireMode>> = {
  * @example encode({ type: 'UpdateAck', turn: 0, sequence: 7 }) // 42 02 10 07
  */
 export function encode (message: Message): Uint8Array {
+  const update = message.type === 'Update' ? encodeUpdate(message) : undefined
+  return update ?? encodeAny(message)
+}
+
+/** `encode` without the short way for `Update`. */
+export function encodeAny (message: Message): Uint8Array {
   checkMessage(message)
   const bytes = Envelope.encode(toEnvelope(message))
   if (bytes.length > MAX_MESSAGE_BYTES) throw new ProtocolError('WIRE-2', `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`)
@@ -43,6 +50,11 @@ export function encode (message: Message): Uint8Array {
  * @throws ProtocolError for everything that `encode` would not have made.
  */
 export function decode (bytes: Uint8Array): Message {
+  return decodeUpdate(bytes) ?? decodeAny(bytes)
+}
+
+/** `decode` without the short way for `Update`. */
+export function decodeAny (bytes: Uint8Array): Message {
   if (bytes.length > MAX_MESSAGE_BYTES) throw new ProtocolError('WIRE-2', `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`)
   const envelope = parse(bytes)
   if (!equals(Envelope.encode(envelope), bytes)) throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.')

@@ -21,3 +21,6 @@ export const MAX_SCRIPT_BYTES = 42
 /** WIRE-6: UTF-8 bytes of an Error's text, and of its code and rule. */
 export const MAX_ERROR_TEXT_BYTES = 1_000
 export const MAX_ERROR_CODE_BYTES = 64
+
+/** WIRE-5: 21,000,000 bitcoin x 100,000,000 satoshis, `MAX_MONEY` of Bitcoin Core's consensus/amount.h. */
+export const MAX_AMOUNT = 2_100_000_000_000_000n

@@ -21,9 +21,14 @@ export function textLength (text: string): number {
   return length
 }
 
+/** Whether a text has more than `maxBytes` of UTF-8. No character has more than 3 bytes per UTF-16 unit, nor less than 1: counts only where it matters. */
+export function isLongerThan (text: string, maxBytes: number): boolean {
+  return text.length > maxBytes || (text.length * 3 > maxBytes && textLength(text) > maxBytes)
+}
+
 /** Whether a text may stand in a message (WIRE-7): one line, no control characters. */
 export function isPlainText (text: string): boolean {
-  return !FORBIDDEN.test(text)
+  return text === '' || !FORBIDDEN.test(text)
 }
 
 /**
