@@ -1,5 +1,5 @@
 /** Byte strings and the identifiers made of them. */
-import { fromString, toString, equals } from 'uint8arrays'
+import { fromString, equals } from 'uint8arrays'
 import { PaychanError } from './errors.js'
 
 declare const kind: unique symbol
@@ -12,6 +12,9 @@ export type ChannelId = string & { readonly [kind]: 'channel' }
 
 /** One output of a transaction. */
 export interface OutPoint { readonly txid: Txid, readonly vout: number }
+
+/** Two digits for each byte. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 const HEX64 = /^[0-9a-f]{64}$/
 
@@ -29,7 +32,9 @@ export function channelId (value: string): ChannelId {
 
 /** Bytes to lower-case hex. */
 export function toHex (bytes: Uint8Array): string {
-  return toString(bytes, 'base16')
+  let hex = ''
+  for (const byte of bytes) hex += HEX[byte] ?? ''
+  return hex
 }
 
 /** Lower-case or upper-case hex to bytes. @throws PaychanError `ERR_INVALID_HEX` */
