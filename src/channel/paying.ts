@@ -3,7 +3,7 @@
  * be taken back, so everything is checked before the signature, and an unacknowledged payment is
  * unknown, not failed.
  */
-import { isPlainText, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, textLength, type Payment, type Update, type UpdateAck } from '../../protocols/paychan/1.0/index.js'
+import { isLongerThan, isPlainText, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, type Payment, type Update, type UpdateAck } from '../../protocols/paychan/1.0/index.js'
 import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
@@ -11,6 +11,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import { inFlightValue, nextSequence, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
+import { allDifferent } from './payment-ids.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import { isFrozen, type Channel, type Established } from './state.js'
@@ -30,7 +31,12 @@ export function spendable (channel: Established): Satoshi {
  * Refusals of the channel as a whole come first, then those of the amount.
  */
 export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi, env: Env): PaychanError | undefined {
-  const { amount } = payment
+  const open = openForPaying(channel, env)
+  return open instanceof PaychanError ? open : paymentRefusal(open, payment, balance)
+}
+
+/** The channel, when payments can be signed on it; else why none can. */
+function openForPaying (channel: Channel, env: Env): Established | PaychanError {
   if (channel.stage !== 'established' || !channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined) {
     return new PaychanError('ERR_CHANNEL_NOT_OPEN', channel.stage === 'abandoned'
       ? `The channel was abandoned: ${channel.reason}`
@@ -57,8 +63,14 @@ export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi,
   if (height > terms.lastPaymentHeight) { // UPD-12
     return new PaychanError('ERR_CHANNEL_EXPIRED', `The last payment on this channel was at height ${terms.lastPaymentHeight}, and the tip is at ${height}; close it and open a new one.`, { height, lastPaymentHeight: terms.lastPaymentHeight })
   }
+  return channel
+}
+
+/** Why this payment cannot be signed on a channel that takes payments. */
+function paymentRefusal ({ terms }: Established, payment: Payment, balance: Satoshi): PaychanError | undefined {
+  const { amount } = payment
   if (amount <= 0n) return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount }) // UPD-13
-  if (textLength(payment.memo) > MAX_MEMO_BYTES) { // UPD-8
+  if (isLongerThan(payment.memo, MAX_MEMO_BYTES)) { // UPD-8
     return new PaychanError('ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes of UTF-8; shorten it.`)
   }
   if (!isPlainText(payment.memo)) { // WIRE-7
@@ -102,45 +114,48 @@ export function payableNow (channel: Channel, queue: readonly Payment[]): number
 
 /** Step 9: one signature over all payments that can be made; the others are refused one by one. */
 export function onPay (channel: Channel, payments: readonly Payment[], env: Env): Transition {
+  const open = openForPaying(channel, env)
+  if (open instanceof PaychanError) return to(channel, ...payments.map((payment): Effect => ({ type: 'payment-refused', payment, error: open })))
   const refused: Effect[] = []
   const accepted: Payment[] = []
-  const ids = new Set<string>()
-  let balance = channel.stage === 'established' ? signedBalance(channel.ledger, channel.terms.capacity) : satoshi(0n)
-  let value = channel.stage === 'established' ? inFlightValue(channel.ledger, channel.terms.capacity) : satoshi(0n)
+  // UPD-14; nearly always there is nothing to compare one by one.
+  const ids = allDifferent(payments) ? undefined : new Set<string>()
+  let balance = signedBalance(open.ledger, open.terms.capacity)
+  let value = inFlightValue(open.ledger, open.terms.capacity)
   for (const payment of payments) {
-    const error = refusalOf(channel, payment, balance, env) ?? updateRefusal(payment, ids) ?? windowRefusal(channel, payment, value)
+    const error = paymentRefusal(open, payment, balance) ?? windowRefusal(open, payment, accepted.length, value) ?? duplicateRefusal(payment, ids)
     if (error !== undefined) {
       refused.push({ type: 'payment-refused', payment, error })
-    } else {
-      balance = satoshi(balance - payment.amount)
-      value = satoshi(value + payment.amount)
-      ids.add(toHex(payment.id))
-      accepted.push(payment)
+      continue
     }
+    balance = satoshi(balance - payment.amount)
+    value = satoshi(value + payment.amount)
+    accepted.push(payment)
+    ids?.add(toHex(payment.id))
   }
-  if (channel.stage !== 'established' || accepted.length === 0) return to(channel, ...refused)
-  const update = signUpdate(channel, accepted, balance, env)
+  if (accepted.length === 0) return to(channel, ...refused)
+  const update = signUpdate(open, accepted, balance, env)
   return {
-    state: withInFlight(channel, update),
+    state: withInFlight(open, update),
     log: [{ sequence: update.sequence, direction: 'sent', time: env.now, payments: accepted }],
-    effects: [{ type: 'send', message: updateMessage(channel.ledger, update) }, ...refused]
+    effects: [{ type: 'send', message: updateMessage(open.ledger, update) }, ...refused]
   }
 }
 
-/** UPD-7 and UPD-14: what one update cannot carry. */
-function updateRefusal (payment: Payment, ids: ReadonlySet<string>): PaychanError | undefined {
-  if (ids.size >= MAX_PAYMENTS_PER_UPDATE) {
-    return new PaychanError('ERR_WINDOW_FULL', `At most ${MAX_PAYMENTS_PER_UPDATE} payments go under one signature; try again at once.`)
-  }
+/** UPD-14. `ids`: those that were accepted, when it is known that some are the same. */
+function duplicateRefusal (payment: Payment, ids: ReadonlySet<string> | undefined): PaychanError | undefined {
+  if (ids === undefined) return undefined
   const id = toHex(payment.id)
   return ids.has(id) ? new PaychanError('ERR_DUPLICATE_PAYMENT', `The payment ${id} was asked for twice.`, { id }) : undefined
 }
 
-/** UPD-6, for whoever did not ask `payableNow` first. */
-function windowRefusal (channel: Channel, payment: Payment, value: Satoshi): PaychanError | undefined {
-  if (channel.stage !== 'established') return undefined
-  const { maxInFlightUpdates, maxInFlightValue } = channel.terms.limits
-  if (channel.ledger.inFlight.length < maxInFlightUpdates && value + payment.amount <= maxInFlightValue) return undefined
+/** UPD-6 and UPD-7, for whoever did not ask `payableNow` first. `count`: payments that go under this signature already. */
+function windowRefusal ({ ledger, terms }: Established, payment: Payment, count: number, value: Satoshi): PaychanError | undefined {
+  if (count >= MAX_PAYMENTS_PER_UPDATE) {
+    return new PaychanError('ERR_WINDOW_FULL', `At most ${MAX_PAYMENTS_PER_UPDATE} payments go under one signature; try again at once.`)
+  }
+  const { maxInFlightUpdates, maxInFlightValue } = terms.limits
+  if (ledger.inFlight.length < maxInFlightUpdates && value + payment.amount <= maxInFlightValue) return undefined
   return new PaychanError('ERR_WINDOW_FULL', 'Too much is signed and not yet acknowledged; try again once it is.', { inFlight: value })
 }
 

@@ -2,13 +2,13 @@
  * The payee's side of steps 8 and 9. Several updates that wait at once are checked together: the
  * newest signature covers the others, one write makes them durable, one ack confirms them (UPD-5).
  */
-import { MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, textLength, type Update } from '../../protocols/paychan/1.0/index.js'
-import { toHex } from '../types/bytes.js'
+import { isLongerThan, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, type Update } from '../../protocols/paychan/1.0/index.js'
 import { formatAmount, satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import { totalOf, type HeldState } from './ledger.js'
+import { allDifferent } from './payment-ids.js'
 import { payerOf } from './schedule.js'
 import { stateDigester } from './signing.js'
 import { isFrozen, type Established } from './state.js'
@@ -92,8 +92,8 @@ function checkPayments (update: Update, previous: HeldState): bigint {
   const { payments } = update
   must(payments.length > 0 && payments.length <= MAX_PAYMENTS_PER_UPDATE, 'UPD-7', 'ERR_BAD_PAYMENT_COUNT', `An update has 1 to ${MAX_PAYMENTS_PER_UPDATE} payments, not ${payments.length}.`)
   must(payments.every((payment) => payment.amount > 0n), 'UPD-13', 'ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.')
-  must(payments.every(({ memo }) => textLength(memo) <= MAX_MEMO_BYTES), 'UPD-8', 'ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes.`)
-  must(new Set(payments.map((payment) => toHex(payment.id))).size === payments.length, 'UPD-14', 'ERR_DUPLICATE_PAYMENT', 'Two payments of an update have the same id.')
+  must(payments.every(({ memo }) => !isLongerThan(memo, MAX_MEMO_BYTES)), 'UPD-8', 'ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes.`)
+  must(allDifferent(payments), 'UPD-14', 'ERR_DUPLICATE_PAYMENT', 'Two payments of an update have the same id.')
   const balance = previous.payerBalance - totalOf(payments)
   must(balance >= 0n && balance === update.payerBalance, 'UPD-3', 'ERR_BALANCE_MISMATCH',
     `The payer's balance was ${formatAmount(previous.payerBalance)} and the payments are ${formatAmount(totalOf(payments))}, which does not leave ${formatAmount(update.payerBalance)}.`, { before: previous.payerBalance, after: update.payerBalance })

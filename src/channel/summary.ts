@@ -107,7 +107,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
 const PROBE = { id: new Uint8Array(16), amount: 1n, memo: '' }
 
 /** One word for where a channel is. */
-export function statusOf (channel: Channel, env: Env): ChannelStatus {
+export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelStatus {
   if (channel.stage === 'abandoned') return 'abandoned'
   if (channel.stage !== 'established') return 'opening'
   if (channel.onChain.spend?.height !== undefined) return 'closed'

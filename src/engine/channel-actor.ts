@@ -7,18 +7,24 @@ import type { Effect, PaymentLogEntry, Transition } from '../channel/effects.js'
 import type { ChannelEvent } from '../channel/events.js'
 import type { Channel } from '../channel/state.js'
 import { transition } from '../channel/transition.js'
-import { toHex, type ChannelId } from '../types/bytes.js'
+import type { ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { Inbox } from './inbox.js'
 import { paymentChange } from './payments.js'
-import type { Change, Store } from './ports.js'
-import { encodeRecord } from './records.js'
-import { CHANNEL_PREFIX } from './stored-channel.js'
+import type { Change, Clock, Store } from './ports.js'
+import { channelChanges } from './stored-channel.js'
 import { Waiters } from './waiters.js'
+
+/**
+ * How long an acknowledgement may wait for the write of what comes next. The payee has it on disk;
+ * whoever dies before it is written hears of it again with `Reestablish`.
+ */
+const WRITE_BEHIND_MS = 20
 
 /** What an actor needs of the engine around it. */
 export interface ActorHost {
   readonly store: Store
+  after: Clock['after']
   env: (channel: Channel) => Env
   /** What callers with an id want to be on disk together with a payment. */
   keyedChanges: (channel: ChannelId, entry: PaymentLogEntry) => readonly Change[]
@@ -40,6 +46,9 @@ export class ChannelActor {
   #running: Promise<void> | undefined
   #ended: Error | undefined
   #first: Transition | undefined
+  /** A write of what is known and not on disk is to come. */
+  #isWritePlanned = false
+  #isWriteDue = false
 
   /** Starts from a stored state, or from the first transition of a new channel, which is still to be committed. */
   constructor (private readonly host: ActorHost, from: { readonly stored: Channel } | { readonly first: Transition }) {
@@ -74,7 +83,7 @@ export class ChannelActor {
     const unknown = new PaychanError('ERR_PAYMENT_UNKNOWN', `The payment was signed, and before its outcome was on disk this happened: ${why.message} It is settled when the node and the peer are back; look at \`paychan payments\` before you pay again.`, {}, { cause: why })
     for (const state of [this.#durable, this.#state]) {
       if (state?.stage !== 'established') continue
-      for (const payment of state.ledger.inFlight.flatMap(({ payments }) => payments)) this.waiters.settlePayment(toHex(payment.id), unknown)
+      for (const payment of state.ledger.inFlight.flatMap(({ payments }) => payments)) this.waiters.settlePayment(payment, unknown)
     }
     this.waiters.rejectAll(this.#ended)
   }
@@ -101,7 +110,11 @@ export class ChannelActor {
         this.#first = undefined
         await this.#apply(undefined, first.state, first.log, first.effects)
       }
-      for (let events = this.#take(); events.length > 0; events = this.#take()) await this.#step(events)
+      for (let events = this.#take(); events.length > 0 || this.#isWriteDue; events = this.#take()) {
+        this.#isWriteDue = false
+        if (events.length > 0) await this.#step(events)
+        else await this.#commit(this.#state, [])
+      }
     } finally {
       // In the same turn as the last look at the inbox: what is posted from here on wakes us again.
       this.#running = undefined
@@ -139,22 +152,12 @@ export class ChannelActor {
     await this.#apply(this.#state, state, log, effects)
   }
 
-  /** Commit, then effects. */
+  /** Commit, then effects; the other way round for what is true whether our disk has it or not. */
   async #apply (before: Channel | undefined, state: Channel, log: readonly PaymentLogEntry[], effects: readonly Effect[]): Promise<void> {
     this.#state = state
-    if (state !== before || log.length > 0) {
-      this.host.learn(state)
-      const changes: Change[] = [{ key: `${CHANNEL_PREFIX}${state.id}`, value: encodeRecord(state) }]
-      for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyedChanges(state.id, entry))
-      try {
-        await this.host.store.commit(changes)
-      } catch (error) {
-        this.end(asError(error))
-        this.host.onFailure(this, 'store', error)
-        return
-      }
-      this.#durable = state
-    }
+    if (state !== before) this.host.learn(state)
+    if (log.length === 0 && isPayeesWord(effects)) this.#planWrite()
+    else if ((state !== before || log.length > 0) && !await this.#commit(state, log)) return
     for (const effect of effects) {
       try {
         this.host.perform(this, effect)
@@ -166,13 +169,45 @@ export class ChannelActor {
     this.host.settled(this)
   }
 
+  /** Writes everything that the disk does not have; false when it failed. */
+  async #commit (state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
+    const changes = channelChanges(this.#durable, state)
+    for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyedChanges(state.id, entry))
+    if (changes.length === 0) return true
+    try {
+      await this.host.store.commit(changes)
+    } catch (error) {
+      this.end(asError(error))
+      this.host.onFailure(this, 'store', error)
+      return false
+    }
+    this.#durable = state
+    return true
+  }
+
+  #planWrite (): void {
+    if (this.#isWritePlanned) return
+    this.#isWritePlanned = true
+    this.host.after(WRITE_BEHIND_MS, () => {
+      this.#isWritePlanned = false
+      if (this.#ended !== undefined || this.#state === this.#durable) return
+      this.#isWriteDue = true
+      this.#wake()
+    })
+  }
+
   /** A bug took what its caller still waits for. */
   #refuse (event: ChannelEvent, error: Error): void {
-    if (event.type === 'pay') for (const payment of event.payments) this.waiters.settlePayment(toHex(payment.id), error)
+    if (event.type === 'pay') for (const payment of event.payments) this.waiters.settlePayment(payment, error)
     if (event.type === 'close' || event.type === 'settle') this.waiters.settleCloses(error)
   }
 }
 
 function asError (thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
+}
+
+/** Of an acknowledgement: the payee has the payments on its disk, and tells so. */
+function isPayeesWord (effects: readonly Effect[]): boolean {
+  return effects.length > 0 && effects.every(({ type }) => type === 'payments-acknowledged')
 }

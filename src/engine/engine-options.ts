@@ -19,6 +19,8 @@ export interface EngineOptions {
   readonly initialFeeRate: FeeRate
   readonly timeouts?: Partial<Timeouts>
   readonly onEvent: (event: EngineEvent) => void
+  /** False while nobody wants to hear of each payment; always wanted when left out. */
+  readonly isListening?: () => boolean
 }
 
 /** Milliseconds. Every wait for somebody else ends. */

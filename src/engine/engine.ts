@@ -13,21 +13,23 @@ import { fundingScriptOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { blockDelta, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import { blockDelta, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
+import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { acceptLink } from './incoming.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
+import { loadChannels } from './loading.js'
 import { Openings, type Offer } from './openings.js'
+import { PaymentIds } from './payment-ids.js'
 import { readPayments, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { createRegistry } from './registry.js'
-import { CHANNEL_PREFIX, readChannel } from './stored-channel.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, openForPayments, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
@@ -47,6 +49,7 @@ export class Engine {
   readonly #openings: Openings
   readonly #keyed: KeyedPayments
   readonly #host: ActorHost
+  readonly #ids: PaymentIds
   readonly #subscriptions: Unsubscribe[] = []
   #feeRate: FeeRate
   #stopped = false
@@ -57,13 +60,14 @@ export class Engine {
     this.#options = options
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
     this.#feeRate = options.initialFeeRate
+    this.#ids = new PaymentIds(options.random)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#redial = new Redial(peers, links, clock)
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
-    const performer = new Performer({ chain, wallet, clock, links, watches: this.#watches, emit: onEvent })
+    const performer = new Performer({ chain, wallet, clock, links, watches: this.#watches, emit: onEvent, isListening: options.isListening ?? (() => true) })
     this.#openings = new Openings({
       options,
       links,
@@ -80,6 +84,7 @@ export class Engine {
     })
     this.#host = {
       store,
+      after: (ms, callback) => clock.after(ms, callback),
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
       learn: (channel) => { this.#registry.learn(channel, options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
@@ -90,15 +95,20 @@ export class Engine {
   }
 
   /**
-   * Loads the channels, watches those that are set up, and listens to peers and the chain.
+   * Loads the channels, watches those that are set up, and listens to peers and the chain. A channel
+   * whose record is damaged is left alone, with an alarm `ERR_STORE_CORRUPT`.
    *
-   * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
+   * @throws PaychanError `ERR_STORE_VERSION`
    */
   async start (): Promise<void> {
     const { store, peers, chain, clock } = this.#options
-    for await (const [key, value] of store.entries(CHANNEL_PREFIX)) {
-      const stored = readChannel(key, value)
-      this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
+    const { channels, damaged } = await loadChannels(store)
+    for (const stored of channels) this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
+    for (const { id, terms, error } of damaged) {
+      // KEY-3: whatever has become of its record, its keys are not used again.
+      this.#registry.reserve(id)
+      if (terms !== undefined) this.#host.learn(terms)
+      this.#alarm(id, 'ERR_STORE_CORRUPT', `A channel cannot be used: ${error.message} The other channels go on.`)
     }
     for (const actor of this.#actors.values()) this.#recover(actor)
     const handler = {
@@ -137,16 +147,10 @@ export class Engine {
   async pay (id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
     const actor = this.#actor(id)
     admitCaller(actor.waiters.payers)
-    const { random, clock } = this.#options
-    const payment = { id: random.bytes(16), amount, memo }
-    actor.waiters.payers += 1
-    try {
-      if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
-      await this.#send(actor, payment)
-    } finally {
-      actor.waiters.payers -= 1
-    }
-    return { id: toHex(payment.id), channel: id, peerId: actor.state.peer, direction: 'sent', amount, memo, status: 'acknowledged', time: clock.now() }
+    const payment = { id: this.#ids.draw(), amount, memo }
+    if (lacksLink(actor.state) && !actor.waiters.closing) await actor.waiters.counted(this.#reconnect(actor))
+    await this.#send(actor, payment)
+    return { id: toHex(payment.id), channel: id, peerId: actor.state.peer, direction: 'sent', amount, memo, status: 'acknowledged', time: this.#options.clock.now() }
   }
 
   /** Pays what is still missing of a payment that has a name; resolves with all its parts. See `NodeApi.pay`. */
@@ -164,6 +168,12 @@ export class Engine {
       ? 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.'
       : 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.')
     return await withTimeout(this.#options.clock, done, this.#timeouts.close, timeout)
+  }
+
+  /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `carrierOf`. */
+  carrier (to: string, amount: Satoshi): ChannelId | undefined {
+    const named = this.#actors.get(to as ChannelId)
+    return carrierOf(named === undefined ? this.#actors.values() : [named], to, amount, this.#height)
   }
 
   /** All channels, the newest first. */
@@ -196,7 +206,7 @@ export class Engine {
 
   #send (actor: ChannelActor, payment: Payment): Promise<void> {
     if (actor.waiters.closing) return Promise.reject(new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.'))
-    const done = actor.waiters.payment(toHex(payment.id))
+    const done = actor.waiters.payment(payment)
     actor.post({ type: 'pay', payments: [payment] })
     return done
   }
@@ -292,12 +302,17 @@ export class Engine {
     return summarise(state, { ...this.#envFor(state), height: this.#options.chain.tip?.height })
   }
 
+  /** What has happened since the server went silent is unknown: a height that may be old decides nothing. */
+  get #height (): BlockHeight | undefined {
+    const { chain } = this.#options
+    return chain.status === 'synced' ? chain.tip?.height : undefined
+  }
+
   #envFor ({ role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
-    const { chain, clock, policy, signer } = this.#options
+    const { clock, policy, signer } = this.#options
     return {
       policy,
-      // What has happened since the server went silent is unknown: a height that may be old decides nothing.
-      height: chain.status === 'synced' ? chain.tip?.height : undefined,
+      height: this.#height,
       feeRate: this.#feeRate,
       now: clock.now(),
       sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),

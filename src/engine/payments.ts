@@ -1,11 +1,11 @@
 /** The payment log: what was paid, by which update, and what has become of it. */
-import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import { packPayments, unpackPayments, type Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
-import { decodeRecord, encodeRecord } from './records.js'
+import { corruptRecord, decodeRecord, encodeRecord } from './records.js'
 
 export interface PaymentInfo {
   /** 32 hex digits. */
@@ -21,19 +21,35 @@ export interface PaymentInfo {
   readonly time: number
 }
 
-const PREFIX = 'payment/'
+export const PAYMENT_PREFIX = 'payment/'
+
+export function paymentKey (channel: ChannelId, sequence: number): string {
+  return `${PAYMENT_PREFIX}${channel}/${sequence.toString().padStart(10, '0')}`
+}
 
 /** All payments of an update are one packed value: a key for each would make the log the bottleneck. */
-export function paymentChange (channel: ChannelId, entry: PaymentLogEntry): Change {
-  return { key: `${PREFIX}${channel}/${entry.sequence.toString().padStart(10, '0')}`, value: encodeRecord(entry) }
+export function paymentChange (channel: ChannelId, { payments, ...entry }: PaymentLogEntry): Change {
+  return { key: paymentKey(channel, entry.sequence), value: encodeRecord({ ...entry, payments: packPayments(payments) }) }
+}
+
+/** An entry of the log. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readEntry (key: string, value: Uint8Array): PaymentLogEntry {
+  const stored = decodeRecord<Omit<PaymentLogEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }>(key, value)
+  // Layout 1 had the payments as a list.
+  if (Array.isArray(stored.payments)) return { ...stored, payments: stored.payments }
+  try {
+    return { ...stored, payments: unpackPayments(stored.payments as Uint8Array) }
+  } catch (error) {
+    throw corruptRecord(key, error)
+  }
 }
 
 /** The log of a channel, or of all, oldest update first. */
 export async function * readPayments (store: Store, channels: ReadonlyMap<ChannelId, Channel>, only?: ChannelId): AsyncGenerator<PaymentInfo> {
   const wanted = only === undefined ? [...channels.values()] : [channels.get(only)].filter((channel) => channel !== undefined)
   for (const channel of wanted) {
-    for await (const [key, value] of store.entries(`${PREFIX}${channel.id}/`)) {
-      const entry = decodeRecord<PaymentLogEntry>(key, value)
+    for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel.id}/`)) {
+      const entry = readEntry(key, value)
       for (const payment of entry.payments) yield paymentInfo(channel, entry, payment)
     }
   }

@@ -3,7 +3,6 @@ import type { Effect } from '../channel/effects.js'
 import type { BroadcastPurpose } from '../channel/events.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
@@ -22,6 +21,8 @@ export interface PerformerPorts {
   readonly links: Links
   readonly watches: Watches
   readonly emit: (event: EngineEvent) => void
+  /** Whether anybody wants to hear of each payment. */
+  readonly isListening: () => boolean
 }
 
 /** Performs effects in the order in which they were wanted. */
@@ -41,7 +42,7 @@ export class Performer {
       case 'claim': { this.#background(actor, wallet.claim({ ...effect.payout, key: { role: actor.state.role, ...actor.state.keys, use: 'payout' } })); return }
       case 'payments-acknowledged': { this.#acknowledged(actor, effect.payments); return }
       case 'payments-unknown': { this.#unknown(actor, effect.payments, effect.reason); return }
-      case 'payment-refused': { actor.waiters.settlePayment(toHex(effect.payment.id), effect.error); return }
+      case 'payment-refused': { actor.waiters.settlePayment(effect.payment, effect.error); return }
       case 'payments-received': { this.#announce(actor, effect.payments, 'received'); return }
       case 'close-done': { actor.waiters.settleCloses({ kind: effect.kind, txid: effect.txid }); return }
       case 'close-refused': { actor.waiters.settleCloses(effect.error); return }
@@ -81,16 +82,17 @@ export class Performer {
   }
 
   #acknowledged (actor: ChannelActor, payments: readonly Payment[]): void {
-    for (const payment of payments) actor.waiters.settlePayment(toHex(payment.id))
+    for (const payment of payments) actor.waiters.settlePayment(payment)
     this.#announce(actor, payments, 'sent')
   }
 
   #unknown (actor: ChannelActor, payments: readonly Payment[], reason: string): void {
     const error = new PaychanError('ERR_PAYMENT_UNKNOWN', `The payment was sent, and the connection broke before it was acknowledged${reason === '' ? '' : ` (${reason})`}. It is sent again when the peer is back; look at \`paychan payments\` before you pay again.`)
-    for (const payment of payments) actor.waiters.settlePayment(toHex(payment.id), error)
+    for (const payment of payments) actor.waiters.settlePayment(payment, error)
   }
 
   #announce (actor: ChannelActor, payments: readonly Payment[], direction: 'sent' | 'received'): void {
+    if (!this.ports.isListening()) return
     const sequence = actor.state.stage === 'established' ? actor.state.ledger.held?.sequence ?? 0 : 0
     const time = this.ports.clock.now()
     for (const payment of payments) this.ports.emit({ type: 'payment', payment: paymentInfo(actor.state, { sequence, direction, time }, payment) })

@@ -1,23 +1,44 @@
 /**
- * Values on disk: JSON, so that people can read them, with the two kinds of value that JSON lacks
- * in tagged form: `{"$sat":"123"}` for a bigint and `{"$hex":"00ff"}` for bytes. Every record
- * carries the version of its layout.
+ * Values on disk. A record of layout 2, and of every later one:
+ *
+ *     0  layout    1 byte
+ *     1  checksum  4 bytes, big-endian: CRC-32 of the layout and of everything after the checksum
+ *     5  value     see packing.ts
+ *
+ * Layout 1 was JSON, `{"v":1,"value":...}`, with `{"$sat":"123"}` for a bigint and `{"$hex":"00ff"}`
+ * for bytes, and had no checksum. It is still read, so that a store of it can be migrated.
  */
-import { fromHex, toHex } from '../types/bytes.js'
+import { fromHex } from '../types/bytes.js'
+import { crc32 } from '../types/checksum.js'
 import { PaychanError } from '../types/errors.js'
+import { pack, unpack } from './packing.js'
 
 /** Layout of the records of this release. A store with a higher one was written by a later release. */
-export const RECORD_VERSION = 1
+export const RECORD_VERSION = 2
+
+const HEADER_BYTES = 5
+/** `{`, with which every record of layout 1 begins; no layout is numbered like it. */
+const JSON_BEGIN = 0x7b
 
 /** A value as bytes for the store. */
 export function encodeRecord (value: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ v: RECORD_VERSION, value }, function (this: Readonly<Record<string, unknown>>, key, part: unknown) {
-    if (typeof part === 'bigint') return { $sat: part.toString() }
-    // Not `part`: a Buffer, which is a Uint8Array too, has been through its `toJSON` by now.
-    const bytes = this[key]
-    if (bytes instanceof Uint8Array) return { $hex: toHex(bytes) }
-    return part
-  }))
+  return sealRecord(pack(value), RECORD_VERSION)
+}
+
+/** Puts layout and checksum in front. */
+export function sealRecord (value: Uint8Array, layout: number): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + value.length)
+  bytes.set(value, HEADER_BYTES)
+  bytes[HEADER_BYTES - 1] = layout
+  const checksum = crc32(bytes.subarray(HEADER_BYTES - 1))
+  bytes[0] = layout
+  new DataView(bytes.buffer).setUint32(1, checksum)
+  return bytes
+}
+
+/** Whether a record has the layout that came before this one. */
+export function isLayout1 (bytes: Uint8Array): boolean {
+  return bytes[0] === JSON_BEGIN
 }
 
 /**
@@ -26,6 +47,25 @@ export function encodeRecord (value: unknown): Uint8Array {
  * @throws PaychanError `ERR_STORE_VERSION` when a later release wrote it, `ERR_STORE_CORRUPT` when nobody did.
  */
 export function decodeRecord<T> (key: string, bytes: Uint8Array): T {
+  return (isLayout1(bytes) ? decodeLayout1(key, bytes) : decodeSealed(key, bytes)) as T
+}
+
+function decodeSealed (key: string, bytes: Uint8Array): unknown {
+  const checked = new Uint8Array(bytes.subarray(HEADER_BYTES - 1))
+  const layout = bytes[0]
+  if (bytes.length <= HEADER_BYTES || layout === undefined || layout < RECORD_VERSION) throw corruptRecord(key)
+  const checksum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)
+  checked[0] = layout
+  if (crc32(checked) !== checksum) throw corruptRecord(key)
+  if (layout !== RECORD_VERSION) throw laterRecord(key, layout)
+  try {
+    return unpack(checked.subarray(1))
+  } catch (error) {
+    throw corruptRecord(key, error)
+  }
+}
+
+function decodeLayout1 (key: string, bytes: Uint8Array): unknown {
   let record: unknown
   try {
     record = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), (_key, part: unknown) => revive(part))
@@ -33,10 +73,8 @@ export function decodeRecord<T> (key: string, bytes: Uint8Array): T {
     throw corruptRecord(key, error)
   }
   if (typeof record !== 'object' || record === null || !('v' in record) || !('value' in record)) throw corruptRecord(key)
-  if (record.v !== RECORD_VERSION) {
-    throw new PaychanError('ERR_STORE_VERSION', `The record ${key} has layout ${String(record.v)}; this release reads ${RECORD_VERSION}. Use the release that wrote it, or a later one.`, { key })
-  }
-  return record.value as T
+  if (record.v !== 1) throw corruptRecord(key)
+  return record.value
 }
 
 function revive (part: unknown): unknown {
@@ -49,4 +87,8 @@ function revive (part: unknown): unknown {
 /** What a record is refused with that nobody can have written. */
 export function corruptRecord (key: string, cause?: unknown): PaychanError {
   return new PaychanError('ERR_STORE_CORRUPT', `The record ${key} is damaged; restore the data directory from a backup.`, { key }, { cause })
+}
+
+function laterRecord (key: string, layout: number): PaychanError {
+  return new PaychanError('ERR_STORE_VERSION', `The record ${key} has layout ${layout}; this release reads up to ${RECORD_VERSION}. Use the release that wrote it, or a later one.`, { key, layout })
 }

@@ -1,10 +1,13 @@
 /** Every channel key and every funding outpoint that this node has ever had to do with (KEY-3, KEY-4, REF-2). */
 import type { Channel } from '../channel/state.js'
-import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
+import { channelIdOf } from '../bitcoin/scripts.js'
+import { outPointText, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
 
 export interface Registry {
   /** Learns the keys and the outpoint of a channel. Synchronous, so that two openings at once cannot share one. */
   learn: (channel: Channel, ourKey: Uint8Array) => void
+  /** A channel whose record is damaged: its id, the SHA256 of K1 (ID-1), is all that is left of it. */
+  reserve: (id: ChannelId) => void
   isKnownKey: (publicKey: Uint8Array) => boolean
   isKnownOutPoint: (outPoint: OutPoint) => boolean
 }
@@ -12,6 +15,7 @@ export interface Registry {
 export function createRegistry (): Registry {
   const keys = new Set<string>()
   const outPoints = new Set<string>()
+  const reserved = new Set<ChannelId>()
   return {
     learn: (channel, ourKey) => {
       keys.add(toHex(ourKey))
@@ -19,7 +23,8 @@ export function createRegistry (): Registry {
       if (theirs !== undefined) keys.add(toHex(theirs))
       if ('outPoint' in channel && channel.outPoint !== undefined) outPoints.add(outPointText(channel.outPoint))
     },
-    isKnownKey: (publicKey) => keys.has(toHex(publicKey)),
+    reserve: (id) => { reserved.add(id) },
+    isKnownKey: (publicKey) => keys.has(toHex(publicKey)) || (reserved.size > 0 && reserved.has(channelIdOf(publicKey))),
     isKnownOutPoint: (outPoint) => outPoints.has(outPointText(outPoint))
   }
 }

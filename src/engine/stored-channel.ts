@@ -1,22 +1,82 @@
-/** Channels as they come from the disk. */
-import type { Channel } from '../channel/state.js'
-import { corruptRecord, decodeRecord } from './records.js'
+/**
+ * Channels on disk. What changes with every payment is kept apart, so that a payment writes little:
+ *
+ *     channel/<id>              all of a channel but its ledger
+ *     ledger/<id>               the ledger; an update in flight has the number of its payments only,
+ *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
+ */
+import type { Channel, Established } from '../channel/state.js'
+import type { Ledger } from '../channel/ledger.js'
+import type { ChannelId } from '../types/bytes.js'
+import { readEntry, paymentKey } from './payments.js'
+import type { Change, Store } from './ports.js'
+import { corruptRecord, decodeRecord, encodeRecord, isLayout1 } from './records.js'
 
 /** The records of channels: `channel/<id>`. */
 export const CHANNEL_PREFIX = 'channel/'
+export const LEDGER_PREFIX = 'ledger/'
 
 const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>(['offered', 'accepted', 'refund-requested', 'refund-signed', 'established', 'abandoned'])
 
+type StoredLedger = Omit<Ledger, 'inFlight'> & { readonly inFlight: ReadonlyArray<Omit<Ledger['inFlight'][number], 'payments'> & { readonly payments: number }> }
+
+/** What is to be written so that a channel is stored; `before` is what the store has of it. */
+export function channelChanges (before: Channel | undefined, channel: Channel): Change[] {
+  const changes: Change[] = []
+  if (before === undefined || !differInLedgerOnly(before, channel)) changes.push({ key: CHANNEL_PREFIX + channel.id, value: encodeRecord({ ...channel, ledger: undefined }) })
+  if (channel.stage === 'established' && !(before?.stage === 'established' && before.ledger === channel.ledger)) changes.push({ key: LEDGER_PREFIX + channel.id, value: encodeRecord(storedLedger(channel.ledger)) })
+  return changes
+}
+
+/** States are never changed in place, so a part that is the same object is the same. */
+function differInLedgerOnly (before: Channel, after: Channel): boolean {
+  const [old, now]: ReadonlyArray<Readonly<Record<string, unknown>>> = [{ ...before }, { ...after }]
+  if (old === undefined || now === undefined) return false
+  for (const name in now) if (name !== 'ledger' && now[name] !== old[name]) return false
+  for (const name in old) if (!(name in now)) return false
+  return true
+}
+
+function storedLedger (ledger: Ledger): StoredLedger {
+  return { ...ledger, inFlight: ledger.inFlight.map((update) => ({ ...update, payments: update.payments.length })) }
+}
+
 /**
- * Reads a channel's record. Looks no deeper than at what tells a channel from anything else: the
- * disk is ours, and what is inside was written by this code.
+ * Reads a channel. Looks no deeper than at what tells a channel from anything else: the checksums
+ * say that the rest is as this code has written it.
  *
  * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
  */
-export function readChannel (key: string, value: Uint8Array): Channel {
+export async function readChannel (store: Store, key: string, value: Uint8Array): Promise<Channel> {
+  const stored = readTerms(key, value)
+  return isLayout1(value) || stored.stage !== 'established' ? stored : { ...stored, ledger: await readLedger(store, stored.id) }
+}
+
+/** A channel without its ledger, when there is one: keys, terms and funding. @throws as `readChannel` */
+export function readTerms (key: string, value: Uint8Array): Channel {
   const stored = decodeRecord<Channel>(key, value)
-  if (!isChannel(stored) || key !== `${CHANNEL_PREFIX}${stored.id}`) throw corruptRecord(key)
+  if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
   return stored
+}
+
+async function readLedger (store: Store, id: ChannelId): Promise<Established['ledger']> {
+  const key = LEDGER_PREFIX + id
+  const value = await store.get(key)
+  if (value === undefined) throw corruptRecord(key)
+  const stored = decodeRecord<StoredLedger>(key, value)
+  const inFlight: Array<Ledger['inFlight'][number]> = []
+  for (const update of stored.inFlight) inFlight.push({ ...update, payments: await readPaymentsOf(store, id, update) })
+  // What is undefined is not stored; the fields are there all the same.
+  return { ...stored, held: stored.held, settledSequence: stored.settledSequence, inFlight }
+}
+
+async function readPaymentsOf (store: Store, id: ChannelId, { sequence, payments }: StoredLedger['inFlight'][number]): Promise<Ledger['inFlight'][number]['payments']> {
+  if (payments === 0) return []
+  const key = paymentKey(id, sequence)
+  const value = await store.get(key)
+  const logged = value === undefined ? undefined : readEntry(key, value).payments
+  if (logged?.length !== payments) throw corruptRecord(key)
+  return logged
 }
 
 function isChannel (value: unknown): boolean {

@@ -1,4 +1,5 @@
 /** The callers that wait for a channel: of `open`, `pay` and `close`. */
+import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { Channel } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -25,23 +26,38 @@ export function admitCaller (waiting: number): void {
 
 /** Promises by what settles them. Each is settled once; nothing is left waiting when a channel ends. */
 export class Waiters {
-  /** Callers of `pay` that have not been answered. */
-  payers = 0
-  readonly #payments = new Map<string, Waiter<void>>()
+  #reconnecting = 0
+  /** By the payment itself: the state keeps the very object that was posted. */
+  readonly #payments = new Map<Payment, Waiter<void>>()
   #closes: Array<Waiter<Closed>> = []
   #arrivals: Array<Waiter<void> & { arrived: Arrival }> = []
   /** The transaction that has ended the channel, as far as the closes know. */
   #spentBy: Txid | undefined
 
-  /** Resolves when the payment with this id is acknowledged. */
-  payment (id: string): Promise<void> {
-    return new Promise((resolve, reject) => this.#payments.set(id, { resolve, reject }))
+  /** Callers of `pay` that have not been answered. */
+  get payers (): number {
+    return this.#payments.size + this.#reconnecting
   }
 
-  settlePayment (id: string, error?: Error): void {
-    const waiter = this.#payments.get(id)
+  /** What a caller of `pay` waits for before its payment can be posted. */
+  async counted (work: Promise<void>): Promise<void> {
+    this.#reconnecting += 1
+    try {
+      await work
+    } finally {
+      this.#reconnecting -= 1
+    }
+  }
+
+  /** Resolves when this payment is acknowledged. */
+  payment (payment: Payment): Promise<void> {
+    return new Promise((resolve, reject) => this.#payments.set(payment, { resolve, reject }))
+  }
+
+  settlePayment (payment: Payment, error?: Error): void {
+    const waiter = this.#payments.get(payment)
     if (waiter === undefined) return
-    this.#payments.delete(id)
+    this.#payments.delete(payment)
     if (error === undefined) waiter.resolve()
     else waiter.reject(error)
   }
@@ -97,7 +113,7 @@ export class Waiters {
 
   /** Rejects everybody: the node stops, or its disk failed. */
   rejectAll (error: Error): void {
-    for (const id of [...this.#payments.keys()]) this.settlePayment(id, error)
+    for (const payment of [...this.#payments.keys()]) this.settlePayment(payment, error)
     this.settleCloses(error)
     for (const waiter of this.#arrivals) waiter.reject(error)
     this.#arrivals = []

@@ -15,12 +15,13 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { createElectrumChain, type ElectrumChain } from '../chain/chain.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { Engine } from '../engine/engine.js'
+import type { Part } from '../engine/keyed-payments.js'
 import type { EngineEvent } from '../engine/engine-events.js'
 import type { Signer, Store } from '../engine/ports.js'
 import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
-import { toHex } from '../types/bytes.js'
+import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { addSat, blockDelta, feeRate, satoshi, type Satoshi } from '../types/units.js'
 import { readSeedFile } from '../wallet/seed-file.js'
@@ -121,7 +122,8 @@ class PaychanService implements Paychan {
         clock: systemClock,
         random: systemRandom,
         initialFeeRate: INITIAL_FEE_RATE,
-        onEvent: (event) => { this.#onEngineEvent(event) }
+        onEvent: (event) => { this.#onEngineEvent(event) },
+        isListening: () => this.#listeners.size > 0
       })
       this.#running = { store, chain, wallet, engine, signer }
       await engine.start()
@@ -224,27 +226,19 @@ class PaychanService implements Paychan {
     const { to, memo = '' } = request
     let { id } = request
     if (id === undefined) {
-      const payment = await this.#payWhole(engine, to, amount, memo)
-      if (payment !== undefined) return { ...payment, requestId: undefined, parts: [payment] }
+      const channel = engine.carrier(to, amount) ?? soleChannel(planPayment(engine.channels(), to, amount))
+      try {
+        if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
+      } catch (error) {
+        // Refused, so not signed. Another caller was faster: planned again, it may fit on other channels.
+        if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) throw error
+      }
       id = toHex(systemRandom.bytes(16))
     }
     const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest) })
     const [first] = parts
     if (first === undefined) throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
     return { ...first, amount, requestId: id, parts }
-  }
-
-  /** On one channel; undefined when none alone can carry it, and nothing has been signed then. */
-  async #payWhole (engine: Engine, to: string, amount: Satoshi, memo: string): Promise<PaymentInfo | undefined> {
-    const [part, ...more] = planPayment(engine.channels(), to, amount)
-    if (part === undefined || more.length > 0) return undefined
-    try {
-      return await engine.pay(part.channel, part.amount, memo)
-    } catch (error) {
-      // Refused, so not signed. Another caller was faster: planned again, it may fit on other channels.
-      if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) throw error
-      return undefined
-    }
   }
 
   async channels (): Promise<ChannelInfo[]> {
@@ -318,6 +312,17 @@ class PaychanService implements Paychan {
       }
     }
   }
+}
+
+/** The channel of a plan with one part. */
+function soleChannel (plan: readonly Part[]): ChannelId | undefined {
+  return plan.length === 1 ? plan[0]?.channel : undefined
+}
+
+/** Spelled out: copying an object with `...` and adding to it costs several times as much as the rest of `pay`. */
+function inOnePart (payment: PaymentInfo): PayResult {
+  const { id, channel, peerId, direction, amount, memo, status, time } = payment
+  return { id, channel, peerId, direction, amount, memo, status, time, requestId: undefined, parts: [payment] }
 }
 
 /** Callers without types may give a number, which would fail only where it meets a bigint. */

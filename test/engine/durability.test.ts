@@ -73,6 +73,30 @@ describe('engine / commit before effects', () => {
     assert.equal(bob.channel.ourBalance, 1_000n)
   })
 
+  it('pay: is told as soon as the payee has it; the payer writes the ack with what comes next, or soon after', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    const { commits } = alice
+    await alice.pay(500n)
+    assert.equal(alice.commits, commits + 1)
+    await world.pass(20)
+    assert.equal(alice.commits, commits + 2)
+    await world.pass(1_000)
+    assert.equal(alice.commits, commits + 2, 'nothing is left to write')
+  })
+
+  it('pay: a payer that dies before the ack is written hears of it again', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.pay(1_000n)
+    await alice.restart()
+    await world.pass(1_000)
+    assert.deepEqual((await alice.payments()).map(({ status }) => status), ['acknowledged'])
+    assert.deepEqual([alice.channel.ourBalance, alice.channel.inFlight, bob.channel.ourBalance], [CAPACITY - 1_000n, 0n, 1_000n])
+    assert.deepEqual((await bob.payments()).length, 1)
+  })
+
   it('CloseRequest: the asker is frozen on disk before its signature is sent (CLOSE-6)', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)

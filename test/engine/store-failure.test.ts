@@ -34,13 +34,15 @@ describe('engine / a disk that fails', () => {
     assert.deepEqual([bob.channel.ourBalance, alice.channel.ourBalance], [0n, CAPACITY])
   })
 
-  it('of the payer as the acknowledgement arrives: the payment is not told to be done, nor to have failed', async () => {
+  it('of the payer as the acknowledgement arrives: the payment is done, since the payee has it, and the node stops', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     const acks = world.said(bob, 'UpdateAck').length
-    const paying = codeFrom(alice.pay(1_000n))
+    const paying = alice.pay(1_000n)
     await soon(() => world.said(bob, 'UpdateAck').length > acks, () => { alice.store.failNext() })
-    assert.equal(await paying, 'ERR_PAYMENT_UNKNOWN')
+    assert.equal((await paying).status, 'acknowledged')
+    await world.pass(20)
+    assert.deepEqual(alice.alarms, ['ERR_STORE_FAILED'])
     await alice.restart()
     await world.pass(2_000)
     assert.deepEqual((await alice.payments()).map(({ status }) => status), ['acknowledged'])

@@ -1,0 +1,84 @@
+/** What a node finds on its disk when it starts: its channels, records of an earlier layout, and damage. */
+import type { Channel } from '../channel/state.js'
+import type { ChannelId } from '../types/bytes.js'
+import { codeOf, STORE_FAILED } from '../types/errors.js'
+import { paymentChange, PAYMENT_PREFIX, readEntry } from './payments.js'
+import type { Change, Store } from './ports.js'
+import { corruptRecord, decodeRecord, encodeRecord, isLayout1 } from './records.js'
+import { CHANNEL_PREFIX, channelChanges, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
+
+const PAID_PREFIX = 'paid/'
+
+/** A channel that cannot be served. `terms` is what can still be read of it. */
+export interface DamagedChannel { readonly id: ChannelId, readonly terms: Channel | undefined, readonly error: Error }
+
+export interface Loaded { readonly channels: readonly Channel[], readonly damaged: readonly DamagedChannel[] }
+
+/**
+ * Loads all channels. One that is damaged is no reason to let the others down.
+ *
+ * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
+ */
+export async function loadChannels (store: Store): Promise<Loaded> {
+  await migrate(store)
+  const channels: Channel[] = []
+  const damaged: DamagedChannel[] = []
+  for await (const [key, value] of store.entries(CHANNEL_PREFIX)) {
+    const found = await unlessCorrupt(() => readChannel(store, key, value))
+    if (!('error' in found)) {
+      channels.push(found.value)
+      continue
+    }
+    const terms = await unlessCorrupt(async () => readTerms(key, value))
+    damaged.push({ id: idOf(key, CHANNEL_PREFIX), terms: 'error' in terms ? undefined : terms.value, error: found.error })
+  }
+  return { channels, damaged: [...damaged, ...await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id)))] }
+}
+
+/** Ledgers without a channel: something has lost the other record. */
+async function orphans (store: Store, known: ReadonlySet<ChannelId>): Promise<DamagedChannel[]> {
+  const found: DamagedChannel[] = []
+  for await (const [key] of store.entries(LEDGER_PREFIX)) {
+    const id = idOf(key, LEDGER_PREFIX)
+    if (!known.has(id)) found.push({ id, terms: undefined, error: corruptRecord(CHANNEL_PREFIX + id) })
+  }
+  return found
+}
+
+function idOf (key: string, prefix: string): ChannelId {
+  return key.slice(prefix.length) as ChannelId
+}
+
+/** Writes everything of layout 1 anew, in one batch: a store is of one layout or of the other. */
+async function migrate (store: Store): Promise<void> {
+  let needed = false
+  for await (const [, value] of store.entries(CHANNEL_PREFIX)) needed ||= isLayout1(value)
+  if (!needed) return
+  const changes: Change[] = []
+  const rewrite = async (prefix: string, change: (key: string, value: Uint8Array) => Promise<readonly Change[]>): Promise<void> => {
+    for await (const [key, value] of store.entries(prefix)) {
+      if (!isLayout1(value)) continue
+      const found = await unlessCorrupt(() => change(key, value))
+      // What is damaged stays as it is; whoever reads it says so.
+      if (!('error' in found)) changes.push(...found.value)
+    }
+  }
+  await rewrite(CHANNEL_PREFIX, async (key, value) => channelChanges(undefined, await readChannel(store, key, value)))
+  await rewrite(PAYMENT_PREFIX, async (key, value) => [paymentChange(channelOf(key), readEntry(key, value))])
+  await rewrite(PAID_PREFIX, async (key, value) => [{ key, value: encodeRecord(decodeRecord(key, value)) }])
+  if (changes.length > 0) await store.commit(changes)
+}
+
+function channelOf (paymentKey: string): ChannelId {
+  return paymentKey.slice(PAYMENT_PREFIX.length, paymentKey.lastIndexOf('/')) as ChannelId
+}
+
+async function unlessCorrupt<T> (read: () => Promise<T>): Promise<{ readonly value: T } | { readonly error: Error }> {
+  try {
+    return { value: await read() }
+  } catch (error) {
+    if (!(error instanceof Error) || codeOf(error) === 'ERR_STORE_VERSION' || codeOf(error) === STORE_FAILED) throw error
+    // Also what only a bug can have written: it costs its channel, not the node.
+    return { error }
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Plain values as bytes: objects, lists, texts, bytes, amounts, numbers, true, false, null. What is
+ * undefined is left out. Whatever fields a state gets, they are packed like all others.
+ *
+ *     one byte says what follows; counts and lengths are varints
+ */
+import { fromHex, toHex } from '../types/bytes.js'
+
+const NULL = 0
+const FALSE = 1
+const TRUE = 2
+/** A whole number from 0 to 2^53 - 1, as a varint. */
+const WHOLE = 3
+/** Any other number: 8 bytes, IEEE 754. */
+const NUMBER = 4
+/** A bigint: its bytes, big-endian. */
+const BIG = 5
+const BIG_NEGATIVE = 6
+const TEXT = 7
+const BYTES = 8
+const LIST = 9
+/** A count, then names and values. */
+const OBJECT = 10
+
+/** Deeper than any state; damage that passes for nesting ends here. */
+const MAX_DEPTH = 64
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The bytes of a value. @throws TypeError for what has no place in a state, such as a function. */
+export function pack (value: unknown): Uint8Array {
+  const out = new Packer()
+  out.value(value)
+  return out.bytes()
+}
+
+/** The value of bytes that `pack` has made. @throws RangeError for all others. */
+export function unpack (bytes: Uint8Array): unknown {
+  const input = new Unpacker(bytes)
+  const value = input.value(0)
+  if (!input.atEnd) throw new RangeError('bytes follow the value')
+  return value
+}
+
+class Packer {
+  #bytes = new Uint8Array(512)
+  #at = 0
+
+  bytes (): Uint8Array {
+    return this.#bytes.slice(0, this.#at)
+  }
+
+  value (value: unknown): void {
+    if (value === null) this.#byte(NULL)
+    else if (typeof value === 'boolean') this.#byte(value ? TRUE : FALSE)
+    else if (typeof value === 'number') this.#number(value)
+    else if (typeof value === 'bigint') this.#big(value)
+    else if (typeof value === 'string') this.#block(TEXT, encoder.encode(value))
+    else if (value instanceof Uint8Array) this.#block(BYTES, value)
+    else if (Array.isArray(value)) this.#list(value)
+    else if (typeof value === 'object') this.#object(value)
+    else throw new TypeError(`a ${typeof value} cannot be stored`)
+  }
+
+  #number (value: number): void {
+    if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
+      this.#byte(WHOLE)
+      this.#varint(value)
+      return
+    }
+    this.#byte(NUMBER)
+    this.#room(8)
+    new DataView(this.#bytes.buffer).setFloat64(this.#at, value)
+    this.#at += 8
+  }
+
+  #big (value: bigint): void {
+    const hex = (value < 0n ? -value : value).toString(16)
+    this.#block(value < 0n ? BIG_NEGATIVE : BIG, fromHex(hex.length % 2 === 0 ? hex : `0${hex}`))
+  }
+
+  #list (list: readonly unknown[]): void {
+    this.#byte(LIST)
+    this.#varint(list.length)
+    for (const part of list) this.value(part ?? null)
+  }
+
+  #object (object: object): void {
+    const entries = Object.entries(object).filter(([, part]) => part !== undefined)
+    this.#byte(OBJECT)
+    this.#varint(entries.length)
+    for (const [name, part] of entries) {
+      const bytes = encoder.encode(name)
+      this.#varint(bytes.length)
+      this.#put(bytes)
+      this.value(part)
+    }
+  }
+
+  #block (kind: number, bytes: Uint8Array): void {
+    this.#byte(kind)
+    this.#varint(bytes.length)
+    this.#put(bytes)
+  }
+
+  #varint (value: number): void {
+    let rest = value
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#byte((rest % 0x80) | 0x80)
+    this.#byte(rest)
+  }
+
+  #byte (byte: number): void {
+    this.#room(1)
+    this.#bytes[this.#at++] = byte
+  }
+
+  #put (bytes: Uint8Array): void {
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+
+  #room (length: number): void {
+    if (this.#at + length <= this.#bytes.length) return
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length))
+    larger.set(this.#bytes)
+    this.#bytes = larger
+  }
+}
+
+class Unpacker {
+  #at = 0
+  constructor (private readonly bytes: Uint8Array) {}
+
+  get atEnd (): boolean { return this.#at === this.bytes.length }
+
+  value (depth: number): unknown {
+    if (depth > MAX_DEPTH) throw new RangeError('the value is nested too deep')
+    const kind = this.#byte()
+    switch (kind) {
+      case NULL: return null
+      case FALSE: return false
+      case TRUE: return true
+      case WHOLE: return this.#varint()
+      case NUMBER: return new DataView(this.#take(8).slice().buffer).getFloat64(0)
+      case BIG: return this.#big()
+      case BIG_NEGATIVE: return -this.#big()
+      case TEXT: return this.#text()
+      // A copy in an array of its own: the bytes may come as a Buffer.
+      case BYTES: return new Uint8Array(this.#take(this.#varint()))
+      case LIST: return Array.from({ length: this.#count() }, () => this.value(depth + 1))
+      case OBJECT: return Object.fromEntries(Array.from({ length: this.#count() }, () => [this.#text(), this.value(depth + 1)]))
+      default: throw new RangeError(`there is no kind ${kind}`)
+    }
+  }
+
+  #big (): bigint {
+    return BigInt(`0x${toHex(this.#take(this.#varint()))}`)
+  }
+
+  #text (): string {
+    return decoder.decode(this.#take(this.#varint()))
+  }
+
+  /** Of things that take a byte each at the least. */
+  #count (): number {
+    const count = this.#varint()
+    if (count > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
+    return count
+  }
+
+  #varint (): number {
+    let value = 0
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.#byte()
+      value += (byte & 0x7f) * scale
+      if (!Number.isSafeInteger(value)) throw new RangeError('a number is too large')
+      if (byte < 0x80) return value
+    }
+  }
+
+  #byte (): number {
+    const byte = this.bytes[this.#at++]
+    if (byte === undefined) throw new RangeError('the value is cut short')
+    return byte
+  }
+
+  #take (length: number): Uint8Array {
+    if (length > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
+    this.#at += length
+    return this.bytes.subarray(this.#at - length, this.#at)
+  }
+}
