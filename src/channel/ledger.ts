@@ -66,6 +66,13 @@ export function balances (terms: Pick<Terms, 'capacity'>, ledger: Ledger): Recor
   return payerOf(ledger.turn) === 'client' ? { client: payerHas, server: payeeHas } : { client: payeeHas, server: payerHas }
 }
 
+/** The payments of updates, in order. */
+export function paymentsOf (updates: ReadonlyArray<{ readonly payments: readonly Payment[] }>): readonly Payment[] {
+  const [first, ...others] = updates
+  // Nearly always there is one; `flatMap` would call back for each payment.
+  return first === undefined ? [] : others.length === 0 ? first.payments : first.payments.concat(...others.map(({ payments }) => payments))
+}
+
 /** The sum of payments. */
 export function totalOf (payments: readonly Payment[]): Satoshi {
   return satoshi(payments.reduce<bigint>((sum, payment) => sum + payment.amount, ZERO_SAT))

@@ -10,7 +10,7 @@ import { PaychanError } from '../types/errors.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
-import { inFlightValue, nextSequence, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
+import { inFlightValue, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
@@ -198,7 +198,7 @@ export function acknowledge (channel: Established, sequence: number): Transition
   const done = ledger.inFlight.filter((update) => update.sequence <= sequence)
   const last = done.at(-1)
   if (last === undefined) return to(channel)
-  const payments = done.flatMap((update) => update.payments)
+  const payments = paymentsOf(done)
   const held = { sequence: last.sequence, payerBalance: last.payerBalance, paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length, signature: undefined }
   const state: Established = { ...channel, ledger: { ...ledger, held, inFlight: ledger.inFlight.slice(done.length) } }
   const effects: Effect[] = payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []

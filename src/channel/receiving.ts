@@ -7,7 +7,7 @@ import { formatAmount, satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
-import { totalOf, type HeldState } from './ledger.js'
+import { paymentsOf, totalOf, type HeldState } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
 import { payerOf } from './schedule.js'
 import { stateDigester } from './signing.js'
@@ -121,7 +121,7 @@ function accept (channel: Established, updates: readonly Update[], good: readonl
   }
   // Only what the states were reckoned from: a second update under the same number paid nothing.
   const paid = good.map(({ update }) => update).filter((update) => update.payments.length > 0)
-  const payments = paid.flatMap((update) => update.payments)
+  const payments = paymentsOf(paid)
   const effects: Effect[] = [ackOf(turn, newest.sequence)]
   if (payments.length > 0) effects.push({ type: 'payments-received', payments })
   if (held === undefined) effects.push({ type: 'notify', step: 8, what: 'verified and stored the initial T3' })

@@ -16,6 +16,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
  */
 export function crc32 (bytes: Uint8Array): number {
   let remainder = 0xffffffff
-  for (const byte of bytes) remainder = (TABLE[(remainder ^ byte) & 0xff] ?? 0) ^ (remainder >>> 8)
+  // By index: an iterator takes twice as long.
+  for (let at = 0; at < bytes.length; at++) remainder = (TABLE[(remainder ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (remainder >>> 8)
   return (remainder ^ 0xffffffff) >>> 0
 }
