@@ -1,5 +1,5 @@
 /** What a channel wants done, as data. The engine commits the new state first, then performs these in order. */
-import type { Message, Payment } from '../../protocols/paychan/1.0/index.js'
+import type { Message, Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { CsvPayout } from './onchain.js'
 import type { BroadcastPurpose } from './events.js'
 import type { Channel } from './state.js'
@@ -12,6 +12,8 @@ export type Step = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'close' | 'settlement' | 
 
 export type Effect =
   | { readonly type: 'send', readonly message: Message }
+  /** The same, with the payments of the updates after `after` in it (REEST-8): they are read from the log, and what is sent later waits for it. */
+  | { readonly type: 'send-with-payments', readonly message: Reestablish, readonly after: number }
   /** End the stream, after what was sent. */
   | { readonly type: 'hang-up' }
   /** Step 2: watch the funding script, and only when the watch stands build T1. Answered by `funding-built` or `funding-failed`. */

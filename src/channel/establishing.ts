@@ -1,4 +1,5 @@
 /** The channel at the moment when T1 leaves the client, or reaches the server. */
+import { NEW_EPOCHS } from './epochs.js'
 import { NEW_LEDGER } from './ledger.js'
 import { identityOf, type Established, type OnChain, type RefundRequested, type RefundSigned } from './state.js'
 
@@ -27,6 +28,8 @@ export function establish (state: RefundRequested | RefundSigned, knowledge: Fun
     stopped: undefined,
     publication: undefined,
     onChain: NOTHING_ON_CHAIN,
-    link: 'live'
+    link: 'live',
+    // What a client has handed over it has written first, so it has what we said before (REEST-7).
+    epochs: state.stage === 'refund-signed' ? { ...state.epochs, seen: state.epochs.ours } : NEW_EPOCHS
   }
 }

@@ -19,10 +19,12 @@ export type ChannelEvent =
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
   // from the peer
-  | { readonly type: 'connected', readonly address?: string | undefined }
+  /** We have opened a stream; one that the peer opens begins with its `Reestablish`. */
+  | { readonly type: 'connected', readonly address?: string | undefined, readonly stream?: number }
   | { readonly type: 'disconnected', readonly reason: string }
   | { readonly type: 'updates', readonly updates: readonly Update[] }
-  | { readonly type: 'message', readonly message: Exclude<Message, Update> }
+  /** `stream`: with the first message of a stream, its number; the engine keeps effects of one stream from another. */
+  | { readonly type: 'message', readonly message: Exclude<Message, Update>, readonly stream?: number }
   // from the wallet
   | { readonly type: 'funding-built', readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi }
   | { readonly type: 'funding-failed', readonly code: string, readonly reason: string }

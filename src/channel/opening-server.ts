@@ -11,6 +11,7 @@ import { payerSighash } from '../bitcoin/template.js'
 import type { ChannelId } from '../types/bytes.js'
 import { formatAmount } from '../types/units.js'
 import { abandon } from './abandoning.js'
+import { NEW_EPOCHS } from './epochs.js'
 import { establish } from './establishing.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -52,7 +53,7 @@ export function onRefundRequest (state: Accepted, message: RefundRequest, env: E
     return outPoint
   })
   if (request instanceof Violation) return abandon(state, request, { type: 'send', message: errorMessage(request, true) })
-  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request }
+  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request, epochs: NEW_EPOCHS }
   const signature = env.sign(payerSighash(refundTemplateOf(terms, signed.outPoint)))
   return to(signed,
     { type: 'send', message: { type: 'RefundSignature', signature } },

@@ -13,6 +13,7 @@ import type { Role } from '../bitcoin/keys.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { Facts } from '../types/errors.js'
 import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+import type { Epochs } from './epochs.js'
 import type { Ledger } from './ledger.js'
 import type { Terms } from './terms.js'
 
@@ -57,6 +58,7 @@ export interface RefundSigned extends Identified {
   readonly role: 'server'
   readonly terms: Terms
   readonly outPoint: OutPoint
+  readonly epochs: Epochs
 }
 
 /** T1 never left, or never came. The keys stay known for good (KEY-3). */
@@ -139,6 +141,7 @@ export interface Established extends Identified {
   readonly publication: Publication | undefined
   readonly onChain: OnChain
   readonly link: LinkState
+  readonly epochs: Epochs
 }
 
 export type Channel = Offered | Accepted | RefundRequested | RefundSigned | Established | Abandoned

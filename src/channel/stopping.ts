@@ -18,3 +18,16 @@ export function stop (channel: Established, violation: Violation): Transition<Es
     { type: 'hang-up' },
     { type: 'alarm', code: violation.code, text: `The peer broke rule ${violation.rule}: ${violation.message}` })
 }
+
+/**
+ * REEST-4: one side has forgotten states. Nobody is to be paid on top of what it does not know, so
+ * there are no payments any more; the stream stays, for a close in peace, and the newest state is
+ * published by height as ever.
+ */
+export function closeOnly (channel: Established, violation: Violation): Transition<Established> {
+  if (channel.stopped !== undefined) return to(channel)
+  const { code, message, rule } = violation
+  return to({ ...channel, stopped: { code, reason: message, rule, settleNow: false } },
+    { type: 'send', message: errorMessage(violation, true) },
+    { type: 'alarm', code, text: message })
+}

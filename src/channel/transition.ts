@@ -10,7 +10,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { BroadcastPurpose, ChannelEvent } from './events.js'
 import { confirmations, isBuried } from './funding-depth.js'
-import { onConnected, onDisconnected, onError, onReestablish } from './linking.js'
+import { heard, onConnected, onDisconnected, onError } from './linking.js'
 import { fundingFee } from './funding-fee.js'
 import { csvPayout, onHistory } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
@@ -18,13 +18,14 @@ import { onFunding, onRefundRequest } from './opening-server.js'
 import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
 import { onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
 import { onUpdates } from './receiving.js'
+import { onReestablish } from './reestablishing.js'
 import { isOpening, type Channel, type Established } from './state.js'
 import { stop } from './stopping.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
 export function transition (channel: Channel, event: ChannelEvent, env: Env): Transition {
-  const first = dispatch(channel, event, env)
+  const first = dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env)
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(first.state, env)
   const published = publishIfDue(ready.state, env)
@@ -43,7 +44,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'close': return onClose(channel, env)
     case 'settle': return onSettle(channel)
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
-    case 'connected': return onConnected(channel, event.address)
+    case 'connected': return onConnected(channel, event.address, env)
     case 'disconnected': return onDisconnected(channel, event.reason)
     case 'updates': return channel.stage === 'established' ? onUpdates(channel, event.updates, env) : unexpected(channel, 'Update')
     case 'message': return onMessage(channel, event.message, env)
@@ -72,7 +73,7 @@ function onMessage (channel: Channel, message: Extract<ChannelEvent, { type: 'me
     case 'refund-requested':
       return message.type === 'RefundSignature' ? onRefundSignature(channel, message, env) : unexpected(channel, message.type)
     case 'refund-signed':
-      if (message.type === 'Reestablish') return onReestablish(channel, message)
+      if (message.type === 'Reestablish') return onReestablish(channel, message, env)
       return message.type === 'Funding' ? onFunding(channel, message) : unexpected(channel, message.type)
     case 'established':
       return onEstablishedMessage(channel, message, env)
@@ -89,7 +90,8 @@ function onEstablishedMessage (channel: Established, message: Exclude<Extract<Ch
     case 'ChannelReady': return to({ ...channel, ready: { ...channel.ready, theirs: true } })
     case 'CloseRequest': return onCloseRequest(channel, message, env)
     case 'CloseDone': return onCloseDone(channel, message)
-    case 'Reestablish': return onReestablish(channel, message)
+    // One is the first on its stream; another has no place on it.
+    case 'Reestablish': return channel.link === 'live' ? unexpected(channel, message.type) : onReestablish(channel, message, env)
     default: return unexpected(channel, message.type)
   }
 }

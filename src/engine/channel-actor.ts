@@ -30,12 +30,16 @@ export interface ActorHost {
   keyedChanges: (channel: ChannelId, entry: PaymentLogEntry) => readonly Change[]
   /** Called before the commit: what two channels must not share is known from here on. */
   learn: (channel: Channel) => void
-  perform: (actor: ChannelActor, effect: Effect) => void
+  /** `stream`: the newest that the channel knew of when it wanted the effect. */
+  perform: (actor: ChannelActor, effect: Effect, stream: number) => void
   /** Called after the effects of a step. */
   settled: (actor: ChannelActor) => void
   /** A bug in a transition, or a disk that failed. */
   onFailure: (actor: ChannelActor, what: 'transition' | 'store', error: unknown) => void
 }
+
+/** An effect, and the stream that it is meant for. */
+interface MeantEffect { readonly effect: Effect, readonly stream: number }
 
 export class ChannelActor {
   readonly waiters = new Waiters()
@@ -43,6 +47,8 @@ export class ChannelActor {
   #state: Channel
   /** The newest state that is known to be on disk. */
   #durable: Channel | undefined
+  /** The number of the stream that the state speaks of. */
+  #stream = 0
   #running: Promise<void> | undefined
   #ended: Error | undefined
   #first: Transition | undefined
@@ -108,7 +114,7 @@ export class ChannelActor {
       if (this.#first !== undefined) {
         const first = this.#first
         this.#first = undefined
-        await this.#apply(undefined, first.state, first.log, first.effects)
+        await this.#apply(undefined, first.state, first.log, first.effects.map((effect) => ({ effect, stream: this.#stream })))
       }
       for (let events = this.#take(); events.length > 0 || this.#isWriteDue; events = this.#take()) {
         this.#isWriteDue = false
@@ -137,13 +143,15 @@ export class ChannelActor {
   async #step (events: readonly ChannelEvent[]): Promise<void> {
     let state = this.#state
     const log: PaymentLogEntry[] = []
-    const effects: Effect[] = []
+    const effects: MeantEffect[] = []
     for (const event of events) {
       try {
         const next = transition(state, event, this.host.env(state))
         state = next.state
         log.push(...next.log)
-        effects.push(...next.effects)
+        if ('stream' in event) this.#stream = event.stream
+        const stream = this.#stream
+        for (const effect of next.effects) effects.push({ effect, stream })
       } catch (error) {
         this.#refuse(event, asError(error))
         this.host.onFailure(this, 'transition', error)
@@ -153,14 +161,14 @@ export class ChannelActor {
   }
 
   /** Commit, then effects; the other way round for what is true whether our disk has it or not. */
-  async #apply (before: Channel | undefined, state: Channel, log: readonly PaymentLogEntry[], effects: readonly Effect[]): Promise<void> {
+  async #apply (before: Channel | undefined, state: Channel, log: readonly PaymentLogEntry[], effects: readonly MeantEffect[]): Promise<void> {
     this.#state = state
     if (state !== before) this.host.learn(state)
     if (log.length === 0 && isPayeesWord(effects)) this.#planWrite()
     else if ((state !== before || log.length > 0) && !await this.#commit(state, log)) return
-    for (const effect of effects) {
+    for (const { effect, stream } of effects) {
       try {
-        this.host.perform(this, effect)
+        this.host.perform(this, effect, stream)
       } catch (error) {
         this.host.onFailure(this, 'transition', error)
       }
@@ -208,6 +216,6 @@ function asError (thrown: unknown): Error {
 }
 
 /** Of an acknowledgement: the payee has the payments on its disk, and tells so. */
-function isPayeesWord (effects: readonly Effect[]): boolean {
-  return effects.length > 0 && effects.every(({ type }) => type === 'payments-acknowledged')
+function isPayeesWord (effects: readonly MeantEffect[]): boolean {
+  return effects.length > 0 && effects.every(({ effect }) => effect.type === 'payments-acknowledged')
 }

@@ -67,7 +67,7 @@ export class Engine {
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#redial = new Redial(peers, links, clock)
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
-    const performer = new Performer({ chain, wallet, clock, links, watches: this.#watches, emit: onEvent, isListening: options.isListening ?? (() => true) })
+    const performer = new Performer({ chain, store, wallet, clock, links, watches: this.#watches, emit: onEvent, isListening: options.isListening ?? (() => true) })
     this.#openings = new Openings({
       options,
       links,
@@ -88,7 +88,7 @@ export class Engine {
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
       learn: (channel) => { this.#registry.learn(channel, options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
-      perform: (actor, effect) => { performer.perform(actor, effect) },
+      perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
       settled: (actor) => { this.#settled(actor) },
       onFailure: (actor, what, error) => { this.#failed(actor, what, error) }
     }
@@ -221,8 +221,7 @@ export class Engine {
     // While the disk hangs, streams that come and go would pile up what they have brought.
     if (actor.backPressure !== undefined) throw new PaychanError('ERR_NOT_READY', 'This node is busy; try again in a while.')
     const listener = this.#links.attach(actor, link)
-    actor.post({ type: 'connected' })
-    actor.post({ type: 'message', message })
+    actor.post({ type: 'message', message, stream: this.#links.numberOf(actor) ?? 0 })
     return listener
   }
 
@@ -257,14 +256,14 @@ export class Engine {
   #recover (actor: ChannelActor): void {
     const { state } = actor
     if (state.stage === 'abandoned') {
-      if (state.role === 'client') this.#host.perform(actor, { type: 'release-funding' })
+      if (state.role === 'client') this.#host.perform(actor, { type: 'release-funding' }, 0)
       return
     }
     if (state.stage === 'established') {
       this.#watches.watch(actor, fundingScriptOf(state.terms))
       // The node may have died between writing that the payout is ours and handing it to the wallet.
       const payout = csvPayout(state)
-      if (payout !== undefined) this.#host.perform(actor, { type: 'claim', payout })
+      if (payout !== undefined) this.#host.perform(actor, { type: 'claim', payout }, 0)
     } else {
       this.#limitOpening(actor)
     }

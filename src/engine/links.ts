@@ -12,18 +12,21 @@ import { Throttle } from './throttle.js'
 /** What a stream begins with. */
 const FIRST_MESSAGES: ReadonlySet<Message['type']> = new Set(['OpenChannel', 'AcceptChannel', 'Reestablish'])
 
-/** `begun`: its first message has been sent. */
-interface Stream { readonly link: Link, begun: boolean }
+/** `number`: of the streams of this channel, from 0. `begun`: its first message has been sent. `waiting`: what is to be sent after a message that is still being made. */
+interface Stream { readonly link: Link, readonly number: number, begun: boolean, waiting: Message[] | undefined }
 
 export class Links {
   readonly #streams = new Map<ChannelActor, Stream>()
+  readonly #attached = new WeakMap<ChannelActor, number>()
 
   constructor (private readonly clock: Clock) {}
 
   /** REEST-6: gives the channel a new stream; an older one ends. Returns who listens to it from now on. */
   attach (actor: ChannelActor, link: Link): LinkListener {
     const old = this.#streams.get(actor)
-    this.#streams.set(actor, { link, begun: false })
+    const number = this.#attached.get(actor) ?? 0
+    this.#attached.set(actor, number + 1)
+    this.#streams.set(actor, { link, number, begun: false, waiting: undefined })
     if (old !== undefined) {
       old.link.close()
       actor.post({ type: 'disconnected', reason: 'replaced by a newer stream' })
@@ -46,12 +49,29 @@ export class Links {
     }
   }
 
-  /** REEST-1: what was still to be said on an older stream is not said on a new one before its first message. */
+  /** The number of the stream that a channel has; its effects are only for that one. */
+  numberOf (actor: ChannelActor): number | undefined {
+    return this.#streams.get(actor)?.number
+  }
+
+  /** REEST-1, REEST-6: what was still to be said on an older stream is not said on a new one. */
   send (actor: ChannelActor, message: Message): void {
     const stream = this.#streams.get(actor)
     if (stream === undefined) return
-    stream.begun ||= FIRST_MESSAGES.has(message.type)
-    if (stream.begun) stream.link.send(message)
+    if (stream.waiting !== undefined) stream.waiting.push(message)
+    else sendOn(stream, message)
+  }
+
+  /** Sends a message once it is made; what is sent meanwhile on this stream follows it. Rejects when it cannot be made. */
+  async sendOnceMade (actor: ChannelActor, making: Promise<Message>): Promise<void> {
+    const stream = this.#streams.get(actor)
+    if (stream === undefined) return
+    const waiting: Message[] = []
+    stream.waiting = waiting
+    const message = await making
+    stream.waiting = undefined
+    if (this.#streams.get(actor) !== stream) return
+    for (const each of [message, ...waiting]) sendOn(stream, each)
   }
 
   /** Ends the stream after what was sent; the channel hears of it at once. */
@@ -62,6 +82,11 @@ export class Links {
     stream.link.close()
     actor.post({ type: 'disconnected', reason })
   }
+}
+
+function sendOn (stream: Stream, message: Message): void {
+  stream.begun ||= FIRST_MESSAGES.has(message.type)
+  if (stream.begun) stream.link.send(message)
 }
 
 function eventOf (message: Message): ChannelEvent {

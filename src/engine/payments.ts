@@ -1,5 +1,5 @@
 /** The payment log: what was paid, by which update, and what has become of it. */
-import { packPayments, unpackPayments, type Payment } from '../../protocols/paychan/1.0/index.js'
+import { LISTED_PAYMENT_BYTES, MAX_LISTED_BYTES, packPayments, textLength, unpackPayments, type Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
@@ -42,6 +42,27 @@ export function readEntry (key: string, value: Uint8Array): PaymentLogEntry {
   } catch (error) {
     throw corruptRecord(key, error)
   }
+}
+
+/**
+ * REEST-8: the payments of the updates after `after`, oldest first, as far as one message takes
+ * them; the oldest updates are left out first. Returns them with the sequence after which they
+ * are complete.
+ */
+export async function listPayments (store: Store, channel: ChannelId, after: number, upTo: number): Promise<{ payments: Payment[], paymentsAfter: number }> {
+  const entries: PaymentLogEntry[] = []
+  for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel}/`)) {
+    const entry = readEntry(key, value)
+    if (entry.sequence > after && entry.sequence <= upTo) entries.push(entry)
+  }
+  let bytes = 0
+  let first = entries.length
+  while (first > 0) {
+    bytes += (entries[first - 1]?.payments ?? []).reduce((sum, { memo }) => sum + LISTED_PAYMENT_BYTES + textLength(memo), 0)
+    if (bytes > MAX_LISTED_BYTES) break
+    first -= 1
+  }
+  return { payments: entries.slice(first).flatMap(({ payments }) => payments), paymentsAfter: first === 0 ? after : entries[first - 1]?.sequence ?? after }
 }
 
 /** The log of a channel, or of all, oldest update first. */

@@ -7,15 +7,18 @@ import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
 import type { Links } from './links.js'
-import { paymentInfo } from './payments.js'
-import type { Chain, Clock, Unsubscribe, Wallet } from './ports.js'
+import { listPayments, paymentInfo } from './payments.js'
+import type { Chain, Clock, Store, Unsubscribe, Wallet } from './ports.js'
 import type { Watches } from './watches.js'
 
 /** How long the watch of a funding script may take before the opening is given up. */
 const WATCH_TIMEOUT_MS = 30_000
 
+const FOR_THE_PEER: ReadonlySet<Effect['type']> = new Set(['send', 'send-with-payments', 'hang-up'])
+
 export interface PerformerPorts {
   readonly chain: Chain
+  readonly store: Store
   readonly wallet: Wallet
   readonly clock: Clock
   readonly links: Links
@@ -29,10 +32,13 @@ export interface PerformerPorts {
 export class Performer {
   constructor (private readonly ports: PerformerPorts) {}
 
-  perform (actor: ChannelActor, effect: Effect): void {
+  /** `stream`: the one that the effect is meant for; what it says to the peer is for no other. */
+  perform (actor: ChannelActor, effect: Effect, stream: number): void {
     const { links, watches, wallet, emit } = this.ports
+    if (FOR_THE_PEER.has(effect.type) && links.numberOf(actor) !== stream) return
     switch (effect.type) {
       case 'send': { links.send(actor, effect.message); return }
+      case 'send-with-payments': { this.#background(actor, this.#sendWithPayments(actor, effect)); return }
       case 'hang-up': { links.hangUp(actor, 'ended by this node'); return }
       case 'build-funding': { this.#background(actor, this.#buildFunding(actor, effect)); return }
       case 'release-funding': { this.#background(actor, wallet.releaseFunding(actor.id)); return }
@@ -68,6 +74,17 @@ export class Performer {
     } catch (error) {
       this.ports.watches.stop(actor)
       actor.post({ type: 'funding-failed', code: codeOf(error), reason: messageOf(error) })
+    }
+  }
+
+  async #sendWithPayments (actor: ChannelActor, { message, after }: Extract<Effect, { type: 'send-with-payments' }>): Promise<void> {
+    const { links, store } = this.ports
+    const making = listPayments(store, actor.id, after, message.sequence).then((list) => ({ ...message, ...list }))
+    try {
+      await links.sendOnceMade(actor, making)
+    } catch (error) {
+      links.hangUp(actor, 'the payment log cannot be read')
+      throw error
     }
   }
 

@@ -61,7 +61,7 @@ export class Redial {
     }
     const attached = this.links.attach(actor, link)
     // Before what has arrived meanwhile, which may be the end of the stream.
-    actor.post({ type: 'connected', address: link.address })
+    actor.post({ type: 'connected', address: link.address, stream: this.links.numberOf(actor) ?? 0 })
     listener.bind(attached)
   }
 

@@ -5,6 +5,7 @@
  *     ledger/<id>               the ledger; an update in flight has the number of its payments only,
  *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
  */
+import { NEW_EPOCHS } from '../channel/epochs.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { Ledger } from '../channel/ledger.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -56,7 +57,7 @@ export async function readChannel (store: Store, key: string, value: Uint8Array)
 export function readTerms (key: string, value: Uint8Array): Channel {
   const stored = decodeRecord<Channel>(key, value)
   if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
-  return stored
+  return withEpochs(stored)
 }
 
 async function readLedger (store: Store, id: ChannelId): Promise<Established['ledger']> {
@@ -81,4 +82,9 @@ async function readPaymentsOf (store: Store, id: ChannelId, { sequence, payments
 
 function isChannel (value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'stage' in value && STAGES.has(value.stage) && 'keys' in value && 'peer' in value
+}
+
+/** Records of before there were epochs: nobody has counted yet. */
+function withEpochs (stored: Channel): Channel {
+  return (stored.stage === 'established' || stored.stage === 'refund-signed') && !('epochs' in stored) ? { ...stored as Established, epochs: NEW_EPOCHS } : stored
 }

@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
-import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
-import { fromHex } from '../../src/types/bytes.js'
-import { assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
+import { effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { paymentsOf } from './side.js'
 import { World } from './world.js'
 
 const paid = (): World => new World().open().paid(10_000n)
-
-/** What the other side of `world` says of itself, with changes. */
-function says (world: World, changes: Partial<Reestablish> = {}): { type: 'message', message: Reestablish } {
-  const { terms, id } = world.client.established
-  return { type: 'message', message: { type: 'Reestablish', channelId: fromHex(id), derivation: terms.derivation, turn: 0, sequence: 1, ...changes } }
-}
 
 describe('channel / linking / on connected', () => {
   it('both sides first say where they stand, with the derivation of K2 (REEST-1, KEY-2)', () => {
@@ -42,7 +34,6 @@ describe('channel / linking / on connected', () => {
 describe('channel / linking / before the other side has said where it stands (REEST-5)', () => {
   it('nothing but Reestablish is sent: no readiness, no confirmation of T1, no payment', () => {
     const world = new World().offer().run().disconnect()
-    world.server.post({ type: 'connected' })
     world.client.post({ type: 'connected' })
     const from = [world.client.effects.length, world.server.effects.length] as const
     world.mine(1, { quiet: true })
@@ -105,52 +96,6 @@ describe('channel / linking / what was in flight', () => {
     assert.equal(world.client.established.fundingAcknowledged, true)
     world.open().paid(1_000n)
   })
-})
-
-describe('channel / linking / on Reestablish / stops', () => {
-  it('the client, when the server holds less than it has acknowledged (REEST-4)', () => {
-    const { client } = paid().disconnect().connect()
-    const world = paid().paid(5n).disconnect().connect()
-    assertStopped(world.client, world.client.post(says(world, { sequence: 1 })), 'REEST-4', 'ERR_PEER_FORGOT')
-    assert.ok(client.established.stopped === undefined)
-  })
-
-  it('the client, when the server claims what was never signed (REEST-4)', () => {
-    const world = paid().disconnect().connect()
-    assertStopped(world.client, world.client.post(says(world, { sequence: 2 })), 'REEST-4', 'ERR_BAD_ACK')
-  })
-
-  it('the client, when the server is in another turn (REEST-4)', () => {
-    const world = paid().disconnect().connect()
-    assertStopped(world.client, world.client.post(says(world, { turn: 1 })), 'REEST-4', 'ERR_PEER_FORGOT')
-  })
-
-  it('the server, when the client has seen acks that it does not know of: it was restored, and only closes (REEST-4)', () => {
-    const world = paid()
-    const old = world.server.channel
-    world.paid(20_000n).disconnect()
-    world.server.channel = old
-    world.server.post({ type: 'disconnected', reason: 'restored' })
-    world.connect().deliver('server')
-    assert.equal(world.server.established.stopped?.code, 'ERR_STATE_FORGOTTEN')
-    world.run().mine()
-    assert.equal(world.payouts().server, 10_000n - world.payouts().fee, 'a restore costs what was received since, and no more')
-    assert.equal(world.payouts().client, 90_000n)
-  })
-
-  it('the server, when the client is in another turn (REEST-4)', () => {
-    const world = paid().disconnect()
-    world.server.post({ type: 'connected' })
-    assertStopped(world.server, world.server.post(says(world, { turn: 2 })), 'REEST-4', 'ERR_STATE_FORGOTTEN')
-  })
-
-  for (const role of ['client', 'server'] as const) {
-    it(`the ${role}, when the derivation of K2 is another one (REEST-1)`, () => {
-      const world = paid().disconnect().connect()
-      world.linked[role] = true
-      assertStopped(world[role], world[role].post(says(world, { derivation: new Uint8Array(8) })), 'REEST-1', 'ERR_WRONG_DERIVATION')
-    })
-  }
 })
 
 describe('channel / linking / on Error', () => {

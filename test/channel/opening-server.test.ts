@@ -4,6 +4,7 @@ import { fundingWitnessScript } from '../../src/bitcoin/scripts.js'
 import { Violation } from '../../src/channel/violation.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { ecdsa, scriptOf } from './keys.js'
+import { reestablishOf } from '../protocols/reestablish.js'
 import { buildT1, World } from './world.js'
 
 function altered (raw: Uint8Array, change: (tx: Transaction) => void): Uint8Array {
@@ -180,7 +181,7 @@ describe('server / opening / when the stream breaks', () => {
 
   it('refund signed: refuses whoever comes back with another derivation (REEST-1)', () => {
     const world = new World().until('server', 'refund-signed')
-    const effects = world.server.post({ type: 'message', message: { type: 'Reestablish', channelId: new Uint8Array(32), derivation: new Uint8Array(8), turn: 0, sequence: 0 } })
+    const effects = world.server.post({ type: 'message', message: reestablishOf() })
     assertAbandoned(world.server, effects, 'REEST-1', 'ERR_WRONG_DERIVATION')
   })
 

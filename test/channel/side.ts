@@ -162,6 +162,10 @@ export class Side {
   #perform (effect: Effect): void {
     switch (effect.type) {
       case 'send': return this.around.send(effect.message)
+      case 'send-with-payments': {
+        const payments = this.log.filter(({ sequence }) => sequence > effect.after && sequence <= effect.message.sequence).flatMap(({ payments }) => payments)
+        return this.around.send({ ...effect.message, payments, paymentsAfter: effect.after })
+      }
       case 'hang-up': return this.around.hangUp()
       case 'build-funding': return this.around.buildFunding(effect)
       case 'broadcast': {

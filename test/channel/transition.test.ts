@@ -3,6 +3,7 @@ import type { Message, Update } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import { txid } from '../../src/types/bytes.js'
 import { assertAbandoned, assertStopped, effectsOf, eventOf } from './asserts.js'
+import { reestablishOf } from '../protocols/reestablish.js'
 import { World } from './world.js'
 
 /** One message of every type but Error, with contents that nobody looks at before its place is checked. */
@@ -26,7 +27,7 @@ function everyMessage (): Message[] {
     { type: 'ChannelReady' },
     { type: 'CloseRequest', turn: 0, sequence: 0, clientBalance: 1n, serverBalance: 1n, clientScript: world.client.closeScript, serverScript: world.client.closeScript, fee: 1n, signature },
     { type: 'CloseDone', txid: new Uint8Array(32) },
-    { type: 'Reestablish', channelId: new Uint8Array(32), derivation: new Uint8Array(8), turn: 0, sequence: 0 }
+    reestablishOf()
   ]
 }
 

@@ -227,7 +227,6 @@ export class World {
     if (message.type === 'OpenChannel') return this.accept(message)
     if (message.type === 'Reestablish' && to === 'server' && !this.linked.server) {
       this.linked.server = true
-      side.post({ type: 'connected' })
     }
     if (this.linked[to]) side.post(message.type === 'Update' ? { type: 'updates', updates: [message] } : { type: 'message', message })
   }

@@ -7,6 +7,7 @@ import { fromHex, txid, type OutPoint } from '../../src/types/bytes.js'
 import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { idOf, RawPeer, type RawStream } from './raw-peer.js'
+import { reestablishOf } from '../protocols/reestablish.js'
 import { CAPACITY, quiet, twoNodes } from './world.js'
 
 describe('engine / streams that peers open', () => {
@@ -48,7 +49,7 @@ describe('engine / streams that peers open', () => {
 
   describe('Reestablish', () => {
     const reestablish = (id: string, derivation: Uint8Array = new Uint8Array(8)): Parameters<RawStream['say']>[0] =>
-      ({ type: 'Reestablish', channelId: fromHex(id), derivation, turn: 0, sequence: 0 })
+      reestablishOf({ channelId: fromHex(id), derivation })
 
     it('of a channel that does not exist is refused', async () => {
       const { world } = await twoNodes()

@@ -146,3 +146,14 @@ describe('engine / a bug', () => {
     assert.ok(alice.alarms.includes('ERR_INTERNAL'))
   })
 })
+
+describe('engine / restart / records of before there were epochs', () => {
+  it('count from the beginning', async () => {
+    const { world, alice, bob } = await twoNodes()
+    await world.open(alice, bob)
+    await alice.restart(edited(alice, 'channel/', (value) => encodeRecord({ ...decodeRecord<Established>('', value), epochs: undefined })))
+    await world.pass(1_000)
+    await alice.pay(1_000n)
+    assert.equal(bob.channel.ourBalance, 1_000n)
+  })
+})

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import {
   MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES, plainText
 } from '../../protocols/paychan/1.0/index.js'
-import type { Message } from '../../protocols/paychan/1.0/index.js'
+import type { Message, Reestablish } from '../../protocols/paychan/1.0/index.js'
 
 const MAX_MONEY = 2_100_000_000_000_000n
 
@@ -90,6 +90,11 @@ const transaction = bytes(1, 300).chain(start => fc.constantFrom(start.length, M
   return whole
 }))
 
+const nothingYet = { sequence: fc.constant(0), payerBalance: fc.constant(0n), signature: fc.constant(new Uint8Array(0)), payments: fc.constant([]), paymentsAfter: fc.constant(0) }
+const someState = { sequence: fc.integer({ min: 1, max: 0xffff_ffff }), payerBalance: amount, signature, payments: fc.array(payment, { maxLength: 5 }), paymentsAfter: fc.constant(0) }
+const standing = { type: fc.constant('Reestablish' as const), channelId: bytes(32), derivation: bytes(8), turn: uint32, signed: uint32, epoch: fc.integer({ min: 1, max: 0xffff_ffff }), peerEpoch: uint32 }
+const reestablish: fc.Arbitrary<Message> = fc.oneof(record<Reestablish>({ ...standing, ...nothingYet }), record<Reestablish>({ ...standing, ...someState }))
+
 /** Any message that may be sent. */
 export const message: fc.Arbitrary<Message> = fc.oneof(
   open,
@@ -103,6 +108,6 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
   fc.constant<Message>({ type: 'ChannelReady' }),
   close,
   record({ type: fc.constant('CloseDone' as const), txid: bytes(32) }),
-  record({ type: fc.constant('Reestablish' as const), channelId: bytes(32), derivation: bytes(8), turn: uint32, sequence: uint32 }),
+  reestablish,
   error
 )

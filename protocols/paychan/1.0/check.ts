@@ -7,7 +7,7 @@ import { ProtocolError } from './errors.js'
 import {
   MAX_AMOUNT, MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
 } from './limits.js'
-import type { Limits, Message, Payment } from './messages.js'
+import type { Limits, Message, Payment, Reestablish } from './messages.js'
 import { isLongerThan, isPlainText } from './text.js'
 
 /** `LOCKTIME_THRESHOLD` of Bitcoin Core is 500,000,000: from there on `nLockTime` is a time. */
@@ -66,6 +66,22 @@ function payment (value: Payment): void {
   bytes('payment id', value.id, 16)
   amount('payment amount', value.amount)
   text('memo', value.memo, MAX_MEMO_BYTES, 'UPD-8')
+}
+
+function reestablish (message: Reestablish): void {
+  const { signature, payments, sequence } = message
+  integer('turn', message.turn, 0, MAX_UINT32)
+  if (signature.length > 0) bytes('signature', signature, 64)
+  // Without a signature there is no state, and nothing to be said of one.
+  integer('sequence', sequence, 0, signature.length === 0 ? 0 : MAX_UINT32)
+  amount('payer_balance', message.payerBalance)
+  if (signature.length === 0 && message.payerBalance !== 0n) refuse('WIRE-5', 'payer_balance is not 0, and there is no signature.')
+  integer('signed', message.signed, 0, MAX_UINT32)
+  integer('payments_after', message.paymentsAfter, 0, sequence)
+  if (payments.length > 0 && message.paymentsAfter === sequence) refuse('WIRE-5', 'payments are listed of updates that there are not.')
+  payments.forEach(payment)
+  integer('epoch', message.epoch, 1, MAX_UINT32)
+  integer('peer_epoch', message.peerEpoch, 0, MAX_UINT32)
 }
 
 /** @throws ProtocolError when a field of `message` is out of range. */
@@ -134,8 +150,7 @@ export function checkMessage (message: Message): void {
     case 'Reestablish':
       bytes('channel_id', message.channelId, 32)
       bytes('derivation', message.derivation, 8)
-      integer('turn', message.turn, 0, MAX_UINT32)
-      integer('sequence', message.sequence, 0, MAX_UINT32)
+      reestablish(message)
       return
     case 'Error':
       text('code', message.code, MAX_ERROR_CODE_BYTES, 'WIRE-6')

@@ -10,7 +10,7 @@ import { ProtocolError } from './errors.js'
 import { Envelope, Mode as WireMode, Network as WireNetwork } from './gen/paychan.js'
 import type * as wire from './gen/paychan.js'
 import { MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE } from './limits.js'
-import type { Message, Mode, Network } from './messages.js'
+import type { Message, Mode, Network, Payment } from './messages.js'
 import { decodeUpdate, encodeUpdate } from './update-codec.js'
 
 const NETWORK_TO_WIRE: Readonly<Record<Network, WireNetwork>> = {
@@ -100,6 +100,14 @@ function modeFrom (value: WireMode): Mode {
   }
 }
 
+function toWirePayment ({ id, amount, memo }: Payment): wire.Payment {
+  return { id: bytes(id), amount, memo }
+}
+
+function fromWirePayment ({ id, amount, memo }: wire.Payment): Payment {
+  return { id: own(id), amount, memo }
+}
+
 function toEnvelope (message: Message): Envelope {
   switch (message.type) {
     case 'OpenChannel':
@@ -139,7 +147,7 @@ function toEnvelope (message: Message): Envelope {
           turn: message.turn,
           sequence: message.sequence,
           payerBalance: message.payerBalance,
-          payments: message.payments.map(({ id, amount, memo }) => ({ id: bytes(id), amount, memo })),
+          payments: message.payments.map(toWirePayment),
           signature: bytes(message.signature)
         }
       }
@@ -162,7 +170,17 @@ function toEnvelope (message: Message): Envelope {
     case 'Reestablish':
       return {
         reestablish: {
-          channelId: bytes(message.channelId), derivation: bytes(message.derivation), turn: message.turn, sequence: message.sequence
+          channelId: bytes(message.channelId),
+          derivation: bytes(message.derivation),
+          turn: message.turn,
+          sequence: message.sequence,
+          payerBalance: message.payerBalance,
+          signature: bytes(message.signature),
+          signed: message.signed,
+          payments: message.payments.map(toWirePayment),
+          paymentsAfter: message.paymentsAfter,
+          epoch: message.epoch,
+          peerEpoch: message.peerEpoch
         }
       }
     case 'Error': return { error: { code: message.code, rule: message.rule, text: message.text, fatal: message.fatal } }
@@ -194,7 +212,7 @@ function fromEnvelope (envelope: Envelope): Message {
       turn,
       sequence,
       payerBalance,
-      payments: payments.map(({ id, amount, memo }) => ({ id: own(id), amount, memo })),
+      payments: payments.map(fromWirePayment),
       signature: own(signature)
     }
   }
@@ -236,8 +254,8 @@ function fromEnvelope (envelope: Envelope): Message {
   }
   if (envelope.closeDone != null) return { type: 'CloseDone', txid: own(envelope.closeDone.txid) }
   if (envelope.reestablish != null) {
-    const { channelId, derivation, turn, sequence } = envelope.reestablish
-    return { type: 'Reestablish', channelId: own(channelId), derivation: own(derivation), turn, sequence }
+    const { channelId, derivation, signature, payments, ...numbers } = envelope.reestablish
+    return { type: 'Reestablish', channelId: own(channelId), derivation: own(derivation), signature: own(signature), payments: payments.map(fromWirePayment), ...numbers }
   }
   if (envelope.error != null) {
     const { code, rule, text, fatal } = envelope.error

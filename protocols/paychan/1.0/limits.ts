@@ -12,6 +12,14 @@ export const MAX_PAYMENTS_PER_UPDATE = 1_000
 /** UPD-8: UTF-8 bytes of a payment's memo. */
 export const MAX_MEMO_BYTES = 128
 
+/**
+ * REEST-8: the payments that a `Reestablish` lists take at most this many bytes, each counted as its
+ * memo and 33 more (18 id, 9 amount, 3 the memo's tag and length, 3 framing). The 1,024 bytes that
+ * are left of the envelope are for the other fields, which take less than 200.
+ */
+export const MAX_LISTED_BYTES = 261_120
+export const LISTED_PAYMENT_BYTES = 33
+
 /** WIRE-6: a transaction inside a message. BIP431 allows a version 3 transaction 10,000 vB; 40,000 bytes is its weight limit. */
 export const MAX_TRANSACTION_BYTES = 40_000
 

@@ -83,7 +83,21 @@ export interface Reestablish {
   readonly channelId: Uint8Array
   readonly derivation: Uint8Array
   readonly turn: number
+  /** Of the newest state that the sender holds (payee) or knows to be held (payer); 0 while there is none. */
   readonly sequence: number
+  /** Satoshis, of that state; 0 while there is none. */
+  readonly payerBalance: bigint
+  /** The payer's, over that state: 64 bytes, or none while there is no state. */
+  readonly signature: Uint8Array
+  /** Payer: the newest sequence that it has ever signed in this turn. Payee: 0. */
+  readonly signed: number
+  /** Payee: the payments of the updates after `paymentsAfter`, up to `sequence`. */
+  readonly payments: readonly Payment[]
+  readonly paymentsAfter: number
+  /** Counts the `Reestablish`es of the sender, from 1. */
+  readonly epoch: number
+  /** The highest epoch that the sender has seen of the other side; 0 when none. */
+  readonly peerEpoch: number
 }
 
 export interface ErrorMessage {

@@ -10,6 +10,7 @@ import { encode, type Message, type OpenChannel, type Payment } from '../../../p
 import { payerSighash } from '../../../src/bitcoin/template.js'
 import { fromHex, hashFromTxid, toHex, txid } from '../../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
+import { reestablishOf } from '../reestablish.js'
 import { CAPACITY, CLIENT_SCRIPT, FUNDING, KEYS, REFUND_HEIGHT, SERVER_SCRIPT, VERSION } from './fixture.js'
 import { messageJson, MESSAGES_FILE, type MessageVectors } from './message-json.js'
 import { read } from './schema.js'
@@ -17,8 +18,13 @@ import { read } from './schema.js'
 const DERIVATION = fromHex('0102030405060708')
 
 function update (sequence: number, payerBalance: bigint, payments: Payment[]): Message {
+  return { type: 'Update', turn: 0, sequence, payerBalance, payments, signature: signatureOf(payerBalance) }
+}
+
+/** The payer's, over the state that leaves it so much. */
+function signatureOf (payerBalance: bigint): Uint8Array {
   const digest = payerSighash({ funding: FUNDING, version: VERSION, lock: blockHeight(0), payer: 'client', payerBalance: satoshi(payerBalance), payerPayoutKey: KEYS.clientPayout.publicKey })
-  return { type: 'Update', turn: 0, sequence, payerBalance, payments, signature: KEYS.clientChannel.sign(digest) }
+  return KEYS.clientChannel.sign(digest)
 }
 
 function payment (id: number, amount: bigint, memo: string): Payment {
@@ -42,7 +48,9 @@ const open: OpenChannel = {
 function story (): Array<[name: string, message: Message]> {
   const [refund, funding, [close]] = [read.refund(), read.funding(), read.close().cases]
   if (close === undefined) throw new Error('close.json has no cases.')
-  const reestablish: Message = { type: 'Reestablish', channelId: fromHex(read.keys().channelId), derivation: DERIVATION, turn: 0, sequence: 2 }
+  const ids = { channelId: fromHex(read.keys().channelId), derivation: DERIVATION }
+  const paid = [payment(2, 1n, 'coffee'), payment(3, 389_999n, '電気料金 ☕')]
+  const newest = { sequence: 2, payerBalance: 600_000n, signature: signatureOf(600_000n) }
   return [
     ['step 1: the client asks for a channel', open],
     ['step 1: the server names its key and its conditions', {
@@ -64,9 +72,12 @@ function story (): Array<[name: string, message: Message]> {
     ['step 8', { type: 'UpdateAck', turn: 0, sequence: 0 }],
     ['T1 is buried', { type: 'ChannelReady' }],
     ['step 9: a payment without a memo', update(1, 990_000n, [payment(1, 10_000n, '')])],
-    ['step 9: two payments under one signature, with memos', update(2, 600_000n, [payment(2, 1n, 'coffee'), payment(3, 389_999n, '電気料金 ☕')])],
+    ['step 9: two payments under one signature, with memos', update(2, 600_000n, paid)],
     ['step 9: everything up to update 2 is on the disk of the server', { type: 'UpdateAck', turn: 0, sequence: 2 }],
-    ['a new stream of this channel', reestablish],
+    ['a new stream: the payer knows of update 2, has signed no more, and counts 4', reestablishOf({ ...ids, ...newest, signed: 2, epoch: 4, peerEpoch: 3 })],
+    ['a new stream: the payee answers', reestablishOf({ ...ids, ...newest, paymentsAfter: 2, epoch: 4, peerEpoch: 4 })],
+    ['a new stream: there is no state yet', reestablishOf({ ...ids, epoch: 1 })],
+    ['a new stream: a payer that has lost update 2 is told what it paid', reestablishOf({ ...ids, ...newest, payments: paid, paymentsAfter: 1, epoch: 4, peerEpoch: 4 })],
     ['the close of close.json that the client asks for', {
       type: 'CloseRequest',
       turn: 0,
@@ -94,6 +105,11 @@ function body (field: number, ...content: number[]): Uint8Array {
 
 function varint (value: bigint): number[] {
   return value < 0x80n ? [Number(value)] : [Number(value & 0x7fn) | 0x80, ...varint(value >> 7n)]
+}
+
+/** A Reestablish with these fields behind the ids. */
+function standing (...fields: number[][]): Uint8Array {
+  return body(15, ...bytes(1, ...new Uint8Array(32)), ...bytes(2, ...new Uint8Array(8)), ...fields.flat())
 }
 
 /** A field of bytes, or of text. */
@@ -146,6 +162,12 @@ function refused (): Array<[name: string, rule: string, bytes: Uint8Array]> {
     ['no signature', 'WIRE-6', body(4)],
     ['a txid of 31 bytes', 'WIRE-6', body(14, ...bytes(1, ...zeros(31)))],
     ['a channel key that is not compressed', 'WIRE-6', opened([0x12, 33, 3], [0x12, 33, 4])],
+    ['a Reestablish with a signature of 63 bytes', 'WIRE-6', standing([0x32, ...varint(63n), ...zeros(63)], [0x50, 1])],
+    ['a Reestablish with a sequence and no signature', 'WIRE-5', standing([0x20, 1], [0x50, 1])],
+    ['a Reestablish with a balance and no signature', 'WIRE-5', standing([0x28, 1], [0x50, 1])],
+    ['a Reestablish without an epoch', 'WIRE-5', standing([0x32, 64, ...zeros(64)])],
+    ['a Reestablish that lists payments after its newest update', 'WIRE-5', standing([0x20, 2, 0x32, 64, ...zeros(64)], bytes(8, ...bytes(1, ...zeros(16)), 0x10, 1), [0x48, 2, 0x50, 1])],
+    ['a Reestablish whose list begins after its newest update', 'WIRE-5', standing([0x20, 2, 0x32, 64, ...zeros(64)], [0x48, 3, 0x50, 1])],
     ['an error code that is none', 'WIRE-7', body(16, ...bytes(1, ...new TextEncoder().encode('no way')))],
     ['an error text of two lines', 'WIRE-7', body(16, ...code, ...bytes(3, 0x61, 0x0a, 0x62))],
     ['an error text with an escape sequence for terminals', 'WIRE-7', body(16, ...code, ...bytes(3, 0x1b, 0x5b, 0x32, 0x4a))],

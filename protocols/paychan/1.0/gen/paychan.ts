@@ -1999,6 +1999,13 @@ export interface Reestablish {
   derivation: Uint8Array<ArrayBuffer>
   turn: number
   sequence: number
+  payerBalance: bigint
+  signature: Uint8Array<ArrayBuffer>
+  signed: number
+  payments: Payment[]
+  paymentsAfter: number
+  epoch: number
+  peerEpoch: number
 }
 
 export namespace Reestablish {
@@ -2031,6 +2038,43 @@ export namespace Reestablish {
           w.uint32(obj.sequence)
         }
 
+        if ((obj.payerBalance != null && obj.payerBalance !== 0n)) {
+          w.uint32(40)
+          w.uint64(obj.payerBalance)
+        }
+
+        if ((obj.signature != null && obj.signature.byteLength > 0)) {
+          w.uint32(50)
+          w.bytes(obj.signature)
+        }
+
+        if ((obj.signed != null && obj.signed !== 0)) {
+          w.uint32(56)
+          w.uint32(obj.signed)
+        }
+
+        if (obj.payments != null && obj.payments.length > 0) {
+          for (const value of obj.payments) {
+            w.uint32(66)
+            Payment.codec().encode(value, w)
+          }
+        }
+
+        if ((obj.paymentsAfter != null && obj.paymentsAfter !== 0)) {
+          w.uint32(72)
+          w.uint32(obj.paymentsAfter)
+        }
+
+        if ((obj.epoch != null && obj.epoch !== 0)) {
+          w.uint32(80)
+          w.uint32(obj.epoch)
+        }
+
+        if ((obj.peerEpoch != null && obj.peerEpoch !== 0)) {
+          w.uint32(88)
+          w.uint32(obj.peerEpoch)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
@@ -2039,7 +2083,14 @@ export namespace Reestablish {
           channelId: uint8ArrayAlloc(0),
           derivation: uint8ArrayAlloc(0),
           turn: 0,
-          sequence: 0
+          sequence: 0,
+          payerBalance: 0n,
+          signature: uint8ArrayAlloc(0),
+          signed: 0,
+          payments: [],
+          paymentsAfter: 0,
+          epoch: 0,
+          peerEpoch: 0
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -2064,6 +2115,40 @@ export namespace Reestablish {
               obj.sequence = reader.uint32()
               break
             }
+            case 5: {
+              obj.payerBalance = reader.uint64()
+              break
+            }
+            case 6: {
+              obj.signature = reader.bytes()
+              break
+            }
+            case 7: {
+              obj.signed = reader.uint32()
+              break
+            }
+            case 8: {
+              if (opts.limits?.payments != null && obj.payments.length === opts.limits.payments) {
+                throw new MaxLengthError('Decode error - repeated field "payments" had too many elements')
+              }
+
+              obj.payments.push(Payment.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.payments$
+              }))
+              break
+            }
+            case 9: {
+              obj.paymentsAfter = reader.uint32()
+              break
+            }
+            case 10: {
+              obj.epoch = reader.uint32()
+              break
+            }
+            case 11: {
+              obj.peerEpoch = reader.uint32()
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -2073,6 +2158,10 @@ export namespace Reestablish {
 
         return obj
       }, function * (reader, length, prefix, opts = {}) {
+        const obj = {
+          payments: 0
+        }
+
         const end = length == null ? reader.len : reader.pos + length
 
         while (reader.pos < end) {
@@ -2103,6 +2192,66 @@ export namespace Reestablish {
             case 4: {
               yield {
                 field: `${prefix}.sequence`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 5: {
+              yield {
+                field: `${prefix}.payerBalance`,
+                value: reader.uint64()
+              }
+              break
+            }
+            case 6: {
+              yield {
+                field: `${prefix}.signature`,
+                value: reader.bytes()
+              }
+              break
+            }
+            case 7: {
+              yield {
+                field: `${prefix}.signed`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 8: {
+              if (opts.limits?.payments != null && obj.payments === opts.limits.payments) {
+                throw new MaxLengthError('Streaming decode error - repeated field "payments" had too many elements')
+              }
+
+              for (const evt of Payment.codec().stream(reader, reader.uint32(), `${prefix}.payments[]`, {
+                limits: opts.limits?.payments$
+              })) {
+                yield {
+                  ...evt,
+                  index: obj.payments
+                }
+              }
+
+              obj.payments++
+
+              break
+            }
+            case 9: {
+              yield {
+                field: `${prefix}.paymentsAfter`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 10: {
+              yield {
+                field: `${prefix}.epoch`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 11: {
+              yield {
+                field: `${prefix}.peerEpoch`,
                 value: reader.uint32()
               }
               break
@@ -2139,6 +2288,54 @@ export namespace Reestablish {
     value: number
   }
 
+  export interface ReestablishPayerBalanceFieldEvent {
+    field: '$.payerBalance'
+    value: bigint
+  }
+
+  export interface ReestablishSignatureFieldEvent {
+    field: '$.signature'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ReestablishSignedFieldEvent {
+    field: '$.signed'
+    value: number
+  }
+
+  export interface ReestablishPaymentsIdFieldEvent {
+    field: '$.payments[].id'
+    value: Uint8Array<ArrayBuffer>
+    index: number
+  }
+
+  export interface ReestablishPaymentsAmountFieldEvent {
+    field: '$.payments[].amount'
+    value: bigint
+    index: number
+  }
+
+  export interface ReestablishPaymentsMemoFieldEvent {
+    field: '$.payments[].memo'
+    value: string
+    index: number
+  }
+
+  export interface ReestablishPaymentsAfterFieldEvent {
+    field: '$.paymentsAfter'
+    value: number
+  }
+
+  export interface ReestablishEpochFieldEvent {
+    field: '$.epoch'
+    value: number
+  }
+
+  export interface ReestablishPeerEpochFieldEvent {
+    field: '$.peerEpoch'
+    value: number
+  }
+
   export function encode (obj: Partial<Reestablish>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, Reestablish.codec())
   }
@@ -2147,7 +2344,7 @@ export namespace Reestablish {
     return decodeMessage(buf, Reestablish.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Reestablish>): Generator<ReestablishChannelIdFieldEvent | ReestablishDerivationFieldEvent | ReestablishTurnFieldEvent | ReestablishSequenceFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Reestablish>): Generator<ReestablishChannelIdFieldEvent | ReestablishDerivationFieldEvent | ReestablishTurnFieldEvent | ReestablishSequenceFieldEvent | ReestablishPayerBalanceFieldEvent | ReestablishSignatureFieldEvent | ReestablishSignedFieldEvent | ReestablishPaymentsIdFieldEvent | ReestablishPaymentsAmountFieldEvent | ReestablishPaymentsMemoFieldEvent | ReestablishPaymentsAfterFieldEvent | ReestablishEpochFieldEvent | ReestablishPeerEpochFieldEvent> {
     return streamMessage(buf, Reestablish.codec(), opts)
   }
 }
@@ -2847,6 +3044,54 @@ export namespace Envelope {
     value: number
   }
 
+  export interface EnvelopeReestablishPayerBalanceFieldEvent {
+    field: '$.reestablish.payerBalance'
+    value: bigint
+  }
+
+  export interface EnvelopeReestablishSignatureFieldEvent {
+    field: '$.reestablish.signature'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeReestablishSignedFieldEvent {
+    field: '$.reestablish.signed'
+    value: number
+  }
+
+  export interface EnvelopeReestablishPaymentsIdFieldEvent {
+    field: '$.reestablish.payments[].id'
+    value: Uint8Array<ArrayBuffer>
+    index: number
+  }
+
+  export interface EnvelopeReestablishPaymentsAmountFieldEvent {
+    field: '$.reestablish.payments[].amount'
+    value: bigint
+    index: number
+  }
+
+  export interface EnvelopeReestablishPaymentsMemoFieldEvent {
+    field: '$.reestablish.payments[].memo'
+    value: string
+    index: number
+  }
+
+  export interface EnvelopeReestablishPaymentsAfterFieldEvent {
+    field: '$.reestablish.paymentsAfter'
+    value: number
+  }
+
+  export interface EnvelopeReestablishEpochFieldEvent {
+    field: '$.reestablish.epoch'
+    value: number
+  }
+
+  export interface EnvelopeReestablishPeerEpochFieldEvent {
+    field: '$.reestablish.peerEpoch'
+    value: number
+  }
+
   export interface EnvelopeErrorCodeFieldEvent {
     field: '$.error.code'
     value: string
@@ -2875,7 +3120,7 @@ export namespace Envelope {
     return decodeMessage(buf, Envelope.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent> {
     return streamMessage(buf, Envelope.codec(), opts)
   }
 }

@@ -1,0 +1,217 @@
+/**
+ * Where both sides stand, said first on every new stream of a channel (REEST-1). The payer sends
+ * again what the payee does not have (REEST-2); whoever has forgotten a state is given it back by
+ * the other's `Reestablish`, since that carries the payer's signature (REEST-9).
+ */
+import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import { fromHex, sameBytes } from '../types/bytes.js'
+import { satoshi, ZERO_SAT } from '../types/units.js'
+import { abandon } from './abandoning.js'
+import { to, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import { compareEpochs, raised, type Relapse } from './epochs.js'
+import { signedBalance, totalOf, type HeldState, type Ledger } from './ledger.js'
+import { acknowledge, updateMessage } from './paying.js'
+import { payerOf } from './schedule.js'
+import { stateDigest } from './signing.js'
+import { isFrozen, type Established, type RefundSigned } from './state.js'
+import { closeOnly, stop } from './stopping.js'
+import { partyOf } from './terms.js'
+import { errorMessage, Violation } from './violation.js'
+
+const NO_SIGNATURE = new Uint8Array(0)
+
+/** What a comparison of the two sides' words comes to. */
+interface Comparison {
+  readonly state: Established
+  readonly log?: readonly PaymentLogEntry[]
+  /** What is said after our `Reestablish`, and told to callers. */
+  readonly effects?: readonly Effect[]
+  /** REEST-4: one of the two has forgotten states; the channel only closes from now on. */
+  readonly forgotten?: Violation
+  /** The peer broke a rule: the channel ends with what we hold. */
+  readonly broken?: Violation
+  /** Nothing is wrong, but the peer has to say more, on another stream. */
+  readonly again?: Violation
+}
+
+/** We opened a stream, and speak first. */
+export function openStream (channel: Established, env: Env): Transition {
+  const state: Established = { ...channel, link: 'up', epochs: raised(channel.epochs) }
+  return to(state, { type: 'send', message: reestablish(state, env) })
+}
+
+/** The peer says where it stands: as the first on its stream, or in answer to us. */
+export function onReestablish (channel: Established | RefundSigned, message: Reestablish, env: Env): Transition {
+  if (!sameBytes(message.derivation, channel.terms.derivation)) {
+    const violation = new Violation('REEST-1', 'ERR_WRONG_DERIVATION', 'The key derivation of the channel is another one.')
+    return channel.stage === 'established' ? stop(channel, violation) : abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) })
+  }
+  const isAnswer = channel.stage === 'established' && channel.link === 'up'
+  const { epochs, relapse } = compareEpochs(channel.epochs, message.epoch, message.peerEpoch, isAnswer)
+  if (channel.stage === 'refund-signed') {
+    // Whoever has gone back here: T1 comes next, and then the states can be compared.
+    const state: RefundSigned = { ...channel, epochs: raised(epochs) }
+    return to(state, { type: 'send', message: reestablish(state, env) })
+  }
+  const live: Established = { ...channel, link: 'live', epochs: isAnswer ? epochs : raised(epochs) }
+  const compared = payerOf(live.ledger.turn) === live.role ? asPayer(live, message, env) : asPayee(live, message, env)
+  return concluded(compared, isAnswer ? [] : [answer(compared.state, message, env)], relapse)
+}
+
+function concluded (compared: Comparison, first: readonly Effect[], relapse: Relapse | undefined): Transition {
+  const { state, log = [], effects = [], forgotten = relapsed(relapse), broken, again } = compared
+  if (again !== undefined) return to({ ...state, link: 'up' }, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
+  if (broken !== undefined) {
+    const stopped = stop(state, broken)
+    return { state: stopped.state, log, effects: [...first, ...effects, ...stopped.effects] }
+  }
+  const end = forgotten === undefined ? to(state) : closeOnly(state, forgotten)
+  return {
+    state: end.state,
+    log,
+    effects: [...first, ...effects, ...resumption(end.state), ...saidAgain(end.state, end.effects), ...end.effects, { type: 'notify', what: 'reconnected' }]
+  }
+}
+
+/** REEST-2 and REEST-5: what the peer has not got goes out again. On a channel that has ended, no update does. */
+function resumption (state: Established): Effect[] {
+  const effects: Effect[] = []
+  if (state.role === 'client' && !state.fundingAcknowledged) effects.push({ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } })
+  if (state.role === 'server' && !state.fundingAcknowledged) effects.push({ type: 'broadcast', purpose: 'funding', raw: state.fundingTx })
+  if (!isFrozen(state) && state.stopped === undefined) for (const update of state.ledger.inFlight) effects.push({ type: 'send', message: updateMessage(state.ledger, update) })
+  if (state.ready.ours) effects.push({ type: 'send', message: { type: 'ChannelReady' } })
+  return effects
+}
+
+/** REEST-4: the peer may not have noticed, or may have lost it with the stream: it is told on every one. */
+function saidAgain ({ stopped }: Established, news: readonly Effect[]): Effect[] {
+  if (stopped?.rule !== 'REEST-4' || news.length > 0) return []
+  return [{ type: 'send', message: errorMessage({ code: stopped.code, rule: stopped.rule, message: stopped.reason }, true) }]
+}
+
+/** What this side has to say: the newest state, with the payer's signature. */
+function reestablish (channel: Established | RefundSigned, env: Env): Reestablish {
+  const ledger = channel.stage === 'established' ? channel.ledger : undefined
+  const held = ledger?.held
+  const isPayer = channel.stage === 'established' && payerOf(channel.ledger.turn) === channel.role
+  return {
+    type: 'Reestablish',
+    channelId: fromHex(channel.id),
+    derivation: channel.terms.derivation,
+    turn: ledger?.turn ?? 0,
+    sequence: held?.sequence ?? 0,
+    payerBalance: held?.payerBalance ?? 0n,
+    // A payer signs the state again, and comes to the same 64 bytes (RFC 6979): nothing has to be kept for this.
+    signature: isPayer && held !== undefined ? env.sign(stateDigest(channel, held.payerBalance)) : held?.signature ?? NO_SIGNATURE,
+    signed: isPayer ? newestSigned(channel.ledger) ?? 0 : 0,
+    payments: [],
+    paymentsAfter: isPayer ? 0 : held?.sequence ?? 0,
+    epoch: channel.epochs.ours,
+    peerEpoch: channel.epochs.theirs
+  }
+}
+
+/** REEST-8: a payer that does not know of its newest updates is told what they paid. Else nothing is read. */
+function answer (state: Established, { signed }: Reestablish, env: Env): Effect {
+  const message = reestablish(state, env)
+  const lacks = payerOf(state.ledger.turn) !== state.role && message.sequence > signed
+  return lacks ? { type: 'send-with-payments', message, after: signed } : { type: 'send', message }
+}
+
+function newestSigned ({ inFlight, held }: Ledger): number | undefined {
+  return inFlight.at(-1)?.sequence ?? held?.sequence
+}
+
+function relapsed (relapse: Relapse | undefined): Violation | undefined {
+  switch (relapse) {
+    case undefined: return undefined
+    case 'the peer': return forgot('ERR_PEER_FORGOT', 'The peer was restored from an old copy of its data. The channel only closes now.')
+    case 'this node': return forgot('ERR_STATE_FORGOTTEN', 'This node was restored from an old copy of its data. The channel only closes now.')
+    case 'a copy': return forgot('ERR_COPY_RUNNING', 'One side of the channel runs twice, or was restored from an old copy of its data. The channel only closes now.')
+  }
+}
+
+function forgot (code: string, text: string, facts = {}): Violation {
+  return new Violation('REEST-4', code, text, facts)
+}
+
+function isPayersSignature (channel: Established, { payerBalance, signature }: Reestablish, env: Env): boolean {
+  const { terms, ledger } = channel
+  return payerBalance <= terms.capacity && env.verify(partyOf(terms, payerOf(ledger.turn)).channelKey, stateDigest(channel, satoshi(payerBalance)), signature)
+}
+
+const forged = (sequence: number): Violation => new Violation('REEST-9', 'ERR_BAD_SIGNATURE', `The signature of state ${sequence} is not the payer's.`, { sequence })
+const larger = (sequence: number): Violation => new Violation('REEST-9', 'ERR_BALANCE_MISMATCH', `State ${sequence} is said to leave the payer more than an earlier one did.`, { sequence })
+
+/** The payee: what the payer knows to be acknowledged and we do not hold is taken from its own hand (REEST-9). */
+function asPayee (channel: Established, message: Reestablish, env: Env): Comparison {
+  const { ledger, terms } = channel
+  const { held } = ledger
+  const { sequence, payerBalance } = message
+  if (message.turn !== ledger.turn) return { state: channel, forgotten: forgot('ERR_STATE_FORGOTTEN', `The peer is in turn ${message.turn}, and this node in turn ${ledger.turn}. The channel only closes now.`) }
+  if (message.signature.length === 0) return { state: channel }
+  const isNews = held === undefined || sequence > held.sequence || payerBalance < held.payerBalance
+  if (!isNews) return { state: channel }
+  if (payerBalance > (held?.payerBalance ?? terms.capacity)) return { state: channel, broken: larger(sequence) }
+  if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
+  const adopted: HeldState = {
+    sequence: Math.max(sequence, held?.sequence ?? 0),
+    payerBalance: satoshi(payerBalance),
+    paymentCount: held?.paymentCount ?? 0,
+    signature: message.signature
+  }
+  const text = `The peer knows of update ${sequence}, and this node held ${held?.sequence ?? 'none'}: its data was restored from an old copy. It took the newer state from the peer; the channel only closes now.`
+  return { state: { ...channel, ledger: { ...ledger, held: adopted } }, forgotten: forgot('ERR_STATE_FORGOTTEN', text, { sequence, held: held?.sequence }) }
+}
+
+/** The payer: what the payee holds with our signature is acknowledged, whether we know of it or not. */
+function asPayer (channel: Established, message: Reestablish, env: Env): Comparison {
+  const { ledger } = channel
+  const { held } = ledger
+  const { sequence, payerBalance } = message
+  if (message.turn !== ledger.turn) return { state: channel, forgotten: forgot('ERR_PEER_FORGOT', `The peer is in turn ${message.turn}, and this node in turn ${ledger.turn}. The channel only closes now.`) }
+  const hasNone = message.signature.length === 0
+  if (hasNone && held === undefined) return { state: channel }
+  if (hasNone || (held !== undefined && sequence < held.sequence)) {
+    const text = `The peer holds ${hasNone ? 'no update' : `update ${sequence}`} and has acknowledged ${held?.sequence ?? 0}: it was restored from an old copy. The channel only closes now.`
+    // It may even have forgotten T1.
+    return { state: hasNone ? { ...channel, fundingAcknowledged: false } : channel, forgotten: forgot('ERR_PEER_FORGOT', text, { sequence, held: held?.sequence }) }
+  }
+  if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
+  // Whoever holds a state has T1.
+  const known: Established = { ...channel, fundingAcknowledged: true }
+  const ours = [held, ...ledger.inFlight].find((state) => state?.sequence === sequence)
+  if (ours === undefined) return adoptOwn(known, message, env)
+  if (payerBalance > ours.payerBalance) return { state: known, broken: larger(sequence) }
+  if (payerBalance === ours.payerBalance) return acknowledge(known, sequence)
+  const text = `The peer holds another update ${sequence} of this node, which leaves it less: a copy of this node is running. The channel only closes now.`
+  return { ...adopt(known, message, []), forgotten: forgot('ERR_COPY_RUNNING', text, { sequence }) }
+}
+
+/** REEST-4: we have signed it and do not know of it: the last writes were lost, or our data is an old copy. */
+function adoptOwn (channel: Established, message: Reestablish, env: Env): Comparison {
+  const { ledger, terms } = channel
+  const { sequence, payments, paymentsAfter } = message
+  const signed = newestSigned(ledger) ?? 0
+  const left = signedBalance(ledger, terms.capacity)
+  if (message.payerBalance > left) return { state: channel, broken: larger(sequence) }
+  if (paymentsAfter === sequence && sequence > 0) return { state: channel, again: new Violation('REEST-8', 'ERR_PAYMENTS_UNKNOWN', 'This node has lost its newest payments. It asks for them on a stream of its own.') }
+  const adopted = adopt(channel, message, payments)
+  const log: PaymentLogEntry[] = payments.length === 0 ? [] : [{ sequence, direction: 'sent', time: env.now, payments }]
+  if (paymentsAfter > signed || totalOf(payments) !== left - message.payerBalance) {
+    return { ...adopted, log, forgotten: forgot('ERR_STATE_FORGOTTEN', `This node has lost its updates after ${signed}, and the peer cannot list all that they paid. It took the newest state from the peer; the channel only closes now.`, { sequence, signed }) }
+  }
+  return { ...adopted, log }
+}
+
+/** Everything in flight is acknowledged, and so is what we had forgotten. */
+function adopt (channel: Established, { sequence, payerBalance }: Reestablish, forgotten: readonly Payment[]): { state: Established, effects: Effect[] } {
+  const { ledger } = channel
+  const payments = [...ledger.inFlight.flatMap((update) => update.payments), ...forgotten]
+  const held: HeldState = { sequence, payerBalance: satoshi(payerBalance), paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length, signature: undefined }
+  return {
+    state: { ...channel, ledger: { ...ledger, held, inFlight: [] } },
+    effects: totalOf(payments) > ZERO_SAT ? [{ type: 'payments-acknowledged', payments }] : []
+  }
+}
