@@ -24,11 +24,31 @@ export function onClose (channel: Channel, env: Env): Transition {
     const cancelled = new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user; nothing was funded.')
     return abandon(channel, cancelled, { type: 'send', message: errorMessage(cancelled, true) })
   }
+  const asked = ask(channel, env)
+  return asked instanceof PaychanError ? to(channel, { type: 'close-refused', error: asked }) : asked
+}
+
+/**
+ * Blocks between the last payment and a close that is asked for unprompted. A payer may be some
+ * blocks behind; and the server goes first, since it pays for the end one way or the other.
+ */
+const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 6 }
+
+/** TIME-5: once there are no payments any more, whoever has the other side on the line ends the channel in peace. */
+export function closeIfDue (channel: Established, env: Env): Transition<Established> {
+  const { terms, role, onChain, publication, closes } = channel
+  const isOver = env.height !== undefined && env.height >= terms.lastPaymentHeight + BLOCKS_UNTIL_CLOSE[role]
+  if (!isOver || closes.length > 0 || publication !== undefined || onChain.fundingHeight === undefined || onChain.spend !== undefined) return to(channel)
+  const asked = ask(channel, env)
+  return asked instanceof PaychanError ? to(channel) : asked
+}
+
+function ask (channel: Established, env: Env): Transition<Established> | PaychanError {
   const refusal = refusalToAsk(channel, env)
-  if (refusal !== undefined) return to(channel, { type: 'close-refused', error: refusal })
-  const asked = attempt('CLOSE-3', () => signOwn(channel, env))
-  if (asked instanceof Violation) return to(channel, { type: 'close-refused', error: asked })
-  const { close, message } = asked
+  if (refusal !== undefined) return refusal
+  const signed = attempt('CLOSE-3', () => signOwn(channel, env))
+  if (signed instanceof Violation) return signed
+  const { close, message } = signed
   return to({ ...channel, closes: [...channel.closes, close] },
     { type: 'send', message },
     { type: 'notify', step: 'close', what: `asked for a cooperative close, fee ${formatAmount(close.fee)}` })
@@ -51,11 +71,15 @@ function refusalToAsk (channel: Established, env: Env): PaychanError | undefined
   if (channel.ledger.held === undefined) {
     return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'It is too late to cancel, since the funding transaction has left, and too early to close: the channel is not set up yet. Close it again in a moment.')
   }
-  if (channel.ledger.inFlight.length > 0) { // CLOSE-1: the other side would refuse, and we would be frozen for nothing.
+  // CLOSE-1: the other side would refuse, and we would be frozen for nothing. Where payments have ended, nothing in flight arrives any more.
+  if (channel.ledger.inFlight.length > 0 && channel.stopped === undefined) {
     return new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; close again once they are.')
   }
   return undefined
 }
+
+/** Asked again and again, a close must not eat its asker's share: ten times what an estimate asks for gets into any block. */
+const MOST_ABOVE_ESTIMATE = 10n
 
 /** CLOSE-7: asked again, the fee is higher than before by a quarter, and by what BIP125 rule 4 asks for (1 sat/vB). */
 function signOwn (channel: Established, env: Env): { close: SignedClose, message: CloseRequest } {
@@ -64,6 +88,7 @@ function signOwn (channel: Established, env: Env): { close: SignedClose, message
   // The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room for theirs.
   const wanted = feeFor(feeRate(env.feeRate * 11n / 10n), vsize)
   const fee = before.reduce((least, fee) => max(least, satoshi(fee + max(fee / 4n, BigInt(vsize)))), wanted)
+  must(fee === wanted || fee <= wanted * MOST_ABOVE_ESTIMATE, 'CLOSE-7', 'ERR_CLOSE_FEE_TOO_HIGH', `The close has been asked for already; another one would have to pay ${formatAmount(fee)}, and the estimate is ${formatAmount(wanted)}. Wait for the one that is signed.`, { asked: fee, estimate: wanted })
   const terms = closeTerms(channel, channel.role, fee)
   closeOutputs(terms)
   const signature = env.sign(closeSighash(terms))

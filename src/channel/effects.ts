@@ -46,6 +46,8 @@ export interface PaymentLogEntry {
   readonly direction: 'sent' | 'received'
   readonly time: number
   readonly payments: readonly Payment[]
+  /** Made in an earlier life, forgotten, and known again from the peer's list (REEST-8). */
+  readonly adopted?: true
 }
 
 /** What a transition comes to: `log` and `state` are committed in one batch, then come the effects. */

@@ -13,7 +13,7 @@ export interface FundingKnowledge {
   readonly refundSignature: Uint8Array | undefined
 }
 
-/** The stream is up, nobody has paid, and the chain has shown nothing. */
+/** Nobody has paid, and the chain has shown nothing. */
 export function establish (state: RefundRequested | RefundSigned, knowledge: FundingKnowledge): Established {
   return {
     ...identityOf(state),
@@ -28,7 +28,7 @@ export function establish (state: RefundRequested | RefundSigned, knowledge: Fun
     stopped: undefined,
     publication: undefined,
     onChain: NOTHING_ON_CHAIN,
-    link: 'live',
+    link: state.stage === 'refund-signed' ? state.link : 'live',
     // What a client has handed over it has written first, so it has what we said before (REEST-7).
     epochs: state.stage === 'refund-signed' ? { ...state.epochs, seen: state.epochs.ours } : NEW_EPOCHS
   }

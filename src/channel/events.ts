@@ -7,7 +7,7 @@ import type { BlockHeight, Satoshi } from '../types/units.js'
 export type BroadcastPurpose = 'funding' | 'close' | 'publication'
 
 export interface FundingHistory {
-  readonly funding: { readonly height: BlockHeight | undefined } | undefined
+  readonly funding: { readonly raw: Uint8Array, readonly height: BlockHeight | undefined } | undefined
   readonly spend: { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined } | undefined
 }
 

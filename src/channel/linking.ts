@@ -20,14 +20,16 @@ export function heard (channel: Channel): Channel {
   return { ...channel, epochs: { ...channel.epochs, seen: channel.epochs.ours } }
 }
 
-/** The stream ended. Before T1 has left, that ends the opening; a signed refund can still be used (FUND-1). */
+/** The stream ended. Before T1 has left, that ends the opening. */
 export function onDisconnected (channel: Channel, reason: string): Transition {
   if (channel.stage === 'established') {
     const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
     const unknown: Effect[] = payments.length > 0 ? [{ type: 'payments-unknown', payments, reason }] : []
     return to({ ...channel, link: 'down' }, ...unknown, { type: 'notify', what: 'the peer is disconnected' })
   }
-  if (!isOpening(channel) || channel.stage === 'refund-signed') return to(channel)
+  // A signed refund can still be used (FUND-1).
+  if (channel.stage === 'refund-signed') return to({ ...channel, link: 'down' })
+  if (!isOpening(channel)) return to(channel)
   return abandon(channel, new PaychanError('ERR_PEER_UNREACHABLE', `The peer went away while the channel was opening${reason === '' ? '' : ` (${reason})`}; open it again.`))
 }
 

@@ -8,7 +8,8 @@ import { sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory } from './events.js'
-import { balances, type Ledger } from './ledger.js'
+import type { Env } from './env.js'
+import { balances } from './ledger.js'
 import type { Established, OnChain, Spend, SpendKind } from './state.js'
 
 /** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
@@ -23,8 +24,7 @@ export function onHistory (channel: Established, history: FundingHistory): Trans
     fundingHeight: funding?.height,
     spend: spend === undefined ? undefined : recognise(channel, spend)
   }
-  const ledger: Ledger = { ...channel.ledger, settledSequence: settledSequence(channel, onChain.spend) }
-  return to({ ...channel, onChain, ledger }, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+  return to({ ...channel, onChain }, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
 }
 
 /** Which of the transactions that can exist this one is. */
@@ -65,9 +65,22 @@ export function csvPayout (channel: Established): CsvPayout | undefined {
   return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value: spend.clientBalance, scriptPubKey: payoutScript(channel) }
 }
 
-/** What became of payments in flight: those that the confirmed spend includes were received after all. */
-function settledSequence (channel: Established, spend: Spend | undefined): number | undefined {
-  if (spend?.height === undefined) return undefined
+/** Confirmations after which a spend is taken as final for what people are told: what Bitcoin wallets commonly wait for. */
+const FINAL_DEPTH = 6
+
+/**
+ * What became of payments in flight: once the spend is buried, those that it includes were received
+ * after all, and the others never will be. Before, a reorg could bring another one (TIME-4).
+ */
+export function settlePayments (channel: Established, env: Pick<Env, 'height'>): Established {
+  const { spend } = channel.onChain
+  if (env.height === undefined) return channel
+  const final = spend?.height !== undefined && env.height - spend.height + 1 >= FINAL_DEPTH
+  const sequence = final ? settledSequence(channel, spend) : undefined
+  return sequence === channel.ledger.settledSequence ? channel : { ...channel, ledger: { ...channel.ledger, settledSequence: sequence } }
+}
+
+function settledSequence (channel: Established, spend: Spend): number {
   const held = channel.ledger.held?.sequence ?? -1
   const { clientBalance } = spend
   if (spend.kind !== 'settlement' || clientBalance === undefined) return held

@@ -9,13 +9,16 @@ import { checkFundingTx } from '../bitcoin/funding.js'
 import { parseRefundRequest } from '../bitcoin/refund.js'
 import { payerSighash } from '../bitcoin/template.js'
 import type { ChannelId } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
 import { formatAmount } from '../types/units.js'
 import { abandon } from './abandoning.js'
-import { NEW_EPOCHS } from './epochs.js'
 import { establish } from './establishing.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
+import { NEW_EPOCHS } from './epochs.js'
+import type { FundingHistory } from './events.js'
 import { refundTemplateOf } from './opening-client.js'
+import { onHistory } from './onchain.js'
 import { acceptance, checkOffer, termsOf, type ServerPart } from './opening-terms.js'
 import { identityOf, type Accepted, type KeyBits, type RefundSigned } from './state.js'
 import { fundingScriptOf } from './terms.js'
@@ -53,9 +56,11 @@ export function onRefundRequest (state: Accepted, message: RefundRequest, env: E
     return outPoint
   })
   if (request instanceof Violation) return abandon(state, request, { type: 'send', message: errorMessage(request, true) })
-  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request, epochs: NEW_EPOCHS }
+  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request, link: 'live', epochs: NEW_EPOCHS }
   const signature = env.sign(payerSighash(refundTemplateOf(terms, signed.outPoint)))
   return to(signed,
+    // T1 may come from the chain when its client cannot hand it over any more.
+    { type: 'watch-funding', scriptPubKey: fundingScriptOf(terms) },
     { type: 'send', message: { type: 'RefundSignature', signature } },
     { type: 'notify', step: 4, what: `signed T2, locked until height ${terms.refundHeight}, without having seen T1` })
 }
@@ -64,13 +69,34 @@ export function onRefundRequest (state: Accepted, message: RefundRequest, env: E
 export function onFunding (state: RefundSigned, message: Funding): Transition {
   const { terms, outPoint } = state
   const script = fundingScriptOf(terms)
-  const checked = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => checkFundingTx(message.fundingTx, { outPoint, script, capacity: terms.capacity }))
+  const checked = checkFunding(state, message.fundingTx)
   if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
   const established = establish(state, { fundingTx: message.fundingTx, refundSignature: undefined })
   return to(established,
     { type: 'watch-funding', scriptPubKey: script },
     { type: 'broadcast', purpose: 'funding', raw: message.fundingTx },
     { type: 'notify', step: 6, txid: state.outPoint.txid, what: `got T1 ${outPoint.txid} and broadcast it` })
+}
+
+function checkFunding ({ terms, outPoint }: RefundSigned, raw: Uint8Array): Violation | ReturnType<typeof checkFundingTx> {
+  return attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => checkFundingTx(raw, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity }))
+}
+
+/** OPEN-9: the client has sent T1 to the chain, and has not (or cannot have) handed it over: the channel is there all the same. */
+export function onFundingSeen (state: RefundSigned, history: FundingHistory): Transition {
+  if (history.funding === undefined) return to(state)
+  const { raw } = history.funding
+  if (checkFunding(state, raw) instanceof Violation) return to(state)
+  const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined }), fundingAcknowledged: true }
+  const shown = onHistory(established, history)
+  return to(shown.state, { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${state.outPoint.txid} came from the chain` }, ...shown.effects)
+}
+
+/** OPEN-9: a T1 that is in no block by the last payment carries no payments any more (FUND-4). */
+export function giveUpRefund (state: RefundSigned, env: Env): Transition {
+  if (env.height === undefined || env.height <= state.terms.lastPaymentHeight) return to(state)
+  const error = new PaychanError('ERR_OPEN_TIMEOUT', `T1 has not come up to height ${state.terms.lastPaymentHeight}, the last for payments; open another channel.`)
+  return abandon(state, error, { type: 'send', message: errorMessage(error, true) })
 }
 
 /** The rule of spec.md behind each refusal of an unsigned T2. */

@@ -51,7 +51,7 @@ export function onReestablish (channel: Established | RefundSigned, message: Ree
   const { epochs, relapse } = compareEpochs(channel.epochs, message.epoch, message.peerEpoch, isAnswer)
   if (channel.stage === 'refund-signed') {
     // Whoever has gone back here: T1 comes next, and then the states can be compared.
-    const state: RefundSigned = { ...channel, epochs: raised(epochs) }
+    const state: RefundSigned = { ...channel, link: 'live', epochs: raised(epochs) }
     return to(state, { type: 'send', message: reestablish(state, env) })
   }
   const live: Established = { ...channel, link: 'live', epochs: isAnswer ? epochs : raised(epochs) }
@@ -198,7 +198,7 @@ function adoptOwn (channel: Established, message: Reestablish, env: Env): Compar
   if (message.payerBalance > left) return { state: channel, broken: larger(sequence) }
   if (paymentsAfter === sequence && sequence > 0) return { state: channel, again: new Violation('REEST-8', 'ERR_PAYMENTS_UNKNOWN', 'This node has lost its newest payments. It asks for them on a stream of its own.') }
   const adopted = adopt(channel, message, payments)
-  const log: PaymentLogEntry[] = payments.length === 0 ? [] : [{ sequence, direction: 'sent', time: env.now, payments }]
+  const log: PaymentLogEntry[] = payments.length === 0 ? [] : [{ sequence, direction: 'sent', time: env.now, payments, adopted: true }]
   if (paymentsAfter > signed || totalOf(payments) !== left - message.payerBalance) {
     return { ...adopted, log, forgotten: forgot('ERR_STATE_FORGOTTEN', `This node has lost its updates after ${signed}, and the peer cannot list all that they paid. It took the newest state from the peer; the channel only closes now.`, { sequence, signed }) }
   }

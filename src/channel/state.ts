@@ -58,6 +58,7 @@ export interface RefundSigned extends Identified {
   readonly role: 'server'
   readonly terms: Terms
   readonly outPoint: OutPoint
+  readonly link: LinkState
   readonly epochs: Epochs
 }
 

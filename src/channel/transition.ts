@@ -5,16 +5,16 @@
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
 import { PaychanError, unreachable } from '../types/errors.js'
 import { abandon } from './abandoning.js'
-import { onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
+import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import type { BroadcastPurpose, ChannelEvent } from './events.js'
+import type { BroadcastPurpose, ChannelEvent, FundingHistory } from './events.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { heard, onConnected, onDisconnected, onError } from './linking.js'
 import { fundingFee } from './funding-fee.js'
-import { csvPayout, onHistory } from './onchain.js'
+import { csvPayout, onHistory, settlePayments } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
-import { onFunding, onRefundRequest } from './opening-server.js'
+import { giveUpRefund, onFunding, onFundingSeen, onRefundRequest } from './opening-server.js'
 import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
 import { onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
 import { onUpdates } from './receiving.js'
@@ -27,7 +27,7 @@ import { errorMessage, Violation } from './violation.js'
 export function transition (channel: Channel, event: ChannelEvent, env: Env): Transition {
   const first = dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env)
   if (first.state.stage !== 'established') return first
-  const ready = becomeReady(first.state, env)
+  const ready = becomeReady(settlePayments(first.state, env), env)
   const published = publishIfDue(ready.state, env)
   const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', what: 'open for payments' }] : []
   return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }
@@ -52,11 +52,11 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
       ? onFundingBuilt(channel, event.raw, event.outPoint, event.fee, env)
       : to(channel, { type: 'release-funding' }) // abandoned while T1 was built
     case 'funding-failed': return isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : to(channel)
-    case 'tip': return channel.stage === 'established' ? onTip(channel, env) : to(channel)
-    case 'history': return channel.stage === 'established' ? onHistory(channel, event.history) : to(channel)
+    case 'tip': return onTip(channel, env)
+    case 'history': return onFundingHistory(channel, event.history)
     case 'broadcast-done': return channel.stage === 'established' ? onBroadcastDone(channel, event.purpose, event.txid) : to(channel)
     case 'broadcast-failed': return channel.stage === 'established' ? onBroadcastFailed(channel, event, env) : to(channel)
-    case 'timeout': return isOpening(channel) ? onTimeout(channel) : to(channel)
+    case 'timeout': return isOpening(channel) && channel.stage !== 'refund-signed' ? onTimeout(channel) : to(channel)
     default: return unreachable(event)
   }
 }
@@ -151,7 +151,7 @@ function onFundingFailed (channel: Extract<Channel, { stage: 'offered' | 'accept
 }
 
 /** OPEN-9. */
-function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' | 'refund-signed' }>): Transition {
+function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' }>): Transition {
   const error = new PaychanError('ERR_OPEN_TIMEOUT', 'The peer took too long; open the channel again.')
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
@@ -159,8 +159,24 @@ function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 
 /** Blocks after a settlement in which its payout is handed to the wallet again. */
 const CLAIM_AGAIN_BLOCKS = 6
 
+function onTip (channel: Channel, env: Env): Transition {
+  switch (channel.stage) {
+    case 'established': return publishAgain(channel, env)
+    case 'refund-signed': return giveUpRefund(channel, env)
+    default: return to(channel)
+  }
+}
+
+function onFundingHistory (channel: Channel, history: FundingHistory): Transition {
+  switch (channel.stage) {
+    case 'established': return onHistory(channel, history)
+    case 'refund-signed': return onFundingSeen(channel, history)
+    default: return to(channel)
+  }
+}
+
 /** A new block, or a restart: what is not in a block yet goes out again; T1 always as it was (FUND-5). */
-function onTip (channel: Established, env: Env): Transition<Established> {
+function publishAgain (channel: Established, env: Env): Transition<Established> {
   const { onChain } = channel
   const effects: Effect[] = []
   // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it.
@@ -174,7 +190,8 @@ function onTip (channel: Established, env: Env): Transition<Established> {
   const close = channel.closes.filter((close) => close.raw !== undefined).at(-1)
   if (close?.raw !== undefined && onChain.fundingSeen && onChain.spend === undefined) effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
   const again = republish(channel, env)
-  return to(again.state, ...effects, ...again.effects)
+  const closing = closeIfDue(again.state, env)
+  return to(closing.state, ...effects, ...again.effects, ...closing.effects)
 }
 
 /** FUND-4: T1 is deep enough, and there is room left for payments. */

@@ -234,7 +234,7 @@ export class Engine {
     }
     if (this.#stopped) return
     for (const actor of this.#actors.values()) {
-      if (actor.state.stage !== 'established') continue
+      if (actor.state.stage !== 'established' && actor.state.stage !== 'refund-signed') continue
       // A watch that could not be set up is tried again.
       this.#watches.watch(actor, fundingScriptOf(actor.state.terms))
       actor.post({ type: 'tip' })
@@ -264,6 +264,8 @@ export class Engine {
       // The node may have died between writing that the payout is ours and handing it to the wallet.
       const payout = csvPayout(state)
       if (payout !== undefined) this.#host.perform(actor, { type: 'claim', payout }, 0)
+    } else if (state.stage === 'refund-signed') {
+      this.#watches.watch(actor, fundingScriptOf(state.terms))
     } else {
       this.#limitOpening(actor)
     }

@@ -9,5 +9,5 @@ export function fundingHistory (history: readonly ChainTransaction[], outPoint: 
   const funding = history.find((transaction) => transaction.txid === outPoint.txid)
   const spends = history.filter((transaction) => transaction.txid !== outPoint.txid && spenderOf(transaction.raw, outPoint))
   const spend = spends.find((transaction) => transaction.height !== undefined) ?? spends.at(-1)
-  return { funding: funding && { height: funding.height }, spend: spend && { txid: spend.txid, raw: spend.raw, height: spend.height } }
+  return { funding: funding && { raw: funding.raw, height: funding.height }, spend: spend && { txid: spend.txid, raw: spend.raw, height: spend.height } }
 }

@@ -64,7 +64,7 @@ export class Inbox {
     const count = this.#payments.length === 0 ? 0 : payableNow(channel, this.#payments)
     if (count > 0) return [{ type: 'pay', payments: this.#payments.splice(0, count) }]
     if (!this.#close) return []
-    const busy = this.#payments.length > 0 || (channel.stage === 'established' && channel.link === 'live' && channel.ledger.inFlight.length > 0)
+    const busy = this.#payments.length > 0 || (channel.stage === 'established' && channel.link === 'live' && channel.stopped === undefined && channel.ledger.inFlight.length > 0)
     if (busy) return []
     this.#close = false
     return [{ type: 'close' }]

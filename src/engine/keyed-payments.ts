@@ -43,8 +43,8 @@ export interface KeyedHost {
   send: (actor: ChannelActor, payment: Payment) => Promise<void>
 }
 
-/** `paid/<hex of a part's id>`. `asked` is the whole payment. */
-interface PaidRecord { readonly channel: ChannelId, readonly sequence: number, readonly amount: Satoshi, readonly asked: Satoshi, readonly time: number }
+/** `paid/<hex of a part's id>`. `asked` is the whole payment; a peer that lists what we have forgotten (REEST-8) knows only the part. */
+interface PaidRecord { readonly channel: ChannelId, readonly sequence: number, readonly amount: Satoshi, readonly asked?: Satoshi, readonly time: number }
 
 /** A part that has been signed, in this life or in an earlier one. */
 interface MadePart { readonly id: string, readonly record: PaidRecord, readonly actor: ChannelActor }
@@ -93,14 +93,15 @@ export class KeyedPayments {
 
   /** What is to be committed beside a log entry. */
   changes (channel: ChannelId, entry: PaymentLogEntry): readonly Change[] {
+    // Which of them had a name is forgotten as well; whoever asks for one again must find it.
+    if (entry.adopted === true) return entry.payments.map((payment) => paidChange(payment, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), time: entry.time }))
     if (this.#wanted.size === 0) return NO_CHANGES
     return entry.payments.flatMap((payment): Change[] => {
       const id = toHex(payment.id)
       const part = this.#wanted.get(id)
       if (part === undefined) return []
       part.signedAt = entry.time
-      const record: PaidRecord = { channel, sequence: entry.sequence, amount: satoshi(payment.amount), asked: part.asked, time: entry.time }
-      return [{ key: PREFIX + id, value: encodeRecord(record) }]
+      return [paidChange(payment, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), asked: part.asked, time: entry.time })]
     })
   }
 
@@ -155,7 +156,7 @@ export class KeyedPayments {
       if (value === undefined) return made
       const record = decodeRecord<PaidRecord>(PREFIX + id, value)
       const actor = this.host.actor(record.channel)
-      if (record.asked !== request.amount || actor.state.peer !== request.peer) throw conflict(request, { amount: record.asked, peer: actor.state.peer })
+      if ((record.asked ?? request.amount) !== request.amount || record.amount > request.amount || actor.state.peer !== request.peer) throw conflict(request, { amount: record.asked ?? record.amount, peer: actor.state.peer })
       made.push({ id, record, actor })
     }
   }
@@ -227,6 +228,10 @@ export class KeyedPayments {
       balances.set(actor, satoshi(balance - payment.amount))
     }
   }
+}
+
+function paidChange (payment: Payment, record: PaidRecord): Change {
+  return { key: PREFIX + toHex(payment.id), value: encodeRecord(record) }
 }
 
 /** A part that failed, and what of it has been signed. */

@@ -17,6 +17,9 @@ import { corruptRecord, decodeRecord, encodeRecord, isLayout1 } from './records.
 export const CHANNEL_PREFIX = 'channel/'
 export const LEDGER_PREFIX = 'ledger/'
 
+/** Fields that older records lack. */
+const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = { link: 'down', epochs: NEW_EPOCHS }
+
 const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>(['offered', 'accepted', 'refund-requested', 'refund-signed', 'established', 'abandoned'])
 
 type StoredLedger = Omit<Ledger, 'inFlight'> & { readonly inFlight: ReadonlyArray<Omit<Ledger['inFlight'][number], 'payments'> & { readonly payments: number }> }
@@ -86,5 +89,9 @@ function isChannel (value: unknown): boolean {
 
 /** Records of before there were epochs: nobody has counted yet. */
 function withEpochs (stored: Channel): Channel {
-  return (stored.stage === 'established' || stored.stage === 'refund-signed') && !('epochs' in stored) ? { ...stored as Established, epochs: NEW_EPOCHS } : stored
+  switch (stored.stage) {
+    case 'established':
+    case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored }
+    default: return stored
+  }
 }

@@ -40,6 +40,6 @@ export class Watches {
 
   #deliver (actor: ChannelActor, history: readonly ChainTransaction[]): void {
     const { state } = actor
-    if (state.stage === 'established') actor.post({ type: 'history', history: fundingHistory(history, state.outPoint) })
+    if (state.stage === 'established' || state.stage === 'refund-signed') actor.post({ type: 'history', history: fundingHistory(history, state.outPoint) })
   }
 }

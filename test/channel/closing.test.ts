@@ -178,7 +178,7 @@ describe('channel / closing / frozen for good (CLOSE-6)', () => {
     const world = paid()
     world.pay(5_000n)
     world.server.post({ type: 'close' })
-    world.run().mine()
+    world.run().mine(6)
     const { client, server, fee } = world.payouts()
     assert.deepEqual([client, server], [60_000n, 40_000n - fee])
     assert.deepEqual(effectsOf(world.client.effects, 'payments-unknown').flatMap(({ payments }) => payments.map(({ amount }) => amount)), [5_000n])

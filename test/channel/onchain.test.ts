@@ -98,14 +98,14 @@ describe('channel / on the chain / what spends it', () => {
     tx.addInput(Uint8Array.from(Buffer.from(world.funding.outPoint.txid, 'hex').reverse()), 0, 0xfffffffd)
     tx.addOutput(world.client.closeScript, 99_000n)
     const raw = tx.toBuffer()
-    const history: FundingHistory = { funding: { height: blockHeight(501) }, spend: { txid: parseTransaction(raw).txid, raw, height: undefined } }
+    const history: FundingHistory = { funding: { raw: world.server.established.fundingTx, height: blockHeight(501) }, spend: { txid: parseTransaction(raw).txid, raw, height: undefined } }
     const { state, effects } = world.server.attempt({ type: 'history', history })
     assert.deepEqual(effectsOf(effects, 'alarm').map(({ code }) => code), ['ERR_UNKNOWN_SPEND'])
     assert.equal(state.stage === 'established' && state.publication?.kind, 'settlement')
   })
 })
 
-describe('channel / on the chain / payments in flight, once the spend is in a block', () => {
+describe('channel / on the chain / payments in flight, once the spend is buried (TIME-4)', () => {
   /** The client has signed 5,000 sat more; the server holds it, or does not. The ack never comes. */
   const inFlight = (arrived: boolean): World => {
     const world = paid()
@@ -118,24 +118,28 @@ describe('channel / on the chain / payments in flight, once the spend is in a bl
   const settled = (channel: Established): [number | undefined, number | undefined] => [channel.ledger.held?.sequence, channel.ledger.settledSequence]
 
   it('included in the settlement: were received after all', () => {
-    assert.deepEqual(settled(inFlight(true).mine().client.established), [1, 2])
+    assert.deepEqual(settled(inFlight(true).mine(6).client.established), [1, 2])
   })
 
   it('not included: have failed', () => {
-    assert.deepEqual(settled(inFlight(false).mine().client.established), [1, 1])
+    assert.deepEqual(settled(inFlight(false).mine(6).client.established), [1, 1])
   })
 
   it('nobody knows while it is in the mempool, nor again after a reorg', () => {
     const world = inFlight(true)
     assert.deepEqual(settled(world.client.established), [1, undefined])
-    world.mine().reorg(1)
+    world.mine(5)
+    assert.deepEqual(settled(world.client.established), [1, undefined], 'five blocks can be taken back')
+    world.mine()
+    assert.deepEqual(settled(world.client.established), [1, 2])
+    world.reorg(6)
     assert.deepEqual(settled(world.client.established), [1, undefined])
   })
 
   it('a refund: what was not acknowledged has failed', () => {
     const world = paid()
     world.pay(5_000n)
-    world.kill('server').mineTo(701)
+    world.kill('server').mineTo(706)
     assert.deepEqual(settled(world.client.established), [1, 1])
   })
 })
@@ -147,7 +151,7 @@ describe('channel / on the chain / the same history again', () => {
     world.mine()
     const { onChain } = world.client.established
     assert.ok(onChain.spend)
-    const { effects } = world.client.attempt({ type: 'history', history: { funding: { height: onChain.fundingHeight }, spend: onChain.spend } })
+    const { effects } = world.client.attempt({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight }, spend: onChain.spend } })
     assert.deepEqual(effects, [])
   })
 })

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { fundingWitnessScript } from '../../src/bitcoin/scripts.js'
+import type { RefundSigned } from '../../src/channel/state.js'
 import { Violation } from '../../src/channel/violation.js'
+import { blockHeight } from '../../src/types/units.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { ecdsa, scriptOf } from './keys.js'
 import { reestablishOf } from '../protocols/reestablish.js'
@@ -185,8 +187,42 @@ describe('server / opening / when the stream breaks', () => {
     assertAbandoned(world.server, effects, 'REEST-1', 'ERR_WRONG_DERIVATION')
   })
 
-  it('refund signed: gives up when T1 does not come in time (OPEN-9)', () => {
+  it('refund signed: no clock ends it, but the last height for payments does (OPEN-9)', () => {
     const world = new World().until('server', 'refund-signed')
-    assertAbandoned(world.server, world.server.post({ type: 'timeout' }), '', 'ERR_OPEN_TIMEOUT')
+    const { terms } = world.server.channel as RefundSigned
+    world.disconnect()
+    world.server.post({ type: 'timeout' })
+    world.chain.height = terms.lastPaymentHeight
+    world.server.post({ type: 'tip' })
+    assert.equal(world.server.channel.stage, 'refund-signed')
+    world.chain.height = blockHeight(terms.lastPaymentHeight + 1)
+    assertAbandoned(world.server, world.server.post({ type: 'tip' }), '', 'ERR_OPEN_TIMEOUT')
+  })
+
+  it('refund signed: is not given up while the height is not known', () => {
+    const world = new World().until('server', 'refund-signed')
+    world.chain.height = blockHeight(699)
+    world.server.blind = true
+    world.server.post({ type: 'tip' })
+    assert.equal(world.server.channel.stage, 'refund-signed')
+  })
+
+  it('refund signed: takes T1 from the chain when its client went away before it handed it over (OPEN-9)', () => {
+    const world = new World().until('client', 'established')
+    world.server.seesFunding = true
+    world.kill('client').mine(3)
+    assert.equal(world.server.channel.stage, 'established')
+    assert.deepEqual(world.server.established.fundingTx, world.client.established.fundingTx)
+    world.client.dead = false
+    world.restart('client').connect().run().paid(5_000n)
+    assert.equal(world.server.info.ourBalance, 5_000n)
+  })
+
+  it('refund signed: a T1 on the chain that is not the one of the refund changes nothing', () => {
+    const world = new World().until('client', 'established')
+    world.disconnect()
+    const other = buildT1({ script: world.fundingScript, amount: 50_000n, coin: world.coin })
+    world.server.post({ type: 'history', history: { funding: { raw: other, height: blockHeight(501) }, spend: undefined } })
+    assert.equal(world.server.channel.stage, 'refund-signed')
   })
 })

@@ -224,7 +224,7 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
   }
 
   it('still takes one a block before the settlement height: the payer may be some blocks behind', () => {
-    const world = new World().open().mineTo(663)
+    const world = new World().open().disconnect().mineTo(663).connect().run()
     assert.equal(sentOf(world.server.post(eventOf(forge(world))), 'UpdateAck').length, 1)
   })
 

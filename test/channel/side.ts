@@ -37,6 +37,8 @@ export class Side {
   feeRate = feeRate(2000n)
   /** The Electrum server does not answer: no tip, no history. */
   blind = false
+  /** From T2's signature on a server watches for T1; in most stories the client's hand is faster. */
+  seesFunding = false
   /** The process is gone. */
   dead = false
   /** After the next commit the process dies, before any effect. */
@@ -120,9 +122,9 @@ export class Side {
 
   /** What the chain watcher brings: a history when it is another one, then the tip when it is another one. */
   lookAtChain (): void {
-    if (this.dead || this.blind || !this.has || this.channel.stage !== 'established') return
+    if (this.dead || this.blind || !this.has || (this.channel.stage !== 'established' && !(this.seesFunding && this.channel.stage === 'refund-signed'))) return
     const history = this.chain.history(this.channel.outPoint)
-    const shown = JSON.stringify([history.funding, history.spend?.txid, history.spend?.height])
+    const shown = JSON.stringify([history.funding !== undefined, history.funding?.height, history.spend?.txid, history.spend?.height])
     if (shown !== this.#seen) {
       this.#seen = shown
       this.post({ type: 'history', history })

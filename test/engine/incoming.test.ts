@@ -231,6 +231,8 @@ describe('engine / streams that peers open', () => {
       const one = await upToRefund(mallory, world.chain.height)
       await one.stream.say({ type: 'RefundRequest', refundTx: one.refundTx })
       await world.pass(60_000)
+      assert.equal(one.stream.heard.at(-1)?.type, 'RefundSignature', 'T1 may still come')
+      await world.mine(200)
       assert.equal(one.stream.refusal?.code, 'ERR_OPEN_TIMEOUT')
       await bob.restart()
       const other = await upToRefund(mallory, world.chain.height)

@@ -101,6 +101,8 @@ describe('engine / opening', () => {
         assert.equal(await opening, 'ERR_PEER_UNREACHABLE')
         await nothingLost(world, alice)
         await world.pass(60_000)
+        // OPEN-9: who has signed T2 waits for T1, as long as it could still carry payments.
+        if (stage === 'RefundSignature') await world.mine(REQUEST.blocks)
         assert.deepEqual(bob.engine.channels().filter(({ status }) => status !== 'abandoned'), [])
       })
     }

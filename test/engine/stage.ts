@@ -130,8 +130,9 @@ export class Stage {
     let before = -1
     for (let still = 0; still < 4;) {
       await quiet()
-      still = this.world.left.length === before ? still + 1 : 0
-      before = this.world.left.length
+      const now = this.world.left.length + this.world.chain.height
+      still = now === before ? still + 1 : 0
+      before = now
     }
   }
 
