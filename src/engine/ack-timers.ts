@@ -6,6 +6,7 @@ import type { Clock, Unsubscribe } from './ports.js'
 /** What was sent and not answered: our `Reestablish`, `Funding`, or the oldest update by its sequence. */
 type Awaited = number | 'Reestablish' | 'Funding'
 
+/** WIRE-12: whoever waits for an answer hangs up in the end. */
 export class AckTimers {
   readonly #timers = new Map<ChannelActor, { readonly awaited: Awaited, readonly cancel: Unsubscribe }>()
 

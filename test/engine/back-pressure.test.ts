@@ -108,7 +108,7 @@ describe('engine / back-pressure', () => {
   })
 })
 
-describe('engine / floods', () => {
+describe('engine / floods (WIRE-11)', () => {
   it('of streams that come and go while the disk hangs: a few wait, the others are told to come back, and one does', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)

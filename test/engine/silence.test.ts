@@ -17,7 +17,7 @@ async function deafTo (type: Message['type']): Promise<{ world: World, alice: No
   return { ...await twoNodes({ peers }), ear }
 }
 
-describe('engine / a peer that says nothing', () => {
+describe('engine / a peer that says nothing (WIRE-12)', () => {
   it('to Reestablish: the stream is given up, payments are refused meanwhile, and it is dialled again', async () => {
     const { world, alice, bob, ear } = await deafTo('Reestablish')
     await world.open(alice, bob)
