@@ -19,8 +19,14 @@ export interface Candidate {
   readonly evicted: ReadonlySet<PoolEntry>
 }
 
-/** Checks everything and changes nothing. @throws Rejected */
-export function evaluate (tx: Tx, chain: Chain, pool: Mempool): Candidate {
+/**
+ * Checks everything and changes nothing. `returning`: a reorganisation took it out of a block, or
+ * its mempool has it; fees, TRUC and the length of chains are not looked at again then
+ * (`bypass_limits` of Bitcoin Core's `MaybeUpdateMempoolForReorg`).
+ *
+ * @throws Rejected
+ */
+export function evaluate (tx: Tx, chain: Chain, pool: Mempool, returning = false): Candidate {
   const next = chain.next()
   checkTransaction(tx)
   if (tx.coinbase) throw new Rejected('coinbase')
@@ -32,8 +38,8 @@ export function evaluate (tx: Tx, chain: Chain, pool: Mempool): Candidate {
   const fee = checkValues(tx, spent, next.height)
   checkInputsStandard(tx, spent)
   const relayFee = feeFor(pool.minFeeRate, tx.vsize)
-  if (fee < relayFee) throw new Rejected('min relay fee not met', `${fee} < ${relayFee}`)
-  const evicted = checkRelatives(tx, fee, pool)
+  if (fee < relayFee && !returning) throw new Rejected('min relay fee not met', `${fee} < ${relayFee}`)
+  const evicted = returning ? checkUnspent(tx, pool) : checkRelatives(tx, fee, pool)
   chain.verifier.verify(tx, spent, 'mempool')
   return { tx, fee, spent, evicted }
 }
@@ -50,6 +56,12 @@ function unspentCoins (tx: Tx, chain: Chain, view: CoinView): Coin[] {
     if (coin !== undefined) return coin
     throw new Rejected(outputKeys(tx).some(key => chain.coins.coin(key) !== undefined) ? 'txn-already-known' : 'bad-txns-inputs-missingorspent')
   })
+}
+
+/** What returns replaces nothing. */
+function checkUnspent (tx: Tx, pool: Mempool): Set<PoolEntry> {
+  if (tx.inputs.some(({ spends }) => pool.spender(spends) !== undefined)) throw new Rejected('txn-mempool-conflict')
+  return new Set()
 }
 
 /** The rules about other transactions of the mempool; returns those that would be evicted. */

@@ -55,6 +55,19 @@ export type SubmitResult =
   | { readonly accepted: true, readonly txid: Txid }
   | { readonly accepted: false, readonly reason: string }
 
+/** What becomes of the transactions of the blocks that a reorganisation takes back; the others of the mempool stay if they can. */
+export interface ReorgOptions {
+  /**
+   * `wait`, the default: they are in the mempool again, and the new blocks are empty. `mine`: the
+   * first of the new blocks has them. `drop`: they are gone, as if nobody had ever sent them.
+   */
+  readonly transactions?: 'wait' | 'mine' | 'drop' | undefined
+  /** Gone with all that spends them, whatever the others do. */
+  readonly without?: readonly Txid[] | undefined
+  /** Complete transactions that the first of the new blocks has, such as a conflict of one that is gone. */
+  readonly instead?: readonly Uint8Array[] | undefined
+}
+
 /** What changed: the scripts whose history may be another one now. */
 export interface ChainChange { readonly touched: ReadonlySet<ScriptHash> }
 
@@ -78,6 +91,12 @@ export interface ChainBackend {
   submit: (raw: Uint8Array) => Promise<SubmitResult>
   /** Mines blocks at once; their coinbases pay to `to`, or to the backend's own wallet. */
   mine: (blocks: number, to?: Uint8Array) => Promise<readonly BlockRef[]>
+  /**
+   * Replaces the newest `depth` blocks by one more than that. Returns the new blocks.
+   *
+   * @throws PaychanError `ERR_INVALID_DEPTH`
+   */
+  reorg: (depth: number, options?: ReorgOptions) => Promise<readonly BlockRef[]>
   /** Pays from the backend's own coins; the transaction waits in the mempool. @throws PaychanError `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED` */
   fund: (script: Uint8Array, amount: Satoshi) => Promise<Txid>
   /** Calls back after each change; returns what stops it. */

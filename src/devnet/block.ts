@@ -77,11 +77,14 @@ export function witnessCommitment (transactions: readonly Tx[]): Uint8Array {
   return concat([COMMITMENT_PREFIX, hash256(concat([root, ZERO_HASH]))])
 }
 
-/** The coinbase of a block with these other transactions; `value` is its subsidy and all fees. */
-export function buildCoinbase (height: number, script: Uint8Array, value: Satoshi, transactions: readonly Tx[]): Tx {
+/**
+ * The coinbase of a block with these other transactions; `value` is its subsidy and all fees. Blocks
+ * of different branches are different, even if nothing else tells them apart.
+ */
+export function buildCoinbase (height: number, script: Uint8Array, value: Satoshi, transactions: readonly Tx[], branch = 0): Tx {
   const coinbase = new Transaction()
   coinbase.version = 2
-  const tag = fromString('/paychan devnet/')
+  const tag = fromString(`/paychan devnet/${branch === 0 ? '' : branch}`)
   coinbase.addInput(ZERO_HASH, 0xffffffff, 0xffffffff, concat([heightPush(height), Uint8Array.of(tag.length), tag]))
   coinbase.setWitness(0, [ZERO_HASH])
   coinbase.addOutput(script, value)

@@ -1,10 +1,10 @@
 /** The chain itself: its blocks, the coins that are left, and where every transaction and script occurs. */
-import type { Txid } from '../types/bytes.js'
+import { outPointText, type Txid } from '../types/bytes.js'
 import { blockHeight, type BlockHeight } from '../types/units.js'
 import type { ConfirmedEntry, ScriptHash } from './backend.js'
 import { checkBlock, checkHeader } from './block-rules.js'
 import { genesisBlock, type Block } from './block.js'
-import { CoinSet, createdCoins } from './coins.js'
+import { CoinSet, createdCoins, type Coin } from './coins.js'
 import type { BlockContext } from './consensus.js'
 import { scriptHashOf } from './hashes.js'
 import { MEDIAN_TIME_SPAN } from './rules.js'
@@ -15,6 +15,8 @@ import type { Tx } from './transaction.js'
 export class Chain {
   readonly coins = new CoinSet()
   readonly #blocks: Block[] = []
+  /** What the transactions of each block but the genesis have spent, so that a block can be taken back. */
+  readonly #spent: Coin[][] = []
   readonly #transactions = new Map<string, { readonly tx: Tx, readonly block: Block }>()
   readonly #histories = new Map<ScriptHash, ConfirmedEntry[]>()
   #tip: Block
@@ -81,13 +83,38 @@ export class Chain {
       this.#transactions.set(tx.txid, { tx, block })
     })
     this.#blocks.push(block)
+    this.#spent.push(spent.flat())
     this.#tip = block
     return touched
+  }
+
+  /** Takes the newest block back. Returns it with the scripts that it pays to or spends from; undefined for the genesis. */
+  disconnect (): { readonly block: Block, readonly touched: Set<ScriptHash> } | undefined {
+    const spent = this.#spent.pop()
+    const block = spent === undefined ? undefined : this.#blocks.pop()
+    const before = this.#blocks.at(-1)
+    if (spent === undefined || block === undefined || before === undefined) return undefined
+    this.#tip = before
+    const created = block.transactions.flatMap(tx => createdCoins(tx, block)).filter(({ script }) => !isUnspendable(script))
+    const ownOutputs = new Set(created.map(({ outPoint }) => outPointText(outPoint)))
+    for (const key of ownOutputs) this.coins.remove(key)
+    // What was created and spent in the same block is no coin of the chain before it.
+    for (const coin of spent) if (!ownOutputs.has(outPointText(coin.outPoint))) this.coins.add(coin)
+    for (const { txid } of block.transactions) this.#transactions.delete(txid)
+    const touched = new Set([...created, ...spent].map(({ script }) => scriptHashOf(script)))
+    for (const script of touched) this.#forget(script, block.height)
+    return { block, touched }
   }
 
   #remember (script: ScriptHash, txid: Txid, height: BlockHeight): void {
     const history = this.#histories.get(script)
     if (history === undefined) this.#histories.set(script, [{ txid, height }])
     else history.push({ txid, height })
+  }
+
+  #forget (script: ScriptHash, height: BlockHeight): void {
+    const left = this.history(script).filter(entry => entry.height < height)
+    if (left.length === 0) this.#histories.delete(script)
+    else this.#histories.set(script, left)
   }
 }

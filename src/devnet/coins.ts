@@ -35,7 +35,8 @@ export class CoinSet implements CoinView {
 
   /** The coins of a script, oldest first. */
   ofScript (script: ScriptHash): Coin[] {
-    return [...this.#byScript.get(script)?.values() ?? []]
+    // A reorganisation puts old coins behind newer ones.
+    return [...this.#byScript.get(script)?.values() ?? []].sort((a, b) => a.height - b.height)
   }
 
   /** The value of all coins, in satoshis. */

@@ -7,7 +7,7 @@ import type { Txid } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { satoshi, type BlockHeight } from '../types/units.js'
 import { addressScript } from './address.js'
-import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, SubmitResult, Utxo } from './backend.js'
+import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ReorgOptions, SubmitResult, Utxo } from './backend.js'
 import { genesisBlock } from './block.js'
 import { startElectrumServer } from './electrum/server.js'
 import { EmbeddedChain } from './embedded-chain.js'
@@ -43,6 +43,13 @@ export interface Devnet {
   readonly backend: ChainBackend
   /** Mines blocks at once with what waits in the mempool; resolves with them once they are the chain. */
   mine: (blocks?: number) => Promise<readonly BlockRef[]>
+  /**
+   * Replaces the newest `depth` blocks, 1 to 99, by one more than that, as a branch with more work
+   * does. Their transactions wait in the mempool again, unless the options say otherwise.
+   *
+   * @throws PaychanError `ERR_INVALID_DEPTH`
+   */
+  reorg: (depth: number, options?: ReorgOptions) => Promise<readonly BlockRef[]>
   /**
    * Pays satoshis to a regtest address. The transaction waits in the mempool: mine a block to
    * confirm it. With `autoMine` it is in a block once this resolves.
@@ -88,6 +95,7 @@ export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMin
     get height () { return chain.best.height },
     get tip () { return chain.best },
     mine: async (blocks = 1) => await chain.mine(blocks),
+    reorg: async (depth, options) => await chain.reorg(depth, options),
     fund: async (address, amount) => {
       const txid = await chain.fund(addressScript(address), satoshi(amount))
       await miner?.idle()

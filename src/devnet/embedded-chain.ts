@@ -5,7 +5,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockHeight, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { evaluate } from './acceptance.js'
 import type {
-  BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ScriptCoins, ScriptHash, ScriptHistory, SubmitResult, Utxo
+  BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ReorgOptions, ScriptCoins, ScriptHash, ScriptHistory, SubmitResult, Utxo
 } from './backend.js'
 import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
 import { Chain } from './chain.js'
@@ -35,6 +35,8 @@ export class EmbeddedChain implements ChainBackend {
   readonly #now: (height: number) => number
   readonly #maxWeight: number | undefined
   readonly #events = new EventEmitter<Record<ChainEvent, [ChainChange]>>()
+  /** Counts the reorganisations: which branch new blocks are of. */
+  #branch = 0
 
   constructor ({ seed, now, maxWeight }: EmbeddedChainOptions) {
     this.#wallet = new MinerWallet(seed)
@@ -150,6 +152,29 @@ export class EmbeddedChain implements ChainBackend {
     return mined
   }
 
+  async reorg (depth: number, { transactions = 'wait', without = [], instead = [] }: ReorgOptions = {}): Promise<BlockRef[]> {
+    const most = Math.min(COINBASE_MATURITY - 1, this.best.height)
+    // Deeper, coins that somebody has spent could be those of a coinbase that is no more.
+    if (!Number.isSafeInteger(depth) || depth < 1 || depth > most) throw new PaychanError('ERR_INVALID_DEPTH', `A reorganisation takes back 1 to ${most} blocks here.`, { depth, most })
+    const added = instead.map(decodeTransaction)
+    const { undone, touched } = this.#disconnect(depth)
+    this.#branch += 1
+    const waiting = this.#emptyPool(touched)
+    const mined: BlockRef[] = []
+    const mineOne = (): void => {
+      for (const script of this.#mineOne(this.#wallet.script)) touched.add(script)
+      mined.push(this.best)
+    }
+    const back = [...transactions === 'drop' ? [] : undone, ...waiting].filter(({ txid }) => !without.includes(txid))
+    this.#takeBack(added, touched)
+    if (transactions === 'mine') this.#takeBack(back, touched)
+    while (mined.length <= depth) mineOne()
+    if (transactions !== 'mine') this.#takeBack(back, touched)
+    this.#events.emit('block', { touched })
+    if (this.#pool.size > 0) this.#events.emit('mempool', { touched })
+    return mined
+  }
+
   async fund (script: Uint8Array, amount: Satoshi): Promise<Txid> {
     const tx = this.#wallet.pay(script, amount, this.#ownCoins())
     try {
@@ -186,6 +211,37 @@ export class EmbeddedChain implements ChainBackend {
     this.#events.emit('mempool', { touched })
   }
 
+  /** Takes blocks back; returns what they had beside their coinbases, oldest first. */
+  #disconnect (depth: number): { undone: Tx[], touched: Set<ScriptHash> } {
+    const undone: Tx[] = []
+    const touched = new Set<ScriptHash>()
+    for (let n = 0; n < depth; n++) {
+      const taken = this.#chain.disconnect()
+      if (taken === undefined) break
+      undone.unshift(...taken.block.transactions.filter(({ coinbase }) => !coinbase))
+      for (const script of taken.touched) touched.add(script)
+    }
+    return { undone, touched }
+  }
+
+  #emptyPool (touched: Set<ScriptHash>): Tx[] {
+    const entries = this.#pool.entries()
+    for (const entry of entries) this.#drop(entry, touched)
+    return entries.map(({ tx }) => tx)
+  }
+
+  /** As Bitcoin Core's mempool after a reorganisation: what does not hold any more is left out, parents come before children. */
+  #takeBack (transactions: readonly Tx[], touched: Set<ScriptHash>): void {
+    for (const tx of transactions) {
+      try {
+        const { fee, spent } = evaluate(tx, this.#chain, this.#pool, true)
+        for (const script of this.#pool.add(tx, fee, spent).scripts) touched.add(script)
+      } catch (error) {
+        if (!(error instanceof Rejected)) throw error
+      }
+    }
+  }
+
   #drop (entry: PoolEntry, touched: Set<ScriptHash>): void {
     this.#pool.remove(entry)
     for (const script of entry.scripts) touched.add(script)
@@ -196,7 +252,7 @@ export class EmbeddedChain implements ChainBackend {
     const entries = selectTransactions(this.#pool, this.#maxWeight)
     const transactions = entries.map(({ tx }) => tx)
     const fees = entries.reduce((sum, { fee }) => sum + fee, 0n)
-    const coinbase = buildCoinbase(this.#nextHeight, to, satoshi(subsidyAt(this.#nextHeight) + fees), transactions)
+    const coinbase = buildCoinbase(this.#nextHeight, to, satoshi(subsidyAt(this.#nextHeight) + fees), transactions, this.#branch)
     const time = Math.max(this.#now(this.#nextHeight), this.#chain.medianTimePast() + 1)
     const touched = this.#chain.connect(mineBlock(tip, time, [coinbase, ...transactions]), time)
     for (const entry of entries) {

@@ -27,7 +27,7 @@ async function inMemory (): Promise<ReorganisingFixture> {
 chainContract('in memory', inMemory)
 reorganisationContract('in memory', inMemory)
 
-chainContract('over Electrum, on the devnet', async () => {
+async function onDevnet (): Promise<ReorganisingFixture> {
   const devnet = await startDevnet({ port: 0, seed: 'chain contract' })
   const proxy = await new Proxy(devnet).open()
   const chain = createElectrumChain({ url: proxy.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 } })
@@ -42,13 +42,17 @@ chainContract('over Electrum, on the devnet', async () => {
       await down
     },
     reconnect: async () => { await proxy.open() },
+    reorg: async depth => { await devnet.reorg(depth) },
     stop: async () => {
       await chain.stop()
       await proxy.cut()
       await devnet.stop()
     }
   }
-})
+}
+
+chainContract('over Electrum, on the devnet', onDevnet)
+reorganisationContract('over Electrum, on the devnet', onDevnet)
 
 function statusOf (chain: Chain, wanted: string): Promise<void> {
   return new Promise(resolve => {

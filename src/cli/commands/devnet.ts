@@ -1,8 +1,9 @@
-/** `paychan devnet`: a chain of one's own for trying things, and the two things that only it can do. */
+/** `paychan devnet`: a chain of one's own for trying things, and the three things that only it can do. */
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { formatAmount, parseAmount } from '../../daemon/amount.js'
 import { checkElectrum, DEFAULT_ELECTRUM } from '../../daemon/config.js'
+import { PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, type World } from '../context.js'
 import { callDevnet } from '../devnet-client.js'
@@ -19,7 +20,7 @@ export function addDevnet (program: Command, world: World): void {
     .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to (or with --auto-mine), keeps nothing on disk, and its coins are worth nothing.')
     .option('--port <n>', 'the port of the Electrum server', wholeNumber(0), DEFAULT_PORT)
     .option('--auto-mine', 'mine a block whenever a transaction comes in')
-    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1')
+    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3')
     .action(async ({ port, autoMine = false }: { port: number, autoMine?: boolean }, command: Command) => {
       await runDevnet(world, contextOf(world, command).output, port, autoMine)
     })
@@ -32,6 +33,19 @@ export function addDevnet (program: Command, world: World): void {
       const { output } = contextOf(world, command)
       const { height, hash } = minedSchema.parse(await callDevnet(electrum, 'devnet.mine', [blocks]))
       output.result({ mined: blocks, height, hash }, () => `Mined ${blocks} ${blocks === 1 ? 'block' : 'blocks'}: the chain is at block ${height}.`)
+    })
+
+  withElectrum(world, devnet.command('reorg').summary('replace the newest blocks of a running devnet'))
+    .description('Replaces the newest blocks of a running devnet by one more than that, as happens when miners find a longer branch. What was in them waits in the mempool again.')
+    .argument('<n>', 'how many, 1 to 99', wholeNumber(1))
+    .option('--mine', 'the first of the new blocks has their transactions again')
+    .option('--drop', 'their transactions are gone, as if nobody had sent them')
+    .addHelpText('after', '\nExamples:\n  paychan devnet reorg 3\n  paychan devnet reorg 6 --drop')
+    .action(async (depth: number, { electrum, mine = false, drop = false }: { electrum: string, mine?: boolean, drop?: boolean }, command: Command) => {
+      const { output } = contextOf(world, command)
+      if (mine && drop) throw new PaychanError('ERR_USAGE', 'Transactions are either mined again (--mine) or gone (--drop); choose one.')
+      const { height, hash } = minedSchema.parse(await callDevnet(electrum, 'devnet.reorg', [depth, mine ? 'mine' : drop ? 'drop' : 'wait']))
+      output.result({ replaced: depth, height, hash }, () => `Replaced ${depth} ${depth === 1 ? 'block' : 'blocks'} by ${depth + 1}: the chain is at block ${height}, ${hash}.`)
     })
 
   withElectrum(world, devnet.command('fund').summary('send coins of a running devnet to an address'))
