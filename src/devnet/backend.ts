@@ -59,7 +59,7 @@ export type SubmitResult =
 export interface ReorgOptions {
   /**
    * `wait`, the default: they are in the mempool again, and the new blocks are empty. `mine`: the
-   * first of the new blocks has them. `drop`: they are gone, as if nobody had ever sent them.
+   * first of the new blocks has them, a later one those that a lock keeps out of it. `drop`: they are gone, as if nobody had ever sent them.
    */
   readonly transactions?: 'wait' | 'mine' | 'drop' | undefined
   /** Gone with all that spends them, whatever the others do. */

@@ -167,9 +167,12 @@ export class EmbeddedChain implements ChainBackend {
     }
     const back = [...transactions === 'drop' ? [] : undone, ...waiting].filter(({ txid }) => !without.includes(txid))
     this.#takeBack(added, touched)
-    if (transactions === 'mine') this.#takeBack(back, touched)
-    while (mined.length <= depth) mineOne()
-    if (transactions !== 'mine') this.#takeBack(back, touched)
+    while (mined.length <= depth) {
+      // Some may come only into a later block: those with a lock.
+      if (transactions === 'mine') this.#takeBack(back, touched)
+      mineOne()
+    }
+    this.#takeBack(back, touched)
     this.#events.emit('block', { touched })
     if (this.#pool.size > 0) this.#events.emit('mempool', { touched })
     return mined

@@ -7,13 +7,18 @@ import { MAX_BLOCK_WEIGHT, RESERVED_BLOCK_WEIGHT } from './rules.js'
 
 interface Package { readonly entries: readonly PoolEntry[], readonly fee: bigint, readonly vsize: number, readonly weight: number }
 
+type Candidate = readonly [PoolEntry, Package]
+
 /** The transactions of the next block, parents before their children. */
 export function selectTransactions (pool: Mempool, maxWeight = MAX_BLOCK_WEIGHT - RESERVED_BLOCK_WEIGHT): PoolEntry[] {
   const chosen = new Set<PoolEntry>()
   const waiting = new Map(pool.entries().map(entry => [entry, packageOf(entry, chosen, pool)]))
+  // Worst first. A package that has changed is put in again; the old one is skipped when its turn comes.
+  const queue: Candidate[] = [...waiting].sort((a, b) => isBetter(a, b) ? 1 : -1)
   let weight = 0
-  for (let best = bestOf(waiting); best !== undefined; best = bestOf(waiting)) {
+  for (let best = queue.pop(); best !== undefined; best = queue.pop()) {
     const [entry, pack] = best
+    if (waiting.get(entry) !== pack) continue
     waiting.delete(entry)
     // It waits for the next block, and so do its descendants: their packages hold it and are heavier still.
     if (weight + pack.weight > maxWeight) continue
@@ -24,7 +29,10 @@ export function selectTransactions (pool: Mempool, maxWeight = MAX_BLOCK_WEIGHT 
     }
     for (const each of pack.entries) {
       for (const child of pool.descendants(each.tx)) {
-        if (waiting.has(child)) waiting.set(child, packageOf(child, chosen, pool))
+        if (!waiting.has(child)) continue
+        const candidate: Candidate = [child, packageOf(child, chosen, pool)]
+        waiting.set(child, candidate[1])
+        queue.splice(placeOf(candidate, queue), 0, candidate)
       }
     }
   }
@@ -47,14 +55,21 @@ function packageOf (entry: PoolEntry, chosen: ReadonlySet<PoolEntry>, pool: Memp
   return { entries, fee, vsize, weight }
 }
 
-function bestOf (waiting: ReadonlyMap<PoolEntry, Package>): readonly [PoolEntry, Package] | undefined {
-  let best: readonly [PoolEntry, Package] | undefined
-  for (const candidate of waiting) if (best === undefined || isBetter(candidate, best)) best = candidate
-  return best
+/** Where a candidate belongs among those that are sorted, worst first. */
+function placeOf (candidate: Candidate, sorted: readonly Candidate[]): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const other = sorted[middle]
+    if (other !== undefined && isBetter(candidate, other)) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** By fee rate, compared without division; the earlier one when equal. */
-function isBetter ([entry, a]: readonly [PoolEntry, Package], [other, b]: readonly [PoolEntry, Package]): boolean {
+function isBetter ([entry, a]: Candidate, [other, b]: Candidate): boolean {
   const left = a.fee * BigInt(b.vsize)
   const right = b.fee * BigInt(a.vsize)
   return left === right ? entry.arrival < other.arrival : left > right

@@ -23,6 +23,22 @@ describe('paychan devnet', () => {
       assert.equal(mine.out(), `Mined 2 blocks: the chain is at block ${before + 2}.\n`)
     })
 
+    it('replace blocks, with what becomes of their transactions', async () => {
+      for (const [options, fate] of [[[], 'waits'], [['--mine'], 'confirmed'], [['--drop'], 'gone']] as const) {
+        const txid = await devnet.fund(ADDRESS, 20_000n)
+        await devnet.mine(2)
+        const { height } = devnet
+        const world = testWorld()
+        assert.equal(await world.run('devnet', 'reorg', '2', ...options, '--electrum', devnet.url), 0)
+        assert.equal(world.out(), `Replaced 2 blocks by 3: the chain is at block ${height + 1}, ${devnet.tip.hash}.\n`)
+        const found = await devnet.transaction(txid)
+        assert.equal(found === undefined ? 'gone' : found.block === undefined ? 'waits' : 'confirmed', fate, options.join(' '))
+      }
+      const tooDeep = testWorld()
+      assert.equal(await tooDeep.run('devnet', 'reorg', '5000', '--electrum', devnet.url), 1)
+      assert.match(tooDeep.err(), /takes back 1 to 99 blocks.*ERR_DEVNET_REFUSED/)
+    })
+
     it('print one object with --json', async () => {
       const fund = testWorld()
       await fund.run('devnet', 'fund', ADDRESS, '1000', '--electrum', devnet.url, '--json')
@@ -41,7 +57,7 @@ describe('paychan devnet', () => {
     })
 
     it('refuse wrong arguments before they ask', async () => {
-      for (const argv of [['mine', '0'], ['mine', 'x'], ['fund', ADDRESS, '0'], ['fund', ADDRESS], ['mine', '--electrum', 'localhost:1']]) {
+      for (const argv of [['reorg'], ['reorg', '0'], ['reorg', '1', '--mine', '--drop'], ['mine', '0'], ['mine', 'x'], ['fund', ADDRESS, '0'], ['fund', ADDRESS], ['mine', '--electrum', 'localhost:1']]) {
         assert.equal(await testWorld().run('devnet', ...argv), 2, argv.join(' '))
       }
     })

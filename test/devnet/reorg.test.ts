@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { scriptHashOf } from '../../src/devnet/hashes.js'
+import { txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
 import { accept, alice, bob, coinFor, freshChain, SEQUENCE_RBF, signed, type Spendable } from './support.js'
@@ -68,6 +69,21 @@ describe('devnet / a reorganisation', () => {
     await chain.reorg(2, { transactions: 'mine' })
     assert.deepEqual(await chain.mempool(), [])
     assert.equal((await chain.transaction(spend))?.block?.height, 121)
+  })
+
+  it('mines those again that have a lock, as soon as it lets them', async () => {
+    const chain = await freshChain()
+    const coin = await coinFor(chain, alice.script, AMOUNT)
+    const locked = signed({ from: [{ ...coin, owner: alice, sequence: SEQUENCE_RBF }], to: [[alice.script, 90_000n]], locktime: 122 })
+    await chain.mine(1)
+    await accept(chain, locked)
+    await chain.mine(1)
+    const delayed = signed({ from: [{ outPoint: { txid: txid(locked.getId()), vout: 0 }, value: 90_000n, owner: alice, sequence: 1 }], to: [[bob.script, 80_000n]] })
+    await accept(chain, delayed)
+    await chain.mine(1)
+    await chain.reorg(4, { transactions: 'mine' })
+    const heights = await Promise.all([locked, delayed].map(async (tx) => (await chain.transaction(tx.getId()))?.block?.height))
+    assert.deepEqual(heights, [123, 124])
   })
 
   it('drops them all when it is asked to; what they had spent is there again', async () => {

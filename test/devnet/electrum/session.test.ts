@@ -34,6 +34,22 @@ describe('devnet / electrum / session', () => {
       assert.deepEqual(told, { jsonrpc: '2.0', method: 'blockchain.headers.subscribe', params: [{ hex: await client.call('blockchain.block.header', 121), height: 121 }] })
     })
 
+    it('tell a reorganisation once: the new tip, then the scripts whose history it changed', async () => {
+      const txid = await devnet.fund(bob.address, 10_000n)
+      await devnet.mine(2)
+      const { height } = devnet
+      await client.call('blockchain.headers.subscribe')
+      await client.call('blockchain.scripthash.subscribe', BOB)
+      await client.call('blockchain.scripthash.subscribe', ALICE)
+      const told = [client.next(), client.next()]
+      await devnet.reorg(2)
+      const hex = await client.call('blockchain.block.header', height + 1)
+      assert.deepEqual(await Promise.all(told), [
+        { jsonrpc: '2.0', method: 'blockchain.headers.subscribe', params: [{ hex, height: height + 1 }] },
+        { jsonrpc: '2.0', method: 'blockchain.scripthash.subscribe', params: [BOB, statusOf(`${txid}:0:`)] }
+      ])
+    })
+
     it('tell every change of a script: seen, replaced, confirmed, and its children losing their unconfirmed parent', async () => {
       const alices = await coin(100_000n)
       await client.call('blockchain.scripthash.subscribe', BOB)
