@@ -190,7 +190,9 @@ export class Engine {
 
   /** The payment log, oldest update first. */
   payments (only?: ChannelId): AsyncGenerator<PaymentInfo> {
-    return readPayments(this.#options.store, new Map([...this.#actors].map(([id, actor]) => [id, actor.state])), only)
+    return readPayments(this.#options.store, new Map([...this.#actors].map(([id, actor]) => [id, actor.state])), only, ({ channel, sequence }) => {
+      this.#alarm(channel, 'ERR_STORE_CORRUPT', `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`)
+    })
   }
 
   /** Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays us out is not. */

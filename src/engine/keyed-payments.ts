@@ -13,7 +13,7 @@ import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '.
 import type { ChannelActor } from './channel-actor.js'
 import { statusOfUpdate, type PaymentInfo } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { decodeRecord, encodeRecord } from './records.js'
+import { decodeRecord, recordChange } from './records.js'
 import { admitCaller } from './waiters.js'
 
 /** What one channel carries of a payment. */
@@ -231,7 +231,7 @@ export class KeyedPayments {
 }
 
 function paidChange (payment: Payment, record: PaidRecord): Change {
-  return { key: PREFIX + toHex(payment.id), value: encodeRecord(record) }
+  return recordChange(PREFIX + toHex(payment.id), record)
 }
 
 /** A part that failed, and what of it has been signed. */

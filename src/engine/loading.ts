@@ -4,7 +4,7 @@ import type { ChannelId } from '../types/bytes.js'
 import { codeOf, STORE_FAILED } from '../types/errors.js'
 import { paymentChange, PAYMENT_PREFIX, readEntry } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, encodeRecord, isLayout1 } from './records.js'
+import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
 import { CHANNEL_PREFIX, channelChanges, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
 
 const PAID_PREFIX = 'paid/'
@@ -65,7 +65,7 @@ async function migrate (store: Store): Promise<void> {
   }
   await rewrite(CHANNEL_PREFIX, async (key, value) => channelChanges(undefined, await readChannel(store, key, value)))
   await rewrite(PAYMENT_PREFIX, async (key, value) => [paymentChange(channelOf(key), readEntry(key, value))])
-  await rewrite(PAID_PREFIX, async (key, value) => [{ key, value: encodeRecord(decodeRecord(key, value)) }])
+  await rewrite(PAID_PREFIX, async (key, value) => [recordChange(key, decodeRecord(key, value))])
   if (changes.length > 0) await store.commit(changes)
 }
 

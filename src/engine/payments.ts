@@ -3,9 +3,10 @@ import { LISTED_PAYMENT_BYTES, MAX_LISTED_BYTES, packPayments, textLength, unpac
 import type { PaymentLogEntry } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
+import { codeOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, encodeRecord } from './records.js'
+import { corruptRecord, decodeRecord, recordChange } from './records.js'
 
 export interface PaymentInfo {
   /** 32 hex digits. */
@@ -29,7 +30,7 @@ export function paymentKey (channel: ChannelId, sequence: number): string {
 
 /** All payments of an update are one packed value: a key for each would make the log the bottleneck. */
 export function paymentChange (channel: ChannelId, { payments, ...entry }: PaymentLogEntry): Change {
-  return { key: paymentKey(channel, entry.sequence), value: encodeRecord({ ...entry, payments: packPayments(payments) }) }
+  return recordChange(paymentKey(channel, entry.sequence), { ...entry, payments: packPayments(payments) })
 }
 
 /** An entry of the log. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
@@ -44,6 +45,20 @@ export function readEntry (key: string, value: Uint8Array): PaymentLogEntry {
   }
 }
 
+/** The sequence of the update that a key of the log is for. */
+export function sequenceOf (key: string): number {
+  return Number(key.slice(key.lastIndexOf('/') + 1))
+}
+
+function entryUnlessDamaged (key: string, value: Uint8Array): PaymentLogEntry | undefined {
+  try {
+    return readEntry(key, value)
+  } catch (error) {
+    if (codeOf(error) === 'ERR_STORE_CORRUPT') return undefined
+    throw error
+  }
+}
+
 /**
  * REEST-8: the payments of the updates after `after`, oldest first, as far as one message takes
  * them; the oldest updates are left out first. Returns them with the sequence after which they
@@ -51,9 +66,18 @@ export function readEntry (key: string, value: Uint8Array): PaymentLogEntry {
  */
 export async function listPayments (store: Store, channel: ChannelId, after: number, upTo: number): Promise<{ payments: Payment[], paymentsAfter: number }> {
   const entries: PaymentLogEntry[] = []
+  let lost = after
   for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel}/`)) {
-    const entry = readEntry(key, value)
-    if (entry.sequence > after && entry.sequence <= upTo) entries.push(entry)
+    const sequence = sequenceOf(key)
+    if (!(sequence > after && sequence <= upTo)) continue
+    const entry = entryUnlessDamaged(key, value)
+    if (entry !== undefined) {
+      entries.push(entry)
+      continue
+    }
+    // What is damaged is left out, and so is what was before it: the list must be whole from somewhere on.
+    entries.length = 0
+    lost = sequence
   }
   let bytes = 0
   let first = entries.length
@@ -62,15 +86,22 @@ export async function listPayments (store: Store, channel: ChannelId, after: num
     if (bytes > MAX_LISTED_BYTES) break
     first -= 1
   }
-  return { payments: entries.slice(first).flatMap(({ payments }) => payments), paymentsAfter: first === 0 ? after : entries[first - 1]?.sequence ?? after }
+  return { payments: entries.slice(first).flatMap(({ payments }) => payments), paymentsAfter: first === 0 ? lost : entries[first - 1]?.sequence ?? after }
 }
 
-/** The log of a channel, or of all, oldest update first. */
-export async function * readPayments (store: Store, channels: ReadonlyMap<ChannelId, Channel>, only?: ChannelId): AsyncGenerator<PaymentInfo> {
+/** An entry of the log that cannot be read: what was paid by it is missing from every list. */
+export interface DamagedEntry { readonly channel: ChannelId, readonly sequence: number }
+
+/** The log of a channel, or of all, oldest update first. Entries that are damaged are left out, and told to `onDamaged`. */
+export async function * readPayments (store: Store, channels: ReadonlyMap<ChannelId, Channel>, only: ChannelId | undefined, onDamaged: (entry: DamagedEntry) => void): AsyncGenerator<PaymentInfo> {
   const wanted = only === undefined ? [...channels.values()] : [channels.get(only)].filter((channel) => channel !== undefined)
   for (const channel of wanted) {
     for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel.id}/`)) {
-      const entry = readEntry(key, value)
+      const entry = entryUnlessDamaged(key, value)
+      if (entry === undefined) {
+        onDamaged({ channel: channel.id, sequence: sequenceOf(key) })
+        continue
+      }
       for (const payment of entry.payments) yield paymentInfo(channel, entry, payment)
     }
   }

@@ -2,8 +2,10 @@
  * Values on disk. A record of layout 2, and of every later one:
  *
  *     0  layout    1 byte
- *     1  checksum  4 bytes, big-endian: CRC-32 of the layout and of everything after the checksum
+ *     1  checksum  4 bytes, big-endian: CRC-32 of the key, the layout, and everything after the checksum
  *     5  value     see packing.ts
+ *
+ * The key is part of it, so that a record that lies where another belongs is found as well.
  *
  * Layout 1 was JSON, `{"v":1,"value":...}`, with `{"$sat":"123"}` for a bigint and `{"$hex":"00ff"}`
  * for bytes, and had no checksum. It is still read, so that a store of it can be migrated.
@@ -12,6 +14,7 @@ import { fromHex } from '../types/bytes.js'
 import { crc32 } from '../types/checksum.js'
 import { PaychanError } from '../types/errors.js'
 import { pack, unpack } from './packing.js'
+import type { Change } from './ports.js'
 
 /** Layout of the records of this release. A store with a higher one was written by a later release. */
 export const RECORD_VERSION = 2
@@ -20,20 +23,32 @@ const HEADER_BYTES = 5
 /** `{`, with which every record of layout 1 begins; no layout is numbered like it. */
 const JSON_BEGIN = 0x7b
 
-/** A value as bytes for the store. */
-export function encodeRecord (value: unknown): Uint8Array {
-  return sealRecord(pack(value), RECORD_VERSION)
+/** A value as bytes for the store, to lie under `key` and nowhere else. */
+export function encodeRecord (key: string, value: unknown): Uint8Array {
+  return sealRecord(key, pack(value), RECORD_VERSION)
+}
+
+/** What is to be written so that a value lies under `key`. */
+export function recordChange (key: string, value: unknown): Change {
+  return { key, value: encodeRecord(key, value) }
 }
 
 /** Puts layout and checksum in front. */
-export function sealRecord (value: Uint8Array, layout: number): Uint8Array {
+export function sealRecord (key: string, value: Uint8Array, layout: number): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + value.length)
   bytes.set(value, HEADER_BYTES)
-  bytes[HEADER_BYTES - 1] = layout
-  const checksum = crc32(bytes.subarray(HEADER_BYTES - 1))
   bytes[0] = layout
-  new DataView(bytes.buffer).setUint32(1, checksum)
+  new DataView(bytes.buffer).setUint32(1, checksumOf(key, layout, value))
   return bytes
+}
+
+function checksumOf (key: string, layout: number, value: Uint8Array): number {
+  // Keys are printable ASCII (group-commit.ts): one byte a character, and none of them is a zero.
+  const covered = new Uint8Array(key.length + 2 + value.length)
+  for (let at = 0; at < key.length; at++) covered[at] = key.charCodeAt(at)
+  covered[key.length + 1] = layout
+  covered.set(value, key.length + 2)
+  return crc32(covered)
 }
 
 /** Whether a record has the layout that came before this one. */
@@ -51,15 +66,14 @@ export function decodeRecord<T> (key: string, bytes: Uint8Array): T {
 }
 
 function decodeSealed (key: string, bytes: Uint8Array): unknown {
-  const checked = new Uint8Array(bytes.subarray(HEADER_BYTES - 1))
   const layout = bytes[0]
   if (bytes.length <= HEADER_BYTES || layout === undefined || layout < RECORD_VERSION) throw corruptRecord(key)
   const checksum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1)
-  checked[0] = layout
-  if (crc32(checked) !== checksum) throw corruptRecord(key)
+  const value = new Uint8Array(bytes.subarray(HEADER_BYTES))
+  if (checksumOf(key, layout, value) !== checksum) throw corruptRecord(key)
   if (layout !== RECORD_VERSION) throw laterRecord(key, layout)
   try {
-    return unpack(checked.subarray(1))
+    return unpack(value)
   } catch (error) {
     throw corruptRecord(key, error)
   }

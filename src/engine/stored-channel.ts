@@ -11,7 +11,7 @@ import type { Ledger } from '../channel/ledger.js'
 import type { ChannelId } from '../types/bytes.js'
 import { readEntry, paymentKey } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, encodeRecord, isLayout1 } from './records.js'
+import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
 
 /** The records of channels: `channel/<id>`. */
 export const CHANNEL_PREFIX = 'channel/'
@@ -27,8 +27,8 @@ type StoredLedger = Omit<Ledger, 'inFlight'> & { readonly inFlight: ReadonlyArra
 /** What is to be written so that a channel is stored; `before` is what the store has of it. */
 export function channelChanges (before: Channel | undefined, channel: Channel): Change[] {
   const changes: Change[] = []
-  if (before === undefined || !differInLedgerOnly(before, channel)) changes.push({ key: CHANNEL_PREFIX + channel.id, value: encodeRecord({ ...channel, ledger: undefined }) })
-  if (channel.stage === 'established' && !(before?.stage === 'established' && before.ledger === channel.ledger)) changes.push({ key: LEDGER_PREFIX + channel.id, value: encodeRecord(storedLedger(channel.ledger)) })
+  if (before === undefined || !differInLedgerOnly(before, channel)) changes.push(recordChange(CHANNEL_PREFIX + channel.id, { ...channel, ledger: undefined }))
+  if (channel.stage === 'established' && !(before?.stage === 'established' && before.ledger === channel.ledger)) changes.push(recordChange(LEDGER_PREFIX + channel.id, storedLedger(channel.ledger)))
   return changes
 }
 

@@ -115,7 +115,7 @@ export class Side {
   restart (): void {
     this.dead = false
     this.#waiting.length = 0
-    this.#channel = decodeRecord<Channel>('channel', encodeRecord(this.channel))
+    this.#channel = decodeRecord<Channel>('channel', encodeRecord('channel', this.channel))
     this.#seen = ''
     this.post({ type: 'disconnected', reason: 'this node was restarted' })
   }

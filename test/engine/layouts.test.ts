@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { loadChannels } from '../../src/engine/loading.js'
+import { paymentKey } from '../../src/engine/payments.js'
 import { encodeRecord, isLayout1, RECORD_VERSION, sealRecord } from '../../src/engine/records.js'
 import { openMemoryStore, type MemoryStore, type Snapshot } from '../../src/store/memory.js'
 import type { Established } from '../../src/channel/state.js'
@@ -63,8 +64,8 @@ describe('engine / a store of layout 1', () => {
 })
 
 /** Changes the records of a node that `which` picks, as a disk does that fails. */
-function edited (node: Node, which: (key: string) => boolean, edit: (value: Uint8Array) => Uint8Array | undefined): Snapshot {
-  const entries = [...node.store.snapshot()].map(([key, value]) => [key, which(key) ? edit(value) : value] as const)
+function edited (node: Node, which: (key: string) => boolean, edit: (value: Uint8Array, key: string) => Uint8Array | undefined): Snapshot {
+  const entries = [...node.store.snapshot()].map(([key, value]) => [key, which(key) ? edit(value, key) : value] as const)
   return new Map(entries.filter((entry): entry is readonly [string, Uint8Array] => entry[1] !== undefined))
 }
 
@@ -75,13 +76,13 @@ function flipped (value: Uint8Array): Uint8Array {
 }
 
 describe('engine / a damaged record', () => {
-  const damages: ReadonlyArray<readonly [string, string, (value: Uint8Array) => Uint8Array | undefined]> = [
+  const damages: ReadonlyArray<readonly [string, string, (value: Uint8Array, key: string) => Uint8Array | undefined]> = [
     ['of a channel', 'channel/', flipped],
     ['of a ledger', 'ledger/', flipped],
     ['of a ledger that is gone', 'ledger/', () => undefined],
     ['of a channel that is gone', 'channel/', () => undefined],
-    ['that is no channel', 'channel/', () => encodeRecord(5)],
-    ['at a stage that there is not', 'channel/', () => encodeRecord({ stage: 'floating' })]
+    ['that is no channel', 'channel/', (_value, key) => encodeRecord(key, 5)],
+    ['at a stage that there is not', 'channel/', (_value, key) => encodeRecord(key, { stage: 'floating' })]
   ]
   for (const [what, prefix, edit] of damages) {
     it(`${what}: an alarm, and the other channels go on`, async () => {
@@ -130,11 +131,34 @@ describe('engine / a damaged record', () => {
     void paying
   })
 
+  it('of the payment log: what was paid by it is missing from the list, the rest is shown', async () => {
+    const { world, alice, bob } = await twoNodes()
+    const { id } = await world.open(alice, bob)
+    for (const amount of [1_000n, 500n, 700n]) await alice.pay(amount)
+    await bob.restart(edited(bob, (key) => key === paymentKey(id, 2), flipped))
+    await world.pass(1_000)
+    assert.deepEqual((await bob.payments()).map(({ amount }) => amount), [1_000n, 700n])
+    assert.deepEqual(bob.events.flatMap((event) => event.type === 'alarm' ? [[event.code, event.channel]] : []), [['ERR_STORE_CORRUPT', id]])
+    assert.equal(bob.channel.ourBalance, 2_200n)
+    await alice.pay(100n)
+  })
+
+  it('of another channel is found where it does not belong', async () => {
+    const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
+    const first = await world.open(alice, bob)
+    const second = await world.open(alice, bob)
+    await alice.engine.pay(first.id, 1_000n as typeof CAPACITY, '')
+    const richer = bob.store.snapshot().get(`ledger/${first.id}`)
+    await bob.restart(edited(bob, (key) => key === `ledger/${second.id}`, () => richer))
+    assert.deepEqual(bob.alarms, ['ERR_STORE_CORRUPT'])
+    assert.deepEqual(bob.engine.channels().map(({ id }) => id), [first.id])
+  })
+
   it('of a later release is none: the node does not start (ERR_STORE_VERSION)', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     for (const prefix of ['channel/', 'ledger/']) {
-      const later = edited(bob, (key) => key.startsWith(prefix), () => sealRecord(fromHex('0a00'), RECORD_VERSION + 1))
+      const later = edited(bob, (key) => key.startsWith(prefix), (_value, key) => sealRecord(key, fromHex('0a00'), RECORD_VERSION + 1))
       assert.equal(await codeFrom(bob.restart(later)), 'ERR_STORE_VERSION')
     }
   })

@@ -1,7 +1,7 @@
 /** REEST-8: what a payee lists for a payer that has lost its newest payments. */
 import assert from 'node:assert/strict'
 import { encode, type Payment } from '../../protocols/paychan/1.0/index.js'
-import { listPayments, paymentChange } from '../../src/engine/payments.js'
+import { listPayments, paymentChange, paymentKey } from '../../src/engine/payments.js'
 import { openMemoryStore } from '../../src/store/memory.js'
 import { channelId } from '../../src/types/bytes.js'
 import { reestablishOf } from '../protocols/reestablish.js'
@@ -37,6 +37,16 @@ describe('engine / the payments that a payee lists (REEST-8)', () => {
     const list = await listPayments(await storeOf(updates), ID, 0, 3)
     assert.deepEqual([list.payments.length, list.paymentsAfter], [1_000, 2])
     assert.deepEqual(list.payments[0]?.id, payment(3_000, '').id)
+  })
+
+  it('begin behind a damaged entry, so that the list is whole from there on', async () => {
+    const store = await storeOf([1, 2, 3, 4].map((n) => [payment(n, `update ${n}`)]))
+    const key = paymentKey(ID, 2)
+    await store.commit([{ key, value: new Uint8Array(9) }])
+    const { payments, paymentsAfter } = await listPayments(store, ID, 0, 4)
+    assert.deepEqual([payments.map(({ memo }) => memo), paymentsAfter], [['update 3', 'update 4'], 2])
+    await store.commit([{ key: paymentKey(ID, 4), value: new Uint8Array(9) }])
+    assert.deepEqual(await listPayments(store, ID, 0, 4), { payments: [], paymentsAfter: 4 })
   })
 
   it('fit the message when they take all that they may', async () => {

@@ -34,17 +34,24 @@ function plain (value: unknown): unknown {
 describe('engine / records', () => {
   it('come back as they were: amounts, bytes, texts, and what is undefined', () => {
     fc.assert(fc.property(state, (value) => {
-      assert.deepEqual(plain(decodeRecord('key', encodeRecord(value))), withoutUndefined(value))
+      assert.deepEqual(plain(decodeRecord('key', encodeRecord('key', value))), withoutUndefined(value))
     }))
   })
 
   it('keep bytes that come as a Buffer', () => {
-    const value = decodeRecord<{ bytes: Uint8Array }>('key', encodeRecord({ bytes: Buffer.from('00ff', 'hex') }))
+    const value = decodeRecord<{ bytes: Uint8Array }>('key', encodeRecord('key', { bytes: Buffer.from('00ff', 'hex') }))
     assert.deepEqual(value.bytes, Uint8Array.of(0, 255))
   })
 
+  it('that lie under the key of another are refused', () => {
+    fc.assert(fc.property(state, fc.string({ unit: 'grapheme-ascii' }), fc.string({ unit: 'grapheme-ascii' }), (value, key, other) => {
+      fc.pre(key !== other)
+      assert.equal(codeOf(() => decodeRecord(other, encodeRecord(key, value))), 'ERR_STORE_CORRUPT')
+    }))
+  })
+
   it('are small: a field costs its name and its value', () => {
-    assert.equal(encodeRecord({ amount: 5n, key: Uint8Array.of(1, 2) }).length, 5 + 2 + (1 + 6 + 3) + (1 + 3 + 4))
+    assert.equal(encodeRecord('key', { amount: 5n, key: Uint8Array.of(1, 2) }).length, 5 + 2 + (1 + 6 + 3) + (1 + 3 + 4))
   })
 
   it('of any bytes are refused with a code, and the key', () => {
@@ -55,20 +62,20 @@ describe('engine / records', () => {
 
   it('are refused when any one of their bytes is another one', () => {
     fc.assert(fc.property(state, fc.nat(), fc.integer({ min: 1, max: 255 }), (value, at, difference) => {
-      const bad = encodeRecord(value)
+      const bad = encodeRecord('key', value)
       bad[at % bad.length] = (bad[at % bad.length] ?? 0) ^ difference
       assert.equal(codeOf(() => decodeRecord('key', bad)), 'ERR_STORE_CORRUPT')
     }), { numRuns: 1_000 })
   })
 
   it('are refused when they are cut short, or when something follows', () => {
-    const good = encodeRecord({ amount: 5n, list: [1, 2], text: 'abc' })
+    const good = encodeRecord('key', { amount: 5n, list: [1, 2], text: 'abc' })
     for (let length = 0; length < good.length; length++) assert.equal(codeOf(() => decodeRecord('key', good.slice(0, length))), 'ERR_STORE_CORRUPT')
     assert.equal(codeOf(() => decodeRecord('key', Uint8Array.of(...good, 0))), 'ERR_STORE_CORRUPT')
   })
 
   it('of a later release are told from damage', () => {
-    const later = sealRecord(Uint8Array.of(1, 2, 3), RECORD_VERSION + 1)
+    const later = sealRecord('key', Uint8Array.of(1, 2, 3), RECORD_VERSION + 1)
     assert.equal(codeOf(() => decodeRecord('key', later)), 'ERR_STORE_VERSION')
     later[later.length - 1] = 0
     assert.equal(codeOf(() => decodeRecord('key', later)), 'ERR_STORE_CORRUPT')
@@ -76,10 +83,10 @@ describe('engine / records', () => {
 
   it('whose checksum is right and whose value is none are refused all the same', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (value) => {
-      const code = codeOf(() => decodeRecord('key', sealRecord(value, RECORD_VERSION)))
+      const code = codeOf(() => decodeRecord('key', sealRecord('key', value, RECORD_VERSION)))
       assert.ok(code === undefined || code === 'ERR_STORE_CORRUPT', String(code))
     }), { numRuns: 1_000 })
-    assert.equal(codeOf(() => decodeRecord('key', sealRecord(new Uint8Array(100_000).fill(9), RECORD_VERSION))), 'ERR_STORE_CORRUPT')
+    assert.equal(codeOf(() => decodeRecord('key', sealRecord('key', new Uint8Array(100_000).fill(9), RECORD_VERSION))), 'ERR_STORE_CORRUPT')
   })
 
   it('of layout 1 are still read', () => {

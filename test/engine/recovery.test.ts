@@ -5,8 +5,8 @@ import { satoshi } from '../../src/types/units.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node } from './world.js'
 
 /** Changes one record on the disk of a node, as if somebody had edited it. */
-function edited (node: Node, prefix: string, edit: (value: Uint8Array) => Uint8Array): Map<string, Uint8Array> {
-  return new Map([...node.store.snapshot()].map(([key, value]) => [key, key.startsWith(prefix) ? edit(value) : value]))
+function edited (node: Node, prefix: string, edit: (value: Uint8Array, key: string) => Uint8Array): Map<string, Uint8Array> {
+  return new Map([...node.store.snapshot()].map(([key, value]) => [key, key.startsWith(prefix) ? edit(value, key) : value]))
 }
 
 describe('engine / restart', () => {
@@ -106,7 +106,7 @@ describe('engine / a bug', () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)
-    await alice.restart(edited(alice, 'channel/', (value) => encodeRecord(edit(decodeRecord<Established>('', value)))))
+    await alice.restart(edited(alice, 'channel/', (value, key) => encodeRecord(key, edit(decodeRecord<Established>(key, value)))))
     await world.pass(1_000)
     return { world, alice, bob }
   }
@@ -134,9 +134,9 @@ describe('engine / a bug', () => {
     const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
     const first = await world.open(alice, bob)
     await world.open(alice, bob)
-    await alice.restart(edited(alice, `channel/${first.id}`, (value) => {
-      const channel = decodeRecord<Established>('', value)
-      return encodeRecord({ ...channel, closes: 7 })
+    await alice.restart(edited(alice, `channel/${first.id}`, (value, key) => {
+      const channel = decodeRecord<Established>(key, value)
+      return encodeRecord(key, { ...channel, closes: 7 })
     }))
     await world.pass(1_000)
     const other = bob.engine.channels().find(({ id }) => id !== first.id)
@@ -151,7 +151,7 @@ describe('engine / restart / records of before there were epochs', () => {
   it('count from the beginning', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
-    await alice.restart(edited(alice, 'channel/', (value) => encodeRecord({ ...decodeRecord<Established>('', value), epochs: undefined })))
+    await alice.restart(edited(alice, 'channel/', (value, key) => encodeRecord(key, { ...decodeRecord<Established>(key, value), epochs: undefined })))
     await world.pass(1_000)
     await alice.pay(1_000n)
     assert.equal(bob.channel.ourBalance, 1_000n)
