@@ -114,7 +114,7 @@ export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelSt
   if (channel.publication !== undefined) return channel.publication.kind === 'refund' ? 'refunding' : 'settling'
   if (isFrozen(channel) || channel.onChain.spend !== undefined) return 'closing'
   if (channel.stopped !== undefined) return 'stopped'
-  if (!channel.ready.ours || !channel.ready.theirs || !isBuried(channel, env)) return 'confirming'
+  if (!channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined || !isBuried(channel, env)) return 'confirming'
   if (env.height !== undefined && env.height > channel.terms.lastPaymentHeight) return 'stopped'
   return channel.link === 'live' ? 'open' : 'offline'
 }
