@@ -23,12 +23,18 @@ import { scriptHashOf, WatchedScript, type WatchSession } from './script-watch.j
 import { ServerCalls } from './server-calls.js'
 import { within } from './timing.js'
 
-/** All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds late. */
+/**
+ * All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds late.
+ * A server that hangs is noticed `silence` after the request that it does not answer, and when nothing
+ * is asked of it `ping` + `silence` after its last word: 10 s and 25 s.
+ */
 export interface ChainTimeouts {
   /** Until a TCP connection stands. */
   readonly connect: number
-  /** Until a request is given up. */
+  /** Until a request is given up, while the server answers others. */
   readonly request: number
+  /** For how long a server that is asked something may send nothing at all before it counts as dead. */
+  readonly silence: number
   /** Between two pings of an idle server. */
   readonly ping: number
   /** How long `broadcast` and `estimateFeeRate` wait for a server before they reject. */
@@ -43,7 +49,8 @@ export interface ChainTimeouts {
 export const DEFAULT_TIMEOUTS: ChainTimeouts = {
   connect: 10_000,
   request: 30_000,
-  ping: 60_000,
+  silence: 10_000,
+  ping: 15_000,
   call: 30_000,
   settle: 3_000,
   retryFirst: 500,
@@ -119,8 +126,8 @@ class VerifyingChain implements ElectrumChain {
     this.#statuses = new Listeners(this.#log)
     this.#headers = new HeaderChain(chainParams(init.network))
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
-    const { connect, request, ping } = this.#timeouts
-    this.#client = new ElectrumClient({ endpoint, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, pingInterval: ping, backoff: this.#retry }, {
+    const { connect, request, silence, ping } = this.#timeouts
+    this.#client = new ElectrumClient({ endpoint, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
       onSession: session => this.#attach(session),
       // A failure has closed the session, which is all that is to be done about it.
       onTip: (session, tip) => { this.#follow(session, tip).catch(() => {}) },

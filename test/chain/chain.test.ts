@@ -83,9 +83,9 @@ describe('electrum chain', () => {
       assert.equal(chain.tip?.height, 5)
     })
 
-    it('waits longer after every failure up to a bound, and starts over after a success', async () => {
+    it('waits longer after every failure up to a bound, and starts over after a session that has lasted', async () => {
       const clock = new FakeClock()
-      const others = { connect: 100_001, request: 100_002, ping: 100_003, settle: 100_004 }
+      const others = { connect: 100_001, request: 100_002, ping: 100_003, settle: 100_004, silence: 300_000 }
       await server.close()
       create(clock, { retryFirst: 1000, retryMost: 8000, ...others })
       await chain.start()
@@ -98,6 +98,14 @@ describe('electrum chain', () => {
       }
       delays.forEach((delay, n) => { assert.ok(delay >= Math.min(8000, 1000 * 2 ** n) / 2 && delay <= Math.min(8000, 1000 * 2 ** n), delays.join()) })
       await statuses.when(status => status === 'synced')
+      const short = clock.set.when(ms => ms <= 8000, clock.set.all.length)
+      server.drop()
+      const delay = await short
+      assert.ok(delay > 1000, 'the session did not last: no quick return')
+      const again = statuses.all.length
+      clock.advance(delay)
+      await statuses.when(status => status === 'synced', again)
+      clock.advance(8000)
       const next = clock.set.when(ms => ms <= 8000, clock.set.all.length)
       server.drop()
       assert.ok(await next <= 1000)
@@ -105,7 +113,7 @@ describe('electrum chain', () => {
 
     it('gives up a connection attempt that hangs, and a server that does not answer its pings', async () => {
       const clock = new FakeClock()
-      create(clock, { request: 30_000, ping: 60_000 })
+      create(clock, { silence: 10_000, ping: 60_000 })
       await chain.start()
       await statuses.when(status => status === 'synced')
       await clock.set.when(ms => ms === 60_000)
@@ -113,9 +121,9 @@ describe('electrum chain', () => {
       const sent = server.count('server.ping')
       clock.advance(60_000)
       while (server.count('server.ping') === sent) await server.requests.next()
-      clock.advance(30_000)
+      clock.advance(10_000)
       await statuses.when(status => status === 'down')
-      assert.match(chain.lastError ?? '', /server\.ping within 30 s/)
+      assert.match(chain.lastError ?? '', /sent nothing for 10 s/)
     })
 
     it('keeps a server that refuses pings: that is an answer too', async () => {
@@ -124,10 +132,10 @@ describe('electrum chain', () => {
       server.on('server.ping', () => { throw new Refusal('unknown method') })
       await chain.start()
       await statuses.when(status => status === 'synced')
-      await clock.set.when(ms => ms === 60_000)
+      await clock.set.when(ms => ms === 15_000)
       const timers = clock.set.all.length
-      clock.advance(60_000)
-      await clock.set.when(ms => ms === 60_000, timers)
+      clock.advance(15_000)
+      await clock.set.when(ms => ms === 15_000, timers)
       assert.equal(chain.status, 'synced')
     })
 

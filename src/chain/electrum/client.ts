@@ -16,6 +16,7 @@ export interface ClientOptions {
   readonly random: Random
   readonly connectTimeout: number
   readonly requestTimeout: number
+  readonly silence: number
   readonly pingInterval: number
   readonly backoff: Backoff
   readonly maxOutstanding?: number
@@ -109,8 +110,8 @@ export class ElectrumClient {
       throw error
     }
     const stopPings = this.#keepAlive(session)
+    const since = this.#options.clock.now()
     if (session.isOpen) {
-      this.#failures = 0
       this.#ready = session
       const waiters = [...this.#waiters]
       this.#waiters.clear()
@@ -118,6 +119,8 @@ export class ElectrumClient {
     }
     const reason = await session.closed
     stopPings()
+    // One that ends at once each time is not worth a quick return.
+    if (this.#options.clock.now() - since >= this.#options.backoff.mostMs) this.#failures = 0
     return reason
   }
 

@@ -13,6 +13,13 @@ export interface RpcOptions {
   readonly clock: Clock
   /** Milliseconds until a request without a reply is given up. */
   readonly requestTimeout: number
+  /**
+   * Milliseconds for which the server may send nothing at all while a request waits; then it is taken
+   * for dead. Left out: for ever.
+   */
+  readonly silence?: number
+  /** Called after half of that time: the place for a request that is answered quickly. */
+  readonly onQuiet?: () => void
   /** Requests under way at once; the others wait their turn. */
   readonly maxOutstanding?: number
   readonly maxLineBytes?: number
@@ -54,6 +61,10 @@ export class RpcConnection {
   #resolveClosed: (reason: Error) => void = () => {}
   #over: Error | undefined
   #nextId = 0
+  /** When something came last, or the first of the requests that wait was made. */
+  #heard = 0
+  #probed = false
+  #cancelWatch: Unsubscribe | undefined
 
   /** Takes over a connected socket. */
   constructor (socket: Socket, options: RpcOptions) {
@@ -90,6 +101,7 @@ export class RpcConnection {
     if (this.#over !== undefined) return
     this.#over = reason
     this.#socket.destroy()
+    this.#stopWatch()
     const requests = [...this.#underway.values(), ...this.#waiting.splice(0)]
     this.#underway.clear()
     for (const request of requests) {
@@ -103,7 +115,9 @@ export class RpcConnection {
     while (this.#over === undefined && this.#underway.size < (this.#options.maxOutstanding ?? 32)) {
       const request = this.#waiting.shift()
       if (request === undefined) return
+      if (this.#underway.size === 0) this.#hear()
       this.#underway.set(request.id, request)
+      this.#watch()
       request.cancelTimeout = this.#options.clock.after(this.#options.requestTimeout, () => {
         this.#settle(request.id)?.reject(unavailable(`The Electrum server did not answer ${request.method} within ${this.#options.requestTimeout / 1000} s.`))
       })
@@ -119,11 +133,40 @@ export class RpcConnection {
     this.#underway.delete(id)
     request.cancelTimeout?.()
     this.#sendWaiting()
+    if (this.#underway.size === 0) this.#stopWatch()
     return request
+  }
+
+  #hear (): void {
+    this.#heard = this.#options.clock.now()
+    this.#probed = false
+  }
+
+  /** While requests are under way: asks after half of the permitted silence, hangs up after the whole. */
+  #watch (): void {
+    const { clock, silence, onQuiet } = this.#options
+    if (silence === undefined || this.#cancelWatch !== undefined || this.#over !== undefined) return
+    const quiet = clock.now() - this.#heard
+    this.#cancelWatch = clock.after((this.#probed ? silence : silence / 2) - quiet, () => {
+      this.#cancelWatch = undefined
+      const quiet = clock.now() - this.#heard
+      if (quiet >= silence) return this.close(unavailable(`The Electrum server has sent nothing for ${silence / 1000} s, though it was asked.`))
+      if (quiet >= silence / 2 && !this.#probed) {
+        this.#probed = true
+        onQuiet?.()
+      }
+      this.#watch()
+    })
+  }
+
+  #stopWatch (): void {
+    this.#cancelWatch?.()
+    this.#cancelWatch = undefined
   }
 
   #receive (chunk: Uint8Array): void {
     if (this.#over !== undefined) return
+    this.#hear()
     try {
       for (const line of this.#lines.push(chunk)) {
         if (this.isOpen) this.#dispatch(line)

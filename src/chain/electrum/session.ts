@@ -41,9 +41,11 @@ export interface SessionEvents {
 export class ElectrumSession {
   readonly #rpc: RpcConnection
 
-  constructor (socket: Socket, options: Omit<RpcOptions, 'onNotification'>, events: SessionEvents) {
+  constructor (socket: Socket, options: Omit<RpcOptions, 'onNotification' | 'onQuiet'>, events: SessionEvents) {
     this.#rpc = new RpcConnection(socket, {
       ...options,
+      // Servers that work on a long answer still answer this one.
+      onQuiet: () => { this.ping().catch(() => {}) },
       onNotification: (method, params) => {
         if (method === 'blockchain.headers.subscribe') {
           events.onTip(check(method, z.tuple([tipShape]), params)[0])
