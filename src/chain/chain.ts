@@ -13,6 +13,7 @@ import { broadcastRefused, isAlreadyThere } from './broadcast-errors.js'
 import { ElectrumClient } from './electrum/client.js'
 import { parseEndpoint } from './electrum/endpoint.js'
 import type { ElectrumSession } from './electrum/session.js'
+import type { TlsTrust } from './electrum/tls.js'
 import { boundedEstimate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
 import { HeaderFollower } from './header-follower.js'
 import type { AnnouncedTip } from './header-sync.js'
@@ -58,8 +59,10 @@ export const DEFAULT_TIMEOUTS: ChainTimeouts = {
 }
 
 export interface ElectrumChainInit {
-  /** `tcp://HOST:PORT` */
+  /** `tcp://HOST:PORT` or `tls://HOST:PORT` */
   readonly url: string
+  /** Whom to trust with TLS; the usual authorities when left out. */
+  readonly tls?: TlsTrust
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
@@ -127,7 +130,7 @@ class VerifyingChain implements ElectrumChain {
     this.#headers = new HeaderChain(chainParams(init.network))
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
     const { connect, request, silence, ping } = this.#timeouts
-    this.#client = new ElectrumClient({ endpoint, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
+    this.#client = new ElectrumClient({ endpoint, trust: init.tls ?? {}, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
       onSession: session => this.#attach(session),
       // A failure has closed the session, which is all that is to be done about it.
       onTip: (session, tip) => { this.#follow(session, tip).catch(() => {}) },

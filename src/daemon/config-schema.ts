@@ -12,6 +12,8 @@ export type PartialPolicy = { -readonly [Key in keyof Policy]?: Exclude<Policy[K
 export interface ConfigFile {
   readonly network?: string | undefined
   readonly electrum?: string | undefined
+  readonly electrumFingerprint?: string | undefined
+  readonly electrumCa?: string | undefined
   readonly listen?: readonly string[] | undefined
   readonly policy?: PartialPolicy | undefined
 }
@@ -67,6 +69,8 @@ const policySchema = z.strictObject(policyShape).partial()
 const fileSchema = z.strictObject({
   network: z.string({ error: 'a text, such as "regtest"' }),
   electrum: z.string({ error: 'a text, such as "tcp://127.0.0.1:50001"' }),
+  electrumFingerprint: z.string({ error: 'a text, the SHA-256 fingerprint of a certificate' }),
+  electrumCa: z.string({ error: 'a text, the path of a file' }),
   listen: z.array(z.string(), { error: 'a list of multiaddrs' }),
   policy: policySchema
 }).partial()

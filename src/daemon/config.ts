@@ -5,14 +5,19 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { PAYMENT_MARGIN } from '../channel/schedule.js'
+import { readFingerprint } from '../chain/electrum/tls.js'
 import { PaychanError } from '../types/errors.js'
 import { didYouMean } from './nearest.js'
 import { POLICY_KEYS, checkShape, readPolicyText, type ConfigFile, type PartialPolicy } from './config-schema.js'
 
 export interface NodeConfig {
   readonly network: 'regtest'
-  /** `tcp://HOST:PORT`. */
+  /** `tcp://HOST:PORT` or `tls://HOST:PORT`. */
   readonly electrum: string
+  /** SHA-256 of the certificate that alone is trusted, as 64 hex digits. */
+  readonly electrumFingerprint?: string
+  /** The path of a file of certificates (PEM) that are trusted instead of the usual authorities. */
+  readonly electrumCa?: string
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
   readonly dataDir: string
@@ -23,6 +28,8 @@ export interface NodeConfig {
 export interface ConfigFlags {
   readonly network?: string | undefined
   readonly electrum?: string | undefined
+  readonly electrumFingerprint?: string | undefined
+  readonly electrumCa?: string | undefined
   readonly listen?: readonly string[] | undefined
 }
 
@@ -48,7 +55,7 @@ function envName (key: string): string {
 }
 
 const POLICY_ENV = new Map(POLICY_KEYS.map(key => [envName(key), key]))
-const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_ELECTRUM', 'PAYCHAN_LISTEN', 'PAYCHAN_PASSPHRASE', 'PAYCHAN_PASSPHRASE_FD', ...POLICY_ENV.keys()]
+const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_ELECTRUM', 'PAYCHAN_ELECTRUM_FINGERPRINT', 'PAYCHAN_ELECTRUM_CA', 'PAYCHAN_LISTEN', 'PAYCHAN_PASSPHRASE', 'PAYCHAN_PASSPHRASE_FD', ...POLICY_ENV.keys()]
 
 /**
  * One configuration out of all sources.
@@ -67,22 +74,31 @@ export function resolveConfig ({ dataDir, file, env, flags }: ConfigSources): No
 
   const electrum = pick('electrum', flags.electrum, fromEnv.electrum, fromFile.electrum, DEFAULT_ELECTRUM)
   checkElectrum(electrum)
+  const fingerprint = pickOptional('electrumFingerprint', flags.electrumFingerprint, fromEnv.electrumFingerprint, fromFile.electrumFingerprint)
+  const ca = pickOptional('electrumCa', flags.electrumCa, fromEnv.electrumCa, fromFile.electrumCa)
+  const trust = checkTrust(electrum.value, fingerprint, ca)
 
   const listen = pick<readonly string[]>('listen', flags.listen, fromEnv.listen, fromFile.listen, DEFAULT_LISTEN)
   for (const address of listen.value) checkMultiaddr(address, listen.where)
 
   const policy: Policy = { ...defaultPolicy('regtest'), ...fromFile.policy, ...fromEnv.policy }
   checkPolicy(policy)
-  return { network: 'regtest', electrum: electrum.value, listen: [...listen.value], dataDir, policy }
+  return { network: 'regtest', electrum: electrum.value, ...trust, listen: [...listen.value], dataDir, policy }
 }
 
 interface Picked<T> { readonly value: T, readonly where: string }
 
 function pick<T> (key: string, flag: T | undefined, env: T | undefined, file: T | undefined, fallback: T): Picked<T> {
-  if (flag !== undefined) return { value: flag, where: `--${key}` }
+  if (flag !== undefined) return { value: flag, where: `--${key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}` }
   if (env !== undefined) return { value: env, where: envName(key) }
   if (file !== undefined) return { value: file, where: `'${key}' of the configuration file` }
   return { value: fallback, where: `the default of '${key}'` }
+}
+
+/** As `pick`, of a setting without a default. An empty text takes back what is said with less weight. */
+function pickOptional (key: string, flag: string | undefined, env: string | undefined, file: string | undefined): Picked<string> | undefined {
+  const { value, where } = pick(key, flag, env, file, '')
+  return value.trim() === '' ? undefined : { value: value.trim(), where }
 }
 
 function readEnvironment (env: ConfigSources['env']): ConfigFile {
@@ -97,7 +113,7 @@ function readEnvironment (env: ConfigSources['env']): ConfigFile {
     if (key !== undefined) Object.assign(policy, readPolicyText(key, value, name))
   }
   const listen = env['PAYCHAN_LISTEN']?.split(',').map(address => address.trim()).filter(address => address !== '')
-  return { network: env['PAYCHAN_NETWORK'], electrum: env['PAYCHAN_ELECTRUM'], listen, policy }
+  return { network: env['PAYCHAN_NETWORK'], electrum: env['PAYCHAN_ELECTRUM'], electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'], electrumCa: env['PAYCHAN_ELECTRUM_CA'], listen, policy }
 }
 
 const OTHER_NETWORKS = ['mainnet', 'testnet', 'signet']
@@ -118,10 +134,22 @@ export function checkElectrum ({ value, where }: Picked<string>): void {
   const refuse = (why: string): never => {
     throw new PaychanError('ERR_CONFIG_INVALID', `${where}: '${value}' ${why} Write it like ${DEFAULT_ELECTRUM}.`, { key: 'electrum', where })
   }
-  if (/^(ssl|tls):\/\//.test(value)) refuse('asks for TLS, which this release does not speak yet.')
-  const match = /^tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})$/.exec(value)
+  const match = /^(?:tcp|tls|ssl):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})$/.exec(value)
   const port = Number(match?.[1] ?? 0)
   if (port < 1 || port > 65_535) refuse('is not the address of an Electrum server.')
+}
+
+/** What says whom to trust must be readable, say one thing, and have a use: whoever pins a certificate wants TLS. */
+function checkTrust (electrum: string, fingerprint: Picked<string> | undefined, ca: Picked<string> | undefined): Pick<NodeConfig, 'electrumFingerprint' | 'electrumCa'> {
+  const given = fingerprint ?? ca
+  if (given === undefined) return {}
+  const key = fingerprint === undefined ? 'electrumCa' : 'electrumFingerprint'
+  const refuse = (why: string): never => { throw new PaychanError('ERR_CONFIG_INVALID', `${given.where} ${why}`, { key, where: given.where }) }
+  if (electrum.startsWith('tcp:')) refuse(`says which certificate to trust, but ${electrum} is a connection without TLS. Write tls://HOST:PORT, or leave it out.`)
+  if (fingerprint === undefined) return { electrumCa: given.value }
+  if (ca !== undefined) refuse(`pins one certificate, and ${ca.where} names authorities. Use one of them.`)
+  const plain = readFingerprint(fingerprint.value) ?? refuse(`must be a SHA-256 fingerprint: 32 pairs of hex digits, as \`openssl x509 -noout -fingerprint -sha256 -in FILE\` prints them.`)
+  return { electrumFingerprint: plain }
 }
 
 function checkMultiaddr (address: string, where: string): void {

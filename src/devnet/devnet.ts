@@ -9,7 +9,7 @@ import { satoshi, type BlockHeight } from '../types/units.js'
 import { addressScript } from './address.js'
 import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ReorgOptions, SubmitResult, Utxo } from './backend.js'
 import { genesisBlock } from './block.js'
-import { startElectrumServer } from './electrum/server.js'
+import { startElectrumServer, type ServerTls } from './electrum/server.js'
 import { EmbeddedChain } from './embedded-chain.js'
 import { scriptHashOf } from './hashes.js'
 
@@ -31,10 +31,12 @@ export interface DevnetOptions {
   readonly seed?: string
   /** Mines a block whenever a transaction comes in, so that nothing waits for `mine`. */
   readonly autoMine?: boolean
+  /** Serves TLS with this certificate instead of plain TCP. */
+  readonly tls?: ServerTls
 }
 
 export interface Devnet {
-  /** `tcp://HOST:PORT`, what `--electrum` takes. */
+  /** `tcp://HOST:PORT` (`tls://` with a certificate), what `--electrum` takes. */
   readonly url: string
   readonly host: string
   readonly port: number
@@ -76,19 +78,19 @@ export interface Devnet {
  * await devnet.mine(1)
  * await devnet.stop()
  */
-export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMine = false }: DevnetOptions = {}): Promise<Devnet> {
+export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMine = false, tls }: DevnetOptions = {}): Promise<Devnet> {
   const genesisTime = genesisBlock().header.time
   const chain = new EmbeddedChain({
     seed: seed ?? randomUUID(),
     now: seed === undefined ? () => Math.floor(Date.now() / 1_000) : height => genesisTime + height * BLOCK_INTERVAL
   })
   await chain.mine(INITIAL_BLOCKS)
-  const server = await startElectrumServer(chain, host, port).catch((cause: unknown) => {
+  const server = await startElectrumServer(chain, host, port, tls).catch((cause: unknown) => {
     throw new PaychanError('ERR_LISTEN_FAILED', `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`, { host, port }, { cause })
   })
   const miner = autoMine ? startMiner(chain) : undefined
   return {
-    url: `tcp://${host}:${server.port}`,
+    url: `${tls === undefined ? 'tcp' : 'tls'}://${host}:${server.port}`,
     host,
     port: server.port,
     backend: chain,

@@ -1,6 +1,6 @@
 /** The devnet for the rest of the project. */
 export * from './backend.js'
 export { startDevnet, type Devnet, type DevnetOptions } from './devnet.js'
-export { startElectrumServer, type ElectrumServer } from './electrum/server.js'
+export { startElectrumServer, type ElectrumServer, type ServerTls } from './electrum/server.js'
 export { EmbeddedChain, type EmbeddedChainOptions } from './embedded-chain.js'
 export { scriptHashOf } from './hashes.js'

@@ -13,6 +13,7 @@ import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2
 import type { HDKey } from '@scure/bip32'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { createElectrumChain, type ElectrumChain } from '../chain/chain.js'
+import { readTrust } from '../chain/electrum/trust-file.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { Engine } from '../engine/engine.js'
 import type { Part } from '../engine/keyed-payments.js'
@@ -39,8 +40,12 @@ import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 export interface PaychanInit {
   /** Only `regtest` for now. */
   readonly network: Network
-  /** `tcp://HOST:PORT` of an Electrum server. */
+  /** `tcp://HOST:PORT` or `tls://HOST:PORT` of an Electrum server. */
   readonly electrum: string
+  /** With TLS: the SHA-256 fingerprint of the one certificate to trust. */
+  readonly electrumFingerprint?: string
+  /** With TLS: the path of a file with certificates (PEM) to trust instead of the usual authorities. */
+  readonly electrumCa?: string
   /** Where channels, wallet and seed live. One process at a time. */
   readonly dataDir: string
   /** Departures from the default policy. */
@@ -97,13 +102,13 @@ class PaychanService implements Paychan {
     this.#peers = createPeers(components, { onError: (error) => { this.#alarm('ERR_PEERS', error.message) } })
   }
 
-  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`. */
+  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`. */
   async start (): Promise<void> {
     if (this.#running !== undefined) return
-    const { network, electrum, dataDir } = this.#init
+    const { network, electrum, electrumFingerprint, electrumCa, dataDir } = this.#init
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
-    const chain = createElectrumChain({ url: electrum, network, clock: systemClock, random: systemRandom })
+    const chain = createElectrumChain({ url: electrum, tls: await readTrust(electrumFingerprint, electrumCa), network, clock: systemClock, random: systemRandom })
     const store = onStoreFailure(await openLevelStore(join(dataDir, STORE_DIRECTORY)), (error) => { this.#running?.engine.halt(error) })
     this.#failure = undefined
     this.#starting = true

@@ -126,19 +126,6 @@ describe('electrum chain', () => {
       assert.match(chain.lastError ?? '', /sent nothing for 10 s/)
     })
 
-    it('keeps a server that refuses pings: that is an answer too', async () => {
-      const clock = new FakeClock()
-      create(clock)
-      server.on('server.ping', () => { throw new Refusal('unknown method') })
-      await chain.start()
-      await statuses.when(status => status === 'synced')
-      await clock.set.when(ms => ms === 15_000)
-      const timers = clock.set.all.length
-      clock.advance(15_000)
-      await clock.set.when(ms => ms === 15_000, timers)
-      assert.equal(chain.status, 'synced')
-    })
-
     it('after stop nothing goes on: no timers, no calls, status down', async () => {
       const clock = new FakeClock()
       create(clock)

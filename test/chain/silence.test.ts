@@ -5,7 +5,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import { createElectrumChain } from '../../src/chain/chain.js'
 import { RpcConnection } from '../../src/chain/electrum/rpc.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
-import { FakeServer, SILENCE } from './fake-server.js'
+import { FakeServer, Refusal, SILENCE } from './fake-server.js'
 import { FakeClock, Recorder, seededRandom } from './helpers.js'
 
 describe('an Electrum server that hangs', () => {
@@ -43,6 +43,21 @@ describe('an Electrum server that hangs', () => {
     assert.equal(await call, transaction.getId())
     await chain.stop()
     assert.equal(clock.pending, 0)
+  })
+
+  it('may refuse pings: that is an answer too', async () => {
+    server.on('server.ping', () => { throw new Refusal('unknown method') })
+    const chain = createElectrumChain({ url: server.url, network: 'regtest', clock, random: seededRandom() })
+    const statuses = new Recorder<ChainStatus>()
+    chain.onStatus(status => { statuses.push(status) })
+    await chain.start()
+    await statuses.when(status => status === 'synced')
+    await clock.set.when(ms => ms === 15_000)
+    const timers = clock.set.all.length
+    clock.advance(15_000)
+    await clock.set.when(ms => ms === 15_000, timers)
+    assert.equal(chain.status, 'synced')
+    await chain.stop()
   })
 
   describe('in one answer only', () => {

@@ -8,6 +8,9 @@ import { loadConfig, resolveDataDir } from '../../src/daemon/config-file.js'
 
 interface Sources { file?: unknown, env?: Record<string, string>, flags?: ConfigFlags }
 
+/** A fingerprint as openssl prints it. */
+const PIN = Array.from({ length: 32 }, () => '0F').join(':')
+
 const PATH = '/data/config.json'
 
 function resolve ({ file, env = {}, flags = {} }: Sources): NodeConfig {
@@ -51,6 +54,21 @@ describe('configuration', () => {
     })
   })
 
+  describe('TLS', () => {
+    it('comes with a pin, in one form, or with authorities', () => {
+      const electrum = 'tls://electrum.example.org:50002'
+      assert.deepEqual(resolve({ flags: { electrum } }), { ...resolve({}), electrum })
+      assert.equal(resolve({ flags: { electrum, electrumFingerprint: PIN } }).electrumFingerprint, '0f'.repeat(32))
+      assert.equal(resolve({ env: { PAYCHAN_ELECTRUM: electrum, PAYCHAN_ELECTRUM_FINGERPRINT: PIN } }).electrumFingerprint, '0f'.repeat(32))
+      assert.equal(resolve({ file: { electrum: 'ssl://electrum.example.org:50002', electrumCa: 'ca.pem' } }).electrumCa, 'ca.pem')
+    })
+
+    it('can do without the pin of the file, when the flag says so', () => {
+      const file = { electrum: 'tls://file:1', electrumFingerprint: PIN }
+      assert.equal(resolve({ file, flags: { electrum: 'tcp://flag:3', electrumFingerprint: '' } }).electrumFingerprint, undefined)
+    })
+  })
+
   describe('the data directory', () => {
     it('is --data, else PAYCHAN_DATA, else ~/.paychan', () => {
       assert.equal(resolveDataDir('/flag', { PAYCHAN_DATA: '/env' }), '/flag')
@@ -83,7 +101,10 @@ describe('configuration', () => {
       ['an address without a port', { flags: { electrum: 'tcp://host' } }, 'ERR_CONFIG_INVALID', /--electrum: 'tcp:\/\/host'/],
       ['an address without tcp', { env: { PAYCHAN_ELECTRUM: 'localhost:50001' } }, 'ERR_CONFIG_INVALID', /PAYCHAN_ELECTRUM/],
       ['a port that cannot be', { flags: { electrum: 'tcp://host:70000' } }, 'ERR_CONFIG_INVALID', /tcp:\/\/127.0.0.1:50001/],
-      ['TLS', { flags: { electrum: 'ssl://host:50002' } }, 'ERR_CONFIG_INVALID', /TLS/],
+      ['a pin without TLS', { flags: { electrum: 'tcp://host:50001', electrumFingerprint: PIN } }, 'ERR_CONFIG_INVALID', /^--electrum-fingerprint .*without TLS/],
+      ['authorities without TLS', { file: { electrumCa: 'ca.pem' } }, 'ERR_CONFIG_INVALID', /'electrumCa' of the configuration file .*without TLS/],
+      ['a fingerprint that is none', { flags: { electrum: 'tls://host:50002' }, env: { PAYCHAN_ELECTRUM_FINGERPRINT: 'AB:CD' } }, 'ERR_CONFIG_INVALID', /PAYCHAN_ELECTRUM_FINGERPRINT must be a SHA-256 fingerprint/],
+      ['a pin and authorities', { flags: { electrum: 'tls://host:50002', electrumFingerprint: PIN, electrumCa: 'ca.pem' } }, 'ERR_CONFIG_INVALID', /Use one of them/],
       ['what is no multiaddr', { flags: { listen: ['localhost:80'] } }, 'ERR_CONFIG_INVALID', /not a multiaddr/],
       ['listen that is no list', { file: { listen: '/ip4/0.0.0.0/tcp/1' } }, 'ERR_CONFIG_INVALID', /'listen'.*list/],
       ['minDepth 0', { file: { policy: { minDepth: 0 } } }, 'ERR_CONFIG_INVALID', /'policy.minDepth'.*from 1 to 100/],

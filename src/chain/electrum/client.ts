@@ -4,14 +4,17 @@
  */
 import type { Socket } from 'node:net'
 import type { Clock, Random, Unsubscribe } from '../../engine/ports.js'
-import { codeOf, messageOf } from '../../types/errors.js'
+import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
 import { backoffDelay, type Backoff } from '../backoff.js'
-import { openSocket, type Endpoint } from './endpoint.js'
+import type { Endpoint } from './endpoint.js'
 import { unavailable } from './rpc.js'
 import { ElectrumSession, type SessionEvents } from './session.js'
+import { openSocket } from './socket.js'
+import type { TlsTrust } from './tls.js'
 
 export interface ClientOptions {
   readonly endpoint: Endpoint
+  readonly trust: TlsTrust
   readonly clock: Clock
   readonly random: Random
   readonly connectTimeout: number
@@ -125,22 +128,22 @@ export class ElectrumClient {
   }
 
   #connect (): Promise<Socket> {
-    const { endpoint, clock, connectTimeout } = this.#options
+    const { endpoint, trust, clock, connectTimeout } = this.#options
     return new Promise((resolve, reject) => {
-      const socket = openSocket(endpoint)
-      const cancelTimeout = clock.after(connectTimeout, () => { fail(`it did not answer within ${connectTimeout / 1000} s`) })
-      const fail = (why: string): void => {
+      const socket = openSocket(endpoint, trust, {
+        onOpen: () => {
+          cancelTimeout()
+          resolve(socket)
+        },
+        onFailure: error => { fail(error) }
+      })
+      const cancelTimeout = clock.after(connectTimeout, () => { fail(new Error(`it did not answer within ${connectTimeout / 1000} s`)) })
+      const fail = (error: Error & { code?: string }): void => {
         cancelTimeout()
         socket.destroy()
-        reject(unavailable(`Cannot reach the Electrum server at ${endpoint.host}:${endpoint.port}: ${why}.`))
+        reject(error instanceof PaychanError ? error : unavailable(`Cannot reach the Electrum server at ${endpoint.host}:${endpoint.port}: ${causeOf(error)}.`))
       }
-      this.#current = { close: () => { fail('the connection was stopped') } }
-      // Stays for good: an error event without a listener would end the process.
-      socket.on('error', error => { fail(causeOf(error)) })
-      socket.once('connect', () => {
-        cancelTimeout()
-        resolve(socket)
-      })
+      this.#current = { close: () => { fail(new Error('the connection was stopped')) } }
     })
   }
 
@@ -177,5 +180,6 @@ export class ElectrumClient {
 
 /** What went wrong with a socket; trying several addresses of one name leaves only a code. */
 function causeOf (error: Error & { code?: string }): string {
+  if (error.code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'nothing speaks TLS at this port. Check the port, or write tcp:// when the way there is safe'
   return error.message !== '' ? error.message : error.code ?? 'unknown error'
 }

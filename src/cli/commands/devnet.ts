@@ -70,6 +70,7 @@ function withElectrum ({ io }: World, command: Command): Command {
 
 function electrumUrl (value: string): string {
   checkElectrum({ value, where: '--electrum' })
+  if (!value.startsWith('tcp:')) throw new PaychanError('ERR_CONFIG_INVALID', `--electrum: '${value}' is no devnet that this command can talk to: it does so without TLS. Write it like ${DEFAULT_ELECTRUM}.`, { key: 'electrum', where: '--electrum' })
   return value
 }
 

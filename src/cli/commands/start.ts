@@ -12,18 +12,20 @@ import { paymentLines } from '../payment-lines.js'
 import { askPassphrase } from '../passphrase.js'
 import { untilInterrupted } from '../interrupt.js'
 
-interface StartOptions { readonly network?: string, readonly electrum?: string, readonly listen?: string[] }
+interface StartOptions { readonly network?: string, readonly electrum?: string, readonly electrumFingerprint?: string, readonly electrumCa?: string, readonly listen?: string[] }
 
 export function addStart (program: Command, world: World): void {
   withCommonOptions(program.command('start').summary('run the node in the foreground'))
     .description('Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line:\n{"event":"started",...} first, then every event, {"event":"stopped"} last.')
     .option('--network <name>', 'regtest (the only one for now)')
-    .option('--electrum <url>', 'the Electrum server, tcp://HOST:PORT (default: tcp://127.0.0.1:50001, the devnet)')
+    .option('--electrum <url>', 'the Electrum server, tls://HOST:PORT or tcp://HOST:PORT (default: tcp://127.0.0.1:50001, the devnet)')
+    .option('--electrum-fingerprint <sha256>', 'with tls://: trust the certificate with this fingerprint, and no other')
+    .option('--electrum-ca <file>', 'with tls://: trust the certificates (PEM) in this file instead of the usual authorities')
     .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/0)')
     .addHelpText('after', '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001')
-    .action(async ({ network, electrum, listen }: StartOptions, command: Command) => {
+    .action(async ({ network, electrum, electrumFingerprint, electrumCa, listen }: StartOptions, command: Command) => {
       const context = contextOf(world, command)
-      const config = await loadConfig(context.dataDir, world.io.env, { network, electrum, listen })
+      const config = await loadConfig(context.dataDir, world.io.env, { network, electrum, electrumFingerprint, electrumCa, listen })
       const node = await world.createNode(config, async () => await askPassphrase(context.io))
       await serveUntilStopped(context, node)
     })

@@ -1,0 +1,80 @@
+/**
+ * Whether the certificate that an Electrum server shows is to be trusted: because its fingerprint is
+ * pinned; or because an authority vouches for it, its name is the one asked for and its time has not run
+ * out. Otherwise the connection is refused, with what a person can do about it.
+ */
+import { createHash, X509Certificate } from 'node:crypto'
+import { messageOf, PaychanError } from '../../types/errors.js'
+import { printable } from '../broadcast-errors.js'
+import type { Endpoint } from './endpoint.js'
+
+/** Whom to trust. With neither: the authorities that Node knows (the system's with NODE_EXTRA_CA_CERTS or --use-system-ca). */
+export interface TlsTrust {
+  /** SHA-256 of the one certificate that is trusted, 64 hex digits in lower case. Its names and dates do not matter then. */
+  readonly fingerprint?: string | undefined
+  /** Certificates in PEM, which are trusted instead of the usual authorities. */
+  readonly ca?: string | undefined
+}
+
+/** What is asked of a TLS socket after its handshake. */
+export interface TlsPeer {
+  readonly authorized: boolean
+  /** OpenSSL's name of what is wrong. (Node's types say Error; it is a text.) */
+  readonly authorizationError: Error | string | null
+  getPeerCertificate: () => { readonly raw?: Uint8Array, readonly valid_from?: string, readonly valid_to?: string, readonly subjectaltname?: string | undefined }
+}
+
+/**
+ * A fingerprint in one form; undefined when it is none.
+ *
+ * @example readFingerprint('AB:CD:...') // 64 hex digits, as `openssl x509 -fingerprint -sha256` prints them
+ */
+export function readFingerprint (text: string): string | undefined {
+  const plain = text.trim().replace(/^sha256[:=\s]\s*/i, '').replaceAll(':', '').toLowerCase()
+  return /^[0-9a-f]{64}$/.test(plain) ? plain : undefined
+}
+
+/**
+ * Checks that a text holds certificates in PEM.
+ *
+ * @throws PaychanError `ERR_INVALID_CA`
+ */
+export function checkCa (pem: string, where: string): string {
+  try {
+    void new X509Certificate(pem)
+    return pem
+  } catch (cause) {
+    throw new PaychanError('ERR_INVALID_CA', `${where} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----). Give the file of the authority that has signed the server's certificate, or of that certificate itself.`, { where }, { cause })
+  }
+}
+
+/** @returns what is wrong: `ERR_TLS_FINGERPRINT`, `ERR_TLS_EXPIRED`, `ERR_TLS_WRONG_HOST`, `ERR_TLS_UNTRUSTED`; undefined when nothing is. */
+export function checkCertificate ({ host, port }: Endpoint, { fingerprint, ca }: TlsTrust, peer: TlsPeer): PaychanError | undefined {
+  const certificate = peer.getPeerCertificate()
+  const who = `The Electrum server at ${host}:${port}`
+  if (certificate.raw === undefined) return new PaychanError('ERR_TLS_UNTRUSTED', `${who} shows no certificate. Use another server.`, { host, port })
+  const shown = createHash('sha256').update(certificate.raw).digest('hex')
+  const facts = { host, port, fingerprint: shown }
+  if (fingerprint !== undefined) {
+    if (shown === fingerprint) return undefined
+    return new PaychanError('ERR_TLS_FINGERPRINT', `${who} shows another certificate than the one that is pinned: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`, { ...facts, pinned: fingerprint })
+  }
+  if (peer.authorized) return undefined
+  const reason = peer.authorizationError === null ? 'unknown reason' : messageOf(peer.authorizationError)
+  const code = reason.match(/[A-Z_]{8,}/)?.[0] ?? reason
+  const pin = `If you know that this is its SHA-256 fingerprint, trust it with --electrum-fingerprint ${written(shown)}`
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    return new PaychanError('ERR_TLS_EXPIRED', `The certificate of the Electrum server at ${host}:${port} is valid from ${certificate.valid_from} to ${certificate.valid_to} only. Check this computer's clock, and ask the server's owner for a new one. ${pin}`, { ...facts, reason: code })
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const names = printable(certificate.subjectaltname ?? 'nobody').slice(0, 200)
+    return new PaychanError('ERR_TLS_WRONG_HOST', `The certificate of the Electrum server at ${host}:${port} is for another host (${names}). Check the address. ${pin}`, { ...facts, reason: code })
+  }
+  const authorities = ca === undefined ? 'no authority that this computer trusts has signed it' : 'none of the certificates given with --electrum-ca has signed it'
+  return new PaychanError('ERR_TLS_UNTRUSTED', `The certificate of the Electrum server at ${host}:${port} cannot be trusted: ${authorities} (${printable(code)}). ${pin}`, { ...facts, reason: code })
+}
+
+/** As openssl writes it: pairs of digits between colons. */
+function written (fingerprint: string): string {
+  return (fingerprint.match(/../g) ?? []).join(':').toUpperCase()
+}
