@@ -148,7 +148,7 @@ function checkTrust (electrum: string, fingerprint: Picked<string> | undefined, 
   if (electrum.startsWith('tcp:')) refuse(`says which certificate to trust, but ${electrum} is a connection without TLS. Write tls://HOST:PORT, or leave it out.`)
   if (fingerprint === undefined) return { electrumCa: given.value }
   if (ca !== undefined) refuse(`pins one certificate, and ${ca.where} names authorities. Use one of them.`)
-  const plain = readFingerprint(fingerprint.value) ?? refuse(`must be a SHA-256 fingerprint: 32 pairs of hex digits, as \`openssl x509 -noout -fingerprint -sha256 -in FILE\` prints them.`)
+  const plain = readFingerprint(fingerprint.value) ?? refuse('must be a SHA-256 fingerprint: 32 pairs of hex digits, as \'openssl x509 -noout -fingerprint -sha256 -in FILE\' prints them.')
   return { electrumFingerprint: plain }
 }
 

@@ -26,7 +26,11 @@ describe('a node with an Electrum server behind TLS', () => {
     let settled: () => void = () => {}
     const known = new Promise<void>(resolve => { settled = resolve })
     const node = await createNode({
-      network: 'regtest', electrum: devnet.url, dataDir, create: true, ...trust,
+      network: 'regtest',
+      electrum: devnet.url,
+      dataDir,
+      create: true,
+      ...trust,
       onEvent: event => { if (event.type === 'chain' && event.status !== 'connecting') settled() }
     })
     await known
