@@ -12,7 +12,7 @@ const START = 100_000_000n
 const FEES = 4_000n
 
 export class Pair {
-  #alice: TestNode
+  readonly #alice: TestNode
   #bob: TestNode
   #channel: ChannelInfo | undefined
   /** Of both wallets, before the channel. */
