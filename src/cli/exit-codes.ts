@@ -19,6 +19,11 @@ export function exitCodeOf (errorCode: string): number {
   return BY_CODE.get(errorCode) ?? EXIT.refused
 }
 
+/** Ends a command that has reported everything itself. */
+export class Exit extends Error {
+  constructor (readonly exitCode: number) { super(`exit ${exitCode}`) }
+}
+
 /** For `paychan --help`. */
 export const EXIT_CODES_HELP = `Exit codes:
   0  done

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { VERSION } from '../node/layout.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { addChannelCommands } from './commands/channels.js'
+import { addCheck } from './commands/check.js'
 import { addDevnet } from './commands/devnet.js'
 import { addInit } from './commands/init.js'
 import { addNodeCommands } from './commands/node.js'
@@ -11,7 +12,7 @@ import { addSeedCommands } from './commands/seed.js'
 import { addWalletCommands } from './commands/wallet.js'
 import { addStart } from './commands/start.js'
 import { withCommonOptions, type World } from './context.js'
-import { EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
+import { EXIT, Exit, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
 import { createOutput } from './output.js'
 
 const EXAMPLE = `Two people on one machine:
@@ -42,6 +43,7 @@ function createProgram (world: World): Command {
   addInit(program, world)
   addSeedCommands(program, world)
   addStart(program, world)
+  addCheck(program, world)
   addNodeCommands(program, world)
   addWalletCommands(program, world)
   addOpen(program, world)
@@ -63,6 +65,7 @@ export async function run (argv: readonly string[], world: World): Promise<numbe
       if (error.exitCode === 0) return EXIT.ok // --help, --version
       if (error.code === 'commander.help') return EXIT.usage // no command: the help was shown
     }
+    if (error instanceof Exit) return error.exitCode
     const reported = error instanceof CommanderError ? usageError(error) : error
     createOutput(world.io, asksForJson(argv)).error(reported)
     return exitCodeOf(codeOf(reported))

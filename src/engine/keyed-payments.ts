@@ -11,9 +11,10 @@ import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
+import { PAID_PREFIX, readPaid, type PaidRecord } from './paid-records.js'
 import { statusOfUpdate, type PaymentInfo } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { decodeRecord, recordChange } from './records.js'
+import { recordChange } from './records.js'
 import { admitCaller } from './waiters.js'
 
 /** What one channel carries of a payment. */
@@ -43,9 +44,6 @@ export interface KeyedHost {
   send: (actor: ChannelActor, payment: Payment) => Promise<void>
 }
 
-/** `paid/<hex of a part's id>`. `asked` is the whole payment; a peer that lists what we have forgotten (REEST-8) knows only the part. */
-interface PaidRecord { readonly channel: ChannelId, readonly sequence: number, readonly amount: Satoshi, readonly asked?: Satoshi, readonly time: number }
-
 /** A part that has been signed, in this life or in an earlier one. */
 interface MadePart { readonly id: string, readonly record: PaidRecord, readonly actor: ChannelActor }
 
@@ -61,7 +59,6 @@ const USED_UP = new Set(['ERR_INSUFFICIENT_BALANCE', 'ERR_STAKE_TOO_HIGH'])
 /** Many callers at once may take turns in being faster, but not for ever. */
 const MOST_PLANS = 4
 
-const PREFIX = 'paid/'
 const MAX_ID_CHARACTERS = 128
 const NO_CHANGES: readonly Change[] = []
 
@@ -152,9 +149,9 @@ export class KeyedPayments {
     const made: MadePart[] = []
     for (;;) {
       const id = toHex(partId(request.id, made.length))
-      const value = await this.host.store.get(PREFIX + id)
+      const value = await this.host.store.get(PAID_PREFIX + id)
       if (value === undefined) return made
-      const record = decodeRecord<PaidRecord>(PREFIX + id, value)
+      const record = readPaid(PAID_PREFIX + id, value)
       const actor = this.host.actor(record.channel)
       if ((record.asked ?? request.amount) !== request.amount || record.amount > request.amount || actor.state.peer !== request.peer) throw conflict(request, { amount: record.asked ?? record.amount, peer: actor.state.peer })
       made.push({ id, record, actor })
@@ -231,7 +228,7 @@ export class KeyedPayments {
 }
 
 function paidChange (payment: Payment, record: PaidRecord): Change {
-  return recordChange(PREFIX + toHex(payment.id), record)
+  return recordChange(PAID_PREFIX + toHex(payment.id), record)
 }
 
 /** A part that failed, and what of it has been signed. */

@@ -2,12 +2,11 @@
 import type { Channel } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, STORE_FAILED } from '../types/errors.js'
+import { PAID_PREFIX } from './paid-records.js'
 import { paymentChange, PAYMENT_PREFIX, readEntry } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
 import { CHANNEL_PREFIX, channelChanges, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
-
-const PAID_PREFIX = 'paid/'
 
 /** A channel that cannot be served. `terms` is what can still be read of it. */
 export interface DamagedChannel { readonly id: ChannelId, readonly terms: Channel | undefined, readonly error: Error }

@@ -17,7 +17,7 @@ const AFTER_ALL = '\x7f'
 type Database = ClassicLevel<string, Uint8Array>
 
 /**
- * Opens the store in `directory`, which is created when it is missing. LevelDB locks it against
+ * Opens the store in `directory`, which is created when it is missing, unless told not to. LevelDB locks it against
  * every other process, and against a second opening in this one.
  *
  * @throws PaychanError `ERR_STORE_LOCKED` when another process has it, `ERR_STORE_FAILED` when it
@@ -26,11 +26,11 @@ type Database = ClassicLevel<string, Uint8Array>
  * const store = await openLevelStore('/home/alice/.paychan/regtest/store')
  * await store.commit([{ key: 'wallet/branch/0', value: record }])
  */
-export async function openLevelStore (directory: string): Promise<Store> {
+export async function openLevelStore (directory: string, { createIfMissing = true }: { readonly createIfMissing?: boolean } = {}): Promise<Store> {
   try {
     // First the directory: LevelDB begins to open as soon as it is made, and would create it for all to read.
-    await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
-    const database: Database = new ClassicLevel<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
+    if (createIfMissing) await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    const database: Database = new ClassicLevel<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view', createIfMissing })
     await database.open()
     return new LevelStore(database)
   } catch (error) {

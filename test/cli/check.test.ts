@@ -1,0 +1,86 @@
+/** `paychan check`: what it says, and its exit code. */
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLevelStore } from '../../src/store/level.js'
+import { branchChange, branchKey } from '../../src/wallet/records.js'
+import { testWorld, type TestWorld, type WorldOptions } from './world.js'
+
+const PASSPHRASE = 'correct horse battery'
+
+describe('cli / check', () => {
+  let dir: string
+
+  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-cli-')) })
+  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+
+  async function run (argv: readonly string[], options: WorldOptions = {}): Promise<{ code: number, world: TestWorld }> {
+    const world = testWorld(options)
+    return { code: await world.run(...argv, '--data', dir), world }
+  }
+
+  async function store (...changes: Parameters<Awaited<ReturnType<typeof openLevelStore>>['commit']>[0]): Promise<void> {
+    const opened = await openLevelStore(join(dir, 'db'))
+    await opened.commit(changes)
+    await opened.close()
+  }
+
+  it('says that all is well, and ends with 0', async () => {
+    await run(['init'])
+    await store(branchChange('receive', 3))
+    const { code, world } = await run(['check'])
+    assert.equal(code, 0)
+    assert.match(world.out(), /nothing is broken in 1 records of 0 channels and the wallet/)
+  })
+
+  it('says what is damaged, and ends with 1; with --json as one object', async () => {
+    await run(['init'])
+    await store({ key: branchKey('receive'), value: new Uint8Array(9) })
+    const { code, world } = await run(['check'])
+    assert.equal(code, 1)
+    assert.match(world.out(), /BROKEN {2}wallet\n.*wallet\/branch\/receive/)
+    const json = await run(['check', '--json'])
+    assert.equal(json.code, 1)
+    const report = JSON.parse(json.world.out()) as { ok: boolean, channels: unknown[], wallet: { ok: boolean, findings: unknown[] } }
+    assert.deepEqual([report.ok, report.channels, report.wallet.ok, report.wallet.findings.length], [false, [], false, 1])
+  })
+
+  it('refuses a directory without data, and makes nothing in it', async () => {
+    const { code, world } = await run(['check', '--json'])
+    assert.equal(code, 1)
+    assert.match(world.out(), /ERR_NO_DATA/)
+    assert.deepEqual(await readdir(dir), [])
+  })
+
+  it('refuses the directory of a node that runs (ERR_STORE_LOCKED)', async () => {
+    await run(['init'])
+    const running = await openLevelStore(join(dir, 'db'))
+    const { code, world } = await run(['check', '--json'])
+    await running.close()
+    assert.equal(code, 1)
+    assert.match(world.out(), /ERR_STORE_LOCKED/)
+  })
+
+  it('without the passphrase checks the rest, and says what it could not', async () => {
+    await run(['init', '--encrypt'], { env: { PAYCHAN_PASSPHRASE: PASSPHRASE } })
+    await store(branchChange('receive', 3))
+    const without = await run(['check'])
+    assert.equal(without.code, 0)
+    assert.match(without.world.out(), /not checked {2}Whether the keys of the channels derive from the seed/)
+    const given = await run(['check'], { env: { PAYCHAN_PASSPHRASE: PASSPHRASE } })
+    assert.doesNotMatch(given.world.out(), /not checked/)
+  })
+
+  it('finds a seed that is gone, a store that cannot be opened, and a wrong configuration', async () => {
+    await store(branchChange('receive', 3))
+    assert.match((await run(['check'])).world.out(), /BROKEN {2}seed/)
+    await run(['init'])
+    await writeFile(join(dir, 'config.json'), '{"elektrum":1}')
+    const config = await run(['check'])
+    assert.equal(config.code, 1)
+    assert.match(config.world.out(), /BROKEN {2}configuration/)
+    await rm(join(dir, 'db', 'CURRENT'))
+    assert.match((await run(['check'])).world.out(), /BROKEN {2}store/)
+  })
+})
