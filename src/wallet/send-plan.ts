@@ -1,11 +1,12 @@
 /** What a transaction of the wallet's own coins spends and pays, before it is signed; and how a dearer version differs. */
 import { dustLimit } from '../bitcoin/dust.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { outPointText, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeFor, feeRate, formatAmount, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import { inputVsize, selectCoins, spendVsize } from './coin-selection.js'
 import { sumOf, type Coin } from './coins.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
 
 /** `MAX_STANDARD_TX_WEIGHT` of Bitcoin Core's policy/policy.h, 400,000, in virtual bytes. */
 const MAX_VSIZE = 100_000
@@ -60,14 +61,21 @@ function planAll (coins: readonly Coin[], to: Uint8Array, rate: FeeRate): SendPl
  * the replacement's own relay costs. First the change pays, then further coins; when everything
  * was sent, the amount does.
  *
+ * A coin that a reorganisation took away is left out. What stays must conflict with every version
+ * before: should the coin come back, only one of them can be paid.
+ *
  * @param rate - what it shall pay; the least that replaces the last version when undefined
- * @throws PaychanError `ERR_FEERATE_TOO_LOW` (facts: asked, least), `ERR_INSUFFICIENT_FUNDS`
+ * @param isThere - whether the chain or the mempool has the coin
+ * @throws PaychanError `ERR_FEERATE_TOO_LOW` (facts: asked, least), `ERR_INSUFFICIENT_FUNDS`, `ERR_CANNOT_BUMP`
  */
-export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: readonly Coin[], changeScript: Uint8Array): SendPlan {
+export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: readonly Coin[], changeScript: Uint8Array, isThere: (outPoint: OutPoint) => boolean): SendPlan {
   const before = newestOf(outgoing)
   const paid = feeOf(outgoing, before)
-  const isInput = new Set(parseTransaction(before).inputs.map(({ outPoint }) => `${outPoint.txid}:${outPoint.vout}`))
-  const inputs = outgoing.inputs.filter(({ outPoint }) => isInput.has(`${outPoint.txid}:${outPoint.vout}`))
+  const isInput = inputsOf(before)
+  const inputs = outgoing.inputs.filter(({ outPoint }) => isInput.has(outPointText(outPoint)) && isThere(outPoint))
+  if (!outgoing.versions.every((version) => inputs.some(({ outPoint }) => inputsOf(version).has(outPointText(outPoint))))) {
+    throw new PaychanError('ERR_CANNOT_BUMP', `The fee of ${outgoing.id} cannot be raised: the coins that it spends have vanished from the chain in a reorganisation. It is sent again with every block, in case they come back.`, { txid: outgoing.id })
+  }
   const atLeast = (vsize: number): Satoshi => satoshi(paid + feeFor(INCREMENTAL_RATE, vsize))
   const vsizeNow = spendVsize(inputs.length, outgoing.change === undefined ? [outgoing.to] : [outgoing.to, outgoing.change])
   // Rounded up, so that the fee at this rate is never below the least one.
@@ -81,6 +89,10 @@ export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: 
   }
   if (outgoing.amount === undefined) return bumpAll(outgoing, inputs, feeAt)
   return bumpFixed(outgoing, outgoing.amount, inputs, feeAt, coins, changeScript)
+}
+
+function inputsOf (raw: Uint8Array): Set<string> {
+  return new Set(parseTransaction(raw).inputs.map(({ outPoint }) => outPointText(outPoint)))
 }
 
 /** Sat per virtual byte, as people write feerates. */

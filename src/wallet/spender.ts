@@ -1,15 +1,16 @@
 /** Sends coins, replaces what is stuck, and keeps sending what is in no block yet. */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { txid, type Txid } from '../types/bytes.js'
+import { txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { blockDelta, blockHeight, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { blockDelta, blockHeight, feeFor, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { buildSpend } from './build-spend.js'
 import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
 import { checkLabel, labelChange, madeChange, type Notes } from './notes.js'
 import { feeOf, newestOf, outgoingChange, outgoingRemoval, type Outgoing, type OutgoingTransactions } from './outgoing.js'
 import { Poked } from './poked.js'
+import { spendVsize } from './coin-selection.js'
 import { planBump, planSend, satPerVbyte, type SendPlan } from './send-plan.js'
 import type { AddressBook, OwnScript } from './addresses.js'
 import type { Coin } from './coins.js'
@@ -79,7 +80,7 @@ export class Spender {
       return { plan, outgoing }
     })
     const { plan, outgoing } = prepared
-    const shown = { to: addressFromScript(to, network), amount: plan.amount, fee: plan.fee, feeRate: rate, change: plan.change }
+    const shown = { to: addressFromScript(to, network), amount: plan.amount, fee: plan.fee, feeRate: rateOf(plan, to, rate), change: plan.change }
     if (outgoing === undefined) return { ...shown, txid: undefined, broadcast: false }
     return { ...shown, txid: outgoing.id, broadcast: await this.broadcast(outgoing.id, newestOf(outgoing)) }
   }
@@ -88,10 +89,11 @@ export class Spender {
   async bump (which: string, asked: bigint | undefined): Promise<BumpResult> {
     const of = txid(which)
     const known = this.init.outgoing.find(of)
-    if (known?.kind === 'send') return await this.replace(known, asked === undefined ? undefined : checkedRate(asked))
-    const rate = await this.rate(asked)
-    const parent = known === undefined ? of : parseTransaction(newestOf(known)).inputs[0]?.outPoint.txid ?? of
-    return await this.payFor(parent, rate, undefined)
+    const parent = known?.kind === 'child' ? known.inputs[0]?.outPoint.txid ?? of : of
+    // A child that T1 went ahead of has only itself to pay for.
+    const isAlone = known?.kind === 'send' || this.init.view.transaction(parent)?.height !== undefined
+    if (known !== undefined && isAlone) return await this.replace(known, asked === undefined ? undefined : checkedRate(asked))
+    return await this.payFor(parent, await this.rate(asked), undefined)
   }
 
   /** For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At most `most`. */
@@ -111,10 +113,12 @@ export class Spender {
     if (tip === undefined) return
     for (const each of outgoing.all()) {
       if (this.poked.stopped) return
-      const firstInputs = parseTransaction(each.versions[0] ?? newestOf(each)).inputs
-      const spenders = firstInputs.map(({ outPoint }) => view.spender(outPoint))
-      if (spenders.some((spender) => isBuried(spender?.height, tip.height))) await this.settle(each)
-      else if (spenders.every((spender) => spender?.height === undefined) && this.triedAt.get(each.id) !== tip.hash) await this.again(each, tip.hash)
+      const spenders = each.versions.map((version) => parseTransaction(version).inputs.map(({ outPoint }) => view.spender(outPoint)))
+      // Each version is buried, or can never be in a block any more because a conflict is.
+      const decided = spenders.every((those) => those.some((spender) => isBuried(spender?.height, tip.height)))
+      const isOpen = spenders.at(-1)?.every((spender) => spender?.height === undefined) ?? false
+      if (decided) await this.settle(each)
+      else if (isOpen && this.triedAt.get(each.id) !== tip.hash) await this.again(each, tip.hash)
     }
   }
 
@@ -139,11 +143,12 @@ export class Spender {
 
   /** Without a wish: the estimate, or the least that replaces when that is more. */
   private bumpPlan (now: Outgoing, asked: FeeRate | undefined, estimate: FeeRate, coins: readonly Coin[], changeScript: OwnScript): SendPlan {
+    const isThere = ({ txid }: OutPoint): boolean => this.init.view.transaction(txid) !== undefined
     try {
-      return planBump(now, estimate, coins, changeScript.scriptPubKey)
+      return planBump(now, estimate, coins, changeScript.scriptPubKey, isThere)
     } catch (error) {
       if (asked !== undefined || codeOf(error) !== 'ERR_FEERATE_TOO_LOW') throw error
-      return planBump(now, undefined, coins, changeScript.scriptPubKey)
+      return planBump(now, undefined, coins, changeScript.scriptPubKey, isThere)
     }
   }
 
@@ -238,8 +243,12 @@ export class Spender {
     }
   }
 
-  private async settle ({ id }: Outgoing): Promise<void> {
-    const { change, store, outgoing, onError } = this.init
+  private async settle ({ id, versions, inputs }: Outgoing): Promise<void> {
+    const { change, store, outgoing, view, onError } = this.init
+    if (versions.every((version) => view.transaction(parseTransaction(version).txid)?.height === undefined)) {
+      const rival = inputs.map(({ outPoint }) => view.spender(outPoint)?.txid).find((spender) => spender !== undefined) ?? 'another transaction'
+      onError(new PaychanError('ERR_SEND_OVERTAKEN', `The transaction ${id} can never be in a block: ${rival}, which spends the same coins, is buried. If that was not you, somebody else has the words of this wallet.`, { txid: id, rival }))
+    }
     try {
       await change(async () => {
         await store.commit([outgoingRemoval(id)])
@@ -273,6 +282,12 @@ function checkedRate (asked: bigint): FeeRate {
     throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${satPerVbyte(LEAST_RATE)} and ${satPerVbyte(HIGHEST_RATE)} sat/vB.`, { asked, least: LEAST_RATE, most: HIGHEST_RATE })
   }
   return feeRate(asked)
+}
+
+/** What a plan pays: more than was asked for when what is left would not be worth a change output. */
+function rateOf ({ inputs, change, fee }: SendPlan, to: Uint8Array, asked: FeeRate): FeeRate {
+  const vsize = spendVsize(inputs.length, [to])
+  return change > 0n || fee === feeFor(asked, vsize) ? asked : feeRate(fee * 1000n / BigInt(vsize))
 }
 
 function merged (known: Outgoing['inputs'], more: Outgoing['inputs']): Outgoing['inputs'] {

@@ -92,6 +92,20 @@ describe('wallet / the fee of T1', () => {
     assert.deepEqual([...bench.store.snapshot().keys()].filter((key) => /outgoing|reservation/.test(key)), [])
   })
 
+  it('has a child that can be replaced by itself when T1 is in a block without it', async () => {
+    const child = await bench.wallet.bumpFee(funding, 10_000n)
+    bench.chain.drop(child.txid)
+    bench.chain.mine()
+    await bench.settled()
+    assert.equal(bench.chain.isPending(child.txid), true, 'it is sent again')
+    const bumped = await bench.wallet.bumpFee(child.txid, 40_000n)
+    await bench.settled()
+    // 110 vB alone at 40 sat/vB.
+    assert.deepEqual([bumped.kind, bumped.of, bumped.fee], ['replacement', child.txid, 4_400n])
+    assert.equal(bench.chain.transaction(child.txid), undefined)
+    await rejects(bench.wallet.bumpFee(funding, 50_000n), 'ERR_ALREADY_CONFIRMED')
+  })
+
   it('REF-7: gives the coins of a T1 back once a conflicting spend is buried, and not before', async () => {
     const other = await Bench.start({ seed: 'bob' })
     await other.receive(30_000, 40_000)

@@ -1,6 +1,7 @@
 /**
  * The wallet against a model, over random stories of payments, blocks, reorgs, fundings, payouts,
- * sends, replacements, children of T1s, crashes. The model asks the chain itself what is unspent; the wallet sees it through watches only.
+ * sends, replacements, children of T1s, mempools that forget, servers that refuse, fees that rise and
+ * fall, crashes. The model asks the chain itself what is unspent; the wallet sees it through watches only.
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
@@ -12,6 +13,7 @@ import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { testRoot } from '../../src/wallet/memory.js'
+import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { OUTGOING, readOutgoing } from '../../src/wallet/outgoing.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding, CsvOutput } from '../../src/engine/ports.js'
@@ -23,6 +25,9 @@ type Step =
   | { readonly do: 'broadcast' | 'release' | 'drop', readonly which: number }
   | { readonly do: 'send', readonly value: number, readonly all: boolean }
   | { readonly do: 'bump', readonly which: number, readonly rate: number }
+  | { readonly do: 'forget', readonly which: number }
+  | { readonly do: 'rate', readonly rate: number }
+  | { readonly do: 'refuse', readonly refuses: boolean }
   | { readonly do: 'restart' }
 
 const value = fc.integer({ min: 1_000, max: 1_000_000 })
@@ -38,6 +43,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const), which }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const), value, all: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('bump' as const), which, rate: fc.integer({ min: 1_000, max: 9_000 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('rate' as const), rate: fc.integer({ min: 1_000, max: 20_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('refuse' as const), refuses: fc.boolean() }) },
   { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) }
 )
 
@@ -84,12 +92,20 @@ class Story {
       case 'drop': this.drop(step.which); break
       case 'send': await this.send(step); break
       case 'bump': await this.bump(step); break
+      case 'forget': this.forget(step.which); break
+      case 'rate': chain.rate = feeRate(BigInt(step.rate)); break
+      case 'refuse': chain.refusal = step.refuses ? 'mempool full' : undefined; break
       case 'restart': await this.bench.restart()
     }
     await this.bench.settled()
   }
 
   check (): void {
+    this.checkMoney()
+    this.checkFundings()
+  }
+
+  private checkMoney (): void {
     const { chain, wallet } = this.bench
     const coins = SCRIPTS.flatMap((script) => chain.unspent(script))
     const sum = (list: ReadonlyArray<{ value: bigint }>): bigint => list.reduce((total, { value }) => total + value, 0n)
@@ -98,8 +114,26 @@ class Story {
     assert.equal(pending, sum(coins.filter((coin) => !coin.confirmed)), 'pending')
     assert.equal(unswept, sum(this.payouts.flatMap(({ scriptPubKey }) => chain.unspent(scriptPubKey))), 'unswept')
     assert.ok(reserved <= confirmed)
-    this.checkFundings()
     for (let i = 0; i < this.sends; i++) assert.ok(chain.unspent(recipient(i)).length <= 1, 'a send was paid twice')
+  }
+
+  /** In the end everything is decided: a send is buried, or its coins have vanished with a reorg. */
+  async end (): Promise<void> {
+    const { chain, store } = this.bench
+    chain.refusal = undefined
+    // Beyond every height that reorgs took back: before its nLockTime no send is let in again.
+    chain.mine(100)
+    await this.bench.settled()
+    for (let block = 0; block < BURIED_DEPTH + 2; block++) {
+      chain.mine()
+      // The sends go out with the first block, and are in the second.
+      if (block < 2) await this.bench.settled()
+    }
+    await this.bench.settled()
+    this.checkMoney()
+    for (const [key, bytes] of store.snapshot()) {
+      if (key.startsWith(OUTGOING)) assert.ok(readOutgoing(key, bytes).inputs.some(({ outPoint }) => chain.transaction(outPoint.txid) === undefined), 'a send is never let go of')
+    }
   }
 
   /** No coin is in two T1s that both may leave, and whatever is set aside is so on disk. */
@@ -146,7 +180,7 @@ class Story {
     try {
       await this.bench.chain.broadcast(funding.raw)
     } catch (error) {
-      assert.match(String(error), /missing inputs|truc-spends-nontruc|non-final/)
+      assert.match(String(error), /missing inputs|truc-spends-nontruc|non-final|mempool full/)
     }
   }
 
@@ -161,6 +195,14 @@ class Story {
   private drop (which: number): void {
     const txid = this.paid[which % Math.max(this.paid.length, 1)]
     if (txid !== undefined && this.bench.chain.isPending(txid)) this.bench.chain.drop(txid)
+  }
+
+  /** A mempool forgets one of our own transactions, and what spends from it. */
+  private forget (which: number): void {
+    const { chain } = this.bench
+    const ours = chain.broadcasts.map((raw) => parseTransaction(raw).txid).filter((txid) => chain.isPending(txid))
+    const txid = ours[which % Math.max(ours.length, 1)]
+    if (txid !== undefined) chain.drop(txid)
   }
 
   private named (which: number): string | undefined {
@@ -179,6 +221,7 @@ describe('wallet / against a model', () => {
           await story.perform(step)
           story.check()
         }
+        await story.end()
       } finally {
         await bench.wallet.stop()
       }
