@@ -102,13 +102,16 @@ export class Engine {
    */
   async start (): Promise<void> {
     const { store, peers, chain, clock } = this.#options
-    const { channels, damaged } = await loadChannels(store)
+    const { channels, damaged, refundOnly } = await loadChannels(store)
     for (const stored of channels) this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
     for (const { id, terms, error } of damaged) {
       // KEY-3: whatever has become of its record, its keys are not used again.
       this.#registry.reserve(id)
       if (terms !== undefined) this.#host.learn(terms)
       this.#alarm(id, 'ERR_STORE_CORRUPT', `A channel cannot be used: ${error.message} The other channels go on.`)
+    }
+    for (const { id, error } of refundOnly) {
+      this.#alarm(id, 'ERR_STORE_CORRUPT', `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`)
     }
     for (const actor of this.#actors.values()) this.#recover(actor)
     const handler = {

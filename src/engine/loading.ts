@@ -1,5 +1,6 @@
 /** What a node finds on its disk when it starts: its channels, records of an earlier layout, and damage. */
-import type { Channel } from '../channel/state.js'
+import { NEW_LEDGER } from '../channel/ledger.js'
+import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, STORE_FAILED } from '../types/errors.js'
 import { PAID_PREFIX } from './paid-records.js'
@@ -11,7 +12,11 @@ import { CHANNEL_PREFIX, channelChanges, LEDGER_PREFIX, readChannel, readTerms }
 /** A channel that cannot be served. `terms` is what can still be read of it. */
 export interface DamagedChannel { readonly id: ChannelId, readonly terms: Channel | undefined, readonly error: Error }
 
-export interface Loaded { readonly channels: readonly Channel[], readonly damaged: readonly DamagedChannel[] }
+/** A client's channel that has lost its ledger: it pays nothing any more, and comes back by a close or by T2. */
+export interface RefundOnly { readonly id: ChannelId, readonly error: Error }
+
+/** `refundOnly` are among the `channels`. */
+export interface Loaded { readonly channels: readonly Channel[], readonly damaged: readonly DamagedChannel[], readonly refundOnly: readonly RefundOnly[] }
 
 /**
  * Loads all channels. One that is damaged is no reason to let the others down.
@@ -22,6 +27,7 @@ export async function loadChannels (store: Store): Promise<Loaded> {
   await migrate(store)
   const channels: Channel[] = []
   const damaged: DamagedChannel[] = []
+  const refundOnly: RefundOnly[] = []
   for await (const [key, value] of store.entries(CHANNEL_PREFIX)) {
     const found = await unlessCorrupt(() => readChannel(store, key, value))
     if (!('error' in found)) {
@@ -29,9 +35,27 @@ export async function loadChannels (store: Store): Promise<Loaded> {
       continue
     }
     const terms = await unlessCorrupt(async () => readTerms(key, value))
+    const rest = 'error' in terms ? undefined : refundOnlyOf(terms.value)
+    if (rest !== undefined) {
+      channels.push(rest)
+      refundOnly.push({ id: rest.id, error: found.error })
+      continue
+    }
     damaged.push({ id: idOf(key, CHANNEL_PREFIX), terms: 'error' in terms ? undefined : terms.value, error: found.error })
   }
-  return { channels, damaged: [...damaged, ...await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id)))] }
+  return { channels, refundOnly, damaged: [...damaged, ...await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id)))] }
+}
+
+/**
+ * TIME-2: what T2 takes is in the channel's record, so a client without its ledger can still have
+ * the refund at L. That is always safe for it: T2 pays the client everything, and is void once the
+ * server has settled. What was paid is not known, so nothing is signed any more but a close, on the
+ * state that the server brings back (REEST-8, REEST-9). A server has nothing without its newest state.
+ */
+function refundOnlyOf (terms: Channel): Established | undefined {
+  if (terms.stage !== 'established' || terms.role !== 'client' || terms.refundSignature === undefined) return undefined
+  const stopped = { code: 'ERR_STORE_CORRUPT', reason: 'The record of its balances is damaged.', rule: 'REEST-4', settleNow: false }
+  return { ...terms, ledger: NEW_LEDGER, stopped: terms.stopped ?? stopped }
 }
 
 /** Ledgers without a channel: something has lost the other record. */

@@ -7,7 +7,7 @@ import { encodeRecord, isLayout1, RECORD_VERSION, sealRecord } from '../../src/e
 import { openMemoryStore, type MemoryStore, type Snapshot } from '../../src/store/memory.js'
 import type { Established } from '../../src/channel/state.js'
 import { fromHex } from '../../src/types/bytes.js'
-import { CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
+import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
 
 type Fixture = Record<'alice' | 'bob', Record<string, string>>
 
@@ -126,9 +126,39 @@ describe('engine / a damaged record', () => {
       alice.events.length = 0
       await alice.restart(edited(alice, (key) => key.startsWith(`payment/${id}/`), damage))
       assert.deepEqual(alice.alarms, ['ERR_STORE_CORRUPT'])
-      assert.deepEqual(alice.engine.channels(), [])
+      assert.deepEqual(alice.engine.channels().map(({ status }) => status), ['stopped'])
     }
     void paying
+  })
+
+  for (const [what, damage] of [['damaged', flipped], ['gone', (): undefined => undefined]] as const) {
+    it(`of a client's ledger, ${what}: the refund is published at L without the server (TIME-2)`, async () => {
+      const { world, alice, bob } = await twoNodes()
+      const { id } = await world.open(alice, bob)
+      await alice.pay(1_000n)
+      bob.crash()
+      await alice.restart(edited(alice, (key) => key === `ledger/${id}`, damage))
+      assert.deepEqual(alice.alarms, ['ERR_STORE_CORRUPT'])
+      const paying = codeFrom(alice.pay(1_000n))
+      await world.pass(60_000)
+      assert.equal(await paying, 'ERR_CHANNEL_NOT_OPEN')
+      await world.mineTo(BLOCKS + 10)
+      assert.ok(alice.story.some((told) => told.startsWith('published T2')))
+    })
+  }
+
+  it('of a client\'s ledger: the server brings the balances back, and nothing is paid any more', async () => {
+    const { world, alice, bob } = await twoNodes()
+    const { id } = await world.open(alice, bob)
+    await alice.pay(1_000n)
+    await alice.restart(edited(alice, (key) => key === `ledger/${id}`, flipped))
+    await world.pass(1_000)
+    assert.equal(alice.channel.ourBalance, CAPACITY - 1_000n)
+    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_STOPPED')
+    await alice.restart()
+    await world.pass(1_000)
+    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_STOPPED')
+    assert.equal(bob.channel.ourBalance, 1_000n)
   })
 
   it('of the payment log: what was paid by it is missing from the list, the rest is shown', async () => {
