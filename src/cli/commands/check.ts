@@ -15,11 +15,7 @@ const PROGRESS_EVERY = 1_000
 
 export function addCheck (program: Command, world: World): void {
   withCommonOptions(program.command('check').summary('check the data directory of a node that is stopped'))
-    .description(`Reads the seed, the configuration and every record of a data directory, and says what is damaged,
-what that means for the money, and what to do next. For whoever restored a backup, or saw an error
-of the disk. It changes nothing, and needs neither peers nor the chain; stop the node first.
-
-Exit code: 0 all is well, or only what is shown to people is incomplete; 1 something is broken.`)
+    .description('Reads the seed, the configuration and every record of a data directory, and says what is damaged, what that means for the money, and what to do next. For whoever restored a backup, or saw an error of the disk. It changes no record, and needs neither peers nor the chain; stop the node first.\n\nExit code: 0 all is well, or only what is shown to people is incomplete; 1 something is broken.')
     .addHelpText('after', '\nExamples:\n  paychan check\n  paychan check --data ./backup --json')
     .action(async (_options: object, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
