@@ -17,8 +17,8 @@ import type { TlsTrust } from './electrum/tls.js'
 import { boundedEstimate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
 import { HeaderFollower } from './header-follower.js'
 import type { AnnouncedTip } from './header-sync.js'
-import { HeaderChain } from './headers.js'
-import { Listeners, type Log } from './listeners.js'
+import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
+import { callSafely, Listeners, type Log } from './listeners.js'
 import { chainParams } from './params.js'
 import { scriptHashOf, WatchedScript, type WatchSession } from './script-watch.js'
 import { ServerCalls } from './server-calls.js'
@@ -68,6 +68,10 @@ export interface ElectrumChainInit {
   readonly random: Random
   readonly log?: Log
   readonly timeouts?: Partial<ChainTimeouts>
+  /** A block that must be in the chain: what `onAnchor` was told before. A server without it is not used (`ERR_WRONG_CHAIN`). */
+  readonly anchor?: Anchor | undefined
+  /** Called now and then with the block to give as `anchor` at the next start. */
+  readonly onAnchor?: (anchor: Anchor) => void
   /** Used while no server ever gave an estimate: 10 sat/vB, on regtest 1 sat/vB. */
   readonly fallbackFeeRate?: FeeRate
 }
@@ -81,6 +85,8 @@ export interface ElectrumChain extends Chain {
   readonly server: string
   /** Why there is no usable server, as a sentence; undefined while there is one. */
   readonly lastError: string | undefined
+  /** Its code. */
+  readonly lastErrorCode: string | undefined
 }
 
 /**
@@ -99,12 +105,14 @@ class VerifyingChain implements ElectrumChain {
   status: ChainStatus = 'connecting'
   tip: Tip | undefined
   lastError: string | undefined
+  lastErrorCode: string | undefined
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
   readonly #timeouts: ChainTimeouts
   readonly #fallback: FeeRate
   readonly #headers: HeaderChain
+  readonly #onAnchor: (anchor: Anchor) => void
   readonly #follower: HeaderFollower
   readonly #client: ElectrumClient
   readonly #scripts = new Map<string, WatchedScript>()
@@ -127,7 +135,8 @@ class VerifyingChain implements ElectrumChain {
     this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
-    this.#headers = new HeaderChain(chainParams(init.network))
+    this.#headers = new HeaderChain(chainParams(init.network), init.anchor)
+    this.#onAnchor = init.onAnchor ?? (() => {})
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
     const { connect, request, silence, ping } = this.#timeouts
     this.#client = new ElectrumClient({ endpoint, trust: init.tls ?? {}, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
@@ -227,8 +236,10 @@ class VerifyingChain implements ElectrumChain {
     if (this.tip === undefined) this.#setStatus('connecting')
     await this.#catchUp(session)
     if (!session.isOpen || this.#stopped) return
+    this.#checkHeight()
     this.#session = session
     this.lastError = undefined
+    this.lastErrorCode = undefined
     for (const script of this.#scripts.values()) script.attach(session)
     void this.#announce()
   }
@@ -252,6 +263,21 @@ class VerifyingChain implements ElectrumChain {
     void this.#announce()
   }
 
+  /** A chain that has not come as far as our anchor cannot be judged, and is of no use. @throws PaychanError `ERR_WRONG_CHAIN` */
+  #checkHeight (): void {
+    const { anchor, height } = this.#headers
+    if (anchor !== undefined && height < anchor.height) throw wrongChain(`ends at height ${height}, before block ${anchor.hash} at height ${anchor.height}, or it is still far behind`, { height, known: anchor.height })
+  }
+
+  /** In large steps: one write in a hundred blocks. */
+  #moveAnchor (): void {
+    const height = this.#headers.height - ANCHOR_DEPTH
+    const hash = height < 1 ? undefined : this.#headers.hashAt(height)
+    if (hash === undefined || height < (this.#headers.anchor?.height ?? 1 - ANCHOR_DEPTH) + ANCHOR_DEPTH) return
+    this.#headers.anchor = { height, hash }
+    callSafely(this.#log, () => { this.#onAnchor({ height, hash }) })
+  }
+
   /** Makes the verified tip known, after the histories that change with it (but not for ever). */
   async #announce (): Promise<void> {
     if (this.#announcing) return
@@ -266,6 +292,7 @@ class VerifyingChain implements ElectrumChain {
         if (this.#headers.hashAt(tip.height) !== tip.hash) continue
         if (tip.hash !== this.tip?.hash) {
           this.tip = tip
+          this.#moveAnchor()
           this.#tips.emit(tip)
         }
         this.#setStatus('synced')
@@ -285,6 +312,7 @@ class VerifyingChain implements ElectrumChain {
     this.#session = undefined
     for (const script of this.#scripts.values()) script.detach()
     this.lastError = reason.message
+    this.lastErrorCode = codeOf(reason)
     this.#log(`${reason.message} Trying ${this.server} again in ${(retryMs / 1000).toFixed(1)} s.`)
     this.#setStatus('down')
   }

@@ -15,11 +15,21 @@ import type { ChainParams } from './params.js'
  */
 export const MAX_HEADERS = 2_000_000
 
+/**
+ * How deep a block is when we take it for one that stays: as deep as Bitcoin lets new coins rest before
+ * they may be spent (COINBASE_MATURITY), because a reorganisation of that depth is not expected ever.
+ */
+export const ANCHOR_DEPTH = 100
+
+/** A block that was `ANCHOR_DEPTH` deep once. A chain without it is another one, and heights mean other things there. */
+export interface Anchor { readonly height: number, readonly hash: string }
+
 export class HeaderChain {
   #buffer: Uint8Array
   #count = 1
 
-  constructor (readonly params: ChainParams) {
+  /** @param anchor - a chain without this block is refused */
+  constructor (readonly params: ChainParams, public anchor?: Anchor) {
     this.#buffer = new Uint8Array(4096 * HEADER_SIZE)
     this.#buffer.set(params.genesis)
   }
@@ -57,7 +67,7 @@ export class HeaderChain {
    * on: after checking them, and only if they have at least as much work as what they replace.
    * (At equal work the server's word decides: it is where our histories and proofs come from.)
    *
-   * @throws PaychanError `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`; the chain is then as it was.
+   * @throws PaychanError `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`, `ERR_WRONG_CHAIN`; the chain is then as it was.
    */
   connect (height: number, headers: Uint8Array): void {
     const previous = this.headerAt(height - 1)
@@ -68,9 +78,19 @@ export class HeaderChain {
     if (work < this.#workFrom(height)) {
       throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server follows a chain with less work than the one we know up to height ${this.height}. Wait until it has caught up, or use another server.`, { height: end - 1, known: this.height })
     }
+    this.#checkAnchor(height, headers)
     this.#reserve(end)
     this.#buffer.set(headers, height * HEADER_SIZE)
     this.#count = end
+  }
+
+  #checkAnchor (first: number, headers: Uint8Array): void {
+    if (this.anchor === undefined) return
+    const { height, hash } = this.anchor
+    const at = (height - first) * HEADER_SIZE
+    if (at < 0 || at >= headers.length) return
+    const theirs = hashText(headerHash(headers.subarray(at, at + HEADER_SIZE)))
+    if (theirs !== hash) throw wrongChain(`has block ${theirs} at height ${height}, where block ${hash} was buried`, { height, theirs, hash })
   }
 
   #workFrom (height: number): bigint {
@@ -89,4 +109,9 @@ export class HeaderChain {
     larger.set(this.#buffer)
     this.#buffer = larger
   }
+}
+
+/** @param what - continues "The Electrum server follows another chain than the one of this data directory: it ..." */
+export function wrongChain (what: string, facts: Readonly<Record<string, string | number>>): PaychanError {
+  return new PaychanError('ERR_WRONG_CHAIN', `The Electrum server follows another chain than the one of this data directory: it ${what}. Nothing is done on it. Use a server of the right chain, or another --data. (Each start of a devnet makes a new chain.)`, facts)
 }

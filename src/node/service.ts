@@ -31,6 +31,7 @@ import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
 import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, SendOptions, SendResult, WalletTransaction } from './api.js'
+import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { channelByPrefix } from './choose-channel.js'
 import { payeeOf, planPayment } from './plan-payment.js'
 import { transactionKinds } from './transaction-kinds.js'
@@ -108,11 +109,21 @@ class PaychanService implements Paychan {
     const { network, electrum, electrumFingerprint, electrumCa, dataDir } = this.#init
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
-    const chain = createElectrumChain({ url: electrum, tls: await readTrust(electrumFingerprint, electrumCa), network, clock: systemClock, random: systemRandom })
+    const tls = await readTrust(electrumFingerprint, electrumCa)
     const store = onStoreFailure(await openLevelStore(join(dataDir, STORE_DIRECTORY)), (error) => { this.#running?.engine.halt(error) })
     this.#failure = undefined
     this.#starting = true
     try {
+      const chain = createElectrumChain({
+        url: electrum,
+        tls,
+        network,
+        clock: systemClock,
+        random: systemRandom,
+        anchor: await readAnchor(store, (sentence) => { this.#alarm('ERR_STORE_CORRUPT', sentence) }),
+        // The store tells of its failure itself.
+        onAnchor: (anchor) => { writeAnchor(store, anchor).catch(() => {}) }
+      })
       const signer = createSigner(root, network)
       const wallet = createWallet({ root, network, store, chain, random: systemRandom, onError: (error) => { this.#alarm('ERR_WALLET', error.message) } })
       await wallet.start()
@@ -301,6 +312,7 @@ class PaychanService implements Paychan {
 
   #onChain (chain: ElectrumChain): void {
     this.#emit({ type: 'chain', status: chain.status, height: chain.tip?.height })
+    if (chain.status === 'down' && chain.lastErrorCode === 'ERR_WRONG_CHAIN') this.#alarm('ERR_WRONG_CHAIN', chain.lastError ?? '')
   }
 
   #alarm (code: string, text: string): void {

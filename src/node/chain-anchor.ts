@@ -1,0 +1,24 @@
+/**
+ * Which chain this data directory belongs to: one block that was deep in it. Without it a node would
+ * take the heights in its channels for those of any chain that it is shown. (The first block of the
+ * network would not tell two regtest chains apart; this block tells networks apart as well.)
+ */
+import type { Anchor } from '../chain/headers.js'
+import type { Store } from '../engine/ports.js'
+
+/** Value: `1 HEIGHT HASH`, in ASCII; 1 is the version of this form. */
+export const ANCHOR_KEY = 'chain/anchor'
+
+/** @param onDamaged - called when there is a record that cannot be read; the node can do without, and writes another */
+export async function readAnchor (store: Store, onDamaged: (sentence: string) => void): Promise<Anchor | undefined> {
+  const value = await store.get(ANCHOR_KEY)
+  if (value === undefined) return undefined
+  const [, height, hash] = /^1 (\d{1,9}) ([0-9a-f]{64})$/.exec(new TextDecoder().decode(value)) ?? []
+  if (height !== undefined && hash !== undefined) return { height: Number(height), hash }
+  onDamaged('The record of the chain that this data directory belongs to is damaged: make sure yourself that the Electrum server is one of the right chain.')
+  return undefined
+}
+
+export async function writeAnchor (store: Store, { height, hash }: Anchor): Promise<void> {
+  await store.commit([{ key: ANCHOR_KEY, value: new TextEncoder().encode(`1 ${height} ${hash}`) }])
+}
