@@ -13,6 +13,7 @@ import { BRANCHES, branchKey, CLAIMS, readBranch, readClaim, readReservation, RE
 import { readSeedFile, type AskPassphrase } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
+import { ANCHOR_KEY } from './chain-anchor.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
 
 export interface Section { readonly ok: boolean, readonly findings: readonly Finding[] }
@@ -106,7 +107,7 @@ function readWalletRecord (key: string, value: Uint8Array): void {
 async function strangers (store: Store): Promise<Finding[]> {
   const findings: Finding[] = []
   for await (const [key] of store.entries('')) {
-    if (![...ENGINE_RECORDS, WALLET_RECORDS].some((prefix) => key.startsWith(prefix))) findings.push({ severity: 'incomplete', text: `This release knows no record ${JSON.stringify(key)}; it is not used.` })
+    if (![...ENGINE_RECORDS, WALLET_RECORDS, ANCHOR_KEY].some((prefix) => key.startsWith(prefix))) findings.push({ severity: 'incomplete', text: `This release knows no record ${JSON.stringify(key)}; it is not used.` })
   }
   return findings
 }
