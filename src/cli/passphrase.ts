@@ -2,12 +2,12 @@
 import { PaychanError } from '../types/errors.js'
 import type { Io } from './io.js'
 
-/** The passphrase of a seed that is encrypted. Errors: `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`. */
-export async function askPassphrase (io: Io, prompt = 'Passphrase of the seed: '): Promise<string> {
+/** The passphrase of a seed that is encrypted; who types it is asked again after a wrong one. Errors: `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`. */
+export async function askPassphrase (io: Io, attempt: number, prompt = 'Passphrase of the seed: '): Promise<string | undefined> {
   const given = await givenPassphrase(io)
-  if (given !== undefined) return given
-  if (io.stdin.isTTY) return await io.stdin.readLine(prompt) ?? refuse()
-  return refuse()
+  if (given !== undefined) return attempt === 1 ? given : undefined
+  if (!io.stdin.isTTY) return attempt === 1 ? refuse() : undefined
+  return await io.stdin.readLine(attempt === 1 ? prompt : `That was a wrong one. ${prompt}`) ?? refuse()
 }
 
 /**

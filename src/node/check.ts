@@ -7,9 +7,7 @@ import type { Signer, Store } from '../engine/ports.js'
 import { openLevelStore } from '../store/level.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { loadEcdsa } from '../wallet/ecdsa.js'
-import { OUTGOING, readOutgoing } from '../wallet/outgoing.js'
-import { upgradeRecord } from '../wallet/record-format.js'
-import { BRANCHES, branchKey, CLAIMS, readBranch, readClaim, readReservation, RESERVATIONS } from '../wallet/records.js'
+import { checkRecord, meaningOfDamage } from '../wallet/loading.js'
 import { readSeedFile, type AskPassphrase } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
@@ -88,20 +86,10 @@ async function checkWallet (store: Store, onRecord: () => void): Promise<Finding
   const findings: Finding[] = []
   for await (const [key, value] of store.entries(WALLET_RECORDS)) {
     onRecord()
-    const { damage } = await unlessDamaged(() => { readWalletRecord(key, value) })
-    if (damage !== '') findings.push(broken(`${damage} The node does not start with it. The coins of the wallet come back from the words alone (\`paychan restore\`); payout outputs of channels that are not swept yet do not.`))
+    const { damage } = await unlessDamaged(() => { checkRecord(key, value) })
+    if (damage !== '') findings.push(broken(`${damage} ${meaningOfDamage(key)}`.trim()))
   }
   return findings
-}
-
-/** As the wallet does when it starts. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
-function readWalletRecord (key: string, value: Uint8Array): void {
-  upgradeRecord(key, value)
-  const branch = BRANCHES.find((name) => branchKey(name) === key)
-  if (branch !== undefined) readBranch(branch, value)
-  else if (key.startsWith(RESERVATIONS)) readReservation(key, value)
-  else if (key.startsWith(CLAIMS)) readClaim(key, value)
-  else if (key.startsWith(OUTGOING)) readOutgoing(key, value)
 }
 
 async function strangers (store: Store): Promise<Finding[]> {

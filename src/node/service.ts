@@ -25,6 +25,7 @@ import { onStoreFailure } from '../store/failure.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { addSat, blockDelta, feeRate, satoshi, type Satoshi } from '../types/units.js'
+import { removeLeftovers } from '../wallet/private-file.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
@@ -114,6 +115,8 @@ class PaychanService implements Paychan {
     this.#failure = undefined
     this.#starting = true
     try {
+      // Nobody else writes here now: the store is locked.
+      await removeLeftovers(join(dataDir, SEED_FILE))
       const chain = createElectrumChain({
         url: electrum,
         tls,

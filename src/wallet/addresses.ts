@@ -28,6 +28,8 @@ export class AddressBook {
   private readonly keys = new Map<OwnScript, HDKey>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
   readonly next: Record<Branch, number> = { receive: 0, change: 0 }
+  /** How many beyond those are watched. */
+  gap = GAP
 
   constructor (root: HDKey, network: Network) {
     this.parents = {
@@ -58,7 +60,7 @@ export class AddressBook {
 
   /** Everything to watch: all that was handed out, and the gap behind it. */
   watched (): OwnScript[] {
-    return BRANCHES.flatMap((branch) => Array.from({ length: this.next[branch] + GAP }, (_, index) => this.at(branch, index)))
+    return BRANCHES.flatMap((branch) => Array.from({ length: this.next[branch] + this.gap }, (_, index) => this.at(branch, index)))
   }
 
   /** Which script of ours this is, if any. */

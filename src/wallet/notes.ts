@@ -12,15 +12,15 @@ import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
 import { decodeRecord, encodeRecord } from './record-format.js'
 import { amount, named } from './records.js'
-import type { Change, Store } from '../engine/ports.js'
+import type { Change } from '../engine/ports.js'
 
 /** What the wallet makes transactions for; a `bump` is a child that pays for its parent. */
 export type MadeKind = 'send' | 'sweep' | 'bump'
 
 export interface Made { readonly kind: MadeKind, readonly fee: Satoshi }
 
-const LABELS = 'wallet/label/'
-const MADE = 'wallet/made/'
+export const LABELS = 'wallet/label/'
+export const MADE = 'wallet/made/'
 const MAX_LABEL_LENGTH = 128
 
 const labelRecord = z.object({ text: z.string() })
@@ -47,15 +47,19 @@ export function labelChange (of: string, text: string): Change {
   return { key, value: text === '' ? undefined : encodeRecord(key, { text }) }
 }
 
+/** The text of a label. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
+export function readLabel (key: string, value: Uint8Array): string {
+  return decodeRecord(key, value, labelRecord).text
+}
+
+/** What a transaction is for. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
+export function readMade (key: string, value: Uint8Array): [id: Txid, made: Made] {
+  return [named(key, () => txid(key.slice(MADE.length))), decodeRecord(key, value, madeRecord)]
+}
+
 export class Notes {
   private readonly labels = new Map<string, string>()
   private readonly mades = new Map<Txid, Made>()
-
-  /** Reads what is on disk. Errors: `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT`. */
-  async load (store: Store): Promise<void> {
-    for await (const [key, value] of store.entries(LABELS)) this.setLabel(key.slice(LABELS.length), decodeRecord(key, value, labelRecord).text)
-    for await (const [key, value] of store.entries(MADE)) this.setMade(named(key, () => txid(key.slice(MADE.length))), decodeRecord(key, value, madeRecord))
-  }
 
   setLabel (of: string, text: string): void {
     if (text === '') this.labels.delete(of)

@@ -1,10 +1,12 @@
 /** Files for their owner's eyes only, whole or not there at all. */
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 
 /** Read and write for the owner, nothing for anybody else. */
 const MODE = 0o600
+
+const TEMPORARY = '.tmp'
 
 /**
  * Writes a file that must not exist yet; on the disk when this resolves, its name as well. A crash
@@ -24,7 +26,7 @@ export async function replacePrivateFile (path: string, content: string): Promis
 
 async function throughTemporary (path: string, content: string, publish: (temporary: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = `${path}.${randomUUID()}.tmp`
+  const temporary = `${path}.${randomUUID()}${TEMPORARY}`
   try {
     const file = await open(temporary, 'wx', MODE)
     try {
@@ -38,6 +40,12 @@ async function throughTemporary (path: string, content: string, publish: (tempor
     await rm(temporary, { force: true })
   }
   await syncDirectory(dirname(path))
+}
+
+/** Removes what a process that died left beside a file: it may hold an open seed next to an encrypted one. */
+export async function removeLeftovers (path: string): Promise<void> {
+  const isLeftover = (name: string): boolean => name.startsWith(`${basename(path)}.`) && name.endsWith(TEMPORARY)
+  for (const name of await readdir(dirname(path))) if (isLeftover(name)) await rm(join(dirname(path), name), { force: true })
 }
 
 /** Makes the name of a new file durable, which fsync of the file alone does not (POSIX only). */

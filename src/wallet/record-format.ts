@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import type { Change, Store } from '../engine/ports.js'
 
 /** The version of every record of the wallet. A higher one was written by a newer paychan. */
@@ -41,10 +41,20 @@ export function upgradeRecord (key: string, value: Uint8Array): Change | undefin
 export async function upgradeRecords (store: Store): Promise<void> {
   const changes: Change[] = []
   for await (const [key, value] of store.entries(WALLET_RECORDS)) {
-    const change = upgradeRecord(key, value)
+    const change = unlessCorrupt(() => upgradeRecord(key, value))
     if (change !== undefined) changes.push(change)
   }
   if (changes.length > 0) await store.commit(changes)
+}
+
+/** Damage is told by whoever needs the record. */
+function unlessCorrupt<T> (read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (codeOf(error) === 'ERR_STORE_CORRUPT') return undefined
+    throw error
+  }
 }
 
 export function corruptRecord (key: string, cause: unknown): PaychanError {

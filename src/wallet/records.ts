@@ -3,6 +3,7 @@
  * bytes hex. What was sent is in `outgoing-records.ts`, what people wrote beside it in `notes.ts`.
  *
  *     wallet/branch/receive, wallet/branch/change   the next index that nobody was given yet
+ *     wallet/gap                                    how many unused addresses in a row are watched, when not as usual
  *     wallet/reservation/<channel>                  the coins set aside for a T1
  *     wallet/claim/<txid>:<vout>                    a payout output that is ours to sweep
  */
@@ -26,11 +27,17 @@ export const RESERVATIONS = 'wallet/reservation/'
 export const CLAIMS = 'wallet/claim/'
 
 const MAX_INDEX = 0x7fffffff
+
+/** Each address beyond the last used one is a subscription on the server. */
+export const MAX_GAP = 10_000
+
+export const GAP_KEY = 'wallet/gap'
 export const hex = z.string().transform((value, context) => parsed(value, fromHex, context))
 const index = z.number().int().min(0).max(MAX_INDEX)
 export const outPoint = z.string().transform((value, context) => parsed(value, outPointFromText, context))
 export const amount: z.ZodType<Satoshi> = z.string().regex(/^[0-9]{1,16}$/).transform((value, context) => parsed(value, (text) => satoshi(BigInt(text)), context))
 const branchRecord = z.object({ next: index })
+const gapRecord = z.object({ gap: z.number().int().min(1).max(MAX_GAP) })
 const reservationRecord = z.object({ inputs: z.array(outPoint) })
 const claimRecord = z.object({
   value: amount,
@@ -51,6 +58,16 @@ export function branchChange (branch: Branch, next: number): Change {
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readBranch (branch: Branch, value: Uint8Array): number {
   return decodeRecord(branchKey(branch), value, branchRecord).next
+}
+
+/** The change that makes `gap` addresses beyond the last used one be watched. */
+export function gapChange (gap: number): Change {
+  return { key: GAP_KEY, value: encodeRecord(GAP_KEY, { gap }) }
+}
+
+/** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
+export function readGap (value: Uint8Array): number {
+  return decodeRecord(GAP_KEY, value, gapRecord).gap
 }
 
 export function reservationChange ({ channel, inputs }: Reservation): Change {

@@ -8,8 +8,11 @@ import { normalizeWords } from './seed.js'
 /** 24 words of at most 8 letters are 215 characters; a larger file is something else. */
 const MAX_SEED_FILE_BYTES = 4_096
 
-/** Asks for the passphrase of an encrypted seed. */
-export type AskPassphrase = () => Promise<string>
+/** Asks for the passphrase of an encrypted seed; after a wrong one again, as the second or third attempt. Undefined: there is no other. */
+export type AskPassphrase = (attempt: number) => Promise<string | undefined>
+
+/** Who types may mistype; who guesses has to begin anew. */
+const MOST_ATTEMPTS = 3
 
 /**
  * Writes the words to a new file, encrypted when there is a passphrase. It is on the disk when this
@@ -25,13 +28,14 @@ export async function writeSeedFile (path: string, words: string, passphrase?: s
 }
 
 /**
- * Writes the seed of a file anew: encrypted under `passphrase`, or open without one. A crash leaves
+ * Writes the seed of a file anew: encrypted under `passphrase`, which is asked for last, or open without one. A crash leaves
  * the old file or the new one.
  *
  * @throws PaychanError as `readSeedFile` and `writeSeedFile` do
  */
-export async function rewriteSeedFile (path: string, ask: AskPassphrase, passphrase?: string): Promise<void> {
-  const content = await contentOf(await readSeedFile(path, ask), passphrase)
+export async function rewriteSeedFile (path: string, ask: AskPassphrase, passphrase?: () => Promise<string>): Promise<void> {
+  const words = await readSeedFile(path, ask)
+  const content = await contentOf(words, await passphrase?.())
   await writing(path, async () => { await replacePrivateFile(path, content) })
 }
 
@@ -45,11 +49,24 @@ export async function rewriteSeedFile (path: string, ask: AskPassphrase, passphr
 export async function readSeedFile (path: string, ask: AskPassphrase = passphraseNeeded): Promise<string> {
   try {
     const content = await readContent(path)
-    return normalizeWords(isEncrypted(content) ? await decryptWords(content, await ask()) : content)
+    return normalizeWords(isEncrypted(content) ? await decryptAsking(content, ask) : content)
   } catch (error) {
     if (error instanceof PaychanError) throw new PaychanError(error.code, `${path}: ${error.message}`, { ...error.facts, path })
     if (codeOf(error) === 'ENOENT') throw new PaychanError('ERR_SEED_UNREADABLE', `There is no seed at ${path}. Make one with \`paychan init\`.`, { path }, { cause: error })
     throw new PaychanError('ERR_SEED_UNREADABLE', `The seed at ${path} cannot be read (${codeOf(error)}). Check who owns the file.`, { path, reason: codeOf(error) }, { cause: error })
+  }
+}
+
+async function decryptAsking (content: string, ask: AskPassphrase): Promise<string> {
+  let passphrase = await ask(1) ?? await passphraseNeeded()
+  for (let attempt = 2; ; attempt++) {
+    try {
+      return await decryptWords(content, passphrase)
+    } catch (error) {
+      const other = codeOf(error) === 'ERR_WRONG_PASSPHRASE' && attempt <= MOST_ATTEMPTS ? await ask(attempt) : undefined
+      if (other === undefined) throw error
+      passphrase = other
+    }
   }
 }
 

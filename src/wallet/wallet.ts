@@ -16,10 +16,10 @@ import { selectCoins } from './coin-selection.js'
 import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust } from './funding.js'
 import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'
+import { loadWallet } from './loading.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
-import { OUTGOING, OutgoingTransactions, readOutgoing } from './outgoing.js'
-import { upgradeRecords } from './record-format.js'
-import { branchChange, BRANCHES, branchKey, claimChange, CLAIMS, readBranch, readClaim, readReservation, reservationChange, reservationRemoval, RESERVATIONS, type Branch } from './records.js'
+import { OutgoingTransactions } from './outgoing.js'
+import { branchChange, claimChange, reservationChange, reservationRemoval, type Branch } from './records.js'
 import { Reservations } from './reservations.js'
 import { SerialQueue } from './serial.js'
 import { createSigner } from './signer.js'
@@ -83,16 +83,9 @@ class OnChainWallet implements NodeWallet {
   }
 
   async start (): Promise<void> {
-    const { store, chain } = this.init
-    await upgradeRecords(store)
-    for (const branch of BRANCHES) {
-      const value = await store.get(branchKey(branch))
-      if (value !== undefined) this.addresses.next[branch] = readBranch(branch, value)
-    }
-    for await (const [key, value] of store.entries(RESERVATIONS)) this.reservations.add(readReservation(key, value))
-    for await (const [key, value] of store.entries(CLAIMS)) this.claims.add(readClaim(key, value))
-    for await (const [key, value] of store.entries(OUTGOING)) this.outgoing.set(readOutgoing(key, value))
-    await this.notes.load(store)
+    const { store, chain, onError } = this.init
+    const { addresses, reservations, claims, outgoing, notes } = this
+    await loadWallet(store, { addresses, reservations, claims, outgoing, notes }, onError)
     this.running = true
     this.watches.start()
     this.watchAll()

@@ -78,7 +78,7 @@ describe('cli / seed', () => {
   it('start asks for the passphrase on a terminal, and says what to do where nobody is there', async () => {
     const heard: unknown[] = []
     const createNode: WorldOptions['createNode'] = async (_config, passphrase) => {
-      heard.push(await passphrase().catch(codeOf))
+      heard.push(await passphrase(1).catch(codeOf))
       throw new Error('this test starts no node')
     }
     await run({ isTTY: true, lines: [PASSPHRASE], createNode }, 'start')

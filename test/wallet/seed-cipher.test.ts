@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../../src/types/errors.js'
+import { removeLeftovers } from '../../src/wallet/private-file.js'
 import { isSeedEncrypted, readSeedFile, rewriteSeedFile, writeSeedFile } from '../../src/wallet/seed-file.js'
 
 const WORDS = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
@@ -49,12 +50,28 @@ describe('wallet / encrypted seed', () => {
     assert.notEqual(await readFile(path, 'utf8'), await readFile(`${path}2`, 'utf8'))
   })
 
+  it('asks again after a wrong passphrase, three times at the most, or until nobody answers', async () => {
+    await writeSeedFile(path, WORDS, PASSPHRASE)
+    const typing = (...answers: string[]) => async (attempt: number): Promise<string | undefined> => await Promise.resolve(answers[attempt - 1])
+    assert.equal(await readSeedFile(path, typing('correct horse', 'batterystaple', PASSPHRASE)), WORDS)
+    await rejects(readSeedFile(path, typing('one try', 'another try', 'a third try', PASSPHRASE)), 'ERR_WRONG_PASSPHRASE')
+    await rejects(readSeedFile(path, typing('one try')), 'ERR_WRONG_PASSPHRASE')
+  })
+
+  it('loses what a process that died left beside it, and nothing else', async () => {
+    await writeSeedFile(path, WORDS)
+    await writeFile(`${path}.0d3f.tmp`, WORDS)
+    await writeFile(`${path}.bak`, WORDS)
+    await removeLeftovers(path)
+    assert.deepEqual((await readdir(dirname(path))).filter((name) => name.startsWith(basename(path))).sort(), [basename(path), `${basename(path)}.bak`])
+  })
+
   it('can be encrypted, given another passphrase, and opened again; no other file is left', async () => {
     await writeSeedFile(path, WORDS)
-    await rewriteSeedFile(path, asking(''), PASSPHRASE)
+    await rewriteSeedFile(path, asking(''), asking(PASSPHRASE))
     assert.equal(await isSeedEncrypted(path), true)
-    await rejects(rewriteSeedFile(path, asking('not this one'), 'another one'), 'ERR_WRONG_PASSPHRASE')
-    await rewriteSeedFile(path, asking(PASSPHRASE), 'another one')
+    await rejects(rewriteSeedFile(path, asking('not this one'), asking('another one')), 'ERR_WRONG_PASSPHRASE')
+    await rewriteSeedFile(path, asking(PASSPHRASE), asking('another one'))
     assert.equal(await readSeedFile(path, asking('another one')), WORDS)
     await rewriteSeedFile(path, asking('another one'))
     assert.equal(await readSeedFile(path), WORDS)

@@ -2,9 +2,10 @@
 import type { Command } from 'commander'
 import { dataPaths } from '../../daemon/paths.js'
 import { PaychanError } from '../../types/errors.js'
-import { isSeedEncrypted, rewriteSeedFile, writeSeedFile } from '../../wallet/seed-file.js'
+import { DEFAULT_RESTORE_GAP, restoreData } from '../../node/restore.js'
+import { isSeedEncrypted, rewriteSeedFile } from '../../wallet/seed-file.js'
 import { normalizeWords } from '../../wallet/seed.js'
-import { contextOf, withCommonOptions, type World } from '../context.js'
+import { contextOf, wholeNumber, withCommonOptions, type World } from '../context.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
 
 const BRINGS_BACK = `The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay
@@ -16,15 +17,16 @@ export function addSeedCommands (program: Command, world: World): void {
   withCommonOptions(program.command('restore').summary('make a wallet from words that you wrote down'))
     .description(`Reads 12 or 24 words from standard input and writes them to a new data directory. With the next start the chain is searched for their coins.\n\n${BRINGS_BACK}`)
     .option('--encrypt', 'encrypt the seed with a passphrase (asked for; PAYCHAN_PASSPHRASE; or the second line of the input)')
-    .addHelpText('after', '\nExamples:\n  paychan restore --data ./alice\n  paychan restore --data ./alice --encrypt < words.txt')
-    .action(async ({ encrypt = false }: { encrypt?: boolean }, command: Command) => {
+    .addHelpText('after', '\nExamples:\n  paychan restore --data ./alice\n  paychan restore --data ./alice --encrypt < words.txt\n  paychan restore --data ./bob --gap 1000   (a busy server hands out many addresses)')
+    .option('--gap <n>', 'search until so many addresses in a row are unused', wholeNumber(1), DEFAULT_RESTORE_GAP)
+    .action(async ({ encrypt = false, gap }: { encrypt?: boolean, gap: number }, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const typed = await io.stdin.readLine('The words, separated by spaces (they are not shown): ')
       if (typed === undefined) throw new PaychanError('ERR_SEED_UNREADABLE', 'No words were given. Type them, or pipe them in: paychan restore < words.txt')
       const words = normalizeWords(typed)
       const { seed: seedFile } = dataPaths(dataDir)
-      await writeSeedFile(seedFile, words, encrypt ? await newPassphrase(io) : undefined)
-      output.result({ dataDir, seedFile, encrypted: encrypt }, () => `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins.\n\n${BRINGS_BACK}`)
+      await restoreData(dataDir, { words, passphrase: encrypt ? await newPassphrase(io) : undefined, gap })
+      output.result({ dataDir, seedFile, encrypted: encrypt, gap }, () => `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins, up to ${gap} unused addresses in a row; \`paychan balance\` shows what it found.\n\n${BRINGS_BACK}`)
     })
 
   withCommonOptions(program.command('encrypt').summary('encrypt the seed with a passphrase, or change the passphrase'))
@@ -34,8 +36,7 @@ export function addSeedCommands (program: Command, world: World): void {
       const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
       const already = await isSeedEncrypted(seedFile)
-      const old = already ? await askPassphrase(io, 'Passphrase until now: ') : ''
-      await rewriteSeedFile(seedFile, async () => await Promise.resolve(old), await newPassphrase(io, !already))
+      await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt, 'Passphrase until now: '), async () => await newPassphrase(io, !already))
       output.result({ seedFile, encrypted: true }, () => `The seed in ${seedFile} is encrypted.`)
       if (!already) output.note('The open file is gone, but the disk may keep its traces, and so do backups of it.')
     })
@@ -46,7 +47,7 @@ export function addSeedCommands (program: Command, world: World): void {
     .action(async (_options: object, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
-      await rewriteSeedFile(seedFile, async () => await askPassphrase(io))
+      await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt))
       output.result({ seedFile, encrypted: false }, () => `The seed in ${seedFile} is not encrypted any more.`)
     })
 }

@@ -26,7 +26,7 @@ export function addStart (program: Command, world: World): void {
     .action(async ({ network, electrum, electrumFingerprint, electrumCa, listen }: StartOptions, command: Command) => {
       const context = contextOf(world, command)
       const config = await loadConfig(context.dataDir, world.io.env, { network, electrum, electrumFingerprint, electrumCa, listen })
-      const node = await world.createNode(config, async () => await askPassphrase(context.io))
+      const node = await world.createNode(config, async (attempt) => await askPassphrase(context.io, attempt))
       await serveUntilStopped(context, node)
     })
 }

@@ -1,0 +1,39 @@
+/** A data directory from the words alone: the seed, and how far the wallet searches for what it had. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openLevelStore } from '../store/level.js'
+import { PaychanError } from '../types/errors.js'
+import { gapChange, MAX_GAP } from '../wallet/records.js'
+import { writeSeedFile } from '../wallet/seed-file.js'
+import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
+
+/**
+ * BIP44's gap limit is 20, for wallets that give an address to a person now and then. A server gives
+ * one to each peer that offers a channel, and many offers come to nothing.
+ */
+export const DEFAULT_RESTORE_GAP = 100
+
+export interface RestoreOptions {
+  readonly words: string
+  /** Encrypts the seed. */
+  readonly passphrase: string | undefined
+  /** How many unused addresses in a row end the search, on each branch: 1 to 10,000. */
+  readonly gap: number
+}
+
+/**
+ * Writes the seed, which must not exist yet, and remembers the gap for every start from now on.
+ *
+ * @throws PaychanError `ERR_INVALID_GAP`, and those of `writeSeedFile` and of opening a store
+ */
+export async function restoreData (dataDir: string, { words, passphrase, gap }: RestoreOptions): Promise<void> {
+  if (gap < 1 || gap > MAX_GAP) throw new PaychanError('ERR_INVALID_GAP', `The gap is 1 to ${MAX_GAP} addresses; each is a subscription on the Electrum server.`, { gap, most: MAX_GAP })
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  await writeSeedFile(join(dataDir, SEED_FILE), words, passphrase)
+  const store = await openLevelStore(join(dataDir, STORE_DIRECTORY))
+  try {
+    await store.commit([gapChange(gap)])
+  } finally {
+    await store.close()
+  }
+}
