@@ -25,6 +25,18 @@ export function withRatio (load: Load, floors: Floors): Load & { readonly ratio:
   return { ...load, ratio: load.perSecond * floors.sum / 1e6 }
 }
 
+/**
+ * What is to be reached: 700 payments/s for one caller and 300,000/s for 1,000, on a machine where
+ * the floor of a payment is 0.4 ms (2,500/s): 0.28 and 120 times the floor.
+ */
+const GOALS: ReadonlyMap<number, number> = new Map([[1, 0.28], [1_000, 120]])
+
+/** Whether a load reached its goal; empty when it has none. */
+export function goalOf ({ callers, ratio }: Pick<Report['loads'][number], 'callers' | 'ratio'>): string {
+  const goal = GOALS.get(callers)
+  return goal === undefined ? '' : `${ratio >= goal ? 'reached' : 'missed'} ${goal} x`
+}
+
 const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
 
 export function floorLines (floors: Floors): string {
@@ -39,8 +51,9 @@ export function floorLines (floors: Floors): string {
   return lines.map(([name, us]) => `  ${name.padEnd(22)}${whole(us).padStart(6)} us${whole(1e6 / us).padStart(10)}/s\n`).join('')
 }
 
-export const LOAD_HEAD = `  ${'callers'.padEnd(10)}${'payments/s'.padStart(12)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'payments'.padStart(12)}${'to floor'.padStart(11)}\n`
+export const LOAD_HEAD = `  ${'callers'.padEnd(10)}${'payments/s'.padStart(12)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'payments'.padStart(12)}${'to floor'.padStart(11)}   goal\n`
 
 export function loadLine ({ callers, perSecond, p50, p99, payments, ratio }: Report['loads'][number]): string {
-  return `  ${whole(callers).padEnd(10)}${whole(perSecond).padStart(12)}${p50.toFixed(2).padStart(10)}${p99.toFixed(2).padStart(10)}${whole(payments).padStart(12)}${`${ratio.toFixed(ratio < 10 ? 2 : 0)} x`.padStart(11)}\n`
+  const goal = goalOf({ callers, ratio })
+  return `  ${whole(callers).padEnd(10)}${whole(perSecond).padStart(12)}${p50.toFixed(2).padStart(10)}${p99.toFixed(2).padStart(10)}${whole(payments).padStart(12)}${`${ratio.toFixed(ratio < 10 ? 2 : 0)} x`.padStart(11)}${goal === '' ? '' : `   ${goal}`}\n`
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { closedLoop, percentiles } from '../../bench/load.js'
-import { floorsOf, withRatio } from '../../bench/report.js'
+import { floorsOf, goalOf, withRatio } from '../../bench/report.js'
 
 describe('bench', () => {
   it('takes the median and the 99th percentile, in whatever order the times come', () => {
@@ -29,5 +29,9 @@ describe('bench', () => {
     const floors = floorsOf({ sign: 50, verify: 50, fsync: 100, commit: 200 }, 200)
     assert.equal(floors.sum, 500)
     assert.equal(withRatio({ callers: 1, seconds: 1, payments: 1_000, perSecond: 1_000, p50: 1, p99: 1 }, floors).ratio, 0.5)
+  })
+
+  it('says whether a goal is reached, by the ratio to the floor', () => {
+    assert.deepEqual([{ callers: 1, ratio: 0.28 }, { callers: 1, ratio: 0.27 }, { callers: 1_000, ratio: 130 }, { callers: 100, ratio: 30 }].map(goalOf), ['reached 0.28 x', 'missed 0.28 x', 'reached 120 x', ''])
   })
 })

@@ -8,17 +8,19 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { fundingVectors, keyVectors, scriptVectors, signatureVectors } from './generate-basics.js'
+import { reestablishVectors } from './generate-reestablish.js'
 import { closeVectors, refundVectors, stateVectors } from './generate-spends.js'
 import { VECTORS_FOLDER, type VectorFile } from './schema.js'
 
-const GENERATORS: { [F in VectorFile]: () => object } = {
+const GENERATORS: { [F in VectorFile | 'reestablish.json']: () => object } = {
   'keys.json': keyVectors,
   'scripts.json': scriptVectors,
   'signatures.json': signatureVectors,
   'funding.json': fundingVectors,
   'refund.json': refundVectors,
   'state.json': stateVectors,
-  'close.json': closeVectors
+  'close.json': closeVectors,
+  'reestablish.json': reestablishVectors
 }
 
 /** The name and the text of every file. */

@@ -1,0 +1,66 @@
+/** The channel that reestablish.json is about, and a side of it as a case begins. */
+import { decode, encode, type Payment, type Reestablish } from '../../../protocols/paychan/1.0/index.js'
+import { NEW_LEDGER, type InFlightUpdate, type Ledger } from '../../../src/channel/ledger.js'
+import { stateDigest } from '../../../src/channel/signing.js'
+import type { Established } from '../../../src/channel/state.js'
+import { fromHex } from '../../../src/types/bytes.js'
+import { satoshi } from '../../../src/types/units.js'
+import type { Side } from '../../channel/side.js'
+import { World } from '../../channel/world.js'
+import { reestablishOf } from '../reestablish.js'
+import type { ReestablishCase, SaidCase, StateCase } from './reestablish-cases.js'
+
+export const world = new World().open()
+const { client, server } = world
+const { established } = client
+
+/** Signed by the payer, which is the client, or by the server in its place. */
+function signatureOf (payerBalance: number, by: SaidCase['signedBy'] = 'payer'): Uint8Array {
+  return (by === 'payer' ? client : server).channelKey.sign(stateDigest(established, satoshi(BigInt(payerBalance))))
+}
+
+function payment (n: number, amount: number): Payment {
+  return { id: new Uint8Array(16).fill(n), amount: BigInt(amount), memo: '' }
+}
+
+/** The message of a case. */
+export function messageOf ({ said }: ReestablishCase): Reestablish {
+  const { state, turn = 0, signed = 0, payments = [], paymentsAfter, epoch, peerEpoch } = said
+  const isFromPayee = said.signed === undefined
+  return reestablishOf({
+    channelId: fromHex(established.id),
+    derivation: said.derivation === 'another' ? new Uint8Array(8).fill(9) : established.terms.derivation,
+    turn,
+    sequence: state?.sequence ?? 0,
+    payerBalance: BigInt(state?.payerBalance ?? 0),
+    signature: state === null ? new Uint8Array(0) : signatureOf(state.payerBalance, said.signedBy),
+    signed,
+    payments: payments.map((amount, n) => payment(n + 1, amount)),
+    paymentsAfter: paymentsAfter ?? (isFromPayee ? state?.sequence ?? 0 : 0),
+    epoch,
+    peerEpoch
+  })
+}
+
+/** The receiver before the message arrives. */
+export function receiverOf ({ receiver, isAnswer, held, inFlight = [], epochs }: ReestablishCase): { side: Side, channel: Established } {
+  const side = receiver === 'payer' ? client : server
+  const ledger: Ledger = { ...NEW_LEDGER, held: held === null ? undefined : heldState(held, receiver), inFlight: inFlight.map((state, n) => updateOf(state, [held, ...inFlight][n] ?? null)) }
+  return { side, channel: { ...side.established, ledger, epochs, link: isAnswer ? 'up' : 'down' } }
+}
+
+function heldState ({ sequence, payerBalance }: StateCase, receiver: ReestablishCase['receiver']): NonNullable<Ledger['held']> {
+  return { sequence, payerBalance: satoshi(BigInt(payerBalance)), paymentCount: sequence, signature: receiver === 'payee' ? signatureOf(payerBalance) : undefined }
+}
+
+function updateOf ({ sequence, payerBalance }: StateCase, before: StateCase | null): InFlightUpdate {
+  const amount = (before?.payerBalance ?? payerBalance) - payerBalance
+  return { sequence, payerBalance: satoshi(BigInt(payerBalance)), payments: amount === 0 ? [] : [payment(sequence, amount)], signature: signatureOf(payerBalance) }
+}
+
+/** As it comes off the wire. */
+export function overTheWire (message: Reestablish): Reestablish {
+  const decoded = decode(encode(message))
+  if (decoded.type !== 'Reestablish') throw new TypeError('not a Reestablish')
+  return decoded
+}
