@@ -55,7 +55,7 @@ export function onReestablish (channel: Established | RefundSigned, message: Ree
     return to(state, { type: 'send', message: reestablish(state, env) })
   }
   const live: Established = { ...channel, link: 'live', epochs: isAnswer ? epochs : raised(epochs) }
-  const compared = payerOf(live.ledger.turn) === live.role ? asPayer(live, message, env) : asPayee(live, message, env)
+  const compared = payerOf(live.ledger.turn) === live.role ? asPayer(live, message, isAnswer, env) : asPayee(live, message, env)
   return concluded(compared, isAnswer ? [] : [answer(compared.state, message, env)], relapse)
 }
 
@@ -166,7 +166,7 @@ function asPayee (channel: Established, message: Reestablish, env: Env): Compari
 }
 
 /** The payer: what the payee holds with our signature is acknowledged, whether we know of it or not. */
-function asPayer (channel: Established, message: Reestablish, env: Env): Comparison {
+function asPayer (channel: Established, message: Reestablish, isAnswer: boolean, env: Env): Comparison {
   const { ledger } = channel
   const { held } = ledger
   const { sequence, payerBalance } = message
@@ -182,7 +182,7 @@ function asPayer (channel: Established, message: Reestablish, env: Env): Compari
   // Whoever holds a state has T1.
   const known: Established = { ...channel, fundingAcknowledged: true }
   const ours = [held, ...ledger.inFlight].find((state) => state?.sequence === sequence)
-  if (ours === undefined) return adoptOwn(known, message, env)
+  if (ours === undefined) return adoptOwn(known, message, isAnswer, env)
   if (payerBalance > ours.payerBalance) return { state: known, broken: larger(sequence) }
   if (payerBalance === ours.payerBalance) return acknowledge(known, sequence)
   const text = `The peer holds another update ${sequence} of this node, which leaves it less: a copy of this node is running. The channel only closes now.`
@@ -190,13 +190,14 @@ function asPayer (channel: Established, message: Reestablish, env: Env): Compari
 }
 
 /** REEST-4: we have signed it and do not know of it: the last writes were lost, or our data is an old copy. */
-function adoptOwn (channel: Established, message: Reestablish, env: Env): Comparison {
+function adoptOwn (channel: Established, message: Reestablish, isAnswer: boolean, env: Env): Comparison {
   const { ledger, terms } = channel
   const { sequence, payments, paymentsAfter } = message
   const signed = newestSigned(ledger) ?? 0
   const left = signedBalance(ledger, terms.capacity)
   if (message.payerBalance > left) return { state: channel, broken: larger(sequence) }
-  if (paymentsAfter === sequence && sequence > 0) return { state: channel, again: new Violation('REEST-8', 'ERR_PAYMENTS_UNKNOWN', 'This node has lost its newest payments. It asks for them on a stream of its own.') }
+  // A payee that opens the stream cannot know that a list is needed; one that answers, and lists nothing, never will.
+  if (!isAnswer && paymentsAfter === sequence && sequence > 0) return { state: channel, again: new Violation('REEST-8', 'ERR_PAYMENTS_UNKNOWN', 'This node has lost its newest payments. It asks for them on a stream of its own.') }
   const adopted = adopt(channel, message, payments)
   const log: PaymentLogEntry[] = payments.length === 0 ? [] : [{ sequence, direction: 'sent', time: env.now, payments, adopted: true }]
   if (paymentsAfter > signed || totalOf(payments) !== left - message.payerBalance) {

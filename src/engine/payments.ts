@@ -62,31 +62,29 @@ function entryUnlessDamaged (key: string, value: Uint8Array): PaymentLogEntry | 
 /**
  * REEST-8: the payments of the updates after `after`, oldest first, as far as one message takes
  * them; the oldest updates are left out first. Returns them with the sequence after which they
- * are complete.
+ * are complete: behind an entry that is damaged or gone, for one.
+ *
+ * Reads from the newest back, and no more than the message takes (261,120 bytes are at most 7,912
+ * payments), however long the log is and whatever the payer says it lacks.
  */
 export async function listPayments (store: Store, channel: ChannelId, after: number, upTo: number): Promise<{ payments: Payment[], paymentsAfter: number }> {
-  const entries: PaymentLogEntry[] = []
-  let lost = after
-  for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel}/`)) {
-    const sequence = sequenceOf(key)
-    if (!(sequence > after && sequence <= upTo)) continue
-    const entry = entryUnlessDamaged(key, value)
-    if (entry !== undefined) {
-      entries.push(entry)
-      continue
-    }
-    // What is damaged is left out, and so is what was before it: the list must be whole from somewhere on.
-    entries.length = 0
-    lost = sequence
-  }
+  const listed: Array<readonly Payment[]> = []
   let bytes = 0
-  let first = entries.length
-  while (first > 0) {
-    bytes += (entries[first - 1]?.payments ?? []).reduce((sum, { memo }) => sum + LISTED_PAYMENT_BYTES + textLength(memo), 0)
-    if (bytes > MAX_LISTED_BYTES) break
-    first -= 1
+  for (let sequence = upTo; sequence > after; sequence--) {
+    const payments = await paymentsOf(store, channel, sequence)
+    bytes += (payments ?? []).reduce((sum, { memo }) => sum + LISTED_PAYMENT_BYTES + textLength(memo), 0)
+    if (payments === undefined || bytes > MAX_LISTED_BYTES) return { payments: listed.reverse().flat(), paymentsAfter: sequence }
+    listed.push(payments)
   }
-  return { payments: entries.slice(first).flatMap(({ payments }) => payments), paymentsAfter: first === 0 ? lost : entries[first - 1]?.sequence ?? after }
+  return { payments: listed.reverse().flat(), paymentsAfter: after }
+}
+
+/** Undefined when the entry is damaged or gone. Update 0 pays nothing, and has none (UPD-9). */
+async function paymentsOf (store: Store, channel: ChannelId, sequence: number): Promise<readonly Payment[] | undefined> {
+  if (sequence === 0) return []
+  const key = paymentKey(channel, sequence)
+  const value = await store.get(key)
+  return value === undefined ? undefined : entryUnlessDamaged(key, value)?.payments
 }
 
 /** An entry of the log that cannot be read: what was paid by it is missing from every list. */

@@ -48,10 +48,11 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
   })
 
-  it('asks on another stream when nothing is listed, and takes nothing over (REEST-8)', () => {
+  it('asks on another stream when the payee opened this one, and takes nothing over (REEST-8)', () => {
     const world = lost().connect()
     world.deliver('server')
     const answer = take(world, 'client', 'Reestablish')
+    world.disconnect()
     const effects = world.client.post({ type: 'message', message: { ...answer, payments: [], paymentsAfter: answer.sequence } })
     assert.deepEqual(sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]), [['ERR_PAYMENTS_UNKNOWN', false]])
     assert.deepEqual([world.client.established.stopped, world.client.info.ourBalance], [undefined, 90_000n])

@@ -29,7 +29,7 @@ describe('engine / the payments that a payee lists (REEST-8)', () => {
 
   it('of another channel are not among them', async () => {
     const store = await storeOf([[payment(1, '')]])
-    assert.deepEqual(await listPayments(store, channelId('cd'.repeat(32)), 0, 9), { payments: [], paymentsAfter: 0 })
+    assert.deepEqual(await listPayments(store, channelId('cd'.repeat(32)), 0, 9), { payments: [], paymentsAfter: 9 })
   })
 
   it('fill one message at the most: the oldest updates are left out as a whole, and it says so (WIRE-2)', async () => {
@@ -47,6 +47,21 @@ describe('engine / the payments that a payee lists (REEST-8)', () => {
     assert.deepEqual([payments.map(({ memo }) => memo), paymentsAfter], [['update 3', 'update 4'], 2])
     await store.commit([{ key: paymentKey(ID, 4), value: new Uint8Array(9) }])
     assert.deepEqual(await listPayments(store, ID, 0, 4), { payments: [], paymentsAfter: 4 })
+  })
+
+  it('begin behind an entry that is gone', async () => {
+    const store = await storeOf([1, 2, 3, 4].map((n) => [payment(n, `update ${n}`)]))
+    await store.commit([{ key: paymentKey(ID, 3), value: undefined }])
+    const { payments, paymentsAfter } = await listPayments(store, ID, 0, 4)
+    assert.deepEqual([payments.map(({ memo }) => memo), paymentsAfter], [['update 4'], 3])
+  })
+
+  it('cost no more than they take, however long the log is', async () => {
+    const store = await storeOf(Array.from({ length: 20 }, (_, update) => Array.from({ length: 1_000 }, (_, n) => payment(update * 1_000 + n, 'x'.repeat(128)))))
+    let reads = 0
+    const counting = { ...store, get: async (key: string) => { reads += 1; return await store.get(key) } }
+    const { paymentsAfter } = await listPayments(counting, ID, 0, 20)
+    assert.deepEqual([paymentsAfter, reads], [19, 2])
   })
 
   it('fit the message when they take all that they may', async () => {
