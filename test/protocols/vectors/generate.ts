@@ -9,10 +9,11 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { fundingVectors, keyVectors, scriptVectors, signatureVectors } from './generate-basics.js'
 import { reestablishVectors } from './generate-reestablish.js'
+import { refusalVectors } from './generate-refusals.js'
 import { closeVectors, refundVectors, stateVectors } from './generate-spends.js'
 import { VECTORS_FOLDER, type VectorFile } from './schema.js'
 
-const GENERATORS: { [F in VectorFile | 'reestablish.json']: () => object } = {
+const GENERATORS: { [F in VectorFile | 'reestablish.json' | 'refusals.json']: () => object } = {
   'keys.json': keyVectors,
   'scripts.json': scriptVectors,
   'signatures.json': signatureVectors,
@@ -20,7 +21,8 @@ const GENERATORS: { [F in VectorFile | 'reestablish.json']: () => object } = {
   'refund.json': refundVectors,
   'state.json': stateVectors,
   'close.json': closeVectors,
-  'reestablish.json': reestablishVectors
+  'reestablish.json': reestablishVectors,
+  'refusals.json': refusalVectors
 }
 
 /** The name and the text of every file. */

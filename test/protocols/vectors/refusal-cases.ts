@@ -1,0 +1,181 @@
+/** What a side refuses although the bytes are in order: the cases of refusals.json, by hand. */
+import type { Message, OpenChannel, Payment, Update } from '../../../protocols/paychan/1.0/index.js'
+import { satoshi } from '../../../src/types/units.js'
+import { eventOf, forge, sentOf, take } from '../../channel/asserts.js'
+import { buildT1, World } from '../../channel/world.js'
+import { Violation } from '../../../src/channel/violation.js'
+
+/** How a message is judged: undefined when it is taken. */
+export interface Verdict { readonly code: string, readonly rule: string, readonly fatal: boolean }
+
+export interface Stage {
+  readonly description: string
+  /** A world in which the message is due, and an honest one. */
+  readonly due: () => { readonly world: World, readonly honest: Message }
+  readonly judge: (world: World, message: Message) => Verdict | undefined
+}
+
+export interface RefusalCase {
+  readonly name: string
+  readonly stage: keyof typeof STAGES
+  readonly change: (message: Message, world: World) => Message
+  /** Left out: it is taken. */
+  readonly verdict?: Verdict
+}
+
+const fatal = (rule: string, code: string): Verdict => ({ code, rule, fatal: true })
+const gentle = (rule: string, code: string): Verdict => ({ code, rule, fatal: false })
+const same = (message: Message): Message => message
+/** Changes fields, whatever the type. */
+const but = (changes: object) => (message: Message): Message => ({ ...message, ...changes })
+
+function payment (n: number, amount: bigint): Payment {
+  return { id: new Uint8Array(16).fill(n), amount, memo: '' }
+}
+
+/** What the receiver says about a message. */
+function told (role: 'client' | 'server') {
+  return (world: World, message: Message): Verdict | undefined => {
+    const [error] = sentOf(world[role].post(eventOf(message)), 'Error')
+    return error === undefined ? undefined : { code: error.code, rule: error.rule, fatal: error.fatal }
+  }
+}
+
+/** Open, 10,000 sat paid by update 1. */
+function paidWorld (options: ConstructorParameters<typeof World>[0] = {}): World {
+  const world = new World(options).open()
+  world.client.post({ type: 'pay', payments: [payment(1, 10_000n)] })
+  return world.run()
+}
+
+/** An update of the payer after `paidWorld`, signed by it. */
+const update = (changes: Partial<Update> = {}) => (_message: Message, world: World): Message => forge(world, { payments: [payment(2, 1_000n)], ...changes })
+
+const LIMITS = { maxInFlightValue: satoshi(20_000n), maxStake: satoshi(50_000n) }
+
+export const STAGES = {
+  offer: {
+    description: 'OpenChannel to a server on regtest at height 500, with the default policy (README.md): capacity 10,000 to 1,300,000 sat, L 55 to 8,064 blocks away.',
+    due: () => {
+      const world = new World().offer()
+      return { world, honest: take(world, 'server', 'OpenChannel') }
+    },
+    judge: (world, message) => {
+      try {
+        world.accept(message as OpenChannel)
+        return undefined
+      } catch (error) {
+        if (error instanceof Violation) return fatal(error.rule, error.code)
+        throw error
+      }
+    }
+  },
+  answer: {
+    description: 'AcceptChannel to the client that has sent the OpenChannel of this file: height 500, L 700, 100,000 sat; it waits for 12 confirmations at most.',
+    due: () => {
+      const world = new World().offer()
+      world.deliver('server')
+      return { world, honest: take(world, 'client', 'AcceptChannel') }
+    },
+    judge: told('client')
+  },
+  update: {
+    description: 'Update to the payee. It holds update 1, which leaves the payer 90,000 of 100,000 sat; at most 50,000 sat at stake, 20,000 in flight.',
+    due: () => {
+      const world = paidWorld({ policy: LIMITS })
+      return { world, honest: forge(world, { payments: [payment(2, 1_000n)] }) }
+    },
+    judge: told('server')
+  },
+  first: {
+    description: 'Update to a payee that holds nothing yet; its T1 is in no block.',
+    due: () => {
+      const world = new World().until('client', 'established')
+      while (!world.queues.server.some((message) => message !== 'end' && message.type === 'Update')) world.deliver(world.queues.server.length > 0 ? 'server' : 'client')
+      return { world, honest: take(world, 'server', 'Update') }
+    },
+    judge: told('server')
+  },
+  acknowledgement: {
+    description: 'UpdateAck to the payer. Update 1 is acknowledged, update 2 in flight.',
+    due: () => {
+      const world = paidWorld()
+      world.client.post({ type: 'pay', payments: [payment(2, 1_000n)] })
+      world.deliver('server')
+      return { world, honest: take(world, 'client', 'UpdateAck') }
+    },
+    judge: told('client')
+  },
+  close: {
+    description: 'CloseRequest to the server, which holds update 1 (90,000 and 10,000 sat) and estimates 2 sat/vB.',
+    due: () => {
+      const world = paidWorld()
+      world.client.post({ type: 'close' })
+      return { world, honest: take(world, 'server', 'CloseRequest') }
+    },
+    judge: told('server')
+  },
+  funding: {
+    description: 'Funding to the server that has signed T2 for the outpoint of this file\'s T1.',
+    due: () => {
+      const world = new World().until('client', 'established')
+      return { world, honest: take(world, 'server', 'Funding') }
+    },
+    judge: told('server')
+  }
+} satisfies Record<string, Stage>
+
+const OTHER = (world: World): Uint8Array => world.server.closeScript
+const NO_POINT = new Uint8Array(33).fill(2, 0, 1).fill(5, 1)
+const limits = (changes: object) => (message: Message): Message => message.type === 'AcceptChannel' ? { ...message, limits: { ...message.limits, ...changes } } : message
+
+export const REFUSAL_CASES: readonly RefusalCase[] = [
+  { stage: 'offer', name: 'an honest one', change: same },
+  { stage: 'offer', name: 'another network', change: but({ network: 'signet' }), verdict: fatal('OPEN-1', 'ERR_WRONG_NETWORK') },
+  { stage: 'offer', name: 'too little', change: but({ capacity: 9_999n }), verdict: fatal('OPEN-2', 'ERR_CAPACITY_REFUSED') },
+  { stage: 'offer', name: 'too much', change: but({ capacity: 1_300_001n }), verdict: fatal('OPEN-2', 'ERR_CAPACITY_REFUSED') },
+  { stage: 'offer', name: 'L too near', change: but({ refundHeight: 554 }), verdict: fatal('OPEN-3', 'ERR_REFUND_HEIGHT_REFUSED') },
+  { stage: 'offer', name: 'L too far', change: but({ refundHeight: 8_565 }), verdict: fatal('OPEN-3', 'ERR_REFUND_HEIGHT_REFUSED') },
+  { stage: 'offer', name: 'two-way', change: but({ mode: 'two-way', step: 6 }), verdict: fatal('OPEN-4', 'ERR_MODE_NOT_SUPPORTED') },
+  { stage: 'offer', name: 'version 2', change: but({ txVersion: 2 }), verdict: fatal('OPEN-5', 'ERR_VERSION_NOT_SUPPORTED') },
+  { stage: 'offer', name: 'a close script that nobody relays', change: but({ closeScript: Uint8Array.of(0x51) }), verdict: fatal('OPEN-6', 'ERR_SCRIPT_NOT_STANDARD') },
+  { stage: 'offer', name: 'a key that is no point', change: but({ channelKey: NO_POINT }), verdict: fatal('KEY-1', 'ERR_INVALID_KEY') },
+  { stage: 'answer', name: 'an honest one', change: same },
+  { stage: 'answer', name: 'the client\'s own key as the server\'s', change: (message, world) => ({ ...message, channelKey: world.client.channelKey.publicKey } as Message), verdict: fatal('KEY-4', 'ERR_KEY_REUSED') },
+  { stage: 'answer', name: 'a key that is no point', change: but({ payoutKey: NO_POINT }), verdict: fatal('KEY-1', 'ERR_INVALID_KEY') },
+  { stage: 'answer', name: 'a close script that nobody relays', change: but({ closeScript: Uint8Array.of(0x51) }), verdict: fatal('OPEN-6', 'ERR_SCRIPT_NOT_STANDARD') },
+  { stage: 'answer', name: 'more confirmations than the client waits for', change: but({ minDepth: 13 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
+  { stage: 'answer', name: 'no confirmation', change: but({ minDepth: 0 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
+  { stage: 'answer', name: 'the settlement at L', change: but({ settleHeight: 700 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
+  { stage: 'answer', name: 'the last payment too near to the settlement', change: but({ lastPaymentHeight: 653 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
+  { stage: 'answer', name: 'the last payment before T1 can be deep enough', change: but({ lastPaymentHeight: 501 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
+  { stage: 'answer', name: 'a first payment above the capacity', change: limits({ minFirstPayment: 100_001n }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
+  { stage: 'funding', name: 'an honest one', change: same },
+  { stage: 'funding', name: 'another transaction than the one that T2 spends', change: (_message, world) => ({ type: 'Funding', fundingTx: buildT1({ script: world.fundingScript, amount: 99_999n, coin: world.coin }) }), verdict: fatal('FUND-1', 'ERR_FUNDING_TXID') },
+  { stage: 'funding', name: 'an UpdateAck in its place', change: () => ({ type: 'UpdateAck', turn: 0, sequence: 0 }), verdict: fatal('ERR-2', 'ERR_UNEXPECTED_MESSAGE') },
+  { stage: 'first', name: 'an honest one', change: same },
+  { stage: 'first', name: 'less than everything to the client', change: (_message, world) => forge(world, { payments: [], payerBalance: 99_000n }), verdict: fatal('UPD-9', 'ERR_BAD_INITIAL_STATE') },
+  { stage: 'first', name: 'not signed by the client', change: (_message, world) => forge(world, { payments: [], payerBalance: 100_000n }, world.server.channelKey.sign), verdict: fatal('UPD-4', 'ERR_BAD_SIGNATURE') },
+  { stage: 'update', name: 'an honest one', change: same },
+  { stage: 'update', name: 'two payments under one signature', change: update({ payments: [payment(2, 1_000n), payment(3, 500n)] }) },
+  { stage: 'update', name: 'of another turn', change: update({ turn: 1 }), verdict: fatal('UPD-1', 'ERR_WRONG_TURN') },
+  { stage: 'update', name: 'out of order', change: update({ sequence: 3 }), verdict: fatal('UPD-2', 'ERR_OUT_OF_ORDER') },
+  { stage: 'update', name: 'an old one again', change: update({ sequence: 1 }), verdict: fatal('UPD-2', 'ERR_OUT_OF_ORDER') },
+  { stage: 'update', name: 'payments that do not add up to the balance', change: update({ payerBalance: 89_001n }), verdict: fatal('UPD-3', 'ERR_BALANCE_MISMATCH') },
+  { stage: 'update', name: 'signed by somebody else', change: (_message, world) => forge(world, { payments: [payment(2, 1_000n)] }, world.server.channelKey.sign), verdict: fatal('UPD-4', 'ERR_BAD_SIGNATURE') },
+  { stage: 'update', name: 'more in flight than the limit', change: update({ payments: [payment(2, 20_001n)] }), verdict: fatal('UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT') },
+  { stage: 'update', name: 'more at stake than the limit', change: update({ payments: [payment(2, 40_001n)] }), verdict: fatal('UPD-11', 'ERR_STAKE_TOO_HIGH') },
+  { stage: 'update', name: 'one payment twice', change: update({ payments: [payment(2, 500n), payment(2, 500n)] }), verdict: fatal('UPD-14', 'ERR_DUPLICATE_PAYMENT') },
+  { stage: 'update', name: 'a payment of nothing', change: update({ payments: [payment(2, 1_000n), payment(3, 0n)] }), verdict: fatal('UPD-13', 'ERR_INVALID_AMOUNT') },
+  { stage: 'acknowledgement', name: 'an honest one', change: same },
+  { stage: 'acknowledgement', name: 'again: acknowledged already, which is no news', change: but({ sequence: 1 }) },
+  { stage: 'acknowledgement', name: 'of what was never sent', change: but({ sequence: 3 }), verdict: fatal('UPD-15', 'ERR_BAD_ACK') },
+  { stage: 'acknowledgement', name: 'of another turn', change: but({ turn: 1 }), verdict: fatal('UPD-15', 'ERR_BAD_ACK') },
+  { stage: 'close', name: 'an honest one', change: same },
+  { stage: 'close', name: 'of an older state', change: but({ sequence: 0, clientBalance: 100_000n, serverBalance: 0n }), verdict: gentle('CLOSE-1', 'ERR_LATER_UPDATES') },
+  { stage: 'close', name: 'of other balances', change: but({ clientBalance: 90_001n, serverBalance: 9_999n }), verdict: gentle('CLOSE-1', 'ERR_BALANCE_MISMATCH') },
+  { stage: 'close', name: 'to another script', change: (message, world) => ({ ...message, clientScript: OTHER(world) } as Message), verdict: gentle('CLOSE-2', 'ERR_SCRIPT_MISMATCH') },
+  { stage: 'close', name: 'for less than the estimate', change: but({ fee: 100n }), verdict: gentle('CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW') },
+  { stage: 'close', name: 'for more than the asker has', change: but({ fee: 90_001n }), verdict: gentle('CLOSE-3', 'ERR_CLOSE_TOO_POOR') },
+  { stage: 'close', name: 'with another signature', change: but({ signature: new Uint8Array(64).fill(7) }), verdict: gentle('CLOSE-5', 'ERR_BAD_SIGNATURE') }
+]
