@@ -1,9 +1,11 @@
 /** `paychan check`: is all that a data directory should hold there, and whole? Changes no record. */
-import { readdir } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { checkEngine, unlessDamaged, type ChannelCheck, type Finding } from '../engine/check.js'
 import type { Signer, Store } from '../engine/ports.js'
+import { damagedLogs, type LogDamage } from '../store/level-log.js'
 import { openLevelStore } from '../store/level.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { loadEcdsa } from '../wallet/ecdsa.js'
@@ -52,7 +54,7 @@ export async function checkData ({ dataDir, network, passphrase, onProgress = ()
   const hasStore = await exists(directory)
   if (!hasStore && !await hasEntry(dataDir, SEED_FILE)) throw new PaychanError('ERR_NO_DATA', `There is no node's data in ${dataDir}: neither a seed nor a store. Give the directory with --data.`, { dataDir })
   // The lock first: nobody is asked for a passphrase in vain.
-  const opened = hasStore ? await openStore(directory) : { store: undefined, findings: [] }
+  const opened = hasStore ? await openStore(directory) : { store: undefined, findings: [], done: async () => {} }
   let records = 0
   try {
     const { signer, findings: seed, notChecked } = await openSeed(join(dataDir, SEED_FILE), network, passphrase)
@@ -63,6 +65,7 @@ export async function checkData ({ dataDir, network, passphrase, onProgress = ()
     return { ok, dataDir, records, ...sections, channels: found.channels, notChecked: hasStore ? notChecked : [...notChecked, 'There is no store yet: no node has run here. If one has, its channels are lost without a backup.'] }
   } finally {
     await opened.store?.close()
+    await opened.done()
   }
 }
 
@@ -100,12 +103,30 @@ async function strangers (store: Store): Promise<Finding[]> {
   return findings
 }
 
-async function openStore (directory: string): Promise<{ store: Store | undefined, findings: Finding[] }> {
+interface OpenedStore { readonly store: Store | undefined, readonly findings: Finding[], readonly done: () => Promise<void> }
+
+async function openStore (directory: string): Promise<OpenedStore> {
   try {
-    return { store: await openLevelStore(directory, { createIfMissing: false }), findings: [] }
+    const damaged = await damagedLogs(directory)
+    if (damaged.length > 0) return await openCopy(directory, damaged)
+    return { store: await openLevelStore(directory, { createIfMissing: false }), findings: [], done: async () => {} }
   } catch (error) {
     if (codeOf(error) !== 'ERR_STORE_FAILED') throw error
-    return { store: undefined, findings: [broken(`${messageOf(error)} Nothing in it can be read: restore the newest backup of the data directory. Until then no channel of it is served.`)] }
+    return { store: undefined, findings: [broken(`${messageOf(error)} Nothing in it can be read: restore the newest backup of the data directory. Until then no channel of it is served.`)], done: async () => {} }
+  }
+}
+
+/** LevelDB deletes a damaged log when it opens it: that is done to a copy. */
+async function openCopy (directory: string, damaged: readonly LogDamage[]): Promise<OpenedStore> {
+  const copy = await mkdtemp(join(tmpdir(), 'paychan-check-'))
+  const done = async (): Promise<void> => { await rm(copy, { recursive: true, force: true }) }
+  const findings = damaged.map(({ file, at }) => broken(`The newest writes are damaged (${file}, from byte ${at} on). What was written last is missing: payments, or all of a new channel. A node that is started on it goes on without; its peers bring back what they know, and those channels only close. A newer backup is better, an older one is not.`))
+  try {
+    await cp(directory, copy, { recursive: true })
+    return { store: await openLevelStore(copy, { createIfMissing: false }), findings, done }
+  } catch (error) {
+    await done()
+    throw error
   }
 }
 

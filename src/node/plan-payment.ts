@@ -69,7 +69,8 @@ function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[]
   if (alive.length > 0) return alive
   // Whether it is a PeerId at all matters only now: a peer with channels is one.
   if (ours.length === 0) parseDialTarget(peer)
-  throw new PaychanError('ERR_NO_CHANNEL', `There is no channel to pay ${peer} on; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
+  const ended = ours.length === 0 ? 'There is no channel' : 'No channel is left'
+  throw new PaychanError('ERR_NO_CHANNEL', `${ended} to pay ${peer} on${ours.length === 0 ? '' : ' (`paychan channels` says why)'}; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
 }
 
 function candidateOf ({ id, status, limits, capacity, ourBalance, inFlight }: ChannelInfo): Candidate {

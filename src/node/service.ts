@@ -111,7 +111,7 @@ class PaychanService implements Paychan {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
     const tls = await readTrust(electrumFingerprint, electrumCa)
-    const store = onStoreFailure(await openLevelStore(join(dataDir, STORE_DIRECTORY)), (error) => { this.#running?.engine.halt(error) })
+    const store = onStoreFailure(await openLevelStore(join(dataDir, STORE_DIRECTORY), { onDamage: (sentence) => { this.#alarm('ERR_STORE_CORRUPT', sentence) } }), (error) => { this.#running?.engine.halt(error) })
     this.#failure = undefined
     this.#starting = true
     try {

@@ -2,10 +2,11 @@
  * The `Store` on disk: LevelDB through classic-level. Every batch is written with `sync: true`
  * (fsync of LevelDB's log) before its callers are told; see `group-commit.ts` for who shares one.
  */
-import { mkdir } from 'node:fs/promises'
+import { copyFile, mkdir } from 'node:fs/promises'
 import { ClassicLevel } from 'classic-level'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { GroupCommit } from './group-commit.js'
+import { damagedLogs } from './level-log.js'
 import type { Change, Store } from '../engine/ports.js'
 
 /** 0700: what is in there is nobody else's business. */
@@ -15,6 +16,13 @@ const DIRECTORY_MODE = 0o700
 const AFTER_ALL = '\x7f'
 
 type Database = ClassicLevel<string, Uint8Array>
+
+export interface LevelOptions {
+  /** False: a missing store is an error. */
+  readonly createIfMissing?: boolean
+  /** Told of a log of newest writes that is damaged. LevelDB goes on without what follows, and deletes it; a copy stays beside it. */
+  readonly onDamage?: (sentence: string) => void
+}
 
 /**
  * Opens the store in `directory`, which is created when it is missing, unless told not to. LevelDB locks it against
@@ -26,10 +34,14 @@ type Database = ClassicLevel<string, Uint8Array>
  * const store = await openLevelStore('/home/alice/.paychan/regtest/store')
  * await store.commit([{ key: 'wallet/branch/0', value: record }])
  */
-export async function openLevelStore (directory: string, { createIfMissing = true }: { readonly createIfMissing?: boolean } = {}): Promise<Store> {
+export async function openLevelStore (directory: string, { createIfMissing = true, onDamage = () => {} }: LevelOptions = {}): Promise<Store> {
   try {
     // First the directory: LevelDB begins to open as soon as it is made, and would create it for all to read.
     if (createIfMissing) await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    for (const { file, at } of await damagedLogs(directory)) {
+      await copyFile(file, `${file}.damaged`)
+      onDamage(`The newest writes are damaged (${file}, from byte ${at} on): what was written last may be missing. Leave the node running, so that its peers bring back what they know; a copy of the file is kept as ${file}.damaged.`)
+    }
     const database: Database = new ClassicLevel<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view', createIfMissing })
     await database.open()
     return new LevelStore(database)

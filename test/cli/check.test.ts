@@ -1,6 +1,6 @@
 /** `paychan check`: what it says, and its exit code. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLevelStore } from '../../src/store/level.js'
@@ -44,6 +44,21 @@ describe('cli / check', () => {
     assert.equal(json.code, 1)
     const report = JSON.parse(json.world.out()) as { ok: boolean, channels: unknown[], wallet: { ok: boolean, findings: unknown[] } }
     assert.deepEqual([report.ok, report.channels, report.wallet.ok, report.wallet.findings.length], [false, [], false, 1])
+  })
+
+  it('finds newest writes that LevelDB would pass over, and leaves them as they are', async () => {
+    await run(['init'])
+    await store(branchChange('receive', 3))
+    const log = join(dir, 'db', (await readdir(join(dir, 'db'))).find((name) => name.endsWith('.log')) ?? assert.fail())
+    const bytes = await readFile(log)
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
+    await writeFile(log, bytes)
+    for (let n = 0; n < 2; n++) {
+      const { code, world } = await run(['check'])
+      assert.equal(code, 1)
+      assert.match(world.out(), /BROKEN {2}store\n.*newest writes are damaged/)
+    }
+    assert.deepEqual(await readFile(log), bytes)
   })
 
   it('refuses a directory without data, and makes nothing in it', async () => {
