@@ -4,7 +4,7 @@ import type { NodeConfig } from '../daemon/config.js'
 import { connectApi, type ApiClient } from '../daemon/client.js'
 import { resolveDataDir } from '../daemon/config-file.js'
 import { dataPaths } from '../daemon/paths.js'
-import type { NodeApi } from '../node/api.js'
+import type { NodeApi, NodeEvent } from '../node/api.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { Io } from './io.js'
 import { startPatience } from './patience.js'
@@ -14,7 +14,7 @@ import { createOutput, type Output } from './output.js'
 export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 
 /** What `start` runs; a test may give another. */
-export type CreateNode = (config: NodeConfig, passphrase: AskPassphrase) => Promise<NodeApi>
+export type CreateNode = (config: NodeConfig, passphrase: AskPassphrase, onEvent: (event: NodeEvent) => void) => Promise<NodeApi>
 
 /** Everything outside of the command line's own code. */
 export interface World { readonly io: Io, readonly createNode: CreateNode }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `paychan` command. */
 import type { NodeConfig } from '../daemon/config.js'
-import type { NodeApi } from '../node/api.js'
+import type { NodeApi, NodeEvent } from '../node/api.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import { processIo } from './io.js'
 import { run } from './program.js'
@@ -10,9 +10,9 @@ import { run } from './program.js'
 const LINGER_MS = 2_000
 
 /** Loaded only by `start`: the other commands answer at once without libp2p. */
-async function createNode (config: NodeConfig, passphrase: AskPassphrase): Promise<NodeApi> {
+async function createNode (config: NodeConfig, passphrase: AskPassphrase, onEvent: (event: NodeEvent) => void): Promise<NodeApi> {
   const node = await import('../node/create-node.js')
-  return await node.createNode({ ...config, passphrase })
+  return await node.createNode({ ...config, passphrase, onEvent })
 }
 
 process.exitCode = await run(process.argv.slice(2), { io: processIo(), createNode })

@@ -6,7 +6,7 @@ import { connectApi } from '../../src/daemon/client.js'
 import type { NodeConfig } from '../../src/daemon/config.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { channel, FakeNode, info, payment, PEER } from '../daemon/fake-node.js'
-import { testWorld } from './world.js'
+import { testWorld, type WorldOptions } from './world.js'
 
 describe('commands that need no running node', () => {
   let dir: string
@@ -101,6 +101,21 @@ describe('commands that need no running node', () => {
       assert.equal(started['apiSocket'], join(dir, 'api.sock'))
       assert.equal((paid['payment'] as { amount: unknown }).amount, 1_000)
       assert.equal(world.err(), '')
+    })
+
+    it('tells what the node found while it started, damage for one, and tells it once', async () => {
+      const node = new FakeNode()
+      const createNode: WorldOptions['createNode'] = async (_config, _passphrase, onEvent) => {
+        onEvent({ type: 'alarm', code: 'ERR_STORE_CORRUPT', text: 'A channel cannot be used.', channel: undefined })
+        return await Promise.resolve(node)
+      }
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode })
+      const done = world.run('start', '--json')
+      await world.printed('ERR_STORE_CORRUPT')
+      world.interrupt()
+      await done
+      const lines = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+      assert.deepEqual(lines.map(({ event }) => event), ['started', 'alarm', 'stopped'])
     })
 
     it('ends when somebody says stop', async () => {

@@ -26,14 +26,16 @@ export function addStart (program: Command, world: World): void {
     .action(async ({ network, electrum, electrumFingerprint, electrumCa, listen }: StartOptions, command: Command) => {
       const context = contextOf(world, command)
       const config = await loadConfig(context.dataDir, world.io.env, { network, electrum, electrumFingerprint, electrumCa, listen })
-      const node = await world.createNode(config, async (attempt) => await askPassphrase(context.io, attempt))
-      await serveUntilStopped(context, node)
+      // What happens while the node comes up, damage that it finds for one, is told after the line that says that it is up.
+      const early: NodeEvent[] = []
+      let isUp = false
+      const node = await world.createNode(config, async (attempt) => await askPassphrase(context.io, attempt), event => { if (!isUp) early.push(event) })
+      isUp = true
+      await serveUntilStopped(context, node, early)
     })
 }
 
-async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeApi): Promise<void> {
-  // What happens while the node comes up is told after the line that says that it is up.
-  const early: NodeEvent[] = []
+async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeApi, early: NodeEvent[]): Promise<void> {
   let tell = (event: NodeEvent): void => { early.push(event) }
   let fail: (error: PaychanError) => void = () => {}
   const failed = new Promise<PaychanError>(resolve => { fail = resolve })
