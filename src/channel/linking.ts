@@ -4,6 +4,7 @@ import { PaychanError } from '../types/errors.js'
 import { abandon } from './abandoning.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
+import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
 import { isOpening, type Channel, type Established } from './state.js'
 
@@ -18,6 +19,17 @@ export function onConnected (channel: Channel, address: string | undefined, env:
 export function heard (channel: Channel): Channel {
   if (channel.stage !== 'established' || channel.link !== 'live' || channel.epochs.seen >= channel.epochs.ours) return channel
   return { ...channel, epochs: { ...channel.epochs, seen: channel.epochs.ours } }
+}
+
+/** The stream is over from the moment in which we decide it, whatever of it still waits to be handled. */
+export function hungUp (channel: Established, effects: readonly Effect[]): Established {
+  return effects.some(({ type }) => type === 'hang-up') ? { ...channel, link: 'down' } : channel
+}
+
+/** REEST-6: what still arrives on a stream that is over is not heard: it may follow on what was refused. An Error is, and the first message of the next stream. */
+export function isOver (channel: Channel, event: ChannelEvent): boolean {
+  if (channel.stage !== 'established' || channel.link !== 'down') return false
+  return event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error' && event.message.type !== 'Reestablish')
 }
 
 /** The stream ended. Before T1 has left, that ends the opening. */

@@ -61,7 +61,7 @@ export function onReestablish (channel: Established | RefundSigned, message: Ree
 
 function concluded (compared: Comparison, first: readonly Effect[], relapse: Relapse | undefined): Transition {
   const { state, log = [], effects = [], forgotten = relapsed(relapse), broken, again } = compared
-  if (again !== undefined) return to({ ...state, link: 'up' }, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
+  if (again !== undefined) return to(state, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
   if (broken !== undefined) {
     const stopped = stop(state, broken)
     return { state: stopped.state, log, effects: [...first, ...effects, ...stopped.effects] }

@@ -10,7 +10,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { BroadcastPurpose, ChannelEvent, FundingHistory } from './events.js'
 import { confirmations, isBuried } from './funding-depth.js'
-import { heard, onConnected, onDisconnected, onError } from './linking.js'
+import { heard, hungUp, isOver, onConnected, onDisconnected, onError } from './linking.js'
 import { fundingFee } from './funding-fee.js'
 import { csvPayout, onHistory, settlePayments } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
@@ -25,9 +25,10 @@ import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
 export function transition (channel: Channel, event: ChannelEvent, env: Env): Transition {
+  if (isOver(channel, event)) return to(channel)
   const first = dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env)
   if (first.state.stage !== 'established') return first
-  const ready = becomeReady(settlePayments(first.state, env), env)
+  const ready = becomeReady(settlePayments(hungUp(first.state, first.effects), env), env)
   const published = publishIfDue(ready.state, env)
   const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', what: 'open for payments' }] : []
   return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }

@@ -57,8 +57,9 @@ function createProgram (world: World): Command {
  * goes wrong is reported; this never rejects.
  */
 export async function run (argv: readonly string[], world: World): Promise<number> {
+  const program = createProgram(world)
   try {
-    await createProgram(world).parseAsync([...argv], { from: 'user' })
+    await program.parseAsync([...argv], { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -66,18 +67,31 @@ export async function run (argv: readonly string[], world: World): Promise<numbe
       if (error.code === 'commander.help') return EXIT.usage // no command: the help was shown
     }
     if (error instanceof Exit) return error.exitCode
-    const reported = error instanceof CommanderError ? usageError(error) : error
+    const reported = error instanceof CommanderError ? usageError(error, nameOf(program, argv)) : error
     createOutput(world.io, asksForJson(argv)).error(reported)
     return exitCodeOf(codeOf(reported))
   }
 }
 
-function usageError (error: CommanderError): PaychanError {
+function usageError (error: CommanderError, command: string): PaychanError {
   const negative = /^error: unknown option '(-[\d.][^']*)'/.exec(error.message)?.[1]
   if (negative !== undefined) return new PaychanError('ERR_INVALID_AMOUNT', `An amount has no sign, and '${negative}' has one. Write 1000, 1000sat or 0.00001btc.`, { text: negative })
   const sentence = error.message.replace(/^error: /, '').replace(/\n/g, ' ')
   const capital = sentence.charAt(0).toUpperCase() + sentence.slice(1)
-  return new PaychanError('ERR_USAGE', `${capital}${/[.?)]$/.test(capital) ? '' : '.'} See paychan --help.`)
+  return new PaychanError('ERR_USAGE', `${capital}${/[.?)]$/.test(capital) ? '' : '.'} See ${command} --help.`)
+}
+
+/** The command that a line asks for, as far as there is one: its help is the one to read. */
+function nameOf (program: Command, argv: readonly string[]): string {
+  const names = [program.name()]
+  let commands = program.commands
+  for (const word of argv) {
+    const command = commands.find((command) => command.name() === word)
+    if (command === undefined) continue
+    names.push(word)
+    commands = command.commands
+  }
+  return names.join(' ')
 }
 
 /** Also when the line could not be understood. */

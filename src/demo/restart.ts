@@ -18,6 +18,8 @@ const PAYMENTS_BETWEEN = 40
 
 /** Between two tries of a caller. */
 const PAUSE_MS = 200
+/** A node is back within seconds: whoever still does not know after so many tries never will. */
+const MOST_TRIES = 300
 
 /** What a caller is told while a node is dead or coming back. Anything else ends the demo. */
 const PASSING = new Set(['ERR_API_FAILED', 'ERR_NODE_NOT_RUNNING', 'ERR_NODE_STOPPED', 'ERR_PEER_UNREACHABLE', 'ERR_PAYMENT_UNKNOWN', 'ERR_CHAIN_UNAVAILABLE', 'ERR_CHANNEL_NOT_OPEN'])
@@ -71,11 +73,11 @@ export const killedAndBack: Act = async (stage, channel, narrator) => {
 
 /** The same id each time: however often this has to ask, it pays once. */
 async function payUntilKnown (client: NodeProcess, to: string, id: string, again: () => void): Promise<PayResult> {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     try {
       return await client.api.pay({ to, amount: PAYMENT, id })
     } catch (error) {
-      if (!PASSING.has(codeOf(error))) throw error
+      if (!PASSING.has(codeOf(error)) || tries === MOST_TRIES) throw error
       again()
       await pause(PAUSE_MS)
     }

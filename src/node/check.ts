@@ -54,7 +54,7 @@ export async function checkData ({ dataDir, network, passphrase, onProgress = ()
   const hasStore = await exists(directory)
   if (!hasStore && !await hasEntry(dataDir, SEED_FILE)) throw new PaychanError('ERR_NO_DATA', `There is no node's data in ${dataDir}: neither a seed nor a store. Give the directory with --data.`, { dataDir })
   // The lock first: nobody is asked for a passphrase in vain.
-  const opened = hasStore ? await openStore(directory) : { store: undefined, findings: [], done: async () => {} }
+  const opened = hasStore ? await openStore(directory) : { store: undefined, findings: [NO_STORE], done: async () => {} }
   let records = 0
   try {
     const { signer, findings: seed, notChecked } = await openSeed(join(dataDir, SEED_FILE), network, passphrase)
@@ -62,12 +62,14 @@ export async function checkData ({ dataDir, network, passphrase, onProgress = ()
     const found = opened.store === undefined ? NOTHING : await checkStore(opened.store, signer, onRecord)
     const sections = { seed: section(seed), store: section([...opened.findings, ...found.store]), payments: section(found.payments), wallet: section(found.wallet) }
     const ok = Object.values(sections).every((part) => part.ok) && found.channels.every((channel) => channel.ok)
-    return { ok, dataDir, records, ...sections, channels: found.channels, notChecked: hasStore ? notChecked : [...notChecked, 'There is no store yet: no node has run here. If one has, its channels are lost without a backup.'] }
+    return { ok, dataDir, records, ...sections, channels: found.channels, notChecked }
   } finally {
     await opened.store?.close()
     await opened.done()
   }
 }
+
+const NO_STORE: Finding = { severity: 'incomplete', text: 'There is no store: no node has run here yet. If one has, its channels are in it: restore the newest backup of the data directory.' }
 
 interface StoreCheck { readonly store: readonly Finding[], readonly channels: readonly ChannelCheck[], readonly payments: readonly Finding[], readonly wallet: readonly Finding[] }
 

@@ -209,8 +209,9 @@ export class World {
 
   #hangUp (from: Role): void {
     if (!this.linked[from]) return
+    // What has arrived by now is handled first, on a stream that is over.
+    for (const message of this.queues[from].splice(0)) if (message !== 'end' && message.type !== 'Reestablish') this.#arrive(from, message)
     this.linked[from] = false
-    this.queues[from].length = 0
     this.queues[otherRole(from)].push('end')
     this[from].post({ type: 'disconnected', reason: 'ended by this node' })
   }

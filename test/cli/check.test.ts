@@ -61,6 +61,14 @@ describe('cli / check', () => {
     assert.deepEqual(await readFile(log), bytes)
   })
 
+  it('says so when there is a seed and no store: channels may have been in it', async () => {
+    await run(['init'])
+    const { code, world } = await run(['check', '--json'])
+    const { ok, store } = JSON.parse(world.out()) as { ok: boolean, store: { findings: Array<{ severity: string, text: string }> } }
+    assert.deepEqual([code, ok, store.findings.map(({ severity }) => severity)], [0, true, ['incomplete']])
+    assert.match(store.findings[0]?.text ?? '', /no store/)
+  })
+
   it('refuses a directory without data, and makes nothing in it', async () => {
     const { code, world } = await run(['check', '--json'])
     assert.equal(code, 1)

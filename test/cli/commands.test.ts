@@ -123,6 +123,13 @@ describe('commands against a running node', () => {
     }
   })
 
+  it('name the help of the command that was used wrongly', async () => {
+    for (const [argv, help] of [[['pay', PEER], 'paychan pay'], [['devnet', 'mine', '--nonsense'], 'paychan devnet mine'], [['nonsense'], 'paychan']] as const) {
+      assert.equal(await world.run(...argv), 2)
+      assert.match(world.err(), new RegExp(`See ${help} --help\\. \\(ERR_USAGE\\)\n$`))
+    }
+  })
+
   describe('exit codes', () => {
     for (const [code, exit] of [
       ['ERR_INSUFFICIENT_BALANCE', 1], ['ERR_INVALID_PEER', 2], ['ERR_INVALID_MEMO', 2], ['ERR_MEMO_TOO_LONG', 2], ['ERR_INVALID_PAYMENT_ID', 2], ['ERR_INTERNAL', 1], ['ERR_PEER_UNREACHABLE', 4], ['ERR_PEER_UNKNOWN', 4], ['ERR_NO_PAYCHAN', 4], ['ERR_CHAIN_UNAVAILABLE', 5]
