@@ -13,6 +13,8 @@ import { abandon } from './abandoning.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
+import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
+import { isTurnUnused } from './turns.js'
 import { isOpening, type Channel, type Established, type SignedClose } from './state.js'
 import { fundingOutput, partyOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
@@ -34,11 +36,11 @@ export function onClose (channel: Channel, env: Env): Transition {
  */
 const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 6 }
 
-/** TIME-5: once there are no payments any more, whoever has the other side on the line ends the channel in peace. */
+/** TIME-5, TURN-7: once there are no payments any more, or none in a turn that was granted, whoever has the other side on the line ends the channel in peace. */
 export function closeIfDue (channel: Established, env: Env): Transition<Established> {
-  const { terms, role, onChain, publication, closes } = channel
-  const isOver = env.height !== undefined && env.height >= terms.lastPaymentHeight + BLOCKS_UNTIL_CLOSE[role]
-  if (!isOver || closes.length > 0 || publication !== undefined || onChain.fundingHeight === undefined || onChain.spend !== undefined) return to(channel)
+  const { terms, ledger, role, onChain, publication, closes } = channel
+  const isOver = env.height !== undefined && env.height >= lastPaymentHeightOf(terms, ledger.turn) + BLOCKS_UNTIL_CLOSE[role]
+  if (!(isOver || isTurnUnused(channel, env)) || closes.length > 0 || publication !== undefined || onChain.fundingHeight === undefined || onChain.spend !== undefined) return to(channel)
   const asked = ask(channel, env)
   return asked instanceof PaychanError ? to(channel) : asked
 }
@@ -62,7 +64,7 @@ function refusalToAsk (channel: Established, env: Env): PaychanError | undefined
   }
   if (channel.link !== 'live') {
     return new PaychanError('ERR_PEER_UNREACHABLE', channel.role === 'server'
-      ? `The peer is not connected. Close with --force to settle on the chain now; it happens by itself at height ${channel.terms.settleHeight}.`
+      ? `The peer is not connected. Close with --force to settle on the chain now; it happens by itself at height ${publishHeightOf(channel.terms, channel.ledger.turn)}.`
       : `The peer is not connected. The money comes back by itself at height ${channel.terms.refundHeight}.`, { peer: channel.peer })
   }
   if (env.height === undefined) { // A signature freezes the channel for good: not while nobody could see the close.
@@ -122,7 +124,9 @@ function complete (channel: Established, request: CloseRequest, env: Env): { clo
   const sharesNow = balances(terms, ledger)
   must(channel.onChain.spend?.height === undefined, 'CLOSE-1', 'ERR_CHANNEL_CLOSED', 'The channel is closed already.')
   // Updates of ours that are still in flight do not count: a payee that has signed a close is frozen, and will never take them.
-  must(ledger.held !== undefined && request.turn === ledger.turn && request.sequence === ledger.held.sequence,
+  // TURN-2: a turn that was granted while the close was on its way begins with the very state that the close names.
+  const isThisTurn = request.turn === ledger.turn || (request.turn === ledger.turn - 1 && ledger.inFlight.length === 0 && channel.ended.at(-1)?.sequence === ledger.held?.sequence)
+  must(ledger.held !== undefined && isThisTurn && request.sequence === ledger.held.sequence,
     'CLOSE-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the close names; try again.')
   must(request.clientBalance === sharesNow.client && request.serverBalance === sharesNow.server,
     'CLOSE-1', 'ERR_BALANCE_MISMATCH', `The balances are ${formatAmount(sharesNow.client)} and ${formatAmount(sharesNow.server)}.`)

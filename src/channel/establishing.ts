@@ -1,7 +1,7 @@
 /** The channel at the moment when T1 leaves the client, or reaches the server. */
 import { NEW_EPOCHS } from './epochs.js'
 import { NEW_LEDGER } from './ledger.js'
-import { identityOf, type Established, type OnChain, type RefundRequested, type RefundSigned } from './state.js'
+import { identityOf, NO_WISHES, type Established, type OnChain, type RefundRequested, type RefundSigned } from './state.js'
 
 /** Nothing of a channel is on the chain yet. */
 const NOTHING_ON_CHAIN: OnChain = { fundingSeen: false, fundingHeight: undefined, spend: undefined }
@@ -24,6 +24,8 @@ export function establish (state: RefundRequested | RefundSigned, knowledge: Fun
     fundingAcknowledged: false,
     ready: { ours: false, theirs: false },
     ledger: NEW_LEDGER,
+    ended: [],
+    wishes: NO_WISHES,
     closes: [],
     stopped: undefined,
     publication: undefined,

@@ -14,6 +14,10 @@ export interface FundingHistory {
 export type ChannelEvent =
   // from whoever uses this node
   | { readonly type: 'pay', readonly payments: readonly Payment[] }
+  /** Two-way channels: payments wait, and it is not our turn. */
+  | { readonly type: 'ask-turn', readonly payments: readonly Payment[] }
+  /** Two-way channels: nothing of ours is in the way of the turn that the peer has asked for. */
+  | { readonly type: 'grant-turn' }
   | { readonly type: 'close' }
   | { readonly type: 'settle' }
   /** Gives up an opening before T1 leaves; later it changes nothing. */

@@ -39,6 +39,11 @@ export interface Ledger {
 /** Before the first update. */
 export const NEW_LEDGER: Ledger = { turn: 0, held: undefined, inFlight: [], settledSequence: undefined }
 
+/** TURN-6: whether the acknowledged state is still the one that the turn began with, which is signed in the turn before. */
+export function isBase ({ ledger, ended }: { readonly ledger: Ledger, readonly ended: ReadonlyArray<{ readonly sequence: number }> }): boolean {
+  return ledger.turn > 0 && ledger.held?.sequence === ended.at(-1)?.sequence
+}
+
 /** What the payer has left of what the payee acknowledged. */
 export function heldBalance (ledger: Ledger, capacity: Satoshi): Satoshi {
   return ledger.held?.payerBalance ?? capacity

@@ -6,6 +6,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
+import { forgetTheirWish } from './turns.js'
 import { isOpening, type Channel, type Established } from './state.js'
 
 /** We have opened a new stream of a channel that both sides know. */
@@ -37,7 +38,7 @@ export function onDisconnected (channel: Channel, reason: string): Transition {
   if (channel.stage === 'established') {
     const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
     const unknown: Effect[] = payments.length > 0 ? [{ type: 'payments-unknown', payments, reason }] : []
-    return to({ ...channel, link: 'down' }, ...unknown, { type: 'notify', what: 'the peer is disconnected' })
+    return to({ ...forgetTheirWish(channel), link: 'down' }, ...unknown, { type: 'notify', what: 'the peer is disconnected' })
   }
   // A signed refund can still be used (FUND-1).
   if (channel.stage === 'refund-signed') return to({ ...channel, link: 'down' })

@@ -2,15 +2,19 @@
  * What the chain shows of a channel. Level-triggered: every call gets the whole history of the
  * funding script, so that a reorg is only another history.
  */
+import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import { sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
-import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { formatAmount, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory } from './events.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
+import { payerOf, turnOfLock } from './schedule.js'
+import { shareIn } from './stakes.js'
 import type { Established, OnChain, Spend, SpendKind } from './state.js'
+import { partyOf } from './terms.js'
 
 /** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
 export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
@@ -32,8 +36,9 @@ function recognise (channel: Established, spend: NonNullable<FundingHistory['spe
   const { txid, raw, height } = spend
   const parsed = parseTransaction(raw)
   const close = channel.closes.some((close) => close.txid === txid)
-  const kind: SpendKind = close ? 'close' : parsed.lockTime === channel.terms.refundHeight ? 'refund' : parsed.lockTime === 0 ? 'settlement' : 'unknown'
-  return { kind, txid, raw, height, clientBalance: clientBalanceOf(channel, kind, parsed.outputs[payoutIndex(channel, parsed)]) }
+  const turn = close ? undefined : turnOfLock(channel.terms, parsed.lockTime)
+  const kind: SpendKind = close ? 'close' : turn === undefined ? 'unknown' : turn === -1 ? 'refund' : 'settlement'
+  return { kind, turn, txid, raw, height, clientBalance: clientBalanceOf(channel, kind, turn, parsed.outputs[payoutIndex(channel, parsed)]) }
 }
 
 /**
@@ -44,25 +49,30 @@ function payoutIndex (channel: Established, transaction: ParsedTransaction): num
   return transaction.inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, channel.outPoint))
 }
 
-function clientBalanceOf (channel: Established, kind: SpendKind, payout: { script: Uint8Array, value: Satoshi } | undefined): Satoshi | undefined {
+function clientBalanceOf (channel: Established, kind: SpendKind, turn: number | undefined, payout: { script: Uint8Array, value: Satoshi } | undefined): Satoshi | undefined {
   switch (kind) {
     case 'close': return balances(channel.terms, channel.ledger).client
     case 'refund': return channel.terms.capacity
-    case 'settlement': return payout !== undefined && sameBytes(payout.script, payoutScript(channel)) ? payout.value : ZERO_SAT
+    case 'settlement': {
+      const payer = payerOf(turn ?? 0)
+      const value = payout !== undefined && sameBytes(payout.script, payoutScript(channel, payer)) ? payout.value : ZERO_SAT
+      return payer === 'client' ? value : subSat(channel.terms.capacity, value)
+    }
     case 'unknown': return undefined
   }
 }
 
-function payoutScript (channel: Established): Uint8Array {
-  return p2wsh(payoutWitnessScript(channel.terms.client.payoutKey))
+function payoutScript (channel: Established, payer: Role): Uint8Array {
+  return p2wsh(payoutWitnessScript(partyOf(channel.terms, payer).payoutKey))
 }
 
-/** The client's output of a settlement that is in a block: the wallet's from now on. */
+/** The payer's output of a settlement that is in a block: the wallet's from now on. */
 export function csvPayout (channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
-  if (channel.role !== 'client' || spend?.kind !== 'settlement' || spend.height === undefined) return undefined
-  if (spend.clientBalance === undefined || spend.clientBalance === ZERO_SAT) return undefined
-  return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value: spend.clientBalance, scriptPubKey: payoutScript(channel) }
+  if (spend?.kind !== 'settlement' || spend.height === undefined || payerOf(spend.turn ?? 0) !== channel.role || spend.clientBalance === undefined) return undefined
+  const value = channel.role === 'client' ? spend.clientBalance : subSat(channel.terms.capacity, spend.clientBalance)
+  if (value === ZERO_SAT) return undefined
+  return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value, scriptPubKey: payoutScript(channel, channel.role) }
 }
 
 /** Confirmations after which a spend is taken as final for what people are told: what Bitcoin wallets commonly wait for. */
@@ -82,9 +92,10 @@ export function settlePayments (channel: Established, env: Pick<Env, 'height'>):
 
 function settledSequence (channel: Established, spend: Spend): number {
   const held = channel.ledger.held?.sequence ?? -1
-  const { clientBalance } = spend
-  if (spend.kind !== 'settlement' || clientBalance === undefined) return held
-  return channel.ledger.inFlight.filter((update) => update.payerBalance >= clientBalance).at(-1)?.sequence ?? held
+  const { clientBalance, turn } = spend
+  if (turn !== channel.ledger.turn || clientBalance === undefined) return held
+  const payerHas = shareIn(channel.terms.capacity, turn, clientBalance, 'client')
+  return channel.ledger.inFlight.filter((update) => update.payerBalance >= payerHas).at(-1)?.sequence ?? held
 }
 
 function fundingNews (channel: Established, before: OnChain, now: OnChain): Effect[] {
@@ -109,11 +120,11 @@ function spendNews (channel: Established, before: Spend | undefined, now: Spend 
   return effects
 }
 
-/** What a confirmed spend takes from us, compared with what we held. */
-function lossBy (channel: Established, spend: Spend): bigint {
-  if (spend.height === undefined || spend.clientBalance === undefined || channel.role === 'client') return 0n
-  const heldShare = balances(channel.terms, channel.ledger).server
-  return heldShare - (channel.terms.capacity - spend.clientBalance)
+/** What a confirmed spend by an older turn takes from us, compared with the newest state. */
+function lossBy (channel: Established, { height, turn, clientBalance }: Spend): bigint {
+  if (height === undefined || turn === undefined || clientBalance === undefined || turn >= channel.ledger.turn) return 0n
+  const share = channel.role === 'client' ? clientBalance : channel.terms.capacity - clientBalance
+  return balances(channel.terms, channel.ledger)[channel.role] - share
 }
 
 function nameOf (kind: SpendKind): string {

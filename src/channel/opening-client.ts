@@ -16,6 +16,7 @@ import { heightOf, type Env } from './env.js'
 import { abandon } from './abandoning.js'
 import { establish } from './establishing.js'
 import { checkAcceptance, termsOf } from './opening-terms.js'
+import { PAYMENT_MARGIN } from './schedule.js'
 import { identityOf, type Accepted, type KeyBits, type Offered, type RefundRequested } from './state.js'
 import { fundingOutput, fundingScriptOf, type Party, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
@@ -30,19 +31,28 @@ export interface OfferRequest {
   readonly ours: Party
   readonly capacity: Satoshi
   readonly blocks: BlockDelta
+  /** Of a two-way channel; undefined for a one-way channel. */
+  readonly step?: BlockDelta | undefined
 }
 
 /**
  * What can be refused before a peer is dialled or a key drawn.
  *
- * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`
+ * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`, `ERR_INVALID_STEP`
  */
-export function checkRequest ({ capacity, blocks }: Pick<OfferRequest, 'capacity' | 'blocks'>, { policy }: Pick<Env, 'policy'>): void {
+export function checkRequest ({ capacity, blocks, step }: Pick<OfferRequest, 'capacity' | 'blocks' | 'step'>, { policy }: Pick<Env, 'policy'>): void {
   if (capacity < policy.minCapacity) {
     throw new PaychanError('ERR_INVALID_AMOUNT', `A channel holds at least ${formatAmount(policy.minCapacity)}; ${formatAmount(capacity)} were asked for.`, { asked: capacity, least: policy.minCapacity })
   }
   if (blocks < 1) {
     throw new PaychanError('ERR_INVALID_HEIGHT', `A channel cannot last ${blocks} blocks; give a larger --blocks.`, { asked: blocks })
+  }
+  if (step === undefined) return
+  if (step < policy.minStep) {
+    throw new PaychanError('ERR_INVALID_STEP', `Turns are at least ${policy.minStep} blocks apart; ${step} were asked for.`, { asked: step, least: policy.minStep })
+  }
+  if (blocks <= step + PAYMENT_MARGIN + 1) {
+    throw new PaychanError('ERR_INVALID_HEIGHT', `A two-way channel whose turns are ${step} blocks apart has no room for a payment in ${blocks} blocks; give a larger --blocks, or a smaller --step.`, { asked: blocks, step })
   }
 }
 
@@ -61,8 +71,8 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
     closeScript: request.ours.closeScript,
     capacity: request.capacity,
     refundHeight: heightPlus(heightOf(env), request.blocks),
-    mode: 'one-way',
-    step: 0,
+    mode: request.step === undefined ? 'one-way' : 'two-way',
+    step: request.step ?? 0,
     txVersion: 3
   }
   const { id, peer, address, keys } = request

@@ -6,7 +6,7 @@ import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { sameBytes } from '../types/bytes.js'
 import { formatAmount, addSat, blockDelta, blockHeight, feeFor, heightPlus, max, satoshi, type Satoshi } from '../types/units.js'
 import { heightOf, type Env } from './env.js'
-import { oneWayHeights, PAYMENT_MARGIN } from './schedule.js'
+import { heightsBefore, PAYMENT_MARGIN } from './schedule.js'
 import { limitsFrom, type Party, type Terms } from './terms.js'
 import { must } from './violation.js'
 
@@ -16,11 +16,14 @@ export interface ServerPart extends Party { readonly derivation: Uint8Array }
 /** The server's refusals. @throws Violation OPEN-1 to OPEN-6, KEY-1, KEY-3 */
 export function checkOffer (offer: OpenChannel, network: Network, env: Env): void {
   must(offer.network === network, 'OPEN-1', 'ERR_WRONG_NETWORK', `This node is on ${network}, not on ${offer.network}.`)
-  must(offer.mode === 'one-way' && offer.step === 0, 'OPEN-4', 'ERR_MODE_NOT_SUPPORTED', 'This node takes one-way channels only.')
+  const { minStep } = env.policy
+  must(offer.mode === 'one-way' ? offer.step === 0 : offer.step >= minStep, 'OPEN-4', 'ERR_STEP_REFUSED',
+    offer.mode === 'one-way' ? 'A one-way channel has no turns, and a step of 0.' : `The turns of a two-way channel are at least ${minStep} blocks apart; ${offer.step} were asked for.`, { asked: offer.step, least: minStep })
   must(offer.txVersion === 3, 'OPEN-5', 'ERR_VERSION_NOT_SUPPORTED', 'Transactions are version 3 (BIP431); version 2 can be pinned.')
   const { minCapacity, maxCapacity, maxBlocks, settleMargin, minDepth } = env.policy
   // Whatever is configured, there has to be room for one payment between the funding and the settlement.
-  const minBlocks = max(env.policy.minBlocks as number, settleMargin + PAYMENT_MARGIN + minDepth + 1)
+  const margin = offer.mode === 'one-way' ? settleMargin : offer.step
+  const minBlocks = max(env.policy.minBlocks as number, margin + PAYMENT_MARGIN + minDepth + 1)
   must(offer.capacity >= minCapacity && offer.capacity <= maxCapacity, 'OPEN-2', 'ERR_CAPACITY_REFUSED',
     `This node takes channels of ${formatAmount(minCapacity)} to ${formatAmount(maxCapacity)}; ${formatAmount(offer.capacity)} were asked for.`, { asked: offer.capacity, least: minCapacity, most: maxCapacity })
   const height = heightOf(env)
@@ -35,6 +38,8 @@ export function checkOffer (offer: OpenChannel, network: Network, env: Env): voi
 /** The server's answer. */
 export function acceptance (offer: OpenChannel, ours: ServerPart, env: Env): AcceptChannel {
   const { policy } = env
+  const isTwoWay = offer.mode === 'two-way'
+  const worthwhile = leastWorthSettling(offer.payoutKey, ours.closeScript, env)
   return {
     type: 'AcceptChannel',
     channelKey: ours.channelKey,
@@ -43,13 +48,13 @@ export function acceptance (offer: OpenChannel, ours: ServerPart, env: Env): Acc
     closeScript: ours.closeScript,
     minDepth: policy.minDepth,
     limits: {
-      minFirstPayment: policy.minFirstPayment ?? leastWorthSettling(offer.payoutKey, ours.closeScript, env),
+      minFirstPayment: policy.minFirstPayment ?? worthwhile,
       maxStake: policy.maxStake,
-      minTurnAmount: 0n,
+      minTurnAmount: isTwoWay ? policy.minTurnAmount ?? worthwhile : 0n,
       maxInFlightUpdates: policy.maxInFlightUpdates,
       maxInFlightValue: policy.maxInFlightValue
     },
-    ...oneWayHeights(blockHeight(offer.refundHeight), policy.settleMargin)
+    ...heightsBefore(blockHeight(offer.refundHeight), isTwoWay ? blockDelta(offer.step) : policy.settleMargin)
   }
 }
 
@@ -71,6 +76,10 @@ export function checkAcceptance (offer: OpenChannel, accept: AcceptChannel, env:
     `The server asks for ${minDepth} confirmations; this node waits for 1 to ${env.policy.maxMinDepth}.`, { asked: minDepth, most: env.policy.maxMinDepth })
   must(settleHeight < offer.refundHeight && lastPaymentHeight <= settleHeight - PAYMENT_MARGIN, 'OPEN-8', 'ERR_TERMS_REFUSED',
     'The server\'s heights for the last payment and the settlement do not fit the refund height.', { lastPaymentHeight, settleHeight, refundHeight: offer.refundHeight })
+  // OPEN-10: those of a two-way channel follow from its step.
+  const { settleHeight: lock0, lastPaymentHeight: last0 } = heightsBefore(blockHeight(offer.refundHeight), blockDelta(offer.step))
+  must(offer.mode === 'one-way' ? limits.minTurnAmount === 0n : settleHeight === lock0 && lastPaymentHeight === last0 && limits.minTurnAmount <= offer.capacity, 'OPEN-10', 'ERR_TERMS_REFUSED',
+    'The server\'s heights and limits do not fit the mode of the channel.', { mode: offer.mode, step: offer.step, settleHeight, lastPaymentHeight })
   const earliestReady = heightPlus(heightOf(env), blockDelta(minDepth))
   must(lastPaymentHeight > earliestReady, 'OPEN-8', 'ERR_TERMS_REFUSED',
     `The last payment would be at height ${lastPaymentHeight}, and the channel is ready at ${earliestReady} at the earliest; open it for more blocks.`, { lastPaymentHeight, earliestReady })

@@ -7,22 +7,28 @@ import { isLongerThan, isPlainText, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, typ
 import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
+import { channelRefusal } from './channel-refusal.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { isBuried } from './funding-depth.js'
-import { inFlightValue, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
+import { balances, inFlightValue, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
-import { isFrozen, type Channel, type Established } from './state.js'
+import type { Channel, Established } from './state.js'
+import { stakeOfPayee } from './stakes.js'
 import { stop } from './stopping.js'
+import { forgetRefusal, mustYield, turnNeed } from './turns.js'
 import { Violation } from './violation.js'
 
-/** What could be paid now, the server's limits included; 0 unless the channel is open. */
+/** What we could pay in this turn if the channel is open, the limits included; 0 when it is not ours. */
 export function spendable (channel: Established): Satoshi {
-  if (payerOf(channel.ledger.turn) !== channel.role) return satoshi(0n)
+  return payerOf(channel.ledger.turn) === channel.role ? spendableByPayer(channel) : satoshi(0n)
+}
+
+/** What the payer of the turn could pay, whoever that is. */
+export function spendableByPayer (channel: Established): Satoshi {
   const balance = signedBalance(channel.ledger, channel.terms.capacity)
-  const stakeLeft = channel.terms.limits.maxStake - (channel.terms.capacity - balance)
+  const stakeLeft = channel.terms.limits.maxStake - stakeOfPayee(channel, balance)
   return satoshi(stakeLeft < 0n ? 0n : stakeLeft < balance ? stakeLeft : balance)
 }
 
@@ -31,43 +37,53 @@ export function spendable (channel: Established): Satoshi {
  * Refusals of the channel as a whole come first, then those of the amount.
  */
 export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi, env: Env): PaychanError | undefined {
-  const open = openForPaying(channel, env)
-  return open instanceof PaychanError ? open : paymentRefusal(open, payment, balance)
+  const open = channelRefusal(channel, env)
+  if (open instanceof PaychanError) return open
+  if (payerOf(open.ledger.turn) === open.role) return paymentRefusal(open, payment, balance)
+  // The turn is asked for when the payment waits; what it is refused for now it is refused for then.
+  return refusedTurn(open) ?? amountRefusal(payment, balance)
+}
+
+/** What is ours and not signed away. */
+export function ownBalance (channel: Established): Satoshi {
+  const { terms, ledger, role } = channel
+  return payerOf(ledger.turn) === role ? signedBalance(ledger, terms.capacity) : balances(terms, ledger)[role]
 }
 
 /** The channel, when payments can be signed on it; else why none can. */
 function openForPaying (channel: Channel, env: Env): Established | PaychanError {
-  if (channel.stage !== 'established' || !channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined) {
-    return new PaychanError('ERR_CHANNEL_NOT_OPEN', channel.stage === 'abandoned'
-      ? `The channel was abandoned: ${channel.reason}`
-      : 'The channel is not open yet; wait until `paychan channels` shows it as open.', { stage: channel.stage })
-  }
-  const { terms, ledger } = channel
-  if (payerOf(ledger.turn) !== channel.role) {
-    return new PaychanError('ERR_NOT_THE_PAYER', 'In this channel the other side pays; open a channel of your own to pay it.', { role: channel.role })
-  }
-  if (channel.onChain.spend !== undefined || channel.publication !== undefined || isFrozen(channel)) {
-    return new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
-  }
-  if (channel.stopped !== undefined) {
-    return new PaychanError('ERR_CHANNEL_STOPPED', `The channel takes no more payments: ${channel.stopped.reason}`, { code: channel.stopped.code })
-  }
-  if (channel.link !== 'live') {
-    return new PaychanError('ERR_PEER_UNREACHABLE', 'The peer is not connected; the payment was not sent.', { peer: channel.peer })
-  }
-  const { height } = env
-  if (height === undefined) return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain has not been seen yet; the payment was not sent.')
-  if (!isBuried(channel, env)) { // FUND-4
-    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'A reorganisation of the chain took the funding transaction back; wait until it is confirmed again.')
-  }
-  if (height > terms.lastPaymentHeight) { // UPD-12
-    return new PaychanError('ERR_CHANNEL_EXPIRED', `The last payment on this channel was at height ${terms.lastPaymentHeight}, and the tip is at ${height}; close it and open a new one.`, { height, lastPaymentHeight: terms.lastPaymentHeight })
-  }
-  return channel
+  const open = channelRefusal(channel, env)
+  if (open instanceof PaychanError || payerOf(open.ledger.turn) === open.role) return open
+  return refusedTurn(open) ?? new PaychanError('ERR_NOT_THE_PAYER', 'It is the turn of the other side to pay; try again.', { turn: open.ledger.turn })
+}
+
+/** Why the turn that payments need cannot be had. */
+function refusedTurn ({ wishes: { refused } }: Established): PaychanError | undefined {
+  return refused === undefined ? undefined : new PaychanError(refused.code, refused.message, refused.facts)
 }
 
 /** Why this payment cannot be signed on a channel that takes payments. */
-function paymentRefusal ({ terms }: Established, payment: Payment, balance: Satoshi): PaychanError | undefined {
+function paymentRefusal (channel: Established, payment: Payment, balance: Satoshi): PaychanError | undefined {
+  const { terms } = channel
+  const { amount } = payment
+  const refusal = amountRefusal(payment, balance)
+  if (refusal !== undefined) return refusal
+  const paid = terms.capacity - balance
+  const stake = stakeOfPayee(channel, balance) + amount
+  if (stake > terms.limits.maxStake) { // UPD-11
+    return new PaychanError('ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake in this channel; it would be ${formatAmount(stake)}. Open a second channel.`, { stake, most: terms.limits.maxStake })
+  }
+  if (paid === 0n && amount < terms.limits.minFirstPayment) { // UPD-10
+    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${formatAmount(terms.limits.minFirstPayment)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`, { asked: amount, least: terms.limits.minFirstPayment })
+  }
+  if (amount > terms.limits.maxInFlightValue) { // UPD-6
+    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${formatAmount(terms.limits.maxInFlightValue)} in one payment; split it.`, { asked: amount, most: terms.limits.maxInFlightValue })
+  }
+  return undefined
+}
+
+/** Of every payment: an amount, a memo, and enough to pay it with. */
+function amountRefusal (payment: Payment, balance: Satoshi): PaychanError | undefined {
   const { amount } = payment
   if (amount <= 0n) return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount }) // UPD-13
   if (isLongerThan(payment.memo, MAX_MEMO_BYTES)) { // UPD-8
@@ -78,16 +94,6 @@ function paymentRefusal ({ terms }: Established, payment: Payment, balance: Sato
   }
   if (amount > balance) { // UPD-3
     return new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but ${formatAmount(balance)} are left in this channel.`, { asked: amount, left: balance })
-  }
-  const paid = terms.capacity - balance
-  if (paid + amount > terms.limits.maxStake) { // UPD-11
-    return new PaychanError('ERR_STAKE_TOO_HIGH', `The peer takes at most ${formatAmount(terms.limits.maxStake)} at stake in this channel; it would have ${formatAmount(paid + amount)}. Open a second channel.`, { stake: paid + amount, most: terms.limits.maxStake })
-  }
-  if (paid === 0n && amount < terms.limits.minFirstPayment) { // UPD-10
-    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${formatAmount(terms.limits.minFirstPayment)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`, { asked: amount, least: terms.limits.minFirstPayment })
-  }
-  if (amount > terms.limits.maxInFlightValue) { // UPD-6
-    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${formatAmount(terms.limits.maxInFlightValue)} in one payment; split it.`, { asked: amount, most: terms.limits.maxInFlightValue })
   }
   return undefined
 }
@@ -100,7 +106,8 @@ export function payableNow (channel: Channel, queue: readonly Payment[]): number
   const most = Math.min(queue.length, MAX_PAYMENTS_PER_UPDATE)
   if (channel.stage !== 'established' || channel.link !== 'live') return most
   const { limits, capacity } = channel.terms
-  if (channel.ledger.inFlight.length >= limits.maxInFlightUpdates) return 0
+  const need = turnNeed(channel)
+  if (need !== 'none' || mustYield(channel) || channel.ledger.inFlight.length >= limits.maxInFlightUpdates) return 0
   let value: bigint = inFlightValue(channel.ledger, capacity)
   let count = 0
   for (const payment of queue.slice(0, most)) {
@@ -115,7 +122,7 @@ export function payableNow (channel: Channel, queue: readonly Payment[]): number
 /** Step 9: one signature over all payments that can be made; the others are refused one by one. */
 export function onPay (channel: Channel, payments: readonly Payment[], env: Env): Transition {
   const open = openForPaying(channel, env)
-  if (open instanceof PaychanError) return to(channel, ...payments.map((payment): Effect => ({ type: 'payment-refused', payment, error: open })))
+  if (open instanceof PaychanError) return to(channel.stage === 'established' ? forgetRefusal(channel, env.height) : channel, ...payments.map((payment): Effect => ({ type: 'payment-refused', payment, error: open })))
   const refused: Effect[] = []
   const accepted: Payment[] = []
   // UPD-14; nearly always there is nothing to compare one by one.

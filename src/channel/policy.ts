@@ -14,6 +14,11 @@ export interface Policy {
   readonly minDepth: number
   /** As client: the most that we wait for. */
   readonly maxMinDepth: number
+  /** Blocks between the locks of two turns: the least that a server of ours takes, and what `open` asks for when nothing is said. */
+  readonly minStep: BlockDelta
+  readonly defaultStep: BlockDelta
+  /** TURN-1; undefined: as `minFirstPayment`. */
+  readonly minTurnAmount: Satoshi | undefined
   /** Blocks before L at which a server of ours publishes T3. */
   readonly settleMargin: BlockDelta
   /** L minus the height of the tip: what a server of ours takes at the least and at the most. */
@@ -49,6 +54,10 @@ export function defaultPolicy (network: Network): Policy {
     maxStake: satoshi(1_300_000n),
     minDepth,
     maxMinDepth: 12,
+    // 36 is twice what LDK takes as the upper bound of a confirmation; a day of blocks is what a congested mempool may need.
+    minStep: blockDelta(network === 'regtest' ? 1 : 36),
+    defaultStep: blockDelta(144),
+    minTurnAmount: undefined,
     settleMargin,
     minBlocks: blockDelta(settleMargin + PAYMENT_MARGIN + minDepth + 6),
     maxBlocks: blockDelta(8_064), // eight weeks of 1,008 blocks

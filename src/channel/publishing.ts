@@ -1,19 +1,23 @@
 /**
- * The summaries without the other side: the server publishes T3 before L, the client T2 at L, and
- * each replaces its own transaction by one with a higher fee when a block passes without it
- * (BIP125). Whoever publishes pays the fee out of its own share, never more than the share.
+ * The ends without the other side: each side publishes the newest state that it holds once it is
+ * mature (a one-way server before L, its client T2 at L), and replaces its own transaction by one
+ * with a higher fee as the deadline comes nearer (BIP125). Whoever publishes pays the fee out of its
+ * own share, never more than what is at stake; the share always covers that, so no coins of the
+ * wallet are needed.
  */
 import { dustLimit } from '../bitcoin/dust.js'
-import { completeState, payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
+import { completeState } from '../bitcoin/template.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, type FeeRate, type Satoshi } from '../types/units.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
+import { curveRate } from './fee-curve.js'
 import { heldBalance } from './ledger.js'
-import { refundTemplateOf } from './opening-client.js'
-import { stateTemplate } from './signing.js'
+import { leastShare, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
+import { payeeOf, publishHeightOf } from './schedule.js'
+import { deadlineOf } from './stakes.js'
 import type { Channel, Established, Publication, Spend } from './state.js'
 import { partyOf } from './terms.js'
 
@@ -23,65 +27,41 @@ const RELAY_FEE_RATE = feeRate(1000n)
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
 const HURRY_RATE = feeRate(20_000n)
 
-/** What this side can publish alone: the newest state that it holds, with the other side's signature. */
-interface Publishable { readonly kind: Publication['kind'], readonly template: StateTemplate, readonly signature: Uint8Array, readonly share: Satoshi }
-
-function publishable (channel: Established): Publishable | undefined {
-  const { terms, ledger } = channel
-  if (channel.role === 'client') {
-    if (channel.refundSignature === undefined) return undefined
-    return { kind: 'refund', template: refundTemplateOf(terms, channel.outPoint), signature: channel.refundSignature, share: terms.capacity }
-  }
-  const signature = ledger.held?.signature
-  if (signature === undefined) return undefined
-  const template = stateTemplate(channel, heldBalance(ledger, terms.capacity))
-  return { kind: 'settlement', template, signature, share: subSat(terms.capacity, payerOutput(template)?.value ?? ZERO_SAT) }
-}
-
-/** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3). A close that is unconfirmed changes nothing (CLOSE-8). */
-function isDue (channel: Established, env: Env): boolean {
-  const { onChain, terms, stopped } = channel
-  if (env.height === undefined || !onChain.fundingSeen || onChain.spend?.height !== undefined) return false
-  if (channel.role === 'client') return env.height >= terms.refundHeight
-  return env.height >= terms.settleHeight || stopped?.settleNow === true || rivalOf(channel) !== undefined
+/** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6). A close that is unconfirmed changes nothing (CLOSE-8). */
+function isDue (channel: Established, ours: Publishable, height: number): boolean {
+  const { terms, stopped, role } = channel
+  if (height >= publishHeightOf(terms, ours.turn)) return true
+  // Only the states of a one-way channel have no lock.
+  return terms.mode === 'one-way' && role === 'server' && (stopped?.settleNow === true || rivalOf(channel) !== undefined)
 }
 
 /**
- * What the other side has in the mempool or in a block against us. Our own kind is an earlier bid of
- * ours, and a close (CLOSE-8) is no state that the other side could keep: it is only stuck.
+ * What the other side has in the mempool or in a block against us. A state of ours is an earlier bid
+ * of ours, and a close (CLOSE-8) is no state that the other side could keep: it is only stuck.
  */
 function rivalOf ({ role, onChain: { spend } }: Established): Spend | undefined {
-  const ours: Publication['kind'] = role === 'client' ? 'refund' : 'settlement'
-  return spend === undefined || spend.kind === ours || spend.kind === 'close' ? undefined : spend
+  if (spend === undefined || spend.kind === 'close') return undefined
+  return spend.turn !== undefined && payeeOf(spend.turn) === role ? undefined : spend
 }
 
-/** Our share that a transaction of our own could not bring home at the present estimate. */
-export function shareAtRisk (channel: Established, env: Env): Satoshi {
-  const ours = publishable(channel)
-  if (ours === undefined || channel.role === 'client' || channel.onChain.spend?.height !== undefined) return ZERO_SAT
-  const heldShare = subSat(channel.terms.capacity, heldBalance(channel.ledger, channel.terms.capacity))
-  return ours.share < leastShare(channel, ours, env.feeRate) ? heldShare : ZERO_SAT
-}
-
-function vsizeOf (channel: Established, ours: Publishable): number {
-  return stateVsize(ours.template, [partyOf(channel.terms, channel.role).closeScript])
-}
-
-function leastShare (channel: Established, ours: Publishable, rate: FeeRate): Satoshi {
-  return satoshi(feeFor(rate, vsizeOf(channel, ours)) + dustLimit(partyOf(channel.terms, channel.role).closeScript))
-}
-
-/** Starts publishing when it is due and worth it. Called after every event, so it must be cheap when nothing is due. */
+/** Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called after every event, so it must be cheap when nothing is due. */
 export function publishIfDue (channel: Established, env: Env): Transition<Established> {
-  if (channel.publication !== undefined || !isDue(channel, env)) return to(channel)
-  const publication = bid(channel, env, env.feeRate)
+  const { publication: before, onChain } = channel
+  if (env.height === undefined || !onChain.fundingSeen || onChain.spend?.height !== undefined) return to(channel)
+  if (before !== undefined) {
+    const next = rivalOf(channel) === undefined ? undefined : higherBid(channel, before, env)
+    return next === undefined || outbidding(channel, vsizeOfRaw(before.raw)) <= before.fee ? to(channel) : published(channel, next)
+  }
+  const ours = publishable(channel)
+  if (ours === undefined || !isDue(channel, ours, env.height)) return to(channel)
+  const publication = bid(channel, ours, env)
   return publication === undefined || canWait(channel, publication, env) ? to(channel) : published(channel, publication)
 }
 
 /** A peer that breaks a rule while fees are high must not cost us most of a small share: there is time until the settlement height. */
 function canWait (channel: Established, { fee }: Publication, env: Env): boolean {
   const { stopped, terms, onChain } = channel
-  const onlyForViolation = stopped?.settleNow === true && stopped.rule !== '' && onChain.spend === undefined && env.height !== undefined && env.height < terms.settleHeight
+  const onlyForViolation = terms.mode === 'one-way' && stopped?.settleNow === true && stopped.rule !== '' && onChain.spend === undefined && env.height !== undefined && env.height < terms.settleHeight
   return onlyForViolation && fee * 2n > terms.capacity - heldBalance(channel.ledger, terms.capacity)
 }
 
@@ -113,7 +93,7 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
   if (refusal.kind !== 'insufficient-fee' && refusal.kind !== 'fee-too-low') {
     return to(publication.refusedFor === refusal.kind ? channel : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
   }
-  const next = higherBid(channel, publication, env)
+  const next = higherBid(channel, publication, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, RELAY_FEE_RATE as bigint)))
   if (next === undefined || (rivalOf(channel) === undefined && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
   return published(channel, next, note)
 }
@@ -128,35 +108,55 @@ function broadcastOf (publication: Publication): Effect {
   return { type: 'broadcast', purpose: 'publication', raw: publication.raw }
 }
 
-/** BIP125 rule 4: at least 1 sat/vB more than before; a quarter more, so that a few blocks reach any fee. */
-function higherBid (channel: Established, publication: Publication, env: Env): Publication | undefined {
-  const step = max(publication.feeRate / 4n, RELAY_FEE_RATE as bigint)
-  const next = bid(channel, env, feeRate(max(env.feeRate as bigint, publication.feeRate + step)))
+/**
+ * The next bid, when it can replace the last one: BIP125 rule 4 asks for 1 sat/vB more than that, or
+ * than the transaction of the other side that is in sight. A state that a new turn brought is another
+ * transaction, and its bid begins anew, above the last one.
+ */
+function higherBid (channel: Established, publication: Publication, env: Env, leastRate = publication.feeRate): Publication | undefined {
+  const ours = publishable(channel)
+  if (ours === undefined) return undefined
+  const next = bid(channel, ours, env, publication, leastRate)
   if (next === undefined) return undefined
-  const least = publication.fee + BigInt(parseTransaction(next.raw).vsize)
+  const least = publication.fee + BigInt(vsizeOfRaw(next.raw))
   return next.fee >= least ? next : undefined
 }
 
-/** Signs a publication at a fee rate, capped by the budget; undefined when the share is not worth a transaction. */
-function bid (channel: Established, env: Env, wanted: FeeRate): Publication | undefined {
-  const ours = publishable(channel)
-  if (ours === undefined || env.height === undefined) return undefined
-  const script = partyOf(channel.terms, channel.role).closeScript
-  const vsize = vsizeOf(channel, ours)
-  const budget = budgetOf(channel, ours, dustLimit(script))
-  if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
-  const fee = min(feeFor(wanted, vsize), satoshi(budget))
-  const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
-  return { kind: ours.kind, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height: env.height, refusedFor: undefined }
+function vsizeOfRaw (raw: Uint8Array): number {
+  return parseTransaction(raw).vsize
 }
 
-/** Our share less an output above dust; against a transaction of the other side that is in sight, what we would gain over it. */
-function budgetOf (channel: Established, ours: Publishable, dust: Satoshi): bigint {
-  const uncontested = ours.share - dust
+/** Signs a publication at the rate of the moment, within the budget; undefined when what is at stake is not worth a transaction. */
+function bid (channel: Established, ours: Publishable, env: Env, previous?: Publication, leastRate = previous?.feeRate): Publication | undefined {
+  const { height } = env
+  if (height === undefined) return undefined
+  const script = partyOf(channel.terms, channel.role).closeScript
+  const vsize = vsizeOf(channel, ours)
+  const budget = budgetOf(channel, ours, height, env.feeRate, dustLimit(script))
+  if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
+  const since = previous?.since ?? { height, feeRate: env.feeRate }
+  const wanted = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
+  const fee = min(max(feeFor(wanted, vsize), outbidding(channel, vsize)), satoshi(budget))
+  const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
+  return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined }
+}
+
+/** BIP125: what replaces the other side's transaction pays its fee, a quarter more, and 1 sat/vB for itself. Wallet inputs of its are not seen; a refusal tells. */
+function outbidding (channel: Established, vsize: number): Satoshi {
+  const rival = rivalOf(channel)
+  if (rival === undefined || rival.height !== undefined) return satoshi(0n)
+  const { outputs } = parseTransaction(rival.raw)
+  const fee = channel.terms.capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
+  return satoshi(max(0n, fee + fee / 4n) + feeFor(RELAY_FEE_RATE, vsize))
+}
+
+/** What is at stake, less an output above dust; against a transaction of the other side that is in sight, what we would gain over it. */
+function budgetOf (channel: Established, ours: Publishable, height: number, rate: FeeRate, dust: bigint): bigint {
+  const most = ours.share - dust
   const theirs = rivalOf(channel)?.clientBalance
-  if (theirs === undefined) return uncontested
+  if (theirs === undefined) return min(most, stakeAt(channel, ours, height, rate))
   const withTheirs = channel.role === 'client' ? theirs : channel.terms.capacity - theirs
-  return min(uncontested, ours.share - withTheirs)
+  return min(most, ours.share - withTheirs)
 }
 
 function published (channel: Established, publication: Publication, ...first: Effect[]): Transition<Established> {
@@ -167,19 +167,24 @@ function published (channel: Established, publication: Publication, ...first: Ef
     { type: 'notify', step: publication.kind, txid: publication.txid, what: `published ${name} ${publication.txid}, fee ${formatAmount(publication.fee)}` })
 }
 
-/** The server's user wants its money now, without the client. */
-export function onSettle (channel: Channel): Transition {
-  if (channel.stage !== 'established' || channel.role !== 'server') {
-    const when = channel.stage === 'established' ? ` The refund is published by itself at height ${channel.terms.refundHeight}.` : ''
-    return to(channel, { type: 'close-refused', error: new PaychanError('ERR_NOTHING_TO_SETTLE', `Only the server of an established channel can settle it alone.${when}`) })
-  }
-  if (channel.onChain.spend !== undefined) {
-    return to(channel, { type: 'close-refused', error: new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${channel.onChain.spend.txid}.`) })
+/** The user wants its money now, without the other side. */
+export function onSettle (channel: Channel, env: Pick<Env, 'height'>): Transition {
+  if (channel.stage !== 'established') return to(channel, settleRefused('Only an established channel can be settled.'))
+  const { terms, onChain } = channel
+  if (onChain.spend !== undefined) {
+    return to(channel, { type: 'close-refused', error: new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${onChain.spend.txid}.`) })
   }
   if (channel.publication !== undefined) return to(channel, broadcastOf(channel.publication))
   const ours = publishable(channel)
-  if (ours === undefined || ours.share < leastShare(channel, ours, RELAY_FEE_RATE)) {
-    return to(channel, { type: 'close-refused', error: new PaychanError('ERR_NOTHING_TO_SETTLE', 'Our share is not worth the fee of a transaction.', { share: ours?.share ?? 0n }) })
+  const matures = ours === undefined ? undefined : publishHeightOf(terms, ours.turn)
+  if (terms.mode === 'one-way' && channel.role === 'client') return to(channel, settleRefused(`Only the server of an established channel can settle it alone. The refund is published by itself at height ${terms.refundHeight}.`))
+  if (ours === undefined || ours.share < leastShare(channel, ours, RELAY_FEE_RATE)) return to(channel, settleRefused('Our share is not worth the fee of a transaction.', { share: ours?.share ?? 0n }))
+  if (terms.mode === 'two-way' && matures !== undefined && (env.height === undefined || env.height < matures)) {
+    return to(channel, settleRefused(`Our newest state matures at height ${matures}, and is published by itself then.`, { height: env.height, matures }))
   }
   return to({ ...channel, stopped: { code: 'ERR_CHANNEL_SETTLED', reason: 'settled on the chain by its user', rule: '', settleNow: true } })
+}
+
+function settleRefused (text: string, facts = {}): Effect {
+  return { type: 'close-refused', error: new PaychanError('ERR_NOTHING_TO_SETTLE', text, facts) }
 }

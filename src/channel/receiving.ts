@@ -9,7 +9,8 @@ import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import { paymentsOf, totalOf, type HeldState } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
-import { payerOf } from './schedule.js'
+import { payerOf, publishHeightOf } from './schedule.js'
+import { stakeOfPayee } from './stakes.js'
 import { stateDigester } from './signing.js'
 import { isFrozen, type Established } from './state.js'
 import { stop } from './stopping.js'
@@ -46,7 +47,7 @@ export function onUpdates (channel: Established, updates: readonly Update[], env
  * (TIME-1), whatever the payer says the height is: it stopped signing 12 blocks before (UPD-12).
  */
 function takesNoMore (channel: Established, env: Env): boolean {
-  const tooLate = env.height !== undefined && env.height >= channel.terms.settleHeight
+  const tooLate = env.height !== undefined && env.height >= publishHeightOf(channel.terms, channel.ledger.turn)
   return tooLate || isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend?.height !== undefined
 }
 
@@ -81,7 +82,8 @@ function follow (channel: Established, previous: HeldState | undefined, update: 
   must(channel.ready.ours, 'FUND-4', 'ERR_CHANNEL_NOT_OPEN', 'A payment came before the funding was deep enough.')
   const balance = checkPayments(update, previous)
   const share = terms.capacity - balance
-  must(share <= terms.limits.maxStake, 'UPD-11', 'ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake; it would be ${formatAmount(share)}.`, { stake: share, most: terms.limits.maxStake })
+  const stake = stakeOfPayee(channel, satoshi(balance))
+  must(stake <= terms.limits.maxStake, 'UPD-11', 'ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake; it would be ${formatAmount(stake)}.`, { stake, most: terms.limits.maxStake })
   must(previous.payerBalance < terms.capacity || share >= terms.limits.minFirstPayment, 'UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment has to be at least ${formatAmount(terms.limits.minFirstPayment)}.`)
   must(previous.payerBalance - balance <= terms.limits.maxInFlightValue, 'UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT', `At most ${formatAmount(terms.limits.maxInFlightValue)} may be in flight.`)
   return { sequence: update.sequence, payerBalance: satoshi(balance), paymentCount: previous.paymentCount + update.payments.length, signature: update.signature }

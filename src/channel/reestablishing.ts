@@ -11,12 +11,14 @@ import { to, type Effect, type PaymentLogEntry, type Transition } from './effect
 import type { Env } from './env.js'
 import { compareEpochs, raised, type Relapse } from './epochs.js'
 import { signedBalance, totalOf, type HeldState, type Ledger } from './ledger.js'
+import { isBase } from './ledger.js'
 import { acknowledge, updateMessage } from './paying.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import { isFrozen, type Established, type RefundSigned } from './state.js'
 import { closeOnly, stop } from './stopping.js'
 import { partyOf } from './terms.js'
+import { forgetOurWish, isGrantUnknown, isLostGrant, taken } from './turns.js'
 import { errorMessage, Violation } from './violation.js'
 
 const NO_SIGNATURE = new Uint8Array(0)
@@ -55,8 +57,10 @@ export function onReestablish (channel: Established | RefundSigned, message: Ree
     return to(state, { type: 'send', message: reestablish(state, env) })
   }
   const live: Established = { ...channel, link: 'live', epochs: isAnswer ? epochs : raised(epochs) }
-  const compared = payerOf(live.ledger.turn) === live.role ? asPayer(live, message, isAnswer, env) : asPayee(live, message, env)
-  return concluded(compared, isAnswer ? [] : [answer(compared.state, message, env)], relapse)
+  // A turn that was granted meanwhile is taken before anything is compared.
+  const { state, effects } = isLostGrant(live, message) ? taken(live) : to(forgetOurWish(live))
+  const compared = payerOf(state.ledger.turn) === state.role ? asPayer(state, message, isAnswer, env) : asPayee(state, message, env)
+  return concluded({ ...compared, effects: [...effects, ...compared.effects ?? []] }, isAnswer ? [] : [answer(compared.state, message, env)], relapse)
 }
 
 function concluded (compared: Comparison, first: readonly Effect[], relapse: Relapse | undefined): Transition {
@@ -94,6 +98,7 @@ function saidAgain ({ stopped }: Established, news: readonly Effect[]): Effect[]
 function reestablish (channel: Established | RefundSigned, env: Env): Reestablish {
   const ledger = channel.stage === 'established' ? channel.ledger : undefined
   const held = ledger?.held
+  const hasState = channel.stage === 'established' && held !== undefined && !isBase(channel)
   const isPayer = channel.stage === 'established' && payerOf(channel.ledger.turn) === channel.role
   return {
     type: 'Reestablish',
@@ -103,7 +108,8 @@ function reestablish (channel: Established | RefundSigned, env: Env): Reestablis
     sequence: held?.sequence ?? 0,
     payerBalance: held?.payerBalance ?? 0n,
     // A payer signs the state again, and comes to the same 64 bytes (RFC 6979): nothing has to be kept for this.
-    signature: isPayer && held !== undefined ? env.sign(stateDigest(channel, held.payerBalance)) : held?.signature ?? NO_SIGNATURE,
+    // A turn begins with a state that nobody has signed in it.
+    signature: isPayer && hasState ? env.sign(stateDigest(channel, held.payerBalance)) : held?.signature ?? NO_SIGNATURE,
     signed: isPayer ? newestSigned(channel.ledger) ?? 0 : 0,
     payments: [],
     paymentsAfter: isPayer ? 0 : held?.sequence ?? 0,
@@ -149,6 +155,7 @@ function asPayee (channel: Established, message: Reestablish, env: Env): Compari
   const { ledger, terms } = channel
   const { held } = ledger
   const { sequence, payerBalance } = message
+  if (isGrantUnknown(channel, message)) return { state: channel }
   if (message.turn !== ledger.turn) return { state: channel, forgotten: forgot('ERR_STATE_FORGOTTEN', `The peer is in turn ${message.turn}, and this node in turn ${ledger.turn}. The channel only closes now.`) }
   if (message.signature.length === 0) return { state: channel }
   const isNews = held === undefined || sequence > held.sequence || payerBalance < held.payerBalance
@@ -173,6 +180,7 @@ function asPayer (channel: Established, message: Reestablish, isAnswer: boolean,
   if (message.turn !== ledger.turn) return { state: channel, forgotten: forgot('ERR_PEER_FORGOT', `The peer is in turn ${message.turn}, and this node in turn ${ledger.turn}. The channel only closes now.`) }
   const hasNone = message.signature.length === 0
   if (hasNone && held === undefined) return { state: channel }
+  if (hasNone && isBase(channel) && sequence === held?.sequence && payerBalance === held.payerBalance) return { state: channel }
   if (hasNone || (held !== undefined && sequence < held.sequence)) {
     const text = `The peer holds ${hasNone ? 'no update' : `update ${sequence}`} and has acknowledged ${held?.sequence ?? 0}: it was restored from an old copy. The channel only closes now.`
     // It may even have forgotten T1.

@@ -5,14 +5,14 @@ import { lockOf, payerOf } from './schedule.js'
 import type { Established } from './state.js'
 import { fundingOutput, partyOf } from './terms.js'
 
-/** The state of the present turn in which the payer is left with `payerBalance`. */
-export function stateTemplate (channel: Established, payerBalance: Satoshi): StateTemplate {
-  const { terms, ledger } = channel
-  const payer = payerOf(ledger.turn)
+/** The state of a turn (of the present one when none is named) in which the payer is left with `payerBalance`. */
+export function stateTemplate (channel: Established, payerBalance: Satoshi, turn = channel.ledger.turn): StateTemplate {
+  const { terms } = channel
+  const payer = payerOf(turn)
   return {
     funding: fundingOutput(terms, channel.outPoint),
     version: terms.txVersion,
-    lock: lockOf(terms, ledger.turn),
+    lock: lockOf(terms, turn),
     payer,
     payerBalance,
     payerPayoutKey: partyOf(terms, payer).payoutKey

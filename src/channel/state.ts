@@ -81,6 +81,8 @@ export type SpendKind = 'close' | 'settlement' | 'refund' | 'unknown'
 /** A transaction that spends the funding output. */
 export interface Spend {
   readonly kind: SpendKind
+  /** Of a settlement, by its lock. */
+  readonly turn: number | undefined
   readonly txid: Txid
   readonly raw: Uint8Array
   /** Undefined while it is in the mempool. */
@@ -110,6 +112,10 @@ export interface SignedClose {
 /** A transaction that we publish alone, and how far its fee has come. */
 export interface Publication {
   readonly kind: 'settlement' | 'refund'
+  /** -1 for T2. */
+  readonly turn: number
+  /** Where the race began: height and rate of the first bid. */
+  readonly since: { readonly height: BlockHeight, readonly feeRate: FeeRate }
   readonly feeRate: FeeRate
   readonly fee: Satoshi
   readonly txid: Txid
@@ -122,6 +128,31 @@ export interface Publication {
 
 /** No payments any more. */
 export interface Stopped { readonly code: string, readonly reason: string, readonly rule: string, readonly settleNow: boolean }
+
+/** The last state of a turn that is over: who has its signature can still publish it. */
+export interface EndedTurn {
+  readonly turn: number
+  readonly sequence: number
+  readonly payerBalance: Satoshi
+  /** Payments of the channel up to its end. */
+  readonly paymentCount: number
+  /** The payer's; ours only when we were the payee. */
+  readonly signature: Uint8Array | undefined
+}
+
+/** The next turn, as far as we want it, and as far as the peer does. */
+export interface TurnWishes {
+  /** The turn that we have asked for, and have no answer to. */
+  readonly asked: number | undefined
+  /** Why we cannot have it; for callers of `pay`. `notBefore`: the height from which on asking may help, 0 for never; undefined when we have not even asked. */
+  readonly refused: { readonly code: string, readonly message: string, readonly facts: Facts, readonly notBefore: number | undefined } | undefined
+  /** The peer has asked; `sequence`: of our newest update at that time. */
+  readonly theirs: { readonly sequence: number } | undefined
+  /** The height at which we granted the present turn, until it is used. */
+  readonly grantedAt: BlockHeight | undefined
+}
+
+export const NO_WISHES: TurnWishes = { asked: undefined, refused: undefined, theirs: undefined, grantedAt: undefined }
 
 /** `down`: no stream. `up`: a stream, `Reestablish` sent. `live`: both sides know where they stand. */
 export type LinkState = 'down' | 'up' | 'live'
@@ -137,6 +168,9 @@ export interface Established extends Identified {
   readonly fundingAcknowledged: boolean
   readonly ready: { readonly ours: boolean, readonly theirs: boolean }
   readonly ledger: Ledger
+  /** The turns before the present one, oldest first. */
+  readonly ended: readonly EndedTurn[]
+  readonly wishes: TurnWishes
   readonly closes: readonly SignedClose[]
   readonly stopped: Stopped | undefined
   readonly publication: Publication | undefined

@@ -1,13 +1,16 @@
 /** A channel as people see it: one status word, who has what, and the heights that matter. */
-import type { Role } from '../bitcoin/keys.js'
+import type { Mode } from '../../protocols/paychan/1.0/index.js'
+import { otherRole, type Role } from '../bitcoin/keys.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
 import { satoshi, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Env } from './env.js'
 import { confirmations, isBuried } from './funding-depth.js'
-import { balances, inFlightValue, signedBalance } from './ledger.js'
-import { refusalOf, spendable } from './paying.js'
-import { shareAtRisk } from './publishing.js'
-import { payerOf } from './schedule.js'
+import { channelRefusal } from './channel-refusal.js'
+import { balances, inFlightValue, isBase } from './ledger.js'
+import { spendableByPayer } from './paying.js'
+import { shareAtRisk } from './publishable.js'
+import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import type { PaymentLimits } from './terms.js'
 import { isFrozen, type Channel, type Established, type SpendKind } from './state.js'
 
@@ -31,8 +34,20 @@ export interface ChannelInfo {
   readonly capacity: Satoshi
   readonly ourBalance: Satoshi
   readonly theirBalance: Satoshi
-  /** What we could pay now. */
+  readonly mode: Mode
+  /** What we could pay now; on a two-way channel also when that takes the turn. */
   readonly spendable: Satoshi
+  /** What the peer could pay us now. */
+  readonly receivable: Satoshi
+  /** Of a two-way channel: whose turn it is, how many more there can be from this height on, and when the newest state that each side holds matures. */
+  readonly turns: {
+    readonly number: number
+    readonly payer: 'us' | 'peer'
+    readonly left: number
+    readonly step: number
+    readonly oursMatures: BlockHeight | undefined
+    readonly theirsMatures: BlockHeight | undefined
+  } | undefined
   /** Signed and sent, not yet acknowledged. */
   readonly inFlight: Satoshi
   /** Our share that would not be worth the fee of settling it alone: lost if the peer is gone for good. */
@@ -61,7 +76,10 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
       capacity,
       ourBalance: ZERO_SAT,
       theirBalance: ZERO_SAT,
+      mode: modeOf(channel),
       spendable: ZERO_SAT,
+      receivable: ZERO_SAT,
+      turns: undefined,
       inFlight: ZERO_SAT,
       atRisk: ZERO_SAT,
       funding: undefined,
@@ -81,30 +99,74 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
 function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason'> {
   const { terms, ledger, onChain } = channel
   const shares = balances(terms, ledger)
-  const paying = payerOf(ledger.turn) === channel.role
-  const count = ledger.held?.paymentCount ?? 0
-  const canPay = refusalOf(channel, PROBE, signedBalance(ledger, terms.capacity), env)?.code
+  const isPayable = !(channelRefusal(channel, env) instanceof PaychanError)
   return {
     capacity: terms.capacity,
     ourBalance: shares[channel.role],
     theirBalance: channel.role === 'client' ? shares.server : shares.client,
-    spendable: canPay === undefined || canPay === 'ERR_BELOW_MIN_FIRST_PAYMENT' ? spendable(channel) : ZERO_SAT,
+    mode: terms.mode,
+    spendable: isPayable ? spendableBy(channel, channel.role, env) : ZERO_SAT,
+    receivable: isPayable ? spendableBy(channel, otherRole(channel.role), env) : ZERO_SAT,
+    turns: turnsOf(channel, env),
     inFlight: inFlightValue(ledger, terms.capacity),
     atRisk: shareAtRisk(channel, env),
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
     minDepth: terms.minDepth,
-    lastPaymentHeight: terms.lastPaymentHeight,
-    settleHeight: terms.settleHeight,
+    lastPaymentHeight: lastPaymentHeightOf(terms, ledger.turn),
+    settleHeight: publishHeightOf(terms, ledger.turn),
     refundHeight: terms.refundHeight,
     limits: terms.limits,
-    payments: { sent: paying ? count : 0, received: paying ? 0 : count },
+    payments: paymentCounts(channel),
     spend: onChain.spend === undefined ? undefined : { kind: onChain.spend.kind, txid: onChain.spend.txid, height: onChain.spend.height }
   }
 }
 
-/** The smallest payment there is: asks whether anything at all could be paid. */
-const PROBE = { id: new Uint8Array(16), amount: 1n, memo: '' }
+function modeOf (channel: Exclude<Channel, Established>): Mode {
+  switch (channel.stage) {
+    case 'abandoned': return 'one-way'
+    case 'offered': return channel.offer.mode
+    default: return channel.terms.mode
+  }
+}
+
+/** What a side could pay: in its own turn, or in the next one if there can be one. */
+function spendableBy (channel: Established, role: Role, { height }: Env): Satoshi {
+  const { terms, ledger } = channel
+  if (payerOf(ledger.turn) === role) return spendableByPayer(channel)
+  if (height === undefined || ledger.turn + 1 > lastTurnAt(terms, height)) return ZERO_SAT
+  const balance = balances(terms, ledger)[role]
+  return balance < terms.limits.minTurnAmount ? ZERO_SAT : balance
+}
+
+function turnsOf (channel: Established, { height }: Env): ChannelInfo['turns'] {
+  const { terms, ledger, role } = channel
+  if (terms.mode === 'one-way') return undefined
+  const newest = isBase(channel) ? ledger.turn - 1 : ledger.turn
+  const matures = (holder: Role): BlockHeight | undefined => {
+    const turn = payeeOf(newest) === holder ? newest : newest - 1
+    return turn >= (holder === 'client' ? -1 : 0) ? lockOf(terms, turn) : undefined
+  }
+  return {
+    number: ledger.turn,
+    payer: payerOf(ledger.turn) === role ? 'us' : 'peer',
+    left: height === undefined ? 0 : Math.max(0, lastTurnAt(terms, height) - ledger.turn),
+    step: terms.step,
+    oursMatures: matures(role),
+    theirsMatures: matures(otherRole(role))
+  }
+}
+
+/** How many payments went which way, by turns. */
+function paymentCounts ({ ledger, ended, role }: Established): ChannelInfo['payments'] {
+  const counts = { sent: 0, received: 0 }
+  let before = 0
+  for (const { turn, paymentCount } of [...ended, { turn: ledger.turn, paymentCount: ledger.held?.paymentCount ?? 0 }]) {
+    counts[payerOf(turn) === role ? 'sent' : 'received'] += paymentCount - before
+    before = paymentCount
+  }
+  return counts
+}
 
 /** One word for where a channel is. */
 export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelStatus {
@@ -115,7 +177,7 @@ export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelSt
   if (isFrozen(channel) || channel.onChain.spend !== undefined) return 'closing'
   if (channel.stopped !== undefined) return 'stopped'
   if (!channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined || !isBuried(channel, env)) return 'confirming'
-  if (env.height !== undefined && env.height > channel.terms.lastPaymentHeight) return 'stopped'
+  if (env.height !== undefined && env.height > lastPaymentHeightOf(channel.terms, channel.ledger.turn)) return 'stopped'
   return channel.link === 'live' ? 'open' : 'offline'
 }
 

@@ -19,6 +19,8 @@ export interface PaymentLimits {
   readonly minFirstPayment: Satoshi
   /** UPD-11: what the payee is willing to have at stake in this channel. */
   readonly maxStake: Satoshi
+  /** TURN-1: what has to wait for a turn before it is asked for; 0 in a one-way channel. */
+  readonly minTurnAmount: Satoshi
   /** UPD-6: signed and not yet acknowledged, by count and by value. */
   readonly maxInFlightUpdates: number
   readonly maxInFlightValue: Satoshi
@@ -41,9 +43,9 @@ export interface Terms {
   /** Confirmations of T1 before payments flow (FUND-4). */
   readonly minDepth: number
   readonly limits: PaymentLimits
-  /** The last height at which the payer signs (UPD-12). */
+  /** The last height at which the payer of turn 0 signs (UPD-12). */
   readonly lastPaymentHeight: BlockHeight
-  /** From here on the server publishes T3 (TIME-1). */
+  /** From here on the server publishes the states of turn 0 (TIME-1). */
   readonly settleHeight: BlockHeight
 }
 
@@ -67,6 +69,7 @@ export function limitsFrom (wire: Limits): PaymentLimits {
   return {
     minFirstPayment: satoshi(wire.minFirstPayment),
     maxStake: satoshi(wire.maxStake),
+    minTurnAmount: satoshi(wire.minTurnAmount),
     maxInFlightUpdates: wire.maxInFlightUpdates,
     maxInFlightValue: satoshi(wire.maxInFlightValue)
   }

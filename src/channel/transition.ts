@@ -19,8 +19,10 @@ import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
 import { onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
 import { onUpdates } from './receiving.js'
 import { onReestablish } from './reestablishing.js'
+import { lastPaymentHeightOf } from './schedule.js'
 import { isOpening, type Channel, type Established } from './state.js'
 import { stop } from './stopping.js'
+import { forgetRefusal, onAskTurn, onGrantTurn, onTurnGrant, onTurnRefuse, onTurnRequest } from './turns.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
@@ -42,8 +44,10 @@ function isOpen (channel: Channel): boolean {
 function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition {
   switch (event.type) {
     case 'pay': return onPay(channel, event.payments, env)
+    case 'ask-turn': return onAskTurn(channel, event.payments, env)
+    case 'grant-turn': return onGrantTurn(channel, env)
     case 'close': return onClose(channel, env)
-    case 'settle': return onSettle(channel)
+    case 'settle': return onSettle(channel, env)
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
     case 'connected': return onConnected(channel, event.address, env)
     case 'disconnected': return onDisconnected(channel, event.reason)
@@ -89,6 +93,9 @@ function onEstablishedMessage (channel: Established, message: Exclude<Extract<Ch
     case 'Funding': return channel.role === 'server' ? to(channel, ...fundingBroadcast(channel)) : unexpected(channel, message.type)
     case 'UpdateAck': return onUpdateAck(channel, message)
     case 'ChannelReady': return to({ ...channel, ready: { ...channel.ready, theirs: true } })
+    case 'TurnRequest': return channel.terms.mode === 'two-way' ? onTurnRequest(channel, message, env) : unexpected(channel, message.type)
+    case 'TurnGrant': return channel.terms.mode === 'two-way' ? onTurnGrant(channel, message) : unexpected(channel, message.type)
+    case 'TurnRefuse': return channel.terms.mode === 'two-way' ? onTurnRefuse(channel, message) : unexpected(channel, message.type)
     case 'CloseRequest': return onCloseRequest(channel, message, env)
     case 'CloseDone': return onCloseDone(channel, message)
     // One is the first on its stream; another has no place on it.
@@ -162,7 +169,7 @@ const CLAIM_AGAIN_BLOCKS = 6
 
 function onTip (channel: Channel, env: Env): Transition {
   switch (channel.stage) {
-    case 'established': return publishAgain(channel, env)
+    case 'established': return publishAgain(forgetRefusal(channel, env.height), env)
     case 'refund-signed': return giveUpRefund(channel, env)
     default: return to(channel)
   }
@@ -199,8 +206,8 @@ function publishAgain (channel: Established, env: Env): Transition<Established> 
 function becomeReady (channel: Established, env: Env): Transition<Established> {
   const { terms } = channel
   if (channel.ready.ours || channel.stopped !== undefined || env.height === undefined || !isBuried(channel, env)) return to(channel)
-  if (env.height >= terms.lastPaymentHeight) {
-    const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${terms.lastPaymentHeight}).`
+  if (env.height >= lastPaymentHeightOf(terms, channel.ledger.turn)) {
+    const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${lastPaymentHeightOf(terms, channel.ledger.turn)}).`
     return to({ ...channel, stopped: { code: 'ERR_FUNDED_TOO_LATE', reason, rule: 'FUND-4', settleNow: false } }, { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: reason })
   }
   const state: Established = { ...channel, ready: { ...channel.ready, ours: true } }

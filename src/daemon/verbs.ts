@@ -41,6 +41,8 @@ const open = z.strictObject({
   peer: z.string().min(1),
   amount: askedAmount,
   blocks: z.int().min(1).max(1_000_000).transform(value => blockDelta(value)).optional(),
+  twoWay: z.boolean().optional(),
+  step: z.int().min(1).max(0xffff).optional(),
   wait: z.enum(['broadcast', 'ready']).optional(),
   /** A name for this call, drawn by the caller, to cancel it by. */
   ticket: ticket.optional()

@@ -3,8 +3,8 @@ import type { Channel } from '../channel/state.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Unsubscribe } from './ports.js'
 
-/** What was sent and not answered: our `Reestablish`, `Funding`, or the oldest update by its sequence. */
-type Awaited = number | 'Reestablish' | 'Funding'
+/** What was sent and not answered: our `Reestablish`, `Funding`, `TurnRequest`, or the oldest update by its sequence. */
+type Awaited = number | 'Reestablish' | 'Funding' | 'TurnGrant'
 
 /** WIRE-12: whoever waits for an answer hangs up in the end. */
 export class AckTimers {
@@ -34,5 +34,5 @@ function awaitedOf (channel: Channel): Awaited | undefined {
   if (channel.link === 'up') return 'Reestablish'
   if (channel.link !== 'live') return undefined
   if (channel.role === 'client' && !channel.fundingAcknowledged) return 'Funding'
-  return channel.ledger.inFlight[0]?.sequence
+  return channel.ledger.inFlight[0]?.sequence ?? (channel.wishes.asked === undefined ? undefined : 'TurnGrant')
 }

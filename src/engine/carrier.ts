@@ -1,6 +1,7 @@
 /** The short way to a channel for a payment: one that is open and has enough. Everything else is planned (src/node). */
 import { spendable } from '../channel/paying.js'
 import type { Channel } from '../channel/state.js'
+import { payerOf } from '../channel/schedule.js'
 import { statusOf } from '../channel/summary.js'
 import type { ChannelId } from '../types/bytes.js'
 import type { BlockHeight } from '../types/units.js'
@@ -13,7 +14,7 @@ import type { BlockHeight } from '../types/units.js'
 export function carrierOf (channels: Iterable<{ readonly state: Channel }>, to: string, amount: bigint, height: BlockHeight | undefined): ChannelId | undefined {
   let best: { readonly id: ChannelId, readonly room: bigint } | undefined
   for (const { state: channel } of channels) {
-    if (channel.stage !== 'established' || channel.role !== 'client' || (channel.id !== to && channel.peer !== to)) continue
+    if (channel.stage !== 'established' || payerOf(channel.ledger.turn) !== channel.role || (channel.id !== to && channel.peer !== to)) continue
     const room = spendable(channel)
     const isFirst = (channel.ledger.held?.paymentCount ?? 0) === 0
     if (amount <= 0n || room < amount || isFirst || amount > channel.terms.limits.maxInFlightValue) continue

@@ -7,6 +7,7 @@ import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { csvPayout } from '../channel/onchain.js'
 import { refusalOf } from '../channel/paying.js'
+import { payerOf } from '../channel/schedule.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { fundingScriptOf } from '../channel/terms.js'
@@ -204,7 +205,7 @@ export class Engine {
       if (state.stage !== 'established' || !state.onChain.fundingSeen) return false
       const { spend } = state.onChain
       // The wallet takes charge of the client's output of T3 once that is in a block.
-      return spend === undefined || (spend.kind === 'settlement' && state.role === 'client' && spend.height === undefined)
+      return spend === undefined || (spend.turn !== undefined && spend.kind === 'settlement' && payerOf(spend.turn) === state.role && spend.height === undefined)
     })
     return satoshi(counted.reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
   }

@@ -2,10 +2,11 @@
  * The queue in front of a channel. What waits together is handled together: payments share a
  * signature, updates share a verification, and all of it shares one write.
  */
-import type { Payment, Update } from '../../protocols/paychan/1.0/index.js'
+import { MAX_PAYMENTS_PER_UPDATE, type Payment, type Update } from '../../protocols/paychan/1.0/index.js'
 import type { ChannelEvent } from '../channel/events.js'
 import { payableNow } from '../channel/paying.js'
 import type { Channel } from '../channel/state.js'
+import { grantDue, turnNeed } from '../channel/turns.js'
 
 /** Twice the window of updates that this node announces: who keeps to it is never held back. */
 const MOST_WAITING = 32
@@ -51,7 +52,7 @@ export class Inbox {
 
   /**
    * What the channel can handle now: first what has happened, else as many payments as the window
-   * takes, else a close, which waits until nothing is in flight any more.
+   * takes, else the turn that payments need, else a close, which waits until nothing is in flight any more.
    */
   take (channel: Channel): readonly ChannelEvent[] {
     if (this.#events.length > 0) {
@@ -61,8 +62,10 @@ export class Inbox {
       this.#waiting = 0
       return events
     }
+    if (grantDue(channel, this.#payments.length > 0)) return [{ type: 'grant-turn' }]
     const count = this.#payments.length === 0 ? 0 : payableNow(channel, this.#payments)
     if (count > 0) return [{ type: 'pay', payments: this.#payments.splice(0, count) }]
+    if (this.#payments.length > 0 && turnNeed(channel) === 'ask') return [{ type: 'ask-turn', payments: this.#payments.slice(0, MAX_PAYMENTS_PER_UPDATE) }]
     if (!this.#close) return []
     const busy = this.#payments.length > 0 || (channel.stage === 'established' && channel.link === 'live' && channel.stopped === undefined && channel.ledger.inFlight.length > 0)
     if (busy) return []

@@ -6,7 +6,7 @@
 import { crypto as hashes } from 'bitcoinjs-lib'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
-import { signedBalance } from '../channel/ledger.js'
+import { ownBalance } from '../channel/paying.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
@@ -219,7 +219,7 @@ export class KeyedPayments {
     const balances = new Map<ChannelActor, Satoshi>()
     for (const { actor, payment } of planned) {
       const { state } = actor
-      const balance = balances.get(actor) ?? (state.stage === 'established' ? signedBalance(state.ledger, state.terms.capacity) : ZERO_SAT)
+      const balance = balances.get(actor) ?? (state.stage === 'established' ? ownBalance(state) : ZERO_SAT)
       const refusal = this.host.refusal(actor, payment, balance)
       if (refusal !== undefined) throw refusal
       balances.set(actor, satoshi(balance - payment.amount))

@@ -37,6 +37,8 @@ export interface Offer {
   readonly peer: string
   readonly capacity: Satoshi
   readonly blocks: BlockDelta
+  /** Of a two-way channel: blocks between the locks of two turns. */
+  readonly step?: BlockDelta | undefined
   /** Gives the opening up, as long as T1 has not left. */
   readonly signal?: AbortSignal | undefined
 }
@@ -67,9 +69,9 @@ export class Openings {
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CANCELLED`, and those of `Peers.open`
    */
-  async offer ({ peer, capacity, blocks, signal }: Offer): Promise<ChannelActor> {
+  async offer ({ peer, capacity, blocks, step, signal }: Offer): Promise<ChannelActor> {
     const { chain, peers, network, policy, wallet } = this.host.options
-    checkRequest({ capacity, blocks }, { policy })
+    checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
     }
@@ -79,7 +81,7 @@ export class Openings {
     try {
       const { keys, party } = await this.#drawParty('client')
       throwIfCancelled(signal)
-      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks }
+      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step }
       const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
       listener.bind(this.host.links.attach(actor, link))
       return actor

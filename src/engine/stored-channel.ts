@@ -6,7 +6,7 @@
  *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
  */
 import { NEW_EPOCHS } from '../channel/epochs.js'
-import type { Channel, Established } from '../channel/state.js'
+import { NO_WISHES, type Channel, type Established, type Publication } from '../channel/state.js'
 import type { Ledger } from '../channel/ledger.js'
 import type { ChannelId } from '../types/bytes.js'
 import { readEntry, paymentKey } from './payments.js'
@@ -19,6 +19,7 @@ export const LEDGER_PREFIX = 'ledger/'
 
 /** Fields that older records lack. */
 const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = { link: 'down', epochs: NEW_EPOCHS }
+const BEFORE_TURNS: Pick<Established, 'ended' | 'wishes'> = { ended: [], wishes: NO_WISHES }
 
 const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>(['offered', 'accepted', 'refund-requested', 'refund-signed', 'established', 'abandoned'])
 
@@ -90,8 +91,15 @@ function isChannel (value: unknown): boolean {
 /** Records of before there were epochs: nobody has counted yet. */
 function withEpochs (stored: Channel): Channel {
   switch (stored.stage) {
-    case 'established':
+    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, publication: withRace(stored.publication) }
     case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored }
     default: return stored
   }
+}
+
+/** Publications of before there were turns: the race begins with the bid that was stored. */
+function withRace (stored: Publication | undefined): Publication | undefined {
+  if (stored === undefined) return undefined
+  const { kind, height, feeRate } = stored
+  return { ...{ turn: kind === 'refund' ? -1 : 0, since: { height, feeRate } }, ...stored }
 }

@@ -62,6 +62,10 @@ export interface OpenRequest {
   readonly amount: bigint
   /** L minus the height of the tip; the node's default when left out. */
   readonly blocks?: number
+  /** Either side can pay on it, in turns. */
+  readonly twoWay?: boolean
+  /** Blocks between the locks of two turns of a two-way channel; the node's default when left out. */
+  readonly step?: number
   /** Gives the opening up, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
 }

@@ -13,7 +13,7 @@ import { channelByPrefix, namesChannel } from './choose-channel.js'
 /** A channel that can be paid on, in satoshis. */
 interface Candidate {
   readonly id: ChannelId
-  /** 0 open, 1 to be reconnected, 2 not ready yet. */
+  /** 0 open and ours to pay, 1 open when the turn is taken, 2 to be reconnected, 3 not ready yet. */
   readonly rank: number
   /** What can still be paid on it. */
   readonly room: bigint
@@ -26,7 +26,7 @@ interface Candidate {
 /** More signatures than this on one channel for one payment are no payment but a loop that a payee's limits ask for. */
 const MOST_PARTS_A_CHANNEL = 16
 
-const RANKS: Partial<Record<ChannelInfo['status'], number>> = { open: 0, offline: 1, confirming: 2 }
+const RANKS: Partial<Record<ChannelInfo['status'], number>> = { open: 0, offline: 2, confirming: 3 }
 
 /**
  * The parts of a payment: on the channel that was named, or, for a PeerId, on the open channel to
@@ -42,7 +42,7 @@ export function planPayment (channels: readonly ChannelInfo[], to: string, amoun
     return split([candidateOf(channel)], amount) ?? [part(channel.id, amount)]
   }
   const alive = payable(channels, payeeOf(channels, to)).map(candidateOf)
-  for (const rank of [0, 1]) {
+  for (const rank of [0, 1, 2]) {
     const these = alive.filter((candidate) => candidate.rank === rank)
     const parts = whole(these, amount) ?? split(alive.filter((candidate) => candidate.rank <= rank), amount)
     if (parts !== undefined) return parts
@@ -52,7 +52,7 @@ export function planPayment (channels: readonly ChannelInfo[], to: string, amoun
   if (best !== undefined) return [part(best.id, amount)]
   const [only, ...others] = alive
   if (only !== undefined && others.length === 0) return [part(only.id, amount)]
-  const left = alive.filter(({ rank }) => rank < 2).reduce((sum, { room }) => sum + room, 0n)
+  const left = alive.filter(({ rank }) => rank < 3).reduce((sum, { room }) => sum + room, 0n)
   throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but the ${alive.length} channels to that peer can carry ${formatAmount(left)} now. Open another channel, or pay less.`, { asked: amount, left })
 }
 
@@ -62,9 +62,9 @@ export function payeeOf (channels: readonly ChannelInfo[], to: string): string {
   return to.startsWith('/') ? parseDialTarget(to).peer.toString() : to
 }
 
-/** Channels in which we pay that peer, as long as they are not about to end. Never one in which it pays us. */
+/** Channels in which we pay that peer, as long as they are not about to end. Never a one-way channel in which it pays us. */
 function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[] {
-  const ours = channels.filter((channel) => channel.peerId === peer && channel.role === 'client')
+  const ours = channels.filter((channel) => channel.peerId === peer && (channel.role === 'client' || channel.mode === 'two-way'))
   const alive = ours.filter((channel) => RANKS[channel.status] !== undefined)
   if (alive.length > 0) return alive
   // Whether it is a PeerId at all matters only now: a peer with channels is one.
@@ -73,9 +73,14 @@ function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[]
   throw new PaychanError('ERR_NO_CHANNEL', `${ended} to pay ${peer} on${ours.length === 0 ? '' : ' (`paychan channels` says why)'}; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
 }
 
-function candidateOf ({ id, status, limits, capacity, ourBalance, inFlight }: ChannelInfo): Candidate {
-  const rank = RANKS[status] ?? 2
-  const left = ourBalance - inFlight
+function candidateOf ({ id, status, mode, turns, limits, capacity, ourBalance, inFlight, spendable }: ChannelInfo): Candidate {
+  const takesTurn = turns?.payer === 'peer'
+  const rank = status === 'open' && takesTurn ? 1 : RANKS[status] ?? 3
+  const left = ourBalance - (takesTurn ? 0n : inFlight)
+  if (limits !== undefined && mode === 'two-way') {
+    const room = status === 'open' ? spendable : left
+    return { id, rank, room, least: takesTurn && limits.minTurnAmount > 1n ? limits.minTurnAmount : 1n, most: limits.maxInFlightValue }
+  }
   if (limits === undefined) return { id, rank, room: left, least: 1n, most: left }
   const stakeLeft = max(0n, limits.maxStake - (capacity - left)) // UPD-11
   return { id, rank, room: min(left, stakeLeft), least: left === capacity ? limits.minFirstPayment : 1n, most: limits.maxInFlightValue }

@@ -236,7 +236,8 @@ class PaychanService implements Paychan {
     const { engine } = this.#get()
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
-    return await engine.open({ peer: request.peer, capacity, blocks, wait: request.wait ?? 'ready', signal: request.signal })
+    const step = request.twoWay === true || request.step !== undefined ? blockDelta(request.step ?? this.#policy.defaultStep) : undefined
+    return await engine.open({ peer: request.peer, capacity, blocks, step, wait: request.wait ?? 'ready', signal: request.signal })
   }
 
   async pay (request: PayRequest): Promise<PayResult> {

@@ -155,13 +155,16 @@ describe('client / publishing / T2', () => {
 })
 
 describe('channel / publishing / raises the fee (BIP125)', () => {
-  it('with every block without it: by a quarter, and by 1 sat/vB at the least; never below before', () => {
+  it('along the curve: half of the stake six blocks before L, all of it in the last six; each bid 1 sat/vB above the one before', () => {
     const world = paid().kill('client').mineTo(664)
-    const rising = [published(world.server).fee, ...fees(world, world.server, 12)]
+    const rising = [published(world.server).fee, ...fees(world, world.server, 35)]
     rising.slice(1).forEach((fee, i) => {
       const before = rising[i] ?? 0n
-      assert.ok(fee >= before + 181n && fee >= before * 5n / 4n - 1n, `${before} -> ${fee}`)
+      assert.ok(fee === before || fee >= before + 181n, `${before} -> ${fee}`)
     })
+    const [half, all] = [rising[29] ?? 0n, rising[30]]
+    assert.ok(half > 16_000n && half <= 20_000n, `${half} at 693`)
+    assert.equal(all, 40_000n - 294n, 'at 694')
   })
 
   it('once for each block, however often the tip is told: then the same goes out again, as after a restart', () => {
@@ -177,15 +180,14 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     const [high] = fees(world, world.server, 1)
     assert.equal(high, 3_620n)
     world.server.feeRate = feeRate(1000n)
-    assert.ok((fees(world, world.server, 1)[0] ?? 0n) > 3_620n)
+    assert.ok((fees(world, world.server, 8).at(-1) ?? 0n) >= 3_620n)
   })
 
   it('up to the whole share but an output above dust, and no further: then the same goes out again', () => {
     const world = paid(5_000n).kill('client').mineTo(664)
-    const all = fees(world, world.server, 30)
+    const all = fees(world, world.server, 32)
     assert.ok(all.every((fee) => fee <= 5_000n - 294n))
-    assert.ok((all.at(-1) ?? 0n) > 4_706n - 4_706n / 5n - 181n, 'close to the end')
-    assert.deepEqual(all.at(-1), all.at(-2))
+    assert.deepEqual([all.at(-1), all.at(-2)], [4_706n, 4_706n])
     assert.deepEqual(effectsOf(world.server.effects, 'broadcast').at(-1)?.raw, published(world.server).raw)
     world.chain.lowestFeeRate = 0n
     assert.equal(world.mine().payouts().client, 95_000n, 'the client is not touched')
@@ -224,8 +226,10 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
   it('again from where it was after a restart', () => {
     const world = paid().kill('client').mineTo(664)
     const [before] = fees(world, world.server, 1)
-    world.restart('server').mine()
+    const race = published(world.server).since
+    world.restart('server').mine(3)
     assert.ok(published(world.server).fee > (before ?? 0n))
+    assert.deepEqual(published(world.server).since, race)
   })
 
   it('after a reorg that took it out of its block: it goes out again (TIME-4)', () => {

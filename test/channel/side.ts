@@ -10,6 +10,7 @@ import { defaultPolicy, type Policy } from '../../src/channel/policy.js'
 import type { Channel, Established } from '../../src/channel/state.js'
 import { summarise, type ChannelInfo } from '../../src/channel/summary.js'
 import { transition } from '../../src/channel/transition.js'
+import { grantDue } from '../../src/channel/turns.js'
 import { decodeRecord, encodeRecord } from '../../src/engine/records.js'
 import { createRegistry } from '../../src/engine/registry.js'
 import { feeRate } from '../../src/types/units.js'
@@ -39,6 +40,8 @@ export class Side {
   blind = false
   /** From T2's signature on a server watches for T1; in most stories the client's hand is faster. */
   seesFunding = false
+  /** Hands the turn over as soon as it can. */
+  grants = true
   /** The process is gone. */
   dead = false
   /** After the next commit the process dies, before any effect. */
@@ -141,6 +144,8 @@ export class Side {
     try {
       for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
         if (!this.dead) this.#apply(transition(this.channel, event, this.env()))
+        // As an engine without payments that wait does.
+        if (!this.dead && this.#waiting.length === 0 && this.grants && grantDue(this.channel, false)) this.#waiting.push({ type: 'grant-turn' })
       }
     } finally {
       this.#busy = false

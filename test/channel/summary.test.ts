@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { NEW_LEDGER, balances } from '../../src/channel/ledger.js'
-import { lockOf, oneWayHeights, payerOf } from '../../src/channel/schedule.js'
+import { lockOf, heightsBefore, payerOf } from '../../src/channel/schedule.js'
 import { errorMessage, Violation } from '../../src/channel/violation.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
 import { World } from './world.js'
@@ -61,7 +61,7 @@ describe('channel / schedule', () => {
   })
 
   it('the settlement and the last payment before it (TIME-1, UPD-12)', () => {
-    assert.deepEqual(oneWayHeights(blockHeight(700), blockDelta(36)), { settleHeight: 664, lastPaymentHeight: 652 })
+    assert.deepEqual(heightsBefore(blockHeight(700), blockDelta(36)), { settleHeight: 664, lastPaymentHeight: 652 })
   })
 })
 

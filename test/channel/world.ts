@@ -14,6 +14,7 @@ import type { ChannelEvent } from '../../src/channel/events.js'
 import { offerChannel } from '../../src/channel/opening-client.js'
 import { acceptChannel } from '../../src/channel/opening-server.js'
 import type { Policy } from '../../src/channel/policy.js'
+import { turnNeed } from '../../src/channel/turns.js'
 import { hashFromTxid, sameBytes, txid, txidFromHash, type OutPoint } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
 import { FakeChain } from './fake-chain.js'
@@ -25,6 +26,8 @@ export interface WorldOptions {
   readonly capacity?: bigint
   /** Refund height minus the height at the start, 500. */
   readonly blocks?: number
+  /** Makes it a two-way channel. */
+  readonly step?: number
   readonly policy?: Partial<Policy>
 }
 
@@ -56,6 +59,7 @@ export class World {
   readonly server: Side
   readonly capacity: bigint
   readonly blocks: number
+  readonly step: number | undefined
   readonly coin: OutPoint = { txid: txid('c0'.repeat(32)), vout: 7 }
   /** What is on its way to each side; `end` is the end of the stream. */
   readonly queues: Record<Role, Array<Message | 'end'>> = { client: [], server: [] }
@@ -64,8 +68,9 @@ export class World {
   /** T1 is not built by itself. */
   holdFunding = false
 
-  constructor ({ capacity = 100_000n, blocks = 200, policy = {} }: WorldOptions = {}) {
+  constructor ({ capacity = 100_000n, blocks = 200, step, policy = {} }: WorldOptions = {}) {
     this.capacity = capacity
+    this.step = step
     this.blocks = blocks
     this.chain.addCoin(this.coin, COIN)
     this.client = this.#side('client')
@@ -100,9 +105,9 @@ export class World {
 
   /** Step 1: the client asks; the message waits for the server. */
   offer (): this {
-    const { client, capacity, blocks } = this
+    const { client, capacity, blocks, step } = this
     const ours = { channelKey: client.channelKey.publicKey, payoutKey: client.payoutKey.publicKey, closeScript: client.closeScript }
-    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks) }, client.env()))
+    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step) }, client.env()))
     return this
   }
 
@@ -143,6 +148,17 @@ export class World {
   /** The client signs payments under one signature; returns what came of it. */
   pay (...amounts: bigint[]): Effect[] {
     return this.client.post({ type: 'pay', payments: amounts.map((amount) => payment(amount)) })
+  }
+
+  /** A side of a two-way channel pays, and takes the turn for it if it has to; everything arrives. */
+  paidBy (role: Role, ...amounts: bigint[]): this {
+    const queue = amounts.map((amount) => payment(amount))
+    if (turnNeed(this[role].channel) === 'ask') {
+      this[role].post({ type: 'ask-turn', payments: queue })
+      this.run()
+    }
+    this[role].post({ type: 'pay', payments: queue })
+    return this.run()
   }
 
   /** Pays, and lets everything arrive. */
@@ -281,9 +297,8 @@ export class World {
     const spend = this.chain.spendOf(this.funding.outPoint)
     assert.ok(spend?.height !== undefined, 'no spend of the funding output is in a block')
     const { client, server } = this
-    const csv = client.established.terms.client.payoutKey
     const of = (side: Side): bigint => spend.parsed.outputs
-      .filter(({ script }) => sameBytes(script, side.closeScript) || (side === client && sameBytes(script, p2wsh(payoutWitnessScript(csv)))))
+      .filter(({ script }) => sameBytes(script, side.closeScript) || sameBytes(script, p2wsh(payoutWitnessScript(side.payoutKey.publicKey))))
       .reduce<bigint>((sum, { value }) => sum + value, 0n)
     return { client: of(client), server: of(server), fee: spend.fee }
   }

@@ -37,6 +37,9 @@ export const channel: ChannelInfo = {
   ourBalance: satoshi(750_000n),
   theirBalance: satoshi(250_000n),
   spendable: satoshi(749_000n),
+  mode: 'one-way',
+  receivable: satoshi(0n),
+  turns: undefined,
   inFlight: satoshi(0n),
   atRisk: satoshi(0n),
   funding: { txid: FUNDING, vout: 1 },
@@ -45,7 +48,7 @@ export const channel: ChannelInfo = {
   lastPaymentHeight: blockHeight(1_000),
   settleHeight: blockHeight(1_012),
   refundHeight: blockHeight(1_048),
-  limits: { minFirstPayment: satoshi(511n), maxStake: satoshi(999_000n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
+  limits: { minFirstPayment: satoshi(511n), maxStake: satoshi(999_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
   payments: { sent: 12, received: 0 },
   spend: undefined
 }

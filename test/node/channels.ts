@@ -17,6 +17,9 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     ourBalance: satoshi(100_000n),
     theirBalance: satoshi(0n),
     spendable: satoshi(100_000n),
+    mode: 'one-way',
+    receivable: satoshi(0n),
+    turns: undefined,
     inFlight: satoshi(0n),
     atRisk: satoshi(0n),
     funding: undefined,
@@ -25,7 +28,7 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     lastPaymentHeight: blockHeight(100),
     settleHeight: blockHeight(112),
     refundHeight: blockHeight(148),
-    limits: { minFirstPayment: satoshi(500n), maxStake: satoshi(1_300_000n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
+    limits: { minFirstPayment: satoshi(500n), maxStake: satoshi(1_300_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
     payments: { sent: 0, received: 0 },
     spend: undefined,
     ...changes

@@ -76,9 +76,11 @@ const close: fc.Arbitrary<Message> = record({
   signature
 })
 
+const errorCode = fc.stringMatching(/^ERR_[A-Z0-9_]{1,20}$/)
+
 const error: fc.Arbitrary<Message> = record({
   type: fc.constant('Error' as const),
-  code: fc.stringMatching(/^ERR_[A-Z0-9_]{1,20}$/),
+  code: errorCode,
   rule: fc.stringMatching(/^([A-Z]{1,6}-[0-9]{1,3})?$/),
   text: text(MAX_ERROR_TEXT_BYTES),
   fatal: fc.boolean()
@@ -93,7 +95,8 @@ const transaction = bytes(1, 300).chain(start => fc.constantFrom(start.length, M
 const nothingYet = { sequence: fc.constant(0), payerBalance: fc.constant(0n), signature: fc.constant(new Uint8Array(0)), payments: fc.constant([]), paymentsAfter: fc.constant(0) }
 const someState = { sequence: fc.integer({ min: 1, max: 0xffff_ffff }), payerBalance: amount, signature, payments: fc.array(payment, { maxLength: 5 }), paymentsAfter: fc.constant(0) }
 const standing = { type: fc.constant('Reestablish' as const), channelId: bytes(32), derivation: bytes(8), turn: uint32, signed: uint32, epoch: fc.integer({ min: 1, max: 0xffff_ffff }), peerEpoch: uint32 }
-const reestablish: fc.Arbitrary<Message> = fc.oneof(record<Reestablish>({ ...standing, ...nothingYet }), record<Reestablish>({ ...standing, ...someState }))
+const granted = { turn: fc.integer({ min: 1, max: 0xffff_ffff }), sequence: uint32, payerBalance: amount }
+const reestablish: fc.Arbitrary<Message> = fc.oneof(record<Reestablish>({ ...standing, ...nothingYet }), record<Reestablish>({ ...standing, ...nothingYet, ...granted }), record<Reestablish>({ ...standing, ...someState }))
 
 /** Any message that may be sent. */
 export const message: fc.Arbitrary<Message> = fc.oneof(
@@ -106,6 +109,9 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
   update,
   record({ type: fc.constant('UpdateAck' as const), turn: uint32, sequence: uint32 }),
   fc.constant<Message>({ type: 'ChannelReady' }),
+  record({ type: fc.constant('TurnRequest' as const), turn: uint32, amount }),
+  record({ type: fc.constant('TurnGrant' as const), turn: uint32, sequence: uint32 }),
+  record({ type: fc.constant('TurnRefuse' as const), turn: uint32, code: errorCode, notBefore: height, text: text(MAX_ERROR_TEXT_BYTES) }),
   close,
   record({ type: fc.constant('CloseDone' as const), txid: bytes(32) }),
   reestablish,

@@ -54,6 +54,11 @@ function text (name: string, value: string, maxBytes: number, rule: string): voi
   if (!isPlainText(value)) refuse('WIRE-7', `${name} is not one line of well-formed text.`)
 }
 
+function code (value: string): void {
+  text('code', value, MAX_ERROR_CODE_BYTES, 'WIRE-6')
+  if (!ERROR_CODE.test(value)) refuse('WIRE-7', 'code is not ERR_ and capital letters, digits or underscores.')
+}
+
 function limits (value: Limits): void {
   amount('min_first_payment', value.minFirstPayment)
   amount('max_stake', value.maxStake)
@@ -72,10 +77,11 @@ function reestablish (message: Reestablish): void {
   const { signature, payments, sequence } = message
   integer('turn', message.turn, 0, MAX_UINT32)
   if (signature.length > 0) bytes('signature', signature, 64)
-  // Without a signature there is no state, and nothing to be said of one.
-  integer('sequence', sequence, 0, signature.length === 0 ? 0 : MAX_UINT32)
+  // Without a signature there is no state, and nothing to be said of one; but a later turn begins with one that needs none.
+  const hasState = signature.length > 0 || message.turn > 0
+  integer('sequence', sequence, 0, hasState ? MAX_UINT32 : 0)
   amount('payer_balance', message.payerBalance)
-  if (signature.length === 0 && message.payerBalance !== 0n) refuse('WIRE-5', 'payer_balance is not 0, and there is no signature.')
+  if (!hasState && message.payerBalance !== 0n) refuse('WIRE-5', 'payer_balance is not 0, and there is no signature.')
   integer('signed', message.signed, 0, MAX_UINT32)
   integer('payments_after', message.paymentsAfter, 0, sequence)
   if (payments.length > 0 && message.paymentsAfter === sequence) refuse('WIRE-5', 'payments are listed of updates that there are not.')
@@ -134,6 +140,20 @@ export function checkMessage (message: Message): void {
       return
     case 'ChannelReady':
       return
+    case 'TurnRequest':
+      integer('turn', message.turn, 0, MAX_UINT32)
+      amount('amount', message.amount)
+      return
+    case 'TurnGrant':
+      integer('turn', message.turn, 0, MAX_UINT32)
+      integer('sequence', message.sequence, 0, MAX_UINT32)
+      return
+    case 'TurnRefuse':
+      integer('turn', message.turn, 0, MAX_UINT32)
+      code(message.code)
+      integer('not_before', message.notBefore, 0, MAX_HEIGHT)
+      text('text', message.text, MAX_ERROR_TEXT_BYTES, 'WIRE-6')
+      return
     case 'CloseRequest':
       integer('turn', message.turn, 0, MAX_UINT32)
       integer('sequence', message.sequence, 0, MAX_UINT32)
@@ -153,10 +173,9 @@ export function checkMessage (message: Message): void {
       reestablish(message)
       return
     case 'Error':
-      text('code', message.code, MAX_ERROR_CODE_BYTES, 'WIRE-6')
+      code(message.code)
       text('rule', message.rule, MAX_ERROR_CODE_BYTES, 'WIRE-6')
       text('text', message.text, MAX_ERROR_TEXT_BYTES, 'WIRE-6')
-      if (!ERROR_CODE.test(message.code)) refuse('WIRE-7', 'code is not ERR_ and capital letters, digits or underscores.')
       if (!RULE_ID.test(message.rule)) refuse('WIRE-7', 'rule is not the id of a rule.')
   }
 }

@@ -153,6 +153,9 @@ function toEnvelope (message: Message): Envelope {
       }
     case 'UpdateAck': return { updateAck: { turn: message.turn, sequence: message.sequence } }
     case 'ChannelReady': return { channelReady: {} }
+    case 'TurnRequest': return { turnRequest: { turn: message.turn, amount: message.amount } }
+    case 'TurnGrant': return { turnGrant: { turn: message.turn, sequence: message.sequence } }
+    case 'TurnRefuse': return { turnRefuse: { turn: message.turn, code: message.code, notBefore: message.notBefore, text: message.text } }
     case 'CloseRequest':
       return {
         closeRequest: {
@@ -238,6 +241,12 @@ function fromEnvelope (envelope: Envelope): Message {
   if (envelope.funding != null) return { type: 'Funding', fundingTx: own(envelope.funding.fundingTx) }
   if (envelope.fundingBroadcast != null) return { type: 'FundingBroadcast', txid: own(envelope.fundingBroadcast.txid) }
   if (envelope.channelReady != null) return { type: 'ChannelReady' }
+  if (envelope.turnRequest != null) return { type: 'TurnRequest', turn: envelope.turnRequest.turn, amount: envelope.turnRequest.amount }
+  if (envelope.turnGrant != null) return { type: 'TurnGrant', turn: envelope.turnGrant.turn, sequence: envelope.turnGrant.sequence }
+  if (envelope.turnRefuse != null) {
+    const { turn, code, notBefore, text } = envelope.turnRefuse
+    return { type: 'TurnRefuse', turn, code, notBefore, text }
+  }
   if (envelope.closeRequest != null) {
     const body = envelope.closeRequest
     return {

@@ -62,6 +62,13 @@ export interface Update {
 export interface UpdateAck { readonly type: 'UpdateAck', readonly turn: number, readonly sequence: number }
 export interface ChannelReady { readonly type: 'ChannelReady' }
 
+/** `amount`: satoshis that wait to be paid in the turn that is asked for. */
+export interface TurnRequest { readonly type: 'TurnRequest', readonly turn: number, readonly amount: bigint }
+/** `sequence`: of the state with which the turn begins. */
+export interface TurnGrant { readonly type: 'TurnGrant', readonly turn: number, readonly sequence: number }
+/** `notBefore`: the height from which on asking again may help; 0 when it never will. */
+export interface TurnRefuse { readonly type: 'TurnRefuse', readonly turn: number, readonly code: string, readonly notBefore: number, readonly text: string }
+
 export interface CloseRequest {
   readonly type: 'CloseRequest'
   readonly turn: number
@@ -110,4 +117,4 @@ export interface ErrorMessage {
 
 export type Message =
   | OpenChannel | AcceptChannel | RefundRequest | RefundSignature | Funding | FundingBroadcast
-  | Update | UpdateAck | ChannelReady | CloseRequest | CloseDone | Reestablish | ErrorMessage
+  | Update | UpdateAck | ChannelReady | TurnRequest | TurnGrant | TurnRefuse | CloseRequest | CloseDone | Reestablish | ErrorMessage

@@ -1655,6 +1655,388 @@ export namespace ChannelReady {
   }
 }
 
+export interface TurnRequest {
+  turn: number
+  amount: bigint
+}
+
+export namespace TurnRequest {
+  let _codec: Codec<TurnRequest>
+
+  export const codec = (): Codec<TurnRequest> => {
+    if (_codec == null) {
+      _codec = message<TurnRequest>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.turn != null && obj.turn !== 0)) {
+          w.uint32(8)
+          w.uint32(obj.turn)
+        }
+
+        if ((obj.amount != null && obj.amount !== 0n)) {
+          w.uint32(16)
+          w.uint64(obj.amount)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          turn: 0,
+          amount: 0n
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.turn = reader.uint32()
+              break
+            }
+            case 2: {
+              obj.amount = reader.uint64()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield {
+                field: `${prefix}.turn`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 2: {
+              yield {
+                field: `${prefix}.amount`,
+                value: reader.uint64()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface TurnRequestTurnFieldEvent {
+    field: '$.turn'
+    value: number
+  }
+
+  export interface TurnRequestAmountFieldEvent {
+    field: '$.amount'
+    value: bigint
+  }
+
+  export function encode (obj: Partial<TurnRequest>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, TurnRequest.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<TurnRequest>): TurnRequest {
+    return decodeMessage(buf, TurnRequest.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<TurnRequest>): Generator<TurnRequestTurnFieldEvent | TurnRequestAmountFieldEvent> {
+    return streamMessage(buf, TurnRequest.codec(), opts)
+  }
+}
+
+export interface TurnGrant {
+  turn: number
+  sequence: number
+}
+
+export namespace TurnGrant {
+  let _codec: Codec<TurnGrant>
+
+  export const codec = (): Codec<TurnGrant> => {
+    if (_codec == null) {
+      _codec = message<TurnGrant>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.turn != null && obj.turn !== 0)) {
+          w.uint32(8)
+          w.uint32(obj.turn)
+        }
+
+        if ((obj.sequence != null && obj.sequence !== 0)) {
+          w.uint32(16)
+          w.uint32(obj.sequence)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          turn: 0,
+          sequence: 0
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.turn = reader.uint32()
+              break
+            }
+            case 2: {
+              obj.sequence = reader.uint32()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield {
+                field: `${prefix}.turn`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 2: {
+              yield {
+                field: `${prefix}.sequence`,
+                value: reader.uint32()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface TurnGrantTurnFieldEvent {
+    field: '$.turn'
+    value: number
+  }
+
+  export interface TurnGrantSequenceFieldEvent {
+    field: '$.sequence'
+    value: number
+  }
+
+  export function encode (obj: Partial<TurnGrant>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, TurnGrant.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<TurnGrant>): TurnGrant {
+    return decodeMessage(buf, TurnGrant.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<TurnGrant>): Generator<TurnGrantTurnFieldEvent | TurnGrantSequenceFieldEvent> {
+    return streamMessage(buf, TurnGrant.codec(), opts)
+  }
+}
+
+export interface TurnRefuse {
+  turn: number
+  code: string
+  notBefore: number
+  text: string
+}
+
+export namespace TurnRefuse {
+  let _codec: Codec<TurnRefuse>
+
+  export const codec = (): Codec<TurnRefuse> => {
+    if (_codec == null) {
+      _codec = message<TurnRefuse>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.turn != null && obj.turn !== 0)) {
+          w.uint32(8)
+          w.uint32(obj.turn)
+        }
+
+        if ((obj.code != null && obj.code !== '')) {
+          w.uint32(18)
+          w.string(obj.code)
+        }
+
+        if ((obj.notBefore != null && obj.notBefore !== 0)) {
+          w.uint32(24)
+          w.uint32(obj.notBefore)
+        }
+
+        if ((obj.text != null && obj.text !== '')) {
+          w.uint32(34)
+          w.string(obj.text)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          turn: 0,
+          code: '',
+          notBefore: 0,
+          text: ''
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.turn = reader.uint32()
+              break
+            }
+            case 2: {
+              obj.code = reader.string()
+              break
+            }
+            case 3: {
+              obj.notBefore = reader.uint32()
+              break
+            }
+            case 4: {
+              obj.text = reader.string()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield {
+                field: `${prefix}.turn`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 2: {
+              yield {
+                field: `${prefix}.code`,
+                value: reader.string()
+              }
+              break
+            }
+            case 3: {
+              yield {
+                field: `${prefix}.notBefore`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 4: {
+              yield {
+                field: `${prefix}.text`,
+                value: reader.string()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface TurnRefuseTurnFieldEvent {
+    field: '$.turn'
+    value: number
+  }
+
+  export interface TurnRefuseCodeFieldEvent {
+    field: '$.code'
+    value: string
+  }
+
+  export interface TurnRefuseNotBeforeFieldEvent {
+    field: '$.notBefore'
+    value: number
+  }
+
+  export interface TurnRefuseTextFieldEvent {
+    field: '$.text'
+    value: string
+  }
+
+  export function encode (obj: Partial<TurnRefuse>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, TurnRefuse.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<TurnRefuse>): TurnRefuse {
+    return decodeMessage(buf, TurnRefuse.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<TurnRefuse>): Generator<TurnRefuseTurnFieldEvent | TurnRefuseCodeFieldEvent | TurnRefuseNotBeforeFieldEvent | TurnRefuseTextFieldEvent> {
+    return streamMessage(buf, TurnRefuse.codec(), opts)
+  }
+}
+
 export interface CloseRequest {
   turn: number
   sequence: number
@@ -2517,6 +2899,9 @@ export interface Envelope {
   update?: Update
   updateAck?: UpdateAck
   channelReady?: ChannelReady
+  turnRequest?: TurnRequest
+  turnGrant?: TurnGrant
+  turnRefuse?: TurnRefuse
   closeRequest?: CloseRequest
   closeDone?: CloseDone
   reestablish?: Reestablish
@@ -2576,6 +2961,21 @@ export namespace Envelope {
         if (obj.channelReady != null) {
           w.uint32(74)
           ChannelReady.codec().encode(obj.channelReady, w)
+        }
+
+        if (obj.turnRequest != null) {
+          w.uint32(82)
+          TurnRequest.codec().encode(obj.turnRequest, w)
+        }
+
+        if (obj.turnGrant != null) {
+          w.uint32(90)
+          TurnGrant.codec().encode(obj.turnGrant, w)
+        }
+
+        if (obj.turnRefuse != null) {
+          w.uint32(98)
+          TurnRefuse.codec().encode(obj.turnRefuse, w)
         }
 
         if (obj.closeRequest != null) {
@@ -2661,6 +3061,24 @@ export namespace Envelope {
             case 9: {
               obj.channelReady = ChannelReady.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.channelReady
+              })
+              break
+            }
+            case 10: {
+              obj.turnRequest = TurnRequest.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.turnRequest
+              })
+              break
+            }
+            case 11: {
+              obj.turnGrant = TurnGrant.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.turnGrant
+              })
+              break
+            }
+            case 12: {
+              obj.turnRefuse = TurnRefuse.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.turnRefuse
               })
               break
             }
@@ -2762,6 +3180,27 @@ export namespace Envelope {
             case 9: {
               yield * ChannelReady.codec().stream(reader, reader.uint32(), `${prefix}.channelReady`, {
                 limits: opts.limits?.channelReady
+              })
+
+              break
+            }
+            case 10: {
+              yield * TurnRequest.codec().stream(reader, reader.uint32(), `${prefix}.turnRequest`, {
+                limits: opts.limits?.turnRequest
+              })
+
+              break
+            }
+            case 11: {
+              yield * TurnGrant.codec().stream(reader, reader.uint32(), `${prefix}.turnGrant`, {
+                limits: opts.limits?.turnGrant
+              })
+
+              break
+            }
+            case 12: {
+              yield * TurnRefuse.codec().stream(reader, reader.uint32(), `${prefix}.turnRefuse`, {
+                limits: opts.limits?.turnRefuse
               })
 
               break
@@ -2979,6 +3418,46 @@ export namespace Envelope {
     value: number
   }
 
+  export interface EnvelopeTurnRequestTurnFieldEvent {
+    field: '$.turnRequest.turn'
+    value: number
+  }
+
+  export interface EnvelopeTurnRequestAmountFieldEvent {
+    field: '$.turnRequest.amount'
+    value: bigint
+  }
+
+  export interface EnvelopeTurnGrantTurnFieldEvent {
+    field: '$.turnGrant.turn'
+    value: number
+  }
+
+  export interface EnvelopeTurnGrantSequenceFieldEvent {
+    field: '$.turnGrant.sequence'
+    value: number
+  }
+
+  export interface EnvelopeTurnRefuseTurnFieldEvent {
+    field: '$.turnRefuse.turn'
+    value: number
+  }
+
+  export interface EnvelopeTurnRefuseCodeFieldEvent {
+    field: '$.turnRefuse.code'
+    value: string
+  }
+
+  export interface EnvelopeTurnRefuseNotBeforeFieldEvent {
+    field: '$.turnRefuse.notBefore'
+    value: number
+  }
+
+  export interface EnvelopeTurnRefuseTextFieldEvent {
+    field: '$.turnRefuse.text'
+    value: string
+  }
+
   export interface EnvelopeCloseRequestTurnFieldEvent {
     field: '$.closeRequest.turn'
     value: number
@@ -3120,7 +3599,7 @@ export namespace Envelope {
     return decodeMessage(buf, Envelope.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeTurnRequestTurnFieldEvent | EnvelopeTurnRequestAmountFieldEvent | EnvelopeTurnGrantTurnFieldEvent | EnvelopeTurnGrantSequenceFieldEvent | EnvelopeTurnRefuseTurnFieldEvent | EnvelopeTurnRefuseCodeFieldEvent | EnvelopeTurnRefuseNotBeforeFieldEvent | EnvelopeTurnRefuseTextFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent> {
     return streamMessage(buf, Envelope.codec(), opts)
   }
 }

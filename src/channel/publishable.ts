@@ -1,0 +1,55 @@
+/** What this side can put on the chain alone: the newest state that it holds with the other side's signature. */
+import { dustLimit } from '../bitcoin/dust.js'
+import { payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
+import { feeFor, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import type { Env } from './env.js'
+import { payeeOf } from './schedule.js'
+import { stateTemplate } from './signing.js'
+import { maturedSlot, sharesByTurn, stakeOf } from './stakes.js'
+import type { Established, Publication } from './state.js'
+import { partyOf } from './terms.js'
+
+/** `share`: ours in it, in satoshis, before the fee. `turn`: -1 for T2. */
+export interface Publishable { readonly kind: Publication['kind'], readonly turn: number, readonly template: StateTemplate, readonly signature: Uint8Array, readonly share: Satoshi }
+
+/** Of the present turn if we are its payee and were paid in it, else of the last one before; for a client without any, T2. */
+export function publishable (channel: Established): Publishable | undefined {
+  const { ledger, ended, role, refundSignature } = channel
+  const { held } = ledger
+  if (held?.signature !== undefined && payeeOf(ledger.turn) === role) return stateOf(channel, ledger.turn, held.payerBalance, held.signature)
+  for (let i = ended.length - 1; i >= 0; i--) {
+    const state = ended[i]
+    if (state?.signature !== undefined && payeeOf(state.turn) === role) return stateOf(channel, state.turn, state.payerBalance, state.signature)
+  }
+  return role === 'client' && refundSignature !== undefined ? stateOf(channel, -1, ZERO_SAT, refundSignature) : undefined
+}
+
+function stateOf (channel: Established, turn: number, payerBalance: Satoshi, signature: Uint8Array): Publishable {
+  const template = stateTemplate(channel, payerBalance, turn)
+  return { kind: turn === -1 ? 'refund' : 'settlement', turn, template, signature, share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT) }
+}
+
+/** With one output of ours, to the script of our closes. */
+export function vsizeOf (channel: Established, { template }: Publishable): number {
+  return stateVsize(template, [partyOf(channel.terms, channel.role).closeScript])
+}
+
+/** The smallest share that such a transaction can bring home at a rate. */
+export function leastShare (channel: Established, ours: Publishable, rate: FeeRate): Satoshi {
+  return satoshi(feeFor(rate, vsizeOf(channel, ours)) + dustLimit(partyOf(channel.terms, channel.role).closeScript))
+}
+
+/** What is lost at worst if this state is not published at this height; see `stakeOf`. */
+export function stakeAt (channel: Established, ours: Publishable, height: number, feeRate: FeeRate): bigint {
+  const { role } = channel
+  if (channel.terms.mode === 'one-way' && role === 'client') return ours.share
+  return stakeOf({ shares: sharesByTurn(channel), turn: ours.turn, role, fee: feeFor(feeRate, vsizeOf(channel, ours)), slot: maturedSlot(channel, ours.turn, height) })
+}
+
+/** The part of our balance that a transaction of our own could not bring home at the present estimate. */
+export function shareAtRisk (channel: Established, env: Env): Satoshi {
+  const ours = publishable(channel)
+  if (ours === undefined || ours.kind === 'refund' || channel.onChain.spend?.height !== undefined) return ZERO_SAT
+  const held = sharesByTurn(channel)[ours.turn + 1] ?? 0n
+  return ours.share < leastShare(channel, ours, env.feeRate) ? satoshi(held) : ZERO_SAT
+}

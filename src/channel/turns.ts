@@ -1,0 +1,209 @@
+/**
+ * Two-way channels: the turn as a token. Only the payer of a turn signs; the payee asks for the next
+ * turn, the payer grants it when nothing of its own is in flight, and what the new payer signs
+ * matures `step` blocks before everything that was signed before (spec.md, "Turns").
+ */
+import type { Payment, Reestablish, TurnGrant, TurnRefuse, TurnRequest } from '../../protocols/paychan/1.0/index.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
+import { formatAmount, satoshi, subSat } from '../types/units.js'
+import { PaychanError } from '../types/errors.js'
+import { channelRefusal } from './channel-refusal.js'
+import { to, type Effect, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import { isBuried } from './funding-depth.js'
+import { balances, nextSequence } from './ledger.js'
+import { lastTurnAt, lockOf, payeeOf, payerOf } from './schedule.js'
+import { isFrozen, NO_WISHES, type Channel, type Established, type TurnWishes } from './state.js'
+import { stop } from './stopping.js'
+import { Violation } from './violation.js'
+
+/** Updates that a payer may still send once the peer has asked for the turn: neither side starves the other. */
+const MOST_AFTER_REQUEST = 64
+
+/** TURN-7: blocks after which a turn that was granted and not used ends in a close. */
+export const UNUSED_TURN_BLOCKS = 12
+
+/** What payments that wait in front of a channel need: `ask` for the turn, `wait` for the answer, or nothing of the kind. */
+export function turnNeed (channel: Channel): 'none' | 'ask' | 'wait' {
+  if (channel.stage !== 'established' || channel.terms.mode !== 'two-way' || channel.link !== 'live') return 'none'
+  if (payerOf(channel.ledger.turn) === channel.role || channel.wishes.refused !== undefined || hasEnded(channel)) return 'none'
+  if (!channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined) return 'none'
+  return channel.wishes.asked === undefined ? 'ask' : 'wait'
+}
+
+function hasEnded (channel: Established): boolean {
+  return isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend !== undefined
+}
+
+/** Payments wait, and it is not our turn: TURN-1. */
+export function onAskTurn (channel: Channel, payments: readonly Payment[], env: Env): Transition {
+  if (channel.stage !== 'established' || turnNeed(channel) !== 'ask') return to(channel)
+  const refusal = refusalToAsk(channel, payments, env)
+  if (refusal !== undefined) {
+    const { code, message, facts } = refusal
+    return to(withWishes(channel, { refused: { code, message, facts, notBefore: undefined } }))
+  }
+  const turn = channel.ledger.turn + 1
+  return to(withWishes(channel, { asked: turn }), { type: 'send', message: { type: 'TurnRequest', turn, amount: payableOf(channel, payments) } })
+}
+
+/** What of the payments our balance covers, in their order. */
+function payableOf (channel: Established, payments: readonly Payment[]): Satoshi {
+  const balance = balances(channel.terms, channel.ledger)[channel.role]
+  return satoshi(payments.reduce((sum, { amount }) => amount > 0n && sum + amount <= balance ? sum + amount : sum, 0n))
+}
+
+function refusalToAsk (channel: Established, payments: readonly Payment[], env: Env): PaychanError | undefined {
+  const closed = channelRefusal(channel, env)
+  if (closed instanceof PaychanError) return closed
+  const amount = payableOf(channel, payments)
+  const left = balances(channel.terms, channel.ledger)[channel.role]
+  if (amount === 0n) return new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(payments[0]?.amount ?? 0n)}, but ${formatAmount(left)} are ours in this channel.`, { asked: payments[0]?.amount ?? 0n, left })
+  const least = channel.terms.limits.minTurnAmount
+  if (amount < least) { // TURN-1
+    return new PaychanError('ERR_BELOW_MIN_TURN', `It is the other side's turn to pay, and a new turn is worth at least ${formatAmount(least)}; ${formatAmount(amount)} are to be paid. Pay more at once, or wait until the peer pays no more.`, { asked: amount, least })
+  }
+  return noTurnLeft(channel, env)
+}
+
+/** TURN-3. */
+function noTurnLeft ({ terms, ledger }: Established, { height }: Pick<Env, 'height'>): PaychanError | undefined {
+  if (height === undefined || ledger.turn + 1 <= lastTurnAt(terms, height)) return undefined
+  const lock = lockOf(terms, ledger.turn)
+  return new PaychanError('ERR_NO_TURN_LEFT', `The direction of this channel cannot change any more: the states of another turn would mature at height ${lock - terms.step}, and the tip is at ${height}. Close it and open a new one.`, { height, lock: lock - terms.step, turn: ledger.turn })
+}
+
+/** A free turn, and the first half of all, go out at once; each further one has to wait for `step` blocks more since the funding (TURN-8). */
+function pacedUntil ({ terms, ledger, onChain }: Established): number {
+  const { fundingHeight } = onChain
+  if (fundingHeight === undefined) return 0
+  const free = Math.max(1, Math.ceil(lastTurnAt(terms, fundingHeight) / 2))
+  return fundingHeight + (ledger.turn + 1 - free) * terms.step
+}
+
+/** The payee would like to pay. It is answered as soon as nothing of ours is in flight (`onGrantTurn`), or refused now. */
+export function onTurnRequest (channel: Established, request: TurnRequest, env: Env): Transition {
+  const { ledger, role, wishes } = channel
+  if (payerOf(ledger.turn) !== role || request.turn !== ledger.turn + 1 || wishes.theirs !== undefined) {
+    return stop(channel, new Violation('TURN-1', 'ERR_UNEXPECTED_TURN', `Turn ${request.turn} was asked for in turn ${ledger.turn}.`, { asked: request.turn, turn: ledger.turn }))
+  }
+  const refusal = refusalToGrant(channel, request.amount, env)
+  if (refusal !== undefined) return to(channel, refusal)
+  return to(withWishes(channel, { theirs: { sequence: nextSequence(ledger) - 1 } }))
+}
+
+/** A refusal as a message; undefined when the turn can be granted. */
+function refusalToGrant (channel: Established, amount: bigint | undefined, env: Env): Effect | undefined {
+  const { terms, ledger, role } = channel
+  const refuse = (code: string, notBefore: number, text: string): Effect => ({ type: 'send', message: { type: 'TurnRefuse', turn: ledger.turn + 1, code, notBefore, text } })
+  if (hasEnded(channel)) return refuse('ERR_CHANNEL_CLOSED', 0, 'The channel is closing; it takes no payments any more.')
+  if (env.height === undefined || !isBuried(channel, env)) return refuse('ERR_CHANNEL_NOT_OPEN', terms.refundHeight, 'The funding is not deep enough just now.')
+  const theirs = balances(terms, ledger)[role === 'client' ? 'server' : 'client']
+  if (amount !== undefined && (amount < terms.limits.minTurnAmount || amount === 0n || amount > theirs)) {
+    return refuse('ERR_BELOW_MIN_TURN', 0, `A turn is worth ${formatAmount(terms.limits.minTurnAmount)} to ${formatAmount(theirs)}; ${formatAmount(amount)} were named.`)
+  }
+  const none = noTurnLeft(channel, env)
+  if (none !== undefined) return refuse(none.code, 0, none.message)
+  const notBefore = pacedUntil(channel)
+  if (env.height >= notBefore) return undefined
+  if (lastTurnAt(terms, notBefore) < ledger.turn + 1) return refuse('ERR_NO_TURN_LEFT', 0, 'The turns of this channel have been used up faster than its blocks went by.')
+  return refuse('ERR_TURN_TOO_EARLY', notBefore, `Turns are granted in step with the blocks; the next one from height ${notBefore} on.`)
+}
+
+/** Whether the turn that the peer wants can be handed over. `isWaiting`: payments of ours wait. */
+export function grantDue (channel: Channel, isWaiting: boolean): boolean {
+  if (channel.stage !== 'established' || channel.wishes.theirs === undefined || channel.ledger.inFlight.length > 0) return false
+  return !isWaiting || mustYield(channel)
+}
+
+/** Whether a payer has to let the peer have its turn before it signs any more. */
+export function mustYield ({ ledger, wishes }: Established): boolean {
+  return wishes.theirs !== undefined && nextSequence(ledger) - 1 - wishes.theirs.sequence >= MOST_AFTER_REQUEST
+}
+
+/** TURN-2: from here on we sign nothing in this turn. The commit before the effects makes it durable before it leaves. */
+export function onGrantTurn (channel: Channel, env: Env): Transition {
+  if (channel.stage !== 'established' || !grantDue(channel, false) || channel.link !== 'live') return to(channel)
+  const refusal = refusalToGrant(channel, undefined, env)
+  if (refusal !== undefined) return to(withWishes(channel, { theirs: undefined }), refusal)
+  const granted = nextTurn(channel, env.height)
+  const { turn, held } = granted.ledger
+  return to(granted,
+    { type: 'send', message: { type: 'TurnGrant', turn, sequence: held?.sequence ?? 0 } },
+    { type: 'notify', what: `granted turn ${turn}: the peer pays; its states mature at height ${lockOf(granted.terms, turn)}` })
+}
+
+/** TURN-4: the turn is ours. */
+export function onTurnGrant (channel: Established, grant: TurnGrant): Transition {
+  const { ledger, wishes } = channel
+  if (wishes.asked !== grant.turn || grant.turn !== ledger.turn + 1 || grant.sequence !== ledger.held?.sequence) {
+    return stop(channel, new Violation('TURN-4', 'ERR_UNEXPECTED_TURN', `Turn ${grant.turn} was granted from update ${grant.sequence} on; asked for was ${wishes.asked ?? 'none'}, in turn ${ledger.turn}.`, { granted: grant.turn, turn: ledger.turn }))
+  }
+  // CLOSE-6: it crossed our close. The peer, in a turn in which nothing was paid, takes that one all the same.
+  if (isFrozen(channel)) return to(withWishes(channel, { asked: undefined }))
+  return taken(channel)
+}
+
+/** The turn was granted, and this side becomes its payer. */
+export function taken (channel: Established): Transition<Established> {
+  const state = nextTurn(channel, undefined)
+  return to(state, { type: 'notify', what: `turn ${state.ledger.turn} is ours: our states mature at height ${lockOf(state.terms, state.ledger.turn)}` })
+}
+
+/** TURN-5. */
+export function onTurnRefuse (channel: Established, { turn, code, notBefore, text }: TurnRefuse): Transition {
+  if (channel.wishes.asked !== turn) return stop(channel, new Violation('TURN-5', 'ERR_UNEXPECTED_TURN', `Turn ${turn} was refused, and not asked for.`, { refused: turn }))
+  const message = `It is the peer's turn to pay, and it does not hand over: ${text}${notBefore === 0 ? '' : ` (ask again from height ${notBefore} on)`}`
+  return to(withWishes(channel, { asked: undefined, refused: { code: code === 'ERR_NO_TURN_LEFT' ? code : 'ERR_TURN_REFUSED', message, facts: { peerCode: code, notBefore }, notBefore } }))
+}
+
+/** TURN-6: the next turn begins with the last state of this one, its balances and its number. */
+function nextTurn (channel: Established, grantedAt: BlockHeight | undefined): Established {
+  const { ledger, terms } = channel
+  const { turn, held } = ledger
+  if (held === undefined) throw new Error('a turn ends before it has a state')
+  const { sequence, payerBalance, paymentCount, signature } = held
+  return {
+    ...channel,
+    ended: [...channel.ended, { turn, sequence, payerBalance, paymentCount, signature }],
+    ledger: { ...ledger, turn: turn + 1, held: { sequence, payerBalance: subSat(terms.capacity, payerBalance), paymentCount, signature: undefined }, inFlight: [] },
+    wishes: { ...NO_WISHES, grantedAt }
+  }
+}
+
+/** TURN-7: we have granted the turn, and nothing was paid in it for long. */
+export function isTurnUnused ({ ledger, wishes, role }: Established, { height }: Pick<Env, 'height'>): boolean {
+  return wishes.grantedAt !== undefined && payeeOf(ledger.turn) === role && ledger.held?.signature === undefined && height !== undefined && height >= wishes.grantedAt + UNUSED_TURN_BLOCKS
+}
+
+/** What was refused for a time may be asked for again. */
+export function forgetRefusal (channel: Established, height: number | undefined): Established {
+  const { refused } = channel.wishes
+  const isOver = refused !== undefined && (refused.notBefore === undefined || (refused.notBefore > 0 && height !== undefined && height >= refused.notBefore))
+  return isOver ? withWishes(channel, { refused: undefined }) : channel
+}
+
+/** The stream is gone: the peer asks again on the next one, if it still wants to. What we have asked for may have been granted. */
+export function forgetTheirWish (channel: Established): Established {
+  return channel.wishes.theirs === undefined ? channel : withWishes(channel, { theirs: undefined })
+}
+
+/** Both sides have said in which turn they are: what was asked for before is answered, or was lost. */
+export function forgetOurWish (channel: Established): Established {
+  return channel.wishes.asked === undefined ? channel : withWishes(channel, { asked: undefined })
+}
+
+/** TURN-2: the grant was lost with its stream, and the peer stands in the turn that we have asked for, on the state that we hold. */
+export function isLostGrant ({ ledger, wishes, terms }: Established, { turn, sequence, payerBalance, signature }: Reestablish): boolean {
+  return turn === wishes.asked && turn === ledger.turn + 1 && signature.length === 0 &&
+    sequence === ledger.held?.sequence && payerBalance === terms.capacity - ledger.held.payerBalance
+}
+
+/** TURN-2, from the other side: we have granted the turn, and the peer does not know yet. */
+export function isGrantUnknown ({ ledger, ended, role }: Established, { turn, sequence }: Reestablish): boolean {
+  return turn === ledger.turn - 1 && payeeOf(ledger.turn) === role && ledger.held?.signature === undefined && sequence === ended.at(-1)?.sequence
+}
+
+function withWishes (channel: Established, changes: Partial<TurnWishes>): Established {
+  return { ...channel, wishes: { ...channel.wishes, ...changes } }
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { stakeOf } from '../../src/channel/stakes.js'
+
+const FEE = 18_000n
+
+/** Our shares as server: T2's, then those of turns 0, 1, ... of which each gives us `up` or takes `down`. */
+function lopsided (turns: number, up: bigint, down: bigint): bigint[] {
+  const shares = [0n]
+  for (let turn = 0; turn < turns; turn++) shares.push((shares.at(-1) ?? 0n) + (turn % 2 === 0 ? up : -down))
+  return shares
+}
+
+describe('channel / stakes', () => {
+  it('the server of a one-way channel: all of its share, since T2 leaves it nothing', () => {
+    assert.equal(stakeOf({ shares: [0n, 40_000n], turn: 0, role: 'server', fee: 200n, slot: 0 }), 40_000n)
+  })
+
+  it('the client in turn 1: what was paid to it in that turn; turn 0 is the worst that can follow', () => {
+    assert.equal(stakeOf({ shares: [100_000n, 60_000n, 75_000n], turn: 1, role: 'client', fee: 200n, slot: 1 }), 15_000n)
+  })
+
+  it('nothing when an older state gives us more: nobody pays for less', () => {
+    assert.equal(stakeOf({ shares: [0n, 50_000n, 10_000n, 10_001n], turn: 2, role: 'server', fee: 200n, slot: 2 }), 1n)
+    assert.equal(stakeOf({ shares: [100_000n, 90_000n, 80_000n], turn: 1, role: 'client', fee: 200n, slot: 1 }), 0n)
+  })
+
+  it('27 turns of 17,000 against 1 sat at a fee of 18,000: each difference is below the fee, and together they are 237,987 sat', () => {
+    const shares = lopsided(27, 17_000n, 1n)
+    assert.equal(shares.at(-1), 237_987n)
+    const stakes = Array.from({ length: 14 }, (_, i) => stakeOf({ shares, turn: 2 * i, role: 'server', fee: FEE, slot: 2 * i }))
+    assert.ok((shares[27] ?? 0n) - (shares[26] ?? 0n) < FEE, 'the last difference alone is not worth the fee')
+    assert.ok((stakes.at(-1) ?? 0n) > FEE, 'what would follow is')
+  })
+
+  it('a side that publishes whenever the stake is worth the fee loses less than two fees against having everything, over any turns', () => {
+    fc.assert(fc.property(fc.array(fc.bigInt(0n, 20_000n), { minLength: 1, maxLength: 40 }), fc.bigInt(100n, 20_000n), (amounts, fee) => {
+      const shares = [0n]
+      for (const [turn, amount] of amounts.entries()) shares.push(turn % 2 === 0 ? (shares.at(-1) ?? 0n) + amount : bounded((shares.at(-1) ?? 0n) - amount))
+      const newest = amounts.length % 2 === 1 ? amounts.length - 1 : amounts.length - 2
+      // The worst opponent publishes the state that hurts us most as soon as we were silent at its lock.
+      let worst = shares[newest + 1] ?? 0n
+      for (let slot = newest; slot >= 0; slot -= 2) {
+        const stake = stakeOf({ shares, turn: newest, role: 'server', fee, slot })
+        if (stake >= fee) { worst = (shares[newest + 1] ?? 0n) - fee; break }
+        worst = bounded(worst < (shares[slot] ?? 0n) ? worst : shares[slot] ?? 0n)
+        assert.ok((shares[newest + 1] ?? 0n) - (shares[slot] ?? 0n) <= 2n * fee, `silent at ${slot} costs more than two fees`)
+      }
+      assert.ok((shares[newest + 1] ?? 0n) - worst <= 2n * fee)
+    }))
+  })
+
+  it('once the locks of older states have passed, the least of the other side\'s counts', () => {
+    const shares = [0n, 50_000n, 20_000n, 60_000n, 55_000n, 70_000n]
+    const at = (slot: number): bigint => stakeOf({ shares, turn: 4, role: 'server', fee: 1_000n, slot })
+    assert.deepEqual([at(4), at(2), at(0)], [15_000n, 50_000n, 70_000n])
+  })
+
+  it('when even T2 has matured, the client has nothing to wait for: all of its share', () => {
+    assert.equal(stakeOf({ shares: [100_000n, 60_000n, 60_001n], turn: 1, role: 'client', fee: 200n, slot: -1 }), 60_001n)
+    assert.equal(stakeOf({ shares: [100_000n], turn: -1, role: 'client', fee: 200n, slot: -1 }), 100_000n)
+  })
+})
+
+function bounded (share: bigint): bigint {
+  return share < 0n ? 0n : share
+}
