@@ -9,7 +9,7 @@ import { checkFundingTx } from '../bitcoin/funding.js'
 import type { Ecdsa, KeyPath } from '../bitcoin/keys.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
-import { heldBalance, totalOf } from './ledger.js'
+import { heldBalance, isBase, totalOf } from './ledger.js'
 import { refundTemplateOf } from './opening-client.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
@@ -62,16 +62,39 @@ function auditStates (channel: Established, env: AuditEnv): Finding[] {
   })
   return [
     ...broken(wrong === undefined, `The payer's signature of state ${wrong?.sequence ?? 0} is wrong (UPD-4): it could not be published.`),
-    ...broken(payer === role || held === undefined || held.signature !== undefined, 'The payer\'s signature of the newest state is missing: it could not be published.'),
+    ...broken(payer === role || held === undefined || held.signature !== undefined || isBase(channel), 'The payer\'s signature of the newest state is missing: it could not be published.'),
+    ...auditTurns(channel, env),
     ...broken(!rising, 'A balance of the payer grows from one state to the next (UPD-18).')
   ]
 }
 
+/** TURN-6: of every turn that is over in which we were the payee and were paid, the signature is there and right. */
+function auditTurns (channel: Established, env: AuditEnv): Finding[] {
+  const { terms, ended, role } = channel
+  const wrong = ended.find(({ turn, sequence, payerBalance, signature }, i) => {
+    const isPaidToUs = payerOf(turn) !== role && (turn === 0 || sequence !== ended[i - 1]?.sequence)
+    if (signature === undefined) return isPaidToUs
+    return !env.verify(partyOf(terms, payerOf(turn)).channelKey, stateDigest(channel, payerBalance, turn), signature)
+  })
+  return broken(wrong === undefined, `The payer's signature of the last state of turn ${wrong?.turn ?? 0} is missing or wrong (UPD-4): it could not be published.`)
+}
+
+/** What all payments of all turns came to: each turn begins with what the one before left the payee. */
+function paidInAll ({ terms, ledger, ended }: Established): Satoshi {
+  let total = 0n
+  let begin: bigint = terms.capacity
+  for (const { payerBalance } of ended) {
+    total += begin - payerBalance
+    begin = terms.capacity - payerBalance
+  }
+  return satoshi(total + begin - (ledger.held?.payerBalance ?? begin))
+}
+
 function auditLog (channel: Established, { logged }: AuditEnv): Finding[] {
-  const { ledger, terms } = channel
-  const paid = terms.capacity - heldBalance(ledger, terms.capacity)
+  const { ledger } = channel
+  const paid = paidInAll(channel)
   if (logged.amount === paid && logged.count === (ledger.held?.paymentCount ?? 0)) return []
-  return [{ severity: 'incomplete', text: `The payment log adds up to ${formatAmount(logged.amount)} in ${logged.count} payments; ${formatAmount(satoshi(paid))} in ${ledger.held?.paymentCount ?? 0} payments were made. The balances are right, the list is not complete.` }]
+  return [{ severity: 'incomplete', text: `The payment log adds up to ${formatAmount(logged.amount)} in ${logged.count} payments; ${formatAmount(paid)} in ${ledger.held?.paymentCount ?? 0} payments were made. The balances are right, the list is not complete.` }]
 }
 
 function broken (holds: boolean, text: string): Finding[] {

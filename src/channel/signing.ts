@@ -19,9 +19,9 @@ export function stateTemplate (channel: Established, payerBalance: Satoshi, turn
   }
 }
 
-/** What the payer signs for a balance. */
-export function stateDigest (channel: Established, payerBalance: Satoshi): Uint8Array {
-  return payerSighash(stateTemplate(channel, payerBalance))
+/** What the payer of a turn (of the present one when none is named) signs for a balance. */
+export function stateDigest (channel: Established, payerBalance: Satoshi, turn?: number): Uint8Array {
+  return payerSighash(stateTemplate(channel, payerBalance, turn))
 }
 
 /** The same for many balances of one channel. */

@@ -113,13 +113,24 @@ export function renderChannels (channels: readonly ChannelInfo[], colors: Colors
   ]), colors)
 }
 
-function noteOf ({ reason, status, confirmations, minDepth, atRisk, inFlight }: ChannelInfo): string {
+function noteOf ({ reason, status, confirmations, minDepth, atRisk, inFlight, turns, receivable, lastPaymentHeight }: ChannelInfo): string {
   return [
     ...(reason === undefined ? [] : [reason]),
+    ...(turns === undefined ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
     ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),
     ...(inFlight > 0n ? [`${formatAmount(inFlight)} not acknowledged`] : []),
     ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : [])
   ].join('; ')
+}
+
+/** Whose turn it is, and how many more there can be. */
+function turnText ({ number, payer, left }: NonNullable<ChannelInfo['turns']>): string {
+  return `turn ${number}: ${payer === 'us' ? 'we pay' : 'the peer pays'}, ${left} more`
+}
+
+/** From which block on each side can publish the newest state that it holds. */
+function maturityText ({ oursMatures, theirsMatures }: NonNullable<ChannelInfo['turns']>): string {
+  return `our state matures at ${oursMatures ?? 'none'}, theirs at ${theirsMatures ?? 'none'}`
 }
 
 export function renderPayments (payments: readonly PaymentInfo[], colors: Colors): string {

@@ -4,7 +4,7 @@ import type { Established } from '../../src/channel/state.js'
 import { satoshi } from '../../src/types/units.js'
 import { keyPair, ecdsa } from './keys.js'
 import type { Side } from './side.js'
-import { World } from './world.js'
+import { payment, World } from './world.js'
 
 const paid = (): World => new World().open().paid(10_000n).paid(500n)
 
@@ -29,6 +29,16 @@ describe('channel / audit', () => {
     const world = paid()
     world.pay(7n)
     assert.deepEqual([audit(world.client), audit(world.server)], [[], []])
+  })
+
+  it('finds nothing in a two-way channel after some turns; and a signature of a turn that is over, when it is missing or wrong (TURN-6)', () => {
+    const world = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 5_000n).paidBy('client', 1_000n)
+    assert.deepEqual([audit(world.client, {}, 3), audit(world.server, {}, 3)], [[], []])
+    const { ended } = world.client.established
+    for (const signature of [undefined, new Uint8Array(64).fill(1)]) broken(audit(world.client, { ended: ended.map((turn) => turn.turn === 1 ? { ...turn, signature } : turn) }, 3), /turn 1 is missing or wrong/)
+    world.server.post({ type: 'ask-turn', payments: [payment(2_000n)] })
+    world.run()
+    assert.deepEqual([audit(world.client, {}, 3), audit(world.server, {}, 3)], [[], []], 'nothing is paid in turn 3 yet')
   })
 
   it('finds keys of another seed', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import pc from 'picocolors'
 import { formatTime, renderBalance, renderChannels, renderClosed, renderInfo, renderOpened, renderPaid, renderPayments, renderPeers, shortPeer } from '../../src/cli/render.js'
 import { channelId } from '../../src/types/bytes.js'
-import { satoshi } from '../../src/types/units.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer } from '../daemon/fake-node.js'
 
 const plain = pc.createColors(false)
@@ -32,6 +32,12 @@ describe('what people read', () => {
       'unswept                 330 sat',
       'total             1,250,330 sat'
     ].join('\n'))
+  })
+
+  it('a two-way channel: whose turn it is, how many are left, what can come in, and when states mature', () => {
+    const turns = { number: 1, payer: 'peer', left: 6, step: 20, oursMatures: blockHeight(660), theirsMatures: blockHeight(680) } as const
+    const line = renderChannels([{ ...channel, mode: 'two-way', turns, receivable: satoshi(40_000n), lastPaymentHeight: blockHeight(648) }], plain).split('\n')[1] ?? ''
+    assert.match(line, /turn 1: the peer pays, 6 more; receivable 40,000 sat; close by block 648; our state matures at 660, theirs at 680/)
   })
 
   it('peers', () => {

@@ -24,7 +24,7 @@ export function addChannelCommands (program: Command, world: World): void {
     })
 
   withCommonOptions(program.command('channels').summary('all channels, and what is in them'))
-    .description('Lists channels with both shares, what can be spent now, and the block of the refund. Openings that came to nothing are left out.')
+    .description('Lists channels with both shares, what can be spent now, and the block of the refund; of two-way channels also whose turn it is, how many are left, and when the state of each side matures. Openings that came to nothing are left out.')
     .option('--all', 'also those that were abandoned before they were funded')
     .addHelpText('after', '\nExamples:\n  paychan channels\n  paychan channels --all')
     .action(async ({ all = false }: { all?: boolean }, command: Command) => {

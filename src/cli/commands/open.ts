@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import type { ApiClient } from '../../daemon/client.js'
 import { connectApi } from '../../daemon/client.js'
+import { withoutUndefined } from '../../daemon/objects.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { ChannelInfo, OpenRequest } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
@@ -12,7 +13,7 @@ import { OpeningProgress } from '../opening-progress.js'
 import { startPatience } from '../patience.js'
 import { renderOpened } from '../render.js'
 
-interface OpenOptions { readonly blocks?: number, readonly wait: boolean }
+interface OpenOptions { readonly blocks?: number, readonly twoWay?: true, readonly step?: number, readonly wait: boolean }
 
 type Request = OpenRequest & { readonly wait: 'ready' | 'broadcast' }
 
@@ -22,11 +23,13 @@ export function addOpen (program: Command, world: World): void {
     .argument('<peer>', 'a peer id that is connected, or a full multiaddr')
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--blocks <n>', 'blocks until the refund: how long the channel may live', wholeNumber(1))
+    .option('--two-way', 'either side pays, in turns')
+    .option('--step <n>', 'of a two-way channel: blocks between the locks of two turns', wholeNumber(1))
     .option('--no-wait', 'return once the funding transaction is broadcast')
-    .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144')
-    .action(async (peer: string, amount: Satoshi, { blocks, wait }: OpenOptions, command: Command) => {
+    .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144\n  paychan open 12D3KooW... 1000000 --two-way --blocks 2016')
+    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, wait }: OpenOptions, command: Command) => {
       const context = contextOf(world, command)
-      const request = { peer, amount, ...(blocks === undefined ? {} : { blocks }), wait: wait ? 'ready' as const : 'broadcast' as const }
+      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step }), wait: wait ? 'ready' as const : 'broadcast' as const }
       const node = connectApi(dataPaths(context.dataDir).socket)
       try {
         const channel = await openWithProgress(context, node, request)
