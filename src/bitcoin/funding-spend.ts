@@ -53,7 +53,8 @@ export function withSignatures (tx: Transaction, funding: FundingOutput, client:
 
 // 4 items: 1 for their number, 1 for the empty one, two signatures, and the 71 bytes of the script:
 // 1 + 1 + 2 x (1 + 72) + (1 + 71) = 220
-const FUNDING_WITNESS_BYTES = 1 + witnessItemSize(0) + 2 * witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(71)
+/** The witness of a funding output, in bytes, with the longest signatures. */
+export const FUNDING_WITNESS_BYTES = 1 + witnessItemSize(0) + 2 * witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(71)
 
 /** The virtual size with these outputs and the longest signatures. */
 export function fundingSpendVsize (outputScripts: readonly Uint8Array[]): number {

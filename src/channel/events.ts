@@ -2,6 +2,7 @@
 import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
 import type { OutPoint, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
+import type { Publication } from './state.js'
 
 /** What a broadcast was for. */
 export type BroadcastPurpose = 'funding' | 'close' | 'publication'
@@ -20,6 +21,8 @@ export type ChannelEvent =
   | { readonly type: 'grant-turn' }
   | { readonly type: 'close' }
   | { readonly type: 'settle' }
+  /** The next bid of a batch with other channels; undefined: the batch has come apart. */
+  | { readonly type: 'batched', readonly publication: Publication | undefined, readonly leads: boolean }
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
   // from the peer

@@ -22,7 +22,7 @@ import type { Channel, Established, Publication, Spend } from './state.js'
 import { partyOf } from './terms.js'
 
 /** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. */
-const RELAY_FEE_RATE = feeRate(1000n)
+export const RELAY_FEE_RATE = feeRate(1000n)
 
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
 const HURRY_RATE = feeRate(20_000n)
@@ -69,6 +69,8 @@ function canWait (channel: Established, { fee }: Publication, env: Env): boolean
 export function republish (channel: Established, env: Env): Transition<Established> {
   const { publication } = channel
   if (publication === undefined || channel.onChain.spend?.height !== undefined || env.height === undefined) return to(channel)
+  // Together with other channels: the engine raises it for all of them.
+  if (publication.batch !== undefined) return to(channel)
   // At the same height the node was restarted: the last bid may never have left it.
   return env.height > publication.height ? raise(channel, publication, env) : to(channel, broadcastOf(publication))
 }
@@ -93,6 +95,7 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
   if (refusal.kind !== 'insufficient-fee' && refusal.kind !== 'fee-too-low') {
     return to(publication.refusedFor === refusal.kind ? channel : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
   }
+  if (publication.batch !== undefined) return to({ ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
   const next = higherBid(channel, publication, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, RELAY_FEE_RATE as bigint)))
   if (next === undefined || (rivalOf(channel) === undefined && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
   return published(channel, next, note)
@@ -138,7 +141,7 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   const wanted = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
   const fee = min(max(feeFor(wanted, vsize), outbidding(channel, vsize)), satoshi(budget))
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
-  return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined }
+  return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, batch: undefined }
 }
 
 /** BIP125: what replaces the other side's transaction pays its fee, a quarter more, and 1 sat/vB for itself. Wallet inputs of its are not seen; a refusal tells. */

@@ -124,6 +124,8 @@ export interface Publication {
   readonly height: BlockHeight
   /** Why the last broadcast failed, when it was not for its fee: then a higher one would not help. */
   readonly refusedFor: string | undefined
+  /** Of a transaction that settles several channels: how many, and its whole fee; `fee` is this channel's part. */
+  readonly batch: { readonly channels: number, readonly fee: Satoshi } | undefined
 }
 
 /** No payments any more. */

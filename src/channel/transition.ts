@@ -5,6 +5,7 @@
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
 import { PaychanError, unreachable } from '../types/errors.js'
 import { abandon } from './abandoning.js'
+import { onBatched } from './batching.js'
 import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -48,6 +49,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'grant-turn': return onGrantTurn(channel, env)
     case 'close': return onClose(channel, env)
     case 'settle': return onSettle(channel, env)
+    case 'batched': return onBatched(channel, event.publication, event.leads)
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
     case 'connected': return onConnected(channel, event.address, env)
     case 'disconnected': return onDisconnected(channel, event.reason)

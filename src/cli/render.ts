@@ -1,6 +1,6 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
 import { formatAmount } from '../daemon/amount.js'
-import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../node/api.js'
+import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
 import { renderFields, renderTable, type Cell } from './table.js'
@@ -172,4 +172,13 @@ export function renderClosed ({ channel, kind, txid }: CloseResult): string {
     case 'settlement': return `Channel ${id} is being settled alone${where}.`
     case 'abandoned': return `Channel ${id} is abandoned: nothing had been funded.`
   }
+}
+
+/** What `settle --all` has come to. */
+export function renderSettled ({ settled, leftOut }: SettleAllResult): string {
+  const txids = new Set(settled.map(({ txid }) => txid))
+  return [
+    settled.length === 0 ? 'Nothing to settle.' : `${settled.length} ${settled.length === 1 ? 'channel is' : 'channels are'} being settled in ${[...txids].join(', ')}.`,
+    ...leftOut.length === 0 ? [] : [`Left out, as not worth the fee now or closing already: ${leftOut.map(shortChannel).join(', ')}.`]
+  ].join('\n')
 }

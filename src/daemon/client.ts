@@ -79,6 +79,7 @@ export function connectApi (socketPath: string): ApiClient {
     pay: async request => await ask('pay', VERBS.pay, request),
     channels: async () => await ask('channels', VERBS.channels, {}),
     payments: async filter => await ask('payments', VERBS.payments, filter ?? {}),
+    settleAll: async () => await ask('settleAll', VERBS.settleAll, {}),
     close: async (channel, options) => await ask('close', VERBS.close, { channel, ...options }),
     stop: async () => { await ask('stop', VERBS.stop, {}) },
     onEvent: listener => events(listener).stop,

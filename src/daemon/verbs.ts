@@ -5,7 +5,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, nodeInfo, paymentInfo, payResult, peerInfo, sendResult, walletTransaction } from './wire.js'
+import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, nodeInfo, paymentInfo, payResult, peerInfo, sendResult, settleAllResult, walletTransaction } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -68,6 +68,7 @@ export const VERBS = {
   pay: verb(pay, payResult, async (node, request) => await node.pay(withoutUndefined(request))),
   channels: verb(nothing, z.array(channelInfo), async node => await node.channels()),
   payments: verb(payments, z.array(paymentInfo), async (node, filter) => await node.payments(withoutUndefined(filter))),
+  settleAll: verb(nothing, settleAllResult, async node => await node.settleAll()),
   close: verb(close, closeResult, async (node, { channel, ...options }) => await node.close(channel, withoutUndefined(options))),
   stop: verb(nothing, z.null(), async node => { await node.stop(); return null })
 } as const

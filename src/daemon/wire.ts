@@ -3,7 +3,7 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, SendResult, WalletTransaction } from '../node/api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import type { Policy } from '../channel/policy.js'
@@ -152,6 +152,8 @@ export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, reque
 export const closeResult: z.ZodType<CloseResult> = z.object({
   channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)
 })
+
+export const settleAllResult: z.ZodType<SettleAllResult> = z.object({ settled: z.array(closeResult), leftOut: z.array(channel) })
 
 /** The nine steps of the classic channel, and how it ends. */
 const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])

@@ -7,7 +7,6 @@ import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { csvPayout } from '../channel/onchain.js'
 import { refusalOf } from '../channel/paying.js'
-import { payerOf } from '../channel/schedule.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { fundingScriptOf } from '../channel/terms.js'
@@ -21,6 +20,7 @@ import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { acceptLink } from './incoming.js'
+import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
 import { loadChannels } from './loading.js'
@@ -31,6 +31,7 @@ import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { createRegistry } from './registry.js'
+import { Settlements } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, openForPayments, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
@@ -49,6 +50,7 @@ export class Engine {
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
   readonly #keyed: KeyedPayments
+  readonly #settlements: Settlements
   readonly #host: ActorHost
   readonly #ids: PaymentIds
   readonly #subscriptions: Unsubscribe[] = []
@@ -76,6 +78,7 @@ export class Engine {
       begin: (first) => this.#begin(first),
       channelsOf: (peer) => [...this.#actors.values()].map((actor) => actor.state).filter((state) => state.peer === peer)
     })
+    this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
       store,
       actor: (id) => this.#actor(id),
@@ -129,10 +132,7 @@ export class Engine {
   /** Ends every stream and watch, and waits for what is being written. */
   async stop (): Promise<void> {
     this.#stopped = true
-    for (const unsubscribe of this.#subscriptions) unsubscribe()
-    this.#redial.stop()
-    this.#watches.stopAll()
-    this.#ackTimers.stop()
+    this.#stopListening()
     for (const actor of this.#actors.values()) this.#links.hangUp(actor, 'this node stops')
     await Promise.all([...this.#actors.values()].map((actor) => actor.idle()))
     const stopped = new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
@@ -174,6 +174,11 @@ export class Engine {
     return await withTimeout(this.#options.clock, done, this.#timeouts.close, timeout)
   }
 
+  /** Settles every one-way channel in which we are the server and that is worth it, together where there are several; see `NodeApi.settleAll`. */
+  settleAll (): ReturnType<Settlements['settleAll']> {
+    return this.#settlements.settleAll(this.#height, this.#feeRate)
+  }
+
   /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `carrierOf`. */
   carrier (to: string, amount: Satoshi): ChannelId | undefined {
     const named = this.#actors.get(to as ChannelId)
@@ -201,12 +206,7 @@ export class Engine {
 
   /** Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays us out is not. */
   inChannels (): Satoshi {
-    const counted = [...this.#actors.values()].map((actor) => actor.state).filter((state) => {
-      if (state.stage !== 'established' || !state.onChain.fundingSeen) return false
-      const { spend } = state.onChain
-      // The wallet takes charge of the client's output of T3 once that is in a block.
-      return spend === undefined || (spend.turn !== undefined && spend.kind === 'settlement' && payerOf(spend.turn) === state.role && spend.height === undefined)
-    })
+    const counted = [...this.#actors.values()].map((actor) => actor.state).filter(isInChannel)
     return satoshi(counted.reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
   }
 
@@ -239,6 +239,7 @@ export class Engine {
       this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', `The last fee estimate stays in use: ${messageOf(error)}`)
     }
     if (this.#stopped) return
+    if (this.#height !== undefined) this.#settlements.onTip({ height: this.#height, feeRate: this.#feeRate })
     for (const actor of this.#actors.values()) {
       if (actor.state.stage !== 'established' && actor.state.stage !== 'refund-signed') continue
       // A watch that could not be set up is tried again.
@@ -348,16 +349,20 @@ export class Engine {
   halt (error: Error): void {
     if (this.#halted !== undefined) return
     this.#halted = error
-    for (const unsubscribe of this.#subscriptions) unsubscribe()
-    this.#redial.stop()
-    this.#watches.stopAll()
-    this.#ackTimers.stop()
+    this.#stopListening()
     for (const actor of this.#actors.values()) {
       // First the end: that the stream is gone is nothing to be written any more.
       actor.end(error)
       this.#links.hangUp(actor, 'the disk of this node failed')
     }
     this.#alarm(undefined, STORE_FAILED, messageOf(error))
+  }
+
+  #stopListening (): void {
+    for (const unsubscribe of this.#subscriptions) unsubscribe()
+    this.#redial.stop()
+    this.#watches.stopAll()
+    this.#ackTimers.stop()
   }
 
   #alarm (channel: ChannelId | undefined, code: string, text: string): void {

@@ -101,5 +101,5 @@ function withEpochs (stored: Channel): Channel {
 function withRace (stored: Publication | undefined): Publication | undefined {
   if (stored === undefined) return undefined
   const { kind, height, feeRate } = stored
-  return { ...{ turn: kind === 'refund' ? -1 : 0, since: { height, feeRate } }, ...stored }
+  return { ...{ turn: kind === 'refund' ? -1 : 0, since: { height, feeRate }, batch: undefined }, ...stored }
 }

@@ -98,6 +98,12 @@ export interface CloseResult {
   readonly txid: Txid | undefined
 }
 
+export interface SettleAllResult {
+  readonly settled: readonly CloseResult[]
+  /** Channels with a share of ours that is not worth its part of the fee now, or that are being closed already. */
+  readonly leftOut: readonly ChannelId[]
+}
+
 /** Everything that happens, for progress displays and logs. After the alarm `ERR_STORE_FAILED` nothing follows: the disk failed, and the node stops by itself. */
 export type NodeEvent =
   | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
@@ -152,6 +158,13 @@ export interface NodeApi {
   channels: () => Promise<ChannelInfo[]>
   payments: (filter?: { readonly channel?: string, readonly limit?: number }) => Promise<PaymentInfo[]>
   /** Closes cooperatively; with `force`, a server publishes T3 by itself. */
+  /**
+   * Settles every one-way channel in which this node is the server, without the clients: several in
+   * one transaction. What is not worth its part of the fee is left out.
+   *
+   * Rejects with `ERR_CHAIN_UNAVAILABLE`, `ERR_CLOSE_TIMEOUT`.
+   */
+  settleAll: () => Promise<SettleAllResult>
   close: (channel: string, options?: { readonly force?: boolean }) => Promise<CloseResult>
   onEvent: (listener: (event: NodeEvent) => void) => () => void
   stop: () => Promise<void>

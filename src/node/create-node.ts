@@ -67,6 +67,7 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
     pay: async (request) => await service.pay(request),
     channels: async () => await service.channels(),
     payments: async (filter) => await service.payments(filter),
+    settleAll: async () => await service.settleAll(),
     close: async (channel, how) => await service.close(channel, how),
     onEvent: (listener) => service.onEvent(listener),
     stop

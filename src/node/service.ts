@@ -31,7 +31,7 @@ import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, SendOptions, SendResult, WalletTransaction } from './api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
 import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { channelByPrefix } from './choose-channel.js'
 import { payeeOf, planPayment } from './plan-payment.js'
@@ -273,6 +273,14 @@ class PaychanService implements Paychan {
     // The log is oldest first, and what was paid in one update has one time: turned around before it is sorted.
     const newestFirst = all.reverse().sort((a, b) => b.time - a.time)
     return filter.limit === undefined ? newestFirst : newestFirst.slice(0, filter.limit)
+  }
+
+  async settleAll (): Promise<SettleAllResult> {
+    const { engine } = this.#get()
+    const settled = await engine.settleAll()
+    const done = new Set(settled.map(({ channel }) => channel))
+    const leftOut = engine.channels().filter(({ id, role, mode, ourBalance, status }) => role === 'server' && mode === 'one-way' && ourBalance > 0n && status !== 'closed' && !done.has(id))
+    return { settled: settled.map(({ channel, kind, txid }) => ({ channel, kind, txid })), leftOut: leftOut.map(({ id }) => id) }
   }
 
   async close (channel: string, options: { readonly force?: boolean } = {}): Promise<CloseResult> {

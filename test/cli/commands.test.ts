@@ -112,7 +112,7 @@ describe('commands against a running node', () => {
 
     for (const argv of [
       ['pay', PEER, '0'], ['pay', PEER, '-5'], ['pay', PEER, '0.5'], ['pay', PEER, '1e3'], ['pay', PEER, '1,000'], ['pay', PEER], ['pay', PEER, '1', '2'],
-      ['open', PEER, 'all'], ['open', PEER, '1', '--blocks', '0'], ['open', PEER, '1', '--blocks', '1.5'], ['payments', '--limit', 'x'], ['close'], ['balance', '--verbose'], ['nonsense'], ['channels', 'x']
+      ['open', PEER, 'all'], ['open', PEER, '1', '--blocks', '0'], ['open', PEER, '1', '--blocks', '1.5'], ['payments', '--limit', 'x'], ['close'], ['settle'], ['settle', '1a2b3c4d', '--all'], ['balance', '--verbose'], ['nonsense'], ['channels', 'x']
     ]) {
       it(`refuse '${argv.join(' ').replace(PEER, 'PEER')}' before the node hears of it`, async () => {
         assert.equal(await world.run(...argv), 2)
@@ -121,6 +121,13 @@ describe('commands against a running node', () => {
         assert.deepEqual(node.calls, [])
       })
     }
+  })
+
+  it('settle one channel alone, or all of them together', async () => {
+    await world.run('settle', '1a2b3c4d')
+    await world.run('settle', '--all')
+    assert.deepEqual(node.calls.map(({ verb, args }) => [verb, ...args]), [['close', '1a2b3c4d', { force: true }], ['settleAll']])
+    assert.match(world.out(), /1 channel is being settled in [0-9a-f]{64}\./)
   })
 
   it('name the help of the command that was used wrongly', async () => {

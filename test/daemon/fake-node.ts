@@ -99,6 +99,7 @@ export class FakeNode implements NodeApi {
 
   readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])
   readonly payments = async (...args: Parameters<NodeApi['payments']>): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
+  readonly settleAll = async (): ReturnType<NodeApi['settleAll']> => await this.answer('settleAll', [], async () => ({ settled: [{ channel: CHANNEL, kind: 'settlement' as const, txid: FUNDING }], leftOut: [] }))
   readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> => await this.answer('close', args, async () => ({ channel: CHANNEL, kind: 'close' as const, txid: FUNDING }))
   readonly stop = async (): Promise<void> => { await this.answer('stop', [], async () => {}) }
 

@@ -1,10 +1,11 @@
-/** The verbs about money in channels: `pay`, `channels`, `payments`, `close`. */
+/** The verbs about money in channels: `pay`, `channels`, `payments`, `close`, `settle`. */
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import { withoutUndefined } from '../../daemon/objects.js'
+import { PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
-import { renderChannels, renderClosed, renderPaid, renderPayments } from '../render.js'
+import { renderChannels, renderClosed, renderPaid, renderPayments, renderSettled } from '../render.js'
 
 /** How many payments are shown unless asked otherwise. */
 const DEFAULT_LIMIT = 20
@@ -60,5 +61,23 @@ export function addChannelCommands (program: Command, world: World): void {
       const context = contextOf(world, command)
       const closed = await withNode(context, async node => await node.close(channel, force ? { force } : {}), force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close')
       context.output.result(closed, () => renderClosed(closed))
+    })
+
+  withCommonOptions(program.command('settle').summary('settle channels without their peers'))
+    .description('Publishes the newest state of a channel without its peer, or with --all those of every one-way channel in which this node is the server, in as few transactions as possible. What is not worth its part of the fee is left out.')
+    .argument('[channel]', 'a channel id (its first 8 digits are enough)')
+    .option('--all', 'every one-way channel in which this node is the server')
+    .addHelpText('after', '\nExamples:\n  paychan settle 1a2b3c4d\n  paychan settle --all')
+    .action(async (channel: string | undefined, { all = false }: { all?: boolean }, command: Command) => {
+      const context = contextOf(world, command)
+      if ((channel === undefined) !== all) throw new PaychanError('ERR_USAGE', 'Name a channel, or give --all. See paychan settle --help.')
+      const patience = 'an Electrum server to take the settlement'
+      if (channel === undefined) {
+        const result = await withNode(context, async node => await node.settleAll(), patience)
+        context.output.result(result, () => renderSettled(result))
+      } else {
+        const closed = await withNode(context, async node => await node.close(channel, { force: true }), patience)
+        context.output.result(closed, () => renderClosed(closed))
+      }
     })
 }
