@@ -23,7 +23,7 @@ export class AckTimers {
     this.#timers.set(actor, { awaited, cancel: this.clock.after(this.ms, () => { this.onLate(actor) }) })
   }
 
-  stop (): void {
+  stopAll (): void {
     for (const { cancel } of this.#timers.values()) cancel()
     this.#timers.clear()
   }

@@ -360,9 +360,7 @@ export class Engine {
 
   #stopListening (): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe()
-    this.#redial.stop()
-    this.#watches.stopAll()
-    this.#ackTimers.stop()
+    for (const part of [this.#redial, this.#watches, this.#ackTimers]) part.stopAll()
   }
 
   #alarm (channel: ChannelId | undefined, code: string, text: string): void {

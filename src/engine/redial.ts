@@ -75,7 +75,7 @@ export class Redial {
     }
   }
 
-  stop (): void {
+  stopAll (): void {
     this.#stopped = true
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
