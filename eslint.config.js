@@ -28,7 +28,8 @@ export const ROOMS = {
   'src/devnet': ['src/types', 'src/bitcoin'],
   'src/daemon': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node'],
   'src/cli': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon'],
-  'src/demo': ['src/types', 'src/bitcoin', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
+  // What a cheat of the demos does no node does: it reads the records of one, and signs for itself.
+  'src/demo': ['src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
   bench: ['src/types', 'src/p2p', 'src/store', 'src/wallet', 'src/node', 'src/devnet'],
   'src/index.ts': ['protocols', 'src/types', 'src/node']
 }

@@ -11,6 +11,10 @@ export interface Report {
   readonly payments: { readonly acknowledged: number, readonly totalSat: number }
   /** Of `restart`: who was killed, how many payments were acknowledged by then, how often a caller had to ask again. */
   readonly kills?: ReadonlyArray<{ readonly killed: 'payer' | 'payee' | 'both', readonly height: number, readonly acknowledged: number, readonly askedAgain: number }>
+  /** Of two-way channels: who paid in which turn, and from which height on its states can be published. */
+  readonly turns?: ReadonlyArray<{ readonly turn: number, readonly payer: 'client' | 'server', readonly lock: number }>
+  /** Two states that compete: by height, the fees of both in satoshis as far as they are in the mempool, and which of them is in a block. */
+  readonly race?: ReadonlyArray<{ readonly height: number, readonly ours: number | null, readonly theirs: number | null, readonly confirmed: 'ours' | 'theirs' | null }>
   readonly transactions: { readonly T1: string, readonly T2?: string, readonly T3?: string, readonly close?: string }
   readonly onchain: {
     readonly client: { readonly before: number, readonly after: number }

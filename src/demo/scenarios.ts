@@ -3,16 +3,22 @@ import { parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelInfo } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { addSat, satoshi, ZERO_SAT } from '../types/units.js'
-import { confirm, find, PAYMENT, type Act, type Ending } from './acts.js'
+import { withoutUndefined } from '../daemon/objects.js'
+import { bothWays } from './both-ways.js'
+import { confirm, openChannel, PAYMENT, type Act, type ChannelTerms, type Ending } from './acts.js'
 import { confirmed, confirmedOn, feeOf, rawHex, walletScripts } from './accounts.js'
 import { sat, type Narrator, type Report } from './report.js'
 import { killedAndBack } from './restart.js'
 import { setStage, type Stage } from './stage.js'
+import { staleStates } from './stale.js'
 
 const FUNDS = satoshi(2_000_000n)
 const CAPACITY = satoshi(1_000_000n)
 /** 36 blocks to settle in, 12 to close in, and room to pay before. */
 const BLOCKS = 72
+
+/** Turns 12 blocks apart, and room for ten of them. */
+const TWO_WAY: ChannelTerms = { blocks: 160, step: 12 }
 
 export interface Scenario {
   readonly name: string
@@ -24,35 +30,43 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'pay', title: 'a channel from its opening to its cooperative close, with 1,000 payments', run: async (narrator) => await perform('pay', narrator, closeInPeace) },
   { name: 'refund', title: 'the server is killed; the client gets everything back after the lock', run: async (narrator) => await perform('refund', narrator, serverGone) },
   { name: 'settle', title: 'the client is killed after paying; the server settles before the lock', run: async (narrator) => await perform('settle', narrator, clientGone) },
-  { name: 'restart', title: 'both nodes are killed in the middle of payments, six times; nothing is lost, nothing is paid twice', run: async (narrator) => await perform('restart', narrator, killedAndBack) }
+  { name: 'restart', title: 'both nodes are killed in the middle of payments, six times; nothing is lost, nothing is paid twice', run: async (narrator) => await perform('restart', narrator, killedAndBack) },
+  { name: 'two-way', title: 'both sides pay each other, 200 times in several turns, and close in peace', run: async (narrator) => await perform('two-way', narrator, bothWays, TWO_WAY) },
+  { name: 'stale', title: 'one side publishes an old state: too late, and then in a race that the newest wins', run: async (narrator) => await perform('stale', narrator, staleStates, TWO_WAY) }
 ]
 
-async function perform (scenario: string, narrator: Narrator, act: Act): Promise<Report> {
+async function perform (scenario: string, narrator: Narrator, act: Act, terms: ChannelTerms = { blocks: BLOCKS }): Promise<Report> {
   const stage = await setStage(narrator, FUNDS)
   try {
     const owns = { client: await walletScripts(stage.client.dataDir), server: await walletScripts(stage.server.dataDir) }
     const before = { client: await confirmedOn(stage.devnet, owns.client), server: await confirmedOn(stage.devnet, owns.server) }
-    const channel = await open(stage)
+    const channel = await openChannel(stage, CAPACITY, terms)
     const ending = await act(stage, channel, narrator)
     const { funding } = channel
     if (funding === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')
     const T1 = await confirmed(stage.devnet, funding.txid)
     const last = await confirmed(stage.devnet, ending.txid)
-    const feesSat = addSat(await feeOf(stage.devnet, T1), await feeOf(stage.devnet, last))
-    // Output 0 of T3 is the client's, behind `1 CSV`, until its wallet sweeps it.
-    const csv = ending.kind === 'settlement' ? [parseTransaction(last).outputs[0]?.script].filter((script) => script !== undefined) : []
-    const after = { client: await confirmedOn(stage.devnet, [...owns.client, ...csv]), server: await confirmedOn(stage.devnet, owns.server) }
-    const paid = PAYMENT * BigInt(ending.payments)
-    const due = { close: paid, settlement: paid, refund: ZERO_SAT }[ending.kind]
+    const others = await Promise.all((ending.others ?? []).map(async ({ T1, spend }) => ({ T1: await confirmed(stage.devnet, T1), spend: await confirmed(stage.devnet, spend) })))
+    const sweeps = await Promise.all((ending.sweeps ?? []).map(async (txid) => await confirmed(stage.devnet, txid)))
+    const swept = addSat(ZERO_SAT, ...await Promise.all(sweeps.map(async (raw) => await feeOf(stage.devnet, raw))))
+    const all = [T1, last, ...others.flatMap((other) => [other.T1, other.spend])]
+    const feesSat = addSat(swept, ...await Promise.all(all.map(async (raw) => await feeOf(stage.devnet, raw))))
+    // Output 0 of a settlement is the payer's, behind `1 CSV`, until its wallet sweeps it.
+    const csv = { client: [] as Uint8Array[], server: [] as Uint8Array[] }
+    for (const raw of ending.kind === 'settlement' ? [last, ...others.map(({ spend }) => spend)] : []) csv[payerIn(raw, channel, terms)].push(...parseTransaction(raw).outputs.slice(0, 1).map(({ script }) => script))
+    const after = { client: await confirmedOn(stage.devnet, [...owns.client, ...csv.client]), server: await confirmedOn(stage.devnet, [...owns.server, ...csv.server]) }
+    const paid = ending.amounts?.paid ?? PAYMENT * BigInt(ending.payments)
+    const due = ending.kind === 'refund' ? ZERO_SAT : ending.amounts?.server ?? paid
     const conserved = before.client + before.server === after.client + after.server + feesSat
-    const serverPaid = ending.kind === 'settlement' ? after.server === due - await feeOf(stage.devnet, last) : after.server === due
+    const isServers = ending.kind === 'settlement' && payerIn(last, channel, terms) === 'client'
+    const serverPaid = after.server === due - swept - (isServers ? await feeOf(stage.devnet, last) : ZERO_SAT)
     return {
       scenario,
       ok: conserved && serverPaid && (ending.ok ?? true),
       steps: stage.steps,
       channel: { capacity: Number(channel.capacity), funding: { txid: funding.txid, vout: funding.vout }, refundHeight: channel.refundHeight },
       payments: { acknowledged: ending.payments, totalSat: Number(paid) },
-      ...(ending.kills === undefined ? {} : { kills: ending.kills }),
+      ...withoutUndefined({ kills: ending.kills, turns: ending.turns, race: ending.race }),
       transactions: { T1: rawHex(T1), [{ close: 'close', settlement: 'T3', refund: 'T2' }[ending.kind]]: rawHex(last) },
       onchain: {
         client: { before: Number(before.client), after: Number(after.client) },
@@ -65,16 +79,10 @@ async function perform (scenario: string, narrator: Narrator, act: Act): Promise
   }
 }
 
-/** Steps 1 to 8. */
-async function open (stage: Stage): Promise<ChannelInfo> {
-  const { client, server } = stage
-  const broadcast = await client.api.open({ peer: server.multiaddr, amount: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
-  const { funding } = broadcast
-  if (funding === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')
-  await stage.until('the initial T3 is acknowledged', async () => stage.steps.filter(({ step }) => step === 8).length === 2)
-  await stage.mine(1, [client, server])
-  await stage.until('the channel is open', async () => (await find(client.api.channels(), broadcast)).status === 'open')
-  return await find(client.api.channels(), broadcast)
+/** The payer of the state that a settlement publishes: by its lock. */
+function payerIn (raw: Uint8Array, { refundHeight }: ChannelInfo, { step }: ChannelTerms): 'client' | 'server' {
+  const { lockTime } = parseTransaction(raw)
+  return step === undefined || ((refundHeight - lockTime) / step - 1) % 2 === 0 ? 'client' : 'server'
 }
 
 /** Step 9, many times: 32 callers at once. */

@@ -14,6 +14,8 @@ const report = z.strictObject({
   channel: z.strictObject({ capacity: sat, funding: z.strictObject({ txid: z.string().length(64), vout: sat }), refundHeight: sat }),
   payments: z.strictObject({ acknowledged: sat, totalSat: sat }),
   kills: z.array(z.strictObject({ killed: z.enum(['payer', 'payee', 'both']), height: sat, acknowledged: sat, askedAgain: sat })).optional(),
+  turns: z.array(z.strictObject({ turn: sat, payer: z.enum(['client', 'server']), lock: sat })).optional(),
+  race: z.array(z.strictObject({ height: sat, ours: sat.nullable(), theirs: sat.nullable(), confirmed: z.enum(['ours', 'theirs']).nullable() })).optional(),
   transactions: z.strictObject({ T1: hex, T2: hex.optional(), T3: hex.optional(), close: hex.optional() }),
   onchain: z.strictObject({ client: z.strictObject({ before: sat, after: sat }), server: z.strictObject({ before: sat, after: sat }), feesSat: sat })
 })
@@ -105,6 +107,26 @@ describe('the demo', function () {
     assert.equal(server, result.payments.totalSat - fee)
   })
 
+  it('two-way: both pay, 200 times in five turns, each of which matures 12 blocks before the one before; a cooperative close', async () => {
+    const result = await told('two-way')
+    const L = result.channel.refundHeight
+    assert.deepEqual(result.turns, [0, 1, 2, 3, 4].map((turn) => ({ turn, payer: turn % 2 === 0 ? 'client' : 'server', lock: L - 12 * (turn + 1) })))
+    assert.deepEqual(result.payments, { acknowledged: 200, totalSat: 220_000 })
+    const close = ending(result, 'close')
+    assert.deepEqual([close.lockTime, values(close)[1], result.onchain.server.after], [0, 80_000, 80_000])
+  })
+
+  it('stale: an old state is too late; and where it is first in the mempool, the newest outbids it', async () => {
+    const result = await told('stale')
+    const [first, second] = result.turns ?? []
+    const T3 = ending(result, 'T3')
+    assert.deepEqual([T3.lockTime, first?.lock], [second?.lock, (second?.lock ?? 0) + 12])
+    assert.equal(values(T3)[0], 80_000, 'the server has what the newest state leaves it')
+    const [cheat, outbid, won] = result.race ?? []
+    assert.deepEqual([cheat?.theirs, cheat?.ours, won?.confirmed], [20_000, null, 'ours'])
+    assert.ok((outbid?.ours ?? 0) > 20_000 && (outbid?.ours ?? 0) <= 120_000, 'within what there is to gain')
+  })
+
   it('restart: payer, payee and both are killed with SIGKILL, twice each; every payment is made once', async () => {
     const result = await told('restart')
     assert.deepEqual(result.payments, { acknowledged: 280, totalSat: 140_000 })
@@ -119,6 +141,6 @@ describe('the demo', function () {
   it('tells people which demos there are when asked for another one', async () => {
     const { code, stdout, stderr } = await demo('lunch')
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, /no demo 'lunch'[\s\S]*pay[\s\S]*refund[\s\S]*settle[\s\S]*restart/)
+    assert.match(stderr, /no demo 'lunch'[\s\S]*pay[\s\S]*refund[\s\S]*settle[\s\S]*restart[\s\S]*two-way[\s\S]*stale/)
   })
 })
