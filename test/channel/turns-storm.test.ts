@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { Role } from '../../src/bitcoin/keys.js'
+import { completeState } from '../../src/bitcoin/template.js'
+import { publishable } from '../../src/channel/publishable.js'
+import { shareIn } from '../../src/channel/stakes.js'
+import type { Established } from '../../src/channel/state.js'
+import { satoshi } from '../../src/types/units.js'
+import { anyTurnCommand, TurnStorm } from './turns-storm.js'
+import { World } from './world.js'
+
+/** Times what other properties get. */
+const MANY = 10
+const runs = (): number => (fc.readConfigureGlobal().numRuns ?? 100) * MANY
+
+describe('channel / turns / storms: both pay, breaks, crashes, blocks, reorgs of 1 to 10, closes', function () {
+  this.slow(60_000)
+  this.timeout(600_000)
+
+  it('never do both sides sign, nobody finds the other guilty, nothing hangs, and nobody loses more than fees', () => {
+    fc.assert(fc.property(fc.array(anyTurnCommand, { minLength: 10, maxLength: 50, size: 'max' }), (commands) => {
+      const storm = new TurnStorm()
+      for (const command of commands) storm.perform(command)
+      storm.meet()
+      storm.finish()
+    }), { numRuns: runs() })
+  })
+})
+
+interface Theft { readonly amounts: readonly bigint[], readonly thief: Role, readonly pick: number, readonly fee: bigint, readonly sleeps: boolean }
+
+const anyTheft: fc.Arbitrary<Theft> = fc.record({
+  amounts: fc.array(fc.bigInt(500n, 25_000n), { minLength: 2, maxLength: 7 }),
+  thief: fc.constantFrom<Role>('client', 'server'),
+  pick: fc.nat(6),
+  fee: fc.bigInt(200n, 30_000n),
+  sleeps: fc.boolean()
+})
+
+describe('channel / turns / a thief publishes any older state that it holds, at any fee', function () {
+  this.slow(20_000)
+  this.timeout(600_000)
+
+  it('an honest side that is awake has the newest state; one that wakes up late has it unless the thief burns more than there is to win', () => {
+    fc.assert(fc.property(anyTheft, ({ amounts, thief, pick, fee, sleeps }) => {
+      const world = new World({ blocks: 300, step: 12, policy: { minTurnAmount: satoshi(1n), minFirstPayment: satoshi(1n) } }).open()
+      const kept: Established[] = []
+      for (const [turn, amount] of amounts.entries()) {
+        const payer = turn % 2 === 0 ? 'client' : 'server'
+        if (world[payer].info.spendable < amount) break
+        world.paidBy(payer, amount)
+        if (payer !== thief) kept.push(world[thief].established)
+      }
+      const honest = world[thief === 'client' ? 'server' : 'client']
+      const newest = publishable(honest.established)
+      const old = kept[pick % Math.max(1, kept.length)]
+      const stale = old === undefined ? undefined : publishable(old)
+      // The thief's newest is no theft; and without a state of its own the honest side has nothing to defend.
+      if (newest === undefined || stale === undefined || stale.turn > newest.turn || stale.share - fee < 330n) return
+      const due = honest.info.ourBalance
+      world.disconnect()
+      world[thief].dead = true
+      honest.dead = sleeps
+      world.mineTo(stale.template.lock)
+      const raw = completeState(stale.template, stale.signature, [{ script: world[thief].closeScript, value: satoshi(stale.share - fee) }], world[thief].channelKey.sign)
+      const outcome = world.chain.broadcast(raw)
+      honest.dead = false
+      world.lookAtChain()
+      world.mine(3)
+      const got = world.payouts()[honest.role]
+      const withStale = shareIn(world.capacity, stale.turn, stale.template.payerBalance, honest.role)
+      assert.ok(sleeps || 'refused' in outcome || got >= due - 1_000n, `awake, and got ${got} of ${due}`)
+      const toWin = due - withStale
+      const needed = fee + fee / 4n + 181n
+      if (needed <= toWin) assert.ok(got >= due - needed - 1_000n, `outbid for ${needed} at the most, and got ${got} of ${due}`)
+      // Never worse than if it had slept on, by more than a fee.
+      assert.ok(got >= (withStale < due ? withStale : due) - 1_000n, `got ${got} of ${due}, with the old state ${withStale}`)
+    }), { numRuns: runs() })
+  })
+})
