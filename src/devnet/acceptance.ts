@@ -37,8 +37,8 @@ export function evaluate (tx: Tx, chain: Chain, pool: Mempool, returning = false
   if (!areSequenceLocksMet(tx, spent, next)) throw new Rejected('non-BIP68-final')
   const fee = checkValues(tx, spent, next.height)
   checkInputsStandard(tx, spent)
-  const relayFee = feeFor(pool.minFeeRate, tx.vsize)
-  if (fee < relayFee && !returning) throw new Rejected('min relay fee not met', `${fee} < ${relayFee}`)
+  const relayFee = feeFor(pool.floor.rate, tx.vsize)
+  if (fee < relayFee && !returning) throw new Rejected(pool.floor.isRaised ? 'mempool min fee not met' : 'min relay fee not met', `${fee} < ${relayFee}`)
   const evicted = returning ? checkUnspent(tx, pool) : checkRelatives(tx, fee, pool)
   chain.verifier.verify(tx, spent, 'mempool')
   return { tx, fee, spent, evicted }

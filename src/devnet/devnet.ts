@@ -5,13 +5,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Txid } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
-import { satoshi, type BlockHeight } from '../types/units.js'
+import { satoshi, type BlockHeight, type FeeRate } from '../types/units.js'
 import { addressScript } from './address.js'
 import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ReorgOptions, SubmitResult, Utxo } from './backend.js'
 import { genesisBlock } from './block.js'
 import { startElectrumServer, type ServerTls } from './electrum/server.js'
 import { EmbeddedChain } from './embedded-chain.js'
 import { scriptHashOf } from './hashes.js'
+import type { Trace } from './trace.js'
 
 /** Blocks that exist from the start: the coinbases of the first 21 can be spent then, 1,050 bitcoin. */
 const INITIAL_BLOCKS = 120
@@ -31,6 +32,12 @@ export interface DevnetOptions {
   readonly seed?: string
   /** Mines a block whenever a transaction comes in, so that nothing waits for `mine`. */
   readonly autoMine?: boolean
+  /** How much weight the transactions of a block may have; all of BIP141's 4 million when left out. */
+  readonly blockWeight?: number
+  /** How many virtual bytes the mempool holds before the worst have to go; without an end when left out. */
+  readonly mempoolVsize?: number
+  /** Keeps the blocks full at the fee rates of a trace, from two blocks after the start on. */
+  readonly load?: Trace
   /** Serves TLS with this certificate instead of plain TCP. */
   readonly tls?: ServerTls
 }
@@ -64,6 +71,8 @@ export interface Devnet {
   transaction: (txid: string) => Promise<LocatedTransaction | undefined>
   /** The unspent outputs of a scriptPubKey; those in the mempool have no height. */
   utxos: (script: Uint8Array) => Promise<readonly Utxo[]>
+  /** With a load: what it takes to be in the next block, by the trace. */
+  nextRate: () => FeeRate | undefined
   on: (event: ChainEvent, listener: (change: ChainChange) => void) => () => void
   stop: () => Promise<void>
 }
@@ -78,13 +87,16 @@ export interface Devnet {
  * await devnet.mine(1)
  * await devnet.stop()
  */
-export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMine = false, tls }: DevnetOptions = {}): Promise<Devnet> {
+export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMine = false, blockWeight, mempoolVsize, load, tls }: DevnetOptions = {}): Promise<Devnet> {
   const genesisTime = genesisBlock().header.time
   const chain = new EmbeddedChain({
     seed: seed ?? randomUUID(),
+    ...(blockWeight === undefined ? {} : { maxWeight: blockWeight }),
+    ...(mempoolVsize === undefined ? {} : { mempoolVsize }),
     now: seed === undefined ? () => Math.floor(Date.now() / 1_000) : height => genesisTime + height * BLOCK_INTERVAL
   })
   await chain.mine(INITIAL_BLOCKS)
+  const nextRate = load === undefined ? undefined : await chain.startLoad(load, seed ?? 'load')
   const server = await startElectrumServer(chain, host, port, tls).catch((cause: unknown) => {
     throw new PaychanError('ERR_LISTEN_FAILED', `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`, { host, port }, { cause })
   })
@@ -106,6 +118,7 @@ export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMin
     submit: async raw => await chain.submit(raw),
     transaction: async txid => await chain.transaction(txid),
     utxos: async script => (await chain.scriptCoins(scriptHashOf(script))).unspent,
+    nextRate: () => nextRate?.(),
     on: (event, listener) => chain.on(event, listener),
     stop: async () => {
       await miner?.stop()

@@ -11,13 +11,16 @@ import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
 import { Chain } from './chain.js'
 import { createdCoins, type Coin } from './coins.js'
 import { scriptHashOf } from './hashes.js'
+import { Load } from './load.js'
 import { Mempool, type PoolEntry } from './mempool.js'
 import { MinerWallet } from './miner-wallet.js'
 import { Rejected } from './rejected.js'
-import { COINBASE_MATURITY } from './rules.js'
+import { COINBASE_MATURITY, MAX_BLOCK_WEIGHT, RESERVED_BLOCK_WEIGHT } from './rules.js'
 import { ScriptVerifier } from './script-interpreter.js'
 import { selectTransactions } from './template.js'
+import type { Trace } from './trace.js'
 import { decodeTransaction, outputKeys, type Tx } from './transaction.js'
+import { trim, vsizeOf } from './trimming.js'
 
 export interface EmbeddedChainOptions {
   /** Text that the miner's key is made of. */
@@ -26,6 +29,8 @@ export interface EmbeddedChainOptions {
   readonly now: (height: number) => number
   /** How much weight the transactions of a block may have beside the coinbase; all that a block holds when left out. */
   readonly maxWeight?: number
+  /** How many virtual bytes the mempool holds; without an end when left out. */
+  readonly mempoolVsize?: number
 }
 
 export class EmbeddedChain implements ChainBackend {
@@ -34,14 +39,17 @@ export class EmbeddedChain implements ChainBackend {
   readonly #wallet: MinerWallet
   readonly #now: (height: number) => number
   readonly #maxWeight: number | undefined
+  readonly #mempoolVsize: number
+  #load: Load | undefined
   readonly #events = new EventEmitter<Record<ChainEvent, [ChainChange]>>()
   /** Counts the reorganisations: which branch new blocks are of. */
   #branch = 0
 
-  constructor ({ seed, now, maxWeight }: EmbeddedChainOptions) {
+  constructor ({ seed, now, maxWeight, mempoolVsize = Infinity }: EmbeddedChainOptions) {
     this.#wallet = new MinerWallet(seed)
     this.#now = now
     this.#maxWeight = maxWeight
+    this.#mempoolVsize = mempoolVsize
     this.#events.setMaxListeners(0)
   }
 
@@ -107,7 +115,7 @@ export class EmbeddedChain implements ChainBackend {
   async estimateFeeRate (target: number): Promise<FeeRate | undefined> {
     const rates = this.#pool.entries().map(({ tx, fee }) => ({ rate: fee * 1_000n / BigInt(tx.vsize), vsize: tx.vsize }))
     rates.sort((a, b) => Number(b.rate - a.rate))
-    let room = target * 1_000_000
+    let room = target * this.#blockVsize
     for (const { rate, vsize } of rates) {
       room -= vsize
       if (room < 0) return feeRate(rate)
@@ -116,7 +124,7 @@ export class EmbeddedChain implements ChainBackend {
   }
 
   async relayFeeRate (): Promise<FeeRate> {
-    return this.#pool.minFeeRate
+    return this.#pool.floor.rate
   }
 
   async submit (raw: Uint8Array): Promise<SubmitResult> {
@@ -146,6 +154,7 @@ export class EmbeddedChain implements ChainBackend {
     const touched = new Set<ScriptHash>()
     while (mined.length < blocks) {
       for (const script of this.#mineOne(to)) touched.add(script)
+      this.#load?.top()
       mined.push(this.best)
     }
     if (mined.length > 0) this.#events.emit('block', { touched })
@@ -189,6 +198,40 @@ export class EmbeddedChain implements ChainBackend {
     return tx.txid
   }
 
+  /**
+   * Fills the blocks from now on at the rates of a trace, and returns the rate of the next block on
+   * demand. Two blocks go by while the coins for it are made.
+   */
+  async startLoad (trace: Trace, seed: string): Promise<() => FeeRate> {
+    const { count, value } = Load.funds
+    const load = new Load({
+      height: () => this.best.height,
+      blockVsize: this.#blockVsize,
+      freeCoins: (script) => this.#chain.coins.ofScript(scriptHashOf(script)).filter((coin) => !this.#isSpent(coin)),
+      waiting: () => this.#pool.entries(),
+      accept: (tx) => this.#takes(tx)
+    }, trace, seed)
+    this.#accept(this.#wallet.fanOut(load.script, value, count, this.#ownCoins()))
+    await this.mine(1)
+    this.#load = load
+    load.top()
+    return () => load.rate
+  }
+
+  #takes (tx: Tx): boolean {
+    try {
+      this.#accept(tx)
+      return true
+    } catch (error) {
+      if (error instanceof Rejected) return false
+      throw error
+    }
+  }
+
+  get #blockVsize (): number {
+    return Math.floor((this.#maxWeight ?? MAX_BLOCK_WEIGHT - RESERVED_BLOCK_WEIGHT) / 4)
+  }
+
   get #nextHeight (): BlockHeight {
     return blockHeight(this.#chain.tip.height + 1)
   }
@@ -211,7 +254,17 @@ export class EmbeddedChain implements ChainBackend {
     const touched = new Set<ScriptHash>()
     for (const entry of evicted) this.#drop(entry, touched)
     for (const script of this.#pool.add(tx, fee, spent).scripts) touched.add(script)
+    this.#trim(touched)
     this.#events.emit('mempool', { touched })
+    // As Bitcoin Core says when the newcomer was the worst of all.
+    if (this.#pool.get(tx.txid) === undefined) throw new Rejected('mempool full')
+  }
+
+  /** What does not fit any more has to go, and the next one has to pay more than that. */
+  #trim (touched: Set<ScriptHash>): void {
+    const { evicted, rate } = trim(this.#pool, this.#mempoolVsize)
+    for (const entry of evicted) for (const script of entry.scripts) touched.add(script)
+    if (evicted.length > 0) this.#pool.floor.raise(rate)
   }
 
   /** Takes blocks back; returns what they had beside their coinbases, oldest first. */
@@ -263,6 +316,7 @@ export class EmbeddedChain implements ChainBackend {
       for (const child of this.#pool.children(entry.tx)) for (const script of child.scripts) touched.add(script)
       this.#drop(entry, touched)
     }
+    this.#pool.floor.decay(vsizeOf(this.#pool) / this.#mempoolVsize)
     return touched
   }
 }

@@ -3,11 +3,11 @@
  * decided elsewhere (acceptance.ts); this is the book that is kept of it.
  */
 import { outPointText, type Txid } from '../types/bytes.js'
-import { feeRate, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { MempoolEntry, ScriptHash } from './backend.js'
 import { createdCoins, type Coin, type CoinView } from './coins.js'
+import { FeeFloor } from './fee-floor.js'
 import { scriptHashOf } from './hashes.js'
-import { MIN_RELAY_FEE_RATE } from './rules.js'
 import { isUnspendable } from './scripts.js'
 import type { Tx } from './transaction.js'
 
@@ -28,10 +28,8 @@ export class Mempool {
   readonly #byScript = new Map<ScriptHash, Set<PoolEntry>>()
   #arrivals = 0
 
-  /** The fee rate that a transaction must pay to come in; one place for the day when a full mempool raises it. */
-  get minFeeRate (): FeeRate {
-    return feeRate(MIN_RELAY_FEE_RATE)
-  }
+  /** The fee rate that a transaction must pay to come in. */
+  readonly floor = new FeeFloor()
 
   get size (): number {
     return this.#entries.size

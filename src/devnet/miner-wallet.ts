@@ -57,12 +57,30 @@ export class MinerWallet {
       `The devnet has ${sum} sat that can be spent now, and was asked for ${amount} sat and the fee. Mine some blocks first.`, { asked: amount, available: sum })
   }
 
+  /** Splits coins of ours into `count` outputs of `value` to a script. */
+  fanOut (script: Uint8Array, value: Satoshi, count: number, coins: readonly Coin[]): Tx {
+    const chosen: Coin[] = []
+    let sum = 0n
+    for (const coin of coins) {
+      chosen.push(coin)
+      sum += coin.value
+      const fee = feeFor(FEE_RATE, OVERHEAD_VSIZE + 31 * (count + 1) + chosen.length * INPUT_VSIZE)
+      const change = sum - value * BigInt(count) - fee
+      if (change >= dustThreshold(this.script)) return this.signed(chosen, [...Array.from({ length: count }, () => ({ script, value })), { script: this.script, value: change }])
+    }
+    throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `The devnet has ${sum} sat that can be spent now, and its load needs ${value * BigInt(count)} sat. Mine some blocks first.`, { asked: value * BigInt(count), available: sum })
+  }
+
   #build (script: Uint8Array, amount: Satoshi, coins: readonly Coin[], change: bigint): Tx {
+    return this.signed(coins, [{ script, value: amount }, ...change >= dustThreshold(this.script) ? [{ script: this.script, value: change }] : []])
+  }
+
+  /** A signed transaction from coins of ours to these outputs; the rest is its fee. */
+  signed (coins: readonly Coin[], outputs: ReadonlyArray<{ readonly script: Uint8Array, readonly value: bigint }>): Tx {
     const transaction = new Transaction()
     transaction.version = 2
     for (const { outPoint } of coins) transaction.addInput(hashFromTxid(outPoint.txid), outPoint.vout, 0xfffffffd)
-    transaction.addOutput(script, amount)
-    if (change >= dustThreshold(this.script)) transaction.addOutput(this.script, change)
+    for (const { script, value } of outputs) transaction.addOutput(script, value)
     coins.forEach((coin, i) => {
       const digest = transaction.hashForWitnessV0(i, this.#scriptCode, coin.value, Transaction.SIGHASH_ALL)
       const signature = bitcoinScript.signature.encode(sign(digest, this.#secret), Transaction.SIGHASH_ALL)

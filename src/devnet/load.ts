@@ -1,0 +1,88 @@
+/**
+ * Other people's transactions: keeps the mempool so full that being in the next block costs what a
+ * trace says. They are real ones, signed and valid, a few large ones rather than many small ones,
+ * since checking a signature costs this chain milliseconds. When the rate rises, dearer ones come in
+ * on top; when it falls, what is left is mined first, as elsewhere.
+ */
+import { feeFor, feeRate, satoshi, type FeeRate } from '../types/units.js'
+import type { Coin } from './coins.js'
+import type { PoolEntry } from './mempool.js'
+import { MinerWallet } from './miner-wallet.js'
+import { randomFrom, rateAt, type Trace } from './trace.js'
+import type { Tx } from './transaction.js'
+
+/** What the load needs of the chain that it fills. */
+export interface LoadedChain {
+  readonly height: () => number
+  /** The virtual bytes of a block. */
+  readonly blockVsize: number
+  /** Confirmed coins of a script that nothing in the mempool spends. */
+  readonly freeCoins: (script: Uint8Array) => readonly Coin[]
+  readonly waiting: () => readonly PoolEntry[]
+  /** Whether it came in. */
+  readonly accept: (tx: Tx) => boolean
+}
+
+/** How many fill a block: the grain in which the rate of a block can be seen. */
+const PER_BLOCK = 10
+/** More than a block, so that the last one in pays the rate, and the next one is left out. */
+const BLOCKS_WAITING = 1.2
+/** Coins of the load: a new one is needed for each transaction that waits. */
+const COINS = 150
+const COIN = satoshi(100_000_000n)
+/** An output that nobody can spend, as filling: 31 vB. Above the dust limit of P2WPKH. */
+const FILLING_SCRIPT = Uint8Array.of(0, 20, ...new Uint8Array(20).fill(0xee))
+const FILLING = 330n
+const FILLING_VSIZE = 31
+/** One input, and an output back to the load. */
+const FRAME_VSIZE = 11 + 68 + 31
+
+export class Load {
+  readonly #wallet: MinerWallet
+  readonly #random: () => number
+  /** The height at which the first block was filled. */
+  #start: number | undefined
+
+  constructor (private readonly chain: LoadedChain, private readonly trace: Trace, seed: string) {
+    this.#wallet = new MinerWallet(`${seed} load`)
+    this.#random = randomFrom([...seed].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7))
+  }
+
+  get script (): Uint8Array { return this.#wallet.script }
+
+  /** What a coin for the load has to be worth, and how many it takes. */
+  static get funds (): { readonly count: number, readonly value: typeof COIN } {
+    return { count: COINS, value: COIN }
+  }
+
+  /** The rate of the next block by the trace. */
+  get rate (): FeeRate {
+    return rateAt(this.trace, this.chain.height() - (this.#start ?? this.chain.height()))
+  }
+
+  /** To be called after each block: lets come in what the next one needs to be full at the rate of the trace. */
+  top (): void {
+    this.#start ??= this.chain.height()
+    const { rate } = this
+    let missing = this.chain.blockVsize * BLOCKS_WAITING
+    for (const { tx, fee } of this.chain.waiting()) if (fee * 1_000n >= rate * BigInt(tx.vsize)) missing -= tx.vsize
+    const coins = [...this.chain.freeCoins(this.script)]
+    while (missing > 0) {
+      const coin = coins.pop()
+      if (coin === undefined) return
+      // Up to a third above the rate: the dearest are in first, and the last one in pays about the rate.
+      const tx = this.#build(coin, feeRate(rate + BigInt(Math.floor(Number(rate) / 3 * this.#random()))))
+      if (!this.chain.accept(tx)) return
+      missing -= tx.vsize
+    }
+  }
+
+  #build (coin: Coin, rate: FeeRate): Tx {
+    const count = Math.max(0, Math.floor((this.chain.blockVsize / PER_BLOCK - FRAME_VSIZE) / FILLING_VSIZE))
+    const fee = feeFor(rate, FRAME_VSIZE + count * FILLING_VSIZE + 3)
+    return this.#wallet.signed([coin], [
+      { script: this.script, value: satoshi(coin.value - fee - BigInt(count) * FILLING) },
+      ...Array.from({ length: count }, () => ({ script: FILLING_SCRIPT, value: satoshi(FILLING) }))
+    ])
+  }
+}
