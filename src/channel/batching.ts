@@ -47,7 +47,7 @@ export function isInBatch (channel: Channel): channel is Established & { readonl
  * The next bid of a batch: along the curve, above the one before (BIP125 rule 4); undefined when it
  * is not worth a transaction, or the one before stands.
  */
-export function bidBatch (members: readonly BatchChannel[], { height, feeRate: estimate }: { readonly height: BlockHeight, readonly feeRate: FeeRate }, previous: Batch | undefined, leastRate = previous?.feeRate): Batch | undefined {
+export function bidBatch (members: readonly BatchChannel[], { height, feeRate: estimate, nextBlockRate: nextBlock }: { readonly height: BlockHeight, readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate }, previous: Batch | undefined, leastRate = previous?.feeRate): Batch | undefined {
   const [first] = members
   if (first === undefined || members.length > MAX_BATCH) return undefined
   const script = partyOf(first.channel.terms, 'server').closeScript
@@ -59,7 +59,7 @@ export function bidBatch (members: readonly BatchChannel[], { height, feeRate: e
   const budget = batchShare(states) - dustLimit(script)
   const since = previous?.since ?? { height, feeRate: estimate }
   const deadline = members.reduce<number>((least, { channel }) => min(least, channel.terms.refundHeight), Infinity)
-  const rate = curveRate({ since, height, deadline, previous: leastRate ?? since.feeRate, estimate, budget: feeRate(max(0n, budget) * 1000n / BigInt(vsize)) })
+  const rate = curveRate({ since, height, deadline, previous: leastRate ?? since.feeRate, estimate, nextBlock, budget: feeRate(max(0n, budget) * 1000n / BigInt(vsize)) })
   const fee = min(feeFor(rate, vsize), satoshi(max(0n, budget)))
   if (fee < feeFor(RELAY_FEE_RATE, vsize) || (previous !== undefined && fee < previous.fee + BigInt(vsize))) return undefined
   const raw = completeBatch(states, script, fee)

@@ -11,6 +11,8 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly height: BlockHeight | undefined
   /** Bounded estimate to confirm within 6 blocks. */
   readonly feeRate: FeeRate
+  /** Bounded estimate of what the next block takes. */
+  readonly nextBlockRate: FeeRate
   /** Milliseconds since 1970, for records only. */
   readonly now: number
   /** Signs with our channel key (K1 or K2) of this channel. */

@@ -138,7 +138,7 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   const budget = budgetOf(channel, ours, height, env.feeRate, dustLimit(script))
   if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
   const since = previous?.since ?? { height, feeRate: env.feeRate }
-  const wanted = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
+  const wanted = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
   const fee = min(max(feeFor(wanted, vsize), outbidding(channel, vsize)), satoshi(budget))
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
   return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, batch: undefined }

@@ -15,6 +15,9 @@ export interface Report {
   readonly turns?: ReadonlyArray<{ readonly turn: number, readonly payer: 'client' | 'server', readonly lock: number }>
   /** Two states that compete: by height, the fees of both in satoshis as far as they are in the mempool, and which of them is in a block. */
   readonly race?: ReadonlyArray<{ readonly height: number, readonly ours: number | null, readonly theirs: number | null, readonly confirmed: 'ours' | 'theirs' | null }>
+  /** Of `congestion`: the race in which the honest side woke up late, and the one with turns a block apart, which it may lose. */
+  readonly auction?: Report['race']
+  readonly worst?: Report['race']
   readonly transactions: { readonly T1: string, readonly T2?: string, readonly T3?: string, readonly close?: string }
   readonly onchain: {
     readonly client: { readonly before: number, readonly after: number }

@@ -4,9 +4,11 @@ import type { ChannelInfo } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { addSat, satoshi, ZERO_SAT } from '../types/units.js'
 import { withoutUndefined } from '../daemon/objects.js'
+import { parseTrace, type DevnetOptions } from '../devnet/index.js'
 import { bothWays } from './both-ways.js'
 import { confirm, openChannel, PAYMENT, type Act, type ChannelTerms, type Ending } from './acts.js'
 import { confirmed, confirmedOn, feeOf, rawHex, walletScripts } from './accounts.js'
+import { auction, awake, BLOCK_WEIGHT, MEMPOOL_VSIZE, narrow } from './congestion.js'
 import { sat, type Narrator, type Report } from './report.js'
 import { killedAndBack } from './restart.js'
 import { setStage, type Stage } from './stage.js'
@@ -23,7 +25,8 @@ const TWO_WAY: ChannelTerms = { blocks: 160, step: 12 }
 export interface Scenario {
   readonly name: string
   readonly title: string
-  readonly run: (narrator: Narrator) => Promise<Report>
+  /** `trace`: of `congestion`, lines of height,feerate. */
+  readonly run: (narrator: Narrator, trace?: string) => Promise<Report>
 }
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -32,11 +35,27 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'settle', title: 'the client is killed after paying; the server settles before the lock', run: async (narrator) => await perform('settle', narrator, clientGone) },
   { name: 'restart', title: 'both nodes are killed in the middle of payments, six times; nothing is lost, nothing is paid twice', run: async (narrator) => await perform('restart', narrator, killedAndBack) },
   { name: 'two-way', title: 'both sides pay each other, 200 times in several turns, and close in peace', run: async (narrator) => await perform('two-way', narrator, bothWays, TWO_WAY) },
-  { name: 'stale', title: 'one side publishes an old state: too late, and then in a race that the newest wins', run: async (narrator) => await perform('stale', narrator, staleStates, TWO_WAY) }
+  { name: 'stale', title: 'one side publishes an old state: too late, and then in a race that the newest wins', run: async (narrator) => await perform('stale', narrator, staleStates, TWO_WAY) },
+  { name: 'congestion', title: 'full blocks, and an old state that pays more: the newest wins; then with turns a block apart, where it may not', run: congested }
 ]
 
-async function perform (scenario: string, narrator: Narrator, act: Act, terms: ChannelTerms = { blocks: BLOCKS }): Promise<Report> {
-  const stage = await setStage(narrator, FUNDS)
+/** Three races on chains of their own; what is reported is the first one, with the outcome of all. */
+async function congested (narrator: Narrator, trace = RISING): Promise<Report> {
+  const chain = (load: string): DevnetOptions => ({ blockWeight: BLOCK_WEIGHT, mempoolVsize: MEMPOOL_VSIZE, load: parseTrace(load) })
+  const first = await perform('congestion', narrator, awake, TWO_WAY, chain(trace))
+  narrator.say('')
+  const second = await perform('congestion', narrator, auction, TWO_WAY, chain(STEADY))
+  narrator.say('')
+  const third = await perform('congestion', narrator, narrow, { blocks: 160, step: 1 }, chain(STEADY))
+  return { ...first, ok: first.ok && second.ok && third.ok, ...withoutUndefined({ auction: second.race, worst: third.race }) }
+}
+
+/** No load until the states mature, 137 blocks from the start; then what a busy day does in hours. */
+const RISING = '0,0\n130,20\n137,60\n138,90\n139,130\n140,180\n141,240\n142,280\n144,220\n146,160'
+const STEADY = '0,0\n130,40\n134,150\n160,60'
+
+async function perform (scenario: string, narrator: Narrator, act: Act, terms: ChannelTerms = { blocks: BLOCKS }, chain: DevnetOptions = {}): Promise<Report> {
+  const stage = await setStage(narrator, FUNDS, chain)
   try {
     const owns = { client: await walletScripts(stage.client.dataDir), server: await walletScripts(stage.server.dataDir) }
     const before = { client: await confirmedOn(stage.devnet, owns.client), server: await confirmedOn(stage.devnet, owns.server) }

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startDevnet, type Devnet } from '../devnet/devnet.js'
+import { startDevnet, type Devnet, type DevnetOptions } from '../devnet/devnet.js'
 import type { NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
@@ -30,9 +30,9 @@ export interface Stage {
 }
 
 /** Sets up. `funds` go to the client, confirmed. */
-export async function setStage (narrator: Narrator, funds: Satoshi): Promise<Stage> {
+export async function setStage (narrator: Narrator, funds: Satoshi, options: DevnetOptions = {}): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'paychan-demo-'))
-  const devnet = await startDevnet()
+  const devnet = await startDevnet(options)
   const started: NodeProcess[] = []
   const strike = async (): Promise<void> => {
     for (const signal of SIGNALS) process.removeListener(signal, interrupted)

@@ -25,8 +25,10 @@ export interface LoadedChain {
 
 /** How many fill a block: the grain in which the rate of a block can be seen. */
 const PER_BLOCK = 10
-/** More than a block, so that the last one in pays the rate, and the next one is left out. */
-const BLOCKS_WAITING = 1.2
+/** How many blocks' worth waits behind the next one, each a tenth cheaper. */
+const BLOCKS_WAITING = 6
+/** Below what a mempool takes (1 sat/vB) there is no load at all. */
+const LEAST_RATE = 1_000n
 /** Coins of the load: a new one is needed for each transaction that waits. */
 const COINS = 150
 const COIN = satoshi(100_000_000n)
@@ -64,17 +66,27 @@ export class Load {
   top (): void {
     this.#start ??= this.chain.height()
     const { rate } = this
-    let missing = this.chain.blockVsize * BLOCKS_WAITING
-    for (const { tx, fee } of this.chain.waiting()) if (fee * 1_000n >= rate * BigInt(tx.vsize)) missing -= tx.vsize
+    if (rate < LEAST_RATE) return
     const coins = [...this.chain.freeCoins(this.script)]
+    for (let block = 0; block < BLOCKS_WAITING; block++) {
+      // A tenth less for each block that one is willing to wait: what an estimate is made from.
+      if (!this.#fill((block + 1.2) * this.chain.blockVsize, feeRate(rate * BigInt(10 - block) / 10n), coins)) return
+    }
+  }
+
+  /** Lets in what it takes so that `vsize` of what waits pays at least a rate; false when there are no coins for it, or no room. */
+  #fill (vsize: number, rate: FeeRate, coins: Coin[]): boolean {
+    let missing = vsize
+    for (const { tx, fee } of this.chain.waiting()) if (fee * 1_000n >= rate * BigInt(tx.vsize)) missing -= tx.vsize
     while (missing > 0) {
       const coin = coins.pop()
-      if (coin === undefined) return
-      // Up to a third above the rate: the dearest are in first, and the last one in pays about the rate.
-      const tx = this.#build(coin, feeRate(rate + BigInt(Math.floor(Number(rate) / 3 * this.#random()))))
-      if (!this.chain.accept(tx)) return
+      if (coin === undefined) return false
+      // Up to a tenth above the rate: the dearest are in first, and the last one in pays about the rate.
+      const tx = this.#build(coin, feeRate(rate + BigInt(Math.floor(Number(rate) / 10 * this.#random()))))
+      if (!this.chain.accept(tx)) return false
       missing -= tx.vsize
     }
+    return true
   }
 
   #build (coin: Coin, rate: FeeRate): Tx {

@@ -13,12 +13,13 @@ import { fundingScriptOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { blockDelta, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
 import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
+import { FeeEstimates } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
 import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
@@ -31,13 +32,10 @@ import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { createRegistry } from './registry.js'
-import { Settlements } from './settlements.js'
+import { Settlements, type Moment } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, openForPayments, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
-
-/** Fee estimates aim at a confirmation within an hour. */
-const FEE_TARGET = blockDelta(6)
 
 export class Engine {
   readonly #options: EngineOptions
@@ -54,7 +52,7 @@ export class Engine {
   readonly #host: ActorHost
   readonly #ids: PaymentIds
   readonly #subscriptions: Unsubscribe[] = []
-  #feeRate: FeeRate
+  readonly #fees: FeeEstimates
   #stopped = false
   /** The disk failed: nothing is done any more, and everybody who asks is told this. */
   #halted: Error | undefined
@@ -62,7 +60,7 @@ export class Engine {
   constructor (options: EngineOptions) {
     this.#options = options
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
-    this.#feeRate = options.initialFeeRate
+    this.#fees = new FeeEstimates(options.chain, options.initialFeeRate, (text) => { this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
     this.#ids = new PaymentIds(options.random)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
@@ -176,7 +174,7 @@ export class Engine {
 
   /** Settles every one-way channel in which we are the server and that is worth it, together where there are several; see `NodeApi.settleAll`. */
   settleAll (): ReturnType<Settlements['settleAll']> {
-    return this.#settlements.settleAll(this.#height, this.#feeRate)
+    return this.#settlements.settleAll(this.#moment)
   }
 
   /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `carrierOf`. */
@@ -233,13 +231,9 @@ export class Engine {
 
   /** The estimate first, so that what is published at this height is published at its fee. */
   async #onTip (): Promise<void> {
-    try {
-      this.#feeRate = await this.#options.chain.estimateFeeRate(FEE_TARGET)
-    } catch (error) {
-      this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', `The last fee estimate stays in use: ${messageOf(error)}`)
-    }
+    await this.#fees.refresh()
     if (this.#stopped) return
-    if (this.#height !== undefined) this.#settlements.onTip({ height: this.#height, feeRate: this.#feeRate })
+    if (this.#moment !== undefined) this.#settlements.onTip(this.#moment)
     for (const actor of this.#actors.values()) {
       if (actor.state.stage !== 'established' && actor.state.stage !== 'refund-signed') continue
       // A watch that could not be set up is tried again.
@@ -316,12 +310,16 @@ export class Engine {
     return chain.status === 'synced' ? chain.tip?.height : undefined
   }
 
+  get #moment (): Moment | undefined {
+    return this.#height === undefined ? undefined : { height: this.#height, ...this.#fees.current }
+  }
+
   #envFor ({ role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
     const { clock, policy, signer } = this.#options
     return {
       policy,
       height: this.#height,
-      feeRate: this.#feeRate,
+      ...this.#fees.current,
       now: clock.now(),
       sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),
       verify: (key, digest, signature) => signer.verify(key, digest, signature),

@@ -24,7 +24,7 @@ export interface SettlementsHost {
 }
 
 interface Member { readonly actor: ChannelActor, readonly channel: Established }
-interface Moment { readonly height: BlockHeight, readonly feeRate: FeeRate }
+export interface Moment { readonly height: BlockHeight, readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate }
 
 export class Settlements {
   constructor (private readonly host: SettlementsHost) {}
@@ -37,10 +37,9 @@ export class Settlements {
   }
 
   /** Settles all that can be settled now, together where there are several; resolves when the chain has it. @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_CLOSE_TIMEOUT` */
-  async settleAll (height: BlockHeight | undefined, rate: FeeRate): Promise<ReadonlyArray<Closed & { readonly channel: ChannelId }>> {
-    if (height === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.')
-    const moment = { height, feeRate: rate }
-    const candidates = this.#candidates(rate)
+  async settleAll (moment: Moment | undefined): Promise<ReadonlyArray<Closed & { readonly channel: ChannelId }>> {
+    if (moment === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.')
+    const candidates = this.#candidates(moment.feeRate)
     if (candidates.length === 1) for (const { actor } of candidates) actor.post({ type: 'settle' })
     else this.#form(candidates, moment)
     const timeout = new PaychanError('ERR_CLOSE_TIMEOUT', 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.')

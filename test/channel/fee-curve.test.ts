@@ -7,7 +7,7 @@ import { blockHeight, feeRate } from '../../src/types/units.js'
 function bids (input: Pick<CurveInput, 'since' | 'deadline' | 'budget'>, estimates: readonly bigint[], from: number = input.since.height): bigint[] {
   let previous = input.since.feeRate
   return estimates.map((estimate, i) => {
-    previous = curveRate({ ...input, height: from + i, previous, estimate: feeRate(estimate) })
+    previous = curveRate({ ...input, height: from + i, previous, estimate: feeRate(estimate), nextBlock: feeRate(estimate) })
     return previous
   })
 }
@@ -15,9 +15,9 @@ function bids (input: Pick<CurveInput, 'since' | 'deadline' | 'budget'>, estimat
 const since = { height: blockHeight(100), feeRate: feeRate(2_000n) }
 
 describe('channel / fee curve', () => {
-  it('begins with the estimate, grows by the same factor, reaches half of the budget before the last six blocks, and all of it in them', () => {
+  it('begins with the estimate, grows by the same factor, reaches half of the budget before the last six blocks, and all of it in the last', () => {
     const all = bids({ since, deadline: 136, budget: feeRate(200_000n) }, Array.from({ length: 36 }, () => 2_000n))
-    assert.deepEqual([all[0], all[15], all[29], all[30], all[35]], [2_000n, 14_142n, 87_774n, 200_000n, 200_000n])
+    assert.deepEqual([all[0], all[15], all[29], all[30], all[33], all[35]], [2_000n, 14_142n, 87_774n, 100_000n, 151_572n, 200_000n])
   })
 
   it('follows an estimate that rises faster, and never above the budget', () => {
@@ -33,18 +33,23 @@ describe('channel / fee curve', () => {
       // What a restart has is the last bid and where the race began.
       const at = Math.min(restart, estimates.length - 1)
       const previous = at === 0 ? since.feeRate : feeRate(all[at - 1] ?? 0n)
-      assert.equal(curveRate({ ...input, height: 100 + at, previous, estimate: feeRate(estimates[at] ?? 0n) }), all[at])
+      assert.equal(curveRate({ ...input, height: 100 + at, previous, estimate: feeRate(estimates[at] ?? 0n), nextBlock: feeRate(estimates[at] ?? 0n) }), all[at])
     }))
   })
 
-  it('is in a block before the deadline whenever a rate within the budget would have been enough in the last blocks', () => {
+  it('is in a block before the deadline whenever a rate within the budget would have been enough in the last block', () => {
     const story = fc.record({ blocks: fc.integer({ min: 6, max: 200 }), budget: fc.bigInt(2_000n, 1_000_000n), needed: fc.array(fc.bigInt(1_000n, 1_000_000n), { minLength: 200, maxLength: 200 }) })
     fc.assert(fc.property(story, ({ blocks, budget, needed }) => {
       const input = { since, deadline: 100 + blocks, budget: feeRate(budget) }
       const all = bids(input, Array.from({ length: blocks }, () => 1_000n))
-      const wouldHave = needed.slice(blocks - Math.min(6, Math.floor(blocks / 6)), blocks).some((rate) => rate <= budget)
+      const wouldHave = (needed[blocks - 1] ?? 0n) <= budget
       assert.ok(!wouldHave || all.some((rate, i) => rate >= (needed[i] ?? 0n)))
     }))
+  })
+
+  it('in the last third bids a quarter more than the next block takes, which is mostly far less than the budget', () => {
+    const rate = (height: number): bigint => curveRate({ since, height, deadline: 136, previous: feeRate(5_000n), estimate: feeRate(2_000n), nextBlock: feeRate(40_000n), budget: feeRate(60_000n) })
+    assert.deepEqual([rate(123), rate(124)], [15_948n, 50_000n])
   })
 
   it('after the deadline, and where nothing presses, a quarter more with each block; the latter up to ten times the estimate', () => {

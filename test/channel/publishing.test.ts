@@ -155,16 +155,16 @@ describe('client / publishing / T2', () => {
 })
 
 describe('channel / publishing / raises the fee (BIP125)', () => {
-  it('along the curve: half of the stake six blocks before L, all of it in the last six; each bid 1 sat/vB above the one before', () => {
+  it('along the curve: half of the stake six blocks before L, all of it in the last; each bid 1 sat/vB above the one before', () => {
     const world = paid().kill('client').mineTo(664)
     const rising = [published(world.server).fee, ...fees(world, world.server, 35)]
     rising.slice(1).forEach((fee, i) => {
       const before = rising[i] ?? 0n
       assert.ok(fee === before || fee >= before + 181n, `${before} -> ${fee}`)
     })
-    const [half, all] = [rising[29] ?? 0n, rising[30]]
-    assert.ok(half > 16_000n && half <= 20_000n, `${half} at 693`)
-    assert.equal(all, 40_000n - 294n, 'at 694')
+    const [half, all] = [rising[30] ?? 0n, rising[35]]
+    assert.ok(half > 19_000n && half <= 20_000n, `${half} at 694`)
+    assert.equal(all, 40_000n - 294n, 'at 699')
   })
 
   it('once for each block, however often the tip is told: then the same goes out again, as after a restart', () => {
@@ -185,7 +185,7 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
 
   it('up to the whole share but an output above dust, and no further: then the same goes out again', () => {
     const world = paid(5_000n).kill('client').mineTo(664)
-    const all = fees(world, world.server, 32)
+    const all = fees(world, world.server, 37)
     assert.ok(all.every((fee) => fee <= 5_000n - 294n))
     assert.deepEqual([all.at(-1), all.at(-2)], [4_706n, 4_706n])
     assert.deepEqual(effectsOf(world.server.effects, 'broadcast').at(-1)?.raw, published(world.server).raw)

@@ -85,6 +85,7 @@ export class Side {
       policy: this.policy,
       height: this.blind ? undefined : this.chain.height,
       feeRate: this.feeRate,
+      nextBlockRate: this.feeRate,
       now: 1_700_000_000_000,
       sign: this.channelKey.sign,
       verify: ecdsa.verify,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { startDevnet, type Devnet } from '../../src/devnet/index.js'
+import { parseTrace, startDevnet, type Devnet } from '../../src/devnet/index.js'
 import { testWorld } from './world.js'
 
 const ADDRESS = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
@@ -101,6 +101,15 @@ describe('paychan devnet', () => {
       assert.equal(await world.run('devnet', 'mine', '--electrum', url), 5)
       assert.match(world.err(), /paychan devnet/)
     })
+  })
+
+  it('print the fee rates of a congested month, which it takes back as a file; and refuse a file that there is not', async () => {
+    const world = testWorld()
+    assert.equal(await world.run('devnet', 'trace'), 0)
+    assert.equal(parseTrace(world.out()).length, 720)
+    const other = testWorld()
+    assert.equal(await other.run('devnet', '--port', '0', '--trace', 'no such file'), 1)
+    assert.match(other.err(), /ERR_NO_TRACE/)
   })
 
   it('runs in the foreground until it is interrupted', async () => {

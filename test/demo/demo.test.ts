@@ -7,6 +7,7 @@ import { fromHex } from '../../src/types/bytes.js'
 
 const sat = z.int().nonnegative()
 const hex = z.string().regex(/^([0-9a-f]{2})+$/)
+const race = z.array(z.strictObject({ height: sat, ours: sat.nullable(), theirs: sat.nullable(), confirmed: z.enum(['ours', 'theirs']).nullable() }))
 const report = z.strictObject({
   scenario: z.string(),
   ok: z.boolean(),
@@ -15,7 +16,9 @@ const report = z.strictObject({
   payments: z.strictObject({ acknowledged: sat, totalSat: sat }),
   kills: z.array(z.strictObject({ killed: z.enum(['payer', 'payee', 'both']), height: sat, acknowledged: sat, askedAgain: sat })).optional(),
   turns: z.array(z.strictObject({ turn: sat, payer: z.enum(['client', 'server']), lock: sat })).optional(),
-  race: z.array(z.strictObject({ height: sat, ours: sat.nullable(), theirs: sat.nullable(), confirmed: z.enum(['ours', 'theirs']).nullable() })).optional(),
+  race: race.optional(),
+  auction: race.optional(),
+  worst: race.optional(),
   transactions: z.strictObject({ T1: hex, T2: hex.optional(), T3: hex.optional(), close: hex.optional() }),
   onchain: z.strictObject({ client: z.strictObject({ before: sat, after: sat }), server: z.strictObject({ before: sat, after: sat }), feesSat: sat })
 })
@@ -127,6 +130,18 @@ describe('the demo', function () {
     assert.ok((outbid?.ours ?? 0) > 20_000 && (outbid?.ours ?? 0) <= 120_000, 'within what there is to gain')
   })
 
+  it('congestion: the fee rises until the newest state is in, before the old one may be sent; the newest wins an auction; with turns a block apart it can lose', async () => {
+    const result = await told('congestion')
+    const won = result.race?.at(-1)
+    const bids = result.race?.map(({ ours }) => ours ?? 0) ?? []
+    assert.deepEqual(bids, [...bids].sort((a, b) => a - b), 'never lower than before')
+    assert.ok(won?.confirmed === 'ours' && (won.ours ?? 0) < 120_000 && won.height < result.channel.refundHeight - 12, JSON.stringify(won))
+    assert.equal(values(ending(result, 'T3'))[0], 80_000)
+    const [last, ...before] = [...result.auction ?? []].reverse()
+    assert.deepEqual([last?.confirmed, before.some(({ theirs }) => (theirs ?? 0) > 0)], ['ours', true])
+    assert.deepEqual(result.worst?.at(-1), { height: result.channel.refundHeight, ours: null, theirs: 119_900, confirmed: 'theirs' })
+  })
+
   it('restart: payer, payee and both are killed with SIGKILL, twice each; every payment is made once', async () => {
     const result = await told('restart')
     assert.deepEqual(result.payments, { acknowledged: 280, totalSat: 140_000 })
@@ -141,6 +156,6 @@ describe('the demo', function () {
   it('tells people which demos there are when asked for another one', async () => {
     const { code, stdout, stderr } = await demo('lunch')
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, /no demo 'lunch'[\s\S]*pay[\s\S]*refund[\s\S]*settle[\s\S]*restart[\s\S]*two-way[\s\S]*stale/)
+    assert.match(stderr, /no demo 'lunch'[\s\S]*pay[\s\S]*refund[\s\S]*settle[\s\S]*restart[\s\S]*two-way[\s\S]*stale[\s\S]*congestion/)
   })
 })

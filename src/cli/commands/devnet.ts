@@ -1,9 +1,12 @@
 /** `paychan devnet`: a chain of one's own for trying things, and the three things that only it can do. */
+import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { formatAmount, parseAmount } from '../../daemon/amount.js'
 import { checkElectrum, DEFAULT_ELECTRUM } from '../../daemon/config.js'
-import { PaychanError } from '../../types/errors.js'
+import { withoutUndefined } from '../../daemon/objects.js'
+import type { Trace } from '../../devnet/index.js'
+import { messageOf, PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, type World } from '../context.js'
 import { callDevnet } from '../devnet-client.js'
@@ -11,6 +14,8 @@ import { untilInterrupted } from '../interrupt.js'
 import type { Output } from '../output.js'
 
 const DEFAULT_PORT = 50_001
+/** A tenth of a block of Bitcoin: the load has to sign less for it. */
+const LOADED_BLOCK_WEIGHT = 400_000
 
 const minedSchema = z.object({ height: z.int(), hash: z.string() })
 const fundedSchema = z.object({ txid: z.string() })
@@ -20,9 +25,23 @@ export function addDevnet (program: Command, world: World): void {
     .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to (or with --auto-mine), keeps nothing on disk, and its coins are worth nothing.')
     .option('--port <n>', 'the port of the Electrum server', wholeNumber(0), DEFAULT_PORT)
     .option('--auto-mine', 'mine a block whenever a transaction comes in')
-    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3')
-    .action(async ({ port, autoMine = false }: { port: number, autoMine?: boolean }, command: Command) => {
-      await runDevnet(world, contextOf(world, command).output, port, autoMine)
+    .option('--block-weight <n>', 'how much weight the transactions of a block may have (4,000,000; 400,000 with a load)', wholeNumber(10_000))
+    .option('--mempool-vsize <n>', 'how many virtual bytes the mempool holds', wholeNumber(10_000))
+    .option('--load', 'keep the blocks full of other transactions, at the fee rates of a congested month')
+    .option('--trace <file>', 'the same at the rates of a file with lines of height,feerate (sat/vB)')
+    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000')
+    .action(async (options: DevnetFlags, command: Command) => {
+      await runDevnet(world, contextOf(world, command).output, options)
+    })
+
+  withJson(devnet.command('trace').summary('print the fee rates of a congested month'))
+    .description('Prints lines of height,feerate (sat/vB): what it takes to be in the next block, over 30 days of 144 blocks. Change them, and give them to `paychan devnet --trace FILE`.')
+    .option('--seed <n>', 'another month', wholeNumber(0), 1)
+    .addHelpText('after', '\nExample:\n  paychan devnet trace > month.csv')
+    .action(async ({ seed }: { seed: number }, command: Command) => {
+      const { congestedMonth, formatTrace } = await import('../../devnet/index.js')
+      const trace = congestedMonth(seed)
+      contextOf(world, command).output.result({ trace: trace.map(({ height, rate }) => ({ height, feeRate: Number(rate) / 1_000 })) }, () => formatTrace(trace))
     })
 
   withElectrum(world, devnet.command('mine').summary('mine blocks on a running devnet'))
@@ -74,15 +93,31 @@ function electrumUrl (value: string): string {
   return value
 }
 
-async function runDevnet ({ io }: World, output: Output, port: number, autoMine: boolean): Promise<void> {
+interface DevnetFlags { readonly port: number, readonly autoMine?: true, readonly blockWeight?: number, readonly mempoolVsize?: number, readonly load?: true, readonly trace?: string }
+
+/** The rates of a file, or those that come with the program. @throws PaychanError `ERR_INVALID_TRACE`, `ERR_NO_TRACE` */
+async function traceOf ({ load, trace }: DevnetFlags): Promise<Trace | undefined> {
+  const { congestedMonth, parseTrace } = await import('../../devnet/index.js')
+  if (trace === undefined) return load === true ? congestedMonth() : undefined
+  const text = await readFile(trace, 'utf8').catch((cause: unknown) => {
+    throw new PaychanError('ERR_NO_TRACE', `The trace ${trace} cannot be read (${messageOf(cause)}).`, { path: trace }, { cause })
+  })
+  return parseTrace(text)
+}
+
+async function runDevnet ({ io }: World, output: Output, flags: DevnetFlags): Promise<void> {
   // Loaded only here: the script interpreter takes a while, and no other command needs it.
   const { startDevnet } = await import('../../devnet/index.js')
   const interrupted = untilInterrupted(io)
   try {
-    const devnet = await startDevnet({ port, autoMine })
+    const { port, autoMine = false, blockWeight, mempoolVsize } = flags
+    const load = await traceOf(flags)
+    const devnet = await startDevnet({ port, autoMine, ...withoutUndefined({ blockWeight: blockWeight ?? (load === undefined ? undefined : LOADED_BLOCK_WEIGHT), mempoolVsize, load }) })
     devnet.on('block', () => {
       const { height, hash } = devnet.tip
-      output.line({ event: 'block', height, hash }, colors => `${colors.dim('block')}  ${height}`)
+      const rate = devnet.nextRate()
+      output.line({ event: 'block', height, hash, ...rate === undefined ? {} : { nextFeeRate: Number(rate) / 1_000 } }, colors =>
+        `${colors.dim('block')}  ${height}${rate === undefined ? '' : `, ${Number(rate) / 1_000} sat/vB for the next one`}`)
     })
     output.line({ event: 'started', electrum: devnet.url, height: devnet.height }, () =>
       `Devnet at block ${devnet.height}, Electrum server at ${devnet.url}. Stop it with Ctrl-C.\nStart a node with: paychan start --network regtest --electrum ${devnet.url}`)
