@@ -1,7 +1,7 @@
 /** What can happen to a channel. */
 import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
 import type { OutPoint, Txid } from '../types/bytes.js'
-import type { BlockHeight, Satoshi } from '../types/units.js'
+import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 import type { Publication } from './state.js'
 
 /** What a broadcast was for. */
@@ -21,6 +21,8 @@ export type ChannelEvent =
   | { readonly type: 'grant-turn' }
   | { readonly type: 'close' }
   | { readonly type: 'settle' }
+  /** A higher fee for what this side has published, now. */
+  | { readonly type: 'bump', readonly feeRate: FeeRate }
   /** The next bid of a batch with other channels; undefined: the batch has come apart. */
   | { readonly type: 'batched', readonly publication: Publication | undefined, readonly leads: boolean }
   /** Gives up an opening before T1 leaves; later it changes nothing. */

@@ -170,6 +170,29 @@ function published (channel: Established, publication: Publication, ...first: Ef
     { type: 'notify', step: publication.kind, txid: publication.txid, what: `published ${name} ${publication.txid}, fee ${formatAmount(publication.fee)}` })
 }
 
+/**
+ * The bid that a user asks for: at a rate, or a quarter above the last one and above what the next
+ * block takes. Never above what is at stake.
+ */
+export function raisedTo (channel: Established, rate: FeeRate | undefined, env: Env): Publication | PaychanError {
+  const { publication, onChain } = channel
+  const ours = publishable(channel)
+  if (publication === undefined || ours === undefined || env.height === undefined) return new PaychanError('ERR_CANNOT_BUMP', 'Nothing of this channel waits for a block.')
+  if (onChain.spend?.height !== undefined) return new PaychanError('ERR_ALREADY_CONFIRMED', `The channel is spent in block ${onChain.spend.height} already.`, { height: onChain.spend.height })
+  if (publication.batch !== undefined) return new PaychanError('ERR_CANNOT_BUMP', `The transaction settles ${publication.batch.channels} channels; its fee rises by itself, block by block.`, { fee: publication.batch.fee })
+  const wanted = rate ?? feeRate(max(publication.feeRate, env.nextBlockRate) * 5n / 4n)
+  const next = higherBid(channel, publication, env, feeRate(max(wanted as bigint, publication.feeRate + 1n)))
+  if (next !== undefined && next.feeRate >= wanted - 10n) return next
+  const most = budgetOf(channel, ours, env.height, env.feeRate, dustLimit(partyOf(channel.terms, channel.role).closeScript))
+  return new PaychanError('ERR_CANNOT_BUMP', `It pays ${formatAmount(publication.fee)}. A higher fee has to be 1 sat/vB more, and at most the ${formatAmount(satoshi(max(0n, most)))} that are at stake; give another --feerate.`, { fee: publication.fee, most, feeRate: wanted })
+}
+
+/** The user raises the fee of what waits. */
+export function onBump (channel: Channel, rate: FeeRate, env: Env): Transition {
+  const next = channel.stage === 'established' ? raisedTo(channel, rate, env) : undefined
+  return channel.stage === 'established' && next !== undefined && !(next instanceof PaychanError) ? published(channel, next) : to(channel)
+}
+
 /** The user wants its money now, without the other side. */
 export function onSettle (channel: Channel, env: Pick<Env, 'height'>): Transition {
   if (channel.stage !== 'established') return to(channel, settleRefused('Only an established channel can be settled.'))

@@ -17,7 +17,7 @@ import { csvPayout, onHistory, settlePayments } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
 import { giveUpRefund, onFunding, onFundingSeen, onRefundRequest } from './opening-server.js'
 import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
-import { onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
+import { onBump, onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
 import { onUpdates } from './receiving.js'
 import { onReestablish } from './reestablishing.js'
 import { lastPaymentHeightOf } from './schedule.js'
@@ -49,6 +49,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'grant-turn': return onGrantTurn(channel, env)
     case 'close': return onClose(channel, env)
     case 'settle': return onSettle(channel, env)
+    case 'bump': return onBump(channel, event.feeRate, env)
     case 'batched': return onBatched(channel, event.publication, event.leads)
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
     case 'connected': return onConnected(channel, event.address, env)

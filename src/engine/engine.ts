@@ -13,8 +13,9 @@ import { fundingScriptOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
+import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
+import { bumpPublication } from './bumping.js'
 import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
@@ -172,10 +173,11 @@ export class Engine {
     return await withTimeout(this.#options.clock, done, this.#timeouts.close, timeout)
   }
 
+  /** A higher fee for a settlement or a refund that waits; undefined when `txid` is neither. See `NodeApi.bumpFee`. */
+  bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> => bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
+
   /** Settles every one-way channel in which we are the server and that is worth it, together where there are several; see `NodeApi.settleAll`. */
-  settleAll (): ReturnType<Settlements['settleAll']> {
-    return this.#settlements.settleAll(this.#moment)
-  }
+  settleAll = (): ReturnType<Settlements['settleAll']> => this.#settlements.settleAll(this.#moment)
 
   /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `carrierOf`. */
   carrier (to: string, amount: Satoshi): ChannelId | undefined {

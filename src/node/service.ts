@@ -208,8 +208,10 @@ class PaychanService implements Paychan {
     return await this.#get().wallet.send({ ...options, amount: amount === 'all' ? amount : amountOf(amount) })
   }
 
-  async bumpFee (txid: string, { feeRate }: { readonly feeRate?: bigint } = {}): Promise<BumpResult> {
-    return await this.#get().wallet.bumpFee(txid, feeRate)
+  async bumpFee (txid: string, { feeRate: rate }: { readonly feeRate?: bigint } = {}): Promise<BumpResult> {
+    const { engine, wallet } = this.#get()
+    const ours = await engine.bump(txid, rate === undefined ? undefined : feeRate(rate))
+    return ours === undefined ? await wallet.bumpFee(txid, rate) : { kind: 'replacement', ...ours, broadcast: true }
   }
 
   async transactions ({ limit }: { readonly limit?: number } = {}): Promise<WalletTransaction[]> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { PaychanError } from '../../src/types/errors.js'
-import { satoshi } from '../../src/types/units.js'
+import { feeRate, satoshi } from '../../src/types/units.js'
 import { CAPACITY, codeFrom, quiet, soon, twoNodes, type Node, type World } from './world.js'
 
 const OPENED_WITH = 1_000_000n
@@ -155,6 +155,22 @@ describe('engine / alone', () => {
     await world.mine()
     assert.equal(bob.channel.status, 'closed')
     assert.ok(bob.wallet.balance < 40_000n)
+  })
+
+  it('its user raises the fee at once, by a rate or by a quarter, and not above what is at stake; what is of no channel is the wallet\'s', async () => {
+    const { world, alice, bob } = await paid()
+    alice.crash()
+    const { txid } = await bob.close(true)
+    assert.ok(txid)
+    const first = await bob.engine.bump(txid, feeRate(20_000n))
+    assert.deepEqual([first?.of, first?.fee, world.chain.mempool], [txid, 3_620n, [first?.txid]])
+    const second = await bob.engine.bump(first?.txid ?? '', undefined)
+    assert.deepEqual([second?.fee, world.chain.mempool], [4_525n, [second?.txid]])
+    await assert.rejects(bob.engine.bump(second?.txid ?? '', feeRate(300_000n)), (error) => error instanceof PaychanError && error.code === 'ERR_CANNOT_BUMP' && error.facts.most === 39_706n)
+    await assert.rejects(bob.engine.bump(second?.txid ?? '', feeRate(25_100n)), /1 sat\/vB more/)
+    assert.equal(await bob.engine.bump('ab'.repeat(32), undefined), undefined)
+    await world.mine()
+    await assert.rejects(bob.engine.bump(second?.txid ?? '', undefined), (error) => error instanceof PaychanError && error.code === 'ERR_ALREADY_CONFIRMED')
   })
 
   it('the bids of a refund go on after a restart', async () => {
