@@ -13,6 +13,8 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly feeRate: FeeRate
   /** Bounded estimate of what the next block takes. */
   readonly nextBlockRate: FeeRate
+  /** What the next block took by the estimates seen, block by block, the newest last. */
+  readonly feeHistory: readonly FeeRate[]
   /** Milliseconds since 1970, for records only. */
   readonly now: number
   /** Signs with our channel key (K1 or K2) of this channel. */

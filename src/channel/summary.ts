@@ -10,6 +10,7 @@ import { channelRefusal } from './channel-refusal.js'
 import { balances, inFlightValue, isBase } from './ledger.js'
 import { spendableByPayer } from './paying.js'
 import { shareAtRisk } from './publishable.js'
+import { riskOfChannel } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import type { PaymentLimits } from './terms.js'
 import { isFrozen, type Channel, type Established, type SpendKind } from './state.js'
@@ -52,6 +53,8 @@ export interface ChannelInfo {
   readonly inFlight: Satoshi
   /** Our share that would not be worth the fee of settling it alone: lost if the peer is gone for good. */
   readonly atRisk: Satoshi
+  /** The chance (0 to 1) that our newest state is in no block before an older one can be published; undefined when nothing is at stake. See `risk.ts`. */
+  readonly risk: number | undefined
   readonly funding: OutPoint | undefined
   readonly confirmations: number
   readonly minDepth: number | undefined
@@ -82,6 +85,7 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
       turns: undefined,
       inFlight: ZERO_SAT,
       atRisk: ZERO_SAT,
+      risk: undefined,
       funding: undefined,
       confirmations: 0,
       minDepth: undefined,
@@ -110,6 +114,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     turns: turnsOf(channel, env),
     inFlight: inFlightValue(ledger, terms.capacity),
     atRisk: shareAtRisk(channel, env),
+    risk: riskOfChannel(channel, env),
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
     minDepth: terms.minDepth,

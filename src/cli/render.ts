@@ -5,6 +5,9 @@ import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
 import { renderFields, renderTable, type Cell } from './table.js'
 
+/** Less is not worth a word. */
+const SHOWN_RISK = 0.05
+
 /** The digits of a channel id that tables show, and that commands accept for the whole. */
 const SHORT_DIGITS = 8
 
@@ -113,13 +116,14 @@ export function renderChannels (channels: readonly ChannelInfo[], colors: Colors
   ]), colors)
 }
 
-function noteOf ({ reason, status, confirmations, minDepth, atRisk, inFlight, turns, receivable, lastPaymentHeight }: ChannelInfo): string {
+function noteOf ({ reason, status, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight }: ChannelInfo): string {
   return [
     ...(reason === undefined ? [] : [reason]),
     ...(turns === undefined ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
     ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),
     ...(inFlight > 0n ? [`${formatAmount(inFlight)} not acknowledged`] : []),
-    ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : [])
+    ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : []),
+    ...(risk !== undefined && risk >= SHOWN_RISK ? [`risk ${(risk * 100).toFixed(0)} %: so likely is it not to be in a block in time, by the fees seen`] : [])
   ].join('; ')
 }
 

@@ -123,6 +123,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   turns: maybe(z.object({ number: z.number(), payer: z.enum(['us', 'peer']), left: z.number(), step: z.number(), oursMatures: maybe(height), theirsMatures: maybe(height) })),
   inFlight: amount,
   atRisk: amount,
+  risk: maybe(z.number()),
   funding: maybe(z.object({ txid: transaction, vout: z.number() })),
   confirmations: z.number(),
   minDepth: maybe(z.number()),

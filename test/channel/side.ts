@@ -86,6 +86,7 @@ export class Side {
       height: this.blind ? undefined : this.chain.height,
       feeRate: this.feeRate,
       nextBlockRate: this.feeRate,
+      feeHistory: [],
       now: 1_700_000_000_000,
       sign: this.channelKey.sign,
       verify: ecdsa.verify,

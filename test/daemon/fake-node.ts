@@ -42,6 +42,7 @@ export const channel: ChannelInfo = {
   turns: undefined,
   inFlight: satoshi(0n),
   atRisk: satoshi(0n),
+  risk: undefined,
   funding: { txid: FUNDING, vout: 1 },
   confirmations: 3,
   minDepth: 1,

@@ -1,0 +1,71 @@
+/**
+ * The chance that the newest state that we hold is in no block before the other side can publish an
+ * older one: from the fees that were seen.
+ *
+ * The model: what the next block takes will go on as it once did. Every stretch of the history as
+ * long as the race is laid to the present level, and played against the bids of the fee curve; the
+ * risk is the share of stretches in which no bid is enough. As long as less than a day of blocks has
+ * been seen, what is missing counts as stretches of which half rise tenfold at once and stay there:
+ * pessimistic, since nothing is known. It is never 0: what has not been seen can come all the same.
+ */
+import type { FeeRate } from '../types/units.js'
+import { feeRate } from '../types/units.js'
+import { dustLimit } from '../bitcoin/dust.js'
+import type { Env } from './env.js'
+import { curveRate } from './fee-curve.js'
+import { publishable, stakeAt, vsizeOf } from './publishable.js'
+import { publishHeightOf } from './schedule.js'
+import { deadlineOf } from './stakes.js'
+import type { Established } from './state.js'
+import { partyOf } from './terms.js'
+
+/** A day of blocks: less history than that is padded. */
+const ENOUGH_HISTORY = 144
+/** What is assumed of the stretches that were not seen. */
+const SUDDEN_RISE = 10n
+
+export interface RiskInput {
+  /** What the next block took, block by block, the newest last; in sat/kvB. */
+  readonly history: readonly bigint[]
+  readonly now: bigint
+  /** What we would bid, block by block, until the deadline; in sat/kvB. */
+  readonly bids: readonly bigint[]
+}
+
+/** Between 0 and 1; 1 when there is no block left to bid in. */
+export function riskOf ({ history, now, bids }: RiskInput): number {
+  if (bids.length === 0) return 1
+  // Ratios to the present level as plain numbers: there may be some 4,000 stretches of 144 blocks.
+  const seen = history.map(Number)
+  const above = bids.map((bid) => Number(bid) / Math.max(1, Number(now)))
+  let failed = 0
+  let stretches = 0
+  for (let start = 0; start + above.length < seen.length; start++) {
+    const level = Math.max(1, seen[start] ?? 1)
+    stretches += 1
+    if (!above.some((bid, i) => bid * level >= (seen[start + 1 + i] ?? 0))) failed += 1
+  }
+  const missing = Math.max(0, ENOUGH_HISTORY - stretches)
+  if (!bids.some((bid) => bid >= now * SUDDEN_RISE)) failed += missing / 2
+  return (failed + 1) / (stretches + missing + 1)
+}
+
+/** The risk of a channel at this moment; undefined when nothing is at stake, or nothing could take it away. */
+export function riskOfChannel (channel: Established, env: Pick<Env, 'height' | 'feeRate' | 'nextBlockRate' | 'feeHistory'>): number | undefined {
+  const { height } = env
+  const ours = publishable(channel)
+  if (ours === undefined || height === undefined || channel.onChain.spend?.height !== undefined) return undefined
+  const deadline = deadlineOf(channel, ours.turn)
+  const begin = Math.max(height, publishHeightOf(channel.terms, ours.turn))
+  if (deadline === undefined) return undefined
+  const stake = stakeAt(channel, ours, begin, env.feeRate) - dustLimit(partyOf(channel.terms, channel.role).closeScript)
+  if (stake <= 0n) return undefined
+  const budget = feeRate(stake * 1000n / BigInt(vsizeOf(channel, ours)))
+  const since = channel.publication?.since ?? { height: begin, feeRate: env.feeRate }
+  let previous: FeeRate = channel.publication?.feeRate ?? since.feeRate
+  const bids = Array.from({ length: Math.max(0, deadline - begin) }, (_, i) => {
+    previous = curveRate({ since, height: begin + i, deadline, previous, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget })
+    return previous
+  })
+  return riskOf({ history: env.feeHistory, now: env.nextBlockRate, bids })
+}
