@@ -14,7 +14,7 @@ import { ElectrumClient } from './electrum/client.js'
 import { parseEndpoint } from './electrum/endpoint.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
-import { boundedEstimate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
+import { boundedEstimate, histogramRate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
 import { HeaderFollower } from './header-follower.js'
 import type { AnnouncedTip } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
@@ -121,7 +121,8 @@ class VerifyingChain implements ElectrumChain {
   /** The session whose server's tip is verified; watches hang on it. */
   #session: ElectrumSession | undefined
   #announcing = false
-  #lastGood: { readonly rate: FeeRate, readonly at: number } | undefined
+  /** By target: what was good for a day is too little for the next block. */
+  readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate, readonly at: number }>()
   readonly #calls: ServerCalls
   #stopped = false
 
@@ -208,10 +209,11 @@ class VerifyingChain implements ElectrumChain {
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
     return await this.#calls.make('estimate the fee', async session => {
-      const [answer, relayFee] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFee())])
-      const lastGood = this.#lastGood !== undefined && this.#clock.now() - this.#lastGood.at < LAST_GOOD_MS ? this.#lastGood.rate : undefined
-      const { rate, source } = boundedEstimate({ answer, relayFee, lastGood, fallback: this.#fallback })
-      if (source === 'server') this.#lastGood = { rate, at: this.#clock.now() }
+      const [answer, relayFee, histogram] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFee()), this.#answer(session.feeHistogram())])
+      const last = this.#lastGood.get(target)
+      const lastGood = last !== undefined && this.#clock.now() - last.at < LAST_GOOD_MS ? last.rate : undefined
+      const { rate, source } = boundedEstimate({ answer, mempool: histogramRate(histogram ?? [], target), relayFee, lastGood, fallback: this.#fallback })
+      if (source === 'server') this.#lastGood.set(target, { rate, at: this.#clock.now() })
       return rate
     })
   }
@@ -220,8 +222,8 @@ class VerifyingChain implements ElectrumChain {
     return { firstMs: this.#timeouts.retryFirst, mostMs: this.#timeouts.retryMost }
   }
 
-  /** A number, or undefined when the server refuses to give one, or gives something else. */
-  async #answer (promise: Promise<number>): Promise<number | undefined> {
+  /** What a server says, or undefined when it refuses to give one, or gives something else. */
+  async #answer<T> (promise: Promise<T>): Promise<T | undefined> {
     try {
       return await promise
     } catch (error) {

@@ -22,6 +22,8 @@ const ABSURD_BTC_PER_KVB = 0.1
 export interface EstimateInput {
   /** What `blockchain.estimatefee` said, in BTC/kvB; undefined when it said nothing usable. */
   readonly answer: number | undefined
+  /** What the mempool says of blocks of a million vB; see `histogramRate`. */
+  readonly mempool?: FeeRate | undefined
   /** What `blockchain.relayfee` said, in BTC/kvB. */
   readonly relayFee: number | undefined
   /** The newest good answer, if younger than `LAST_GOOD_MS`. */
@@ -29,20 +31,44 @@ export interface EstimateInput {
   readonly fallback: FeeRate
 }
 
-export interface Estimate { readonly rate: FeeRate, readonly source: 'server' | 'last' | 'fallback' }
+export interface Estimate { readonly rate: FeeRate, readonly source: 'server' | 'mempool' | 'last' | 'fallback' }
 
 /**
  * @example
  * boundedEstimate({ answer: 0.00002, relayFee: 0.00001, lastGood: undefined, fallback })
  * // { rate: 2000n sat/kvB, source: 'server' }
  */
-export function boundedEstimate ({ answer, relayFee, lastGood, fallback }: EstimateInput): Estimate {
+export function boundedEstimate ({ answer, mempool, relayFee, lastGood, fallback }: EstimateInput): Estimate {
   const floor = max(LOWEST_FEE_RATE, plausible(relayFee) ?? LOWEST_FEE_RATE)
-  const bounded = (rate: FeeRate): FeeRate => min(max(rate, floor), HIGHEST_FEE_RATE)
+  // An estimate looks back at blocks; what waits already has to be outbid all the same.
+  const waiting = mempool ?? floor
+  const bounded = (rate: FeeRate): FeeRate => min(max(max(rate, waiting), floor), HIGHEST_FEE_RATE)
   const rate = plausible(answer)
   if (rate !== undefined) return { rate: bounded(rate), source: 'server' }
+  if (mempool !== undefined) return { rate: bounded(max(mempool, lastGood ?? mempool)), source: 'mempool' }
   if (lastGood !== undefined) return { rate: bounded(lastGood), source: 'last' }
   return { rate: bounded(fallback), source: 'fallback' }
+}
+
+/** 1,000,000 vB: what a block has room for. */
+const BLOCK_VSIZE = 1_000_000
+
+/**
+ * The rate below which nothing that waits now is among the next `blocks` blocks; undefined while all
+ * of it fits, or when what the server says makes no sense.
+ *
+ * @param histogram - as `mempool.get_fee_histogram`: pairs of a rate in sat/vB and the virtual bytes
+ *   that pay it, or more, up to the pair before
+ * @example histogramRate([[50, 600_000], [20, 700_000], [3, 4_000_000]], 1) // 20 sat/vB
+ */
+export function histogramRate (histogram: ReadonlyArray<readonly [number, number]>, blocks: number): FeeRate | undefined {
+  let room = blocks * BLOCK_VSIZE
+  for (const [rate, vsize] of [...histogram].sort(([a], [b]) => b - a)) {
+    if (!(rate >= 0) || !(vsize >= 0) || rate > 1e9) return undefined
+    room -= vsize
+    if (room < 0) return feeRate(BigInt(Math.ceil(rate * 1_000)))
+  }
+  return undefined
 }
 
 /** BTC/kvB to sat/kvB; undefined for what cannot be a fee rate: -1 (no estimate), 0, NaN, a fortune. */

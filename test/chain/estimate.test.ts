@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { boundedEstimate, HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../src/chain/estimate.js'
+import { boundedEstimate, histogramRate, HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../src/chain/estimate.js'
 import { feeRate } from '../../src/types/units.js'
 
 const fallback = feeRate(10_000n)
@@ -30,6 +30,22 @@ describe('fee estimate', () => {
       assert.equal(boundedEstimate({ ...none, answer: 0.00001, relayFee: answer }).rate, 1_000n)
     })
   }
+
+  it('is not below what already waits for the same blocks, and is that when the server cannot tell', () => {
+    assert.deepEqual(boundedEstimate({ ...none, answer: 0.00005, mempool: feeRate(80_000n) }), { rate: 80_000n, source: 'server' })
+    assert.deepEqual(boundedEstimate({ ...none, answer: 0.0009, mempool: feeRate(80_000n) }), { rate: 90_000n, source: 'server' })
+    assert.deepEqual(boundedEstimate({ ...none, answer: -1, mempool: feeRate(80_000n) }), { rate: 80_000n, source: 'mempool' })
+    assert.deepEqual(boundedEstimate({ ...none, answer: -1, mempool: feeRate(8_000n), lastGood: feeRate(9_000n) }).rate, 9_000n)
+    assert.deepEqual(boundedEstimate({ ...none, answer: -1, mempool: feeRate(9_000_000_000n) }).rate, HIGHEST_FEE_RATE)
+  })
+
+  it('of the mempool: the rate at the end of so many blocks of a million vB; nothing while all of it fits, or for nonsense', () => {
+    const histogram = [[50, 600_000], [20, 700_000], [3.5, 4_000_000]] as const
+    assert.deepEqual([1, 2, 5, 6].map((blocks) => histogramRate(histogram, blocks)), [20_000n, 3_500n, 3_500n, undefined])
+    assert.equal(histogramRate([...histogram].reverse(), 1), 20_000n, 'in whatever order')
+    for (const nonsense of [[[-1, 2_000_000]], [[Number.NaN, 2_000_000]], [[5, -3]], [[1e12, 2_000_000]]] as const) assert.equal(histogramRate(nonsense, 1), undefined)
+    assert.equal(histogramRate([], 1), undefined)
+  })
 
   it('is within its bounds whatever a server says', () => {
     fc.assert(fc.property(fc.double(), fc.double(), (answer, relayFee) => {

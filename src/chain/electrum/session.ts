@@ -103,6 +103,11 @@ export class ElectrumSession {
     return this.#ask('blockchain.estimatefee', [blocks], rateShape)
   }
 
+  /** Pairs of sat/vB and virtual bytes, the dearest first. */
+  feeHistogram (): Promise<ReadonlyArray<readonly [number, number]>> {
+    return this.#ask('mempool.get_fee_histogram', [], z.array(z.tuple([z.number(), z.number()])))
+  }
+
   /** BTC/kvB. */
   relayFee (): Promise<number> {
     return this.#ask('blockchain.relayfee', [], rateShape)
