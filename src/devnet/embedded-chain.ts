@@ -255,9 +255,10 @@ export class EmbeddedChain implements ChainBackend {
     for (const entry of evicted) this.#drop(entry, touched)
     for (const script of this.#pool.add(tx, fee, spent).scripts) touched.add(script)
     this.#trim(touched)
+    // As Bitcoin Core says when the newcomer was the worst of all. Asked before anybody hears of it, and mines it.
+    const isIn = this.#pool.get(tx.txid) !== undefined
     this.#events.emit('mempool', { touched })
-    // As Bitcoin Core says when the newcomer was the worst of all.
-    if (this.#pool.get(tx.txid) === undefined) throw new Rejected('mempool full')
+    if (!isIn) throw new Rejected('mempool full')
   }
 
   /** What does not fit any more has to go, and the next one has to pay more than that. */
