@@ -36,8 +36,12 @@ function payment (n: number, amount: bigint): Payment {
 /** What the receiver says about a message. */
 function told (role: 'client' | 'server') {
   return (world: World, message: Message): Verdict | undefined => {
-    const [error] = sentOf(world[role].post(eventOf(message)), 'Error')
-    return error === undefined ? undefined : { code: error.code, rule: error.rule, fatal: error.fatal }
+    const effects = world[role].post(eventOf(message))
+    const [error] = sentOf(effects, 'Error')
+    if (error !== undefined) return { code: error.code, rule: error.rule, fatal: error.fatal }
+    // A TurnRefuse names no rule.
+    const [refusal] = sentOf(effects, 'TurnRefuse')
+    return refusal === undefined ? undefined : { code: refusal.code, rule: '', fatal: false }
   }
 }
 
@@ -50,6 +54,13 @@ function paidWorld (options: ConstructorParameters<typeof World>[0] = {}): World
 
 /** An update of the payer after `paidWorld`, signed by it. */
 const update = (changes: Partial<Update> = {}) => (_message: Message, world: World): Message => forge(world, { payments: [payment(2, 1_000n)], ...changes })
+
+/** Two-way, turns 20 apart: the client has paid 40,000 sat in turn 0, and the server asks for turn 1. */
+function askedWorld (): World {
+  const world = new World({ step: 20 }).open().paidBy('client', 40_000n)
+  world.server.post({ type: 'ask-turn', payments: [payment(2, 5_000n)] })
+  return world
+}
 
 const LIMITS = { maxInFlightValue: satoshi(20_000n), maxStake: satoshi(50_000n) }
 
@@ -115,6 +126,28 @@ export const STAGES = {
     },
     judge: told('server')
   },
+  'turn-request': {
+    description: 'TurnRequest to the payer of turn 0, which has paid 40,000 of 100,000 sat. L 700, turns 20 blocks apart, height 501; a turn is worth 656 sat or more.',
+    due: () => {
+      const world = askedWorld()
+      return { world, honest: take(world, 'client', 'TurnRequest') }
+    },
+    judge: told('client')
+  },
+  'turn-grant': {
+    description: 'TurnGrant to the payee of turn 0, which holds update 1 and has asked for turn 1.',
+    due: () => {
+      const world = askedWorld()
+      world.deliver('client')
+      return { world, honest: take(world, 'server', 'TurnGrant') }
+    },
+    judge: told('server')
+  },
+  'turn-refusal': {
+    description: 'TurnRefuse to the payee of turn 0, which has asked for turn 1.',
+    due: () => ({ world: askedWorld(), honest: { type: 'TurnRefuse', turn: 1, code: 'ERR_TURN_TOO_EARLY', notBefore: 600, text: 'Later.' } }),
+    judge: told('server')
+  },
   funding: {
     description: 'Funding to the server that has signed T2 for the outpoint of this file\'s T1.',
     due: () => {
@@ -173,6 +206,18 @@ export const REFUSAL_CASES: readonly RefusalCase[] = [
   { stage: 'acknowledgement', name: 'again: acknowledged already, which is no news', change: but({ sequence: 1 }) },
   { stage: 'acknowledgement', name: 'of what was never sent', change: but({ sequence: 3 }), verdict: fatal('UPD-15', 'ERR_BAD_ACK') },
   { stage: 'acknowledgement', name: 'of another turn', change: but({ turn: 1 }), verdict: fatal('UPD-15', 'ERR_BAD_ACK') },
+  { stage: 'turn-request', name: 'an honest one', change: same },
+  { stage: 'turn-request', name: 'for the turn after the next', change: but({ turn: 2 }), verdict: fatal('TURN-1', 'ERR_UNEXPECTED_TURN') },
+  { stage: 'turn-request', name: 'for the present turn', change: but({ turn: 0 }), verdict: fatal('TURN-1', 'ERR_UNEXPECTED_TURN') },
+  { stage: 'turn-request', name: 'for nothing', change: but({ amount: 0n }), verdict: gentle('', 'ERR_BELOW_MIN_TURN') },
+  { stage: 'turn-request', name: 'for less than a turn is worth', change: but({ amount: 655n }), verdict: gentle('', 'ERR_BELOW_MIN_TURN') },
+  { stage: 'turn-request', name: 'for as much as a turn is worth', change: but({ amount: 656n }) },
+  { stage: 'turn-request', name: 'for more than the payee has', change: but({ amount: 40_001n }), verdict: gentle('', 'ERR_BELOW_MIN_TURN') },
+  { stage: 'turn-grant', name: 'an honest one', change: same },
+  { stage: 'turn-grant', name: 'of another turn', change: but({ turn: 2 }), verdict: fatal('TURN-4', 'ERR_UNEXPECTED_TURN') },
+  { stage: 'turn-grant', name: 'from an older update on', change: but({ sequence: 0 }), verdict: fatal('TURN-4', 'ERR_UNEXPECTED_TURN') },
+  { stage: 'turn-refusal', name: 'an honest one', change: same },
+  { stage: 'turn-refusal', name: 'of what was not asked for', change: but({ turn: 2 }), verdict: fatal('TURN-5', 'ERR_UNEXPECTED_TURN') },
   { stage: 'close', name: 'an honest one', change: same },
   { stage: 'close', name: 'of an older state', change: but({ sequence: 0, clientBalance: 100_000n, serverBalance: 0n }), verdict: gentle('CLOSE-1', 'ERR_LATER_UPDATES') },
   { stage: 'close', name: 'of other balances', change: but({ clientBalance: 90_001n, serverBalance: 9_999n }), verdict: gentle('CLOSE-1', 'ERR_BALANCE_MISMATCH') },
