@@ -44,16 +44,37 @@ function rivalOf ({ role, onChain: { spend } }: Established): Spend | undefined 
   return spend.turn !== undefined && payeeOf(spend.turn) === role ? undefined : spend
 }
 
+/** A client whose T2 has no deadline lets a newer state wait for so many blocks: a day. */
+const PATIENCE = 144
+
+/**
+ * TIME-7: a newer state than ours is in the mempool. It is the rightful one, and an honest side does
+ * not compete with it; unless it is stuck for so long that an older one of the other side's comes
+ * near, which could then take its place.
+ */
+function isOutranked (channel: Established, ours: Publishable, height: number): boolean {
+  const { spend } = channel.onChain
+  if (!isNewer(spend, ours) || spend?.height !== undefined) return false
+  const begin = publishHeightOf(channel.terms, ours.turn)
+  const deadline = deadlineOf(channel, ours.turn)
+  return deadline === undefined ? height < begin + PATIENCE : (deadline - height) * 3 > deadline - begin
+}
+
+function isNewer (spend: Spend | undefined, ours: Publishable): boolean {
+  return spend?.kind === 'settlement' && spend.turn !== undefined && spend.turn > ours.turn
+}
+
 /** Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called after every event, so it must be cheap when nothing is due. */
 export function publishIfDue (channel: Established, env: Env): Transition<Established> {
   const { publication: before, onChain } = channel
   if (env.height === undefined || !onChain.fundingSeen || onChain.spend?.height !== undefined) return to(channel)
+  const ours = publishable(channel)
+  if (ours === undefined || isOutranked(channel, ours, env.height)) return to(channel)
   if (before !== undefined) {
     const next = rivalOf(channel) === undefined ? undefined : higherBid(channel, before, env)
     return next === undefined || outbidding(channel, vsizeOfRaw(before.raw)) <= before.fee ? to(channel) : published(channel, next)
   }
-  const ours = publishable(channel)
-  if (ours === undefined || !isDue(channel, ours, env.height)) return to(channel)
+  if (!isDue(channel, ours, env.height)) return to(channel)
   const publication = bid(channel, ours, env)
   return publication === undefined || canWait(channel, publication, env) ? to(channel) : published(channel, publication)
 }
@@ -69,6 +90,8 @@ function canWait (channel: Established, { fee }: Publication, env: Env): boolean
 export function republish (channel: Established, env: Env): Transition<Established> {
   const { publication } = channel
   if (publication === undefined || channel.onChain.spend?.height !== undefined || env.height === undefined) return to(channel)
+  const ours = publishable(channel)
+  if (ours !== undefined && isOutranked(channel, ours, env.height)) return to(channel)
   // Together with other channels: the engine raises it for all of them.
   if (publication.batch !== undefined) return to(channel)
   // At the same height the node was restarted: the last bid may never have left it.
@@ -96,6 +119,8 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
     return to(publication.refusedFor === refusal.kind ? channel : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
   }
   if (publication.batch !== undefined) return to({ ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
+  const ours = publishable(channel)
+  if (ours === undefined || (env.height !== undefined && isOutranked(channel, ours, env.height))) return to(channel, note)
   const next = higherBid(channel, publication, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, RELAY_FEE_RATE as bigint)))
   if (next === undefined || (rivalOf(channel) === undefined && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
   return published(channel, next, note)
@@ -156,7 +181,8 @@ function outbidding (channel: Established, vsize: number): Satoshi {
 /** What is at stake, less an output above dust; against a transaction of the other side that is in sight, what we would gain over it. */
 function budgetOf (channel: Established, ours: Publishable, height: number, rate: FeeRate, dust: bigint): bigint {
   const most = ours.share - dust
-  const theirs = rivalOf(channel)?.clientBalance
+  const rival = rivalOf(channel)
+  const theirs = isNewer(rival, ours) ? undefined : rival?.clientBalance
   if (theirs === undefined) return min(most, stakeAt(channel, ours, height, rate))
   const withTheirs = channel.role === 'client' ? theirs : channel.terms.capacity - theirs
   return min(most, ours.share - withTheirs)

@@ -133,6 +133,25 @@ describe('channel / publishing / two-way', () => {
     assert.equal(world.client.info.spend?.txid, published(world.client).txid)
   })
 
+  it('does not compete with a newer state that is in the mempool, which both have agreed on (TIME-7)', () => {
+    const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).disconnect()
+    world.chain.lowestFeeRate = 1_000_000_000n
+    world.mineTo(684)
+    assert.equal(published(world.client).turn, 1)
+    assert.equal(world.server.established.publication, undefined, 'its own matured at 680')
+    world.chain.lowestFeeRate = 0n
+    assert.equal(world.mine().payouts().server, 25_000n)
+  })
+
+  it('unless that one is stuck until an older one comes near, which could take its place: then it publishes what it holds (TIME-7)', () => {
+    const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).disconnect()
+    world.chain.lowestFeeRate = 1_000_000_000n
+    world.mineTo(660).kill('client').mineTo(693)
+    assert.equal(world.server.established.publication, undefined)
+    world.mine()
+    assert.equal(published(world.server).turn, 0, 'the last third of 680 to 700')
+  })
+
   it('is not asked for by the user before it matures', () => {
     const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).disconnect()
     world.client.post({ type: 'settle' })

@@ -144,13 +144,14 @@ describe('client / publishing / T2', () => {
     assert.deepEqual(effectsOf(effects, 'broadcast').map(({ purpose }): BroadcastPurpose => purpose), ['funding'])
   })
 
-  it('bids against a T3 in the mempool no more than it would gain over it (contested)', () => {
+  it('does not compete with a T3 in the mempool, which is what both have agreed on; only if that is stuck for a day of blocks (TIME-7)', () => {
     const world = paid(1_000n)
     world.chain.lowestFeeRate = 1_000_000_000n
-    world.client.feeRate = feeRate(50_000n)
     world.server.post({ type: 'settle' })
-    world.kill('server').mineTo(700)
-    assert.equal(published(world.client).fee, 1_000n, 'and not 138 vB x 50 sat/vB = 6,900 sat')
+    world.kill('server').mineTo(843)
+    assert.equal(world.client.established.publication, undefined)
+    world.mine()
+    assert.equal(published(world.client).kind, 'refund')
   })
 })
 

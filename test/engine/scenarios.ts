@@ -1,7 +1,7 @@
 /** The stories that the crash test tells: every way in which a channel is opened, used and ended. */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers } from '../../src/engine/ports.js'
-import { feeRate, satoshi } from '../../src/types/units.js'
+import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import type { Scenario, Stage, Step } from './stage.js'
 import { BLOCKS, CAPACITY, quiet, type Node } from './world.js'
 
@@ -18,6 +18,25 @@ const open = (channels = 1, capacity = CAPACITY): Step => ({
     await opening
   },
   done: (stage) => [stage.alice, stage.bob].every((node) => stage.channels(node).filter(({ status }) => status === 'open').length >= channels)
+})
+
+/** Either side pays, in turns 3 blocks apart: eleven of them, of which six are free. */
+const openTwoWay: Step = {
+  ...open(),
+  act: async (stage) => {
+    const { alice, world } = stage
+    const opening = stage.channels(alice).length > 0 ? Promise.resolve() : alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, step: blockDelta(3), wait: 'ready' })
+    opening.catch(() => {})
+    await quiet()
+    await world.mine()
+    await opening
+  }
+}
+
+const payBack = (payments: Readonly<Record<string, bigint>>): Step => ({
+  what: `pay back ${Object.keys(payments).join()}`,
+  act: async (stage) => { await stage.payBack(payments) },
+  done: async (stage) => await stage.paidBack(payments)
 })
 
 const pay = (payments: Readonly<Record<string, bigint>>, channel = 0): Step => ({
@@ -142,6 +161,20 @@ export const SCENARIOS: readonly Scenario[] = [
     steps: [open(), pay(MANY), close('bob')],
     arrives: MANY,
     shows: [/cooperative close .* is in block/]
+  },
+  {
+    name: 'both sides pay, in three turns, and close',
+    steps: [openTwoWay, pay({ tea: 5_000n, cake: 20_000n }), payBack({ change: 4_000n }), pay({ tip: 700n }), close('bob')],
+    arrives: { tea: 5_000n, cake: 20_000n, tip: 700n },
+    returns: { change: 4_000n },
+    shows: [/turn 2/, /cooperative close .* is in block/]
+  },
+  {
+    name: 'both sides pay, and the one that was paid last publishes its state when it matures',
+    steps: [openTwoWay, pay({ cake: 20_000n }), payBack({ change: 4_000n }), away('bob', BLOCKS - 4)],
+    arrives: { cake: 20_000n },
+    returns: { change: 4_000n },
+    shows: [/settlement .* is in block/]
   },
   {
     name: 'several channels, paid on at the same time',

@@ -34,6 +34,8 @@ export interface Scenario {
   readonly steps: readonly Step[]
   /** Payments, by memo, that must have arrived in the end, once each. */
   readonly arrives: Readonly<Record<string, bigint>>
+  /** On a two-way channel: payments of bob's, by memo, that must have come back to alice. */
+  readonly returns?: Readonly<Record<string, bigint>>
   /** Payments that may have arrived. */
   readonly mayArrive?: Readonly<Record<string, bigint>>
   /** What people are told when all goes well: the story is about what its name says. */
@@ -86,7 +88,21 @@ export class Stage {
 
   /** Whether the payer knows that all of them arrived. */
   async paid (payments: Readonly<Record<string, bigint>>): Promise<boolean> {
-    const done = sumsByMemo((await this.alice.payments()).filter(({ status }) => status === 'acknowledged'))
+    const done = sumsByMemo((await this.alice.payments()).filter(({ status, direction }) => status === 'acknowledged' && direction === 'sent'))
+    return Object.entries(payments).every(([memo, amount]) => done.get(memo) === amount)
+  }
+
+  /** Bob pays alice, each once. */
+  async payBack (payments: Readonly<Record<string, bigint>>): Promise<void> {
+    const logged = new Set((await this.bob.payments()).filter(({ direction }) => direction === 'sent').map(({ memo }) => memo))
+    const info = this.channels(this.bob).at(0)
+    assert.ok(info !== undefined)
+    await Promise.all(Object.entries(payments).filter(([memo]) => !logged.has(memo)).map(async ([memo, amount]) => { await this.bob.engine.pay(info.id, satoshi(amount), memo) }))
+  }
+
+  /** Whether they have come back, and bob knows. */
+  async paidBack (payments: Readonly<Record<string, bigint>>): Promise<boolean> {
+    const done = sumsByMemo((await this.bob.payments()).filter(({ status, direction }) => status === 'acknowledged' && direction === 'sent'))
     return Object.entries(payments).every(([memo, amount]) => done.get(memo) === amount)
   }
 
@@ -196,12 +212,14 @@ export class Stage {
     for (const pattern of shows) assert.ok(this.told.some((what) => pattern.test(what)), `nobody was told ${String(pattern)}:\n${this.told.join('\n')}`)
   }
 
-  async check ({ arrives, mayArrive = {}, forgets = false }: Scenario): Promise<void> {
+  async check ({ arrives, returns = {}, mayArrive = {}, forgets = false }: Scenario): Promise<void> {
     const received = await receivedBy(this.bob)
     if (!forgets) assert.deepEqual(Object.fromEntries(Object.keys(arrives).map((memo) => [memo, received.get(memo)])), arrives)
     for (const [memo, amount] of received) assert.ok(memo in arrives || mayArrive[memo] === amount, `nobody made the payment ${memo} of ${amount}`)
     for (const memo of this.acknowledged) assert.ok(forgets || received.has(memo), `${memo} was acknowledged and has not arrived`)
-    this.checkMoney(sum(arrives), sum(arrives) + sum(mayArrive))
+    assert.deepEqual(Object.fromEntries(await receivedBy(this.alice)), returns)
+    const paid = sum(arrives) - sum(returns)
+    this.checkMoney(paid, paid + sum(mayArrive))
     for (const node of this.nodes) spendsAreValid(node)
     const open = this.alice.wallet.reservedFor.filter((id) => this.alice.engine.describe(id).status === 'abandoned')
     assert.deepEqual(open, [], 'coins stay reserved')
@@ -219,7 +237,7 @@ export class Stage {
 
 /** What a node has received, by memo: the parts of a payment have the same one. */
 export async function receivedBy (node: Node): Promise<Map<string, bigint>> {
-  const payments = await node.payments()
+  const payments = (await node.payments()).filter(({ direction }) => direction === 'received')
   const ids = payments.map(({ id }) => id)
   assert.deepEqual([...new Set(ids)], ids, 'a payment arrived twice')
   return sumsByMemo(payments)
