@@ -46,6 +46,9 @@ export interface Utxo {
 /** The coins of a script. `spentByMempool` are the confirmed ones that a transaction of the mempool spends. */
 export interface ScriptCoins { readonly unspent: readonly Utxo[], readonly spentByMempool: readonly Utxo[] }
 
+/** What a mempool asks for: `relay` always, `minimum` since it was full, `incremental` more for a replacement. */
+export interface FeeRates { readonly minimum: FeeRate, readonly relay: FeeRate, readonly incremental: FeeRate }
+
 /**
  * The answer to a transaction. A refusal's `reason` is Bitcoin Core's, details included, such as
  * `min relay fee not met, 100 < 141`. As with `sendrawtransaction`, one that the mempool has already
@@ -85,9 +88,9 @@ export interface ChainBackend {
   scriptCoins: (script: ScriptHash) => Promise<ScriptCoins>
   /** Fee and virtual size of every transaction of the mempool. */
   mempool: () => Promise<ReadonlyArray<{ readonly txid: Txid, readonly fee: Satoshi, readonly vsize: number }>>
-  /** A fee rate that should confirm within `target` blocks; undefined when there is too little to judge by. */
+  /** The lowest fee rate that is within the next `target` blocks if nothing else comes; undefined while these would not be full. */
   estimateFeeRate: (target: number) => Promise<FeeRate | undefined>
-  relayFeeRate: () => Promise<FeeRate>
+  feeRates: () => Promise<FeeRates>
   submit: (raw: Uint8Array) => Promise<SubmitResult>
   /** Mines blocks at once; their coinbases pay to `to`, or to the backend's own wallet. */
   mine: (blocks: number, to?: Uint8Array) => Promise<readonly BlockRef[]>

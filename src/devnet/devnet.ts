@@ -12,6 +12,8 @@ import { genesisBlock } from './block.js'
 import { startElectrumServer, type ServerTls } from './electrum/server.js'
 import { EmbeddedChain } from './embedded-chain.js'
 import { scriptHashOf } from './hashes.js'
+import { MAX_MEMPOOL_VSIZE } from './rules.js'
+import { MAX_TEMPLATE_WEIGHT } from './template.js'
 import type { Trace } from './trace.js'
 
 /** Blocks that exist from the start: the coinbases of the first 21 can be spent then, 1,050 bitcoin. */
@@ -32,9 +34,9 @@ export interface DevnetOptions {
   readonly seed?: string
   /** Mines a block whenever a transaction comes in, so that nothing waits for `mine`. */
   readonly autoMine?: boolean
-  /** How much weight the transactions of a block may have; all of BIP141's 4 million when left out. */
+  /** How much weight the transactions of a block may have, 4,000 to 3,996,000; the latter when left out. */
   readonly blockWeight?: number
-  /** How many virtual bytes the mempool holds before the worst have to go; without an end when left out. */
+  /** How many virtual bytes the mempool holds before the worst have to go, 1,000 to 300 million; the latter when left out. */
   readonly mempoolVsize?: number
   /** Keeps the blocks full at the fee rates of a trace, from two blocks after the start on. */
   readonly load?: Trace
@@ -80,7 +82,7 @@ export interface Devnet {
 /**
  * Starts one. 120 blocks exist once it resolves.
  *
- * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had.
+ * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when a limit makes no sense.
  * @example
  * const devnet = await startDevnet({ seed: 'story' })
  * await devnet.fund('bcrt1q...', satoshi(100_000n))
@@ -88,6 +90,8 @@ export interface Devnet {
  * await devnet.stop()
  */
 export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMine = false, blockWeight, mempoolVsize, load, tls }: DevnetOptions = {}): Promise<Devnet> {
+  checkLimit('blockWeight', blockWeight, 4_000, MAX_TEMPLATE_WEIGHT)
+  checkLimit('mempoolVsize', mempoolVsize, 1_000, MAX_MEMPOOL_VSIZE)
   const genesisTime = genesisBlock().header.time
   const chain = new EmbeddedChain({
     seed: seed ?? randomUUID(),
@@ -125,6 +129,11 @@ export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMin
       await server.stop()
     }
   }
+}
+
+function checkLimit (key: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return
+  throw new PaychanError('ERR_CONFIG_INVALID', `${key} is a whole number from ${least} to ${most}, and ${value} is not.`, { key, value })
 }
 
 /** Mines one block after another for as long as something waits. */

@@ -4,23 +4,23 @@ import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { evaluate } from './acceptance.js'
+import { Admission } from './admission.js'
 import type {
-  BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ReorgOptions, ScriptCoins, ScriptHash, ScriptHistory, SubmitResult, Utxo
+  BlockRef, ChainBackend, ChainChange, ChainEvent, FeeRates, LocatedTransaction, ReorgOptions, ScriptCoins, ScriptHash, ScriptHistory, SubmitResult, Utxo
 } from './backend.js'
 import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
 import { Chain } from './chain.js'
 import { createdCoins, type Coin } from './coins.js'
 import { scriptHashOf } from './hashes.js'
 import { Load } from './load.js'
-import { Mempool, type PoolEntry } from './mempool.js'
+import { Mempool } from './mempool.js'
 import { MinerWallet } from './miner-wallet.js'
 import { Rejected } from './rejected.js'
-import { COINBASE_MATURITY, MAX_BLOCK_WEIGHT, RESERVED_BLOCK_WEIGHT } from './rules.js'
+import { COINBASE_MATURITY, INCREMENTAL_RELAY_FEE_RATE, MAX_MEMPOOL_VSIZE, MIN_RELAY_FEE_RATE } from './rules.js'
 import { ScriptVerifier } from './script-interpreter.js'
-import { selectTransactions } from './template.js'
+import { MAX_TEMPLATE_WEIGHT, rateToBeAmong, selectTransactions } from './template.js'
 import type { Trace } from './trace.js'
 import { decodeTransaction, outputKeys, type Tx } from './transaction.js'
-import { trim, vsizeOf } from './trimming.js'
 
 export interface EmbeddedChainOptions {
   /** Text that the miner's key is made of. */
@@ -29,7 +29,7 @@ export interface EmbeddedChainOptions {
   readonly now: (height: number) => number
   /** How much weight the transactions of a block may have beside the coinbase; all that a block holds when left out. */
   readonly maxWeight?: number
-  /** How many virtual bytes the mempool holds; without an end when left out. */
+  /** How many virtual bytes the mempool holds; 300 million when left out. */
   readonly mempoolVsize?: number
 }
 
@@ -38,18 +38,18 @@ export class EmbeddedChain implements ChainBackend {
   readonly #pool = new Mempool()
   readonly #wallet: MinerWallet
   readonly #now: (height: number) => number
-  readonly #maxWeight: number | undefined
-  readonly #mempoolVsize: number
+  readonly #maxWeight: number
+  readonly #admission: Admission
   #load: Load | undefined
   readonly #events = new EventEmitter<Record<ChainEvent, [ChainChange]>>()
   /** Counts the reorganisations: which branch new blocks are of. */
   #branch = 0
 
-  constructor ({ seed, now, maxWeight, mempoolVsize = Infinity }: EmbeddedChainOptions) {
+  constructor ({ seed, now, maxWeight = MAX_TEMPLATE_WEIGHT, mempoolVsize = MAX_MEMPOOL_VSIZE }: EmbeddedChainOptions) {
     this.#wallet = new MinerWallet(seed)
     this.#now = now
     this.#maxWeight = maxWeight
-    this.#mempoolVsize = mempoolVsize
+    this.#admission = new Admission(this.#chain, this.#pool, mempoolVsize)
     this.#events.setMaxListeners(0)
   }
 
@@ -111,20 +111,12 @@ export class EmbeddedChain implements ChainBackend {
     return this.#pool.entries().map(({ tx, fee }) => ({ txid: tx.txid, fee, vsize: tx.vsize }))
   }
 
-  /** The rate at the end of what fits into `target` blocks; undefined while everything fits. */
   async estimateFeeRate (target: number): Promise<FeeRate | undefined> {
-    const rates = this.#pool.entries().map(({ tx, fee }) => ({ rate: fee * 1_000n / BigInt(tx.vsize), vsize: tx.vsize }))
-    rates.sort((a, b) => Number(b.rate - a.rate))
-    let room = target * this.#blockVsize
-    for (const { rate, vsize } of rates) {
-      room -= vsize
-      if (room < 0) return feeRate(rate)
-    }
-    return undefined
+    return rateToBeAmong(this.#pool, target * this.#maxWeight)
   }
 
-  async relayFeeRate (): Promise<FeeRate> {
-    return this.#pool.floor.rate
+  async feeRates (): Promise<FeeRates> {
+    return { minimum: this.#pool.floor.rate, relay: feeRate(MIN_RELAY_FEE_RATE), incremental: feeRate(INCREMENTAL_RELAY_FEE_RATE) }
   }
 
   async submit (raw: Uint8Array): Promise<SubmitResult> {
@@ -168,20 +160,21 @@ export class EmbeddedChain implements ChainBackend {
     const added = instead.map(decodeTransaction)
     const { undone, touched } = this.#disconnect(depth)
     this.#branch += 1
-    const waiting = this.#emptyPool(touched)
+    const waiting = this.#admission.empty(touched)
     const mined: BlockRef[] = []
     const mineOne = (): void => {
       for (const script of this.#mineOne(this.#wallet.script)) touched.add(script)
       mined.push(this.best)
     }
     const back = [...transactions === 'drop' ? [] : undone, ...waiting].filter(({ txid }) => !without.includes(txid))
-    this.#takeBack(added, touched)
+    this.#admission.takeBack(added, touched)
     while (mined.length <= depth) {
       // Some may come only into a later block: those with a lock.
-      if (transactions === 'mine') this.#takeBack(back, touched)
+      if (transactions === 'mine') this.#admission.takeBack(back, touched)
       mineOne()
     }
-    this.#takeBack(back, touched)
+    this.#admission.takeBack(back, touched)
+    this.#admission.trim(touched)
     this.#events.emit('block', { touched })
     if (this.#pool.size > 0) this.#events.emit('mempool', { touched })
     return mined
@@ -229,7 +222,7 @@ export class EmbeddedChain implements ChainBackend {
   }
 
   get #blockVsize (): number {
-    return Math.floor((this.#maxWeight ?? MAX_BLOCK_WEIGHT - RESERVED_BLOCK_WEIGHT) / 4)
+    return Math.floor(this.#maxWeight / 4)
   }
 
   get #nextHeight (): BlockHeight {
@@ -250,22 +243,12 @@ export class EmbeddedChain implements ChainBackend {
   }
 
   #accept (tx: Tx): void {
-    const { fee, spent, evicted } = evaluate(tx, this.#chain, this.#pool)
     const touched = new Set<ScriptHash>()
-    for (const entry of evicted) this.#drop(entry, touched)
-    for (const script of this.#pool.add(tx, fee, spent).scripts) touched.add(script)
-    this.#trim(touched)
-    // As Bitcoin Core says when the newcomer was the worst of all. Asked before anybody hears of it, and mines it.
-    const isIn = this.#pool.get(tx.txid) !== undefined
-    this.#events.emit('mempool', { touched })
-    if (!isIn) throw new Rejected('mempool full')
-  }
-
-  /** What does not fit any more has to go, and the next one has to pay more than that. */
-  #trim (touched: Set<ScriptHash>): void {
-    const { evicted, rate } = trim(this.#pool, this.#mempoolVsize)
-    for (const entry of evicted) for (const script of entry.scripts) touched.add(script)
-    if (evicted.length > 0) this.#pool.floor.raise(rate)
+    try {
+      this.#admission.accept(tx, touched)
+    } finally {
+      if (touched.size > 0) this.#events.emit('mempool', { touched })
+    }
   }
 
   /** Takes blocks back; returns what they had beside their coinbases, oldest first. */
@@ -281,29 +264,6 @@ export class EmbeddedChain implements ChainBackend {
     return { undone, touched }
   }
 
-  #emptyPool (touched: Set<ScriptHash>): Tx[] {
-    const entries = this.#pool.entries()
-    for (const entry of entries) this.#drop(entry, touched)
-    return entries.map(({ tx }) => tx)
-  }
-
-  /** As Bitcoin Core's mempool after a reorganisation: what does not hold any more is left out, parents come before children. */
-  #takeBack (transactions: readonly Tx[], touched: Set<ScriptHash>): void {
-    for (const tx of transactions) {
-      try {
-        const { fee, spent } = evaluate(tx, this.#chain, this.#pool, true)
-        for (const script of this.#pool.add(tx, fee, spent).scripts) touched.add(script)
-      } catch (error) {
-        if (!(error instanceof Rejected)) throw error
-      }
-    }
-  }
-
-  #drop (entry: PoolEntry, touched: Set<ScriptHash>): void {
-    this.#pool.remove(entry)
-    for (const script of entry.scripts) touched.add(script)
-  }
-
   #mineOne (to: Uint8Array): Set<ScriptHash> {
     const { tip } = this.#chain
     const entries = selectTransactions(this.#pool, this.#maxWeight)
@@ -312,12 +272,7 @@ export class EmbeddedChain implements ChainBackend {
     const coinbase = buildCoinbase(this.#nextHeight, to, satoshi(subsidyAt(this.#nextHeight) + fees), transactions, this.#branch)
     const time = Math.max(this.#now(this.#nextHeight), this.#chain.medianTimePast() + 1)
     const touched = this.#chain.connect(mineBlock(tip, time, [coinbase, ...transactions]), time)
-    for (const entry of entries) {
-      // Its children lose an unconfirmed parent, which shows in their histories.
-      for (const child of this.#pool.children(entry.tx)) for (const script of child.scripts) touched.add(script)
-      this.#drop(entry, touched)
-    }
-    this.#pool.floor.decay(vsizeOf(this.#pool) / this.#mempoolVsize)
+    this.#admission.confirm(entries, touched)
     return touched
   }
 }

@@ -27,9 +27,15 @@ export class Mempool {
   readonly #spenders = new Map<string, PoolEntry>()
   readonly #byScript = new Map<ScriptHash, Set<PoolEntry>>()
   #arrivals = 0
+  #vsize = 0
 
   /** The fee rate that a transaction must pay to come in. */
   readonly floor = new FeeFloor()
+
+  /** The virtual bytes of all entries. */
+  get vsize (): number {
+    return this.#vsize
+  }
 
   get size (): number {
     return this.#entries.size
@@ -96,6 +102,7 @@ export class Mempool {
     const scripts = new Set([...spent, ...tx.outputs].filter(({ script }) => !isUnspendable(script)).map(({ script }) => scriptHashOf(script)))
     const entry: PoolEntry = { tx, fee, spent, arrival: this.#arrivals++, scripts }
     this.#entries.set(tx.txid, entry)
+    this.#vsize += tx.vsize
     for (const { spends } of tx.inputs) this.#spenders.set(spends, entry)
     for (const script of scripts) {
       const sameScript = this.#byScript.get(script)
@@ -107,6 +114,7 @@ export class Mempool {
 
   remove (entry: PoolEntry): void {
     this.#entries.delete(entry.tx.txid)
+    this.#vsize -= entry.tx.vsize
     for (const { spends } of entry.tx.inputs) this.#spenders.delete(spends)
     for (const script of entry.scripts) {
       const sameScript = this.#byScript.get(script)

@@ -64,3 +64,9 @@ export const CARVE_OUT_MAX_VSIZE = 10_000
 
 /** BIP125 rule 5: how many transactions one replacement may evict. */
 export const MAX_REPLACED = 100
+
+/**
+ * Bitcoin Core, policy.h: `DEFAULT_MAX_MEMPOOL_SIZE_MB`, 300. Core counts the memory that its mempool
+ * takes; here virtual bytes are counted, which do not depend on data structures.
+ */
+export const MAX_MEMPOOL_VSIZE = 300_000_000

@@ -2,15 +2,46 @@
  * Which transactions a miner takes: the best fee rate first, each together with the ancestors that
  * it needs, until the block is full (as the `BlockAssembler` of Bitcoin Core before 31).
  */
+import { feeRate, type FeeRate } from '../types/units.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 import { MAX_BLOCK_WEIGHT, RESERVED_BLOCK_WEIGHT } from './rules.js'
+
+/** What a block can hold beside its header and its coinbase. */
+export const MAX_TEMPLATE_WEIGHT = MAX_BLOCK_WEIGHT - RESERVED_BLOCK_WEIGHT
+
+/**
+ * A block without room for this much is full: 1,000 vB, a large settlement or a TRUC child. Bitcoin Core's
+ * miner stops looking for smaller ones that would fit at the same distance (`BLOCK_FULL_ENOUGH_WEIGHT_DELTA`).
+ */
+const FULL_ENOUGH_WEIGHT = 4_000
 
 interface Package { readonly entries: readonly PoolEntry[], readonly fee: bigint, readonly vsize: number, readonly weight: number }
 
 type Candidate = readonly [PoolEntry, Package]
 
 /** The transactions of the next block, parents before their children. */
-export function selectTransactions (pool: Mempool, maxWeight = MAX_BLOCK_WEIGHT - RESERVED_BLOCK_WEIGHT): PoolEntry[] {
+export function selectTransactions (pool: Mempool, maxWeight = MAX_TEMPLATE_WEIGHT): PoolEntry[] {
+  return selectPackages(pool, maxWeight).flatMap(({ entries }) => entries)
+}
+
+/**
+ * The lowest fee rate at which a transaction of up to 1,000 vB would be among what fits into this
+ * weight: it outbids the cheapest packages whose place it needs. Undefined while there is room for any.
+ */
+export function rateToBeAmong (pool: Mempool, maxWeight: number): FeeRate | undefined {
+  const packages = selectPackages(pool, maxWeight)
+  let room = packages.reduce((left, { weight }) => left - weight, maxWeight)
+  if (room >= FULL_ENOUGH_WEIGHT) return undefined
+  const rates = packages.map(({ fee, vsize, weight }) => ({ rate: fee * 1_000n / BigInt(vsize), weight })).sort((a, b) => Number(a.rate - b.rate))
+  for (const { rate, weight } of rates) {
+    room += weight
+    if (room >= FULL_ENOUGH_WEIGHT) return feeRate(rate + 1n)
+  }
+  return undefined
+}
+
+function selectPackages (pool: Mempool, maxWeight: number): Package[] {
+  const packages: Package[] = []
   const chosen = new Set<PoolEntry>()
   const waiting = new Map(pool.entries().map(entry => [entry, packageOf(entry, chosen, pool)]))
   // Worst first. A package that has changed is put in again; the old one is skipped when its turn comes.
@@ -23,6 +54,7 @@ export function selectTransactions (pool: Mempool, maxWeight = MAX_BLOCK_WEIGHT 
     // It waits for the next block, and so do its descendants: their packages hold it and are heavier still.
     if (weight + pack.weight > maxWeight) continue
     weight += pack.weight
+    packages.push(pack)
     for (const each of pack.entries) {
       chosen.add(each)
       waiting.delete(each)
@@ -36,7 +68,7 @@ export function selectTransactions (pool: Mempool, maxWeight = MAX_BLOCK_WEIGHT 
       }
     }
   }
-  return [...chosen]
+  return packages
 }
 
 /** An entry with those of its ancestors that are not chosen yet, parents first. */

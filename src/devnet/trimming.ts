@@ -1,24 +1,20 @@
-/** What has to leave a mempool that is too full: the worst first, each with all that depends on it (`CTxMemPool::TrimToSize` of Bitcoin Core). */
+/** What has to leave a mempool that is too full: the worst first, each with all that depends on it (`CTxMemPool::TrimToSize` of Bitcoin Core before 31). */
 import type { Mempool, PoolEntry } from './mempool.js'
 
-/** A transaction with its descendants. */
-interface Family { readonly entries: readonly PoolEntry[], readonly fee: bigint, readonly vsize: number }
+interface Worth { readonly fee: bigint, readonly vsize: number }
 
-/** The virtual bytes of all that waits. */
-export function vsizeOf (pool: Mempool): number {
-  return pool.entries().reduce((sum, { tx }) => sum + tx.vsize, 0)
-}
+/** A transaction with its descendants, and what all of them pay. */
+interface Family extends Worth { readonly root: PoolEntry, readonly entries: readonly PoolEntry[] }
 
 /** Takes out what does not fit into `limit` virtual bytes. Returns what is gone, and the best rate among it in sat/kvB. */
 export function trim (pool: Mempool, limit: number): { readonly evicted: PoolEntry[], readonly rate: bigint } {
   const evicted: PoolEntry[] = []
   let rate = 0n
-  for (let size = vsizeOf(pool); size > limit;) {
+  while (pool.vsize > limit) {
     const worst = pool.entries().map((entry) => familyOf(entry, pool)).reduce((least, family) => isWorse(family, least) ? family : least)
     for (const entry of worst.entries) {
       pool.remove(entry)
       evicted.push(entry)
-      size -= entry.tx.vsize
     }
     const own = worst.fee * 1_000n / BigInt(worst.vsize)
     if (own > rate) rate = own
@@ -26,12 +22,24 @@ export function trim (pool: Mempool, limit: number): { readonly evicted: PoolEnt
   return { evicted, rate }
 }
 
-function familyOf (entry: PoolEntry, pool: Mempool): Family {
-  const entries = [entry, ...pool.descendants(entry.tx)]
-  return { entries, fee: entries.reduce((sum, { fee }) => sum + fee, 0n), vsize: entries.reduce((sum, { tx }) => sum + tx.vsize, 0) }
+function familyOf (root: PoolEntry, pool: Mempool): Family {
+  const entries = [root, ...pool.descendants(root.tx)]
+  return { root, entries, fee: entries.reduce((sum, { fee }) => sum + fee, 0n), vsize: entries.reduce((sum, { tx }) => sum + tx.vsize, 0) }
 }
 
-/** By rate; the later one when equal. */
+/** By score, then the later one (`CompareTxMemPoolEntryByDescendantScore`). */
 function isWorse (a: Family, b: Family): boolean {
-  return a.fee * BigInt(b.vsize) < b.fee * BigInt(a.vsize)
+  const order = compareRates(scoreOf(a), scoreOf(b))
+  return order === 0n ? a.root.arrival > b.root.arrival : order < 0n
+}
+
+/** What it pays alone or with its descendants, whichever is the better rate: a child can pay for it. */
+function scoreOf (family: Family): Worth {
+  const alone = { fee: family.root.fee, vsize: family.root.tx.vsize }
+  return compareRates(alone, family) > 0n ? alone : family
+}
+
+/** Negative when the rate of `a` is lower than that of `b`; without division. */
+function compareRates (a: Worth, b: Worth): bigint {
+  return a.fee * BigInt(b.vsize) - b.fee * BigInt(a.vsize)
 }

@@ -83,7 +83,7 @@ export function output (transaction: Transaction, vout: number): Spendable {
 }
 
 /** A chain without a server, on which 120 blocks are mined, ten minutes apart. */
-export async function freshChain (options: { readonly maxWeight?: number } = {}): Promise<EmbeddedChain> {
+export async function freshChain (options: { readonly maxWeight?: number, readonly mempoolVsize?: number } = {}): Promise<EmbeddedChain> {
   const chain = new EmbeddedChain({ seed: 'test', now: height => GENESIS_TIME + height * 600, ...options })
   await chain.mine(120)
   return chain
@@ -108,4 +108,26 @@ export async function refuse (chain: EmbeddedChain, transaction: Transaction, re
   const result = await chain.submit(transaction.toBuffer())
   assert.ok(!result.accepted, `accepted, though '${reason}' was expected`)
   assert.ok(result.reason.startsWith(reason), `refused with '${result.reason}', not '${reason}'`)
+}
+
+/** Confirmed coins of somebody's, all of one value. */
+export async function coinsFor (chain: EmbeddedChain, owner: Person, count: number, value: bigint): Promise<Spendable[]> {
+  const whole = await coinFor(chain, owner.script, value * BigInt(count) + 100_000n)
+  const split = signed({ from: [{ ...whole, owner }], to: Array.from({ length: count }, () => [owner.script, value] as const) })
+  await accept(chain, split)
+  await chain.mine(1)
+  return Array.from({ length: count }, (_, vout) => output(split, vout))
+}
+
+/**
+ * Spends a coin of Alice's at a fee rate in sat/vB, into as many outputs of hers.
+ *
+ * @example bid(coin, 5) // 110 vB at 5 sat/vB
+ */
+export function bid (coin: Spendable, rate: number, outputs = 1): Transaction {
+  const make = (fee: bigint): Transaction => {
+    const rest = coin.value - BigInt(outputs - 1) * 1_000n - fee
+    return signed({ from: [{ ...coin, owner: alice }], to: [[alice.script, rest], ...Array.from({ length: outputs - 1 }, () => [alice.script, 1_000n] as const)] })
+  }
+  return make(BigInt(Math.ceil(make(0n).virtualSize() * rate)))
 }

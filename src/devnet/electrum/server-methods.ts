@@ -73,7 +73,15 @@ export const serverMethods: Methods = {
       return rate === undefined ? -1 : btcPerKb(rate)
     }
   },
-  'blockchain.relayfee': { params: [], run: async ({ backend }) => btcPerKb(await backend.relayFeeRate()) },
+  'blockchain.relayfee': { params: [], run: async ({ backend }) => btcPerKb((await backend.feeRates()).relay) },
+  /** Of protocol 1.6, where Bitcoin Core's `getmempoolinfo` is its source; told to clients of 1.4 as well if they ask. */
+  'mempool.get_info': {
+    params: [],
+    run: async ({ backend }) => {
+      const { minimum, relay, incremental } = await backend.feeRates()
+      return { mempoolminfee: btcPerKb(minimum), minrelaytxfee: btcPerKb(relay), incrementalrelayfee: btcPerKb(incremental) }
+    }
+  },
   'mempool.get_fee_histogram': {
     params: [],
     run: async ({ backend }) => {
