@@ -36,7 +36,7 @@ describe('reorgs / T1 is replaced by another spend of its coins', function () {
     return (await twin.transaction(txid(id ?? assert.fail())))?.raw ?? assert.fail()
   }
 
-  it('payments stop, the server is told, and a server that waits for depth has acknowledged nothing', async () => {
+  it('payments stop, both are told, and a server that waits for depth has acknowledged nothing', async () => {
     const alice = await fixture.node('alice')
     const bob = await fixture.node('bob', { policy: { minDepth: 3 } })
     const words = await readFile(fixture.path('alice/seed'), 'utf8')
@@ -57,7 +57,7 @@ describe('reorgs / T1 is replaced by another spend of its coins', function () {
     for (const node of [alice, bob]) {
       await node.synced()
       await node.sees(async () => (await node.api.channels())[0]?.status === 'confirming' && (await node.api.channels())[0]?.confirmations === 0)
-      assert.ok(node.events.all.some((event) => event.type === 'alarm' && event.code === 'ERR_FUNDING_REORGED'), 'nobody is told')
+      await node.sees(async () => node.events.all.some((event) => event.type === 'alarm' && event.code === 'ERR_FUNDING_REORGED'))
     }
     assert.equal(await fixture.devnet.transaction(funding), undefined)
     assert.equal(await codeOfRejection(alice.api.pay({ to: opened.id, amount: 1_000n })), 'ERR_CHANNEL_NOT_OPEN')
