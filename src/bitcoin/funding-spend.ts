@@ -56,6 +56,9 @@ export function withSignatures (tx: Transaction, funding: FundingOutput, client:
 /** The witness of a funding output, in bytes, with the longest signatures. */
 export const FUNDING_WITNESS_BYTES = 1 + witnessItemSize(0) + 2 * witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(71)
 
+/** What such an input adds to another transaction: 41 + 220 / 4 = 96 vB. */
+export const FUNDING_INPUT_VSIZE = 41 + FUNDING_WITNESS_BYTES / 4
+
 /** The virtual size with these outputs and the longest signatures. */
 export function fundingSpendVsize (outputScripts: readonly Uint8Array[]): number {
   return segwitVsize([FUNDING_WITNESS_BYTES], outputScripts)

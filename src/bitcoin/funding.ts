@@ -1,5 +1,5 @@
 /** T1, the funding transaction: what the server checks when it sees it at last (seed step 6). */
-import { outPointText, sameBytes, type OutPoint } from '../types/bytes.js'
+import { outPointText, sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
 import { fundingWitnessScript, p2wsh } from './scripts.js'
@@ -14,12 +14,13 @@ export function fundingScript (clientKey: Uint8Array, serverKey: Uint8Array): Ui
  * Checks that T1 is the transaction whose refund was signed, and that it pays what was agreed.
  * Whether its signatures are valid and its inputs unspent is for the chain to say.
  *
+ * @param expected - `unsigned`: the outpoint of the one input that may still lack its witness (renewal.ts)
  * @throws PaychanError `ERR_FUNDING_MALFORMED`, `ERR_FUNDING_TXID`, `ERR_FUNDING_OUTPUT`,
  * `ERR_FUNDING_NOT_SEGWIT` (a scriptSig could be altered by others, and with it the txid).
  */
-export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: OutPoint, readonly script: Uint8Array, readonly capacity: Satoshi }): ParsedTransaction {
+export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: OutPoint, readonly script: Uint8Array, readonly capacity: Satoshi, readonly unsigned?: OutPoint | undefined }): ParsedTransaction {
   const tx = read(raw)
-  const { outPoint, script, capacity } = expected
+  const { outPoint, script, capacity, unsigned } = expected
   if (tx.txid !== outPoint.txid) {
     throw new PaychanError('ERR_FUNDING_TXID', `The funding transaction is ${tx.txid}, but the refund spends ${outPointText(outPoint)}.`, { txid: tx.txid, expected: outPoint.txid })
   }
@@ -34,7 +35,8 @@ export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: 
     throw new PaychanError('ERR_FUNDING_OUTPUT', `The funding output is worth ${output.value} sat; the terms say ${capacity} sat.`, { value: output.value, capacity })
   }
   // With an empty scriptSig and a witness an input can only be a valid spend of a native SegWit output.
-  if (tx.inputs.some(input => !input.hasWitness || input.scriptSigLength > 0)) {
+  const lacksWitness = (input: ParsedTransaction['inputs'][number]): boolean => !input.hasWitness && !(unsigned !== undefined && sameOutPoint(input.outPoint, unsigned))
+  if (tx.inputs.some(input => lacksWitness(input) || input.scriptSigLength > 0)) {
     throw new PaychanError('ERR_FUNDING_NOT_SEGWIT', 'Every input of the funding transaction has to spend a native SegWit output, so that nobody can change its txid.', { txid: tx.txid })
   }
   return tx

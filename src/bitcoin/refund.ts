@@ -1,22 +1,24 @@
 /**
- * T2, the refund: a state with the server as payer of nothing, locked until height L. The server
- * signs it before it has seen T1 (seed steps 3 and 4), so it checks all that its signature covers.
+ * T2, the refund: a state with the server as payer, locked until height L. What it leaves the server
+ * is what that brought into the channel: nothing, unless the channel renews another. The server signs
+ * it before it has seen T1 (seed steps 3 and 4), so it checks all that its signature covers.
  */
 import type { OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { ZERO_SAT, type BlockHeight } from '../types/units.js'
+import { ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
 import { fundingSpend, SEQUENCE, type FundingOutput } from './funding-spend.js'
-import type { StateTemplate } from './template.js'
+import { payerOutput, type StateTemplate } from './template.js'
 import { readTransaction, type ParsedTransaction, type TxOutput } from './transaction.js'
 
-/** T2 as a state: without output 0, so that the server signs `NONE|ANYONECANPAY`. */
-export function refundTemplate (funding: FundingOutput, version: number, refundHeight: BlockHeight, serverPayoutKey: Uint8Array): StateTemplate {
-  return { funding, version, lock: refundHeight, payer: 'server', payerBalance: ZERO_SAT, payerPayoutKey: serverPayoutKey }
+/** T2 as a state: without output 0 as long as the server brings nothing, so that it signs `NONE|ANYONECANPAY`. */
+export function refundTemplate (funding: FundingOutput, version: number, refundHeight: BlockHeight, serverPayoutKey: Uint8Array, serverBalance: Satoshi = ZERO_SAT): StateTemplate {
+  return { funding, version, lock: refundHeight, payer: 'server', payerBalance: serverBalance, payerPayoutKey: serverPayoutKey }
 }
 
-/** T2 as the client sends it to the server: one output, no witness. The server's signature does not cover the output. */
+/** T2 as the client sends it to the server: the server's output if there is one, the client's, no witness. The server's signature does not cover the latter. */
 export function unsignedRefund (t: StateTemplate, output: TxOutput): Uint8Array {
-  return fundingSpend(t.funding, t.version, t.lock, [output]).toBuffer()
+  const own = payerOutput(t)
+  return fundingSpend(t.funding, t.version, t.lock, own === undefined ? [output] : [own, output]).toBuffer()
 }
 
 /**

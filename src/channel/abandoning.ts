@@ -2,13 +2,16 @@
 import type { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
-import { identityOf, type Abandoned, type Accepted, type Offered, type RefundRequested, type RefundSigned } from './state.js'
+import { identityOf, type Abandoned, type Channel } from './state.js'
+
+/** All that has not been given up yet; an established channel only when its T1 can never be in a block (RENEW-7). */
+type NotAbandoned = Exclude<Channel, Abandoned>
 
 /**
  * OPEN-9 and every refusal of the opening. The inputs of T1 become free; keys and the outpoint
  * stay known (KEY-3, REF-2); the stream ends after `first`, usually an `Error` for the peer.
  */
-export function abandon (state: Offered | Accepted | RefundRequested | RefundSigned, why: PaychanError, ...first: Effect[]): Transition<Abandoned> {
+export function abandon (state: NotAbandoned, why: PaychanError, ...first: Effect[]): Transition<Abandoned> {
   const abandoned: Abandoned = {
     ...identityOf(state),
     stage: 'abandoned',
@@ -24,7 +27,7 @@ export function abandon (state: Offered | Accepted | RefundRequested | RefundSig
   return to(abandoned, ...first, { type: 'hang-up' }, ...release, { type: 'close-done', kind: 'abandoned', txid: undefined }, { type: 'notify', what: `abandoned: ${why.message}` })
 }
 
-function theirKeyOf (state: Offered | Accepted | RefundRequested | RefundSigned): Uint8Array | undefined {
+function theirKeyOf (state: NotAbandoned): Uint8Array | undefined {
   if (state.stage === 'offered') return undefined
   return state.role === 'client' ? state.terms.server.channelKey : state.terms.client.channelKey
 }

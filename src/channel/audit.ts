@@ -9,7 +9,8 @@ import { checkFundingTx } from '../bitcoin/funding.js'
 import type { Ecdsa, KeyPath } from '../bitcoin/keys.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
-import { heldBalance, isBase, totalOf } from './ledger.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { heldBalance, initialBalance, isBase, totalOf } from './ledger.js'
 import { refundTemplateOf } from './opening-client.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
@@ -40,8 +41,9 @@ export function auditChannel (channel: Channel, env: AuditEnv): Finding[] {
 }
 
 function auditFunding (channel: Established, env: AuditEnv): Finding[] {
-  const { terms, outPoint, fundingTx, refundSignature, role } = channel
-  const findings = [...refusalOf(() => checkFundingTx(fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity }))]
+  const { terms, outPoint, fundingTx, refundSignature, role, renewal } = channel
+  const unsigned = renewal === undefined ? undefined : parseTransaction(fundingTx).inputs.find(({ hasWitness }) => !hasWitness)?.outPoint
+  const findings = [...refusalOf(() => checkFundingTx(fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity, unsigned }))]
   if (role === 'server') return findings
   const valid = refundSignature !== undefined && env.verify(terms.server.channelKey, payerSighash(refundTemplateOf(terms, outPoint)), refundSignature)
   return [...findings, ...broken(valid, 'The server\'s signature of the refund T2 is missing or wrong (REF-7): without the peer the money cannot come back.')]
@@ -54,7 +56,7 @@ function auditStates (channel: Established, env: AuditEnv): Finding[] {
   const { held, inFlight } = ledger
   const signed = [...held?.signature === undefined ? [] : [{ ...held, signature: held.signature }], ...inFlight]
   const wrong = signed.find(({ payerBalance, signature }) => !env.verify(partyOf(terms, payer).channelKey, stateDigest(channel, payerBalance), signature))
-  let before = heldBalance(ledger, terms.capacity)
+  let before = heldBalance(ledger, terms)
   const rising = before > terms.capacity || inFlight.some(({ payerBalance }) => {
     const rises = payerBalance > before
     before = payerBalance
@@ -82,7 +84,7 @@ function auditTurns (channel: Established, env: AuditEnv): Finding[] {
 /** What all payments of all turns came to: each turn begins with what the one before left the payee. */
 function paidInAll ({ terms, ledger, ended }: Established): Satoshi {
   let total = 0n
-  let begin: bigint = terms.capacity
+  let begin: bigint = initialBalance(terms)
   for (const { payerBalance } of ended) {
     total += begin - payerBalance
     begin = terms.capacity - payerBalance

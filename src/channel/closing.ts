@@ -40,7 +40,9 @@ const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 
 export function closeIfDue (channel: Established, env: Env): Transition<Established> {
   const { terms, ledger, role, onChain, publication, closes } = channel
   const isOver = env.height !== undefined && env.height >= lastPaymentHeightOf(terms, ledger.turn) + BLOCKS_UNTIL_CLOSE[role]
-  if (!(isOver || isTurnUnused(channel, env)) || closes.length > 0 || publication !== undefined || onChain.fundingHeight === undefined || onChain.spend !== undefined) return to(channel)
+  // A renewal that its peer has not completed by then never will be.
+  const isClosing = closes.some(({ renewedAs }) => renewedAs === undefined)
+  if (!(isOver || isTurnUnused(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || onChain.spend !== undefined) return to(channel)
   const asked = ask(channel, env)
   return asked instanceof PaychanError ? to(channel) : asked
 }
@@ -135,7 +137,7 @@ function complete (channel: Established, request: CloseRequest, env: Env): { clo
   const least = feeFor(env.feeRate, closeVsize(terms.client.closeScript, terms.server.closeScript))
   must(request.fee >= least, 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', `The fee is ${formatAmount(request.fee)}; this node asks for at least ${formatAmount(least)}.`, { asked: least, offered: request.fee })
   // Each is kept for good: without this a peer could make us keep a million that differ by 1 sat.
-  const dearest = channel.closes.filter((close) => close.asker === asker).at(-1)
+  const dearest = channel.closes.filter((close) => close.asker === asker && close.renewedAs === undefined).at(-1)
   must(dearest === undefined || request.fee === dearest.fee || request.fee >= dearest.fee + dearest.fee / 4n, 'CLOSE-7', 'ERR_CLOSE_FEE_TOO_LOW', `A close that replaces another pays at least a quarter more than its ${formatAmount(dearest?.fee ?? 0n)}.`)
   const closing = closeTerms(channel, asker, satoshi(request.fee))
   closeOutputs(closing)
@@ -158,6 +160,7 @@ export function onCloseDone (channel: Established, done: CloseDone): Transition 
 
 /** The close that we completed is in a mempool: the asker may know, as soon as both know where they stand (REEST-5). */
 export function onCloseBroadcast (channel: Established, txid: Txid): Transition {
+  if (channel.closes.some((close) => close.txid === txid && close.renewedAs !== undefined)) return to(channel)
   const told: Effect[] = channel.link === 'live' ? [{ type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } }] : []
   return to(channel, ...told, { type: 'close-done', kind: 'close', txid })
 }

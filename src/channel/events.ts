@@ -1,6 +1,7 @@
 /** What can happen to a channel. */
 import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
-import type { OutPoint, Txid } from '../types/bytes.js'
+import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
+import type { PaychanError } from '../types/errors.js'
 import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 import type { Publication } from './state.js'
 
@@ -12,7 +13,37 @@ export interface FundingHistory {
   readonly spend: { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined } | undefined
 }
 
+/** T1 of a renewal as the old channel has to sign it. */
+export interface RenewalDraft {
+  /** The new channel. */
+  readonly by: ChannelId
+  /** Without the witness of the old channel's input. */
+  readonly fundingTx: Uint8Array
+  /** What shows the server that the other inputs are SegWit (FUND-2). */
+  readonly previous: readonly Uint8Array[]
+  /** Known to the client, who has built it; 0 on the server's side. */
+  readonly fee: Satoshi
+  /** The newest state of the old channel, as the new one takes it over (RENEW-1). */
+  readonly turn: number
+  readonly sequence: number
+  readonly serverBalance: Satoshi
+}
+
+/** What passes between the two channels of a renewal, on one side. */
+export type RenewalEvent =
+  /** To the old one, on the client's side: its peer has all that it needs (RENEW-3). */
+  | { readonly type: 'sign-renewal', readonly draft: RenewalDraft }
+  /** To the old one, on the server's side: the client has signed. */
+  | { readonly type: 'complete-renewal', readonly draft: RenewalDraft, readonly signature: Uint8Array }
+  /** To the new one. */
+  | { readonly type: 'renewal-signed', readonly signature: Uint8Array }
+  | { readonly type: 'renewal-completed', readonly raw: Uint8Array }
+  | { readonly type: 'renewal-refused', readonly error: PaychanError }
+  /** Another spend of the old funding output is buried: T1 can never be in a block (RENEW-7). */
+  | { readonly type: 'funding-lost', readonly by: Txid }
+
 export type ChannelEvent =
+  | RenewalEvent
   // from whoever uses this node
   | { readonly type: 'pay', readonly payments: readonly Payment[] }
   /** Two-way channels: payments wait, and it is not our turn. */
@@ -35,7 +66,7 @@ export type ChannelEvent =
   /** `stream`: with the first message of a stream, its number; the engine keeps effects of one stream from another. */
   | { readonly type: 'message', readonly message: Exclude<Message, Update>, readonly stream?: number }
   // from the wallet
-  | { readonly type: 'funding-built', readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi }
+  | { readonly type: 'funding-built', readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi, readonly previous?: readonly Uint8Array[] }
   | { readonly type: 'funding-failed', readonly code: string, readonly reason: string }
   // from the chain
   | { readonly type: 'tip' }

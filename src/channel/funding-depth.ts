@@ -3,6 +3,9 @@ import { max } from '../types/units.js'
 import type { Env } from './env.js'
 import type { Established } from './state.js'
 
+/** Confirmations after which a spend is taken as final for what people are told: what Bitcoin wallets commonly wait for. */
+export const FINAL_DEPTH = 6
+
 /** Confirmations of T1: 1 in the block of the tip; 0 while it is in no block, or the tip is unknown. */
 export function confirmations ({ onChain }: Established, env: Pick<Env, 'height'>): number {
   if (onChain.fundingHeight === undefined || env.height === undefined) return 0

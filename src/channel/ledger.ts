@@ -44,14 +44,22 @@ export function isBase ({ ledger, ended }: { readonly ledger: Ledger, readonly e
   return ledger.turn > 0 && ledger.held?.sequence === ended.at(-1)?.sequence
 }
 
+/** What the terms say about who has what at the beginning. */
+type Beginning = Pick<Terms, 'capacity' | 'serverBalance'>
+
+/** What the client has before anything is paid: all that the server does not bring along (UPD-9). */
+export function initialBalance ({ capacity, serverBalance }: Beginning): Satoshi {
+  return subSat(capacity, serverBalance)
+}
+
 /** What the payer has left of what the payee acknowledged. */
-export function heldBalance (ledger: Ledger, capacity: Satoshi): Satoshi {
-  return ledger.held?.payerBalance ?? capacity
+export function heldBalance (ledger: Ledger, terms: Beginning): Satoshi {
+  return ledger.held?.payerBalance ?? initialBalance(terms)
 }
 
 /** What the payer has left after everything that it has signed, acknowledged or not (UPD-18). */
-export function signedBalance (ledger: Ledger, capacity: Satoshi): Satoshi {
-  return ledger.inFlight.at(-1)?.payerBalance ?? heldBalance(ledger, capacity)
+export function signedBalance (ledger: Ledger, terms: Beginning): Satoshi {
+  return ledger.inFlight.at(-1)?.payerBalance ?? heldBalance(ledger, terms)
 }
 
 /** The sequence of the next update. */
@@ -60,13 +68,13 @@ export function nextSequence (ledger: Ledger): number {
 }
 
 /** Signed and not acknowledged, in satoshis. */
-export function inFlightValue (ledger: Ledger, capacity: Satoshi): Satoshi {
-  return subSat(heldBalance(ledger, capacity), signedBalance(ledger, capacity))
+export function inFlightValue (ledger: Ledger, terms: Beginning): Satoshi {
+  return subSat(heldBalance(ledger, terms), signedBalance(ledger, terms))
 }
 
 /** Both balances by the newest acknowledged state; they add up to the capacity. */
-export function balances (terms: Pick<Terms, 'capacity'>, ledger: Ledger): Record<Role, Satoshi> {
-  const payerHas = heldBalance(ledger, terms.capacity)
+export function balances (terms: Beginning, ledger: Ledger): Record<Role, Satoshi> {
+  const payerHas = heldBalance(ledger, terms)
   const payeeHas = subSat(terms.capacity, payerHas)
   return payerOf(ledger.turn) === 'client' ? { client: payerHas, server: payeeHas } : { client: payeeHas, server: payerHas }
 }

@@ -43,6 +43,7 @@ export function onDisconnected (channel: Channel, reason: string): Transition {
   // A signed refund can still be used (FUND-1).
   if (channel.stage === 'refund-signed') return to({ ...channel, link: 'down' })
   if (!isOpening(channel)) return to(channel)
+  if (channel.stage === 'refund-requested' && channel.secured?.acknowledged === true) return to({ ...channel, secured: { ...channel.secured, isConnected: false } })
   return abandon(channel, new PaychanError('ERR_PEER_UNREACHABLE', `The peer went away while the channel was opening${reason === '' ? '' : ` (${reason})`}; open it again.`))
 }
 

@@ -10,7 +10,9 @@ import { formatAmount, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory } from './events.js'
 import type { Env } from './env.js'
+import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
+import { withFunding } from './renewing.js'
 import { payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
 import type { Established, OnChain, Spend, SpendKind } from './state.js'
@@ -28,7 +30,7 @@ export function onHistory (channel: Established, history: FundingHistory): Trans
     fundingHeight: funding?.height,
     spend: spend === undefined ? undefined : recognise(channel, spend)
   }
-  return to({ ...channel, onChain }, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+  return to({ ...withFunding(channel, funding?.raw), onChain }, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
 }
 
 /** Which of the transactions that can exist this one is. */
@@ -52,7 +54,7 @@ function payoutIndex (channel: Established, transaction: ParsedTransaction): num
 function clientBalanceOf (channel: Established, kind: SpendKind, turn: number | undefined, payout: { script: Uint8Array, value: Satoshi } | undefined): Satoshi | undefined {
   switch (kind) {
     case 'close': return balances(channel.terms, channel.ledger).client
-    case 'refund': return channel.terms.capacity
+    case 'refund':
     case 'settlement': {
       const payer = payerOf(turn ?? 0)
       const value = payout !== undefined && sameBytes(payout.script, payoutScript(channel, payer)) ? payout.value : ZERO_SAT
@@ -66,17 +68,14 @@ function payoutScript (channel: Established, payer: Role): Uint8Array {
   return p2wsh(payoutWitnessScript(partyOf(channel.terms, payer).payoutKey))
 }
 
-/** The payer's output of a settlement that is in a block: the wallet's from now on. */
+/** The payer's output of a state that is in a block: the wallet's from now on. In T2 that is the server's, if it brought something along. */
 export function csvPayout (channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
-  if (spend?.kind !== 'settlement' || spend.height === undefined || payerOf(spend.turn ?? 0) !== channel.role || spend.clientBalance === undefined) return undefined
+  if (spend?.turn === undefined || spend.height === undefined || payerOf(spend.turn) !== channel.role || spend.clientBalance === undefined) return undefined
   const value = channel.role === 'client' ? spend.clientBalance : subSat(channel.terms.capacity, spend.clientBalance)
   if (value === ZERO_SAT) return undefined
   return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value, scriptPubKey: payoutScript(channel, channel.role) }
 }
-
-/** Confirmations after which a spend is taken as final for what people are told: what Bitcoin wallets commonly wait for. */
-const FINAL_DEPTH = 6
 
 /**
  * What became of payments in flight: once the spend is buried, those that it includes were received

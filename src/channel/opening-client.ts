@@ -4,20 +4,23 @@
  *     offer -> (AcceptChannel) -> T1 is built and held back -> RefundRequest -> (RefundSignature)
  *           -> verified and on disk -> Funding, and T1 is broadcast
  */
-import type { AcceptChannel, Network, OpenChannel, RefundSignature } from '../../protocols/paychan/1.0/index.js'
+import type { AcceptChannel, Network, OpenChannel, RefundSignature, Renewal } from '../../protocols/paychan/1.0/index.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
 import type { ChannelId, OutPoint } from '../types/bytes.js'
-import { formatAmount, feeFor, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import { formatAmount, feeFor, heightPlus, max, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
+import type { ChannelEvent } from './events.js'
 import { abandon } from './abandoning.js'
+import { initialBalance } from './ledger.js'
 import { establish } from './establishing.js'
 import { checkAcceptance, termsOf } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
-import { identityOf, type Accepted, type KeyBits, type Offered, type RefundRequested } from './state.js'
+import { sendInitialOfRenewal } from './renewing.js'
+import { identityOf, type Accepted, type KeyBits, type Offered, type RefundRequested, type RenewalSource } from './state.js'
 import { fundingOutput, fundingScriptOf, type Party, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -33,6 +36,10 @@ export interface OfferRequest {
   readonly blocks: BlockDelta
   /** Of a two-way channel; undefined for a one-way channel. */
   readonly step?: BlockDelta | undefined
+  /** To be renewed for so many blocks before its end; undefined when it is to be closed. */
+  readonly renewFor?: BlockDelta | undefined
+  /** The channel that this one renews, and what T1 is made of. */
+  readonly renewal?: { readonly renews: Renewal, readonly source: RenewalSource } | undefined
 }
 
 /**
@@ -73,10 +80,11 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
     refundHeight: heightPlus(heightOf(env), request.blocks),
     mode: request.step === undefined ? 'one-way' : 'two-way',
     step: request.step ?? 0,
-    txVersion: 3
+    txVersion: 3,
+    ...(request.renewal === undefined ? {} : { renews: request.renewal.renews })
   }
-  const { id, peer, address, keys } = request
-  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, offer }
+  const { id, peer, address, keys, renewFor } = request
+  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, offer, source: request.renewal?.source }
   return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, what: `asked for a channel of ${formatAmount(request.capacity)} until height ${offer.refundHeight}` })
 }
 
@@ -87,17 +95,17 @@ export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env
   const terms = termsOf(state.offer, accept)
   const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms }
   return to(accepted,
-    { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: env.feeRate },
+    { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: state.source === undefined ? env.feeRate : max(env.feeRate, env.nextBlockRate), source: state.source },
     { type: 'notify', step: 1, what: 'the server named its key K2' })
 }
 
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */
-export function onFundingBuilt (state: Accepted, raw: Uint8Array, outPoint: OutPoint, fee: Satoshi, env: Env): Transition {
+export function onFundingBuilt (state: Accepted, { raw, outPoint, fee, previous = [] }: Omit<Extract<ChannelEvent, { type: 'funding-built' }>, 'type'>, env: Env): Transition {
   const { terms } = state
-  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw }
+  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee, previous, secured: undefined }
   const template = refundTemplateOf(terms, outPoint)
   return to(requested,
-    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is signed and held back; its fee is ${formatAmount(fee)}` },
+    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is ${terms.renews === undefined ? 'signed and held back' : 'built'}; its fee is ${formatAmount(fee)}` },
     { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
     { type: 'notify', step: 3, what: `sent T2 unsigned, locked until height ${terms.refundHeight}` })
 }
@@ -110,6 +118,7 @@ export function onRefundSignature (state: RefundRequested, message: RefundSignat
     must(env.verify(terms.server.channelKey, digest, message.signature), 'REF-7', 'ERR_BAD_REFUND_SIGNATURE', 'The server\'s signature of the refund is wrong; T1 was not handed over.')
   })
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
+  if (terms.renews !== undefined) return sendInitialOfRenewal(state, message.signature, env)
   const established = establish(state, { fundingTx, refundSignature: message.signature })
   return to(established,
     { type: 'notify', step: 5, what: 'the server\'s signature of T2 is right, and on disk' },
@@ -118,17 +127,17 @@ export function onRefundSignature (state: RefundRequested, message: RefundSignat
     { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${outPoint.txid} is handed over and broadcast` })
 }
 
-/** T2 of a channel: the server is its payer, with nothing (REF-6). */
+/** T2 of a channel: the server is its payer, with what it brought along (REF-6). */
 export function refundTemplateOf (terms: Terms, outPoint: OutPoint): StateTemplate {
-  return refundTemplate(fundingOutput(terms, outPoint), terms.txVersion, terms.refundHeight, terms.server.payoutKey)
+  return refundTemplate(fundingOutput(terms, outPoint), terms.txVersion, terms.refundHeight, terms.server.payoutKey, terms.serverBalance)
 }
 
 /**
  * The output that the unsigned T2 shows. The server signs NONE|ANYONECANPAY, so the client may
- * still choose another fee on the day; at most half of the capacity is proposed as a fee.
+ * still choose another fee on the day; at most half of the client's share is proposed as a fee.
  */
 function proposedRefundOutput (terms: Terms, env: Env): { script: Uint8Array, value: Satoshi } {
   const script = terms.client.closeScript
-  const half = satoshi(terms.capacity / 2n)
-  return { script, value: subSat(terms.capacity, min(feeFor(env.feeRate, fundingSpendVsize([script])), half)) }
+  const share = initialBalance(terms)
+  return { script, value: subSat(share, min(feeFor(env.feeRate, fundingSpendVsize([script])), satoshi(share / 2n))) }
 }

@@ -18,6 +18,7 @@ import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
 import type { FundingHistory } from './events.js'
 import { refundTemplateOf } from './opening-client.js'
+import { NEW_LEDGER } from './ledger.js'
 import { onHistory } from './onchain.js'
 import { acceptance, checkOffer, termsOf, type ServerPart } from './opening-terms.js'
 import { identityOf, type Accepted, type KeyBits, type RefundSigned } from './state.js'
@@ -56,7 +57,7 @@ export function onRefundRequest (state: Accepted, message: RefundRequest, env: E
     return outPoint
   })
   if (request instanceof Violation) return abandon(state, request, { type: 'send', message: errorMessage(request, true) })
-  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request, link: 'live', epochs: NEW_EPOCHS }
+  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request, initial: undefined, requested: undefined, link: 'live', epochs: NEW_EPOCHS }
   const signature = env.sign(payerSighash(refundTemplateOf(terms, signed.outPoint)))
   return to(signed,
     // T1 may come from the chain when its client cannot hand it over any more.
@@ -87,7 +88,7 @@ export function onFundingSeen (state: RefundSigned, history: FundingHistory): Tr
   if (history.funding === undefined) return to(state)
   const { raw } = history.funding
   if (checkFunding(state, raw) instanceof Violation) return to(state)
-  const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined }), fundingAcknowledged: true }
+  const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: state.initial } }), fundingAcknowledged: true }
   const shown = onHistory(established, history)
   return to(shown.state, { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${state.outPoint.txid} came from the chain` }, ...shown.effects)
 }

@@ -7,7 +7,7 @@ import { sameBytes } from '../types/bytes.js'
 import { formatAmount, addSat, blockDelta, blockHeight, feeFor, heightPlus, max, satoshi, type Satoshi } from '../types/units.js'
 import { heightOf, type Env } from './env.js'
 import { heightsBefore, PAYMENT_MARGIN } from './schedule.js'
-import { limitsFrom, type Party, type Terms } from './terms.js'
+import { limitsFrom, renewsFrom, type Party, type Terms } from './terms.js'
 import { must } from './violation.js'
 
 /** What the server adds to an offer of a client. */
@@ -95,6 +95,8 @@ export function termsOf (offer: OpenChannel, accept: AcceptChannel): Terms {
     step: offer.step,
     txVersion: offer.txVersion,
     capacity: satoshi(offer.capacity),
+    serverBalance: satoshi(offer.renews?.serverBalance ?? 0n),
+    renews: offer.renews === undefined ? undefined : renewsFrom(offer.renews),
     refundHeight: blockHeight(offer.refundHeight),
     client: { channelKey: offer.channelKey, payoutKey: offer.payoutKey, closeScript: offer.closeScript },
     server: { channelKey: accept.channelKey, payoutKey: accept.payoutKey, closeScript: accept.closeScript },

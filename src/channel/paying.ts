@@ -10,13 +10,14 @@ import { PaychanError } from '../types/errors.js'
 import { channelRefusal } from './channel-refusal.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { balances, inFlightValue, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
+import { balances, inFlightValue, initialBalance, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import type { Channel, Established } from './state.js'
 import { stakeOfPayee } from './stakes.js'
 import { stop } from './stopping.js'
+import type { Terms } from './terms.js'
 import { forgetRefusal, mustYield, turnNeed } from './turns.js'
 import { Violation } from './violation.js'
 
@@ -27,7 +28,7 @@ export function spendable (channel: Established): Satoshi {
 
 /** What the payer of the turn could pay, whoever that is. */
 export function spendableByPayer (channel: Established): Satoshi {
-  const balance = signedBalance(channel.ledger, channel.terms.capacity)
+  const balance = signedBalance(channel.ledger, channel.terms)
   const stakeLeft = channel.terms.limits.maxStake - stakeOfPayee(channel, balance)
   return satoshi(stakeLeft < 0n ? 0n : stakeLeft < balance ? stakeLeft : balance)
 }
@@ -47,7 +48,7 @@ export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi,
 /** What is ours and not signed away. */
 export function ownBalance (channel: Established): Satoshi {
   const { terms, ledger, role } = channel
-  return payerOf(ledger.turn) === role ? signedBalance(ledger, terms.capacity) : balances(terms, ledger)[role]
+  return payerOf(ledger.turn) === role ? signedBalance(ledger, terms) : balances(terms, ledger)[role]
 }
 
 /** The channel, when payments can be signed on it; else why none can. */
@@ -105,10 +106,10 @@ function amountRefusal (payment: Payment, balance: Satoshi): PaychanError | unde
 export function payableNow (channel: Channel, queue: readonly Payment[]): number {
   const most = Math.min(queue.length, MAX_PAYMENTS_PER_UPDATE)
   if (channel.stage !== 'established' || channel.link !== 'live') return most
-  const { limits, capacity } = channel.terms
+  const { limits } = channel.terms
   const need = turnNeed(channel)
   if (need !== 'none' || mustYield(channel) || channel.ledger.inFlight.length >= limits.maxInFlightUpdates) return 0
-  let value: bigint = inFlightValue(channel.ledger, capacity)
+  let value: bigint = inFlightValue(channel.ledger, channel.terms)
   let count = 0
   for (const payment of queue.slice(0, most)) {
     if (payment.amount > 0n) value += payment.amount
@@ -127,8 +128,8 @@ export function onPay (channel: Channel, payments: readonly Payment[], env: Env)
   const accepted: Payment[] = []
   // UPD-14; nearly always there is nothing to compare one by one.
   const ids = allDifferent(payments) ? undefined : new Set<string>()
-  let balance = signedBalance(open.ledger, open.terms.capacity)
-  let value = inFlightValue(open.ledger, open.terms.capacity)
+  let balance = signedBalance(open.ledger, open.terms)
+  let value = inFlightValue(open.ledger, open.terms)
   for (const payment of payments) {
     const error = paymentRefusal(open, payment, balance) ?? windowRefusal(open, payment, accepted.length, value) ?? duplicateRefusal(payment, ids)
     if (error !== undefined) {
@@ -168,10 +169,15 @@ function windowRefusal ({ ledger, terms }: Established, payment: Payment, count:
 
 /** Step 7: the first T3 gives everything to the client (UPD-9). */
 export function sendInitialUpdate (channel: Established, env: Env): Transition<Established> {
-  const update = signUpdate(channel, [], channel.terms.capacity, env)
+  const update = signUpdate(channel, [], initialBalance(channel.terms), env)
   return to(withInFlight(channel, update),
     { type: 'send', message: updateMessage(channel.ledger, update) },
-    { type: 'notify', step: 7, what: 'signed the initial T3: everything to the client, nothing to the server' })
+    { type: 'notify', step: 7, what: `signed the initial T3: ${describeBeginning(channel.terms)}` })
+}
+
+/** Who has what in the first state (UPD-9), for people. */
+export function describeBeginning (terms: Pick<Terms, 'capacity' | 'serverBalance'>): string {
+  return terms.serverBalance === 0n ? 'everything to the client, nothing to the server' : `${formatAmount(initialBalance(terms))} to the client, ${formatAmount(terms.serverBalance)} to the server`
 }
 
 function signUpdate (channel: Established, payments: readonly Payment[], payerBalance: Satoshi, env: Env): InFlightUpdate {

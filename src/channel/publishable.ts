@@ -21,7 +21,7 @@ export function publishable (channel: Established): Publishable | undefined {
     const state = ended[i]
     if (state?.signature !== undefined && payeeOf(state.turn) === role) return stateOf(channel, state.turn, state.payerBalance, state.signature)
   }
-  return role === 'client' && refundSignature !== undefined ? stateOf(channel, -1, ZERO_SAT, refundSignature) : undefined
+  return role === 'client' && refundSignature !== undefined ? stateOf(channel, -1, channel.terms.serverBalance, refundSignature) : undefined
 }
 
 function stateOf (channel: Established, turn: number, payerBalance: Satoshi, signature: Uint8Array): Publishable {

@@ -83,7 +83,7 @@ export function publishIfDue (channel: Established, env: Env): Transition<Establ
 function canWait (channel: Established, { fee }: Publication, env: Env): boolean {
   const { stopped, terms, onChain } = channel
   const onlyForViolation = terms.mode === 'one-way' && stopped?.settleNow === true && stopped.rule !== '' && onChain.spend === undefined && env.height !== undefined && env.height < terms.settleHeight
-  return onlyForViolation && fee * 2n > terms.capacity - heldBalance(channel.ledger, terms.capacity)
+  return onlyForViolation && fee * 2n > terms.capacity - heldBalance(channel.ledger, terms)
 }
 
 /** On a new tip, also after a reorg took a bid out of its block (TIME-4): the next bid, or the same transaction once more when the share allows no higher one. */

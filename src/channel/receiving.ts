@@ -7,7 +7,7 @@ import { formatAmount, satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
-import { paymentsOf, totalOf, type HeldState } from './ledger.js'
+import { initialBalance, paymentsOf, totalOf, type HeldState } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
 import { payerOf, publishHeightOf } from './schedule.js'
 import { stakeOfPayee } from './stakes.js'
@@ -76,8 +76,8 @@ function follow (channel: Established, previous: HeldState | undefined, update: 
   const expected = (previous?.sequence ?? -1) + 1
   must(update.sequence === expected, 'UPD-2', 'ERR_OUT_OF_ORDER', `Update ${update.sequence} came where ${expected} was due.`, { sequence: update.sequence, expected })
   if (previous === undefined) {
-    must(update.payerBalance === terms.capacity && update.payments.length === 0, 'UPD-9', 'ERR_BAD_INITIAL_STATE', 'The first T3 has to give everything to the client.')
-    return { sequence: 0, payerBalance: terms.capacity, paymentCount: 0, signature: update.signature }
+    must(update.payerBalance === initialBalance(terms) && update.payments.length === 0, 'UPD-9', 'ERR_BAD_INITIAL_STATE', 'The first T3 has to give the client all that the server has not brought along.')
+    return { sequence: 0, payerBalance: initialBalance(terms), paymentCount: 0, signature: update.signature }
   }
   must(channel.ready.ours, 'FUND-4', 'ERR_CHANNEL_NOT_OPEN', 'A payment came before the funding was deep enough.')
   const balance = checkPayments(update, previous)

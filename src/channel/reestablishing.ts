@@ -10,9 +10,10 @@ import { abandon } from './abandoning.js'
 import { to, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { compareEpochs, raised, type Relapse } from './epochs.js'
-import { signedBalance, totalOf, type HeldState, type Ledger } from './ledger.js'
+import { initialBalance, signedBalance, totalOf, type HeldState, type Ledger } from './ledger.js'
 import { isBase } from './ledger.js'
 import { acknowledge, updateMessage } from './paying.js'
+import { renewalRequest } from './renewing.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import { isFrozen, type Established, type RefundSigned } from './state.js'
@@ -81,11 +82,18 @@ function concluded (compared: Comparison, first: readonly Effect[], relapse: Rel
 /** REEST-2 and REEST-5: what the peer has not got goes out again. On a channel that has ended, no update does. */
 function resumption (state: Established): Effect[] {
   const effects: Effect[] = []
-  if (state.role === 'client' && !state.fundingAcknowledged) effects.push({ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } })
+  if (state.role === 'client' && !state.fundingAcknowledged) effects.push(...fundingAgain(state))
   if (state.role === 'server' && !state.fundingAcknowledged) effects.push({ type: 'broadcast', purpose: 'funding', raw: state.fundingTx })
   if (!isFrozen(state) && state.stopped === undefined) for (const update of state.ledger.inFlight) effects.push({ type: 'send', message: updateMessage(state.ledger, update) })
   if (state.ready.ours) effects.push({ type: 'send', message: { type: 'ChannelReady' } })
   return effects
+}
+
+/** REEST-2, RENEW-6. */
+function fundingAgain (state: Established): Effect[] {
+  if (state.terms.renews === undefined) return [{ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } }]
+  // What the chain shows is complete, and its server has it from there.
+  return renewalRequest(state)
 }
 
 /** REEST-4: the peer may not have noticed, or may have lost it with the stream: it is told on every one. */
@@ -97,7 +105,7 @@ function saidAgain ({ stopped }: Established, news: readonly Effect[]): Effect[]
 /** What this side has to say: the newest state, with the payer's signature. */
 function reestablish (channel: Established | RefundSigned, env: Env): Reestablish {
   const ledger = channel.stage === 'established' ? channel.ledger : undefined
-  const held = ledger?.held
+  const held = channel.stage === 'established' ? channel.ledger.held : channel.initial
   const hasState = channel.stage === 'established' && held !== undefined && !isBase(channel)
   const isPayer = channel.stage === 'established' && payerOf(channel.ledger.turn) === channel.role
   return {
@@ -160,7 +168,7 @@ function asPayee (channel: Established, message: Reestablish, env: Env): Compari
   if (message.signature.length === 0) return { state: channel }
   const isNews = held === undefined || sequence > held.sequence || payerBalance < held.payerBalance
   if (!isNews) return { state: channel }
-  if (payerBalance > (held?.payerBalance ?? terms.capacity)) return { state: channel, broken: larger(sequence) }
+  if (payerBalance > (held?.payerBalance ?? initialBalance(terms))) return { state: channel, broken: larger(sequence) }
   if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
   const adopted: HeldState = {
     sequence: Math.max(sequence, held?.sequence ?? 0),
@@ -187,8 +195,8 @@ function asPayer (channel: Established, message: Reestablish, isAnswer: boolean,
     return { state: hasNone ? { ...channel, fundingAcknowledged: false } : channel, forgotten: forgot('ERR_PEER_FORGOT', text, { sequence, held: held?.sequence }) }
   }
   if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
-  // Whoever holds a state has T1.
-  const known: Established = { ...channel, fundingAcknowledged: true }
+  // Whoever holds a state has T1; of a renewal only the first one comes before.
+  const known: Established = channel.terms.renews === undefined || sequence > 0 ? { ...channel, fundingAcknowledged: true } : channel
   const ours = [held, ...ledger.inFlight].find((state) => state?.sequence === sequence)
   if (ours === undefined) return adoptOwn(known, message, isAnswer, env)
   if (payerBalance > ours.payerBalance) return { state: known, broken: larger(sequence) }
@@ -202,7 +210,7 @@ function adoptOwn (channel: Established, message: Reestablish, isAnswer: boolean
   const { ledger, terms } = channel
   const { sequence, payments, paymentsAfter } = message
   const signed = newestSigned(ledger) ?? 0
-  const left = signedBalance(ledger, terms.capacity)
+  const left = signedBalance(ledger, terms)
   if (message.payerBalance > left) return { state: channel, broken: larger(sequence) }
   // A payee that opens the stream cannot know that a list is needed; one that answers, and lists nothing, never will.
   if (!isAnswer && paymentsAfter === sequence && sequence > 0) return { state: channel, again: new Violation('REEST-8', 'ERR_PAYMENTS_UNKNOWN', 'This node has lost its newest payments. It asks for them on a stream of its own.') }

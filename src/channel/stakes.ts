@@ -4,17 +4,25 @@
  * payee lets build up (UPD-11).
  */
 import { otherRole, type Role } from '../bitcoin/keys.js'
-import { max, min } from '../types/units.js'
+import { dustLimit } from '../bitcoin/dust.js'
+import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
+import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { lockOf, payeeOf, payerOf } from './schedule.js'
 import type { Established } from './state.js'
+import type { Terms } from './terms.js'
 
-/** UPD-11: the payee's share beyond the least that an earlier state leaves it, when the payer has `payerBalance`. T2 leaves the server nothing. */
+/** What T2 leaves the server: what it brought along, unless that is dust, which goes to the client. */
+export function refundedToServer ({ serverBalance, server }: Pick<Terms, 'serverBalance' | 'server'>): Satoshi {
+  return serverBalance < dustLimit(p2wsh(payoutWitnessScript(server.payoutKey))) ? ZERO_SAT : serverBalance
+}
+
+/** UPD-11: the payee's share beyond the least that an earlier state leaves it, T2 included, when the payer has `payerBalance`. */
 export function stakeOfPayee (channel: Established, payerBalance: bigint): bigint {
   const { terms, ledger, ended } = channel
   const payee = payeeOf(ledger.turn)
   const share = terms.capacity - payerBalance
-  if (payee === 'server') return share
-  const least = ended.reduce<bigint>((least, { turn, payerBalance }) => min(least, shareIn(terms.capacity, turn, payerBalance, payee)), terms.capacity)
+  const inRefund = refundedToServer(terms)
+  const least = ended.reduce<bigint>((least, { turn, payerBalance }) => min(least, shareIn(terms.capacity, turn, payerBalance, payee)), payee === 'server' ? inRefund : terms.capacity - inRefund)
   return share - least
 }
 
@@ -25,8 +33,10 @@ export function shareIn (capacity: bigint, turn: number, payerBalance: bigint, r
 
 /** Our share in the newest acknowledged state of every turn; index 0 is T2's, index k + 1 that of turn k. */
 export function sharesByTurn (channel: Established): readonly bigint[] {
-  const { terms: { capacity }, ledger, ended, role } = channel
-  const refund = role === 'client' ? capacity : 0n
+  const { terms, ledger, ended, role } = channel
+  const { capacity } = terms
+  const inRefund = refundedToServer(terms)
+  const refund = role === 'client' ? capacity - inRefund : inRefund
   const present = ledger.held === undefined ? [] : [shareIn(capacity, ledger.turn, ledger.held.payerBalance, role)]
   return [refund, ...ended.map(({ turn, payerBalance }) => shareIn(capacity, turn, payerBalance, role)), ...present]
 }

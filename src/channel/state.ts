@@ -9,12 +9,13 @@
  * the chain may take anything back in a reorg, a signature never.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
+import type { FundingOutput } from '../bitcoin/funding-spend.js'
 import type { Role } from '../bitcoin/keys.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { Facts } from '../types/errors.js'
-import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 import type { Epochs } from './epochs.js'
-import type { Ledger } from './ledger.js'
+import type { HeldState, Ledger } from './ledger.js'
 import type { Terms } from './terms.js'
 
 /** The random bits that our keys of one channel derive from. */
@@ -30,15 +31,20 @@ interface Identified {
   readonly keys: KeyBits
   /** Milliseconds since 1970. */
   readonly openedAt: number
+  /** Client: to be renewed for so many blocks, by itself, before its end (TIME-5). */
+  readonly renewFor?: BlockDelta | undefined
 }
 
 /** What a channel keeps through all its stages. */
-export function identityOf<R extends Role> ({ id, peer, address, role, keys, openedAt }: Identified & { readonly role: R }): Identified & { readonly role: R } {
-  return { id, peer, address, role, keys, openedAt }
+export function identityOf<R extends Role> ({ id, peer, address, role, keys, openedAt, renewFor }: Identified & { readonly role: R }): Identified & { readonly role: R } {
+  return { id, peer, address, role, keys, openedAt, renewFor }
 }
 
+/** What T1 is made of when it renews a channel: its funding output, and coins of the wallet if it is topped up. */
+export interface RenewalSource { readonly old: FundingOutput, readonly fromWallet: boolean }
+
 /** Step 1: the client has asked. */
-export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel }
+export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel, readonly source: RenewalSource | undefined }
 
 /** Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2). */
 export interface Accepted extends Identified { readonly stage: 'accepted', readonly terms: Terms }
@@ -49,7 +55,13 @@ export interface RefundRequested extends Identified {
   readonly role: 'client'
   readonly terms: Terms
   readonly outPoint: OutPoint
+  /** In a renewal it lacks the witness of the old channel's input. */
   readonly fundingTx: Uint8Array
+  readonly fundingFee: Satoshi
+  /** The transactions that T1 spends coins of besides the old channel's, without witnesses. */
+  readonly previous: readonly Uint8Array[]
+  /** RENEW-3: T2's signature, and whether the server holds the first state: only then T1 is signed. `isConnected`: the stream of the opening is still there. */
+  readonly secured: { readonly refundSignature: Uint8Array, readonly acknowledged: boolean, readonly isConnected: boolean } | undefined
 }
 
 /** Step 4: the server has signed T2 for an outpoint whose transaction it has not seen. */
@@ -58,6 +70,10 @@ export interface RefundSigned extends Identified {
   readonly role: 'server'
   readonly terms: Terms
   readonly outPoint: OutPoint
+  /** RENEW-3: the first state of a renewal, which the server holds before it signs T1. */
+  readonly initial: HeldState | undefined
+  /** RENEW-5: what the client has signed, while the old channel is asked to sign it too. */
+  readonly requested: { readonly fundingTx: Uint8Array, readonly signature: Uint8Array, readonly previous: readonly Uint8Array[] } | undefined
   readonly link: LinkState
   readonly epochs: Epochs
 }
@@ -107,6 +123,8 @@ export interface SignedClose {
   readonly signature: Uint8Array
   /** Complete, when we have both signatures: then it is ours to broadcast. */
   readonly raw: Uint8Array | undefined
+  /** Of a renewal: the channel that this transaction funds. Its fee is known to the client only. */
+  readonly renewedAs?: ChannelId | undefined
 }
 
 /** A transaction that we publish alone, and how far its fee has come. */
@@ -164,6 +182,8 @@ export interface Established extends Identified {
   readonly terms: Terms
   readonly outPoint: OutPoint
   readonly fundingTx: Uint8Array
+  /** Client of a renewal: its signature of the old channel's input, as long as T1 lacks the server's (RENEW-5). */
+  readonly renewal?: { readonly signature: Uint8Array, readonly previous: readonly Uint8Array[] } | undefined
   /** Client: the server's signature of T2 (REF-7). */
   readonly refundSignature: Uint8Array | undefined
   /** Client: the server has confirmed T1. Server: T1 was accepted by a mempool. */
@@ -191,4 +211,9 @@ export function isFrozen (channel: Established): boolean {
 /** The stages before T1 leaves the client. */
 export function isOpening (channel: Channel): channel is Offered | Accepted | RefundRequested | RefundSigned {
   return channel.stage !== 'established' && channel.stage !== 'abandoned'
+}
+
+/** RENEW-5: the old channel is asked to sign T1. Until it has answered, nothing else may end the opening: T1 could be signed already. */
+export function isSigning (channel: Channel): channel is RefundRequested | RefundSigned {
+  return (channel.stage === 'refund-requested' && channel.secured?.acknowledged === true) || (channel.stage === 'refund-signed' && channel.requested !== undefined)
 }

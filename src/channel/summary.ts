@@ -3,13 +3,14 @@ import type { Mode } from '../../protocols/paychan/1.0/index.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { satoshi, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
+import { satoshi, ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Env } from './env.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { channelRefusal } from './channel-refusal.js'
 import { balances, inFlightValue, isBase } from './ledger.js'
 import { spendableByPayer } from './paying.js'
 import { shareAtRisk } from './publishable.js'
+import { renewedChannel } from './renewing.js'
 import { riskOfChannel } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import type { PaymentLimits } from './terms.js'
@@ -63,6 +64,11 @@ export interface ChannelInfo {
   readonly refundHeight: BlockHeight
   /** What the server takes; undefined before it has said so. */
   readonly limits: PaymentLimits | undefined
+  /** The channel whose closing transaction funds this one, and the one that this one's closing transaction funds. */
+  readonly renews: ChannelId | undefined
+  readonly renewedAs: ChannelId | undefined
+  /** Client: it renews itself for so many blocks before its end. */
+  readonly renewFor: BlockDelta | undefined
   readonly payments: { readonly sent: number, readonly received: number }
   /** The transaction that spends the funding output, once the chain shows one. */
   readonly spend: { readonly kind: SpendKind, readonly txid: Txid, readonly height: BlockHeight | undefined } | undefined
@@ -70,7 +76,7 @@ export interface ChannelInfo {
 
 /** What a channel looks like from here, now. */
 export function summarise (channel: Channel, env: Env): ChannelInfo {
-  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel) }
+  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
   if (channel.stage !== 'established') {
     const capacity = channel.stage === 'abandoned' ? channel.capacity : channel.stage === 'offered' ? satoshi(channel.offer.capacity) : channel.terms.capacity
     const refundHeight = channel.stage === 'abandoned' ? channel.refundHeight : channel.stage === 'offered' ? channel.offer.refundHeight as BlockHeight : channel.terms.refundHeight
@@ -100,7 +106,7 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
   return { ...common, ...figures(channel, env) }
 }
 
-function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason'> {
+function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason' | 'renews' | 'renewedAs' | 'renewFor'> {
   const { terms, ledger, onChain } = channel
   const shares = balances(terms, ledger)
   const isPayable = !(channelRefusal(channel, env) instanceof PaychanError)
@@ -112,7 +118,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     spendable: isPayable ? spendableBy(channel, channel.role, env) : ZERO_SAT,
     receivable: isPayable ? spendableBy(channel, otherRole(channel.role), env) : ZERO_SAT,
     turns: turnsOf(channel, env),
-    inFlight: inFlightValue(ledger, terms.capacity),
+    inFlight: inFlightValue(ledger, terms),
     atRisk: shareAtRisk(channel, env),
     risk: riskOfChannel(channel, env),
     funding: channel.outPoint,
@@ -188,5 +194,14 @@ export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelSt
 
 function reasonOf (channel: Channel): string | undefined {
   if (channel.stage === 'abandoned') return channel.reason
-  return channel.stage === 'established' ? channel.stopped?.reason : undefined
+  if (channel.stage !== 'established') return undefined
+  const next = renewedAs(channel)
+  return channel.stopped?.reason ?? (next === undefined ? undefined : `renewed as channel ${next.slice(0, 8)}`)
+}
+
+/** The channel that this one is renewed as, as long as no other transaction has ended it. */
+function renewedAs (channel: Channel): ChannelId | undefined {
+  if (channel.stage !== 'established') return undefined
+  const { onChain: { spend }, closes } = channel
+  return (spend === undefined ? closes.at(-1) : closes.find(({ txid }) => txid === spend.txid))?.renewedAs
 }

@@ -1,9 +1,9 @@
 /** What the two sides of a channel agree on while it opens. Nothing here changes afterwards. */
-import type { Limits, Mode, Network } from '../../protocols/paychan/1.0/index.js'
+import type { Limits, Mode, Network, Renewal } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
 import type { FundingOutput } from '../bitcoin/template.js'
 import { fundingScript } from '../bitcoin/funding.js'
-import type { OutPoint } from '../types/bytes.js'
+import { channelId, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
 import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 
 /** What one side brings: its key of the 2-of-2, the key behind its payouts, its script for a close. */
@@ -26,6 +26,9 @@ export interface PaymentLimits {
   readonly maxInFlightValue: Satoshi
 }
 
+/** RENEW-1: the channel whose funding output T1 spends, and the newest state of that one, from which this one begins. */
+export interface Renews { readonly channel: ChannelId, readonly turn: number, readonly sequence: number }
+
 export interface Terms {
   readonly network: Network
   readonly mode: Mode
@@ -34,6 +37,9 @@ export interface Terms {
   /** nVersion of every transaction that spends the funding output: 3 (TRUC, BIP431). */
   readonly txVersion: number
   readonly capacity: Satoshi
+  /** What the server brings along from the channel that this one renews; else 0. */
+  readonly serverBalance: Satoshi
+  readonly renews: Renews | undefined
   /** L: the lock of T2. */
   readonly refundHeight: BlockHeight
   readonly client: Party
@@ -73,4 +79,9 @@ export function limitsFrom (wire: Limits): PaymentLimits {
     maxInFlightUpdates: wire.maxInFlightUpdates,
     maxInFlightValue: satoshi(wire.maxInFlightValue)
   }
+}
+
+/** Reads what an `OpenChannel` says of the channel that it renews. */
+export function renewsFrom ({ channelId: id, turn, sequence }: Renewal): Renews {
+  return { channel: channelId(toHex(id)), turn, sequence }
 }

@@ -2,6 +2,7 @@
  * The channel: `(state, event, env) -> state, log, effects`. Picks the function for what happened
  * at the stage where the channel is, then does what has become due by height.
  */
+import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
 import { PaychanError, unreachable } from '../types/errors.js'
 import { abandon } from './abandoning.js'
@@ -21,7 +22,9 @@ import { onBump, onPublicationAccepted, onPublicationRefused, onSettle, publishI
 import { onUpdates } from './receiving.js'
 import { onReestablish } from './reestablishing.js'
 import { lastPaymentHeightOf } from './schedule.js'
-import { isOpening, type Channel, type Established } from './state.js'
+import { onCompleteRenewal, onSignRenewal } from './renewed.js'
+import { onFundingLost, onInitialAck, onInitialOfRenewal, onRenewalCompleted, onRenewalRefused, onRenewalRequest, onRenewalSigned } from './renewing.js'
+import { isOpening, isSigning, type Channel, type Established } from './state.js'
 import { stop } from './stopping.js'
 import { forgetRefusal, onAskTurn, onGrantTurn, onTurnGrant, onTurnRefuse, onTurnRequest } from './turns.js'
 import { errorMessage, Violation } from './violation.js'
@@ -29,12 +32,19 @@ import { errorMessage, Violation } from './violation.js'
 /** Everything that can happen to a channel. Throws only when there is a bug. */
 export function transition (channel: Channel, event: ChannelEvent, env: Env): Transition {
   if (isOver(channel, event)) return to(channel)
-  const first = dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env)
+  const first = unlessSigning(channel, event, dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env))
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(settlePayments(hungUp(first.state, first.effects), env), env)
   const published = publishIfDue(ready.state, env)
   const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', what: 'open for payments' }] : []
   return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }
+}
+
+/** RENEW-5: while the old channel is asked to sign T1, only its answer can end the opening: T1 could be signed already. */
+function unlessSigning (before: Channel, event: ChannelEvent, next: Transition): Transition {
+  if (next.state.stage !== 'abandoned' || !isSigning(before) || event.type === 'renewal-refused' || event.type === 'funding-lost') return next
+  const late = new PaychanError('ERR_CANCEL_TOO_LATE', 'The renewal is being signed; it cannot be given up any more.')
+  return event.type === 'close' || event.type === 'cancel' ? to(before, { type: 'close-refused', error: late }) : to(before, ...next.effects.filter(({ type }) => type === 'send' || type === 'hang-up'))
 }
 
 /** Both sides have found T1 deep enough. */
@@ -54,12 +64,18 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
     case 'connected': return onConnected(channel, event.address, env)
     case 'disconnected': return onDisconnected(channel, event.reason)
-    case 'updates': return channel.stage === 'established' ? onUpdates(channel, event.updates, env) : unexpected(channel, 'Update')
+    case 'updates': return onUpdatesAt(channel, event.updates, env)
     case 'message': return onMessage(channel, event.message, env)
     case 'funding-built': return channel.stage === 'accepted' && channel.role === 'client'
-      ? onFundingBuilt(channel, event.raw, event.outPoint, event.fee, env)
+      ? onFundingBuilt(channel, event, env)
       : to(channel, { type: 'release-funding' }) // abandoned while T1 was built
     case 'funding-failed': return isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : to(channel)
+    case 'sign-renewal': return onSignRenewal(channel, event.draft, env)
+    case 'complete-renewal': return onCompleteRenewal(channel, event.draft, event.signature, env)
+    case 'renewal-signed': return onRenewalSigned(channel, event.signature)
+    case 'renewal-completed': return onRenewalCompleted(channel, event.raw)
+    case 'renewal-refused': return onRenewalRefused(channel, event.error)
+    case 'funding-lost': return onFundingLost(channel, event.by)
     case 'tip': return onTip(channel, env)
     case 'history': return onFundingHistory(channel, event.history)
     case 'broadcast-done': return channel.stage === 'established' ? onBroadcastDone(channel, event.purpose, event.txid) : to(channel)
@@ -67,6 +83,12 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'timeout': return isOpening(channel) && channel.stage !== 'refund-signed' ? onTimeout(channel) : to(channel)
     default: return unreachable(event)
   }
+}
+
+function onUpdatesAt (channel: Channel, updates: readonly Update[], env: Env): Transition {
+  if (channel.stage === 'established') return onUpdates(channel, updates, env)
+  // RENEW-3: the first state of a renewal comes before T1.
+  return channel.stage === 'refund-signed' && channel.terms.renews !== undefined && channel.initial === undefined ? onInitialOfRenewal(channel, updates, env) : unexpected(channel, 'Update')
 }
 
 function onMessage (channel: Channel, message: Extract<ChannelEvent, { type: 'message' }>['message'], env: Env): Transition {
@@ -79,10 +101,12 @@ function onMessage (channel: Channel, message: Extract<ChannelEvent, { type: 'me
     case 'accepted':
       return message.type === 'RefundRequest' && channel.role === 'server' ? onRefundRequest(channel, message, env) : unexpected(channel, message.type)
     case 'refund-requested':
-      return message.type === 'RefundSignature' ? onRefundSignature(channel, message, env) : unexpected(channel, message.type)
+      if (message.type === 'UpdateAck' && channel.terms.renews !== undefined) return onInitialAck(channel, message)
+      return message.type === 'RefundSignature' && channel.secured === undefined ? onRefundSignature(channel, message, env) : unexpected(channel, message.type)
     case 'refund-signed':
       if (message.type === 'Reestablish') return onReestablish(channel, message, env)
-      return message.type === 'Funding' ? onFunding(channel, message) : unexpected(channel, message.type)
+      if (message.type === 'RenewalRequest' && channel.initial !== undefined) return onRenewalRequest(channel, message, env)
+      return message.type === 'Funding' && channel.terms.renews === undefined ? onFunding(channel, message) : unexpected(channel, message.type)
     case 'established':
       return onEstablishedMessage(channel, message, env)
     default:
@@ -93,7 +117,8 @@ function onMessage (channel: Channel, message: Extract<ChannelEvent, { type: 'me
 function onEstablishedMessage (channel: Established, message: Exclude<Extract<ChannelEvent, { type: 'message' }>['message'], { type: 'Error' }>, env: Env): Transition {
   switch (message.type) {
     case 'FundingBroadcast': return channel.role === 'client' ? onFundingBroadcast(channel, txidFromHash(message.txid), env) : unexpected(channel, message.type)
-    case 'Funding': return channel.role === 'server' ? to(channel, ...fundingBroadcast(channel)) : unexpected(channel, message.type)
+    case 'RenewalRequest':
+    case 'Funding': return channel.role === 'server' && (message.type === 'Funding') === (channel.terms.renews === undefined) ? to(channel, ...fundingBroadcast(channel)) : unexpected(channel, message.type)
     case 'UpdateAck': return onUpdateAck(channel, message)
     case 'ChannelReady': return to({ ...channel, ready: { ...channel.ready, theirs: true } })
     case 'TurnRequest': return channel.terms.mode === 'two-way' ? onTurnRequest(channel, message, env) : unexpected(channel, message.type)
@@ -192,7 +217,7 @@ function publishAgain (channel: Established, env: Env): Transition<Established> 
   const effects: Effect[] = []
   // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it.
   const hopeless = channel.role === 'server' && !onChain.fundingSeen && env.height !== undefined && env.height >= channel.terms.refundHeight
-  if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless && channel.renewal === undefined) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
   effects.push(...fundingFee(channel, env))
   // The wallet takes a payout once, however often it is told; it may not have been able to write the first time.
   const payout = csvPayout(channel)

@@ -9,10 +9,17 @@ const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'aba
 /** Step 8: both sides have stored the initial T3, and only blocks are waited for. */
 const LAST_STEP_BEFORE_BLOCKS = 8
 
-/** Whether this is the channel that was asked for. */
-function isAsked (channel: ChannelInfo, { peer, amount }: OpenRequest): boolean {
-  return channel.role === 'client' && channel.capacity === amount && OPENING.includes(channel.status) &&
-    (peer === channel.peerId || peer.endsWith(`/p2p/${channel.peerId}`))
+/** Whether a channel is the one that was asked for. */
+export type IsAsked = (channel: ChannelInfo) => boolean
+
+/** By `open`. */
+export function isOpened ({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>): IsAsked {
+  return channel => channel.role === 'client' && channel.capacity === amount && (peer === channel.peerId || peer.endsWith(`/p2p/${channel.peerId}`))
+}
+
+/** By `renew` and `topup`: `renewed` are the first digits of the old channel's id. */
+export function isRenewal (renewed: string): IsAsked {
+  return channel => channel.renews?.startsWith(renewed) === true
 }
 
 /**
@@ -26,10 +33,10 @@ export class OpeningProgress {
   #waitsFor = 'the peer to answer'
 
   /** `show` gets a line for each new step. */
-  constructor (private readonly request: OpenRequest, private readonly show: (line: string) => void) {}
+  constructor (private readonly isAsked: IsAsked, private readonly show: (line: string) => void) {}
 
   readonly onEvent = (event: NodeEvent): void => {
-    if (event.type !== 'channel' || !isAsked(event.channel, this.request)) return
+    if (event.type !== 'channel' || !OPENING.includes(event.channel.status) || !this.isAsked(event.channel)) return
     if (this.followed === undefined && event.channel.status === 'open') return
     if (this.followed !== undefined && this.followed.id !== event.channel.id) return
     this.#waitsFor = whatComesAfter(event) ?? this.#waitsFor

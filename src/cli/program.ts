@@ -7,7 +7,7 @@ import { addCheck } from './commands/check.js'
 import { addDevnet } from './commands/devnet.js'
 import { addInit } from './commands/init.js'
 import { addNodeCommands } from './commands/node.js'
-import { addOpen } from './commands/open.js'
+import { addOpen, addRenewals } from './commands/open.js'
 import { addSeedCommands } from './commands/seed.js'
 import { addWalletCommands } from './commands/wallet.js'
 import { addStart } from './commands/start.js'
@@ -47,6 +47,7 @@ function createProgram (world: World): Command {
   addNodeCommands(program, world)
   addWalletCommands(program, world)
   addOpen(program, world)
+  addRenewals(program, world)
   addChannelCommands(program, world)
   addDevnet(program, world)
   return program

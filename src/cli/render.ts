@@ -116,10 +116,12 @@ export function renderChannels (channels: readonly ChannelInfo[], colors: Colors
   ]), colors)
 }
 
-function noteOf ({ reason, status, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight }: ChannelInfo): string {
+function noteOf ({ reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight }: ChannelInfo): string {
   return [
     ...(reason === undefined ? [] : [reason]),
     ...(turns === undefined ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
+    ...(renews === undefined || !['opening', 'confirming'].includes(status) ? [] : [`renews ${shortChannel(renews)}`]),
+    ...(renewFor === undefined || !['open', 'offline', 'confirming'].includes(status) ? [] : [`renews itself for ${renewFor} blocks`]),
     ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),
     ...(inFlight > 0n ? [`${formatAmount(inFlight)} not acknowledged`] : []),
     ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : []),

@@ -51,6 +51,19 @@ export function connectApi (socketPath: string): ApiClient {
     return verb.read(answer.result)
   }
 
+  /** A call that a signal cancels: by a ticket, since the call itself waits for its answer. */
+  async function cancellable (signal: AbortSignal | undefined, call: (ticket: { ticket?: string }) => Promise<ChannelInfo>): Promise<ChannelInfo> {
+    if (signal === undefined) return await call({})
+    const ticket = randomUUID()
+    return await new Promise<ChannelInfo>((resolve, reject) => {
+      // Whether it was in time is the answer of the call itself.
+      const onAbort = (): void => { ask('cancel', VERBS.cancel, { ticket }).catch(reject) }
+      signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) onAbort()
+      call({ ticket }).then(resolve, reject).finally(() => { signal.removeEventListener('abort', onAbort) })
+    })
+  }
+
   function events (listener: (event: NodeEvent) => void): EventStream {
     return readEvents(socketPath, listener, error => explain(error, socketPath, 'events'))
   }
@@ -65,17 +78,8 @@ export function connectApi (socketPath: string): ApiClient {
     label: async (of, text) => { await ask('label', VERBS.label, { of, text }) },
     connect: async multiaddr => await ask('connect', VERBS.connect, { multiaddr }),
     peers: async () => await ask('peers', VERBS.peers, {}),
-    open: async ({ signal, ...request }) => {
-      if (signal === undefined) return await ask('open', VERBS.open, request)
-      const ticket = randomUUID()
-      return await new Promise<ChannelInfo>((resolve, reject) => {
-        // Whether it was in time is the answer of `open` itself.
-        const onAbort = (): void => { ask('cancel', VERBS.cancel, { ticket }).catch(reject) }
-        signal.addEventListener('abort', onAbort, { once: true })
-        if (signal.aborted) onAbort()
-        ask('open', VERBS.open, { ...request, ticket }).then(resolve, reject).finally(() => { signal.removeEventListener('abort', onAbort) })
-      })
-    },
+    open: async ({ signal, ...request }) => await cancellable(signal, async ticket => await ask('open', VERBS.open, { ...request, ...ticket })),
+    renew: async (channel, { signal, ...options } = {}) => await cancellable(signal, async ticket => await ask('renew', VERBS.renew, { channel, ...options, ...ticket })),
     pay: async request => await ask('pay', VERBS.pay, request),
     channels: async () => await ask('channels', VERBS.channels, {}),
     payments: async filter => await ask('payments', VERBS.payments, filter ?? {}),

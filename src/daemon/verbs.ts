@@ -43,8 +43,16 @@ const open = z.strictObject({
   blocks: z.int().min(1).max(1_000_000).transform(value => blockDelta(value)).optional(),
   twoWay: z.boolean().optional(),
   step: z.int().min(1).max(0xffff).optional(),
+  renew: z.boolean().optional(),
   wait: z.enum(['broadcast', 'ready']).optional(),
   /** A name for this call, drawn by the caller, to cancel it by. */
+  ticket: ticket.optional()
+})
+const renew = z.strictObject({
+  channel: z.string().min(1),
+  amount: askedAmount.optional(),
+  blocks: z.int().min(1).max(1_000_000).optional(),
+  wait: z.enum(['broadcast', 'ready']).optional(),
   ticket: ticket.optional()
 })
 const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional(), id: z.string().optional() })
@@ -64,6 +72,7 @@ export const VERBS = {
   connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
   peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
   open: verb(open, channelInfo, async (node, { ticket, ...request }) => await cancellable(node, ticket, async signal => await node.open(withoutUndefined({ ...request, signal })))),
+  renew: verb(renew, channelInfo, async (node, { ticket, channel, ...options }) => await cancellable(node, ticket, async signal => await node.renew(channel, withoutUndefined({ ...options, signal })))),
   cancel: verb(z.strictObject({ ticket }), z.null(), async (node, { ticket }) => { cancel(node, ticket); return null }),
   pay: verb(pay, payResult, async (node, request) => await node.pay(withoutUndefined(request))),
   channels: verb(nothing, z.array(channelInfo), async node => await node.channels()),

@@ -131,6 +131,9 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   settleHeight: maybe(height),
   refundHeight: height,
   limits: maybe(z.object({ minFirstPayment: amount, maxStake: amount, minTurnAmount: amount, maxInFlightUpdates: z.number(), maxInFlightValue: amount })),
+  renews: maybe(channel),
+  renewedAs: maybe(channel),
+  renewFor: maybe(blocks),
   payments: z.object({ sent: z.number(), received: z.number() }),
   spend: maybe(z.object({ kind: z.enum(['close', 'settlement', 'refund', 'unknown']), txid: transaction, height: maybe(height) }))
 })

@@ -55,6 +55,7 @@ export class ChannelActor {
   /** A write of what is known and not on disk is to come. */
   #isWritePlanned = false
   #isWriteDue = false
+  readonly #holders = new Set<ChannelId>()
 
   /** Starts from a stored state, or from the first transition of a new channel, which is still to be committed. */
   constructor (private readonly host: ActorHost, from: { readonly stored: Channel } | { readonly first: Transition }) {
@@ -99,6 +100,15 @@ export class ChannelActor {
     return this.#inbox.isFull ? this.idle() : undefined
   }
 
+  /** Payments and turns wait while a channel that is to renew this one opens. */
+  hold (by: ChannelId): void {
+    this.#holders.add(by)
+  }
+
+  release (by: ChannelId): void {
+    if (this.#holders.delete(by)) this.#wake()
+  }
+
   /** Resolves when nothing is left to do for now. */
   async idle (): Promise<void> {
     while (this.#running !== undefined) await this.#running
@@ -130,7 +140,7 @@ export class ChannelActor {
   #take (): readonly ChannelEvent[] {
     while (this.#ended === undefined) {
       try {
-        return this.#inbox.take(this.#state)
+        return this.#inbox.take(this.#state, this.#holders.size > 0)
       } catch (error) {
         this.#inbox.dropWishes()
         this.waiters.rejectAll(asError(error))

@@ -33,6 +33,7 @@ import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { createRegistry } from './registry.js'
+import { Renewals, type RenewalRequest } from './renewals.js'
 import { Settlements, type Moment } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, openForPayments, type Closed } from './waiters.js'
@@ -50,6 +51,7 @@ export class Engine {
   readonly #openings: Openings
   readonly #keyed: KeyedPayments
   readonly #settlements: Settlements
+  readonly #renewals: Renewals
   readonly #host: ActorHost
   readonly #ids: PaymentIds
   readonly #subscriptions: Unsubscribe[] = []
@@ -69,12 +71,21 @@ export class Engine {
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#redial = new Redial(peers, links, clock)
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
-    const performer = new Performer({ chain, store, wallet, clock, links, watches: this.#watches, emit: onEvent, isListening: options.isListening ?? (() => true) })
+    this.#renewals = new Renewals({
+      actors: this.#actors,
+      env: (channel) => this.#envFor(channel),
+      offer: (offer) => this.#openings.offer(offer),
+      clock,
+      patience: this.#timeouts.ack,
+      alarm: (channel, code, text) => { this.#alarm(channel, code, text) }
+    })
+    const performer = new Performer({ chain, store, wallet, clock, links, watches: this.#watches, tell: this.#renewals.tell, emit: onEvent, isListening: options.isListening ?? (() => true) })
     this.#openings = new Openings({
       options,
       links,
       envFor: (keys) => this.#envFor(keys),
       begin: (first) => this.#begin(first),
+      renewals: this.#renewals,
       channelsOf: (peer) => [...this.#actors.values()].map((actor) => actor.state).filter((state) => state.peer === peer)
     })
     this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
@@ -142,6 +153,16 @@ export class Engine {
   async open (request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request)
+    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent))
+    return this.describe(actor.id)
+  }
+
+  /** Renews a channel as its client, and adds coins to it; see `NodeApi.renew`. */
+  async renew (id: ChannelId, request: RenewalRequest & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
+    if (this.#halted !== undefined) throw this.#halted
+    const old = this.#actor(id)
+    if (lacksLink(old.state)) await this.#reconnect(old)
+    const actor = await this.#renewals.start(old, request)
     await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent))
     return this.describe(actor.id)
   }
@@ -236,6 +257,7 @@ export class Engine {
     await this.#fees.refresh()
     if (this.#stopped) return
     if (this.#moment !== undefined) this.#settlements.onTip(this.#moment)
+    this.#renewals.onTip()
     for (const actor of this.#actors.values()) {
       if (actor.state.stage !== 'established' && actor.state.stage !== 'refund-signed') continue
       // A watch that could not be set up is tried again.
@@ -273,12 +295,14 @@ export class Engine {
       this.#limitOpening(actor)
     }
     actor.post({ type: 'disconnected', reason: 'this node was restarted' })
+    this.#renewals.recover(actor)
   }
 
   #settled (actor: ChannelActor): void {
     if (this.#stopped || this.#halted !== undefined) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
     this.#openings.observe(actor.state)
+    this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
   }

@@ -53,8 +53,9 @@ export class Inbox {
   /**
    * What the channel can handle now: first what has happened, else as many payments as the window
    * takes, else the turn that payments need, else a close, which waits until nothing is in flight any more.
+   * While the channel is held, nothing is signed or granted in it: it is about to be renewed as it is.
    */
-  take (channel: Channel): readonly ChannelEvent[] {
+  take (channel: Channel, isHeld = false): readonly ChannelEvent[] {
     if (this.#events.length > 0) {
       const events = this.#events
       this.#events = []
@@ -62,10 +63,15 @@ export class Inbox {
       this.#waiting = 0
       return events
     }
+    if (isHeld) return this.#takeClose(channel)
     if (grantDue(channel, this.#payments.length > 0)) return [{ type: 'grant-turn' }]
     const count = this.#payments.length === 0 ? 0 : payableNow(channel, this.#payments)
     if (count > 0) return [{ type: 'pay', payments: this.#payments.splice(0, count) }]
     if (this.#payments.length > 0 && turnNeed(channel) === 'ask') return [{ type: 'ask-turn', payments: this.#payments.slice(0, MAX_PAYMENTS_PER_UPDATE) }]
+    return this.#takeClose(channel)
+  }
+
+  #takeClose (channel: Channel): readonly ChannelEvent[] {
     if (!this.#close) return []
     const busy = this.#payments.length > 0 || (channel.stage === 'established' && channel.link === 'live' && channel.stopped === undefined && channel.ledger.inFlight.length > 0)
     if (busy) return []

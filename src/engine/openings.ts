@@ -7,6 +7,7 @@ import type { Env } from '../channel/env.js'
 import { checkRequest, offerChannel } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer } from '../channel/opening-terms.js'
+import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
 import { isOpening, type Channel, type KeyBits } from '../channel/state.js'
 import type { Party } from '../channel/terms.js'
 import { must, Violation } from '../channel/violation.js'
@@ -20,6 +21,7 @@ import { bitsToBytes, drawKeys } from './key-bits.js'
 import { LateListener } from './late-listener.js'
 import type { Links } from './links.js'
 import type { Link, LinkListener } from './ports.js'
+import type { Renewals } from './renewals.js'
 
 /** What the openings need of the engine around them. */
 export interface OpeningsHost {
@@ -28,6 +30,7 @@ export interface OpeningsHost {
   envFor: (keys: Pick<Channel, 'role' | 'keys'>) => Env
   /** Starts a channel with its first transition, and ends its opening when it takes too long (OPEN-9). */
   begin: (first: Transition) => ChannelActor
+  readonly renewals: Pick<Renewals, 'named' | 'supersede'>
   /** The channels of a peer. */
   channelsOf: (peer: string) => Channel[]
 }
@@ -39,6 +42,10 @@ export interface Offer {
   readonly blocks: BlockDelta
   /** Of a two-way channel: blocks between the locks of two turns. */
   readonly step?: BlockDelta | undefined
+  /** To be renewed for so many blocks before its end. */
+  readonly renewFor?: BlockDelta | undefined
+  /** A channel that this one renews, and what the wallet adds to it. */
+  readonly renewal?: (RenewalPlan & { readonly coins: Satoshi }) | undefined
   /** Gives the opening up, as long as T1 has not left. */
   readonly signal?: AbortSignal | undefined
 }
@@ -69,19 +76,20 @@ export class Openings {
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CANCELLED`, and those of `Peers.open`
    */
-  async offer ({ peer, capacity, blocks, step, signal }: Offer): Promise<ChannelActor> {
+  async offer ({ peer, capacity, blocks, step, renewFor, renewal, signal }: Offer): Promise<ChannelActor> {
     const { chain, peers, network, policy, wallet } = this.host.options
     checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
     }
-    wallet.checkFunds(capacity, this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate)
+    const coins = renewal === undefined ? capacity : renewal.coins
+    if (coins > 0n) wallet.checkFunds(coins, this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate)
     const listener = new LateListener()
     const link = await unlessCancelled(signal, peers.open(peer, () => listener), (late) => { late.close() })
     try {
       const { keys, party } = await this.#drawParty('client')
       throwIfCancelled(signal)
-      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step }
+      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step, renewFor, renewal }
       const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
       listener.bind(this.host.links.attach(actor, link))
       return actor
@@ -105,9 +113,12 @@ export class Openings {
     const height = chain.tip?.height ?? 0
     const unfunded = served.filter((channel) => isUnfunded(channel, height)).length
     must(unfunded < policy.maxUnfunded, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxUnfunded} channels may wait for their funding.`, { unfunded, most: policy.maxUnfunded })
-    const alive = served.filter((channel) => isAlive(channel, height)).length
+    // A renewal takes the place of another channel.
+    const alive = served.filter((channel) => isAlive(channel, height)).length - (offer.renews === undefined ? 0 : 1)
     must(alive + drawing < policy.maxChannelsPerPeer, 'WIRE-9', 'ERR_TOO_MANY_CHANNELS', `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`, { channels: alive, most: policy.maxChannelsPerPeer })
-    checkOffer(offer, network, this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } }))
+    const env = this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } })
+    checkOffer(offer, network, env)
+    checkRenewal(offer, this.host.renewals.named(offer, link.peer), env)
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new LateListener()
     void this.#accept(link, offer, listener)
@@ -130,6 +141,7 @@ export class Openings {
       unused = party.closeScript
       const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: { ...party, derivation: bitsToBytes(keys) } }
       const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
+      this.host.renewals.supersede(actor.state)
       this.#lent.set(actor.id, party.closeScript)
       unused = undefined
       listener.bind(this.host.links.attach(actor, link))

@@ -1,9 +1,12 @@
 /** Effects, done: the one place where a channel's wishes meet the ports. Results come back as events. */
 import type { Effect } from '../channel/effects.js'
-import type { BroadcastPurpose } from '../channel/events.js'
+import type { BroadcastPurpose, RenewalEvent } from '../channel/events.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import { buildRenewal } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
+import type { ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
+import { blockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
 import type { Links } from './links.js'
@@ -24,6 +27,8 @@ export interface PerformerPorts {
   readonly links: Links
   readonly watches: Watches
   readonly emit: (event: EngineEvent) => void
+  /** Hands what one channel has to say to another of ours. */
+  readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
   /** Whether anybody wants to hear of each payment. */
   readonly isListening: () => boolean
 }
@@ -41,6 +46,7 @@ export class Performer {
       case 'send-with-payments': { this.#background(actor, this.#sendWithPayments(actor, effect)); return }
       case 'hang-up': { links.hangUp(actor, 'ended by this node'); return }
       case 'build-funding': { this.#background(actor, this.#buildFunding(actor, effect)); return }
+      case 'tell': { this.ports.tell(effect.channel, effect.event, actor); return }
       case 'release-funding': { this.#background(actor, wallet.releaseFunding(actor.id)); return }
       case 'bump-funding': { this.#background(actor, wallet.bumpFunding(effect)); return }
       case 'watch-funding': { watches.watch(actor, effect.scriptPubKey); return }
@@ -68,8 +74,11 @@ export class Performer {
     try {
       await withTimeout(this.ports.clock, this.ports.watches.watch(actor, effect.scriptPubKey).ready, WATCH_TIMEOUT_MS,
         new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'))
-      const { scriptPubKey, amount, feeRate } = effect
-      const built = await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate })
+      const { scriptPubKey, amount, feeRate, source } = effect
+      // A renewal that spends nothing but the old channel is no matter of the wallet.
+      const built = source === undefined || source.fromWallet
+        ? await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate, beside: source?.old })
+        : buildRenewal(source.old, scriptPubKey, amount, this.ports.chain.tip?.height ?? blockHeight(0))
       actor.post({ type: 'funding-built', ...built })
     } catch (error) {
       this.ports.watches.stop(actor)

@@ -4,6 +4,7 @@
  * Each port has a contract suite in `test/contracts` that the real and the in-memory adapter pass.
  */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
+import type { FundingOutput } from '../bitcoin/funding-spend.js'
 import type { KeyPath, Ecdsa } from '../bitcoin/keys.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
@@ -129,7 +130,22 @@ export interface Signer extends Ecdsa {
 // --------------------------------------------------------------------------------------- Wallet
 
 /** T1 as the wallet built it: signed, confirmed SegWit inputs only, version 3, held back. */
-export interface BuiltFunding { readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi }
+export interface BuiltFunding {
+  readonly raw: Uint8Array
+  readonly outPoint: OutPoint
+  readonly fee: Satoshi
+  /** Of a renewal: the transactions that the wallet's inputs spend from, without witnesses. */
+  readonly previous?: readonly Uint8Array[]
+}
+
+export interface FundingRequest {
+  readonly channel: ChannelId
+  readonly scriptPubKey: Uint8Array
+  readonly amount: Satoshi
+  readonly feeRate: FeeRate
+  /** The funding output of a channel that is renewed: T1 spends it as well, and it counts towards the amount; the wallet pays for the rest and does not sign for it. */
+  readonly beside?: FundingOutput | undefined
+}
 
 /** An output `P2WSH(<key> OP_CHECKSIGVERIFY 1 OP_CSV)` that is ours, on the chain or about to be. */
 export interface CsvOutput {
@@ -149,7 +165,7 @@ export interface Wallet {
    */
   checkFunds: (amount: Satoshi, feeRate: FeeRate) => void
   /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
-  buildFunding: (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }) => Promise<BuiltFunding>
+  buildFunding: (request: FundingRequest) => Promise<BuiltFunding>
   /** Frees the inputs of a T1 that never left this node. */
   releaseFunding: (channel: ChannelId) => Promise<void>
   /**

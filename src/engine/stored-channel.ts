@@ -9,6 +9,7 @@ import { NEW_EPOCHS } from '../channel/epochs.js'
 import { NO_WISHES, type Channel, type Established, type Publication } from '../channel/state.js'
 import type { Ledger } from '../channel/ledger.js'
 import type { ChannelId } from '../types/bytes.js'
+import { ZERO_SAT } from '../types/units.js'
 import { readEntry, paymentKey } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
@@ -19,6 +20,7 @@ export const LEDGER_PREFIX = 'ledger/'
 
 /** Fields that older records lack. */
 const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = { link: 'down', epochs: NEW_EPOCHS }
+const BEFORE_RENEWALS = { serverBalance: ZERO_SAT, renews: undefined }
 const BEFORE_TURNS: Pick<Established, 'ended' | 'wishes'> = { ended: [], wishes: NO_WISHES }
 
 const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>(['offered', 'accepted', 'refund-requested', 'refund-signed', 'established', 'abandoned'])
@@ -91,8 +93,10 @@ function isChannel (value: unknown): boolean {
 /** Records of before there were epochs: nobody has counted yet. */
 function withEpochs (stored: Channel): Channel {
   switch (stored.stage) {
-    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, publication: withRace(stored.publication) }
-    case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored }
+    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, terms: { ...BEFORE_RENEWALS, ...stored.terms }, publication: withRace(stored.publication) }
+    case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored, terms: { ...BEFORE_RENEWALS, ...stored.terms } }
+    case 'accepted':
+    case 'refund-requested': return { ...stored, terms: { ...BEFORE_RENEWALS, ...stored.terms } }
     default: return stored
   }
 }

@@ -66,7 +66,19 @@ export interface OpenRequest {
   readonly twoWay?: boolean
   /** Blocks between the locks of two turns of a two-way channel; the node's default when left out. */
   readonly step?: number
+  /** Renews itself, for as many blocks again, before its end: the transaction that closes it opens the next one. */
+  readonly renew?: boolean
   /** Gives the opening up, as long as the funding transaction has not left this node. */
+  readonly signal?: AbortSignal
+}
+
+export interface RenewOptions {
+  /** Satoshis of the wallet that the new channel has more; 0 when left out. */
+  readonly amount?: bigint
+  /** L of the new channel minus the height of the tip; when left out, what the channel renews itself for, or the node's default. */
+  readonly blocks?: number
+  readonly wait?: 'broadcast' | 'ready'
+  /** Gives the renewal up, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
 }
 
@@ -145,6 +157,15 @@ export interface NodeApi {
    */
   open: (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }) => Promise<ChannelInfo>
   /**
+   * Closes a channel and opens the next one with the same peer in one transaction; both balances go
+   * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open` does.
+   * Without an amount the fee comes out of our share of the channel, with one out of the wallet.
+   * Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`, `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`,
+   * `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`, `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`,
+   * `ERR_INSUFFICIENT_BALANCE`, `ERR_COINS_TOO_LARGE`, and those of `open`.
+   */
+  renew: (channel: string, options?: RenewOptions) => Promise<ChannelInfo>
+  /**
    * Pays; resolves once the payee has acknowledged, which means that it is on the payee's disk.
    * To a PeerId, on one channel when one is enough, else on several: each is asked whether it can
    * be paid on before anything is signed.
@@ -157,7 +178,6 @@ export interface NodeApi {
   pay: (request: PayRequest) => Promise<PayResult>
   channels: () => Promise<ChannelInfo[]>
   payments: (filter?: { readonly channel?: string, readonly limit?: number }) => Promise<PaymentInfo[]>
-  /** Closes cooperatively; with `force`, a server publishes T3 by itself. */
   /**
    * Settles every one-way channel in which this node is the server, without the clients: several in
    * one transaction. What is not worth its part of the fee is left out.
@@ -165,6 +185,7 @@ export interface NodeApi {
    * Rejects with `ERR_CHAIN_UNAVAILABLE`, `ERR_CLOSE_TIMEOUT`.
    */
   settleAll: () => Promise<SettleAllResult>
+  /** Closes cooperatively; with `force`, a server publishes T3 by itself. */
   close: (channel: string, options?: { readonly force?: boolean }) => Promise<CloseResult>
   onEvent: (listener: (event: NodeEvent) => void) => () => void
   stop: () => Promise<void>

@@ -64,6 +64,7 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
     connect: async (multiaddr) => await service.connect(multiaddr),
     peers: async () => await service.peers(),
     open: async (request) => await service.open(request),
+    renew: async (channel, options) => await service.renew(channel, options),
     pay: async (request) => await service.pay(request),
     channels: async () => await service.channels(),
     payments: async (filter) => await service.payments(filter),

@@ -31,7 +31,7 @@ import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
 import { readAnchor, writeAnchor } from './chain-anchor.js'
 import { channelByPrefix } from './choose-channel.js'
 import { payeeOf, planPayment } from './plan-payment.js'
@@ -239,7 +239,14 @@ class PaychanService implements Paychan {
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
     const step = request.twoWay === true || request.step !== undefined ? blockDelta(request.step ?? this.#policy.defaultStep) : undefined
-    return await engine.open({ peer: request.peer, capacity, blocks, step, wait: request.wait ?? 'ready', signal: request.signal })
+    return await engine.open({ peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, wait: request.wait ?? 'ready', signal: request.signal })
+  }
+
+  async renew (channel: string, { amount = 0n, blocks, wait = 'ready', signal }: RenewOptions = {}): Promise<ChannelInfo> {
+    const { engine } = this.#get()
+    const { id, renewFor } = channelByPrefix(engine.channels(), channel)
+    const lasting = blocks === undefined ? renewFor ?? this.#policy.defaultBlocks : blockDelta(blocks)
+    return await engine.renew(id, { amount: amountOf(amount), blocks: lasting, wait, signal })
   }
 
   async pay (request: PayRequest): Promise<PayResult> {

@@ -9,9 +9,11 @@ import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { PaychanError } from '../types/errors.js'
 import { dustLimit } from '../bitcoin/dust.js'
-import { MAX_TRUC_VSIZE, type Selectable, type Selection } from './coin-selection.js'
+import { fundingScript } from '../bitcoin/funding.js'
+import { FUNDING_INPUT_VSIZE, FUNDING_WITNESS_BYTES, type FundingOutput } from '../bitcoin/funding-spend.js'
+import { MAX_TRUC_VSIZE, selectCoins, type Selectable, type Selection, type SelectionRequest } from './coin-selection.js'
 import type { BuiltFunding } from '../engine/ports.js'
-import { formatAmount, type BlockHeight, type Satoshi } from '../types/units.js'
+import { addSat, feeFor, formatAmount, subSat, type BlockHeight, type Satoshi } from '../types/units.js'
 
 /** The version of T1 (BIP431). */
 const TRUC_VERSION = 3
@@ -31,6 +33,8 @@ export interface FundingPlan<C extends Selectable> extends Selection<C> {
   /** The height of the tip: a miner gains nothing by mining the block that is there once more (fee sniping). */
   readonly lockTime: BlockHeight
   readonly secretOf: (coin: C) => Uint8Array
+  /** An output of a channel that is spent as well, the first input: others sign for it. */
+  readonly beside?: FundingOutput | undefined
 }
 
 /** @throws PaychanError `ERR_INVALID_AMOUNT` when an output of this amount would be dust. */
@@ -41,10 +45,19 @@ export function requireNoDust (scriptPubKey: Uint8Array, amount: Satoshi): void 
   }
 }
 
-/** Builds T1 and signs all of it (`ALL`, low S). */
+/** Chooses the coins; beside an output of a channel they pay for what that lacks, and for its input. */
+export function selectFunding<C extends Selectable> (request: SelectionRequest<C>, beside: FundingOutput | undefined): Selection<C> {
+  if (beside === undefined) return selectCoins(request)
+  const besideFee = feeFor(request.feeRate, FUNDING_INPUT_VSIZE)
+  const selection = selectCoins({ ...request, amount: addSat(subSat(request.amount, beside.value), besideFee) })
+  return { ...selection, fee: addSat(selection.fee, besideFee) }
+}
+
+/** Builds T1 and signs all that is the wallet's (`ALL`, low S). */
 export function buildFundingTransaction<C extends Selectable> (plan: FundingPlan<C>): BuiltFunding {
-  const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee } = plan
+  const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee, beside } = plan
   const transaction = new Transaction({ version: TRUC_VERSION, lockTime })
+  if (beside !== undefined) transaction.addInput({ txid: beside.outPoint.txid, index: beside.outPoint.vout, sequence: SEQUENCE, witnessUtxo: { amount: beside.value, script: fundingScript(beside.clientKey, beside.serverKey) } })
   for (const { outPoint, value, own } of inputs) {
     transaction.addInput({ txid: outPoint.txid, index: outPoint.vout, sequence: SEQUENCE, witnessUtxo: { amount: value, script: own.scriptPubKey } })
   }
@@ -52,17 +65,20 @@ export function buildFundingTransaction<C extends Selectable> (plan: FundingPlan
   const outputs = change === 0n ? [funding] : [funding, { script: changeScript, amount: change }]
   if (changeFirst) outputs.reverse()
   for (const output of outputs) transaction.addOutput(output)
-  inputs.forEach((coin, i) => transaction.signIdx(plan.secretOf(coin), i, [SigHash.ALL]))
-  transaction.finalize()
-  const raw = transaction.extract()
+  const first = beside === undefined ? 0 : 1
+  for (const [i, coin] of inputs.entries()) {
+    transaction.signIdx(plan.secretOf(coin), first + i, [SigHash.ALL])
+    transaction.finalizeIdx(first + i)
+  }
+  const raw = transaction.toBytes(true, true)
   return { raw, outPoint: { txid: checked(raw, plan), vout: outputs.indexOf(funding) }, fee }
 }
 
 /** A last look at the finished bytes: what they spend is what was chosen, and not a satoshi more goes to the fee. */
-function checked<C extends Selectable> (raw: Uint8Array, { inputs, fee }: FundingPlan<C>): BuiltFunding['outPoint']['txid'] {
+function checked<C extends Selectable> (raw: Uint8Array, { inputs, fee, beside }: FundingPlan<C>): BuiltFunding['outPoint']['txid'] {
   const { txid, vsize, outputs } = parseTransaction(raw)
-  const spent = inputs.reduce((sum, { value }) => sum + value, 0n)
+  const spent = inputs.reduce((sum, { value }) => sum + value, beside?.value ?? 0n)
   const paid = outputs.reduce((sum, { value }) => sum + value, 0n)
-  if (spent - paid !== fee || vsize > MAX_TRUC_VSIZE) throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
+  if (spent - paid !== fee || vsize + (beside === undefined ? 0 : FUNDING_WITNESS_BYTES / 4) > MAX_TRUC_VSIZE) throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
   return txid
 }

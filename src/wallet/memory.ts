@@ -4,15 +4,16 @@
  */
 import * as bitcoin from 'bitcoinjs-lib'
 import { HDKey } from '@scure/bip32'
-import { outPointText, sameOutPoint, txidFromHash, type ChannelId, type OutPoint } from '../types/bytes.js'
+import { outPointText, sameOutPoint, txidFromHash, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { AddressBook, type OwnScript } from './addresses.js'
 import { selectCoins } from './coin-selection.js'
-import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust } from './funding.js'
+import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust, selectFunding } from './funding.js'
+import { previousOf } from './previous.js'
 import { createSigner } from './signer.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { BuiltFunding, CsvOutput, Signer, Wallet } from '../engine/ports.js'
+import type { BuiltFunding, CsvOutput, FundingRequest, Signer, Wallet } from '../engine/ports.js'
 
 export interface MemoryWalletInit {
   /** The same seed gives the same scripts, coins and transactions. */
@@ -58,6 +59,8 @@ class InMemoryWallet implements MemoryWallet {
   private readonly addresses: AddressBook
   private readonly free: MadeUpCoin[] = []
   private readonly reserved = new Map<ChannelId, readonly MadeUpCoin[]>()
+  /** The transactions that the coins come from. */
+  private readonly origins = new Map<Txid, Uint8Array>()
   private received = 0
 
   constructor (private readonly init: MemoryWalletInit) {
@@ -66,8 +69,13 @@ class InMemoryWallet implements MemoryWallet {
   }
 
   receive (value: Satoshi): OutPoint {
-    const txid = txidFromHash(hashOf(`${this.init.seed} coin ${this.received++}`))
-    const coin = { outPoint: { txid, vout: 0 }, value, own: this.take('receive') }
+    const own = this.take('receive')
+    const origin = new bitcoin.Transaction()
+    origin.addInput(hashOf(`${this.init.seed} coin ${this.received++}`), 0)
+    origin.addOutput(own.scriptPubKey, value)
+    const txid = txidFromHash(origin.getHash())
+    this.origins.set(txid, origin.toBuffer())
+    const coin = { outPoint: { txid, vout: 0 }, value, own }
     this.free.push(coin)
     return coin.outPoint
   }
@@ -81,26 +89,28 @@ class InMemoryWallet implements MemoryWallet {
     selectCoins({ coins: this.free, scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
   }
 
-  async buildFunding ({ channel, scriptPubKey, amount, feeRate }: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
+  async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside }: FundingRequest): Promise<BuiltFunding> {
     await Promise.resolve()
     requireNoDust(scriptPubKey, amount)
     if (this.reserved.has(channel)) throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already.`, { channel })
     const changeScript = this.addresses.upcoming('change').scriptPubKey
-    const selection = selectCoins({ coins: this.free, scriptPubKey, amount, feeRate, changeScript })
+    const selection = selectFunding({ coins: this.free, scriptPubKey, amount, feeRate, changeScript }, beside)
     if (selection.change > 0n) this.take('change')
     const chosen = new Set(selection.inputs.map(({ outPoint }) => outPointText(outPoint)))
     this.reserved.set(channel, selection.inputs)
     const left = this.free.filter(({ outPoint }) => !chosen.has(outPointText(outPoint)))
     this.free.splice(0, this.free.length, ...left)
-    return buildFundingTransaction({
+    const funding = buildFundingTransaction({
       ...selection,
       scriptPubKey,
       amount,
       changeScript,
       changeFirst: false,
       lockTime: blockHeight(0),
-      secretOf: ({ own }) => this.addresses.secret(own)
+      secretOf: ({ own }) => this.addresses.secret(own),
+      beside
     })
+    return beside === undefined ? funding : { ...funding, previous: previousOf(selection.inputs, (id) => this.origins.get(id)) }
   }
 
   async releaseFunding (channel: ChannelId): Promise<void> {

@@ -13,7 +13,8 @@ import { AddressBook, type OwnScript } from './addresses.js'
 import { Claims, isBuried, type Claim } from './claims.js'
 import { coinsOf, isFree, sumOf, type Coin } from './coins.js'
 import { selectCoins } from './coin-selection.js'
-import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust } from './funding.js'
+import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust, selectFunding } from './funding.js'
+import { previousOf } from './previous.js'
 import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'
 import { loadWallet } from './loading.js'
@@ -28,7 +29,7 @@ import { Sweeper } from './sweeper.js'
 import { Watches } from './watches.js'
 import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
 import type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
-import type { BuiltFunding, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
+import type { BuiltFunding, FundingRequest, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
 
 /**
  * @example
@@ -121,15 +122,16 @@ class OnChainWallet implements NodeWallet {
     this.explained(() => selectCoins({ coins: this.freeCoins(), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey }))
   }
 
-  async buildFunding (request: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
+  async buildFunding (request: FundingRequest): Promise<BuiltFunding> {
     return await this.change(async () => {
-      const { channel, scriptPubKey, amount, feeRate } = request
+      const { channel, scriptPubKey, amount, feeRate, beside } = request
       requireNoDust(scriptPubKey, amount)
       if (this.reservations.has(channel)) {
         throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`, { channel })
       }
       const change = this.addresses.upcoming('change').scriptPubKey
-      const selection = this.explained(() => selectCoins({ coins: this.freeCoins(), scriptPubKey, amount, feeRate, changeScript: change }))
+      const selection = this.explained(() => selectFunding({ coins: this.freeCoins(), scriptPubKey, amount, feeRate, changeScript: change }, beside))
+      const previous = beside === undefined ? [] : previousOf(selection.inputs, (id) => this.view.transaction(id)?.raw)
       const funding = buildFundingTransaction({
         ...selection,
         scriptPubKey,
@@ -137,14 +139,15 @@ class OnChainWallet implements NodeWallet {
         changeScript: change,
         changeFirst: ((this.init.random.bytes(1)[0] ?? 0) & 1) === 1,
         lockTime: this.height() ?? blockHeight(0),
-        secretOf: ({ own }) => this.addresses.secret(own)
+        secretOf: ({ own }) => this.addresses.secret(own),
+        beside
       })
       const reservation = { channel, inputs: selection.inputs.map(({ outPoint }) => outPoint) }
       const records = [reservationChange(reservation)]
       if (selection.change > 0n) await this.use('change', this.addresses.next.change + 1, records)
       else await this.init.store.commit(records)
       this.reservations.add(reservation)
-      return funding
+      return { ...funding, previous }
     })
   }
 

@@ -87,7 +87,7 @@ export class Watch {
     const { client, server, capacity } = this.world
     const [ours, theirs] = [client, server].map(({ established: { terms, ledger } }) => balances(terms, ledger))
     for (const shares of [ours, theirs]) assert.ok(shares !== undefined && shares.client + shares.server === capacity, 'the balances are not the capacity')
-    const signed = signedBalance(client.established.ledger, client.established.terms.capacity)
+    const signed = signedBalance(client.established.ledger, client.established.terms)
     assert.ok(signed <= this.#signed, `the payer signed ${signed} sat for itself after ${this.#signed} sat`)
     this.#signed = signed
     const held = server.established.ledger.held?.payerBalance ?? satoshi(capacity)

@@ -22,7 +22,7 @@ export function scriptOf (name: string): Uint8Array {
 
 /**
  * What is wrong with a transaction as a spend of a funding output; undefined when both signatures
- * are valid and it creates no money. The digests come from bitcoinjs-lib.
+ * are valid and it creates no money out of this input. The digests come from bitcoinjs-lib.
  */
 export function faultOfSpend (raw: Uint8Array, funding: FundingOutput): string | undefined {
   const tx = Transaction.fromBuffer(Uint8Array.from(raw))
@@ -39,5 +39,6 @@ export function faultOfSpend (raw: Uint8Array, funding: FundingOutput): string |
     if (!ecdsa.verify(key, digest, signature)) return `the signature of the ${side} is wrong`
   }
   const paid = tx.outs.reduce((sum, { value }) => sum + value, 0n)
-  return paid > funding.value ? `it pays ${paid} sat out of ${funding.value} sat` : undefined
+  // Coins of a wallet beside it, as in a top-up, are for the chain to judge.
+  return tx.ins.length === 1 && paid > funding.value ? `it pays ${paid} sat out of ${funding.value} sat` : undefined
 }

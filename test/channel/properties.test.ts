@@ -85,7 +85,7 @@ describe('channel / properties / however it ends', function () {
         const world = story(commands)
         act(world)
         const { client, server } = world
-        const signed = signedBalance(client.established.ledger, client.established.terms.capacity)
+        const signed = signedBalance(client.established.ledger, client.established.terms)
         const share = server.established.ledger.held === undefined ? 0n : world.capacity - server.established.ledger.held.payerBalance
         if (world.chain.height < 703) world.mineTo(703)
         world.mine(2)

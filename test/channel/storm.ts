@@ -105,7 +105,7 @@ export class Storm {
   #leastSigned (): bigint {
     const balances = sentOf(this.world.client.effects, 'Update').map(({ payerBalance }) => payerBalance)
     const { ledger, terms } = this.world.client.established
-    return [...balances, signedBalance(ledger, terms.capacity)].reduce((least, balance) => balance < least ? balance : least, this.world.capacity)
+    return [...balances, signedBalance(ledger, terms)].reduce((least, balance) => balance < least ? balance : least, this.world.capacity)
   }
 
   #remember (): void {

@@ -67,12 +67,12 @@ describe('channel / schedule', () => {
 
 describe('channel / ledger', () => {
   it('gives everything to the client before the first update', () => {
-    assert.deepEqual(balances({ capacity: satoshi(5n) }, NEW_LEDGER), { client: 5n, server: 0n })
+    assert.deepEqual(balances({ capacity: satoshi(5n), serverBalance: satoshi(0n) }, NEW_LEDGER), { client: 5n, server: 0n })
   })
 
   it('knows the payer of an odd turn to be the server', () => {
     const ledger = { ...NEW_LEDGER, turn: 1, held: { sequence: 0, payerBalance: satoshi(2n), paymentCount: 0, signature: undefined } }
-    assert.deepEqual(balances({ capacity: satoshi(5n) }, ledger), { client: 3n, server: 2n })
+    assert.deepEqual(balances({ capacity: satoshi(5n), serverBalance: satoshi(0n) }, ledger), { client: 3n, server: 2n })
   })
 })
 

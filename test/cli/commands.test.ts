@@ -98,6 +98,9 @@ describe('commands against a running node', () => {
       await world.run('payments')
       await world.run('close', '1a2b3c4d', '--force')
       await world.run('close', '1a2b3c4d')
+      await world.run('open', PEER, '1000', '--renew')
+      await world.run('renew', '1a2b3c4d', '--no-wait')
+      await world.run('topup', '1a2b3c4d', '0.001btc', '--blocks', '300')
       assert.equal(world.err(), '')
       assert.deepEqual(node.calls.map(({ verb, args }) => [verb, ...args]), [
         ['open', { peer: PEER, amount: 1_000_000n, blocks: 144, wait: 'broadcast' }],
@@ -106,13 +109,16 @@ describe('commands against a running node', () => {
         ['payments', { limit: 8, channel: '1a2b3c4d' }],
         ['payments', { limit: 21 }],
         ['close', '1a2b3c4d', { force: true }],
-        ['close', '1a2b3c4d', {}]
+        ['close', '1a2b3c4d', {}],
+        ['open', { peer: PEER, amount: 1_000n, renew: true, wait: 'ready' }],
+        ['renew', '1a2b3c4d', { wait: 'broadcast' }],
+        ['renew', '1a2b3c4d', { amount: 100_000n, blocks: 300, wait: 'ready' }]
       ])
     })
 
     for (const argv of [
       ['pay', PEER, '0'], ['pay', PEER, '-5'], ['pay', PEER, '0.5'], ['pay', PEER, '1e3'], ['pay', PEER, '1,000'], ['pay', PEER], ['pay', PEER, '1', '2'],
-      ['open', PEER, 'all'], ['open', PEER, '1', '--blocks', '0'], ['open', PEER, '1', '--blocks', '1.5'], ['payments', '--limit', 'x'], ['close'], ['settle'], ['settle', '1a2b3c4d', '--all'], ['balance', '--verbose'], ['nonsense'], ['channels', 'x']
+      ['open', PEER, 'all'], ['open', PEER, '1', '--blocks', '0'], ['open', PEER, '1', '--blocks', '1.5'], ['payments', '--limit', 'x'], ['close'], ['renew'], ['topup', '1a2b3c4d'], ['topup', '1a2b3c4d', '0'], ['renew', '1a2b3c4d', '--blocks', '0'], ['settle'], ['settle', '1a2b3c4d', '--all'], ['balance', '--verbose'], ['nonsense'], ['channels', 'x']
     ]) {
       it(`refuse '${argv.join(' ').replace(PEER, 'PEER')}' before the node hears of it`, async () => {
         assert.equal(await world.run(...argv), 2)

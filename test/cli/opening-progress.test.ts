@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { OpeningProgress } from '../../src/cli/opening-progress.js'
+import { isOpened, isRenewal, OpeningProgress } from '../../src/cli/opening-progress.js'
 import type { ChannelInfo, NodeEvent } from '../../src/node/api.js'
 import { channelId } from '../../src/types/bytes.js'
 import { channel, payment, PEER } from '../daemon/fake-node.js'
@@ -11,7 +11,7 @@ function event (what: string, fields: Partial<ChannelInfo> = {}): NodeEvent {
 describe('the progress of an opening', () => {
   function follow (peer: string, ...events: NodeEvent[]): string[] {
     const lines: string[] = []
-    const progress = new OpeningProgress({ peer, amount: channel.capacity }, line => lines.push(line))
+    const progress = new OpeningProgress(isOpened({ peer, amount: channel.capacity }), line => lines.push(line))
     events.forEach(progress.onEvent)
     return lines
   }
@@ -31,7 +31,7 @@ describe('the progress of an opening', () => {
 
   it('shows the depth again with every block, once each', () => {
     const lines: string[] = []
-    const progress = new OpeningProgress({ peer: PEER, amount: channel.capacity }, line => lines.push(line))
+    const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), line => lines.push(line))
     const at = (confirmations: number): ChannelInfo => ({ ...channel, status: 'confirming', confirmations, minDepth: 3 })
     progress.onEvent(event('T1 is in block 130', at(1)))
     for (const confirmations of [1, 2, 2]) progress.onBlock([{ ...at(0), id: channelId('ee'.repeat(32)) }, at(confirmations)])
@@ -40,7 +40,7 @@ describe('the progress of an opening', () => {
   })
 
   it('knows who is waited for', () => {
-    const progress = new OpeningProgress({ peer: PEER, amount: channel.capacity }, () => {})
+    const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), () => {})
     const after = (what: string, step?: number): string => {
       progress.onEvent({ ...event(what), step } as NodeEvent)
       return progress.waitsFor()
@@ -53,6 +53,14 @@ describe('the progress of an opening', () => {
     assert.match(after('T1 is handed over', 6), /take the funding/)
     assert.match(after('signed the initial T3', 7), /store the first state/)
     assert.match(after('stored', 8), /blocks/)
+  })
+
+  it('of a renewal knows the channel by the one that it renews', () => {
+    const lines: string[] = []
+    const progress = new OpeningProgress(isRenewal('ee'.repeat(4)), line => lines.push(line))
+    progress.onEvent(event('another'))
+    progress.onEvent(event('asked', { renews: channelId('ee'.repeat(32)) }))
+    assert.deepEqual(lines, ['1a2b3c4d  asked'])
   })
 
   it('knows the peer by its multiaddr too', () => {

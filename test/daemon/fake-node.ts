@@ -50,6 +50,9 @@ export const channel: ChannelInfo = {
   settleHeight: blockHeight(1_012),
   refundHeight: blockHeight(1_048),
   limits: { minFirstPayment: satoshi(511n), maxStake: satoshi(999_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
+  renews: undefined,
+  renewedAs: undefined,
+  renewFor: undefined,
   payments: { sent: 12, received: 0 },
   spend: undefined
 }
@@ -91,6 +94,11 @@ export class FakeNode implements NodeApi {
   readonly open = async ({ signal, ...asked }: Parameters<NodeApi['open']>[0]): ReturnType<NodeApi['open']> => {
     this.signal = signal
     return await this.answer('open', [asked], async () => channel)
+  }
+
+  readonly renew = async (of: string, { signal, ...options }: NonNullable<Parameters<NodeApi['renew']>[1]> = {}): ReturnType<NodeApi['renew']> => {
+    this.signal = signal
+    return await this.answer('renew', [of, options], async () => channel)
   }
 
   readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo = '', id }) => {

@@ -58,6 +58,29 @@ const tryToPay = (payments: Readonly<Record<string, bigint>>): Step => ({
   act: async (stage) => { await stage.pay(0, payments) }
 })
 
+const isRenewed = (stage: Stage, node: Node): boolean => stage.channels(node).some(({ renews, status }) => renews !== undefined && status === 'open')
+
+/** The closing transaction of the one channel opens the next one. */
+const renew = (amount = 0n): Step => ({
+  what: 'renew',
+  act: async (stage) => {
+    const { alice, world } = stage
+    const old = stage.channels(alice).find(({ status, renews }) => status === 'open' && renews === undefined)
+    const renewing = old === undefined ? Promise.resolve() : alice.engine.renew(old.id, { amount: satoshi(amount), blocks: BLOCKS, wait: 'ready' })
+    renewing.catch(() => {})
+    await quiet()
+    await world.mine()
+    await renewing
+  },
+  done: (stage) => [stage.alice, stage.bob].every((node) => isRenewed(stage, node))
+})
+
+/** On the channel that is open, whichever it is. */
+const payOn = (payments: Readonly<Record<string, bigint>>): Step => ({
+  ...pay(payments),
+  act: async (stage) => { await stage.pay(stage.channels(stage.alice).findIndex(({ status }) => status === 'open'), payments) }
+})
+
 const ended = (stage: Stage): boolean => [stage.alice, stage.bob].every((node) => stage.channels(node).every(({ spend }) => spend !== undefined))
 
 const close = (who: 'alice' | 'bob', force = false): Step => ({
@@ -175,6 +198,18 @@ export const SCENARIOS: readonly Scenario[] = [
     arrives: { cake: 20_000n },
     returns: { change: 4_000n },
     shows: [/settlement .* is in block/]
+  },
+  {
+    name: 'a renewal, paid on before and after',
+    steps: [open(), pay({ tea: 5_000n }), renew(), payOn({ cake: 20_000n }), close('alice')],
+    arrives: { tea: 5_000n, cake: 20_000n },
+    shows: [/renewed as channel/, /cooperative close .* is in block/]
+  },
+  {
+    name: 'a top-up of a two-way channel',
+    steps: [openTwoWay, pay({ tea: 5_000n }), renew(100_000n), payOn({ cake: 20_000n }), close('bob')],
+    arrives: { tea: 5_000n, cake: 20_000n },
+    shows: [/renewed as channel/, /cooperative close .* is in block/]
   },
   {
     name: 'several channels, paid on at the same time',

@@ -6,7 +6,9 @@
 import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
 import type { MemoryWorld } from '../../src/chain/memory-world.js'
-import type { BuiltFunding, CsvOutput, Wallet } from '../../src/engine/ports.js'
+import { FUNDING_WITNESS_BYTES } from '../../src/bitcoin/funding-spend.js'
+import { previousOf } from '../../src/wallet/previous.js'
+import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../src/engine/ports.js'
 import { hashFromTxid, outPointText, sameBytes, toHex, txid, txidFromHash, type ChannelId, type OutPoint } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeFor, satoshi, type FeeRate, type Satoshi } from '../../src/types/units.js'
@@ -60,14 +62,15 @@ export class WorldWallet implements Wallet {
     await Promise.resolve()
   }
 
-  async buildFunding ({ channel, scriptPubKey, amount, feeRate }: { channel: ChannelId, scriptPubKey: Uint8Array, amount: Satoshi, feeRate: FeeRate }): Promise<BuiltFunding> {
+  async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside }: FundingRequest): Promise<BuiltFunding> {
     await Promise.resolve()
     this.beforeFunding()
     const taken = new Set([...this.#reserved.values()].flat().map(outPointText))
     const free = this.coins().filter(({ outPoint, height }) => height !== undefined && !taken.has(outPointText(outPoint)))
     const transaction = new Transaction()
     transaction.version = 3
-    let sum = 0n
+    if (beside !== undefined) transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
+    let sum = beside?.value ?? 0n
     for (const coin of free) {
       transaction.addInput(hashFromTxid(coin.outPoint.txid), coin.outPoint.vout, 0xfffffffe)
       transaction.setWitness(transaction.ins.length - 1, WITNESS)
@@ -75,11 +78,11 @@ export class WorldWallet implements Wallet {
     }
     transaction.addOutput(scriptPubKey, amount)
     // 43 vB: an output that pays to a script hash
-    const fee = feeFor(feeRate, transaction.virtualSize() + 43)
+    const fee = feeFor(feeRate, transaction.virtualSize() + 43 + (beside === undefined ? 0 : FUNDING_WITNESS_BYTES / 4))
     if (sum < amount + fee) throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `Asked for ${amount} sat, ${sum} sat are there.`, { asked: amount, available: sum })
     transaction.addOutput(this.#newScript(), sum - amount - fee)
     this.#reserved.set(channel, free.map(({ outPoint }) => outPoint))
-    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee }
+    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee, ...(beside === undefined ? {} : { previous: previousOf(free, (id) => [...this.#scripts, ...this.claims.map((claim) => claim.scriptPubKey)].flatMap((script) => this.world.historyOf(script)).find((found) => found.txid === id)?.raw) }) }
   }
 
   async releaseFunding (channel: ChannelId): Promise<void> {

@@ -30,6 +30,9 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     settleHeight: blockHeight(112),
     refundHeight: blockHeight(148),
     limits: { minFirstPayment: satoshi(500n), maxStake: satoshi(1_300_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
+    renews: undefined,
+    renewedAs: undefined,
+    renewFor: undefined,
     payments: { sent: 0, received: 0 },
     spend: undefined,
     ...changes

@@ -5,9 +5,9 @@
  */
 import { ProtocolError } from './errors.js'
 import {
-  MAX_AMOUNT, MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
+  MAX_AMOUNT, MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_PREVIOUS_BYTES, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
 } from './limits.js'
-import type { Limits, Message, Payment, Reestablish } from './messages.js'
+import type { Limits, Message, Payment, Reestablish, Renewal } from './messages.js'
 import { isLongerThan, isPlainText } from './text.js'
 
 /** `LOCKTIME_THRESHOLD` of Bitcoin Core is 500,000,000: from there on `nLockTime` is a time. */
@@ -73,6 +73,13 @@ function payment (value: Payment): void {
   text('memo', value.memo, MAX_MEMO_BYTES, 'UPD-8')
 }
 
+function renewal (value: Renewal): void {
+  bytes('channel_id', value.channelId, 32)
+  integer('turn', value.turn, 0, MAX_UINT32)
+  integer('sequence', value.sequence, 0, MAX_UINT32)
+  amount('server_balance', value.serverBalance)
+}
+
 function reestablish (message: Reestablish): void {
   const { signature, payments, sequence } = message
   integer('turn', message.turn, 0, MAX_UINT32)
@@ -103,6 +110,7 @@ export function checkMessage (message: Message): void {
       oneOf('mode', message.mode, ['one-way', 'two-way'])
       integer('step', message.step, 0, MAX_COUNT)
       integer('tx_version', message.txVersion, 0, MAX_TX_VERSION)
+      if (message.renews !== undefined) renewal(message.renews)
       return
     case 'AcceptChannel':
       key('channel_key', message.channelKey)
@@ -153,6 +161,12 @@ export function checkMessage (message: Message): void {
       code(message.code)
       integer('not_before', message.notBefore, 0, MAX_HEIGHT)
       text('text', message.text, MAX_ERROR_TEXT_BYTES, 'WIRE-6')
+      return
+    case 'RenewalRequest':
+      bytes('funding_tx', message.fundingTx, 1, MAX_TRANSACTION_BYTES)
+      bytes('signature', message.signature, 64)
+      for (const each of message.previous) bytes('previous', each, 1, MAX_PREVIOUS_BYTES)
+      if (message.previous.reduce((sum, { length }) => sum + length, 0) > MAX_PREVIOUS_BYTES) refuse('WIRE-6', `previous has more than ${MAX_PREVIOUS_BYTES} bytes in all.`)
       return
     case 'CloseRequest':
       integer('turn', message.turn, 0, MAX_UINT32)

@@ -121,7 +121,8 @@ function toEnvelope (message: Message): Envelope {
           refundHeight: message.refundHeight,
           mode: MODE_TO_WIRE[message.mode],
           step: message.step,
-          txVersion: message.txVersion
+          txVersion: message.txVersion,
+          ...(message.renews === undefined ? {} : { renews: { ...message.renews, channelId: bytes(message.renews.channelId) } })
         }
       }
     case 'AcceptChannel':
@@ -156,6 +157,7 @@ function toEnvelope (message: Message): Envelope {
     case 'TurnRequest': return { turnRequest: { turn: message.turn, amount: message.amount } }
     case 'TurnGrant': return { turnGrant: { turn: message.turn, sequence: message.sequence } }
     case 'TurnRefuse': return { turnRefuse: { turn: message.turn, code: message.code, notBefore: message.notBefore, text: message.text } }
+    case 'RenewalRequest': return { renewalRequest: { fundingTx: bytes(message.fundingTx), signature: bytes(message.signature), previous: message.previous.map(bytes) } }
     case 'CloseRequest':
       return {
         closeRequest: {
@@ -190,6 +192,22 @@ function toEnvelope (message: Message): Envelope {
   }
 }
 
+function openFrom (body: wire.OpenChannel): Message {
+  return {
+    type: 'OpenChannel',
+    network: networkFrom(body.network),
+    channelKey: own(body.channelKey),
+    payoutKey: own(body.payoutKey),
+    closeScript: own(body.closeScript),
+    capacity: body.capacity,
+    refundHeight: body.refundHeight,
+    mode: modeFrom(body.mode),
+    step: body.step,
+    txVersion: body.txVersion,
+    ...(body.renews == null ? {} : { renews: { ...body.renews, channelId: own(body.renews.channelId) } })
+  }
+}
+
 function acceptFrom (body: wire.AcceptChannel): Message {
   // A message field that is missing is not one with default values; the canonical form has it.
   if (body.limits == null) throw new ProtocolError('WIRE-5', 'limits are missing.')
@@ -220,21 +238,7 @@ function fromEnvelope (envelope: Envelope): Message {
     }
   }
   if (envelope.updateAck != null) return { type: 'UpdateAck', turn: envelope.updateAck.turn, sequence: envelope.updateAck.sequence }
-  if (envelope.openChannel != null) {
-    const body = envelope.openChannel
-    return {
-      type: 'OpenChannel',
-      network: networkFrom(body.network),
-      channelKey: own(body.channelKey),
-      payoutKey: own(body.payoutKey),
-      closeScript: own(body.closeScript),
-      capacity: body.capacity,
-      refundHeight: body.refundHeight,
-      mode: modeFrom(body.mode),
-      step: body.step,
-      txVersion: body.txVersion
-    }
-  }
+  if (envelope.openChannel != null) return openFrom(envelope.openChannel)
   if (envelope.acceptChannel != null) return acceptFrom(envelope.acceptChannel)
   if (envelope.refundRequest != null) return { type: 'RefundRequest', refundTx: own(envelope.refundRequest.refundTx) }
   if (envelope.refundSignature != null) return { type: 'RefundSignature', signature: own(envelope.refundSignature.signature) }
@@ -246,6 +250,10 @@ function fromEnvelope (envelope: Envelope): Message {
   if (envelope.turnRefuse != null) {
     const { turn, code, notBefore, text } = envelope.turnRefuse
     return { type: 'TurnRefuse', turn, code, notBefore, text }
+  }
+  if (envelope.renewalRequest != null) {
+    const { fundingTx, signature, previous } = envelope.renewalRequest
+    return { type: 'RenewalRequest', fundingTx: own(fundingTx), signature: own(signature), previous: previous.map(own) }
   }
   if (envelope.closeRequest != null) {
     const body = envelope.closeRequest

@@ -32,3 +32,6 @@ export const MAX_ERROR_CODE_BYTES = 64
 
 /** WIRE-5: 21,000,000 bitcoin x 100,000,000 satoshis, `MAX_MONEY` of Bitcoin Core's consensus/amount.h. */
 export const MAX_AMOUNT = 2_100_000_000_000_000n
+
+/** `previous` of a `RenewalRequest`, in all: with T1 that leaves a message below its limit (WIRE-2). */
+export const MAX_PREVIOUS_BYTES = 200_000

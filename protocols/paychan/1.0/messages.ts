@@ -7,6 +7,16 @@
 export type Network = 'mainnet' | 'testnet' | 'signet' | 'regtest'
 export type Mode = 'one-way' | 'two-way'
 
+/** What a channel takes over from the one that it renews. `channelId`: 32 bytes. */
+export interface Renewal {
+  readonly channelId: Uint8Array
+  /** Turn and sequence of the newest state of that channel. */
+  readonly turn: number
+  readonly sequence: number
+  /** Satoshis. */
+  readonly serverBalance: bigint
+}
+
 export interface OpenChannel {
   readonly type: 'OpenChannel'
   readonly network: Network
@@ -18,6 +28,8 @@ export interface OpenChannel {
   readonly mode: Mode
   readonly step: number
   readonly txVersion: number
+  /** Left out when T1 spends coins of the client's wallet only. */
+  readonly renews?: Renewal | undefined
 }
 
 export interface Limits {
@@ -69,6 +81,16 @@ export interface TurnGrant { readonly type: 'TurnGrant', readonly turn: number, 
 /** `notBefore`: the height from which on asking again may help; 0 when it never will. */
 export interface TurnRefuse { readonly type: 'TurnRefuse', readonly turn: number, readonly code: string, readonly notBefore: number, readonly text: string }
 
+export interface RenewalRequest {
+  readonly type: 'RenewalRequest'
+  /** T1 without the witness of the old channel's input. */
+  readonly fundingTx: Uint8Array
+  /** The client's, for that input. */
+  readonly signature: Uint8Array
+  /** The transactions, without witnesses, whose outputs T1 spends besides. */
+  readonly previous: readonly Uint8Array[]
+}
+
 export interface CloseRequest {
   readonly type: 'CloseRequest'
   readonly turn: number
@@ -117,4 +139,4 @@ export interface ErrorMessage {
 
 export type Message =
   | OpenChannel | AcceptChannel | RefundRequest | RefundSignature | Funding | FundingBroadcast
-  | Update | UpdateAck | ChannelReady | TurnRequest | TurnGrant | TurnRefuse | CloseRequest | CloseDone | Reestablish | ErrorMessage
+  | Update | UpdateAck | ChannelReady | TurnRequest | TurnGrant | TurnRefuse | RenewalRequest | CloseRequest | CloseDone | Reestablish | ErrorMessage

@@ -1,21 +1,20 @@
-/** `paychan open`: shows how far the opening is, and gives it up on Ctrl-C while that is still possible. */
+/** `paychan open`, `renew` and `topup`: show how far the opening is, and give it up on Ctrl-C while that is still possible. */
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import type { ApiClient } from '../../daemon/client.js'
 import { connectApi } from '../../daemon/client.js'
 import { withoutUndefined } from '../../daemon/objects.js'
 import { dataPaths } from '../../daemon/paths.js'
-import type { ChannelInfo, OpenRequest } from '../../node/api.js'
+import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, type Context, type World } from '../context.js'
 import { untilInterrupted } from '../interrupt.js'
-import { OpeningProgress } from '../opening-progress.js'
+import { isOpened, isRenewal, OpeningProgress, type IsAsked } from '../opening-progress.js'
 import { startPatience } from '../patience.js'
 import { renderOpened } from '../render.js'
 
-interface OpenOptions { readonly blocks?: number, readonly twoWay?: true, readonly step?: number, readonly wait: boolean }
-
-type Request = OpenRequest & { readonly wait: 'ready' | 'broadcast' }
+interface OpenOptions { readonly blocks?: number, readonly twoWay?: true, readonly step?: number, readonly renew?: true, readonly wait: boolean }
+interface RenewOptions { readonly blocks?: number, readonly wait: boolean }
 
 export function addOpen (program: Command, world: World): void {
   withCommonOptions(program.command('open').summary('open a channel and fund it'))
@@ -25,25 +24,60 @@ export function addOpen (program: Command, world: World): void {
     .option('--blocks <n>', 'blocks until the refund: how long the channel may live', wholeNumber(1))
     .option('--two-way', 'either side pays, in turns')
     .option('--step <n>', 'of a two-way channel: blocks between the locks of two turns', wholeNumber(1))
+    .option('--renew', 'renew itself, for as many blocks again, before its end')
     .option('--no-wait', 'return once the funding transaction is broadcast')
     .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144\n  paychan open 12D3KooW... 1000000 --two-way --blocks 2016')
-    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, wait }: OpenOptions, command: Command) => {
+    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, renew, wait }: OpenOptions, command: Command) => {
       const context = contextOf(world, command)
-      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step }), wait: wait ? 'ready' as const : 'broadcast' as const }
-      const node = connectApi(dataPaths(context.dataDir).socket)
-      try {
-        const channel = await openWithProgress(context, node, request)
-        context.output.result(channel, () => renderOpened(channel))
-      } finally {
-        node.disconnect()
-      }
+      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step, renew }), wait: waitFor(wait) }
+      await openWithProgress(context, isOpened(request), async (node, signal) => await node.open({ ...request, signal }))
     })
 }
 
+/** The verbs that close a channel and open the next one in one transaction. */
+export function addRenewals (program: Command, world: World): void {
+  withCommonOptions(program.command('renew').summary('close a channel and open the next one, in one transaction'))
+    .description('Renews a channel that this node has opened: one transaction closes it and opens the next one with the same peer. Both balances go over; the fee comes out of our share. The old channel takes no payments from then on, the new one once the transaction is confirmed.')
+    .argument('<channel>', 'a channel id (its first 8 digits are enough)')
+    .option('--blocks <n>', 'blocks until the refund of the new channel', wholeNumber(1))
+    .option('--no-wait', 'return once the transaction is signed')
+    .addHelpText('after', '\nExamples:\n  paychan renew 1a2b3c4d\n  paychan renew 1a2b3c4d --blocks 2016')
+    .action(async (channel: string, { blocks, wait }: RenewOptions, command: Command) => {
+      const options = { ...withoutUndefined({ blocks }), wait: waitFor(wait) }
+      await openWithProgress(contextOf(world, command), isRenewal(channel), async (node, signal) => await node.renew(channel, { ...options, signal }))
+    })
+
+  withCommonOptions(program.command('topup').summary('add coins of the wallet to a channel'))
+    .description('Adds coins of the wallet to a channel that this node has opened, by renewing it: one transaction closes it and opens the next one, larger by the amount. The fee comes out of the wallet. The old channel takes no payments from then on, the new one once the transaction is confirmed.')
+    .argument('<channel>', 'a channel id (its first 8 digits are enough)')
+    .argument('<amount>', AMOUNT_HELP, parseAmount)
+    .option('--blocks <n>', 'blocks until the refund of the new channel', wholeNumber(1))
+    .option('--no-wait', 'return once the transaction is signed')
+    .addHelpText('after', '\nExamples:\n  paychan topup 1a2b3c4d 500000\n  paychan topup 1a2b3c4d 0.005btc --blocks 2016')
+    .action(async (channel: string, amount: Satoshi, { blocks, wait }: RenewOptions, command: Command) => {
+      const options = { amount, ...withoutUndefined({ blocks }), wait: waitFor(wait) }
+      await openWithProgress(contextOf(world, command), isRenewal(channel), async (node, signal) => await node.renew(channel, { ...options, signal }))
+    })
+}
+
+function waitFor (wait: boolean): 'ready' | 'broadcast' {
+  return wait ? 'ready' : 'broadcast'
+}
+
+async function openWithProgress (context: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<ChannelInfo>): Promise<void> {
+  const node = connectApi(dataPaths(context.dataDir).socket)
+  try {
+    const channel = await follow(context, node, isAsked, call)
+    context.output.result(channel, () => renderOpened(channel))
+  } finally {
+    node.disconnect()
+  }
+}
+
 /** Follows the node's events while it opens. The opening itself goes on when this process is killed. */
-async function openWithProgress ({ io, output }: Context, node: ApiClient, request: Request): Promise<ChannelInfo> {
+async function follow ({ io, output }: Context, node: ApiClient, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<ChannelInfo>): Promise<ChannelInfo> {
   let over = false
-  const progress = new OpeningProgress(request, text => {
+  const progress = new OpeningProgress(isAsked, text => {
     if (over) return // an answer about a block may come after the end
     output.progress(text)
     patience.restart()
@@ -62,7 +96,7 @@ async function openWithProgress ({ io, output }: Context, node: ApiClient, reque
   })
   try {
     await events.ready
-    return await node.open({ ...request, signal: cancel.signal })
+    return await call(node, cancel.signal)
   } finally {
     over = true
     interrupted.dispose()

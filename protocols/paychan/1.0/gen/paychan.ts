@@ -46,6 +46,164 @@ export namespace Mode {
   }
 }
 
+export interface Renewal {
+  channelId: Uint8Array<ArrayBuffer>
+  turn: number
+  sequence: number
+  serverBalance: bigint
+}
+
+export namespace Renewal {
+  let _codec: Codec<Renewal>
+
+  export const codec = (): Codec<Renewal> => {
+    if (_codec == null) {
+      _codec = message<Renewal>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.channelId != null && obj.channelId.byteLength > 0)) {
+          w.uint32(10)
+          w.bytes(obj.channelId)
+        }
+
+        if ((obj.turn != null && obj.turn !== 0)) {
+          w.uint32(16)
+          w.uint32(obj.turn)
+        }
+
+        if ((obj.sequence != null && obj.sequence !== 0)) {
+          w.uint32(24)
+          w.uint32(obj.sequence)
+        }
+
+        if ((obj.serverBalance != null && obj.serverBalance !== 0n)) {
+          w.uint32(32)
+          w.uint64(obj.serverBalance)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          channelId: uint8ArrayAlloc(0),
+          turn: 0,
+          sequence: 0,
+          serverBalance: 0n
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.channelId = reader.bytes()
+              break
+            }
+            case 2: {
+              obj.turn = reader.uint32()
+              break
+            }
+            case 3: {
+              obj.sequence = reader.uint32()
+              break
+            }
+            case 4: {
+              obj.serverBalance = reader.uint64()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield {
+                field: `${prefix}.channelId`,
+                value: reader.bytes()
+              }
+              break
+            }
+            case 2: {
+              yield {
+                field: `${prefix}.turn`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 3: {
+              yield {
+                field: `${prefix}.sequence`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 4: {
+              yield {
+                field: `${prefix}.serverBalance`,
+                value: reader.uint64()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface RenewalChannelIdFieldEvent {
+    field: '$.channelId'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface RenewalTurnFieldEvent {
+    field: '$.turn'
+    value: number
+  }
+
+  export interface RenewalSequenceFieldEvent {
+    field: '$.sequence'
+    value: number
+  }
+
+  export interface RenewalServerBalanceFieldEvent {
+    field: '$.serverBalance'
+    value: bigint
+  }
+
+  export function encode (obj: Partial<Renewal>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, Renewal.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Renewal>): Renewal {
+    return decodeMessage(buf, Renewal.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Renewal>): Generator<RenewalChannelIdFieldEvent | RenewalTurnFieldEvent | RenewalSequenceFieldEvent | RenewalServerBalanceFieldEvent> {
+    return streamMessage(buf, Renewal.codec(), opts)
+  }
+}
+
 export interface OpenChannel {
   network: Network
   channelKey: Uint8Array<ArrayBuffer>
@@ -56,6 +214,7 @@ export interface OpenChannel {
   mode: Mode
   step: number
   txVersion: number
+  renews?: Renewal
 }
 
 export namespace OpenChannel {
@@ -111,6 +270,11 @@ export namespace OpenChannel {
         if ((obj.txVersion != null && obj.txVersion !== 0)) {
           w.uint32(72)
           w.uint32(obj.txVersion)
+        }
+
+        if (obj.renews != null) {
+          w.uint32(82)
+          Renewal.codec().encode(obj.renews, w)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -169,6 +333,12 @@ export namespace OpenChannel {
             }
             case 9: {
               obj.txVersion = reader.uint32()
+              break
+            }
+            case 10: {
+              obj.renews = Renewal.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.renews
+              })
               break
             }
             default: {
@@ -249,6 +419,13 @@ export namespace OpenChannel {
               }
               break
             }
+            case 10: {
+              yield * Renewal.codec().stream(reader, reader.uint32(), `${prefix}.renews`, {
+                limits: opts.limits?.renews
+              })
+
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -306,6 +483,26 @@ export namespace OpenChannel {
     value: number
   }
 
+  export interface OpenChannelRenewsChannelIdFieldEvent {
+    field: '$.renews.channelId'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface OpenChannelRenewsTurnFieldEvent {
+    field: '$.renews.turn'
+    value: number
+  }
+
+  export interface OpenChannelRenewsSequenceFieldEvent {
+    field: '$.renews.sequence'
+    value: number
+  }
+
+  export interface OpenChannelRenewsServerBalanceFieldEvent {
+    field: '$.renews.serverBalance'
+    value: bigint
+  }
+
   export function encode (obj: Partial<OpenChannel>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, OpenChannel.codec())
   }
@@ -314,7 +511,7 @@ export namespace OpenChannel {
     return decodeMessage(buf, OpenChannel.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<OpenChannel>): Generator<OpenChannelNetworkFieldEvent | OpenChannelChannelKeyFieldEvent | OpenChannelPayoutKeyFieldEvent | OpenChannelCloseScriptFieldEvent | OpenChannelCapacityFieldEvent | OpenChannelRefundHeightFieldEvent | OpenChannelModeFieldEvent | OpenChannelStepFieldEvent | OpenChannelTxVersionFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<OpenChannel>): Generator<OpenChannelNetworkFieldEvent | OpenChannelChannelKeyFieldEvent | OpenChannelPayoutKeyFieldEvent | OpenChannelCloseScriptFieldEvent | OpenChannelCapacityFieldEvent | OpenChannelRefundHeightFieldEvent | OpenChannelModeFieldEvent | OpenChannelStepFieldEvent | OpenChannelTxVersionFieldEvent | OpenChannelRenewsChannelIdFieldEvent | OpenChannelRenewsTurnFieldEvent | OpenChannelRenewsSequenceFieldEvent | OpenChannelRenewsServerBalanceFieldEvent> {
     return streamMessage(buf, OpenChannel.codec(), opts)
   }
 }
@@ -2037,6 +2234,160 @@ export namespace TurnRefuse {
   }
 }
 
+export interface RenewalRequest {
+  fundingTx: Uint8Array<ArrayBuffer>
+  signature: Uint8Array<ArrayBuffer>
+  previous: Uint8Array<ArrayBuffer>[]
+}
+
+export namespace RenewalRequest {
+  let _codec: Codec<RenewalRequest>
+
+  export const codec = (): Codec<RenewalRequest> => {
+    if (_codec == null) {
+      _codec = message<RenewalRequest>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.fundingTx != null && obj.fundingTx.byteLength > 0)) {
+          w.uint32(10)
+          w.bytes(obj.fundingTx)
+        }
+
+        if ((obj.signature != null && obj.signature.byteLength > 0)) {
+          w.uint32(18)
+          w.bytes(obj.signature)
+        }
+
+        if (obj.previous != null && obj.previous.length > 0) {
+          for (const value of obj.previous) {
+            w.uint32(26)
+            w.bytes(value)
+          }
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          fundingTx: uint8ArrayAlloc(0),
+          signature: uint8ArrayAlloc(0),
+          previous: []
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.fundingTx = reader.bytes()
+              break
+            }
+            case 2: {
+              obj.signature = reader.bytes()
+              break
+            }
+            case 3: {
+              if (opts.limits?.previous != null && obj.previous.length === opts.limits.previous) {
+                throw new MaxLengthError('Decode error - repeated field "previous" had too many elements')
+              }
+
+              obj.previous.push(reader.bytes())
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const obj = {
+          previous: 0
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield {
+                field: `${prefix}.fundingTx`,
+                value: reader.bytes()
+              }
+              break
+            }
+            case 2: {
+              yield {
+                field: `${prefix}.signature`,
+                value: reader.bytes()
+              }
+              break
+            }
+            case 3: {
+              if (opts.limits?.previous != null && obj.previous === opts.limits.previous) {
+                throw new MaxLengthError('Streaming decode error - repeated field "previous" had too many elements')
+              }
+
+              yield {
+                field: `${prefix}.previous[]`,
+                index: obj.previous,
+                value: reader.bytes()
+              }
+
+              obj.previous++
+
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface RenewalRequestFundingTxFieldEvent {
+    field: '$.fundingTx'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface RenewalRequestSignatureFieldEvent {
+    field: '$.signature'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface RenewalRequestPreviousFieldEvent {
+    field: '$.previous[]'
+    index: number
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export function encode (obj: Partial<RenewalRequest>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, RenewalRequest.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RenewalRequest>): RenewalRequest {
+    return decodeMessage(buf, RenewalRequest.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RenewalRequest>): Generator<RenewalRequestFundingTxFieldEvent | RenewalRequestSignatureFieldEvent | RenewalRequestPreviousFieldEvent> {
+    return streamMessage(buf, RenewalRequest.codec(), opts)
+  }
+}
+
 export interface CloseRequest {
   turn: number
   sequence: number
@@ -2906,6 +3257,7 @@ export interface Envelope {
   closeDone?: CloseDone
   reestablish?: Reestablish
   error?: Error
+  renewalRequest?: RenewalRequest
 }
 
 export namespace Envelope {
@@ -2996,6 +3348,11 @@ export namespace Envelope {
         if (obj.error != null) {
           w.uint32(130)
           Error.codec().encode(obj.error, w)
+        }
+
+        if (obj.renewalRequest != null) {
+          w.uint32(138)
+          RenewalRequest.codec().encode(obj.renewalRequest, w)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -3103,6 +3460,12 @@ export namespace Envelope {
             case 16: {
               obj.error = Error.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.error
+              })
+              break
+            }
+            case 17: {
+              obj.renewalRequest = RenewalRequest.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.renewalRequest
               })
               break
             }
@@ -3233,6 +3596,13 @@ export namespace Envelope {
 
               break
             }
+            case 17: {
+              yield * RenewalRequest.codec().stream(reader, reader.uint32(), `${prefix}.renewalRequest`, {
+                limits: opts.limits?.renewalRequest
+              })
+
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -3288,6 +3658,26 @@ export namespace Envelope {
   export interface EnvelopeOpenChannelTxVersionFieldEvent {
     field: '$.openChannel.txVersion'
     value: number
+  }
+
+  export interface EnvelopeOpenChannelRenewsChannelIdFieldEvent {
+    field: '$.openChannel.renews.channelId'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeOpenChannelRenewsTurnFieldEvent {
+    field: '$.openChannel.renews.turn'
+    value: number
+  }
+
+  export interface EnvelopeOpenChannelRenewsSequenceFieldEvent {
+    field: '$.openChannel.renews.sequence'
+    value: number
+  }
+
+  export interface EnvelopeOpenChannelRenewsServerBalanceFieldEvent {
+    field: '$.openChannel.renews.serverBalance'
+    value: bigint
   }
 
   export interface EnvelopeAcceptChannelChannelKeyFieldEvent {
@@ -3591,6 +3981,22 @@ export namespace Envelope {
     value: boolean
   }
 
+  export interface EnvelopeRenewalRequestFundingTxFieldEvent {
+    field: '$.renewalRequest.fundingTx'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeRenewalRequestSignatureFieldEvent {
+    field: '$.renewalRequest.signature'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeRenewalRequestPreviousFieldEvent {
+    field: '$.renewalRequest.previous[]'
+    index: number
+    value: Uint8Array<ArrayBuffer>
+  }
+
   export function encode (obj: Partial<Envelope>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, Envelope.codec())
   }
@@ -3599,7 +4005,7 @@ export namespace Envelope {
     return decodeMessage(buf, Envelope.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeTurnRequestTurnFieldEvent | EnvelopeTurnRequestAmountFieldEvent | EnvelopeTurnGrantTurnFieldEvent | EnvelopeTurnGrantSequenceFieldEvent | EnvelopeTurnRefuseTurnFieldEvent | EnvelopeTurnRefuseCodeFieldEvent | EnvelopeTurnRefuseNotBeforeFieldEvent | EnvelopeTurnRefuseTextFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeOpenChannelRenewsChannelIdFieldEvent | EnvelopeOpenChannelRenewsTurnFieldEvent | EnvelopeOpenChannelRenewsSequenceFieldEvent | EnvelopeOpenChannelRenewsServerBalanceFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeTurnRequestTurnFieldEvent | EnvelopeTurnRequestAmountFieldEvent | EnvelopeTurnGrantTurnFieldEvent | EnvelopeTurnGrantSequenceFieldEvent | EnvelopeTurnRefuseTurnFieldEvent | EnvelopeTurnRefuseCodeFieldEvent | EnvelopeTurnRefuseNotBeforeFieldEvent | EnvelopeTurnRefuseTextFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent | EnvelopeRenewalRequestFundingTxFieldEvent | EnvelopeRenewalRequestSignatureFieldEvent | EnvelopeRenewalRequestPreviousFieldEvent> {
     return streamMessage(buf, Envelope.codec(), opts)
   }
 }

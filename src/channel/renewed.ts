@@ -1,0 +1,158 @@
+/**
+ * The old channel of a renewal: when it may be renewed, and the signatures of T1, which spends its
+ * funding output. For this channel T1 is a signed close: whoever has signed is frozen (CLOSE-6),
+ * unconfirmed it postpones nothing (CLOSE-8), and a plain close may still take its place (CLOSE-7).
+ */
+import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
+import { dustLimit } from '../bitcoin/dust.js'
+import { witnessProgram } from '../bitcoin/destination.js'
+import { fundingSpendVsize, type FundingOutput } from '../bitcoin/funding-spend.js'
+import { otherRole } from '../bitcoin/keys.js'
+import { completeRenewal, renewalSighash } from '../bitcoin/renewal.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { fromHex, sameOutPoint } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { addSat, feeFor, formatAmount, max, subSat, type Satoshi } from '../types/units.js'
+import { to, type Transition } from './effects.js'
+import type { Env } from './env.js'
+import type { RenewalDraft } from './events.js'
+import { isBuried } from './funding-depth.js'
+import { balances } from './ledger.js'
+import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
+import { isFrozen, type Channel, type Established, type RenewalSource, type SignedClose } from './state.js'
+import { fundingOutput, fundingScriptOf, partyOf } from './terms.js'
+import { attempt, must, Violation } from './violation.js'
+
+/** What the client asks for: the new capacity, what it takes over, and what T1 is made of. */
+export interface RenewalPlan {
+  readonly capacity: Satoshi
+  readonly renews: Renewal
+  readonly source: RenewalSource
+}
+
+/** Blocks before the last payment at which a channel renews itself: T1 can then be in a block before payments would have to end. */
+const RENEW_BEFORE = 6
+
+/** Whether a channel that renews itself should do so now. */
+export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>): channel is Established {
+  if (channel.stage !== 'established' || channel.role !== 'client' || channel.renewFor === undefined || height === undefined) return false
+  return channel.ledger.held !== undefined && !isFrozen(channel) && channel.onChain.spend === undefined && height >= lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
+}
+
+/**
+ * A renewal, or a top-up by `amount`. A renewal pays the fee of T1 out of the client's share; a
+ * top-up out of its wallet, so that the capacity grows by exactly the amount.
+ *
+ * @throws PaychanError why the channel cannot be renewed now
+ */
+export function planRenewal (channel: Channel, amount: Satoshi, env: Env): RenewalPlan {
+  if (channel.role !== 'client') throw new PaychanError('ERR_NOT_THE_CLIENT', 'Only the side that opened a channel renews it or tops it up; open a channel of your own.', { role: channel.role })
+  const open = renewable(channel, env)
+  if (open.ledger.inFlight.length > 0) throw new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; try again once they are.')
+  if (open.link !== 'live') throw new PaychanError('ERR_PEER_UNREACHABLE', 'The peer is not connected; a renewal needs both sides.', { peer: open.peer })
+  const { terms, ledger } = open
+  const shares = balances(terms, ledger)
+  const source: RenewalSource = { old: fundingOutput(terms, open.outPoint), fromWallet: amount > 0n }
+  const renews: Renewal = { channelId: fromHex(open.id), turn: ledger.turn, sequence: ledger.held?.sequence ?? 0, serverBalance: shares.server }
+  if (amount > 0n) return { capacity: addSat(terms.capacity, amount), renews, source }
+  const script = fundingScriptOf(terms)
+  const fee = feeFor(max(env.feeRate, env.nextBlockRate), fundingSpendVsize([script]))
+  if (shares.client < fee + dustLimit(script)) {
+    throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `The renewal costs ${formatAmount(fee)}, and your share of the channel is ${formatAmount(shares.client)}. Top it up with \`paychan topup\`, which pays the fee out of the wallet.`, { asked: fee, left: shares.client })
+  }
+  return { capacity: subSat(terms.capacity, fee), renews, source }
+}
+
+/** Server, step 1: whether the channel that an offer names can be renewed by it. @throws Violation RENEW-1 */
+export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env: Env): void {
+  const { renews } = offer
+  if (renews === undefined) return
+  must(old?.role === 'server', 'RENEW-1', 'ERR_UNKNOWN_CHANNEL', 'This node serves you no such channel.')
+  const open = attempt('RENEW-1', () => renewable(old, env))
+  if (open instanceof Violation) throw open
+  const { turn, held } = open.ledger
+  must(renews.turn === turn && renews.sequence === held?.sequence, 'RENEW-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the renewal names; try again.')
+  const { server } = balances(open.terms, open.ledger)
+  must(renews.serverBalance === server && server <= offer.capacity, 'RENEW-1', 'ERR_BALANCE_MISMATCH', `The balance of the server is ${formatAmount(server)}.`, { server })
+}
+
+/** The channel, when it can be renewed at all. @throws PaychanError */
+function renewable (channel: Channel, env: Pick<Env, 'height'>): Established {
+  if (channel.stage !== 'established' || channel.ledger.held === undefined || !isBuried(channel, env)) throw new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not open; only an open channel can be renewed.', { stage: channel.stage })
+  if (channel.onChain.spend !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing, closed, or being renewed already.')
+  if (channel.stopped !== undefined) throw new PaychanError('ERR_CHANNEL_STOPPED', `The channel only closes: ${channel.stopped.reason}`, { code: channel.stopped.code })
+  const ends = publishHeightOf(channel.terms, channel.ledger.turn)
+  if (env.height !== undefined && env.height >= ends) throw new PaychanError('ERR_CHANNEL_EXPIRED', `The channel is settled from height ${ends} on; it is too late to renew it.`, { height: env.height, ends })
+  return channel
+}
+
+/** RENEW-5, client: signs T1, which freezes this channel. The commit before the effects makes that durable before the signature leaves. */
+export function onSignRenewal (channel: Channel, draft: RenewalDraft, env: Env): Transition {
+  const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
+  if (known !== undefined) return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: known.signature } })
+  const signed = attempt('RENEW-5', () => {
+    const open = unchanged(channel, draft, env)
+    must(open.ledger.inFlight.length === 0, 'RENEW-5', 'ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; renew the channel again once they are.')
+    const signature = env.sign(renewalSighash(draft.fundingTx, fundingOutput(open.terms, open.outPoint)))
+    return { open, signature }
+  })
+  if (signed instanceof Violation) return refused(channel, draft, signed)
+  const { open, signature } = signed
+  const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(draft.fundingTx).txid, signature, raw: undefined, renewedAs: draft.by }
+  return to({ ...open, closes: [...open.closes, close] },
+    { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature } },
+    { type: 'notify', step: 'close', txid: close.txid, what: `renewed as channel ${draft.by.slice(0, 8)}; this one takes no more payments` })
+}
+
+/** RENEW-5, server: the client has signed, and this side completes T1. Updates of ours that are still in flight do not count, as in CLOSE-1. */
+export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs: Uint8Array, env: Env): Transition {
+  const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
+  if (known?.raw !== undefined) return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw: known.raw } })
+  const completed = attempt('RENEW-4', () => {
+    const open = unchanged(channel, draft, env)
+    const old = fundingOutput(open.terms, open.outPoint)
+    const digest = renewalSighash(draft.fundingTx, old)
+    must(env.verify(partyOf(open.terms, otherRole(open.role)).channelKey, digest, theirs), 'RENEW-5', 'ERR_BAD_SIGNATURE', 'The signature of the renewal is wrong.')
+    requireSegwit(draft, old)
+    const ours = env.sign(digest)
+    return { open, signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
+  })
+  if (completed instanceof Violation) return refused(channel, draft, completed)
+  const { open, signature, raw } = completed
+  const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(raw).txid, signature, raw, renewedAs: draft.by }
+  return to({ ...open, closes: [...open.closes, close] },
+    { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw } },
+    { type: 'notify', step: 'close', txid: close.txid, what: `renewed as channel ${draft.by.slice(0, 8)}; this one takes no more payments` })
+}
+
+/**
+ * FUND-2: in a renewal the server's money is in T1 from the start. An input that is not SegWit would let
+ * the client change the txid, and hold that money to ransom: no state of the new channel would fit. So
+ * the client shows the transactions that it spends from; their txids are hashes, which cannot be made up.
+ */
+function requireSegwit ({ fundingTx, previous }: RenewalDraft, old: FundingOutput): void {
+  const outputs = new Map(previous.map(parseTransaction).map(({ txid, outputs }) => [txid, outputs]))
+  const isSegwit = parseTransaction(fundingTx).inputs.every(({ outPoint, scriptSigLength }) => {
+    const script = outputs.get(outPoint.txid)?.[outPoint.vout]?.script
+    return scriptSigLength === 0 && (sameOutPoint(outPoint, old.outPoint) || (script !== undefined && witnessProgram(script) !== undefined))
+  })
+  must(isSegwit, 'FUND-2', 'ERR_FUNDING_NOT_SEGWIT', 'Every input of the funding transaction has to spend a native SegWit output, and the client has to show those of its wallet.')
+}
+
+function signedAs (channel: Established, draft: RenewalDraft): SignedClose | undefined {
+  return channel.closes.find(({ renewedAs }) => renewedAs === draft.by)
+}
+
+/** The new channel was made for one state of this one. Only in that state is it as good. */
+function unchanged (channel: Channel, { turn, sequence, serverBalance }: RenewalDraft, env: Env): Established {
+  const open = renewable(channel, env)
+  const { ledger, terms, ended } = open
+  // TURN-2: a turn that was granted while the request was on its way begins with the very state that it names.
+  const isThisTurn = turn === ledger.turn || (turn === ledger.turn - 1 && ledger.inFlight.length === 0 && ended.at(-1)?.sequence === ledger.held?.sequence)
+  must(isThisTurn && sequence === ledger.held?.sequence && serverBalance === balances(terms, ledger).server, 'RENEW-5', 'ERR_LATER_UPDATES', 'The channel has gone on meanwhile; renew it again.')
+  return open
+}
+
+function refused (channel: Channel, draft: RenewalDraft, error: PaychanError): Transition {
+  return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-refused', error } })
+}

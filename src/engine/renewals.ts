@@ -1,0 +1,137 @@
+/**
+ * Renewals: a new channel whose T1 spends the old one's funding output. Each of the two is a machine
+ * of its own; here they are joined: what they tell each other, who waits for whom, and when a channel
+ * renews itself.
+ */
+import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
+import type { Env } from '../channel/env.js'
+import type { RenewalEvent } from '../channel/events.js'
+import { isRenewalDue, planRenewal } from '../channel/renewed.js'
+import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
+import { isOpening, type Channel } from '../channel/state.js'
+import { channelId, toHex, type ChannelId } from '../types/bytes.js'
+import { messageOf, PaychanError } from '../types/errors.js'
+import { blockDelta, ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
+import type { ChannelActor } from './channel-actor.js'
+import type { Offer } from './openings.js'
+import { withTimeout } from './performing.js'
+import type { Clock } from './ports.js'
+
+/** What a renewal is asked for. */
+export interface RenewalRequest {
+  /** Coins of the wallet to add; 0 for a renewal alone. */
+  readonly amount: Satoshi
+  readonly blocks: BlockDelta
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface RenewalsHost {
+  readonly actors: ReadonlyMap<ChannelId, ChannelActor>
+  readonly env: (channel: Channel) => Env
+  readonly offer: (offer: Offer) => Promise<ChannelActor>
+  readonly clock: Clock
+  /** How long payments may take to be acknowledged before a renewal gives up, in milliseconds. */
+  readonly patience: number
+  readonly alarm: (channel: ChannelId, code: string, text: string) => void
+}
+
+/** Who holds an old channel back while the new one has no id yet. */
+const ASKING = 'asking' as ChannelId
+
+export class Renewals {
+  /** Old channels that are being asked for. */
+  readonly #asking = new Set<ChannelActor>()
+  /** By the new channel: the old one that it holds back. */
+  readonly #held = new Map<ChannelId, ChannelActor>()
+
+  constructor (private readonly host: RenewalsHost) {}
+
+  /** Opens a channel that renews this one. @throws PaychanError those of `planRenewal` and of `Openings.offer`, `ERR_RENEWAL_UNDER_WAY` */
+  async start (old: ChannelActor, { amount, blocks, signal }: RenewalRequest): Promise<ChannelActor> {
+    if (this.#asking.has(old) || [...this.#held.values()].includes(old)) throw new PaychanError('ERR_RENEWAL_UNDER_WAY', 'The channel is being renewed already.')
+    this.#asking.add(old)
+    old.hold(ASKING)
+    try {
+      await this.#quiet(old)
+      const plan = planRenewal(old.state, amount, this.host.env(old.state))
+      const { address, renewFor } = old.state
+      const step = 'terms' in old.state && old.state.terms.mode === 'two-way' ? blockDelta(old.state.terms.step) : undefined
+      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step, signal, renewFor, renewal: { ...plan, coins: amount } })
+      this.observe(actor.state)
+      return actor
+    } finally {
+      this.#asking.delete(old)
+      old.release(ASKING)
+    }
+  }
+
+  /** What one side's channels tell each other. */
+  readonly tell = (channel: ChannelId, event: RenewalEvent, from: ChannelActor): void => {
+    const actor = this.host.actors.get(channel)
+    if (actor !== undefined) actor.post(event)
+    else from.post({ type: 'renewal-refused', error: new PaychanError('ERR_NO_CHANNEL', 'The channel that is to be renewed is not there.') })
+  }
+
+  /** After a restart: what was being signed is asked for again. */
+  recover (actor: ChannelActor): void {
+    const { state } = actor
+    if (state.stage !== 'refund-requested' && state.stage !== 'refund-signed') return
+    for (const effect of askedAgain(state)) if (effect.type === 'tell') this.tell(effect.channel, effect.event, actor)
+  }
+
+  /** To be called after each step: an old channel waits as long as the new one opens. */
+  observe (state: Channel): void {
+    const old = this.host.actors.get(renewedChannel(state) ?? state.id)
+    const isUnderWay = old !== undefined && old.id !== state.id && isOpening(state) && !(state.stage === 'refund-signed' && state.link === 'down')
+    const held = this.#held.get(state.id)
+    if (isUnderWay && held === undefined) {
+      this.#held.set(state.id, old)
+      old.hold(state.id)
+    } else if (!isUnderWay && held !== undefined) {
+      this.#held.delete(state.id)
+      held.release(state.id)
+    }
+  }
+
+  /** Server: the channel that an offer names, if it is one with this peer. */
+  named ({ renews }: OpenChannel, peer: string): Channel | undefined {
+    const state = renews === undefined ? undefined : this.host.actors.get(channelId(toHex(renews.channelId)))?.state
+    return state?.peer === peer ? state : undefined
+  }
+
+  /** Server: a client that asks again has given up what it asked for before. */
+  supersede (fresh: Channel): void {
+    const renewed = renewedChannel(fresh)
+    if (renewed === undefined) return
+    for (const actor of this.host.actors.values()) {
+      const { state } = actor
+      if (state.id !== fresh.id && isOpening(state) && renewedChannel(state) === renewed) actor.post({ type: 'cancel' })
+    }
+  }
+
+  /** With a new tip: renewals that can never be funded any more, and channels that renew themselves. */
+  onTip (): void {
+    for (const actor of [...this.host.actors.values()]) {
+      const { state } = actor
+      const env = this.host.env(state)
+      const by = lostTo(state, this.host.actors.get(renewedChannel(state) ?? state.id)?.state, env)
+      if (by !== undefined) actor.post({ type: 'funding-lost', by })
+      if (isRenewalDue(state, env) && state.renewFor !== undefined && state.link === 'live') this.#renew(actor, state.renewFor)
+    }
+  }
+
+  #renew (actor: ChannelActor, blocks: BlockDelta): void {
+    this.start(actor, { amount: ZERO_SAT, blocks }).catch((error: unknown) => {
+      if (error instanceof PaychanError && error.code === 'ERR_RENEWAL_UNDER_WAY') return
+      this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} It is tried again with the next block, until the channel is closed.`)
+    })
+  }
+
+  /** Waits until everything that was signed is acknowledged. */
+  async #quiet (old: ChannelActor): Promise<void> {
+    const quiet = old.waiters.arrival((channel) => channel.stage !== 'established' || channel.ledger.inFlight.length === 0)
+    quiet.catch(() => {})
+    old.waiters.observe(old.state)
+    await withTimeout(this.host.clock, quiet, this.host.patience, new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not acknowledged; renew the channel once they are.'))
+  }
+}

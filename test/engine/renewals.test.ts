@@ -1,0 +1,207 @@
+/** Renewals and top-ups between two engines: the closing transaction of one channel funds the next. */
+import assert from 'node:assert/strict'
+import type { ChannelId } from '../../src/types/bytes.js'
+import { blockDelta, satoshi } from '../../src/types/units.js'
+import { BLOCKS, CAPACITY, quiet, World, type Node } from './world.js'
+
+/** Of T1 that spends the old channel alone: (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 1 sat/vB. */
+const FEE = 150n
+
+async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, alice: Node, bob: Node, old: ChannelId }> {
+  const world = new World()
+  const alice = await world.node('alice')
+  const bob = await world.node('bob', { coin: 0n })
+  const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, ...(step === undefined ? {} : { step: blockDelta(step) }), wait: 'ready' })
+  await quiet()
+  await world.mine()
+  const { id } = await opening
+  await alice.pay(20_000n, 'before')
+  return { world, alice, bob, old: id }
+}
+
+async function renew ({ world, alice, old }: { world: World, alice: Node, old: ChannelId }, amount = 0n): ReturnType<Node['engine']['renew']> {
+  const renewing = alice.engine.renew(old, { amount: satoshi(amount), blocks: BLOCKS, wait: 'ready' })
+  renewing.catch(() => {})
+  await quiet()
+  await world.mine()
+  return await renewing
+}
+
+describe('engine / renewals', () => {
+  it('closes the old channel and funds the new one by one transaction; balances go on', async () => {
+    const story = await pair()
+    const { alice, bob, old } = story
+    const fresh = await renew(story)
+    assert.notEqual(fresh.id, old)
+    assert.equal(fresh.status, 'open')
+    for (const node of [alice, bob]) {
+      const before = node.engine.describe(old)
+      const after = node.engine.describe(fresh.id)
+      assert.equal(before.status, 'closed')
+      assert.equal(before.spend?.txid, after.funding?.txid, 'not the same transaction')
+      assert.equal(after.capacity, CAPACITY - FEE)
+    }
+    assert.deepEqual([alice.engine.describe(fresh.id).ourBalance, bob.engine.describe(fresh.id).ourBalance], [480_000n - FEE, 20_000n])
+    await alice.engine.pay(fresh.id, satoshi(100n), 'after')
+    assert.equal(bob.engine.describe(fresh.id).ourBalance, 20_100n)
+    assert.deepEqual([alice.alarms, bob.alarms], [[], []])
+  })
+
+  it('takes no payment on the old channel once it is signed, nor on the new one before T1 is buried (RENEW-6)', async () => {
+    const story = await pair()
+    const { world, alice, bob, old } = story
+    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' })
+    await quiet()
+    const { id } = await renewing
+    assert.deepEqual([alice, bob].map((node) => node.engine.describe(old).status), ['closing', 'closing'])
+    assert.match(alice.engine.describe(old).reason ?? '', /^renewed as channel [0-9a-f]{8}$/)
+    await assert.rejects(alice.engine.pay(old, satoshi(1n), ''), { code: 'ERR_CHANNEL_CLOSED' })
+    await assert.rejects(alice.engine.pay(id, satoshi(1_000n), ''), { code: 'ERR_CHANNEL_NOT_OPEN' })
+    await world.mine()
+    await alice.engine.pay(id, satoshi(1_000n), '')
+    assert.equal(bob.engine.describe(id).ourBalance, 21_000n)
+  })
+
+  it('tops up by coins of the wallet, which pays the fee: the channel grows by exactly the amount', async () => {
+    const story = await pair()
+    const { alice, bob, old } = story
+    const fresh = await renew(story, 100_000n)
+    assert.equal(fresh.capacity, CAPACITY + 100_000n)
+    assert.deepEqual([fresh.ourBalance, fresh.theirBalance], [580_000n, 20_000n])
+    assert.equal(bob.engine.describe(fresh.id).ourBalance, 20_000n)
+    assert.equal(alice.engine.describe(old).status, 'closed')
+    // The wallet had 1,000,000 sat: 181 went to T1 of the old channel, the rest of the difference is the fee of the top-up.
+    const spent = 1_000_000n - 500_000n - 100_000n - alice.wallet.balance
+    assert.ok(spent > 300n && spent < 600n, `fees of ${spent} sat`)
+  })
+
+  it('keeps the turns of a two-way channel going: the server pays back what it brought along', async () => {
+    const story = await pair({ step: 2 })
+    const { world, alice, bob } = story
+    const fresh = await renew(story)
+    assert.equal(fresh.mode, 'two-way')
+    await bob.engine.pay(fresh.id, satoshi(15_000n), 'back')
+    assert.equal(alice.engine.describe(fresh.id).ourBalance, 495_000n - FEE)
+    await alice.engine.close(fresh.id, false)
+    await world.mine()
+    assert.equal(bob.wallet.balance, 5_000n)
+  })
+
+  it('gives the server what it brought along when the client refunds the new channel (RENEW-2)', async () => {
+    const story = await pair()
+    const { world, alice, bob } = story
+    const fresh = await renew(story)
+    bob.crash()
+    await world.mine(Number(BLOCKS))
+    await world.mine(2)
+    assert.equal(alice.engine.describe(fresh.id).spend?.kind, 'refund')
+    await bob.restart()
+    await world.mine()
+    assert.equal(bob.wallet.balance, 20_000n, 'the server has not got its share of T2')
+    assert.equal(bob.engine.describe(fresh.id).status, 'closed')
+  })
+
+  it('settles the new channel at the height when the client is gone', async () => {
+    const story = await pair()
+    const { world, alice, bob } = story
+    const fresh = await renew(story)
+    await alice.engine.pay(fresh.id, satoshi(30_000n), '')
+    alice.crash()
+    await world.mine(Number(BLOCKS))
+    assert.equal(bob.engine.describe(fresh.id).spend?.kind, 'settlement')
+    assert.ok(bob.wallet.balance > 49_000n, `${bob.wallet.balance} sat`)
+  })
+
+  it('renews itself before its end, for as many blocks again', async () => {
+    const world = new World()
+    const alice = await world.node('alice')
+    const bob = await world.node('bob', { coin: 0n })
+    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, renewFor: BLOCKS, wait: 'ready' })
+    await quiet()
+    await world.mine()
+    const { id, lastPaymentHeight } = await opening
+    await alice.pay(20_000n)
+    await world.mine((lastPaymentHeight ?? 0) - 6 - world.chain.height - 1)
+    assert.equal(alice.engine.channels().length, 1)
+    await world.mine(2)
+    const [fresh] = alice.engine.channels()
+    assert.deepEqual([fresh?.renews, fresh?.status, fresh?.renewFor, fresh?.theirBalance], [id, 'open', BLOCKS, 20_000n])
+    assert.deepEqual([alice.engine.describe(id).status, bob.engine.describe(id).status], ['closed', 'closed'])
+    assert.deepEqual([alice.alarms, bob.alarms], [[], []])
+  })
+
+  it('of a channel whose renewal cannot be had closes it in peace instead', async () => {
+    const world = new World()
+    const alice = await world.node('alice')
+    const bob = await world.node('bob', { coin: 0n, policy: { maxCapacity: CAPACITY } })
+    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, renewFor: blockDelta(9_000), wait: 'ready' })
+    await quiet()
+    await world.mine()
+    const { id, lastPaymentHeight } = await opening
+    await alice.pay(20_000n)
+    await world.mine((lastPaymentHeight ?? 0) + 5 - world.chain.height)
+    assert.ok(alice.alarms.includes('ERR_RENEWAL_FAILED'))
+    assert.deepEqual([alice.engine.describe(id).spend?.kind, bob.engine.describe(id).spend?.kind], ['close', 'close'])
+  })
+
+  describe('is refused', () => {
+    it('to the server, and twice', async () => {
+      const { alice, bob, old } = await pair()
+      await assert.rejects(bob.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_NOT_THE_CLIENT' })
+      const first = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' }), { code: 'ERR_RENEWAL_UNDER_WAY' })
+      await first
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' }), { code: 'ERR_CHANNEL_CLOSED' })
+    })
+
+    it('when the client is too poor for the fee, and says what helps', async () => {
+      const { alice, old } = await pair()
+      await alice.engine.pay(old, satoshi(479_800n), 'nearly all')
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ })
+    })
+
+    it('by a server that does not take the new terms, and the old channel goes on', async () => {
+      const { alice, bob, old } = await pair()
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: blockDelta(9_000), wait: 'ready' }), { code: 'ERR_OPEN_REFUSED' })
+      await alice.engine.pay(old, satoshi(1_000n), 'on')
+      assert.equal(bob.engine.describe(old).ourBalance, 21_000n)
+    })
+
+    it('when the wallet lacks the coins of a top-up, before the peer is asked', async () => {
+      const { alice, old } = await pair()
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(800_000n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_FUNDS' })
+      await alice.engine.pay(old, satoshi(1_000n), 'on')
+    })
+  })
+
+  it('lets payments wait while it is made, and takes them when nothing comes of it', async () => {
+    const { world, alice, bob, old } = await pair()
+    world.cutAt(bob, 'RefundSignature')
+    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' })
+    const failed = assert.rejects(renewing)
+    world.mend(alice, bob)
+    await failed
+    world.mend(alice, bob)
+    await world.pass(61_000)
+    await alice.engine.pay(old, satoshi(1_000n), 'on')
+    assert.equal(bob.engine.describe(old).ourBalance, 21_000n)
+  })
+
+  it('is lost when another spend of the old channel is buried (RENEW-7), and its coins are free again', async () => {
+    const story = await pair()
+    const { world, alice, bob, old } = story
+    const renewing = alice.engine.renew(old, { amount: satoshi(100_000n), blocks: BLOCKS, wait: 'broadcast' })
+    const { id } = await renewing
+    assert.deepEqual(alice.wallet.reservedFor.includes(id), true)
+    // T1 stays in the mempool until the server settles, which is then due (CLOSE-8).
+    for (let n = 0; n < Number(BLOCKS) - 20; n++) {
+      world.chain.confirm()
+      await quiet()
+    }
+    assert.equal(bob.engine.describe(old).spend?.kind, 'settlement')
+    await world.mine(6)
+    for (const node of [alice, bob]) assert.equal(node.engine.describe(id).status, 'abandoned')
+    assert.match(alice.engine.describe(id).reason ?? '', /ended by transaction/)
+    assert.equal(alice.wallet.reservedFor.includes(id), false)
+  })
+})
