@@ -12,6 +12,7 @@ import { Transaction } from 'bitcoinjs-lib'
 import { sameOutPoint, txidFromHash, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { subSat, type BlockHeight, type Satoshi } from '../types/units.js'
+import { witnessProgram } from './destination.js'
 import { SIGHASH, toDer } from './ecdsa.js'
 import { fundingSpend, type FundingOutput } from './funding-spend.js'
 import { fundingWitnessScript } from './scripts.js'
@@ -42,6 +43,22 @@ export function completeRenewal (raw: Uint8Array, old: FundingOutput, clientSign
   const { tx, index } = parse(raw, old)
   tx.setWitness(index, [new Uint8Array(0), toDer(clientSignature, SIGHASH.ALL), toDer(serverSignature, SIGHASH.ALL), fundingWitnessScript(old.clientKey, old.serverKey)])
   return tx.toBuffer()
+}
+
+/**
+ * FUND-2: in a renewal money of the server is in T1 from the start. An input that is not SegWit would let
+ * the client change the txid, and hold that money to ransom: no state of the new channel would fit. So
+ * the client shows the transactions that it spends from; their txids are hashes, which cannot be made up.
+ *
+ * @throws PaychanError `ERR_FUNDING_NOT_SEGWIT`, `ERR_INVALID_TRANSACTION`
+ */
+export function requireSegwit (raw: Uint8Array, old: FundingOutput, previous: readonly Uint8Array[]): void {
+  const outputs = new Map(previous.map((each) => parseTransaction(each)).map(({ txid, outputs }) => [txid, outputs]))
+  const isSegwit = parseTransaction(raw).inputs.every(({ outPoint, scriptSigLength }) => {
+    const script = outputs.get(outPoint.txid)?.[outPoint.vout]?.script
+    return scriptSigLength === 0 && (sameOutPoint(outPoint, old.outPoint) || (script !== undefined && witnessProgram(script) !== undefined))
+  })
+  if (!isSegwit) throw new PaychanError('ERR_FUNDING_NOT_SEGWIT', 'Every input of the funding transaction has to spend a native SegWit output, and the client has to show those of its wallet.')
 }
 
 function parse (raw: Uint8Array, { outPoint }: FundingOutput): { tx: Transaction, index: number } {

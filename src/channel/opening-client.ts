@@ -127,7 +127,7 @@ export function onRefundSignature (state: RefundRequested, message: RefundSignat
     { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${outPoint.txid} is handed over and broadcast` })
 }
 
-/** T2 of a channel: the server is its payer, with what it brought along (REF-6). */
+/** T2 of a channel: the server is its payer, with what it brought along (REF-6, RENEW-2). */
 export function refundTemplateOf (terms: Terms, outPoint: OutPoint): StateTemplate {
   return refundTemplate(fundingOutput(terms, outPoint), terms.txVersion, terms.refundHeight, terms.server.payoutKey, terms.serverBalance)
 }

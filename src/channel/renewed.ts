@@ -5,12 +5,11 @@
  */
 import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
 import { dustLimit } from '../bitcoin/dust.js'
-import { witnessProgram } from '../bitcoin/destination.js'
-import { fundingSpendVsize, type FundingOutput } from '../bitcoin/funding-spend.js'
+import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { otherRole } from '../bitcoin/keys.js'
-import { completeRenewal, renewalSighash } from '../bitcoin/renewal.js'
+import { completeRenewal, renewalSighash, requireSegwit } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { fromHex, sameOutPoint } from '../types/bytes.js'
+import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { addSat, feeFor, formatAmount, max, subSat, type Satoshi } from '../types/units.js'
 import { to, type Transition } from './effects.js'
@@ -79,7 +78,9 @@ export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env:
 /** The channel, when it can be renewed at all. @throws PaychanError */
 function renewable (channel: Channel, env: Pick<Env, 'height'>): Established {
   if (channel.stage !== 'established' || channel.ledger.held === undefined || !isBuried(channel, env)) throw new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not open; only an open channel can be renewed.', { stage: channel.stage })
-  if (channel.onChain.spend !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing, closed, or being renewed already.')
+  const renewed = channel.closes.at(-1)?.renewedAs
+  if (renewed !== undefined) throw new PaychanError('ERR_CHANNEL_CLOSED', `The channel is renewed already, as channel ${renewed.slice(0, 8)}.`, { channel: renewed })
+  if (channel.onChain.spend !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
   if (channel.stopped !== undefined) throw new PaychanError('ERR_CHANNEL_STOPPED', `The channel only closes: ${channel.stopped.reason}`, { code: channel.stopped.code })
   const ends = publishHeightOf(channel.terms, channel.ledger.turn)
   if (env.height !== undefined && env.height >= ends) throw new PaychanError('ERR_CHANNEL_EXPIRED', `The channel is settled from height ${ends} on; it is too late to renew it.`, { height: env.height, ends })
@@ -108,12 +109,12 @@ export function onSignRenewal (channel: Channel, draft: RenewalDraft, env: Env):
 export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs: Uint8Array, env: Env): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
   if (known?.raw !== undefined) return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw: known.raw } })
-  const completed = attempt('RENEW-4', () => {
+  const completed = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'RENEW-4', () => {
     const open = unchanged(channel, draft, env)
     const old = fundingOutput(open.terms, open.outPoint)
     const digest = renewalSighash(draft.fundingTx, old)
     must(env.verify(partyOf(open.terms, otherRole(open.role)).channelKey, digest, theirs), 'RENEW-5', 'ERR_BAD_SIGNATURE', 'The signature of the renewal is wrong.')
-    requireSegwit(draft, old)
+    requireSegwit(draft.fundingTx, old, draft.previous)
     const ours = env.sign(digest)
     return { open, signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
   })
@@ -123,20 +124,6 @@ export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs
   return to({ ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw } },
     { type: 'notify', step: 'close', txid: close.txid, what: `renewed as channel ${draft.by.slice(0, 8)}; this one takes no more payments` })
-}
-
-/**
- * FUND-2: in a renewal the server's money is in T1 from the start. An input that is not SegWit would let
- * the client change the txid, and hold that money to ransom: no state of the new channel would fit. So
- * the client shows the transactions that it spends from; their txids are hashes, which cannot be made up.
- */
-function requireSegwit ({ fundingTx, previous }: RenewalDraft, old: FundingOutput): void {
-  const outputs = new Map(previous.map(parseTransaction).map(({ txid, outputs }) => [txid, outputs]))
-  const isSegwit = parseTransaction(fundingTx).inputs.every(({ outPoint, scriptSigLength }) => {
-    const script = outputs.get(outPoint.txid)?.[outPoint.vout]?.script
-    return scriptSigLength === 0 && (sameOutPoint(outPoint, old.outPoint) || (script !== undefined && witnessProgram(script) !== undefined))
-  })
-  must(isSegwit, 'FUND-2', 'ERR_FUNDING_NOT_SEGWIT', 'Every input of the funding transaction has to spend a native SegWit output, and the client has to show those of its wallet.')
 }
 
 function signedAs (channel: Established, draft: RenewalDraft): SignedClose | undefined {

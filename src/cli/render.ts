@@ -119,7 +119,7 @@ export function renderChannels (channels: readonly ChannelInfo[], colors: Colors
 function noteOf ({ reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight }: ChannelInfo): string {
   return [
     ...(reason === undefined ? [] : [reason]),
-    ...(turns === undefined ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
+    ...(turns === undefined || status === 'closed' ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
     ...(renews === undefined || !['opening', 'confirming'].includes(status) ? [] : [`renews ${shortChannel(renews)}`]),
     ...(renewFor === undefined || !['open', 'offline', 'confirming'].includes(status) ? [] : [`renews itself for ${renewFor} blocks`]),
     ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),

@@ -5,7 +5,6 @@
 import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
-import { csvPayout } from '../channel/onchain.js'
 import { refusalOf } from '../channel/paying.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
@@ -32,6 +31,7 @@ import { readPayments, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
+import { recover } from './recovering.js'
 import { createRegistry } from './registry.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
 import { Settlements, type Moment } from './settlements.js'
@@ -127,7 +127,7 @@ export class Engine {
     for (const { id, error } of refundOnly) {
       this.#alarm(id, 'ERR_STORE_CORRUPT', `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`)
     }
-    for (const actor of this.#actors.values()) this.#recover(actor)
+    for (const actor of this.#actors.values()) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#limitOpening(actor) }, renewals: this.#renewals })
     const handler = {
       onOpen: this.#openings.onOffer.bind(this.#openings),
       onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message)
@@ -278,26 +278,6 @@ export class Engine {
     this.#options.clock.after(this.#timeouts.opening, () => { if (isOpening(actor.state)) actor.post({ type: 'timeout' }) })
   }
 
-  #recover (actor: ChannelActor): void {
-    const { state } = actor
-    if (state.stage === 'abandoned') {
-      if (state.role === 'client') this.#host.perform(actor, { type: 'release-funding' }, 0)
-      return
-    }
-    if (state.stage === 'established') {
-      this.#watches.watch(actor, fundingScriptOf(state.terms))
-      // The node may have died between writing that the payout is ours and handing it to the wallet.
-      const payout = csvPayout(state)
-      if (payout !== undefined) this.#host.perform(actor, { type: 'claim', payout }, 0)
-    } else if (state.stage === 'refund-signed') {
-      this.#watches.watch(actor, fundingScriptOf(state.terms))
-    } else {
-      this.#limitOpening(actor)
-    }
-    actor.post({ type: 'disconnected', reason: 'this node was restarted' })
-    this.#renewals.recover(actor)
-  }
-
   #settled (actor: ChannelActor): void {
     if (this.#stopped || this.#halted !== undefined) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
@@ -309,14 +289,8 @@ export class Engine {
 
   /** Waits a little for the peer; whether it came shows in the channel. */
   async #reconnect (actor: ChannelActor): Promise<void> {
-    const late = new PaychanError('ERR_PEER_UNREACHABLE', 'The peer does not answer.')
-    const live = actor.waiters.arrival((channel) => channel.stage !== 'established' || channel.link === 'live')
-    live.catch(() => {})
-    try {
-      await withTimeout(this.#options.clock, this.#redial.dial(actor).then(() => live), this.#timeouts.reconnect, late)
-    } catch (error) {
-      this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${messageOf(error)}`, step: undefined, txid: undefined })
-    }
+    const failure = await this.#redial.reach(actor, this.#timeouts.reconnect)
+    if (failure !== undefined) this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${failure}`, step: undefined, txid: undefined })
   }
 
   #actor (id: ChannelId): ChannelActor {

@@ -1,9 +1,10 @@
 /** Brings the streams of established channels back. The client dials: it knows where the server is. */
 import type { Channel, Established } from '../channel/state.js'
-import { PaychanError } from '../types/errors.js'
+import { messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import { LateListener } from './late-listener.js'
 import type { Links } from './links.js'
+import { withTimeout } from './performing.js'
 import type { Clock, Link, Peers, Unsubscribe } from './ports.js'
 
 const FIRST_DELAY_MS = 1_000
@@ -49,6 +50,19 @@ export class Redial {
     const attempt = this.#dial(actor).finally(() => { this.#dialling.delete(actor) })
     this.#dialling.set(actor, attempt)
     return attempt
+  }
+
+  /** Dials, and waits so long for a stream on which both know where they stand; resolves with why there is none. */
+  async reach (actor: ChannelActor, ms: number): Promise<string | undefined> {
+    const late = new PaychanError('ERR_PEER_UNREACHABLE', 'The peer does not answer.')
+    const live = actor.waiters.arrival((channel) => channel.stage !== 'established' || channel.link === 'live')
+    live.catch(() => {})
+    try {
+      await withTimeout(this.clock, this.dial(actor).then(() => live), ms, late)
+      return undefined
+    } catch (error) {
+      return messageOf(error)
+    }
   }
 
   async #dial (actor: ChannelActor): Promise<void> {

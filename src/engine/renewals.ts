@@ -16,6 +16,7 @@ import type { ChannelActor } from './channel-actor.js'
 import type { Offer } from './openings.js'
 import { withTimeout } from './performing.js'
 import type { Clock } from './ports.js'
+import { fundingSent } from './waiters.js'
 
 /** What a renewal is asked for. */
 export interface RenewalRequest {
@@ -121,8 +122,8 @@ export class Renewals {
   }
 
   #renew (actor: ChannelActor, blocks: BlockDelta): void {
-    this.start(actor, { amount: ZERO_SAT, blocks }).catch((error: unknown) => {
-      if (error instanceof PaychanError && error.code === 'ERR_RENEWAL_UNDER_WAY') return
+    this.start(actor, { amount: ZERO_SAT, blocks }).then((fresh) => fresh.waiters.arrival(fundingSent)).catch((error: unknown) => {
+      if (error instanceof PaychanError && (error.code === 'ERR_RENEWAL_UNDER_WAY' || error.code === 'ERR_NODE_STOPPED')) return
       this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} It is tried again with the next block, until the channel is closed.`)
     })
   }

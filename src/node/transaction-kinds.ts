@@ -8,7 +8,8 @@ export function transactionKinds (channels: readonly ChannelInfo[]): (id: Txid) 
   for (const { role, funding, spend } of channels) {
     // A server's wallet has no part in T1.
     if (role === 'client' && funding !== undefined) kinds.set(funding.txid, 'funding')
-    if (spend !== undefined && spend.kind !== 'unknown') kinds.set(spend.txid, spend.kind)
+    // The transaction that renews a channel is both; for a wallet it is the funding of the new one.
+    if (spend !== undefined && spend.kind !== 'unknown' && kinds.get(spend.txid) !== 'funding') kinds.set(spend.txid, spend.kind)
   }
   return (id) => kinds.get(id)
 }

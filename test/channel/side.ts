@@ -22,6 +22,8 @@ export interface Surroundings {
   send: (message: Message) => void
   hangUp: () => void
   buildFunding: (effect: Extract<Effect, { type: 'build-funding' }>) => void
+  /** To another channel of the same side. */
+  tell: (effect: Extract<Effect, { type: 'tell' }>) => void
   /** After a broadcast: the others may see it. */
   chainChanged: () => void
 }
@@ -176,6 +178,7 @@ export class Side {
         return this.around.send({ ...effect.message, payments, paymentsAfter: effect.after })
       }
       case 'hang-up': return this.around.hangUp()
+      case 'tell': return this.around.tell(effect)
       case 'build-funding': return this.around.buildFunding(effect)
       case 'broadcast': {
         const outcome = this.blind ? { refused: 'unavailable' } : this.chain.broadcast(effect.raw)

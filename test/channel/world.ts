@@ -11,6 +11,9 @@ import { channelIdOf, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scrip
 import type { FundingOutput } from '../../src/bitcoin/template.js'
 import type { Effect } from '../../src/channel/effects.js'
 import type { ChannelEvent } from '../../src/channel/events.js'
+import { buildRenewal } from '../../src/bitcoin/renewal.js'
+import { checkRenewal, planRenewal, type RenewalPlan } from '../../src/channel/renewed.js'
+import type { RenewalSource } from '../../src/channel/state.js'
 import { offerChannel } from '../../src/channel/opening-client.js'
 import { acceptChannel } from '../../src/channel/opening-server.js'
 import type { Policy } from '../../src/channel/policy.js'
@@ -29,9 +32,22 @@ export interface WorldOptions {
   /** Makes it a two-way channel. */
   readonly step?: number
   readonly policy?: Partial<Policy>
+  /** Renews the channel of another world, which is open; `topUp` comes from the client's wallet. */
+  readonly renews?: { readonly world: World, readonly topUp?: bigint }
 }
 
 const COIN = 10_000_000n
+const FIRST_COIN: OutPoint = { txid: txid('c0'.repeat(32)), vout: 7 }
+
+/** Where the coin of a top-up comes from, which the server is shown. */
+const SECOND_ORIGIN = originOf(scriptOf('coin'))
+
+export function originOf (script: Uint8Array): Transaction {
+  const tx = new Transaction()
+  tx.addInput(new Uint8Array(32).fill(0xee), 0)
+  tx.addOutput(script, COIN)
+  return tx
+}
 let payments = 0
 
 /** A payment with an id of its own. */
@@ -42,25 +58,30 @@ export function payment (amount: bigint, memo = ''): Payment {
 }
 
 /** T1: one SegWit input, the funding output at `vout`, change beside it. */
-export function buildT1 (options: { script: Uint8Array, amount: bigint, coin: OutPoint, vout?: 0 | 1, witness?: Uint8Array[], scriptSig?: Uint8Array }): Uint8Array {
-  const { script, amount, coin, vout = 0, witness = [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)] } = options
+export function buildT1 (options: { script: Uint8Array, amount: bigint, coin: OutPoint, vout?: 0 | 1, witness?: Uint8Array[], scriptSig?: Uint8Array, beside?: FundingOutput }): Uint8Array {
+  const { script, amount, coin, beside, vout = 0, witness = [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)] } = options
   const tx = new Transaction()
   tx.version = 3
+  if (beside !== undefined) tx.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
   tx.addInput(hashFromTxid(coin.txid), coin.vout, 0xfffffffd, options.scriptSig)
-  const outputs = [{ script, value: amount }, { script: scriptOf('change'), value: COIN - amount - 1000n }]
+  const outputs = [{ script, value: amount }, { script: scriptOf('change'), value: COIN + (beside?.value ?? 0n) - amount - 1000n }]
   for (const output of vout === 0 ? outputs : outputs.reverse()) tx.addOutput(output.script, output.value)
-  tx.setWitness(0, witness)
+  tx.setWitness(tx.ins.length - 1, witness)
   return tx.toBuffer()
 }
 
 export class World {
-  readonly chain = new FakeChain(blockHeight(500))
+  readonly chain: FakeChain
+  /** The world of the channel that this one renews, and of the one that renews this one. */
+  readonly old: World | undefined
+  next: World | undefined
+  readonly #plan: RenewalPlan | undefined
   readonly client: Side
   readonly server: Side
   readonly capacity: bigint
   readonly blocks: number
   readonly step: number | undefined
-  readonly coin: OutPoint = { txid: txid('c0'.repeat(32)), vout: 7 }
+  readonly coin: OutPoint
   /** What is on its way to each side; `end` is the end of the stream. */
   readonly queues: Record<Role, Array<Message | 'end'>> = { client: [], server: [] }
   /** Whether a stream is there, as each side sees it. */
@@ -68,10 +89,15 @@ export class World {
   /** T1 is not built by itself. */
   holdFunding = false
 
-  constructor ({ capacity = 100_000n, blocks = 200, step, policy = {} }: WorldOptions = {}) {
-    this.capacity = capacity
+  constructor ({ capacity = 100_000n, blocks = 200, step, policy = {}, renews }: WorldOptions = {}) {
+    this.old = renews?.world
+    this.chain = this.old?.chain ?? new FakeChain(blockHeight(500))
+    if (this.old !== undefined) this.old.next = this
+    this.#plan = this.old && planRenewal(this.old.client.channel, satoshi(renews?.topUp ?? 0n), this.old.client.env())
+    this.capacity = this.#plan?.capacity ?? capacity
     this.step = step
     this.blocks = blocks
+    this.coin = this.old === undefined ? FIRST_COIN : { txid: txidFromHash(SECOND_ORIGIN.getHash()), vout: 0 }
     this.chain.addCoin(this.coin, COIN)
     this.client = this.#side('client')
     this.server = this.#side('server')
@@ -79,12 +105,14 @@ export class World {
   }
 
   #side (role: Role): Side {
+    const name = this.old === undefined ? role : `${role} of the renewal`
     return new Side(role, this.chain, {
+      tell: ({ channel, event }) => { for (const world of [this.old, this.next]) if (world?.[role].has === true && world[role].channel.id === channel) world[role].post(event) },
       send: (message) => { this.#send(role, message) },
       hangUp: () => { this.#hangUp(role) },
-      buildFunding: (effect) => { if (!this.holdFunding) this.build(effect.scriptPubKey) },
-      chainChanged: () => { this.lookAtChain() }
-    }, role)
+      buildFunding: (effect) => { if (!this.holdFunding) this.build(effect.scriptPubKey, {}, effect.source) },
+      chainChanged: () => { for (const world of [this.old, this, this.next]) world?.lookAtChain() }
+    }, name)
   }
 
   /** The funding output as both keys and the capacity say. */
@@ -107,20 +135,29 @@ export class World {
   offer (): this {
     const { client, capacity, blocks, step } = this
     const ours = { channelKey: client.channelKey.publicKey, payoutKey: client.payoutKey.publicKey, closeScript: client.closeScript }
-    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step) }, client.env()))
+    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step), renewal: this.#plan }, client.env()))
     return this
   }
 
   /** Step 1: the server answers an offer. */
   accept (offer: OpenChannel): void {
-    const { server } = this
+    const { server, old } = this
+    checkRenewal(offer, old?.server.channel, server.env())
     const ours = { channelKey: server.channelKey.publicKey, payoutKey: server.payoutKey.publicKey, closeScript: server.closeScript, derivation: Uint8Array.from([0, 0, 0, 3, 0, 0, 0, 4]) }
     server.begin(acceptChannel({ id: channelIdOf(offer.channelKey), peer: 'client', network: 'regtest', keys: { high: 3, low: 4 }, ours }, offer, server.env()))
   }
 
   /** Step 2. */
-  build (script: Uint8Array, options: Partial<Parameters<typeof buildT1>[0]> = {}): void {
-    const raw = buildT1({ script, amount: this.capacity, coin: this.coin, ...options })
+  build (script: Uint8Array, options: Partial<Parameters<typeof buildT1>[0]> = {}, source?: RenewalSource): void {
+    if (source !== undefined && !source.fromWallet) {
+      this.client.post({ type: 'funding-built', ...buildRenewal(source.old, script, satoshi(this.capacity), this.chain.height) })
+      return
+    }
+    const raw = buildT1({ script, amount: this.capacity, coin: this.coin, ...options, ...(source === undefined ? {} : { beside: source.old }) })
+    if (source !== undefined) {
+      this.client.post({ type: 'funding-built', raw, outPoint: { txid: txidFromHash(Transaction.fromBuffer(raw).getHash()), vout: 0 }, fee: satoshi(1000n), previous: [SECOND_ORIGIN.toBuffer()] })
+      return
+    }
     this.client.post({ type: 'funding-built', raw, outPoint: { txid: txidFromHash(Transaction.fromBuffer(raw).getHash()), vout: options.vout ?? 0 }, fee: satoshi(1000n) })
   }
 
@@ -137,7 +174,10 @@ export class World {
     if (!this.client.has) this.offer()
     this.run()
     this.chain.funding = this.funding
-    this.mine(this.client.established.terms.minDepth)
+    for (let n = 0; n < this.client.established.terms.minDepth; n++) {
+      this.mine()
+      this.old?.lookAtChain()
+    }
     assert.equal(this.client.info.status, 'open')
     assert.equal(this.server.info.status, 'open')
     return this

@@ -31,7 +31,7 @@ const open: fc.Arbitrary<Message> = record({
   mode: fc.constantFrom('one-way' as const, 'two-way' as const),
   step: count,
   txVersion: fc.integer({ min: 0, max: 255 })
-})
+}).chain((offer) => fc.oneof(fc.constant(offer), record({ channelId: bytes(32), turn: uint32, sequence: uint32, serverBalance: amount }).map((renews) => ({ ...offer, renews }))))
 
 const limits = record({
   minFirstPayment: amount,
@@ -112,6 +112,7 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
   record({ type: fc.constant('TurnRequest' as const), turn: uint32, amount }),
   record({ type: fc.constant('TurnGrant' as const), turn: uint32, sequence: uint32 }),
   record({ type: fc.constant('TurnRefuse' as const), turn: uint32, code: errorCode, notBefore: height, text: text(MAX_ERROR_TEXT_BYTES) }),
+  record({ type: fc.constant('RenewalRequest' as const), fundingTx: fc.uint8Array({ minLength: 1, maxLength: 500 }), signature: bytes(64), previous: fc.array(fc.uint8Array({ minLength: 1, maxLength: 500 }), { maxLength: 5 }) }),
   close,
   record({ type: fc.constant('CloseDone' as const), txid: bytes(32) }),
   reestablish,

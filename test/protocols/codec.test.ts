@@ -98,7 +98,7 @@ describe('codec', () => {
       ['with a default value spelled out', 'WIRE-4', 0x42, 4, 0x08, 0, 0x10, 7],
       ['with an unknown field inside', 'WIRE-4', 0x42, 4, 0x10, 7, 0x18, 1],
       ['with an unknown field outside', 'WIRE-4', 0x42, 2, 0x10, 7, 0x88, 1, 1],
-      ['of a message that there is not', 'WIRE-4', 0x8a, 1, 0],
+      ['of a message that there is not', 'WIRE-4', 0x92, 1, 0],
       ['with two bodies', 'WIRE-3', 0x42, 2, 0x10, 7, 0x4a, 0],
       ['with two bodies, out of order', 'WIRE-4', 0x4a, 0, 0x42, 2, 0x10, 7],
       ['with the same body twice', 'WIRE-4', 0x4a, 0, 0x4a, 0],

@@ -39,7 +39,7 @@ export function addRenewals (program: Command, world: World): void {
   withCommonOptions(program.command('renew').summary('close a channel and open the next one, in one transaction'))
     .description('Renews a channel that this node has opened: one transaction closes it and opens the next one with the same peer. Both balances go over; the fee comes out of our share. The old channel takes no payments from then on, the new one once the transaction is confirmed.')
     .argument('<channel>', 'a channel id (its first 8 digits are enough)')
-    .option('--blocks <n>', 'blocks until the refund of the new channel', wholeNumber(1))
+    .option('--blocks <n>', 'blocks until the refund of the new channel (default: as many as it renews itself for, or as for open)', wholeNumber(1))
     .option('--no-wait', 'return once the transaction is signed')
     .addHelpText('after', '\nExamples:\n  paychan renew 1a2b3c4d\n  paychan renew 1a2b3c4d --blocks 2016')
     .action(async (channel: string, { blocks, wait }: RenewOptions, command: Command) => {
@@ -51,7 +51,7 @@ export function addRenewals (program: Command, world: World): void {
     .description('Adds coins of the wallet to a channel that this node has opened, by renewing it: one transaction closes it and opens the next one, larger by the amount. The fee comes out of the wallet. The old channel takes no payments from then on, the new one once the transaction is confirmed.')
     .argument('<channel>', 'a channel id (its first 8 digits are enough)')
     .argument('<amount>', AMOUNT_HELP, parseAmount)
-    .option('--blocks <n>', 'blocks until the refund of the new channel', wholeNumber(1))
+    .option('--blocks <n>', 'blocks until the refund of the new channel (default: as many as it renews itself for, or as for open)', wholeNumber(1))
     .option('--no-wait', 'return once the transaction is signed')
     .addHelpText('after', '\nExamples:\n  paychan topup 1a2b3c4d 500000\n  paychan topup 1a2b3c4d 0.005btc --blocks 2016')
     .action(async (channel: string, amount: Satoshi, { blocks, wait }: RenewOptions, command: Command) => {

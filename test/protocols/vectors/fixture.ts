@@ -12,7 +12,7 @@ import { blockHeight, satoshi } from '../../../src/types/units.js'
 export interface Key { readonly privateKey: Uint8Array, readonly publicKey: Uint8Array, readonly sign: (digest: Uint8Array) => Uint8Array }
 
 /** A private key of one byte, repeated: easy to type into another implementation. */
-function key (byte: number): Key {
+export function key (byte: number): Key {
   const privateKey = new Uint8Array(32).fill(byte)
   const publicKey = secp.pointFromScalar(privateKey, true)
   assert.ok(publicKey)

@@ -47,6 +47,9 @@ const open: OpenChannel = {
 /** Name and message, in the order in which the channel sends them. */
 function story (): Array<[name: string, message: Message]> {
   const [refund, funding, [close]] = [read.refund(), read.funding(), read.close().cases]
+  const renewal = read.renewal()
+  const [plain, toppedUp] = renewal.cases
+  if (plain === undefined || toppedUp === undefined) throw new Error('renewal.json has no cases.')
   if (close === undefined) throw new Error('close.json has no cases.')
   const ids = { channelId: fromHex(read.keys().channelId), derivation: DERIVATION }
   const paid = [payment(2, 1n, 'coffee'), payment(3, 389_999n, '電気料金 ☕')]
@@ -82,6 +85,9 @@ function story (): Array<[name: string, message: Message]> {
     ['the extension: the turn is granted, from update 2 on', { type: 'TurnGrant', turn: 1, sequence: 2 }],
     ['the extension: it is not, before height 700', { type: 'TurnRefuse', turn: 1, code: 'ERR_TURN_TOO_EARLY', notBefore: 700, text: 'Turns are granted in step with the blocks.' }],
     ['a new stream: turn 1 was granted, and nothing was paid in it', reestablishOf({ ...ids, turn: 1, sequence: 2, payerBalance: 400_000n, epoch: 5, peerEpoch: 4 })],
+    ['a renewal: the client asks for a channel that takes over update 2', { ...open, channelKey: fromHex(renewal.keys.clientChannel.publicKey), capacity: BigInt(plain.capacity), refundHeight: 2_000, renews: { channelId: ids.channelId, turn: 0, sequence: 2, serverBalance: 400_000n } }],
+    ['a renewal: T1 of renewal.json', { type: 'RenewalRequest', fundingTx: fromHex(plain.unsigned), signature: fromHex(plain.clientSignature), previous: [] }],
+    ['a renewal: T1 with a coin of the wallet', { type: 'RenewalRequest', fundingTx: fromHex(toppedUp.unsigned), signature: fromHex(toppedUp.clientSignature), previous: toppedUp.previous.map(fromHex) }],
     ['the close of close.json that the client asks for', {
       type: 'CloseRequest',
       turn: 0,
@@ -142,7 +148,9 @@ function refused (): Array<[name: string, rule: string, bytes: Uint8Array]> {
     ['two bodies', 'WIRE-3', Uint8Array.of(...body(8, ...ack), ...body(9))],
     ['the same body twice', 'WIRE-4', Uint8Array.of(...body(9), ...body(9))],
     ['bodies out of order', 'WIRE-4', Uint8Array.of(...body(9), ...body(8, ...ack))],
-    ['an unknown body', 'WIRE-4', body(17)],
+    ['an unknown body', 'WIRE-4', body(18)],
+    ['a RenewalRequest without a transaction', 'WIRE-6', body(17, ...bytes(2, ...new Uint8Array(64).fill(1)))],
+    ['an OpenChannel that renews a channel with a short id', 'WIRE-6', body(1, ...encode(open).subarray(OPEN_HEADER_BYTES), ...bytes(10, ...bytes(1, 1, 2, 3)))],
     ['an unknown field behind the body', 'WIRE-4', Uint8Array.of(...body(8, ...ack), 0x88, 0x01, 0x01)],
     ['an unknown field in the body', 'WIRE-4', body(8, ...ack, 0x18, 1)],
     ['a field twice', 'WIRE-4', body(8, 0x10, 6, 0x10, 7)],

@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { fundingVectors, keyVectors, scriptVectors, signatureVectors } from './generate-basics.js'
 import { reestablishVectors } from './generate-reestablish.js'
 import { refusalVectors } from './generate-refusals.js'
+import { renewalVectors } from './generate-renewal.js'
 import { closeVectors, refundVectors, stateVectors } from './generate-spends.js'
 import { VECTORS_FOLDER, type VectorFile } from './schema.js'
 
@@ -21,6 +22,7 @@ const GENERATORS: { [F in VectorFile | 'reestablish.json' | 'refusals.json']: ()
   'refund.json': refundVectors,
   'state.json': stateVectors,
   'close.json': closeVectors,
+  'renewal.json': renewalVectors,
   'reestablish.json': reestablishVectors,
   'refusals.json': refusalVectors
 }

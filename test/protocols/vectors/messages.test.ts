@@ -27,7 +27,7 @@ describe('vectors of messages', () => {
   it('has every type of message', () => {
     assert.deepEqual([...new Set(accept.map(({ message }) => message.type))].sort(), [
       'AcceptChannel', 'ChannelReady', 'CloseDone', 'CloseRequest', 'Error', 'Funding', 'FundingBroadcast',
-      'OpenChannel', 'Reestablish', 'RefundRequest', 'RefundSignature', 'TurnGrant', 'TurnRefuse', 'TurnRequest', 'Update', 'UpdateAck'
+      'OpenChannel', 'Reestablish', 'RefundRequest', 'RefundSignature', 'RenewalRequest', 'TurnGrant', 'TurnRefuse', 'TurnRequest', 'Update', 'UpdateAck'
     ])
   })
 

@@ -80,6 +80,17 @@ const close = z.strictObject({
   refuseSignatures: z.array(z.strictObject({ name: z.string(), code: z.string(), ...closeTerms, signer: role, signature: hex }))
 })
 
+const renewed = { name: z.string(), previous: z.array(hex), unsigned: hex, outPoint, scriptPubKey: hex, capacity: sat, sighash: hex, clientSignature: hex, serverSignature: hex, ...spend }
+const renewal = z.strictObject({
+  ...described,
+  old: funding,
+  keys: z.strictObject({ clientChannel: keyPair, serverChannel: keyPair, serverPayout: keyPair }),
+  cases: z.array(z.strictObject({ ...renewed })),
+  refund: z.strictObject({ refundHeight: z.int(), serverBalance: sat, output0: output.nullable(), unsigned: hex, server: signed }),
+  initial: z.strictObject({ payerBalance: sat, sighash: hex, signature: hex }),
+  refuse: z.array(z.strictObject({ name: z.string(), code: z.string(), raw: hex, previous: z.array(hex) }))
+})
+
 interface Schemas {
   'keys.json': typeof keys
   'scripts.json': typeof scripts
@@ -88,6 +99,7 @@ interface Schemas {
   'refund.json': typeof refund
   'state.json': typeof state
   'close.json': typeof close
+  'renewal.json': typeof renewal
 }
 
 export type VectorFile = keyof Schemas
@@ -109,5 +121,6 @@ export const read = {
   funding: () => fundingFile.parse(JSON.parse(readVectorText('funding.json'))),
   refund: () => refund.parse(JSON.parse(readVectorText('refund.json'))),
   state: () => state.parse(JSON.parse(readVectorText('state.json'))),
-  close: () => close.parse(JSON.parse(readVectorText('close.json')))
+  close: () => close.parse(JSON.parse(readVectorText('close.json'))),
+  renewal: () => renewal.parse(JSON.parse(readVectorText('renewal.json')))
 }

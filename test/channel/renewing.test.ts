@@ -1,0 +1,300 @@
+/** The renewal of a channel: both sides, the old channel and the new one (RENEW-1 to RENEW-7). */
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
+import { payerOutput } from '../../src/bitcoin/template.js'
+import { initialBalance } from '../../src/channel/ledger.js'
+import { refundTemplateOf } from '../../src/channel/opening-client.js'
+import { isRenewalDue } from '../../src/channel/renewed.js'
+import { lostTo } from '../../src/channel/renewing.js'
+import { sharesByTurn, stakeOfPayee } from '../../src/channel/stakes.js'
+import { txidFromHash } from '../../src/types/bytes.js'
+import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
+import { effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
+import { scriptOf } from './keys.js'
+import { originOf, payment, World, type WorldOptions } from './world.js'
+
+/** Open, the client has paid 40,000 of 100,000 sat. */
+function paidWorld (options: WorldOptions = {}): World {
+  return new World(options).open().paid(40_000n)
+}
+
+/** A renewal up to the request of the client, which is on its way to the server. */
+function requested (old = paidWorld(), topUp = 0n): { old: World, renewal: World, request: RenewalRequest } {
+  const renewal = new World({ renews: { world: old, topUp }, ...(old.step === undefined ? {} : { step: old.step }) }).until('client', 'established')
+  return { old, renewal, request: take(renewal, 'server', 'RenewalRequest') }
+}
+
+/** What the server says to a request of the client. */
+function answer (renewal: World, request: RenewalRequest): Array<[rule: string, code: string]> {
+  return sentOf(renewal.server.post(eventOf(request)), 'Error').map(({ rule, code }) => [rule, code])
+}
+
+describe('channel / renewal', () => {
+  it('begins with the balances of the old channel, less the fee of T1 (RENEW-2)', () => {
+    const old = paidWorld()
+    const renewal = new World({ renews: { world: old } }).open()
+    // (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 2 sat/vB
+    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [60_000n - 300n, 40_000n])
+    assert.deepEqual([old.client.info.status, old.server.info.status], ['closed', 'closed'])
+    assert.equal(old.client.info.spend?.txid, renewal.client.info.funding?.txid)
+    assert.deepEqual([old.client.info.renewedAs, renewal.client.info.renews], [renewal.client.channel.id, old.client.channel.id])
+  })
+
+  it('signs T1 only once both hold what protects them in the new channel (RENEW-3)', () => {
+    const old = paidWorld()
+    const renewal = new World({ renews: { world: old } })
+    renewal.until('client', 'refund-requested')
+    assert.deepEqual([old.client.established.closes, old.server.established.closes], [[], []])
+    renewal.deliver('server') // RefundRequest
+    renewal.deliver('client') // RefundSignature
+    assert.deepEqual(old.client.established.closes, [], 'signed before the server holds the first state')
+    take(renewal, 'server', 'Update')
+    const { channel } = renewal.client
+    assert.ok(channel.stage === 'refund-requested' && channel.secured?.acknowledged === false)
+  })
+
+  it('answers the first state with an acknowledgement once it is stored, and nothing else with one (UPD-9, UPD-4)', () => {
+    const renewal = new World({ renews: { world: paidWorld() } }).until('client', 'refund-requested')
+    renewal.deliver('server')
+    renewal.deliver('client')
+    const update = take(renewal, 'server', 'Update')
+    assert.equal(update.payerBalance, initialBalance({ capacity: satoshi(renewal.capacity), serverBalance: satoshi(40_000n) }))
+    for (const [bad, code] of [[{ ...update, payerBalance: satoshi(renewal.capacity) }, 'ERR_BAD_INITIAL_STATE'], [{ ...update, signature: new Uint8Array(64).fill(1) }, 'ERR_BAD_SIGNATURE']] as const) {
+      const { state, effects } = renewal.server.attempt(eventOf(bad))
+      assert.deepEqual([state.stage, sentOf(effects, 'Error')[0]?.code, sentOf(effects, 'UpdateAck').length], ['abandoned', code, 0])
+    }
+    assert.deepEqual(sentOf(renewal.server.post(eventOf(update)), 'UpdateAck'), [{ type: 'UpdateAck', turn: 0, sequence: 0 }])
+    const { channel } = renewal.server
+    assert.ok(channel.stage === 'refund-signed' && channel.initial?.signature !== undefined)
+  })
+
+  it('gives the server its output in T2, by SINGLE; below dust by NONE (RENEW-2)', () => {
+    const { terms, outPoint } = new World({ renews: { world: paidWorld() } }).open().client.established
+    assert.equal(payerOutput(refundTemplateOf(terms, outPoint))?.value, 40_000n)
+    assert.equal(payerOutput(refundTemplateOf({ ...terms, serverBalance: satoshi(329n) }, outPoint)), undefined)
+  })
+
+  it('counts what T2 leaves the server: only what it is paid on top is at stake (UPD-11)', () => {
+    const renewal = new World({ renews: { world: paidWorld() } }).open().paid(5_000n)
+    assert.deepEqual(sharesByTurn(renewal.server.established), [40_000n, 45_000n])
+    assert.deepEqual(sharesByTurn(renewal.client.established), [59_700n, 54_700n])
+    assert.equal(stakeOfPayee(renewal.server.established, satoshi(54_700n)), 5_000n)
+  })
+
+  describe('server / on RenewalRequest', () => {
+    it('completes T1, and is frozen in the old channel (RENEW-5, CLOSE-6)', () => {
+      const { old, renewal, request } = requested()
+      assert.deepEqual(answer(renewal, request), [])
+      assert.equal(old.server.established.closes[0]?.renewedAs, renewal.server.channel.id)
+      assert.equal(renewal.server.established.outPoint.txid, renewal.client.established.outPoint.txid)
+      assert.deepEqual(effectsOf(renewal.server.effects, 'broadcast').map(({ purpose }) => purpose), ['funding'])
+      renewal.run()
+      assert.ok(renewal.client.established.fundingAcknowledged)
+      old.pay(1_000n)
+      assert.deepEqual(effectsOf(old.client.effects, 'payment-refused').map(({ error }) => error.code), ['ERR_CHANNEL_CLOSED'])
+    })
+
+    it('takes the same one again for the same, as after a break (RENEW-6)', () => {
+      const { old, renewal, request } = requested()
+      renewal.server.post(eventOf(request))
+      const again = renewal.server.post(eventOf(request))
+      assert.equal(old.server.established.closes.length, 1)
+      assert.deepEqual(sentOf(again, 'FundingBroadcast').length, 1)
+    })
+
+    it('refuses a T1 that is another one, or funds something else (FUND-1), and signs nothing', () => {
+      for (const change of [
+        (tx: Transaction) => { tx.locktime += 1 },
+        (tx: Transaction) => { for (const output of tx.outs) output.value -= 1n },
+        (tx: Transaction) => { tx.version = 2 }
+      ]) {
+        const { old, renewal, request } = requested()
+        const tx = Transaction.fromBuffer(Uint8Array.from(request.fundingTx))
+        change(tx)
+        assert.deepEqual(answer(renewal, { ...request, fundingTx: tx.toBuffer() }), [['FUND-1', 'ERR_FUNDING_TXID']])
+        assert.deepEqual(old.server.established.closes, [])
+      }
+    })
+
+    it('refuses a signature that is not the client\'s, and the renewal is over (RENEW-5)', () => {
+      const { old, renewal, request } = requested()
+      assert.deepEqual(answer(renewal, { ...request, signature: renewal.server.channelKey.sign(new Uint8Array(32)) }), [['RENEW-5', 'ERR_BAD_SIGNATURE']])
+      assert.equal(renewal.server.channel.stage, 'abandoned')
+      assert.deepEqual(old.server.established.closes, [])
+      assert.equal(old.server.info.status, 'open')
+    })
+
+    it('refuses once the old channel has gone on (RENEW-5): a forger that pays after its signature', () => {
+      const { old, renewal, request } = requested()
+      // The client is frozen; one that is not honest signs on.
+      old.server.post({ type: 'updates', updates: [forge(old)] })
+      assert.deepEqual(answer(renewal, request), [['RENEW-5', 'ERR_LATER_UPDATES']])
+      assert.equal(renewal.server.channel.stage, 'abandoned')
+      assert.deepEqual(old.server.established.closes, [])
+    })
+
+    it('is not moved by the clock, the peer or its user while the old channel is asked to sign', () => {
+      const { old, renewal, request } = requested()
+      // The old channel does not answer yet.
+      const { state } = renewal.server.attempt(eventOf(request))
+      renewal.server.channel = state
+      for (const event of [
+        { type: 'timeout' as const }, { type: 'cancel' as const }, { type: 'close' as const }, { type: 'tip' as const },
+        { type: 'disconnected' as const, reason: '' },
+        { type: 'message' as const, message: { type: 'Error' as const, code: 'ERR_X', rule: '', text: '', fatal: true } },
+        { type: 'message' as const, message: { type: 'CloseDone' as const, txid: new Uint8Array(32) } }
+      ]) {
+        assert.equal(renewal.server.attempt(event, { height: blockHeight(5_000) }).state.stage, 'refund-signed', event.type)
+      }
+      assert.deepEqual(old.server.established.closes, [])
+    })
+
+    it('waits while it does not see the chain, and the client asks again', () => {
+      const { renewal, request } = requested()
+      renewal.server.blind = true
+      assert.deepEqual(answer(renewal, request), [['', 'ERR_NOT_READY']])
+      renewal.server.blind = false
+      renewal.run().connect().run()
+      assert.equal(renewal.server.channel.stage, 'established')
+    })
+  })
+
+  describe('a top-up', () => {
+    it('adds coins of the wallet, whose transactions the server is shown (FUND-2)', () => {
+      const old = paidWorld()
+      const renewal = new World({ renews: { world: old, topUp: 50_000n } }).open()
+      assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [110_000n, 40_000n])
+    })
+
+    it('is refused with a coin that is not SegWit, or not shown: its txid could change (FUND-2, RENEW-4)', () => {
+      const legacy = Uint8Array.from([0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac])
+      const shown = requested(paidWorld(), 50_000n)
+      for (const previous of [[], [originOf(legacy).toBuffer()], [originOf(scriptOf('another')).toBuffer()]]) {
+        const { renewal, request, old } = requested(paidWorld(), 50_000n)
+        answer(renewal, { ...request, previous })
+        assert.ok(renewal.server.channel.stage === 'abandoned')
+        assert.equal(renewal.server.channel.code, 'ERR_FUNDING_NOT_SEGWIT')
+        assert.deepEqual(old.server.established.closes, [])
+      }
+      assert.deepEqual(answer(shown.renewal, shown.request), [])
+    })
+
+    it('is refused with a coin of a legacy script in disguise: a witness on it proves nothing (FUND-2)', () => {
+      const legacy = originOf(Uint8Array.from([0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac]))
+      const old = paidWorld()
+      const renewal = new World({ renews: { world: old, topUp: 50_000n } })
+      renewal.holdFunding = true
+      renewal.until('client', 'accepted')
+      const [effect] = effectsOf(renewal.client.effects, 'build-funding')
+      renewal.build(renewal.fundingScript, { coin: { txid: txidFromHash(legacy.getHash()), vout: 0 } }, effect?.source)
+      renewal.until('client', 'established')
+      answer(renewal, { ...take(renewal, 'server', 'RenewalRequest'), previous: [legacy.toBuffer()] })
+      assert.ok(renewal.server.channel.stage === 'abandoned')
+      assert.equal(renewal.server.channel.code, 'ERR_FUNDING_NOT_SEGWIT')
+      assert.deepEqual(old.server.established.closes, [])
+    })
+  })
+
+  describe('client', () => {
+    it('does not sign with payments in flight, nor in another state; the old channel goes on (RENEW-5)', () => {
+      const { client } = paidWorld()
+      const draft = { by: client.channel.id, fundingTx: new Uint8Array(), previous: [], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      client.post({ type: 'pay', payments: [payment(1n)] })
+      for (const changes of [{}, { sequence: 2 }, { turn: 1 }, { serverBalance: satoshi(39_999n) }]) {
+        const { state, effects } = client.attempt({ type: 'sign-renewal', draft: { ...draft, ...changes } })
+        assert.equal(state, client.channel)
+        const [told] = effectsOf(effects, 'tell')
+        assert.equal(told?.event.type, 'renewal-refused')
+      }
+    })
+
+    it('takes the refusal of its own old channel for the end of the opening', () => {
+      const old = paidWorld()
+      const fresh = new World({ renews: { world: old } })
+      fresh.until('client', 'refund-requested')
+      old.client.post({ type: 'close' })
+      fresh.run()
+      assert.ok(fresh.client.channel.stage === 'abandoned')
+      assert.equal(fresh.client.channel.code, 'ERR_CHANNEL_CLOSED')
+      assert.equal(fresh.server.channel.stage, 'abandoned')
+    })
+
+    it('signs the same again when it is asked again, as after a crash', () => {
+      const { old, renewal } = requested()
+      const close = old.client.established.closes[0]
+      assert.ok(close !== undefined)
+      const draft = { by: renewal.client.channel.id, fundingTx: renewal.client.established.fundingTx, previous: [], fee: close.fee, turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      const { state, effects } = old.client.attempt({ type: 'sign-renewal', draft })
+      assert.equal(state, old.client.channel)
+      assert.deepEqual(effectsOf(effects, 'tell').map(({ event }) => event), [{ type: 'renewal-signed', signature: close.signature }])
+    })
+
+    it('may still close in peace when the server does not complete it, at a higher fee (CLOSE-7)', () => {
+      const { old } = requested()
+      old.client.post({ type: 'close' })
+      old.run().mine()
+      assert.deepEqual([old.client.info.status, old.client.info.spend?.kind], ['closed', 'close'])
+      assert.equal(old.client.info.renewedAs, undefined)
+      assert.deepEqual([old.payouts().server, old.payouts().client + old.payouts().fee], [40_000n, 60_000n])
+    })
+
+    it('hands T1 over again behind a Reestablish, until the server has answered (RENEW-6, REEST-2)', () => {
+      const { renewal } = requested()
+      renewal.disconnect().connect()
+      renewal.deliver('server')
+      renewal.deliver('client')
+      assert.equal(take(renewal, 'server', 'RenewalRequest').type, 'RenewalRequest')
+      renewal.disconnect().connect().run()
+      assert.ok(renewal.server.established.fundingAcknowledged && renewal.client.established.fundingAcknowledged)
+      renewal.disconnect().connect()
+      renewal.deliver('server')
+      renewal.deliver('client')
+      assert.equal(renewal.queues.server.some((message) => message !== 'end' && message.type === 'RenewalRequest'), false)
+    })
+  })
+
+  it('postpones nothing while it is unconfirmed (CLOSE-8): the server settles at its height', () => {
+    const { old, renewal, request } = requested()
+    old.chain.lowestFeeRate = 1_000_000n
+    answer(renewal, request)
+    old.mine(old.server.established.terms.settleHeight - old.chain.height)
+    assert.equal(old.server.info.status, 'settling')
+  })
+
+  it('is given up once another spend of the old channel is buried, and not before (RENEW-7)', () => {
+    const { old, renewal } = requested()
+    old.client.post({ type: 'close' })
+    old.run().mine()
+    const at = (depth: number): unknown => lostTo(renewal.client.channel, old.client.channel, { height: blockHeight(old.chain.height + depth - 1) })
+    assert.equal(at(5), undefined)
+    assert.equal(at(6), old.client.info.spend?.txid)
+    const lost = renewal.client.post({ type: 'funding-lost', by: old.client.info.spend?.txid ?? assert.fail() })
+    assert.equal(renewal.client.channel.stage, 'abandoned')
+    assert.equal(effectsOf(lost, 'release-funding').length, 1)
+    // T1 itself is no such spend.
+    const good = requested()
+    answer(good.renewal, good.request)
+    good.renewal.mine(10)
+    good.old.lookAtChain()
+    assert.equal(lostTo(good.renewal.client.channel, good.old.client.channel, { height: good.old.chain.height }), undefined)
+  })
+
+  it('is due by itself six blocks before the last payment, for a client that wants it (TIME-5)', () => {
+    const old = paidWorld()
+    const { lastPaymentHeight } = old.client.established.terms
+    const wanted = { ...old.client.established, renewFor: blockDelta(200) }
+    assert.equal(isRenewalDue(wanted, { height: blockHeight(lastPaymentHeight - 7) }), false)
+    assert.equal(isRenewalDue(wanted, { height: blockHeight(lastPaymentHeight - 6) }), true)
+    assert.equal(isRenewalDue(old.client.established, { height: blockHeight(lastPaymentHeight) }), false)
+    assert.equal(isRenewalDue(wanted, { height: undefined }), false)
+  })
+
+  it('goes over in a later turn of a two-way channel as well', () => {
+    const old = new World({ step: 20, blocks: 300 }).open().paidBy('client', 40_000n).paidBy('server', 10_000n)
+    const renewal = new World({ renews: { world: old }, step: 20, blocks: 300 }).open()
+    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [69_700n, 30_000n])
+    renewal.paidBy('server', 5_000n)
+    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [74_700n, 25_000n])
+  })
+})
