@@ -5,7 +5,7 @@
  */
 import { Transaction } from 'bitcoinjs-lib'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, ChainStatus, Clock, Random, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../engine/ports.js'
+import type { Chain, ChainStatus, Clock, Random, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
@@ -14,7 +14,7 @@ import { ElectrumClient } from './electrum/client.js'
 import { parseEndpoint } from './electrum/endpoint.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
-import { boundedEstimate, histogramRate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
+import { boundedEstimate, boundedRelayRates, histogramRate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
 import { HeaderFollower } from './header-follower.js'
 import type { AnnouncedTip } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
@@ -124,6 +124,8 @@ class VerifyingChain implements ElectrumChain {
   /** By target: what was good for a day is too little for the next block. */
   readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate, readonly at: number }>()
   readonly #calls: ServerCalls
+  /** Sessions with servers that do not know `mempool.get_info`. */
+  readonly #withoutInfo = new WeakSet<ElectrumSession>()
   #stopped = false
 
   constructor (init: ElectrumChainInit) {
@@ -215,6 +217,16 @@ class VerifyingChain implements ElectrumChain {
       const { rate, source } = boundedEstimate({ answer, mempool: histogramRate(histogram ?? [], target), relayFee, lastGood, fallback: this.#fallback })
       if (source === 'server') this.#lastGood.set(target, { rate, at: this.#clock.now() })
       return rate
+    })
+  }
+
+  async relayRates (): Promise<RelayRates> {
+    return await this.#calls.make('ask for the relay fee', async session => {
+      // Asked of those who do not know it, it is one refusal a session.
+      const info = this.#withoutInfo.has(session) ? undefined : await this.#answer(session.mempoolInfo())
+      if (info !== undefined) return boundedRelayRates({ minimum: info.mempoolminfee, incremental: info.incrementalrelayfee })
+      this.#withoutInfo.add(session)
+      return boundedRelayRates({ minimum: await this.#answer(session.relayFee()), incremental: undefined })
     })
   }
 

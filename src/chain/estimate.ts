@@ -1,4 +1,5 @@
 /** The fee rate that we use, given what a server says: never absurd, never below what relays. Pure. */
+import type { RelayRates } from '../engine/ports.js'
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
 
 /** 1 sat/vB: `DEFAULT_MIN_RELAY_TX_FEE` of Bitcoin Core up to 29, and still what most nodes relay. */
@@ -48,6 +49,15 @@ export function boundedEstimate ({ answer, mempool, relayFee, lastGood, fallback
   if (mempool !== undefined) return { rate: bounded(max(mempool, lastGood ?? mempool)), source: 'mempool' }
   if (lastGood !== undefined) return { rate: bounded(lastGood), source: 'last' }
   return { rate: bounded(fallback), source: 'fallback' }
+}
+
+/** `-incrementalrelayfee` is 1 sat/vB, or 0.1 from Bitcoin Core 29 on. What a server says above this would only burn our fees. */
+const HIGHEST_INCREMENT = feeRate(10_000n)
+
+/** What a mempool asks for, out of what a server says in BTC/kvB: `mempool.get_info`, failing that `blockchain.relayfee`. */
+export function boundedRelayRates ({ minimum, incremental }: { readonly minimum: number | undefined, readonly incremental: number | undefined }): RelayRates {
+  const within = (rate: FeeRate | undefined, most: FeeRate): FeeRate => min(max(rate ?? LOWEST_FEE_RATE, LOWEST_FEE_RATE), most)
+  return { minimum: within(plausible(minimum), HIGHEST_FEE_RATE), incremental: within(plausible(incremental), HIGHEST_INCREMENT) }
 }
 
 /** 1,000,000 vB: what a block has room for. */

@@ -1,6 +1,6 @@
 /** The `Chain` port over a `MemoryWorld`: for unit tests and simulations. */
 import { Transaction } from 'bitcoinjs-lib'
-import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../engine/ports.js'
+import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
 import { toHex, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
@@ -89,6 +89,11 @@ export class MemoryChain implements Chain {
   async estimateFeeRate (_target: BlockDelta): Promise<FeeRate> {
     await this.#connected()
     return this.feeRate
+  }
+
+  async relayRates (): Promise<RelayRates> {
+    await this.#connected()
+    return { minimum: LOWEST_FEE_RATE, incremental: LOWEST_FEE_RATE }
   }
 
   /** Cuts this view off from the world: nothing is seen, calls wait. */

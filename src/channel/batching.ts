@@ -10,7 +10,7 @@ import { parseTransaction } from '../bitcoin/transaction.js'
 import { feeFor, feeRate, formatAmount, max, min, satoshi, type BlockHeight, type FeeRate } from '../types/units.js'
 import type { Txid } from '../types/bytes.js'
 import { to, type Transition } from './effects.js'
-import type { Env } from './env.js'
+import type { Env, RelayRates } from './env.js'
 import { curveRate } from './fee-curve.js'
 import { publishable } from './publishable.js'
 import { RELAY_FEE_RATE } from './publishing.js'
@@ -47,7 +47,7 @@ export function isInBatch (channel: Channel): channel is Established & { readonl
  * The next bid of a batch: along the curve, above the one before (BIP125 rule 4); undefined when it
  * is not worth a transaction, or the one before stands.
  */
-export function bidBatch (members: readonly BatchChannel[], { height, feeRate: estimate, nextBlockRate: nextBlock }: { readonly height: BlockHeight, readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate }, previous: Batch | undefined, leastRate = previous?.feeRate): Batch | undefined {
+export function bidBatch (members: readonly BatchChannel[], { height, feeRate: estimate, nextBlockRate: nextBlock, relay }: { readonly height: BlockHeight, readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate, readonly relay: RelayRates }, previous: Batch | undefined, leastRate = previous?.feeRate): Batch | undefined {
   const [first] = members
   if (first === undefined || members.length > MAX_BATCH) return undefined
   const script = partyOf(first.channel.terms, 'server').closeScript
@@ -60,8 +60,8 @@ export function bidBatch (members: readonly BatchChannel[], { height, feeRate: e
   const since = previous?.since ?? { height, feeRate: estimate }
   const deadline = members.reduce<number>((least, { channel }) => min(least, channel.terms.refundHeight), Infinity)
   const rate = curveRate({ since, height, deadline, previous: leastRate ?? since.feeRate, estimate, nextBlock, budget: feeRate(max(0n, budget) * 1000n / BigInt(vsize)) })
-  const fee = min(feeFor(rate, vsize), satoshi(max(0n, budget)))
-  if (fee < feeFor(RELAY_FEE_RATE, vsize) || (previous !== undefined && fee < previous.fee + BigInt(vsize))) return undefined
+  const fee = min(feeFor(max(rate, relay.minimum), vsize), satoshi(max(0n, budget)))
+  if (fee < feeFor(RELAY_FEE_RATE, vsize) || (previous !== undefined && fee < previous.fee + feeFor(relay.incremental, vsize))) return undefined
   const raw = completeBatch(states, script, fee)
   return { since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw }
 }

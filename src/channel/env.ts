@@ -5,6 +5,9 @@ import type { BlockHeight, FeeRate } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import type { Policy } from './policy.js'
 
+/** What a mempool asks for: `minimum` to come in at all, `incremental` more than what is replaced (BIP125 rule 4). */
+export interface RelayRates { readonly minimum: FeeRate, readonly incremental: FeeRate }
+
 export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly policy: Policy
   /** Height of the tip; undefined until the chain has been seen. */
@@ -13,6 +16,7 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly feeRate: FeeRate
   /** Bounded estimate of what the next block takes. */
   readonly nextBlockRate: FeeRate
+  readonly relay: RelayRates
   /** What the next block took by the estimates seen, block by block, the newest last. */
   readonly feeHistory: readonly FeeRate[]
   /** Milliseconds since 1970, for records only. */

@@ -52,7 +52,8 @@ export function acceptance (offer: OpenChannel, ours: ServerPart, env: Env): Acc
       maxStake: policy.maxStake,
       minTurnAmount: isTwoWay ? policy.minTurnAmount ?? worthwhile : 0n,
       maxInFlightUpdates: policy.maxInFlightUpdates,
-      maxInFlightValue: policy.maxInFlightValue
+      maxInFlightValue: policy.maxInFlightValue,
+      maxRisk: policy.maxRisk
     },
     ...heightsBefore(blockHeight(offer.refundHeight), isTwoWay ? blockDelta(offer.step) : policy.settleMargin)
   }

@@ -12,6 +12,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances, inFlightValue, initialBalance, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
+import { exposureOfPayee } from './risk.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import type { Channel, Established } from './state.js'
@@ -40,7 +41,7 @@ export function spendableByPayer (channel: Established): Satoshi {
 export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi, env: Env): PaychanError | undefined {
   const open = channelRefusal(channel, env)
   if (open instanceof PaychanError) return open
-  if (payerOf(open.ledger.turn) === open.role) return paymentRefusal(open, payment, balance)
+  if (payerOf(open.ledger.turn) === open.role) return paymentRefusal(open, payment, balance) ?? riskRefusal(open, payment, balance, env)
   // The turn is asked for when the payment waits; what it is refused for now it is refused for then.
   return refusedTurn(open) ?? amountRefusal(payment, balance)
 }
@@ -81,6 +82,15 @@ function paymentRefusal (channel: Established, payment: Payment, balance: Satosh
     return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${formatAmount(terms.limits.maxInFlightValue)} in one payment; split it.`, { asked: amount, most: terms.limits.maxInFlightValue })
   }
   return undefined
+}
+
+/** UPD-19, where the server asks for it: it takes a millisecond or two. */
+function riskRefusal (channel: Established, payment: Payment, balance: Satoshi, env: Env): PaychanError | undefined {
+  const { maxRisk } = channel.terms.limits
+  if (maxRisk >= 100) return undefined
+  const { risk, stake } = exposureOfPayee(channel, satoshi(balance - payment.amount), env) ?? { risk: 0, stake: 0n }
+  if (risk * 100 <= maxRisk) return undefined
+  return new PaychanError('ERR_STAKE_TOO_HIGH', `By the fees seen, ${formatAmount(satoshi(stake))} of the peer would be at stake with a risk of ${(risk * 100).toFixed(0)} % that its state is in no block in time; it takes ${maxRisk} % at most. Pay on another channel, or when fees are lower.`, { stake, risk, mostRisk: maxRisk / 100 })
 }
 
 /** Of every payment: an amount, a memo, and enough to pay it with. */
@@ -131,7 +141,8 @@ export function onPay (channel: Channel, payments: readonly Payment[], env: Env)
   let balance = signedBalance(open.ledger, open.terms)
   let value = inFlightValue(open.ledger, open.terms)
   for (const payment of payments) {
-    const error = paymentRefusal(open, payment, balance) ?? windowRefusal(open, payment, accepted.length, value) ?? duplicateRefusal(payment, ids)
+    // Once one may be signed, so may the next ones: with a larger share a payee can bid more.
+    const error = paymentRefusal(open, payment, balance) ?? windowRefusal(open, payment, accepted.length, value) ?? duplicateRefusal(payment, ids) ?? (accepted.length > 0 ? undefined : riskRefusal(open, payment, balance, env))
     if (error !== undefined) {
       refused.push({ type: 'payment-refused', payment, error })
       continue

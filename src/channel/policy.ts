@@ -34,6 +34,10 @@ export interface Policy {
   readonly maxChannelsPerPeer: number
   readonly maxInFlightUpdates: number
   readonly maxInFlightValue: Satoshi
+  /** UPD-19: percent; 100 is no limit. */
+  readonly maxRisk: number
+  /** Percent: whoever listens is told when the risk of a channel rises to it, and when it is below again. */
+  readonly riskAlarm: number
 }
 
 /**
@@ -66,6 +70,10 @@ export function defaultPolicy (network: Network): Policy {
     maxUnfunded: 16,
     maxChannelsPerPeer: 64,
     maxInFlightUpdates: 16,
-    maxInFlightValue: satoshi(1_300_000n)
+    maxInFlightValue: satoshi(1_300_000n),
+    // A small share always has a high risk, and little to lose: a limit would refuse every first payment.
+    maxRisk: 100,
+    // Above the 50 % that are assumed where nothing has been seen yet (risk.ts).
+    riskAlarm: 60
   }
 }

@@ -21,7 +21,7 @@ import { deadlineOf } from './stakes.js'
 import type { Channel, Established, Publication, Spend } from './state.js'
 import { partyOf } from './terms.js'
 
-/** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. */
+/** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. What cannot pay this is not worth a transaction; what a server asks for beyond it, `Env.relay` says. */
 export const RELAY_FEE_RATE = feeRate(1000n)
 
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
@@ -72,7 +72,7 @@ export function publishIfDue (channel: Established, env: Env): Transition<Establ
   if (ours === undefined || isOutranked(channel, ours, env.height)) return to(channel)
   if (before !== undefined) {
     const next = rivalOf(channel) === undefined ? undefined : higherBid(channel, before, env)
-    return next === undefined || outbidding(channel, vsizeOfRaw(before.raw)) <= before.fee ? to(channel) : published(channel, next)
+    return next === undefined || outbidding(channel, vsizeOfRaw(before.raw), env) <= before.fee ? to(channel) : published(channel, next)
   }
   if (!isDue(channel, ours, env.height)) return to(channel)
   const publication = bid(channel, ours, env)
@@ -121,7 +121,7 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
   if (publication.batch !== undefined) return to({ ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
   const ours = publishable(channel)
   if (ours === undefined || (env.height !== undefined && isOutranked(channel, ours, env.height))) return to(channel, note)
-  const next = higherBid(channel, publication, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, RELAY_FEE_RATE as bigint)))
+  const next = higherBid(channel, publication, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, env.relay.incremental as bigint)))
   if (next === undefined || (rivalOf(channel) === undefined && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
   return published(channel, next, note)
 }
@@ -137,7 +137,7 @@ function broadcastOf (publication: Publication): Effect {
 }
 
 /**
- * The next bid, when it can replace the last one: BIP125 rule 4 asks for 1 sat/vB more than that, or
+ * The next bid, when it can replace the last one: BIP125 rule 4 asks for the incremental relay fee more than that, or
  * than the transaction of the other side that is in sight. A state that a new turn brought is another
  * transaction, and its bid begins anew, above the last one.
  */
@@ -146,7 +146,7 @@ function higherBid (channel: Established, publication: Publication, env: Env, le
   if (ours === undefined) return undefined
   const next = bid(channel, ours, env, publication, leastRate)
   if (next === undefined) return undefined
-  const least = publication.fee + BigInt(vsizeOfRaw(next.raw))
+  const least = publication.fee + feeFor(env.relay.incremental, vsizeOfRaw(next.raw))
   return next.fee >= least ? next : undefined
 }
 
@@ -164,18 +164,18 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
   const since = previous?.since ?? { height, feeRate: env.feeRate }
   const wanted = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
-  const fee = min(max(feeFor(wanted, vsize), outbidding(channel, vsize)), satoshi(budget))
+  const fee = min(max(feeFor(max(wanted, env.relay.minimum), vsize), outbidding(channel, vsize, env)), satoshi(budget))
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
   return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, batch: undefined }
 }
 
-/** BIP125: what replaces the other side's transaction pays its fee, a quarter more, and 1 sat/vB for itself. Wallet inputs of its are not seen; a refusal tells. */
-function outbidding (channel: Established, vsize: number): Satoshi {
+/** BIP125: what replaces the other side's transaction pays its fee, a quarter more, and the incremental relay fee for itself. Wallet inputs of its are not seen; a refusal tells. */
+function outbidding (channel: Established, vsize: number, { relay }: Pick<Env, 'relay'>): Satoshi {
   const rival = rivalOf(channel)
   if (rival === undefined || rival.height !== undefined) return satoshi(0n)
   const { outputs } = parseTransaction(rival.raw)
   const fee = channel.terms.capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
-  return satoshi(max(0n, fee + fee / 4n) + feeFor(RELAY_FEE_RATE, vsize))
+  return satoshi(max(0n, fee + fee / 4n) + feeFor(relay.incremental, vsize))
 }
 
 /** What is at stake, less an output above dust; against a transaction of the other side that is in sight, what we would gain over it. */

@@ -8,13 +8,15 @@
  * been seen, what is missing counts as stretches of which half rise tenfold at once and stay there:
  * pessimistic, since nothing is known. It is never 0: what has not been seen can come all the same.
  */
-import type { FeeRate } from '../types/units.js'
-import { feeRate } from '../types/units.js'
 import { dustLimit } from '../bitcoin/dust.js'
+import { otherRole } from '../bitcoin/keys.js'
+import { payerOutput } from '../bitcoin/template.js'
+import { feeRate, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
-import { publishable, stakeAt, vsizeOf } from './publishable.js'
+import { publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { publishHeightOf } from './schedule.js'
+import { stateTemplate } from './signing.js'
 import { deadlineOf } from './stakes.js'
 import type { Established } from './state.js'
 import { partyOf } from './terms.js'
@@ -50,14 +52,35 @@ export function riskOf ({ history, now, bids }: RiskInput): number {
   return (failed + 1) / (stretches + missing + 1)
 }
 
-/** The risk of a channel at this moment; undefined when nothing is at stake, or nothing could take it away. */
-export function riskOfChannel (channel: Established, env: Pick<Env, 'height' | 'feeRate' | 'nextBlockRate' | 'feeHistory'>): number | undefined {
-  const { height } = env
+/** What may be lost, in satoshis, and the chance of it (0 to 1). */
+export interface Exposure { readonly risk: number, readonly stake: bigint }
+
+type RiskEnv = Pick<Env, 'height' | 'feeRate' | 'nextBlockRate' | 'feeHistory'>
+
+/** Of our newest state, at this moment; undefined when nothing is at stake, or nothing could take it away. */
+export function exposureOf (channel: Established, env: RiskEnv): Exposure | undefined {
   const ours = publishable(channel)
-  if (ours === undefined || height === undefined || channel.onChain.spend?.height !== undefined) return undefined
+  return ours === undefined || channel.onChain.spend?.height !== undefined ? undefined : exposure(channel, ours, env)
+}
+
+/** UPD-19: of the payee, by our own reckoning, once we have `payerBalance` left. */
+export function exposureOfPayee (channel: Established, payerBalance: Satoshi, env: RiskEnv): Exposure | undefined {
+  const { ledger } = channel
+  const held = { sequence: 0, paymentCount: 0, signature: undefined, ...ledger.held, payerBalance }
+  const theirs: Established = { ...channel, role: otherRole(channel.role), publication: undefined, ledger: { ...ledger, held, inFlight: [] } }
+  const template = stateTemplate(theirs, payerBalance)
+  const state: Publishable = { kind: 'settlement', turn: ledger.turn, template, signature: NO_SIGNATURE, share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT) }
+  return exposure(theirs, state, env)
+}
+
+/** Nothing is published here. */
+const NO_SIGNATURE = new Uint8Array(64)
+
+function exposure (channel: Established, ours: Publishable, env: RiskEnv): Exposure | undefined {
+  const { height } = env
   const deadline = deadlineOf(channel, ours.turn)
+  if (height === undefined || deadline === undefined) return undefined
   const begin = Math.max(height, publishHeightOf(channel.terms, ours.turn))
-  if (deadline === undefined) return undefined
   const stake = stakeAt(channel, ours, begin, env.feeRate) - dustLimit(partyOf(channel.terms, channel.role).closeScript)
   if (stake <= 0n) return undefined
   const budget = feeRate(stake * 1000n / BigInt(vsizeOf(channel, ours)))
@@ -67,5 +90,5 @@ export function riskOfChannel (channel: Established, env: Pick<Env, 'height' | '
     previous = curveRate({ since, height: begin + i, deadline, previous, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget })
     return previous
   })
-  return riskOf({ history: env.feeHistory, now: env.nextBlockRate, bids })
+  return { risk: riskOf({ history: env.feeHistory, now: env.nextBlockRate, bids }), stake }
 }

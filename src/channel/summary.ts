@@ -11,7 +11,7 @@ import { balances, inFlightValue, isBase } from './ledger.js'
 import { spendableByPayer } from './paying.js'
 import { shareAtRisk } from './publishable.js'
 import { renewedChannel } from './renewing.js'
-import { riskOfChannel } from './risk.js'
+import { exposureOf } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import type { PaymentLimits } from './terms.js'
 import { isFrozen, type Channel, type Established, type SpendKind } from './state.js'
@@ -120,7 +120,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     turns: turnsOf(channel, env),
     inFlight: inFlightValue(ledger, terms),
     atRisk: shareAtRisk(channel, env),
-    risk: riskOfChannel(channel, env),
+    risk: exposureOf(channel, env)?.risk,
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
     minDepth: terms.minDepth,

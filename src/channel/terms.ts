@@ -24,6 +24,8 @@ export interface PaymentLimits {
   /** UPD-6: signed and not yet acknowledged, by count and by value. */
   readonly maxInFlightUpdates: number
   readonly maxInFlightValue: Satoshi
+  /** UPD-19: percent; 100 is no limit. */
+  readonly maxRisk: number
 }
 
 /** RENEW-1: the channel whose funding output T1 spends, and the newest state of that one, from which this one begins. */
@@ -77,7 +79,8 @@ export function limitsFrom (wire: Limits): PaymentLimits {
     maxStake: satoshi(wire.maxStake),
     minTurnAmount: satoshi(wire.minTurnAmount),
     maxInFlightUpdates: wire.maxInFlightUpdates,
-    maxInFlightValue: satoshi(wire.maxInFlightValue)
+    maxInFlightValue: satoshi(wire.maxInFlightValue),
+    maxRisk: wire.maxRisk
   }
 }
 

@@ -38,9 +38,9 @@ function takes ({ minCapacity, maxCapacity, minBlocks, maxBlocks, maxChannelsPer
 }
 
 /** What they may pay in one. */
-function inAChannel ({ minFirstPayment, maxStake, maxInFlightUpdates, maxInFlightValue }: Policy): string {
+function inAChannel ({ minFirstPayment, maxStake, maxRisk, maxInFlightUpdates, maxInFlightValue }: Policy): string {
   const first = minFirstPayment === undefined ? 'worth settling' : `at least ${formatAmount(minFirstPayment)}`
-  return `first payment ${first}, at most ${formatAmount(maxStake)} at stake; in flight ${maxInFlightUpdates} updates, ${formatAmount(maxInFlightValue)}`
+  return `first payment ${first}, at most ${formatAmount(maxStake)} at stake${maxRisk >= 100 ? '' : `, with a risk of ${maxRisk} %`}; in flight ${maxInFlightUpdates} updates, ${formatAmount(maxInFlightValue)}`
 }
 
 /** `apiSocket` is known where the node was started. */

@@ -61,7 +61,9 @@ const policyShape = {
   // WIRE-9: no more than the streams that one peer may have.
   maxChannelsPerPeer: count(1, 64),
   maxInFlightUpdates: count(1, 1_000),
-  maxInFlightValue: amount
+  maxInFlightValue: amount,
+  maxRisk: count(1, 100),
+  riskAlarm: count(1, 100)
 } satisfies Record<keyof Policy, z.ZodType>
 
 /** The names of the policy, as the file and (in upper case) the environment spell them. */

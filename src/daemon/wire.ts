@@ -61,7 +61,9 @@ const policy: z.ZodType<Policy> = z.object({
   maxUnfunded: z.number(),
   maxChannelsPerPeer: z.number(),
   maxInFlightUpdates: z.number(),
-  maxInFlightValue: amount
+  maxInFlightValue: amount,
+  maxRisk: z.number(),
+  riskAlarm: z.number()
 })
 
 export const nodeInfo: z.ZodType<NodeInfo> = z.object({
@@ -130,7 +132,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   lastPaymentHeight: maybe(height),
   settleHeight: maybe(height),
   refundHeight: height,
-  limits: maybe(z.object({ minFirstPayment: amount, maxStake: amount, minTurnAmount: amount, maxInFlightUpdates: z.number(), maxInFlightValue: amount })),
+  limits: maybe(z.object({ minFirstPayment: amount, maxStake: amount, minTurnAmount: amount, maxInFlightUpdates: z.number(), maxInFlightValue: amount, maxRisk: z.number() })),
   renews: maybe(channel),
   renewedAs: maybe(channel),
   renewFor: maybe(blocks),
@@ -166,6 +168,7 @@ export const nodeEvent: z.ZodType<NodeEvent> = z.union([
   z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string(), step: maybe(step).optional(), txid: maybe(transaction).optional() }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
   z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height) }),
+  z.object({ type: z.literal('risk'), channel, risk: z.number(), stake: amount, isHigh: z.boolean() }),
   z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel) })
 ])
 

@@ -18,6 +18,7 @@ import { bumpPublication } from './bumping.js'
 import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
+import { envOf } from './channel-env.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
@@ -34,6 +35,7 @@ import { lacksLink, Redial } from './redial.js'
 import { recover } from './recovering.js'
 import { createRegistry } from './registry.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
+import { RiskWatch } from './risk-watch.js'
 import { Settlements, type Moment } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, openForPayments, type Closed } from './waiters.js'
@@ -56,6 +58,7 @@ export class Engine {
   readonly #ids: PaymentIds
   readonly #subscriptions: Unsubscribe[] = []
   readonly #fees: FeeEstimates
+  readonly #risks: RiskWatch
   #stopped = false
   /** The disk failed: nothing is done any more, and everybody who asks is told this. */
   #halted: Error | undefined
@@ -63,8 +66,9 @@ export class Engine {
   constructor (options: EngineOptions) {
     this.#options = options
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
-    this.#fees = new FeeEstimates(options.chain, options.initialFeeRate, (text) => { this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
+    this.#fees = new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => { this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
     this.#ids = new PaymentIds(options.random)
+    this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
     this.#links = links
@@ -116,6 +120,7 @@ export class Engine {
    */
   async start (): Promise<void> {
     const { store, peers, chain, clock } = this.#options
+    await this.#fees.load()
     const { channels, damaged, refundOnly } = await loadChannels(store)
     for (const stored of channels) this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
     for (const { id, terms, error } of damaged) {
@@ -255,9 +260,11 @@ export class Engine {
   /** The estimate first, so that what is published at this height is published at its fee. */
   async #onTip (): Promise<void> {
     await this.#fees.refresh()
-    if (this.#stopped) return
+    if (this.#stopped || this.#halted !== undefined) return
+    this.#fees.save().catch((error: unknown) => { if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error))) })
     if (this.#moment !== undefined) this.#settlements.onTip(this.#moment)
     this.#renewals.onTip()
+    this.#risks.onTip([...this.#actors.values()])
     for (const actor of this.#actors.values()) {
       if (actor.state.stage !== 'established' && actor.state.stage !== 'refund-signed') continue
       // A watch that could not be set up is tried again.
@@ -314,19 +321,8 @@ export class Engine {
     return this.#height === undefined ? undefined : { height: this.#height, ...this.#fees.current }
   }
 
-  #envFor ({ role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
-    const { clock, policy, signer } = this.#options
-    return {
-      policy,
-      height: this.#height,
-      ...this.#fees.current,
-      now: clock.now(),
-      sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),
-      verify: (key, digest, signature) => signer.verify(key, digest, signature),
-      isPublicKey: (key) => signer.isPublicKey(key),
-      isKnownKey: this.#registry.isKnownKey,
-      isKnownOutPoint: this.#registry.isKnownOutPoint
-    }
+  #envFor (channel: Pick<Channel, 'role' | 'keys'>): Env {
+    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry }, this.#height, channel)
   }
 
   /** A bug costs a stream, never the process; a disk that failed costs everything until a restart. */

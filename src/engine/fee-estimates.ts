@@ -1,7 +1,21 @@
-/** What a transaction has to pay: asked for with every block, so that transitions have it at hand. */
-import { messageOf } from '../types/errors.js'
-import { blockDelta, max, type FeeRate } from '../types/units.js'
-import type { Chain } from './ports.js'
+/**
+ * What a transaction has to pay: asked for with every block, so that transitions have it at hand.
+ * What the next block took is kept over restarts, since a risk is reckoned from it:
+ *
+ *     fees/history   the rates in sat/kvB, the newest last
+ */
+import type { RelayRates } from '../channel/env.js'
+import { RELAY_FEE_RATE } from '../channel/publishing.js'
+import { codeOf, messageOf, STORE_FAILED } from '../types/errors.js'
+import { blockDelta, feeRate, max, type FeeRate } from '../types/units.js'
+import type { Chain, Store } from './ports.js'
+import { decodeRecord, recordChange } from './records.js'
+
+/** The record of the fees seen. */
+export const FEES_KEY = 'fees/history'
+
+/** Every so many blocks it is written: an hour may be forgotten. */
+const WRITE_EVERY = 6
 
 /** A confirmation within an hour. */
 const FEE_TARGET = blockDelta(6)
@@ -12,17 +26,37 @@ const MOST_HISTORY = 4_032
 export class FeeEstimates {
   #hour: FeeRate
   #nextBlock: FeeRate
-  /** Since the node was started. */
+  #relay: RelayRates = { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }
   readonly #history: FeeRate[] = []
+  #unwritten = 0
 
   /** `initial`: until the chain has been asked. */
-  constructor (private readonly chain: Pick<Chain, 'estimateFeeRate'>, initial: FeeRate, private readonly onMissing: (text: string) => void) {
+  constructor (private readonly chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>, private readonly store: Pick<Store, 'get' | 'commit'>, initial: FeeRate, private readonly onMissing: (text: string) => void) {
     this.#hour = initial
     this.#nextBlock = initial
   }
 
-  get current (): { readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate, readonly feeHistory: readonly FeeRate[] } {
-    return { feeRate: this.#hour, nextBlockRate: this.#nextBlock, feeHistory: this.#history }
+  get current (): { readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate, readonly relay: RelayRates, readonly feeHistory: readonly FeeRate[] } {
+    return { feeRate: this.#hour, nextBlockRate: this.#nextBlock, relay: this.#relay, feeHistory: this.#history }
+  }
+
+  /** Takes up what was seen before a restart; a record that is damaged is no loss. @throws PaychanError `ERR_STORE_FAILED` */
+  async load (): Promise<void> {
+    try {
+      const record = await this.store.get(FEES_KEY)
+      if (record === undefined) return
+      const { rates } = decodeRecord<{ readonly rates: readonly number[] }>(FEES_KEY, record)
+      this.#history.push(...rates.slice(-MOST_HISTORY).map((rate) => feeRate(BigInt(rate))))
+    } catch (error) {
+      if (codeOf(error) === STORE_FAILED) throw error
+    }
+  }
+
+  /** Writes what is new once in a while; rejects when the disk fails. */
+  async save (): Promise<void> {
+    if (this.#unwritten < WRITE_EVERY) return
+    this.#unwritten = 0
+    await this.store.commit([recordChange(FEES_KEY, { rates: this.#history.map(Number) })])
   }
 
   /** Never rejects: without an answer the last one stays in use. */
@@ -30,7 +64,9 @@ export class FeeEstimates {
     try {
       this.#hour = await this.chain.estimateFeeRate(FEE_TARGET)
       this.#nextBlock = max(this.#hour, await this.chain.estimateFeeRate(NEXT_BLOCK))
+      this.#relay = await this.chain.relayRates()
       this.#history.push(this.#nextBlock)
+      this.#unwritten += 1
       if (this.#history.length > MOST_HISTORY) this.#history.shift()
     } catch (error) {
       this.onMissing(`The last fee estimate stays in use: ${messageOf(error)}`)

@@ -6,8 +6,11 @@
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { FundingOutput } from '../bitcoin/funding-spend.js'
 import type { KeyPath, Ecdsa } from '../bitcoin/keys.js'
+import type { RelayRates } from '../channel/env.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+
+export type { RelayRates } from '../channel/env.js'
 
 /** Stops a subscription. May be called more than once. */
 export type Unsubscribe = () => void
@@ -83,6 +86,8 @@ export interface Chain {
   broadcast: (raw: Uint8Array) => Promise<Txid>
   /** An estimate to confirm within `target` blocks, within bounds; a fallback when the server has none. */
   estimateFeeRate: (target: BlockDelta) => Promise<FeeRate>
+  /** What the server's mempool asks for, within bounds; Bitcoin Core's long-standing 1 sat/vB when it does not say. */
+  relayRates: () => Promise<RelayRates>
 }
 
 // ---------------------------------------------------------------------------------------- Peers

@@ -24,7 +24,7 @@ export interface SettlementsHost {
 }
 
 interface Member { readonly actor: ChannelActor, readonly channel: Established }
-export interface Moment { readonly height: BlockHeight, readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate }
+export interface Moment extends Pick<Env, 'feeRate' | 'nextBlockRate' | 'relay'> { readonly height: BlockHeight }
 
 export class Settlements {
   constructor (private readonly host: SettlementsHost) {}

@@ -8,6 +8,7 @@
 import { NEW_EPOCHS } from '../channel/epochs.js'
 import { NO_WISHES, type Channel, type Established, type Publication } from '../channel/state.js'
 import type { Ledger } from '../channel/ledger.js'
+import type { Terms } from '../channel/terms.js'
 import type { ChannelId } from '../types/bytes.js'
 import { ZERO_SAT } from '../types/units.js'
 import { readEntry, paymentKey } from './payments.js'
@@ -21,6 +22,12 @@ export const LEDGER_PREFIX = 'ledger/'
 /** Fields that older records lack. */
 const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = { link: 'down', epochs: NEW_EPOCHS }
 const BEFORE_RENEWALS = { serverBalance: ZERO_SAT, renews: undefined }
+const BEFORE_RISK = { maxRisk: 100 }
+
+function withTerms (terms: Terms): Terms {
+  return { ...BEFORE_RENEWALS, ...terms, limits: { ...BEFORE_RISK, ...terms.limits } }
+}
+
 const BEFORE_TURNS: Pick<Established, 'ended' | 'wishes'> = { ended: [], wishes: NO_WISHES }
 
 const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>(['offered', 'accepted', 'refund-requested', 'refund-signed', 'established', 'abandoned'])
@@ -93,10 +100,10 @@ function isChannel (value: unknown): boolean {
 /** Records of before there were epochs: nobody has counted yet. */
 function withEpochs (stored: Channel): Channel {
   switch (stored.stage) {
-    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, terms: { ...BEFORE_RENEWALS, ...stored.terms }, publication: withRace(stored.publication) }
-    case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored, terms: { ...BEFORE_RENEWALS, ...stored.terms } }
+    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, terms: withTerms(stored.terms), publication: withRace(stored.publication) }
+    case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored, terms: withTerms(stored.terms) }
     case 'accepted':
-    case 'refund-requested': return { ...stored, terms: { ...BEFORE_RENEWALS, ...stored.terms } }
+    case 'refund-requested': return { ...stored, terms: withTerms(stored.terms) }
     default: return stored
   }
 }

@@ -121,6 +121,8 @@ export type NodeEvent =
   | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
   | { readonly type: 'payment', readonly payment: PaymentInfo }
   | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined }
+  /** The chance (0 to 1) that a channel's newest state is in no block in time has risen to `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: what would be lost. */
+  | { readonly type: 'risk', readonly channel: ChannelId, readonly risk: number, readonly stake: Satoshi, readonly isHigh: boolean }
   | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined }
 
 export interface NodeApi {

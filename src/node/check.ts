@@ -41,7 +41,7 @@ export interface CheckOptions {
   readonly onProgress?: (records: number) => void
 }
 
-const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/']
+const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'fees/']
 const WALLET_RECORDS = 'wallet/'
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createElectrumChain, type ChainTimeouts, type ElectrumChain } from '../../src/chain/chain.js'
 import { chainParams } from '../../src/chain/params.js'
 import type { ChainStatus, Clock, Tip } from '../../src/engine/ports.js'
-import { blockDelta, feeRate } from '../../src/types/units.js'
+import { blockDelta } from '../../src/types/units.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { makeHeader } from './fake-chain.js'
 import { FakeServer, Refusal, SILENCE } from './fake-server.js'
@@ -217,49 +217,6 @@ describe('electrum chain', () => {
       await lines.when(line => line.includes('not a JSON-RPC message'))
       server.restore('server.version')
       await statuses.when(status => status === 'synced')
-    })
-  })
-
-  describe('fee estimate', () => {
-    beforeEach(async () => {
-      await chain.start()
-      await statuses.when(status => status === 'synced')
-    })
-
-    it('is what the server says, within bounds', async () => {
-      server.on('blockchain.estimatefee', ([blocks]) => blocks === 6 ? 0.0002 : 0.0004)
-      assert.equal(await chain.estimateFeeRate(blockDelta(6)), feeRate(20_000n))
-      assert.equal(await chain.estimateFeeRate(blockDelta(2)), feeRate(40_000n))
-    })
-
-    it('falls back to the last good answer, and after an hour to the fallback', async () => {
-      const clock = new FakeClock()
-      await chain.stop()
-      create(clock, { ping: 10_000_000 })
-      await chain.start()
-      await statuses.when(status => status === 'synced')
-      server.on('blockchain.estimatefee', () => 0.0002)
-      assert.equal(await chain.estimateFeeRate(blockDelta(6)), feeRate(20_000n))
-      for (const answer of [-1, 0, 1e6, null, 'much']) {
-        server.on('blockchain.estimatefee', () => answer)
-        assert.equal(await chain.estimateFeeRate(blockDelta(6)), feeRate(20_000n), String(answer))
-      }
-      server.on('blockchain.estimatefee', () => { throw new Refusal('daemon busy') })
-      assert.equal(await chain.estimateFeeRate(blockDelta(6)), feeRate(20_000n))
-      clock.advance(3_600_000)
-      assert.equal(await chain.estimateFeeRate(blockDelta(6)), feeRate(1_000n))
-    })
-
-    it('waits for a server, but not for ever', async () => {
-      const clock = new FakeClock()
-      await chain.stop()
-      await server.close()
-      create(clock, { call: 20_000, retryFirst: 1_000_000, retryMost: 1_000_000 })
-      await chain.start()
-      await statuses.when(status => status === 'down')
-      const estimate = assert.rejects(chain.estimateFeeRate(blockDelta(6)), { code: 'ERR_CHAIN_UNAVAILABLE', message: /within 20 s.*Cannot reach/ })
-      clock.advance(20_000)
-      await estimate
     })
   })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { boundedEstimate, histogramRate, HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../src/chain/estimate.js'
+import { boundedEstimate, boundedRelayRates, histogramRate, HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../src/chain/estimate.js'
 import { feeRate } from '../../src/types/units.js'
 
 const fallback = feeRate(10_000n)
@@ -52,5 +52,14 @@ describe('fee estimate', () => {
       const { rate } = boundedEstimate({ answer, relayFee, lastGood: undefined, fallback })
       assert.ok(rate >= LOWEST_FEE_RATE && rate <= HIGHEST_FEE_RATE)
     }))
+  })
+
+  it('what a mempool asks for: what the server says, 1 sat/vB at least, and an increment of 10 sat/vB at most', () => {
+    assert.deepEqual(boundedRelayRates({ minimum: 0.00003, incremental: 0.00002 }), { minimum: 3_000n, incremental: 2_000n })
+    assert.deepEqual(boundedRelayRates({ minimum: 0.000001, incremental: 0.000001 }), { minimum: 1_000n, incremental: 1_000n })
+    assert.deepEqual(boundedRelayRates({ minimum: 0.05, incremental: 0.05 }), { minimum: HIGHEST_FEE_RATE, incremental: 10_000n })
+    for (const nonsense of [undefined, -1, 0, Number.NaN, 1_000_000]) {
+      assert.deepEqual(boundedRelayRates({ minimum: nonsense, incremental: nonsense }), { minimum: LOWEST_FEE_RATE, incremental: LOWEST_FEE_RATE })
+    }
   })
 })

@@ -65,6 +65,25 @@ describe('server / publishing / T3', () => {
     assert.deepEqual([world.payouts().server, world.payouts().fee], [294n, 706n])
   })
 
+  it('pays what the server\'s mempool asks for, when that is more than the estimate', () => {
+    const world = paid().kill('client')
+    world.server.relay = { minimum: feeRate(7_000n), incremental: feeRate(1_000n) }
+    assert.equal(world.mineTo(665).payouts().fee, 1_267n, '181 vB at 7 sat/vB')
+  })
+
+  it('is replaced by one that pays the server\'s incremental relay fee more, for all of its size (BIP125)', () => {
+    const raises = [1_000n, 5_000n].map((rate) => {
+      const world = paid().kill('client')
+      world.server.relay = { minimum: feeRate(1_000n), incremental: feeRate(rate) }
+      world.mineTo(664)
+      const bids = [published(world.server).fee, ...fees(world, world.server, 30)]
+      const steps = bids.slice(1).map((fee, i) => fee - (bids[i] ?? 0n)).filter((step) => step > 0n)
+      assert.ok(steps.length > 3 && steps.every((step) => step >= rate * 181n / 1_000n), `${rate}: ${steps.join()}`)
+      return steps.length
+    })
+    assert.ok((raises[1] ?? 0) < (raises[0] ?? 0), 'fewer and larger ones')
+  })
+
   it('a share that is worth its T3 is not at risk', () => {
     assert.equal(paid(656n).server.info.atRisk, 0n)
     assert.equal(paid(40_000n).client.info.atRisk, 0n)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { riskOf } from '../../src/channel/risk.js'
-import { feeRate } from '../../src/types/units.js'
-import { World } from './world.js'
+import { exposureOfPayee, riskOf } from '../../src/channel/risk.js'
+import { feeRate, satoshi } from '../../src/types/units.js'
+import { assertRefused } from './asserts.js'
+import { payment, World } from './world.js'
 
 const flat = (rate: bigint, blocks: number): bigint[] => Array.from({ length: blocks }, () => rate)
 /** A month in which every tenth day the rate is twentyfold for a day. */
@@ -56,5 +57,29 @@ describe('channel / risk', () => {
     const calm = world.server.info.risk ?? 0
     world.server.feeRate = feeRate(8_000n)
     assert.ok((world.server.info.risk ?? 0) > calm)
+  })
+
+  describe('of the payee, which the payer reckons before it signs (UPD-19)', () => {
+    const limited = (maxRisk: number): World => new World({ policy: { maxRisk } }).open()
+
+    it('is what the payee will reckon itself', () => {
+      for (const world of [new World().open(), new World({ step: 20 }).open()]) {
+        const { client } = world
+        const before = exposureOfPayee(client.established, satoshi(60_000n), client.env())
+        world.paid(40_000n)
+        assert.equal(before?.risk, world.server.info.risk)
+      }
+    })
+
+    it('above what the payee takes: nothing is signed; below, it is', () => {
+      const world = limited(40)
+      const error = assertRefused(world.client, world.client.attempt({ type: 'pay', payments: [payment(1_500n)] }), 'ERR_STAKE_TOO_HIGH')
+      assert.equal(error.facts['mostRisk'], 0.4)
+      assert.equal(world.paid(40_000n).server.info.ourBalance, 40_000n)
+    })
+
+    it('does not count where the payee takes every risk', () => {
+      assert.equal(limited(100).paid(1_500n).server.info.ourBalance, 1_500n)
+    })
   })
 })

@@ -38,6 +38,7 @@ export class Side {
   log: PaymentLogEntry[] = []
   policy: Policy = defaultPolicy('regtest')
   feeRate = feeRate(2000n)
+  relay = { minimum: feeRate(1000n), incremental: feeRate(1000n) }
   /** The Electrum server does not answer: no tip, no history. */
   blind = false
   /** From T2's signature on a server watches for T1; in most stories the client's hand is faster. */
@@ -88,6 +89,7 @@ export class Side {
       height: this.blind ? undefined : this.chain.height,
       feeRate: this.feeRate,
       nextBlockRate: this.feeRate,
+      relay: this.relay,
       feeHistory: [],
       now: 1_700_000_000_000,
       sign: this.channelKey.sign,

@@ -13,7 +13,7 @@ function everyMessage (): Message[] {
   world.run()
   const key = world.client.channelKey.publicKey
   const signature = new Uint8Array(64).fill(1)
-  const limits = { minFirstPayment: 1n, maxStake: 1n, minTurnAmount: 0n, maxInFlightUpdates: 1, maxInFlightValue: 1n }
+  const limits = { minFirstPayment: 1n, maxStake: 1n, minTurnAmount: 0n, maxInFlightUpdates: 1, maxInFlightValue: 1n, maxRisk: 100 }
   const update: Update = { type: 'Update', turn: 0, sequence: 0, payerBalance: 1n, payments: [], signature }
   return [
     { type: 'OpenChannel', network: 'regtest', channelKey: key, payoutKey: key, closeScript: world.client.closeScript, capacity: 1n, refundHeight: 1, mode: 'one-way', step: 0, txVersion: 3 },

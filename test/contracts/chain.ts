@@ -205,6 +205,12 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       assert.ok(rate >= feeRate(1_000n) && rate <= feeRate(1_000_000n))
     })
 
+    it('tells what a mempool asks for: 1 sat/vB at least, to come in and to replace', async () => {
+      const { minimum, incremental } = await chain.relayRates()
+      assert.ok(minimum >= feeRate(1_000n) && minimum <= feeRate(1_000_000n))
+      assert.ok(incremental >= feeRate(1_000n) && incremental <= feeRate(10_000n))
+    })
+
     describe('without a connection', () => {
       it('says so, and delivers what happened meanwhile when it is back', async () => {
         const { height } = await tips.when(() => true)

@@ -49,7 +49,7 @@ export const channel: ChannelInfo = {
   lastPaymentHeight: blockHeight(1_000),
   settleHeight: blockHeight(1_012),
   refundHeight: blockHeight(1_048),
-  limits: { minFirstPayment: satoshi(511n), maxStake: satoshi(999_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
+  limits: { minFirstPayment: satoshi(511n), maxStake: satoshi(999_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n), maxRisk: 100 },
   renews: undefined,
   renewedAs: undefined,
   renewFor: undefined,

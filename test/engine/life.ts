@@ -77,7 +77,8 @@ export class Life {
         this.onLeft({ node: this.node, kind: 'broadcast', raw })
         return await this.#live(chain.broadcast(raw))
       },
-      estimateFeeRate: async (target) => await this.#live(chain.estimateFeeRate(target))
+      estimateFeeRate: async (target) => await this.#live(chain.estimateFeeRate(target)),
+      relayRates: async () => await this.#live(chain.relayRates())
     }
   }
 

@@ -44,12 +44,26 @@ describe('engine / limits of a server', () => {
     const policy = { minFirstPayment: satoshi(3_000n), maxStake: satoshi(50_000n), maxInFlightValue: satoshi(20_000n), maxInFlightUpdates: 5 }
     const { world, alice, bob } = await twoNodes({}, { policy })
     const { limits } = await world.open(alice, bob)
-    assert.deepEqual(limits, { ...policy, minTurnAmount: 0n })
+    assert.deepEqual(limits, { ...policy, minTurnAmount: 0n, maxRisk: 100 })
     const before = world.said(alice, 'Update').length
     assert.equal(await codeFrom(alice.pay(2_999n)), 'ERR_BELOW_MIN_FIRST_PAYMENT')
     assert.equal(await codeFrom(alice.pay(20_001n)), 'ERR_ABOVE_IN_FLIGHT_LIMIT')
     assert.equal(await codeFrom(alice.pay(50_001n)), 'ERR_STAKE_TOO_HIGH')
     assert.equal(world.said(alice, 'Update').length, before)
     await alice.pay(3_000n)
+  })
+
+  it('the risk that it takes, by the fees that the payer has seen: it does not sign, and says why (UPD-19)', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { maxRisk: 40 } })
+    await world.open(alice, bob)
+    const before = world.said(alice, 'Update').length
+    const error: unknown = await alice.pay(1_500n).catch((thrown: unknown) => thrown)
+    assert.ok(error instanceof PaychanError)
+    assert.equal(error.code, 'ERR_STAKE_TOO_HIGH')
+    assert.equal(error.facts['mostRisk'], 0.4)
+    assert.ok(Number(error.facts['risk']) > 0.4, 'a share that cannot pay ten times the present fee, and nothing seen yet')
+    assert.equal(world.said(alice, 'Update').length, before)
+    await alice.pay(100_000n)
+    assert.equal(bob.channel.ourBalance, 100_000n)
   })
 })

@@ -85,7 +85,7 @@ export class RawPeer {
       payoutKey: this.signer.publicKey({ ...path, use: 'payout' }),
       closeScript: Uint8Array.from([0, 20, ...new Uint8Array(20).fill(9)]),
       minDepth: 1,
-      limits: { minFirstPayment: 500n, maxStake: CAPACITY, minTurnAmount: 0n, maxInFlightUpdates: 16, maxInFlightValue: CAPACITY },
+      limits: { minFirstPayment: 500n, maxStake: CAPACITY, minTurnAmount: 0n, maxInFlightUpdates: 16, maxInFlightValue: CAPACITY, maxRisk: 100 },
       lastPaymentHeight: offer.refundHeight - 48,
       settleHeight: offer.refundHeight - 36,
       ...changes

@@ -29,7 +29,7 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     lastPaymentHeight: blockHeight(100),
     settleHeight: blockHeight(112),
     refundHeight: blockHeight(148),
-    limits: { minFirstPayment: satoshi(500n), maxStake: satoshi(1_300_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n) },
+    limits: { minFirstPayment: satoshi(500n), maxStake: satoshi(1_300_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n), maxRisk: 100 },
     renews: undefined,
     renewedAs: undefined,
     renewFor: undefined,

@@ -15,7 +15,7 @@ function fresh (id: string, capacity: bigint, changes: Partial<ChannelInfo> = {}
   return channel(id, { capacity: satoshi(capacity), ourBalance: satoshi(capacity), ...changes })
 }
 
-const LIMITS = { minFirstPayment: satoshi(500n), maxStake: satoshi(5_000_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(5_000_000n) }
+const LIMITS = { minFirstPayment: satoshi(500n), maxStake: satoshi(5_000_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(5_000_000n), maxRisk: 100 }
 const roomy = { limits: LIMITS }
 
 function plan (channels: readonly ChannelInfo[], amount: bigint, to = PEER): string[] {
@@ -104,7 +104,7 @@ describe('node / planning a payment', () => {
     fc.assert(fc.property(fc.array(one, { minLength: 2, maxLength: 6 }), fc.bigInt(1n, 12_000n), (setups, amount) => {
       const channels = setups.map(({ left, isFresh, isOpen, least, window, stake }, n) => (isFresh ? fresh : used)(`a${n + 1}`, left, {
         status: isOpen ? 'open' : 'offline',
-        limits: { minFirstPayment: satoshi(least), maxStake: satoshi(stake), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(window) }
+        limits: { minFirstPayment: satoshi(least), maxStake: satoshi(stake), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(window), maxRisk: 100 }
       }))
       let parts: ReturnType<typeof planPayment>
       try {

@@ -38,7 +38,8 @@ const limits = record({
   maxStake: amount,
   minTurnAmount: amount,
   maxInFlightUpdates: fc.integer({ min: 1, max: 0xffff }),
-  maxInFlightValue: amount
+  maxInFlightValue: amount,
+  maxRisk: fc.integer({ min: 1, max: 100 })
 })
 
 const accept: fc.Arbitrary<Message> = record({

@@ -78,6 +78,10 @@ export class FakeChain implements Chain {
     return parsed.txid
   }
 
+  async relayRates (): Promise<{ minimum: FeeRate, incremental: FeeRate }> {
+    return await Promise.resolve({ minimum: MIN_RELAY, incremental: MIN_RELAY })
+  }
+
   async estimateFeeRate (): Promise<FeeRate> {
     await Promise.resolve()
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')

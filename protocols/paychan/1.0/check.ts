@@ -65,6 +65,7 @@ function limits (value: Limits): void {
   amount('min_turn_amount', value.minTurnAmount)
   integer('max_in_flight_updates', value.maxInFlightUpdates, 1, MAX_COUNT)
   amount('max_in_flight_value', value.maxInFlightValue)
+  integer('max_risk', value.maxRisk, 1, 100)
 }
 
 function payment (value: Payment): void {

@@ -38,6 +38,8 @@ export interface Limits {
   readonly minTurnAmount: bigint
   readonly maxInFlightUpdates: number
   readonly maxInFlightValue: bigint
+  /** Percent; 100 is no limit. */
+  readonly maxRisk: number
 }
 
 export interface AcceptChannel {

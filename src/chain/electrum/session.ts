@@ -108,6 +108,11 @@ export class ElectrumSession {
     return this.#ask('mempool.get_fee_histogram', [], z.array(z.tuple([z.number(), z.number()])))
   }
 
+  /** BTC/kvB. Of protocol 1.6; other servers refuse it. */
+  mempoolInfo (): Promise<{ readonly mempoolminfee: number, readonly incrementalrelayfee: number }> {
+    return this.#ask('mempool.get_info', [], z.object({ mempoolminfee: z.number(), incrementalrelayfee: z.number() }))
+  }
+
   /** BTC/kvB. */
   relayFee (): Promise<number> {
     return this.#ask('blockchain.relayfee', [], rateShape)

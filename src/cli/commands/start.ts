@@ -1,5 +1,6 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
 import type { Command } from 'commander'
+import { formatAmount } from '../../daemon/amount.js'
 import { loadConfig } from '../../daemon/config-file.js'
 import { dataPaths } from '../../daemon/paths.js'
 import { serveApi } from '../../daemon/server.js'
@@ -93,10 +94,20 @@ function printEvent (output: Output, event: NodeEvent): void {
     case 'channel':
       output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(event.what)}`)
       break
+    case 'risk':
+      output.line(data, colors => `${colors.yellow('risk')}     ${shortChannel(event.channel)} ${riskText(event)}`)
+      break
     case 'alarm':
       output.line(data, colors => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`)
       break
     case 'payment':
       output.line(data, () => '')
   }
+}
+
+function riskText ({ risk, stake, isHigh }: Extract<NodeEvent, { type: 'risk' }>): string {
+  const percent = `${(risk * 100).toFixed(0)} %`
+  return isHigh
+    ? `by the fees seen, ${formatAmount(stake)} are at stake with a risk of ${percent} that our state is in no block in time; think of closing the channel`
+    : `the risk is ${percent} again`
 }

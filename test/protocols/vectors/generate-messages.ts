@@ -63,7 +63,7 @@ function story (): Array<[name: string, message: Message]> {
       payoutKey: KEYS.serverPayout.publicKey,
       closeScript: SERVER_SCRIPT,
       minDepth: 1,
-      limits: { minFirstPayment: 500n, maxStake: 1_300_000n, minTurnAmount: 0n, maxInFlightUpdates: 16, maxInFlightValue: 1_000_000n },
+      limits: { minFirstPayment: 500n, maxStake: 1_300_000n, minTurnAmount: 0n, maxInFlightUpdates: 16, maxInFlightValue: 1_000_000n, maxRisk: 100 },
       lastPaymentHeight: 952,
       settleHeight: 964
     }],

@@ -522,6 +522,7 @@ export interface Limits {
   minTurnAmount: bigint
   maxInFlightUpdates: number
   maxInFlightValue: bigint
+  maxRisk: number
 }
 
 export namespace Limits {
@@ -559,6 +560,11 @@ export namespace Limits {
           w.uint64(obj.maxInFlightValue)
         }
 
+        if ((obj.maxRisk != null && obj.maxRisk !== 0)) {
+          w.uint32(48)
+          w.uint32(obj.maxRisk)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
@@ -568,7 +574,8 @@ export namespace Limits {
           maxStake: 0n,
           minTurnAmount: 0n,
           maxInFlightUpdates: 0,
-          maxInFlightValue: 0n
+          maxInFlightValue: 0n,
+          maxRisk: 0
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -595,6 +602,10 @@ export namespace Limits {
             }
             case 5: {
               obj.maxInFlightValue = reader.uint64()
+              break
+            }
+            case 6: {
+              obj.maxRisk = reader.uint32()
               break
             }
             default: {
@@ -647,6 +658,13 @@ export namespace Limits {
               }
               break
             }
+            case 6: {
+              yield {
+                field: `${prefix}.maxRisk`,
+                value: reader.uint32()
+              }
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -684,6 +702,11 @@ export namespace Limits {
     value: bigint
   }
 
+  export interface LimitsMaxRiskFieldEvent {
+    field: '$.maxRisk'
+    value: number
+  }
+
   export function encode (obj: Partial<Limits>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, Limits.codec())
   }
@@ -692,7 +715,7 @@ export namespace Limits {
     return decodeMessage(buf, Limits.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Limits>): Generator<LimitsMinFirstPaymentFieldEvent | LimitsMaxStakeFieldEvent | LimitsMinTurnAmountFieldEvent | LimitsMaxInFlightUpdatesFieldEvent | LimitsMaxInFlightValueFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Limits>): Generator<LimitsMinFirstPaymentFieldEvent | LimitsMaxStakeFieldEvent | LimitsMinTurnAmountFieldEvent | LimitsMaxInFlightUpdatesFieldEvent | LimitsMaxInFlightValueFieldEvent | LimitsMaxRiskFieldEvent> {
     return streamMessage(buf, Limits.codec(), opts)
   }
 }
@@ -945,6 +968,11 @@ export namespace AcceptChannel {
     value: bigint
   }
 
+  export interface AcceptChannelLimitsMaxRiskFieldEvent {
+    field: '$.limits.maxRisk'
+    value: number
+  }
+
   export interface AcceptChannelLastPaymentHeightFieldEvent {
     field: '$.lastPaymentHeight'
     value: number
@@ -963,7 +991,7 @@ export namespace AcceptChannel {
     return decodeMessage(buf, AcceptChannel.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<AcceptChannel>): Generator<AcceptChannelChannelKeyFieldEvent | AcceptChannelDerivationFieldEvent | AcceptChannelPayoutKeyFieldEvent | AcceptChannelCloseScriptFieldEvent | AcceptChannelMinDepthFieldEvent | AcceptChannelLimitsMinFirstPaymentFieldEvent | AcceptChannelLimitsMaxStakeFieldEvent | AcceptChannelLimitsMinTurnAmountFieldEvent | AcceptChannelLimitsMaxInFlightUpdatesFieldEvent | AcceptChannelLimitsMaxInFlightValueFieldEvent | AcceptChannelLastPaymentHeightFieldEvent | AcceptChannelSettleHeightFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<AcceptChannel>): Generator<AcceptChannelChannelKeyFieldEvent | AcceptChannelDerivationFieldEvent | AcceptChannelPayoutKeyFieldEvent | AcceptChannelCloseScriptFieldEvent | AcceptChannelMinDepthFieldEvent | AcceptChannelLimitsMinFirstPaymentFieldEvent | AcceptChannelLimitsMaxStakeFieldEvent | AcceptChannelLimitsMinTurnAmountFieldEvent | AcceptChannelLimitsMaxInFlightUpdatesFieldEvent | AcceptChannelLimitsMaxInFlightValueFieldEvent | AcceptChannelLimitsMaxRiskFieldEvent | AcceptChannelLastPaymentHeightFieldEvent | AcceptChannelSettleHeightFieldEvent> {
     return streamMessage(buf, AcceptChannel.codec(), opts)
   }
 }
@@ -3730,6 +3758,11 @@ export namespace Envelope {
     value: bigint
   }
 
+  export interface EnvelopeAcceptChannelLimitsMaxRiskFieldEvent {
+    field: '$.acceptChannel.limits.maxRisk'
+    value: number
+  }
+
   export interface EnvelopeAcceptChannelLastPaymentHeightFieldEvent {
     field: '$.acceptChannel.lastPaymentHeight'
     value: number
@@ -4005,7 +4038,7 @@ export namespace Envelope {
     return decodeMessage(buf, Envelope.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeOpenChannelRenewsChannelIdFieldEvent | EnvelopeOpenChannelRenewsTurnFieldEvent | EnvelopeOpenChannelRenewsSequenceFieldEvent | EnvelopeOpenChannelRenewsServerBalanceFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeTurnRequestTurnFieldEvent | EnvelopeTurnRequestAmountFieldEvent | EnvelopeTurnGrantTurnFieldEvent | EnvelopeTurnGrantSequenceFieldEvent | EnvelopeTurnRefuseTurnFieldEvent | EnvelopeTurnRefuseCodeFieldEvent | EnvelopeTurnRefuseNotBeforeFieldEvent | EnvelopeTurnRefuseTextFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent | EnvelopeRenewalRequestFundingTxFieldEvent | EnvelopeRenewalRequestSignatureFieldEvent | EnvelopeRenewalRequestPreviousFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeOpenChannelRenewsChannelIdFieldEvent | EnvelopeOpenChannelRenewsTurnFieldEvent | EnvelopeOpenChannelRenewsSequenceFieldEvent | EnvelopeOpenChannelRenewsServerBalanceFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLimitsMaxRiskFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeTurnRequestTurnFieldEvent | EnvelopeTurnRequestAmountFieldEvent | EnvelopeTurnGrantTurnFieldEvent | EnvelopeTurnGrantSequenceFieldEvent | EnvelopeTurnRefuseTurnFieldEvent | EnvelopeTurnRefuseCodeFieldEvent | EnvelopeTurnRefuseNotBeforeFieldEvent | EnvelopeTurnRefuseTextFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent | EnvelopeRenewalRequestFundingTxFieldEvent | EnvelopeRenewalRequestSignatureFieldEvent | EnvelopeRenewalRequestPreviousFieldEvent> {
     return streamMessage(buf, Envelope.codec(), opts)
   }
 }

@@ -1,0 +1,43 @@
+/** Tells when the risk of a channel rises to the level that the policy names, and when it is below again (risk.ts). */
+import type { Env } from '../channel/env.js'
+import { exposureOf } from '../channel/risk.js'
+import type { Channel } from '../channel/state.js'
+import { satoshi } from '../types/units.js'
+import type { ChannelActor } from './channel-actor.js'
+import type { EngineEvent } from './engine-events.js'
+
+/**
+ * A risk takes a millisecond or two; a block has ten minutes. With more channels than this each is
+ * looked at every few blocks.
+ */
+const MOST_AT_ONCE = 50
+
+export class RiskWatch {
+  readonly #high = new Set<ChannelActor>()
+  #next = 0
+
+  constructor (private readonly env: (channel: Channel) => Env, private readonly emit: (event: EngineEvent) => void) {}
+
+  /** With a new tip. */
+  onTip (actors: readonly ChannelActor[]): void {
+    const count = Math.min(MOST_AT_ONCE, actors.length)
+    for (let n = 0; n < count; n++) {
+      const actor = actors[(this.#next + n) % actors.length]
+      if (actor !== undefined) this.#look(actor)
+    }
+    this.#next = actors.length === 0 ? 0 : (this.#next + count) % actors.length
+  }
+
+  #look (actor: ChannelActor): void {
+    const { state } = actor
+    const env = this.env(state)
+    const exposure = state.stage === 'established' ? exposureOf(state, env) : undefined
+    const isHigh = exposure !== undefined && exposure.risk * 100 >= env.policy.riskAlarm
+    if (isHigh === this.#high.has(actor)) return
+    if (isHigh) this.#high.add(actor)
+    else this.#high.delete(actor)
+    // Settled, or with nothing at stake any more: there is no risk.
+    const { risk, stake } = exposure ?? { risk: 0, stake: 0n }
+    this.emit({ type: 'risk', channel: actor.id, risk, stake: satoshi(stake), isHigh })
+  }
+}

@@ -1,0 +1,65 @@
+/** The fees that are seen with every block: kept over restarts, and what is made known of the risk. */
+import assert from 'node:assert/strict'
+import { FEES_KEY } from '../../src/engine/fee-estimates.js'
+import { decodeRecord } from '../../src/engine/records.js'
+import type { Chain } from '../../src/engine/ports.js'
+import { feeRate } from '../../src/types/units.js'
+import { quiet, twoNodes, World, type Node } from './world.js'
+
+/** The chain, at the fee of the moment. */
+function priced (chain: Chain, rate: () => bigint): Chain {
+  return Object.create(chain, { estimateFeeRate: { value: () => Promise.resolve(feeRate(rate())) } }) as Chain
+}
+
+async function seen (node: Node): Promise<readonly number[]> {
+  const record = await node.store.get(FEES_KEY)
+  return record === undefined ? [] : decodeRecord<{ rates: readonly number[] }>(FEES_KEY, record).rates
+}
+
+describe('engine / fee estimates', () => {
+  it('what the next block took is kept, every six blocks, and taken up by the next process', async () => {
+    let rate = 2_000n
+    const world = new World()
+    const bob = await world.node('bob', { coin: 0n, chain: (chain) => priced(chain, () => rate) })
+    await world.mine(4)
+    assert.deepEqual(await seen(bob), [])
+    rate = 9_000n
+    await world.mine(2)
+    const before = await seen(bob)
+    assert.deepEqual(before.slice(-2), [2_000, 9_000])
+    await bob.restart()
+    await world.mine(6)
+    const after = await seen(bob)
+    assert.deepEqual(after.slice(0, before.length), before)
+    assert.ok(after.length >= before.length + 6)
+  })
+
+  it('a record that is damaged is no reason not to start: the history begins again', async () => {
+    const world = new World()
+    const bob = await world.node('bob', { coin: 0n })
+    await world.mine(6)
+    await bob.store.commit([{ key: FEES_KEY, value: Uint8Array.of(1, 2, 3) }])
+    await bob.restart()
+    await world.mine(6)
+    assert.ok((await seen(bob)).length >= 6)
+  })
+
+  it('an event tells when the risk of a channel rises to the level of the policy, and when it is below again', async () => {
+    let rate = 1_000n
+    const { world, alice, bob } = await twoNodes({}, { policy: { riskAlarm: 40 }, chain: (chain) => priced(chain, () => rate) })
+    await world.open(alice, bob)
+    const told = (): unknown[] => bob.events.flatMap((event) => event.type === 'risk' ? [[event.isHigh, event.stake]] : [])
+    await alice.pay(2_500n)
+    await world.mine()
+    assert.deepEqual(told(), [], 'ten times the fee is within the share')
+    rate = 5_000n
+    await world.mine(2)
+    assert.equal(told().length, 1, 'once, not with every block')
+    assert.deepEqual(told(), [[true, 2_206n]], 'less the dust limit of the output')
+    await alice.pay(100_000n)
+    await world.mine()
+    await quiet()
+    assert.deepEqual(told().slice(1), [[false, 102_206n]])
+    assert.deepEqual(alice.events.filter(({ type }) => type === 'risk'), [], 'the payer has nothing at stake')
+  })
+})
