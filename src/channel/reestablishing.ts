@@ -150,6 +150,11 @@ function forgot (code: string, text: string, facts = {}): Violation {
   return new Violation('REEST-4', code, text, facts)
 }
 
+/** Whoever is behind has forgotten. */
+function otherTurn (theirs: number, ours: number): Violation {
+  return forgot(theirs > ours ? 'ERR_STATE_FORGOTTEN' : 'ERR_PEER_FORGOT', `The peer is in turn ${theirs}, and this node in turn ${ours}. The channel only closes now.`)
+}
+
 function isPayersSignature (channel: Established, { payerBalance, signature }: Reestablish, env: Env): boolean {
   const { terms, ledger } = channel
   return payerBalance <= terms.capacity && env.verify(partyOf(terms, payerOf(ledger.turn)).channelKey, stateDigest(channel, satoshi(payerBalance)), signature)
@@ -164,7 +169,7 @@ function asPayee (channel: Established, message: Reestablish, env: Env): Compari
   const { held } = ledger
   const { sequence, payerBalance } = message
   if (isGrantUnknown(channel, message)) return { state: channel }
-  if (message.turn !== ledger.turn) return { state: channel, forgotten: forgot('ERR_STATE_FORGOTTEN', `The peer is in turn ${message.turn}, and this node in turn ${ledger.turn}. The channel only closes now.`) }
+  if (message.turn !== ledger.turn) return { state: channel, forgotten: otherTurn(message.turn, ledger.turn) }
   if (message.signature.length === 0) return { state: channel }
   const isNews = held === undefined || sequence > held.sequence || payerBalance < held.payerBalance
   if (!isNews) return { state: channel }
@@ -185,7 +190,7 @@ function asPayer (channel: Established, message: Reestablish, isAnswer: boolean,
   const { ledger } = channel
   const { held } = ledger
   const { sequence, payerBalance } = message
-  if (message.turn !== ledger.turn) return { state: channel, forgotten: forgot('ERR_PEER_FORGOT', `The peer is in turn ${message.turn}, and this node in turn ${ledger.turn}. The channel only closes now.`) }
+  if (message.turn !== ledger.turn) return { state: channel, forgotten: otherTurn(message.turn, ledger.turn) }
   const hasNone = message.signature.length === 0
   if (hasNone && held === undefined) return { state: channel }
   if (hasNone && isBase(channel) && sequence === held?.sequence && payerBalance === held.payerBalance) return { state: channel }

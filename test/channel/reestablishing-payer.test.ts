@@ -108,7 +108,7 @@ describe('channel / reestablishing / two that do not agree', () => {
   it('close only: the two are in different turns', () => {
     const world = paid().disconnect().connect()
     world.client.post(says(world, world.client, { turn: 1 }))
-    assertCloseOnly(world.client, 'ERR_PEER_FORGOT')
+    assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
     world.linked.server = true
     world.server.post(says(world, world.server, { turn: 2 }))
     assertCloseOnly(world.server, 'ERR_STATE_FORGOTTEN')

@@ -3,6 +3,8 @@ import { encode } from '../../../protocols/paychan/1.0/index.js'
 import type { Established } from '../../../src/channel/state.js'
 import { toHex } from '../../../src/types/bytes.js'
 import { REESTABLISH_CASES } from './reestablish-cases.js'
+import { TURNS_CASES } from './reestablish-turns-cases.js'
+import { turnsMessageOf, twoWayWorld } from './reestablish-turns-world.js'
 import { messageOf, world } from './reestablish-world.js'
 
 /** What there is to know of a channel to judge a signature of it. */
@@ -26,6 +28,14 @@ export function reestablishVectors (): object {
     cases: REESTABLISH_CASES.map((each) => {
       const { name, receiver, isAnswer, held, inFlight = [], epochs, outcome, code = null, heldAfter, epochsAfter, resent = [] } = each
       return { name, receiver, isAnswer, held, inFlight, epochs, message: toHex(encode(messageOf(each))), outcome, code, heldAfter, epochsAfter, resent }
-    })
+    }),
+    twoWay: {
+      description: 'The same in a two-way channel: the client pays in turn 0, which ended with sequence 1, the server in turn 1, which ended with sequence 2. The receiver has opened the stream, and message is the answer. before, after: its turn and the state that it holds or takes as acknowledged there; asked: the turn that it has asked for.',
+      channel: { ...channelJson(twoWayWorld.client.established), refundHeight: twoWayWorld.client.established.terms.refundHeight, step: twoWayWorld.client.established.terms.step, serverPayoutKey: toHex(twoWayWorld.client.established.terms.server.payoutKey) },
+      cases: TURNS_CASES.map((each) => {
+        const { name, receiver, before: { turn, state, asked = null, inFlight = [] }, outcome, code = null, after, resent = [] } = each
+        return { name, receiver, before: { turn, state, asked, inFlight }, message: toHex(encode(turnsMessageOf(each))), outcome, code, after, resent }
+      })
+    }
   }
 }

@@ -1,14 +1,16 @@
 /** The channel that reestablish.json is about, and a side of it as a case begins. */
 import { decode, encode, type Payment, type Reestablish } from '../../../protocols/paychan/1.0/index.js'
+import type { Effect } from '../../../src/channel/effects.js'
 import { NEW_LEDGER, type InFlightUpdate, type Ledger } from '../../../src/channel/ledger.js'
 import { stateDigest } from '../../../src/channel/signing.js'
 import type { Established } from '../../../src/channel/state.js'
 import { fromHex } from '../../../src/types/bytes.js'
 import { satoshi } from '../../../src/types/units.js'
+import { sentOf } from '../../channel/asserts.js'
 import type { Side } from '../../channel/side.js'
 import { World } from '../../channel/world.js'
 import { reestablishOf } from '../reestablish.js'
-import type { ReestablishCase, SaidCase, StateCase } from './reestablish-cases.js'
+import type { Outcome, ReestablishCase, SaidCase, StateCase } from './reestablish-cases.js'
 
 export const world = new World().open()
 const { client, server } = world
@@ -19,7 +21,7 @@ function signatureOf (payerBalance: number, by: SaidCase['signedBy'] = 'payer'):
   return (by === 'payer' ? client : server).channelKey.sign(stateDigest(established, satoshi(BigInt(payerBalance))))
 }
 
-function payment (n: number, amount: number): Payment {
+export function payment (n: number, amount: number): Payment {
   return { id: new Uint8Array(16).fill(n), amount: BigInt(amount), memo: '' }
 }
 
@@ -56,6 +58,13 @@ function heldState ({ sequence, payerBalance }: StateCase, receiver: Reestablish
 function updateOf ({ sequence, payerBalance }: StateCase, before: StateCase | null): InFlightUpdate {
   const amount = (before?.payerBalance ?? payerBalance) - payerBalance
   return { sequence, payerBalance: satoshi(BigInt(payerBalance)), payments: amount === 0 ? [] : [payment(sequence, amount)], signature: signatureOf(payerBalance) }
+}
+
+/** What has become of the channel. */
+export function outcomeOf ({ stopped }: Established, effects: readonly Effect[]): { outcome: Outcome, code: string | undefined } {
+  const said = sentOf(effects, 'Error').at(-1)
+  const outcome = stopped !== undefined ? stopped.rule === 'REEST-4' ? 'only closes' : 'ends' : said === undefined ? 'goes on' : 'asks again'
+  return { outcome, code: stopped?.code ?? said?.code }
 }
 
 /** As it comes off the wire. */
