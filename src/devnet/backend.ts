@@ -78,6 +78,8 @@ export interface ChainChange { readonly touched: ReadonlySet<ScriptHash> }
 export type ChainEvent = 'block' | 'mempool'
 
 export interface ChainBackend {
+  /** Whose rules these are: `embedded`, or how a bitcoind calls itself. */
+  readonly software: string
   tip: () => Promise<BlockRef>
   /** The 80 bytes of the header at a height; undefined above the tip. */
   header: (height: number) => Promise<Uint8Array | undefined>

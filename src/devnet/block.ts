@@ -1,5 +1,5 @@
 /** Blocks of regtest: headers with their proof of work, coinbases, subsidy, the genesis block. */
-import { script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
+import { Block as ParsedBlock, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
 import { concat, fromString } from 'uint8arrays'
 import { fromHex } from '../types/bytes.js'
 import { blockHeight, satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
@@ -110,6 +110,18 @@ export function mineBlock (parent: Block, time: number, transactions: readonly T
 export function sealBlock (height: BlockHeight, header: Header, transactions: readonly Tx[]): Block {
   const rawHeader = encodeHeader(header)
   return { height, hash: reversedHex(hash256(rawHeader)), rawHeader, header, transactions }
+}
+
+/** A block as bitcoind serializes it. @throws Rejected when a transaction is not in the one form that it serializes to. */
+export function decodeBlock (height: BlockHeight, raw: Uint8Array): Block {
+  const { version, prevHash, merkleRoot, timestamp: time, bits, nonce, transactions } = ParsedBlock.fromBuffer(raw)
+  if (prevHash === undefined || merkleRoot === undefined) throw new TypeError('no header')
+  return sealBlock(height, { version, previous: prevHash, merkleRoot, time, bits, nonce }, (transactions ?? []).map(tx => decodeTransaction(tx.toBuffer())))
+}
+
+/** The hash of the block before, as people write it. */
+export function previousHash ({ header }: Block): string {
+  return reversedHex(header.previous)
 }
 
 /** Block 0 of regtest: 0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206. */

@@ -8,10 +8,12 @@ import { messageOf, PaychanError } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate } from '../types/units.js'
 import { addressScript } from './address.js'
 import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ReorgOptions, SubmitResult, Utxo } from './backend.js'
+import { BitcoindChain } from './bitcoind/chain.js'
 import { genesisBlock } from './block.js'
 import { startElectrumServer, type ServerTls } from './electrum/server.js'
 import { EmbeddedChain } from './embedded-chain.js'
 import { scriptHashOf } from './hashes.js'
+import type { IndexedChain } from './indexed-chain.js'
 import { MAX_MEMPOOL_VSIZE } from './rules.js'
 import { MAX_TEMPLATE_WEIGHT } from './template.js'
 import type { Trace } from './trace.js'
@@ -40,6 +42,10 @@ export interface DevnetOptions {
   readonly mempoolVsize?: number
   /** Keeps the blocks full at the fee rates of a trace, from two blocks after the start on. */
   readonly load?: Trace
+  /** `http://USER:PASSWORD@HOST:PORT`: shows the chain of this bitcoind, which is on regtest, instead of one of its own. What is about the rules of the embedded one (seed, limits, load) does not go with it. */
+  readonly bitcoind?: string | undefined
+  /** What is to be told to people: that the bitcoind is gone, that it is back. */
+  readonly log?: (line: string) => void
   /** Serves TLS with this certificate instead of plain TCP. */
   readonly tls?: ServerTls
 }
@@ -82,26 +88,19 @@ export interface Devnet {
 /**
  * Starts one. 120 blocks exist once it resolves.
  *
- * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when a limit makes no sense.
+ * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when a limit
+ *   makes no sense; with a bitcoind `ERR_BITCOIND_UNREACHABLE`, `ERR_BITCOIND_AUTH`, `ERR_WRONG_NETWORK`.
  * @example
  * const devnet = await startDevnet({ seed: 'story' })
  * await devnet.fund('bcrt1q...', satoshi(100_000n))
  * await devnet.mine(1)
  * await devnet.stop()
  */
-export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMine = false, blockWeight, mempoolVsize, load, tls }: DevnetOptions = {}): Promise<Devnet> {
-  checkLimit('blockWeight', blockWeight, 4_000, MAX_TEMPLATE_WEIGHT)
-  checkLimit('mempoolVsize', mempoolVsize, 1_000, MAX_MEMPOOL_VSIZE)
-  const genesisTime = genesisBlock().header.time
-  const chain = new EmbeddedChain({
-    seed: seed ?? randomUUID(),
-    ...(blockWeight === undefined ? {} : { maxWeight: blockWeight }),
-    ...(mempoolVsize === undefined ? {} : { mempoolVsize }),
-    now: seed === undefined ? () => Math.floor(Date.now() / 1_000) : height => genesisTime + height * BLOCK_INTERVAL
-  })
-  await chain.mine(INITIAL_BLOCKS)
-  const nextRate = load === undefined ? undefined : await chain.startLoad(load, seed ?? 'load')
+export async function startDevnet (options: DevnetOptions = {}): Promise<Devnet> {
+  const { host = '127.0.0.1', port = 0, autoMine = false, tls, bitcoind, log } = options
+  const { chain, nextRate, stop } = bitcoind === undefined ? await embedded(options) : await mirrored(bitcoind, log)
   const server = await startElectrumServer(chain, host, port, tls).catch((cause: unknown) => {
+    void stop()
     throw new PaychanError('ERR_LISTEN_FAILED', `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`, { host, port }, { cause })
   })
   const miner = autoMine ? startMiner(chain) : undefined
@@ -127,8 +126,35 @@ export async function startDevnet ({ host = '127.0.0.1', port = 0, seed, autoMin
     stop: async () => {
       await miner?.stop()
       await server.stop()
+      await stop()
     }
   }
+}
+
+/** A backend, and what this room needs of it beside. */
+interface Behind {
+  readonly chain: IndexedChain & ChainBackend
+  readonly nextRate?: () => FeeRate
+  readonly stop: () => Promise<void>
+}
+
+async function embedded ({ seed, blockWeight, mempoolVsize, load }: DevnetOptions): Promise<Behind> {
+  checkLimit('blockWeight', blockWeight, 4_000, MAX_TEMPLATE_WEIGHT)
+  checkLimit('mempoolVsize', mempoolVsize, 1_000, MAX_MEMPOOL_VSIZE)
+  const genesisTime = genesisBlock().header.time
+  const chain = new EmbeddedChain({
+    seed: seed ?? randomUUID(),
+    ...(blockWeight === undefined ? {} : { maxWeight: blockWeight }),
+    ...(mempoolVsize === undefined ? {} : { mempoolVsize }),
+    now: seed === undefined ? () => Math.floor(Date.now() / 1_000) : height => genesisTime + height * BLOCK_INTERVAL
+  })
+  await chain.mine(INITIAL_BLOCKS)
+  return { chain, ...(load === undefined ? {} : { nextRate: await chain.startLoad(load, seed ?? 'load') }), stop: async () => {} }
+}
+
+async function mirrored (url: string, log?: (line: string) => void): Promise<Behind> {
+  const chain = await BitcoindChain.connect(url, INITIAL_BLOCKS, log === undefined ? {} : { log })
+  return { chain, stop: async () => { await chain.stop() } }
 }
 
 function checkLimit (key: string, value: number | undefined, least: number, most: number): void {
@@ -137,7 +163,7 @@ function checkLimit (key: string, value: number | undefined, least: number, most
 }
 
 /** Mines one block after another for as long as something waits. */
-function startMiner (chain: EmbeddedChain): { idle: () => Promise<void>, stop: () => Promise<void> } {
+function startMiner (chain: ChainBackend): { idle: () => Promise<void>, stop: () => Promise<void> } {
   let work = Promise.resolve()
   const off = chain.on('mempool', () => {
     work = work.then(async () => {

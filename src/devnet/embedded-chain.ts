@@ -1,17 +1,16 @@
 /** The embedded regtest chain as a backend: chain, mempool, miner and its wallet in one process. */
-import { EventEmitter } from 'node:events'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { blockHeight, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { evaluate } from './acceptance.js'
 import { Admission } from './admission.js'
 import type {
-  BlockRef, ChainBackend, ChainChange, ChainEvent, FeeRates, LocatedTransaction, ReorgOptions, ScriptCoins, ScriptHash, ScriptHistory, SubmitResult, Utxo
+  BlockRef, ChainBackend, FeeRates, ReorgOptions, ScriptHash, SubmitResult
 } from './backend.js'
 import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
 import { Chain } from './chain.js'
-import { createdCoins, type Coin } from './coins.js'
 import { scriptHashOf } from './hashes.js'
+import { IndexedChain } from './indexed-chain.js'
 import { Load } from './load.js'
 import { Mempool } from './mempool.js'
 import { MinerWallet } from './miner-wallet.js'
@@ -33,82 +32,33 @@ export interface EmbeddedChainOptions {
   readonly mempoolVsize?: number
 }
 
-export class EmbeddedChain implements ChainBackend {
-  readonly #chain = new Chain(new ScriptVerifier())
-  readonly #pool = new Mempool()
+export class EmbeddedChain extends IndexedChain implements ChainBackend {
+  readonly software = 'embedded'
+  readonly #chain: Chain
+  readonly #pool: Mempool
   readonly #wallet: MinerWallet
   readonly #now: (height: number) => number
   readonly #maxWeight: number
   readonly #admission: Admission
   #load: Load | undefined
-  readonly #events = new EventEmitter<Record<ChainEvent, [ChainChange]>>()
   /** Counts the reorganisations: which branch new blocks are of. */
   #branch = 0
 
   constructor ({ seed, now, maxWeight = MAX_TEMPLATE_WEIGHT, mempoolVsize = MAX_MEMPOOL_VSIZE }: EmbeddedChainOptions) {
+    const chain = new Chain(new ScriptVerifier())
+    const pool = new Mempool()
+    super(chain, pool)
+    this.#chain = chain
+    this.#pool = pool
     this.#wallet = new MinerWallet(seed)
     this.#now = now
     this.#maxWeight = maxWeight
     this.#admission = new Admission(this.#chain, this.#pool, mempoolVsize)
-    this.#events.setMaxListeners(0)
-  }
-
-  /** The tip, without waiting. */
-  get best (): BlockRef {
-    const { height, hash } = this.#chain.tip
-    return { height, hash }
   }
 
   /** The value of all confirmed coins, in satoshis. */
   get supply (): bigint {
     return this.#chain.coins.total
-  }
-
-  on (event: ChainEvent, listener: (change: ChainChange) => void): () => void {
-    this.#events.on(event, listener)
-    return () => { this.#events.off(event, listener) }
-  }
-
-  async tip (): Promise<BlockRef> {
-    return this.best
-  }
-
-  async header (height: number): Promise<Uint8Array | undefined> {
-    return this.#chain.block(height)?.rawHeader
-  }
-
-  async blockTxids (height: number): Promise<readonly Txid[] | undefined> {
-    return this.#chain.block(height)?.transactions.map(tx => tx.txid)
-  }
-
-  async transaction (txid: string): Promise<LocatedTransaction | undefined> {
-    const waiting = this.#pool.get(txid)
-    if (waiting !== undefined) return { txid: waiting.tx.txid, raw: waiting.tx.raw, block: undefined }
-    const found = this.#chain.transaction(txid)
-    if (found === undefined) return undefined
-    const { tx, block: { height, hash, header } } = found
-    return { txid: tx.txid, raw: tx.raw, block: { height, hash, time: header.time } }
-  }
-
-  async scriptHistory (script: ScriptHash): Promise<ScriptHistory> {
-    return { confirmed: [...this.#chain.history(script)], mempool: this.#pool.history(script) }
-  }
-
-  async scriptCoins (script: ScriptHash): Promise<ScriptCoins> {
-    const confirmed = this.#chain.coins.ofScript(script).map(coin => ({ coin, spent: this.#isSpent(coin) }))
-    const waiting = this.#pool.ofScript(script).flatMap(({ tx }) => createdCoins(tx, { height: this.#nextHeight }))
-      .filter(coin => scriptHashOf(coin.script) === script && !this.#isSpent(coin))
-    return {
-      unspent: [
-        ...confirmed.filter(({ spent }) => !spent).map(({ coin }) => utxoOf(coin, coin.height)),
-        ...waiting.map(coin => utxoOf(coin, undefined))
-      ],
-      spentByMempool: confirmed.filter(({ spent }) => spent).map(({ coin }) => utxoOf(coin, coin.height))
-    }
-  }
-
-  async mempool (): Promise<{ txid: Txid, fee: Satoshi, vsize: number }[]> {
-    return this.#pool.entries().map(({ tx, fee }) => ({ txid: tx.txid, fee, vsize: tx.vsize }))
   }
 
   async estimateFeeRate (target: number): Promise<FeeRate | undefined> {
@@ -149,7 +99,7 @@ export class EmbeddedChain implements ChainBackend {
       this.#load?.top()
       mined.push(this.best)
     }
-    if (mined.length > 0) this.#events.emit('block', { touched })
+    if (mined.length > 0) this.emit('block', { touched })
     return mined
   }
 
@@ -175,13 +125,13 @@ export class EmbeddedChain implements ChainBackend {
     }
     this.#admission.takeBack(back, touched)
     this.#admission.trim(touched)
-    this.#events.emit('block', { touched })
-    if (this.#pool.size > 0) this.#events.emit('mempool', { touched })
+    this.emit('block', { touched })
+    if (this.#pool.size > 0) this.emit('mempool', { touched })
     return mined
   }
 
   async fund (script: Uint8Array, amount: Satoshi): Promise<Txid> {
-    const tx = this.#wallet.pay(script, amount, this.#ownCoins())
+    const tx = this.#wallet.pay(script, amount, this.coinsOf(this.#wallet))
     try {
       this.#accept(tx)
     } catch (error) {
@@ -200,11 +150,11 @@ export class EmbeddedChain implements ChainBackend {
     const load = new Load({
       height: () => this.best.height,
       blockVsize: this.#blockVsize,
-      freeCoins: (script) => this.#chain.coins.ofScript(scriptHashOf(script)).filter((coin) => !this.#isSpent(coin)),
+      freeCoins: (script) => this.#chain.coins.ofScript(scriptHashOf(script)).filter((coin) => !this.isSpent(coin)),
       waiting: () => this.#pool.entries(),
       accept: (tx) => this.#takes(tx)
     }, trace, seed)
-    this.#accept(this.#wallet.fanOut(load.script, value, count, this.#ownCoins()))
+    this.#accept(this.#wallet.fanOut(load.script, value, count, this.coinsOf(this.#wallet)))
     await this.mine(1)
     this.#load = load
     load.top()
@@ -225,29 +175,12 @@ export class EmbeddedChain implements ChainBackend {
     return Math.floor(this.#maxWeight / 4)
   }
 
-  get #nextHeight (): BlockHeight {
-    return blockHeight(this.#chain.tip.height + 1)
-  }
-
-  #isSpent (coin: Coin): boolean {
-    return this.#pool.spender(`${coin.outPoint.txid}:${coin.outPoint.vout}`) !== undefined
-  }
-
-  /** Coins that `fund` may spend: confirmed ones first, then change that is still in the mempool. */
-  #ownCoins (): Coin[] {
-    const own = scriptHashOf(this.#wallet.script)
-    const confirmed = this.#chain.coins.ofScript(own).filter(coin => !coin.coinbase || this.#nextHeight - coin.height >= COINBASE_MATURITY)
-    const change = this.#pool.ofScript(own).flatMap(({ tx }) => createdCoins(tx, { height: this.#nextHeight }))
-      .filter(coin => scriptHashOf(coin.script) === own)
-    return [...confirmed, ...change].filter(coin => !this.#isSpent(coin))
-  }
-
   #accept (tx: Tx): void {
     const touched = new Set<ScriptHash>()
     try {
       this.#admission.accept(tx, touched)
     } finally {
-      if (touched.size > 0) this.#events.emit('mempool', { touched })
+      if (touched.size > 0) this.emit('mempool', { touched })
     }
   }
 
@@ -269,14 +202,10 @@ export class EmbeddedChain implements ChainBackend {
     const entries = selectTransactions(this.#pool, this.#maxWeight)
     const transactions = entries.map(({ tx }) => tx)
     const fees = entries.reduce((sum, { fee }) => sum + fee, 0n)
-    const coinbase = buildCoinbase(this.#nextHeight, to, satoshi(subsidyAt(this.#nextHeight) + fees), transactions, this.#branch)
-    const time = Math.max(this.#now(this.#nextHeight), this.#chain.medianTimePast() + 1)
+    const coinbase = buildCoinbase(this.nextHeight, to, satoshi(subsidyAt(this.nextHeight) + fees), transactions, this.#branch)
+    const time = Math.max(this.#now(this.nextHeight), this.#chain.medianTimePast() + 1)
     const touched = this.#chain.connect(mineBlock(tip, time, [coinbase, ...transactions]), time)
     this.#admission.confirm(entries, touched)
     return touched
   }
-}
-
-function utxoOf ({ outPoint, value }: Coin, height: BlockHeight | undefined): Utxo {
-  return { outPoint, value, height }
 }

@@ -38,7 +38,7 @@ export const devnetMethods: Methods = {
     params: [],
     run: async ({ backend }) => {
       const waiting = await backend.mempool()
-      return { ...await backend.tip(), network: 'regtest', mempool: waiting.length, software: 'embedded' }
+      return { ...await backend.tip(), network: 'regtest', mempool: waiting.length, software: backend.software }
     }
   }
 }

@@ -1,0 +1,74 @@
+/** The JSON-RPC interface of a bitcoind, over HTTP. */
+import { z } from 'zod'
+import { messageOf, PaychanError } from '../../types/errors.js'
+
+/** Mining a hundred blocks may take a while; anything longer is a bitcoind that hangs. */
+const TIMEOUT_MS = 120_000
+
+/** `RPC_IN_WARMUP` */
+const STARTING = -28
+
+/** What bitcoind says no to. `code` is one of Bitcoin Core's `RPC_*`. */
+export class RpcRefusal extends Error {
+  override readonly name = 'RpcRefusal'
+
+  constructor (readonly code: number, message: string) {
+    super(message)
+  }
+}
+
+const answerShape = z.object({ result: z.unknown(), error: z.object({ code: z.number(), message: z.string() }).nullish() })
+
+export class BitcoindRpc {
+  /** Without the password. */
+  readonly address: string
+  readonly #endpoint: string
+  readonly #authorization: string
+
+  /**
+   * @param url `http://USER:PASSWORD@HOST:PORT`; what bitcoind keeps in its `.cookie` file is a user and a password too.
+   * @throws PaychanError `ERR_CONFIG_INVALID`
+   */
+  constructor (url: string) {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined
+    if (parsed?.protocol !== 'http:' || parsed.username === '' || parsed.password === '') {
+      throw new PaychanError('ERR_CONFIG_INVALID', 'The address of a bitcoind is written http://USER:PASSWORD@HOST:PORT, such as http://me:secret@127.0.0.1:18443 (or with the two halves of its .cookie file).', { key: 'bitcoind' })
+    }
+    this.address = parsed.host
+    this.#endpoint = `${parsed.origin}/`
+    this.#authorization = `Basic ${btoa(`${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`)}`
+  }
+
+  /** @throws RpcRefusal, PaychanError `ERR_BITCOIND_UNREACHABLE`, `ERR_BITCOIND_AUTH` */
+  async call<T> (shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> {
+    const { result, error } = answerShape.parse(await this.#post({ method, params }))
+    if (error?.code === STARTING) throw this.#unreachable(error.message)
+    if (error !== null && error !== undefined) throw new RpcRefusal(error.code, error.message)
+    const parsed = shape.safeParse(result)
+    if (!parsed.success) throw this.#unreachable(`it gave an answer of the wrong form to ${method}`)
+    return parsed.data
+  }
+
+  async #post (body: object): Promise<unknown> {
+    let status: number
+    let text: string
+    try {
+      const response = await fetch(this.#endpoint, { method: 'POST', headers: { authorization: this.#authorization, 'content-type': 'application/json' }, body: JSON.stringify(body), signal: AbortSignal.timeout(TIMEOUT_MS) })
+      status = response.status
+      text = await response.text()
+    } catch (error) {
+      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+      throw this.#unreachable(messageOf(cause))
+    }
+    if (status === 401 || status === 403) throw new PaychanError('ERR_BITCOIND_AUTH', `The bitcoind at ${this.address} does not take this user and password.`, { address: this.address })
+    try {
+      return JSON.parse(text)
+    } catch {
+      throw this.#unreachable(`HTTP status ${status}`)
+    }
+  }
+
+  #unreachable (why: string): PaychanError {
+    return new PaychanError('ERR_BITCOIND_UNREACHABLE', `Cannot use the bitcoind at ${this.address}: ${why}. Is it running, with -server and this -rpcport?`, { address: this.address })
+  }
+}
