@@ -11,7 +11,7 @@ import { confirmed, confirmedOn, feeOf, rawHex, walletScripts } from './accounts
 import { auction, awake, BLOCK_WEIGHT, MEMPOOL_VSIZE, narrow } from './congestion.js'
 import { sat, type Narrator, type Report } from './report.js'
 import { killedAndBack } from './restart.js'
-import { setStage, type Stage } from './stage.js'
+import { setStage, type Stage, type StageOptions } from './stage.js'
 import { staleStates } from './stale.js'
 
 const FUNDS = satoshi(2_000_000n)
@@ -25,22 +25,40 @@ const TWO_WAY: ChannelTerms = { blocks: 160, step: 12 }
 export interface Scenario {
   readonly name: string
   readonly title: string
-  /** `trace`: of `congestion`, lines of height,feerate. */
-  readonly run: (narrator: Narrator, trace?: string) => Promise<Report>
+  /** @throws PaychanError `ERR_USAGE` for options that it has no use for */
+  readonly run: (narrator: Narrator, options?: DemoOptions) => Promise<Report>
+}
+
+export interface DemoOptions {
+  /** Of `congestion`: lines of height,feerate. */
+  readonly trace?: string | undefined
+  /** `http://USER:PASSWORD@HOST:PORT`: on the chain of this bitcoind instead of one of its own. */
+  readonly bitcoind?: string | undefined
+  /** The Electrum server of that chain that the nodes use; our own when left out. */
+  readonly electrum?: string | undefined
 }
 
 export const SCENARIOS: readonly Scenario[] = [
-  { name: 'pay', title: 'a channel from its opening to its cooperative close, with 1,000 payments', run: async (narrator) => await perform('pay', narrator, closeInPeace) },
-  { name: 'refund', title: 'the server is killed; the client gets everything back after the lock', run: async (narrator) => await perform('refund', narrator, serverGone) },
-  { name: 'settle', title: 'the client is killed after paying; the server settles before the lock', run: async (narrator) => await perform('settle', narrator, clientGone) },
-  { name: 'restart', title: 'both nodes are killed in the middle of payments, six times; nothing is lost, nothing is paid twice', run: async (narrator) => await perform('restart', narrator, killedAndBack) },
-  { name: 'two-way', title: 'both sides pay each other, 200 times in several turns, and close in peace', run: async (narrator) => await perform('two-way', narrator, bothWays, TWO_WAY) },
-  { name: 'stale', title: 'one side publishes an old state: too late, and then in a race that the newest wins', run: async (narrator) => await perform('stale', narrator, staleStates, TWO_WAY) },
+  { name: 'pay', title: 'a channel from its opening to its cooperative close, with 1,000 payments', run: story('pay', closeInPeace) },
+  { name: 'refund', title: 'the server is killed; the client gets everything back after the lock', run: story('refund', serverGone) },
+  { name: 'settle', title: 'the client is killed after paying; the server settles before the lock', run: story('settle', clientGone) },
+  { name: 'restart', title: 'both nodes are killed in the middle of payments, six times; nothing is lost, nothing is paid twice', run: story('restart', killedAndBack) },
+  { name: 'two-way', title: 'both sides pay each other, 200 times in several turns, and close in peace', run: story('two-way', bothWays, TWO_WAY) },
+  { name: 'stale', title: 'one side publishes an old state: too late, and then in a race that the newest wins', run: story('stale', staleStates, TWO_WAY) },
   { name: 'congestion', title: 'full blocks, and an old state that pays more: the newest wins; then with turns a block apart, where it may not', run: congested }
 ]
 
+function story (name: string, act: Act, terms?: ChannelTerms): Scenario['run'] {
+  return async (narrator, { trace, bitcoind, electrum } = {}) => {
+    if (trace !== undefined) throw new PaychanError('ERR_USAGE', '--trace is for the demo congestion.')
+    if (electrum !== undefined && bitcoind === undefined) throw new PaychanError('ERR_USAGE', '--electrum goes with --bitcoind URL: blocks have to be mined, which an Electrum server cannot do.')
+    return await perform(name, narrator, act, terms, { bitcoind, electrum })
+  }
+}
+
 /** Three races on chains of their own; what is reported is the first one, with the outcome of all. */
-async function congested (narrator: Narrator, trace = RISING): Promise<Report> {
+async function congested (narrator: Narrator, { trace = RISING, bitcoind, electrum }: DemoOptions = {}): Promise<Report> {
+  if (bitcoind !== undefined || electrum !== undefined) throw new PaychanError('ERR_USAGE', 'The demo congestion fills the blocks of a chain of its own; it cannot run on a bitcoind.')
   const chain = (load: string): DevnetOptions => ({ blockWeight: BLOCK_WEIGHT, mempoolVsize: MEMPOOL_VSIZE, load: parseTrace(load) })
   const first = await perform('congestion', narrator, awake, TWO_WAY, chain(trace))
   narrator.say('')
@@ -54,7 +72,7 @@ async function congested (narrator: Narrator, trace = RISING): Promise<Report> {
 const RISING = '0,0\n130,20\n137,60\n138,90\n139,130\n140,180\n141,240\n142,280\n144,220\n146,160'
 const STEADY = '0,0\n130,40\n134,150\n160,60'
 
-async function perform (scenario: string, narrator: Narrator, act: Act, terms: ChannelTerms = { blocks: BLOCKS }, chain: DevnetOptions = {}): Promise<Report> {
+async function perform (scenario: string, narrator: Narrator, act: Act, terms: ChannelTerms = { blocks: BLOCKS }, chain: StageOptions = {}): Promise<Report> {
   const stage = await setStage(narrator, FUNDS, chain)
   try {
     const owns = { client: await walletScripts(stage.client.dataDir), server: await walletScripts(stage.server.dataDir) }

@@ -29,8 +29,11 @@ export interface Stage {
   strike: () => Promise<void>
 }
 
+/** The chain of a demo: a devnet; with `electrum` the nodes go there instead of asking the devnet, which shows the same chain then. */
+export interface StageOptions extends DevnetOptions { readonly electrum?: string | undefined }
+
 /** Sets up. `funds` go to the client, confirmed. */
-export async function setStage (narrator: Narrator, funds: Satoshi, options: DevnetOptions = {}): Promise<Stage> {
+export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, ...options }: StageOptions = {}): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'paychan-demo-'))
   const devnet = await startDevnet(options)
   const started: NodeProcess[] = []
@@ -44,13 +47,15 @@ export async function setStage (narrator: Narrator, funds: Satoshi, options: Dev
   for (const signal of SIGNALS) process.once(signal, interrupted)
   try {
     const [client, server] = await Promise.all((['client', 'server'] as const).map(async (who) => {
-      const node = await NodeProcess.create(who, join(directory, who), devnet.url)
+      const node = await NodeProcess.create(who, join(directory, who), electrum ?? devnet.url)
       started.push(node)
       return node
     }))
     if (client === undefined || server === undefined) throw new Error('two nodes were started')
     const stage = directed(devnet, client, server, narrator, strike)
-    narrator.say(`devnet   ${devnet.url}, a chain of its own at height ${devnet.height}`)
+    narrator.say(options.bitcoind === undefined
+      ? `devnet   ${devnet.url}, a chain of its own at height ${devnet.height}`
+      : `chain    ${devnet.backend.software} at height ${devnet.height}, seen through ${electrum ?? devnet.url}`)
     narrator.say(`client   ${client.peerId}, process ${client.pid}`)
     narrator.say(`server   ${server.peerId}, process ${server.pid}`)
     await devnet.fund(await client.api.address(), funds)

@@ -36,6 +36,7 @@ export const staleStates: Act = async (stage, first, narrator) => {
   stage.record('settlement', 'server', late.accepted ? 'has published the old state' : `publishes the old state at its lock: refused (${late.reason}); the newest has been in a block for ${STEP} blocks`)
 
   await server.start()
+  await stage.until('the server sees the tip', async () => (await server.api.info()).chain.height === devnet.height)
   const second = await openChannel(stage, SECOND_CAPACITY, { blocks: 160, step: STEP })
   const kept = await payAndKeep(stage, second, narrator, 'second')
   const newest = await presentTurn(stage, second)

@@ -4,9 +4,8 @@ import { createElectrumChain } from '../../src/chain/chain.js'
 import { MemoryWorld } from '../../src/chain/memory-world.js'
 import { MemoryChain } from '../../src/chain/memory.js'
 import { startDevnet } from '../../src/devnet/devnet.js'
-import type { Chain } from '../../src/engine/ports.js'
 import { chainContract, reorganisationContract, type ReorganisingFixture } from '../contracts/chain.js'
-import { realClock, seededRandom } from './helpers.js'
+import { realClock, seededRandom, statusOf } from './helpers.js'
 import { Proxy } from './proxy.js'
 
 async function inMemory (): Promise<ReorganisingFixture> {
@@ -53,13 +52,3 @@ async function onDevnet (): Promise<ReorganisingFixture> {
 
 chainContract('over Electrum, on the devnet', onDevnet)
 reorganisationContract('over Electrum, on the devnet', onDevnet)
-
-function statusOf (chain: Chain, wanted: string): Promise<void> {
-  return new Promise(resolve => {
-    const stop = chain.onStatus(status => {
-      if (status !== wanted) return
-      stop()
-      resolve()
-    })
-  })
-}

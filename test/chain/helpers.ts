@@ -1,5 +1,5 @@
 /** What the chain tests share: clocks, randomness, and waiting for events instead of for time. */
-import type { ChainTransaction, Clock, Random, ScriptWatcher } from '../../src/engine/ports.js'
+import type { Chain, ChainTransaction, Clock, Random, ScriptWatcher } from '../../src/engine/ports.js'
 
 /** Everything that happened, and a way to wait for what has not happened yet. */
 export class Recorder<T> {
@@ -120,4 +120,15 @@ export async function isSettled (promise: Promise<unknown>): Promise<boolean> {
   promise.then(() => { settled = true }, () => { settled = true })
   await new Promise(resolve => { setImmediate(resolve) })
   return settled
+}
+
+/** Resolves with the next change to this status. */
+export function statusOf (chain: Chain, wanted: string): Promise<void> {
+  return new Promise(resolve => {
+    const stop = chain.onStatus(status => {
+      if (status !== wanted) return
+      stop()
+      resolve()
+    })
+  })
 }

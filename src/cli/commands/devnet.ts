@@ -25,12 +25,12 @@ export function addDevnet (program: Command, world: World): void {
     .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to (or with --auto-mine), keeps nothing on disk, and its coins are worth nothing.')
     .option('--port <n>', 'the port of the Electrum server', wholeNumber(0), DEFAULT_PORT)
     .option('--auto-mine', 'mine a block whenever a transaction comes in')
-    .option('--bitcoin <url>', 'show the chain of this bitcoind on regtest instead, http://USER:PASSWORD@HOST:PORT')
+    .option('--bitcoind <url>', 'show the chain of this bitcoind on regtest instead, http://USER:PASSWORD@HOST:PORT')
     .option('--block-weight <n>', 'how much weight the transactions of a block may have (4,000,000; 400,000 with a load)', wholeNumber(10_000))
     .option('--mempool-vsize <n>', 'how many virtual bytes the mempool holds', wholeNumber(10_000))
     .option('--load', 'keep the blocks full of other transactions, at the fee rates of a congested month')
     .option('--trace <file>', 'the same at the rates of a file with lines of height,feerate (sat/vB)')
-    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --bitcoin http://me:secret@127.0.0.1:18443\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000')
+    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --bitcoind http://me:secret@127.0.0.1:18443\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000')
     .action(async (options: DevnetFlags, command: Command) => {
       await runDevnet(world, contextOf(world, command).output, options)
     })
@@ -94,7 +94,7 @@ function electrumUrl (value: string): string {
   return value
 }
 
-interface DevnetFlags { readonly port: number, readonly autoMine?: true, readonly blockWeight?: number, readonly mempoolVsize?: number, readonly load?: true, readonly trace?: string, readonly bitcoin?: string }
+interface DevnetFlags { readonly port: number, readonly autoMine?: true, readonly blockWeight?: number, readonly mempoolVsize?: number, readonly load?: true, readonly trace?: string, readonly bitcoind?: string }
 
 /** The rates of a file, or those that come with the program. @throws PaychanError `ERR_INVALID_TRACE`, `ERR_NO_TRACE` */
 async function traceOf ({ load, trace }: DevnetFlags): Promise<Trace | undefined> {
@@ -107,9 +107,9 @@ async function traceOf ({ load, trace }: DevnetFlags): Promise<Trace | undefined
 }
 
 /** The limits and the load are those of the embedded chain; a bitcoind has its own. @throws PaychanError `ERR_USAGE` */
-function checkBackend ({ bitcoin, blockWeight, mempoolVsize, load, trace }: DevnetFlags): void {
+function checkBackend ({ bitcoind, blockWeight, mempoolVsize, load, trace }: DevnetFlags): void {
   const given = Object.entries({ '--block-weight': blockWeight, '--mempool-vsize': mempoolVsize, '--load': load, '--trace': trace }).find(([, value]) => value !== undefined)
-  if (bitcoin !== undefined && given !== undefined) throw new PaychanError('ERR_USAGE', `${given[0]} is for the embedded chain; with --bitcoin, give bitcoind its own limits.`, { option: given[0] })
+  if (bitcoind !== undefined && given !== undefined) throw new PaychanError('ERR_USAGE', `${given[0]} is for the embedded chain; with --bitcoind, give bitcoind its own limits.`, { option: given[0] })
 }
 
 async function runDevnet ({ io }: World, output: Output, flags: DevnetFlags): Promise<void> {
@@ -117,10 +117,10 @@ async function runDevnet ({ io }: World, output: Output, flags: DevnetFlags): Pr
   const { startDevnet } = await import('../../devnet/index.js')
   const interrupted = untilInterrupted(io)
   try {
-    const { port, autoMine = false, blockWeight, mempoolVsize, bitcoin } = flags
+    const { port, autoMine = false, blockWeight, mempoolVsize, bitcoind } = flags
     checkBackend(flags)
     const load = await traceOf(flags)
-    const devnet = await startDevnet({ port, autoMine, ...withoutUndefined({ blockWeight: blockWeight ?? (load === undefined ? undefined : LOADED_BLOCK_WEIGHT), mempoolVsize, load, bitcoind: bitcoin, log: bitcoin === undefined ? undefined : (text: string) => { output.line({ event: 'backend', text }, colors => `${colors.yellow('backend')}  ${text}`) } }) })
+    const devnet = await startDevnet({ port, autoMine, ...withoutUndefined({ blockWeight: blockWeight ?? (load === undefined ? undefined : LOADED_BLOCK_WEIGHT), mempoolVsize, load, bitcoind, log: bitcoind === undefined ? undefined : (text: string) => { output.line({ event: 'backend', text }, colors => `${colors.yellow('backend')}  ${text}`) } }) })
     devnet.on('block', () => {
       const { height, hash } = devnet.tip
       const rate = devnet.nextRate()
@@ -129,7 +129,7 @@ async function runDevnet ({ io }: World, output: Output, flags: DevnetFlags): Pr
     })
     const { software } = devnet.backend
     output.line({ event: 'started', electrum: devnet.url, height: devnet.height, software }, () =>
-      `Devnet at block ${devnet.height}${bitcoin === undefined ? '' : ` of ${software}`}, Electrum server at ${devnet.url}. Stop it with Ctrl-C.\nStart a node with: paychan start --network regtest --electrum ${devnet.url}`)
+      `Devnet at block ${devnet.height}${bitcoind === undefined ? '' : ` of ${software}`}, Electrum server at ${devnet.url}. Stop it with Ctrl-C.\nStart a node with: paychan start --network regtest --electrum ${devnet.url}`)
     await interrupted.signal
     await devnet.stop()
     output.line({ event: 'stopped' }, () => 'Stopped.')

@@ -21,8 +21,8 @@ import { readChanges, type Reading } from './reading.js'
 import { BitcoindRpc, RpcRefusal } from './rpc.js'
 
 const POLL_MS = 500
-/** Blocks that one call mines: a call for thousands would not come back in time. */
-const BLOCKS_PER_CALL = 100
+/** Blocks that one call mines: one for thousands would not come back in time, and others see them before we do. */
+const BLOCKS_PER_CALL = 10
 /** A chain that changes faster than it can be read is read again. */
 const READING_TRIES = 20
 /** The same key with every start, so that the coins of the last one are not lost. Regtest coins are worth nothing. */
@@ -128,7 +128,10 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
 
   async mine (blocks: number, to: Uint8Array = this.#wallet.script): Promise<readonly BlockRef[]> {
     const from = this.best.height
-    for (let left = blocks; left > 0; left -= BLOCKS_PER_CALL) await this.#generate(Math.min(left, BLOCKS_PER_CALL), to)
+    for (let left = blocks; left > 0; left -= BLOCKS_PER_CALL) {
+      await this.#generate(Math.min(left, BLOCKS_PER_CALL), to)
+      await this.refresh()
+    }
     return await this.#refsAfter(from, blocks)
   }
 

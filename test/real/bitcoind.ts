@@ -1,0 +1,87 @@
+/** A real bitcoind on regtest, with a data directory that is gone afterwards. `run.sh` says how to start one. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { BitcoindRpc } from '../../src/devnet/bitcoind/rpc.js'
+import { messageOf } from '../../src/types/errors.js'
+
+/** Set by `run.sh`, which does not run these tests without. */
+const COMMAND = 'PAYCHAN_TEST_BITCOIND'
+
+/**
+ * `corepolicy` makes Knots relay what Bitcoin Core does; the fees are those of Core up to 29, as those of the devnet. `maxtipage`: blocks with a date of long ago
+ * must not make it think that it has to catch up first.
+ */
+const OPTIONS = ['-regtest', '-corepolicy=1', '-txindex=1', '-addresstype=bech32', '-fallbackfee=0.0001', '-minrelaytxfee=0.00001', '-incrementalrelayfee=0.00001', '-maxtipage=2000000000', '-dnsseed=0', '-fixedseeds=0', '-natpmp=0', '-printtoconsole=0', '-shrinkdebugfile=1']
+
+export class Bitcoind {
+  private constructor (
+    private readonly child: ChildProcess,
+    readonly directory: string,
+    /** With user and password, as `--bitcoind` takes it. */
+    readonly url: string,
+    readonly rpcPort: number,
+    readonly p2pPort: number,
+    private readonly rpc: BitcoindRpc
+  ) {}
+
+  static async start (): Promise<Bitcoind> {
+    const [program, ...args] = (process.env[COMMAND] ?? '').split(' ')
+    if (program === undefined || program === '') throw new Error(`${COMMAND} is not set: run npm run test:real`)
+    const directory = await mkdtemp(join(tmpdir(), 'paychan-bitcoind-'))
+    const [rpcPort, p2pPort] = await freePorts()
+    const child = spawn(program, [...args, ...OPTIONS, `-datadir=${directory}`, `-rpcport=${rpcPort}`, `-port=${p2pPort}`, `-bind=127.0.0.1:${p2pPort}`], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const errors: string[] = []
+    child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`bitcoind has ended: ${errors.join('')}`)
+      const url = await ready(directory, rpcPort)
+      if (url !== undefined) return new Bitcoind(child, directory, url, rpcPort, p2pPort, new BitcoindRpc(url))
+    }
+  }
+
+  async call<T> (shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> {
+    return await this.rpc.call(shape, method, ...params)
+  }
+
+  async stop (): Promise<void> {
+    const exited = once(this.child, 'exit')
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      // Nothing of it is kept.
+      this.child.kill('SIGKILL')
+      await exited
+    }
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** Its address once it answers; undefined while it does not, after a while. */
+async function ready (directory: string, rpcPort: number): Promise<string | undefined> {
+  try {
+    const cookie = await readFile(join(directory, 'regtest', '.cookie'), 'utf8')
+    const url = `http://${cookie}@127.0.0.1:${rpcPort}`
+    await new BitcoindRpc(url).call(z.object({}), 'getblockchaininfo')
+    return url
+  } catch (error) {
+    if (/permission/i.test(messageOf(error))) throw error
+    await new Promise((resolve) => { setTimeout(resolve, 100) })
+    return undefined
+  }
+}
+
+/** Ports that nobody has at the moment. */
+export async function freePorts (): Promise<[number, number]> {
+  const servers = [createServer(), createServer()]
+  const ports = await Promise.all(servers.map(async (server) => {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }))
+  await Promise.all(servers.map(async (server) => { await once(server.close(), 'close') }))
+  return [ports[0] ?? 0, ports[1] ?? 0]
+}

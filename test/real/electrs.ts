@@ -1,0 +1,53 @@
+/** A real electrs in front of a real bitcoind. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { freePorts, type Bitcoind } from './bitcoind.js'
+
+/** Set by `run.sh` where electrs can be had. */
+const COMMAND = 'PAYCHAN_TEST_ELECTRS'
+
+export const hasElectrs = (process.env[COMMAND] ?? '') !== ''
+
+export interface Electrs { readonly url: string, readonly stop: () => Promise<void> }
+
+/** Starts one; it serves once this resolves. The bitcoind must have a block beside the first. */
+export async function startElectrs (bitcoind: Bitcoind): Promise<Electrs> {
+  const [program, ...args] = (process.env[COMMAND] ?? '').split(' ')
+  if (program === undefined || program === '') throw new Error(`${COMMAND} is not set: run npm run test:real`)
+  const [port, monitoring] = await freePorts()
+  const child = spawn(program, [
+    ...args, '--skip-default-conf-files', '--network', 'regtest', '--log-filters', 'WARN',
+    '--daemon-dir', bitcoind.directory, '--cookie-file', join(bitcoind.directory, 'regtest', '.cookie'),
+    '--daemon-rpc-addr', `127.0.0.1:${bitcoind.rpcPort}`, '--daemon-p2p-addr', `127.0.0.1:${bitcoind.p2pPort}`,
+    '--db-dir', join(bitcoind.directory, 'electrs'), '--electrum-rpc-addr', `127.0.0.1:${port}`, '--monitoring-addr', `127.0.0.1:${monitoring}`,
+    // How often it looks into the mempool, in seconds.
+    '--wait-duration-secs', '1'
+  ], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const errors: string[] = []
+  child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
+  while (!await answers(port)) {
+    if (child.exitCode !== null) throw new Error(`electrs has ended: ${errors.join('')}`)
+    await new Promise((resolve) => { setTimeout(resolve, 100) })
+  }
+  return {
+    url: `tcp://127.0.0.1:${port}`,
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      child.kill('SIGKILL')
+      await exited
+    }
+  }
+}
+
+async function answers (port: number): Promise<boolean> {
+  const socket = connect({ host: '127.0.0.1', port })
+  const reached = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => { resolve(true) })
+    socket.once('error', () => { resolve(false) })
+  })
+  socket.destroy()
+  return reached
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# `npm run test:real`: our nodes, our Electrum server and our devnet beside the real programs: bitcoind,
+# electrs, and Electrum. What cannot be had is left out, and the reason printed. FILES...: only these.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+# have NAME VARIABLE: how to start it, in an environment variable.
+have () {
+  local command
+  if command="$("test/real/fetch-$1.sh" 2> /tmp/paychan-fetch.$$)"; then
+    export "$2=$command"
+    echo "$1: $command"
+  else
+    echo "SKIPPED $1: $(cat /tmp/paychan-fetch.$$)"
+  fi
+  rm -f /tmp/paychan-fetch.$$
+}
+
+have bitcoind PAYCHAN_TEST_BITCOIND
+if [ -z "${PAYCHAN_TEST_BITCOIND:-}" ]; then exit 0; fi
+have electrs PAYCHAN_TEST_ELECTRS
+have electrum PAYCHAN_TEST_ELECTRUM
+if [ -z "${PAYCHAN_TEST_ELECTRS:-}" ]; then echo 'What goes through electrs goes through our own Electrum server instead.'; fi
+
+files=("$@")
+if [ ${#files[@]} -eq 0 ]; then files=(dist/test/real/*.real.js); fi
+exec npx mocha --no-config --require ./dist/test/setup.js --exit=false --timeout 180000 --forbid-only --forbid-pending "${files[@]}"
