@@ -2,19 +2,22 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
+import type { Devnet } from '../../src/devnet/devnet.js'
 import type { NodeApi, NodeEvent } from '../../src/node/api.js'
 import { createNode, type NodeOptions } from '../../src/node/create-node.js'
 import { satoshi } from '../../src/types/units.js'
+import { chainSource, type TestChain } from '../chain-source.js'
 import { Recorder } from '../chain/helpers.js'
 
 export class Fixture {
   readonly #ends: Array<() => Promise<void>> = []
 
-  private constructor (readonly devnet: Devnet, readonly directory: string) {}
+  private constructor (private readonly chain: TestChain, readonly directory: string) {}
+
+  get devnet (): Devnet { return this.chain.devnet }
 
   static async create ({ autoMine = true }: { autoMine?: boolean } = {}): Promise<Fixture> {
-    const fixture = new Fixture(await startDevnet({ seed: 'nodes' }), await mkdtemp(join(tmpdir(), 'paychan-')))
+    const fixture = new Fixture(await chainSource.start('nodes'), await mkdtemp(join(tmpdir(), 'paychan-')))
     // Unless a test mines itself: everything that reaches the mempool is in a block at once.
     if (autoMine) fixture.devnet.on('mempool', () => { void fixture.devnet.mine(1) })
     return fixture
@@ -23,7 +26,7 @@ export class Fixture {
   /** In the reverse order of the beginnings. */
   async end (): Promise<void> {
     for (const end of this.#ends.reverse()) await end()
-    await this.devnet.stop()
+    await this.chain.stop()
     await rm(this.directory, { recursive: true, force: true })
   }
 
@@ -38,7 +41,7 @@ export class Fixture {
   /** A started node with events on record, which knows the chain unless it is told not to wait for that. */
   async node (name: string, options: Partial<NodeOptions> = {}, wait: 'synced' | 'started' = 'synced'): Promise<TestNode> {
     const events = new Recorder<NodeEvent>()
-    const api = await createNode({ network: 'regtest', electrum: this.devnet.url, dataDir: this.path(name), create: true, onEvent: (event) => { events.push(event) }, ...options })
+    const api = await createNode({ network: 'regtest', electrum: this.chain.electrum, dataDir: this.path(name), create: true, onEvent: (event) => { events.push(event) }, ...options })
     this.onEnd(async () => { await api.stop() })
     const node = new TestNode(api, events, this.devnet)
     if (wait === 'synced') await node.synced()

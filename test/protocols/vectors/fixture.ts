@@ -6,6 +6,7 @@ import { fundingScript } from '../../../src/bitcoin/funding.js'
 import { fundingWitnessScript } from '../../../src/bitcoin/scripts.js'
 import type { FundingOutput } from '../../../src/bitcoin/template.js'
 import type { TxOutput } from '../../../src/bitcoin/transaction.js'
+import { buildCoinbase } from '../../../src/devnet/block.js'
 import { hashFromTxid, toHex, txid } from '../../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
 
@@ -33,11 +34,33 @@ export function p2wpkh ({ publicKey }: Key): Uint8Array {
   return Uint8Array.from([0, 20, ...bitcoin.crypto.hash160(publicKey)])
 }
 
+/**
+ * Where the wallet's coins come from, on any regtest chain whose block 1 has this coinbase: so that
+ * what is built here can be shown to a real bitcoind. The coinbase says nothing of its block but the height.
+ */
+export const COINBASE = bitcoin.Transaction.fromBuffer(Uint8Array.from(buildCoinbase(1, p2wpkh(KEYS.wallet), satoshi(5_000_000_000n), []).raw))
+
+/** Spends the coinbase: the two coins of T1, the one of a renewal, and the rest. */
+export const ORIGIN = originOfCoins()
+
+function originOfCoins (): bitcoin.Transaction {
+  const script = p2wpkh(KEYS.wallet)
+  const tx = new bitcoin.Transaction()
+  tx.version = 2
+  tx.addInput(COINBASE.getHash(), 0, 0xfffffffd)
+  for (const value of [700_000n, 400_000n, 300_000n, 4_998_599_000n]) tx.addOutput(script, value)
+  const signature = KEYS.wallet.sign(tx.hashForWitnessV0(0, scriptCode(script), 5_000_000_000n, bitcoin.Transaction.SIGHASH_ALL))
+  tx.setWitness(0, [bitcoin.script.signature.encode(signature, bitcoin.Transaction.SIGHASH_ALL), KEYS.wallet.publicKey])
+  return tx
+}
+
+/** P2WPKH is signed over the P2PKH script of its key (BIP143). */
+export function scriptCode (script: Uint8Array): Uint8Array {
+  return Uint8Array.from([0x76, 0xa9, 20, ...script.slice(2), 0x88, 0xac])
+}
+
 /** The wallet's two coins. */
-export const COINS = [
-  { outPoint: { txid: txid('aa'.repeat(32)), vout: 0 }, value: satoshi(700_000n), script: p2wpkh(KEYS.wallet) },
-  { outPoint: { txid: txid('0123456789abcdef'.repeat(4)), vout: 7 }, value: satoshi(400_000n), script: p2wpkh(KEYS.wallet) }
-]
+export const COINS = [0, 1].map((vout) => ({ outPoint: { txid: txid(ORIGIN.getId()), vout }, value: satoshi(ORIGIN.outs[vout]?.value ?? 0n), script: p2wpkh(KEYS.wallet) }))
 
 /** T1, unsigned: the change first, the funding output second, 1,000 sat for the fee. */
 export function unsignedFunding (): bitcoin.Transaction {
@@ -49,12 +72,11 @@ export function unsignedFunding (): bitcoin.Transaction {
   return tx
 }
 
-/** The digest of an input of T1. P2WPKH is signed over the P2PKH script of its key (BIP143). */
+/** The digest of an input of T1. */
 export function fundingSighash (tx: bitcoin.Transaction, input: number): Uint8Array {
   const coin = COINS[input]
   assert.ok(coin)
-  const scriptCode = Uint8Array.from([0x76, 0xa9, 20, ...coin.script.slice(2), 0x88, 0xac])
-  return tx.hashForWitnessV0(input, scriptCode, coin.value, bitcoin.Transaction.SIGHASH_ALL)
+  return tx.hashForWitnessV0(input, scriptCode(coin.script), coin.value, bitcoin.Transaction.SIGHASH_ALL)
 }
 
 /** T1, signed. */

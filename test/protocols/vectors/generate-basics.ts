@@ -5,7 +5,7 @@ import { SIGHASH, toDer } from '../../../src/bitcoin/ecdsa.js'
 import { fundingScript } from '../../../src/bitcoin/funding.js'
 import { addressFromScript, channelIdOf, fundingWitnessScript, isStandardScript, p2wsh, payoutWitnessScript } from '../../../src/bitcoin/scripts.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
-import { CAPACITY, COINS, FUNDING, fundingSighash, highS, KEYS, signedFunding, unsignedFunding, type Key } from './fixture.js'
+import { CAPACITY, COINBASE, COINS, FUNDING, fundingSighash, highS, KEYS, ORIGIN, signedFunding, unsignedFunding, type Key } from './fixture.js'
 import type { Vectors } from './schema.js'
 
 export function keyVectors (): Vectors<'keys.json'> {
@@ -102,7 +102,9 @@ export function fundingVectors (): Vectors<'funding.json'> {
   const nested = signedFunding()
   nested.setInputScript(0, Uint8Array.from([22, ...(COINS[0]?.script ?? [])]))
   return {
-    description: 'T1, the funding transaction: version 3, two P2WPKH inputs, change and the funding output, fee 1000 sat. "refuse": what the server must not take for the T1 that the given outPoint, scriptPubKey and capacity name.',
+    description: 'T1, the funding transaction: version 3, two P2WPKH inputs, change and the funding output, fee 1000 sat. The inputs are outputs of "origin", which spends "coinbase": on a regtest chain with that in block 1, all transactions of these files are valid. "refuse": what the server must not take for the T1 that the given outPoint, scriptPubKey and capacity name.',
+    coinbase: COINBASE.toHex(),
+    origin: ORIGIN.toHex(),
     inputs: COINS.map((coin, i) => ({
       outPoint: coin.outPoint, sat: Number(coin.value), scriptPubKey: toHex(coin.script), privateKey: toHex(KEYS.wallet.privateKey), sighash: toHex(fundingSighash(tx, i))
     })),

@@ -8,7 +8,7 @@ import { segwitVsize } from '../../../src/bitcoin/sizes.js'
 import { payerOutput, payerSighash, type FundingOutput } from '../../../src/bitcoin/template.js'
 import { hashFromTxid, toHex, txid, type OutPoint } from '../../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
-import { CLIENT_SCRIPT, FUNDING, FUNDING_JSON, key, KEYS, outputJson, p2wpkh, summary, VERSION, type Key } from './fixture.js'
+import { CLIENT_SCRIPT, FUNDING, FUNDING_JSON, key, KEYS, ORIGIN, outputJson, p2wpkh, scriptCode, summary, VERSION, type Key } from './fixture.js'
 import type { Vectors } from './schema.js'
 
 /** The new channel's keys. */
@@ -29,19 +29,16 @@ function origin (script: Uint8Array): bitcoin.Transaction {
   return tx
 }
 
-const COIN = origin(p2wpkh(KEYS.wallet))
-
 /** T1 with a coin of the wallet, signed, beside the old funding output: 200,000 sat more, 1,000 sat for the fee, change. */
-function topUp (coin = COIN): { raw: Uint8Array, outPoint: OutPoint } {
+function topUp (coin = ORIGIN, vout = 2): { raw: Uint8Array, outPoint: OutPoint } {
   const tx = new bitcoin.Transaction()
   tx.version = VERSION
   tx.locktime = LOCK
   tx.addInput(hashFromTxid(FUNDING.outPoint.txid), FUNDING.outPoint.vout, 0xfffffffd)
-  tx.addInput(coin.getHash(), 0, 0xfffffffd)
+  tx.addInput(coin.getHash(), vout, 0xfffffffd)
   tx.addOutput(p2wpkh(KEYS.wallet), 99_000n)
   tx.addOutput(SCRIPT, 1_200_000n)
-  const scriptCode = Uint8Array.from([0x76, 0xa9, 20, ...p2wpkh(KEYS.wallet).slice(2), 0x88, 0xac])
-  const signature = KEYS.wallet.sign(tx.hashForWitnessV0(1, scriptCode, 300_000n, bitcoin.Transaction.SIGHASH_ALL))
+  const signature = KEYS.wallet.sign(tx.hashForWitnessV0(1, scriptCode(p2wpkh(KEYS.wallet)), 300_000n, bitcoin.Transaction.SIGHASH_ALL))
   tx.setWitness(1, [bitcoin.script.signature.encode(signature, bitcoin.Transaction.SIGHASH_ALL), KEYS.wallet.publicKey])
   return { raw: tx.toBuffer(), outPoint: { txid: txid(tx.getId()), vout: 1 } }
 }
@@ -86,7 +83,7 @@ export function renewalVectors (): Vectors<'renewal.json'> {
     keys: { clientChannel: keyJson(NEW.clientChannel), serverChannel: keyJson(NEW.serverChannel), serverPayout: keyJson(NEW.serverPayout) },
     cases: [
       renewed('without coins of the wallet: 300 sat of the client\'s are the fee', plain, capacity, [], segwitVsize([FUNDING_WITNESS_BYTES], [SCRIPT])),
-      renewed('topped up by 200000 sat of the wallet, which is shown to be SegWit', topUp(), 1_200_000n, [COIN], segwitVsize([FUNDING_WITNESS_BYTES, 108], [SCRIPT, p2wpkh(KEYS.wallet)]))
+      renewed('topped up by 200000 sat of the wallet, which is shown to be SegWit', topUp(), 1_200_000n, [ORIGIN], segwitVsize([FUNDING_WITNESS_BYTES, 108], [SCRIPT, p2wpkh(KEYS.wallet)]))
     ],
     refund: {
       refundHeight: L,
@@ -102,7 +99,7 @@ export function renewalVectors (): Vectors<'renewal.json'> {
       { name: 'a scriptSig on the old funding output', code: 'ERR_FUNDING_NOT_SEGWIT', raw: altered((tx) => { tx.setInputScript(0, Uint8Array.of(0x51)) }), previous: [] },
       { name: 'a coin that is not shown', code: 'ERR_FUNDING_NOT_SEGWIT', raw: toHex(topUp().raw), previous: [] },
       { name: 'another transaction is shown', code: 'ERR_FUNDING_NOT_SEGWIT', raw: toHex(topUp().raw), previous: [origin(CLIENT_SCRIPT).toHex()] },
-      { name: 'a coin of P2PKH: its txid could be changed', code: 'ERR_FUNDING_NOT_SEGWIT', raw: toHex(topUp(legacy).raw), previous: [legacy.toHex()] }
+      { name: 'a coin of P2PKH: its txid could be changed', code: 'ERR_FUNDING_NOT_SEGWIT', raw: toHex(topUp(legacy, 0).raw), previous: [legacy.toHex()] }
     ]
   }
 }

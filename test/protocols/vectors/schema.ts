@@ -38,6 +38,8 @@ const signatures = z.strictObject({
 
 const fundingFile = z.strictObject({
   ...described,
+  coinbase: hex,
+  origin: hex,
   inputs: z.array(z.strictObject({ outPoint, sat, scriptPubKey: hex, privateKey: hex, sighash: hex })),
   unsigned: hex,
   signed: hex,

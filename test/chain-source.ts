@@ -1,0 +1,17 @@
+/** The chain that end-to-end tests run on: a devnet, unless `test/real/on-bitcoind.ts` is loaded before them. */
+import { startDevnet, type Devnet } from '../src/devnet/devnet.js'
+
+export interface TestChain {
+  /** Mines, funds, takes blocks back. */
+  readonly devnet: Devnet
+  /** The Electrum server that the nodes use. */
+  readonly electrum: string
+  readonly stop: () => Promise<void>
+}
+
+export const chainSource = {
+  start: async (seed: string): Promise<TestChain> => {
+    const devnet = await startDevnet({ seed })
+    return { devnet, electrum: devnet.url, stop: async () => { await devnet.stop() } }
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Shows a real bitcoind every block and every transaction of the devnets of a test run, and compares
+ * the verdicts. Loaded before the tests (`--require`); a difference fails the run, in the verdict or (of what is sent) in the reason.
+ *
+ * Each devnet takes a bitcoind of its own, once something is sent to it. A devnet goes on without when
+ * the two can no longer be alike: with a load or a mempool that has been full, and after a reorganisation
+ * that drops transactions (bitcoind forgets none).
+ */
+import assert from 'node:assert/strict'
+import { z } from 'zod'
+import type { SubmitResult } from '../../src/devnet/backend.js'
+import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import { toHex } from '../../src/types/bytes.js'
+import { messageOf } from '../../src/types/errors.js'
+import { Bitcoind } from './bitcoind.js'
+import { rawBlock } from './raw-block.js'
+
+/** How far back a reorganisation of a devnet reaches. */
+const MAX_REORG = 100
+const HEADER_HEX = 160
+
+/** Knots is more exact than Bitcoin Core about what is not standard. */
+const KNOTS_REASONS = new Map([['bad-witness-stackitem-size', 'bad-witness-nonstandard'], ['bad-txns-input-witness-unknown', 'bad-txns-nonstandard-inputs']])
+
+const differences: string[] = []
+const counts = { chains: 0, blocks: 0, accepted: 0, refused: 0 }
+
+class Twin {
+  #bitcoind: Bitcoind | undefined
+  #work: Promise<unknown> = Promise.resolve()
+  #apart = false
+  readonly #shown = new Set<string>()
+
+  constructor (private readonly chain: EmbeddedChain) {}
+
+  /** What the devnet does, one after the other, and after each that bitcoind has followed. */
+  async alone<T> (act: () => Promise<T>, follow: (result: T) => Promise<void>): Promise<T> {
+    const done = this.#work.then(async () => {
+      const result = await act()
+      if (!this.#apart) await follow(result).catch((error: unknown) => { differences.push(messageOf(error)) })
+      const { minimum, relay } = await this.chain.feeRates()
+      if (minimum > relay) await this.part()
+      return result
+    })
+    this.#work = done.catch(() => {})
+    return await done
+  }
+
+  async part (): Promise<void> {
+    this.#apart = true
+    await this.#bitcoind?.stop()
+    this.#bitcoind = undefined
+  }
+
+  /** Blocks alone need no judge: they come with the next transaction. */
+  async mined (): Promise<void> {
+    if (this.#bitcoind !== undefined) await this.#showBlocks(this.#bitcoind)
+  }
+
+  async judged (raw: Uint8Array, ours: SubmitResult, method: 'submit' | 'test'): Promise<void> {
+    // A limit of the devnet's own.
+    if (!ours.accepted && ours.reason === 'mempool full') return await this.part()
+    const bitcoind = await this.#following()
+    const theirs = await (method === 'submit' ? sent(bitcoind, raw) : tested(bitcoind, raw))
+    counts[ours.accepted ? 'accepted' : 'refused'] += 1
+    const [a, b] = [ours, theirs].map((result) => result.accepted ? 'accepted' : KNOTS_REASONS.get(result.reason) ?? result.reason)
+    if (ours.accepted !== theirs.accepted || (method === 'submit' && a !== b)) differences.push(`the devnet says '${a}' and bitcoind '${b}' to ${toHex(raw)}`)
+  }
+
+  async #following (): Promise<Bitcoind> {
+    if (this.#bitcoind === undefined) {
+      counts.chains += 1
+      this.#bitcoind = await Bitcoind.start()
+      await this.#showBlocks(this.#bitcoind)
+    }
+    return this.#bitcoind
+  }
+
+  async #showBlocks (bitcoind: Bitcoind): Promise<void> {
+    const { height, hash } = await this.chain.tip()
+    for (let at = this.#shown.size === 0 ? 1 : Math.max(1, height - 2 * MAX_REORG); at <= height; at++) {
+      const raw = await rawBlock(this.chain, at)
+      if (raw === undefined || this.#shown.has(raw.slice(0, HEADER_HEX))) continue
+      this.#shown.add(raw.slice(0, HEADER_HEX))
+      counts.blocks += 1
+      const verdict = await bitcoind.call(z.string().nullable(), 'submitblock', raw)
+      if (verdict !== null && verdict !== 'inconclusive') differences.push(`bitcoind refuses block ${at}: ${verdict}`)
+    }
+    if (await bitcoind.call(z.string(), 'getbestblockhash') !== hash) differences.push(`bitcoind is on another branch than the devnet at height ${height}`)
+  }
+}
+
+async function sent (bitcoind: Bitcoind, raw: Uint8Array): Promise<SubmitResult> {
+  return await verdict(bitcoind.call(z.string(), 'sendrawtransaction', toHex(raw), 0, 21_000_000))
+}
+
+async function tested (bitcoind: Bitcoind, raw: Uint8Array): Promise<SubmitResult> {
+  const [answer] = await bitcoind.call(z.array(z.object({ allowed: z.boolean(), 'reject-reason': z.string().optional() })), 'testmempoolaccept', [toHex(raw)], 0)
+  return answer?.allowed === true ? ACCEPTED : { accepted: false, reason: answer?.['reject-reason'] ?? 'refused' }
+}
+
+const ACCEPTED = { accepted: true } as SubmitResult
+
+async function verdict (call: Promise<unknown>): Promise<SubmitResult> {
+  return await call.then(() => ACCEPTED, (error: unknown) => ({ accepted: false, reason: messageOf(error) }))
+}
+
+const twins = new Map<EmbeddedChain, Twin>()
+
+function twinOf (chain: EmbeddedChain): Twin {
+  const twin = twins.get(chain) ?? new Twin(chain)
+  twins.set(chain, twin)
+  return twin
+}
+
+const { mine, reorg, submit, test, fund, startLoad } = EmbeddedChain.prototype
+
+EmbeddedChain.prototype.mine = async function (...args) {
+  return await twinOf(this).alone(async () => await mine.apply(this, args), async () => { await twinOf(this).mined() })
+}
+
+EmbeddedChain.prototype.reorg = async function (depth, options = {}) {
+  const twin = twinOf(this)
+  if (options.transactions === 'drop' || (options.without ?? []).length > 0) await twin.part()
+  return await twin.alone(async () => await reorg.call(this, depth, options), async () => { await twin.mined() })
+}
+
+EmbeddedChain.prototype.submit = async function (raw) {
+  const twin = twinOf(this)
+  return await twin.alone(async () => await submit.call(this, raw), async (ours) => { await twin.judged(raw, ours, 'submit') })
+}
+
+EmbeddedChain.prototype.test = async function (raw) {
+  const twin = twinOf(this)
+  return await twin.alone(async () => await test.call(this, raw), async (ours) => { await twin.judged(raw, ours, 'test') })
+}
+
+EmbeddedChain.prototype.fund = async function (script, amount) {
+  const twin = twinOf(this)
+  return await twin.alone(async () => await fund.call(this, script, amount), async (txid) => {
+    const found = await this.transaction(txid)
+    if (found !== undefined) await twin.judged(found.raw, { accepted: true, txid }, 'submit')
+  })
+}
+
+EmbeddedChain.prototype.startLoad = async function (...args) {
+  await twinOf(this).part()
+  // It mines, and must not wait for itself.
+  return await startLoad.apply(this, args)
+}
+
+export const mochaHooks = {
+  async afterAll (): Promise<void> {
+    await Promise.all([...twins.values()].map(async (twin) => { await twin.part() }))
+    process.stdout.write(`bitcoind judged ${counts.accepted} accepted and ${counts.refused} refused transactions and ${counts.blocks} blocks of ${counts.chains} devnets\n`)
+    assert.deepEqual([...new Set(differences)], [])
+    assert.ok(counts.accepted > 0, 'nothing was compared')
+  }
+}
