@@ -10,6 +10,8 @@ export interface TestChain {
 }
 
 export const chainSource = {
+  /** Whether a reorganisation can drop transactions for good. */
+  canForget: true,
   start: async (seed: string): Promise<TestChain> => {
     const devnet = await startDevnet({ seed })
     return { devnet, electrum: devnet.url, stop: async () => { await devnet.stop() } }

@@ -9,7 +9,7 @@ import type { Chain, ChainStatus, Clock, Random, ScriptWatch, ScriptWatcher, Tip
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
-import { broadcastRefused, isAlreadyThere } from './broadcast-errors.js'
+import { broadcastRefused, isAlreadyThere, refusalKind } from './broadcast-errors.js'
 import { ElectrumClient } from './electrum/client.js'
 import { parseEndpoint } from './electrum/endpoint.js'
 import type { ElectrumSession } from './electrum/session.js'
@@ -23,6 +23,7 @@ import { chainParams } from './params.js'
 import { scriptHashOf, WatchedScript, type WatchSession } from './script-watch.js'
 import { ServerCalls } from './server-calls.js'
 import { within } from './timing.js'
+import { Underpaid } from './underpaid.js'
 
 /**
  * All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds late.
@@ -124,8 +125,7 @@ class VerifyingChain implements ElectrumChain {
   /** By target: what was good for a day is too little for the next block. */
   readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate, readonly at: number }>()
   readonly #calls: ServerCalls
-  /** Sessions with servers that do not know `mempool.get_info`. */
-  readonly #withoutInfo = new WeakSet<ElectrumSession>()
+  readonly #underpaid = new Underpaid()
   #stopped = false
 
   constructor (init: ElectrumChainInit) {
@@ -203,10 +203,21 @@ class VerifyingChain implements ElectrumChain {
       } catch (error) {
         if (!(error instanceof PaychanError) || error.code !== 'ERR_ELECTRUM_REFUSED') throw error
         const reason = String(error.facts.reason)
-        if (!isAlreadyThere(reason)) throw broadcastRefused(id, reason)
+        if (!isAlreadyThere(reason)) await this.#asPackage(session, id, raw, reason)
       }
+      this.#underpaid.remove(id)
       return id
     })
+  }
+
+  /** A child whose parents the mempool did not take by their own fees may bring them in. @throws PaychanError `ERR_BROADCAST_REFUSED` */
+  async #asPackage (session: ElectrumSession, id: Txid, raw: Uint8Array, reason: string): Promise<void> {
+    const kind = refusalKind(reason)
+    if (kind === 'fee-too-low') this.#underpaid.add(id, raw)
+    const parents = kind === 'missing-inputs' && session.hasMempoolMethods ? this.#underpaid.parentsOf(raw) : []
+    if (parents.length === 0) throw broadcastRefused(id, reason)
+    const refusal = await session.broadcastPackage([...parents, raw])
+    if (refusal !== undefined) throw broadcastRefused(id, refusal)
   }
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
@@ -222,10 +233,8 @@ class VerifyingChain implements ElectrumChain {
 
   async relayRates (): Promise<RelayRates> {
     return await this.#calls.make('ask for the relay fee', async session => {
-      // Asked of those who do not know it, it is one refusal a session.
-      const info = this.#withoutInfo.has(session) ? undefined : await this.#answer(session.mempoolInfo())
+      const info = session.hasMempoolMethods ? await this.#answer(session.mempoolInfo()) : undefined
       if (info !== undefined) return boundedRelayRates({ minimum: info.mempoolminfee, incremental: info.incrementalrelayfee })
-      this.#withoutInfo.add(session)
       return boundedRelayRates({ minimum: await this.#answer(session.relayFee()), incremental: undefined })
     })
   }

@@ -42,7 +42,7 @@ export class VerifiedHistory {
    *   its tip, then try again), and what the source rejects with
    */
   async load (context: HistoryContext): Promise<readonly ChainTransaction[]> {
-    const entries = await context.source.history(this.scriptHash)
+    const entries = withoutEchoes(await context.source.history(this.scriptHash))
     if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
     const highest = Math.max(0, ...entries.map(entry => entry.height ?? 0))
     // Servers may tell of a script's history before they tell of the block's header.
@@ -119,6 +119,15 @@ export function readTransaction (raw: Uint8Array, id: Txid): { raw: Uint8Array, 
   }
   if (transaction.getId() !== id) throw lied('sent another transaction than the one asked for', id)
   return { raw, transaction }
+}
+
+/**
+ * electrs reads a new block before it looks into the mempool again (seen with 0.10.10): for a moment a transaction
+ * is in both. The confirmation is what will be proved, and it stays.
+ */
+function withoutEchoes (entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const confirmed = new Set(entries.flatMap(({ txid, height }) => height === undefined ? [] : [txid]))
+  return entries.filter(({ txid, height }) => height !== undefined || !confirmed.has(txid))
 }
 
 /** A transaction proved at a height that the new history leaves out, or puts elsewhere. */

@@ -1,5 +1,5 @@
 /** Whether a transaction may enter the mempool, in the order of Bitcoin Core's `MemPoolAccept::PreChecks`. */
-import { feeFor, type Satoshi } from '../types/units.js'
+import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Chain } from './chain.js'
 import type { Coin, CoinView } from './coins.js'
 import { areSequenceLocksMet, checkTransaction, checkValues, isFinal } from './consensus.js'
@@ -7,7 +7,7 @@ import type { Mempool, PoolEntry } from './mempool.js'
 import { checkInputsStandard, checkStandard } from './policy.js'
 import { Rejected } from './rejected.js'
 import { checkReplacement } from './replacement.js'
-import { ANCESTOR_LIMIT, CARVE_OUT_MAX_VSIZE, DESCENDANT_LIMIT, TRUC_VERSION } from './rules.js'
+import { ANCESTOR_LIMIT, CARVE_OUT_MAX_VSIZE, DESCENDANT_LIMIT, MIN_RELAY_FEE_RATE, TRUC_VERSION } from './rules.js'
 import { outputKeys, type Tx } from './transaction.js'
 import { checkTruc } from './truc.js'
 
@@ -20,13 +20,19 @@ export interface Candidate {
 }
 
 /**
- * Checks everything and changes nothing. `returning`: a reorganisation took it out of a block, or
+ * `alone`: by its own fee. `package`: its child pays for it; a version before 3 still has to pay the
+ * relay fee (`args.m_package_feerates`). `returning`: a reorganisation took it out of a block, or
  * its mempool has it; fees, TRUC and the length of chains are not looked at again then
  * (`bypass_limits` of Bitcoin Core's `MaybeUpdateMempoolForReorg`).
+ */
+export type Admittance = 'alone' | 'package' | 'returning'
+
+/**
+ * Checks everything and changes nothing.
  *
  * @throws Rejected
  */
-export function evaluate (tx: Tx, chain: Chain, pool: Mempool, returning = false): Candidate {
+export function evaluate (tx: Tx, chain: Chain, pool: Mempool, how: Admittance = 'alone'): Candidate {
   const next = chain.next()
   checkTransaction(tx)
   if (tx.coinbase) throw new Rejected('coinbase')
@@ -37,11 +43,19 @@ export function evaluate (tx: Tx, chain: Chain, pool: Mempool, returning = false
   if (!areSequenceLocksMet(tx, spent, next)) throw new Rejected('non-BIP68-final')
   const fee = checkValues(tx, spent, next.height)
   checkInputsStandard(tx, spent)
-  const relayFee = feeFor(pool.floor.rate, tx.vsize)
-  if (fee < relayFee && !returning) throw new Rejected(pool.floor.isRaised ? 'mempool min fee not met' : 'min relay fee not met', `${fee} < ${relayFee}`)
-  const evicted = returning ? checkUnspent(tx, pool) : checkRelatives(tx, fee, pool)
+  checkFee(tx, fee, pool, how)
+  const evicted = how === 'returning' ? checkUnspent(tx, pool) : checkRelatives(tx, fee, pool)
   chain.verifier.verify(tx, spent, 'mempool')
   return { tx, fee, spent, evicted }
+}
+
+/** The mempool's own minimum comes first, then what everybody relays (`CheckFeeRate`). */
+function checkFee (tx: Tx, fee: Satoshi, { floor }: Mempool, how: Admittance): void {
+  if (how === 'returning') return
+  const minimum = feeFor(floor.rate, tx.vsize)
+  if (how === 'alone' && floor.isRaised && fee < minimum) throw new Rejected('mempool min fee not met', `${fee} < ${minimum}`)
+  const relayed = feeFor(feeRate(MIN_RELAY_FEE_RATE), tx.vsize)
+  if ((how === 'alone' || tx.version !== TRUC_VERSION) && fee < relayed) throw new Rejected('min relay fee not met', `${fee} < ${relayed}`)
 }
 
 function checkUnknown (tx: Tx, pool: Mempool): void {

@@ -8,7 +8,16 @@ import type { Chain } from './chain.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 import { Rejected } from './rejected.js'
 import type { Tx } from './transaction.js'
+import { feeFor } from '../types/units.js'
 import { trim } from './trimming.js'
+
+/** Whether each but the last is spent by the last, and by none of the others (`IsChildWithParentsTree`). */
+export function isChildWithParents (transactions: readonly Tx[]): boolean {
+  const child = transactions.at(-1)
+  const parents = transactions.slice(0, -1)
+  const spends = (tx: Tx, parent: Tx): boolean => tx.inputs.some(({ outPoint }) => outPoint.txid === parent.txid)
+  return child !== undefined && parents.every((parent) => spends(child, parent) && !parents.some((other) => spends(other, parent)))
+}
 
 export class Admission {
   /** @param limit how many virtual bytes the mempool holds. */
@@ -28,11 +37,60 @@ export class Admission {
     if (this.pool.get(tx.txid) === undefined) throw new Rejected('mempool full')
   }
 
+  /**
+   * Lets parents and their child in: each alone if it can, else those that pay too little with the child,
+   * if what they pay together is enough (`AcceptPackage` of Bitcoin Core). Of a package that is refused, what could come in alone stays.
+   *
+   * @returns what was refused, and why
+   */
+  acceptPackage (transactions: readonly Tx[], touched: Set<ScriptHash>): Array<{ tx: Tx, reason: string }> {
+    const refused: Array<{ tx: Tx, reason: string }> = []
+    for (const tx of transactions) {
+      try {
+        if (this.pool.get(tx.txid) === undefined) this.accept(tx, touched)
+      } catch (error) {
+        if (!(error instanceof Rejected)) throw error
+        refused.push({ tx, reason: error.message })
+      }
+    }
+    const child = refused.at(-1)
+    if (child === undefined || child.tx !== transactions.at(-1) || refused.length < 2 || !refused.every((each) => each === child || /min (relay )?fee not met/.test(each.reason))) return refused
+    try {
+      this.#acceptTogether(refused.map(({ tx }) => tx), touched)
+      return []
+    } catch (error) {
+      if (!(error instanceof Rejected)) throw error
+      return refused.map(({ tx, reason }) => ({ tx, reason: tx === child.tx ? error.message : reason }))
+    }
+  }
+
+  /** @throws Rejected; then none of them is in */
+  #acceptTogether (transactions: readonly Tx[], touched: Set<ScriptHash>): void {
+    const entries: PoolEntry[] = []
+    try {
+      for (const tx of transactions) {
+        const { fee, spent, evicted } = evaluate(tx, this.chain, this.pool, 'package')
+        // Bitcoin Core replaces with a package only as a pair of its own kind, which nobody needs here.
+        if (evicted.size > 0) throw new Rejected('package RBF failed')
+        entries.push(this.pool.add(tx, fee, spent))
+      }
+      const [fee, vsize] = [entries.reduce<bigint>((sum, entry) => sum + entry.fee, 0n), transactions.reduce((sum, tx) => sum + tx.vsize, 0)]
+      const minimum = feeFor(this.pool.floor.rate, vsize)
+      if (fee < minimum) throw new Rejected(this.pool.floor.isRaised ? 'mempool min fee not met' : 'min relay fee not met', `${fee} < ${minimum}`)
+    } catch (error) {
+      for (const entry of entries.reverse()) this.pool.remove(entry)
+      throw error
+    }
+    for (const entry of entries) this.#note(entry, touched)
+    this.trim(touched)
+    if (transactions.some((tx) => this.pool.get(tx.txid) === undefined)) throw new Rejected('mempool full')
+  }
+
   /** As Bitcoin Core's mempool after a reorganisation: what does not hold any more is left out, parents come before children. The limit is for afterwards. */
   takeBack (transactions: readonly Tx[], touched: Set<ScriptHash>): void {
     for (const tx of transactions) {
       try {
-        const { fee, spent } = evaluate(tx, this.chain, this.pool, true)
+        const { fee, spent } = evaluate(tx, this.chain, this.pool, 'returning')
         this.#note(this.pool.add(tx, fee, spent), touched)
       } catch (error) {
         if (!(error instanceof Rejected)) throw error

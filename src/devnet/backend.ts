@@ -58,6 +58,9 @@ export type SubmitResult =
   | { readonly accepted: true, readonly txid: Txid }
   | { readonly accepted: false, readonly reason: string }
 
+/** The answer to a package: what was refused of it, with reasons as in `SubmitResult`. */
+export interface PackageResult { readonly refused: ReadonlyArray<{ readonly txid: Txid, readonly reason: string }> }
+
 /** What becomes of the transactions of the blocks that a reorganisation takes back; the others of the mempool stay if they can. */
 export interface ReorgOptions {
   /**
@@ -94,6 +97,8 @@ export interface ChainBackend {
   estimateFeeRate: (target: number) => Promise<FeeRate | undefined>
   feeRates: () => Promise<FeeRates>
   submit: (raw: Uint8Array) => Promise<SubmitResult>
+  /** As `submitpackage`: parents and their child, in this order, judged by what they pay together where one pays too little alone. */
+  submitPackage: (raws: readonly Uint8Array[]) => Promise<PackageResult>
   /** Mines blocks at once; their coinbases pay to `to`, or to the backend's own wallet. */
   mine: (blocks: number, to?: Uint8Array) => Promise<readonly BlockRef[]>
   /**

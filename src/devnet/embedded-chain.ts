@@ -3,9 +3,9 @@ import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { evaluate } from './acceptance.js'
-import { Admission } from './admission.js'
+import { Admission, isChildWithParents } from './admission.js'
 import type {
-  BlockRef, ChainBackend, FeeRates, ReorgOptions, ScriptHash, SubmitResult
+  BlockRef, ChainBackend, FeeRates, ReorgOptions, ScriptHash, PackageResult, SubmitResult
 } from './backend.js'
 import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
 import { Chain } from './chain.js'
@@ -78,6 +78,18 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     } catch (error) {
       if (error instanceof Rejected) return { accepted: false, reason: error.message }
       throw error
+    }
+  }
+
+  async submitPackage (raws: readonly Uint8Array[]): Promise<PackageResult> {
+    const touched = new Set<ScriptHash>()
+    try {
+      const transactions = raws.map(decodeTransaction)
+      const child = transactions.at(-1)
+      if (child !== undefined && !isChildWithParents(transactions)) return { refused: [{ txid: child.txid, reason: 'package-not-child-with-parents' }] }
+      return { refused: this.#admission.acceptPackage(transactions, touched).map(({ tx, reason }) => ({ txid: tx.txid, reason })) }
+    } finally {
+      if (touched.size > 0) this.emit('mempool', { touched })
     }
   }
 

@@ -226,7 +226,8 @@ export class Spender {
 
   private async again (each: Outgoing, tip: string): Promise<void> {
     const { view, chain, onError } = this.init
-    if (each.kind === 'child' && view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined) return
+    // Without its parent it comes in only with it, as a package, where the server has refused that one for its fee.
+    const isOrphan = each.kind === 'child' && view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
     this.triedAt.set(each.id, tip)
     try {
       await chain.broadcast(newestOf(each))
@@ -235,6 +236,7 @@ export class Spender {
         this.triedAt.delete(each.id)
         return
       }
+      if (isOrphan) return
       // A dearer version may be refused while an older one is well on its way.
       if (each.versions.some((raw) => view.transaction(parseTransaction(raw).txid) !== undefined)) return
       const { txid: id, vsize } = parseTransaction(newestOf(each))

@@ -22,6 +22,9 @@ export class FakeServer {
   #server: Server | undefined
   #port = 0
 
+  /** The version of the protocol that it agrees on. */
+  version: '1.4' | '1.6' = '1.4'
+
   constructor (readonly chain: FakeChain = new FakeChain()) {}
 
   get url (): string {
@@ -122,12 +125,14 @@ export class FakeServer {
   honest (method: string, params: unknown[]): unknown {
     const [first, second] = params
     switch (method) {
-      case 'server.version': return ['FakeElectrum 1', '1.4']
+      case 'server.version': return ['FakeElectrum 1', this.version]
       case 'server.ping': return null
       case 'blockchain.headers.subscribe': return this.tip()
       case 'blockchain.block.headers': {
         const blocks = this.chain.blocks.slice(Number(first), Number(first) + Number(second))
-        return { count: blocks.length, hex: blocks.map(({ header }) => toHex(header)).join(''), max: 2016 }
+        const headers = blocks.map(({ header }) => toHex(header))
+        if (this.version === '1.6') return { count: headers.length, headers, max: 2016 }
+        return { count: blocks.length, hex: headers.join(''), max: 2016 }
       }
       case 'blockchain.scripthash.subscribe': return this.chain.status(String(first))
       case 'blockchain.scripthash.get_history': return this.chain.history(String(first))

@@ -112,12 +112,21 @@ describe('paychan devnet', () => {
     assert.match(other.err(), /ERR_NO_TRACE/)
   })
 
+  it('does not start on a bitcoind that is not there, or by an address that is none', async () => {
+    for (const [url, code] of [['http://me:hunter2@127.0.0.1:1', /Is it running.*ERR_BITCOIND_UNREACHABLE/s], ['127.0.0.1:18443', /http:\/\/USER:PASSWORD@HOST:PORT.*ERR_CONFIG_INVALID/s], ['http://127.0.0.1:18443', /USER:PASSWORD/]] as const) {
+      const world = testWorld()
+      assert.notEqual(await world.run('devnet', '--port', '0', '--bitcoind', url), 0)
+      assert.match(world.err(), code)
+      assert.doesNotMatch(world.err(), /hunter2/)
+    }
+  })
+
   it('runs in the foreground until it is interrupted', async () => {
     const world = testWorld()
     const done = world.run('devnet', '--port', '0', '--json')
     await world.printed('\n')
     const { electrum, ...started } = JSON.parse(world.out()) as { electrum: string }
-    assert.deepEqual(started, { event: 'started', height: 120 })
+    assert.deepEqual(started, { event: 'started', height: 120, software: 'embedded' })
     assert.equal(await testWorld().run('devnet', 'mine', '1', '--electrum', electrum), 0)
     await world.printed('"block"')
     world.interrupt()

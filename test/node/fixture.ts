@@ -16,6 +16,9 @@ export class Fixture {
 
   get devnet (): Devnet { return this.chain.devnet }
 
+  /** The Electrum server that the nodes use. */
+  get electrum (): string { return this.chain.electrum }
+
   static async create ({ autoMine = true }: { autoMine?: boolean } = {}): Promise<Fixture> {
     const fixture = new Fixture(await chainSource.start('nodes'), await mkdtemp(join(tmpdir(), 'paychan-')))
     // Unless a test mines itself: everything that reaches the mempool is in a block at once.
@@ -41,7 +44,7 @@ export class Fixture {
   /** A started node with events on record, which knows the chain unless it is told not to wait for that. */
   async node (name: string, options: Partial<NodeOptions> = {}, wait: 'synced' | 'started' = 'synced'): Promise<TestNode> {
     const events = new Recorder<NodeEvent>()
-    const api = await createNode({ network: 'regtest', electrum: this.chain.electrum, dataDir: this.path(name), create: true, onEvent: (event) => { events.push(event) }, ...options })
+    const api = await createNode({ network: 'regtest', electrum: this.electrum, dataDir: this.path(name), create: true, onEvent: (event) => { events.push(event) }, ...options })
     this.onEnd(async () => { await api.stop() })
     const node = new TestNode(api, events, this.devnet)
     if (wait === 'synced') await node.synced()

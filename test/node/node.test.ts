@@ -127,12 +127,12 @@ describe('node', function () {
 
     it('a second node on one data directory, and it does no harm to the first', async () => {
       const alice = await fixture.node('alice')
-      assert.equal(await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.devnet.url, dataDir: fixture.path('alice') })), 'ERR_STORE_LOCKED')
+      assert.equal(await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('alice') })), 'ERR_STORE_LOCKED')
       assert.match(await alice.api.address(), /^bcrt1/)
     })
 
     it('a seed that is missing, unreadable, or no seed', async () => {
-      const start = async (dataDir: string): Promise<unknown> => await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.devnet.url, dataDir }))
+      const start = async (dataDir: string): Promise<unknown> => await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.electrum, dataDir }))
       assert.equal(await start(fixture.path('nothing')), 'ERR_SEED_UNREADABLE')
       const alice = await fixture.node('alice')
       await alice.api.stop()
@@ -146,7 +146,7 @@ describe('node', function () {
 
     it('other networks than regtest, and an Electrum URL that is none', async () => {
       const start = async (network: 'mainnet' | 'regtest', electrum: string): Promise<unknown> => await codeOfRejection(createNode({ network, electrum, dataDir: fixture.path('alice'), create: true }))
-      assert.equal(await start('mainnet', fixture.devnet.url), 'ERR_NETWORK_NOT_SUPPORTED')
+      assert.equal(await start('mainnet', fixture.electrum), 'ERR_NETWORK_NOT_SUPPORTED')
       assert.equal(await start('regtest', 'http://127.0.0.1:1'), 'ERR_INVALID_ELECTRUM_URL')
     })
 
@@ -217,7 +217,7 @@ describe('node', function () {
       const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [] })
       const app = await createLibp2p({
         ...host,
-        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.devnet.url, dataDir: fixture.path('app'), root: testRoot('app') }) }
+        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('app'), root: testRoot('app') }) }
       })
       fixture.onEnd(async () => { await app.stop() })
       const { paychan: service } = app.services
@@ -238,7 +238,7 @@ describe('node', function () {
       const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [] })
       const app = await createLibp2p({
         ...host,
-        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.devnet.url, dataDir: fixture.path('app'), root: testRoot('app') }) }
+        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('app'), root: testRoot('app') }) }
       })
       await app.stop()
       assert.equal(await codeOfRejection(app.services.paychan.info()), 'ERR_NODE_STOPPED')

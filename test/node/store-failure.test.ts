@@ -60,6 +60,6 @@ describe('node / a disk that is full', function () {
     await bob.api.stop()
     const store = mock.method(ClassicLevel.prototype, 'open', async () => { throw Object.assign(new Error('IO error: No space left on device'), { code: 'LEVEL_IO_ERROR' }) })
     makeRoom = () => { store.mock.restore() }
-    assert.equal(await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.devnet.url, dataDir: fixture.path('bob') })), 'ERR_STORE_FAILED')
+    assert.equal(await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('bob') })), 'ERR_STORE_FAILED')
   })
 })

@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import { z } from 'zod'
-import type { SubmitResult } from '../../src/devnet/backend.js'
+import type { PackageResult, SubmitResult } from '../../src/devnet/backend.js'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { toHex } from '../../src/types/bytes.js'
 import { messageOf } from '../../src/types/errors.js'
@@ -67,6 +67,15 @@ class Twin {
     if (ours.accepted !== theirs.accepted || (method === 'submit' && a !== b)) differences.push(`the devnet says '${a}' and bitcoind '${b}' to ${toHex(raw)}`)
   }
 
+  async judgedPackage (raws: readonly Uint8Array[], ours: PackageResult): Promise<void> {
+    const bitcoind = await this.#following()
+    const shape = z.object({ package_msg: z.string() })
+    const theirs = await bitcoind.call(shape, 'submitpackage', raws.map(toHex), 0, 21_000_000).then(({ package_msg: message }) => message, messageOf)
+    const accepted = ours.refused.length === 0
+    counts[accepted ? 'accepted' : 'refused'] += 1
+    if (accepted !== (theirs === 'success')) differences.push(`the devnet says '${ours.refused[0]?.reason ?? 'accepted'}' and bitcoind '${theirs}' to the package ${raws.map(toHex).join(' ')}`)
+  }
+
   async #following (): Promise<Bitcoind> {
     if (this.#bitcoind === undefined) {
       counts.chains += 1
@@ -113,7 +122,7 @@ function twinOf (chain: EmbeddedChain): Twin {
   return twin
 }
 
-const { mine, reorg, submit, test, fund, startLoad } = EmbeddedChain.prototype
+const { mine, reorg, submit, submitPackage, test, fund, startLoad } = EmbeddedChain.prototype
 
 EmbeddedChain.prototype.mine = async function (...args) {
   return await twinOf(this).alone(async () => await mine.apply(this, args), async () => { await twinOf(this).mined() })
@@ -128,6 +137,11 @@ EmbeddedChain.prototype.reorg = async function (depth, options = {}) {
 EmbeddedChain.prototype.submit = async function (raw) {
   const twin = twinOf(this)
   return await twin.alone(async () => await submit.call(this, raw), async (ours) => { await twin.judged(raw, ours, 'submit') })
+}
+
+EmbeddedChain.prototype.submitPackage = async function (raws) {
+  const twin = twinOf(this)
+  return await twin.alone(async () => await submitPackage.call(this, raws), async (ours) => { await twin.judgedPackage(raws, ours) })
 }
 
 EmbeddedChain.prototype.test = async function (raw) {

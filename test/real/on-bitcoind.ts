@@ -4,6 +4,7 @@ import { chainSource } from '../chain-source.js'
 import { Bitcoind } from './bitcoind.js'
 import { hasElectrs, startElectrs } from './electrs.js'
 
+chainSource.canForget = false
 chainSource.start = async () => {
   const bitcoind = await Bitcoind.start()
   const devnet = await startDevnet({ bitcoind: bitcoind.url })

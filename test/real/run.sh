@@ -22,6 +22,12 @@ have electrs PAYCHAN_TEST_ELECTRS
 have electrum PAYCHAN_TEST_ELECTRUM
 if [ -z "${PAYCHAN_TEST_ELECTRS:-}" ]; then echo 'What goes through electrs goes through our own Electrum server instead.'; fi
 
-files=("$@")
-if [ ${#files[@]} -eq 0 ]; then files=(dist/test/real/*.real.js); fi
-exec npx mocha --no-config --require ./dist/test/setup.js --exit=false --timeout 180000 --forbid-only --forbid-pending "${files[@]}"
+mocha () { npx mocha --no-config --require ./dist/test/setup.js --exit=false --timeout 180000 --forbid-only --forbid-pending "$@"; }
+
+if [ $# -gt 0 ]; then mocha "$@"; exit; fi
+mocha 'dist/test/real/*.real.js'
+real=$?
+echo 'End-to-end tests that are written for the devnet, on bitcoind'
+# Without those that have transactions forgotten, which bitcoind does not do.
+mocha --require ./dist/test/real/on-bitcoind.js dist/test/node/{node,paying,renewals,wallet,store-failure,check-records}.test.js dist/test/reorgs/reorgs.test.js
+[ $? -eq 0 ] && [ "$real" -eq 0 ]

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import type { ReorgOptions } from '../../src/devnet/backend.js'
 import { codeOfRejection } from '../node/fixture.js'
+import { chainSource } from '../chain-source.js'
 import { Pair } from './pair.js'
 
 const DEPTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
-/** What was in the blocks waits again, or is gone: every other depth. */
-const fateAt = (depth: number): NonNullable<ReorgOptions['transactions']> => depth % 2 === 1 ? 'wait' : 'drop'
+/** What was in the blocks waits again, or is gone: every other depth, on a chain that can forget. */
+const fateAt = (depth: number): NonNullable<ReorgOptions['transactions']> => depth % 2 === 1 || !chainSource.canForget ? 'wait' : 'drop'
 
 interface Stage {
   readonly name: string

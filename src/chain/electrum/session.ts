@@ -1,17 +1,19 @@
 /**
- * The methods of the Electrum protocol 1.4 that we use, typed, over one connection. Every answer is
- * checked for its shape before anything else sees it.
- * Reference: https://electrumx.readthedocs.io/en/latest/protocol-methods.html
+ * The methods of the Electrum protocol 1.4 to 1.6 that we use, typed, over one connection. Every answer
+ * is checked for its shape before anything else sees it.
+ * Reference: https://electrum-protocol.readthedocs.io/en/latest/protocol-methods.html
  */
+import { concat } from 'uint8arrays'
 import { z } from 'zod'
 import { fromHex, toHex, txid, type Txid } from '../../types/bytes.js'
-import type { AnnouncedTip } from '../header-sync.js'
+import { HEADERS_BATCH, type AnnouncedTip } from '../header-sync.js'
 import { HEADER_SIZE } from '../header.js'
 import type { MerkleProof } from '../merkle.js'
 import { protocolError, RpcConnection, type RpcOptions } from './rpc.js'
 import type { Socket } from 'node:net'
 
-export const PROTOCOL_VERSION = '1.4'
+/** The lowest and the highest version that we speak; the server chooses. */
+export const PROTOCOL_VERSIONS = ['1.4', '1.6'] as const
 
 /** One line of a script's history; `height` is undefined in the mempool. */
 export interface HistoryEntry { readonly txid: Txid, readonly height: number | undefined }
@@ -26,7 +28,12 @@ const heightShape = z.number().int().nonnegative()
 
 const versionShape = z.tuple([z.string(), z.string()])
 const tipShape = z.object({ height: heightShape, hex: headerShape }).transform(({ height, hex }): AnnouncedTip => ({ height, header: hex }))
-const headersShape = z.object({ count: heightShape, hex: bytesShape }).refine(({ count, hex }) => hex.length === count * HEADER_SIZE)
+// One text up to 1.4, a list in 1.6.
+const headersShape = z.union([
+  z.object({ count: heightShape, hex: bytesShape }).transform(({ count, hex }) => ({ count, bytes: hex })),
+  z.object({ count: heightShape, headers: z.array(headerShape).max(HEADERS_BATCH) }).transform(({ count, headers }) => ({ count, bytes: concat(headers) }))
+]).refine(({ count, bytes }) => bytes.length === count * HEADER_SIZE)
+const packageShape = z.object({ success: z.boolean(), errors: z.array(z.object({ txid: txidShape.optional(), error: z.string().max(2_000) })).max(100).optional() })
 const statusShape = z.string().max(200).nullable()
 // 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself.
 const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) })).max(MAX_HISTORY)
@@ -40,6 +47,7 @@ export interface SessionEvents {
 
 export class ElectrumSession {
   readonly #rpc: RpcConnection
+  #hasMempoolMethods = false
 
   constructor (socket: Socket, options: Omit<RpcOptions, 'onNotification' | 'onQuiet'>, events: SessionEvents) {
     this.#rpc = new RpcConnection(socket, {
@@ -60,12 +68,16 @@ export class ElectrumSession {
   get closed (): Promise<Error> { return this.#rpc.closed }
   get isOpen (): boolean { return this.#rpc.isOpen }
 
+  /** Whether the server has what came with 1.6: `mempoolInfo`, `broadcastPackage`. */
+  get hasMempoolMethods (): boolean { return this.#hasMempoolMethods }
+
   close (reason: Error): void { this.#rpc.close(reason) }
 
   /** Must be the first request. @returns the server's name. */
   async handshake (client: string): Promise<string> {
-    const [software, version] = await this.#ask('server.version', [client, PROTOCOL_VERSION], versionShape)
-    if (!/^1\.4(\.|$)/.test(version)) throw protocolError('does not speak version 1.4 of the protocol')
+    const [software, version] = await this.#ask('server.version', [client, PROTOCOL_VERSIONS], versionShape)
+    if (!/^1\.[456](\.\d{1,3})*$/.test(version)) throw protocolError('speaks none of the versions 1.4 to 1.6 of the protocol')
+    this.#hasMempoolMethods = /^1\.6(\.|$)/.test(version)
     return software
   }
 
@@ -74,7 +86,7 @@ export class ElectrumSession {
   }
 
   async headers (start: number, count: number): Promise<Uint8Array> {
-    return (await this.#ask('blockchain.block.headers', [start, count], headersShape)).hex
+    return (await this.#ask('blockchain.block.headers', [start, count], headersShape)).bytes
   }
 
   subscribeScript (scriptHash: string): Promise<string | null> {
@@ -98,6 +110,16 @@ export class ElectrumSession {
     return this.#ask('blockchain.transaction.broadcast', [toHex(raw)], txidShape)
   }
 
+  /**
+   * Parents and their child, in this order, which the server's mempool judges by what they pay together.
+   *
+   * @returns why it refuses; undefined when it has taken all of them
+   */
+  async broadcastPackage (raws: readonly Uint8Array[]): Promise<string | undefined> {
+    const { success, errors = [] } = await this.#ask('blockchain.transaction.broadcast_package', [raws.map(toHex)], packageShape)
+    return success ? undefined : errors.map(({ error }) => error).join('; ')
+  }
+
   /** BTC/kvB, or -1 when the server cannot tell. */
   estimateFee (blocks: number): Promise<number> {
     return this.#ask('blockchain.estimatefee', [blocks], rateShape)
@@ -108,7 +130,7 @@ export class ElectrumSession {
     return this.#ask('mempool.get_fee_histogram', [], z.array(z.tuple([z.number(), z.number()])))
   }
 
-  /** BTC/kvB. Of protocol 1.6; other servers refuse it. */
+  /** BTC/kvB. */
   mempoolInfo (): Promise<{ readonly mempoolminfee: number, readonly incrementalrelayfee: number }> {
     return this.#ask('mempool.get_info', [], z.object({ mempoolminfee: z.number(), incrementalrelayfee: z.number() }))
   }

@@ -7,7 +7,7 @@ import { fromString } from 'uint8arrays'
 import { toHex, txid as toTxid, type Txid } from '../../types/bytes.js'
 import { messageOf, PaychanError } from '../../types/errors.js'
 import { feeRate, max, satoshi, type FeeRate, type Satoshi } from '../../types/units.js'
-import type { BlockRef, ChainBackend, FeeRates, ReorgOptions, ScriptHash, SubmitResult } from '../backend.js'
+import type { BlockRef, ChainBackend, FeeRates, PackageResult, ReorgOptions, ScriptHash, SubmitResult } from '../backend.js'
 import { BlockIndex } from '../block-index.js'
 import { coinsOf } from '../consensus.js'
 import { IndexedChain } from '../indexed-chain.js'
@@ -16,7 +16,7 @@ import { MinerWallet } from '../miner-wallet.js'
 import { Rejected } from '../rejected.js'
 import { COINBASE_MATURITY } from '../rules.js'
 import { MAX_TEMPLATE_WEIGHT, rateToBeAmong } from '../template.js'
-import type { Tx } from '../transaction.js'
+import { decodeTransaction, type Tx } from '../transaction.js'
 import { readChanges, type Reading } from './reading.js'
 import { BitcoindRpc, RpcRefusal } from './rpc.js'
 
@@ -113,6 +113,21 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
     })
     await this.refresh()
     return result
+  }
+
+  async submitPackage (raws: readonly Uint8Array[]): Promise<PackageResult> {
+    const shape = z.object({ package_msg: z.string(), 'tx-results': z.record(z.string(), z.object({ txid: hash, error: z.string().optional() })) })
+    const last = toTxid(decodeTransaction(raws.at(-1) ?? new Uint8Array()).txid)
+    try {
+      const { package_msg: message, 'tx-results': results } = await this.#rpc.call(shape, 'submitpackage', raws.map(toHex), 0)
+      const refused = Object.values(results).flatMap(({ txid, error }) => error === undefined ? [] : { txid: toTxid(txid), reason: error })
+      return { refused: message === 'success' || refused.length > 0 ? refused : [{ txid: last, reason: message }] }
+    } catch (error) {
+      if (error instanceof RpcRefusal) return { refused: [{ txid: last, reason: error.message }] }
+      throw error
+    } finally {
+      await this.refresh()
+    }
   }
 
   /** What `submit` would say to a transaction that is new; changes nothing. The reason is the short one. */

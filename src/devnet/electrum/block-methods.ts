@@ -7,6 +7,7 @@ import { merkleBranch, merkleRoot } from '../merkle.js'
 import { ErrorCode, RpcError } from './json-rpc.js'
 import type { Methods } from './methods.js'
 import { nonNegativeInteger } from './params.js'
+import { compareVersions } from './versions.js'
 
 /** As in ElectrumX: the headers of one period of difficulty. */
 const MAX_HEADERS = 2_016
@@ -53,7 +54,7 @@ export const blockMethods: Methods = {
   },
   'blockchain.block.headers': {
     params: ['start_height', 'count', 'cp_height?'],
-    run: async ({ backend }, [start, wanted, cp = 0]) => {
+    run: async ({ backend, session }, [start, wanted, cp = 0]) => {
       const first = nonNegativeInteger(start)
       const count = Math.min(nonNegativeInteger(wanted), MAX_HEADERS)
       const cpHeight = nonNegativeInteger(cp)
@@ -63,7 +64,8 @@ export const blockMethods: Methods = {
         if (header === undefined) break
         headers.push(header)
       }
-      const answer = { hex: toHex(concat(headers)), count: headers.length, max: MAX_HEADERS }
+      const list = session.version !== undefined && compareVersions(session.version, '1.6') >= 0
+      const answer = { ...list ? { headers: headers.map(toHex) } : { hex: toHex(concat(headers)) }, count: headers.length, max: MAX_HEADERS }
       if (headers.length === 0 || cpHeight === 0) return answer
       return { ...answer, ...await checkpointProof(backend, first + headers.length - 1, cpHeight) }
     }

@@ -12,6 +12,8 @@ import { transactionMethods } from './transaction-methods.js'
 export interface SessionState {
   /** The protocol version agreed on; undefined before `server.version`. */
   version: string | undefined
+  /** Nothing has been asked before. */
+  isFresh: boolean
   headers: boolean
   /** Script hashes that are watched, with the status that the client was told last. */
   readonly scripts: Map<ScriptHash, string | null>

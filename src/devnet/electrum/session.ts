@@ -17,7 +17,7 @@ const MAX_WAITING = 64
 const MAX_UNSENT_BYTES = 32_000_000
 
 export class ElectrumSession {
-  readonly #state: SessionState = { version: undefined, headers: false, scripts: new Map() }
+  readonly #state: SessionState = { version: undefined, isFresh: true, headers: false, scripts: new Map() }
   readonly #splitter = new LineSplitter(MAX_LINE_BYTES)
   readonly #touched = new Set<ScriptHash>()
   #newTip = false
@@ -98,7 +98,11 @@ export class ElectrumSession {
     const method = findMethod(request)
     if (method === undefined) throw new RpcError(ErrorCode.unknownMethod, `unknown method "${request.method.slice(0, 80)}"`)
     const context: MethodContext = { backend: this.backend, session: this.#state, ...this.address }
-    return await method(context)
+    try {
+      return await method(context)
+    } finally {
+      this.#state.isFresh = false
+    }
   }
 
   /** As ElectrumX: the tip first, then each script whose status is another one than the client was told. */

@@ -9,6 +9,9 @@ import { ErrorCode, RpcError } from './json-rpc.js'
 import type { Methods } from './methods.js'
 import { boolean, bytes, nonNegativeInteger, transactionHash } from './params.js'
 
+/** `MAX_PACKAGE_COUNT` of Bitcoin Core. */
+const MAX_PACKAGE = 25
+
 async function txidsAt (backend: ChainBackend, height: number): Promise<readonly Txid[]> {
   const txids = await backend.blockTxids(height)
   if (txids === undefined) throw new RpcError(ErrorCode.badRequest, `height ${height} out of range`)
@@ -49,6 +52,15 @@ export const transactionMethods: Methods = {
       const result = await backend.submit(bytes(raw))
       if (result.accepted) return result.txid
       throw new RpcError(ErrorCode.badRequest, `the transaction was rejected by network rules.\n\n${result.reason}\n[${String(raw)}]`)
+    }
+  },
+  'blockchain.transaction.broadcast_package': {
+    params: ['raw_txs', 'verbose?'],
+    run: async ({ backend }, [raws, verbose = false]) => {
+      boolean(verbose)
+      if (!Array.isArray(raws) || raws.length === 0 || raws.length > MAX_PACKAGE) throw new RpcError(ErrorCode.badRequest, `a package has 1 to ${MAX_PACKAGE} transactions`)
+      const { refused } = await backend.submitPackage(raws.map(bytes))
+      return refused.length === 0 ? { success: true } : { success: false, errors: refused.map(({ txid, reason }) => ({ txid, error: reason })) }
     }
   },
   'blockchain.transaction.get': {

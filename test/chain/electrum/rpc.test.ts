@@ -151,14 +151,16 @@ describe('electrum client', () => {
     }
 
     const cases: Array<[method: string, call: (session: ElectrumSession) => Promise<unknown>, answers: unknown[]]> = [
-      ['server.version', session => session.handshake('test'), [null, ['x'], ['x', '1.5'], ['x', '1.40'], 'x']],
+      ['server.version', session => session.handshake('test'), [null, ['x'], ['x', '1.3'], ['x', '1.7'], ['x', '1.40'], ['x', '2.4'], 'x']],
       ['blockchain.headers.subscribe', session => session.subscribeHeaders(), [null, {}, { height: -1, hex: '00'.repeat(80) }, { height: 1.5, hex: '00'.repeat(80) }, { height: 1, hex: '00'.repeat(79) }, { height: 1, hex: 'zz'.repeat(80) }]],
-      ['blockchain.block.headers', session => session.headers(0, 1), [null, { count: 2, hex: '00'.repeat(80) }, { count: 1, hex: '0'.repeat(159) }, { count: 1 }]],
+      ['blockchain.block.headers', session => session.headers(0, 1), [null, { count: 2, hex: '00'.repeat(80) }, { count: 1, hex: '0'.repeat(159) }, { count: 1 }, { count: 2, headers: ['00'.repeat(80)] }, { count: 1, headers: ['00'.repeat(79)] }, { count: 1, headers: '00'.repeat(80) }]],
       ['blockchain.scripthash.subscribe', session => session.subscribeScript('00'), [1, {}, 'x'.repeat(201)]],
       ['blockchain.scripthash.get_history', session => session.history('00'), [null, [{ tx_hash: 'ab', height: 1 }], [{ tx_hash: id, height: '1' }], [{ tx_hash: id, height: -2 }], [{ tx_hash: id, height: 1e300 }]]],
       ['blockchain.transaction.get', session => session.transaction(id), [null, 'abc', { hex: 'ab' }]],
       ['blockchain.transaction.get_merkle', session => session.merkleProof(id, 1), [null, { merkle: [], pos: -1 }, { merkle: [1], pos: 0 }, { merkle: new Array(33).fill(id), pos: 0 }, { pos: 0 }]],
       ['blockchain.transaction.broadcast', session => session.broadcast(new Uint8Array(1)), [null, 'ok', ['x']]],
+      ['blockchain.transaction.broadcast_package', session => session.broadcastPackage([new Uint8Array(1)]), [null, 'ok', { success: 1 }, { success: false, errors: ['x'] }]],
+      ['mempool.get_info', session => session.mempoolInfo(), [null, {}, { mempoolminfee: '1', incrementalrelayfee: 1 }]],
       ['blockchain.estimatefee', session => session.estimateFee(1), [null, '0.1', {}]],
       ['blockchain.relayfee', session => session.relayFee(), [null, 'NaN']]
     ]

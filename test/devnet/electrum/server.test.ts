@@ -45,15 +45,18 @@ describe('devnet / electrum / server', () => {
   })
 
   describe('server.*', () => {
-    it('agrees on 1.4', async () => {
-      assert.deepEqual(await client.call('server.version', 'test', '1.4'), ['paychan-devnet 0.1.0', '1.4'])
+    for (const [asked, agreed] of [['1.4', '1.4'], ['1.4.2', '1.4.2'], [['1.4', '1.4.3'], '1.4.3'], [['1.4', '1.6'], '1.6'], [['1.1', '2.0'], '1.6'], ['1.6', '1.6']] as const) {
+      it(`agrees on ${agreed} with a client that speaks ${JSON.stringify(asked)}`, async () => {
+        assert.deepEqual(await client.call('server.version', 'test', asked), ['paychan-devnet 0.1.0', agreed])
+      })
+    }
+
+    it('agrees on 1.4.3 at most when something was asked before: of 1.6 it is the first message', async () => {
+      await client.call('server.ping')
+      assert.deepEqual(await client.call('server.version', 'test', ['1.4', '1.6']), ['paychan-devnet 0.1.0', '1.4.3'])
     })
 
-    it('agrees on 1.4 with a client that speaks 1.1 to 1.6', async () => {
-      assert.deepEqual(await client.call('server.version', 'test', ['1.1', '1.6']), ['paychan-devnet 0.1.0', '1.4'])
-    })
-
-    for (const version of ['1.3', '1.4.1', ['1.5', '1.6'], ['1.0', '1.2']]) {
+    for (const version of ['1.3', '1.7', ['1.7', '1.8'], ['1.0', '1.2'], ['1.6', '1.4']]) {
       it(`closes the connection on a client that speaks ${JSON.stringify(version)}`, async () => {
         const closed = once(client.socket, 'close')
         assert.deepEqual(await client.fail('server.version', 'test', version), { code: 1, message: `unsupported protocol version: ${JSON.stringify(version)}` })
@@ -70,7 +73,7 @@ describe('devnet / electrum / server', () => {
       assert.deepEqual(await client.call('server.features'), {
         genesis_hash: GENESIS_HASH,
         hosts: { '127.0.0.1': { tcp_port: devnet.port, ssl_port: null } },
-        protocol_max: '1.4',
+        protocol_max: '1.6',
         protocol_min: '1.4',
         pruning: null,
         server_version: 'paychan-devnet 0.1.0',
@@ -103,6 +106,10 @@ describe('devnet / electrum / server', () => {
       const [first, second] = [await client.call('blockchain.block.header', 119), await client.call('blockchain.block.header', 120)]
       assert.deepEqual(await client.call('blockchain.block.headers', 119, 10), { hex: `${String(first)}${String(second)}`, count: 2, max: 2016 })
       assert.deepEqual(await client.call('blockchain.block.headers', 121, 10), { hex: '', count: 0, max: 2016 })
+      const newer = await TestClient.connect(devnet.port)
+      await newer.call('server.version', 'test', '1.6')
+      assert.deepEqual(await newer.call('blockchain.block.headers', 119, 10), { headers: [first, second], count: 2, max: 2016 })
+      newer.close()
     })
 
     it('proves a header against a checkpoint', async () => {
@@ -167,6 +174,18 @@ describe('devnet / electrum / server', () => {
         code: 1,
         message: `the transaction was rejected by network rules.\n\nbad-txns-in-belowout, value in (0.00001) < value out (0.00001001)\n[${hex}]`
       })
+    })
+
+    it('takes a package, or says what of it is refused', async () => {
+      const parent = signed({ from: [{ ...await coin(100_000n), owner: alice }], to: [[alice.script, 99_990n]], version: 3 })
+      const child = (fee: bigint): string => signed({ from: [{ ...output(parent, 0), owner: alice }], to: [[bob.script, 99_990n - fee]], version: 3 }).toHex()
+      const method = 'blockchain.transaction.broadcast_package'
+      const refusal = await client.call(method, [parent.toHex(), child(1n)])
+      assert.deepEqual(Object.keys(refusal ?? {}), ['success', 'errors'])
+      assert.match(JSON.stringify(refusal), /"success":false.*min relay fee not met, 11 < 220/)
+      assert.deepEqual(await client.call(method, [parent.toHex(), child(1_000n)]), { success: true })
+      assert.equal((await devnet.backend.mempool()).length, 2)
+      assert.deepEqual(await client.fail(method, []), { code: 1, message: 'a package has 1 to 25 transactions' })
     })
 
     it('proves every transaction of a block', async () => {
