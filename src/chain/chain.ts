@@ -8,10 +8,11 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, ChainStatus, Clock, Random, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import type { BlockDelta, FeeRate } from '../types/units.js'
+import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
 import { broadcastRefused, isAlreadyThere, refusalKind } from './broadcast-errors.js'
 import { ElectrumClient } from './electrum/client.js'
 import { parseEndpoint } from './electrum/endpoint.js'
+import type { Proxy } from './electrum/proxy.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
 import { boundedEstimate, boundedRelayRates, histogramRate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
@@ -64,6 +65,8 @@ export interface ElectrumChainInit {
   readonly url: string
   /** Whom to trust with TLS; the usual authorities when left out. */
   readonly tls?: TlsTrust
+  /** All connections go through it. */
+  readonly proxy?: Proxy | undefined
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
@@ -77,13 +80,25 @@ export interface ElectrumChainInit {
   readonly fallbackFeeRate?: FeeRate
 }
 
+/** How it is with one server. */
+export interface ServerStatus {
+  readonly url: string
+  /** `dropped`: for what it said, and for a while; `problem` says why. */
+  readonly state: 'used' | 'connecting' | 'down' | 'dropped'
+  readonly height: BlockHeight | undefined
+  readonly problem: string | undefined
+}
+
 export interface ElectrumChain extends Chain {
   /** Resolves at once; connecting goes on in the background, for ever. */
   start: () => Promise<void>
   /** Ends the connection. Watches fall silent, waiting calls reject. */
   stop: () => Promise<void>
-  /** The address of the server. */
+  /** The address of the server; of several, of the one whose tip is the best. */
   readonly server: string
+  readonly servers: readonly ServerStatus[]
+  /** The verified headers; of several servers, those of the chain with the most work. */
+  readonly headers: Pick<HeaderChain, 'hashAt' | 'workUpTo'>
   /** Why there is no usable server, as a sentence; undefined while there is one. */
   readonly lastError: string | undefined
   /** Its code. */
@@ -142,7 +157,7 @@ class VerifyingChain implements ElectrumChain {
     this.#onAnchor = init.onAnchor ?? (() => {})
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
     const { connect, request, silence, ping } = this.#timeouts
-    this.#client = new ElectrumClient({ endpoint, trust: init.tls ?? {}, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
+    this.#client = new ElectrumClient({ endpoint, trust: init.tls ?? {}, proxy: init.proxy, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
       onSession: session => this.#attach(session),
       // A failure has closed the session, which is all that is to be done about it.
       onTip: (session, tip) => { this.#follow(session, tip).catch(() => {}) },
@@ -150,6 +165,12 @@ class VerifyingChain implements ElectrumChain {
       onDown: (reason, retryMs) => { this.#down(reason, retryMs) }
     })
     this.#calls = new ServerCalls(this.#client, init.clock, this.#timeouts.call, () => `no Electrum server at ${this.server} answered within ${this.#timeouts.call / 1000} s. ${this.lastError ?? ''}`.trim())
+  }
+
+  get headers (): HeaderChain { return this.#headers }
+
+  get servers (): readonly ServerStatus[] {
+    return [{ url: this.server, state: this.status === 'synced' ? 'used' : this.status, height: this.tip?.height, problem: this.lastError }]
   }
 
   async start (): Promise<void> {

@@ -5,6 +5,7 @@
 import { concat } from 'uint8arrays'
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { PERIOD } from './difficulty.js'
 import { checkHeaders, HEADER_SIZE } from './header.js'
 import { MAX_HEADERS, type HeaderChain } from './headers.js'
 
@@ -23,7 +24,8 @@ export const HEADERS_BATCH = 2016
  * @throws PaychanError `ERR_WRONG_NETWORK`, `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`
  */
 export async function syncHeaders (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<number | undefined> {
-  if (tip.height >= MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims to be at height ${tip.height}. Use another server.`, { height: tip.height })
+  if (tip.height - (chain.params.checkpoint?.height ?? 0) >= MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims to be at height ${tip.height}. Use another server.`, { height: tip.height })
+  if (!chain.isStarted) await start(chain, source, tip)
   if (tip.height === chain.height && chain.has(tip.height, tip.header)) return undefined
   const ancestor = await commonAncestor(chain, source, tip.height)
   const first = ancestor + 1
@@ -37,11 +39,31 @@ export async function syncHeaders (chain: HeaderChain, source: HeaderSource, tip
   return first
 }
 
+/** Fetches the headers of the checkpoint's period: the next one's difficulty depends on the first of them. */
+async function start (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<void> {
+  const { checkpoint, network } = chain.params
+  if (checkpoint === undefined) return
+  if (tip.height < checkpoint.height) throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server is at height ${tip.height}, and the checkpoint of ${network} is at ${checkpoint.height}. Wait until it has caught up, or use another server.`, { height: tip.height, known: checkpoint.height })
+  const first = checkpoint.height - checkpoint.height % PERIOD
+  chain.start(first, await fetchExactly(source, first, checkpoint.height - first + 1))
+}
+
+/** Fetches older headers, down to a height, in whole periods: for what was confirmed before the checkpoint. @throws PaychanError `ERR_CHAIN_LIED` */
+export async function extendDown (chain: HeaderChain, source: HeaderSource, height: number): Promise<void> {
+  while (chain.first > height) {
+    const end = chain.first
+    const first = Math.max(0, end - HEADERS_BATCH)
+    const headers = await fetchExactly(source, first, end - first)
+    // Another script may have asked for the same meanwhile.
+    if (chain.first === end) chain.prepend(first, headers)
+  }
+}
+
 /** Walks back from the lower of both tips, in windows that grow tenfold, until a header agrees. */
 async function commonAncestor (chain: HeaderChain, source: HeaderSource, theirHeight: number): Promise<number> {
   let top = Math.min(chain.height, theirHeight)
-  for (let window = 1; top >= 0; window = Math.min(window * 10, HEADERS_BATCH)) {
-    const start = Math.max(0, top - window + 1)
+  for (let window = 1; top >= chain.first; window = Math.min(window * 10, HEADERS_BATCH)) {
+    const start = Math.max(chain.first, top - window + 1)
     const theirs = await fetchExactly(source, start, top - start + 1)
     for (let height = top; height >= start; height--) {
       if (chain.has(height, theirs.subarray((height - start) * HEADER_SIZE, (height - start + 1) * HEADER_SIZE))) return height
@@ -62,16 +84,14 @@ async function extend (chain: HeaderChain, source: HeaderSource, tip: AnnouncedT
 
 /** A branch beside our own chain; each batch is checked as it comes, so that rubbish ends it early. */
 async function fetchBranch (chain: HeaderChain, source: HeaderSource, first: number, tip: AnnouncedTip): Promise<Uint8Array> {
-  const batches: Uint8Array[] = []
-  let previous = chain.headerAt(first - 1)
-  for (let next = first; next <= tip.height && previous !== undefined;) {
+  let branch = new Uint8Array()
+  for (let next = first; next <= tip.height;) {
     const batch = await fetchSome(source, next, tip.height - next + 1)
-    checkHeaders(chain.params, previous, batch, next)
-    batches.push(batch)
-    previous = batch.subarray(batch.length - HEADER_SIZE)
+    const [known, end] = [branch, next]
+    checkHeaders(chain.params, (at) => at < first ? chain.headerAt(at) : at < end ? known.subarray((at - first) * HEADER_SIZE, (at - first + 1) * HEADER_SIZE) : undefined, batch, next)
+    branch = concat([branch, batch])
     next += batch.length / HEADER_SIZE
   }
-  const branch = concat(batches)
   checkLast(branch, tip)
   return branch
 }

@@ -7,6 +7,7 @@
 import { crypto } from 'bitcoinjs-lib'
 import { sameBytes, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { requiredBits, type HeaderLookup } from './difficulty.js'
 import type { ChainParams } from './params.js'
 
 export const HEADER_SIZE = 80
@@ -29,6 +30,11 @@ export function previousHash (header: Uint8Array): Uint8Array {
 /** The root of the tree of the block's transaction ids. */
 export function merkleRoot (header: Uint8Array): Uint8Array {
   return header.subarray(36, 68)
+}
+
+/** When its miner says that it was found, in seconds since 1970. */
+export function timeOf (header: Uint8Array): number {
+  return new DataView(header.buffer, header.byteOffset, header.byteLength).getUint32(68, true)
 }
 
 /** The compact form of the target that the header's hash must not exceed. */
@@ -55,45 +61,55 @@ export function workFromBits (bits: number): bigint {
 }
 
 /**
- * Checks one header against the one before it: link, difficulty and proof of work.
- * On networks that retarget, the header's own `nBits` is held against the easiest permitted one
- * only; such networks need the retargeting rule here before they are opened to users.
+ * Checks the header at `height` against those before it: link, time, difficulty and proof of work.
  *
+ * @param headerAt - the headers before it, as far back as its period of difficulty began
  * @returns the header's hash
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
-export function checkHeader (params: ChainParams, previous: { hash: Uint8Array, bits: number }, header: Uint8Array, height: number): Uint8Array {
-  if (!sameBytes(previousHash(header), previous.hash)) {
-    throw refused(`The Electrum server sent a header for height ${height} that does not follow from the one before it.`, height)
-  }
+export function checkHeader (params: ChainParams, headerAt: HeaderLookup, previousHashOf: Uint8Array, header: Uint8Array, height: number): Uint8Array {
+  const wrong = (what: string): PaychanError => refused(`The Electrum server sent a header for height ${height} ${what}.`, height)
+  if (!sameBytes(previousHash(header), previousHashOf)) throw wrong('that does not follow from the one before it')
+  if (timeOf(header) <= medianTime(headerAt, height)) throw wrong('whose time is before that of most of the last eleven blocks')
   const bits = bitsOf(header)
   const target = targetFromBits(bits)
-  const limit = targetFromBits(params.powLimitBits)
-  if (target === undefined || limit === undefined || target > limit || (params.fixedDifficulty && bits !== previous.bits)) {
-    throw refused(`The Electrum server sent a header for height ${height} with a difficulty that ${params.network} does not permit.`, height)
-  }
+  if (target === undefined || bits !== requiredBits(params, height, timeOf(header), headerAt)) throw wrong(`with a difficulty that ${params.network} does not permit`)
   const hash = headerHash(header)
-  if (BigInt('0x' + hashText(hash)) > target) {
-    throw refused(`The Electrum server sent a header for height ${height} without proof of work.`, height)
-  }
+  if (BigInt('0x' + hashText(hash)) > target) throw wrong('without proof of work')
   return hash
+}
+
+/** The blocks whose median time a new one has to be after (`nMedianTimeSpan`). */
+const MEDIAN_SPAN = 11
+
+function medianTime (headerAt: HeaderLookup, height: number): number {
+  const times: number[] = []
+  for (let at = height - 1; at >= height - MEDIAN_SPAN; at--) {
+    const header = headerAt(at)
+    if (header === undefined) break
+    times.push(timeOf(header))
+  }
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 }
 
 /**
  * Checks headers that lie one behind the other in `headers`, the first at `height`.
  *
+ * @param before - the headers below `height`
  * @returns their work
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
-export function checkHeaders (params: ChainParams, previous: Uint8Array, headers: Uint8Array, height: number): bigint {
+export function checkHeaders (params: ChainParams, before: HeaderLookup, headers: Uint8Array, height: number): bigint {
   if (headers.length % HEADER_SIZE !== 0) throw refused('The Electrum server sent headers that are not 80 bytes each.', height)
-  let before = { hash: headerHash(previous), bits: bitsOf(previous) }
+  const headerAt: HeaderLookup = (at) => at < height ? before(at) : headers.subarray((at - height) * HEADER_SIZE, (at - height + 1) * HEADER_SIZE)
+  const previous = before(height - 1)
+  if (previous === undefined) throw new RangeError(`no header at height ${height - 1}`)
+  let hash = headerHash(previous)
   let work = 0n
-  for (let at = 0; at < headers.length; at += HEADER_SIZE) {
-    const header = headers.subarray(at, at + HEADER_SIZE)
-    const hash = checkHeader(params, before, header, height + at / HEADER_SIZE)
-    before = { hash, bits: bitsOf(header) }
-    work += workFromBits(before.bits)
+  for (let at = height; at < height + headers.length / HEADER_SIZE; at++) {
+    const header = headers.subarray((at - height) * HEADER_SIZE, (at - height + 1) * HEADER_SIZE)
+    hash = checkHeader(params, headerAt, hash, header, at)
+    work += workFromBits(bitsOf(header))
   }
   return work
 }

@@ -1,7 +1,8 @@
 /**
- * The best header chain that we have verified, from the first block of the network on. Kept in one
- * growing buffer, 80 bytes a header; hashes are computed when they are asked for.
+ * The best header chain that we have verified, from the network's checkpoint on, or from its first
+ * block. Kept in one growing buffer, 80 bytes a header; hashes are computed when they are asked for.
  */
+import { concat } from 'uint8arrays'
 import type { Tip } from '../engine/ports.js'
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -26,26 +27,74 @@ export interface Anchor { readonly height: number, readonly hash: string }
 
 export class HeaderChain {
   #buffer: Uint8Array
-  #count = 1
+  /** The height of the first header that is kept. */
+  #first = 0
+  #count = 0
+  #work = 0n
 
   /** @param anchor - a chain without this block is refused */
   constructor (readonly params: ChainParams, public anchor?: Anchor) {
     this.#buffer = new Uint8Array(4096 * HEADER_SIZE)
-    this.#buffer.set(params.genesis)
+    if (params.checkpoint === undefined) this.#begin(0, params.genesis)
   }
 
-  /** The height of the newest block. */
+  /** False until the checkpoint's header has been seen. */
+  get isStarted (): boolean {
+    return this.#count > 0
+  }
+
+  /** The height of the newest block; -1 before the start. */
   get height (): number {
-    return this.#count - 1
+    return this.#first + this.#count - 1
+  }
+
+  /** The height of the oldest header that is kept. */
+  get first (): number {
+    return this.#first
   }
 
   get tip (): Tip {
-    return { height: blockHeight(this.height), hash: hashText(headerHash(this.#slice(this.height, this.#count))) }
+    return { height: blockHeight(this.height), hash: hashText(headerHash(this.#slice(this.height, this.height + 1))) }
+  }
+
+  /**
+   * Starts with the headers from `height` up to the checkpoint: its hash vouches for all of them.
+   *
+   * @throws PaychanError `ERR_WRONG_CHAIN` when they do not lead to it
+   */
+  start (height: number, headers: Uint8Array): void {
+    const { checkpoint } = this.params
+    const last = headers.subarray(headers.length - HEADER_SIZE)
+    const hash = hashText(headerHash(last))
+    if (checkpoint === undefined || height + headers.length / HEADER_SIZE - 1 !== checkpoint.height || hash !== checkpoint.hash) {
+      throw new PaychanError('ERR_WRONG_NETWORK', `The Electrum server does not serve ${this.params.network}: it has block ${hash} where the checkpoint ${checkpoint?.hash ?? ''} is. Check the server's address and the network.`, { network: this.params.network, hash })
+    }
+    checkLinks(headers, height)
+    this.#begin(height, headers)
+  }
+
+  /** Older headers, which must lead to our first one. @throws PaychanError `ERR_CHAIN_LIED` */
+  prepend (height: number, headers: Uint8Array): void {
+    const first = this.headerAt(this.#first)
+    if (first === undefined || height + headers.length / HEADER_SIZE !== this.#first) throw new RangeError(`these headers do not end below height ${this.#first}`)
+    checkLinks(concat([headers, first]), height)
+    const all = concat([headers, this.#buffer.subarray(0, this.#count * HEADER_SIZE)])
+    this.#buffer = all
+    this.#count = all.length / HEADER_SIZE
+    this.#first = height
+  }
+
+  #begin (height: number, headers: Uint8Array): void {
+    this.#first = height
+    this.#count = headers.length / HEADER_SIZE
+    this.#reserve(this.#count)
+    this.#buffer.set(headers)
+    this.#work = this.#workFrom(height)
   }
 
   /** The header at a height of our chain; undefined above its tip. A view: do not keep it. */
   headerAt (height: number): Uint8Array | undefined {
-    return height >= 0 && height < this.#count ? this.#slice(height, height + 1) : undefined
+    return height >= this.#first && height <= this.height ? this.#slice(height, height + 1) : undefined
   }
 
   /** The hash of the block at a height, as people write it; undefined above the tip. */
@@ -70,18 +119,23 @@ export class HeaderChain {
    * @throws PaychanError `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`, `ERR_WRONG_CHAIN`; the chain is then as it was.
    */
   connect (height: number, headers: Uint8Array): void {
-    const previous = this.headerAt(height - 1)
-    if (previous === undefined) throw new RangeError(`no header at height ${height - 1}`)
     const end = height + headers.length / HEADER_SIZE
-    if (end > MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims more than ${MAX_HEADERS} blocks. Use another server.`, { height: end - 1 })
-    const work = checkHeaders(this.params, previous, headers, height)
-    if (work < this.#workFrom(height)) {
+    if (end - this.#first > MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims more than ${MAX_HEADERS} blocks. Use another server.`, { height: end - 1 })
+    const work = checkHeaders(this.params, (at) => this.headerAt(at), headers, height)
+    const replaced = this.#workFrom(height)
+    if (work < replaced) {
       throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server follows a chain with less work than the one we know up to height ${this.height}. Wait until it has caught up, or use another server.`, { height: end - 1, known: this.height })
     }
     this.#checkAnchor(height, headers)
-    this.#reserve(end)
-    this.#buffer.set(headers, height * HEADER_SIZE)
-    this.#count = end
+    this.#reserve(end - this.#first)
+    this.#buffer.set(headers, (height - this.#first) * HEADER_SIZE)
+    this.#count = end - this.#first
+    this.#work += work - replaced
+  }
+
+  /** The work of the chain up to and with the block at a height: what chains of one network are compared by. */
+  workUpTo (height: number): bigint {
+    return this.#work - this.#workFrom(height + 1)
   }
 
   #checkAnchor (first: number, headers: Uint8Array): void {
@@ -95,12 +149,12 @@ export class HeaderChain {
 
   #workFrom (height: number): bigint {
     let work = 0n
-    for (let at = height; at < this.#count; at++) work += workFromBits(bitsOf(this.#slice(at, at + 1)))
+    for (let at = Math.max(height, this.#first); at <= this.height; at++) work += workFromBits(bitsOf(this.#slice(at, at + 1)))
     return work
   }
 
   #slice (from: number, to: number): Uint8Array {
-    return this.#buffer.subarray(from * HEADER_SIZE, to * HEADER_SIZE)
+    return this.#buffer.subarray((from - this.#first) * HEADER_SIZE, (to - this.#first) * HEADER_SIZE)
   }
 
   #reserve (count: number): void {
@@ -108,6 +162,14 @@ export class HeaderChain {
     const larger = new Uint8Array(Math.max(count * HEADER_SIZE, this.#buffer.length * 2))
     larger.set(this.#buffer)
     this.#buffer = larger
+  }
+}
+
+/** Each header refers to the one before it. @throws PaychanError `ERR_CHAIN_LIED` */
+function checkLinks (headers: Uint8Array, height: number): void {
+  for (let at = HEADER_SIZE; at < headers.length; at += HEADER_SIZE) {
+    if (sameBytes(previousHash(headers.subarray(at, at + HEADER_SIZE)), headerHash(headers.subarray(at - HEADER_SIZE, at)))) continue
+    throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server sent a header for height ${height + at / HEADER_SIZE} that does not follow from the one before it. Use another server.`, { height: height + at / HEADER_SIZE })
   }
 }
 

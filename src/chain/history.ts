@@ -9,12 +9,13 @@ import { outPointText, sameBytes, txidFromHash, type Txid } from '../types/bytes
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
 import { merkleRoot } from './header.js'
+import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { checkMerkleProof, type MerkleProof } from './merkle.js'
 import type { HistoryEntry } from './electrum/session.js'
 
 /** What is asked of a server. */
-export interface HistorySource {
+export interface HistorySource extends HeaderSource {
   history: (scriptHash: string) => Promise<HistoryEntry[]>
   transaction: (id: Txid) => Promise<Uint8Array>
   merkleProof: (id: Txid, height: number) => Promise<MerkleProof>
@@ -47,6 +48,8 @@ export class VerifiedHistory {
     const highest = Math.max(0, ...entries.map(entry => entry.height ?? 0))
     // Servers may tell of a script's history before they tell of the block's header.
     if (highest > context.headers.height) await context.catchUp()
+    const lowest = Math.min(...entries.map(entry => entry.height ?? Infinity))
+    if (lowest < context.headers.first) await extendDown(context.headers, context.source, lowest)
     const withdrawn = withdrawnFrom(this.#provedBy(context.headers), entries)
     if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
     const known = new Map(await Promise.all(entries.map(async (entry): Promise<[Txid, Known]> => [entry.txid, await this.#fetch(context, entry)])))

@@ -13,7 +13,16 @@ export interface ChainParams {
   readonly powLimitBits: number
   /** `fPowNoRetargeting`: every block has the `nBits` of the first. */
   readonly fixedDifficulty: boolean
+  /** `fPowAllowMinDifficultyBlocks`: twenty minutes after a block the next one may be as easy as can be. */
+  readonly minDifficultyBlocks: boolean
+  /**
+   * A block that is long buried: the chain is followed from there on, and one without it is another one.
+   * These are the newest of `m_assumeutxo_data` in Bitcoin Core's chainparams.cpp (release 31).
+   */
+  readonly checkpoint: Checkpoint | undefined
 }
+
+export interface Checkpoint { readonly height: number, readonly hash: string }
 
 // The coinbase with the headline of The Times of 3 January 2009 is the only transaction of the
 // first block of all four networks.
@@ -31,10 +40,10 @@ function genesisHeader (time: number, bits: number, nonce: number): Uint8Array {
 }
 
 const PARAMS: Readonly<Record<Network, ChainParams>> = {
-  mainnet: { network: 'mainnet', genesis: genesisHeader(1231006505, 0x1d00ffff, 2083236893), powLimitBits: 0x1d00ffff, fixedDifficulty: false },
-  testnet: { network: 'testnet', genesis: genesisHeader(1296688602, 0x1d00ffff, 414098458), powLimitBits: 0x1d00ffff, fixedDifficulty: false },
-  signet: { network: 'signet', genesis: genesisHeader(1598918400, 0x1e0377ae, 52613770), powLimitBits: 0x1e0377ae, fixedDifficulty: false },
-  regtest: { network: 'regtest', genesis: genesisHeader(1296688602, 0x207fffff, 2), powLimitBits: 0x207fffff, fixedDifficulty: true }
+  mainnet: { network: 'mainnet', genesis: genesisHeader(1231006505, 0x1d00ffff, 2083236893), powLimitBits: 0x1d00ffff, fixedDifficulty: false, minDifficultyBlocks: false, checkpoint: { height: 935_000, hash: '0000000000000000000147034958af1652b2b91bba607beacc5e72a56f0fb5ee' } },
+  testnet: { network: 'testnet', genesis: genesisHeader(1296688602, 0x1d00ffff, 414098458), powLimitBits: 0x1d00ffff, fixedDifficulty: false, minDifficultyBlocks: true, checkpoint: { height: 4_840_000, hash: '00000000000000f4971a7fb37fbdff89315b69a2e1920c467654a382f0d64786' } },
+  signet: { network: 'signet', genesis: genesisHeader(1598918400, 0x1e0377ae, 52613770), powLimitBits: 0x1e0377ae, fixedDifficulty: false, minDifficultyBlocks: false, checkpoint: { height: 290_000, hash: '0000000577f2741bb30cd9d39d6d71b023afbeb9764f6260786a97969d5c9ac0' } },
+  regtest: { network: 'regtest', genesis: genesisHeader(1296688602, 0x207fffff, 2), powLimitBits: 0x207fffff, fixedDifficulty: true, minDifficultyBlocks: true, checkpoint: undefined }
 }
 
 /** The rules of a network's header chain. */

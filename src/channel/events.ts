@@ -10,8 +10,11 @@ export type BroadcastPurpose = 'funding' | 'close' | 'publication'
 
 export interface FundingHistory {
   readonly funding: { readonly raw: Uint8Array, readonly height: BlockHeight | undefined } | undefined
-  readonly spend: { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined } | undefined
+  /** Whatever a server shows as spends of its output: at most one of them is in a block. */
+  readonly spends: readonly FundingSpend[]
 }
+
+export interface FundingSpend { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined }
 
 /** T1 of a renewal as the old channel has to sign it. */
 export interface RenewalDraft {

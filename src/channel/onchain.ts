@@ -2,13 +2,14 @@
  * What the chain shows of a channel. Level-triggered: every call gets the whole history of the
  * funding script, so that a reorg is only another history.
  */
+import { isSignedByBoth } from '../bitcoin/funding-witness.js'
 import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import { sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { formatAmount, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
-import type { FundingHistory } from './events.js'
+import type { FundingHistory, FundingSpend } from './events.js'
 import type { Env } from './env.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
@@ -22,19 +23,35 @@ import { partyOf } from './terms.js'
 export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
 
 /** The funding script has a new history. */
-export function onHistory (channel: Established, history: FundingHistory): Transition<Established> {
-  const { funding, spend } = history
+export function onHistory (channel: Established, { funding, spends }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
+  const { spend, effects } = spendOf(channel, spends, env)
   const before = channel.onChain
   const onChain: OnChain = {
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
     spend: spend === undefined ? undefined : recognise(channel, spend)
   }
-  return to({ ...withFunding(channel, funding?.raw), onChain }, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+  return to({ ...withFunding(channel, funding?.raw), onChain }, ...effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+}
+
+/**
+ * TIME-8: what is in a block; else a spend in a mempool, if both sides have signed it, and rather one that
+ * is not our own bid. Servers may differ, or make one up: a state newer than ours, for which we would wait.
+ */
+function spendOf (channel: Established, spends: readonly FundingSpend[], { verify }: Pick<Env, 'verify'>): { spend: FundingSpend | undefined, effects: Effect[] } {
+  const mined = spends.find(({ height }) => height !== undefined)
+  if (mined !== undefined) return { spend: mined, effects: [] }
+  const { outPoint, terms, onChain, publication } = channel
+  const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
+  const isReal = ({ txid, raw }: FundingSpend): boolean => txid === onChain.spend?.txid || txid === publication?.txid || isSignedByBoth(raw, output, verify)
+  const real = spends.filter(isReal)
+  const forged = spends.find((spend) => !real.includes(spend))
+  const effects: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel that waits for a block, and it is not signed by both sides: it is ignored. Use another server.` }]
+  return { spend: real.find(({ txid }) => txid !== publication?.txid) ?? real[0], effects }
 }
 
 /** Which of the transactions that can exist this one is. */
-function recognise (channel: Established, spend: NonNullable<FundingHistory['spend']>): Spend {
+function recognise (channel: Established, spend: FundingSpend): Spend {
   const { txid, raw, height } = spend
   const parsed = parseTransaction(raw)
   const close = channel.closes.some((close) => close.txid === txid)

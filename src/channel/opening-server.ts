@@ -84,12 +84,12 @@ function checkFunding ({ terms, outPoint }: RefundSigned, raw: Uint8Array): Viol
 }
 
 /** OPEN-9: the client has sent T1 to the chain, and has not (or cannot have) handed it over: the channel is there all the same. */
-export function onFundingSeen (state: RefundSigned, history: FundingHistory): Transition {
+export function onFundingSeen (state: RefundSigned, history: FundingHistory, env: Env): Transition {
   if (history.funding === undefined) return to(state)
   const { raw } = history.funding
   if (checkFunding(state, raw) instanceof Violation) return to(state)
   const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: state.initial } }), fundingAcknowledged: true }
-  const shown = onHistory(established, history)
+  const shown = onHistory(established, history, env)
   return to(shown.state, { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${state.outPoint.txid} came from the chain` }, ...shown.effects)
 }
 

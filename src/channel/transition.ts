@@ -77,7 +77,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'renewal-refused': return onRenewalRefused(channel, event.error)
     case 'funding-lost': return onFundingLost(channel, event.by)
     case 'tip': return onTip(channel, env)
-    case 'history': return onFundingHistory(channel, event.history)
+    case 'history': return onFundingHistory(channel, event.history, env)
     case 'broadcast-done': return channel.stage === 'established' ? onBroadcastDone(channel, event.purpose, event.txid) : to(channel)
     case 'broadcast-failed': return channel.stage === 'established' ? onBroadcastFailed(channel, event, env) : to(channel)
     case 'timeout': return isOpening(channel) && channel.stage !== 'refund-signed' ? onTimeout(channel) : to(channel)
@@ -203,10 +203,10 @@ function onTip (channel: Channel, env: Env): Transition {
   }
 }
 
-function onFundingHistory (channel: Channel, history: FundingHistory): Transition {
+function onFundingHistory (channel: Channel, history: FundingHistory, env: Env): Transition {
   switch (channel.stage) {
-    case 'established': return onHistory(channel, history)
-    case 'refund-signed': return onFundingSeen(channel, history)
+    case 'established': return onHistory(channel, history, env)
+    case 'refund-signed': return onFundingSeen(channel, history, env)
     default: return to(channel)
   }
 }

@@ -4,10 +4,9 @@ import { spenderOf } from '../bitcoin/spend.js'
 import type { OutPoint } from '../types/bytes.js'
 import type { ChainTransaction } from './ports.js'
 
-/** Picks T1 and the transaction that spends its output; a confirmed one before one in the mempool. */
+/** Picks T1 and what spends its output. */
 export function fundingHistory (history: readonly ChainTransaction[], outPoint: OutPoint): FundingHistory {
   const funding = history.find((transaction) => transaction.txid === outPoint.txid)
   const spends = history.filter((transaction) => transaction.txid !== outPoint.txid && spenderOf(transaction.raw, outPoint))
-  const spend = spends.find((transaction) => transaction.height !== undefined) ?? spends.at(-1)
-  return { funding: funding && { raw: funding.raw, height: funding.height }, spend: spend && { txid: spend.txid, raw: spend.raw, height: spend.height } }
+  return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spends.map(({ txid, raw, height }) => ({ txid, raw, height })) }
 }

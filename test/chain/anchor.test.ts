@@ -70,7 +70,7 @@ describe('the chain that a data directory belongs to', () => {
     const headers = new HeaderChain(chainParams('regtest'))
     const branch = (from: Uint8Array, count: number, time: number): Uint8Array[] => {
       const made: Uint8Array[] = []
-      while (made.length < count) made.push(makeHeader(made.at(-1) ?? from, new Uint8Array(32), { time }))
+      while (made.length < count) made.push(makeHeader(made.at(-1) ?? from, new Uint8Array(32), { time: time + made.length }))
       return made
     }
     const { genesis } = chainParams('regtest')

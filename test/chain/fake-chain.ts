@@ -23,7 +23,7 @@ export function makeHeader (previous: Uint8Array, root: Uint8Array, options: { t
   view.setInt32(0, 0x20000000, true)
   header.set(crypto.hash256(previous), 4)
   header.set(root, 36)
-  view.setUint32(68, options.time ?? 1_700_000_000, true)
+  view.setUint32(68, options.time ?? new DataView(previous.buffer, previous.byteOffset).getUint32(68, true) + 600, true)
   view.setUint32(72, options.bits ?? 0x207fffff, true)
   for (let nonce = 0; ; nonce++) {
     view.setUint32(76, nonce, true)
@@ -94,7 +94,7 @@ export class FakeChain {
       coinbase.addInput(new Uint8Array(32), 0xffffffff, 0xffffffff, new Uint8Array([++this.#made & 0xff, this.#made >> 8]))
       coinbase.addOutput(new Uint8Array([0x51]), 50n)
       const transactions = [coinbase, ...this.mempool.splice(0)]
-      this.blocks.push({ header: makeHeader(this.header(this.height), merkleRootOfIds(transactions.map(idOf)), { time: 1_700_000_000 + this.#made }), transactions })
+      this.blocks.push({ header: makeHeader(this.header(this.height), merkleRootOfIds(transactions.map(idOf))), transactions })
     }
   }
 

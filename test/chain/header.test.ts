@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import type { HeaderLookup } from '../../src/chain/difficulty.js'
 import { chainParams } from '../../src/chain/params.js'
 import { checkHeader, checkHeaders, hashText, headerHash, merkleRoot, targetFromBits, workFromBits } from '../../src/chain/header.js'
 import { concat } from 'uint8arrays'
 import { makeHeader } from './fake-chain.js'
 
 const params = chainParams('regtest')
-const previous = { hash: headerHash(params.genesis), bits: 0x207fffff }
+const genesisHash = headerHash(params.genesis)
+const genesisAlone: HeaderLookup = (height) => height === 0 ? params.genesis : undefined
 const root = new Uint8Array(32).fill(7)
 
 describe('block header', () => {
@@ -31,36 +33,44 @@ describe('block header', () => {
 
   it('accepts a header that follows, and shows its merkle root', () => {
     const header = makeHeader(params.genesis, root)
-    assert.deepEqual(checkHeader(params, previous, header, 1), headerHash(header))
+    assert.deepEqual(checkHeader(params, genesisAlone, genesisHash, header, 1), headerHash(header))
     assert.deepEqual(Uint8Array.from(merkleRoot(header)), root)
   })
 
   it('refuses a header that does not follow from the one before', () => {
     const header = makeHeader(makeHeader(params.genesis, root), root)
-    assert.throws(() => checkHeader(params, previous, header, 1), { code: 'ERR_CHAIN_LIED', message: /does not follow/ })
+    assert.throws(() => checkHeader(params, genesisAlone, genesisHash, header, 1), { code: 'ERR_CHAIN_LIED', message: /does not follow/ })
   })
 
   it('refuses a header without proof of work', () => {
-    assert.throws(() => checkHeader(params, previous, makeHeader(params.genesis, root, { work: false }), 1), { code: 'ERR_CHAIN_LIED', message: /without proof of work/ })
+    assert.throws(() => checkHeader(params, genesisAlone, genesisHash, makeHeader(params.genesis, root, { work: false }), 1), { code: 'ERR_CHAIN_LIED', message: /without proof of work/ })
+  })
+
+  it('refuses a header whose time is not after the median of the last eleven', () => {
+    const times = [100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000, 1_100]
+    const headers = times.reduce((all, time) => [...all, makeHeader(all.at(-1) ?? params.genesis, root, { time: 1_400_000_000 + time })], [params.genesis])
+    const previous = headers.at(-1) ?? params.genesis
+    const check = (time: number): Uint8Array => checkHeader(params, (height) => headers[height], headerHash(previous), makeHeader(previous, root, { time: 1_400_000_000 + time }), headers.length)
+    assert.throws(() => check(600), { code: 'ERR_CHAIN_LIED', message: /time is before/ })
+    check(601)
   })
 
   it('refuses a difficulty below the limit, and another one than the fixed one of regtest', () => {
     for (const bits of [0x21000100, 0x1d00ffff, 0x00000000, 0x20ffffff]) {
-      assert.throws(() => checkHeader(params, previous, makeHeader(params.genesis, root, { bits }), 1), { code: 'ERR_CHAIN_LIED', message: /difficulty/ }, bits.toString(16))
+      assert.throws(() => checkHeader(params, genesisAlone, genesisHash, makeHeader(params.genesis, root, { bits }), 1), { code: 'ERR_CHAIN_LIED', message: /difficulty/ }, bits.toString(16))
     }
   })
 
   it('refuses an easier difficulty than the network\'s limit even where the difficulty may change', () => {
     const mainnet = chainParams('mainnet')
-    const before = { hash: headerHash(mainnet.genesis), bits: 0x1d00ffff }
-    assert.throws(() => checkHeader(mainnet, before, makeHeader(mainnet.genesis, root), 1), { code: 'ERR_CHAIN_LIED', message: /difficulty that mainnet/ })
+    assert.throws(() => checkHeader(mainnet, (height) => height === 0 ? mainnet.genesis : undefined, headerHash(mainnet.genesis), makeHeader(mainnet.genesis, root), 1), { code: 'ERR_CHAIN_LIED', message: /difficulty that mainnet/ })
   })
 
   it('checks a row of headers and adds up their work', () => {
     const first = makeHeader(params.genesis, root)
     const second = makeHeader(first, root)
-    assert.equal(checkHeaders(params, params.genesis, concat([first, second]), 1), 4n)
-    assert.throws(() => checkHeaders(params, params.genesis, concat([second, first]), 1), { code: 'ERR_CHAIN_LIED' })
-    assert.throws(() => checkHeaders(params, params.genesis, first.subarray(1), 1), { code: 'ERR_CHAIN_LIED', message: /80 bytes/ })
+    assert.equal(checkHeaders(params, genesisAlone, concat([first, second]), 1), 4n)
+    assert.throws(() => checkHeaders(params, genesisAlone, concat([second, first]), 1), { code: 'ERR_CHAIN_LIED' })
+    assert.throws(() => checkHeaders(params, genesisAlone, first.subarray(1), 1), { code: 'ERR_CHAIN_LIED', message: /80 bytes/ })
   })
 })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { Transaction } from 'bitcoinjs-lib'
+import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
+import { digestOfAll, fundingSpend, withSignatures } from '../../src/bitcoin/funding-spend.js'
 import { p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
 import type { FundingHistory } from '../../src/channel/events.js'
 import type { Established } from '../../src/channel/state.js'
-import { blockHeight } from '../../src/types/units.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { effectsOf } from './asserts.js'
 import { World } from './world.js'
@@ -90,18 +91,60 @@ describe('channel / on the chain / what spends it', () => {
     assert.deepEqual([world.server.info.spend?.kind, alarms(world, 'server')], ['refund', []])
   })
 
-  it('a transaction that nobody should have: alarm, in the mempool already, and the server publishes T3 against it', () => {
-    const world = paid()
-    const tx = new Transaction()
-    tx.version = 3
-    tx.locktime = 77
-    tx.addInput(Uint8Array.from(Buffer.from(world.funding.outPoint.txid, 'hex').reverse()), 0, 0xfffffffd)
-    tx.addOutput(world.client.closeScript, 99_000n)
-    const raw = tx.toBuffer()
-    const history: FundingHistory = { funding: { raw: world.server.established.fundingTx, height: blockHeight(501) }, spend: { txid: parseTransaction(raw).txid, raw, height: undefined } }
-    const { state, effects } = world.server.attempt({ type: 'history', history })
-    assert.deepEqual(effectsOf(effects, 'alarm').map(({ code }) => code), ['ERR_UNKNOWN_SPEND'])
-    assert.equal(state.stage === 'established' && state.publication?.kind, 'settlement')
+  describe('in no block yet (TIME-8)', () => {
+    /** A spend with a lock that no state has, signed by these. */
+    const spendOf = (world: World, lock: number, ...signers: Array<'client' | 'server'>): FundingHistory['spends'][number] => {
+      const { outPoint, terms } = world.server.established
+      const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
+      const tx = fundingSpend(output, 3, lock, [{ script: world.client.closeScript, value: satoshi(99_000n) }])
+      const sign = (role: 'client' | 'server'): Uint8Array => toDer(world[signers.includes(role) ? role : signers[0] ?? 'client'].channelKey.sign(digestOfAll(tx, output)), SIGHASH.ALL)
+      const raw = signers.length === 0 ? tx.toBuffer() : withSignatures(tx, output, sign('client'), sign('server'))
+      return { txid: parseTransaction(raw).txid, raw: Uint8Array.from(raw), height: undefined }
+    }
+    const shown = (world: World, ...spends: FundingHistory['spends']): ReturnType<typeof world.server.attempt> =>
+      world.server.attempt({ type: 'history', history: { funding: { raw: world.server.established.fundingTx, height: blockHeight(501) }, spends } })
+    const codes = ({ effects }: ReturnType<typeof shown>): string[] => effectsOf(effects, 'alarm').map(({ code }) => code)
+
+    it('signed by both, though nobody should have it: alarm, and the server publishes T3 against it', () => {
+      const world = paid()
+      const after = shown(world, spendOf(world, 77, 'client', 'server'))
+      assert.deepEqual(codes(after), ['ERR_UNKNOWN_SPEND'])
+      assert.equal(after.state.stage === 'established' && after.state.publication?.kind, 'settlement')
+    })
+
+    for (const [who, ...signers] of [['nobody'], ['the client alone', 'client'], ['the server alone', 'server']] as const) {
+      it(`signed by ${who}: made up, and ignored, whatever state it pretends to be`, () => {
+        const world = paid()
+        for (const lock of [77, 0, world.server.established.terms.refundHeight]) {
+          const after = shown(world, spendOf(world, lock, ...signers))
+          assert.deepEqual(codes(after), ['ERR_FORGED_SPEND'])
+          assert.equal(after.state.stage === 'established' && after.state.onChain.spend, undefined)
+        }
+      })
+    }
+
+    it('beside a real one: does not hide it', () => {
+      const world = paid()
+      const real = spendOf(world, 77, 'client', 'server')
+      for (const spends of [[real, spendOf(world, 0)], [spendOf(world, 0), real]]) {
+        const after = shown(world, ...spends)
+        assert.deepEqual(codes(after), ['ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND'])
+        assert.equal(after.state.stage === 'established' && after.state.onChain.spend?.txid, real.txid)
+      }
+    })
+
+    it('beside our own bid: the rival is what counts', () => {
+      const world = paid()
+      world.server.post({ type: 'settle' })
+      const { publication } = world.server.established
+      assert.ok(publication)
+      const ours = { txid: publication.txid, raw: publication.raw, height: undefined }
+      const rival = spendOf(world, 77, 'client', 'server')
+      for (const spends of [[ours, rival], [rival, ours]]) {
+        const after = shown(world, ...spends)
+        assert.equal(after.state.stage === 'established' && after.state.onChain.spend?.txid, rival.txid)
+      }
+    })
   })
 })
 
@@ -151,7 +194,7 @@ describe('channel / on the chain / the same history again', () => {
     world.mine()
     const { onChain } = world.client.established
     assert.ok(onChain.spend)
-    const { effects } = world.client.attempt({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight }, spend: onChain.spend } })
+    const { effects } = world.client.attempt({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight }, spends: [onChain.spend] } })
     assert.deepEqual(effects, [])
   })
 })

@@ -7,6 +7,7 @@ import type { Clock, Random, Unsubscribe } from '../../engine/ports.js'
 import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
 import { backoffDelay, type Backoff } from '../backoff.js'
 import type { Endpoint } from './endpoint.js'
+import type { Proxy } from './proxy.js'
 import { unavailable } from './rpc.js'
 import { ElectrumSession, type SessionEvents } from './session.js'
 import { openSocket } from './socket.js'
@@ -15,6 +16,7 @@ import type { TlsTrust } from './tls.js'
 export interface ClientOptions {
   readonly endpoint: Endpoint
   readonly trust: TlsTrust
+  readonly proxy?: Proxy | undefined
   readonly clock: Clock
   readonly random: Random
   readonly connectTimeout: number
@@ -128,10 +130,10 @@ export class ElectrumClient {
   }
 
   #connect (): Promise<Socket> {
-    const { endpoint, trust, clock, connectTimeout } = this.#options
+    const { endpoint, trust, proxy, clock, connectTimeout } = this.#options
     return new Promise((resolve, reject) => {
-      const socket = openSocket(endpoint, trust, {
-        onOpen: () => {
+      const giveUp = openSocket(endpoint, { trust, proxy }, {
+        onOpen: (socket) => {
           cancelTimeout()
           resolve(socket)
         },
@@ -140,7 +142,7 @@ export class ElectrumClient {
       const cancelTimeout = clock.after(connectTimeout, () => { fail(new Error(`it did not answer within ${connectTimeout / 1000} s`)) })
       const fail = (error: Error & { code?: string }): void => {
         cancelTimeout()
-        socket.destroy()
+        giveUp()
         reject(error instanceof PaychanError ? error : unavailable(`Cannot reach the Electrum server at ${endpoint.host}:${endpoint.port}: ${causeOf(error)}.`))
       }
       this.#current = { close: () => { fail(new Error('the connection was stopped')) } }

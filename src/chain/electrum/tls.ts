@@ -1,7 +1,7 @@
 /**
  * Whether the certificate that an Electrum server shows is to be trusted: because its fingerprint is
  * pinned; or because an authority vouches for it, its name is the one asked for and its time has not run
- * out. Otherwise the connection is refused, with what a person can do about it.
+ * out; or, where that is asked for, because the server has shown no other one before. Otherwise the connection is refused, with what a person can do about it.
  */
 import { createHash, X509Certificate } from 'node:crypto'
 import { messageOf, PaychanError } from '../../types/errors.js'
@@ -10,10 +10,18 @@ import type { Endpoint } from './endpoint.js'
 
 /** Whom to trust. With neither: the authorities that Node knows (the system's with NODE_EXTRA_CA_CERTS or --use-system-ca). */
 export interface TlsTrust {
+  /** Trust on first use, where no authority vouches for the certificate: what a server showed first is what it has to show from then on. */
+  readonly firstUse?: FirstUse | undefined
   /** SHA-256 of the one certificate that is trusted, 64 hex digits in lower case. Its names and dates do not matter then. */
   readonly fingerprint?: string | undefined
   /** Certificates in PEM, which are trusted instead of the usual authorities. */
   readonly ca?: string | undefined
+}
+
+/** The certificates that servers have shown, by their fingerprints. */
+export interface FirstUse {
+  readonly known: (server: string) => string | undefined
+  readonly remember: (server: string, fingerprint: string) => void
 }
 
 /** What is asked of a TLS socket after its handshake. */
@@ -49,7 +57,7 @@ export function checkCa (pem: string, where: string): string {
 }
 
 /** @returns what is wrong: `ERR_TLS_FINGERPRINT`, `ERR_TLS_EXPIRED`, `ERR_TLS_WRONG_HOST`, `ERR_TLS_UNTRUSTED`; undefined when nothing is. */
-export function checkCertificate ({ host, port }: Endpoint, { fingerprint, ca }: TlsTrust, peer: TlsPeer): PaychanError | undefined {
+export function checkCertificate ({ host, port }: Endpoint, { fingerprint, ca, firstUse }: TlsTrust, peer: TlsPeer): PaychanError | undefined {
   const certificate = peer.getPeerCertificate()
   const who = `The Electrum server at ${host}:${port}`
   if (certificate.raw === undefined) return new PaychanError('ERR_TLS_UNTRUSTED', `${who} shows no certificate. Use another server.`, { host, port })
@@ -60,6 +68,12 @@ export function checkCertificate ({ host, port }: Endpoint, { fingerprint, ca }:
     return new PaychanError('ERR_TLS_FINGERPRINT', `${who} shows another certificate than the one that is pinned: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`, { ...facts, pinned: fingerprint })
   }
   if (peer.authorized) return undefined
+  if (firstUse !== undefined && ca === undefined) {
+    const known = firstUse.known(`${host}:${port}`)
+    if (known === undefined) firstUse.remember(`${host}:${port}`, shown)
+    if (known === undefined || known === shown) return undefined
+    return new PaychanError('ERR_TLS_FINGERPRINT', `${who} shows another certificate than the one that it has shown before: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`, { ...facts, pinned: known })
+  }
   const reason = peer.authorizationError === null ? 'unknown reason' : messageOf(peer.authorizationError)
   const code = reason.match(/[A-Z_]{8,}/)?.[0] ?? reason
   const pin = `If you know that this is its SHA-256 fingerprint, trust it with --electrum-fingerprint ${written(shown)}`

@@ -1,0 +1,24 @@
+/** Asking several servers at once. */
+import type { Clock } from '../engine/ports.js'
+
+/**
+ * The answers that have come by `patience` milliseconds after the first one, or once all have answered.
+ *
+ * @throws what the first of the promises rejects with, when all of them reject
+ */
+export async function gather<T> (clock: Clock, patience: number, promises: ReadonlyArray<Promise<T>>): Promise<T[]> {
+  const answers: T[] = []
+  await Promise.any(promises).catch(() => {})
+  let cancel = (): void => {}
+  const late = new Promise<void>((resolve) => { cancel = clock.after(patience, resolve) })
+  const settled = Promise.allSettled(promises.map(async (promise) => { answers.push(await promise) }))
+  await Promise.race([late, settled])
+  cancel()
+  if (answers.length === 0) await promises[0]
+  return [...answers]
+}
+
+/** The one in the middle; of two in the middle the lower one: who lies about fees must not make us pay for it. */
+export function lowerMedian<T extends bigint> (values: readonly T[]): T | undefined {
+  return [...values].sort((a, b) => a < b ? -1 : a > b ? 1 : 0)[Math.ceil(values.length / 2) - 1]
+}

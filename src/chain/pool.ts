@@ -1,0 +1,332 @@
+/**
+ * The `Chain` port over several Electrum servers. Each is followed by a chain of its own, which believes
+ * it nothing (`chain.ts`); here they are compared. The tip is that of the chain with the most work, a
+ * history is what any of them has proved, a broadcast goes to all, and fees are the median. So one honest
+ * server is enough, and none has to be the right one.
+ */
+import type { Chain, ChainStatus, ScriptWatch, ScriptWatcher, RelayRates, Tip, Unsubscribe } from '../engine/ports.js'
+import { toHex, type Txid } from '../types/bytes.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import type { BlockDelta, FeeRate } from '../types/units.js'
+import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type ServerStatus } from './chain.js'
+import { gather, lowerMedian } from './gather.js'
+import { Listeners, type Log } from './listeners.js'
+import { PooledScript, type Member, type Omission } from './pooled-script.js'
+
+/** All in milliseconds. */
+export interface PoolTimes {
+  /** For how long a server may be behind the best chain, or on a branch with less work. */
+  readonly lag: number
+  /** For how long it may leave out what another one has proved. */
+  readonly omission: number
+  /** How long the answers of slower servers are waited for. */
+  readonly answers: number
+  /** After which a dropped server gets another chance, and after which when there is no other one. */
+  readonly retry: number
+  readonly retryAlone: number
+}
+
+export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, retry: 600_000, retryAlone: 30_000 }
+
+/** What a person should know about a server. */
+export interface ServerReport { readonly code: string, readonly text: string, readonly server: string }
+
+export interface ServerAddress extends Pick<ElectrumChainInit, 'url' | 'tls'> {}
+
+export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
+  /** At least one; the first are preferred where several are as good. */
+  readonly servers: readonly ServerAddress[]
+  readonly onReport?: (report: ServerReport) => void
+  readonly times?: Partial<PoolTimes>
+}
+
+/** What a server does that makes us drop it, beside what is found out by comparing. */
+const FAULTS = new Set(['ERR_CHAIN_LIED', 'ERR_CHAIN_BEHIND', 'ERR_WRONG_NETWORK', 'ERR_WRONG_CHAIN', 'ERR_ELECTRUM_PROTOCOL', 'ERR_TLS_FINGERPRINT'])
+
+/**
+ * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`
+ * @example
+ * const chain = createServerPool({ servers: [{ url: 'tls://a.example:50002' }, { url: 'tls://b.example:50002' }], network: 'signet', clock, random })
+ * await chain.start()
+ */
+export function createServerPool (init: PoolInit): ElectrumChain {
+  const [first, ...others] = init.servers
+  if (first !== undefined && others.length === 0) return createElectrumChain({ ...init, ...first })
+  return new ServerPool(init)
+}
+
+class Server implements Member {
+  readonly url: string
+  chain: ElectrumChain
+  /** Why it was dropped. */
+  fault: Error | undefined
+  cancelLag: Unsubscribe | undefined
+  cancelRetry: Unsubscribe = () => {}
+
+  constructor (readonly address: ServerAddress, make: () => ElectrumChain, private readonly isBest: (server: Server, height: number) => boolean) {
+    this.url = address.url
+    this.chain = make()
+  }
+
+  get isUsed (): boolean { return this.fault === undefined }
+
+  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+    return this.chain.watchScript(scriptPubKey, watcher)
+  }
+
+  readonly agrees = (height: number): boolean => this.isBest(this, height)
+}
+
+class ServerPool implements ElectrumChain {
+  status: ChainStatus = 'connecting'
+  tip: Tip | undefined
+  readonly #init: PoolInit
+  readonly #times: PoolTimes
+  readonly #log: Log
+  readonly #servers: readonly Server[]
+  readonly #scripts = new Map<string, PooledScript>()
+  readonly #tips: Listeners<Tip>
+  readonly #statuses: Listeners<ChainStatus>
+  readonly #looks = new Map<PooledScript, Unsubscribe>()
+  #best: Server | undefined
+  #stopped = false
+
+  constructor (init: PoolInit) {
+    this.#init = init
+    this.#times = { ...DEFAULT_POOL_TIMES, ...init.times }
+    this.#log = init.log ?? (() => {})
+    this.#tips = new Listeners(this.#log)
+    this.#statuses = new Listeners(this.#log)
+    this.#servers = init.servers.map((address) => new Server(address, () => this.#connect(address), (server, height) => this.#isInBest(server, height)))
+    for (const server of this.#servers) this.#listen(server)
+  }
+
+  get server (): string { return (this.#best ?? this.#servers[0])?.url ?? '' }
+
+  get servers (): readonly ServerStatus[] {
+    return this.#servers.flatMap(({ chain, fault }) => chain.servers.map((status) => fault === undefined ? status : { ...status, state: 'dropped' as const, problem: fault.message }))
+  }
+
+  get lastError (): string | undefined {
+    if (this.status === 'synced') return undefined
+    const problems = this.servers.flatMap(({ url, problem }) => problem === undefined ? [] : `${url}: ${problem}`)
+    return problems.length === 0 ? undefined : problems.join(' ')
+  }
+
+  get lastErrorCode (): string | undefined {
+    if (this.status === 'synced') return undefined
+    return this.#servers.map(({ fault, chain }) => fault === undefined ? chain.lastErrorCode : codeOf(fault)).find((code) => code !== undefined)
+  }
+
+  get headers (): ElectrumChain['headers'] { return (this.#best ?? this.#servers[0] ?? unknownServer()).chain.headers }
+
+  async start (): Promise<void> {
+    await Promise.all(this.#servers.map(async ({ chain }) => { await chain.start() }))
+  }
+
+  async stop (): Promise<void> {
+    this.#stopped = true
+    for (const cancel of this.#looks.values()) cancel()
+    for (const { cancelLag, cancelRetry } of this.#servers) {
+      cancelLag?.()
+      cancelRetry()
+    }
+    await Promise.all(this.#servers.map(async ({ chain }) => { await chain.stop() }))
+  }
+
+  onTip (listener: (tip: Tip) => void): Unsubscribe {
+    const stop = this.#tips.add(listener)
+    if (this.tip !== undefined) listener(this.tip)
+    return stop
+  }
+
+  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+    return this.#statuses.add(listener)
+  }
+
+  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+    const key = toHex(scriptPubKey)
+    const known = this.#scripts.get(key)
+    if (known !== undefined) return known.add(watcher)
+    const script = new PooledScript(Uint8Array.from(scriptPubKey), {
+      log: this.#log,
+      onError: (member, error) => this.#watchFailed(member, error),
+      onDifference: (which) => { this.#lookLater(which) },
+      onUnused: () => {
+        this.#scripts.delete(key)
+        this.#looks.get(script)?.()
+        this.#looks.delete(script)
+      }
+    })
+    this.#scripts.set(key, script)
+    const watch = script.add(watcher)
+    for (const server of this.#used) script.attach(server)
+    return watch
+  }
+
+  /** To all; one that takes it is enough. */
+  async broadcast (raw: Uint8Array): Promise<Txid> {
+    const sent = this.#used.map(async ({ chain }) => await chain.broadcast(raw))
+    try {
+      return await Promise.any(sent)
+    } catch (error) {
+      const reasons: unknown[] = error instanceof AggregateError ? error.errors : [error]
+      // A verdict says more than a server that could not be reached.
+      throw reasons.find((reason) => codeOf(reason) === 'ERR_BROADCAST_REFUSED') ?? reasons[0] ?? this.#nobody('broadcast the transaction')
+    }
+  }
+
+  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
+    const rates = await this.#ask('estimate the fee', async (chain) => await chain.estimateFeeRate(target))
+    return lowerMedian(rates) ?? this.#throwNobody('estimate the fee')
+  }
+
+  async relayRates (): Promise<RelayRates> {
+    const rates = await this.#ask('ask for the relay fee', async (chain) => await chain.relayRates())
+    const [minimum, incremental] = [lowerMedian(rates.map((rate) => rate.minimum)), lowerMedian(rates.map((rate) => rate.incremental))]
+    return minimum === undefined || incremental === undefined ? this.#throwNobody('ask for the relay fee') : { minimum, incremental }
+  }
+
+  get #used (): readonly Server[] {
+    return this.#servers.filter(({ isUsed }) => isUsed)
+  }
+
+  async #ask<T> (what: string, ask: (chain: Chain) => Promise<T>): Promise<T[]> {
+    const used = this.#used
+    if (used.length === 0) this.#throwNobody(what)
+    const synced = used.filter(({ chain }) => chain.status === 'synced')
+    return await gather(this.#init.clock, this.#times.answers, (synced.length === 0 ? used : synced).map(async ({ chain }) => await ask(chain)))
+  }
+
+  #throwNobody (what: string): never { throw this.#nobody(what) }
+
+  #nobody (what: string): PaychanError {
+    return new PaychanError('ERR_CHAIN_UNAVAILABLE', `Could not ${what}: none of the Electrum servers can be used. ${this.lastError ?? ''}`.trim())
+  }
+
+  #connect (address: ServerAddress): ElectrumChain {
+    const { onAnchor } = this.#init
+    return createElectrumChain({ ...this.#init, ...address, onAnchor: (anchor) => { if (this.#best?.chain.headers.hashAt(anchor.height) === anchor.hash) onAnchor?.(anchor) } })
+  }
+
+  #listen (server: Server): void {
+    const { chain } = server
+    chain.onTip(() => { if (server.chain === chain) this.#compare() })
+    chain.onStatus((status) => {
+      if (server.chain !== chain || this.#stopped) return
+      if (status === 'down' && FAULTS.has(chain.lastErrorCode ?? '')) this.#drop(server, new PaychanError(chain.lastErrorCode ?? '', chain.lastError ?? ''))
+      this.#compare()
+    })
+  }
+
+  /** Whose chain has the most work; of equals the one that is known, so that they do not take turns. */
+  #compare (): void {
+    if (this.#stopped) return
+    const candidates = this.#used.filter(({ chain }) => chain.tip !== undefined)
+    const best = candidates.reduce<Server | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
+    if (best?.chain.tip !== undefined) this.#follow(best, best.chain.tip)
+    for (const server of this.#servers) this.#watchLag(server)
+    this.#setStatus()
+  }
+
+  #follow (best: Server, tip: Tip): void {
+    const before = this.tip
+    const isExtension = before === undefined || best.chain.headers.hashAt(before.height) === before.hash
+    this.#best = best
+    if (!isExtension) for (const script of [...this.#scripts.values()]) script.update()
+    if (before?.hash === tip.hash) return
+    this.tip = tip
+    this.#tips.emit(tip)
+  }
+
+  #isInBest (server: Server, height: number): boolean {
+    const hash = server.chain.headers.hashAt(height)
+    return hash !== undefined && (this.#best === undefined || this.#best === server || this.#best.chain.headers.hashAt(height) === hash)
+  }
+
+  #watchLag (server: Server): void {
+    const lags = server.isUsed && server.chain.status === 'synced' && this.#best !== undefined && workOf(server) < workOf(this.#best)
+    if (!lags) {
+      server.cancelLag?.()
+      server.cancelLag = undefined
+      return
+    }
+    server.cancelLag ??= this.#init.clock.after(this.#times.lag, () => {
+      server.cancelLag = undefined
+      const [{ tip: theirs }, { tip: best }] = [server.chain, this]
+      if (theirs === undefined || best === undefined) return
+      const isOnBranch = !this.#isInBest(server, theirs.height)
+      const what = isOnBranch ? `follows a chain with less work than the one that ${this.server} has shown` : `is stuck at height ${theirs.height}, while ${this.server} has shown block ${best.height}`
+      this.#drop(server, new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server ${server.url} ${what}, for more than ${this.#times.lag / 1000} s.`, { height: theirs.height, known: best.height }))
+      this.#compare()
+    })
+  }
+
+  /** While another server can be asked, this is a matter between it and us. */
+  #watchFailed (member: Member, error: Error): boolean {
+    this.#log(`${member.url}: ${error.message}`)
+    const server = this.#servers.find((each) => each === member)
+    const othersLeft = this.#used.some((each) => each !== server && each.chain.status === 'synced')
+    if (othersLeft && server !== undefined && FAULTS.has(codeOf(error))) this.#drop(server, error)
+    return !othersLeft
+  }
+
+  #lookLater (script: PooledScript): void {
+    if (this.#looks.has(script)) return
+    this.#looks.set(script, this.#init.clock.after(this.#times.omission, () => {
+      this.#looks.delete(script)
+      for (const omission of script.omissions()) this.#dropFor(omission)
+    }))
+  }
+
+  #dropFor ({ member, transaction: { txid, height }, shownBy }: Omission): void {
+    const server = this.#servers.find((each) => each === member)
+    if (server === undefined) return
+    this.#drop(server, new PaychanError('ERR_CHAIN_LIED', `The Electrum server ${server.url} leaves out transaction ${txid}, which ${shownBy.url} has proved to be in block ${height ?? 0}.`, { txid, height, shownBy: shownBy.url }))
+    this.#compare()
+  }
+
+  /** Not for ever: it may have been repaired by then. */
+  #drop (server: Server, fault: Error): void {
+    if (this.#stopped || !server.isUsed) return
+    server.fault = fault
+    server.cancelLag?.()
+    server.cancelLag = undefined
+    void server.chain.stop()
+    const isLast = this.#used.length === 0
+    const wait = isLast ? this.#times.retryAlone : this.#times.retry
+    this.#report(server, fault, `${isLast ? 'No other Electrum server is left.' : 'The others go on.'} It is tried again in ${wait / 1000} s.`)
+    server.cancelRetry = this.#init.clock.after(wait, () => { this.#tryAgain(server) })
+    for (const script of [...this.#scripts.values()]) script.update()
+  }
+
+  #tryAgain (server: Server): void {
+    server.chain = this.#connect(server.address)
+    server.fault = undefined
+    this.#listen(server)
+    for (const script of this.#scripts.values()) script.attach(server)
+    void server.chain.start()
+  }
+
+  #report (server: Server, fault: Error, next: string): void {
+    const text = `${messageOf(fault)} ${server.url} is not used any more. ${next}`
+    this.#log(text)
+    this.#init.onReport?.({ code: codeOf(fault), text, server: server.url })
+  }
+
+  #setStatus (): void {
+    const statuses = this.#used.map(({ chain }) => chain.status)
+    const status = statuses.includes('synced') ? 'synced' : statuses.includes('connecting') ? 'connecting' : 'down'
+    if (status === this.status) return
+    this.status = status
+    this.#statuses.emit(status)
+  }
+}
+
+function workOf ({ chain }: Server): bigint {
+  return chain.tip === undefined ? 0n : chain.headers.workUpTo(chain.tip.height)
+}
+
+function unknownServer (): never {
+  throw new PaychanError('ERR_CONFIG_INVALID', 'There is no Electrum server.')
+}

@@ -1,0 +1,100 @@
+/** A chain that begins at a checkpoint: what is known of it, what is fetched, and who is refused. */
+import assert from 'node:assert/strict'
+import { HeaderChain } from '../../src/chain/headers.js'
+import { extendDown, HEADERS_BATCH, syncHeaders, type AnnouncedTip, type HeaderSource } from '../../src/chain/header-sync.js'
+import { chainParams, type ChainParams } from '../../src/chain/params.js'
+import { codeOf } from '../../src/types/errors.js'
+import { concat } from 'uint8arrays'
+import { FakeChain, hashOf } from './fake-chain.js'
+
+const HEIGHT = 2_100
+
+describe('header chain / checkpoint', () => {
+  let blocks: FakeChain
+  let params: ChainParams
+  let asked: Array<[number, number]>
+  let source: HeaderSource
+
+  before(() => {
+    blocks = new FakeChain()
+    blocks.mine(HEIGHT + 20)
+    params = { ...chainParams('regtest'), checkpoint: { height: HEIGHT, hash: hashOf(blocks.header(HEIGHT)) } }
+  })
+
+  beforeEach(() => {
+    asked = []
+    source = sourceOf(blocks)
+  })
+
+  const sourceOf = (of: FakeChain): HeaderSource => ({
+    headers: async (start, count) => {
+      asked.push([start, count])
+      return concat(of.blocks.slice(start, start + count).map(({ header }) => header))
+    }
+  })
+  const tipOf = (of: FakeChain, height = of.height): AnnouncedTip => ({ height, header: of.header(height) })
+
+  it('begins with the period of the checkpoint, and nothing before is asked for', async () => {
+    const chain = new HeaderChain(params)
+    assert.equal(chain.isStarted, false)
+    assert.equal(await syncHeaders(chain, source, tipOf(blocks)), HEIGHT + 1)
+    assert.deepEqual([chain.first, chain.height, chain.tip.hash], [2_016, HEIGHT + 20, blocks.tipHash])
+    assert.ok(asked.every(([start]) => start >= 2_016))
+    assert.equal(chain.hashAt(2_014), undefined)
+    assert.equal(chain.workUpTo(chain.height), 2n * BigInt(chain.height - 2_016 + 1))
+  })
+
+  it('refuses a server of another chain, and one that has not come as far', async () => {
+    const other = new FakeChain()
+    other.pay(new Uint8Array(22).fill(3))
+    other.mine(HEIGHT + 20)
+    const refused = async (of: FakeChain, tip: AnnouncedTip): Promise<unknown> => await syncHeaders(new HeaderChain(params), sourceOf(of), tip).catch(codeOf)
+    assert.equal(await refused(other, tipOf(other)), 'ERR_WRONG_NETWORK')
+    assert.equal(await refused(blocks, tipOf(blocks, HEIGHT - 1)), 'ERR_CHAIN_BEHIND')
+  })
+
+  it('refuses headers below the checkpoint that do not lead to it', async () => {
+    const forged: HeaderSource = {
+      headers: async (start, count) => {
+        const honest = Uint8Array.from(await source.headers(start, count))
+        honest.fill(1, 80 + 36, 80 + 68)
+        return honest
+      }
+    }
+    assert.equal(await syncHeaders(new HeaderChain(params), forged, tipOf(blocks)).catch(codeOf), 'ERR_CHAIN_LIED')
+    const chain = new HeaderChain(params)
+    await syncHeaders(chain, source, tipOf(blocks))
+    assert.equal(await extendDown(chain, forged, 10).catch(codeOf), 'ERR_CHAIN_LIED')
+    assert.equal(chain.first, 2_016)
+  })
+
+  it('goes further down for what is older, in whole batches, and knows the same blocks afterwards', async () => {
+    const chain = new HeaderChain(params)
+    await syncHeaders(chain, source, tipOf(blocks))
+    asked = []
+    await Promise.all([extendDown(chain, source, 10), extendDown(chain, source, 20)])
+    assert.equal(chain.first, 0)
+    assert.ok(asked.every(([, count]) => count === HEADERS_BATCH))
+    for (const height of [0, 10, 2_015, 2_016, HEIGHT, HEIGHT + 20]) assert.equal(chain.hashAt(height), hashOf(blocks.header(height)))
+    assert.equal(chain.height, HEIGHT + 20)
+  })
+
+  it('follows a reorganisation above it, and none of it', async () => {
+    const chain = new HeaderChain(params)
+    await syncHeaders(chain, source, tipOf(blocks))
+    const branch = new FakeChain()
+    branch.blocks.splice(0, branch.blocks.length, ...blocks.blocks.slice(0, HEIGHT + 11))
+    branch.pay(new Uint8Array(22).fill(4))
+    branch.mine(11)
+    assert.equal(await syncHeaders(chain, sourceOf(branch), tipOf(branch)), HEIGHT + 11)
+    assert.equal(chain.tip.hash, branch.tipHash)
+  })
+
+  it('every network but regtest has one', () => {
+    for (const network of ['mainnet', 'testnet', 'signet'] as const) {
+      const { checkpoint } = chainParams(network)
+      assert.match(checkpoint?.hash ?? '', /^0{6,}[0-9a-f]+$/)
+      assert.equal(new HeaderChain(chainParams(network)).isStarted, false)
+    }
+  })
+})
