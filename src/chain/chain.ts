@@ -4,6 +4,7 @@
  * underneath without the users of the port having to know.
  */
 import { Transaction } from 'bitcoinjs-lib'
+import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, ChainStatus, Clock, Random, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
@@ -15,6 +16,7 @@ import { parseEndpoint } from './electrum/endpoint.js'
 import type { Proxy } from './electrum/proxy.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
+import { DEFAULT_TIMEOUTS, type ChainTimeouts } from './timeouts.js'
 import { boundedEstimate, boundedRelayRates, histogramRate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
 import { HeaderFollower } from './header-follower.js'
 import type { AnnouncedTip } from './header-sync.js'
@@ -25,40 +27,6 @@ import { scriptHashOf, WatchedScript, type WatchSession } from './script-watch.j
 import { ServerCalls } from './server-calls.js'
 import { within } from './timing.js'
 import { Underpaid } from './underpaid.js'
-
-/**
- * All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds late.
- * A server that hangs is noticed `silence` after the request that it does not answer, and when nothing
- * is asked of it `ping` + `silence` after its last word: 10 s and 25 s.
- */
-export interface ChainTimeouts {
-  /** Until a TCP connection stands. */
-  readonly connect: number
-  /** Until a request is given up, while the server answers others. */
-  readonly request: number
-  /** For how long a server that is asked something may send nothing at all before it counts as dead. */
-  readonly silence: number
-  /** Between two pings of an idle server. */
-  readonly ping: number
-  /** How long `broadcast` and `estimateFeeRate` wait for a server before they reject. */
-  readonly call: number
-  /** How long a new tip waits for the histories that change with it. */
-  readonly settle: number
-  /** The first and the longest delay between two tries. */
-  readonly retryFirst: number
-  readonly retryMost: number
-}
-
-export const DEFAULT_TIMEOUTS: ChainTimeouts = {
-  connect: 10_000,
-  request: 30_000,
-  silence: 10_000,
-  ping: 15_000,
-  call: 30_000,
-  settle: 3_000,
-  retryFirst: 500,
-  retryMost: 30_000
-}
 
 export interface ElectrumChainInit {
   /** `tcp://HOST:PORT` or `tls://HOST:PORT` */
@@ -71,6 +39,8 @@ export interface ElectrumChainInit {
   readonly clock: Clock
   readonly random: Random
   readonly log?: Log
+  /** Judges what a server shows as waiting in its mempool. */
+  readonly verify?: Ecdsa['verify']
   readonly timeouts?: Partial<ChainTimeouts>
   /** A block that must be in the chain: what `onAnchor` was told before. A server without it is not used (`ERR_WRONG_CHAIN`). */
   readonly anchor?: Anchor | undefined
@@ -125,6 +95,7 @@ class VerifyingChain implements ElectrumChain {
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: Log
+  readonly #verify: Ecdsa['verify'] | undefined
   readonly #timeouts: ChainTimeouts
   readonly #fallback: FeeRate
   readonly #headers: HeaderChain
@@ -149,6 +120,7 @@ class VerifyingChain implements ElectrumChain {
     this.#clock = init.clock
     this.#random = init.random
     this.#log = init.log ?? (() => {})
+    this.#verify = init.verify
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...init.timeouts }
     this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
@@ -207,6 +179,7 @@ class VerifyingChain implements ElectrumChain {
       random: this.#random,
       retry: this.#retry,
       log: this.#log,
+      verify: this.#verify,
       catchUp: session => this.#catchUp(session),
       onUnused: () => { this.#scripts.delete(scriptHash) }
     })

@@ -2,7 +2,7 @@
  * How difficult the next block has to be: `GetNextWorkRequired` and `CalculateNextWorkRequired` of Bitcoin
  * Core's pow.cpp. Pure.
  */
-import { bitsOf, targetFromBits, timeOf } from './header.js'
+import { bitsOf, targetFromBits, timeOf } from './header-fields.js'
 import type { ChainParams } from './params.js'
 
 /** The blocks of one period: two weeks of ten minutes. */

@@ -6,7 +6,8 @@ import { concat } from 'uint8arrays'
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { PERIOD } from './difficulty.js'
-import { checkHeaders, HEADER_SIZE } from './header.js'
+import { checkHeaders } from './header.js'
+import { HEADER_SIZE } from './header-fields.js'
 import { MAX_HEADERS, type HeaderChain } from './headers.js'
 
 /** A tip as the server announces it. */

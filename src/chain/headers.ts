@@ -7,7 +7,8 @@ import type { Tip } from '../engine/ports.js'
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
-import { bitsOf, checkHeaders, hashText, HEADER_SIZE, headerHash, previousHash, workFromBits } from './header.js'
+import { checkHeaders } from './header.js'
+import { bitsOf, hashText, HEADER_SIZE, headerHash, previousHash, workFromBits } from './header-fields.js'
 import type { ChainParams } from './params.js'
 
 /**

@@ -4,11 +4,13 @@
  * (What a server leaves out cannot be found this way, except what it has proved before.)
  */
 import { Transaction } from 'bitcoinjs-lib'
+import { isKeyScript, isSignedByOwner } from '../bitcoin/key-spend.js'
+import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction } from '../engine/ports.js'
 import { outPointText, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
-import { merkleRoot } from './header.js'
+import { merkleRoot } from './header-fields.js'
 import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { checkMerkleProof, type MerkleProof } from './merkle.js'
@@ -24,6 +26,8 @@ export interface HistorySource extends HeaderSource {
 export interface HistoryContext {
   readonly source: HistorySource
   readonly headers: HeaderChain
+  /** What no block vouches for has to be signed by the owner of the coins; left out: that is not looked at. */
+  readonly verify?: Ecdsa['verify'] | undefined
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
 }
@@ -33,6 +37,8 @@ interface Known { readonly raw: Uint8Array, readonly transaction: Transaction, p
 /** The verified history of one script, and what need not be fetched and proved again. */
 export class VerifiedHistory {
   #known = new Map<Txid, Known>()
+  /** What was fetched, and proved, by loads that came to nothing: a server that loses answers gives the whole bit by bit. */
+  readonly #partial = new Map<Txid, Known>()
 
   constructor (private readonly scriptPubKey: Uint8Array, private readonly scriptHash: string) {}
 
@@ -53,8 +59,9 @@ export class VerifiedHistory {
     const withdrawn = withdrawnFrom(this.#provedBy(context.headers), entries)
     if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
     const known = new Map(await Promise.all(entries.map(async (entry): Promise<[Txid, Known]> => [entry.txid, await this.#fetch(context, entry)])))
-    this.#checkScript(known)
+    this.#checkScript(known, context.verify)
     this.#known = known
+    this.#partial.clear()
     return entries.map(({ txid, height }) => ({ txid, raw: known.get(txid)?.raw ?? new Uint8Array(), height: height === undefined ? undefined : blockHeight(height) }))
   }
 
@@ -72,8 +79,9 @@ export class VerifiedHistory {
   }
 
   async #fetch (context: HistoryContext, entry: HistoryEntry): Promise<Known> {
-    const before = this.#known.get(entry.txid)
+    const before = this.#partial.get(entry.txid) ?? this.#known.get(entry.txid)
     const { raw, transaction } = before ?? readTransaction(await context.source.transaction(entry.txid), entry.txid)
+    if (before === undefined) this.#partial.set(entry.txid, { raw, transaction })
     if (entry.height === undefined) return { raw, transaction }
     const header = context.headers.headerAt(entry.height)
     const blockHash = context.headers.hashAt(entry.height)
@@ -89,21 +97,26 @@ export class VerifiedHistory {
       throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
     }
     checkMerkleProof(entry.txid, transaction.byteLength(false), proof, root)
-    return { raw, transaction, proof: { height: entry.height, blockHash } }
+    const proved = { raw, transaction, proof: { height: entry.height, blockHash } }
+    this.#partial.set(entry.txid, proved)
+    return proved
   }
 
   /** Each transaction pays to the script or spends an output of it that is in the same history. */
-  #checkScript (known: ReadonlyMap<Txid, Known>): void {
-    const outputs = new Set<string>()
+  #checkScript (known: ReadonlyMap<Txid, Known>, verify: Ecdsa['verify'] | undefined): void {
+    const outputs = new Map<string, bigint>()
     for (const [txid, { transaction }] of known) {
       transaction.outs.forEach((output, vout) => {
-        if (sameBytes(output.script, this.scriptPubKey)) outputs.add(outPointText({ txid, vout }))
+        if (sameBytes(output.script, this.scriptPubKey)) outputs.set(outPointText({ txid, vout }), output.value)
       })
     }
-    for (const [txid, { transaction }] of known) {
+    for (const [txid, { transaction, proof }] of known) {
       const pays = transaction.outs.some(output => sameBytes(output.script, this.scriptPubKey))
-      const spends = transaction.ins.some(input => outputs.has(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
-      if (!pays && !spends) throw lied('puts a transaction into the history of a script that it does not touch', txid)
+      const spends = transaction.ins.map(input => outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
+      if (!pays && spends.every(value => value === undefined)) throw lied('puts a transaction into the history of a script that it does not touch', txid)
+      if (proof !== undefined || verify === undefined || !isKeyScript(this.scriptPubKey)) continue
+      const isForged = spends.some((value, index) => value !== undefined && !isSignedByOwner(transaction, index, this.scriptPubKey, value, verify))
+      if (isForged) throw lied('shows an unconfirmed spend that the owner of the coins has not signed', txid)
     }
   }
 }

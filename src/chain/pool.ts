@@ -21,17 +21,19 @@ export interface PoolTimes {
   readonly omission: number
   /** How long the answers of slower servers are waited for. */
   readonly answers: number
+  /** How long a new tip waits for the other servers, so that what came with the block is known before it, whoever tells. */
+  readonly settle: number
   /** After which a dropped server gets another chance, and after which when there is no other one. */
   readonly retry: number
   readonly retryAlone: number
 }
 
-export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, retry: 600_000, retryAlone: 30_000 }
+export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, retry: 600_000, retryAlone: 30_000 }
 
 /** What a person should know about a server. */
 export interface ServerReport { readonly code: string, readonly text: string, readonly server: string }
 
-export interface ServerAddress extends Pick<ElectrumChainInit, 'url' | 'tls'> {}
+export type ServerAddress = Pick<ElectrumChainInit, 'url' | 'tls'>
 
 export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
   /** At least one; the first are preferred where several are as good. */
@@ -77,6 +79,8 @@ class Server implements Member {
   readonly agrees = (height: number): boolean => this.isBest(this, height)
 }
 
+interface Settling { readonly hash: string, readonly cancel: Unsubscribe, isOver: boolean }
+
 class ServerPool implements ElectrumChain {
   status: ChainStatus = 'connecting'
   tip: Tip | undefined
@@ -89,6 +93,8 @@ class ServerPool implements ElectrumChain {
   readonly #statuses: Listeners<ChainStatus>
   readonly #looks = new Map<PooledScript, Unsubscribe>()
   #best: Server | undefined
+  /** The tip that waits for the other servers. */
+  #settling: Settling | undefined
   #stopped = false
 
   constructor (init: PoolInit) {
@@ -127,6 +133,7 @@ class ServerPool implements ElectrumChain {
   async stop (): Promise<void> {
     this.#stopped = true
     for (const cancel of this.#looks.values()) cancel()
+    this.#settling?.cancel()
     for (const { cancelLag, cancelRetry } of this.#servers) {
       cancelLag?.()
       cancelRetry()
@@ -170,7 +177,7 @@ class ServerPool implements ElectrumChain {
     try {
       return await Promise.any(sent)
     } catch (error) {
-      const reasons: unknown[] = error instanceof AggregateError ? error.errors : [error]
+      const reasons = (error instanceof AggregateError ? error.errors : [error]).filter((reason) => reason instanceof Error)
       // A verdict says more than a server that could not be reached.
       throw reasons.find((reason) => codeOf(reason) === 'ERR_BROADCAST_REFUSED') ?? reasons[0] ?? this.#nobody('broadcast the transaction')
     }
@@ -224,9 +231,33 @@ class ServerPool implements ElectrumChain {
     if (this.#stopped) return
     const candidates = this.#used.filter(({ chain }) => chain.tip !== undefined)
     const best = candidates.reduce<Server | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
-    if (best?.chain.tip !== undefined) this.#follow(best, best.chain.tip)
+    if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) this.#follow(best, best.chain.tip)
     for (const server of this.#servers) this.#watchLag(server)
     this.#setStatus()
+  }
+
+  /** Whether other servers are still to tell what came with the block. The first tip waits for nobody. */
+  #isSettling (best: Server, { hash }: Tip): boolean {
+    const isAwaited = this.tip !== undefined && hash !== this.tip.hash && this.#used.some((server) => server.chain.status === 'synced' && workOf(server) < workOf(best))
+    if (this.#settling?.hash !== hash || !isAwaited) {
+      this.#settling?.cancel()
+      this.#settling = undefined
+    }
+    if (!isAwaited) return false
+    this.#settling ??= this.#settleFor(hash)
+    return !this.#settling.isOver
+  }
+
+  #settleFor (hash: string): Settling {
+    const settling: Settling = {
+      hash,
+      isOver: false,
+      cancel: this.#init.clock.after(this.#times.settle, () => {
+        settling.isOver = true
+        this.#compare()
+      })
+    }
+    return settling
   }
 
   #follow (best: Server, tip: Tip): void {

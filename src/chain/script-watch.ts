@@ -4,6 +4,7 @@
  * has changed.
  */
 import { crypto } from 'bitcoinjs-lib'
+import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction, Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
@@ -27,6 +28,8 @@ export interface WatchContext {
   readonly random: Random
   readonly retry: Backoff
   readonly log: Log
+  /** See `HistoryContext`. */
+  readonly verify?: Ecdsa['verify'] | undefined
   /** Brings our headers to the tip of this session's server. */
   readonly catchUp: (session: WatchSession) => Promise<void>
   /** The last watcher is gone. */
@@ -142,7 +145,7 @@ export class WatchedScript {
       const tip = this.#context.headers.tip.hash
       try {
         await this.#subscribe(session)
-        const history = await this.#verified.load({ source: session, headers: this.#context.headers, catchUp: () => this.#context.catchUp(session) })
+        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session) })
         if (session !== this.#session) continue
         if (!this.#verified.holds(this.#context.headers)) this.#reasons++
         else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history)

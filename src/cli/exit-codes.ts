@@ -3,7 +3,7 @@
 export const EXIT = { ok: 0, refused: 1, usage: 2, notRunning: 3, peerUnreachable: 4, chainUnavailable: 5, storeFailed: 6 } as const
 
 const BY_CODE = new Map<string, number>([
-  ['ERR_USAGE', EXIT.usage], ['ERR_INVALID_AMOUNT', EXIT.usage], ['ERR_NETWORK_NOT_SUPPORTED', EXIT.usage],
+  ['ERR_USAGE', EXIT.usage], ['ERR_INVALID_AMOUNT', EXIT.usage], ['ERR_NETWORK_NOT_SUPPORTED', EXIT.usage], ['ERR_MAINNET_REFUSED', EXIT.usage],
   ['ERR_CONFIG_INVALID', EXIT.usage], ['ERR_CONFIG_UNKNOWN_KEY', EXIT.usage], ['ERR_CONFIG_UNREADABLE', EXIT.usage],
   ['ERR_SOCKET_PATH_TOO_LONG', EXIT.usage], ['ERR_INVALID_MULTIADDR', EXIT.usage], ['ERR_INVALID_ADDRESS', EXIT.usage], ['ERR_INVALID_HEIGHT', EXIT.usage],
   ['ERR_INVALID_PEER', EXIT.usage], ['ERR_INVALID_PAYMENT_ID', EXIT.usage], ['ERR_INVALID_MEMO', EXIT.usage], ['ERR_MEMO_TOO_LONG', EXIT.usage],

@@ -2,7 +2,7 @@
 import { formatAmount } from '../daemon/amount.js'
 import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
-import type { Colors } from './output.js'
+import { printable, type Colors } from './output.js'
 import { renderFields, renderTable, type Cell } from './table.js'
 
 /** Less is not worth a word. */
@@ -51,6 +51,7 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
     ['peer id', info.peerId],
     ...(info.multiaddrs.length === 0 ? [['address', 'none: nobody can connect to this node'] as const] : info.multiaddrs.map(address => ['address', address] as const)),
     ['chain', chainText(info.chain)],
+    ...(info.chain.servers.length < 2 ? [] : info.chain.servers.map(server => ['server', serverText(server)] as const)),
     ['channels', `${info.channels.open} open, ${info.channels.total} in all`],
     ['takes', takes(info.policy)],
     ['payments', inAChannel(info.policy)],
@@ -58,6 +59,10 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
     ...(apiSocket === undefined ? [] : [['API', apiSocket] as const]),
     ['ecdsa', info.ecdsa]
   ], colors)
+}
+
+function serverText ({ url, state, height, problem }: NodeInfo['chain']['servers'][number]): string {
+  return `${url} ${state}${height === undefined ? '' : ` at block ${height}`}${problem === undefined ? '' : `: ${printable(problem)}`}`
 }
 
 export function renderBalance (balance: Balance, colors: Colors): string {

@@ -11,7 +11,9 @@ export type PartialPolicy = { -readonly [Key in keyof Policy]?: Exclude<Policy[K
 
 export interface ConfigFile {
   readonly network?: string | undefined
-  readonly electrum?: string | undefined
+  readonly iUnderstandTheRisk?: boolean | undefined
+  readonly electrum?: readonly string[] | undefined
+  readonly electrumProxy?: string | undefined
   readonly electrumFingerprint?: string | undefined
   readonly electrumCa?: string | undefined
   readonly listen?: readonly string[] | undefined
@@ -73,7 +75,9 @@ const policySchema = z.strictObject(policyShape).partial()
 
 const fileSchema = z.strictObject({
   network: z.string({ error: 'a text, such as "regtest"' }),
-  electrum: z.string({ error: 'a text, such as "tcp://127.0.0.1:50001"' }),
+  iUnderstandTheRisk: z.boolean({ error: 'true or false' }),
+  electrum: z.union([z.string().transform(url => [url]), z.array(z.string()).min(1)], { error: 'a text, such as "tcp://127.0.0.1:50001", or a list of them' }),
+  electrumProxy: z.string({ error: 'a text, such as "socks5://127.0.0.1:9050"' }),
   electrumFingerprint: z.string({ error: 'a text, the SHA-256 fingerprint of a certificate' }),
   electrumCa: z.string({ error: 'a text, the path of a file' }),
   listen: z.array(z.string(), { error: 'a list of multiaddrs' }),

@@ -3,17 +3,24 @@
  * the environment over the file, the file over the defaults. Pure: nothing is read here.
  */
 import { multiaddr } from '@multiformats/multiaddr'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import { NETWORKS } from '../bitcoin/network.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { PAYMENT_MARGIN } from '../channel/schedule.js'
+import { parseProxy } from '../chain/electrum/proxy.js'
 import { readFingerprint } from '../chain/electrum/tls.js'
-import { PaychanError } from '../types/errors.js'
+import { messageOf, PaychanError } from '../types/errors.js'
 import { didYouMean } from './nearest.js'
 import { POLICY_KEYS, checkShape, readPolicyText, type ConfigFile, type PartialPolicy } from './config-schema.js'
 
 export interface NodeConfig {
-  readonly network: 'regtest'
-  /** `tcp://HOST:PORT` or `tls://HOST:PORT`. */
-  readonly electrum: string
+  readonly network: Network
+  /** With `mainnet`: said on purpose. */
+  readonly iUnderstandTheRisk?: true
+  /** `tcp://HOST:PORT`, `tls://HOST:PORT`, or with a pinned certificate `tls://HOST:PORT#FINGERPRINT`. At least one. */
+  readonly electrum: readonly string[]
+  /** `socks5://HOST:PORT`: the way to all Electrum servers. */
+  readonly electrumProxy?: string
   /** SHA-256 of the certificate that alone is trusted, as 64 hex digits. */
   readonly electrumFingerprint?: string
   /** The path of a file of certificates (PEM) that are trusted instead of the usual authorities. */
@@ -27,7 +34,9 @@ export interface NodeConfig {
 /** What the command line can say. */
 export interface ConfigFlags {
   readonly network?: string | undefined
-  readonly electrum?: string | undefined
+  readonly iUnderstandTheRisk?: boolean | undefined
+  readonly electrum?: readonly string[] | undefined
+  readonly electrumProxy?: string | undefined
   readonly electrumFingerprint?: string | undefined
   readonly electrumCa?: string | undefined
   readonly listen?: readonly string[] | undefined
@@ -55,25 +64,29 @@ function envName (key: string): string {
 }
 
 const POLICY_ENV = new Map(POLICY_KEYS.map(key => [envName(key), key]))
-const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_ELECTRUM', 'PAYCHAN_ELECTRUM_FINGERPRINT', 'PAYCHAN_ELECTRUM_CA', 'PAYCHAN_LISTEN', 'PAYCHAN_PASSPHRASE', 'PAYCHAN_PASSPHRASE_FD', ...POLICY_ENV.keys()]
+const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_I_UNDERSTAND_THE_RISK', 'PAYCHAN_ELECTRUM', 'PAYCHAN_ELECTRUM_FINGERPRINT', 'PAYCHAN_ELECTRUM_CA', 'PAYCHAN_ELECTRUM_PROXY', 'PAYCHAN_LISTEN', 'PAYCHAN_PASSPHRASE', 'PAYCHAN_PASSPHRASE_FD', ...POLICY_ENV.keys()]
 
 /**
  * One configuration out of all sources.
  *
  * @throws PaychanError `ERR_CONFIG_UNKNOWN_KEY` (facts: key, where), `ERR_CONFIG_INVALID` (facts:
- *   key, where), `ERR_NETWORK_NOT_SUPPORTED` (facts: network)
+ *   key, where), `ERR_NETWORK_NOT_SUPPORTED`, `ERR_MAINNET_REFUSED` (facts: network)
  * @example
- * resolveConfig({ dataDir: '/home/alice/.paychan', env: process.env, flags: { electrum: 'tcp://127.0.0.1:50001' } })
+ * resolveConfig({ dataDir: '/home/alice/.paychan', env: process.env, flags: { electrum: ['tcp://127.0.0.1:50001'] } })
  */
 export function resolveConfig ({ dataDir, file, env, flags }: ConfigSources): NodeConfig {
   const fromFile = file === undefined ? {} : checkShape(file.content, file.path)
   const fromEnv = readEnvironment(env)
 
-  const network = pick('network', flags.network, fromEnv.network, fromFile.network, 'regtest')
-  if (network.value !== 'regtest') refuseNetwork(network.value)
+  const network = checkNetwork(pick('network', flags.network, fromEnv.network, fromFile.network, 'regtest').value)
+  const isOnPurpose = flags.iUnderstandTheRisk ?? fromEnv.iUnderstandTheRisk ?? fromFile.iUnderstandTheRisk ?? false
+  if (network === 'mainnet' && !isOnPurpose) throw new PaychanError('ERR_MAINNET_REFUSED', MAINNET_SENTENCE, { network })
 
-  const electrum = pick('electrum', flags.electrum, fromEnv.electrum, fromFile.electrum, DEFAULT_ELECTRUM)
-  checkElectrum(electrum)
+  const electrum = pick('electrum', flags.electrum, fromEnv.electrum, fromFile.electrum, network === 'regtest' ? [DEFAULT_ELECTRUM] : [])
+  if (electrum.value.length === 0) throw new PaychanError('ERR_CONFIG_INVALID', `Which Electrum servers of ${network} are to be used? Name some with --electrum, at best two or more that have nothing to do with each other, such as --electrum tls://HOST:50002.`, { key: 'electrum', where: electrum.where })
+  for (const value of electrum.value) checkElectrum({ value, where: electrum.where })
+  const proxy = pickOptional('electrumProxy', flags.electrumProxy, fromEnv.electrumProxy, fromFile.electrumProxy)
+  if (proxy !== undefined) checkProxy(proxy)
   const fingerprint = pickOptional('electrumFingerprint', flags.electrumFingerprint, fromEnv.electrumFingerprint, fromFile.electrumFingerprint)
   const ca = pickOptional('electrumCa', flags.electrumCa, fromEnv.electrumCa, fromFile.electrumCa)
   const trust = checkTrust(electrum.value, fingerprint, ca)
@@ -81,9 +94,9 @@ export function resolveConfig ({ dataDir, file, env, flags }: ConfigSources): No
   const listen = pick<readonly string[]>('listen', flags.listen, fromEnv.listen, fromFile.listen, DEFAULT_LISTEN)
   for (const address of listen.value) checkMultiaddr(address, listen.where)
 
-  const policy: Policy = { ...defaultPolicy('regtest'), ...fromFile.policy, ...fromEnv.policy }
+  const policy: Policy = { ...defaultPolicy(network), ...fromFile.policy, ...fromEnv.policy }
   checkPolicy(policy)
-  return { network: 'regtest', electrum: electrum.value, ...trust, listen: [...listen.value], dataDir, policy }
+  return { network, ...network === 'mainnet' ? { iUnderstandTheRisk: true } : {}, electrum: [...electrum.value], ...trust, ...proxy === undefined ? {} : { electrumProxy: proxy.value }, listen: [...listen.value], dataDir, policy }
 }
 
 interface Picked<T> { readonly value: T, readonly where: string }
@@ -112,17 +125,26 @@ function readEnvironment (env: ConfigSources['env']): ConfigFile {
     const key = POLICY_ENV.get(name)
     if (key !== undefined) Object.assign(policy, readPolicyText(key, value, name))
   }
-  const listen = env['PAYCHAN_LISTEN']?.split(',').map(address => address.trim()).filter(address => address !== '')
-  return { network: env['PAYCHAN_NETWORK'], electrum: env['PAYCHAN_ELECTRUM'], electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'], electrumCa: env['PAYCHAN_ELECTRUM_CA'], listen, policy }
+  const list = (name: string): string[] | undefined => env[name]?.split(',').map(address => address.trim()).filter(address => address !== '')
+  const listen = list('PAYCHAN_LISTEN')
+  const risk = env['PAYCHAN_I_UNDERSTAND_THE_RISK']
+  return { network: env['PAYCHAN_NETWORK'], iUnderstandTheRisk: risk === undefined ? undefined : risk === '1', electrum: list('PAYCHAN_ELECTRUM'), electrumProxy: env['PAYCHAN_ELECTRUM_PROXY'], electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'], electrumCa: env['PAYCHAN_ELECTRUM_CA'], listen, policy }
 }
 
-const OTHER_NETWORKS = ['mainnet', 'testnet', 'signet']
+const MAINNET_SENTENCE = 'On mainnet real money is at stake, and this software is young: a bug of ours, a lost data directory or a node that is off when it should watch can cost all that is in your channels. If you know that and want it, say so with --i-understand-the-risk. To try things out use --network regtest or signet.'
 
-function refuseNetwork (network: string): never {
-  const sentence = OTHER_NETWORKS.includes(network)
-    ? `This release runs on regtest only, and ${network} has coins of others at stake. Use --network regtest.`
-    : `There is no network '${network}'. Use --network regtest.`
-  throw new PaychanError('ERR_NETWORK_NOT_SUPPORTED', sentence, { network })
+function checkNetwork (value: string): Network {
+  const network = NETWORKS.find(each => each === value)
+  if (network === undefined) throw new PaychanError('ERR_NETWORK_NOT_SUPPORTED', `There is no network '${value}'.${didYouMean(value, NETWORKS)} Networks are ${NETWORKS.join(', ')}.`, { network: value })
+  return network
+}
+
+function checkProxy ({ value, where }: Picked<string>): void {
+  try {
+    parseProxy(value)
+  } catch (cause) {
+    throw new PaychanError('ERR_CONFIG_INVALID', `${where}: ${messageOf(cause)}`, { key: 'electrumProxy', where }, { cause })
+  }
 }
 
 /**
@@ -134,22 +156,26 @@ export function checkElectrum ({ value, where }: Picked<string>): void {
   const refuse = (why: string): never => {
     throw new PaychanError('ERR_CONFIG_INVALID', `${where}: '${value}' ${why} Write it like ${DEFAULT_ELECTRUM}.`, { key: 'electrum', where })
   }
-  const match = /^(?:tcp|tls|ssl):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})$/.exec(value)
-  const port = Number(match?.[1] ?? 0)
-  if (port < 1 || port > 65_535) refuse('is not the address of an Electrum server.')
+  const [, protocol = '', port = 0, pin] = /^(tcp|tls|ssl):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})(?:#(.*))?$/.exec(value) ?? []
+  if (Number(port) < 1 || Number(port) > 65_535) refuse('is not the address of an Electrum server.')
+  if (pin === undefined) return
+  if (protocol === 'tcp') refuse('pins a certificate, but is a connection without TLS.')
+  if (readFingerprint(pin) === undefined) refuse('has behind the # what is no SHA-256 fingerprint: 32 pairs of hex digits, as \'openssl x509 -noout -fingerprint -sha256 -in FILE\' prints them.')
 }
 
 /** What says whom to trust must be readable, say one thing, and have a use: whoever pins a certificate wants TLS. */
-function checkTrust (electrum: string, fingerprint: Picked<string> | undefined, ca: Picked<string> | undefined): Pick<NodeConfig, 'electrumFingerprint' | 'electrumCa'> {
+function checkTrust (electrum: readonly string[], fingerprint: Picked<string> | undefined, ca: Picked<string> | undefined): Pick<NodeConfig, 'electrumFingerprint' | 'electrumCa'> {
   const given = fingerprint ?? ca
   if (given === undefined) return {}
   const key = fingerprint === undefined ? 'electrumCa' : 'electrumFingerprint'
   const refuse = (why: string): never => { throw new PaychanError('ERR_CONFIG_INVALID', `${given.where} ${why}`, { key, where: given.where }) }
-  if (electrum.startsWith('tcp:')) refuse(`says which certificate to trust, but ${electrum} is a connection without TLS. Write tls://HOST:PORT, or leave it out.`)
+  const plain = electrum.find(url => url.startsWith('tcp:'))
+  if (plain !== undefined) refuse(`says which certificate to trust, but ${plain} is a connection without TLS. Write tls://HOST:PORT, or leave it out.`)
   if (fingerprint === undefined) return { electrumCa: given.value }
   if (ca !== undefined) refuse(`pins one certificate, and ${ca.where} names authorities. Use one of them.`)
-  const plain = readFingerprint(fingerprint.value) ?? refuse('must be a SHA-256 fingerprint: 32 pairs of hex digits, as \'openssl x509 -noout -fingerprint -sha256 -in FILE\' prints them.')
-  return { electrumFingerprint: plain }
+  if (electrum.length > 1) refuse(`pins one certificate, and there are ${electrum.length} Electrum servers. Write it behind the address of each: tls://HOST:PORT#FINGERPRINT.`)
+  const plainText = readFingerprint(fingerprint.value) ?? refuse('must be a SHA-256 fingerprint: 32 pairs of hex digits, as \'openssl x509 -noout -fingerprint -sha256 -in FILE\' prints them.')
+  return { electrumFingerprint: plainText }
 }
 
 function checkMultiaddr (address: string, where: string): void {

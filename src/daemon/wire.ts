@@ -72,7 +72,7 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   peerId: z.string(),
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),
-  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()) }),
+  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })) }),
   channels: z.object({ open: z.number(), total: z.number() }),
   policy,
   ecdsa: z.string()
@@ -169,6 +169,7 @@ export const nodeEvent: z.ZodType<NodeEvent> = z.union([
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
   z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height) }),
   z.object({ type: z.literal('risk'), channel, risk: z.number(), stake: amount, isHigh: z.boolean() }),
+  z.object({ type: z.literal('server'), server: z.string(), code: z.string(), text: z.string() }),
   z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel) })
 ])
 

@@ -3,6 +3,7 @@
  * the command line. Amounts are bigint satoshis, heights block heights, times milliseconds.
  * Every method rejects with a `PaychanError`.
  */
+import type { ServerStatus } from '../chain/chain.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Step } from '../channel/effects.js'
 import type { Policy } from '../channel/policy.js'
@@ -25,7 +26,7 @@ export interface NodeInfo {
   /** Full multiaddrs that others can connect to. */
   readonly multiaddrs: readonly string[]
   readonly dataDir: string
-  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined }
+  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly servers: readonly ServerStatus[] }
   readonly channels: { readonly open: number, readonly total: number }
   /** What this node asks of the channels that others open to it, and of its own. */
   readonly policy: Policy
@@ -123,6 +124,8 @@ export type NodeEvent =
   | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined }
   /** The chance (0 to 1) that a channel's newest state is in no block in time has risen to `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: what would be lost. */
   | { readonly type: 'risk', readonly channel: ChannelId, readonly risk: number, readonly stake: Satoshi, readonly isHigh: boolean }
+  /** Something about an Electrum server that a person may want to know: it was dropped, and why; its certificate was seen for the first time. */
+  | { readonly type: 'server', readonly server: string, readonly code: string, readonly text: string }
   | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined }
 
 export interface NodeApi {

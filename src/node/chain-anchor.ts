@@ -3,11 +3,29 @@
  * take the heights in its channels for those of any chain that it is shown. (The first block of the
  * network would not tell two regtest chains apart; this block tells networks apart as well.)
  */
+import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Anchor } from '../chain/headers.js'
 import type { Store } from '../engine/ports.js'
+import { PaychanError } from '../types/errors.js'
 
 /** Value: `1 HEIGHT HASH`, in ASCII; 1 is the version of this form. */
 export const ANCHOR_KEY = 'chain/anchor'
+
+/** Value: the network's name, in ASCII. */
+const NETWORK_KEY = 'chain/network'
+
+/**
+ * A data directory is of one network for good: its keys, heights and channels mean nothing elsewhere.
+ *
+ * @throws PaychanError `ERR_WRONG_NETWORK`
+ */
+export async function belongsTo (store: Store, network: Network): Promise<void> {
+  const value = await store.get(NETWORK_KEY)
+  // Releases that wrote no name ran on regtest only, and always wrote an anchor once they had been used.
+  const known = value === undefined ? await store.get(ANCHOR_KEY) === undefined ? network : 'regtest' : new TextDecoder().decode(value)
+  if (known !== network) throw new PaychanError('ERR_WRONG_NETWORK', `This data directory is of ${known}, not of ${network}. Use another --data for each network.`, { network, known })
+  if (value === undefined) await store.commit([{ key: NETWORK_KEY, value: new TextEncoder().encode(network) }])
+}
 
 /** @param onDamaged - called when there is a record that cannot be read; the node can do without, and writes another */
 export async function readAnchor (store: Store, onDamaged: (sentence: string) => void): Promise<Anchor | undefined> {

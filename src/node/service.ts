@@ -11,9 +11,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'
 import type { HDKey } from '@scure/bip32'
-import type { Network } from '../../protocols/paychan/1.0/index.js'
-import { createElectrumChain, type ElectrumChain } from '../chain/chain.js'
-import { readTrust } from '../chain/electrum/trust-file.js'
+import type { ElectrumChain } from '../chain/chain.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { Engine } from '../engine/engine.js'
 import type { Part } from '../engine/keyed-payments.js'
@@ -32,22 +30,17 @@ import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
 import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
-import { readAnchor, writeAnchor } from './chain-anchor.js'
+import { belongsTo } from './chain-anchor.js'
 import { channelByPrefix } from './choose-channel.js'
+import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { payeeOf, planPayment } from './plan-payment.js'
 import { transactionKinds } from './transaction-kinds.js'
 import { systemClock, systemRandom } from './system.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 
-export interface PaychanInit {
-  /** Only `regtest` for now. */
-  readonly network: Network
-  /** `tcp://HOST:PORT` or `tls://HOST:PORT` of an Electrum server. */
-  readonly electrum: string
-  /** With TLS: the SHA-256 fingerprint of the one certificate to trust. */
-  readonly electrumFingerprint?: string
-  /** With TLS: the path of a file with certificates (PEM) to trust instead of the usual authorities. */
-  readonly electrumCa?: string
+export interface PaychanInit extends ElectrumInit {
+  /** Must be said for `mainnet`: real money is at stake, and this software is young. */
+  readonly iUnderstandTheRisk?: true
   /** Where channels, wallet and seed live. One process at a time. */
   readonly dataDir: string
   /** Departures from the default policy. */
@@ -96,8 +89,8 @@ class PaychanService implements Paychan {
   #failure: PaychanError | undefined
 
   constructor (init: PaychanInit, components: PaychanComponents) {
-    if (init.network !== 'regtest') {
-      throw new PaychanError('ERR_NETWORK_NOT_SUPPORTED', `This release runs on regtest only; ${init.network} would put real money at risk before the software is ready for it.`, { network: init.network })
+    if (init.network === 'mainnet' && init.iUnderstandTheRisk !== true) {
+      throw new PaychanError('ERR_MAINNET_REFUSED', 'On mainnet real money is at stake, and this software is young. If you know that and want it, say so: iUnderstandTheRisk: true.', { network: init.network })
     }
     this.#init = init
     this.#components = components
@@ -107,27 +100,18 @@ class PaychanService implements Paychan {
   /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`. */
   async start (): Promise<void> {
     if (this.#running !== undefined) return
-    const { network, electrum, electrumFingerprint, electrumCa, dataDir } = this.#init
+    const { network, dataDir } = this.#init
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     const root = this.#init.root ?? rootFromWords(await readSeedFile(join(dataDir, SEED_FILE)))
-    const tls = await readTrust(electrumFingerprint, electrumCa)
     const store = onStoreFailure(await openLevelStore(join(dataDir, STORE_DIRECTORY), { onDamage: (sentence) => { this.#alarm('ERR_STORE_CORRUPT', sentence) } }), (error) => { this.#running?.engine.halt(error) })
     this.#failure = undefined
     this.#starting = true
     try {
       // Nobody else writes here now: the store is locked.
       await removeLeftovers(join(dataDir, SEED_FILE))
-      const chain = createElectrumChain({
-        url: electrum,
-        tls,
-        network,
-        clock: systemClock,
-        random: systemRandom,
-        anchor: await readAnchor(store, (sentence) => { this.#alarm('ERR_STORE_CORRUPT', sentence) }),
-        // The store tells of its failure itself.
-        onAnchor: (anchor) => { writeAnchor(store, anchor).catch(() => {}) }
-      })
+      await belongsTo(store, network)
       const signer = createSigner(root, network)
+      const chain = await openChain(this.#init, store, signer.verify, (event) => { this.#emit(event) })
       const wallet = createWallet({ root, network, store, chain, random: systemRandom, onError: (error) => { this.#alarm('ERR_WALLET', error.message) } })
       await wallet.start()
       const engine = new Engine({
@@ -185,7 +169,7 @@ class PaychanService implements Paychan {
       peerId: this.#peers.self,
       multiaddrs: this.#components.addressManager.getAddresses().map((address) => address.toString()),
       dataDir: this.#init.dataDir,
-      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError },
+      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, servers: chain.servers },
       channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length },
       policy: this.#policy,
       ecdsa: signer.implementation

@@ -74,16 +74,16 @@ describe('the chain that a data directory belongs to', () => {
       return made
     }
     const { genesis } = chainParams('regtest')
-    const ours = branch(genesis, 5, 1)
+    const ours = branch(genesis, 5, 1_600_000_000)
     headers.connect(1, concat(ours))
     headers.anchor = { height: 2, hash: headers.hashAt(2) ?? assert.fail() }
     const { tip } = headers
-    assert.throws(() => { headers.connect(1, concat(branch(genesis, 9, 2))) }, { code: 'ERR_WRONG_CHAIN' })
-    assert.throws(() => { headers.connect(2, concat(branch(ours[0] ?? genesis, 9, 2))) }, { code: 'ERR_WRONG_CHAIN' })
+    assert.throws(() => { headers.connect(1, concat(branch(genesis, 9, 1_600_000_100))) }, { code: 'ERR_WRONG_CHAIN' })
+    assert.throws(() => { headers.connect(2, concat(branch(ours[0] ?? genesis, 9, 1_600_000_100))) }, { code: 'ERR_WRONG_CHAIN' })
     assert.deepEqual(headers.tip, tip)
-    headers.connect(3, concat(branch(ours[1] ?? genesis, 4, 2)))
+    headers.connect(3, concat(branch(ours[1] ?? genesis, 4, 1_600_000_100)))
     assert.equal(headers.height, 6)
-    headers.connect(1, concat([...ours, ...branch(ours[4] ?? genesis, 2, 2)]))
+    headers.connect(1, concat([...ours, ...branch(ours[4] ?? genesis, 2, 1_600_000_100)]))
     assert.equal(headers.height, 7)
   })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { createElectrumChain, type ChainTimeouts, type ElectrumChain } from '../../src/chain/chain.js'
+import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import type { ChainTimeouts } from '../../src/chain/timeouts.js'
 import { chainParams } from '../../src/chain/params.js'
 import type { ChainStatus, Clock, Tip } from '../../src/engine/ports.js'
 import { blockDelta } from '../../src/types/units.js'

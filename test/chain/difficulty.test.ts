@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { bitsFromTarget, PERIOD, requiredBits, retarget, type HeaderLookup } from '../../src/chain/difficulty.js'
-import { targetFromBits } from '../../src/chain/header.js'
+import { targetFromBits } from '../../src/chain/header-fields.js'
 import { chainParams } from '../../src/chain/params.js'
 
 const mainnet = chainParams('mainnet')

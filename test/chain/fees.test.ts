@@ -1,6 +1,7 @@
 /** What a transaction has to pay, asked of a server over its lifetime: silent, absurd, old or new. */
 import assert from 'node:assert/strict'
-import { createElectrumChain, type ChainTimeouts, type ElectrumChain } from '../../src/chain/chain.js'
+import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import type { ChainTimeouts } from '../../src/chain/timeouts.js'
 import type { ChainStatus, Clock } from '../../src/engine/ports.js'
 import { blockDelta, feeRate } from '../../src/types/units.js'
 import { FakeServer, Refusal } from './fake-server.js'

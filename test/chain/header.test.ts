@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import type { HeaderLookup } from '../../src/chain/difficulty.js'
 import { chainParams } from '../../src/chain/params.js'
-import { checkHeader, checkHeaders, hashText, headerHash, merkleRoot, targetFromBits, workFromBits } from '../../src/chain/header.js'
+import { checkHeader, checkHeaders } from '../../src/chain/header.js'
+import { hashText, headerHash, merkleRoot, targetFromBits, workFromBits } from '../../src/chain/header-fields.js'
 import { concat } from 'uint8arrays'
 import { makeHeader } from './fake-chain.js'
 

@@ -167,7 +167,8 @@ describe('commands that need no running node', () => {
     })
 
     for (const [what, argv, code] of [
-      ['another network', ['--network', 'mainnet'], 'ERR_NETWORK_NOT_SUPPORTED'],
+      ['mainnet without its flag', ['--network', 'mainnet'], 'ERR_MAINNET_REFUSED'],
+      ['a network that there is not', ['--network', 'main'], 'ERR_NETWORK_NOT_SUPPORTED'],
       ['an address that is none', ['--electrum', 'localhost'], 'ERR_CONFIG_INVALID'],
       ['a place to listen that is none', ['--listen', '0.0.0.0:80'], 'ERR_CONFIG_INVALID']
     ] as const) {

@@ -15,7 +15,7 @@ export const info: NodeInfo = {
   peerId: PEER,
   multiaddrs: [`/ip4/127.0.0.1/tcp/4001/p2p/${PEER}`],
   dataDir: '/home/alice/.paychan',
-  chain: { status: 'synced', server: 'tcp://127.0.0.1:50001', height: blockHeight(120), hash: '00'.repeat(32), lastError: undefined },
+  chain: { status: 'synced', server: 'tcp://127.0.0.1:50001', height: blockHeight(120), hash: '00'.repeat(32), lastError: undefined, servers: [] },
   channels: { open: 1, total: 2 },
   policy: defaultPolicy('regtest'),
   ecdsa: 'secp256k1'

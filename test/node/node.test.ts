@@ -144,10 +144,11 @@ describe('node', function () {
       assert.equal(await start(fixture.path('alice')), 'ERR_SEED_UNREADABLE')
     })
 
-    it('other networks than regtest, and an Electrum URL that is none', async () => {
-      const start = async (network: 'mainnet' | 'regtest', electrum: string): Promise<unknown> => await codeOfRejection(createNode({ network, electrum, dataDir: fixture.path('alice'), create: true }))
-      assert.equal(await start('mainnet', fixture.electrum), 'ERR_NETWORK_NOT_SUPPORTED')
+    it('mainnet unless it is meant, a data directory of another network, and an Electrum URL that is none', async () => {
+      const start = async (network: 'mainnet' | 'regtest' | 'signet', electrum: string): Promise<unknown> => await codeOfRejection(createNode({ network, electrum, dataDir: fixture.path('alice'), create: true }))
+      assert.equal(await start('mainnet', fixture.electrum), 'ERR_MAINNET_REFUSED')
       assert.equal(await start('regtest', 'http://127.0.0.1:1'), 'ERR_INVALID_ELECTRUM_URL')
+      assert.equal(await start('signet', fixture.electrum), 'ERR_WRONG_NETWORK')
     })
 
     it('anything, once it is stopped', async () => {

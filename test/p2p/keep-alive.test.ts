@@ -30,7 +30,7 @@ describe('p2p / connections', function () {
     proxy = undefined
   })
 
-  async function start (keepAlive: KeepAlive, dialTimeout = 5_000): Promise<Libp2p<TestServices>> {
+  async function start (keepAlive: KeepAlive, dialTimeout = 15_000): Promise<Libp2p<TestServices>> {
     const host = await startHost({ closeTimeout: 100, dialTimeout, onError: (error) => { throw error } }, keepAlive)
     hosts.push(host)
     return host

@@ -1,5 +1,5 @@
 /** A real electrs in front of a real bitcoind. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -14,26 +14,41 @@ export interface Electrs { readonly url: string, readonly stop: () => Promise<vo
 
 /** Starts one; it serves once this resolves. The bitcoind must have a block beside the first. */
 export async function startElectrs (bitcoind: Bitcoind): Promise<Electrs> {
-  const [program, ...args] = (process.env[COMMAND] ?? '').split(' ')
-  if (program === undefined || program === '') throw new Error(`${COMMAND} is not set: run npm run test:real`)
+  const [program = '', ...args] = (process.env[COMMAND] ?? '').split(' ')
+  if (program === '') throw new Error(`${COMMAND} is not set: run npm run test:real`)
   const [port, monitoring] = await freePorts()
-  const child = spawn(program, [
-    ...args, '--skip-default-conf-files', '--network', 'regtest', '--log-filters', 'WARN',
-    '--daemon-dir', bitcoind.directory, '--cookie-file', join(bitcoind.directory, 'regtest', '.cookie'),
-    '--daemon-rpc-addr', `127.0.0.1:${bitcoind.rpcPort}`, '--daemon-p2p-addr', `127.0.0.1:${bitcoind.p2pPort}`,
-    '--db-dir', join(bitcoind.directory, 'electrs'), '--electrum-rpc-addr', `127.0.0.1:${port}`, '--monitoring-addr', `127.0.0.1:${monitoring}`,
-    // How often it looks into the mempool, in seconds.
-    '--wait-duration-secs', '1'
-  ], { stdio: ['ignore', 'ignore', 'pipe'] })
   const errors: string[] = []
-  child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
+  let isStopped = false
+  let isStarting = true
+  let child = run()
   while (!await answers(port)) {
     if (child.exitCode !== null) throw new Error(`electrs has ended: ${errors.join('')}`)
     await new Promise((resolve) => { setTimeout(resolve, 100) })
   }
+
+  /** It ends when bitcoind takes a block back under its hands; whoever runs it has it started again (systemd, docker). */
+  function run (): ChildProcess {
+    const made = spawn(program, [
+      ...args, '--skip-default-conf-files', '--network', 'regtest', '--log-filters', 'WARN',
+      '--daemon-dir', bitcoind.directory, '--cookie-file', join(bitcoind.directory, 'regtest', '.cookie'),
+      '--daemon-rpc-addr', `127.0.0.1:${bitcoind.rpcPort}`, '--daemon-p2p-addr', `127.0.0.1:${bitcoind.p2pPort}`,
+      '--db-dir', join(bitcoind.directory, 'electrs'), '--electrum-rpc-addr', `127.0.0.1:${port}`, '--monitoring-addr', `127.0.0.1:${monitoring}`,
+      // How often it looks into the mempool, in seconds.
+      '--wait-duration-secs', '1'
+    ], { stdio: ['ignore', 'ignore', 'pipe'] })
+    made.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
+    made.once('exit', (code) => {
+      if (isStopped || isStarting) return
+      process.stdout.write(`electrs has ended with ${code ?? 'a signal'}, and is started again: ${errors.at(-1) ?? ''}\n`)
+      child = run()
+    })
+    return made
+  }
+  isStarting = false
   return {
     url: `tcp://127.0.0.1:${port}`,
     stop: async () => {
+      isStopped = true
       if (child.exitCode !== null || child.signalCode !== null) return
       const exited = once(child, 'exit')
       child.kill('SIGKILL')

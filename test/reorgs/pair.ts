@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { ReorgOptions } from '../../src/devnet/backend.js'
 import type { ChannelInfo } from '../../src/node/api.js'
 import { txid, type Txid } from '../../src/types/bytes.js'
+import type { NodeOptions } from '../../src/node/create-node.js'
 import { Fixture, type TestNode } from '../node/fixture.js'
 
 export const CAPACITY = 1_000_000n
@@ -23,10 +24,12 @@ export class Pair {
     this.#bob = bob
   }
 
-  static async create (): Promise<Pair> {
+  /** @param around - starts what stands between the nodes and the devnet; returns the options of both nodes */
+  static async create (around: (fixture: Fixture) => Promise<Partial<NodeOptions>> = async () => ({})): Promise<Pair> {
     const fixture = await Fixture.create({ autoMine: false })
-    const alice = await fixture.node('alice')
-    const bob = await fixture.node('bob')
+    const options = await around(fixture)
+    const alice = await fixture.node('alice', options)
+    const bob = await fixture.node('bob', options)
     const pair = new Pair(fixture, alice, bob, (await bob.address()).replace(/\/p2p\/.*$/, ''))
     await fixture.devnet.fund(await alice.api.address(), START)
     await pair.mine()
@@ -39,6 +42,9 @@ export class Pair {
   }
 
   get #nodes (): readonly TestNode[] { return [this.#alice, this.#bob] }
+
+  /** What the nodes have said about their Electrum servers. */
+  get reports (): string[] { return this.#nodes.flatMap(({ events }) => events.all.flatMap((event) => event.type === 'server' ? event.code : [])) }
 
   get fundingTxid (): Txid { return txid(this.#channel?.funding?.txid ?? assert.fail()) }
 

@@ -13,20 +13,22 @@ import { paymentLines } from '../payment-lines.js'
 import { askPassphrase } from '../passphrase.js'
 import { untilInterrupted } from '../interrupt.js'
 
-interface StartOptions { readonly network?: string, readonly electrum?: string, readonly electrumFingerprint?: string, readonly electrumCa?: string, readonly listen?: string[] }
+interface StartOptions { readonly network?: string, readonly iUnderstandTheRisk?: boolean, readonly electrum?: string[], readonly electrumProxy?: string, readonly electrumFingerprint?: string, readonly electrumCa?: string, readonly listen?: string[] }
 
 export function addStart (program: Command, world: World): void {
   withCommonOptions(program.command('start').summary('run the node in the foreground'))
     .description('Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line:\n{"event":"started",...} first, then every event, {"event":"stopped"} last.')
-    .option('--network <name>', 'regtest (the only one for now)')
-    .option('--electrum <url>', 'the Electrum server, tls://HOST:PORT or tcp://HOST:PORT (default: tcp://127.0.0.1:50001, the devnet)')
+    .option('--network <name>', 'regtest (the default), signet, testnet or mainnet')
+    .option('--i-understand-the-risk', 'with mainnet: real money is at stake, and this software is young')
+    .option('--electrum <url>', 'an Electrum server, tls://HOST:PORT[#FINGERPRINT] or tcp://HOST:PORT; several times for several servers, which are compared (default: tcp://127.0.0.1:50001, the devnet)', (url: string, before: string[] = []) => [...before, url])
+    .option('--electrum-proxy <url>', 'reach them through this SOCKS5 proxy, such as Tor at socks5://127.0.0.1:9050')
     .option('--electrum-fingerprint <sha256>', 'with tls://: trust the certificate with this fingerprint, and no other')
     .option('--electrum-ca <file>', 'with tls://: trust the certificates (PEM) in this file instead of the usual authorities')
     .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/0)')
-    .addHelpText('after', '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001')
-    .action(async ({ network, electrum, electrumFingerprint, electrumCa, listen }: StartOptions, command: Command) => {
+    .addHelpText('after', '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --network signet --electrum tls://ONE:50002 --electrum tls://OTHER:50002\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001')
+    .action(async ({ network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen }: StartOptions, command: Command) => {
       const context = contextOf(world, command)
-      const config = await loadConfig(context.dataDir, world.io.env, { network, electrum, electrumFingerprint, electrumCa, listen })
+      const config = await loadConfig(context.dataDir, world.io.env, { network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen })
       // What happens while the node comes up, damage that it finds for one, is told after the line that says that it is up.
       const early: NodeEvent[] = []
       let isUp = false
@@ -96,6 +98,9 @@ function printEvent (output: Output, event: NodeEvent): void {
       break
     case 'risk':
       output.line(data, colors => `${colors.yellow('risk')}     ${shortChannel(event.channel)} ${riskText(event)}`)
+      break
+    case 'server':
+      output.line(data, colors => `${colors.yellow('server')}   ${printable(event.text)} (${event.code})`)
       break
     case 'alarm':
       output.line(data, colors => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`)

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { createServerPool, type PoolTimes, type ServerReport } from '../../src/chain/pool.js'
+import type { ElectrumChain } from '../../src/chain/chain.js'
+import type { Tip } from '../../src/engine/ports.js'
+import { blockDelta } from '../../src/types/units.js'
+import { FakeServer, Refusal } from './fake-server.js'
+import { idOf, makeHeader } from './fake-chain.js'
+import { realClock, Recorder, seededRandom, statusOf, testScript } from './helpers.js'
+import { toHex } from '../../src/types/bytes.js'
+
+const NEVER = 1_000_000
+
+describe('server pool', () => {
+  let first: FakeServer
+  let second: FakeServer
+  let chain: ElectrumChain
+  let tips: Recorder<Tip>
+  let reports: Recorder<ServerReport>
+
+  beforeEach(async () => {
+    first = await new FakeServer().listen()
+    first.chain.mine(3)
+    // The same blocks; from here on each may go its own way.
+    second = await new FakeServer().listen()
+    second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
+  })
+
+  afterEach(async () => {
+    await chain.stop()
+    await Promise.all([first.close(), second.close()])
+  })
+
+  async function start (times: Partial<PoolTimes> = {}, wait = true): Promise<void> {
+    tips = new Recorder()
+    reports = new Recorder()
+    chain = createServerPool({ servers: [{ url: first.url }, { url: second.url }], network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 }, times: { lag: NEVER, omission: NEVER, answers: 100, settle: 10, retry: NEVER, retryAlone: NEVER, ...times }, onReport: (report) => { reports.push(report) } })
+    chain.onTip((tip) => { tips.push(tip) })
+    await chain.start()
+    if (!wait) return
+    while (!chain.servers.every(({ state }) => state === 'used')) await new Promise((resolve) => { setImmediate(resolve) })
+  }
+
+  /** The same block on both. */
+  function mineBoth (): void {
+    first.chain.mine()
+    second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
+  }
+
+  it('goes on without a pause when one of them goes', async () => {
+    await start()
+    assert.equal(chain.server, first.url)
+    await first.close()
+    while (chain.servers[0]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.status, 'synced')
+    second.chain.mine()
+    second.notifyTip()
+    assert.equal((await tips.when(({ height }) => height === 4)).hash, second.chain.tipHash)
+    assert.equal(chain.server, second.url)
+    assert.deepEqual(reports.all, [], 'a server that is down has done nothing wrong')
+  })
+
+  it('takes the chain with the most work, from whoever shows it, and drops who stays on the other one', async () => {
+    await start({ lag: 20 })
+    first.chain.mine(1)
+    first.notifyTip()
+    await tips.when(({ height }) => height === 4)
+    second.chain.mine(2)
+    second.notifyTip()
+    assert.equal((await tips.when(({ height }) => height === 5)).hash, second.chain.tipHash)
+    const { code, text } = await reports.when(() => true)
+    assert.equal(code, 'ERR_CHAIN_BEHIND')
+    assert.match(text, new RegExp(`${first.url} follows a chain with less work than the one that ${second.url} has shown`))
+    assert.deepEqual(chain.servers.map(({ state }) => state), ['dropped', 'used'])
+  })
+
+  it('stays with the tip that it has when another one has as much work', async () => {
+    await start({ settle: 5 })
+    first.chain.mine()
+    first.notifyTip()
+    const { hash } = await tips.when(({ height }) => height === 4)
+    second.chain.mine()
+    second.notifyTip()
+    while (chain.servers[1]?.height !== 4) await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.tip?.hash, hash)
+  })
+
+  it('drops who is stuck, and takes it back when it has come after', async () => {
+    await start({ lag: 20, retry: 100 })
+    second.chain.mine(2)
+    second.notifyTip()
+    assert.match((await reports.when(() => true)).text, /is stuck at height 3, while .* has shown block 5/)
+    first.chain.blocks.splice(0, first.chain.blocks.length, ...second.chain.blocks)
+    while (!chain.servers.every(({ state }) => state === 'used')) await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.servers[0]?.height, 5)
+  })
+
+  it('drops who is of another network, or shows a header without work', async () => {
+    second.on('blockchain.headers.subscribe', () => ({ height: 4, hex: toHex(makeHeader(second.chain.header(3), new Uint8Array(32), { work: false })) }))
+    await start({}, false)
+    assert.equal((await reports.when(() => true)).code, 'ERR_CHAIN_LIED')
+    assert.match(chain.servers[1]?.problem ?? '', /without proof of work/)
+    assert.equal(chain.status === 'down', false)
+  })
+
+  it('is down, with the reasons of all, when none is left, and tries again', async () => {
+    for (const server of [first, second]) server.on('server.version', () => ['Other', '9'])
+    await start({ retryAlone: 30 }, false)
+    while (chain.lastError === undefined || !chain.lastError.includes(first.url) || !chain.lastError.includes(second.url)) await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.lastErrorCode, 'ERR_ELECTRUM_PROTOCOL')
+    const synced = statusOf(chain, 'synced')
+    for (const server of [first, second]) server.restore('server.version')
+    await synced
+  })
+
+  it('has the histories of a block before its tip, whichever server is first', async () => {
+    await start({ settle: 5_000 })
+    const told: string[] = []
+    await chain.watchScript(testScript(1), { onHistory: (history) => { told.push(`history ${history[0]?.height ?? 'empty'}`) }, onError: assert.fail }).ready
+    const payment = first.chain.pay(testScript(1))
+    mineBoth()
+    chain.onTip(({ height }) => { told.push(`tip ${height}`) })
+    second.on('blockchain.scripthash.get_history', () => [])
+    second.notifyTip()
+    first.notifyTip()
+    first.notifyScript(testScript(1))
+    await tips.when(({ height }) => height === 4)
+    assert.deepEqual(told, ['history empty', 'tip 3', 'history 4', 'tip 4'])
+    assert.equal(first.chain.heightOf(idOf(payment)), 4)
+  })
+
+  it('estimates by the median, and by what has come when somebody is silent', async () => {
+    const rates = [0.0002, 0.0009]
+    for (const [i, server] of [first, second].entries()) server.on('blockchain.estimatefee', () => rates[i])
+    await start()
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n, 'of two the lower one')
+    first.on('blockchain.estimatefee', async () => await new Promise(() => {}))
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 90_000n)
+  })
+
+  it('broadcasts to all, is content with one that takes it, and says why when none does', async () => {
+    await start()
+    const payment = first.chain.pay(testScript(1))
+    const refuse = (): never => { throw new Refusal('min relay fee not met, 1 < 100') }
+    first.on('blockchain.transaction.broadcast', refuse)
+    second.on('blockchain.transaction.broadcast', () => idOf(payment))
+    assert.equal(await chain.broadcast(payment.toBuffer()), idOf(payment))
+    assert.deepEqual([first, second].map((server) => server.count('blockchain.transaction.broadcast')), [1, 1])
+    second.on('blockchain.transaction.broadcast', refuse)
+    await assert.rejects(chain.broadcast(payment.toBuffer()), { code: 'ERR_BROADCAST_REFUSED' })
+  })
+
+  it('with one server is that server\'s chain', async () => {
+    await start()
+    const alone = createServerPool({ servers: [{ url: first.url }], network: 'regtest', clock: realClock, random: seededRandom() })
+    assert.deepEqual(alone.servers.map(({ url, state }) => [url, state]), [[first.url, 'connecting']])
+    await alone.stop()
+  })
+})
