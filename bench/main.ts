@@ -1,12 +1,15 @@
 /**
  * `npm run bench`: payments a second on one channel between two processes, over TCP, with every
- * payment on the payee's disk before it is acknowledged, beside what the machine is capable of.
+ * payment on the payee's disk before it is acknowledged, beside what the machine is capable of. Then what
+ * watching thousands of channels costs.
  */
+import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../src/types/errors.js'
-import { floorLines, floorsOf, loadLine, LOAD_HEAD, withRatio, type Report } from './report.js'
+import { floorLines, floorsOf, loadLine, LOAD_HEAD, watchLines, withRatio, type Report } from './report.js'
 import { setStage } from './stage.js'
+import type { WatchReport } from './watches.js'
 
 const HELP = `Usage: npm run bench [-- --json] [--profile DIRECTORY]
 
@@ -15,6 +18,7 @@ const HELP = `Usage: npm run bench [-- --json] [--profile DIRECTORY]
 `
 
 const CALLERS = [1, 100, 1_000]
+const WATCHED = 10_000
 const WARM_UP_MS = 1_500
 const MEASURE_MS = 5_000
 
@@ -44,10 +48,26 @@ async function bench (nodeFlags: readonly string[], { text, progress }: Output):
     const ok = ours?.payments.sent === payments && theirs?.payments.received === payments && theirs.ourBalance === BigInt(payments)
     text(`\n${ok ? `Both sides agree on ${payments.toLocaleString('en-US')} payments.` : 'The two sides do not agree on what was paid.'}\n`)
     await stage.leave()
-    return { node: process.version, cpus: availableParallelism(), ecdsa: stage.ecdsa, floors, loads, payments, ok }
+    text(`\nWatching ${WATCHED.toLocaleString('en-US')} channels over one Electrum connection\n`)
+    const watches = await measureWatches((known) => { progress(`${known.toLocaleString('en-US')} of ${WATCHED.toLocaleString('en-US')} histories`) })
+    text(watchLines(watches))
+    return { node: process.version, cpus: availableParallelism(), ecdsa: stage.ecdsa, floors, loads, payments, watches, ok }
   } finally {
     await stage.strike()
   }
+}
+
+/** In a process of its own, which can collect its garbage before it is weighed. */
+async function measureWatches (onProgress: (known: number) => void): Promise<WatchReport> {
+  const child = fork(new URL('watches.js', import.meta.url), [String(WATCHED)], { execArgv: ['--expose-gc'] })
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => { reject(new Error(`The process that watches has ended (${String(code)}).`)) })
+    child.on('message', (message: { readonly known: number } | { readonly report: WatchReport }) => {
+      if ('known' in message) onProgress(message.known)
+      else resolve(message.report)
+    })
+  })
 }
 
 /** Progress goes to standard error, on a terminal over itself. */

@@ -1,6 +1,7 @@
 /** What a run of the bench comes to, for people and as JSON. */
 import type { LocalFloors } from './floors.js'
 import type { Load } from './load.js'
+import type { WatchReport } from './watches.js'
 
 /** Microseconds; `sum` is a round trip, a signature, a verification and a commit one after another. */
 export interface Floors extends LocalFloors { readonly roundTrip: number, readonly sum: number }
@@ -13,6 +14,7 @@ export interface Report {
   /** `ratio`: payments a second, to what one after another could at most be made by the floors. */
   readonly loads: ReadonlyArray<Load & { readonly ratio: number }>
   readonly payments: number
+  readonly watches: WatchReport
   /** Whether both sides agree on what was paid. */
   readonly ok: boolean
 }
@@ -56,4 +58,18 @@ export const LOAD_HEAD = `  ${'callers'.padEnd(10)}${'payments/s'.padStart(12)}$
 export function loadLine ({ callers, perSecond, p50, p99, payments, ratio }: Report['loads'][number]): string {
   const goal = goalOf({ callers, ratio })
   return `  ${whole(callers).padEnd(10)}${whole(perSecond).padStart(12)}${p50.toFixed(2).padStart(10)}${p99.toFixed(2).padStart(10)}${whole(payments).padStart(12)}${`${ratio.toFixed(ratio < 10 ? 2 : 0)} x`.padStart(11)}${goal === '' ? '' : `   ${goal}`}\n`
+}
+
+/** At most so many milliseconds of CPU for a block, and bytes for a channel that nothing happens to. */
+const WATCH_GOALS = { block: 50, bytes: 4_096 } as const
+
+export function watchLines ({ start, startCpu, again, againCpu, block, bytes }: WatchReport): string {
+  const goal = (value: number, most: number, unit: string): string => `${value <= most ? 'reached' : 'missed'} ${whole(most)} ${unit}`
+  const lines = [
+    ['start, every history proved', `${whole(start)} ms`, `${whole(startCpu)} ms of it our CPU`],
+    ['after a reconnection', `${whole(again)} ms`, `${whole(againCpu)} ms of it our CPU`],
+    ['CPU for a new block', `${block.toFixed(1)} ms`, goal(block, WATCH_GOALS.block, 'ms')],
+    ['memory of an idle channel', `${whole(bytes)} B`, goal(bytes, WATCH_GOALS.bytes, 'B')]
+  ]
+  return lines.map(([name = '', value = '', note = '']) => `  ${name.padEnd(30)}${value.padStart(10)}   ${note}\n`).join('')
 }

@@ -25,6 +25,7 @@ import { callSafely, Listeners, type Log } from './listeners.js'
 import { chainParams } from './params.js'
 import { scriptHashOf, WatchedScript, type WatchSession } from './script-watch.js'
 import { ServerCalls } from './server-calls.js'
+import { Slots } from './slots.js'
 import { within } from './timing.js'
 import { Underpaid } from './underpaid.js'
 
@@ -50,6 +51,9 @@ export interface ElectrumChainInit {
   readonly fallbackFeeRate?: FeeRate
 }
 
+/** As many as keep the connection busy (`maxOutstanding` requests are under way at most). */
+const SCRIPTS_AT_ONCE = 64
+
 /** How it is with one server. */
 export interface ServerStatus {
   readonly url: string
@@ -67,6 +71,8 @@ export interface ElectrumChain extends Chain {
   /** The address of the server; of several, of the one whose tip is the best. */
   readonly server: string
   readonly servers: readonly ServerStatus[]
+  /** How many scripts are watched, and of how many the history is known as it is now: fewer after a start or a reconnection, for a while. */
+  readonly watches: { readonly known: number, readonly total: number }
   /** The verified headers; of several servers, those of the chain with the most work. */
   readonly headers: Pick<HeaderChain, 'hashAt' | 'workUpTo'>
   /** Why there is no usable server, as a sentence; undefined while there is one. */
@@ -112,6 +118,7 @@ class VerifyingChain implements ElectrumChain {
   readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate, readonly at: number }>()
   readonly #calls: ServerCalls
   readonly #underpaid = new Underpaid()
+  readonly #slots = new Slots(SCRIPTS_AT_ONCE)
   #stopped = false
 
   constructor (init: ElectrumChainInit) {
@@ -143,6 +150,12 @@ class VerifyingChain implements ElectrumChain {
 
   get servers (): readonly ServerStatus[] {
     return [{ url: this.server, state: this.status === 'synced' ? 'used' : this.status, height: this.tip?.height, problem: this.lastError }]
+  }
+
+  get watches (): ElectrumChain['watches'] {
+    let known = 0
+    for (const script of this.#scripts.values()) if (script.isKnown) known++
+    return { known, total: this.#scripts.size }
   }
 
   async start (): Promise<void> {
@@ -179,6 +192,7 @@ class VerifyingChain implements ElectrumChain {
       random: this.#random,
       retry: this.#retry,
       log: this.#log,
+      slots: this.#slots,
       verify: this.#verify,
       catchUp: session => this.#catchUp(session),
       onUnused: () => { this.#scripts.delete(scriptHash) }

@@ -32,13 +32,14 @@ export interface HistoryContext {
   readonly catchUp: () => Promise<void>
 }
 
-interface Known { readonly raw: Uint8Array, readonly transaction: Transaction, proof?: { readonly height: number, readonly blockHash: string } }
+/** Kept for every watched script, so it is small: a transaction is read again when it is needed. */
+interface Known { readonly raw: Uint8Array, readonly proof?: { readonly height: number, readonly blockHash: string } }
 
 /** The verified history of one script, and what need not be fetched and proved again. */
 export class VerifiedHistory {
   #known = new Map<Txid, Known>()
   /** What was fetched, and proved, by loads that came to nothing: a server that loses answers gives the whole bit by bit. */
-  readonly #partial = new Map<Txid, Known>()
+  #partial: Map<Txid, Known> | undefined
 
   constructor (private readonly scriptPubKey: Uint8Array, private readonly scriptHash: string) {}
 
@@ -61,7 +62,7 @@ export class VerifiedHistory {
     const known = new Map(await Promise.all(entries.map(async (entry): Promise<[Txid, Known]> => [entry.txid, await this.#fetch(context, entry)])))
     this.#checkScript(known, context.verify)
     this.#known = known
-    this.#partial.clear()
+    this.#partial = undefined
     return entries.map(({ txid, height }) => ({ txid, raw: known.get(txid)?.raw ?? new Uint8Array(), height: height === undefined ? undefined : blockHeight(height) }))
   }
 
@@ -79,10 +80,10 @@ export class VerifiedHistory {
   }
 
   async #fetch (context: HistoryContext, entry: HistoryEntry): Promise<Known> {
-    const before = this.#partial.get(entry.txid) ?? this.#known.get(entry.txid)
-    const { raw, transaction } = before ?? readTransaction(await context.source.transaction(entry.txid), entry.txid)
-    if (before === undefined) this.#partial.set(entry.txid, { raw, transaction })
-    if (entry.height === undefined) return { raw, transaction }
+    const before = this.#partial?.get(entry.txid) ?? this.#known.get(entry.txid)
+    const raw = before?.raw ?? readTransaction(await context.source.transaction(entry.txid), entry.txid).raw
+    if (before === undefined) this.#keep(entry.txid, { raw })
+    if (entry.height === undefined) return { raw }
     const header = context.headers.headerAt(entry.height)
     const blockHash = context.headers.hashAt(entry.height)
     if (header === undefined || blockHash === undefined) throw lied('claims a confirmation in a block that it does not show', entry.txid)
@@ -96,21 +97,26 @@ export class VerifiedHistory {
       if (codeOf(error) !== 'ERR_ELECTRUM_REFUSED') throw error
       throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
     }
-    checkMerkleProof(entry.txid, transaction.byteLength(false), proof, root)
-    const proved = { raw, transaction, proof: { height: entry.height, blockHash } }
-    this.#partial.set(entry.txid, proved)
-    return proved
+    checkMerkleProof(entry.txid, Transaction.fromBuffer(raw).byteLength(false), proof, root)
+    return this.#keep(entry.txid, { raw, proof: { height: entry.height, blockHash } })
+  }
+
+  #keep (id: Txid, known: Known): Known {
+    this.#partial ??= new Map()
+    this.#partial.set(id, known)
+    return known
   }
 
   /** Each transaction pays to the script or spends an output of it that is in the same history. */
   #checkScript (known: ReadonlyMap<Txid, Known>, verify: Ecdsa['verify'] | undefined): void {
     const outputs = new Map<string, bigint>()
-    for (const [txid, { transaction }] of known) {
+    const read = [...known].map(([txid, { raw, proof }]) => ({ txid, proof, transaction: Transaction.fromBuffer(raw) }))
+    for (const { txid, transaction } of read) {
       transaction.outs.forEach((output, vout) => {
         if (sameBytes(output.script, this.scriptPubKey)) outputs.set(outPointText({ txid, vout }), output.value)
       })
     }
-    for (const [txid, { transaction, proof }] of known) {
+    for (const { txid, transaction, proof } of read) {
       const pays = transaction.outs.some(output => sameBytes(output.script, this.scriptPubKey))
       const spends = transaction.ins.map(input => outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
       if (!pays && spends.every(value => value === undefined)) throw lied('puts a transaction into the history of a script that it does not touch', txid)

@@ -113,6 +113,11 @@ class ServerPool implements ElectrumChain {
     return this.#servers.flatMap(({ chain, fault }) => chain.servers.map((status) => fault === undefined ? status : { ...status, state: 'dropped' as const, problem: fault.message }))
   }
 
+  get watches (): ElectrumChain['watches'] {
+    const each = this.#used.map(({ chain }) => chain.watches.known)
+    return { known: Math.max(0, ...each), total: this.#scripts.size }
+  }
+
   get lastError (): string | undefined {
     if (this.status === 'synced') return undefined
     const problems = this.servers.flatMap(({ url, problem }) => problem === undefined ? [] : `${url}: ${problem}`)

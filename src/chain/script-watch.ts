@@ -13,6 +13,7 @@ import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { VerifiedHistory, type HistorySource } from './history.js'
 import { callSafely, type Log } from './listeners.js'
+import type { Slots } from './slots.js'
 
 /** A server connection, as far as a watch needs it. */
 export interface WatchSession extends HistorySource, HeaderSource {
@@ -28,6 +29,8 @@ export interface WatchContext {
   readonly random: Random
   readonly retry: Backoff
   readonly log: Log
+  /** Of thousands of scripts only some are fetched at once: those that are done stay done when the connection breaks. */
+  readonly slots: Slots
   /** See `HistoryContext`. */
   readonly verify?: Ecdsa['verify'] | undefined
   /** Brings our headers to the tip of this session's server. */
@@ -71,6 +74,11 @@ export class WatchedScript {
     this.scriptHash = scriptHashOf(scriptPubKey)
     this.#context = context
     this.#verified = new VerifiedHistory(Uint8Array.from(scriptPubKey), this.scriptHash)
+  }
+
+  /** Whether the history is known as the server of this session has it. */
+  get isKnown (): boolean {
+    return this.#history !== undefined && this.#session?.isOpen === true && this.#subscribed === this.#session && !this.#isStale() && this.#working === undefined
   }
 
   add (watcher: ScriptWatcher): ScriptWatch {
@@ -131,7 +139,7 @@ export class WatchedScript {
   #work (): void {
     if (this.#working !== undefined || this.#session?.isOpen !== true || !this.#isStale() || this.#entries.size === 0) return
     this.#cancelRetry()
-    this.#working = this.#fetchWhileStale().finally(() => {
+    this.#working = this.#context.slots.run(async () => { await this.#fetchWhileStale() }).finally(() => {
       this.#working = undefined
       this.#work()
     })

@@ -61,7 +61,7 @@ describe('commands that need no running node', () => {
       await world.printed('Running.')
       const [config] = configs
       assert.ok(config)
-      assert.equal(config.electrum, 'tcp://127.0.0.1:1')
+      assert.deepEqual(config.electrum, ['tcp://127.0.0.1:1'])
       assert.deepEqual(config.listen, ['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002'])
       assert.equal(config.dataDir, dir)
       assert.equal(config.policy.minDepth, 2)
