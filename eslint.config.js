@@ -26,8 +26,10 @@ export const ROOMS = {
   'src/wallet': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine'],
   'src/node': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet'],
   'src/devnet': ['src/types', 'src/bitcoin'],
+  // The engine and the in-memory adapters in virtual time; for 'simulate real' whole nodes and a devnet.
+  'src/sim': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet'],
   'src/daemon': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node'],
-  'src/cli': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon'],
+  'src/cli': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/sim'],
   // What a cheat of the demos does no node does: it reads the records of one, and signs for itself.
   'src/demo': ['src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
   bench: ['src/types', 'src/chain', 'src/p2p', 'src/store', 'src/wallet', 'src/node', 'src/devnet'],

@@ -1,0 +1,173 @@
+/**
+ * What a simulation found: the shape of `results.json`. The same scenario and seed give the same file,
+ * byte for byte; what depends on the machine (seconds, memory) is not in it, but in `run.json`.
+ * Amounts are satoshis as numbers, times seconds of virtual time from the beginning.
+ */
+
+/** Of a set of numbers; all 0 when `count` is. */
+export interface Summary { readonly count: number, readonly mean: number, readonly p50: number, readonly p90: number, readonly p99: number, readonly max: number }
+
+export interface PaymentTotals {
+  readonly asked: number
+  readonly made: number
+  /** `unknown` at the end: signed, and neither acknowledged nor excluded by the chain. */
+  readonly unknown: number
+  /** By error code. */
+  readonly failed: Readonly<Record<string, number>>
+  /** Satoshis of those that were made. */
+  readonly volume: number
+  /** Seconds from `pay` to the acknowledgement. */
+  readonly latency: Summary
+  /** Made, per second of virtual time. */
+  readonly throughput: number
+}
+
+export interface ChainTotals {
+  readonly blocks: number
+  readonly reorgs: number
+  /** Transactions of the scenario that were mined, by kind. */
+  readonly transactions: Readonly<Record<'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'other', number>>
+  /** Fees of these, in satoshis. */
+  readonly fees: number
+  readonly feesPerPayment: number
+}
+
+export interface CapitalTotals {
+  /** Mean over time of what is in open channels. */
+  readonly locked: number
+  /** The part of it (0 to 1) in channels on which nothing was paid for a day. */
+  readonly idle: number
+  /** Blocks from the funding's confirmation to the spend's. */
+  readonly lifetime: Summary
+  readonly turns: number
+}
+
+/** Where a node's money went. `end` = `begin` + `received` - `sent` - `fees` - `lost` + `gained`. */
+export interface NodeResult {
+  readonly name: string
+  readonly group: string
+  readonly honest: boolean
+  /** On the chain and in channels. */
+  readonly begin: number
+  readonly end: number
+  readonly sent: number
+  readonly received: number
+  /** Of its transactions on the chain. */
+  readonly fees: number
+  /** Beyond fees and payments, as `losses` lists it. */
+  readonly lost: number
+  readonly gained: number
+  readonly payments: { readonly asked: number, readonly made: number }
+  readonly crashes: number
+}
+
+export interface ChannelResult {
+  /** A number in the order of the openings; `results` never name keys. */
+  readonly number: number
+  readonly client: string
+  readonly server: string
+  readonly capacity: number
+  readonly step: number
+  /** Height of the funding's and of the spend's block; null while there is none. */
+  readonly fundedAt: number | null
+  readonly spentAt: number | null
+  readonly end: 'open' | 'close' | 'settlement' | 'refund' | 'renewal' | 'abandoned' | 'unfunded'
+  readonly turns: number
+  readonly payments: { readonly forth: number, readonly back: number }
+  readonly volume: { readonly forth: number, readonly back: number }
+  /** The client's balance at each sample of `series.times` from `firstSample` on, as long as the channel lives. */
+  readonly firstSample: number
+  readonly balances: readonly number[]
+}
+
+export interface Loss {
+  readonly node: string
+  readonly honest: boolean
+  readonly channel: number
+  readonly height: number
+  readonly amount: number
+  /** `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was down past a deadline; `stuck`: in no block in time; `lied`: its only server hid it; `unexplained`: a bug. */
+  readonly why: 'economics' | 'absence' | 'stuck' | 'lied' | 'unexplained'
+  readonly text: string
+}
+
+export interface Attack {
+  readonly node: string
+  readonly kind: string
+  readonly channel: number
+  readonly height: number
+  /** What it got beyond its newest share, less what it paid for it; negative when it did not pay. */
+  readonly profit: number
+  readonly succeeded: boolean
+}
+
+/** Publications whose risk was foretold to be in this range, and how many came too late. */
+export interface RiskBucket { readonly from: number, readonly to: number, readonly predicted: number, readonly publications: number, readonly tooLate: number }
+
+/** Curves: each array has one value for each time. */
+export interface Series {
+  readonly times: readonly number[]
+  readonly heights: readonly number[]
+  /** What the next block takes, in sat/vB. */
+  readonly feeRates: readonly number[]
+  /** Since the sample before. */
+  readonly made: readonly number[]
+  readonly failed: readonly number[]
+  readonly volume: readonly number[]
+  readonly locked: readonly number[]
+  readonly openChannels: readonly number[]
+  readonly nodesUp: readonly number[]
+  /** Fees on the chain so far. */
+  readonly fees: readonly number[]
+  /** The highest risk among the channels that have something at stake (0 to 1), and the mean. */
+  readonly riskMax: readonly number[]
+  readonly riskMean: readonly number[]
+}
+
+export interface Results {
+  readonly format: 'paychan-simulation'
+  readonly version: 1
+  readonly scenario: { readonly name: string, readonly description: string, readonly seed: number, readonly days: number, readonly nodes: number, readonly channels: number, readonly model: boolean }
+  /** False when it was interrupted: everything is as it was then. */
+  readonly complete: boolean
+  /** Virtual seconds that were simulated. */
+  readonly simulated: number
+  readonly events: number
+  readonly payments: PaymentTotals
+  readonly chain: ChainTotals
+  readonly capital: CapitalTotals
+  readonly groups: ReadonlyArray<{ readonly name: string, readonly honest: boolean, readonly nodes: number, readonly made: number, readonly asked: number, readonly fees: number, readonly lost: number, readonly gained: number }>
+  readonly nodes: readonly NodeResult[]
+  readonly channels: readonly ChannelResult[]
+  readonly losses: readonly Loss[]
+  readonly attacks: readonly Attack[]
+  readonly risk: readonly RiskBucket[]
+  readonly series: Series
+  /** Invariants that did not hold; empty unless there is a bug. */
+  readonly broken: ReadonlyArray<{ readonly time: number, readonly rule: string, readonly text: string }>
+}
+
+/** One run of a sweep: what was varied, and what came of it. */
+export interface SweepPoint {
+  readonly values: Readonly<Record<string, number | string>>
+  readonly runs: number
+  readonly publications: number
+  readonly tooLate: number
+  /** The part of the money at stake that honest nodes lost (0 to 1), and the chance that a publication came too late. */
+  readonly lossProbability: number
+  readonly lost: number
+  readonly staked: number
+  readonly successRate: number
+  readonly feesPerPayment: number
+}
+
+/** The shape of `sweep.json`. */
+export interface Sweep {
+  readonly format: 'paychan-sweep'
+  readonly version: 1
+  readonly scenario: string
+  readonly seeds: readonly number[]
+  /** What is varied, and over which values, in order; the first is the horizontal axis, the second the colour. */
+  readonly axes: ReadonlyArray<{ readonly name: string, readonly values: ReadonlyArray<number | string> }>
+  readonly points: readonly SweepPoint[]
+}

@@ -1,0 +1,138 @@
+/**
+ * A scenario as the simulator takes it: checked, with all defaults filled in. `scenario-file.ts` makes
+ * it from YAML. Amounts are bigint satoshis, times are seconds of virtual time from the beginning,
+ * fee rates satoshis per 1,000 vB. Everything that is drawn at random is drawn from the seed.
+ */
+import type { Policy } from '../../channel/policy.js'
+import type { FeeRate, Satoshi } from '../../types/units.js'
+
+/** A number that is drawn anew each time. */
+export type Distribution =
+  | { readonly kind: 'constant', readonly value: number }
+  | { readonly kind: 'uniform', readonly least: number, readonly most: number }
+  | { readonly kind: 'exponential', readonly mean: number }
+  /** Half of the draws are below the median; `sigma` is that of the logarithm. */
+  | { readonly kind: 'lognormal', readonly median: number, readonly sigma: number }
+
+/** From `from` on, before `until`. */
+export interface Span { readonly from: number, readonly until: number }
+
+/** Nodes that are alike. They are called `name` when there is one, `name-1`, `name-2`, ... otherwise. */
+export interface NodeGroup {
+  readonly name: string
+  readonly count: number
+  /** What each wallet begins with. */
+  readonly coins: Satoshi
+  /** What differs from the node's own defaults. */
+  readonly policy: Partial<Policy>
+}
+
+/** Who has channels with whom. `from` are the clients, who fund them. Both name a group. */
+export interface ChannelGroup {
+  readonly from: string
+  readonly to: string
+  /**
+   * `each`: every `from` with every `to`; `random`: every `from` with `degree` others at random;
+   * `ring`: each with the next; `scale-free`: each newcomer with `degree` others, the more likely the
+   * more channels they have (Barabási-Albert).
+   */
+  readonly shape: 'each' | 'random' | 'ring' | 'scale-free'
+  readonly degree: number
+  readonly capacity: Satoshi
+  /** L minus the height at the opening. */
+  readonly blocks: number
+  /** Blocks between two turns of a two-way channel; undefined: one-way. */
+  readonly step: number | undefined
+  /** When they are opened. */
+  readonly opens: Span
+  /** What happens at the end of a channel's life: nothing, another one is opened, or it renews itself. */
+  readonly then: 'nothing' | 'reopen' | 'renew'
+}
+
+/** Who pays whom, how much, how often: an activity as in sim-ln. */
+export interface Activity {
+  readonly from: string
+  readonly to: string
+  /** Seconds between two payments of one payer. */
+  readonly every: Distribution
+  /** Satoshis of a payment. */
+  readonly amount: Distribution
+  /** The part of the payments that goes the other way, from the channel's partner back: 0 to 1. */
+  readonly back: number
+  /** Whether a payer has one payee for good (`partner`, drawn among its channels), or another one each time. */
+  readonly payee: 'partner' | 'any'
+  readonly during: Span
+  /** Hours of the day (0 to 24) in which there are payments; undefined: all. */
+  readonly hours: { readonly from: number, readonly until: number } | undefined
+}
+
+/** What being in the next block takes, by block. */
+export type FeeSource =
+  | { readonly kind: 'constant', readonly rate: FeeRate }
+  /** The generator of `paychan devnet trace`. */
+  | { readonly kind: 'congested', readonly seed: number }
+  | { readonly kind: 'trace', readonly points: ReadonlyArray<{ readonly height: number, readonly rate: FeeRate }> }
+
+export interface ChainSetup {
+  /** Seconds between two blocks. */
+  readonly interval: Distribution
+  /** Virtual bytes of a block; what the scenario's nodes broadcast competes with the demand of `fees` for it. */
+  readonly blockVsize: number
+  readonly fees: FeeSource
+  /** Reorganisations: how often (seconds), how deep. */
+  readonly reorgs: { readonly every: Distribution, readonly depth: Distribution } | undefined
+}
+
+/** A group that is cut off from another one for a while. */
+export interface Partition { readonly between: readonly [string, string], readonly during: Span }
+
+export interface NetworkSetup {
+  /** Milliseconds that a message is on its way. */
+  readonly latency: Distribution
+  /** The chance that a message is lost; its stream breaks with it, since a stream loses nothing else. */
+  readonly loss: number
+  readonly partitions: readonly Partition[]
+}
+
+export type Fault =
+  /** Up for a while, then gone for a while: churn when it ends in order, a crash otherwise. `losesWrites`: of a crash, how many of the newest commits are gone. */
+  | { readonly kind: 'crash', readonly who: string, readonly every: Distribution, readonly down: Distribution, readonly orderly: boolean, readonly losesWrites: number }
+  /** Commits fail: the node stops, as it must, until it is started again with room on its disk. */
+  | { readonly kind: 'disk-full', readonly who: string, readonly every: Distribution, readonly down: Distribution }
+  /** No server of the chain answers. */
+  | { readonly kind: 'electrum-outage', readonly who: string, readonly every: Distribution, readonly down: Distribution }
+  /** The only server of the chain hides what is in no block yet, or everything (`all`) that has happened since. */
+  | { readonly kind: 'electrum-hides', readonly who: string, readonly every: Distribution, readonly down: Distribution, readonly all: boolean }
+  /** The clock of each is off by so many seconds, drawn once. */
+  | { readonly kind: 'clock-skew', readonly who: string, readonly seconds: Distribution }
+
+export type Adversary =
+  /** Publishes the state that is best for it, at the first height at which it can, and bids up to the part `upTo` of what it would gain. */
+  | { readonly kind: 'publish-old', readonly who: string, readonly upTo: number }
+  /** Never grants a turn. */
+  | { readonly kind: 'refuse-turns', readonly who: string }
+  /** Takes payments and never acknowledges them. */
+  | { readonly kind: 'refuse-acks', readonly who: string }
+  /** Stops answering at a time, for good. */
+  | { readonly kind: 'silent', readonly who: string, readonly from: number }
+  /** Sends so many messages a second that no channel needs. */
+  | { readonly kind: 'flood', readonly who: string, readonly perSecond: number }
+
+export interface Scenario {
+  readonly name: string
+  readonly description: string
+  readonly seed: number
+  /** Seconds of virtual time. */
+  readonly duration: number
+  readonly nodes: readonly NodeGroup[]
+  readonly channels: readonly ChannelGroup[]
+  readonly traffic: readonly Activity[]
+  readonly chain: ChainSetup
+  readonly network: NetworkSetup
+  readonly faults: readonly Fault[]
+  readonly adversaries: readonly Adversary[]
+  /** Seconds between two samples of the curves. */
+  readonly sample: number
+  /** Without real signatures: a signer that only keeps account of who has signed what. */
+  readonly model: boolean
+}
