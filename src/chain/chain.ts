@@ -6,7 +6,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, ChainStatus, Clock, Random, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
+import type { Chain, ChainStatus, Clock, Random, ScriptWatch, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
@@ -23,7 +23,7 @@ import type { AnnouncedTip } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import { chainParams } from './params.js'
-import { scriptHashOf, WatchedScript, type WatchSession } from './script-watch.js'
+import { scriptHashOf, WatchedScript, type ProvedWatcher, type WatchSession } from './script-watch.js'
 import { ServerCalls } from './server-calls.js'
 import { Slots } from './slots.js'
 import { within } from './timing.js'
@@ -66,6 +66,7 @@ export interface ServerStatus {
 export interface ElectrumChain extends Chain {
   /** Resolves at once; connecting goes on in the background, for ever. */
   start: () => Promise<void>
+  readonly watchScript: (scriptPubKey: Uint8Array, watcher: ProvedWatcher) => ScriptWatch
   /** Ends the connection. Watches fall silent, waiting calls reject. */
   stop: () => Promise<void>
   /** The address of the server; of several, of the one whose tip is the best. */
@@ -74,7 +75,7 @@ export interface ElectrumChain extends Chain {
   /** How many scripts are watched, and of how many the history is known as it is now: fewer after a start or a reconnection, for a while. */
   readonly watches: { readonly known: number, readonly total: number }
   /** The verified headers; of several servers, those of the chain with the most work. */
-  readonly headers: Pick<HeaderChain, 'hashAt' | 'workUpTo'>
+  readonly headers: Pick<HeaderChain, 'hashAt' | 'workUpTo' | 'anchor'>
   /** Why there is no usable server, as a sentence; undefined while there is one. */
   readonly lastError: string | undefined
   /** Its code. */
@@ -182,7 +183,7 @@ class VerifyingChain implements ElectrumChain {
     return this.#statuses.add(listener)
   }
 
-  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+  watchScript (scriptPubKey: Uint8Array, watcher: ProvedWatcher): ScriptWatch {
     const scriptHash = scriptHashOf(scriptPubKey)
     const known = this.#scripts.get(scriptHash)
     if (known !== undefined) return known.add(watcher)

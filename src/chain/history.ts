@@ -4,7 +4,7 @@
  * (What a server leaves out cannot be found this way, except what it has proved before.)
  */
 import { Transaction } from 'bitcoinjs-lib'
-import { isKeyScript, isSignedByOwner } from '../bitcoin/key-spend.js'
+import { isForgedSpend } from '../bitcoin/owner-spend.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction } from '../engine/ports.js'
 import { outPointText, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
@@ -15,6 +15,15 @@ import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { checkMerkleProof, type MerkleProof } from './merkle.js'
 import type { HistoryEntry } from './electrum/session.js'
+
+/**
+ * The most bytes of transactions that the history of one script may have: 20 blocks full of nothing else. What
+ * waits in a mempool costs a server nothing to make up, and all of it is kept.
+ */
+export const MAX_HISTORY_BYTES = 20_000_000
+
+/** How many transactions of one script are fetched at once. */
+const FETCHED_AT_ONCE = 16
 
 /** What is asked of a server. */
 export interface HistorySource extends HeaderSource {
@@ -31,6 +40,9 @@ export interface HistoryContext {
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
 }
+
+/** As `ChainTransaction`, with the hash of the block that it is proved to be in; without one in the mempool. */
+export interface ProvedTransaction extends ChainTransaction { readonly block?: string }
 
 /** Kept for every watched script, so it is small: a transaction is read again when it is needed. */
 interface Known { readonly raw: Uint8Array, readonly proof?: { readonly height: number, readonly blockHash: string } }
@@ -49,7 +61,7 @@ export class VerifiedHistory {
    * @throws PaychanError `ERR_CHAIN_LIED` (or the server is on a newer block than we are: ask for
    *   its tip, then try again), and what the source rejects with
    */
-  async load (context: HistoryContext): Promise<readonly ChainTransaction[]> {
+  async load (context: HistoryContext): Promise<readonly ProvedTransaction[]> {
     const entries = withoutEchoes(await context.source.history(this.scriptHash))
     if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
     const highest = Math.max(0, ...entries.map(entry => entry.height ?? 0))
@@ -59,11 +71,14 @@ export class VerifiedHistory {
     if (lowest < context.headers.first) await extendDown(context.headers, context.source, lowest)
     const withdrawn = withdrawnFrom(this.#provedBy(context.headers), entries)
     if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
-    const known = new Map(await Promise.all(entries.map(async (entry): Promise<[Txid, Known]> => [entry.txid, await this.#fetch(context, entry)])))
+    const known = await this.#fetchAll(context, entries)
     this.#checkScript(known, context.verify)
     this.#known = known
     this.#partial = undefined
-    return entries.map(({ txid, height }) => ({ txid, raw: known.get(txid)?.raw ?? new Uint8Array(), height: height === undefined ? undefined : blockHeight(height) }))
+    return entries.map(({ txid, height }): ProvedTransaction => {
+      const { raw = new Uint8Array(), proof } = known.get(txid) ?? {}
+      return { txid, raw, height: height === undefined ? undefined : blockHeight(height), ...proof === undefined ? {} : { block: proof.blockHash } }
+    })
   }
 
   /** Whether every confirmation of the last loaded history is still in our best chain. */
@@ -77,6 +92,27 @@ export class VerifiedHistory {
       if (proof !== undefined && headers.hashAt(proof.height) === proof.blockHash) proved.set(id, proof.height)
     }
     return proved
+  }
+
+  /** @throws PaychanError `ERR_CHAIN_LIED` when it becomes more than anybody has */
+  async #fetchAll (context: HistoryContext, entries: readonly HistoryEntry[]): Promise<Map<Txid, Known>> {
+    const known = new Map<Txid, Known>()
+    const listed = new Set(entries.map(({ txid }) => txid))
+    // A server that lists others with every try must not make us keep all of them.
+    for (const id of [...this.#partial?.keys() ?? []]) if (!listed.has(id)) this.#partial?.delete(id)
+    let bytes = 0
+    for (let at = 0; at < entries.length; at += FETCHED_AT_ONCE) {
+      const some = entries.slice(at, at + FETCHED_AT_ONCE)
+      for (const [id, each] of await Promise.all(some.map(async (entry) => [entry.txid, await this.#fetch(context, entry)] as const))) {
+        known.set(id, each)
+        bytes += each.raw.length
+      }
+      if (bytes > MAX_HISTORY_BYTES) {
+        this.#partial = undefined
+        throw lied(`shows more than ${MAX_HISTORY_BYTES / 1_000_000} MB of transactions of one script`, entries[0]?.txid)
+      }
+    }
+    return known
   }
 
   async #fetch (context: HistoryContext, entry: HistoryEntry): Promise<Known> {
@@ -120,8 +156,8 @@ export class VerifiedHistory {
       const pays = transaction.outs.some(output => sameBytes(output.script, this.scriptPubKey))
       const spends = transaction.ins.map(input => outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
       if (!pays && spends.every(value => value === undefined)) throw lied('puts a transaction into the history of a script that it does not touch', txid)
-      if (proof !== undefined || verify === undefined || !isKeyScript(this.scriptPubKey)) continue
-      const isForged = spends.some((value, index) => value !== undefined && !isSignedByOwner(transaction, index, this.scriptPubKey, value, verify))
+      if (proof !== undefined || verify === undefined) continue
+      const isForged = spends.some((value, index) => value !== undefined && isForgedSpend(transaction, index, this.scriptPubKey, value, verify))
       if (isForged) throw lied('shows an unconfirmed spend that the owner of the coins has not signed', txid)
     }
   }

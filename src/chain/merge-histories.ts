@@ -3,32 +3,35 @@
  * can be hidden by the others: what is in a block of the best chain counts whoever shows it. Pure.
  */
 import { Transaction } from 'bitcoinjs-lib'
-import type { ChainTransaction } from '../engine/ports.js'
 import { outPointText, txidFromHash, type Txid } from '../types/bytes.js'
+import type { ProvedTransaction } from './history.js'
+
+/** The hash of the block at a height of some chain; undefined where it has none. */
+export type BlockLookup = (height: number) => string | undefined
 
 /** What one server says. */
 export interface ServerView {
-  /** In the server's order, confirmations proved against the headers of its own chain. */
-  readonly history: readonly ChainTransaction[]
-  /** Whether the block at a height of its chain is the one of the best chain. */
-  readonly agrees: (height: number) => boolean
+  /** In the server's order, each confirmation proved against the header of its block. */
+  readonly history: readonly ProvedTransaction[]
   /** False for a server that is trusted no more: then only what it has proved counts. */
   readonly isUsed: boolean
 }
 
 /**
  * All that is proved to be in the best chain, by height; then what is in a mempool and can still come
- * into a block, each server's in its own order.
+ * into a block, each server's in its own order. (A proof is of a block, not of a height: a server that
+ * changes to another branch has proved nothing there yet.)
  */
-export function mergeHistories (views: readonly ServerView[]): readonly ChainTransaction[] {
+export function mergeHistories (views: readonly ServerView[], best: BlockLookup): readonly ProvedTransaction[] {
   const [only] = views
-  if (only !== undefined && views.length === 1 && only.isUsed && only.history.every(({ height }) => height === undefined || only.agrees(height))) return only.history
-  const confirmed = new Map<Txid, ChainTransaction>()
-  const waiting = new Map<Txid, ChainTransaction>()
-  for (const { history, agrees, isUsed } of views) {
+  if (only !== undefined && views.length === 1 && only.isUsed && only.history.every((each) => each.height === undefined || isIn(each, best))) return only.history
+  const confirmed = new Map<Txid, ProvedTransaction>()
+  const waiting = new Map<Txid, ProvedTransaction>()
+  for (const { history, isUsed } of views) {
     for (const each of history) {
-      if (each.height !== undefined && agrees(each.height)) confirmed.set(each.txid, each)
-      else if (isUsed) waiting.set(each.txid, { ...each, height: undefined })
+      if (isIn(each, best)) confirmed.set(each.txid, each)
+      // Witnesses, which a proof says nothing of, were only checked where the transaction waits.
+      else if (isUsed && (each.height === undefined || !waiting.has(each.txid))) waiting.set(each.txid, { txid: each.txid, raw: each.raw, height: undefined })
     }
   }
   const spent = new Set([...confirmed.values()].flatMap(inputsOf))
@@ -43,12 +46,17 @@ export function mergeHistories (views: readonly ServerView[]): readonly ChainTra
   ]
 }
 
-/** What is proved in the best chain by one of the servers, and missing in the history of another one. */
-export function hiddenBy (view: ServerView, merged: readonly ChainTransaction[]): ChainTransaction | undefined {
-  const shown = new Set(view.history.map(({ txid }) => txid))
-  return merged.find(({ txid, height }) => height !== undefined && view.agrees(height) && !shown.has(txid))
+/** Whether a transaction is proved to be in a block of this chain. */
+export function isIn ({ height, block }: ProvedTransaction, chain: BlockLookup): boolean {
+  return height !== undefined && block !== undefined && chain(height) === block
 }
 
-function inputsOf ({ raw }: ChainTransaction): string[] {
+/** What is proved in the best chain by one of the servers, in a block that another one has too, and missing in that one's history. */
+export function hiddenBy (history: readonly ProvedTransaction[], theirs: BlockLookup, merged: readonly ProvedTransaction[]): ProvedTransaction | undefined {
+  const shown = new Set(history.map(({ txid }) => txid))
+  return merged.find((each) => isIn(each, theirs) && !shown.has(each.txid))
+}
+
+function inputsOf ({ raw }: ProvedTransaction): string[] {
   return Transaction.fromBuffer(raw).ins.map(({ hash, index }) => outPointText({ txid: txidFromHash(hash), vout: index }))
 }

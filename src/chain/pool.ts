@@ -4,14 +4,17 @@
  * history is what any of them has proved, a broadcast goes to all, and fees are the median. So one honest
  * server is enough, and none has to be the right one.
  */
-import type { Chain, ChainStatus, ScriptWatch, ScriptWatcher, RelayRates, Tip, Unsubscribe } from '../engine/ports.js'
+import type { Chain, ChainStatus, ScriptWatch, RelayRates, Tip, Unsubscribe } from '../engine/ports.js'
 import { toHex, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
 import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type ServerStatus } from './chain.js'
 import { gather, lowerMedian } from './gather.js'
-import { Listeners, type Log } from './listeners.js'
+import { callSafely, Listeners, type Log } from './listeners.js'
+import type { Anchor } from './headers.js'
+import { PoolServer, workOf, type ServerAddress } from './pool-server.js'
 import { PooledScript, type Member, type Omission } from './pooled-script.js'
+import type { ProvedWatcher } from './script-watch.js'
 
 /** All in milliseconds. */
 export interface PoolTimes {
@@ -32,8 +35,6 @@ export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, an
 
 /** What a person should know about a server. */
 export interface ServerReport { readonly code: string, readonly text: string, readonly server: string }
-
-export type ServerAddress = Pick<ElectrumChainInit, 'url' | 'tls'>
 
 export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
   /** At least one; the first are preferred where several are as good. */
@@ -57,29 +58,7 @@ export function createServerPool (init: PoolInit): ElectrumChain {
   return new ServerPool(init)
 }
 
-class Server implements Member {
-  readonly url: string
-  chain: ElectrumChain
-  /** Why it was dropped. */
-  fault: Error | undefined
-  cancelLag: Unsubscribe | undefined
-  cancelRetry: Unsubscribe = () => {}
-
-  constructor (readonly address: ServerAddress, make: () => ElectrumChain, private readonly isBest: (server: Server, height: number) => boolean) {
-    this.url = address.url
-    this.chain = make()
-  }
-
-  get isUsed (): boolean { return this.fault === undefined }
-
-  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
-    return this.chain.watchScript(scriptPubKey, watcher)
-  }
-
-  readonly agrees = (height: number): boolean => this.isBest(this, height)
-}
-
-interface Settling { readonly hash: string, readonly cancel: Unsubscribe, isOver: boolean }
+interface Settling { readonly cancel: Unsubscribe, isOver: boolean }
 
 class ServerPool implements ElectrumChain {
   status: ChainStatus = 'connecting'
@@ -87,13 +66,15 @@ class ServerPool implements ElectrumChain {
   readonly #init: PoolInit
   readonly #times: PoolTimes
   readonly #log: Log
-  readonly #servers: readonly Server[]
+  readonly #servers: readonly PoolServer[]
   readonly #scripts = new Map<string, PooledScript>()
   readonly #tips: Listeners<Tip>
   readonly #statuses: Listeners<ChainStatus>
   readonly #looks = new Map<PooledScript, Unsubscribe>()
-  #best: Server | undefined
-  /** The tip that waits for the other servers. */
+  #best: PoolServer | undefined
+  /** A buried block of the best chain, as it was told last. */
+  #anchor: Anchor | undefined
+  /** While a new tip waits for the other servers. */
   #settling: Settling | undefined
   #stopped = false
 
@@ -103,7 +84,8 @@ class ServerPool implements ElectrumChain {
     this.#log = init.log ?? (() => {})
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
-    this.#servers = init.servers.map((address) => new Server(address, () => this.#connect(address), (server, height) => this.#isInBest(server, height)))
+    this.#anchor = init.anchor
+    this.#servers = init.servers.map((address) => new PoolServer(address, this.#connect(address)))
     for (const server of this.#servers) this.#listen(server)
   }
 
@@ -138,9 +120,10 @@ class ServerPool implements ElectrumChain {
   async stop (): Promise<void> {
     this.#stopped = true
     for (const cancel of this.#looks.values()) cancel()
+    for (const script of this.#scripts.values()) script.stop()
     this.#settling?.cancel()
-    for (const { cancelLag, cancelRetry } of this.#servers) {
-      cancelLag?.()
+    for (const { lag, cancelRetry } of this.#servers) {
+      lag?.cancel()
       cancelRetry()
     }
     await Promise.all(this.#servers.map(async ({ chain }) => { await chain.stop() }))
@@ -156,14 +139,17 @@ class ServerPool implements ElectrumChain {
     return this.#statuses.add(listener)
   }
 
-  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+  watchScript (scriptPubKey: Uint8Array, watcher: ProvedWatcher): ScriptWatch {
     const key = toHex(scriptPubKey)
     const known = this.#scripts.get(key)
     if (known !== undefined) return known.add(watcher)
     const script = new PooledScript(Uint8Array.from(scriptPubKey), {
       log: this.#log,
+      best: (height) => (this.#best ?? this.#used.find(({ blockAt }) => blockAt(height) !== undefined))?.blockAt(height),
       onError: (member, error) => this.#watchFailed(member, error),
       onDifference: (which) => { this.#lookLater(which) },
+      onOmission: (omission) => { this.#dropFor(omission) },
+      later: (callback) => this.#init.clock.after(this.#times.retry, callback),
       onUnused: () => {
         this.#scripts.delete(key)
         this.#looks.get(script)?.()
@@ -199,7 +185,7 @@ class ServerPool implements ElectrumChain {
     return minimum === undefined || incremental === undefined ? this.#throwNobody('ask for the relay fee') : { minimum, incremental }
   }
 
-  get #used (): readonly Server[] {
+  get #used (): readonly PoolServer[] {
     return this.#servers.filter(({ isUsed }) => isUsed)
   }
 
@@ -217,13 +203,18 @@ class ServerPool implements ElectrumChain {
   }
 
   #connect (address: ServerAddress): ElectrumChain {
-    const { onAnchor } = this.#init
-    return createElectrumChain({ ...this.#init, ...address, onAnchor: (anchor) => { if (this.#best?.chain.headers.hashAt(anchor.height) === anchor.hash) onAnchor?.(anchor) } })
+    // Only the best chain's are told (`#moveAnchor`).
+    return createElectrumChain({ ...this.#init, ...address, anchor: this.#anchor, onAnchor: () => {} })
   }
 
-  #listen (server: Server): void {
+  #listen (server: PoolServer): void {
     const { chain } = server
-    chain.onTip(() => { if (server.chain === chain) this.#compare() })
+    chain.onTip(() => {
+      if (server.chain !== chain) return
+      this.#compare()
+      // What it has proved, or left out, may count by now.
+      for (const script of [...this.#scripts.values()]) if (script.isOpen) script.update()
+    })
     chain.onStatus((status) => {
       if (server.chain !== chain || this.#stopped) return
       if (status === 'down' && FAULTS.has(chain.lastErrorCode ?? '')) this.#drop(server, new PaychanError(chain.lastErrorCode ?? '', chain.lastError ?? ''))
@@ -235,27 +226,26 @@ class ServerPool implements ElectrumChain {
   #compare (): void {
     if (this.#stopped) return
     const candidates = this.#used.filter(({ chain }) => chain.tip !== undefined)
-    const best = candidates.reduce<Server | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
+    const best = candidates.reduce<PoolServer | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
     if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) this.#follow(best, best.chain.tip)
     for (const server of this.#servers) this.#watchLag(server)
     this.#setStatus()
   }
 
-  /** Whether other servers are still to tell what came with the block. The first tip waits for nobody. */
-  #isSettling (best: Server, { hash }: Tip): boolean {
+  /** Whether other servers are still to tell what came with the block. The first tip waits for nobody, and more blocks do not make it wait longer. */
+  #isSettling (best: PoolServer, { hash }: Tip): boolean {
     const isAwaited = this.tip !== undefined && hash !== this.tip.hash && this.#used.some((server) => server.chain.status === 'synced' && workOf(server) < workOf(best))
-    if (this.#settling?.hash !== hash || !isAwaited) {
+    if (!isAwaited) {
       this.#settling?.cancel()
       this.#settling = undefined
+      return false
     }
-    if (!isAwaited) return false
-    this.#settling ??= this.#settleFor(hash)
+    this.#settling ??= this.#settle()
     return !this.#settling.isOver
   }
 
-  #settleFor (hash: string): Settling {
+  #settle (): Settling {
     const settling: Settling = {
-      hash,
       isOver: false,
       cancel: this.#init.clock.after(this.#times.settle, () => {
         settling.isOver = true
@@ -265,53 +255,67 @@ class ServerPool implements ElectrumChain {
     return settling
   }
 
-  #follow (best: Server, tip: Tip): void {
+  #follow (best: PoolServer, tip: Tip): void {
     const before = this.tip
-    const isExtension = before === undefined || best.chain.headers.hashAt(before.height) === before.hash
+    const isExtension = before !== undefined && best.blockAt(before.height) === before.hash
+    this.#settling = undefined
     this.#best = best
-    if (!isExtension) for (const script of [...this.#scripts.values()]) script.update()
+    // Before the tip is told: what came with its block may have been proved by others earlier.
+    for (const script of [...this.#scripts.values()]) if (!isExtension || script.isOpen) script.update()
     if (before?.hash === tip.hash) return
     this.tip = tip
+    this.#moveAnchor(best)
     this.#tips.emit(tip)
   }
 
-  #isInBest (server: Server, height: number): boolean {
-    const hash = server.chain.headers.hashAt(height)
-    return hash !== undefined && (this.#best === undefined || this.#best === server || this.#best.chain.headers.hashAt(height) === hash)
+  /** Each server's chain finds a new one now and then; what the best one has found is kept. */
+  #moveAnchor ({ chain: { headers: { anchor } } }: PoolServer): void {
+    if (anchor === undefined || anchor.height <= (this.#anchor?.height ?? 0)) return
+    this.#anchor = anchor
+    callSafely(this.#log, () => { this.#init.onAnchor?.(anchor) })
   }
 
-  #watchLag (server: Server): void {
-    const lags = server.isUsed && server.chain.status === 'synced' && this.#best !== undefined && workOf(server) < workOf(this.#best)
-    if (!lags) {
-      server.cancelLag?.()
-      server.cancelLag = undefined
-      return
+  /** A server has to come, in the time it is given, to where the best one was when it fell behind: so one that is always a block late is not dropped. */
+  #watchLag (server: PoolServer): void {
+    const best = this.#best
+    const isBehind = server.isUsed && server.chain.status === 'synced' && best !== undefined && workOf(server) < workOf(best)
+    if (!isBehind || workOf(server) >= (server.lag?.work ?? 0n)) {
+      server.lag?.cancel()
+      server.lag = undefined
     }
-    server.cancelLag ??= this.#init.clock.after(this.#times.lag, () => {
-      server.cancelLag = undefined
-      const [{ tip: theirs }, { tip: best }] = [server.chain, this]
-      if (theirs === undefined || best === undefined) return
-      const isOnBranch = !this.#isInBest(server, theirs.height)
-      const what = isOnBranch ? `follows a chain with less work than the one that ${this.server} has shown` : `is stuck at height ${theirs.height}, while ${this.server} has shown block ${best.height}`
-      this.#drop(server, new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server ${server.url} ${what}, for more than ${this.#times.lag / 1000} s.`, { height: theirs.height, known: best.height }))
-      this.#compare()
-    })
+    if (!isBehind) return
+    server.lag ??= {
+      work: workOf(best),
+      cancel: this.#init.clock.after(this.#times.lag, () => {
+        server.lag = undefined
+        this.#dropForLag(server)
+        this.#compare()
+      })
+    }
+  }
+
+  #dropForLag (server: PoolServer): void {
+    const [{ tip: theirs }, { tip: best }] = [server.chain, this]
+    if (theirs === undefined || best === undefined) return
+    const isOnBranch = this.#best?.blockAt(theirs.height) !== theirs.hash
+    const what = isOnBranch ? `follows a chain with less work than the one that ${this.server} has shown` : `is stuck at height ${theirs.height}, while ${this.server} has shown block ${best.height}`
+    this.#drop(server, new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server ${server.url} ${what}, for more than ${this.#times.lag / 1000} s.`, { height: theirs.height, known: best.height }))
   }
 
   /** While another server can be asked, this is a matter between it and us. */
   #watchFailed (member: Member, error: Error): boolean {
     this.#log(`${member.url}: ${error.message}`)
     const server = this.#servers.find((each) => each === member)
-    const othersLeft = this.#used.some((each) => each !== server && each.chain.status === 'synced')
+    const othersLeft = this.#used.some((each) => each !== server && each.chain.status !== 'down')
     if (othersLeft && server !== undefined && FAULTS.has(codeOf(error))) this.#drop(server, error)
     return !othersLeft
   }
 
   #lookLater (script: PooledScript): void {
-    if (this.#looks.has(script)) return
+    if (this.#stopped || this.#looks.has(script)) return
     this.#looks.set(script, this.#init.clock.after(this.#times.omission, () => {
       this.#looks.delete(script)
-      for (const omission of script.omissions()) this.#dropFor(omission)
+      script.askAgain()
     }))
   }
 
@@ -323,11 +327,11 @@ class ServerPool implements ElectrumChain {
   }
 
   /** Not for ever: it may have been repaired by then. */
-  #drop (server: Server, fault: Error): void {
+  #drop (server: PoolServer, fault: Error): void {
     if (this.#stopped || !server.isUsed) return
     server.fault = fault
-    server.cancelLag?.()
-    server.cancelLag = undefined
+    server.lag?.cancel()
+    server.lag = undefined
     void server.chain.stop()
     const isLast = this.#used.length === 0
     const wait = isLast ? this.#times.retryAlone : this.#times.retry
@@ -336,7 +340,7 @@ class ServerPool implements ElectrumChain {
     for (const script of [...this.#scripts.values()]) script.update()
   }
 
-  #tryAgain (server: Server): void {
+  #tryAgain (server: PoolServer): void {
     server.chain = this.#connect(server.address)
     server.fault = undefined
     this.#listen(server)
@@ -344,7 +348,7 @@ class ServerPool implements ElectrumChain {
     void server.chain.start()
   }
 
-  #report (server: Server, fault: Error, next: string): void {
+  #report (server: PoolServer, fault: Error, next: string): void {
     const text = `${messageOf(fault)} ${server.url} is not used any more. ${next}`
     this.#log(text)
     this.#init.onReport?.({ code: codeOf(fault), text, server: server.url })
@@ -357,10 +361,6 @@ class ServerPool implements ElectrumChain {
     this.status = status
     this.#statuses.emit(status)
   }
-}
-
-function workOf ({ chain }: Server): bigint {
-  return chain.tip === undefined ? 0n : chain.headers.workUpTo(chain.tip.height)
 }
 
 function unknownServer (): never {

@@ -1,29 +1,38 @@
 /** One script, watched on several servers: hands on one history, and finds out who leaves something out. */
-import type { ChainTransaction, ScriptWatch, ScriptWatcher } from '../engine/ports.js'
+import type { ScriptWatch, Unsubscribe } from '../engine/ports.js'
+import type { Txid } from '../types/bytes.js'
+import type { ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
-import { hiddenBy, mergeHistories, type ServerView } from './merge-histories.js'
+import { hiddenBy, isIn, mergeHistories, type BlockLookup } from './merge-histories.js'
+import type { ProvedWatcher } from './script-watch.js'
 
 /** One server, as far as a script needs it. */
 export interface Member {
   readonly url: string
   /** False once it has been dropped. */
   readonly isUsed: boolean
-  readonly watchScript: (scriptPubKey: Uint8Array, watcher: ScriptWatcher) => ScriptWatch
-  /** Whether the block at this height of its chain is in the best chain. */
-  readonly agrees: (height: number) => boolean
+  readonly watchScript: (scriptPubKey: Uint8Array, watcher: ProvedWatcher) => ScriptWatch
+  /** The blocks of its own chain. */
+  readonly blockAt: BlockLookup
 }
 
 export interface PooledScriptContext {
   readonly log: Log
+  /** The blocks of the best chain. */
+  readonly best: BlockLookup
   /** A server refuses or breaks the watch. Returns whether no other one is left to be watched. */
   readonly onError: (member: Member, error: Error) => boolean
-  /** The servers do not say the same: have a look again later. */
+  /** A server leaves something out: have it asked once more (`askAgain`) later, if it has not heard of it by then. */
   readonly onDifference: (script: PooledScript) => void
+  /** Asked once more, it still leaves out what another one has proved. */
+  readonly onOmission: (omission: Omission) => void
+  /** Calls back when a watch that was refused is to be tried again. */
+  readonly later: (callback: () => void) => Unsubscribe
   readonly onUnused: () => void
 }
 
 interface Entry {
-  readonly watcher: ScriptWatcher
+  readonly watcher: ProvedWatcher
   served: boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
@@ -31,45 +40,59 @@ interface Entry {
 
 interface View {
   readonly watch: ScriptWatch
-  history: readonly ChainTransaction[] | undefined
+  history: readonly ProvedTransaction[] | undefined
+  /** Whether the history is its answer; else it is what it had proved before it was asked anew. */
+  isTold: boolean
+  /** What it leaves out. */
+  missing: Txid | undefined
+  /** Whether it was asked anew because of that. */
+  isAskedAgain: boolean
+  cancelRetry: Unsubscribe
 }
 
 /** A server that leaves out what another one has proved. */
-export interface Omission { readonly member: Member, readonly transaction: ChainTransaction, readonly shownBy: Member }
+export interface Omission { readonly member: Member, readonly transaction: ProvedTransaction, readonly shownBy: Member }
 
 export class PooledScript {
   readonly #views = new Map<Member, View>()
   readonly #entries = new Set<Entry>()
-  #merged: readonly ChainTransaction[] | undefined
+  #merged: readonly ProvedTransaction[] | undefined
   #key = ''
+  #isOpen = false
 
   constructor (readonly scriptPubKey: Uint8Array, private readonly context: PooledScriptContext) {}
 
-  /** Watches it on one more server. */
-  attach (member: Member): void {
-    this.#views.get(member)?.watch.stop()
+  /** Whether new blocks may change what counts, though no server has anything new to tell: then `update` has to be called. */
+  get isOpen (): boolean { return this.#isOpen }
+
+  /** Watches it on one more server; or anew, which takes back nothing that the server has proved. */
+  attach (member: Member, missing?: Txid): void {
+    const before = this.#views.get(member)
+    before?.cancelRetry()
+    before?.watch.stop()
     const view: View = {
-      history: undefined,
+      history: before?.history?.filter(({ block }) => block !== undefined),
+      isTold: false,
+      missing,
+      isAskedAgain: missing !== undefined,
+      cancelRetry: () => {},
       watch: member.watchScript(this.scriptPubKey, {
         onHistory: (history) => {
+          if (this.#views.get(member) !== view) return
           view.history = history
+          view.isTold = true
           this.update()
         },
-        onError: (error) => { this.#failed(member, error) }
+        onError: (error) => { if (this.#views.get(member) === view) this.#failed(member, error) }
       })
     }
     this.#views.set(member, view)
     view.watch.ready.catch((error: unknown) => {
-      const reason = error instanceof Error ? error : new Error(String(error))
-      if (!this.context.onError(member, reason)) return
-      for (const entry of [...this.#entries].filter(({ served }) => !served)) {
-        entry.reject(reason)
-        this.#remove(entry)
-      }
+      if (this.#views.get(member) === view) this.#refused(member, view, error instanceof Error ? error : new Error(String(error)))
     })
   }
 
-  add (watcher: ScriptWatcher): ScriptWatch {
+  add (watcher: ProvedWatcher): ScriptWatch {
     let settle: Pick<Entry, 'resolve' | 'reject'> = { resolve: () => {}, reject: () => {} }
     const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
     ready.catch(() => {})
@@ -80,28 +103,53 @@ export class PooledScript {
     return { ready, stop: () => { this.#remove(entry) } }
   }
 
-  /** Merges once more: a server has told something new, or another chain is the best one. */
+  /** Merges once more: a server has told something new, or there are other blocks. */
   update (): void {
-    const views = [...this.#views].flatMap(([member, { history }]): ServerView[] => history === undefined ? [] : [{ history, isUsed: member.isUsed, agrees: member.agrees }])
+    const { best } = this.context
+    const views = [...this.#views].flatMap(([{ isUsed }, { history }]) => history === undefined ? [] : [{ history, isUsed }])
     if (views.length === 0) return
-    const merged = mergeHistories(views)
-    const key = merged.map(({ txid, height }) => `${txid}:${height ?? 'mempool'}`).join()
+    const merged = mergeHistories(views, best)
+    const key = merged.map(({ txid, block }) => `${txid}:${block ?? 'mempool'}`).join()
     const isNews = this.#merged === undefined || key !== this.#key
     this.#merged = merged
     this.#key = key
+    this.#isOpen = views.some(({ history, isUsed }) => history !== merged && (history.some((each) => each.height !== undefined && !isIn(each, best)) || (isUsed && hiddenBy(history, best, merged) !== undefined)))
     for (const entry of [...this.#entries]) if (isNews || !entry.served) this.#serve(entry, merged)
-    if (this.omissions().length > 0) this.context.onDifference(this)
+    for (const [member, view] of [...this.#views]) this.#compare(member, view)
   }
 
-  /** Who leaves out what, of the servers that have told a history at all. */
-  omissions (): Omission[] {
-    const merged = this.#merged ?? []
-    return [...this.#views].flatMap(([member, { history }]) => {
-      if (history === undefined || !member.isUsed) return []
-      const transaction = hiddenBy({ history, agrees: member.agrees, isUsed: true }, merged)
-      const shownBy = transaction === undefined ? undefined : [...this.#views].find(([, view]) => view.history?.some(({ txid, height }) => txid === transaction.txid && height !== undefined) === true)?.[0]
-      return transaction === undefined || shownBy === undefined ? [] : [{ member, transaction, shownBy }]
-    })
+  /** Asks those anew who leave out what another one has proved: a slow one may have been told of the block before it looked. */
+  askAgain (): void {
+    for (const [member, { missing, isAskedAgain }] of [...this.#views]) {
+      if (missing !== undefined && !isAskedAgain && member.isUsed) this.attach(member, missing)
+    }
+  }
+
+  /** Nothing is tried any more. */
+  stop (): void {
+    for (const { cancelRetry } of this.#views.values()) cancelRetry()
+  }
+
+  #compare (member: Member, view: View): void {
+    if (!view.isTold || !member.isUsed || view.history === undefined) return
+    const before = view.missing
+    const transaction = hiddenBy(view.history, member.blockAt, this.#merged ?? [])
+    view.missing = transaction?.txid
+    if (before !== view.missing) view.isAskedAgain = false
+    if (transaction === undefined) return
+    const shownBy = [...this.#views].find(([, { history }]) => history?.some(({ txid, block }) => txid === transaction.txid && block === transaction.block) === true)?.[0]
+    if (view.isAskedAgain && shownBy !== undefined) this.context.onOmission({ member, transaction, shownBy })
+    else this.context.onDifference(this)
+  }
+
+  /** A server that cannot watch this script is still one to compare headers with, and to send to. */
+  #refused (member: Member, view: View, error: Error): void {
+    view.cancelRetry = this.context.later(() => { if (this.#views.get(member) === view && member.isUsed) this.attach(member) })
+    if (!this.context.onError(member, error)) return
+    for (const entry of [...this.#entries].filter(({ served }) => !served)) {
+      entry.reject(error)
+      this.#remove(entry)
+    }
   }
 
   #failed (member: Member, error: Error): void {
@@ -109,7 +157,7 @@ export class PooledScript {
     for (const { watcher } of [...this.#entries]) callSafely(this.context.log, () => { watcher.onError(error) })
   }
 
-  #serve (entry: Entry, history: readonly ChainTransaction[]): void {
+  #serve (entry: Entry, history: readonly ProvedTransaction[]): void {
     if (!this.#entries.has(entry)) return
     entry.served = true
     callSafely(this.context.log, () => { entry.watcher.onHistory(history) })
@@ -118,7 +166,10 @@ export class PooledScript {
 
   #remove (entry: Entry): void {
     if (!this.#entries.delete(entry) || this.#entries.size > 0) return
-    for (const { watch } of this.#views.values()) watch.stop()
+    for (const { watch, cancelRetry } of this.#views.values()) {
+      cancelRetry()
+      watch.stop()
+    }
     this.#views.clear()
     this.context.onUnused()
   }

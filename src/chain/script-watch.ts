@@ -5,13 +5,13 @@
  */
 import { crypto } from 'bitcoinjs-lib'
 import type { Ecdsa } from '../bitcoin/keys.js'
-import type { ChainTransaction, Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
+import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import { backoffDelay, type Backoff } from './backoff.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
-import { VerifiedHistory, type HistorySource } from './history.js'
+import { VerifiedHistory, type HistorySource, type ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
 import type { Slots } from './slots.js'
 
@@ -39,8 +39,13 @@ export interface WatchContext {
   readonly onUnused: () => void
 }
 
+/** A `ScriptWatcher` that may look at the blocks as well. */
+export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError'> {
+  readonly onHistory: (history: readonly ProvedTransaction[]) => void
+}
+
 interface Entry {
-  readonly watcher: ScriptWatcher
+  readonly watcher: ProvedWatcher
   /** Has had a history. */
   served: boolean
   readonly resolve: () => void
@@ -62,7 +67,7 @@ export class WatchedScript {
   readonly #entries = new Set<Entry>()
   #session: WatchSession | undefined
   #subscribed: WatchSession | undefined
-  #history: readonly ChainTransaction[] | undefined
+  #history: readonly ProvedTransaction[] | undefined
   /** Reasons to fetch so far, and how many of them the last fetch has seen. */
   #reasons = 1
   #met = 0
@@ -81,7 +86,7 @@ export class WatchedScript {
     return this.#history !== undefined && this.#session?.isOpen === true && this.#subscribed === this.#session && !this.#isStale() && this.#working === undefined
   }
 
-  add (watcher: ScriptWatcher): ScriptWatch {
+  add (watcher: ProvedWatcher): ScriptWatch {
     let settle: Pick<Entry, 'resolve' | 'reject'> = { resolve: () => {}, reject: () => {} }
     const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
     // Who does not look at `ready` must not have the process ended by it.
@@ -193,7 +198,7 @@ export class WatchedScript {
     }
   }
 
-  #deliver (history: readonly ChainTransaction[]): void {
+  #deliver (history: readonly ProvedTransaction[]): void {
     this.#failures = 0
     const changed = keyOf(history) !== (this.#history === undefined ? undefined : keyOf(this.#history))
     this.#history = history
@@ -202,7 +207,7 @@ export class WatchedScript {
     }
   }
 
-  #serve (entry: Entry, history: readonly ChainTransaction[]): void {
+  #serve (entry: Entry, history: readonly ProvedTransaction[]): void {
     if (!this.#entries.has(entry)) return
     entry.served = true
     callSafely(this.#context.log, () => { entry.watcher.onHistory(history) })
@@ -237,6 +242,7 @@ export class WatchedScript {
   }
 }
 
-function keyOf (history: readonly ChainTransaction[]): string {
-  return history.map(({ txid, height }) => `${txid}:${height ?? 'mempool'}`).join()
+/** Of a block by its hash: after a reorganisation a transaction may be at the same height, in another block. */
+function keyOf (history: readonly ProvedTransaction[]): string {
+  return history.map(({ txid, block }) => `${txid}:${block ?? 'mempool'}`).join()
 }

@@ -3,9 +3,10 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ElectrumChain } from '../chain/chain.js'
 import { parseProxy } from '../chain/electrum/proxy.js'
-import { readFingerprint, type FirstUse, type TlsTrust } from '../chain/electrum/tls.js'
+import { readFingerprint, VOUCHED, type FirstUse, type TlsTrust } from '../chain/electrum/tls.js'
 import { readTrust } from '../chain/electrum/trust-file.js'
-import { createServerPool, type ServerAddress } from '../chain/pool.js'
+import { createServerPool } from '../chain/pool.js'
+import type { ServerAddress } from '../chain/pool-server.js'
 import type { Store } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
 import type { NodeEvent } from './api.js'
@@ -49,7 +50,7 @@ export async function openChain (init: ElectrumInit, store: Store, verify: Ecdsa
   })
 }
 
-/** Value: `1 FINGERPRINT`, in ASCII, by `HOST:PORT`. */
+/** Value: `1 FINGERPRINT` or `1 authority`, in ASCII, by `HOST:PORT`. */
 const CERTIFICATE_PREFIX = 'chain/certificate/'
 
 /**
@@ -58,6 +59,8 @@ const CERTIFICATE_PREFIX = 'chain/certificate/'
  */
 async function serversOf (urls: readonly string[], { fingerprint, caFile, firstUse }: { readonly fingerprint: string | undefined, readonly caFile: string | undefined, readonly firstUse: FirstUse }): Promise<ServerAddress[]> {
   if (urls.length === 0) throw new PaychanError('ERR_INVALID_ELECTRUM_URL', 'No Electrum server is named: give at least one, such as tls://HOST:PORT.', {})
+  const twice = urls.find((url, i) => urls.slice(0, i).some((other) => other.split('#', 1)[0] === url.split('#', 1)[0]))
+  if (twice !== undefined) throw new PaychanError('ERR_INVALID_ELECTRUM_URL', `The Electrum server ${twice} is named twice. Give each once: several are there to be compared.`, { url: twice })
   const shared = await readTrust(fingerprint, caFile)
   return urls.map((text) => {
     const [url = '', pin] = text.split('#', 2)
@@ -72,7 +75,8 @@ async function serversOf (urls: readonly string[], { fingerprint, caFile, firstU
 async function certificatesOf (store: Store, onFirstUse: (server: string, fingerprint: string) => void): Promise<FirstUse> {
   const known = new Map<string, string>()
   for await (const [key, value] of store.entries(CERTIFICATE_PREFIX)) {
-    const fingerprint = readFingerprint(/^1 (\S+)$/.exec(new TextDecoder().decode(value))?.[1] ?? '')
+    const [, shown = ''] = /^1 (\S+)$/.exec(new TextDecoder().decode(value)) ?? []
+    const fingerprint = shown === VOUCHED ? VOUCHED : readFingerprint(shown)
     if (fingerprint !== undefined) known.set(key.slice(CERTIFICATE_PREFIX.length), fingerprint)
   }
   return {
@@ -81,7 +85,7 @@ async function certificatesOf (store: Store, onFirstUse: (server: string, finger
       known.set(server, fingerprint)
       // The store tells of its failure itself.
       store.commit([{ key: CERTIFICATE_PREFIX + server, value: new TextEncoder().encode(`1 ${fingerprint}`) }]).catch(() => {})
-      onFirstUse(server, fingerprint)
+      if (fingerprint !== VOUCHED) onFirstUse(server, fingerprint)
     }
   }
 }

@@ -1,5 +1,7 @@
 /** A chain that begins at a checkpoint: what is known of it, what is fetched, and who is refused. */
 import assert from 'node:assert/strict'
+import { PERIOD } from '../../src/chain/difficulty.js'
+import { targetFromBits } from '../../src/chain/header-fields.js'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { extendDown, HEADERS_BATCH, syncHeaders, type AnnouncedTip, type HeaderSource } from '../../src/chain/header-sync.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
@@ -93,7 +95,11 @@ describe('header chain / checkpoint', () => {
   it('every network but regtest has one', () => {
     for (const network of ['mainnet', 'testnet', 'signet'] as const) {
       const { checkpoint } = chainParams(network)
-      assert.match(checkpoint?.hash ?? '', /^0{6,}[0-9a-f]+$/)
+      assert.match(checkpoint?.hash ?? '', /^(?=0{7})[0-9a-f]{64}$/)
+      // The median time of what follows it needs eleven headers, and only those of its period are fetched.
+      assert.ok((checkpoint?.height ?? 0) % PERIOD >= 11)
+      const target = targetFromBits(chainParams(network).powLimitBits) ?? 0n
+      assert.ok(BigInt(`0x${checkpoint?.hash ?? ''}`) <= target, 'proof of work, as far as a hash alone shows it')
       assert.equal(new HeaderChain(chainParams(network)).isStarted, false)
     }
   })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
-import { hiddenBy, mergeHistories, type ServerView } from '../../src/chain/merge-histories.js'
+import { hiddenBy, mergeHistories, type BlockLookup, type ServerView } from '../../src/chain/merge-histories.js'
 import { lowerMedian } from '../../src/chain/gather.js'
-import type { ChainTransaction } from '../../src/engine/ports.js'
+import type { ProvedTransaction } from '../../src/chain/history.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight } from '../../src/types/units.js'
 
@@ -16,9 +16,10 @@ function made (coin: number, version = 1): Transaction {
   return tx
 }
 
-const at = (tx: Transaction, height?: number): ChainTransaction => ({ txid: txid(tx.getId()), raw: tx.toBuffer(), height: height === undefined ? undefined : blockHeight(height) })
-const view = (history: ChainTransaction[], { upTo = 1_000, isUsed = true } = {}): ServerView => ({ history, isUsed, agrees: (height) => height <= upTo })
-const shown = (views: ServerView[]): Array<[string, number | undefined]> => mergeHistories(views).map(({ txid, height }) => [txid, height])
+const at = (tx: Transaction, height?: number, branch = 'best'): ProvedTransaction => ({ txid: txid(tx.getId()), raw: tx.toBuffer(), height: height === undefined ? undefined : blockHeight(height), ...height === undefined ? {} : { block: `${branch} ${height}` } })
+const view = (history: ProvedTransaction[], { isUsed = true } = {}): ServerView => ({ history, isUsed })
+const best: BlockLookup = (height) => `best ${height}`
+const shown = (views: ServerView[]): Array<[string, number | undefined]> => mergeHistories(views, best).map(({ txid, height }) => [txid, height])
 
 describe('histories of several servers', () => {
   const [a, b, rival] = [made(1), made(2), made(1, 2)]
@@ -28,7 +29,13 @@ describe('histories of several servers', () => {
   })
 
   it('what is proved on a branch that has lost waits again', () => {
-    assert.deepEqual(shown([view([at(a, 5)], { upTo: 4 }), view([])]), [[a.getId(), undefined]])
+    assert.deepEqual(shown([view([at(a, 5, 'other')]), view([])]), [[a.getId(), undefined]])
+    assert.deepEqual(shown([view([at(a, 5, 'other')])]), [[a.getId(), undefined]])
+  })
+
+  it('of what waits the bytes count that were shown as waiting: a proof says nothing of witnesses', () => {
+    const [forged, real] = [at(a, 5, 'other'), { ...at(a), raw: Uint8Array.of(...at(a).raw) }]
+    for (const views of [[view([forged]), view([real])], [view([real]), view([forged])]]) assert.equal(mergeHistories(views, best)[0]?.raw, real.raw)
   })
 
   it('what a block has made impossible is gone, with what spends it', () => {
@@ -47,10 +54,11 @@ describe('histories of several servers', () => {
   })
 
   it('who leaves out what is proved is found, who only has not heard of what waits is not', () => {
-    const merged = mergeHistories([view([at(a, 5), at(b)]), view([])])
-    assert.equal(hiddenBy(view([]), merged)?.txid, a.getId())
-    assert.equal(hiddenBy(view([], { upTo: 4 }), merged), undefined, 'it has not come as far')
-    assert.equal(hiddenBy(view([at(a)]), merged), undefined)
+    const merged = mergeHistories([view([at(a, 5), at(b)]), view([])], best)
+    assert.equal(hiddenBy([], best, merged)?.txid, a.getId())
+    assert.equal(hiddenBy([], (height) => height <= 4 ? best(height) : undefined, merged), undefined, 'it has not come as far')
+    assert.equal(hiddenBy([], (height) => `other ${height}`, merged), undefined, 'it is on another branch')
+    assert.equal(hiddenBy([at(a)], best, merged), undefined)
   })
 
   it('in whatever order they are asked, the same is proved', () => {

@@ -60,7 +60,7 @@ describe('server pool', () => {
   })
 
   it('takes the chain with the most work, from whoever shows it, and drops who stays on the other one', async () => {
-    await start({ lag: 20 })
+    await start({ lag: 300 })
     first.chain.mine(1)
     first.notifyTip()
     await tips.when(({ height }) => height === 4)

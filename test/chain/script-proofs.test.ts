@@ -85,6 +85,23 @@ describe('electrum chain / proof of histories', () => {
       await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => [...server.chain.history(String(hash)), ...server.chain.history(String(hash))])
     })
 
+    it('with more bytes that wait than we want to keep', async () => {
+      const made = new Map<string, string>()
+      for (let n = 0; n < 23; n++) {
+        const large = server.chain.pay(script)
+        large.addOutput(new Uint8Array(900_000), BigInt(n))
+        made.set(large.getId(), large.toHex())
+      }
+      server.chain.mempool.splice(0)
+      server.on('blockchain.transaction.get', ([id]) => made.get(String(id)))
+      server.on('blockchain.scripthash.get_history', () => [...made.keys()].map((id) => ({ tx_hash: id, height: 0 })))
+      const watcher = recordingWatcher()
+      chain.watchScript(script, watcher)
+      const error = await watcher.errors.when(() => true)
+      assert.equal(codeOf(error), 'ERR_CHAIN_LIED')
+      assert.match(error.message, /more than 20 MB of transactions of one script/)
+    })
+
     it('by taking back a confirmation that it has proved', async () => {
       server.chain.pay(script)
       server.chain.mine()
@@ -151,7 +168,8 @@ describe('electrum chain / proof of histories', () => {
       server.notifyTip()
       await tips.when(height => height === 6)
       assert.equal(server.count('blockchain.transaction.get_merkle'), proofs + 1)
-      assert.equal(watcher.histories.all.length, 1)
+      const [before, after, ...more] = watcher.histories.all.map(entries)
+      assert.deepEqual([after, more], [before, []], 'told once more: it is another proof')
     })
 
     it('are noticed when the history tells of them before the header does', async () => {

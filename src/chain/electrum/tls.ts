@@ -18,11 +18,14 @@ export interface TlsTrust {
   readonly ca?: string | undefined
 }
 
-/** The certificates that servers have shown, by their fingerprints. */
+/** The certificates that servers have shown, by their fingerprints; or that an authority has vouched for one of theirs. */
 export interface FirstUse {
   readonly known: (server: string) => string | undefined
-  readonly remember: (server: string, fingerprint: string) => void
+  readonly remember: (server: string, shown: string) => void
 }
+
+/** What is remembered in the place of a fingerprint: from then on only what an authority vouches for is taken. */
+export const VOUCHED = 'authority'
 
 /** What is asked of a TLS socket after its handshake. */
 export interface TlsPeer {
@@ -67,9 +70,13 @@ export function checkCertificate ({ host, port }: Endpoint, { fingerprint, ca, f
     if (shown === fingerprint) return undefined
     return new PaychanError('ERR_TLS_FINGERPRINT', `${who} shows another certificate than the one that is pinned: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`, { ...facts, pinned: fingerprint })
   }
-  if (peer.authorized) return undefined
-  if (firstUse !== undefined && ca === undefined) {
-    const known = firstUse.known(`${host}:${port}`)
+  const known = ca === undefined ? firstUse?.known(`${host}:${port}`) : undefined
+  if (peer.authorized) {
+    if (known !== VOUCHED && ca === undefined) firstUse?.remember(`${host}:${port}`, VOUCHED)
+    return undefined
+  }
+  // Else whoever stands in between could make a certificate of his own, and be trusted for being the first.
+  if (firstUse !== undefined && ca === undefined && known !== VOUCHED) {
     if (known === undefined) firstUse.remember(`${host}:${port}`, shown)
     if (known === undefined || known === shown) return undefined
     return new PaychanError('ERR_TLS_FINGERPRINT', `${who} shows another certificate than the one that it has shown before: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`, { ...facts, pinned: known })
