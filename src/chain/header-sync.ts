@@ -44,7 +44,7 @@ export async function syncHeaders (chain: HeaderChain, source: HeaderSource, tip
 async function start (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<void> {
   const { checkpoint, network } = chain.params
   if (checkpoint === undefined) return
-  if (tip.height < checkpoint.height) throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server is at height ${tip.height}, and the checkpoint of ${network} is at ${checkpoint.height}. Wait until it has caught up, or use another server.`, { height: tip.height, known: checkpoint.height })
+  if (tip.height < checkpoint.height) throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server is at height ${tip.height}, and the checkpoint of ${network} is at ${checkpoint.height}: it is of another network, or far behind. Check the address and the network, or use another server.`, { height: tip.height, known: checkpoint.height })
   const first = checkpoint.height - checkpoint.height % PERIOD
   chain.start(first, await fetchExactly(source, first, checkpoint.height - first + 1))
 }
