@@ -72,4 +72,10 @@ describe('a node with an Electrum server behind TLS', () => {
     assert.equal(status, 'down')
     assert.match(lastError ?? '', /another certificate than the one that it has shown before/)
   })
+
+  it('refuses a server that is named twice, also with another fingerprint', async () => {
+    for (const again of [devnet.url, `${devnet.url}#${LOCALHOST_FINGERPRINT}`]) {
+      await assert.rejects(chainOf({ electrum: [devnet.url, again], dataDir: join(dataDir, 'twice') }), { code: 'ERR_INVALID_ELECTRUM_URL', message: /is named twice/ })
+    }
+  })
 })
