@@ -9,6 +9,7 @@ import { toHex, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
 import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type ServerStatus } from './chain.js'
+import { Broadcasts } from './broadcasting.js'
 import { gather, lowerMedian } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor } from './headers.js'
@@ -71,6 +72,7 @@ class ServerPool implements ElectrumChain {
   readonly #tips: Listeners<Tip>
   readonly #statuses: Listeners<ChainStatus>
   readonly #looks = new Map<PooledScript, Unsubscribe>()
+  readonly #broadcasts: Broadcasts
   #best: PoolServer | undefined
   /** A buried block of the best chain, as it was told last. */
   #anchor: Anchor | undefined
@@ -85,6 +87,7 @@ class ServerPool implements ElectrumChain {
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.#anchor = init.anchor
+    this.#broadcasts = new Broadcasts((report) => { this.#tell(report) })
     this.#servers = init.servers.map((address) => new PoolServer(address, this.#connect(address)))
     for (const server of this.#servers) this.#listen(server)
   }
@@ -162,16 +165,9 @@ class ServerPool implements ElectrumChain {
     return watch
   }
 
-  /** To all; one that takes it is enough. */
   async broadcast (raw: Uint8Array): Promise<Txid> {
-    const sent = this.#used.map(async ({ chain }) => await chain.broadcast(raw))
-    try {
-      return await Promise.any(sent)
-    } catch (error) {
-      const reasons = (error instanceof AggregateError ? error.errors : [error]).filter((reason) => reason instanceof Error)
-      // A verdict says more than a server that could not be reached.
-      throw reasons.find((reason) => codeOf(reason) === 'ERR_BROADCAST_REFUSED') ?? reasons[0] ?? this.#nobody('broadcast the transaction')
-    }
+    const used = this.#used
+    return used.length === 0 ? this.#throwNobody('broadcast the transaction') : await this.#broadcasts.send(used, raw)
   }
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
@@ -350,8 +346,12 @@ class ServerPool implements ElectrumChain {
 
   #report (server: PoolServer, fault: Error, next: string): void {
     const text = `${messageOf(fault)} ${server.url} is not used any more. ${next}`
-    this.#log(text)
-    this.#init.onReport?.({ code: codeOf(fault), text, server: server.url })
+    this.#tell({ code: codeOf(fault), text, server: server.url })
+  }
+
+  #tell (report: ServerReport): void {
+    this.#log(report.text)
+    this.#init.onReport?.(report)
   }
 
   #setStatus (): void {

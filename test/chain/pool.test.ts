@@ -137,7 +137,7 @@ describe('server pool', () => {
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 90_000n)
   })
 
-  it('broadcasts to all, is content with one that takes it, and says why when none does', async () => {
+  it('broadcasts to all, is content with one that takes it, tells who does not, and says why when none does', async () => {
     await start()
     const payment = first.chain.pay(testScript(1))
     const refuse = (): never => { throw new Refusal('min relay fee not met, 1 < 100') }
@@ -145,8 +145,14 @@ describe('server pool', () => {
     second.on('blockchain.transaction.broadcast', () => idOf(payment))
     assert.equal(await chain.broadcast(payment.toBuffer()), idOf(payment))
     assert.deepEqual([first, second].map((server) => server.count('blockchain.transaction.broadcast')), [1, 1])
+    const { code, text, server } = await reports.when(() => true)
+    assert.deepEqual([code, server], ['ERR_SERVERS_DISAGREE', first.url])
+    assert.match(text, new RegExp(`refuses transaction ${idOf(payment)} \\(min relay fee not met, 1 < 100\\), and ${second.url} has taken it`))
+    await chain.broadcast(payment.toBuffer())
+    while (first.count('blockchain.transaction.broadcast') < 2) await new Promise((resolve) => { setImmediate(resolve) })
     second.on('blockchain.transaction.broadcast', refuse)
     await assert.rejects(chain.broadcast(payment.toBuffer()), { code: 'ERR_BROADCAST_REFUSED' })
+    assert.equal(reports.all.length, 1, 'what comes again with every block is told once')
   })
 
   it('with one server is that server\'s chain', async () => {
