@@ -3,7 +3,7 @@ import type { Message, Payment, Reestablish } from '../../protocols/paychan/1.0/
 import type { CsvPayout } from './onchain.js'
 import type { BroadcastPurpose, RenewalEvent } from './events.js'
 import type { Channel, RenewalSource } from './state.js'
-import type { ChannelId, Txid } from '../types/bytes.js'
+import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { FeeRate, Satoshi } from '../types/units.js'
 import type { PaychanError } from '../types/errors.js'
 
@@ -17,7 +17,7 @@ export type Effect =
   /** End the stream, after what was sent. */
   | { readonly type: 'hang-up' }
   /** Step 2: watch the funding script, and only when the watch stands build T1. Answered by `funding-built` or `funding-failed`. */
-  | { readonly type: 'build-funding', readonly scriptPubKey: Uint8Array, readonly amount: Satoshi, readonly feeRate: FeeRate, readonly source: RenewalSource | undefined }
+  | { readonly type: 'build-funding', readonly scriptPubKey: Uint8Array, readonly amount: Satoshi, readonly feeRate: FeeRate, readonly coins: readonly OutPoint[] | undefined, readonly source: RenewalSource | undefined }
   /** A renewal is a matter of two channels: what the other one of ours has to hear (renewing.ts, renewed.ts). */
   | { readonly type: 'tell', readonly channel: ChannelId, readonly event: RenewalEvent }
   /** T1 never left: its inputs are free again. */

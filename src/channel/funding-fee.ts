@@ -1,12 +1,12 @@
 /** A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a child. */
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { satoshi } from '../types/units.js'
+import { blockDelta, satoshi } from '../types/units.js'
 import type { Effect } from './effects.js'
 import type { Env } from './env.js'
 import type { Established } from './state.js'
 
-/** Blocks that T1 may wait: it was built for an estimate to confirm within as many. */
-const PATIENCE = 6
+/** Blocks that T1 may wait unless somebody said otherwise: it was built for an estimate to confirm within as many. */
+const PATIENCE = blockDelta(6)
 
 /** The child costs at most 5 % of what the channel holds; a person may pay more with `bumpfee`. */
 const MOST_OF_CAPACITY = 20n
@@ -15,10 +15,10 @@ const MOST_OF_CAPACITY = 20n
  * FUND-5: asks the wallet for a child once T1 has waited in the mempool. Level-triggered: asked with
  * every block, and the wallet does nothing when both pay the present estimate, or T1 has no change.
  */
-export function fundingFee ({ role, terms, outPoint, fundingTx, onChain }: Established, { height, feeRate }: Env): Effect[] {
+export function fundingFee ({ role, terms, outPoint, fundingTx, onChain, patience = PATIENCE }: Established, { height, feeRate }: Env): Effect[] {
   if (role !== 'client' || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined) return []
   // The wallet gives T1 the height at which it was built as nLockTime.
   const { lockTime } = parseTransaction(fundingTx)
-  if (height - lockTime < PATIENCE) return []
+  if (height - lockTime < patience) return []
   return [{ type: 'bump-funding', funding: outPoint.txid, feeRate, most: satoshi(terms.capacity / MOST_OF_CAPACITY) }]
 }

@@ -5,11 +5,12 @@
  *           -> verified and on disk -> Funding, and T1 is broadcast
  */
 import type { AcceptChannel, Network, OpenChannel, RefundSignature, Renewal } from '../../protocols/paychan/1.0/index.js'
-import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
+import { FUNDING_WITNESS_BYTES, fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
 import type { ChannelId, OutPoint } from '../types/bytes.js'
-import { formatAmount, feeFor, heightPlus, max, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import { formatAmount, formatFeeRate, feeFor, feeRate, heightPlus, max, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
@@ -20,7 +21,7 @@ import { establish } from './establishing.js'
 import { checkAcceptance, termsOf } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
 import { sendInitialOfRenewal } from './renewing.js'
-import { identityOf, type Accepted, type KeyBits, type Offered, type RefundRequested, type RenewalSource } from './state.js'
+import { identityOf, type Accepted, type FundingChoice, type KeyBits, type Offered, type RefundRequested, type RenewalSource } from './state.js'
 import { fundingOutput, fundingScriptOf, type Party, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -40,6 +41,9 @@ export interface OfferRequest {
   readonly renewFor?: BlockDelta | undefined
   /** The channel that this one renews, and what T1 is made of. */
   readonly renewal?: { readonly renews: Renewal, readonly source: RenewalSource } | undefined
+  readonly choice?: FundingChoice | undefined
+  /** How many blocks T1 may wait before a child pays for it. */
+  readonly patience?: BlockDelta | undefined
 }
 
 /**
@@ -83,8 +87,8 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
     txVersion: 3,
     ...(request.renewal === undefined ? {} : { renews: request.renewal.renews })
   }
-  const { id, peer, address, keys, renewFor } = request
-  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, offer, source: request.renewal?.source }
+  const { id, peer, address, keys, renewFor, patience, choice } = request
+  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, patience, offer, source: request.renewal?.source, choice }
   return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, what: `asked for a channel of ${formatAmount(request.capacity)} until height ${offer.refundHeight}` })
 }
 
@@ -94,8 +98,9 @@ export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   const terms = termsOf(state.offer, accept)
   const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms }
+  const usual = state.source === undefined ? env.feeRate : max(env.feeRate, env.nextBlockRate)
   return to(accepted,
-    { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: state.source === undefined ? env.feeRate : max(env.feeRate, env.nextBlockRate), source: state.source },
+    { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: state.choice?.feeRate ?? usual, coins: state.choice?.coins, source: state.source },
     { type: 'notify', step: 1, what: 'the server named its key K2' })
 }
 
@@ -104,8 +109,9 @@ export function onFundingBuilt (state: Accepted, { raw, outPoint, fee, previous 
   const { terms } = state
   const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee, previous, secured: undefined }
   const template = refundTemplateOf(terms, outPoint)
+  const vsize = parseTransaction(raw).vsize + (terms.renews === undefined ? 0 : Math.ceil(FUNDING_WITNESS_BYTES / 4))
   return to(requested,
-    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is ${terms.renews === undefined ? 'signed and held back' : 'built'}; its fee is ${formatAmount(fee)}` },
+    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is ${terms.renews === undefined ? 'signed and held back' : 'built'}; its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate(fee * 1000n / BigInt(vsize)))}, ${vsize} vB)` },
     { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
     { type: 'notify', step: 3, what: `sent T2 unsigned, locked until height ${terms.refundHeight}` })
 }

@@ -11,7 +11,7 @@ import { completeRenewal, renewalSighash, requireSegwit } from '../bitcoin/renew
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { addSat, feeFor, formatAmount, max, subSat, type Satoshi } from '../types/units.js'
+import { addSat, feeFor, formatAmount, max, subSat, type FeeRate, type Satoshi } from '../types/units.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import type { RenewalDraft } from './events.js'
@@ -42,9 +42,10 @@ export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>)
  * A renewal, or a top-up by `amount`. A renewal pays the fee of T1 out of the client's share; a
  * top-up out of its wallet, so that the capacity grows by exactly the amount.
  *
+ * @param asked - what a renewal pays; enough for the next block when undefined
  * @throws PaychanError why the channel cannot be renewed now
  */
-export function planRenewal (channel: Channel, amount: Satoshi, env: Env): RenewalPlan {
+export function planRenewal (channel: Channel, amount: Satoshi, env: Env, asked?: FeeRate): RenewalPlan {
   if (channel.role !== 'client') throw new PaychanError('ERR_NOT_THE_CLIENT', 'Only the side that opened a channel renews it or tops it up; open a channel of your own.', { role: channel.role })
   const open = renewable(channel, env)
   if (open.ledger.inFlight.length > 0) throw new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; try again once they are.')
@@ -55,7 +56,7 @@ export function planRenewal (channel: Channel, amount: Satoshi, env: Env): Renew
   const renews: Renewal = { channelId: fromHex(open.id), turn: ledger.turn, sequence: ledger.held?.sequence ?? 0, serverBalance: shares.server }
   if (amount > 0n) return { capacity: addSat(terms.capacity, amount), renews, source }
   const script = fundingScriptOf(terms)
-  const fee = feeFor(max(env.feeRate, env.nextBlockRate), fundingSpendVsize([script]))
+  const fee = feeFor(asked ?? max(env.feeRate, env.nextBlockRate), fundingSpendVsize([script]))
   if (shares.client < fee + dustLimit(script)) {
     throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `The renewal costs ${formatAmount(fee)}, and your share of the channel is ${formatAmount(shares.client)}. Top it up with \`paychan topup\`, which pays the fee out of the wallet.`, { asked: fee, left: shares.client })
   }

@@ -33,18 +33,27 @@ interface Identified {
   readonly openedAt: number
   /** Client: to be renewed for so many blocks, by itself, before its end (TIME-5). */
   readonly renewFor?: BlockDelta | undefined
+  /** Client: how many blocks T1 may wait before a child pays for it, by itself (FUND-5); as many as are usual when undefined. */
+  readonly patience?: BlockDelta | undefined
 }
 
 /** What a channel keeps through all its stages. */
-export function identityOf<R extends Role> ({ id, peer, address, role, keys, openedAt, renewFor }: Identified & { readonly role: R }): Identified & { readonly role: R } {
-  return { id, peer, address, role, keys, openedAt, renewFor }
+export function identityOf<R extends Role> ({ id, peer, address, role, keys, openedAt, renewFor, patience }: Identified & { readonly role: R }): Identified & { readonly role: R } {
+  return { id, peer, address, role, keys, openedAt, renewFor, patience }
 }
 
 /** What T1 is made of when it renews a channel: its funding output, and coins of the wallet if it is topped up. */
 export interface RenewalSource { readonly old: FundingOutput, readonly fromWallet: boolean }
 
+/** What T1 pays and spends, as far as the one who opens has said so. */
+export interface FundingChoice {
+  readonly feeRate?: FeeRate | undefined
+  /** Exactly these coins of the wallet. */
+  readonly coins?: readonly OutPoint[] | undefined
+}
+
 /** Step 1: the client has asked. */
-export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel, readonly source: RenewalSource | undefined }
+export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel, readonly source: RenewalSource | undefined, readonly choice?: FundingChoice | undefined }
 
 /** Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2). */
 export interface Accepted extends Identified { readonly stage: 'accepted', readonly terms: Terms }

@@ -4,6 +4,7 @@ import { VERSION } from '../node/layout.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { addChannelCommands } from './commands/channels.js'
 import { addCheck } from './commands/check.js'
+import { addCoins } from './commands/coins.js'
 import { addDevnet } from './commands/devnet.js'
 import { addInit } from './commands/init.js'
 import { addNodeCommands } from './commands/node.js'
@@ -46,6 +47,7 @@ function createProgram (world: World): Command {
   addCheck(program, world)
   addNodeCommands(program, world)
   addWalletCommands(program, world)
+  addCoins(program, world)
   addOpen(program, world)
   addRenewals(program, world)
   addChannelCommands(program, world)

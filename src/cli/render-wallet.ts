@@ -1,30 +1,26 @@
 /** Transactions of the wallet, in words and tables. */
 import { formatAmount } from '../daemon/amount.js'
-import type { BumpResult, SendResult, WalletTransaction } from '../node/api.js'
-import type { FeeRate } from '../types/units.js'
-import type { Colors } from './output.js'
+import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../node/api.js'
+import { formatFeeRate } from '../types/units.js'
+import { printable, type Colors } from './output.js'
+import { shortChannel } from './render.js'
 import { renderTable, type Cell } from './table.js'
-
-/** Sat per 1,000 vB, as people write it. */
-export function formatFeeRate (rate: FeeRate): string {
-  const decimals = (rate % 1000n).toString().padStart(3, '0').replace(/0+$/, '')
-  return `${rate / 1000n}${decimals === '' ? '' : `.${decimals}`} sat/vB`
-}
 
 const WAITING = 'No server has it yet: it is on disk, and goes out as soon as one answers.'
 
 /** What `send` has come to, or would. */
-export function renderSent ({ txid, to, amount, fee, feeRate, change, broadcast }: SendResult): string {
-  const cost = `The fee is ${formatAmount(fee)} (${formatFeeRate(feeRate)}); ${formatAmount(change)} come back as change.`
-  if (txid === undefined) return `This would send ${formatAmount(amount)} to ${to}. ${cost} Nothing was sent.`
-  return `Sent ${formatAmount(amount)} to ${to}.\n${cost}\n${broadcast ? '' : `${WAITING}\n`}Transaction ${txid}`
+export function renderSent ({ txid, to, amount, fee, feeRate, vsize, change, message, broadcast }: SendResult): string {
+  const cost = `The fee is ${formatAmount(fee)} (${formatFeeRate(feeRate)}, ${vsize} vB); ${formatAmount(change)} come back as change.`
+  const purpose = message === undefined ? '' : ` The payee says: ${printable(message)}`
+  if (txid === undefined) return `This would send ${formatAmount(amount)} to ${to}. ${cost} Nothing was sent.${purpose}`
+  return `Sent ${formatAmount(amount)} to ${to}.${purpose}\n${cost}\n${broadcast ? '' : `${WAITING}\n`}Transaction ${txid}`
 }
 
 /** What `bumpfee` has come to. */
-export function renderBumped ({ kind, txid, of, fee, feeRate, broadcast }: BumpResult): string {
+export function renderBumped ({ kind, txid, of, fee, feeRate, vsize, broadcast }: BumpResult): string {
   const done = kind === 'replacement'
-    ? `Transaction ${txid} replaces ${of}: its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate)}).`
-    : `Transaction ${txid} pays ${formatAmount(fee)} for the funding transaction ${of}: together they pay ${formatFeeRate(feeRate)}.`
+    ? `Transaction ${txid} replaces ${of}: its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate)}, ${vsize} vB).`
+    : `Transaction ${txid} pays ${formatAmount(fee)} (${vsize} vB) for the funding transaction ${of}: together they pay ${formatFeeRate(feeRate)}.`
   return broadcast ? done : `${done}\n${WAITING}`
 }
 
@@ -45,4 +41,29 @@ export function renderTransactions (transactions: readonly WalletTransaction[], 
     txid,
     label
   ]), colors)
+}
+
+/** What a person chooses a feerate by. */
+export function renderFees ({ minimum, estimates }: Fees, colors: Colors): string {
+  const rows = estimates.map(({ blocks, feeRate }): Cell[] => [`${blocks} ${blocks === 1 ? 'block' : 'blocks'}`, formatFeeRate(feeRate)])
+  return `${renderTable([{ title: 'WITHIN' }, { title: 'ESTIMATE', align: 'right' }], rows, colors)}\nThe server takes nothing below ${formatFeeRate(minimum)}.`
+}
+
+export function renderCoins (coins: readonly CoinInfo[], colors: Colors): string {
+  if (coins.length === 0) return 'No coins. Receive some at an address from `paychan address`.'
+  return renderTable([
+    { title: 'COIN' }, { title: 'AMOUNT', align: 'right' }, { title: 'CONFIRMATIONS', align: 'right' }, { title: 'STATE' }, { title: 'ADDRESS' }, { title: 'LABEL' }
+  ], coins.map((coin): Cell[] => [
+    coin.outPoint,
+    formatAmount(coin.amount),
+    String(coin.confirmations),
+    coin.state === 'free' ? coin.state : { text: stateText(coin), style: colors.yellow },
+    coin.address,
+    coin.label ?? ''
+  ]), colors)
+}
+
+function stateText ({ state, locked, channel, spentBy }: CoinInfo): string {
+  const by = channel !== undefined ? ` for channel ${shortChannel(channel)}` : spentBy !== undefined ? ` for send ${spentBy.slice(0, 8)}` : ''
+  return `${state}${by}${locked && state !== 'locked' ? ', locked' : ''}`
 }

@@ -67,7 +67,7 @@ function serverText ({ url, state, height, problem }: NodeInfo['chain']['servers
 
 export function renderBalance (balance: Balance, colors: Colors): string {
   const rows = [
-    ['confirmed', balance.confirmed], ['  of it reserved', balance.reserved], ['pending', balance.pending], ['in channels', balance.inChannels], ['unswept', balance.unswept], ['total', balance.total]
+    ['confirmed', balance.confirmed], ['  of it reserved', balance.reserved], ['  of it locked', balance.locked], ['pending', balance.pending], ['in channels', balance.inChannels], ['unswept', balance.unswept], ['total', balance.total]
   ] as const
   const amounts = rows.map(([, amount]) => formatAmount(amount))
   const width = Math.max(...amounts.map(text => text.length))

@@ -2,11 +2,9 @@
  * Amounts as people write and read them. Exact decimal arithmetic on bigint: a float never touches
  * money (0.1 + 0.2 of a bitcoin is 30,000,000 sat here, and nothing beside it).
  */
+import { BITCOIN_DECIMALS, fromBitcoin } from '../types/bitcoin-amount.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
-
-/** One bitcoin is 10^8 satoshis. */
-const BITCOIN_DECIMALS = 8
 
 /** 21 million bitcoin with all their decimals need 17 characters; whatever is this long is a slip. */
 const MAX_TEXT_LENGTH = 40
@@ -38,24 +36,24 @@ export function parseAmount (text: string): Satoshi {
   if (match === null) throw refuse(text, `'${shown}' is not an amount. ${EXAMPLES}`)
   const [, whole = '', fraction, unit = 'sat'] = match
 
-  const amount = unit.toLowerCase() === 'btc' ? fromBitcoin(text, whole, fraction ?? '') : fromSatoshi(text, whole, fraction)
+  const amount = unit.toLowerCase() === 'btc' ? ofBitcoin(text, whole, fraction ?? '') : ofSatoshi(text, whole, fraction)
   if (amount === 0n) throw refuse(text, `The amount is above zero. ${EXAMPLES}`)
   return satoshi(amount)
 }
 
-function fromSatoshi (text: string, whole: string, fraction: string | undefined): bigint {
+function ofSatoshi (text: string, whole: string, fraction: string | undefined): bigint {
   if (fraction !== undefined) {
     throw refuse(text, `A satoshi cannot be divided, and '${text.trim()}' has decimals. Write whole satoshis, or bitcoin as in 0.00001btc.`)
   }
   return BigInt(whole)
 }
 
-function fromBitcoin (text: string, whole: string, fraction: string): bigint {
+function ofBitcoin (text: string, whole: string, fraction: string): bigint {
   const decimals = fraction.replace(/0+$/, '')
   if (decimals.length > BITCOIN_DECIMALS) {
     throw refuse(text, `A bitcoin has ${BITCOIN_DECIMALS} decimals, and '${text.trim()}' asks for a fraction of a satoshi.`)
   }
-  return BigInt(whole) * 10n ** BigInt(BITCOIN_DECIMALS) + BigInt(decimals.padEnd(BITCOIN_DECIMALS, '0'))
+  return fromBitcoin(whole, decimals)
 }
 
 export { formatAmount } from '../types/units.js'

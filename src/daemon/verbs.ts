@@ -1,11 +1,12 @@
 /** The verbs of the local API: what each is asked with, which call of the node it is, what it answers. */
 import { z } from 'zod'
+import { MAX_URI_LENGTH } from '../bitcoin/uri.js'
 import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, nodeInfo, paymentInfo, payResult, peerInfo, sendResult, settleAllResult, walletTransaction } from './wire.js'
+import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, sendResult, settleAllResult, walletTransaction } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -37,6 +38,12 @@ const nothing = z.strictObject({})
 
 const ticket = z.string().min(1).max(64)
 
+/** Which targets there are, and that it is not both, the node says. */
+const feeChoice = { feeRate: askedRate.optional(), target: z.number().optional() }
+
+const MOST_COINS = 1_000
+const coins = z.array(z.string().min(1).max(128)).max(MOST_COINS)
+
 const open = z.strictObject({
   peer: z.string().min(1),
   amount: askedAmount,
@@ -44,6 +51,8 @@ const open = z.strictObject({
   twoWay: z.boolean().optional(),
   step: z.int().min(1).max(0xffff).optional(),
   renew: z.boolean().optional(),
+  ...feeChoice,
+  coins: coins.optional(),
   wait: z.enum(['broadcast', 'ready']).optional(),
   /** A name for this call, drawn by the caller, to cancel it by. */
   ticket: ticket.optional()
@@ -52,12 +61,14 @@ const renew = z.strictObject({
   channel: z.string().min(1),
   amount: askedAmount.optional(),
   blocks: z.int().min(1).max(1_000_000).optional(),
+  ...feeChoice,
+  coins: coins.optional(),
   wait: z.enum(['broadcast', 'ready']).optional(),
   ticket: ticket.optional()
 })
 const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional(), id: z.string().optional() })
-const send = z.strictObject({ to: z.string().min(1).max(128), amount: z.union([z.literal('all'), askedAmount]), feeRate: askedRate.optional(), label: z.string().optional(), dryRun: z.boolean().optional() })
-const bumpFee = z.strictObject({ txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'), feeRate: askedRate.optional() })
+const send = z.strictObject({ to: z.string().min(1).max(MAX_URI_LENGTH), amount: z.union([z.literal('all'), askedAmount]).optional(), ...feeChoice, coins: coins.optional(), label: z.string().optional(), dryRun: z.boolean().optional() })
+const bumpFee = z.strictObject({ txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'), ...feeChoice })
 const payments = z.strictObject({ channel: z.string().min(1).optional(), limit: z.int().min(1).max(1_000_000).optional() })
 const close = z.strictObject({ channel: z.string().min(1), force: z.boolean().optional() })
 
@@ -67,6 +78,10 @@ export const VERBS = {
   balance: verb(nothing, balance, async node => await node.balance()),
   send: verb(send, sendResult, async (node, request) => await node.send(withoutUndefined(request))),
   bumpFee: verb(bumpFee, bumpResult, async (node, { txid, ...options }) => await node.bumpFee(txid.toLowerCase(), withoutUndefined(options))),
+  fees: verb(nothing, fees, async node => await node.fees()),
+  coins: verb(nothing, z.array(coinInfo), async node => await node.coins()),
+  lockCoins: verb(z.strictObject({ coins: coins.min(1) }), z.null(), async (node, { coins }) => { await node.lockCoins(coins); return null }),
+  unlockCoins: verb(z.strictObject({ coins: coins.min(1) }), z.null(), async (node, { coins }) => { await node.unlockCoins(coins); return null }),
   transactions: verb(z.strictObject({ limit: z.int().min(1).max(1_000_000).optional() }), z.array(walletTransaction), async (node, filter) => await node.transactions(withoutUndefined(filter))),
   label: verb(z.strictObject({ of: z.string().min(1).max(128), text: z.string().max(1_024) }), z.null(), async (node, { of, text }) => { await node.label(of, text); return null }),
   connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),

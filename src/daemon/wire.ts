@@ -3,7 +3,7 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import type { Policy } from '../channel/policy.js'
@@ -79,17 +79,32 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
 })
 
 export const balance: z.ZodType<Balance> = z.object({
-  confirmed: amount, pending: amount, reserved: amount, inChannels: amount, unswept: amount, total: amount
+  confirmed: amount, pending: amount, reserved: amount, locked: amount, inChannels: amount, unswept: amount, total: amount
 })
 
 const rate: z.ZodType<FeeRate> = z.string().regex(/^\d{1,12}$/).transform(text => feeRate(BigInt(text)))
 
 export const sendResult: z.ZodType<SendResult> = z.object({
-  txid: maybe(transaction), to: z.string(), amount, fee: amount, feeRate: rate, change: amount, broadcast: z.boolean()
+  txid: maybe(transaction), to: z.string(), amount, fee: amount, feeRate: rate, vsize: z.number(), change: amount, message: maybe(z.string()), broadcast: z.boolean()
 })
 
 export const bumpResult: z.ZodType<BumpResult> = z.object({
-  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, feeRate: rate, broadcast: z.boolean()
+  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, feeRate: rate, vsize: z.number(), broadcast: z.boolean()
+})
+
+export const fees: z.ZodType<Fees> = z.object({ minimum: rate, estimates: z.array(z.object({ blocks: z.number(), feeRate: rate })) })
+
+export const coinInfo: z.ZodType<CoinInfo> = z.object({
+  outPoint: z.string(),
+  amount,
+  address: z.string(),
+  height: maybe(height),
+  confirmations: z.number(),
+  label: maybe(z.string()),
+  state: z.enum(['free', 'reserved', 'locked', 'unconfirmed']),
+  locked: z.boolean(),
+  channel: maybe(channel),
+  spentBy: maybe(transaction)
 })
 
 /** Below zero when the wallet's coins became less. */

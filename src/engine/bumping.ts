@@ -1,4 +1,5 @@
 /** A higher fee for what a channel has published alone, at once: because its user says so. */
+import { parseTransaction } from '../bitcoin/transaction.js'
 import type { Env } from '../channel/env.js'
 import { raisedTo } from '../channel/publishing.js'
 import type { Channel } from '../channel/state.js'
@@ -8,7 +9,7 @@ import type { FeeRate, Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 
 /** A settlement or refund with a higher fee. */
-export interface BumpedPublication { readonly txid: Txid, readonly of: Txid, readonly fee: Satoshi, readonly feeRate: FeeRate }
+export interface BumpedPublication { readonly txid: Txid, readonly of: Txid, readonly fee: Satoshi, readonly feeRate: FeeRate, readonly vsize: number }
 
 /**
  * Replaces a transaction that one of the channels waits for. Undefined when it is none of theirs.
@@ -25,7 +26,7 @@ export async function bumpPublication (actors: Iterable<ChannelActor>, envFor: (
     const replaced = actor.waiters.arrival((now) => now.stage === 'established' && now.publication !== undefined && now.publication.txid !== of)
     actor.post({ type: 'bump', feeRate: next.feeRate })
     await replaced
-    return { txid: next.txid, of, fee: next.fee, feeRate: next.feeRate }
+    return { txid: next.txid, of, fee: next.fee, feeRate: next.feeRate, vsize: parseTransaction(next.raw).vsize }
   }
   return undefined
 }

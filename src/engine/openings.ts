@@ -8,7 +8,7 @@ import { checkRequest, offerChannel } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer } from '../channel/opening-terms.js'
 import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
-import { isOpening, type Channel, type KeyBits } from '../channel/state.js'
+import { isOpening, type Channel, type FundingChoice, type KeyBits } from '../channel/state.js'
 import type { Party } from '../channel/terms.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
@@ -44,6 +44,10 @@ export interface Offer {
   readonly step?: BlockDelta | undefined
   /** To be renewed for so many blocks before its end. */
   readonly renewFor?: BlockDelta | undefined
+  /** What T1 pays and spends; the engine's estimate and the wallet's choice when left out. */
+  readonly choice?: FundingChoice | undefined
+  /** How many blocks T1 may wait before a child pays for it. */
+  readonly patience?: BlockDelta | undefined
   /** A channel that this one renews, and what the wallet adds to it. */
   readonly renewal?: (RenewalPlan & { readonly coins: Satoshi }) | undefined
   /** Gives the opening up, as long as T1 has not left. */
@@ -76,20 +80,20 @@ export class Openings {
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CANCELLED`, and those of `Peers.open`
    */
-  async offer ({ peer, capacity, blocks, step, renewFor, renewal, signal }: Offer): Promise<ChannelActor> {
+  async offer ({ peer, capacity, blocks, step, renewFor, choice, patience, renewal, signal }: Offer): Promise<ChannelActor> {
     const { chain, peers, network, policy, wallet } = this.host.options
     checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
     }
     const coins = renewal === undefined ? capacity : renewal.coins
-    if (coins > 0n) wallet.checkFunds(coins, this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate)
+    if (coins > 0n) wallet.checkFunds(coins, choice?.feeRate ?? this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate, choice?.coins)
     const listener = new LateListener()
     const link = await unlessCancelled(signal, peers.open(peer, () => listener), (late) => { late.close() })
     try {
       const { keys, party } = await this.#drawParty('client')
       throwIfCancelled(signal)
-      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step, renewFor, renewal }
+      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step, renewFor, choice, patience, renewal }
       const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
       listener.bind(this.host.links.attach(actor, link))
       return actor

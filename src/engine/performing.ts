@@ -74,10 +74,10 @@ export class Performer {
     try {
       await withTimeout(this.ports.clock, this.ports.watches.watch(actor, effect.scriptPubKey).ready, WATCH_TIMEOUT_MS,
         new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'))
-      const { scriptPubKey, amount, feeRate, source } = effect
+      const { scriptPubKey, amount, feeRate, coins, source } = effect
       // A renewal that spends nothing but the old channel is no matter of the wallet.
       const built = source === undefined || source.fromWallet
-        ? await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate, beside: source?.old })
+        ? await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate, coins, beside: source?.old })
         : buildRenewal(source.old, scriptPubKey, amount, this.ports.chain.tip?.height ?? blockHeight(0))
       actor.post({ type: 'funding-built', ...built })
     } catch (error) {

@@ -150,6 +150,8 @@ export interface FundingRequest {
   readonly feeRate: FeeRate
   /** The funding output of a channel that is renewed: T1 spends it as well, and it counts towards the amount; the wallet pays for the rest and does not sign for it. */
   readonly beside?: FundingOutput | undefined
+  /** Exactly these coins are spent; the wallet chooses when left out. */
+  readonly coins?: readonly OutPoint[] | undefined
 }
 
 /** An output `P2WSH(<key> OP_CHECKSIGVERIFY 1 OP_CSV)` that is ours, on the chain or about to be. */
@@ -166,9 +168,10 @@ export interface Wallet {
   newScript: () => Promise<Uint8Array>
   /**
    * Whether the coins of this moment would do for a T1, before anybody is asked for a channel.
-   * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet.
+   * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet; when
+   * coins are named, also `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED`.
    */
-  checkFunds: (amount: Satoshi, feeRate: FeeRate) => void
+  checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => void
   /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
   buildFunding: (request: FundingRequest) => Promise<BuiltFunding>
   /** Frees the inputs of a T1 that never left this node. */

@@ -8,7 +8,7 @@ import type { Env } from '../channel/env.js'
 import type { RenewalEvent } from '../channel/events.js'
 import { isRenewalDue, planRenewal } from '../channel/renewed.js'
 import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
-import { isOpening, type Channel } from '../channel/state.js'
+import { isOpening, type Channel, type FundingChoice } from '../channel/state.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
@@ -23,6 +23,8 @@ export interface RenewalRequest {
   /** Coins of the wallet to add; 0 for a renewal alone. */
   readonly amount: Satoshi
   readonly blocks: BlockDelta
+  readonly choice?: FundingChoice | undefined
+  readonly patience?: BlockDelta | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -48,16 +50,16 @@ export class Renewals {
   constructor (private readonly host: RenewalsHost) {}
 
   /** Opens a channel that renews this one. @throws PaychanError those of `planRenewal` and of `Openings.offer`, `ERR_RENEWAL_UNDER_WAY` */
-  async start (old: ChannelActor, { amount, blocks, signal }: RenewalRequest): Promise<ChannelActor> {
+  async start (old: ChannelActor, { amount, blocks, choice, patience, signal }: RenewalRequest): Promise<ChannelActor> {
     if (this.#asking.has(old) || [...this.#held.values()].includes(old)) throw new PaychanError('ERR_RENEWAL_UNDER_WAY', 'The channel is being renewed already.')
     this.#asking.add(old)
     old.hold(ASKING)
     try {
       await this.#quiet(old)
-      const plan = planRenewal(old.state, amount, this.host.env(old.state))
+      const plan = planRenewal(old.state, amount, this.host.env(old.state), choice?.feeRate)
       const { address, renewFor } = old.state
       const step = 'terms' in old.state && old.state.terms.mode === 'two-way' ? blockDelta(old.state.terms.step) : undefined
-      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step, signal, renewFor, renewal: { ...plan, coins: amount } })
+      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step, signal, renewFor, choice, patience, renewal: { ...plan, coins: amount } })
       this.observe(actor.state)
       return actor
     } finally {

@@ -11,13 +11,15 @@ import type { ChannelInfo } from '../channel/summary.js'
 import type { PaymentInfo } from '../engine/payments.js'
 import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
-import type { BlockHeight, Satoshi } from '../types/units.js'
-import type { BumpResult, SendOptions, SendResult, WalletTransaction } from '../wallet/spending-types.js'
+import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+import type { CoinState } from '../wallet/node-wallet.js'
+import type { BumpResult, FeeChoice, SendOptions, SendResult, WalletTransaction } from '../wallet/spending-types.js'
 
 export type { Step } from '../channel/effects.js'
 export type { ChannelInfo, ChannelStatus } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
-export type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from '../wallet/spending-types.js'
+export type { CoinState } from '../wallet/node-wallet.js'
+export type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from '../wallet/spending-types.js'
 
 export interface NodeInfo {
   readonly version: string
@@ -41,11 +43,41 @@ export interface Balance {
   readonly pending: Satoshi
   /** The part of `confirmed` that is set aside for funding transactions and sends under way. */
   readonly reserved: Satoshi
+  /** The part of `confirmed` that its owner has locked, and that nothing spends. */
+  readonly locked: Satoshi
   /** Our share of all channels that are not yet settled on the chain. */
   readonly inChannels: Satoshi
   /** Payout outputs of settled channels that are ours and not yet swept. */
   readonly unswept: Satoshi
   readonly total: Satoshi
+}
+
+/** A coin of the wallet. */
+export interface CoinInfo {
+  /** `txid:vout`: its name for `lockCoins`, and for the option `coins`. */
+  readonly outPoint: string
+  readonly amount: Satoshi
+  readonly address: string
+  /** Undefined in the mempool. */
+  readonly height: BlockHeight | undefined
+  readonly confirmations: number
+  readonly label: string | undefined
+  /** `free`: may be chosen. `unconfirmed`: in no block yet, or the reward of a block that is not mature. */
+  readonly state: CoinState
+  /** Also of a coin that is reserved or unconfirmed. */
+  readonly locked: boolean
+  /** The channel whose funding transaction spends it. */
+  readonly channel: ChannelId | undefined
+  /** The send that spends it, and that no mempool has yet. */
+  readonly spentBy: Txid | undefined
+}
+
+/** What a transaction has to pay, in sat per 1,000 vB. */
+export interface Fees {
+  /** Below it the server's mempool takes nothing. */
+  readonly minimum: FeeRate
+  /** The servers' estimates to be in a block within so many. */
+  readonly estimates: ReadonlyArray<{ readonly blocks: number, readonly feeRate: FeeRate }>
 }
 
 export interface PeerInfo {
@@ -56,7 +88,8 @@ export interface PeerInfo {
   readonly paychan: boolean | undefined
 }
 
-export interface OpenRequest {
+/** Without a choice T1 pays the estimate for 6 blocks. After as many as its target says it is paid for by a child; with a feerate that is left to `bumpFee`. */
+export interface OpenRequest extends FeeChoice {
   /** A PeerId that we are connected to, or a full multiaddr. */
   readonly peer: string
   /** The capacity in satoshis, all of it the client's at first. */
@@ -69,13 +102,18 @@ export interface OpenRequest {
   readonly step?: number
   /** Renews itself, for as many blocks again, before its end: the transaction that closes it opens the next one. */
   readonly renew?: boolean
+  /** Exactly these coins fund it, as `txid:vout`, locked ones too; the wallet chooses when left out. */
+  readonly coins?: readonly string[]
   /** Gives the opening up, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
 }
 
-export interface RenewOptions {
+/** Without a choice the transaction pays enough for the next block. */
+export interface RenewOptions extends FeeChoice {
   /** Satoshis of the wallet that the new channel has more; 0 when left out. */
   readonly amount?: bigint
+  /** Exactly these coins pay the amount and the fee, as `txid:vout`; the wallet chooses when left out. */
+  readonly coins?: readonly string[]
   /** L of the new channel minus the height of the tip; when left out, what the channel renews itself for, or the node's default. */
   readonly blocks?: number
   readonly wait?: 'broadcast' | 'ready'
@@ -134,19 +172,34 @@ export interface NodeApi {
   address: () => Promise<string>
   balance: () => Promise<Balance>
   /**
-   * Pays to an address from confirmed coins that nothing else needs; on disk before it leaves.
-   * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_INVALID_LABEL`,
-   * `ERR_INSUFFICIENT_FUNDS`, `ERR_TOO_MANY_COINS`, `ERR_CHAIN_UNAVAILABLE`,
+   * Pays to an address, or what a `bitcoin:` URI asks for (BIP321), from confirmed coins that nothing
+   * else needs, or from those that are named; on disk before it leaves.
+   * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT` (also
+   * when it differs from that of the URI), `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW` (facts: asked,
+   * least), `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked,
+   * available, fee, locked), `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`,
+   * `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin), `ERR_CHAIN_UNAVAILABLE`,
    * `ERR_BROADCAST_REFUSED` (facts: txid; it is kept, and sent again with every block).
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
    * Raises the fee of a send (by a replacement) or of a funding transaction (by a child, for it is
-   * never replaced). `feeRate` is in sat per 1,000 vB; of parent and child together if it is a child.
-   * Errors: `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_NO_CHANGE`,
+   * never replaced). The choice is for parent and child together if it is a child.
+   * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_NO_CHANGE`,
    * `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
    */
-  bumpFee: (txid: string, options?: { readonly feeRate?: bigint }) => Promise<BumpResult>
+  bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
+  /** What to choose a feerate by. Errors: `ERR_CHAIN_UNAVAILABLE`. */
+  fees: () => Promise<Fees>
+  /** The wallet's coins, the largest first. */
+  coins: () => Promise<CoinInfo[]>
+  /**
+   * Locks coins (`txid:vout`): from now on, restarts included, nothing spends them unless they are named.
+   * Errors: `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` (facts: coin).
+   */
+  lockCoins: (coins: readonly string[]) => Promise<void>
+  /** Takes locks away, also of coins that a reorganisation has taken from the chain. Errors: as `lockCoins`. */
+  unlockCoins: (coins: readonly string[]) => Promise<void>
   /** The wallet's transactions, the newest first. */
   transactions: (filter?: { readonly limit?: number }) => Promise<WalletTransaction[]>
   /** Gives a txid or an address a label; an empty one takes it away. Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`. */
@@ -157,7 +210,7 @@ export interface NodeApi {
    * Opens a channel as its client; resolves once T1 is broadcast (`wait: 'broadcast'`) or once the
    * channel can be paid on (`wait: 'ready'`, the default).
    * Errors: `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
-   * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`; after `signal`: `ERR_CANCELLED`, or
+   * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`: `ERR_CANCELLED`, or
    * `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same.
    */
   open: (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }) => Promise<ChannelInfo>

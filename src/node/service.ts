@@ -14,25 +14,28 @@ import type { HDKey } from '@scure/bip32'
 import type { ElectrumChain } from '../chain/chain.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { Engine } from '../engine/engine.js'
-import type { Part } from '../engine/keyed-payments.js'
 import type { EngineEvent } from '../engine/engine-events.js'
 import type { Signer, Store } from '../engine/ports.js'
 import { createPeers, type Libp2pPeers, type PeersComponents } from '../p2p/peers.js'
 import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
-import { toHex, type ChannelId } from '../types/bytes.js'
+import { outPointFromText, toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { addSat, blockDelta, feeRate, satoshi, type Satoshi } from '../types/units.js'
+import { addSat, blockDelta, feeRate } from '../types/units.js'
 import { removeLeftovers } from '../wallet/private-file.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice, Fees, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
+import { amountOf } from './amount-of.js'
 import { belongsTo } from './chain-anchor.js'
 import { channelByPrefix } from './choose-channel.js'
+import { coinInfo } from './coin-info.js'
+import { bidOf, feesOf, fundingChoice } from './funding-choice.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
+import { inOnePart, soleChannel } from './one-part.js'
 import { payeeOf, planPayment } from './plan-payment.js'
 import { transactionKinds } from './transaction-kinds.js'
 import { systemClock, systemRandom } from './system.js'
@@ -182,20 +185,37 @@ class PaychanService implements Paychan {
 
   async balance (): Promise<Balance> {
     const { wallet, engine } = this.#get()
-    const { confirmed, pending, reserved, unswept } = wallet.balance()
+    const { confirmed, pending, reserved, locked, unswept } = wallet.balance()
     const inChannels = engine.inChannels()
-    return { confirmed, pending, reserved, inChannels, unswept, total: addSat(confirmed, pending, inChannels, unswept) }
+    return { confirmed, pending, reserved, locked, inChannels, unswept, total: addSat(confirmed, pending, inChannels, unswept) }
   }
 
   async send (options: SendOptions): Promise<SendResult> {
     const { amount } = options
-    return await this.#get().wallet.send({ ...options, amount: amount === 'all' ? amount : amountOf(amount) })
+    const wanted = amount === undefined ? {} : { amount: amount === 'all' ? amount : amountOf(amount) }
+    return await this.#get().wallet.send({ ...options, ...wanted })
   }
 
-  async bumpFee (txid: string, { feeRate: rate }: { readonly feeRate?: bigint } = {}): Promise<BumpResult> {
-    const { engine, wallet } = this.#get()
-    const ours = await engine.bump(txid, rate === undefined ? undefined : feeRate(rate))
-    return ours === undefined ? await wallet.bumpFee(txid, rate) : { kind: 'replacement', ...ours, broadcast: true }
+  async bumpFee (txid: string, choice: FeeChoice = {}): Promise<BumpResult> {
+    const { engine, wallet, chain } = this.#get()
+    const ours = await engine.bump(txid, await bidOf(chain, choice))
+    return ours === undefined ? await wallet.bumpFee(txid, choice) : { kind: 'replacement', ...ours, broadcast: true }
+  }
+
+  async fees (): Promise<Fees> {
+    return await feesOf(this.#get().chain)
+  }
+
+  async coins (): Promise<CoinInfo[]> {
+    return this.#get().wallet.coins().map(coinInfo)
+  }
+
+  async lockCoins (coins: readonly string[]): Promise<void> {
+    await this.#get().wallet.lockCoins(coins.map(outPointFromText))
+  }
+
+  async unlockCoins (coins: readonly string[]): Promise<void> {
+    await this.#get().wallet.unlockCoins(coins.map(outPointFromText))
   }
 
   async transactions ({ limit }: { readonly limit?: number } = {}): Promise<WalletTransaction[]> {
@@ -219,18 +239,19 @@ class PaychanService implements Paychan {
   }
 
   async open (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
-    const { engine } = this.#get()
+    const { engine, chain } = this.#get()
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
     const step = request.twoWay === true || request.step !== undefined ? blockDelta(request.step ?? this.#policy.defaultStep) : undefined
-    return await engine.open({ peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, wait: request.wait ?? 'ready', signal: request.signal })
+    return await engine.open({ ...await fundingChoice(chain, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, wait: request.wait ?? 'ready', signal: request.signal })
   }
 
-  async renew (channel: string, { amount = 0n, blocks, wait = 'ready', signal }: RenewOptions = {}): Promise<ChannelInfo> {
-    const { engine } = this.#get()
+  async renew (channel: string, { amount = 0n, blocks, wait = 'ready', signal, ...asked }: RenewOptions = {}): Promise<ChannelInfo> {
+    const { engine, chain } = this.#get()
     const { id, renewFor } = channelByPrefix(engine.channels(), channel)
     const lasting = blocks === undefined ? renewFor ?? this.#policy.defaultBlocks : blockDelta(blocks)
-    return await engine.renew(id, { amount: amountOf(amount), blocks: lasting, wait, signal })
+    if (asked.coins !== undefined && amountOf(amount) === 0n) throw new PaychanError('ERR_INVALID_AMOUNT', 'Coins are spent only when an amount is added to the channel; a renewal alone spends none.')
+    return await engine.renew(id, { ...await fundingChoice(chain, asked), amount: amountOf(amount), blocks: lasting, wait, signal })
   }
 
   async pay (request: PayRequest): Promise<PayResult> {
@@ -334,21 +355,4 @@ class PaychanService implements Paychan {
       }
     }
   }
-}
-
-/** The channel of a plan with one part. */
-function soleChannel (plan: readonly Part[]): ChannelId | undefined {
-  return plan.length === 1 ? plan[0]?.channel : undefined
-}
-
-/** Spelled out: copying an object with `...` and adding to it costs several times as much as the rest of `pay`. */
-function inOnePart (payment: PaymentInfo): PayResult {
-  const { id, channel, peerId, direction, amount, memo, status, time } = payment
-  return { id, channel, peerId, direction, amount, memo, status, time, requestId: undefined, parts: [payment] }
-}
-
-/** Callers without types may give a number, which would fail only where it meets a bigint. */
-function amountOf (value: unknown): Satoshi {
-  if (typeof value !== 'bigint') throw new PaychanError('ERR_INVALID_AMOUNT', `An amount is a bigint of whole satoshis, such as 1000n; this is ${typeof value === 'number' ? `the number ${value}` : `of type ${typeof value}`}.`)
-  return satoshi(value)
 }

@@ -13,6 +13,9 @@ export type ChannelId = string & { readonly [kind]: 'channel' }
 /** One output of a transaction. */
 export interface OutPoint { readonly txid: Txid, readonly vout: number }
 
+/** The number of an output is an unsigned 32-bit integer. */
+const MAX_VOUT = 0xffffffff
+
 /** Two digits for each byte. */
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
@@ -61,6 +64,19 @@ export function hashFromTxid (id: Txid): Uint8Array {
 /** `txid:vout`, as wallets and explorers write an output. */
 export function outPointText (outPoint: OutPoint): string {
   return `${outPoint.txid}:${outPoint.vout}`
+}
+
+/**
+ * Reads an outpoint as `outPointText` writes it.
+ *
+ * @throws PaychanError `ERR_INVALID_OUTPOINT`
+ */
+export function outPointFromText (text: string): OutPoint {
+  const [, id, vout] = /^([0-9a-f]{64}):([0-9]{1,10})$/i.exec(text.trim()) ?? []
+  if (id === undefined || vout === undefined || Number(vout) > MAX_VOUT) {
+    throw new PaychanError('ERR_INVALID_OUTPOINT', `'${text.slice(0, 80)}' is no outpoint: write the transaction id, a colon, and the number of the output, as \`paychan coins\` shows it.`, { text: text.slice(0, 80) })
+  }
+  return { txid: txid(id.toLowerCase()), vout: Number(vout) }
 }
 
 /** Whether two outpoints name the same output. */

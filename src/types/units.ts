@@ -81,6 +81,16 @@ export function feeRate (satPerKvB: bigint): FeeRate {
 }
 
 /**
+ * A fee rate as people write it.
+ *
+ * @example formatFeeRate(feeRate(2500n)) // '2.5 sat/vB'
+ */
+export function formatFeeRate (rate: FeeRate): string {
+  const decimals = (rate % 1000n).toString().padStart(3, '0').replace(/0+$/, '')
+  return `${rate / 1000n}${decimals === '' ? '' : `.${decimals}`} sat/vB`
+}
+
+/**
  * The fee of a transaction of `vsize` virtual bytes, rounded up, as Bitcoin Core rounds
  * (`CFeeRate::GetFee`): a fee rounded down would fall below the rate that a mempool asks for.
  *

@@ -5,10 +5,10 @@
 import { dustLimit } from '../bitcoin/dust.js'
 import { outPointText, sameOutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { feeFor, feeRate, formatAmount, satoshi, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import { feeFor, feeRate, formatAmount, formatFeeRate, satoshi, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import { spendVsize } from './coin-selection.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
-import { INCREMENTAL_RATE, satPerVbyte, type SendPlan } from './send-plan.js'
+import { INCREMENTAL_RATE, type SendPlan } from './send-plan.js'
 import type { AddressBook } from './addresses.js'
 import type { HistoryView } from './history-view.js'
 import type { Reservations } from './reservations.js'
@@ -63,7 +63,7 @@ export function planChild (funding: UnconfirmedFunding, before: Outgoing | undef
   const wanted = feeFor(rate, size) - funding.fee
   const pays = before === undefined ? feeRate(funding.fee * 1000n / BigInt(funding.vsize)) : feeRate((funding.fee + paidBefore) * 1000n / BigInt(size))
   if (rate <= pays || wanted < least) {
-    throw new PaychanError('ERR_FEERATE_TOO_LOW', `The funding transaction ${funding.txid} pays ${satPerVbyte(pays)} sat/vB already, and ${satPerVbyte(rate)} sat/vB were asked for: ask for more.`, { asked: rate, paid: pays })
+    throw new PaychanError('ERR_FEERATE_TOO_LOW', `The funding transaction ${funding.txid} pays ${formatFeeRate(pays)} already, and ${formatFeeRate(rate)} were asked for: ask for more.`, { asked: rate, paid: pays })
   }
   const there = funding.change.value - dustLimit(to)
   const fee = most !== undefined ? smallest(wanted, most, there) : wanted

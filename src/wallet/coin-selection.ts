@@ -21,6 +21,8 @@ export interface SelectionRequest<C extends Selectable> {
   readonly changeScript: Uint8Array
   /** The largest transaction that will do, in virtual bytes; that of version 3 when left out. */
   readonly maxVsize?: number
+  /** All of `coins` are inputs, for they were named; otherwise as few as will do. */
+  readonly exact?: boolean
 }
 
 /** `sum of inputs = amount + change + fee`; no change output when `change` is 0. */
@@ -46,7 +48,8 @@ const MILLI = 1000n
  *   `ERR_TOO_MANY_COINS` when only more inputs than a version 3 transaction may have would do.
  */
 export function selectCoins<C extends Selectable> (request: SelectionRequest<C>): Selection<C> {
-  const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE } = request
+  const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE, exact = false } = request
+  if (exact) return withChange(request, sufficient(request, maxVsize))
   const candidates = [select(request, 'exactBiggest/accumBiggest'), select(request, 'accumBiggest')]
   const inputs = candidates.find((chosen) => chosen !== undefined && vsizeOf(request, chosen.length, true) <= maxVsize)
   if (inputs !== undefined) return withChange(request, inputs)
@@ -61,6 +64,20 @@ export function selectCoins<C extends Selectable> (request: SelectionRequest<C>)
   throw new PaychanError('ERR_TOO_MANY_COINS',
     `Paying ${formatAmount(amount)} would take ${candidates[1].length} small coins, more than fit into a transaction of ${maxVsize} vB. Gather coins by sending some of them to an address from \`paychan address\`, or take a smaller amount.`,
     { asked: amount, coins: candidates[1].length })
+}
+
+/** The coins that were named, if they pay for it all. */
+function sufficient<C extends Selectable> (request: SelectionRequest<C>, maxVsize: number): readonly C[] {
+  const { coins, amount, feeRate } = request
+  if (vsizeOf(request, coins.length, true) > maxVsize) throw new PaychanError('ERR_TOO_MANY_COINS', `${coins.length} coins are named, more than fit into a transaction of ${maxVsize} vB. Name fewer.`, { asked: amount, coins: coins.length })
+  const fee = feeFor(feeRate, vsizeOf(request, coins.length, false))
+  const available = coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
+  if (available < amount + fee) {
+    throw new PaychanError('ERR_INSUFFICIENT_FUNDS',
+      `Asked for ${formatAmount(amount)}, which takes ${formatAmount(amount + fee)} with the fee, but the coins that were named have ${formatAmount(available)}. Name others as well, or take a smaller amount.`,
+      { asked: amount, available, fee })
+  }
+  return coins
 }
 
 /** The virtual size of a transaction with so many P2WPKH inputs, signatures at their longest. */

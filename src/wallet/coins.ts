@@ -1,6 +1,7 @@
 /** The wallet's coins: outputs to scripts of ours that nothing known to us spends. */
 import { outPointText, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { addSat, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
+import type { CoinLocks } from './coin-locks.js'
 import type { OutgoingTransactions } from './outgoing.js'
 import type { Reservations } from './reservations.js'
 import type { AddressBook, OwnScript } from './addresses.js'
@@ -18,10 +19,12 @@ export interface Coin {
   readonly reservedFor: ChannelId | undefined
   /** The transaction of ours, not yet in the mempool that we see, that spends it. */
   readonly spentBy: Txid | undefined
+  /** Its owner has locked it: it is never chosen, only spent when it is named. */
+  readonly locked: boolean
 }
 
 /** Which coins are spoken for. */
-export interface Locks { readonly reservations: Reservations, readonly outgoing: OutgoingTransactions }
+export interface Locks { readonly reservations: Reservations, readonly outgoing: OutgoingTransactions, readonly locks: CoinLocks }
 
 /** `COINBASE_MATURITY` of Bitcoin Core's consensus/consensus.h. */
 const COINBASE_MATURITY = 100
@@ -29,7 +32,7 @@ const COINBASE_MATURITY = 100
 const NO_TXID = '0'.repeat(64)
 
 /** All coins, the largest first; of the same value, in the order of their outpoints. */
-export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHeight | undefined, { reservations, outgoing }: Locks): Coin[] {
+export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHeight | undefined, { reservations, outgoing, locks }: Locks): Coin[] {
   const coins: Coin[] = []
   for (const transaction of view.transactions()) {
     if (view.isReplaced(transaction)) continue
@@ -38,15 +41,20 @@ export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHe
       const own = addresses.find(script)
       const outPoint = { txid: transaction.txid, vout }
       if (own === undefined || view.spender(outPoint) !== undefined) return
-      coins.push({ outPoint, value, own, height: transaction.height, confirmed, reservedFor: reservations.channelOf(outPoint), spentBy: outgoing.spending(outPoint)?.id })
+      coins.push({ outPoint, value, own, height: transaction.height, confirmed, reservedFor: reservations.channelOf(outPoint), spentBy: outgoing.spending(outPoint)?.id, locked: locks.has(outPoint) })
     })
   }
   return coins.sort((a, b) => a.value === b.value ? compareText(a, b) : a.value > b.value ? -1 : 1)
 }
 
-/** Confirmed, and spoken for by nobody: what may be spent. */
-export function isFree ({ confirmed, reservedFor, spentBy }: Coin): boolean {
-  return confirmed && reservedFor === undefined && spentBy === undefined
+/** A T1 or a send of ours spends it, whether the chain shows that yet or not. */
+export function isReserved ({ reservedFor, spentBy }: Pick<Coin, 'reservedFor' | 'spentBy'>): boolean {
+  return reservedFor !== undefined || spentBy !== undefined
+}
+
+/** Confirmed, spoken for by nobody, and not locked: what may be chosen. */
+export function isFree (coin: Coin): boolean {
+  return coin.confirmed && !isReserved(coin) && !coin.locked
 }
 
 /** The sum of values. */

@@ -3,6 +3,7 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { Store } from '../engine/ports.js'
 import type { AddressBook } from './addresses.js'
 import type { Claims } from './claims.js'
+import { LOCKED, readLock, type CoinLocks } from './coin-locks.js'
 import { LABELS, MADE, readLabel, readMade, type Notes } from './notes.js'
 import { OUTGOING, readOutgoing, type OutgoingTransactions } from './outgoing.js'
 import { upgradeRecord, upgradeRecords } from './record-format.js'
@@ -12,6 +13,7 @@ import type { Reservations } from './reservations.js'
 export interface LoadedWallet {
   readonly addresses: AddressBook
   readonly reservations: Reservations
+  readonly locks: CoinLocks
   readonly claims: Claims
   readonly outgoing: OutgoingTransactions
   readonly notes: Notes
@@ -21,6 +23,7 @@ export interface LoadedWallet {
 const MEANING: ReadonlyArray<readonly [prefix: string, meaning: string]> = [
   ['wallet/branch/', 'Which addresses were given out is not known; those that were paid to are found on the chain, others may be given out again.'],
   [RESERVATIONS, 'Coins of a funding transaction are free again before it is decided.'],
+  [LOCKED, 'A coin that was locked may be chosen: lock it once more with `paychan coins lock`.'],
   [CLAIMS, 'A payout of a channel is claimed again by its channel.'],
   [OUTGOING, 'A send is not sent again, and its coins are free: look at `paychan transactions` and at the chain before it is paid again.'],
   [LABELS, 'A label is gone.'],
@@ -39,6 +42,7 @@ export function checkRecord (key: string, value: Uint8Array): void {
   if (branch !== undefined) readBranch(branch, value)
   else if (key === GAP_KEY) readGap(value)
   else if (key.startsWith(RESERVATIONS)) readReservation(key, value)
+  else if (key.startsWith(LOCKED)) readLock(key, value)
   else if (key.startsWith(CLAIMS)) readClaim(key, value)
   else if (key.startsWith(OUTGOING)) readOutgoing(key, value)
   else if (key.startsWith(LABELS)) readLabel(key, value)
@@ -51,7 +55,7 @@ export function checkRecord (key: string, value: Uint8Array): void {
  * @param onDamaged - told of each record that cannot be read: `ERR_STORE_CORRUPT`
  * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
  */
-export async function loadWallet (store: Store, { addresses, reservations, claims, outgoing, notes }: LoadedWallet, onDamaged: (error: Error) => void): Promise<void> {
+export async function loadWallet (store: Store, { addresses, reservations, locks, claims, outgoing, notes }: LoadedWallet, onDamaged: (error: Error) => void): Promise<void> {
   const whole = (key: string, read: () => void): void => {
     try {
       read()
@@ -69,6 +73,7 @@ export async function loadWallet (store: Store, { addresses, reservations, claim
   const gap = await store.get(GAP_KEY)
   if (gap !== undefined) whole(GAP_KEY, () => { addresses.gap = readGap(gap) })
   for await (const [key, value] of store.entries(RESERVATIONS)) whole(key, () => { reservations.add(readReservation(key, value)) })
+  for await (const [key, value] of store.entries(LOCKED)) whole(key, () => { locks.add(readLock(key, value)) })
   for await (const [key, value] of store.entries(CLAIMS)) whole(key, () => { claims.add(readClaim(key, value)) })
   for await (const [key, value] of store.entries(OUTGOING)) whole(key, () => { outgoing.set(readOutgoing(key, value)) })
   for await (const [key, value] of store.entries(LABELS)) whole(key, () => { notes.setLabel(key.slice(LABELS.length), readLabel(key, value)) })

@@ -85,16 +85,16 @@ class InMemoryWallet implements MemoryWallet {
     return this.take('receive').scriptPubKey
   }
 
-  checkFunds (amount: Satoshi, feeRate: FeeRate): void {
-    selectCoins({ coins: this.free, scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
+  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): void {
+    selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
   }
 
-  async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside }: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside, coins }: FundingRequest): Promise<BuiltFunding> {
     await Promise.resolve()
     requireNoDust(scriptPubKey, amount)
     if (this.reserved.has(channel)) throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already.`, { channel })
     const changeScript = this.addresses.upcoming('change').scriptPubKey
-    const selection = selectFunding({ coins: this.free, scriptPubKey, amount, feeRate, changeScript }, beside)
+    const selection = selectFunding({ ...this.offered(coins), scriptPubKey, amount, feeRate, changeScript }, beside)
     if (selection.change > 0n) this.take('change')
     const chosen = new Set(selection.inputs.map(({ outPoint }) => outPointText(outPoint)))
     this.reserved.set(channel, selection.inputs)
@@ -111,6 +111,16 @@ class InMemoryWallet implements MemoryWallet {
       beside
     })
     return beside === undefined ? funding : { ...funding, previous: previousOf(selection.inputs, (id) => this.origins.get(id)) }
+  }
+
+  private offered (named: readonly OutPoint[] | undefined): { readonly coins: readonly MadeUpCoin[], readonly exact: boolean } {
+    if (named === undefined) return { coins: this.free, exact: false }
+    const coins = named.map((outPoint) => {
+      const found = this.free.find((coin) => sameOutPoint(coin.outPoint, outPoint))
+      if (found === undefined) throw new PaychanError('ERR_COIN_UNKNOWN', `The wallet has no free coin ${outPointText(outPoint)}.`, { coin: outPointText(outPoint) })
+      return found
+    })
+    return { coins, exact: true }
   }
 
   async releaseFunding (channel: ChannelId): Promise<void> {

@@ -4,7 +4,7 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Random, Store, Unsubscribe, Wallet } from '../engine/ports.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
-import type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
+import type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 
 export interface WalletInit {
   /** The BIP32 master key (`rootFromWords`). */
@@ -30,7 +30,19 @@ export interface WalletCoin {
   readonly reservedFor: ChannelId | undefined
   /** The send of ours that spends it, and that no mempool has yet. */
   readonly spentBy: Txid | undefined
+  /** Its owner has locked it, whatever else it is. */
+  readonly locked: boolean
+  readonly confirmations: number
+  /** That of its address, or of its transaction. */
+  readonly label: string | undefined
+  readonly state: CoinState
 }
+
+/**
+ * `free`: may be chosen. `reserved`: for a T1 or a send. `locked`: by its owner, spent only when it is
+ * named. `unconfirmed`: in no block yet, or the reward of a block that is not mature.
+ */
+export type CoinState = 'free' | 'reserved' | 'locked' | 'unconfirmed'
 
 export interface WalletBalance {
   /** Coins with a confirmation (block rewards: once they are mature), reserved ones included. */
@@ -41,6 +53,8 @@ export interface WalletBalance {
   readonly unswept: Satoshi
   /** The part of `confirmed` that is set aside for T1s and sends that the chain has not shown yet. */
   readonly reserved: Satoshi
+  /** The part of `confirmed` that its owner has locked, and that nothing spends. */
+  readonly locked: Satoshi
 }
 
 /** The wallet of a node. */
@@ -55,24 +69,32 @@ export interface NodeWallet extends Wallet {
   /** A fresh receive address; its index is on disk before this resolves. */
   newAddress: () => Promise<string>
   /**
-   * Pays to an address from confirmed coins that nobody else needs; on disk before it leaves.
-   * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_INVALID_LABEL`,
-   * `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee), `ERR_TOO_MANY_COINS`,
+   * Pays to an address from confirmed coins that nobody else needs, or from those that are named; on
+   * disk before it leaves. Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`,
+   * `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW`, `ERR_INVALID_TARGET`,
+   * `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee, and what is locked),
+   * `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`,
+   * `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin),
    * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid; it is kept and sent again).
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
-   * Raises what a send (a replacement) or a T1 (a child) pays. `rate` is in sat per 1,000 vB.
-   * Errors: `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW` (facts: asked, least),
+   * Raises what a send (a replacement) or a T1 (a child) pays. A replacement pays at least what
+   * replaces, except when a feerate says otherwise.
+   * Errors: `ERR_COIN_LOCKED` (the change of T1 is), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW` (facts: asked, least),
    * `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
    */
-  bumpFee: (txid: string, rate?: bigint) => Promise<BumpResult>
+  bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
   /** All transactions of the wallet, the newest first; `channelKind` tells what one is for a channel. */
   transactions: (channelKind: (id: Txid) => TransactionKind | undefined) => WalletTransaction[]
   /** Gives a txid or an address a label of at most 128 characters; an empty one takes it away. Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`. */
   label: (of: string, text: string) => Promise<void>
   /** The largest first. */
   coins: () => WalletCoin[]
+  /** Nothing chooses these coins from now on, a restart included. Errors: `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`. */
+  lockCoins: (coins: readonly OutPoint[]) => Promise<void>
+  /** Takes locks away, also those of coins that the chain does not show now. Errors: as `lockCoins`. */
+  unlockCoins: (coins: readonly OutPoint[]) => Promise<void>
   balance: () => WalletBalance
   /** Called whenever coins, balance or reservations may have changed. */
   onChange: (listener: () => void) => Unsubscribe

@@ -31,6 +31,8 @@ export interface Outgoing {
   readonly amount: Satoshi | undefined
   /** Where change goes, once a version had some. */
   readonly change: Uint8Array | undefined
+  /** Its coins were named: a dearer version takes no others. */
+  readonly exact: boolean
   /** Signed, from the lowest fee to the highest. Never empty. */
   readonly versions: readonly Uint8Array[]
 }
@@ -43,11 +45,12 @@ const record = z.object({
   to: hex,
   amount: amount.optional(),
   change: hex.optional(),
+  exact: z.boolean().optional(),
   versions: z.array(hex).min(1)
 })
 
 export function outgoingChange (outgoing: Outgoing): Change {
-  const { id, kind, inputs, to, amount, change, versions } = outgoing
+  const { id, kind, inputs, to, amount, change, exact, versions } = outgoing
   const key = OUTGOING + id
   return {
     key,
@@ -57,6 +60,7 @@ export function outgoingChange (outgoing: Outgoing): Change {
       to: toHex(to),
       ...(amount === undefined ? {} : { amount: amount.toString() }),
       ...(change === undefined ? {} : { change: toHex(change) }),
+      ...(exact ? { exact } : {}),
       versions: versions.map(toHex)
     })
   }
@@ -68,8 +72,8 @@ export function outgoingRemoval (id: Txid): Change {
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
 export function readOutgoing (key: string, value: Uint8Array): Outgoing {
-  const { amount, change, ...rest } = decodeRecord(key, value, record)
-  return { id: named(key, () => txid(key.slice(OUTGOING.length))), ...rest, amount, change }
+  const { amount, change, exact = false, ...rest } = decodeRecord(key, value, record)
+  return { id: named(key, () => txid(key.slice(OUTGOING.length))), ...rest, amount, change, exact }
 }
 
 /** The version with the highest fee. */

@@ -8,7 +8,7 @@
  *     wallet/claim/<txid>:<vout>                    a payout output that is ours to sweep
  */
 import { z } from 'zod'
-import { channelId, fromHex, outPointText, toHex, txid, type ChannelId, type OutPoint } from '../types/bytes.js'
+import { channelId, fromHex, outPointFromText, outPointText, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { corruptRecord, decodeRecord, encodeRecord } from './record-format.js'
@@ -116,12 +116,6 @@ export function named<T> (key: string, read: () => T): T {
   } catch (error) {
     throw corruptRecord(key, error)
   }
-}
-
-function outPointFromText (text: string): OutPoint {
-  const match = /^([0-9a-f]{64}):([0-9]{1,10})$/.exec(text)
-  if (match?.[1] === undefined || match[2] === undefined) throw new TypeError('not an outpoint')
-  return { txid: txid(match[1]), vout: Number(match[2]) }
 }
 
 function parsed<T> (value: string, parse: (value: string) => T, context: z.RefinementCtx): T {

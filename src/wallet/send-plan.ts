@@ -3,7 +3,7 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { outPointText, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { feeFor, feeRate, formatAmount, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import { feeFor, feeRate, formatAmount, formatFeeRate, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import { inputVsize, selectCoins, spendVsize } from './coin-selection.js'
 import { sumOf, type Coin } from './coins.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
@@ -28,22 +28,24 @@ export interface SendRequest {
   readonly amount: Satoshi | 'all'
   readonly rate: FeeRate
   readonly changeScript: Uint8Array
+  /** All of `coins` are spent, for they were named; otherwise as few as will do. */
+  readonly exact: boolean
 }
 
 /** @throws PaychanError `ERR_INSUFFICIENT_FUNDS`, `ERR_TOO_MANY_COINS`, `ERR_INVALID_AMOUNT` */
-export function planSend ({ coins, to, amount, rate, changeScript }: SendRequest): SendPlan {
-  if (amount === 'all') return planAll(coins, to, rate)
+export function planSend ({ coins, to, amount, rate, changeScript, exact }: SendRequest): SendPlan {
+  if (amount === 'all') return planAll(coins, to, rate, exact)
   const least = dustLimit(to)
   if (amount < least) {
     throw new PaychanError('ERR_INVALID_AMOUNT', `${formatAmount(amount)} cannot be sent there: an output below ${formatAmount(least)} is dust, which no node relays.`, { amount, least })
   }
-  const { inputs, fee, change } = selectCoins({ coins, scriptPubKey: to, amount, feeRate: rate, changeScript, maxVsize: MAX_VSIZE })
+  const { inputs, fee, change } = selectCoins({ coins, scriptPubKey: to, amount, feeRate: rate, changeScript, maxVsize: MAX_VSIZE, exact })
   return { inputs: inputs.map(ownInput), amount, change, fee }
 }
 
-/** Every coin that is worth more than it costs to spend it. */
-function planAll (coins: readonly Coin[], to: Uint8Array, rate: FeeRate): SendPlan {
-  const worth = coins.filter(({ value }) => value > feeFor(rate, inputVsize()))
+/** Every coin that is worth more than it costs to spend it, or every one that was named. */
+function planAll (coins: readonly Coin[], to: Uint8Array, rate: FeeRate, exact: boolean): SendPlan {
+  const worth = exact ? coins : coins.filter(({ value }) => value > feeFor(rate, inputVsize()))
   const vsize = spendVsize(worth.length, [to])
   const [total, fee] = [sumOf(worth), feeFor(rate, vsize)]
   if (vsize > MAX_VSIZE) {
@@ -51,7 +53,9 @@ function planAll (coins: readonly Coin[], to: Uint8Array, rate: FeeRate): SendPl
   }
   if (worth.length === 0 || total < fee + dustLimit(to)) {
     const available = sumOf(coins)
-    throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `${formatAmount(available)} of confirmed coins are free, which leaves nothing after the fee of ${formatAmount(fee)}. Wait for coins to confirm, or for lower fees.`, { available, fee })
+    throw new PaychanError('ERR_INSUFFICIENT_FUNDS', exact
+      ? `The coins that were named have ${formatAmount(available)}, which leaves nothing after the fee of ${formatAmount(fee)}. Name others as well, or wait for lower fees.`
+      : `${formatAmount(available)} of confirmed coins are free, which leaves nothing after the fee of ${formatAmount(fee)}. Wait for coins to confirm, or for lower fees.`, { available, fee })
   }
   return { inputs: worth.map(ownInput), amount: subSat(total, fee), change: ZERO_SAT, fee }
 }
@@ -81,7 +85,7 @@ export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: 
   // Rounded up, so that the fee at this rate is never below the least one.
   const least = feeRate((atLeast(vsizeNow) * 1000n + BigInt(vsizeNow) - 1n) / BigInt(vsizeNow))
   if (rate !== undefined && rate < least) {
-    throw new PaychanError('ERR_FEERATE_TOO_LOW', `A replacement has to pay at least ${satPerVbyte(least)} sat/vB here, and ${satPerVbyte(rate)} were asked for.`, { asked: rate, least })
+    throw new PaychanError('ERR_FEERATE_TOO_LOW', `A replacement has to pay at least ${formatFeeRate(least)} here, and ${formatFeeRate(rate)} were asked for.`, { asked: rate, least })
   }
   const feeAt = (vsize: number): Satoshi => {
     const [asked, needed] = [feeFor(rate ?? least, vsize), atLeast(vsize)]
@@ -93,12 +97,6 @@ export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: 
 
 function inputsOf (raw: Uint8Array): Set<string> {
   return new Set(parseTransaction(raw).inputs.map(({ outPoint }) => outPointText(outPoint)))
-}
-
-/** Sat per virtual byte, as people write feerates. */
-export function satPerVbyte (rate: FeeRate): string {
-  const text = `${rate / 1000n}.${(rate % 1000n).toString().padStart(3, '0')}`
-  return text.replace(/\.?0+$/, '')
 }
 
 function bumpAll ({ to }: Outgoing, inputs: readonly OwnInput[], feeAt: (vsize: number) => Satoshi): SendPlan {

@@ -1,18 +1,22 @@
 /** Sends coins, replaces what is stuck, and keeps sending what is in no block yet. */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { txid, type OutPoint, type Txid } from '../types/bytes.js'
+import { outPointFromText, outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { blockDelta, blockHeight, feeFor, feeRate, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { blockDelta, blockHeight, feeFor, feeRate, formatFeeRate, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { buildSpend } from './build-spend.js'
 import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
-import { checkLabel, labelChange, madeChange, type Notes } from './notes.js'
+import { askedRate, chosenRate, targetOf, type FeeChoice } from './fee-choice.js'
+import { labelChange, madeChange, type Notes } from './notes.js'
 import { feeOf, newestOf, outgoingChange, outgoingRemoval, type Outgoing, type OutgoingTransactions } from './outgoing.js'
 import { Poked } from './poked.js'
 import { spendVsize } from './coin-selection.js'
-import { planBump, planSend, satPerVbyte, type SendPlan } from './send-plan.js'
+import { planBump, planSend, type SendPlan } from './send-plan.js'
+import { paymentOf } from './payment-of.js'
 import type { AddressBook, OwnScript } from './addresses.js'
+import type { CoinControl } from './coin-control.js'
+import type { CoinLocks } from './coin-locks.js'
 import type { Coin } from './coins.js'
 import type { HistoryView } from './history-view.js'
 import type { BumpResult, SendOptions, SendResult } from './spending-types.js'
@@ -22,10 +26,6 @@ import type { Reservations } from './reservations.js'
 
 /** A send is wanted within the hour. */
 const SEND_TARGET = blockDelta(6)
-
-/** `minrelaytxfee` of Bitcoin Core, and the bound of estimates: beyond it a typing mistake is likelier than a wish. */
-const LEAST_RATE = feeRate(1_000n)
-const HIGHEST_RATE = feeRate(1_000_000n)
 
 export interface SpenderInit {
   readonly chain: Chain
@@ -38,7 +38,8 @@ export interface SpenderInit {
   readonly notes: Notes
   /** One at a time with everything else that chooses or writes. */
   readonly change: <T>(task: () => Promise<T>) => Promise<T>
-  readonly freeCoins: () => Coin[]
+  readonly coins: Pick<CoinControl, 'free' | 'named'>
+  readonly locks: CoinLocks
   /** Explains a lack of coins that only comes from a missing server. */
   readonly explained: <T>(choose: () => T) => T
   /** Writes the next change index together with other records. */
@@ -65,35 +66,37 @@ export class Spender {
     await this.poked.idle()
   }
 
-  async send ({ to: address, amount, feeRate: asked, label = '', dryRun = false }: SendOptions): Promise<SendResult> {
-    const { network, addresses, freeCoins, explained } = this.init
+  async send (options: SendOptions): Promise<SendResult> {
+    const { network, addresses, coins, explained, chain } = this.init
+    const { address, amount: wanted, label, message } = paymentOf(options, network)
     const to = scriptFromAddress(address, network)
-    const wanted = amount === 'all' ? amount : satoshi(amount)
-    const text = checkLabel(label)
-    const rate = await this.rate(asked)
+    const named = options.coins?.map(outPointFromText)
+    const rate = await chosenRate(chain, options, SEND_TARGET)
     const prepared = await this.init.change(async () => {
       const changeScript = addresses.upcoming('change')
-      const plan = explained(() => planSend({ coins: freeCoins(), to, amount: wanted, rate, changeScript: changeScript.scriptPubKey }))
-      if (dryRun) return { plan, outgoing: undefined }
-      const outgoing = this.first('send', plan, to, wanted === 'all' ? undefined : plan.amount, changeScript)
-      await this.write(outgoing, plan, text)
+      const plan = explained(() => planSend({ coins: named === undefined ? coins.free() : coins.named(named), to, amount: wanted, rate, changeScript: changeScript.scriptPubKey, exact: named !== undefined }))
+      if (options.dryRun === true) return { plan, outgoing: undefined }
+      const outgoing = this.first('send', plan, to, wanted === 'all' ? undefined : plan.amount, changeScript, named !== undefined)
+      await this.write(outgoing, plan, label)
       return { plan, outgoing }
     })
     const { plan, outgoing } = prepared
-    const shown = { to: addressFromScript(to, network), amount: plan.amount, fee: plan.fee, feeRate: rateOf(plan, to, rate), change: plan.change }
-    if (outgoing === undefined) return { ...shown, txid: undefined, broadcast: false }
-    return { ...shown, txid: outgoing.id, broadcast: await this.broadcast(outgoing.id, newestOf(outgoing)) }
+    const planned = spendVsize(plan.inputs.length, plan.change === 0n ? [to] : [to, addresses.upcoming('change').scriptPubKey])
+    const shown = { to: addressFromScript(to, network), amount: plan.amount, fee: plan.fee, feeRate: rateOf(plan, to, rate), change: plan.change, message }
+    if (outgoing === undefined) return { ...shown, vsize: planned, txid: undefined, broadcast: false }
+    const raw = newestOf(outgoing)
+    return { ...shown, vsize: parseTransaction(raw).vsize, txid: outgoing.id, broadcast: await this.broadcast(outgoing.id, raw) }
   }
 
   /** A send is replaced; T1, which never is (FUND-5), gets a child, or a dearer one. */
-  async bump (which: string, asked: bigint | undefined): Promise<BumpResult> {
+  async bump (which: string, choice: FeeChoice): Promise<BumpResult> {
     const of = txid(which)
     const known = this.init.outgoing.find(of)
     const parent = known?.kind === 'child' ? known.inputs[0]?.outPoint.txid ?? of : of
     // A child that T1 went ahead of has only itself to pay for.
     const isAlone = known?.kind === 'send' || this.init.view.transaction(parent)?.height !== undefined
-    if (known !== undefined && isAlone) return await this.replace(known, asked === undefined ? undefined : checkedRate(asked))
-    return await this.payFor(parent, await this.rate(asked), undefined)
+    if (known !== undefined && isAlone) return await this.replace(known, choice)
+    return await this.payFor(parent, await chosenRate(this.init.chain, choice, SEND_TARGET), undefined)
   }
 
   /** For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At most `most`. */
@@ -101,8 +104,8 @@ export class Spender {
     try {
       await this.payFor(funding, rate, most)
     } catch (error) {
-      // Nothing is to be done: it pays enough, has no change, or is in a block by now.
-      if (!['ERR_FEERATE_TOO_LOW', 'ERR_INSUFFICIENT_FUNDS', 'ERR_NO_CHANGE', 'ERR_CANNOT_BUMP', 'ERR_ALREADY_CONFIRMED'].includes(codeOf(error))) throw error
+      // Nothing is to be done: it pays enough, has no change that may be spent, or is in a block by now.
+      if (!['ERR_FEERATE_TOO_LOW', 'ERR_INSUFFICIENT_FUNDS', 'ERR_NO_CHANGE', 'ERR_CANNOT_BUMP', 'ERR_ALREADY_CONFIRMED', 'ERR_COIN_LOCKED'].includes(codeOf(error))) throw error
     }
   }
 
@@ -122,15 +125,17 @@ export class Spender {
     }
   }
 
-  private async replace (known: Outgoing, asked: FeeRate | undefined): Promise<BumpResult> {
-    const { addresses, freeCoins, chain, outgoing, view } = this.init
-    const estimate = asked ?? await chain.estimateFeeRate(SEND_TARGET)
+  private async replace (known: Outgoing, choice: FeeChoice): Promise<BumpResult> {
+    const { addresses, chain, outgoing, view } = this.init
+    const target = targetOf(choice) ?? SEND_TARGET
+    const asked = await askedRate(chain, choice)
+    const estimate = asked ?? await chain.estimateFeeRate(target)
     const { raw, plan, of } = await this.init.change(async () => {
       // Another bump may have come first.
       const now = outgoing.find(known.id) ?? known
       this.assertUnconfirmed(now.versions.map((version) => parseTransaction(version).txid))
       const changeScript = addresses.upcoming('change')
-      const coins = freeCoins()
+      const coins = now.exact ? [] : this.init.coins.free()
       const plan = this.bumpPlan(now, asked, estimate, coins, changeScript)
       const raw = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
       await this.write({ ...now, inputs: merged(now.inputs, plan.inputs), change: plan.change > 0n ? now.change ?? changeScript.scriptPubKey : now.change, versions: [...now.versions, raw] }, plan)
@@ -138,10 +143,10 @@ export class Spender {
     })
     const { txid: id, vsize } = parseTransaction(raw)
     const sent = await this.broadcast(known.id, raw)
-    return { kind: 'replacement', txid: id, of, fee: plan.fee, feeRate: feeRate(plan.fee * 1000n / BigInt(vsize)), broadcast: sent || view.transaction(id) !== undefined }
+    return { kind: 'replacement', txid: id, of, fee: plan.fee, feeRate: feeRate(plan.fee * 1000n / BigInt(vsize)), vsize, broadcast: sent || view.transaction(id) !== undefined }
   }
 
-  /** Without a wish: the estimate, or the least that replaces when that is more. */
+  /** Without a feerate: the estimate, or the least that replaces when that is more. */
   private bumpPlan (now: Outgoing, asked: FeeRate | undefined, estimate: FeeRate, coins: readonly Coin[], changeScript: OwnScript): SendPlan {
     const isThere = ({ txid }: OutPoint): boolean => this.init.view.transaction(txid) !== undefined
     try {
@@ -153,26 +158,29 @@ export class Spender {
   }
 
   private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined): Promise<BumpResult> {
-    const { addresses, view, reservations, outgoing } = this.init
+    const { addresses, view, reservations, outgoing, locks } = this.init
     const { raw, plan, id } = await this.init.change(async () => {
       this.assertUnconfirmed([parent])
       const funding = unconfirmedFunding(view, reservations, addresses, parent)
       const before = outgoing.spending(funding.change.outPoint)
+      const coin = outPointText(funding.change.outPoint)
+      if (before === undefined && locks.has(funding.change.outPoint)) throw new PaychanError('ERR_COIN_LOCKED', `Only its change ${coin} could pay for the funding transaction ${parent}, and that is locked: free it with \`paychan coins unlock ${coin}\`.`, { coin })
       const to = addresses.upcoming('change')
       const plan = planChild(funding, before, before?.to ?? to.scriptPubKey, rate, most)
       const next = before === undefined
-        ? this.first('child', plan, to.scriptPubKey, undefined, to)
+        ? this.first('child', plan, to.scriptPubKey, undefined, to, false)
         : { ...before, versions: [...before.versions, this.sign('child', plan, before.to, before.to)] }
       await this.write(next, plan, '', before === undefined)
       return { raw: newestOf(next), plan, id: next.id }
     })
     const sent = await this.broadcast(id, raw)
-    return { kind: 'child', txid: parseTransaction(raw).txid, of: parent, fee: plan.fee, feeRate: plan.packageRate, broadcast: sent }
+    const { txid: child, vsize } = parseTransaction(raw)
+    return { kind: 'child', txid: child, of: parent, fee: plan.fee, feeRate: plan.packageRate, vsize, broadcast: sent }
   }
 
-  private first (kind: Outgoing['kind'], plan: SendPlan | ChildPlan, to: Uint8Array, amount: Outgoing['amount'], change: OwnScript): Outgoing {
+  private first (kind: Outgoing['kind'], plan: SendPlan | ChildPlan, to: Uint8Array, amount: Outgoing['amount'], change: OwnScript, exact: boolean): Outgoing {
     const raw = this.sign(kind, plan, to, change.scriptPubKey)
-    return { id: parseTransaction(raw).txid, kind, inputs: plan.inputs, to, amount, change: plan.change > 0n ? change.scriptPubKey : undefined, versions: [raw] }
+    return { id: parseTransaction(raw).txid, kind, inputs: plan.inputs, to, amount, change: plan.change > 0n ? change.scriptPubKey : undefined, exact, versions: [raw] }
   }
 
   private sign (kind: Outgoing['kind'], { inputs, amount, change, fee }: SendPlan, to: Uint8Array, changeScript: Uint8Array): Uint8Array {
@@ -240,8 +248,8 @@ export class Spender {
       // A dearer version may be refused while an older one is well on its way.
       if (each.versions.some((raw) => view.transaction(parseTransaction(raw).txid) !== undefined)) return
       const { txid: id, vsize } = parseTransaction(newestOf(each))
-      const pays = satPerVbyte(feeRate(feeOf(each, newestOf(each)) * 1000n / BigInt(vsize)))
-      onError(new PaychanError(codeOf(error), `The transaction ${id}, which pays ${pays} sat/vB, was refused (${messageOf(error)}). It is sent again with every block; raise its fee with \`paychan bumpfee ${id}\`.`, { txid: id }, { cause: error }))
+      const pays = formatFeeRate(feeRate(feeOf(each, newestOf(each)) * 1000n / BigInt(vsize)))
+      onError(new PaychanError(codeOf(error), `The transaction ${id}, which pays ${pays}, was refused (${messageOf(error)}). It is sent again with every block; raise its fee with \`paychan bumpfee ${id}\`.`, { txid: id }, { cause: error }))
     }
   }
 
@@ -269,21 +277,9 @@ export class Spender {
     }
   }
 
-  private async rate (asked: bigint | undefined): Promise<FeeRate> {
-    return asked === undefined ? await this.init.chain.estimateFeeRate(SEND_TARGET) : checkedRate(asked)
-  }
-
   private height (): BlockHeight | undefined {
     return this.init.chain.tip?.height
   }
-}
-
-/** @throws PaychanError `ERR_INVALID_FEERATE` */
-function checkedRate (asked: bigint): FeeRate {
-  if (asked < LEAST_RATE || asked > HIGHEST_RATE) {
-    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${satPerVbyte(LEAST_RATE)} and ${satPerVbyte(HIGHEST_RATE)} sat/vB.`, { asked, least: LEAST_RATE, most: HIGHEST_RATE })
-  }
-  return feeRate(asked)
 }
 
 /** What a plan pays: more than was asked for when what is left would not be worth a change output. */

@@ -1,14 +1,19 @@
 /** What people ask of the wallet's coins, and what they are told. */
 import type { Txid } from '../types/bytes.js'
 import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+import type { FeeChoice } from './fee-choice.js'
 
-export interface SendOptions {
-  /** An address of the node's network. */
+export type { FeeChoice } from './fee-choice.js'
+
+/** Without a choice it pays the servers' estimate to be in a block within 6. */
+export interface SendOptions extends FeeChoice {
+  /** An address of the node's network, or a `bitcoin:` URI (BIP321). */
   readonly to: string
-  /** Satoshis, or everything that is confirmed, free, and worth its fee. */
-  readonly amount: bigint | 'all'
-  /** In sat per 1,000 vB; the server's estimate to confirm within 6 blocks when left out. */
-  readonly feeRate?: bigint
+  /** Satoshis, or everything that is confirmed, free, and worth its fee; what a URI asks for when left out. */
+  readonly amount?: bigint | 'all'
+  /** Exactly these coins are spent, as `txid:vout`, locked ones too; the wallet chooses when left out. */
+  readonly coins?: readonly string[]
+  /** That of a URI when left out. */
   readonly label?: string
   /** Only says what it would cost. */
   readonly dryRun?: boolean
@@ -22,8 +27,12 @@ export interface SendResult {
   readonly fee: Satoshi
   /** In sat per 1,000 vB. */
   readonly feeRate: FeeRate
+  /** In virtual bytes; the most that it may be, after a dry run. */
+  readonly vsize: number
   /** What comes back to the wallet. */
   readonly change: Satoshi
+  /** What a URI says that it is for: the words of whoever wrote it. */
+  readonly message: string | undefined
   /** Whether a server has it; otherwise it is on disk, and goes out with the next block or connection. */
   readonly broadcast: boolean
 }
@@ -38,6 +47,8 @@ export interface BumpResult {
   readonly fee: Satoshi
   /** In sat per 1,000 vB; of parent and child together if it is a child. */
   readonly feeRate: FeeRate
+  /** In virtual bytes, of the child alone if it is one. */
+  readonly vsize: number
   readonly broadcast: boolean
 }
 

@@ -6,12 +6,14 @@
  * hears of it; everything that is counted is computed from the histories of this moment.
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
-import { sameBytes, txid, type ChannelId, type Txid } from '../types/bytes.js'
-import { codeOf, PaychanError } from '../types/errors.js'
+import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AddressBook, type OwnScript } from './addresses.js'
 import { Claims, isBuried, type Claim } from './claims.js'
-import { coinsOf, isFree, sumOf, type Coin } from './coins.js'
+import { CoinControl } from './coin-control.js'
+import { CoinLocks } from './coin-locks.js'
+import { type Coin } from './coins.js'
 import { selectCoins } from './coin-selection.js'
 import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust, selectFunding } from './funding.js'
 import { previousOf } from './previous.js'
@@ -28,7 +30,7 @@ import { Spender } from './spender.js'
 import { Sweeper } from './sweeper.js'
 import { Watches } from './watches.js'
 import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
-import type { BumpResult, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
+import type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 import type { BuiltFunding, FundingRequest, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
 
 /**
@@ -50,6 +52,8 @@ class OnChainWallet implements NodeWallet {
   private readonly sweeper: Sweeper
   private readonly outgoing = new OutgoingTransactions()
   private readonly notes = new Notes()
+  private readonly locks = new CoinLocks()
+  private readonly control: CoinControl
   private readonly spender: Spender
   private readonly serial = new SerialQueue()
   private readonly listeners = new Set<() => void>()
@@ -73,11 +77,12 @@ class OnChainWallet implements NodeWallet {
       notes: this.notes,
       onChange: (claim, gone) => { this.claimChanged(claim, gone) }
     })
-    const { addresses, view, reservations, outgoing, notes } = this
+    const { addresses, view, reservations, outgoing, notes, locks } = this
+    this.control = new CoinControl({ network, addresses, view, reservations, outgoing, locks, notes, store, height: () => this.height() })
     this.spender = new Spender({
-      ...{ chain, store, network, addresses, view, reservations, outgoing, notes, onError },
+      ...{ chain, store, network, addresses, view, reservations, outgoing, notes, locks, onError },
       change: async (task) => await this.change(task),
-      freeCoins: () => this.freeCoins(),
+      coins: this.control,
       explained: (choose) => this.explained(choose),
       useChange: async (records) => { await this.use('change', this.addresses.next.change + 1, records) }
     })
@@ -85,8 +90,8 @@ class OnChainWallet implements NodeWallet {
 
   async start (): Promise<void> {
     const { store, chain, onError } = this.init
-    const { addresses, reservations, claims, outgoing, notes } = this
-    await loadWallet(store, { addresses, reservations, claims, outgoing, notes }, onError)
+    const { addresses, reservations, locks, claims, outgoing, notes } = this
+    await loadWallet(store, { addresses, reservations, locks, claims, outgoing, notes }, onError)
     this.running = true
     this.watches.start()
     this.watchAll()
@@ -118,19 +123,19 @@ class OnChainWallet implements NodeWallet {
     return addressFromScript(await this.newScript(), this.init.network)
   }
 
-  checkFunds (amount: Satoshi, feeRate: FeeRate): void {
-    this.explained(() => selectCoins({ coins: this.freeCoins(), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey }))
+  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): void {
+    this.explained(() => selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey }))
   }
 
   async buildFunding (request: FundingRequest): Promise<BuiltFunding> {
     return await this.change(async () => {
-      const { channel, scriptPubKey, amount, feeRate, beside } = request
+      const { channel, scriptPubKey, amount, feeRate, beside, coins } = request
       requireNoDust(scriptPubKey, amount)
       if (this.reservations.has(channel)) {
         throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`, { channel })
       }
       const change = this.addresses.upcoming('change').scriptPubKey
-      const selection = this.explained(() => selectFunding({ coins: this.freeCoins(), scriptPubKey, amount, feeRate, changeScript: change }, beside))
+      const selection = this.explained(() => selectFunding({ ...this.offered(coins), scriptPubKey, amount, feeRate, changeScript: change }, beside))
       const previous = beside === undefined ? [] : previousOf(selection.inputs, (id) => this.view.transaction(id)?.raw)
       const funding = buildFundingTransaction({
         ...selection,
@@ -174,8 +179,8 @@ class OnChainWallet implements NodeWallet {
     return await this.spender.send(options)
   }
 
-  async bumpFee (id: string, rate?: bigint): Promise<BumpResult> {
-    return await this.spender.bump(id, rate)
+  async bumpFee (id: string, choice: FeeChoice = {}): Promise<BumpResult> {
+    return await this.spender.bump(id, choice)
   }
 
   async bumpFunding ({ funding, feeRate, most }: { funding: Txid, feeRate: FeeRate, most: Satoshi }): Promise<void> {
@@ -199,18 +204,19 @@ class OnChainWallet implements NodeWallet {
   }
 
   coins (): WalletCoin[] {
-    return this.allCoins().map(({ own, ...coin }) => ({ ...coin, address: addressFromScript(own.scriptPubKey, this.init.network) }))
+    return this.control.list()
+  }
+
+  async lockCoins (coins: readonly OutPoint[]): Promise<void> {
+    await this.change(async () => { await this.known(() => this.control.lock(coins)) })
+  }
+
+  async unlockCoins (coins: readonly OutPoint[]): Promise<void> {
+    await this.change(async () => { await this.known(() => this.control.unlock(coins)) })
   }
 
   balance (): WalletBalance {
-    const coins = this.allCoins()
-    const confirmed = coins.filter((coin) => coin.confirmed)
-    return {
-      confirmed: sumOf(confirmed),
-      pending: sumOf(coins.filter((coin) => !coin.confirmed)),
-      unswept: this.claims.unswept(),
-      reserved: sumOf(confirmed.filter((coin) => !isFree(coin)))
-    }
+    return { ...this.control.balance(), unswept: this.claims.unswept() }
   }
 
   onChange (listener: () => void): Unsubscribe {
@@ -229,27 +235,37 @@ class OnChainWallet implements NodeWallet {
     await this.serial.idle()
   }
 
-  private allCoins (): Coin[] {
-    return coinsOf(this.view, this.addresses, this.height(), { reservations: this.reservations, outgoing: this.outgoing })
-  }
-
-  private freeCoins (): Coin[] {
-    return this.allCoins().filter(isFree)
+  /** The coins that were named, all of them; or those among which to choose. */
+  private offered (named: readonly OutPoint[] | undefined): { readonly coins: Coin[], readonly exact: boolean } {
+    return { coins: named === undefined ? this.control.free() : this.control.named(named), exact: named !== undefined }
   }
 
   private height (): BlockHeight | undefined {
     return this.init.chain.tip?.height
   }
 
-  /** Before every address was heard of, too few coins only means that there is no server yet. */
   private explained<T> (choose: () => T): T {
     try {
       return choose()
     } catch (error) {
-      if (codeOf(error) !== 'ERR_INSUFFICIENT_FUNDS' || this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) throw error
-      throw new PaychanError('ERR_CHAIN_UNAVAILABLE',
-        'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.', {}, { cause: error })
+      throw this.explanation(error)
     }
+  }
+
+  private async known (work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      throw this.explanation(error)
+    }
+  }
+
+  /** Before every address was heard of, a coin that is not there only means that there is no server yet. */
+  private explanation (error: unknown): unknown {
+    if (!(error instanceof PaychanError) || !['ERR_INSUFFICIENT_FUNDS', 'ERR_COIN_UNKNOWN'].includes(error.code)) return error
+    if (this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.control.explain(error) : error
+    return new PaychanError('ERR_CHAIN_UNAVAILABLE',
+      'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.', {}, { cause: error })
   }
 
   private handedOut (): OwnScript[] {
@@ -295,6 +311,8 @@ class OnChainWallet implements NodeWallet {
   private look (): void {
     const settled = this.reservations.settled((outPoint) => isBuried(this.view.spender(outPoint)?.height, this.height()))
     for (const channel of settled) this.inBackground(async () => { await this.releaseSettled(channel) })
+    const gone = this.control.spentForGood()
+    if (gone.length > 0) this.inBackground(async () => { await this.control.forget(gone) })
     this.sweeper.poke()
     this.spender.poke()
     this.notify()

@@ -3,14 +3,16 @@ import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { fundingFee } from '../../src/channel/funding-fee.js'
 import type { Established } from '../../src/channel/state.js'
-import { blockHeight, feeRate } from '../../src/types/units.js'
+import { blockDelta, blockHeight, feeRate } from '../../src/types/units.js'
 import { effectsOf } from './asserts.js'
 import { World } from './world.js'
 
 describe('channel / the fee of T1', () => {
   /** The client's channel, whose T1 was built at a height and is in the mempool. */
-  function waiting (builtAt: number): { channel: Established, world: World } {
-    const world = new World().offer().run()
+  function waiting (builtAt: number, patience?: number): { channel: Established, world: World } {
+    const world = new World()
+    world.asked = { patience: patience === undefined ? undefined : blockDelta(patience) }
+    world.offer().run()
     world.chain.lowestFeeRate = 1_000_000_000n
     world.mine()
     const channel = world.client.established
@@ -25,6 +27,12 @@ describe('channel / the fee of T1', () => {
     const { channel, world } = waiting(600)
     assert.deepEqual(bumps(channel, world, 605), [])
     assert.deepEqual(bumps(channel, world, 606), [{ type: 'bump-funding', funding: channel.outPoint.txid, feeRate: 9_000n, most: 5_000n }], 'at most 5 % of 100,000 sat')
+  })
+
+  it('is left alone for as long as was asked for (FUND-5)', () => {
+    const { channel, world } = waiting(500, 36)
+    assert.deepEqual(bumps(channel, world, 535), [])
+    assert.equal(bumps(channel, world, 536).length, 1)
   })
 
   it('is the client\'s business, and only while T1 is in the mempool (FUND-5)', () => {

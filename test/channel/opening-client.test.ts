@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
-import { fromHex } from '../../src/types/bytes.js'
+import { fromHex, txid } from '../../src/types/bytes.js'
+import { feeRate } from '../../src/types/units.js'
 import { assertAbandoned, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
 import { keyPair } from './keys.js'
 import { payment, World } from './world.js'
@@ -31,6 +32,17 @@ describe('client / opening / on AcceptChannel', () => {
     assert.deepEqual(effectsOf(effects, 'build-funding').map(({ scriptPubKey, amount }) => [scriptPubKey, amount]), [[world.fundingScript, 100_000n]])
     assert.deepEqual(world.queues.server, [])
     assert.deepEqual(effectsOf(effects, 'broadcast'), [])
+  })
+
+  it('has T1 built at the feerate and of the coins that were asked for, or else at the estimate', () => {
+    const asked = { feeRate: feeRate(7_500n), coins: [{ txid: txid('ab'.repeat(32)), vout: 3 }] }
+    for (const choice of [undefined, asked, { feeRate: asked.feeRate }, { coins: asked.coins }]) {
+      const world = new World()
+      world.asked = { choice }
+      world.until('server', 'accepted').holdFunding = true
+      const [effect] = effectsOf(world.client.post(eventOf(take(world, 'client', 'AcceptChannel'))), 'build-funding')
+      assert.deepEqual([effect?.feeRate, effect?.coins], [choice?.feeRate ?? world.client.feeRate, choice?.coins])
+    }
   })
 
   it('gives up when a term breaks a rule, and tells which (OPEN-8)', () => {

@@ -131,11 +131,14 @@ export class World {
 
   // ---------------------------------------------------------------------------------- opening
 
+  /** What is said about T1, when something is. */
+  asked: Pick<Parameters<typeof offerChannel>[0], 'choice' | 'patience'> = {}
+
   /** Step 1: the client asks; the message waits for the server. */
   offer (): this {
     const { client, capacity, blocks, step } = this
     const ours = { channelKey: client.channelKey.publicKey, payoutKey: client.payoutKey.publicKey, closeScript: client.closeScript }
-    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step), renewal: this.#plan }, client.env()))
+    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step), renewal: this.#plan, ...this.asked }, client.env()))
     return this
   }
 

@@ -27,6 +27,7 @@ describe('what people read', () => {
     assert.equal(renderBalance(balance, plain), [
       'confirmed         1,000,000 sat',
       '  of it reserved     70,000 sat',
+      '  of it locked        5,000 sat',
       'pending                   0 sat',
       'in channels         250,000 sat',
       'unswept                 330 sat',

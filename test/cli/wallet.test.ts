@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
 import { renderSent } from '../../src/cli/render-wallet.js'
-import { FakeNode, FUNDING, sent, transaction } from '../daemon/fake-node.js'
+import { CHANNEL, FakeNode, FUNDING, PEER, coin, sent, transaction } from '../daemon/fake-node.js'
 import { testWorld, type TestWorld } from './world.js'
 
 describe('cli / wallet', () => {
@@ -28,21 +28,94 @@ describe('cli / wallet', () => {
   it('sends what was asked for, with units in what it shows', async () => {
     assert.equal(await world.run('send', 'bcrt1qaddress', '0.0003btc', '--feerate', '2.5', '--label', 'rent'), 0)
     assert.deepEqual(node.calls, [{ verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 30_000n, feeRate: 2_500n, label: 'rent' }] }])
-    assert.equal(world.out(), `Sent 30,000 sat to bcrt1qaddress.\nThe fee is 141 sat (1 sat/vB); 69,859 sat come back as change.\nTransaction ${FUNDING}\n`)
+    assert.equal(world.out(), `Sent 30,000 sat to bcrt1qaddress.\nThe fee is 141 sat (1 sat/vB, 141 vB); 69,859 sat come back as change.\nTransaction ${FUNDING}\n`)
   })
 
   it('sends all, or only says what that would cost', async () => {
     assert.equal(await world.run('send', 'bcrt1qaddress', 'all', '--dry-run', '--json'), 0)
     assert.deepEqual(node.calls[0]?.args, [{ to: 'bcrt1qaddress', amount: 'all', dryRun: true }])
-    assert.deepEqual(JSON.parse(world.out()), { txid: null, to: 'bcrt1qaddress', amount: 30_000, fee: 141, feeRate: 1_000, change: 69_859, broadcast: true })
+    assert.deepEqual(JSON.parse(world.out()), { txid: null, to: 'bcrt1qaddress', amount: 30_000, fee: 141, feeRate: 1_000, vsize: 141, change: 69_859, message: null, broadcast: true })
     assert.match(renderSent({ ...sent, txid: undefined }), /Nothing was sent/)
     assert.match(renderSent({ ...sent, broadcast: false }), /it is on disk, and goes out as soon as one answers/)
+  })
+
+  it('sends to a bitcoin: URI, whose amount it leaves to the node, and shows the message of the payee without its tricks', async () => {
+    node.answers.send = async () => ({ ...sent, message: 'Order 17\u001b[31m' })
+    assert.equal(await world.run('send', 'bitcoin:bcrt1qaddress?amount=0.0003'), 0)
+    assert.deepEqual(node.calls, [{ verb: 'send', args: [{ to: 'bitcoin:bcrt1qaddress?amount=0.0003' }] }])
+    assert.match(world.out(), /The payee says: Order 17\ufffd\[31m\n/)
+  })
+
+  it('takes a target and coins for every verb that makes a transaction', async () => {
+    const other = `${'AB'.repeat(32)}:1`
+    const run = async (...argv: string[]): Promise<void> => { assert.equal(await testWorld({ env: { PAYCHAN_DATA: dir } }).run(...argv), 0, argv.join(' ')) }
+    await run('send', 'bcrt1qaddress', 'all', '--target', '36', '--coin', coin.outPoint, '--coin', other)
+    await run('open', PEER, '100000', '--feerate', '2', '--coin', coin.outPoint)
+    await run('topup', CHANNEL, '100000', '--target', '3', '--coin', coin.outPoint)
+    await run('renew', CHANNEL, '--feerate', '3')
+    await run('bumpfee', FUNDING, '--target', '1')
+    const coins = [coin.outPoint]
+    assert.deepEqual(node.calls.map(({ args }) => args), [
+      [{ to: 'bcrt1qaddress', amount: 'all', target: 36, coins: [coin.outPoint, other.toLowerCase()] }],
+      [{ peer: PEER, amount: 100_000n, feeRate: 2_000n, coins, wait: 'ready' }],
+      [CHANNEL, { amount: 100_000n, target: 3, coins, wait: 'ready' }],
+      [CHANNEL, { feeRate: 3_000n, wait: 'ready' }],
+      [FUNDING, { target: 1 }]
+    ])
+  })
+
+  it('shows the estimates and the least that is relayed', async () => {
+    assert.equal(await world.run('fees'), 0)
+    assert.equal(world.out(), 'WITHIN         ESTIMATE\n1 block     12.5 sat/vB\n144 blocks     1 sat/vB\nThe server takes nothing below 1 sat/vB.\n')
+    const json = testWorld({ env: { PAYCHAN_DATA: dir } })
+    await json.run('fees', '--json')
+    assert.deepEqual(JSON.parse(json.out()), { minimum: 1_000, estimates: [{ blocks: 1, feeRate: 12_500 }, { blocks: 144, feeRate: 1_000 }] })
+  })
+
+  it('lists coins with what each is for', async () => {
+    node.answers.coins = async () => [
+      coin,
+      { ...coin, state: 'reserved', channel: CHANNEL, locked: true, label: undefined },
+      { ...coin, state: 'reserved', spentBy: FUNDING },
+      { ...coin, state: 'locked', locked: true }
+    ]
+    assert.equal(await world.run('coins'), 0)
+    const rows = world.out().split('\n').slice(1)
+    assert.match(rows[0] ?? '', /^f0f0.*:0 {2}100,000 sat +3 {2}free +bcrt1qaddress {2}salary$/)
+    assert.match(rows[1] ?? '', /reserved for channel 1a2b3c4d, locked/)
+    assert.match(rows[2] ?? '', /reserved for send f0f0f0f0/)
+    assert.match(rows[3] ?? '', / {2}locked +bcrt1q/)
+    node.answers.coins = async () => []
+    const none = testWorld({ env: { PAYCHAN_DATA: dir } })
+    await none.run('coins')
+    assert.match(none.out(), /No coins/)
+  })
+
+  it('locks and unlocks coins', async () => {
+    assert.equal(await world.run('coins', 'lock', coin.outPoint, `${'ab'.repeat(32)}:7`), 0)
+    assert.equal(world.out(), 'Locked 2 coins.\n')
+    await world.run('coins', 'unlock', coin.outPoint)
+    assert.deepEqual(node.calls, [{ verb: 'lockCoins', args: [[coin.outPoint, `${'ab'.repeat(32)}:7`]] }, { verb: 'unlockCoins', args: [[coin.outPoint]] }])
+  })
+
+  it('prints an address, or a URI when something is asked for, and labels the address', async () => {
+    const run = async (...argv: string[]): Promise<string> => {
+      const each = testWorld({ env: { PAYCHAN_DATA: dir } })
+      assert.equal(await each.run('address', ...argv), 0, argv.join(' '))
+      return each.out().trim()
+    }
+    assert.equal(await run(), 'bcrt1qaddress')
+    assert.equal(await run('--uri'), 'bitcoin:bcrt1qaddress')
+    assert.equal(await run('0.001btc', '--message', 'Order 17'), 'bitcoin:bcrt1qaddress?amount=0.001&message=Order%2017')
+    assert.equal(await run('--label', 'The bakery'), 'bitcoin:bcrt1qaddress?label=The%20bakery')
+    assert.deepEqual(JSON.parse(await run('1000', '--json')), { address: 'bcrt1qaddress', uri: 'bitcoin:bcrt1qaddress?amount=0.00001' })
+    assert.deepEqual(node.calls.filter(({ verb }) => verb === 'label').map(({ args }) => args), [['bcrt1qaddress', 'The bakery']])
   })
 
   it('raises a fee', async () => {
     assert.equal(await world.run('bumpfee', FUNDING, '--feerate', '5'), 0)
     assert.deepEqual(node.calls, [{ verb: 'bumpFee', args: [FUNDING, { feeRate: 5_000n }] }])
-    assert.match(world.out(), /replaces .* its fee is 705 sat \(5 sat\/vB\)/)
+    assert.match(world.out(), /replaces .* its fee is 705 sat \(5 sat\/vB, 141 vB\)/)
   })
 
   it('lists transactions, and says when there are more', async () => {
@@ -62,7 +135,7 @@ describe('cli / wallet', () => {
   })
 
   it('refuses wrong arguments with exit code 2, and asks nothing', async () => {
-    for (const argv of [['send', 'x'], ['send', 'x', '1.5'], ['send', 'x', '1', '--feerate', '1.2345'], ['send', 'x', '1', '--feerate', '-1'], ['bumpfee'], ['transactions', '--limit', '0']]) {
+    for (const argv of [['send'], ['send', 'x', '1.5'], ['send', 'x', '1', '--feerate', '2', '--target', '3'], ['bumpfee', FUNDING, '--feerate', '2', '--target', '3'], ['send', 'x', '1', '--target', '0'], ['send', 'x', '1', '--target', '1009'], ['send', 'x', '1', '--target', 'soon'], ['send', 'x', '1', '--coin', 'x'], ['open', PEER, '1000', '--coin', `${FUNDING}:4294967296`], ['coins', 'lock'], ['coins', 'lock', 'x'], ['coins', 'unlock', FUNDING], ['address', 'x'], ['address', '--label', 'two\nlines'], ['send', 'x', '1', '--feerate', '1.2345'], ['send', 'x', '1', '--feerate', '-1'], ['bumpfee'], ['transactions', '--limit', '0']]) {
       assert.equal(await testWorld({ env: { PAYCHAN_DATA: dir } }).run(...argv), 2, argv.join(' '))
     }
     assert.deepEqual(node.calls, [])

@@ -97,6 +97,20 @@ export function walletContract (name: string, makePlace: (coins: readonly number
         assert.throws(() => { wallet.checkFunds(satoshi(90_000n), RATE) }, { code: 'ERR_INSUFFICIENT_FUNDS' })
       })
 
+      it('spends exactly the coins that are named, or sets nothing aside', async () => {
+        const { wallet } = await walletWith(100_000, 50_000, 30_000)
+        const all = await build(wallet, 'all', 179_000)
+        const named = parseTransaction(all.raw).inputs.map(({ outPoint }) => outPoint).slice(0, 2)
+        await wallet.releaseFunding(channelNamed('all'))
+        const request = { channel: channelNamed('one'), scriptPubKey: fundingScriptOf('one'), feeRate: RATE, coins: named }
+        await assert.rejects(wallet.buildFunding({ ...request, amount: sat(179_000) }), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+        assert.throws(() => { wallet.checkFunds(sat(179_000), RATE, named) }, { code: 'ERR_INSUFFICIENT_FUNDS' })
+        wallet.checkFunds(sat(1_000), RATE, named)
+        assert.deepEqual(inputsOf(await wallet.buildFunding({ ...request, amount: sat(1_000) })).sort(), named.map(outPointText).sort())
+        const unknown = [{ txid: txid('ab'.repeat(32)), vout: 0 }]
+        await assert.rejects(wallet.buildFunding({ ...request, channel: channelNamed('two'), amount: sat(1_000), coins: unknown }), (error) => codeOf(error) === 'ERR_COIN_UNKNOWN')
+      })
+
       it('refuses a channel below dust', async () => {
         const { wallet } = await walletWith(100_000)
         await assert.rejects(build(wallet, 'one', 329), (error) => codeOf(error) === 'ERR_INVALID_AMOUNT')

@@ -1,5 +1,5 @@
 /** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
-import type { BumpResult, SendResult, WalletTransaction } from '../../src/node/api.js'
+import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../../src/node/api.js'
 import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../../src/node/api.js'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
@@ -22,7 +22,7 @@ export const info: NodeInfo = {
 }
 
 export const balance: Balance = {
-  confirmed: satoshi(1_000_000n), pending: satoshi(0n), reserved: satoshi(70_000n), inChannels: satoshi(250_000n), unswept: satoshi(330n), total: satoshi(1_250_330n)
+  confirmed: satoshi(1_000_000n), pending: satoshi(0n), reserved: satoshi(70_000n), locked: satoshi(5_000n), inChannels: satoshi(250_000n), unswept: satoshi(330n), total: satoshi(1_250_330n)
 }
 
 export const peer: PeerInfo = { peerId: PEER, connected: true, multiaddrs: [], paychan: undefined }
@@ -65,9 +65,13 @@ export const transaction: WalletTransaction = {
   txid: FUNDING, kind: 'funding', amount: -1_000_153n, fee: satoshi(153n), height: blockHeight(118), confirmations: 3, status: 'confirmed', label: 'to bob'
 }
 
-export const sent: SendResult = { txid: FUNDING, to: 'bcrt1qaddress', amount: satoshi(30_000n), fee: satoshi(141n), feeRate: feeRate(1_000n), change: satoshi(69_859n), broadcast: true }
+export const sent: SendResult = { txid: FUNDING, to: 'bcrt1qaddress', amount: satoshi(30_000n), fee: satoshi(141n), feeRate: feeRate(1_000n), vsize: 141, change: satoshi(69_859n), message: undefined, broadcast: true }
 
-export const bumped: BumpResult = { kind: 'replacement', txid: txid('b0'.repeat(32)), of: FUNDING, fee: satoshi(705n), feeRate: feeRate(5_000n), broadcast: true }
+export const bumped: BumpResult = { kind: 'replacement', txid: txid('b0'.repeat(32)), of: FUNDING, fee: satoshi(705n), feeRate: feeRate(5_000n), vsize: 141, broadcast: true }
+
+export const fees: Fees = { minimum: feeRate(1_000n), estimates: [{ blocks: 1, feeRate: feeRate(12_500n) }, { blocks: 144, feeRate: feeRate(1_000n) }] }
+
+export const coin: CoinInfo = { outPoint: `${FUNDING}:0`, amount: satoshi(100_000n), address: 'bcrt1qaddress', height: blockHeight(118), confirmations: 3, label: 'salary', state: 'free', locked: false, channel: undefined, spentBy: undefined }
 
 /** What `pay` answers when one channel was enough. */
 export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment] }
@@ -87,6 +91,10 @@ export class FakeNode implements NodeApi {
   readonly balance = async (): ReturnType<NodeApi['balance']> => await this.answer('balance', [], async () => balance)
   readonly send = async (...args: Parameters<NodeApi['send']>): ReturnType<NodeApi['send']> => await this.answer('send', args, async ({ dryRun = false }) => ({ ...sent, txid: dryRun ? undefined : sent.txid }))
   readonly bumpFee = async (...args: Parameters<NodeApi['bumpFee']>): ReturnType<NodeApi['bumpFee']> => await this.answer('bumpFee', args, async () => bumped)
+  readonly fees = async (): ReturnType<NodeApi['fees']> => await this.answer('fees', [], async () => fees)
+  readonly coins = async (): ReturnType<NodeApi['coins']> => await this.answer('coins', [], async () => [coin])
+  readonly lockCoins = async (...args: Parameters<NodeApi['lockCoins']>): ReturnType<NodeApi['lockCoins']> => await this.answer('lockCoins', args, async () => {})
+  readonly unlockCoins = async (...args: Parameters<NodeApi['unlockCoins']>): ReturnType<NodeApi['unlockCoins']> => await this.answer('unlockCoins', args, async () => {})
   readonly transactions = async (...args: Parameters<NodeApi['transactions']>): ReturnType<NodeApi['transactions']> => await this.answer('transactions', args, async () => [transaction])
   readonly label = async (...args: Parameters<NodeApi['label']>): ReturnType<NodeApi['label']> => await this.answer('label', args, async () => {})
   readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)

@@ -100,7 +100,7 @@ export class Life {
 
   wallet (wallet: Wallet): Wallet {
     return {
-      checkFunds: (amount, feeRate) => { wallet.checkFunds(amount, feeRate) },
+      checkFunds: (amount, feeRate, coins) => { wallet.checkFunds(amount, feeRate, coins) },
       newScript: async () => await this.#do(() => wallet.newScript()),
       buildFunding: async (request) => await this.#do(() => wallet.buildFunding(request)),
       releaseFunding: async (channel) => { await this.#do(() => wallet.releaseFunding(channel)) },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { PaychanError } from '../../src/types/errors.js'
-import { satoshi } from '../../src/types/units.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { feeFor, feeRate, satoshi } from '../../src/types/units.js'
 import { RawPeer } from './raw-peer.js'
 import type { World } from './world.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
@@ -27,6 +28,19 @@ describe('engine / opening', () => {
     const channel = await alice.engine.open({ ...REQUEST, wait: 'broadcast' })
     assert.equal(channel.status, 'confirming')
     assert.equal(world.broadcasts(alice).length, 1)
+  })
+
+  it('asks the wallet for a T1 at the feerate and of the coins that were named, before the peer is asked and after', async () => {
+    const { world, alice } = await twoNodes({ coin: 2_000_000n })
+    const coins = alice.wallet.coins().slice(0, 1).map(({ outPoint }) => outPoint)
+    const checked: unknown[] = []
+    alice.wallet.checkFunds = (amount, rate, named) => { checked.push([amount, rate, named]) }
+    await alice.engine.open({ ...REQUEST, wait: 'broadcast', choice: { feeRate: feeRate(4_000n), coins } })
+    assert.deepEqual(checked, [[CAPACITY, 4_000n, coins]])
+    const { inputs, outputs, vsize } = parseTransaction(world.broadcasts(alice)[0] ?? assert.fail('T1 was not broadcast'))
+    assert.deepEqual(inputs.map(({ outPoint }) => outPoint), coins)
+    const fee = 2_000_000n - outputs.reduce((sum, { value }) => sum + value, 0n)
+    assert.ok(fee >= feeFor(feeRate(4_000n), vsize - 2) && fee <= feeFor(feeRate(4_000n), vsize + 14), `${fee} sat for ${vsize} vB`)
   })
 
   it('opens two channels to one peer, with other keys and other coins', async () => {

@@ -9,7 +9,7 @@ import type { MemoryWorld } from '../../src/chain/memory-world.js'
 import { FUNDING_WITNESS_BYTES } from '../../src/bitcoin/funding-spend.js'
 import { previousOf } from '../../src/wallet/previous.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../src/engine/ports.js'
-import { hashFromTxid, outPointText, sameBytes, toHex, txid, txidFromHash, type ChannelId, type OutPoint } from '../../src/types/bytes.js'
+import { hashFromTxid, outPointText, sameBytes, sameOutPoint, toHex, txid, txidFromHash, type ChannelId, type OutPoint } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { feeFor, satoshi, type FeeRate, type Satoshi } from '../../src/types/units.js'
 
@@ -55,18 +55,18 @@ export class WorldWallet implements Wallet {
   }
 
   /** Says nothing unless it is told to: coins may also go between this and T1. */
-  checkFunds: (amount: Satoshi, feeRate: FeeRate) => void = () => {}
+  checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => void = () => {}
 
   /** That chain has no fees to compete with. */
   async bumpFunding (): Promise<void> {
     await Promise.resolve()
   }
 
-  async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside }: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside, coins }: FundingRequest): Promise<BuiltFunding> {
     await Promise.resolve()
     this.beforeFunding()
     const taken = new Set([...this.#reserved.values()].flat().map(outPointText))
-    const free = this.coins().filter(({ outPoint, height }) => height !== undefined && !taken.has(outPointText(outPoint)))
+    const free = this.coins().filter(({ outPoint, height }) => height !== undefined && !taken.has(outPointText(outPoint)) && (coins === undefined || coins.some((named) => sameOutPoint(named, outPoint))))
     const transaction = new Transaction()
     transaction.version = 3
     if (beside !== undefined) transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)

@@ -1,7 +1,8 @@
 /** The wallet of a real node, on the devnet's chain and its consensus rules. */
 import assert from 'node:assert/strict'
 import { scriptFromAddress } from '../../src/bitcoin/address.js'
-import { txid } from '../../src/types/bytes.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { outPointText, txid, type Txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { codeOfRejection, Fixture, type TestNode } from './fixture.js'
 
@@ -17,6 +18,11 @@ describe('node / wallet', () => {
     await alice.sees(async () => (await alice.api.balance()).confirmed === 1_000_000n)
   })
   afterEach(async () => { await fixture.end() })
+
+  /** No event tells that the wallet has seen a transaction. */
+  async function arrived (id: Txid): Promise<void> {
+    while (!(await alice.api.transactions()).some((each) => each.txid === id)) await new Promise<void>((resolve) => { setImmediate(resolve) })
+  }
 
   async function mined (): Promise<void> {
     await fixture.devnet.mine(1)
@@ -47,11 +53,52 @@ describe('node / wallet', () => {
     assert.equal((await alice.api.balance()).total, 0n)
   })
 
+  it('opens and tops up with the coins and at the feerate that were named, and leaves locked ones alone', async function () {
+    this.timeout(60_000)
+    const bob = await fixture.node('bob')
+    for (const amount of [400_000n, 300_000n]) await fixture.devnet.fund(await alice.api.address(), satoshi(amount))
+    await mined()
+    await alice.sees(async () => (await alice.api.balance()).confirmed === 1_700_000n)
+    const coinOf = async (amount: bigint): Promise<string> => (await alice.api.coins()).find((coin) => coin.amount === amount)?.outPoint ?? assert.fail()
+    const [large, middle, small] = [await coinOf(1_000_000n), await coinOf(400_000n), await coinOf(300_000n)]
+    await alice.api.lockCoins([large])
+    assert.equal((await alice.api.balance()).locked, 1_000_000n)
+    const refused = alice.api.open({ peer: await bob.address(), amount: 350_000n, coins: [small] })
+    assert.equal(await codeOfRejection(refused), 'ERR_INSUFFICIENT_FUNDS')
+    assert.equal(await codeOfRejection(alice.api.open({ peer: await bob.address(), amount: 350_000n, coins: [] })), 'ERR_INVALID_OUTPOINT')
+    assert.equal(await codeOfRejection(alice.api.open({ peer: await bob.address(), amount: 350_000n, target: 0 })), 'ERR_INVALID_TARGET')
+    const channel = await alice.api.open({ peer: await bob.address(), amount: 250_000n, blocks: 300, coins: [middle], feeRate: 4_000n, wait: 'broadcast' })
+    const funding = txid(channel.funding?.txid ?? assert.fail())
+    await arrived(funding)
+    const { raw } = await fixture.devnet.transaction(funding) ?? assert.fail()
+    const { inputs, outputs, vsize } = parseTransaction(raw)
+    assert.deepEqual(inputs.map(({ outPoint }) => outPointText(outPoint)), [middle])
+    const fee = 400_000n - outputs.reduce((sum, { value }) => sum + value, 0n)
+    assert.ok(fee >= BigInt(vsize) * 4n && fee <= BigInt(vsize + 1) * 4n, `${fee} sat for ${vsize} vB`)
+    await mined()
+    await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
+    await alice.api.pay({ to: channel.id, amount: 10_000n })
+    assert.equal(await codeOfRejection(alice.api.renew(channel.id, { coins: [small] })), 'ERR_INVALID_AMOUNT')
+    const larger = await alice.api.renew(channel.id, { amount: 100_000n, blocks: 300, coins: [small], target: 3, wait: 'broadcast' })
+    await arrived(txid(larger.funding?.txid ?? assert.fail()))
+    const topUp = parseTransaction((await fixture.devnet.transaction(txid(larger.funding?.txid ?? assert.fail())))?.raw ?? assert.fail())
+    assert.deepEqual(topUp.inputs.map(({ outPoint }) => outPointText(outPoint)).sort(), [`${funding}:${channel.funding?.vout ?? ''}`, small].sort())
+    assert.equal((await alice.api.coins()).find(({ outPoint }) => outPoint === large)?.state, 'locked')
+    assert.equal(await codeOfRejection(alice.api.send({ to: await bob.api.address(), amount: 'all', coins: [small] })), 'ERR_COIN_SPENT')
+  })
+
+  it('shows what to choose a fee by, for 1 to 144 blocks', async () => {
+    const { minimum, estimates } = await alice.api.fees()
+    assert.equal(minimum, 1_000n)
+    assert.deepEqual(estimates.map(({ blocks }) => blocks), [1, 3, 6, 12, 36, 144])
+    assert.ok(estimates.every(({ feeRate }) => feeRate >= minimum))
+  })
+
   it('FUND-5: pays for a funding transaction by a child of its change', async () => {
     const bob = await fixture.node('bob')
     const channel = await alice.api.open({ peer: await bob.address(), amount: 300_000n, wait: 'broadcast' })
     const funding = txid(channel.funding?.txid ?? assert.fail())
-    while (!(await alice.api.transactions()).some((each) => each.txid === funding)) await new Promise<void>((resolve) => { setImmediate(resolve) })
+    await arrived(funding)
     assert.deepEqual((await alice.api.transactions())[0]?.kind, 'funding')
     const child = await alice.api.bumpFee(funding, { feeRate: 30_000n })
     assert.deepEqual([child.kind, child.of, child.broadcast], ['child', funding, true])

@@ -141,7 +141,7 @@ async function released (mortal: Mortal, channel: ChannelId): Promise<void> {
 async function sendAndBump (mortal: Mortal): Promise<void> {
   const sent = (): string | undefined => mortal.wallet.transactions((id) => id === mortal.funding ? 'funding' : undefined).find(({ kind }) => kind === 'send')?.txid
   while (sent() === undefined) await mortal.try(async () => { await mortal.wallet.send({ to: addressOf(stranger(1)), amount: 20_000n, feeRate: 1_000n }) })
-  await mortal.try(async () => { await mortal.wallet.bumpFee(sent() ?? '', 5_000n) })
+  await mortal.try(async () => { await mortal.wallet.bumpFee(sent() ?? '', { feeRate: 5_000n }) })
   await mortal.mine()
 }
 

@@ -6,7 +6,7 @@ import * as bitcoin from 'bitcoinjs-lib'
 import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
 import { hashFromTxid, outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
 import { messageOf, PaychanError } from '../../src/types/errors.js'
-import { blockHeight, feeFor, feeRate, type BlockHeight, type FeeRate, type Satoshi } from '../../src/types/units.js'
+import { blockHeight, feeFor, feeRate, type BlockDelta, type BlockHeight, type FeeRate, type Satoshi } from '../../src/types/units.js'
 import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../../src/engine/ports.js'
 
 interface Entry { readonly parsed: ParsedTransaction, readonly raw: Uint8Array, height: BlockHeight | undefined }
@@ -18,6 +18,10 @@ export class FakeChain implements Chain {
   status: ChainStatus = 'synced'
   /** What `estimateFeeRate` answers. */
   rate: FeeRate = feeRate(1000n)
+  /** For how many blocks it was asked, one by one. */
+  readonly targets: number[] = []
+  /** What its mempool asks for. */
+  minimum = MIN_RELAY
   /** While set, every broadcast is refused for this reason. */
   refusal: string | undefined
   /** While set, every new watch is rejected for this reason. */
@@ -79,12 +83,15 @@ export class FakeChain implements Chain {
   }
 
   async relayRates (): Promise<{ minimum: FeeRate, incremental: FeeRate }> {
-    return await Promise.resolve({ minimum: MIN_RELAY, incremental: MIN_RELAY })
-  }
-
-  async estimateFeeRate (): Promise<FeeRate> {
     await Promise.resolve()
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
+    return { minimum: this.minimum, incremental: MIN_RELAY }
+  }
+
+  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
+    await Promise.resolve()
+    if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
+    this.targets.push(target)
     return this.rate
   }
 
@@ -131,6 +138,12 @@ export class FakeChain implements Chain {
 
   transaction (id: Txid): ParsedTransaction | undefined {
     return this.entries.get(id)?.parsed
+  }
+
+  rawOf (id: Txid): Uint8Array {
+    const entry = this.entries.get(id)
+    if (entry === undefined) throw new Error(`there is no transaction ${id}`)
+    return entry.raw
   }
 
   /** Whether a transaction is in the mempool. */

@@ -28,7 +28,7 @@ describe('wallet / the fee of T1', () => {
   const rejects = async (work: Promise<unknown>, code: string): Promise<void> => { await assert.rejects(work, (error) => codeOf(error) === code) }
 
   it('FUND-5: is raised by a child of version 3 from the change, and T1 stays', async () => {
-    const bumped = await bench.wallet.bumpFee(funding, 10_000n)
+    const bumped = await bench.wallet.bumpFee(funding, { feeRate: 10_000n })
     await bench.settled()
     const child = parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail())
     const parent = bench.chain.transaction(funding) ?? assert.fail('T1 is gone')
@@ -43,22 +43,22 @@ describe('wallet / the fee of T1', () => {
   })
 
   it('is raised again by a dearer child, which replaces the first', async () => {
-    const first = await bench.wallet.bumpFee(funding, 5_000n)
-    const second = await bench.wallet.bumpFee(first.txid, 10_000n)
+    const first = await bench.wallet.bumpFee(funding, { feeRate: 5_000n })
+    const second = await bench.wallet.bumpFee(first.txid, { feeRate: 10_000n })
     await bench.settled()
     assert.equal(bench.chain.transaction(first.txid), undefined)
     assert.equal(bench.chain.isPending(second.txid), true)
     assert.equal(second.of, funding)
-    await rejects(bench.wallet.bumpFee(funding, 10_000n), 'ERR_FEERATE_TOO_LOW')
+    await rejects(bench.wallet.bumpFee(funding, { feeRate: 10_000n }), 'ERR_FEERATE_TOO_LOW')
   })
 
   it('cannot be raised beyond what the change has, nor without change, and says so', async () => {
-    await rejects(bench.wallet.bumpFee(funding, 1_000_000n), 'ERR_INSUFFICIENT_FUNDS')
+    await rejects(bench.wallet.bumpFee(funding, { feeRate: 1_000_000n }), 'ERR_INSUFFICIENT_FUNDS')
     bench.chain.mine()
     await bench.receive(20_000)
     // 20,000 - 19,800 - 153 is dust: no change.
     const bare = await fund('b', 69_600)
-    await rejects(bench.wallet.bumpFee(bare, 10_000n), 'ERR_NO_CHANGE')
+    await rejects(bench.wallet.bumpFee(bare, { feeRate: 10_000n }), 'ERR_NO_CHANGE')
     await bench.wallet.bumpFunding({ funding: bare, feeRate: feeRate(10_000n), most: sat(5_000) })
   })
 
@@ -76,10 +76,10 @@ describe('wallet / the fee of T1', () => {
   })
 
   it('is settled once T1 is in a block, and the child is not lost in a reorg', async () => {
-    const child = await bench.wallet.bumpFee(funding, 10_000n)
+    const child = await bench.wallet.bumpFee(funding, { feeRate: 10_000n })
     bench.chain.mine()
     await bench.settled()
-    await rejects(bench.wallet.bumpFee(funding, 20_000n), 'ERR_ALREADY_CONFIRMED')
+    await rejects(bench.wallet.bumpFee(funding, { feeRate: 20_000n }), 'ERR_ALREADY_CONFIRMED')
     bench.chain.reorg(1)
     await bench.settled()
     bench.chain.drop(child.txid)
@@ -93,17 +93,17 @@ describe('wallet / the fee of T1', () => {
   })
 
   it('has a child that can be replaced by itself when T1 is in a block without it', async () => {
-    const child = await bench.wallet.bumpFee(funding, 10_000n)
+    const child = await bench.wallet.bumpFee(funding, { feeRate: 10_000n })
     bench.chain.drop(child.txid)
     bench.chain.mine()
     await bench.settled()
     assert.equal(bench.chain.isPending(child.txid), true, 'it is sent again')
-    const bumped = await bench.wallet.bumpFee(child.txid, 40_000n)
+    const bumped = await bench.wallet.bumpFee(child.txid, { feeRate: 40_000n })
     await bench.settled()
     // 110 vB alone at 40 sat/vB.
     assert.deepEqual([bumped.kind, bumped.of, bumped.fee], ['replacement', child.txid, 4_400n])
     assert.equal(bench.chain.transaction(child.txid), undefined)
-    await rejects(bench.wallet.bumpFee(funding, 50_000n), 'ERR_ALREADY_CONFIRMED')
+    await rejects(bench.wallet.bumpFee(funding, { feeRate: 50_000n }), 'ERR_ALREADY_CONFIRMED')
   })
 
   it('REF-7: gives the coins of a T1 back once a conflicting spend is buried, and not before', async () => {

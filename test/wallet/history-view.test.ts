@@ -6,6 +6,7 @@ import { hashFromTxid, txid, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockHeight } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
+import { CoinLocks } from '../../src/wallet/coin-locks.js'
 import { coinsOf, sumOf } from '../../src/wallet/coins.js'
 import { OutgoingTransactions } from '../../src/wallet/outgoing.js'
 import { Reservations } from '../../src/wallet/reservations.js'
@@ -36,7 +37,7 @@ describe('history view', () => {
   })
 
   function total (tip = 200): { confirmed: bigint, pending: bigint } {
-    const coins = coinsOf(view, book, blockHeight(tip), { reservations: new Reservations(), outgoing: new OutgoingTransactions() })
+    const coins = coinsOf(view, book, blockHeight(tip), { reservations: new Reservations(), outgoing: new OutgoingTransactions(), locks: new CoinLocks() })
     return { confirmed: sumOf(coins.filter(({ confirmed }) => confirmed)), pending: sumOf(coins.filter(({ confirmed }) => !confirmed)) }
   }
 

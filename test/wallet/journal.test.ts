@@ -39,7 +39,7 @@ describe('wallet / history', () => {
     await bench.receive(100_000)
     const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n, label: 'rent' })
     await bench.settled()
-    await bench.wallet.bumpFee(sent.txid ?? assert.fail(), 2_000n)
+    await bench.wallet.bumpFee(sent.txid ?? assert.fail(), { feeRate: 2_000n })
     await bench.settled()
     assert.deepEqual(lines(), ['send -30282 fee 282 mempool 0 rent', 'receive 100000 fee ? confirmed 1'])
     bench.chain.mine()

@@ -37,7 +37,7 @@ describe('wallet / send', () => {
     // 1 input, 2 P2WPKH outputs: 141 vB with the longest signature, x 2 sat/vB.
     assert.deepEqual([sent.fee, sent.change, sent.broadcast], [282n, 69_718n, true])
     await bench.settled()
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 69_718n, unswept: 0n, reserved: 0n })
+    assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 69_718n, unswept: 0n, reserved: 0n, locked: 0n })
     bench.chain.mine()
     await bench.settled()
     assert.equal(bench.wallet.balance().confirmed, 69_718n)
@@ -106,7 +106,7 @@ describe('wallet / send', () => {
     bench.chain.refusal = 'mempool full'
     await assert.rejects(bench.wallet.send({ to: TO, amount: 30_000n }), (error) => error instanceof PaychanError && error.code === 'ERR_BROADCAST_REFUSED' && typeof error.facts.txid === 'string')
     await rejects(bench.wallet.send({ to: TO, amount: 30_000n }), 'ERR_INSUFFICIENT_FUNDS')
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 100_000n, pending: 0n, unswept: 0n, reserved: 100_000n })
+    assert.deepEqual(bench.wallet.balance(), { confirmed: 100_000n, pending: 0n, unswept: 0n, reserved: 100_000n, locked: 0n })
     await bench.restart()
     await rejects(bench.wallet.send({ to: TO, amount: 30_000n }), 'ERR_INSUFFICIENT_FUNDS')
     bench.chain.refusal = undefined
@@ -149,7 +149,7 @@ describe('wallet / send', () => {
     await bench.settled()
     bench.chain.drop(idOf(txid))
     await bench.settled()
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 100_000n, pending: 0n, unswept: 0n, reserved: 100_000n })
+    assert.deepEqual(bench.wallet.balance(), { confirmed: 100_000n, pending: 0n, unswept: 0n, reserved: 100_000n, locked: 0n })
     bench.chain.mine(1, { empty: true })
     await bench.settled()
     assert.equal(bench.chain.isPending(idOf(txid)), true)
@@ -168,12 +168,12 @@ describe('wallet / send', () => {
       await bench.receive(100_000)
       const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n })
       await bench.settled()
-      const bumped = await bench.wallet.bumpFee(idOf(sent.txid), 5_000n)
+      const bumped = await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 5_000n })
       await bench.settled()
       assert.deepEqual([bumped.kind, bumped.of, bumped.fee, bumped.broadcast], ['replacement', sent.txid, 705n, true])
       assert.equal(bench.chain.transaction(idOf(sent.txid)), undefined)
       assert.equal(last().outputs.find(({ script }) => sameBytes(script, STRANGER))?.value, 30_000n)
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 69_295n, unswept: 0n, reserved: 0n })
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 69_295n, unswept: 0n, reserved: 0n, locked: 0n })
       assert.equal(outgoingOnDisk().length, 1)
     })
 
@@ -182,7 +182,7 @@ describe('wallet / send', () => {
       const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n })
       assert.equal(last().inputs.length, 1)
       await bench.settled()
-      await bench.wallet.bumpFee(idOf(sent.txid), 10_000n)
+      await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 10_000n })
       assert.equal(last().inputs.length, 2)
       assert.equal(last().outputs.find(({ script }) => sameBytes(script, STRANGER))?.value, 30_000n)
     })
@@ -191,7 +191,7 @@ describe('wallet / send', () => {
       await bench.receive(100_000)
       const sent = await bench.wallet.send({ to: TO, amount: 'all', feeRate: 1_000n })
       await bench.settled()
-      await bench.wallet.bumpFee(idOf(sent.txid), 3_000n)
+      await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_000n })
       assert.deepEqual(last().outputs.map(({ value }) => value), [100_000n - 330n])
     })
 
@@ -200,7 +200,7 @@ describe('wallet / send', () => {
       const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 2_000n })
       await bench.settled()
       assert.equal((await bench.wallet.bumpFee(idOf(sent.txid))).fee, 282n + 141n)
-      await rejects(bench.wallet.bumpFee(idOf(sent.txid), 3_999n), 'ERR_FEERATE_TOO_LOW')
+      await rejects(bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_999n }), 'ERR_FEERATE_TOO_LOW')
     })
 
     it('counts once whichever version confirms, and its coins are not free before that is buried', async () => {
@@ -208,7 +208,7 @@ describe('wallet / send', () => {
       const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n })
       const first = bench.chain.broadcasts.at(-1) ?? assert.fail()
       await bench.settled()
-      const second = await bench.wallet.bumpFee(idOf(sent.txid), 10_000n)
+      const second = await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 10_000n })
       bench.chain.drop(second.txid)
       bench.chain.insert(first)
       bench.chain.mine()

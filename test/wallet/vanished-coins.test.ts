@@ -46,7 +46,7 @@ describe('wallet / a send whose coins vanish', () => {
     const late = bench.chain.pay(await bench.freshScript(), sat(70_000))
     bench.chain.mine()
     await bench.settled()
-    await bench.wallet.bumpFee(idOf(sent.txid), 3_000n)
+    await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_000n })
     assert.deepEqual(spentBy(bench.chain.broadcasts.at(-1)), [coins[1] ?? assert.fail(), late].sort())
     await rejects(bench.chain.broadcast(first), 'ERR_BROADCAST_REFUSED')
     bench.chain.mine(BURIED_DEPTH)
@@ -61,10 +61,10 @@ describe('wallet / a send whose coins vanish', () => {
     const [a = assert.fail(), b = assert.fail()] = coins
     await bench.receive(100_000)
     await vanish(a)
-    await bench.wallet.bumpFee(idOf(sent.txid), 3_000n)
+    await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_000n })
     await vanish(b)
     await bench.receive(200_000)
-    await rejects(bench.wallet.bumpFee(idOf(sent.txid), 5_000n), 'ERR_CANNOT_BUMP')
+    await rejects(bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 5_000n }), 'ERR_CANNOT_BUMP')
     assert.equal(outgoingOnDisk().length, 1, 'its coins are kept: they may come back')
   })
 

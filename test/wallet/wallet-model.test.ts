@@ -164,7 +164,7 @@ class Story {
   private async bump ({ which, rate }: Extract<Step, { do: 'bump' }>): Promise<void> {
     const all = this.bench.wallet.transactions(() => undefined)
     const chosen = all[which % Math.max(all.length, 1)]
-    if (chosen !== undefined) await this.allows(this.bench.wallet.bumpFee(chosen.txid, BigInt(rate)))
+    if (chosen !== undefined) await this.allows(this.bench.wallet.bumpFee(chosen.txid, { feeRate: BigInt(rate) }))
   }
 
   /** What may be answered to a send or a bump in the middle of reorgs. */

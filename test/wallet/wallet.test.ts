@@ -104,17 +104,17 @@ describe('wallet', () => {
     it('is pending in the mempool and confirmed in a block', async () => {
       bench.chain.pay(await bench.freshScript(), sat(5_000))
       await bench.settled()
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n })
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n, locked: 0n })
       bench.chain.mine()
       await bench.settled()
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 5_000n, pending: 0n, unswept: 0n, reserved: 0n })
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 5_000n, pending: 0n, unswept: 0n, reserved: 0n, locked: 0n })
     })
 
     it('follows a reorg', async () => {
       await bench.receive(5_000)
       bench.chain.reorg(1)
       await bench.settled()
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n })
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n, locked: 0n })
     })
 
     it('is there again after a restart: everything that was handed out is watched', async () => {
@@ -131,7 +131,7 @@ describe('wallet', () => {
       const txid = bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(9_000))
       bench.chain.mine()
       await bench.settled()
-      assert.deepEqual(bench.wallet.coins(), [{ outPoint: { txid, vout: 0 }, value: 9_000n, address, height: bench.chain.tip.height, confirmed: true, reservedFor: undefined, spentBy: undefined }])
+      assert.deepEqual(bench.wallet.coins(), [{ outPoint: { txid, vout: 0 }, value: 9_000n, address, height: bench.chain.tip.height, confirmed: true, reservedFor: undefined, spentBy: undefined, locked: false, confirmations: 1, label: undefined, state: 'free' }])
     })
 
     it('tells its listeners of changes, until they stop', async () => {
@@ -153,7 +153,7 @@ describe('wallet', () => {
       await bench.chain.broadcast(raw)
       await bench.settled()
       assert.equal(bench.chain.transaction(outPoint.txid)?.outputs[outPoint.vout]?.value, 200_000n)
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 300_000n - fee, unswept: 0n, reserved: 0n })
+      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 300_000n - fee, unswept: 0n, reserved: 0n, locked: 0n })
       bench.chain.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 300_000n - fee)

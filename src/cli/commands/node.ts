@@ -1,7 +1,13 @@
 /** The verbs about the node itself: `info`, `address`, `balance`, `connect`, `peers`, `stop`. */
 import type { Command } from 'commander'
-import { contextOf, withCommonOptions, withNode, type World } from '../context.js'
+import { formatBitcoinUri } from '../../bitcoin/uri.js'
+import { parseAmount } from '../../daemon/amount.js'
+import type { Satoshi } from '../../types/units.js'
+import { checkLabel } from '../../wallet/notes.js'
+import { AMOUNT_HELP, contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import { renderBalance, renderConnected, renderInfo, renderPeers } from '../render.js'
+
+interface AddressOptions { readonly label?: string, readonly message?: string, readonly uri?: boolean }
 
 export function addNodeCommands (program: Command, world: World): void {
   withCommonOptions(program.command('info').summary('who this node is and how it sees the chain'))
@@ -14,12 +20,23 @@ export function addNodeCommands (program: Command, world: World): void {
     })
 
   withCommonOptions(program.command('address').summary('a fresh address to receive coins on the chain'))
-    .description('Makes a fresh receive address of the wallet. It never repeats.')
-    .addHelpText('after', '\nExample:\n  paychan devnet fund $(paychan address) 1000000')
-    .action(async (_options: object, command: Command) => {
+    .description('Makes a fresh receive address of the wallet. It never repeats. With an amount, a label or a message it prints a bitcoin: URI (BIP321), for a link or a QR code: wallets fill in from it what is to be paid.')
+    .argument('[amount]', `how much to ask for: ${AMOUNT_HELP}`, parseAmount)
+    .option('--label <text>', 'who is paid, for the payer to see; also the label of the address in this wallet')
+    .option('--message <text>', 'what for, for the payer to see')
+    .option('--uri', 'print a URI, even if it has nothing but the address')
+    .addHelpText('after', '\nExamples:\n  paychan devnet fund $(paychan address) 1000000\n  paychan address 0.001btc --label "The bakery" --message "Order 17"\n  paychan address --uri')
+    .action(async (amount: Satoshi | undefined, { label: text, message, uri: asked = false }: AddressOptions, command: Command) => {
       const context = contextOf(world, command)
-      const address = await withNode(context, async node => await node.address())
-      context.output.result({ address }, () => address)
+      const label = text === undefined ? undefined : checkLabel(text)
+      const address = await withNode(context, async node => {
+        const fresh = await node.address()
+        if (label !== undefined && label !== '') await node.label(fresh, label)
+        return fresh
+      })
+      const uri = formatBitcoinUri({ address, amount, label, message })
+      const asks = asked || amount !== undefined || label !== undefined || message !== undefined
+      context.output.result({ address, uri }, () => asks ? uri : address)
     })
 
   withCommonOptions(program.command('balance').summary('coins on the chain and in channels'))

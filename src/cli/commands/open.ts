@@ -7,17 +7,18 @@ import { withoutUndefined } from '../../daemon/objects.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
+import { withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, type Context, type World } from '../context.js'
 import { untilInterrupted } from '../interrupt.js'
 import { isOpened, isRenewal, OpeningProgress, type IsAsked } from '../opening-progress.js'
 import { startPatience } from '../patience.js'
 import { renderOpened } from '../render.js'
 
-interface OpenOptions { readonly blocks?: number, readonly twoWay?: true, readonly step?: number, readonly renew?: true, readonly wait: boolean }
-interface RenewOptions { readonly blocks?: number, readonly wait: boolean }
+interface OpenOptions extends FeeOptions, CoinOptions { readonly blocks?: number, readonly twoWay?: true, readonly step?: number, readonly renew?: true, readonly wait: boolean }
+interface RenewOptions extends FeeOptions, CoinOptions { readonly blocks?: number, readonly wait: boolean }
 
 export function addOpen (program: Command, world: World): void {
-  withCommonOptions(program.command('open').summary('open a channel and fund it'))
+  withCoins(withFee(withCommonOptions(program.command('open').summary('open a channel and fund it')), 'the estimate for 6 blocks'))
     .description('Opens a channel with a peer. The amount is its capacity: all of it is ours at first. Waits until the channel can be paid on, and shows how far it is. Ctrl-C cancels the opening as long as the funding transaction has not left.')
     .argument('<peer>', 'a peer id that is connected, or a full multiaddr')
     .argument('<amount>', AMOUNT_HELP, parseAmount)
@@ -26,36 +27,36 @@ export function addOpen (program: Command, world: World): void {
     .option('--step <n>', 'of a two-way channel: blocks between the locks of two turns', wholeNumber(1))
     .option('--renew', 'renew itself, for as many blocks again, before its end')
     .option('--no-wait', 'return once the funding transaction is broadcast')
-    .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144\n  paychan open 12D3KooW... 1000000 --two-way --blocks 2016')
-    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, renew, wait }: OpenOptions, command: Command) => {
+    .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144\n  paychan open 12D3KooW... 1000000 --two-way --blocks 2016\n  paychan open 12D3KooW... 1000000 --target 36      (cheaper: it may wait six hours)\n  paychan open 12D3KooW... 1000000 --feerate 2.5 --coin 3f8a...c1:0')
+    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, renew, feerate, target, coin, wait }: OpenOptions, command: Command) => {
       const context = contextOf(world, command)
-      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step, renew }), wait: waitFor(wait) }
+      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step, renew, feeRate: feerate, target, coins: coin }), wait: waitFor(wait) }
       await openWithProgress(context, isOpened(request), async (node, signal) => await node.open({ ...request, signal }))
     })
 }
 
 /** The verbs that close a channel and open the next one in one transaction. */
 export function addRenewals (program: Command, world: World): void {
-  withCommonOptions(program.command('renew').summary('close a channel and open the next one, in one transaction'))
+  withFee(withCommonOptions(program.command('renew').summary('close a channel and open the next one, in one transaction')), 'enough for the next block')
     .description('Renews a channel that this node has opened: one transaction closes it and opens the next one with the same peer. Both balances go over; the fee comes out of our share. The old channel takes no payments from then on, the new one once the transaction is confirmed.')
     .argument('<channel>', 'a channel id (its first 8 digits are enough)')
     .option('--blocks <n>', 'blocks until the refund of the new channel (default: as many as it renews itself for, or as for open)', wholeNumber(1))
     .option('--no-wait', 'return once the transaction is signed')
-    .addHelpText('after', '\nExamples:\n  paychan renew 1a2b3c4d\n  paychan renew 1a2b3c4d --blocks 2016')
-    .action(async (channel: string, { blocks, wait }: RenewOptions, command: Command) => {
-      const options = { ...withoutUndefined({ blocks }), wait: waitFor(wait) }
+    .addHelpText('after', '\nExamples:\n  paychan renew 1a2b3c4d\n  paychan renew 1a2b3c4d --blocks 2016\n  paychan renew 1a2b3c4d --target 6')
+    .action(async (channel: string, { blocks, feerate, target, wait }: RenewOptions, command: Command) => {
+      const options = { ...withoutUndefined({ blocks, feeRate: feerate, target }), wait: waitFor(wait) }
       await openWithProgress(contextOf(world, command), isRenewal(channel), async (node, signal) => await node.renew(channel, { ...options, signal }))
     })
 
-  withCommonOptions(program.command('topup').summary('add coins of the wallet to a channel'))
+  withCoins(withFee(withCommonOptions(program.command('topup').summary('add coins of the wallet to a channel')), 'enough for the next block'))
     .description('Adds coins of the wallet to a channel that this node has opened, by renewing it: one transaction closes it and opens the next one, larger by the amount. The fee comes out of the wallet. The old channel takes no payments from then on, the new one once the transaction is confirmed.')
     .argument('<channel>', 'a channel id (its first 8 digits are enough)')
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--blocks <n>', 'blocks until the refund of the new channel (default: as many as it renews itself for, or as for open)', wholeNumber(1))
     .option('--no-wait', 'return once the transaction is signed')
-    .addHelpText('after', '\nExamples:\n  paychan topup 1a2b3c4d 500000\n  paychan topup 1a2b3c4d 0.005btc --blocks 2016')
-    .action(async (channel: string, amount: Satoshi, { blocks, wait }: RenewOptions, command: Command) => {
-      const options = { amount, ...withoutUndefined({ blocks }), wait: waitFor(wait) }
+    .addHelpText('after', '\nExamples:\n  paychan topup 1a2b3c4d 500000\n  paychan topup 1a2b3c4d 0.005btc --blocks 2016\n  paychan topup 1a2b3c4d 500000 --target 3 --coin 3f8a...c1:0')
+    .action(async (channel: string, amount: Satoshi, { blocks, feerate, target, coin, wait }: RenewOptions, command: Command) => {
+      const options = { amount, ...withoutUndefined({ blocks, feeRate: feerate, target, coins: coin }), wait: waitFor(wait) }
       await openWithProgress(contextOf(world, command), isRenewal(channel), async (node, signal) => await node.renew(channel, { ...options, signal }))
     })
 }

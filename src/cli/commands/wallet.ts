@@ -1,45 +1,46 @@
-/** The verbs about coins on the chain: `send`, `bumpfee`, `transactions`, `label`. */
-import { InvalidArgumentError, type Command } from 'commander'
+/** The verbs about transactions on the chain: `send`, `bumpfee`, `fees`, `transactions`, `label`. */
+import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import { withoutUndefined } from '../../daemon/objects.js'
 import type { Satoshi } from '../../types/units.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
-import { renderBumped, renderSent, renderTransactions } from '../render-wallet.js'
+import { withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
+import { renderBumped, renderFees, renderSent, renderTransactions } from '../render-wallet.js'
 
 /** How many transactions are shown unless asked otherwise. */
 const DEFAULT_LIMIT = 20
 
-/** `1`, `2.5` sat/vB, in sat per 1,000 vB. */
-export function parseFeeRate (text: string): bigint {
-  const match = /^(\d{1,6})(?:\.(\d{1,3}))?$/.exec(text)
-  if (match === null) throw new InvalidArgumentError('A feerate is in sat/vB, such as 2 or 2.5, with at most 3 decimals.')
-  return BigInt(match[1] ?? '') * 1000n + BigInt((match[2] ?? '').padEnd(3, '0'))
-}
-
 export function addWalletCommands (program: Command, world: World): void {
-  withCommonOptions(program.command('send').summary('send coins on the chain'))
-    .description('Pays to a Bitcoin address from the wallet\'s confirmed coins. Coins that are set aside for channels are not touched. The fee can be raised later with `paychan bumpfee`.')
-    .argument('<address>', 'an address of the node\'s network')
-    .argument('<amount|all>', `${AMOUNT_HELP}; all sends everything that is confirmed and free`, (text: string) => text === 'all' ? text : parseAmount(text))
-    .option('--feerate <sat/vB>', 'what to pay for each virtual byte (default: the server\'s estimate for 6 blocks)', parseFeeRate)
-    .option('--label <text>', 'what to call it, for `paychan transactions`')
+  withCoins(withFee(withCommonOptions(program.command('send').summary('send coins on the chain')), 'the servers\' estimate for 6 blocks'))
+    .description('Pays to a Bitcoin address from the wallet\'s confirmed coins. Coins that are set aside for channels, or locked, are not touched. The fee can be raised later with `paychan bumpfee`.')
+    .argument('<address|uri>', 'an address of the node\'s network, or a bitcoin: URI (BIP321; put it in quotes)')
+    .argument('[amount|all]', `${AMOUNT_HELP}; all sends everything that is confirmed and free, or all of the coins that are named. A URI may have the amount`, (text: string) => text === 'all' ? text : parseAmount(text))
+    .option('--label <text>', 'what to call it, for `paychan transactions` (default: the label of the URI)')
     .option('--dry-run', 'only show what it would cost; nothing is sent')
-    .addHelpText('after', '\nExamples:\n  paychan send bcrt1q... 50000 --label rent\n  paychan send bcrt1q... all --feerate 2.5 --dry-run')
-    .action(async (to: string, amount: Satoshi | 'all', { feerate, label, dryRun }: { feerate?: bigint, label?: string, dryRun?: boolean }, command: Command) => {
+    .addHelpText('after', '\nExamples:\n  paychan send bcrt1q... 50000 --label rent\n  paychan send bcrt1q... all --feerate 2.5 --dry-run\n  paychan send bcrt1q... 50000 --target 144      (cheaper: it may wait a day)\n  paychan send bcrt1q... all --coin 3f8a...c1:0\n  paychan send \'bitcoin:bcrt1q...?amount=0.0005&label=rent\'')
+    .action(async (to: string, amount: Satoshi | 'all' | undefined, { feerate, target, coin, label, dryRun }: FeeOptions & CoinOptions & { label?: string, dryRun?: boolean }, command: Command) => {
       const context = contextOf(world, command)
-      const sent = await withNode(context, async node => await node.send(withoutUndefined({ to, amount, feeRate: feerate, label, dryRun })), 'an Electrum server')
+      const sent = await withNode(context, async node => await node.send(withoutUndefined({ to, amount, feeRate: feerate, target, coins: coin, label, dryRun })), 'an Electrum server')
       context.output.result(sent, () => renderSent(sent))
     })
 
-  withCommonOptions(program.command('bumpfee').summary('raise the fee of a transaction that is stuck'))
+  withFee(withCommonOptions(program.command('bumpfee').summary('raise the fee of a transaction that is stuck')), 'the servers\' estimate for 6 blocks, or the least that replaces')
     .description('A send is replaced by one that pays more. A funding transaction is never replaced, since that would make the refund void: a child that spends its change pays for both.')
     .argument('<txid>', 'a send or a funding transaction of this wallet, as `paychan transactions` shows it')
-    .option('--feerate <sat/vB>', 'what it shall pay for each virtual byte (default: the server\'s estimate, or the least that replaces)', parseFeeRate)
-    .addHelpText('after', '\nExamples:\n  paychan bumpfee 3f8a...c1\n  paychan bumpfee 3f8a...c1 --feerate 12')
-    .action(async (txid: string, { feerate }: { feerate?: bigint }, command: Command) => {
+    .addHelpText('after', '\nExamples:\n  paychan bumpfee 3f8a...c1\n  paychan bumpfee 3f8a...c1 --feerate 12\n  paychan bumpfee 3f8a...c1 --target 1')
+    .action(async (txid: string, { feerate, target }: FeeOptions, command: Command) => {
       const context = contextOf(world, command)
-      const bumped = await withNode(context, async node => await node.bumpFee(txid, withoutUndefined({ feeRate: feerate })), 'an Electrum server')
+      const bumped = await withNode(context, async node => await node.bumpFee(txid, withoutUndefined({ feeRate: feerate, target })), 'an Electrum server')
       context.output.result(bumped, () => renderBumped(bumped))
+    })
+
+  withCommonOptions(program.command('fees').summary('what a transaction has to pay'))
+    .description('Shows what the servers estimate for a transaction to be in a block within 1 to 144 blocks, and what their mempool asks for at the least.')
+    .addHelpText('after', '\nExamples:\n  paychan fees\n  paychan fees --json | jq .estimates[0].feeRate   (in sat per 1,000 vB)')
+    .action(async (_options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const fees = await withNode(context, async node => await node.fees(), 'an Electrum server')
+      context.output.result(fees, colors => renderFees(fees, colors))
     })
 
   withCommonOptions(program.command('transactions').summary('the wallet\'s transactions on the chain'))

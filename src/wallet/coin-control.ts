@@ -1,0 +1,140 @@
+/** The wallet's coins as their owner sees them: what each is for, which are locked, which were named. */
+import { addressFromScript } from '../bitcoin/address.js'
+import { outPointText, sameOutPoint, type OutPoint } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
+import { formatAmount, type BlockHeight } from '../types/units.js'
+import { isBuried } from './claims.js'
+import { lockChange, lockRemoval, type CoinLocks } from './coin-locks.js'
+import { coinsOf, isFree, isReserved, sumOf, type Coin } from './coins.js'
+import type { Network } from '../../protocols/paychan/1.0/index.js'
+import type { Store } from '../engine/ports.js'
+import type { AddressBook } from './addresses.js'
+import type { HistoryView } from './history-view.js'
+import type { CoinState, WalletBalance, WalletCoin } from './node-wallet.js'
+import type { Notes } from './notes.js'
+import type { OutgoingTransactions } from './outgoing.js'
+import type { Reservations } from './reservations.js'
+
+export interface CoinControlInit {
+  readonly network: Network
+  readonly addresses: AddressBook
+  readonly view: HistoryView
+  readonly reservations: Reservations
+  readonly outgoing: OutgoingTransactions
+  readonly locks: CoinLocks
+  readonly notes: Notes
+  readonly store: Store
+  readonly height: () => BlockHeight | undefined
+}
+
+export class CoinControl {
+  constructor (private readonly init: CoinControlInit) {}
+
+  /** All coins, the largest first. */
+  all (): Coin[] {
+    const { view, addresses, height } = this.init
+    return coinsOf(view, addresses, height(), this.init)
+  }
+
+  /** Those that may be chosen. */
+  free (): Coin[] {
+    return this.all().filter(isFree)
+  }
+
+  /**
+   * Exactly the coins that were named. A locked one may be: to name it is to say so.
+   *
+   * @throws PaychanError `ERR_INVALID_OUTPOINT` when one is named twice, or none; `ERR_COIN_UNKNOWN`,
+   *   `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin)
+   */
+  named (names: readonly OutPoint[]): Coin[] {
+    if (names.length === 0) throw new PaychanError('ERR_INVALID_OUTPOINT', 'No coin is named. Name at least one, or leave the choice to the wallet.')
+    const all = this.all()
+    return names.map((outPoint, i) => {
+      const coin = outPointText(outPoint)
+      if (names.findIndex((other) => sameOutPoint(other, outPoint)) !== i) throw new PaychanError('ERR_INVALID_OUTPOINT', `The coin ${coin} is named twice.`, { coin })
+      const found = all.find((each) => sameOutPoint(each.outPoint, outPoint)) ?? this.missing(outPoint)
+      if (found.reservedFor !== undefined) throw new PaychanError('ERR_COIN_RESERVED', `The coin ${coin} is set aside for channel ${found.reservedFor}, whose funding transaction spends it.`, { coin, channel: found.reservedFor })
+      if (found.spentBy !== undefined) throw new PaychanError('ERR_COIN_RESERVED', `The coin ${coin} is spent by the send ${found.spentBy}, which waits for a block. Its fee can be raised with \`paychan bumpfee\`.`, { coin, txid: found.spentBy })
+      if (!found.confirmed) throw new PaychanError('ERR_COIN_UNCONFIRMED', found.height === undefined ? `The coin ${coin} is in no block yet; wait for its confirmation.` : `The coin ${coin} is the reward of block ${found.height}, and mature only 100 blocks later.`, { coin, height: found.height })
+      return found
+    })
+  }
+
+  /** Locks coins, on disk before this resolves; once more makes no difference. @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` */
+  async lock (names: readonly OutPoint[]): Promise<void> {
+    const all = this.all()
+    for (const outPoint of names) {
+      if (!all.some((each) => sameOutPoint(each.outPoint, outPoint))) this.missing(outPoint)
+    }
+    await this.init.store.commit(names.map(lockChange))
+    for (const outPoint of names) this.init.locks.add(outPoint)
+  }
+
+  /** Unlocks coins, also those that the chain does not show now. @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` */
+  async unlock (names: readonly OutPoint[]): Promise<void> {
+    const { locks, store } = this.init
+    const all = this.all()
+    for (const outPoint of names) {
+      if (!locks.has(outPoint) && !all.some((each) => sameOutPoint(each.outPoint, outPoint))) this.missing(outPoint)
+    }
+    await this.forget(names.filter((outPoint) => locks.has(outPoint)), store)
+  }
+
+  /** The locked coins whose spend no reorganisation takes back any more. */
+  spentForGood (): OutPoint[] {
+    const { locks, view, height } = this.init
+    return locks.all().filter((outPoint) => isBuried(view.spender(outPoint)?.height, height()))
+  }
+
+  async forget (names: readonly OutPoint[], store = this.init.store): Promise<void> {
+    if (names.length === 0) return
+    await store.commit(names.map(lockRemoval))
+    for (const outPoint of names) this.init.locks.remove(outPoint)
+  }
+
+  /** As a person is shown them. */
+  list (): WalletCoin[] {
+    const { network, notes, height } = this.init
+    const tip = height()
+    return this.all().map(({ own, ...coin }) => {
+      const address = addressFromScript(own.scriptPubKey, network)
+      const confirmations = coin.height === undefined || tip === undefined ? 0 : Math.max(0, tip - coin.height + 1)
+      return { ...coin, address, confirmations, label: notes.label(address) ?? notes.label(coin.outPoint.txid), state: stateOf(coin) }
+    })
+  }
+
+  balance (): Omit<WalletBalance, 'unswept'> {
+    const coins = this.all()
+    const confirmed = coins.filter((coin) => coin.confirmed)
+    return {
+      confirmed: sumOf(confirmed),
+      pending: sumOf(coins.filter((coin) => !coin.confirmed)),
+      reserved: sumOf(confirmed.filter(isReserved)),
+      locked: sumOf(confirmed.filter((coin) => coin.locked && !isReserved(coin)))
+    }
+  }
+
+  /** Says what locked coins there are to whoever is told that the free ones do not suffice. */
+  explain (error: PaychanError): PaychanError {
+    const { locked } = this.balance()
+    if (locked === 0n) return error
+    return new PaychanError(error.code, `${error.message} Another ${formatAmount(locked)} are locked: free them with \`paychan coins unlock\`, or name them with --coin.`, { ...error.facts, locked }, { cause: error })
+  }
+
+  /** @throws PaychanError `ERR_COIN_SPENT` (facts: coin, txid), `ERR_COIN_UNKNOWN` (facts: coin) */
+  private missing (outPoint: OutPoint): never {
+    const { view, addresses } = this.init
+    const coin = outPointText(outPoint)
+    const output = view.transaction(outPoint.txid)?.outputs[outPoint.vout]
+    const spender = output === undefined || addresses.find(output.script) === undefined ? undefined : view.spender(outPoint)
+    if (spender !== undefined) throw new PaychanError('ERR_COIN_SPENT', `The coin ${coin} is spent already, by transaction ${spender.txid}.`, { coin, txid: spender.txid })
+    throw new PaychanError('ERR_COIN_UNKNOWN', `The wallet has no coin ${coin}. \`paychan coins\` lists those that it has.`, { coin })
+  }
+}
+
+function stateOf (coin: Omit<Coin, 'own'>): CoinState {
+  if (isReserved(coin)) return 'reserved'
+  if (coin.locked) return 'locked'
+  return coin.confirmed ? 'free' : 'unconfirmed'
+}

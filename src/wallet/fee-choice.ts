@@ -1,0 +1,70 @@
+/** How a person says what a transaction shall pay: a feerate, or how many blocks it may wait. */
+import { codeOf, PaychanError } from '../types/errors.js'
+import { blockDelta, feeRate, formatFeeRate, type BlockDelta, type FeeRate } from '../types/units.js'
+import type { Chain } from '../engine/ports.js'
+
+/** At most one of the two; without either, what is usual for the work. */
+export interface FeeChoice {
+  /** In sat per 1,000 vB. */
+  readonly feeRate?: bigint
+  /** The servers' estimate to be in a block within so many, 1 to 1,008. */
+  readonly target?: number
+}
+
+/** `minrelaytxfee` of Bitcoin Core, and the bound of estimates: beyond it a typing mistake is likelier than a wish. */
+const LEAST_RATE = feeRate(1_000n)
+const HIGHEST_RATE = feeRate(1_000_000n)
+
+/** A week: the longest horizon of Bitcoin Core's `estimatesmartfee`. */
+export const MAX_TARGET = blockDelta(1_008)
+
+/** The targets that `fees` shows: the next block, half an hour, one, two, six, a day. */
+export const SHOWN_TARGETS = [1, 3, 6, 12, 36, 144].map(blockDelta)
+
+/**
+ * The target of a choice; undefined when it has none.
+ *
+ * @throws PaychanError `ERR_INVALID_TARGET` (facts: asked, most), `ERR_INVALID_FEERATE` when there is a feerate as well
+ */
+export function targetOf ({ feeRate, target }: FeeChoice): BlockDelta | undefined {
+  if (target === undefined) return undefined
+  if (feeRate !== undefined) throw new PaychanError('ERR_INVALID_FEERATE', 'Give a feerate or a target, not both: a target stands for the feerate that the servers estimate.', { asked: feeRate, target })
+  if (!Number.isInteger(target) || target < 1 || target > MAX_TARGET) throw new PaychanError('ERR_INVALID_TARGET', `A target is a number of blocks from 1 to ${MAX_TARGET}, and ${target} is not.`, { asked: target, most: MAX_TARGET })
+  return blockDelta(target)
+}
+
+/**
+ * The feerate that was asked for, when it is one that servers relay; undefined when none was.
+ *
+ * @throws PaychanError `ERR_INVALID_FEERATE` (facts: asked, least, most), `ERR_FEERATE_TOO_LOW` when it
+ *   is less than the server's mempool takes now (facts: asked, least)
+ */
+export async function askedRate (chain: Pick<Chain, 'relayRates'>, { feeRate: asked }: FeeChoice): Promise<FeeRate | undefined> {
+  if (asked === undefined) return undefined
+  if (asked < LEAST_RATE || asked > HIGHEST_RATE) {
+    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${formatFeeRate(LEAST_RATE)} and ${formatFeeRate(HIGHEST_RATE)}.`, { asked, least: LEAST_RATE, most: HIGHEST_RATE })
+  }
+  const least = await minimumOf(chain)
+  if (asked < least) throw new PaychanError('ERR_FEERATE_TOO_LOW', `The server relays nothing below ${formatFeeRate(least)} now, and ${formatFeeRate(feeRate(asked))} were asked for. See \`paychan fees\`.`, { asked, least })
+  return feeRate(asked)
+}
+
+/**
+ * What a transaction pays by a choice, or else by the estimate for `usual` blocks.
+ *
+ * @throws PaychanError those of `targetOf` and `askedRate`, and `ERR_CHAIN_UNAVAILABLE` when an estimate is needed
+ */
+export async function chosenRate (chain: Pick<Chain, 'relayRates' | 'estimateFeeRate'>, choice: FeeChoice, usual: BlockDelta): Promise<FeeRate> {
+  const target = targetOf(choice) ?? usual
+  return await askedRate(chain, choice) ?? await chain.estimateFeeRate(target)
+}
+
+/** Without a server a feerate is taken as it is: what is sent waits for one anyway. */
+async function minimumOf (chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
+  try {
+    return (await chain.relayRates()).minimum
+  } catch (error) {
+    if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return LEAST_RATE
+    throw error
+  }
+}
