@@ -8,7 +8,7 @@
 import { rateOf, type SimTransaction } from './sim-transaction.js'
 
 /** A transaction, or one with the child that pays for it (CPFP). */
-interface Package { readonly transactions: readonly SimTransaction[], readonly rate: number, readonly vsize: number }
+interface Package { readonly transactions: readonly SimTransaction[], readonly rate: number, readonly vsize: number, readonly order: number }
 
 const BY_CHANCE = 1 / 50
 
@@ -22,7 +22,7 @@ export interface BlockTemplate { readonly transactions: readonly SimTransaction[
 export function blockTemplate (mempool: Iterable<SimTransaction>, rate: number, blockVsize: number, childOf: (parent: SimTransaction) => SimTransaction | undefined, hasParent: (child: SimTransaction) => boolean): BlockTemplate {
   const packages: Package[] = []
   for (const transaction of mempool) if (!hasParent(transaction)) packages.push(...packagesOf(transaction, childOf(transaction)))
-  packages.sort((a, b) => b.rate - a.rate || (a.transactions[0]?.order ?? 0) - (b.transactions[0]?.order ?? 0))
+  packages.sort((a, b) => a.rate === b.rate ? a.order - b.order : b.rate - a.rate)
   const taken = new Set<SimTransaction>()
   let used = 0
   for (const { transactions, rate: offered, vsize } of packages) {
@@ -39,9 +39,9 @@ function thresholdWith (rate: number, ours: number, blockVsize: number): number 
 
 /** A child counts for its parent when it pays more than that; else it comes after it, if at all. */
 function packagesOf (parent: SimTransaction, child: SimTransaction | undefined): Package[] {
-  const alone = { transactions: [parent], rate: rateOf([parent]), vsize: parent.vsize }
+  const alone = { transactions: [parent], rate: rateOf([parent]), vsize: parent.vsize, order: parent.order }
   if (child === undefined) return [alone]
-  const both = { transactions: [parent, child], rate: rateOf([parent, child]), vsize: parent.vsize + child.vsize }
+  const both = { transactions: [parent, child], rate: rateOf([parent, child]), vsize: parent.vsize + child.vsize, order: parent.order }
   if (both.rate > alone.rate) return [both]
-  return [alone, { transactions: [child], rate: Math.min(rateOf([child]), alone.rate), vsize: child.vsize }]
+  return [alone, { transactions: [child], rate: Math.min(rateOf([child]), alone.rate), vsize: child.vsize, order: child.order }]
 }

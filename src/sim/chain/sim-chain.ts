@@ -73,7 +73,7 @@ export class SimChain {
 
   /** Everything that pays to a script or spends from it: blocks first, then the mempool. */
   historyOf (script: string): SimTransaction[] {
-    return [...this.#histories.get(script) ?? []].sort((a, b) => (a.height ?? Infinity) - (b.height ?? Infinity) || a.order - b.order)
+    return [...this.#histories.get(script) ?? []].sort((a, b) => a.height === b.height ? a.order - b.order : (a.height ?? Infinity) - (b.height ?? Infinity))
   }
 
   /** New money, in the newest block at once: what a world begins with. */
@@ -246,4 +246,3 @@ export class SimChain {
     for (const listener of this.#listeners) listener({ scripts, tip })
   }
 }
-

@@ -118,4 +118,3 @@ export class OpeningsDriver {
     this.host.calendar.after(REOPEN_MS, () => { if (place.records.at(-1) === record) this.#open(place) })
   }
 }
-

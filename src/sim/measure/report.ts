@@ -3,13 +3,16 @@ import type { Simulation } from '../simulation.js'
 import { START_HEIGHT } from '../simulation.js'
 import type { ChainTotals, NodeResult, Results } from '../results.js'
 import { Accounts } from './accounts.js'
+import { attacksOf } from './attacks.js'
 import type { TransactionKind } from './books.js'
+import { checkAtEnd } from './invariants.js'
 import { rounded, summaryOf } from './payments.js'
 
 /** As it is now; `complete` when it went to its end. */
 export function resultsOf (simulation: Simulation, complete: boolean): Results {
   const { scenario, plan, chain, books, calendar, counts, openings, payments, publications, samples, begin, nodes, broken } = simulation
   payments.end()
+  checkAtEnd(simulation)
   const accounts = new Accounts({
     chain,
     books,
@@ -44,7 +47,7 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
     nodes: nodeResults,
     channels: accounts.channels,
     losses: accounts.losses,
-    attacks: [],
+    attacks: attacksOf(simulation.cheats.flatMap(({ attacks }) => [...attacks.values()]), chain, (id) => openings.recordOf(id)),
     risk: publications.buckets((record) => spentAt.get(record)),
     series: samples.curves,
     broken

@@ -5,6 +5,9 @@ export class Life {
 
   get alive (): boolean { return this.#alive }
 
+  /** The same, asked anew: it may have ended while somebody waited. */
+  isOver (): boolean { return !this.#alive }
+
   /** The process is gone. */
   end (): void {
     if (!this.#alive) return

@@ -54,7 +54,7 @@ export class SimNetwork {
     if (!life.alive) return await never()
     const ms = this.travel()
     await new Promise<void>((resolve) => { this.calendar.after(2 * (ms ?? 1_000), resolve) })
-    if (!life.alive) return await never()
+    if (life.isOver()) return await never()
     const asked = this.#members.get(name)
     if (asked === undefined) throw new PaychanError('ERR_PEER_UNKNOWN', `No address of ${name} is known.`, { peer: name })
     if (ms === undefined || asked.accept === undefined || this.#isCut(opener, asked)) throw new PaychanError('ERR_PEER_UNREACHABLE', `${name} could not be reached.`, { peer: name })

@@ -1,8 +1,11 @@
 /** A node of a simulation: the real engine between simulated ports, through its lives. */
+import { nextSequence, signedBalance } from '../../channel/ledger.js'
+import type { Channel } from '../../channel/state.js'
 import type { Policy } from '../../channel/policy.js'
 import { Engine } from '../../engine/engine.js'
 import type { EngineEvent } from '../../engine/engine-events.js'
 import type { Chain, Peers, Signer } from '../../engine/ports.js'
+import { toHex } from '../../types/bytes.js'
 import { STORE_FAILED } from '../../types/errors.js'
 import { feeRate } from '../../types/units.js'
 import type { SharedFees } from '../chain/fees.js'
@@ -27,6 +30,8 @@ export interface NodeWorld {
   readonly onEvent: (node: SimNode, event: EngineEvent) => void
   /** Its process is gone: nobody who waits for it hears anything. */
   readonly onGone: (node: SimNode) => void
+  /** A restart has found something else than what was written. */
+  readonly onForgotten: (node: SimNode, text: string) => void
 }
 
 export interface NodeInit {
@@ -67,6 +72,8 @@ export class SimNode {
   readonly #random: Draws
   readonly #newsDelayMs: number
   #life: Life | undefined
+  /** The channels of a process that has ended in order. */
+  #stopped: readonly Channel[] | undefined
 
   constructor (private readonly init: NodeInit, private readonly world: NodeWorld) {
     this.name = init.name
@@ -115,6 +122,17 @@ export class SimNode {
       }
     })
     await this.engine.start()
+    this.#compare(this.engine)
+  }
+
+  /** What a process that ended in order has written is what the next one finds. */
+  #compare (engine: Engine): void {
+    const before = this.#stopped
+    this.#stopped = undefined
+    for (const state of before ?? []) {
+      const now = engine.find(state.id)
+      if (textOf(now) !== textOf(state)) this.world.onForgotten(this, `of channel ${state.id} ${textOf(state)} was written, and ${textOf(now)} was read`)
+    }
   }
 
   /** The process dies. */
@@ -130,7 +148,9 @@ export class SimNode {
     const life = this.#life
     if (life?.alive !== true) return
     await this.engine?.stop()
-    if (life.alive) this.#gone()
+    if (life.isOver()) return
+    this.#stopped = this.engine?.states()
+    this.#gone()
   }
 
   /** Its servers of the chain are gone, or lie; until `see`. */
@@ -157,4 +177,19 @@ export class SimNode {
     const last = this.absences.at(-1)
     if (last?.kind === kind && last.to === Infinity) last.to = this.world.chain.height
   }
+}
+
+/**
+ * What of a channel has to be the same after a restart: money, turns, ends. Streams are not, nor is
+ * which of the signed payments are acknowledged: that may be written later, and is asked for again.
+ */
+function textOf (channel: Channel | undefined): string {
+  if (channel?.stage !== 'established') return channel?.stage ?? 'nothing'
+  const { terms, outPoint, ledger, ended, closes, publication, stopped } = channel
+  return JSON.stringify([signedBalance(ledger, terms), nextSequence(ledger), ledger.turn, ended, closes, publication, stopped, outPoint, terms], (_, value: unknown) => {
+    if (typeof value === 'bigint') return value.toString()
+    if (value instanceof Uint8Array) return toHex(value)
+    // Records keep the fields of an object in another order.
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
+  })
 }

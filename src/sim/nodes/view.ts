@@ -200,7 +200,7 @@ export class SimView implements Chain {
     if (!this.life.alive) return await never()
     if (this.status !== 'down') return
     await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
-    if (!this.life.alive) return await never()
+    if (this.life.isOver()) return await never()
   }
 }
 

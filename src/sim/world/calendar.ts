@@ -56,13 +56,14 @@ export class Calendar {
 
   #turn (until: number, stopped: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      for (let n = 0; n < EVENTS_A_TURN; n++) setImmediate(() => {
+      const step = (): void => {
         try {
           if (!stopped()) this.#step(until)
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)))
         }
-      })
+      }
+      for (let n = 0; n < EVENTS_A_TURN; n++) setImmediate(step)
       setImmediate(resolve)
     })
   }
