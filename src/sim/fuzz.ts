@@ -7,12 +7,12 @@ import type { Plan, PlannedOpening, PlannedPayment } from './plan.js'
 import type { Adversary, Distribution, Fault, FeeSource, NodeGroup, Scenario } from './scenario/scenario.js'
 import { Draws } from './world/random.js'
 
-export interface World { readonly scenario: Scenario, readonly plan: Plan }
+export interface World { readonly scenario: Scenario, readonly plan: Plan, readonly payments: readonly PlannedPayment[] }
 
 const HOUR = 3_600
 const DAY = 24 * HOUR
-/** Long enough that every channel has ended: no world opens one for more blocks than its days have. */
-const AFTER_BLOCKS = 60
+/** Long enough that every channel has ended: a client waits a day for a newer state that is stuck before it publishes T2 (TIME-7). */
+const AFTER_BLOCKS = 190
 
 /** The same number gives the same world. */
 export function worldOf (seed: number): World {
@@ -64,7 +64,7 @@ export function worldOf (seed: number): World {
     sample: HOUR,
     model: draws.unit() < 0.5
   }
-  return { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() } }
+  return { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
 }
 
 function feesOf (draws: Draws): FeeSource {
@@ -100,5 +100,33 @@ function adversaryOf (draws: Draws, who: string): Adversary {
     case 2: return { kind: 'silent', who, from: draws.unit() * DAY }
     case 3: return { kind: 'flood', who, perSecond: 5 }
     default: return { kind: 'publish-old', who, upTo: draws.unit() }
+  }
+}
+
+/** What can be taken out of a world, by name, so that what is left of a failing one is what makes it fail. */
+export function reductionsOf ({ scenario, payments }: World): string[] {
+  return [
+    ...scenario.faults.map((_, n) => `fault-${n}`),
+    ...scenario.adversaries.map((_, n) => `adversary-${n}`),
+    ...scenario.chain.reorgs === undefined ? [] : ['reorgs'],
+    ...scenario.network.loss === 0 ? [] : ['loss'],
+    ...scenario.network.partitions.length === 0 ? [] : ['partitions'],
+    ...payments.map((_, n) => `payment-${n}`)
+  ]
+}
+
+/** The same world without some of it. */
+export function without ({ scenario, plan, payments }: World, taken: ReadonlySet<string>): World {
+  const left = payments.filter((_, n) => !taken.has(`payment-${n}`))
+  return {
+    payments,
+    plan: { ...plan, payments: () => left.values() },
+    scenario: {
+      ...scenario,
+      faults: scenario.faults.filter((_, n) => !taken.has(`fault-${n}`)),
+      adversaries: scenario.adversaries.filter((_, n) => !taken.has(`adversary-${n}`)),
+      chain: { ...scenario.chain, reorgs: taken.has('reorgs') ? undefined : scenario.chain.reorgs },
+      network: { ...scenario.network, loss: taken.has('loss') ? 0 : scenario.network.loss, partitions: taken.has('partitions') ? [] : scenario.network.partitions }
+    }
   }
 }

@@ -1,4 +1,5 @@
 /** Runs a scenario in virtual time: the same scenario, plan and seed give the same results, byte for byte. */
+import { checkNow } from './measure/invariants.js'
 import { resultsOf } from './measure/report.js'
 import type { Plan } from './plan.js'
 import type { Results } from './results.js'
@@ -24,6 +25,8 @@ export interface SimulateOptions {
   readonly onProgress?: (progress: Progress) => void
   /** Ends it early: what has been seen by then is the result, with `complete: false`. */
   readonly signal?: AbortSignal
+  /** Checks what holds at any moment after each event: for small worlds. */
+  readonly checked?: boolean
 }
 
 const REPORTS = 200
@@ -32,8 +35,9 @@ const REPORTS = 200
  * @example
  * const results = await simulate(scenario, plan, { onProgress: ({ time, duration }) => console.log(time / duration) })
  */
-export async function simulate (scenario: Scenario, plan: Plan, { onProgress, signal }: SimulateOptions = {}): Promise<Results> {
+export async function simulate (scenario: Scenario, plan: Plan, { onProgress, signal, checked }: SimulateOptions = {}): Promise<Results> {
   const simulation = new Simulation(scenario, plan)
+  if (checked === true) simulation.calendar.afterEach = () => { if (simulation.broken.length === 0) checkNow(simulation) }
   await simulation.start()
   const { calendar, counts, chain } = simulation
   const end = scenario.duration * 1_000

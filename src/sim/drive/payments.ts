@@ -38,6 +38,13 @@ export class PaymentsDriver {
     waiting.clear()
   }
 
+  /** What was asked for in one direction of a channel and is not answered, in satoshis. */
+  pendingOf (flow: Flow): number {
+    let sum = 0
+    for (const waiting of this.#pending.values()) for (const pending of waiting) if (pending.flow === flow) sum += pending.amount
+    return sum
+  }
+
   /** The simulation is over. */
   end (): void {
     for (const node of [...this.#pending.keys()]) this.gone(node)

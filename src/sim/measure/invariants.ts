@@ -3,12 +3,14 @@ import { balances } from '../../channel/ledger.js'
 import type { Established } from '../../channel/state.js'
 import type { Simulation } from '../simulation.js'
 import type { SimNode } from '../nodes/sim-node.js'
-import type { ChannelRecord } from './channel-record.js'
+import { ChannelRecord } from './channel-record.js'
 
 /** Stops that honest nodes come to: T1 was late (FUND-4). */
 const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])
-/** Blocks after L that a refund or a settlement may take where any of them had room for it. */
+/** Blocks in which a side could have published, and has not, until its channel is stuck. */
 const PATIENCE = 24
+/** TIME-7: so many blocks a client lets a newer state of the server's wait in the mempool before it publishes T2. */
+const OUTRANKED = 144
 /** Room at a fifth of what is to be had: less is bid late, or never. */
 const WORTH = 5
 const T3_VSIZE = 181
@@ -33,10 +35,11 @@ function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
   if (record.outPoint === undefined || !books.open.has(record.outPoint)) return
   for (const node of [record.client, record.server]) {
     const state = record.stateOf(node)
-    if (state === undefined || !node.honest || node.lostWrites > 0 || chain.height < state.terms.refundHeight + PATIENCE) continue
+    if (state === undefined || !node.honest || node.lostWrites > 0 || chain.height < state.terms.refundHeight + OUTRANKED + PATIENCE) continue
     const share = Number(balances(state.terms, state.ledger)[state.role])
     if (!canPublish(state)) continue
-    const heights = Array.from({ length: chain.height - state.terms.refundHeight - 2 }, (_, n) => state.terms.refundHeight + 2 + n)
+    const from = state.terms.refundHeight + OUTRANKED + 2
+    const heights = Array.from({ length: chain.height - from }, (_, n) => from + n)
     const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share)
     if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${chain.height - state.terms.refundHeight} blocks after its end, although ${node.name} has ${share} sat in it`)
   }
@@ -49,4 +52,17 @@ function canPublish ({ role, ledger, ended }: Established): boolean {
 
 function isThere ({ absences }: SimNode, height: number): boolean {
   return !absences.some(({ from, to }) => height >= from && height - 2 <= to)
+}
+
+/** At any moment: what callers were told is what the newest state of each channel has, but for what they were not told yet. */
+export function checkNow (simulation: Simulation): void {
+  for (const record of simulation.openings.records) {
+    const newest = record.client.lostWrites + record.server.lostWrites > 0 ? undefined : record.newest()
+    if (newest?.ledger.held === undefined) continue
+    const { forth, back, serverTold } = record
+    const share = ChannelRecord.serverShare(newest)
+    const least = serverTold - back.unknown - simulation.payments.pendingOf(back)
+    const most = serverTold + forth.unknown + simulation.payments.pendingOf(forth)
+    if (share < least || share > most) simulation.break('payments', `channel ${record.number}: the server has ${share} sat, and by what callers were told it has ${least} to ${most} sat`)
+  }
 }

@@ -180,13 +180,14 @@ export class SimNode {
 }
 
 /**
- * What of a channel has to be the same after a restart: money, turns, ends. Streams are not, nor is
- * which of the signed payments are acknowledged: that may be written later, and is asked for again.
+ * What of a channel has to be the same after a restart: money, turns, signed closes. Streams are not, nor is
+ * which of the signed payments are acknowledged (that may be written later, and is asked for again),
+ * nor a publication, which begins at once when it is due.
  */
 function textOf (channel: Channel | undefined): string {
   if (channel?.stage !== 'established') return channel?.stage ?? 'nothing'
-  const { terms, outPoint, ledger, ended, closes, publication, stopped } = channel
-  return JSON.stringify([signedBalance(ledger, terms), nextSequence(ledger), ledger.turn, ended, closes, publication, stopped, outPoint, terms], (_, value: unknown) => {
+  const { terms, outPoint, ledger, ended, closes } = channel
+  return JSON.stringify([signedBalance(ledger, terms), nextSequence(ledger), ledger.turn, ended, closes, outPoint, terms], (_, value: unknown) => {
     if (typeof value === 'bigint') return value.toString()
     if (value instanceof Uint8Array) return toHex(value)
     // Records keep the fields of an object in another order.

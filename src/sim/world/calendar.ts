@@ -16,6 +16,8 @@ export class Calendar {
   #order = 0
   #now = 0
   #events = 0
+  /** Called when everything that an event has brought about is over. */
+  afterEach: (() => void) | undefined
 
   /** Milliseconds of virtual time since the beginning. */
   get now (): number { return this.#now }
@@ -74,6 +76,7 @@ export class Calendar {
     if (first === undefined || first.time > until) return
     this.#pop()
     this.#now = first.time
+    if (this.#events > 0) this.afterEach?.()
     this.#events += 1
     first.action()
   }
