@@ -34,7 +34,7 @@ export function onClose (channel: Channel, env: Env): Transition {
  * Blocks between the last payment and a close that is asked for unprompted. A payer may be some
  * blocks behind; and the server goes first, since it pays for the end one way or the other.
  */
-const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 6 }
+export const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 6 }
 
 /** TIME-5, TURN-7: once there are no payments any more, or none in a turn that was granted, whoever has the other side on the line ends the channel in peace. */
 export function closeIfDue (channel: Established, env: Env): Transition<Established> {

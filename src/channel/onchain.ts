@@ -22,6 +22,9 @@ import { partyOf } from './terms.js'
 /** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
 export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
 
+/** Blocks after a settlement in which its payout is handed to the wallet again. */
+export const CLAIM_AGAIN_BLOCKS = 6
+
 /** The funding script has a new history. */
 export function onHistory (channel: Established, { funding, spends }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
   const { spend, effects } = spendOf(channel, spends, env)

@@ -14,14 +14,19 @@ export interface Publishable { readonly kind: Publication['kind'], readonly turn
 
 /** Of the present turn if we are its payee and were paid in it, else of the last one before; for a client without any, T2. */
 export function publishable (channel: Established): Publishable | undefined {
-  const { ledger, ended, role, refundSignature } = channel
-  const { held } = ledger
-  if (held?.signature !== undefined && payeeOf(ledger.turn) === role) return stateOf(channel, ledger.turn, held.payerBalance, held.signature)
+  const held = newestHeld(channel)
+  return held === undefined ? undefined : stateOf(channel, held.turn, held.payerBalance, held.signature)
+}
+
+/** The same, as it was signed; cheap enough to ask with every block. */
+export function newestHeld (channel: Established): { readonly turn: number, readonly payerBalance: Satoshi, readonly signature: Uint8Array } | undefined {
+  const { ledger: { turn, held }, ended, role, refundSignature } = channel
+  if (held?.signature !== undefined && payeeOf(turn) === role) return { turn, payerBalance: held.payerBalance, signature: held.signature }
   for (let i = ended.length - 1; i >= 0; i--) {
     const state = ended[i]
-    if (state?.signature !== undefined && payeeOf(state.turn) === role) return stateOf(channel, state.turn, state.payerBalance, state.signature)
+    if (state?.signature !== undefined && payeeOf(state.turn) === role) return { turn: state.turn, payerBalance: state.payerBalance, signature: state.signature }
   }
-  return role === 'client' && refundSignature !== undefined ? stateOf(channel, -1, channel.terms.serverBalance, refundSignature) : undefined
+  return role === 'client' && refundSignature !== undefined ? { turn: -1, payerBalance: channel.terms.serverBalance, signature: refundSignature } : undefined
 }
 
 function stateOf (channel: Established, turn: number, payerBalance: Satoshi, signature: Uint8Array): Publishable {

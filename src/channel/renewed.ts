@@ -30,7 +30,7 @@ export interface RenewalPlan {
 }
 
 /** Blocks before the last payment at which a channel renews itself: T1 can then be in a block before payments would have to end. */
-const RENEW_BEFORE = 6
+export const RENEW_BEFORE = 6
 
 /** Whether a channel that renews itself should do so now. */
 export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>): channel is Established {

@@ -14,7 +14,7 @@ import type { BroadcastPurpose, ChannelEvent, FundingHistory } from './events.js
 import { confirmations, isBuried } from './funding-depth.js'
 import { heard, hungUp, isOver, onConnected, onDisconnected, onError } from './linking.js'
 import { fundingFee } from './funding-fee.js'
-import { csvPayout, onHistory, settlePayments } from './onchain.js'
+import { CLAIM_AGAIN_BLOCKS, csvPayout, onHistory, settlePayments } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
 import { giveUpRefund, onFunding, onFundingSeen, onRefundRequest } from './opening-server.js'
 import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
@@ -191,9 +191,6 @@ function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 
   const error = new PaychanError('ERR_OPEN_TIMEOUT', 'The peer took too long; open the channel again.')
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
-
-/** Blocks after a settlement in which its payout is handed to the wallet again. */
-const CLAIM_AGAIN_BLOCKS = 6
 
 function onTip (channel: Channel, env: Env): Transition {
   switch (channel.stage) {

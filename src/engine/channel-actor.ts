@@ -5,6 +5,7 @@
 import type { Env } from '../channel/env.js'
 import type { Effect, PaymentLogEntry, Transition } from '../channel/effects.js'
 import type { ChannelEvent } from '../channel/events.js'
+import { nextDue } from '../channel/due.js'
 import type { Channel } from '../channel/state.js'
 import { transition } from '../channel/transition.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -56,6 +57,8 @@ export class ChannelActor {
   #isWritePlanned = false
   #isWriteDue = false
   readonly #holders = new Set<ChannelId>()
+  /** The answer of `nextDue`, which holds for every height between the two and as long as the state does. */
+  #due: { readonly state: Channel, readonly from: number, readonly at: number } | undefined
 
   /** Starts from a stored state, or from the first transition of a new channel, which is still to be committed. */
   constructor (private readonly host: ActorHost, from: { readonly stored: Channel } | { readonly first: Transition }) {
@@ -70,6 +73,23 @@ export class ChannelActor {
 
   /** The newest state; it is on disk, or about to be. */
   get state (): Channel { return this.#state }
+
+  /** The first height, `from` or above, at which a tip has something to tell the channel (due.ts). */
+  nextDue (from: number): number {
+    if (this.#due?.state !== this.#state || from < this.#due.from || from > this.#due.at) {
+      this.#due = { state: this.#state, from, at: this.#dueFrom(from) }
+    }
+    return this.#due.at
+  }
+
+  #dueFrom (from: number): number {
+    try {
+      return nextDue(this.#state, from)
+    } catch {
+      // A state that only a bug can have made: its transition says so.
+      return from
+    }
+  }
 
   /** Queues what happened. What is posted in one turn of the event loop is handled together. */
   post (event: ChannelEvent): void {

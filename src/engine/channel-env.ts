@@ -2,12 +2,12 @@
 import type { Env } from '../channel/env.js'
 import type { Channel } from '../channel/state.js'
 import type { EngineOptions } from './engine-options.js'
-import type { FeeEstimates } from './fee-estimates.js'
+import type { FeeView } from './fee-estimates.js'
 import type { Registry } from './registry.js'
 
 export interface EnvParts {
   readonly options: Pick<EngineOptions, 'clock' | 'policy' | 'signer'>
-  readonly fees: FeeEstimates
+  readonly fees: Pick<FeeView, 'current'>
   readonly registry: Registry
 }
 

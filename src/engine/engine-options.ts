@@ -3,6 +3,7 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Policy } from '../channel/policy.js'
 import type { FeeRate } from '../types/units.js'
 import type { EngineEvent } from './engine-events.js'
+import type { FeeView } from './fee-estimates.js'
 import type { Chain, Clock, Peers, Random, Signer, Store, Wallet } from './ports.js'
 
 export interface EngineOptions {
@@ -21,6 +22,10 @@ export interface EngineOptions {
   readonly onEvent: (event: EngineEvent) => void
   /** False while nobody wants to hear of each payment; always wanted when left out. */
   readonly isListening?: () => boolean
+  /** Whether to tell of risks (`RiskWatch`), which cost milliseconds with every block; yes when left out. */
+  readonly watchesRisk?: boolean
+  /** What the chain takes, shared with other engines; when left out, an engine asks its own chain and remembers. */
+  readonly fees?: FeeView
 }
 
 /** Milliseconds. Every wait for somebody else ends. */

@@ -19,8 +19,9 @@ import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
+import { dueAt, firstDue, isWatched } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
-import { FeeEstimates } from './fee-estimates.js'
+import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
 import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
@@ -57,7 +58,7 @@ export class Engine {
   readonly #host: ActorHost
   readonly #ids: PaymentIds
   readonly #subscriptions: Unsubscribe[] = []
-  readonly #fees: FeeEstimates
+  readonly #fees: FeeView
   readonly #risks: RiskWatch
   #stopped = false
   /** The disk failed: nothing is done any more, and everybody who asks is told this. */
@@ -66,7 +67,7 @@ export class Engine {
   constructor (options: EngineOptions) {
     this.#options = options
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
-    this.#fees = new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => { this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
+    this.#fees = options.fees ?? new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => { this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
     this.#ids = new PaymentIds(options.random)
     this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
     const { chain, peers, wallet, clock, store, onEvent } = options
@@ -218,6 +219,12 @@ export class Engine {
       .map((state) => this.#summary(state))
   }
 
+  /** The channels as the state machine knows them, the oldest of this process first. */
+  states = (): Channel[] => [...this.#actors.values()].map(({ state }) => state)
+
+  /** One of them, if there is one of that id. */
+  find = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
+
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
   describe (id: ChannelId): ChannelInfo {
     return this.#summary(this.#actor(id).state)
@@ -262,16 +269,23 @@ export class Engine {
     await this.#fees.refresh()
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => { if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error))) })
-    if (this.#moment !== undefined) this.#settlements.onTip(this.#moment)
-    this.#renewals.onTip()
-    this.#risks.onTip([...this.#actors.values()])
+    const due = dueAt(this.#actors.values(), this.#height)
+    if (this.#moment !== undefined && due.length > 0) this.#settlements.onTip(this.#moment)
+    this.#renewals.onTip(due)
+    if (this.#options.watchesRisk !== false) this.#risks.onTip([...this.#actors.values()])
     for (const actor of this.#actors.values()) {
-      if (actor.state.stage !== 'established' && actor.state.stage !== 'refund-signed') continue
-      // A watch that could not be set up is tried again.
-      this.#watches.watch(actor, fundingScriptOf(actor.state.terms))
-      actor.post({ type: 'tip' })
+      // A watch that could not be set up is tried again, and so is a peer that nobody dials.
+      if (!this.#watches.has(actor) && isWatched(actor.state)) this.#watches.watch(actor, fundingScriptOf(actor.state.terms))
+      this.#redial.schedule(actor)
     }
+    for (const actor of due) if (isWatched(actor.state)) actor.post({ type: 'tip' })
   }
+
+  /**
+   * The first height, `from` or above, at which a tip can change anything in this node, as long as
+   * nothing else happens to it; Infinity when none can. A simulation wakes nobody before.
+   */
+  nextDue = (from: BlockHeight): number => firstDue(this.#actors.values(), this.#watches, from)
 
   #begin (first: Transition): ChannelActor {
     if (this.#halted !== undefined) throw this.#halted

@@ -23,7 +23,17 @@ const NEXT_BLOCK = blockDelta(1)
 /** Four weeks of blocks. */
 const MOST_HISTORY = 4_032
 
-export class FeeEstimates {
+/** The fees as transitions know them. Nodes that see the same chain may share one (`EngineOptions.fees`). */
+export interface FeeView {
+  readonly current: { readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate, readonly relay: RelayRates, readonly feeHistory: readonly FeeRate[] }
+  load: () => Promise<void>
+  /** Rejects when the disk fails. */
+  save: () => Promise<void>
+  /** With each new tip. Never rejects. */
+  refresh: () => Promise<void>
+}
+
+export class FeeEstimates implements FeeView {
   #hour: FeeRate
   #nextBlock: FeeRate
   #relay: RelayRates = { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }
@@ -36,7 +46,7 @@ export class FeeEstimates {
     this.#nextBlock = initial
   }
 
-  get current (): { readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate, readonly relay: RelayRates, readonly feeHistory: readonly FeeRate[] } {
+  get current (): FeeView['current'] {
     return { feeRate: this.#hour, nextBlockRate: this.#nextBlock, relay: this.#relay, feeHistory: this.#history }
   }
 

@@ -112,9 +112,9 @@ export class Renewals {
     }
   }
 
-  /** With a new tip: renewals that can never be funded any more, and channels that renew themselves. */
-  onTip (): void {
-    for (const actor of [...this.host.actors.values()]) {
+  /** With a new tip, of the channels that are due: renewals that can never be funded any more, and channels that renew themselves. */
+  onTip (due: readonly ChannelActor[]): void {
+    for (const actor of due) {
       const { state } = actor
       const env = this.host.env(state)
       const by = lostTo(state, this.host.actors.get(renewedChannel(state) ?? state.id)?.state, env)

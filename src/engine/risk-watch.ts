@@ -7,10 +7,10 @@ import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
 
 /**
- * A risk takes a millisecond or two; a block has ten minutes. With more channels than this each is
- * looked at every few blocks.
+ * A risk takes a millisecond or two, and nothing else that a block brings shall wait for it: with
+ * more channels than this, each is looked at every few blocks.
  */
-const MOST_AT_ONCE = 50
+const MOST_AT_ONCE = 10
 
 export class RiskWatch {
   readonly #high = new Set<ChannelActor>()

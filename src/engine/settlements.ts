@@ -32,7 +32,7 @@ export class Settlements {
   /** With a new tip, before the channels hear of it: raises the batches that wait, and gathers what is due. */
   onTip (moment: Moment): void {
     for (const group of this.#groups().values()) this.#next(group, moment)
-    const candidates = this.#candidates(moment.feeRate).filter(({ channel }) => channel.terms.settleHeight <= moment.height + BATCH_WINDOW)
+    const candidates = this.#candidates(moment.feeRate, moment.height + BATCH_WINDOW)
     if (candidates.some(({ channel }) => channel.terms.settleHeight <= moment.height)) this.#form(candidates, moment)
   }
 
@@ -46,8 +46,14 @@ export class Settlements {
     return await Promise.all(candidates.map(async ({ actor }) => ({ channel: actor.id, ...await withTimeout(this.host.clock, actor.waiters.close(), this.host.timeout, timeout) })))
   }
 
-  #candidates (rate: FeeRate): Member[] {
-    return [...this.host.actors()].flatMap((actor) => isBatchable(actor.state, rate) ? [{ actor, channel: actor.state }] : [])
+  /** Those that are settled up to a height. Most are not, and that is the cheaper question. */
+  #candidates (rate: FeeRate, upTo = Infinity): Member[] {
+    const members: Member[] = []
+    for (const actor of this.host.actors()) {
+      const { state } = actor
+      if (state.stage === 'established' && state.terms.settleHeight <= upTo && isBatchable(state, rate)) members.push({ actor, channel: state })
+    }
+    return members
   }
 
   #form (candidates: readonly Member[], moment: Moment): void {

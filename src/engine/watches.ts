@@ -28,6 +28,10 @@ export class Watches {
     return watch
   }
 
+  has (actor: ChannelActor): boolean {
+    return this.#watches.has(actor)
+  }
+
   stop (actor: ChannelActor): void {
     this.#watches.get(actor)?.watch.stop()
     this.#watches.delete(actor)

@@ -75,7 +75,7 @@ export interface ChannelResult {
   readonly turns: number
   readonly payments: { readonly forth: number, readonly back: number }
   readonly volume: { readonly forth: number, readonly back: number }
-  /** The client's balance at each sample of `series.times` from `firstSample` on, as long as the channel lives. */
+  /** The client's balance at each sample of `series.times` from `firstSample` on, as long as the channel lives; empty in runs of more than 2,000 channels. */
   readonly firstSample: number
   readonly balances: readonly number[]
 }
@@ -86,8 +86,8 @@ export interface Loss {
   readonly channel: number
   readonly height: number
   readonly amount: number
-  /** `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was down past a deadline; `stuck`: in no block in time; `lied`: its only server hid it; `unexplained`: a bug. */
-  readonly why: 'economics' | 'absence' | 'stuck' | 'lied' | 'unexplained'
+  /** `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was down past a deadline; `stuck`: in no block in time; `lied`: its only server hid it, or did not answer; `forgot`: its disk lost writes that it had called safe; `unexplained`: a bug. */
+  readonly why: 'economics' | 'absence' | 'stuck' | 'lied' | 'forgot' | 'unexplained'
   readonly text: string
 }
 

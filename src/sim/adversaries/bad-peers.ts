@@ -1,0 +1,75 @@
+/** What an adversary does differently on its streams: the port `Peers` of an honest engine, with something left out or added. */
+import type { Message } from '../../../protocols/paychan/1.0/index.js'
+import type { Link, LinkListener, Peers } from '../../engine/ports.js'
+import type { Adversary } from '../scenario/scenario.js'
+import type { Calendar } from '../world/calendar.js'
+
+/** Whether a message goes on, to the engine or to the other side. `reply` answers in the engine's place. */
+interface Filter {
+  readonly incoming: (message: Message, reply: (message: Message) => void) => boolean
+  readonly outgoing: (message: Message) => boolean
+  readonly onLink?: (link: Link) => void
+}
+
+/** A flood comes for a minute in every hour: whoever holds it back is not tested more by the rest. */
+const FLOOD_MS = 60_000
+const PAUSE_MS = 3_600_000
+
+/** The streams of a node that is such an adversary. */
+export function badPeers (peers: Peers, adversary: Adversary, calendar: Calendar): Peers {
+  const filter = filterOf(adversary, calendar)
+  return filter === undefined ? peers : filtered(peers, filter)
+}
+
+function filterOf (adversary: Adversary, calendar: Calendar): Filter | undefined {
+  switch (adversary.kind) {
+    case 'refuse-turns': return {
+      incoming: (message, reply) => {
+        if (message.type !== 'TurnRequest') return true
+        reply({ type: 'TurnRefuse', turn: message.turn, code: 'ERR_TURN_TOO_EARLY', notBefore: 0, text: 'Not now.' })
+        return false
+      },
+      outgoing: () => true
+    }
+    case 'refuse-acks': return { incoming: () => true, outgoing: ({ type }) => type !== 'UpdateAck' }
+    case 'silent': {
+      const speaks = (): boolean => calendar.now < adversary.from * 1_000
+      return { incoming: speaks, outgoing: speaks }
+    }
+    case 'flood': return { incoming: () => true, outgoing: () => true, onLink: (link) => { flood(link, adversary.perSecond, calendar) } }
+    // It wants the channel to stand until its old state matures.
+    case 'publish-old': return { incoming: ({ type }) => type !== 'CloseRequest', outgoing: ({ type }) => type !== 'CloseRequest' }
+  }
+}
+
+/** A message that is harmless on any stream, again and again; on a stream that is over it goes nowhere. */
+function flood (link: Link, perSecond: number, calendar: Calendar): void {
+  const begin = (): void => {
+    for (let n = 0; n < perSecond * FLOOD_MS / 1_000; n++) calendar.after(n * 1_000 / perSecond, () => { link.send({ type: 'ChannelReady' }) })
+    if (calendar.now < MOST_FLOODED_MS) calendar.after(PAUSE_MS, begin)
+  }
+  calendar.after(PAUSE_MS, begin)
+}
+
+/** A day of it is enough. */
+const MOST_FLOODED_MS = 86_400_000
+
+function filtered (peers: Peers, { incoming, outgoing, onLink }: Filter): Peers {
+  const outer = (link: Link): Link => ({ peer: link.peer, address: link.address, send: (message) => { if (outgoing(message)) link.send(message) }, close: () => { link.close() } })
+  const inner = (link: Link, listener: LinkListener): LinkListener => ({
+    onMessage: (message) => incoming(message, (reply) => { link.send(reply) }) ? listener.onMessage(message) : undefined,
+    onClosed: (error) => { listener.onClosed(error) }
+  })
+  return {
+    self: peers.self,
+    open: async (peer, listener) => {
+      const link = await peers.open(peer, (opened) => inner(opened, listener(outer(opened))))
+      onLink?.(link)
+      return outer(link)
+    },
+    onIncoming: (accept) => peers.onIncoming((link) => {
+      onLink?.(link)
+      return inner(link, accept(outer(link)))
+    })
+  }
+}

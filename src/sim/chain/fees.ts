@@ -1,0 +1,58 @@
+/** What being in a block takes (the scenario says), and what nodes make of what they have seen of it. */
+import type { FeeView } from '../../engine/fee-estimates.js'
+import { RELAY_FEE_RATE } from '../../channel/publishing.js'
+import { congestedMonth, rateAt } from '../../devnet/trace.js'
+import { feeRate, max, min, type FeeRate } from '../../types/units.js'
+import { HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../chain/estimate.js'
+import type { FeeSource } from '../scenario/scenario.js'
+
+/** Blocks of the generated trace; it begins again after them. */
+const MONTH = 30 * 144
+
+/** The rate of the block `blocks` after the beginning, in sat/vB. */
+export function rateSource (source: FeeSource): (blocks: number) => number {
+  if (source.kind === 'constant') return () => Number(source.rate) / 1_000
+  const trace = source.kind === 'trace' ? source.points : congestedMonth(source.seed)
+  return (blocks) => Number(rateAt(trace, source.kind === 'trace' ? blocks : blocks % MONTH)) / 1_000
+}
+
+/** Blocks whose thresholds make an estimate for the next block, and one for an hour. */
+const SEEN_FOR_NEXT = 3
+const SEEN_FOR_HOUR = 12
+/** Four weeks of blocks, as the engine keeps. */
+const MOST_HISTORY = 4_032
+
+/**
+ * Estimates out of the newest blocks, as servers make them: nobody knows what the next block will
+ * take. For the next block the highest of the last three; for an hour the median of the last twelve.
+ * All nodes see the same blocks, so all share one.
+ */
+export class SharedFees implements FeeView {
+  #current: FeeView['current'] = { feeRate: LOWEST_FEE_RATE, nextBlockRate: LOWEST_FEE_RATE, relay: { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }, feeHistory: [] }
+  readonly #history: FeeRate[] = []
+
+  /** `before`: what the blocks before the beginning took, in sat/vB. */
+  constructor (before: readonly number[]) {
+    this.update(before)
+  }
+
+  get current (): FeeView['current'] { return this.#current }
+
+  /** With each block; `thresholds` in sat/vB, the newest last. */
+  update (thresholds: readonly number[]): void {
+    const next = bounded(Math.max(...thresholds.slice(-SEEN_FOR_NEXT)))
+    const seen = thresholds.slice(-SEEN_FOR_HOUR).sort((a, b) => a - b)
+    const hour = bounded(seen[seen.length >> 1] ?? 1)
+    this.#history.push(max(hour, next))
+    if (this.#history.length > MOST_HISTORY) this.#history.shift()
+    this.#current = { ...this.#current, feeRate: hour, nextBlockRate: max(hour, next), feeHistory: this.#history }
+  }
+
+  async load (): Promise<void> {}
+  async save (): Promise<void> {}
+  async refresh (): Promise<void> {}
+}
+
+function bounded (satPerVb: number): FeeRate {
+  return min(max(feeRate(BigInt(Math.ceil(satPerVb * 1_000))), LOWEST_FEE_RATE), HIGHEST_FEE_RATE)
+}

@@ -1,0 +1,248 @@
+/**
+ * The chain of a simulation: blocks, a mempool and the coins between them, found by outpoint and by
+ * script, so that a step costs what it changes and not what there is. It judges what channels
+ * depend on: missing and spent inputs, absolute and relative locks, replacement (BIP125), version 3
+ * (BIP431), fees, dust, and that both sides have signed the spend of a funding output.
+ */
+import { crypto as hashes } from 'bitcoinjs-lib'
+import { broadcastRefused } from '../../chain/broadcast-errors.js'
+import { toHex, txidFromHash, type Txid } from '../../types/bytes.js'
+import { blockTemplate } from './block-template.js'
+import { faultOf, type ChainFacts } from './mempool-rules.js'
+import { readSimTransaction, type SimTransaction } from './sim-transaction.js'
+
+export interface SimBlock { readonly hash: string, readonly time: number, readonly transactions: readonly SimTransaction[] }
+
+/** Told of every change, after it: which scripts have another history now. `blocks`: connected, of a new best chain. */
+export type ChainListener = (change: { readonly scripts: ReadonlySet<string>, readonly tip: boolean }) => void
+
+export interface SimChainOptions {
+  /** The height of the first block: a world has a past. */
+  readonly start: number
+  /** Virtual bytes of a block. */
+  readonly blockVsize: number
+  /** What being in the block of a height takes, in sat/vB. */
+  readonly rateAt: (height: number) => number
+  /** Of the first input that spends a funding output without two good signatures, why; see `funding-judge.ts`. */
+  readonly judge: (transaction: SimTransaction, spent: (outPoint: string) => { readonly script: string, readonly value: number } | undefined) => string | undefined
+}
+
+/** What a block did to the coins: for whoever keeps books. */
+export interface CoinListener {
+  readonly connected: (transaction: SimTransaction, height: number) => void
+  readonly disconnected: (transaction: SimTransaction, height: number) => void
+}
+
+export class SimChain {
+  readonly #blocks: SimBlock[] = []
+  readonly #transactions = new Map<Txid, SimTransaction>()
+  readonly #mempool = new Map<Txid, SimTransaction>()
+  /** By outpoint: what spends it, in a block or in the mempool. */
+  readonly #spenders = new Map<string, SimTransaction>()
+  /** By script: what pays to it or spends from it. */
+  readonly #histories = new Map<string, Set<SimTransaction>>()
+  readonly #listeners: ChainListener[] = []
+  readonly #books: CoinListener[] = []
+  /** What it took to be in each block, in sat/vB, the newest last. */
+  readonly thresholds: number[] = []
+  #order = 0
+  #reorgs = 0
+
+  constructor (private readonly options: SimChainOptions) {
+    this.#append([], 0)
+  }
+
+  get height (): number { return this.options.start + this.#blocks.length - 1 }
+  get tipHash (): string { return this.#blocks.at(-1)?.hash ?? '' }
+  get reorgs (): number { return this.#reorgs }
+  get waiting (): ReadonlyMap<Txid, SimTransaction> { return this.#mempool }
+
+  /** What the next block takes. */
+  get nextRate (): number { return this.options.rateAt(this.height + 1) }
+
+  onChange (listener: ChainListener): void { this.#listeners.push(listener) }
+  keepBooks (listener: CoinListener): void { this.#books.push(listener) }
+
+  transaction (id: Txid): SimTransaction | undefined { return this.#transactions.get(id) }
+  spenderOf (outPoint: string): SimTransaction | undefined { return this.#spenders.get(outPoint) }
+
+  output (outPoint: string): { readonly script: string, readonly value: number } | undefined {
+    const at = outPoint.lastIndexOf(':')
+    return this.#transactions.get(outPoint.slice(0, at) as Txid)?.outputs[Number(outPoint.slice(at + 1))]
+  }
+
+  /** Everything that pays to a script or spends from it: blocks first, then the mempool. */
+  historyOf (script: string): SimTransaction[] {
+    return [...this.#histories.get(script) ?? []].sort((a, b) => a.height === b.height ? a.order - b.order : (a.height ?? Infinity) - (b.height ?? Infinity))
+  }
+
+  /** New money, in the newest block at once: what a world begins with. */
+  mint (script: string, value: number): Txid {
+    const id = txidFromHash(hashes.sha256(new TextEncoder().encode(`minted ${this.#order}`)))
+    const transaction: SimTransaction = { txid: id, raw: new Uint8Array(0), version: 2, lockTime: 0, inputs: [], outputs: [{ script, value }], vsize: 100, fee: 0, height: this.height, order: this.#order++, hasDust: false }
+    this.#add(transaction, new Set())
+    for (const { connected } of this.#books) connected(transaction, this.height)
+    return id
+  }
+
+  /**
+   * Takes a transaction into the mempool, and what it replaces out of it.
+   *
+   * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
+   */
+  broadcast (raw: Uint8Array): Txid {
+    const transaction = readSimTransaction(raw)
+    const { txid: id } = transaction
+    if (this.#transactions.has(id)) return id
+    const spent = transaction.inputs.map(({ outPoint }) => this.output(outPoint)?.value)
+    transaction.fee = spent.reduce<number>((sum, value) => sum + (value ?? 0), 0) - transaction.outputs.reduce((sum, { value }) => sum + value, 0)
+    const judged = faultOf(transaction, this.#facts()) ?? this.options.judge(transaction, (outPoint) => this.output(outPoint))
+    if (judged !== undefined) throw broadcastRefused(id, judged)
+    const touched = new Set<string>()
+    for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
+    transaction.order = this.#order++
+    this.#mempool.set(id, transaction)
+    this.#add(transaction, touched)
+    this.#changed(touched, false)
+    return id
+  }
+
+  /** The next block, out of the mempool. */
+  mine (time: number): void {
+    const touched = new Set<string>()
+    this.#mineInto(touched, time)
+    this.#changed(touched, true)
+  }
+
+  /** Another branch, one block longer, takes the place of the newest `depth` blocks; its first block is empty, and what was undone waits again. */
+  reorg (depth: number, time: number): void {
+    const undone = Math.min(depth, this.#blocks.length - 2)
+    if (undone < 1) return
+    this.#reorgs += 1
+    const touched = new Set<string>()
+    for (let n = 0; n < undone; n++) this.#disconnect(touched)
+    this.#evictImmature(touched)
+    this.#append([], time)
+    for (let n = 0; n < undone; n++) this.#mineInto(touched, time)
+    this.#changed(touched, true)
+  }
+
+  #mineInto (touched: Set<string>, time: number): void {
+    const height = this.height + 1
+    const { transactions, threshold } = blockTemplate(this.#mempool.values(), this.nextRate, this.options.blockVsize, (parent) => this.#childOf(parent), (child) => this.#hasParent(child))
+    for (const transaction of transactions) {
+      this.#mempool.delete(transaction.txid)
+      transaction.height = height
+      this.#touch(transaction, touched)
+    }
+    this.#append(transactions, time)
+    this.thresholds.push(threshold)
+    for (const transaction of transactions) for (const { connected } of this.#books) connected(transaction, height)
+  }
+
+  #disconnect (touched: Set<string>): void {
+    const block = this.#blocks.pop()
+    this.thresholds.pop()
+    for (const transaction of [...block?.transactions ?? []].reverse()) {
+      for (const { disconnected } of this.#books) disconnected(transaction, transaction.height ?? 0)
+      transaction.height = undefined
+      this.#mempool.set(transaction.txid, transaction)
+      this.#touch(transaction, touched)
+    }
+  }
+
+  /** Bitcoin Core drops what a reorganisation has made too early. */
+  #evictImmature (touched: Set<string>): void {
+    for (const transaction of [...this.#mempool.values()].sort((a, b) => a.order - b.order)) {
+      if (!this.#mempool.has(transaction.txid)) continue
+      const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
+      if (fault === 'non-final' || fault === 'non-BIP68-final') for (const gone of this.#withDescendants([transaction])) this.#remove(gone, touched)
+    }
+  }
+
+  #facts (): ChainFacts {
+    return {
+      height: this.height,
+      parent: (id) => this.#transactions.get(id),
+      confirmedSpender: (outPoint) => {
+        const spender = this.#spenders.get(outPoint)
+        return spender?.height === undefined ? undefined : spender
+      },
+      conflictsOf: (transaction) => this.#conflictsOf(transaction),
+      childOf: (parent) => this.#childOf(parent)
+    }
+  }
+
+  #conflictsOf (transaction: SimTransaction): SimTransaction[] {
+    return this.#withDescendants(transaction.inputs.flatMap(({ outPoint }) => {
+      const other = this.#spenders.get(outPoint)
+      return other === undefined || other === transaction || other.height !== undefined ? [] : [other]
+    }))
+  }
+
+  #withDescendants (transactions: readonly SimTransaction[]): SimTransaction[] {
+    const found = new Set(transactions)
+    for (const transaction of found) {
+      transaction.outputs.forEach((_, vout) => {
+        const child = this.#spenders.get(`${transaction.txid}:${vout}`)
+        if (child !== undefined) found.add(child)
+      })
+    }
+    return [...found]
+  }
+
+  #childOf (parent: SimTransaction): SimTransaction | undefined {
+    for (let vout = 0; vout < parent.outputs.length; vout++) {
+      const child = this.#spenders.get(`${parent.txid}:${vout}`)
+      if (child !== undefined && child.height === undefined) return child
+    }
+    return undefined
+  }
+
+  #hasParent (child: SimTransaction): boolean {
+    return child.inputs.some(({ parent }) => this.#mempool.has(parent))
+  }
+
+  #add (transaction: SimTransaction, touched: Set<string>): void {
+    this.#transactions.set(transaction.txid, transaction)
+    for (const { outPoint } of transaction.inputs) this.#spenders.set(outPoint, transaction)
+    for (const script of this.#scriptsOf(transaction)) {
+      const history = this.#histories.get(script)
+      if (history === undefined) this.#histories.set(script, new Set([transaction]))
+      else history.add(transaction)
+      touched.add(script)
+    }
+  }
+
+  #remove (transaction: SimTransaction, touched: Set<string>): void {
+    for (const script of this.#scriptsOf(transaction)) {
+      this.#histories.get(script)?.delete(transaction)
+      touched.add(script)
+    }
+    for (const { outPoint } of transaction.inputs) if (this.#spenders.get(outPoint) === transaction) this.#spenders.delete(outPoint)
+    this.#mempool.delete(transaction.txid)
+    this.#transactions.delete(transaction.txid)
+  }
+
+  #touch (transaction: SimTransaction, touched: Set<string>): void {
+    for (const script of this.#scriptsOf(transaction)) touched.add(script)
+  }
+
+  #scriptsOf (transaction: SimTransaction): Set<string> {
+    const scripts = new Set(transaction.outputs.map(({ script }) => script))
+    for (const { outPoint } of transaction.inputs) {
+      const output = this.output(outPoint)
+      if (output !== undefined) scripts.add(output.script)
+    }
+    return scripts
+  }
+
+  #append (transactions: readonly SimTransaction[], time: number): void {
+    const hash = toHex(hashes.sha256(new TextEncoder().encode(`${this.tipHash} ${this.#order++}`)))
+    this.#blocks.push({ hash, time, transactions })
+  }
+
+  #changed (scripts: ReadonlySet<string>, tip: boolean): void {
+    for (const listener of this.#listeners) listener({ scripts, tip })
+  }
+}

@@ -1,0 +1,120 @@
+/** Opens channels as the plan says, tries again what fails, and keeps to what is to happen at their end. */
+import type { EngineEvent } from '../../engine/engine-events.js'
+import type { Established } from '../../channel/state.js'
+import type { ChannelId } from '../../types/bytes.js'
+import { codeOf } from '../../types/errors.js'
+import { ChannelRecord } from '../measure/channel-record.js'
+import type { Publications } from '../measure/publications.js'
+import type { SimNode } from '../nodes/sim-node.js'
+import type { Plan, PlannedOpening } from '../plan.js'
+import type { Calendar } from '../world/calendar.js'
+
+/** A place for channels: the newest of them is the one to pay on. */
+interface Place { readonly opening: PlannedOpening, readonly records: ChannelRecord[] }
+
+export interface OpeningsHost {
+  readonly plan: Plan
+  readonly calendar: Calendar
+  readonly node: (name: string) => SimNode
+  readonly publications: Publications
+}
+
+const RETRY_MS = 600_000
+const MOST_TRIES = 6
+/** After the end of a channel, until the next is opened in its place. */
+const REOPEN_MS = 60_000
+
+export class OpeningsDriver {
+  readonly records: ChannelRecord[] = []
+  readonly #places: Place[]
+  readonly #byId = new Map<ChannelId, ChannelRecord>()
+  readonly #reopened = new Set<ChannelRecord>()
+
+  constructor (private readonly host: OpeningsHost) {
+    this.#places = host.plan.openings.map((opening) => ({ opening, records: [] }))
+  }
+
+  begin (): void {
+    for (const place of this.#places) this.host.calendar.at(place.opening.time * 1_000, () => { this.#open(place) })
+  }
+
+  /** The channel to pay on in a place. */
+  current (opening: number): ChannelRecord | undefined {
+    return this.#places[opening]?.records.at(-1)
+  }
+
+  recordOf (id: ChannelId): ChannelRecord | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** What a node says of one of its channels. */
+  onEvent (node: SimNode, event: Extract<EngineEvent, { type: 'channel' }>): void {
+    const state = node.engine?.find(event.channel)
+    if (state?.stage !== 'established') return
+    const record = this.#byId.get(state.id) ?? this.#discover(node, state)
+    if (record === undefined) return
+    if (state.publication !== undefined && event.txid === state.publication.txid && event.what.startsWith('published')) this.host.publications.published(record, node, state)
+    if (state.onChain.spend?.height !== undefined && node === record.client) this.#ended(record)
+  }
+
+  /** Also of a node that was started again. */
+  discoverAll (node: SimNode): void {
+    for (const state of node.engine?.states() ?? []) if (state.stage === 'established' && !this.#byId.has(state.id)) this.#discover(node, state)
+  }
+
+  /** A channel that nobody has reported yet: a renewal, or one whose opener died on the way. */
+  #discover (node: SimNode, state: Established): ChannelRecord | undefined {
+    if (state.role !== 'client') return undefined
+    const old = state.terms.renews === undefined ? undefined : this.#byId.get(state.terms.renews.channel)
+    const record = old === undefined
+      ? this.records.find((each) => each.id === undefined && each.client === node && each.server.name === state.peer && BigInt(each.capacity) === state.terms.capacity)
+      : this.#record(this.#placeOf(old), Number(state.terms.capacity))
+    if (record === undefined) return undefined
+    record.learn(state)
+    record.lastPaidAt = this.host.calendar.now
+    this.#byId.set(state.id, record)
+    return record
+  }
+
+  #placeOf (record: ChannelRecord): Place {
+    const place = this.#places.find(({ records }) => records.includes(record))
+    if (place === undefined) throw new Error(`channel ${record.number} has no place`)
+    return place
+  }
+
+  #record (place: Place, capacity: number): ChannelRecord {
+    const { client, server } = place.opening
+    const record = new ChannelRecord(this.records.length, place.opening, this.host.node(client), this.host.node(server), capacity)
+    this.records.push(record)
+    place.records.push(record)
+    return record
+  }
+
+  #open (place: Place): void {
+    this.#try(place, this.#record(place, Number(place.opening.capacity)), 1)
+  }
+
+  #try (place: Place, record: ChannelRecord, tries: number): void {
+    const { opening } = place
+    const { client } = record
+    const again = (code: string): void => {
+      if (record.id !== undefined) return
+      record.failure = code
+      if (tries < MOST_TRIES) this.host.calendar.after(RETRY_MS, () => { this.#try(place, record, tries + 1) })
+    }
+    if (record.id !== undefined) return
+    if (!client.isUp || client.engine === undefined) {
+      again('ERR_NODE_DOWN')
+      return
+    }
+    client.engine.open({ peer: opening.server, capacity: opening.capacity, blocks: opening.blocks, step: opening.step, ...(opening.then === 'renew' ? { renewFor: opening.blocks } : {}), wait: 'broadcast' })
+      .then(() => { this.discoverAll(client) }, (error: unknown) => { again(codeOf(error)) })
+  }
+
+  #ended (record: ChannelRecord): void {
+    if (record.opening.then !== 'reopen' || this.#reopened.has(record)) return
+    this.#reopened.add(record)
+    const place = this.#placeOf(record)
+    this.host.calendar.after(REOPEN_MS, () => { if (place.records.at(-1) === record) this.#open(place) })
+  }
+}

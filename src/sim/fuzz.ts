@@ -1,0 +1,132 @@
+/**
+ * Random small worlds with everything that can go wrong, all drawn from one number: for
+ * `npm run test:sim`, and for whoever wants to see one of them again.
+ */
+import { blockDelta, feeRate, satoshi } from '../types/units.js'
+import type { Plan, PlannedOpening, PlannedPayment } from './plan.js'
+import type { Adversary, Distribution, Fault, FeeSource, NodeGroup, Scenario } from './scenario/scenario.js'
+import { Draws } from './world/random.js'
+
+export interface World { readonly scenario: Scenario, readonly plan: Plan, readonly payments: readonly PlannedPayment[] }
+
+const HOUR = 3_600
+const DAY = 24 * HOUR
+/** Long enough that every channel has ended: a client waits a day for a newer state that is stuck before it publishes T2 (TIME-7). */
+const AFTER_BLOCKS = 190
+
+/** The same number gives the same world. */
+export function worldOf (seed: number): World {
+  const draws = new Draws(seed, 'fuzz')
+  const count = 2 + draws.below(3)
+  const names = Array.from({ length: count }, (_, n) => `node-${n + 1}`)
+  const blocks = 70 + draws.below(120)
+  const openings = Array.from({ length: 1 + draws.below(4) }, (): PlannedOpening => {
+    const client = draws.below(count)
+    const server = (client + 1 + draws.below(count - 1)) % count
+    const isTwoWay = draws.unit() < 0.6
+    return {
+      time: draws.unit() * 6 * HOUR,
+      client: names[client] ?? '',
+      server: names[server] ?? '',
+      capacity: satoshi(BigInt(20_000 + draws.below(400_000))),
+      blocks: blockDelta(blocks),
+      step: isTwoWay ? blockDelta(1 + draws.below(24)) : undefined,
+      then: draws.unit() < 0.2 ? 'renew' : 'nothing'
+    }
+  }).sort((a, b) => a.time - b.time)
+  const duration = (blocks + AFTER_BLOCKS) * 600
+  const payments = Array.from({ length: draws.below(80) }, (): PlannedPayment => {
+    const opening = draws.below(openings.length)
+    const isBack = openings[opening]?.step !== undefined && draws.unit() < 0.3
+    return { time: 2 * HOUR + draws.unit() * blocks * 600, opening, direction: isBack ? 'back' : 'forth', amount: satoshi(BigInt(1 + draws.below(draws.unit() < 0.5 ? 1_000 : 40_000))) }
+  }).sort((a, b) => a.time - b.time)
+  const scenario: Scenario = {
+    name: `fuzz ${seed}`,
+    description: 'a random world',
+    seed,
+    duration,
+    nodes: names.map((name): NodeGroup => ({ name, count: 1, coins: satoshi(3_000_000n), policy: { minFirstPayment: satoshi(draws.unit() < 0.5 ? 0n : 1_000n), minDepth: 1 + draws.below(2), minCapacity: satoshi(10_000n) } })),
+    channels: [],
+    traffic: [],
+    chain: {
+      interval: draws.unit() < 0.5 ? { kind: 'exponential', mean: 600 } : { kind: 'constant', value: 600 },
+      blockVsize: 1_000_000,
+      fees: feesOf(draws),
+      reorgs: draws.unit() < 0.5 ? { every: { kind: 'exponential', mean: 6 * HOUR }, depth: { kind: 'uniform', least: 1, most: 1 + draws.below(6) } } : undefined
+    },
+    network: {
+      latency: { kind: 'uniform', least: 5, most: 5 + draws.below(600) },
+      loss: draws.unit() < 0.5 ? 0 : draws.unit() * 0.05,
+      partitions: draws.unit() < 0.2 ? [{ between: [names[0] ?? '', names[1] ?? ''], during: { from: 5 * HOUR, until: 9 * HOUR } }] : []
+    },
+    faults: faultsOf(draws),
+    adversaries: draws.unit() < 0.3 ? [adversaryOf(draws, names[draws.below(count)] ?? '')] : [],
+    sample: HOUR,
+    model: draws.unit() < 0.5
+  }
+  return { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
+}
+
+function feesOf (draws: Draws): FeeSource {
+  if (draws.unit() < 0.4) return { kind: 'constant', rate: feeRate(BigInt(1_000 + draws.below(20_000))) }
+  if (draws.unit() < 0.3) return { kind: 'congested', seed: draws.below(1_000) }
+  let rate = 1_000 + draws.below(20_000)
+  return {
+    kind: 'trace',
+    points: Array.from({ length: 60 }, (_, n) => {
+      rate = Math.round(Math.min(800_000, Math.max(1_000, rate * (0.6 + 0.9 * draws.unit()))))
+      return { height: n * 4, rate: feeRate(BigInt(rate)) }
+    })
+  }
+}
+
+function faultsOf (draws: Draws): Fault[] {
+  const sometimes = (hours: number): Distribution => ({ kind: 'exponential', mean: hours * HOUR })
+  const faults: Fault[] = []
+  const isDrawn = (): boolean => draws.unit() < 0.35
+  if (isDrawn()) faults.push({ kind: 'crash', who: 'all', every: sometimes(8), down: sometimes(draws.unit() < 0.8 ? 0.3 : 6), orderly: false, losesWrites: draws.unit() < 0.2 ? 1 + draws.below(3) : 0 })
+  if (isDrawn()) faults.push({ kind: 'crash', who: 'all', every: sometimes(10), down: sometimes(1), orderly: true, losesWrites: 0 })
+  if (isDrawn()) faults.push({ kind: 'disk-full', who: 'all', every: sometimes(16), down: sometimes(1) })
+  if (isDrawn()) faults.push({ kind: 'electrum-outage', who: 'all', every: sometimes(10), down: sometimes(1) })
+  if (isDrawn()) faults.push({ kind: 'electrum-hides', who: 'all', every: sometimes(12), down: sometimes(1), all: draws.unit() < 0.5 })
+  if (isDrawn()) faults.push({ kind: 'clock-skew', who: 'all', seconds: { kind: 'uniform', least: 0, most: 7_200 } })
+  return faults
+}
+
+function adversaryOf (draws: Draws, who: string): Adversary {
+  switch (draws.below(5)) {
+    case 0: return { kind: 'refuse-turns', who }
+    case 1: return { kind: 'refuse-acks', who }
+    case 2: return { kind: 'silent', who, from: draws.unit() * DAY }
+    case 3: return { kind: 'flood', who, perSecond: 5 }
+    default: return { kind: 'publish-old', who, upTo: draws.unit() }
+  }
+}
+
+/** What can be taken out of a world, by name, so that what is left of a failing one is what makes it fail. */
+export function reductionsOf ({ scenario, payments }: World): string[] {
+  return [
+    ...scenario.faults.map((_, n) => `fault-${n}`),
+    ...scenario.adversaries.map((_, n) => `adversary-${n}`),
+    ...scenario.chain.reorgs === undefined ? [] : ['reorgs'],
+    ...scenario.network.loss === 0 ? [] : ['loss'],
+    ...scenario.network.partitions.length === 0 ? [] : ['partitions'],
+    ...payments.map((_, n) => `payment-${n}`)
+  ]
+}
+
+/** The same world without some of it. */
+export function without ({ scenario, plan, payments }: World, taken: ReadonlySet<string>): World {
+  const left = payments.filter((_, n) => !taken.has(`payment-${n}`))
+  return {
+    payments,
+    plan: { ...plan, payments: () => left.values() },
+    scenario: {
+      ...scenario,
+      faults: scenario.faults.filter((_, n) => !taken.has(`fault-${n}`)),
+      adversaries: scenario.adversaries.filter((_, n) => !taken.has(`adversary-${n}`)),
+      chain: { ...scenario.chain, reorgs: taken.has('reorgs') ? undefined : scenario.chain.reorgs },
+      network: { ...scenario.network, loss: taken.has('loss') ? 0 : scenario.network.loss, partitions: taken.has('partitions') ? [] : scenario.network.partitions }
+    }
+  }
+}

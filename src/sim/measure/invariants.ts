@@ -1,0 +1,68 @@
+/** What has to hold at the end of every simulation, beside the books: no rule broken between honest nodes, and no channel stuck. */
+import { balances } from '../../channel/ledger.js'
+import type { Established } from '../../channel/state.js'
+import type { Simulation } from '../simulation.js'
+import type { SimNode } from '../nodes/sim-node.js'
+import { ChannelRecord } from './channel-record.js'
+
+/** Stops that honest nodes come to: T1 was late (FUND-4). */
+const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])
+/** Blocks in which a side could have published, and has not, until its channel is stuck. */
+const PATIENCE = 24
+/** TIME-7: so many blocks a client lets a newer state of the server's wait in the mempool before it publishes T2. */
+const OUTRANKED = 144
+/** Room at a fifth of what is to be had: less is bid late, or never. */
+const WORTH = 5
+const T3_VSIZE = 181
+
+export function checkAtEnd (simulation: Simulation): void {
+  for (const record of simulation.openings.records) {
+    if (record.client.honest && record.server.honest && record.client.lostWrites + record.server.lostWrites === 0) checkViolations(record, simulation)
+    checkNotStuck(record, simulation)
+  }
+}
+
+function checkViolations (record: ChannelRecord, simulation: Simulation): void {
+  for (const node of [record.client, record.server]) {
+    const stopped = record.stateOf(node)?.stopped
+    if (stopped !== undefined && !NO_VIOLATION.has(stopped.rule)) simulation.break('violation', `${node.name} stopped channel ${record.number}, of two honest nodes: ${stopped.rule} ${stopped.code} ${stopped.reason}`)
+  }
+}
+
+/** A channel whose every lock is over, and whose honest side could have had its money in some blocks. */
+function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
+  const { books, chain, thresholdAt } = simulation
+  if (record.outPoint === undefined || !books.open.has(record.outPoint)) return
+  for (const node of [record.client, record.server]) {
+    const state = record.stateOf(node)
+    if (state === undefined || !node.honest || node.lostWrites > 0 || chain.height < state.terms.refundHeight + OUTRANKED + PATIENCE) continue
+    const share = Number(balances(state.terms, state.ledger)[state.role])
+    if (!canPublish(state)) continue
+    const from = state.terms.refundHeight + OUTRANKED + 2
+    const heights = Array.from({ length: chain.height - from }, (_, n) => from + n)
+    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share)
+    if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${chain.height - state.terms.refundHeight} blocks after its end, although ${node.name} has ${share} sat in it`)
+  }
+}
+
+/** A server that was never paid has nothing to publish. */
+function canPublish ({ role, ledger, ended }: Established): boolean {
+  return role === 'client' || ledger.held?.signature !== undefined || ended.some(({ signature }) => signature !== undefined)
+}
+
+function isThere ({ absences }: SimNode, height: number): boolean {
+  return !absences.some(({ from, to }) => height >= from && height - 2 <= to)
+}
+
+/** At any moment: what callers were told is what the newest state of each channel has, but for what they were not told yet. */
+export function checkNow (simulation: Simulation): void {
+  for (const record of simulation.openings.records) {
+    const newest = record.client.lostWrites + record.server.lostWrites > 0 ? undefined : record.newest()
+    if (newest?.ledger.held === undefined) continue
+    const { forth, back, serverTold } = record
+    const share = ChannelRecord.serverShare(newest)
+    const least = serverTold - back.unknown - simulation.payments.pendingOf(back)
+    const most = serverTold + forth.unknown + simulation.payments.pendingOf(forth)
+    if (share < least || share > most) simulation.break('payments', `channel ${record.number}: the server has ${share} sat, and by what callers were told it has ${least} to ${most} sat`)
+  }
+}

@@ -1,0 +1,45 @@
+/** Why a node lost money: by evidence, and "unexplained" where there is none, for that is a bug. */
+import type { Loss } from '../results.js'
+import type { Absence } from '../nodes/sim-node.js'
+
+/** What is known of a race that was lost. Heights are of tips. */
+export interface Evidence {
+  /** Satoshis lost against the newest state. */
+  readonly amount: number
+  /** From the height at which its newest state could be published, to that of the block with the other one. */
+  readonly from: number
+  readonly to: number
+  /** What it bid, oldest first, in sat/vB. */
+  readonly bids: ReadonlyArray<{ readonly height: number, readonly rate: number }>
+  /** What it took to be in the block of a height, in sat/vB. */
+  readonly thresholdAt: (height: number) => number
+  /** Of the transaction that it had to bring into a block. */
+  readonly vsize: number
+  readonly absences: readonly Absence[]
+  /** Its disk has lost writes that it had called safe. */
+  readonly lostWrites: boolean
+}
+
+/** Output 0 below this is left to the other side (dust). */
+const DUST = 330
+
+export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
+  const { amount, from, to, bids, thresholdAt, vsize, absences, lostWrites } = evidence
+  if (amount < DUST) return { why: 'economics', text: `${amount} sat are dust, which no transaction can pay out` }
+  const heights = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + 1 + i)
+  const cheapest = Math.min(...heights.map(thresholdAt)) * vsize
+  if (heights.length > 0 && cheapest >= amount) return { why: 'economics', text: `a block would have cost ${Math.ceil(cheapest)} sat at the least, and ${amount} sat were at stake` }
+  // News of the newest block may still be on its way, and a bid is for the next one.
+  const missed = (kind: Absence['kind']): number => heights.filter((height) => absences.some((absence) => absence.kind === kind && height - 1 >= absence.from && height - 1 <= absence.to)).length
+  const [down, blind] = [missed('down'), missed('blind')]
+  const seen = heights.filter((height) => !absences.some((absence) => height - 1 >= absence.from && height - 1 <= absence.to))
+  const couldBid = seen.filter((height) => thresholdAt(height) * vsize < amount)
+  if (couldBid.length === 0 && down + blind > 0) {
+    return down >= blind ? { why: 'absence', text: `it was down for ${down} of the ${heights.length} blocks in which it could have published` } : { why: 'lied', text: `its server showed it nothing for ${blind} of ${heights.length} blocks` }
+  }
+  if (lostWrites) return { why: 'forgot', text: 'its disk lost writes that it had called safe' }
+  if (bids.length > 0 && heights.every((height) => (bids.filter((bid) => bid.height < height).at(-1)?.rate ?? 0) < thresholdAt(height))) {
+    return { why: 'stuck', text: `it bid ${Math.round(bids[0]?.rate ?? 0)} to ${Math.round(bids.at(-1)?.rate ?? 0)} sat/vB in ${heights.length} blocks, and none took it` }
+  }
+  return { why: 'unexplained', text: `it could have had ${amount} sat by a block between ${from} and ${to}, and did not` }
+}

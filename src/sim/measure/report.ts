@@ -1,0 +1,81 @@
+/** The results of a simulation, put together from what was seen of it. */
+import type { Simulation } from '../simulation.js'
+import { START_HEIGHT } from '../simulation.js'
+import type { ChainTotals, NodeResult, Results } from '../results.js'
+import { Accounts } from './accounts.js'
+import { attacksOf } from './attacks.js'
+import type { TransactionKind } from './books.js'
+import { checkAtEnd } from './invariants.js'
+import { rounded, summaryOf } from './payments.js'
+
+/** As it is now; `complete` when it went to its end. */
+export function resultsOf (simulation: Simulation, complete: boolean): Results {
+  const { scenario, plan, chain, books, calendar, counts, openings, payments, publications, samples, begin, nodes, broken } = simulation
+  payments.end()
+  checkAtEnd(simulation)
+  const accounts = new Accounts({
+    chain,
+    books,
+    nodes,
+    records: openings.records,
+    publications,
+    begin,
+    payments: (node) => payments.byNode.get(node) ?? { asked: 0, made: 0 },
+    thresholdAt: simulation.thresholdAt,
+    start: START_HEIGHT,
+    broken: (rule, text) => { simulation.break(rule, text) }
+  })
+  const nodeResults = accounts.nodes()
+  const seconds = calendar.now / 1_000
+  const ended = accounts.channels.filter(({ fundedAt, spentAt }) => fundedAt !== null && spentAt !== null)
+  const spentAt = new Map(openings.records.map((record, n) => [record, accounts.channels[n]?.spentAt ?? undefined]))
+  return {
+    format: 'paychan-simulation',
+    version: 1,
+    scenario: { name: scenario.name, description: scenario.description, seed: scenario.seed, days: rounded(scenario.duration / 86_400), nodes: plan.nodes.length, channels: plan.openings.length, model: scenario.model },
+    complete,
+    simulated: rounded(seconds),
+    events: calendar.events,
+    payments: counts.totals(seconds),
+    chain: chainTotals(simulation),
+    capital: {
+      ...samples.capital,
+      lifetime: summaryOf(ended.map((channel) => (channel.spentAt ?? 0) - (channel.fundedAt ?? 0))),
+      turns: accounts.channels.reduce((sum, { turns }) => sum + turns, 0)
+    },
+    groups: groupsOf(scenario.nodes.map(({ name }) => name), nodeResults),
+    nodes: nodeResults,
+    channels: accounts.channels,
+    losses: accounts.losses,
+    attacks: attacksOf(simulation.cheats.flatMap(({ attacks }) => [...attacks.values()]), chain, (id) => openings.recordOf(id)),
+    risk: publications.buckets((record) => spentAt.get(record)),
+    series: samples.curves,
+    broken
+  }
+}
+
+function groupsOf (names: readonly string[], nodes: readonly NodeResult[]): Results['groups'] {
+  return names.map((name) => {
+    const members = nodes.filter(({ group }) => group === name)
+    const sum = (of: (node: NodeResult) => number): number => members.reduce((all, node) => all + of(node), 0)
+    return { name, honest: members.every(({ honest }) => honest), nodes: members.length, made: sum(({ payments }) => payments.made), asked: sum(({ payments }) => payments.asked), fees: sum(({ fees }) => fees), lost: sum(({ lost }) => lost), gained: sum(({ gained }) => gained) }
+  })
+}
+
+function chainTotals ({ chain, books, counts, openings }: Simulation): ChainTotals {
+  const transactions: Record<TransactionKind, number> = { funding: 0, close: 0, settlement: 0, refund: 0, sweep: 0, other: 0 }
+  const spends = new Map<string, TransactionKind>()
+  for (const record of openings.records) {
+    const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
+    const state = record.newest()
+    if (spend === undefined || state === undefined) continue
+    const isClose = [record.stateOf(record.client), record.stateOf(record.server)].some((side) => side?.closes.some(({ txid }) => txid === spend.txid))
+    spends.set(spend.txid, isClose ? 'close' : spend.lockTime === state.terms.refundHeight ? 'refund' : 'settlement')
+  }
+  for (const transaction of books.confirmed) {
+    const isFunding = transaction.outputs.some(({ script }) => books.isFunding(script))
+    const sweeps = transaction.version === 2
+    transactions[isFunding ? 'funding' : spends.get(transaction.txid) ?? (sweeps ? 'sweep' : 'other')] += 1
+  }
+  return { blocks: chain.height - START_HEIGHT, reorgs: chain.reorgs, transactions, fees: books.fees, feesPerPayment: rounded(books.fees / Math.max(1, counts.made)) }
+}

@@ -1,0 +1,213 @@
+/**
+ * One node's view of the simulated chain: the port `Chain`. Blocks and transactions reach it a
+ * moment later. It can be down, and its server can hide things. A node is woken for a block only if
+ * something in it is the node's, or the node says that it is due; its `tip` is right all the same.
+ */
+import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../../engine/ports.js'
+import { RELAY_FEE_RATE } from '../../channel/publishing.js'
+import { readSimTransaction } from '../chain/sim-transaction.js'
+import type { SimChain } from '../chain/sim-chain.js'
+import type { SharedFees } from '../chain/fees.js'
+import type { Calendar } from '../world/calendar.js'
+import { toHex, type Txid } from '../../types/bytes.js'
+import { PaychanError } from '../../types/errors.js'
+import { blockHeight, type BlockDelta, type FeeRate } from '../../types/units.js'
+import { never, type Life } from './life.js'
+
+/** What a server keeps to itself. */
+export type Hiding = 'nothing' | 'mempool' | 'all'
+
+interface Watch { readonly script: string, readonly watcher: ScriptWatcher, readonly ready: () => void }
+
+/** Routes changes of the chain to the views that watch the scripts. */
+export class Watchers {
+  readonly #byScript = new Map<string, Set<SimView>>()
+
+  add (script: string, view: SimView): void {
+    const views = this.#byScript.get(script)
+    if (views === undefined) this.#byScript.set(script, new Set([view]))
+    else views.add(view)
+  }
+
+  remove (script: string, view: SimView): void {
+    this.#byScript.get(script)?.delete(view)
+  }
+
+  of (script: string): Iterable<SimView> {
+    return this.#byScript.get(script) ?? []
+  }
+}
+
+export interface ViewParts {
+  readonly chain: SimChain
+  readonly fees: SharedFees
+  readonly calendar: Calendar
+  readonly watchers: Watchers
+  /** Milliseconds until news arrives. */
+  readonly delayMs: number
+}
+
+export class SimView implements Chain {
+  status: ChainStatus = 'synced'
+  readonly #watches = new Map<string, Set<Watch>>()
+  readonly #news = new Set<string>()
+  readonly #tips = new Set<(tip: Tip) => void>()
+  readonly #statuses = new Set<(status: ChainStatus) => void>()
+  #waiting: Array<() => void> = []
+  /** The tip while news of a newer one is on its way: histories come first. */
+  #held: Tip | undefined
+  #isTipNews = false
+  #isServing = false
+  #hiding: Hiding = 'nothing'
+
+  constructor (private readonly parts: ViewParts, private readonly life: Life) {
+    life.onEnd(() => { for (const script of this.#watches.keys()) parts.watchers.remove(script, this) })
+  }
+
+  get tip (): Tip { return this.#held ?? this.#worldTip() }
+
+  get hiding (): Hiding { return this.#hiding }
+
+  onTip (listener: (tip: Tip) => void): Unsubscribe {
+    this.#tips.add(listener)
+    if (this.status === 'synced') listener(this.tip)
+    return () => { this.#tips.delete(listener) }
+  }
+
+  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+    this.#statuses.add(listener)
+    return () => { this.#statuses.delete(listener) }
+  }
+
+  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+    const script = toHex(scriptPubKey)
+    let resolveReady = (): void => {}
+    const ready = new Promise<void>((resolve) => { resolveReady = resolve })
+    const watch: Watch = { script, watcher, ready: resolveReady }
+    const watches = this.#watches.get(script) ?? new Set()
+    this.#watches.set(script, watches.add(watch))
+    this.parts.watchers.add(script, this)
+    this.#news.add(script)
+    this.#serveLater()
+    return {
+      ready,
+      stop: () => {
+        watches.delete(watch)
+        if (watches.size > 0) return
+        this.#watches.delete(script)
+        this.parts.watchers.remove(script, this)
+      }
+    }
+  }
+
+  async broadcast (raw: Uint8Array): Promise<Txid> {
+    await this.#connected()
+    if (this.#hiding !== 'all') return this.parts.chain.broadcast(raw)
+    return read(raw).txid
+  }
+
+  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
+    await this.#connected()
+    const { feeRate, nextBlockRate } = this.parts.fees.current
+    return target > 1 ? feeRate : nextBlockRate
+  }
+
+  async relayRates (): Promise<RelayRates> {
+    await this.#connected()
+    return { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }
+  }
+
+  /** A script that is watched here has another history. */
+  changed (script: string, before: Tip): void {
+    this.#news.add(script)
+    this.#hold(before)
+    this.#serveLater()
+  }
+
+  /** A new block, which the node has to be told of. */
+  newTip (): void {
+    this.#isTipNews = true
+    this.#serveLater()
+  }
+
+  /** No server answers, or one does again. */
+  setStatus (status: 'down' | 'synced'): void {
+    if (status === this.status) return
+    if (status === 'down') this.#hold(this.tip)
+    this.status = status
+    for (const listener of [...this.#statuses]) listener(status)
+    if (status === 'synced') this.#catchUp()
+  }
+
+  hide (hiding: Hiding): void {
+    if (hiding === 'all') this.#hold(this.tip)
+    this.#hiding = hiding
+    if (hiding !== 'all') this.#catchUp()
+  }
+
+  #catchUp (): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const go of waiting) go()
+    for (const script of this.#watches.keys()) this.#news.add(script)
+    this.newTip()
+  }
+
+  #hold (tip: Tip): void {
+    this.#held ??= tip
+  }
+
+  #serveLater (): void {
+    if (this.#isServing || !this.#isServed()) return
+    this.#isServing = true
+    this.parts.calendar.after(this.parts.delayMs, () => {
+      this.#isServing = false
+      if (this.life.alive && this.#isServed()) this.#serve()
+    })
+  }
+
+  #isServed (): boolean {
+    return this.status === 'synced' && this.#hiding !== 'all'
+  }
+
+  #serve (): void {
+    const news = [...this.#news]
+    this.#news.clear()
+    const isTip = this.#isTipNews || this.#held !== undefined
+    for (const script of news) {
+      const history = this.#history(script)
+      for (const watch of [...this.#watches.get(script) ?? []]) {
+        watch.watcher.onHistory(history)
+        watch.ready()
+      }
+    }
+    this.#held = undefined
+    this.#isTipNews = false
+    if (isTip) for (const listener of [...this.#tips]) listener(this.tip)
+  }
+
+  #history (script: string): ChainTransaction[] {
+    return this.parts.chain.historyOf(script)
+      .filter(({ height }) => height !== undefined || this.#hiding === 'nothing')
+      .map(({ txid, raw, height }) => ({ txid, raw, height: height === undefined ? undefined : blockHeight(height) }))
+  }
+
+  #worldTip (): Tip {
+    return { height: blockHeight(this.parts.chain.height), hash: this.parts.chain.tipHash }
+  }
+
+  async #connected (): Promise<void> {
+    if (!this.life.alive) return await never()
+    if (this.status !== 'down') return
+    await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+    if (this.life.isOver()) return await never()
+  }
+}
+
+function read (raw: Uint8Array): ReturnType<typeof readSimTransaction> {
+  try {
+    return readSimTransaction(raw)
+  } catch (cause) {
+    throw new PaychanError('ERR_INVALID_TRANSACTION', 'These bytes are no transaction; it was not sent.', {}, { cause })
+  }
+}

@@ -1,0 +1,64 @@
+/** Runs a scenario in virtual time: the same scenario, plan and seed give the same results, byte for byte. */
+import { checkNow } from './measure/invariants.js'
+import { resultsOf } from './measure/report.js'
+import type { Plan } from './plan.js'
+import type { Results } from './results.js'
+import type { Scenario } from './scenario/scenario.js'
+import { Simulation } from './simulation.js'
+
+/** How far it is. The last two are by the clock on the wall, and nothing else of a simulation is. */
+export interface Progress {
+  /** Seconds of virtual time, and how many there will be. */
+  readonly time: number
+  readonly duration: number
+  readonly events: number
+  readonly payments: number
+  readonly height: number
+  /** Of the time since the report before. */
+  readonly eventsPerSecond: number
+  /** Seconds; undefined as long as there is nothing to go by. */
+  readonly left: number | undefined
+}
+
+export interface SimulateOptions {
+  /** Called some hundred times, after so much virtual time. */
+  readonly onProgress?: (progress: Progress) => void
+  /** Ends it early: what has been seen by then is the result, with `complete: false`. */
+  readonly signal?: AbortSignal
+  /** Checks what holds at any moment after each event: for small worlds. */
+  readonly checked?: boolean
+}
+
+const REPORTS = 200
+
+/**
+ * @example
+ * const results = await simulate(scenario, plan, { onProgress: ({ time, duration }) => console.log(time / duration) })
+ */
+export async function simulate (scenario: Scenario, plan: Plan, { onProgress, signal, checked }: SimulateOptions = {}): Promise<Results> {
+  const simulation = new Simulation(scenario, plan)
+  if (checked === true) simulation.calendar.afterEach = () => { if (simulation.broken.length === 0) checkNow(simulation) }
+  await simulation.start()
+  const { calendar, counts, chain } = simulation
+  const end = scenario.duration * 1_000
+  const began = performance.now()
+  let last = { wall: began, events: 0 }
+  const isStopped = (): boolean => signal?.aborted === true
+  for (let n = 1; n <= REPORTS && !isStopped(); n++) {
+    await calendar.run(end * n / REPORTS, isStopped)
+    if (onProgress === undefined) continue
+    const wall = performance.now()
+    const done = calendar.now / end
+    onProgress({
+      time: calendar.now / 1_000,
+      duration: scenario.duration,
+      events: calendar.events,
+      payments: counts.made,
+      height: chain.height,
+      eventsPerSecond: Math.round((calendar.events - last.events) / Math.max(0.001, (wall - last.wall) / 1_000)),
+      left: done > 0 ? (wall - began) / 1_000 * (1 - done) / done : undefined
+    })
+    last = { wall, events: calendar.events }
+  }
+  return resultsOf(simulation, !isStopped())
+}

@@ -1,0 +1,206 @@
+/** One simulation at work: a world of nodes, what is to happen in it, and what is seen of it. */
+import { defaultPolicy, type Policy } from '../channel/policy.js'
+import type { EngineEvent } from '../engine/engine-events.js'
+import type { ChannelId } from '../types/bytes.js'
+import { blockDelta, blockHeight } from '../types/units.js'
+import { badPeers } from './adversaries/bad-peers.js'
+import { PublishOld } from './adversaries/publish-old.js'
+import { rateSource, SharedFees } from './chain/fees.js'
+import { fundingJudge } from './chain/funding-judge.js'
+import { SimChain } from './chain/sim-chain.js'
+import { OpeningsDriver } from './drive/openings.js'
+import { PaymentsDriver } from './drive/payments.js'
+import { Books } from './measure/books.js'
+import { PaymentCounts } from './measure/payments.js'
+import { Publications } from './measure/publications.js'
+import { Samples } from './measure/samples.js'
+import { arrangeFaults, isMeant } from './nodes/faults.js'
+import { keyMaker, type KeyMaker } from './nodes/keys.js'
+import { SimNetwork } from './nodes/network.js'
+import { SimNode, type NodeInit, type NodeWorld } from './nodes/sim-node.js'
+import { Watchers } from './nodes/view.js'
+import type { Plan } from './plan.js'
+import type { Results } from './results.js'
+import type { Scenario } from './scenario/scenario.js'
+import { Calendar } from './world/calendar.js'
+import { Draws } from './world/random.js'
+
+/** The height of the first block: a world has a past. */
+export const START_HEIGHT = 1_000
+/** Blocks before the beginning whose fees are known. */
+const PAST = 12
+/** Coins that a node begins with at the most, one for each channel that it opens. */
+const MOST_COINS = 64
+
+export class Simulation {
+  readonly calendar = new Calendar()
+  readonly chain: SimChain
+  readonly fees: SharedFees
+  readonly books: Books
+  readonly nodes: readonly SimNode[]
+  readonly counts = new PaymentCounts()
+  readonly publications: Publications
+  readonly openings: OpeningsDriver
+  readonly payments: PaymentsDriver
+  readonly samples: Samples
+  readonly begin = new Map<SimNode, number>()
+  readonly cheats: PublishOld[] = []
+  readonly broken: Array<Results['broken'][number]> = []
+  readonly thresholdAt: (height: number) => number
+  readonly #byName = new Map<string, SimNode>()
+  readonly #watchers = new Watchers()
+  #tip: { readonly height: number, readonly hash: string }
+
+  constructor (readonly scenario: Scenario, readonly plan: Plan) {
+    const { seed, chain, network, model } = scenario
+    const rate = rateSource(chain.fees)
+    const keys = keyMaker(seed, model)
+    this.chain = new SimChain({ start: START_HEIGHT, blockVsize: chain.blockVsize, rateAt: (height) => rate(Math.max(0, height - START_HEIGHT - 1)), judge: fundingJudge(keys.verify) })
+    this.thresholdAt = (height) => this.chain.thresholds[height - START_HEIGHT - 1] ?? Infinity
+    this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
+    const past = Array.from({ length: PAST }, () => rate(0))
+    this.fees = new SharedFees(past)
+    this.books = new Books(this.chain)
+    this.chain.keepBooks(this.books)
+    const world: NodeWorld = {
+      calendar: this.calendar,
+      chain: this.chain,
+      fees: this.fees,
+      network: new SimNetwork(network, this.calendar, new Draws(seed, 'network')),
+      watchers: this.#watchers,
+      ownership: (node) => ({ own: (script, kind) => { this.books.own(node, script, kind) } }),
+      onEvent: (node, event) => { this.#onEvent(node, event) },
+      onGone: (node) => { this.payments.gone(node) },
+      onForgotten: (node, text) => { this.break('restart', `${node.name}: ${text}`) }
+    }
+    this.nodes = plan.nodes.map((planned) => this.#node(planned, keys, world))
+    this.publications = new Publications(this.chain, this.fees)
+    const node = (name: string): SimNode => this.node(name)
+    this.openings = new OpeningsDriver({ plan, calendar: this.calendar, node, publications: this.publications })
+    this.payments = new PaymentsDriver(plan, this.calendar, this.openings, this.counts)
+    this.samples = new Samples({ chain: this.chain, books: this.books, fees: this.fees, nodes: this.nodes, records: this.openings.records, payments: this.counts })
+    this.chain.onChange(({ scripts, tip }) => { this.#onChange(scripts, tip, past) })
+  }
+
+  node (name: string): SimNode {
+    const node = this.#byName.get(name)
+    if (node === undefined) throw new Error(`the plan names no node ${name}`)
+    return node
+  }
+
+  /** Starts everybody, and puts what is to happen on the calendar. */
+  async start (): Promise<void> {
+    const { scenario: { seed, chain, faults, sample }, calendar } = this
+    for (const node of this.nodes) await node.start()
+    this.#nextBlock(new Draws(seed, 'blocks'))
+    if (chain.reorgs !== undefined) this.#nextReorg(chain.reorgs, new Draws(seed, 'reorgs'))
+    arrangeFaults(faults, this.nodes, { calendar, seed, start: (node) => { this.#restart(node) } })
+    this.openings.begin()
+    this.payments.begin()
+    this.#sample(sample * 1_000)
+  }
+
+  break (rule: string, text: string): void {
+    this.broken.push({ time: Math.round(this.calendar.now / 1_000), rule, text })
+  }
+
+  #node ({ name, group }: Plan['nodes'][number], keys: KeyMaker, world: NodeWorld): SimNode {
+    const { scenario, plan } = this
+    const setup = scenario.nodes.find((each) => each.name === group)
+    if (setup === undefined) throw new Error(`the scenario has no group ${group}`)
+    const meant = { name, group }
+    const faults = scenario.faults.filter(({ who }) => isMeant(who, meant))
+    const node: SimNode = new SimNode({
+      name,
+      group,
+      honest: !scenario.adversaries.some(({ who }) => isMeant(who, meant)),
+      policy: policyOf(setup.policy),
+      seed: scenario.seed,
+      skewMs: faults.reduce((sum, fault) => fault.kind === 'clock-skew' ? sum + 1_000 * new Draws(scenario.seed, `skew ${name}`).of(fault.seconds) : sum, 0),
+      losesWrites: faults.reduce((most, fault) => fault.kind === 'crash' ? Math.max(most, fault.losesWrites) : most, 0),
+      ...this.#badness(meant),
+      signer: (owner) => keys.signerFor(name, (script) => { this.books.own(owner, script, 'payout') })
+    }, world)
+    this.#byName.set(name, node)
+    const coins = Math.min(MOST_COINS, Math.max(1, plan.openings.filter(({ client }) => client === name).length))
+    this.#mint(node, Number(setup.coins), coins)
+    return node
+  }
+
+  /** What an adversary does differently. */
+  #badness (meant: Pick<SimNode, 'name' | 'group'>): Pick<NodeInit, 'peers' | 'chainOf'> {
+    const adversaries = this.scenario.adversaries.filter(({ who }) => isMeant(who, meant))
+    if (adversaries.length === 0) return {}
+    const cheats = adversaries.flatMap((adversary) => adversary.kind === 'publish-old' ? [new PublishOld(adversary.upTo, this.chain, this.fees, this.calendar)] : [])
+    this.cheats.push(...cheats)
+    return {
+      peers: (peers) => adversaries.reduce((bad, adversary) => badPeers(bad, adversary, this.calendar), peers),
+      chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain)
+    }
+  }
+
+  #mint (node: SimNode, amount: number, count: number): void {
+    this.begin.set(node, amount)
+    if (amount === 0) return
+    const each = Math.floor(amount / count)
+    for (let n = 0; n < count; n++) this.chain.mint(Buffer.from(node.wallet.nextScript()).toString('hex'), n === 0 ? amount - each * (count - 1) : each)
+  }
+
+  #restart (node: SimNode): void {
+    node.start().then(() => { this.openings.discoverAll(node) }, (error: unknown) => { this.break('restart', `${node.name} does not start: ${String(error)}`) })
+  }
+
+  #nextBlock (draws: Draws): void {
+    this.calendar.after(1_000 * Math.max(1, draws.of(this.scenario.chain.interval)), () => {
+      this.chain.mine(this.calendar.now)
+      this.#nextBlock(draws)
+    })
+  }
+
+  #nextReorg (reorgs: NonNullable<Scenario['chain']['reorgs']>, draws: Draws): void {
+    this.calendar.after(1_000 * Math.max(1, draws.of(reorgs.every)), () => {
+      this.chain.reorg(Math.max(1, Math.round(draws.of(reorgs.depth))), this.calendar.now)
+      this.#nextReorg(reorgs, draws)
+    })
+  }
+
+  #sample (ms: number): void {
+    this.samples.take(this.calendar.now)
+    this.calendar.after(ms, () => { this.#sample(ms) })
+  }
+
+  #onChange (scripts: ReadonlySet<string>, isTip: boolean, past: readonly number[]): void {
+    const before = { height: blockHeight(this.#tip.height), hash: this.#tip.hash }
+    for (const script of scripts) for (const view of this.#watchers.of(script)) view.changed(script, before)
+    if (!isTip) return
+    this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
+    this.fees.update([...past, ...this.chain.thresholds.slice(-PAST)])
+    const height = blockHeight(this.chain.height)
+    for (const node of this.nodes) {
+      if (!node.isUp) continue
+      if ((node.engine?.nextDue(height) ?? Infinity) <= height) node.view?.newTip()
+      if (node.wallet.hasClaims) void node.wallet.sweep(this.fees.current.feeRate)
+    }
+    const fault = this.books.fault(this.nodes)
+    if (fault !== undefined) this.break('conservation', fault)
+  }
+
+  /** Whoever has lost what it had written may find what it does not know. */
+  #isForgetful (node: SimNode, channel: ChannelId | undefined): boolean {
+    const record = channel === undefined ? undefined : this.openings.recordOf(channel)
+    return node.lostWrites > 0 || (record !== undefined && record.client.lostWrites + record.server.lostWrites > 0)
+  }
+
+  #onEvent (node: SimNode, event: EngineEvent): void {
+    if (event.type === 'channel') this.openings.onEvent(node, event)
+    if (event.type === 'alarm' && BUGS.has(event.code) && !this.#isForgetful(node, event.channel)) this.break('alarm', `${node.name}: ${event.code} ${event.text}`)
+  }
+}
+
+/** What no node may ever have to say, whatever happens to it. */
+const BUGS: ReadonlySet<string> = new Set(['ERR_INTERNAL', 'ERR_STORE_CORRUPT', 'ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND'])
+
+/** The defaults of a node on mainnet; a scenario may want narrower steps than any node would take there. */
+function policyOf (changes: Partial<Policy>): Policy {
+  return { ...defaultPolicy('mainnet'), minStep: blockDelta(1), ...changes }
+}
