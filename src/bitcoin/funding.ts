@@ -14,11 +14,11 @@ export function fundingScript (clientKey: Uint8Array, serverKey: Uint8Array): Ui
  * Checks that T1 is the transaction whose refund was signed, and that it pays what was agreed.
  * Whether its signatures are valid and its inputs unspent is for the chain to say.
  *
- * @param expected - `unsigned`: the outpoint of the one input that may still lack its witness (renewal.ts)
+ * @param expected - `unsigned`: the outpoint of the one input that may still lack its witness (renewal.ts); `all` when none is signed yet
  * @throws PaychanError `ERR_FUNDING_MALFORMED`, `ERR_FUNDING_TXID`, `ERR_FUNDING_OUTPUT`,
  * `ERR_FUNDING_NOT_SEGWIT` (a scriptSig could be altered by others, and with it the txid).
  */
-export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: OutPoint, readonly script: Uint8Array, readonly capacity: Satoshi, readonly unsigned?: OutPoint | undefined }): ParsedTransaction {
+export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: OutPoint, readonly script: Uint8Array, readonly capacity: Satoshi, readonly unsigned?: OutPoint | 'all' | undefined }): ParsedTransaction {
   const tx = read(raw)
   const { outPoint, script, capacity, unsigned } = expected
   if (tx.txid !== outPoint.txid) {
@@ -35,7 +35,7 @@ export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: 
     throw new PaychanError('ERR_FUNDING_OUTPUT', `The funding output is worth ${output.value} sat; the terms say ${capacity} sat.`, { value: output.value, capacity })
   }
   // With an empty scriptSig and a witness an input can only be a valid spend of a native SegWit output.
-  const lacksWitness = (input: ParsedTransaction['inputs'][number]): boolean => !input.hasWitness && !(unsigned !== undefined && sameOutPoint(input.outPoint, unsigned))
+  const lacksWitness = (input: ParsedTransaction['inputs'][number]): boolean => !input.hasWitness && unsigned !== 'all' && !(unsigned !== undefined && sameOutPoint(input.outPoint, unsigned))
   if (tx.inputs.some(input => lacksWitness(input) || input.scriptSigLength > 0)) {
     throw new PaychanError('ERR_FUNDING_NOT_SEGWIT', 'Every input of the funding transaction has to spend a native SegWit output, so that nobody can change its txid.', { txid: tx.txid })
   }

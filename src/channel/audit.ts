@@ -12,6 +12,7 @@ import { payerSighash } from '../bitcoin/template.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { heldBalance, initialBalance, isBase, totalOf } from './ledger.js'
 import { refundTemplateOf } from './opening-client.js'
+import { isUnsigned } from './outside-funding.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import type { Channel, Established } from './state.js'
@@ -42,7 +43,8 @@ export function auditChannel (channel: Channel, env: AuditEnv): Finding[] {
 
 function auditFunding (channel: Established, env: AuditEnv): Finding[] {
   const { terms, outPoint, fundingTx, refundSignature, role, renewal } = channel
-  const unsigned = renewal === undefined ? undefined : parseTransaction(fundingTx).inputs.find(({ hasWitness }) => !hasWitness)?.outPoint
+  const bare = isUnsigned(channel) ? 'all' : undefined
+  const unsigned = renewal === undefined ? bare : parseTransaction(fundingTx).inputs.find(({ hasWitness }) => !hasWitness)?.outPoint
   const findings = [...refusalOf(() => checkFundingTx(fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity, unsigned }))]
   if (role === 'server') return findings
   const valid = refundSignature !== undefined && env.verify(terms.server.channelKey, payerSighash(refundTemplateOf(terms, outPoint)), refundSignature)

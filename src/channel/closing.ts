@@ -13,6 +13,7 @@ import { abandon } from './abandoning.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
+import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
 import { isTurnUnused } from './turns.js'
 import { isOpening, type Channel, type Established, type SignedClose } from './state.js'
@@ -26,6 +27,7 @@ export function onClose (channel: Channel, env: Env): Transition {
     const cancelled = new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user; nothing was funded.')
     return abandon(channel, cancelled, { type: 'send', message: errorMessage(cancelled, true) })
   }
+  if (isUnsigned(channel)) return giveUpUnsigned(channel)
   const asked = ask(channel, env)
   return asked instanceof PaychanError ? to(channel, { type: 'close-refused', error: asked }) : asked
 }

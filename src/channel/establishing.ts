@@ -13,6 +13,7 @@ export interface FundingKnowledge {
   readonly refundSignature: Uint8Array | undefined
   /** In a renewal: see `Established.renewal`, and the first state, which the server holds already. */
   readonly renewal?: Established['renewal']
+  readonly outside?: Established['outside']
   readonly ledger?: Ledger
 }
 

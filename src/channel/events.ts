@@ -68,8 +68,10 @@ export type ChannelEvent =
   | { readonly type: 'updates', readonly updates: readonly Update[] }
   /** `stream`: with the first message of a stream, its number; the engine keeps effects of one stream from another. */
   | { readonly type: 'message', readonly message: Exclude<Message, Update>, readonly stream?: number }
-  // from the wallet
-  | { readonly type: 'funding-built', readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi, readonly previous?: readonly Uint8Array[] }
+  // from the wallet, or from an outside one: then with `psbt`, and not signed
+  | { readonly type: 'funding-built', readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi, readonly previous?: readonly Uint8Array[], readonly psbt?: Uint8Array }
+  /** Of an outside wallet, checked: T1 with its witnesses. */
+  | { readonly type: 'funding-signed', readonly raw: Uint8Array }
   | { readonly type: 'funding-failed', readonly code: string, readonly reason: string }
   // from the chain
   | { readonly type: 'tip' }

@@ -15,8 +15,9 @@ const MOST_OF_CAPACITY = 20n
  * FUND-5: asks the wallet for a child once T1 has waited in the mempool. Level-triggered: asked with
  * every block, and the wallet does nothing when both pay the present estimate, or T1 has no change.
  */
-export function fundingFee ({ role, terms, outPoint, fundingTx, onChain, patience = PATIENCE }: Established, { height, feeRate }: Env): Effect[] {
-  if (role !== 'client' || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined) return []
+export function fundingFee ({ role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established, { height, feeRate }: Env): Effect[] {
+  // Of a T1 that an outside wallet has made, our wallet has no change.
+  if (role !== 'client' || outside !== undefined || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined) return []
   // The wallet gives T1 the height at which it was built as nLockTime.
   const { lockTime } = parseTransaction(fundingTx)
   if (height - lockTime < patience) return []

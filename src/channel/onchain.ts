@@ -13,6 +13,7 @@ import type { FundingHistory, FundingSpend } from './events.js'
 import type { Env } from './env.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
+import { onFundingShown } from './outside-funding.js'
 import { withFunding } from './renewing.js'
 import { payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
@@ -34,7 +35,8 @@ export function onHistory (channel: Established, { funding, spends }: FundingHis
     fundingHeight: funding?.height,
     spend: spend === undefined ? undefined : recognise(channel, spend)
   }
-  return to({ ...withFunding(channel, funding?.raw), onChain }, ...effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+  const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
+  return to({ ...shown.state, onChain }, ...effects, ...shown.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
 }
 
 /**

@@ -18,6 +18,7 @@ import type { ChannelEvent } from './events.js'
 import { abandon } from './abandoning.js'
 import { initialBalance } from './ledger.js'
 import { establish } from './establishing.js'
+import { awaitSignatures } from './outside-funding.js'
 import { checkAcceptance, termsOf } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
 import { sendInitialOfRenewal } from './renewing.js'
@@ -44,6 +45,8 @@ export interface OfferRequest {
   readonly choice?: FundingChoice | undefined
   /** How many blocks T1 may wait before a child pays for it. */
   readonly patience?: BlockDelta | undefined
+  /** T1 is made by an outside wallet. */
+  readonly outside?: true | undefined
 }
 
 /**
@@ -88,7 +91,7 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
     ...(request.renewal === undefined ? {} : { renews: request.renewal.renews })
   }
   const { id, peer, address, keys, renewFor, patience, choice } = request
-  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, patience, offer, source: request.renewal?.source, choice }
+  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, patience, offer, source: request.renewal?.source, choice, outside: request.outside }
   return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, what: `asked for a channel of ${formatAmount(request.capacity)} until height ${offer.refundHeight}` })
 }
 
@@ -97,7 +100,8 @@ export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env
   const violation = attempt('OPEN-8', () => { checkAcceptance(state.offer, accept, env) })
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   const terms = termsOf(state.offer, accept)
-  const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms }
+  const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms, outside: state.outside }
+  if (state.outside === true) return to(accepted, { type: 'notify', step: 1, what: 'the server named its key K2; T1 is to be paid for by an outside wallet' })
   const usual = state.source === undefined ? env.feeRate : max(env.feeRate, env.nextBlockRate)
   return to(accepted,
     { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: state.choice?.feeRate ?? usual, coins: state.choice?.coins, source: state.source },
@@ -105,13 +109,13 @@ export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env
 }
 
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */
-export function onFundingBuilt (state: Accepted, { raw, outPoint, fee, previous = [] }: Omit<Extract<ChannelEvent, { type: 'funding-built' }>, 'type'>, env: Env): Transition {
+export function onFundingBuilt (state: Accepted, { raw, outPoint, fee, previous = [], psbt }: Omit<Extract<ChannelEvent, { type: 'funding-built' }>, 'type'>, env: Env): Transition {
   const { terms } = state
-  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee, previous, secured: undefined }
+  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee, previous, psbt, secured: undefined }
   const template = refundTemplateOf(terms, outPoint)
   const vsize = parseTransaction(raw).vsize + (terms.renews === undefined ? 0 : Math.ceil(FUNDING_WITNESS_BYTES / 4))
   return to(requested,
-    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is ${terms.renews === undefined ? 'signed and held back' : 'built'}; its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate(fee * 1000n / BigInt(vsize)))}, ${vsize} vB)` },
+    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is ${psbt !== undefined ? 'paid for by an outside wallet, and not signed' : terms.renews === undefined ? 'signed and held back' : 'built'}; its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate(fee * 1000n / BigInt(vsize)))}, ${vsize} vB)` },
     { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
     { type: 'notify', step: 3, what: `sent T2 unsigned, locked until height ${terms.refundHeight}` })
 }
@@ -125,6 +129,7 @@ export function onRefundSignature (state: RefundRequested, message: RefundSignat
   })
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   if (terms.renews !== undefined) return sendInitialOfRenewal(state, message.signature, env)
+  if (state.psbt !== undefined) return awaitSignatures(state, state.psbt, message.signature)
   const established = establish(state, { fundingTx, refundSignature: message.signature })
   return to(established,
     { type: 'notify', step: 5, what: 'the server\'s signature of T2 is right, and on disk' },

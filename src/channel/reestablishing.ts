@@ -12,6 +12,7 @@ import type { Env } from './env.js'
 import { compareEpochs, raised, type Relapse } from './epochs.js'
 import { initialBalance, signedBalance, totalOf, type HeldState, type Ledger } from './ledger.js'
 import { isBase } from './ledger.js'
+import { isUnsigned } from './outside-funding.js'
 import { acknowledge, updateMessage } from './paying.js'
 import { renewalRequest } from './renewing.js'
 import { payerOf } from './schedule.js'
@@ -82,7 +83,7 @@ function concluded (compared: Comparison, first: readonly Effect[], relapse: Rel
 /** REEST-2 and REEST-5: what the peer has not got goes out again. On a channel that has ended, no update does. */
 function resumption (state: Established): Effect[] {
   const effects: Effect[] = []
-  if (state.role === 'client' && !state.fundingAcknowledged) effects.push(...fundingAgain(state))
+  if (state.role === 'client' && !state.fundingAcknowledged && !isUnsigned(state)) effects.push(...fundingAgain(state))
   if (state.role === 'server' && !state.fundingAcknowledged) effects.push({ type: 'broadcast', purpose: 'funding', raw: state.fundingTx })
   if (!isFrozen(state) && state.stopped === undefined) for (const update of state.ledger.inFlight) effects.push({ type: 'send', message: updateMessage(state.ledger, update) })
   if (state.ready.ours) effects.push({ type: 'send', message: { type: 'ChannelReady' } })

@@ -53,10 +53,10 @@ export interface FundingChoice {
 }
 
 /** Step 1: the client has asked. */
-export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel, readonly source: RenewalSource | undefined, readonly choice?: FundingChoice | undefined }
+export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel, readonly source: RenewalSource | undefined, readonly choice?: FundingChoice | undefined, readonly outside?: true | undefined }
 
-/** Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2). */
-export interface Accepted extends Identified { readonly stage: 'accepted', readonly terms: Terms }
+/** Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2). `outside`: an outside wallet does, on the client's side. */
+export interface Accepted extends Identified { readonly stage: 'accepted', readonly terms: Terms, readonly outside?: true | undefined }
 
 /** Step 3: the client has T1 and has asked for the signature of T2. */
 export interface RefundRequested extends Identified {
@@ -69,6 +69,8 @@ export interface RefundRequested extends Identified {
   readonly fundingFee: Satoshi
   /** The transactions that T1 spends coins of besides the old channel's, without witnesses. */
   readonly previous: readonly Uint8Array[]
+  /** T1 of an outside wallet: it is not signed yet. */
+  readonly psbt?: Uint8Array | undefined
   /** RENEW-3: T2's signature, and whether the server holds the first state: only then T1 is signed. `isConnected`: the stream of the opening is still there. */
   readonly secured: { readonly refundSignature: Uint8Array, readonly acknowledged: boolean, readonly isConnected: boolean } | undefined
 }
@@ -193,6 +195,8 @@ export interface Established extends Identified {
   readonly fundingTx: Uint8Array
   /** Client of a renewal: its signature of the old channel's input, as long as T1 lacks the server's (RENEW-5). */
   readonly renewal?: { readonly signature: Uint8Array, readonly previous: readonly Uint8Array[] } | undefined
+  /** Client: T1 is made by an outside wallet. As long as it is not signed, `fundingTx` lacks its witnesses; the PSBT is kept until T1 is in a block. */
+  readonly outside?: { readonly psbt: Uint8Array | undefined, readonly isSigned: boolean } | undefined
   /** Client: the server's signature of T2 (REF-7). */
   readonly refundSignature: Uint8Array | undefined
   /** Client: the server has confirmed T1. Server: T1 was accepted by a mempool. */

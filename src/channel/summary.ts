@@ -1,6 +1,8 @@
 /** A channel as people see it: one status word, who has what, and the heights that matter. */
 import type { Mode } from '../../protocols/paychan/1.0/index.js'
+import { addressFromScript } from '../bitcoin/address.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'
+import { basePsbt, psbtText } from '../bitcoin/psbt.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { satoshi, ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
@@ -13,7 +15,8 @@ import { shareAtRisk } from './publishable.js'
 import { renewedChannel } from './renewing.js'
 import { exposureOf } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
-import type { PaymentLimits } from './terms.js'
+import { awaitsInputs, awaitsSignatures, isGivenUp, isUnsigned } from './outside-funding.js'
+import { fundingScriptOf, type PaymentLimits } from './terms.js'
 import { isFrozen, type Channel, type Established, type SpendKind } from './state.js'
 
 /**
@@ -24,6 +27,16 @@ import { isFrozen, type Channel, type Established, type SpendKind } from './stat
  */
 export type ChannelStatus =
   | 'opening' | 'confirming' | 'open' | 'offline' | 'closing' | 'settling' | 'refunding' | 'stopped' | 'closed' | 'abandoned'
+
+/** The funding transaction as an outside wallet is to make it. */
+export interface OutsideFunding {
+  readonly needs: 'inputs' | 'signatures'
+  /** The funding output: its address, and its exact value. */
+  readonly address: string
+  readonly amount: Satoshi
+  /** In base64 (BIP174). */
+  readonly psbt: string
+}
 
 export interface ChannelInfo {
   readonly id: ChannelId
@@ -57,6 +70,8 @@ export interface ChannelInfo {
   /** The chance (0 to 1) that our newest state is in no block before an older one can be published; undefined when nothing is at stake. See `risk.ts`. */
   readonly risk: number | undefined
   readonly funding: OutPoint | undefined
+  /** What an outside wallet has to do now: pay for the PSBT (and not sign it), or sign it. Undefined when nothing is left to do for it. */
+  readonly outside: OutsideFunding | undefined
   readonly confirmations: number
   readonly minDepth: number | undefined
   readonly lastPaymentHeight: BlockHeight | undefined
@@ -76,7 +91,7 @@ export interface ChannelInfo {
 
 /** What a channel looks like from here, now. */
 export function summarise (channel: Channel, env: Env): ChannelInfo {
-  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
+  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel), outside: outsideOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
   if (channel.stage !== 'established') {
     const capacity = channel.stage === 'abandoned' ? channel.capacity : channel.stage === 'offered' ? satoshi(channel.offer.capacity) : channel.terms.capacity
     const refundHeight = channel.stage === 'abandoned' ? channel.refundHeight : channel.stage === 'offered' ? channel.offer.refundHeight as BlockHeight : channel.terms.refundHeight
@@ -106,7 +121,7 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
   return { ...common, ...figures(channel, env) }
 }
 
-function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason' | 'renews' | 'renewedAs' | 'renewFor'> {
+function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason' | 'outside' | 'renews' | 'renewedAs' | 'renewFor'> {
   const { terms, ledger, onChain } = channel
   const shares = balances(terms, ledger)
   const isPayable = !(channelRefusal(channel, env) instanceof PaychanError)
@@ -168,6 +183,14 @@ function turnsOf (channel: Established, { height }: Env): ChannelInfo['turns'] {
   }
 }
 
+function outsideOf (channel: Channel): OutsideFunding | undefined {
+  if (!awaitsInputs(channel) && !awaitsSignatures(channel)) return undefined
+  const { terms } = channel
+  const script = fundingScriptOf(terms)
+  const funded = channel.stage === 'established' ? channel.outside.psbt : undefined
+  return { needs: funded === undefined ? 'inputs' : 'signatures', address: addressFromScript(script, terms.network), amount: terms.capacity, psbt: psbtText(funded ?? basePsbt(script, terms.capacity)) }
+}
+
 /** How many payments went which way, by turns. */
 function paymentCounts ({ ledger, ended, role }: Established): ChannelInfo['payments'] {
   const counts = { sent: 0, received: 0 }
@@ -183,6 +206,7 @@ function paymentCounts ({ ledger, ended, role }: Established): ChannelInfo['paym
 export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelStatus {
   if (channel.stage === 'abandoned') return 'abandoned'
   if (channel.stage !== 'established') return 'opening'
+  if (isUnsigned(channel)) return isGivenUp(channel) ? 'abandoned' : 'opening'
   if (channel.onChain.spend?.height !== undefined) return 'closed'
   if (channel.publication !== undefined) return channel.publication.kind === 'refund' ? 'refunding' : 'settling'
   if (isFrozen(channel) || channel.onChain.spend !== undefined) return 'closing'

@@ -17,6 +17,7 @@ import { fundingFee } from './funding-fee.js'
 import { CLAIM_AGAIN_BLOCKS, csvPayout, onHistory, settlePayments } from './onchain.js'
 import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-client.js'
 import { giveUpRefund, onFunding, onFundingSeen, onRefundRequest } from './opening-server.js'
+import { expireUnsigned, isUnsigned, onFundingSigned } from './outside-funding.js'
 import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
 import { onBump, onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
 import { onUpdates } from './receiving.js'
@@ -69,6 +70,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'funding-built': return channel.stage === 'accepted' && channel.role === 'client'
       ? onFundingBuilt(channel, event, env)
       : to(channel, { type: 'release-funding' }) // abandoned while T1 was built
+    case 'funding-signed': return onFundingSigned(channel, event.raw)
     case 'funding-failed': return isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : to(channel)
     case 'sign-renewal': return onSignRenewal(channel, event.draft, env)
     case 'complete-renewal': return onCompleteRenewal(channel, event.draft, event.signature, env)
@@ -194,7 +196,11 @@ function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 
 
 function onTip (channel: Channel, env: Env): Transition {
   switch (channel.stage) {
-    case 'established': return publishAgain(forgetRefusal(channel, env.height), env)
+    case 'established': {
+      const expired = expireUnsigned(channel, env)
+      const next = publishAgain(forgetRefusal(expired.state, env.height), env)
+      return { ...next, effects: [...expired.effects, ...next.effects] }
+    }
     case 'refund-signed': return giveUpRefund(channel, env)
     default: return to(channel)
   }
@@ -214,7 +220,7 @@ function publishAgain (channel: Established, env: Env): Transition<Established> 
   const effects: Effect[] = []
   // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it.
   const hopeless = channel.role === 'server' && !onChain.fundingSeen && env.height !== undefined && env.height >= channel.terms.refundHeight
-  if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless && channel.renewal === undefined) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless && channel.renewal === undefined && !isUnsigned(channel)) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
   effects.push(...fundingFee(channel, env))
   // The wallet takes a payout once, however often it is told; it may not have been able to write the first time.
   const payout = csvPayout(channel)

@@ -15,9 +15,9 @@ const BY_CODE = new Map<string, number>([
   ['ERR_STORE_FAILED', EXIT.storeFailed]
 ])
 
-/** The exit code of an error by its code; 1 for every other refusal. */
+/** The exit code of an error by its code: 2 for a PSBT that is wrong, 1 for every other refusal. */
 export function exitCodeOf (errorCode: string): number {
-  return BY_CODE.get(errorCode) ?? EXIT.refused
+  return BY_CODE.get(errorCode) ?? (errorCode.startsWith('ERR_PSBT_') ? EXIT.usage : EXIT.refused)
 }
 
 /** Ends a command that has reported everything itself. */

@@ -22,6 +22,11 @@ export function isRenewal (renewed: string): IsAsked {
   return channel => channel.renews?.startsWith(renewed) === true
 }
 
+/** By its id, or the first digits of it. */
+export function isChannel (prefix: string): IsAsked {
+  return channel => channel.id.startsWith(prefix)
+}
+
 /**
  * Follows the first channel that fits: an older one with the same peer and capacity that is open
  * already has no more steps.

@@ -9,6 +9,7 @@ import { addDevnet } from './commands/devnet.js'
 import { addInit } from './commands/init.js'
 import { addNodeCommands } from './commands/node.js'
 import { addOpen, addRenewals } from './commands/open.js'
+import { addPsbt } from './commands/psbt.js'
 import { addSeedCommands } from './commands/seed.js'
 import { addWalletCommands } from './commands/wallet.js'
 import { addStart } from './commands/start.js'
@@ -50,6 +51,7 @@ function createProgram (world: World): Command {
   addCoins(program, world)
   addOpen(program, world)
   addRenewals(program, world)
+  addPsbt(program, world)
   addChannelCommands(program, world)
   addDevnet(program, world)
   return program

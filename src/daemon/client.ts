@@ -83,6 +83,7 @@ export function connectApi (socketPath: string): ApiClient {
     connect: async multiaddr => await ask('connect', VERBS.connect, { multiaddr }),
     peers: async () => await ask('peers', VERBS.peers, {}),
     open: async ({ signal, ...request }) => await cancellable(signal, async ticket => await ask('open', VERBS.open, { ...request, ...ticket })),
+    fundingPsbt: async (channel, psbt, options) => await ask('fundingPsbt', VERBS.fundingPsbt, { channel, psbt, ...options }),
     renew: async (channel, { signal, ...options } = {}) => await cancellable(signal, async ticket => await ask('renew', VERBS.renew, { channel, ...options, ...ticket })),
     pay: async request => await ask('pay', VERBS.pay, request),
     channels: async () => await ask('channels', VERBS.channels, {}),

@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PaychanError, toErrorRecord } from '../types/errors.js'
 import type { Wire } from './wire.js'
 
-/** The longest request is a payment: an id, an amount, a memo of 128 bytes. */
-export const MAX_BODY_BYTES = 65_536
+/** The longest request is a PSBT of 200,000 bytes, in base64. */
+export const MAX_BODY_BYTES = 300_000
 
 /** The statuses of codes that are not simply refusals (409). */
 const STATUS = new Map([

@@ -6,7 +6,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, sendResult, settleAllResult, walletTransaction } from './wire.js'
+import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, psbtResult, sendResult, settleAllResult, walletTransaction } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -53,6 +53,7 @@ const open = z.strictObject({
   renew: z.boolean().optional(),
   ...feeChoice,
   coins: coins.optional(),
+  psbt: z.literal(true).optional(),
   wait: z.enum(['broadcast', 'ready']).optional(),
   /** A name for this call, drawn by the caller, to cancel it by. */
   ticket: ticket.optional()
@@ -66,6 +67,7 @@ const renew = z.strictObject({
   wait: z.enum(['broadcast', 'ready']).optional(),
   ticket: ticket.optional()
 })
+const fundingPsbt = z.strictObject({ channel: z.string().min(1), psbt: z.string().min(1), wait: z.enum(['broadcast', 'ready']).optional() })
 const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional(), id: z.string().optional() })
 const send = z.strictObject({ to: z.string().min(1).max(MAX_URI_LENGTH), amount: z.union([z.literal('all'), askedAmount]).optional(), ...feeChoice, coins: coins.optional(), label: z.string().optional(), dryRun: z.boolean().optional() })
 const bumpFee = z.strictObject({ txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'), ...feeChoice })
@@ -87,6 +89,7 @@ export const VERBS = {
   connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
   peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
   open: verb(open, channelInfo, async (node, { ticket, ...request }) => await cancellable(node, ticket, async signal => await node.open(withoutUndefined({ ...request, signal })))),
+  fundingPsbt: verb(fundingPsbt, psbtResult, async (node, { channel, psbt, ...options }) => await node.fundingPsbt(channel, psbt, withoutUndefined(options))),
   renew: verb(renew, channelInfo, async (node, { ticket, channel, ...options }) => await cancellable(node, ticket, async signal => await node.renew(channel, withoutUndefined({ ...options, signal })))),
   cancel: verb(z.strictObject({ ticket }), z.null(), async (node, { ticket }) => { cancel(node, ticket); return null }),
   pay: verb(pay, payResult, async (node, request) => await node.pay(withoutUndefined(request))),

@@ -3,7 +3,7 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, PsbtResult, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import type { Policy } from '../channel/policy.js'
@@ -142,6 +142,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   atRisk: amount,
   risk: maybe(z.number()),
   funding: maybe(z.object({ txid: transaction, vout: z.number() })),
+  outside: maybe(z.object({ needs: z.enum(['inputs', 'signatures']), address: z.string(), amount, psbt: z.string() })),
   confirmations: z.number(),
   minDepth: maybe(z.number()),
   lastPaymentHeight: maybe(height),
@@ -165,6 +166,8 @@ const paymentShape = {
   status: z.enum(['acknowledged', 'unknown', 'failed']),
   time: z.number()
 }
+
+export const psbtResult: z.ZodType<PsbtResult> = z.object({ channel: channelInfo, warnings: z.array(z.string()) })
 
 export const paymentInfo: z.ZodType<PaymentInfo> = z.object(paymentShape)
 

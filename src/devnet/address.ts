@@ -1,11 +1,11 @@
 /** Regtest addresses. */
-import { address as bitcoinAddress, networks } from 'bitcoinjs-lib'
+import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { PaychanError } from '../types/errors.js'
 
 /** The scriptPubKey of an address. @throws PaychanError `ERR_INVALID_ADDRESS` */
 export function addressScript (address: string): Uint8Array {
   try {
-    return bitcoinAddress.toOutputScript(address, networks.regtest)
+    return scriptFromAddress(address, 'regtest')
   } catch (cause) {
     throw new PaychanError('ERR_INVALID_ADDRESS', `'${address.slice(0, 100)}' is not a regtest address; one begins with bcrt1.`, {}, { cause })
   }
@@ -14,7 +14,7 @@ export function addressScript (address: string): Uint8Array {
 /** The address of a scriptPubKey; undefined when it has none. */
 export function scriptAddress (script: Uint8Array): string | undefined {
   try {
-    return bitcoinAddress.fromOutputScript(script, networks.regtest)
+    return addressFromScript(script, 'regtest')
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 /** Ends the stream of a peer that does not answer: what it was sent is then unknown, and comes up again on the next one. */
 import type { Channel } from '../channel/state.js'
+import { isUnsigned } from '../channel/outside-funding.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Unsubscribe } from './ports.js'
 
@@ -33,6 +34,6 @@ function awaitedOf (channel: Channel): Awaited | undefined {
   if (channel.stage !== 'established') return undefined
   if (channel.link === 'up') return 'Reestablish'
   if (channel.link !== 'live') return undefined
-  if (channel.role === 'client' && !channel.fundingAcknowledged) return 'Funding'
+  if (channel.role === 'client' && !channel.fundingAcknowledged) return isUnsigned(channel) ? undefined : 'Funding'
   return channel.ledger.inFlight[0]?.sequence ?? (channel.wishes.asked === undefined ? undefined : 'TurnGrant')
 }

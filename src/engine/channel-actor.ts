@@ -6,6 +6,7 @@ import type { Env } from '../channel/env.js'
 import type { Effect, PaymentLogEntry, Transition } from '../channel/effects.js'
 import type { ChannelEvent } from '../channel/events.js'
 import { nextDue } from '../channel/due.js'
+import { isUnsigned } from '../channel/outside-funding.js'
 import type { Channel } from '../channel/state.js'
 import { transition } from '../channel/transition.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -90,6 +91,12 @@ export class ChannelActor {
       return from
     }
   }
+
+  /** The newest state that is known to be on disk. */
+  get durable (): Channel | undefined { return this.#durable }
+
+  /** What people are shown: that they may sign T1 only once T2's signature is on disk (REF-7). */
+  get shown (): Channel { return isUnsigned(this.#state) ? this.#durable ?? this.#state : this.#state }
 
   /** Queues what happened. What is posted in one turn of the event loop is handled together. */
   post (event: ChannelEvent): void {

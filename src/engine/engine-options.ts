@@ -32,6 +32,8 @@ export interface EngineOptions {
 export interface Timeouts {
   /** OPEN-9: from the offer until T1 leaves. */
   readonly opening: number
+  /** OPEN-9: how long a person has to pay for T1 with another wallet. A server waits so much longer for `RefundRequest`. */
+  readonly outside: number
   /** From an update, `Funding` or `Reestablish` until its answer; then the stream is given up, and a payment is unknown. */
   readonly ack: number
   /** From a close request until its answer. */
@@ -40,4 +42,4 @@ export interface Timeouts {
   readonly reconnect: number
 }
 
-export const DEFAULT_TIMEOUTS: Timeouts = { opening: 60_000, ack: 30_000, close: 60_000, reconnect: 5_000 }
+export const DEFAULT_TIMEOUTS: Timeouts = { opening: 60_000, outside: 600_000, ack: 30_000, close: 60_000, reconnect: 5_000 }

@@ -27,7 +27,8 @@ import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
 import { loadChannels } from './loading.js'
-import { Openings, type Offer } from './openings.js'
+import { openingPatience, Openings, type Offer } from './openings.js'
+import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
 import { readPayments, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
@@ -39,7 +40,7 @@ import { Renewals, type RenewalRequest } from './renewals.js'
 import { RiskWatch } from './risk-watch.js'
 import { Settlements, type Moment } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
-import { admitCaller, fundingSent, openForPayments, type Closed } from './waiters.js'
+import { admitCaller, fundingSent, openForPayments, readyForInputs, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
 
 export class Engine {
@@ -159,8 +160,14 @@ export class Engine {
   async open (request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request)
-    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent))
+    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.outside === true ? readyForInputs : request.wait === 'ready' ? openForPayments : fundingSent))
     return this.describe(actor.id)
+  }
+
+  /** Takes the PSBT of an outside wallet, and says what is unwise about it; see `NodeApi.fundingPsbt`. */
+  async fundingPsbt (id: ChannelId, psbt: Uint8Array, wait: 'broadcast' | 'ready'): Promise<readonly string[]> {
+    if (this.#halted !== undefined) throw this.#halted
+    return await takePsbt(this.#actor(id), psbt, wait, { ...this.#options, watches: this.#watches, env: (channel) => this.#envFor(channel) })
   }
 
   /** Renews a channel as its client, and adds coins to it; see `NodeApi.renew`. */
@@ -214,7 +221,7 @@ export class Engine {
 
   /** All channels, the newest first. */
   channels (): ChannelInfo[] {
-    return [...this.#actors.values()].map((actor) => actor.state)
+    return [...this.#actors.values()].map((actor) => actor.shown)
       .sort((a, b) => a.openedAt === b.openedAt ? (a.id < b.id ? -1 : 1) : b.openedAt - a.openedAt)
       .map((state) => this.#summary(state))
   }
@@ -227,7 +234,7 @@ export class Engine {
 
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
   describe (id: ChannelId): ChannelInfo {
-    return this.#summary(this.#actor(id).state)
+    return this.#summary(this.#actor(id).shown)
   }
 
   /** The payment log, oldest update first. */
@@ -296,7 +303,7 @@ export class Engine {
   }
 
   #limitOpening (actor: ChannelActor): void {
-    this.#options.clock.after(this.#timeouts.opening, () => { if (isOpening(actor.state)) actor.post({ type: 'timeout' }) })
+    this.#options.clock.after(openingPatience(actor.state, this.#timeouts), () => { if (isOpening(actor.state)) actor.post({ type: 'timeout' }) })
   }
 
   #settled (actor: ChannelActor): void {

@@ -12,10 +12,10 @@ import { isOpening, type Channel, type FundingChoice, type KeyBits } from '../ch
 import type { Party } from '../channel/terms.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import type { BlockDelta, Satoshi } from '../types/units.js'
+import { ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
 import { throwIfCancelled, unlessCancelled } from './cancelling.js'
 import type { ChannelActor } from './channel-actor.js'
-import type { EngineOptions } from './engine-options.js'
+import type { EngineOptions, Timeouts } from './engine-options.js'
 import { refuse } from './incoming.js'
 import { bitsToBytes, drawKeys } from './key-bits.js'
 import { LateListener } from './late-listener.js'
@@ -50,6 +50,8 @@ export interface Offer {
   readonly patience?: BlockDelta | undefined
   /** A channel that this one renews, and what the wallet adds to it. */
   readonly renewal?: (RenewalPlan & { readonly coins: Satoshi }) | undefined
+  /** T1 is made by an outside wallet. */
+  readonly outside?: true | undefined
   /** Gives the opening up, as long as T1 has not left. */
   readonly signal?: AbortSignal | undefined
 }
@@ -66,6 +68,15 @@ function isAlive (channel: Channel, height: number): boolean {
   return channel.stage === 'offered' || channel.stage === 'accepted' || isUnfunded(channel, height)
 }
 
+/**
+ * OPEN-9: how long an opening may take, in milliseconds. Whoever pays for T1 with an outside wallet
+ * is given time for it, and a server, which cannot know, a little more. Of a renewal nobody else does.
+ */
+export function openingPatience (channel: Channel, { opening, outside }: Timeouts): number {
+  if (channel.role === 'server') return channel.stage === 'accepted' && channel.terms.renews === undefined ? opening + outside : opening
+  return (channel.stage === 'offered' || channel.stage === 'accepted') && channel.outside === true ? outside : opening
+}
+
 export class Openings {
   /** Scripts of openings that came to nothing: another peer is given them, so that offers alone use up no addresses. */
   readonly #spareScripts: Uint8Array[] = []
@@ -80,20 +91,20 @@ export class Openings {
    *
    * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CANCELLED`, and those of `Peers.open`
    */
-  async offer ({ peer, capacity, blocks, step, renewFor, choice, patience, renewal, signal }: Offer): Promise<ChannelActor> {
+  async offer ({ peer, capacity, blocks, step, renewFor, choice, patience, renewal, outside, signal }: Offer): Promise<ChannelActor> {
     const { chain, peers, network, policy, wallet } = this.host.options
     checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
     }
-    const coins = renewal === undefined ? capacity : renewal.coins
+    const coins = outside === true ? ZERO_SAT : renewal === undefined ? capacity : renewal.coins
     if (coins > 0n) wallet.checkFunds(coins, choice?.feeRate ?? this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate, choice?.coins)
     const listener = new LateListener()
     const link = await unlessCancelled(signal, peers.open(peer, () => listener), (late) => { late.close() })
     try {
       const { keys, party } = await this.#drawParty('client')
       throwIfCancelled(signal)
-      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step, renewFor, choice, patience, renewal }
+      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step, renewFor, choice, patience, renewal, outside }
       const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
       listener.bind(this.host.links.attach(actor, link))
       return actor

@@ -11,7 +11,7 @@ import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
 import type { Links } from './links.js'
 import { listPayments, paymentInfo } from './payments.js'
-import type { Chain, Clock, Store, Unsubscribe, Wallet } from './ports.js'
+import type { Chain, Clock, ScriptWatch, Store, Unsubscribe, Wallet } from './ports.js'
 import type { Watches } from './watches.js'
 
 /** How long the watch of a funding script may take before the opening is given up. */
@@ -72,8 +72,7 @@ export class Performer {
   /** Step 2. No coin of ours is spent on a script that we could not watch. */
   async #buildFunding (actor: ChannelActor, effect: Extract<Effect, { type: 'build-funding' }>): Promise<void> {
     try {
-      await withTimeout(this.ports.clock, this.ports.watches.watch(actor, effect.scriptPubKey).ready, WATCH_TIMEOUT_MS,
-        new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'))
+      await watchStands(this.ports.watches.watch(actor, effect.scriptPubKey), this.ports.clock)
       const { scriptPubKey, amount, feeRate, coins, source } = effect
       // A renewal that spends nothing but the old channel is no matter of the wallet.
       const built = source === undefined || source.fromWallet
@@ -123,6 +122,11 @@ export class Performer {
     const time = this.ports.clock.now()
     for (const payment of payments) this.ports.emit({ type: 'payment', payment: paymentInfo(actor.state, { sequence, direction, time }, payment) })
   }
+}
+
+/** Waits until a script is watched. @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
+export async function watchStands (watch: ScriptWatch, clock: Clock): Promise<void> {
+  await withTimeout(clock, watch.ready, WATCH_TIMEOUT_MS, new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'))
 }
 
 /** Rejects with `error` when a promise takes too long. */

@@ -1,4 +1,5 @@
 /** Brings the streams of established channels back. The client dials: it knows where the server is. */
+import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
@@ -12,7 +13,7 @@ const LONGEST_DELAY_MS = 60_000
 
 /** Whether a stream would be of use and there is none on which both sides know where they stand. */
 export function lacksLink (channel: Channel): channel is Established {
-  return channel.stage === 'established' && channel.role === 'client' && channel.link !== 'live' && channel.onChain.spend === undefined
+  return channel.stage === 'established' && channel.role === 'client' && channel.link !== 'live' && channel.onChain.spend === undefined && !isGivenUp(channel)
 }
 
 /** Whether to dial: the money is in the channel, the chain has not settled it, and no stream is coming up. */

@@ -1,5 +1,6 @@
 /** The callers that wait for a channel: of `open`, `pay` and `close`. */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import { awaitsInputs, isUnsigned } from '../channel/outside-funding.js'
 import type { Channel } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -123,7 +124,17 @@ export class Waiters {
 /** Arrived when T1 has left; never, when the opening was given up. */
 export function fundingSent (channel: Channel): boolean {
   if (channel.stage === 'abandoned') throw new PaychanError(channel.code, channel.reason, channel.facts)
-  return channel.stage === 'established'
+  return channel.stage === 'established' && !isUnsigned(channel)
+}
+
+/** Arrived when an outside wallet may pay for T1. */
+export function readyForInputs (channel: Channel): boolean {
+  return awaitsInputs(channel) || fundingSent(channel)
+}
+
+/** Arrived when T2 is there, and an outside wallet may sign T1. */
+export function readyForSignatures (channel: Channel): boolean {
+  return isUnsigned(channel) || fundingSent(channel)
 }
 
 /** Arrived when payments can be made; never, when the channel has ended before. */

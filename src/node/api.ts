@@ -16,7 +16,7 @@ import type { CoinState } from '../wallet/node-wallet.js'
 import type { BumpResult, FeeChoice, SendOptions, SendResult, WalletTransaction } from '../wallet/spending-types.js'
 
 export type { Step } from '../channel/effects.js'
-export type { ChannelInfo, ChannelStatus } from '../channel/summary.js'
+export type { ChannelInfo, ChannelStatus, OutsideFunding } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { CoinState } from '../wallet/node-wallet.js'
 export type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from '../wallet/spending-types.js'
@@ -104,8 +104,21 @@ export interface OpenRequest extends FeeChoice {
   readonly renew?: boolean
   /** Exactly these coins fund it, as `txid:vout`, locked ones too; the wallet chooses when left out. */
   readonly coins?: readonly string[]
+  /** An outside wallet makes the funding transaction: resolves once that may begin (`ChannelInfo.outside`), and `fundingPsbt` does the rest. */
+  readonly psbt?: true
   /** Gives the opening up, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
+}
+
+export interface PsbtOptions {
+  /** With the signed one: as for `open`; `ready` when left out. */
+  readonly wait?: 'broadcast' | 'ready'
+}
+
+export interface PsbtResult {
+  readonly channel: ChannelInfo
+  /** What is allowed, and unwise: a sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /** Without a choice the transaction pays enough for the next block. */
@@ -214,6 +227,15 @@ export interface NodeApi {
    * `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same.
    */
   open: (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }) => Promise<ChannelInfo>
+  /**
+   * Hands over the funding transaction of a channel that was opened with `psbt`, in base64 or hex.
+   * First the funded PSBT, not signed: resolves once the refund T2 is signed by the peer and on disk.
+   * Then the same one signed, or the signed transaction: resolves as `open` does.
+   * What is refused changes nothing; another one may follow. Errors: `ERR_PSBT_...` (facts: input, fee,
+   * txid, ...), `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`,
+   * and why the opening was given up.
+   */
+  fundingPsbt: (channel: string, psbt: string, options?: PsbtOptions) => Promise<PsbtResult>
   /**
    * Closes a channel and opens the next one with the same peer in one transaction; both balances go
    * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open` does.

@@ -68,6 +68,7 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
     connect: async (multiaddr) => await service.connect(multiaddr),
     peers: async () => await service.peers(),
     open: async (request) => await service.open(request),
+    fundingPsbt: async (channel, psbt, options) => await service.fundingPsbt(channel, psbt, options),
     renew: async (channel, options) => await service.renew(channel, options),
     pay: async (request) => await service.pay(request),
     channels: async () => await service.channels(),

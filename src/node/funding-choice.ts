@@ -17,9 +17,10 @@ export interface ChosenFunding {
  * A target is how long T1 may wait before it is paid for once more; who names a feerate decides about
  * that as well, with `bumpFee`, at least for a week.
  *
- * @throws PaychanError those of `chosenRate`, `ERR_INVALID_OUTPOINT`
+ * @throws PaychanError those of `chosenRate`, `ERR_INVALID_OUTPOINT`, `ERR_PSBT_CHOICE`
  */
-export async function fundingChoice (chain: Chain, { coins, ...asked }: FeeChoice & { readonly coins?: readonly string[] }): Promise<ChosenFunding> {
+export async function fundingChoice (chain: Chain, { coins, psbt, ...asked }: FeeChoice & { readonly coins?: readonly string[], readonly psbt?: true }): Promise<ChosenFunding> {
+  if (psbt === true && (coins ?? asked.feeRate ?? asked.target) !== undefined) throw new PaychanError('ERR_PSBT_CHOICE', 'With a PSBT the coins and the fee are chosen in the outside wallet, not here.')
   const named = coins?.map(outPointFromText)
   if (named?.length === 0) throw new PaychanError('ERR_INVALID_OUTPOINT', 'No coin is named. Name at least one, or leave the choice to the wallet.')
   const target = targetOf(asked)

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { serviceCapabilities, serviceDependencies, type Startable } from '@libp2p/interface'
 import type { HDKey } from '@scure/bip32'
 import type { ElectrumChain } from '../chain/chain.js'
+import { bytesOfText } from '../bitcoin/psbt.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/engine-events.js'
@@ -28,7 +29,7 @@ import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice, Fees, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice, Fees, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, PsbtOptions, PsbtResult, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
 import { amountOf } from './amount-of.js'
 import { belongsTo } from './chain-anchor.js'
 import { channelByPrefix } from './choose-channel.js'
@@ -243,7 +244,14 @@ class PaychanService implements Paychan {
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
     const step = request.twoWay === true || request.step !== undefined ? blockDelta(request.step ?? this.#policy.defaultStep) : undefined
-    return await engine.open({ ...await fundingChoice(chain, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, wait: request.wait ?? 'ready', signal: request.signal })
+    return await engine.open({ ...await fundingChoice(chain, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, outside: request.psbt, wait: request.wait ?? 'ready', signal: request.signal })
+  }
+
+  async fundingPsbt (channel: string, psbt: string, { wait = 'ready' }: PsbtOptions = {}): Promise<PsbtResult> {
+    const { engine } = this.#get()
+    const { id } = channelByPrefix(engine.channels(), channel)
+    const warnings = await engine.fundingPsbt(id, bytesOfText(psbt), wait)
+    return { channel: engine.describe(id), warnings }
   }
 
   async renew (channel: string, { amount = 0n, blocks, wait = 'ready', signal, ...asked }: RenewOptions = {}): Promise<ChannelInfo> {

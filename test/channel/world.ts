@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly policy?: Partial<Policy>
   /** Renews the channel of another world, which is open; `topUp` comes from the client's wallet. */
   readonly renews?: { readonly world: World, readonly topUp?: bigint }
+  /** An outside wallet makes T1. */
+  readonly outside?: true
 }
 
 const COIN = 10_000_000n
@@ -81,6 +83,7 @@ export class World {
   readonly capacity: bigint
   readonly blocks: number
   readonly step: number | undefined
+  readonly outside: true | undefined
   readonly coin: OutPoint
   /** What is on its way to each side; `end` is the end of the stream. */
   readonly queues: Record<Role, Array<Message | 'end'>> = { client: [], server: [] }
@@ -89,7 +92,8 @@ export class World {
   /** T1 is not built by itself. */
   holdFunding = false
 
-  constructor ({ capacity = 100_000n, blocks = 200, step, policy = {}, renews }: WorldOptions = {}) {
+  constructor ({ capacity = 100_000n, blocks = 200, step, policy = {}, renews, outside }: WorldOptions = {}) {
+    this.outside = outside
     this.old = renews?.world
     this.chain = this.old?.chain ?? new FakeChain(blockHeight(500))
     if (this.old !== undefined) this.old.next = this
@@ -138,7 +142,7 @@ export class World {
   offer (): this {
     const { client, capacity, blocks, step } = this
     const ours = { channelKey: client.channelKey.publicKey, payoutKey: client.payoutKey.publicKey, closeScript: client.closeScript }
-    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step), renewal: this.#plan, ...this.asked }, client.env()))
+    client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step), renewal: this.#plan, outside: this.outside, ...this.asked }, client.env()))
     return this
   }
 

@@ -44,6 +44,7 @@ export const channel: ChannelInfo = {
   atRisk: satoshi(0n),
   risk: undefined,
   funding: { txid: FUNDING, vout: 1 },
+  outside: undefined,
   confirmations: 3,
   minDepth: 1,
   lastPaymentHeight: blockHeight(1_000),
@@ -104,6 +105,7 @@ export class FakeNode implements NodeApi {
     return await this.answer('open', [asked], async () => channel)
   }
 
+  readonly fundingPsbt = async (...args: Parameters<NodeApi['fundingPsbt']>): ReturnType<NodeApi['fundingPsbt']> => await this.answer('fundingPsbt', args, async () => ({ channel, warnings: [] }))
   readonly renew = async (of: string, { signal, ...options }: NonNullable<Parameters<NodeApi['renew']>[1]> = {}): ReturnType<NodeApi['renew']> => {
     this.signal = signal
     return await this.answer('renew', [of, options], async () => channel)

@@ -174,13 +174,16 @@ describe('engine / opening', () => {
       await nothingLost(world, alice)
     })
 
-    it('by a server whose client goes silent after the signature of T2, and the outpoint stays known', async () => {
+    it('by a server whose client goes silent before it asks for the refund, after eleven minutes (OPEN-9)', async () => {
       const { world, bob } = await twoNodes()
       const mallory = new RawPeer(world, 'mallory')
       const stream = await mallory.stream('bob')
       const accept = await stream.say(mallory.offer(world.chain.height))
       assert.equal(accept?.type, 'AcceptChannel')
-      await world.pass(60_000)
+      // OPEN-9: a person may be paying for T1 with another wallet.
+      await world.pass(659_000)
+      assert.deepEqual([stream.refusal], [undefined])
+      await world.pass(1_000)
       assert.equal(stream.refusal?.code, 'ERR_OPEN_TIMEOUT')
       assert.equal(bob.channel.status, 'abandoned')
     })

@@ -2,6 +2,7 @@
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers } from '../../src/engine/ports.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
+import { openFromOutside } from './outside-steps.js'
 import type { Scenario, Stage, Step } from './stage.js'
 import { BLOCKS, CAPACITY, quiet, type Node } from './world.js'
 
@@ -173,6 +174,13 @@ const restored = once('the copy is restored', async (stage) => {
 })
 
 export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'open from an outside wallet, pay, close by the client',
+    steps: [openFromOutside, pay(FEW), close('alice')],
+    arrives: FEW,
+    brings: CAPACITY,
+    shows: [/T1 may be signed now/, /signed by the outside wallet/, /cooperative close .* is in block/]
+  },
   {
     name: 'open, pay one by one, close by the client',
     steps: [open(), ...Object.entries(FEW).map(([memo, amount]) => pay({ [memo]: amount })), close('alice')],

@@ -40,6 +40,8 @@ export interface Scenario {
   readonly mayArrive?: Readonly<Record<string, bigint>>
   /** What people are told when all goes well: the story is about what its name says. */
   readonly shows: readonly RegExp[]
+  /** What comes to alice from an outside wallet, in satoshis. */
+  readonly brings?: bigint
   /** What the payee may have forgotten of them, since it was restored from an old copy. */
   readonly forgets?: boolean
 }
@@ -212,26 +214,26 @@ export class Stage {
     for (const pattern of shows) assert.ok(this.told.some((what) => pattern.test(what)), `nobody was told ${String(pattern)}:\n${this.told.join('\n')}`)
   }
 
-  async check ({ arrives, returns = {}, mayArrive = {}, forgets = false }: Scenario): Promise<void> {
+  async check ({ arrives, returns = {}, mayArrive = {}, forgets = false, brings = 0n }: Scenario): Promise<void> {
     const received = await receivedBy(this.bob)
     if (!forgets) assert.deepEqual(Object.fromEntries(Object.keys(arrives).map((memo) => [memo, received.get(memo)])), arrives)
     for (const [memo, amount] of received) assert.ok(memo in arrives || mayArrive[memo] === amount, `nobody made the payment ${memo} of ${amount}`)
     for (const memo of this.acknowledged) assert.ok(forgets || received.has(memo), `${memo} was acknowledged and has not arrived`)
     assert.deepEqual(Object.fromEntries(await receivedBy(this.alice)), returns)
     const paid = sum(arrives) - sum(returns)
-    this.checkMoney(paid, paid + sum(mayArrive))
+    this.checkMoney(paid, paid + sum(mayArrive), COIN + brings)
     for (const node of this.nodes) spendsAreValid(node)
     const open = this.alice.wallet.reservedFor.filter((id) => this.alice.engine.describe(id).status === 'abandoned')
     assert.deepEqual(open, [], 'coins stay reserved')
   }
 
-  checkMoney (least: bigint, most: bigint): void {
+  checkMoney (least: bigint, most: bigint, coins = COIN): void {
     const fees = FEES * BigInt(Math.max(1, this.channels(this.alice).length))
     const [client, server] = [this.alice.wallet.balance, this.bob.wallet.balance]
     const label = `${client} + ${server}, paid ${least} to ${most}`
     assert.ok(server >= least - fees && server <= most, `the payee does not have what it was paid: ${label}`)
-    assert.ok(client >= COIN - most - fees && client <= COIN - least, `the payer does not have the rest: ${label}`)
-    assert.ok(client + server > COIN - fees, `money went: ${label}`)
+    assert.ok(client >= coins - most - fees && client <= coins - least, `the payer does not have the rest: ${label}`)
+    assert.ok(client + server > coins - fees, `money went: ${label}`)
   }
 }
 

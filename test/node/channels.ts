@@ -24,6 +24,7 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     atRisk: satoshi(0n),
     risk: undefined,
     funding: undefined,
+    outside: undefined,
     confirmations: 1,
     minDepth: 1,
     lastPaymentHeight: blockHeight(100),

@@ -1,20 +1,18 @@
-/** `paychan open`, `renew` and `topup`: show how far the opening is, and give it up on Ctrl-C while that is still possible. */
+/** `paychan open`, `renew` and `topup`. */
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import type { ApiClient } from '../../daemon/client.js'
-import { connectApi } from '../../daemon/client.js'
 import { withoutUndefined } from '../../daemon/objects.js'
-import { dataPaths } from '../../daemon/paths.js'
 import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
 import { withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, type Context, type World } from '../context.js'
-import { untilInterrupted } from '../interrupt.js'
-import { isOpened, isRenewal, OpeningProgress, type IsAsked } from '../opening-progress.js'
-import { startPatience } from '../patience.js'
+import { followOpening } from '../follow-opening.js'
+import { isOpened, isRenewal, type IsAsked } from '../opening-progress.js'
 import { renderOpened } from '../render.js'
+import { goOnWithPsbt } from './psbt.js'
 
-interface OpenOptions extends FeeOptions, CoinOptions { readonly blocks?: number, readonly twoWay?: true, readonly step?: number, readonly renew?: true, readonly wait: boolean }
+interface OpenOptions extends FeeOptions, CoinOptions { readonly blocks?: number, readonly twoWay?: true, readonly step?: number, readonly renew?: true, readonly psbt?: true, readonly wait: boolean }
 interface RenewOptions extends FeeOptions, CoinOptions { readonly blocks?: number, readonly wait: boolean }
 
 export function addOpen (program: Command, world: World): void {
@@ -26,11 +24,17 @@ export function addOpen (program: Command, world: World): void {
     .option('--two-way', 'either side pays, in turns')
     .option('--step <n>', 'of a two-way channel: blocks between the locks of two turns', wholeNumber(1))
     .option('--renew', 'renew itself, for as many blocks again, before its end')
+    .option('--psbt', 'pay for it from an outside wallet: prints an address and a PSBT, and goes on with `paychan psbt`')
     .option('--no-wait', 'return once the funding transaction is broadcast')
-    .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144\n  paychan open 12D3KooW... 1000000 --two-way --blocks 2016\n  paychan open 12D3KooW... 1000000 --target 36      (cheaper: it may wait six hours)\n  paychan open 12D3KooW... 1000000 --feerate 2.5 --coin 3f8a...c1:0')
-    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, renew, feerate, target, coin, wait }: OpenOptions, command: Command) => {
+    .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144\n  paychan open 12D3KooW... 1000000 --two-way --blocks 2016\n  paychan open 12D3KooW... 1000000 --target 36      (cheaper: it may wait six hours)\n  paychan open 12D3KooW... 1000000 --feerate 2.5 --coin 3f8a...c1:0\n  paychan open 12D3KooW... 1000000 --psbt')
+    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, renew, psbt, feerate, target, coin, wait }: OpenOptions, command: Command) => {
       const context = contextOf(world, command)
-      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step, renew, feeRate: feerate, target, coins: coin }), wait: waitFor(wait) }
+      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step, renew, psbt, feeRate: feerate, target, coins: coin }), wait: waitFor(wait) }
+      if (psbt === true) {
+        const opened = await followOpening(context, isOpened(request), async (node, signal) => await node.open({ ...request, signal }))
+        await goOnWithPsbt(context, opened, waitFor(wait))
+        return
+      }
       await openWithProgress(context, isOpened(request), async (node, signal) => await node.open({ ...request, signal }))
     })
 }
@@ -66,42 +70,6 @@ function waitFor (wait: boolean): 'ready' | 'broadcast' {
 }
 
 async function openWithProgress (context: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<ChannelInfo>): Promise<void> {
-  const node = connectApi(dataPaths(context.dataDir).socket)
-  try {
-    const channel = await follow(context, node, isAsked, call)
-    context.output.result(channel, () => renderOpened(channel))
-  } finally {
-    node.disconnect()
-  }
-}
-
-/** Follows the node's events while it opens. The opening itself goes on when this process is killed. */
-async function follow ({ io, output }: Context, node: ApiClient, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<ChannelInfo>): Promise<ChannelInfo> {
-  let over = false
-  const progress = new OpeningProgress(isAsked, text => {
-    if (over) return // an answer about a block may come after the end
-    output.progress(text)
-    patience.restart()
-  })
-  const patience = startPatience(io, output, () => progress.waitsFor())
-  const events = node.events(event => {
-    progress.onEvent(event)
-    // The depth of the funding is not told block by block. A node that has gone says so in the answer to `open`.
-    if (event.type === 'chain') node.channels().then(channels => { progress.onBlock(channels) }, () => {})
-  })
-  const interrupted = untilInterrupted(io)
-  const cancel = new AbortController()
-  void interrupted.signal.then(() => {
-    output.progress('cancelling the opening ... (Ctrl-C again leaves it to the node)')
-    cancel.abort()
-  })
-  try {
-    await events.ready
-    return await call(node, cancel.signal)
-  } finally {
-    over = true
-    interrupted.dispose()
-    patience.stop()
-    events.stop()
-  }
+  const channel = await followOpening(context, isAsked, call)
+  context.output.result(channel, () => renderOpened(channel))
 }

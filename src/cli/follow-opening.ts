@@ -1,0 +1,41 @@
+/** Shows how far an opening is, and gives it up on Ctrl-C while that is still possible. */
+import type { ApiClient } from '../daemon/client.js'
+import { connectApi } from '../daemon/client.js'
+import { dataPaths } from '../daemon/paths.js'
+import type { Context } from './context.js'
+import { untilInterrupted } from './interrupt.js'
+import { OpeningProgress, type IsAsked } from './opening-progress.js'
+import { startPatience } from './patience.js'
+
+/** Follows the node's events while it opens. The opening itself goes on when this process is killed. */
+export async function followOpening<T> ({ io, output, dataDir }: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<T>): Promise<T> {
+  const node = connectApi(dataPaths(dataDir).socket)
+  let over = false
+  const progress = new OpeningProgress(isAsked, text => {
+    if (over) return // an answer about a block may come after the end
+    output.progress(text)
+    patience.restart()
+  })
+  const patience = startPatience(io, output, () => progress.waitsFor())
+  const events = node.events(event => {
+    progress.onEvent(event)
+    // The depth of the funding is not told block by block. A node that has gone says so in the answer to `open`.
+    if (event.type === 'chain') node.channels().then(channels => { progress.onBlock(channels) }, () => {})
+  })
+  const interrupted = untilInterrupted(io)
+  const cancel = new AbortController()
+  void interrupted.signal.then(() => {
+    output.progress('cancelling the opening ... (Ctrl-C again leaves it to the node)')
+    cancel.abort()
+  })
+  try {
+    await events.ready
+    return await call(node, cancel.signal)
+  } finally {
+    over = true
+    interrupted.dispose()
+    patience.stop()
+    events.stop()
+    node.disconnect()
+  }
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { bytesOfText } from '../../src/bitcoin/psbt.js'
+import { PaychanError } from '../../src/types/errors.js'
+import { feeRate } from '../../src/types/units.js'
+import { askOutside, fundedFor, outsideCoin, outsideWallet } from './outside-steps.js'
+import { codeFrom, quiet, soon, twoNodes, type Node, type NodeSetup, type World } from './world.js'
+
+/** A client without a coin of its own, beside a person with an outside wallet. */
+async function nodes (client: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node }> {
+  const made = await twoNodes({ coin: 0n, ...client })
+  await outsideCoin(made.world)
+  return made
+}
+
+const fund = async (alice: Node, psbt = fundedFor(alice.world, alice.channel)): Promise<readonly string[]> => await alice.engine.fundingPsbt(alice.channel.id, psbt, 'broadcast')
+
+async function sign (alice: Node, wait: 'broadcast' | 'ready' = 'broadcast'): Promise<void> {
+  await alice.engine.fundingPsbt(alice.channel.id, outsideWallet.sign(bytesOfText(alice.channel.outside?.psbt ?? '')).toPSBT(0), wait)
+}
+
+describe('engine / T1 of an outside wallet', () => {
+  it('waits for a PSBT, has T2 signed, waits for the signature, and opens; our wallet is never asked (REF-7)', async () => {
+    const { world, alice, bob } = await nodes()
+    let built = 0
+    alice.wallet.beforeFunding = () => { built++ }
+    assert.equal((await askOutside(alice)).outside?.needs, 'inputs')
+    await fund(alice)
+    assert.deepEqual([alice.channel.outside?.needs, world.broadcasts(alice), world.said(alice, 'Funding')], ['signatures', [], []])
+    const signing = sign(alice, 'ready')
+    await quiet()
+    await world.mine()
+    await signing
+    assert.deepEqual([alice.channel.status, bob.channel.status, built], ['open', 'open', 0])
+    await alice.pay(1_000n)
+  })
+
+  it('goes on after a restart at each of its steps, on either side', async () => {
+    for (const who of ['alice', 'bob'] as const) {
+      for (const moment of ['funded', 'signed', 'mined'] as const) {
+        const { world, alice, bob } = await nodes()
+        const node = who === 'alice' ? alice : bob
+        await askOutside(alice)
+        await fund(alice)
+        if (moment === 'funded') await node.restart()
+        await sign(alice)
+        if (moment === 'signed') await node.restart()
+        await world.mine()
+        if (moment === 'mined') await node.restart()
+        await world.pass(2_000)
+        assert.equal(alice.channel.status, 'open', `${who} ${moment}`)
+        await alice.pay(1_000n)
+      }
+    }
+  })
+
+  it('is over with a restart before T2 is signed: nothing was, and one begins again', async () => {
+    const { alice } = await nodes()
+    await askOutside(alice)
+    await alice.restart()
+    assert.equal(alice.channel.status, 'abandoned')
+    assert.equal(await codeFrom(fund(alice, new Uint8Array(1))), 'ERR_PEER_UNREACHABLE')
+  })
+
+  it('shows nobody what to sign as long as T2 is not on disk, and takes no signature (REF-7)', async () => {
+    const { world, alice, bob } = await nodes()
+    await askOutside(alice)
+    const psbt = fundedFor(world, alice.channel)
+    const funding = fund(alice, psbt)
+    await soon(() => world.said(bob, 'RefundSignature').length > 0, () => { alice.life.holdDisk() })
+    await quiet()
+    assert.deepEqual([alice.life.waitingCommits, alice.channel.outside], [1, undefined])
+    const early = alice.engine.fundingPsbt(alice.channel.id, outsideWallet.sign(psbt).toPSBT(0), 'broadcast')
+    await quiet()
+    assert.deepEqual(world.broadcasts(alice), [])
+    alice.life.releaseDisk()
+    await Promise.all([funding, early])
+    assert.equal(world.broadcasts(alice).length > 0, true)
+  })
+
+  it('waits ten minutes for the PSBT, and its server one more (OPEN-9)', async () => {
+    const { world, alice, bob } = await nodes()
+    await askOutside(alice)
+    await world.pass(599_000)
+    assert.deepEqual([alice.channel.status, bob.channel.status], ['opening', 'opening'])
+    await world.cut(alice, bob)
+    await world.pass(1_000)
+    assert.equal(alice.channel.status, 'abandoned')
+  })
+
+  it('refuses a PSBT, and takes a better one', async () => {
+    const { world, alice } = await nodes()
+    await askOutside(alice)
+    assert.equal(await codeFrom(fund(alice, new Uint8Array(9))), 'ERR_PSBT_MALFORMED')
+    assert.equal(await codeFrom(fund(alice, fundedFor(world, alice.channel, -1n))), 'ERR_PSBT_FEE')
+    assert.deepEqual(world.said(alice, 'RefundRequest'), [])
+    await fund(alice)
+    assert.equal(await codeFrom(fund(alice, bytesOfText(alice.channel.outside?.psbt ?? ''))), 'ERR_PSBT_NOT_SIGNED')
+    await sign(alice)
+    await world.mine()
+    assert.equal(alice.channel.status, 'open')
+  })
+
+  it('has one refund signed when two PSBTs are brought at once, and says for which', async () => {
+    const { world, alice } = await nodes()
+    await askOutside(alice)
+    const psbts = [fundedFor(world, alice.channel), fundedFor(world, alice.channel, 2_000n)]
+    const outcomes = await Promise.all(psbts.map(async (psbt) => await fund(alice, psbt).then(() => 'taken', (error: unknown) => error instanceof PaychanError ? error.code : error)))
+    assert.deepEqual(outcomes, ['taken', 'ERR_PSBT_SUPERSEDED'])
+    assert.equal(world.said(alice, 'RefundRequest').length, 1)
+  })
+
+  it('tells at once when no mempool takes T1, and waits for a better one', async () => {
+    let refuses = true
+    const { world, alice } = await nodes({
+      chain: (chain) => ({
+        ...chain,
+        get status () { return chain.status },
+        get tip () { return chain.tip },
+        broadcast: async (raw) => {
+          if (refuses) throw new PaychanError('ERR_BROADCAST_REFUSED', 'refused', { kind: 'missing-inputs' })
+          return await chain.broadcast(raw)
+        }
+      })
+    })
+    await askOutside(alice)
+    await fund(alice)
+    assert.equal(await codeFrom(sign(alice)), 'ERR_BROADCAST_REFUSED')
+    assert.equal(alice.channel.outside?.needs, 'signatures')
+    refuses = false
+    await sign(alice)
+    await world.mine()
+    assert.equal(alice.channel.status, 'open')
+  })
+
+  it('is given up by its user, watched all the same, and dialled no more', async () => {
+    const { world, alice, bob } = await nodes()
+    await askOutside(alice)
+    await fund(alice)
+    assert.equal((await alice.close()).kind, 'abandoned')
+    await quiet()
+    assert.deepEqual([alice.channel.status, bob.channel.status, alice.life.watching], ['abandoned', 'abandoned', 1])
+    await world.pass(100_000)
+    assert.deepEqual(world.said(alice, 'Reestablish'), [])
+    await alice.restart()
+    assert.equal(alice.life.watching, 1)
+  })
+
+  it('cannot be bumped by us (FUND-5)', async () => {
+    const { alice } = await nodes()
+    await askOutside(alice)
+    await fund(alice)
+    await sign(alice)
+    assert.equal(await codeFrom(alice.engine.bump(alice.channel.funding?.txid ?? '', feeRate(9_000n))), 'ERR_CANNOT_BUMP')
+  })
+})
