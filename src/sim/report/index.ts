@@ -1,0 +1,63 @@
+/** `report.html`: what a simulation found, as one page that opens without a network. Pure: the same results give the same bytes. */
+import type { Results } from '../results.js'
+import { curvesOf } from './curves.js'
+import { visible } from './format.js'
+import { html } from './html.js'
+import type { PageData } from './page-data.js'
+import { draw } from './picture.js'
+import { brokenSection, headSection } from './sections/head.js'
+import { attacksSection, lossesSection } from './sections/losses.js'
+import { curvesSection, pictureSection, tableSection } from './sections/network.js'
+import { chainSection, groupsSection, paymentsSection } from './sections/payments.js'
+import { riskSection } from './sections/risk.js'
+import { document } from './shell.js'
+import { channelTable, listedChannels, listedNodes, nodeTable } from './tables.js'
+
+export { renderSweep } from './sweep/page.js'
+export { sweepSvg } from './sweep/drawing.js'
+
+const CONTENTS: ReadonlyArray<readonly [string, string]> = [
+  ['network', 'Network'], ['curves', 'Curves'], ['payments', 'Payments'], ['losses', 'Losses'], ['attacks', 'Attacks'], ['risk', 'Risk'],
+  ['groups', 'Groups'], ['nodes', 'Nodes'], ['channels', 'Channels'], ['chain', 'Chain']
+]
+
+/**
+ * The report of one simulation as a self-contained HTML document.
+ *
+ *     writeFileSync('report.html', renderReport(JSON.parse(readFileSync('results.json', 'utf8'))))
+ */
+export function renderReport (results: Results): string {
+  const nodes = listedNodes(results)
+  const channels = listedChannels(results)
+  const drawn = draw(results, { node: new Map(nodes.map((node, at) => [node.name, at])), channel: new Map(channels.map((channel, at) => [channel.number, at])) })
+  const data: PageData = {
+    times: results.series.times,
+    heights: results.series.heights,
+    groups: results.groups.map(({ name, honest }) => ({ name: visible(name), honest })),
+    picture: drawn.picture,
+    curves: curvesOf(results.series),
+    nodes: nodeTable(nodes, results.nodes.length),
+    channels: channelTable(channels, results.channels.length)
+  }
+  return document({
+    title: `${results.scenario.name}, seed ${results.scenario.seed}: paychan simulation`,
+    data,
+    body: html`<main>
+${brokenSection(results)}
+${headSection(results)}
+<nav aria-label="contents">${CONTENTS.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
+<noscript><p class="notice">The picture, the curves and the large tables need JavaScript, which this browser does not run. Nothing is fetched from anywhere.</p></noscript>
+${pictureSection(results, drawn, data.groups)}
+${curvesSection(data.curves)}
+${paymentsSection(results)}
+${lossesSection(results)}
+${attacksSection(results)}
+${riskSection(results)}
+${groupsSection(results)}
+${tableSection('nodes', 'Nodes')}
+${tableSection('channels', 'Channels')}
+${chainSection(results)}
+<footer><p>Amounts are satoshis (sat; 100,000,000 sat = 1 BTC), times are simulated. The same scenario and seed give the same report.</p></footer>
+</main>`
+  })
+}
