@@ -26,7 +26,7 @@ export function layOut (nodes: number, links: ReadonlyArray<readonly [number, nu
   forceSimulation(points)
     .alphaDecay(1 - 0.001 ** (1 / ticks))
     .force('link', forceLink(links.map(([source, target]) => ({ source, target }))).distance(40))
-    .force('charge', forceManyBody().strength(-90).distanceMax(600))
+    .force('charge', forceManyBody().strength(-90))
     // Keeps parts that are not connected in the picture; a little wider than high, as screens are.
     .force('x', forceX(0).strength(0.05))
     .force('y', forceY(0).strength(0.08))

@@ -4,11 +4,10 @@ import { changesOf, strideFor } from './balances.js'
 import { layOut } from './layout.js'
 import type { Picture, PictureChannel } from './page-data.js'
 
-/** What a browser draws fluently, and a person can still look at. */
-export const MOST_NODES = 2_000
-export const MOST_CHANNELS = 6_000
-/** Of balances in all: some 4 MB of JSON. */
-const MOST_CHANGES = 300_000
+/** What a browser draws fluently, and a person can still look at. Changes of balances in all: some 4 MB of JSON. */
+export const LIMITS = { nodes: 2_000, channels: 6_000, changes: 300_000 } as const
+
+export interface Limits { readonly nodes: number, readonly channels: number, readonly changes: number }
 
 /** Rows of the tables, by position in `results`; undefined when a table leaves it out. */
 export interface Rows { readonly node: ReadonlyMap<string, number>, readonly channel: ReadonlyMap<number, number> }
@@ -24,7 +23,7 @@ export interface Drawn {
 type Channel = Results['channels'][number]
 
 /** The largest nodes by their number of channels (names decide between equals), and the channels among them. */
-export function draw (results: Results, rows: Rows): Drawn {
+export function draw (results: Results, rows: Rows, limits: Limits = LIMITS): Drawn {
   const there = results.channels.filter(channel => channel.balances.length > 0)
   const degrees = new Map<string, number>()
   for (const { client, server } of there) for (const name of [client, server]) degrees.set(name, (degrees.get(name) ?? 0) + 1)
@@ -32,17 +31,17 @@ export function draw (results: Results, rows: Rows): Drawn {
   const chosen = results.nodes
     .filter(node => rows.node.has(node.name))
     .sort((a, b) => (degrees.get(b.name) ?? 0) - (degrees.get(a.name) ?? 0) || (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
-    .slice(0, MOST_NODES)
+    .slice(0, limits.nodes)
   const position = new Map(chosen.map((node, at) => [node.name, at]))
   const among = there
     .filter(channel => position.has(channel.client) && position.has(channel.server) && rows.channel.has(channel.number))
     .sort((a, b) => b.capacity - a.capacity || a.number - b.number)
-    .slice(0, MOST_CHANNELS)
+    .slice(0, limits.channels)
     .sort((a, b) => a.firstSample - b.firstSample || a.number - b.number)
   const links = among.map(({ client, server }): [number, number] => [position.get(client) ?? 0, position.get(server) ?? 0])
   const layout = layOut(chosen.length, distinct(links))
   const groups = new Map(results.groups.map((group, at) => [group.name, at]))
-  const stride = strideFor(among, MOST_CHANGES)
+  const stride = strideFor(among, limits.changes)
   const widthOf = widths(among)
   const laneOf = lanes()
   return {

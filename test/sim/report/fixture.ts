@@ -42,10 +42,10 @@ function makeChannel (number: number, size: Size, random: () => number, fees: re
   const payments = { forth: 0, back: 0 }
   const volume = { forth: 0, back: 0 }
   const balances: number[] = []
-  const towards = 0.1 + 0.6 * random()
+  const towards = 0.05 + 0.8 * random()
   for (let at = 0; at < length; at++) {
     if (random() < 0.35 && (fees[firstSample + at] ?? 0) < 300) {
-      const amount = Math.round((random() < 0.6 ? 1 : -0.9) * random() * capacity * 0.06 + (towards * capacity < balance ? 0.02 * capacity : 0))
+      const amount = Math.round((random() - 0.5) * capacity * 0.08 + (balance - towards * capacity) * 0.05)
       const next = Math.max(0, Math.min(capacity, balance - amount))
       const side = next < balance ? 'forth' : 'back'
       if (next !== balance) { payments[side]++; volume[side] += Math.abs(next - balance) }

@@ -18,6 +18,11 @@ function axis (extra: uPlot.Axis): uPlot.Axis {
   return { stroke: () => colour('quiet'), font: '12px system-ui, sans-serif', grid: line, ticks: { ...line, size: 4 }, ...extra }
 }
 
+/** A logarithmic axis with a line for every digit is a grey field. */
+function powersOfTen (_: uPlot, splits: number[]): Array<number | null> {
+  return splits.map(split => Number.isInteger(Math.round(Math.log10(split) * 1e6) / 1e6) ? split : null)
+}
+
 function options (curve: Curve, width: number): uPlot.Options {
   return {
     width,
@@ -26,7 +31,7 @@ function options (curve: Curve, width: number): uPlot.Options {
     scales: { x: { time: false }, y: curve.log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] } },
     axes: [
       axis({ values: (_, days) => days.map(day => `${count(day, 2)} d`), size: 28 }),
-      axis({ size: 54, values: (_, values) => values.map(value => (value as number | null) === null ? '' : short(value)) })
+      axis({ size: 54, ...(curve.log ? { grid: { stroke: () => colour('grid'), width: 1, filter: powersOfTen } } : {}), values: (_, values) => values.map(value => (value as number | null) === null ? '' : short(value)) })
     ],
     legend: { live: true, markers: { width: 3 } },
     series: [

@@ -1,7 +1,7 @@
 /** The panel beside the picture: the figures of what is selected, at the time that is shown; and the search for a node. */
 import { cellText } from '../cells.js'
-import { sat } from '../format.js'
-import type { TableData } from '../page-data.js'
+import { count, sat } from '../format.js'
+import type { Curve, TableData } from '../page-data.js'
 import type { Clock } from './clock.js'
 import { button, element, need } from './dom.js'
 import type { Scene } from './scene.js'
@@ -26,6 +26,16 @@ function balanceBar (scene: Scene, at: number, sample: number): HTMLElement {
   return element('div', { class: 'balance' },
     element('span', { class: 'track', style: `--part:${part}%` }),
     element('span', {}, `client ${sat(balance)}`), element('span', {}, `server ${sat(channel.capacity - balance)}`))
+}
+
+/** What all curves say about the time that is shown. */
+function everything (curves: readonly Curve[], sample: number): HTMLElement[] {
+  const values = curves.flatMap(({ title, unit, lines }) => lines.flatMap(({ label, values }) => {
+    const value = values[sample] ?? null
+    const text = value === null ? '–' : `${count(value, Math.abs(value) < 10 ? 2 : 0)} ${unit.replace(', logarithmic', '')}`
+    return [element('dt', {}, lines.length === 1 ? title : `${title}, ${label}`), element('dd', {}, text)]
+  }))
+  return [element('h3', {}, 'Everything at this time'), element('dl', { class: 'figures' }, ...values)]
 }
 
 export function showDetails (scene: Scene, clock: Clock, selection: Selection): void {
@@ -61,11 +71,11 @@ export function showDetails (scene: Scene, clock: Clock, selection: Selection): 
   }
   const show = (): void => {
     const { selected } = selection
-    if (selected === undefined) panel.replaceChildren(...hint)
+    if (selected === undefined) panel.replaceChildren(...hint, ...everything(scene.data.curves, clock.sample))
     else panel.replaceChildren(button('×', () => { selection.set(undefined) }, { class: 'close', 'aria-label': 'close' }), ...(selected.kind === 'node' ? nodePanel(selected.at) : channelPanel(selected.at)))
   }
   selection.listen(show)
-  clock.listen(() => { if (selection.selected !== undefined) show() })
+  clock.listen(show)
 }
 
 /** The first node whose name is what was typed, else the first that begins with it, else that contains it. */

@@ -15,6 +15,9 @@ export function readColours (): Colours {
 export interface Moment { readonly sample: number, readonly selected: Selected, readonly hovered: Selected }
 
 const FAINT = 0.12
+/** Thousands of lines over each other: where there are many it gets darker by itself. */
+const CROWDED = 0.4
+const MOST_LABELS = 60
 
 export function paint (context: CanvasRenderingContext2D, scene: Scene, view: View, moment: Moment, colours: Colours): void {
   const canvas = context.canvas
@@ -24,7 +27,7 @@ export function paint (context: CanvasRenderingContext2D, scene: Scene, view: Vi
   const isLit = litBy(scene, moment)
   const there = scene.channels.filter(channel => scene.isThere(channel, moment.sample))
   paintChannels(context, scene, view, there.filter(channel => !isLit.channel(channel)), moment.sample, colours, FAINT)
-  paintChannels(context, scene, view, there.filter(isLit.channel), moment.sample, colours, scene.dense && moment.selected === undefined ? 0.75 : 1)
+  paintChannels(context, scene, view, there.filter(isLit.channel), moment.sample, colours, scene.dense && moment.selected === undefined ? CROWDED : 1)
   for (const at of [...scene.byDegree].reverse()) paintNode(context, scene, view, at, colours, isLit.node(at) ? 1 : 0.25, isAt(moment.selected, at) || isAt(moment.hovered, at))
   paintLabels(context, scene, view, moment, colours, isLit.node)
 }
@@ -63,7 +66,7 @@ function paintChannels (context: CanvasRenderingContext2D, scene: Scene, view: V
       if (part > 0) { clients.moveTo(from.x, from.y); clients.lineTo(split.x, split.y) }
       if (part < 1) { servers.moveTo(split.x, split.y); servers.lineTo(to.x, to.y) }
     }
-    context.lineWidth = (scene.dense ? 0.5 : 1.4) * (1 + width * 0.55) * Math.max(1, Math.min(2.5, view.scale))
+    context.lineWidth = (scene.dense ? 0.6 : 1.4) * (1 + width * 0.55) * Math.max(1, Math.min(scene.dense ? 1.5 : 2.5, view.scale))
     context.strokeStyle = colours.client
     context.stroke(clients)
     context.strokeStyle = colours.server
@@ -110,7 +113,7 @@ function paintLabels (context: CanvasRenderingContext2D, scene: Scene, view: Vie
   const [wide, high] = [context.canvas.width / ratio, context.canvas.height / ratio]
   const taken: Array<readonly [number, number, number, number]> = []
   const first = [selected, hovered].flatMap(what => what?.kind === 'node' ? [what.at] : [])
-  let room = 60
+  let room = scene.dense && view.scale < 1.5 ? MOST_LABELS / 3 : MOST_LABELS
   for (const at of [...first, ...scene.byDegree]) {
     const node = scene.nodes[at]
     if (node === undefined || !isLit(at) && !first.includes(at)) continue

@@ -3,7 +3,13 @@ import type { Loss, Results } from '../../results.js'
 import { count, duration, money, moment, percent, plural, sat } from '../format.js'
 import { html, type Html } from '../html.js'
 
-interface Tile { readonly label: string, readonly value: string, readonly detail: string, readonly mood: 'plain' | 'good' | 'bad' }
+interface Tile {
+  readonly label: string
+  readonly value: string
+  readonly detail: string
+  /** An explained loss is a warning, one that nothing explains a bug. */
+  readonly mood: 'plain' | 'good' | 'warn' | 'bad'
+}
 
 /** `2 economics, 1 absence` */
 function reasons (losses: readonly Loss[]): string {
@@ -33,13 +39,13 @@ export function tilesOf (results: Results): Tile[] {
       label: 'Losses of honest nodes',
       value: money(lost),
       detail: honest.length === 0 ? 'none' : `${plural(honest.length, 'loss', 'losses')}: ${reasons(honest)}`,
-      mood: honest.length === 0 ? 'good' : 'bad'
+      mood: honest.length === 0 ? 'good' : honest.some(({ why }) => why === 'unexplained') ? 'bad' : 'warn'
     },
     {
       label: 'Attackers’ profit',
       value: money(profit),
       detail: attacks.length === 0 ? 'no attack' : `${count(succeeded)} of ${plural(attacks.length, 'attack')} succeeded`,
-      mood: attacks.length === 0 ? 'plain' : profit > 0 ? 'bad' : 'good'
+      mood: attacks.length === 0 ? 'plain' : profit > 0 ? 'warn' : 'good'
     }
   ]
 }

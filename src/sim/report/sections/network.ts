@@ -29,17 +29,16 @@ export function pictureSection (results: Results, drawn: Drawn, groups: PageData
 ${omissions(drawn, results)}
 ${legend(groups)}
 <div class="stage">
-<div class="canvas-frame"><canvas id="picture" tabindex="0" role="img" aria-label="The network: nodes and the channels between them. Its figures are in the tables below; plus and minus zoom, arrow keys move it."></canvas>
+<div class="view"><div class="canvas-frame"><canvas id="picture" tabindex="0" role="img" aria-label="The network: nodes and the channels between them. Its figures are in the tables below; plus and minus zoom, arrow keys move it."></canvas>
 <div class="zoom"><button type="button" id="zoom-in" aria-label="zoom in">+</button><button type="button" id="zoom-out" aria-label="zoom out">−</button><button type="button" id="zoom-fit" aria-label="show all">⤢</button></div><div id="tip" role="status" hidden></div></div>
-<aside id="details" aria-live="polite"><p class="note">Click on a node or a channel to see its figures, or search for a node.</p></aside>
-</div>
 <div class="player">
 <button type="button" id="play" aria-pressed="false"><span aria-hidden="true">▶</span> play</button>
 <input type="range" id="time" min="0" max="${last}" value="${last}" step="1" aria-label="time">
 <output id="now" for="time"></output>
 </div>
-<form class="search" role="search"><label for="search">Find a node</label><input id="search" type="search" list="names" autocomplete="off" spellcheck="false"><datalist id="names"></datalist><button type="submit">show</button><span id="found" role="status"></span></form>
-</section>`
+<form class="search" role="search"><label for="search">Find a node</label><input id="search" type="search" list="names" autocomplete="off" spellcheck="false"><datalist id="names"></datalist><button type="submit">show</button><span id="found" role="status"></span></form></div>
+<aside id="details" aria-label="figures of what is selected" tabindex="0"><p class="note">Click on a node or a channel to see its figures, or search for a node.</p></aside>
+</div></section>`
 }
 
 export function curvesSection (curves: PageData['curves']): Html {

@@ -13,14 +13,14 @@ function row (sweep: Sweep, point: SweepPoint): Html {
   return html`<tr>${sweep.axes.map(({ name }) => html`<th scope="row" class="number">${valueText(point.values[name] ?? '')}</th>`)}
 <td class="number">${count(point.runs)}</td><td class="number">${count(point.publications)}</td><td class="number">${count(point.tooLate)}</td>
 <td class="number">${point.publications === 0 ? '–' : percent(point.tooLate / point.publications)}</td><td class="number">${percent(low)} to ${percent(high)}</td>
-<td class="number">${point.staked === 0 ? '–' : percent(point.lost / point.staked)}</td><td class="number">${money(point.lost)} of ${money(point.staked)}</td>
+<td class="number">${point.staked === 0 ? '–' : percent(point.lost / point.staked)}</td><td class="number">${money(point.lost)}</td>
 <td class="number">${percent(point.successRate)}</td><td class="number">${sat(point.feesPerPayment)}</td></tr>`
 }
 
 function table (sweep: Sweep): Html {
   return html`<section id="points"><h2>All points</h2><div class="scroll" tabindex="0" role="region" aria-label="points of the sweep"><table class="grid"><thead><tr>${sweep.axes.map(({ name }) => html`<th scope="col" class="number">${name}</th>`)}
 <th scope="col" class="number">runs</th><th scope="col" class="number">publications</th><th scope="col" class="number">too late</th><th scope="col" class="number">chance</th><th scope="col" class="number">95 % interval</th>
-<th scope="col" class="number">part of stake lost</th><th scope="col" class="number">lost</th><th scope="col" class="number">success rate</th><th scope="col" class="number">fees per payment</th></tr></thead>
+<th scope="col" class="number">of the stake lost</th><th scope="col" class="number">lost</th><th scope="col" class="number">success rate</th><th scope="col" class="number">fees per payment</th></tr></thead>
 <tbody>${sweep.points.map(point => row(sweep, point))}</tbody></table></div></section>`
 }
 

@@ -12,25 +12,25 @@ function isSafe ({ tooLate, publications }: SweepPoint): boolean {
   return wilson(tooLate, publications).high < TARGET
 }
 
-/** ` from 36 on`, ` up to 4`, `at 12, 36`: where a line is safe, along the first axis. */
-function where (line: SweepLine): string {
+/** `from step 36 on`, `up to step 4`, `at step 12, 36`: where a line is safe, along the first axis. */
+function where (axis: string, line: SweepLine): string {
   const safe = line.points.map(({ point }) => isSafe(point))
   const text = (at: number): string => valueText(line.points[at]?.value ?? '')
   const [begin, end] = [safe.indexOf(true), safe.lastIndexOf(true)]
   const unbroken = safe.slice(begin, end + 1).every(one => one)
   const numbers = line.points.every(({ value }) => typeof value === 'number')
-  if (numbers && unbroken && end === safe.length - 1) return `from ${text(begin)} on`
-  if (numbers && unbroken && begin === 0) return `up to ${text(end)}`
-  return `at ${line.points.flatMap(({ value }, at) => safe[at] === true ? [valueText(value)] : []).join(', ')}`
+  if (numbers && unbroken && end === safe.length - 1) return `from ${axis} ${text(begin)} on`
+  if (numbers && unbroken && begin === 0) return `up to ${axis} ${text(end)}`
+  return `at ${axis} ${line.points.flatMap(({ value }, at) => safe[at] === true ? [valueText(value)] : []).join(', ')}`
 }
 
 /** How bad it gets, and where. */
-function worst (line: SweepLine): string {
+function worst (axis: string, line: SweepLine): string {
   const rate = (point: SweepPoint): number => point.publications === 0 ? 0 : point.tooLate / point.publications
   const [first, ...others] = line.points
   if (first === undefined) return ''
   const most = others.reduce((a, b) => rate(b.point) > rate(a.point) ? b : a, first)
-  return rate(most.point) === 0 ? 'none was seen to be late' : `the worst is ${percent(rate(most.point))} at ${valueText(most.value)}`
+  return rate(most.point) === 0 ? 'none was seen to be late' : `the worst is ${percent(rate(most.point))} at ${axis} ${valueText(most.value)}`
 }
 
 function sentence (axis: string, panel: string, line: SweepLine): string {
@@ -38,14 +38,14 @@ function sentence (axis: string, panel: string, line: SweepLine): string {
   const begin = subject === '' ? 'The' : `With ${subject}, the`
   const safe = line.points.filter(({ point }) => isSafe(point)).length
   if (line.points.every(({ point }) => point.publications === 0)) return `${begin} runs published nothing, so they say nothing.`
-  if (safe === line.points.length) return `${begin} chance to come too late is below ${percent(TARGET)} at every ${axis} that was tried; ${worst(line)}.`
-  if (safe > 0) return `${begin} chance to come too late is below ${percent(TARGET)} ${axis} ${where(line)}; ${worst(line)}.`.replace(`${axis} from`, `from ${axis}`).replace(`${axis} up to`, `up to ${axis}`).replace(`${axis} at`, `at ${axis}`)
-  return `${begin} chance to come too late could not be shown to be below ${percent(TARGET)} at any ${axis}; ${worst(line)}.`
+  if (safe === line.points.length) return `${begin} chance to come too late is below ${percent(TARGET)} at every ${axis} that was tried; ${worst(axis, line)}.`
+  if (safe > 0) return `${begin} chance to come too late is below ${percent(TARGET)} ${where(axis, line)}; ${worst(axis, line)}.`
+  return `${begin} chance to come too late could not be shown to be below ${percent(TARGET)} at any ${axis}; ${worst(axis, line)}.`
 }
 
 /**
  * A sentence for each line of the sweep, such as `With stake 10,000, the chance to come too late is
- * below 1 % from step 36 on; the worst is 21.4 % at 1.`
+ * below 1 % from step 36 on; the worst is 21.4 % at step 1.`
  */
 export function readingOf (sweep: Sweep): string[] {
   const axis = sweep.axes[0]?.name ?? ''
