@@ -1,5 +1,6 @@
 /** Cells of the large tables: how they read, how they are sorted and found. */
 import { count, percent, sat } from './format.js'
+import { inOrder } from './order.js'
 import type { Cell, CellKind } from './page-data.js'
 
 /** As it is shown; a dash where there is nothing. */
@@ -28,5 +29,5 @@ export function arrange (rows: readonly (readonly Cell[])[], text: string, by: n
   const words = text.toLowerCase().split(/\s+/).filter(word => word !== '')
   const found = [...rows.keys()].filter(at => words.every(word => (rows[at] ?? []).some(cell => String(cell).toLowerCase().includes(word) && typeof cell === 'string')))
   if (by === undefined) return found
-  return found.sort((a, b) => compareCells(rows[a]?.[by] ?? null, rows[b]?.[by] ?? null, descending) || a - b)
+  return found.sort((a, b) => inOrder(compareCells(rows[a]?.[by] ?? null, rows[b]?.[by] ?? null, descending), a - b))
 }

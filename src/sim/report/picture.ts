@@ -2,6 +2,7 @@
 import type { Results } from '../results.js'
 import { changesOf, strideFor } from './balances.js'
 import { layOut } from './layout.js'
+import { inOrder } from './order.js'
 import type { Picture, PictureChannel } from './page-data.js'
 
 /** What a browser draws fluently, and a person can still look at. Changes of balances in all: some 4 MB of JSON. */
@@ -30,14 +31,14 @@ export function draw (results: Results, rows: Rows, limits: Limits = LIMITS): Dr
   const order = new Map(results.nodes.map((node, at) => [node.name, at]))
   const chosen = results.nodes
     .filter(node => rows.node.has(node.name))
-    .sort((a, b) => (degrees.get(b.name) ?? 0) - (degrees.get(a.name) ?? 0) || (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0))
+    .sort((a, b) => inOrder((degrees.get(b.name) ?? 0) - (degrees.get(a.name) ?? 0), (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0)))
     .slice(0, limits.nodes)
   const position = new Map(chosen.map((node, at) => [node.name, at]))
   const among = there
     .filter(channel => position.has(channel.client) && position.has(channel.server) && rows.channel.has(channel.number))
-    .sort((a, b) => b.capacity - a.capacity || a.number - b.number)
+    .sort((a, b) => inOrder(b.capacity - a.capacity, a.number - b.number))
     .slice(0, limits.channels)
-    .sort((a, b) => a.firstSample - b.firstSample || a.number - b.number)
+    .sort((a, b) => inOrder(a.firstSample - b.firstSample, a.number - b.number))
   const links = among.map(({ client, server }): [number, number] => [position.get(client) ?? 0, position.get(server) ?? 0])
   const layout = layOut(chosen.length, distinct(links))
   const groups = new Map(results.groups.map((group, at) => [group.name, at]))
@@ -58,8 +59,15 @@ export function draw (results: Results, rows: Rows, limits: Limits = LIMITS): Dr
         const [client, server] = links[at] ?? [0, 0]
         const until = channel.firstSample + channel.balances.length - 1
         return {
-          row: rows.channel.get(channel.number) ?? 0, client, server, capacity: channel.capacity, width: widthOf(channel), lane: laneOf(client, server, channel.firstSample, until),
-          from: channel.firstSample, until, changes: changesOf(channel.balances, channel.firstSample, stride)
+          row: rows.channel.get(channel.number) ?? 0,
+          client,
+          server,
+          capacity: channel.capacity,
+          width: widthOf(channel),
+          lane: laneOf(client, server, channel.firstSample, until),
+          from: channel.firstSample,
+          until,
+          changes: changesOf(channel.balances, channel.firstSample, stride)
         }
       })
     }

@@ -1,6 +1,7 @@
 /** The tables of nodes and of channels: what the browser sorts, filters and shows page by page. */
 import type { ChannelResult, NodeResult, Results } from '../results.js'
 import { visible } from './format.js'
+import { inOrder } from './order.js'
 import type { Cell, Column, TableData } from './page-data.js'
 
 /** More rows than anybody reads; the rest is in `results.json`. */
@@ -65,7 +66,7 @@ export function listedChannels (results: Results): ChannelResult[] {
 /** In their own order; when they are too many, those of which there is the most. */
 function most<T> (items: readonly T[], weight: (item: T) => number): T[] {
   if (items.length <= MOST_ROWS) return [...items]
-  const chosen = new Set([...items.keys()].sort((a, b) => weightAt(items, weight, b) - weightAt(items, weight, a) || a - b).slice(0, MOST_ROWS))
+  const chosen = new Set([...items.keys()].sort((a, b) => inOrder(weightAt(items, weight, b) - weightAt(items, weight, a), a - b)).slice(0, MOST_ROWS))
   return items.filter((_, at) => chosen.has(at))
 }
 

@@ -56,8 +56,19 @@ function makeChannel (number: number, size: Size, random: () => number, fees: re
   const open = firstSample + length === size.samples
   const end = open ? 'open' : (['close', 'close', 'close', 'settlement', 'refund', 'renewal'] as const)[Math.floor(random() * 6)] ?? 'close'
   return {
-    number, client: `node-${(client === server ? client + 1 : client) % size.nodes}`, server: `node-${server}`, capacity, step: random() < 0.4 ? 0 : 144, fundedAt: heightOf(firstSample),
-    spentAt: open ? null : heightOf(firstSample + length), end, turns: volume.back > 0 ? Math.ceil(payments.back / 4) : 0, payments, volume, firstSample, balances
+    number,
+    client: `node-${(client === server ? client + 1 : client) % size.nodes}`,
+    server: `node-${server}`,
+    capacity,
+    step: random() < 0.4 ? 0 : 144,
+    fundedAt: heightOf(firstSample),
+    spentAt: open ? null : heightOf(firstSample + length),
+    end,
+    turns: volume.back > 0 ? Math.ceil(payments.back / 4) : 0,
+    payments,
+    volume,
+    firstSample,
+    balances
   }
 }
 
@@ -146,28 +157,56 @@ export function makeResults (size: Size, seed = 1): Results {
     const of = nodes.filter(({ group }) => group === name)
     const total = (value: (node: NodeResult) => number): number => of.reduce((sum, node) => sum + value(node), 0)
     return {
-      name, honest: of.every(({ honest }) => honest), nodes: of.length, made: total(node => node.payments.made), asked: total(node => node.payments.asked),
-      fees: total(node => node.fees), lost: total(node => node.lost), gained: total(node => node.gained)
+      name,
+      honest: of.every(({ honest }) => honest),
+      nodes: of.length,
+      made: total(node => node.payments.made),
+      asked: total(node => node.payments.asked),
+      fees: total(node => node.fees),
+      lost: total(node => node.lost),
+      gained: total(node => node.gained)
     }
   })
   return {
-    format: 'paychan-simulation', version: 1,
+    format: 'paychan-simulation',
+    version: 1,
     scenario: {
-      name: size.hostile ? 'hostile' : 'hub', description: 'Customers pay merchants through a month with a week of full blocks, and some of them cheat when it is dear to stop them.', seed,
-      days: size.days, nodes: size.nodes, channels: size.channels, model: false
+      name: size.hostile ? 'hostile' : 'hub',
+      description: 'Customers pay merchants through a month with a week of full blocks, and some of them cheat when it is dear to stop them.',
+      seed,
+      days: size.days,
+      nodes: size.nodes,
+      channels: size.channels,
+      model: false
     },
-    complete: true, simulated: size.days * 86_400, events: made * 14,
+    complete: true,
+    simulated: size.days * 86_400,
+    events: made * 14,
     payments: {
-      asked: made + failures + 3, made, unknown: 3, volume,
+      asked: made + failures + 3,
+      made,
+      unknown: 3,
+      volume,
       failed: failures === 0 ? {} : { ERR_NO_ROUTE: Math.ceil(failures * 0.5), ERR_PEER_UNREACHABLE: Math.floor(failures * 0.3), ERR_TURN_REFUSED: failures - Math.ceil(failures * 0.5) - Math.floor(failures * 0.3) },
-      latency: { ...summary(latencies), count: made }, throughput: made / (size.days * 86_400)
+      latency: { ...summary(latencies), count: made },
+      throughput: made / (size.days * 86_400)
     },
     chain: {
-      blocks: size.days * 144, reorgs: 2, fees: chainFees, feesPerPayment: chainFees / made,
+      blocks: size.days * 144,
+      reorgs: 2,
+      fees: chainFees,
+      feesPerPayment: chainFees / made,
       transactions: { funding: channels.length, close: channels.filter(({ end }) => end === 'close').length, settlement: channels.filter(({ end }) => end === 'settlement').length, refund: 4, sweep: 21, other: 1 }
     },
     capital: { locked: series.locked.reduce((sum, value) => sum + value, 0) / size.samples, idle: 0.31, lifetime: summary(channels.flatMap(({ fundedAt, spentAt }) => fundedAt === null || spentAt === null ? [] : [spentAt - fundedAt])), turns: channels.reduce((sum, { turns }) => sum + turns, 0) },
-    groups, nodes, channels, losses, attacks: makeAttacks(size, random), risk: RISK, series, broken: []
+    groups,
+    nodes,
+    channels,
+    losses,
+    attacks: makeAttacks(size, random),
+    risk: RISK,
+    series,
+    broken: []
   }
 }
 
@@ -177,7 +216,10 @@ export function makeSweep (seed = 1): Sweep {
   const steps = [1, 2, 3, 6, 12, 18, 36, 72, 144]
   const stakes = [1_000, 10_000, 100_000, 1_000_000]
   return {
-    format: 'paychan-sweep', version: 1, scenario: 'bad-week', seeds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    format: 'paychan-sweep',
+    version: 1,
+    scenario: 'bad-week',
+    seeds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
     axes: [{ name: 'step', values: steps }, { name: 'stake', values: stakes }],
     points: steps.flatMap(step => stakes.map(stake => {
       const publications = 600

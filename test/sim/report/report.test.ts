@@ -18,9 +18,16 @@ function dataOf (page: string): PageData {
 
 const EMPTY: Results = {
   ...PEACEFUL,
-  complete: false, simulated: 0, events: 0,
+  complete: false,
+  simulated: 0,
+  events: 0,
   payments: { asked: 0, made: 0, unknown: 0, failed: {}, volume: 0, latency: { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }, throughput: 0 },
-  groups: [], nodes: [], channels: [], losses: [], attacks: [], risk: [],
+  groups: [],
+  nodes: [],
+  channels: [],
+  losses: [],
+  attacks: [],
+  risk: [],
   series: { times: [], heights: [], feeRates: [], made: [], failed: [], volume: [], locked: [], openChannels: [], nodesUp: [], fees: [], riskMax: [], riskMean: [] }
 }
 

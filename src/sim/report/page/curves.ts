@@ -1,5 +1,5 @@
 /** The curves, drawn by uPlot; their time is the one of the picture. */
-import uPlot from 'uplot'
+import Plot from 'uplot'
 import { count, moment } from '../format.js'
 import type { Curve } from '../page-data.js'
 import type { Clock } from './clock.js'
@@ -13,17 +13,27 @@ function short (value: number): string {
   return new Intl.NumberFormat('en-US', { notation: 'compact', maximumSignificantDigits: 3 }).format(value)
 }
 
-function axis (extra: uPlot.Axis): uPlot.Axis {
+/** uPlot gives values that its types do not know: null where a curve has a gap, undefined where there is no curve. */
+function known (value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined
+}
+
+function legendText (value: unknown): string {
+  const number = known(value)
+  return number === undefined ? '–' : count(number, Math.abs(number) < 10 ? 3 : 0)
+}
+
+function axis (extra: Plot.Axis): Plot.Axis {
   const line = { stroke: () => colour('grid'), width: 1 }
   return { stroke: () => colour('quiet'), font: '12px system-ui, sans-serif', grid: line, ticks: { ...line, size: 4 }, ...extra }
 }
 
 /** A logarithmic axis with a line for every digit is a grey field. */
-function powersOfTen (_: uPlot, splits: number[]): Array<number | null> {
+function powersOfTen (_: Plot, splits: number[]): Array<number | null> {
   return splits.map(split => Number.isInteger(Math.round(Math.log10(split) * 1e6) / 1e6) ? split : null)
 }
 
-function options (curve: Curve, width: number): uPlot.Options {
+function options (curve: Curve, width: number): Plot.Options {
   return {
     width,
     height: HEIGHT,
@@ -31,13 +41,13 @@ function options (curve: Curve, width: number): uPlot.Options {
     scales: { x: { time: false }, y: curve.log ? { distr: 3 } : { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] } },
     axes: [
       axis({ values: (_, days) => days.map(day => `${count(day, 2)} d`), size: 28 }),
-      axis({ size: 54, ...(curve.log ? { grid: { stroke: () => colour('grid'), width: 1, filter: powersOfTen } } : {}), values: (_, values) => values.map(value => (value as number | null) === null ? '' : short(value)) })
+      axis({ size: 54, ...(curve.log ? { grid: { stroke: () => colour('grid'), width: 1, filter: powersOfTen } } : {}), values: (_, values) => values.map(value => known(value) === undefined ? '' : short(value)) })
     ],
     legend: { live: true, markers: { width: 3 } },
     series: [
-      { label: 'time', value: (_, day) => (day as number | null) === null ? '' : moment(day * DAY) },
+      { label: 'time', value: (_, day) => known(day) === undefined ? '–' : moment(day * DAY) },
       ...curve.lines.map(({ label, colour: number }) => ({
-        label, stroke: () => colour(`line-${number}`), width: 1.6, points: { show: false }, value: (_: uPlot, value: number | null) => value === null ? '–' : count(value, Math.abs(value) < 10 ? 3 : 0)
+        label, stroke: () => colour(`line-${number}`), width: 1.6, points: { show: false }, value: (_: Plot, value: number | null) => legendText(value)
       }))
     ]
   }
@@ -47,7 +57,7 @@ export function showCurves (curves: readonly Curve[], clock: Clock): void {
   const days = clock.times.map(seconds => seconds / DAY)
   const drawn = curves.map((curve, at) => {
     const place = need(`curve-${at}`, HTMLDivElement)
-    const plot = new uPlot(options(curve, place.clientWidth), [days, ...curve.lines.map(({ values }) => [...values])], place)
+    const plot = new Plot(options(curve, place.clientWidth), [days, ...curve.lines.map(({ values }) => [...values])], place)
     const now = element('div', { class: 'now' })
     plot.over.append(now)
     const mark = (): void => {

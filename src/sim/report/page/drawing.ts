@@ -116,7 +116,7 @@ function paintLabels (context: CanvasRenderingContext2D, scene: Scene, view: Vie
   let room = scene.dense && view.scale < 1.5 ? MOST_LABELS / 3 : MOST_LABELS
   for (const at of [...first, ...scene.byDegree]) {
     const node = scene.nodes[at]
-    if (node === undefined || !isLit(at) && !first.includes(at)) continue
+    if (node === undefined || (!isLit(at) && !first.includes(at))) continue
     const text = scene.name(node)
     const { x, y } = scene.place(at, view)
     const width = context.measureText(text).width / 2 + 3

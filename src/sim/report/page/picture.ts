@@ -50,15 +50,20 @@ export function showPicture (scene: Scene, clock: Clock, selection: Selection): 
       repaint()
     })
   const selected = select<HTMLCanvasElement, unknown>(canvas).call(zoomer).on('dblclick.zoom', null)
-  const zoomBy = (factor: number): void => { selected.call(zoomer.scaleBy, factor) }
-  const fitAll = (): void => { selected.call(zoomer.transform, zoomIdentity) }
+  const zoomBy = (factor: number): void => { zoomer.scaleBy(selected, factor) }
+  const fitAll = (): void => { zoomer.transform(selected, zoomIdentity) }
   need('zoom-in', HTMLButtonElement).addEventListener('click', () => { zoomBy(1.5) })
   need('zoom-out', HTMLButtonElement).addEventListener('click', () => { zoomBy(1 / 1.5) })
   need('zoom-fit', HTMLButtonElement).addEventListener('click', fitAll)
   const keys: Readonly<Record<string, () => void>> = {
-    '+': () => { zoomBy(1.5) }, '-': () => { zoomBy(1 / 1.5) }, 0: fitAll, Escape: () => { selection.set(undefined) },
-    ArrowLeft: () => { selected.call(zoomer.translateBy, 40 / transform.k, 0) }, ArrowRight: () => { selected.call(zoomer.translateBy, -40 / transform.k, 0) },
-    ArrowUp: () => { selected.call(zoomer.translateBy, 0, 40 / transform.k) }, ArrowDown: () => { selected.call(zoomer.translateBy, 0, -40 / transform.k) }
+    '+': () => { zoomBy(1.5) },
+    '-': () => { zoomBy(1 / 1.5) },
+    0: fitAll,
+    Escape: () => { selection.set(undefined) },
+    ArrowLeft: () => { zoomer.translateBy(selected, 40 / transform.k, 0) },
+    ArrowRight: () => { zoomer.translateBy(selected, -40 / transform.k, 0) },
+    ArrowUp: () => { zoomer.translateBy(selected, 0, 40 / transform.k) },
+    ArrowDown: () => { zoomer.translateBy(selected, 0, -40 / transform.k) }
   }
   canvas.addEventListener('keydown', event => {
     const act = keys[event.key]

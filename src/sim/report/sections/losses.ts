@@ -2,6 +2,7 @@
 import type { Attack, Loss, Results } from '../../results.js'
 import { count, money, percent, plural, sat } from '../format.js'
 import { html, type Html } from '../html.js'
+import { inOrder } from '../order.js'
 
 /** More rows than anybody reads; all are in `results.json`. */
 const MOST_ROWS = 500
@@ -15,7 +16,7 @@ const WHY: Readonly<Record<Loss['why'], string>> = {
 }
 
 function table (losses: readonly Loss[]): Html {
-  const shown = [...losses].sort((a, b) => b.amount - a.amount || a.height - b.height || a.channel - b.channel).slice(0, MOST_ROWS)
+  const shown = [...losses].sort((a, b) => inOrder(b.amount - a.amount, a.height - b.height, a.channel - b.channel)).slice(0, MOST_ROWS)
   return html`<div class="scroll" tabindex="0" role="region" aria-label="losses"><table class="grid"><thead><tr>
 <th scope="col">node</th><th scope="col" class="number">channel</th><th scope="col" class="number">height</th><th scope="col" class="number">lost</th><th scope="col">why</th><th scope="col">what happened</th>
 </tr></thead><tbody>${shown.map(loss => html`
@@ -57,7 +58,7 @@ function byKind (attacks: readonly Attack[]): Kind[] {
 }
 
 function attackRows (attacks: readonly Attack[]): Html {
-  const shown = [...attacks].sort((a, b) => b.profit - a.profit || a.height - b.height || a.channel - b.channel).slice(0, MOST_ROWS)
+  const shown = [...attacks].sort((a, b) => inOrder(b.profit - a.profit, a.height - b.height, a.channel - b.channel)).slice(0, MOST_ROWS)
   return html`<details><summary>Each attack, the most profitable first (${count(attacks.length)})</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="attacks"><table class="grid"><thead><tr>
 <th scope="col">node</th><th scope="col">kind</th><th scope="col" class="number">channel</th><th scope="col" class="number">height</th><th scope="col" class="number">profit</th><th scope="col">outcome</th>

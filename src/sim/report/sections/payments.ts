@@ -2,11 +2,12 @@
 import type { Results } from '../../results.js'
 import { count, duration, money, percent, plural, sat } from '../format.js'
 import { html, type Html } from '../html.js'
+import { inOrder } from '../order.js'
 import { bars } from './bars.js'
 
 export function paymentsSection (results: Results): Html {
   const { payments } = results
-  const failed = Object.entries(payments.failed).sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
+  const failed = Object.entries(payments.failed).sort(([a, x], [b, y]) => inOrder(y - x, a < b ? -1 : 1))
   const failures = failed.reduce((sum, [, number]) => sum + number, 0)
   const { latency } = payments
   const quantiles: ReadonlyArray<readonly [string, number]> = [
