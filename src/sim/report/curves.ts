@@ -26,16 +26,16 @@ export function curvesOf (series: Series): Curve[] {
   return [
     { title: 'Payments', unit: 'per hour', log: false, lines: [line('made', 0, hourly(series, series.made)), line('failed', 1, hourly(series, series.failed))] },
     { title: 'Volume paid', unit: 'sat per hour', log: false, lines: [line('volume', 0, hourly(series, series.volume))] },
-    { title: 'Fee rate of the next block', unit: 'sat/vB, logarithmic', log: true, lines: [line('fee rate', 1, positive(series.feeRates))] },
+    { title: 'Fee rate of the next block', unit: 'sat/vB', log: true, lines: [line('fee rate', 1, positive(series.feeRates))] },
     { title: 'Fees on the chain so far', unit: 'sat', log: false, lines: [line('fees', 1, series.fees)] },
     { title: 'Capital locked in channels', unit: 'sat', log: false, lines: [line('locked', 0, series.locked)] },
-    { title: 'Open channels', unit: 'channels', log: false, lines: [line('open', 0, series.openChannels)] },
+    { title: 'Open channels', unit: '', log: false, lines: [line('open', 0, series.openChannels)] },
     {
-      title: 'Risk that a publication comes too late',
-      unit: anyRisk ? '%, logarithmic' : '%',
+      title: 'Risk of coming too late',
+      unit: '%',
       log: anyRisk,
       lines: [line('highest', 1, anyRisk ? positive(percents(series.riskMax)) : percents(series.riskMax)), line('mean', 0, anyRisk ? positive(percents(series.riskMean)) : percents(series.riskMean))]
     },
-    { title: 'Nodes that are up', unit: 'nodes', log: false, lines: [line('up', 2, series.nodesUp)] }
+    { title: 'Nodes that are up', unit: '', log: false, lines: [line('up', 2, series.nodesUp)] }
   ]
 }

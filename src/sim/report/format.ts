@@ -53,6 +53,11 @@ export function moment (seconds: number): string {
   return `${Math.floor(minutes / 1440)} d ${two(Math.floor(minutes / 60) % 24)}:${two(minutes % 60)}`
 }
 
+/** A value of a curve, with as many digits as it needs; those in percent are not parts of 1. */
+export function curveValue (value: number, unit: string): string {
+  return unit === '%' ? percent(value / 100) : `${count(value, Math.abs(value) < 10 ? 2 : 0)} ${unit}`.trim()
+}
+
 /** `1 node`, `2 nodes`. */
 export function plural (number: number, one: string, many = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`

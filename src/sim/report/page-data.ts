@@ -27,6 +27,7 @@ export interface CurveLine { readonly label: string, readonly colour: number, re
 
 export interface Curve {
   readonly title: string
+  /** Empty where the title says what is counted. */
   readonly unit: string
   /** Whether the vertical axis is logarithmic. */
   readonly log: boolean

@@ -1,6 +1,6 @@
 /** The curves, drawn by uPlot; their time is the one of the picture. */
 import Plot from 'uplot'
-import { count, moment } from '../format.js'
+import { count, curveValue, moment } from '../format.js'
 import type { Curve } from '../page-data.js'
 import type { Clock } from './clock.js'
 import { colour, element, need, onColours } from './dom.js'
@@ -18,9 +18,10 @@ function known (value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined
 }
 
-function legendText (value: unknown): string {
+function legendText (value: unknown, unit: string): string {
   const number = known(value)
-  return number === undefined ? '–' : count(number, Math.abs(number) < 10 ? 3 : 0)
+  // The unit is in the title; but what is a percent and what is not must be seen at once.
+  return number === undefined ? '–' : curveValue(number, unit === '%' ? unit : '')
 }
 
 function axis (extra: Plot.Axis): Plot.Axis {
@@ -47,7 +48,7 @@ function options (curve: Curve, width: number): Plot.Options {
     series: [
       { label: 'time', value: (_, day) => known(day) === undefined ? '–' : moment(day * DAY) },
       ...curve.lines.map(({ label, colour: number }) => ({
-        label, stroke: () => colour(`line-${number}`), width: 1.6, points: { show: false }, value: (_: Plot, value: number | null) => legendText(value)
+        label, stroke: () => colour(`line-${number}`), width: 1.6, points: { show: false }, value: (_: Plot, value: number | null) => legendText(value, curve.unit)
       }))
     ]
   }

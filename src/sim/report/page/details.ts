@@ -1,6 +1,6 @@
 /** The panel beside the picture: the figures of what is selected, at the time that is shown; and the search for a node. */
 import { cellText } from '../cells.js'
-import { count, sat } from '../format.js'
+import { curveValue, sat } from '../format.js'
 import type { Curve, TableData } from '../page-data.js'
 import type { Clock } from './clock.js'
 import { button, element, need } from './dom.js'
@@ -32,7 +32,7 @@ function balanceBar (scene: Scene, at: number, sample: number): HTMLElement {
 function everything (curves: readonly Curve[], sample: number): HTMLElement[] {
   const values = curves.flatMap(({ title, unit, lines }) => lines.flatMap(({ label, values }) => {
     const value = values[sample] ?? null
-    const text = value === null ? '–' : `${count(value, Math.abs(value) < 10 ? 2 : 0)} ${unit.replace(', logarithmic', '')}`
+    const text = value === null ? '–' : curveValue(value, unit)
     return [element('dt', {}, lines.length === 1 ? title : `${title}, ${label}`), element('dd', {}, text)]
   }))
   return [element('h3', {}, 'Everything at this time'), element('dl', { class: 'figures' }, ...values)]

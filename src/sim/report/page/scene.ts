@@ -37,7 +37,7 @@ export class Scene {
   }
 
   radius (node: PictureNode, view: View): number {
-    const base = this.dense ? 2.2 + Math.sqrt(node.channels) * 0.7 : 4.5 + Math.sqrt(node.channels) * 0.9
+    const base = this.dense ? 2.2 + Math.sqrt(node.channels) * 0.7 : (this.nodes.length > 40 ? 4.5 : 7) + Math.sqrt(node.channels) * 0.9
     return Math.min(26, base * Math.max(1, Math.sqrt(view.scale)))
   }
 

@@ -44,7 +44,7 @@ ${legend(groups)}
 export function curvesSection (curves: PageData['curves']): Html {
   return html`<section id="curves"><h2>Curves</h2>
 <p class="note">Time in days from the beginning. Click on a curve to set the picture to that time; drag over one to zoom into it, double-click to zoom out.</p>
-<div class="curves">${curves.map(({ title, unit }, at) => html`<figure class="curve"><figcaption>${title} <span>${unit}</span></figcaption><div id="curve-${at}" class="plot"></div></figure>`)}</div></section>`
+<div class="curves">${curves.map(({ title, unit, log }, at) => html`<figure class="curve"><figcaption>${title} <span>${unit}${log ? ', logarithmic' : ''}</span></figcaption><div id="curve-${at}" class="plot"></div></figure>`)}</div></section>`
 }
 
 export function tableSection (id: string, title: string): Html {
