@@ -1,5 +1,6 @@
 /** `report.html`: what a simulation found, as one page that opens without a network. Pure: the same results give the same bytes. */
 import type { Results } from '../results.js'
+import { choose, largest } from './choice.js'
 import { curvesOf } from './curves.js'
 import { visible } from './format.js'
 import { html } from './html.js'
@@ -11,10 +12,15 @@ import { curvesSection, pictureSection, tableSection } from './sections/network.
 import { chainSection, groupsSection, paymentsSection } from './sections/payments.js'
 import { riskSection } from './sections/risk.js'
 import { document } from './shell.js'
-import { channelTable, listedChannels, listedNodes, nodeTable } from './tables.js'
+import { channelTable, nodeTable } from './tables.js'
 
 export { renderSweep } from './sweep/page.js'
 export { sweepSvg } from './sweep/drawing.js'
+
+/** What a browser draws fluently. */
+const PICTURE = { nodes: 2_000, channels: 6_000 }
+/** Of a table: more than anybody reads; the rest is in `results.json`. */
+const MOST_ROWS = 20_000
 
 const CONTENTS: ReadonlyArray<readonly [string, string]> = [
   ['network', 'Network'], ['curves', 'Curves'], ['payments', 'Payments'], ['losses', 'Losses'], ['attacks', 'Attacks'], ['risk', 'Risk'],
@@ -27,9 +33,10 @@ const CONTENTS: ReadonlyArray<readonly [string, string]> = [
  *     writeFileSync('report.html', renderReport(JSON.parse(readFileSync('results.json', 'utf8'))))
  */
 export function renderReport (results: Results): string {
-  const nodes = listedNodes(results)
-  const channels = listedChannels(results)
-  const drawn = draw(results, { node: new Map(nodes.map((node, at) => [node.name, at])), channel: new Map(channels.map((channel, at) => [channel.number, at])) })
+  const choice = choose(results, PICTURE)
+  const nodes = largest(results.nodes, MOST_ROWS, new Set(choice.nodes), node => node.sent + node.received)
+  const channels = largest(results.channels, MOST_ROWS, new Set(choice.channels), channel => channel.capacity)
+  const drawn = draw(choice, { nodes, channels }, results.groups)
   const data: PageData = {
     times: results.series.times,
     heights: results.series.heights,
@@ -47,7 +54,7 @@ ${brokenSection(results)}
 ${headSection(results)}
 <nav aria-label="contents">${CONTENTS.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
 <noscript><p class="notice">The picture, the curves and the large tables need JavaScript, which this browser does not run. Nothing is fetched from anywhere.</p></noscript>
-${pictureSection(results, drawn, data.groups)}
+${pictureSection(results, choice, drawn.stride, data.groups)}
 ${curvesSection(data.curves)}
 ${paymentsSection(results)}
 ${lossesSection(results)}

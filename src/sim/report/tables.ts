@@ -1,11 +1,7 @@
 /** The tables of nodes and of channels: what the browser sorts, filters and shows page by page. */
-import type { ChannelResult, NodeResult, Results } from '../results.js'
+import type { ChannelResult, NodeResult } from '../results.js'
 import { visible } from './format.js'
-import { inOrder } from './order.js'
 import type { Cell, Column, TableData } from './page-data.js'
-
-/** More rows than anybody reads; the rest is in `results.json`. */
-export const MOST_ROWS = 20_000
 
 const NODE_COLUMNS: readonly Column[] = [
   { title: 'node', kind: 'text' },
@@ -51,28 +47,6 @@ function channelRow (channel: ChannelResult): Cell[] {
     channel.number, visible(channel.client), visible(channel.server), channel.capacity, channel.step, channel.fundedAt, channel.spentAt, channel.end, channel.turns,
     channel.volume.forth, channel.volume.back, channel.payments.forth, channel.payments.back
   ]
-}
-
-/** The nodes that are in the table: all, or those that moved the most. */
-export function listedNodes (results: Results): NodeResult[] {
-  return most(results.nodes, node => node.sent + node.received)
-}
-
-/** The channels that are in the table: all, or the largest. */
-export function listedChannels (results: Results): ChannelResult[] {
-  return most(results.channels, channel => channel.capacity)
-}
-
-/** In their own order; when they are too many, those of which there is the most. */
-function most<T> (items: readonly T[], weight: (item: T) => number): T[] {
-  if (items.length <= MOST_ROWS) return [...items]
-  const chosen = new Set([...items.keys()].sort((a, b) => inOrder(weightAt(items, weight, b) - weightAt(items, weight, a), a - b)).slice(0, MOST_ROWS))
-  return items.filter((_, at) => chosen.has(at))
-}
-
-function weightAt<T> (items: readonly T[], weight: (item: T) => number, at: number): number {
-  const item = items[at]
-  return item === undefined ? 0 : weight(item)
 }
 
 export function nodeTable (nodes: readonly NodeResult[], outOf: number): TableData {

@@ -1,9 +1,9 @@
 /** The frames that the script fills: the picture of the network, the curves, the two large tables. */
 import type { Results } from '../../results.js'
+import type { Choice } from '../choice.js'
 import { count, duration, plural } from '../format.js'
 import { html, type Html } from '../html.js'
 import type { PageData } from '../page-data.js'
-import type { Drawn } from '../picture.js'
 
 /** How a group is drawn: its colour, and a triangle for adversaries. */
 export function legend (groups: PageData['groups']): Html {
@@ -13,20 +13,21 @@ export function legend (groups: PageData['groups']): Html {
 }
 
 /** What the picture does not show, if anything. */
-function omissions ({ picture, stride, nodesInAll, channelsInAll }: Drawn, results: Results): Html {
+function omissions (results: Results, choice: Choice, stride: number): Html {
   const sentences: string[] = []
-  if (picture.nodes.length < nodesInAll || picture.channels.length < channelsInAll) {
-    sentences.push(`The picture shows the ${plural(picture.nodes.length, 'node')} with the most channels (of ${count(nodesInAll)}) and the ${plural(picture.channels.length, 'largest channel')} among them (of ${count(channelsInAll)}).`)
+  if (choice.nodes.length < results.nodes.length) {
+    sentences.push(`The picture shows ${plural(choice.nodes.length, 'node')} of ${count(results.nodes.length)}: the ${plural(choice.hubs, 'node')} with the most channels, and those that have the largest channels with them.`)
   }
+  if (choice.channels.length < choice.channelsInAll) sentences.push(`It shows ${plural(choice.channels.length, 'channel')} of ${count(choice.channelsInAll)}, the largest among these nodes.`)
   const [first = 0, second = 0] = results.series.times
   if (stride > 1) sentences.push(`Balances are shown every ${duration((second - first) * stride)}; all of them are in results.json.`)
   return sentences.length === 0 ? html`` : html`<p class="note">${sentences.join(' ')}</p>`
 }
 
-export function pictureSection (results: Results, drawn: Drawn, groups: PageData['groups']): Html {
+export function pictureSection (results: Results, choice: Choice, stride: number, groups: PageData['groups']): Html {
   const last = Math.max(0, results.series.times.length - 1)
   return html`<section id="network"><h2>The network over time</h2>
-${omissions(drawn, results)}
+${omissions(results, choice, stride)}
 ${legend(groups)}
 <div class="stage">
 <div class="view"><div class="canvas-frame"><canvas id="picture" tabindex="0" role="img" aria-label="The network: nodes and the channels between them. Its figures are in the tables below; plus and minus zoom, arrow keys move it."></canvas>
