@@ -11,4 +11,4 @@ if ! PAYCHAN_TEST_CHROMIUM="$(test/browser/find-chromium.sh "$@" 2> "$reason")";
 fi
 export PAYCHAN_TEST_CHROMIUM
 echo "chromium: $PAYCHAN_TEST_CHROMIUM"
-npx mocha --no-config --require ./dist/test/setup.js --exit=false --timeout 60000 --forbid-only --forbid-pending 'dist/test/browser/*.browser.js'
+npx mocha --no-config --require ./dist/test/setup.js --exit=false --timeout 120000 --forbid-only --forbid-pending 'dist/test/browser/*.browser.js'
