@@ -103,7 +103,7 @@ export default defineConfig(
       'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
       'import-x/no-self-import': 'error',
-      'import-x/no-extraneous-dependencies': ['error', { devDependencies: ['test/**'], optionalDependencies: false, peerDependencies: false }]
+      'import-x/no-extraneous-dependencies': ['error', { devDependencies: ['test/**', 'src/sim/report/page/**'], optionalDependencies: false, peerDependencies: false }]
     }
   },
   {

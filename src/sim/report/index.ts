@@ -1,0 +1,70 @@
+/** `report.html`: what a simulation found, as one page that opens without a network. Pure: the same results give the same bytes. */
+import type { Results } from '../results.js'
+import { choose, largest } from './choice.js'
+import { curvesOf } from './curves.js'
+import { visible } from './format.js'
+import { html } from './html.js'
+import type { PageData } from './page-data.js'
+import { draw } from './picture.js'
+import { brokenSection, headSection } from './sections/head.js'
+import { attacksSection, lossesSection } from './sections/losses.js'
+import { curvesSection, pictureSection, tableSection } from './sections/network.js'
+import { chainSection, groupsSection, paymentsSection } from './sections/payments.js'
+import { riskSection } from './sections/risk.js'
+import { document } from './shell.js'
+import { channelTable, nodeTable } from './tables.js'
+
+export { renderSweep } from './sweep/page.js'
+export { sweepSvg } from './sweep/drawing.js'
+
+/** What a browser draws fluently. */
+const PICTURE = { nodes: 2_000, channels: 6_000 }
+/** Of a table: more than anybody reads; the rest is in `results.json`. */
+const MOST_ROWS = 20_000
+
+const CONTENTS: ReadonlyArray<readonly [string, string]> = [
+  ['network', 'Network'], ['curves', 'Curves'], ['payments', 'Payments'], ['losses', 'Losses'], ['attacks', 'Attacks'], ['risk', 'Risk'],
+  ['groups', 'Groups'], ['nodes', 'Nodes'], ['channels', 'Channels'], ['chain', 'Chain']
+]
+
+/**
+ * The report of one simulation as a self-contained HTML document.
+ *
+ *     writeFileSync('report.html', renderReport(JSON.parse(readFileSync('results.json', 'utf8'))))
+ */
+export function renderReport (results: Results): string {
+  const choice = choose(results, PICTURE)
+  const nodes = largest(results.nodes, MOST_ROWS, new Set(choice.nodes), node => node.sent + node.received)
+  const channels = largest(results.channels, MOST_ROWS, new Set(choice.channels), channel => channel.capacity)
+  const drawn = draw(choice, { nodes, channels }, results.groups)
+  const data: PageData = {
+    times: results.series.times,
+    heights: results.series.heights,
+    groups: results.groups.map(({ name, honest }) => ({ name: visible(name), honest })),
+    picture: drawn.picture,
+    curves: curvesOf(results.series),
+    nodes: nodeTable(nodes, results.nodes.length),
+    channels: channelTable(channels, results.channels.length)
+  }
+  return document({
+    title: `${results.scenario.name}, seed ${results.scenario.seed}: paychan simulation`,
+    data,
+    body: html`<main>
+${brokenSection(results)}
+${headSection(results)}
+<nav aria-label="contents">${CONTENTS.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
+<noscript><p class="notice">The picture, the curves and the large tables need JavaScript, which this browser does not run. Nothing is fetched from anywhere.</p></noscript>
+${pictureSection(results, choice, drawn.stride, data.groups)}
+${curvesSection(data.curves)}
+${paymentsSection(results)}
+${lossesSection(results)}
+${attacksSection(results)}
+${riskSection(results)}
+${groupsSection(results)}
+${tableSection('nodes', 'Nodes')}
+${tableSection('channels', 'Channels')}
+${chainSection(results)}
+<footer><p>Amounts are satoshis (sat; 100,000,000 sat = 1 BTC), times are simulated. The same scenario and seed give the same report.</p></footer>
+</main>`
+  })
+}

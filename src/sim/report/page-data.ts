@@ -1,0 +1,82 @@
+/** What the page in the browser is given as JSON: the contract between `src/sim/report` and `src/sim/report/page`. */
+
+export type CellKind = 'text' | 'count' | 'sat' | 'percent' | 'height'
+
+export interface Column {
+  readonly title: string
+  readonly kind: CellKind
+  /** What it means, where the title does not say it all. */
+  readonly hint?: string
+}
+
+export type Cell = string | number | null
+
+export interface TableData {
+  /** Of the element that the table goes into. */
+  readonly id: string
+  readonly caption: string
+  readonly columns: readonly Column[]
+  readonly rows: readonly (readonly Cell[])[]
+  /** How many rows there are in all, when these are not all of them. */
+  readonly outOf: number
+  /** What the rows are in the picture, if anything: its first column then selects it there. */
+  readonly selects: 'node' | 'channel' | null
+}
+
+export interface CurveLine { readonly label: string, readonly colour: number, readonly values: ReadonlyArray<number | null> }
+
+export interface Curve {
+  readonly title: string
+  /** Empty where the title says what is counted. */
+  readonly unit: string
+  /** Whether the vertical axis is logarithmic. */
+  readonly log: boolean
+  readonly lines: readonly CurveLine[]
+}
+
+export interface Group { readonly name: string, readonly honest: boolean }
+
+export interface PictureNode {
+  /** Row in the table of nodes. */
+  readonly row: number
+  readonly group: number
+  readonly x: number
+  readonly y: number
+  readonly channels: number
+}
+
+export interface PictureChannel {
+  /** Row in the table of channels. */
+  readonly row: number
+  /** Positions in `nodes`. */
+  readonly client: number
+  readonly server: number
+  readonly capacity: number
+  /** 0 to 4, by capacity. */
+  readonly width: number
+  /** Channels between the same two nodes at the same time lie side by side: 0 in the middle, 1 and -1 beside it, ... */
+  readonly lane: number
+  /** The samples in which it is there. */
+  readonly from: number
+  readonly until: number
+  /** The client's balance when it changes: sample, balance, sample, balance, ... */
+  readonly changes: readonly number[]
+}
+
+export interface Picture {
+  readonly width: number
+  readonly height: number
+  readonly nodes: readonly PictureNode[]
+  readonly channels: readonly PictureChannel[]
+}
+
+export interface PageData {
+  /** Seconds and heights of the samples. */
+  readonly times: readonly number[]
+  readonly heights: readonly number[]
+  readonly groups: readonly Group[]
+  readonly picture: Picture
+  readonly curves: readonly Curve[]
+  readonly nodes: TableData
+  readonly channels: TableData
+}

@@ -1,0 +1,44 @@
+/** The slider and the button below the picture. */
+import { count, moment } from '../format.js'
+import type { Clock } from './clock.js'
+import { need } from './dom.js'
+
+/** Seconds that all of the simulation takes to play. */
+const PLAYING = 24
+
+export function showPlayer (clock: Clock): void {
+  const slider = need('time', HTMLInputElement)
+  const play = need('play', HTMLButtonElement)
+  const now = need('now', HTMLElement)
+  let started: { readonly at: number, readonly sample: number } | undefined
+
+  const stop = (): void => {
+    started = undefined
+    play.setAttribute('aria-pressed', 'false')
+    play.textContent = '▶ play'
+  }
+  const step = (at: number): void => {
+    if (started === undefined) return
+    const sample = started.sample + (at - started.at) / 1000 / PLAYING * clock.last
+    clock.set(sample)
+    if (sample >= clock.last) stop()
+    else requestAnimationFrame(step)
+  }
+  play.addEventListener('click', () => {
+    if (started !== undefined) { stop(); return }
+    if (clock.sample === clock.last) clock.set(0)
+    started = { at: performance.now(), sample: clock.sample }
+    play.setAttribute('aria-pressed', 'true')
+    play.textContent = '❚❚ pause'
+    requestAnimationFrame(step)
+  })
+  slider.addEventListener('input', () => {
+    stop()
+    clock.set(Number(slider.value))
+  })
+  clock.listen(() => {
+    slider.value = String(clock.sample)
+    now.textContent = `${moment(clock.seconds)} · block ${count(clock.height)}`
+    slider.setAttribute('aria-valuetext', now.textContent)
+  })
+}

@@ -1,0 +1,58 @@
+/** The tables of nodes and of channels: what the browser sorts, filters and shows page by page. */
+import type { ChannelResult, NodeResult } from '../results.js'
+import { visible } from './format.js'
+import type { Cell, Column, TableData } from './page-data.js'
+
+const NODE_COLUMNS: readonly Column[] = [
+  { title: 'node', kind: 'text' },
+  { title: 'group', kind: 'text' },
+  { title: 'role', kind: 'text', hint: 'honest, or an adversary of the scenario' },
+  { title: 'begin', kind: 'sat', hint: 'on the chain and in channels, at the beginning' },
+  { title: 'end', kind: 'sat', hint: 'begin + received - sent - fees - lost + gained' },
+  { title: 'sent', kind: 'sat' },
+  { title: 'received', kind: 'sat' },
+  { title: 'fees', kind: 'sat', hint: 'of its transactions on the chain' },
+  { title: 'lost', kind: 'sat', hint: 'beyond fees and payments; see the table of losses' },
+  { title: 'gained', kind: 'sat', hint: 'what others lost to it' },
+  { title: 'asked', kind: 'count', hint: 'payments that it was asked to make' },
+  { title: 'made', kind: 'count', hint: 'payments that it made' },
+  { title: 'crashes', kind: 'count' }
+]
+
+const CHANNEL_COLUMNS: readonly Column[] = [
+  { title: 'channel', kind: 'count', hint: 'in the order of the openings' },
+  { title: 'client', kind: 'text', hint: 'funded it' },
+  { title: 'server', kind: 'text' },
+  { title: 'capacity', kind: 'sat' },
+  { title: 'step', kind: 'count', hint: 'blocks between the maturities of two turns; 0: one-way' },
+  { title: 'funded', kind: 'height', hint: 'height of the funding transaction' },
+  { title: 'spent', kind: 'height', hint: 'height of the transaction that ended it' },
+  { title: 'end', kind: 'text' },
+  { title: 'turns', kind: 'count' },
+  { title: 'paid', kind: 'sat', hint: 'by the client' },
+  { title: 'paid back', kind: 'sat', hint: 'by the server' },
+  { title: 'payments', kind: 'count', hint: 'by the client' },
+  { title: 'back', kind: 'count', hint: 'payments by the server' }
+]
+
+function nodeRow (node: NodeResult): Cell[] {
+  return [
+    visible(node.name), visible(node.group), node.honest ? 'honest' : 'adversary', node.begin, node.end, node.sent, node.received, node.fees, node.lost, node.gained,
+    node.payments.asked, node.payments.made, node.crashes
+  ]
+}
+
+function channelRow (channel: ChannelResult): Cell[] {
+  return [
+    channel.number, visible(channel.client), visible(channel.server), channel.capacity, channel.step, channel.fundedAt, channel.spentAt, channel.end, channel.turns,
+    channel.volume.forth, channel.volume.back, channel.payments.forth, channel.payments.back
+  ]
+}
+
+export function nodeTable (nodes: readonly NodeResult[], outOf: number): TableData {
+  return { id: 'nodes-table', caption: 'nodes', columns: NODE_COLUMNS, rows: nodes.map(nodeRow), outOf, selects: 'node' }
+}
+
+export function channelTable (channels: readonly ChannelResult[], outOf: number): TableData {
+  return { id: 'channels-table', caption: 'channels', columns: CHANNEL_COLUMNS, rows: channels.map(channelRow), outOf, selects: 'channel' }
+}

@@ -1,0 +1,54 @@
+/** A report in a page of the browser, with an eye on everything that it must not do. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+
+export interface Opened {
+  readonly page: Page
+  /** Errors, warnings and dialogs of the page; requests for anything but the file itself. */
+  readonly complaints: readonly string[]
+  readonly close: () => Promise<void>
+}
+
+export interface Look { readonly width?: number, readonly height?: number, readonly dark?: boolean }
+
+/** Writes `html` to a file and opens it as somebody would who was sent it. */
+export async function openPage (browser: Browser, html: string, look: Look = {}): Promise<Opened> {
+  const folder = mkdtempSync(join(tmpdir(), 'paychan-report-'))
+  const file = join(folder, 'report.html')
+  writeFileSync(file, html)
+  const url = pathToFileURL(file).href
+  const page = await browser.newPage({ viewport: { width: look.width ?? 1280, height: look.height ?? 900 }, colorScheme: look.dark === true ? 'dark' : 'light', reducedMotion: 'reduce' })
+  const complaints: string[] = []
+  page.on('console', message => { complaints.push(`${message.type()}: ${message.text()}`) })
+  page.on('pageerror', error => { complaints.push(`error: ${error.message}`) })
+  page.on('request', request => { if (request.url() !== url && !request.url().startsWith('data:')) complaints.push(`request: ${request.url()}`) })
+  page.on('dialog', dialog => { complaints.push(`dialog: ${dialog.message()}`); void dialog.dismiss() })
+  await page.goto(url)
+  await painted(page)
+  return { page, complaints, close: async () => { await page.close(); rmSync(folder, { recursive: true }) } }
+}
+
+/** Whatever was asked for is on the screen: it is painted within the next frame. */
+export async function painted (page: Page): Promise<void> {
+  await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))')
+}
+
+/** The picture of the network, to compare with itself. */
+export async function picture (page: Page): Promise<string> {
+  await painted(page)
+  return await page.evaluate<string>("document.getElementById('picture').toDataURL()")
+}
+
+/** Sets the slider as a hand would. */
+export async function setTime (page: Page, sample: number): Promise<void> {
+  await page.locator('#time').fill(String(sample))
+  await painted(page)
+}
+
+/** The first column of a table, as far as it is shown. */
+export async function firstColumn (page: Page, table: string): Promise<string[]> {
+  return await page.locator(`#${table} tbody th`).allTextContents()
+}
