@@ -122,7 +122,8 @@ function onEstablishedMessage (channel: Established, message: Exclude<Extract<Ch
     case 'RenewalRequest':
     case 'Funding': return channel.role === 'server' && (message.type === 'Funding') === (channel.terms.renews === undefined) ? to(channel, ...fundingBroadcast(channel)) : unexpected(channel, message.type)
     case 'UpdateAck': return onUpdateAck(channel, message)
-    case 'ChannelReady': return to({ ...channel, ready: { ...channel.ready, theirs: true } })
+    // Said again it changes nothing, and is not worth a write.
+    case 'ChannelReady': return to(channel.ready.theirs ? channel : { ...channel, ready: { ...channel.ready, theirs: true } })
     case 'TurnRequest': return channel.terms.mode === 'two-way' ? onTurnRequest(channel, message, env) : unexpected(channel, message.type)
     case 'TurnGrant': return channel.terms.mode === 'two-way' ? onTurnGrant(channel, message) : unexpected(channel, message.type)
     case 'TurnRefuse': return channel.terms.mode === 'two-way' ? onTurnRefuse(channel, message) : unexpected(channel, message.type)

@@ -32,6 +32,8 @@ export interface ActorHost {
   keyedChanges: (channel: ChannelId, entry: PaymentLogEntry) => readonly Change[]
   /** Called before the commit: what two channels must not share is known from here on. */
   learn: (channel: Channel) => void
+  /** A channel is in another state. */
+  changed: () => void
   /** `stream`: the newest that the channel knew of when it wanted the effect. */
   perform: (actor: ChannelActor, effect: Effect, stream: number) => void
   /** Called after the effects of a step. */
@@ -200,7 +202,9 @@ export class ChannelActor {
   /** Commit, then effects; the other way round for what is true whether our disk has it or not. */
   async #apply (before: Channel | undefined, state: Channel, log: readonly PaymentLogEntry[], effects: readonly MeantEffect[]): Promise<void> {
     this.#state = state
-    if (state !== before) this.host.learn(state)
+    if (state !== before) this.host.changed()
+    // Keys and outpoints come with a stage, and stay for all of it.
+    if (state.stage !== before?.stage) this.host.learn(state)
     if (log.length === 0 && isPayeesWord(effects)) this.#planWrite()
     else if ((state !== before || log.length > 0) && !await this.#commit(state, log)) return
     for (const { effect, stream } of effects) {

@@ -9,14 +9,32 @@ export function isWatched (channel: Channel): channel is Extract<Channel, { stag
   return channel.stage === 'established' || channel.stage === 'refund-signed'
 }
 
-/** Those that are due at a height. While that is not known it may be anybody. */
-export function dueAt (actors: Iterable<ChannelActor>, height: BlockHeight | undefined): ChannelActor[] {
-  return [...actors].filter((actor) => height === undefined || actor.nextDue(height) <= height)
-}
+export class DueActors {
+  /** The answer of `first`: it holds between the two heights, as long as no channel and no watch changes. */
+  #first: { readonly from: number, readonly at: number, readonly actors: number, readonly watches: number } | undefined
 
-/** The first height, `from` or above, at which any is due, or has to be watched first; Infinity when none is. */
-export function firstDue (actors: Iterable<ChannelActor>, watches: Watches, from: BlockHeight): number {
-  let first = Infinity
-  for (const actor of actors) first = Math.min(first, watches.has(actor) || !isWatched(actor.state) ? actor.nextDue(from) : from)
-  return first
+  constructor (private readonly actors: ReadonlyMap<unknown, ChannelActor>, private readonly watches: Watches) {}
+
+  /** To be called when a channel is in another state. */
+  readonly changed = (): void => { this.#first = undefined }
+
+  /** Those that are due at a height. While that is not known it may be anybody. */
+  at (height: BlockHeight | undefined): ChannelActor[] {
+    return [...this.actors.values()].filter((actor) => height === undefined || actor.nextDue(height) <= height)
+  }
+
+  /** The first height, `from` or above, at which any is due, or has to be watched first; Infinity when none is. */
+  readonly first = (from: BlockHeight): number => {
+    const [actors, watches] = [this.actors.size, this.watches.count]
+    if (this.#first === undefined || from < this.#first.from || from > this.#first.at || this.#first.actors !== actors || this.#first.watches !== watches) {
+      this.#first = { from, at: this.#find(from), actors, watches }
+    }
+    return this.#first.at
+  }
+
+  #find (from: BlockHeight): number {
+    let first = Infinity
+    for (const actor of this.actors.values()) first = Math.min(first, this.watches.has(actor) || !isWatched(actor.state) ? actor.nextDue(from) : from)
+    return first
+  }
 }

@@ -19,7 +19,7 @@ import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
-import { dueAt, firstDue, isWatched } from './due-actors.js'
+import { DueActors, isWatched } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
@@ -50,6 +50,7 @@ export class Engine {
   readonly #registry = createRegistry()
   readonly #links: Links
   readonly #watches: Watches
+  readonly #due: DueActors
   readonly #redial: Redial
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
@@ -75,6 +76,7 @@ export class Engine {
     const links = new Links(clock)
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
+    this.#due = new DueActors(this.#actors, this.#watches)
     this.#redial = new Redial(peers, links, clock)
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
     this.#renewals = new Renewals({
@@ -108,6 +110,7 @@ export class Engine {
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
       learn: (channel) => { this.#registry.learn(channel, options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
+      changed: this.#due.changed,
       perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
       settled: (actor) => { this.#settled(actor) },
       onFailure: (actor, what, error) => { this.#failed(actor, what, error) }
@@ -276,7 +279,7 @@ export class Engine {
     await this.#fees.refresh()
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => { if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error))) })
-    const due = dueAt(this.#actors.values(), this.#height)
+    const due = this.#due.at(this.#height)
     if (this.#moment !== undefined && due.length > 0) this.#settlements.onTip(this.#moment)
     this.#renewals.onTip(due)
     if (this.#options.watchesRisk !== false) this.#risks.onTip([...this.#actors.values()])
@@ -292,7 +295,7 @@ export class Engine {
    * The first height, `from` or above, at which a tip can change anything in this node, as long as
    * nothing else happens to it; Infinity when none can. A simulation wakes nobody before.
    */
-  nextDue = (from: BlockHeight): number => firstDue(this.#actors.values(), this.#watches, from)
+  nextDue = (from: BlockHeight): number => this.#due.first(from)
 
   #begin (first: Transition): ChannelActor {
     if (this.#halted !== undefined) throw this.#halted

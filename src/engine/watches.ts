@@ -28,6 +28,8 @@ export class Watches {
     return watch
   }
 
+  get count (): number { return this.#watches.size }
+
   has (actor: ChannelActor): boolean {
     return this.#watches.has(actor)
   }

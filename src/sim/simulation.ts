@@ -47,6 +47,8 @@ export class Simulation {
   readonly cheats: PublishOld[] = []
   readonly broken: Array<Results['broken'][number]> = []
   readonly thresholdAt: (height: number) => number
+  /** How many channels each opens, by name. */
+  readonly #opens = new Map<string, number>()
   readonly #byName = new Map<string, SimNode>()
   readonly #watchers = new Watchers()
   #tip: { readonly height: number, readonly hash: string }
@@ -73,6 +75,7 @@ export class Simulation {
       onGone: (node) => { this.payments.gone(node) },
       onForgotten: (node, text) => { this.break('restart', `${node.name}: ${text}`) }
     }
+    for (const { client } of plan.openings) this.#opens.set(client, (this.#opens.get(client) ?? 0) + 1)
     this.nodes = plan.nodes.map((planned) => this.#node(planned, keys, world))
     this.publications = new Publications(this.chain, this.fees)
     const node = (name: string): SimNode => this.node(name)
@@ -105,7 +108,7 @@ export class Simulation {
   }
 
   #node ({ name, group }: Plan['nodes'][number], keys: KeyMaker, world: NodeWorld): SimNode {
-    const { scenario, plan } = this
+    const { scenario } = this
     const setup = scenario.nodes.find((each) => each.name === group)
     if (setup === undefined) throw new Error(`the scenario has no group ${group}`)
     const meant = { name, group }
@@ -122,8 +125,7 @@ export class Simulation {
       signer: (owner) => keys.signerFor(name, (script) => { this.books.own(owner, script, 'payout') })
     }, world)
     this.#byName.set(name, node)
-    const coins = Math.min(MOST_COINS, Math.max(1, plan.openings.filter(({ client }) => client === name).length))
-    this.#mint(node, Number(setup.coins), coins)
+    this.#mint(node, Number(setup.coins), Math.min(MOST_COINS, this.#opens.get(name) ?? 1))
     return node
   }
 

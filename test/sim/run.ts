@@ -45,25 +45,21 @@ async function shrink (world: World, rule: string): Promise<string[]> {
   return [...taken]
 }
 
-async function work ({ from, until, stride }: Slice): Promise<Failure[]> {
-  const failures: Failure[] = []
+/** Tells of each world when it is played, with its failure if there is one. */
+async function work ({ from, until, stride }: Slice, tell: (failure: Failure | undefined) => void): Promise<void> {
   for (let seed = from; seed < until; seed += stride) {
     const world = worldOf(seed)
     const [first] = await play(world)
-    if (first !== undefined) failures.push({ seed, rule: first.rule, text: first.text, without: await shrink(world, first.rule) })
-    parentPort?.postMessage({ played: seed })
+    tell(first === undefined ? undefined : { seed, rule: first.rule, text: first.text, without: await shrink(world, first.rule) })
   }
-  return failures
 }
 
-function inWorker (slice: Slice, onPlayed: () => void): Promise<Failure[]> {
+function inWorker (slice: Slice, onPlayed: (failure: Failure | undefined) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: slice })
-    worker.on('message', (message: { readonly failures?: Failure[] }) => {
-      if (message.failures === undefined) onPlayed()
-      else resolve(message.failures)
-    })
+    worker.on('message', onPlayed)
     worker.on('error', reject)
+    worker.on('exit', () => { resolve() })
   })
 }
 
@@ -89,19 +85,19 @@ async function main (): Promise<number> {
   if (values.seed !== undefined) return await replay(Number(values.seed), values.without?.split(',') ?? [])
   const [from, runs, workers] = [Number(values.from ?? 1), Number(values.runs ?? 1_000), Number(values.workers ?? availableParallelism())]
   if (![from, runs, workers].every((number) => Number.isInteger(number) && number > 0)) throw new Error(`whole numbers above 0 are asked for.\n\n${HELP}`)
-  let played = 0
+  let [played, failed] = [0, 0]
   const began = performance.now()
-  const found = await Promise.all(Array.from({ length: workers }, (_, n) => inWorker({ from: from + n, until: from + runs, stride: workers }, () => {
+  const onPlayed = (failure: Failure | undefined): void => {
     played += 1
     if (played % 100 === 0) process.stderr.write(`${played} of ${runs}\n`)
-  })))
-  const failures = found.flat().sort((a, b) => a.seed - b.seed)
-  for (const { seed, rule, text, without: taken } of failures) {
-    say(`world ${seed}: ${rule}: ${text.slice(0, 1_000)}`)
-    say(`  again: npm run test:sim -- --seed ${seed}${taken.length === 0 ? '' : ` --without ${taken.join()}`}`)
+    if (failure === undefined) return
+    failed += 1
+    say(`world ${failure.seed}: ${failure.rule}: ${failure.text.slice(0, 1_000)}`)
+    say(`  again: npm run test:sim -- --seed ${failure.seed}${failure.without.length === 0 ? '' : ` --without ${failure.without.join()}`}`)
   }
-  say(`${runs - failures.length} of ${runs} worlds held in ${Math.round((performance.now() - began) / 1_000)} s (seeds ${from} to ${from + runs - 1})`)
-  return failures.length === 0 ? 0 : 1
+  await Promise.all(Array.from({ length: workers }, (_, n) => inWorker({ from: from + n, until: from + runs, stride: workers }, onPlayed)))
+  say(`${played - failed} of ${runs} worlds held in ${Math.round((performance.now() - began) / 1_000)} s (seeds ${from} to ${from + runs - 1})`)
+  return failed === 0 && played === runs ? 0 : 1
 }
 
 if (isMainThread) {
@@ -110,6 +106,5 @@ if (isMainThread) {
     process.exitCode = 2
   })
 } else {
-  const failures = await work(workerData as Slice)
-  parentPort?.postMessage({ failures })
+  await work(workerData as Slice, (failure) => { parentPort?.postMessage(failure) })
 }

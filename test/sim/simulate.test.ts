@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { worldOf } from '../../src/sim/fuzz.js'
+import type { Results } from '../../src/sim/results.js'
 import { simulate } from '../../src/sim/simulate.js'
 import { blockDelta } from '../../src/types/units.js'
 import { DAY, every, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'
 
-describe('sim / simulate', () => {
+describe('sim / simulate', function () {
+  this.slow(10_000)
+
   it('two nodes, one channel: opened, paid on, closed in peace; every satoshi is where it belongs', async () => {
     const scenario = scenarioOf({ duration: 2 * DAY })
     const results = await simulate(scenario, planOf(scenario, [openingOf({ blocks: blockDelta(144) })], every(600, 1_000n, 12 * HOUR)))
@@ -17,5 +21,58 @@ describe('sim / simulate', () => {
     assert.equal(bob?.end, 60_000 - (bob?.fees ?? 0))
     assert.equal(alice?.end, 2_000_000 - 60_000 - (alice?.fees ?? 0))
     assert.equal((alice?.fees ?? 0) + (bob?.fees ?? 0), results.chain.fees)
+  })
+
+  it('the same seed gives the same results, byte for byte; another one others', async () => {
+    const played = async (seed: number): Promise<string> => {
+      const { scenario, plan } = worldOf(seed)
+      return JSON.stringify(await simulate(scenario, plan))
+    }
+    assert.equal(await played(7), await played(7))
+    assert.notEqual(await played(7), await played(8))
+  })
+
+  it('without real signatures the results are the same', async () => {
+    const played = async (model: boolean): Promise<Results> => {
+      const scenario = scenarioOf({ model, duration: 2 * DAY, faults: [{ kind: 'crash', who: 'bob', every: { kind: 'exponential', mean: 5 * HOUR }, down: { kind: 'constant', value: HOUR }, orderly: false, losesWrites: 0 }] })
+      const results = await simulate(scenario, planOf(scenario, [openingOf({ step: blockDelta(12) })], every(600, 1_000n, 12 * HOUR)))
+      return { ...results, scenario: { ...results.scenario, model: false } }
+    }
+    assert.deepEqual(await played(true), await played(false))
+  })
+
+  it('is of use when it is ended early', async () => {
+    const ending = new AbortController()
+    const scenario = scenarioOf()
+    const seen: number[] = []
+    const results = await simulate(scenario, planOf(scenario, [openingOf()], every(600, 1_000n, 12 * HOUR)), {
+      signal: ending.signal,
+      onProgress: ({ time, payments }) => {
+        seen.push(time)
+        if (payments >= 10) ending.abort()
+      }
+    })
+    assert.equal(results.complete, false)
+    assert.ok(results.payments.made >= 10 && results.payments.made < 60)
+    assert.ok(results.simulated < DAY && seen.length < 200)
+    assert.deepEqual(results.broken, [])
+  })
+
+  it('lets a channel be followed by others: renewed, or opened anew', async () => {
+    for (const then of ['renew', 'reopen'] as const) {
+      const scenario = scenarioOf({ duration: 3 * DAY })
+      const { broken, channels, payments } = await simulate(scenario, planOf(scenario, [openingOf({ then })], every(3_600, 1_000n, 3 * DAY)))
+      assert.deepEqual(broken, [])
+      assert.ok(channels.length >= 3, `${channels.length} channels`)
+      assert.ok(payments.made > 50, `${payments.made} payments`)
+      assert.equal(channels[0]?.end, then === 'renew' ? 'renewal' : 'close')
+    }
+  })
+
+  it('holds in worlds in which everything goes wrong', async () => {
+    for (const seed of [11, 12, 13, 14, 15]) {
+      const { scenario, plan } = worldOf(seed)
+      assert.deepEqual((await simulate(scenario, plan, { checked: true })).broken, [], `world ${seed}`)
+    }
   })
 })

@@ -31,7 +31,8 @@ function filterOf (adversary: Adversary, calendar: Calendar): Filter | undefined
       },
       outgoing: () => true
     }
-    case 'refuse-acks': return { incoming: () => true, outgoing: ({ type }) => type !== 'UpdateAck' }
+    // But for the first, without which no channel opens.
+    case 'refuse-acks': return { incoming: () => true, outgoing: (message) => message.type !== 'UpdateAck' || message.sequence === 0 }
     case 'silent': {
       const speaks = (): boolean => calendar.now < adversary.from * 1_000
       return { incoming: speaks, outgoing: speaks }
@@ -51,8 +52,8 @@ function flood (link: Link, perSecond: number, calendar: Calendar): void {
   calendar.after(PAUSE_MS, begin)
 }
 
-/** A day of it is enough. */
-const MOST_FLOODED_MS = 86_400_000
+/** A quarter of a day of it is enough. */
+const MOST_FLOODED_MS = 21_600_000
 
 function filtered (peers: Peers, { incoming, outgoing, onLink }: Filter): Peers {
   const outer = (link: Link): Link => ({ peer: link.peer, address: link.address, send: (message) => { if (outgoing(message)) link.send(message) }, close: () => { link.close() } })

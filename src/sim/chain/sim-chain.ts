@@ -116,7 +116,7 @@ export class SimChain {
 
   /** Another branch, one block longer, takes the place of the newest `depth` blocks; its first block is empty, and what was undone waits again. */
   reorg (depth: number, time: number): void {
-    const undone = Math.min(depth, this.#blocks.length - 2)
+    const undone = Math.min(depth, this.#blocks.length - 1)
     if (undone < 1) return
     this.#reorgs += 1
     const touched = new Set<string>()

@@ -28,6 +28,9 @@ export class OpeningsDriver {
   readonly records: ChannelRecord[] = []
   readonly #places: Place[]
   readonly #byId = new Map<ChannelId, ChannelRecord>()
+  readonly #placesOf = new Map<ChannelRecord, Place>()
+  /** By client: what has been asked for, and has no id yet. */
+  readonly #opening = new Map<SimNode, Set<ChannelRecord>>()
   readonly #reopened = new Set<ChannelRecord>()
 
   constructor (private readonly host: OpeningsHost) {
@@ -67,17 +70,23 @@ export class OpeningsDriver {
     if (state.role !== 'client') return undefined
     const old = state.terms.renews === undefined ? undefined : this.#byId.get(state.terms.renews.channel)
     const record = old === undefined
-      ? this.records.find((each) => each.id === undefined && each.client === node && each.server.name === state.peer && BigInt(each.capacity) === state.terms.capacity)
+      ? this.#openingAs(node, state)
       : this.#record(this.#placeOf(old), Number(state.terms.capacity))
     if (record === undefined) return undefined
+    this.#opening.get(node)?.delete(record)
     record.learn(state)
     record.lastPaidAt = this.host.calendar.now
     this.#byId.set(state.id, record)
     return record
   }
 
+  #openingAs (node: SimNode, { peer, terms }: Established): ChannelRecord | undefined {
+    for (const record of this.#opening.get(node) ?? []) if (record.server.name === peer && BigInt(record.capacity) === terms.capacity) return record
+    return undefined
+  }
+
   #placeOf (record: ChannelRecord): Place {
-    const place = this.#places.find(({ records }) => records.includes(record))
+    const place = this.#placesOf.get(record)
     if (place === undefined) throw new Error(`channel ${record.number} has no place`)
     return place
   }
@@ -87,11 +96,14 @@ export class OpeningsDriver {
     const record = new ChannelRecord(this.records.length, place.opening, this.host.node(client), this.host.node(server), capacity)
     this.records.push(record)
     place.records.push(record)
+    this.#placesOf.set(record, place)
     return record
   }
 
   #open (place: Place): void {
-    this.#try(place, this.#record(place, Number(place.opening.capacity)), 1)
+    const record = this.#record(place, Number(place.opening.capacity))
+    this.#opening.set(record.client, (this.#opening.get(record.client) ?? new Set()).add(record))
+    this.#try(place, record, 1)
   }
 
   #try (place: Place, record: ChannelRecord, tries: number): void {

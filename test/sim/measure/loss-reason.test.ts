@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { reasonOf, type Evidence } from '../../../src/sim/measure/loss-reason.js'
+
+/** A node that was there all the time, and could have had its money for 905 sat in every block. */
+const evidence: Evidence = { amount: 50_000, from: 100, to: 112, bids: [], thresholdAt: () => 5, vsize: 181, absences: [], lostWrites: false }
+
+describe('sim / why money was lost', () => {
+  it('is unexplained as long as nothing explains it', () => {
+    assert.equal(reasonOf(evidence).why, 'unexplained')
+    assert.equal(reasonOf({ ...evidence, absences: [{ kind: 'down', from: 90, to: 99 }] }).why, 'unexplained', 'it was back in time')
+    assert.equal(reasonOf({ ...evidence, bids: [{ height: 100, rate: 6 }] }).why, 'unexplained', 'its bid was enough for the next block')
+  })
+
+  it('economics: no block took less than what was at stake', () => {
+    assert.equal(reasonOf({ ...evidence, amount: 300 }).why, 'economics')
+    assert.equal(reasonOf({ ...evidence, thresholdAt: () => 300 }).why, 'economics')
+    assert.equal(reasonOf({ ...evidence, thresholdAt: (height) => height === 105 ? 5 : 300 }).why, 'unexplained', 'one block did')
+  })
+
+  it('absence, or lies: it could not have bid in any of the blocks that were cheap enough', () => {
+    assert.equal(reasonOf({ ...evidence, absences: [{ kind: 'down', from: 98, to: 112 }] }).why, 'absence')
+    assert.equal(reasonOf({ ...evidence, absences: [{ kind: 'blind', from: 98, to: Infinity }] }).why, 'lied')
+    assert.equal(reasonOf({ ...evidence, absences: [{ kind: 'down', from: 98, to: 105 }] }).why, 'unexplained')
+  })
+
+  it('stuck: none of its bids was enough for the block after it', () => {
+    assert.equal(reasonOf({ ...evidence, thresholdAt: () => 40, bids: [{ height: 100, rate: 10 }, { height: 106, rate: 30 }] }).why, 'stuck')
+  })
+
+  it('forgot: its disk has lost what it had called safe', () => {
+    assert.equal(reasonOf({ ...evidence, lostWrites: true }).why, 'forgot')
+  })
+})
