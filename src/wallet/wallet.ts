@@ -33,6 +33,8 @@ import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-w
 import type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 import type { BuiltFunding, FundingRequest, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
 
+const NOT_HEARD = 'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.'
+
 /**
  * @example
  * const wallet = createWallet({ root: rootFromWords(words), network: 'regtest', store, chain, random, onError })
@@ -116,6 +118,16 @@ class OnChainWallet implements NodeWallet {
       const { scriptPubKey } = this.addresses.upcoming('receive')
       await this.use('receive', this.addresses.next.receive + 1)
       return scriptPubKey
+    })
+  }
+
+  async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
+    return await this.change(async () => {
+      const watched = this.addresses.watched()
+      const own = this.addresses.find(scriptPubKey)
+      if (own === undefined && !watched.every((one) => this.watches.heard(one.scriptPubKey))) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD)
+      if (own !== undefined && own.index >= this.addresses.next[own.branch]) await this.use(own.branch, own.index + 1)
+      return own !== undefined
     })
   }
 
@@ -264,8 +276,7 @@ class OnChainWallet implements NodeWallet {
   private explanation (error: unknown): unknown {
     if (!(error instanceof PaychanError) || !['ERR_INSUFFICIENT_FUNDS', 'ERR_COIN_UNKNOWN'].includes(error.code)) return error
     if (this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.control.explain(error) : error
-    return new PaychanError('ERR_CHAIN_UNAVAILABLE',
-      'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.', {}, { cause: error })
+    return new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD, {}, { cause: error })
   }
 
   private handedOut (): OwnScript[] {
