@@ -22,6 +22,7 @@ import { listTransactions } from './journal.js'
 import { loadWallet } from './loading.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
 import { OutgoingTransactions } from './outgoing.js'
+import { NOT_HEARD, ownScript } from './own-script.js'
 import { branchChange, claimChange, reservationChange, reservationRemoval, type Branch } from './records.js'
 import { Reservations } from './reservations.js'
 import { SerialQueue } from './serial.js'
@@ -32,8 +33,6 @@ import { Watches } from './watches.js'
 import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
 import type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 import type { BuiltFunding, FundingRequest, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
-
-const NOT_HEARD = 'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.'
 
 /**
  * @example
@@ -122,13 +121,9 @@ class OnChainWallet implements NodeWallet {
   }
 
   async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
-    return await this.change(async () => {
-      const watched = this.addresses.watched()
-      const own = this.addresses.find(scriptPubKey)
-      if (own === undefined && !watched.every((one) => this.watches.heard(one.scriptPubKey))) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD)
-      if (own !== undefined && own.index >= this.addresses.next[own.branch]) await this.use(own.branch, own.index + 1)
-      return own !== undefined
-    })
+    const own = ownScript(scriptPubKey, this.addresses, this.watches)
+    if (own !== undefined) await this.change(async () => { await this.skipPast(own) })
+    return own !== undefined
   }
 
   async newAddress (): Promise<string> {
@@ -308,15 +303,13 @@ class OnChainWallet implements NodeWallet {
   private heard (scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
     this.view.set(scriptPubKey, history)
     const own = this.addresses.find(scriptPubKey)
-    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) this.skipTo(own)
+    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) this.inBackground(async () => { await this.skipPast(own) })
     this.look()
   }
 
-  /** An address of the gap was paid to: the words were used elsewhere. It is never handed out here. */
-  private skipTo ({ branch, index }: OwnScript): void {
-    this.inBackground(async () => {
-      if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)
-    })
+  /** An address of the gap was paid to, or named to a peer: the words were used elsewhere. It is never handed out here. */
+  private async skipPast ({ branch, index }: OwnScript): Promise<void> {
+    if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)
   }
 
   private look (): void {
