@@ -42,6 +42,11 @@ export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: 
   return tx
 }
 
+/** The outpoint of one output of T1. @throws PaychanError `ERR_FUNDING_MALFORMED` */
+export function fundingOutPoint (raw: Uint8Array, vout: number): OutPoint {
+  return { txid: read(raw).txid, vout }
+}
+
 function read (raw: Uint8Array): ParsedTransaction {
   try {
     return parseTransaction(raw)

@@ -19,11 +19,11 @@ import { abandon } from './abandoning.js'
 import { initialBalance } from './ledger.js'
 import { establish } from './establishing.js'
 import { awaitSignatures } from './outside-funding.js'
-import { checkAcceptance, termsOf } from './opening-terms.js'
+import { checkAcceptance, termsOf, type OwnPart } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
 import { sendInitialOfRenewal } from './renewing.js'
 import { identityOf, type Accepted, type FundingChoice, type KeyBits, type Offered, type RefundRequested, type RenewalSource } from './state.js'
-import { fundingOutput, fundingScriptOf, type Party, type Terms } from './terms.js'
+import { fundingOutput, fundingScriptOf, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /** What `open` was asked for, with the keys and the script drawn for it. */
@@ -33,7 +33,7 @@ export interface OfferRequest {
   readonly address: string
   readonly network: Network
   readonly keys: KeyBits
-  readonly ours: Party
+  readonly ours: OwnPart
   readonly capacity: Satoshi
   readonly blocks: BlockDelta
   /** Of a two-way channel; undefined for a one-way channel. */
@@ -88,7 +88,8 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
     mode: request.step === undefined ? 'one-way' : 'two-way',
     step: request.step ?? 0,
     txVersion: 3,
-    ...(request.renewal === undefined ? {} : { renews: request.renewal.renews })
+    ...(request.renewal === undefined ? {} : { renews: request.renewal.renews }),
+    derivation: request.ours.derivation
   }
   const { id, peer, address, keys, renewFor, patience, choice } = request
   const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, patience, offer, source: request.renewal?.source, choice, outside: request.outside }

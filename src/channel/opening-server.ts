@@ -20,7 +20,7 @@ import type { FundingHistory } from './events.js'
 import { refundTemplateOf } from './opening-client.js'
 import { NEW_LEDGER } from './ledger.js'
 import { onHistory } from './onchain.js'
-import { acceptance, checkOffer, termsOf, type ServerPart } from './opening-terms.js'
+import { acceptance, checkOffer, termsOf, type OwnPart } from './opening-terms.js'
 import { identityOf, type Accepted, type KeyBits, type RefundSigned } from './state.js'
 import { fundingScriptOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
@@ -31,7 +31,7 @@ export interface AcceptRequest {
   readonly peer: string
   readonly network: Network
   readonly keys: KeyBits
-  readonly ours: ServerPart
+  readonly ours: OwnPart
 }
 
 /**

@@ -10,8 +10,8 @@ import { heightsBefore, PAYMENT_MARGIN } from './schedule.js'
 import { limitsFrom, renewsFrom, type Party, type Terms } from './terms.js'
 import { must } from './violation.js'
 
-/** What the server adds to an offer of a client. */
-export interface ServerPart extends Party { readonly derivation: Uint8Array }
+/** What a side brings to a channel: its party, and the 8 bytes that its keys derive from, which the other hands back when it has lost them. */
+export interface OwnPart extends Party { readonly derivation: Uint8Array }
 
 /** The server's refusals. @throws Violation OPEN-1 to OPEN-6, KEY-1, KEY-3 */
 export function checkOffer (offer: OpenChannel, network: Network, env: Env): void {
@@ -36,7 +36,7 @@ export function checkOffer (offer: OpenChannel, network: Network, env: Env): voi
 }
 
 /** The server's answer. */
-export function acceptance (offer: OpenChannel, ours: ServerPart, env: Env): AcceptChannel {
+export function acceptance (offer: OpenChannel, ours: OwnPart, env: Env): AcceptChannel {
   const { policy } = env
   const isTwoWay = offer.mode === 'two-way'
   const worthwhile = leastWorthSettling(offer.payoutKey, ours.closeScript, env)
@@ -102,6 +102,7 @@ export function termsOf (offer: OpenChannel, accept: AcceptChannel): Terms {
     client: { channelKey: offer.channelKey, payoutKey: offer.payoutKey, closeScript: offer.closeScript },
     server: { channelKey: accept.channelKey, payoutKey: accept.payoutKey, closeScript: accept.closeScript },
     derivation: accept.derivation,
+    clientDerivation: offer.derivation,
     minDepth: accept.minDepth,
     limits: limitsFrom(accept.limits),
     lastPaymentHeight: blockHeight(accept.lastPaymentHeight),

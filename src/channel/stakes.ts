@@ -31,14 +31,19 @@ export function shareIn (capacity: bigint, turn: number, payerBalance: bigint, r
   return payerOf(turn) === role ? payerBalance : capacity - payerBalance
 }
 
-/** Our share in the newest acknowledged state of every turn; index 0 is T2's, index k + 1 that of turn k. */
+/**
+ * Our share in the newest acknowledged state of every turn; index 0 is T2's, index k + 1 that of turn k.
+ * Of a channel that the peer has handed back (RESTORE-6), the states of the peer may be any: an older one
+ * that it has named as its newest would make ours look as if it were worth no fee.
+ */
 export function sharesByTurn (channel: Established): readonly bigint[] {
   const { terms, ledger, ended, role } = channel
   const { capacity } = terms
   const inRefund = refundedToServer(terms)
   const refund = role === 'client' ? capacity - inRefund : inRefund
   const present = ledger.held === undefined ? [] : [shareIn(capacity, ledger.turn, ledger.held.payerBalance, role)]
-  return [refund, ...ended.map(({ turn, payerBalance }) => shareIn(capacity, turn, payerBalance, role)), ...present]
+  const shares = [...ended.map(({ turn, payerBalance }) => shareIn(capacity, turn, payerBalance, role)), ...present]
+  return [refund, ...channel.restored === true ? shares.map((share, turn) => payeeOf(turn) === role ? share : 0n) : shares]
 }
 
 /** The stake of publishing our state of a turn now. */

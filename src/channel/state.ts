@@ -212,6 +212,8 @@ export interface Established extends Identified {
   readonly onChain: OnChain
   readonly link: LinkState
   readonly epochs: Epochs
+  /** This side has lost its data, and has the channel from its peer (RESTORE-6): what the peer holds of it beside is not known. */
+  readonly restored?: true | undefined
 }
 
 export type Channel = Offered | Accepted | RefundRequested | RefundSigned | Established | Abandoned

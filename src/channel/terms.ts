@@ -48,6 +48,8 @@ export interface Terms {
   readonly server: Party
   /** The 8 bytes that K2 was derived with, echoed in `Reestablish` (KEY-2). */
   readonly derivation: Uint8Array
+  /** The 8 bytes that K1 was derived with (KEY-5); undefined in records of before clients sent them. */
+  readonly clientDerivation: Uint8Array | undefined
   /** Confirmations of T1 before payments flow (FUND-4). */
   readonly minDepth: number
   readonly limits: PaymentLimits

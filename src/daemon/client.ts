@@ -82,6 +82,7 @@ export function connectApi (socketPath: string): ApiClient {
     label: async (of, text) => { await ask('label', VERBS.label, { of, text }) },
     connect: async multiaddr => await ask('connect', VERBS.connect, { multiaddr }),
     peers: async () => await ask('peers', VERBS.peers, {}),
+    recover: async peer => await ask('recover', VERBS.recover, { peer }),
     open: async ({ signal, ...request }) => await cancellable(signal, async ticket => await ask('open', VERBS.open, { ...request, ...ticket })),
     fundingPsbt: async (channel, psbt, options) => await ask('fundingPsbt', VERBS.fundingPsbt, { channel, psbt, ...options }),
     renew: async (channel, { signal, ...options } = {}) => await cancellable(signal, async ticket => await ask('renew', VERBS.renew, { channel, ...options, ...ticket })),

@@ -6,7 +6,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, psbtResult, sendResult, settleAllResult, walletTransaction } from './wire.js'
+import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, psbtResult, recoverResult, sendResult, settleAllResult, walletTransaction } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -88,6 +88,7 @@ export const VERBS = {
   label: verb(z.strictObject({ of: z.string().min(1).max(128), text: z.string().max(1_024) }), z.null(), async (node, { of, text }) => { await node.label(of, text); return null }),
   connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
   peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
+  recover: verb(z.strictObject({ peer: z.string().min(1) }), recoverResult, async (node, { peer }) => await node.recover(peer)),
   open: verb(open, channelInfo, async (node, { ticket, ...request }) => await cancellable(node, ticket, async signal => await node.open(withoutUndefined({ ...request, signal })))),
   fundingPsbt: verb(fundingPsbt, psbtResult, async (node, { channel, psbt, ...options }) => await node.fundingPsbt(channel, psbt, withoutUndefined(options))),
   renew: verb(renew, channelInfo, async (node, { ticket, channel, ...options }) => await cancellable(node, ticket, async signal => await node.renew(channel, withoutUndefined({ ...options, signal })))),

@@ -3,7 +3,7 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, PsbtResult, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, PsbtResult, RecoverResult, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import type { Policy } from '../channel/policy.js'
@@ -175,6 +175,10 @@ export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, reque
 
 export const closeResult: z.ZodType<CloseResult> = z.object({
   channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)
+})
+
+export const recoverResult: z.ZodType<RecoverResult> = z.object({
+  peerId: z.string(), recovered: z.array(channelInfo), known: z.number(), refused: z.array(z.object({ channel, code: z.string(), reason: z.string() }))
 })
 
 export const settleAllResult: z.ZodType<SettleAllResult> = z.object({ settled: z.array(closeResult), leftOut: z.array(channel) })

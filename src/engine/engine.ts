@@ -26,8 +26,8 @@ import { acceptLink } from './incoming.js'
 import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
-import { loadChannels } from './loading.js'
-import { openingPatience, Openings, type Offer } from './openings.js'
+import { loadChannels, tellDamage } from './loading.js'
+import { openingPatience, Openings, type Offer, type OpeningsHost } from './openings.js'
 import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
 import { readPayments, type PaymentInfo } from './payments.js'
@@ -37,6 +37,7 @@ import { lacksLink, Redial } from './redial.js'
 import { recover } from './recovering.js'
 import { createRegistry } from './registry.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
+import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
 import { Settlements, type Moment } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
@@ -57,6 +58,7 @@ export class Engine {
   readonly #keyed: KeyedPayments
   readonly #settlements: Settlements
   readonly #renewals: Renewals
+  readonly #restores: Restores
   readonly #host: ActorHost
   readonly #ids: PaymentIds
   readonly #subscriptions: Unsubscribe[] = []
@@ -88,14 +90,14 @@ export class Engine {
       alarm: (channel, code, text) => { this.#alarm(channel, code, text) }
     })
     const performer = new Performer({ chain, store, wallet, clock, links, watches: this.#watches, tell: this.#renewals.tell, emit: onEvent, isListening: options.isListening ?? (() => true) })
-    this.#openings = new Openings({
+    const shared: Pick<OpeningsHost, 'options' | 'envFor' | 'begin' | 'channelsOf'> = {
       options,
-      links,
       envFor: (keys) => this.#envFor(keys),
       begin: (first) => this.#begin(first),
-      renewals: this.#renewals,
       channelsOf: (peer) => [...this.#actors.values()].map((actor) => actor.state).filter((state) => state.peer === peer)
-    })
+    }
+    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals })
+    this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
     this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
       store,
@@ -126,21 +128,15 @@ export class Engine {
   async start (): Promise<void> {
     const { store, peers, chain, clock } = this.#options
     await this.#fees.load()
-    const { channels, damaged, refundOnly } = await loadChannels(store)
-    for (const stored of channels) this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
-    for (const { id, terms, error } of damaged) {
-      // KEY-3: whatever has become of its record, its keys are not used again.
-      this.#registry.reserve(id)
-      if (terms !== undefined) this.#host.learn(terms)
-      this.#alarm(id, 'ERR_STORE_CORRUPT', `A channel cannot be used: ${error.message} The other channels go on.`)
-    }
-    for (const { id, error } of refundOnly) {
-      this.#alarm(id, 'ERR_STORE_CORRUPT', `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`)
-    }
+    await this.#restores.load()
+    const loaded = await loadChannels(store)
+    for (const stored of loaded.channels) this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
+    tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
     for (const actor of this.#actors.values()) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#limitOpening(actor) }, renewals: this.#renewals })
     const handler = {
       onOpen: this.#openings.onOffer.bind(this.#openings),
-      onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message)
+      onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message),
+      onRestore: this.#restores.onRequest.bind(this.#restores)
     }
     const streams = new StreamThrottle(clock)
     this.#subscriptions.push(
@@ -222,6 +218,12 @@ export class Engine {
     return carrierOf(named === undefined ? this.#actors.values() : [named], to, amount, this.#height)
   }
 
+  /** Asks a peer for the channels that this node has lost; see `NodeApi.recover`. */
+  recover = (peer: string): Promise<Restored> => this.#restores.ask(peer)
+
+  /** A peer that speaks the protocol has connected: a node that was made from its words asks it for its channels. */
+  met = (peer: string): void => { this.#restores.met(peer) }
+
   /** All channels, the newest first. */
   channels (): ChannelInfo[] {
     return [...this.#actors.values()].map((actor) => actor.shown)
@@ -262,7 +264,9 @@ export class Engine {
 
   #onReestablish (link: Link, message: Reestablish): LinkListener {
     if (this.#halted !== undefined) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
-    const actor = this.#actors.get(channelId(toHex(message.channelId)))
+    const id = channelId(toHex(message.channelId))
+    this.#restores.observe(link.peer, id)
+    const actor = this.#actors.get(id)
     // ID-2: a channel belongs to the PeerId that it was opened with; to others it does not exist.
     if (actor === undefined || actor.state.peer !== link.peer || actor.state.stage === 'abandoned') {
       throw new Violation('REEST-1', 'ERR_UNKNOWN_CHANNEL', 'This node has no such channel with you.')
@@ -378,7 +382,7 @@ export class Engine {
 
   #stopListening (): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe()
-    for (const part of [this.#redial, this.#watches, this.#ackTimers]) part.stopAll()
+    for (const part of [this.#redial, this.#watches, this.#ackTimers, this.#restores]) part.stopAll()
   }
 
   #alarm (channel: ChannelId | undefined, code: string, text: string): void {

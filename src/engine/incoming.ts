@@ -1,5 +1,5 @@
 /** Streams that peers open: the first message says whether it is a new channel or a known one (WIRE-8). */
-import { MAX_ERROR_TEXT_BYTES, plainText, type Message, type OpenChannel, type Reestablish } from '../../protocols/paychan/1.0/index.js'
+import { MAX_ERROR_TEXT_BYTES, plainText, type Message, type OpenChannel, type Reestablish, type RestoreRequest } from '../../protocols/paychan/1.0/index.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import type { Clock, Link, LinkListener } from './ports.js'
 import type { StreamThrottle } from './throttle.js'
@@ -11,6 +11,7 @@ export interface IncomingHandler {
   /** Returns who listens to the link from now on; throws a refusal, which the peer is told. */
   onOpen: (link: Link, message: OpenChannel) => LinkListener
   onReestablish: (link: Link, message: Reestablish) => LinkListener
+  onRestore: (link: Link, message: RestoreRequest) => LinkListener
 }
 
 /** Listens until the first message, then hands the stream over to the channel that it belongs to. */
@@ -46,7 +47,8 @@ export function acceptLink (link: Link, handler: IncomingHandler, clock: Clock, 
 function route (link: Link, message: Message, handler: IncomingHandler): LinkListener | undefined {
   if (message.type === 'OpenChannel') return handler.onOpen(link, message)
   if (message.type === 'Reestablish') return handler.onReestablish(link, message)
-  refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `A stream begins with OpenChannel or Reestablish, not with ${message.type}.`, false)
+  if (message.type === 'RestoreRequest') return handler.onRestore(link, message)
+  refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `A stream begins with OpenChannel, Reestablish or RestoreRequest, not with ${message.type}.`, false)
   return undefined
 }
 

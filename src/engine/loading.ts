@@ -46,6 +46,25 @@ export async function loadChannels (store: Store): Promise<Loaded> {
   return { channels, refundOnly, damaged: [...damaged, ...await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id)))] }
 }
 
+/** Who has to hear of damage. */
+export interface DamageListeners {
+  readonly reserve: (id: ChannelId) => void
+  readonly learn: (channel: Channel) => void
+  readonly alarm: (id: ChannelId, text: string) => void
+}
+
+/** KEY-3: whatever has become of a channel's record, its keys are not used again; and somebody is told. */
+export function tellDamage ({ damaged, refundOnly }: Loaded, { reserve, learn, alarm }: DamageListeners): void {
+  for (const { id, terms, error } of damaged) {
+    reserve(id)
+    if (terms !== undefined) learn(terms)
+    alarm(id, `A channel cannot be used: ${error.message} The other channels go on.`)
+  }
+  for (const { id, error } of refundOnly) {
+    alarm(id, `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`)
+  }
+}
+
 /**
  * TIME-2: what T2 takes is in the channel's record, so a client without its ledger can still have
  * the refund at L. That is always safe for it: T2 pays the client everything, and is void once the

@@ -6,10 +6,9 @@ import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { checkRequest, offerChannel } from '../channel/opening-client.js'
 import { acceptChannel } from '../channel/opening-server.js'
-import { checkOffer } from '../channel/opening-terms.js'
+import { checkOffer, type OwnPart } from '../channel/opening-terms.js'
 import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
 import { isOpening, type Channel, type FundingChoice, type KeyBits } from '../channel/state.js'
-import type { Party } from '../channel/terms.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
@@ -154,7 +153,7 @@ export class Openings {
     try {
       const { keys, party } = await this.#drawParty('server')
       unused = party.closeScript
-      const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: { ...party, derivation: bitsToBytes(keys) } }
+      const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: party }
       const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
       this.host.renewals.supersede(actor.state)
       this.#lent.set(actor.id, party.closeScript)
@@ -172,10 +171,10 @@ export class Openings {
     }
   }
 
-  async #drawParty (role: Role): Promise<{ keys: KeyBits, party: Party }> {
+  async #drawParty (role: Role): Promise<{ keys: KeyBits, party: OwnPart }> {
     const { random, signer, wallet } = this.host.options
     const keys = drawKeys(random)
     const closeScript = (role === 'server' ? this.#spareScripts.pop() : undefined) ?? await wallet.newScript()
-    return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript } }
+    return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript, derivation: bitsToBytes(keys) } }
   }
 }

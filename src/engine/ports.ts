@@ -167,6 +167,11 @@ export interface Wallet {
   /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
   newScript: () => Promise<Uint8Array>
   /**
+   * Whether a scriptPubKey is one of its receive addresses, as far as it has searched; if so it is
+   * never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
+   */
+  recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
+  /**
    * Whether the coins of this moment would do for a T1, before anybody is asked for a channel.
    * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet; when
    * coins are named, also `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED`.

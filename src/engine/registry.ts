@@ -8,6 +8,7 @@ export interface Registry {
   learn: (channel: Channel, ourKey: Uint8Array) => void
   /** A channel whose record is damaged: its id, the SHA256 of K1 (ID-1), is all that is left of it. */
   reserve: (id: ChannelId) => void
+  isReserved: (id: ChannelId) => boolean
   isKnownKey: (publicKey: Uint8Array) => boolean
   isKnownOutPoint: (outPoint: OutPoint) => boolean
 }
@@ -24,6 +25,7 @@ export function createRegistry (): Registry {
       if ('outPoint' in channel && channel.outPoint !== undefined) outPoints.add(outPointText(channel.outPoint))
     },
     reserve: (id) => { reserved.add(id) },
+    isReserved: (id) => reserved.has(id),
     isKnownKey: (publicKey) => keys.has(toHex(publicKey)) || (reserved.size > 0 && reserved.has(channelIdOf(publicKey))),
     isKnownOutPoint: (outPoint) => outPoints.has(outPointText(outPoint))
   }

@@ -23,9 +23,10 @@ export const LEDGER_PREFIX = 'ledger/'
 const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = { link: 'down', epochs: NEW_EPOCHS }
 const BEFORE_RENEWALS = { serverBalance: ZERO_SAT, renews: undefined }
 const BEFORE_RISK = { maxRisk: 100 }
+const BEFORE_RESTORING = { clientDerivation: undefined }
 
 function withTerms (terms: Terms): Terms {
-  return { ...BEFORE_RENEWALS, ...terms, limits: { ...BEFORE_RISK, ...terms.limits } }
+  return { ...BEFORE_RENEWALS, ...BEFORE_RESTORING, ...terms, limits: { ...BEFORE_RISK, ...terms.limits } }
 }
 
 const BEFORE_TURNS: Pick<Established, 'ended' | 'wishes'> = { ended: [], wishes: NO_WISHES }

@@ -162,6 +162,17 @@ export interface CloseResult {
   readonly txid: Txid | undefined
 }
 
+/** What a peer knew of channels that this node had lost. */
+export interface RecoverResult {
+  readonly peerId: string
+  /** The channels that are there again. They only close. */
+  readonly recovered: readonly ChannelInfo[]
+  /** How many channels the peer named that this node has anyway. */
+  readonly known: number
+  /** Channels that the peer named and could not prove. */
+  readonly refused: ReadonlyArray<{ readonly channel: ChannelId, readonly code: string, readonly reason: string }>
+}
+
 export interface SettleAllResult {
   readonly settled: readonly CloseResult[]
   /** Channels with a share of ours that is not worth its part of the fee now, or that are being closed already. */
@@ -219,6 +230,13 @@ export interface NodeApi {
   label: (of: string, text: string) => Promise<void>
   connect: (multiaddr: string) => Promise<PeerInfo>
   peers: () => Promise<PeerInfo[]>
+  /**
+   * Asks a peer (a PeerId that we are connected to, or a full multiaddr) for the channels that it has
+   * with this node and this node has lost. What comes back only closes. Channels that are known stay as they are.
+   * Errors: `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
+   * `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode), `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
+   */
+  recover: (peer: string) => Promise<RecoverResult>
   /**
    * Opens a channel as its client; resolves once T1 is broadcast (`wait: 'broadcast'`) or once the
    * channel can be paid on (`wait: 'ready'`, the default).

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { checkEngine, unlessDamaged, type ChannelCheck, type Finding } from '../engine/check.js'
 import type { Signer, Store } from '../engine/ports.js'
+import { RESTORED_KEY } from '../engine/restores.js'
 import { damagedLogs, type LogDamage } from '../store/level-log.js'
 import { openLevelStore } from '../store/level.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
@@ -41,7 +42,7 @@ export interface CheckOptions {
   readonly onProgress?: (records: number) => void
 }
 
-const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'fees/']
+const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'fees/', RESTORED_KEY]
 const WALLET_RECORDS = 'wallet/'
 
 /**

@@ -67,6 +67,7 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
     label: async (of, text) => { await service.label(of, text) },
     connect: async (multiaddr) => await service.connect(multiaddr),
     peers: async () => await service.peers(),
+    recover: async (peer) => await service.recover(peer),
     open: async (request) => await service.open(request),
     fundingPsbt: async (channel, psbt, options) => await service.fundingPsbt(channel, psbt, options),
     renew: async (channel, options) => await service.renew(channel, options),

@@ -1,6 +1,7 @@
 /** A data directory from the words alone: the seed, and how far the wallet searches for what it had. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { restoredChange } from '../engine/restores.js'
 import { openLevelStore } from '../store/level.js'
 import { PaychanError } from '../types/errors.js'
 import { gapChange, MAX_GAP } from '../wallet/records.js'
@@ -22,7 +23,8 @@ export interface RestoreOptions {
 }
 
 /**
- * Writes the seed, which must not exist yet, and remembers the gap for every start from now on.
+ * Writes the seed, which must not exist yet, and remembers for every start from now on the gap, and
+ * that peers are to be asked for channels.
  *
  * @throws PaychanError `ERR_INVALID_GAP`, and those of `writeSeedFile` and of opening a store
  */
@@ -32,7 +34,7 @@ export async function restoreData (dataDir: string, { words, passphrase, gap }: 
   await writeSeedFile(join(dataDir, SEED_FILE), words, passphrase)
   const store = await openLevelStore(join(dataDir, STORE_DIRECTORY))
   try {
-    await store.commit([gapChange(gap)])
+    await store.commit([gapChange(gap), restoredChange()])
   } finally {
     await store.close()
   }

@@ -29,7 +29,7 @@ import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice, Fees, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, PsbtOptions, PsbtResult, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
+import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice, Fees, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, PsbtOptions, PsbtResult, RecoverResult, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
 import { amountOf } from './amount-of.js'
 import { belongsTo } from './chain-anchor.js'
 import { channelByPrefix } from './choose-channel.js'
@@ -98,7 +98,7 @@ class PaychanService implements Paychan {
     }
     this.#init = init
     this.#components = components
-    this.#peers = createPeers(components, { onError: (error) => { this.#alarm('ERR_PEERS', error.message) } })
+    this.#peers = createPeers(components, { onError: (error) => { this.#alarm('ERR_PEERS', error.message) }, onMeet: (peer) => { this.#running?.engine.met(peer) } })
   }
 
   /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`. */
@@ -237,6 +237,12 @@ class PaychanService implements Paychan {
   async peers (): Promise<PeerInfo[]> {
     this.#get()
     return await this.#peers.peers()
+  }
+
+  async recover (peer: string): Promise<RecoverResult> {
+    const { engine } = this.#get()
+    const { restored, known, refused, peer: peerId } = await engine.recover(peer)
+    return { peerId, recovered: restored.map((id) => engine.describe(id)), known, refused }
   }
 
   async open (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }): Promise<ChannelInfo> {

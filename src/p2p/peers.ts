@@ -19,6 +19,8 @@ export interface PeersComponents {
   readonly registrar: {
     handle: (protocol: string, handler: StreamHandler, options?: { maxInboundStreams?: number, maxOutboundStreams?: number }) => Promise<void>
     unhandle: (protocol: string) => Promise<void>
+    register: (protocol: string, topology: { onConnect?: (peer: PeerId) => void }) => Promise<string>
+    unregister: (id: string) => void
   }
   readonly connectionManager: {
     openConnection: (peer: PeerId | Multiaddr, options?: { signal?: AbortSignal }) => Promise<Connection>
@@ -30,6 +32,8 @@ export interface PeersComponents {
 export interface PeersOptions {
   /** Is told of errors that nobody else sees, such as a listener that throws. */
   readonly onError: (error: Error) => void
+  /** Is told of every peer that connects, or is connected to, and speaks paychan. */
+  readonly onMeet?: (peer: string) => void
   /** Streams that one peer may have open towards us at the same time: one for each channel. Default 64. */
   readonly maxStreamsPerPeer?: number
   /** Bytes that may wait for a peer that does not read. Default 4 MiB, a window of 25 full Updates. */
@@ -77,6 +81,8 @@ class PeersOfHost implements Libp2pPeers {
   readonly #linkOptions: LinkOptions
   readonly #maxStreamsPerPeer: number
   readonly #dialTimeout: number
+  readonly #onMeet: ((peer: string) => void) | undefined
+  #topology: string | undefined
   #accept: Accept | undefined
   #started = false
 
@@ -85,6 +91,7 @@ class PeersOfHost implements Libp2pPeers {
     this.self = components.peerId.toString()
     this.#maxStreamsPerPeer = options.maxStreamsPerPeer ?? 64
     this.#dialTimeout = options.dialTimeout ?? 15_000
+    this.#onMeet = options.onMeet
     this.#linkOptions = { maxQueuedBytes: options.maxQueuedBytes ?? 4_194_304, closeTimeout: options.closeTimeout ?? 5_000, onError: options.onError }
   }
 
@@ -96,11 +103,14 @@ class PeersOfHost implements Libp2pPeers {
       maxInboundStreams: this.#maxStreamsPerPeer + 1,
       maxOutboundStreams: 1_000
     })
+    const meet = this.#onMeet
+    if (meet !== undefined) this.#topology = await this.#components.registrar.register(PROTOCOL, { onConnect: (peer) => { meet(peer.toString()) } })
   }
 
   async stop (): Promise<void> {
     if (!this.#started) return
     this.#started = false
+    if (this.#topology !== undefined) this.#components.registrar.unregister(this.#topology)
     await this.#components.registrar.unhandle(PROTOCOL)
     const links = [...this.#links]
     for (const link of links) link.close()

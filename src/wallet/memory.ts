@@ -85,6 +85,14 @@ class InMemoryWallet implements MemoryWallet {
     return this.take('receive').scriptPubKey
   }
 
+  async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
+    await Promise.resolve()
+    this.addresses.watched()
+    const own = this.addresses.find(scriptPubKey)
+    if (own !== undefined) this.addresses.next[own.branch] = Math.max(this.addresses.next[own.branch], own.index + 1)
+    return own !== undefined
+  }
+
   checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): void {
     selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
   }

@@ -22,6 +22,7 @@ import { listTransactions } from './journal.js'
 import { loadWallet } from './loading.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
 import { OutgoingTransactions } from './outgoing.js'
+import { NOT_HEARD, ownScript } from './own-script.js'
 import { branchChange, claimChange, reservationChange, reservationRemoval, type Branch } from './records.js'
 import { Reservations } from './reservations.js'
 import { SerialQueue } from './serial.js'
@@ -117,6 +118,12 @@ class OnChainWallet implements NodeWallet {
       await this.use('receive', this.addresses.next.receive + 1)
       return scriptPubKey
     })
+  }
+
+  async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
+    const own = ownScript(scriptPubKey, this.addresses, this.watches)
+    if (own !== undefined) await this.change(async () => { await this.skipPast(own) })
+    return own !== undefined
   }
 
   async newAddress (): Promise<string> {
@@ -264,8 +271,7 @@ class OnChainWallet implements NodeWallet {
   private explanation (error: unknown): unknown {
     if (!(error instanceof PaychanError) || !['ERR_INSUFFICIENT_FUNDS', 'ERR_COIN_UNKNOWN'].includes(error.code)) return error
     if (this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.control.explain(error) : error
-    return new PaychanError('ERR_CHAIN_UNAVAILABLE',
-      'The Electrum server has not told yet which coins the wallet has. Check the connection with `paychan info`, then try again.', {}, { cause: error })
+    return new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD, {}, { cause: error })
   }
 
   private handedOut (): OwnScript[] {
@@ -297,15 +303,13 @@ class OnChainWallet implements NodeWallet {
   private heard (scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
     this.view.set(scriptPubKey, history)
     const own = this.addresses.find(scriptPubKey)
-    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) this.skipTo(own)
+    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) this.inBackground(async () => { await this.skipPast(own) })
     this.look()
   }
 
-  /** An address of the gap was paid to: the words were used elsewhere. It is never handed out here. */
-  private skipTo ({ branch, index }: OwnScript): void {
-    this.inBackground(async () => {
-      if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)
-    })
+  /** An address of the gap was paid to, or named to a peer: the words were used elsewhere. It is never handed out here. */
+  private async skipPast ({ branch, index }: OwnScript): Promise<void> {
+    if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)
   }
 
   private look (): void {

@@ -22,6 +22,11 @@ function input (tx: Transaction): Transaction['ins'][number] {
 }
 
 describe('server / opening / on OpenChannel', () => {
+  it('keeps the derivation of K1, for a client that loses its data (KEY-5)', () => {
+    const world = new World().open()
+    for (const { terms } of [world.client.established, world.server.established]) assert.deepEqual(terms.clientDerivation, Uint8Array.from([0, 0, 0, 1, 0, 0, 0, 2]))
+  })
+
   it('names K2, its derivation and its conditions (step 1, KEY-2)', () => {
     const world = new World().until('server', 'accepted')
     const accept = take(world, 'client', 'AcceptChannel')

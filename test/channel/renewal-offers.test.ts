@@ -13,7 +13,7 @@ function paidWorld (): World {
 describe('channel / renewal / server / on OpenChannel', () => {
   const refusal = (old: World, change: (offer: Parameters<typeof checkRenewal>[0]) => Parameters<typeof checkRenewal>[0] = (offer) => offer): string => {
     const plan = planRenewal(old.client.channel, satoshi(0n), old.client.env())
-    const offer = { type: 'OpenChannel' as const, network: 'regtest' as const, channelKey: old.client.channelKey.publicKey, payoutKey: old.client.payoutKey.publicKey, closeScript: old.client.closeScript, capacity: plan.capacity, refundHeight: 900, mode: 'one-way' as const, step: 0, txVersion: 3, renews: plan.renews }
+    const offer = { type: 'OpenChannel' as const, network: 'regtest' as const, channelKey: old.client.channelKey.publicKey, payoutKey: old.client.payoutKey.publicKey, closeScript: old.client.closeScript, capacity: plan.capacity, refundHeight: 900, mode: 'one-way' as const, step: 0, txVersion: 3, renews: plan.renews, derivation: new Uint8Array(8) }
     try {
       checkRenewal(change(offer), old.server.channel, old.server.env())
       return 'taken'
@@ -60,5 +60,5 @@ describe('channel / renewal / server / on OpenChannel', () => {
     assert.equal(judge(late), 'ERR_CHANNEL_EXPIRED')
   })
 
-  const open = (): Parameters<typeof checkRenewal>[0] => ({ type: 'OpenChannel', network: 'regtest', channelKey: new Uint8Array(33), payoutKey: new Uint8Array(33), closeScript: new Uint8Array(22), capacity: 99_700n, refundHeight: 900, mode: 'one-way', step: 0, txVersion: 3 })
+  const open = (): Parameters<typeof checkRenewal>[0] => ({ type: 'OpenChannel', network: 'regtest', channelKey: new Uint8Array(33), payoutKey: new Uint8Array(33), closeScript: new Uint8Array(22), capacity: 99_700n, refundHeight: 900, mode: 'one-way', step: 0, txVersion: 3, derivation: new Uint8Array(8) })
 })

@@ -16,7 +16,7 @@ function everyMessage (): Message[] {
   const limits = { minFirstPayment: 1n, maxStake: 1n, minTurnAmount: 0n, maxInFlightUpdates: 1, maxInFlightValue: 1n, maxRisk: 100 }
   const update: Update = { type: 'Update', turn: 0, sequence: 0, payerBalance: 1n, payments: [], signature }
   return [
-    { type: 'OpenChannel', network: 'regtest', channelKey: key, payoutKey: key, closeScript: world.client.closeScript, capacity: 1n, refundHeight: 1, mode: 'one-way', step: 0, txVersion: 3 },
+    { type: 'OpenChannel', network: 'regtest', channelKey: key, payoutKey: key, closeScript: world.client.closeScript, capacity: 1n, refundHeight: 1, mode: 'one-way', step: 0, txVersion: 3, derivation: new Uint8Array(8) },
     { type: 'AcceptChannel', channelKey: key, derivation: new Uint8Array(8), payoutKey: key, closeScript: world.client.closeScript, minDepth: 1, limits, lastPaymentHeight: 1, settleHeight: 1 },
     { type: 'RefundRequest', refundTx: Uint8Array.from([1]) },
     { type: 'RefundSignature', signature },
@@ -27,7 +27,9 @@ function everyMessage (): Message[] {
     { type: 'ChannelReady' },
     { type: 'CloseRequest', turn: 0, sequence: 0, clientBalance: 1n, serverBalance: 1n, clientScript: world.client.closeScript, serverScript: world.client.closeScript, fee: 1n, signature },
     { type: 'CloseDone', txid: new Uint8Array(32) },
-    reestablishOf()
+    reestablishOf(),
+    { type: 'RestoreRequest', after: new Uint8Array(0) },
+    { type: 'RestoreDone' }
   ]
 }
 

@@ -141,7 +141,7 @@ export class World {
   /** Step 1: the client asks; the message waits for the server. */
   offer (): this {
     const { client, capacity, blocks, step } = this
-    const ours = { channelKey: client.channelKey.publicKey, payoutKey: client.payoutKey.publicKey, closeScript: client.closeScript }
+    const ours = { channelKey: client.channelKey.publicKey, payoutKey: client.payoutKey.publicKey, closeScript: client.closeScript, derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, 2]) }
     client.begin(offerChannel({ id: channelIdOf(ours.channelKey), peer: 'server', address: '/server', network: 'regtest', keys: { high: 1, low: 2 }, ours, capacity: satoshi(capacity), blocks: blockDelta(blocks), step: step === undefined ? undefined : blockDelta(step), renewal: this.#plan, outside: this.outside, ...this.asked }, client.env()))
     return this
   }

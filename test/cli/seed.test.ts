@@ -30,7 +30,7 @@ describe('cli / seed', () => {
     const { code, world } = await run({ lines: [` ${WORDS.toUpperCase()} `] }, 'restore')
     assert.equal(code, 0)
     assert.equal(await readSeedFile(seed), WORDS)
-    assert.match(world.out(), /do not bring back channels/)
+    assert.match(world.out(), /only through the peers/)
     assert.equal(world.out().includes('abandon') || world.err().includes('abandon'), false)
   })
 

@@ -13,6 +13,8 @@ export interface WalletPlace {
   readonly wallet: Wallet
   /** The value of a coin that the wallet was given. */
   readonly valueOf: (outPoint: OutPoint) => Satoshi | undefined
+  /** The script that it gives out at an index. */
+  readonly scriptAt: (index: number) => Uint8Array
   readonly stop: () => Promise<void>
 }
 
@@ -41,6 +43,17 @@ export function walletContract (name: string, makePlace: (coins: readonly number
         const scripts = await Promise.all(Array.from({ length: 10 }, async () => toHex(await wallet.newScript())))
         assert.equal(new Set(scripts).size, 10)
         for (const script of scripts) assert.match(script, /^0014[0-9a-f]{40}$/)
+      })
+    })
+
+    describe('recognise', () => {
+      it('knows its own scripts, also those that it is still to give out, and gives none of them out again', async () => {
+        const { wallet, scriptAt } = await walletWith()
+        const given = await wallet.newScript()
+        assert.equal(await wallet.recognise(given), true)
+        assert.equal(await wallet.recognise(Uint8Array.from([0, 20, ...new Uint8Array(20).fill(7)])), false)
+        for (let n = 0; n < 2; n++) assert.equal(await wallet.recognise(scriptAt(5)), true)
+        assert.equal(toHex(await wallet.newScript()), toHex(scriptAt(6)))
       })
     })
 

@@ -1,6 +1,6 @@
 /** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
 import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../../src/node/api.js'
-import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo } from '../../src/node/api.js'
+import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, RecoverResult } from '../../src/node/api.js'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
@@ -58,6 +58,8 @@ export const channel: ChannelInfo = {
   spend: undefined
 }
 
+export const recovered: RecoverResult = { peerId: PEER, recovered: [channel], known: 1, refused: [{ channel: CHANNEL, code: 'ERR_BAD_SIGNATURE', reason: 'The signature of state 3 is not the payer\'s.' }] }
+
 export const payment: PaymentInfo = {
   id: 'ab'.repeat(16), channel: CHANNEL, peerId: PEER, direction: 'sent', amount: satoshi(1_000n), memo: 'coffee', status: 'acknowledged', time: 1_800_000_000_000
 }
@@ -98,6 +100,7 @@ export class FakeNode implements NodeApi {
   readonly unlockCoins = async (...args: Parameters<NodeApi['unlockCoins']>): ReturnType<NodeApi['unlockCoins']> => await this.answer('unlockCoins', args, async () => {})
   readonly transactions = async (...args: Parameters<NodeApi['transactions']>): ReturnType<NodeApi['transactions']> => await this.answer('transactions', args, async () => [transaction])
   readonly label = async (...args: Parameters<NodeApi['label']>): ReturnType<NodeApi['label']> => await this.answer('label', args, async () => {})
+  readonly recover = async (...args: Parameters<NodeApi['recover']>): ReturnType<NodeApi['recover']> => await this.answer('recover', args, async () => recovered)
   readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
   readonly peers = async (): ReturnType<NodeApi['peers']> => await this.answer('peers', [], async () => [peer])
   readonly open = async ({ signal, ...asked }: Parameters<NodeApi['open']>[0]): ReturnType<NodeApi['open']> => {

@@ -10,7 +10,7 @@ import type { NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import type { FakeNode } from './fake-node.js'
-import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer, bumped, sent, transaction } from './fake-node.js'
+import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer, recovered, bumped, sent, transaction } from './fake-node.js'
 import { startApi, type ApiFixture } from './api-fixture.js'
 import { rawBytes, rawRequest } from './raw.js'
 
@@ -41,6 +41,7 @@ describe('the local API', () => {
       await client.label(FUNDING, 'to bob')
       assert.deepEqual(await client.connect('/ip4/127.0.0.1/tcp/1'), peer)
       assert.deepEqual(await client.peers(), [peer])
+      assert.deepEqual(await client.recover(PEER), recovered)
       assert.deepEqual(await client.open({ peer: PEER, amount: satoshi(1n) }), channel)
       assert.deepEqual(await client.pay({ to: PEER, amount: satoshi(1_000n), memo: 'coffee' }), paid)
       assert.deepEqual(await client.channels(), [channel])
@@ -50,6 +51,7 @@ describe('the local API', () => {
 
     it('reach the node with what was asked, and with nothing that was not', async () => {
       await client.connect('/ip4/127.0.0.1/tcp/1')
+      await client.recover(PEER)
       await client.open({ peer: PEER, amount: satoshi(2_100_000_000_000_000n), blocks: blockDelta(144), wait: 'broadcast' })
       await client.open({ peer: PEER, amount: satoshi(7n) })
       await client.pay({ to: CHANNEL, amount: satoshi(1_007_199_254_740_993n), memo: 'ü\n\u0000' })
@@ -63,6 +65,7 @@ describe('the local API', () => {
       await client.close(CHANNEL)
       assert.deepEqual(node.calls, [
         { verb: 'connect', args: ['/ip4/127.0.0.1/tcp/1'] },
+        { verb: 'recover', args: [PEER] },
         { verb: 'open', args: [{ peer: PEER, amount: 2_100_000_000_000_000n, blocks: 144, wait: 'broadcast' }] },
         { verb: 'open', args: [{ peer: PEER, amount: 7n }] },
         { verb: 'pay', args: [{ to: CHANNEL, amount: 1_007_199_254_740_993n, memo: 'ü\n\u0000' }] },

@@ -71,6 +71,7 @@ export class RawPeer {
       mode: 'one-way',
       step: 0,
       txVersion: 3,
+      derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, path.low]),
       ...changes
     }
   }

@@ -54,6 +54,10 @@ export class WorldWallet implements Wallet {
     return await Promise.resolve(this.#newScript())
   }
 
+  async recognise (script: Uint8Array): Promise<boolean> {
+    return await Promise.resolve(this.#scripts.some((own) => sameBytes(own, script)))
+  }
+
   /** Says nothing unless it is told to: coins may also go between this and T1. */
   checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => void = () => {}
 

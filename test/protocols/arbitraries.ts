@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import {
   MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES, plainText
 } from '../../protocols/paychan/1.0/index.js'
-import type { Message, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import type { AcceptChannel, ChannelRecord, Message, OpenChannel, Reestablish } from '../../protocols/paychan/1.0/index.js'
 
 const MAX_MONEY = 2_100_000_000_000_000n
 
@@ -20,7 +20,7 @@ const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const signature = bytes(64)
 const text = (maxBytes: number): fc.Arbitrary<string> => fc.string({ unit: 'binary', maxLength: maxBytes }).map(value => plainText(value, maxBytes))
 
-const open: fc.Arbitrary<Message> = record({
+const open: fc.Arbitrary<OpenChannel> = record({
   type: fc.constant('OpenChannel' as const),
   network: fc.constantFrom('mainnet' as const, 'testnet' as const, 'signet' as const, 'regtest' as const),
   channelKey: key,
@@ -30,8 +30,9 @@ const open: fc.Arbitrary<Message> = record({
   refundHeight: height,
   mode: fc.constantFrom('one-way' as const, 'two-way' as const),
   step: count,
-  txVersion: fc.integer({ min: 0, max: 255 })
-}).chain((offer) => fc.oneof(fc.constant(offer), record({ channelId: bytes(32), turn: uint32, sequence: uint32, serverBalance: amount }).map((renews) => ({ ...offer, renews }))))
+  txVersion: fc.integer({ min: 0, max: 255 }),
+  derivation: bytes(8)
+}).chain((offer) => fc.oneof<Array<fc.Arbitrary<OpenChannel>>>(fc.constant(offer), record({ channelId: bytes(32), turn: uint32, sequence: uint32, serverBalance: amount }).map((renews) => ({ ...offer, renews }))))
 
 const limits = record({
   minFirstPayment: amount,
@@ -42,7 +43,7 @@ const limits = record({
   maxRisk: fc.integer({ min: 1, max: 100 })
 })
 
-const accept: fc.Arbitrary<Message> = record({
+const accept: fc.Arbitrary<AcceptChannel> = record({
   type: fc.constant('AcceptChannel' as const),
   channelKey: key,
   derivation: bytes(8),
@@ -99,6 +100,16 @@ const standing = { type: fc.constant('Reestablish' as const), channelId: bytes(3
 const granted = { turn: fc.integer({ min: 1, max: 0xffff_ffff }), sequence: uint32, payerBalance: amount }
 const reestablish: fc.Arbitrary<Message> = fc.oneof(record<Reestablish>({ ...standing, ...nothingYet }), record<Reestablish>({ ...standing, ...nothingYet, ...granted }), record<Reestablish>({ ...standing, ...someState }))
 
+const channelRecord: fc.Arbitrary<Message> = record<ChannelRecord>({
+  type: fc.constant('ChannelRecord' as const),
+  open,
+  accept,
+  fundingTx: transaction,
+  fundingOutput: uint32,
+  refundSignature: signature,
+  states: fc.array(record({ sequence: uint32, payerBalance: amount, signature: fc.oneof(signature, fc.constant(new Uint8Array(0))) }), { maxLength: 5 })
+})
+
 /** Any message that may be sent. */
 export const message: fc.Arbitrary<Message> = fc.oneof(
   open,
@@ -117,5 +128,8 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
   close,
   record({ type: fc.constant('CloseDone' as const), txid: bytes(32) }),
   reestablish,
+  record({ type: fc.constant('RestoreRequest' as const), after: fc.oneof(bytes(32), bytes(0)) }),
+  channelRecord,
+  fc.constant<Message>({ type: 'RestoreDone' }),
   error
 )

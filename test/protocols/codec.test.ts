@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import {
   MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE, ProtocolError, decode, encode
 } from '../../protocols/paychan/1.0/index.js'
-import type { ErrorMessage, Message, Payment, Update } from '../../protocols/paychan/1.0/index.js'
+import type { ErrorMessage, Message, OpenChannel, Payment, Update } from '../../protocols/paychan/1.0/index.js'
 import { message } from './arbitraries.js'
 
 const ACK: Message = { type: 'UpdateAck', turn: 1, sequence: 7 }
@@ -98,7 +98,7 @@ describe('codec', () => {
       ['with a default value spelled out', 'WIRE-4', 0x42, 4, 0x08, 0, 0x10, 7],
       ['with an unknown field inside', 'WIRE-4', 0x42, 4, 0x10, 7, 0x18, 1],
       ['with an unknown field outside', 'WIRE-4', 0x42, 2, 0x10, 7, 0x88, 1, 1],
-      ['of a message that there is not', 'WIRE-4', 0x92, 1, 0],
+      ['of a message that there is not', 'WIRE-4', 0xaa, 1, 0],
       ['with two bodies', 'WIRE-3', 0x42, 2, 0x10, 7, 0x4a, 0],
       ['with two bodies, out of order', 'WIRE-4', 0x4a, 0, 0x42, 2, 0x10, 7],
       ['with the same body twice', 'WIRE-4', 0x4a, 0, 0x4a, 0],
@@ -152,7 +152,7 @@ describe('codec', () => {
   })
 
   describe('refuses to send', () => {
-    const open: Message = {
+    const open: OpenChannel = {
       type: 'OpenChannel',
       network: 'regtest',
       channelKey: Uint8Array.of(2, ...new Uint8Array(32)),
@@ -162,7 +162,8 @@ describe('codec', () => {
       refundHeight: 1,
       mode: 'one-way',
       step: 0,
-      txVersion: 3
+      txVersion: 3,
+      derivation: new Uint8Array(8)
     }
     const cases: ReadonlyArray<readonly [what: string, rule: string, message: Message]> = [
       ['a key that is not compressed', 'WIRE-6', { ...open, channelKey: Uint8Array.of(4, ...new Uint8Array(32)) }],
@@ -173,6 +174,7 @@ describe('codec', () => {
       ['more than 21 million bitcoin', 'WIRE-5', { ...open, capacity: 2_100_000_000_000_001n }],
       ['a time instead of a height', 'WIRE-5', { ...open, refundHeight: 500_000_000 }],
       ['a height that is no whole number', 'WIRE-5', { ...open, refundHeight: 1.5 }],
+      ['a derivation of 7 bytes', 'WIRE-6', { ...open, derivation: new Uint8Array(7) }],
       ['a step of more than 16 bits', 'WIRE-5', { ...open, step: 65_536 }],
       ['a sequence of more than 32 bits', 'WIRE-5', { type: 'UpdateAck', turn: 0, sequence: 2 ** 32 }],
       ['a short signature', 'WIRE-6', { ...UPDATE, signature: new Uint8Array(63) }],

@@ -52,7 +52,7 @@ describe('spec.md', () => {
 
   it('gives the limits of limits.ts', () => {
     const written = (value: number): string => value.toLocaleString('en-US')
-    for (const value of [limits.MAX_MESSAGE_BYTES, limits.MAX_PAYMENTS_PER_UPDATE, limits.MAX_MEMO_BYTES, limits.MAX_TRANSACTION_BYTES, limits.MAX_SCRIPT_BYTES, limits.MAX_ERROR_TEXT_BYTES, limits.MAX_ERROR_CODE_BYTES, limits.MAX_PREVIOUS_BYTES]) {
+    for (const value of [limits.MAX_MESSAGE_BYTES, limits.MAX_PAYMENTS_PER_UPDATE, limits.MAX_MEMO_BYTES, limits.MAX_TRANSACTION_BYTES, limits.MAX_SCRIPT_BYTES, limits.MAX_ERROR_TEXT_BYTES, limits.MAX_ERROR_CODE_BYTES, limits.MAX_PREVIOUS_BYTES, limits.MAX_RECORDED_STATES]) {
       assert.ok(spec.includes(` ${written(value)}`), written(value))
     }
     assert.ok(spec.includes(limits.PROTOCOL))

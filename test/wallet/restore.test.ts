@@ -24,6 +24,20 @@ describe('wallet / restore', () => {
     await bench.wallet.stop()
   })
 
+  it('does not say that a script is somebody else\'s before it has heard of all addresses', async () => {
+    const bench = await Bench.start({ seed: 'another' })
+    bench.chain.setStatus('down')
+    const fresh = await Bench.start({ chain: bench.chain })
+    const beyond = book.at('receive', 2 * GAP).scriptPubKey
+    await assert.rejects(fresh.wallet.recognise(beyond), { code: 'ERR_CHAIN_UNAVAILABLE' })
+    assert.equal(await fresh.wallet.recognise(book.at('receive', 3).scriptPubKey), true)
+    bench.chain.setStatus('synced')
+    await fresh.settled()
+    assert.equal(await fresh.wallet.recognise(beyond), false)
+    await fresh.wallet.stop()
+    await bench.wallet.stop()
+  })
+
   it('goes on with what the first node had under way on the chain, and tells its history', async () => {
     const first = await Bench.start()
     await first.receive(100_000)

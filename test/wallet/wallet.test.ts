@@ -12,6 +12,8 @@ import { walletContract } from '../contracts/wallet.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding } from '../../src/engine/ports.js'
 
+const scriptAt = (index: number): Uint8Array => new AddressBook(testRoot('alice'), 'regtest').at('receive', index).scriptPubKey
+
 walletContract('on the chain', async (values) => {
   const bench = await Bench.start()
   // One address for all: 160 coins need no 160 addresses.
@@ -24,6 +26,7 @@ walletContract('on the chain', async (values) => {
   return {
     wallet: bench.wallet,
     valueOf: ({ txid, vout }) => bench.chain.transaction(txid)?.outputs[vout]?.value,
+    scriptAt,
     stop: async () => { await bench.wallet.stop() }
   }
 })
@@ -31,7 +34,7 @@ walletContract('on the chain', async (values) => {
 walletContract('in memory', async (values) => {
   const wallet = createMemoryWallet({ seed: 'alice', coins: [] })
   const given = new Map(values.map((value) => [outPointText(wallet.receive(sat(value))), sat(value)]))
-  return { wallet, valueOf: (outPoint) => given.get(outPointText(outPoint)), stop: async () => { await Promise.resolve() } }
+  return { wallet, valueOf: (outPoint) => given.get(outPointText(outPoint)), scriptAt, stop: async () => { await Promise.resolve() } }
 })
 
 describe('wallet', () => {

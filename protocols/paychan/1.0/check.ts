@@ -5,9 +5,9 @@
  */
 import { ProtocolError } from './errors.js'
 import {
-  MAX_AMOUNT, MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_PREVIOUS_BYTES, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
+  MAX_AMOUNT, MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_PREVIOUS_BYTES, MAX_RECORDED_STATES, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
 } from './limits.js'
-import type { Limits, Message, Payment, Reestablish, Renewal } from './messages.js'
+import type { AcceptChannel, ChannelRecord, Limits, Message, OpenChannel, Payment, Reestablish, Renewal } from './messages.js'
 import { isLongerThan, isPlainText } from './text.js'
 
 /** `LOCKTIME_THRESHOLD` of Bitcoin Core is 500,000,000: from there on `nLockTime` is a time. */
@@ -98,30 +98,53 @@ function reestablish (message: Reestablish): void {
   integer('peer_epoch', message.peerEpoch, 0, MAX_UINT32)
 }
 
+function openChannel (message: OpenChannel): void {
+  oneOf('network', message.network, ['mainnet', 'testnet', 'signet', 'regtest'])
+  key('channel_key', message.channelKey)
+  key('payout_key', message.payoutKey)
+  bytes('close_script', message.closeScript, 1, MAX_SCRIPT_BYTES)
+  amount('capacity', message.capacity)
+  integer('refund_height', message.refundHeight, 0, MAX_HEIGHT)
+  oneOf('mode', message.mode, ['one-way', 'two-way'])
+  integer('step', message.step, 0, MAX_COUNT)
+  integer('tx_version', message.txVersion, 0, MAX_TX_VERSION)
+  if (message.renews !== undefined) renewal(message.renews)
+  bytes('derivation', message.derivation, 8)
+}
+
+function acceptChannel (message: AcceptChannel): void {
+  key('channel_key', message.channelKey)
+  bytes('derivation', message.derivation, 8)
+  key('payout_key', message.payoutKey)
+  bytes('close_script', message.closeScript, 1, MAX_SCRIPT_BYTES)
+  integer('min_depth', message.minDepth, 0, MAX_COUNT)
+  limits(message.limits)
+  integer('last_payment_height', message.lastPaymentHeight, 0, MAX_HEIGHT)
+  integer('settle_height', message.settleHeight, 0, MAX_HEIGHT)
+}
+
+function channelRecord (message: ChannelRecord): void {
+  openChannel(message.open)
+  acceptChannel(message.accept)
+  bytes('funding_tx', message.fundingTx, 1, MAX_TRANSACTION_BYTES)
+  integer('funding_output', message.fundingOutput, 0, MAX_UINT32)
+  bytes('refund_signature', message.refundSignature, 64)
+  if (message.states.length > MAX_RECORDED_STATES) refuse('WIRE-6', `A ChannelRecord has more than ${MAX_RECORDED_STATES} states.`)
+  for (const { sequence, payerBalance, signature } of message.states) {
+    integer('sequence', sequence, 0, MAX_UINT32)
+    amount('payer_balance', payerBalance)
+    if (signature.length > 0) bytes('signature', signature, 64)
+  }
+}
+
 /** @throws ProtocolError when a field of `message` is out of range. */
 export function checkMessage (message: Message): void {
   switch (message.type) {
     case 'OpenChannel':
-      oneOf('network', message.network, ['mainnet', 'testnet', 'signet', 'regtest'])
-      key('channel_key', message.channelKey)
-      key('payout_key', message.payoutKey)
-      bytes('close_script', message.closeScript, 1, MAX_SCRIPT_BYTES)
-      amount('capacity', message.capacity)
-      integer('refund_height', message.refundHeight, 0, MAX_HEIGHT)
-      oneOf('mode', message.mode, ['one-way', 'two-way'])
-      integer('step', message.step, 0, MAX_COUNT)
-      integer('tx_version', message.txVersion, 0, MAX_TX_VERSION)
-      if (message.renews !== undefined) renewal(message.renews)
+      openChannel(message)
       return
     case 'AcceptChannel':
-      key('channel_key', message.channelKey)
-      bytes('derivation', message.derivation, 8)
-      key('payout_key', message.payoutKey)
-      bytes('close_script', message.closeScript, 1, MAX_SCRIPT_BYTES)
-      integer('min_depth', message.minDepth, 0, MAX_COUNT)
-      limits(message.limits)
-      integer('last_payment_height', message.lastPaymentHeight, 0, MAX_HEIGHT)
-      integer('settle_height', message.settleHeight, 0, MAX_HEIGHT)
+      acceptChannel(message)
       return
     case 'RefundRequest':
       bytes('refund_tx', message.refundTx, 1, MAX_TRANSACTION_BYTES)
@@ -186,6 +209,14 @@ export function checkMessage (message: Message): void {
       bytes('channel_id', message.channelId, 32)
       bytes('derivation', message.derivation, 8)
       reestablish(message)
+      return
+    case 'RestoreRequest':
+      if (message.after.length > 0) bytes('after', message.after, 32)
+      return
+    case 'ChannelRecord':
+      channelRecord(message)
+      return
+    case 'RestoreDone':
       return
     case 'Error':
       code(message.code)

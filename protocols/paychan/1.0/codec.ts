@@ -10,7 +10,7 @@ import { ProtocolError } from './errors.js'
 import { Envelope, Mode as WireMode, Network as WireNetwork } from './gen/paychan.js'
 import type * as wire from './gen/paychan.js'
 import { MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE } from './limits.js'
-import type { Message, Mode, Network, Payment } from './messages.js'
+import type { AcceptChannel, Message, Mode, Network, OpenChannel, Payment } from './messages.js'
 import { decodeUpdate, encodeUpdate } from './update-codec.js'
 
 const NETWORK_TO_WIRE: Readonly<Record<Network, WireNetwork>> = {
@@ -108,36 +108,41 @@ function fromWirePayment ({ id, amount, memo }: wire.Payment): Payment {
   return { id: own(id), amount, memo }
 }
 
+function toWireOpen (message: OpenChannel): wire.OpenChannel {
+  return {
+    network: NETWORK_TO_WIRE[message.network],
+    channelKey: bytes(message.channelKey),
+    payoutKey: bytes(message.payoutKey),
+    closeScript: bytes(message.closeScript),
+    capacity: message.capacity,
+    refundHeight: message.refundHeight,
+    mode: MODE_TO_WIRE[message.mode],
+    step: message.step,
+    txVersion: message.txVersion,
+    ...(message.renews === undefined ? {} : { renews: { ...message.renews, channelId: bytes(message.renews.channelId) } }),
+    derivation: bytes(message.derivation)
+  }
+}
+
+function toWireAccept (message: AcceptChannel): wire.AcceptChannel {
+  return {
+    channelKey: bytes(message.channelKey),
+    derivation: bytes(message.derivation),
+    payoutKey: bytes(message.payoutKey),
+    closeScript: bytes(message.closeScript),
+    minDepth: message.minDepth,
+    limits: { ...message.limits },
+    lastPaymentHeight: message.lastPaymentHeight,
+    settleHeight: message.settleHeight
+  }
+}
+
 function toEnvelope (message: Message): Envelope {
   switch (message.type) {
     case 'OpenChannel':
-      return {
-        openChannel: {
-          network: NETWORK_TO_WIRE[message.network],
-          channelKey: bytes(message.channelKey),
-          payoutKey: bytes(message.payoutKey),
-          closeScript: bytes(message.closeScript),
-          capacity: message.capacity,
-          refundHeight: message.refundHeight,
-          mode: MODE_TO_WIRE[message.mode],
-          step: message.step,
-          txVersion: message.txVersion,
-          ...(message.renews === undefined ? {} : { renews: { ...message.renews, channelId: bytes(message.renews.channelId) } })
-        }
-      }
+      return { openChannel: toWireOpen(message) }
     case 'AcceptChannel':
-      return {
-        acceptChannel: {
-          channelKey: bytes(message.channelKey),
-          derivation: bytes(message.derivation),
-          payoutKey: bytes(message.payoutKey),
-          closeScript: bytes(message.closeScript),
-          minDepth: message.minDepth,
-          limits: { ...message.limits },
-          lastPaymentHeight: message.lastPaymentHeight,
-          settleHeight: message.settleHeight
-        }
-      }
+      return { acceptChannel: toWireAccept(message) }
     case 'RefundRequest': return { refundRequest: { refundTx: bytes(message.refundTx) } }
     case 'RefundSignature': return { refundSignature: { signature: bytes(message.signature) } }
     case 'Funding': return { funding: { fundingTx: bytes(message.fundingTx) } }
@@ -188,11 +193,24 @@ function toEnvelope (message: Message): Envelope {
           peerEpoch: message.peerEpoch
         }
       }
+    case 'RestoreRequest': return { restoreRequest: { after: bytes(message.after) } }
+    case 'ChannelRecord':
+      return {
+        channelRecord: {
+          open: toWireOpen(message.open),
+          accept: toWireAccept(message.accept),
+          fundingTx: bytes(message.fundingTx),
+          fundingOutput: message.fundingOutput,
+          refundSignature: bytes(message.refundSignature),
+          states: message.states.map((state) => ({ ...state, signature: bytes(state.signature) }))
+        }
+      }
+    case 'RestoreDone': return { restoreDone: {} }
     case 'Error': return { error: { code: message.code, rule: message.rule, text: message.text, fatal: message.fatal } }
   }
 }
 
-function openFrom (body: wire.OpenChannel): Message {
+function openFrom (body: wire.OpenChannel): OpenChannel {
   return {
     type: 'OpenChannel',
     network: networkFrom(body.network),
@@ -204,11 +222,12 @@ function openFrom (body: wire.OpenChannel): Message {
     mode: modeFrom(body.mode),
     step: body.step,
     txVersion: body.txVersion,
-    ...(body.renews == null ? {} : { renews: { ...body.renews, channelId: own(body.renews.channelId) } })
+    ...(body.renews == null ? {} : { renews: { ...body.renews, channelId: own(body.renews.channelId) } }),
+    derivation: own(body.derivation)
   }
 }
 
-function acceptFrom (body: wire.AcceptChannel): Message {
+function acceptFrom (body: wire.AcceptChannel): AcceptChannel {
   // A message field that is missing is not one with default values; the canonical form has it.
   if (body.limits == null) throw new ProtocolError('WIRE-5', 'limits are missing.')
   return {
@@ -221,6 +240,19 @@ function acceptFrom (body: wire.AcceptChannel): Message {
     limits: { ...body.limits },
     lastPaymentHeight: body.lastPaymentHeight,
     settleHeight: body.settleHeight
+  }
+}
+
+function recordFrom ({ open, accept, ...body }: wire.ChannelRecord): Message {
+  if (open == null || accept == null) throw new ProtocolError('WIRE-5', 'open or accept is missing.')
+  return {
+    type: 'ChannelRecord',
+    open: openFrom(open),
+    accept: acceptFrom(accept),
+    fundingTx: own(body.fundingTx),
+    fundingOutput: body.fundingOutput,
+    refundSignature: own(body.refundSignature),
+    states: body.states.map((state) => ({ ...state, signature: own(state.signature) }))
   }
 }
 
@@ -274,6 +306,9 @@ function fromEnvelope (envelope: Envelope): Message {
     const { channelId, derivation, signature, payments, ...numbers } = envelope.reestablish
     return { type: 'Reestablish', channelId: own(channelId), derivation: own(derivation), signature: own(signature), payments: payments.map(fromWirePayment), ...numbers }
   }
+  if (envelope.restoreRequest != null) return { type: 'RestoreRequest', after: own(envelope.restoreRequest.after) }
+  if (envelope.channelRecord != null) return recordFrom(envelope.channelRecord)
+  if (envelope.restoreDone != null) return { type: 'RestoreDone' }
   if (envelope.error != null) {
     const { code, rule, text, fatal } = envelope.error
     return { type: 'Error', code, rule, text, fatal }

@@ -23,6 +23,12 @@ export const LISTED_PAYMENT_BYTES = 33
 /** WIRE-6: a transaction inside a message. BIP431 allows a version 3 transaction 10,000 vB; 40,000 bytes is its weight limit. */
 export const MAX_TRANSACTION_BYTES = 40_000
 
+/**
+ * WIRE-6: states in a `ChannelRecord`, one for each turn. On networks with real money turns are at least 36
+ * blocks apart and a channel lasts 8,064 blocks by default, which makes 224.
+ */
+export const MAX_RECORDED_STATES = 256
+
 /** WIRE-6: a scriptPubKey. The longest standard one is a future witness program: 2 + 40 bytes (BIP141). */
 export const MAX_SCRIPT_BYTES = 42
 

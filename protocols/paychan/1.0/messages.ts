@@ -30,6 +30,8 @@ export interface OpenChannel {
   readonly txVersion: number
   /** Left out when T1 spends coins of the client's wallet only. */
   readonly renews?: Renewal | undefined
+  /** 8 bytes. */
+  readonly derivation: Uint8Array
 }
 
 export interface Limits {
@@ -131,6 +133,33 @@ export interface Reestablish {
   readonly peerEpoch: number
 }
 
+/** `after`: the id of the last channel that the asker was told of, 32 bytes; empty at first. */
+export interface RestoreRequest { readonly type: 'RestoreRequest', readonly after: Uint8Array }
+
+/** The last state of a turn. */
+export interface ChannelState {
+  readonly sequence: number
+  /** Satoshis. */
+  readonly payerBalance: bigint
+  /** The payer's: 64 bytes, or none when nothing was paid in that turn. */
+  readonly signature: Uint8Array
+}
+
+export interface ChannelRecord {
+  readonly type: 'ChannelRecord'
+  readonly open: OpenChannel
+  readonly accept: AcceptChannel
+  readonly fundingTx: Uint8Array
+  /** The index of the output that belongs to both. */
+  readonly fundingOutput: number
+  /** The server's over T2, 64 bytes. */
+  readonly refundSignature: Uint8Array
+  /** Of turn 0, 1, and so on up to the present one; none before `Update` 0. */
+  readonly states: readonly ChannelState[]
+}
+
+export interface RestoreDone { readonly type: 'RestoreDone' }
+
 export interface ErrorMessage {
   readonly type: 'Error'
   readonly code: string
@@ -141,4 +170,5 @@ export interface ErrorMessage {
 
 export type Message =
   | OpenChannel | AcceptChannel | RefundRequest | RefundSignature | Funding | FundingBroadcast
-  | Update | UpdateAck | ChannelReady | TurnRequest | TurnGrant | TurnRefuse | RenewalRequest | CloseRequest | CloseDone | Reestablish | ErrorMessage
+  | Update | UpdateAck | ChannelReady | TurnRequest | TurnGrant | TurnRefuse | RenewalRequest | CloseRequest | CloseDone | Reestablish
+  | RestoreRequest | ChannelRecord | RestoreDone | ErrorMessage

@@ -1,17 +1,20 @@
-/** The verbs about the seed: `restore`, `encrypt`, `decrypt`. The words and passphrases are never arguments. */
+/** The verbs about the seed and what it brings back: `restore`, `recover`, `encrypt`, `decrypt`. The words and passphrases are never arguments. */
 import type { Command } from 'commander'
 import { dataPaths } from '../../daemon/paths.js'
 import { PaychanError } from '../../types/errors.js'
 import { DEFAULT_RESTORE_GAP, restoreData } from '../../node/restore.js'
 import { isSeedEncrypted, rewriteSeedFile } from '../../wallet/seed-file.js'
 import { normalizeWords } from '../../wallet/seed.js'
-import { contextOf, wholeNumber, withCommonOptions, type World } from '../context.js'
+import { contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
+import { renderRecovered } from '../render-recovered.js'
 
 const BRINGS_BACK = `The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay
-to them as well) and the node's peer id. They do not bring back channels: the signature of the
-refund T2, a server's newest signature for T3, and the random numbers that the keys of a channel
-derive from are in the data directory only. Keep copies of that, too.`
+to them as well) and the node's peer id. Channels they bring back only through the peers: the
+signatures and the random numbers that the keys of a channel derive from are in the data directory
+only, and each peer has those of its channels. Every peer that connects is asked for them, as does
+\`paychan recover PEER\`; such a channel only closes. A peer that is gone cannot be asked, and one
+that lies can name an older state: keep copies of the data directory, too.`
 
 export function addSeedCommands (program: Command, world: World): void {
   withCommonOptions(program.command('restore').summary('make a wallet from words that you wrote down'))
@@ -27,6 +30,16 @@ export function addSeedCommands (program: Command, world: World): void {
       const { seed: seedFile } = dataPaths(dataDir)
       await restoreData(dataDir, { words, passphrase: encrypt ? await newPassphrase(io) : undefined, gap })
       output.result({ dataDir, seedFile, encrypted: encrypt, gap }, () => `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins, up to ${gap} unused addresses in a row; \`paychan balance\` shows what it found.\n\n${BRINGS_BACK}`)
+    })
+
+  withCommonOptions(program.command('recover').summary('ask a peer for channels that this node has lost'))
+    .description('Connects to a peer and asks it for the channels that it has with this node, after the data directory was lost and restored from its words. What the peer says is checked: keys, signatures, the funding transaction. A channel that comes back only closes. Channels that this node has stay as they are.')
+    .argument('<peer>', 'a peer id that is connected, or a full multiaddr')
+    .addHelpText('after', '\nExamples:\n  paychan recover 12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp\n  paychan recover /ip4/127.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp --json')
+    .action(async (peer: string, _options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const result = await withNode(context, async node => await node.recover(peer), `${peer} to say which channels it has`)
+      context.output.result(result, colors => renderRecovered(result, colors))
     })
 
   withCommonOptions(program.command('encrypt').summary('encrypt the seed with a passphrase, or change the passphrase'))

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
 import { sweepVsize } from '../../bitcoin/payout.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../engine/ports.js'
-import { outPointText, hashFromTxid, toHex, txid, type ChannelId, type Txid } from '../../types/bytes.js'
+import { outPointText, hashFromTxid, sameBytes, toHex, txid, type ChannelId, type Txid } from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { feeFor, feeRate, satoshi, type FeeRate, type Satoshi } from '../../types/units.js'
 import { spendVsize } from '../../wallet/coin-selection.js'
@@ -53,14 +53,21 @@ export class SimWallet implements Wallet {
   }
 
   nextScript (): Uint8Array {
-    const hash = createHash('sha256').update(`${this.name} ${this.#scripts++}`).digest().subarray(0, 20)
-    const script = Uint8Array.from([0, 20, ...hash])
+    const script = this.#scriptAt(this.#scripts++)
     this.ownership.own(toHex(script), 'coin')
     return script
   }
 
   async newScript (): Promise<Uint8Array> {
     return this.nextScript()
+  }
+
+  async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
+    return Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)).some((own) => sameBytes(own, scriptPubKey))
+  }
+
+  #scriptAt (index: number): Uint8Array {
+    return Uint8Array.from([0, 20, ...createHash('sha256').update(`${this.name} ${index}`).digest().subarray(0, 20)])
   }
 
   checkFunds (amount: Satoshi, rate: FeeRate): void {

@@ -6,7 +6,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { encode, type Message, type OpenChannel, type Payment } from '../../../protocols/paychan/1.0/index.js'
+import { encode, type AcceptChannel, type Message, type OpenChannel, type Payment } from '../../../protocols/paychan/1.0/index.js'
 import { payerSighash } from '../../../src/bitcoin/template.js'
 import { fromHex, hashFromTxid, toHex, txid } from '../../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
@@ -16,6 +16,7 @@ import { messageJson, MESSAGES_FILE, type MessageVectors } from './message-json.
 import { read } from './schema.js'
 
 const DERIVATION = fromHex('0102030405060708')
+const CLIENT_DERIVATION = fromHex('1112131415161718')
 
 function update (sequence: number, payerBalance: bigint, payments: Payment[]): Message {
   return { type: 'Update', turn: 0, sequence, payerBalance, payments, signature: signatureOf(payerBalance) }
@@ -41,7 +42,20 @@ const open: OpenChannel = {
   refundHeight: REFUND_HEIGHT,
   mode: 'one-way',
   step: 0,
-  txVersion: VERSION
+  txVersion: VERSION,
+  derivation: CLIENT_DERIVATION
+}
+
+const accept: AcceptChannel = {
+  type: 'AcceptChannel',
+  channelKey: KEYS.serverChannel.publicKey,
+  derivation: DERIVATION,
+  payoutKey: KEYS.serverPayout.publicKey,
+  closeScript: SERVER_SCRIPT,
+  minDepth: 1,
+  limits: { minFirstPayment: 500n, maxStake: 1_300_000n, minTurnAmount: 0n, maxInFlightUpdates: 16, maxInFlightValue: 1_000_000n, maxRisk: 100 },
+  lastPaymentHeight: 952,
+  settleHeight: 964
 }
 
 /** Name and message, in the order in which the channel sends them. */
@@ -56,17 +70,7 @@ function story (): Array<[name: string, message: Message]> {
   const newest = { sequence: 2, payerBalance: 600_000n, signature: signatureOf(600_000n) }
   return [
     ['step 1: the client asks for a channel', open],
-    ['step 1: the server names its key and its conditions', {
-      type: 'AcceptChannel',
-      channelKey: KEYS.serverChannel.publicKey,
-      derivation: DERIVATION,
-      payoutKey: KEYS.serverPayout.publicKey,
-      closeScript: SERVER_SCRIPT,
-      minDepth: 1,
-      limits: { minFirstPayment: 500n, maxStake: 1_300_000n, minTurnAmount: 0n, maxInFlightUpdates: 16, maxInFlightValue: 1_000_000n, maxRisk: 100 },
-      lastPaymentHeight: 952,
-      settleHeight: 964
-    }],
+    ['step 1: the server names its key and its conditions', accept],
     ['step 3: T2 of refund.json, unsigned', { type: 'RefundRequest', refundTx: fromHex(refund.unsigned) }],
     ['step 4: the signature of refund.json', { type: 'RefundSignature', signature: fromHex(refund.server.signature) }],
     ['step 6: T1 of funding.json, signed', { type: 'Funding', fundingTx: fromHex(funding.signed) }],
@@ -100,6 +104,18 @@ function story (): Array<[name: string, message: Message]> {
       signature: fromHex(close.clientSignature)
     }],
     ['the close is broadcast', { type: 'CloseDone', txid: hashFromTxid(txid(close.txid)) }],
+    ['a side that has lost its data asks for its channels', { type: 'RestoreRequest', after: new Uint8Array(0) }],
+    ['it is told of the channel, in update 2', {
+      type: 'ChannelRecord',
+      open,
+      accept,
+      fundingTx: fromHex(funding.signed),
+      fundingOutput: FUNDING.outPoint.vout,
+      refundSignature: fromHex(refund.server.signature),
+      states: [{ sequence: 2, payerBalance: 600_000n, signature: newest.signature }]
+    }],
+    ['it asks for the next one', { type: 'RestoreRequest', after: ids.channelId }],
+    ['there is none', { type: 'RestoreDone' }],
     ['a refusal', { type: 'Error', code: 'ERR_CAPACITY_REFUSED', rule: 'OPEN-2', text: 'At most 1300000 sat.', fatal: true }],
     ['an error without a rule or a text', { type: 'Error', code: 'ERR_INTERNAL', rule: '', text: '', fatal: false }],
     ['a two-way channel on mainnet, for its enums', { ...open, network: 'mainnet', mode: 'two-way', step: 144, refundHeight: 499_999_999 }],
@@ -148,9 +164,14 @@ function refused (): Array<[name: string, rule: string, bytes: Uint8Array]> {
     ['two bodies', 'WIRE-3', Uint8Array.of(...body(8, ...ack), ...body(9))],
     ['the same body twice', 'WIRE-4', Uint8Array.of(...body(9), ...body(9))],
     ['bodies out of order', 'WIRE-4', Uint8Array.of(...body(9), ...body(8, ...ack))],
-    ['an unknown body', 'WIRE-4', body(18)],
+    ['an unknown body', 'WIRE-4', body(21)],
     ['a RenewalRequest without a transaction', 'WIRE-6', body(17, ...bytes(2, ...new Uint8Array(64).fill(1)))],
-    ['an OpenChannel that renews a channel with a short id', 'WIRE-6', body(1, ...encode(open).subarray(OPEN_HEADER_BYTES), ...bytes(10, ...bytes(1, 1, 2, 3)))],
+    ['an OpenChannel that renews a channel with a short id', 'WIRE-6', opened([0x5a, 8, 0x11], [...bytes(10, ...bytes(1, 1, 2, 3)), 0x5a, 8, 0x11])],
+    ['a RestoreRequest after an id of 31 bytes', 'WIRE-6', body(18, ...bytes(1, ...new Uint8Array(31)))],
+    ['a ChannelRecord without its offer and its answer', 'WIRE-5', body(19, ...bytes(3, 1))],
+    ['a RestoreDone with something in it', 'WIRE-4', body(20, 0x08, 1)],
+    ['an OpenChannel whose derivation has 7 bytes', 'WIRE-6', opened([0x5a, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18], [0x5a, 7, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17])],
+    ['an OpenChannel without a derivation', 'WIRE-6', opened([0x5a, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18], [])],
     ['an unknown field behind the body', 'WIRE-4', Uint8Array.of(...body(8, ...ack), 0x88, 0x01, 0x01)],
     ['an unknown field in the body', 'WIRE-4', body(8, ...ack, 0x18, 1)],
     ['a field twice', 'WIRE-4', body(8, 0x10, 6, 0x10, 7)],

@@ -26,8 +26,8 @@ describe('vectors of messages', () => {
 
   it('has every type of message', () => {
     assert.deepEqual([...new Set(accept.map(({ message }) => message.type))].sort(), [
-      'AcceptChannel', 'ChannelReady', 'CloseDone', 'CloseRequest', 'Error', 'Funding', 'FundingBroadcast',
-      'OpenChannel', 'Reestablish', 'RefundRequest', 'RefundSignature', 'RenewalRequest', 'TurnGrant', 'TurnRefuse', 'TurnRequest', 'Update', 'UpdateAck'
+      'AcceptChannel', 'ChannelReady', 'ChannelRecord', 'CloseDone', 'CloseRequest', 'Error', 'Funding', 'FundingBroadcast',
+      'OpenChannel', 'Reestablish', 'RefundRequest', 'RefundSignature', 'RenewalRequest', 'RestoreDone', 'RestoreRequest', 'TurnGrant', 'TurnRefuse', 'TurnRequest', 'Update', 'UpdateAck'
     ])
   })
 

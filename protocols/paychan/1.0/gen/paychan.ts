@@ -215,6 +215,7 @@ export interface OpenChannel {
   step: number
   txVersion: number
   renews?: Renewal
+  derivation: Uint8Array<ArrayBuffer>
 }
 
 export namespace OpenChannel {
@@ -277,6 +278,11 @@ export namespace OpenChannel {
           Renewal.codec().encode(obj.renews, w)
         }
 
+        if ((obj.derivation != null && obj.derivation.byteLength > 0)) {
+          w.uint32(90)
+          w.bytes(obj.derivation)
+        }
+
         if (opts.lengthDelimited !== false) {
           w.ldelim()
         }
@@ -290,7 +296,8 @@ export namespace OpenChannel {
           refundHeight: 0,
           mode: Mode.MODE_UNSPECIFIED,
           step: 0,
-          txVersion: 0
+          txVersion: 0,
+          derivation: uint8ArrayAlloc(0)
         }
 
         const end = length == null ? reader.len : reader.pos + length
@@ -339,6 +346,10 @@ export namespace OpenChannel {
               obj.renews = Renewal.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.renews
               })
+              break
+            }
+            case 11: {
+              obj.derivation = reader.bytes()
               break
             }
             default: {
@@ -426,6 +437,13 @@ export namespace OpenChannel {
 
               break
             }
+            case 11: {
+              yield {
+                field: `${prefix}.derivation`,
+                value: reader.bytes()
+              }
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -503,6 +521,11 @@ export namespace OpenChannel {
     value: bigint
   }
 
+  export interface OpenChannelDerivationFieldEvent {
+    field: '$.derivation'
+    value: Uint8Array<ArrayBuffer>
+  }
+
   export function encode (obj: Partial<OpenChannel>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, OpenChannel.codec())
   }
@@ -511,7 +534,7 @@ export namespace OpenChannel {
     return decodeMessage(buf, OpenChannel.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<OpenChannel>): Generator<OpenChannelNetworkFieldEvent | OpenChannelChannelKeyFieldEvent | OpenChannelPayoutKeyFieldEvent | OpenChannelCloseScriptFieldEvent | OpenChannelCapacityFieldEvent | OpenChannelRefundHeightFieldEvent | OpenChannelModeFieldEvent | OpenChannelStepFieldEvent | OpenChannelTxVersionFieldEvent | OpenChannelRenewsChannelIdFieldEvent | OpenChannelRenewsTurnFieldEvent | OpenChannelRenewsSequenceFieldEvent | OpenChannelRenewsServerBalanceFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<OpenChannel>): Generator<OpenChannelNetworkFieldEvent | OpenChannelChannelKeyFieldEvent | OpenChannelPayoutKeyFieldEvent | OpenChannelCloseScriptFieldEvent | OpenChannelCapacityFieldEvent | OpenChannelRefundHeightFieldEvent | OpenChannelModeFieldEvent | OpenChannelStepFieldEvent | OpenChannelTxVersionFieldEvent | OpenChannelRenewsChannelIdFieldEvent | OpenChannelRenewsTurnFieldEvent | OpenChannelRenewsSequenceFieldEvent | OpenChannelRenewsServerBalanceFieldEvent | OpenChannelDerivationFieldEvent> {
     return streamMessage(buf, OpenChannel.codec(), opts)
   }
 }
@@ -3110,6 +3133,661 @@ export namespace Reestablish {
   }
 }
 
+export interface RestoreRequest {
+  after: Uint8Array<ArrayBuffer>
+}
+
+export namespace RestoreRequest {
+  let _codec: Codec<RestoreRequest>
+
+  export const codec = (): Codec<RestoreRequest> => {
+    if (_codec == null) {
+      _codec = message<RestoreRequest>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.after != null && obj.after.byteLength > 0)) {
+          w.uint32(10)
+          w.bytes(obj.after)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          after: uint8ArrayAlloc(0)
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.after = reader.bytes()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield {
+                field: `${prefix}.after`,
+                value: reader.bytes()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface RestoreRequestAfterFieldEvent {
+    field: '$.after'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export function encode (obj: Partial<RestoreRequest>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, RestoreRequest.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RestoreRequest>): RestoreRequest {
+    return decodeMessage(buf, RestoreRequest.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RestoreRequest>): Generator<RestoreRequestAfterFieldEvent> {
+    return streamMessage(buf, RestoreRequest.codec(), opts)
+  }
+}
+
+export interface ChannelState {
+  sequence: number
+  payerBalance: bigint
+  signature: Uint8Array<ArrayBuffer>
+}
+
+export namespace ChannelState {
+  let _codec: Codec<ChannelState>
+
+  export const codec = (): Codec<ChannelState> => {
+    if (_codec == null) {
+      _codec = message<ChannelState>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.sequence != null && obj.sequence !== 0)) {
+          w.uint32(8)
+          w.uint32(obj.sequence)
+        }
+
+        if ((obj.payerBalance != null && obj.payerBalance !== 0n)) {
+          w.uint32(16)
+          w.uint64(obj.payerBalance)
+        }
+
+        if ((obj.signature != null && obj.signature.byteLength > 0)) {
+          w.uint32(26)
+          w.bytes(obj.signature)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          sequence: 0,
+          payerBalance: 0n,
+          signature: uint8ArrayAlloc(0)
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.sequence = reader.uint32()
+              break
+            }
+            case 2: {
+              obj.payerBalance = reader.uint64()
+              break
+            }
+            case 3: {
+              obj.signature = reader.bytes()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield {
+                field: `${prefix}.sequence`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 2: {
+              yield {
+                field: `${prefix}.payerBalance`,
+                value: reader.uint64()
+              }
+              break
+            }
+            case 3: {
+              yield {
+                field: `${prefix}.signature`,
+                value: reader.bytes()
+              }
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface ChannelStateSequenceFieldEvent {
+    field: '$.sequence'
+    value: number
+  }
+
+  export interface ChannelStatePayerBalanceFieldEvent {
+    field: '$.payerBalance'
+    value: bigint
+  }
+
+  export interface ChannelStateSignatureFieldEvent {
+    field: '$.signature'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export function encode (obj: Partial<ChannelState>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, ChannelState.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ChannelState>): ChannelState {
+    return decodeMessage(buf, ChannelState.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ChannelState>): Generator<ChannelStateSequenceFieldEvent | ChannelStatePayerBalanceFieldEvent | ChannelStateSignatureFieldEvent> {
+    return streamMessage(buf, ChannelState.codec(), opts)
+  }
+}
+
+export interface ChannelRecord {
+  open?: OpenChannel
+  accept?: AcceptChannel
+  fundingTx: Uint8Array<ArrayBuffer>
+  fundingOutput: number
+  refundSignature: Uint8Array<ArrayBuffer>
+  states: ChannelState[]
+}
+
+export namespace ChannelRecord {
+  let _codec: Codec<ChannelRecord>
+
+  export const codec = (): Codec<ChannelRecord> => {
+    if (_codec == null) {
+      _codec = message<ChannelRecord>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if (obj.open != null) {
+          w.uint32(10)
+          OpenChannel.codec().encode(obj.open, w)
+        }
+
+        if (obj.accept != null) {
+          w.uint32(18)
+          AcceptChannel.codec().encode(obj.accept, w)
+        }
+
+        if ((obj.fundingTx != null && obj.fundingTx.byteLength > 0)) {
+          w.uint32(26)
+          w.bytes(obj.fundingTx)
+        }
+
+        if ((obj.fundingOutput != null && obj.fundingOutput !== 0)) {
+          w.uint32(32)
+          w.uint32(obj.fundingOutput)
+        }
+
+        if ((obj.refundSignature != null && obj.refundSignature.byteLength > 0)) {
+          w.uint32(42)
+          w.bytes(obj.refundSignature)
+        }
+
+        if (obj.states != null && obj.states.length > 0) {
+          for (const value of obj.states) {
+            w.uint32(50)
+            ChannelState.codec().encode(value, w)
+          }
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          fundingTx: uint8ArrayAlloc(0),
+          fundingOutput: 0,
+          refundSignature: uint8ArrayAlloc(0),
+          states: []
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.open = OpenChannel.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.open
+              })
+              break
+            }
+            case 2: {
+              obj.accept = AcceptChannel.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.accept
+              })
+              break
+            }
+            case 3: {
+              obj.fundingTx = reader.bytes()
+              break
+            }
+            case 4: {
+              obj.fundingOutput = reader.uint32()
+              break
+            }
+            case 5: {
+              obj.refundSignature = reader.bytes()
+              break
+            }
+            case 6: {
+              if (opts.limits?.states != null && obj.states.length === opts.limits.states) {
+                throw new MaxLengthError('Decode error - repeated field "states" had too many elements')
+              }
+
+              obj.states.push(ChannelState.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.states$
+              }))
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const obj = {
+          states: 0
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              yield * OpenChannel.codec().stream(reader, reader.uint32(), `${prefix}.open`, {
+                limits: opts.limits?.open
+              })
+
+              break
+            }
+            case 2: {
+              yield * AcceptChannel.codec().stream(reader, reader.uint32(), `${prefix}.accept`, {
+                limits: opts.limits?.accept
+              })
+
+              break
+            }
+            case 3: {
+              yield {
+                field: `${prefix}.fundingTx`,
+                value: reader.bytes()
+              }
+              break
+            }
+            case 4: {
+              yield {
+                field: `${prefix}.fundingOutput`,
+                value: reader.uint32()
+              }
+              break
+            }
+            case 5: {
+              yield {
+                field: `${prefix}.refundSignature`,
+                value: reader.bytes()
+              }
+              break
+            }
+            case 6: {
+              if (opts.limits?.states != null && obj.states === opts.limits.states) {
+                throw new MaxLengthError('Streaming decode error - repeated field "states" had too many elements')
+              }
+
+              for (const evt of ChannelState.codec().stream(reader, reader.uint32(), `${prefix}.states[]`, {
+                limits: opts.limits?.states$
+              })) {
+                yield {
+                  ...evt,
+                  index: obj.states
+                }
+              }
+
+              obj.states++
+
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export interface ChannelRecordOpenNetworkFieldEvent {
+    field: '$.open.network'
+    value: Network
+  }
+
+  export interface ChannelRecordOpenChannelKeyFieldEvent {
+    field: '$.open.channelKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordOpenPayoutKeyFieldEvent {
+    field: '$.open.payoutKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordOpenCloseScriptFieldEvent {
+    field: '$.open.closeScript'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordOpenCapacityFieldEvent {
+    field: '$.open.capacity'
+    value: bigint
+  }
+
+  export interface ChannelRecordOpenRefundHeightFieldEvent {
+    field: '$.open.refundHeight'
+    value: number
+  }
+
+  export interface ChannelRecordOpenModeFieldEvent {
+    field: '$.open.mode'
+    value: Mode
+  }
+
+  export interface ChannelRecordOpenStepFieldEvent {
+    field: '$.open.step'
+    value: number
+  }
+
+  export interface ChannelRecordOpenTxVersionFieldEvent {
+    field: '$.open.txVersion'
+    value: number
+  }
+
+  export interface ChannelRecordOpenRenewsChannelIdFieldEvent {
+    field: '$.open.renews.channelId'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordOpenRenewsTurnFieldEvent {
+    field: '$.open.renews.turn'
+    value: number
+  }
+
+  export interface ChannelRecordOpenRenewsSequenceFieldEvent {
+    field: '$.open.renews.sequence'
+    value: number
+  }
+
+  export interface ChannelRecordOpenRenewsServerBalanceFieldEvent {
+    field: '$.open.renews.serverBalance'
+    value: bigint
+  }
+
+  export interface ChannelRecordOpenDerivationFieldEvent {
+    field: '$.open.derivation'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordAcceptChannelKeyFieldEvent {
+    field: '$.accept.channelKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordAcceptDerivationFieldEvent {
+    field: '$.accept.derivation'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordAcceptPayoutKeyFieldEvent {
+    field: '$.accept.payoutKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordAcceptCloseScriptFieldEvent {
+    field: '$.accept.closeScript'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordAcceptMinDepthFieldEvent {
+    field: '$.accept.minDepth'
+    value: number
+  }
+
+  export interface ChannelRecordAcceptLimitsMinFirstPaymentFieldEvent {
+    field: '$.accept.limits.minFirstPayment'
+    value: bigint
+  }
+
+  export interface ChannelRecordAcceptLimitsMaxStakeFieldEvent {
+    field: '$.accept.limits.maxStake'
+    value: bigint
+  }
+
+  export interface ChannelRecordAcceptLimitsMinTurnAmountFieldEvent {
+    field: '$.accept.limits.minTurnAmount'
+    value: bigint
+  }
+
+  export interface ChannelRecordAcceptLimitsMaxInFlightUpdatesFieldEvent {
+    field: '$.accept.limits.maxInFlightUpdates'
+    value: number
+  }
+
+  export interface ChannelRecordAcceptLimitsMaxInFlightValueFieldEvent {
+    field: '$.accept.limits.maxInFlightValue'
+    value: bigint
+  }
+
+  export interface ChannelRecordAcceptLimitsMaxRiskFieldEvent {
+    field: '$.accept.limits.maxRisk'
+    value: number
+  }
+
+  export interface ChannelRecordAcceptLastPaymentHeightFieldEvent {
+    field: '$.accept.lastPaymentHeight'
+    value: number
+  }
+
+  export interface ChannelRecordAcceptSettleHeightFieldEvent {
+    field: '$.accept.settleHeight'
+    value: number
+  }
+
+  export interface ChannelRecordFundingTxFieldEvent {
+    field: '$.fundingTx'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordFundingOutputFieldEvent {
+    field: '$.fundingOutput'
+    value: number
+  }
+
+  export interface ChannelRecordRefundSignatureFieldEvent {
+    field: '$.refundSignature'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface ChannelRecordStatesSequenceFieldEvent {
+    field: '$.states[].sequence'
+    value: number
+    index: number
+  }
+
+  export interface ChannelRecordStatesPayerBalanceFieldEvent {
+    field: '$.states[].payerBalance'
+    value: bigint
+    index: number
+  }
+
+  export interface ChannelRecordStatesSignatureFieldEvent {
+    field: '$.states[].signature'
+    value: Uint8Array<ArrayBuffer>
+    index: number
+  }
+
+  export function encode (obj: Partial<ChannelRecord>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, ChannelRecord.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ChannelRecord>): ChannelRecord {
+    return decodeMessage(buf, ChannelRecord.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<ChannelRecord>): Generator<ChannelRecordOpenNetworkFieldEvent | ChannelRecordOpenChannelKeyFieldEvent | ChannelRecordOpenPayoutKeyFieldEvent | ChannelRecordOpenCloseScriptFieldEvent | ChannelRecordOpenCapacityFieldEvent | ChannelRecordOpenRefundHeightFieldEvent | ChannelRecordOpenModeFieldEvent | ChannelRecordOpenStepFieldEvent | ChannelRecordOpenTxVersionFieldEvent | ChannelRecordOpenRenewsChannelIdFieldEvent | ChannelRecordOpenRenewsTurnFieldEvent | ChannelRecordOpenRenewsSequenceFieldEvent | ChannelRecordOpenRenewsServerBalanceFieldEvent | ChannelRecordOpenDerivationFieldEvent | ChannelRecordAcceptChannelKeyFieldEvent | ChannelRecordAcceptDerivationFieldEvent | ChannelRecordAcceptPayoutKeyFieldEvent | ChannelRecordAcceptCloseScriptFieldEvent | ChannelRecordAcceptMinDepthFieldEvent | ChannelRecordAcceptLimitsMinFirstPaymentFieldEvent | ChannelRecordAcceptLimitsMaxStakeFieldEvent | ChannelRecordAcceptLimitsMinTurnAmountFieldEvent | ChannelRecordAcceptLimitsMaxInFlightUpdatesFieldEvent | ChannelRecordAcceptLimitsMaxInFlightValueFieldEvent | ChannelRecordAcceptLimitsMaxRiskFieldEvent | ChannelRecordAcceptLastPaymentHeightFieldEvent | ChannelRecordAcceptSettleHeightFieldEvent | ChannelRecordFundingTxFieldEvent | ChannelRecordFundingOutputFieldEvent | ChannelRecordRefundSignatureFieldEvent | ChannelRecordStatesSequenceFieldEvent | ChannelRecordStatesPayerBalanceFieldEvent | ChannelRecordStatesSignatureFieldEvent> {
+    return streamMessage(buf, ChannelRecord.codec(), opts)
+  }
+}
+
+export interface RestoreDone {}
+
+export namespace RestoreDone {
+  let _codec: Codec<RestoreDone>
+
+  export const codec = (): Codec<RestoreDone> => {
+    if (_codec == null) {
+      _codec = message<RestoreDone>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {}
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * (reader, length, prefix, opts = {}) {
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+      })
+    }
+
+    return _codec
+  }
+
+  export function encode (obj: Partial<RestoreDone>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, RestoreDone.codec())
+  }
+
+  export function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RestoreDone>): RestoreDone {
+    return decodeMessage(buf, RestoreDone.codec(), opts)
+  }
+
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RestoreDone>): Generator<{}> {
+    return streamMessage(buf, RestoreDone.codec(), opts)
+  }
+}
+
 export interface Error {
   code: string
   rule: string
@@ -3286,6 +3964,9 @@ export interface Envelope {
   reestablish?: Reestablish
   error?: Error
   renewalRequest?: RenewalRequest
+  restoreRequest?: RestoreRequest
+  channelRecord?: ChannelRecord
+  restoreDone?: RestoreDone
 }
 
 export namespace Envelope {
@@ -3381,6 +4062,21 @@ export namespace Envelope {
         if (obj.renewalRequest != null) {
           w.uint32(138)
           RenewalRequest.codec().encode(obj.renewalRequest, w)
+        }
+
+        if (obj.restoreRequest != null) {
+          w.uint32(146)
+          RestoreRequest.codec().encode(obj.restoreRequest, w)
+        }
+
+        if (obj.channelRecord != null) {
+          w.uint32(154)
+          ChannelRecord.codec().encode(obj.channelRecord, w)
+        }
+
+        if (obj.restoreDone != null) {
+          w.uint32(162)
+          RestoreDone.codec().encode(obj.restoreDone, w)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -3494,6 +4190,24 @@ export namespace Envelope {
             case 17: {
               obj.renewalRequest = RenewalRequest.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.renewalRequest
+              })
+              break
+            }
+            case 18: {
+              obj.restoreRequest = RestoreRequest.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.restoreRequest
+              })
+              break
+            }
+            case 19: {
+              obj.channelRecord = ChannelRecord.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.channelRecord
+              })
+              break
+            }
+            case 20: {
+              obj.restoreDone = RestoreDone.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.restoreDone
               })
               break
             }
@@ -3631,6 +4345,27 @@ export namespace Envelope {
 
               break
             }
+            case 18: {
+              yield * RestoreRequest.codec().stream(reader, reader.uint32(), `${prefix}.restoreRequest`, {
+                limits: opts.limits?.restoreRequest
+              })
+
+              break
+            }
+            case 19: {
+              yield * ChannelRecord.codec().stream(reader, reader.uint32(), `${prefix}.channelRecord`, {
+                limits: opts.limits?.channelRecord
+              })
+
+              break
+            }
+            case 20: {
+              yield * RestoreDone.codec().stream(reader, reader.uint32(), `${prefix}.restoreDone`, {
+                limits: opts.limits?.restoreDone
+              })
+
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -3706,6 +4441,11 @@ export namespace Envelope {
   export interface EnvelopeOpenChannelRenewsServerBalanceFieldEvent {
     field: '$.openChannel.renews.serverBalance'
     value: bigint
+  }
+
+  export interface EnvelopeOpenChannelDerivationFieldEvent {
+    field: '$.openChannel.derivation'
+    value: Uint8Array<ArrayBuffer>
   }
 
   export interface EnvelopeAcceptChannelChannelKeyFieldEvent {
@@ -4030,6 +4770,179 @@ export namespace Envelope {
     value: Uint8Array<ArrayBuffer>
   }
 
+  export interface EnvelopeRestoreRequestAfterFieldEvent {
+    field: '$.restoreRequest.after'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordOpenNetworkFieldEvent {
+    field: '$.channelRecord.open.network'
+    value: Network
+  }
+
+  export interface EnvelopeChannelRecordOpenChannelKeyFieldEvent {
+    field: '$.channelRecord.open.channelKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordOpenPayoutKeyFieldEvent {
+    field: '$.channelRecord.open.payoutKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordOpenCloseScriptFieldEvent {
+    field: '$.channelRecord.open.closeScript'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordOpenCapacityFieldEvent {
+    field: '$.channelRecord.open.capacity'
+    value: bigint
+  }
+
+  export interface EnvelopeChannelRecordOpenRefundHeightFieldEvent {
+    field: '$.channelRecord.open.refundHeight'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordOpenModeFieldEvent {
+    field: '$.channelRecord.open.mode'
+    value: Mode
+  }
+
+  export interface EnvelopeChannelRecordOpenStepFieldEvent {
+    field: '$.channelRecord.open.step'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordOpenTxVersionFieldEvent {
+    field: '$.channelRecord.open.txVersion'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordOpenRenewsChannelIdFieldEvent {
+    field: '$.channelRecord.open.renews.channelId'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordOpenRenewsTurnFieldEvent {
+    field: '$.channelRecord.open.renews.turn'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordOpenRenewsSequenceFieldEvent {
+    field: '$.channelRecord.open.renews.sequence'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordOpenRenewsServerBalanceFieldEvent {
+    field: '$.channelRecord.open.renews.serverBalance'
+    value: bigint
+  }
+
+  export interface EnvelopeChannelRecordOpenDerivationFieldEvent {
+    field: '$.channelRecord.open.derivation'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordAcceptChannelKeyFieldEvent {
+    field: '$.channelRecord.accept.channelKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordAcceptDerivationFieldEvent {
+    field: '$.channelRecord.accept.derivation'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordAcceptPayoutKeyFieldEvent {
+    field: '$.channelRecord.accept.payoutKey'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordAcceptCloseScriptFieldEvent {
+    field: '$.channelRecord.accept.closeScript'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordAcceptMinDepthFieldEvent {
+    field: '$.channelRecord.accept.minDepth'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordAcceptLimitsMinFirstPaymentFieldEvent {
+    field: '$.channelRecord.accept.limits.minFirstPayment'
+    value: bigint
+  }
+
+  export interface EnvelopeChannelRecordAcceptLimitsMaxStakeFieldEvent {
+    field: '$.channelRecord.accept.limits.maxStake'
+    value: bigint
+  }
+
+  export interface EnvelopeChannelRecordAcceptLimitsMinTurnAmountFieldEvent {
+    field: '$.channelRecord.accept.limits.minTurnAmount'
+    value: bigint
+  }
+
+  export interface EnvelopeChannelRecordAcceptLimitsMaxInFlightUpdatesFieldEvent {
+    field: '$.channelRecord.accept.limits.maxInFlightUpdates'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordAcceptLimitsMaxInFlightValueFieldEvent {
+    field: '$.channelRecord.accept.limits.maxInFlightValue'
+    value: bigint
+  }
+
+  export interface EnvelopeChannelRecordAcceptLimitsMaxRiskFieldEvent {
+    field: '$.channelRecord.accept.limits.maxRisk'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordAcceptLastPaymentHeightFieldEvent {
+    field: '$.channelRecord.accept.lastPaymentHeight'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordAcceptSettleHeightFieldEvent {
+    field: '$.channelRecord.accept.settleHeight'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordFundingTxFieldEvent {
+    field: '$.channelRecord.fundingTx'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordFundingOutputFieldEvent {
+    field: '$.channelRecord.fundingOutput'
+    value: number
+  }
+
+  export interface EnvelopeChannelRecordRefundSignatureFieldEvent {
+    field: '$.channelRecord.refundSignature'
+    value: Uint8Array<ArrayBuffer>
+  }
+
+  export interface EnvelopeChannelRecordStatesSequenceFieldEvent {
+    field: '$.channelRecord.states[].sequence'
+    value: number
+    index: number
+  }
+
+  export interface EnvelopeChannelRecordStatesPayerBalanceFieldEvent {
+    field: '$.channelRecord.states[].payerBalance'
+    value: bigint
+    index: number
+  }
+
+  export interface EnvelopeChannelRecordStatesSignatureFieldEvent {
+    field: '$.channelRecord.states[].signature'
+    value: Uint8Array<ArrayBuffer>
+    index: number
+  }
+
   export function encode (obj: Partial<Envelope>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, Envelope.codec())
   }
@@ -4038,7 +4951,7 @@ export namespace Envelope {
     return decodeMessage(buf, Envelope.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeOpenChannelRenewsChannelIdFieldEvent | EnvelopeOpenChannelRenewsTurnFieldEvent | EnvelopeOpenChannelRenewsSequenceFieldEvent | EnvelopeOpenChannelRenewsServerBalanceFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLimitsMaxRiskFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeTurnRequestTurnFieldEvent | EnvelopeTurnRequestAmountFieldEvent | EnvelopeTurnGrantTurnFieldEvent | EnvelopeTurnGrantSequenceFieldEvent | EnvelopeTurnRefuseTurnFieldEvent | EnvelopeTurnRefuseCodeFieldEvent | EnvelopeTurnRefuseNotBeforeFieldEvent | EnvelopeTurnRefuseTextFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent | EnvelopeRenewalRequestFundingTxFieldEvent | EnvelopeRenewalRequestSignatureFieldEvent | EnvelopeRenewalRequestPreviousFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Envelope>): Generator<EnvelopeOpenChannelNetworkFieldEvent | EnvelopeOpenChannelChannelKeyFieldEvent | EnvelopeOpenChannelPayoutKeyFieldEvent | EnvelopeOpenChannelCloseScriptFieldEvent | EnvelopeOpenChannelCapacityFieldEvent | EnvelopeOpenChannelRefundHeightFieldEvent | EnvelopeOpenChannelModeFieldEvent | EnvelopeOpenChannelStepFieldEvent | EnvelopeOpenChannelTxVersionFieldEvent | EnvelopeOpenChannelRenewsChannelIdFieldEvent | EnvelopeOpenChannelRenewsTurnFieldEvent | EnvelopeOpenChannelRenewsSequenceFieldEvent | EnvelopeOpenChannelRenewsServerBalanceFieldEvent | EnvelopeOpenChannelDerivationFieldEvent | EnvelopeAcceptChannelChannelKeyFieldEvent | EnvelopeAcceptChannelDerivationFieldEvent | EnvelopeAcceptChannelPayoutKeyFieldEvent | EnvelopeAcceptChannelCloseScriptFieldEvent | EnvelopeAcceptChannelMinDepthFieldEvent | EnvelopeAcceptChannelLimitsMinFirstPaymentFieldEvent | EnvelopeAcceptChannelLimitsMaxStakeFieldEvent | EnvelopeAcceptChannelLimitsMinTurnAmountFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightUpdatesFieldEvent | EnvelopeAcceptChannelLimitsMaxInFlightValueFieldEvent | EnvelopeAcceptChannelLimitsMaxRiskFieldEvent | EnvelopeAcceptChannelLastPaymentHeightFieldEvent | EnvelopeAcceptChannelSettleHeightFieldEvent | EnvelopeRefundRequestRefundTxFieldEvent | EnvelopeRefundSignatureSignatureFieldEvent | EnvelopeFundingFundingTxFieldEvent | EnvelopeFundingBroadcastTxidFieldEvent | EnvelopeUpdateTurnFieldEvent | EnvelopeUpdateSequenceFieldEvent | EnvelopeUpdatePayerBalanceFieldEvent | EnvelopeUpdatePaymentsIdFieldEvent | EnvelopeUpdatePaymentsAmountFieldEvent | EnvelopeUpdatePaymentsMemoFieldEvent | EnvelopeUpdateSignatureFieldEvent | EnvelopeUpdateAckTurnFieldEvent | EnvelopeUpdateAckSequenceFieldEvent | EnvelopeTurnRequestTurnFieldEvent | EnvelopeTurnRequestAmountFieldEvent | EnvelopeTurnGrantTurnFieldEvent | EnvelopeTurnGrantSequenceFieldEvent | EnvelopeTurnRefuseTurnFieldEvent | EnvelopeTurnRefuseCodeFieldEvent | EnvelopeTurnRefuseNotBeforeFieldEvent | EnvelopeTurnRefuseTextFieldEvent | EnvelopeCloseRequestTurnFieldEvent | EnvelopeCloseRequestSequenceFieldEvent | EnvelopeCloseRequestClientBalanceFieldEvent | EnvelopeCloseRequestServerBalanceFieldEvent | EnvelopeCloseRequestClientScriptFieldEvent | EnvelopeCloseRequestServerScriptFieldEvent | EnvelopeCloseRequestFeeFieldEvent | EnvelopeCloseRequestSignatureFieldEvent | EnvelopeCloseDoneTxidFieldEvent | EnvelopeReestablishChannelIdFieldEvent | EnvelopeReestablishDerivationFieldEvent | EnvelopeReestablishTurnFieldEvent | EnvelopeReestablishSequenceFieldEvent | EnvelopeReestablishPayerBalanceFieldEvent | EnvelopeReestablishSignatureFieldEvent | EnvelopeReestablishSignedFieldEvent | EnvelopeReestablishPaymentsIdFieldEvent | EnvelopeReestablishPaymentsAmountFieldEvent | EnvelopeReestablishPaymentsMemoFieldEvent | EnvelopeReestablishPaymentsAfterFieldEvent | EnvelopeReestablishEpochFieldEvent | EnvelopeReestablishPeerEpochFieldEvent | EnvelopeErrorCodeFieldEvent | EnvelopeErrorRuleFieldEvent | EnvelopeErrorTextFieldEvent | EnvelopeErrorFatalFieldEvent | EnvelopeRenewalRequestFundingTxFieldEvent | EnvelopeRenewalRequestSignatureFieldEvent | EnvelopeRenewalRequestPreviousFieldEvent | EnvelopeRestoreRequestAfterFieldEvent | EnvelopeChannelRecordOpenNetworkFieldEvent | EnvelopeChannelRecordOpenChannelKeyFieldEvent | EnvelopeChannelRecordOpenPayoutKeyFieldEvent | EnvelopeChannelRecordOpenCloseScriptFieldEvent | EnvelopeChannelRecordOpenCapacityFieldEvent | EnvelopeChannelRecordOpenRefundHeightFieldEvent | EnvelopeChannelRecordOpenModeFieldEvent | EnvelopeChannelRecordOpenStepFieldEvent | EnvelopeChannelRecordOpenTxVersionFieldEvent | EnvelopeChannelRecordOpenRenewsChannelIdFieldEvent | EnvelopeChannelRecordOpenRenewsTurnFieldEvent | EnvelopeChannelRecordOpenRenewsSequenceFieldEvent | EnvelopeChannelRecordOpenRenewsServerBalanceFieldEvent | EnvelopeChannelRecordOpenDerivationFieldEvent | EnvelopeChannelRecordAcceptChannelKeyFieldEvent | EnvelopeChannelRecordAcceptDerivationFieldEvent | EnvelopeChannelRecordAcceptPayoutKeyFieldEvent | EnvelopeChannelRecordAcceptCloseScriptFieldEvent | EnvelopeChannelRecordAcceptMinDepthFieldEvent | EnvelopeChannelRecordAcceptLimitsMinFirstPaymentFieldEvent | EnvelopeChannelRecordAcceptLimitsMaxStakeFieldEvent | EnvelopeChannelRecordAcceptLimitsMinTurnAmountFieldEvent | EnvelopeChannelRecordAcceptLimitsMaxInFlightUpdatesFieldEvent | EnvelopeChannelRecordAcceptLimitsMaxInFlightValueFieldEvent | EnvelopeChannelRecordAcceptLimitsMaxRiskFieldEvent | EnvelopeChannelRecordAcceptLastPaymentHeightFieldEvent | EnvelopeChannelRecordAcceptSettleHeightFieldEvent | EnvelopeChannelRecordFundingTxFieldEvent | EnvelopeChannelRecordFundingOutputFieldEvent | EnvelopeChannelRecordRefundSignatureFieldEvent | EnvelopeChannelRecordStatesSequenceFieldEvent | EnvelopeChannelRecordStatesPayerBalanceFieldEvent | EnvelopeChannelRecordStatesSignatureFieldEvent> {
     return streamMessage(buf, Envelope.codec(), opts)
   }
 }

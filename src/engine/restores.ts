@@ -1,0 +1,204 @@
+/**
+ * Channels after a loss of data: this side asks its peers for what they know, and tells peers that
+ * ask the same (spec.md, "Restoring"). One question is one stream, and one record at a time on it.
+ */
+import type { ChannelRecord, Message, RestoreRequest } from '../../protocols/paychan/1.0/index.js'
+import { channelIdOf } from '../bitcoin/scripts.js'
+import type { Transition } from '../channel/effects.js'
+import type { Env } from '../channel/env.js'
+import { recordOf } from '../channel/recording.js'
+import { adoptRecord, ourSide } from '../channel/restoring.js'
+import type { Channel } from '../channel/state.js'
+import { errorMessage, must, Violation } from '../channel/violation.js'
+import { fromHex, toHex, type ChannelId } from '../types/bytes.js'
+import { messageOf, PaychanError } from '../types/errors.js'
+import type { EngineOptions } from './engine-options.js'
+import { refuse } from './incoming.js'
+import { withTimeout } from './performing.js'
+import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
+import { RecordInbox } from './record-inbox.js'
+import { recordChange } from './records.js'
+import { Throttle } from './throttle.js'
+
+/** Written when a data directory is made from the words: from then on every peer that connects is asked, once a start. */
+export const RESTORED_KEY = 'restored'
+
+/** The change that makes a node ask its peers for its channels. */
+export function restoredChange (): Change {
+  return recordChange(RESTORED_KEY, { restored: true })
+}
+
+/** RESTORE-7: a peer that sends so many records that prove nothing has nothing for us. */
+const MOST_REFUSED = 8
+/** By itself a node asks again so often, with doubled delays: about four minutes in all. */
+const MOST_ATTEMPTS = 8
+const FIRST_DELAY_MS = 1_000
+/** Peers that are remembered as asked; a stranger can have as many names as it likes. */
+const MOST_REMEMBERED = 10_000
+
+/** What came of a question. */
+export interface Restored {
+  readonly peer: string
+  readonly restored: readonly ChannelId[]
+  /** Channels that this node has anyway. */
+  readonly known: number
+  readonly refused: ReadonlyArray<{ readonly channel: ChannelId, readonly code: string, readonly reason: string }>
+}
+
+export interface RestoresHost {
+  readonly options: EngineOptions
+  /** Milliseconds until an answer. */
+  readonly patience: number
+  readonly envFor: (keys: Pick<Channel, 'role' | 'keys'>) => Env
+  readonly begin: (first: Transition) => void
+  /** Also of a channel whose record is damaged. */
+  readonly knows: (id: ChannelId) => boolean
+  readonly channelsOf: (peer: string) => Channel[]
+  readonly alarm: (code: string, text: string) => void
+}
+
+export class Restores {
+  readonly #asking = new Map<string, Promise<Restored>>()
+  /** Peers that have answered since the start. */
+  readonly #answered = new Set<string>()
+  readonly #retries = new Map<string, Unsubscribe>()
+  #isMarked = false
+  #stopped = false
+
+  constructor (private readonly host: RestoresHost) {}
+
+  /** Looks whether the data directory was made from the words. */
+  async load (): Promise<void> {
+    this.#isMarked = await this.host.options.store.get(RESTORED_KEY) !== undefined
+  }
+
+  /** A peer has connected. */
+  met (peer: string): void {
+    if (this.#isMarked) this.#pursue(peer, 1)
+  }
+
+  /** REEST-1, RESTORE-1: a peer speaks of a channel. One that this node has never heard of it may have lost. */
+  observe (peer: string, channel: ChannelId): void {
+    if (!this.host.knows(channel)) this.#pursue(peer, 1)
+  }
+
+  /**
+   * Asks a peer for the channels that it has with us, and takes those that it can prove (RESTORE-5). Several calls share one question.
+   *
+   * @throws PaychanError those of `Peers.open`, `ERR_RESTORE_REFUSED`, `ERR_RESTORE_TIMEOUT`, `ERR_CHAIN_UNAVAILABLE`, and Violations of RESTORE-2
+   */
+  ask (peer: string): Promise<Restored> {
+    const under = this.#asking.get(peer)
+    if (under !== undefined) return under
+    const question = this.#ask(peer).finally(() => { this.#asking.delete(peer) })
+    this.#asking.set(peer, question)
+    return question
+  }
+
+  /** RESTORE-2, RESTORE-3: answers a peer that has lost its data. The records are its own business; what it makes of them shows when it comes back. */
+  onRequest (link: Link, first: RestoreRequest): LinkListener {
+    if (this.#stopped) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
+    const throttle = new Throttle(this.host.options.clock)
+    const onMessage = (message: Message): void | Promise<void> => {
+      if (message.type === 'Error') return
+      if (message.type !== 'RestoreRequest') {
+        refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `${message.type} has no place on a stream that asks for channels.`, false)
+        return
+      }
+      const record = this.#next(link.peer, toHex(message.after))
+      link.send(record ?? { type: 'RestoreDone' })
+      return throttle.after(message)
+    }
+    void onMessage(first)
+    return { onMessage, onClosed: () => {} }
+  }
+
+  stopAll (): void {
+    this.#stopped = true
+    for (const cancel of this.#retries.values()) cancel()
+    this.#retries.clear()
+  }
+
+  /** The record of the first channel after an id that there is one of, in the order of the ids. */
+  #next (peer: string, after: string): ChannelRecord | undefined {
+    const later = this.host.channelsOf(peer).filter(({ id }) => id > after).sort((a, b) => a.id < b.id ? -1 : 1)
+    for (const channel of later) {
+      const record = recordOf(channel, this.host.envFor(channel))
+      if (record !== undefined) return record
+    }
+    return undefined
+  }
+
+  /** Asks by itself, once a start; again after a while when it could not. */
+  #pursue (peer: string, attempt: number): void {
+    if (this.#stopped || this.#answered.has(peer) || this.#asking.has(peer) || this.#retries.has(peer)) return
+    this.ask(peer).catch(() => {
+      if (this.#stopped || attempt >= MOST_ATTEMPTS) return
+      this.#retries.set(peer, this.host.options.clock.after(FIRST_DELAY_MS * 2 ** (attempt - 1), () => {
+        this.#retries.delete(peer)
+        this.#pursue(peer, attempt + 1)
+      }))
+    })
+  }
+
+  async #ask (peer: string): Promise<Restored> {
+    const { peers, clock } = this.host.options
+    const inbox = new RecordInbox()
+    const link = await peers.open(peer, () => inbox)
+    const restored: ChannelId[] = []
+    const refused: Array<Restored['refused'][number]> = []
+    let known = 0
+    let after = ''
+    try {
+      for (;;) {
+        link.send({ type: 'RestoreRequest', after: fromHex(after) })
+        const answer = await withTimeout(clock, inbox.next(), this.host.patience, new PaychanError('ERR_RESTORE_TIMEOUT', 'The peer does not say which channels it has; ask it again.'))
+        if (answer.type === 'RestoreDone') break
+        if (answer.type === 'Error') throw new PaychanError('ERR_RESTORE_REFUSED', `The peer refused: ${answer.text}`, { peerCode: answer.code, rule: answer.rule })
+        must(answer.type === 'ChannelRecord', 'ERR-2', 'ERR_UNEXPECTED_MESSAGE', `${answer.type} is no answer to a RestoreRequest.`)
+        const id = channelIdOf(answer.open.channelKey)
+        must(id > after, 'RESTORE-2', 'ERR_OUT_OF_ORDER', 'The channels are not in the order of their ids.')
+        after = id
+        const outcome = await this.#take(answer, id, link)
+        if (outcome === 'restored') restored.push(id)
+        else if (outcome === 'known') known += 1
+        else refused.push({ channel: id, code: outcome.code, reason: outcome.message })
+        must(refused.length < MOST_REFUSED, 'RESTORE-7', 'ERR_TOO_MANY_REFUSED', `${refused.length} channels that the peer names are none of this node.`)
+      }
+    } catch (error) {
+      if (error instanceof Violation) link.send(errorMessage(error, false))
+      throw error
+    } finally {
+      link.close()
+    }
+    this.#remember(link.peer)
+    return { peer: link.peer, restored, known, refused }
+  }
+
+  /** RESTORE-4 to RESTORE-6. A channel that this node has is never touched. */
+  async #take (record: ChannelRecord, id: ChannelId, link: Link): Promise<'restored' | 'known' | Violation> {
+    if (this.host.knows(id)) return 'known'
+    const { signer, wallet, network } = this.host.options
+    try {
+      const side = ourSide(record, (path) => signer.publicKey(path))
+      const { closeScript } = side.role === 'client' ? record.open : record.accept
+      // What is paid out without the keys of the channel goes there.
+      must(await wallet.recognise(closeScript), 'RESTORE-4', 'ERR_NOT_OUR_SCRIPT', 'The script for the close is not an address of this wallet as far as it has searched; restore it with a larger --gap if many addresses were given out.')
+      if (this.#stopped) throw new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
+      if (this.host.knows(id)) return 'known'
+      this.host.begin(adoptRecord(record, { ...side, peer: link.peer, address: link.address ?? link.peer, network }, this.host.envFor(side)))
+      return 'restored'
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error
+      link.send(errorMessage(error, false))
+      this.host.alarm(error.code, `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`)
+      return error
+    }
+  }
+
+  #remember (peer: string): void {
+    this.#answered.add(peer)
+    const [oldest] = this.#answered
+    if (this.#answered.size > MOST_REMEMBERED && oldest !== undefined) this.#answered.delete(oldest)
+  }
+}

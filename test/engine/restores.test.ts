@@ -1,0 +1,335 @@
+/** Nodes that have lost their disk and are given their channels back by their peers: RESTORE-1 to RESTORE-7, through engines. */
+import assert from 'node:assert/strict'
+import type { ChannelRecord, Message } from '../../protocols/paychan/1.0/index.js'
+import { channelIdOf } from '../../src/bitcoin/scripts.js'
+import { restoredChange } from '../../src/engine/restores.js'
+import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
+import { blockDelta } from '../../src/types/units.js'
+import { reestablishOf } from '../protocols/reestablish.js'
+import { RawPeer } from './raw-peer.js'
+import { CAPACITY, codeFrom, quiet, twoNodes, type Node, type World } from './world.js'
+
+const COIN = 1_000_000n
+
+/** A disk on which there is nothing. */
+function emptyDisk (): Snapshot {
+  return openMemoryStore().snapshot()
+}
+
+/** A disk as `paychan restore` leaves it. */
+async function restoredDisk (): Promise<Snapshot> {
+  const store = openMemoryStore()
+  await store.commit([restoredChange()])
+  return store.snapshot()
+}
+
+async function opened (): Promise<{ world: World, alice: Node, bob: Node }> {
+  const nodes = await twoNodes()
+  await nodes.world.open(nodes.alice, nodes.bob)
+  await nodes.alice.pay(20_000n)
+  return nodes
+}
+
+/** L 300 blocks away, turns 20 apart. In turn 0 alice has paid 40,000 sat, in turn 1 bob 15,000 sat, in turn 2 alice 1,000 sat. */
+async function inTurn (turn: 0 | 1 | 2): Promise<{ world: World, alice: Node, bob: Node }> {
+  const nodes = await twoNodes()
+  const opening = nodes.alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: blockDelta(300), step: blockDelta(20), wait: 'ready' })
+  await quiet()
+  await nodes.world.mine()
+  await opening
+  await nodes.alice.pay(40_000n)
+  if (turn > 0) await nodes.bob.pay(15_000n)
+  if (turn > 1) await nodes.alice.pay(1_000n)
+  return nodes
+}
+
+const BOB_HAS = { 0: 40_000n, 1: 25_000n, 2: 26_000n } as const
+
+/** The node comes back with nothing but its words, and meets its peer. */
+async function lose (world: World, node: Node): Promise<void> {
+  await node.restart(emptyDisk())
+  if (node.name === 'alice') await node.engine.recover('bob')
+  for (let second = 0; second < 5; second++) await world.pass(1_000)
+}
+
+/** A cooperative close; fees are at most 2,000 sat. */
+async function closeAndCount (world: World, asker: Node, alice: Node, bob: Node, paid: bigint): Promise<void> {
+  await asker.close()
+  await world.mine()
+  assertPaid(alice, bob, paid)
+}
+
+function assertPaid (alice: Node, bob: Node, paid: bigint): void {
+  const [left, received] = [alice.wallet.balance, bob.wallet.balance]
+  assert.ok(received <= paid && received > paid - 2_000n, `${received} sat of ${paid} sat`)
+  assert.ok(left <= COIN - paid && left > COIN - paid - 2_000n, `${left} sat of ${COIN - paid} sat`)
+}
+
+describe('engine / a client that has lost its disk', () => {
+  it('asks its server, and has the channel back, which only closes (RESTORE-6)', async () => {
+    const { world, alice, bob } = await opened()
+    await alice.restart(emptyDisk())
+    assert.deepEqual(alice.engine.channels(), [])
+    const { peer, restored, known, refused } = await alice.engine.recover('bob')
+    assert.deepEqual([peer, restored, known, refused], ['bob', [bob.channel.id], 0, []])
+    for (let second = 0; second < 3; second++) await world.pass(1_000)
+    assert.deepEqual([alice.channel.status, alice.channel.ourBalance], ['stopped', CAPACITY - 20_000n])
+    assert.deepEqual([bob.channel.status, bob.channel.ourBalance], ['stopped', 20_000n])
+    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_STOPPED')
+    await closeAndCount(world, alice, alice, bob, 20_000n)
+  })
+
+  it('has the refund back: when the server is gone afterwards, T2 is published at L (RESTORE-5, REF-7)', async () => {
+    const { world, alice, bob } = await opened()
+    await lose(world, alice)
+    const { refundHeight } = alice.channel
+    bob.crash()
+    await world.mineTo(refundHeight + 1)
+    assert.equal(alice.channel.spend?.kind, 'refund')
+    assert.ok(alice.wallet.balance > COIN - 2_000n)
+  })
+})
+
+describe('engine / a server that has lost its disk', () => {
+  it('is given the channel back by the client, who dials as ever (REEST-1, RESTORE-1)', async () => {
+    const { world, alice, bob } = await opened()
+    await lose(world, bob)
+    assert.deepEqual([bob.channel.status, bob.channel.ourBalance, bob.channel.role], ['stopped', 20_000n, 'server'])
+    assert.equal(alice.channel.status, 'stopped')
+    await closeAndCount(world, bob, alice, bob, 20_000n)
+  })
+
+  it('settles by itself with what it was given back when the client is gone (TIME-1)', async () => {
+    const { world, alice, bob } = await opened()
+    await lose(world, bob)
+    alice.crash()
+    await world.mineTo((bob.channel.settleHeight ?? 0) + 1)
+    assert.equal(bob.channel.spend?.kind, 'settlement')
+    assert.ok(bob.wallet.balance > 19_000n, `${bob.wallet.balance} sat`)
+  })
+})
+
+describe('engine / a two-way channel after a loss', () => {
+  for (const turn of [0, 1, 2] as const) {
+    for (const victim of ['alice', 'bob'] as const) {
+      it(`in turn ${turn}, of ${victim === 'alice' ? 'the client' : 'the server'}: it closes in peace`, async () => {
+        const nodes = await inTurn(turn)
+        const { world, alice, bob } = nodes
+        await lose(world, nodes[victim])
+        assert.deepEqual([nodes[victim].channel.turns?.number, bob.channel.ourBalance, alice.channel.ourBalance], [turn, BOB_HAS[turn], CAPACITY - BOB_HAS[turn]])
+        assert.deepEqual([alice.channel.status, bob.channel.status], ['stopped', 'stopped'])
+        await closeAndCount(world, nodes[victim], alice, bob, BOB_HAS[turn])
+      })
+
+      it(`in turn ${turn}, of ${victim === 'alice' ? 'the client' : 'the server'}: the newest state reaches the chain without the other`, async () => {
+        const nodes = await inTurn(turn)
+        const { world, alice, bob } = nodes
+        await lose(world, nodes[victim])
+        const payee = turn === 1 ? alice : bob
+        ;(payee === alice ? bob : alice).crash()
+        await world.mineTo(alice.channel.refundHeight - (turn + 1) * 20 + 1)
+        assert.equal(payee.channel.spend?.kind, 'settlement')
+        const share = payee === alice ? CAPACITY - BOB_HAS[turn] : BOB_HAS[turn]
+        const before = payee === alice ? COIN - CAPACITY : 0n
+        assert.ok(payee.wallet.balance > before + share - 2_000n, `${payee.wallet.balance} sat`)
+      })
+    }
+  }
+})
+
+describe('engine / a channel that was settled while its client had lost everything', () => {
+  it('pays out through the record of the server, long after it is buried (RESTORE-3)', async () => {
+    const { world, alice, bob } = await opened()
+    alice.crash()
+    await bob.close(true)
+    await world.mine(20)
+    assert.equal(bob.channel.status, 'closed')
+    await alice.restart(emptyDisk())
+    assert.deepEqual(alice.wallet.claims, [])
+    await alice.engine.recover('bob')
+    await quiet()
+    assert.deepEqual(alice.wallet.claims.map(({ value }) => value), [CAPACITY - 20_000n])
+    assert.equal(alice.channel.status, 'closed')
+  })
+
+  it('is not named any more when it was closed in peace', async () => {
+    const { world, alice } = await opened()
+    await alice.close()
+    await world.mine(10)
+    await alice.restart(emptyDisk())
+    assert.deepEqual((await alice.engine.recover('bob')).restored, [])
+  })
+})
+
+describe('engine / who is asked', () => {
+  it('by a node made from its words: every peer that connects, until it has answered', async () => {
+    const { world, alice, bob } = await opened()
+    await alice.restart(await restoredDisk())
+    await world.cut(alice, bob)
+    alice.engine.met('bob')
+    await quiet()
+    assert.deepEqual(alice.engine.channels(), [])
+    world.mend(alice, bob)
+    await world.pass(1_000)
+    assert.equal(alice.channel.ourBalance, CAPACITY - 20_000n)
+    const asked = world.said(alice, 'RestoreRequest').length
+    alice.engine.met('bob')
+    await quiet()
+    assert.equal(world.said(alice, 'RestoreRequest').length, asked)
+  })
+
+  it('by any other node: nobody, as long as all channels are known', async () => {
+    const { world, alice, bob } = await opened()
+    alice.engine.met('bob')
+    for (const node of [alice, bob]) await node.restart()
+    for (let second = 0; second < 3; second++) await world.pass(1_000)
+    assert.deepEqual([world.said(alice, 'RestoreRequest'), world.said(bob, 'RestoreRequest')], [[], []])
+    assert.equal(alice.channel.status, 'open')
+  })
+
+  it('a node that has all its channels and asks changes none of them, on neither side', async () => {
+    const { alice, bob } = await opened()
+    const { restored, known } = await alice.engine.recover('bob')
+    assert.deepEqual([restored, known], [[], 1])
+    await alice.pay(1_000n)
+    assert.deepEqual([alice.channel.status, bob.channel.status, bob.channel.ourBalance], ['open', 'open', 21_000n])
+  })
+
+  it('a channel that was given back is still there after a restart, and only closes', async () => {
+    const { world, alice, bob } = await opened()
+    await lose(world, alice)
+    for (const node of [alice, bob]) await node.restart()
+    for (let second = 0; second < 3; second++) await world.pass(1_000)
+    assert.deepEqual([alice.channel.status, bob.channel.status], ['stopped', 'stopped'])
+    await closeAndCount(world, bob, alice, bob, 20_000n)
+  })
+
+  it('both have lost their disks: there is nothing to be told', async () => {
+    const { alice, bob } = await opened()
+    for (const node of [alice, bob]) await node.restart(emptyDisk())
+    assert.deepEqual(await alice.engine.recover('bob'), { peer: 'bob', restored: [], known: 0, refused: [] })
+  })
+})
+
+describe('engine / a peer that lies to a node which has lost its disk', () => {
+  let silent = false
+
+  /** Bob's engine has told alice what it knows; now somebody else with bob's name answers. */
+  async function told (): Promise<{ world: World, alice: Node, record: ChannelRecord, older: ChannelRecord, liar: (...answers: Message[]) => void }> {
+    const { world, alice, bob } = await opened()
+    const older = await recordOfBob(world, alice)
+    await bob.restart()
+    for (let second = 0; second < 5; second++) await world.pass(1_000)
+    await alice.pay(30_000n)
+    const record = await recordOfBob(world, alice)
+    bob.crash()
+    await alice.restart(emptyDisk())
+    let answers: Message[] = []
+    world.network.join('mallory').onIncoming((link) => ({
+      onMessage: (message) => {
+        const answer = message.type === 'RestoreRequest' && !silent ? answers.shift() ?? { type: 'RestoreDone' as const } : undefined
+        if (answer !== undefined) link.send(answer)
+      },
+      onClosed: () => {}
+    }))
+    silent = false
+    const liar = (...lies: Message[]): void => { answers = lies }
+    return { world, alice, record, older, liar }
+  }
+
+  /** What bob tells somebody who asks in alice's name, while her own node looks on. */
+  async function recordOfBob (world: World, alice: Node): Promise<ChannelRecord> {
+    await alice.engine.recover('bob')
+    const [record] = world.said(world.nodes[0] ?? alice, 'ChannelRecord').slice(-1)
+    assert.ok(record?.type === 'ChannelRecord')
+    return record
+  }
+
+  const refusalOf = async (alice: Node): Promise<readonly string[]> => (await alice.engine.recover('mallory')).refused.map(({ code }) => code)
+
+  it('an older state: it is taken, and what is lost is what it hides', async () => {
+    const { alice, older, liar } = await told()
+    liar(older)
+    await alice.engine.recover('mallory')
+    assert.equal(alice.channel.ourBalance, CAPACITY - 20_000n)
+  })
+
+  it('keys, signatures, a script or a channel of somebody else: refused with an alarm, and nothing is stored (RESTORE-4, RESTORE-5)', async () => {
+    const { alice, record, liar } = await told()
+    const wrong: Array<readonly [code: string, record: ChannelRecord]> = [
+      ['ERR_NOT_OUR_CHANNEL', { ...record, open: { ...record.open, derivation: new Uint8Array(8) } }],
+      ['ERR_NOT_OUR_SCRIPT', { ...record, open: { ...record.open, closeScript: record.accept.closeScript } }],
+      ['ERR_BAD_SIGNATURE', { ...record, states: record.states.map((state) => ({ ...state, signature: new Uint8Array(64).fill(1) })) }],
+      ['ERR_BAD_REFUND_SIGNATURE', { ...record, refundSignature: new Uint8Array(64).fill(1) }]
+    ]
+    for (const [code, lie] of wrong) {
+      const before = alice.commits
+      liar(lie)
+      assert.deepEqual(await refusalOf(alice), [code])
+      assert.deepEqual([alice.engine.channels(), alice.commits, alice.alarms.at(-1)], [[], before, code])
+    }
+  })
+
+  it('what is no answer, the same channel again, a refusal, or silence: the question ends (RESTORE-2)', async () => {
+    const { world, alice, record, liar } = await told()
+    liar({ type: 'ChannelReady' })
+    assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_UNEXPECTED_MESSAGE')
+    liar({ type: 'Error', code: 'ERR_NOT_READY', rule: '', text: 'Later.', fatal: false })
+    assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_RESTORE_REFUSED')
+    silent = true
+    const asked = codeFrom(alice.engine.recover('mallory'))
+    await quiet()
+    await world.pass(30_000)
+    assert.equal(await asked, 'ERR_RESTORE_TIMEOUT')
+    silent = false
+    liar(record, record)
+    assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_OUT_OF_ORDER')
+  })
+
+  it('a flood of channels that are not ours: eight are looked at (RESTORE-7)', async () => {
+    const { world, alice, record, liar } = await told()
+    const flood = Array.from({ length: 50 }, (_, n) => ({ ...record, open: { ...record.open, channelKey: Uint8Array.of(2, ...new Uint8Array(31).fill(7), n) } }))
+    liar(...flood.sort((a, b) => channelIdOf(a.open.channelKey) < channelIdOf(b.open.channelKey) ? -1 : 1))
+    assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_TOO_MANY_REFUSED')
+    assert.equal(world.said(alice, 'RestoreRequest').filter(({ type }) => type === 'RestoreRequest').length, 2 + 2 + 8)
+  })
+
+  it('a node that has the channel is never made to change it by what anybody says (RESTORE-4)', async () => {
+    const { world, alice } = await opened()
+    const older = await recordOfBob(world, alice)
+    await alice.pay(30_000n)
+    world.network.join('mallory').onIncoming((link) => ({ onMessage: () => { link.send(link.peer === 'alice' ? older : { type: 'RestoreDone' }) }, onClosed: () => {} }))
+    const copied = { ...older, open: { ...older.open, channelKey: older.accept.channelKey } }
+    assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_OUT_OF_ORDER')
+    world.network.join('mallory2').onIncoming((link) => ({ onMessage: () => { link.send(copied) }, onClosed: () => {} }))
+    assert.equal(await codeFrom(alice.engine.recover('mallory2')), 'ERR_OUT_OF_ORDER')
+    assert.deepEqual([alice.channel.status, alice.channel.ourBalance, alice.engine.channels().length], ['open', CAPACITY - 50_000n, 1])
+  })
+})
+
+describe('engine / who is told', () => {
+  it('nobody but the peer that a channel was opened with (ID-2)', async () => {
+    const { world, alice } = await opened()
+    const mallory = new RawPeer(world, 'mallory')
+    const stream = await mallory.stream('bob')
+    assert.deepEqual(await stream.say({ type: 'RestoreRequest', after: new Uint8Array(0) }), { type: 'RestoreDone' })
+    assert.deepEqual(await stream.say({ type: 'ChannelReady' }), { type: 'Error', code: 'ERR_UNEXPECTED_MESSAGE', rule: 'ERR-2', text: 'ChannelReady has no place on a stream that asks for channels.', fatal: false })
+    assert.equal(alice.channel.status, 'open')
+  })
+
+  it('a stranger that speaks of channels that nobody has is asked once', async () => {
+    const { world, bob } = await opened()
+    const mallory = new RawPeer(world, 'mallory')
+    for (let n = 0; n < 5; n++) {
+      const stream = await mallory.stream('bob')
+      await stream.say(reestablishOf({ channelId: new Uint8Array(32).fill(n) }))
+      assert.equal(stream.refusal?.code, 'ERR_UNKNOWN_CHANNEL')
+    }
+    assert.equal(mallory.incoming.length, 1)
+    await mallory.incoming[0]?.say({ type: 'RestoreDone' })
+    const again = await mallory.stream('bob')
+    await again.say(reestablishOf({ channelId: new Uint8Array(32).fill(9) }))
+    assert.equal(mallory.incoming.length, 1)
+    assert.equal(bob.engine.channels().length, 1)
+  })
+})
