@@ -6,6 +6,7 @@ import { resolveDataDir } from '../daemon/config-file.js'
 import { dataPaths } from '../daemon/paths.js'
 import type { NodeApi, NodeEvent } from '../node/api.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
+import type { simulate } from '../sim/simulate.js'
 import type { Io } from './io.js'
 import { startPatience } from './patience.js'
 import { createOutput, type Output } from './output.js'
@@ -17,7 +18,14 @@ export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 export type CreateNode = (config: NodeConfig, passphrase: AskPassphrase, onEvent: (event: NodeEvent) => void) => Promise<NodeApi>
 
 /** Everything outside of the command line's own code. */
-export interface World { readonly io: Io, readonly createNode: CreateNode }
+export interface World {
+  readonly io: Io
+  readonly createNode: CreateNode
+  /** Loaded only by `simulate`. */
+  readonly simulator: () => Promise<typeof simulate>
+  /** What the threads of a sweep run; undefined: the simulator. */
+  readonly sweepScript?: URL
+}
 
 export interface Context extends World {
   readonly output: Output

@@ -15,6 +15,10 @@ async function createNode (config: NodeConfig, passphrase: AskPassphrase, onEven
   return await node.createNode({ ...config, passphrase, onEvent })
 }
 
-process.exitCode = await run(process.argv.slice(2), { io: processIo(), createNode })
+process.exitCode = await run(process.argv.slice(2), {
+  io: processIo(),
+  createNode,
+  simulator: async () => (await import('../sim/simulate.js')).simulate
+})
 // Output that is still being written is finished; a forgotten handle does not keep us here.
 setTimeout(() => { process.exit() }, LINGER_MS).unref()

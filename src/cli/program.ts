@@ -11,6 +11,7 @@ import { addNodeCommands } from './commands/node.js'
 import { addOpen, addRenewals } from './commands/open.js'
 import { addPsbt } from './commands/psbt.js'
 import { addSeedCommands } from './commands/seed.js'
+import { addSimulate } from './commands/simulate.js'
 import { addWalletCommands } from './commands/wallet.js'
 import { addStart } from './commands/start.js'
 import { withCommonOptions, type World } from './context.js'
@@ -54,6 +55,7 @@ function createProgram (world: World): Command {
   addPsbt(program, world)
   addChannelCommands(program, world)
   addDevnet(program, world)
+  addSimulate(program, world)
   return program
 }
 

@@ -4,7 +4,7 @@ import type { Policy } from '../channel/policy.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
 import { parseAmount } from './amount.js'
-import { didYouMean } from './nearest.js'
+import { didYouMean } from '../types/nearest.js'
 import { withoutUndefined } from './objects.js'
 
 export type PartialPolicy = { -readonly [Key in keyof Policy]?: Exclude<Policy[Key], undefined> }

@@ -10,7 +10,7 @@ import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { parseProxy } from '../chain/electrum/proxy.js'
 import { readFingerprint } from '../chain/electrum/tls.js'
 import { messageOf, PaychanError } from '../types/errors.js'
-import { didYouMean } from './nearest.js'
+import { didYouMean } from '../types/nearest.js'
 import { POLICY_KEYS, checkShape, readPolicyText, type ConfigFile, type PartialPolicy } from './config-schema.js'
 
 export interface NodeConfig {

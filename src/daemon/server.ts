@@ -11,7 +11,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { NodeApi, NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { readJson, sendError, sendResult } from './http.js'
-import { didYouMean } from './nearest.js'
+import { didYouMean } from '../types/nearest.js'
 import { listenPrivately } from './socket.js'
 import { isVerb, VERB_NAMES, VERBS, type VerbName } from './verbs.js'
 import { toWire } from './wire.js'

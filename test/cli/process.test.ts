@@ -32,7 +32,7 @@ describe('the paychan process', function () {
     const { code, stdout } = await paychan('--help')
     assert.equal(code, 0)
     assert.match(stdout, /Exit codes:/)
-    for (const name of ['init', 'start', 'info', 'address', 'balance', 'send', 'bumpfee', 'transactions', 'label', 'connect', 'peers', 'recover', 'open', 'pay', 'channels', 'payments', 'close', 'stop', 'devnet']) {
+    for (const name of ['init', 'start', 'info', 'address', 'balance', 'send', 'bumpfee', 'transactions', 'label', 'connect', 'peers', 'recover', 'open', 'pay', 'channels', 'payments', 'close', 'stop', 'devnet', 'simulate']) {
       assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'))
     }
     assert.match((await paychan('help', 'pay')).stdout, /Example/)

@@ -14,9 +14,9 @@ export interface TestWorld extends World {
   readonly run: (...argv: string[]) => Promise<number>
 }
 
-export interface WorldOptions { readonly isTTY?: boolean, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
+export interface WorldOptions { readonly isTTY?: boolean, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly simulator?: World['simulator'], readonly sweepScript?: URL, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
 
-export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
+export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart, simulator = refuseToSimulate, sweepScript, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
   let out = ''
   let err = ''
   const typed = [...lines]
@@ -25,6 +25,8 @@ export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart
   const timers = new Set<() => void>()
   const world: World = {
     createNode,
+    simulator,
+    ...sweepScript === undefined ? {} : { sweepScript },
     io: {
       stdout: { isTTY, write: text => { out += text; for (const check of [...waiting]) check() } },
       stderr: { isTTY, write: text => { err += text; for (const check of [...waiting]) check() } },
@@ -67,3 +69,5 @@ export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart
 }
 
 const refuseToStart: CreateNode = async () => { throw new Error('this test starts no node') }
+
+const refuseToSimulate: World['simulator'] = async () => { throw new Error('this test simulates nothing') }

@@ -1,0 +1,105 @@
+/** Who pays whom, and when: the activities of a scenario as one stream in the order of time. */
+import { satoshi } from '../../types/units.js'
+import type { PlannedOpening, PlannedPayment } from '../plan.js'
+import type { Activity } from '../scenario/scenario.js'
+import { ActiveTime } from './active-time.js'
+import { Heap } from './heap.js'
+import { Draws } from '../world/random.js'
+
+/** A channel's place on which somebody pays, and which way. */
+interface Way { readonly opening: number, readonly direction: 'forth' | 'back', readonly other: string }
+
+/** The ways on which a node can pay its partners, and be paid by them. */
+interface Ways { readonly out: Way[], readonly in: Way[] }
+
+interface Payer {
+  readonly activity: Activity
+  readonly hours: ActiveTime
+  readonly ways: Ways
+  readonly random: Draws
+  /** Whole milliseconds of the activity's own time. */
+  active: number
+}
+
+/** The payments of all activities, drawn one by one. `groupOf` says to which group a node belongs. */
+export function * paymentsOf (activities: readonly Activity[], openings: readonly PlannedOpening[], groupOf: ReadonlyMap<string, string>, seed: number): IterableIterator<PlannedPayment> {
+  const payers = activities.flatMap((activity, i) => payersOf(activity, i, openings, groupOf, seed))
+  const heap = new Heap(payers.length)
+  for (const [place, payer] of payers.entries()) {
+    const { every, during } = payer.activity
+    // The wait for an exponential has no memory; of any other one, a part has passed at the beginning.
+    const wait = payer.random.of(every) * (every.kind === 'exponential' ? 1 : payer.random.unit())
+    payer.active = payer.hours.at(Math.round(during.from * 1_000)) + Math.round(wait * 1_000)
+    const time = timeOf(payer)
+    if (time < during.until * 1_000) heap.push(place, time)
+  }
+  for (;;) {
+    const place = heap.first
+    const payer = place === undefined ? undefined : payers[place]
+    if (payer === undefined) return
+    const payment = paymentBy(payer)
+    // At the least a millisecond: time goes on.
+    payer.active += Math.max(1, Math.round(payer.random.of(payer.activity.every) * 1_000))
+    const next = timeOf(payer)
+    if (next < payer.activity.during.until * 1_000) heap.postpone(next)
+    else heap.shift()
+    if (payment !== undefined) yield payment
+  }
+}
+
+function timeOf ({ hours, active }: Payer): number {
+  return hours.timeOf(active)
+}
+
+/** Every payment takes the same number of draws, whichever way it goes. */
+function paymentBy (payer: Payer): PlannedPayment | undefined {
+  const { activity: { amount, back, payee }, ways, random } = payer
+  const isBack = random.unit() < back
+  const choice = random.unit()
+  const drawn = random.of(amount)
+  const choices = isBack ? ways.in : ways.out
+  const way = choices[payee === 'partner' ? 0 : Math.floor(choice * choices.length)]
+  if (way === undefined) return undefined
+  return { time: timeOf(payer) / 1_000, opening: way.opening, direction: way.direction, amount: satoshi(BigInt(Math.max(1, Math.round(Math.min(drawn, MOST))))) }
+}
+
+/** Above every capacity; a draw of a wide distribution may be anything. */
+const MOST = 1e15
+
+function payersOf (activity: Activity, index: number, openings: readonly PlannedOpening[], groupOf: ReadonlyMap<string, string>, seed: number): Payer[] {
+  const hours = new ActiveTime(activity.hours)
+  return [...waysOf(activity, openings, groupOf)]
+    .map(([name, ways]) => ({ activity, hours, ways: settled(activity, ways, new Draws(seed, `partner ${index} ${name}`)), random: new Draws(seed, `payments ${index} ${name}`), active: 0 }))
+    .filter(({ ways }) => (activity.back === 1 || ways.out.length > 0) && (activity.back === 0 || ways.in.length > 0))
+}
+
+function waysOf ({ from, to }: Activity, openings: readonly PlannedOpening[], groupOf: ReadonlyMap<string, string>): Map<string, Ways> {
+  const found = new Map<string, Ways>()
+  const waysFor = (name: string): Ways => {
+    const ways = found.get(name) ?? { out: [], in: [] }
+    found.set(name, ways)
+    return ways
+  }
+  for (const [opening, { client, server, step }] of openings.entries()) {
+    if (groupOf.get(client) === from && groupOf.get(server) === to) {
+      const ways = waysFor(client)
+      ways.out.push({ opening, direction: 'forth', other: server })
+      if (step !== undefined) ways.in.push({ opening, direction: 'back', other: server })
+    }
+    if (groupOf.get(server) === from && groupOf.get(client) === to) {
+      const ways = waysFor(server)
+      ways.in.push({ opening, direction: 'forth', other: client })
+      if (step !== undefined) ways.out.push({ opening, direction: 'back', other: client })
+    }
+  }
+  return found
+}
+
+/** With one payee for good, one way is left, and one from the same partner back. */
+function settled ({ payee }: Activity, ways: Ways, random: Draws): Ways {
+  if (payee === 'any') return ways
+  const choices = ways.out.length > 0 ? ways.out : ways.in
+  const chosen = choices[random.below(choices.length)]
+  const onlyBy = (list: readonly Way[]): Way[] => list.filter(way => way.opening === chosen?.opening || way.other === chosen?.other).sort((a, b) => Number(b.opening === chosen?.opening) - Number(a.opening === chosen?.opening)).slice(0, 1)
+  return { out: onlyBy(ways.out), in: onlyBy(ways.in) }
+}

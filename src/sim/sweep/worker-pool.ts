@@ -1,0 +1,70 @@
+/** Runs the jobs of a sweep on worker threads, one simulation each at a time. */
+import { Worker } from 'node:worker_threads'
+import { PaychanError, type ErrorRecord } from '../../types/errors.js'
+import type { ScenarioText } from '../scenario/load-scenario.js'
+import type { SweepJob, SweepRun } from './sweep.js'
+
+/** What the threads are given; everything in it can be cloned. */
+export interface SweepWork { readonly scenario: ScenarioText, readonly settings: Readonly<Record<string, number | string | boolean>> }
+
+export type ToWorker = SweepJob & { readonly index: number }
+export type FromWorker = { readonly index: number, readonly run: SweepRun } | { readonly index: number, readonly error: ErrorRecord }
+
+const WORKER = new URL('./worker.js', import.meta.url)
+
+export interface PoolOptions {
+  readonly threads: number
+  readonly onRun: (done: number) => void
+  /** Aborted: what is not done by then is undefined. */
+  readonly signal: AbortSignal
+  /** The script of a thread; a test may give another. */
+  readonly script?: URL
+}
+
+/**
+ * The runs of the jobs, in their order, however many threads there are.
+ *
+ * @throws PaychanError whatever the first run that failed has thrown
+ */
+export async function runJobs (work: SweepWork, jobs: readonly SweepJob[], { threads, onRun, signal, script = WORKER }: PoolOptions): Promise<Array<SweepRun | undefined>> {
+  const runs = new Array<SweepRun | undefined>(jobs.length).fill(undefined)
+  let next = 0
+  let done = 0
+  const workers = Array.from({ length: Math.min(threads, jobs.length) }, () => new Worker(script, { workerData: work }))
+  const stop = (): void => { for (const worker of workers) void worker.terminate() }
+  signal.addEventListener('abort', stop)
+  try {
+    await Promise.all(workers.map(async worker => {
+      await new Promise<void>((resolve, reject) => {
+        const feed = (): void => {
+          const job = jobs[next]
+          if (job === undefined || signal.aborted) {
+            resolve()
+            return
+          }
+          worker.postMessage({ ...job, index: next++ } satisfies ToWorker)
+        }
+        worker.on('message', (message: FromWorker) => {
+          if ('error' in message) {
+            const { code, message: sentence, facts } = message.error
+            reject(new PaychanError(code, sentence, facts))
+            return
+          }
+          runs[message.index] = message.run
+          onRun(++done)
+          feed()
+        })
+        worker.on('error', reject)
+        worker.on('exit', code => {
+          if (signal.aborted) resolve()
+          else reject(new PaychanError('ERR_SWEEP_FAILED', `A thread of the sweep has ended by itself (${code}). Run it with fewer --jobs: each needs memory of its own.`))
+        })
+        feed()
+      })
+    }))
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await Promise.all(workers.map(async worker => await worker.terminate()))
+  }
+  return runs
+}

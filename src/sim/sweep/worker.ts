@@ -1,0 +1,5 @@
+/** A thread of a sweep. */
+import { simulate } from '../simulate.js'
+import { serveJobs } from './work.js'
+
+serveJobs(simulate)
