@@ -179,9 +179,21 @@ describe('engine / a stream that breaks', () => {
   })
 
   it('is not dialled faster when the peer takes every stream only to end it', async () => {
-    const { world, alice, bob } = await twoNodes()
+    let isRude = false
+    const { world, alice, bob } = await twoNodes({}, {
+      peers: (peers) => ({
+        ...peers,
+        onIncoming: (accept) => peers.onIncoming((link) => {
+          if (!isRude) return accept(link)
+          link.close()
+          return { onMessage: () => {}, onClosed: () => {} }
+        })
+      })
+    })
     await world.open(alice, bob)
-    await bob.restart(new Map()) // it has forgotten everything
+    isRude = true
+    await world.cut(alice, bob)
+    world.mend(alice, bob)
     const before = world.clock.set.all.length
     for (let n = 0; n < 4; n++) await world.pass(world.clock.set.all.filter((ms) => ms % 1_000 === 0 && ms < 30_000).at(-1) ?? 0)
     const delays = world.clock.set.all.slice(before).filter((ms) => ms < 30_000)
@@ -292,32 +304,5 @@ describe('engine / a stream that breaks', () => {
     bob.life.releaseDisk()
     await world.pass(1_000)
     assert.deepEqual([alice.channel.status, bob.channel.ourBalance], ['open', 1_500n])
-  })
-})
-
-describe('engine / a payee that does not see the chain', () => {
-  it('acknowledges nothing until it does: the lock could be over (FUND-4, UPD-17)', async () => {
-    const { world, alice, bob } = await twoNodes()
-    await world.open(alice, bob)
-    await alice.pay(1_000n)
-    bob.chain.disconnect()
-    await quiet()
-    assert.equal(await codeFrom(alice.pay(500n)), 'ERR_PAYMENT_UNKNOWN')
-    assert.equal(bob.channel.ourBalance, 1_000n)
-    bob.chain.reconnect()
-    await quiet()
-    await world.pass(1_000)
-    assert.equal(bob.channel.ourBalance, 1_500n)
-    assert.deepEqual(await statuses(alice), ['1000 acknowledged', '500 acknowledged'])
-  })
-
-  it('nor does a payer that does not see it sign, or freeze the channel by a close', async () => {
-    const { world, alice, bob } = await twoNodes()
-    await world.open(alice, bob)
-    alice.chain.disconnect()
-    await quiet()
-    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHAIN_UNAVAILABLE')
-    assert.equal(await codeFrom(alice.engine.close(alice.channel.id, false)), 'ERR_CHAIN_UNAVAILABLE')
-    assert.deepEqual(world.said(alice, 'CloseRequest'), [])
   })
 })
