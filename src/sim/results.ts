@@ -104,6 +104,25 @@ export interface Attack {
 /** Publications whose risk was foretold to be in this range, and how many came too late. */
 export interface RiskBucket { readonly from: number, readonly to: number, readonly predicted: number, readonly publications: number, readonly tooLate: number }
 
+/** One side publishes the newest state that it holds: is it, or a newer one, in a block before an older one can be? */
+export interface RaceResult {
+  readonly channel: number
+  readonly node: string
+  readonly honest: boolean
+  readonly turn: number
+  /** Of the tip at the first bid; and the first at which the other side can publish its older state. */
+  readonly height: number
+  readonly deadline: number
+  /** What would be lost, and what the first bid pays, in satoshis. */
+  readonly stake: number
+  readonly fee: number
+  /** The chance of coming too late, as foretold at the first bid. */
+  readonly risk: number
+  /** Null: in no block until the end. */
+  readonly spentAt: number | null
+  readonly tooLate: boolean
+}
+
 /** Curves: each array has one value for each time. */
 export interface Series {
   readonly times: readonly number[]
@@ -142,6 +161,8 @@ export interface Results {
   readonly losses: readonly Loss[]
   readonly attacks: readonly Attack[]
   readonly risk: readonly RiskBucket[]
+  /** With something at stake, and decided; in the order in which they began. */
+  readonly races: readonly RaceResult[]
   readonly series: Series
   /** Invariants that did not hold; empty unless there is a bug. */
   readonly broken: ReadonlyArray<{ readonly time: number, readonly rule: string, readonly text: string }>
@@ -153,8 +174,9 @@ export interface SweepPoint {
   readonly runs: number
   readonly publications: number
   readonly tooLate: number
-  /** The part of the money at stake that honest nodes lost (0 to 1), and the chance that a publication came too late. */
+  /** The chance that a publication of an honest node comes too late: `tooLate` / `publications`. */
   readonly lossProbability: number
+  /** What honest nodes lost, and what they had at stake when they published, in satoshis. */
   readonly lost: number
   readonly staked: number
   readonly successRate: number

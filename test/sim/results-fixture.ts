@@ -22,6 +22,7 @@ export function emptyResults ({ name, description, seed, duration, model }: Pick
     losses: [],
     attacks: [],
     risk: [],
+    races: [],
     series: { times: [], heights: [], feeRates: [], made: [], failed: [], volume: [], locked: [], openChannels: [], nodesUp: [], fees: [], riskMax: [], riskMean: [] },
     broken: []
   }

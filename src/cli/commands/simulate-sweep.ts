@@ -1,6 +1,7 @@
 /** `paychan simulate sweep`: the same scenario with other values, on all cores. */
 import { availableParallelism } from 'node:os'
 import { Option, type Command } from 'commander'
+import { readStakes } from '../../sim/sweep/stake-classes.js'
 import type { Axis } from '../../sim/sweep/variations.js'
 import { PaychanError } from '../../types/errors.js'
 import { contextOf, wholeNumber, type Context, type World } from '../context.js'
@@ -13,13 +14,14 @@ import { SimulationProgress } from '../simulation-progress.js'
 const OUTPUT_FILES = ['sweep.json', 'sweep.html'] as const
 const DEFAULT_SEEDS = 5
 
-interface SweepFlags extends SimulateFlags { readonly vary?: readonly string[], readonly seeds?: number, readonly jobs?: number }
+interface SweepFlags extends SimulateFlags { readonly vary?: readonly string[], readonly stakes?: readonly number[], readonly seeds?: number, readonly jobs?: number }
 
 export function addSweep (simulate: Command, world: World): void {
   simulate.command('sweep').summary('vary a scenario')
     .description('Simulates a scenario with other values and several seeds each, on all cores, and shows what came of it. The result does not depend on the number of threads.')
     .argument('<scenario>', 'a YAML file, or the name of a preset')
     .option('--vary <setting=values>', 'what to vary: step=1,2,6,36,144, fees=5,50,congested, settleMargin=12,36, or a path such as nodes.customer.count=10,20; several times for every combination', (value: string, before: readonly string[] | undefined) => [...before ?? [], value])
+    .option('--stakes <limits>', 'tell publications apart by what is at stake, in satoshis: 10000,100000 makes three classes', readStakes)
     .option('--seeds <n>', `how many seeds for each combination (${DEFAULT_SEEDS}), from --seed on (1)`, wholeNumber(1))
     .option('--jobs <n>', 'how many threads (all cores)', wholeNumber(1))
     .addOption(new Option('--seed <n>', 'the first seed').argParser(wholeNumber(0)))
@@ -28,7 +30,7 @@ export function addSweep (simulate: Command, world: World): void {
     .option('--out <dir>', 'leave sweep.json and sweep.html there')
     .option('--force', 'overwrite what is there')
     .option('--json', 'print the sweep as one JSON object')
-    .addHelpText('after', '\nExamples:\n  paychan simulate sweep bad-week --vary step=1,2,6,36,144 --out sweep\n  paychan simulate sweep bad-week --vary step=1,6,36 --vary capacity=50000,500000 --seeds 20')
+    .addHelpText('after', '\nExamples:\n  paychan simulate sweep bad-week --vary step=1,2,6,36,144 --out sweep\n  paychan simulate sweep bad-week --vary step=1,6,36 --vary capacity=50000,500000 --seeds 20\n  paychan simulate sweep bad-week --vary step=1,6,36,144 --stakes 10000,100000 --seeds 30 --out sweep')
     .action(async (name: string, _options: unknown, command: Command) => { await runSweep(contextOf(world, command), name, command.optsWithGlobals<SweepFlags>()) })
 }
 
@@ -40,10 +42,10 @@ async function runSweep ({ output, io, sweepScript }: Context, name: string, fla
   const { prepareDirectory, writeOutput } = await import('../../sim/output/directory.js')
   const { renderSweep } = await import('../../sim/report/index.js')
   const axes = await axesOf(flags)
-  const { seed: first = 1, seeds: count = DEFAULT_SEEDS, jobs: threads = availableParallelism(), out, force = false } = flags
-  const work = { scenario: readScenarioText(name), settings: settingsOf(flags) }
+  const { seed: first = 1, seeds: count = DEFAULT_SEEDS, jobs: threads = availableParallelism(), out, force = false, stakes = [] } = flags
+  const work = { scenario: readScenarioText(name), settings: settingsOf(flags), stakes }
   const seeds = Array.from({ length: count }, (_, i) => first + i)
-  const jobs = jobsOf({ scenario: name, axes, seeds })
+  const jobs = jobsOf({ axes, seeds })
   await checkRuns(jobs.length)
   // What does not fit is refused before anything runs.
   const scenario = explained(output, () => jobs.filter((_, i) => i % count === 0).map(job => scenarioOf(work, job)))[0]?.name ?? name
@@ -62,7 +64,7 @@ async function runSweep ({ output, io, sweepScript }: Context, name: string, fla
       onRun: done => { progress.update(done / jobs.length, `${done} of ${jobs.length} runs`) },
       ...sweepScript === undefined ? {} : { script: sweepScript }
     })
-    const sweep = sweepOf({ scenario, axes, seeds }, runs)
+    const sweep = sweepOf({ scenario, axes, seeds, stakes }, runs)
     const files = out === undefined ? [] : [await writeOutput(out, 'sweep.json', `${JSON.stringify(sweep)}\n`), await writeOutput(out, 'sweep.html', renderSweep(sweep))]
     output.result({ sweep, files }, colors => [renderSweepTable(sweep, colors), ...files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`]].join('\n'))
   } finally {

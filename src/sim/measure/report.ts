@@ -7,6 +7,7 @@ import { attacksOf } from './attacks.js'
 import type { TransactionKind } from './books.js'
 import { checkAtEnd } from './invariants.js'
 import { rounded, summaryOf } from './payments.js'
+import { bucketsOf } from './publications.js'
 
 /** As it is now; `complete` when it went to its end. */
 export function resultsOf (simulation: Simulation, complete: boolean): Results {
@@ -29,6 +30,7 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
   const seconds = calendar.now / 1_000
   const ended = accounts.channels.filter(({ fundedAt, spentAt }) => fundedAt !== null && spentAt !== null)
   const spentAt = new Map(openings.records.map((record, n) => [record, accounts.channels[n]?.spentAt ?? undefined]))
+  const races = publications.results((record) => spentAt.get(record))
   return {
     format: 'paychan-simulation',
     version: 1,
@@ -48,7 +50,8 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
     channels: accounts.channels,
     losses: accounts.losses,
     attacks: attacksOf(simulation.cheats.flatMap(({ attacks }) => [...attacks.values()]), chain, (id) => openings.recordOf(id)),
-    risk: publications.buckets((record) => spentAt.get(record)),
+    risk: bucketsOf(races),
+    races,
     series: samples.curves,
     broken
   }

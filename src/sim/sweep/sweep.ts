@@ -1,39 +1,52 @@
 /** The same scenario many times, with other values and other seeds, and what came of each combination. */
 import type { Results, Sweep, SweepPoint } from '../results.js'
+import { classOf, classNames } from './stake-classes.js'
 import { combinations, type Axis } from './variations.js'
 
 /** One run of a sweep. */
 export interface SweepJob { readonly values: Readonly<Record<string, number | string>>, readonly seed: number }
 
-/** What a run says to its point: the sums of several runs are those of the point. */
-export interface SweepRun {
+/** Of the publications of honest nodes with about the same at stake. */
+export interface StakeClass {
   readonly publications: number
   readonly tooLate: number
-  /** Satoshis that honest nodes lost beyond fees and payments, and what was in the channels that were published. */
+  /** Satoshis that honest nodes lost beyond fees and payments, and what they had at stake when they published. */
   readonly lost: number
   readonly staked: number
+}
+
+/** What a run says to its points: the sums of several runs are those of a point. */
+export interface SweepRun {
+  /** One when the sweep does not tell stakes apart. */
+  readonly classes: readonly StakeClass[]
   readonly asked: number
   readonly made: number
   readonly fees: number
 }
 
-export function runOf ({ risk, losses, channels, payments, chain }: Results): SweepRun {
+/** @param limits - of the classes of stakes, in satoshis, ascending */
+export function runOf ({ races, losses, payments, chain }: Pick<Results, 'races' | 'losses' | 'payments' | 'chain'>, limits: readonly number[]): SweepRun {
   const sum = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
-  return {
-    publications: sum(risk.map(({ publications }) => publications)),
-    tooLate: sum(risk.map(({ tooLate }) => tooLate)),
-    lost: sum(losses.filter(({ honest }) => honest).map(({ amount }) => amount)),
-    staked: sum(channels.filter(({ end }) => end === 'settlement' || end === 'refund').map(({ capacity }) => capacity)),
-    asked: payments.asked,
-    made: payments.made,
-    fees: chain.fees
-  }
+  const honest = races.filter((race) => race.honest)
+  // What was lost without a publication had at stake what was lost.
+  const stakeIn = (channel: number, node: string, amount: number): number => honest.filter((race) => race.channel === channel && race.node === node).at(-1)?.stake ?? amount
+  const classes = classNames(limits).map((_, n): StakeClass => {
+    const own = honest.filter(({ stake }) => classOf(stake, limits) === n)
+    return {
+      publications: own.length,
+      tooLate: own.filter(({ tooLate }) => tooLate).length,
+      lost: sum(losses.filter((loss) => loss.honest && classOf(stakeIn(loss.channel, loss.node, loss.amount), limits) === n).map(({ amount }) => amount)),
+      staked: sum(own.map(({ stake }) => stake))
+    }
+  })
+  return { classes, asked: payments.asked, made: payments.made, fees: chain.fees }
 }
 
-export interface SweepPlan { readonly scenario: string, readonly axes: readonly Axis[], readonly seeds: readonly number[] }
+/** `stakes`: limits between classes, in satoshis; none when stakes are not told apart. */
+export interface SweepPlan { readonly scenario: string, readonly axes: readonly Axis[], readonly seeds: readonly number[], readonly stakes: readonly number[] }
 
 /** All runs, in the order of the points, each with its seeds. */
-export function jobsOf ({ axes, seeds }: SweepPlan): SweepJob[] {
+export function jobsOf ({ axes, seeds }: Pick<SweepPlan, 'axes' | 'seeds'>): SweepJob[] {
   return combinations(axes).flatMap(values => seeds.map(seed => ({ values, seed })))
 }
 
@@ -42,25 +55,28 @@ export function jobsOf ({ axes, seeds }: SweepPlan): SweepJob[] {
  * `jobsOf`, and a point counts once all of its runs are there.
  */
 export function sweepOf (plan: SweepPlan, runs: ReadonlyArray<SweepRun | undefined>): Sweep {
-  const { scenario, axes, seeds } = plan
+  const { scenario, axes, seeds, stakes } = plan
+  const classes = classNames(stakes)
   const points = combinations(axes).flatMap((values, i): SweepPoint[] => {
     const own = runs.slice(i * seeds.length, (i + 1) * seeds.length).filter(run => run !== undefined)
-    return own.length < seeds.length ? [] : [pointOf(values, own)]
+    if (own.length < seeds.length) return []
+    return stakes.length === 0 ? [pointOf(values, own, 0)] : classes.map((name, n) => pointOf({ ...values, stake: name }, own, n))
   })
-  return { format: 'paychan-sweep', version: 1, scenario, seeds, axes, points }
+  return { format: 'paychan-sweep', version: 1, scenario, seeds, axes: stakes.length === 0 ? axes : [...axes, { name: 'stake', values: classes }], points }
 }
 
-function pointOf (values: SweepJob['values'], runs: readonly SweepRun[]): SweepPoint {
-  const total = (key: keyof SweepRun): number => runs.reduce((sum, run) => sum + run[key], 0)
+function pointOf (values: SweepJob['values'], runs: readonly SweepRun[], stake: number): SweepPoint {
+  const total = (key: 'asked' | 'made' | 'fees'): number => runs.reduce((sum, run) => sum + run[key], 0)
+  const inClass = (key: keyof StakeClass): number => runs.reduce((sum, { classes }) => sum + (classes[stake]?.[key] ?? 0), 0)
   const part = (of: number, all: number): number => all === 0 ? 0 : of / all
   return {
     values,
     runs: runs.length,
-    publications: total('publications'),
-    tooLate: total('tooLate'),
-    lossProbability: part(total('tooLate'), total('publications')),
-    lost: total('lost'),
-    staked: total('staked'),
+    publications: inClass('publications'),
+    tooLate: inClass('tooLate'),
+    lossProbability: part(inClass('tooLate'), inClass('publications')),
+    lost: inClass('lost'),
+    staked: inClass('staked'),
     successRate: part(total('made'), total('asked')),
     feesPerPayment: part(total('fees'), total('made'))
   }

@@ -11,7 +11,7 @@ import { applyValues } from './variations.js'
 import type { FromWorker, SweepWork, ToWorker } from './worker-pool.js'
 
 /** The scenario of a job. @throws ScenarioError, or PaychanError `ERR_USAGE`, when a value does not fit it */
-export function scenarioOf ({ scenario, settings }: SweepWork, { values, seed }: SweepJob): Scenario {
+export function scenarioOf ({ scenario, settings }: Pick<SweepWork, 'scenario' | 'settings'>, { values, seed }: SweepJob): Scenario {
   return parseText(scenario, yaml => {
     applySettings(yaml, { ...settings, seed })
     applyValues(yaml, values)
@@ -24,7 +24,7 @@ export function serveJobs (simulate: typeof Simulate): void {
   parentPort?.on('message', (job: ToWorker) => {
     void answer(job, async () => {
       const scenario = scenarioOf(work, job)
-      return runOf(await simulate(scenario, makePlan(scenario)))
+      return runOf(await simulate(scenario, makePlan(scenario)), work.stakes)
     })
   })
 }

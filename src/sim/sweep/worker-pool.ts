@@ -5,7 +5,7 @@ import type { ScenarioText } from '../scenario/load-scenario.js'
 import type { SweepJob, SweepRun } from './sweep.js'
 
 /** What the threads are given; everything in it can be cloned. */
-export interface SweepWork { readonly scenario: ScenarioText, readonly settings: Readonly<Record<string, number | string | boolean>> }
+export interface SweepWork { readonly scenario: ScenarioText, readonly settings: Readonly<Record<string, number | string | boolean>>, readonly stakes: readonly number[] }
 
 export type ToWorker = SweepJob & { readonly index: number }
 export type FromWorker = { readonly index: number, readonly run: SweepRun } | { readonly index: number, readonly error: ErrorRecord }

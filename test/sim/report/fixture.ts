@@ -205,6 +205,7 @@ export function makeResults (size: Size, seed = 1): Results {
     losses,
     attacks: makeAttacks(size, random),
     risk: RISK,
+    races: [],
     series,
     broken: []
   }

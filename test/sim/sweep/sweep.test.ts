@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { loadScenario, readScenarioText } from '../../../src/sim/scenario/load-scenario.js'
 import { jobsOf, runOf, sweepOf, type SweepRun } from '../../../src/sim/sweep/sweep.js'
+import { classOf, readStakes } from '../../../src/sim/sweep/stake-classes.js'
 import { applyValues, readAxis } from '../../../src/sim/sweep/variations.js'
 import { scenarioOf } from '../../../src/sim/sweep/work.js'
 import { runJobs } from '../../../src/sim/sweep/worker-pool.js'
@@ -41,8 +42,8 @@ describe('what a sweep varies', () => {
 
 describe('a sweep', () => {
   const axes = [readAxis('step=1,6'), readAxis('capacity=100000,200000,300000')]
-  const plan = { scenario: 'pair', axes, seeds: [7, 8] }
-  const run: SweepRun = { publications: 4, tooLate: 1, lost: 100, staked: 1_000, asked: 10, made: 8, fees: 16 }
+  const plan = { scenario: 'pair', axes, seeds: [7, 8], stakes: [] }
+  const run: SweepRun = { classes: [{ publications: 4, tooLate: 1, lost: 100, staked: 1_000 }], asked: 10, made: 8, fees: 16 }
 
   it('is every combination with every seed', () => {
     const jobs = jobsOf(plan)
@@ -62,18 +63,34 @@ describe('a sweep', () => {
     assert.ok(!points.some(({ values }) => values['step'] === 1 && values['capacity'] === 200_000))
   })
 
-  it('takes from a run what honest nodes lost, and what was published', () => {
+  it('takes from a run what honest nodes published, had at stake and lost', () => {
     const results = emptyResults({ name: 'pair', description: '', seed: 1, duration: 86_400, model: false })
-    const loss = { node: 'a', channel: 0, height: 5, why: 'stuck', text: '' } as const
-    assert.deepEqual(runOf({
+    const loss = { height: 5, why: 'stuck', text: '' } as const
+    const race = { turn: 0, height: 1, deadline: 4, fee: 200, risk: 0.1, spentAt: 3, honest: true, tooLate: false } as const
+    const found = {
       ...results,
-      losses: [{ ...loss, honest: true, amount: 70 }, { ...loss, honest: false, amount: 900 }],
-      risk: [{ from: 0, to: 0.1, predicted: 0.05, publications: 3, tooLate: 1 }, { from: 0.1, to: 0.2, predicted: 0.15, publications: 2, tooLate: 0 }]
-    }), { publications: 5, tooLate: 1, lost: 70, staked: 0, asked: 0, made: 0, fees: 0 })
+      losses: [{ ...loss, node: 'a', channel: 0, honest: true, amount: 70 }, { ...loss, node: 'b', channel: 1, honest: false, amount: 900 }, { ...loss, node: 'c', channel: 2, honest: true, amount: 9_000 }],
+      races: [{ ...race, channel: 0, node: 'a', stake: 20_000, tooLate: true }, { ...race, channel: 0, node: 'b', stake: 500 }, { ...race, channel: 1, node: 'b', stake: 800, honest: false }]
+    }
+    assert.deepEqual(runOf(found, []), { classes: [{ publications: 2, tooLate: 1, lost: 9_070, staked: 20_500 }], asked: 0, made: 0, fees: 0 })
+    assert.deepEqual(runOf(found, [1_000, 10_000]).classes, [
+      { publications: 1, tooLate: 0, lost: 0, staked: 500 },
+      { publications: 0, tooLate: 0, lost: 9_000, staked: 0 },
+      { publications: 1, tooLate: 1, lost: 70, staked: 20_000 }
+    ])
+  })
+
+  it('tells stakes apart as one more axis', () => {
+    const [small, large] = [{ publications: 4, tooLate: 3, lost: 10, staked: 400 }, { publications: 6, tooLate: 0, lost: 0, staked: 60_000 }]
+    const sweep = sweepOf({ ...plan, stakes: [1_000] }, new Array<SweepRun>(12).fill({ ...run, classes: [small, large] }))
+    assert.deepEqual(sweep.axes.at(-1), { name: 'stake', values: ['below 1,000 sat', 'from 1,000 sat'] })
+    assert.deepEqual(sweep.points.slice(0, 2).map(({ values, publications, lossProbability }) => [values['stake'], publications, lossProbability]), [['below 1,000 sat', 8, 0.75], ['from 1,000 sat', 12, 0]])
+    assert.deepEqual([readStakes('1000, 20000'), classOf(999, [1_000]), classOf(1_000, [1_000])], [[1_000, 20_000], 0, 1])
+    for (const wrong of ['', 'x', '5,5', '9,1', '1,2,3,4,5,6', '1.5', '-1']) assert.throws(() => readStakes(wrong), /no limits between stakes/)
   })
 
   it('is the same with one thread and with several', async () => {
-    const work = { scenario: readScenarioText('pair'), settings: {} }
+    const work = { scenario: readScenarioText('pair'), settings: {}, stakes: [] }
     const jobs = jobsOf(plan)
     const told: number[] = []
     const [one, three] = await Promise.all([1, 3].map(async threads => await runJobs(work, jobs, { ...untilDone, threads, onRun: done => { told.push(done) } })))
@@ -84,13 +101,13 @@ describe('a sweep', () => {
   })
 
   it('fails with the error of the run that failed', async () => {
-    const work = { scenario: readScenarioText('pair'), settings: {} }
+    const work = { scenario: readScenarioText('pair'), settings: {}, stakes: [] }
     await assert.rejects(runJobs(work, [{ values: { step: 0 }, seed: 1 }], { ...untilDone, threads: 2, onRun: () => {} }), { code: 'ERR_SCENARIO_INVALID' })
   })
 
   it('keeps what is done when it is stopped', async () => {
     const stop = new AbortController()
-    const work = { scenario: readScenarioText('pair'), settings: {} }
+    const work = { scenario: readScenarioText('pair'), settings: {}, stakes: [] }
     const runs = await runJobs(work, jobsOf(plan), { threads: 1, script: SCRIPT, signal: stop.signal, onRun: done => { if (done === 4) stop.abort() } })
     assert.equal(runs.length, 12)
     assert.ok(runs.slice(0, 4).every(run => run !== undefined))
