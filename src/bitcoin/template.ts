@@ -64,9 +64,8 @@ export function payerSighasher (base: Omit<StateTemplate, 'payerBalance'>): (pay
   output.set(script, 9)
   const outputValue = new DataView(output.buffer)
   const { preimage, hashOutputsAt } = preimageOf(base, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY)
-  const withoutOutput = hashes.hash256(preimageOf(base, SIGHASH.NONE | SIGHASH.ANYONECANPAY).preimage)
   return payerBalance => {
-    if (payerBalance < dust) return Uint8Array.from(withoutOutput)
+    if (payerBalance < dust) return hashes.hash256(preimageOf(base, SIGHASH.NONE | SIGHASH.ANYONECANPAY).preimage)
     outputValue.setBigUint64(0, payerBalance, true)
     preimage.set(hashes.hash256(output), hashOutputsAt)
     return hashes.hash256(preimage)

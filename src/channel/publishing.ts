@@ -15,7 +15,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
 import { heldBalance } from './ledger.js'
-import { leastShare, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
+import { leastShare, newestHeld, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { payeeOf, publishHeightOf } from './schedule.js'
 import { deadlineOf } from './stakes.js'
 import type { Channel, Established, Publication, Spend } from './state.js'
@@ -28,7 +28,7 @@ export const RELAY_FEE_RATE = feeRate(1000n)
 const HURRY_RATE = feeRate(20_000n)
 
 /** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6). A close that is unconfirmed changes nothing (CLOSE-8). */
-function isDue (channel: Established, ours: Publishable, height: number): boolean {
+function isDue (channel: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
   const { terms, stopped, role } = channel
   if (height >= publishHeightOf(terms, ours.turn)) return true
   // Only the states of a one-way channel have no lock.
@@ -68,13 +68,15 @@ function isNewer (spend: Spend | undefined, ours: Publishable): boolean {
 export function publishIfDue (channel: Established, env: Env): Transition<Established> {
   const { publication: before, onChain } = channel
   if (env.height === undefined || !onChain.fundingSeen || onChain.spend?.height !== undefined) return to(channel)
+  const held = newestHeld(channel)
+  // Before any transaction is laid out: that takes longer than all else of an event.
+  if (held === undefined || (before === undefined && !isDue(channel, held, env.height))) return to(channel)
   const ours = publishable(channel)
   if (ours === undefined || isOutranked(channel, ours, env.height)) return to(channel)
   if (before !== undefined) {
     const next = rivalOf(channel) === undefined ? undefined : higherBid(channel, before, env)
     return next === undefined || outbidding(channel, vsizeOfRaw(before.raw), env) <= before.fee ? to(channel) : published(channel, next)
   }
-  if (!isDue(channel, ours, env.height)) return to(channel)
   const publication = bid(channel, ours, env)
   return publication === undefined || canWait(channel, publication, env) ? to(channel) : published(channel, publication)
 }

@@ -1,11 +1,13 @@
 /** Which channels a new tip has something to tell (src/channel/due.ts), of those that the chain can tell anything. */
 import type { Channel } from '../channel/state.js'
+import { fundingScriptOf } from '../channel/terms.js'
 import type { BlockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
+import type { Redial } from './redial.js'
 import type { Watches } from './watches.js'
 
 /** Stages that the chain has something to say to. */
-export function isWatched (channel: Channel): channel is Extract<Channel, { stage: 'established' | 'refund-signed' }> {
+function isWatched (channel: Channel): channel is Extract<Channel, { stage: 'established' | 'refund-signed' }> {
   return channel.stage === 'established' || channel.stage === 'refund-signed'
 }
 
@@ -21,6 +23,15 @@ export class DueActors {
   /** Those that are due at a height. While that is not known it may be anybody. */
   at (height: BlockHeight | undefined): ChannelActor[] {
     return [...this.actors.values()].filter((actor) => height === undefined || actor.nextDue(height) <= height)
+  }
+
+  /** With a new tip: those that are due hear of it; a watch that could not be set up is tried again, and so is a peer that nobody dials. */
+  tell (due: readonly ChannelActor[], redial: Pick<Redial, 'schedule'>): void {
+    for (const actor of this.actors.values()) {
+      if (!this.watches.has(actor) && isWatched(actor.state)) this.watches.watch(actor, fundingScriptOf(actor.state.terms))
+      redial.schedule(actor)
+    }
+    for (const actor of due) if (isWatched(actor.state)) actor.post({ type: 'tip' })
   }
 
   /** The first height, `from` or above, at which any is due, or has to be watched first; Infinity when none is. */

@@ -8,7 +8,6 @@ import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
-import { fundingScriptOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
@@ -19,7 +18,7 @@ import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
-import { DueActors, isWatched } from './due-actors.js'
+import { DueActors } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
@@ -250,10 +249,7 @@ export class Engine {
   }
 
   /** Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays us out is not. */
-  inChannels (): Satoshi {
-    const counted = [...this.#actors.values()].map((actor) => actor.state).filter(isInChannel)
-    return satoshi(counted.reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
-  }
+  inChannels = (): Satoshi => satoshi(this.states().filter(isInChannel).reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
 
   #send (actor: ChannelActor, payment: Payment): Promise<void> {
     if (actor.waiters.closing) return Promise.reject(new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.'))
@@ -287,12 +283,7 @@ export class Engine {
     if (this.#moment !== undefined && due.length > 0) this.#settlements.onTip(this.#moment)
     this.#renewals.onTip(due)
     if (this.#options.watchesRisk !== false) this.#risks.onTip([...this.#actors.values()])
-    for (const actor of this.#actors.values()) {
-      // A watch that could not be set up is tried again, and so is a peer that nobody dials.
-      if (!this.#watches.has(actor) && isWatched(actor.state)) this.#watches.watch(actor, fundingScriptOf(actor.state.terms))
-      this.#redial.schedule(actor)
-    }
-    for (const actor of due) if (isWatched(actor.state)) actor.post({ type: 'tip' })
+    this.#due.tell(due, this.#redial)
   }
 
   /**

@@ -63,6 +63,25 @@ function inWorker (slice: Slice, onPlayed: (failure: Failure | undefined) => voi
   })
 }
 
+/** `payment-3,payment-4,payment-5` as `payment-3..5`. */
+function compact (parts: readonly string[]): string {
+  const payments = parts.flatMap((part) => part.startsWith('payment-') ? [Number(part.slice(8))] : []).sort((a, b) => a - b)
+  const ranges: Array<[number, number]> = []
+  for (const number of payments) {
+    const last = ranges.at(-1)
+    if (last !== undefined && last[1] === number - 1) last[1] = number
+    else ranges.push([number, number])
+  }
+  return [...parts.filter((part) => !part.startsWith('payment-')), ...ranges.map(([from, to]) => from === to ? `payment-${from}` : `payment-${from}..${to}`)].join()
+}
+
+function expand (text: string): string[] {
+  return text.split(',').flatMap((part) => {
+    const [, from, to] = /^payment-(\d+)\.\.(\d+)$/.exec(part) ?? []
+    return from === undefined || to === undefined ? [part] : Array.from({ length: Number(to) - Number(from) + 1 }, (_, n) => `payment-${Number(from) + n}`)
+  })
+}
+
 function say (text: string): void {
   process.stdout.write(`${text}\n`)
 }
@@ -82,7 +101,7 @@ async function main (): Promise<number> {
     say(HELP)
     return 0
   }
-  if (values.seed !== undefined) return await replay(Number(values.seed), values.without?.split(',') ?? [])
+  if (values.seed !== undefined) return await replay(Number(values.seed), expand(values.without ?? ''))
   const [from, runs, workers] = [Number(values.from ?? 1), Number(values.runs ?? 1_000), Number(values.workers ?? availableParallelism())]
   if (![from, runs, workers].every((number) => Number.isInteger(number) && number > 0)) throw new Error(`whole numbers above 0 are asked for.\n\n${HELP}`)
   let [played, failed] = [0, 0]
@@ -93,7 +112,7 @@ async function main (): Promise<number> {
     if (failure === undefined) return
     failed += 1
     say(`world ${failure.seed}: ${failure.rule}: ${failure.text.slice(0, 1_000)}`)
-    say(`  again: npm run test:sim -- --seed ${failure.seed}${failure.without.length === 0 ? '' : ` --without ${failure.without.join()}`}`)
+    say(`  again: npm run test:sim -- --seed ${failure.seed}${failure.without.length === 0 ? '' : ` --without ${compact(failure.without)}`}`)
   }
   await Promise.all(Array.from({ length: workers }, (_, n) => inWorker({ from: from + n, until: from + runs, stride: workers }, onPlayed)))
   say(`${played - failed} of ${runs} worlds held in ${Math.round((performance.now() - began) / 1_000)} s (seeds ${from} to ${from + runs - 1})`)
