@@ -32,7 +32,7 @@ export const ROOMS = {
   'src/cli': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/sim'],
   // What a cheat of the demos does no node does: it reads the records of one, and signs for itself.
   'src/demo': ['src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
-  bench: ['src/types', 'src/chain', 'src/p2p', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/sim'],
+  bench: ['src/types', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/sim'],
   'src/index.ts': ['protocols', 'src/types', 'src/node']
 }
 

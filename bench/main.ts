@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../src/types/errors.js'
 import { floorLines, floorsOf, loadLine, LOAD_HEAD, watchLines, withRatio, type Report } from './report.js'
 import { setStage } from './stage.js'
-import type { WatchReport } from './watches.js'
+import type { WatchMessage, WatchReport } from './watches.js'
 
 const HELP = `Usage: npm run bench [-- --json] [--profile DIRECTORY]
 
@@ -49,7 +49,7 @@ async function bench (nodeFlags: readonly string[], { text, progress }: Output):
     text(`\n${ok ? `Both sides agree on ${payments.toLocaleString('en-US')} payments.` : 'The two sides do not agree on what was paid.'}\n`)
     await stage.leave()
     text(`\nWatching ${WATCHED.toLocaleString('en-US')} channels over one Electrum connection\n`)
-    const watches = await measureWatches((known) => { progress(`${known.toLocaleString('en-US')} of ${WATCHED.toLocaleString('en-US')} histories`) })
+    const watches = await measureWatches(progress)
     text(watchLines(watches))
     return { node: process.version, cpus: availableParallelism(), ecdsa: stage.ecdsa, floors, loads, payments, watches, ok }
   } finally {
@@ -58,13 +58,13 @@ async function bench (nodeFlags: readonly string[], { text, progress }: Output):
 }
 
 /** In a process of its own, which can collect its garbage before it is weighed. */
-async function measureWatches (onProgress: (known: number) => void): Promise<WatchReport> {
+async function measureWatches (progress: Output['progress']): Promise<WatchReport> {
   const child = fork(new URL('watches.js', import.meta.url), [String(WATCHED)], { execArgv: ['--expose-gc'] })
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => { reject(new Error(`The process that watches has ended (${String(code)}).`)) })
-    child.on('message', (message: { readonly known: number } | { readonly report: WatchReport }) => {
-      if ('known' in message) onProgress(message.known)
+    child.on('message', (message: WatchMessage) => {
+      if ('doing' in message) progress(message.doing)
       else resolve(message.report)
     })
   })

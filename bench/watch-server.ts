@@ -1,32 +1,29 @@
 /**
- * A process of its own: an Electrum server at the beginning of regtest, in whose first block each of many
- * scripts has one funding transaction. Everything is worked out before, so that answers cost next to nothing.
- * Tells its port; a message from the parent brings a new block, without any of the scripts in it.
+ * A process of its own: opens many channels into a store, then is an Electrum server at the beginning
+ * of regtest, whose first block has their T1s. Everything is worked out before, so that answers cost
+ * next to nothing. Tells its port and the scripts; a message from the parent brings a new block, without
+ * any of the scripts in it, or cuts all connections.
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { concat } from 'uint8arrays'
-import { Transaction } from 'bitcoinjs-lib'
 import { buildCoinbase, genesisBlock, mineBlock } from '../src/devnet/block.js'
 import { hash256, reversedHex, scriptHashOf, sha256 } from '../src/devnet/hashes.js'
 import { decodeTransaction } from '../src/devnet/transaction.js'
+import { openLevelStore } from '../src/store/level.js'
 import { toHex } from '../src/types/bytes.js'
 import { satoshi } from '../src/types/units.js'
-import { fundingScript } from './watch-scripts.js'
+import { openIdleChannels } from './idle-channels.js'
 
-const count = Number(process.argv[2])
+/** What the parent is told once the server listens. */
+export interface ServerReady { readonly port: number, readonly scripts: readonly string[] }
 
-/** Shaped as T1: one input, the channel's output, change. */
-function funding (index: number): Transaction {
-  const tx = new Transaction()
-  tx.version = 3
-  tx.addInput(new Uint8Array(32).fill(1 + index % 200), index)
-  tx.setWitness(0, [new Uint8Array(72), new Uint8Array(33)])
-  tx.addOutput(fundingScript(index), 1_000_000n)
-  tx.addOutput(new Uint8Array(22), 1n)
-  return tx
-}
+const [count = '', directory = ''] = process.argv.slice(2)
 
-const transactions = Array.from({ length: count }, (_, index) => decodeTransaction(funding(index).toBuffer()))
+const store = await openLevelStore(directory)
+const opened = await openIdleChannels(Number(count), store)
+await store.close()
+
+const transactions = opened.transactions.map((raw) => decodeTransaction(raw))
 const coinbase = buildCoinbase(1, new Uint8Array(22), satoshi(1n), [])
 const genesis = genesisBlock()
 const blocks = [genesis, mineBlock(genesis, genesis.header.time + 600, [coinbase, ...transactions])]
@@ -40,7 +37,7 @@ for (let level = levels[0] ?? []; level.length > 1;) {
   level = above
 }
 
-const byScript = new Map(transactions.map((tx, index) => [scriptHashOf(fundingScript(index)) as string, { tx, index }]))
+const byScript = new Map(transactions.flatMap((tx, index) => tx.outputs.map(({ script }) => [scriptHashOf(script) as string, { tx, index }])))
 const byTxid = new Map(transactions.map((tx, index) => [tx.txid as string, { tx, index }]))
 
 function tip (): { height: number, hex: string } {
@@ -93,5 +90,8 @@ process.on('message', (order) => {
   blocks.push(mineBlock(last, last.header.time + 600, [buildCoinbase(last.height + 1, new Uint8Array(22), satoshi(1n), [])]))
   for (const socket of sockets) socket.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'blockchain.headers.subscribe', params: [tip()] })}\n`)
 })
-server.listen(0, '127.0.0.1', () => { process.send?.((server.address() as AddressInfo).port) })
+server.listen(0, '127.0.0.1', () => {
+  const ready: ServerReady = { port: (server.address() as AddressInfo).port, scripts: opened.scripts.map((script) => toHex(script)) }
+  process.send?.(ready)
+})
 process.on('disconnect', () => { process.exit() })

@@ -1,25 +1,63 @@
 /** What watching many channels over one Electrum connection costs. A process of its own, run with --expose-gc. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createElectrumChain, type ElectrumChain } from '../src/chain/chain.js'
+import { Engine } from '../src/engine/engine.js'
 import { systemClock, systemRandom } from '../src/node/system.js'
-import { fundingScript } from './watch-scripts.js'
+import { MemoryNetwork } from '../src/p2p/memory.js'
+import { openLevelStore } from '../src/store/level.js'
+import { fromHex } from '../src/types/bytes.js'
+import { feeRate } from '../src/types/units.js'
+import { BenchWallet } from './bench-wallet.js'
+import { peerName, serverPolicy, signerOf } from './idle-channels.js'
+import type { ServerReady } from './watch-server.js'
 
-export interface WatchReport {
-  readonly channels: number
-  /** From the connection until every history is proved, in milliseconds; `startCpu` of our own CPU, the rest is the server and the wire. */
+/** Milliseconds and bytes. */
+export interface WatchCosts {
+  /** From the start until every history is proved; `startCpu` of our own CPU, the rest is the server and the wire. */
   readonly start: number
   readonly startCpu: number
   /** The same after a reconnection. */
   readonly again: number
   readonly againCpu: number
-  /** Our CPU for one new block without any of the channels in it, in milliseconds: the median. */
+  /** Our CPU for one new block without any of the channels in it: the median. */
   readonly block: number
-  /** What a channel that nothing happens to keeps in memory, in bytes. */
+  /** What a channel that nothing happens to keeps in memory. */
   readonly bytes: number
 }
 
+export interface WatchReport {
+  readonly channels: number
+  /** The scripts of the channels, watched and nothing else. */
+  readonly chain: WatchCosts
+  /** A node's engine with the channels, loaded from its store. */
+  readonly engine: WatchCosts
+}
+
+/** What the parent hears. */
+export type WatchMessage = { readonly doing: string } | { readonly report: WatchReport }
+
+/** What is measured, between its beginning and its end. */
+interface Subject {
+  readonly chain: ElectrumChain
+  stop: () => Promise<void>
+}
+
 const BLOCKS = 21
+const LOOK_AGAIN_MS = 20
+const TELL_MS = 1_000
+
+let told = 0
+
+/** To the parent, no more than once a second. */
+function tell (doing: string): void {
+  if (performance.now() - told < TELL_MS) return
+  told = performance.now()
+  process.send?.({ doing })
+}
 
 /** Milliseconds of CPU that this process has used since `before`. */
 function cpuSince (before: NodeJS.CpuUsage): number {
@@ -33,35 +71,33 @@ function heap (): number {
   return heapUsed + arrayBuffers
 }
 
-async function nextTip (chain: ElectrumChain, act: () => void): Promise<void> {
-  const { tip } = chain
-  await new Promise<void>((resolve) => {
-    const stop = chain.onTip(({ hash }) => {
-      if (hash === tip?.hash) return
-      queueMicrotask(() => { stop() })
-      resolve()
-    })
-    act()
-  })
+async function soon (ms: number): Promise<void> {
+  await new Promise((resolve) => { setTimeout(resolve, ms) })
 }
 
-async function allKnown (chain: ElectrumChain, channels: number, onProgress: (known: number) => void): Promise<void> {
+/** Until a new block is told, and what it brings about is done. */
+async function nextTip (chain: ElectrumChain, act: () => void): Promise<void> {
+  const { tip } = chain
+  act()
+  while (chain.tip?.hash === tip?.hash) await soon(1)
+  await soon(LOOK_AGAIN_MS)
+}
+
+async function allKnown (chain: ElectrumChain, channels: number): Promise<void> {
   for (let known = 0; known < channels;) {
-    await new Promise((resolve) => { setTimeout(resolve, 20) })
+    await soon(LOOK_AGAIN_MS)
     known = chain.watches.known
-    onProgress(known)
+    tell(`${known.toLocaleString('en-US')} of ${channels.toLocaleString('en-US')} histories`)
   }
 }
 
-async function measure (channels: number, server: ChildProcess, onProgress: (known: number) => void): Promise<WatchReport> {
-  const [port] = await once(server, 'message') as [number]
-  const chain = createElectrumChain({ url: `tcp://127.0.0.1:${port}`, network: 'regtest', clock: systemClock, random: systemRandom, timeouts: { retryFirst: 5, retryMost: 50 } })
+async function measure (channels: number, server: ChildProcess, begin: () => Promise<Subject>): Promise<WatchCosts> {
   const before = heap()
   let [since, cpu] = [performance.now(), process.cpuUsage()]
-  for (let index = 0; index < channels; index++) chain.watchScript(fundingScript(index), { onHistory: () => {}, onError: (error) => { throw error } })
-  await chain.start()
-  await allKnown(chain, channels, onProgress)
+  const { chain, stop } = await begin()
+  await allKnown(chain, channels)
   const [start, startCpu] = [performance.now() - since, cpuSince(cpu)]
+  await soon(LOOK_AGAIN_MS)
   const bytes = (heap() - before) / channels
 
   const blocks: number[] = []
@@ -74,20 +110,65 @@ async function measure (channels: number, server: ChildProcess, onProgress: (kno
   ;[since, cpu] = [performance.now(), process.cpuUsage()]
   server.send('cut')
   while (chain.status === 'synced') await new Promise((resolve) => { setImmediate(resolve) })
-  await allKnown(chain, channels, onProgress)
+  await allKnown(chain, channels)
   const [again, againCpu] = [performance.now() - since, cpuSince(cpu)]
-  await chain.stop()
-  return { channels, start, startCpu, again, againCpu, block: blocks.sort((a, b) => a - b)[BLOCKS >> 1] ?? 0, bytes }
+  await stop()
+  return { start, startCpu, again, againCpu, block: blocks.sort((a, b) => a - b)[BLOCKS >> 1] ?? 0, bytes }
 }
 
-const channels = Number(process.argv[2])
-const server = fork(new URL('watch-server.js', import.meta.url), [String(channels)], { execArgv: [] })
-let told = 0
-const report = await measure(channels, server, (known) => {
-  if (performance.now() - told < 1_000) return
-  told = performance.now()
-  process.send?.({ known })
-})
-process.send?.({ report })
-server.disconnect()
-process.disconnect()
+function chainAt (port: number): ElectrumChain {
+  return createElectrumChain({ url: `tcp://127.0.0.1:${port}`, network: 'regtest', clock: systemClock, random: systemRandom, timeouts: { retryFirst: 5, retryMost: 50 } })
+}
+
+async function chainAlone ({ port, scripts }: ServerReady): Promise<Subject> {
+  const chain = chainAt(port)
+  for (const script of scripts) chain.watchScript(fromHex(script), { onHistory: () => {}, onError: (error) => { throw error } })
+  await chain.start()
+  return { chain, stop: async () => { await chain.stop() } }
+}
+
+async function wholeEngine (directory: string, { port }: ServerReady): Promise<Subject> {
+  const store = await openLevelStore(directory)
+  const chain = chainAt(port)
+  const engine = new Engine({
+    network: 'regtest',
+    policy: serverPolicy(),
+    store,
+    chain,
+    peers: new MemoryNetwork().join(peerName(0)),
+    wallet: new BenchWallet(),
+    signer: signerOf(peerName(0)),
+    clock: systemClock,
+    random: systemRandom,
+    initialFeeRate: feeRate(1_000n),
+    onEvent: (event) => { if (event.type === 'alarm' && event.code !== 'ERR_NO_FEE_ESTIMATE') throw new Error(event.text) }
+  })
+  await engine.start()
+  await chain.start()
+  const stop = async (): Promise<void> => {
+    await engine.stop()
+    await chain.stop()
+    await store.close()
+  }
+  return { chain, stop }
+}
+
+async function report (channels: number, directory: string): Promise<WatchReport> {
+  const server = fork(new URL('watch-server.js', import.meta.url), [String(channels), directory], { execArgv: [] })
+  try {
+    tell(`opens ${channels.toLocaleString('en-US')} channels`)
+    const [ready] = await Promise.race([once(server, 'message'), once(server, 'exit').then(() => { throw new Error('The server of the bench has ended.') })]) as [ServerReady]
+    const chain = await measure(channels, server, async () => await chainAlone(ready))
+    return { channels, chain, engine: await measure(channels, server, async () => await wholeEngine(directory, ready)) }
+  } finally {
+    if (server.connected) server.disconnect()
+  }
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'paychan-watches-'))
+try {
+  process.send?.({ report: await report(Number(process.argv[2]), directory) })
+} finally {
+  await rm(directory, { recursive: true, force: true })
+  process.disconnect()
+}

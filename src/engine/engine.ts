@@ -8,6 +8,7 @@ import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
 import { isOpening, type Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
+import { partyOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
@@ -110,7 +111,8 @@ export class Engine {
       after: (ms, callback) => clock.after(ms, callback),
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
-      learn: (channel) => { this.#registry.learn(channel, options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
+      // To derive a key takes a millisecond; once there are terms, they have it.
+      learn: (channel) => { this.#registry.learn(channel, 'terms' in channel ? partyOf(channel.terms, channel.role).channelKey : options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
       changed: this.#due.changed,
       perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
       settled: (actor) => { this.#settled(actor) },

@@ -16,8 +16,11 @@ export interface OutPoint { readonly txid: Txid, readonly vout: number }
 /** The number of an output is an unsigned 32-bit integer. */
 const MAX_VOUT = 0xffffffff
 
-/** Two digits for each byte. */
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+/** The character codes of the digits. */
+const DIGITS = Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
+
+/** Characters that are made at once: a call takes only so many arguments. */
+const AT_ONCE = 4_096
 
 const HEX64 = /^[0-9a-f]{64}$/
 
@@ -33,10 +36,17 @@ export function channelId (value: string): ChannelId {
   return value as ChannelId
 }
 
-/** Bytes to lower-case hex. */
+/**
+ * Bytes to lower-case hex. Made of character codes in one piece: a text put together byte by byte is
+ * kept by V8 as a tree of its pieces, 30 times as large, for as long as nobody reads it.
+ */
 export function toHex (bytes: Uint8Array): string {
   let hex = ''
-  for (const byte of bytes) hex += HEX[byte] ?? ''
+  for (let from = 0; from < bytes.length; from += AT_ONCE / 2) {
+    const codes: number[] = []
+    for (const byte of bytes.subarray(from, from + AT_ONCE / 2)) codes.push(DIGITS[byte >> 4] ?? 0, DIGITS[byte & 15] ?? 0)
+    hex += String.fromCharCode(...codes)
+  }
   return hex
 }
 

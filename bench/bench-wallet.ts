@@ -1,0 +1,39 @@
+/** The port `Wallet` for as many channels as a bench opens: each T1 spends a coin of its own that is made up, and nobody asks for its signature. */
+import { Transaction } from 'bitcoinjs-lib'
+import type { BuiltFunding, FundingRequest, Wallet } from '../src/engine/ports.js'
+import { hashFromTxid, txid } from '../src/types/bytes.js'
+import { satoshi } from '../src/types/units.js'
+
+/** Of a P2WPKH input: the longest signature, and a key. */
+const WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
+const FEE = satoshi(200n)
+const CHANGE = 50_000n
+
+export class BenchWallet implements Wallet {
+  #scripts = 0
+
+  async newScript (): Promise<Uint8Array> {
+    const script = new Uint8Array(22)
+    script[1] = 20
+    new DataView(script.buffer).setUint32(2, ++this.#scripts)
+    return script
+  }
+
+  checkFunds (): void {}
+
+  /** A coin, the channel, change. */
+  async buildFunding ({ channel, scriptPubKey, amount }: FundingRequest): Promise<BuiltFunding> {
+    const transaction = new Transaction()
+    transaction.version = 3
+    // The id of a channel is a hash, and so is that of a transaction: no two coins are the same.
+    transaction.addInput(hashFromTxid(txid(channel)), 0, 0xfffffffe)
+    transaction.setWitness(0, WITNESS)
+    transaction.addOutput(scriptPubKey, amount)
+    transaction.addOutput(await this.newScript(), CHANGE)
+    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee: FEE }
+  }
+
+  async releaseFunding (): Promise<void> {}
+  async bumpFunding (): Promise<void> {}
+  async claim (): Promise<void> {}
+}
