@@ -23,7 +23,7 @@ import type { AnnouncedTip } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import { chainParams } from './params.js'
-import { scriptHashOf, WatchedScript, type ProvedWatcher, type WatchSession } from './script-watch.js'
+import { scriptHashOf, WatchedScript, type ProvedWatcher, type WatchContext, type WatchSession } from './script-watch.js'
 import { ServerCalls } from './server-calls.js'
 import { Slots } from './slots.js'
 import { within } from './timing.js'
@@ -100,9 +100,7 @@ class VerifyingChain implements ElectrumChain {
   lastError: string | undefined
   lastErrorCode: string | undefined
   readonly #clock: Clock
-  readonly #random: Random
   readonly #log: Log
-  readonly #verify: Ecdsa['verify'] | undefined
   readonly #timeouts: ChainTimeouts
   readonly #fallback: FeeRate
   readonly #headers: HeaderChain
@@ -119,16 +117,15 @@ class VerifyingChain implements ElectrumChain {
   readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate, readonly at: number }>()
   readonly #calls: ServerCalls
   readonly #underpaid = new Underpaid()
-  readonly #slots = new Slots(SCRIPTS_AT_ONCE)
+  /** What all watches share. */
+  readonly #watching: WatchContext
   #stopped = false
 
   constructor (init: ElectrumChainInit) {
     const endpoint = parseEndpoint(init.url)
     this.server = init.url
     this.#clock = init.clock
-    this.#random = init.random
     this.#log = init.log ?? (() => {})
-    this.#verify = init.verify
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...init.timeouts }
     this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
@@ -136,6 +133,17 @@ class VerifyingChain implements ElectrumChain {
     this.#headers = new HeaderChain(chainParams(init.network), init.anchor)
     this.#onAnchor = init.onAnchor ?? (() => {})
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
+    this.#watching = {
+      headers: this.#headers,
+      clock: init.clock,
+      random: init.random,
+      retry: this.#retry,
+      log: this.#log,
+      slots: new Slots(SCRIPTS_AT_ONCE),
+      verify: init.verify,
+      catchUp: session => this.#catchUp(session),
+      onUnused: scriptHash => { this.#scripts.delete(scriptHash) }
+    }
     const { connect, request, silence, ping } = this.#timeouts
     this.#client = new ElectrumClient({ endpoint, trust: init.tls ?? {}, proxy: init.proxy, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
       onSession: session => this.#attach(session),
@@ -187,17 +195,7 @@ class VerifyingChain implements ElectrumChain {
     const scriptHash = scriptHashOf(scriptPubKey)
     const known = this.#scripts.get(scriptHash)
     if (known !== undefined) return known.add(watcher)
-    const script = new WatchedScript(scriptPubKey, {
-      headers: this.#headers,
-      clock: this.#clock,
-      random: this.#random,
-      retry: this.#retry,
-      log: this.#log,
-      slots: this.#slots,
-      verify: this.#verify,
-      catchUp: session => this.#catchUp(session),
-      onUnused: () => { this.#scripts.delete(scriptHash) }
-    })
+    const script = new WatchedScript(scriptPubKey, this.#watching)
     this.#scripts.set(scriptHash, script)
     if (this.#session !== undefined) script.attach(this.#session)
     return script.add(watcher)
@@ -337,7 +335,12 @@ class VerifyingChain implements ElectrumChain {
   async #settled (session: ElectrumSession): Promise<void> {
     // Whatever the server sent before it answers this has been received by then.
     await session.ping().catch(() => {})
-    await Promise.all([...this.#scripts.values()].map(script => script.settled()))
+    const working: Array<Promise<void>> = []
+    for (const script of this.#scripts.values()) {
+      const work = script.settled()
+      if (work !== undefined) working.push(work)
+    }
+    await Promise.all(working)
   }
 
   #down (reason: Error, retryMs: number): void {

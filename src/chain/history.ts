@@ -6,7 +6,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { isForgedSpend } from '../bitcoin/owner-spend.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
-import type { ChainTransaction } from '../engine/ports.js'
+import type { ChainTransaction, ScriptWatcher } from '../engine/ports.js'
 import { outPointText, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
@@ -39,19 +39,21 @@ export interface HistoryContext {
   readonly verify?: Ecdsa['verify'] | undefined
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
+  /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
+  readonly kept?: ScriptWatcher['kept']
 }
 
 /** As `ChainTransaction`, with the hash of the block that it is proved to be in; without one in the mempool. */
 export interface ProvedTransaction extends ChainTransaction { readonly block?: string }
 
-/** Kept for every watched script, so it is small: a transaction is read again when it is needed. */
-interface Known { readonly raw: Uint8Array, readonly proof?: { readonly height: number, readonly blockHash: string } }
-
-/** The verified history of one script, and what need not be fetched and proved again. */
+/**
+ * The verified history of one script, and what need not be fetched and proved again. There is one for
+ * every watched script, so it keeps little: a transaction is read again when it is needed.
+ */
 export class VerifiedHistory {
-  #known = new Map<Txid, Known>()
+  #history: readonly ProvedTransaction[] = []
   /** What was fetched, and proved, by loads that came to nothing: a server that loses answers gives the whole bit by bit. */
-  #partial: Map<Txid, Known> | undefined
+  #partial: Map<Txid, ProvedTransaction> | undefined
 
   constructor (private readonly scriptPubKey: Uint8Array, private readonly scriptHash: string) {}
 
@@ -69,42 +71,33 @@ export class VerifiedHistory {
     if (highest > context.headers.height) await context.catchUp()
     const lowest = Math.min(...entries.map(entry => entry.height ?? Infinity))
     if (lowest < context.headers.first) await extendDown(context.headers, context.source, lowest)
-    const withdrawn = withdrawnFrom(this.#provedBy(context.headers), entries)
+    const withdrawn = withdrawnFrom(this.#history.filter((each) => isProvedIn(each, context.headers)), entries)
     if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
-    const known = await this.#fetchAll(context, entries)
-    this.#checkScript(known, context.verify)
-    this.#known = known
+    const history = await this.#fetchAll(context, entries)
+    this.#checkScript(history, context.verify)
+    // At the end: other servers, asked at the same time, may have shown it meanwhile.
+    this.#history = history.map((each) => keptOnce(each, context.kept?.(each.txid)))
     this.#partial = undefined
-    return entries.map(({ txid, height }): ProvedTransaction => {
-      const { raw = new Uint8Array(), proof } = known.get(txid) ?? {}
-      return { txid, raw, height: height === undefined ? undefined : blockHeight(height), ...proof === undefined ? {} : { block: proof.blockHash } }
-    })
+    return this.#history
   }
 
   /** Whether every confirmation of the last loaded history is still in our best chain. */
   holds (headers: HeaderChain): boolean {
-    return [...this.#known.values()].every(({ proof }) => proof === undefined || headers.hashAt(proof.height) === proof.blockHash)
-  }
-
-  #provedBy (headers: HeaderChain): Map<Txid, number> {
-    const proved = new Map<Txid, number>()
-    for (const [id, { proof }] of this.#known) {
-      if (proof !== undefined && headers.hashAt(proof.height) === proof.blockHash) proved.set(id, proof.height)
-    }
-    return proved
+    return this.#history.every((each) => each.block === undefined || isProvedIn(each, headers))
   }
 
   /** @throws PaychanError `ERR_CHAIN_LIED` when it becomes more than anybody has */
-  async #fetchAll (context: HistoryContext, entries: readonly HistoryEntry[]): Promise<Map<Txid, Known>> {
-    const known = new Map<Txid, Known>()
+  async #fetchAll (context: HistoryContext, entries: readonly HistoryEntry[]): Promise<ProvedTransaction[]> {
+    const history: ProvedTransaction[] = []
+    const known = new Map(this.#history.map((each) => [each.txid, each]))
     const listed = new Set(entries.map(({ txid }) => txid))
     // A server that lists others with every try must not make us keep all of them.
     for (const id of [...this.#partial?.keys() ?? []]) if (!listed.has(id)) this.#partial?.delete(id)
     let bytes = 0
     for (let at = 0; at < entries.length; at += FETCHED_AT_ONCE) {
       const some = entries.slice(at, at + FETCHED_AT_ONCE)
-      for (const [id, each] of await Promise.all(some.map(async (entry) => [entry.txid, await this.#fetch(context, entry)] as const))) {
-        known.set(id, each)
+      for (const each of await Promise.all(some.map(async (entry) => await this.#fetch(context, entry, known.get(entry.txid))))) {
+        history.push(each)
         bytes += each.raw.length
       }
       if (bytes > MAX_HISTORY_BYTES) {
@@ -112,18 +105,19 @@ export class VerifiedHistory {
         throw lied(`shows more than ${MAX_HISTORY_BYTES / 1_000_000} MB of transactions of one script`, entries[0]?.txid)
       }
     }
-    return known
+    return history
   }
 
-  async #fetch (context: HistoryContext, entry: HistoryEntry): Promise<Known> {
-    const before = this.#partial?.get(entry.txid) ?? this.#known.get(entry.txid)
+  async #fetch (context: HistoryContext, entry: HistoryEntry, known: ProvedTransaction | undefined): Promise<ProvedTransaction> {
+    const before = this.#partial?.get(entry.txid) ?? known
     const raw = before?.raw ?? readTransaction(await context.source.transaction(entry.txid), entry.txid).raw
-    if (before === undefined) this.#keep(entry.txid, { raw })
-    if (entry.height === undefined) return { raw }
+    const waiting: ProvedTransaction = { txid: entry.txid, raw, height: undefined }
+    if (before === undefined) this.#keep(waiting)
+    if (entry.height === undefined) return waiting
     const header = context.headers.headerAt(entry.height)
     const blockHash = context.headers.hashAt(entry.height)
     if (header === undefined || blockHash === undefined) throw lied('claims a confirmation in a block that it does not show', entry.txid)
-    if (before?.proof?.blockHash === blockHash && before.proof.height === entry.height) return before
+    if (before?.block === blockHash && before.height === entry.height) return before
     // The header may be replaced while the proof is fetched: prove it against this one all the same.
     const root = Uint8Array.from(merkleRoot(header))
     let proof: MerkleProof
@@ -134,29 +128,29 @@ export class VerifiedHistory {
       throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
     }
     checkMerkleProof(entry.txid, Transaction.fromBuffer(raw).byteLength(false), proof, root)
-    return this.#keep(entry.txid, { raw, proof: { height: entry.height, blockHash } })
+    return this.#keep({ txid: entry.txid, raw, height: blockHeight(entry.height), block: blockHash })
   }
 
-  #keep (id: Txid, known: Known): Known {
+  #keep (found: ProvedTransaction): ProvedTransaction {
     this.#partial ??= new Map()
-    this.#partial.set(id, known)
-    return known
+    this.#partial.set(found.txid, found)
+    return found
   }
 
   /** Each transaction pays to the script or spends an output of it that is in the same history. */
-  #checkScript (known: ReadonlyMap<Txid, Known>, verify: Ecdsa['verify'] | undefined): void {
+  #checkScript (history: readonly ProvedTransaction[], verify: Ecdsa['verify'] | undefined): void {
     const outputs = new Map<string, bigint>()
-    const read = [...known].map(([txid, { raw, proof }]) => ({ txid, proof, transaction: Transaction.fromBuffer(raw) }))
+    const read = history.map(({ txid, raw, block }) => ({ txid, block, transaction: Transaction.fromBuffer(raw) }))
     for (const { txid, transaction } of read) {
       transaction.outs.forEach((output, vout) => {
         if (sameBytes(output.script, this.scriptPubKey)) outputs.set(outPointText({ txid, vout }), output.value)
       })
     }
-    for (const { txid, transaction, proof } of read) {
+    for (const { txid, transaction, block } of read) {
       const pays = transaction.outs.some(output => sameBytes(output.script, this.scriptPubKey))
       const spends = transaction.ins.map(input => outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
       if (!pays && spends.every(value => value === undefined)) throw lied('puts a transaction into the history of a script that it does not touch', txid)
-      if (proof !== undefined || verify === undefined) continue
+      if (block !== undefined || verify === undefined) continue
       const isForged = spends.some((value, index) => value !== undefined && isForgedSpend(transaction, index, this.scriptPubKey, value, verify))
       if (isForged) throw lied('shows an unconfirmed spend that the owner of the coins has not signed', txid)
     }
@@ -189,12 +183,19 @@ function withoutEchoes (entries: readonly HistoryEntry[]): readonly HistoryEntry
 }
 
 /** A transaction proved at a height that the new history leaves out, or puts elsewhere. */
-function withdrawnFrom (proved: ReadonlyMap<Txid, number>, entries: readonly HistoryEntry[]): Txid | undefined {
+function withdrawnFrom (proved: readonly ProvedTransaction[], entries: readonly HistoryEntry[]): Txid | undefined {
   const heights = new Map(entries.map(entry => [entry.txid, entry.height]))
-  for (const [id, height] of proved) {
-    if (heights.get(id) !== height) return id
-  }
-  return undefined
+  return proved.find(({ txid, height }) => heights.get(txid) !== height)?.txid
+}
+
+/** Whether the block of its proof is in our best chain. */
+function isProvedIn ({ height, block }: ProvedTransaction, headers: HeaderChain): boolean {
+  return height !== undefined && block !== undefined && headers.hashAt(height) === block
+}
+
+/** With the bytes that are kept elsewhere, when they are the same: what counts is still what this server has sent. */
+function keptOnce (shown: ProvedTransaction, kept: Uint8Array | undefined): ProvedTransaction {
+  return kept === undefined || kept === shown.raw || !sameBytes(shown.raw, kept) ? shown : { ...shown, raw: kept }
 }
 
 function lied (what: string, id: Txid | undefined): PaychanError {

@@ -83,7 +83,8 @@ export class PooledScript {
           view.isTold = true
           this.update()
         },
-        onError: (error) => { if (this.#views.get(member) === view) this.#failed(member, error) }
+        onError: (error) => { if (this.#views.get(member) === view) this.#failed(member, error) },
+        kept: (id) => this.#kept(id)
       })
     }
     this.#views.set(member, view)
@@ -128,6 +129,19 @@ export class PooledScript {
   /** Nothing is tried any more. */
   stop (): void {
     for (const { cancelRetry } of this.#views.values()) cancelRetry()
+  }
+
+  /** Servers show the same transactions: what one has sent, or who watches keeps, is kept once. */
+  #kept (id: Txid): Uint8Array | undefined {
+    for (const { watcher } of this.#entries) {
+      const raw = watcher.kept?.(id)
+      if (raw !== undefined) return raw
+    }
+    for (const { history } of this.#views.values()) {
+      const found = history?.find(({ txid }) => txid === id)
+      if (found !== undefined) return found.raw
+    }
+    return undefined
   }
 
   #compare (member: Member, view: View): void {

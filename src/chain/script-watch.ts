@@ -6,7 +6,7 @@
 import { crypto } from 'bitcoinjs-lib'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
-import { toHex } from '../types/bytes.js'
+import { toHex, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import { backoffDelay, type Backoff } from './backoff.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
@@ -35,21 +35,19 @@ export interface WatchContext {
   readonly verify?: Ecdsa['verify'] | undefined
   /** Brings our headers to the tip of this session's server. */
   readonly catchUp: (session: WatchSession) => Promise<void>
-  /** The last watcher is gone. */
-  readonly onUnused: () => void
+  /** The last watcher of a script is gone. */
+  readonly onUnused: (scriptHash: string) => void
 }
 
 /** A `ScriptWatcher` that may look at the blocks as well. */
-export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError'> {
+export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept'> {
   readonly onHistory: (history: readonly ProvedTransaction[]) => void
 }
 
 interface Entry {
   readonly watcher: ProvedWatcher
-  /** Has had a history. */
-  served: boolean
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
+  /** Who waits for the first history; undefined once there was one. */
+  ready: { readonly resolve: () => void, readonly reject: (error: Error) => void } | undefined
 }
 
 /** How often a history that changed while it was fetched is fetched again before it is handed on. */
@@ -60,11 +58,13 @@ export function scriptHashOf (scriptPubKey: Uint8Array): string {
   return toHex(Uint8Array.from(crypto.sha256(scriptPubKey)).reverse())
 }
 
+/** One of ten thousand: what nothing happens to shall take little memory. */
 export class WatchedScript {
   readonly scriptHash: string
   readonly #context: WatchContext
   readonly #verified: VerifiedHistory
-  readonly #entries = new Set<Entry>()
+  /** One, nearly always. */
+  #entries: readonly Entry[] = []
   #session: WatchSession | undefined
   #subscribed: WatchSession | undefined
   #history: readonly ProvedTransaction[] | undefined
@@ -73,7 +73,7 @@ export class WatchedScript {
   #met = 0
   #working: Promise<void> | undefined
   #failures = 0
-  #cancelRetry: Unsubscribe = () => {}
+  #cancelRetry: Unsubscribe | undefined
 
   constructor (scriptPubKey: Uint8Array, context: WatchContext) {
     this.scriptHash = scriptHashOf(scriptPubKey)
@@ -87,12 +87,12 @@ export class WatchedScript {
   }
 
   add (watcher: ProvedWatcher): ScriptWatch {
-    let settle: Pick<Entry, 'resolve' | 'reject'> = { resolve: () => {}, reject: () => {} }
+    let settle: Entry['ready']
     const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
     // Who does not look at `ready` must not have the process ended by it.
     ready.catch(() => {})
-    const entry: Entry = { watcher, served: false, ...settle }
-    this.#entries.add(entry)
+    const entry: Entry = { watcher, ready: settle }
+    this.#entries = [...this.#entries, entry]
     // Not at once: the caller does not have its handle yet.
     queueMicrotask(() => {
       if (this.#history !== undefined && this.#verified.holds(this.#context.headers)) this.#serve(entry, this.#history)
@@ -109,7 +109,7 @@ export class WatchedScript {
 
   detach (): void {
     this.#session = undefined
-    this.#cancelRetry()
+    this.#cancelRetry?.()
   }
 
   /** The server says that the history has changed. */
@@ -127,9 +127,9 @@ export class WatchedScript {
    * fetched. What was in the mempool may be in the block, so that is looked up without waiting
    * for the server to say so.
    */
-  settled (): Promise<void> {
+  settled (): Promise<void> | undefined {
     if (this.#history?.some(({ height }) => height === undefined) === true) this.#refresh()
-    return this.#working ?? Promise.resolve()
+    return this.#working
   }
 
   #refresh (): void {
@@ -142,8 +142,8 @@ export class WatchedScript {
   }
 
   #work (): void {
-    if (this.#working !== undefined || this.#session?.isOpen !== true || !this.#isStale() || this.#entries.size === 0) return
-    this.#cancelRetry()
+    if (this.#working !== undefined || this.#session?.isOpen !== true || !this.#isStale() || this.#entries.length === 0) return
+    this.#cancelRetry?.()
     this.#working = this.#context.slots.run(async () => { await this.#fetchWhileStale() }).finally(() => {
       this.#working = undefined
       this.#work()
@@ -151,14 +151,14 @@ export class WatchedScript {
   }
 
   async #fetchWhileStale (): Promise<void> {
-    for (let round = 1; this.#isStale() && this.#entries.size > 0; round++) {
+    for (let round = 1; this.#isStale() && this.#entries.length > 0; round++) {
       const session = this.#session
       if (session?.isOpen !== true) return
       this.#met = this.#reasons
       const tip = this.#context.headers.tip.hash
       try {
         await this.#subscribe(session)
-        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session) })
+        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id) })
         if (session !== this.#session) continue
         if (!this.#verified.holds(this.#context.headers)) this.#reasons++
         else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history)
@@ -170,6 +170,14 @@ export class WatchedScript {
         this.#reasons++
       }
     }
+  }
+
+  #keptElsewhere (id: Txid): Uint8Array | undefined {
+    for (const { watcher } of this.#entries) {
+      const raw = watcher.kept?.(id)
+      if (raw !== undefined) return raw
+    }
+    return undefined
   }
 
   async #subscribe (session: WatchSession): Promise<void> {
@@ -202,43 +210,46 @@ export class WatchedScript {
     this.#failures = 0
     const changed = keyOf(history) !== (this.#history === undefined ? undefined : keyOf(this.#history))
     this.#history = history
-    for (const entry of [...this.#entries]) {
-      if (changed || !entry.served) this.#serve(entry, history)
+    for (const entry of this.#entries) {
+      if (changed || entry.ready !== undefined) this.#serve(entry, history)
     }
   }
 
   #serve (entry: Entry, history: readonly ProvedTransaction[]): void {
-    if (!this.#entries.has(entry)) return
-    entry.served = true
+    if (!this.#entries.includes(entry)) return
+    const { ready } = entry
+    entry.ready = undefined
     callSafely(this.#context.log, () => { entry.watcher.onHistory(history) })
-    entry.resolve()
+    ready?.resolve()
   }
 
   #failed (error: Error): void {
     if (codeOf(error) === 'ERR_ELECTRUM_REFUSED' && this.#subscribed !== this.#session) {
-      for (const entry of [...this.#entries].filter(entry => !entry.served)) {
+      for (const entry of this.#entries.filter(({ ready }) => ready !== undefined)) {
         this.#context.log(`A watch could not be set up: ${error.message}`)
-        entry.reject(error)
+        entry.ready?.reject(error)
         this.#remove(entry)
       }
     }
     this.#context.log(`The watch of script ${this.scriptHash} failed: ${error.message}`)
-    for (const { watcher } of [...this.#entries]) callSafely(this.#context.log, () => { watcher.onError(error) })
+    for (const { watcher } of this.#entries) callSafely(this.#context.log, () => { watcher.onError(error) })
     this.#retryLater()
   }
 
   #retryLater (): void {
     // Only the timer, the server or a new session starts it again.
     this.#met = this.#reasons
-    this.#cancelRetry()
-    if (this.#entries.size === 0) return
+    this.#cancelRetry?.()
+    if (this.#entries.length === 0) return
     this.#cancelRetry = this.#context.clock.after(backoffDelay(this.#context.retry, this.#failures++, this.#context.random), () => { this.#refresh() })
   }
 
   #remove (entry: Entry): void {
-    if (!this.#entries.delete(entry) || this.#entries.size > 0) return
-    this.#cancelRetry()
-    this.#context.onUnused()
+    if (!this.#entries.includes(entry)) return
+    this.#entries = this.#entries.filter((each) => each !== entry)
+    if (this.#entries.length > 0) return
+    this.#cancelRetry?.()
+    this.#context.onUnused(this.scriptHash)
   }
 }
 

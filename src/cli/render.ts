@@ -27,9 +27,14 @@ export function formatTime (milliseconds: number): string {
   return Number.isNaN(date.getTime()) ? '?' : date.toISOString().replace('T', ' ').replace(/\.\d+Z$/, 'Z')
 }
 
-function chainText ({ status, server, height, lastError }: NodeInfo['chain']): string {
+function chainText ({ status, server, height, lastError, histories }: NodeInfo['chain']): string {
   const where = height === undefined ? '' : ` at block ${height}`
-  return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}`
+  return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}${histories === undefined ? '' : `, ${historiesText(histories)}`}`
+}
+
+/** `reading histories: 3,200 of 10,000`: until all are known, a channel may not know what has happened to it. */
+export function historiesText ({ known, total }: { readonly known: number, readonly total: number }): string {
+  return `reading histories: ${known.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}`
 }
 
 /** What others may open to this node. */

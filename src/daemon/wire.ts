@@ -66,13 +66,15 @@ const policy: z.ZodType<Policy> = z.object({
   riskAlarm: z.number()
 })
 
+const histories = z.object({ known: z.number(), total: z.number() })
+
 export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   version: z.string(),
   network: z.enum(['mainnet', 'testnet', 'signet', 'regtest']),
   peerId: z.string(),
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),
-  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })) }),
+  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
   channels: z.object({ open: z.number(), total: z.number() }),
   policy,
   ecdsa: z.string()
@@ -190,6 +192,7 @@ export const nodeEvent: z.ZodType<NodeEvent> = z.union([
   z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string(), step: maybe(step).optional(), txid: maybe(transaction).optional() }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
   z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height) }),
+  histories.extend({ type: z.literal('histories') }),
   z.object({ type: z.literal('risk'), channel, risk: z.number(), stake: amount, isHigh: z.boolean() }),
   z.object({ type: z.literal('server'), server: z.string(), code: z.string(), text: z.string() }),
   z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel) })

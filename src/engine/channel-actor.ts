@@ -59,7 +59,7 @@ export class ChannelActor {
   /** A write of what is known and not on disk is to come. */
   #isWritePlanned = false
   #isWriteDue = false
-  readonly #holders = new Set<ChannelId>()
+  #holders: Set<ChannelId> | undefined
   /** The answer of `nextDue`, which holds for every height between the two and as long as the state does. */
   #due: { readonly state: Channel, readonly from: number, readonly at: number } | undefined
 
@@ -131,11 +131,12 @@ export class ChannelActor {
 
   /** Payments and turns wait while a channel that is to renew this one opens. */
   hold (by: ChannelId): void {
+    this.#holders ??= new Set()
     this.#holders.add(by)
   }
 
   release (by: ChannelId): void {
-    if (this.#holders.delete(by)) this.#wake()
+    if (this.#holders?.delete(by) === true) this.#wake()
   }
 
   /** Resolves when nothing is left to do for now. */
@@ -169,7 +170,7 @@ export class ChannelActor {
   #take (): readonly ChannelEvent[] {
     while (this.#ended === undefined) {
       try {
-        return this.#inbox.take(this.#state, this.#holders.size > 0)
+        return this.#inbox.take(this.#state, (this.#holders?.size ?? 0) > 0)
       } catch (error) {
         this.#inbox.dropWishes()
         this.waiters.rejectAll(asError(error))

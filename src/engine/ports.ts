@@ -61,6 +61,8 @@ export interface ScriptWatcher {
   onHistory: (history: readonly ChainTransaction[]) => void
   /** Called when the server refuses or breaks the watch; it goes on trying. */
   onError: (error: Error) => void
+  /** The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same bytes, it need not keep them once more; it trusts them no more than others. */
+  kept?: ((id: Txid) => Uint8Array | undefined) | undefined
 }
 
 /** `connecting` until the first tip is verified; `down` while there is no server; `synced` otherwise. */

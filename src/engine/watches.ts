@@ -1,25 +1,24 @@
 /** The watches of the funding scripts: one for each channel that is not settled for good. */
-import { toHex } from '../types/bytes.js'
+import { sameBytes, type Txid } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import { fundingHistory } from './funding-history.js'
-import type { Chain, ChainTransaction, ScriptWatch } from './ports.js'
+import type { Chain, ChainTransaction, ScriptWatch, ScriptWatcher } from './ports.js'
+
+interface Watched { readonly script: Uint8Array, readonly watch: ScriptWatch }
 
 export class Watches {
-  readonly #watches = new Map<ChannelActor, { readonly script: string, readonly watch: ScriptWatch }>()
+  readonly #watches = new Map<ChannelActor, Watched>()
 
   constructor (private readonly chain: Chain, private readonly onError: (actor: ChannelActor, error: Error) => void) {}
 
   /** Watches a channel's funding script; a second call for the same script returns the first watch. */
   watch (actor: ChannelActor, script: Uint8Array): ScriptWatch {
     const known = this.#watches.get(actor)
-    if (known?.script === toHex(script)) return known.watch
+    if (known !== undefined && sameBytes(known.script, script)) return known.watch
     known?.watch.stop()
-    const watch = this.chain.watchScript(script, {
-      onHistory: (history) => { this.#deliver(actor, history) },
-      onError: (error) => { this.onError(actor, error) }
-    })
-    this.#watches.set(actor, { script: toHex(script), watch })
+    const watch = this.chain.watchScript(script, new FundingWatcher(actor, this.onError))
+    this.#watches.set(actor, { script, watch })
     // A watch that fails is reported, and can be set up again; whoever waits for `ready` hears of it as well.
     watch.ready.catch((error: unknown) => {
       if (this.#watches.get(actor)?.watch === watch) this.#watches.delete(actor)
@@ -43,9 +42,24 @@ export class Watches {
     for (const { watch } of this.#watches.values()) watch.stop()
     this.#watches.clear()
   }
+}
 
-  #deliver (actor: ChannelActor, history: readonly ChainTransaction[]): void {
-    const { state } = actor
+/** A class, since there are ten thousand of them: closures take three times the memory. */
+class FundingWatcher implements ScriptWatcher {
+  constructor (private readonly actor: ChannelActor, private readonly failed: (actor: ChannelActor, error: Error) => void) {}
+
+  onHistory (history: readonly ChainTransaction[]): void {
+    const { actor, actor: { state } } = this
     if (state.stage === 'established' || state.stage === 'refund-signed') actor.post({ type: 'history', history: fundingHistory(history, state.outPoint) })
+  }
+
+  onError (error: Error): void {
+    this.failed(this.actor, error)
+  }
+
+  /** T1. */
+  kept (id: Txid): Uint8Array | undefined {
+    const { state } = this.actor
+    return state.stage === 'established' && state.outPoint.txid === id ? state.fundingTx : undefined
   }
 }

@@ -28,7 +28,7 @@ export interface NodeInfo {
   /** Full multiaddrs that others can connect to. */
   readonly multiaddrs: readonly string[]
   readonly dataDir: string
-  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly servers: readonly ServerStatus[] }
+  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
   readonly channels: { readonly open: number, readonly total: number }
   /** What this node asks of the channels that others open to it, and of its own. */
   readonly policy: Policy
@@ -184,6 +184,8 @@ export type NodeEvent =
   | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
   | { readonly type: 'payment', readonly payment: PaymentInfo }
   | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined }
+  /** Reading the histories of what is watched takes a while, after a start or a reconnection: about once a second, and once more when all are known. Until then some channels may not know what has happened to them. */
+  | { readonly type: 'histories', readonly known: number, readonly total: number }
   /** The chance (0 to 1) that a channel's newest state is in no block in time has risen to `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: what would be lost. */
   | { readonly type: 'risk', readonly channel: ChannelId, readonly risk: number, readonly stake: Satoshi, readonly isHigh: boolean }
   /** Something about an Electrum server that a person may want to know: it was dropped, and why; its certificate was seen for the first time. */

@@ -36,6 +36,7 @@ import { channelByPrefix } from './choose-channel.js'
 import { coinInfo } from './coin-info.js'
 import { bidOf, feesOf, fundingChoice } from './funding-choice.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
+import { HistoryProgress, historiesOf } from './history-progress.js'
 import { inOnePart, soleChannel } from './one-part.js'
 import { payeeOf, planPayment } from './plan-payment.js'
 import { transactionKinds } from './transaction-kinds.js'
@@ -77,6 +78,7 @@ interface Running {
   readonly wallet: NodeWallet
   readonly engine: Engine
   readonly signer: Signer
+  readonly progress: HistoryProgress
 }
 
 class PaychanService implements Paychan {
@@ -132,7 +134,8 @@ class PaychanService implements Paychan {
         onEvent: (event) => { this.#onEngineEvent(event) },
         isListening: () => this.#listeners.size > 0
       })
-      this.#running = { store, chain, wallet, engine, signer }
+      const progress = new HistoryProgress(chain, systemClock, (event) => { this.#emit(event) })
+      this.#running = { store, chain, wallet, engine, signer, progress }
       await engine.start()
       await this.#peers.start()
       chain.onTip(() => { this.#onChain(chain) })
@@ -156,6 +159,7 @@ class PaychanService implements Paychan {
   }
 
   async #stop (running: Running): Promise<void> {
+    running.progress.stop()
     await running.engine.stop()
     await this.#peers.stop()
     await running.wallet.stop()
@@ -173,7 +177,7 @@ class PaychanService implements Paychan {
       peerId: this.#peers.self,
       multiaddrs: this.#components.addressManager.getAddresses().map((address) => address.toString()),
       dataDir: this.#init.dataDir,
-      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, servers: chain.servers },
+      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, servers: chain.servers, histories: historiesOf(chain) },
       channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length },
       policy: this.#policy,
       ecdsa: signer.implementation

@@ -23,6 +23,10 @@ describe('what people read', () => {
     ].join('\n'))
   })
 
+  it('info while histories are being read', () => {
+    assert.match(renderInfo({ ...info, chain: { ...info.chain, histories: { known: 3_200, total: 10_000 } } }, plain), /^chain .*, reading histories: 3,200 of 10,000$/m)
+  })
+
   it('balance, the amounts aligned and with their unit', () => {
     assert.equal(renderBalance(balance, plain), [
       'confirmed         1,000,000 sat',

@@ -103,6 +103,24 @@ describe('commands that need no running node', () => {
       assert.equal(world.err(), '')
     })
 
+    it('shows how far the histories are while reading them takes long', async () => {
+      const node = new FakeNode()
+      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
+      const done = world.run('start')
+      await world.printed('Running.')
+      node.emit({ type: 'histories', known: 3_200, total: 10_000 })
+      assert.match(world.out(), /chain +reading histories: 3,200 of 10,000\n/)
+      world.interrupt()
+      await done
+      const json = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
+      const again = json.run('start', '--json')
+      await json.printed('started')
+      node.emit({ type: 'histories', known: 3_200, total: 10_000 })
+      json.interrupt()
+      await again
+      assert.deepEqual(JSON.parse(json.out().split('\n')[1] ?? ''), { event: 'histories', known: 3_200, total: 10_000 })
+    })
+
     it('tells what the node found while it started, damage for one, and tells it once', async () => {
       const node = new FakeNode()
       const createNode: WorldOptions['createNode'] = async (_config, _passphrase, onEvent) => {

@@ -7,7 +7,7 @@ import { serveApi } from '../../daemon/server.js'
 import type { NodeApi, NodeEvent } from '../../node/api.js'
 import { PaychanError, STORE_FAILED } from '../../types/errors.js'
 import { contextOf, withCommonOptions, type Context, type World } from '../context.js'
-import { renderInfo, shortChannel } from '../render.js'
+import { historiesText, renderInfo, shortChannel } from '../render.js'
 import { printable, type Output } from '../output.js'
 import { paymentLines } from '../payment-lines.js'
 import { askPassphrase } from '../passphrase.js'
@@ -92,6 +92,9 @@ function printEvent (output: Output, event: NodeEvent): void {
   switch (event.type) {
     case 'chain':
       output.line(data, colors => `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}`)
+      break
+    case 'histories':
+      output.line(data, colors => `${colors.dim('chain')}    ${historiesText(event)}`)
       break
     case 'channel':
       output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(event.what)}`)

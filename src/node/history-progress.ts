@@ -1,0 +1,72 @@
+/**
+ * How far the histories of what a node watches are: after a start, and after every reconnection, the
+ * server is asked for all of them again, and ten thousand take a while. Nothing is told when it is quick.
+ */
+import type { ElectrumChain } from '../chain/chain.js'
+import type { Clock, Unsubscribe } from '../engine/ports.js'
+import type { NodeEvent } from './api.js'
+
+/** How many histories are known as the server has them now, of how many. */
+export interface Histories { readonly known: number, readonly total: number }
+
+/** Milliseconds: as long as nothing is said, and between two lines. */
+export const PROGRESS_MS = 1_000
+
+/** While histories are being read; undefined when all are known, or nothing can be read. */
+export function historiesOf ({ watches, status }: Pick<ElectrumChain, 'watches' | 'status'>): Histories | undefined {
+  const { known, total } = watches
+  return known >= total || (known === 0 && status === 'down') ? undefined : { known, total }
+}
+
+export class HistoryProgress {
+  #cancel: Unsubscribe | undefined
+  /** Whether the last look found them half read: it takes longer than from one look to the next. */
+  #isLong = false
+  /** What was told last; undefined while nothing was. */
+  #told: number | undefined
+  readonly #stopListening: Unsubscribe
+
+  /**
+   * @example
+   * const progress = new HistoryProgress(chain, systemClock, ({ known, total }) => console.log(`${known} of ${total}`))
+   * progress.stop()
+   */
+  constructor (private readonly chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>, private readonly clock: Clock, private readonly emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void) {
+    // A connection that breaks, and every other one: all is to be read again.
+    this.#stopListening = chain.onStatus(() => { this.#look() })
+    this.#look()
+  }
+
+  stop (): void {
+    this.#stopListening()
+    this.#cancel?.()
+  }
+
+  #look (): void {
+    this.#cancel ??= this.clock.after(PROGRESS_MS, () => {
+      this.#cancel = undefined
+      this.#tick()
+    })
+  }
+
+  #tick (): void {
+    const { known, total } = this.chain.watches
+    if (known < total) {
+      // While there is no server, none are known, and there is nothing to tell: the status says so.
+      const isReading = known > 0
+      if (isReading && this.#isLong && known !== this.#told) this.#tell(known, total)
+      this.#isLong = isReading
+      this.#look()
+      return
+    }
+    if (this.#told !== undefined) this.#tell(known, total)
+    this.#told = undefined
+    this.#isLong = false
+    if (this.chain.status !== 'synced') this.#look()
+  }
+
+  #tell (known: number, total: number): void {
+    this.#told = known
+    this.emit({ type: 'histories', known, total })
+  }
+}
