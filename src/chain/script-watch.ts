@@ -44,10 +44,21 @@ export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept'> {
   readonly onHistory: (history: readonly ProvedTransaction[]) => void
 }
 
-interface Entry {
-  readonly watcher: ProvedWatcher
+/** One watcher, and what it was given: a class, since closures would keep more than they need. */
+class Entry implements ScriptWatch {
+  readonly ready: Promise<void>
   /** Who waits for the first history; undefined once there was one. */
-  ready: { readonly resolve: () => void, readonly reject: (error: Error) => void } | undefined
+  waiting: { readonly resolve: () => void, readonly reject: (error: Error) => void } | undefined
+
+  constructor (readonly watcher: ProvedWatcher, private readonly script: WatchedScript) {
+    this.ready = new Promise((resolve, reject) => { this.waiting = { resolve, reject } })
+    // Who does not look at `ready` must not have the process ended by it.
+    this.ready.catch(() => {})
+  }
+
+  stop (): void {
+    this.script.remove(this)
+  }
 }
 
 /** How often a history that changed while it was fetched is fetched again before it is handed on. */
@@ -78,7 +89,7 @@ export class WatchedScript {
   constructor (scriptPubKey: Uint8Array, context: WatchContext) {
     this.scriptHash = scriptHashOf(scriptPubKey)
     this.#context = context
-    this.#verified = new VerifiedHistory(Uint8Array.from(scriptPubKey), this.scriptHash)
+    this.#verified = new VerifiedHistory(scriptPubKey, this.scriptHash)
   }
 
   /** Whether the history is known as the server of this session has it. */
@@ -87,18 +98,14 @@ export class WatchedScript {
   }
 
   add (watcher: ProvedWatcher): ScriptWatch {
-    let settle: Entry['ready']
-    const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
-    // Who does not look at `ready` must not have the process ended by it.
-    ready.catch(() => {})
-    const entry: Entry = { watcher, ready: settle }
+    const entry = new Entry(watcher, this)
     this.#entries = [...this.#entries, entry]
     // Not at once: the caller does not have its handle yet.
     queueMicrotask(() => {
       if (this.#history !== undefined && this.#verified.holds(this.#context.headers)) this.#serve(entry, this.#history)
     })
     this.#work()
-    return { ready, stop: () => { this.#remove(entry) } }
+    return entry
   }
 
   /** A connection stands: subscribe and look what has changed. */
@@ -211,24 +218,24 @@ export class WatchedScript {
     const changed = keyOf(history) !== (this.#history === undefined ? undefined : keyOf(this.#history))
     this.#history = history
     for (const entry of this.#entries) {
-      if (changed || entry.ready !== undefined) this.#serve(entry, history)
+      if (changed || entry.waiting !== undefined) this.#serve(entry, history)
     }
   }
 
   #serve (entry: Entry, history: readonly ProvedTransaction[]): void {
     if (!this.#entries.includes(entry)) return
-    const { ready } = entry
-    entry.ready = undefined
+    const { waiting } = entry
+    entry.waiting = undefined
     callSafely(this.#context.log, () => { entry.watcher.onHistory(history) })
-    ready?.resolve()
+    waiting?.resolve()
   }
 
   #failed (error: Error): void {
     if (codeOf(error) === 'ERR_ELECTRUM_REFUSED' && this.#subscribed !== this.#session) {
-      for (const entry of this.#entries.filter(({ ready }) => ready !== undefined)) {
+      for (const entry of this.#entries.filter(({ waiting }) => waiting !== undefined)) {
         this.#context.log(`A watch could not be set up: ${error.message}`)
-        entry.ready?.reject(error)
-        this.#remove(entry)
+        entry.waiting?.reject(error)
+        this.remove(entry)
       }
     }
     this.#context.log(`The watch of script ${this.scriptHash} failed: ${error.message}`)
@@ -244,7 +251,8 @@ export class WatchedScript {
     this.#cancelRetry = this.#context.clock.after(backoffDelay(this.#context.retry, this.#failures++, this.#context.random), () => { this.#refresh() })
   }
 
-  #remove (entry: Entry): void {
+  /** Ends a watch; the last one ends the subscription. */
+  remove (entry: Entry): void {
     if (!this.#entries.includes(entry)) return
     this.#entries = this.#entries.filter((each) => each !== entry)
     if (this.#entries.length > 0) return

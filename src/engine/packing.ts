@@ -41,6 +41,19 @@ function nameBytes (name: string): Uint8Array {
   return bytes
 }
 
+/** Texts that many values share, such as the stage and the network of a channel: kept once, not once a channel. */
+const words = new Map<string, string>()
+const LONGEST_WORD = 16
+const MOST_WORDS = 256
+
+function oneWord (text: string): string {
+  if (text.length > LONGEST_WORD) return text
+  const known = words.get(text)
+  if (known !== undefined) return known
+  if (words.size < MOST_WORDS) words.set(text, text)
+  return text
+}
+
 /** The bytes of a value. @throws TypeError for what has no place in a state, such as a function. */
 export function pack (value: unknown): Uint8Array {
   const out = new Packer()
@@ -144,6 +157,8 @@ class Packer {
 
 class Unpacker {
   #at = 0
+  /** The long text that came last: the address of a peer is often its name. */
+  #text = ''
   constructor (private readonly bytes: Uint8Array) {}
 
   get atEnd (): boolean { return this.#at === this.bytes.length }
@@ -159,11 +174,11 @@ class Unpacker {
       case NUMBER: return new DataView(this.#take(8).slice().buffer).getFloat64(0)
       case BIG: return this.#big()
       case BIG_NEGATIVE: return -this.#big()
-      case TEXT: return this.#text()
+      case TEXT: return this.#shared()
       // A copy in an array of its own: the bytes may come as a Buffer.
       case BYTES: return new Uint8Array(this.#take(this.#varint()))
       case LIST: return Array.from({ length: this.#count() }, () => this.value(depth + 1))
-      case OBJECT: return Object.fromEntries(Array.from({ length: this.#count() }, () => [this.#text(), this.value(depth + 1)]))
+      case OBJECT: return Object.fromEntries(Array.from({ length: this.#count() }, () => [this.#name(), this.value(depth + 1)]))
       default: throw new RangeError(`there is no kind ${kind}`)
     }
   }
@@ -172,8 +187,15 @@ class Unpacker {
     return BigInt(`0x${toHex(this.#take(this.#varint()))}`)
   }
 
-  #text (): string {
+  #name (): string {
     return decoder.decode(this.#take(this.#varint()))
+  }
+
+  #shared (): string {
+    const text = oneWord(this.#name())
+    if (text.length <= LONGEST_WORD) return text
+    if (text !== this.#text) this.#text = text
+    return this.#text
   }
 
   /** Of things that take a byte each at the least. */

@@ -1,7 +1,7 @@
 /** Every channel key and every funding outpoint that this node has ever had to do with (KEY-3, KEY-4, REF-2). */
 import type { Channel } from '../channel/state.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
-import { outPointText, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
+import { outPointText, type ChannelId, type OutPoint } from '../types/bytes.js'
 
 export interface Registry {
   /** Learns the keys and the outpoint of a channel. Synchronous, so that two openings at once cannot share one. */
@@ -14,21 +14,26 @@ export interface Registry {
 }
 
 export function createRegistry (): Registry {
+  /** As text of one character a byte: half of what hex takes. */
   const keys = new Set<string>()
   const outPoints = new Set<string>()
   const reserved = new Set<ChannelId>()
   return {
     learn: (channel, ourKey) => {
-      keys.add(toHex(ourKey))
+      keys.add(textOf(ourKey))
       const theirs = theirKeyOf(channel)
-      if (theirs !== undefined) keys.add(toHex(theirs))
+      if (theirs !== undefined) keys.add(textOf(theirs))
       if ('outPoint' in channel && channel.outPoint !== undefined) outPoints.add(outPointText(channel.outPoint))
     },
     reserve: (id) => { reserved.add(id) },
     isReserved: (id) => reserved.has(id),
-    isKnownKey: (publicKey) => keys.has(toHex(publicKey)) || (reserved.size > 0 && reserved.has(channelIdOf(publicKey))),
+    isKnownKey: (publicKey) => keys.has(textOf(publicKey)) || (reserved.size > 0 && reserved.has(channelIdOf(publicKey))),
     isKnownOutPoint: (outPoint) => outPoints.has(outPointText(outPoint))
   }
+}
+
+function textOf (key: Uint8Array): string {
+  return String.fromCharCode(...key)
 }
 
 function theirKeyOf (channel: Channel): Uint8Array | undefined {

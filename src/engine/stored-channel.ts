@@ -11,6 +11,7 @@ import type { Ledger } from '../channel/ledger.js'
 import type { Terms } from '../channel/terms.js'
 import type { ChannelId } from '../types/bytes.js'
 import { ZERO_SAT } from '../types/units.js'
+import { compact } from './compact.js'
 import { readEntry, paymentKey } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
@@ -64,7 +65,7 @@ function storedLedger (ledger: Ledger): StoredLedger {
  */
 export async function readChannel (store: Store, key: string, value: Uint8Array): Promise<Channel> {
   const stored = readTerms(key, value)
-  return isLayout1(value) || stored.stage !== 'established' ? stored : { ...stored, ledger: await readLedger(store, stored.id) }
+  return compact(isLayout1(value) || stored.stage !== 'established' ? stored : { ...stored, ledger: await readLedger(store, stored.id) })
 }
 
 /** A channel without its ledger, when there is one: keys, terms and funding. @throws as `readChannel` */

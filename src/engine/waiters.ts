@@ -90,7 +90,7 @@ export class Waiters {
 
   /** To be called with every new state. */
   observe (channel: Channel): void {
-    if (this.#arrivals.length > 0) this.#arrivals = this.#arrivals.filter((waiter) => {
+    this.#arrivals = this.#arrivals.filter((waiter) => {
       try {
         if (!waiter.arrived(channel)) return true
         waiter.resolve()
