@@ -19,6 +19,10 @@ export class BenchWallet implements Wallet {
     return script
   }
 
+  async recognise (): Promise<boolean> {
+    return true
+  }
+
   checkFunds (): void {}
 
   /** A coin, the channel, change. */

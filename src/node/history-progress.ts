@@ -28,7 +28,7 @@ export class HistoryProgress {
 
   /**
    * @example
-   * const progress = new HistoryProgress(chain, systemClock, ({ known, total }) => console.log(`${known} of ${total}`))
+   * const progress = new HistoryProgress(chain, clock, ({ known, total }) => console.log(`${known} of ${total}`))
    * progress.stop()
    */
   constructor (private readonly chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>, private readonly clock: Clock, private readonly emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void) {

@@ -32,11 +32,12 @@ import { createWallet } from '../wallet/wallet.js'
 import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice, Fees, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, PsbtOptions, PsbtResult, RecoverResult, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
 import { amountOf } from './amount-of.js'
 import { belongsTo } from './chain-anchor.js'
+import { tellOfChain } from './chain-events.js'
 import { channelByPrefix } from './choose-channel.js'
 import { coinInfo } from './coin-info.js'
 import { bidOf, feesOf, fundingChoice } from './funding-choice.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
-import { HistoryProgress, historiesOf } from './history-progress.js'
+import { historiesOf } from './history-progress.js'
 import { inOnePart, soleChannel } from './one-part.js'
 import { payeeOf, planPayment } from './plan-payment.js'
 import { transactionKinds } from './transaction-kinds.js'
@@ -78,7 +79,6 @@ interface Running {
   readonly wallet: NodeWallet
   readonly engine: Engine
   readonly signer: Signer
-  readonly progress: HistoryProgress
 }
 
 class PaychanService implements Paychan {
@@ -89,6 +89,7 @@ class PaychanService implements Paychan {
   readonly #peers: Libp2pPeers
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   #running: Running | undefined
+  #stopTelling: () => void = () => {}
   #starting = false
   #stopping: Promise<void> | undefined
   /** Why the node stops by itself. */
@@ -134,12 +135,10 @@ class PaychanService implements Paychan {
         onEvent: (event) => { this.#onEngineEvent(event) },
         isListening: () => this.#listeners.size > 0
       })
-      const progress = new HistoryProgress(chain, systemClock, (event) => { this.#emit(event) })
-      this.#running = { store, chain, wallet, engine, signer, progress }
+      this.#running = { store, chain, wallet, engine, signer }
       await engine.start()
       await this.#peers.start()
-      chain.onTip(() => { this.#onChain(chain) })
-      chain.onStatus(() => { this.#onChain(chain) })
+      this.#stopTelling = tellOfChain(chain, systemClock, (event) => { this.#emit(event) })
       await chain.start()
       this.#assertDisk()
     } catch (error) {
@@ -159,7 +158,7 @@ class PaychanService implements Paychan {
   }
 
   async #stop (running: Running): Promise<void> {
-    running.progress.stop()
+    this.#stopTelling()
     await running.engine.stop()
     await this.#peers.stop()
     await running.wallet.stop()
@@ -352,11 +351,6 @@ class PaychanService implements Paychan {
     this.#failure = new PaychanError(STORE_FAILED, text)
     if (this.#starting) return
     this.stop().catch((error: unknown) => { this.#alarm('ERR_INTERNAL', `The node could not be stopped in order: ${messageOf(error)}`) })
-  }
-
-  #onChain (chain: ElectrumChain): void {
-    this.#emit({ type: 'chain', status: chain.status, height: chain.tip?.height })
-    if (chain.status === 'down' && chain.lastErrorCode === 'ERR_WRONG_CHAIN') this.#alarm('ERR_WRONG_CHAIN', chain.lastError ?? '')
   }
 
   #alarm (code: string, text: string): void {
