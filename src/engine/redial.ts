@@ -10,6 +10,8 @@ import type { Clock, Link, Peers, Unsubscribe } from './ports.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
+/** Streams that came live in about as many minutes before the delay is kept. */
+const MOST_IN_A_ROW = 10
 
 /** Whether a stream would be of use and there is none on which both sides know where they stand. */
 export function lacksLink (channel: Channel): channel is Established {
@@ -25,6 +27,9 @@ export class Redial {
   readonly #timers = new Map<ChannelActor, Unsubscribe>()
   readonly #dialling = new Map<ChannelActor, Promise<void>>()
   readonly #delays = new Map<ChannelActor, number>()
+  /** Those whose stream is of use, and when the newest such streams began, in milliseconds since 1970. */
+  readonly #live = new Set<ChannelActor>()
+  readonly #cameLive = new Map<ChannelActor, readonly number[]>()
   #stopped = false
 
   constructor (private readonly peers: Peers, private readonly links: Links, private readonly clock: Clock) {}
@@ -34,7 +39,8 @@ export class Redial {
    * called after each step: a peer that takes our streams only to end them is not dialled faster.
    */
   schedule (actor: ChannelActor): void {
-    if (actor.state.stage === 'established' && actor.state.link === 'live') this.#delays.delete(actor)
+    if (actor.state.stage === 'established' && actor.state.link === 'live') this.#isLive(actor)
+    else this.#live.delete(actor)
     if (this.#stopped || this.#timers.has(actor) || this.#dialling.has(actor) || !wantsLink(actor.state)) return
     const delay = this.#delays.get(actor) ?? FIRST_DELAY_MS
     this.#delays.set(actor, Math.min(delay * 2, LONGEST_DELAY_MS))
@@ -42,6 +48,20 @@ export class Redial {
       this.#timers.delete(actor)
       this.dial(actor).catch(() => { this.schedule(actor) })
     }))
+  }
+
+  /**
+   * The first delay again, unless ten streams have come live within ten minutes:
+   * a payee without a view of the chain takes a stream and ends it at the first update, for hours.
+   */
+  #isLive (actor: ChannelActor): void {
+    if (this.#live.has(actor)) return
+    this.#live.add(actor)
+    const now = this.clock.now()
+    const recent = [...this.#cameLive.get(actor) ?? [], now].slice(-MOST_IN_A_ROW)
+    this.#cameLive.set(actor, recent)
+    const [first] = recent
+    if (recent.length < MOST_IN_A_ROW || first === undefined || now - first > MOST_IN_A_ROW * LONGEST_DELAY_MS) this.#delays.delete(actor)
   }
 
   /** Dials now; rejects when the peer cannot be reached. Several calls share one attempt. */
