@@ -36,6 +36,7 @@ import { tellOfChain } from './chain-events.js'
 import { channelByPrefix } from './choose-channel.js'
 import { coinInfo } from './coin-info.js'
 import { bidOf, feesOf, fundingChoice } from './funding-choice.js'
+import { newestFirst, settledOf } from './lists.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { historiesOf } from './history-progress.js'
 import { inOnePart, soleChannel } from './one-part.js'
@@ -299,19 +300,12 @@ class PaychanService implements Paychan {
   async payments (filter: { readonly channel?: string, readonly limit?: number } = {}): Promise<PaymentInfo[]> {
     const { engine } = this.#get()
     const only = filter.channel === undefined ? undefined : channelByPrefix(engine.channels(), filter.channel).id
-    const all: PaymentInfo[] = []
-    for await (const payment of engine.payments(only)) all.push(payment)
-    // The log is oldest first, and what was paid in one update has one time: turned around before it is sorted.
-    const newestFirst = all.reverse().sort((a, b) => b.time - a.time)
-    return filter.limit === undefined ? newestFirst : newestFirst.slice(0, filter.limit)
+    return await newestFirst(engine.payments(only), filter.limit)
   }
 
   async settleAll (): Promise<SettleAllResult> {
     const { engine } = this.#get()
-    const settled = await engine.settleAll()
-    const done = new Set(settled.map(({ channel }) => channel))
-    const leftOut = engine.channels().filter(({ id, role, mode, ourBalance, status }) => role === 'server' && mode === 'one-way' && ourBalance > 0n && status !== 'closed' && !done.has(id))
-    return { settled: settled.map(({ channel, kind, txid }) => ({ channel, kind, txid })), leftOut: leftOut.map(({ id }) => id) }
+    return settledOf(await engine.settleAll(), engine.channels())
   }
 
   async close (channel: string, options: { readonly force?: boolean } = {}): Promise<CloseResult> {

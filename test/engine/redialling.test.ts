@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { quiet, twoNodes } from './world.js'
 
 describe('engine / redialling', () => {
-  // Found by `npm run test:sim`: once a second, for as long as the payee's server was away.
+  // Found by a simulation: once a second, for as long as the payee's server was away.
   it('a payee without a view of the chain, which ends each stream at the first update, is dialled less and less often', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
