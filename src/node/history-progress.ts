@@ -12,10 +12,9 @@ export interface Histories { readonly known: number, readonly total: number }
 /** Milliseconds: as long as nothing is said, and between two lines. */
 export const PROGRESS_MS = 1_000
 
-/** While histories are being read; undefined when all are known, or nothing can be read. */
-export function historiesOf ({ watches, status }: Pick<ElectrumChain, 'watches' | 'status'>): Histories | undefined {
-  const { known, total } = watches
-  return known >= total || (known === 0 && status === 'down') ? undefined : { known, total }
+/** While histories are being read; undefined when all are known, and as long as the server has told none. */
+export function historiesOf ({ watches: { known, total } }: Pick<ElectrumChain, 'watches'>): Histories | undefined {
+  return known === 0 || known >= total ? undefined : { known, total }
 }
 
 export class HistoryProgress {
