@@ -65,6 +65,7 @@ describe('the report in a browser', () => {
   it('plays from the beginning when it stands at the end, and pauses', async () => {
     const { page } = await open(REPORT)
     const time = page.locator('#time')
+    await setTime(page, SMALL.samples - 1)
     await page.locator('#play').click()
     await page.evaluate("new Promise(done => { const look = () => { Number(document.getElementById('time').value) > 3 ? done() : requestAnimationFrame(look) }; look() })")
     await page.locator('#play').click()

@@ -30,6 +30,23 @@ export function balanceAt (changes: readonly number[], sample: number): number {
   return changes[2 * low + 1] ?? 0
 }
 
+/**
+ * The last of the samples at which most channels are there: what the picture begins with, since at the
+ * end of many simulations there are none.
+ */
+export function busiestSample (channels: ReadonlyArray<{ readonly balances: readonly number[], readonly firstSample: number }>, samples: number): number {
+  const changes = new Map<number, number>()
+  for (const { firstSample, balances } of channels) {
+    for (const [sample, by] of [[firstSample, 1], [firstSample + balances.length, -1]] as const) changes.set(sample, (changes.get(sample) ?? 0) + by)
+  }
+  let [there, most, busiest] = [0, 0, Math.max(0, samples - 1)]
+  for (let sample = 0; sample < samples; sample++) {
+    there += changes.get(sample) ?? 0
+    if (there > 0 && there >= most) [most, busiest] = [there, sample]
+  }
+  return busiest
+}
+
 /** The smallest power of two as stride with which all channels together have at most `most` changes. */
 export function strideFor (channels: ReadonlyArray<{ readonly balances: readonly number[], readonly firstSample: number }>, most: number): number {
   for (let stride = 1; ; stride *= 2) {

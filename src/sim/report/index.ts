@@ -1,5 +1,6 @@
 /** `report.html`: what a simulation found, as one page that opens without a network. Pure: the same results give the same bytes. */
 import type { Results } from '../results.js'
+import { busiestSample } from './balances.js'
 import { choose, largest } from './choice.js'
 import { curvesOf } from './curves.js'
 import { visible } from './format.js'
@@ -40,6 +41,7 @@ export function renderReport (results: Results): string {
   const data: PageData = {
     times: results.series.times,
     heights: results.series.heights,
+    shown: busiestSample(results.channels, results.series.times.length),
     groups: results.groups.map(({ name, honest }) => ({ name: visible(name), honest })),
     picture: drawn.picture,
     curves: curvesOf(results.series),

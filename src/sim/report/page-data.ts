@@ -74,6 +74,8 @@ export interface PageData {
   /** Seconds and heights of the samples. */
   readonly times: readonly number[]
   readonly heights: readonly number[]
+  /** The sample that is shown first. */
+  readonly shown: number
   readonly groups: readonly Group[]
   readonly picture: Picture
   readonly curves: readonly Curve[]

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { balanceAt, changesOf, strideFor } from '../../../src/sim/report/balances.js'
+import { balanceAt, busiestSample, changesOf, strideFor } from '../../../src/sim/report/balances.js'
 
 const balances = fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 40 })
 
 describe('balances over time', () => {
   it('are kept as changes', () => {
     assert.deepEqual(changesOf([5, 5, 3], 10, 1), [10, 5, 12, 3])
+  })
+
+  it('begin to be shown where most channels are there, the last time that they are', () => {
+    const lives = (...spans: Array<readonly [from: number, samples: number]>): number => busiestSample(spans.map(([firstSample, samples]) => ({ firstSample, balances: new Array<number>(samples).fill(1) })), 20)
+    assert.equal(lives([0, 10], [4, 4], [6, 9]), 7)
+    assert.equal(lives([0, 20]), 19)
+    assert.equal(lives(), 19)
+    assert.equal(busiestSample([], 0), 0)
   })
 
   it('are the same at every sample', () => {

@@ -3,8 +3,9 @@ export class Clock {
   readonly #listeners: Array<() => void> = []
   #sample: number
 
-  constructor (readonly times: readonly number[], readonly heights: readonly number[]) {
-    this.#sample = this.last
+  /** @param shown - the sample to begin with */
+  constructor (readonly times: readonly number[], readonly heights: readonly number[], shown: number) {
+    this.#sample = shown
   }
 
   get last (): number { return Math.max(0, this.times.length - 1) }

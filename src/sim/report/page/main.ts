@@ -13,7 +13,7 @@ import 'uplot/dist/uPlot.min.css'
 import './styles.css'
 
 const data = JSON.parse(need('data', HTMLScriptElement).text) as PageData
-const clock = new Clock(data.times, data.heights)
+const clock = new Clock(data.times, data.heights, data.shown)
 const scene = new Scene(data)
 const selection = new Selection()
 
