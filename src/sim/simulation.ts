@@ -1,8 +1,7 @@
 /** One simulation at work: a world of nodes, what is to happen in it, and what is seen of it. */
-import { defaultPolicy, type Policy } from '../channel/policy.js'
 import type { EngineEvent } from '../engine/engine-events.js'
 import type { ChannelId } from '../types/bytes.js'
-import { blockDelta, blockHeight } from '../types/units.js'
+import { blockHeight } from '../types/units.js'
 import { badPeers } from './adversaries/bad-peers.js'
 import { PublishOld } from './adversaries/publish-old.js'
 import { rateSource, SharedFees } from './chain/fees.js'
@@ -14,9 +13,11 @@ import { Books } from './measure/books.js'
 import { PaymentCounts } from './measure/payments.js'
 import { Publications } from './measure/publications.js'
 import { Samples } from './measure/samples.js'
+import { coinsOf } from './nodes/coins.js'
 import { arrangeFaults, isMeant } from './nodes/faults.js'
 import { keyMaker, type KeyMaker } from './nodes/keys.js'
 import { SimNetwork } from './nodes/network.js'
+import { policyOf } from './nodes/policy.js'
 import { SimNode, type NodeInit, type NodeWorld } from './nodes/sim-node.js'
 import { Watchers } from './nodes/view.js'
 import type { Plan } from './plan.js'
@@ -24,13 +25,10 @@ import type { Results } from './results.js'
 import type { Scenario } from './scenario/scenario.js'
 import { Calendar } from './world/calendar.js'
 import { Draws } from './world/random.js'
+import { START_HEIGHT } from './world/start.js'
 
-/** The height of the first block: a world has a past. */
-export const START_HEIGHT = 1_000
 /** Blocks before the beginning whose fees are known. */
 const PAST = 12
-/** Coins that a node begins with at the most, one for each channel that it opens. */
-const MOST_COINS = 64
 
 export class Simulation {
   readonly calendar = new Calendar()
@@ -125,7 +123,7 @@ export class Simulation {
       signer: (owner) => keys.signerFor(name, (script) => { this.books.own(owner, script, 'payout') })
     }, world)
     this.#byName.set(name, node)
-    this.#mint(node, Number(setup.coins), Math.min(MOST_COINS, this.#opens.get(name) ?? 1))
+    this.#mint(node, Number(setup.coins), this.#opens.get(name) ?? 1)
     return node
   }
 
@@ -141,11 +139,9 @@ export class Simulation {
     }
   }
 
-  #mint (node: SimNode, amount: number, count: number): void {
+  #mint (node: SimNode, amount: number, channels: number): void {
     this.begin.set(node, amount)
-    if (amount === 0) return
-    const each = Math.floor(amount / count)
-    for (let n = 0; n < count; n++) this.chain.mint(Buffer.from(node.wallet.nextScript()).toString('hex'), n === 0 ? amount - each * (count - 1) : each)
+    for (const value of coinsOf(amount, channels)) this.chain.mint(Buffer.from(node.wallet.nextScript()).toString('hex'), value)
   }
 
   #restart (node: SimNode): void {
@@ -201,8 +197,3 @@ export class Simulation {
 
 /** What no node may ever have to say, whatever happens to it. */
 const BUGS: ReadonlySet<string> = new Set(['ERR_INTERNAL', 'ERR_STORE_CORRUPT', 'ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND'])
-
-/** The defaults of a node on mainnet; a scenario may want narrower steps than any node would take there. */
-function policyOf (changes: Partial<Policy>): Policy {
-  return { ...defaultPolicy('mainnet'), minStep: blockDelta(1), ...changes }
-}

@@ -19,10 +19,10 @@ export interface OpeningsHost {
   readonly publications: Publications
 }
 
-const RETRY_MS = 600_000
-const MOST_TRIES = 6
+export const RETRY_MS = 600_000
+export const MOST_TRIES = 6
 /** After the end of a channel, until the next is opened in its place. */
-const REOPEN_MS = 60_000
+export const REOPEN_MS = 60_000
 
 export class OpeningsDriver {
   readonly records: ChannelRecord[] = []

@@ -1,6 +1,5 @@
 /** The results of a simulation, put together from what was seen of it. */
 import type { Simulation } from '../simulation.js'
-import { START_HEIGHT } from '../simulation.js'
 import type { ChainTotals, NodeResult, Results } from '../results.js'
 import { Accounts } from './accounts.js'
 import { attacksOf } from './attacks.js'
@@ -8,6 +7,7 @@ import type { TransactionKind } from './books.js'
 import { checkAtEnd } from './invariants.js'
 import { rounded, summaryOf } from './payments.js'
 import { bucketsOf } from './publications.js'
+import { START_HEIGHT } from '../world/start.js'
 
 /** As it is now; `complete` when it went to its end. */
 export function resultsOf (simulation: Simulation, complete: boolean): Results {
@@ -57,7 +57,7 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
   }
 }
 
-function groupsOf (names: readonly string[], nodes: readonly NodeResult[]): Results['groups'] {
+export function groupsOf (names: readonly string[], nodes: readonly NodeResult[]): Results['groups'] {
   return names.map((name) => {
     const members = nodes.filter(({ group }) => group === name)
     const sum = (of: (node: NodeResult) => number): number => members.reduce((all, node) => all + of(node), 0)

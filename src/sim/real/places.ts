@@ -1,0 +1,133 @@
+/** The channels between real nodes: opened as the plan says, tried again when that fails, and followed to their end. */
+import type { ChannelInfo } from '../../node/api.js'
+import { codeOf } from '../../types/errors.js'
+import { MOST_TRIES, REOPEN_MS, RETRY_MS } from '../drive/openings.js'
+import type { Flow } from '../measure/channel-record.js'
+import type { PlannedOpening } from '../plan.js'
+import type { RealNode, RealWorld } from './real-world.js'
+
+export class RealChannel {
+  /** Undefined as long as T1 has not been broadcast. */
+  id: string | undefined
+  /** As its client showed it last. */
+  info: ChannelInfo | undefined
+  failure: string | undefined
+  capacity: number
+  fundedAt: number | null = null
+  spentAt: number | null = null
+  lastPaidAt = 0
+  readonly forth: Flow = { made: 0, volume: 0, unknown: 0 }
+  readonly back: Flow = { made: 0, volume: 0, unknown: 0 }
+  firstSample = -1
+  readonly balances: number[] = []
+
+  constructor (readonly number: number, readonly opening: PlannedOpening, readonly client: RealNode, readonly server: RealNode) {
+    this.capacity = Number(opening.capacity)
+  }
+
+  get isOpen (): boolean { return this.fundedAt !== null && this.spentAt === null }
+}
+
+/** A place for channels (`Plan.openings`): the newest is the one to pay on. What is asked for in it happens in order. */
+interface Place { readonly opening: PlannedOpening, readonly channels: RealChannel[], tail: Promise<void> }
+
+/** Seconds of virtual time, and what happens then. */
+export interface Timed { readonly time: number, readonly happen: () => void }
+
+export class Places {
+  readonly channels: RealChannel[] = []
+  readonly #places: Place[]
+  readonly #byId = new Map<string, RealChannel>()
+
+  /** `later` is told of what is to happen at a time that has not come yet. */
+  constructor (openings: readonly PlannedOpening[], private readonly world: RealWorld, private readonly later: (timed: Timed) => void) {
+    this.#places = openings.map((opening) => ({ opening, channels: [], tail: Promise.resolve() }))
+    for (const place of this.#places) later({ time: place.opening.time, happen: () => { this.#open(place, place.opening.time) } })
+  }
+
+  /** Does something with the newest channel of a place, once all before is done. */
+  do (opening: number, what: (channel: RealChannel | undefined) => Promise<void>): void {
+    const place = this.#places[opening]
+    if (place !== undefined) place.tail = place.tail.then(async () => { await what(place.channels.at(-1)) })
+  }
+
+  /** Resolves once everything that was asked for is done. */
+  async idle (): Promise<void> {
+    await Promise.all(this.#places.map(async ({ tail }) => { await tail }))
+  }
+
+  /** After a block: what has become of every channel. `time` in seconds of virtual time. */
+  follow (height: number, time: number): void {
+    for (const { channels } of this.world.nodes) {
+      for (const info of channels) {
+        if (info.role !== 'client' || info.funding === undefined) continue
+        const channel = this.#byId.get(info.id) ?? this.#renewal(info)
+        if (channel !== undefined) this.#learn(channel, info, height, time)
+      }
+    }
+  }
+
+  #learn (channel: RealChannel, info: ChannelInfo, height: number, time: number): void {
+    channel.info = info
+    if (channel.fundedAt === null && info.confirmations > 0) channel.fundedAt = height - info.confirmations + 1
+    if (info.spend?.height === undefined || channel.spentAt !== null) return
+    channel.spentAt = info.spend.height
+    const place = this.#placeOf(channel)
+    const at = time + REOPEN_MS / 1_000
+    if (channel.opening.then === 'reopen') this.later({ time: at, happen: () => { if (place.channels.at(-1) === channel) this.#open(place, at) } })
+  }
+
+  /** A channel that the node itself has opened in place of another one. */
+  #renewal (info: ChannelInfo): RealChannel | undefined {
+    const old = info.renews === undefined ? undefined : this.#byId.get(info.renews)
+    if (old === undefined) return undefined
+    const channel = this.#add(this.#placeOf(old))
+    this.#opened(channel, info)
+    return channel
+  }
+
+  #opened (channel: RealChannel, info: ChannelInfo): void {
+    channel.id = info.id
+    channel.info = info
+    channel.capacity = Number(info.capacity)
+    this.#byId.set(info.id, channel)
+  }
+
+  #placeOf (channel: RealChannel): Place {
+    const place = this.#places.find(({ channels }) => channels.includes(channel))
+    if (place === undefined) throw new Error(`channel ${channel.number} has no place`)
+    return place
+  }
+
+  #add (place: Place): RealChannel {
+    const { client, server } = place.opening
+    const channel = new RealChannel(this.channels.length, place.opening, this.world.node(client), this.world.node(server))
+    this.channels.push(channel)
+    place.channels.push(channel)
+    return channel
+  }
+
+  #open (place: Place, time: number): void {
+    this.#try(place, this.#add(place), time, 1)
+  }
+
+  #try (place: Place, channel: RealChannel, time: number, tries: number): void {
+    const { capacity, blocks, step, then } = place.opening
+    place.tail = place.tail.then(async () => {
+      try {
+        this.#opened(channel, await channel.client.api.open({
+          peer: channel.server.multiaddr,
+          amount: capacity,
+          blocks,
+          ...step === undefined ? {} : { step },
+          ...then === 'renew' ? { renew: true } : {},
+          wait: 'broadcast'
+        }))
+      } catch (error) {
+        channel.failure = codeOf(error)
+        const again = time + RETRY_MS / 1_000
+        if (tries < MOST_TRIES) this.later({ time: again, happen: () => { this.#try(place, channel, again, tries + 1) } })
+      }
+    })
+  }
+}

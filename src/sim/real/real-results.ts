@@ -1,0 +1,120 @@
+/** The results of a run with real nodes, in the shape of those of virtual time. */
+import { groupsOf } from '../measure/report.js'
+import { rounded, summaryOf } from '../measure/payments.js'
+import type { Plan } from '../plan.js'
+import type { ChainTotals, ChannelResult, NodeResult, Results } from '../results.js'
+import type { Scenario } from '../scenario/scenario.js'
+import { START_HEIGHT } from '../world/start.js'
+import type { Places, RealChannel } from './places.js'
+import type { RealPayments } from './real-payments.js'
+import type { RealSamples } from './real-samples.js'
+import type { RealNode, RealWorld } from './real-world.js'
+
+export interface RealRunParts {
+  readonly scenario: Scenario
+  readonly plan: Plan
+  readonly world: RealWorld
+  readonly places: Places
+  readonly payments: RealPayments
+  readonly samples: RealSamples
+  readonly complete: boolean
+  /** Seconds of virtual time. */
+  readonly simulated: number
+}
+
+/** What no node may ever have to say. */
+const BUGS: ReadonlySet<string> = new Set(['ERR_INTERNAL', 'ERR_STORE_CORRUPT', 'ERR_STORE_FAILED', 'ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND', 'ERR_WALLET', 'ERR_PEERS'])
+
+export async function realResults (parts: RealRunParts): Promise<Results> {
+  const { scenario, plan, world, places, payments: { counts }, samples, complete, simulated } = parts
+  await samples.chain.read()
+  const broken = world.alarms.filter(({ code }) => BUGS.has(code)).map(({ node, code, text }) => ({ time: Math.round(simulated), rule: 'alarm', text: `${node}: ${code} ${text}` }))
+  const nodes = await Promise.all(world.nodesInOrder(plan).map(async (node) => await nodeResult(node, parts)))
+  const fault = await booksFault(nodes, parts)
+  if (fault !== undefined) broken.push({ time: Math.round(simulated), rule: 'books', text: fault })
+  const channels = places.channels.map(channelResult)
+  const ended = channels.filter(({ fundedAt, spentAt }) => fundedAt !== null && spentAt !== null)
+  return {
+    format: 'paychan-simulation',
+    version: 1,
+    scenario: { name: scenario.name, description: scenario.description, seed: scenario.seed, days: rounded(scenario.duration / 86_400), nodes: plan.nodes.length, channels: plan.openings.length, model: false },
+    complete,
+    simulated: rounded(simulated),
+    events: counts.asked + world.devnet.height - START_HEIGHT,
+    payments: counts.totals(simulated),
+    chain: chainTotals(parts, await sweepsOf(world)),
+    capital: {
+      ...samples.capital,
+      lifetime: summaryOf(ended.map((channel) => (channel.spentAt ?? 0) - (channel.fundedAt ?? 0))),
+      turns: channels.reduce((sum, { turns }) => sum + turns, 0)
+    },
+    groups: groupsOf(scenario.nodes.map(({ name }) => name), nodes),
+    nodes,
+    channels,
+    losses: [],
+    attacks: [],
+    risk: [],
+    series: samples.curves,
+    broken
+  }
+}
+
+/** What a node has is what it says; fees are what its payments do not explain. */
+async function nodeResult (node: RealNode, { places, payments }: RealRunParts): Promise<NodeResult> {
+  const volume = (isPayer: boolean): number => places.channels.reduce((sum, { client, server, forth, back }) =>
+    sum + ((isPayer ? client : server) === node ? forth.volume : 0) + ((isPayer ? server : client) === node ? back.volume : 0), 0)
+  const { name, group, begin } = node
+  const [sent, received] = [volume(true), volume(false)]
+  const end = Number((await node.api.balance()).total)
+  return { name, group, honest: true, begin, end, sent, received, fees: begin + received - sent - end, lost: 0, gained: 0, payments: payments.byNode.get(name) ?? { asked: 0, made: 0 }, crashes: 0 }
+}
+
+async function sweepsOf ({ nodes }: RealWorld): Promise<Set<string>> {
+  const all = await Promise.all(nodes.map(async ({ api }) => await api.transactions()))
+  return new Set(all.flat().filter(({ kind }) => kind === 'sweep').map(({ txid }) => txid))
+}
+
+/** Only while nothing waits in the mempool do all nodes see the same. */
+async function booksFault (nodes: readonly NodeResult[], { world, payments, samples }: RealRunParts): Promise<string | undefined> {
+  if ((await world.devnet.backend.mempool()).length > 0 || payments.counts.unknown > 0) return undefined
+  const fees = nodes.reduce((sum, node) => sum + node.fees, 0)
+  const negative = nodes.find((node) => node.fees < 0)
+  if (negative !== undefined) return `${negative.name} has ${-negative.fees} sat more than its payments explain`
+  return fees === samples.chain.fees ? undefined : `the nodes have ${fees} sat less than their payments explain, and paid ${samples.chain.fees} sat of fees`
+}
+
+function chainTotals ({ world, places, payments, samples: { chain } }: RealRunParts, sweeps: ReadonlySet<string>): ChainTotals {
+  const transactions: Record<keyof ChainTotals['transactions'], number> = { funding: 0, close: 0, settlement: 0, refund: 0, sweep: 0, other: 0 }
+  const kinds = new Map<string, keyof ChainTotals['transactions']>()
+  for (const { info } of places.channels) if (info?.spend !== undefined) kinds.set(info.spend.txid, info.spend.kind === 'unknown' ? 'other' : info.spend.kind)
+  // What funds a channel counts as its funding also when it closes another one.
+  for (const { info } of places.channels) if (info?.funding !== undefined) kinds.set(info.funding.txid, 'funding')
+  for (const { txid } of chain.transactions) transactions[kinds.get(txid) ?? (sweeps.has(txid) ? 'sweep' : 'other')] += 1
+  return { blocks: world.devnet.height - START_HEIGHT, reorgs: 0, transactions, fees: chain.fees, feesPerPayment: rounded(chain.fees / Math.max(1, payments.counts.made)) }
+}
+
+function channelResult ({ number, opening, client, server, id, capacity, info, fundedAt, spentAt, forth, back, firstSample, balances }: RealChannel): ChannelResult {
+  return {
+    number,
+    client: client.name,
+    server: server.name,
+    capacity,
+    step: opening.step ?? 0,
+    fundedAt,
+    spentAt,
+    end: endOf(id, info, fundedAt, spentAt),
+    turns: info?.turns?.number ?? 0,
+    payments: { forth: forth.made, back: back.made },
+    volume: { forth: forth.volume, back: back.volume },
+    firstSample: Math.max(0, firstSample),
+    balances
+  }
+}
+
+function endOf (id: string | undefined, info: RealChannel['info'], fundedAt: number | null, spentAt: number | null): ChannelResult['end'] {
+  if (id === undefined) return 'abandoned'
+  if (fundedAt === null) return 'unfunded'
+  if (spentAt === null || info?.spend === undefined) return 'open'
+  if (info.renewedAs !== undefined) return 'renewal'
+  return info.spend.kind === 'refund' || info.spend.kind === 'close' ? info.spend.kind : 'settlement'
+}

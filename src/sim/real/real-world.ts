@@ -1,0 +1,177 @@
+/** Real nodes over TCP on the loopback, with a devnet, in directories that are gone afterwards. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RENEW_BEFORE } from '../../channel/renewed.js'
+import { startDevnet, type Devnet } from '../../devnet/index.js'
+import type { ChannelInfo, NodeApi } from '../../node/api.js'
+import { createNode } from '../../node/create-node.js'
+import { untilHeight } from '../../node/until-height.js'
+import { satoshi } from '../../types/units.js'
+import { coinsOf } from '../nodes/coins.js'
+import { policyOf } from '../nodes/policy.js'
+import type { Plan } from '../plan.js'
+import type { Scenario } from '../scenario/scenario.js'
+import { START_HEIGHT } from '../world/start.js'
+
+/** The miner's payments hang on each other, and a mempool takes 25 of them in a row. */
+const FUNDINGS_A_BLOCK = 20
+/** What a node does with a block takes milliseconds; this is for a machine that does much else. */
+const PATIENCE_MS = 5_000
+
+export interface RealNode {
+  readonly name: string
+  readonly group: string
+  readonly api: NodeApi
+  readonly multiaddr: string
+  readonly begin: number
+  /** As it was when the newest block had been dealt with. */
+  channels: readonly ChannelInfo[]
+}
+
+export class RealWorld {
+  readonly alarms: Array<{ readonly node: string, readonly code: string, readonly text: string }> = []
+  /** Blocks after which some channel was not done in time. */
+  hurried = 0
+  readonly #byName = new Map<string, RealNode>()
+  /** Channels whose renewal has failed since the newest block. */
+  readonly #failed = new Set<string>()
+  #known = ''
+
+  private constructor (readonly devnet: Devnet, private readonly directory: string) {}
+
+  /** Starts everything; each wallet has its coins, and the chain the height at which simulations begin. */
+  static async start (scenario: Scenario, plan: Plan): Promise<RealWorld> {
+    const world = new RealWorld(await startDevnet(), await mkdtemp(join(tmpdir(), 'paychan-simulate-')))
+    try {
+      await Promise.all(plan.nodes.map(async ({ name, group }) => { await world.#join(name, group, scenario) }))
+      await world.#fund(plan)
+      return world
+    } catch (error) {
+      await world.stop()
+      throw error
+    }
+  }
+
+  get nodes (): readonly RealNode[] { return [...this.#byName.values()] }
+
+  /** As the results list them. */
+  nodesInOrder ({ nodes }: Pick<Plan, 'nodes'>): RealNode[] {
+    return nodes.map(({ name }) => this.node(name))
+  }
+
+  node (name: string): RealNode {
+    const node = this.#byName.get(name)
+    if (node === undefined) throw new Error(`the plan names no node ${name}`)
+    return node
+  }
+
+  /** A block; resolves once all nodes have seen it and done what it brings. */
+  async mine (): Promise<void> {
+    await this.#settled(new Set())
+    const due = new Set(this.nodes.flatMap(({ channels }) => channels.filter((channel) => isRenewalDue(channel, this.devnet.height + 1)).map(({ id }) => id)))
+    this.#failed.clear()
+    await this.devnet.mine(1)
+    await this.#synced()
+    await this.#settled(due)
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all(this.nodes.map(async ({ api }) => { await api.stop() }))
+    await this.devnet.stop()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+
+  async #join (name: string, group: string, scenario: Scenario): Promise<void> {
+    const setup = scenario.nodes.find((each) => each.name === group)
+    if (setup === undefined) throw new Error(`the scenario has no group ${group}`)
+    const api = await createNode({
+      network: 'regtest',
+      electrum: this.devnet.url,
+      dataDir: join(this.directory, name),
+      create: true,
+      policy: policyOf(setup.policy),
+      onEvent: (event) => {
+        if (event.type !== 'alarm') return
+        this.alarms.push({ node: name, code: event.code, text: event.text })
+        if (event.code === 'ERR_RENEWAL_FAILED' && event.channel !== undefined) this.#failed.add(event.channel)
+      }
+    })
+    const [multiaddr = ''] = (await api.info()).multiaddrs
+    this.#byName.set(name, { name, group, api, multiaddr, begin: Number(setup.coins), channels: [] })
+  }
+
+  /** As many coins as in virtual time, so that wallets choose alike. */
+  async #fund (plan: Plan): Promise<void> {
+    let paid = 0
+    // In the plan's order, whoever was up first.
+    for (const { name } of plan.nodes) {
+      const { api, begin } = this.node(name)
+      for (const amount of coinsOf(begin, plan.openings.filter(({ client }) => client === name).length)) {
+        await this.devnet.fund(await api.address(), satoshi(BigInt(amount)))
+        if (++paid % FUNDINGS_A_BLOCK === 0) await this.devnet.mine(1)
+      }
+    }
+    await this.devnet.mine(START_HEIGHT - this.devnet.height)
+    await this.#synced()
+    for (const { api, begin } of this.nodes) await until(async () => (await api.balance()).confirmed === BigInt(begin), api)
+  }
+
+  async #synced (): Promise<void> {
+    await Promise.all(this.nodes.map(async ({ api }) => { await untilHeight(api, this.devnet.height) }))
+  }
+
+  /**
+   * What a block brings is done when a question to the chain that every node asks after it is answered
+   * (a node asks for fees first, on the same connection), nothing is half done, and nothing changes any
+   * more. `renewing`: channels that have to be at it.
+   */
+  async #settled (renewing: ReadonlySet<string>): Promise<void> {
+    const deadline = Date.now() + PATIENCE_MS
+    for (;;) {
+      await Promise.all(this.nodes.map(async (node) => {
+        await node.api.fees()
+        node.channels = await node.api.channels()
+      }))
+      const channels = this.nodes.flatMap((node) => node.channels)
+      const now = channels.map(({ id, status, spend }) => `${id} ${status} ${spend?.txid ?? ''} ${spend?.height ?? ''}`).join('\n')
+      if (now === this.#known && !channels.some((channel) => isHalfDone(channel) || (renewing.has(channel.id) && channel.status === 'open' && !this.#failed.has(channel.id))) && await this.#hasAll(channels)) return
+      if (Date.now() > deadline) {
+        this.hurried += 1
+        return
+      }
+      this.#known = now
+    }
+  }
+
+  /** Whether the chain knows every funding transaction that is signed: a node tells its caller before it has sent it. */
+  async #hasAll (channels: readonly ChannelInfo[]): Promise<boolean> {
+    const signed = channels.filter(({ role, status, confirmations }) => role === 'client' && status === 'confirming' && confirmations === 0)
+    const found = await Promise.all(signed.map(async ({ funding }) => funding === undefined ? undefined : await this.devnet.transaction(funding.txid)))
+    return !found.includes(undefined)
+  }
+}
+
+/** Whether its client renews it with the tip at this height. */
+function isRenewalDue ({ role, status, renewFor, lastPaymentHeight }: ChannelInfo, height: number): boolean {
+  return role === 'client' && status === 'open' && renewFor !== undefined && lastPaymentHeight !== undefined && height >= lastPaymentHeight - RENEW_BEFORE
+}
+
+/** Something of it is on its way that takes no block: an opening, or a transaction that the chain does not show yet. */
+function isHalfDone ({ status, spend }: ChannelInfo): boolean {
+  return status === 'opening' || ((status === 'closing' || status === 'settling' || status === 'refunding') && spend === undefined)
+}
+
+/** Waits for events of a node until a condition holds. */
+async function until (condition: () => Promise<boolean>, api: NodeApi): Promise<void> {
+  for (;;) {
+    const next = new Promise<void>((resolve) => {
+      const off = api.onEvent(() => {
+        off()
+        resolve()
+      })
+    })
+    if (await condition()) return
+    await next
+  }
+}

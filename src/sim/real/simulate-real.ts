@@ -1,0 +1,90 @@
+/**
+ * Runs a scenario with real nodes: over libp2p, on disks, with a devnet. Virtual time is compressed:
+ * what the plan says happens in its order, and blocks come when they come in virtual time (drawn from
+ * the same stream), each only once everything before is done and everybody has seen the one before.
+ */
+import type { PaymentOutcome } from '../measure/outcome.js'
+import type { Plan, PlannedPayment } from '../plan.js'
+import type { Results } from '../results.js'
+import type { Scenario } from '../scenario/scenario.js'
+import { Draws } from '../world/random.js'
+import { Agenda } from './agenda.js'
+import { ignoredBy } from './fit.js'
+import { Places, type Timed } from './places.js'
+import { RealPayments } from './real-payments.js'
+import { realResults } from './real-results.js'
+import { RealSamples } from './real-samples.js'
+import { RealWorld } from './real-world.js'
+
+export interface RealOptions {
+  /** Called after each block: seconds of virtual time, and payments made so far. */
+  readonly onProgress?: (progress: { readonly time: number, readonly payments: number }) => void
+  /** Ends it early: what has been seen by then is the result, with `complete: false`. */
+  readonly signal?: AbortSignal
+  readonly onOutcome?: (outcome: PaymentOutcome) => void
+}
+
+export interface RealRun {
+  readonly results: Results
+  /** What of the scenario real nodes did not have, a sentence each. */
+  readonly ignored: readonly string[]
+  /** Blocks that came although a channel was not done with the one before within 5 s. */
+  readonly hurried: number
+}
+
+/**
+ * @throws PaychanError `ERR_TOO_MANY_NODES`
+ * @example
+ * const { results, ignored } = await simulateReal(scenario, makePlan(scenario))
+ */
+export async function simulateReal (scenario: Scenario, plan: Plan, { onProgress, signal, onOutcome = () => {} }: RealOptions = {}): Promise<RealRun> {
+  const ignored = ignoredBy(scenario, plan)
+  const world = await RealWorld.start(scenario, plan)
+  try {
+    const agenda = new Agenda<Timed>()
+    const places = new Places(plan.openings, world, (timed) => { agenda.add(timed) })
+    const payments = new RealPayments(places, onOutcome)
+    const samples = new RealSamples(world, places, payments.counts)
+    const blocks = new Draws(scenario.seed, 'blocks')
+    const planned = plan.payments()
+    let payment = nextOf(planned)
+    let sampleAt = 0
+    let now = 0
+    let blockAt = nextBlock(blocks, scenario, 0)
+    while (signal?.aborted !== true) {
+      const next = Math.min(agenda.next, payment?.time ?? Infinity, blockAt, sampleAt)
+      if (next > scenario.duration) break
+      now = next
+      if (sampleAt === now) {
+        await places.idle()
+        await samples.take(now)
+        sampleAt += scenario.sample
+      } else if (agenda.next === now) agenda.take()?.happen()
+      else if (payment?.time === now) {
+        payments.ask(payment)
+        payment = nextOf(planned)
+      } else {
+        await places.idle()
+        await world.mine()
+        places.follow(world.devnet.height, now)
+        blockAt = nextBlock(blocks, scenario, now)
+        onProgress?.({ time: now, payments: payments.counts.made })
+      }
+    }
+    await places.idle()
+    const complete = signal?.aborted !== true
+    return { results: await realResults({ scenario, plan, world, places, payments, samples, complete, simulated: complete ? scenario.duration : now }), ignored, hurried: world.hurried }
+  } finally {
+    await world.stop()
+  }
+}
+
+/** As virtual blocks: at the least a second after the one before. */
+function nextBlock (draws: Draws, { chain }: Scenario, now: number): number {
+  return now + Math.max(1, draws.of(chain.interval))
+}
+
+function nextOf (payments: Iterator<PlannedPayment>): PlannedPayment | undefined {
+  const next = payments.next()
+  return next.done === true ? undefined : next.value
+}
