@@ -9,7 +9,7 @@ const BY_CODE = new Map<string, number>([
   ['ERR_INVALID_PEER', EXIT.usage], ['ERR_INVALID_PAYMENT_ID', EXIT.usage], ['ERR_INVALID_MEMO', EXIT.usage], ['ERR_MEMO_TOO_LONG', EXIT.usage],
   ['ERR_INVALID_FEERATE', EXIT.usage], ['ERR_INVALID_REQUEST', EXIT.usage], ['ERR_INVALID_GAP', EXIT.usage], ['ERR_INVALID_LABEL', EXIT.usage],
   ['ERR_INVALID_TARGET', EXIT.usage], ['ERR_INVALID_OUTPOINT', EXIT.usage], ['ERR_INVALID_URI', EXIT.usage],
-  ['ERR_SCENARIO_INVALID', EXIT.usage], ['ERR_NO_SCENARIO', EXIT.usage], ['ERR_OUTPUT_EXISTS', EXIT.usage], ['ERR_OUTPUT_UNWRITABLE', EXIT.usage],
+  ['ERR_SCENARIO_INVALID', EXIT.usage], ['ERR_NO_SCENARIO', EXIT.usage], ['ERR_TOO_MANY_NODES', EXIT.usage], ['ERR_OUTPUT_EXISTS', EXIT.usage], ['ERR_OUTPUT_UNWRITABLE', EXIT.usage],
   ['ERR_NODE_NOT_RUNNING', EXIT.notRunning],
   ['ERR_PEER_UNREACHABLE', EXIT.peerUnreachable], ['ERR_PEER_UNKNOWN', EXIT.peerUnreachable], ['ERR_NO_PAYCHAN', EXIT.peerUnreachable],
   ['ERR_CHAIN_UNAVAILABLE', EXIT.chainUnavailable],

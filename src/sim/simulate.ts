@@ -1,5 +1,6 @@
 /** Runs a scenario in virtual time: the same scenario, plan and seed give the same results, byte for byte. */
 import { checkNow } from './measure/invariants.js'
+import type { PaymentOutcome } from './measure/outcome.js'
 import { resultsOf } from './measure/report.js'
 import type { Plan } from './plan.js'
 import type { Results } from './results.js'
@@ -25,6 +26,8 @@ export interface SimulateOptions {
   readonly onProgress?: (progress: Progress) => void
   /** Ends it early: what has been seen by then is the result, with `complete: false`. */
   readonly signal?: AbortSignal
+  /** Told of each payment once its outcome is known, in the order of that; at the latest at the end, as unknown. */
+  readonly onOutcome?: (outcome: PaymentOutcome) => void
   /** Checks what holds at any moment after each event: for small worlds. */
   readonly checked?: boolean
 }
@@ -35,8 +38,8 @@ const REPORTS = 200
  * @example
  * const results = await simulate(scenario, plan, { onProgress: ({ time, duration }) => console.log(time / duration) })
  */
-export async function simulate (scenario: Scenario, plan: Plan, { onProgress, signal, checked }: SimulateOptions = {}): Promise<Results> {
-  const simulation = new Simulation(scenario, plan)
+export async function simulate (scenario: Scenario, plan: Plan, { onProgress, signal, onOutcome, checked }: SimulateOptions = {}): Promise<Results> {
+  const simulation = new Simulation(scenario, plan, onOutcome)
   if (checked === true) simulation.calendar.afterEach = () => { if (simulation.broken.length === 0) checkNow(simulation) }
   await simulation.start()
   const { calendar, counts, chain } = simulation

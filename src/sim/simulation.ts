@@ -10,6 +10,7 @@ import { SimChain } from './chain/sim-chain.js'
 import { OpeningsDriver } from './drive/openings.js'
 import { PaymentsDriver } from './drive/payments.js'
 import { Books } from './measure/books.js'
+import type { PaymentOutcome } from './measure/outcome.js'
 import { PaymentCounts } from './measure/payments.js'
 import { Publications } from './measure/publications.js'
 import { Samples } from './measure/samples.js'
@@ -51,7 +52,7 @@ export class Simulation {
   readonly #watchers = new Watchers()
   #tip: { readonly height: number, readonly hash: string }
 
-  constructor (readonly scenario: Scenario, readonly plan: Plan) {
+  constructor (readonly scenario: Scenario, readonly plan: Plan, onOutcome: (outcome: PaymentOutcome) => void = () => {}) {
     const { seed, chain, network, model } = scenario
     const rate = rateSource(chain.fees)
     const keys = keyMaker(seed, model)
@@ -78,7 +79,7 @@ export class Simulation {
     this.publications = new Publications(this.chain, this.fees)
     const node = (name: string): SimNode => this.node(name)
     this.openings = new OpeningsDriver({ plan, calendar: this.calendar, node, publications: this.publications })
-    this.payments = new PaymentsDriver(plan, this.calendar, this.openings, this.counts)
+    this.payments = new PaymentsDriver(plan, this.calendar, this.openings, this.counts, onOutcome)
     this.samples = new Samples({ chain: this.chain, books: this.books, fees: this.fees, nodes: this.nodes, records: this.openings.records, payments: this.counts })
     this.chain.onChange(({ scripts, tip }) => { this.#onChange(scripts, tip, past) })
   }

@@ -68,14 +68,30 @@ describe('paychan simulate', () => {
     assert.deepEqual((await readdir(out)).sort(), ['channels.csv', 'payments.csv', 'report.html', 'results.json', 'run.json'])
     assert.match(world.out(), /Written to .*: results\.json, run\.json, channels\.csv, payments\.csv, report\.html\./)
     const payments = (await readFile(join(out, 'payments.csv'), 'utf8')).trimEnd().split('\n')
-    assert.equal(payments[0], 'id,sender,receiver,amount_sat,start_ms')
-    assert.match(payments[1] ?? '', /^0,(alice,bob|bob,alice),\d+,\d+$/)
+    assert.equal(payments[0], 'id,sender,receiver,amount_sat,start_ms,status,error,seconds,channel')
+    assert.match(payments[1] ?? '', /^0,(alice,bob|bob,alice),\d+,\d+,,,,$/)
     assert.ok(payments.length > 200)
     assert.match(await readFile(join(out, 'channels.csv'), 'utf8'), /^id,client,server,capacity_sat,step_blocks,/)
     const again = worldWith()
     assert.equal(await again.run('simulate', 'pair', '--out', out), 2)
     assert.match(again.err(), /is there already\. Name another directory, or add --force/)
     assert.equal(await worldWith().run('simulate', 'pair', '--out', out, '--force'), 0)
+  })
+
+  it('writes the payments, with what became of them', async () => {
+    const world = testWorld({
+      simulator: async () => async (scenario, _plan, { onOutcome } = {}) => {
+        // As they are told, not as they were asked for.
+        onOutcome?.({ id: 1, status: 'failed', code: 'ERR_NO_TURN_LEFT', seconds: 0, channel: 0 })
+        onOutcome?.({ id: 0, status: 'made', seconds: 0.1234567, channel: 3 })
+        onOutcome?.({ id: 2, status: 'failed', code: 'ERR_NO_CHANNEL', seconds: 0 })
+        onOutcome?.({ id: 3, status: 'unknown', channel: 4 })
+        return emptyResults(scenario)
+      }
+    })
+    assert.equal(await world.run('simulate', 'pair', '--out', dir, '--force'), 0)
+    const lines = (await readFile(join(dir, 'payments.csv'), 'utf8')).split('\n').slice(1, 6).map(line => line.split(',').slice(5).join(','))
+    assert.deepEqual(lines, ['made,,0.123457,3', 'failed,ERR_NO_TURN_LEFT,0,0', 'failed,ERR_NO_CHANNEL,0,', 'unknown,,,4', ',,,'])
   })
 
   it('writes the channels, with what became of them', async () => {
@@ -99,7 +115,7 @@ describe('paychan simulate', () => {
     assert.match(world.out(), /1 of 7 days, seed 1 {2}\(interrupted\)/)
     assert.equal((JSON.parse(await readFile(join(dir, 'results.json'), 'utf8')) as Results).complete, false)
     const last = (await readFile(join(dir, 'payments.csv'), 'utf8')).trimEnd().split('\n').at(-1) ?? ''
-    assert.ok(Number(last.split(',').at(-1)) <= 86_400_000, 'payments up to then')
+    assert.ok(Number(last.split(',')[4]) <= 86_400_000, 'payments up to then')
   })
 
   it('fails when a rule was broken, or an honest node lost what nothing explains', async () => {
@@ -124,6 +140,35 @@ describe('paychan simulate', () => {
     for (const argv of [['hubb'], ['pair', '--days', '-1'], ['pair', '--days', '0'], ['pair', '--days', 'x'], ['pair', '--seed', 'x'], [], ['show', 'nothing'], ['pair', '--out', '/dev/null/x']]) {
       assert.equal(await worldWith().run('simulate', ...argv), 2, argv.join(' '))
     }
+  })
+})
+
+describe('paychan simulate real', function () {
+  this.timeout(60_000)
+  this.slow(10_000)
+  let dir: string
+  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-simulate-')) })
+  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+
+  it('runs a scenario with real nodes, says what it leaves out, and writes the same files', async () => {
+    const world = testWorld()
+    assert.equal(await world.run('simulate', 'real', 'pair', '--days', '0.3', '--out', join(dir, 'real')), 0)
+    assert.match(world.err(), /^Ignored: network\.latency: messages take as long as they take on this machine\.$/m)
+    assert.match(world.out(), /^pair {2}2 nodes, 1 channel, 0\.3 days, seed 1$/m)
+    assert.match(world.out(), /^invariants +all held$/m)
+    assert.deepEqual((await readdir(join(dir, 'real'))).sort(), ['channels.csv', 'payments.csv', 'report.html', 'results.json', 'run.json'])
+    assert.match(await readFile(join(dir, 'real', 'payments.csv'), 'utf8'), /^0,(alice,bob|bob,alice),\d+,\d+,made,,[\d.]+,0$/m)
+    const run = JSON.parse(await readFile(join(dir, 'real', 'run.json'), 'utf8')) as { real: boolean, ignored: string[] }
+    assert.deepEqual([run.real, run.ignored.length], [true, 1])
+  })
+
+  it('refuses too many nodes, and what is no scenario, before it starts any', async () => {
+    await writeFile(join(dir, 'crowd.yaml'), 'name: crowd\ndays: 1\nnodes:\n  member: { count: 51, coins: 0.02btc }\nchannels:\n  - { from: member, to: member, shape: ring, capacity: 400000 }\ntraffic: []\n')
+    const crowd = testWorld()
+    assert.equal(await crowd.run('simulate', 'real', join(dir, 'crowd.yaml'), '--out', join(dir, 'real')), 2)
+    assert.match(crowd.err(), /51 nodes, and at most 50 real ones run at once/)
+    assert.deepEqual(await readdir(dir), ['crowd.yaml'], 'and makes no directory')
+    for (const argv of [['hubb'], [], ['pair', '--days', '0'], ['pair', '--seed', 'x']]) assert.equal(await testWorld().run('simulate', 'real', ...argv), 2, argv.join(' '))
   })
 })
 

@@ -1,11 +1,13 @@
 /** `paychan simulate`: networks of nodes in virtual time. */
 import { Option, type Command } from 'commander'
+import { addReal } from './simulate-real.js'
 import { addSweep } from './simulate-sweep.js'
 import { contextOf, wholeNumber, type Context, type World } from '../context.js'
 import { EXIT, Exit } from '../exit-codes.js'
 import { untilInterrupted } from '../interrupt.js'
-import { isSound, renderResults, type RunFigures } from '../render-simulation.js'
+import { isSound, renderResults } from '../render-simulation.js'
 import { explained } from '../scenario-errors.js'
+import { figuresOf } from '../run-figures.js'
 import { readDays, settingsOf, type SimulateFlags } from '../simulate-flags.js'
 import { SimulationProgress } from '../simulation-progress.js'
 
@@ -41,6 +43,7 @@ export function addSimulate (program: Command, world: World): void {
       contextOf(world, command).output.result({ name, file, text }, () => text.trimEnd())
     })
 
+  addReal(simulate, world)
   addSweep(simulate, world)
 }
 
@@ -61,6 +64,7 @@ async function runScenario (context: Context, name: string, flags: SimulateFlags
   const { applySettings } = await import('../../sim/scenario/settings.js')
   const { makePlan } = await import('../../sim/plan/make-plan.js')
   const { OUTPUT_FILES, writeResults } = await import('../../sim/output/write-results.js')
+  const { Outcomes } = await import('../../sim/output/outcomes.js')
   const { prepareDirectory } = await import('../../sim/output/directory.js')
   const scenario = explained(output, () => parseText(readScenarioText(name), yaml => { applySettings(yaml, settingsOf(flags)) }))
   const { out, force = false } = flags
@@ -76,21 +80,17 @@ async function runScenario (context: Context, name: string, flags: SimulateFlags
     const begin = Date.now()
     const plan = makePlan(scenario)
     const simulate = await context.simulator()
+    const outcomes = new Outcomes()
     const results = await simulate(scenario, plan, {
       signal: stop.signal,
+      ...out === undefined ? {} : { onOutcome: outcomes.add },
       onProgress: ({ time, events }) => { progress.update(time / scenario.duration, `day ${(time / DAY).toFixed(1)} of ${scenario.duration / DAY}, ${events.toLocaleString('en')} events`) }
     })
     const run = figuresOf(results.events, Date.now() - begin)
-    const files = out === undefined ? [] : await writeResults(out, { results, plan, run })
+    const files = out === undefined ? [] : await writeResults(out, { results, plan, outcomes, run })
     output.result({ results, run, files }, colors => [renderResults(results, run, colors), ...files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`]].join('\n'))
     if (!isSound(results)) throw new Exit(EXIT.refused)
   } finally {
     interrupted.dispose()
   }
-}
-
-function figuresOf (events: number, milliseconds: number): RunFigures {
-  const seconds = milliseconds / 1_000
-  // maxRSS is in kilobytes on every system (libuv).
-  return { seconds, memoryMegabytes: Math.round(process.resourceUsage().maxRSS / 1_024), events, eventsPerSecond: seconds === 0 ? 0 : Math.round(events / seconds) }
 }

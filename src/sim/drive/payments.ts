@@ -1,6 +1,7 @@
 /** Asks for payments as the plan says, and notes what callers are told. */
 import { codeOf } from '../../types/errors.js'
 import type { Flow } from '../measure/channel-record.js'
+import type { PaymentOutcome } from '../measure/outcome.js'
 import type { PaymentCounts } from '../measure/payments.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { Plan, PlannedPayment } from '../plan.js'
@@ -8,7 +9,7 @@ import type { Calendar } from '../world/calendar.js'
 import type { OpeningsDriver } from './openings.js'
 
 /** A payment whose caller has no answer yet. */
-interface Pending { readonly flow: Flow, readonly amount: number }
+interface Pending { readonly id: number, readonly channel: number, readonly flow: Flow, readonly amount: number }
 
 export interface NodePayments { asked: number, made: number }
 
@@ -17,7 +18,7 @@ export class PaymentsDriver {
   readonly #pending = new Map<SimNode, Set<Pending>>()
   readonly #payments: Iterator<PlannedPayment>
 
-  constructor (plan: Plan, private readonly calendar: Calendar, private readonly openings: OpeningsDriver, private readonly counts: PaymentCounts) {
+  constructor (plan: Plan, private readonly calendar: Calendar, private readonly openings: OpeningsDriver, private readonly counts: PaymentCounts, private readonly tell: (outcome: PaymentOutcome) => void) {
     this.#payments = plan.payments()
   }
 
@@ -53,39 +54,48 @@ export class PaymentsDriver {
   #pay ({ opening, direction, amount }: PlannedPayment): void {
     const { counts } = this
     const record = this.openings.current(opening)
-    counts.asked += 1
+    const id = counts.asked++
     if (record === undefined) {
-      counts.refused('ERR_NO_CHANNEL')
+      this.#refused('ERR_NO_CHANNEL', { id, seconds: 0 })
       return
     }
     const payer = direction === 'forth' ? record.client : record.server
     const tally = this.#tallyOf(payer)
     tally.asked += 1
-    if (!payer.isUp || payer.engine === undefined) counts.refused('ERR_NODE_DOWN')
-    else if (record.id === undefined) counts.refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN')
+    const channel = record.number
+    if (!payer.isUp || payer.engine === undefined) this.#refused('ERR_NODE_DOWN', { id, channel, seconds: 0 })
+    else if (record.id === undefined) this.#refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', { id, channel, seconds: 0 })
     else {
-      const pending: Pending = { flow: record[direction], amount: Number(amount) }
+      const pending: Pending = { id, channel, flow: record[direction], amount: Number(amount) }
       const waiting = this.#pending.get(payer) ?? new Set()
       this.#pending.set(payer, waiting.add(pending))
       const asked = this.calendar.now
+      const seconds = (): number => (this.calendar.now - asked) / 1_000
       payer.engine.pay(record.id, amount, '').then(() => {
         if (!waiting.delete(pending)) return
         pending.flow.made += 1
         pending.flow.volume += pending.amount
         record.lastPaidAt = this.calendar.now
         tally.made += 1
-        counts.succeeded(pending.amount, (this.calendar.now - asked) / 1_000)
+        counts.succeeded(pending.amount, seconds())
+        this.tell({ id, status: 'made', seconds: seconds(), channel })
       }, (error: unknown) => {
         if (!waiting.delete(pending)) return
         if (codeOf(error) === 'ERR_PAYMENT_UNKNOWN') this.#unknown(pending)
-        else counts.refused(codeOf(error))
+        else this.#refused(codeOf(error), { id, channel, seconds: seconds() })
       })
     }
   }
 
-  #unknown ({ flow, amount }: Pending): void {
+  #refused (code: string, what: Pick<PaymentOutcome, 'id' | 'channel' | 'seconds'>): void {
+    this.counts.refused(code)
+    this.tell({ ...what, status: 'failed', code })
+  }
+
+  #unknown ({ id, channel, flow, amount }: Pending): void {
     flow.unknown += amount
     this.counts.unknown += 1
+    this.tell({ id, status: 'unknown', channel })
   }
 
   #tallyOf (node: SimNode): NodePayments {

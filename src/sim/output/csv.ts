@@ -1,6 +1,8 @@
 /** A simulation as tables (RFC 4180) for spreadsheets and notebooks; `docs/simulate.md` says what the columns are in sim-ln and CLoTH. */
 import type { Plan } from '../plan.js'
+import { rounded } from '../measure/payments.js'
 import type { Results } from '../results.js'
+import type { Outcomes } from './outcomes.js'
 
 /** Rows that are joined before they are handed on: a write for each would take most of the time. */
 const CHUNK = 1_000
@@ -29,12 +31,12 @@ export function channelsCsv ({ channels }: Pick<Results, 'channels'>): Generator
   )
 }
 
-/** Every payment that was asked for, up to a time. */
-export function paymentsCsv (plan: Plan, until: number): Generator<string> {
-  return csv(['id', 'sender', 'receiver', 'amount_sat', 'start_ms'], rows(plan, until))
+/** Every payment that was asked for, up to a time, and what became of it. */
+export function paymentsCsv (plan: Plan, until: number, outcomes: Pick<Outcomes, 'of'>): Generator<string> {
+  return csv(['id', 'sender', 'receiver', 'amount_sat', 'start_ms', 'status', 'error', 'seconds', 'channel'], rows(plan, until, outcomes))
 }
 
-function * rows (plan: Plan, until: number): Generator<readonly Cell[]> {
+function * rows (plan: Plan, until: number, outcomes: Pick<Outcomes, 'of'>): Generator<readonly Cell[]> {
   let id = 0
   const payments = plan.payments()
   for (let next = payments.next(); next.done !== true; next = payments.next()) {
@@ -42,6 +44,7 @@ function * rows (plan: Plan, until: number): Generator<readonly Cell[]> {
     if (time > until) return
     const { client = '', server = '' } = plan.openings[opening] ?? {}
     const [sender, receiver] = direction === 'forth' ? [client, server] : [server, client]
-    yield [id++, sender, receiver, amount, Math.round(time * 1_000)]
+    const { status = null, code = null, seconds, channel = null } = outcomes.of(id) ?? {}
+    yield [id++, sender, receiver, amount, Math.round(time * 1_000), status, code, seconds === undefined ? null : rounded(seconds), channel]
   }
 }

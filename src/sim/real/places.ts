@@ -15,6 +15,8 @@ export class RealChannel {
   capacity: number
   fundedAt: number | null = null
   spentAt: number | null = null
+  /** Of the side that knows of the newest. */
+  turns = 0
   lastPaidAt = 0
   readonly forth: Flow = { made: 0, volume: 0, unknown: 0 }
   readonly back: Flow = { made: 0, volume: 0, unknown: 0 }
@@ -56,12 +58,15 @@ export class Places {
     await Promise.all(this.#places.map(async ({ tail }) => { await tail }))
   }
 
-  /** After a block: what has become of every channel. `time` in seconds of virtual time. */
+  /** What has become of every channel by the newest that was seen of the nodes. `time` in seconds of virtual time. */
   follow (height: number, time: number): void {
     for (const { channels } of this.world.nodes) {
       for (const info of channels) {
+        const { turns } = info
+        const known = this.#byId.get(info.id)
+        if (turns !== undefined && known !== undefined) known.turns = Math.max(known.turns, turns.number)
         if (info.role !== 'client' || info.funding === undefined) continue
-        const channel = this.#byId.get(info.id) ?? this.#renewal(info)
+        const channel = known ?? this.#renewal(info, time)
         if (channel !== undefined) this.#learn(channel, info, height, time)
       }
     }
@@ -78,15 +83,16 @@ export class Places {
   }
 
   /** A channel that the node itself has opened in place of another one. */
-  #renewal (info: ChannelInfo): RealChannel | undefined {
+  #renewal (info: ChannelInfo, time: number): RealChannel | undefined {
     const old = info.renews === undefined ? undefined : this.#byId.get(info.renews)
     if (old === undefined) return undefined
     const channel = this.#add(this.#placeOf(old))
-    this.#opened(channel, info)
+    this.#opened(channel, info, time)
     return channel
   }
 
-  #opened (channel: RealChannel, info: ChannelInfo): void {
+  #opened (channel: RealChannel, info: ChannelInfo, time: number): void {
+    channel.lastPaidAt = time
     channel.id = info.id
     channel.info = info
     channel.capacity = Number(info.capacity)
@@ -122,7 +128,7 @@ export class Places {
           ...step === undefined ? {} : { step },
           ...then === 'renew' ? { renew: true } : {},
           wait: 'broadcast'
-        }))
+        }), time)
       } catch (error) {
         channel.failure = codeOf(error)
         const again = time + RETRY_MS / 1_000

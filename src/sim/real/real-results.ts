@@ -93,7 +93,7 @@ function chainTotals ({ world, places, payments, samples: { chain } }: RealRunPa
   return { blocks: world.devnet.height - START_HEIGHT, reorgs: 0, transactions, fees: chain.fees, feesPerPayment: rounded(chain.fees / Math.max(1, payments.counts.made)) }
 }
 
-function channelResult ({ number, opening, client, server, id, capacity, info, fundedAt, spentAt, forth, back, firstSample, balances }: RealChannel): ChannelResult {
+function channelResult ({ number, opening, client, server, id, capacity, info, turns, fundedAt, spentAt, forth, back, firstSample, balances }: RealChannel): ChannelResult {
   return {
     number,
     client: client.name,
@@ -103,7 +103,7 @@ function channelResult ({ number, opening, client, server, id, capacity, info, f
     fundedAt,
     spentAt,
     end: endOf(id, info, fundedAt, spentAt),
-    turns: info?.turns?.number ?? 0,
+    turns,
     payments: { forth: forth.made, back: back.made },
     volume: { forth: forth.volume, back: back.volume },
     firstSample: Math.max(0, firstSample),

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { BLOCKS_UNTIL_CLOSE } from '../../channel/closing.js'
 import { RENEW_BEFORE } from '../../channel/renewed.js'
 import { startDevnet, type Devnet } from '../../devnet/index.js'
 import type { ChannelInfo, NodeApi } from '../../node/api.js'
@@ -18,6 +19,8 @@ import { START_HEIGHT } from '../world/start.js'
 const FUNDINGS_A_BLOCK = 20
 /** What a node does with a block takes milliseconds; this is for a machine that does much else. */
 const PATIENCE_MS = 5_000
+/** Until a channel that is due has begun: it may also find that nothing is worth its fee. */
+const DUE_PATIENCE_MS = 1_000
 
 export interface RealNode {
   readonly name: string
@@ -66,14 +69,14 @@ export class RealWorld {
     return node
   }
 
-  /** A block; resolves once all nodes have seen it and done what it brings. */
-  async mine (): Promise<void> {
-    await this.#settled(new Set())
-    const due = new Set(this.nodes.flatMap(({ channels }) => channels.filter((channel) => isRenewalDue(channel, this.devnet.height + 1)).map(({ id }) => id)))
+  /** A block; resolves once all nodes have seen it and done what it brings. `isQuiet`: nothing was asked of anybody since the one before. */
+  async mine (isQuiet: boolean): Promise<void> {
+    if (!isQuiet) await this.settled()
+    const due = new Set(this.nodes.flatMap(({ channels }) => channels.filter((channel) => isDue(channel, this.devnet.height + 1)).map(({ id }) => id)))
     this.#failed.clear()
     await this.devnet.mine(1)
     await this.#synced()
-    await this.#settled(due)
+    await this.settled(due)
   }
 
   async stop (): Promise<void> {
@@ -124,10 +127,10 @@ export class RealWorld {
   /**
    * What a block brings is done when a question to the chain that every node asks after it is answered
    * (a node asks for fees first, on the same connection), nothing is half done, and nothing changes any
-   * more. `renewing`: channels that have to be at it.
+   * more. `due`: channels of which one side should begin something.
    */
-  async #settled (renewing: ReadonlySet<string>): Promise<void> {
-    const deadline = Date.now() + PATIENCE_MS
+  async settled (due: ReadonlySet<string> = new Set()): Promise<void> {
+    const begin = Date.now()
     for (;;) {
       await Promise.all(this.nodes.map(async (node) => {
         await node.api.fees()
@@ -135,31 +138,44 @@ export class RealWorld {
       }))
       const channels = this.nodes.flatMap((node) => node.channels)
       const now = channels.map(({ id, status, spend }) => `${id} ${status} ${spend?.txid ?? ''} ${spend?.height ?? ''}`).join('\n')
-      if (now === this.#known && !channels.some((channel) => isHalfDone(channel) || (renewing.has(channel.id) && channel.status === 'open' && !this.#failed.has(channel.id))) && await this.#hasAll(channels)) return
-      if (Date.now() > deadline) {
+      const waited = Date.now() - begin
+      const isBegun = waited > DUE_PATIENCE_MS || !channels.some(({ id, status }) => due.has(id) && isIdle(status) && !this.#failed.has(id))
+      if (now === this.#known && isBegun && !channels.some(isHalfDone) && await this.#hasAll(channels)) return
+      this.#known = now
+      if (waited > PATIENCE_MS) {
         this.hurried += 1
         return
       }
-      this.#known = now
     }
   }
 
-  /** Whether the chain knows every funding transaction that is signed: a node tells its caller before it has sent it. */
+  /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and the node knows of those that are in a block. */
   async #hasAll (channels: readonly ChannelInfo[]): Promise<boolean> {
-    const signed = channels.filter(({ role, status, confirmations }) => role === 'client' && status === 'confirming' && confirmations === 0)
-    const found = await Promise.all(signed.map(async ({ funding }) => funding === undefined ? undefined : await this.devnet.transaction(funding.txid)))
-    return !found.includes(undefined)
+    const waiting = channels.filter(({ role, status, confirmations }) => role === 'client' && status === 'confirming' && confirmations === 0)
+    const found = await Promise.all(waiting.map(async ({ funding }) => funding === undefined ? undefined : await this.devnet.transaction(funding.txid)))
+    return found.every((transaction) => transaction !== undefined && transaction.block === undefined)
   }
 }
 
-/** Whether its client renews it with the tip at this height. */
-function isRenewalDue ({ role, status, renewFor, lastPaymentHeight }: ChannelInfo, height: number): boolean {
-  return role === 'client' && status === 'open' && renewFor !== undefined && lastPaymentHeight !== undefined && height >= lastPaymentHeight - RENEW_BEFORE
+/** Whether this side renews it, or ends it in peace, with the tip at this height (TIME-5), as far as that can be seen from outside. */
+function isDue ({ role, status, renewFor, lastPaymentHeight }: ChannelInfo, height: number): boolean {
+  if (!isIdle(status) || lastPaymentHeight === undefined) return false
+  if (height === lastPaymentHeight + BLOCKS_UNTIL_CLOSE[role]) return true
+  return role === 'client' && status === 'open' && renewFor !== undefined && height >= lastPaymentHeight - RENEW_BEFORE
 }
 
-/** Something of it is on its way that takes no block: an opening, or a transaction that the chain does not show yet. */
-function isHalfDone ({ status, spend }: ChannelInfo): boolean {
-  return status === 'opening' || ((status === 'closing' || status === 'settling' || status === 'refunding') && spend === undefined)
+function isIdle (status: ChannelInfo['status']): boolean {
+  return status === 'open' || status === 'stopped'
+}
+
+/** Something of it is on its way that takes no block: an opening, the word that T1 is deep enough, or a transaction that the chain does not show yet. */
+function isHalfDone ({ status, spend, confirmations, minDepth }: ChannelInfo): boolean {
+  switch (status) {
+    case 'opening': return true
+    case 'confirming': return minDepth !== undefined && confirmations >= minDepth
+    case 'closing': case 'settling': case 'refunding': return spend === undefined
+    default: return false
+  }
 }
 
 /** Waits for events of a node until a condition holds. */

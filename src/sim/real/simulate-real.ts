@@ -50,6 +50,7 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { onProgress
     let payment = nextOf(planned)
     let sampleAt = 0
     let now = 0
+    let isQuiet = true
     let blockAt = nextBlock(blocks, scenario, 0)
     while (signal?.aborted !== true) {
       const next = Math.min(agenda.next, payment?.time ?? Infinity, blockAt, sampleAt)
@@ -59,19 +60,25 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { onProgress
         await places.idle()
         await samples.take(now)
         sampleAt += scenario.sample
-      } else if (agenda.next === now) agenda.take()?.happen()
-      else if (payment?.time === now) {
+      } else if (agenda.next === now) {
+        agenda.take()?.happen()
+        isQuiet = false
+      } else if (payment?.time === now) {
         payments.ask(payment)
         payment = nextOf(planned)
+        isQuiet = false
       } else {
         await places.idle()
-        await world.mine()
+        await world.mine(isQuiet)
+        isQuiet = true
         places.follow(world.devnet.height, now)
         blockAt = nextBlock(blocks, scenario, now)
         onProgress?.({ time: now, payments: payments.counts.made })
       }
     }
     await places.idle()
+    await world.settled()
+    places.follow(world.devnet.height, now)
     const complete = signal?.aborted !== true
     return { results: await realResults({ scenario, plan, world, places, payments, samples, complete, simulated: complete ? scenario.duration : now }), ignored, hurried: world.hurried }
   } finally {

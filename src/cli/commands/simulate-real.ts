@@ -1,0 +1,68 @@
+/** `paychan simulate real`: the same scenario with whole nodes over libp2p and a devnet. */
+import { Option, type Command } from 'commander'
+import { contextOf, wholeNumber, type Context, type World } from '../context.js'
+import { EXIT, Exit } from '../exit-codes.js'
+import { untilInterrupted } from '../interrupt.js'
+import { isSound, renderResults } from '../render-simulation.js'
+import { figuresOf } from '../run-figures.js'
+import { explained } from '../scenario-errors.js'
+import { readDays, settingsOf, type SimulateFlags } from '../simulate-flags.js'
+import { SimulationProgress } from '../simulation-progress.js'
+
+const DAY = 86_400
+
+export function addReal (simulate: Command, world: World): void {
+  simulate.command('real').summary('run a scenario with real nodes')
+    .description('Runs a scenario with at most 50 whole nodes: libp2p over TCP on this machine, stores on disk, and a devnet. Time is compressed: payments and blocks come in their order, as soon as everybody is done with what was before. To be compared with the same scenario in virtual time.')
+    .argument('<scenario>', 'a YAML file, or the name of a preset')
+    .addOption(new Option('--seed <n>', 'another draw of everything that is left to chance').argParser(wholeNumber(0)))
+    .option('--days <n>', 'how long, instead of what the scenario says', readDays)
+    .option('--out <dir>', 'leave results.json, report.html, payments.csv, channels.csv and run.json there')
+    .option('--force', 'overwrite what is there')
+    .option('--json', 'print the results as one JSON object')
+    .addHelpText('after', '\nExamples:\n  paychan simulate real pair --days 2\n  paychan simulate real hub --seed 7 --days 3 --out hub-real')
+    .action(async (name: string, _options: unknown, command: Command) => { await runReal(contextOf(world, command), name, command.optsWithGlobals<SimulateFlags>()) })
+}
+
+async function runReal ({ output, io }: Context, name: string, flags: SimulateFlags): Promise<void> {
+  const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
+  const { applySettings } = await import('../../sim/scenario/settings.js')
+  const { makePlan } = await import('../../sim/plan/make-plan.js')
+  const { ignoredBy } = await import('../../sim/real/fit.js')
+  const { simulateReal } = await import('../../sim/real/simulate-real.js')
+  const { Outcomes } = await import('../../sim/output/outcomes.js')
+  const { OUTPUT_FILES, writeResults } = await import('../../sim/output/write-results.js')
+  const { prepareDirectory } = await import('../../sim/output/directory.js')
+  const scenario = explained(output, () => parseText(readScenarioText(name), yaml => { applySettings(yaml, settingsOf(flags)) }))
+  const plan = makePlan(scenario)
+  // What does not fit is refused before a directory is made.
+  for (const sentence of ignoredBy(scenario, plan)) output.note(`Ignored: ${sentence}`)
+  const { out, force = false } = flags
+  if (out !== undefined) await prepareDirectory(out, OUTPUT_FILES, force)
+  const stop = new AbortController()
+  const interrupted = untilInterrupted(io)
+  void interrupted.signal.then(() => {
+    output.note('Stopping; what has happened so far is kept. Once more Ctrl-C ends at once.')
+    stop.abort()
+  })
+  const progress = new SimulationProgress(output, io.stderr.isTTY, Date.now)
+  try {
+    const begin = Date.now()
+    const outcomes = new Outcomes()
+    const { results, ignored, hurried } = await simulateReal(scenario, plan, {
+      signal: stop.signal,
+      onOutcome: outcomes.add,
+      onProgress: ({ time, payments }) => { progress.update(time / scenario.duration, `day ${(time / DAY).toFixed(1)} of ${scenario.duration / DAY}, ${payments.toLocaleString('en')} payments`) }
+    })
+    const run = { ...figuresOf(results.events, Date.now() - begin), real: true, ignored, hurried }
+    const files = out === undefined ? [] : await writeResults(out, { results, plan, outcomes, run })
+    output.result({ results, run, ignored, files }, colors => [
+      renderResults(results, run, colors),
+      ...hurried === 0 ? [] : [`\nAfter ${hurried} blocks some channel was not done within 5 s: the machine is busy, and results may differ from those of virtual time by as many blocks.`],
+      ...files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`]
+    ].join('\n'))
+    if (!isSound(results)) throw new Exit(EXIT.refused)
+  } finally {
+    interrupted.dispose()
+  }
+}
