@@ -54,6 +54,7 @@ export async function realResults (parts: RealRunParts): Promise<Results> {
     losses: [],
     attacks: [],
     risk: [],
+    races: [],
     series: samples.curves,
     broken
   }

@@ -20,7 +20,7 @@ const FUNDINGS_A_BLOCK = 20
 /** What a node does with a block takes milliseconds; this is for a machine that does much else. */
 const PATIENCE_MS = 5_000
 /** Until a channel that is due has begun: it may also find that nothing is worth its fee. */
-const DUE_PATIENCE_MS = 1_000
+const DUE_PATIENCE_MS = 3_000
 
 export interface RealNode {
   readonly name: string
@@ -140,7 +140,7 @@ export class RealWorld {
       const now = channels.map(({ id, status, spend }) => `${id} ${status} ${spend?.txid ?? ''} ${spend?.height ?? ''}`).join('\n')
       const waited = Date.now() - begin
       const isBegun = waited > DUE_PATIENCE_MS || !channels.some(({ id, status }) => due.has(id) && isIdle(status) && !this.#failed.has(id))
-      if (now === this.#known && isBegun && !channels.some(isHalfDone) && await this.#hasAll(channels)) return
+      if (now === this.#known && isBegun && !channels.some(isHalfDone) && await this.#isSeen(channels)) return
       this.#known = now
       if (waited > PATIENCE_MS) {
         this.hurried += 1
@@ -149,18 +149,24 @@ export class RealWorld {
     }
   }
 
-  /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and the node knows of those that are in a block. */
-  async #hasAll (channels: readonly ChannelInfo[]): Promise<boolean> {
-    const waiting = channels.filter(({ role, status, confirmations }) => role === 'client' && status === 'confirming' && confirmations === 0)
-    const found = await Promise.all(waiting.map(async ({ funding }) => funding === undefined ? undefined : await this.devnet.transaction(funding.txid)))
-    return found.every((transaction) => transaction !== undefined && transaction.block === undefined)
+  /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and both sides know which of these and of the spends are in a block. */
+  async #isSeen (channels: readonly ChannelInfo[]): Promise<boolean> {
+    const seen = await Promise.all(channels.map(async ({ status, confirmations, funding, spend }) => {
+      if (status === 'confirming' && confirmations === 0 && funding !== undefined) {
+        const transaction = await this.devnet.transaction(funding.txid)
+        return transaction !== undefined && transaction.block === undefined
+      }
+      return spend === undefined || spend.height !== undefined || (await this.devnet.transaction(spend.txid))?.block === undefined
+    }))
+    return !seen.includes(false)
   }
 }
 
 /** Whether this side renews it, or ends it in peace, with the tip at this height (TIME-5), as far as that can be seen from outside. */
-function isDue ({ role, status, renewFor, lastPaymentHeight }: ChannelInfo, height: number): boolean {
+function isDue ({ role, status, ourBalance, renewFor, lastPaymentHeight }: ChannelInfo, height: number): boolean {
   if (!isIdle(status) || lastPaymentHeight === undefined) return false
-  if (height === lastPaymentHeight + BLOCKS_UNTIL_CLOSE[role]) return true
+  // Whoever asks for a close pays for it: with nothing in the channel it cannot.
+  if (ourBalance > 0n && height === lastPaymentHeight + BLOCKS_UNTIL_CLOSE[role]) return true
   return role === 'client' && status === 'open' && renewFor !== undefined && height >= lastPaymentHeight - RENEW_BEFORE
 }
 
