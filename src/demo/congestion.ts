@@ -96,6 +96,8 @@ export const auction: Act = async (stage, channel, narrator) => {
   await submit(stage, old, theirs)
   await race.note(null, Number(theirs))
   await client.start()
+  // What is due by its height it publishes even before it has read what the chain shows of the channel.
+  await stage.until('the client sees what spends the channel', async () => (await find(client.api.channels(), channel)).spend !== undefined)
   for (let confirmed = false; !confirmed;) {
     const before = theirs
     await stage.until('the newest state outbids it', async () => await feeNow(stage, channel) > before)
