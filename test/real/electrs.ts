@@ -8,6 +8,9 @@ import { freePorts, type Bitcoind } from './bitcoind.js'
 /** Set by `run.sh` where electrs can be had. */
 const COMMAND = 'PAYCHAN_TEST_ELECTRS'
 
+/** It may hold a small reply for a second, and longer while it reads blocks. */
+const PATIENCE_MS = 4_000
+
 export const hasElectrs = (process.env[COMMAND] ?? '') !== ''
 
 export interface Electrs { readonly url: string, readonly stop: () => Promise<void> }
@@ -45,16 +48,39 @@ export async function startElectrs (bitcoind: Bitcoind): Promise<Electrs> {
     return made
   }
   isStarting = false
+  // 0.10.10 can also hang for good, with every connection, when blocks come while it takes one back. Whoever watches
+  // over it restarts it then; the nodes have to live with that.
+  const watchdog = setInterval(() => {
+    const watched = child
+    void repliesWithin(port, PATIENCE_MS).then((isAlive) => {
+      if (isAlive || isStopped || watched !== child || watched.exitCode !== null) return
+      errors.push(`it has not answered for ${PATIENCE_MS / 1_000} s\n`)
+      watched.kill('SIGKILL')
+    })
+  }, PATIENCE_MS)
   return {
     url: `tcp://127.0.0.1:${port}`,
     stop: async () => {
       isStopped = true
+      clearInterval(watchdog)
       if (child.exitCode !== null || child.signalCode !== null) return
       const exited = once(child, 'exit')
       child.kill('SIGKILL')
       await exited
     }
   }
+}
+
+/** Whether it says which version it speaks, on a connection of its own. */
+async function repliesWithin (port: number, ms: number): Promise<boolean> {
+  const socket = connect({ host: '127.0.0.1', port })
+  const replied = new Promise<boolean>((resolve) => {
+    socket.once('data', () => { resolve(true) }).once('error', () => { resolve(false) }).setTimeout(ms, () => { resolve(false) })
+  })
+  socket.write(`${JSON.stringify({ id: 0, method: 'server.version', params: ['watchdog', '1.4'] })}\n`)
+  const isAlive = await replied
+  socket.destroy()
+  return isAlive
 }
 
 async function answers (port: number): Promise<boolean> {
