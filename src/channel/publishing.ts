@@ -44,20 +44,25 @@ function rivalOf ({ role, onChain: { spend } }: Established): Spend | undefined 
   return spend.turn !== undefined && payeeOf(spend.turn) === role ? undefined : spend
 }
 
-/** A client whose T2 has no deadline lets a newer state wait for so many blocks: a day. */
+/** A newer state may wait for so many blocks where nothing older can come (T2), or while it pays enough: a day. */
 const PATIENCE = 144
 
 /**
  * TIME-7: a newer state than ours is in the mempool. It is the rightful one, and an honest side does
  * not compete with it; unless it is stuck for so long that an older one of the other side's comes
- * near, which could then take its place.
+ * near, which could then take its place. One that has come late (a reorganisation took it out of its
+ * block) and pays what the next block takes is not stuck: each of the two would outbid the other
+ * until the newer one has lost, and most of both shares is burnt.
  */
-function isOutranked (channel: Established, ours: Publishable, height: number): boolean {
+function isOutranked (channel: Established, ours: Publishable, height: number, nextBlock: FeeRate): boolean {
   const { spend } = channel.onChain
-  if (!isNewer(spend, ours) || spend?.height !== undefined) return false
+  if (spend === undefined || !isNewer(spend, ours) || spend.height !== undefined) return false
   const begin = publishHeightOf(channel.terms, ours.turn)
   const deadline = deadlineOf(channel, ours.turn)
-  return deadline === undefined ? height < begin + PATIENCE : (deadline - height) * 3 > deadline - begin
+  if (deadline === undefined) return height < begin + PATIENCE
+  if ((deadline - height) * 3 > deadline - begin) return true
+  // A quarter more than the estimate, as our own late bids; if the estimate is wrong for a day, it waits no longer.
+  return height < deadline + PATIENCE && feeOfSpend(channel, spend) >= feeFor(feeRate(nextBlock * 5n / 4n), vsizeOfRaw(spend.raw))
 }
 
 function isNewer (spend: Spend | undefined, ours: Publishable): boolean {
@@ -72,7 +77,7 @@ export function publishIfDue (channel: Established, env: Env): Transition<Establ
   // Before any transaction is laid out: that takes longer than all else of an event.
   if (held === undefined || (before === undefined && !isDue(channel, held, env.height))) return to(channel)
   const ours = publishable(channel)
-  if (ours === undefined || isOutranked(channel, ours, env.height)) return to(channel)
+  if (ours === undefined || isOutranked(channel, ours, env.height, env.nextBlockRate)) return to(channel)
   if (before !== undefined) {
     const next = rivalOf(channel) === undefined ? undefined : higherBid(channel, before, env)
     return next === undefined || outbidding(channel, vsizeOfRaw(before.raw), env) <= before.fee ? to(channel) : published(channel, next)
@@ -93,7 +98,7 @@ export function republish (channel: Established, env: Env): Transition<Establish
   const { publication } = channel
   if (publication === undefined || channel.onChain.spend?.height !== undefined || env.height === undefined) return to(channel)
   const ours = publishable(channel)
-  if (ours !== undefined && isOutranked(channel, ours, env.height)) return to(channel)
+  if (ours !== undefined && isOutranked(channel, ours, env.height, env.nextBlockRate)) return to(channel)
   // Together with other channels: the engine raises it for all of them.
   if (publication.batch !== undefined) return to(channel)
   // At the same height the node was restarted: the last bid may never have left it.
@@ -122,7 +127,7 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
   }
   if (publication.batch !== undefined) return to({ ...channel, publication: { ...publication, refusedFor: refusal.kind } }, note)
   const ours = publishable(channel)
-  if (ours === undefined || (env.height !== undefined && isOutranked(channel, ours, env.height))) return to(channel, note)
+  if (ours === undefined || (env.height !== undefined && isOutranked(channel, ours, env.height, env.nextBlockRate))) return to(channel, note)
   const next = higherBid(channel, publication, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, env.relay.incremental as bigint)))
   if (next === undefined || (rivalOf(channel) === undefined && next.feeRate > max(env.feeRate * 2n, HURRY_RATE as bigint))) return to(channel, note)
   return published(channel, next, note)
@@ -171,12 +176,16 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, batch: undefined }
 }
 
-/** BIP125: what replaces the other side's transaction pays its fee, a quarter more, and the incremental relay fee for itself. Wallet inputs of its are not seen; a refusal tells. */
+/** Wallet inputs, and those of other channels, are not seen: with them it is too low. */
+function feeOfSpend ({ terms }: Established, { raw }: Spend): bigint {
+  return terms.capacity - parseTransaction(raw).outputs.reduce((sum, { value }) => sum + value, 0n)
+}
+
+/** BIP125: what replaces the other side's transaction pays its fee, a quarter more, and the incremental relay fee for itself. What is not seen of its fee, a refusal tells. */
 function outbidding (channel: Established, vsize: number, { relay }: Pick<Env, 'relay'>): Satoshi {
   const rival = rivalOf(channel)
   if (rival === undefined || rival.height !== undefined) return satoshi(0n)
-  const { outputs } = parseTransaction(rival.raw)
-  const fee = channel.terms.capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
+  const fee = feeOfSpend(channel, rival)
   return satoshi(max(0n, fee + fee / 4n) + feeFor(relay.incremental, vsize))
 }
 

@@ -57,7 +57,7 @@ export class Simulation {
     const rate = rateSource(chain.fees)
     const keys = keyMaker(seed, model)
     this.chain = new SimChain({ start: START_HEIGHT, blockVsize: chain.blockVsize, rateAt: (height) => rate(Math.max(0, height - START_HEIGHT - 1)), judge: fundingJudge(keys.verify) })
-    this.thresholdAt = (height) => this.chain.thresholds[height - START_HEIGHT - 1] ?? Infinity
+    this.thresholdAt = (height) => this.chain.thresholdAt(height)
     this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
     const past = Array.from({ length: PAST }, () => rate(0))
     this.fees = new SharedFees(past)
@@ -173,7 +173,7 @@ export class Simulation {
     for (const script of scripts) for (const view of this.#watchers.of(script)) view.changed(script, before)
     if (!isTip) return
     this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
-    this.fees.update([...past, ...this.chain.thresholds.slice(-PAST)])
+    this.fees.update([...past, ...this.chain.newestThresholds(PAST)])
     const height = blockHeight(this.chain.height)
     for (const node of this.nodes) {
       if (!node.isUp) continue

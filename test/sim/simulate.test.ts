@@ -69,6 +69,12 @@ describe('sim / simulate', function () {
     }
   })
 
+  it('two honest nodes do not fight over a channel whose newest state a reorganisation has undone (TIME-7)', async () => {
+    const { scenario, plan } = worldOf(123)
+    const { broken, losses } = await simulate(scenario, plan, { checked: true })
+    assert.deepEqual([broken, losses.filter(({ why }) => why === 'unexplained')], [[], []])
+  })
+
   it('holds in worlds in which everything goes wrong', async () => {
     for (const seed of [11, 12, 13, 14, 15]) {
       const { scenario, plan } = worldOf(seed)

@@ -43,7 +43,7 @@ export class SimChain {
   readonly #histories = new Map<string, Set<SimTransaction>>()
   readonly #listeners: ChainListener[] = []
   readonly #books: CoinListener[] = []
-  /** What it took to be in each block, in sat/vB, the newest last. */
+  /** What it took to be in each block after the first, in sat/vB, the newest last; Infinity of the empty one that a reorganisation begins with. */
   readonly thresholds: number[] = []
   #order = 0
   #reorgs = 0
@@ -56,6 +56,19 @@ export class SimChain {
   get tipHash (): string { return this.#blocks.at(-1)?.hash ?? '' }
   get reorgs (): number { return this.#reorgs }
   get waiting (): ReadonlyMap<Txid, SimTransaction> { return this.#mempool }
+
+  /** What it took to be in the block of a height, in sat/vB. */
+  thresholdAt (height: number): number { return this.thresholds[height - this.options.start - 1] ?? Infinity }
+
+  /** Of the newest blocks that took anything: an empty one says nothing of fees. */
+  newestThresholds (count: number): number[] {
+    const found: number[] = []
+    for (let at = this.thresholds.length - 1; at >= 0 && found.length < count; at--) {
+      const threshold = this.thresholds[at] ?? Infinity
+      if (threshold < Infinity) found.unshift(threshold)
+    }
+    return found
+  }
 
   /** What the next block takes. */
   get nextRate (): number { return this.options.rateAt(this.height + 1) }
@@ -123,6 +136,7 @@ export class SimChain {
     for (let n = 0; n < undone; n++) this.#disconnect(touched)
     this.#evictImmature(touched)
     this.#append([], time)
+    this.thresholds.push(Infinity)
     for (let n = 0; n < undone; n++) this.#mineInto(touched, time)
     this.#changed(touched, true)
   }

@@ -45,6 +45,19 @@ describe('sim / chain', () => {
     assert.equal(mined(cheap), 102)
   })
 
+  it('says what each block took, by its height, also after reorganisations, whose first block is empty', () => {
+    for (rate = 1; rate <= 5; rate++) chain.mine(0)
+    assert.deepEqual([100, 101, 105, 106].map((height) => chain.thresholdAt(height)), [Infinity, 1, 5, Infinity])
+    rate = 7
+    chain.reorg(2, 0)
+    assert.deepEqual([103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)), [3, Infinity, 7, 7, Infinity])
+    assert.deepEqual(chain.newestThresholds(4), [2, 3, 7, 7])
+    rate = 9
+    chain.reorg(3, 0)
+    assert.deepEqual([103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)), [3, Infinity, 9, 9, 9])
+    assert.deepEqual(chain.newestThresholds(9), [1, 2, 3, 9, 9, 9])
+  })
+
   it('refuses what is locked, spent, missing, too cheap, dust, or makes money', () => {
     const refused = (raw: Uint8Array, words: RegExp): void => { assert.throws(() => chain.broadcast(raw), words) }
     refused(spend({ from: coin, value: 99_000, lock: 101 }), /non-final/)
