@@ -97,7 +97,7 @@ export const auction: Act = async (stage, channel, narrator) => {
   await race.note(null, Number(theirs))
   await client.start()
   // What is due by its height it publishes even before it has read what the chain shows of the channel.
-  await stage.until('the client sees what spends the channel', async () => (await find(client.api.channels(), channel)).spend !== undefined)
+  await spendOf(stage, channel)
   for (let confirmed = false; !confirmed;) {
     const before = theirs
     await stage.until('the newest state outbids it', async () => await feeNow(stage, channel) > before)
@@ -167,11 +167,15 @@ async function submit ({ devnet }: Stage, old: OldState, fee: bigint): Promise<v
   if (!result.accepted) throw new PaychanError('ERR_DEMO_FAILED', `The old state was not taken: ${result.reason}.`)
 }
 
-/** What spends the channel, as the client sees it. */
-async function spendOf ({ client }: Stage, channel: ChannelInfo): Promise<NonNullable<ChannelInfo['spend']>> {
-  const { spend } = await find(client.api.channels(), channel)
-  if (spend === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'Nothing spends the channel.')
-  return spend
+/** What spends the channel, as the client sees it: it may be reading the chain just now. */
+async function spendOf (stage: Stage, channel: ChannelInfo): Promise<NonNullable<ChannelInfo['spend']>> {
+  let seen: ChannelInfo['spend']
+  await stage.until('the client sees what spends the channel', async () => {
+    seen = (await find(stage.client.api.channels(), channel)).spend
+    return seen !== undefined
+  })
+  if (seen === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'Nothing spends the channel.')
+  return seen
 }
 
 async function published ({ client, until }: Stage, channel: ChannelInfo): Promise<void> {
