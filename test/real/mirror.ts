@@ -30,6 +30,8 @@ class Twin {
   #work: Promise<unknown> = Promise.resolve()
   #apart = false
   readonly #shown = new Set<string>()
+  /** Of the newest block that was shown. */
+  #height = 0
 
   constructor (private readonly chain: EmbeddedChain) {}
 
@@ -87,7 +89,7 @@ class Twin {
 
   async #showBlocks (bitcoind: Bitcoind): Promise<void> {
     const { height, hash } = await this.chain.tip()
-    for (let at = this.#shown.size === 0 ? 1 : Math.max(1, height - 2 * MAX_REORG); at <= height; at++) {
+    for (let at = Math.max(1, Math.min(this.#height, height) - 2 * MAX_REORG); at <= height; at++) {
       const raw = await rawBlock(this.chain, at)
       if (raw === undefined || this.#shown.has(raw.slice(0, HEADER_HEX))) continue
       this.#shown.add(raw.slice(0, HEADER_HEX))
@@ -95,6 +97,7 @@ class Twin {
       const verdict = await bitcoind.call(z.string().nullable(), 'submitblock', raw)
       if (verdict !== null && verdict !== 'inconclusive') differences.push(`bitcoind refuses block ${at}: ${verdict}`)
     }
+    this.#height = height
     if (await bitcoind.call(z.string(), 'getbestblockhash') !== hash) differences.push(`bitcoind is on another branch than the devnet at height ${height}`)
   }
 }
