@@ -13,7 +13,8 @@ import type { Terms } from './terms.js'
 
 /** What T2 leaves the server: what it brought along, unless that is dust, which goes to the client. */
 export function refundedToServer ({ serverBalance, server }: Pick<Terms, 'serverBalance' | 'server'>): Satoshi {
-  return serverBalance < dustLimit(p2wsh(payoutWitnessScript(server.payoutKey))) ? ZERO_SAT : serverBalance
+  // Nothing, as most often, needs no script: this is asked with every payment.
+  return serverBalance === 0n || serverBalance < dustLimit(p2wsh(payoutWitnessScript(server.payoutKey))) ? ZERO_SAT : serverBalance
 }
 
 /** UPD-11: the payee's share beyond the least that an earlier state leaves it, T2 included, when the payer has `payerBalance`. */
