@@ -67,6 +67,11 @@ export function readTransaction (raw: Uint8Array): ParsedTransaction {
   }
 }
 
+/** nLockTime of a transaction that was read before: its last four bytes, little-endian. */
+export function lockTimeOf (raw: Uint8Array): number {
+  return new DataView(raw.buffer, raw.byteOffset + raw.length - 4, 4).getUint32(0, true)
+}
+
 function invalid (why: string, cause?: unknown): PaychanError {
   return new PaychanError('ERR_INVALID_TRANSACTION', `These bytes are not a transaction: ${why}.`, {}, cause === undefined ? undefined : { cause })
 }

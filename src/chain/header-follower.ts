@@ -13,19 +13,24 @@ export class HeaderFollower {
   /** Resolves once the newest announced tip is ours; rejects when it was refused (`syncHeaders`). */
   follow (source: HeaderSource, tip: AnnouncedTip): Promise<void> {
     this.#next = { source, tip }
-    this.#running ??= this.#run().finally(() => { this.#running = undefined })
+    this.#running ??= this.#run()
     return this.#running
   }
 
   async #run (): Promise<void> {
-    for (let next = this.#take(); next !== undefined; next = this.#take()) {
-      try {
-        const from = await syncHeaders(this.headers, next.source, next.tip)
-        if (from !== undefined) this.onChanged(from)
-      } catch (error) {
-        // While we asked the server may have gone over to another branch, and said so.
-        if (this.#next === undefined) throw error instanceof Error ? error : new Error(messageOf(error))
+    try {
+      for (let next = this.#take(); next !== undefined; next = this.#take()) {
+        try {
+          const from = await syncHeaders(this.headers, next.source, next.tip)
+          if (from !== undefined) this.onChanged(from)
+        } catch (error) {
+          // While we asked the server may have gone over to another branch, and said so.
+          if (this.#next === undefined) throw error instanceof Error ? error : new Error(messageOf(error))
+        }
       }
+    } finally {
+      // In the same turn as the last look: a tip that comes from here on is taken by another run.
+      this.#running = undefined
     }
   }
 

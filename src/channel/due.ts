@@ -13,7 +13,7 @@ import { RENEW_BEFORE } from './renewed.js'
 import { renewedChannel } from './renewing.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
 import { isFrozen, type Channel, type Established } from './state.js'
-import { UNUSED_TURN_BLOCKS } from './turns.js'
+import { unusedFrom } from './turns.js'
 
 /** After every height that can come. */
 export const NEVER = Number.POSITIVE_INFINITY
@@ -45,7 +45,8 @@ function establishedDue (channel: Established, from: number): number {
   const last = lastPaymentHeightOf(terms, channel.ledger.turn)
   const heights = [last + BLOCKS_UNTIL_CLOSE[role]]
   if (!channel.ready.ours && stopped === undefined) heights.push(fundingHeight + terms.minDepth - 1)
-  if (wishes.grantedAt !== undefined) heights.push(wishes.grantedAt + UNUSED_TURN_BLOCKS)
+  const unused = unusedFrom(channel)
+  if (unused !== undefined) heights.push(unused)
   if (wishes.refused?.notBefore !== undefined && wishes.refused.notBefore > 0) heights.push(wishes.refused.notBefore)
   const held = newestHeld(channel)
   if (held !== undefined) heights.push(publishHeightOf(terms, held.turn))

@@ -1,5 +1,5 @@
 /** A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a child. */
-import { parseTransaction } from '../bitcoin/transaction.js'
+import { lockTimeOf } from '../bitcoin/transaction.js'
 import { blockDelta, satoshi } from '../types/units.js'
 import type { Effect } from './effects.js'
 import type { Env } from './env.js'
@@ -19,7 +19,6 @@ export function fundingFee ({ role, terms, outPoint, fundingTx, outside, onChain
   // Of a T1 that an outside wallet has made, our wallet has no change.
   if (role !== 'client' || outside !== undefined || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined) return []
   // The wallet gives T1 the height at which it was built as nLockTime.
-  const { lockTime } = parseTransaction(fundingTx)
-  if (height - lockTime < patience) return []
+  if (height - lockTimeOf(fundingTx) < patience) return []
   return [{ type: 'bump-funding', funding: outPoint.txid, feeRate, most: satoshi(terms.capacity / MOST_OF_CAPACITY) }]
 }

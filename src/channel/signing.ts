@@ -1,10 +1,11 @@
 /** The one template of every state (spec.md, "Transactions": SIG-2), filled in for a channel. */
 import { payerSighash, payerSighasher, type StateTemplate } from '../bitcoin/template.js'
+import type { OutPoint } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import { initialBalance, NEW_LEDGER } from './ledger.js'
 import { lockOf, payerOf } from './schedule.js'
 import type { Established } from './state.js'
-import { fundingOutput, partyOf } from './terms.js'
+import { fundingOutput, partyOf, type Terms } from './terms.js'
 
 /** The state of a turn (of the present one when none is named) in which the payer is left with `payerBalance`. */
 export function stateTemplate (channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>, payerBalance: Satoshi, turn = channel.ledger.turn): StateTemplate {
@@ -21,13 +22,26 @@ export function stateTemplate (channel: Pick<Established, 'terms' | 'outPoint' |
 }
 
 /** What the payer of a turn (of the present one when none is named) signs for a balance. */
-export function stateDigest (channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>, payerBalance: Satoshi, turn?: number): Uint8Array {
-  return payerSighash(stateTemplate(channel, payerBalance, turn))
+export function stateDigest (channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>, payerBalance: Satoshi, turn = channel.ledger.turn): Uint8Array {
+  return turn === channel.ledger.turn ? stateDigester(channel)(payerBalance) : payerSighash(stateTemplate(channel, payerBalance, turn))
 }
 
-/** The same for many balances of one channel. */
-export function stateDigester (channel: Established): (payerBalance: Satoshi) => Uint8Array {
-  return payerSighasher(stateTemplate(channel, channel.terms.capacity))
+type Digester = (payerBalance: Satoshi) => Uint8Array
+
+/**
+ * What the present turn's digests have in common, of channels that were paid on: to lay it out takes nearly as
+ * long as a digest itself. Terms and outpoint are never changed in place, so the same objects say the same.
+ */
+const digesters = new WeakMap<Terms, { readonly outPoint: OutPoint, readonly turn: number, readonly digest: Digester }>()
+
+/** The same for many balances of one channel in its present turn. */
+export function stateDigester (channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>): Digester {
+  const { terms, outPoint, ledger: { turn } } = channel
+  const known = digesters.get(terms)
+  if (known?.outPoint === outPoint && known.turn === turn) return known.digest
+  const digest = payerSighasher(stateTemplate(channel, terms.capacity))
+  digesters.set(terms, { outPoint, turn, digest })
+  return digest
 }
 
 /** UPD-9: what the client signs in the first update, before there is anything but terms and an outpoint. */

@@ -172,8 +172,15 @@ function nextTurn (channel: Established, grantedAt: BlockHeight | undefined): Es
 }
 
 /** TURN-7: we have granted the turn, and nothing was paid in it for long. */
-export function isTurnUnused ({ ledger, wishes, role }: Established, { height }: Pick<Env, 'height'>): boolean {
-  return wishes.grantedAt !== undefined && payeeOf(ledger.turn) === role && ledger.held?.signature === undefined && height !== undefined && height >= wishes.grantedAt + UNUSED_TURN_BLOCKS
+export function isTurnUnused (channel: Established, { height }: Pick<Env, 'height'>): boolean {
+  const from = unusedFrom(channel)
+  return from !== undefined && height !== undefined && height >= from
+}
+
+/** The height from which TURN-7 calls the turn unused, unless it is used before; undefined when it has been, or was not granted by us. */
+export function unusedFrom ({ ledger, wishes, role }: Established): number | undefined {
+  const isUsed = payeeOf(ledger.turn) !== role || ledger.held?.signature !== undefined
+  return wishes.grantedAt === undefined || isUsed ? undefined : wishes.grantedAt + UNUSED_TURN_BLOCKS
 }
 
 /** What was refused for a time may be asked for again. */

@@ -25,7 +25,7 @@ const JSON_BEGIN = 0x7b
 
 /** A value as bytes for the store, to lie under `key` and nowhere else. */
 export function encodeRecord (key: string, value: unknown): Uint8Array {
-  return sealRecord(key, pack(value), RECORD_VERSION)
+  return sealed(key, pack(value, HEADER_BYTES), RECORD_VERSION)
 }
 
 /** What is to be written so that a value lies under `key`. */
@@ -37,18 +37,23 @@ export function recordChange (key: string, value: unknown): Change {
 export function sealRecord (key: string, value: Uint8Array, layout: number): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + value.length)
   bytes.set(value, HEADER_BYTES)
+  return sealed(key, bytes, layout)
+}
+
+/** Fills in layout and checksum where they have been left out. */
+function sealed (key: string, bytes: Uint8Array, layout: number): Uint8Array {
   bytes[0] = layout
-  new DataView(bytes.buffer).setUint32(1, checksumOf(key, layout, value))
+  const checksum = checksumOf(key, layout, bytes.subarray(HEADER_BYTES))
+  for (let at = 1; at < HEADER_BYTES; at++) bytes[at] = checksum >>> 8 * (HEADER_BYTES - 1 - at)
   return bytes
 }
 
 function checksumOf (key: string, layout: number, value: Uint8Array): number {
   // Keys are printable ASCII (group-commit.ts): one byte a character, and none of them is a zero.
-  const covered = new Uint8Array(key.length + 2 + value.length)
-  for (let at = 0; at < key.length; at++) covered[at] = key.charCodeAt(at)
-  covered[key.length + 1] = layout
-  covered.set(value, key.length + 2)
-  return crc32(covered)
+  const head = new Uint8Array(key.length + 2)
+  for (let at = 0; at < key.length; at++) head[at] = key.charCodeAt(at)
+  head[key.length + 1] = layout
+  return crc32(head, value)
 }
 
 /** Whether a record has the layout that came before this one. */

@@ -1,6 +1,7 @@
 /** Two-way channels: the turn as a token (spec.md, "Turns"). */
 import assert from 'node:assert/strict'
 import type { Role } from '../../src/bitcoin/keys.js'
+import { nextDue } from '../../src/channel/due.js'
 import { payment, World, type WorldOptions } from './world.js'
 import { assertStopped, effectsOf, sentOf } from './asserts.js'
 
@@ -253,6 +254,8 @@ describe('channel / turns / a close', () => {
   it('is not, once something was paid in it', () => {
     const world = twoWay().paidBy('client', 40_000n).paidBy('server', 1_000n).mine(30)
     assert.deepEqual([sentOf(world.client.effects, 'CloseRequest'), sentOf(world.server.effects, 'CloseRequest')], [[], []])
+    // Nor do tips bother such a channel any more.
+    for (const { channel } of [world.client, world.server]) assert.ok(nextDue(channel, world.chain.height + 1) > world.chain.height + 100)
   })
 
   it('comes after the last payment of the turn, 12 blocks before its lock (UPD-12, TIME-5)', () => {

@@ -116,7 +116,9 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       chain.onTip(tip => { events.push(`tip ${tip.height}`) })
       await world.mine(1)
       await events.when(event => event === `tip ${height + 1}`)
-      assert.deepEqual(events.all, ['history ', 'history mempool', `tip ${height}`, `history ${height + 1}`, `tip ${height + 1}`])
+      // electrs may have it in neither place for a moment, between the two.
+      const told = events.all.filter((event, n) => n === 0 || event !== 'history ')
+      assert.deepEqual(told, ['history ', 'history mempool', `tip ${height}`, `history ${height + 1}`, `tip ${height + 1}`])
     })
 
     it('delivers the whole transaction, and the spend of its output as well', async () => {

@@ -71,16 +71,21 @@ export class TestNode {
 
   /** Waits for events of this node until a condition holds. */
   async sees (condition: () => Promise<boolean>): Promise<void> {
-    for (;;) {
-      const next = this.events.next()
-      if (await condition()) return
-      await next
-    }
+    await seen(this.events, condition)
   }
 
   /** Waits until the node has the devnet's tip. */
   async synced (): Promise<void> {
     await this.sees(async () => (await this.api.info()).chain.height === this.devnet.height)
+  }
+}
+
+/** Waits for events until a condition holds. */
+export async function seen (events: Recorder<NodeEvent>, condition: () => Promise<boolean>): Promise<void> {
+  for (;;) {
+    const next = events.next()
+    if (await condition()) return
+    await next
   }
 }
 

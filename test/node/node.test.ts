@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createLibp2p } from 'libp2p'
 import { createHost } from '../../src/p2p/host.js'
+import type { NodeEvent } from '../../src/node/api.js'
 import { createNode } from '../../src/node/create-node.js'
 import { defaultPolicy, paychan } from '../../src/node/service.js'
 import { satoshi } from '../../src/types/units.js'
 import { testRoot } from '../../src/wallet/memory.js'
 import { Proxy } from '../chain/proxy.js'
+import { Recorder } from '../chain/helpers.js'
 import { addressOf, somePeerId, startMute } from '../p2p/hosts.js'
-import { codeOfRejection, Fixture } from './fixture.js'
+import { codeOfRejection, Fixture, seen } from './fixture.js'
 
 const CAPACITY = 1_000_000n
 const BLOCKS = 144
@@ -222,13 +224,10 @@ describe('node', function () {
       })
       fixture.onEnd(async () => { await app.stop() })
       const { paychan: service } = app.services
-      const tips = new Promise<void>((resolve) => {
-        service.onEvent((event) => {
-          if (event.type === 'chain' && event.height === fixture.devnet.height) void service.balance().then(({ confirmed }) => { if (confirmed > 0n) resolve() })
-        })
-      })
+      const events = new Recorder<NodeEvent>()
+      service.onEvent((event) => { events.push(event) })
       await fixture.devnet.fund(await service.address(), satoshi(2_000_000n))
-      await tips
+      await seen(events, async () => (await service.balance()).confirmed > 0n)
       const channel = await service.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
       await service.pay({ to: channel.peerId, amount: 2_000n })
       assert.equal((await bob.api.channels())[0]?.ourBalance, 2_000n)

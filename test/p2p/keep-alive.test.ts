@@ -12,7 +12,8 @@ import { Recorder } from './recorder.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 
-const EAGER: KeepAlive = { pingInterval: 50, minTimeout: 100, maxTimeout: 200 }
+/** The timeouts leave a busy machine the time to answer: a connection that is given up too early is not the one that was swallowed. */
+const EAGER: KeepAlive = { pingInterval: 50, minTimeout: 500, maxTimeout: 1_000 }
 /** So rare that nothing comes of it in a test. */
 const NEVER: KeepAlive = { pingInterval: 1_000_000, minTimeout: 1_000, maxTimeout: 1_000 }
 

@@ -18,6 +18,8 @@ import { rawBlock } from './raw-block.js'
 /** How far back a reorganisation of a devnet reaches. */
 const MAX_REORG = 100
 const HEADER_HEX = 160
+/** Of some hundred bytes or some kilobytes each; a request to bitcoind may have 32 MB. */
+const BLOCKS_AT_ONCE = 200
 
 /** Knots is more exact than Bitcoin Core about what is not standard. */
 const KNOTS_REASONS = new Map([['bad-witness-stackitem-size', 'bad-witness-nonstandard'], ['bad-txns-input-witness-unknown', 'bad-txns-nonstandard-inputs']])
@@ -89,13 +91,18 @@ class Twin {
 
   async #showBlocks (bitcoind: Bitcoind): Promise<void> {
     const { height, hash } = await this.chain.tip()
+    const blocks: string[] = []
     for (let at = Math.max(1, Math.min(this.#height, height) - 2 * MAX_REORG); at <= height; at++) {
       const raw = await rawBlock(this.chain, at)
       if (raw === undefined || this.#shown.has(raw.slice(0, HEADER_HEX))) continue
       this.#shown.add(raw.slice(0, HEADER_HEX))
-      counts.blocks += 1
-      const verdict = await bitcoind.call(z.string().nullable(), 'submitblock', raw)
-      if (verdict !== null && verdict !== 'inconclusive') differences.push(`bitcoind refuses block ${at}: ${verdict}`)
+      blocks.push(raw)
+    }
+    counts.blocks += blocks.length
+    for (let from = 0; from < blocks.length; from += BLOCKS_AT_ONCE) {
+      for (const verdict of await bitcoind.submitBlocks(blocks.slice(from, from + BLOCKS_AT_ONCE))) {
+        if (verdict !== null && verdict !== 'inconclusive') differences.push(`bitcoind refuses one of the blocks up to ${height}: ${verdict}`)
+      }
     }
     this.#height = height
     if (await bitcoind.call(z.string(), 'getbestblockhash') !== hash) differences.push(`bitcoind is on another branch than the devnet at height ${height}`)

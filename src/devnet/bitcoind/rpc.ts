@@ -5,6 +5,12 @@ import { messageOf, PaychanError } from '../../types/errors.js'
 /** Mining a hundred blocks may take a while; anything longer is a bitcoind that hangs. */
 const TIMEOUT_MS = 120_000
 
+/** What must not be done twice: after all others, asking again gives the answer that was lost. */
+const ONCE: ReadonlySet<string> = new Set(['generatetodescriptor', 'generateblock'])
+
+/** A connection that bitcoind has closed while nothing was asked on it (`-rpcservertimeout`), and we did not know. */
+const CLOSED: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+
 /** `RPC_IN_WARMUP` */
 const STARTING = -28
 
@@ -41,7 +47,7 @@ export class BitcoindRpc {
 
   /** @throws RpcRefusal, PaychanError `ERR_BITCOIND_UNREACHABLE`, `ERR_BITCOIND_AUTH` */
   async call<T> (shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> {
-    const { result, error } = answerShape.parse(await this.#post({ method, params }))
+    const { result, error } = answerShape.parse(await this.#post({ method, params }, !ONCE.has(method)))
     if (error?.code === STARTING) throw this.#unreachable(error.message)
     if (error !== null && error !== undefined) throw new RpcRefusal(error.code, error.message)
     const parsed = shape.safeParse(result)
@@ -49,7 +55,7 @@ export class BitcoindRpc {
     return parsed.data
   }
 
-  async #post (body: object): Promise<unknown> {
+  async #post (body: object, mayRepeat: boolean): Promise<unknown> {
     let status: number
     let text: string
     try {
@@ -58,6 +64,7 @@ export class BitcoindRpc {
       text = await response.text()
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+      if (mayRepeat && typeof cause === 'object' && cause !== null && 'code' in cause && CLOSED.has(cause.code)) return await this.#post(body, false)
       throw this.#unreachable(messageOf(cause))
     }
     if (status === 401 || status === 403) throw new PaychanError('ERR_BITCOIND_AUTH', `The bitcoind at ${this.address} does not take this user and password.`, { address: this.address })

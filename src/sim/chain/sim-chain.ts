@@ -45,6 +45,8 @@ export class SimChain {
   readonly #books: CoinListener[] = []
   /** What it took to be in each block after the first, in sat/vB, the newest last; Infinity of the empty one that a reorganisation begins with. */
   readonly thresholds: number[] = []
+  /** By the bytes themselves: nodes send again and again what waits for a block. */
+  readonly #ids = new WeakMap<Uint8Array, Txid>()
   #order = 0
   #reorgs = 0
 
@@ -104,8 +106,11 @@ export class SimChain {
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
    */
   broadcast (raw: Uint8Array): Txid {
+    const sent = this.#ids.get(raw)
+    if (sent !== undefined && this.#transactions.has(sent)) return sent
     const transaction = readSimTransaction(raw)
     const { txid: id } = transaction
+    this.#ids.set(raw, id)
     if (this.#transactions.has(id)) return id
     const spent = transaction.inputs.map(({ outPoint }) => this.output(outPoint)?.value)
     transaction.fee = spent.reduce<number>((sum, value) => sum + (value ?? 0), 0) - transaction.outputs.reduce((sum, { value }) => sum + value, 0)
