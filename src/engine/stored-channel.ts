@@ -46,11 +46,8 @@ export function channelChanges (before: Channel | undefined, channel: Channel): 
 
 /** States are never changed in place, so a part that is the same object is the same. */
 function differInLedgerOnly (before: Channel, after: Channel): boolean {
-  const [old, now]: ReadonlyArray<Readonly<Record<string, unknown>>> = [{ ...before }, { ...after }]
-  if (old === undefined || now === undefined) return false
-  for (const name in now) if (name !== 'ledger' && now[name] !== old[name]) return false
-  for (const name in old) if (!(name in now)) return false
-  return true
+  const names = Object.keys(after) as Array<keyof Channel>
+  return names.every((name) => name as string === 'ledger' || after[name] === before[name]) && Object.keys(before).every((name) => name in after)
 }
 
 function storedLedger (ledger: Ledger): StoredLedger {
