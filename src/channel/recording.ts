@@ -9,6 +9,7 @@ import { fromHex } from '../types/bytes.js'
 import type { Env } from './env.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { refundTemplateOf } from './opening-client.js'
+import { isUnsigned } from './outside-funding.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
 import type { Channel, EndedTurn, Established } from './state.js'
@@ -18,12 +19,13 @@ const NO_SIGNATURE = new Uint8Array(0)
 
 /** RESTORE-3: the record of a channel; undefined when there is nothing in it for the peer, or when we do not have it all. */
 export function recordOf (channel: Channel, env: Pick<Env, 'sign' | 'height'>): ChannelRecord | undefined {
-  if (channel.stage !== 'established' || channel.renewal !== undefined || isOver(channel, env)) return undefined
+  if (channel.stage !== 'established' || channel.renewal !== undefined || isUnsigned(channel) || isOver(channel, env)) return undefined
   const { terms, outPoint, fundingTx, role } = channel
   const { clientDerivation } = terms
+  if (clientDerivation === undefined) return undefined
   const states = statesOf(channel, env)
   const refundSignature = role === 'client' ? channel.refundSignature : env.sign(payerSighash(refundTemplateOf(terms, outPoint)))
-  if (clientDerivation === undefined || states === undefined || refundSignature === undefined) return undefined
+  if (states === undefined || refundSignature === undefined) return undefined
   return { type: 'ChannelRecord', open: offerOf(terms, clientDerivation), accept: acceptanceOf(terms), fundingTx, fundingOutput: outPoint.vout, refundSignature, states }
 }
 

@@ -1,6 +1,7 @@
 /** T1 is made by an outside wallet: nobody signs it before T2's signature is on disk, and T2 is kept for good. */
 import assert from 'node:assert/strict'
 import { checkFunded, checkSigned } from '../../src/channel/outside-funding.js'
+import { recordOf } from '../../src/channel/recording.js'
 import { OutsideWallet } from '../outside-wallet.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf } from './asserts.js'
 import { World } from './world.js'
@@ -75,6 +76,14 @@ describe('client / T1 of an outside wallet', () => {
     world.disconnect().connect().run()
     assert.deepEqual([sentOf(world.client.effects.slice(from), 'Funding'), effectsOf(world.client.effects.slice(from), 'broadcast')], [[], []])
     assert.equal(world.server.channel.stage, 'refund-signed')
+  })
+
+  it('is no channel that a server which has lost its data is told of: T1 has not left (RESTORE-3)', () => {
+    const world = secured()
+    const { client } = world
+    assert.equal(recordOf(client.channel, client.env()), undefined)
+    sign(world)
+    assert.deepEqual(recordOf(client.channel, client.env())?.fundingTx, signedOf(world))
   })
 
   it('is a channel like any other once T1 is signed (step 6, FUND-1, FUND-2, FUND-3)', () => {
