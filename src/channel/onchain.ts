@@ -2,7 +2,7 @@
  * What the chain shows of a channel. Level-triggered: every call gets the whole history of the
  * funding script, so that a reorg is only another history.
  */
-import { isSignedByBoth } from '../bitcoin/funding-witness.js'
+import { isSignedByBoth, isSignedWhole } from '../bitcoin/funding-witness.js'
 import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
@@ -59,10 +59,16 @@ function spendOf (channel: Established, spends: readonly FundingSpend[], { verif
 function recognise (channel: Established, spend: FundingSpend): Spend {
   const { txid, raw, height } = spend
   const parsed = parseTransaction(raw)
-  const close = channel.closes.some((close) => close.txid === txid)
+  const close = channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw, parsed)
   const turn = close ? undefined : turnOfLock(channel.terms, parsed.lockTime)
   const kind: SpendKind = close ? 'close' : turn === undefined ? 'unknown' : turn === -1 ? 'refund' : 'settlement'
   return { kind, turn, txid, raw, height, clientBalance: clientBalanceOf(channel, kind, turn, parsed.outputs[payoutIndex(channel, parsed)]) }
+}
+
+/** A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing. */
+function isForgottenClose ({ terms, outPoint, restored }: Established, raw: Uint8Array, { outputs }: ParsedTransaction): boolean {
+  const scripts = [terms.client.closeScript, terms.server.closeScript]
+  return restored === true && outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script))) && isSignedWhole(raw, outPoint)
 }
 
 /**

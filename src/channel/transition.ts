@@ -219,8 +219,8 @@ function onFundingHistory (channel: Channel, history: FundingHistory, env: Env):
 function publishAgain (channel: Established, env: Env): Transition<Established> {
   const { onChain } = channel
   const effects: Effect[] = []
-  // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it.
-  const hopeless = channel.role === 'server' && !onChain.fundingSeen && env.height !== undefined && env.height >= channel.terms.refundHeight
+  // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it, as far as it can know.
+  const hopeless = (channel.role === 'server' || channel.restored === true) && !onChain.fundingSeen && env.height !== undefined && env.height >= channel.terms.refundHeight
   if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless && channel.renewal === undefined && !isUnsigned(channel)) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
   effects.push(...fundingFee(channel, env))
   // The wallet takes a payout once, however often it is told; it may not have been able to write the first time.

@@ -1,7 +1,7 @@
 /** What a side makes of a channel that its peer hands back, and what it tells a peer itself (spec.md, "Restoring"). */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { decode, encode, type ChannelRecord } from '../../protocols/paychan/1.0/index.js'
+import { decode, encode, type ChannelRecord, type CloseRequest } from '../../protocols/paychan/1.0/index.js'
 import { otherRole, type KeyPath, type Role } from '../../src/bitcoin/keys.js'
 import { balances } from '../../src/channel/ledger.js'
 import { publishable } from '../../src/channel/publishable.js'
@@ -10,8 +10,10 @@ import { adoptRecord, ourSide } from '../../src/channel/restoring.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { sharesByTurn } from '../../src/channel/stakes.js'
 import type { Established } from '../../src/channel/state.js'
+import { transition } from '../../src/channel/transition.js'
 import { Violation } from '../../src/channel/violation.js'
-import { satoshi } from '../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { effectsOf, eventOf, take } from './asserts.js'
 import { anyTurnCommand, TurnStorm } from './turns-storm.js'
 import { World } from './world.js'
 
@@ -172,6 +174,75 @@ describe('channel / restoring / a record that proves nothing is refused (RESTORE
     world.paid(30_000n)
     const { terms, ledger } = adopted(world, 'server', older)
     assert.deepEqual([balances(terms, ledger).server, world.server.info.ourBalance], [20_000n, 50_000n])
+  })
+})
+
+describe('channel / restoring / a close that was signed before the loss (RESTORE-6)', () => {
+  function asked (world: World): CloseRequest {
+    world.server.post({ type: 'close' })
+    return take(world, 'client', 'CloseRequest')
+  }
+
+  /** `asker` has asked for a close, the other side has completed it; in no block. Then `victim` loses everything, and is told of the channel. */
+  function lost (world: World, asker: Role, victim: Role): World {
+    world.chain.lowestFeeRate = 10_000n
+    world[asker].post({ type: 'close' })
+    world.run()
+    const state = adopted(world, victim)
+    world.disconnect()
+    world[victim].channel = state
+    world[victim].effects = []
+    world[victim].post({ type: 'history', history: world.chain.history(state.outPoint) })
+    return world
+  }
+
+  for (const [what, make] of [['a one-way channel', oneWay], ['turn 2', inTurn2]] as const) {
+    for (const victim of ['client', 'server'] as const) {
+      for (const asker of ['client', 'server'] as const) {
+        it(`of ${what}, asked for by the ${asker}: the ${victim} knows it for what it is when the chain shows it`, () => {
+          const world = make()
+          const due = { client: world.client.info.ourBalance, server: world.server.info.ourBalance }
+          lost(world, asker, victim)
+          world.chain.lowestFeeRate = 0n
+          world.mine()
+          assert.deepEqual([world[victim].info.spend?.kind, world[victim].info.status], ['close', 'closed'])
+          assert.deepEqual(effectsOf(world[victim].effects, 'alarm'), [])
+          const { client, server, fee } = world.payouts()
+          assert.deepEqual({ client, server }, { ...due, [asker]: due[asker] - fee })
+        })
+
+        it(`of ${what}, asked for by the ${asker}, and stuck: the ${victim} can have it again with a higher fee (CLOSE-7)`, () => {
+          const world = lost(make(), asker, victim)
+          world.connect().run()
+          for (const side of [world.client, world.server]) side.feeRate = feeRate(12_000n)
+          world[victim].post({ type: 'close' })
+          world.run().mine()
+          assert.deepEqual([world.client.info.spend?.kind, world.server.info.spend?.kind, world.payouts().fee > 10n * 160n], ['close', 'close', true])
+        })
+      }
+    }
+
+    it(`of ${what}: hidden until the peer likes it, it pays no less than what the peer has named`, () => {
+      const world = make()
+      const [close] = effectsOf(world.client.attempt(eventOf(asked(world))).effects, 'broadcast')
+      const state = adopted(world, 'server')
+      world.disconnect()
+      world.server.channel = state
+      world.chain.broadcast(close?.raw ?? new Uint8Array(0))
+      world.mine()
+      const { server, fee } = world.payouts()
+      assert.equal(server + fee, balances(state.terms, state.ledger).server)
+    })
+  }
+})
+
+describe('channel / restoring / a T1 that never comes', () => {
+  it('is sent by the client up to L, and no longer: a peer could name one that no server ever takes', () => {
+    const world = new World().offer().run()
+    const state = adopted(world, 'client')
+    world.client.channel = state
+    const again = (height: number): unknown[] => effectsOf(transition(state, { type: 'tip' }, world.client.env({ height: blockHeight(height) })).effects, 'broadcast')
+    assert.deepEqual([again(state.terms.refundHeight - 1).length, again(state.terms.refundHeight).length], [1, 0])
   })
 })
 
