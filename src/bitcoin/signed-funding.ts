@@ -23,8 +23,11 @@ export interface FundingOrder {
   readonly verify: Ecdsa['verify']
 }
 
-/** Of a Schnorr signature that signs everything: without a sighash byte (BIP341). */
+/** Of a Schnorr signature that signs everything (BIP341); with a sighash byte it has one more. */
 const SCHNORR_BYTES = 64
+
+/** BIP341: what the annex begins with, which is the last of two or more items. */
+const ANNEX_TAG = 0x50
 
 /**
  * The signed T1, witnesses included. Every input has one; signatures of P2WPKH inputs are verified,
@@ -87,14 +90,19 @@ function checkWitness (transaction: Transaction, index: number, { spent }: PsbtI
   const program = spent === undefined ? undefined : witnessProgram(spent.script)
   if (spent === undefined || program === undefined) return
   if (program.version === 1) {
-    const [signature] = witness
-    if (witness.length === 1 && signature?.length !== SCHNORR_BYTES && signature?.at(-1) !== SIGHASH.ALL) throw wrongSighash(index)
+    for (const item of taprootStack(witness)) if (item.length === SCHNORR_BYTES + 1 && item.at(-1) !== SIGHASH.ALL) throw wrongSighash(index)
     return
   }
   for (const item of witness) if (sighashOf(item) !== undefined && sighashOf(item) !== SIGHASH.ALL) throw wrongSighash(index)
   if (program.program.length === 20 && !isSignedByKey(transaction, index, program.program, spent.value, verify)) {
     throw new PaychanError('ERR_PSBT_BAD_SIGNATURE', `The signature of input ${index} is wrong: it was made for another transaction, amount or key. Sign the PSBT again.`, { input: index })
   }
+}
+
+/** BIP341: a spend by the key has the signature alone; one by a script, behind what the script takes, the script and its control block. */
+function taprootStack (witness: readonly Uint8Array[]): readonly Uint8Array[] {
+  const items = witness.length > 1 && witness.at(-1)?.[0] === ANNEX_TAG ? witness.slice(0, -1) : witness
+  return items.length === 1 ? items : items.slice(0, -2)
 }
 
 /** BIP143: the scriptCode of a P2WPKH output is the P2PKH script of the same hash. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { p2pkh, p2sh, p2tr, p2wpkh } from '@scure/btc-signer'
 import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
+import { Transaction as BitcoinTransaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { fundingScript } from '../../src/bitcoin/funding.js'
 import { checkFundedPsbt, type FundedPsbt } from '../../src/bitcoin/funding-psbt.js'
@@ -154,6 +155,29 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
     loose.signIdx(wallet.secret, 0, [SigHash.ALL_ANYONECANPAY])
     loose.finalize()
     assert.throws(() => signedFunding(loose.extract(), order), { code: 'ERR_PSBT_SIGHASH' })
+  })
+
+  describe('from P2TR (BIP341)', () => {
+    const taproot = fund({}, [{ ...COIN, script: p2tr(wallet.publicKey.slice(1)).script }])
+    const [DEFAULT, ALL, LOOSE] = [new Uint8Array(64).fill(7), 0x01, 0x81]
+    const schnorr = (sighash: number): Uint8Array => Uint8Array.from([...DEFAULT, sighash])
+    const annex = Uint8Array.of(0x50, 1)
+    // A script of 65 bytes with its control block of 65: no signatures, though they are as long as one.
+    const leaf = [schnorr(LOOSE), schnorr(LOOSE)]
+
+    function spentWith (...witness: Uint8Array[]): Uint8Array {
+      const transaction = BitcoinTransaction.fromBuffer(check(taproot).raw)
+      transaction.setWitness(0, witness)
+      return signedFunding(transaction.toBuffer(), { ...order, psbt: taproot, outPoint: check(taproot).outPoint })
+    }
+
+    for (const [what, witness] of [['by the key', [DEFAULT]], ['by the key, with ALL', [schnorr(ALL)]], ['by the key, with an annex', [DEFAULT, annex]], ['by a script', [DEFAULT, ...leaf]], ['by a script, with ALL', [schnorr(ALL), DEFAULT, ...leaf]]] as const) {
+      it(`is taken ${what}`, () => { assert.ok(spentWith(...witness).length > 0) })
+    }
+
+    for (const [what, witness] of [['by the key', [schnorr(LOOSE)]], ['by the key, with an annex', [schnorr(LOOSE), annex]], ['by a script', [DEFAULT, schnorr(LOOSE), ...leaf]], ['by a script, with an annex', [schnorr(LOOSE), ...leaf, annex]]] as const) {
+      it(`refuses a signature that does not cover everything, ${what}: ERR_PSBT_SIGHASH (FUND-2)`, () => { assert.throws(() => spentWith(...witness), { code: 'ERR_PSBT_SIGHASH' }) })
+    }
   })
 
   it('refuses garbage: ERR_PSBT_MALFORMED', () => {
