@@ -11,10 +11,12 @@ export type BroadcastPurpose = 'funding' | 'close' | 'publication'
 export interface FundingHistory {
   readonly funding: { readonly raw: Uint8Array, readonly height: BlockHeight | undefined } | undefined
   /** Whatever a server shows as spends of its output: at most one of them is in a block. */
-  readonly spends: readonly FundingSpend[]
+  readonly spends: readonly ShownTransaction[]
+  /** What else there is: payments to the funding script that are not T1, and what becomes of them. */
+  readonly strays: readonly ShownTransaction[]
 }
 
-export interface FundingSpend { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined }
+export interface ShownTransaction { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined }
 
 /** T1 of a renewal as the old channel has to sign it. */
 export interface RenewalDraft {

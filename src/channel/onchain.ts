@@ -9,11 +9,11 @@ import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction
 import { sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { formatAmount, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
-import type { FundingHistory, FundingSpend } from './events.js'
+import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
-import { onFundingShown } from './outside-funding.js'
+import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
 import { payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
@@ -27,7 +27,7 @@ export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satosh
 export const CLAIM_AGAIN_BLOCKS = 6
 
 /** The funding script has a new history. */
-export function onHistory (channel: Established, { funding, spends }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
+export function onHistory (channel: Established, { funding, spends, strays }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
   const { spend, effects } = spendOf(channel, spends, env)
   const before = channel.onChain
   const onChain: OnChain = {
@@ -36,19 +36,20 @@ export function onHistory (channel: Established, { funding, spends }: FundingHis
     spend: spend === undefined ? undefined : recognise(channel, spend)
   }
   const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
-  return to({ ...shown.state, onChain }, ...effects, ...shown.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+  const strayed = onStrays(shown.state, strays, funding?.height)
+  return to({ ...strayed.state, onChain }, ...effects, ...shown.effects, ...strayed.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
 }
 
 /**
  * TIME-8: what is in a block; else a spend in a mempool, if both sides have signed it, and rather one that
  * is not our own bid. Servers may differ, or make one up: a state newer than ours, for which we would wait.
  */
-function spendOf (channel: Established, spends: readonly FundingSpend[], { verify }: Pick<Env, 'verify'>): { spend: FundingSpend | undefined, effects: Effect[] } {
+function spendOf (channel: Established, spends: readonly ShownTransaction[], { verify }: Pick<Env, 'verify'>): { spend: ShownTransaction | undefined, effects: Effect[] } {
   const mined = spends.find(({ height }) => height !== undefined)
   if (mined !== undefined) return { spend: mined, effects: [] }
   const { outPoint, terms, onChain, publication } = channel
   const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
-  const isReal = ({ txid, raw }: FundingSpend): boolean => txid === onChain.spend?.txid || txid === publication?.txid || isSignedByBoth(raw, output, verify)
+  const isReal = ({ txid, raw }: ShownTransaction): boolean => txid === onChain.spend?.txid || txid === publication?.txid || isSignedByBoth(raw, output, verify)
   const real = spends.filter(isReal)
   const forged = spends.find((spend) => !real.includes(spend))
   const effects: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel that waits for a block, and it is not signed by both sides: it is ignored. Use another server.` }]
@@ -56,7 +57,7 @@ function spendOf (channel: Established, spends: readonly FundingSpend[], { verif
 }
 
 /** Which of the transactions that can exist this one is. */
-function recognise (channel: Established, spend: FundingSpend): Spend {
+function recognise (channel: Established, spend: ShownTransaction): Spend {
   const { txid, raw, height } = spend
   const parsed = parseTransaction(raw)
   const close = channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw, parsed)

@@ -9,11 +9,14 @@
  */
 import { checkFundedPsbt, type FundedPsbt } from '../bitcoin/funding-psbt.js'
 import { signedFunding } from '../bitcoin/signed-funding.js'
+import { parseTransaction } from '../bitcoin/transaction.js'
+import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { formatAmount, type BlockHeight } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
 import { establish } from './establishing.js'
-import type { FundingHistory } from './events.js'
+import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Accepted, Channel, Established, RefundRequested } from './state.js'
 import { fundingScriptOf } from './terms.js'
 import { errorMessage } from './violation.js'
@@ -82,11 +85,35 @@ export function onFundingShown (channel: Established, funding: FundingHistory['f
   const { outside, stopped, outPoint } = channel
   if (outside === undefined || funding === undefined) return to(channel)
   const isMined = funding.height !== undefined
-  if (outside.isSigned) return to(isMined && outside.psbt !== undefined ? { ...channel, outside: { psbt: undefined, isSigned: true } } : channel)
+  if (outside.isSigned) return to(isMined && outside.psbt !== undefined ? { ...channel, outside: { ...outside, psbt: undefined } } : channel)
   if (!isMined && !isWellSigned(channel, funding.raw, env)) return to(channel)
-  const shown: Established = { ...channel, fundingTx: funding.raw, outside: { psbt: isMined ? undefined : outside.psbt, isSigned: true } }
+  const shown: Established = { ...channel, fundingTx: funding.raw, outside: { ...outside, psbt: isMined ? undefined : outside.psbt, isSigned: true } }
   if (stopped !== undefined) return to(shown, { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: `T1 ${outPoint.txid} was sent although the opening had been given up: its money comes back by the refund T2 at height ${channel.terms.refundHeight}.` })
   return to(shown, ...handOver(shown), { type: 'notify', step: 6, txid: outPoint.txid, what: `T1 ${outPoint.txid} came from the chain` })
+}
+
+/**
+ * T2 is bound to the txid of T1. Money that another transaction brings to the funding script, such as a T1 whose
+ * fee the outside wallet has raised (FUND-5), leaves it only with the signature of the peer, so a person has to hear
+ * of it as long as something can be done. Once T1 is in a block anybody knows the script, and can pay to it for nothing.
+ */
+export function onStrays (channel: Established, strays: readonly ShownTransaction[], fundingHeight: BlockHeight | undefined): Transition<Established> {
+  const { outside, outPoint, terms } = channel
+  if (outside === undefined || fundingHeight !== undefined || strays.length === 0) return to(channel)
+  const script = fundingScriptOf(terms)
+  const paying = strays.map((stray) => ({ ...stray, paid: paidTo(script, stray.raw) })).filter(({ paid }) => paid > 0n)
+  const stray = paying.find(({ height }) => height !== undefined) ?? paying.at(-1)
+  if (stray === undefined || (outside.stray?.txid === stray.txid && outside.stray.height === stray.height)) return to(channel)
+  const { txid, height, paid } = stray
+  const advice = height === undefined
+    ? 'It is in no block yet: have the wallet that sent it replace it at once by a transaction that pays elsewhere, with a higher fee (RBF), and open the channel anew.'
+    : `It is in block ${height}: only both sides together can move it. Keep this data directory, ask the peer for its signature, and send nothing more to that address.`
+  return to({ ...channel, outside: { ...outside, stray: { txid, height } } },
+    { type: 'alarm', code: 'ERR_PAID_WITHOUT_REFUND', text: `Transaction ${txid} pays ${formatAmount(paid)} to the address of the channel, and is not T1 ${outPoint.txid}, the one that has the refund T2. ${advice}` })
+}
+
+function paidTo (script: Uint8Array, raw: Uint8Array): bigint {
+  return parseTransaction(raw).outputs.reduce((sum, output) => sameBytes(output.script, script) ? sum + output.value : sum, 0n)
 }
 
 /** FUND-3: the server answers when it has it, and Update 0 follows. After a break it is handed over behind `Reestablish`. */

@@ -1,12 +1,18 @@
 /** What the history of a funding script says about one funding output. */
-import type { FundingHistory } from '../channel/events.js'
+import type { FundingHistory, ShownTransaction } from '../channel/events.js'
 import { spenderOf } from '../bitcoin/spend.js'
 import type { OutPoint } from '../types/bytes.js'
 import type { ChainTransaction } from './ports.js'
 
-/** Picks T1 and what spends its output. */
+/** Picks T1, what spends its output, and what else pays to its script. */
 export function fundingHistory (history: readonly ChainTransaction[], outPoint: OutPoint): FundingHistory {
   const funding = history.find((transaction) => transaction.txid === outPoint.txid)
-  const spends = history.filter((transaction) => transaction.txid !== outPoint.txid && spenderOf(transaction.raw, outPoint))
-  return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spends.map(({ txid, raw, height }) => ({ txid, raw, height })) }
+  const others = history.filter(({ txid }) => txid !== outPoint.txid)
+  const spends = others.filter(({ raw }) => spenderOf(raw, outPoint))
+  const strays = others.filter((transaction) => !spends.includes(transaction))
+  return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spends.map(shown), strays: strays.map(shown) }
+}
+
+function shown ({ txid, raw, height }: ChainTransaction): ShownTransaction {
+  return { txid, raw, height }
 }

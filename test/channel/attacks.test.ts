@@ -38,7 +38,7 @@ describe('attacks / a settlement with another input before the channel\'s (SIG-2
     settlement.addOutput(scriptOf('server change'), 1_000n)
     settlement.addOutput(payout, 60_000n)
     const spend = { txid: txid(settlement.getId()), raw: Uint8Array.from(settlement.toBuffer()), height: blockHeight(world.chain.height) }
-    const effects = world.client.post({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: blockHeight(601) }, spends: [spend] } })
+    const effects = world.client.post({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: blockHeight(601) }, spends: [spend], strays: [] } })
     assert.equal(world.client.established.onChain.spend?.clientBalance, 60_000n)
     assert.deepEqual(effectsOf(effects, 'claim').map((claim) => claim.payout), [{ outPoint: { txid: spend.txid, vout: 1 }, value: 60_000n, scriptPubKey: payout }])
   })

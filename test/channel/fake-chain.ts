@@ -72,7 +72,7 @@ export class FakeChain {
   history (outPoint: OutPoint): FundingHistory {
     const funding = this.#known.get(outPoint.txid)
     const spend = this.spendOf(outPoint)
-    return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spend === undefined ? [] : [{ txid: spend.parsed.txid, raw: spend.raw, height: spend.height }] }
+    return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spend === undefined ? [] : [{ txid: spend.parsed.txid, raw: spend.raw, height: spend.height }], strays: [] }
   }
 
   /** The transaction that spends the funding output, and its fee. */

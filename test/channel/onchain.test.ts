@@ -102,7 +102,7 @@ describe('channel / on the chain / what spends it', () => {
       return { txid: parseTransaction(raw).txid, raw: Uint8Array.from(raw), height: undefined }
     }
     const shown = (world: World, ...spends: FundingHistory['spends']): ReturnType<typeof world.server.attempt> =>
-      world.server.attempt({ type: 'history', history: { funding: { raw: world.server.established.fundingTx, height: blockHeight(501) }, spends } })
+      world.server.attempt({ type: 'history', history: { funding: { raw: world.server.established.fundingTx, height: blockHeight(501) }, spends, strays: [] } })
     const codes = ({ effects }: ReturnType<typeof shown>): string[] => effectsOf(effects, 'alarm').map(({ code }) => code)
 
     it('signed by both, though nobody should have it: alarm, and the server publishes T3 against it', () => {
@@ -194,7 +194,7 @@ describe('channel / on the chain / the same history again', () => {
     world.mine()
     const { onChain } = world.client.established
     assert.ok(onChain.spend)
-    const { effects } = world.client.attempt({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight }, spends: [onChain.spend] } })
+    const { effects } = world.client.attempt({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight }, spends: [onChain.spend], strays: [] } })
     assert.deepEqual(effects, [])
   })
 })

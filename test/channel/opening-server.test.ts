@@ -227,7 +227,7 @@ describe('server / opening / when the stream breaks', () => {
     const world = new World().until('client', 'established')
     world.disconnect()
     const other = buildT1({ script: world.fundingScript, amount: 50_000n, coin: world.coin })
-    world.server.post({ type: 'history', history: { funding: { raw: other, height: blockHeight(501) }, spends: [] } })
+    world.server.post({ type: 'history', history: { funding: { raw: other, height: blockHeight(501) }, spends: [], strays: [] } })
     assert.equal(world.server.channel.stage, 'refund-signed')
   })
 })

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { checkFunded, checkSigned } from '../../src/channel/outside-funding.js'
 import { recordOf } from '../../src/channel/recording.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { blockHeight } from '../../src/types/units.js'
 import { OutsideWallet } from '../outside-wallet.js'
 import { assertAbandoned, effectsOf, eventOf, sentOf } from './asserts.js'
 import { World } from './world.js'
@@ -14,9 +16,9 @@ function accepted (): World {
   return world
 }
 
-function psbtOf (world: World): Uint8Array {
+function psbtOf (world: World, fee = 1_000n): Uint8Array {
   const coin = { txid: world.coin.txid, vout: world.coin.vout, value: 10_000_000n }
-  return wallet.fund([coin], [{ script: world.fundingScript, amount: world.capacity }]).toPSBT(0)
+  return wallet.fund([coin], [{ script: world.fundingScript, amount: world.capacity }], { fee }).toPSBT(0)
 }
 
 /** The outside wallet has paid for T1. */
@@ -116,7 +118,7 @@ describe('client / T1 of an outside wallet', () => {
     const world = secured()
     const raw = wallet.sign(psbtOf(world)).extract()
     const forged = raw.map((byte, i) => i > raw.length - 60 ? byte ^ 1 : byte)
-    const { state } = world.client.attempt({ type: 'history', history: { funding: { raw: forged, height: undefined }, spends: [] } })
+    const { state } = world.client.attempt({ type: 'history', history: { funding: { raw: forged, height: undefined }, spends: [], strays: [] } })
     assert.ok(state.stage === 'established')
     assert.equal(state.outside?.isSigned, false)
   })
@@ -135,6 +137,45 @@ describe('client / T1 of an outside wallet', () => {
     world.client.feeRate = world.client.env().nextBlockRate
     for (let n = 0; n < 10; n++) world.client.post({ type: 'tip' })
     assert.deepEqual(effectsOf(world.client.effects, 'bump-funding'), [])
+  })
+
+  describe('beside which something else pays to its address', () => {
+    const bumped = (world: World): Uint8Array => wallet.sign(psbtOf(world, 9_000n)).extract()
+    const shown = (world: World, height?: number): string[] => {
+      const raw = bumped(world)
+      const stray = { txid: parseTransaction(raw).txid, raw, height: height === undefined ? undefined : blockHeight(height) }
+      const history = { ...world.chain.history(world.client.established.outPoint), strays: [stray] }
+      return effectsOf(world.client.post({ type: 'history', history }), 'alarm').map(({ code, text }) => `${code} ${text}`)
+    }
+
+    it('such as a T1 with a higher fee: the person hears what to do, once in the mempool and once in a block (FUND-5)', () => {
+      const world = sign(secured()).run()
+      const { txid } = parseTransaction(bumped(world))
+      const [first = '', ...more] = shown(world)
+      assert.match(first, new RegExp(`^ERR_PAID_WITHOUT_REFUND Transaction ${txid} pays 100,000 sat .* is not T1 ${world.client.established.outPoint.txid}.*RBF`))
+      assert.deepEqual([more, shown(world)], [[], []])
+      world.restart('client')
+      assert.deepEqual(shown(world), [])
+      const [mined = ''] = shown(world, 501)
+      assert.match(mined, /^ERR_PAID_WITHOUT_REFUND .* is in block 501: only both sides together can move it/)
+      assert.deepEqual([shown(world, 501), world.client.established.outside?.isSigned], [[], true])
+    })
+
+    it('also while T1 is not signed', () => {
+      assert.equal(shown(secured()).length, 1)
+    })
+
+    it('but not when T1 is in a block: from then on anybody knows the address', () => {
+      const world = sign(secured()).run().mine()
+      assert.deepEqual(shown(world), [])
+    })
+
+    it('nor when it pays elsewhere: it spends what such a payment had brought', () => {
+      const world = sign(secured()).run()
+      const raw = wallet.sign(wallet.fund([{ txid: 'aa'.repeat(32), vout: 0, value: 100_000n }], [{ script: wallet.script, amount: 90_000n }]).toPSBT(0)).extract()
+      const history = { ...world.chain.history(world.client.established.outPoint), strays: [{ txid: parseTransaction(raw).txid, raw, height: undefined }] }
+      assert.deepEqual(effectsOf(world.client.post({ type: 'history', history }), 'alarm'), [])
+    })
   })
 
   describe('that is never signed', () => {

@@ -73,7 +73,7 @@ describe('channel / transition / events that come too late', () => {
   it('what the chain says before T1 is out changes nothing', () => {
     const world = new World().offer()
     const late = [
-      { type: 'tip' }, { type: 'history', history: { funding: undefined, spends: [] } },
+      { type: 'tip' }, { type: 'history', history: { funding: undefined, spends: [], strays: [] } },
       { type: 'broadcast-failed', purpose: 'funding', txid: txid('00'.repeat(32)), kind: 'other', reason: '' }, { type: 'connected' }
     ] as const
     for (const event of late) {

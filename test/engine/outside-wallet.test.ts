@@ -145,6 +145,20 @@ describe('engine / T1 of an outside wallet', () => {
     assert.equal(alice.life.watching, 1)
   })
 
+  it('whose fee the outside wallet raises: an alarm names both transactions, and the refund is still there (FUND-5)', async () => {
+    const { world, alice } = await nodes()
+    await askOutside(alice)
+    const bumped = outsideWallet.sign(fundedFor(world, alice.channel, 9_000n))
+    await fund(alice)
+    await sign(alice)
+    world.chain.broadcast(bumped.extract())
+    await quiet()
+    const heard = (): number => alice.alarms.filter((code) => code === 'ERR_PAID_WITHOUT_REFUND').length
+    assert.equal(heard(), 1)
+    await world.mine()
+    assert.deepEqual([heard(), alice.channel.status], [2, 'confirming'])
+  })
+
   it('cannot be bumped by us (FUND-5)', async () => {
     const { alice } = await nodes()
     await askOutside(alice)
