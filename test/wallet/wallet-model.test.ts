@@ -1,19 +1,20 @@
 /**
  * The wallet against a model, over random stories of payments, blocks, reorgs, fundings, payouts,
- * sends, replacements, children of T1s, mempools that forget, servers that refuse, fees that rise and
- * fall, crashes. The model asks the chain itself what is unspent; the wallet sees it through watches only.
+ * sends, replacements, children of T1s, coins that are locked or named, mempools that forget, servers
+ * that refuse, fees that rise and fall, crashes. The model asks the chain itself what is unspent; the wallet sees it through watches only.
  */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { outPointText, toHex } from '../../src/types/bytes.js'
+import { outPointFromText, outPointText, toHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { testRoot } from '../../src/wallet/memory.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
+import { LOCKED } from '../../src/wallet/coin-locks.js'
 import { OUTGOING, readOutgoing } from '../../src/wallet/outgoing.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding, CsvOutput } from '../../src/engine/ports.js'
@@ -25,6 +26,9 @@ type Step =
   | { readonly do: 'broadcast' | 'release' | 'drop', readonly which: number }
   | { readonly do: 'send', readonly value: number, readonly all: boolean }
   | { readonly do: 'bump', readonly which: number, readonly rate: number }
+  | { readonly do: 'lock' | 'unlock', readonly which: number }
+  | { readonly do: 'sendNamed', readonly value: number, readonly all: boolean, readonly which: readonly number[] }
+  | { readonly do: 'fundNamed', readonly value: number, readonly which: readonly number[] }
   | { readonly do: 'forget', readonly which: number }
   | { readonly do: 'rate', readonly rate: number }
   | { readonly do: 'refuse', readonly refuses: boolean }
@@ -32,6 +36,7 @@ type Step =
 
 const value = fc.integer({ min: 1_000, max: 1_000_000 })
 const which = fc.nat({ max: 7 })
+const several = fc.uniqueArray(which, { minLength: 1, maxLength: 3 })
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('pay' as const), value }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('payout' as const), value }) },
@@ -43,11 +48,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const), which }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const), value, all: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('bump' as const), which, rate: fc.integer({ min: 1_000, max: 9_000 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('lock' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('unlock' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('sendNamed' as const), value, all: fc.boolean(), which: several }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('fundNamed' as const), value, which: several }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), which }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('rate' as const), rate: fc.integer({ min: 1_000, max: 20_000 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('refuse' as const), refuses: fc.boolean() }) },
   { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) }
 )
+
+/** Why a coin that was named cannot be spent now. */
+const UNFIT = ['ERR_COIN_RESERVED', 'ERR_COIN_UNCONFIRMED', 'ERR_INVALID_OUTPOINT']
 
 /** Every script that the stories below can reach. */
 const book = new AddressBook(testRoot('alice'), 'regtest')
@@ -63,6 +75,11 @@ class Story {
   private readonly payouts: CsvOutput[] = []
   private readonly handedOut = new Set<string>()
   private readonly paid: Array<ReturnType<Bench['chain']['pay']>> = []
+  private readonly locked = new Set<string>()
+  /** Of every transaction that the wallet has built so far. */
+  private spent: ReadonlySet<string> = new Set()
+  /** What the step at hand has named. */
+  private named: readonly string[] = []
   private opened = 0
   private sends = 0
 
@@ -70,6 +87,7 @@ class Story {
 
   async perform (step: Step): Promise<void> {
     const { chain, wallet } = this.bench
+    this.named = []
     switch (step.do) {
       case 'pay': {
         const script = await this.bench.freshScript()
@@ -87,10 +105,14 @@ class Story {
       case 'mine': chain.mine(step.blocks); break
       case 'reorg': chain.reorg(step.blocks); break
       case 'fund': await Promise.all(step.amounts.map(async (amount) => { await this.fund(amount) })); break
-      case 'broadcast': await this.broadcast(this.named(step.which)); break
-      case 'release': await this.release(this.named(step.which)); break
+      case 'broadcast': await this.broadcast(this.channel(step.which)); break
+      case 'release': await this.release(this.channel(step.which)); break
       case 'drop': this.drop(step.which); break
       case 'send': await this.send(step); break
+      case 'lock': await this.lock(step.which); break
+      case 'unlock': await this.unlock(step.which); break
+      case 'sendNamed': await this.send(step, this.name(step.which)); break
+      case 'fundNamed': await this.fund(step.value, this.name(step.which)); break
       case 'bump': await this.bump(step); break
       case 'forget': this.forget(step.which); break
       case 'rate': chain.rate = feeRate(BigInt(step.rate)); break
@@ -103,6 +125,33 @@ class Story {
   check (): void {
     this.checkMoney()
     this.checkFundings()
+    this.checkChoice()
+    this.checkLocks()
+  }
+
+  /** Of a locked coin nothing is made but what names it; and what is made of named coins is made of all of them and of no other. */
+  private checkChoice (): void {
+    const sent = [...this.bench.store.snapshot()].filter(([key]) => key.startsWith(OUTGOING)).flatMap(([key, bytes]) => readOutgoing(key, bytes).inputs)
+    const built = [...[...this.funded.values()].flatMap(({ raw }) => parseTransaction(raw).inputs), ...sent].map(({ outPoint }) => outPointText(outPoint))
+    const fresh = [...new Set(built)].filter((coin) => !this.spent.has(coin))
+    this.spent = new Set(built)
+    if (this.named.length === 0) assert.deepEqual(fresh.filter((coin) => this.locked.has(coin)), [], 'a locked coin was chosen')
+    else if (fresh.length > 0) assert.deepEqual(fresh.sort(), [...this.named].sort(), 'other coins than the named ones')
+  }
+
+  /** A lock lasts until somebody takes it away, or its coin is spent. */
+  private checkLocks (): void {
+    const disk = [...this.bench.store.snapshot().keys()].filter((key) => key.startsWith(LOCKED)).map((key) => key.slice(LOCKED.length))
+    assert.deepEqual(disk.filter((coin) => !this.locked.has(coin)), [], 'a lock out of nowhere')
+    const coins = new Map(this.bench.wallet.coins().map((coin) => [outPointText(coin.outPoint), coin]))
+    for (const coin of this.locked) {
+      if (disk.includes(coin)) continue
+      assert.ok(!coins.has(coin), 'a lock was forgotten')
+      this.locked.delete(coin)
+    }
+    for (const [name, { locked }] of coins) assert.equal(locked, this.locked.has(name), 'locked')
+    const { confirmed, reserved, locked } = this.bench.wallet.balance()
+    assert.ok(reserved + locked <= confirmed)
   }
 
   private checkMoney (): void {
@@ -147,18 +196,40 @@ class Story {
     assert.deepEqual(this.bench.wallet.reservedFor().sort(), [...this.funded.keys()].map(channelNamed).sort())
   }
 
-  private async fund (amount: number): Promise<void> {
+  private async fund (amount: number, coins?: readonly string[]): Promise<void> {
     const name = `channel ${this.opened++}`
     try {
-      this.funded.set(name, await this.bench.wallet.buildFunding({ channel: channelNamed(name), scriptPubKey: fundingScriptOf('any'), amount: sat(amount), feeRate: feeRate(1000n) }))
+      this.funded.set(name, await this.bench.wallet.buildFunding({ channel: channelNamed(name), scriptPubKey: fundingScriptOf('any'), amount: sat(amount), feeRate: feeRate(1000n), coins: coins?.map(outPointFromText) }))
     } catch (error) {
-      assert.equal(codeOf(error), 'ERR_INSUFFICIENT_FUNDS')
+      assert.ok((coins === undefined ? ['ERR_INSUFFICIENT_FUNDS'] : ['ERR_INSUFFICIENT_FUNDS', ...UNFIT]).includes(codeOf(error)), String(error))
     }
   }
 
-  private async send ({ value, all }: Extract<Step, { do: 'send' }>): Promise<void> {
+  private async send ({ value, all }: Pick<Extract<Step, { do: 'send' }>, 'value' | 'all'>, coins?: readonly string[]): Promise<void> {
     const to = addressFromScript(recipient(this.sends++), 'regtest')
-    await this.allows(this.bench.wallet.send({ to, amount: all ? 'all' : BigInt(value) }))
+    await this.allows(this.bench.wallet.send({ to, amount: all ? 'all' : BigInt(value), ...(coins === undefined ? {} : { coins }) }), coins === undefined ? [] : UNFIT)
+  }
+
+  /** Any coins that there are, whatever else they are for. */
+  private name (which: readonly number[]): readonly string[] {
+    const all = this.bench.wallet.coins().map(({ outPoint }) => outPointText(outPoint))
+    this.named = [...new Set(which.flatMap((one) => all[one % Math.max(all.length, 1)] ?? []))]
+    return this.named
+  }
+
+  private async lock (which: number): Promise<void> {
+    const coins = this.bench.wallet.coins()
+    const coin = coins[which % Math.max(coins.length, 1)]
+    if (coin === undefined) return
+    await this.bench.wallet.lockCoins([coin.outPoint])
+    this.locked.add(outPointText(coin.outPoint))
+  }
+
+  private async unlock (which: number): Promise<void> {
+    const coin = [...this.locked][which % Math.max(this.locked.size, 1)]
+    if (coin === undefined) return
+    await this.bench.wallet.unlockCoins([outPointFromText(coin)])
+    this.locked.delete(coin)
   }
 
   private async bump ({ which, rate }: Extract<Step, { do: 'bump' }>): Promise<void> {
@@ -168,8 +239,8 @@ class Story {
   }
 
   /** What may be answered to a send or a bump in the middle of reorgs. */
-  private async allows (work: Promise<unknown>): Promise<void> {
-    const codes = ['ERR_INSUFFICIENT_FUNDS', 'ERR_BROADCAST_REFUSED', 'ERR_ALREADY_CONFIRMED', 'ERR_FEERATE_TOO_LOW', 'ERR_NO_CHANGE', 'ERR_CANNOT_BUMP']
+  private async allows (work: Promise<unknown>, more: readonly string[] = ['ERR_COIN_LOCKED']): Promise<void> {
+    const codes = [...more, 'ERR_INSUFFICIENT_FUNDS', 'ERR_BROADCAST_REFUSED', 'ERR_ALREADY_CONFIRMED', 'ERR_FEERATE_TOO_LOW', 'ERR_NO_CHANGE', 'ERR_CANNOT_BUMP']
     await work.catch((error: unknown) => { assert.ok(codes.includes(codeOf(error)), String(error)) })
   }
 
@@ -205,7 +276,7 @@ class Story {
     if (txid !== undefined) chain.drop(txid)
   }
 
-  private named (which: number): string | undefined {
+  private channel (which: number): string | undefined {
     const names = [...this.funded.keys()]
     return names[which % Math.max(names.length, 1)]
   }
