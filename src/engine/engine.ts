@@ -41,7 +41,7 @@ import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
 import { Settlements, type Moment } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
-import { admitCaller, fundingSent, openForPayments, readyForInputs, type Closed } from './waiters.js'
+import { admitCaller, fundingSent, fundingTaken, openForPayments, readyForInputs, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
 
 export class Engine {
@@ -160,7 +160,7 @@ export class Engine {
   async open (request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request)
-    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.outside === true ? readyForInputs : request.wait === 'ready' ? openForPayments : fundingSent))
+    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.outside === true ? readyForInputs : request.wait === 'ready' ? openForPayments : fundingTaken))
     return this.describe(actor.id)
   }
 

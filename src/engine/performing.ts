@@ -99,8 +99,10 @@ export class Performer {
   async #broadcast (actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
     try {
       const txid = await this.ports.chain.broadcast(raw)
+      if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
       actor.post({ type: 'broadcast-done', purpose, txid })
     } catch (error) {
+      if (purpose === 'funding') actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
       const kind = error instanceof PaychanError && typeof error.facts.kind === 'string' ? error.facts.kind : 'unavailable'
       actor.post({ type: 'broadcast-failed', purpose, txid: parseTransaction(raw).txid, kind, reason: messageOf(error) })
     }

@@ -9,8 +9,11 @@ interface Waiter<T> { resolve: (value: T) => void, reject: (error: Error) => voi
 
 export interface Closed { readonly kind: 'close' | 'settlement' | 'abandoned', readonly txid: Txid | undefined }
 
+/** What a chain server has last said to T1 in this process; undefined before the first answer. */
+export type FundingAnswer = 'taken' | Error | undefined
+
 /** Tells whether a channel has come where a caller wants it; throws when it never will. */
-export type Arrival = (channel: Channel) => boolean
+export type Arrival = (channel: Channel, answer: FundingAnswer) => boolean
 
 /**
  * Payments of one channel that callers may wait for at the same time: two windows of 16 updates
@@ -32,6 +35,7 @@ export class Waiters {
   #payments: Map<Payment, Waiter<void>> | undefined
   #closes: Array<Waiter<Closed>> = []
   #arrivals: Array<Waiter<void> & { arrived: Arrival }> = []
+  #answer: FundingAnswer
   /** The transaction that has ended the channel, as far as the closes know. */
   #spentBy: Txid | undefined
 
@@ -88,11 +92,16 @@ export class Waiters {
     return new Promise((resolve, reject) => this.#arrivals.push({ arrived, resolve, reject }))
   }
 
+  /** To be called when a chain server has answered to T1, before the state that comes of it is observed. */
+  fundingAnswered (answer: 'taken' | Error): void {
+    this.#answer = answer
+  }
+
   /** To be called with every new state. */
   observe (channel: Channel): void {
     this.#arrivals = this.#arrivals.filter((waiter) => {
       try {
-        if (!waiter.arrived(channel)) return true
+        if (!waiter.arrived(channel, this.#answer)) return true
         waiter.resolve()
       } catch (error) {
         waiter.reject(error instanceof Error ? error : new Error(String(error)))
@@ -127,6 +136,15 @@ export class Waiters {
 export function fundingSent (channel: Channel): boolean {
   if (channel.stage === 'abandoned') throw new PaychanError(channel.code, channel.reason, channel.facts)
   return channel.stage === 'established' && !isUnsigned(channel)
+}
+
+/** Arrived when a chain server has T1. One that does not take it is no end: it goes out again with every block, but the caller need not wait for that. */
+export function fundingTaken (channel: Channel, answer: FundingAnswer): boolean {
+  if (!fundingSent(channel) || channel.stage !== 'established') return false
+  if (answer === 'taken' || channel.onChain.fundingSeen) return true
+  if (answer === undefined) return false
+  const { id, outPoint: { txid } } = channel
+  throw new PaychanError('ERR_FUNDING_NOT_TAKEN', `The funding transaction ${txid} is handed to the peer, but no server of ours has taken it yet (${answer.message}) It is sent again with every block; do not open the channel again. See it with \`paychan channels\`.`, { channel: id, txid }, { cause: answer })
 }
 
 /** Arrived when an outside wallet may pay for T1. */

@@ -240,8 +240,10 @@ export interface NodeApi {
    */
   recover: (peer: string) => Promise<RecoverResult>
   /**
-   * Opens a channel as its client; resolves once T1 is broadcast (`wait: 'broadcast'`) or once the
-   * channel can be paid on (`wait: 'ready'`, the default).
+   * Opens a channel as its client; resolves once an Electrum server of this node has taken T1
+   * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default).
+   * When none takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts: channel, txid): the
+   * channel stays all the same, for the peer has T1 as well, and it is sent again with every block. It is not to be opened again.
    * Errors: `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
    * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`: `ERR_CANCELLED`, or
    * `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same.
@@ -250,7 +252,8 @@ export interface NodeApi {
   /**
    * Hands over the funding transaction of a channel that was opened with `psbt`, in base64 or hex.
    * First the funded PSBT, not signed: resolves once the refund T2 is signed by the peer and on disk.
-   * Then the same one signed, or the signed transaction: resolves as `open` does.
+   * Then the same one signed, or the signed transaction: resolves as `open` does; with `wait: 'broadcast'` also when no
+   * server takes it for now, and a warning says so.
    * What is refused changes nothing; another one may follow. Errors: `ERR_PSBT_...` (facts: input, fee,
    * txid, ...), `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`,
    * and why the opening was given up.
@@ -258,7 +261,8 @@ export interface NodeApi {
   fundingPsbt: (channel: string, psbt: string, options?: PsbtOptions) => Promise<PsbtResult>
   /**
    * Closes a channel and opens the next one with the same peer in one transaction; both balances go
-   * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open` does.
+   * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open` does, but with
+   * `wait: 'broadcast'` as soon as T1 is signed by this side and handed to the peer, which completes and broadcasts it.
    * Without an amount the fee comes out of our share of the channel, with one out of the wallet.
    * Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`, `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`,
    * `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`, `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { PaychanError } from '../../src/types/errors.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import type { Txid } from '../../src/types/bytes.js'
+import type { Chain } from '../../src/engine/ports.js'
 import { feeFor, feeRate, satoshi } from '../../src/types/units.js'
 import { RawPeer } from './raw-peer.js'
 import type { World } from './world.js'
@@ -23,11 +25,56 @@ describe('engine / opening', () => {
     ])
   })
 
-  it('resolves once T1 is handed over, when that is what the caller waits for', async () => {
+  it('resolves once a server has taken T1, when that is what the caller waits for', async () => {
     const { world, alice } = await twoNodes()
     const channel = await alice.engine.open({ ...REQUEST, wait: 'broadcast' })
     assert.equal(channel.status, 'confirming')
     assert.equal(world.broadcasts(alice).length, 1)
+  })
+
+  describe('as long as no server has taken T1', () => {
+    /** Broadcasts end in `outcome`, and the peer's in nothing. */
+    async function unheard (outcome: (send: () => Promise<Txid>) => Promise<Txid>): Promise<{ world: World, alice: Node }> {
+      const between = (answer: (send: () => Promise<Txid>) => Promise<Txid>) => (chain: Chain): Chain => ({
+        ...chain,
+        get status () { return chain.status },
+        get tip () { return chain.tip },
+        broadcast: async (raw) => await answer(async () => await chain.broadcast(raw))
+      })
+      return await twoNodes({ chain: between(outcome) }, { chain: between(async () => await new Promise<Txid>(() => {})) })
+    }
+
+    it('waits for the answer', async () => {
+      let answer = (): void => {}
+      const answered = new Promise<void>((resolve) => { answer = resolve })
+      const { world, alice } = await unheard(async (send) => { await answered; return await send() })
+      let isOpen = false
+      const opening = alice.engine.open({ ...REQUEST, wait: 'broadcast' }).then(() => { isOpen = true })
+      await quiet()
+      assert.deepEqual([isOpen, alice.channel.status, world.broadcasts(alice)], [false, 'confirming', []])
+      answer()
+      await opening
+      assert.equal(world.broadcasts(alice).length, 1)
+    })
+
+    for (const code of ['ERR_BROADCAST_REFUSED', 'ERR_CHAIN_UNAVAILABLE']) {
+      it(`says so when the answer is ${code}; the channel stays, and opens once T1 is taken`, async () => {
+        let isUp = false
+        const { world, alice } = await unheard(async (send) => {
+          if (!isUp) throw new PaychanError(code, 'Not now.')
+          return await send()
+        })
+        await assert.rejects(alice.engine.open({ ...REQUEST, wait: 'broadcast' }), (error) => {
+          assert.ok(error instanceof PaychanError)
+          assert.deepEqual([error.code, error.facts['channel'], error.facts['txid']], ['ERR_FUNDING_NOT_TAKEN', alice.channel.id, alice.channel.funding?.txid])
+          return true
+        })
+        assert.equal(alice.channel.status, 'confirming')
+        isUp = true
+        await world.mine(2)
+        assert.deepEqual([world.broadcasts(alice).length, alice.channel.confirmations], [1, 1])
+      })
+    }
   })
 
   it('asks the wallet for a T1 at the feerate and of the coins that were named, before the peer is asked and after', async () => {

@@ -1,6 +1,6 @@
 /** The channels between real nodes: opened as the plan says, tried again when that fails, and followed to their end. */
 import type { ChannelInfo } from '../../node/api.js'
-import { codeOf } from '../../types/errors.js'
+import { codeOf, PaychanError } from '../../types/errors.js'
 import { MOST_TRIES, REOPEN_MS, RETRY_MS } from '../drive/openings.js'
 import type { Flow } from '../measure/channel-record.js'
 import type { PlannedOpening } from '../plan.js'
@@ -117,6 +117,12 @@ export class Places {
     this.#try(place, this.#add(place), time, 1)
   }
 
+  /** The channel is there, and its T1 goes out with every block: opened again, there would be two. */
+  async #pending ({ client }: RealChannel, error: unknown): Promise<ChannelInfo | undefined> {
+    const id = error instanceof PaychanError ? error.facts['channel'] : undefined
+    return (await client.api.channels()).find((info) => info.id === id)
+  }
+
   #try (place: Place, channel: RealChannel, time: number, tries: number): void {
     const { capacity, blocks, step, then } = place.opening
     place.tail = place.tail.then(async () => {
@@ -130,6 +136,11 @@ export class Places {
           wait: 'broadcast'
         }), time)
       } catch (error) {
+        const pending = codeOf(error) === 'ERR_FUNDING_NOT_TAKEN' ? await this.#pending(channel, error) : undefined
+        if (pending !== undefined) {
+          this.#opened(channel, pending, time)
+          return
+        }
         channel.failure = codeOf(error)
         const again = time + RETRY_MS / 1_000
         if (tries < MOST_TRIES) this.later({ time: again, happen: () => { this.#try(place, channel, again, tries + 1) } })
