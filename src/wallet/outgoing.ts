@@ -14,6 +14,7 @@ import { satoshi, type Satoshi } from '../types/units.js'
 import { decodeRecord, encodeRecord } from './record-format.js'
 import { amount, hex, named, outPoint } from './records.js'
 import type { Change } from '../engine/ports.js'
+import type { Reservations } from './reservations.js'
 
 /** A coin of ours, with what it takes to sign for it even when the chain no longer shows it. */
 export interface OwnInput { readonly outPoint: OutPoint, readonly value: Satoshi, readonly script: Uint8Array }
@@ -81,6 +82,14 @@ export function newestOf ({ versions }: Outgoing): Uint8Array {
   const newest = versions.at(-1)
   if (newest === undefined) throw new Error('a transaction without a version')
   return newest
+}
+
+/**
+ * The version that goes out again: the newest, unless a T1 spends an output of another one. A reorganisation can
+ * take that one out of its block, and a dearer one would make the T1 void (FUND-5).
+ */
+export function versionToSend (outgoing: Outgoing, reservations: Pick<Reservations, 'fundedBy'>): Uint8Array {
+  return outgoing.versions.find((raw) => reservations.fundedBy(parseTransaction(raw).txid) !== undefined) ?? newestOf(outgoing)
 }
 
 /** What a version pays to the miner. */

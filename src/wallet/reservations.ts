@@ -3,7 +3,7 @@
  * or until a spend of it is buried: before that a reorg could bring it back, and a second T1
  * with the same coin would conflict with the first, which may come back as well.
  */
-import { outPointText, type ChannelId, type OutPoint } from '../types/bytes.js'
+import { outPointText, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import type { Reservation } from './records.js'
 
 export class Reservations {
@@ -23,6 +23,11 @@ export class Reservations {
 
   channelOf (outPoint: OutPoint): ChannelId | undefined {
     return this.byOutPoint.get(outPointText(outPoint))
+  }
+
+  /** The channel whose T1 spends an output of a transaction. */
+  fundedBy (id: Txid): ChannelId | undefined {
+    return [...this.byChannel.values()].find(({ inputs }) => inputs.some(({ txid }) => txid === id))?.channel
   }
 
   has (channel: ChannelId): boolean {

@@ -9,7 +9,7 @@ import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
 import { askedRate, chosenRate, targetOf, type FeeChoice } from './fee-choice.js'
 import { labelChange, madeChange, type Notes } from './notes.js'
-import { feeOf, newestOf, outgoingChange, outgoingRemoval, type Outgoing, type OutgoingTransactions } from './outgoing.js'
+import { feeOf, newestOf, outgoingChange, outgoingRemoval, versionToSend, type Outgoing, type OutgoingTransactions } from './outgoing.js'
 import { Poked } from './poked.js'
 import { spendVsize } from './coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
@@ -133,7 +133,7 @@ export class Spender {
     const { raw, plan, of } = await this.init.change(async () => {
       // Another bump may have come first.
       const now = outgoing.find(known.id) ?? known
-      this.assertUnconfirmed(now.versions.map((version) => parseTransaction(version).txid))
+      this.assertReplaceable(now.versions.map((version) => parseTransaction(version).txid))
       const changeScript = addresses.upcoming('change')
       const coins = now.exact ? [] : this.init.coins.free()
       const plan = this.bumpPlan(now, asked, estimate, coins, changeScript)
@@ -233,12 +233,13 @@ export class Spender {
   }
 
   private async again (each: Outgoing, tip: string): Promise<void> {
-    const { view, chain, onError } = this.init
+    const { view, chain, reservations, onError } = this.init
+    const raw = versionToSend(each, reservations)
     // Without its parent it comes in only with it, as a package, where the server has refused that one for its fee.
     const isOrphan = each.kind === 'child' && view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
     this.triedAt.set(each.id, tip)
     try {
-      await chain.broadcast(newestOf(each))
+      await chain.broadcast(raw)
     } catch (error) {
       if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') {
         this.triedAt.delete(each.id)
@@ -246,9 +247,9 @@ export class Spender {
       }
       if (isOrphan) return
       // A dearer version may be refused while an older one is well on its way.
-      if (each.versions.some((raw) => view.transaction(parseTransaction(raw).txid) !== undefined)) return
-      const { txid: id, vsize } = parseTransaction(newestOf(each))
-      const pays = formatFeeRate(feeRate(feeOf(each, newestOf(each)) * 1000n / BigInt(vsize)))
+      if (each.versions.some((version) => view.transaction(parseTransaction(version).txid) !== undefined)) return
+      const { txid: id, vsize } = parseTransaction(raw)
+      const pays = formatFeeRate(feeRate(feeOf(each, raw) * 1000n / BigInt(vsize)))
       onError(new PaychanError(codeOf(error), `The transaction ${id}, which pays ${pays}, was refused (${messageOf(error)}). It is sent again with every block; raise its fee with \`paychan bumpfee ${id}\`.`, { txid: id }, { cause: error }))
     }
   }
@@ -275,6 +276,12 @@ export class Spender {
       const height = this.init.view.transaction(id)?.height
       if (height !== undefined) throw new PaychanError('ERR_ALREADY_CONFIRMED', `The transaction ${id} is in block ${height}: its fee cannot change any more.`, { txid: id, height })
     }
+  }
+
+  private assertReplaceable (ids: readonly Txid[]): void {
+    this.assertUnconfirmed(ids)
+    const channel = ids.map((id) => this.init.reservations.fundedBy(id)).find((id) => id !== undefined)
+    if (channel !== undefined) throw new PaychanError('ERR_CANNOT_BUMP', `The fee of ${ids.at(-1)} cannot be raised: the funding transaction of channel ${channel} spends its change, and would be void with another one. It is sent again with every block.`, { txid: ids.at(-1), channel })
   }
 
   private height (): BlockHeight | undefined {

@@ -14,6 +14,7 @@ import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './rec
 import { INCREMENTAL_RATE } from './send-plan.js'
 import type { AddressBook } from './addresses.js'
 import type { Claim, Claims } from './claims.js'
+import type { Reservations } from './reservations.js'
 import type { SerialQueue } from './serial.js'
 import type { Chain, Change, Signer, Store, Tip } from '../engine/ports.js'
 
@@ -33,6 +34,7 @@ export interface SweeperInit {
   readonly signer: Signer
   readonly addresses: AddressBook
   readonly notes: Notes
+  readonly reservations: Pick<Reservations, 'fundedBy'>
   /** Shared with everything that gives out indexes. */
   readonly serial: SerialQueue
   /** A claim is new on disk or gone, or an address was used. */
@@ -94,7 +96,7 @@ export class Sweeper {
     const { txid, vsize } = parseTransaction(batch.raw)
     const since = this.waitingSince.get(txid) ?? tip.height
     this.waitingSince.set(txid, since)
-    const rate = tip.height - since < STUCK_BLOCKS ? undefined : await this.init.chain.estimateFeeRate(SWEEP_TARGET)
+    const rate = tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.raw) ? undefined : await this.init.chain.estimateFeeRate(SWEEP_TARGET)
     const fee = feeOf(batch)
     if (rate === undefined || feeFor(rate, vsize) <= fee) {
       await this.broadcast(batch.claims, batch.raw, tip)
@@ -111,10 +113,16 @@ export class Sweeper {
     const rate = await this.init.chain.estimateFeeRate(SWEEP_TARGET)
     const raw = await this.init.serial.run(async () => {
       const { raw } = batch
-      return raw !== undefined && isWhole(batch, raw) && rateOf(batch, raw) >= rate ? raw : await this.build(batch, rate)
+      const isGood = raw !== undefined && isWhole(batch, raw) && (this.fundsChannel(raw) || rateOf(batch, raw) >= rate)
+      return isGood ? raw : await this.build(batch, rate)
     })
     if (raw === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
     else await this.broadcast(batch.claims, raw, tip)
+  }
+
+  /** FUND-5: a T1 spends what it has brought, and would be void with another one. It was in a block, and a reorganisation has undone that. */
+  private fundsChannel (raw: Uint8Array): boolean {
+    return this.init.reservations.fundedBy(parseTransaction(raw).txid) !== undefined
   }
 
   /** A new sweep, on disk; undefined when it is not worth its fee now. */

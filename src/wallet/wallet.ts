@@ -76,6 +76,7 @@ class OnChainWallet implements NodeWallet {
       signer: createSigner(root, network),
       onError,
       notes: this.notes,
+      reservations: this.reservations,
       onChange: (claim, gone) => { this.claimChanged(claim, gone) }
     })
     const { addresses, view, reservations, outgoing, notes, locks } = this
