@@ -166,7 +166,11 @@ export class Restores {
         must(refused.length < MOST_REFUSED, 'RESTORE-7', 'ERR_TOO_MANY_REFUSED', `${refused.length} channels that the peer names are none of this node.`)
       }
     } catch (error) {
-      if (error instanceof Violation) link.send(errorMessage(error, false))
+      if (error instanceof Violation) {
+        link.send(errorMessage(error, false))
+        // That was an answer: another question would have no better one.
+        this.#remember(link.peer)
+      }
       throw error
     } finally {
       link.close()
@@ -191,7 +195,8 @@ export class Restores {
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       link.send(errorMessage(error, false))
-      this.host.alarm(error.code, `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`)
+      // Anybody can make up channels that are none of ours; of one whose keys are ours somebody has to hear.
+      if (error.code !== 'ERR_NOT_OUR_CHANNEL') this.host.alarm(error.code, `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`)
       return error
     }
   }
