@@ -66,12 +66,13 @@ export function createOutput (io: Io, json: boolean): Output {
     progress: text => {
       if (json) return
       clearProgress()
-      io.stderr.write(io.stderr.isTTY ? text : `${text}\n`)
-      progressWidth = io.stderr.isTTY ? text.length : 0
+      const shown = printable(text)
+      io.stderr.write(io.stderr.isTTY ? shown : `${shown}\n`)
+      progressWidth = io.stderr.isTTY ? shown.length : 0
     },
     note: text => {
       clearProgress()
-      if (!json) io.stderr.write(`${text}\n`)
+      if (!json) io.stderr.write(`${printable(text)}\n`)
     },
     error: error => {
       clearProgress()

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import pc from 'picocolors'
-import { printable } from '../../src/cli/output.js'
+import { createOutput, printable } from '../../src/cli/output.js'
 import { renderFields, renderTable } from '../../src/cli/table.js'
+import { testWorld } from './world.js'
 
 const plain = pc.createColors(false)
 const colored = pc.createColors(true)
@@ -30,6 +31,11 @@ describe('tables', () => {
 
   it('show control characters of strangers as what they are not', () => {
     assert.equal(renderTable([{ title: 'MEMO' }], [['\u001b[2Jgone\nnew line\u202e']], plain), 'MEMO\n\ufffd[2Jgone\ufffdnew line\ufffd')
+    const { io, err } = testWorld()
+    const output = createOutput(io, false)
+    output.progress('the peer says: \u202eno\u001b[2J')
+    output.note('Note: the server says \u009b2J')
+    assert.equal(err(), 'the peer says: \ufffdno\ufffd[2J\nNote: the server says \ufffd2J\n')
     assert.equal(printable('tab\tbell\u0007 straße ₿'), 'tab\ufffdbell\ufffd straße ₿')
   })
 
