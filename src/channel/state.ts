@@ -189,7 +189,7 @@ export const NO_WISHES: TurnWishes = { asked: undefined, refused: undefined, the
 export type LinkState = 'down' | 'up' | 'live'
 
 /** T1 is made by an outside wallet. */
-export interface OutsideFunding {
+export interface FundedOutside {
   readonly psbt: Uint8Array | undefined
   readonly isSigned: boolean
   /** What was last seen to pay to the funding script without being T1. */
@@ -204,7 +204,7 @@ export interface Established extends Identified {
   /** Client of a renewal: its signature of the old channel's input, as long as T1 lacks the server's (RENEW-5). */
   readonly renewal?: { readonly signature: Uint8Array, readonly previous: readonly Uint8Array[] } | undefined
   /** Client: T1 is made by an outside wallet. As long as it is not signed, `fundingTx` lacks its witnesses; the PSBT is kept until T1 is in a block. */
-  readonly outside?: OutsideFunding | undefined
+  readonly outside?: FundedOutside | undefined
   /** Client: the server's signature of T2 (REF-7). */
   readonly refundSignature: Uint8Array | undefined
   /** Client: the server has confirmed T1. Server: T1 was accepted by a mempool. */
