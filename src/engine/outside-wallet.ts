@@ -52,7 +52,7 @@ async function takeFunded (actor: ChannelActor, state: Accepted, bytes: Uint8Arr
 async function takeSigned (actor: ChannelActor, state: Established, bytes: Uint8Array, wait: 'broadcast' | 'ready', { chain, env }: OutsideHost): Promise<readonly string[]> {
   const warnings: string[] = []
   if (state.onChain.fundingHeight === undefined) {
-    if (state.stopped !== undefined) throw new PaychanError(state.stopped.code, `The opening was ${state.stopped.reason}`)
+    if (state.stopped !== undefined) throw new PaychanError(state.stopped.code, `The opening is over: ${state.stopped.reason}`)
     const raw = checkSigned(state, bytes, env(state))
     await chain.broadcast(raw).catch((error: unknown) => {
       if (error instanceof PaychanError && codeOf(error) === 'ERR_BROADCAST_REFUSED' && !isForNow(error)) throw error
