@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import '../p2p/polyfill.js'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { createLibp2p } from 'libp2p'
-import { createHost } from '../p2p/host.js'
+import { createHost, type HostInit } from '../p2p/host.js'
 import { codeOf, STORE_FAILED } from '../types/errors.js'
 import { identitySeed } from '../wallet/paths.js'
 import { readSeedFile, writeSeedFile, type AskPassphrase } from '../wallet/seed-file.js'
@@ -13,7 +13,7 @@ import { SEED_FILE } from './layout.js'
 import { paychan, type PaychanInit } from './service.js'
 import { systemRandom } from './system.js'
 
-export interface NodeOptions extends Omit<PaychanInit, 'root'> {
+export interface NodeOptions extends Omit<PaychanInit, 'root'>, Pick<HostInit, 'transports'> {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]
   /** Makes a new seed when the data directory has none; write the words down (`SEED_FILE`). */
@@ -36,7 +36,7 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
   if (options.create === true) await ensureSeed(seedFile)
   const root = rootFromWords(await readSeedFile(seedFile, options.passphrase))
   const privateKey = await generateKeyPairFromSeed('Ed25519', identitySeed(root, options.network))
-  const host = createHost({ privateKey, listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'] })
+  const host = createHost({ privateKey, listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'], ...options.transports === undefined ? {} : { transports: options.transports } })
   const libp2p = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ ...options, root }) } })
   const { paychan: service } = libp2p.services
   let stopped: Promise<void> | undefined

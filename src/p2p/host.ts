@@ -1,4 +1,4 @@
-/** The libp2p host of our own node: TCP, Noise, Yamux, identify, ping. As a service, we live in anybody's. */
+/** The libp2p host of our own node: TCP (or what it is given), Noise, Yamux, identify, ping. As a service, we live in anybody's. */
 import './polyfill.js'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -40,6 +40,8 @@ export interface HostInit {
   readonly privateKey: PrivateKey
   /** Multiaddrs such as `/ip4/0.0.0.0/tcp/9800`; empty for a node that only dials. */
   readonly listen: readonly string[]
+  /** What carries its connections; TCP when left out. `listen` has to be of that kind. */
+  readonly transports?: NonNullable<Libp2pOptions['transports']>
   /** How a dead connection is noticed; `KEEP_ALIVE` when left out. */
   readonly keepAlive?: KeepAlive
 }
@@ -56,7 +58,7 @@ export function createHost (init: HostInit): Libp2pOptions<HostServices> & { ser
   return {
     privateKey: init.privateKey,
     addresses: { listen: [...init.listen] },
-    transports: [tcp()],
+    transports: init.transports ?? [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } })],
     connectionManager: CONNECTIONS,

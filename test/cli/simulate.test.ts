@@ -158,8 +158,19 @@ describe('paychan simulate real', function () {
     assert.match(world.out(), /^invariants +all held$/m)
     assert.deepEqual((await readdir(join(dir, 'real'))).sort(), ['channels.csv', 'payments.csv', 'report.html', 'results.json', 'run.json'])
     assert.match(await readFile(join(dir, 'real', 'payments.csv'), 'utf8'), /^0,(alice,bob|bob,alice),\d+,\d+,made,,[\d.]+,0$/m)
-    const run = JSON.parse(await readFile(join(dir, 'real', 'run.json'), 'utf8')) as { real: boolean, ignored: string[] }
-    assert.deepEqual([run.real, run.ignored.length], [true, 1])
+    const run = JSON.parse(await readFile(join(dir, 'real', 'run.json'), 'utf8')) as { real: boolean, transport: string, ignored: string[] }
+    assert.deepEqual([run.real, run.transport, run.ignored.length], [true, 'tcp', 1])
+  })
+
+  it('does without sockets between the nodes with --transport memory', async () => {
+    const world = testWorld()
+    assert.equal(await world.run('simulate', 'real', 'pair', '--days', '0.2', '--transport', 'memory', '--json'), 0)
+    const { results, run } = JSON.parse(world.out()) as { results: Results, run: { transport: string } }
+    assert.equal(run.transport, 'memory')
+    assert.ok(results.payments.made > 0 && results.payments.made === results.payments.asked)
+    const other = testWorld()
+    assert.equal(await other.run('simulate', 'real', 'pair', '--transport', 'udp'), 2)
+    assert.match(other.err(), /'--transport <name>' argument 'udp' is invalid\. Allowed choices are tcp, memory\./)
   })
 
   it('refuses too many nodes, and what is no scenario, before it starts any', async () => {

@@ -8,23 +8,27 @@ import { figuresOf } from '../run-figures.js'
 import { explained } from '../scenario-errors.js'
 import { readDays, settingsOf, type SimulateFlags } from '../simulate-flags.js'
 import { SimulationProgress } from '../simulation-progress.js'
+import { DEFAULT_TRANSPORT, TRANSPORTS, type TransportName } from '../../sim/real/transport.js'
 
 const DAY = 86_400
 
+interface RealFlags extends SimulateFlags { readonly transport: TransportName }
+
 export function addReal (simulate: Command, world: World): void {
   simulate.command('real').summary('run a scenario with real nodes')
-    .description('Runs a scenario with at most 50 whole nodes: libp2p over TCP on this machine, stores on disk, and a devnet. Time is compressed: payments and blocks come in their order, as soon as everybody is done with what was before. To be compared with the same scenario in virtual time.')
+    .description('Runs a scenario with at most 50 whole nodes in this process: libp2p hosts, stores on disk, and a devnet. Time is compressed: payments and blocks come in their order, as soon as everybody is done with what was before. To be compared with the same scenario in virtual time.')
     .argument('<scenario>', 'a YAML file, or the name of a preset')
     .addOption(new Option('--seed <n>', 'another draw of everything that is left to chance').argParser(wholeNumber(0)))
     .option('--days <n>', 'how long, instead of what the scenario says', readDays)
+    .addOption(new Option('--transport <name>', 'what carries the messages: TCP on the loopback interface, or memory, without a socket between the nodes').choices(TRANSPORTS).default(DEFAULT_TRANSPORT))
     .option('--out <dir>', 'leave results.json, report.html, payments.csv, channels.csv and run.json there')
     .option('--force', 'overwrite what is there')
     .option('--json', 'print the results as one JSON object')
-    .addHelpText('after', '\nExamples:\n  paychan simulate real pair --days 2\n  paychan simulate real hub --seed 7 --days 3 --out hub-real')
-    .action(async (name: string, _options: unknown, command: Command) => { await runReal(contextOf(world, command), name, command.optsWithGlobals<SimulateFlags>()) })
+    .addHelpText('after', '\nExamples:\n  paychan simulate real pair --days 2\n  paychan simulate real pair --days 2 --transport memory\n  paychan simulate real hub --seed 7 --days 3 --out hub-real')
+    .action(async (name: string, _options: unknown, command: Command) => { await runReal(contextOf(world, command), name, command.optsWithGlobals<RealFlags>()) })
 }
 
-async function runReal ({ output, io }: Context, name: string, flags: SimulateFlags): Promise<void> {
+async function runReal ({ output, io }: Context, name: string, flags: RealFlags): Promise<void> {
   const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
   const { applySettings } = await import('../../sim/scenario/settings.js')
   const { makePlan } = await import('../../sim/plan/make-plan.js')
@@ -37,7 +41,7 @@ async function runReal ({ output, io }: Context, name: string, flags: SimulateFl
   const plan = makePlan(scenario)
   // What does not fit is refused before a directory is made.
   for (const sentence of ignoredBy(scenario, plan)) output.note(`Ignored: ${sentence}`)
-  const { out, force = false } = flags
+  const { out, force = false, transport } = flags
   if (out !== undefined) await prepareDirectory(out, OUTPUT_FILES, force)
   const stop = new AbortController()
   const interrupted = untilInterrupted(io)
@@ -50,11 +54,12 @@ async function runReal ({ output, io }: Context, name: string, flags: SimulateFl
     const begin = Date.now()
     const outcomes = new Outcomes()
     const { results, ignored, hurried } = await simulateReal(scenario, plan, {
+      transport,
       signal: stop.signal,
       onOutcome: outcomes.add,
       onProgress: ({ time, payments }) => { progress.update(time / scenario.duration, `day ${(time / DAY).toFixed(1)} of ${scenario.duration / DAY}, ${payments.toLocaleString('en')} payments`) }
     })
-    const run = { ...figuresOf(results.events, Date.now() - begin), real: true, ignored, hurried }
+    const run = { ...figuresOf(results.events, Date.now() - begin), real: true, transport, ignored, hurried }
     const files = out === undefined ? [] : await writeResults(out, { results, plan, outcomes, run })
     output.result({ results, run, ignored, files }, colors => [
       renderResults(results, run, colors),

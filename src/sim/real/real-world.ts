@@ -1,12 +1,14 @@
-/** Real nodes over TCP on the loopback, with a devnet, in directories that are gone afterwards. */
+/** Real nodes, over libp2p in one process, with a devnet, in directories that are gone afterwards. */
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { memory } from '@libp2p/memory'
 import { BLOCKS_UNTIL_CLOSE } from '../../channel/closing.js'
 import { RENEW_BEFORE } from '../../channel/renewed.js'
 import { startDevnet, type Devnet } from '../../devnet/index.js'
 import type { ChannelInfo, NodeApi } from '../../node/api.js'
-import { createNode } from '../../node/create-node.js'
+import { createNode, type NodeOptions } from '../../node/create-node.js'
 import { untilHeight } from '../../node/until-height.js'
 import { satoshi } from '../../types/units.js'
 import { coinsOf } from '../nodes/coins.js'
@@ -14,6 +16,7 @@ import { policyOf } from '../nodes/policy.js'
 import type { Plan } from '../plan.js'
 import type { Scenario } from '../scenario/scenario.js'
 import { START_HEIGHT } from '../world/start.js'
+import type { TransportName } from './transport.js'
 
 /** The miner's payments hang on each other, and a mempool takes 25 of them in a row. */
 const FUNDINGS_A_BLOCK = 20
@@ -41,11 +44,11 @@ export class RealWorld {
   readonly #failed = new Set<string>()
   #known = ''
 
-  private constructor (readonly devnet: Devnet, private readonly directory: string) {}
+  private constructor (readonly devnet: Devnet, private readonly directory: string, private readonly transport: TransportName) {}
 
   /** Starts everything; each wallet has its coins, and the chain the height at which simulations begin. */
-  static async start (scenario: Scenario, plan: Plan): Promise<RealWorld> {
-    const world = new RealWorld(await startDevnet(), await mkdtemp(join(tmpdir(), 'paychan-simulate-')))
+  static async start (scenario: Scenario, plan: Plan, transport: TransportName): Promise<RealWorld> {
+    const world = new RealWorld(await startDevnet(), await mkdtemp(join(tmpdir(), 'paychan-simulate-')), transport)
     try {
       await Promise.all(plan.nodes.map(async ({ name, group }) => { await world.#join(name, group, scenario) }))
       await world.#fund(plan)
@@ -89,6 +92,7 @@ export class RealWorld {
     const setup = scenario.nodes.find((each) => each.name === group)
     if (setup === undefined) throw new Error(`the scenario has no group ${group}`)
     const api = await createNode({
+      ...hostOn(this.transport),
       network: 'regtest',
       electrum: this.devnet.url,
       dataDir: join(this.directory, name),
@@ -159,6 +163,14 @@ export class RealWorld {
       return spend === undefined || spend.height !== undefined || (await this.devnet.transaction(spend.txid))?.block === undefined
     }))
     return !seen.includes(false)
+  }
+}
+
+/** A host of its own each: any free port of the loopback interface, or a name that nobody else in this process has. */
+function hostOn (transport: TransportName): Pick<NodeOptions, 'listen' | 'transports'> {
+  switch (transport) {
+    case 'tcp': return { listen: ['/ip4/127.0.0.1/tcp/0'] }
+    case 'memory': return { listen: [`/memory/${randomUUID()}`], transports: [memory()] }
   }
 }
 

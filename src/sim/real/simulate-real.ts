@@ -15,8 +15,11 @@ import { RealPayments } from './real-payments.js'
 import { realResults } from './real-results.js'
 import { RealSamples } from './real-samples.js'
 import { RealWorld } from './real-world.js'
+import { DEFAULT_TRANSPORT, type TransportName } from './transport.js'
 
 export interface RealOptions {
+  /** What carries the messages of the nodes; TCP when left out. */
+  readonly transport?: TransportName
   /** Called after each block: seconds of virtual time, and payments made so far. */
   readonly onProgress?: (progress: { readonly time: number, readonly payments: number }) => void
   /** Ends it early: what has been seen by then is the result, with `complete: false`. */
@@ -37,9 +40,9 @@ export interface RealRun {
  * @example
  * const { results, ignored } = await simulateReal(scenario, makePlan(scenario))
  */
-export async function simulateReal (scenario: Scenario, plan: Plan, { onProgress, signal, onOutcome = () => {} }: RealOptions = {}): Promise<RealRun> {
+export async function simulateReal (scenario: Scenario, plan: Plan, { transport = DEFAULT_TRANSPORT, onProgress, signal, onOutcome = () => {} }: RealOptions = {}): Promise<RealRun> {
   const ignored = ignoredBy(scenario, plan)
-  const world = await RealWorld.start(scenario, plan)
+  const world = await RealWorld.start(scenario, plan, transport)
   try {
     const agenda = new Agenda<Timed>()
     const places = new Places(plan.openings, world, (timed) => { agenda.add(timed) })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { makePlan } from '../../../src/sim/plan/make-plan.js'
 import { ignoredBy } from '../../../src/sim/real/fit.js'
 import { simulateReal, type RealRun } from '../../../src/sim/real/simulate-real.js'
+import type { TransportName } from '../../../src/sim/real/transport.js'
 import type { PaymentOutcome } from '../../../src/sim/measure/outcome.js'
 import type { Results } from '../../../src/sim/results.js'
 import { loadScenario } from '../../../src/sim/scenario/load-scenario.js'
@@ -24,12 +25,12 @@ type Outcome = Omit<PaymentOutcome, 'seconds'>
 
 interface Both { readonly virtual: Results, readonly real: RealRun, readonly outcomes: Record<'virtual' | 'real', Outcome[]> }
 
-async function both (scenario: Scenario): Promise<Both> {
+async function both (scenario: Scenario, transport: TransportName): Promise<Both> {
   const outcomes: Both['outcomes'] = { virtual: [], real: [] }
   // Seconds are of virtual time here, and by the clock on the wall there.
   const keep = (list: Outcome[]) => ({ seconds: _seconds, ...outcome }: PaymentOutcome) => { list.push(outcome) }
   const virtual = await simulate(scenario, makePlan(scenario), { onOutcome: keep(outcomes.virtual) })
-  const real = await simulateReal(scenario, makePlan(scenario), { onOutcome: keep(outcomes.real) })
+  const real = await simulateReal(scenario, makePlan(scenario), { transport, onOutcome: keep(outcomes.real) })
   for (const list of Object.values(outcomes)) list.sort((a, b) => a.id - b.id)
   return { virtual, real, outcomes }
 }
@@ -43,10 +44,10 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
   this.timeout(120_000)
   this.slow(40_000)
 
-  it('pair: two neighbours whose channel renews itself', async () => {
+  it('pair, over memory: two neighbours whose channel renews itself', async () => {
     const { virtual, real, outcomes } = await both(changed('pair', [
       [['days'], 2], [['channels', 0, 'blocks'], 72], [['traffic', 0, 'every'], '40min'], [['chain', 'interval'], { exponential: '25min' }]
-    ]))
+    ]), 'memory')
     assert.equal(real.hurried, 0)
     assert.deepEqual(comparable(real.results), comparable(virtual))
     assert.deepEqual(outcomes.real, outcomes.virtual)
@@ -54,11 +55,11 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
     assert.ok(virtual.channels.length > 1 && virtual.channels[0]?.end === 'renewal')
   })
 
-  it('hub: customers on one-way channels that end in peace, and others after them', async () => {
+  it('hub, over TCP: customers on one-way channels that end in peace, and others after them', async () => {
     const { virtual, real, outcomes } = await both(changed('hub', [
       [['days'], 2], [['nodes', 'customer', 'count'], 3], [['channels', 0, 'blocks'], 66], [['channels', 0, 'opens'], [0, '2h']],
       [['traffic', 0, 'every'], '2h'], [['chain'], { fees: 1, interval: { exponential: '25min' } }]
-    ]))
+    ]), 'tcp')
     assert.equal(real.hurried, 0)
     assert.deepEqual(comparable(real.results), comparable(virtual))
     assert.deepEqual(outcomes.real, outcomes.virtual)
