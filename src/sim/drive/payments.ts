@@ -1,6 +1,6 @@
 /** Asks for payments as the plan says, and notes what callers are told. */
 import { codeOf } from '../../types/errors.js'
-import type { Flow } from '../measure/channel-record.js'
+import type { Flow } from '../measure/channel-result.js'
 import type { PaymentOutcome } from '../measure/outcome.js'
 import type { PaymentCounts } from '../measure/payments.js'
 import type { SimNode } from '../nodes/sim-node.js'

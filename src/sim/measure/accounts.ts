@@ -10,6 +10,7 @@ import type { SimNode } from '../nodes/sim-node.js'
 import type { ChannelResult, Loss, NodeResult } from '../results.js'
 import type { Books } from './books.js'
 import { ChannelRecord } from './channel-record.js'
+import { channelResult } from './channel-result.js'
 import { reasonOf } from './loss-reason.js'
 import type { Publications } from './publications.js'
 import { endingOf, type Ending } from './settling.js'
@@ -145,22 +146,7 @@ export class Accounts {
   }
 
   #result (record: ChannelRecord, end: ChannelResult['end'], fundedAt: number | null, spentAt: number | null): ChannelResult {
-    const { number, opening, client, server, capacity, forth, back } = record
-    return {
-      number,
-      client: client.name,
-      server: server.name,
-      capacity,
-      step: opening.step ?? 0,
-      fundedAt,
-      spentAt,
-      end,
-      turns: record.newest()?.ledger.turn ?? 0,
-      payments: { forth: forth.made, back: back.made },
-      volume: { forth: forth.volume, back: back.volume },
-      firstSample: Math.max(0, record.firstSample),
-      balances: record.balances
-    }
+    return channelResult(record, { end, turns: record.newest()?.ledger.turn ?? 0, fundedAt, spentAt })
   }
 
   #of (node: SimNode): Account {

@@ -6,9 +6,7 @@ import type { ChannelId } from '../../types/bytes.js'
 import { outPointText } from '../../types/bytes.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { PlannedOpening } from '../plan.js'
-
-/** Payments of one direction: how many callers were told that they are made, their sum, and the sum of those of which nobody was told. */
-export interface Flow { made: number, volume: number, unknown: number }
+import type { Flow } from './channel-result.js'
 
 export class ChannelRecord {
   id: ChannelId | undefined

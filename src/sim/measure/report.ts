@@ -1,11 +1,14 @@
 /** The results of a simulation, put together from what was seen of it. */
 import type { Simulation } from '../simulation.js'
+import type { Plan } from '../plan.js'
 import type { ChainTotals, NodeResult, Results } from '../results.js'
+import type { Scenario } from '../scenario/scenario.js'
 import { Accounts } from './accounts.js'
 import { attacksOf } from './attacks.js'
+import { capitalTotals } from './channel-result.js'
 import type { TransactionKind } from './books.js'
 import { checkAtEnd } from './invariants.js'
-import { rounded, summaryOf } from './payments.js'
+import { rounded } from './payments.js'
 import { bucketsOf } from './publications.js'
 import { START_HEIGHT } from '../world/start.js'
 
@@ -28,23 +31,18 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
   })
   const nodeResults = accounts.nodes()
   const seconds = calendar.now / 1_000
-  const ended = accounts.channels.filter(({ fundedAt, spentAt }) => fundedAt !== null && spentAt !== null)
   const spentAt = new Map(openings.records.map((record, n) => [record, accounts.channels[n]?.spentAt ?? undefined]))
   const races = publications.results((record) => spentAt.get(record))
   return {
     format: 'paychan-simulation',
     version: 1,
-    scenario: { name: scenario.name, description: scenario.description, seed: scenario.seed, days: rounded(scenario.duration / 86_400), nodes: plan.nodes.length, channels: plan.openings.length, model: scenario.model },
+    scenario: headingOf(scenario, plan),
     complete,
     simulated: rounded(seconds),
     events: calendar.events,
     payments: counts.totals(seconds),
     chain: chainTotals(simulation),
-    capital: {
-      ...samples.capital,
-      lifetime: summaryOf(ended.map((channel) => (channel.spentAt ?? 0) - (channel.fundedAt ?? 0))),
-      turns: accounts.channels.reduce((sum, { turns }) => sum + turns, 0)
-    },
+    capital: capitalTotals(samples.curves.capital, accounts.channels),
     groups: groupsOf(scenario.nodes.map(({ name }) => name), nodeResults),
     nodes: nodeResults,
     channels: accounts.channels,
@@ -52,9 +50,14 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
     attacks: attacksOf(simulation.cheats.flatMap(({ attacks }) => [...attacks.values()]), chain, (id) => openings.recordOf(id)),
     risk: bucketsOf(races),
     races,
-    series: samples.curves,
+    series: samples.curves.series,
     broken
   }
+}
+
+/** Of which scenario they are. */
+export function headingOf ({ name, description, seed, duration, model }: Scenario, { nodes, openings }: Plan): Results['scenario'] {
+  return { name, description, seed, days: rounded(duration / 86_400), nodes: nodes.length, channels: openings.length, model }
 }
 
 export function groupsOf (names: readonly string[], nodes: readonly NodeResult[]): Results['groups'] {

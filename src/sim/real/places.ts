@@ -2,7 +2,7 @@
 import type { ChannelInfo } from '../../node/api.js'
 import { codeOf, PaychanError } from '../../types/errors.js'
 import { MOST_TRIES, REOPEN_MS, RETRY_MS } from '../drive/openings.js'
-import type { Flow } from '../measure/channel-record.js'
+import type { Flow } from '../measure/channel-result.js'
 import type { PlannedOpening } from '../plan.js'
 import type { RealNode, RealWorld } from './real-world.js'
 

@@ -1,6 +1,7 @@
 /** The results of a run with real nodes, in the shape of those of virtual time. */
-import { groupsOf } from '../measure/report.js'
-import { rounded, summaryOf } from '../measure/payments.js'
+import { capitalTotals, channelResult } from '../measure/channel-result.js'
+import { groupsOf, headingOf } from '../measure/report.js'
+import { rounded } from '../measure/payments.js'
 import type { Plan } from '../plan.js'
 import type { ChainTotals, ChannelResult, NodeResult, Results } from '../results.js'
 import type { Scenario } from '../scenario/scenario.js'
@@ -32,22 +33,17 @@ export async function realResults (parts: RealRunParts): Promise<Results> {
   const nodes = await Promise.all(world.nodesInOrder(plan).map(async (node) => await nodeResult(node, parts)))
   const fault = await booksFault(nodes, parts)
   if (fault !== undefined) broken.push({ time: Math.round(simulated), rule: 'books', text: fault })
-  const channels = places.channels.map(channelResult)
-  const ended = channels.filter(({ fundedAt, spentAt }) => fundedAt !== null && spentAt !== null)
+  const channels = places.channels.map((channel) => channelResult(channel, { end: endOf(channel), turns: channel.turns, fundedAt: channel.fundedAt, spentAt: channel.spentAt }))
   return {
     format: 'paychan-simulation',
     version: 1,
-    scenario: { name: scenario.name, description: scenario.description, seed: scenario.seed, days: rounded(scenario.duration / 86_400), nodes: plan.nodes.length, channels: plan.openings.length, model: false },
+    scenario: { ...headingOf(scenario, plan), model: false },
     complete,
     simulated: rounded(simulated),
     events: counts.asked + world.devnet.height - START_HEIGHT,
     payments: counts.totals(simulated),
     chain: chainTotals(parts, await sweepsOf(world)),
-    capital: {
-      ...samples.capital,
-      lifetime: summaryOf(ended.map((channel) => (channel.spentAt ?? 0) - (channel.fundedAt ?? 0))),
-      turns: channels.reduce((sum, { turns }) => sum + turns, 0)
-    },
+    capital: capitalTotals(samples.curves.capital, channels),
     groups: groupsOf(scenario.nodes.map(({ name }) => name), nodes),
     nodes,
     channels,
@@ -55,7 +51,7 @@ export async function realResults (parts: RealRunParts): Promise<Results> {
     attacks: [],
     risk: [],
     races: [],
-    series: samples.curves,
+    series: samples.curves.series,
     broken
   }
 }
@@ -94,25 +90,7 @@ function chainTotals ({ world, places, payments, samples: { chain } }: RealRunPa
   return { blocks: world.devnet.height - START_HEIGHT, reorgs: 0, transactions, fees: chain.fees, feesPerPayment: rounded(chain.fees / Math.max(1, payments.counts.made)) }
 }
 
-function channelResult ({ number, opening, client, server, id, capacity, info, turns, fundedAt, spentAt, forth, back, firstSample, balances }: RealChannel): ChannelResult {
-  return {
-    number,
-    client: client.name,
-    server: server.name,
-    capacity,
-    step: opening.step ?? 0,
-    fundedAt,
-    spentAt,
-    end: endOf(id, info, fundedAt, spentAt),
-    turns,
-    payments: { forth: forth.made, back: back.made },
-    volume: { forth: forth.volume, back: back.volume },
-    firstSample: Math.max(0, firstSample),
-    balances
-  }
-}
-
-function endOf (id: string | undefined, info: RealChannel['info'], fundedAt: number | null, spentAt: number | null): ChannelResult['end'] {
+function endOf ({ id, info, fundedAt, spentAt }: RealChannel): ChannelResult['end'] {
   if (id === undefined) return 'abandoned'
   if (fundedAt === null) return 'unfunded'
   if (spentAt === null || info?.spend === undefined) return 'open'
