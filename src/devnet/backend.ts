@@ -65,9 +65,10 @@ export interface PackageResult { readonly refused: ReadonlyArray<{ readonly txid
 export interface ReorgOptions {
   /**
    * `wait`, the default: they are in the mempool again, and the new blocks are empty. `mine`: the
-   * first of the new blocks has them, a later one those that a lock keeps out of it. `drop`: they are gone, as if nobody had ever sent them.
+   * first of the new blocks has them, a later one those that a lock keeps out of it. `second`: as `mine`, but
+   * for the first of the new blocks, which is empty. `drop`: they are gone, as if nobody had ever sent them.
    */
-  readonly transactions?: 'wait' | 'mine' | 'drop' | undefined
+  readonly transactions?: 'wait' | 'mine' | 'second' | 'drop' | undefined
   /** Gone with all that spends them, whatever the others do. */
   readonly without?: readonly Txid[] | undefined
   /** Complete transactions that the first of the new blocks has, such as a conflict of one that is gone. */

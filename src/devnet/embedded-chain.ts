@@ -132,7 +132,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     this.#admission.takeBack(added, touched)
     while (mined.length <= depth) {
       // Some may come only into a later block: those with a lock.
-      if (transactions === 'mine') this.#admission.takeBack(back, touched)
+      if (transactions === 'mine' || (transactions === 'second' && mined.length > 0)) this.#admission.takeBack(back, touched)
       mineOne()
     }
     this.#admission.takeBack(back, touched)

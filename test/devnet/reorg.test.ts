@@ -71,6 +71,13 @@ describe('devnet / a reorganisation', () => {
     assert.equal((await chain.transaction(spend))?.block?.height, 121)
   })
 
+  it('leaves the first of the new blocks empty when it is asked to, and mines them in the second', async () => {
+    const { chain, coin, spend } = await spentCoin()
+    await chain.reorg(2, { transactions: 'second' })
+    assert.deepEqual(await chain.mempool(), [])
+    assert.deepEqual(await Promise.all([coin.outPoint.txid, spend].map(async (txid) => (await chain.transaction(txid))?.block?.height)), [122, 122])
+  })
+
   it('mines those again that have a lock, as soon as it lets them', async () => {
     const chain = await freshChain()
     const coin = await coinFor(chain, alice.script, AMOUNT)

@@ -162,7 +162,8 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
     this.#branch += 1
     const script = Uint8Array.of(8, ...fromString(this.#branch.toString().slice(-8)), 0x75, 0x51)
     for (let n = 0; n <= depth; n++) {
-      if (transactions === 'mine' && (n > 0 || instead.length === 0)) await this.#generate(1, script)
+      const isEmpty = n === 0 && (transactions === 'second' || instead.length > 0)
+      if ((transactions === 'mine' || transactions === 'second') && !isEmpty) await this.#generate(1, script)
       else await this.#rpc.call(z.object({ hash }), 'generateblock', `raw(${toHex(script)})`, n === 0 ? instead.map(toHex) : [])
     }
     return await this.#refsAfter(height - depth, depth + 1)

@@ -18,7 +18,6 @@ export function ignoredBy (scenario: Scenario, { nodes }: Pick<Plan, 'nodes'>): 
   return [
     ...chain.fees.kind === 'constant' && chain.fees.rate === LEAST_RATE ? [] : ['chain.fees: nothing competes for the blocks, so that transactions pay what the node pays then.'],
     ...chain.blockVsize === DEFAULT_BLOCK_VSIZE ? [] : ['chain.blockVsize: blocks are as large as they may be.'],
-    ...chain.reorgs === undefined ? [] : ['chain.reorgs: no block is taken back.'],
     'network.latency: messages take as long as they take on this machine.',
     ...network.loss === 0 ? [] : ['network.loss: no message is lost.'],
     ...network.partitions.length === 0 ? [] : ['network.partitions: everybody can reach everybody.'],

@@ -18,6 +18,8 @@ export class RealChannel {
   /** Of the side that knows of the newest. */
   turns = 0
   lastPaidAt = 0
+  /** Its end was seen: what comes after it is arranged. */
+  isFollowed = false
   readonly forth: Flow = { made: 0, volume: 0, unknown: 0 }
   readonly back: Flow = { made: 0, volume: 0, unknown: 0 }
   firstSample = -1
@@ -34,7 +36,7 @@ export class RealChannel {
 interface Place { readonly opening: PlannedOpening, readonly channels: RealChannel[], tail: Promise<void> }
 
 /** Seconds of virtual time, and what happens then. */
-export interface Timed { readonly time: number, readonly happen: () => void }
+export interface Timed { readonly time: number, readonly happen: () => void | Promise<void> }
 
 export class Places {
   readonly channels: RealChannel[] = []
@@ -74,9 +76,11 @@ export class Places {
 
   #learn (channel: RealChannel, info: ChannelInfo, height: number, time: number): void {
     channel.info = info
-    if (channel.fundedAt === null && info.confirmations > 0) channel.fundedAt = height - info.confirmations + 1
-    if (info.spend?.height === undefined || channel.spentAt !== null) return
-    channel.spentAt = info.spend.height
+    // A reorganisation takes either back.
+    channel.fundedAt = info.confirmations > 0 ? height - info.confirmations + 1 : null
+    channel.spentAt = info.spend?.height ?? null
+    if (channel.spentAt === null || channel.isFollowed) return
+    channel.isFollowed = true
     const place = this.#placeOf(channel)
     const at = time + REOPEN_MS / 1_000
     if (channel.opening.then === 'reopen') this.later({ time: at, happen: () => { if (place.channels.at(-1) === channel) this.#open(place, at) } })

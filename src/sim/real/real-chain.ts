@@ -1,28 +1,42 @@
 /** The transactions of the nodes in the blocks of a devnet, and what they have paid. */
 import { Transaction } from 'bitcoinjs-lib'
 import type { Devnet } from '../../devnet/index.js'
+import { toHex } from '../../types/bytes.js'
 
 export interface MinedTransaction { readonly txid: string, readonly fee: number }
 
+interface ReadBlock { readonly header: string, readonly transactions: readonly MinedTransaction[] }
+
 export class RealChain {
-  readonly transactions: MinedTransaction[] = []
-  fees = 0
-  #height: number
+  readonly #blocks: ReadBlock[] = []
+  readonly #from: number
 
   constructor (private readonly devnet: Devnet, from: number) {
-    this.#height = from
+    this.#from = from
   }
+
+  get transactions (): readonly MinedTransaction[] { return this.#blocks.flatMap(({ transactions }) => transactions) }
+
+  get fees (): number { return this.transactions.reduce((sum, { fee }) => sum + fee, 0) }
 
   /** Up to the tip. Blocks hold nothing but a coinbase and what nodes have sent. */
   async read (): Promise<void> {
+    await this.#dropTakenBack()
     while (this.#height < this.devnet.height) {
-      const [, ...txids] = await this.devnet.backend.blockTxids(++this.#height) ?? []
-      for (const txid of txids) {
-        const fee = await this.#feeOf(await this.#transaction(txid))
-        this.transactions.push({ txid, fee })
-        this.fees += fee
-      }
+      const height = this.#height + 1
+      const [, ...txids] = await this.devnet.backend.blockTxids(height) ?? []
+      this.#blocks.push({ header: await this.#header(height), transactions: await Promise.all(txids.map(async (txid) => ({ txid, fee: await this.#feeOf(await this.#transaction(txid)) }))) })
     }
+  }
+
+  get #height (): number { return this.#from + this.#blocks.length }
+
+  async #dropTakenBack (): Promise<void> {
+    for (let last = this.#blocks.at(-1); last !== undefined && last.header !== await this.#header(this.#height); last = this.#blocks.at(-1)) this.#blocks.pop()
+  }
+
+  async #header (height: number): Promise<string> {
+    return toHex(await this.devnet.backend.header(height) ?? new Uint8Array(0))
   }
 
   async #feeOf ({ ins, outs }: Transaction): Promise<number> {

@@ -87,7 +87,7 @@ function chainTotals ({ world, places, payments, samples: { chain } }: RealRunPa
   // What funds a channel counts as its funding also when it closes another one.
   for (const { info } of places.channels) if (info?.funding !== undefined) kinds.set(info.funding.txid, 'funding')
   for (const { txid } of chain.transactions) transactions[kinds.get(txid) ?? (sweeps.has(txid) ? 'sweep' : 'other')] += 1
-  return { blocks: world.devnet.height - START_HEIGHT, reorgs: 0, transactions, fees: chain.fees, feesPerPayment: rounded(chain.fees / Math.max(1, payments.counts.made)) }
+  return { blocks: world.devnet.height - START_HEIGHT, reorgs: world.reorgs, transactions, fees: chain.fees, feesPerPayment: rounded(chain.fees / Math.max(1, payments.counts.made)) }
 }
 
 function endOf ({ id, info, fundedAt, spentAt }: RealChannel): ChannelResult['end'] {

@@ -39,6 +39,7 @@ export class RealWorld {
   readonly alarms: Array<{ readonly node: string, readonly code: string, readonly text: string }> = []
   /** Blocks after which some channel was not done in time. */
   hurried = 0
+  reorgs = 0
   readonly #byName = new Map<string, RealNode>()
   /** Channels whose renewal has failed since the newest block. */
   readonly #failed = new Set<string>()
@@ -75,11 +76,16 @@ export class RealWorld {
   /** A block; resolves once all nodes have seen it and done what it brings. `isQuiet`: nothing was asked of anybody since the one before. */
   async mine (isQuiet: boolean): Promise<void> {
     if (!isQuiet) await this.settled()
-    const due = new Set(this.nodes.flatMap(({ channels }) => channels.filter((channel) => isDue(channel, this.devnet.height + 1)).map(({ id }) => id)))
-    this.#failed.clear()
-    await this.devnet.mine(1)
-    await this.#synced()
-    await this.settled(due)
+    await this.#grow(async () => { await this.devnet.mine(1) })
+  }
+
+  /** The newest `depth` blocks, but none from before the simulation, give way to one more: as in virtual time an empty one, and others with what was in them. */
+  async reorg (depth: number): Promise<void> {
+    const undone = Math.min(depth, this.devnet.height - START_HEIGHT)
+    if (undone < 1) return
+    await this.settled()
+    await this.#grow(async () => { await this.devnet.reorg(undone, { transactions: 'second' }) })
+    this.reorgs += 1
   }
 
   async stop (): Promise<void> {
@@ -124,6 +130,15 @@ export class RealWorld {
     for (const { api, begin } of this.nodes) await until(async () => (await api.balance()).confirmed === BigInt(begin), api)
   }
 
+  /** The chain becomes one block longer; resolves once all nodes have done what that brings. */
+  async #grow (how: () => Promise<void>): Promise<void> {
+    const due = new Set(this.nodes.flatMap(({ channels }) => channels.filter((channel) => isDue(channel, this.devnet.height + 1)).map(({ id }) => id)))
+    this.#failed.clear()
+    await how()
+    await this.#synced()
+    await this.settled(due)
+  }
+
   async #synced (): Promise<void> {
     await Promise.all(this.nodes.map(async ({ api }) => { await untilHeight(api, this.devnet.height) }))
   }
@@ -153,14 +168,14 @@ export class RealWorld {
     }
   }
 
-  /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and both sides know which of these and of the spends are in a block. */
+  /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and both sides know in which block these and the spends are, if in any. */
   async #isSeen (channels: readonly ChannelInfo[]): Promise<boolean> {
+    const { height } = this.devnet
     const seen = await Promise.all(channels.map(async ({ status, confirmations, funding, spend }) => {
-      if (status === 'confirming' && confirmations === 0 && funding !== undefined) {
-        const transaction = await this.devnet.transaction(funding.txid)
-        return transaction !== undefined && transaction.block === undefined
-      }
-      return spend === undefined || spend.height !== undefined || (await this.devnet.transaction(spend.txid))?.block === undefined
+      const funded = funding === undefined ? undefined : await this.devnet.transaction(funding.txid)
+      if (status === 'confirming' && funding !== undefined && funded === undefined) return false
+      if (funded?.block?.height !== (confirmations > 0 ? height - confirmations + 1 : undefined)) return false
+      return spend === undefined || spend.height === (await this.devnet.transaction(spend.txid))?.block?.height
     }))
     return !seen.includes(false)
   }

@@ -66,6 +66,17 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
     assert.ok(virtual.payments.made > 15, 'there is something to compare')
     assert.ok(virtual.chain.transactions.close >= 3 && virtual.chain.transactions.funding > virtual.chain.transactions.close)
   })
+
+  it('pair, while blocks are taken back', async () => {
+    const { virtual, real, outcomes } = await both(changed('pair', [
+      [['seed'], 2], [['days'], 1.5], [['channels', 0, 'blocks'], 72], [['traffic', 0, 'every'], '40min'],
+      [['chain'], { fees: 1, interval: { exponential: '25min' }, reorgs: { every: { exponential: '3h' }, depth: { uniform: [1, 5] } } }]
+    ]), 'memory')
+    assert.equal(real.hurried, 0)
+    assert.deepEqual(comparable(real.results), comparable(virtual))
+    assert.deepEqual(outcomes.real, outcomes.virtual)
+    assert.ok(virtual.chain.reorgs > 10 && virtual.channels[0]?.end === 'renewal')
+  })
 })
 
 describe('sim / real: what real nodes cannot have', () => {
@@ -74,7 +85,7 @@ describe('sim / real: what real nodes cannot have', () => {
     assert.deepEqual(ignored(loadScenario('pair')), ['network.latency'])
     assert.deepEqual(ignored(loadScenario('hub')), ['chain.fees', 'network.latency'])
     assert.deepEqual(ignored(loadScenario('hostile')).filter(name => name === 'adversaries'), ['adversaries'])
-    assert.deepEqual(ignored(loadScenario('outage')).filter(name => name !== 'chain.fees'), ['chain.reorgs', 'network.latency', 'network.loss', 'network.partitions', 'faults'])
+    assert.deepEqual(ignored(loadScenario('outage')).filter(name => name !== 'chain.fees'), ['network.latency', 'network.loss', 'network.partitions', 'faults'])
   })
 
   it('is refused when it is more than 50 nodes', () => {
