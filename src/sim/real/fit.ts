@@ -15,13 +15,15 @@ export const MOST_REAL_NODES = 50
 export function ignoredBy (scenario: Scenario, { nodes }: Pick<Plan, 'nodes'>): string[] {
   if (nodes.length > MOST_REAL_NODES) throw new PaychanError('ERR_TOO_MANY_NODES', `The scenario has ${nodes.length} nodes, and at most ${MOST_REAL_NODES} real ones run at once. Write a smaller count in a copy of it, or leave out 'real'.`, { nodes: nodes.length, most: MOST_REAL_NODES })
   const { chain, network, faults, adversaries, model } = scenario
+  const others = faults.filter(({ kind }) => kind !== 'crash')
   return [
     ...chain.fees.kind === 'constant' && chain.fees.rate === LEAST_RATE ? [] : ['chain.fees: nothing competes for the blocks, so that transactions pay what the node pays then.'],
     ...chain.blockVsize === DEFAULT_BLOCK_VSIZE ? [] : ['chain.blockVsize: blocks are as large as they may be.'],
     'network.latency: messages take as long as they take on this machine.',
     ...network.loss === 0 ? [] : ['network.loss: no message is lost.'],
     ...network.partitions.length === 0 ? [] : ['network.partitions: everybody can reach everybody.'],
-    ...faults.length === 0 ? [] : [`faults (${kindsOf(faults)}): nothing fails.`],
+    ...faults.some((fault) => fault.kind === 'crash' && !fault.orderly) ? ['faults (crash): a node that crashes stops in order, between two payments, and loses no writes.'] : [],
+    ...others.length === 0 ? [] : [`faults (${kindsOf(others)}): none of these happens.`],
     ...adversaries.length === 0 ? [] : [`adversaries (${kindsOf(adversaries)}): everybody is honest.`],
     ...model ? ['model: signatures are real.'] : []
   ]

@@ -4,7 +4,8 @@ import { codeOf, PaychanError } from '../../types/errors.js'
 import { MOST_TRIES, REOPEN_MS, RETRY_MS } from '../drive/openings.js'
 import type { Flow } from '../measure/channel-result.js'
 import type { PlannedOpening } from '../plan.js'
-import type { RealNode, RealWorld } from './real-world.js'
+import type { RealNode } from './real-node.js'
+import type { RealWorld } from './real-world.js'
 
 export class RealChannel {
   /** Undefined as long as T1 has not been broadcast. */
@@ -131,6 +132,7 @@ export class Places {
     const { capacity, blocks, step, then } = place.opening
     place.tail = place.tail.then(async () => {
       try {
+        if (!channel.client.isUp) throw new PaychanError('ERR_NODE_DOWN', `${channel.client.name} is down.`, { node: channel.client.name })
         this.#opened(channel, await channel.client.api.open({
           peer: channel.server.multiaddr,
           amount: capacity,

@@ -28,6 +28,10 @@ export class RealPayments {
     const tally = this.byNode.get(payer.name) ?? { asked: 0, made: 0 }
     this.byNode.set(payer.name, tally)
     tally.asked += 1
+    if (!payer.isUp) {
+      this.#refused(id, 'ERR_NODE_DOWN', channel)
+      return
+    }
     if (channel.id === undefined) {
       this.#refused(id, channel.failure ?? 'ERR_CHANNEL_NOT_OPEN', channel)
       return

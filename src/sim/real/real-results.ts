@@ -9,7 +9,8 @@ import { START_HEIGHT } from '../world/start.js'
 import type { Places, RealChannel } from './places.js'
 import type { RealPayments } from './real-payments.js'
 import type { RealSamples } from './real-samples.js'
-import type { RealNode, RealWorld } from './real-world.js'
+import type { RealNode } from './real-node.js'
+import type { RealWorld } from './real-world.js'
 
 export interface RealRunParts {
   readonly scenario: Scenario
@@ -63,7 +64,7 @@ async function nodeResult (node: RealNode, { places, payments }: RealRunParts): 
   const { name, group, begin } = node
   const [sent, received] = [volume(true), volume(false)]
   const end = Number((await node.api.balance()).total)
-  return { name, group, honest: true, begin, end, sent, received, fees: begin + received - sent - end, lost: 0, gained: 0, payments: payments.byNode.get(name) ?? { asked: 0, made: 0 }, crashes: 0 }
+  return { name, group, honest: true, begin, end, sent, received, fees: begin + received - sent - end, lost: 0, gained: 0, payments: payments.byNode.get(name) ?? { asked: 0, made: 0 }, crashes: node.crashes }
 }
 
 async function sweepsOf ({ nodes }: RealWorld): Promise<Set<string>> {

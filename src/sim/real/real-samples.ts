@@ -16,23 +16,24 @@ export class RealSamples {
   }
 
   async take (time: number): Promise<void> {
-    const { curves, world: { devnet, nodes } } = this
+    const { curves, world: { devnet, up } } = this
     await this.chain.read()
     const open = this.places.channels.filter(({ isOpen }) => isOpen)
     const rate = await devnet.backend.estimateFeeRate(1) ?? (await devnet.backend.feeRates()).minimum
-    const infos = (await Promise.all(nodes.map(async ({ api }) => await api.channels()))).flat()
+    const infos = (await Promise.all(up.map(async ({ api }) => await api.channels()))).flat()
     curves.add({
       time,
       height: devnet.height,
       feeRate: Number(rate) / 1_000,
       locked: open.reduce((sum, { capacity }) => sum + capacity, 0),
       openChannels: open.length,
-      nodesUp: nodes.length,
+      nodesUp: up.length,
       fees: this.chain.fees,
       risks: infos.flatMap(({ risk }) => risk === undefined ? [] : [risk])
     })
     for (const channel of open) {
-      const shown = infos.find(({ id, role }) => id === channel.id && role === 'client')
+      // Of a client that is down what it has shown last.
+      const shown = infos.find(({ id, role }) => id === channel.id && role === 'client') ?? channel.info
       curves.addIdle(channel, time - channel.lastPaidAt)
       curves.addBalance(channel, Number(shown?.ourBalance ?? 0n))
     }

@@ -1,14 +1,9 @@
 /** Real nodes, over libp2p in one process, with a devnet, in directories that are gone afterwards. */
-import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { memory } from '@libp2p/memory'
-import { BLOCKS_UNTIL_CLOSE } from '../../channel/closing.js'
-import { RENEW_BEFORE } from '../../channel/renewed.js'
 import { startDevnet, type Devnet } from '../../devnet/index.js'
 import type { ChannelInfo, NodeApi } from '../../node/api.js'
-import { createNode, type NodeOptions } from '../../node/create-node.js'
 import { untilHeight } from '../../node/until-height.js'
 import { satoshi } from '../../types/units.js'
 import { coinsOf } from '../nodes/coins.js'
@@ -16,24 +11,19 @@ import { policyOf } from '../nodes/policy.js'
 import type { Plan } from '../plan.js'
 import type { Scenario } from '../scenario/scenario.js'
 import { START_HEIGHT } from '../world/start.js'
+import { isDue, isHalfDone, isIdle } from './readiness.js'
+import { RealNode } from './real-node.js'
 import type { TransportName } from './transport.js'
 
 /** The miner's payments hang on each other, and a mempool takes 25 of them in a row. */
 const FUNDINGS_A_BLOCK = 20
+const NONE: ReadonlySet<string> = new Set()
 /** What a node does with a block takes milliseconds; this is for a machine that does much else. */
 const PATIENCE_MS = 5_000
 /** Until a channel that is due has begun: it may also find that nothing is worth its fee. */
 const DUE_PATIENCE_MS = 3_000
-
-export interface RealNode {
-  readonly name: string
-  readonly group: string
-  readonly api: NodeApi
-  readonly multiaddr: string
-  readonly begin: number
-  /** As it was when the newest block had been dealt with. */
-  channels: readonly ChannelInfo[]
-}
+/** A client dials a server that was away at most a minute later, and tries for 15 s. */
+const RELINK_PATIENCE_MS = 75_000
 
 export class RealWorld {
   readonly alarms: Array<{ readonly node: string, readonly code: string, readonly text: string }> = []
@@ -62,6 +52,8 @@ export class RealWorld {
 
   get nodes (): readonly RealNode[] { return [...this.#byName.values()] }
 
+  get up (): readonly RealNode[] { return this.nodes.filter(({ isUp }) => isUp) }
+
   /** As the results list them. */
   nodesInOrder ({ nodes }: Pick<Plan, 'nodes'>): RealNode[] {
     return nodes.map(({ name }) => this.node(name))
@@ -88,8 +80,17 @@ export class RealWorld {
     this.reorgs += 1
   }
 
+  /** The nodes come back, on what their directories have; resolves once they are connected again with everybody who is there. */
+  async restart (nodes: readonly RealNode[]): Promise<void> {
+    const down = nodes.filter(({ isUp }) => !isUp)
+    if (down.length === 0) return
+    await Promise.all(down.map(async (node) => { await node.start() }))
+    await this.#synced()
+    await this.settled({ patience: RELINK_PATIENCE_MS, isRestart: true })
+  }
+
   async stop (): Promise<void> {
-    await Promise.all(this.nodes.map(async ({ api }) => { await api.stop() }))
+    await Promise.all(this.nodes.map(async (node) => { await node.stop() }))
     await this.devnet.stop()
     await rm(this.directory, { recursive: true, force: true })
   }
@@ -97,21 +98,26 @@ export class RealWorld {
   async #join (name: string, group: string, scenario: Scenario): Promise<void> {
     const setup = scenario.nodes.find((each) => each.name === group)
     if (setup === undefined) throw new Error(`the scenario has no group ${group}`)
-    const api = await createNode({
-      ...hostOn(this.transport),
-      network: 'regtest',
-      electrum: this.devnet.url,
-      dataDir: join(this.directory, name),
-      create: true,
-      policy: policyOf(setup.policy),
-      onEvent: (event) => {
-        if (event.type !== 'alarm') return
-        this.alarms.push({ node: name, code: event.code, text: event.text })
-        if (event.code === 'ERR_RENEWAL_FAILED' && event.channel !== undefined) this.#failed.add(event.channel)
+    const node = new RealNode({
+      name,
+      group,
+      begin: Number(setup.coins),
+      transport: this.transport,
+      options: {
+        network: 'regtest',
+        electrum: this.devnet.url,
+        dataDir: join(this.directory, name),
+        create: true,
+        policy: policyOf(setup.policy),
+        onEvent: (event) => {
+          if (event.type !== 'alarm') return
+          this.alarms.push({ node: name, code: event.code, text: event.text })
+          if (event.code === 'ERR_RENEWAL_FAILED' && event.channel !== undefined) this.#failed.add(event.channel)
+        }
       }
     })
-    const [multiaddr = ''] = (await api.info()).multiaddrs
-    this.#byName.set(name, { name, group, api, multiaddr, begin: Number(setup.coins), channels: [] })
+    this.#byName.set(name, node)
+    await node.start()
   }
 
   /** As many coins as in virtual time, so that wallets choose alike. */
@@ -132,26 +138,27 @@ export class RealWorld {
 
   /** The chain becomes one block longer; resolves once all nodes have done what that brings. */
   async #grow (how: () => Promise<void>): Promise<void> {
-    const due = new Set(this.nodes.flatMap(({ channels }) => channels.filter((channel) => isDue(channel, this.devnet.height + 1)).map(({ id }) => id)))
+    const due = new Set(this.#withPeers().filter((channel) => isDue(channel, this.devnet.height + 1)).map(({ id }) => id))
     this.#failed.clear()
     await how()
     await this.#synced()
-    await this.settled(due)
+    await this.settled({ due })
   }
 
   async #synced (): Promise<void> {
-    await Promise.all(this.nodes.map(async ({ api }) => { await untilHeight(api, this.devnet.height) }))
+    await Promise.all(this.up.map(async ({ api }) => { await untilHeight(api, this.devnet.height) }))
   }
 
   /**
    * What a block brings is done when a question to the chain that every node asks after it is answered
    * (a node asks for fees first, on the same connection), nothing is half done, and nothing changes any
-   * more. `due`: channels of which one side should begin something.
+   * more. `due`: channels of which one side should begin something. `patience`: milliseconds. `isRestart`:
+   * clients may have to dial again.
    */
-  async settled (due: ReadonlySet<string> = new Set()): Promise<void> {
+  async settled ({ due = NONE, patience = PATIENCE_MS, isRestart = false }: { readonly due?: ReadonlySet<string>, readonly patience?: number, readonly isRestart?: boolean } = {}): Promise<void> {
     const begin = Date.now()
     for (;;) {
-      await Promise.all(this.nodes.map(async (node) => {
+      await Promise.all(this.up.map(async (node) => {
         await node.api.fees()
         node.channels = await node.api.channels()
       }))
@@ -159,13 +166,28 @@ export class RealWorld {
       const now = channels.map(({ id, status, spend }) => `${id} ${status} ${spend?.txid ?? ''} ${spend?.height ?? ''}`).join('\n')
       const waited = Date.now() - begin
       const isBegun = waited > DUE_PATIENCE_MS || !channels.some(({ id, status }) => due.has(id) && isIdle(status) && !this.#failed.has(id))
-      if (now === this.#known && isBegun && !channels.some(isHalfDone) && await this.#isSeen(channels)) return
+      if (now === this.#known && isBegun && !this.#withPeers().some(isHalfDone) && await this.#isSeen(channels) && (!isRestart || await this.#areConnected())) return
       this.#known = now
-      if (waited > PATIENCE_MS) {
+      if (waited > patience) {
         this.hurried += 1
         return
       }
     }
+  }
+
+  /** The channels of which both sides are there: of others nobody knows what will become, and when. */
+  #withPeers (): ChannelInfo[] {
+    const there = new Set(this.up.map(({ peerId }) => peerId))
+    return this.up.flatMap(({ channels }) => channels.filter(({ peerId }) => there.has(peerId)))
+  }
+
+  /** Whether clients have dialled: of a channel that takes no more payments its status does not say so. */
+  async #areConnected (): Promise<boolean> {
+    const lacking = await Promise.all(this.up.map(async ({ api, channels }) => {
+      const connected = new Set((await api.peers()).filter((peer) => peer.connected).map(({ peerId }) => peerId))
+      return this.up.some(({ peerId }) => !connected.has(peerId) && channels.some((channel) => channel.peerId === peerId && isIdle(channel.status)))
+    }))
+    return !lacking.includes(true)
   }
 
   /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and both sides know in which block these and the spends are, if in any. */
@@ -178,36 +200,6 @@ export class RealWorld {
       return spend === undefined || spend.height === (await this.devnet.transaction(spend.txid))?.block?.height
     }))
     return !seen.includes(false)
-  }
-}
-
-/** A host of its own each: any free port of the loopback interface, or a name that nobody else in this process has. */
-function hostOn (transport: TransportName): Pick<NodeOptions, 'listen' | 'transports'> {
-  switch (transport) {
-    case 'tcp': return { listen: ['/ip4/127.0.0.1/tcp/0'] }
-    case 'memory': return { listen: [`/memory/${randomUUID()}`], transports: [memory()] }
-  }
-}
-
-/** Whether this side renews it, or ends it in peace, with the tip at this height (TIME-5), as far as that can be seen from outside. */
-function isDue ({ role, status, ourBalance, renewFor, lastPaymentHeight }: ChannelInfo, height: number): boolean {
-  if (!isIdle(status) || lastPaymentHeight === undefined) return false
-  // Whoever asks for a close pays for it: with nothing in the channel it cannot.
-  if (ourBalance > 0n && height === lastPaymentHeight + BLOCKS_UNTIL_CLOSE[role]) return true
-  return role === 'client' && status === 'open' && renewFor !== undefined && height >= lastPaymentHeight - RENEW_BEFORE
-}
-
-function isIdle (status: ChannelInfo['status']): boolean {
-  return status === 'open' || status === 'stopped'
-}
-
-/** Something of it is on its way that takes no block: an opening, the word that T1 is deep enough, or a transaction that the chain does not show yet. */
-function isHalfDone ({ status, spend, confirmations, minDepth }: ChannelInfo): boolean {
-  switch (status) {
-    case 'opening': return true
-    case 'confirming': return minDepth !== undefined && confirmations >= minDepth
-    case 'closing': case 'settling': case 'refunding': return spend === undefined
-    default: return false
   }
 }
 

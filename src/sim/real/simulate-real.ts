@@ -15,6 +15,7 @@ import { RealPayments } from './real-payments.js'
 import { realResults } from './real-results.js'
 import { RealSamples } from './real-samples.js'
 import { RealWorld } from './real-world.js'
+import { arrangeTroubles } from './troubles.js'
 import { DEFAULT_TRANSPORT, type TransportName } from './transport.js'
 
 export interface RealOptions {
@@ -55,11 +56,7 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { transport 
     let now = 0
     let isQuiet = true
     let blockAt = nextBlock(blocks, scenario, 0)
-    arrangeReorgs(scenario, agenda, async (depth, time) => {
-      await places.idle()
-      await world.reorg(depth)
-      places.follow(world.devnet.height, time)
-    })
+    arrangeTroubles(scenario, { agenda, world, places })
     while (signal?.aborted !== true) {
       const next = Math.min(agenda.next, payment?.time ?? Infinity, blockAt, sampleAt)
       if (next > scenario.duration) break
@@ -85,6 +82,8 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { transport 
       }
     }
     await places.idle()
+    // Everybody's books are read.
+    await world.restart(world.nodes)
     await world.settled()
     places.follow(world.devnet.height, now)
     const complete = signal?.aborted !== true
@@ -97,23 +96,6 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { transport 
 /** As virtual blocks: at the least a second after the one before. */
 function nextBlock (draws: Draws, { chain }: Scenario, now: number): number {
   return now + Math.max(1, draws.of(chain.interval))
-}
-
-/** As virtual ones, from the same stream: again and again, each some time after the one before. */
-function arrangeReorgs ({ seed, chain: { reorgs } }: Scenario, agenda: Agenda<Timed>, reorg: (depth: number, time: number) => Promise<void>): void {
-  if (reorgs === undefined) return
-  const draws = new Draws(seed, 'reorgs')
-  const next = (now: number): void => {
-    const time = now + Math.max(1, draws.of(reorgs.every))
-    agenda.add({
-      time,
-      happen: async () => {
-        await reorg(Math.max(1, Math.round(draws.of(reorgs.depth))), time)
-        next(time)
-      }
-    })
-  }
-  next(0)
 }
 
 function nextOf (payments: Iterator<PlannedPayment>): PlannedPayment | undefined {

@@ -77,6 +77,18 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
     assert.deepEqual(outcomes.real, outcomes.virtual)
     assert.ok(virtual.chain.reorgs > 10 && virtual.channels[0]?.end === 'renewal')
   })
+
+  it('pair, while both go away and come back, on what their directories have', async () => {
+    const { virtual, real, outcomes } = await both(changed('pair', [
+      [['days'], 1], [['channels', 0, 'blocks'], 72], [['traffic', 0, 'every'], '40min'], [['chain', 'interval'], { exponential: '25min' }],
+      [['faults'], ['alice', 'bob'].map(who => ({ kind: 'crash', who, every: { exponential: '8h' }, down: { exponential: '90min' } }))]
+    ]), 'tcp')
+    assert.equal(real.hurried, 0)
+    assert.deepEqual(comparable(real.results), comparable(virtual))
+    assert.deepEqual(outcomes.real, outcomes.virtual)
+    assert.ok(virtual.nodes.every(({ crashes }) => crashes > 0), 'both were away')
+    assert.ok(Object.keys(virtual.payments.failed).includes('ERR_NODE_DOWN'), 'and were asked to pay then')
+  })
 })
 
 describe('sim / real: what real nodes cannot have', () => {
@@ -85,7 +97,11 @@ describe('sim / real: what real nodes cannot have', () => {
     assert.deepEqual(ignored(loadScenario('pair')), ['network.latency'])
     assert.deepEqual(ignored(loadScenario('hub')), ['chain.fees', 'network.latency'])
     assert.deepEqual(ignored(loadScenario('hostile')).filter(name => name === 'adversaries'), ['adversaries'])
-    assert.deepEqual(ignored(loadScenario('outage')).filter(name => name !== 'chain.fees'), ['network.latency', 'network.loss', 'network.partitions', 'faults'])
+    assert.deepEqual(ignored(loadScenario('outage')).filter(name => name !== 'chain.fees'), ['network.latency', 'network.loss', 'network.partitions', 'faults', 'faults'])
+    assert.deepEqual(ignoredBy(loadScenario('outage'), makePlan(loadScenario('outage'))).filter(sentence => sentence.startsWith('faults')), [
+      'faults (crash): a node that crashes stops in order, between two payments, and loses no writes.',
+      'faults (disk-full, electrum-outage, electrum-hides, clock-skew): none of these happens.'
+    ])
   })
 
   it('is refused when it is more than 50 nodes', () => {
