@@ -62,15 +62,15 @@ export class Places {
   }
 
   /** What has become of every channel by the newest that was seen of the nodes. `time` in seconds of virtual time. */
-  follow (height: number, time: number): void {
-    for (const { channels } of this.world.nodes) {
+  follow (time: number): void {
+    for (const { channels, seenAt } of this.world.nodes) {
       for (const info of channels) {
         const { turns } = info
         const known = this.#byId.get(info.id)
         if (turns !== undefined && known !== undefined) known.turns = Math.max(known.turns, turns.number)
         if (info.role !== 'client' || info.funding === undefined) continue
         const channel = known ?? this.#renewal(info, time)
-        if (channel !== undefined) this.#learn(channel, info, height, time)
+        if (channel !== undefined) this.#learn(channel, info, seenAt, time)
       }
     }
   }

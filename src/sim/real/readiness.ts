@@ -11,6 +11,15 @@ export function isDue ({ role, status, ourBalance, renewFor, lastPaymentHeight }
   return role === 'client' && status === 'open' && renewFor !== undefined && height >= lastPaymentHeight - RENEW_BEFORE
 }
 
+/**
+ * Whether an empty block at this height leaves it as it is, and what it has paid out. A two-way channel may
+ * end because a turn is not used (TURN-7), which is not to be seen from outside; a payout with a lock is swept one day.
+ */
+export function isAtRest ({ status, mode, spend, renewFor, lastPaymentHeight }: ChannelInfo, height: number): boolean {
+  if (status === 'closed') return spend?.kind === 'close'
+  return status === 'open' && mode === 'one-way' && lastPaymentHeight !== undefined && height < lastPaymentHeight - (renewFor === undefined ? 0 : RENEW_BEFORE)
+}
+
 export function isIdle (status: ChannelInfo['status']): boolean {
   return status === 'open' || status === 'stopped'
 }

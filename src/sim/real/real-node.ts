@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { memory } from '@libp2p/memory'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { ChannelInfo, NodeApi } from '../../node/api.js'
+import type { ChannelInfo, NodeApi, NodeEvent } from '../../node/api.js'
 import { createNode, type NodeOptions } from '../../node/create-node.js'
+import { isAtRest } from './readiness.js'
 import type { TransportName } from './transport.js'
 
 export interface RealNodeInit {
@@ -12,7 +13,7 @@ export interface RealNodeInit {
   /** Satoshis that its wallet begins with. */
   readonly begin: number
   readonly transport: TransportName
-  readonly options: Omit<NodeOptions, 'listen' | 'transports'>
+  readonly options: Omit<NodeOptions, 'listen' | 'transports' | 'onEvent'> & { readonly onEvent: (event: NodeEvent) => void }
 }
 
 export class RealNode {
@@ -22,9 +23,13 @@ export class RealNode {
   peerId = ''
   /** Where others reach it: the same in all its lives. */
   multiaddr = ''
-  /** As they were when the newest block had been dealt with; none while it is down. */
+  /** As they were at `seenAt`; none while it is down. */
   channels: readonly ChannelInfo[] = []
+  /** Height of the chain when it was looked at. */
+  seenAt = 0
   crashes = 0
+  /** It has said something of a channel or a payment since it was looked at. */
+  #hasStirred = true
   #api: NodeApi | undefined
 
   constructor (private readonly init: RealNodeInit) {
@@ -41,12 +46,33 @@ export class RealNode {
     return this.#api
   }
 
+  /** Whether a block that has nothing of anybody's makes it do something, as long as it is asked for nothing. */
+  isAwake (height: number): boolean {
+    return this.#hasStirred || !this.channels.every((channel) => isAtRest(channel, height))
+  }
+
+  /**
+   * Reads its channels, once it is through with what it has asked the chain before: questions go over one
+   * connection, and a node begins what it does with one for fees.
+   */
+  async look (height: number): Promise<void> {
+    await this.api.fees()
+    this.#hasStirred = false
+    this.seenAt = height
+    this.channels = await this.api.channels()
+  }
+
   /** On what its directory has: nothing in its first life. */
   async start (): Promise<void> {
     if (this.#api !== undefined) return
     const { transport, options } = this.init
     const host = hostOn(transport)
-    this.#api = await createNode({ ...options, ...host, ...this.multiaddr === '' ? {} : { listen: [multiaddr(this.multiaddr).decapsulate('/p2p').toString()] } })
+    const onEvent = (event: NodeEvent): void => {
+      if (event.type === 'channel' || event.type === 'payment') this.#hasStirred = true
+      options.onEvent(event)
+    }
+    this.#hasStirred = true
+    this.#api = await createNode({ ...options, onEvent, ...host, ...this.multiaddr === '' ? {} : { listen: [multiaddr(this.multiaddr).decapsulate('/p2p').toString()] } })
     const { peerId, multiaddrs: [address = ''] } = await this.#api.info()
     this.peerId = peerId
     this.multiaddr = address

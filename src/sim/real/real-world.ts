@@ -25,6 +25,16 @@ const DUE_PATIENCE_MS = 3_000
 /** A client dials a server that was away at most a minute later, and tries for 15 s. */
 const RELINK_PATIENCE_MS = 75_000
 
+interface Settling {
+  /** Ids of channels of which one side should begin something. */
+  readonly due?: ReadonlySet<string>
+  /** Milliseconds. */
+  readonly patience?: number
+  readonly isForAll?: boolean
+  /** Clients may have to dial again. */
+  readonly isRestart?: boolean
+}
+
 export class RealWorld {
   readonly alarms: Array<{ readonly node: string, readonly code: string, readonly text: string }> = []
   /** Blocks after which some channel was not done in time. */
@@ -68,7 +78,7 @@ export class RealWorld {
   /** A block; resolves once all nodes have seen it and done what it brings. `isQuiet`: nothing was asked of anybody since the one before. */
   async mine (isQuiet: boolean): Promise<void> {
     if (!isQuiet) await this.settled()
-    await this.#grow(async () => { await this.devnet.mine(1) })
+    await this.#grow(async () => { await this.devnet.mine(1) }, await this.#isWaiting())
   }
 
   /** The newest `depth` blocks, but none from before the simulation, give way to one more: as in virtual time an empty one, and others with what was in them. */
@@ -76,7 +86,7 @@ export class RealWorld {
     const undone = Math.min(depth, this.devnet.height - START_HEIGHT)
     if (undone < 1) return
     await this.settled()
-    await this.#grow(async () => { await this.devnet.reorg(undone, { transactions: 'second' }) })
+    await this.#grow(async () => { await this.devnet.reorg(undone, { transactions: 'second' }) }, true)
     this.reorgs += 1
   }
 
@@ -86,7 +96,7 @@ export class RealWorld {
     if (down.length === 0) return
     await Promise.all(down.map(async (node) => { await node.start() }))
     await this.#synced()
-    await this.settled({ patience: RELINK_PATIENCE_MS, isRestart: true })
+    await this.settled({ patience: RELINK_PATIENCE_MS, isForAll: true, isRestart: true })
   }
 
   async stop (): Promise<void> {
@@ -136,13 +146,13 @@ export class RealWorld {
     for (const { api, begin } of this.nodes) await until(async () => (await api.balance()).confirmed === BigInt(begin), api)
   }
 
-  /** The chain becomes one block longer; resolves once all nodes have done what that brings. */
-  async #grow (how: () => Promise<void>): Promise<void> {
+  /** The chain becomes one block longer; resolves once all nodes have done what that brings. `isForAll`: it is another history for some. */
+  async #grow (how: () => Promise<void>, isForAll: boolean): Promise<void> {
     const due = new Set(this.#withPeers().filter((channel) => isDue(channel, this.devnet.height + 1)).map(({ id }) => id))
     this.#failed.clear()
     await how()
     await this.#synced()
-    await this.settled({ due })
+    await this.settled({ due, isForAll })
   }
 
   async #synced (): Promise<void> {
@@ -150,29 +160,33 @@ export class RealWorld {
   }
 
   /**
-   * What a block brings is done when a question to the chain that every node asks after it is answered
-   * (a node asks for fees first, on the same connection), nothing is half done, and nothing changes any
-   * more. `due`: channels of which one side should begin something. `patience`: milliseconds. `isRestart`:
-   * clients may have to dial again.
+   * What a block brings is done when everybody whom it may concern is through with it, nothing is half
+   * done, and nothing changes any more.
    */
-  async settled ({ due = NONE, patience = PATIENCE_MS, isRestart = false }: { readonly due?: ReadonlySet<string>, readonly patience?: number, readonly isRestart?: boolean } = {}): Promise<void> {
+  async settled ({ due = NONE, patience = PATIENCE_MS, isForAll = false, isRestart = false }: Settling = {}): Promise<void> {
     const begin = Date.now()
+    const concerned = new Set<RealNode>()
     for (;;) {
-      await Promise.all(this.up.map(async (node) => {
-        await node.api.fees()
-        node.channels = await node.api.channels()
-      }))
-      const channels = this.nodes.flatMap((node) => node.channels)
+      const { height } = this.devnet
+      const isEverybody = isForAll || await this.#isWaiting()
+      for (const node of this.up) if (isEverybody || node.isAwake(height)) concerned.add(node)
+      if (concerned.size === 0) return
+      await Promise.all([...concerned].map(async (node) => { await node.look(height) }))
+      const channels = this.up.flatMap((node) => node.channels)
       const now = channels.map(({ id, status, spend }) => `${id} ${status} ${spend?.txid ?? ''} ${spend?.height ?? ''}`).join('\n')
       const waited = Date.now() - begin
       const isBegun = waited > DUE_PATIENCE_MS || !channels.some(({ id, status }) => due.has(id) && isIdle(status) && !this.#failed.has(id))
-      if (now === this.#known && isBegun && !this.#withPeers().some(isHalfDone) && await this.#isSeen(channels) && (!isRestart || await this.#areConnected())) return
+      if (now === this.#known && isBegun && !this.#withPeers().some(isHalfDone) && await this.#isSeen() && (!isRestart || await this.#areConnected())) return
       this.#known = now
       if (waited > patience) {
         this.hurried += 1
         return
       }
     }
+  }
+
+  async #isWaiting (): Promise<boolean> {
+    return (await this.devnet.backend.mempool()).length > 0
   }
 
   /** The channels of which both sides are there: of others nobody knows what will become, and when. */
@@ -191,14 +205,13 @@ export class RealWorld {
   }
 
   /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and both sides know in which block these and the spends are, if in any. */
-  async #isSeen (channels: readonly ChannelInfo[]): Promise<boolean> {
-    const { height } = this.devnet
-    const seen = await Promise.all(channels.map(async ({ status, confirmations, funding, spend }) => {
+  async #isSeen (): Promise<boolean> {
+    const seen = await Promise.all(this.up.flatMap(({ channels, seenAt }) => channels.map(async ({ status, confirmations, funding, spend }) => {
       const funded = funding === undefined ? undefined : await this.devnet.transaction(funding.txid)
       if (status === 'confirming' && funding !== undefined && funded === undefined) return false
-      if (funded?.block?.height !== (confirmations > 0 ? height - confirmations + 1 : undefined)) return false
+      if (funded?.block?.height !== (confirmations > 0 ? seenAt - confirmations + 1 : undefined)) return false
       return spend === undefined || spend.height === (await this.devnet.transaction(spend.txid))?.block?.height
-    }))
+    })))
     return !seen.includes(false)
   }
 }

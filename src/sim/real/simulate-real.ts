@@ -76,7 +76,7 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { transport 
         await places.idle()
         await world.mine(isQuiet)
         isQuiet = true
-        places.follow(world.devnet.height, now)
+        places.follow(now)
         blockAt = nextBlock(blocks, scenario, now)
         onProgress?.({ time: now, payments: payments.counts.made })
       }
@@ -85,7 +85,7 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { transport 
     // Everybody's books are read.
     await world.restart(world.nodes)
     await world.settled()
-    places.follow(world.devnet.height, now)
+    places.follow(now)
     const complete = signal?.aborted !== true
     return { results: await realResults({ scenario, plan, world, places, payments, samples, complete, simulated: complete ? scenario.duration : now }), ignored, hurried: world.hurried }
   } finally {

@@ -26,7 +26,7 @@ function nextReorg (reorgs: NonNullable<Scenario['chain']['reorgs']>, draws: Dra
     happen: async () => {
       await places.idle()
       await world.reorg(Math.max(1, Math.round(draws.of(reorgs.depth))))
-      places.follow(world.devnet.height, time)
+      places.follow(time)
       nextReorg(reorgs, draws, time, host)
     }
   })
@@ -48,7 +48,7 @@ function nextCrash (fault: Extract<Fault, { kind: 'crash' }>, node: RealNode, dr
         happen: async () => {
           await places.idle()
           await world.restart([node])
-          places.follow(world.devnet.height, back)
+          places.follow(back)
           nextCrash(fault, node, draws, back, host)
         }
       })
