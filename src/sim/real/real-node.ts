@@ -28,6 +28,9 @@ export class RealNode {
   /** Height of the chain when it was looked at. */
   seenAt = 0
   crashes = 0
+  /** Of the newest block that it is through with, as it said itself. */
+  #height = 0
+  #onHeight: () => void = () => {}
   /** It has said something of a channel or a payment since it was looked at. */
   #hasStirred = true
   #api: NodeApi | undefined
@@ -44,6 +47,11 @@ export class RealNode {
   get api (): NodeApi {
     if (this.#api === undefined) throw new Error(`${this.name} is down`)
     return this.#api
+  }
+
+  /** Resolves once it has verified a block at this height, and its wallet and channels know what that brought: `untilHeight` for one who is told of every event, and asks nothing. */
+  async reaches (height: number): Promise<void> {
+    while (this.#height < height) await new Promise<void>((resolve) => { this.#onHeight = resolve })
   }
 
   /** Whether a block that has nothing of anybody's makes it do something, as long as it is asked for nothing. */
@@ -69,9 +77,14 @@ export class RealNode {
     const host = hostOn(transport)
     const onEvent = (event: NodeEvent): void => {
       if (event.type === 'channel' || event.type === 'payment') this.#hasStirred = true
+      if (event.type === 'chain') {
+        this.#height = event.height ?? 0
+        this.#onHeight()
+      }
       options.onEvent(event)
     }
     this.#hasStirred = true
+    this.#height = 0
     this.#api = await createNode({ ...options, onEvent, ...host, ...this.multiaddr === '' ? {} : { listen: [multiaddr(this.multiaddr).decapsulate('/p2p').toString()] } })
     const { peerId, multiaddrs: [address = ''] } = await this.#api.info()
     this.peerId = peerId

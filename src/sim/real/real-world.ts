@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startDevnet, type Devnet } from '../../devnet/index.js'
 import type { ChannelInfo, NodeApi } from '../../node/api.js'
-import { untilHeight } from '../../node/until-height.js'
 import { satoshi } from '../../types/units.js'
 import { coinsOf } from '../nodes/coins.js'
 import { policyOf } from '../nodes/policy.js'
@@ -156,7 +155,7 @@ export class RealWorld {
   }
 
   async #synced (): Promise<void> {
-    await Promise.all(this.up.map(async ({ api }) => { await untilHeight(api, this.devnet.height) }))
+    await Promise.all(this.up.map(async (node) => { await node.reaches(this.devnet.height) }))
   }
 
   /**
