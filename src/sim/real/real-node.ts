@@ -30,7 +30,7 @@ export class RealNode {
   crashes = 0
   /** Of the newest block that it is through with, as it said itself. */
   #height = 0
-  #onHeight: () => void = () => {}
+  readonly #waiting = new Set<() => void>()
   /** It has said something of a channel or a payment since it was looked at. */
   #hasStirred = true
   #api: NodeApi | undefined
@@ -51,7 +51,7 @@ export class RealNode {
 
   /** Resolves once it has verified a block at this height, and its wallet and channels know what that brought: `untilHeight` for one who is told of every event, and asks nothing. */
   async reaches (height: number): Promise<void> {
-    while (this.#height < height) await new Promise<void>((resolve) => { this.#onHeight = resolve })
+    while (this.#height < height) await new Promise<void>((resolve) => { this.#waiting.add(resolve) })
   }
 
   /** Whether a block that has nothing of anybody's makes it do something, as long as it is asked for nothing. */
@@ -79,7 +79,8 @@ export class RealNode {
       if (event.type === 'channel' || event.type === 'payment') this.#hasStirred = true
       if (event.type === 'chain') {
         this.#height = event.height ?? 0
-        this.#onHeight()
+        for (const resolve of this.#waiting) resolve()
+        this.#waiting.clear()
       }
       options.onEvent(event)
     }

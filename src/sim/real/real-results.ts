@@ -31,7 +31,7 @@ export async function realResults (parts: RealRunParts): Promise<Results> {
   const { scenario, plan, world, places, payments: { counts }, samples, complete, simulated } = parts
   await samples.chain.read()
   const broken = world.alarms.filter(({ code }) => BUGS.has(code)).map(({ node, code, text }) => ({ time: Math.round(simulated), rule: 'alarm', text: `${node}: ${code} ${text}` }))
-  const nodes = await Promise.all(world.nodesInOrder(plan).map(async (node) => await nodeResult(node, parts)))
+  const nodes = await Promise.all(world.nodes.map(async (node) => await nodeResult(node, parts)))
   const fault = await booksFault(nodes, parts)
   if (fault !== undefined) broken.push({ time: Math.round(simulated), rule: 'books', text: fault })
   const channels = places.channels.map((channel) => channelResult(channel, { end: endOf(channel), turns: channel.turns, fundedAt: channel.fundedAt, spentAt: channel.spentAt }))

@@ -29,6 +29,7 @@ interface Settling {
   readonly due?: ReadonlySet<string>
   /** Milliseconds. */
   readonly patience?: number
+  /** Everybody is asked, also those whom it does not seem to concern. */
   readonly isForAll?: boolean
   /** Clients may have to dial again. */
   readonly isRestart?: boolean
@@ -59,14 +60,10 @@ export class RealWorld {
     }
   }
 
+  /** In the plan's order. */
   get nodes (): readonly RealNode[] { return [...this.#byName.values()] }
 
   get up (): readonly RealNode[] { return this.nodes.filter(({ isUp }) => isUp) }
-
-  /** As the results list them. */
-  nodesInOrder ({ nodes }: Pick<Plan, 'nodes'>): RealNode[] {
-    return nodes.map(({ name }) => this.node(name))
-  }
 
   node (name: string): RealNode {
     const node = this.#byName.get(name)
@@ -132,9 +129,7 @@ export class RealWorld {
   /** As many coins as in virtual time, so that wallets choose alike. */
   async #fund (plan: Plan): Promise<void> {
     let paid = 0
-    // In the plan's order, whoever was up first.
-    for (const { name } of plan.nodes) {
-      const { api, begin } = this.node(name)
+    for (const { name, api, begin } of this.nodes) {
       for (const amount of coinsOf(begin, plan.openings.filter(({ client }) => client === name).length)) {
         await this.devnet.fund(await api.address(), satoshi(BigInt(amount)))
         if (++paid % FUNDINGS_A_BLOCK === 0) await this.devnet.mine(1)
