@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly onEvent: (event: EngineEvent) => void
   /** False while nobody wants to hear of each payment; always wanted when left out. */
   readonly isListening?: () => boolean
+  /** Called when a channel is in another state: what `nextDue` has said before need not hold any more. */
+  readonly onChange?: () => void
   /** Whether to tell of risks (`RiskWatch`), which cost milliseconds with every block; yes when left out. */
   readonly watchesRisk?: boolean
   /** What the chain takes, shared with other engines; when left out, an engine asks its own chain and remembers. */

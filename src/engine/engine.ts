@@ -113,7 +113,7 @@ export class Engine {
       env: (channel) => this.#envFor(channel),
       // To derive a key takes a millisecond; once there are terms, they have it.
       learn: (channel) => { this.#registry.learn(channel, 'terms' in channel ? partyOf(channel.terms, channel.role).channelKey : options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
-      changed: this.#due.changed,
+      changed: () => { this.#due.changed(); options.onChange?.() },
       perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
       settled: (actor) => { this.#settled(actor) },
       onFailure: (actor, what, error) => { this.#failed(actor, what, error) }
@@ -290,7 +290,7 @@ export class Engine {
 
   /**
    * The first height, `from` or above, at which a tip can change anything in this node, as long as
-   * nothing else happens to it; Infinity when none can. A simulation wakes nobody before.
+   * nothing else happens to it (`EngineOptions.onChange`); Infinity when none can. A simulation wakes nobody before.
    */
   nextDue = (from: BlockHeight): number => this.#due.first(from)
 

@@ -78,6 +78,25 @@ let workspace = new Uint8Array(4_096)
 /** A longer one is not kept. */
 const LONGEST_WORKSPACE = 65_536
 
+/** Results are cut from a larger piece, as those of `Buffer.from` are: to allocate each takes longer than to pack it. */
+const PIECE = 32_768
+/** Longer ones are worth a piece of their own. */
+const LONGEST_CUT = 4_096
+let piece = new Uint8Array(PIECE)
+let cutAt = 0
+
+function cut (bytes: Uint8Array): Uint8Array {
+  if (bytes.length > LONGEST_CUT) return bytes.slice()
+  if (cutAt + bytes.length > PIECE) {
+    piece = new Uint8Array(PIECE)
+    cutAt = 0
+  }
+  const copy = piece.subarray(cutAt, cutAt + bytes.length)
+  copy.set(bytes)
+  cutAt += bytes.length
+  return copy
+}
+
 class Packer {
   #bytes = workspace
   #at: number
@@ -88,7 +107,7 @@ class Packer {
   }
 
   bytes (): Uint8Array {
-    return this.#bytes.slice(0, this.#at)
+    return cut(this.#bytes.subarray(0, this.#at))
   }
 
   value (value: unknown): void {

@@ -1,7 +1,7 @@
 /** One simulation at work: a world of nodes, what is to happen in it, and what is seen of it. */
 import type { EngineEvent } from '../engine/engine-events.js'
 import type { ChannelId } from '../types/bytes.js'
-import { blockHeight } from '../types/units.js'
+import { blockHeight, type BlockHeight } from '../types/units.js'
 import { badPeers } from './adversaries/bad-peers.js'
 import { PublishOld } from './adversaries/publish-old.js'
 import { rateSource, SharedFees } from './chain/fees.js'
@@ -30,6 +30,8 @@ import { START_HEIGHT } from './world/start.js'
 
 /** Blocks before the beginning whose fees are known. */
 const PAST = 12
+/** Nodes whose books are added up with every block; those of more, with every sample. */
+const MOST_ADDED_UP = 100
 
 export class Simulation {
   readonly calendar = new Calendar()
@@ -165,6 +167,7 @@ export class Simulation {
 
   #sample (ms: number): void {
     this.samples.take(this.calendar.now)
+    this.#addUp()
     this.calendar.after(ms, () => { this.#sample(ms) })
   }
 
@@ -174,12 +177,21 @@ export class Simulation {
     if (!isTip) return
     this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
     this.fees.update([...past, ...this.chain.newestThresholds(PAST)])
+    // After a reorganisation heights come again.
+    if (this.chain.height <= before.height) for (const node of this.nodes) node.wakeAt = 0
     const height = blockHeight(this.chain.height)
-    for (const node of this.nodes) {
-      if (!node.isUp) continue
-      if ((node.engine?.nextDue(height) ?? Infinity) <= height) node.view?.newTip()
-      if (node.wallet.hasClaims) void node.wallet.sweep(this.fees.current.feeRate)
-    }
+    for (const node of this.nodes) if (node.wakeAt <= height && node.isUp) this.#wake(node, height)
+    if (this.nodes.length <= MOST_ADDED_UP) this.#addUp()
+  }
+
+  #wake (node: SimNode, height: BlockHeight): void {
+    const due = node.engine?.nextDue(height) ?? Infinity
+    if (due <= height) node.view?.newTip()
+    if (node.wallet.hasClaims) void node.wallet.sweep(this.fees.current.feeRate)
+    node.wakeAt = node.wallet.hasClaims ? 0 : due
+  }
+
+  #addUp (): void {
     const fault = this.books.fault(this.nodes)
     if (fault !== undefined) this.break('conservation', fault)
   }

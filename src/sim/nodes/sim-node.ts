@@ -67,6 +67,8 @@ export class SimNode {
   crashes = 0
   /** Commits that its disk has lost although it had called them safe. */
   lostWrites = 0
+  /** The first height at which a block may have something to tell it, unless something happens to it before. */
+  wakeAt = 0
   engine: Engine | undefined
   view: SimView | undefined
   readonly #random: Draws
@@ -99,6 +101,7 @@ export class SimNode {
     this.#present('down')
     const life = new Life()
     this.#life = life
+    this.wakeAt = 0
     this.view = new SimView({ chain, fees, calendar, watchers, delayMs: this.#newsDelayMs }, life)
     const peers = network.peersFor(this.name, life)
     this.engine = new Engine({
@@ -115,6 +118,7 @@ export class SimNode {
       fees,
       watchesRisk: false,
       isListening: () => false,
+      onChange: () => { this.wakeAt = 0 },
       onEvent: (event) => {
         if (!life.alive) return
         this.world.onEvent(this, event)
