@@ -11,9 +11,10 @@ import { floorLines, floorsOf, loadLine, LOAD_HEAD, watchLines, withRatio, type 
 import { setStage } from './stage.js'
 import type { WatchMessage, WatchReport } from './watches.js'
 
-const HELP = `Usage: npm run bench [-- --json] [--profile DIRECTORY]
+const HELP = `Usage: npm run bench [-- --json] [--watched N] [--profile DIRECTORY]
 
   --json       one JSON object on standard output (npm run -s bench -- --json)
+  --watched    so many channels are watched, 100 to 100,000 (default 10,000)
   --profile    writes a CPU profile of each node into DIRECTORY
 `
 
@@ -24,7 +25,7 @@ const MEASURE_MS = 5_000
 
 interface Output { text: (text: string) => void, progress: (text: string) => void }
 
-async function bench (nodeFlags: readonly string[], { text, progress }: Output): Promise<Report> {
+async function bench (watched: number, nodeFlags: readonly string[], { text, progress }: Output): Promise<Report> {
   progress('starts a devnet and two nodes, opens a channel')
   const stage = await setStage(nodeFlags)
   try {
@@ -48,8 +49,8 @@ async function bench (nodeFlags: readonly string[], { text, progress }: Output):
     const ok = ours?.payments.sent === payments && theirs?.payments.received === payments && theirs.ourBalance === BigInt(payments)
     text(`\n${ok ? `Both sides agree on ${payments.toLocaleString('en-US')} payments.` : 'The two sides do not agree on what was paid.'}\n`)
     await stage.leave()
-    text(`\nWatching ${WATCHED.toLocaleString('en-US')} channels over one Electrum connection\n`)
-    const watches = await measureWatches(progress)
+    text(`\nWatching ${watched.toLocaleString('en-US')} channels over one Electrum connection\n`)
+    const watches = await measureWatches(watched, progress)
     text(watchLines(watches))
     return { node: process.version, cpus: availableParallelism(), ecdsa: stage.ecdsa, floors, loads, payments, watches, ok }
   } finally {
@@ -58,8 +59,8 @@ async function bench (nodeFlags: readonly string[], { text, progress }: Output):
 }
 
 /** In a process of its own, which can collect its garbage before it is weighed. */
-async function measureWatches (progress: Output['progress']): Promise<WatchReport> {
-  const child = fork(new URL('watches.js', import.meta.url), [String(WATCHED)], { execArgv: ['--expose-gc'] })
+async function measureWatches (watched: number, progress: Output['progress']): Promise<WatchReport> {
+  const child = fork(new URL('watches.js', import.meta.url), [String(watched)], { execArgv: ['--expose-gc'] })
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => { reject(new Error(`The process that watches has ended (${String(code)}).`)) })
@@ -88,9 +89,10 @@ function outputTo (json: boolean): Output {
 
 /** Exit codes: 0 measured, and the books balance; 1 failed; 2 asked for something that is not there. */
 async function main (argv: string[]): Promise<number> {
-  let options: { json?: boolean, help?: boolean, profile?: string }
+  let options: { json?: boolean, help?: boolean, profile?: string, watched?: string }
   try {
-    options = parseArgs({ args: argv, options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }, profile: { type: 'string' } } }).values
+    options = parseArgs({ args: argv, options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }, profile: { type: 'string' }, watched: { type: 'string' } } }).values
+    if (!/^[1-9]\d{2,4}$|^100000$/.test(options.watched ?? String(WATCHED))) throw new Error(`--watched is a number from 100 to 100,000, not '${options.watched}'.`)
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n\n${HELP}`)
     return 2
@@ -100,7 +102,7 @@ async function main (argv: string[]): Promise<number> {
     return 0
   }
   const json = options.json === true
-  const report = await bench(options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`], outputTo(json))
+  const report = await bench(Number(options.watched ?? WATCHED), options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`], outputTo(json))
   if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
   return report.ok ? 0 : 1
 }

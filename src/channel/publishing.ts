@@ -150,18 +150,14 @@ function broadcastOf (publication: Publication): Effect {
  */
 function higherBid (channel: Established, publication: Publication, env: Env, leastRate = publication.feeRate): Publication | undefined {
   const ours = publishable(channel)
-  if (ours === undefined) return undefined
-  const next = bid(channel, ours, env, publication, leastRate)
-  if (next === undefined) return undefined
-  const least = publication.fee + feeFor(env.relay.incremental, vsizeOfRaw(next.raw))
-  return next.fee >= least ? next : undefined
+  return ours === undefined ? undefined : bid(channel, ours, env, publication, leastRate)
 }
 
 function vsizeOfRaw (raw: Uint8Array): number {
   return parseTransaction(raw).vsize
 }
 
-/** Signs a publication at the rate of the moment, within the budget; undefined when what is at stake is not worth a transaction, or no more than the last one. */
+/** Signs a publication at the rate of the moment, within the budget; undefined when what is at stake is not worth a transaction, or one that can replace the last one. */
 function bid (channel: Established, ours: Publishable, env: Env, previous?: Publication, leastRate = previous?.feeRate): Publication | undefined {
   const { height } = env
   if (height === undefined) return undefined
@@ -172,8 +168,8 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   const since = previous?.since ?? { height, feeRate: env.feeRate }
   const wanted = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
   const fee = min(max(feeFor(max(wanted, env.relay.minimum), vsize), outbidding(channel, vsize, env)), satoshi(budget))
-  // With most blocks the bid stays as it is: that takes no signature.
-  if (previous !== undefined && fee <= previous.fee) return undefined
+  // By the largest size that it can have, before it is signed: with most blocks the bid stays as it is.
+  if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) return undefined
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
   return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, batch: undefined }
 }
