@@ -53,12 +53,17 @@ function attackersOf ({ attacks }: Pick<Results, 'attacks'>): string {
 export function renderSweepTable ({ axes, points }: Sweep, colors: Colors): string {
   const columns: Column[] = [
     ...axes.map(({ name }): Column => ({ title: name, align: 'right' })),
-    ...['runs', 'published', 'too late', 'part', 'lost', 'made', 'fees a payment'].map((title): Column => ({ title, align: 'right' }))
+    ...['runs', 'published', 'too late', 'part', 'foretold', 'lost', 'made', 'fees a payment'].map((title): Column => ({ title, align: 'right' }))
   ]
-  const rows = points.map(({ values, runs, publications, tooLate, lossProbability, lost, successRate, feesPerPayment }): Cell[] => [
-    ...axes.map(({ name }) => String(values[name] ?? '')), whole(runs), whole(publications), whole(tooLate), `${number(lossProbability * 100)} %`, sat(lost), `${number(successRate * 100)} %`, `${number(feesPerPayment)} sat`
+  const rows = points.map(({ values, runs, publications, tooLate, lossProbability, foretold, lost, successRate, feesPerPayment }): Cell[] => [
+    ...axes.map(({ name }) => String(values[name] ?? '')), whole(runs), whole(publications), whole(tooLate), chance(lossProbability, publications), chance(foretold, publications), sat(lost), `${number(successRate * 100)} %`, `${number(feesPerPayment)} sat`
   ])
   return renderTable(columns, rows, colors)
+}
+
+/** Of publications; there is none without any. */
+function chance (part: number, publications: number): string {
+  return publications === 0 ? '-' : `${number(part * 100)} %`
 }
 
 function listed (items: readonly string[]): string {

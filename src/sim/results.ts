@@ -176,6 +176,8 @@ export interface SweepPoint {
   readonly tooLate: number
   /** The chance that a publication of an honest node comes too late: `tooLate` / `publications`. */
   readonly lossProbability: number
+  /** The same chance as the nodes foretold it at their first bids: the mean of `risk`. 0 without a publication, as `lossProbability` is. */
+  readonly foretold: number
   /** What honest nodes lost, and what they had at stake when they published, in satoshis. */
   readonly lost: number
   readonly staked: number

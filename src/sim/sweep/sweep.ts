@@ -1,5 +1,6 @@
 /** The same scenario many times, with other values and other seeds, and what came of each combination. */
 import type { Results, Sweep, SweepPoint } from '../results.js'
+import { rounded } from '../measure/payments.js'
 import { classOf, classNames } from './stake-classes.js'
 import { combinations, type Axis } from './variations.js'
 
@@ -10,6 +11,8 @@ export interface SweepJob { readonly values: Readonly<Record<string, number | st
 export interface StakeClass {
   readonly publications: number
   readonly tooLate: number
+  /** How many of them were foretold to come too late: the sum of their risks. */
+  readonly foretold: number
   /** Satoshis that honest nodes lost beyond fees and payments, and what they had at stake when they published. */
   readonly lost: number
   readonly staked: number
@@ -35,6 +38,7 @@ export function runOf ({ races, losses, payments, chain }: Pick<Results, 'races'
     return {
       publications: own.length,
       tooLate: own.filter(({ tooLate }) => tooLate).length,
+      foretold: sum(own.map(({ risk }) => risk)),
       lost: sum(losses.filter((loss) => loss.honest && classOf(stakeIn(loss.channel, loss.node, loss.amount), limits) === n).map(({ amount }) => amount)),
       staked: sum(own.map(({ stake }) => stake))
     }
@@ -75,6 +79,7 @@ function pointOf (values: SweepJob['values'], runs: readonly SweepRun[], stake: 
     publications: inClass('publications'),
     tooLate: inClass('tooLate'),
     lossProbability: part(inClass('tooLate'), inClass('publications')),
+    foretold: rounded(part(inClass('foretold'), inClass('publications'))),
     lost: inClass('lost'),
     staked: inClass('staked'),
     successRate: part(total('made'), total('asked')),

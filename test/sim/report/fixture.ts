@@ -226,7 +226,7 @@ export function makeSweep (seed = 1): Sweep {
       const publications = 600
       const chance = Math.min(0.95, 0.9 * Math.exp(-step / (3 + 3 * Math.log10(stake / 1_000))))
       const tooLate = Array.from({ length: publications }, () => random() < chance ? 1 : 0).reduce<number>((sum, one) => sum + one, 0)
-      return { values: { step, stake }, runs: 10, publications, tooLate, lossProbability: tooLate / publications, lost: Math.round(tooLate * stake * 0.6), staked: publications * stake, successRate: 0.97 + 0.02 * random() - 0.2 / step / 3, feesPerPayment: 4 + 30 / step * random() }
+      return { values: { step, stake }, runs: 10, publications, tooLate, lossProbability: tooLate / publications, foretold: chance, lost: Math.round(tooLate * stake * 0.6), staked: publications * stake, successRate: 0.97 + 0.02 * random() - 0.2 / step / 3, feesPerPayment: 4 + 30 / step * random() }
     }))
   }
 }

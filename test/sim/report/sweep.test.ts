@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import type { Sweep, SweepPoint } from '../../../src/sim/results.js'
 import { renderSweep, sweepSvg } from '../../../src/sim/report/index.js'
-import { readingOf } from '../../../src/sim/report/sweep/reading.js'
+import { foretoldOf, readingOf } from '../../../src/sim/report/sweep/reading.js'
 import { makeSweep } from './fixture.js'
 
 function point (values: SweepPoint['values'], tooLate: number, publications = 1_000): SweepPoint {
-  return { values, runs: 10, publications, tooLate, lossProbability: publications === 0 ? 0 : tooLate / publications, lost: tooLate * 100, staked: publications * 1_000, successRate: 0.975, feesPerPayment: 4.5 }
+  return { values, runs: 10, publications, tooLate, lossProbability: publications === 0 ? 0 : tooLate / publications, foretold: 0.05, lost: tooLate * 100, staked: publications * 1_000, successRate: 0.975, feesPerPayment: 4.5 }
 }
 
 function sweep (axes: Sweep['axes'], points: readonly SweepPoint[]): Sweep {
@@ -96,6 +96,27 @@ describe('what can be read from a sweep', () => {
   })
 })
 
+describe('what the nodes foretold', () => {
+  const byStep = (late: number, publications = 1_000): Sweep => sweep([{ name: 'step', values: [1, 2] }], [point({ step: 1 }, late, publications), point({ step: 2 }, 0, 0)])
+
+  it('is held against what came of it: 5 % of 1,000', () => {
+    assert.equal(foretoldOf(byStep(50)), 'The nodes foretold that 50 publications would come too late, and 50 did. At no point were more late than that allows for (95 %).')
+    assert.match(foretoldOf(byStep(0)), /foretold that 50 .*, and 0 did\. At no point/)
+  })
+
+  it('was too little only where the 95 % interval says so', () => {
+    // 62 of 1,000: 4.87 % to 7.87 %, and 5 % was foretold. 66 of 1,000: from 5.22 % on.
+    assert.match(foretoldOf(byStep(62)), /At no point/)
+    assert.match(foretoldOf(byStep(66)), /At 1 point of 1 more were late than that allows for \(95 %\): the risk figure is too low there\.$/)
+  })
+
+  it('is nothing where nothing was published', () => {
+    assert.match(foretoldOf(byStep(0, 0)), /nothing to compare/)
+    const text = renderSweep(byStep(0, 0)).replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ')
+    assert.match(text, / 2 10 0 0 – 0 % to 100 % – – /)
+  })
+})
+
 describe('the page of a sweep', () => {
   const page = renderSweep(makeSweep())
 
@@ -105,7 +126,7 @@ describe('the page of a sweep', () => {
 
   it('has the numbers of every point', () => {
     const text = renderSweep(sweep([{ name: 'step', values: [1] }], [point({ step: 1 }, 50)])).replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ')
-    assert.match(text, / 1 10 1,000 50 5 % 3\.81 % to 6\.53 % 0\.5 % 5,000 sat 97\.5 % 4\.5 sat /)
+    assert.match(text, / 1 10 1,000 50 5 % 3\.81 % to 6\.53 % 5 % 0\.5 % 5,000 sat 97\.5 % 4\.5 sat /)
     assert.equal(page.match(/<tr>/g)?.length, 37)
   })
 

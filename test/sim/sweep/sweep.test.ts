@@ -43,7 +43,7 @@ describe('what a sweep varies', () => {
 describe('a sweep', () => {
   const axes = [readAxis('step=1,6'), readAxis('capacity=100000,200000,300000')]
   const plan = { scenario: 'pair', axes, seeds: [7, 8], stakes: [] }
-  const run: SweepRun = { classes: [{ publications: 4, tooLate: 1, lost: 100, staked: 1_000 }], asked: 10, made: 8, fees: 16 }
+  const run: SweepRun = { classes: [{ publications: 4, tooLate: 1, foretold: 0.6, lost: 100, staked: 1_000 }], asked: 10, made: 8, fees: 16 }
 
   it('is every combination with every seed', () => {
     const jobs = jobsOf(plan)
@@ -59,34 +59,39 @@ describe('a sweep', () => {
     runs[3] = undefined
     const { points } = sweepOf(plan, runs)
     assert.equal(points.length, 5)
-    assert.deepEqual(points[0], { values: { step: 1, capacity: 100_000 }, runs: 2, publications: 8, tooLate: 2, lossProbability: 0.25, lost: 200, staked: 2_000, successRate: 0.8, feesPerPayment: 2 })
+    assert.deepEqual(points[0], { values: { step: 1, capacity: 100_000 }, runs: 2, publications: 8, tooLate: 2, lossProbability: 0.25, foretold: 0.15, lost: 200, staked: 2_000, successRate: 0.8, feesPerPayment: 2 })
     assert.ok(!points.some(({ values }) => values['step'] === 1 && values['capacity'] === 200_000))
   })
 
   it('takes from a run what honest nodes published, had at stake and lost', () => {
     const results = emptyResults({ name: 'pair', description: '', seed: 1, duration: 86_400, model: false })
     const loss = { height: 5, why: 'stuck', text: '' } as const
-    const race = { turn: 0, height: 1, deadline: 4, fee: 200, risk: 0.1, spentAt: 3, honest: true, tooLate: false } as const
+    const race = { turn: 0, height: 1, deadline: 4, fee: 200, risk: 0.125, spentAt: 3, honest: true, tooLate: false } as const
     const found = {
       ...results,
       losses: [{ ...loss, node: 'a', channel: 0, honest: true, amount: 70 }, { ...loss, node: 'b', channel: 1, honest: false, amount: 900 }, { ...loss, node: 'c', channel: 2, honest: true, amount: 9_000 }],
-      races: [{ ...race, channel: 0, node: 'a', stake: 20_000, tooLate: true }, { ...race, channel: 0, node: 'b', stake: 500 }, { ...race, channel: 1, node: 'b', stake: 800, honest: false }]
+      races: [{ ...race, channel: 0, node: 'a', stake: 20_000, risk: 0.5, tooLate: true }, { ...race, channel: 0, node: 'b', stake: 500 }, { ...race, channel: 1, node: 'b', stake: 800, honest: false }]
     }
-    assert.deepEqual(runOf(found, []), { classes: [{ publications: 2, tooLate: 1, lost: 9_070, staked: 20_500 }], asked: 0, made: 0, fees: 0 })
+    assert.deepEqual(runOf(found, []), { classes: [{ publications: 2, tooLate: 1, foretold: 0.625, lost: 9_070, staked: 20_500 }], asked: 0, made: 0, fees: 0 })
     assert.deepEqual(runOf(found, [1_000, 10_000]).classes, [
-      { publications: 1, tooLate: 0, lost: 0, staked: 500 },
-      { publications: 0, tooLate: 0, lost: 9_000, staked: 0 },
-      { publications: 1, tooLate: 1, lost: 70, staked: 20_000 }
+      { publications: 1, tooLate: 0, foretold: 0.125, lost: 0, staked: 500 },
+      { publications: 0, tooLate: 0, foretold: 0, lost: 9_000, staked: 0 },
+      { publications: 1, tooLate: 1, foretold: 0.5, lost: 70, staked: 20_000 }
     ])
   })
 
   it('tells stakes apart as one more axis', () => {
-    const [small, large] = [{ publications: 4, tooLate: 3, lost: 10, staked: 400 }, { publications: 6, tooLate: 0, lost: 0, staked: 60_000 }]
+    const [small, large] = [{ publications: 4, tooLate: 3, foretold: 2, lost: 10, staked: 400 }, { publications: 6, tooLate: 0, foretold: 0.06, lost: 0, staked: 60_000 }]
     const sweep = sweepOf({ ...plan, stakes: [1_000] }, new Array<SweepRun>(12).fill({ ...run, classes: [small, large] }))
     assert.deepEqual(sweep.axes.at(-1), { name: 'stake', values: ['below 1,000 sat', 'from 1,000 sat'] })
-    assert.deepEqual(sweep.points.slice(0, 2).map(({ values, publications, lossProbability }) => [values['stake'], publications, lossProbability]), [['below 1,000 sat', 8, 0.75], ['from 1,000 sat', 12, 0]])
+    assert.deepEqual(sweep.points.slice(0, 2).map(({ values, publications, lossProbability, foretold }) => [values['stake'], publications, lossProbability, foretold]), [['below 1,000 sat', 8, 0.75, 0.5], ['from 1,000 sat', 12, 0, 0.01]])
     assert.deepEqual([readStakes('1000, 20000'), classOf(999, [1_000]), classOf(1_000, [1_000])], [[1_000, 20_000], 0, 1])
     for (const wrong of ['', 'x', '5,5', '9,1', '1,2,3,4,5,6', '1.5', '-1']) assert.throws(() => readStakes(wrong), /no limits between stakes/)
+  })
+
+  it('foretells nothing where nothing was published', () => {
+    const none = { ...run, classes: [{ publications: 0, tooLate: 0, foretold: 0, lost: 0, staked: 0 }] }
+    assert.deepEqual(sweepOf(plan, new Array<SweepRun>(12).fill(none)).points.map(({ foretold }) => foretold), new Array<number>(6).fill(0))
   })
 
   it('is the same with one thread and with several', async () => {

@@ -1,6 +1,6 @@
 /** What can be read from a sweep, in sentences. It claims no more than the 95 % intervals allow for. */
 import type { Sweep, SweepPoint } from '../../results.js'
-import { count, percent } from '../format.js'
+import { count, percent, plural } from '../format.js'
 import { wilson } from '../statistics.js'
 import { panelsOf, valueText, type SweepLine } from './lines.js'
 
@@ -57,4 +57,16 @@ export function basisOf (sweep: Sweep): string {
   const publications = sweep.points.reduce((sum, point) => sum + point.publications, 0)
   const runs = sweep.points.reduce((sum, point) => sum + point.runs, 0)
   return `${count(publications)} publications in ${count(runs)} runs of ${sweep.scenario}. Intervals are Wilson’s, 95 %: with 0 of n too late the chance may still be up to about 3.8 / n.`
+}
+
+/** What the risk figure of the nodes is worth: what they foretold of their publications, and what came of them. */
+export function foretoldOf ({ points }: Sweep): string {
+  const published = points.filter(({ publications }) => publications > 0)
+  if (published.length === 0) return 'Nothing was published, so there is nothing to compare with what the nodes foretold.'
+  const expected = published.reduce((sum, { foretold, publications }) => sum + foretold * publications, 0)
+  const late = published.reduce((sum, { tooLate }) => sum + tooLate, 0)
+  const worse = published.filter(({ foretold, tooLate, publications }) => foretold < wilson(tooLate, publications).low).length
+  return `The nodes foretold that ${count(expected, 1)} publications would come too late, and ${count(late)} did. ${worse === 0
+    ? 'At no point were more late than that allows for (95 %).'
+    : `At ${plural(worse, 'point')} of ${count(published.length)} more were late than that allows for (95 %): the risk figure is too low there.`}`
 }
