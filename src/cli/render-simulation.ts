@@ -16,7 +16,7 @@ export interface RunFigures {
 
 /** Whether honest nodes lost what nothing explains, or a rule was broken: a bug. */
 export function isSound ({ losses, broken }: Pick<Results, 'losses' | 'broken'>): boolean {
-  return broken.length === 0 && !losses.some(({ honest, why }) => honest && why === 'unexplained')
+  return broken.length === 0 && !losses.some(({ why }) => why === 'unexplained')
 }
 
 export function renderResults (results: Results, run: RunFigures, colors: Colors): string {

@@ -23,7 +23,7 @@ import { SimNode, type NodeInit, type NodeWorld } from './nodes/sim-node.js'
 import { Watchers } from './nodes/view.js'
 import type { Plan } from './plan.js'
 import type { Results } from './results.js'
-import type { Scenario } from './scenario/scenario.js'
+import type { Adversary, Scenario } from './scenario/scenario.js'
 import { Calendar } from './world/calendar.js'
 import { Draws } from './world/random.js'
 import { START_HEIGHT } from './world/start.js'
@@ -114,15 +114,16 @@ export class Simulation {
     if (setup === undefined) throw new Error(`the scenario has no group ${group}`)
     const meant = { name, group }
     const faults = scenario.faults.filter(({ who }) => isMeant(who, meant))
+    const adversaries = scenario.adversaries.filter(({ who }) => isMeant(who, meant))
     const node: SimNode = new SimNode({
       name,
       group,
-      honest: !scenario.adversaries.some(({ who }) => isMeant(who, meant)),
+      adversaries: adversaries.map(({ kind }) => kind),
       policy: policyOf(setup.policy),
       seed: scenario.seed,
       skewMs: faults.reduce((sum, fault) => fault.kind === 'clock-skew' ? sum + 1_000 * new Draws(scenario.seed, `skew ${name}`).of(fault.seconds) : sum, 0),
       losesWrites: faults.reduce((most, fault) => fault.kind === 'crash' ? Math.max(most, fault.losesWrites) : most, 0),
-      ...this.#badness(meant),
+      ...this.#badness(adversaries),
       signer: (owner) => keys.signerFor(name, (script) => { this.books.own(owner, script, 'payout') })
     }, world)
     this.#byName.set(name, node)
@@ -131,8 +132,7 @@ export class Simulation {
   }
 
   /** What an adversary does differently. */
-  #badness (meant: Pick<SimNode, 'name' | 'group'>): Pick<NodeInit, 'peers' | 'chainOf'> {
-    const adversaries = this.scenario.adversaries.filter(({ who }) => isMeant(who, meant))
+  #badness (adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf'> {
     if (adversaries.length === 0) return {}
     const cheats = adversaries.flatMap((adversary) => adversary.kind === 'publish-old' ? [new PublishOld(adversary.upTo, this.chain, this.fees, this.calendar)] : [])
     this.cheats.push(...cheats)

@@ -124,7 +124,7 @@ describe('paychan simulate', () => {
     assert.match(broken.out(), /^invariants +1 time broken: value conserved: 3 sat are missing$/m)
     const loss = { node: 'a', channel: 0, height: 9, amount: 400, why: 'unexplained', text: '' } as const
     assert.equal(await worldWith({ losses: [{ ...loss, honest: true }] }).run('simulate', 'pair'), 1)
-    assert.equal(await worldWith({ losses: [{ ...loss, honest: false }] }).run('simulate', 'pair'), 0)
+    assert.equal(await worldWith({ losses: [{ ...loss, honest: false, why: 'dishonest' }] }).run('simulate', 'pair'), 0)
   })
 
   it('refuses a wrong scenario with every line that is wrong, and what cannot be read', async () => {

@@ -49,6 +49,29 @@ describe('sim / adversaries', function () {
     assert.equal(channels[0]?.end, 'settlement')
   })
 
+  describe('what a cheat loses by holding its newest state back', () => {
+    // Bob was paid 100,000 sat in turn 0, has paid 60,000 sat back in turn 1, and was paid 20,000 sat in turn 2. He
+    // waits for turn 0, which is the best for him, and alice publishes turn 1.
+    const payments = [...every(1_800, 20_000n, 2 * HOUR + 5 * 1_800), ...every(HOUR, 60_000n, 6 * HOUR, { direction: 'back' }, 5 * HOUR), ...every(HOUR, 20_000n, 8 * HOUR, {}, 7 * HOUR)]
+    const text = 'an adversary plays it, one that publishes old states'
+    const outcome = async (faults: readonly Fault[]): Promise<Results> => {
+      const scenario = scenarioOf({ duration: timeOf(1_130), faults, adversaries: [{ kind: 'publish-old', who: 'bob', upTo: 0.01 }] })
+      return await simulate(scenario, planOf(scenario, [openingOf({ step: blockDelta(6) })], payments))
+    }
+
+    it('is its own affair, and no bug', async () => {
+      const { broken, losses, attacks, payments: { made } } = await outcome([])
+      assert.deepEqual([broken, attacks, made], [[], [], 7])
+      assert.deepEqual(losses, [{ node: 'bob', honest: false, channel: 0, height: 1_089, amount: 20_000, why: 'dishonest', text: `settlement of turn 1 in block 1089: ${text}: it could have had 20000 sat by a block between 1082 and 1089, and did not` }])
+    })
+
+    it('also when it came to publishing its old state, and was outbid by one that came back in the last block', async () => {
+      const { broken, losses, attacks } = await outcome([{ kind: 'crash', who: 'alice', every: { kind: 'constant', value: timeOf(1_080) }, down: { kind: 'constant', value: timeOf(1_014) + 300 }, orderly: false, losesWrites: 0 }])
+      assert.deepEqual([broken, attacks.map(({ node, succeeded }) => [node, succeeded])], [[], [['bob', false]]])
+      assert.deepEqual(losses, [{ node: 'bob', honest: false, channel: 0, height: 1_095, amount: 20_000, why: 'dishonest', text: `settlement of turn 1 in block 1095: ${text}; here it published an old state: it could have had 20000 sat by a block between 1082 and 1095, and did not` }])
+    })
+  })
+
   for (const adversary of [{ kind: 'refuse-acks', who: 'bob' }, { kind: 'silent', who: 'bob', from: 6 * HOUR }, { kind: 'flood', who: 'bob', perSecond: 5 }, { kind: 'refuse-turns', who: 'alice' }] satisfies Adversary[]) {
     it(`${adversary.kind}: the honest side loses nothing`, async () => {
       const scenario = scenarioOf({ duration: 2 * DAY, adversaries: [adversary] })

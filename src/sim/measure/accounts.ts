@@ -11,7 +11,7 @@ import type { ChannelResult, Loss, NodeResult } from '../results.js'
 import type { Books } from './books.js'
 import { ChannelRecord } from './channel-record.js'
 import { channelResult } from './channel-result.js'
-import { reasonOf } from './loss-reason.js'
+import { dishonestReason, reasonOf } from './loss-reason.js'
 import type { Publications } from './publications.js'
 import { endingOf, type Ending } from './settling.js'
 
@@ -25,6 +25,8 @@ export interface AccountsWorld {
   readonly publications: Publications
   readonly begin: ReadonlyMap<SimNode, number>
   readonly payments: (node: SimNode) => { readonly asked: number, readonly made: number }
+  /** Whether a cheat has brought an old state of a channel to the mempool. */
+  readonly publishedOld: (record: ChannelRecord, node: SimNode) => boolean
   readonly thresholdAt: (height: number) => number
   /** Of the first block. */
   readonly start: number
@@ -114,7 +116,7 @@ export class Accounts {
     this.#of(record.client).inChannels += record.capacity - server
     this.#share(record, server, (loser, amount) => {
       const forgot = record.client.lostWrites + record.server.lostWrites > 0
-      this.#note(record, loser, this.world.chain.height, amount, forgot ? { why: 'forgot', text: 'its disk lost writes that it had called safe' } : { why: 'unexplained', text: 'callers were told of payments that the newest state does not have' })
+      this.#note(record, loser, this.world.chain.height, amount, this.#judged(record, loser, forgot ? { why: 'forgot', text: 'its disk lost writes that it had called safe' } : { why: 'unexplained', text: 'callers were told of payments that the newest state does not have' }))
     })
   }
 
@@ -122,7 +124,7 @@ export class Accounts {
     const state = record.stateOf(loser)
     const held = state === undefined ? undefined : newestHeld(state)
     const from = state === undefined || held === undefined ? height : Math.min(height, publishHeightOf(state.terms, held.turn))
-    const { why, text } = reasonOf({
+    const { why, text } = this.#judged(record, loser, reasonOf({
       amount,
       from,
       to: height,
@@ -131,13 +133,17 @@ export class Accounts {
       vsize: T3_VSIZE,
       absences: loser.absences,
       lostWrites: loser.lostWrites > 0
-    })
+    }))
     this.#note(record, loser, height, amount, { why, text: `${ending.end}${ending.turn === undefined ? '' : ` of turn ${ending.turn}`} in block ${height}: ${text}` })
+  }
+
+  #judged (record: ChannelRecord, loser: SimNode, reason: Pick<Loss, 'why' | 'text'>): Pick<Loss, 'why' | 'text'> {
+    return loser.honest ? reason : dishonestReason(loser.adversaries, this.world.publishedOld(record, loser), reason)
   }
 
   #note (record: ChannelRecord, loser: SimNode, height: number, amount: number, { why, text }: Pick<Loss, 'why' | 'text'>): void {
     this.losses.push({ node: loser.name, honest: loser.honest, channel: record.number, height, amount, why, text })
-    if (why === 'unexplained' && loser.honest) this.world.broken('loss', `${loser.name} lost ${amount} sat in channel ${record.number}: ${text}`)
+    if (why === 'unexplained') this.world.broken('loss', `${loser.name} lost ${amount} sat in channel ${record.number}: ${text}`)
   }
 
   #pay (from: SimNode, to: SimNode, amount: number): void {

@@ -1,6 +1,7 @@
 /** Why a node lost money: by evidence, and "unexplained" where there is none, for that is a bug. */
 import type { Loss } from '../results.js'
 import type { Absence } from '../nodes/sim-node.js'
+import type { Adversary } from '../scenario/scenario.js'
 
 /** What is known of a race that was lost. Heights are of tips. */
 export interface Evidence {
@@ -43,4 +44,23 @@ export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
     return { why: 'stuck', text: `it bid ${Math.round(bids[0]?.rate ?? 0)} to ${Math.round(bids.at(-1)?.rate ?? 0)} sat/vB in ${heights.length} blocks, and none took it` }
   }
   return { why: 'unexplained', text: `it could have had ${amount} sat by a block between ${from} and ${to}, and did not` }
+}
+
+const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
+  'publish-old': 'publishes old states',
+  'refuse-turns': 'grants no turn',
+  'refuse-acks': 'acknowledges no payment',
+  silent: 'stops answering',
+  flood: 'floods its peers'
+}
+
+/**
+ * The reason of a node that an adversary plays. What an honest node would have done says nothing of
+ * it, so that no loss of its is a bug; it is told beside it all the same.
+ *
+ * @param publishedOld - whether it did so in the channel
+ */
+export function dishonestReason (kinds: ReadonlyArray<Adversary['kind']>, publishedOld: boolean, { text }: Pick<Loss, 'text'>): Pick<Loss, 'why' | 'text'> {
+  const played = [...new Set(kinds)].map((kind) => PLAYED[kind]).join(' and ')
+  return { why: 'dishonest', text: `an adversary plays it, one that ${played}${publishedOld ? '; here it published an old state' : ''}: ${text}` }
 }

@@ -17,6 +17,7 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
   const { scenario, plan, chain, books, calendar, counts, openings, payments, publications, samples, begin, nodes, broken } = simulation
   payments.end()
   checkAtEnd(simulation)
+  const attacks = simulation.cheats.flatMap((cheat) => [...cheat.attacks.values()])
   const accounts = new Accounts({
     chain,
     books,
@@ -25,6 +26,7 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
     publications,
     begin,
     payments: (node) => payments.byNode.get(node) ?? { asked: 0, made: 0 },
+    publishedOld: (record, node) => attacks.some((attack) => attack.node === node && attack.channel === record.id && attack.txids.size > 0),
     thresholdAt: simulation.thresholdAt,
     start: START_HEIGHT,
     broken: (rule, text) => { simulation.break(rule, text) }
@@ -47,7 +49,7 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
     nodes: nodeResults,
     channels: accounts.channels,
     losses: accounts.losses,
-    attacks: attacksOf(simulation.cheats.flatMap(({ attacks }) => [...attacks.values()]), chain, (id) => openings.recordOf(id)),
+    attacks: attacksOf(attacks, chain, (id) => openings.recordOf(id)),
     risk: bucketsOf(races),
     races,
     series: samples.curves.series,

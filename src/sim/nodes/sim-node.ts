@@ -10,6 +10,7 @@ import { STORE_FAILED } from '../../types/errors.js'
 import { feeRate } from '../../types/units.js'
 import type { SharedFees } from '../chain/fees.js'
 import type { SimChain } from '../chain/sim-chain.js'
+import type { Adversary } from '../scenario/scenario.js'
 import type { Calendar } from '../world/calendar.js'
 import { Draws } from '../world/random.js'
 import { SimClock } from './clock.js'
@@ -37,7 +38,8 @@ export interface NodeWorld {
 export interface NodeInit {
   readonly name: string
   readonly group: string
-  readonly honest: boolean
+  /** What plays it; nothing when it is honest. */
+  readonly adversaries: ReadonlyArray<Adversary['kind']>
   readonly policy: Policy
   readonly seed: number
   readonly skewMs: number
@@ -58,7 +60,7 @@ const MOST_NEWS_DELAY_MS = 3_000
 export class SimNode {
   readonly name: string
   readonly group: string
-  readonly honest: boolean
+  readonly adversaries: ReadonlyArray<Adversary['kind']>
   readonly wallet: SimWallet
   readonly disk: SimDisk
   readonly signer: Signer
@@ -80,7 +82,7 @@ export class SimNode {
   constructor (private readonly init: NodeInit, private readonly world: NodeWorld) {
     this.name = init.name
     this.group = init.group
-    this.honest = init.honest
+    this.adversaries = init.adversaries
     this.disk = new SimDisk(world.calendar, init.losesWrites)
     this.#random = new Draws(init.seed, `node ${init.name}`)
     this.#newsDelayMs = 50 + this.#random.unit() * MOST_NEWS_DELAY_MS
@@ -91,6 +93,8 @@ export class SimNode {
     })
     world.network.join(init.name, init.group)
   }
+
+  get honest (): boolean { return this.adversaries.length === 0 }
 
   get isUp (): boolean { return this.#life?.alive === true }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { reasonOf, type Evidence } from '../../../src/sim/measure/loss-reason.js'
+import { dishonestReason, reasonOf, type Evidence } from '../../../src/sim/measure/loss-reason.js'
 
 /** A node that was there all the time, and could have had its money for 905 sat in every block. */
 const evidence: Evidence = { amount: 50_000, from: 100, to: 112, bids: [], thresholdAt: () => 5, vsize: 181, absences: [], lostWrites: false }
@@ -25,6 +25,11 @@ describe('sim / why money was lost', () => {
 
   it('stuck: none of its bids was enough for the block after it', () => {
     assert.equal(reasonOf({ ...evidence, thresholdAt: () => 40, bids: [{ height: 100, rate: 10 }, { height: 106, rate: 30 }] }).why, 'stuck')
+  })
+
+  it('dishonest: an adversary plays it, whatever else there is to say', () => {
+    assert.deepEqual(dishonestReason(['silent'], false, reasonOf(evidence)), { why: 'dishonest', text: 'an adversary plays it, one that stops answering: it could have had 50000 sat by a block between 100 and 112, and did not' })
+    assert.deepEqual(dishonestReason(['publish-old', 'silent', 'silent'], true, reasonOf({ ...evidence, amount: 300 })), { why: 'dishonest', text: 'an adversary plays it, one that publishes old states and stops answering; here it published an old state: 300 sat are dust, which no transaction can pay out' })
   })
 
   it('forgot: its disk has lost what it had called safe', () => {

@@ -103,7 +103,7 @@ const RISK: readonly RiskBucket[] = [
 const LOSSES: readonly Loss[] = [
   { node: 'node-7', honest: true, channel: 17, height: HEIGHT + 1_730, amount: 1_207, why: 'economics', text: 'the newest state was worth 1,207 sat more than the older one, and its fee was 1,900 sat' },
   { node: 'node-31', honest: true, channel: 44, height: HEIGHT + 2_101, amount: 14_250, why: 'absence', text: 'it was down for 201 blocks, from 57 blocks before its deadline on' },
-  { node: 'node-14', honest: false, channel: 9, height: HEIGHT + 900, amount: 310, why: 'economics', text: 'its own older state confirmed' }
+  { node: 'node-14', honest: false, channel: 9, height: HEIGHT + 900, amount: 310, why: 'dishonest', text: 'an adversary plays it, one that publishes old states; here it published an old state: it could have had 310 sat by a block, and did not' }
 ]
 
 function makeAttacks (size: Size, random: () => number): Attack[] {

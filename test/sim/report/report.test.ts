@@ -60,7 +60,7 @@ describe('the report', () => {
   it('keeps the losses of adversaries apart from those of honest nodes', () => {
     const page = renderReport({ ...HOSTILE, losses: HOSTILE.losses.filter(loss => !loss.honest) })
     assert.match(page, /No honest node lost anything/)
-    assert.match(textOf(page), /Losses of adversaries \(1\)/)
+    assert.match(textOf(page), /Losses of adversaries \(1\) dishonest : 1 loss of 310 sat; an adversary plays the node\./)
   })
 
   it('explains each loss, and shows in red the one that nothing explains', () => {

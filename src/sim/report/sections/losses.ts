@@ -13,6 +13,7 @@ const WHY: Readonly<Record<Loss['why'], string>> = {
   stuck: 'its transaction was in no block in time',
   lied: 'the only server that it asked hid the chain from it, or did not answer',
   forgot: 'its disk had lost writes that it had called safe',
+  dishonest: 'an adversary plays the node',
   unexplained: 'nothing explains it: a bug'
 }
 
@@ -39,7 +40,7 @@ ${honest.length === 0
   ? html`<p class="fine">No honest node lost anything beyond its payments and its chain fees.</p>`
   : html`<p class="${honest.some(loss => loss.why === 'unexplained') ? 'notice bad' : 'notice'}">Honest nodes lost ${money(honest.reduce((sum, loss) => sum + loss.amount, 0))} beyond payments and chain fees, in ${plural(honest.length, 'case')}:</p>
 ${reasonsList(honest)}${table(honest)}`}
-${others.length === 0 ? '' : html`<details><summary>Losses of adversaries (${count(others.length)})</summary>${table(others)}</details>`}
+${others.length === 0 ? '' : html`<details><summary>Losses of adversaries (${count(others.length)})</summary>${reasonsList(others)}${table(others)}</details>`}
 </section>`
 }
 
