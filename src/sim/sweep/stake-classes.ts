@@ -1,6 +1,9 @@
 /** Publications told apart by what is at stake: what is not worth its fee comes too late whatever the step is. */
 import { PaychanError } from '../../types/errors.js'
 
+/** The name of the axis that tells them apart; no setting is called so. */
+export const STAKE_AXIS = 'stake'
+
 /** More lines than that cannot be told apart in a drawing. */
 const MOST_LIMITS = 5
 

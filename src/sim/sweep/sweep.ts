@@ -1,7 +1,7 @@
 /** The same scenario many times, with other values and other seeds, and what came of each combination. */
 import type { Results, Sweep, SweepPoint } from '../results.js'
 import { rounded } from '../measure/payments.js'
-import { classOf, classNames } from './stake-classes.js'
+import { classOf, classNames, STAKE_AXIS } from './stake-classes.js'
 import { combinations, type Axis } from './variations.js'
 
 /** One run of a sweep. */
@@ -64,9 +64,9 @@ export function sweepOf (plan: SweepPlan, runs: ReadonlyArray<SweepRun | undefin
   const points = combinations(axes).flatMap((values, i): SweepPoint[] => {
     const own = runs.slice(i * seeds.length, (i + 1) * seeds.length).filter(run => run !== undefined)
     if (own.length < seeds.length) return []
-    return stakes.length === 0 ? [pointOf(values, own, 0)] : classes.map((name, n) => pointOf({ ...values, stake: name }, own, n))
+    return stakes.length === 0 ? [pointOf(values, own, 0)] : classes.map((name, n) => pointOf({ ...values, [STAKE_AXIS]: name }, own, n))
   })
-  return { format: 'paychan-sweep', version: 1, scenario, seeds, axes: stakes.length === 0 ? axes : [...axes, { name: 'stake', values: classes }], points }
+  return { format: 'paychan-sweep', version: 1, scenario, seeds, axes: stakes.length === 0 ? axes : [...axes, { name: STAKE_AXIS, values: classes }], points }
 }
 
 function pointOf (values: SweepJob['values'], runs: readonly SweepRun[], stake: number): SweepPoint {

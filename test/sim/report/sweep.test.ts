@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Sweep, SweepPoint } from '../../../src/sim/results.js'
 import { renderSweep, sweepSvg } from '../../../src/sim/report/index.js'
-import { foretoldOf, readingOf } from '../../../src/sim/report/sweep/reading.js'
+import { basisOf, foretoldOf, readingOf } from '../../../src/sim/report/sweep/reading.js'
 import { makeSweep } from './fixture.js'
 
 function point (values: SweepPoint['values'], tooLate: number, publications = 1_000): SweepPoint {
@@ -93,6 +93,15 @@ describe('what can be read from a sweep', () => {
       'With stake 1,000, the chance to come too late is below 1 % from step 2 on; the worst is 50 % at step 1.',
       'With stake 10,000, the runs published nothing, so they say nothing.'
     ])
+  })
+})
+
+describe('how sure a sweep is', () => {
+  it('counts each run once, also where stakes are told apart', () => {
+    const axes = [{ name: 'step', values: [1, 2] }, { name: 'stake', values: ['below 1,000 sat', 'from 1,000 sat'] }]
+    const points = [1, 2].flatMap(step => ['below 1,000 sat', 'from 1,000 sat'].map(stake => point({ step, stake }, 1, 50)))
+    assert.match(basisOf(sweep(axes, points)), /^200 publications in 20 runs of bad-week\./)
+    assert.match(basisOf(bySteps([1, 0, 0])), /^3,000 publications in 30 runs of bad-week\./)
   })
 })
 

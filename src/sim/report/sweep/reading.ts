@@ -1,5 +1,6 @@
 /** What can be read from a sweep, in sentences. It claims no more than the 95 % intervals allow for. */
 import type { Sweep, SweepPoint } from '../../results.js'
+import { STAKE_AXIS } from '../../sweep/stake-classes.js'
 import { count, percent, plural } from '../format.js'
 import { wilson } from '../statistics.js'
 import { panelsOf, valueText, type SweepLine } from './lines.js'
@@ -55,7 +56,9 @@ export function readingOf (sweep: Sweep): string[] {
 /** How sure the numbers are: what one has to know before one quotes them. */
 export function basisOf (sweep: Sweep): string {
   const publications = sweep.points.reduce((sum, point) => sum + point.publications, 0)
-  const runs = sweep.points.reduce((sum, point) => sum + point.runs, 0)
+  // The classes of stakes are points of the same runs.
+  const classes = sweep.axes.find(({ name }) => name === STAKE_AXIS)?.values.length ?? 1
+  const runs = sweep.points.reduce((sum, point) => sum + point.runs, 0) / classes
   return `${count(publications)} publications in ${count(runs)} runs of ${sweep.scenario}. Intervals are Wilson’s, 95 %: with 0 of n too late the chance may still be up to about 3.8 / n.`
 }
 
