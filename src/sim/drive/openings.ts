@@ -120,7 +120,11 @@ export class OpeningsDriver {
       return
     }
     client.engine.open({ peer: opening.server, capacity: opening.capacity, blocks: opening.blocks, step: opening.step, ...(opening.then === 'renew' ? { renewFor: opening.blocks } : {}), wait: 'broadcast' })
-      .then(() => { this.discoverAll(client) }, (error: unknown) => { again(codeOf(error)) })
+      .then(() => { this.discoverAll(client) }, (error: unknown) => {
+        // No server may have taken T1, and the channel is there all the same (`ERR_FUNDING_NOT_TAKEN`).
+        this.discoverAll(client)
+        again(codeOf(error))
+      })
   }
 
   #ended (record: ChannelRecord): void {
