@@ -5,7 +5,7 @@ import { messageOf, PaychanError } from '../../types/errors.js'
 /** Mining a hundred blocks may take a while; anything longer is a bitcoind that hangs. */
 const TIMEOUT_MS = 120_000
 
-/** What must not be done twice: after all others, asking again gives the answer that was lost. */
+/** What must not be done twice. To ask for anything else again gives the answer that was lost. */
 const ONCE: ReadonlySet<string> = new Set(['generatetodescriptor', 'generateblock'])
 
 /** A connection that bitcoind has closed while nothing was asked on it (`-rpcservertimeout`), and we did not know. */
