@@ -346,9 +346,12 @@ class VerifyingChain implements ElectrumChain {
   #down (reason: Error, retryMs: number): void {
     this.#session = undefined
     for (const script of this.#scripts.values()) script.detach()
+    const isNews = this.lastErrorCode !== codeOf(reason)
     this.lastError = reason.message
     this.lastErrorCode = codeOf(reason)
     this.#log(`${reason.message} Trying ${this.server} again in ${(retryMs / 1000).toFixed(1)} s.`)
+    // Also of a server that was not there before, and breaks the protocol now: who compares servers has to hear of it.
+    if (this.status === 'down' && isNews) this.#statuses.emit('down')
     this.#setStatus('down')
   }
 

@@ -102,6 +102,18 @@ describe('server pool', () => {
     assert.equal(chain.status === 'down', false)
   })
 
+  it('drops who was not there at first, and breaks the protocol once it is', async () => {
+    const { port } = new URL(second.url)
+    await second.close()
+    await start({}, false)
+    while (chain.servers[1]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.deepEqual(reports.all, [])
+    second.on('server.version', () => ['Other', '9'])
+    await second.listen(Number(port))
+    assert.equal((await reports.when(() => true)).code, 'ERR_ELECTRUM_PROTOCOL')
+    assert.equal(chain.servers[1]?.state, 'dropped')
+  })
+
   it('is down, with the reasons of all, when none is left, and tries again', async () => {
     for (const server of [first, second]) server.on('server.version', () => ['Other', '9'])
     await start({ retryAlone: 30 }, false)
