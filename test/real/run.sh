@@ -6,14 +6,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # have NAME VARIABLE: how to start it, in an environment variable.
 have () {
-  local command
-  if command="$("test/real/fetch-$1.sh" 2> /tmp/paychan-fetch.$$)"; then
+  local command reason
+  reason="$(mktemp)"
+  if command="$("test/real/fetch-$1.sh" 2> "$reason")"; then
     export "$2=$command"
     echo "$1: $command"
   else
-    echo "SKIPPED $1: $(cat /tmp/paychan-fetch.$$)"
+    echo "SKIPPED $1: $(cat "$reason")"
   fi
-  rm -f /tmp/paychan-fetch.$$
+  rm -f "$reason"
 }
 
 have bitcoind PAYCHAN_TEST_BITCOIND
