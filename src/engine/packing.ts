@@ -135,16 +135,14 @@ class Packer {
   }
 
   #big (value: bigint): void {
-    const magnitude = value < 0n ? -value : value
-    this.#byte(value < 0n ? BIG_NEGATIVE : BIG)
+    const [kind, magnitude] = value < 0n ? [BIG_NEGATIVE, -value] : [BIG, value]
     if (magnitude <= Number.MAX_SAFE_INTEGER) {
+      this.#byte(kind)
       this.#bigEndian(Number(magnitude))
       return
     }
     const hex = magnitude.toString(16)
-    const bytes = fromHex(hex.length % 2 === 0 ? hex : `0${hex}`)
-    this.#varint(bytes.length)
-    this.#put(bytes)
+    this.#block(kind, fromHex(hex.length % 2 === 0 ? hex : `0${hex}`))
   }
 
   /** All amounts of bitcoin are below 2^53, and numbers are quicker than hex. */
