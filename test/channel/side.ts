@@ -87,6 +87,7 @@ export class Side {
     return {
       policy: this.policy,
       height: this.blind ? undefined : this.chain.height,
+      isWatched: true,
       feeRate: this.feeRate,
       nextBlockRate: this.feeRate,
       relay: this.relay,
