@@ -184,12 +184,9 @@ describe('channel / renewal', () => {
   })
 
   describe('a T1 that a client has made by hand, and signed (RENEW-4)', () => {
-    const COIN = 10_000_000n
-
-    interface Made { readonly coin?: Uint8Array, readonly outputs?: number, readonly fee?: bigint, readonly lock?: number, readonly sequence?: number }
-
     /** What the old channel of the side says to a top-up by 50,000 sat. */
-    function judged (side: 'client' | 'server', { coin = scriptOf('coin'), outputs = 2, fee = 1_000n, lock = 500, sequence = 0xfffffffd }: Made = {}, old = paidWorld()): string {
+    function judged (side: 'client' | 'server', made: { coin?: Uint8Array, outputs?: number, fee?: bigint, lock?: number, sequence?: number } = {}, old = paidWorld()): string {
+      const { coin = scriptOf('coin'), outputs = 2, fee = 1_000n, lock = 500, sequence = 0xfffffffd } = made
       const origin = originOf(coin)
       const tx = new Transaction()
       tx.version = 3
@@ -198,12 +195,12 @@ describe('channel / renewal', () => {
       tx.addInput(origin.getHash(), 0, 0xfffffffd)
       tx.addOutput(old.fundingScript, 150_000n)
       for (let i = 2; i < outputs; i++) tx.addOutput(scriptOf(`own ${i}`), 1_000n)
-      tx.addOutput(scriptOf('change'), COIN - 50_000n - 1_000n * BigInt(outputs - 2) - fee)
+      tx.addOutput(scriptOf('change'), 10_000_000n - 50_000n - 1_000n * BigInt(outputs - 2) - fee)
       tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
       const raw = Uint8Array.from(tx.toBuffer())
-      const draft = { by: channelIdOf(scriptOf('the renewal')), fundingTx: raw, previous: [origin.toBuffer()], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
-      const signature = old.client.channelKey.sign(renewalSighash(raw, old.funding))
-      const told = effectsOf(old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : { type: 'complete-renewal', draft, signature }), 'tell')[0]?.event
+      const draft = { by: channelIdOf(scriptOf('new')), fundingTx: raw, previous: [origin.toBuffer()], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      const signed = { type: 'complete-renewal' as const, draft, signature: old.client.channelKey.sign(renewalSighash(raw, old.funding)) }
+      const told = effectsOf(old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : signed), 'tell')[0]?.event
       assert.equal(old[side].established.closes.length, told?.type === 'renewal-refused' ? 0 : 1)
       return told?.type === 'renewal-refused' ? told.error.code : told?.type ?? 'nothing'
     }
