@@ -197,9 +197,8 @@ describe('channel / renewal', () => {
       for (let i = 2; i < outputs; i++) tx.addOutput(scriptOf(`own ${i}`), 1_000n)
       tx.addOutput(scriptOf('change'), 10_000_000n - 50_000n - 1_000n * BigInt(outputs - 2) - fee)
       tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
-      const raw = Uint8Array.from(tx.toBuffer())
-      const draft = { by: channelIdOf(scriptOf('new')), fundingTx: raw, previous: [origin.toBuffer()], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
-      const signed = { type: 'complete-renewal' as const, draft, signature: old.client.channelKey.sign(renewalSighash(raw, old.funding)) }
+      const draft = { by: channelIdOf(scriptOf('new')), fundingTx: tx.toBuffer(), previous: [origin.toBuffer()], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      const signed = { type: 'complete-renewal' as const, draft, signature: old.client.channelKey.sign(renewalSighash(draft.fundingTx, old.funding)) }
       const told = effectsOf(old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : signed), 'tell')[0]?.event
       assert.equal(old[side].established.closes.length, told?.type === 'renewal-refused' ? 0 : 1)
       return told?.type === 'renewal-refused' ? told.error.code : told?.type ?? 'nothing'
