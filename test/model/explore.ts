@@ -13,6 +13,8 @@ export interface Bounds {
   readonly depth?: number
   readonly states?: number
   readonly seconds?: number
+  /** Moves that match this are left out. */
+  readonly without?: string | undefined
 }
 
 export interface Found extends Violation { readonly moves: readonly string[] }
@@ -73,11 +75,12 @@ function boundsOf (story: Story, large: boolean): number[] {
   return BUDGETS.map((budget) => (large ? story.large : story.bounds)[budget] ?? 0)
 }
 
-export function explore (story: Story, { large = false, depth = Number.POSITIVE_INFINITY, states = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY }: Bounds = {}): Explored {
+export function explore (story: Story, { large = false, depth = Number.POSITIVE_INFINITY, states = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, without }: Bounds = {}): Explored {
   const start = Date.now()
   const machine = new Machine(story)
   const moves = new Moves(machine)
   const judge = new Judge(machine, moves)
+  const left = without === undefined ? undefined : new RegExp(without)
   const seen = new Seen()
   const ways = new Ways()
   const first = moves.begin(boundsOf(story, large))
@@ -93,6 +96,7 @@ export function explore (story: Story, { large = false, depth = Number.POSITIVE_
     for (const [number, world] of frontier) {
       if (ways.size > states || (Date.now() - start) / 1000 > seconds) return over(reached, false)
       for (const move of moves.list(world)) {
+        if (left?.test(move) === true) continue
         const after = moves.apply(world, move)
         if (!seen.add(hashOf(keyOf(after)))) continue
         const at = ways.add(number, move)

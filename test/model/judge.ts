@@ -1,8 +1,9 @@
 /** What has to be true of every world that can be reached. */
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
+import { nextDue } from '../../src/channel/due.js'
 import { ownBalance } from '../../src/channel/paying.js'
-import { payerOf } from '../../src/channel/schedule.js'
-import type { Established } from '../../src/channel/state.js'
+import { lockOf, payerOf } from '../../src/channel/schedule.js'
+import { isFrozen, type Established } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
 import { toHex } from '../../src/types/bytes.js'
 import { BOUNDED_FEE, type Machine } from './machine.js'
@@ -35,7 +36,7 @@ export class Judge {
     for (const role of ROLES) {
       if (!this.machine.isHonest(role)) continue
       const channel = this.machine.channel(w, role)
-      const wrong = this.#money(w, role, channel) ?? this.#payments(w, role, channel) ?? this.#peace(channel)
+      const wrong = this.#money(w, role, channel) ?? this.#payments(w, role, channel) ?? this.#peace(w, channel)
       if (wrong !== undefined) return wrong
     }
     return undefined
@@ -83,9 +84,9 @@ export class Judge {
     return undefined
   }
 
-  /** Two honest sides never find each other guilty. */
-  #peace ({ role, stopped }: Established): Violation | undefined {
-    if (this.machine.story.adversary !== undefined || stopped === undefined) return undefined
+  /** Two honest sides never find each other guilty. Where one has signed a close, a turn that crossed it may be known to the other one only: such a channel closes anyway. */
+  #peace (w: World, { role, stopped }: Established): Violation | undefined {
+    if (this.machine.story.adversary !== undefined || stopped === undefined || ROLES.some((role) => isFrozen(this.machine.channel(w, role)))) return undefined
     return { rule: 'peace', text: `both are honest, and the ${role} stopped: ${stopped.rule} ${stopped.code} ${stopped.reason}` }
   }
 
@@ -119,6 +120,7 @@ export class Judge {
         break
       }
       w = copyOf(w)
+      this.#skip(w, last)
       const threat = ending === 'greedy' && w.mined === NONE ? this.#threat(w) : undefined
       this.machine.mine(w, threat)
       if (threat !== undefined) steps.push(`block ${w.height}: the adversary has a miner take the state of turn ${this.machine.spends.spend(threat).turn}`)
@@ -127,6 +129,14 @@ export class Judge {
     const verdict = found === undefined ? undefined : { ...found, after: found.after ?? steps }
     for (const key of seen) this.#exits.set(key, verdict)
     return verdict
+  }
+
+  /** Up to the block before the next one that has anything to tell to anybody. */
+  #skip (w: World, last: number): void {
+    if (w.mempool !== NONE || w.mined !== NONE || w.fundingHeight === NONE) return
+    const dues = ROLES.filter((role) => this.machine.runs(w, role)).map((role) => nextDue(this.machine.channel(w, role), w.height + 1))
+    const locks = w.known.map((state) => lockOf(this.machine.beginning.terms, this.machine.spends.state(state).turn) + 1).filter((height) => height > w.height)
+    w.height = Math.max(w.height, Math.min(...dues, ...locks, last) - 1)
   }
 
   #threat (w: World): number | undefined {

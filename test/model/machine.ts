@@ -274,5 +274,8 @@ export class Machine {
   }
 }
 
-/** Satoshis that an honest side may lose beside what outbidding a real transaction takes: 181 vB at four times what a block takes when it is full. */
-export const BOUNDED_FEE = 4n * feeRate(8_000n) * 181n / 1_000n
+/**
+ * Satoshis that an honest side may lose beside what outbidding a real transaction takes: 181 vB at eight times what a block takes
+ * when it is full. In a window of 9 blocks a bid is multiplied by three to four from one block to the next.
+ */
+export const BOUNDED_FEE = 8n * feeRate(8_000n) * 181n / 1_000n

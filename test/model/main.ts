@@ -14,6 +14,7 @@ const HELP = `Usage: npm run check:model [-- OPTIONS]
   --depth N       at most so many moves
   --states N      at most so many states a story
   --seconds N     at most so long a story
+  --without R     leaves out the moves that this regular expression matches
   --workers N     threads (default 2)
   --replay "A, B" plays these moves of one --story, and says what they come to
   --list          names the stories
@@ -66,7 +67,7 @@ function inWorker (story: string, bounds: Bounds): Promise<Explored> {
 }
 
 async function main (): Promise<number> {
-  const { values } = parseArgs({ options: { story: { type: 'string' }, large: { type: 'boolean', default: false }, depth: { type: 'string' }, states: { type: 'string' }, seconds: { type: 'string' }, workers: { type: 'string', default: '2' }, replay: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } } })
+  const { values } = parseArgs({ options: { story: { type: 'string' }, large: { type: 'boolean', default: false }, depth: { type: 'string' }, states: { type: 'string' }, seconds: { type: 'string' }, without: { type: 'string' }, workers: { type: 'string', default: '2' }, replay: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } } })
   if (values.help === true) {
     console.log(HELP)
     return 0
@@ -86,7 +87,7 @@ async function main (): Promise<number> {
     return wrong === undefined ? 0 : 1
   }
   const limit = (text: string | undefined): number => text === undefined ? Number.POSITIVE_INFINITY : Number(text)
-  const done = await exploreAll(stories, { large: values.large, depth: limit(values.depth), states: limit(values.states), seconds: limit(values.seconds) }, Number(values.workers))
+  const done = await exploreAll(stories, { large: values.large, depth: limit(values.depth), states: limit(values.states), seconds: limit(values.seconds), without: values.without }, Number(values.workers))
   const violations = done.filter(({ violation }) => violation !== undefined).length
   console.log(`${done.reduce((sum, { states }) => sum + states, 0)} states, ${violations === 0 ? 'no violation' : `violations in ${violations} stories`}`)
   return violations === 0 ? 0 : 1
