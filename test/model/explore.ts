@@ -6,9 +6,12 @@ import { Moves } from './moves.js'
 import type { Story } from './stories.js'
 import { BUDGETS, keyOf, type World } from './world.js'
 
+/** Two that meet are what most faults need. */
+export const USUAL_INCIDENTS = 2
+
 export interface Bounds {
-  /** The larger of a story's two bounds. */
-  readonly large?: boolean
+  /** Lies, attacks and accidents of all kinds in one story. */
+  readonly incidents?: number
   /** Moves after the prologue. */
   readonly depth?: number
   readonly states?: number
@@ -21,6 +24,7 @@ export interface Found extends Violation { readonly moves: readonly string[] }
 
 export interface Explored {
   readonly story: string
+  readonly incidents: number
   readonly states: number
   /** Moves on the longest of the shortest ways to a state. */
   readonly depth: number
@@ -71,11 +75,12 @@ class Seen {
   }
 }
 
-function boundsOf (story: Story, large: boolean): number[] {
-  return BUDGETS.map((budget) => (large ? story.large : story.bounds)[budget] ?? 0)
+/** How often each thing may happen, and how many of them in one story. */
+function boundsOf ({ bounds }: Story, incidents: number): number[] {
+  return [...BUDGETS.map((budget) => Math.min(bounds[budget] ?? 0, incidents)), incidents]
 }
 
-export function explore (story: Story, { large = false, depth = Number.POSITIVE_INFINITY, states = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, without }: Bounds = {}): Explored {
+export function explore (story: Story, { incidents = USUAL_INCIDENTS, depth = Number.POSITIVE_INFINITY, states = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, without }: Bounds = {}): Explored {
   const start = Date.now()
   const machine = new Machine(story)
   const moves = new Moves(machine)
@@ -83,11 +88,11 @@ export function explore (story: Story, { large = false, depth = Number.POSITIVE_
   const left = without === undefined ? undefined : new RegExp(without)
   const seen = new Seen()
   const ways = new Ways()
-  const first = moves.begin(boundsOf(story, large))
+  const first = moves.begin(boundsOf(story, incidents))
   let frontier: Array<readonly [number, World]> = [[ways.add(0, ''), first]]
   seen.add(hashOf(keyOf(first)))
   const wrong = judge.verdict(first)
-  const over = (reached: number, isComplete: boolean, violation?: Found): Explored => ({ story: story.name, states: ways.size, depth: reached, seconds: (Date.now() - start) / 1000, isComplete, sides: machine.sides.size, transitions: machine.sides.worked, violation })
+  const over = (reached: number, isComplete: boolean, violation?: Found): Explored => ({ story: story.name, incidents, states: ways.size, depth: reached, seconds: (Date.now() - start) / 1000, isComplete, sides: machine.sides.size, transitions: machine.sides.worked, violation })
   if (wrong !== undefined) return over(0, false, { ...wrong, moves: [] })
   for (let reached = 0; ; reached++) {
     if (frontier.length === 0) return over(reached - 1, true)
@@ -110,11 +115,11 @@ export function explore (story: Story, { large = false, depth = Number.POSITIVE_
 }
 
 /** Plays moves one after the other; `tell` hears of each world, and of what is wrong with it. */
-export function replay (story: Story, trace: readonly string[], large: boolean, tell: (move: string, world: World, machine: Machine, violation: Violation | undefined) => void): Violation | undefined {
+export function replay (story: Story, trace: readonly string[], incidents: number, tell: (move: string, world: World, machine: Machine, violation: Violation | undefined) => void): Violation | undefined {
   const machine = new Machine(story)
   const moves = new Moves(machine)
   const judge = new Judge(machine, moves)
-  let world = moves.begin(boundsOf(story, large))
+  let world = moves.begin(boundsOf(story, incidents))
   let violation = judge.verdict(world)
   tell('', world, machine, violation)
   for (const move of trace) {

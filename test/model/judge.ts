@@ -114,7 +114,7 @@ export class Judge {
       }
       seen.push(key)
       found = this.#now(w)
-      if (found !== undefined || this.moves.isOver(w)) break
+      if (found !== undefined || (w.mined !== NONE && this.moves.isOver(w))) break
       if (w.height > last) {
         found = this.#unpaid(w)
         break

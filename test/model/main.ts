@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { newestHeld } from '../../src/channel/publishable.js'
-import { explore, replay, type Bounds, type Explored } from './explore.js'
+import { explore, replay, USUAL_INCIDENTS, type Bounds, type Explored } from './explore.js'
 import type { Machine } from './machine.js'
 import { STORIES, type Story } from './stories.js'
 import { NONE, ROLES, type World } from './world.js'
@@ -10,7 +10,7 @@ import { NONE, ROLES, type World } from './world.js'
 const HELP = `Usage: npm run check:model [-- OPTIONS]
 
   --story A,B     only these stories (default: all)
-  --large         the larger bounds of each story
+  --incidents N   lies, attacks and accidents in one story (default ${USUAL_INCIDENTS})
   --depth N       at most so many moves
   --states N      at most so many states a story
   --seconds N     at most so long a story
@@ -26,11 +26,11 @@ function storyOf (name: string): Story {
   return story
 }
 
-function reportOf ({ story, states, depth, seconds, isComplete, sides, transitions, violation }: Explored): string {
+function reportOf ({ story, incidents, states, depth, seconds, isComplete, sides, transitions, violation }: Explored): string {
   const line = `${story}: ${states} states, depth ${depth}, ${seconds.toFixed(1)} s (${Math.round(states / Math.max(seconds, 0.001))} a second), ${sides} states of sides, ${transitions} transitions${isComplete ? ', all' : violation === undefined ? ', cut off' : ''}`
   if (violation === undefined) return line
   const after = violation.after === undefined ? [] : ['  then, by itself:', ...violation.after.map((step) => `    ${step}`)]
-  return [line, `  VIOLATION (${violation.rule}): ${violation.text}`, ...violation.moves.map((move, at) => `  ${at + 1}. ${move}`), ...after, `  npm run check:model -- --story ${story} --replay "${violation.moves.join(', ')}"`].join('\n')
+  return [line, `  VIOLATION (${violation.rule}): ${violation.text}`, ...violation.moves.map((move, at) => `  ${at + 1}. ${move}`), ...after, `  npm run check:model -- --story ${story}${incidents === USUAL_INCIDENTS ? '' : ` --incidents ${incidents}`} --replay "${violation.moves.join(', ')}"`].join('\n')
 }
 
 function describe (w: World, machine: Machine): string {
@@ -67,7 +67,7 @@ function inWorker (story: string, bounds: Bounds): Promise<Explored> {
 }
 
 async function main (): Promise<number> {
-  const { values } = parseArgs({ options: { story: { type: 'string' }, large: { type: 'boolean', default: false }, depth: { type: 'string' }, states: { type: 'string' }, seconds: { type: 'string' }, without: { type: 'string' }, workers: { type: 'string', default: '2' }, replay: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } } })
+  const { values } = parseArgs({ options: { story: { type: 'string' }, incidents: { type: 'string', default: String(USUAL_INCIDENTS) }, depth: { type: 'string' }, states: { type: 'string' }, seconds: { type: 'string' }, without: { type: 'string' }, workers: { type: 'string', default: '2' }, replay: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } } })
   if (values.help === true) {
     console.log(HELP)
     return 0
@@ -80,14 +80,14 @@ async function main (): Promise<number> {
   const [first] = stories
   if (values.replay !== undefined && first !== undefined) {
     const moves = values.replay.split(',').map((move) => move.trim()).filter((move) => move !== '')
-    const wrong = replay(first, moves, values.large, (move, world, machine, violation) => {
+    const wrong = replay(first, moves, Number(values.incidents), (move, world, machine, violation) => {
       console.log(`${move === '' ? 'begin' : move}\n    ${describe(world, machine)}`)
       if (violation !== undefined) console.log([`    VIOLATION (${violation.rule}): ${violation.text}`, ...violation.after?.map((step) => `      ${step}`) ?? []].join('\n'))
     })
     return wrong === undefined ? 0 : 1
   }
   const limit = (text: string | undefined): number => text === undefined ? Number.POSITIVE_INFINITY : Number(text)
-  const done = await exploreAll(stories, { large: values.large, depth: limit(values.depth), states: limit(values.states), seconds: limit(values.seconds), without: values.without }, Number(values.workers))
+  const done = await exploreAll(stories, { incidents: Number(values.incidents), depth: limit(values.depth), states: limit(values.states), seconds: limit(values.seconds), without: values.without }, Number(values.workers))
   const violations = done.filter(({ violation }) => violation !== undefined).length
   console.log(`${done.reduce((sum, { states }) => sum + states, 0)} states, ${violations === 0 ? 'no violation' : `violations in ${violations} stories`}`)
   return violations === 0 ? 0 : 1

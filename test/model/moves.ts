@@ -42,7 +42,7 @@ export class Moves {
 
   /** Whether the story is over. */
   isOver (w: World): boolean {
-    return w.mined !== NONE && w.height - w.minedAt + 1 >= FINAL
+    return w.mined === NONE ? w.height > (this.heights.at(-1) ?? 0) + FINAL : w.height - w.minedAt + 1 >= FINAL
   }
 
   list (w: World): string[] {
@@ -64,7 +64,7 @@ export class Moves {
       }
       if (left(w, 'closes') > 0 && channel.link === 'live') moves.push(`close ${role}`)
     }
-    if (machine.runs(w, 'client') && machine.runs(w, 'server') && !w.linked.client && w.queue.server.length === 0) moves.push('connect')
+    if (w.dials > 0 && machine.runs(w, 'client') && machine.runs(w, 'server') && !w.linked.client && w.queue.server.length === 0) moves.push('connect')
     return moves
   }
 
@@ -173,14 +173,14 @@ export class Moves {
       case 'deliver-crash': spendBudget(w, 'crashes'); machine.deliver(w, role, true); break
       case 'pay': this.#pay(w, role); break
       case 'close': spendBudget(w, 'closes'); machine.post(w, role, 'close', { type: 'close' }); break
-      case 'connect': machine.disconnect(w); w.linked.client = true; machine.post(w, 'client', 'connected', { type: 'connected' }); break
+      case 'connect': w.dials -= 1; machine.disconnect(w); w.linked.client = true; machine.post(w, 'client', 'connected', { type: 'connected' }); break
       case 'cut': spendBudget(w, 'cuts'); machine.disconnect(w); break
       case 'crash': spendBudget(w, 'crashes'); w.up[role] = false; w.linked[role] = false; machine.disconnect(w); break
       case 'start': machine.restart(w, role); break
       case 'run': while (w.queue.client.length + w.queue.server.length > 0) { machine.deliver(w, 'server'); machine.deliver(w, 'client') } break
       case 'block': machine.mine(w); break
       case 'wait': this.#wait(w); break
-      case 'final': while (!this.isOver(w)) machine.mine(w); break
+      case 'final': while (w.mined !== NONE && !this.isOver(w)) machine.mine(w); break
       case 'reorg': spendBudget(w, 'reorgs'); machine.reorg(w, Number(words[0])); break
       case 'congest': spendBudget(w, 'congestions'); w.congested = true; break
       case 'ease': w.congested = false; break

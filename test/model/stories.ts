@@ -12,12 +12,14 @@ export interface Story {
   readonly payments: Readonly<Record<Role, readonly bigint[]>>
   /** Moves before everything else. */
   readonly prologue: readonly string[]
+  /** How often each thing may happen at the most. */
   readonly bounds: Readonly<Partial<Record<Budget, number>>>
-  /** How often each thing may happen in a large run. */
-  readonly large: Readonly<Partial<Record<Budget, number>>>
 }
 
 const paysFrom = (role: Role): string[] => [`pay ${role}`, 'run', `pay ${role}`, 'run']
+
+const HONEST = { cuts: 2, crashes: 2, reorgs: 1, closes: 2, congestions: 1, lies: 2 }
+const HOSTILE = { ...HONEST, sends: 2, directs: 1 }
 
 /** All amounts are lopsided: an old state costs most of the channel. */
 export const STORIES: readonly Story[] = [
@@ -27,8 +29,7 @@ export const STORIES: readonly Story[] = [
     adversary: undefined,
     payments: { client: [600_000n, 399_900n], server: [] },
     prologue: [],
-    bounds: { cuts: 1, crashes: 1, reorgs: 1, closes: 1, congestions: 1, lies: 1 },
-    large: { cuts: 2, crashes: 2, reorgs: 1, closes: 1, congestions: 1, lies: 2 }
+    bounds: HONEST
   },
   {
     name: 'one-way-client',
@@ -36,8 +37,7 @@ export const STORIES: readonly Story[] = [
     adversary: 'client',
     payments: { client: [600_000n, 300_000n], server: [] },
     prologue: [],
-    bounds: { cuts: 1, crashes: 1, reorgs: 1, closes: 1, congestions: 1, lies: 1, sends: 1, directs: 1 },
-    large: { cuts: 1, crashes: 1, reorgs: 1, closes: 2, congestions: 1, lies: 3, sends: 2, directs: 1 }
+    bounds: HOSTILE
   },
   {
     name: 'one-way-server',
@@ -45,8 +45,7 @@ export const STORIES: readonly Story[] = [
     adversary: 'server',
     payments: { client: [600_000n, 399_900n], server: [] },
     prologue: [],
-    bounds: { cuts: 1, crashes: 1, reorgs: 1, closes: 1, congestions: 1, lies: 1, sends: 1, directs: 1 },
-    large: { cuts: 1, crashes: 1, reorgs: 1, closes: 2, congestions: 1, lies: 2, sends: 2, directs: 1 }
+    bounds: HOSTILE
   },
   {
     name: 'two-way-honest',
@@ -55,8 +54,7 @@ export const STORIES: readonly Story[] = [
     adversary: undefined,
     payments: { client: [900_000n], server: [850_000n] },
     prologue: [],
-    bounds: { cuts: 1, crashes: 1, closes: 1, congestions: 1, lies: 1 },
-    large: { cuts: 2, crashes: 1, reorgs: 1, closes: 1, congestions: 1, lies: 1 }
+    bounds: HONEST
   },
   {
     name: 'two-way-client',
@@ -65,8 +63,7 @@ export const STORIES: readonly Story[] = [
     adversary: 'client',
     payments: { client: [900_000n], server: [100_000n] },
     prologue: ['pay client', 'run'],
-    bounds: { cuts: 1, crashes: 1, closes: 1, congestions: 1, lies: 1, sends: 1, directs: 1 },
-    large: { cuts: 1, crashes: 1, reorgs: 1, closes: 1, congestions: 1, lies: 2, sends: 2, directs: 1 }
+    bounds: HOSTILE
   },
   {
     name: 'two-way-server',
@@ -75,7 +72,6 @@ export const STORIES: readonly Story[] = [
     adversary: 'server',
     payments: { client: [900_000n, 10_000n], server: [850_000n] },
     prologue: ['pay client', 'run', ...paysFrom('server')],
-    bounds: { cuts: 1, crashes: 1, closes: 1, congestions: 1, lies: 1, sends: 1, directs: 1 },
-    large: { cuts: 1, crashes: 1, reorgs: 1, closes: 1, congestions: 1, lies: 2, sends: 2, directs: 1 }
+    bounds: HOSTILE
   }
 ]

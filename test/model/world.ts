@@ -46,25 +46,30 @@ export interface World {
   known: readonly number[]
   /** The largest fee of the adversary that was in an honest mempool, in satoshis: what it may cost to outbid it. */
   dearest: bigint
+  /** How often the client may still dial: a refusal that ends a stream is repeated for as long as it dials. */
+  dials: number
+  /** How often each thing may still happen, in the order of `BUDGETS`; and how many of them all together. */
   left: readonly number[]
+  /** What each node was shown of the chain last. It follows from the rest, unless the node is down. */
+  shown: Record<Role, string>
 }
 
 export const ROLES: readonly Role[] = ['client', 'server']
 
 export function keyOf (w: World): string {
-  return `${w.side.client} ${w.side.server} ${Number(w.up.client)}${Number(w.up.server)}${Number(w.linked.client)}${Number(w.linked.server)} ${w.queue.client.join()} ${w.queue.server.join()} ${w.asked.client} ${w.asked.server} ${w.told.client.join()} ${w.told.server.join()} ${w.height} ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${w.lie} ${w.manner} ${Number(w.congested)} ${w.known.join()} ${w.dearest} ${w.left.join()}`
+  return `${w.side.client} ${w.side.server} ${Number(w.up.client)}${Number(w.up.server)}${Number(w.linked.client)}${Number(w.linked.server)} ${w.queue.client.join()} ${w.queue.server.join()} ${w.asked.client} ${w.asked.server} ${w.told.client.join()} ${w.told.server.join()} ${w.height} ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${w.lie} ${w.manner} ${Number(w.congested)} ${w.known.join()} ${w.dearest} ${w.dials} ${w.left.join()}`
 }
 
 /** A copy to change. */
 export function copyOf (w: World): World {
-  return { ...w, side: { ...w.side }, up: { ...w.up }, linked: { ...w.linked }, queue: { ...w.queue }, asked: { ...w.asked }, told: { ...w.told } }
+  return { ...w, side: { ...w.side }, up: { ...w.up }, linked: { ...w.linked }, queue: { ...w.queue }, asked: { ...w.asked }, told: { ...w.told }, shown: { ...w.shown } }
 }
 
 export function left (w: World, budget: Budget): number {
-  return w.left[BUDGETS.indexOf(budget)] ?? 0
+  return Math.min(w.left[BUDGETS.indexOf(budget)] ?? 0, w.left[BUDGETS.length] ?? 0)
 }
 
 export function spendBudget (w: World, budget: Budget): void {
   const at = BUDGETS.indexOf(budget)
-  w.left = w.left.map((count, i) => i === at ? count - 1 : count)
+  w.left = w.left.map((count, i) => i === at || i === BUDGETS.length ? count - 1 : count)
 }
