@@ -4,7 +4,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { newestHeld } from '../../src/channel/publishable.js'
 import { explore, replay, USUAL_INCIDENTS, type Bounds, type Explored } from './explore.js'
 import type { Machine } from './machine.js'
-import { STORIES, type Story } from './stories.js'
+import { STORIES, storyOf, type Story } from './stories.js'
 import { NONE, ROLES, type World } from './world.js'
 
 const HELP = `Usage: npm run check:model [-- OPTIONS]
@@ -15,16 +15,10 @@ const HELP = `Usage: npm run check:model [-- OPTIONS]
   --states N      at most so many states a story
   --seconds N     at most so long a story
   --without R     leaves out the moves that this regular expression matches
-  --workers N     threads (default 2)
+  --workers N     threads (default 2); 0: none but this one
   --replay "A, B" plays these moves of one --story, and says what they come to
   --list          names the stories
 `
-
-function storyOf (name: string): Story {
-  const story = STORIES.find((story) => story.name === name)
-  if (story === undefined) throw new Error(`there is no story '${name}': ${STORIES.map((story) => story.name).join(', ')}`)
-  return story
-}
 
 function reportOf ({ story, incidents, states, depth, seconds, isComplete, sides, transitions, violation }: Explored): string {
   const line = `${story}: ${states} states, depth ${depth}, ${seconds.toFixed(1)} s (${Math.round(states / Math.max(seconds, 0.001))} a second), ${sides} states of sides, ${transitions} transitions${isComplete ? ', all' : violation === undefined ? ', cut off' : ''}`
@@ -49,12 +43,12 @@ async function exploreAll (stories: readonly Story[], bounds: Bounds, workers: n
   const done: Explored[] = []
   const work = async (): Promise<void> => {
     for (let story = waiting.shift(); story !== undefined; story = waiting.shift()) {
-      const explored = await inWorker(story.name, bounds)
+      const explored = workers === 0 ? explore(story, bounds) : await inWorker(story.name, bounds)
       console.log(reportOf(explored))
       done.push(explored)
     }
   }
-  await Promise.all(Array.from({ length: workers }, work))
+  await Promise.all(Array.from({ length: Math.max(1, workers) }, work))
   return done
 }
 

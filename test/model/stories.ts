@@ -75,3 +75,10 @@ export const STORIES: readonly Story[] = [
     bounds: HOSTILE
   }
 ]
+
+/** @throws when there is none of that name */
+export function storyOf (name: string): Story {
+  const story = STORIES.find((story) => story.name === name)
+  if (story === undefined) throw new Error(`there is no story '${name}': ${STORIES.map((story) => story.name).join(', ')}`)
+  return story
+}
