@@ -16,7 +16,8 @@ export interface FundingHistory {
   readonly strays: readonly ShownTransaction[]
 }
 
-export interface ShownTransaction { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined }
+/** `shownBy`: of one that is in no block, how many servers show it; one when left out. */
+export interface ShownTransaction { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined, readonly shownBy?: number }
 
 /** T1 of a renewal as the old channel has to sign it. */
 export interface RenewalDraft {
@@ -78,7 +79,8 @@ export type ChannelEvent =
   // from the chain
   | { readonly type: 'tip' }
   | { readonly type: 'history', readonly history: FundingHistory }
-  | { readonly type: 'broadcast-done', readonly purpose: BroadcastPurpose, readonly txid: Txid }
+  /** A server has taken it; `refusedForFee`: another one asks for a higher fee. */
+  | { readonly type: 'broadcast-done', readonly purpose: BroadcastPurpose, readonly txid: Txid, readonly refusedForFee: boolean }
   | { readonly type: 'broadcast-failed', readonly purpose: BroadcastPurpose, readonly txid: Txid, readonly kind: string, readonly reason: string }
   // from the clock
   | { readonly type: 'timeout' }

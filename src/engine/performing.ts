@@ -100,7 +100,7 @@ export class Performer {
     try {
       const txid = await this.ports.chain.broadcast(raw)
       if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
-      actor.post({ type: 'broadcast-done', purpose, txid })
+      actor.post({ type: 'broadcast-done', purpose, txid, refusedForFee: false })
     } catch (error) {
       if (purpose === 'funding') actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
       const kind = error instanceof PaychanError && typeof error.facts.kind === 'string' ? error.facts.kind : 'unavailable'

@@ -133,7 +133,7 @@ export class Side {
   lookAtChain (): void {
     if (this.dead || this.blind || !this.has || (this.channel.stage !== 'established' && !(this.seesFunding && this.channel.stage === 'refund-signed'))) return
     const history = this.chain.history(this.channel.outPoint)
-    const shown = JSON.stringify([history.funding !== undefined, history.funding?.height, ...history.spends.flatMap(({ txid, height }) => [txid, height])])
+    const shown = JSON.stringify([history.funding !== undefined, history.funding?.height, ...history.spends.flatMap(({ txid, height, shownBy }) => [txid, height, shownBy])])
     if (shown !== this.#seen) {
       this.#seen = shown
       this.post({ type: 'history', history })
@@ -185,7 +185,7 @@ export class Side {
       case 'broadcast': {
         const outcome = this.blind ? { refused: 'unavailable' } : this.chain.broadcast(effect.raw)
         this.#waiting.push('txid' in outcome
-          ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid }
+          ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid, refusedForFee: false }
           : { type: 'broadcast-failed', purpose: effect.purpose, txid: parseTransaction(effect.raw).txid, kind: outcome.refused, reason: outcome.refused })
         this.around.chainChanged()
         break
