@@ -30,18 +30,22 @@ export interface Shown {
   readonly manner: Manner
 }
 
-/** What two servers show together. */
-export function historyOf ({ funding, honest, lie }: Shown): FundingHistory {
+/** What two servers show together: what is in the honest mempool, unless one hides it, by both. */
+export function historyOf ({ funding, honest, lie, manner }: Shown): FundingHistory {
   const spends: ShownTransaction[] = []
   // A lie comes first: whoever takes the first that is shown takes the worst.
-  if (lie !== undefined && honest?.height === undefined) spends.push({ txid: lie.txid, raw: lie.raw, height: undefined })
-  if (honest !== undefined) spends.push({ txid: honest.spend.txid, raw: honest.spend.raw, height: honest.height === undefined ? undefined : blockHeight(honest.height) })
+  if (lie !== undefined && lie !== honest?.spend && honest?.height === undefined) spends.push({ txid: lie.txid, raw: lie.raw, height: undefined, shownBy: 1 })
+  if (honest !== undefined) {
+    const { spend: { txid, raw }, height } = honest
+    spends.push(height === undefined ? { txid, raw, height, shownBy: manner === 'hides' ? 1 : 2 } : { txid, raw, height: blockHeight(height) })
+  }
   return { funding: { raw: funding.raw, height: funding.height < 0 ? undefined : blockHeight(funding.height) }, spends, strays: [] }
 }
 
-/** What comes of a broadcast through both servers, of which the lying one is asked first. */
+/** What comes of a broadcast through both servers: one that takes it is enough, and a refusal for its fee outranks all others. */
 export function answerTo (purpose: BroadcastPurpose, txid: Txid, honest: Refusal | undefined, manner: Manner): ChannelEvent {
-  if (honest === undefined) return { type: 'broadcast-done', purpose, txid }
-  const kind = manner === 'refuses' ? 'other' : manner === 'asks for more' ? 'fee-too-low' : honest
+  const isForFee = honest === 'insufficient-fee' || honest === 'fee-too-low'
+  if (honest === undefined || manner === 'takes all') return { type: 'broadcast-done', purpose, txid, refusedForFee: isForFee || manner === 'asks for more' }
+  const kind = isForFee ? honest : manner === 'refuses' ? 'other' : manner === 'asks for more' ? 'fee-too-low' : honest
   return { type: 'broadcast-failed', purpose, txid, kind, reason: kind }
 }

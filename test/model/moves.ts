@@ -11,12 +11,14 @@ import { copyOf, left, NONE, ROLES, spendBudget, type Manner, type World } from 
 /** Blocks after which a spend is final (FINAL_DEPTH), and no story goes on. */
 const FINAL = 6
 
-const MANNERS: readonly Manner[] = ['hides', 'refuses', 'asks for more']
+const MANNERS: readonly Manner[] = ['hides', 'refuses', 'asks for more', 'takes all']
 /** What is put into honest mempools, and what is shown without being there. */
 const SENT: readonly Completion[] = [
   { fee: 'low', extra: 'none', gift: false }, { fee: 'market', extra: 'none', gift: true }, { fee: 'market', extra: 'none', gift: false },
-  { fee: 'huge', extra: 'none', gift: false }, { fee: 'market', extra: 'parent', gift: false }, { fee: 'huge', extra: 'parent', gift: false }
+  { fee: 'huge', extra: 'none', gift: false }
 ]
+/** In a mempool, and in no block as long as the parent pays too little. */
+const PINNED: readonly Completion[] = [{ fee: 'market', extra: 'parent', gift: false }, { fee: 'huge', extra: 'parent', gift: false }]
 const SHOWN: readonly Completion[] = [
   { fee: 'market', extra: 'none', gift: false }, { fee: 'huge', extra: 'none', gift: false }, { fee: 'market', extra: 'phantom', gift: false }, { fee: 'huge', extra: 'parent', gift: false }
 ]
@@ -138,9 +140,11 @@ export class Moves {
     const { adversary } = this.machine.story
     if (adversary === undefined || w.mined !== NONE) return []
     const quits = w.side[adversary] === NONE ? [] : ['quit']
-    const sends = left(w, 'sends') === 0 ? [] : this.#completions(w, 'send', SENT, (number) => number !== w.mempool && this.machine.enter(copyOf(w), number, undefined) === undefined)
+    const isTaken = (number: number): boolean => number !== w.mempool && this.machine.enter(copyOf(w), number, undefined) === undefined
+    const sends = left(w, 'sends') === 0 ? [] : this.#completions(w, 'send', SENT, isTaken)
+    const pins = left(w, 'pins') === 0 ? [] : this.#completions(w, 'pin', PINNED, isTaken)
     const directs = left(w, 'directs') === 0 || !this.#missesNothing(w) ? [] : this.#completions(w, 'mine', MINED, (number) => this.machine.spends.spend(number).lock <= w.height && w.fundingHeight !== NONE)
-    return [...quits, ...sends, ...directs]
+    return [...quits, ...sends, ...pins, ...directs]
   }
 
   #completions (w: World, verb: string, hows: readonly Completion[], isUseful: (spend: number) => boolean): string[] {
@@ -187,7 +191,8 @@ export class Moves {
       case 'quit': machine.quit(w); break
       case 'server': spendBudget(w, 'lies'); w.manner = words.join(' ') as Manner; break
       case 'show': spendBudget(w, 'lies'); w.lie = this.#spendOf(w, words); break
-      case 'send': spendBudget(w, 'sends'); machine.quit(w); machine.enter(w, this.#spendOf(w, words), machine.story.adversary); break
+      case 'pin':
+      case 'send': spendBudget(w, verb === 'pin' ? 'pins' : 'sends'); machine.quit(w); machine.enter(w, this.#spendOf(w, words), machine.story.adversary); break
       case 'mine': spendBudget(w, 'directs'); machine.quit(w); machine.mine(w, this.#spendOf(w, words)); break
       default: throw new Error(`there is no move '${move}'`)
     }

@@ -19,7 +19,7 @@ export interface Story {
 const paysFrom = (role: Role): string[] => [`pay ${role}`, 'run', `pay ${role}`, 'run']
 
 const HONEST = { cuts: 2, crashes: 2, reorgs: 1, closes: 2, congestions: 1, lies: 2 }
-const HOSTILE = { ...HONEST, sends: 2, directs: 1 }
+const HOSTILE = { ...HONEST, sends: 2, pins: 1, directs: 1 }
 
 /** All amounts are lopsided: an old state costs most of the channel. */
 export const STORIES: readonly Story[] = [

@@ -6,12 +6,12 @@
 import type { Role } from '../../src/bitcoin/keys.js'
 
 /** What of a kind may still happen: bounds make the number of states finite. */
-export type Budget = 'cuts' | 'crashes' | 'reorgs' | 'closes' | 'congestions' | 'lies' | 'sends' | 'directs'
+export type Budget = 'cuts' | 'crashes' | 'reorgs' | 'closes' | 'congestions' | 'lies' | 'sends' | 'pins' | 'directs'
 
-export const BUDGETS: readonly Budget[] = ['cuts', 'crashes', 'reorgs', 'closes', 'congestions', 'lies', 'sends', 'directs']
+export const BUDGETS: readonly Budget[] = ['cuts', 'crashes', 'reorgs', 'closes', 'congestions', 'lies', 'sends', 'pins', 'directs']
 
-/** How the lying server answers: as the honest one; by showing nothing; by refusing every broadcast, for a made-up reason or for its fee. */
-export type Manner = 'honest' | 'hides' | 'refuses' | 'asks for more'
+/** How the lying server answers: as the honest one; by showing nothing; by refusing every broadcast, for a made-up reason or for its fee; by taking every one. */
+export type Manner = 'honest' | 'hides' | 'refuses' | 'asks for more' | 'takes all'
 
 /** In no block, or none at all. */
 export const NONE = -1
