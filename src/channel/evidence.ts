@@ -94,13 +94,14 @@ export interface Race {
 
 /**
  * EVID-5: the most that a bid may pay which every server has refused for its fee: what it can win over the rivals in sight, the
- * worst of them, and never less than a normal bid. Only a rival that pays what the next block takes limits it, for any other one
- * stays where it is until something worse comes. T2 has time, so for it any newer state does. Undefined when there is no limit.
+ * worst of them, and never less than a normal bid. Only a rival that two servers show limits it: what one shows alone is not what
+ * the others refuse the bid for. And only one that pays what the next block takes, for any other one stays where it is until
+ * something worse comes; T2 has time, so for it any newer state does that could be mined at all. Undefined when there is no limit.
  */
 export function winnable (channel: Established, { turn, share, vsize, height, nextBlock }: Race): bigint | undefined {
   const pays = (spend: ShownSpend): boolean => countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
-  const newer = newerThan(channel, turn).filter((spend) => deadlineOf(channel, turn) === undefined || pays(spend))
-  const gains = [...newer, ...olderThan(channel, turn, height).filter(pays)].map((spend) => share - shareOf(channel, spend))
+  const newer = newerThan(channel, turn).filter((spend) => deadlineOf(channel, turn) === undefined ? countsAsRival(channel, spend, height) : pays(spend))
+  const gains = [...newer, ...olderThan(channel, turn, height).filter(pays)].filter(({ shownBy }) => shownBy > 1).map((spend) => share - shareOf(channel, spend))
   return gains.length === 0 ? undefined : gains.reduce((most, gain) => max(most, gain), normalBid(nextBlock, vsize) as bigint)
 }
 
