@@ -3,7 +3,8 @@ import type { EngineEvent } from '../engine/engine-events.js'
 import type { ChannelId } from '../types/bytes.js'
 import { blockHeight, type BlockHeight } from '../types/units.js'
 import { badPeers } from './adversaries/bad-peers.js'
-import { PublishOld } from './adversaries/publish-old.js'
+import type { Cheat } from './adversaries/cheat.js'
+import { cheatOf } from './adversaries/make-cheat.js'
 import { rateSource, SharedFees } from './chain/fees.js'
 import { fundingJudge } from './chain/funding-judge.js'
 import { SimChain } from './chain/sim-chain.js'
@@ -18,6 +19,7 @@ import { coinsOf } from './nodes/coins.js'
 import { arrangeFaults, isMeant } from './nodes/faults.js'
 import { keyMaker, type KeyMaker } from './nodes/keys.js'
 import { SimNetwork } from './nodes/network.js'
+import { Phantoms } from './nodes/phantoms.js'
 import { policyOf } from './nodes/policy.js'
 import { SimNode, type NodeInit, type NodeWorld } from './nodes/sim-node.js'
 import { Watchers } from './nodes/view.js'
@@ -45,13 +47,14 @@ export class Simulation {
   readonly payments: PaymentsDriver
   readonly samples: Samples
   readonly begin = new Map<SimNode, number>()
-  readonly cheats: PublishOld[] = []
+  readonly cheats: Cheat[] = []
   readonly broken: Array<Results['broken'][number]> = []
   readonly thresholdAt: (height: number) => number
   /** How many channels each opens, by name. */
   readonly #opens = new Map<string, number>()
   readonly #byName = new Map<string, SimNode>()
   readonly #watchers = new Watchers()
+  readonly #phantoms = new Phantoms((script) => { for (const view of this.#watchers.of(script)) view.changed(script, view.tip) })
   #tip: { readonly height: number, readonly hash: string }
 
   constructor (readonly scenario: Scenario, readonly plan: Plan, onOutcome: (outcome: PaymentOutcome) => void = () => {}) {
@@ -134,7 +137,7 @@ export class Simulation {
   /** What an adversary does differently. */
   #badness (adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf'> {
     if (adversaries.length === 0) return {}
-    const cheats = adversaries.flatMap((adversary) => adversary.kind === 'publish-old' ? [new PublishOld(adversary.upTo, this.chain, this.fees, this.calendar)] : [])
+    const cheats = adversaries.flatMap((adversary) => cheatOf(adversary, { chain: this.chain, fees: this.fees, calendar: this.calendar, phantoms: this.#phantoms }) ?? [])
     this.cheats.push(...cheats)
     return {
       peers: (peers) => adversaries.reduce((bad, adversary) => badPeers(bad, adversary, this.calendar), peers),

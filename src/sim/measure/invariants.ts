@@ -1,9 +1,11 @@
 /** What has to hold at the end of every simulation, beside the books: no rule broken between honest nodes, and no channel stuck. */
 import { balances } from '../../channel/ledger.js'
+import { payeeOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
 import type { Simulation } from '../simulation.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import { ChannelRecord } from './channel-record.js'
+import { endingOf } from './settling.js'
 
 /** Stops that honest nodes come to: T1 was late (FUND-4). */
 const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])
@@ -14,11 +16,47 @@ const OUTRANKED = 144
 /** Room at a fifth of what is to be had: less is bid late, or never. */
 const WORTH = 5
 const T3_VSIZE = 181
+/** An output below this is left out. */
+const DUST = 330
 
 export function checkAtEnd (simulation: Simulation): void {
   for (const record of simulation.openings.records) {
     if (record.client.honest && record.server.honest && record.client.lostWrites + record.server.lostWrites === 0) checkViolations(record, simulation)
     checkNotStuck(record, simulation)
+    checkNotBurnt(record, simulation)
+    checkNotPaidTwice(record, simulation)
+  }
+}
+
+/** Rates are rounded up, and a replacement pays 1 sat/vB more at the least. */
+const SLACK = 1.05
+const LEAST_STEP = 2
+
+/** What an honest side has paid to get its state into a block is what its curve bids, and no lie has made it more. */
+function checkNotBurnt (record: ChannelRecord, simulation: Simulation): void {
+  const { chain } = simulation
+  const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
+  if (spend?.height === undefined) return
+  for (const node of [record.client, record.server]) {
+    const bid = simulation.publications.bidsOf(record, node).find(({ txid }) => txid === spend.txid)
+    if (!node.honest || bid === undefined || bid.rate <= bid.most * SLACK + LEAST_STEP) continue
+    simulation.break('burnt', `${node.name} has paid ${spend.fee} sat in channel ${record.number}, ${Math.round(bid.rate)} sat/vB, and with what was in the mempools it bids at most ${Math.round(bid.most)} sat/vB`)
+  }
+}
+
+/** What an honest payer's node calls failed once the spend is buried has not been paid. */
+function checkNotPaidTwice (record: ChannelRecord, simulation: Simulation): void {
+  const { chain } = simulation
+  const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
+  for (const node of [record.client, record.server]) {
+    const state = record.stateOf(node)
+    if (state === undefined || spend?.height === undefined || !node.honest || node.lostWrites > 0) continue
+    const { ledger, role } = state
+    const ending = endingOf(spend, [state])
+    if (ending?.turn !== ledger.turn || payeeOf(ledger.turn) === role || ending.server === undefined || ledger.settledSequence === undefined) continue
+    const settled = ledger.inFlight.findLast(({ sequence }) => sequence <= (ledger.settledSequence ?? 0))?.payerBalance ?? ledger.held?.payerBalance ?? 0n
+    const left = role === 'client' ? Number(state.terms.capacity) - ending.server : ending.server
+    if (Number(settled) - left > DUST) simulation.break('paid', `${node.name} has ${left} sat of channel ${record.number}, and by the payments that its node calls made it would have ${settled} sat`)
   }
 }
 

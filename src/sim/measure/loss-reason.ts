@@ -48,6 +48,12 @@ export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
 
 const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
   'publish-old': 'publishes old states',
+  'phantom-state': 'shows states that no block takes',
+  'premature-rival': 'shows spends whose locks lie in the future',
+  'chosen-output': 'gives the payer an output that it chose',
+  bluff: 'bids old states up for show',
+  'fat-state': 'publishes states of 10,000 vB',
+  'direct-miner': 'hands old states to a miner',
   'refuse-turns': 'grants no turn',
   'refuse-acks': 'acknowledges no payment',
   silent: 'stops answering',

@@ -94,6 +94,9 @@ export class SimNode {
     world.network.join(init.name, init.group)
   }
 
+  /** Fees as it sees them. */
+  get fees (): SharedFees { return this.world.fees }
+
   get honest (): boolean { return this.adversaries.length === 0 }
 
   get isUp (): boolean { return this.#life?.alive === true }

@@ -13,7 +13,7 @@ import { spendVsize } from '../../wallet/coin-selection.js'
 import type { SimChain } from '../chain/sim-chain.js'
 
 /** A P2WPKH witness at its longest, and that of a payout. */
-const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
+export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
 const PAYOUT_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(37).fill(0x21)]
 const ONE_BLOCK = 1
 const DUST = 294n
@@ -22,7 +22,8 @@ const SWEEP_COST = 10n
 /** Then half of it is paid rather than wait on: a week. */
 const PATIENT_BLOCKS = 1_008
 
-interface Coin { readonly outPoint: string, readonly value: bigint }
+/** `outPoint` as text. */
+export interface Coin { readonly outPoint: string, readonly value: bigint }
 interface Claim { readonly output: CsvOutput, readonly since: number }
 
 /** What the wallets of a simulation share: who owns which script. */
@@ -92,6 +93,14 @@ export class SimWallet implements Wallet {
     this.#reserved.delete(channel)
   }
 
+  /** Sets the largest free coin aside for what an adversary builds by hand; undefined when none is worth so much. */
+  takeCoin (channel: ChannelId, least: number): Coin | undefined {
+    const [coin] = this.#free()
+    if (coin === undefined || coin.value < BigInt(least)) return undefined
+    this.#reserved.set(channel, [...this.#reserved.get(channel) ?? [], coin])
+    return coin
+  }
+
   /** CPFP: a child that spends the change of T1. */
   async bumpFunding ({ funding, feeRate: rate, most }: { funding: Txid, feeRate: FeeRate, most: Satoshi }): Promise<void> {
     const parent = this.chain.waiting.get(funding)
@@ -141,10 +150,15 @@ export class SimWallet implements Wallet {
     return output.value >= fee * (this.chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
   }
 
-  /** The largest first, as few as will do. */
-  #select (amount: bigint, rate: FeeRate, beside: bigint, besideInputs: number): { readonly coins: readonly Coin[], readonly fee: Satoshi } {
+  /** The largest first. */
+  #free (): Coin[] {
     const taken = new Set([...this.#reserved.values()].flat().map(({ outPoint }) => outPoint))
-    const free = [...this.#coins.values()].filter(({ outPoint }) => !taken.has(outPoint)).sort((a, b) => a.value === b.value ? (a.outPoint < b.outPoint ? -1 : 1) : a.value < b.value ? 1 : -1)
+    return [...this.#coins.values()].filter(({ outPoint }) => !taken.has(outPoint)).sort((a, b) => a.value === b.value ? (a.outPoint < b.outPoint ? -1 : 1) : a.value < b.value ? 1 : -1)
+  }
+
+  /** As few as will do. */
+  #select (amount: bigint, rate: FeeRate, beside: bigint, besideInputs: number): { readonly coins: readonly Coin[], readonly fee: Satoshi } {
+    const free = this.#free()
     const coins: Coin[] = []
     let sum = beside
     for (;;) {

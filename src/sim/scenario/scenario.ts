@@ -109,6 +109,18 @@ export type Fault =
 export type Adversary =
   /** Publishes the state that is best for it, at the first height at which it can, and bids up to the part `upTo` of what it would gain. */
   | { readonly kind: 'publish-old', readonly who: string, readonly upTo: number }
+  /** Shows its newest state where no block takes it, for the want of an input (`unknown`: only servers that lie show it) or of a parent's fee (`unconfirmed`), until it can publish an old one, for which it bids as `publish-old`, or which it hands to a miner (`direct`). */
+  | { readonly kind: 'phantom-state', readonly who: string, readonly input: 'unknown' | 'unconfirmed', readonly direct: boolean, readonly upTo: number }
+  /** Has servers that lie show a spend with a huge fee whose lock lies in the future. */
+  | { readonly kind: 'premature-rival', readonly who: string }
+  /** Takes a payment that leaves the payer less than dust, never acknowledges it, and publishes it with an output to the payer of its own choice. */
+  | { readonly kind: 'chosen-output', readonly who: string }
+  /** Bids an old state up to the part `upTo` of what it would gain, at once and once. */
+  | { readonly kind: 'bluff', readonly who: string, readonly upTo: number }
+  /** Publishes states with coins and outputs of its own, 10,000 vB that pay a little less than blocks take. */
+  | { readonly kind: 'fat-state', readonly who: string }
+  /** Hands old states to a miner, past all mempools. */
+  | { readonly kind: 'direct-miner', readonly who: string, readonly upTo: number }
   /** Never grants a turn. */
   | { readonly kind: 'refuse-turns', readonly who: string }
   /** Takes payments and never acknowledges them. */

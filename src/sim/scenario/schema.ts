@@ -153,6 +153,12 @@ export const FAULTS = {
 /** The adversaries, by their kind. */
 export const ADVERSARIES = {
   'publish-old': z.strictObject({ kind: z.literal('publish-old'), who: of(readName), upTo: or(1, readPart) }),
+  'phantom-state': z.strictObject({ kind: z.literal('phantom-state'), who: of(readName), input: or('unconfirmed', readChoice(['unknown', 'unconfirmed'])), direct: or(false, readBoolean), upTo: or(1, readPart) }),
+  'premature-rival': z.strictObject({ kind: z.literal('premature-rival'), who: of(readName) }),
+  'chosen-output': z.strictObject({ kind: z.literal('chosen-output'), who: of(readName) }),
+  bluff: z.strictObject({ kind: z.literal('bluff'), who: of(readName), upTo: or(0.9, readPart) }),
+  'fat-state': z.strictObject({ kind: z.literal('fat-state'), who: of(readName) }),
+  'direct-miner': z.strictObject({ kind: z.literal('direct-miner'), who: of(readName), upTo: or(1, readPart) }),
   'refuse-turns': z.strictObject({ kind: z.literal('refuse-turns'), who: of(readName) }),
   'refuse-acks': z.strictObject({ kind: z.literal('refuse-acks'), who: of(readName) }),
   silent: z.strictObject({ kind: z.literal('silent'), who: of(readName), from: of(readDuration) }),
