@@ -1,8 +1,7 @@
 /** What a refusal to broadcast means, whichever server worded it. Pure. */
 import { PaychanError } from '../types/errors.js'
 import type { Txid } from '../types/bytes.js'
-
-export type RefusalKind = 'non-final' | 'missing-inputs' | 'fee-too-low' | 'insufficient-fee' | 'dust' | 'other'
+import type { RefusalKind } from '../types/refusals.js'
 
 /**
  * The words of Bitcoin Core (validation.cpp, node/transaction.cpp, policy/rbf.cpp), which Electrum

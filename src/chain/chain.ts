@@ -6,7 +6,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, ChainStatus, Clock, Random, ScriptWatch, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
+import type { Chain, ChainStatus, Clock, Random, ScriptWatch, Tip, Unsubscribe, RelayRates, Verdict } from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
@@ -201,7 +201,7 @@ class VerifyingChain implements ElectrumChain {
     return script.add(watcher)
   }
 
-  async broadcast (raw: Uint8Array): Promise<Txid> {
+  async broadcast (raw: Uint8Array): Promise<Verdict> {
     const id = idOf(raw)
     return await this.#calls.make('broadcast the transaction', async session => {
       try {
@@ -213,7 +213,7 @@ class VerifyingChain implements ElectrumChain {
         if (!isAlreadyThere(reason)) await this.#asPackage(session, id, raw, reason)
       }
       this.#underpaid.remove(id)
-      return id
+      return { txid: id, taken: 1, of: 1, refusals: [] }
     })
   }
 

@@ -16,7 +16,8 @@ export interface FundingHistory {
   readonly strays: readonly ShownTransaction[]
 }
 
-export interface ShownTransaction { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined }
+/** `shownBy`: without a height, how many servers show it now; undefined means one. */
+export interface ShownTransaction { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined, readonly shownBy?: number | undefined }
 
 /** T1 of a renewal as the old channel has to sign it. */
 export interface RenewalDraft {
@@ -78,7 +79,8 @@ export type ChannelEvent =
   // from the chain
   | { readonly type: 'tip' }
   | { readonly type: 'history', readonly history: FundingHistory }
-  | { readonly type: 'broadcast-done', readonly purpose: BroadcastPurpose, readonly txid: Txid }
+  /** A server has taken it. `refusedForFee`: another one refuses it for its fee. */
+  | { readonly type: 'broadcast-done', readonly purpose: BroadcastPurpose, readonly txid: Txid, readonly refusedForFee: boolean }
   | { readonly type: 'broadcast-failed', readonly purpose: BroadcastPurpose, readonly txid: Txid, readonly kind: string, readonly reason: string }
   // from the clock
   | { readonly type: 'timeout' }

@@ -6,6 +6,7 @@ import { buildRenewal } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
+import { isFeeRefusal } from '../types/refusals.js'
 import { blockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
@@ -98,9 +99,9 @@ export class Performer {
 
   async #broadcast (actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
     try {
-      const txid = await this.ports.chain.broadcast(raw)
+      const { txid, refusals } = await this.ports.chain.broadcast(raw)
       if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
-      actor.post({ type: 'broadcast-done', purpose, txid })
+      actor.post({ type: 'broadcast-done', purpose, txid, refusedForFee: refusals.some(({ kind }) => isFeeRefusal(kind)) })
     } catch (error) {
       if (purpose === 'funding') actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
       const kind = error instanceof PaychanError && typeof error.facts.kind === 'string' ? error.facts.kind : 'unavailable'

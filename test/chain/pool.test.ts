@@ -155,7 +155,7 @@ describe('server pool', () => {
     const refuse = (): never => { throw new Refusal('min relay fee not met, 1 < 100') }
     first.on('blockchain.transaction.broadcast', refuse)
     second.on('blockchain.transaction.broadcast', () => idOf(payment))
-    assert.equal(await chain.broadcast(payment.toBuffer()), idOf(payment))
+    assert.equal((await chain.broadcast(payment.toBuffer())).txid, idOf(payment))
     assert.deepEqual([first, second].map((server) => server.count('blockchain.transaction.broadcast')), [1, 1])
     const { code, text, server } = await reports.when(() => true)
     assert.deepEqual([code, server], ['ERR_SERVERS_DISAGREE', first.url])

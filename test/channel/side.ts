@@ -185,7 +185,7 @@ export class Side {
       case 'broadcast': {
         const outcome = this.blind ? { refused: 'unavailable' } : this.chain.broadcast(effect.raw)
         this.#waiting.push('txid' in outcome
-          ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid }
+          ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid, refusedForFee: false }
           : { type: 'broadcast-failed', purpose: effect.purpose, txid: parseTransaction(effect.raw).txid, kind: outcome.refused, reason: outcome.refused })
         this.around.chainChanged()
         break

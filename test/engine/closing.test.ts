@@ -238,7 +238,7 @@ describe('engine / alone', () => {
         get status () { return chain.status },
         get tip () { return chain.tip },
         watchScript: (script, watcher) => refuse
-          ? { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), stop: () => {} }
+          ? { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), isCurrent: false, stop: () => {} }
           : chain.watchScript(script, watcher)
       })
     })

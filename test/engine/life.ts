@@ -137,6 +137,7 @@ export class Life {
     this.watching += 1
     return {
       ready: watch.ready,
+      get isCurrent () { return watch.isCurrent },
       stop: () => {
         this.watching -= 1
         watch.stop()

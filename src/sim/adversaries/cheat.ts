@@ -48,7 +48,7 @@ export abstract class Cheat {
       onTip: (listener) => chain.onTip(listener),
       onStatus: (listener) => chain.onStatus(listener),
       watchScript: (script, watcher) => chain.watchScript(script, watcher),
-      broadcast: async (raw) => this.#isHeldBack(raw) ? readSimTransaction(raw).txid : await chain.broadcast(raw),
+      broadcast: async (raw) => this.#isHeldBack(raw) ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] } : await chain.broadcast(raw),
       estimateFeeRate: (target) => chain.estimateFeeRate(target),
       relayRates: () => chain.relayRates()
     }

@@ -37,7 +37,7 @@ export class SimWallet implements Wallet {
   #scripts = 0
   #balance = 0
 
-  constructor (private readonly name: string, private readonly chain: SimChain, private readonly ownership: Ownership, private readonly broadcast: (raw: Uint8Array) => Promise<Txid>) {}
+  constructor (private readonly name: string, private readonly chain: SimChain, private readonly ownership: Ownership, private readonly broadcast: (raw: Uint8Array) => Promise<unknown>) {}
 
   /** Satoshis of coins in blocks, those that are set aside included. */
   get balance (): number { return this.#balance }
