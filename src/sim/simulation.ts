@@ -21,6 +21,7 @@ import { keyMaker, type KeyMaker } from './nodes/keys.js'
 import { SimNetwork } from './nodes/network.js'
 import { Phantoms } from './nodes/phantoms.js'
 import { policyOf } from './nodes/policy.js'
+import { ONE_HONEST } from './nodes/servers.js'
 import { SimNode, type NodeInit, type NodeWorld } from './nodes/sim-node.js'
 import { Watchers } from './nodes/view.js'
 import type { Plan } from './plan.js'
@@ -74,6 +75,7 @@ export class Simulation {
       fees: this.fees,
       network: new SimNetwork(network, this.calendar, new Draws(seed, 'network')),
       watchers: this.#watchers,
+      phantoms: this.#phantoms,
       ownership: (node) => ({ own: (script, kind) => { this.books.own(node, script, kind) } }),
       onEvent: (node, event) => { this.#onEvent(node, event) },
       onGone: (node) => { this.payments.gone(node) },
@@ -123,6 +125,7 @@ export class Simulation {
       group,
       adversaries: adversaries.map(({ kind }) => kind),
       policy: policyOf(setup.policy),
+      servers: scenario.servers.find(({ who }) => isMeant(who, meant)) ?? ONE_HONEST,
       seed: scenario.seed,
       skewMs: faults.reduce((sum, fault) => fault.kind === 'clock-skew' ? sum + 1_000 * new Draws(scenario.seed, `skew ${name}`).of(fault.seconds) : sum, 0),
       losesWrites: faults.reduce((most, fault) => fault.kind === 'crash' ? Math.max(most, fault.losesWrites) : most, 0),

@@ -33,6 +33,8 @@ export interface AccountsWorld {
   readonly broken: (rule: string, text: string) => void
 }
 
+const ALL_LYING: Pick<Loss, 'why' | 'text'> = { why: 'lied', text: 'none of the servers that it asks is honest' }
+
 /** The largest transaction that a side publishes alone (DESIGN: 180-181 vB). */
 const T3_VSIZE = 181
 
@@ -124,7 +126,7 @@ export class Accounts {
     const state = record.stateOf(loser)
     const held = state === undefined ? undefined : newestHeld(state)
     const from = state === undefined || held === undefined ? height : Math.min(height, publishHeightOf(state.terms, held.turn))
-    const { why, text } = this.#judged(record, loser, reasonOf({
+    const { why, text } = this.#judged(record, loser, loser.servers.areAllLying ? ALL_LYING : reasonOf({
       amount,
       from,
       to: height,

@@ -31,7 +31,7 @@ export class Publications {
     const key = `${record.number} ${node.name} ${publication.turn}`
     const race = this.#races.get(key) ?? this.#begin(record, node, state, publication)
     this.#races.set(key, race)
-    race.bids.push({ height: publication.height, rate: Number(publication.feeRate) / 1_000, most: boundOf(state, publication, { before: race.bids, fees: node.fees, contests: this.chain.contestsOf(record.outPoint ?? '') }), txid: publication.txid })
+    race.bids.push({ height: publication.height, rate: Number(publication.feeRate) / 1_000, most: boundOf(state, publication, { before: race.bids, fees: node.servers, contests: this.chain.contestsOf(record.outPoint ?? '') }), txid: publication.txid })
   }
 
   bidsOf (record: ChannelRecord, node: SimNode): Bid[] {

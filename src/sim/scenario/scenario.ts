@@ -106,6 +106,17 @@ export type Fault =
   /** The clock of each is off by so many seconds, drawn once. */
   | { readonly kind: 'clock-skew', readonly who: string, readonly seconds: Distribution }
 
+/**
+ * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what adversaries
+ * make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast, for its fee or for something
+ * else; `swallows`: says that it has taken a transaction, and sends it to nobody; `low-fees`, `high-fees`: what it
+ * says that blocks take; `declines`: it watches nothing.
+ */
+export type ServerLie = 'shows' | 'hides' | 'refuses' | 'refuses-fees' | 'swallows' | 'low-fees' | 'high-fees' | 'declines'
+
+/** The servers that the nodes of a group ask; whoever is not named asks one that is honest. */
+export interface ServerGroup { readonly who: string, readonly honest: number, readonly lying: readonly ServerLie[] }
+
 export type Adversary =
   /** Publishes the state that is best for it, at the first height at which it can, and bids up to the part `upTo` of what it would gain. */
   | { readonly kind: 'publish-old', readonly who: string, readonly upTo: number }
@@ -142,6 +153,7 @@ export interface Scenario {
   readonly chain: ChainSetup
   readonly network: NetworkSetup
   readonly faults: readonly Fault[]
+  readonly servers: readonly ServerGroup[]
   readonly adversaries: readonly Adversary[]
   /** Seconds between two samples of the curves. */
   readonly sample: number

@@ -165,6 +165,12 @@ export const ADVERSARIES = {
   flood: z.strictObject({ kind: z.literal('flood'), who: of(readName), perSecond: of(readNumber(0.001, 10_000)) })
 }
 
+const servers = z.strictObject({
+  who: of(readName),
+  honest: or(1, readCount(0, 20)),
+  lying: z.array(of(readChoice(['shows', 'hides', 'refuses', 'refuses-fees', 'swallows', 'low-fees', 'high-fees', 'declines'])), { error: 'It must be a list, such as [shows, refuses]: one server for each.' }).max(20).default([])
+}).refine(({ honest, lying }) => honest + lying.length > 0, { error: 'A node asks one server at least; write honest: 1, or what the others do.' })
+
 /** One of several shapes, chosen by its `kind`; what is wrong is told of that one. */
 function byKind<Shapes extends Record<string, z.ZodType>> (shapes: Shapes): z.ZodType<z.output<Shapes[keyof Shapes]>> {
   const readKind = readChoice(Object.keys(shapes))
@@ -197,6 +203,7 @@ export const scenarioSchema = z.strictObject({
   chain: orEmpty(chain),
   network: orEmpty(network),
   faults: list(byKind(FAULTS)).default([]),
+  servers: list(servers).default([]),
   adversaries: list(byKind(ADVERSARIES)).default([]),
   sample: of(readInterval).optional(),
   model: or(false, readBoolean)
@@ -223,6 +230,7 @@ export function keysAt (path: ReadonlyArray<string | number>, data: unknown): re
     case 'chain': return index === 'fees' ? ['congested', 'trace', 'from', 'steps'] : index === 'reorgs' ? ['every', 'depth'] : Object.keys(chain.shape)
     case 'network': return index === 'partitions' ? ['between', 'during'] : Object.keys(network.shape)
     case 'faults': return kindAt(FAULTS)
+    case 'servers': return Object.keys(servers.shape)
     case 'adversaries': return kindAt(ADVERSARIES)
     default: return []
   }
