@@ -111,7 +111,7 @@ function serversOf (draws: Draws): ServerGroup {
 }
 
 function adversaryOf (draws: Draws, who: string): Adversary {
-  switch (draws.below(11)) {
+  switch (draws.below(12)) {
     case 0: return { kind: 'refuse-turns', who }
     case 1: return { kind: 'refuse-acks', who }
     case 2: return { kind: 'silent', who, from: draws.unit() * DAY }
@@ -122,6 +122,7 @@ function adversaryOf (draws: Draws, who: string): Adversary {
     case 7: return { kind: 'bluff', who, upTo: 0.5 + draws.unit() / 2 }
     case 8: return { kind: 'fat-state', who }
     case 9: return { kind: 'direct-miner', who, upTo: draws.unit() }
+    case 10: return { kind: 'pinning-renewal', who }
     default: return { kind: 'publish-old', who, upTo: draws.unit() }
   }
 }

@@ -138,13 +138,14 @@ export class Simulation {
   }
 
   /** What an adversary does differently. */
-  #badness (adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf'> {
+  #badness (adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf' | 'walletOf'> {
     if (adversaries.length === 0) return {}
     const cheats = adversaries.flatMap((adversary) => cheatOf(adversary, { chain: this.chain, fees: this.fees, calendar: this.calendar, phantoms: this.#phantoms }) ?? [])
     this.cheats.push(...cheats)
     return {
       peers: (peers) => adversaries.reduce((bad, adversary) => badPeers(bad, adversary, this.calendar), peers),
-      chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain)
+      chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain),
+      walletOf: (wallet, node) => cheats.reduce((bad, cheat) => cheat.walletOf(bad, node), wallet)
     }
   }
 

@@ -40,6 +40,7 @@ function filterOf (adversary: Adversary, calendar: Calendar): Filter | undefined
     }
     case 'flood': return { incoming: () => true, outgoing: () => true, onLink: (link) => { flood(link, adversary.perSecond, calendar) } }
     case 'chosen-output': return takesAndVanishes()
+    case 'pinning-renewal': return vanishesBehindRenewal()
     // It wants the channel to stand until what it publishes can be mined.
     case 'publish-old':
     case 'phantom-state':
@@ -60,6 +61,19 @@ function takesAndVanishes (): Filter {
       return true
     },
     outgoing: ({ type }) => !isGone && type !== 'CloseRequest'
+  }
+}
+
+/** Nothing is heard of it once the other side has what it needs to sign T1. */
+function vanishesBehindRenewal (): Filter {
+  let isGone = false
+  return {
+    incoming: ({ type }) => !isGone && type !== 'CloseRequest',
+    outgoing: ({ type }) => {
+      const goes = !isGone && type !== 'CloseRequest'
+      isGone ||= type === 'RenewalRequest'
+      return goes
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { ChosenOutput } from './chosen-output.js'
 import { DirectMiner } from './direct-miner.js'
 import { FatState } from './fat-state.js'
 import { PhantomState } from './phantom-state.js'
+import { PinningRenewal } from './pinning-renewal.js'
 import { PrematureRival } from './premature-rival.js'
 import { PublishOld } from './publish-old.js'
 
@@ -18,6 +19,7 @@ export function cheatOf (adversary: Adversary, world: CheatWorld): Cheat | undef
     case 'bluff': return new Bluff(adversary.upTo, world)
     case 'fat-state': return new FatState(world)
     case 'direct-miner': return new DirectMiner(adversary.upTo, world)
+    case 'pinning-renewal': return new PinningRenewal(world)
     default: return undefined
   }
 }

@@ -186,13 +186,15 @@ export class SimChain {
   #offered (): ReadonlyMap<Txid, SimTransaction> {
     if (this.#submitted.size === 0) return this.#mempool
     const offered = new Map(this.#mempool)
-    for (const [id, transaction] of this.#submitted) {
+    const spent = new Set<string>()
+    for (const [id, transaction] of [...this.#submitted].sort(([, a], [, b]) => rateOf([b]) - rateOf([a]))) {
       const replaced = this.#conflictsOf(transaction)
       // What a replacement in a mempool would have to pay more is nothing to a miner.
       const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
       if (fault === 'bad-txns-inputs-missingorspent') this.#submitted.delete(id)
-      if (fault !== undefined || (replaced.length > 0 && rateOf(replaced) >= rateOf([transaction]))) continue
+      if (fault !== undefined || transaction.inputs.some(({ outPoint }) => spent.has(outPoint)) || (replaced.length > 0 && rateOf(replaced) >= rateOf([transaction]))) continue
       for (const { txid } of replaced) offered.delete(txid)
+      for (const { outPoint } of transaction.inputs) spent.add(outPoint)
       offered.set(id, transaction)
     }
     return offered

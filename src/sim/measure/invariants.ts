@@ -24,6 +24,7 @@ export function checkAtEnd (simulation: Simulation): void {
     if (record.client.honest && record.server.honest && record.client.lostWrites + record.server.lostWrites === 0) checkViolations(record, simulation)
     checkNotStuck(record, simulation)
     checkNotBurnt(record, simulation)
+    checkNotPinned(record, simulation)
     checkNotPaidTwice(record, simulation)
   }
 }
@@ -31,6 +32,8 @@ export function checkAtEnd (simulation: Simulation): void {
 /** Rates are rounded up, and a replacement pays 1 sat/vB more at the least. */
 const SLACK = 1.05
 const LEAST_STEP = 2
+/** How much more than the block took a renewal in the way may pay. */
+const PINNED = 5
 
 /** What an honest side has paid to get its state into a block is what its curve bids, and no lie has made it more. */
 function checkNotBurnt (record: ChannelRecord, simulation: Simulation): void {
@@ -41,6 +44,20 @@ function checkNotBurnt (record: ChannelRecord, simulation: Simulation): void {
     const bid = simulation.publications.bidsOf(record, node).find(({ txid }) => txid === spend.txid)
     if (!node.honest || bid === undefined || bid.rate <= bid.most * SLACK + LEAST_STEP) continue
     simulation.break('burnt', `${node.name} has paid ${spend.fee} sat in channel ${record.number}, ${Math.round(bid.rate)} sat/vB, and with what was in the mempools it bids at most ${Math.round(bid.most)} sat/vB`)
+  }
+}
+
+/** RENEW-4: what both sides have signed to renew a channel is never so large that an honest side's state has to pay much more than a block takes to get past it. */
+function checkNotPinned (record: ChannelRecord, simulation: Simulation): void {
+  const { chain, thresholdAt } = simulation
+  const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
+  if (record.outPoint === undefined || spend?.height === undefined) return
+  const { height } = spend
+  for (const node of [record.client, record.server]) {
+    if (!node.honest || !simulation.publications.bidsOf(record, node).some(({ txid }) => txid === spend.txid)) continue
+    const closes = record.stateOf(node)?.closes.filter(({ renewedAs }) => renewedAs !== undefined).map(({ txid }) => txid)
+    const pin = chain.contestsOf(record.outPoint).find(({ transaction }) => closes?.includes(transaction.txid) === true && transaction.fee < spend.fee && transaction.fee > PINNED * thresholdAt(height) * spend.vsize)
+    if (pin !== undefined) simulation.break('pinned', `${node.name} has paid ${spend.fee} sat in channel ${record.number} to get past a renewal of ${pin.transaction.vsize} vB that pays ${pin.transaction.fee} sat`)
   }
 }
 

@@ -54,6 +54,7 @@ const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
   bluff: 'bids old states up for show',
   'fat-state': 'publishes states of 10,000 vB',
   'direct-miner': 'hands old states to a miner',
+  'pinning-renewal': 'renews by a transaction of 10,000 vB',
   'refuse-turns': 'grants no turn',
   'refuse-acks': 'acknowledges no payment',
   silent: 'stops answering',

@@ -94,8 +94,8 @@ export class SimWallet implements Wallet {
   }
 
   /** Sets the largest free coin aside for what an adversary builds by hand; undefined when none is worth so much. */
-  takeCoin (channel: ChannelId, least: number): Coin | undefined {
-    const [coin] = this.#free()
+  takeCoin (channel: ChannelId, least: number, isFit: (outPoint: string) => boolean = () => true): Coin | undefined {
+    const coin = this.#free().find(({ outPoint }) => isFit(outPoint))
     if (coin === undefined || coin.value < BigInt(least)) return undefined
     this.#reserved.set(channel, [...this.#reserved.get(channel) ?? [], coin])
     return coin

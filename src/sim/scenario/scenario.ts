@@ -132,6 +132,8 @@ export type Adversary =
   | { readonly kind: 'fat-state', readonly who: string }
   /** Hands old states to a miner, past all mempools. */
   | { readonly kind: 'direct-miner', readonly who: string, readonly upTo: number }
+  /** As client of a one-way channel has it renewed by a T1 of 10,000 vB that pays a little less than blocks take, and falls silent. */
+  | { readonly kind: 'pinning-renewal', readonly who: string }
   /** Never grants a turn. */
   | { readonly kind: 'refuse-turns', readonly who: string }
   /** Takes payments and never acknowledges them. */

@@ -159,6 +159,7 @@ export const ADVERSARIES = {
   bluff: z.strictObject({ kind: z.literal('bluff'), who: of(readName), upTo: or(0.9, readPart) }),
   'fat-state': z.strictObject({ kind: z.literal('fat-state'), who: of(readName) }),
   'direct-miner': z.strictObject({ kind: z.literal('direct-miner'), who: of(readName), upTo: or(1, readPart) }),
+  'pinning-renewal': z.strictObject({ kind: z.literal('pinning-renewal'), who: of(readName) }),
   'refuse-turns': z.strictObject({ kind: z.literal('refuse-turns'), who: of(readName) }),
   'refuse-acks': z.strictObject({ kind: z.literal('refuse-acks'), who: of(readName) }),
   silent: z.strictObject({ kind: z.literal('silent'), who: of(readName), from: of(readDuration) }),
