@@ -111,7 +111,7 @@ function serversOf (draws: Draws): ServerGroup {
 }
 
 function adversaryOf (draws: Draws, who: string): Adversary {
-  switch (draws.below(12)) {
+  switch (draws.below(13)) {
     case 0: return { kind: 'refuse-turns', who }
     case 1: return { kind: 'refuse-acks', who }
     case 2: return { kind: 'silent', who, from: draws.unit() * DAY }
@@ -123,6 +123,7 @@ function adversaryOf (draws: Draws, who: string): Adversary {
     case 8: return { kind: 'fat-state', who }
     case 9: return { kind: 'direct-miner', who, upTo: draws.unit() }
     case 10: return { kind: 'pinning-renewal', who }
+    case 11: return { kind: 'free-peers', who, perHour: 2 + draws.below(6) }
     default: return { kind: 'publish-old', who, upTo: draws.unit() }
   }
 }

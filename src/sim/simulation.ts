@@ -4,6 +4,7 @@ import type { ChannelId } from '../types/bytes.js'
 import { blockHeight, type BlockHeight } from '../types/units.js'
 import { badPeers } from './adversaries/bad-peers.js'
 import type { Cheat } from './adversaries/cheat.js'
+import { FreePeers } from './adversaries/free-peers.js'
 import { cheatOf } from './adversaries/make-cheat.js'
 import { rateSource, SharedFees } from './chain/fees.js'
 import { fundingJudge } from './chain/funding-judge.js'
@@ -54,6 +55,7 @@ export class Simulation {
   /** How many channels each opens, by name. */
   readonly #opens = new Map<string, number>()
   readonly #byName = new Map<string, SimNode>()
+  readonly #network: SimNetwork
   readonly #watchers = new Watchers()
   readonly #phantoms = new Phantoms((script) => { for (const view of this.#watchers.of(script)) view.changed(script, view.tip) })
   #tip: { readonly height: number, readonly hash: string }
@@ -69,11 +71,12 @@ export class Simulation {
     this.fees = new SharedFees(past)
     this.books = new Books(this.chain)
     this.chain.keepBooks(this.books)
+    this.#network = new SimNetwork(network, this.calendar, new Draws(seed, 'network'))
     const world: NodeWorld = {
       calendar: this.calendar,
       chain: this.chain,
       fees: this.fees,
-      network: new SimNetwork(network, this.calendar, new Draws(seed, 'network')),
+      network: this.#network,
       watchers: this.#watchers,
       phantoms: this.#phantoms,
       ownership: (node) => ({ own: (script, kind) => { this.books.own(node, script, kind) } }),
@@ -104,6 +107,7 @@ export class Simulation {
     this.#nextBlock(new Draws(seed, 'blocks'))
     if (chain.reorgs !== undefined) this.#nextReorg(chain.reorgs, new Draws(seed, 'reorgs'))
     arrangeFaults(faults, this.nodes, { calendar, seed, start: (node) => { this.#restart(node) } })
+    this.#sendStrangers()
     this.openings.begin()
     this.payments.begin()
     this.#sample(sample * 1_000)
@@ -152,6 +156,16 @@ export class Simulation {
   #mint (node: SimNode, amount: number, channels: number): void {
     this.begin.set(node, amount)
     for (const value of coinsOf(amount, channels)) this.chain.mint(Buffer.from(node.wallet.nextScript()).toString('hex'), value)
+  }
+
+  #sendStrangers (): void {
+    const { scenario: { seed, adversaries }, calendar, chain, nodes } = this
+    const targets = (): SimNode[] => nodes.filter(({ honest, isUp }) => honest && isUp)
+    const strangers = new FreePeers({ calendar, chain, network: this.#network, draws: new Draws(seed, 'strangers'), targets })
+    for (const adversary of adversaries) {
+      if (adversary.kind !== 'free-peers') continue
+      for (const node of nodes) if (isMeant(adversary.who, node)) strangers.begin(node, adversary.perHour)
+    }
   }
 
   #restart (node: SimNode): void {

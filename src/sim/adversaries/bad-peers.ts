@@ -41,6 +41,8 @@ function filterOf (adversary: Adversary, calendar: Calendar): Filter | undefined
     case 'flood': return { incoming: () => true, outgoing: () => true, onLink: (link) => { flood(link, adversary.perSecond, calendar) } }
     case 'chosen-output': return takesAndVanishes()
     case 'pinning-renewal': return vanishesBehindRenewal()
+    // It is the strangers that it sends (`free-peers.ts`).
+    case 'free-peers': return undefined
     // It wants the channel to stand until what it publishes can be mined.
     case 'publish-old':
     case 'phantom-state':
