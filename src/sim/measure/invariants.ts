@@ -1,7 +1,7 @@
 /** What has to hold at the end of every simulation, beside the books: no rule broken between honest nodes, and no channel stuck. */
 import { balances } from '../../channel/ledger.js'
 import { payeeOf } from '../../channel/schedule.js'
-import type { Established } from '../../channel/state.js'
+import { isOpening, type Established } from '../../channel/state.js'
 import type { Simulation } from '../simulation.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import { ChannelRecord } from './channel-record.js'
@@ -20,6 +20,7 @@ const T3_VSIZE = 181
 const DUST = 330
 
 export function checkAtEnd (simulation: Simulation): void {
+  for (const node of simulation.nodes) checkNotFlooded(node, simulation)
   for (const record of simulation.openings.records) {
     if (record.client.honest && record.server.honest && record.client.lostWrites + record.server.lostWrites === 0) checkViolations(record, simulation)
     checkNotStuck(record, simulation)
@@ -29,11 +30,19 @@ export function checkAtEnd (simulation: Simulation): void {
   }
 }
 
+/** OPEN-11: a PeerId costs nothing, so that what strangers may make a node remember has to be bounded for all of them together. */
+function checkNotFlooded (node: SimNode, simulation: Simulation): void {
+  const openings = node.engine?.states().filter((state) => isOpening(state)).length ?? 0
+  if (node.honest && openings > MOST_OPENINGS) simulation.break('strangers', `${node.name} remembers ${openings} openings that were never funded`)
+}
+
 /** Rates are rounded up, and a replacement pays 1 sat/vB more at the least. */
 const SLACK = 1.05
 const LEAST_STEP = 2
 /** How much more than the block took a renewal in the way may pay. */
 const PINNED = 5
+/** Twice what a node admits at once by default: 64 that it talks about, and 64 whose T1 it waits for. */
+const MOST_OPENINGS = 128
 
 /** What an honest side has paid to get its state into a block is what its curve bids, and no lie has made it more. */
 function checkNotBurnt (record: ChannelRecord, simulation: Simulation): void {
