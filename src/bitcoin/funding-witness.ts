@@ -1,9 +1,9 @@
-/** Whether a transaction may spend a funding output at all: both keys have signed it (BIP141, BIP143). */
+/** What the witness of a spend of a funding output says: whether both keys have signed it at all (BIP141, BIP143), and how much of it each has signed. */
 import { Transaction } from 'bitcoinjs-lib'
 import { sameBytes, txidFromHash, type OutPoint } from '../types/bytes.js'
 import { fromDer, SIGHASH } from './ecdsa.js'
 import type { FundingOutput } from './funding-spend.js'
-import type { Ecdsa } from './keys.js'
+import type { Ecdsa, Role } from './keys.js'
 import { fundingWitnessScript } from './scripts.js'
 
 /**
@@ -27,15 +27,24 @@ export function isSignedByBoth (raw: Uint8Array, { outPoint, value, clientKey, s
 }
 
 /**
- * Whether both signatures of the spend are of `ALL`: then it is something that the two sides have agreed on, a
- * close or the T1 of a renewal, for the payer of a state never signs more than its own output. They are taken as verified.
+ * How much of a spend each side has signed: `whole` is `ALL`, `own output` is `SINGLE|ANYONECANPAY`, `nothing` is
+ * `NONE|ANYONECANPAY`: the input and the lock only. Undefined for every other type, and where a signature is missing.
  */
-export function isSignedWhole (raw: Uint8Array, outPoint: OutPoint): boolean {
+export type SignedPart = 'whole' | 'own output' | 'nothing'
+
+const PARTS: ReadonlyMap<number, SignedPart> = new Map([[SIGHASH.ALL, 'whole'], [SIGHASH.SINGLE | SIGHASH.ANYONECANPAY, 'own output'], [SIGHASH.NONE | SIGHASH.ANYONECANPAY, 'nothing']])
+
+/**
+ * What each side has signed of a spend of the output. The signatures are taken as verified, by the block that it is in or
+ * by `isSignedByBoth`: so what a side has not signed may have been chosen by the other one.
+ */
+export function signedParts (raw: Uint8Array, outPoint: OutPoint): Readonly<Record<Role, SignedPart | undefined>> {
   try {
     const { witness: [, client, server] } = spending(raw, outPoint)
-    return [client, server].every((der) => der !== undefined && fromDer(der).sighashType === SIGHASH.ALL)
+    const partOf = (der: Uint8Array | undefined): SignedPart | undefined => der === undefined ? undefined : PARTS.get(fromDer(der).sighashType)
+    return { client: partOf(client), server: partOf(server) }
   } catch {
-    return false
+    return { client: undefined, server: undefined }
   }
 }
 

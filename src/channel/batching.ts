@@ -14,7 +14,7 @@ import type { Env, RelayRates } from './env.js'
 import { curveRate } from './fee-curve.js'
 import { publishable } from './publishable.js'
 import { RELAY_FEE_RATE } from './publishing.js'
-import { isFrozen, type Channel, type Established, type Publication } from './state.js'
+import { isFrozen, spendInSight, type Channel, type Established, type Publication } from './state.js'
 import { partyOf } from './terms.js'
 
 /** Of a channel with an output of its client's, at 10 channels; measured on bitcoind. */
@@ -33,14 +33,14 @@ export interface BatchChannel { readonly channel: Established, readonly sign: En
 export function isBatchable (channel: Channel, rate: FeeRate): channel is Established {
   if (channel.stage !== 'established' || channel.terms.mode !== 'one-way' || channel.role !== 'server') return false
   const { publication, onChain } = channel
-  if (isFrozen(channel) || onChain.fundingHeight === undefined || onChain.spend !== undefined || publication !== undefined) return false
+  if (isFrozen(channel) || onChain.fundingHeight === undefined || spendInSight(channel) !== undefined || publication !== undefined) return false
   const ours = publishable(channel)
   return ours !== undefined && ours.share > feeFor(rate, VSIZE_IN_BATCH)
 }
 
 /** Whether a channel is still in a batch that waits for its block. */
 export function isInBatch (channel: Channel): channel is Established & { readonly publication: Publication } {
-  return channel.stage === 'established' && channel.publication?.batch !== undefined && channel.onChain.spend?.height === undefined
+  return channel.stage === 'established' && channel.publication?.batch !== undefined && channel.onChain.spend === undefined
 }
 
 /**
@@ -75,7 +75,7 @@ export function publicationOf ({ since, feeRate, fee, txid, raw }: Batch, count:
 export function onBatched (channel: Channel, publication: Publication | undefined, leads: boolean): Transition {
   if (channel.stage !== 'established' || channel.role !== 'server') return to(channel)
   const { publication: before, onChain } = channel
-  if (onChain.spend?.height !== undefined || isFrozen(channel) || (before !== undefined && before.batch === undefined)) return to(channel)
+  if (onChain.spend !== undefined || isFrozen(channel) || (before !== undefined && before.batch === undefined)) return to(channel)
   // Whatever becomes of the batch, the state has been out: there are no payments any more.
   const stopped = channel.stopped ?? { code: 'ERR_CHANNEL_SETTLED', reason: 'settled on the chain', rule: '', settleNow: true }
   const state: Established = { ...channel, publication, stopped: { ...stopped, settleNow: true } }

@@ -3,7 +3,7 @@ import { PaychanError } from '../types/errors.js'
 import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import { lastPaymentHeightOf, payerOf } from './schedule.js'
-import { isFrozen, type Channel, type Established } from './state.js'
+import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 
 /** The channel, when payments are made on it at all, in whoever's turn; else why none are. */
 export function channelRefusal (channel: Channel, env: Pick<Env, 'height'>): Established | PaychanError {
@@ -16,7 +16,7 @@ export function channelRefusal (channel: Channel, env: Pick<Env, 'height'>): Est
   if (terms.mode === 'one-way' && payerOf(ledger.turn) !== channel.role) {
     return new PaychanError('ERR_NOT_THE_PAYER', 'In this channel the other side pays; open a channel of your own to pay it.', { role: channel.role })
   }
-  if (channel.onChain.spend !== undefined || channel.publication !== undefined || isFrozen(channel)) {
+  if (spendInSight(channel) !== undefined || channel.publication !== undefined || isFrozen(channel)) {
     return new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
   }
   if (channel.stopped !== undefined) {

@@ -16,7 +16,7 @@ import { balances } from './ledger.js'
 import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
 import { isTurnUnused } from './turns.js'
-import { isOpening, type Channel, type Established, type SignedClose } from './state.js'
+import { isOpening, spendInSight, type Channel, type Established, type SignedClose } from './state.js'
 import { fundingOutput, partyOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -44,7 +44,7 @@ export function closeIfDue (channel: Established, env: Env): Transition<Establis
   const isOver = env.height !== undefined && env.height >= lastPaymentHeightOf(terms, ledger.turn) + BLOCKS_UNTIL_CLOSE[role]
   // A renewal that its peer has not completed by then never will be.
   const isClosing = closes.some(({ renewedAs }) => renewedAs === undefined)
-  if (!(isOver || isTurnUnused(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || onChain.spend !== undefined) return to(channel)
+  if (!(isOver || isTurnUnused(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return to(channel)
   const asked = ask(channel, env)
   return asked instanceof PaychanError ? to(channel) : asked
 }
@@ -61,7 +61,7 @@ function ask (channel: Established, env: Env): Transition<Established> | Paychan
 }
 
 function refusalToAsk (channel: Established, env: Env): PaychanError | undefined {
-  const { spend } = channel.onChain
+  const spend = spendInSight(channel)
   // A close that waits in the mempool may be asked for again, at a higher fee (CLOSE-7).
   if (spend !== undefined && (spend.kind !== 'close' || spend.height !== undefined)) {
     return new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${spend.txid}.`, { txid: spend.txid })
@@ -126,7 +126,7 @@ function complete (channel: Established, request: CloseRequest, env: Env): { clo
   const { terms, ledger } = channel
   const asker = otherRole(channel.role)
   const sharesNow = balances(terms, ledger)
-  must(channel.onChain.spend?.height === undefined, 'CLOSE-1', 'ERR_CHANNEL_CLOSED', 'The channel is closed already.')
+  must(channel.onChain.spend === undefined, 'CLOSE-1', 'ERR_CHANNEL_CLOSED', 'The channel is closed already.')
   // Updates of ours that are still in flight do not count: a payee that has signed a close is frozen, and will never take them.
   // TURN-2: a turn that was granted while the close was on its way begins with the very state that the close names.
   const isThisTurn = request.turn === ledger.turn || (request.turn === ledger.turn - 1 && ledger.inFlight.length === 0 && channel.ended.at(-1)?.sequence === ledger.held?.sequence)

@@ -37,9 +37,9 @@ export function nextDue (channel: Channel, from: number): number {
 function establishedDue (channel: Established, from: number): number {
   const { onChain, publication, closes, stopped, terms, wishes, role } = channel
   const { fundingHeight, spend } = onChain
-  if (spend?.height !== undefined) return spentDue(channel, spend.height, from)
+  if (spend !== undefined) return spentDue(channel, spend.height, from)
   // T1 is sent again, a bid is raised, a close goes out once more, a rival is watched.
-  const isUnderWay = publication !== undefined || spend !== undefined || stopped?.settleNow === true || closes.some(({ raw }) => raw !== undefined)
+  const isUnderWay = publication !== undefined || onChain.shown.length > 0 || stopped?.settleNow === true || closes.some(({ raw }) => raw !== undefined)
   const mayAskAgain = wishes.refused !== undefined && wishes.refused.notBefore === undefined
   if (fundingHeight === undefined || isUnderWay || mayAskAgain) return from
   const last = lastPaymentHeightOf(terms, channel.ledger.turn)

@@ -4,7 +4,7 @@ import { NEW_LEDGER, type Ledger } from './ledger.js'
 import { identityOf, NO_WISHES, type Established, type OnChain, type RefundRequested, type RefundSigned } from './state.js'
 
 /** Nothing of a channel is on the chain yet. */
-export const NOTHING_ON_CHAIN: OnChain = { fundingSeen: false, fundingHeight: undefined, spend: undefined }
+export const NOTHING_ON_CHAIN: OnChain = { fundingSeen: false, fundingHeight: undefined, spend: undefined, shown: [] }
 
 /** What the two sides know differently. */
 export interface FundingKnowledge {

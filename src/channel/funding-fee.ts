@@ -17,7 +17,7 @@ const MOST_OF_CAPACITY = 20n
  */
 export function fundingFee ({ role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established, { height, feeRate }: Env): Effect[] {
   // Of a T1 that an outside wallet has made, our wallet has no change.
-  if (role !== 'client' || outside !== undefined || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined) return []
+  if (role !== 'client' || outside !== undefined || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined || onChain.shown.length > 0) return []
   // The wallet gives T1 the height at which it was built as nLockTime.
   if (height - lockTimeOf(fundingTx) < patience) return []
   return [{ type: 'bump-funding', funding: outPoint.txid, feeRate, most: satoshi(terms.capacity / MOST_OF_CAPACITY) }]

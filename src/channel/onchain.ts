@@ -2,12 +2,12 @@
  * What the chain shows of a channel. Level-triggered: every call gets the whole history of the
  * funding script, so that a reorg is only another history.
  */
-import { isSignedByBoth, isSignedWhole } from '../bitcoin/funding-witness.js'
+import { isSignedByBoth, signedParts } from '../bitcoin/funding-witness.js'
 import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
-import { sameBytes, sameOutPoint, type OutPoint } from '../types/bytes.js'
-import { formatAmount, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { sameBytes, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
+import { formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
@@ -17,7 +17,7 @@ import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
 import { payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
-import type { Established, OnChain, Spend, SpendKind } from './state.js'
+import { spendInSight, type Established, type OnChain, type ShownSpend, type Spend, type SpendKind } from './state.js'
 import { partyOf } from './terms.js'
 
 /** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
@@ -28,48 +28,75 @@ export const CLAIM_AGAIN_BLOCKS = 6
 
 /** The funding script has a new history. */
 export function onHistory (channel: Established, { funding, spends, strays }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
-  const { spend, effects } = spendOf(channel, spends, env)
   const before = channel.onChain
+  const { real, forged } = judged(channel, spends, env)
   const onChain: OnChain = {
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
-    spend: spend === undefined ? undefined : recognise(channel, spend)
+    spend: provedSpend(channel, spends),
+    shown: inOrder(channel, real.map((spend) => shownSpend(channel, spend)))
   }
   const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
-  return to({ ...strayed.state, onChain }, ...effects, ...shown.effects, ...strayed.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, before.spend, onChain.spend))
+  const state: Established = { ...strayed.state, onChain }
+  const alarms: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel that waits for a block, and it is not signed by both sides: it is ignored. Use another server.` }]
+  return to(state, ...alarms, ...shown.effects, ...strayed.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, spendInSight({ ...channel, onChain: before }), spendInSight(state)))
+}
+
+/** TIME-8: of what is in no block, only what both sides have signed. Servers may differ, or make one up. */
+function judged (channel: Established, spends: readonly ShownTransaction[], { verify }: Pick<Env, 'verify'>): { real: ShownTransaction[], forged: ShownTransaction | undefined } {
+  if (spends.some(({ height }) => height !== undefined)) return { real: [], forged: undefined }
+  const { outPoint, terms, onChain, publication } = channel
+  const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
+  const known = new Set(onChain.shown.map(({ txid }) => txid))
+  const isReal = ({ txid, raw }: ShownTransaction): boolean => known.has(txid) || txid === publication?.txid || isSignedByBoth(raw, output, verify)
+  const real = spends.filter(isReal)
+  return { real, forged: spends.find((spend) => !real.includes(spend)) }
+}
+
+function provedSpend (channel: Established, spends: readonly ShownTransaction[]): Spend | undefined {
+  for (const { txid, raw, height } of spends) if (height !== undefined) return { ...recognise(channel, txid, raw), height }
+  return undefined
+}
+
+function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction): ShownSpend {
+  const { inputs, outputs, vsize, lockTime } = parseTransaction(raw)
+  // EVID-3: of another input neither the value nor the ancestors are known.
+  const left = channel.terms.capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
+  const fee = inputs.length === 1 && left >= 0n ? satoshi(left) : undefined
+  return { ...recognise(channel, txid, raw), height: undefined, shownBy, fee, vsize, lock: lockTime }
+}
+
+/** Our own bid last: what the other side has is the news. */
+function inOrder ({ publication }: Established, shown: readonly ShownSpend[]): ShownSpend[] {
+  const isOurs = ({ txid }: ShownSpend): boolean => txid === publication?.txid
+  return [...shown.filter((spend) => !isOurs(spend)), ...shown.filter(isOurs)]
 }
 
 /**
- * TIME-8: what is in a block; else a spend in a mempool, if both sides have signed it, and rather one that
- * is not our own bid. Servers may differ, or make one up: a state newer than ours, for which we would wait.
+ * EVID-2: which of the transactions that can exist this one is, by its lock, which every signature covers, and by what our
+ * own signatures in it cover. An output says something only where its payer has signed it: any other one may have been
+ * added by the payee, to the payer's script as well.
  */
-function spendOf (channel: Established, spends: readonly ShownTransaction[], { verify }: Pick<Env, 'verify'>): { spend: ShownTransaction | undefined, effects: Effect[] } {
-  const mined = spends.find(({ height }) => height !== undefined)
-  if (mined !== undefined) return { spend: mined, effects: [] }
-  const { outPoint, terms, onChain, publication } = channel
-  const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
-  const isReal = ({ txid, raw }: ShownTransaction): boolean => txid === onChain.spend?.txid || txid === publication?.txid || isSignedByBoth(raw, output, verify)
-  const real = spends.filter(isReal)
-  const forged = spends.find((spend) => !real.includes(spend))
-  const effects: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel that waits for a block, and it is not signed by both sides: it is ignored. Use another server.` }]
-  return { spend: real.find(({ txid }) => txid !== publication?.txid) ?? real[0], effects }
-}
-
-/** Which of the transactions that can exist this one is. */
-function recognise (channel: Established, spend: ShownTransaction): Spend {
-  const { txid, raw, height } = spend
+function recognise (channel: Established, txid: Txid, raw: Uint8Array): Omit<Spend, 'height'> {
+  const { terms, outPoint } = channel
   const parsed = parseTransaction(raw)
-  const close = channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw, parsed)
-  const turn = close ? undefined : turnOfLock(channel.terms, parsed.lockTime)
-  const kind: SpendKind = close ? 'close' : turn === undefined ? 'unknown' : turn === -1 ? 'refund' : 'settlement'
-  return { kind, turn, txid, raw, height, clientBalance: clientBalanceOf(channel, kind, turn, parsed.outputs[payoutIndex(channel, parsed)]) }
+  const parts = signedParts(raw, outPoint)
+  const common = { txid, raw }
+  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, parsed, parts)) {
+    return { ...common, kind: 'close', turn: undefined, clientBalance: balances(terms, channel.ledger).client }
+  }
+  const turn = turnOfLock(terms, parsed.lockTime)
+  const signed = turn === undefined ? undefined : parts[payerOf(turn)]
+  const value = signed === 'nothing' ? ZERO_SAT : signed === 'own output' ? parsed.outputs[payoutIndex(channel, parsed)]?.value : undefined
+  if (turn === undefined || value === undefined || value > terms.capacity) return { ...common, kind: 'unknown', turn: undefined, clientBalance: undefined }
+  return { ...common, kind: turn === -1 ? 'refund' : 'settlement', turn, clientBalance: payerOf(turn) === 'client' ? value : subSat(terms.capacity, value) }
 }
 
 /** A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing. */
-function isForgottenClose ({ terms, outPoint, restored }: Established, raw: Uint8Array, { outputs }: ParsedTransaction): boolean {
+function isForgottenClose ({ terms, restored }: Established, { outputs }: ParsedTransaction, parts: ReturnType<typeof signedParts>): boolean {
   const scripts = [terms.client.closeScript, terms.server.closeScript]
-  return restored === true && outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script))) && isSignedWhole(raw, outPoint)
+  return restored === true && parts.client === 'whole' && parts.server === 'whole' && outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
 }
 
 /**
@@ -80,19 +107,6 @@ function payoutIndex (channel: Established, transaction: ParsedTransaction): num
   return transaction.inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, channel.outPoint))
 }
 
-function clientBalanceOf (channel: Established, kind: SpendKind, turn: number | undefined, payout: { script: Uint8Array, value: Satoshi } | undefined): Satoshi | undefined {
-  switch (kind) {
-    case 'close': return balances(channel.terms, channel.ledger).client
-    case 'refund':
-    case 'settlement': {
-      const payer = payerOf(turn ?? 0)
-      const value = payout !== undefined && sameBytes(payout.script, payoutScript(channel, payer)) ? payout.value : ZERO_SAT
-      return payer === 'client' ? value : subSat(channel.terms.capacity, value)
-    }
-    case 'unknown': return undefined
-  }
-}
-
 function payoutScript (channel: Established, payer: Role): Uint8Array {
   return p2wsh(payoutWitnessScript(partyOf(channel.terms, payer).payoutKey))
 }
@@ -100,7 +114,7 @@ function payoutScript (channel: Established, payer: Role): Uint8Array {
 /** The payer's output of a state that is in a block: the wallet's from now on. In T2 that is the server's, if it brought something along. */
 export function csvPayout (channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
-  if (spend?.turn === undefined || spend.height === undefined || payerOf(spend.turn) !== channel.role || spend.clientBalance === undefined) return undefined
+  if (spend?.turn === undefined || payerOf(spend.turn) !== channel.role || spend.clientBalance === undefined) return undefined
   const value = channel.role === 'client' ? spend.clientBalance : subSat(channel.terms.capacity, spend.clientBalance)
   if (value === ZERO_SAT) return undefined
   return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value, scriptPubKey: payoutScript(channel, channel.role) }
@@ -113,11 +127,14 @@ export function csvPayout (channel: Established): CsvPayout | undefined {
 export function settlePayments (channel: Established, env: Pick<Env, 'height'>): Established {
   const { spend } = channel.onChain
   if (env.height === undefined) return channel
-  const final = spend?.height !== undefined && env.height - spend.height + 1 >= FINAL_DEPTH
-  const sequence = final ? settledSequence(channel, spend) : undefined
+  const sequence = spend !== undefined && env.height - spend.height + 1 >= FINAL_DEPTH ? settledSequence(channel, spend) : undefined
   return sequence === channel.ledger.settledSequence ? channel : { ...channel, ledger: { ...channel.ledger, settledSequence: sequence } }
 }
 
+/**
+ * The newest update that the spend includes. A state whose payer signs nothing (its balance is dust) gives the payee
+ * everything: whatever was in flight is paid then, and nothing of it is to be paid again.
+ */
 function settledSequence (channel: Established, spend: Spend): number {
   const held = channel.ledger.held?.sequence ?? -1
   const { clientBalance, turn } = spend
@@ -136,21 +153,21 @@ function fundingNews (channel: Established, before: OnChain, now: OnChain): Effe
   return []
 }
 
-function spendNews (channel: Established, before: Spend | undefined, now: Spend | undefined): Effect[] {
+function spendNews (channel: Established, before: Spend | ShownSpend | undefined, now: Spend | ShownSpend | undefined): Effect[] {
   if (now === undefined || (before?.txid === now.txid && before.height === now.height)) return []
   const effects: Effect[] = [{ type: 'notify', ...(now.kind === 'unknown' ? {} : { step: now.kind }), txid: now.txid, what: `${nameOf(now.kind)} ${now.txid} is ${now.height === undefined ? 'in the mempool' : `in block ${now.height}`}` }]
-  const after = { ...channel, onChain: { ...channel.onChain, spend: now } }
-  const payout = csvPayout(after)
+  const proved = now.height === undefined ? undefined : now
+  const payout = csvPayout({ ...channel, onChain: { ...channel.onChain, spend: proved } })
   if (payout !== undefined) effects.push({ type: 'claim', payout })
-  const loss = lossBy(channel, now)
+  const loss = proved === undefined ? 0n : lossBy(channel, proved)
   if (loss > 0n) effects.push({ type: 'alarm', code: 'ERR_OLDER_STATE_CONFIRMED', text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${formatAmount(loss)} against the newest state.` })
   if (now.kind === 'unknown') effects.push({ type: 'alarm', code: 'ERR_UNKNOWN_SPEND', text: `Transaction ${now.txid} spends the channel, and we do not know it.` })
   return effects
 }
 
 /** What a confirmed spend by an older turn takes from us, compared with the newest state. */
-function lossBy (channel: Established, { height, turn, clientBalance }: Spend): bigint {
-  if (height === undefined || turn === undefined || clientBalance === undefined || turn >= channel.ledger.turn) return 0n
+function lossBy (channel: Established, { turn, clientBalance }: Spend): bigint {
+  if (turn === undefined || clientBalance === undefined || turn >= channel.ledger.turn) return 0n
   const share = channel.role === 'client' ? clientBalance : channel.terms.capacity - clientBalance
   return balances(channel.terms, channel.ledger)[channel.role] - share
 }

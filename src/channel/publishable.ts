@@ -54,7 +54,7 @@ export function stakeAt (channel: Established, ours: Publishable, height: number
 /** The part of our balance that a transaction of our own could not bring home at the present estimate. */
 export function shareAtRisk (channel: Established, env: Env): Satoshi {
   const ours = publishable(channel)
-  if (ours === undefined || ours.kind === 'refund' || channel.onChain.spend?.height !== undefined) return ZERO_SAT
+  if (ours === undefined || ours.kind === 'refund' || channel.onChain.spend !== undefined) return ZERO_SAT
   const held = sharesByTurn(channel)[ours.turn + 1] ?? 0n
   return ours.share < leastShare(channel, ours, env.feeRate) ? satoshi(held) : ZERO_SAT
 }

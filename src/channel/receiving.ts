@@ -48,7 +48,7 @@ export function onUpdates (channel: Established, updates: readonly Update[], env
  */
 function takesNoMore (channel: Established, env: Env): boolean {
   const tooLate = env.height !== undefined && env.height >= publishHeightOf(channel.terms, channel.ledger.turn)
-  return tooLate || isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend?.height !== undefined
+  return tooLate || isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend !== undefined
 }
 
 /** An update and the state that it leads to. */

@@ -33,7 +33,7 @@ export function recordOf (channel: Channel, env: Pick<Env, 'sign' | 'height'>): 
 function isOver (channel: Established, { height }: Pick<Env, 'height'>): boolean {
   const { onChain: { spend, fundingSeen }, terms, role } = channel
   if (height === undefined) return false
-  if (spend?.height === undefined) return !fundingSeen && height >= terms.refundHeight
+  if (spend === undefined) return !fundingSeen && height >= terms.refundHeight
   if (height - spend.height + 1 < FINAL_DEPTH) return false
   const { turn, clientBalance } = spend
   if (turn === undefined || clientBalance === undefined || payerOf(turn) === role) return true

@@ -18,7 +18,7 @@ import type { RenewalDraft } from './events.js'
 import { isBuried } from './funding-depth.js'
 import { balances } from './ledger.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
-import { isFrozen, type Channel, type Established, type RenewalSource, type SignedClose } from './state.js'
+import { isFrozen, spendInSight, type Channel, type Established, type RenewalSource, type SignedClose } from './state.js'
 import { fundingOutput, fundingScriptOf, partyOf } from './terms.js'
 import { attempt, must, Violation } from './violation.js'
 
@@ -35,7 +35,7 @@ export const RENEW_BEFORE = 6
 /** Whether a channel that renews itself should do so now. */
 export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>): channel is Established {
   if (channel.stage !== 'established' || channel.role !== 'client' || channel.renewFor === undefined || height === undefined) return false
-  return channel.ledger.held !== undefined && !isFrozen(channel) && channel.onChain.spend === undefined && height >= lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
+  return channel.ledger.held !== undefined && !isFrozen(channel) && spendInSight(channel) === undefined && height >= lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
 }
 
 /**
@@ -81,7 +81,7 @@ function renewable (channel: Channel, env: Pick<Env, 'height'>): Established {
   if (channel.stage !== 'established' || channel.ledger.held === undefined || !isBuried(channel, env)) throw new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not open; only an open channel can be renewed.', { stage: channel.stage })
   const renewed = channel.closes.at(-1)?.renewedAs
   if (renewed !== undefined) throw new PaychanError('ERR_CHANNEL_CLOSED', `The channel is renewed already, as channel ${renewed.slice(0, 8)}.`, { channel: renewed })
-  if (channel.onChain.spend !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
+  if (spendInSight(channel) !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
   if (channel.stopped !== undefined) throw new PaychanError('ERR_CHANNEL_STOPPED', `The channel only closes: ${channel.stopped.reason}`, { code: channel.stopped.code })
   const ends = publishHeightOf(channel.terms, channel.ledger.turn)
   if (env.height !== undefined && env.height >= ends) throw new PaychanError('ERR_CHANNEL_EXPIRED', `The channel is settled from height ${ends} on; it is too late to renew it.`, { height: env.height, ends })

@@ -150,6 +150,6 @@ export function lostTo (channel: Channel, old: Channel | undefined, { height }: 
   if (channel.stage === 'abandoned' || channel.stage === 'offered' || channel.stage === 'accepted' || channel.terms.renews === undefined) return undefined
   if (old?.stage !== 'established' || height === undefined) return undefined
   const { spend } = old.onChain
-  const isLost = spend?.height !== undefined && height - spend.height + 1 >= FINAL_DEPTH && spend.txid !== channel.outPoint.txid
+  const isLost = spend !== undefined && height - spend.height + 1 >= FINAL_DEPTH && spend.txid !== channel.outPoint.txid
   return isLost ? spend.txid : undefined
 }

@@ -60,7 +60,7 @@ type RiskEnv = Pick<Env, 'height' | 'feeRate' | 'nextBlockRate' | 'feeHistory'>
 /** Of our newest state, at this moment; undefined when nothing is at stake, or nothing could take it away. */
 export function exposureOf (channel: Established, env: RiskEnv): Exposure | undefined {
   const ours = publishable(channel)
-  return ours === undefined || channel.onChain.spend?.height !== undefined ? undefined : exposure(channel, ours, env)
+  return ours === undefined || channel.onChain.spend !== undefined ? undefined : exposure(channel, ours, env)
 }
 
 /** UPD-19: of the payee, by our own reckoning, once we have `payerBalance` left. */

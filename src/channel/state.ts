@@ -105,17 +105,31 @@ export interface Abandoned extends Identified {
 
 export type SpendKind = 'close' | 'settlement' | 'refund' | 'unknown'
 
-/** A transaction that spends the funding output. */
-export interface Spend {
+/** A transaction that spends the funding output, as our own signature in it tells (EVID-2). */
+interface Spending {
   readonly kind: SpendKind
-  /** Of a settlement, by its lock. */
+  /** Of a state, by its lock; -1 for T2. */
   readonly turn: number | undefined
   readonly txid: Txid
   readonly raw: Uint8Array
-  /** Undefined while it is in the mempool. */
-  readonly height: BlockHeight | undefined
   /** What it gives the client; undefined when we cannot tell. */
   readonly clientBalance: Satoshi | undefined
+}
+
+/** A spend that is proved to be in a block. */
+export interface Spend extends Spending { readonly height: BlockHeight }
+
+/** A spend that servers show as unconfirmed, and that both sides have signed (TIME-8). Nothing that costs more than a normal bid may rest on it (evidence.ts). */
+export interface ShownSpend extends Spending {
+  readonly height: undefined
+  /** How many servers show it. */
+  readonly shownBy: number
+  /** What it pays; undefined when an input beside the funding output makes that unknown, or brings unconfirmed ancestors along. */
+  readonly fee: Satoshi | undefined
+  /** Virtual bytes. */
+  readonly vsize: number
+  /** nLockTime. */
+  readonly lock: number
 }
 
 export interface OnChain {
@@ -123,6 +137,13 @@ export interface OnChain {
   readonly fundingSeen: boolean
   readonly fundingHeight: BlockHeight | undefined
   readonly spend: Spend | undefined
+  /** Those of the other side first. */
+  readonly shown: readonly ShownSpend[]
+}
+
+/** For people, and for what a lie costs nothing: the spend that is proved, else one that is shown. */
+export function spendInSight ({ onChain: { spend, shown } }: Established): Spend | ShownSpend | undefined {
+  return spend ?? shown[0]
 }
 
 /** A cooperative close that one of us has signed (CLOSE-6: no way back). */
@@ -151,8 +172,12 @@ export interface Publication {
   readonly raw: Uint8Array
   /** Of the tip when it was last signed. */
   readonly height: BlockHeight
-  /** Why the last broadcast failed, when it was not for its fee: then a higher one would not help. */
+  /** Why every server refused it that could be asked; undefined while that is not known, and once one has taken it. */
   readonly refusedFor: string | undefined
+  /** The bid that stood when the tip came: at one height a race may at most double it. Left out in records of before. */
+  readonly base?: Satoshi
+  /** The rival against which this bid was sent again, to learn whether a mempool really prefers that one. */
+  readonly probed?: Txid
   /** Of a transaction that settles several channels: how many, and its whole fee; `fee` is this channel's part. */
   readonly batch: { readonly channels: number, readonly fee: Satoshi } | undefined
 }

@@ -17,7 +17,7 @@ import { exposureOf } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import { awaitsInputs, awaitsSignatures, isGivenUp, isUnsigned } from './outside-funding.js'
 import { fundingScriptOf, type PaymentLimits } from './terms.js'
-import { isFrozen, type Channel, type Established, type SpendKind } from './state.js'
+import { isFrozen, spendInSight, type Channel, type Established, type SpendKind } from './state.js'
 
 /**
  * Where a channel is, in words that people read: `opening` (before T1 leaves), `confirming` (T1 is
@@ -122,7 +122,8 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
 }
 
 function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason' | 'outside' | 'renews' | 'renewedAs' | 'renewFor'> {
-  const { terms, ledger, onChain } = channel
+  const { terms, ledger } = channel
+  const spend = spendInSight(channel)
   const shares = balances(terms, ledger)
   const isPayable = !(channelRefusal(channel, env) instanceof PaychanError)
   return {
@@ -144,7 +145,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     refundHeight: terms.refundHeight,
     limits: terms.limits,
     payments: paymentCounts(channel),
-    spend: onChain.spend === undefined ? undefined : { kind: onChain.spend.kind, txid: onChain.spend.txid, height: onChain.spend.height }
+    spend: spend === undefined ? undefined : { kind: spend.kind, txid: spend.txid, height: spend.height }
   }
 }
 
@@ -207,9 +208,9 @@ export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelSt
   if (channel.stage === 'abandoned') return 'abandoned'
   if (channel.stage !== 'established') return 'opening'
   if (isUnsigned(channel)) return isGivenUp(channel) ? 'abandoned' : 'opening'
-  if (channel.onChain.spend?.height !== undefined) return 'closed'
+  if (channel.onChain.spend !== undefined) return 'closed'
   if (channel.publication !== undefined) return channel.publication.kind === 'refund' ? 'refunding' : 'settling'
-  if (isFrozen(channel) || channel.onChain.spend !== undefined) return 'closing'
+  if (isFrozen(channel) || channel.onChain.shown.length > 0) return 'closing'
   if (channel.stopped !== undefined) return 'stopped'
   if (!channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined || !isBuried(channel, env)) return 'confirming'
   if (env.height !== undefined && env.height > lastPaymentHeightOf(channel.terms, channel.ledger.turn)) return 'stopped'
@@ -226,6 +227,7 @@ function reasonOf (channel: Channel): string | undefined {
 /** The channel that this one is renewed as, as long as no other transaction has ended it. */
 function renewedAs (channel: Channel): ChannelId | undefined {
   if (channel.stage !== 'established') return undefined
-  const { onChain: { spend }, closes } = channel
+  const { closes } = channel
+  const spend = spendInSight(channel)
   return (spend === undefined ? closes.at(-1) : closes.find(({ txid }) => txid === spend.txid))?.renewedAs
 }

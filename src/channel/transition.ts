@@ -10,7 +10,7 @@ import { onBatched } from './batching.js'
 import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import type { BroadcastPurpose, ChannelEvent, FundingHistory } from './events.js'
+import type { ChannelEvent, FundingHistory } from './events.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { heard, hungUp, isOver, onConnected, onDisconnected, onError } from './linking.js'
 import { fundingFee } from './funding-fee.js'
@@ -80,7 +80,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'funding-lost': return onFundingLost(channel, event.by)
     case 'tip': return onTip(channel, env)
     case 'history': return onFundingHistory(channel, event.history, env)
-    case 'broadcast-done': return channel.stage === 'established' ? onBroadcastDone(channel, event.purpose, event.txid) : to(channel)
+    case 'broadcast-done': return channel.stage === 'established' ? onBroadcastDone(channel, event, env) : to(channel)
     case 'broadcast-failed': return channel.stage === 'established' ? onBroadcastFailed(channel, event, env) : to(channel)
     case 'timeout': return isOpening(channel) && channel.stage !== 'refund-signed' ? onTimeout(channel) : to(channel)
     default: return unreachable(event)
@@ -158,7 +158,7 @@ function fundingBroadcast (channel: Established): Effect[] {
   return channel.link === 'live' ? [{ type: 'send', message: { type: 'FundingBroadcast', txid: hashFromTxid(channel.outPoint.txid) } }] : []
 }
 
-function onBroadcastDone (channel: Established, purpose: BroadcastPurpose, txid: Established['outPoint']['txid']): Transition {
+function onBroadcastDone (channel: Established, { purpose, txid, refusedForFee }: Extract<ChannelEvent, { type: 'broadcast-done' }>, env: Env): Transition {
   switch (purpose) {
     case 'funding': {
       if (channel.role === 'client' || channel.fundingAcknowledged) return to(channel)
@@ -166,7 +166,10 @@ function onBroadcastDone (channel: Established, purpose: BroadcastPurpose, txid:
       return to(state, ...fundingBroadcast(state))
     }
     case 'close': return onCloseBroadcast(channel, txid)
-    case 'publication': return to(onPublicationAccepted(channel, txid), { type: 'close-done', kind: 'settlement', txid })
+    case 'publication': {
+      const accepted = onPublicationAccepted(channel, txid, refusedForFee, env)
+      return { ...accepted, effects: [...accepted.effects, { type: 'close-done', kind: 'settlement', txid }] }
+    }
     default: return unreachable(purpose)
   }
 }
@@ -225,7 +228,7 @@ function publishAgain (channel: Established, env: Env): Transition<Established> 
   effects.push(...fundingFee(channel, env))
   // The wallet takes a payout once, however often it is told; it may not have been able to write the first time.
   const payout = csvPayout(channel)
-  const age = env.height === undefined || onChain.spend?.height === undefined ? 0 : env.height - onChain.spend.height
+  const age = env.height === undefined || onChain.spend === undefined ? 0 : env.height - onChain.spend.height
   if (payout !== undefined && age > 0 && age <= CLAIM_AGAIN_BLOCKS) effects.push({ type: 'claim', payout })
   const close = channel.closes.filter((close) => close.raw !== undefined).at(-1)
   if (close?.raw !== undefined && onChain.fundingSeen && onChain.spend === undefined) effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })

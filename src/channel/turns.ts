@@ -13,7 +13,7 @@ import type { Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import { balances, nextSequence } from './ledger.js'
 import { lastTurnAt, lockOf, payeeOf, payerOf } from './schedule.js'
-import { isFrozen, NO_WISHES, type Channel, type Established, type TurnWishes } from './state.js'
+import { isFrozen, NO_WISHES, spendInSight, type Channel, type Established, type TurnWishes } from './state.js'
 import { stop } from './stopping.js'
 import { Violation } from './violation.js'
 
@@ -32,7 +32,7 @@ export function turnNeed (channel: Channel): 'none' | 'ask' | 'wait' {
 }
 
 function hasEnded (channel: Established): boolean {
-  return isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || channel.onChain.spend !== undefined
+  return isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined || spendInSight(channel) !== undefined
 }
 
 /** Payments wait, and it is not our turn: TURN-1. */

@@ -74,7 +74,7 @@ function stakeOf (channel: Channel | undefined): string {
   if (channel === undefined) return 'It is not known any more what is at stake. While it is damaged, this node neither closes nor publishes it.'
   if (channel.stage === 'abandoned' || channel.stage === 'offered') return 'No money is in it.'
   const { capacity, refundHeight } = channel.terms
-  if (channel.stage === 'established' && channel.onChain.spend?.height !== undefined) return `It has ended on the chain, with ${channel.onChain.spend.txid}.`
+  if (channel.stage === 'established' && channel.onChain.spend !== undefined) return `It has ended on the chain, with ${channel.onChain.spend.txid}.`
   return channel.role === 'client'
     ? `What you have not paid of ${formatAmount(capacity)} comes back when the peer closes or settles, or by the refund T2 from block ${refundHeight} on; ${channel.stage === 'established' && channel.refundSignature !== undefined ? 'which this node publishes by itself as long as the record channel/ can be read.' : 'while it is damaged this node does not publish T2.'}`
     : `What you were paid, up to ${formatAmount(capacity)}, is lost unless T3 is in a block before the client's refund of block ${refundHeight}; while it is damaged this node cannot publish T3. Do not wait.`

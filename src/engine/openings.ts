@@ -63,7 +63,7 @@ function isUnfunded (channel: Channel, height: number): boolean {
 
 /** Opening, waiting for its funding, or with money in it. */
 function isAlive (channel: Channel, height: number): boolean {
-  if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) return channel.onChain.spend?.height === undefined
+  if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) return channel.onChain.spend === undefined
   return channel.stage === 'offered' || channel.stage === 'accepted' || isUnfunded(channel, height)
 }
 

@@ -15,7 +15,7 @@ const MOST_IN_A_ROW = 10
 
 /** Whether a stream would be of use and there is none on which both sides know where they stand. */
 export function lacksLink (channel: Channel): channel is Established {
-  return channel.stage === 'established' && channel.role === 'client' && channel.link !== 'live' && channel.onChain.spend === undefined && !isGivenUp(channel)
+  return channel.stage === 'established' && channel.role === 'client' && channel.link !== 'live' && channel.onChain.spend === undefined && channel.onChain.shown.length === 0 && !isGivenUp(channel)
 }
 
 /** Whether to dial: the money is in the channel, the chain has not settled it, and no stream is coming up. */

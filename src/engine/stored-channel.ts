@@ -6,11 +6,11 @@
  *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
  */
 import { NEW_EPOCHS } from '../channel/epochs.js'
-import { NO_WISHES, type Channel, type Established, type Publication } from '../channel/state.js'
+import { NO_WISHES, type Channel, type Established, type OnChain, type Publication } from '../channel/state.js'
 import type { Ledger } from '../channel/ledger.js'
 import type { Terms } from '../channel/terms.js'
 import type { ChannelId } from '../types/bytes.js'
-import { ZERO_SAT } from '../types/units.js'
+import { ZERO_SAT, type BlockHeight } from '../types/units.js'
 import { compact } from './compact.js'
 import { readEntry, paymentKey } from './payments.js'
 import type { Change, Store } from './ports.js'
@@ -99,12 +99,17 @@ function isChannel (value: unknown): boolean {
 /** Records of before there were epochs: nobody has counted yet. */
 function withEpochs (stored: Channel): Channel {
   switch (stored.stage) {
-    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, terms: withTerms(stored.terms), publication: withRace(stored.publication) }
+    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, terms: withTerms(stored.terms), publication: withRace(stored.publication), onChain: withProof(stored.onChain) }
     case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored, terms: withTerms(stored.terms) }
     case 'accepted':
     case 'refund-requested': return { ...stored, terms: withTerms(stored.terms) }
     default: return stored
   }
+}
+
+/** Records of before told a spend in a block and one that was only shown by its height. The chain tells the latter again. */
+function withProof (stored: OnChain & { readonly spend: { readonly height?: BlockHeight | undefined } | undefined }): OnChain {
+  return { ...stored, spend: stored.spend?.height === undefined ? undefined : stored.spend, shown: [] }
 }
 
 /** Publications of before there were turns: the race begins with the bid that was stored. */

@@ -1,7 +1,7 @@
 /** The callers that wait for a channel: of `open`, `pay` and `close`. */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { awaitsInputs, isUnsigned } from '../channel/outside-funding.js'
-import type { Channel } from '../channel/state.js'
+import { spendInSight, type Channel } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
@@ -113,7 +113,7 @@ export class Waiters {
 
   /** The chain may know that a channel is closed although the peer never said so. */
   #observeSpend (channel: Channel): void {
-    const spend = channel.stage === 'established' ? channel.onChain.spend : undefined
+    const spend = channel.stage === 'established' ? spendInSight(channel) : undefined
     if (spend?.txid === this.#spentBy) return
     this.#spentBy = spend?.txid
     if (spend === undefined) return
@@ -161,6 +161,6 @@ export function readyForSignatures (channel: Channel): boolean {
 export function openForPayments (channel: Channel): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
   if (channel.stopped !== undefined) throw new PaychanError(channel.stopped.code, channel.stopped.reason)
-  if (channel.onChain.spend !== undefined || channel.closes.length > 0) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel was closed before it was open for payments.')
+  if (spendInSight(channel) !== undefined || channel.closes.length > 0) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel was closed before it was open for payments.')
   return channel.ready.ours && channel.ready.theirs && channel.ledger.held !== undefined && channel.link === 'live'
 }

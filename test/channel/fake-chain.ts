@@ -21,6 +21,8 @@ export class FakeChain {
   lowestFeeRate = 0n
   /** The output whose spends need the signatures of both sides. */
   funding: FundingOutput | undefined
+  /** How many servers show what waits. */
+  servers = 1
   readonly #known = new Map<Txid, KnownTransaction>()
   readonly #coins = new Map<string, bigint>()
 
@@ -72,7 +74,7 @@ export class FakeChain {
   history (outPoint: OutPoint): FundingHistory {
     const funding = this.#known.get(outPoint.txid)
     const spend = this.spendOf(outPoint)
-    return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spend === undefined ? [] : [{ txid: spend.parsed.txid, raw: spend.raw, height: spend.height }], strays: [] }
+    return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spend === undefined ? [] : [{ txid: spend.parsed.txid, raw: spend.raw, height: spend.height, shownBy: this.servers }], strays: [] }
   }
 
   /** The transaction that spends the funding output, and its fee. */

@@ -52,7 +52,7 @@ describe('channel / properties / any interleaving of payments, messages, breaks,
   it('what each side could publish alone is valid, and value in = outputs + fee', () => {
     fc.assert(fc.property(anyStory, (commands) => {
       const world = story(commands)
-      const unspent = { onChain: { fundingSeen: true, fundingHeight: world.client.established.onChain.fundingHeight, spend: undefined }, publication: undefined }
+      const unspent = { onChain: { fundingSeen: true, fundingHeight: world.client.established.onChain.fundingHeight, spend: undefined, shown: [] }, publication: undefined }
       for (const role of ['client', 'server'] as const) {
         const side = world[role]
         side.channel = { ...side.established, ...unspent }

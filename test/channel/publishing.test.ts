@@ -156,7 +156,7 @@ describe('client / publishing / T2', () => {
   it('is not published while T1 has never been seen', () => {
     const world = new World().until('client', 'established')
     world.chain.reorg(0, [world.client.established.outPoint.txid])
-    const state = { ...world.client.established, onChain: { fundingSeen: false, fundingHeight: undefined, spend: undefined } }
+    const state = { ...world.client.established, onChain: { fundingSeen: false, fundingHeight: undefined, spend: undefined, shown: [] } }
     world.client.channel = state
     world.client.blind = true
     const { effects } = world.client.attempt({ type: 'tip' }, { height: world.client.established.terms.refundHeight })
@@ -276,7 +276,7 @@ describe('channel / publishing / on settle', () => {
   it('asked again, the same goes out again', () => {
     const world = paid()
     world.server.post({ type: 'settle' })
-    world.server.channel = { ...world.server.established, onChain: { ...world.server.established.onChain, spend: undefined } }
+    world.server.channel = { ...world.server.established, onChain: { ...world.server.established.onChain, spend: undefined, shown: [] } }
     const { state, effects } = world.server.attempt({ type: 'settle' })
     assert.deepEqual([state === world.server.channel, effectsOf(effects, 'broadcast').map(({ raw }) => raw)], [true, [published(world.server).raw]])
   })

@@ -133,7 +133,7 @@ export class Side {
   lookAtChain (): void {
     if (this.dead || this.blind || !this.has || (this.channel.stage !== 'established' && !(this.seesFunding && this.channel.stage === 'refund-signed'))) return
     const history = this.chain.history(this.channel.outPoint)
-    const shown = JSON.stringify([history.funding !== undefined, history.funding?.height, ...history.spends.flatMap(({ txid, height }) => [txid, height])])
+    const shown = JSON.stringify([history.funding !== undefined, history.funding?.height, ...history.spends.flatMap(({ txid, height, shownBy }) => [txid, height, shownBy])])
     if (shown !== this.#seen) {
       this.#seen = shown
       this.post({ type: 'history', history })

@@ -57,7 +57,7 @@ export class OpeningsDriver {
     const record = this.#byId.get(state.id) ?? this.#discover(node, state)
     if (record === undefined) return
     if (state.publication !== undefined && event.txid === state.publication.txid && event.what.startsWith('published')) this.host.publications.published(record, node, state)
-    if (state.onChain.spend?.height !== undefined && node === record.client) this.#ended(record)
+    if (state.onChain.spend !== undefined && node === record.client) this.#ended(record)
   }
 
   /** Also of a node that was started again. */
