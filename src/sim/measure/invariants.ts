@@ -1,7 +1,9 @@
 /** What has to hold at the end of every simulation, beside the books: no rule broken between honest nodes, and no channel stuck. */
 import { balances } from '../../channel/ledger.js'
-import { payeeOf } from '../../channel/schedule.js'
+import { newestHeld } from '../../channel/publishable.js'
+import { payeeOf, turnOfLock } from '../../channel/schedule.js'
 import { isOpening, type Established } from '../../channel/state.js'
+import type { Contest } from '../chain/sim-chain.js'
 import type { Simulation } from '../simulation.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import { ChannelRecord } from './channel-record.js'
@@ -104,9 +106,15 @@ function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
     if (!canPublish(state)) continue
     const from = state.terms.refundHeight + OUTRANKED + 2
     const heights = Array.from({ length: chain.height - from }, (_, n) => from + n)
-    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share)
+    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share && !isAwaited(state, chain.contestsOf(record.outPoint ?? ''), height))
     if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${chain.height - state.terms.refundHeight} blocks after its end, although ${node.name} has ${share} sat in it`)
   }
+}
+
+/** EVID-5: a newer state of the other side's waits, and would pay this one as well: it is not outbid beyond what that is worth, however long it takes. */
+function isAwaited (state: Established, contests: readonly Contest[], height: number): boolean {
+  const held = newestHeld(state)?.turn ?? -1
+  return contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held)
 }
 
 /** A server that was never paid has nothing to publish. */
