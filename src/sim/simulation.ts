@@ -142,14 +142,13 @@ export class Simulation {
   }
 
   /** What an adversary does differently. */
-  #badness (adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf' | 'walletOf'> {
+  #badness (adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf'> {
     if (adversaries.length === 0) return {}
     const cheats = adversaries.flatMap((adversary) => cheatOf(adversary, { chain: this.chain, fees: this.fees, calendar: this.calendar, phantoms: this.#phantoms }) ?? [])
     this.cheats.push(...cheats)
     return {
       peers: (peers) => adversaries.reduce((bad, adversary) => badPeers(bad, adversary, this.calendar), peers),
-      chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain),
-      walletOf: (wallet, node) => cheats.reduce((bad, cheat) => cheat.walletOf(bad, node), wallet)
+      chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain)
     }
   }
 

@@ -4,7 +4,7 @@
  * (`bad-peers.ts`).
  */
 import type { Established } from '../../channel/state.js'
-import type { Chain, Wallet } from '../../engine/ports.js'
+import type { Chain } from '../../engine/ports.js'
 import { outPointText, type ChannelId } from '../../types/bytes.js'
 import type { SharedFees } from '../chain/fees.js'
 import type { SimChain } from '../chain/sim-chain.js'
@@ -52,11 +52,6 @@ export abstract class Cheat {
       estimateFeeRate: (target) => chain.estimateFeeRate(target),
       relayRates: () => chain.relayRates()
     }
-  }
-
-  /** Between its engine and its wallet. */
-  walletOf (wallet: Wallet, _node: SimNode): Wallet {
-    return wallet
   }
 
   #isHeldBack (raw: Uint8Array): boolean {

@@ -5,7 +5,7 @@
  */
 import { Transaction } from 'bitcoinjs-lib'
 import type { Established } from '../../channel/state.js'
-import type { BuiltFunding, FundingRequest, Wallet } from '../../engine/ports.js'
+import type { BuiltFunding, Chain, FundingRequest } from '../../engine/ports.js'
 import { hashFromTxid, txid } from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { blockDelta, satoshi } from '../../types/units.js'
@@ -43,17 +43,9 @@ export class PinningRenewal extends Cheat {
     node.engine?.renew(channel.id, { amount: TOP_UP, blocks: NEXT_BLOCKS, wait: 'broadcast' }).catch(() => {})
   }
 
-  /** Between its engine and its wallet: a T1 that renews is made here. */
-  override walletOf (wallet: Wallet, node: SimNode): Wallet {
-    return {
-      newScript: () => wallet.newScript(),
-      recognise: (script) => wallet.recognise(script),
-      checkFunds: (amount, rate, coins) => { wallet.checkFunds(amount, rate, coins) },
-      buildFunding: async (request) => request.beside === undefined ? await wallet.buildFunding(request) : this.#fat(request, request.beside, node),
-      releaseFunding: (channel) => wallet.releaseFunding(channel),
-      bumpFunding: async () => {},
-      claim: (output) => wallet.claim(output)
-    }
+  override chainOf (chain: Chain, node: SimNode): Chain {
+    node.wallet.buildRenewal = (request, beside) => this.#fat(request, beside, node)
+    return super.chainOf(chain, node)
   }
 
   #fat ({ channel, scriptPubKey, amount }: FundingRequest, beside: NonNullable<FundingRequest['beside']>, node: SimNode): BuiltFunding {

@@ -4,7 +4,7 @@ import type { Channel } from '../../channel/state.js'
 import type { Policy } from '../../channel/policy.js'
 import { Engine } from '../../engine/engine.js'
 import type { EngineEvent } from '../../engine/engine-events.js'
-import type { Chain, Peers, Signer, Wallet } from '../../engine/ports.js'
+import type { Chain, Peers, Signer } from '../../engine/ports.js'
 import { toHex } from '../../types/bytes.js'
 import { STORE_FAILED } from '../../types/errors.js'
 import { feeRate } from '../../types/units.js'
@@ -50,10 +50,9 @@ export interface NodeInit {
   /** Commits that a crash may lose. */
   readonly losesWrites: number
   readonly signer: (node: SimNode) => Signer
-  /** Puts something between the engine and its peers, its chain or its wallet: what an adversary does differently. */
+  /** Puts something between the engine and its peers, or its chain: what an adversary does differently. */
   readonly peers?: (peers: Peers, node: SimNode) => Peers
   readonly chainOf?: (chain: Chain, node: SimNode) => Chain
-  readonly walletOf?: (wallet: Wallet, node: SimNode) => Wallet
 }
 
 /** Heights between which a node saw nothing, or was not there. */
@@ -123,7 +122,7 @@ export class SimNode {
       store: this.disk.storeFor(life),
       chain: this.init.chainOf?.(this.view, this) ?? this.view,
       peers: this.init.peers?.(peers, this) ?? peers,
-      wallet: this.init.walletOf?.(this.wallet, this) ?? this.wallet,
+      wallet: this.wallet,
       signer: this.signer,
       clock: new SimClock(calendar, life, this.init.skewMs),
       random: this.#random,

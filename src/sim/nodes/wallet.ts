@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
+import type { FundingOutput } from '../../bitcoin/funding-spend.js'
 import { sweepVsize } from '../../bitcoin/payout.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../engine/ports.js'
 import { outPointText, hashFromTxid, sameBytes, toHex, txid, type ChannelId, type Txid } from '../../types/bytes.js'
@@ -34,6 +35,8 @@ export class SimWallet implements Wallet {
   /** By channel: what its T1 spends. */
   readonly #reserved = new Map<ChannelId, readonly Coin[]>()
   readonly #claims = new Map<string, Claim>()
+  /** An adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
+  buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
   #scripts = 0
   #balance = 0
 
@@ -75,7 +78,9 @@ export class SimWallet implements Wallet {
     this.#select(amount, rate, 0n, 0)
   }
 
-  async buildFunding ({ channel, scriptPubKey, amount, feeRate: rate, beside }: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding (request: FundingRequest): Promise<BuiltFunding> {
+    const { channel, scriptPubKey, amount, feeRate: rate, beside } = request
+    if (this.buildRenewal !== undefined && beside !== undefined) return this.buildRenewal(request, beside)
     const { coins, fee } = this.#select(amount, rate, beside?.value ?? 0n, beside === undefined ? 0 : 1)
     const transaction = new Transaction()
     transaction.version = 3
@@ -105,7 +110,7 @@ export class SimWallet implements Wallet {
   async bumpFunding ({ funding, feeRate: rate, most }: { funding: Txid, feeRate: FeeRate, most: Satoshi }): Promise<void> {
     const parent = this.chain.waiting.get(funding)
     const change = parent?.outputs[1]
-    if (parent === undefined || change === undefined || parent.fee * 1_000 >= Number(rate) * parent.vsize) return
+    if (this.buildRenewal !== undefined || parent === undefined || change === undefined || parent.fee * 1_000 >= Number(rate) * parent.vsize) return
     const script = this.nextScript()
     const vsize = spendVsize(1, [script])
     const fee = BigInt(Math.min(Number(most), Math.ceil(Number(rate) * (parent.vsize + vsize) / 1_000) - parent.fee))
