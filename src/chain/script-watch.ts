@@ -174,7 +174,7 @@ export class WatchedScript {
       const tip = this.#context.headers.tip.hash
       try {
         await this.#subscribe(session)
-        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id) })
+        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id), onTooLarge: (error) => { this.#tellError(error) } })
         if (session !== this.#session) continue
         if (!this.#verified.holds(this.#context.headers)) this.#reasons++
         else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history, session)
@@ -250,8 +250,12 @@ export class WatchedScript {
       }
     }
     this.#context.log(`The watch of script ${this.scriptHash} failed: ${error.message}`)
-    for (const { watcher } of this.#entries) callSafely(this.#context.log, () => { watcher.onError(error) })
+    this.#tellError(error)
     this.#retryLater()
+  }
+
+  #tellError (error: Error): void {
+    for (const { watcher } of this.#entries) callSafely(this.#context.log, () => { watcher.onError(error) })
   }
 
   #retryLater (): void {

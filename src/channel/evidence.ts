@@ -29,7 +29,7 @@ export const DECISIONS: readonly Decision[] = [
   { decision: 'raise our bid with a block', takes: 'proved', evidence: 'the block, and the estimate (the median of the servers)', ifFalse: 'the curve, which needs nobody\'s word' },
   { decision: 'raise our bid at once', takes: 'answered', evidence: 'any server refuses it for its fee', ifFalse: 'up to twice the estimate, or 20 sat/vB' },
   { decision: 'outbid beyond that', takes: 'shown', evidence: 'an older state that counts, by two servers', ifFalse: 'twice the bid of the last block, and never more than there is to win' },
-  { decision: 'stop a bid at what it can win', takes: 'answered', evidence: 'all servers refuse it for its fee, and a state that counts and pays what the next block takes is shown', ifFalse: 'the bid stays at a normal one' },
+  { decision: 'stop a bid at what it can win', takes: 'answered', evidence: 'all servers refuse it for its fee, and a state that counts and pays what the next block takes is shown', ifFalse: 'nothing: whoever takes our bid has no such state' },
   { decision: 'call a payment made or failed', takes: 'proved', evidence: 'a spend 6 deep, known by our own signature in it; made also by the payee\'s acknowledgement', ifFalse: 'a reorganisation of 6 blocks' },
   { decision: 'stop watching, sweep', takes: 'proved', evidence: 'the block of the spend', ifFalse: 'nothing: both are done again after a reorganisation' },
   { decision: 'close, renew', takes: 'said', evidence: 'the state that this side holds as well, a fee within bounds of its own estimate', ifFalse: 'the fee' },
@@ -93,15 +93,18 @@ export interface Race {
 }
 
 /**
- * EVID-5: the most that a bid may pay which every server has refused for its fee: what it can win over the rivals in sight, the
- * worst of them, and never less than a normal bid. Only a rival that pays what the next block takes limits it, for any other one
- * stays where it is until something worse comes. T2 has time, so for it any newer state does. Undefined when there is no limit.
+ * EVID-5: the most that a bid may pay which every server has refused for its fee: a normal bid against a newer state, which is the
+ * rightful one, and against older ones what it can win over the worst of them. Only a rival that pays what the next block takes
+ * limits it, for any other one stays where it is until something worse comes. T2 has time, so it may take what it wins over
+ * any newer state, and waits. Undefined when there is no limit.
  */
 export function winnable (channel: Established, { turn, share, vsize, height, nextBlock }: Race): bigint | undefined {
   const pays = (spend: ShownSpend): boolean => countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
-  const newer = newerThan(channel, turn).filter((spend) => deadlineOf(channel, turn) === undefined || pays(spend))
-  const gains = [...newer, ...olderThan(channel, turn, height).filter(pays)].map((spend) => share - shareOf(channel, spend))
-  return gains.length === 0 ? undefined : gains.reduce((most, gain) => max(most, gain), normalBid(nextBlock, vsize) as bigint)
+  const newer = newerThan(channel, turn)
+  const [limiting, beaten] = deadlineOf(channel, turn) === undefined ? [newer, newer] : [newer.filter(pays), []]
+  const rivals = [...beaten, ...olderThan(channel, turn, height).filter(pays)]
+  if (limiting.length === 0 && rivals.length === 0) return undefined
+  return rivals.reduce((most, spend) => max(most, share - shareOf(channel, spend)), normalBid(nextBlock, vsize) as bigint)
 }
 
 /**

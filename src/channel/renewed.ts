@@ -13,7 +13,7 @@ import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { addSat, feeFor, formatAmount, max, subSat, type FeeRate, type Satoshi } from '../types/units.js'
 import { to, type Transition } from './effects.js'
-import type { Env } from './env.js'
+import { notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
 import { isBuried } from './funding-depth.js'
 import { balances } from './ledger.js'
@@ -68,6 +68,7 @@ export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env:
   const { renews } = offer
   if (renews === undefined) return
   must(old?.role === 'server', 'RENEW-1', 'ERR_UNKNOWN_CHANNEL', 'This node serves you no such channel.')
+  must(env.isWatched, 'RENEW-1', 'ERR_NOT_READY', 'No server tells this side just now what happens to the channel on the chain; try again later.') // UPD-20
   const open = attempt('RENEW-1', () => renewable(old, env))
   if (open instanceof Violation) throw open
   const { turn, held } = open.ledger
@@ -77,8 +78,9 @@ export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env:
 }
 
 /** The channel, when it can be renewed at all. @throws PaychanError */
-function renewable (channel: Channel, env: Pick<Env, 'height'>): Established {
+function renewable (channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Established {
   if (channel.stage !== 'established' || channel.ledger.held === undefined || !isBuried(channel, env)) throw new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not open; only an open channel can be renewed.', { stage: channel.stage })
+  if (!env.isWatched) throw notWatched() // UPD-20
   const renewed = channel.closes.at(-1)?.renewedAs
   if (renewed !== undefined) throw new PaychanError('ERR_CHANNEL_CLOSED', `The channel is renewed already, as channel ${renewed.slice(0, 8)}.`, { channel: renewed })
   if (spendInSight(channel) !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')

@@ -253,6 +253,9 @@ export class Engine {
   /** Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays us out is not. */
   inChannels = (): Satoshi => satoshi(this.states().filter(isInChannel).reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
 
+  /** The part of it that no server tells of now. */
+  unwatched = (): Satoshi => satoshi(this.states().filter((state) => isInChannel(state) && !this.#envFor(state).isWatched).reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
+
   #send (actor: ChannelActor, payment: Payment): Promise<void> {
     if (actor.waiters.closing) return Promise.reject(new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.'))
     const done = actor.waiters.payment(payment)
@@ -342,8 +345,9 @@ export class Engine {
     return this.#height === undefined ? undefined : { height: this.#height, ...this.#fees.current }
   }
 
-  #envFor (channel: Pick<Channel, 'role' | 'keys'>): Env {
-    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry }, this.#height, channel)
+  #envFor (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
+    const isWatched = channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id))
+    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry, isWatched }, this.#height, channel)
   }
 
   /** A bug costs a stream, never the process; a disk that failed costs everything until a restart. */

@@ -26,7 +26,7 @@ import type { Renewals } from './renewals.js'
 export interface OpeningsHost {
   readonly options: EngineOptions
   readonly links: Links
-  envFor: (keys: Pick<Channel, 'role' | 'keys'>) => Env
+  envFor: (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: Channel['id'] }) => Env
   /** Starts a channel with its first transition, and ends its opening when it takes too long (OPEN-9). */
   begin: (first: Transition) => ChannelActor
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
@@ -132,7 +132,8 @@ export class Openings {
     must(alive + drawing < policy.maxChannelsPerPeer, 'WIRE-9', 'ERR_TOO_MANY_CHANNELS', `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`, { channels: alive, most: policy.maxChannelsPerPeer })
     const env = this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } })
     checkOffer(offer, network, env)
-    checkRenewal(offer, this.host.renewals.named(offer, link.peer), env)
+    const old = this.host.renewals.named(offer, link.peer)
+    checkRenewal(offer, old, old === undefined ? env : this.host.envFor(old))
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new LateListener()
     void this.#accept(link, offer, listener)

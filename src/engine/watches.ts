@@ -35,6 +35,11 @@ export class Watches {
     return this.#watches.has(actor)
   }
 
+  /** Whether a server tells this session what happens to a channel. */
+  isCurrent (actor: ChannelActor | undefined): boolean {
+    return actor !== undefined && this.#watches.get(actor)?.watch.isCurrent === true
+  }
+
   stop (actor: ChannelActor): void {
     this.#watches.get(actor)?.watch.stop()
     this.#watches.delete(actor)
