@@ -4,7 +4,7 @@
  * other, and has to be explained.
  */
 import { newestHeld } from '../../channel/publishable.js'
-import { publishHeightOf } from '../../channel/schedule.js'
+import { publishHeightOf, turnOfLock } from '../../channel/schedule.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { ChannelResult, Loss, NodeResult } from '../results.js'
@@ -132,11 +132,21 @@ export class Accounts {
       to: height,
       bids: this.world.publications.bidsOf(record, loser),
       thresholdAt: this.world.thresholdAt,
+      inTheWayAt: this.#inTheWay(record, loser),
       vsize: T3_VSIZE,
       absences: loser.absences,
       lostWrites: loser.lostWrites > 0
     }))
     this.#note(record, loser, height, amount, { why, text: `${ending.end}${ending.turn === undefined ? '' : ` of turn ${ending.turn}`} in block ${height}: ${text}` })
+  }
+
+  /** States of the other side; what both have signed together is none. */
+  #inTheWay (record: ChannelRecord, loser: SimNode): (block: number) => number {
+    const terms = record.newest()?.terms
+    const closes = [record.stateOf(record.client), record.stateOf(record.server)].flatMap((state) => state?.closes ?? [])
+    const own = new Set<string>([...this.world.publications.bidsOf(record, loser), ...closes].map(({ txid }) => txid))
+    const others = this.world.chain.contestsOf(record.outPoint ?? '').filter(({ transaction }) => terms !== undefined && turnOfLock(terms, transaction.lockTime) !== undefined && !own.has(transaction.txid))
+    return (block) => others.reduce((most, { transaction, from, to }) => from < block && to >= block - 1 ? Math.max(most, transaction.fee) : most, 0)
   }
 
   #judged (record: ChannelRecord, loser: SimNode, reason: Pick<Loss, 'why' | 'text'>): Pick<Loss, 'why' | 'text'> {
