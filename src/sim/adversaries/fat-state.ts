@@ -31,7 +31,7 @@ export class FatState extends Cheat {
   protected act (channel: Established, node: SimNode): void {
     const old = bestOldState(channel)
     const state = old ?? newestState(channel)
-    if (state === undefined || state.turn === -1 && old === undefined || publishHeightOf(channel.terms, state.turn) > this.world.chain.height) return
+    if (state === undefined || (state.turn === -1 && old === undefined) || publishHeightOf(channel.terms, state.turn) > this.world.chain.height) return
     const own = this.#coins.get(channel.id) ?? this.#take(channel, node)
     if (own === undefined) return
     const attack = this.recordOf(node, channel, { turn: state.turn, gain: old?.gain ?? 0 })

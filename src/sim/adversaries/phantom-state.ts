@@ -88,4 +88,3 @@ export class PhantomState extends PublishOld {
     return readSimTransaction(Uint8Array.from(transaction.toBuffer()))
   }
 }
-

@@ -72,4 +72,3 @@ export class PinningRenewal extends Cheat {
     return { raw, outPoint: { txid: readSimTransaction(raw).txid, vout: 0 }, fee: satoshi(fee), previous: previousOf([{ outPoint: { txid: txid(id), vout: Number(vout) } }], rawOf) }
   }
 }
-

@@ -43,7 +43,7 @@ export class PublishOld extends Cheat {
     const attack = this.attacks.get(channel.id)
     const isOurs = rival !== undefined && attack?.txids.has(rival.txid) === true
     const fee = Math.min(this.wanted(best, rival, isOurs), Math.floor(best.gain * this.upTo), best.share - DUST)
-    const least = rival === undefined ? VSIZE : isOurs ? (attack?.bid ?? 0) + VSIZE : leastOver(rival)
+    const least = rival === undefined ? VSIZE : isOurs ? attack.bid + VSIZE : leastOver(rival)
     if (fee >= Math.max(VSIZE, least)) this.#send(channel, best, fee, this.recordOf(node, channel, best))
   }
 

@@ -126,17 +126,19 @@ export class Accounts {
     const state = record.stateOf(loser)
     const held = state === undefined ? undefined : newestHeld(state)
     const from = state === undefined || held === undefined ? height : Math.min(height, publishHeightOf(state.terms, held.turn))
-    const { why, text } = this.#judged(record, loser, loser.servers.areAllLying ? ALL_LYING : reasonOf({
-      amount,
-      from,
-      to: height,
-      bids: this.world.publications.bidsOf(record, loser),
-      thresholdAt: this.world.thresholdAt,
-      inTheWayAt: this.#inTheWay(record, loser),
-      vsize: T3_VSIZE,
-      absences: loser.absences,
-      lostWrites: loser.lostWrites > 0
-    }))
+    const { why, text } = this.#judged(record, loser, loser.servers.areAllLying
+      ? ALL_LYING
+      : reasonOf({
+        amount,
+        from,
+        to: height,
+        bids: this.world.publications.bidsOf(record, loser),
+        thresholdAt: this.world.thresholdAt,
+        inTheWayAt: this.#inTheWay(record, loser),
+        vsize: T3_VSIZE,
+        absences: loser.absences,
+        lostWrites: loser.lostWrites > 0
+      }))
     this.#note(record, loser, height, amount, { why, text: `${ending.end}${ending.turn === undefined ? '' : ` of turn ${ending.turn}`} in block ${height}: ${text}` })
   }
 

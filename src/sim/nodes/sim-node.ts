@@ -101,7 +101,6 @@ export class SimNode {
     world.network.join(init.name, init.group)
   }
 
-
   get honest (): boolean { return this.adversaries.length === 0 }
 
   get isUp (): boolean { return this.#life?.alive === true }
