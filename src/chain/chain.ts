@@ -130,7 +130,7 @@ class VerifyingChain implements ElectrumChain {
     this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
-    this.#headers = new HeaderChain(chainParams(init.network), init.anchor)
+    this.#headers = new HeaderChain(chainParams(init.network), init.anchor, () => init.clock.now())
     this.#onAnchor = init.onAnchor ?? (() => {})
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
     this.#watching = {

@@ -346,8 +346,7 @@ export class Engine {
   }
 
   #envFor (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
-    const isWatched = channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id))
-    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry, isWatched }, this.#height, channel)
+    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry, isWatched: channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id)) }, this.#height, channel)
   }
 
   /** A bug costs a stream, never the process; a disk that failed costs everything until a restart. */

@@ -2,12 +2,11 @@
 import type { Effect } from '../channel/effects.js'
 import type { BroadcastPurpose, RenewalEvent } from '../channel/events.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
-import { buildRenewal } from '../bitcoin/renewal.js'
+import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
-import { blockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
 import type { Links } from './links.js'
@@ -78,7 +77,7 @@ export class Performer {
       // A renewal that spends nothing but the old channel is no matter of the wallet.
       const built = source === undefined || source.fromWallet
         ? await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate, coins, beside: source?.old })
-        : buildRenewal(source.old, scriptPubKey, amount, this.ports.chain.tip?.height ?? blockHeight(0))
+        : buildRenewal(source.old, scriptPubKey, amount, renewalLock(this.ports.chain.tip?.height))
       actor.post({ type: 'funding-built', ...built })
     } catch (error) {
       this.ports.watches.stop(actor)

@@ -6,6 +6,7 @@
  * hears of it; everything that is counted is computed from the histories of this moment.
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
+import { renewalLock } from '../bitcoin/renewal.js'
 import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
@@ -151,7 +152,7 @@ class OnChainWallet implements NodeWallet {
         amount,
         changeScript: change,
         changeFirst: ((this.init.random.bytes(1)[0] ?? 0) & 1) === 1,
-        lockTime: this.height() ?? blockHeight(0),
+        lockTime: beside === undefined ? this.height() ?? blockHeight(0) : renewalLock(this.height()),
         secretOf: ({ own }) => this.addresses.secret(own),
         beside
       })

@@ -144,6 +144,28 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       assert.deepEqual(early.histories.all, [[]])
     })
 
+    it('says of a watch that it is current, from the first history on, until there is no connection', async () => {
+      const watch = chain.watchScript(other, recordingWatcher())
+      assert.equal(watch.isCurrent, false, 'nobody has told yet')
+      await watch.ready
+      assert.equal(watch.isCurrent, true)
+      await world.mine(1)
+      assert.equal(watch.isCurrent, true, 'a block changes nothing about that')
+      await world.disconnect()
+      assert.equal(watch.isCurrent, false)
+      const back = statuses.when(status => status === 'synced', statuses.all.length)
+      await world.reconnect()
+      await back
+      while (!watch.isCurrent) await new Promise(resolve => { setImmediate(resolve) })
+      watch.stop()
+    })
+
+    it('says how many servers have taken a broadcast, of how many, and why the others have not', async () => {
+      const { txid: id, vout } = await funded()
+      const spend = spendOf(id, { vout })
+      assert.deepEqual(await chain.broadcast(bytesOf(spend)), { txid: spend.getId(), taken: 1, of: 1, refusals: [] })
+    })
+
     it('resolves a broadcast of what the mempool or the chain has already', async () => {
       const { txid: id, vout } = await funded()
       const spend = spendOf(id, { vout })

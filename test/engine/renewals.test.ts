@@ -4,8 +4,8 @@ import type { ChannelId } from '../../src/types/bytes.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import { BLOCKS, CAPACITY, quiet, World, type Node } from './world.js'
 
-/** Of T1 that spends the old channel alone: (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 1 sat/vB. */
-const FEE = 150n
+/** Of T1 that spends the old channel alone: (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 1.1 sat/vB. */
+const FEE = 165n
 
 async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, alice: Node, bob: Node, old: ChannelId }> {
   const world = new World()

@@ -85,7 +85,7 @@ export class SimWallet implements Wallet {
     const transaction = new Transaction()
     transaction.version = 3
     transaction.locktime = this.chain.height
-    if (beside !== undefined) transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffe)
+    if (beside !== undefined) transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
     for (const { outPoint } of coins) addInput(transaction, outPoint, 0xfffffffe, KEY_WITNESS)
     transaction.addOutput(scriptPubKey, amount)
     const left = coins.reduce((sum, { value }) => sum + value, beside?.value ?? 0n) - amount - fee
