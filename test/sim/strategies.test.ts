@@ -81,6 +81,14 @@ describe('sim / strategies that gained, and do not any more', function () {
     assertUnharmed(results, 'alice', WALLET - 2_000 - FEES)
   })
 
+  for (const rate of [7_000n, 20_000n]) {
+    it(`pinning-renewal: a T1 of 10,000 vB is not signed where blocks take ${rate / 1_000n} sat/vB (RENEW-4)`, async () => {
+      const results = await played({ kind: 'pinning-renewal', who: 'alice' }, { step: 0, blocks: 200, days: 3, rate, payments: every(1_800, 20_000n, 2 * HOUR + 5 * 1_800) })
+      assert.deepEqual(results.attacks.map(({ kind }) => kind), ['pinning-renewal'])
+      assertUnharmed(results, 'bob', WALLET + 100_000 - FEES)
+    })
+  }
+
   it('direct-miner: an old state that nobody sees comes too late where the window is wide', async () => {
     assertUnharmed(await played({ kind: 'direct-miner', who: 'bob', upTo: 0.9 }), 'alice', ALICE)
   })
