@@ -7,12 +7,12 @@ import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, Scr
 import { RELAY_FEE_RATE } from '../../channel/publishing.js'
 import { readSimTransaction } from '../chain/sim-transaction.js'
 import type { SimChain } from '../chain/sim-chain.js'
-import type { SharedFees } from '../chain/fees.js'
 import type { Calendar } from '../world/calendar.js'
 import { toHex } from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../../types/units.js'
 import { never, type Life } from './life.js'
+import type { Servers } from './servers.js'
 
 /** What a server keeps to itself. */
 export type Hiding = 'nothing' | 'mempool' | 'all'
@@ -41,9 +41,9 @@ export class Watchers {
 
 export interface ViewParts {
   readonly chain: SimChain
-  readonly fees: SharedFees
   readonly calendar: Calendar
   readonly watchers: Watchers
+  readonly servers: Servers
   /** Milliseconds until news arrives. */
   readonly delayMs: number
 }
@@ -104,13 +104,12 @@ export class SimView implements Chain {
 
   async broadcast (raw: Uint8Array): Promise<Verdict> {
     await this.#connected()
-    const txid = this.#hiding === 'all' ? read(raw).txid : this.parts.chain.broadcast(raw)
-    return { txid, taken: 1, of: 1, refusals: [] }
+    return this.#hiding === 'all' ? { txid: read(raw).txid, taken: 1, of: 1, refusals: [] } : this.parts.servers.broadcast(raw)
   }
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
     await this.#connected()
-    const { feeRate, nextBlockRate } = this.parts.fees.current
+    const { feeRate, nextBlockRate } = this.parts.servers.current
     return target > 1 ? feeRate : nextBlockRate
   }
 
@@ -179,7 +178,7 @@ export class SimView implements Chain {
     const news = [...this.#news]
     this.#news.clear()
     const isTip = this.#isTipNews || this.#held !== undefined
-    for (const script of news) {
+    for (const script of this.parts.servers.tellsHistories ? news : []) {
       const history = this.#history(script)
       for (const watch of [...this.#watches.get(script) ?? []]) {
         watch.isTold = true
@@ -193,9 +192,7 @@ export class SimView implements Chain {
   }
 
   #history (script: string): ChainTransaction[] {
-    return this.parts.chain.historyOf(script)
-      .filter(({ height }) => height !== undefined || this.#hiding === 'nothing')
-      .map(({ txid, raw, height }) => ({ txid, raw, height: height === undefined ? undefined : blockHeight(height) }))
+    return this.parts.servers.historyOf(script, this.#hiding !== 'nothing')
   }
 
   #worldTip (): Tip {
