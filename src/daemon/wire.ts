@@ -59,6 +59,8 @@ const policy: z.ZodType<Policy> = z.object({
   defaultBlocks: blocks,
   maxPendingOpenings: z.number(),
   maxUnfunded: z.number(),
+  maxPendingInAll: z.number(),
+  maxUnfundedInAll: z.number(),
   maxChannelsPerPeer: z.number(),
   maxInFlightUpdates: z.number(),
   maxInFlightValue: amount,

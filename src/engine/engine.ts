@@ -14,6 +14,7 @@ import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
+import { Actors } from './actors.js'
 import { bumpPublication } from './bumping.js'
 import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
@@ -40,6 +41,7 @@ import { Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
 import { Settlements, type Moment } from './settlements.js'
+import { Strangers } from './strangers.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, fundingTaken, openForPayments, readyForInputs, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
@@ -47,7 +49,7 @@ import { Watches } from './watches.js'
 export class Engine {
   readonly #options: EngineOptions
   readonly #timeouts: Timeouts
-  readonly #actors = new Map<ChannelId, ChannelActor>()
+  readonly #actors = new Actors()
   readonly #registry = createRegistry()
   readonly #links: Links
   readonly #watches: Watches
@@ -55,6 +57,7 @@ export class Engine {
   readonly #redial: Redial
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
+  readonly #strangers: Strangers
   readonly #keyed: KeyedPayments
   readonly #settlements: Settlements
   readonly #renewals: Renewals
@@ -94,9 +97,10 @@ export class Engine {
       options,
       envFor: (keys) => this.#envFor(keys),
       begin: (first) => this.#begin(first),
-      channelsOf: (peer) => [...this.#actors.values()].map((actor) => actor.state).filter((state) => state.peer === peer)
+      channelsOf: (peer) => [...this.#actors.of(peer)].map(({ state }) => state)
     }
-    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals })
+    this.#strangers = new Strangers({ actors: this.#actors, policy: options.policy, now: () => clock.now() })
+    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#strangers })
     this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
     this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
@@ -131,7 +135,7 @@ export class Engine {
     await this.#fees.load()
     await this.#restores.load()
     const loaded = await loadChannels(store)
-    for (const stored of loaded.channels) this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
+    for (const stored of loaded.channels) this.#add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
     for (const actor of this.#actors.values()) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#limitOpening(actor) }, renewals: this.#renewals })
     const handler = {
@@ -297,9 +301,14 @@ export class Engine {
   #begin (first: Transition): ChannelActor {
     if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
-    this.#actors.set(actor.id, actor)
+    this.#add(actor)
     this.#limitOpening(actor)
     return actor
+  }
+
+  #add (actor: ChannelActor): void {
+    this.#actors.add(actor)
+    this.#strangers.observe(actor)
   }
 
   #limitOpening (actor: ChannelActor): void {
@@ -310,6 +319,7 @@ export class Engine {
     if (this.#stopped || this.#halted !== undefined) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
     this.#openings.observe(actor.state)
+    this.#strangers.observe(actor)
     this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)

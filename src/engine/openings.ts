@@ -9,6 +9,7 @@ import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer, type OwnPart } from '../channel/opening-terms.js'
 import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
 import { isOpening, type Channel, type FundingChoice, type KeyBits } from '../channel/state.js'
+import { isUnfunded } from '../channel/unfunded.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
@@ -21,6 +22,7 @@ import { LateListener } from './late-listener.js'
 import type { Links } from './links.js'
 import type { Link, LinkListener } from './ports.js'
 import type { Renewals } from './renewals.js'
+import type { Strangers } from './strangers.js'
 
 /** What the openings need of the engine around them. */
 export interface OpeningsHost {
@@ -30,6 +32,7 @@ export interface OpeningsHost {
   /** Starts a channel with its first transition, and ends its opening when it takes too long (OPEN-9). */
   begin: (first: Transition) => ChannelActor
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
+  readonly strangers: Pick<Strangers, 'admit'>
   /** The channels of a peer. */
   channelsOf: (peer: string) => Channel[]
 }
@@ -55,12 +58,6 @@ export interface Offer {
   readonly signal?: AbortSignal | undefined
 }
 
-/** T2 is signed, T1 is not in a block, and it would still be of use to anybody: L is not over. */
-function isUnfunded (channel: Channel, height: number): boolean {
-  if (channel.stage !== 'refund-signed' && !(channel.stage === 'established' && channel.onChain.fundingHeight === undefined)) return false
-  return height < channel.terms.refundHeight
-}
-
 /** Opening, waiting for its funding, or with money in it. */
 function isAlive (channel: Channel, height: number): boolean {
   if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) return channel.onChain.spend?.height === undefined
@@ -74,6 +71,12 @@ function isAlive (channel: Channel, height: number): boolean {
 export function openingPatience (channel: Channel, { opening, outside }: Timeouts): number {
   if (channel.role === 'server') return channel.stage === 'accepted' && channel.terms.renews === undefined ? opening + outside : opening
   return (channel.stage === 'offered' || channel.stage === 'accepted') && channel.outside === true ? outside : opening
+}
+
+function sumOf (numbers: Iterable<number>): number {
+  let sum = 0
+  for (const number of numbers) sum += number
+  return sum
 }
 
 export class Openings {
@@ -133,6 +136,8 @@ export class Openings {
     const env = this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } })
     checkOffer(offer, network, env)
     checkRenewal(offer, this.host.renewals.named(offer, link.peer), env)
+    // A renewal has money in it from the start.
+    if (offer.renews === undefined) this.host.strangers.admit(sumOf(this.#drawing.values()))
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new LateListener()
     void this.#accept(link, offer, listener)
