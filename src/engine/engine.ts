@@ -6,7 +6,7 @@ import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
-import { isOpening, type Channel } from '../channel/state.js'
+import type { Abandoned, Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { partyOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
@@ -24,11 +24,13 @@ import { DueActors } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
+import { GivenUp, isGivenUpByServer } from './given-up.js'
 import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
 import { loadChannels, tellDamage } from './loading.js'
-import { openingPatience, Openings, type Offer, type OpeningsHost } from './openings.js'
+import { OpeningTimers } from './opening-timers.js'
+import { Openings, type Offer, type OpeningsHost } from './openings.js'
 import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
 import { readPayments, type PaymentInfo } from './payments.js'
@@ -50,7 +52,8 @@ export class Engine {
   readonly #options: EngineOptions
   readonly #timeouts: Timeouts
   readonly #actors = new Actors()
-  readonly #registry = createRegistry()
+  readonly #givenUp = new GivenUp()
+  readonly #registry = createRegistry(this.#givenUp)
   readonly #links: Links
   readonly #watches: Watches
   readonly #due: DueActors
@@ -58,6 +61,7 @@ export class Engine {
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
   readonly #strangers: Strangers
+  readonly #openingTimers: OpeningTimers
   readonly #keyed: KeyedPayments
   readonly #settlements: Settlements
   readonly #renewals: Renewals
@@ -79,6 +83,7 @@ export class Engine {
     this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
+    this.#openingTimers = new OpeningTimers(clock, this.#timeouts)
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#due = new DueActors(this.#actors, this.#watches)
@@ -115,8 +120,7 @@ export class Engine {
       after: (ms, callback) => clock.after(ms, callback),
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
-      // To derive a key takes a millisecond; once there are terms, they have it.
-      learn: (channel) => { this.#registry.learn(channel, 'terms' in channel ? partyOf(channel.terms, channel.role).channelKey : options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
+      learn: (channel) => { this.#registry.learn(channel, this.#keyOf(channel)) },
       changed: () => { this.#due.changed(); options.onChange?.() },
       perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
       settled: (actor) => { this.#settled(actor) },
@@ -135,9 +139,10 @@ export class Engine {
     await this.#fees.load()
     await this.#restores.load()
     const loaded = await loadChannels(store)
+    await this.#givenUp.load(store, (text) => { this.#alarm(undefined, 'ERR_STORE_CORRUPT', text) })
     for (const stored of loaded.channels) this.#add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
-    for (const actor of this.#actors.values()) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#limitOpening(actor) }, renewals: this.#renewals })
+    for (const actor of this.#actors.values()) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#openingTimers.start(actor) }, renewals: this.#renewals })
     const handler = {
       onOpen: this.#openings.onOffer.bind(this.#openings),
       onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message),
@@ -302,7 +307,7 @@ export class Engine {
     if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
     this.#add(actor)
-    this.#limitOpening(actor)
+    this.#openingTimers.start(actor)
     return actor
   }
 
@@ -311,18 +316,30 @@ export class Engine {
     this.#strangers.observe(actor)
   }
 
-  #limitOpening (actor: ChannelActor): void {
-    this.#options.clock.after(openingPatience(actor.state, this.#timeouts), () => { if (isOpening(actor.state)) actor.post({ type: 'timeout' }) })
-  }
-
   #settled (actor: ChannelActor): void {
-    if (this.#stopped || this.#halted !== undefined) return
+    // One that was let go still hears that its stream is gone.
+    if (this.#stopped || this.#halted !== undefined || this.#actors.get(actor.id) !== actor) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
+    this.#openingTimers.observe(actor)
     this.#openings.observe(actor.state)
     this.#strangers.observe(actor)
     this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
+    if (isGivenUpByServer(actor.state)) this.#letGo(actor, actor.state)
+  }
+
+  /** A server's opening that came to nothing, and whose end is on disk. */
+  #letGo (actor: ChannelActor, state: Abandoned): void {
+    this.#registry.giveUp(state, this.#keyOf(state))
+    this.#redial.forget(actor)
+    this.#actors.remove(actor)
+    this.#host.changed()
+  }
+
+  /** To derive a key takes a millisecond; once there are terms, they have it. */
+  #keyOf (channel: Channel): Uint8Array {
+    return 'terms' in channel ? partyOf(channel.terms, channel.role).channelKey : this.#options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })
   }
 
   /** Waits a little for the peer; whether it came shows in the channel. */
