@@ -11,7 +11,7 @@ import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { partyOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
-import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
 import { Actors } from './actors.js'
@@ -20,6 +20,7 @@ import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
+import { CloseScripts } from './close-scripts.js'
 import { DueActors } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
@@ -61,6 +62,7 @@ export class Engine {
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
   readonly #strangers: Strangers
+  readonly #closeScripts: CloseScripts
   readonly #openingTimers: OpeningTimers
   readonly #keyed: KeyedPayments
   readonly #settlements: Settlements
@@ -105,7 +107,8 @@ export class Engine {
       channelsOf: (peer) => [...this.#actors.of(peer)].map(({ state }) => state)
     }
     this.#strangers = new Strangers({ actors: this.#actors, policy: options.policy, now: () => clock.now() })
-    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#strangers })
+    this.#closeScripts = new CloseScripts(wallet, (channel, error) => { if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error)) })
+    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#strangers, closeScripts: this.#closeScripts })
     this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
     this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
@@ -314,6 +317,7 @@ export class Engine {
   #add (actor: ChannelActor): void {
     this.#actors.add(actor)
     this.#strangers.observe(actor)
+    this.#closeScripts.hold(actor.state)
   }
 
   #settled (actor: ChannelActor): void {
@@ -321,7 +325,7 @@ export class Engine {
     if (this.#stopped || this.#halted !== undefined || this.#actors.get(actor.id) !== actor) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
     this.#openingTimers.observe(actor)
-    this.#openings.observe(actor.state)
+    this.#closeScripts.observe(actor.state)
     this.#strangers.observe(actor)
     this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)

@@ -19,6 +19,7 @@ import type { EngineOptions, Timeouts } from './engine-options.js'
 import { refuse } from './incoming.js'
 import { bitsToBytes, drawKeys } from './key-bits.js'
 import { LateListener } from './late-listener.js'
+import type { CloseScripts } from './close-scripts.js'
 import type { Links } from './links.js'
 import type { Link, LinkListener } from './ports.js'
 import type { Renewals } from './renewals.js'
@@ -33,6 +34,7 @@ export interface OpeningsHost {
   begin: (first: Transition) => ChannelActor
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
   readonly strangers: Pick<Strangers, 'admit'>
+  readonly closeScripts: Pick<CloseScripts, 'take' | 'giveBack'>
   /** The channels of a peer. */
   channelsOf: (peer: string) => Channel[]
 }
@@ -80,9 +82,6 @@ function sumOf (numbers: Iterable<number>): number {
 }
 
 export class Openings {
-  /** Scripts of openings that came to nothing: another peer is given them, so that offers alone use up no addresses. */
-  readonly #spareScripts: Uint8Array[] = []
-  readonly #lent = new Map<string, Uint8Array>()
   /** Offers by peer whose keys are being drawn. */
   readonly #drawing = new Map<string, number>()
 
@@ -144,14 +143,6 @@ export class Openings {
     return listener
   }
 
-  /** To be called after each step: the script of an opening that was given up before T1 can serve again. */
-  observe (channel: Channel): void {
-    const script = this.#lent.get(channel.id)
-    if (script === undefined || (isOpening(channel) && channel.stage !== 'refund-signed')) return
-    this.#lent.delete(channel.id)
-    if (channel.stage === 'abandoned' && channel.outPoint === undefined) this.#spareScripts.push(script)
-  }
-
   /** Never rejects: what goes wrong is told to the peer. */
   async #accept (link: Link, offer: OpenChannel, listener: LateListener): Promise<void> {
     let unused: Uint8Array | undefined
@@ -161,12 +152,11 @@ export class Openings {
       const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: party }
       const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
       this.host.renewals.supersede(actor.state)
-      this.#lent.set(actor.id, party.closeScript)
       unused = undefined
       listener.bind(this.host.links.attach(actor, link))
     } catch (error) {
       // Refused after all, since another stream brought the same K1 meanwhile.
-      if (unused !== undefined) this.#spareScripts.push(unused)
+      if (unused !== undefined) this.host.closeScripts.giveBack(unused)
       const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
       refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text, true)
     } finally {
@@ -179,7 +169,7 @@ export class Openings {
   async #drawParty (role: Role): Promise<{ keys: KeyBits, party: OwnPart }> {
     const { random, signer, wallet } = this.host.options
     const keys = drawKeys(random)
-    const closeScript = (role === 'server' ? this.#spareScripts.pop() : undefined) ?? await wallet.newScript()
+    const closeScript = role === 'server' ? this.host.closeScripts.take() : await wallet.newScript()
     return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript, derivation: bitsToBytes(keys) } }
   }
 }

@@ -168,9 +168,11 @@ export interface CsvOutput {
 export interface Wallet {
   /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
   newScript: () => Promise<Uint8Array>
+  /** The scriptPubKey of an index of the chain that servers give to their peers (`CloseScripts`). It is watched once it is recognised. */
+  closeScript: (index: number) => Uint8Array
   /**
-   * Whether a scriptPubKey is one of its receive addresses, as far as it has searched; if so it is
-   * never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
+   * Whether a scriptPubKey is one of its receive addresses or close scripts, as far as it has searched; if so
+   * it is watched from now on, and an address is never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
    */
   recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
   /**

@@ -9,8 +9,9 @@ import { writeSeedFile } from '../wallet/seed-file.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
 
 /**
- * BIP44's gap limit is 20, for wallets that give an address to a person now and then. A server gives
- * one to each peer that offers a channel, and many offers come to nothing.
+ * BIP44's gap limit is 20, for wallets that give an address to a person now and then. A server of an
+ * earlier release gave one to each peer that offered a channel, and many offers came to nothing; the
+ * close scripts of this one have a chain and a gap of their own (`CLOSE_GAP`).
  */
 export const DEFAULT_RESTORE_GAP = 100
 

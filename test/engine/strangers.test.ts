@@ -1,6 +1,6 @@
 /** What peers that cost nothing can take of a server: a bounded room, out of which the oldest go first (OPEN-11). */
 import assert from 'node:assert/strict'
-import type { Txid } from '../../src/types/bytes.js'
+import { toHex, type Txid } from '../../src/types/bytes.js'
 import { BLOCKS, CAPACITY, quiet, twoNodes, type Node } from './world.js'
 import { Stranger } from './stranger.js'
 
@@ -90,6 +90,22 @@ describe('engine / channels that strangers ask for', () => {
     await Stranger.withRefund(world, 'two')
     assert.equal(one.stream.refusal?.code, 'ERR_TOO_MANY_OPENINGS')
     assert.equal(bob.engine.find(second.id)?.stage, 'established')
+  })
+
+  it('use the same close scripts again and again, also after T2: the highest is bounded by what is under way', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { maxUnfundedInAll: 3 } })
+    await world.open(alice, bob)
+    const drawn = bob.wallet.scriptsDrawn
+    const scripts = new Set<string>()
+    for (let n = 0; n < 12; n++) {
+      scripts.add((await Stranger.withRefund(world, `stranger ${n}`)).closeScript)
+      await world.pass(MINUTE)
+      if (n === 6) await bob.restart()
+    }
+    assert.ok(scripts.size <= 4, `${scripts.size} scripts`)
+    assert.ok(bob.wallet.scriptsDrawn - drawn <= 4)
+    const [closeScript] = bob.engine.states().flatMap((state) => state.stage === 'established' ? [toHex(state.terms.server.closeScript)] : [])
+    assert.ok(closeScript !== undefined && !scripts.has(closeScript), 'that of a channel with money is nobody else\'s')
   })
 
   it('never push out a channel that has taken payments, when a reorganisation has dropped its T1', async () => {
