@@ -40,7 +40,7 @@ export interface WatchContext {
 }
 
 /** A `ScriptWatcher` that may look at the blocks as well. */
-export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept'> {
+export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept' | 'canWait'> {
   readonly onHistory: (history: readonly ProvedTransaction[]) => void
 }
 
@@ -95,6 +95,11 @@ export class WatchedScript {
   /** Whether the history is known as the server of this session has it. */
   get isKnown (): boolean {
     return this.#history !== undefined && this.#session?.isOpen === true && this.#subscribed === this.#session && !this.#isStale() && this.#working === undefined
+  }
+
+  /** Whether other scripts come first. */
+  get canWait (): boolean {
+    return this.#entries.every(({ watcher }) => watcher.canWait?.() === true)
   }
 
   add (watcher: ProvedWatcher): ScriptWatch {

@@ -21,7 +21,7 @@ import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
 import { CloseScripts } from './close-scripts.js'
-import { DueActors } from './due-actors.js'
+import { DueActors, moneyFirst } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
@@ -145,7 +145,7 @@ export class Engine {
     await this.#givenUp.load(store, (text) => { this.#alarm(undefined, 'ERR_STORE_CORRUPT', text) })
     for (const stored of loaded.channels) this.#add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
-    for (const actor of this.#actors.values()) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#openingTimers.start(actor) }, renewals: this.#renewals })
+    for (const actor of moneyFirst(this.#actors.values())) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#openingTimers.start(actor) }, renewals: this.#renewals })
     const handler = {
       onOpen: this.#openings.onOffer.bind(this.#openings),
       onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message),

@@ -63,6 +63,8 @@ export interface ScriptWatcher {
   onError: (error: Error) => void
   /** The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same bytes, it need not keep them once more; it trusts them no more than others. */
   kept?: ((id: Txid) => Uint8Array | undefined) | undefined
+  /** Whether other scripts come first when a server is told what to watch: it may refuse to watch more than so many. */
+  canWait?: (() => boolean) | undefined
 }
 
 /** `connecting` until the first tip is verified; `down` while there is no server; `synced` otherwise. */

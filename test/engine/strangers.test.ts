@@ -1,6 +1,7 @@
 /** What peers that cost nothing can take of a server: a bounded room, out of which the oldest go first (OPEN-11). */
 import assert from 'node:assert/strict'
 import { toHex, type Txid } from '../../src/types/bytes.js'
+import { PaychanError } from '../../src/types/errors.js'
 import { BLOCKS, CAPACITY, quiet, twoNodes, type Node } from './world.js'
 import { Stranger } from './stranger.js'
 
@@ -92,7 +93,7 @@ describe('engine / channels that strangers ask for', () => {
     assert.equal(bob.engine.find(second.id)?.stage, 'established')
   })
 
-  it('use the same close scripts again and again, also after T2: the highest is bounded by what is under way', async () => {
+  it('use the same close scripts again and again, also after T2 (OPEN-12): the highest is bounded by what is under way', async () => {
     const { world, alice, bob } = await twoNodes({}, { policy: { maxUnfundedInAll: 3 } })
     await world.open(alice, bob)
     const drawn = bob.wallet.scriptsDrawn
@@ -106,6 +107,29 @@ describe('engine / channels that strangers ask for', () => {
     assert.ok(bob.wallet.scriptsDrawn - drawn <= 4)
     const [closeScript] = bob.engine.states().flatMap((state) => state.stage === 'established' ? [toHex(state.terms.server.closeScript)] : [])
     assert.ok(closeScript !== undefined && !scripts.has(closeScript), 'that of a channel with money is nobody else\'s')
+  })
+
+  it('are watched after the channels with money, when a server watches only so many scripts', async () => {
+    let most = Infinity
+    const { world, alice, bob } = await twoNodes({}, {
+      chain: (chain) => ({
+        ...chain,
+        get status () { return chain.status },
+        get tip () { return chain.tip },
+        watchScript: (script, watcher) => most-- > 0 ? chain.watchScript(script, watcher) : { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'excessive resource usage')), stop: () => {} }
+      })
+    })
+    for (let n = 0; n < 4; n++) await Stranger.withRefund(world, `stranger ${n}`)
+    await world.open(alice, bob)
+    await alice.pay(10_000n)
+    for (let n = 4; n < 8; n++) await Stranger.withRefund(world, `stranger ${n}`)
+    most = 1
+    await bob.restart()
+    const { id } = alice.channel
+    assert.deepEqual([bob.life.watching, bob.events.filter((event) => event.type === 'alarm' && event.channel === id)], [1, []])
+    await bob.engine.close(id, true)
+    await world.mine()
+    assert.ok(bob.engine.describe(id).spend !== undefined, 'it sees what becomes of the money')
   })
 
   it('never push out a channel that has taken payments, when a reorganisation has dropped its T1', async () => {
