@@ -76,6 +76,7 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   peerId: z.string(),
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),
+  addresses: z.object({ receive: z.number(), change: z.number(), close: z.number() }).optional(),
   chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
   channels: z.object({ open: z.number(), total: z.number() }),
   policy,

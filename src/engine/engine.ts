@@ -6,9 +6,8 @@ import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
-import type { Abandoned, Channel } from '../channel/state.js'
+import type { Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
-import { partyOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
@@ -20,17 +19,16 @@ import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
-import { CloseScripts } from './close-scripts.js'
 import { DueActors, moneyFirst } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
-import { GivenUp, isGivenUpByServer } from './given-up.js'
+import { GivenUp } from './given-up.js'
 import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
 import { loadChannels, tellDamage } from './loading.js'
-import { OpeningTimers } from './opening-timers.js'
+import { OpeningUpkeep } from './opening-upkeep.js'
 import { Openings, type Offer, type OpeningsHost } from './openings.js'
 import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
@@ -39,12 +37,11 @@ import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { recover } from './recovering.js'
-import { createRegistry } from './registry.js'
+import { createRegistry, keyOf } from './registry.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
 import { Settlements, type Moment } from './settlements.js'
-import { Strangers } from './strangers.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, fundingTaken, openForPayments, readyForInputs, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
@@ -61,9 +58,7 @@ export class Engine {
   readonly #redial: Redial
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
-  readonly #strangers: Strangers
-  readonly #closeScripts: CloseScripts
-  readonly #openingTimers: OpeningTimers
+  readonly #upkeep: OpeningUpkeep
   readonly #keyed: KeyedPayments
   readonly #settlements: Settlements
   readonly #renewals: Renewals
@@ -85,7 +80,6 @@ export class Engine {
     this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
-    this.#openingTimers = new OpeningTimers(clock, this.#timeouts)
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#due = new DueActors(this.#actors, this.#watches)
@@ -106,9 +100,8 @@ export class Engine {
       begin: (first) => this.#begin(first),
       channelsOf: (peer) => [...this.#actors.of(peer)].map(({ state }) => state)
     }
-    this.#strangers = new Strangers({ actors: this.#actors, policy: options.policy, now: () => clock.now() })
-    this.#closeScripts = new CloseScripts(wallet, (channel, error) => { if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error)) })
-    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#strangers, closeScripts: this.#closeScripts })
+    this.#upkeep = new OpeningUpkeep({ ...options, actors: this.#actors, timeouts: this.#timeouts, registry: this.#registry, redial: this.#redial, keyOf: ({ state }) => keyOf(state, options.signer), onError: (channel, error) => { if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error)) } })
+    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#upkeep.strangers, closeScripts: this.#upkeep.closeScripts })
     this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
     this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
@@ -123,7 +116,7 @@ export class Engine {
       after: (ms, callback) => clock.after(ms, callback),
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
-      learn: (channel) => { this.#registry.learn(channel, this.#keyOf(channel)) },
+      learn: (channel) => { this.#registry.learn(channel, keyOf(channel, options.signer)) },
       changed: () => { this.#due.changed(); options.onChange?.() },
       perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
       settled: (actor) => { this.#settled(actor) },
@@ -143,9 +136,9 @@ export class Engine {
     await this.#restores.load()
     const loaded = await loadChannels(store)
     await this.#givenUp.load(store, (text) => { this.#alarm(undefined, 'ERR_STORE_CORRUPT', text) })
-    for (const stored of loaded.channels) this.#add(new ChannelActor(this.#host, { stored }))
+    for (const stored of loaded.channels) this.#upkeep.add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
-    for (const actor of moneyFirst(this.#actors.values())) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#openingTimers.start(actor) }, renewals: this.#renewals })
+    for (const actor of moneyFirst(this.#actors.values())) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#upkeep.timers.start(actor) }, renewals: this.#renewals })
     const handler = {
       onOpen: this.#openings.onOffer.bind(this.#openings),
       onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message),
@@ -309,41 +302,20 @@ export class Engine {
   #begin (first: Transition): ChannelActor {
     if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
-    this.#add(actor)
-    this.#openingTimers.start(actor)
+    this.#upkeep.add(actor)
+    this.#upkeep.timers.start(actor)
     return actor
-  }
-
-  #add (actor: ChannelActor): void {
-    this.#actors.add(actor)
-    this.#strangers.observe(actor)
-    this.#closeScripts.hold(actor.state)
   }
 
   #settled (actor: ChannelActor): void {
     // One that was let go still hears that its stream is gone.
     if (this.#stopped || this.#halted !== undefined || this.#actors.get(actor.id) !== actor) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
-    this.#openingTimers.observe(actor)
-    this.#closeScripts.observe(actor.state)
-    this.#strangers.observe(actor)
+    this.#upkeep.observe(actor)
     this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
-    if (isGivenUpByServer(actor.state)) this.#letGo(actor, actor.state)
-  }
-
-  /** A server's opening that came to nothing, and whose end is on disk. */
-  #letGo (actor: ChannelActor, state: Abandoned): void {
-    this.#registry.giveUp(state, this.#keyOf(state))
-    this.#redial.forget(actor)
-    this.#actors.remove(actor)
-    this.#host.changed()
-  }
-
-  /** To derive a key takes a millisecond; once there are terms, they have it. */
-  #keyOf (channel: Channel): Uint8Array {
-    return 'terms' in channel ? partyOf(channel.terms, channel.role).channelKey : this.#options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })
+    if (this.#upkeep.letGo(actor)) this.#host.changed()
   }
 
   /** Waits a little for the peer; whether it came shows in the channel. */

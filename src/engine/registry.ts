@@ -1,6 +1,8 @@
 /** Every channel key and every funding outpoint that this node has ever had to do with (KEY-3, KEY-4, REF-2). */
 import type { Abandoned, Channel } from '../channel/state.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
+import { partyOf } from '../channel/terms.js'
+import type { Signer } from './ports.js'
 import { GivenUp } from './given-up.js'
 import { outPointText, type ChannelId, type OutPoint } from '../types/bytes.js'
 
@@ -44,6 +46,11 @@ export function createRegistry (givenUp = new GivenUp()): Registry {
 
 function textOf (key: Uint8Array): string {
   return String.fromCharCode(...key)
+}
+
+/** Our channel key. To derive it takes a millisecond; once there are terms, they have it. */
+export function keyOf (channel: Channel, signer: Pick<Signer, 'publicKey'>): Uint8Array {
+  return 'terms' in channel ? partyOf(channel.terms, channel.role).channelKey : signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })
 }
 
 function theirKeyOf (channel: Channel): Uint8Array | undefined {

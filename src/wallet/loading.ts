@@ -71,10 +71,12 @@ export async function loadWallet (store: Store, { addresses, reservations, locks
     if (value !== undefined) whole(key, () => { addresses.next[branch] = readBranch(branch, value) })
   }
   const gap = await store.get(GAP_KEY)
-  if (gap !== undefined) whole(GAP_KEY, () => {
-    addresses.gap = readGap(gap)
-    addresses.closeGap = Math.max(CLOSE_GAP, addresses.gap)
-  })
+  if (gap !== undefined) {
+    whole(GAP_KEY, () => {
+      addresses.gap = readGap(gap)
+      addresses.closeGap = Math.max(CLOSE_GAP, addresses.gap)
+    })
+  }
   for await (const [key, value] of store.entries(RESERVATIONS)) whole(key, () => { reservations.add(readReservation(key, value)) })
   for await (const [key, value] of store.entries(LOCKED)) whole(key, () => { locks.add(readLock(key, value)) })
   for await (const [key, value] of store.entries(CLAIMS)) whole(key, () => { claims.add(readClaim(key, value)) })

@@ -231,6 +231,10 @@ class OnChainWallet implements NodeWallet {
     return { ...this.control.balance(), unswept: this.claims.unswept() }
   }
 
+  used (): Readonly<Record<Branch, number>> {
+    return { ...this.addresses.next }
+  }
+
   onChange (listener: () => void): Unsubscribe {
     this.listeners.add(listener)
     return () => { this.listeners.delete(listener) }

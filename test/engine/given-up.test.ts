@@ -22,8 +22,20 @@ async function oldStore (): Promise<{ world: World, bob: Node, offers: OpenChann
     const offer = mallory.offer(world.chain.height)
     offers.push(offer)
     const old: Abandoned = {
-      stage: 'abandoned', id: idOf(offer), peer: 'mallory', address: 'mallory', role: 'server', keys: { high: 1, low: 2 }, openedAt: 1,
-      capacity: CAPACITY, refundHeight: blockHeight(offer.refundHeight), code: 'ERR_OPEN_TIMEOUT', reason: 'The peer took too long.', facts: {}, outPoint, theirKey: offer.channelKey
+      stage: 'abandoned',
+      id: idOf(offer),
+      peer: 'mallory',
+      address: 'mallory',
+      role: 'server',
+      keys: { high: 1, low: 2 },
+      openedAt: 1,
+      capacity: CAPACITY,
+      refundHeight: blockHeight(offer.refundHeight),
+      code: 'ERR_OPEN_TIMEOUT',
+      reason: 'The peer took too long.',
+      facts: {},
+      outPoint,
+      theirKey: offer.channelKey
     }
     disk.set(`channel/${old.id}`, encodeRecord(`channel/${old.id}`, old))
   }

@@ -11,7 +11,7 @@ const HOUR = 60 * MINUTE
 function fundingOf (node: Node): Txid {
   const { funding } = node.channel
   assert.ok(funding !== undefined)
-  return funding.txid as Txid
+  return funding.txid
 }
 
 describe('engine / channels that strangers ask for', () => {

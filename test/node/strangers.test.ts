@@ -27,8 +27,17 @@ async function stranger (address: string, height: number, openings: number, upTo
     const signer = createTestSigner(randomBytes(16).toString('hex'))
     const path = { role: 'client', high: 1, low: n } as const
     const offer: OpenChannel = {
-      type: 'OpenChannel', network: 'regtest', channelKey: signer.publicKey({ ...path, use: 'channel' }), payoutKey: signer.publicKey({ ...path, use: 'payout' }),
-      closeScript: Uint8Array.from([0, 20, ...randomBytes(20)]), capacity: CAPACITY, refundHeight: height + 1_000, mode: 'one-way', step: 0, txVersion: 3, derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, n])
+      type: 'OpenChannel',
+      network: 'regtest',
+      channelKey: signer.publicKey({ ...path, use: 'channel' }),
+      payoutKey: signer.publicKey({ ...path, use: 'payout' }),
+      closeScript: Uint8Array.from([0, 20, ...randomBytes(20)]),
+      capacity: CAPACITY,
+      refundHeight: height + 1_000,
+      mode: 'one-way',
+      step: 0,
+      txVersion: 3,
+      derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, n])
     }
     const last = await new Promise<Message | undefined>((resolve) => {
       const heard = (link: Link) => (message: Message): void => {
@@ -69,6 +78,7 @@ describe('node / strangers', function () {
       // More than the gap of BIP44 in all.
       for (let n = 0; n < 3; n++) signed += await stranger(address, f.devnet.height, 10, 'RefundSignature')
       assert.equal(signed, 30)
+      assert.deepEqual((await bob.api.info()).addresses, { receive: 0, change: 0, close: 0 })
       const own = await bob.api.address()
       await f.devnet.fund(own, satoshi(1_000_000n))
       await f.devnet.mine(1)
