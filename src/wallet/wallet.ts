@@ -124,8 +124,12 @@ class OnChainWallet implements NodeWallet {
 
   async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
     const own = ownScript(scriptPubKey, this.addresses, this.watches)
-    if (own !== undefined) await this.change(async () => { await this.skipPast(own) })
+    if (own !== undefined && own.index >= this.addresses.next[own.branch]) await this.change(async () => { await this.skipPast(own) })
     return own !== undefined
+  }
+
+  closeScript (index: number): Uint8Array {
+    return this.addresses.at('close', index).scriptPubKey
   }
 
   async newAddress (): Promise<string> {
@@ -226,6 +230,10 @@ class OnChainWallet implements NodeWallet {
 
   balance (): WalletBalance {
     return { ...this.control.balance(), unswept: this.claims.unswept() }
+  }
+
+  used (): Readonly<Record<Branch, number>> {
+    return { ...this.addresses.next }
   }
 
   onChange (listener: () => void): Unsubscribe {

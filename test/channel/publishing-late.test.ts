@@ -54,6 +54,6 @@ describe('channel / publishing / two-way, after a reorganisation', () => {
     world.mineTo(843)
     const { publication } = world.server.established
     assert.equal(publication?.turn, 0)
-    assert.ok(publication.fee <= 453n, `${publication.fee} sat: 181 vB at a quarter above 2 sat/vB are 453`)
+    assert.ok(publication.fee <= 3_620n, `${publication.fee} sat: 20 sat/vB before the first block has passed`)
   })
 })
