@@ -196,9 +196,7 @@ export class Engine {
   }
 
   /** Pays what is still missing of a payment that has a name; resolves with all its parts. See `NodeApi.pay`. */
-  payOnce (request: KeyedRequest): Promise<PaymentInfo[]> {
-    return this.#keyed.pay(request)
-  }
+  payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 
   /** Closes a channel; see `NodeApi.close`. */
   async close (id: ChannelId, force: boolean): Promise<Closed> {
@@ -244,9 +242,7 @@ export class Engine {
   find = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
 
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
-  describe (id: ChannelId): ChannelInfo {
-    return this.#summary(this.#actor(id).shown)
-  }
+  describe = (id: ChannelId): ChannelInfo => this.#summary(this.#actor(id).shown)
 
   /** The payment log, oldest update first. */
   payments (only?: ChannelId): AsyncGenerator<PaymentInfo> {

@@ -128,9 +128,7 @@ class OnChainWallet implements NodeWallet {
     return own !== undefined
   }
 
-  closeScript (index: number): Uint8Array {
-    return this.addresses.at('close', index).scriptPubKey
-  }
+  closeScript = (index: number): Uint8Array => this.addresses.at('close', index).scriptPubKey
 
   async newAddress (): Promise<string> {
     return addressFromScript(await this.newScript(), this.init.network)
@@ -216,9 +214,7 @@ class OnChainWallet implements NodeWallet {
     })
   }
 
-  coins (): WalletCoin[] {
-    return this.control.list()
-  }
+  coins = (): WalletCoin[] => this.control.list()
 
   async lockCoins (coins: readonly OutPoint[]): Promise<void> {
     await this.change(async () => { await this.known(() => this.control.lock(coins)) })
@@ -232,9 +228,7 @@ class OnChainWallet implements NodeWallet {
     return { ...this.control.balance(), unswept: this.claims.unswept() }
   }
 
-  used (): Readonly<Record<Branch, number>> {
-    return { ...this.addresses.next }
-  }
+  used = (): Readonly<Record<Branch, number>> => ({ ...this.addresses.next })
 
   onChange (listener: () => void): Unsubscribe {
     this.listeners.add(listener)
