@@ -14,7 +14,7 @@
 import { feeFor, feeRate, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { payeeOf, publishHeightOf } from './schedule.js'
 import { deadlineOf } from './stakes.js'
-import type { Established, ShownSpend } from './state.js'
+import type { Established, OnChain, ShownSpend } from './state.js'
 
 export type Evidence = 'proved' | 'answered' | 'shown' | 'said'
 
@@ -41,7 +41,7 @@ export const DECISIONS: readonly Decision[] = [
  * in `shown`), T1 is in a block, its lock has come, and it spends nothing else. Of another input neither the value nor the
  * unconfirmed ancestors are known, which a mempool keeps and no block takes. What does not count is as if it were not there.
  */
-export function countsAsRival ({ onChain: { fundingHeight } }: Established, { fee, lock }: ShownSpend, height: number): boolean {
+export function countsAsRival ({ onChain: { fundingHeight } }: { readonly onChain: Pick<OnChain, 'fundingHeight'> }, { fee, lock }: Pick<ShownSpend, 'fee' | 'lock'>, height: number): boolean {
   return fundingHeight !== undefined && fee !== undefined && lock <= height
 }
 

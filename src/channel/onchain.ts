@@ -18,7 +18,7 @@ import { withFunding } from './renewing.js'
 import { payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
 import { spendInSight, type Established, type OnChain, type ShownSpend, type Spend, type SpendKind } from './state.js'
-import { partyOf } from './terms.js'
+import { partyOf, type Terms } from './terms.js'
 
 /** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
 export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
@@ -60,11 +60,14 @@ function provedSpend (channel: Established, spends: readonly ShownTransaction[])
 }
 
 function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction): ShownSpend {
+  return { ...recognise(channel, txid, raw), height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity) }
+}
+
+/** EVID-3: of another input than the funding output neither the value nor the ancestors are known, and so no fee. */
+export function figuresOf (raw: Uint8Array, capacity: Satoshi): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
   const { inputs, outputs, vsize, lockTime } = parseTransaction(raw)
-  // EVID-3: of another input neither the value nor the ancestors are known.
-  const left = channel.terms.capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
-  const fee = inputs.length === 1 && left >= 0n ? satoshi(left) : undefined
-  return { ...recognise(channel, txid, raw), height: undefined, shownBy, fee, vsize, lock: lockTime }
+  const left = capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
+  return { fee: inputs.length === 1 && left >= 0n ? satoshi(left) : undefined, vsize, lock: lockTime }
 }
 
 /** Our own bid last: what the other side has is the news. */
@@ -73,38 +76,47 @@ function inOrder ({ publication }: Established, shown: readonly ShownSpend[]): S
   return [...shown.filter((spend) => !isOurs(spend)), ...shown.filter(isOurs)]
 }
 
-/**
- * EVID-2: which of the transactions that can exist this one is, by its lock, which every signature covers, and by what our
- * own signatures in it cover. An output says something only where its payer has signed it: any other one may have been
- * added by the payee, to the payer's script as well.
- */
+/** Which of the transactions that can exist this one is. */
 function recognise (channel: Established, txid: Txid, raw: Uint8Array): Omit<Spend, 'height'> {
   const { terms, outPoint } = channel
-  const parsed = parseTransaction(raw)
-  const parts = signedParts(raw, outPoint)
-  const common = { txid, raw }
-  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, parsed, parts)) {
-    return { ...common, kind: 'close', turn: undefined, clientBalance: balances(terms, channel.ledger).client }
+  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw)) {
+    return { txid, raw, kind: 'close', turn: undefined, clientBalance: balances(terms, channel.ledger).client }
   }
+  const state = stateIn(terms, outPoint, raw)
+  if (state === undefined) return { txid, raw, kind: 'unknown', turn: undefined, clientBalance: undefined }
+  return { txid, raw, kind: state.turn === -1 ? 'refund' : 'settlement', ...state }
+}
+
+/**
+ * EVID-2: which state a spend of the funding output is, by its lock, which every signature covers, and by what the payer's signature
+ * covers. An output says something only where its payer has signed it: any other one may have been added by the payee, to the
+ * payer's script as well. Undefined for what is no state.
+ */
+export function stateIn (terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>, outPoint: OutPoint, raw: Uint8Array): { readonly turn: number, readonly clientBalance: Satoshi } | undefined {
+  const parsed = parseTransaction(raw)
   const turn = turnOfLock(terms, parsed.lockTime)
-  const signed = turn === undefined ? undefined : parts[payerOf(turn)]
-  const value = signed === 'nothing' ? ZERO_SAT : signed === 'own output' ? parsed.outputs[payoutIndex(channel, parsed)]?.value : undefined
-  if (turn === undefined || value === undefined || value > terms.capacity) return { ...common, kind: 'unknown', turn: undefined, clientBalance: undefined }
-  return { ...common, kind: turn === -1 ? 'refund' : 'settlement', turn, clientBalance: payerOf(turn) === 'client' ? value : subSat(terms.capacity, value) }
+  if (turn === undefined) return undefined
+  const payer = payerOf(turn)
+  const signed = signedParts(raw, outPoint)[payer]
+  const value = signed === 'nothing' ? ZERO_SAT : signed === 'own output' ? parsed.outputs[inputIndex(parsed, outPoint)]?.value : undefined
+  if (value === undefined || value > terms.capacity) return undefined
+  return { turn, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
 }
 
 /** A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing. */
-function isForgottenClose ({ terms, restored }: Established, { outputs }: ParsedTransaction, parts: ReturnType<typeof signedParts>): boolean {
+function isForgottenClose ({ terms, outPoint, restored }: Established, raw: Uint8Array): boolean {
+  if (restored !== true) return false
+  const { client, server } = signedParts(raw, outPoint)
   const scripts = [terms.client.closeScript, terms.server.closeScript]
-  return restored === true && parts.client === 'whole' && parts.server === 'whole' && outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
+  return client === 'whole' && server === 'whole' && parseTransaction(raw).outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
 }
 
 /**
  * The payer's output stands beside the channel's input, wherever in the transaction that is:
  * SINGLE|ANYONECANPAY signs no index, and a server may put other inputs before it (SIG-2).
  */
-function payoutIndex (channel: Established, transaction: ParsedTransaction): number {
-  return transaction.inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, channel.outPoint))
+function inputIndex ({ inputs }: ParsedTransaction, funding: OutPoint): number {
+  return inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, funding))
 }
 
 function payoutScript (channel: Established, payer: Role): Uint8Array {
@@ -117,7 +129,7 @@ export function csvPayout (channel: Established): CsvPayout | undefined {
   if (spend?.turn === undefined || payerOf(spend.turn) !== channel.role || spend.clientBalance === undefined) return undefined
   const value = channel.role === 'client' ? spend.clientBalance : subSat(channel.terms.capacity, spend.clientBalance)
   if (value === ZERO_SAT) return undefined
-  return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value, scriptPubKey: payoutScript(channel, channel.role) }
+  return { outPoint: { txid: spend.txid, vout: inputIndex(parseTransaction(spend.raw), channel.outPoint) }, value, scriptPubKey: payoutScript(channel, channel.role) }
 }
 
 /**
