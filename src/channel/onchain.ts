@@ -30,34 +30,40 @@ export const CLAIM_AGAIN_BLOCKS = 6
 export function onHistory (channel: Established, { funding, spends, strays }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
   const before = channel.onChain
   const { real, forged } = judged(channel, spends, env)
+  const spend = provedSpend(channel, spends, real)
   const onChain: OnChain = {
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
-    spend: provedSpend(channel, spends),
-    shown: inOrder(channel, real.map((spend) => shownSpend(channel, spend)))
+    spend,
+    shown: spend === undefined ? inOrder(channel, real.map((shown) => shownSpend(channel, shown))) : []
   }
   const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   const state: Established = { ...strayed.state, onChain }
-  const alarms: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel that waits for a block, and it is not signed by both sides: it is ignored. Use another server.` }]
+  const alarms: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.` }]
   return to(state, ...alarms, ...shown.effects, ...strayed.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, spendInSight({ ...channel, onChain: before }), spendInSight(state)))
 }
 
-/** TIME-8: of what is in no block, only what both sides have signed. Servers may differ, or make one up. */
+/** TIME-8: only what both sides have signed. Servers may differ, or make one up; and of one that is in a block they may make up the witness, for a proof is one of the txid. */
 function judged (channel: Established, spends: readonly ShownTransaction[], { verify }: Pick<Env, 'verify'>): { real: ShownTransaction[], forged: ShownTransaction | undefined } {
-  if (spends.some(({ height }) => height !== undefined)) return { real: [], forged: undefined }
   const { outPoint, terms, onChain, publication } = channel
   const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
-  const known = new Set(onChain.shown.map(({ txid }) => txid))
-  const isReal = ({ txid, raw }: ShownTransaction): boolean => known.has(txid) || txid === publication?.txid || isSignedByBoth(raw, output, verify)
+  const isKnown = ({ txid, raw }: ShownTransaction): boolean => [publication, onChain.spend, ...onChain.shown].some((known) => known?.txid === txid && sameBytes(known.raw, raw))
+  const isReal = (spend: ShownTransaction): boolean => isKnown(spend) || isSignedByBoth(spend.raw, output, verify)
   const real = spends.filter(isReal)
   return { real, forged: spends.find((spend) => !real.includes(spend)) }
 }
 
-function provedSpend (channel: Established, spends: readonly ShownTransaction[]): Spend | undefined {
-  for (const { txid, raw, height } of spends) if (height !== undefined) return { ...recognise(channel, txid, raw), height }
+/** Of one whose witness is false all that is known is that it is there. */
+function provedSpend (channel: Established, spends: readonly ShownTransaction[], real: readonly ShownTransaction[]): Spend | undefined {
+  for (const spend of spends) {
+    const { txid, raw, height } = spend
+    if (height !== undefined) return { ...real.includes(spend) ? recognise(channel, txid, raw) : { txid, raw, ...UNKNOWN }, height }
+  }
   return undefined
 }
+
+const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } as const
 
 function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction): ShownSpend {
   return { ...recognise(channel, txid, raw), height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity) }
@@ -83,7 +89,7 @@ function recognise (channel: Established, txid: Txid, raw: Uint8Array): Omit<Spe
     return { txid, raw, kind: 'close', turn: undefined, clientBalance: balances(terms, channel.ledger).client }
   }
   const state = stateIn(terms, outPoint, raw)
-  if (state === undefined) return { txid, raw, kind: 'unknown', turn: undefined, clientBalance: undefined }
+  if (state === undefined) return { txid, raw, ...UNKNOWN }
   return { txid, raw, kind: state.turn === -1 ? 'refund' : 'settlement', ...state }
 }
 
@@ -139,7 +145,8 @@ export function csvPayout (channel: Established): CsvPayout | undefined {
 export function settlePayments (channel: Established, env: Pick<Env, 'height'>): Established {
   const { spend } = channel.onChain
   if (env.height === undefined) return channel
-  const sequence = spend !== undefined && env.height - spend.height + 1 >= FINAL_DEPTH ? settledSequence(channel, spend) : undefined
+  // What an unknown one includes nobody can tell: whoever called a payment failed would have it made twice.
+  const sequence = spend !== undefined && spend.kind !== 'unknown' && env.height - spend.height + 1 >= FINAL_DEPTH ? settledSequence(channel, spend) : undefined
   return sequence === channel.ledger.settledSequence ? channel : { ...channel, ledger: { ...channel.ledger, settledSequence: sequence } }
 }
 
