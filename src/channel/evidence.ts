@@ -21,7 +21,7 @@ export type Evidence = 'proved' | 'answered' | 'shown' | 'said'
 /** One row of the table: what is decided, on what evidence, and what is lost when that is false. */
 export interface Decision { readonly decision: string, readonly takes: Evidence, readonly evidence: string, readonly ifFalse: string }
 
-/** The table of spec.md; a test holds the two against each other. */
+/** EVID-1: the table of spec.md; a test holds the two against each other. */
 export const DECISIONS: readonly Decision[] = [
   { decision: 'pay, acknowledge, hand over the turn', takes: 'proved', evidence: 'T1 is in a block `min_depth` deep, and a server tells in this session what happens to its script', ifFalse: 'a reorganisation deeper than `min_depth`' },
   { decision: 'publish', takes: 'proved', evidence: 'the height of the chain with the most work', ifFalse: 'nothing: what is published too early waits' },
