@@ -89,6 +89,11 @@ describe('sim / strategies that gained, and do not any more', function () {
     })
   }
 
+  it('free-peers: a channel opens, and is paid on, while strangers come and go', async () => {
+    const results = await played({ kind: 'free-peers', who: 'alice', perHour: 6 }, { step: 0, days: 0.6, payments: every(1_800, 20_000n, 4 * HOUR) })
+    assert.deepEqual([results.broken, results.payments.failed, results.payments.made], [[], {}, 4])
+  })
+
   it('direct-miner: an old state that nobody sees comes too late where the window is wide', async () => {
     assertUnharmed(await played({ kind: 'direct-miner', who: 'bob', upTo: 0.9 }), 'alice', ALICE)
   })
