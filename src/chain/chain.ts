@@ -270,7 +270,12 @@ class VerifyingChain implements ElectrumChain {
     this.#session = session
     this.lastError = undefined
     this.lastErrorCode = undefined
-    for (const script of this.#scripts.values()) script.attach(session)
+    const waiting: WatchedScript[] = []
+    for (const script of this.#scripts.values()) {
+      if (script.canWait) waiting.push(script)
+      else script.attach(session)
+    }
+    for (const script of waiting) script.attach(session)
     void this.#announce()
   }
 

@@ -90,7 +90,8 @@ export class PooledScript {
           this.update()
         },
         onError: (error) => { if (this.#views.get(member) === view) this.#failed(member, error) },
-        kept: (id) => this.#kept(id)
+        kept: (id) => this.#kept(id),
+        canWait: () => [...this.#entries].every(({ watcher }) => watcher.canWait?.() === true)
       })
     }
     this.#views.set(member, view)

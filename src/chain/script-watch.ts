@@ -40,7 +40,7 @@ export interface WatchContext {
 }
 
 /** A `ScriptWatcher` that may look at the blocks as well. */
-export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept'> {
+export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept' | 'canWait'> {
   readonly onHistory: (history: readonly ProvedTransaction[]) => void
 }
 
@@ -104,6 +104,11 @@ export class WatchedScript {
   /** See `ScriptWatch`. What is looked up once more after a block stays current meanwhile. */
   get isCurrent (): boolean {
     return this.#told !== undefined && this.#told === this.#session && this.#told.isOpen
+  }
+
+  /** Whether other scripts come first. */
+  get canWait (): boolean {
+    return this.#entries.every(({ watcher }) => watcher.canWait?.() === true)
   }
 
   add (watcher: ProvedWatcher): ScriptWatch {

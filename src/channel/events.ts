@@ -64,6 +64,8 @@ export type ChannelEvent =
   | { readonly type: 'batched', readonly publication: Publication | undefined, readonly leads: boolean }
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
+  /** Server: other peers ask for channels (OPEN-11). */
+  | { readonly type: 'make-room' }
   // from the peer
   /** We have opened a stream; one that the peer opens begins with its `Reestablish`. */
   | { readonly type: 'connected', readonly address?: string | undefined, readonly stream?: number }

@@ -120,6 +120,7 @@ function bidAtOnce (channel: Established, publication: Publication, height: numb
   const ours = publishable(channel)
   if (ours === undefined) return undefined
   const vsize = vsizeOf(channel, ours)
+  if (isLastCall(channel, ours.turn, publication, height)) return bid(channel, ours, env, publication, leastRate)
   const unproven = feeFor(max(feeRate(env.feeRate * 2n), HURRY_RATE), vsize)
   const most = provenRace(channel, ours.turn, height) === undefined ? unproven : max(unproven, satoshi((baseOf(publication, height) ?? publication.fee) * 2n))
   return bid(channel, ours, env, publication, leastRate, most)
@@ -151,7 +152,8 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   const budget = budgetOf(channel, ours, env, height)
   if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
   const since = previous?.since ?? { height, feeRate: env.feeRate }
-  const wanted = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
+  const curve = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
+  const wanted = previous !== undefined && isLastCall(channel, ours.turn, previous, height) ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
   const base = baseOf(previous, height) ?? normalBid(env.nextBlockRate, vsize)
   const race = provenRace(channel, ours.turn, height)
   const raced = race === undefined ? ZERO_SAT : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
@@ -161,6 +163,16 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) return undefined
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
   return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, base, batch: undefined }
+}
+
+/**
+ * The last block before the deadline, and every server has refused the last bid for its fee: something that is in all mempools keeps it
+ * out, however little that may be worth to a miner. It is outbid at once, step by step until one is taken: all of the budget in one step
+ * could be far more than it takes.
+ */
+function isLastCall (channel: Established, turn: number, previous: Publication | undefined, height: number): boolean {
+  const deadline = deadlineOf(channel, turn)
+  return deadline !== undefined && height === deadline - 1 && isFeeRefusal(previous?.refusedFor)
 }
 
 /** EVID-4: what a race at this height starts from. A new block lets the last bid count. */

@@ -59,12 +59,18 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
     ['chain', chainText(info.chain)],
     ...(info.chain.servers.length < 2 ? [] : info.chain.servers.map(server => ['server', serverText(server)] as const)),
     ['channels', `${info.channels.open} open, ${info.channels.total} in all${info.channels.unwatched === 0 ? '' : `, ${info.channels.unwatched} not watched: no server tells what happens to ${info.channels.unwatched === 1 ? 'it' : 'them'}`}`],
+    ...(info.addresses === undefined ? [] : [['used', usedText(info.addresses)] as const]),
     ['takes', takes(info.policy)],
     ['payments', inAChannel(info.policy)],
     ['data', info.dataDir],
     ...(apiSocket === undefined ? [] : [['API', apiSocket] as const]),
     ['ecdsa', info.ecdsa]
   ], colors)
+}
+
+/** What to write down beside the words. */
+function usedText ({ receive, change, close }: NonNullable<NodeInfo['addresses']>): string {
+  return `${receive} addresses (receive), ${change} (change), ${close} (close)`
 }
 
 function serverText ({ url, state, height, problem }: NodeInfo['chain']['servers'][number]): string {

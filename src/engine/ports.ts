@@ -71,6 +71,8 @@ export interface ScriptWatcher {
   onError: (error: Error) => void
   /** The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same bytes, it need not keep them once more; it trusts them no more than others. */
   kept?: ((id: Txid) => Uint8Array | undefined) | undefined
+  /** Whether other scripts come first when a server is told what to watch: it may refuse to watch more than so many. */
+  canWait?: (() => boolean) | undefined
 }
 
 /** Why one server has not taken a transaction. */
@@ -191,9 +193,11 @@ export interface CsvOutput {
 export interface Wallet {
   /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
   newScript: () => Promise<Uint8Array>
+  /** The scriptPubKey of an index of the chain that servers give to their peers (`CloseScripts`). It is watched once it is recognised. */
+  closeScript: (index: number) => Uint8Array
   /**
-   * Whether a scriptPubKey is one of its receive addresses, as far as it has searched; if so it is
-   * never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
+   * Whether a scriptPubKey is one of its receive addresses or close scripts, as far as it has searched; if so
+   * it is watched from now on, and an address is never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
    */
   recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
   /**

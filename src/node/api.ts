@@ -31,6 +31,8 @@ export interface NodeInfo {
   readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
   /** `unwatched`: of how many no server tells what happens to them on the chain; they take and make no payments. */
   readonly channels: { readonly open: number, readonly total: number, readonly unwatched: number }
+  /** How many addresses of each branch are used so far: to be written down beside the words (`restore --used`). */
+  readonly addresses?: { readonly receive: number, readonly change: number, readonly close: number } | undefined
   /** What this node asks of the channels that others open to it, and of its own. */
   readonly policy: Policy
   /** Which ECDSA implementation signs and verifies. */

@@ -170,7 +170,7 @@ class PaychanService implements Paychan {
   }
 
   async info (): Promise<NodeInfo> {
-    const { chain, engine, signer } = this.#get()
+    const { chain, engine, signer, wallet } = this.#get()
     const channels = engine.channels()
     return {
       version: VERSION,
@@ -180,6 +180,7 @@ class PaychanService implements Paychan {
       dataDir: this.#init.dataDir,
       chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, servers: chain.servers, histories: historiesOf(chain) },
       channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length, unwatched: channels.filter(isUnwatched).length },
+      addresses: wallet.used(),
       policy: this.#policy,
       ecdsa: signer.implementation
     }

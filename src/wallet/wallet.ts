@@ -124,9 +124,11 @@ class OnChainWallet implements NodeWallet {
 
   async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
     const own = ownScript(scriptPubKey, this.addresses, this.watches)
-    if (own !== undefined) await this.change(async () => { await this.skipPast(own) })
+    if (own !== undefined && own.index >= this.addresses.next[own.branch]) await this.change(async () => { await this.skipPast(own) })
     return own !== undefined
   }
+
+  closeScript = (index: number): Uint8Array => this.addresses.at('close', index).scriptPubKey
 
   async newAddress (): Promise<string> {
     return addressFromScript(await this.newScript(), this.init.network)
@@ -212,9 +214,7 @@ class OnChainWallet implements NodeWallet {
     })
   }
 
-  coins (): WalletCoin[] {
-    return this.control.list()
-  }
+  coins = (): WalletCoin[] => this.control.list()
 
   async lockCoins (coins: readonly OutPoint[]): Promise<void> {
     await this.change(async () => { await this.known(() => this.control.lock(coins)) })
@@ -227,6 +227,8 @@ class OnChainWallet implements NodeWallet {
   balance (): WalletBalance {
     return { ...this.control.balance(), unswept: this.claims.unswept() }
   }
+
+  used = (): Readonly<Record<Branch, number>> => ({ ...this.addresses.next })
 
   onChange (listener: () => void): Unsubscribe {
     this.listeners.add(listener)

@@ -172,7 +172,7 @@ describe('engine / opening', () => {
       const opening = codeFrom(alice.engine.open({ ...REQUEST, capacity: satoshi(1_000_000n) }))
       assert.equal(await opening, 'ERR_INSUFFICIENT_FUNDS')
       await quiet()
-      assert.equal(bob.channel.status, 'abandoned')
+      assert.deepEqual(bob.engine.channels(), [])
       await nothingLost(world, alice)
     })
 
@@ -231,7 +231,7 @@ describe('engine / opening', () => {
       assert.deepEqual([stream.refusal], [undefined])
       await world.pass(1_000)
       assert.equal(stream.refusal?.code, 'ERR_OPEN_TIMEOUT')
-      assert.equal(bob.channel.status, 'abandoned')
+      assert.deepEqual(bob.engine.channels(), [])
     })
   })
 

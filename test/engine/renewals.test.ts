@@ -200,7 +200,7 @@ describe('engine / renewals', () => {
     }
     assert.equal(bob.engine.describe(old).spend?.kind, 'settlement')
     await world.mine(6)
-    for (const node of [alice, bob]) assert.equal(node.engine.describe(id).status, 'abandoned')
+    assert.deepEqual([alice.engine.describe(id).status, bob.engine.find(id)], ['abandoned', undefined])
     assert.match(alice.engine.describe(id).reason ?? '', /ended by transaction/)
     assert.equal(alice.wallet.reservedFor.includes(id), false)
   })

@@ -38,6 +38,7 @@ export class SimWallet implements Wallet {
   /** An adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
   buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
   #scripts = 0
+  #closeScripts = 0
   #balance = 0
 
   constructor (private readonly name: string, private readonly chain: SimChain, private readonly ownership: Ownership, private readonly broadcast: (raw: Uint8Array) => Promise<unknown>) {}
@@ -66,8 +67,20 @@ export class SimWallet implements Wallet {
     return this.nextScript()
   }
 
+  closeScript (index: number): Uint8Array {
+    const script = this.#closeScriptAt(index)
+    this.#closeScripts = Math.max(this.#closeScripts, index + 1)
+    this.ownership.own(toHex(script), 'coin')
+    return script
+  }
+
   async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
-    return Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)).some((own) => sameBytes(own, scriptPubKey))
+    const own = [...Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)), ...Array.from({ length: this.#closeScripts }, (_, index) => this.#closeScriptAt(index))]
+    return own.some((script) => sameBytes(script, scriptPubKey))
+  }
+
+  #closeScriptAt (index: number): Uint8Array {
+    return Uint8Array.from([0, 20, ...createHash('sha256').update(`${this.name} close ${index}`).digest().subarray(0, 20)])
   }
 
   #scriptAt (index: number): Uint8Array {

@@ -58,6 +58,8 @@ const policyReaders = {
   defaultBlocks: readBlocks,
   maxPendingOpenings: readCount(1, 1_000),
   maxUnfunded: readCount(1, 1_000),
+  maxPendingInAll: readCount(1, 10_000),
+  maxUnfundedInAll: readCount(1, 10_000),
   maxChannelsPerPeer: readCount(1, 64),
   maxInFlightUpdates: readCount(1, 1_000),
   maxInFlightValue: readAmount,

@@ -1,0 +1,50 @@
+/** Faults put back: what replaces one line of the compiled code, so that nothing of it has to know. */
+export interface Replacement {
+  /** The end of the module's address. */
+  readonly module: string
+  /** Stands in it exactly once. */
+  readonly text: string
+  readonly by: string
+}
+
+export interface Mutant {
+  readonly name: string
+  readonly story: string
+  /** What the checker calls it. */
+  readonly rule: 'money' | 'payment' | 'exit'
+  readonly about: string
+  readonly replacements: readonly Replacement[]
+}
+
+const EVIDENCE = '/src/channel/evidence.js'
+const ONCHAIN = '/src/channel/onchain.js'
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'state-by-outputs',
+    story: 'one-way-server',
+    rule: 'payment',
+    about: 'a state is known by an output that its payee has chosen, not by what its payer has signed (EVID-2)',
+    replacements: [{ module: ONCHAIN, text: 'turn === undefined ? undefined : parts[payerOf(turn)]', by: '\'own output\'' }]
+  },
+  {
+    name: 'premature-rival',
+    story: 'one-way-client',
+    rule: 'money',
+    about: 'a spend whose lock lies in the future, shown by one server, is outbid (EVID-3, EVID-4)',
+    replacements: [{ module: EVIDENCE, text: '&& lock <= height', by: '' }, { module: EVIDENCE, text: 'shownBy >= 2', by: 'true' }]
+  },
+  {
+    name: 'window-given-up',
+    story: 'two-way-client',
+    rule: 'money',
+    about: 'a newer state in a mempool is waited for through all of our window (TIME-7)',
+    replacements: [{ module: EVIDENCE, text: '(deadline - height) * 3 > deadline - begin', by: 'true' }]
+  }
+]
+
+export function mutantOf (name: string): Mutant {
+  const mutant = MUTANTS.find((mutant) => mutant.name === name)
+  if (mutant === undefined) throw new Error(`there is no mutant '${name}'`)
+  return mutant
+}
