@@ -4,7 +4,7 @@
  */
 import { Transaction } from 'bitcoinjs-lib'
 import { RELAY_FEE_RATE } from '../src/channel/publishing.js'
-import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../src/engine/ports.js'
+import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../src/engine/ports.js'
 import { toHex, txid, type Txid } from '../src/types/bytes.js'
 import { blockHeight, type FeeRate } from '../src/types/units.js'
 
@@ -42,20 +42,21 @@ export class BenchChain implements Chain {
     const watchers = this.#watchers.get(script) ?? new Set()
     this.#watchers.set(script, watchers.add(watcher))
     queueMicrotask(() => { watcher.onHistory(this.#historyOf(script)) })
-    return { ready: Promise.resolve(), stop: () => { watchers.delete(watcher) } }
+    return { ready: Promise.resolve(), isCurrent: true, stop: () => { watchers.delete(watcher) } }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Txid> {
+  async broadcast (raw: Uint8Array): Promise<Verdict> {
     const transaction = Transaction.fromBuffer(raw)
     const id = txid(transaction.getId())
     // Both sides send it.
-    if (this.#transactions.has(id)) return id
+    const verdict: Verdict = { txid: id, taken: 1, of: 1, refusals: [] }
+    if (this.#transactions.has(id)) return verdict
     this.#transactions.set(id, raw)
     for (const { script } of transaction.outs) {
       this.#sent.set(toHex(script), { txid: id, raw, height: undefined })
       this.#tell(toHex(script))
     }
-    return id
+    return verdict
   }
 
   async estimateFeeRate (): Promise<FeeRate> {

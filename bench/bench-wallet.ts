@@ -19,6 +19,14 @@ export class BenchWallet implements Wallet {
     return script
   }
 
+  closeScript (index: number): Uint8Array {
+    const script = new Uint8Array(22)
+    script[1] = 20
+    script[21] = 1
+    new DataView(script.buffer).setUint32(2, index)
+    return script
+  }
+
   async recognise (): Promise<boolean> {
     return true
   }

@@ -16,12 +16,14 @@ import { BenchWallet } from './bench-wallet.js'
 
 /** Below the streams that a peer may begin at once (WIRE-9). */
 const CHANNELS_OF_A_CLIENT = 50
+/** Of all clients together, until their T1s are in a block. */
+const MOST_AT_ONCE = 1_000_000
 const CAPACITY = satoshi(500_000n)
 const PAID = satoshi(1_000n)
 
 /** No limit stands in the way of opening all at once. */
 export function serverPolicy (): Policy {
-  return { ...defaultPolicy('regtest'), maxPendingOpenings: CHANNELS_OF_A_CLIENT, maxUnfunded: CHANNELS_OF_A_CLIENT }
+  return { ...defaultPolicy('regtest'), maxPendingOpenings: CHANNELS_OF_A_CLIENT, maxUnfunded: CHANNELS_OF_A_CLIENT, maxPendingInAll: MOST_AT_ONCE, maxUnfundedInAll: MOST_AT_ONCE }
 }
 
 /** Keys that are hashes: to derive as many as a node does would take most of the time. */

@@ -56,6 +56,7 @@ export function monthOf (nodes: number, days: number, model: boolean): { readonl
       chain: { interval: { kind: 'exponential', mean: 600 }, blockVsize: 1_000_000, fees: { kind: 'congested', seed: 1 }, reorgs: undefined },
       network: { latency: { kind: 'exponential', mean: 80 }, loss: 0, partitions: [] },
       faults: [],
+      servers: [],
       adversaries: [],
       sample: 6 * 3_600,
       model

@@ -5,7 +5,7 @@
  *   payout         <key> OP_CHECKSIGVERIFY 1 OP_CHECKSEQUENCEVERIFY        37 bytes
  */
 import { crypto as hashes, opcodes } from 'bitcoinjs-lib'
-import { channelId, toHex, type ChannelId } from '../types/bytes.js'
+import { channelId, outPointText, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
 export { addressFromScript, scriptFromAddress } from './address.js'
@@ -37,6 +37,11 @@ export function payoutWitnessScript (payoutKey: Uint8Array): Uint8Array {
 /** The scriptPubKey `0 <SHA256(witnessScript)>` (BIP141). */
 export function p2wsh (witnessScript: Uint8Array): Uint8Array {
   return Uint8Array.from([OP_0, 32, ...hashes.sha256(witnessScript)])
+}
+
+/** What an outpoint is known by when little room may be taken. */
+export function hashOfOutPoint (outPoint: OutPoint): Uint8Array {
+  return hashes.sha256(new TextEncoder().encode(outPointText(outPoint)))
 }
 
 /** A channel's id: the SHA256 of its client key K1 (spec: ID-1). */

@@ -25,6 +25,9 @@ export function witnessItemSize (length: number): number {
   return compactSizeLength(length) + length
 }
 
+/** The longest witness of a P2WPKH input: 1 for the number of items, the signature, the 33-byte key. */
+export const P2WPKH_WITNESS_BYTES = 1 + witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(33)
+
 /**
  * The virtual size of a transaction whose inputs are all native SegWit (BIP141): a byte outside
  * the witness weighs 4, one inside weighs 1, and a vbyte is 4 of that, rounded up.

@@ -1,18 +1,20 @@
 /** What a refusal to broadcast means, whichever server worded it. Pure. */
 import { PaychanError } from '../types/errors.js'
 import type { Txid } from '../types/bytes.js'
-
-export type RefusalKind = 'non-final' | 'missing-inputs' | 'fee-too-low' | 'insufficient-fee' | 'dust' | 'other'
+import type { RefusalKind } from '../types/refusals.js'
 
 /**
  * The words of Bitcoin Core (validation.cpp, node/transaction.cpp, policy/rbf.cpp), which Electrum
- * servers pass on inside sentences of their own.
+ * servers pass on inside sentences of their own. A full mempool takes what pays more, and a replacement
+ * that does not improve the mempool ("feerate diagram") pays too little. What takes other ancestors or
+ * another place in a chain of transactions is no matter of fees.
  */
 const KINDS: ReadonlyArray<readonly [RegExp, RefusalKind]> = [
   [/non-final|non-bip68-final/, 'non-final'],
   [/missing-?\s?inputs|missingorspent/, 'missing-inputs'],
-  [/insufficient fee/, 'insufficient-fee'],
-  [/min(imum)? relay fee not met|mempool min fee not met|min-fee-not-met/, 'fee-too-low'],
+  [/new transaction cannot have mempool ancestors|too many potential replacements|replacement-adds-unconfirmed/, 'other'],
+  [/insufficient (fee|anti-dos fees)|replacement-failed|package rbf failed/, 'insufficient-fee'],
+  [/min(imum)? relay fee not met|mempool[- ]min[- ]fee[- ]not[- ]met|min-fee-not-met|mempool[- ]full/, 'fee-too-low'],
   [/\bdust\b/, 'dust']
 ]
 

@@ -1,8 +1,10 @@
 /** Sending a transaction to several servers, and telling a person when they do not agree about it. */
-import type { Txid } from '../types/bytes.js'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import type { Clock, Refusal, Verdict } from '../engine/ports.js'
+import { codeOf, PaychanError } from '../types/errors.js'
+import { isFeeRefusal, type RefusalKind } from '../types/refusals.js'
 import type { ServerReport } from './pool.js'
 import type { PoolServer } from './pool-server.js'
+import { within } from './timing.js'
 
 /** Of how many refusals it is remembered that they were told: they come again with every block. */
 const MOST_TOLD = 1_000
@@ -10,27 +12,29 @@ const MOST_TOLD = 1_000
 export class Broadcasts {
   readonly #told = new Set<string>()
 
-  constructor (private readonly report: (report: ServerReport) => void) {}
+  /** @param patience - milliseconds that the others have to answer, once one has taken it */
+  constructor (private readonly clock: Clock, private readonly patience: number, private readonly report: (report: ServerReport) => void) {}
 
   /**
    * To all; one that takes it is enough.
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, or why nobody could be asked
    */
-  async send (servers: readonly PoolServer[], raw: Uint8Array): Promise<Txid> {
+  async send (servers: readonly PoolServer[], raw: Uint8Array): Promise<Verdict> {
+    const takers: Verdict[] = []
+    const errors: unknown[] = []
     const sent = servers.map(async ({ chain }) => await chain.broadcast(raw))
+    const heard = sent.map((answer) => answer.then((verdict) => { takers.push(verdict) }, (error: unknown) => { errors.push(error) }))
     void Promise.allSettled(sent).then((verdicts) => { this.#compare(servers, verdicts) })
-    try {
-      return await Promise.any(sent)
-    } catch (error) {
-      const reasons = (error instanceof AggregateError ? error.errors : [error]).filter((reason) => reason instanceof Error)
-      const [first = new Error(messageOf(error))] = reasons
-      // A verdict says more than a server that could not be reached.
-      throw reasons.find((reason) => codeOf(reason) === 'ERR_BROADCAST_REFUSED') ?? first
-    }
+    // Who takes it first says nothing of the fee that the others ask for.
+    const prompt = Promise.all(heard.filter((_, i) => servers[i]?.chain.status !== 'down'))
+    await Promise.any(sent).then(async () => { await within<unknown>(this.clock, this.patience, prompt, () => {}) }, async () => { await Promise.all(heard) })
+    const [first] = takers
+    if (first === undefined) throw weightiest(errors)
+    return { txid: first.txid, taken: takers.length, of: servers.length, refusals: errors.flatMap(refusalOf) }
   }
 
-  #compare (servers: readonly PoolServer[], verdicts: ReadonlyArray<PromiseSettledResult<Txid>>): void {
+  #compare (servers: readonly PoolServer[], verdicts: ReadonlyArray<PromiseSettledResult<Verdict>>): void {
     const taker = servers.find((_, i) => verdicts[i]?.status === 'fulfilled')
     if (taker === undefined) return
     verdicts.forEach((verdict, i) => {
@@ -46,4 +50,14 @@ export class Broadcasts {
     this.#told.add(key)
     this.report({ code: 'ERR_SERVERS_DISAGREE', server: url, text: `The Electrum server ${url} refuses transaction ${String(txid)} (${String(reason)}), and ${taker} has taken it. It is on its way all the same.` })
   }
+}
+
+/** A refusal for the fee before all others: it can be helped, and one server alone must not hide it. Any verdict says more than a server that could not be reached. */
+function weightiest (errors: readonly unknown[]): unknown {
+  return errors.find((error) => refusalOf(error).some(({ kind }) => isFeeRefusal(kind))) ?? errors.find((error) => refusalOf(error).length > 0) ?? errors[0]
+}
+
+function refusalOf (error: unknown): Refusal[] {
+  if (!(error instanceof PaychanError) || codeOf(error) !== 'ERR_BROADCAST_REFUSED') return []
+  return [{ kind: error.facts.kind as RefusalKind, reason: String(error.facts.reason) }]
 }

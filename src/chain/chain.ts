@@ -6,7 +6,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, ChainStatus, Clock, Random, ScriptWatch, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
+import type { Chain, ChainStatus, Clock, Random, ScriptWatch, Tip, Unsubscribe, RelayRates, Verdict } from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
@@ -130,7 +130,7 @@ class VerifyingChain implements ElectrumChain {
     this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
-    this.#headers = new HeaderChain(chainParams(init.network), init.anchor)
+    this.#headers = new HeaderChain(chainParams(init.network), init.anchor, () => init.clock.now())
     this.#onAnchor = init.onAnchor ?? (() => {})
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
     this.#watching = {
@@ -201,7 +201,7 @@ class VerifyingChain implements ElectrumChain {
     return script.add(watcher)
   }
 
-  async broadcast (raw: Uint8Array): Promise<Txid> {
+  async broadcast (raw: Uint8Array): Promise<Verdict> {
     const id = idOf(raw)
     return await this.#calls.make('broadcast the transaction', async session => {
       try {
@@ -213,7 +213,7 @@ class VerifyingChain implements ElectrumChain {
         if (!isAlreadyThere(reason)) await this.#asPackage(session, id, raw, reason)
       }
       this.#underpaid.remove(id)
-      return id
+      return { txid: id, taken: 1, of: 1, refusals: [] }
     })
   }
 
@@ -270,7 +270,12 @@ class VerifyingChain implements ElectrumChain {
     this.#session = session
     this.lastError = undefined
     this.lastErrorCode = undefined
-    for (const script of this.#scripts.values()) script.attach(session)
+    const waiting: WatchedScript[] = []
+    for (const script of this.#scripts.values()) {
+      if (script.canWait) waiting.push(script)
+      else script.attach(session)
+    }
+    for (const script of waiting) script.attach(session)
     void this.#announce()
   }
 

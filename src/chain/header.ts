@@ -59,6 +59,25 @@ export function checkHeaders (params: ChainParams, before: HeaderLookup, headers
   return work
 }
 
+/** Seconds: the two hours of Bitcoin Core's rule `time-too-new`, and one by which our own clock may be behind. */
+const MOST_AHEAD = 3 * 60 * 60
+
+/**
+ * No block may be from the future: where a block is easy once its time is 20 minutes after the one before (testnet),
+ * a server alone could make up as many as it likes. Our clock may be wrong, and the same block is good later, so
+ * this calls nobody a liar. On regtest blocks are free anyway, and tests mine weeks of them in a second.
+ *
+ * @param now - seconds since 1970
+ * @throws PaychanError `ERR_BLOCK_FROM_FUTURE`
+ */
+export function checkTimes ({ fixedDifficulty }: ChainParams, headers: Uint8Array, height: number, now: number): void {
+  if (fixedDifficulty) return
+  for (let at = 0; at < headers.length; at += HEADER_SIZE) {
+    const ahead = timeOf(headers.subarray(at, at + HEADER_SIZE)) - now
+    if (ahead > MOST_AHEAD) throw new PaychanError('ERR_BLOCK_FROM_FUTURE', `The Electrum server shows block ${height + at / HEADER_SIZE}, whose time is ${Math.floor(ahead / 60)} minutes ahead of this machine's clock. Set the clock, or use another server.`, { height: height + at / HEADER_SIZE, ahead })
+  }
+}
+
 function refused (sentence: string, height: number): PaychanError {
   return new PaychanError('ERR_CHAIN_LIED', `${sentence} Use another server.`, { height })
 }

@@ -7,7 +7,7 @@ import type { Tip } from '../engine/ports.js'
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
-import { checkHeaders } from './header.js'
+import { checkHeaders, checkTimes } from './header.js'
 import { bitsOf, hashText, HEADER_SIZE, headerHash, previousHash, workFromBits } from './header-fields.js'
 import type { ChainParams } from './params.js'
 
@@ -33,8 +33,11 @@ export class HeaderChain {
   #count = 0
   #work = 0n
 
-  /** @param anchor - a chain without this block is refused */
-  constructor (readonly params: ChainParams, public anchor?: Anchor) {
+  /**
+   * @param anchor - a chain without this block is refused
+   * @param now - milliseconds since 1970, to refuse blocks from the future; left out: that is not looked at
+   */
+  constructor (readonly params: ChainParams, public anchor?: Anchor, private readonly now?: () => number) {
     this.#buffer = new Uint8Array(4096 * HEADER_SIZE)
     if (params.checkpoint === undefined) this.#begin(0, params.genesis)
   }
@@ -117,12 +120,13 @@ export class HeaderChain {
    * on: after checking them, and only if they have at least as much work as what they replace.
    * (At equal work the server's word decides: it is where our histories and proofs come from.)
    *
-   * @throws PaychanError `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`, `ERR_WRONG_CHAIN`; the chain is then as it was.
+   * @throws PaychanError `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`, `ERR_WRONG_CHAIN`, `ERR_BLOCK_FROM_FUTURE`; the chain is then as it was.
    */
   connect (height: number, headers: Uint8Array): void {
     const end = height + headers.length / HEADER_SIZE
     if (end - this.#first > MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims more than ${MAX_HEADERS} blocks. Use another server.`, { height: end - 1 })
     const work = checkHeaders(this.params, (at) => this.headerAt(at), headers, height)
+    if (this.now !== undefined) checkTimes(this.params, headers, height, this.now() / 1_000)
     const replaced = this.#workFrom(height)
     if (work < replaced) {
       throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server follows a chain with less work than the one we know up to height ${this.height}. Wait until it has caught up, or use another server.`, { height: end - 1, known: this.height })

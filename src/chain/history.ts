@@ -13,14 +13,15 @@ import { blockHeight } from '../types/units.js'
 import { merkleRoot } from './header-fields.js'
 import { extendDown, type HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
-import { checkMerkleProof, type MerkleProof } from './merkle.js'
+import { checkMerkleProof, INNER_NODE_SIZE, type MerkleProof } from './merkle.js'
 import type { HistoryEntry } from './electrum/session.js'
 
 /**
- * The most bytes of transactions that the history of one script may have: 20 blocks full of nothing else. What
- * waits in a mempool costs a server nothing to make up, and all of it is kept.
+ * The most bytes of transactions of one script that are kept without a block that vouches for them. Strangers may
+ * send more than that to any script, so it is no fault of the server's: the rest is left out, and it is only of
+ * what anybody can make up. What is proved to be in a block is always taken, since it has cost its space there.
  */
-export const MAX_HISTORY_BYTES = 20_000_000
+export const MAX_WAITING_BYTES = 20_000_000
 
 /** How many transactions of one script are fetched at once. */
 const FETCHED_AT_ONCE = 16
@@ -39,6 +40,8 @@ export interface HistoryContext {
   readonly verify?: Ecdsa['verify'] | undefined
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
+  /** Called when more waits than is kept, with the error `ERR_HISTORY_TOO_LARGE`. The history is delivered all the same. */
+  readonly onTooLarge?: (error: PaychanError) => void
   /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
   readonly kept?: ScriptWatcher['kept']
 }
@@ -54,6 +57,8 @@ export class VerifiedHistory {
   #history: readonly ProvedTransaction[] = []
   /** What was fetched, and proved, by loads that came to nothing: a server that loses answers gives the whole bit by bit. */
   #partial: Map<Txid, ProvedTransaction> | undefined
+  /** Whether the last load has left out some of what waits. */
+  #isCut = false
 
   /** In hex, which takes a third of what an array does. */
   readonly #script: string
@@ -63,7 +68,7 @@ export class VerifiedHistory {
   }
 
   /**
-   * The whole history, in the server's order (by height, the mempool last).
+   * The whole history, in the server's order (by height, the mempool last); of what waits, no more than is kept.
    *
    * @throws PaychanError `ERR_CHAIN_LIED` (or the server is on a newer block than we are: ask for
    *   its tip, then try again), and what the source rejects with
@@ -78,10 +83,12 @@ export class VerifiedHistory {
     if (lowest < context.headers.first) await extendDown(context.headers, context.source, lowest)
     const withdrawn = withdrawnFrom(this.#history.filter((each) => isProvedIn(each, context.headers)), entries)
     if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
-    const history = await this.#fetchAll(context, entries)
-    this.#checkScript(history, context.verify)
+    const { history, isCut } = await this.#fetchAll(context, entries)
+    const touching = this.#checkScript(history, isCut, context.verify)
+    if (isCut && !this.#isCut) context.onTooLarge?.(tooLarge(entries[0]?.txid))
+    this.#isCut = isCut
     // At the end: other servers, asked at the same time, may have shown it meanwhile.
-    this.#history = history.map((each) => keptOnce(each, context.kept?.(each.txid)))
+    this.#history = touching.map((each) => keptOnce(each, context.kept?.(each.txid)))
     this.#partial = undefined
     return this.#history
   }
@@ -91,26 +98,35 @@ export class VerifiedHistory {
     return this.#history.every((each) => each.block === undefined || isProvedIn(each, headers))
   }
 
-  /** @throws PaychanError `ERR_CHAIN_LIED` when it becomes more than anybody has */
-  async #fetchAll (context: HistoryContext, entries: readonly HistoryEntry[]): Promise<ProvedTransaction[]> {
-    const history: ProvedTransaction[] = []
+  /** What blocks vouch for first, and all of it; then as much of the rest as is kept, what is known before what is new. */
+  async #fetchAll (context: HistoryContext, entries: readonly HistoryEntry[]): Promise<{ history: ProvedTransaction[], isCut: boolean }> {
     const known = new Map(this.#history.map((each) => [each.txid, each]))
     const listed = new Set(entries.map(({ txid }) => txid))
     // A server that lists others with every try must not make us keep all of them.
     for (const id of [...this.#partial?.keys() ?? []]) if (!listed.has(id)) this.#partial?.delete(id)
-    let bytes = 0
-    for (let at = 0; at < entries.length; at += FETCHED_AT_ONCE) {
-      const some = entries.slice(at, at + FETCHED_AT_ONCE)
-      for (const each of await Promise.all(some.map(async (entry) => await this.#fetch(context, entry, known.get(entry.txid))))) {
-        history.push(each)
-        bytes += each.raw.length
+    const fetch = async (some: readonly HistoryEntry[]): Promise<ProvedTransaction[]> => await Promise.all(some.map(async (entry) => await this.#fetch(context, entry, known.get(entry.txid))))
+    const found = new Map<Txid, ProvedTransaction>()
+    const relevance = new Relevance(this.#script)
+    for (const some of chunks(entries.filter(({ height }) => height !== undefined))) {
+      for (const each of await fetch(some)) {
+        relevance.add(each)
+        found.set(each.txid, each)
       }
-      if (bytes > MAX_HISTORY_BYTES) {
-        this.#partial = undefined
-        throw lied(`shows more than ${MAX_HISTORY_BYTES / 1_000_000} MB of transactions of one script`, entries[0]?.txid)
-      }
+      // They are proved, but all of the chain could be shown like that.
+      if (relevance.foreignBytes > MAX_WAITING_BYTES) throw lied('puts transactions into the history of a script that they do not touch', some[0]?.txid)
     }
-    return history
+    const isKnown = ({ txid }: HistoryEntry): boolean => known.has(txid) || this.#partial?.has(txid) === true
+    const waiting = entries.filter(({ height }) => height === undefined)
+    let bytes = 0
+    for (const some of chunks([...waiting.filter(isKnown), ...waiting.filter((entry) => !isKnown(entry))])) {
+      for (const each of await fetch(some)) {
+        bytes += each.raw.length
+        if (bytes <= MAX_WAITING_BYTES) found.set(each.txid, each)
+        else this.#partial?.delete(each.txid)
+      }
+      if (bytes > MAX_WAITING_BYTES) break
+    }
+    return { history: entries.flatMap(({ txid }) => found.get(txid) ?? []), isCut: bytes > MAX_WAITING_BYTES }
   }
 
   async #fetch (context: HistoryContext, entry: HistoryEntry, known: ProvedTransaction | undefined): Promise<ProvedTransaction> {
@@ -119,6 +135,9 @@ export class VerifiedHistory {
     const waiting: ProvedTransaction = { txid: entry.txid, raw, height: undefined }
     if (before === undefined) this.#keep(waiting)
     if (entry.height === undefined) return waiting
+    // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a transaction as well.
+    const strippedSize = Transaction.fromBuffer(raw).byteLength(false)
+    if (strippedSize === INNER_NODE_SIZE) return waiting
     const header = context.headers.headerAt(entry.height)
     const blockHash = context.headers.hashAt(entry.height)
     if (header === undefined || blockHash === undefined) throw lied('claims a confirmation in a block that it does not show', entry.txid)
@@ -129,10 +148,10 @@ export class VerifiedHistory {
     try {
       proof = await context.source.merkleProof(entry.txid, entry.height)
     } catch (error) {
-      if (codeOf(error) !== 'ERR_ELECTRUM_REFUSED') throw error
+      if (codeOf(error) !== 'ERR_ELECTRUM_REFUSED' || isForWant(error)) throw error
       throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
     }
-    checkMerkleProof(entry.txid, Transaction.fromBuffer(raw).byteLength(false), proof, root)
+    checkMerkleProof(entry.txid, strippedSize, proof, root)
     return this.#keep({ txid: entry.txid, raw, height: blockHeight(entry.height), block: blockHash })
   }
 
@@ -142,25 +161,64 @@ export class VerifiedHistory {
     return found
   }
 
-  /** Each transaction pays to the script or spends an output of it that is in the same history. */
-  #checkScript (history: readonly ProvedTransaction[], verify: Ecdsa['verify'] | undefined): void {
+  /**
+   * Each transaction pays to the script or spends an output of it that is in the same history. What is not in a block
+   * may spend one that was left out: then it is left out as well.
+   */
+  #checkScript (history: readonly ProvedTransaction[], isCut: boolean, verify: Ecdsa['verify'] | undefined): readonly ProvedTransaction[] {
     const scriptPubKey = fromHex(this.#script)
     const outputs = new Map<string, bigint>()
-    const read = history.map(({ txid, raw, block }) => ({ txid, block, transaction: Transaction.fromBuffer(raw) }))
-    for (const { txid, transaction } of read) {
+    const read = history.map((each) => ({ each, transaction: Transaction.fromBuffer(each.raw) }))
+    for (const { each: { txid }, transaction } of read) {
       transaction.outs.forEach((output, vout) => {
         if (sameBytes(output.script, scriptPubKey)) outputs.set(outPointText({ txid, vout }), output.value)
       })
     }
-    for (const { txid, transaction, block } of read) {
+    return read.flatMap(({ each, transaction }) => {
+      const { txid, block } = each
       const pays = transaction.outs.some(output => sameBytes(output.script, scriptPubKey))
       const spends = transaction.ins.map(input => outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
-      if (!pays && spends.every(value => value === undefined)) throw lied('puts a transaction into the history of a script that it does not touch', txid)
-      if (block !== undefined || verify === undefined) continue
+      if (!pays && spends.every(value => value === undefined)) {
+        if (isCut && block === undefined) return []
+        throw lied('puts a transaction into the history of a script that it does not touch', txid)
+      }
+      if (block !== undefined || verify === undefined) return [each]
       const isForged = spends.some((value, index) => value !== undefined && isForgedSpend(transaction, index, scriptPubKey, value, verify))
       if (isForged) throw lied('shows an unconfirmed spend that the owner of the coins has not signed', txid)
-    }
+      return [each]
+    })
   }
+}
+
+/** Counts what does not concern a script, as far as it can be told yet: blocks show what is spent before what spends it. */
+class Relevance {
+  foreignBytes = 0
+  readonly #script: Uint8Array
+  readonly #outputs = new Set<string>()
+
+  constructor (script: string) {
+    this.#script = fromHex(script)
+  }
+
+  add ({ txid, raw }: ProvedTransaction): void {
+    const { ins, outs } = Transaction.fromBuffer(raw)
+    let touches = ins.some(({ hash, index }) => this.#outputs.has(outPointText({ txid: txidFromHash(hash), vout: index })))
+    outs.forEach(({ script }, vout) => {
+      if (!sameBytes(script, this.#script)) return
+      touches = true
+      this.#outputs.add(outPointText({ txid, vout }))
+    })
+    if (!touches) this.foreignBytes += raw.length
+  }
+}
+
+function chunks (entries: readonly HistoryEntry[]): HistoryEntry[][] {
+  return Array.from({ length: Math.ceil(entries.length / FETCHED_AT_ONCE) }, (_, n) => entries.slice(n * FETCHED_AT_ONCE, (n + 1) * FETCHED_AT_ONCE))
+}
+
+/** Whether a server refuses for want of resources: it may have the proof all the same. */
+function isForWant (error: unknown): boolean {
+  return error instanceof PaychanError && /excessive|resource|too (many|large|long)|limit|busy|overload|time(d )?[- ]?out/i.test(String(error.facts.reason))
 }
 
 /**
@@ -202,6 +260,10 @@ function isProvedIn ({ height, block }: ProvedTransaction, headers: HeaderChain)
 /** With the bytes that are kept elsewhere, when they are the same: what counts is still what this server has sent. */
 function keptOnce (shown: ProvedTransaction, kept: Uint8Array | undefined): ProvedTransaction {
   return kept === undefined || kept === shown.raw || !sameBytes(shown.raw, kept) ? shown : { ...shown, raw: kept }
+}
+
+function tooLarge (id: Txid | undefined): PaychanError {
+  return new PaychanError('ERR_HISTORY_TOO_LARGE', `More than ${MAX_WAITING_BYTES / 1_000_000} MB of unconfirmed transactions of one script are shown, and the rest is left out. What is in a block is known all the same.`, { txid: id })
 }
 
 function lied (what: string, id: Txid | undefined): PaychanError {

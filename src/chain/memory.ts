@@ -1,7 +1,7 @@
 /** The `Chain` port over a `MemoryWorld`: for unit tests and simulations. */
 import { Transaction } from 'bitcoinjs-lib'
-import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates } from '../engine/ports.js'
-import { toHex, type Txid } from '../types/bytes.js'
+import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates, Verdict } from '../engine/ports.js'
+import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
 import { LOWEST_FEE_RATE } from './estimate.js'
@@ -14,6 +14,8 @@ interface Watch {
   readonly ready: () => void
   /** The history that the watcher has seen last, as text; undefined before the first. */
   seen: string | undefined
+  /** Whether the history was told since the view was connected. */
+  isTold: boolean
 }
 
 export interface MemoryChainOptions {
@@ -70,20 +72,20 @@ export class MemoryChain implements Chain {
   watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
     let resolveReady = (): void => {}
     const ready = new Promise<void>(resolve => { resolveReady = resolve })
-    const watch: Watch = { scriptPubKey: Uint8Array.from(scriptPubKey), watcher, ready: resolveReady, seen: undefined }
+    const watch: Watch = { scriptPubKey: Uint8Array.from(scriptPubKey), watcher, ready: resolveReady, seen: undefined, isTold: false }
     this.#watches.add(watch)
     this.#look()
-    return { ready, stop: () => { this.#watches.delete(watch) } }
+    return { ready, get isCurrent () { return watch.isTold }, stop: () => { this.#watches.delete(watch) } }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Txid> {
+  async broadcast (raw: Uint8Array): Promise<Verdict> {
     try {
       Transaction.fromBuffer(raw)
     } catch (error) {
       throw new PaychanError('ERR_INVALID_TRANSACTION', 'These bytes are no transaction; it was not sent.', {}, { cause: error })
     }
     await this.#connected()
-    return this.#world.broadcast(raw)
+    return { txid: this.#world.broadcast(raw), taken: 1, of: 1, refusals: [] }
   }
 
   async estimateFeeRate (_target: BlockDelta): Promise<FeeRate> {
@@ -98,6 +100,7 @@ export class MemoryChain implements Chain {
 
   /** Cuts this view off from the world: nothing is seen, calls wait. */
   disconnect (): void {
+    for (const watch of this.#watches) watch.isTold = false
     this.#setStatus('down')
   }
 
@@ -128,6 +131,7 @@ export class MemoryChain implements Chain {
     const history: ChainTransaction[] = this.#world.historyOf(watch.scriptPubKey)
       .map(({ txid, raw, height }) => ({ txid, raw, height: height === undefined ? undefined : blockHeight(height) }))
     const seen = history.map(({ txid, raw, height }) => `${txid}:${height ?? 'mempool'}:${toHex(raw)}`).join()
+    watch.isTold = true
     if (seen === watch.seen) return
     watch.seen = seen
     callSafely(this.#log, () => { watch.watcher.onHistory(history) })

@@ -19,7 +19,7 @@ export interface ServerView {
 
 /**
  * All that is proved to be in the best chain, by height; then what is in a mempool and can still come
- * into a block, each server's in its own order. (A proof is of a block, not of a height: a server that
+ * into a block, each server's in its own order, with how many of the servers that are used show it. (A proof is of a block, not of a height: a server that
  * changes to another branch has proved nothing there yet.)
  */
 export function mergeHistories (views: readonly ServerView[], best: BlockLookup): readonly ProvedTransaction[] {
@@ -31,7 +31,11 @@ export function mergeHistories (views: readonly ServerView[], best: BlockLookup)
     for (const each of history) {
       if (isIn(each, best)) confirmed.set(each.txid, each)
       // Witnesses, which a proof says nothing of, were only checked where the transaction waits.
-      else if (isUsed && (each.height === undefined || !waiting.has(each.txid))) waiting.set(each.txid, { txid: each.txid, raw: each.raw, height: undefined })
+      else if (isUsed) {
+        const before = waiting.get(each.txid)
+        const raw = each.height === undefined ? each.raw : before?.raw ?? each.raw
+        waiting.set(each.txid, { txid: each.txid, raw, height: undefined, shownBy: (before?.shownBy ?? 0) + 1 })
+      }
     }
   }
   const spent = new Set([...confirmed.values()].flatMap(inputsOf))

@@ -12,6 +12,9 @@ import { hashFromTxid, sameBytes, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { MAX_MONEY } from '../types/units.js'
 
+/** Bytes of an inner node: two hashes. */
+export const INNER_NODE_SIZE = 64
+
 /** A proof as an Electrum server gives it: `merkle` are ids (reversed hex), from the leaf's level upwards. */
 export interface MerkleProof { readonly merkle: readonly Txid[], readonly pos: number }
 
@@ -53,7 +56,7 @@ export function merkleRootOf (id: Txid, proof: MerkleProof): Uint8Array {
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
 export function checkMerkleProof (id: Txid, strippedSize: number, proof: MerkleProof, root: Uint8Array): void {
-  if (strippedSize === 64 || !sameBytes(merkleRootOf(id, proof), root)) throw refused(id)
+  if (strippedSize === INNER_NODE_SIZE || !sameBytes(merkleRootOf(id, proof), root)) throw refused(id)
 }
 
 /**

@@ -4,8 +4,8 @@
  * history is what any of them has proved, a broadcast goes to all, and fees are the median. So one honest
  * server is enough, and none has to be the right one.
  */
-import type { Chain, ChainStatus, ScriptWatch, RelayRates, Tip, Unsubscribe } from '../engine/ports.js'
-import { toHex, type Txid } from '../types/bytes.js'
+import type { Chain, ChainStatus, ScriptWatch, RelayRates, Tip, Unsubscribe, Verdict } from '../engine/ports.js'
+import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
 import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type ServerStatus } from './chain.js'
@@ -87,7 +87,7 @@ class ServerPool implements ElectrumChain {
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.#anchor = init.anchor
-    this.#broadcasts = new Broadcasts((report) => { this.#tell(report) })
+    this.#broadcasts = new Broadcasts(init.clock, this.#times.answers, (report) => { this.#tell(report) })
     this.#servers = init.servers.map((address) => new PoolServer(address, this.#connect(address)))
     for (const server of this.#servers) this.#listen(server)
   }
@@ -165,7 +165,7 @@ class ServerPool implements ElectrumChain {
     return watch
   }
 
-  async broadcast (raw: Uint8Array): Promise<Txid> {
+  async broadcast (raw: Uint8Array): Promise<Verdict> {
     const used = this.#used
     return used.length === 0 ? this.#throwNobody('broadcast the transaction') : await this.#broadcasts.send(used, raw)
   }

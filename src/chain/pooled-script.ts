@@ -65,6 +65,12 @@ export class PooledScript {
   /** Whether new blocks may change what counts, though no server has anything new to tell: then `update` has to be called. */
   get isOpen (): boolean { return this.#isOpen }
 
+  /** Whether one of the servers that are used has told it since it was connected. */
+  get isCurrent (): boolean {
+    for (const [{ isUsed }, { watch }] of this.#views) if (isUsed && watch.isCurrent) return true
+    return false
+  }
+
   /** Watches it on one more server; or anew, which takes back nothing that the server has proved. */
   attach (member: Member, missing?: Txid): void {
     const before = this.#views.get(member)
@@ -84,7 +90,8 @@ export class PooledScript {
           this.update()
         },
         onError: (error) => { if (this.#views.get(member) === view) this.#failed(member, error) },
-        kept: (id) => this.#kept(id)
+        kept: (id) => this.#kept(id),
+        canWait: () => [...this.#entries].every(({ watcher }) => watcher.canWait?.() === true)
       })
     }
     this.#views.set(member, view)
@@ -101,7 +108,8 @@ export class PooledScript {
     this.#entries.add(entry)
     // Not at once: the caller does not have its handle yet.
     queueMicrotask(() => { if (this.#merged !== undefined) this.#serve(entry, this.#merged) })
-    return { ready, stop: () => { this.#remove(entry) } }
+    const isCurrent = (): boolean => this.isCurrent
+    return { ready, get isCurrent () { return isCurrent() }, stop: () => { this.#remove(entry) } }
   }
 
   /** Merges once more: a server has told something new, or there are other blocks. */
@@ -110,7 +118,7 @@ export class PooledScript {
     const views = [...this.#views].flatMap(([{ isUsed }, { history }]) => history === undefined ? [] : [{ history, isUsed }])
     if (views.length === 0) return
     const merged = mergeHistories(views, best)
-    const key = merged.map(({ txid, block }) => `${txid}:${block ?? 'mempool'}`).join()
+    const key = merged.map(({ txid, block, shownBy }) => `${txid}:${block ?? `mempool ${shownBy ?? 1}`}`).join()
     const isNews = this.#merged === undefined || key !== this.#key
     this.#merged = merged
     this.#key = key

@@ -40,7 +40,7 @@ export interface WatchContext {
 }
 
 /** A `ScriptWatcher` that may look at the blocks as well. */
-export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept'> {
+export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept' | 'canWait'> {
   readonly onHistory: (history: readonly ProvedTransaction[]) => void
 }
 
@@ -55,6 +55,8 @@ class Entry implements ScriptWatch {
     // Who does not look at `ready` must not have the process ended by it.
     this.ready.catch(() => {})
   }
+
+  get isCurrent (): boolean { return this.script.isCurrent }
 
   stop (): void {
     this.script.remove(this)
@@ -78,6 +80,8 @@ export class WatchedScript {
   #entries: readonly Entry[] = []
   #session: WatchSession | undefined
   #subscribed: WatchSession | undefined
+  /** The session in which the history was told, as long as nothing has failed since. */
+  #told: WatchSession | undefined
   #history: readonly ProvedTransaction[] | undefined
   /** Reasons to fetch so far, and how many of them the last fetch has seen. */
   #reasons = 1
@@ -95,6 +99,16 @@ export class WatchedScript {
   /** Whether the history is known as the server of this session has it. */
   get isKnown (): boolean {
     return this.#history !== undefined && this.#session?.isOpen === true && this.#subscribed === this.#session && !this.#isStale() && this.#working === undefined
+  }
+
+  /** See `ScriptWatch`. What is looked up once more after a block stays current meanwhile. */
+  get isCurrent (): boolean {
+    return this.#told !== undefined && this.#told === this.#session && this.#told.isOpen
+  }
+
+  /** Whether other scripts come first. */
+  get canWait (): boolean {
+    return this.#entries.every(({ watcher }) => watcher.canWait?.() === true)
   }
 
   add (watcher: ProvedWatcher): ScriptWatch {
@@ -165,10 +179,10 @@ export class WatchedScript {
       const tip = this.#context.headers.tip.hash
       try {
         await this.#subscribe(session)
-        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id) })
+        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id), onTooLarge: (error) => { this.#tellError(error) } })
         if (session !== this.#session) continue
         if (!this.#verified.holds(this.#context.headers)) this.#reasons++
-        else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history)
+        else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history, session)
         if (this.#isStale() && round >= MAX_ROUNDS) return this.#retryLater()
       } catch (error) {
         if (!await this.#movedMeanwhile(session, tip, round, error)) {
@@ -213,8 +227,9 @@ export class WatchedScript {
     }
   }
 
-  #deliver (history: readonly ProvedTransaction[]): void {
+  #deliver (history: readonly ProvedTransaction[], session: WatchSession): void {
     this.#failures = 0
+    this.#told = session
     const changed = keyOf(history) !== (this.#history === undefined ? undefined : keyOf(this.#history))
     this.#history = history
     for (const entry of this.#entries) {
@@ -231,6 +246,7 @@ export class WatchedScript {
   }
 
   #failed (error: Error): void {
+    this.#told = undefined
     if (codeOf(error) === 'ERR_ELECTRUM_REFUSED' && this.#subscribed !== this.#session) {
       for (const entry of this.#entries.filter(({ waiting }) => waiting !== undefined)) {
         this.#context.log(`A watch could not be set up: ${error.message}`)
@@ -239,8 +255,12 @@ export class WatchedScript {
       }
     }
     this.#context.log(`The watch of script ${this.scriptHash} failed: ${error.message}`)
-    for (const { watcher } of this.#entries) callSafely(this.#context.log, () => { watcher.onError(error) })
+    this.#tellError(error)
     this.#retryLater()
+  }
+
+  #tellError (error: Error): void {
+    for (const { watcher } of this.#entries) callSafely(this.#context.log, () => { watcher.onError(error) })
   }
 
   #retryLater (): void {

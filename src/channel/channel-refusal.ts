@@ -1,12 +1,12 @@
 /** Whether payments are made on a channel at all, whoever's turn it is. */
 import { PaychanError } from '../types/errors.js'
-import type { Env } from './env.js'
+import { notWatched, type Env } from './env.js'
 import { isBuried } from './funding-depth.js'
 import { lastPaymentHeightOf, payerOf } from './schedule.js'
 import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 
 /** The channel, when payments are made on it at all, in whoever's turn; else why none are. */
-export function channelRefusal (channel: Channel, env: Pick<Env, 'height'>): Established | PaychanError {
+export function channelRefusal (channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Established | PaychanError {
   if (channel.stage !== 'established' || !channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined) {
     return new PaychanError('ERR_CHANNEL_NOT_OPEN', channel.stage === 'abandoned'
       ? `The channel was abandoned: ${channel.reason}`
@@ -27,6 +27,7 @@ export function channelRefusal (channel: Channel, env: Pick<Env, 'height'>): Est
   }
   const { height } = env
   if (height === undefined) return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain has not been seen yet; the payment was not sent.')
+  if (!env.isWatched) return notWatched() // UPD-20
   if (!isBuried(channel, env)) { // FUND-4
     return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'A reorganisation of the chain took the funding transaction back; wait until it is confirmed again.')
   }

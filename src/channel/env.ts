@@ -12,6 +12,8 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly policy: Policy
   /** Height of the tip; undefined until the chain has been seen. */
   readonly height: BlockHeight | undefined
+  /** Whether a server tells this session what happens to the channel's funding output (UPD-20). What was known before may have changed. */
+  readonly isWatched: boolean
   /** Bounded estimate to confirm within 6 blocks. */
   readonly feeRate: FeeRate
   /** Bounded estimate of what the next block takes. */
@@ -27,6 +29,11 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly isKnownKey: (publicKey: Uint8Array) => boolean
   /** REF-2: an outpoint of any channel of ours. */
   readonly isKnownOutPoint: (outPoint: OutPoint) => boolean
+}
+
+/** Why a channel that nobody tells of takes and makes no payments (UPD-20). */
+export function notWatched (): PaychanError {
+  return new PaychanError('ERR_NOT_WATCHED', 'No server tells what happens to the channel on the chain, so nothing is paid on it now. Wait until it is watched again (`paychan channels`), or use another Electrum server.')
 }
 
 /** The height of the tip. @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */

@@ -16,8 +16,8 @@ export interface FundingHistory {
   readonly strays: readonly ShownTransaction[]
 }
 
-/** `shownBy`: of one that is in no block, how many servers show it; one when left out. */
-export interface ShownTransaction { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined, readonly shownBy?: number }
+/** `shownBy`: without a height, how many servers show it now; undefined means one. */
+export interface ShownTransaction { readonly txid: Txid, readonly raw: Uint8Array, readonly height: BlockHeight | undefined, readonly shownBy?: number | undefined }
 
 /** T1 of a renewal as the old channel has to sign it. */
 export interface RenewalDraft {
@@ -64,6 +64,8 @@ export type ChannelEvent =
   | { readonly type: 'batched', readonly publication: Publication | undefined, readonly leads: boolean }
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
+  /** Server: other peers ask for channels (OPEN-11). */
+  | { readonly type: 'make-room' }
   // from the peer
   /** We have opened a stream; one that the peer opens begins with its `Reestablish`. */
   | { readonly type: 'connected', readonly address?: string | undefined, readonly stream?: number }
@@ -79,7 +81,7 @@ export type ChannelEvent =
   // from the chain
   | { readonly type: 'tip' }
   | { readonly type: 'history', readonly history: FundingHistory }
-  /** A server has taken it; `refusedForFee`: another one asks for a higher fee. */
+  /** A server has taken it. `refusedForFee`: another one refuses it for its fee. */
   | { readonly type: 'broadcast-done', readonly purpose: BroadcastPurpose, readonly txid: Txid, readonly refusedForFee: boolean }
   | { readonly type: 'broadcast-failed', readonly purpose: BroadcastPurpose, readonly txid: Txid, readonly kind: string, readonly reason: string }
   // from the clock

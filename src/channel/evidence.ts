@@ -29,7 +29,7 @@ export const DECISIONS: readonly Decision[] = [
   { decision: 'raise our bid with a block', takes: 'proved', evidence: 'the block, and the estimate (the median of the servers)', ifFalse: 'the curve, which needs nobody\'s word' },
   { decision: 'raise our bid at once', takes: 'answered', evidence: 'any server refuses it for its fee', ifFalse: 'up to twice the estimate, or 20 sat/vB' },
   { decision: 'outbid beyond that', takes: 'shown', evidence: 'an older state that counts, by two servers', ifFalse: 'twice the bid of the last block, and never more than there is to win' },
-  { decision: 'stop a bid at what it can win', takes: 'answered', evidence: 'all servers refuse it for its fee, and a state that counts and pays what the next block takes is shown', ifFalse: 'the bid stays at a normal one' },
+  { decision: 'stop a bid at what it can win', takes: 'answered', evidence: 'all servers refuse it for its fee, and two show a state that counts and pays what the next block takes; for T2 any newer state', ifFalse: 'nothing: whoever takes our bid has no such state; for T2 days' },
   { decision: 'call a payment made or failed', takes: 'proved', evidence: 'a spend 6 deep, known by our own signature in it; made also by the payee\'s acknowledgement', ifFalse: 'a reorganisation of 6 blocks' },
   { decision: 'stop watching, sweep', takes: 'proved', evidence: 'the block of the spend', ifFalse: 'nothing: both are done again after a reorganisation' },
   { decision: 'close, renew', takes: 'said', evidence: 'the state that this side holds as well, a fee within bounds of its own estimate', ifFalse: 'the fee' },
@@ -93,17 +93,30 @@ export interface Race {
 }
 
 /**
- * EVID-5: the most that a bid may pay which every server has refused for its fee: what it can win over the rivals in sight, the
- * worst of them, and never less than a normal bid. Only a rival that two servers show limits it: what one shows alone is not what
- * the others refuse the bid for. And only one that pays what the next block takes, for any other one stays where it is until
- * something worse comes; T2 has time, so for it any newer state does that could be mined at all. Undefined when there is no limit.
+ * EVID-5: the most that a bid may pay; undefined when nothing in sight limits it.
+ *
+ * With a deadline, of a bid that every server has refused for its fee: a normal bid against a newer state, which is the rightful
+ * one, and against older ones what it can win over the worst of them. Only a rival that two servers show limits it, for what one shows
+ * alone need not be what the others refuse the bid for; and only one that pays what the next block takes, for any other one stays
+ * where it is until something worse comes.
+ *
+ * T2 has time: against any newer state it pays what it can win over that, or a normal bid, and doubles that with each day, so that
+ * a state that no block takes cannot keep it out for ever.
  */
 export function winnable (channel: Established, { turn, share, vsize, height, nextBlock }: Race): bigint | undefined {
-  const pays = (spend: ShownSpend): boolean => countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
-  const newer = newerThan(channel, turn).filter((spend) => deadlineOf(channel, turn) === undefined ? countsAsRival(channel, spend, height) : pays(spend))
-  const gains = [...newer, ...olderThan(channel, turn, height).filter(pays)].filter(({ shownBy }) => shownBy > 1).map((spend) => share - shareOf(channel, spend))
-  return gains.length === 0 ? undefined : gains.reduce((most, gain) => max(most, gain), normalBid(nextBlock, vsize) as bigint)
+  const most = (spends: readonly ShownSpend[]): bigint => spends.reduce((most, spend) => max(most, share - shareOf(channel, spend)), normalBid(nextBlock, vsize) as bigint)
+  const newer = newerThan(channel, turn)
+  if (deadlineOf(channel, turn) === undefined) {
+    const days = Math.max(0, Math.floor((height - publishHeightOf(channel.terms, turn)) / PATIENCE) - 1)
+    return newer.length === 0 ? undefined : most(newer) * 2n ** BigInt(Math.min(days, MOST_DOUBLINGS))
+  }
+  const limits = (spend: ShownSpend): boolean => spend.shownBy > 1 && countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
+  const older = olderThan(channel, turn, height).filter(limits)
+  return older.length === 0 && !newer.some(limits) ? undefined : most(older)
 }
+
+/** More than any channel holds. */
+const MOST_DOUBLINGS = 40
 
 /**
  * EVID-4: the older state that a bid may outbid at once: two servers show it, so neither the peer alone nor one server has made it up.

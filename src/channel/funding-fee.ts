@@ -1,4 +1,5 @@
 /** A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a child. */
+import { LOCK_BELOW_TIP } from '../bitcoin/renewal.js'
 import { lockTimeOf } from '../bitcoin/transaction.js'
 import { blockDelta, satoshi } from '../types/units.js'
 import type { Effect } from './effects.js'
@@ -18,7 +19,8 @@ const MOST_OF_CAPACITY = 20n
 export function fundingFee ({ role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established, { height, feeRate }: Env): Effect[] {
   // Of a T1 that an outside wallet has made, our wallet has no change.
   if (role !== 'client' || outside !== undefined || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined || onChain.shown.length > 0) return []
-  // The wallet gives T1 the height at which it was built as nLockTime.
-  if (height - lockTimeOf(fundingTx) < patience) return []
+  // The wallet gives T1 the height at which it was built as nLockTime, or a little less.
+  const builtAt = lockTimeOf(fundingTx) + (terms.renews === undefined ? 0 : LOCK_BELOW_TIP)
+  if (height - builtAt < patience) return []
   return [{ type: 'bump-funding', funding: outPoint.txid, feeRate, most: satoshi(terms.capacity / MOST_OF_CAPACITY) }]
 }

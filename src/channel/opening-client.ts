@@ -10,7 +10,7 @@ import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
 import type { ChannelId, OutPoint } from '../types/bytes.js'
-import { formatAmount, formatFeeRate, feeFor, feeRate, heightPlus, max, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import { formatAmount, formatFeeRate, feeFor, feeRate, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
@@ -21,6 +21,7 @@ import { establish } from './establishing.js'
 import { awaitSignatures } from './outside-funding.js'
 import { checkAcceptance, termsOf, type OwnPart } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
+import { usualRenewalRate } from './renewed.js'
 import { sendInitialOfRenewal } from './renewing.js'
 import { identityOf, type Accepted, type FundingChoice, type KeyBits, type Offered, type RefundRequested, type RenewalSource } from './state.js'
 import { fundingOutput, fundingScriptOf, type Terms } from './terms.js'
@@ -103,7 +104,7 @@ export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env
   const terms = termsOf(state.offer, accept)
   const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms, outside: state.outside }
   if (state.outside === true) return to(accepted, { type: 'notify', step: 1, what: 'the server named its key K2; T1 is to be paid for by an outside wallet' })
-  const usual = state.source === undefined ? env.feeRate : max(env.feeRate, env.nextBlockRate)
+  const usual = state.source === undefined ? env.feeRate : usualRenewalRate(env)
   return to(accepted,
     { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: state.choice?.feeRate ?? usual, coins: state.choice?.coins, source: state.source },
     { type: 'notify', step: 1, what: 'the server named its key K2' })

@@ -30,6 +30,9 @@ export interface Policy {
   readonly maxPendingOpenings: number
   /** Channels of one peer whose T2 is signed and whose T1 is in no block (OPEN-7): it costs nothing to promise one. */
   readonly maxUnfunded: number
+  /** The same two, of all peers together (OPEN-11): a PeerId costs nothing. */
+  readonly maxPendingInAll: number
+  readonly maxUnfundedInAll: number
   /** Channels of one peer that are not closed; no more than the streams that it may have (WIRE-9). */
   readonly maxChannelsPerPeer: number
   readonly maxInFlightUpdates: number
@@ -68,6 +71,8 @@ export function defaultPolicy (network: Network): Policy {
     defaultBlocks: blockDelta(1_008),
     maxPendingOpenings: 4,
     maxUnfunded: 16,
+    maxPendingInAll: 64,
+    maxUnfundedInAll: 64,
     maxChannelsPerPeer: 64,
     maxInFlightUpdates: 16,
     maxInFlightValue: satoshi(1_300_000n),

@@ -11,6 +11,7 @@ import { parseTransaction } from '../bitcoin/transaction.js'
 import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { isFeeRefusal } from '../types/refusals.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
@@ -25,17 +26,14 @@ import { partyOf } from './terms.js'
 /** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. What cannot pay this is not worth a transaction; what a server asks for beyond it, `Env.relay` says. */
 export const RELAY_FEE_RATE = feeRate(1000n)
 
-/** A refusal that a higher fee answers. */
-export const FEE_REFUSALS: ReadonlySet<string> = new Set(['insufficient-fee', 'fee-too-low'])
-
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
 const HURRY_RATE = feeRate(20_000n)
 
-/** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6). Nothing that is in no block changes it (CLOSE-8). */
-function isDue ({ terms, stopped, role }: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
+/** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6). A close that is unconfirmed changes nothing (CLOSE-8). */
+function isDue ({ terms, stopped, role, onChain: { shown } }: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
   if (height >= publishHeightOf(terms, ours.turn)) return true
-  // Only the states of a one-way channel have no lock.
-  return terms.mode === 'one-way' && role === 'server' && stopped?.settleNow === true
+  // Only the states of a one-way channel have no lock. Nobody but us can have made a signature of ours that we do not know.
+  return terms.mode === 'one-way' && role === 'server' && (stopped?.settleNow === true || shown.some(({ kind }) => kind === 'unknown'))
 }
 
 /** Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called after every event, so it must be cheap when nothing is due. */
@@ -101,7 +99,7 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
   const note: Effect = { type: 'notify', what: `the ${publication?.kind ?? 'transaction'} was not accepted: ${refusal.reason}` }
   if (publication === undefined || publication.txid !== refusal.txid) return to(channel, note)
   const state: Established = publication.refusedFor === refusal.kind ? channel : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }
-  return FEE_REFUSALS.has(refusal.kind) ? hurried(state, env, note) : to(state, note)
+  return isFeeRefusal(refusal.kind) ? hurried(state, env, note) : to(state, note)
 }
 
 /**
@@ -174,7 +172,7 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
  */
 function isLastCall (channel: Established, turn: number, previous: Publication | undefined, height: number): boolean {
   const deadline = deadlineOf(channel, turn)
-  return deadline !== undefined && height >= deadline - 1 && FEE_REFUSALS.has(previous?.refusedFor ?? '')
+  return deadline !== undefined && height === deadline - 1 && isFeeRefusal(previous?.refusedFor)
 }
 
 /** EVID-4: what a race at this height starts from. A new block lets the last bid count. */
@@ -192,7 +190,7 @@ function outbidding ({ fee = ZERO_SAT }: ShownSpend, vsize: number, { relay }: P
 function budgetOf (channel: Established, ours: Publishable, env: Pick<Env, 'feeRate' | 'nextBlockRate'>, height: number): bigint {
   const stake = min(ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript), stakeAt(channel, ours, height, env.feeRate))
   // T2 has time: whether it was refused or not, it does not burn more than it can win.
-  const isRefused = FEE_REFUSALS.has(channel.publication?.refusedFor ?? '')
+  const isRefused = isFeeRefusal(channel.publication?.refusedFor)
   if (!isRefused && deadlineOf(channel, ours.turn) !== undefined) return stake
   const most = winnable(channel, { turn: ours.turn, share: ours.share, vsize: vsizeOf(channel, ours), height, nextBlock: env.nextBlockRate })
   return most === undefined ? stake : min(stake, most)

@@ -31,6 +31,11 @@ export function onUpdates (channel: Established, updates: readonly Update[], env
     const refusal = errorMessage({ code: 'ERR_CHANNEL_NOT_OPEN', rule: 'FUND-4', message: 'The funding is not deep enough just now; these updates were not stored, send them again later.' }, false)
     return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
   }
+  if (channel.ready.ours && !env.isWatched) {
+    // What was known of T1 may not be true any more, and nobody tells.
+    const refusal = errorMessage({ code: 'ERR_NOT_READY', rule: 'UPD-20', message: 'No server tells this side just now what happens to the channel on the chain; these updates were not stored, send them again later.' }, false)
+    return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
+  }
   const chain = followOn(channel, updates)
   const good = newestSigned(channel, chain.links, env)
   const violation = good.length < chain.links.length

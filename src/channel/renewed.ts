@@ -7,13 +7,13 @@ import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { otherRole } from '../bitcoin/keys.js'
-import { completeRenewal, renewalSighash, requireSegwit } from '../bitcoin/renewal.js'
+import { checkRenewalTx, completeRenewal, renewalSighash, type RenewalBounds } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { addSat, feeFor, formatAmount, max, subSat, type FeeRate, type Satoshi } from '../types/units.js'
+import { addSat, feeFor, feeRate, formatAmount, formatFeeRate, max, subSat, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { to, type Transition } from './effects.js'
-import type { Env } from './env.js'
+import { heightOf, notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
 import { isBuried } from './funding-depth.js'
 import { balances } from './ledger.js'
@@ -50,13 +50,14 @@ export function planRenewal (channel: Channel, amount: Satoshi, env: Env, asked?
   const open = renewable(channel, env)
   if (open.ledger.inFlight.length > 0) throw new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; try again once they are.')
   if (open.link !== 'live') throw new PaychanError('ERR_PEER_UNREACHABLE', 'The peer is not connected; a renewal needs both sides.', { peer: open.peer })
+  if (asked !== undefined) requireRate(asked, env)
   const { terms, ledger } = open
   const shares = balances(terms, ledger)
   const source: RenewalSource = { old: fundingOutput(terms, open.outPoint), fromWallet: amount > 0n }
   const renews: Renewal = { channelId: fromHex(open.id), turn: ledger.turn, sequence: ledger.held?.sequence ?? 0, serverBalance: shares.server }
   if (amount > 0n) return { capacity: addSat(terms.capacity, amount), renews, source }
   const script = fundingScriptOf(terms)
-  const fee = feeFor(asked ?? max(env.feeRate, env.nextBlockRate), fundingSpendVsize([script]))
+  const fee = feeFor(asked ?? usualRenewalRate(env), fundingSpendVsize([script]))
   if (shares.client < fee + dustLimit(script)) {
     throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `The renewal costs ${formatAmount(fee)}, and your share of the channel is ${formatAmount(shares.client)}. Top it up with \`paychan topup\`, which pays the fee out of the wallet.`, { asked: fee, left: shares.client })
   }
@@ -68,6 +69,7 @@ export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env:
   const { renews } = offer
   if (renews === undefined) return
   must(old?.role === 'server', 'RENEW-1', 'ERR_UNKNOWN_CHANNEL', 'This node serves you no such channel.')
+  must(env.isWatched, 'RENEW-1', 'ERR_NOT_READY', 'No server tells this side just now what happens to the channel on the chain; try again later.') // UPD-20
   const open = attempt('RENEW-1', () => renewable(old, env))
   if (open instanceof Violation) throw open
   const { turn, held } = open.ledger
@@ -77,8 +79,9 @@ export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env:
 }
 
 /** The channel, when it can be renewed at all. @throws PaychanError */
-function renewable (channel: Channel, env: Pick<Env, 'height'>): Established {
+function renewable (channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Established {
   if (channel.stage !== 'established' || channel.ledger.held === undefined || !isBuried(channel, env)) throw new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not open; only an open channel can be renewed.', { stage: channel.stage })
+  if (!env.isWatched) throw notWatched() // UPD-20
   const renewed = channel.closes.at(-1)?.renewedAs
   if (renewed !== undefined) throw new PaychanError('ERR_CHANNEL_CLOSED', `The channel is renewed already, as channel ${renewed.slice(0, 8)}.`, { channel: renewed })
   if (spendInSight(channel) !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
@@ -95,7 +98,10 @@ export function onSignRenewal (channel: Channel, draft: RenewalDraft, env: Env):
   const signed = attempt('RENEW-5', () => {
     const open = unchanged(channel, draft, env)
     must(open.ledger.inFlight.length === 0, 'RENEW-5', 'ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; renew the channel again once they are.')
-    const signature = env.sign(renewalSighash(draft.fundingTx, fundingOutput(open.terms, open.outPoint)))
+    const old = fundingOutput(open.terms, open.outPoint)
+    // The server would refuse it as well, and this channel would be frozen for nothing.
+    checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, heightOf(env)))
+    const signature = env.sign(renewalSighash(draft.fundingTx, old))
     return { open, signature }
   })
   if (signed instanceof Violation) return refused(channel, draft, signed)
@@ -110,12 +116,15 @@ export function onSignRenewal (channel: Channel, draft: RenewalDraft, env: Env):
 export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs: Uint8Array, env: Env): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
   if (known?.raw !== undefined) return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw: known.raw } })
+  const { height } = env
+  // After a restart, before the chain is seen: the client asks again (RENEW-6).
+  if (height === undefined) return to(channel)
   const completed = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'RENEW-4', () => {
     const open = unchanged(channel, draft, env)
     const old = fundingOutput(open.terms, open.outPoint)
     const digest = renewalSighash(draft.fundingTx, old)
     must(env.verify(partyOf(open.terms, otherRole(open.role)).channelKey, digest, theirs), 'RENEW-5', 'ERR_BAD_SIGNATURE', 'The signature of the renewal is wrong.')
-    requireSegwit(draft.fundingTx, old, draft.previous)
+    checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, height))
     const ours = env.sign(digest)
     return { open, signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
   })
@@ -125,6 +134,30 @@ export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs
   return to({ ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw } },
     { type: 'notify', step: 'close', txid: close.txid, what: `renewed as channel ${draft.by.slice(0, 8)}; this one takes no more payments` })
+}
+
+/** RENEW-4: a renewal of more than twice what the next block takes buys nothing; while blocks are cheap, this much is no matter. */
+const ALWAYS_LET = feeRate(20_000n)
+
+function mostRate ({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
+  return max(feeRate(max(sixBlocks, nextBlockRate) * 2n), ALWAYS_LET)
+}
+
+type RenewalRates = Pick<Env, 'feeRate' | 'nextBlockRate'>
+
+function renewalBounds (env: RenewalRates, height: BlockHeight): RenewalBounds {
+  return { height, leastRate: env.feeRate, mostRate: mostRate(env) }
+}
+
+/** What T1 of a renewal pays unless somebody said otherwise: enough for the next block, and a tenth above what the other side is likely to ask for (CLOSE-4). */
+export function usualRenewalRate ({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
+  return max(feeRate(sixBlocks * 11n / 10n), nextBlockRate)
+}
+
+/** @throws PaychanError `ERR_RENEWAL_FEE` when the server would refuse T1, as far as this side can tell */
+function requireRate (asked: FeeRate, env: RenewalRates): void {
+  const [least, most] = [env.feeRate, mostRate(env)]
+  if (asked < least || asked > most) throw new PaychanError('ERR_RENEWAL_FEE', `The server signs a renewal that pays ${formatFeeRate(least)} to ${formatFeeRate(most)} by the present estimates; ${formatFeeRate(asked)} were asked for. Name a feerate within, or none.`, { asked, least, most })
 }
 
 function signedAs (channel: Established, draft: RenewalDraft): SignedClose | undefined {

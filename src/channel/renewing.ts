@@ -94,7 +94,6 @@ export function renewalRequest ({ renewal, fundingTx }: Established): Effect[] {
 
 /** Server: T1 with the client's signature. Whether the old channel still stands where it stood, it knows itself. */
 export function onRenewalRequest (state: RefundSigned, message: RenewalRequest, env: Env): Transition {
-  if (state.requested !== undefined) return to(state, ...askedAgain(state))
   const { terms, outPoint } = state
   const checked = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => {
     must(terms.renews !== undefined && state.initial !== undefined, 'ERR-2', 'ERR_UNEXPECTED_MESSAGE', 'RenewalRequest has no place at this stage.')
@@ -106,6 +105,7 @@ export function onRenewalRequest (state: RefundSigned, message: RenewalRequest, 
     // The client sends it again on the next stream.
     return to({ ...state, link: 'down' }, { type: 'send', message: errorMessage({ code: 'ERR_NOT_READY', message: 'This node does not see the chain at the moment; try again later.' }, false) }, { type: 'hang-up' })
   }
+  if (state.requested !== undefined) return to(state, ...askedAgain(state))
   const { fundingTx, signature, previous } = message
   const signing: RefundSigned = { ...state, requested: { fundingTx, signature, previous } }
   return to(signing, ...askedAgain(signing))

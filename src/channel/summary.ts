@@ -73,6 +73,8 @@ export interface ChannelInfo {
   /** What an outside wallet has to do now: pay for the PSBT (and not sign it), or sign it. Undefined when nothing is left to do for it. */
   readonly outside: OutsideFunding | undefined
   readonly confirmations: number
+  /** Whether a server tells what happens to the funding output. When none does, the rest is what was known before, and nothing is paid. */
+  readonly watched: boolean
   readonly minDepth: number | undefined
   readonly lastPaymentHeight: BlockHeight | undefined
   readonly settleHeight: BlockHeight | undefined
@@ -91,7 +93,7 @@ export interface ChannelInfo {
 
 /** What a channel looks like from here, now. */
 export function summarise (channel: Channel, env: Env): ChannelInfo {
-  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel), outside: outsideOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
+  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel), watched: env.isWatched, outside: outsideOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
   if (channel.stage !== 'established') {
     const capacity = channel.stage === 'abandoned' ? channel.capacity : channel.stage === 'offered' ? satoshi(channel.offer.capacity) : channel.terms.capacity
     const refundHeight = channel.stage === 'abandoned' ? channel.refundHeight : channel.stage === 'offered' ? channel.offer.refundHeight as BlockHeight : channel.terms.refundHeight
@@ -121,7 +123,7 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
   return { ...common, ...figures(channel, env) }
 }
 
-function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason' | 'outside' | 'renews' | 'renewedAs' | 'renewFor'> {
+function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason' | 'watched' | 'outside' | 'renews' | 'renewedAs' | 'renewFor'> {
   const { terms, ledger } = channel
   const spend = spendInSight(channel)
   const shares = balances(terms, ledger)
@@ -201,6 +203,11 @@ function paymentCounts ({ ledger, ended, role }: Established): ChannelInfo['paym
     before = paymentCount
   }
   return counts
+}
+
+/** Whether it matters that no server tells what happens to a channel. */
+export function isUnwatched ({ watched, status }: Pick<ChannelInfo, 'watched' | 'status'>): boolean {
+  return !watched && status !== 'opening' && status !== 'closed' && status !== 'abandoned'
 }
 
 /** One word for where a channel is. */

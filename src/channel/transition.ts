@@ -28,6 +28,7 @@ import { onFundingLost, onInitialAck, onInitialOfRenewal, onRenewalCompleted, on
 import { isOpening, isSigning, type Channel, type Established } from './state.js'
 import { stop } from './stopping.js'
 import { forgetRefusal, onAskTurn, onGrantTurn, onTurnGrant, onTurnRefuse, onTurnRequest } from './turns.js'
+import { makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
@@ -63,6 +64,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'bump': return onBump(channel, event.feeRate, env)
     case 'batched': return onBatched(channel, event.publication, event.leads)
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
+    case 'make-room': return makeRoom(channel, env)
     case 'connected': return onConnected(channel, event.address, env)
     case 'disconnected': return onDisconnected(channel, event.reason)
     case 'updates': return onUpdatesAt(channel, event.updates, env)

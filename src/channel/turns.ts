@@ -98,6 +98,7 @@ function refusalToGrant (channel: Established, amount: bigint | undefined, env: 
   const refuse = (code: string, notBefore: number, text: string): Effect => ({ type: 'send', message: { type: 'TurnRefuse', turn: ledger.turn + 1, code, notBefore, text } })
   if (hasEnded(channel)) return refuse('ERR_CHANNEL_CLOSED', 0, 'The channel is closing; it takes no payments any more.')
   if (env.height === undefined || !isBuried(channel, env)) return refuse('ERR_CHANNEL_NOT_OPEN', terms.refundHeight, 'The funding is not deep enough just now.')
+  if (!env.isWatched) return refuse('ERR_NOT_READY', env.height + 1, 'No server tells this side just now what happens to the channel on the chain.') // UPD-20
   const theirs = balances(terms, ledger)[role === 'client' ? 'server' : 'client']
   if (amount !== undefined && (amount < terms.limits.minTurnAmount || amount === 0n || amount > theirs)) {
     return refuse('ERR_BELOW_MIN_TURN', 0, `A turn is worth ${formatAmount(terms.limits.minTurnAmount)} to ${formatAmount(theirs)}; ${formatAmount(amount)} were named.`)

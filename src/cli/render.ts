@@ -2,6 +2,7 @@
 import { formatAmount } from '../daemon/amount.js'
 import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
+import { isUnwatched } from '../channel/summary.js'
 import { printable, type Colors } from './output.js'
 import { renderFields, renderTable, type Cell } from './table.js'
 
@@ -57,7 +58,8 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
     ...(info.multiaddrs.length === 0 ? [['address', 'none: nobody can connect to this node'] as const] : info.multiaddrs.map(address => ['address', address] as const)),
     ['chain', chainText(info.chain)],
     ...(info.chain.servers.length < 2 ? [] : info.chain.servers.map(server => ['server', serverText(server)] as const)),
-    ['channels', `${info.channels.open} open, ${info.channels.total} in all`],
+    ['channels', `${info.channels.open} open, ${info.channels.total} in all${info.channels.unwatched === 0 ? '' : `, ${info.channels.unwatched} not watched: no server tells what happens to ${info.channels.unwatched === 1 ? 'it' : 'them'}`}`],
+    ...(info.addresses === undefined ? [] : [['used', usedText(info.addresses)] as const]),
     ['takes', takes(info.policy)],
     ['payments', inAChannel(info.policy)],
     ['data', info.dataDir],
@@ -66,13 +68,18 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
   ], colors)
 }
 
+/** What to write down beside the words. */
+function usedText ({ receive, change, close }: NonNullable<NodeInfo['addresses']>): string {
+  return `${receive} addresses (receive), ${change} (change), ${close} (close)`
+}
+
 function serverText ({ url, state, height, problem }: NodeInfo['chain']['servers'][number]): string {
   return `${url} ${state}${height === undefined ? '' : ` at block ${height}`}${problem === undefined ? '' : `: ${printable(problem)}`}`
 }
 
 export function renderBalance (balance: Balance, colors: Colors): string {
   const rows = [
-    ['confirmed', balance.confirmed], ['  of it reserved', balance.reserved], ['  of it locked', balance.locked], ['pending', balance.pending], ['in channels', balance.inChannels], ['unswept', balance.unswept], ['total', balance.total]
+    ['confirmed', balance.confirmed], ['  of it reserved', balance.reserved], ['  of it locked', balance.locked], ['pending', balance.pending], ['in channels', balance.inChannels], ...(balance.unwatched === 0n ? [] : [['  of it not watched', balance.unwatched] as const]), ['unswept', balance.unswept], ['total', balance.total]
   ] as const
   const amounts = rows.map(([, amount]) => formatAmount(amount))
   const width = Math.max(...amounts.map(text => text.length))
@@ -126,8 +133,10 @@ export function renderChannels (channels: readonly ChannelInfo[], colors: Colors
   ]), colors)
 }
 
-function noteOf ({ reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight }: ChannelInfo): string {
+function noteOf (channel: ChannelInfo): string {
+  const { reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight } = channel
   return [
+    ...(isUnwatched(channel) ? ['not watched: no server tells what happens to it, and nothing is paid'] : []),
     ...(reason === undefined ? [] : [reason]),
     ...(turns === undefined || status === 'closed' ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
     ...(renews === undefined || !['opening', 'confirming'].includes(status) ? [] : [`renews ${shortChannel(renews)}`]),

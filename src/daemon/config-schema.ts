@@ -60,6 +60,8 @@ const policyShape = {
   defaultBlocks: blocks(1),
   maxPendingOpenings: count(1, 1_000),
   maxUnfunded: count(1, 1_000),
+  maxPendingInAll: count(1, 10_000),
+  maxUnfundedInAll: count(1, 10_000),
   // WIRE-9: no more than the streams that one peer may have.
   maxChannelsPerPeer: count(1, 64),
   maxInFlightUpdates: count(1, 1_000),

@@ -59,6 +59,8 @@ const policy: z.ZodType<Policy> = z.object({
   defaultBlocks: blocks,
   maxPendingOpenings: z.number(),
   maxUnfunded: z.number(),
+  maxPendingInAll: z.number(),
+  maxUnfundedInAll: z.number(),
   maxChannelsPerPeer: z.number(),
   maxInFlightUpdates: z.number(),
   maxInFlightValue: amount,
@@ -74,14 +76,15 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   peerId: z.string(),
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),
+  addresses: z.object({ receive: z.number(), change: z.number(), close: z.number() }).optional(),
   chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
-  channels: z.object({ open: z.number(), total: z.number() }),
+  channels: z.object({ open: z.number(), total: z.number(), unwatched: z.number() }),
   policy,
   ecdsa: z.string()
 })
 
 export const balance: z.ZodType<Balance> = z.object({
-  confirmed: amount, pending: amount, reserved: amount, locked: amount, inChannels: amount, unswept: amount, total: amount
+  confirmed: amount, pending: amount, reserved: amount, locked: amount, inChannels: amount, unwatched: amount, unswept: amount, total: amount
 })
 
 const rate: z.ZodType<FeeRate> = z.string().regex(/^\d{1,12}$/).transform(text => feeRate(BigInt(text)))
@@ -146,6 +149,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   funding: maybe(z.object({ txid: transaction, vout: z.number() })),
   outside: maybe(z.object({ needs: z.enum(['inputs', 'signatures']), address: z.string(), amount, psbt: z.string() })),
   confirmations: z.number(),
+  watched: z.boolean(),
   minDepth: maybe(z.number()),
   lastPaymentHeight: maybe(height),
   settleHeight: maybe(height),

@@ -25,12 +25,12 @@ export class NodeProcess {
   #child: ChildProcess | undefined
   #events: EventStream | undefined
 
-  private constructor (readonly who: Who, readonly dataDir: string, private readonly electrum: string) {
+  private constructor (readonly who: Who, readonly dataDir: string, private readonly electrum: readonly string[]) {
     this.api = connectApi(dataPaths(dataDir).socket)
   }
 
   /** Makes a seed in `dataDir` and starts a node on it. */
-  static async create (who: Who, dataDir: string, electrum: string): Promise<NodeProcess> {
+  static async create (who: Who, dataDir: string, electrum: readonly string[]): Promise<NodeProcess> {
     await run(['init', '--data', dataDir, '--json'])
     const node = new NodeProcess(who, dataDir, electrum)
     await node.start()
@@ -42,7 +42,7 @@ export class NodeProcess {
   /** Starts the process, again on the port that it had before: its peers know it there. */
   async start (): Promise<void> {
     const listen = this.multiaddr === '' ? ANY_PORT : multiaddr(this.multiaddr).decapsulate('/p2p').toString()
-    const child = spawn(process.execPath, [CLI, 'start', '--data', this.dataDir, '--network', 'regtest', '--electrum', this.electrum, '--listen', listen, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [CLI, 'start', '--data', this.dataDir, '--network', 'regtest', ...this.electrum.flatMap((url) => ['--electrum', url]), '--listen', listen, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     const errors: string[] = []
     child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))

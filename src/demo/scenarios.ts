@@ -4,7 +4,7 @@ import type { ChannelInfo } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { addSat, satoshi, ZERO_SAT } from '../types/units.js'
 import { withoutUndefined } from '../daemon/objects.js'
-import { parseTrace, type DevnetOptions } from '../devnet/index.js'
+import { parseTrace } from '../devnet/index.js'
 import { bothWays } from './both-ways.js'
 import { confirm, openChannel, PAYMENT, type Act, type ChannelTerms, type Ending } from './acts.js'
 import { confirmed, confirmedOn, feeOf, rawHex, walletScripts } from './accounts.js'
@@ -59,7 +59,7 @@ function story (name: string, act: Act, terms?: ChannelTerms): Scenario['run'] {
 /** Three races on chains of their own; what is reported is the first one, with the outcome of all. */
 async function congested (narrator: Narrator, { trace = RISING, bitcoind, electrum }: DemoOptions = {}): Promise<Report> {
   if (bitcoind !== undefined || electrum !== undefined) throw new PaychanError('ERR_USAGE', 'The demo congestion fills the blocks of a chain of its own; it cannot run on a bitcoind.')
-  const chain = (load: string): DevnetOptions => ({ blockWeight: BLOCK_WEIGHT, mempoolVsize: MEMPOOL_VSIZE, load: parseTrace(load) })
+  const chain = (load: string): StageOptions => ({ twoServers: true, blockWeight: BLOCK_WEIGHT, mempoolVsize: MEMPOOL_VSIZE, load: parseTrace(load) })
   const first = await perform('congestion', narrator, awake, TWO_WAY, chain(trace))
   narrator.say('')
   const second = await perform('congestion', narrator, auction, TWO_WAY, chain(STEADY))

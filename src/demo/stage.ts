@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startDevnet, type Devnet, type DevnetOptions } from '../devnet/devnet.js'
+import { startElectrumServer } from '../devnet/index.js'
 import type { NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
@@ -30,16 +31,23 @@ export interface Stage {
 }
 
 /** The chain of a demo: a devnet; with `electrum` the nodes go there instead of asking the devnet, which shows the same chain then. */
-export interface StageOptions extends DevnetOptions { readonly electrum?: string | undefined }
+export interface StageOptions extends DevnetOptions {
+  readonly electrum?: string | undefined
+  /** The nodes ask two servers: what both show is more than what one does (EVID-4). */
+  readonly twoServers?: true
+}
 
 /** Sets up. `funds` go to the client, confirmed. */
-export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, ...options }: StageOptions = {}): Promise<Stage> {
+export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, twoServers, ...options }: StageOptions = {}): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'paychan-demo-'))
   const devnet = await startDevnet(options)
+  const second = twoServers === true ? await startElectrumServer(devnet.backend, '127.0.0.1', 0) : undefined
+  const urls = [electrum ?? devnet.url, ...second === undefined ? [] : [`tcp://127.0.0.1:${second.port}`]]
   const started: NodeProcess[] = []
   const strike = async (): Promise<void> => {
     for (const signal of SIGNALS) process.removeListener(signal, interrupted)
     await Promise.all(started.map(async (node) => { await node.stop() }))
+    await second?.stop()
     await devnet.stop()
     await rm(directory, { recursive: true, force: true })
   }
@@ -47,7 +55,7 @@ export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, 
   for (const signal of SIGNALS) process.once(signal, interrupted)
   try {
     const [client, server] = await Promise.all((['client', 'server'] as const).map(async (who) => {
-      const node = await NodeProcess.create(who, join(directory, who), electrum ?? devnet.url)
+      const node = await NodeProcess.create(who, join(directory, who), urls)
       started.push(node)
       return node
     }))

@@ -18,7 +18,7 @@ const PAID = { count: 10, amount: 20_000n }
 const PAID_BACK = { count: 10, amount: 12_000n }
 const SECOND_CAPACITY = satoshi(800_000n)
 /** What the cheat offers the miners for its old state, in satoshis. */
-const BRIBE = 20_000n
+const BRIBE = 2_500n
 const STEP = 12
 
 type Race = NonNullable<Report['race']>[number]

@@ -9,12 +9,15 @@ export interface EnvParts {
   readonly options: Pick<EngineOptions, 'clock' | 'policy' | 'signer'>
   readonly fees: Pick<FeeView, 'current'>
   readonly registry: Registry
+  /** Whether the script of a channel is watched. */
+  readonly isWatched: boolean
 }
 
-export function envOf ({ options: { clock, policy, signer }, fees, registry }: EnvParts, height: Env['height'], { role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
+export function envOf ({ options: { clock, policy, signer }, fees, registry, isWatched }: EnvParts, height: Env['height'], { role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
   return {
     policy,
     height,
+    isWatched,
     ...fees.current,
     now: clock.now(),
     sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),

@@ -6,6 +6,7 @@ import { partyOf } from '../channel/terms.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, STORE_FAILED } from '../types/errors.js'
 import { formatAmount, satoshi } from '../types/units.js'
+import { GIVEN_UP_PREFIX, readGivenUp } from './given-up.js'
 import { readPaid, PAID_PREFIX } from './paid-records.js'
 import { PAYMENT_PREFIX, paymentKey, readEntry, sequenceOf } from './payments.js'
 import type { Signer, Store } from './ports.js'
@@ -22,7 +23,7 @@ export interface ChannelCheck {
   readonly advice: string | undefined
 }
 
-export interface EngineCheck { readonly channels: readonly ChannelCheck[], readonly payments: readonly Finding[] }
+export interface EngineCheck { readonly channels: readonly ChannelCheck[], readonly payments: readonly Finding[], readonly givenUp: readonly Finding[] }
 
 export interface CheckEnv extends Pick<AuditEnv, 'verify'> {
   /** Undefined when the seed is not at hand: then it is not checked whether the keys derive from it. */
@@ -46,7 +47,7 @@ export async function checkEngine (store: Store, env: CheckEnv): Promise<EngineC
     const id = key.slice(LEDGER_PREFIX.length) as ChannelId
     if (!channels.has(id)) channels.set(id, checked(id, [broken(`There is ${key}, and the channel's record ${CHANNEL_PREFIX}${id} is gone.`)], undefined))
   }
-  return { channels: [...channels.values()], payments: [...await orphanedLog(store, channels), ...await checkPaid(store, channels, env)] }
+  return { channels: [...channels.values()], payments: [...await orphanedLog(store, channels), ...await checkPaid(store, channels, env)], givenUp: await checkGivenUp(store, env) }
 }
 
 async function checkChannel (store: Store, id: ChannelId, value: Uint8Array, env: CheckEnv): Promise<ChannelCheck> {
@@ -128,6 +129,16 @@ async function checkPaid (store: Store, channels: ReadonlyMap<ChannelId, Channel
     }
     if (!channels.has(paid.channel)) findings.push(broken(`The payment ${key} was made on channel ${paid.channel}, which is gone.`))
     else if (!await isLogged(store, key, paid)) findings.push(incomplete(`The payment ${key} of ${formatAmount(paid.amount)} is not in the payment log, at update ${paid.sequence} of channel ${paid.channel}. It will not be made twice.`))
+  }
+  return findings
+}
+
+async function checkGivenUp (store: Store, env: CheckEnv): Promise<Finding[]> {
+  const findings: Finding[] = []
+  for await (const [key, value] of store.entries(GIVEN_UP_PREFIX)) {
+    env.onRecord()
+    const { damage } = await unlessDamaged(() => readGivenUp(key, value))
+    if (damage !== '') findings.push(incomplete(`${damage} It is of an opening that came to nothing; no channel needs it.`))
   }
   return findings
 }

@@ -1,6 +1,7 @@
 /** Which channels a new tip has something to tell (src/channel/due.ts), of those that the chain can tell anything. */
 import type { Channel } from '../channel/state.js'
 import { fundingScriptOf } from '../channel/terms.js'
+import { isVacant } from '../channel/unfunded.js'
 import type { BlockHeight } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Redial } from './redial.js'
@@ -9,6 +10,12 @@ import type { Watches } from './watches.js'
 /** Stages that the chain has something to say to. */
 function isWatched (channel: Channel): channel is Extract<Channel, { stage: 'established' | 'refund-signed' }> {
   return channel.stage === 'established' || channel.stage === 'refund-signed'
+}
+
+/** The server may refuse to watch more than so many scripts: those of channels that hold no money come last. */
+export function moneyFirst (actors: Iterable<ChannelActor>): ChannelActor[] {
+  const all = [...actors]
+  return [...all.filter(({ state }) => !isVacant(state)), ...all.filter(({ state }) => isVacant(state))]
 }
 
 export class DueActors {
@@ -27,7 +34,7 @@ export class DueActors {
 
   /** With a new tip: those that are due hear of it; a watch that could not be set up is tried again, and so is a peer that nobody dials. */
   tell (due: readonly ChannelActor[], redial: Pick<Redial, 'schedule'>): void {
-    for (const actor of this.actors.values()) {
+    for (const actor of moneyFirst(this.actors.values())) {
       if (!this.watches.has(actor) && isWatched(actor.state)) this.watches.watch(actor, fundingScriptOf(actor.state.terms))
       redial.schedule(actor)
     }

@@ -6,28 +6,30 @@ import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
-import { isOpening, type Channel } from '../channel/state.js'
+import type { Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
-import { partyOf } from '../channel/terms.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
-import { messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { AckTimers } from './ack-timers.js'
+import { Actors } from './actors.js'
 import { bumpPublication } from './bumping.js'
 import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
-import { DueActors } from './due-actors.js'
+import { DueActors, moneyFirst } from './due-actors.js'
 import { DEFAULT_TIMEOUTS, type EngineOptions, type Timeouts } from './engine-options.js'
 import { FeeEstimates, type FeeView } from './fee-estimates.js'
 import { acceptLink } from './incoming.js'
+import { GivenUp } from './given-up.js'
 import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
 import { loadChannels, tellDamage } from './loading.js'
-import { openingPatience, Openings, type Offer, type OpeningsHost } from './openings.js'
+import { OpeningUpkeep } from './opening-upkeep.js'
+import { Openings, type Offer, type OpeningsHost } from './openings.js'
 import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
 import { readPayments, type PaymentInfo } from './payments.js'
@@ -35,7 +37,7 @@ import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
 import { recover } from './recovering.js'
-import { createRegistry } from './registry.js'
+import { createRegistry, keyOf } from './registry.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
@@ -47,14 +49,16 @@ import { Watches } from './watches.js'
 export class Engine {
   readonly #options: EngineOptions
   readonly #timeouts: Timeouts
-  readonly #actors = new Map<ChannelId, ChannelActor>()
-  readonly #registry = createRegistry()
+  readonly #actors = new Actors()
+  readonly #givenUp = new GivenUp()
+  readonly #registry = createRegistry(this.#givenUp)
   readonly #links: Links
   readonly #watches: Watches
   readonly #due: DueActors
   readonly #redial: Redial
   readonly #ackTimers: AckTimers
   readonly #openings: Openings
+  readonly #upkeep: OpeningUpkeep
   readonly #keyed: KeyedPayments
   readonly #settlements: Settlements
   readonly #renewals: Renewals
@@ -94,9 +98,10 @@ export class Engine {
       options,
       envFor: (keys) => this.#envFor(keys),
       begin: (first) => this.#begin(first),
-      channelsOf: (peer) => [...this.#actors.values()].map((actor) => actor.state).filter((state) => state.peer === peer)
+      channelsOf: (peer) => [...this.#actors.of(peer)].map(({ state }) => state)
     }
-    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals })
+    this.#upkeep = new OpeningUpkeep({ ...options, actors: this.#actors, timeouts: this.#timeouts, registry: this.#registry, redial: this.#redial, keyOf: ({ state }) => keyOf(state, options.signer), onError: (channel, error) => { if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error)) } })
+    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#upkeep.strangers, closeScripts: this.#upkeep.closeScripts })
     this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
     this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
@@ -111,8 +116,7 @@ export class Engine {
       after: (ms, callback) => clock.after(ms, callback),
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
       env: (channel) => this.#envFor(channel),
-      // To derive a key takes a millisecond; once there are terms, they have it.
-      learn: (channel) => { this.#registry.learn(channel, 'terms' in channel ? partyOf(channel.terms, channel.role).channelKey : options.signer.publicKey({ role: channel.role, ...channel.keys, use: 'channel' })) },
+      learn: (channel) => { this.#registry.learn(channel, keyOf(channel, options.signer)) },
       changed: () => { this.#due.changed(); options.onChange?.() },
       perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
       settled: (actor) => { this.#settled(actor) },
@@ -131,9 +135,10 @@ export class Engine {
     await this.#fees.load()
     await this.#restores.load()
     const loaded = await loadChannels(store)
-    for (const stored of loaded.channels) this.#actors.set(stored.id, new ChannelActor(this.#host, { stored }))
+    await this.#givenUp.load(store, (text) => { this.#alarm(undefined, 'ERR_STORE_CORRUPT', text) })
+    for (const stored of loaded.channels) this.#upkeep.add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
-    for (const actor of this.#actors.values()) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#limitOpening(actor) }, renewals: this.#renewals })
+    for (const actor of moneyFirst(this.#actors.values())) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#upkeep.timers.start(actor) }, renewals: this.#renewals })
     const handler = {
       onOpen: this.#openings.onOffer.bind(this.#openings),
       onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message),
@@ -191,9 +196,7 @@ export class Engine {
   }
 
   /** Pays what is still missing of a payment that has a name; resolves with all its parts. See `NodeApi.pay`. */
-  payOnce (request: KeyedRequest): Promise<PaymentInfo[]> {
-    return this.#keyed.pay(request)
-  }
+  payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 
   /** Closes a channel; see `NodeApi.close`. */
   async close (id: ChannelId, force: boolean): Promise<Closed> {
@@ -239,9 +242,7 @@ export class Engine {
   find = (id: ChannelId): Channel | undefined => this.#actors.get(id)?.state
 
   /** One channel. @throws PaychanError `ERR_NO_CHANNEL` */
-  describe (id: ChannelId): ChannelInfo {
-    return this.#summary(this.#actor(id).shown)
-  }
+  describe = (id: ChannelId): ChannelInfo => this.#summary(this.#actor(id).shown)
 
   /** The payment log, oldest update first. */
   payments (only?: ChannelId): AsyncGenerator<PaymentInfo> {
@@ -252,6 +253,9 @@ export class Engine {
 
   /** Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays us out is not. */
   inChannels = (): Satoshi => satoshi(this.states().filter(isInChannel).reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
+
+  /** The part of it that no server tells of now. */
+  unwatched = (): Satoshi => satoshi(this.states().filter((state) => isInChannel(state) && !this.#envFor(state).isWatched).reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
 
   #send (actor: ChannelActor, payment: Payment): Promise<void> {
     if (actor.waiters.closing) return Promise.reject(new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.'))
@@ -297,22 +301,20 @@ export class Engine {
   #begin (first: Transition): ChannelActor {
     if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
-    this.#actors.set(actor.id, actor)
-    this.#limitOpening(actor)
+    this.#upkeep.add(actor)
+    this.#upkeep.timers.start(actor)
     return actor
   }
 
-  #limitOpening (actor: ChannelActor): void {
-    this.#options.clock.after(openingPatience(actor.state, this.#timeouts), () => { if (isOpening(actor.state)) actor.post({ type: 'timeout' }) })
-  }
-
   #settled (actor: ChannelActor): void {
-    if (this.#stopped || this.#halted !== undefined) return
+    // One that was let go still hears that its stream is gone.
+    if (this.#stopped || this.#halted !== undefined || this.#actors.get(actor.id) !== actor) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
-    this.#openings.observe(actor.state)
+    this.#upkeep.observe(actor)
     this.#renewals.observe(actor.state)
     this.#redial.schedule(actor)
     this.#ackTimers.observe(actor)
+    if (this.#upkeep.letGo(actor)) this.#host.changed()
   }
 
   /** Waits a little for the peer; whether it came shows in the channel. */
@@ -342,8 +344,8 @@ export class Engine {
     return this.#height === undefined ? undefined : { height: this.#height, ...this.#fees.current }
   }
 
-  #envFor (channel: Pick<Channel, 'role' | 'keys'>): Env {
-    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry }, this.#height, channel)
+  #envFor (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
+    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry, isWatched: channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id)) }, this.#height, channel)
   }
 
   /** A bug costs a stream, never the process; a disk that failed costs everything until a restart. */

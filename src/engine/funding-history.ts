@@ -13,6 +13,6 @@ export function fundingHistory (history: readonly ChainTransaction[], outPoint: 
   return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spends.map(shown), strays: strays.map(shown) }
 }
 
-function shown ({ txid, raw, height }: ChainTransaction): ShownTransaction {
-  return { txid, raw, height }
+function shown ({ txid, raw, height, shownBy }: ChainTransaction): ShownTransaction {
+  return height === undefined && shownBy !== undefined ? { txid, raw, height, shownBy } : { txid, raw, height }
 }

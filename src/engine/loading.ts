@@ -3,6 +3,7 @@ import { NEW_LEDGER } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, STORE_FAILED } from '../types/errors.js'
+import { compactGivenUp } from './given-up.js'
 import { PAID_PREFIX } from './paid-records.js'
 import { paymentChange, PAYMENT_PREFIX, readEntry } from './payments.js'
 import type { Change, Store } from './ports.js'
@@ -43,7 +44,8 @@ export async function loadChannels (store: Store): Promise<Loaded> {
     }
     damaged.push({ id: idOf(key, CHANNEL_PREFIX), terms: 'error' in terms ? undefined : terms.value, error: found.error })
   }
-  return { channels, refundOnly, damaged: [...damaged, ...await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id)))] }
+  const kept = await compactGivenUp(store, channels, (channel) => channelChanges(undefined, channel))
+  return { channels: kept, refundOnly, damaged: [...damaged, ...await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id)))] }
 }
 
 /** Who has to hear of damage. */

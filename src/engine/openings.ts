@@ -9,6 +9,7 @@ import { acceptChannel } from '../channel/opening-server.js'
 import { checkOffer, type OwnPart } from '../channel/opening-terms.js'
 import { checkRenewal, type RenewalPlan } from '../channel/renewed.js'
 import { isOpening, type Channel, type FundingChoice, type KeyBits } from '../channel/state.js'
+import { isUnfunded } from '../channel/unfunded.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
@@ -18,18 +19,22 @@ import type { EngineOptions, Timeouts } from './engine-options.js'
 import { refuse } from './incoming.js'
 import { bitsToBytes, drawKeys } from './key-bits.js'
 import { LateListener } from './late-listener.js'
+import type { CloseScripts } from './close-scripts.js'
 import type { Links } from './links.js'
 import type { Link, LinkListener } from './ports.js'
 import type { Renewals } from './renewals.js'
+import type { Strangers } from './strangers.js'
 
 /** What the openings need of the engine around them. */
 export interface OpeningsHost {
   readonly options: EngineOptions
   readonly links: Links
-  envFor: (keys: Pick<Channel, 'role' | 'keys'>) => Env
+  envFor: (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: Channel['id'] }) => Env
   /** Starts a channel with its first transition, and ends its opening when it takes too long (OPEN-9). */
   begin: (first: Transition) => ChannelActor
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
+  readonly strangers: Pick<Strangers, 'admit'>
+  readonly closeScripts: Pick<CloseScripts, 'take' | 'giveBack'>
   /** The channels of a peer. */
   channelsOf: (peer: string) => Channel[]
 }
@@ -55,12 +60,6 @@ export interface Offer {
   readonly signal?: AbortSignal | undefined
 }
 
-/** T2 is signed, T1 is not in a block, and it would still be of use to anybody: L is not over. */
-function isUnfunded (channel: Channel, height: number): boolean {
-  if (channel.stage !== 'refund-signed' && !(channel.stage === 'established' && channel.onChain.fundingHeight === undefined)) return false
-  return height < channel.terms.refundHeight
-}
-
 /** Opening, waiting for its funding, or with money in it. */
 function isAlive (channel: Channel, height: number): boolean {
   if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) return channel.onChain.spend === undefined
@@ -76,10 +75,13 @@ export function openingPatience (channel: Channel, { opening, outside }: Timeout
   return (channel.stage === 'offered' || channel.stage === 'accepted') && channel.outside === true ? outside : opening
 }
 
+function sumOf (numbers: Iterable<number>): number {
+  let sum = 0
+  for (const number of numbers) sum += number
+  return sum
+}
+
 export class Openings {
-  /** Scripts of openings that came to nothing: another peer is given them, so that offers alone use up no addresses. */
-  readonly #spareScripts: Uint8Array[] = []
-  readonly #lent = new Map<string, Uint8Array>()
   /** Offers by peer whose keys are being drawn. */
   readonly #drawing = new Map<string, number>()
 
@@ -132,19 +134,14 @@ export class Openings {
     must(alive + drawing < policy.maxChannelsPerPeer, 'WIRE-9', 'ERR_TOO_MANY_CHANNELS', `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`, { channels: alive, most: policy.maxChannelsPerPeer })
     const env = this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } })
     checkOffer(offer, network, env)
-    checkRenewal(offer, this.host.renewals.named(offer, link.peer), env)
+    const old = this.host.renewals.named(offer, link.peer)
+    checkRenewal(offer, old, old === undefined ? env : this.host.envFor(old))
+    // A renewal has money in it from the start.
+    if (offer.renews === undefined) this.host.strangers.admit(sumOf(this.#drawing.values()))
     this.#drawing.set(link.peer, drawing + 1)
     const listener = new LateListener()
     void this.#accept(link, offer, listener)
     return listener
-  }
-
-  /** To be called after each step: the script of an opening that was given up before T1 can serve again. */
-  observe (channel: Channel): void {
-    const script = this.#lent.get(channel.id)
-    if (script === undefined || (isOpening(channel) && channel.stage !== 'refund-signed')) return
-    this.#lent.delete(channel.id)
-    if (channel.stage === 'abandoned' && channel.outPoint === undefined) this.#spareScripts.push(script)
   }
 
   /** Never rejects: what goes wrong is told to the peer. */
@@ -156,12 +153,11 @@ export class Openings {
       const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: party }
       const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
       this.host.renewals.supersede(actor.state)
-      this.#lent.set(actor.id, party.closeScript)
       unused = undefined
       listener.bind(this.host.links.attach(actor, link))
     } catch (error) {
       // Refused after all, since another stream brought the same K1 meanwhile.
-      if (unused !== undefined) this.#spareScripts.push(unused)
+      if (unused !== undefined) this.host.closeScripts.giveBack(unused)
       const text = error instanceof Violation ? messageOf(error) : 'This node could not do that.'
       refuse(link, codeOf(error), error instanceof Violation ? error.rule : '', text, true)
     } finally {
@@ -174,7 +170,7 @@ export class Openings {
   async #drawParty (role: Role): Promise<{ keys: KeyBits, party: OwnPart }> {
     const { random, signer, wallet } = this.host.options
     const keys = drawKeys(random)
-    const closeScript = (role === 'server' ? this.#spareScripts.pop() : undefined) ?? await wallet.newScript()
+    const closeScript = role === 'server' ? this.host.closeScripts.take() : await wallet.newScript()
     return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript, derivation: bitsToBytes(keys) } }
   }
 }

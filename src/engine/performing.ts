@@ -2,11 +2,11 @@
 import type { Effect } from '../channel/effects.js'
 import type { BroadcastPurpose, RenewalEvent } from '../channel/events.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
-import { buildRenewal } from '../bitcoin/renewal.js'
+import { buildRenewal, renewalLock } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, unreachable } from '../types/errors.js'
-import { blockHeight } from '../types/units.js'
+import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
 import type { Links } from './links.js'
@@ -77,7 +77,7 @@ export class Performer {
       // A renewal that spends nothing but the old channel is no matter of the wallet.
       const built = source === undefined || source.fromWallet
         ? await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate, coins, beside: source?.old })
-        : buildRenewal(source.old, scriptPubKey, amount, this.ports.chain.tip?.height ?? blockHeight(0))
+        : buildRenewal(source.old, scriptPubKey, amount, renewalLock(this.ports.chain.tip?.height))
       actor.post({ type: 'funding-built', ...built })
     } catch (error) {
       this.ports.watches.stop(actor)
@@ -98,9 +98,9 @@ export class Performer {
 
   async #broadcast (actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
     try {
-      const txid = await this.ports.chain.broadcast(raw)
+      const { txid, refusals } = await this.ports.chain.broadcast(raw)
       if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
-      actor.post({ type: 'broadcast-done', purpose, txid, refusedForFee: false })
+      actor.post({ type: 'broadcast-done', purpose, txid, refusedForFee: refusals.some(({ kind }) => isFeeRefusal(kind)) })
     } catch (error) {
       if (purpose === 'funding') actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
       const kind = error instanceof PaychanError && typeof error.facts.kind === 'string' ? error.facts.kind : 'unavailable'

@@ -8,6 +8,7 @@ import type { FundingOutput } from '../bitcoin/funding-spend.js'
 import type { KeyPath, Ecdsa } from '../bitcoin/keys.js'
 import type { RelayRates } from '../channel/env.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
+import type { RefusalKind } from '../types/refusals.js'
 import type { BlockDelta, BlockHeight, FeeRate, Satoshi } from '../types/units.js'
 
 export type { RelayRates } from '../channel/env.js'
@@ -48,11 +49,18 @@ export interface ChainTransaction {
   readonly raw: Uint8Array
   /** The height of its block, proved by a merkle branch to a header of ours; undefined in the mempool. */
   readonly height: BlockHeight | undefined
+  /** Without a height: how many servers show it now; undefined means one. That costs a server nothing to make up. */
+  readonly shownBy?: number | undefined
 }
 
 export interface ScriptWatch {
   /** Resolves with the first full history; rejects when the watch could not be set up (then there is none). */
   readonly ready: Promise<void>
+  /**
+   * Whether a server has told the history since it was connected, and has not failed to since. What is
+   * looked up once more after a block stays current meanwhile. When it is false, nobody says what happens.
+   */
+  readonly isCurrent: boolean
   readonly stop: Unsubscribe
 }
 
@@ -63,6 +71,20 @@ export interface ScriptWatcher {
   onError: (error: Error) => void
   /** The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same bytes, it need not keep them once more; it trusts them no more than others. */
   kept?: ((id: Txid) => Uint8Array | undefined) | undefined
+  /** Whether other scripts come first when a server is told what to watch: it may refuse to watch more than so many. */
+  canWait?: (() => boolean) | undefined
+}
+
+/** Why one server has not taken a transaction. */
+export interface Refusal { readonly kind: RefusalKind, readonly reason: string }
+
+/** What the servers say to a transaction that at least one of them has taken. */
+export interface Verdict {
+  readonly txid: Txid
+  /** How many have it in their mempool, of how many that were asked. The others refuse it, or have not answered. */
+  readonly taken: number
+  readonly of: number
+  readonly refusals: readonly Refusal[]
 }
 
 /** `connecting` until the first tip is verified; `down` while there is no server; `synced` otherwise. */
@@ -70,7 +92,7 @@ export type ChainStatus = 'connecting' | 'synced' | 'down'
 
 /**
  * A view of the chain. It starts, and keeps retrying, while no server answers.
- * Errors: `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: reason), `ERR_CHAIN_LIED`.
+ * Errors: `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid, kind, reason), `ERR_CHAIN_LIED`.
  */
 export interface Chain {
   readonly status: ChainStatus
@@ -84,8 +106,11 @@ export interface Chain {
    * down. When a tip and a history change with the same block, the histories are delivered first.
    */
   watchScript: (scriptPubKey: Uint8Array, watcher: ScriptWatcher) => ScriptWatch
-  /** Resolves also when the mempool or the chain has it already. */
-  broadcast: (raw: Uint8Array) => Promise<Txid>
+  /**
+   * Resolves once a server has taken it, or has it already, and the others have answered or had the time for it.
+   * Rejects when none takes it: then with a refusal for the fee, if there is one, whatever the others refuse it for.
+   */
+  broadcast: (raw: Uint8Array) => Promise<Verdict>
   /** An estimate to confirm within `target` blocks, within bounds; a fallback when the server has none. */
   estimateFeeRate: (target: BlockDelta) => Promise<FeeRate>
   /** What the server's mempool asks for, within bounds; Bitcoin Core's long-standing 1 sat/vB when it does not say. */
@@ -168,9 +193,11 @@ export interface CsvOutput {
 export interface Wallet {
   /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
   newScript: () => Promise<Uint8Array>
+  /** The scriptPubKey of an index of the chain that servers give to their peers (`CloseScripts`). It is watched once it is recognised. */
+  closeScript: (index: number) => Uint8Array
   /**
-   * Whether a scriptPubKey is one of its receive addresses, as far as it has searched; if so it is
-   * never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
+   * Whether a scriptPubKey is one of its receive addresses or close scripts, as far as it has searched; if so
+   * it is watched from now on, and an address is never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
    */
   recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
   /**

@@ -110,6 +110,12 @@ export class Redial {
     }
   }
 
+  /** A channel that is no more. */
+  forget (actor: ChannelActor): void {
+    this.#timers.get(actor)?.()
+    for (const known of [this.#timers, this.#delays, this.#live, this.#cameLive]) known.delete(actor)
+  }
+
   stopAll (): void {
     this.#stopped = true
     for (const cancel of this.#timers.values()) cancel()

@@ -12,6 +12,7 @@ import { isOpening, type Channel, type FundingChoice } from '../channel/state.js
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
+import type { Actors } from './actors.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Offer } from './openings.js'
 import { withTimeout } from './performing.js'
@@ -29,7 +30,7 @@ export interface RenewalRequest {
 }
 
 export interface RenewalsHost {
-  readonly actors: ReadonlyMap<ChannelId, ChannelActor>
+  readonly actors: Actors
   readonly env: (channel: Channel) => Env
   readonly offer: (offer: Offer) => Promise<ChannelActor>
   readonly clock: Clock
@@ -106,7 +107,7 @@ export class Renewals {
   supersede (fresh: Channel): void {
     const renewed = renewedChannel(fresh)
     if (renewed === undefined) return
-    for (const actor of this.host.actors.values()) {
+    for (const actor of this.host.actors.of(fresh.peer)) {
       const { state } = actor
       if (state.id !== fresh.id && isOpening(state) && renewedChannel(state) === renewed) actor.post({ type: 'cancel' })
     }

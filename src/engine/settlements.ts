@@ -7,13 +7,11 @@ import type { BlockHeight, FeeRate } from '../types/units.js'
 import { feeRate } from '../types/units.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
+import { isFeeRefusal } from '../types/refusals.js'
 import type { ChannelActor } from './channel-actor.js'
 import { withTimeout } from './performing.js'
 import type { Clock } from './ports.js'
 import type { Closed } from './waiters.js'
-
-/** A refusal for these is answered with more; for anything else the batch comes apart. */
-const FEE_REFUSALS = new Set(['insufficient-fee', 'fee-too-low'])
 
 export interface SettlementsHost {
   readonly actors: () => Iterable<ChannelActor>
@@ -84,7 +82,8 @@ export class Settlements {
     const [last] = publications
     if (last?.batch === undefined) return
     const refusals = publications.flatMap(({ refusedFor }) => refusedFor ?? [])
-    if (refusals.some((kind) => !FEE_REFUSALS.has(kind))) {
+    // A higher fee answers a refusal for it; at anything else the batch comes apart.
+    if (refusals.some((kind) => !isFeeRefusal(kind))) {
       for (const { actor } of members) actor.post({ type: 'batched', publication: undefined, leads: false })
       return
     }

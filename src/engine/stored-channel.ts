@@ -12,6 +12,7 @@ import type { Terms } from '../channel/terms.js'
 import type { ChannelId } from '../types/bytes.js'
 import { ZERO_SAT, type BlockHeight } from '../types/units.js'
 import { compact } from './compact.js'
+import { givenUpChanges, isGivenUpByServer } from './given-up.js'
 import { readEntry, paymentKey } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
@@ -38,10 +39,16 @@ type StoredLedger = Omit<Ledger, 'inFlight'> & { readonly inFlight: ReadonlyArra
 
 /** What is to be written so that a channel is stored; `before` is what the store has of it. */
 export function channelChanges (before: Channel | undefined, channel: Channel): Change[] {
+  if (isGivenUpByServer(channel)) return before !== undefined && isGivenUpByServer(before) ? [] : [...removalOf(channel.id), ...givenUpChanges(channel)]
   const changes: Change[] = []
   if (before === undefined || !differInLedgerOnly(before, channel)) changes.push(recordChange(CHANNEL_PREFIX + channel.id, { ...channel, ledger: undefined }))
   if (channel.stage === 'established' && !(before?.stage === 'established' && before.ledger === channel.ledger)) changes.push(recordChange(LEDGER_PREFIX + channel.id, storedLedger(channel.ledger)))
   return changes
+}
+
+/** Takes a channel out of the store. */
+function removalOf (id: ChannelId): Change[] {
+  return [CHANNEL_PREFIX, LEDGER_PREFIX].map((prefix) => ({ key: prefix + id, value: undefined }))
 }
 
 /** States are never changed in place, so a part that is the same object is the same. */

@@ -1,4 +1,5 @@
 /** The watches of the funding scripts: one for each channel that is not settled for good. */
+import { isVacant } from '../channel/unfunded.js'
 import { toHex, type Txid } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
@@ -35,6 +36,11 @@ export class Watches {
     return this.#watches.has(actor)
   }
 
+  /** Whether a server tells this session what happens to a channel. */
+  isCurrent (actor: ChannelActor | undefined): boolean {
+    return actor !== undefined && this.#watches.get(actor)?.watch.isCurrent === true
+  }
+
   stop (actor: ChannelActor): void {
     this.#watches.get(actor)?.watch.stop()
     this.#watches.delete(actor)
@@ -57,6 +63,11 @@ class FundingWatcher implements ScriptWatcher {
 
   onError (error: Error): void {
     this.failed(this.actor, error)
+  }
+
+  /** Money comes first. */
+  canWait (): boolean {
+    return isVacant(this.actor.state)
   }
 
   /** T1. */

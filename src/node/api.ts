@@ -29,7 +29,10 @@ export interface NodeInfo {
   readonly multiaddrs: readonly string[]
   readonly dataDir: string
   readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
-  readonly channels: { readonly open: number, readonly total: number }
+  /** `unwatched`: of how many no server tells what happens to them on the chain; they take and make no payments. */
+  readonly channels: { readonly open: number, readonly total: number, readonly unwatched: number }
+  /** How many addresses of each branch are used so far: to be written down beside the words (`restore --used`). */
+  readonly addresses?: { readonly receive: number, readonly change: number, readonly close: number } | undefined
   /** What this node asks of the channels that others open to it, and of its own. */
   readonly policy: Policy
   /** Which ECDSA implementation signs and verifies. */
@@ -47,6 +50,8 @@ export interface Balance {
   readonly locked: Satoshi
   /** Our share of all channels that are not yet settled on the chain. */
   readonly inChannels: Satoshi
+  /** The part of `inChannels` that no server tells of now: what was known before. */
+  readonly unwatched: Satoshi
   /** Payout outputs of settled channels that are ours and not yet swept. */
   readonly unswept: Satoshi
   readonly total: Satoshi

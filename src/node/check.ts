@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { checkEngine, unlessDamaged, type ChannelCheck, type Finding } from '../engine/check.js'
+import { GIVEN_UP_PREFIX } from '../engine/given-up.js'
 import type { Signer, Store } from '../engine/ports.js'
 import { RESTORED_KEY } from '../engine/restores.js'
 import { damagedLogs, type LogDamage } from '../store/level-log.js'
@@ -42,7 +43,7 @@ export interface CheckOptions {
   readonly onProgress?: (records: number) => void
 }
 
-const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'fees/', RESTORED_KEY]
+const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'fees/', GIVEN_UP_PREFIX, RESTORED_KEY]
 const WALLET_RECORDS = 'wallet/'
 
 /**
@@ -80,8 +81,8 @@ const NOTHING: StoreCheck = { store: [], channels: [], payments: [], wallet: [] 
 export async function checkStore (store: Store, signer: Signer | undefined, onRecord: () => void = () => {}): Promise<StoreCheck> {
   try {
     const { verify } = signer ?? loadEcdsa()
-    const { channels, payments } = await checkEngine(store, { verify, publicKey: signer?.publicKey, onRecord })
-    return { channels, payments, wallet: await checkWallet(store, onRecord), store: await strangers(store) }
+    const { channels, payments, givenUp } = await checkEngine(store, { verify, publicKey: signer?.publicKey, onRecord })
+    return { channels, payments, wallet: await checkWallet(store, onRecord), store: [...givenUp, ...await strangers(store)] }
   } catch (error) {
     if (codeOf(error) !== 'ERR_STORE_FAILED') throw error
     return { ...NOTHING, store: [broken(`${messageOf(error)} Not everything could be read. Copy the directory to another disk, and check the copy.`)] }

@@ -73,12 +73,12 @@ function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[]
   throw new PaychanError('ERR_NO_CHANNEL', `${ended} to pay ${peer} on${ours.length === 0 ? '' : ' (`paychan channels` says why)'}; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
 }
 
-function candidateOf ({ id, status, mode, turns, limits, capacity, ourBalance, inFlight, spendable }: ChannelInfo): Candidate {
+function candidateOf ({ id, status, mode, turns, limits, capacity, ourBalance, inFlight, spendable, watched }: ChannelInfo): Candidate {
   const takesTurn = turns?.payer === 'peer'
   const rank = status === 'open' && takesTurn ? 1 : RANKS[status] ?? 3
   const left = ourBalance - (takesTurn ? 0n : inFlight)
   if (limits !== undefined && mode === 'two-way') {
-    const room = status === 'open' ? spendable : left
+    const room = status === 'open' && watched ? spendable : left
     return { id, rank, room, least: takesTurn && limits.minTurnAmount > 1n ? limits.minTurnAmount : 1n, most: limits.maxInFlightValue }
   }
   if (limits === undefined) return { id, rank, room: left, least: 1n, most: left }

@@ -14,6 +14,7 @@ import type { HDKey } from '@scure/bip32'
 import type { ElectrumChain } from '../chain/chain.js'
 import { bytesOfText } from '../bitcoin/psbt.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
+import { isUnwatched } from '../channel/summary.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/engine-events.js'
 import type { Signer, Store } from '../engine/ports.js'
@@ -169,7 +170,7 @@ class PaychanService implements Paychan {
   }
 
   async info (): Promise<NodeInfo> {
-    const { chain, engine, signer } = this.#get()
+    const { chain, engine, signer, wallet } = this.#get()
     const channels = engine.channels()
     return {
       version: VERSION,
@@ -178,7 +179,8 @@ class PaychanService implements Paychan {
       multiaddrs: this.#components.addressManager.getAddresses().map((address) => address.toString()),
       dataDir: this.#init.dataDir,
       chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, servers: chain.servers, histories: historiesOf(chain) },
-      channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length },
+      channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length, unwatched: channels.filter(isUnwatched).length },
+      addresses: wallet.used(),
       policy: this.#policy,
       ecdsa: signer.implementation
     }
@@ -192,7 +194,7 @@ class PaychanService implements Paychan {
     const { wallet, engine } = this.#get()
     const { confirmed, pending, reserved, locked, unswept } = wallet.balance()
     const inChannels = engine.inChannels()
-    return { confirmed, pending, reserved, locked, inChannels, unswept, total: addSat(confirmed, pending, inChannels, unswept) }
+    return { confirmed, pending, reserved, locked, inChannels, unwatched: engine.unwatched(), unswept, total: addSat(confirmed, pending, inChannels, unswept) }
   }
 
   async send (options: SendOptions): Promise<SendResult> {

@@ -4,7 +4,7 @@
  */
 import { blockDelta, feeRate, satoshi } from '../types/units.js'
 import type { Plan, PlannedOpening, PlannedPayment } from './plan.js'
-import type { Adversary, Distribution, Fault, FeeSource, NodeGroup, Scenario } from './scenario/scenario.js'
+import type { Adversary, Distribution, Fault, FeeSource, NodeGroup, Scenario, ServerGroup, ServerLie } from './scenario/scenario.js'
 import { Draws } from './world/random.js'
 
 export interface World { readonly scenario: Scenario, readonly plan: Plan, readonly payments: readonly PlannedPayment[] }
@@ -40,6 +40,8 @@ export function worldOf (seed: number): World {
     const isBack = openings[opening]?.step !== undefined && draws.unit() < 0.3
     return { time: 2 * HOUR + draws.unit() * blocks * 600, opening, direction: isBack ? 'back' : 'forth', amount: satoshi(BigInt(1 + draws.below(draws.unit() < 0.5 ? 1_000 : 40_000))) }
   }).sort((a, b) => a.time - b.time)
+  if (draws.unit() < 0.2) payments.push(drainOf(draws, openings))
+  payments.sort((a, b) => a.time - b.time)
   const scenario: Scenario = {
     name: `fuzz ${seed}`,
     description: 'a random world',
@@ -60,11 +62,19 @@ export function worldOf (seed: number): World {
       partitions: draws.unit() < 0.2 ? [{ between: [names[0] ?? '', names[1] ?? ''], during: { from: 5 * HOUR, until: 9 * HOUR } }] : []
     },
     faults: faultsOf(draws),
-    adversaries: draws.unit() < 0.3 ? [adversaryOf(draws, names[draws.below(count)] ?? '')] : [],
+    servers: draws.unit() < 0.4 ? [serversOf(draws)] : [],
+    adversaries: draws.unit() < 0.5 ? [adversaryOf(draws, names[draws.below(count)] ?? '')] : [],
     sample: HOUR,
     model: draws.unit() < 0.5
   }
   return { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
+}
+
+/** Nearly all of a channel: a state that leaves the payer less than dust. */
+function drainOf (draws: Draws, openings: readonly PlannedOpening[]): PlannedPayment {
+  const opening = draws.below(openings.length)
+  const capacity = Number(openings[opening]?.capacity ?? 0n)
+  return { time: 2 * HOUR, opening, direction: 'forth', amount: satoshi(BigInt(capacity - draws.below(600))) }
 }
 
 function feesOf (draws: Draws): FeeSource {
@@ -93,12 +103,27 @@ function faultsOf (draws: Draws): Fault[] {
   return faults
 }
 
+const LIES: readonly ServerLie[] = ['shows', 'hides', 'refuses', 'refuses-fees', 'swallows', 'low-fees', 'high-fees', 'declines']
+
+/** One honest server or two, and up to three that lie; the first shows whatever adversaries make up. */
+function serversOf (draws: Draws): ServerGroup {
+  return { who: 'all', honest: 1 + draws.below(2), lying: ['shows', ...Array.from({ length: draws.below(3) }, () => LIES[draws.below(LIES.length)] ?? 'shows')] }
+}
+
 function adversaryOf (draws: Draws, who: string): Adversary {
-  switch (draws.below(5)) {
+  switch (draws.below(13)) {
     case 0: return { kind: 'refuse-turns', who }
     case 1: return { kind: 'refuse-acks', who }
     case 2: return { kind: 'silent', who, from: draws.unit() * DAY }
     case 3: return { kind: 'flood', who, perSecond: 5 }
+    case 4: return { kind: 'phantom-state', who, input: draws.unit() < 0.5 ? 'unknown' : 'unconfirmed', direct: draws.unit() < 0.5, upTo: draws.unit() }
+    case 5: return { kind: 'premature-rival', who }
+    case 6: return { kind: 'chosen-output', who }
+    case 7: return { kind: 'bluff', who, upTo: 0.5 + draws.unit() / 2 }
+    case 8: return { kind: 'fat-state', who }
+    case 9: return { kind: 'direct-miner', who, upTo: draws.unit() }
+    case 10: return { kind: 'pinning-renewal', who }
+    case 11: return { kind: 'free-peers', who, perHour: 2 + draws.below(6) }
     default: return { kind: 'publish-old', who, upTo: draws.unit() }
   }
 }
@@ -108,6 +133,7 @@ export function reductionsOf ({ scenario, payments }: World): string[] {
   return [
     ...scenario.faults.map((_, n) => `fault-${n}`),
     ...scenario.adversaries.map((_, n) => `adversary-${n}`),
+    ...scenario.servers.flatMap(({ lying }) => lying.map((_, n) => `lie-${n}`)),
     ...scenario.chain.reorgs === undefined ? [] : ['reorgs'],
     ...scenario.network.loss === 0 ? [] : ['loss'],
     ...scenario.network.partitions.length === 0 ? [] : ['partitions'],
@@ -125,6 +151,7 @@ export function without ({ scenario, plan, payments }: World, taken: ReadonlySet
       ...scenario,
       faults: scenario.faults.filter((_, n) => !taken.has(`fault-${n}`)),
       adversaries: scenario.adversaries.filter((_, n) => !taken.has(`adversary-${n}`)),
+      servers: scenario.servers.map((group) => ({ ...group, lying: group.lying.filter((_, n) => !taken.has(`lie-${n}`)) })),
       chain: { ...scenario.chain, reorgs: taken.has('reorgs') ? undefined : scenario.chain.reorgs },
       network: { ...scenario.network, loss: taken.has('loss') ? 0 : scenario.network.loss, partitions: taken.has('partitions') ? [] : scenario.network.partitions }
     }

@@ -3,7 +3,9 @@ import type { EngineEvent } from '../engine/engine-events.js'
 import type { ChannelId } from '../types/bytes.js'
 import { blockHeight, type BlockHeight } from '../types/units.js'
 import { badPeers } from './adversaries/bad-peers.js'
-import { PublishOld } from './adversaries/publish-old.js'
+import type { Cheat } from './adversaries/cheat.js'
+import { FreePeers } from './adversaries/free-peers.js'
+import { cheatOf } from './adversaries/make-cheat.js'
 import { rateSource, SharedFees } from './chain/fees.js'
 import { fundingJudge } from './chain/funding-judge.js'
 import { SimChain } from './chain/sim-chain.js'
@@ -18,7 +20,9 @@ import { coinsOf } from './nodes/coins.js'
 import { arrangeFaults, isMeant } from './nodes/faults.js'
 import { keyMaker, type KeyMaker } from './nodes/keys.js'
 import { SimNetwork } from './nodes/network.js'
+import { Phantoms } from './nodes/phantoms.js'
 import { policyOf } from './nodes/policy.js'
+import { ONE_HONEST } from './nodes/servers.js'
 import { SimNode, type NodeInit, type NodeWorld } from './nodes/sim-node.js'
 import { Watchers } from './nodes/view.js'
 import type { Plan } from './plan.js'
@@ -45,13 +49,15 @@ export class Simulation {
   readonly payments: PaymentsDriver
   readonly samples: Samples
   readonly begin = new Map<SimNode, number>()
-  readonly cheats: PublishOld[] = []
+  readonly cheats: Cheat[] = []
   readonly broken: Array<Results['broken'][number]> = []
   readonly thresholdAt: (height: number) => number
   /** How many channels each opens, by name. */
   readonly #opens = new Map<string, number>()
   readonly #byName = new Map<string, SimNode>()
+  readonly #network: SimNetwork
   readonly #watchers = new Watchers()
+  readonly #phantoms = new Phantoms((script) => { for (const view of this.#watchers.of(script)) view.changed(script, view.tip) })
   #tip: { readonly height: number, readonly hash: string }
 
   constructor (readonly scenario: Scenario, readonly plan: Plan, onOutcome: (outcome: PaymentOutcome) => void = () => {}) {
@@ -65,12 +71,14 @@ export class Simulation {
     this.fees = new SharedFees(past)
     this.books = new Books(this.chain)
     this.chain.keepBooks(this.books)
+    this.#network = new SimNetwork(network, this.calendar, new Draws(seed, 'network'))
     const world: NodeWorld = {
       calendar: this.calendar,
       chain: this.chain,
       fees: this.fees,
-      network: new SimNetwork(network, this.calendar, new Draws(seed, 'network')),
+      network: this.#network,
       watchers: this.#watchers,
+      phantoms: this.#phantoms,
       ownership: (node) => ({ own: (script, kind) => { this.books.own(node, script, kind) } }),
       onEvent: (node, event) => { this.#onEvent(node, event) },
       onGone: (node) => { this.payments.gone(node) },
@@ -99,6 +107,7 @@ export class Simulation {
     this.#nextBlock(new Draws(seed, 'blocks'))
     if (chain.reorgs !== undefined) this.#nextReorg(chain.reorgs, new Draws(seed, 'reorgs'))
     arrangeFaults(faults, this.nodes, { calendar, seed, start: (node) => { this.#restart(node) } })
+    this.#sendStrangers()
     this.openings.begin()
     this.payments.begin()
     this.#sample(sample * 1_000)
@@ -120,6 +129,7 @@ export class Simulation {
       group,
       adversaries: adversaries.map(({ kind }) => kind),
       policy: policyOf(setup.policy),
+      servers: scenario.servers.find(({ who }) => isMeant(who, meant)) ?? ONE_HONEST,
       seed: scenario.seed,
       skewMs: faults.reduce((sum, fault) => fault.kind === 'clock-skew' ? sum + 1_000 * new Draws(scenario.seed, `skew ${name}`).of(fault.seconds) : sum, 0),
       losesWrites: faults.reduce((most, fault) => fault.kind === 'crash' ? Math.max(most, fault.losesWrites) : most, 0),
@@ -134,7 +144,7 @@ export class Simulation {
   /** What an adversary does differently. */
   #badness (adversaries: readonly Adversary[]): Pick<NodeInit, 'peers' | 'chainOf'> {
     if (adversaries.length === 0) return {}
-    const cheats = adversaries.flatMap((adversary) => adversary.kind === 'publish-old' ? [new PublishOld(adversary.upTo, this.chain, this.fees, this.calendar)] : [])
+    const cheats = adversaries.flatMap((adversary) => cheatOf(adversary, { chain: this.chain, fees: this.fees, calendar: this.calendar, phantoms: this.#phantoms }) ?? [])
     this.cheats.push(...cheats)
     return {
       peers: (peers) => adversaries.reduce((bad, adversary) => badPeers(bad, adversary, this.calendar), peers),
@@ -145,6 +155,16 @@ export class Simulation {
   #mint (node: SimNode, amount: number, channels: number): void {
     this.begin.set(node, amount)
     for (const value of coinsOf(amount, channels)) this.chain.mint(Buffer.from(node.wallet.nextScript()).toString('hex'), value)
+  }
+
+  #sendStrangers (): void {
+    const { scenario: { seed, adversaries }, calendar, chain, nodes } = this
+    const targets = (): SimNode[] => nodes.filter(({ honest, isUp }) => honest && isUp)
+    const strangers = new FreePeers({ calendar, chain, network: this.#network, draws: new Draws(seed, 'strangers'), targets })
+    for (const adversary of adversaries) {
+      if (adversary.kind !== 'free-peers') continue
+      for (const node of nodes) if (isMeant(adversary.who, node)) strangers.begin(node, adversary.perHour)
+    }
   }
 
   #restart (node: SimNode): void {

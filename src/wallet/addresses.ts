@@ -7,8 +7,14 @@ import { BRANCHES, type Branch } from './records.js'
 import type { HDKey } from '@scure/bip32'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
-/** BIP44: branch 0 is for addresses that others see, branch 1 for those that only we pay to. */
-const BRANCH_INDEX: Readonly<Record<Branch, number>> = { receive: 0, change: 1 }
+/**
+ * BIP44: branch 0 is for addresses that others see, branch 1 for those that only we pay to. Branch 2 is for the
+ * close scripts that a server gives to peers, who can ask for as many as they like.
+ */
+const BRANCH_INDEX: Readonly<Record<Branch, number>> = { receive: 0, change: 1, close: 2 }
+
+/** How many close scripts beyond the last that was paid to are searched for: more than there are channels without funds (OPEN-11). */
+export const CLOSE_GAP = 160
 
 /** How many addresses beyond the last one handed out are watched: the gap limit of BIP44. */
 export const GAP = 20
@@ -23,18 +29,21 @@ export interface OwnScript {
 /** Derives scripts, remembers them, and knows which index comes next. */
 export class AddressBook {
   private readonly parents: Readonly<Record<Branch, HDKey>>
-  private readonly derived: Readonly<Record<Branch, OwnScript[]>> = { receive: [], change: [] }
+  private readonly derived: Readonly<Record<Branch, OwnScript[]>> = { receive: [], change: [], close: [] }
   private readonly byScript = new Map<string, OwnScript>()
   private readonly keys = new Map<OwnScript, HDKey>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
-  readonly next: Record<Branch, number> = { receive: 0, change: 0 }
+  readonly next: Record<Branch, number> = { receive: 0, change: 0, close: 0 }
   /** How many beyond those are watched. */
   gap = GAP
+  /** As many close scripts, in a directory that was made from the words; in others every one that matters is on disk. */
+  closeGap = 0
 
   constructor (root: HDKey, network: Network) {
     this.parents = {
       receive: addressBranch(root, network, BRANCH_INDEX.receive),
-      change: addressBranch(root, network, BRANCH_INDEX.change)
+      change: addressBranch(root, network, BRANCH_INDEX.change),
+      close: addressBranch(root, network, BRANCH_INDEX.close)
     }
   }
 
@@ -60,7 +69,12 @@ export class AddressBook {
 
   /** Everything to watch: all that was handed out, and the gap behind it. */
   watched (): OwnScript[] {
-    return BRANCHES.flatMap((branch) => Array.from({ length: this.next[branch] + this.gap }, (_, index) => this.at(branch, index)))
+    return BRANCHES.flatMap((branch) => Array.from({ length: this.next[branch] + (branch === 'close' ? this.closeGap : this.gap) }, (_, index) => this.at(branch, index)))
+  }
+
+  /** Derives all close scripts that a channel can have: `find` knows them from now on. */
+  deriveCloseScripts (): void {
+    this.at('close', this.next.close + Math.max(CLOSE_GAP, this.closeGap) - 1)
   }
 
   /** Which script of ours this is, if any. */

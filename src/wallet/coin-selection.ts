@@ -2,7 +2,7 @@
 import { selectUTXO } from '@scure/btc-signer/utxo.js'
 import { addressFromScript } from '../bitcoin/address.js'
 import { dustLimit } from '../bitcoin/dust.js'
-import { MAX_SIGNATURE_BYTES, segwitVsize, witnessItemSize } from '../bitcoin/sizes.js'
+import { P2WPKH_WITNESS_BYTES, segwitVsize } from '../bitcoin/sizes.js'
 import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, addSat, feeFor, max, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
@@ -31,9 +31,6 @@ export interface Selection<C extends Selectable> {
   readonly fee: Satoshi
   readonly change: Satoshi
 }
-
-/** Bytes of a P2WPKH witness: 1 for the number of items, the signature, the 33-byte key. */
-const P2WPKH_WITNESS_BYTES = 1 + witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(33)
 
 /**
  * `selectUTXO` counts fees in whole units per byte. In thousandths of a satoshi a rate in sat/kvB

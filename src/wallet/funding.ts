@@ -7,10 +7,11 @@
  */
 import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { fundingScript } from '../bitcoin/funding.js'
-import { FUNDING_INPUT_VSIZE, FUNDING_WITNESS_BYTES, type FundingOutput } from '../bitcoin/funding-spend.js'
+import { FUNDING_INPUT_VSIZE, FUNDING_WITNESS_BYTES, SEQUENCE as REPLACEABLE, type FundingOutput } from '../bitcoin/funding-spend.js'
+import { MAX_RENEWAL_VSIZE } from '../bitcoin/renewal.js'
 import { MAX_TRUC_VSIZE, selectCoins, type Selectable, type Selection, type SelectionRequest } from './coin-selection.js'
 import type { BuiltFunding } from '../engine/ports.js'
 import { addSat, feeFor, formatAmount, subSat, type BlockHeight, type Satoshi } from '../types/units.js'
@@ -49,15 +50,20 @@ export function requireNoDust (scriptPubKey: Uint8Array, amount: Satoshi): void 
 export function selectFunding<C extends Selectable> (request: SelectionRequest<C>, beside: FundingOutput | undefined): Selection<C> {
   if (beside === undefined) return selectCoins(request)
   const besideFee = feeFor(request.feeRate, FUNDING_INPUT_VSIZE)
-  const selection = selectCoins({ ...request, amount: addSat(subSat(request.amount, beside.value), besideFee) })
-  return { ...selection, fee: addSat(selection.fee, besideFee) }
+  try {
+    const selection = selectCoins({ ...request, amount: addSat(subSat(request.amount, beside.value), besideFee), maxVsize: MAX_RENEWAL_VSIZE - FUNDING_INPUT_VSIZE })
+    return { ...selection, fee: addSat(selection.fee, besideFee) }
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_TOO_MANY_COINS') throw error
+    throw new PaychanError('ERR_TOO_MANY_COINS', `The top-up would take more coins than fit beside the old channel into T1, which has at most ${MAX_RENEWAL_VSIZE} vB (about 6 coins). Name fewer and larger coins, gather some first by sending them to an address from \`paychan address\`, or top up by less.`, { most: MAX_RENEWAL_VSIZE })
+  }
 }
 
 /** Builds T1 and signs all that is the wallet's (`ALL`, low S). */
 export function buildFundingTransaction<C extends Selectable> (plan: FundingPlan<C>): BuiltFunding {
   const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee, beside } = plan
   const transaction = new Transaction({ version: TRUC_VERSION, lockTime })
-  if (beside !== undefined) transaction.addInput({ txid: beside.outPoint.txid, index: beside.outPoint.vout, sequence: SEQUENCE, witnessUtxo: { amount: beside.value, script: fundingScript(beside.clientKey, beside.serverKey) } })
+  if (beside !== undefined) transaction.addInput({ txid: beside.outPoint.txid, index: beside.outPoint.vout, sequence: REPLACEABLE, witnessUtxo: { amount: beside.value, script: fundingScript(beside.clientKey, beside.serverKey) } })
   for (const { outPoint, value, own } of inputs) {
     transaction.addInput({ txid: outPoint.txid, index: outPoint.vout, sequence: SEQUENCE, witnessUtxo: { amount: value, script: own.scriptPubKey } })
   }
@@ -79,6 +85,6 @@ function checked<C extends Selectable> (raw: Uint8Array, { inputs, fee, beside }
   const { txid, vsize, outputs } = parseTransaction(raw)
   const spent = inputs.reduce((sum, { value }) => sum + value, beside?.value ?? 0n)
   const paid = outputs.reduce((sum, { value }) => sum + value, 0n)
-  if (spent - paid !== fee || vsize + (beside === undefined ? 0 : FUNDING_WITNESS_BYTES / 4) > MAX_TRUC_VSIZE) throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
+  if (spent - paid !== fee || vsize + (beside === undefined ? 0 : FUNDING_WITNESS_BYTES / 4) > (beside === undefined ? MAX_TRUC_VSIZE : MAX_RENEWAL_VSIZE)) throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
   return txid
 }

@@ -1,7 +1,7 @@
 /** What a wallet finds on its disk. A record that is damaged is told and left alone: the rest is usable. */
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { Store } from '../engine/ports.js'
-import type { AddressBook } from './addresses.js'
+import { CLOSE_GAP, type AddressBook } from './addresses.js'
 import type { Claims } from './claims.js'
 import { LOCKED, readLock, type CoinLocks } from './coin-locks.js'
 import { LABELS, MADE, readLabel, readMade, type Notes } from './notes.js'
@@ -71,7 +71,12 @@ export async function loadWallet (store: Store, { addresses, reservations, locks
     if (value !== undefined) whole(key, () => { addresses.next[branch] = readBranch(branch, value) })
   }
   const gap = await store.get(GAP_KEY)
-  if (gap !== undefined) whole(GAP_KEY, () => { addresses.gap = readGap(gap) })
+  if (gap !== undefined) {
+    whole(GAP_KEY, () => {
+      addresses.gap = readGap(gap)
+      addresses.closeGap = Math.max(CLOSE_GAP, addresses.gap)
+    })
+  }
   for await (const [key, value] of store.entries(RESERVATIONS)) whole(key, () => { reservations.add(readReservation(key, value)) })
   for await (const [key, value] of store.entries(LOCKED)) whole(key, () => { locks.add(readLock(key, value)) })
   for await (const [key, value] of store.entries(CLAIMS)) whole(key, () => { claims.add(readClaim(key, value)) })

@@ -88,9 +88,14 @@ class InMemoryWallet implements MemoryWallet {
   async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
     await Promise.resolve()
     this.addresses.watched()
+    this.addresses.deriveCloseScripts()
     const own = this.addresses.find(scriptPubKey)
     if (own !== undefined) this.addresses.next[own.branch] = Math.max(this.addresses.next[own.branch], own.index + 1)
     return own !== undefined
+  }
+
+  closeScript (index: number): Uint8Array {
+    return this.addresses.at('close', index).scriptPubKey
   }
 
   checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): void {

@@ -4,6 +4,7 @@ import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Chain, Random, Store, Unsubscribe, Wallet } from '../engine/ports.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
+import type { Branch } from './records.js'
 import type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
 
 export interface WalletInit {
@@ -96,6 +97,8 @@ export interface NodeWallet extends Wallet {
   /** Takes locks away, also those of coins that the chain does not show now. Errors: as `lockCoins`. */
   unlockCoins: (coins: readonly OutPoint[]) => Promise<void>
   balance: () => WalletBalance
+  /** How many addresses of each branch are used so far. */
+  used: () => Readonly<Record<Branch, number>>
   /** Called whenever coins, balance or reservations may have changed. */
   onChange: (listener: () => void) => Unsubscribe
   /** The channels for whose T1 coins are set aside. */

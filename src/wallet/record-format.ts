@@ -3,7 +3,8 @@
  * SHA-256 over the key, a zero byte and that JSON. The key is part of it, so that a value that
  * stands where another belongs is found as well.
  *
- * Version 1 had no checksum. It is read, and written anew when the wallet starts.
+ * Version 1 had no checksum. It is read, and written anew when the wallet starts. Version 2 is as 3, by
+ * releases that know no chain of close scripts, and would not see what was paid to it.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -11,12 +12,13 @@ import { codeOf, PaychanError } from '../types/errors.js'
 import type { Change, Store } from '../engine/ports.js'
 
 /** The version of every record of the wallet. A higher one was written by a newer paychan. */
-export const RECORD_VERSION = 2
+export const RECORD_VERSION = 3
 
 /** What every key of the wallet's records begins with. */
 const WALLET_RECORDS = 'wallet/'
 
 const WITHOUT_CHECKSUM = 1
+const FIRST_WITH_CHECKSUM = 2
 const CHECKSUM_DIGITS = 8
 
 export function encodeRecord (key: string, fields: Record<string, unknown>): Uint8Array {
@@ -34,7 +36,7 @@ export function decodeRecord<T> (key: string, value: Uint8Array, schema: z.ZodTy
 /** The record in today's layout; undefined when it has that already. */
 export function upgradeRecord (key: string, value: Uint8Array): Change | undefined {
   const { version, fields } = read(key, value)
-  return version === RECORD_VERSION ? undefined : { key, value: encodeRecord(key, fields) }
+  return version >= FIRST_WITH_CHECKSUM ? undefined : { key, value: encodeRecord(key, fields) }
 }
 
 /** Writes the wallet's records of earlier versions anew, all or none. Errors: `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT`, `ERR_STORE_FAILED`. */
@@ -71,7 +73,7 @@ function read (key: string, value: Uint8Array): { version: number, fields: Recor
       `The record ${key} has version ${version}, and this paychan knows version ${RECORD_VERSION}. Start the newer paychan that wrote it.`,
       { key, version, known: RECORD_VERSION })
   }
-  const isWhole = version === RECORD_VERSION ? sum === checksum(key, json) : version === WITHOUT_CHECKSUM && sum === undefined
+  const isWhole = version >= FIRST_WITH_CHECKSUM ? sum === checksum(key, json) : version === WITHOUT_CHECKSUM && sum === undefined
   if (!isWhole) throw corruptRecord(key, new TypeError('the checksum does not fit'))
   return { version, fields: record.data }
 }

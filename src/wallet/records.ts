@@ -3,6 +3,7 @@
  * bytes hex. What was sent is in `outgoing-records.ts`, what people wrote beside it in `notes.ts`.
  *
  *     wallet/branch/receive, wallet/branch/change   the next index that nobody was given yet
+ *     wallet/branch/close                           the index after the highest of a channel that was funded
  *     wallet/gap                                    how many unused addresses in a row are watched, when not as usual
  *     wallet/reservation/<channel>                  the coins set aside for a T1
  *     wallet/claim/<txid>:<vout>                    a payout output that is ours to sweep
@@ -14,7 +15,7 @@ import { satoshi, type Satoshi } from '../types/units.js'
 import { corruptRecord, decodeRecord, encodeRecord } from './record-format.js'
 import type { Change, CsvOutput } from '../engine/ports.js'
 
-export const BRANCHES = ['receive', 'change'] as const
+export const BRANCHES = ['receive', 'change', 'close'] as const
 export type Branch = typeof BRANCHES[number]
 
 /** Coins set aside for a channel. */

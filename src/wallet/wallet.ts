@@ -6,6 +6,7 @@
  * hears of it; everything that is counted is computed from the histories of this moment.
  */
 import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
+import { renewalLock } from '../bitcoin/renewal.js'
 import { sameBytes, txid, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
@@ -123,9 +124,11 @@ class OnChainWallet implements NodeWallet {
 
   async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
     const own = ownScript(scriptPubKey, this.addresses, this.watches)
-    if (own !== undefined) await this.change(async () => { await this.skipPast(own) })
+    if (own !== undefined && own.index >= this.addresses.next[own.branch]) await this.change(async () => { await this.skipPast(own) })
     return own !== undefined
   }
+
+  closeScript = (index: number): Uint8Array => this.addresses.at('close', index).scriptPubKey
 
   async newAddress (): Promise<string> {
     return addressFromScript(await this.newScript(), this.init.network)
@@ -151,7 +154,7 @@ class OnChainWallet implements NodeWallet {
         amount,
         changeScript: change,
         changeFirst: ((this.init.random.bytes(1)[0] ?? 0) & 1) === 1,
-        lockTime: this.height() ?? blockHeight(0),
+        lockTime: beside === undefined ? this.height() ?? blockHeight(0) : renewalLock(this.height()),
         secretOf: ({ own }) => this.addresses.secret(own),
         beside
       })
@@ -211,9 +214,7 @@ class OnChainWallet implements NodeWallet {
     })
   }
 
-  coins (): WalletCoin[] {
-    return this.control.list()
-  }
+  coins = (): WalletCoin[] => this.control.list()
 
   async lockCoins (coins: readonly OutPoint[]): Promise<void> {
     await this.change(async () => { await this.known(() => this.control.lock(coins)) })
@@ -226,6 +227,8 @@ class OnChainWallet implements NodeWallet {
   balance (): WalletBalance {
     return { ...this.control.balance(), unswept: this.claims.unswept() }
   }
+
+  used = (): Readonly<Record<Branch, number>> => ({ ...this.addresses.next })
 
   onChange (listener: () => void): Unsubscribe {
     this.listeners.add(listener)

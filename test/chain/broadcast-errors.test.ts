@@ -11,6 +11,16 @@ describe('broadcast refusal', () => {
     ['min relay fee not met, 100 < 181', 'fee-too-low'],
     ['mempool min fee not met, 100 < 181', 'fee-too-low'],
     ['insufficient fee, rejecting replacement 00ff; new feerate 0.00001 BTC/kvB <= old feerate', 'insufficient-fee'],
+    ['insufficient fee, rejecting replacement 00ff, not enough additional fees to relay; 0.00 < 0.00000181', 'insufficient-fee'],
+    ['replacement-failed, insufficient feerate: does not improve feerate diagram', 'insufficient-fee'],
+    ['package RBF failed: package feerate is less than or equal to parent feerate', 'insufficient-fee'],
+    ['package RBF failed: new transaction cannot have mempool ancestors', 'other'],
+    ['mempool full', 'fee-too-low'],
+    ['the transaction was rejected by network rules.\n\nmempool-full', 'fee-too-low'],
+    ['mempool-min-fee-not-met', 'fee-too-low'],
+    ['too-long-mempool-chain, too many descendants', 'other'],
+    ['replacement-adds-unconfirmed, replacement 00ff adds unconfirmed input', 'other'],
+    ['too many potential replacements, rejecting replacement 00ff', 'other'],
     ['dust, tx with dust output must be 0-fee', 'dust'],
     ['TRUC-violation, version=3 tx is too big', 'other']
   ] as const) {

@@ -227,7 +227,7 @@ describe('electrum chain', () => {
       server.on('blockchain.transaction.broadcast', ([hex]) => hex === transaction.toHex() ? transaction.getId() : 'wrong')
       const sent = chain.broadcast(Uint8Array.from(transaction.toBuffer()))
       await chain.start()
-      assert.equal(await sent, transaction.getId())
+      assert.equal((await sent).txid, transaction.getId())
     })
 
     it('resolves when the server has it already', async () => {
@@ -235,7 +235,7 @@ describe('electrum chain', () => {
       const transaction = server.chain.pay(testScript(1))
       for (const text of ['txn-already-in-mempool', 'Transaction already in block chain', 'the transaction was rejected by network rules.\n\nTransaction outputs already in utxo set']) {
         server.on('blockchain.transaction.broadcast', () => { throw new Refusal(text) })
-        assert.equal(await chain.broadcast(transaction.toBuffer()), transaction.getId())
+        assert.equal((await chain.broadcast(transaction.toBuffer())).txid, transaction.getId())
       }
     })
 
@@ -260,7 +260,7 @@ describe('electrum chain', () => {
         server.drop()
         return SILENCE
       })
-      assert.equal(await chain.broadcast(transaction.toBuffer()), transaction.getId())
+      assert.equal((await chain.broadcast(transaction.toBuffer())).txid, transaction.getId())
       assert.equal(calls, 2)
     })
 

@@ -56,7 +56,7 @@ describe('transactions that are kept once', () => {
         blockAt: () => undefined,
         watchScript: (_script, watcher) => {
           watchers.push(watcher)
-          return { ready: Promise.resolve(), stop: () => {} }
+          return { ready: Promise.resolve(), isCurrent: true, stop: () => {} }
         }
       }
     }

@@ -7,6 +7,7 @@ import { FakeServer, Refusal } from './fake-server.js'
 import { idOf, makeHeader } from './fake-chain.js'
 import { realClock, Recorder, seededRandom, statusOf, testScript } from './helpers.js'
 import { toHex } from '../../src/types/bytes.js'
+import type { PaychanError } from '../../src/types/errors.js'
 
 const NEVER = 1_000_000
 
@@ -155,7 +156,7 @@ describe('server pool', () => {
     const refuse = (): never => { throw new Refusal('min relay fee not met, 1 < 100') }
     first.on('blockchain.transaction.broadcast', refuse)
     second.on('blockchain.transaction.broadcast', () => idOf(payment))
-    assert.equal(await chain.broadcast(payment.toBuffer()), idOf(payment))
+    assert.equal((await chain.broadcast(payment.toBuffer())).txid, idOf(payment))
     assert.deepEqual([first, second].map((server) => server.count('blockchain.transaction.broadcast')), [1, 1])
     const { code, text, server } = await reports.when(() => true)
     assert.deepEqual([code, server], ['ERR_SERVERS_DISAGREE', first.url])
@@ -165,6 +166,59 @@ describe('server pool', () => {
     second.on('blockchain.transaction.broadcast', refuse)
     await assert.rejects(chain.broadcast(payment.toBuffer()), { code: 'ERR_BROADCAST_REFUSED' })
     assert.equal(reports.all.length, 1, 'what comes again with every block is told once')
+  })
+
+  it('hears all about a broadcast, whoever takes it first, and waits for nobody for ever', async () => {
+    await start()
+    const payment = first.chain.pay(testScript(1))
+    first.on('blockchain.transaction.broadcast', () => idOf(payment))
+    second.on('blockchain.transaction.broadcast', async () => {
+      await new Promise((resolve) => { setImmediate(resolve) })
+      throw new Refusal('mempool min fee not met, 1 < 100')
+    })
+    assert.deepEqual(await chain.broadcast(payment.toBuffer()), { txid: idOf(payment), taken: 1, of: 2, refusals: [{ kind: 'fee-too-low', reason: 'mempool min fee not met, 1 < 100' }] })
+    second.on('blockchain.transaction.broadcast', async () => await new Promise(() => {}))
+    assert.deepEqual(await chain.broadcast(payment.toBuffer()), { txid: idOf(payment), taken: 1, of: 2, refusals: [] })
+  })
+
+  for (const [liar, honest] of [[0, 1], [1, 0]] as const) {
+    it(`takes a refusal for the fee for weightier than any other, also when the ${liar === 0 ? 'first' : 'second'} server lies`, async () => {
+      await start()
+      const servers = [first, second]
+      const payment = first.chain.pay(testScript(1))
+      servers[liar]?.on('blockchain.transaction.broadcast', () => { throw new Refusal('bad-txns-inputs-missingorspent') })
+      servers[honest]?.on('blockchain.transaction.broadcast', () => { throw new Refusal('mempool full') })
+      await assert.rejects(chain.broadcast(payment.toBuffer()), ({ code, facts: { kind } }: PaychanError) => code === 'ERR_BROADCAST_REFUSED' && kind === 'fee-too-low')
+    })
+  }
+
+  it('says how many servers show what waits, and tells when only that changes', async () => {
+    await start()
+    const histories = new Recorder<ReadonlyArray<number | undefined>>()
+    const watch = chain.watchScript(testScript(1), { onHistory: (history) => { histories.push(history.map(({ shownBy }) => shownBy)) }, onError: () => {} })
+    await watch.ready
+    const payment = first.chain.pay(testScript(1))
+    first.notifyScript(testScript(1))
+    await histories.when(([shownBy]) => shownBy === 1)
+    second.chain.mempool.push(payment)
+    second.notifyScript(testScript(1))
+    await histories.when(([shownBy]) => shownBy === 2)
+    watch.stop()
+  })
+
+  it('is current where one of the servers that are used tells of a script', async () => {
+    await start()
+    for (const server of [first, second]) server.on('blockchain.scripthash.subscribe', () => { throw new Refusal('excessive resource usage') })
+    first.restore('blockchain.scripthash.subscribe')
+    const watch = chain.watchScript(testScript(1), { onHistory: () => {}, onError: () => {} })
+    assert.equal(watch.isCurrent, false, 'nobody has told yet')
+    await watch.ready
+    assert.equal(watch.isCurrent, true)
+    await first.close()
+    while (chain.servers[0]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.status, 'synced')
+    assert.equal(watch.isCurrent, false, 'the other one declines to tell')
+    watch.stop()
   })
 
   it('with one server is that server\'s chain', async () => {

@@ -4,7 +4,6 @@ import type { ElectrumChain } from '../../src/chain/chain.js'
 import { scriptHashOf } from '../../src/chain/script-watch.js'
 import { txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { blockDelta } from '../../src/types/units.js'
 import { idOf, merkleProof } from './fake-chain.js'
 import { Refusal, type FakeServer } from './fake-server.js'
 import { isSettled, Recorder, recordingWatcher, testScript } from './helpers.js'
@@ -85,7 +84,8 @@ describe('electrum chain / proof of histories', () => {
       await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => [...server.chain.history(String(hash)), ...server.chain.history(String(hash))])
     })
 
-    it('with more bytes that wait than we want to keep', async () => {
+    /** More than 20 MB of payments to the script, which wait. */
+    function dust (): Map<string, string> {
       const made = new Map<string, string>()
       for (let n = 0; n < 23; n++) {
         const large = server.chain.pay(script)
@@ -93,13 +93,43 @@ describe('electrum chain / proof of histories', () => {
         made.set(large.getId(), large.toHex())
       }
       server.chain.mempool.splice(0)
-      server.on('blockchain.transaction.get', ([id]) => made.get(String(id)))
-      server.on('blockchain.scripthash.get_history', () => [...made.keys()].map((id) => ({ tx_hash: id, height: 0 })))
+      return made
+    }
+
+    it('but not with more that waits than we want to keep: the rest is left out, and the watch goes on', async () => {
+      const made = dust()
+      const first = server.chain.pay(script)
+      server.on('blockchain.transaction.get', ([id]) => made.get(String(id)) ?? server.honest('blockchain.transaction.get', [id]))
+      server.on('blockchain.scripthash.get_history', ([hash]) => {
+        const honest = server.chain.history(String(hash))
+        return [...honest.filter(({ height }) => height > 0), ...[...made.keys()].map((id) => ({ tx_hash: id, height: 0 })), ...honest.filter(({ height }) => height === 0)]
+      })
       const watcher = recordingWatcher()
-      chain.watchScript(script, watcher)
+      const watch = chain.watchScript(script, watcher)
       const error = await watcher.errors.when(() => true)
-      assert.equal(codeOf(error), 'ERR_CHAIN_LIED')
-      assert.match(error.message, /more than 20 MB of transactions of one script/)
+      assert.equal(codeOf(error), 'ERR_HISTORY_TOO_LARGE')
+      assert.match(error.message, /More than 20 MB of unconfirmed transactions of one script/)
+      await watch.ready
+      assert.equal(watch.isCurrent, true)
+      const shown = watcher.histories.last ?? assert.fail()
+      assert.ok(shown.length > 20 && shown.reduce((sum, { raw }) => sum + raw.length, 0) <= 20_000_000)
+      assert.ok(!shown.some(({ txid: id }) => id === idOf(first)), 'what stands behind the rest')
+      server.chain.mine()
+      server.notifyTip()
+      await watcher.histories.when((history) => history.some(({ txid: id, height }) => id === idOf(first) && height === 4))
+      assert.equal(watcher.errors.all.length, 1, 'told once')
+    })
+
+    it('but not by refusing a proof for want of resources', async () => {
+      server.chain.pay(script)
+      server.chain.mine()
+      server.notifyTip()
+      const watcher = recordingWatcher()
+      server.on('blockchain.transaction.get_merkle', () => { throw new Refusal('excessive resource usage') })
+      const { ready } = chain.watchScript(script, watcher)
+      assert.equal(codeOf(await watcher.errors.when(() => true)), 'ERR_ELECTRUM_REFUSED')
+      server.restore('blockchain.transaction.get_merkle')
+      await ready
     })
 
     it('by taking back a confirmation that it has proved', async () => {
@@ -194,7 +224,7 @@ describe('electrum chain / proof of histories', () => {
       const proved = server.count('blockchain.transaction.get_merkle')
       const { ready } = fresh.watchScript(script, late)
       while (server.count('blockchain.transaction.get_merkle') === proved) await server.requests.next()
-      await fresh.estimateFeeRate(blockDelta(6)) // by now the proof has arrived
+      await server.requests.when(({ method, params }) => method === 'blockchain.transaction.get' && params[0] === idOf(second)) // by now the proof has arrived
       server.chain.mempool.splice(0)
       server.chain.unmine(2)
       server.chain.mempool.splice(0, 1)

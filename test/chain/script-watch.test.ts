@@ -37,6 +37,22 @@ describe('electrum chain / watchScript', () => {
     assert.deepEqual(watcher.histories.all, [[]])
   })
 
+  it('tells a new session first of the scripts that cannot wait: the server may refuse to watch more', async () => {
+    const scripts = [10, 11, 12, 13].map(testScript)
+    const hashes = scripts.map(scriptHashOf)
+    for (const [n, each] of scripts.entries()) await chain.watchScript(each, { ...recordingWatcher(), canWait: () => n % 2 === 0 }).ready
+    const before = server.requests.all.length
+    let left = 2
+    server.on('blockchain.scripthash.subscribe', () => {
+      if (left-- > 0) return null
+      throw new Refusal('excessive resource usage')
+    })
+    server.drop()
+    await server.requests.when(() => server.requests.all.slice(before).filter(({ method }) => method === 'blockchain.scripthash.subscribe').length >= 4)
+    const asked = server.requests.all.slice(before).filter(({ method }) => method === 'blockchain.scripthash.subscribe').map(({ params }) => hashes.indexOf(String(params[0])))
+    assert.deepEqual(asked.slice(0, 4), [1, 3, 0, 2])
+  })
+
   it('delivers what comes into the mempool, and then its block, each once', async () => {
     const watcher = recordingWatcher()
     await chain.watchScript(script, watcher).ready

@@ -40,7 +40,7 @@ describe('an Electrum server that hangs', () => {
     const back = statuses.when(status => status === 'synced', statuses.all.length)
     clock.advance(500)
     await back
-    assert.equal(await call, transaction.getId())
+    assert.equal((await call).txid, transaction.getId())
     await chain.stop()
     assert.equal(clock.pending, 0)
   })

@@ -253,7 +253,7 @@ describe('channel / closing / on CloseDone', () => {
     world.server.post(eventOf(asked(world)))
     world.disconnect()
     world.server.post({ type: 'connected' })
-    assert.deepEqual(sentOf(world.server.post({ type: 'broadcast-done', refusedForFee: false, purpose: 'close', txid: world.funding.outPoint.txid }), 'CloseDone'), [])
+    assert.deepEqual(sentOf(world.server.post({ type: 'broadcast-done', purpose: 'close', txid: world.funding.outPoint.txid, refusedForFee: false }), 'CloseDone'), [])
   })
 
   it('is not said when no mempool took the close; the next block tries again', () => {

@@ -37,7 +37,7 @@ describe('channel / linking / before the other side has said where it stands (RE
     world.client.post({ type: 'connected' })
     const from = [world.client.effects.length, world.server.effects.length] as const
     world.mine(1, { quiet: true })
-    world.server.post({ type: 'broadcast-done', refusedForFee: false, purpose: 'funding', txid: world.funding.outPoint.txid })
+    world.server.post({ type: 'broadcast-done', purpose: 'funding', txid: world.funding.outPoint.txid, refusedForFee: false })
     world.pay(10_000n)
     const sent = [...world.client.effects.slice(from[0]), ...world.server.effects.slice(from[1])].filter(({ type }) => type === 'send')
     assert.deepEqual(sent, [])

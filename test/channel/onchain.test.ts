@@ -118,7 +118,7 @@ describe('channel / on the chain / what spends it', () => {
         for (const lock of [77, 0, world.server.established.terms.refundHeight]) {
           const after = shown(world, spendOf(world, lock, ...signers))
           assert.deepEqual(codes(after), ['ERR_FORGED_SPEND'])
-          assert.equal(after.state.stage === 'established' && after.state.onChain.spend, undefined)
+          assert.deepEqual(after.state.stage === 'established' && [after.state.onChain.spend, after.state.onChain.shown], [undefined, []])
         }
       })
     }
@@ -129,7 +129,7 @@ describe('channel / on the chain / what spends it', () => {
       for (const spends of [[real, spendOf(world, 0)], [spendOf(world, 0), real]]) {
         const after = shown(world, ...spends)
         assert.deepEqual(codes(after), ['ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND'])
-        assert.equal(after.state.stage === 'established' && after.state.onChain.spend?.txid, real.txid)
+        assert.equal(after.state.stage === 'established' && after.state.onChain.shown[0]?.txid, real.txid)
       }
     })
 
@@ -142,7 +142,7 @@ describe('channel / on the chain / what spends it', () => {
       const rival = spendOf(world, 77, 'client', 'server')
       for (const spends of [[ours, rival], [rival, ours]]) {
         const after = shown(world, ...spends)
-        assert.equal(after.state.stage === 'established' && after.state.onChain.spend?.txid, rival.txid)
+        assert.equal(after.state.stage === 'established' && after.state.onChain.shown[0]?.txid, rival.txid)
       }
     })
   })

@@ -177,6 +177,7 @@ describe('client / on pay / when the channel takes none', () => {
       world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 7 } })
       return world
     }],
+    ['no server tells of the funding output (UPD-20)', 'ERR_NOT_WATCHED', () => { const world = open(); world.client.unwatched = true; return world }],
     ['the chain is not seen', 'ERR_CHAIN_UNAVAILABLE', () => { const world = open(); world.client.blind = true; return world }]
   ]
   for (const [what, code, make] of cases) {

@@ -240,6 +240,19 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
     })
   }
 
+  it('refuses when no server tells of the funding output, and ends the stream so that it is sent again (UPD-20)', () => {
+    const world = paid()
+    world.server.unwatched = true
+    const effects = refuse(world)
+    assert.deepEqual(sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]), [['ERR_NOT_READY', 'UPD-20', false]])
+    assert.equal(effectsOf(effects, 'hang-up').length, 1)
+    assert.deepEqual([world.server.info.watched, world.server.info.receivable], [false, 0n])
+    world.server.unwatched = false
+    world.pay(5_000n)
+    world.run()
+    assert.equal(world.server.info.ourBalance, 15_000n, 'once a server tells again')
+  })
+
   it('does not hear what was sent behind such an update, which is no broken rule then (REEST-6)', () => {
     const world = paid()
     const first = forge(world)

@@ -34,6 +34,13 @@ describe('channel / renewal / server / on OpenChannel', () => {
     assert.equal(refusal(old, (offer) => ({ ...offer, capacity: 39_999n })), 'ERR_BALANCE_MISMATCH')
   })
 
+  it('neither side renews a channel whose funding output no server tells of (UPD-20)', () => {
+    const old = paidWorld()
+    old.server.unwatched = true
+    assert.equal(refusal(old), 'ERR_NOT_READY')
+    assert.throws(() => planRenewal(old.client.channel, satoshi(0n), old.client.env({ isWatched: false })), { code: 'ERR_NOT_WATCHED' })
+  })
+
   it('refuses a channel that it does not serve, or that is closing, stopped, not buried, or at its end (RENEW-1)', () => {
     assert.throws(() => { checkRenewal({ ...open(), renews: { channelId: new Uint8Array(32), turn: 0, sequence: 0, serverBalance: 0n } }, undefined, paidWorld().server.env()) }, { code: 'ERR_UNKNOWN_CHANNEL' })
     const closing = paidWorld()

@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
+import { renewalSighash } from '../../src/bitcoin/renewal.js'
+import { channelIdOf } from '../../src/bitcoin/scripts.js'
 import { payerOutput } from '../../src/bitcoin/template.js'
 import { initialBalance } from '../../src/channel/ledger.js'
 import { refundTemplateOf } from '../../src/channel/opening-client.js'
 import { isRenewalDue } from '../../src/channel/renewed.js'
 import { lostTo } from '../../src/channel/renewing.js'
 import { sharesByTurn, stakeOfPayee } from '../../src/channel/stakes.js'
-import { txidFromHash } from '../../src/types/bytes.js'
+import { hashFromTxid } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
 import { effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
 import { scriptOf } from './keys.js'
@@ -34,8 +36,8 @@ describe('channel / renewal', () => {
   it('begins with the balances of the old channel, less the fee of T1 (RENEW-2)', () => {
     const old = paidWorld()
     const renewal = new World({ renews: { world: old } }).open()
-    // (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 2 sat/vB
-    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [60_000n - 300n, 40_000n])
+    // (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 2.2 sat/vB, a tenth above the estimate
+    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [60_000n - 330n, 40_000n])
     assert.deepEqual([old.client.info.status, old.server.info.status], ['closed', 'closed'])
     assert.equal(old.client.info.spend?.txid, renewal.client.info.funding?.txid)
     assert.deepEqual([old.client.info.renewedAs, renewal.client.info.renews], [renewal.client.channel.id, old.client.channel.id])
@@ -78,8 +80,8 @@ describe('channel / renewal', () => {
   it('counts what T2 leaves the server: only what it is paid on top is at stake (UPD-11)', () => {
     const renewal = new World({ renews: { world: paidWorld() } }).open().paid(5_000n)
     assert.deepEqual(sharesByTurn(renewal.server.established), [40_000n, 45_000n])
-    assert.deepEqual(sharesByTurn(renewal.client.established), [59_700n, 54_700n])
-    assert.equal(stakeOfPayee(renewal.server.established, satoshi(54_700n)), 5_000n)
+    assert.deepEqual(sharesByTurn(renewal.client.established), [59_670n, 54_670n])
+    assert.equal(stakeOfPayee(renewal.server.established, satoshi(54_670n)), 5_000n)
   })
 
   describe('server / on RenewalRequest', () => {
@@ -179,20 +181,57 @@ describe('channel / renewal', () => {
       }
       assert.deepEqual(answer(shown.renewal, shown.request), [])
     })
+  })
 
-    it('is refused with a coin of a legacy script in disguise: a witness on it proves nothing (FUND-2)', () => {
-      const legacy = originOf(Uint8Array.from([0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac]))
+  describe('a T1 that a client has made by hand, and signed (RENEW-4)', () => {
+    /** What the old channel of the side says to a top-up by 50,000 sat. */
+    function judged (side: 'client' | 'server', made: { coin?: Uint8Array, outputs?: number, fee?: bigint, lock?: number, sequence?: number } = {}, old = paidWorld()): string {
+      const { coin = scriptOf('coin'), outputs = 2, fee = 1_000n, lock = 500, sequence = 0xfffffffd } = made
+      const origin = originOf(coin)
+      const tx = new Transaction()
+      tx.version = 3
+      tx.locktime = lock
+      tx.addInput(hashFromTxid(old.funding.outPoint.txid), old.funding.outPoint.vout, sequence)
+      tx.addInput(origin.getHash(), 0, 0xfffffffd)
+      tx.addOutput(old.fundingScript, 150_000n)
+      for (let i = 2; i < outputs; i++) tx.addOutput(scriptOf(`own ${i}`), 1_000n)
+      tx.addOutput(scriptOf('change'), 10_000_000n - 50_000n - 1_000n * BigInt(outputs - 2) - fee)
+      tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
+      const draft = { by: channelIdOf(scriptOf('new')), fundingTx: tx.toBuffer(), previous: [origin.toBuffer()], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      const signed = { type: 'complete-renewal' as const, draft, signature: old.client.channelKey.sign(renewalSighash(draft.fundingTx, old.funding)) }
+      const told = effectsOf(old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : signed), 'tell')[0]?.event
+      assert.equal(old[side].established.closes.length, told?.type === 'renewal-refused' ? 0 : 1)
+      return told?.type === 'renewal-refused' ? told.error.code : told?.type ?? 'nothing'
+    }
+
+    it('is signed when it holds to every bound', () => {
+      assert.deepEqual([judged('server'), judged('client')], ['renewal-completed', 'renewal-signed'])
+    })
+
+    for (const [name, made, code] of [
+      ['with a coin of a legacy script: a witness on it proves nothing (FUND-2)', { coin: Uint8Array.from([0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac]) }, 'ERR_FUNDING_NOT_SEGWIT'],
+      ['with a coin of P2WSH, whose witness may grow', { coin: Uint8Array.from([0, 32, ...new Uint8Array(32)]) }, 'ERR_RENEWAL_INPUT'],
+      ['with a coin of P2TR, whose witness may grow', { coin: Uint8Array.from([0x51, 32, ...new Uint8Array(32)]) }, 'ERR_RENEWAL_INPUT'],
+      ['with a coin of a future version, which anybody may spend', { coin: Uint8Array.from([0x52, 32, ...new Uint8Array(32)]) }, 'ERR_RENEWAL_INPUT'],
+      ['with a relative lock', { sequence: 10 }, 'ERR_RENEWAL_INPUT'],
+      ['that is not to be replaced', { sequence: 0xffffffff }, 'ERR_RENEWAL_INPUT'],
+      ['with a lock above the tip', { lock: 10_000 }, 'ERR_RENEWAL_FORM'],
+      ['with 308 outputs, 10,000 vB, which pins every state of the old channel', { outputs: 308, fee: 57_000n }, 'ERR_RENEWAL_FORM'],
+      ['with a fee below the estimate', { fee: 400n }, 'ERR_RENEWAL_FEE'],
+      ['with a fee that a state of the old channel would have to outbid', { fee: 6_000n }, 'ERR_RENEWAL_FEE']
+    ] as const) {
+      it(`is signed by neither side ${name}`, () => {
+        assert.deepEqual([judged('server', made), judged('client', made)], [code, code])
+      })
+    }
+
+    it('does not keep the server from settling the old channel with a normal bid', () => {
       const old = paidWorld()
-      const renewal = new World({ renews: { world: old, topUp: 50_000n } })
-      renewal.holdFunding = true
-      renewal.until('client', 'accepted')
-      const [effect] = effectsOf(renewal.client.effects, 'build-funding')
-      renewal.build(renewal.fundingScript, { coin: { txid: txidFromHash(legacy.getHash()), vout: 0 } }, effect?.source)
-      renewal.until('client', 'established')
-      answer(renewal, { ...take(renewal, 'server', 'RenewalRequest'), previous: [legacy.toBuffer()] })
-      assert.ok(renewal.server.channel.stage === 'abandoned')
-      assert.equal(renewal.server.channel.code, 'ERR_FUNDING_NOT_SEGWIT')
-      assert.deepEqual(old.server.established.closes, [])
+      judged('server', { outputs: 308, fee: 57_000n }, old)
+      old.kill('client')
+      old.mine(old.server.established.terms.settleHeight - old.chain.height + 2)
+      assert.equal(old.server.info.spend?.kind, 'settlement')
+      assert.ok(old.payouts().fee < 1_000n, `the bid was ${old.payouts().fee} sat`)
     })
   })
 
@@ -293,8 +332,8 @@ describe('channel / renewal', () => {
   it('goes over in a later turn of a two-way channel as well', () => {
     const old = new World({ step: 20, blocks: 300 }).open().paidBy('client', 40_000n).paidBy('server', 10_000n)
     const renewal = new World({ renews: { world: old }, step: 20, blocks: 300 }).open()
-    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [69_700n, 30_000n])
+    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [69_670n, 30_000n])
     renewal.paidBy('server', 5_000n)
-    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [74_700n, 25_000n])
+    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [74_670n, 25_000n])
   })
 })

@@ -121,4 +121,21 @@ describe('channel / restoring / terms that the peer has made up', () => {
       assert.ok(count > 10 && published > 10, `${count} were taken, ${published} times something was published`)
     })
   }
+
+  it('that make a one-way channel one of turns, a block before T2: the server takes what it is given, and is there when it matures (RESTORE-6)', () => {
+    const world = new World().open().paid(20_000n)
+    const L = world.server.established.terms.refundHeight
+    const told = { refundHeight: L, settleHeight: 0, lastPaymentHeight: 0, mode: 'two-way', step: 1, minDepth: 1, serverBalance: undefined, fits: true } as const
+    const isPublished = (states: Lies['states'], at: number): boolean => {
+      const state = taken(world, 'server', lie(world, 'server', { ...told, states }))
+      assert.ok(state !== undefined, 'refused')
+      const history = { funding: { raw: state.fundingTx, height: blockHeight(501) }, spends: [], strays: [] }
+      const seen = transition(state, { type: 'history', history }, world.server.env({ height: blockHeight(at) }))
+      const after = transition(seen.state, { type: 'tip' }, world.server.env({ height: blockHeight(at) }))
+      return effectsOf([...seen.effects, ...after.effects], 'broadcast').filter(({ purpose }) => purpose === 'publication').length > 0
+    }
+    const paid = [{ sequence: 1, payerBalance: 80_000n, isSigned: true }]
+    assert.deepEqual([isPublished(paid, L - 2), isPublished(paid, L - 1)], [false, true])
+    assert.equal(isPublished([], L - 1), false, 'a peer that names no state leaves less')
+  })
 })

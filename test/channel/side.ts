@@ -41,6 +41,8 @@ export class Side {
   relay = { minimum: feeRate(1000n), incremental: feeRate(1000n) }
   /** The Electrum server does not answer: no tip, no history. */
   blind = false
+  /** No server tells what happens to the funding output. */
+  unwatched = false
   /** From T2's signature on a server watches for T1; in most stories the client's hand is faster. */
   seesFunding = false
   /** Hands the turn over as soon as it can. */
@@ -87,6 +89,7 @@ export class Side {
     return {
       policy: this.policy,
       height: this.blind ? undefined : this.chain.height,
+      isWatched: !this.unwatched,
       feeRate: this.feeRate,
       nextBlockRate: this.feeRate,
       relay: this.relay,

@@ -41,7 +41,7 @@ describe('channel / turns / a thief publishes any older state that it holds, at 
   this.slow(20_000)
   this.timeout(600_000)
 
-  it('an honest side that is awake has the newest state; one that wakes up late has it unless the thief burns more than there is to win', () => {
+  it('an honest side that is awake has the newest state; one that wakes up late has it if 20 sat/vB are enough, and never burns more than that at once', () => {
     fc.assert(fc.property(anyTheft, ({ amounts, thief, pick, fee, sleeps }) => {
       const world = new World({ blocks: 300, step: 12, policy: { minTurnAmount: satoshi(1n), minFirstPayment: satoshi(1n) } }).open()
       const kept: Established[] = []
@@ -72,9 +72,10 @@ describe('channel / turns / a thief publishes any older state that it holds, at 
       assert.ok(sleeps || 'refused' in outcome || got >= due - 1_000n, `awake, and got ${got} of ${due}`)
       const toWin = due - withStale
       const needed = fee + fee / 4n + 181n
-      if (needed <= toWin) assert.ok(got >= due - needed - 1_000n, `outbid for ${needed} at the most, and got ${got} of ${due}`)
+      // One server: what its mempool refuses is answered up to 20 sat/vB; 181 vB of that are 3,620 sat.
+      if (needed <= toWin && needed <= 3_620n) assert.ok(got >= due - needed - 1_000n, `outbid for ${needed} at the most, and got ${got} of ${due}`)
       // Never worse than if it had slept on, by more than a fee.
-      assert.ok(got >= (withStale < due ? withStale : due) - 1_000n, `got ${got} of ${due}, with the old state ${withStale}`)
+      assert.ok(got >= (withStale < due ? withStale : due) - (sleeps ? 4_000n : 1_000n), `got ${got} of ${due}, with the old state ${withStale}`)
     }), { numRuns: runs() })
   })
 })

@@ -88,6 +88,13 @@ describe('channel / turns / asking', () => {
     })
   }
 
+  it('the payer does not grant a turn while no server tells it of the funding output, but with the next block it may (UPD-20)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    world.client.unwatched = true
+    const [answer] = sentOf(world.client.attempt({ type: 'message', message: { type: 'TurnRequest', turn: 1, amount: 1_000n } }).effects, 'TurnRefuse')
+    assert.deepEqual([answer?.code, answer?.notBefore], ['ERR_NOT_READY', world.chain.height + 1])
+  })
+
   it('half of the turns are free, then one for each `step` blocks (TURN-8); asked again from that height on (TURN-5)', () => {
     const world = twoWay().paidBy('client', 40_000n)
     for (const role of ['server', 'client', 'server', 'client'] as const) world.paidBy(role, 1_000n)

@@ -40,7 +40,7 @@ describe('commands against a running node', () => {
     it('prints one object for every command, amounts as numbers, what is unknown as null', async () => {
       assert.equal((await json('info'))['peerId'], PEER)
       assert.deepEqual(await json('address'), { address: 'bcrt1qaddress', uri: 'bitcoin:bcrt1qaddress' })
-      assert.deepEqual(await json('balance'), { confirmed: 1_000_000, pending: 0, reserved: 70_000, locked: 5_000, inChannels: 250_000, unswept: 330, total: 1_250_330 })
+      assert.deepEqual(await json('balance'), { confirmed: 1_000_000, pending: 0, reserved: 70_000, locked: 5_000, inChannels: 250_000, unwatched: 0, unswept: 330, total: 1_250_330 })
       assert.deepEqual(await json('connect', '/ip4/127.0.0.1/tcp/1'), { peerId: PEER, connected: true, multiaddrs: [], paychan: null })
       assert.equal((await json('peers'))['peers'] instanceof Array, true)
       assert.equal((await json('open', PEER, '1000000'))['capacity'], 1_000_000)

@@ -27,6 +27,13 @@ describe('what people read', () => {
     assert.match(renderInfo({ ...info, chain: { ...info.chain, histories: { known: 3_200, total: 10_000 } } }, plain), /^chain .*, reading histories: 3,200 of 10,000$/m)
   })
 
+  it('what no server tells of: in the info, the balance and the channels (UPD-20)', () => {
+    assert.match(renderInfo({ ...info, channels: { open: 1, total: 2, unwatched: 1 } }, plain), /^channels .*, 1 not watched: no server tells what happens to it$/m)
+    assert.match(renderBalance({ ...balance, unwatched: satoshi(1_000n) }, plain), /^ {2}of it not watched +1,000 sat$/m)
+    assert.match(renderChannels([{ ...channel, watched: false }], plain), /not watched: no server tells what happens to it, and nothing is paid/)
+    assert.doesNotMatch(renderChannels([{ ...channel, watched: false, status: 'closed' }], plain), /not watched/)
+  })
+
   it('balance, the amounts aligned and with their unit', () => {
     assert.equal(renderBalance(balance, plain), [
       'confirmed         1,000,000 sat',

@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { STORE_DIRECTORY } from '../../src/node/layout.js'
+import { openLevelStore } from '../../src/store/level.js'
 import { codeOf } from '../../src/types/errors.js'
 import { isSeedEncrypted, readSeedFile } from '../../src/wallet/seed-file.js'
+import { BRANCHES, branchKey, readBranch } from '../../src/wallet/records.js'
 import { testWorld, type TestWorld, type WorldOptions } from './world.js'
 
 const WORDS = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
@@ -32,6 +35,14 @@ describe('cli / seed', () => {
     assert.equal(await readSeedFile(seed), WORDS)
     assert.match(world.out(), /only through the peers/)
     assert.equal(world.out().includes('abandon') || world.err().includes('abandon'), false)
+  })
+
+  it('restore --used begins the search behind the addresses that were written down beside the words', async () => {
+    assert.equal((await run({ lines: [WORDS] }, 'restore', '--used', '500')).code, 0)
+    const store = await openLevelStore(join(dir, STORE_DIRECTORY))
+    const next = await Promise.all(BRANCHES.map(async (branch) => readBranch(branch, await store.get(branchKey(branch)) ?? new Uint8Array())))
+    await store.close()
+    assert.deepEqual(next, [500, 500, 500])
   })
 
   it('restore refuses wrong words, no words, words as arguments, and a directory that has a seed', async () => {

@@ -126,7 +126,7 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       await chain.watchScript(script, watcher).ready
       const { txid: id, vout } = await funded()
       const spend = spendOf(id, { vout })
-      assert.equal(await chain.broadcast(bytesOf(spend)), spend.getId())
+      assert.equal((await chain.broadcast(bytesOf(spend))).txid, spend.getId())
       const history = await watcher.histories.when(entries => entries.length === 2)
       assert.deepEqual(history.map(entry => entry.txid), [id, spend.getId()])
       assert.deepEqual(history[1], { txid: spend.getId(), raw: bytesOf(spend), height: undefined })
@@ -144,13 +144,35 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       assert.deepEqual(early.histories.all, [[]])
     })
 
+    it('says of a watch that it is current, from the first history on, until there is no connection', async () => {
+      const watch = chain.watchScript(other, recordingWatcher())
+      assert.equal(watch.isCurrent, false, 'nobody has told yet')
+      await watch.ready
+      assert.equal(watch.isCurrent, true)
+      await world.mine(1)
+      assert.equal(watch.isCurrent, true, 'a block changes nothing about that')
+      await world.disconnect()
+      assert.equal(watch.isCurrent, false)
+      const back = statuses.when(status => status === 'synced', statuses.all.length)
+      await world.reconnect()
+      await back
+      while (!watch.isCurrent) await new Promise(resolve => { setImmediate(resolve) })
+      watch.stop()
+    })
+
+    it('says how many servers have taken a broadcast, of how many, and why the others have not', async () => {
+      const { txid: id, vout } = await funded()
+      const spend = spendOf(id, { vout })
+      assert.deepEqual(await chain.broadcast(bytesOf(spend)), { txid: spend.getId(), taken: 1, of: 1, refusals: [] })
+    })
+
     it('resolves a broadcast of what the mempool or the chain has already', async () => {
       const { txid: id, vout } = await funded()
       const spend = spendOf(id, { vout })
-      assert.equal(await chain.broadcast(bytesOf(spend)), spend.getId())
-      assert.equal(await chain.broadcast(bytesOf(spend)), spend.getId())
+      assert.equal((await chain.broadcast(bytesOf(spend))).txid, spend.getId())
+      assert.equal((await chain.broadcast(bytesOf(spend))).txid, spend.getId())
       await world.mine(1)
-      assert.equal(await chain.broadcast(bytesOf(spend)), spend.getId())
+      assert.equal((await chain.broadcast(bytesOf(spend))).txid, spend.getId())
     })
 
     describe('refuses a broadcast', () => {
@@ -173,7 +195,7 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
         const spend = spendOf(id, { vout, lock: height + 2 })
         assert.equal(await refusalOf(spend), 'non-final')
         await world.mine(1)
-        assert.equal(await chain.broadcast(bytesOf(spend)), spend.getId())
+        assert.equal((await chain.broadcast(bytesOf(spend))).txid, spend.getId())
       })
 
       it('before its relative lock, and takes it from then on', async () => {
@@ -182,7 +204,7 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
         const spend = spendOf(id, { vout, sequence: 2 })
         assert.equal(await refusalOf(spend), 'non-final')
         await world.mine(1)
-        assert.equal(await chain.broadcast(bytesOf(spend)), spend.getId())
+        assert.equal((await chain.broadcast(bytesOf(spend))).txid, spend.getId())
       })
 
       it('below the relay fee', async () => {
@@ -238,7 +260,7 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
         assert.equal(await isSettled(sent), false)
         await world.reconnect()
         await ready
-        assert.equal(await sent, spendOf(id, { vout }).getId())
+        assert.equal((await sent).txid, spendOf(id, { vout }).getId())
       })
     })
   })

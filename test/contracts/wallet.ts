@@ -57,6 +57,16 @@ export function walletContract (name: string, makePlace: (coins: readonly number
       })
     })
 
+    describe('closeScript', () => {
+      it('is the same for the same index, is recognised, and moves no address', async () => {
+        const { wallet, scriptAt } = await walletWith()
+        const scripts = [0, 1, 40, 0].map((index) => toHex(wallet.closeScript(index)))
+        assert.deepEqual([new Set(scripts).size, scripts[3]], [3, scripts[0]])
+        for (let n = 0; n < 2; n++) assert.equal(await wallet.recognise(wallet.closeScript(40)), true)
+        assert.equal(toHex(await wallet.newScript()), toHex(scriptAt(0)))
+      })
+    })
+
     describe('buildFunding', () => {
       it('pays the channel in a transaction that passes the checks of the other side', async () => {
         const { wallet } = await walletWith(1_000_000)

@@ -16,13 +16,13 @@ export const info: NodeInfo = {
   multiaddrs: [`/ip4/127.0.0.1/tcp/4001/p2p/${PEER}`],
   dataDir: '/home/alice/.paychan',
   chain: { status: 'synced', server: 'tcp://127.0.0.1:50001', height: blockHeight(120), hash: '00'.repeat(32), lastError: undefined, servers: [] },
-  channels: { open: 1, total: 2 },
+  channels: { open: 1, total: 2, unwatched: 0 },
   policy: defaultPolicy('regtest'),
   ecdsa: 'secp256k1'
 }
 
 export const balance: Balance = {
-  confirmed: satoshi(1_000_000n), pending: satoshi(0n), reserved: satoshi(70_000n), locked: satoshi(5_000n), inChannels: satoshi(250_000n), unswept: satoshi(330n), total: satoshi(1_250_330n)
+  confirmed: satoshi(1_000_000n), pending: satoshi(0n), reserved: satoshi(70_000n), locked: satoshi(5_000n), inChannels: satoshi(250_000n), unwatched: satoshi(0n), unswept: satoshi(330n), total: satoshi(1_250_330n)
 }
 
 export const peer: PeerInfo = { peerId: PEER, connected: true, multiaddrs: [], paychan: undefined }
@@ -46,6 +46,7 @@ export const channel: ChannelInfo = {
   funding: { txid: FUNDING, vout: 1 },
   outside: undefined,
   confirmations: 3,
+  watched: true,
   minDepth: 1,
   lastPaymentHeight: blockHeight(1_000),
   settleHeight: blockHeight(1_012),

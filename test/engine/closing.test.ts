@@ -238,7 +238,7 @@ describe('engine / alone', () => {
         get status () { return chain.status },
         get tip () { return chain.tip },
         watchScript: (script, watcher) => refuse
-          ? { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), stop: () => {} }
+          ? { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), isCurrent: false, stop: () => {} }
           : chain.watchScript(script, watcher)
       })
     })
@@ -247,6 +247,9 @@ describe('engine / alone', () => {
     refuse = true
     await alice.restart()
     assert.ok(alice.alarms.includes('ERR_WATCH_FAILED'))
+    assert.deepEqual([alice.channel.watched, alice.channel.spendable, alice.engine.unwatched()], [false, 0n, alice.channel.ourBalance])
+    assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_NOT_WATCHED', 'UPD-20')
+    assert.equal(bob.channel.ourBalance, 40_000n)
     refuse = false
     await bob.close(true)
     await world.mine(2)

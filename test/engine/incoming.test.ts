@@ -7,6 +7,7 @@ import { fromHex, txid, type OutPoint } from '../../src/types/bytes.js'
 import { toHex } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { idOf, RawPeer, type RawStream } from './raw-peer.js'
+import { Stranger } from './stranger.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { CAPACITY, quiet, twoNodes } from './world.js'
 
@@ -153,18 +154,40 @@ describe('engine / streams that peers open', () => {
       assert.equal(bob.wallet.scriptsDrawn - before, 2, 'one for each of two streams at once')
     })
 
-    it('with the K1 of a channel that was given up is refused, also after a restart', async () => {
+    it('with the K1 of a channel whose T2 was signed is refused, also when it was given up, and after a restart', async () => {
       const { world, bob } = await twoNodes()
-      const mallory = new RawPeer(world, 'mallory')
-      const offer = mallory.offer(world.chain.height)
-      const first = await mallory.stream('bob')
-      await first.say(offer)
-      first.hangUp()
+      const { offer } = await Stranger.withRefund(world, 'mallory')
+      await world.mine(200)
+      assert.deepEqual(bob.engine.channels(), [])
+      for (let starts = 0; starts < 2; starts++) {
+        const again = await new RawPeer(world, `again ${starts}`).stream('bob')
+        await again.say({ ...offer, refundHeight: world.chain.height + 60 })
+        assert.equal(again.refusal?.rule, 'KEY-3')
+        await bob.restart()
+      }
+    })
+
+    it('that come to nothing before T2 leave nothing behind, neither on disk nor in memory', async () => {
+      const { world, bob } = await twoNodes()
+      const before = bob.store.snapshot().size
+      const { offer, stream } = await Stranger.asks(world, 'mallory')
+      assert.equal(bob.store.snapshot().size, before + 1)
+      stream.hangUp()
       await quiet()
-      await bob.restart()
-      const second = await mallory.stream('bob')
-      await second.say(offer)
-      assert.equal(second.refusal?.rule, 'KEY-3')
+      assert.deepEqual([bob.store.snapshot().size, bob.engine.channels()], [before, []])
+      const again = await new RawPeer(world, 'again').stream('bob')
+      assert.equal((await again.say(offer))?.type, 'AcceptChannel')
+    })
+
+    it('that come to nothing after T2 leave about a hundred bytes', async () => {
+      const { world, bob } = await twoNodes()
+      const before = new Set(bob.store.snapshot().keys())
+      for (let n = 0; n < 10; n++) await Stranger.withRefund(world, `stranger ${n}`)
+      await world.mine(200)
+      const left = [...bob.store.snapshot()].filter(([key]) => !before.has(key) && !key.startsWith('fees/'))
+      assert.equal(left.length, 10)
+      for (const [key, value] of left) assert.ok(key.startsWith('known/') && key.length + value.length <= 100, `${key}: ${key.length + value.length} bytes`)
+      assert.deepEqual(bob.engine.channels(), [])
     })
 
     it('with a key of the server itself is refused', async () => {

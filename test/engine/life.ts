@@ -102,6 +102,7 @@ export class Life {
     return {
       checkFunds: (amount, feeRate, coins) => { wallet.checkFunds(amount, feeRate, coins) },
       newScript: async () => await this.#do(() => wallet.newScript()),
+      closeScript: (index) => wallet.closeScript(index),
       recognise: async (script) => await this.#do(() => wallet.recognise(script)),
       buildFunding: async (request) => await this.#do(() => wallet.buildFunding(request)),
       releaseFunding: async (channel) => { await this.#do(() => wallet.releaseFunding(channel)) },
@@ -137,6 +138,7 @@ export class Life {
     this.watching += 1
     return {
       ready: watch.ready,
+      get isCurrent () { return watch.isCurrent },
       stop: () => {
         this.watching -= 1
         watch.stop()

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { PaychanError } from '../../src/types/errors.js'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import type { Txid } from '../../src/types/bytes.js'
-import type { Chain } from '../../src/engine/ports.js'
+import type { Chain, Verdict } from '../../src/engine/ports.js'
 import { feeFor, feeRate, satoshi } from '../../src/types/units.js'
 import { RawPeer } from './raw-peer.js'
 import type { World } from './world.js'
@@ -34,14 +33,14 @@ describe('engine / opening', () => {
 
   describe('as long as no server has taken T1', () => {
     /** Broadcasts end in `outcome`, and the peer's in nothing. */
-    async function unheard (outcome: (send: () => Promise<Txid>) => Promise<Txid>): Promise<{ world: World, alice: Node }> {
-      const between = (answer: (send: () => Promise<Txid>) => Promise<Txid>) => (chain: Chain): Chain => ({
+    async function unheard (outcome: (send: () => Promise<Verdict>) => Promise<Verdict>): Promise<{ world: World, alice: Node }> {
+      const between = (answer: (send: () => Promise<Verdict>) => Promise<Verdict>) => (chain: Chain): Chain => ({
         ...chain,
         get status () { return chain.status },
         get tip () { return chain.tip },
         broadcast: async (raw) => await answer(async () => await chain.broadcast(raw))
       })
-      return await twoNodes({ chain: between(outcome) }, { chain: between(async () => await new Promise<Txid>(() => {})) })
+      return await twoNodes({ chain: between(outcome) }, { chain: between(async () => await new Promise<Verdict>(() => {})) })
     }
 
     it('waits for the answer', async () => {
@@ -173,7 +172,7 @@ describe('engine / opening', () => {
       const opening = codeFrom(alice.engine.open({ ...REQUEST, capacity: satoshi(1_000_000n) }))
       assert.equal(await opening, 'ERR_INSUFFICIENT_FUNDS')
       await quiet()
-      assert.equal(bob.channel.status, 'abandoned')
+      assert.deepEqual(bob.engine.channels(), [])
       await nothingLost(world, alice)
     })
 
@@ -183,7 +182,7 @@ describe('engine / opening', () => {
           ...chain,
           get status () { return chain.status },
           get tip () { return chain.tip },
-          watchScript: () => ({ ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), stop: () => {} })
+          watchScript: () => ({ ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), isCurrent: false, stop: () => {} })
         })
       })
       let built = 0
@@ -200,7 +199,7 @@ describe('engine / opening', () => {
           ...chain,
           get status () { return chain.status },
           get tip () { return chain.tip },
-          watchScript: () => ({ ready: new Promise<void>(() => {}), stop: () => {} })
+          watchScript: () => ({ ready: new Promise<void>(() => {}), isCurrent: false, stop: () => {} })
         })
       })
       const opening = codeFrom(alice.engine.open(REQUEST))
@@ -232,7 +231,7 @@ describe('engine / opening', () => {
       assert.deepEqual([stream.refusal], [undefined])
       await world.pass(1_000)
       assert.equal(stream.refusal?.code, 'ERR_OPEN_TIMEOUT')
-      assert.equal(bob.channel.status, 'abandoned')
+      assert.deepEqual(bob.engine.channels(), [])
     })
   })
 

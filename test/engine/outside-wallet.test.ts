@@ -138,7 +138,7 @@ describe('engine / T1 of an outside wallet', () => {
     await fund(alice)
     assert.equal((await alice.close()).kind, 'abandoned')
     await quiet()
-    assert.deepEqual([alice.channel.status, bob.channel.status, alice.life.watching], ['abandoned', 'abandoned', 1])
+    assert.deepEqual([alice.channel.status, bob.engine.channels(), alice.life.watching], ['abandoned', [], 1])
     await world.pass(100_000)
     assert.deepEqual(world.said(alice, 'Reestablish'), [])
     await alice.restart()

@@ -21,6 +21,7 @@ const WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
 export class WorldWallet implements Wallet {
   readonly claims: CsvOutput[] = []
   readonly #scripts: Uint8Array[] = []
+  readonly #closeScripts: Uint8Array[] = []
   readonly #reserved = new Map<ChannelId, readonly OutPoint[]>()
   /** Called before T1 is built. */
   beforeFunding: () => void = () => {}
@@ -37,13 +38,13 @@ export class WorldWallet implements Wallet {
   /** All that is its own on the chain, payouts that are not swept included. */
   coins (): Coin[] {
     // A settlement that is published again, at another fee, pays the same script.
-    const scripts = new Map([...this.#scripts, ...this.claims.map((claim) => claim.scriptPubKey)].map((script) => [toHex(script), script]))
+    const scripts = new Map([...this.#scripts, ...this.#closeScripts, ...this.claims.map((claim) => claim.scriptPubKey)].map((script) => [toHex(script), script]))
     return [...scripts.values()].flatMap((script) => unspent(this.world, script))
   }
 
   /** How many scripts it has given out. */
   get scriptsDrawn (): number {
-    return this.#scripts.length
+    return this.#scripts.length + this.#closeScripts.length
   }
 
   get balance (): bigint {
@@ -54,8 +55,13 @@ export class WorldWallet implements Wallet {
     return await Promise.resolve(this.#newScript())
   }
 
+  closeScript (index: number): Uint8Array {
+    for (let at = this.#closeScripts.length; at <= index; at++) this.#closeScripts.push(Uint8Array.from([0, 20, ...createHash('sha256').update(`${this.name} close ${at}`).digest().subarray(0, 20)]))
+    return this.#closeScripts[index] ?? new Uint8Array()
+  }
+
   async recognise (script: Uint8Array): Promise<boolean> {
-    return await Promise.resolve(this.#scripts.some((own) => sameBytes(own, script)))
+    return await Promise.resolve([...this.#scripts, ...this.#closeScripts].some((own) => sameBytes(own, script)))
   }
 
   /** Says nothing unless it is told to: coins may also go between this and T1. */
@@ -86,7 +92,7 @@ export class WorldWallet implements Wallet {
     if (sum < amount + fee) throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `Asked for ${amount} sat, ${sum} sat are there.`, { asked: amount, available: sum })
     transaction.addOutput(this.#newScript(), sum - amount - fee)
     this.#reserved.set(channel, free.map(({ outPoint }) => outPoint))
-    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee, ...(beside === undefined ? {} : { previous: previousOf(free, (id) => [...this.#scripts, ...this.claims.map((claim) => claim.scriptPubKey)].flatMap((script) => this.world.historyOf(script)).find((found) => found.txid === id)?.raw) }) }
+    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee, ...(beside === undefined ? {} : { previous: previousOf(free, (id) => [...this.#scripts, ...this.#closeScripts, ...this.claims.map((claim) => claim.scriptPubKey)].flatMap((script) => this.world.historyOf(script)).find((found) => found.txid === id)?.raw) }) }
   }
 
   async releaseFunding (channel: ChannelId): Promise<void> {

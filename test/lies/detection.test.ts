@@ -20,7 +20,7 @@ describe('servers that lie / beside an honest one', function () {
       const rate = await world.chain.estimateFeeRate(blockDelta(6))
       assert.equal(rate, 1_000n)
       const payment = await world.payment()
-      assert.equal(await world.chain.broadcast(payment.toBuffer()), payment.getId())
+      assert.equal((await world.chain.broadcast(payment.toBuffer())).txid, payment.getId())
       while (!await world.isWaiting(payment)) await new Promise((resolve) => { setImmediate(resolve) })
       if (dropped === undefined) return
       const { code, text } = await world.reports.when(() => true)
@@ -75,7 +75,7 @@ describe('servers that lie / alone', function () {
     },
     'accepts a broadcast and does not relay it': async () => {
       const payment = await world.payment()
-      assert.equal(await world.chain.broadcast(payment.toBuffer()), payment.getId())
+      assert.equal((await world.chain.broadcast(payment.toBuffer())).txid, payment.getId())
       assert.equal(await world.isWaiting(payment), false)
     },
     'says that fees are high': async () => {

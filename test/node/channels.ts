@@ -26,6 +26,7 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     funding: undefined,
     outside: undefined,
     confirmations: 1,
+    watched: true,
     minDepth: 1,
     lastPaymentHeight: blockHeight(100),
     settleHeight: blockHeight(112),

@@ -55,7 +55,7 @@ describe('node', function () {
       const peer = await alice.api.connect(await bob.address())
       assert.deepEqual([peer.peerId, peer.connected], [b.peerId, true])
       assert.deepEqual((await alice.api.peers()).map(({ peerId }) => peerId), [b.peerId])
-      assert.deepEqual([a.network, a.channels, a.version], ['regtest', { open: 0, total: 0 }, '0.1.0'])
+      assert.deepEqual([a.network, a.channels, a.version], ['regtest', { open: 0, total: 0, unwatched: 0 }, '0.1.0'])
       assert.deepEqual(a.policy, defaultPolicy('regtest'))
     })
 

@@ -32,8 +32,8 @@ describe('node / renewals', function () {
     const fresh = await alice.api.renew(old.id, { blocks: 300 })
     await bob.sees(async () => (await of(bob, fresh.id)).status === 'open')
     for (const node of [alice, bob]) await node.sees(async () => (await of(node, old.id)).spend?.txid === fresh.funding?.txid && (await of(node, old.id)).status === 'closed')
-    // A version 3 transaction of one 2-of-2 input and one P2WSH output has 150 vB at 1 sat/vB.
-    assert.deepEqual([fresh.capacity, fresh.ourBalance, fresh.theirBalance], [CAPACITY - 150n, 440_000n - 150n, 60_000n])
+    // A version 3 transaction of one 2-of-2 input and one P2WSH output has 150 vB at 1.1 sat/vB.
+    assert.deepEqual([fresh.capacity, fresh.ourBalance, fresh.theirBalance], [CAPACITY - 165n, 440_000n - 165n, 60_000n])
     await alice.api.pay({ to: fresh.id, amount: 1n })
     assert.equal((await of(bob, fresh.id)).ourBalance, 60_001n)
     await alice.api.close(fresh.id)

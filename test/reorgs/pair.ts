@@ -87,6 +87,20 @@ export class Pair {
     return txid(id ?? assert.fail())
   }
 
+  /** The server begins to settle alone; whether anybody takes that is seen on the chain. */
+  beginToSettle (): void {
+    this.#bob.api.close(this.#id, { force: true }).catch(() => {})
+  }
+
+  /** Mines until the channel is closed for both, and returns by what. */
+  async mineUntilClosed (): Promise<string | undefined> {
+    for (;;) {
+      const channels = await Promise.all(this.#nodes.map(async (node) => await this.#of(node)))
+      if (channels.every(({ status }) => status === 'closed')) return channels[0]?.spend?.kind
+      await this.mine()
+    }
+  }
+
   /** The client's T2, mined as soon as it can be. */
   async refund (): Promise<Txid> {
     await this.mine((this.#channel?.refundHeight ?? assert.fail()) - this.fixture.devnet.height)

@@ -23,6 +23,7 @@ export function scenarioOf (changes: Partial<Scenario> = {}): Scenario {
     chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(2_000n) }, reorgs: undefined },
     network: { latency: { kind: 'constant', value: 50 }, loss: 0, partitions: [] },
     faults: [],
+    servers: [],
     adversaries: [],
     sample: HOUR,
     model: false,

@@ -89,7 +89,7 @@ function say (text: string): void {
 async function replay (seed: number, taken: readonly string[]): Promise<number> {
   const world = without(worldOf(seed), new Set(taken))
   const broken = await play(world)
-  say(JSON.stringify({ faults: world.scenario.faults, adversaries: world.scenario.adversaries, chain: world.scenario.chain, network: world.scenario.network, openings: world.plan.openings }, (_, value: unknown) => typeof value === 'bigint' ? Number(value) : value, 2))
+  say(JSON.stringify({ faults: world.scenario.faults, servers: world.scenario.servers, adversaries: world.scenario.adversaries, chain: world.scenario.chain, network: world.scenario.network, openings: world.plan.openings }, (_, value: unknown) => typeof value === 'bigint' ? Number(value) : value, 2))
   for (const { time, rule, text } of broken) say(`at ${time} s: ${rule}: ${text}`)
   say(broken.length === 0 ? 'nothing breaks' : `${broken.length} broken`)
   return broken.length === 0 ? 0 : 1

@@ -117,7 +117,7 @@ async function fund (mortal: Mortal): Promise<void> {
       await released(mortal, channel)
       continue
     }
-    mortal.funding = await mortal.chain.broadcast(raw)
+    mortal.funding = (await mortal.chain.broadcast(raw)).txid
     return await mortal.mine()
   }
 }

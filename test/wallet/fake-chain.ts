@@ -7,7 +7,7 @@ import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/tran
 import { hashFromTxid, outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
 import { messageOf, PaychanError } from '../../src/types/errors.js'
 import { blockHeight, feeFor, feeRate, type BlockDelta, type BlockHeight, type FeeRate, type Satoshi } from '../../src/types/units.js'
-import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../../src/engine/ports.js'
+import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../../src/engine/ports.js'
 
 interface Entry { readonly parsed: ParsedTransaction, readonly raw: Uint8Array, height: BlockHeight | undefined }
 interface Watching { readonly script: Uint8Array, readonly watcher: ScriptWatcher, readonly ready: { resolve: () => void, reject: (error: Error) => void } }
@@ -66,20 +66,21 @@ export class FakeChain implements Chain {
     const watching: Watching = { script, watcher, ready: settle }
     this.watching.add(watching)
     queueMicrotask(() => { this.deliverFirst(watching) })
-    return { ready, stop: () => { this.watching.delete(watching) } }
+    return { ready, isCurrent: true, stop: () => { this.watching.delete(watching) } }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Txid> {
+  async broadcast (raw: Uint8Array): Promise<Verdict> {
     await Promise.resolve()
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
     this.broadcasts.push(raw)
     const parsed = parseTransaction(raw)
-    if (this.entries.has(parsed.txid)) return parsed.txid
+    const verdict: Verdict = { txid: parsed.txid, taken: 1, of: 1, refusals: [] }
+    if (this.entries.has(parsed.txid)) return verdict
     const reason = this.refusal ?? this.judge(parsed)
     if (reason !== undefined) throw new PaychanError('ERR_BROADCAST_REFUSED', reason, { reason })
     for (const { txid: replaced } of this.conflicts(parsed)) this.drop(replaced)
     this.insert(raw)
-    return parsed.txid
+    return verdict
   }
 
   async relayRates (): Promise<{ minimum: FeeRate, incremental: FeeRate }> {

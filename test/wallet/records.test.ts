@@ -43,14 +43,14 @@ describe('wallet records', () => {
     })
     const [json = '', sum] = new TextDecoder().decode(value).split('\n')
     assert.match(sum ?? '', /^[0-9a-f]{8}$/)
-    assert.deepEqual(JSON.parse(json), { v: 2, value: '2100000000000000', scriptPubKey: '01', key: { role: 'client', high: 1, low: 2, use: 'payout' } })
+    assert.deepEqual(JSON.parse(json), { v: 3, value: '2100000000000000', scriptPubKey: '01', key: { role: 'client', high: 1, low: 2, use: 'payout' } })
   })
 
   it('are refused when a newer paychan wrote them, with both versions', () => {
-    assert.throws(() => readBranch('receive', encode({ v: 3, next: 1, more: true })), (error) => {
+    assert.throws(() => readBranch('receive', encode({ v: 4, next: 1, more: true })), (error) => {
       assert.ok(error instanceof PaychanError)
       assert.equal(error.code, 'ERR_STORE_VERSION')
-      assert.deepEqual(error.facts, { key: branchKey('receive'), version: 3, known: 2 })
+      assert.deepEqual(error.facts, { key: branchKey('receive'), version: 4, known: 3 })
       return true
     })
   })
@@ -72,7 +72,7 @@ describe('wallet records', () => {
     const upgraded = upgradeRecord('wallet/branch/change', encode({ v: 1, next: 5 }))
     assert.equal(readBranch('change', written(upgraded?.value)), 5)
     assert.equal(upgradeRecord('wallet/branch/change', written(upgraded?.value)), undefined)
-    assert.throws(() => upgradeRecord('wallet/branch/change', encode({ v: 3, next: 5 })), (error) => codeOf(error) === 'ERR_STORE_VERSION')
+    assert.throws(() => upgradeRecord('wallet/branch/change', encode({ v: 4, next: 5 })), (error) => codeOf(error) === 'ERR_STORE_VERSION')
   })
 
   it('are refused when they are damaged', () => {

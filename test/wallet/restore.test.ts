@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { testRoot } from '../../src/wallet/memory.js'
 import { AddressBook, GAP } from '../../src/wallet/addresses.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
+import { gapChange } from '../../src/wallet/records.js'
 import { feeRate } from '../../src/types/units.js'
 
 describe('wallet / restore', () => {
@@ -21,6 +22,33 @@ describe('wallet / restore', () => {
     assert.equal(restored.wallet.balance().confirmed, 3_300n, 'one beyond the gap is not looked for')
     assert.equal(await restored.freshScript().then((script) => Buffer.from(script).equals(book.at('receive', 3 * GAP).scriptPubKey)), true, 'no used address is handed out again')
     await restored.wallet.stop()
+    await bench.wallet.stop()
+  })
+
+  it('finds what was paid to close scripts, in a directory that was made from the words', async () => {
+    const first = await Bench.start()
+    const script = first.wallet.closeScript(100)
+    assert.equal(await first.wallet.recognise(script), true)
+    first.chain.pay(script, sat(7_000))
+    first.chain.mine()
+    await first.settled()
+    assert.equal(first.wallet.balance().confirmed, 7_000n, 'what was recognised is watched')
+    const next = await first.wallet.newScript()
+    assert.deepEqual(Buffer.from(next), Buffer.from(book.at('receive', 0).scriptPubKey), 'and moves no address')
+    await first.wallet.stop()
+    const restored = await Bench.start({ chain: first.chain, disk: new Map([gapChange(GAP)].map(({ key, value }) => [key, value ?? new Uint8Array()])) })
+    await restored.settled()
+    assert.equal(restored.wallet.balance().confirmed, 7_000n)
+    await restored.wallet.stop()
+  })
+
+  it('watches no close script that no channel with funds has', async () => {
+    const bench = await Bench.start()
+    const script = bench.wallet.closeScript(3)
+    bench.chain.pay(script, sat(7_000))
+    bench.chain.mine()
+    await bench.settled()
+    assert.equal(bench.wallet.balance().confirmed, 0n)
     await bench.wallet.stop()
   })
 

@@ -77,7 +77,7 @@ describe('wallet', () => {
       const book = new AddressBook(testRoot('alice'), 'regtest')
       assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 7).scriptPubKey, 'regtest'))
       const record = new TextDecoder().decode(bench.store.snapshot().get('wallet/branch/receive'))
-      assert.match(record, /"v":2}\n[0-9a-f]{8}$/)
+      assert.match(record, /"v":3}\n[0-9a-f]{8}$/)
     })
 
     it('are not told when the disk refuses', async () => {

@@ -18,9 +18,6 @@ export const PROTOCOL_VERSIONS = ['1.4', '1.6'] as const
 /** One line of a script's history; `height` is undefined in the mempool. */
 export interface HistoryEntry { readonly txid: Txid, readonly height: number | undefined }
 
-/** Longest history of one script that we follow; busy servers stop at a similar figure. */
-export const MAX_HISTORY = 20_000
-
 const txidShape = z.string().regex(/^[0-9a-f]{64}$/).transform(value => txid(value))
 const bytesShape = z.string().regex(/^([0-9a-fA-F]{2})*$/).transform(value => fromHex(value))
 const headerShape = bytesShape.refine(bytes => bytes.length === HEADER_SIZE)
@@ -33,10 +30,11 @@ const headersShape = z.union([
   z.object({ count: heightShape, hex: bytesShape }).transform(({ count, hex }) => ({ count, bytes: hex })),
   z.object({ count: heightShape, headers: z.array(headerShape).max(HEADERS_BATCH) }).transform(({ count, headers }) => ({ count, bytes: concat(headers) }))
 ]).refine(({ count, bytes }) => bytes.length === count * HEADER_SIZE)
-const packageShape = z.object({ success: z.boolean(), errors: z.array(z.object({ txid: txidShape.optional(), error: z.string().max(2_000) })).max(100).optional() })
+const packageShape = z.object({ success: z.boolean(), errors: z.array(z.object({ txid: txidShape.optional(), error: z.string().transform((text) => text.slice(0, 2_000)) })).optional() })
 const statusShape = z.string().max(200).nullable()
-// 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself.
-const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) })).max(MAX_HISTORY)
+// 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself. As many as fit into one line: strangers may pay
+// to a script as often as they like, which is no fault of the server's.
+const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) }))
 const merkleShape = z.object({ merkle: z.array(txidShape).max(32), pos: z.number().int().nonnegative() })
 const rateShape = z.number()
 

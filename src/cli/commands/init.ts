@@ -24,6 +24,6 @@ export function addInit (program: Command, world: World): void {
         ...(show ? ['', colors.bold(words), ''] : []),
         `Start the node with: paychan start --data ${dataDir} --network regtest --electrum tcp://HOST:PORT`
       ].join('\n'))
-      if (show) output.note('Write the words down on paper now. Whoever reads them can take the money; they also stay in this terminal\'s history.')
+      if (show) output.note('Write the words down on paper now. Whoever reads them can take the money; they also stay in this terminal\'s history. No address is used yet; write beside them now and then how many are, as `paychan info` says: `paychan restore --used` takes the number.')
     })
 }

@@ -22,13 +22,14 @@ export function addSeedCommands (program: Command, world: World): void {
     .option('--encrypt', 'encrypt the seed with a passphrase (asked for; PAYCHAN_PASSPHRASE; or the second line of the input)')
     .addHelpText('after', '\nExamples:\n  paychan restore --data ./alice\n  paychan restore --data ./alice --encrypt < words.txt\n  paychan restore --data ./bob --gap 1000   (a busy server hands out many addresses)')
     .option('--gap <n>', 'search until so many addresses in a row are unused', wholeNumber(1), DEFAULT_RESTORE_GAP)
-    .action(async ({ encrypt = false, gap }: { encrypt?: boolean, gap: number }, command: Command) => {
+    .option('--used <n>', 'so many addresses of each branch are used, as `paychan info` said: the search begins behind them', wholeNumber(0), 0)
+    .action(async ({ encrypt = false, gap, used }: { encrypt?: boolean, gap: number, used: number }, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const typed = await io.stdin.readLine('The words, separated by spaces (they are not shown): ')
       if (typed === undefined) throw new PaychanError('ERR_SEED_UNREADABLE', 'No words were given. Type them, or pipe them in: paychan restore < words.txt')
       const words = normalizeWords(typed)
       const { seed: seedFile } = dataPaths(dataDir)
-      await restoreData(dataDir, { words, passphrase: encrypt ? await newPassphrase(io) : undefined, gap })
+      await restoreData(dataDir, { words, passphrase: encrypt ? await newPassphrase(io) : undefined, gap, used })
       output.result({ dataDir, seedFile, encrypted: encrypt, gap }, () => `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins, up to ${gap} unused addresses in a row; \`paychan balance\` shows what it found.\n\n${BRINGS_BACK}`)
     })
 

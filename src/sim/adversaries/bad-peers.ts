@@ -3,6 +3,7 @@ import type { Message } from '../../../protocols/paychan/1.0/index.js'
 import type { Link, LinkListener, Peers } from '../../engine/ports.js'
 import type { Adversary } from '../scenario/scenario.js'
 import type { Calendar } from '../world/calendar.js'
+import { DUST } from './held-states.js'
 
 /** Whether a message goes on, to the engine or to the other side. `reply` answers in the engine's place. */
 interface Filter {
@@ -38,8 +39,43 @@ function filterOf (adversary: Adversary, calendar: Calendar): Filter | undefined
       return { incoming: speaks, outgoing: speaks }
     }
     case 'flood': return { incoming: () => true, outgoing: () => true, onLink: (link) => { flood(link, adversary.perSecond, calendar) } }
-    // It wants the channel to stand until its old state matures.
-    case 'publish-old': return { incoming: ({ type }) => type !== 'CloseRequest', outgoing: ({ type }) => type !== 'CloseRequest' }
+    case 'chosen-output': return takesAndVanishes()
+    case 'pinning-renewal': return vanishesBehindRenewal()
+    // It is the strangers that it sends (`free-peers.ts`).
+    case 'free-peers': return undefined
+    // It wants the channel to stand until what it publishes can be mined.
+    case 'publish-old':
+    case 'phantom-state':
+    case 'premature-rival':
+    case 'bluff':
+    case 'fat-state':
+    case 'direct-miner': return { incoming: ({ type }) => type !== 'CloseRequest', outgoing: ({ type }) => type !== 'CloseRequest' }
+  }
+}
+
+/** It takes all payments until one leaves the payer less than dust; then nothing more is heard of it. */
+function takesAndVanishes (): Filter {
+  let isGone = false
+  return {
+    incoming: (message) => {
+      if (isGone || message.type === 'CloseRequest') return false
+      isGone = message.type === 'Update' && message.payerBalance < DUST
+      return true
+    },
+    outgoing: ({ type }) => !isGone && type !== 'CloseRequest'
+  }
+}
+
+/** Nothing is heard of it once the other side has what it needs to sign T1. */
+function vanishesBehindRenewal (): Filter {
+  let isGone = false
+  return {
+    incoming: ({ type }) => !isGone && type !== 'CloseRequest',
+    outgoing: ({ type }) => {
+      const goes = !isGone && type !== 'CloseRequest'
+      isGone ||= type === 'RenewalRequest'
+      return goes
+    }
   }
 }
 

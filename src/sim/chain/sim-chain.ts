@@ -8,8 +8,9 @@ import { crypto as hashes } from 'bitcoinjs-lib'
 import { broadcastRefused } from '../../chain/broadcast-errors.js'
 import { toHex, txidFromHash, type Txid } from '../../types/bytes.js'
 import { blockTemplate } from './block-template.js'
+import { keysOf } from './funding-judge.js'
 import { faultOf, type ChainFacts } from './mempool-rules.js'
-import { readSimTransaction, type SimTransaction } from './sim-transaction.js'
+import { rateOf, readSimTransaction, type SimTransaction } from './sim-transaction.js'
 
 export interface SimBlock { readonly hash: string, readonly time: number, readonly transactions: readonly SimTransaction[] }
 
@@ -26,6 +27,9 @@ export interface SimChainOptions {
   /** Of the first input that spends a funding output without two good signatures, why; see `funding-judge.ts`. */
   readonly judge: (transaction: SimTransaction, spent: (outPoint: string) => { readonly script: string, readonly value: number } | undefined) => string | undefined
 }
+
+/** A spend of a funding output in the mempools: from the tip at which it came, to the one at which it was there no more. */
+export interface Contest { readonly transaction: SimTransaction, readonly from: number, to: number }
 
 /** What a block did to the coins: for whoever keeps books. */
 export interface CoinListener {
@@ -47,6 +51,10 @@ export class SimChain {
   readonly thresholds: number[] = []
   /** By the bytes themselves: nodes send again and again what waits for a block. */
   readonly #ids = new WeakMap<Uint8Array, Txid>()
+  /** What was handed to a miner, and no mempool has seen. */
+  readonly #submitted = new Map<Txid, SimTransaction>()
+  /** By outpoint of a funding output: every spend that mempools have taken, the newest last. */
+  readonly #contests = new Map<string, Contest[]>()
   #order = 0
   #reorgs = 0
 
@@ -81,6 +89,9 @@ export class SimChain {
   transaction (id: Txid): SimTransaction | undefined { return this.#transactions.get(id) }
   spenderOf (outPoint: string): SimTransaction | undefined { return this.#spenders.get(outPoint) }
 
+  /** Every spend of a funding output that mempools have taken, replaced ones included. */
+  contestsOf (outPoint: string): readonly Contest[] { return this.#contests.get(outPoint) ?? [] }
+
   output (outPoint: string): { readonly script: string, readonly value: number } | undefined {
     const at = outPoint.lastIndexOf(':')
     return this.#transactions.get(outPoint.slice(0, at) as Txid)?.outputs[Number(outPoint.slice(at + 1))]
@@ -108,21 +119,27 @@ export class SimChain {
   broadcast (raw: Uint8Array): Txid {
     const sent = this.#ids.get(raw)
     if (sent !== undefined && this.#transactions.has(sent)) return sent
-    const transaction = readSimTransaction(raw)
+    const transaction = this.#read(raw)
     const { txid: id } = transaction
     this.#ids.set(raw, id)
     if (this.#transactions.has(id)) return id
-    const spent = transaction.inputs.map(({ outPoint }) => this.output(outPoint)?.value)
-    transaction.fee = spent.reduce<number>((sum, value) => sum + (value ?? 0), 0) - transaction.outputs.reduce((sum, { value }) => sum + value, 0)
     const judged = faultOf(transaction, this.#facts()) ?? this.options.judge(transaction, (outPoint) => this.output(outPoint))
     if (judged !== undefined) throw broadcastRefused(id, judged)
     const touched = new Set<string>()
     for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
     transaction.order = this.#order++
     this.#mempool.set(id, transaction)
+    this.#contest(transaction, true)
     this.#add(transaction, touched)
     this.#changed(touched, false)
     return id
+  }
+
+  /** Hands a transaction to a miner, past all mempools: nobody sees it before it is in a block. Each miner drops what can never be mined. */
+  submit (raw: Uint8Array): Txid {
+    const transaction = this.#read(raw)
+    if (this.options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) this.#submitted.set(transaction.txid, transaction)
+    return transaction.txid
   }
 
   /** The next block, out of the mempool. */
@@ -148,15 +165,58 @@ export class SimChain {
 
   #mineInto (touched: Set<string>, time: number): void {
     const height = this.height + 1
-    const { transactions, threshold } = blockTemplate(this.#mempool.values(), this.nextRate, this.options.blockVsize, (parent) => this.#childOf(parent), (child) => this.#hasParent(child))
+    const offered = this.#offered()
+    const { transactions, threshold } = blockTemplate(offered.values(), this.nextRate, this.options.blockVsize, (parent) => this.#childOf(parent), (child) => this.#hasParent(child))
     for (const transaction of transactions) {
+      if (this.#submitted.delete(transaction.txid)) {
+        for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
+        this.#add(transaction, touched)
+      }
       this.#mempool.delete(transaction.txid)
+      this.#contest(transaction, false)
       transaction.height = height
       this.#touch(transaction, touched)
     }
     this.#append(transactions, time)
     this.thresholds.push(threshold)
     for (const transaction of transactions) for (const { connected } of this.#books) connected(transaction, height)
+  }
+
+  /** The mempool, and instead of what is there whatever was handed to the miner and pays more. */
+  #offered (): ReadonlyMap<Txid, SimTransaction> {
+    if (this.#submitted.size === 0) return this.#mempool
+    const offered = new Map(this.#mempool)
+    const spent = new Set<string>()
+    for (const [id, transaction] of [...this.#submitted].sort(([, a], [, b]) => rateOf([b]) - rateOf([a]))) {
+      const replaced = this.#conflictsOf(transaction)
+      // What a replacement in a mempool would have to pay more is nothing to a miner.
+      const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
+      if (fault === 'bad-txns-inputs-missingorspent') this.#submitted.delete(id)
+      if (fault !== undefined || transaction.inputs.some(({ outPoint }) => spent.has(outPoint)) || (replaced.length > 0 && rateOf(replaced) >= rateOf([transaction]))) continue
+      for (const { txid } of replaced) offered.delete(txid)
+      for (const { outPoint } of transaction.inputs) spent.add(outPoint)
+      offered.set(id, transaction)
+    }
+    return offered
+  }
+
+  #read (raw: Uint8Array): SimTransaction {
+    const transaction = readSimTransaction(raw)
+    const spent = transaction.inputs.reduce((sum, { outPoint }) => sum + (this.output(outPoint)?.value ?? 0), 0)
+    transaction.fee = spent - transaction.outputs.reduce((sum, { value }) => sum + value, 0)
+    return transaction
+  }
+
+  /** Notes that a spend of a funding output has come to the mempools, or is there no more. */
+  #contest (transaction: SimTransaction, isThere: boolean): void {
+    for (const { outPoint, witness } of transaction.inputs) {
+      if (keysOf(witness.at(-1)) === undefined) continue
+      const contests = this.#contests.get(outPoint) ?? []
+      this.#contests.set(outPoint, contests)
+      const contest = contests.findLast((each) => each.transaction === transaction && each.to === Infinity)
+      if (isThere && contest === undefined) contests.push({ transaction, from: this.height, to: Infinity })
+      if (!isThere && contest !== undefined) contest.to = this.height
+    }
   }
 
   #disconnect (touched: Set<string>): void {
@@ -166,6 +226,7 @@ export class SimChain {
       for (const { disconnected } of this.#books) disconnected(transaction, transaction.height ?? 0)
       transaction.height = undefined
       this.#mempool.set(transaction.txid, transaction)
+      this.#contest(transaction, true)
       this.#touch(transaction, touched)
     }
   }
@@ -240,6 +301,7 @@ export class SimChain {
     }
     for (const { outPoint } of transaction.inputs) if (this.#spenders.get(outPoint) === transaction) this.#spenders.delete(outPoint)
     this.#mempool.delete(transaction.txid)
+    this.#contest(transaction, false)
     this.#transactions.delete(transaction.txid)
   }
 

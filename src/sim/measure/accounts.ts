@@ -4,7 +4,7 @@
  * other, and has to be explained.
  */
 import { newestHeld } from '../../channel/publishable.js'
-import { publishHeightOf } from '../../channel/schedule.js'
+import { publishHeightOf, turnOfLock } from '../../channel/schedule.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { ChannelResult, Loss, NodeResult } from '../results.js'
@@ -32,6 +32,8 @@ export interface AccountsWorld {
   readonly start: number
   readonly broken: (rule: string, text: string) => void
 }
+
+const ALL_LYING: Pick<Loss, 'why' | 'text'> = { why: 'lied', text: 'none of the servers that it asks is honest' }
 
 /** The largest transaction that a side publishes alone (DESIGN: 180-181 vB). */
 const T3_VSIZE = 181
@@ -124,17 +126,29 @@ export class Accounts {
     const state = record.stateOf(loser)
     const held = state === undefined ? undefined : newestHeld(state)
     const from = state === undefined || held === undefined ? height : Math.min(height, publishHeightOf(state.terms, held.turn))
-    const { why, text } = this.#judged(record, loser, reasonOf({
-      amount,
-      from,
-      to: height,
-      bids: this.world.publications.bidsOf(record, loser),
-      thresholdAt: this.world.thresholdAt,
-      vsize: T3_VSIZE,
-      absences: loser.absences,
-      lostWrites: loser.lostWrites > 0
-    }))
+    const { why, text } = this.#judged(record, loser, loser.servers.areAllLying
+      ? ALL_LYING
+      : reasonOf({
+        amount,
+        from,
+        to: height,
+        bids: this.world.publications.bidsOf(record, loser),
+        thresholdAt: this.world.thresholdAt,
+        inTheWayAt: this.#inTheWay(record, loser),
+        vsize: T3_VSIZE,
+        absences: loser.absences,
+        lostWrites: loser.lostWrites > 0
+      }))
     this.#note(record, loser, height, amount, { why, text: `${ending.end}${ending.turn === undefined ? '' : ` of turn ${ending.turn}`} in block ${height}: ${text}` })
+  }
+
+  /** States of the other side; what both have signed together is none. */
+  #inTheWay (record: ChannelRecord, loser: SimNode): (block: number) => number {
+    const terms = record.newest()?.terms
+    const closes = [record.stateOf(record.client), record.stateOf(record.server)].flatMap((state) => state?.closes ?? [])
+    const own = new Set<string>([...this.world.publications.bidsOf(record, loser), ...closes].map(({ txid }) => txid))
+    const others = this.world.chain.contestsOf(record.outPoint ?? '').filter(({ transaction }) => terms !== undefined && turnOfLock(terms, transaction.lockTime) !== undefined && !own.has(transaction.txid))
+    return (block) => others.reduce((most, { transaction, from, to }) => from < block && to >= block - 1 ? Math.max(most, transaction.fee) : most, 0)
   }
 
   #judged (record: ChannelRecord, loser: SimNode, reason: Pick<Loss, 'why' | 'text'>): Pick<Loss, 'why' | 'text'> {

@@ -1,5 +1,5 @@
 /** What attacks have brought. */
-import type { AttackRecord } from '../adversaries/publish-old.js'
+import type { AttackRecord } from '../adversaries/cheat.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import type { Attack } from '../results.js'
 import type { ChannelRecord } from './channel-record.js'
@@ -10,6 +10,6 @@ export function attacksOf (attacks: readonly AttackRecord[], chain: SimChain, re
     if (record?.outPoint === undefined) return []
     const spend = chain.spenderOf(record.outPoint)
     const succeeded = spend?.height !== undefined && attack.txids.has(spend.txid)
-    return [{ node: attack.node.name, kind: 'publish-old', channel: record.number, height: attack.height, profit: succeeded ? attack.gain - spend.fee : 0, succeeded }]
+    return [{ node: attack.node.name, kind: attack.kind, channel: record.number, height: attack.height, profit: succeeded ? attack.gain - spend.fee : 0, succeeded }]
   })
 }

@@ -1,9 +1,13 @@
 /** What has to hold at the end of every simulation, beside the books: no rule broken between honest nodes, and no channel stuck. */
 import { balances } from '../../channel/ledger.js'
-import type { Established } from '../../channel/state.js'
+import { newestHeld } from '../../channel/publishable.js'
+import { payeeOf, turnOfLock } from '../../channel/schedule.js'
+import { isOpening, type Established } from '../../channel/state.js'
+import type { Contest } from '../chain/sim-chain.js'
 import type { Simulation } from '../simulation.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import { ChannelRecord } from './channel-record.js'
+import { endingOf } from './settling.js'
 
 /** Stops that honest nodes come to: T1 was late (FUND-4). */
 const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])
@@ -14,11 +18,73 @@ const OUTRANKED = 144
 /** Room at a fifth of what is to be had: less is bid late, or never. */
 const WORTH = 5
 const T3_VSIZE = 181
+/** An output below this is left out. */
+const DUST = 330
 
 export function checkAtEnd (simulation: Simulation): void {
+  for (const node of simulation.nodes) checkNotFlooded(node, simulation)
   for (const record of simulation.openings.records) {
     if (record.client.honest && record.server.honest && record.client.lostWrites + record.server.lostWrites === 0) checkViolations(record, simulation)
     checkNotStuck(record, simulation)
+    checkNotBurnt(record, simulation)
+    checkNotPinned(record, simulation)
+    checkNotPaidTwice(record, simulation)
+  }
+}
+
+/** OPEN-11: a PeerId costs nothing, so that what strangers may make a node remember has to be bounded for all of them together. */
+function checkNotFlooded (node: SimNode, simulation: Simulation): void {
+  const openings = node.engine?.states().filter((state) => isOpening(state)).length ?? 0
+  if (node.honest && openings > MOST_OPENINGS) simulation.break('strangers', `${node.name} remembers ${openings} openings that were never funded`)
+}
+
+/** Rates are rounded up, and a replacement pays 1 sat/vB more at the least. */
+const SLACK = 1.05
+const LEAST_STEP = 2
+/** How much more than the block took a renewal in the way may pay. */
+const PINNED = 5
+/** Twice what a node admits at once by default: 64 that it talks about, and 64 whose T1 it waits for. */
+const MOST_OPENINGS = 128
+
+/** What an honest side has paid to get its state into a block is what its curve bids, and no lie has made it more. */
+function checkNotBurnt (record: ChannelRecord, simulation: Simulation): void {
+  const { chain } = simulation
+  const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
+  if (spend?.height === undefined) return
+  for (const node of [record.client, record.server]) {
+    const bid = simulation.publications.bidsOf(record, node).find(({ txid }) => txid === spend.txid)
+    if (!node.honest || bid === undefined || bid.rate <= bid.most * SLACK + LEAST_STEP) continue
+    simulation.break('burnt', `${node.name} has paid ${spend.fee} sat in channel ${record.number}, ${Math.round(bid.rate)} sat/vB, and with what was in the mempools it bids at most ${Math.round(bid.most)} sat/vB`)
+  }
+}
+
+/** RENEW-4: what both sides have signed to renew a channel is never so large that an honest side's state has to pay much more than a block takes to get past it. */
+function checkNotPinned (record: ChannelRecord, simulation: Simulation): void {
+  const { chain, thresholdAt } = simulation
+  const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
+  if (record.outPoint === undefined || spend?.height === undefined) return
+  const { height } = spend
+  for (const node of [record.client, record.server]) {
+    if (!node.honest || !simulation.publications.bidsOf(record, node).some(({ txid }) => txid === spend.txid)) continue
+    const closes = record.stateOf(node)?.closes.filter(({ renewedAs }) => renewedAs !== undefined).map(({ txid }) => txid)
+    const pin = chain.contestsOf(record.outPoint).find(({ transaction }) => closes?.includes(transaction.txid) === true && transaction.fee < spend.fee && transaction.fee > PINNED * thresholdAt(height) * spend.vsize)
+    if (pin !== undefined) simulation.break('pinned', `${node.name} has paid ${spend.fee} sat in channel ${record.number} to get past a renewal of ${pin.transaction.vsize} vB that pays ${pin.transaction.fee} sat`)
+  }
+}
+
+/** What an honest payer's node calls failed once the spend is buried has not been paid. */
+function checkNotPaidTwice (record: ChannelRecord, simulation: Simulation): void {
+  const { chain } = simulation
+  const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
+  for (const node of [record.client, record.server]) {
+    const state = record.stateOf(node)
+    if (state === undefined || spend?.height === undefined || !node.honest || node.lostWrites > 0) continue
+    const { ledger, role } = state
+    const ending = endingOf(spend, [state])
+    if (ending?.turn !== ledger.turn || payeeOf(ledger.turn) === role || ending.server === undefined || ledger.settledSequence === undefined) continue
+    const settled = ledger.inFlight.findLast(({ sequence }) => sequence <= (ledger.settledSequence ?? 0))?.payerBalance ?? ledger.held?.payerBalance ?? 0n
+    const left = role === 'client' ? Number(state.terms.capacity) - ending.server : ending.server
+    if (Number(settled) - left > DUST) simulation.break('paid', `${node.name} has ${left} sat of channel ${record.number}, and by the payments that its node calls made it would have ${settled} sat`)
   }
 }
 
@@ -40,9 +106,15 @@ function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
     if (!canPublish(state)) continue
     const from = state.terms.refundHeight + OUTRANKED + 2
     const heights = Array.from({ length: chain.height - from }, (_, n) => from + n)
-    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share)
+    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share && !isAwaited(state, chain.contestsOf(record.outPoint ?? ''), height))
     if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${chain.height - state.terms.refundHeight} blocks after its end, although ${node.name} has ${share} sat in it`)
   }
+}
+
+/** EVID-5: a newer state of the other side's waits, and would pay this one as well: it is not outbid beyond what that is worth, however long it takes. */
+function isAwaited (state: Established, contests: readonly Contest[], height: number): boolean {
+  const held = newestHeld(state)?.turn ?? -1
+  return contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held)
 }
 
 /** A server that was never paid has nothing to publish. */

@@ -14,6 +14,8 @@ export interface Evidence {
   readonly bids: ReadonlyArray<{ readonly height: number, readonly rate: number }>
   /** What it took to be in the block of a height, in sat/vB. */
   readonly thresholdAt: (height: number) => number
+  /** What the other side had in the mempools before the block of a height, in satoshis: its place takes as much (BIP125). */
+  readonly inTheWayAt: (height: number) => number
   /** Of the transaction that it had to bring into a block. */
   readonly vsize: number
   readonly absences: readonly Absence[]
@@ -25,16 +27,17 @@ export interface Evidence {
 const DUST = 330
 
 export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
-  const { amount, from, to, bids, thresholdAt, vsize, absences, lostWrites } = evidence
+  const { amount, from, to, bids, thresholdAt, inTheWayAt, vsize, absences, lostWrites } = evidence
   if (amount < DUST) return { why: 'economics', text: `${amount} sat are dust, which no transaction can pay out` }
   const heights = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + 1 + i)
-  const cheapest = Math.min(...heights.map(thresholdAt)) * vsize
+  const costAt = (height: number): number => Math.max(thresholdAt(height) * vsize, inTheWayAt(height))
+  const cheapest = Math.min(...heights.map(costAt))
   if (heights.length > 0 && cheapest >= amount) return { why: 'economics', text: `a block would have cost ${Math.ceil(cheapest)} sat at the least, and ${amount} sat were at stake` }
   // News of the newest block may still be on its way, and a bid is for the next one.
   const missed = (kind: Absence['kind']): number => heights.filter((height) => absences.some((absence) => absence.kind === kind && height - 1 >= absence.from && height - 1 <= absence.to)).length
   const [down, blind] = [missed('down'), missed('blind')]
   const seen = heights.filter((height) => !absences.some((absence) => height - 1 >= absence.from && height - 1 <= absence.to))
-  const couldBid = seen.filter((height) => thresholdAt(height) * vsize < amount)
+  const couldBid = seen.filter((height) => costAt(height) < amount)
   if (couldBid.length === 0 && down + blind > 0) {
     return down >= blind ? { why: 'absence', text: `it was down for ${down} of the ${heights.length} blocks in which it could have published` } : { why: 'lied', text: `its server showed it nothing for ${blind} of ${heights.length} blocks` }
   }
@@ -48,6 +51,14 @@ export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
 
 const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
   'publish-old': 'publishes old states',
+  'phantom-state': 'shows states that no block takes',
+  'premature-rival': 'shows spends whose locks lie in the future',
+  'chosen-output': 'gives the payer an output that it chose',
+  bluff: 'bids old states up for show',
+  'fat-state': 'publishes states of 10,000 vB',
+  'direct-miner': 'hands old states to a miner',
+  'pinning-renewal': 'renews by a transaction of 10,000 vB',
+  'free-peers': 'sends strangers',
   'refuse-turns': 'grants no turn',
   'refuse-acks': 'acknowledges no payment',
   silent: 'stops answering',

@@ -1,4 +1,5 @@
 /** Who has published what and when: for the calibration of risks, and as evidence when a race is lost. */
+import type { Txid } from '../../types/bytes.js'
 import { exposureOf, type Exposure } from '../../channel/risk.js'
 import { deadlineOf } from '../../channel/stakes.js'
 import type { Established, Publication } from '../../channel/state.js'
@@ -6,10 +7,12 @@ import type { SharedFees } from '../chain/fees.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import type { SimNode } from '../nodes/sim-node.js'
 import type { RaceResult, RiskBucket } from '../results.js'
+import { boundOf } from './bid-bound.js'
 import type { ChannelRecord } from './channel-record.js'
 import { rounded } from './payments.js'
 
-export interface Bid { readonly height: number, readonly rate: number }
+/** `most`: what it may bid at that moment without anything in its way that nobody can prove, see `bid-bound.ts`. Rates in sat/vB. */
+export interface Bid { readonly height: number, readonly rate: number, readonly most: number, readonly txid: Txid }
 
 /** A race: the bids of one side for one of its states. `exposure`: foretold at the first of them; undefined when nothing was at stake. */
 export interface Race { readonly record: ChannelRecord, readonly node: SimNode, readonly turn: number, readonly height: number, readonly fee: number, readonly deadline: number | undefined, readonly exposure: Exposure | undefined, readonly bids: Bid[] }
@@ -28,7 +31,7 @@ export class Publications {
     const key = `${record.number} ${node.name} ${publication.turn}`
     const race = this.#races.get(key) ?? this.#begin(record, node, state, publication)
     this.#races.set(key, race)
-    race.bids.push({ height: publication.height, rate: Number(publication.feeRate) / 1_000 })
+    race.bids.push({ height: publication.height, rate: Number(publication.feeRate) / 1_000, most: boundOf(state, publication, { before: race.bids, fees: node.servers, contests: this.chain.contestsOf(record.outPoint ?? '') }), txid: publication.txid })
   }
 
   bidsOf (record: ChannelRecord, node: SimNode): Bid[] {

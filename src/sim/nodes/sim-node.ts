@@ -17,6 +17,8 @@ import { SimClock } from './clock.js'
 import { SimDisk } from './disk.js'
 import { Life, never } from './life.js'
 import type { SimNetwork } from './network.js'
+import type { Phantoms } from './phantoms.js'
+import { Servers, type ServerSetup } from './servers.js'
 import { SimView, type Watchers } from './view.js'
 import { SimWallet, type Ownership } from './wallet.js'
 
@@ -27,6 +29,7 @@ export interface NodeWorld {
   readonly fees: SharedFees
   readonly network: SimNetwork
   readonly watchers: Watchers
+  readonly phantoms: Phantoms
   readonly ownership: (node: SimNode) => Ownership
   readonly onEvent: (node: SimNode, event: EngineEvent) => void
   /** Its process is gone: nobody who waits for it hears anything. */
@@ -41,6 +44,7 @@ export interface NodeInit {
   /** What plays it; nothing when it is honest. */
   readonly adversaries: ReadonlyArray<Adversary['kind']>
   readonly policy: Policy
+  readonly servers: ServerSetup
   readonly seed: number
   readonly skewMs: number
   /** Commits that a crash may lose. */
@@ -64,6 +68,8 @@ export class SimNode {
   readonly wallet: SimWallet
   readonly disk: SimDisk
   readonly signer: Signer
+  /** What it asks about the chain; fees, as it sees them, too. */
+  readonly servers: Servers
   readonly absences: Absence[] = []
   /** Of all lives; 0 while it has had none. */
   crashes = 0
@@ -83,6 +89,7 @@ export class SimNode {
     this.name = init.name
     this.group = init.group
     this.adversaries = init.adversaries
+    this.servers = new Servers(init.servers, world.chain, world.fees, world.phantoms)
     this.disk = new SimDisk(world.calendar, init.losesWrites)
     this.#random = new Draws(init.seed, `node ${init.name}`)
     this.#newsDelayMs = 50 + this.#random.unit() * MOST_NEWS_DELAY_MS
@@ -101,12 +108,12 @@ export class SimNode {
   /** A new process on what the disk has. */
   async start (): Promise<void> {
     if (this.isUp) return
-    const { calendar, chain, fees, network, watchers } = this.world
+    const { servers, world: { calendar, chain, network, watchers } } = this
     this.#present('down')
     const life = new Life()
     this.#life = life
     this.wakeAt = 0
-    this.view = new SimView({ chain, fees, calendar, watchers, delayMs: this.#newsDelayMs }, life)
+    this.view = new SimView({ chain, servers, calendar, watchers, delayMs: this.#newsDelayMs }, life)
     const peers = network.peersFor(this.name, life)
     this.engine = new Engine({
       network: 'regtest',
@@ -118,8 +125,8 @@ export class SimNode {
       signer: this.signer,
       clock: new SimClock(calendar, life, this.init.skewMs),
       random: this.#random,
-      initialFeeRate: feeRate(fees.current.feeRate),
-      fees,
+      initialFeeRate: feeRate(servers.current.feeRate),
+      fees: servers,
       watchesRisk: false,
       isListening: () => false,
       onChange: () => { this.wakeAt = 0 },

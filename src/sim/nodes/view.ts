@@ -3,21 +3,22 @@
  * moment later. It can be down, and its server can hide things. A node is woken for a block only if
  * something in it is the node's, or the node says that it is due; its `tip` is right all the same.
  */
-import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe } from '../../engine/ports.js'
+import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../../engine/ports.js'
 import { RELAY_FEE_RATE } from '../../channel/publishing.js'
 import { readSimTransaction } from '../chain/sim-transaction.js'
 import type { SimChain } from '../chain/sim-chain.js'
-import type { SharedFees } from '../chain/fees.js'
 import type { Calendar } from '../world/calendar.js'
-import { toHex, type Txid } from '../../types/bytes.js'
+import { toHex } from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../../types/units.js'
 import { never, type Life } from './life.js'
+import type { Servers } from './servers.js'
 
 /** What a server keeps to itself. */
 export type Hiding = 'nothing' | 'mempool' | 'all'
 
-interface Watch { readonly script: string, readonly watcher: ScriptWatcher, readonly ready: () => void }
+/** `isTold`: whether the history was told since the server answers. A server that hides things does not say so. */
+interface Watch { readonly script: string, readonly watcher: ScriptWatcher, readonly ready: () => void, isTold: boolean }
 
 /** Routes changes of the chain to the views that watch the scripts. */
 export class Watchers {
@@ -40,9 +41,9 @@ export class Watchers {
 
 export interface ViewParts {
   readonly chain: SimChain
-  readonly fees: SharedFees
   readonly calendar: Calendar
   readonly watchers: Watchers
+  readonly servers: Servers
   /** Milliseconds until news arrives. */
   readonly delayMs: number
 }
@@ -83,7 +84,7 @@ export class SimView implements Chain {
     const script = toHex(scriptPubKey)
     let resolveReady = (): void => {}
     const ready = new Promise<void>((resolve) => { resolveReady = resolve })
-    const watch: Watch = { script, watcher, ready: resolveReady }
+    const watch: Watch = { script, watcher, ready: resolveReady, isTold: false }
     const watches = this.#watches.get(script) ?? new Set()
     this.#watches.set(script, watches.add(watch))
     this.parts.watchers.add(script, this)
@@ -91,6 +92,7 @@ export class SimView implements Chain {
     this.#serveLater()
     return {
       ready,
+      get isCurrent () { return watch.isTold },
       stop: () => {
         watches.delete(watch)
         if (watches.size > 0) return
@@ -100,15 +102,14 @@ export class SimView implements Chain {
     }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Txid> {
+  async broadcast (raw: Uint8Array): Promise<Verdict> {
     await this.#connected()
-    if (this.#hiding !== 'all') return this.parts.chain.broadcast(raw)
-    return read(raw).txid
+    return this.#hiding === 'all' ? { txid: read(raw).txid, taken: 1, of: 1, refusals: [] } : this.parts.servers.broadcast(raw)
   }
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
     await this.#connected()
-    const { feeRate, nextBlockRate } = this.parts.fees.current
+    const { feeRate, nextBlockRate } = this.parts.servers.current
     return target > 1 ? feeRate : nextBlockRate
   }
 
@@ -133,7 +134,10 @@ export class SimView implements Chain {
   /** No server answers, or one does again. */
   setStatus (status: 'down' | 'synced'): void {
     if (status === this.status) return
-    if (status === 'down') this.#hold(this.tip)
+    if (status === 'down') {
+      this.#hold(this.tip)
+      for (const watches of this.#watches.values()) for (const watch of watches) watch.isTold = false
+    }
     this.status = status
     for (const listener of [...this.#statuses]) listener(status)
     if (status === 'synced') this.#catchUp()
@@ -174,9 +178,10 @@ export class SimView implements Chain {
     const news = [...this.#news]
     this.#news.clear()
     const isTip = this.#isTipNews || this.#held !== undefined
-    for (const script of news) {
+    for (const script of this.parts.servers.tellsHistories ? news : []) {
       const history = this.#history(script)
       for (const watch of [...this.#watches.get(script) ?? []]) {
+        watch.isTold = true
         watch.watcher.onHistory(history)
         watch.ready()
       }
@@ -187,9 +192,7 @@ export class SimView implements Chain {
   }
 
   #history (script: string): ChainTransaction[] {
-    return this.parts.chain.historyOf(script)
-      .filter(({ height }) => height !== undefined || this.#hiding === 'nothing')
-      .map(({ txid, raw, height }) => ({ txid, raw, height: height === undefined ? undefined : blockHeight(height) }))
+    return this.parts.servers.historyOf(script, this.#hiding !== 'nothing')
   }
 
   #worldTip (): Tip {

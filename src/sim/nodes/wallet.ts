@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
+import type { FundingOutput } from '../../bitcoin/funding-spend.js'
 import { sweepVsize } from '../../bitcoin/payout.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../engine/ports.js'
 import { outPointText, hashFromTxid, sameBytes, toHex, txid, type ChannelId, type Txid } from '../../types/bytes.js'
@@ -13,7 +14,7 @@ import { spendVsize } from '../../wallet/coin-selection.js'
 import type { SimChain } from '../chain/sim-chain.js'
 
 /** A P2WPKH witness at its longest, and that of a payout. */
-const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
+export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
 const PAYOUT_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(37).fill(0x21)]
 const ONE_BLOCK = 1
 const DUST = 294n
@@ -22,7 +23,8 @@ const SWEEP_COST = 10n
 /** Then half of it is paid rather than wait on: a week. */
 const PATIENT_BLOCKS = 1_008
 
-interface Coin { readonly outPoint: string, readonly value: bigint }
+/** `outPoint` as text. */
+export interface Coin { readonly outPoint: string, readonly value: bigint }
 interface Claim { readonly output: CsvOutput, readonly since: number }
 
 /** What the wallets of a simulation share: who owns which script. */
@@ -33,10 +35,13 @@ export class SimWallet implements Wallet {
   /** By channel: what its T1 spends. */
   readonly #reserved = new Map<ChannelId, readonly Coin[]>()
   readonly #claims = new Map<string, Claim>()
+  /** An adversary's T1 of a renewal, instead of an honest one. Nothing pays for it later. */
+  buildRenewal: ((request: FundingRequest, beside: FundingOutput) => BuiltFunding) | undefined
   #scripts = 0
+  #closeScripts = 0
   #balance = 0
 
-  constructor (private readonly name: string, private readonly chain: SimChain, private readonly ownership: Ownership, private readonly broadcast: (raw: Uint8Array) => Promise<Txid>) {}
+  constructor (private readonly name: string, private readonly chain: SimChain, private readonly ownership: Ownership, private readonly broadcast: (raw: Uint8Array) => Promise<unknown>) {}
 
   /** Satoshis of coins in blocks, those that are set aside included. */
   get balance (): number { return this.#balance }
@@ -62,8 +67,20 @@ export class SimWallet implements Wallet {
     return this.nextScript()
   }
 
+  closeScript (index: number): Uint8Array {
+    const script = this.#closeScriptAt(index)
+    this.#closeScripts = Math.max(this.#closeScripts, index + 1)
+    this.ownership.own(toHex(script), 'coin')
+    return script
+  }
+
   async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
-    return Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)).some((own) => sameBytes(own, scriptPubKey))
+    const own = [...Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)), ...Array.from({ length: this.#closeScripts }, (_, index) => this.#closeScriptAt(index))]
+    return own.some((script) => sameBytes(script, scriptPubKey))
+  }
+
+  #closeScriptAt (index: number): Uint8Array {
+    return Uint8Array.from([0, 20, ...createHash('sha256').update(`${this.name} close ${index}`).digest().subarray(0, 20)])
   }
 
   #scriptAt (index: number): Uint8Array {
@@ -74,12 +91,14 @@ export class SimWallet implements Wallet {
     this.#select(amount, rate, 0n, 0)
   }
 
-  async buildFunding ({ channel, scriptPubKey, amount, feeRate: rate, beside }: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding (request: FundingRequest): Promise<BuiltFunding> {
+    const { channel, scriptPubKey, amount, feeRate: rate, beside } = request
+    if (this.buildRenewal !== undefined && beside !== undefined) return this.buildRenewal(request, beside)
     const { coins, fee } = this.#select(amount, rate, beside?.value ?? 0n, beside === undefined ? 0 : 1)
     const transaction = new Transaction()
     transaction.version = 3
     transaction.locktime = this.chain.height
-    if (beside !== undefined) transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffe)
+    if (beside !== undefined) transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
     for (const { outPoint } of coins) addInput(transaction, outPoint, 0xfffffffe, KEY_WITNESS)
     transaction.addOutput(scriptPubKey, amount)
     const left = coins.reduce((sum, { value }) => sum + value, beside?.value ?? 0n) - amount - fee
@@ -92,11 +111,19 @@ export class SimWallet implements Wallet {
     this.#reserved.delete(channel)
   }
 
+  /** Sets the largest free coin aside for what an adversary builds by hand; undefined when none is worth so much. */
+  takeCoin (channel: ChannelId, least: number, isFit: (outPoint: string) => boolean = () => true): Coin | undefined {
+    const coin = this.#free().find(({ outPoint }) => isFit(outPoint))
+    if (coin === undefined || coin.value < BigInt(least)) return undefined
+    this.#reserved.set(channel, [...this.#reserved.get(channel) ?? [], coin])
+    return coin
+  }
+
   /** CPFP: a child that spends the change of T1. */
   async bumpFunding ({ funding, feeRate: rate, most }: { funding: Txid, feeRate: FeeRate, most: Satoshi }): Promise<void> {
     const parent = this.chain.waiting.get(funding)
     const change = parent?.outputs[1]
-    if (parent === undefined || change === undefined || parent.fee * 1_000 >= Number(rate) * parent.vsize) return
+    if (this.buildRenewal !== undefined || parent === undefined || change === undefined || parent.fee * 1_000 >= Number(rate) * parent.vsize) return
     const script = this.nextScript()
     const vsize = spendVsize(1, [script])
     const fee = BigInt(Math.min(Number(most), Math.ceil(Number(rate) * (parent.vsize + vsize) / 1_000) - parent.fee))
@@ -141,10 +168,15 @@ export class SimWallet implements Wallet {
     return output.value >= fee * (this.chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
   }
 
-  /** The largest first, as few as will do. */
-  #select (amount: bigint, rate: FeeRate, beside: bigint, besideInputs: number): { readonly coins: readonly Coin[], readonly fee: Satoshi } {
+  /** The largest first. */
+  #free (): Coin[] {
     const taken = new Set([...this.#reserved.values()].flat().map(({ outPoint }) => outPoint))
-    const free = [...this.#coins.values()].filter(({ outPoint }) => !taken.has(outPoint)).sort((a, b) => a.value === b.value ? (a.outPoint < b.outPoint ? -1 : 1) : a.value < b.value ? 1 : -1)
+    return [...this.#coins.values()].filter(({ outPoint }) => !taken.has(outPoint)).sort((a, b) => a.value === b.value ? (a.outPoint < b.outPoint ? -1 : 1) : a.value < b.value ? 1 : -1)
+  }
+
+  /** As few as will do. */
+  #select (amount: bigint, rate: FeeRate, beside: bigint, besideInputs: number): { readonly coins: readonly Coin[], readonly fee: Satoshi } {
+    const free = this.#free()
     const coins: Coin[] = []
     let sum = beside
     for (;;) {

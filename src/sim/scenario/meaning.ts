@@ -138,6 +138,7 @@ function checkOthers (file: ScenarioFile, known: Known, tell: Tell): void {
     if (during.until > file.days * DAY) tell(['network', 'partitions', i, 'during'], `The scenario lasts ${file.days} days; write times within it.`)
   }
   for (const [i, { who }] of file.faults.entries()) known(who, ['faults', i, 'who'])
+  for (const [i, { who }] of file.servers.entries()) known(who, ['servers', i, 'who'])
   for (const [i, { who }] of file.adversaries.entries()) known(who, ['adversaries', i, 'who'])
   if (file.sample !== undefined && file.days * DAY / file.sample > 100_000) tell(['sample'], 'The curves would have more than 100,000 points; write a longer time, such as 1h.')
   const { fees } = file.chain

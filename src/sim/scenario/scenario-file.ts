@@ -104,6 +104,7 @@ function scenarioOf (file: ScenarioFile, fees: FeeSource): Scenario {
     chain: { interval: file.chain.interval, blockVsize: file.chain.blockVsize, fees, reorgs: file.chain.reorgs },
     network: file.network,
     faults: file.faults,
+    servers: file.servers,
     adversaries: file.adversaries,
     sample: file.sample ?? Math.max(600, Math.ceil(duration / SAMPLES / 60) * 60),
     model: file.model

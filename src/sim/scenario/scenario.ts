@@ -106,9 +106,36 @@ export type Fault =
   /** The clock of each is off by so many seconds, drawn once. */
   | { readonly kind: 'clock-skew', readonly who: string, readonly seconds: Distribution }
 
+/**
+ * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what adversaries
+ * make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast, for its fee or for something
+ * else; `swallows`: says that it has taken a transaction, and sends it to nobody; `low-fees`, `high-fees`: what it
+ * says that blocks take; `declines`: it watches nothing.
+ */
+export type ServerLie = 'shows' | 'hides' | 'refuses' | 'refuses-fees' | 'swallows' | 'low-fees' | 'high-fees' | 'declines'
+
+/** The servers that the nodes of a group ask; whoever is not named asks one that is honest. */
+export interface ServerGroup { readonly who: string, readonly honest: number, readonly lying: readonly ServerLie[] }
+
 export type Adversary =
   /** Publishes the state that is best for it, at the first height at which it can, and bids up to the part `upTo` of what it would gain. */
   | { readonly kind: 'publish-old', readonly who: string, readonly upTo: number }
+  /** Shows its newest state where no block takes it, for the want of an input (`unknown`: only servers that lie show it) or of a parent's fee (`unconfirmed`), until it can publish an old one, for which it bids as `publish-old`, or which it hands to a miner (`direct`). */
+  | { readonly kind: 'phantom-state', readonly who: string, readonly input: 'unknown' | 'unconfirmed', readonly direct: boolean, readonly upTo: number }
+  /** Has servers that lie show a spend with a huge fee whose lock lies in the future. */
+  | { readonly kind: 'premature-rival', readonly who: string }
+  /** Takes a payment that leaves the payer less than dust, never acknowledges it, and publishes it with an output to the payer of its own choice. */
+  | { readonly kind: 'chosen-output', readonly who: string }
+  /** Bids an old state up to the part `upTo` of what it would gain, at once and once. */
+  | { readonly kind: 'bluff', readonly who: string, readonly upTo: number }
+  /** Publishes states with coins and outputs of its own, 10,000 vB that pay a little less than blocks take. */
+  | { readonly kind: 'fat-state', readonly who: string }
+  /** Hands old states to a miner, past all mempools. */
+  | { readonly kind: 'direct-miner', readonly who: string, readonly upTo: number }
+  /** As client of a one-way channel has it renewed by a T1 of 10,000 vB that pays a little less than blocks take, and falls silent. */
+  | { readonly kind: 'pinning-renewal', readonly who: string }
+  /** Sends so many strangers an hour to honest nodes, each with a PeerId of its own, who begin an opening and are never heard of again. */
+  | { readonly kind: 'free-peers', readonly who: string, readonly perHour: number }
   /** Never grants a turn. */
   | { readonly kind: 'refuse-turns', readonly who: string }
   /** Takes payments and never acknowledges them. */
@@ -130,6 +157,7 @@ export interface Scenario {
   readonly chain: ChainSetup
   readonly network: NetworkSetup
   readonly faults: readonly Fault[]
+  readonly servers: readonly ServerGroup[]
   readonly adversaries: readonly Adversary[]
   /** Seconds between two samples of the curves. */
   readonly sample: number

@@ -58,6 +58,8 @@ const policyReaders = {
   defaultBlocks: readBlocks,
   maxPendingOpenings: readCount(1, 1_000),
   maxUnfunded: readCount(1, 1_000),
+  maxPendingInAll: readCount(1, 10_000),
+  maxUnfundedInAll: readCount(1, 10_000),
   maxChannelsPerPeer: readCount(1, 64),
   maxInFlightUpdates: readCount(1, 1_000),
   maxInFlightValue: readAmount,
@@ -153,11 +155,25 @@ export const FAULTS = {
 /** The adversaries, by their kind. */
 export const ADVERSARIES = {
   'publish-old': z.strictObject({ kind: z.literal('publish-old'), who: of(readName), upTo: or(1, readPart) }),
+  'phantom-state': z.strictObject({ kind: z.literal('phantom-state'), who: of(readName), input: or('unconfirmed', readChoice(['unknown', 'unconfirmed'])), direct: or(false, readBoolean), upTo: or(1, readPart) }),
+  'premature-rival': z.strictObject({ kind: z.literal('premature-rival'), who: of(readName) }),
+  'chosen-output': z.strictObject({ kind: z.literal('chosen-output'), who: of(readName) }),
+  bluff: z.strictObject({ kind: z.literal('bluff'), who: of(readName), upTo: or(0.9, readPart) }),
+  'fat-state': z.strictObject({ kind: z.literal('fat-state'), who: of(readName) }),
+  'direct-miner': z.strictObject({ kind: z.literal('direct-miner'), who: of(readName), upTo: or(1, readPart) }),
+  'pinning-renewal': z.strictObject({ kind: z.literal('pinning-renewal'), who: of(readName) }),
+  'free-peers': z.strictObject({ kind: z.literal('free-peers'), who: of(readName), perHour: or(6, readNumber(0.01, 10_000)) }),
   'refuse-turns': z.strictObject({ kind: z.literal('refuse-turns'), who: of(readName) }),
   'refuse-acks': z.strictObject({ kind: z.literal('refuse-acks'), who: of(readName) }),
   silent: z.strictObject({ kind: z.literal('silent'), who: of(readName), from: of(readDuration) }),
   flood: z.strictObject({ kind: z.literal('flood'), who: of(readName), perSecond: of(readNumber(0.001, 10_000)) })
 }
+
+const servers = z.strictObject({
+  who: of(readName),
+  honest: or(1, readCount(0, 20)),
+  lying: z.array(of(readChoice(['shows', 'hides', 'refuses', 'refuses-fees', 'swallows', 'low-fees', 'high-fees', 'declines'])), { error: 'It must be a list, such as [shows, refuses]: one server for each.' }).max(20).default([])
+}).refine(({ honest, lying }) => honest + lying.length > 0, { error: 'A node asks one server at least; write honest: 1, or what the others do.' })
 
 /** One of several shapes, chosen by its `kind`; what is wrong is told of that one. */
 function byKind<Shapes extends Record<string, z.ZodType>> (shapes: Shapes): z.ZodType<z.output<Shapes[keyof Shapes]>> {
@@ -191,6 +207,7 @@ export const scenarioSchema = z.strictObject({
   chain: orEmpty(chain),
   network: orEmpty(network),
   faults: list(byKind(FAULTS)).default([]),
+  servers: list(servers).default([]),
   adversaries: list(byKind(ADVERSARIES)).default([]),
   sample: of(readInterval).optional(),
   model: or(false, readBoolean)
@@ -217,6 +234,7 @@ export function keysAt (path: ReadonlyArray<string | number>, data: unknown): re
     case 'chain': return index === 'fees' ? ['congested', 'trace', 'from', 'steps'] : index === 'reorgs' ? ['every', 'depth'] : Object.keys(chain.shape)
     case 'network': return index === 'partitions' ? ['between', 'during'] : Object.keys(network.shape)
     case 'faults': return kindAt(FAULTS)
+    case 'servers': return Object.keys(servers.shape)
     case 'adversaries': return kindAt(ADVERSARIES)
     default: return []
   }

@@ -4,16 +4,17 @@ import * as bitcoin from 'bitcoinjs-lib'
 import * as secp from 'tiny-secp256k1'
 import { checkFundingTx } from '../../../src/bitcoin/funding.js'
 import { parseRefundRequest } from '../../../src/bitcoin/refund.js'
-import { completeRenewal, renewalSighash, requireSegwit } from '../../../src/bitcoin/renewal.js'
+import { checkRenewalTx, completeRenewal, renewalSighash } from '../../../src/bitcoin/renewal.js'
 import { fromHex, toHex, txid } from '../../../src/types/bytes.js'
-import { blockHeight, satoshi } from '../../../src/types/units.js'
+import { blockHeight, feeRate, satoshi } from '../../../src/types/units.js'
 import { judge } from '../../bitcoin/interpreter.js'
 import { assertRefused, assertSigned, fundingOutput, fundingSpent } from './replay.js'
 import { read } from './schema.js'
 
 describe('vectors of a renewal', () => {
-  const { old, keys, cases, refund, initial, refuse } = read.renewal()
+  const { old, keys, cases, refund, initial, refuse, bounds } = read.renewal()
   const oldFunding = fundingOutput(old)
+  const limits = { height: blockHeight(bounds.height), leastRate: feeRate(BigInt(bounds.leastRate)), mostRate: feeRate(BigInt(bounds.mostRate)) }
 
   for (const vector of cases) {
     it(vector.name, () => {
@@ -32,7 +33,7 @@ describe('vectors of a renewal', () => {
 
       const raw = fromHex(vector.unsigned)
       assert.equal(toHex(renewalSighash(raw, oldFunding)), vector.sighash)
-      requireSegwit(raw, oldFunding, vector.previous.map(fromHex))
+      checkRenewalTx(raw, oldFunding, vector.previous.map(fromHex), limits)
       assert.equal(toHex(completeRenewal(raw, oldFunding, fromHex(vector.clientSignature), fromHex(vector.serverSignature))), vector.raw)
       checkFundingTx(fromHex(vector.raw), { outPoint: { ...vector.outPoint, txid: txid(vector.outPoint.txid) }, script: fromHex(vector.scriptPubKey), capacity: satoshi(BigInt(vector.capacity)) })
     })
@@ -54,8 +55,7 @@ describe('vectors of a renewal', () => {
   for (const { name, code, raw, previous } of refuse) {
     it(`the server refuses: ${name}`, () => {
       assertRefused(() => {
-        renewalSighash(fromHex(raw), oldFunding)
-        requireSegwit(fromHex(raw), oldFunding, previous.map(fromHex))
+        checkRenewalTx(fromHex(raw), oldFunding, previous.map(fromHex), limits)
       }, code)
     })
   }

@@ -87,6 +87,7 @@ const renewal = z.strictObject({
   ...described,
   old: funding,
   keys: z.strictObject({ clientChannel: keyPair, serverChannel: keyPair, serverPayout: keyPair }),
+  bounds: z.strictObject({ height: z.int(), leastRate: z.int(), mostRate: z.int() }),
   cases: z.array(z.strictObject({ ...renewed })),
   refund: z.strictObject({ refundHeight: z.int(), serverBalance: sat, output0: output.nullable(), unsigned: hex, server: signed }),
   initial: z.strictObject({ payerBalance: sat, sighash: hex, signature: hex }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { dishonestReason, reasonOf, type Evidence } from '../../../src/sim/measure/loss-reason.js'
 
 /** A node that was there all the time, and could have had its money for 905 sat in every block. */
-const evidence: Evidence = { amount: 50_000, from: 100, to: 112, bids: [], thresholdAt: () => 5, vsize: 181, absences: [], lostWrites: false }
+const evidence: Evidence = { amount: 50_000, from: 100, to: 112, bids: [], thresholdAt: () => 5, inTheWayAt: () => 0, vsize: 181, absences: [], lostWrites: false }
 
 describe('sim / why money was lost', () => {
   it('is unexplained as long as nothing explains it', () => {
@@ -15,6 +15,12 @@ describe('sim / why money was lost', () => {
     assert.equal(reasonOf({ ...evidence, amount: 300 }).why, 'economics')
     assert.equal(reasonOf({ ...evidence, thresholdAt: () => 300 }).why, 'economics')
     assert.equal(reasonOf({ ...evidence, thresholdAt: (height) => height === 105 ? 5 : 300 }).why, 'unexplained', 'one block did')
+  })
+
+  it('what the other side had in the mempools is in the way for as much as it pays', () => {
+    assert.equal(reasonOf({ ...evidence, inTheWayAt: () => 60_000 }).why, 'economics')
+    assert.equal(reasonOf({ ...evidence, inTheWayAt: (height) => height < 105 ? 60_000 : 1_000 }).why, 'unexplained', 'and only as long as it is there')
+    assert.equal(reasonOf({ ...evidence, inTheWayAt: (height) => height > 105 ? 60_000 : 0, absences: [{ kind: 'down', from: 98, to: 105 }] }).why, 'absence', 'it was away as long as nothing was there')
   })
 
   it('absence, or lies: it could not have bid in any of the blocks that were cheap enough', () => {

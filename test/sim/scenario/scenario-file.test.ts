@@ -49,7 +49,7 @@ function changed (line: number, text: string): string {
 describe('a scenario file', () => {
   it('is read with its defaults', () => {
     const { nodes, channels, traffic, chain, network, ...rest } = parse(PAIR)
-    assert.deepEqual(rest, { name: 'pair', description: '', seed: 1, duration: 172_800, faults: [], adversaries: [], sample: 720, model: false })
+    assert.deepEqual(rest, { name: 'pair', description: '', seed: 1, duration: 172_800, faults: [], servers: [], adversaries: [], sample: 720, model: false })
     assert.deepEqual(nodes, [{ name: 'alice', count: 1, coins: 2_000_000n, policy: {} }, { name: 'bob', count: 1, coins: 0n, policy: {} }])
     assert.deepEqual(channels, [{ from: 'alice', to: 'bob', shape: 'each', degree: 1, capacity: 500_000n, blocks: 1_008, step: undefined, opens: { from: 0, until: 0 }, then: 'nothing' }])
     assert.deepEqual(traffic, [{ from: 'alice', to: 'bob', every: { kind: 'constant', value: 3_600 }, amount: { kind: 'constant', value: 1_000 }, back: 0, payee: 'partner', hours: undefined, during: { from: 10_800, until: 172_800 } }])

@@ -1,0 +1,48 @@
+/**
+ * What a bid of an honest side may pay at the most: by its own curve, or by what a refusal for fees lets
+ * it bid at once; and while an older state of the other side is in the mempools in earnest, twice its bid of the
+ * block before. Whatever only servers show, or what could never be mined, raises nothing.
+ */
+import { curveRate } from '../../channel/fee-curve.js'
+import { publishable, stakeAt, vsizeOf } from '../../channel/publishable.js'
+import { payeeOf, turnOfLock } from '../../channel/schedule.js'
+import { deadlineOf } from '../../channel/stakes.js'
+import type { Established, Publication } from '../../channel/state.js'
+import type { FeeView } from '../../engine/fee-estimates.js'
+import { feeRate } from '../../types/units.js'
+import type { Contest } from '../chain/sim-chain.js'
+import type { Bid } from './publications.js'
+
+export interface Surroundings {
+  /** Of the same state, oldest first. */
+  readonly before: readonly Bid[]
+  readonly fees: Pick<FeeView, 'current'>
+  readonly contests: readonly Contest[]
+}
+
+/** A refusal for fees lets a bid rise at once to twice the estimate, or to so much. */
+const HURRY_RATE = 20
+/** A quarter more for each block in which it did not help. */
+const RAISE = 5 / 4
+
+/** In sat/vB. */
+export function boundOf (state: Established, publication: Publication, { before, fees, contests }: Surroundings): number {
+  const ours = publishable(state)
+  if (ours === undefined || publication.batch !== undefined) return Infinity
+  const { feeRate: estimate, nextBlockRate: nextBlock } = fees.current
+  const { since, height, turn } = publication
+  const last = before.at(-1)
+  const earlier = before.findLast((bid) => bid.height < height)
+  const previous = feeRate(BigInt(Math.round(Math.min(last?.rate ?? 0, last?.most ?? 0) * 1_000)))
+  const budget = feeRate(stakeAt(state, ours, height, estimate) * 1_000n / BigInt(vsizeOf(state, ours)))
+  const curve = Number(curveRate({ since, height, deadline: deadlineOf(state, turn), previous: last === undefined ? since.feeRate : previous, estimate, nextBlock, budget })) / 1_000
+  const refused = Math.max(2 * Number(estimate) / 1_000, HURRY_RATE)
+  const raced = contests.some((contest) => isRival(state, turn, contest)) ? 2 * Math.min(earlier?.rate ?? refused, earlier?.most ?? refused) : 0
+  return Math.max(curve, refused * RAISE, raced)
+}
+
+/** An older state of the other side that could be mined alone. */
+function isRival ({ terms, role }: Established, ours: number, { transaction }: Contest): boolean {
+  const turn = turnOfLock(terms, transaction.lockTime)
+  return transaction.inputs.length === 1 && turn !== undefined && turn < ours && payeeOf(turn) !== role
+}

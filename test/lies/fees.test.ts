@@ -1,0 +1,62 @@
+/** A lie about a broadcast that would freeze a fee: what is no matter of fees must not hide that the fee is too low. */
+import assert from 'node:assert/strict'
+import { Transaction } from 'bitcoinjs-lib'
+import { sameBytes, hashFromTxid } from '../../src/types/bytes.js'
+import { CAPACITY, Pair } from '../reorgs/pair.js'
+import { Liar, type Line } from './liar.js'
+
+const BROADCAST = 'blockchain.transaction.broadcast'
+/** What the full mempool of the honest server asks of a settlement: above the first bid. */
+const LEAST_FEE = 500n
+
+/** Whatever was sent before has arrived by then. */
+async function roundTrip ({ ask }: Line): Promise<void> {
+  await ask('server.ping')
+}
+
+describe('servers that lie / about why they refuse a broadcast', function () {
+  this.timeout(120_000)
+
+  it('the fee of a settlement rises all the same, until the honest server takes it', async () => {
+    const servers: Liar[] = []
+    const pair = await Pair.create(async ({ devnet }) => {
+      servers.push(await Liar.start(devnet), await Liar.start(devnet))
+      return { electrum: servers.map(({ url }) => url) }
+    })
+    try {
+      await pair.open()
+      await pair.pay(300_000n)
+      const funding = hashFromTxid(pair.fundingTxid)
+      const [liar, honest] = [servers[0] ?? assert.fail(), servers[1] ?? assert.fail()]
+      const isSpend = (raw: unknown): boolean => Transaction.fromHex(String(raw)).ins.some(({ hash }) => sameBytes(hash, funding))
+      const lied = new Set<unknown>()
+      liar.lie = {
+        answer: async ({ method, params: [raw] }, said) => {
+          if (method !== BROADCAST || !isSpend(raw)) return { result: await said() }
+          lied.add(raw)
+          return { error: 'bad-txns-inputs-missingorspent' }
+        }
+      }
+      let refused = 0
+      honest.lie = {
+        answer: async ({ method, params: [raw] }, said, line) => {
+          if (method !== BROADCAST || !isSpend(raw)) return { result: await said() }
+          const fee = CAPACITY - Transaction.fromHex(String(raw)).outs.reduce((sum, { value }) => sum + value, 0n)
+          if (fee >= LEAST_FEE) return { result: await said() }
+          refused++
+          // The lie is heard first.
+          while (!lied.has(raw)) await new Promise((resolve) => { setImmediate(resolve) })
+          await roundTrip(line)
+          return { error: 'the transaction was rejected by network rules.\n\nmempool full' }
+        }
+      }
+      pair.beginToSettle()
+      assert.equal(await pair.mineUntilClosed(), 'settlement')
+      assert.ok(refused > 0)
+      await pair.paidOut({ server: 300_000n })
+    } finally {
+      await pair.end()
+      await Promise.all(servers.map(async (server) => { await server.stop() }))
+    }
+  })
+})
