@@ -17,8 +17,11 @@ export interface Violation {
   readonly after?: readonly string[]
 }
 
-/** Blocks within which the money of an honest side is in a block, from L on: T2 waits for a day for something newer, and what is bid rises. */
-const EXIT_BLOCKS = 160
+/**
+ * Blocks from L on within which the money of an honest side is in a block. Where nothing older can come, T2 waits for a day for a newer state,
+ * and then doubles with each day what it pays against one: two weeks cover whatever fee a channel of this size can be pinned with.
+ */
+const EXIT_BLOCKS = 14 * 144
 
 type Ending = 'silent' | 'greedy'
 
@@ -98,7 +101,8 @@ export class Judge {
     const seen: string[] = []
     const steps: string[] = []
     let w = copyOf(from)
-    w.left = []
+    // What can no longer happen makes no difference.
+    Object.assign(w, { left: [], dials: 0, asked: { client: 0, server: 0 }, told: { client: [], server: [] } })
     w.congested = false
     this.machine.quit(w)
     this.machine.disconnect(w)

@@ -17,6 +17,7 @@ export interface Mutant {
 }
 
 const EVIDENCE = '/src/channel/evidence.js'
+const PUBLISHING = '/src/channel/publishing.js'
 const ONCHAIN = '/src/channel/onchain.js'
 
 export const MUTANTS: readonly Mutant[] = [
@@ -31,13 +32,13 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'premature-rival',
     story: 'one-way-client',
     rule: 'money',
-    about: 'a spend whose lock lies in the future, shown by one server, is outbid (EVID-3, EVID-4)',
-    replacements: [{ module: EVIDENCE, text: '&& lock <= height', by: '' }, { module: EVIDENCE, text: 'shownBy >= 2', by: 'true' }]
+    about: 'a spend whose lock lies in the future, shown by one server, is outbid whatever that takes (EVID-3, EVID-4)',
+    replacements: [{ module: EVIDENCE, text: '&& lock <= height', by: '' }, { module: EVIDENCE, text: 'shownBy >= 2)', by: 'true)' }, { module: PUBLISHING, text: 'min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))', by: 'outbidding(race, vsize, env)' }]
   },
   {
     name: 'window-given-up',
     story: 'two-way-client',
-    rule: 'money',
+    rule: 'exit',
     about: 'a newer state in a mempool is waited for through all of our window (TIME-7)',
     replacements: [{ module: EVIDENCE, text: '(deadline - height) * 3 > deadline - begin', by: 'true' }]
   }
