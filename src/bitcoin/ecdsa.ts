@@ -3,7 +3,7 @@
  * and DER with a sighash byte, which transactions carry.
  */
 import { script as scripts, Transaction } from 'bitcoinjs-lib'
-import { sameBytes, toHex } from '../types/bytes.js'
+import { fromHex, sameBytes, toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
 /** What a signature commits to (BIP143). */
@@ -49,6 +49,22 @@ export function fromDer (der: Uint8Array): { signature: Uint8Array, sighashType:
   // The decoder tolerates integers that are too long; encoding again finds them out.
   if (!sameBytes(toDer(decoded.signature, decoded.sighashType), der)) throw invalid('The signature is not in strict DER (BIP66).')
   return decoded
+}
+
+/**
+ * The same as a block may have it: of a signature and its negative, which are both valid there, the one with the low S, and any sighash
+ * type. What is refused here no block can have, so a server that shows it has made it up.
+ *
+ * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER (BIP66, which blocks have to keep)
+ */
+export function fromBlock (der: Uint8Array): { signature: Uint8Array, sighashType: number } {
+  const sighashType = der.at(-1)
+  if (sighashType === undefined) throw invalid('The signature is empty.')
+  const { signature } = decode(Uint8Array.from([...der.subarray(0, -1), SIGHASH.ALL]))
+  if (isLowS(signature)) return { signature, sighashType }
+  const s = BigInt(`0x${toHex(signature.subarray(32))}`)
+  if (s > ORDER) throw invalid('The signature is out of range.')
+  return { signature: Uint8Array.from([...signature.subarray(0, 32), ...fromHex((ORDER - s).toString(16).padStart(64, '0'))]), sighashType }
 }
 
 function decode (der: Uint8Array): { signature: Uint8Array, sighashType: number } {

@@ -1,14 +1,14 @@
 /** What the witness of a spend of a funding output says: whether both keys have signed it at all (BIP141, BIP143), and how much of it each has signed. */
 import { Transaction } from 'bitcoinjs-lib'
 import { sameBytes, txidFromHash, type OutPoint } from '../types/bytes.js'
-import { fromDer, SIGHASH } from './ecdsa.js'
+import { fromBlock, SIGHASH } from './ecdsa.js'
 import type { FundingOutput } from './funding-spend.js'
 import type { Ecdsa, Role } from './keys.js'
 import { fundingWitnessScript } from './scripts.js'
 
 /**
- * Checks the input that spends the output: its witness, and both signatures with whatever they sign.
- * A miner checks the same; so this is for what no block vouches for.
+ * Checks the input that spends the output: its witness, and both signatures with whatever they sign, as a miner does. A block
+ * vouches for it only where the witness is the block's: a txid says nothing of witnesses.
  *
  * @returns false also for bytes that are no transaction, and for one that does not spend the output
  */
@@ -18,7 +18,7 @@ export function isSignedByBoth (raw: Uint8Array, { outPoint, value, clientKey, s
     const expected = fundingWitnessScript(clientKey, serverKey)
     if (nothing?.length !== 0 || client === undefined || server === undefined || script === undefined || more.length > 0 || !sameBytes(script, expected)) return false
     return [[clientKey, client] as const, [serverKey, server] as const].every(([key, der]) => {
-      const { signature, sighashType } = fromDer(der)
+      const { signature, sighashType } = fromBlock(der)
       return verify(key, tx.hashForWitnessV0(index, expected, value, sighashType), signature)
     })
   } catch {
@@ -35,13 +35,13 @@ export type SignedPart = 'whole' | 'own output' | 'nothing'
 const PARTS: ReadonlyMap<number, SignedPart> = new Map([[SIGHASH.ALL, 'whole'], [SIGHASH.SINGLE | SIGHASH.ANYONECANPAY, 'own output'], [SIGHASH.NONE | SIGHASH.ANYONECANPAY, 'nothing']])
 
 /**
- * What each side has signed of a spend of the output. The signatures are taken as verified, by the block that it is in or
- * by `isSignedByBoth`: so what a side has not signed may have been chosen by the other one.
+ * What each side has signed of a spend of the output. The signatures are taken as verified
+ * (`isSignedByBoth`): so what a side has not signed may have been chosen by the other one.
  */
 export function signedParts (raw: Uint8Array, outPoint: OutPoint): Readonly<Record<Role, SignedPart | undefined>> {
   try {
     const { witness: [, client, server] } = spending(raw, outPoint)
-    const partOf = (der: Uint8Array | undefined): SignedPart | undefined => der === undefined ? undefined : PARTS.get(fromDer(der).sighashType)
+    const partOf = (der: Uint8Array | undefined): SignedPart | undefined => der === undefined ? undefined : PARTS.get(fromBlock(der).sighashType)
     return { client: partOf(client), server: partOf(server) }
   } catch {
     return { client: undefined, server: undefined }

@@ -2,7 +2,7 @@
 import type { Transaction } from 'bitcoinjs-lib'
 import { crypto, payments } from 'bitcoinjs-lib'
 import { sameBytes } from '../types/bytes.js'
-import { fromDer } from './ecdsa.js'
+import { fromBlock } from './ecdsa.js'
 import type { Ecdsa } from './keys.js'
 
 /** OP_0 and a push of 20 bytes. */
@@ -15,7 +15,7 @@ export function isSignedByOwner (tx: Transaction, index: number, script: Uint8Ar
   const [der, publicKey, ...more] = tx.ins[index]?.witness ?? []
   if (der === undefined || publicKey === undefined || more.length > 0 || !sameBytes(crypto.hash160(publicKey), script.subarray(2))) return false
   try {
-    const { signature, sighashType } = fromDer(der)
+    const { signature, sighashType } = fromBlock(der)
     // BIP143: the script code of P2WPKH is that of P2PKH.
     const code = payments.p2pkh({ hash: script.subarray(2) }).output
     return code !== undefined && verify(publicKey, tx.hashForWitnessV0(index, code, value, sighashType), signature)

@@ -2,7 +2,7 @@
 import { crypto, opcodes, type Transaction } from 'bitcoinjs-lib'
 import { sameBytes, txidFromHash } from '../types/bytes.js'
 import { satoshi } from '../types/units.js'
-import { fromDer } from './ecdsa.js'
+import { fromBlock } from './ecdsa.js'
 import { isSignedByBoth } from './funding-witness.js'
 import { isKeyScript, isSignedByOwner } from './key-spend.js'
 import type { Ecdsa } from './keys.js'
@@ -31,7 +31,7 @@ export function isForgedSpend (tx: Transaction, index: number, script: Uint8Arra
   const [der] = witness
   if (der === undefined || witness.length !== 2) return true
   try {
-    const { signature, sighashType } = fromDer(der)
+    const { signature, sighashType } = fromBlock(der)
     return !verify(payoutKey, tx.hashForWitnessV0(index, witnessScript, value, sighashType), signature)
   } catch {
     return true

@@ -182,9 +182,10 @@ export class VerifiedHistory {
         if (isCut && block === undefined) return []
         throw lied('puts a transaction into the history of a script that it does not touch', txid)
       }
-      if (block !== undefined || verify === undefined) return [each]
+      if (verify === undefined) return [each]
+      // Also in a block: its proof is one of the txid, and the witness could be any.
       const isForged = spends.some((value, index) => value !== undefined && isForgedSpend(transaction, index, scriptPubKey, value, verify))
-      if (isForged) throw lied('shows an unconfirmed spend that the owner of the coins has not signed', txid)
+      if (isForged) throw lied('shows a spend that the owner of the coins has not signed', txid)
       return [each]
     })
   }

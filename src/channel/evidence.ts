@@ -14,14 +14,14 @@
 import { feeFor, feeRate, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { payeeOf, publishHeightOf } from './schedule.js'
 import { deadlineOf } from './stakes.js'
-import type { Established, ShownSpend } from './state.js'
+import type { Established, OnChain, ShownSpend } from './state.js'
 
 export type Evidence = 'proved' | 'answered' | 'shown' | 'said'
 
 /** One row of the table: what is decided, on what evidence, and what is lost when that is false. */
 export interface Decision { readonly decision: string, readonly takes: Evidence, readonly evidence: string, readonly ifFalse: string }
 
-/** The table of spec.md; a test holds the two against each other. */
+/** EVID-1: the table of spec.md; a test holds the two against each other. */
 export const DECISIONS: readonly Decision[] = [
   { decision: 'pay, acknowledge, hand over the turn', takes: 'proved', evidence: 'T1 is in a block `min_depth` deep, and a server tells in this session what happens to its script', ifFalse: 'a reorganisation deeper than `min_depth`' },
   { decision: 'publish', takes: 'proved', evidence: 'the height of the chain with the most work', ifFalse: 'nothing: what is published too early waits' },
@@ -41,7 +41,7 @@ export const DECISIONS: readonly Decision[] = [
  * in `shown`), T1 is in a block, its lock has come, and it spends nothing else. Of another input neither the value nor the
  * unconfirmed ancestors are known, which a mempool keeps and no block takes. What does not count is as if it were not there.
  */
-export function countsAsRival ({ onChain: { fundingHeight } }: Established, { fee, lock }: ShownSpend, height: number): boolean {
+export function countsAsRival ({ onChain: { fundingHeight } }: { readonly onChain: Pick<OnChain, 'fundingHeight'> }, { fee, lock }: Pick<ShownSpend, 'fee' | 'lock'>, height: number): boolean {
   return fundingHeight !== undefined && fee !== undefined && lock <= height
 }
 

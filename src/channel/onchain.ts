@@ -18,7 +18,7 @@ import { withFunding } from './renewing.js'
 import { payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
 import { spendInSight, type Established, type OnChain, type ShownSpend, type Spend, type SpendKind } from './state.js'
-import { partyOf } from './terms.js'
+import { partyOf, type Terms } from './terms.js'
 
 /** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
 export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
@@ -30,41 +30,50 @@ export const CLAIM_AGAIN_BLOCKS = 6
 export function onHistory (channel: Established, { funding, spends, strays }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
   const before = channel.onChain
   const { real, forged } = judged(channel, spends, env)
+  const spend = provedSpend(channel, spends, real)
   const onChain: OnChain = {
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
-    spend: provedSpend(channel, spends),
-    shown: inOrder(channel, real.map((spend) => shownSpend(channel, spend)))
+    spend,
+    shown: spend === undefined ? inOrder(channel, real.map((shown) => shownSpend(channel, shown))) : []
   }
   const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   const state: Established = { ...strayed.state, onChain }
-  const alarms: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel that waits for a block, and it is not signed by both sides: it is ignored. Use another server.` }]
+  const alarms: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.` }]
   return to(state, ...alarms, ...shown.effects, ...strayed.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, spendInSight({ ...channel, onChain: before }), spendInSight(state)))
 }
 
-/** TIME-8: of what is in no block, only what both sides have signed. Servers may differ, or make one up. */
+/** TIME-8: only what both sides have signed. Servers may differ, or make one up; and of one that is in a block they may make up the witness, for a proof is one of the txid. */
 function judged (channel: Established, spends: readonly ShownTransaction[], { verify }: Pick<Env, 'verify'>): { real: ShownTransaction[], forged: ShownTransaction | undefined } {
-  if (spends.some(({ height }) => height !== undefined)) return { real: [], forged: undefined }
   const { outPoint, terms, onChain, publication } = channel
   const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
-  const known = new Set(onChain.shown.map(({ txid }) => txid))
-  const isReal = ({ txid, raw }: ShownTransaction): boolean => known.has(txid) || txid === publication?.txid || isSignedByBoth(raw, output, verify)
+  const isKnown = ({ txid, raw }: ShownTransaction): boolean => [publication, onChain.spend, ...onChain.shown].some((known) => known?.txid === txid && sameBytes(known.raw, raw))
+  const isReal = (spend: ShownTransaction): boolean => isKnown(spend) || isSignedByBoth(spend.raw, output, verify)
   const real = spends.filter(isReal)
   return { real, forged: spends.find((spend) => !real.includes(spend)) }
 }
 
-function provedSpend (channel: Established, spends: readonly ShownTransaction[]): Spend | undefined {
-  for (const { txid, raw, height } of spends) if (height !== undefined) return { ...recognise(channel, txid, raw), height }
+/** Of one whose witness is false all that is known is that it is there. */
+function provedSpend (channel: Established, spends: readonly ShownTransaction[], real: readonly ShownTransaction[]): Spend | undefined {
+  for (const spend of spends) {
+    const { txid, raw, height } = spend
+    if (height !== undefined) return { ...real.includes(spend) ? recognise(channel, txid, raw) : { txid, raw, ...UNKNOWN }, height }
+  }
   return undefined
 }
 
+const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } as const
+
 function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction): ShownSpend {
+  return { ...recognise(channel, txid, raw), height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity) }
+}
+
+/** EVID-3: of another input than the funding output neither the value nor the ancestors are known, and so no fee. */
+export function figuresOf (raw: Uint8Array, capacity: Satoshi): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
   const { inputs, outputs, vsize, lockTime } = parseTransaction(raw)
-  // EVID-3: of another input neither the value nor the ancestors are known.
-  const left = channel.terms.capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
-  const fee = inputs.length === 1 && left >= 0n ? satoshi(left) : undefined
-  return { ...recognise(channel, txid, raw), height: undefined, shownBy, fee, vsize, lock: lockTime }
+  const left = capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
+  return { fee: inputs.length === 1 && left >= 0n ? satoshi(left) : undefined, vsize, lock: lockTime }
 }
 
 /** Our own bid last: what the other side has is the news. */
@@ -73,38 +82,47 @@ function inOrder ({ publication }: Established, shown: readonly ShownSpend[]): S
   return [...shown.filter((spend) => !isOurs(spend)), ...shown.filter(isOurs)]
 }
 
-/**
- * EVID-2: which of the transactions that can exist this one is, by its lock, which every signature covers, and by what our
- * own signatures in it cover. An output says something only where its payer has signed it: any other one may have been
- * added by the payee, to the payer's script as well.
- */
+/** Which of the transactions that can exist this one is. */
 function recognise (channel: Established, txid: Txid, raw: Uint8Array): Omit<Spend, 'height'> {
   const { terms, outPoint } = channel
-  const parsed = parseTransaction(raw)
-  const parts = signedParts(raw, outPoint)
-  const common = { txid, raw }
-  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, parsed, parts)) {
-    return { ...common, kind: 'close', turn: undefined, clientBalance: balances(terms, channel.ledger).client }
+  if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw)) {
+    return { txid, raw, kind: 'close', turn: undefined, clientBalance: balances(terms, channel.ledger).client }
   }
+  const state = stateIn(terms, outPoint, raw)
+  if (state === undefined) return { txid, raw, ...UNKNOWN }
+  return { txid, raw, kind: state.turn === -1 ? 'refund' : 'settlement', ...state }
+}
+
+/**
+ * EVID-2: which state a spend of the funding output is, by its lock, which every signature covers, and by what the payer's signature
+ * covers. An output says something only where its payer has signed it: any other one may have been added by the payee, to the
+ * payer's script as well. Undefined for what is no state.
+ */
+export function stateIn (terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>, outPoint: OutPoint, raw: Uint8Array): { readonly turn: number, readonly clientBalance: Satoshi } | undefined {
+  const parsed = parseTransaction(raw)
   const turn = turnOfLock(terms, parsed.lockTime)
-  const signed = turn === undefined ? undefined : parts[payerOf(turn)]
-  const value = signed === 'nothing' ? ZERO_SAT : signed === 'own output' ? parsed.outputs[payoutIndex(channel, parsed)]?.value : undefined
-  if (turn === undefined || value === undefined || value > terms.capacity) return { ...common, kind: 'unknown', turn: undefined, clientBalance: undefined }
-  return { ...common, kind: turn === -1 ? 'refund' : 'settlement', turn, clientBalance: payerOf(turn) === 'client' ? value : subSat(terms.capacity, value) }
+  if (turn === undefined) return undefined
+  const payer = payerOf(turn)
+  const signed = signedParts(raw, outPoint)[payer]
+  const value = signed === 'nothing' ? ZERO_SAT : signed === 'own output' ? parsed.outputs[inputIndex(parsed, outPoint)]?.value : undefined
+  if (value === undefined || value > terms.capacity) return undefined
+  return { turn, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
 }
 
 /** A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing. */
-function isForgottenClose ({ terms, restored }: Established, { outputs }: ParsedTransaction, parts: ReturnType<typeof signedParts>): boolean {
+function isForgottenClose ({ terms, outPoint, restored }: Established, raw: Uint8Array): boolean {
+  if (restored !== true) return false
+  const { client, server } = signedParts(raw, outPoint)
   const scripts = [terms.client.closeScript, terms.server.closeScript]
-  return restored === true && parts.client === 'whole' && parts.server === 'whole' && outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
+  return client === 'whole' && server === 'whole' && parseTransaction(raw).outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
 }
 
 /**
  * The payer's output stands beside the channel's input, wherever in the transaction that is:
  * SINGLE|ANYONECANPAY signs no index, and a server may put other inputs before it (SIG-2).
  */
-function payoutIndex (channel: Established, transaction: ParsedTransaction): number {
-  return transaction.inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, channel.outPoint))
+function inputIndex ({ inputs }: ParsedTransaction, funding: OutPoint): number {
+  return inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, funding))
 }
 
 function payoutScript (channel: Established, payer: Role): Uint8Array {
@@ -117,7 +135,7 @@ export function csvPayout (channel: Established): CsvPayout | undefined {
   if (spend?.turn === undefined || payerOf(spend.turn) !== channel.role || spend.clientBalance === undefined) return undefined
   const value = channel.role === 'client' ? spend.clientBalance : subSat(channel.terms.capacity, spend.clientBalance)
   if (value === ZERO_SAT) return undefined
-  return { outPoint: { txid: spend.txid, vout: payoutIndex(channel, parseTransaction(spend.raw)) }, value, scriptPubKey: payoutScript(channel, channel.role) }
+  return { outPoint: { txid: spend.txid, vout: inputIndex(parseTransaction(spend.raw), channel.outPoint) }, value, scriptPubKey: payoutScript(channel, channel.role) }
 }
 
 /**
@@ -127,7 +145,8 @@ export function csvPayout (channel: Established): CsvPayout | undefined {
 export function settlePayments (channel: Established, env: Pick<Env, 'height'>): Established {
   const { spend } = channel.onChain
   if (env.height === undefined) return channel
-  const sequence = spend !== undefined && env.height - spend.height + 1 >= FINAL_DEPTH ? settledSequence(channel, spend) : undefined
+  // What an unknown one includes nobody can tell: whoever called a payment failed would have it made twice.
+  const sequence = spend !== undefined && spend.kind !== 'unknown' && env.height - spend.height + 1 >= FINAL_DEPTH ? settledSequence(channel, spend) : undefined
   return sequence === channel.ledger.settledSequence ? channel : { ...channel, ledger: { ...channel.ledger, settledSequence: sequence } }
 }
 

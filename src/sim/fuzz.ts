@@ -14,6 +14,9 @@ const DAY = 24 * HOUR
 /** Long enough that every channel has ended: a client waits a day for a newer state that is stuck before it publishes T2 (TIME-7). */
 const AFTER_BLOCKS = 190
 
+/** As a node on mainnet admits strangers; simulations do not bound them otherwise. */
+const ROOM = { maxPendingInAll: 64, maxUnfundedInAll: 64 }
+
 /** The same number gives the same world. */
 export function worldOf (seed: number): World {
   const draws = new Draws(seed, 'fuzz')
@@ -47,7 +50,7 @@ export function worldOf (seed: number): World {
     description: 'a random world',
     seed,
     duration,
-    nodes: names.map((name): NodeGroup => ({ name, count: 1, coins: satoshi(3_000_000n), policy: { minFirstPayment: satoshi(draws.unit() < 0.5 ? 0n : 1_000n), minDepth: 1 + draws.below(2), minCapacity: satoshi(10_000n) } })),
+    nodes: names.map((name): NodeGroup => ({ name, count: 1, coins: satoshi(3_000_000n), policy: { minFirstPayment: satoshi(draws.unit() < 0.5 ? 0n : 1_000n), minDepth: 1 + draws.below(2), minCapacity: satoshi(10_000n), ...ROOM } })),
     channels: [],
     traffic: [],
     chain: {

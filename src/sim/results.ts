@@ -86,7 +86,7 @@ export interface Loss {
   readonly channel: number
   readonly height: number
   readonly amount: number
-  /** `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was down past a deadline; `stuck`: in no block in time; `lied`: its only server hid it, or did not answer; `forgot`: its disk lost writes that it had called safe; `dishonest`: an adversary plays it, whatever else there is to say (`text` does); `unexplained`: a bug. */
+  /** `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was down past a deadline; `stuck`: in no block in time; `lied`: none of its servers told the truth, or answered; `forgot`: its disk lost writes that it had called safe; `dishonest`: an adversary plays it, whatever else there is to say (`text` does); `unexplained`: a bug. */
   readonly why: 'economics' | 'absence' | 'stuck' | 'lied' | 'forgot' | 'dishonest' | 'unexplained'
   readonly text: string
 }

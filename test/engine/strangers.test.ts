@@ -116,7 +116,7 @@ describe('engine / channels that strangers ask for', () => {
         ...chain,
         get status () { return chain.status },
         get tip () { return chain.tip },
-        watchScript: (script, watcher) => most-- > 0 ? chain.watchScript(script, watcher) : { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'excessive resource usage')), stop: () => {} }
+        watchScript: (script, watcher) => most-- > 0 ? chain.watchScript(script, watcher) : { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'excessive resource usage')), isCurrent: false, stop: () => {} }
       })
     })
     for (let n = 0; n < 4; n++) await Stranger.withRefund(world, `stranger ${n}`)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Results } from '../../src/sim/results.js'
 import type { Adversary, Scenario, ServerGroup } from '../../src/sim/scenario/scenario.js'
 import { simulate } from '../../src/sim/simulate.js'
-import { blockDelta, feeRate } from '../../src/types/units.js'
+import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import type { PlannedPayment } from '../../src/sim/plan.js'
 import { DAY, every, group, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'
 
@@ -88,6 +88,12 @@ describe('sim / strategies that gained, and do not any more', function () {
       assertUnharmed(results, 'bob', WALLET + 100_000 - FEES)
     })
   }
+
+  it('free-peers: a channel opens, and is paid on, while strangers come and go; few of them are remembered (OPEN-11)', async () => {
+    const nodes = [group('alice'), group('bob', { policy: { minFirstPayment: satoshi(0n), maxPendingInAll: 64, maxUnfundedInAll: 64 } })]
+    const results = await played({ kind: 'free-peers', who: 'alice', perHour: 6 }, { step: 0, payments: every(1_800, 20_000n, 4 * HOUR), changes: { nodes } })
+    assert.deepEqual([results.broken, results.payments.failed, results.payments.made], [[], {}, 4])
+  })
 
   it('direct-miner: an old state that nobody sees comes too late where the window is wide', async () => {
     assertUnharmed(await played({ kind: 'direct-miner', who: 'bob', upTo: 0.9 }), 'alice', ALICE)

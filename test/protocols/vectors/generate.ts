@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { evidenceVectors } from './generate-evidence.js'
 import { fundingVectors, keyVectors, scriptVectors, signatureVectors } from './generate-basics.js'
 import { reestablishVectors } from './generate-reestablish.js'
 import { refusalVectors } from './generate-refusals.js'
@@ -23,6 +24,7 @@ const GENERATORS: { [F in VectorFile | 'reestablish.json' | 'refusals.json']: ()
   'state.json': stateVectors,
   'close.json': closeVectors,
   'renewal.json': renewalVectors,
+  'spends.json': evidenceVectors,
   'reestablish.json': reestablishVectors,
   'refusals.json': refusalVectors
 }

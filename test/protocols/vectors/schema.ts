@@ -94,6 +94,14 @@ const renewal = z.strictObject({
   refuse: z.array(z.strictObject({ name: z.string(), code: z.string(), raw: hex, previous: z.array(hex) }))
 })
 
+const spends = z.strictObject({
+  ...described,
+  funding,
+  terms: z.strictObject({ refundHeight: z.int(), step: z.int() }),
+  height: z.int(),
+  cases: z.array(z.strictObject({ name: z.string(), raw: hex, oneWay: z.boolean(), signedByBoth: z.boolean(), turn: z.int().nullable(), clientBalance: sat.nullable(), counts: z.boolean() }))
+})
+
 interface Schemas {
   'keys.json': typeof keys
   'scripts.json': typeof scripts
@@ -103,6 +111,7 @@ interface Schemas {
   'state.json': typeof state
   'close.json': typeof close
   'renewal.json': typeof renewal
+  'spends.json': typeof spends
 }
 
 export type VectorFile = keyof Schemas
@@ -125,5 +134,6 @@ export const read = {
   refund: () => refund.parse(JSON.parse(readVectorText('refund.json'))),
   state: () => state.parse(JSON.parse(readVectorText('state.json'))),
   close: () => close.parse(JSON.parse(readVectorText('close.json'))),
-  renewal: () => renewal.parse(JSON.parse(readVectorText('renewal.json')))
+  renewal: () => renewal.parse(JSON.parse(readVectorText('renewal.json'))),
+  spends: () => spends.parse(JSON.parse(readVectorText('spends.json')))
 }

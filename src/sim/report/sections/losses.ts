@@ -11,7 +11,7 @@ const WHY: Readonly<Record<Loss['why'], string>> = {
   economics: 'publishing was not worth its fee, or the other side bid more than it was worth',
   absence: 'the node was down past a deadline',
   stuck: 'its transaction was in no block in time',
-  lied: 'the only server that it asked hid the chain from it, or did not answer',
+  lied: 'none of the servers that it asked told the truth, or answered',
   forgot: 'its disk had lost writes that it had called safe',
   dishonest: 'an adversary plays the node',
   unexplained: 'nothing explains it: a bug'
