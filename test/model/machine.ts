@@ -114,7 +114,7 @@ export class Machine {
         w.queue[role] = []
         if (w.side[otherRole(role)] !== NONE) w.queue[otherRole(role)] = [...w.queue[otherRole(role)], END]
         waiting.push({ key: 'down', event: () => ({ type: 'disconnected', reason: 'ended by this node' }) })
-        return
+        break
       }
       case 'broadcast': {
         const { purpose, raw } = effect
@@ -124,12 +124,12 @@ export class Machine {
         const manner = this.isHonest(role) ? w.manner : 'honest'
         const { txid } = this.spends.spend(number)
         waiting.push({ key: `answer ${purpose} ${number} ${refusal ?? ''} ${manner}`, event: () => answerTo(purpose, txid, refusal, manner) })
-        return
+        break
       }
       case 'payments-acknowledged': {
         const numbers = effect.payments.map(({ id }) => id[15] ?? 0)
         w.told[role] = [...new Set([...w.told[role], ...numbers])].sort((a, b) => a - b)
-        return
+        break
       }
       default: // for people, callers and the wallet
     }

@@ -20,6 +20,8 @@ const HELP = `Usage: npm run check:model [-- OPTIONS]
   --list          names the stories
 `
 
+function say (text: string): void { process.stdout.write(`${text}\n`) }
+
 function reportOf ({ story, incidents, states, depth, seconds, isComplete, sides, transitions, violation }: Explored): string {
   const line = `${story}: ${states} states, depth ${depth}, ${seconds.toFixed(1)} s (${Math.round(states / Math.max(seconds, 0.001))} a second), ${sides} states of sides, ${transitions} transitions${isComplete ? ', all' : violation === undefined ? ', cut off' : ''}`
   if (violation === undefined) return line
@@ -44,7 +46,7 @@ async function exploreAll (stories: readonly Story[], bounds: Bounds, workers: n
   const work = async (): Promise<void> => {
     for (let story = waiting.shift(); story !== undefined; story = waiting.shift()) {
       const explored = workers === 0 ? explore(story, bounds) : await inWorker(story.name, bounds)
-      console.log(reportOf(explored))
+      say(reportOf(explored))
       done.push(explored)
     }
   }
@@ -63,11 +65,11 @@ function inWorker (story: string, bounds: Bounds): Promise<Explored> {
 async function main (): Promise<number> {
   const { values } = parseArgs({ options: { story: { type: 'string' }, incidents: { type: 'string', default: String(USUAL_INCIDENTS) }, depth: { type: 'string' }, states: { type: 'string' }, seconds: { type: 'string' }, without: { type: 'string' }, workers: { type: 'string', default: '2' }, replay: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } } })
   if (values.help === true) {
-    console.log(HELP)
+    say(HELP)
     return 0
   }
   if (values.list === true) {
-    for (const { name, about } of STORIES) console.log(`${name}: ${about}`)
+    for (const { name, about } of STORIES) say(`${name}: ${about}`)
     return 0
   }
   const stories = values.story === undefined ? STORIES : values.story.split(',').map(storyOf)
@@ -75,15 +77,15 @@ async function main (): Promise<number> {
   if (values.replay !== undefined && first !== undefined) {
     const moves = values.replay.split(',').map((move) => move.trim()).filter((move) => move !== '')
     const wrong = replay(first, moves, Number(values.incidents), (move, world, machine, violation) => {
-      console.log(`${move === '' ? 'begin' : move}\n    ${describe(world, machine)}`)
-      if (violation !== undefined) console.log([`    VIOLATION (${violation.rule}): ${violation.text}`, ...violation.after?.map((step) => `      ${step}`) ?? []].join('\n'))
+      say(`${move === '' ? 'begin' : move}\n    ${describe(world, machine)}`)
+      if (violation !== undefined) say([`    VIOLATION (${violation.rule}): ${violation.text}`, ...violation.after?.map((step) => `      ${step}`) ?? []].join('\n'))
     })
     return wrong === undefined ? 0 : 1
   }
   const limit = (text: string | undefined): number => text === undefined ? Number.POSITIVE_INFINITY : Number(text)
   const done = await exploreAll(stories, { incidents: Number(values.incidents), depth: limit(values.depth), states: limit(values.states), seconds: limit(values.seconds), without: values.without }, Number(values.workers))
   const violations = done.filter(({ violation }) => violation !== undefined).length
-  console.log(`${done.reduce((sum, { states }) => sum + states, 0)} states, ${violations === 0 ? 'no violation' : `violations in ${violations} stories`}`)
+  say(`${done.reduce((sum, { states }) => sum + states, 0)} states, ${violations === 0 ? 'no violation' : `violations in ${violations} stories`}`)
   return violations === 0 ? 0 : 1
 }
 

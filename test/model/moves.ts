@@ -220,5 +220,4 @@ export class Moves {
       if (!this.#missesNothing(w)) return
     }
   }
-
 }

@@ -26,7 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
     story: 'one-way-server',
     rule: 'payment',
     about: 'a state is known by an output that its payee has chosen, not by what its payer has signed (EVID-2)',
-    replacements: [{ module: ONCHAIN, text: 'turn === undefined ? undefined : parts[payerOf(turn)]', by: '\'own output\'' }]
+    replacements: [{ module: ONCHAIN, text: 'signed === \'nothing\' ? ZERO_SAT : signed === \'own output\' ?', by: 'true ?' }]
   },
   {
     name: 'premature-rival',
