@@ -73,6 +73,8 @@ export type ChannelEvent =
   | { readonly type: 'updates', readonly updates: readonly Update[] }
   /** `stream`: with the first message of a stream, its number; the engine keeps effects of one stream from another. */
   | { readonly type: 'message', readonly message: Exclude<Message, Update>, readonly stream?: number }
+  /** What the peer has listed of our payments (REEST-8) contradicts what this node knows of payment `id`. */
+  | { readonly type: 'list-contradicted', readonly id: string }
   // from the wallet, or from an outside one: then with `psbt`, and not signed
   | { readonly type: 'funding-built', readonly raw: Uint8Array, readonly outPoint: OutPoint, readonly fee: Satoshi, readonly previous?: readonly Uint8Array[], readonly psbt?: Uint8Array }
   /** Of an outside wallet, checked: T1 with its witnesses. */

@@ -1,8 +1,10 @@
 /** The end of payments on a channel that cannot go on. What was received stays received. */
 import { to, type Transition } from './effects.js'
 import { payerOf } from './schedule.js'
-import type { Established } from './state.js'
-import { errorMessage, type Violation } from './violation.js'
+import type { Channel, Established } from './state.js'
+import { errorMessage, Violation } from './violation.js'
+
+const LIST_FALSE = 'ERR_LIST_FALSE'
 
 /**
  * The peer broke a rule (UPD-16): it is told which, the stream ends, and the channel closes with
@@ -30,4 +32,19 @@ export function closeOnly (channel: Established, violation: Violation): Transiti
   return to({ ...channel, stopped: { code, reason: message, rule, settleNow: false } },
     { type: 'send', message: errorMessage(violation, true) },
     { type: 'alarm', code, text: message })
+}
+
+/**
+ * REEST-8: what the payee listed of our payments cannot be true. It took nothing that we had not
+ * signed, but nobody knows by now what it was paid for. Outranks why else the channel only closes.
+ */
+export function distrustList (channel: Channel, id: string): Transition {
+  if (channel.stage !== 'established') return to(channel)
+  const text = `This node had lost payments, and the peer's list of them is false: payment ${id} was made otherwise, or is listed twice. The channel only closes now, and payments to this peer with an id are refused.`
+  return closeOnly({ ...channel, stopped: undefined }, new Violation('REEST-4', LIST_FALSE, text, { id }))
+}
+
+/** Whether the peer has listed falsely what it was paid. */
+export function isListFalse (channel: Channel): boolean {
+  return channel.stage === 'established' && channel.stopped?.code === LIST_FALSE
 }

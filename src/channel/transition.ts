@@ -26,7 +26,7 @@ import { lastPaymentHeightOf } from './schedule.js'
 import { onCompleteRenewal, onSignRenewal } from './renewed.js'
 import { onFundingLost, onInitialAck, onInitialOfRenewal, onRenewalCompleted, onRenewalRefused, onRenewalRequest, onRenewalSigned } from './renewing.js'
 import { isOpening, isSigning, type Channel, type Established } from './state.js'
-import { stop } from './stopping.js'
+import { distrustList, stop } from './stopping.js'
 import { forgetRefusal, onAskTurn, onGrantTurn, onTurnGrant, onTurnRefuse, onTurnRequest } from './turns.js'
 import { makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
@@ -69,6 +69,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'disconnected': return onDisconnected(channel, event.reason)
     case 'updates': return onUpdatesAt(channel, event.updates, env)
     case 'message': return onMessage(channel, event.message, env)
+    case 'list-contradicted': return distrustList(channel, event.id)
     case 'funding-built': return channel.stage === 'accepted' && channel.role === 'client'
       ? onFundingBuilt(channel, event, env)
       : to(channel, { type: 'release-funding' }) // abandoned while T1 was built

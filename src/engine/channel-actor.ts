@@ -2,6 +2,7 @@
  * One channel at work: takes what waits, runs the transitions, commits the outcome in one batch,
  * and only then lets the effects happen. One at a time, so a channel never races with itself.
  */
+import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { Env } from '../channel/env.js'
 import type { Effect, PaymentLogEntry, Transition } from '../channel/effects.js'
 import type { ChannelEvent } from '../channel/events.js'
@@ -29,7 +30,9 @@ export interface ActorHost {
   after: Clock['after']
   env: (channel: Channel) => Env
   /** What callers with an id want to be on disk together with a payment. */
-  keyedChanges: (channel: ChannelId, entry: PaymentLogEntry) => readonly Change[]
+  keyedChanges: (channel: Channel, entry: PaymentLogEntry) => readonly Change[]
+  /** The id of a payment that the peer cannot have been paid as it lists it. */
+  contradiction: (channel: Channel, payments: readonly Payment[]) => Promise<string | undefined>
   /** Called before the commit: what two channels must not share is known from here on. */
   learn: (channel: Channel) => void
   /** A channel is in another state. */
@@ -186,7 +189,8 @@ export class ChannelActor {
     const effects: MeantEffect[] = []
     for (const event of events) {
       try {
-        const next = transition(state, event, this.host.env(state))
+        const first = transition(state, event, this.host.env(state))
+        const next = first.log.some(({ adopted }) => adopted === true) ? await this.#checked(first) : first
         state = next.state
         log.push(...next.log)
         if ('stream' in event) this.#stream = event.stream
@@ -198,6 +202,14 @@ export class ChannelActor {
       }
     }
     await this.#apply(this.#state, state, log, effects)
+  }
+
+  /** What a peer lists of our payments is taken together with what this node knows of them, or not at all (REEST-8). */
+  async #checked (next: Transition): Promise<Transition> {
+    const id = await this.host.contradiction(next.state, next.log.flatMap(({ adopted, payments }) => adopted === true ? payments : []))
+    if (id === undefined) return next
+    const { state, log, effects } = transition(next.state, { type: 'list-contradicted', id }, this.host.env(next.state))
+    return { state, log: [...next.log, ...log], effects: [...next.effects, ...effects] }
   }
 
   /** Commit, then effects; the other way round for what is true whether our disk has it or not. */
@@ -222,7 +234,7 @@ export class ChannelActor {
   /** Writes everything that the disk does not have; false when it failed. */
   async #commit (state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
     const changes = channelChanges(this.#durable, state)
-    for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyedChanges(state.id, entry))
+    for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyedChanges(state, entry))
     if (changes.length === 0) return true
     try {
       await this.host.store.commit(changes)

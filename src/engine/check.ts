@@ -3,11 +3,11 @@ import { auditChannel, type AuditEnv, type Finding } from '../channel/audit.js'
 import { totalOf } from '../channel/ledger.js'
 import type { Channel } from '../channel/state.js'
 import { partyOf } from '../channel/terms.js'
-import { toHex, type ChannelId } from '../types/bytes.js'
+import { type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, STORE_FAILED } from '../types/errors.js'
 import { formatAmount, satoshi } from '../types/units.js'
 import { GIVEN_UP_PREFIX, readGivenUp } from './given-up.js'
-import { readPaid, PAID_PREFIX } from './paid-records.js'
+import { isKeyOf, NAME_PREFIX, PAID_PREFIX, readName, readPaid } from './paid-records.js'
 import { PAYMENT_PREFIX, paymentKey, readEntry, sequenceOf } from './payments.js'
 import type { Signer, Store } from './ports.js'
 import { CHANNEL_PREFIX, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
@@ -130,6 +130,11 @@ async function checkPaid (store: Store, channels: ReadonlyMap<ChannelId, Channel
     if (!channels.has(paid.channel)) findings.push(broken(`The payment ${key} was made on channel ${paid.channel}, which is gone.`))
     else if (!await isLogged(store, key, paid)) findings.push(incomplete(`The payment ${key} of ${formatAmount(paid.amount)} is not in the payment log, at update ${paid.sequence} of channel ${paid.channel}. It will not be made twice.`))
   }
+  for await (const [key, value] of store.entries(NAME_PREFIX)) {
+    env.onRecord()
+    const { damage } = await unlessDamaged(() => readName(key, value))
+    if (damage !== '') findings.push(broken(`${damage} A payment with that name is refused until then: look in \`paychan payments\` whether it was made before you make it under another id.`))
+  }
   return findings
 }
 
@@ -148,7 +153,7 @@ async function isLogged (store: Store, key: string, { channel, sequence, amount 
   const value = await store.get(logKey)
   if (value === undefined) return false
   const { value: entry } = await unlessDamaged(() => readEntry(logKey, value))
-  return (entry?.payments ?? []).some((payment) => PAID_PREFIX + toHex(payment.id) === key && payment.amount === amount)
+  return (entry?.payments ?? []).some((payment) => isKeyOf(key, payment.id) && payment.amount === amount)
 }
 
 /** Also what a later release has written is no reason to stop looking at the rest. */

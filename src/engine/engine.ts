@@ -7,6 +7,7 @@ import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
 import type { Channel } from '../channel/state.js'
+import { isListFalse } from '../channel/stopping.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
@@ -107,6 +108,7 @@ export class Engine {
     this.#keyed = new KeyedPayments({
       store,
       actor: (id) => this.#actor(id),
+      distrusted: (peer) => [...this.#actors.of(peer)].find(({ state }) => isListFalse(state))?.id,
       reconnect: async (actor) => { if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor) },
       refusal: (actor, payment, balance) => refusalOf(actor.state, payment, balance, this.#envFor(actor.state)),
       send: (actor, payment) => this.#send(actor, payment)
@@ -115,6 +117,7 @@ export class Engine {
       store,
       after: (ms, callback) => clock.after(ms, callback),
       keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
+      contradiction: ({ peer }, payments) => this.#keyed.contradiction(peer, payments),
       env: (channel) => this.#envFor(channel),
       learn: (channel) => { this.#registry.learn(channel, keyOf(channel, options.signer)) },
       changed: () => { this.#due.changed(); options.onChange?.() },

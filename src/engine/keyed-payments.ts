@@ -3,18 +3,18 @@
  * once. Each part of it has an id that follows from its name, and a record that is committed in one
  * batch with the update that carries it: there is never one without the other.
  */
-import { crypto as hashes } from 'bitcoinjs-lib'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
 import { ownBalance } from '../channel/paying.js'
+import type { Channel } from '../channel/state.js'
+import { isListFalse } from '../channel/stopping.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import { PAID_PREFIX, readPaid, type PaidRecord } from './paid-records.js'
+import { contradiction, findPart, listedChange, partId, payeeOf, signedChanges, type PaidRecord } from './paid-records.js'
 import { statusOfUpdate, type PaymentInfo } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { recordChange } from './records.js'
 import { admitCaller } from './waiters.js'
 
 /** What one channel carries of a payment. */
@@ -36,6 +36,8 @@ export interface KeyedHost {
   readonly store: Store
   /** @throws PaychanError `ERR_NO_CHANNEL` */
   actor: (id: ChannelId) => ChannelActor
+  /** The channel on which a peer has listed falsely what this node had lost, if there is one. */
+  distrusted: (peer: string) => ChannelId | undefined
   /** Brings the peer back if it can be done within seconds; never rejects. */
   reconnect: (actor: ChannelActor) => Promise<void>
   /** Why a payment cannot be signed now, from a balance of ours. */
@@ -48,7 +50,7 @@ export interface KeyedHost {
 interface MadePart { readonly id: string, readonly record: PaidRecord, readonly actor: ChannelActor }
 
 /** A part that is to be signed; `signedAt` in milliseconds, once it is. */
-interface WantedPart { readonly asked: Satoshi, signedAt: number | undefined }
+interface WantedPart { readonly name: string, readonly peer: string, readonly asked: Satoshi, signedAt: number | undefined }
 
 /** A part before it is signed. */
 interface PlannedPart { readonly actor: ChannelActor, readonly payment: Payment & { readonly amount: Satoshi } }
@@ -61,11 +63,6 @@ const MOST_PLANS = 4
 
 const MAX_ID_CHARACTERS = 128
 const NO_CHANGES: readonly Change[] = []
-
-/** The payment id of part `index` of a payment: 16 bytes. */
-export function partId (id: string, index: number): Uint8Array {
-  return hashes.sha256(new TextEncoder().encode(`paychan/payment/${id}/${index}`)).slice(0, 16)
-}
 
 /**
  * Refuses what cannot name a payment.
@@ -89,25 +86,37 @@ export class KeyedPayments {
   constructor (private readonly host: KeyedHost) {}
 
   /** What is to be committed beside a log entry. */
-  changes (channel: ChannelId, entry: PaymentLogEntry): readonly Change[] {
-    // Which of them had a name is forgotten as well; whoever asks for one again must find it.
-    if (entry.adopted === true) return entry.payments.map((payment) => paidChange(payment, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), time: entry.time }))
+  changes (state: Channel, entry: PaymentLogEntry): readonly Change[] {
+    const { id: channel, peer } = state
+    if (entry.adopted === true) {
+      // A list that is false says nothing about names.
+      if (isListFalse(state)) return NO_CHANGES
+      // Which of them had a name is forgotten as well; whoever asks for one again must find it.
+      return entry.payments.map((payment) => listedChange(payment, peer, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), time: entry.time }))
+    }
     if (this.#wanted.size === 0) return NO_CHANGES
     return entry.payments.flatMap((payment): Change[] => {
       const id = toHex(payment.id)
       const part = this.#wanted.get(id)
       if (part === undefined) return []
       part.signedAt = entry.time
-      return [paidChange(payment, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), asked: part.asked, time: entry.time })]
+      return [...signedChanges(payment, part.name, part, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), time: entry.time })]
     })
   }
+
+  /** The id of a payment that a peer cannot have been paid as it lists it (REEST-8). */
+  contradiction (peer: string, payments: readonly Payment[]): Promise<string | undefined> {
+    return contradiction(this.host.store, peer, payments, this.#peerOf)
+  }
+
+  readonly #peerOf = (channel: ChannelId): string => this.host.actor(channel).state.peer
 
   /**
    * Pays what is still to be paid of a payment; resolves with its parts once all are acknowledged.
    * Callers at the same time share one payment.
    *
    * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_TOO_MANY_WAITING`, `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
-   *   `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
+   *   `ERR_LIST_FALSE` (the payee has listed falsely what this node had lost), `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
    *   refuses a payment as long as nothing of it was signed
    */
   async pay (request: KeyedRequest): Promise<PaymentInfo[]> {
@@ -140,18 +149,21 @@ export class KeyedPayments {
     const done = before.filter((part) => statusOf(part) === 'acknowledged')
     const parts = done.map((part) => infoOf(request, part))
     const paid = done.reduce((sum, { record }) => addSat(sum, record.amount), ZERO_SAT)
-    if (paid < amount) parts.push(...await this.#payRest(request, subSat(amount, paid), before.length))
-    return parts
+    if (paid === amount) return parts
+    const distrusted = this.host.distrusted(request.peer)
+    if (distrusted !== undefined) throw uncertain(request, distrusted)
+    return [...parts, ...await this.#payRest(request, subSat(amount, paid), before.length)]
   }
 
   /** The parts that have been signed before. They are signed one after another, so there is no gap in their numbers. */
   async #made (request: KeyedRequest): Promise<MadePart[]> {
+    const payee = await payeeOf(this.host.store, request.id)
+    if (payee !== undefined && payee.peer !== request.peer) throw conflict(request, { amount: payee.asked, peer: payee.peer })
     const made: MadePart[] = []
     for (;;) {
-      const id = toHex(partId(request.id, made.length))
-      const value = await this.host.store.get(PAID_PREFIX + id)
-      if (value === undefined) return made
-      const record = readPaid(PAID_PREFIX + id, value)
+      const found = await findPart(this.host.store, request.peer, request.id, made.length, this.#peerOf)
+      if (found === undefined) return made
+      const { id, record } = found
       const actor = this.host.actor(record.channel)
       if ((record.asked ?? request.amount) !== request.amount || record.amount > request.amount || actor.state.peer !== request.peer) throw conflict(request, { amount: record.asked ?? record.amount, peer: actor.state.peer })
       made.push({ id, record, actor })
@@ -192,17 +204,17 @@ export class KeyedPayments {
   }
 
   /** Everything is checked before the first part is signed. @throws PaychanError why it cannot be paid */
-  async #plan ({ id, memo, plan }: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PlannedPart[]> {
-    const planned = plan(rest).map((part, n) => ({ actor: this.host.actor(part.channel), payment: { id: partId(id, firstIndex + n), amount: part.amount, memo } }))
+  async #plan ({ id, peer, memo, plan }: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PlannedPart[]> {
+    const planned = plan(rest).map((part, n) => ({ actor: this.host.actor(part.channel), payment: { id: partId(peer, id, firstIndex + n), amount: part.amount, memo } }))
     for (const actor of new Set(planned.map(({ actor }) => actor))) await this.host.reconnect(actor)
     this.#check(planned)
     return planned
   }
 
   /** @throws Interrupted */
-  async #payPart ({ amount: asked, memo }: KeyedRequest, actor: ChannelActor, payment: PlannedPart['payment']): Promise<PaymentInfo> {
+  async #payPart ({ id: name, peer, amount: asked, memo }: KeyedRequest, actor: ChannelActor, payment: PlannedPart['payment']): Promise<PaymentInfo> {
     const id = toHex(payment.id)
-    const wanted: WantedPart = { asked, signedAt: undefined }
+    const wanted: WantedPart = { name, peer, asked, signedAt: undefined }
     this.#wanted.set(id, wanted)
     try {
       await this.host.send(actor, payment)
@@ -225,10 +237,6 @@ export class KeyedPayments {
       balances.set(actor, satoshi(balance - payment.amount))
     }
   }
-}
-
-function paidChange (payment: Payment, record: PaidRecord): Change {
-  return recordChange(PAID_PREFIX + toHex(payment.id), record)
 }
 
 /** A part that failed, and what of it has been signed. */
@@ -254,6 +262,11 @@ function infoOf (request: KeyedRequest, part: MadePart): PaymentInfo {
 function conflict (request: KeyedRequest, other: { readonly peer: string, readonly amount: Satoshi }): PaychanError {
   return new PaychanError('ERR_PAYMENT_CONFLICT', `The id '${request.id}' belongs to another payment: ${formatAmount(other.amount)} to ${other.peer}. Give a new payment an id of its own.`,
     { id: request.id, asked: request.amount, amount: other.amount, peer: other.peer })
+}
+
+function uncertain ({ id, peer, amount }: KeyedRequest, channel: ChannelId): PaychanError {
+  return new PaychanError('ERR_LIST_FALSE', `When this node had lost payments, ${peer} listed them falsely on channel ${channel}: whether '${id}' was paid before cannot be known. Compare \`paychan payments\` with what the payee has, and pay what is still owed without an id.`,
+    { id, asked: amount, peer, channel })
 }
 
 function unsettled (request: KeyedRequest, parts: readonly MadePart[]): PaychanError {

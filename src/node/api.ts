@@ -282,7 +282,8 @@ export interface NodeApi {
    * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_TOO_MANY_WAITING` (facts: waiting, most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`,
    * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack); with an id, or
    * split: `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id
-   * belongs to another payment), `ERR_INVALID_PAYMENT_ID`.
+   * belongs to another payment), `ERR_INVALID_PAYMENT_ID`, `ERR_LIST_FALSE` (this node had lost payments,
+   * and the payee lied about them: compare both sides' books, and pay what is owed without an id).
    */
   pay: (request: PayRequest) => Promise<PayResult>
   channels: () => Promise<ChannelInfo[]>

@@ -43,7 +43,7 @@ export interface CheckOptions {
   readonly onProgress?: (records: number) => void
 }
 
-const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'fees/', GIVEN_UP_PREFIX, RESTORED_KEY]
+const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'paid-name/', 'fees/', GIVEN_UP_PREFIX, RESTORED_KEY]
 const WALLET_RECORDS = 'wallet/'
 
 /**

@@ -1,6 +1,7 @@
 /** Payments that the caller names: asked for as often as one likes, made once. */
 import assert from 'node:assert/strict'
-import { partId, type Part } from '../../src/engine/keyed-payments.js'
+import type { Part } from '../../src/engine/keyed-payments.js'
+import { partId } from '../../src/engine/paid-records.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import { planPayment } from '../../src/node/plan-payment.js'
 import { toHex } from '../../src/types/bytes.js'
@@ -42,7 +43,7 @@ describe('engine / payments with an id', () => {
     await world.open(alice, bob)
     const [first, second] = [await payOnce(alice), await payOnce(alice)]
     assert.deepEqual(second, first)
-    assert.deepEqual([first[0]?.amount, first[0]?.memo, first[0]?.status, first[0]?.id], [5_000n, 'tea', 'acknowledged', toHex(partId(ID, 0))])
+    assert.deepEqual([first[0]?.amount, first[0]?.memo, first[0]?.status, first[0]?.id], [5_000n, 'tea', 'acknowledged', toHex(partId('bob', ID, 0))])
     assert.equal(received(bob), 5_000n)
     assert.deepEqual(await sentBy(alice), ['5000 acknowledged'])
   })
@@ -148,7 +149,7 @@ describe('engine / payments with an id, when the stream breaks', () => {
     await world.open(alice, bob)
     const [part] = await payOnce(alice)
     assert.ok(part !== undefined && part.channel !== lost)
-    assert.equal(part.id, toHex(partId(ID, 1)), 'a new part: the lost one keeps its number')
+    assert.equal(part.id, toHex(partId('bob', ID, 1)), 'a new part: the lost one keeps its number')
     assert.equal((await payOnce(alice)).length, 1)
     assert.equal(bob.channel.ourBalance, 5_000n)
   })
