@@ -89,7 +89,9 @@ export function republish (channel: Established, env: Env): Transition<Establish
 export function onPublicationAccepted (channel: Established, txid: Txid, refusedForFee: boolean, env: Env): Transition<Established> {
   const { publication } = channel
   if (publication?.txid !== txid) return to(channel)
-  const state: Established = publication.refusedFor === undefined ? channel : { ...channel, publication: { ...publication, refusedFor: undefined } }
+  const standing: Publication = { ...publication, refusedFor: undefined, ...refusedForFee ? { isUnderpaid: true } : {} }
+  const isNews = publication.refusedFor !== undefined || (refusedForFee && publication.isUnderpaid === undefined)
+  const state: Established = isNews ? { ...channel, publication: standing } : channel
   return refusedForFee ? hurried(state, env) : to(state)
 }
 
@@ -166,13 +168,13 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
 }
 
 /**
- * The last block before the deadline, and every server has refused the last bid for its fee: something that is in all mempools keeps it
- * out, however little that may be worth to a miner. It is outbid at once, step by step until one is taken: all of the budget in one step
+ * The last block before the deadline, and a server has refused the last bid for its fee: something in its mempool keeps it
+ * out, however little that may be worth to a miner, and that another server says to have taken it may be a lie. It is outbid at once, step by step until one is taken: all of the budget in one step
  * could be far more than it takes.
  */
 function isLastCall (channel: Established, turn: number, previous: Publication | undefined, height: number): boolean {
   const deadline = deadlineOf(channel, turn)
-  return deadline !== undefined && height === deadline - 1 && isFeeRefusal(previous?.refusedFor)
+  return deadline !== undefined && height === deadline - 1 && (previous?.isUnderpaid === true || isFeeRefusal(previous?.refusedFor))
 }
 
 /** EVID-4: what a race at this height starts from. A new block lets the last bid count. */

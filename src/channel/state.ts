@@ -174,6 +174,8 @@ export interface Publication {
   readonly height: BlockHeight
   /** Why every server refused it that could be asked; undefined while that is not known, and once one has taken it. */
   readonly refusedFor: string | undefined
+  /** A server has refused it for its fee, though another one may have taken it. */
+  readonly isUnderpaid?: true
   /** The bid that stood when the tip came: at one height a race may at most double it. Left out in records of before. */
   readonly base?: Satoshi
   /** The rival against which this bid was sent again, to learn whether a mempool really prefers that one. */

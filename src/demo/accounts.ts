@@ -13,10 +13,10 @@ import { SEED_FILE } from '../node/layout.js'
 /** More addresses than a demo hands out. */
 const ADDRESSES = 40
 
-/** All scripts that a wallet's words can spend, receive and change. */
+/** All scripts that a wallet's words can spend: receive, change, and what closes pay to. */
 export async function walletScripts (dataDir: string): Promise<Uint8Array[]> {
   const book = new AddressBook(rootFromWords(await readSeedFile(join(dataDir, SEED_FILE))), 'regtest')
-  return (['receive', 'change'] as const).flatMap((branch) => Array.from({ length: ADDRESSES }, (_, index) => book.at(branch, index).scriptPubKey))
+  return (['receive', 'change', 'close'] as const).flatMap((branch) => Array.from({ length: ADDRESSES }, (_, index) => book.at(branch, index).scriptPubKey))
 }
 
 /** The sum of confirmed coins on scripts. */
