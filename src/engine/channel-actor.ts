@@ -30,9 +30,11 @@ export interface ActorHost {
   after: Clock['after']
   env: (channel: Channel) => Env
   /** What callers with an id want to be on disk together with a payment. */
-  keyedChanges: (channel: Channel, entry: PaymentLogEntry) => readonly Change[]
-  /** The id of a payment that the peer cannot have been paid as it lists it. */
-  contradiction: (channel: Channel, payments: readonly Payment[]) => Promise<string | undefined>
+  readonly keyed: {
+    changes: (channel: Channel, entry: PaymentLogEntry) => readonly Change[]
+    /** The id of a payment that the peer cannot have been paid as it lists it. */
+    contradiction: (peer: string, payments: readonly Payment[]) => Promise<string | undefined>
+  }
   /** Called before the commit: what two channels must not share is known from here on. */
   learn: (channel: Channel) => void
   /** A channel is in another state. */
@@ -206,7 +208,7 @@ export class ChannelActor {
 
   /** What a peer lists of our payments is taken together with what this node knows of them, or not at all (REEST-8). */
   async #checked (next: Transition): Promise<Transition> {
-    const id = await this.host.contradiction(next.state, next.log.flatMap(({ adopted, payments }) => adopted === true ? payments : []))
+    const id = await this.host.keyed.contradiction(next.state.peer, next.log.flatMap(({ adopted, payments }) => adopted === true ? payments : []))
     if (id === undefined) return next
     const { state, log, effects } = transition(next.state, { type: 'list-contradicted', id }, this.host.env(next.state))
     return { state, log: [...next.log, ...log], effects: [...next.effects, ...effects] }
@@ -234,7 +236,7 @@ export class ChannelActor {
   /** Writes everything that the disk does not have; false when it failed. */
   async #commit (state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
     const changes = channelChanges(this.#durable, state)
-    for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyedChanges(state, entry))
+    for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyed.changes(state, entry))
     if (changes.length === 0) return true
     try {
       await this.host.store.commit(changes)

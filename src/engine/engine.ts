@@ -7,7 +7,6 @@ import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
 import type { Channel } from '../channel/state.js'
-import { isListFalse } from '../channel/stopping.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
@@ -106,9 +105,8 @@ export class Engine {
     this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
     this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
-      store,
+      ...shared,
       actor: (id) => this.#actor(id),
-      distrusted: (peer) => [...this.#actors.of(peer)].find(({ state }) => isListFalse(state))?.id,
       reconnect: async (actor) => { if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor) },
       refusal: (actor, payment, balance) => refusalOf(actor.state, payment, balance, this.#envFor(actor.state)),
       send: (actor, payment) => this.#send(actor, payment)
@@ -116,8 +114,7 @@ export class Engine {
     this.#host = {
       store,
       after: (ms, callback) => clock.after(ms, callback),
-      keyedChanges: (channel, entry) => this.#keyed.changes(channel, entry),
-      contradiction: ({ peer }, payments) => this.#keyed.contradiction(peer, payments),
+      keyed: this.#keyed,
       env: (channel) => this.#envFor(channel),
       learn: (channel) => { this.#registry.learn(channel, keyOf(channel, options.signer)) },
       changed: () => { this.#due.changed(); options.onChange?.() },

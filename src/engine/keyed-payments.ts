@@ -33,11 +33,10 @@ export interface KeyedRequest {
 
 /** What the payments need of the engine around them. */
 export interface KeyedHost {
-  readonly store: Store
+  readonly options: { readonly store: Store }
   /** @throws PaychanError `ERR_NO_CHANNEL` */
   actor: (id: ChannelId) => ChannelActor
-  /** The channel on which a peer has listed falsely what this node had lost, if there is one. */
-  distrusted: (peer: string) => ChannelId | undefined
+  channelsOf: (peer: string) => readonly Channel[]
   /** Brings the peer back if it can be done within seconds; never rejects. */
   reconnect: (actor: ChannelActor) => Promise<void>
   /** Why a payment cannot be signed now, from a balance of ours. */
@@ -106,7 +105,7 @@ export class KeyedPayments {
 
   /** The id of a payment that a peer cannot have been paid as it lists it (REEST-8). */
   contradiction (peer: string, payments: readonly Payment[]): Promise<string | undefined> {
-    return contradiction(this.host.store, peer, payments, this.#peerOf)
+    return contradiction(this.host.options.store, peer, payments, this.#peerOf)
   }
 
   readonly #peerOf = (channel: ChannelId): string => this.host.actor(channel).state.peer
@@ -150,18 +149,18 @@ export class KeyedPayments {
     const parts = done.map((part) => infoOf(request, part))
     const paid = done.reduce((sum, { record }) => addSat(sum, record.amount), ZERO_SAT)
     if (paid === amount) return parts
-    const distrusted = this.host.distrusted(request.peer)
-    if (distrusted !== undefined) throw uncertain(request, distrusted)
+    const distrusted = this.host.channelsOf(request.peer).find(isListFalse)
+    if (distrusted !== undefined) throw uncertain(request, distrusted.id)
     return [...parts, ...await this.#payRest(request, subSat(amount, paid), before.length)]
   }
 
   /** The parts that have been signed before. They are signed one after another, so there is no gap in their numbers. */
   async #made (request: KeyedRequest): Promise<MadePart[]> {
-    const payee = await payeeOf(this.host.store, request.id)
+    const payee = await payeeOf(this.host.options.store, request.id)
     if (payee !== undefined && payee.peer !== request.peer) throw conflict(request, { amount: payee.asked, peer: payee.peer })
     const made: MadePart[] = []
     for (;;) {
-      const found = await findPart(this.host.store, request.peer, request.id, made.length, this.#peerOf)
+      const found = await findPart(this.host.options.store, request.peer, request.id, made.length, this.#peerOf)
       if (found === undefined) return made
       const { id, record } = found
       const actor = this.host.actor(record.channel)
