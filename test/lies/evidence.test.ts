@@ -9,19 +9,28 @@ import { scriptHashOf } from '../../src/devnet/hashes.js'
 import type { ChannelInfo, OpenRequest } from '../../src/node/api.js'
 import { sameBytes, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
-import { Fixture, type TestNode } from '../node/fixture.js'
+import { Recorder } from '../chain/helpers.js'
+import { Proxy } from '../chain/proxy.js'
+import { alice as hand } from '../devnet/support.js'
+import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
 import { Attacker, PhantomServer } from './attacker.js'
+import { Liar } from './liar.js'
 
 const CAPACITY = 1_000_000n
+const MONEY = 3_000_000n
 /** A T3 at a few sat/vB. */
 const NORMAL_FEE = 1_000n
 const STEP = 12
+/** A day of blocks. */
+const PATIENCE = 144
+/** Nothing larger than half of what a mempool takes of version 3. */
+const BLOCK_WEIGHT = 20_000
 
 describe('evidence / what a peer and a server make up', function () {
   this.timeout(60_000)
   let fixture: Fixture
 
-  beforeEach(async () => { fixture = await Fixture.create({ autoMine: false }) })
+  beforeEach(async () => { fixture = await Fixture.create({ autoMine: false, blockWeight: BLOCK_WEIGHT }) })
   afterEach(async () => { await fixture.end() })
 
   /** Shows the truth, until it is told to show more. */
@@ -40,12 +49,12 @@ describe('evidence / what a peer and a server make up', function () {
 
   /** A channel that can be paid on. */
   async function open (client: TestNode, server: TestNode, request: Partial<OpenRequest>): Promise<ChannelInfo> {
-    await fixture.devnet.fund(await client.api.address(), satoshi(2_000_000n))
+    await fixture.devnet.fund(await client.api.address(), satoshi(MONEY))
     await fixture.devnet.mine(1)
-    await client.sees(async () => (await client.api.balance()).confirmed === 2_000_000n)
+    await client.sees(async () => (await client.api.balance()).confirmed >= MONEY)
     const channel = await client.api.open({ peer: await server.address(), amount: CAPACITY, ...request, wait: 'broadcast' })
     await fixture.devnet.mine(2)
-    for (const node of [client, server]) await node.sees(async () => (await of(node)).status === 'open')
+    for (const node of [client, server]) await node.sees(async () => (await node.api.channels()).some((each) => each.id === channel.id && each.status === 'open'))
     return channel
   }
 
@@ -157,7 +166,7 @@ describe('evidence / what a peer and a server make up', function () {
         for (const server of phantoms.slice(0, liars)) server.show(attacker.fundingScript, refund)
         await shown(victim, refund)
         await mine((settleHeight ?? assert.fail()) - 1 - fixture.devnet.height, victim)
-        assert.deepEqual([published(victim), await waiting(attacker)], [[], undefined])
+        assert.deepEqual([published(victim), (await waiting(attacker))?.getId()], [[], undefined])
         await mine(1, victim)
         const spend = await spending(attacker)
         // It goes on being shown while the settlement waits for a block.
@@ -169,4 +178,82 @@ describe('evidence / what a peer and a server make up', function () {
       })
     }
   })
+
+  describe('a settlement in which the payer has signed no output, with 330 sat for the payer where that would be', () => {
+    it('is the payment that was in flight: it is made, and not made again (EVID-2)', async () => {
+      const victim = await fixture.node('victim')
+      const peer = await fixture.node('peer')
+      const wire = await new Proxy({ host: '127.0.0.1', port: portOf(await peer.address()) }).open()
+      fixture.onEnd(async () => { await wire.cut() })
+      const { id, peerId } = await open(victim, peer, { peer: (await peer.address()).replace(/tcp\/\d+/, `tcp/${new URL(wire.url).port}`), blocks: 144 })
+      await victim.api.pay({ to: id, amount: 1_000n })
+
+      // The peer takes the payment, and what it answers is lost: that leaves the payer 100 sat, below dust.
+      wire.swallowAnswers()
+      const rent = { to: peerId, amount: 998_900n, id: 'rent' }
+      const paying = codeOfRejection(victim.api.pay(rent))
+      await peer.events.when((event) => event.type === 'payment' && event.payment.amount === rent.amount)
+      const attacker = await takenOver(peer, 'peer')
+      await wire.cut()
+      assert.equal(await paying, 'ERR_PAYMENT_UNKNOWN')
+
+      const settlement = attacker.state(0, { fee: 1_000n, outputs: [{ script: attacker.payoutScript('client'), value: satoshi(330n) }] })
+      assert.ok((await fixture.devnet.submit(settlement.toBuffer())).accepted)
+      await mine(5, victim)
+      const status = async (): Promise<unknown> => (await victim.api.payments()).find(({ amount }) => amount === rent.amount)?.status
+      await victim.sees(async () => (await of(victim)).spend?.txid === settlement.getId())
+      assert.equal(await status(), 'unknown')
+      await mine(1, victim)
+      // No event tells of it.
+      while (await status() === 'unknown') await new Promise((resolve) => { setImmediate(resolve) })
+      assert.equal(await status(), 'acknowledged')
+
+      // There would be money for it, in another channel with the same peer.
+      const back = await fixture.node('peer')
+      const other = await open(victim, back, { blocks: 144 })
+      assert.deepEqual((await victim.api.pay(rent)).parts.map(({ channel, status }) => [channel, status]), [[id, 'acknowledged']])
+      const channels = await victim.api.channels()
+      assert.equal(channels.find((each) => each.id === other.id)?.spendable, CAPACITY)
+    })
+  })
+
+  describe('a settlement of 9.9 kvB, which pays the client its share and is in no block', () => {
+    it('makes the refund wait, and then bid no more than is to be won (EVID-5)', async () => {
+      const bids = new Recorder<Transaction>()
+      const server = await Liar.start(fixture.devnet, {
+        answer: async ({ method, params: [raw] }, honest) => {
+          if (method === 'blockchain.transaction.broadcast') bids.push(Transaction.fromHex(String(raw)))
+          return { result: await honest() }
+        }
+      })
+      fixture.onEnd(async () => { await server.stop() })
+      const victim = await fixture.node('victim', { electrum: server.url })
+      const peer = await fixture.node('peer')
+      const { id, refundHeight } = await open(victim, peer, { blocks: 72 })
+      await victim.api.pay({ to: id, amount: 2_000n })
+      const attacker = await takenOver(peer, 'peer')
+      await fixture.devnet.fund(hand.address, 10_000_000n)
+      await mine(1, victim)
+      const [coin] = await fixture.devnet.utxos(hand.script)
+      const fat = attacker.state(0, { fee: 280_000n, coins: [{ ...coin ?? assert.fail(), owner: hand }], outputs: Array.from({ length: 306 }, () => ({ script: hand.script, value: satoshi(1_000n) })) })
+      assert.deepEqual(await fixture.devnet.submit(fat.toBuffer()), { accepted: true, txid: fat.getId() })
+      await shown(victim, fat)
+      await mine(refundHeight + PATIENCE - 1 - fixture.devnet.height, victim)
+      const before = bids.all.length
+      assert.deepEqual(published(victim), [])
+      for (let block = 0; block < 12; block++) {
+        const bid = bids.next()
+        await mine(1, victim)
+        await bid
+      }
+      const fees = bids.all.slice(before).map(feeOf)
+      assert.ok(fees.every((fee) => fee > 0n && fee <= 3n * NORMAL_FEE), `it bids ${fees.join(', ')} sat`)
+      // What it would have burnt more for leaves the client all but the 2,000 sat that it has paid.
+      assert.deepEqual([(await waiting(attacker))?.getId(), fat.outs[0]?.value], [fat.getId(), CAPACITY - 2_000n])
+    })
+  })
 })
+
+function portOf (multiaddr: string): number {
+  return Number(/\/tcp\/(\d+)/.exec(multiaddr)?.[1] ?? assert.fail())
+}
