@@ -1,5 +1,5 @@
 /** The chain that end-to-end tests run on: a devnet, unless `test/real/on-bitcoind.ts` is loaded before them. */
-import { startDevnet, type Devnet } from '../src/devnet/devnet.js'
+import { startDevnet, type Devnet, type DevnetOptions } from '../src/devnet/devnet.js'
 
 export interface TestChain {
   /** Mines, funds, takes blocks back. */
@@ -12,8 +12,8 @@ export interface TestChain {
 export const chainSource = {
   /** Whether a reorganisation can drop transactions for good. */
   canForget: true,
-  start: async (seed: string): Promise<TestChain> => {
-    const devnet = await startDevnet({ seed })
+  start: async (seed: string, options: Pick<DevnetOptions, 'blockWeight'> = {}): Promise<TestChain> => {
+    const devnet = await startDevnet({ seed, ...options })
     return { devnet, electrum: devnet.url, stop: async () => { await devnet.stop() } }
   }
 }

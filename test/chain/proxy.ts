@@ -4,6 +4,7 @@ import { createConnection, createServer, type AddressInfo, type Server, type Soc
 
 export class Proxy {
   readonly #sockets = new Set<Socket>()
+  readonly #upstreams = new Set<Socket>()
   #server: Server | undefined
   #port = 0
 
@@ -16,6 +17,8 @@ export class Proxy {
   async open (): Promise<this> {
     const server = createServer(client => {
       const upstream = createConnection(this.target)
+      this.#upstreams.add(upstream)
+      upstream.on('close', () => { this.#upstreams.delete(upstream) })
       for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
         this.#sockets.add(from)
         from.setNoDelay(true)
@@ -36,6 +39,14 @@ export class Proxy {
     for (const socket of this.#sockets) {
       socket.unpipe()
       socket.resume()
+    }
+  }
+
+  /** From now on everything arrives at the target, and nothing that it says comes back. */
+  swallowAnswers (): void {
+    for (const upstream of this.#upstreams) {
+      upstream.unpipe()
+      upstream.resume()
     }
   }
 

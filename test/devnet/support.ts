@@ -34,6 +34,11 @@ export class Person {
     this.address = defined(payment.address)
   }
 
+  /** What a signature of an input that spends a coin of theirs signs (BIP143). */
+  get scriptCode (): Uint8Array {
+    return defined(payments.p2pkh({ pubkey: this.publicKey }).output)
+  }
+
   /** A DER signature with its hash type. */
   sign (digest: Uint8Array, hashType = Transaction.SIGHASH_ALL): Uint8Array {
     return bitcoinScript.signature.encode(sign(digest, this.secret), hashType)
@@ -71,8 +76,7 @@ export function unsigned ({ from, to, version = 2, locktime = 0 }: Draft): Trans
 export function signed (draft: Draft): Transaction {
   const transaction = unsigned(draft)
   draft.from.forEach(({ owner, value }, i) => {
-    const code = defined(payments.p2pkh({ pubkey: owner.publicKey }).output)
-    transaction.setWitness(i, [owner.sign(transaction.hashForWitnessV0(i, code, value, Transaction.SIGHASH_ALL)), owner.publicKey])
+    transaction.setWitness(i, [owner.sign(transaction.hashForWitnessV0(i, owner.scriptCode, value, Transaction.SIGHASH_ALL)), owner.publicKey])
   })
   return transaction
 }

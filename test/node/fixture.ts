@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Devnet } from '../../src/devnet/devnet.js'
+import type { Devnet, DevnetOptions } from '../../src/devnet/devnet.js'
 import type { NodeApi, NodeEvent } from '../../src/node/api.js'
 import { createNode, type NodeOptions } from '../../src/node/create-node.js'
 import { satoshi } from '../../src/types/units.js'
@@ -19,8 +19,8 @@ export class Fixture {
   /** The Electrum server that the nodes use. */
   get electrum (): string { return this.chain.electrum }
 
-  static async create ({ autoMine = true }: { autoMine?: boolean } = {}): Promise<Fixture> {
-    const fixture = new Fixture(await chainSource.start('nodes'), await mkdtemp(join(tmpdir(), 'paychan-')))
+  static async create ({ autoMine = true, ...options }: { autoMine?: boolean } & Pick<DevnetOptions, 'blockWeight'> = {}): Promise<Fixture> {
+    const fixture = new Fixture(await chainSource.start('nodes', options), await mkdtemp(join(tmpdir(), 'paychan-')))
     // Unless a test mines itself: everything that reaches the mempool is in a block at once.
     if (autoMine) fixture.devnet.on('mempool', () => { void fixture.devnet.mine(1) })
     return fixture
