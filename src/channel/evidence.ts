@@ -45,8 +45,8 @@ export function countsAsRival ({ onChain: { fundingHeight } }: { readonly onChai
   return fundingHeight !== undefined && fee !== undefined && lock <= height
 }
 
-/** States of the other side. What we publish ourselves is none, nor is a close (CLOSE-8) or what we do not know. */
-function rivals ({ role, onChain: { shown } }: Established): ReadonlyArray<ShownSpend & { readonly turn: number }> {
+/** The states of the other side that are shown. What we publish ourselves is none, nor is a close (CLOSE-8) or what we do not know. */
+export function rivals ({ role, onChain: { shown } }: Established): ReadonlyArray<ShownSpend & { readonly turn: number }> {
   return shown.filter((spend): spend is ShownSpend & { readonly turn: number } => spend.turn !== undefined && payeeOf(spend.turn) !== role)
 }
 

@@ -15,7 +15,7 @@ import { isFeeRefusal } from '../types/refusals.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
-import { isHeldBack, normalBid, olderThan, provenRace, winnable } from './evidence.js'
+import { countsAsRival, isHeldBack, normalBid, provenRace, rivals, winnable } from './evidence.js'
 import { heldBalance } from './ledger.js'
 import { leastShare, newestHeld, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { publishHeightOf } from './schedule.js'
@@ -51,17 +51,17 @@ export function publishIfDue (channel: Established, env: Env): Transition<Establ
 }
 
 /**
- * An older state of the other side has come in sight. Two servers that show it are enough to outbid it (EVID-4). One is not: our bid
- * goes out once more, and whether it is refused tells whether a mempool really prefers the other one.
+ * A state of the other side has come in sight. An older one that two servers show is outbid (EVID-4). Another one that is not the
+ * rightful one, also what no block takes, may have put ours out of the mempools: our bid goes out once more, and a refusal tells.
  */
 function answerRival (channel: Established, publication: Publication, turn: number, height: number, env: Env): Transition<Established> {
-  const rivals = olderThan(channel, turn, height)
-  const [rival] = rivals
+  const seen = rivals(channel).filter((spend) => spend.turn < turn || !countsAsRival(channel, spend, height))
+  const [rival] = seen
   if (rival === undefined || publication.batch !== undefined) return to(channel)
   const race = provenRace(channel, turn, height)
   const next = race === undefined || outbidding(race, vsizeOfRaw(publication.raw), env) <= publication.fee ? undefined : bidAtOnce(channel, publication, height, env)
   if (next !== undefined) return published(channel, next)
-  if (rivals.some(({ txid }) => txid === publication.probed)) return to(channel)
+  if (seen.some(({ txid }) => txid === publication.probed)) return to(channel)
   return to({ ...channel, publication: { ...publication, probed: rival.txid } }, broadcastOf(publication))
 }
 
@@ -159,7 +159,9 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   const base = baseOf(previous, height) ?? normalBid(env.nextBlockRate, vsize)
   const race = provenRace(channel, ours.turn, height)
   const raced = race === undefined ? ZERO_SAT : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
-  const wished = min(max(feeFor(max(wanted, env.relay.minimum), vsize), raced), satoshi(budget))
+  // One takes it and one refuses it: who of the two lies cannot be told, so it is half of what is at stake at most.
+  const isDisputed = previous?.isUnderpaid === true && isLastCall(channel, ours.turn, previous, height) && previous.refusedFor === undefined
+  const wished = min(max(feeFor(max(wanted, env.relay.minimum), vsize), raced), satoshi(isDisputed ? budget / 2n : budget))
   const fee = most === undefined ? wished : min(wished, most)
   // By the largest size that it can have, before it is signed: with most blocks the bid stays as it is.
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) return undefined

@@ -14,7 +14,7 @@
  */
 import type { RenewalRequest, Update, UpdateAck } from '../../protocols/paychan/1.0/index.js'
 import { checkFundingTx } from '../bitcoin/funding.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import { lockTimeOf, parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
@@ -101,8 +101,8 @@ export function onRenewalRequest (state: RefundSigned, message: RenewalRequest, 
     return checkFundingTx(message.fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity, unsigned: inputs.find(({ hasWitness }) => !hasWitness)?.outPoint })
   })
   if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
-  if (env.height === undefined) {
-    // The client sends it again on the next stream.
+  if (env.height === undefined || lockTimeOf(message.fundingTx) > env.height) {
+    // The client sends it again on the next stream; by then the blocks that its lock names may have come here too.
     return to({ ...state, link: 'down' }, { type: 'send', message: errorMessage({ code: 'ERR_NOT_READY', message: 'This node does not see the chain at the moment; try again later.' }, false) }, { type: 'hang-up' })
   }
   if (state.requested !== undefined) return to(state, ...askedAgain(state))

@@ -115,8 +115,8 @@ function withEpochs (stored: Channel): Channel {
 }
 
 /** Records of before told a spend in a block and one that was only shown by its height. The chain tells the latter again. */
-function withProof (stored: OnChain & { readonly spend: { readonly height?: BlockHeight | undefined } | undefined }): OnChain {
-  return { ...stored, spend: stored.spend?.height === undefined ? undefined : stored.spend, shown: [] }
+function withProof (stored: Omit<OnChain, 'shown'> & { readonly spend: { readonly height?: BlockHeight | undefined } | undefined, readonly shown?: OnChain['shown'] }): OnChain {
+  return { ...stored, spend: stored.spend?.height === undefined ? undefined : stored.spend, shown: stored.shown ?? [] }
 }
 
 /** Publications of before there were turns: the race begins with the bid that was stored. */

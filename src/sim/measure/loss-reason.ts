@@ -42,8 +42,8 @@ export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
     return down >= blind ? { why: 'absence', text: `it was down for ${down} of the ${heights.length} blocks in which it could have published` } : { why: 'lied', text: `its server showed it nothing for ${blind} of ${heights.length} blocks` }
   }
   if (lostWrites) return { why: 'forgot', text: 'its disk lost writes that it had called safe' }
-  // The block that followed a bid may have come before it was there.
-  if (bids.length > 0 && heights.every((height) => (bids.filter((bid) => bid.height < height - 1).at(-1)?.rate ?? 0) < thresholdAt(height))) {
+  // The block that followed a bid may have come before it was there. In the one with the other state it was between the two of them and a miner.
+  if (bids.length > 0 && heights.every((height) => height === to || (bids.filter((bid) => bid.height < height - 1).at(-1)?.rate ?? 0) < thresholdAt(height))) {
     return { why: 'stuck', text: `it bid ${Math.round(bids[0]?.rate ?? 0)} to ${Math.round(bids.at(-1)?.rate ?? 0)} sat/vB in ${heights.length} blocks, and none took it` }
   }
   return { why: 'unexplained', text: `it could have had ${amount} sat by a block between ${from} and ${to}, and did not` }

@@ -145,6 +145,8 @@ export class SimNode {
     const before = this.#stopped
     this.#stopped = undefined
     for (const state of before ?? []) {
+      // Of an opening that came to nothing a server keeps no channel (OPEN-11).
+      if (state.stage === 'abandoned' && state.role === 'server') continue
       const now = engine.find(state.id)
       if (textOf(now) !== textOf(state)) this.world.onForgotten(this, `of channel ${state.id} ${textOf(state)} was written, and ${textOf(now)} was read`)
     }
