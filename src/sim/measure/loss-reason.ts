@@ -25,6 +25,8 @@ export interface Evidence {
 
 /** Output 0 below this is left to the other side (dust). */
 const DUST = 330
+/** What is left to a P2WPKH output at the least, beside the fee. */
+const LEAST_OUTPUT = 294
 
 export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
   const { amount, from, to, bids, thresholdAt, inTheWayAt, vsize, absences, lostWrites } = evidence
@@ -32,12 +34,12 @@ export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
   const heights = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + 1 + i)
   const costAt = (height: number): number => Math.max(thresholdAt(height) * vsize, inTheWayAt(height))
   const cheapest = Math.min(...heights.map(costAt))
-  if (heights.length > 0 && cheapest >= amount) return { why: 'economics', text: `a block would have cost ${Math.ceil(cheapest)} sat at the least, and ${amount} sat were at stake` }
+  if (heights.length > 0 && cheapest + LEAST_OUTPUT >= amount) return { why: 'economics', text: `a block would have cost ${Math.ceil(cheapest)} sat at the least, and ${amount} sat were at stake` }
   // News of the newest block may still be on its way, and a bid is for the next one.
   const missed = (kind: Absence['kind']): number => heights.filter((height) => absences.some((absence) => absence.kind === kind && height - 1 >= absence.from && height - 1 <= absence.to)).length
   const [down, blind] = [missed('down'), missed('blind')]
   const seen = heights.filter((height) => !absences.some((absence) => height - 1 >= absence.from && height - 1 <= absence.to))
-  const couldBid = seen.filter((height) => costAt(height) < amount)
+  const couldBid = seen.filter((height) => costAt(height) + LEAST_OUTPUT < amount)
   if (couldBid.length === 0 && down + blind > 0) {
     return down >= blind ? { why: 'absence', text: `it was down for ${down} of the ${heights.length} blocks in which it could have published` } : { why: 'lied', text: `its server showed it nothing for ${blind} of ${heights.length} blocks` }
   }
