@@ -88,7 +88,8 @@ export function onFundingSeen (state: RefundSigned, history: FundingHistory, env
   if (history.funding === undefined) return to(state)
   const { raw } = history.funding
   if (checkFunding(state, raw) instanceof Violation) return to(state)
-  const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: state.initial } }), fundingAcknowledged: true }
+  // The client has not handed it over: what it has of our words is not known (REEST-7).
+  const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: state.initial } }), fundingAcknowledged: true, epochs: state.epochs }
   const shown = onHistory(established, history, env)
   return to(shown.state, { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${state.outPoint.txid} came from the chain` }, ...shown.effects)
 }

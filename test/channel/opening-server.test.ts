@@ -223,6 +223,16 @@ describe('server / opening / when the stream breaks', () => {
     assert.equal(world.server.info.ourBalance, 5_000n)
   })
 
+  it('refund signed: its answer to a Reestablish was lost, and T1 came from the chain: the client is not taken for one that has forgotten (REEST-7)', () => {
+    const world = new World().until('client', 'established')
+    world.server.seesFunding = true
+    world.disconnect().connect().deliver('server')
+    world.disconnect().mine(3)
+    assert.equal(world.server.channel.stage, 'established')
+    world.connect().run().paid(5_000n)
+    assert.deepEqual([world.server.established.stopped, world.server.info.ourBalance], [undefined, 5_000n])
+  })
+
   it('refund signed: a T1 on the chain that is not the one of the refund changes nothing', () => {
     const world = new World().until('client', 'established')
     world.disconnect()
