@@ -14,10 +14,12 @@ import { stateTemplate } from '../../src/channel/signing.js'
 import type { Established } from '../../src/channel/state.js'
 import { partyOf } from '../../src/channel/terms.js'
 import { loadChannels } from '../../src/engine/loading.js'
+import type { Signer } from '../../src/engine/ports.js'
 import { SEED_FILE, STORE_DIRECTORY } from '../../src/node/layout.js'
 import { openLevelStore } from '../../src/store/level.js'
 import { hashFromTxid } from '../../src/types/bytes.js'
 import { satoshi, type Satoshi } from '../../src/types/units.js'
+import { identitySeed } from '../../src/wallet/paths.js'
 import { createSigner } from '../../src/wallet/signer.js'
 import { rootFromWords } from '../../src/wallet/seed.js'
 import type { Person, Spendable } from '../devnet/support.js'
@@ -39,16 +41,23 @@ export interface Additions {
 
 /** The one channel of a stopped node, with its keys. */
 export class Attacker {
-  private constructor (readonly channel: Established, private readonly sign: (digest: Uint8Array) => Uint8Array) {}
+  /** @param identity - the seed of the node's libp2p key */
+  private constructor (readonly channel: Established, readonly signer: Signer, readonly identity: Uint8Array) {}
 
   /** Takes over a node that has stopped. */
   static async of (dataDir: string): Promise<Attacker> {
-    const signer = createSigner(rootFromWords((await readFile(join(dataDir, SEED_FILE), 'utf8')).trim()), 'regtest')
+    const root = rootFromWords((await readFile(join(dataDir, SEED_FILE), 'utf8')).trim())
     const store = await openLevelStore(join(dataDir, STORE_DIRECTORY))
     const { channels: [channel] } = await loadChannels(store)
     await store.close()
     assert.ok(channel?.stage === 'established')
-    return new Attacker(channel, (digest) => signer.sign({ role: channel.role, ...channel.keys, use: 'channel' }, digest))
+    return new Attacker(channel, createSigner(root, 'regtest'), identitySeed(root, 'regtest'))
+  }
+
+  /** With this side's key of the channel. */
+  sign (digest: Uint8Array): Uint8Array {
+    const { role, keys } = this.channel
+    return this.signer.sign({ role, ...keys, use: 'channel' }, digest)
   }
 
   get fundingScript (): Uint8Array { return p2wsh(this.#witnessScript) }
