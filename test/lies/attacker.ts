@@ -71,7 +71,7 @@ export class Attacker {
     tx.addInput(hashFromTxid(outPoint.txid), outPoint.vout, SEQUENCE)
     for (const { outPoint: { txid, vout } } of coins) tx.addInput(hashFromTxid(txid), vout, SEQUENCE)
     const placed = [...own === undefined ? [] : [own], ...outputs]
-    const rest = [terms.capacity, ...coins.map(({ value }) => value), ...placed.map(({ value }) => -value)].reduce((sum, value) => sum + value, -fee)
+    const rest = placed.reduce((rest, { value }) => rest - value, coins.reduce((sum, { value }) => sum + value, terms.capacity - fee))
     for (const { script, value } of [...placed, { script: partyOf(terms, role).closeScript, value: satoshi(rest) }]) tx.addOutput(script, value)
     coins.forEach(({ owner, value }, i) => {
       tx.setWitness(i + 1, owner === undefined ? [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)] : [owner.sign(tx.hashForWitnessV0(i + 1, owner.scriptCode, value, SIGHASH.ALL)), owner.publicKey])
