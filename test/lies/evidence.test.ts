@@ -11,12 +11,14 @@ import { sameBytes, txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import { Recorder } from '../chain/helpers.js'
 import { Proxy } from '../chain/proxy.js'
-import { alice as hand } from '../devnet/support.js'
+import { alice as hand, output, signed } from '../devnet/support.js'
 import { codeOfRejection, Fixture, type TestNode } from '../node/fixture.js'
 import { Attacker, PhantomServer } from './attacker.js'
 import { Liar } from './liar.js'
 
 const CAPACITY = 1_000_000n
+/** Of a child whose parent pays 1 sat/vB for 9.7 kvB. */
+const CHILD_FEE = 16_000n
 const MONEY = 3_000_000n
 /** A T3 at a few sat/vB. */
 const NORMAL_FEE = 1_000n
@@ -84,6 +86,17 @@ describe('evidence / what a peer and a server make up', function () {
     return undefined
   }
 
+  const refusals = ({ events }: TestNode): number => events.all.filter((event) => event.type === 'channel' && event.what.includes('was not accepted')).length
+
+  /** Until the honest server has refused one more bid, or taken it; then what spends the channel in its mempool. */
+  async function answered (victim: TestNode, attacker: Attacker, before: number): Promise<string | undefined> {
+    for (;;) {
+      const found = (await waiting(attacker))?.getId()
+      if (refusals(victim) > before || (found !== undefined && published(victim).includes(found))) return found
+      await turn()
+    }
+  }
+
   /** Until something spends the channel in the honest mempool. */
   async function spending (attacker: Attacker): Promise<Transaction> {
     for (;;) {
@@ -137,6 +150,30 @@ describe('evidence / what a peer and a server make up', function () {
       await shown(victim, newest)
       await mine(lock(1) - fixture.devnet.height, victim)
       await wins(victim, attacker, await spending(attacker))
+    })
+
+    it('does not keep ours from the blocks as the child of a parent that no block takes (EVID-3)', async () => {
+      const { victim, attacker, lock } = await scene()
+      await fixture.devnet.fund(hand.address, 10_000_000n)
+      await mine(1, victim)
+      const coin = { ...(await fixture.devnet.utxos(hand.script))[0] ?? assert.fail(), owner: hand }
+      const crumbs = Array.from({ length: 310 }, () => [hand.script, 1_000n] as const)
+      const parent = signed({ version: 3, from: [coin], to: [[hand.script, coin.value - 320_000n], ...crumbs] })
+      const newest = attacker.state(2, { fee: CHILD_FEE, coins: [{ ...output(parent, 0), owner: hand }] })
+      await mine(lock(2) - fixture.devnet.height, victim)
+      for (const tx of [parent, newest]) assert.deepEqual(await fixture.devnet.submit(tx.toBuffer()), { accepted: true, txid: tx.getId() })
+      await shown(victim, newest)
+      await mine(lock(1) - fixture.devnet.height, victim)
+      for (let before = 0; await answered(victim, attacker, before) === newest.getId(); await mine(1, victim)) {
+        assert.ok(fixture.devnet.height < lock(0))
+        before = refusals(victim)
+      }
+      const spend = await waiting(attacker) ?? assert.fail()
+      await mine(1, victim)
+      await victim.sees(async () => (await of(victim)).status === 'closed')
+      assert.deepEqual([(await of(victim)).spend?.txid, spend.locktime], [spend.getId(), lock(1)])
+      // Mempools keep the child until a bid pays more than it. The curve about doubles the bid with each block, and a block may come before the answer.
+      assert.ok(fixture.devnet.height < lock(0) && feeOf(spend) <= 6n * CHILD_FEE, `it pays ${feeOf(spend)} sat in block ${fixture.devnet.height}`)
     })
 
     it('holds ours back for two thirds of our window when it is nowhere else (TIME-7)', async () => {
@@ -205,7 +242,7 @@ describe('evidence / what a peer and a server make up', function () {
       assert.equal(await status(), 'unknown')
       await mine(1, victim)
       // No event tells of it.
-      while (await status() === 'unknown') await new Promise((resolve) => { setImmediate(resolve) })
+      while (await status() === 'unknown') await turn()
       assert.equal(await status(), 'acknowledged')
 
       // There would be money for it, in another channel with the same peer.
@@ -218,36 +255,45 @@ describe('evidence / what a peer and a server make up', function () {
   })
 
   describe('a settlement of 9.9 kvB, which pays the client its share and is in no block', () => {
-    it('makes the refund wait, and then bid no more than is to be won (EVID-5)', async () => {
-      const bids = new Recorder<Transaction>()
-      const server = await Liar.start(fixture.devnet, {
-        answer: async ({ method, params: [raw] }, honest) => {
-          if (method === 'blockchain.transaction.broadcast') bids.push(Transaction.fromHex(String(raw)))
-          return { result: await honest() }
-        }
-      })
+    it('makes the refund wait, and then bid no more than what the next block takes (EVID-5)', async () => {
+      const bids = new Recorder<{ readonly tx: Transaction, readonly height: number }>()
+      const server = await Liar.start(fixture.devnet)
       fixture.onEnd(async () => { await server.stop() })
       const victim = await fixture.node('victim', { electrum: server.url })
       const peer = await fixture.node('peer')
       const { id, refundHeight } = await open(victim, peer, { blocks: 72 })
       await victim.api.pay({ to: id, amount: 2_000n })
       const attacker = await takenOver(peer, 'peer')
+
+      // Fees rise. The settlement pays 28 sat/vB out of a coin of the peer's own, which it keeps when another transaction takes its place.
+      server.lie = {
+        answer: async ({ method, params: [raw] }, honest) => {
+          if (method === 'blockchain.estimatefee') return { result: 0.0003 }
+          if (method === 'blockchain.transaction.broadcast') bids.push({ tx: Transaction.fromHex(String(raw)), height: fixture.devnet.height })
+          return { result: await honest() }
+        }
+      }
+      // 37.5 sat/vB, a quarter more than 30, for 138 vB.
+      const normalBid = 5_175n
       await fixture.devnet.fund(hand.address, 10_000_000n)
       await mine(1, victim)
       const [coin] = await fixture.devnet.utxos(hand.script)
       const fat = attacker.state(0, { fee: 280_000n, coins: [{ ...coin ?? assert.fail(), owner: hand }], outputs: Array.from({ length: 306 }, () => ({ script: hand.script, value: satoshi(1_000n) })) })
       assert.deepEqual(await fixture.devnet.submit(fat.toBuffer()), { accepted: true, txid: fat.getId() })
       await shown(victim, fat)
-      await mine(refundHeight + PATIENCE - 1 - fixture.devnet.height, victim)
-      const before = bids.all.length
-      assert.deepEqual(published(victim), [])
+
+      const begin = refundHeight + PATIENCE
+      await mine(refundHeight - 1 - fixture.devnet.height, victim)
+      for (let block = 0; block < 12; block++) await mine(1, victim)
+      await mine(begin - 1 - fixture.devnet.height, victim)
       for (let block = 0; block < 12; block++) {
         const bid = bids.next()
         await mine(1, victim)
         await bid
       }
-      const fees = bids.all.slice(before).map(feeOf)
-      assert.ok(fees.every((fee) => fee > 0n && fee <= 3n * NORMAL_FEE), `it bids ${fees.join(', ')} sat`)
+      assert.ok(bids.all.every(({ height }) => height >= begin))
+      const fees = bids.all.map(({ tx }) => feeOf(tx))
+      assert.ok(fees.every((fee) => fee > 0n && fee <= normalBid), `it bids ${fees.join(', ')} sat`)
       // What it would have burnt more for leaves the client all but the 2,000 sat that it has paid.
       assert.deepEqual([(await waiting(attacker))?.getId(), fat.outs[0]?.value], [fat.getId(), CAPACITY - 2_000n])
     })
@@ -256,4 +302,8 @@ describe('evidence / what a peer and a server make up', function () {
 
 function portOf (multiaddr: string): number {
   return Number(/\/tcp\/(\d+)/.exec(multiaddr)?.[1] ?? assert.fail())
+}
+
+async function turn (): Promise<void> {
+  await new Promise<void>((resolve) => { setImmediate(resolve) })
 }
