@@ -119,6 +119,7 @@ class VerifyingChain implements ElectrumChain {
   readonly #underpaid = new Underpaid()
   /** What all watches share. */
   readonly #watching: WatchContext
+  #cancelAsking: Unsubscribe = () => {}
   #stopped = false
 
   constructor (init: ElectrumChainInit) {
@@ -174,6 +175,7 @@ class VerifyingChain implements ElectrumChain {
   async stop (): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    this.#cancelAsking()
     this.#calls.stop()
     this.#session = undefined
     for (const script of this.#scripts.values()) script.detach()
@@ -277,6 +279,18 @@ class VerifyingChain implements ElectrumChain {
     }
     for (const script of waiting) script.attach(session)
     void this.#announce()
+    this.#askAgain(session)
+  }
+
+  /** A server may lose the news of a block, and nothing here shall wait for the next one: its tip is asked for as often as it is pinged. */
+  #askAgain (session: ElectrumSession): void {
+    this.#cancelAsking()
+    this.#cancelAsking = this.#clock.after(this.#timeouts.ping, () => {
+      if (session !== this.#session || !session.isOpen) return
+      // A failure has closed the session.
+      this.#catchUp(session).then(() => { void this.#announce() }, () => {})
+      this.#askAgain(session)
+    })
   }
 
   /** Asks for the server's tip and follows it. A server whose headers are refused is dropped. */

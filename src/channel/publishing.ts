@@ -122,7 +122,9 @@ function bidAtOnce (channel: Established, publication: Publication, height: numb
   const ours = publishable(channel)
   if (ours === undefined) return undefined
   const vsize = vsizeOf(channel, ours)
-  if (isLastCall(channel, ours.turn, publication, height)) return bid(channel, ours, env, publication, leastRate)
+  // A race that begins in the last block has no curve: while a server has taken the bid, refusals of another one move it no further than at any other height.
+  const isTaken = publication.refusedFor === undefined && publication.since.height === height
+  if (!isTaken && isLastCall(channel, ours.turn, publication, height)) return bid(channel, ours, env, publication, leastRate)
   const unproven = feeFor(max(feeRate(env.feeRate * 2n), HURRY_RATE), vsize)
   const most = provenRace(channel, ours.turn, height) === undefined ? unproven : max(unproven, satoshi((baseOf(publication, height) ?? publication.fee) * 2n))
   return bid(channel, ours, env, publication, leastRate, most)

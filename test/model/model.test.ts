@@ -32,7 +32,9 @@ function checkWith (mutant: string, ...args: string[]): Promise<{ code: number, 
   })
 }
 
-describe('the model of small channels', () => {
+describe('the model of small channels', function () {
+  this.timeout(180_000)
+
   for (const story of STORIES) {
     it(`holds for ${story.about}, in the first thousand states`, () => {
       const { violation, states } = explore(story, { states: 1_000 })
@@ -67,7 +69,7 @@ describe('the model of small channels', () => {
 
   for (const { name, story, rule, about } of MUTANTS) {
     it(`finds it when ${about}`, async function () {
-      this.timeout(60_000)
+      this.timeout(180_000)
       const found = await checkWith(name, '--story', story, '--states', '20000')
       assert.equal(found.code, 1, found.output)
       assert.match(found.output, new RegExp(`VIOLATION \\(${rule}\\)`))

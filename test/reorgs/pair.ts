@@ -37,6 +37,19 @@ export class Pair {
     return pair
   }
 
+  /** What a person wants to know when a story does not come to its end. */
+  async describe (): Promise<string> {
+    const { devnet } = this.fixture
+    const nodes = await Promise.all(this.#nodes.map(async ({ api, events }) => ({
+      channel: (await api.channels())[0],
+      balance: await api.balance(),
+      pending: (await api.transactions()).filter(({ status }) => status === 'mempool'),
+      alarms: events.all.filter(({ type }) => type === 'alarm').slice(-5),
+      events: events.all.flatMap((event) => event.type === 'channel' ? event.what : []).slice(-12)
+    })))
+    return JSON.stringify({ height: devnet.height, mempool: (await devnet.backend.mempool()).length, before: this.#before, nodes }, (_, value: unknown) => typeof value === 'bigint' ? Number(value) : value, 1)
+  }
+
   async end (): Promise<void> {
     await this.fixture.end()
   }

@@ -134,6 +134,9 @@ for (const { name, arrive, meanwhile, waits = async (pair: Pair, transaction: Tx
 
     before(async () => { pair = await Pair.create() })
     after(async () => { await pair.end() })
+    afterEach(async function () {
+      if (this.currentTest?.state === 'failed') console.error(await pair.describe())
+    })
 
     for (const depth of DEPTHS) {
       const fate = fateAt(depth)
