@@ -135,7 +135,7 @@ for (const { name, arrive, meanwhile, waits = async (pair: Pair, transaction: Tx
     before(async () => { pair = await Pair.create() })
     after(async () => { await pair.end() })
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') console.error(await pair.describe())
+      if (this.currentTest?.state === 'failed') process.stderr.write(`${await pair.describe()}\n`)
     })
 
     for (const depth of DEPTHS) {
