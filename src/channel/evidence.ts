@@ -11,7 +11,7 @@
  * peer and one server together, so it never decides about more than the fee of a normal bid. The types keep
  * the two apart: `Spend` is proved, `ShownSpend` is not.
  */
-import { feeFor, feeRate, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
 import { payeeOf, publishHeightOf } from './schedule.js'
 import { deadlineOf } from './stakes.js'
 import type { Established, OnChain, ShownSpend } from './state.js'
@@ -51,12 +51,12 @@ export function rivals ({ role, onChain: { shown } }: Established): ReadonlyArra
 }
 
 /** Newer states of the other side than ours. */
-export function newerThan (channel: Established, turn: number): readonly ShownSpend[] {
+function newerThan (channel: Established, turn: number): readonly ShownSpend[] {
   return rivals(channel).filter((spend) => spend.turn > turn)
 }
 
 /** Older states of the other side that could be mined next. */
-export function olderThan (channel: Established, turn: number, height: number): readonly ShownSpend[] {
+function olderThan (channel: Established, turn: number, height: number): readonly ShownSpend[] {
   return rivals(channel).filter((spend) => spend.turn < turn && countsAsRival(channel, spend, height))
 }
 
@@ -127,7 +127,7 @@ export function provenRace (channel: Established, turn: number, height: number):
 }
 
 /** What a spend leaves us; nothing where that is not known. */
-export function shareOf ({ role, terms }: Established, { clientBalance }: ShownSpend): bigint {
+export function shareOf ({ role, terms }: Established, { clientBalance }: Pick<ShownSpend, 'clientBalance'>): bigint {
   if (clientBalance === undefined) return 0n
-  return role === 'client' ? clientBalance : satoshi(terms.capacity - clientBalance)
+  return role === 'client' ? clientBalance : terms.capacity - clientBalance
 }

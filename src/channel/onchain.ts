@@ -11,6 +11,7 @@ import { formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
+import { shareOf } from './evidence.js'
 import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
 import { onFundingShown, onStrays } from './outside-funding.js'
@@ -185,10 +186,9 @@ function spendNews (channel: Established, before: Spend | ShownSpend | undefined
 }
 
 /** What a confirmed spend by an older turn takes from us, compared with the newest state. */
-function lossBy (channel: Established, { turn, clientBalance }: Spend): bigint {
-  if (turn === undefined || clientBalance === undefined || turn >= channel.ledger.turn) return 0n
-  const share = channel.role === 'client' ? clientBalance : channel.terms.capacity - clientBalance
-  return balances(channel.terms, channel.ledger)[channel.role] - share
+function lossBy (channel: Established, spend: Spend): bigint {
+  if (spend.turn === undefined || spend.turn >= channel.ledger.turn) return 0n
+  return balances(channel.terms, channel.ledger)[channel.role] - shareOf(channel, spend)
 }
 
 function nameOf (kind: SpendKind): string {

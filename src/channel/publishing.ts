@@ -126,7 +126,7 @@ function bidAtOnce (channel: Established, publication: Publication, height: numb
   const isTaken = publication.refusedFor === undefined && publication.since.height === height
   if (!isTaken && isLastCall(channel, ours.turn, publication, height)) return bid(channel, ours, env, publication, leastRate)
   const unproven = feeFor(max(feeRate(env.feeRate * 2n), HURRY_RATE), vsize)
-  const most = provenRace(channel, ours.turn, height) === undefined ? unproven : max(unproven, satoshi((baseOf(publication, height) ?? publication.fee) * 2n))
+  const most = provenRace(channel, ours.turn, height) === undefined ? unproven : max(unproven, satoshi(baseOf(publication, height) * 2n))
   return bid(channel, ours, env, publication, leastRate, most)
 }
 
@@ -157,12 +157,13 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
   if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
   const since = previous?.since ?? { height, feeRate: env.feeRate }
   const curve = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
-  const wanted = previous !== undefined && isLastCall(channel, ours.turn, previous, height) ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
-  const base = baseOf(previous, height) ?? normalBid(env.nextBlockRate, vsize)
+  const isLast = isLastCall(channel, ours.turn, previous, height)
+  const wanted = previous !== undefined && isLast ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
+  const base = previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
   const race = provenRace(channel, ours.turn, height)
   const raced = race === undefined ? ZERO_SAT : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
   // One takes it and one refuses it: who of the two lies cannot be told, so it is half of what is at stake at most.
-  const isDisputed = previous?.isUnderpaid === true && isLastCall(channel, ours.turn, previous, height) && previous.refusedFor === undefined
+  const isDisputed = isLast && previous?.refusedFor === undefined
   const wished = min(max(feeFor(max(wanted, env.relay.minimum), vsize), raced), satoshi(isDisputed ? budget / 2n : budget))
   const fee = most === undefined ? wished : min(wished, most)
   // By the largest size that it can have, before it is signed: with most blocks the bid stays as it is.
@@ -173,8 +174,8 @@ function bid (channel: Established, ours: Publishable, env: Env, previous?: Publ
 
 /**
  * The last block before the deadline, and a server has refused the last bid for its fee: something in its mempool keeps it
- * out, however little that may be worth to a miner, and that another server says to have taken it may be a lie. It is outbid at once, step by step until one is taken: all of the budget in one step
- * could be far more than it takes.
+ * out, however little that may be worth to a miner, and that another server says to have taken it may be a lie. It is outbid
+ * at once, step by step until none refuses: all of the budget in one step could be far more than it takes.
  */
 function isLastCall (channel: Established, turn: number, previous: Publication | undefined, height: number): boolean {
   const deadline = deadlineOf(channel, turn)
@@ -182,8 +183,7 @@ function isLastCall (channel: Established, turn: number, previous: Publication |
 }
 
 /** EVID-4: what a race at this height starts from. A new block lets the last bid count. */
-function baseOf (previous: Publication | undefined, height: number): Satoshi | undefined {
-  if (previous === undefined) return undefined
+function baseOf (previous: Publication, height: number): Satoshi {
   return previous.height === height ? previous.base ?? previous.fee : previous.fee
 }
 
