@@ -32,6 +32,9 @@ export interface RenewalPlan {
 /** Blocks before the last payment at which a channel renews itself: T1 can then be in a block before payments would have to end. */
 export const RENEW_BEFORE = 6
 
+/** That the old channel closes, or has ended, is nobody's fault: whoever is told so has broken no rule. */
+const NO_RULE = ''
+
 /** Whether a channel that renews itself should do so now. */
 export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>): channel is Established {
   if (channel.stage !== 'established' || channel.role !== 'client' || channel.renewFor === undefined || height === undefined) return false
@@ -95,20 +98,19 @@ function renewable (channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): E
 export function onSignRenewal (channel: Channel, draft: RenewalDraft, env: Env): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
   if (known !== undefined) return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: known.signature } })
+  const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
+  if (open instanceof Violation) return refused(channel, draft, open)
   const signed = attempt('RENEW-5', () => {
-    const open = unchanged(channel, draft, env)
     must(open.ledger.inFlight.length === 0, 'RENEW-5', 'ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; renew the channel again once they are.')
     const old = fundingOutput(open.terms, open.outPoint)
     // The server would refuse it as well, and this channel would be frozen for nothing.
     checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, heightOf(env)))
-    const signature = env.sign(renewalSighash(draft.fundingTx, old))
-    return { open, signature }
+    return env.sign(renewalSighash(draft.fundingTx, old))
   })
   if (signed instanceof Violation) return refused(channel, draft, signed)
-  const { open, signature } = signed
-  const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(draft.fundingTx).txid, signature, raw: undefined, renewedAs: draft.by }
+  const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(draft.fundingTx).txid, signature: signed, raw: undefined, renewedAs: draft.by }
   return to({ ...open, closes: [...open.closes, close] },
-    { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature } },
+    { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: signed } },
     { type: 'notify', step: 'close', txid: close.txid, what: `renewed as channel ${draft.by.slice(0, 8)}; this one takes no more payments` })
 }
 
@@ -119,17 +121,18 @@ export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs
   const { height } = env
   // After a restart, before the chain is seen: the client asks again (RENEW-6).
   if (height === undefined) return to(channel)
+  const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
+  if (open instanceof Violation) return refused(channel, draft, open)
   const completed = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'RENEW-4', () => {
-    const open = unchanged(channel, draft, env)
     const old = fundingOutput(open.terms, open.outPoint)
     const digest = renewalSighash(draft.fundingTx, old)
     must(env.verify(partyOf(open.terms, otherRole(open.role)).channelKey, digest, theirs), 'RENEW-5', 'ERR_BAD_SIGNATURE', 'The signature of the renewal is wrong.')
     checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, height))
     const ours = env.sign(digest)
-    return { open, signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
+    return { signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
   })
   if (completed instanceof Violation) return refused(channel, draft, completed)
-  const { open, signature, raw } = completed
+  const { signature, raw } = completed
   const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(raw).txid, signature, raw, renewedAs: draft.by }
   return to({ ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw } },

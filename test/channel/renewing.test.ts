@@ -1,5 +1,6 @@
 /** The renewal of a channel: both sides, the old channel and the new one (RENEW-1 to RENEW-7). */
 import assert from 'node:assert/strict'
+import { errorMessage } from '../../src/channel/violation.js'
 import { Transaction } from 'bitcoinjs-lib'
 import type { RenewalRequest } from '../../protocols/paychan/1.0/index.js'
 import { renewalSighash } from '../../src/bitcoin/renewal.js'
@@ -224,6 +225,19 @@ describe('channel / renewal', () => {
         assert.deepEqual([judged('server', made), judged('client', made)], [code, code])
       })
     }
+
+    it('is refused without a rule by a channel that closes: nobody has broken one', () => {
+      const old = paidWorld()
+      old.client.post({ type: 'close' })
+      old.run()
+      for (const side of ['client', 'server'] as const) {
+        const draft = { by: channelIdOf(scriptOf('new')), fundingTx: new Uint8Array(), previous: [], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+        const told = effectsOf(old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : { type: 'complete-renewal', draft, signature: new Uint8Array(64) }), 'tell')[0]?.event
+        assert.ok(told?.type === 'renewal-refused')
+        assert.equal(errorMessage(told.error, true).rule, '')
+        assert.equal(told.error.code, 'ERR_CHANNEL_CLOSED')
+      }
+    })
 
     it('does not keep the server from settling the old channel with a normal bid', () => {
       const old = paidWorld()
