@@ -215,10 +215,20 @@ function onTip (channel: Channel, env: Env): Transition {
 
 function onFundingHistory (channel: Channel, history: FundingHistory, env: Env): Transition {
   switch (channel.stage) {
-    case 'established': return onHistory(channel, history, env)
+    case 'established': {
+      const next = onHistory(channel, history, env)
+      if (!isUndone(channel, next.state)) return next
+      const again = publishAgain(next.state, env)
+      return { ...again, effects: [...next.effects, ...again.effects] }
+    }
     case 'refund-signed': return onFundingSeen(channel, history, env)
     default: return to(channel)
   }
+}
+
+/** TIME-4: a reorganisation has taken T1 or its spend out of its block. The tip may have come first, when this was not known yet, and the next one be far. */
+function isUndone ({ onChain: before }: Established, { onChain: now }: Established): boolean {
+  return (before.spend !== undefined && now.spend === undefined) || (before.fundingHeight !== undefined && now.fundingHeight === undefined)
 }
 
 /** A new block, or a restart: what is not in a block yet goes out again; T1 always as it was (FUND-5). */

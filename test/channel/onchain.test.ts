@@ -32,6 +32,20 @@ describe('channel / on the chain / T1', () => {
     }
   })
 
+  it('taken back by a reorg with its close, which is told after the tip: both go out again at once, not with the next block (TIME-4)', () => {
+    const world = new World().open().paid(40_000n)
+    world.client.post({ type: 'close' })
+    world.run().mine()
+    assert.equal(world.client.info.spend?.height, world.chain.height)
+    const none = { ...world.chain.history(world.client.established.outPoint), spends: [] }
+    for (const side of [world.client, world.server]) {
+      const undone = side.attempt({ type: 'history', history: none }).effects
+      assert.deepEqual(effectsOf(undone, 'broadcast').map(({ purpose }) => purpose), side.role === 'server' ? ['close'] : [], 'the asker does not have the other signature')
+      const gone = side.attempt({ type: 'history', history: { funding: undefined, spends: [], strays: [] } }).effects
+      assert.deepEqual(effectsOf(gone, 'broadcast').map(({ purpose }) => purpose), ['funding'])
+    }
+  })
+
   it('taken back by a reorg: alarms, and the same T1 goes out again with the next block (FUND-5)', () => {
     const world = paid()
     world.reorg(1, [world.client.established.outPoint.txid])
