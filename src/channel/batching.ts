@@ -12,8 +12,8 @@ import type { Txid } from '../types/bytes.js'
 import { to, type Transition } from './effects.js'
 import type { Env, RelayRates } from './env.js'
 import { curveRate } from './fee-curve.js'
-import { publishable } from './publishable.js'
-import { RELAY_FEE_RATE } from './publishing.js'
+import { publishable, stakeAt } from './publishable.js'
+import { RELAY_FEE_RATE, SETTLED } from './publishing.js'
 import { isFrozen, spendInSight, type Channel, type Established, type Publication } from './state.js'
 import { partyOf } from './terms.js'
 
@@ -56,14 +56,22 @@ export function bidBatch (members: readonly BatchChannel[], { height, feeRate: e
     return ours === undefined ? [] : [{ template: ours.template, signature: ours.signature, sign }]
   })
   const vsize = batchVsize(states, script)
-  const budget = batchShare(states) - dustLimit(script)
+  const stake = members.reduce((sum, { channel }) => sum + stakeOfMember(channel, height, estimate), 0n)
+  const budget = min(batchShare(states) - dustLimit(script), stake)
   const since = previous?.since ?? { height, feeRate: estimate }
   const deadline = members.reduce<number>((least, { channel }) => min(least, channel.terms.refundHeight), Infinity)
-  const rate = curveRate({ since, height, deadline, previous: leastRate ?? since.feeRate, estimate, nextBlock, budget: feeRate(max(0n, budget) * 1000n / BigInt(vsize)) })
+  const rate = curveRate({ since, height, deadline, previous: leastRate ?? feeRate(0n), passedOver: previous?.feeRate, estimate, nextBlock, budget: feeRate(max(0n, budget) * 1000n / BigInt(vsize)), isContested: false })
   const fee = min(feeFor(max(rate, relay.minimum), vsize), satoshi(max(0n, budget)))
   if (fee < feeFor(RELAY_FEE_RATE, vsize) || (previous !== undefined && fee < previous.fee + feeFor(relay.incremental, vsize))) return undefined
   const raw = completeBatch(states, script, fee)
   return { since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw }
+}
+
+/** A batch that its user has asked for may cost what the members hold; one that is due, what is at stake in them. */
+function stakeOfMember (channel: Established, height: number, estimate: FeeRate): bigint {
+  const ours = publishable(channel)
+  if (ours === undefined) return 0n
+  return channel.terms.settleHeight > height ? ours.share : stakeAt(channel, ours, height, estimate)
 }
 
 /** What a member keeps of a batch: the whole transaction, and its part of the fee. */
@@ -77,7 +85,7 @@ export function onBatched (channel: Channel, publication: Publication | undefine
   const { publication: before, onChain } = channel
   if (onChain.spend !== undefined || isFrozen(channel) || (before !== undefined && before.batch === undefined)) return to(channel)
   // Whatever becomes of the batch, the state has been out: there are no payments any more.
-  const stopped = channel.stopped ?? { code: 'ERR_CHANNEL_SETTLED', reason: 'settled on the chain', rule: '', settleNow: true }
+  const stopped = channel.stopped ?? { code: SETTLED, reason: 'settled on the chain', rule: '', settleNow: true }
   const state: Established = { ...channel, publication, stopped: { ...stopped, settleNow: true } }
   if (publication === undefined) return to(state)
   return to(state,

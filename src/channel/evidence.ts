@@ -60,8 +60,8 @@ function olderThan (channel: Established, turn: number, height: number): readonl
   return rivals(channel).filter((spend) => spend.turn < turn && countsAsRival(channel, spend, height))
 }
 
-/** Where nothing older can come (T2) a newer state is waited for: a day of blocks. */
-const PATIENCE = 144
+/** Where nothing is lost by it, what the other side has published is waited for: a day of blocks. */
+export const PATIENCE = 144
 
 /**
  * TIME-7: a newer state is the rightful one, and an honest side does not compete with it while it has time. But what is in no

@@ -1,9 +1,12 @@
 /**
- * How the fee of a publication rises: from the estimate at its first block, by the same factor from
- * block to block, to half of the budget shortly before the deadline, and through the last blocks to
- * all of it. In the last third it is at least a quarter above what the next block takes by the
- * estimate, which is mostly far less than the budget, and enough. It never falls. (lnd's sweeper,
+ * How the fee of a publication rises: from the estimate at the height at which it was due, by the same
+ * factor from block to block, to half of the budget shortly before the deadline, and through the last
+ * blocks towards all of it. In the last third it is at least a quarter above what the next block takes by
+ * the estimate, which is mostly far less than the budget, and enough. It never falls. (lnd's sweeper,
  * too, goes from an estimate to a budget at a deadline, with 50 % of the value as its default.)
+ *
+ * While nobody competes, it stops short of that: a node that comes back two blocks before the deadline
+ * would otherwise bid all that it has for a place that a hundredth of it buys.
  */
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
 
@@ -11,56 +14,84 @@ import { feeRate, max, min, type FeeRate } from '../types/units.js'
 const MOST_LAST_BLOCKS = 6
 
 export interface CurveInput {
-  /** Where the race began: the height and the rate of the first bid. */
+  /** Where the race began: the height at which publishing was due, and the rate of the first bid. */
   readonly since: { readonly height: number, readonly feeRate: FeeRate }
   readonly height: number
   /** The height from which on the other side can publish; undefined: nothing presses. */
   readonly deadline: number | undefined
   /** Of the last bid. */
   readonly previous: FeeRate
+  /** Of the last bid that a block has passed over, and what a replacement of it costs beside; undefined when there is none. */
+  readonly passedOver: FeeRate | undefined
   readonly estimate: FeeRate
   /** What the next block takes, by the estimate. */
   readonly nextBlock: FeeRate
   /** All of the budget as a rate. */
   readonly budget: FeeRate
+  /** Somebody competes for sure, or a user asks for it: nothing but the budget limits the bid. */
+  readonly isContested: boolean
 }
 
 /** The rate to bid at a height, not above the budget. */
-export function curveRate ({ since, height, deadline, previous, estimate, nextBlock, budget }: CurveInput): FeeRate {
-  const wanted = max(max(estimate, previous), deadline === undefined || height >= deadline
-    ? raisedRate(since, height, previous, estimate, deadline)
-    : max(towards(since, height, deadline, budget), isLate(since, height, deadline) ? feeRate(nextBlock * 5n / 4n) : feeRate(0n)))
-  return min(wanted, budget)
+export function curveRate (input: CurveInput): FeeRate {
+  const { since, height, deadline, previous, estimate, nextBlock, budget } = input
+  if (deadline === undefined) return min(max(max(estimate, previous), raisedRate(since, height, previous, estimate, 10n)), budget)
+  if (height >= deadline) return min(max(max(estimate, previous), raisedRate(since, height, previous, estimate)), mostRate(input))
+  const wanted = isLate(since, height, deadline)
+    ? max(max(estimate, previous), feeRate(nextBlock * 5n / 4n))
+    : max(previous, min(estimate, feeRate(budget / EARLY_PART)))
+  return min(max(wanted, towards(since, height, deadline, budget)), mostRate(input))
 }
 
-/** The last third of the blocks that there were. */
+/** Until the last third estimates, which are the word of servers, move a bid to a quarter of the budget at most: dear blocks often pass. */
+const EARLY_PART = 4n
+
+/** The last third of the blocks that there were, and the last three of any race. */
 function isLate (since: CurveInput['since'], height: number, deadline: number): boolean {
-  return height > since.height && (deadline - height) * 3 <= deadline - since.height
+  return deadline - height <= 3 || (deadline - height) * 3 <= deadline - since.height
+}
+
+/**
+ * Twice a normal bid is in the next block unless that is out of the ordinary. Where blocks are, each one that passes over
+ * our bid proves it, whatever servers say of prices, and lets the next bid be twice as much: from 2 sat/vB to
+ * 1,000 sat/vB takes nine blocks.
+ */
+const MOST_NORMAL_BIDS = 2n
+
+/** While nobody competes a quarter of the budget is kept: whoever pays all of it has won nothing. */
+function mostRate ({ deadline, height, nextBlock, passedOver, budget, isContested }: CurveInput): FeeRate {
+  if (isContested) return budget
+  const normal = feeRate(nextBlock * 5n / 4n * MOST_NORMAL_BIDS)
+  // After the deadline nothing is left that a block could be the last one for.
+  const passed = deadline === undefined || height >= deadline ? feeRate(0n) : feeRate((passedOver ?? 0n) * 2n)
+  return min(feeRate(budget * 3n / 4n), max(normal, passed))
 }
 
 /** BIP125 rule 4: a replacement pays 1 sat/vB more. */
 const LEAST_STEP = 1_000n
 
-/** A quarter more for each block in which it did not help; unpressed only up to ten times the estimate. */
-function raisedRate (since: CurveInput['since'], height: number, previous: FeeRate, estimate: FeeRate, deadline: number | undefined): FeeRate {
+/** A quarter more for each block in which it did not help, up to so many times the estimate if that is named. */
+function raisedRate (since: CurveInput['since'], height: number, previous: FeeRate, estimate: FeeRate, most?: bigint): FeeRate {
   if (height <= since.height) return previous
   const raised = feeRate(previous + max(previous / 4n, LEAST_STEP))
-  return deadline === undefined ? min(raised, max(previous, feeRate(estimate * 10n))) : raised
+  return most === undefined ? raised : min(raised, max(previous, feeRate(estimate * most)))
 }
 
 function towards (since: CurveInput['since'], height: number, deadline: number, budget: FeeRate): FeeRate {
   const blocks = deadline - since.height
   const last = Math.min(MOST_LAST_BLOCKS, Math.floor(blocks / 6))
-  if (height >= deadline - 1 && height > since.height) return budget
-  const half = max(budget / 2n, since.feeRate as bigint)
+  if (height >= deadline - 1) return budget
+  const first = min(since.feeRate, feeRate(budget / EARLY_PART))
+  const half = max(budget / 2n, first as bigint)
   const before = blocks - last
   const gone = Math.max(0, height - since.height)
   return gone <= before
-    ? between(since.feeRate, half, gone / Math.max(1, before))
+    ? between(first, half, gone / Math.max(1, before))
     : between(half, max(budget, half), (gone - before) / Math.max(1, last - 1))
 }
 
 /** By the same factor from step to step. */
 function between (from: bigint, to: bigint, share: number): FeeRate {
+  if (from <= 0n) return feeRate(0n)
   return feeRate(BigInt(Math.round(Number(from) * (Number(to) / Number(from)) ** share)))
 }

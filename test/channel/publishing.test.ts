@@ -57,12 +57,12 @@ describe('server / publishing / T3', () => {
     assert.deepEqual(effectsOf(world.server.effects, 'broadcast').filter(({ purpose }) => purpose === 'publication'), [])
   })
 
-  it('is published with all of the share as a fee but an output above dust, when the estimate is higher', () => {
+  it('is published for less than the estimate when that is more than the share can pay: a quarter of it at the most until the last third', () => {
     const world = paid(1_000n).kill('client')
     world.server.feeRate = feeRate(50_000n)
     assert.equal(world.server.info.atRisk, 1_000n)
     world.mineTo(665)
-    assert.deepEqual([world.payouts().server, world.payouts().fee], [294n, 706n])
+    assert.deepEqual([world.payouts().server, world.payouts().fee], [819n, 181n])
   })
 
   it('pays what the server\'s mempool asks for, when that is more than the estimate', () => {
@@ -175,7 +175,7 @@ describe('client / publishing / T2', () => {
 })
 
 describe('channel / publishing / raises the fee (BIP125)', () => {
-  it('along the curve: half of the stake six blocks before L, all of it in the last; each bid 1 sat/vB above the one before', () => {
+  it('along the curve: half of the stake six blocks before L, three quarters of it in the last; each bid 1 sat/vB above the one before', () => {
     const world = paid().kill('client').mineTo(664)
     const rising = [published(world.server).fee, ...fees(world, world.server, 35)]
     rising.slice(1).forEach((fee, i) => {
@@ -184,7 +184,7 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     })
     const [half, all] = [rising[30] ?? 0n, rising[35]]
     assert.ok(half > 19_000n && half <= 20_000n, `${half} at 694`)
-    assert.equal(all, 40_000n - 294n, 'at 699')
+    assert.equal(all, 29_780n, 'of 40,000 less 294 at 699')
   })
 
   it('once for each block, however often the tip is told: then the same goes out again, as after a restart', () => {
@@ -203,11 +203,11 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     assert.ok((fees(world, world.server, 8).at(-1) ?? 0n) >= 3_620n)
   })
 
-  it('up to the whole share but an output above dust, and no further: then the same goes out again', () => {
+  it('up to three quarters of the share while nobody competes, and no further: then the same goes out again', () => {
     const world = paid(5_000n).kill('client').mineTo(664)
     const all = fees(world, world.server, 37)
     assert.ok(all.every((fee) => fee <= 5_000n - 294n))
-    assert.deepEqual([all.at(-1), all.at(-2)], [4_706n, 4_706n])
+    assert.deepEqual([all.at(-1), all.at(-2)], [3_530n, 3_530n])
     assert.deepEqual(effectsOf(world.server.effects, 'broadcast').at(-1)?.raw, published(world.server).raw)
     world.chain.lowestFeeRate = 0n
     assert.equal(world.mine().payouts().client, 95_000n, 'the client is not touched')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { stakeOf } from '../../src/channel/stakes.js'
+import { patientBudget, stakeOf } from '../../src/channel/stakes.js'
+import { solvedStake } from './silence-game.js'
 
 const FEE = 18_000n
 
@@ -21,8 +22,12 @@ describe('channel / stakes', () => {
   })
 
   it('nothing when an older state gives us more: nobody pays for less', () => {
-    assert.equal(stakeOf({ shares: [0n, 50_000n, 10_000n, 10_001n], turn: 2, role: 'server', fee: 200n, slot: 2 }), 1n)
+    assert.equal(stakeOf({ shares: [10_000n, 50_000n, 10_000n, 10_001n], turn: 2, role: 'server', fee: 200n, slot: 2 }), 1n)
     assert.equal(stakeOf({ shares: [100_000n, 90_000n, 80_000n], turn: 1, role: 'client', fee: 200n, slot: 1 }), 0n)
+  })
+
+  it('what can follow only after further locks is worth a normal publication', () => {
+    assert.equal(stakeOf({ shares: [0n, 50_000n, 10_000n, 10_001n], turn: 2, role: 'server', fee: 200n, slot: 2 }), 200n)
   })
 
   it('27 turns of 17,000 against 1 sat at a fee of 18,000: each difference is below the fee, and together they are 237,987 sat', () => {
@@ -30,7 +35,7 @@ describe('channel / stakes', () => {
     assert.equal(shares.at(-1), 237_987n)
     const stakes = Array.from({ length: 14 }, (_, i) => stakeOf({ shares, turn: 2 * i, role: 'server', fee: FEE, slot: 2 * i }))
     assert.ok((shares[27] ?? 0n) - (shares[26] ?? 0n) < FEE, 'the last difference alone is not worth the fee')
-    assert.ok((stakes.at(-1) ?? 0n) > FEE, 'what would follow is')
+    assert.equal(stakes.at(-1), FEE, 'what would follow is')
   })
 
   it('a side that publishes whenever the stake is worth the fee loses less than two fees against having everything, over any turns', () => {
@@ -56,11 +61,54 @@ describe('channel / stakes', () => {
     assert.deepEqual([at(4), at(2), at(0)], [15_000n, 50_000n, 70_000n])
   })
 
-  it('when even T2 has matured, the client has nothing to wait for: all of its share', () => {
-    assert.equal(stakeOf({ shares: [100_000n, 60_000n, 60_001n], turn: 1, role: 'client', fee: 200n, slot: -1 }), 60_001n)
-    assert.equal(stakeOf({ shares: [100_000n], turn: -1, role: 'client', fee: 200n, slot: -1 }), 100_000n)
+  it('when even T2 has matured, what the server could still publish; of T2 nothing, for nothing can come in its place', () => {
+    assert.equal(stakeOf({ shares: [100_000n, 60_000n, 60_001n], turn: 1, role: 'client', fee: 200n, slot: -1 }), 1n)
+    assert.equal(stakeOf({ shares: [100_000n], turn: -1, role: 'client', fee: 200n, slot: -1 }), 0n)
+  })
+
+  it('what the server brought along is not: T2 leaves it that, and where no T2 comes nothing presses (STAKE-2)', () => {
+    assert.equal(stakeOf({ shares: [400_000n, 402_000n], turn: 0, role: 'server', fee: 5_000n, slot: 0 }), 2_000n)
+  })
+
+  it('is never more than a solver finds that plays both sides with every state and every fee (STAKE-1)', () => {
+    const story = fc.record({
+      capacity: fc.integer({ min: 4, max: 24 }),
+      parts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 6 }),
+      brought: fc.double({ min: 0, max: 1, noNaN: true }),
+      fee: fc.integer({ min: 1, max: 6 }),
+      role: fc.constantFrom('client' as const, 'server' as const)
+    })
+    fc.assert(fc.property(story, ({ capacity, parts, brought, fee, role }) => {
+      const shares = sharesOf(capacity, parts, brought, role)
+      const newest = newestTurn(parts.length, role)
+      for (let slot = newest; slot >= (role === 'client' ? -1 : 0); slot -= 2) {
+        const stake = Number(stakeOf({ shares: shares.map(BigInt), turn: newest, role, fee: BigInt(fee), slot }))
+        const solved = solvedStake({ capacity, shares, role, fee }, newest, slot)
+        assert.ok(stake <= solved, `slot ${slot} of ${shares.join()}: ${stake}, the solver finds ${solved}`)
+      }
+    }), { numRuns: 1_000 })
+  })
+
+  it('what nothing presses costs a quarter of the share on the first day, half on the second, then all (STAKE-3)', () => {
+    assert.deepEqual([0, 143, 144, 288, 10_000].map((blocks) => patientBudget(40_000n, blocks)), [10_000n, 10_000n, 20_000n, 40_000n, 40_000n])
   })
 })
+
+/** In turn k its payer, the client when k is even, pays a part of what it has. */
+function sharesOf (capacity: number, parts: readonly number[], brought: number, role: 'client' | 'server'): number[] {
+  let server = Math.floor(capacity * brought)
+  const servers = [server]
+  for (const [turn, part] of parts.entries()) {
+    server += turn % 2 === 0 ? Math.floor((capacity - server) * part) : -Math.floor(server * part)
+    servers.push(server)
+  }
+  return role === 'server' ? servers : servers.map((share) => capacity - share)
+}
+
+function newestTurn (turns: number, role: 'client' | 'server'): number {
+  const last = turns - 1
+  return (last % 2 === 0) === (role === 'server') ? last : last - 1
+}
 
 function bounded (share: bigint): bigint {
   return share < 0n ? 0n : share

@@ -4,6 +4,7 @@
  * block before. Whatever only servers show, or what could never be mined, raises nothing.
  */
 import { curveRate } from '../../channel/fee-curve.js'
+import { SETTLED } from '../../channel/publishing.js'
 import { publishable, stakeAt, vsizeOf } from '../../channel/publishable.js'
 import { payeeOf, turnOfLock } from '../../channel/schedule.js'
 import { deadlineOf } from '../../channel/stakes.js'
@@ -34,8 +35,11 @@ export function boundOf (state: Established, publication: Publication, { before,
   const last = before.at(-1)
   const earlier = before.findLast((bid) => bid.height < height)
   const previous = feeRate(BigInt(Math.round(Math.min(last?.rate ?? 0, last?.most ?? 0) * 1_000)))
-  const budget = feeRate(stakeAt(state, ours, height, estimate) * 1_000n / BigInt(vsizeOf(state, ours)))
-  const curve = Number(curveRate({ since, height, deadline: deadlineOf(state, turn), previous: last === undefined ? since.feeRate : previous, estimate, nextBlock, budget })) / 1_000
+  const deadline = deadlineOf(state, turn)
+  // STAKE-3: once nothing presses any more, all of the share may be fetched.
+  const worth = deadline === undefined || height >= deadline || state.stopped?.code === SETTLED ? ours.share : stakeAt(state, ours, height, estimate)
+  const budget = feeRate(worth * 1_000n / BigInt(vsizeOf(state, ours)))
+  const curve = Number(curveRate({ since, height, deadline, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000
   const refused = Math.max(2 * Number(estimate) / 1_000, HURRY_RATE)
   const raced = contests.some((contest) => isRival(state, turn, contest)) ? 2 * Math.min(earlier?.rate ?? refused, earlier?.most ?? refused) : 0
   return Math.max(curve, refused * RAISE, raced)
