@@ -129,7 +129,7 @@ function onEstablishedMessage (channel: Established, message: Exclude<Extract<Ch
     case 'ChannelReady': return to(channel.ready.theirs ? channel : { ...channel, ready: { ...channel.ready, theirs: true } })
     case 'TurnRequest': return channel.terms.mode === 'two-way' ? onTurnRequest(channel, message, env) : unexpected(channel, message.type)
     case 'TurnGrant': return channel.terms.mode === 'two-way' ? onTurnGrant(channel, message) : unexpected(channel, message.type)
-    case 'TurnRefuse': return channel.terms.mode === 'two-way' ? onTurnRefuse(channel, message) : unexpected(channel, message.type)
+    case 'TurnRefuse': return channel.terms.mode === 'two-way' ? onTurnRefuse(channel, message, env) : unexpected(channel, message.type)
     case 'CloseRequest': return onCloseRequest(channel, message, env)
     case 'CloseDone': return onCloseDone(channel, message)
     // One is the first on its stream; another has no place on it.
