@@ -44,9 +44,22 @@ export function closeIfDue (channel: Established, env: Env): Transition<Establis
   const isOver = env.height !== undefined && env.height >= lastPaymentHeightOf(terms, ledger.turn) + BLOCKS_UNTIL_CLOSE[role]
   // A renewal that its peer has not completed by then never will be.
   const isClosing = closes.some(({ renewedAs }) => renewedAs === undefined)
-  if (!(isOver || isTurnUnused(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return to(channel)
+  if (!(isOver || isTurnWasted(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return to(channel)
   const asked = ask(channel, env)
   return asked instanceof PaychanError ? to(channel) : asked
+}
+
+/** TURN-7: a close is paid by whoever asks for it, so for a turn that a peer wastes it costs at most this part of our share. */
+const WASTED_TURN_PART = 50n
+
+/** An unused turn is worth an end that is cheap. Else it waits for cheaper blocks, and at the latest for the end of payments. */
+function isTurnWasted (channel: Established, env: Env): boolean {
+  return isTurnUnused(channel, env) && usualFee(channel, env) * WASTED_TURN_PART <= balances(channel.terms, channel.ledger)[channel.role]
+}
+
+/** The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room for theirs. */
+function usualFee ({ terms }: Established, env: Pick<Env, 'feeRate'>): Satoshi {
+  return feeFor(feeRate(env.feeRate * 11n / 10n), closeVsize(terms.client.closeScript, terms.server.closeScript))
 }
 
 function ask (channel: Established, env: Env): Transition<Established> | PaychanError {
@@ -91,8 +104,7 @@ const MOST_ABOVE_ESTIMATE = 10n
 function signOwn (channel: Established, env: Env): { close: SignedClose, message: CloseRequest } {
   const vsize = closeVsize(channel.terms.client.closeScript, channel.terms.server.closeScript)
   const before = channel.closes.filter((close) => close.asker === channel.role).map((close) => close.fee)
-  // The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room for theirs.
-  const wanted = feeFor(feeRate(env.feeRate * 11n / 10n), vsize)
+  const wanted = usualFee(channel, env)
   const fee = before.reduce((least, fee) => max(least, satoshi(fee + max(fee / 4n, BigInt(vsize)))), wanted)
   must(fee === wanted || fee <= wanted * MOST_ABOVE_ESTIMATE, 'CLOSE-7', 'ERR_CLOSE_FEE_TOO_HIGH', `The close has been asked for already; another one would have to pay ${formatAmount(fee)}, and the estimate is ${formatAmount(wanted)}. Wait for the one that is signed.`, { asked: fee, estimate: wanted })
   const terms = closeTerms(channel, channel.role, fee)

@@ -39,17 +39,17 @@ function isDue (channel: Established, ours: Pick<Publishable, 'turn'>, height: n
   return terms.mode === 'one-way' && role === 'server' && (shown.some(({ kind }) => kind === 'unknown') || stopped?.settleNow === true)
 }
 
-/** TIME-9: settled before its time, for no other reason than that the client has broken a rule. */
+/** TIME-10: settled before its time, for no other reason than that the client has broken a rule. */
 function isEarly ({ terms, stopped, onChain: { shown } }: Established, height: number): boolean {
   return terms.mode === 'one-way' && height < terms.settleHeight && stopped?.settleNow === true && stopped.rule !== '' && !shown.some(({ kind }) => kind === 'unknown')
 }
 
-/** TIME-7, TIME-9: what is on its way pays us what ours would: a newer state, or before the settlement height a close or a renewal. */
+/** TIME-7, TIME-10: what is on its way pays us what ours would: a newer state, or before the settlement height a close or a renewal. */
 function mustWait (channel: Established, turn: number, height: number): boolean {
   return isHeldBack(channel, turn, height) || (isEarly(channel, height) && isFrozen(channel))
 }
 
-/** TIME-9: nothing is lost before the settlement height, so that a settlement costs such a part of the share at most until then. */
+/** TIME-10: nothing is lost before the settlement height, so that a settlement costs such a part of the share at most until then. */
 const EARLY_PART = 16n
 
 /** Starts publishing when it is due and worth it, and outbids a rival that has come in sight. Called after every event, so it must be cheap when nothing is due. */

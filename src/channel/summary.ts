@@ -17,6 +17,7 @@ import { exposureOf } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import { awaitsInputs, awaitsSignatures, isGivenUp, isUnsigned } from './outside-funding.js'
 import { fundingScriptOf, type PaymentLimits } from './terms.js'
+import { refusalInForce } from './turns.js'
 import { isFrozen, spendInSight, type Channel, type Established, type SpendKind } from './state.js'
 
 /**
@@ -44,13 +45,13 @@ export interface ChannelInfo {
   /** Our role. */
   readonly role: Role
   readonly status: ChannelStatus
-  /** Why it is stopped, abandoned or closing, in a sentence. */
+  /** Why it is stopped, abandoned or closing, or why the peer does not let us pay, in a sentence. */
   readonly reason: string | undefined
   readonly capacity: Satoshi
   readonly ourBalance: Satoshi
   readonly theirBalance: Satoshi
   readonly mode: Mode
-  /** What we could pay now; on a two-way channel also when that takes the turn. */
+  /** What we could pay now; on a two-way channel also when that takes the turn, unless the peer has refused it. */
   readonly spendable: Satoshi
   /** What the peer could pay us now. */
   readonly receivable: Satoshi
@@ -93,7 +94,7 @@ export interface ChannelInfo {
 
 /** What a channel looks like from here, now. */
 export function summarise (channel: Channel, env: Env): ChannelInfo {
-  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel), watched: env.isWatched, outside: outsideOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
+  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel, env), watched: env.isWatched, outside: outsideOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
   if (channel.stage !== 'established') {
     const capacity = channel.stage === 'abandoned' ? channel.capacity : channel.stage === 'offered' ? satoshi(channel.offer.capacity) : channel.terms.capacity
     const refundHeight = channel.stage === 'abandoned' ? channel.refundHeight : channel.stage === 'offered' ? channel.offer.refundHeight as BlockHeight : channel.terms.refundHeight
@@ -133,7 +134,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     ourBalance: shares[channel.role],
     theirBalance: channel.role === 'client' ? shares.server : shares.client,
     mode: terms.mode,
-    spendable: isPayable ? spendableBy(channel, channel.role, env) : ZERO_SAT,
+    spendable: isPayable && turnRefusal(channel, env) === undefined ? spendableBy(channel, channel.role, env) : ZERO_SAT,
     receivable: isPayable ? spendableBy(channel, otherRole(channel.role), env) : ZERO_SAT,
     turns: turnsOf(channel, env),
     inFlight: inFlightValue(ledger, terms),
@@ -224,11 +225,17 @@ export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelSt
   return channel.link === 'live' ? 'open' : 'offline'
 }
 
-function reasonOf (channel: Channel): string | undefined {
+function reasonOf (channel: Channel, env: Env): string | undefined {
   if (channel.stage === 'abandoned') return channel.reason
   if (channel.stage !== 'established') return undefined
   const next = renewedAs(channel)
+  if (channel.stopped === undefined && next === undefined) return channelRefusal(channel, env) instanceof PaychanError ? undefined : turnRefusal(channel, env)?.message
   return channel.stopped?.reason ?? (next === undefined ? undefined : `renewed as channel ${next.slice(0, 8)}`)
+}
+
+/** Why we cannot pay in a turn of the peer's, as far as it has said so. */
+function turnRefusal (channel: Established, { height }: Pick<Env, 'height'>): ReturnType<typeof refusalInForce> {
+  return payerOf(channel.ledger.turn) === channel.role ? undefined : refusalInForce(channel, height)
 }
 
 /** The channel that this one is renewed as, as long as no other transaction has ended it. */

@@ -6,7 +6,7 @@ import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
 import { PaychanError, unreachable } from '../types/errors.js'
 import { abandon } from './abandoning.js'
-import { onBatched } from './batching.js'
+import { leaveBatch, onBatched } from './batching.js'
 import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -37,7 +37,7 @@ export function transition (channel: Channel, event: ChannelEvent, env: Env): Tr
   const first = unlessSigning(channel, event, dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env))
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(settlePayments(hungUp(first.state, first.effects), env), env)
-  const published = publishIfDue(ready.state, env)
+  const published = publishIfDue(event.type === 'tip' ? leaveBatch(ready.state, env.height) : ready.state, env)
   const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', what: 'open for payments' }] : []
   return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }
 }
@@ -129,7 +129,7 @@ function onEstablishedMessage (channel: Established, message: Exclude<Extract<Ch
     case 'ChannelReady': return to(channel.ready.theirs ? channel : { ...channel, ready: { ...channel.ready, theirs: true } })
     case 'TurnRequest': return channel.terms.mode === 'two-way' ? onTurnRequest(channel, message, env) : unexpected(channel, message.type)
     case 'TurnGrant': return channel.terms.mode === 'two-way' ? onTurnGrant(channel, message) : unexpected(channel, message.type)
-    case 'TurnRefuse': return channel.terms.mode === 'two-way' ? onTurnRefuse(channel, message) : unexpected(channel, message.type)
+    case 'TurnRefuse': return channel.terms.mode === 'two-way' ? onTurnRefuse(channel, message, env) : unexpected(channel, message.type)
     case 'CloseRequest': return onCloseRequest(channel, message, env)
     case 'CloseDone': return onCloseDone(channel, message)
     // One is the first on its stream; another has no place on it.

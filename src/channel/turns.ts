@@ -10,7 +10,7 @@ import { PaychanError } from '../types/errors.js'
 import { channelRefusal } from './channel-refusal.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { isBuried } from './funding-depth.js'
+import { confirmations, isBuried } from './funding-depth.js'
 import { balances, nextSequence } from './ledger.js'
 import { lastTurnAt, lockOf, payeeOf, payerOf } from './schedule.js'
 import { isFrozen, NO_WISHES, spendInSight, type Channel, type Established, type TurnWishes } from './state.js'
@@ -92,22 +92,30 @@ export function onTurnRequest (channel: Established, request: TurnRequest, env: 
   return to(withWishes(channel, { theirs: { sequence: nextSequence(ledger) - 1 } }))
 }
 
-/** A refusal as a message; undefined when the turn can be granted. */
+/** TURN-5, `not_before`: the refusal is for good. */
+const FOR_GOOD = 0
+
+/** TURN-5, `not_before`: every tip is at this height, so whoever has something to pay may ask again at once. */
+const AT_ONCE = 1
+
+/** A refusal as a message; undefined when the turn can be granted. What may pass is refused for the moment only (TURN-9). */
 function refusalToGrant (channel: Established, amount: bigint | undefined, env: Env): Effect | undefined {
   const { terms, ledger, role } = channel
   const refuse = (code: string, notBefore: number, text: string): Effect => ({ type: 'send', message: { type: 'TurnRefuse', turn: ledger.turn + 1, code, notBefore, text } })
-  if (hasEnded(channel)) return refuse('ERR_CHANNEL_CLOSED', 0, 'The channel is closing; it takes no payments any more.')
-  if (env.height === undefined || !isBuried(channel, env)) return refuse('ERR_CHANNEL_NOT_OPEN', terms.refundHeight, 'The funding is not deep enough just now.')
-  if (!env.isWatched) return refuse('ERR_NOT_READY', env.height + 1, 'No server tells this side just now what happens to the channel on the chain.') // UPD-20
+  if (isFrozen(channel) || channel.stopped !== undefined || channel.publication !== undefined) return refuse('ERR_CHANNEL_CLOSED', FOR_GOOD, 'The channel is closing; it takes no payments any more.')
+  if (env.height === undefined) return refuse('ERR_NOT_READY', AT_ONCE, 'The payer\'s node does not see the chain just now.')
+  if (!env.isWatched) return refuse('ERR_NOT_READY', AT_ONCE, 'No server tells the payer\'s node just now what happens to the channel on the chain.') // UPD-20
+  if (spendInSight(channel) !== undefined) return refuse('ERR_CHANNEL_CLOSED', env.height + 1, 'The chain shows the payer\'s node a transaction that ends the channel.')
+  if (!isBuried(channel, env)) return refuse('ERR_CHANNEL_NOT_OPEN', env.height + 1, `By what the payer's node sees, the funding has ${confirmations(channel, env)} of ${terms.minDepth} confirmations: a reorganisation may have taken it back.`)
   const theirs = balances(terms, ledger)[role === 'client' ? 'server' : 'client']
   if (amount !== undefined && (amount < terms.limits.minTurnAmount || amount === 0n || amount > theirs)) {
-    return refuse('ERR_BELOW_MIN_TURN', 0, `A turn is worth ${formatAmount(terms.limits.minTurnAmount)} to ${formatAmount(theirs)}; ${formatAmount(amount)} were named.`)
+    return refuse('ERR_BELOW_MIN_TURN', AT_ONCE, `A turn is worth ${formatAmount(terms.limits.minTurnAmount)} to ${formatAmount(theirs)}; ${formatAmount(amount)} were named.`)
   }
   const none = noTurnLeft(channel, env)
-  if (none !== undefined) return refuse(none.code, 0, none.message)
+  if (none !== undefined) return refuse(none.code, FOR_GOOD, none.message)
   const notBefore = pacedUntil(channel)
   if (env.height >= notBefore) return undefined
-  if (lastTurnAt(terms, notBefore) < ledger.turn + 1) return refuse('ERR_NO_TURN_LEFT', 0, 'The turns of this channel have been used up faster than its blocks went by.')
+  if (lastTurnAt(terms, notBefore) < ledger.turn + 1) return refuse('ERR_NO_TURN_LEFT', FOR_GOOD, 'The turns of this channel have been used up faster than its blocks went by.')
   return refuse('ERR_TURN_TOO_EARLY', notBefore, `Turns are granted in step with the blocks; the next one from height ${notBefore} on.`)
 }
 
@@ -134,14 +142,12 @@ export function onGrantTurn (channel: Channel, env: Env): Transition {
     { type: 'notify', what: `granted turn ${turn}: the peer pays; its states mature at height ${lockOf(granted.terms, turn)}` })
 }
 
-/** TURN-4: the turn is ours. */
+/** TURN-4: the turn is ours, also where the grant crosses a close of ours: then nothing is signed in it (CLOSE-6), but both know which turn it is. */
 export function onTurnGrant (channel: Established, grant: TurnGrant): Transition {
   const { ledger, wishes } = channel
   if (wishes.asked !== grant.turn || grant.turn !== ledger.turn + 1 || grant.sequence !== ledger.held?.sequence) {
     return stop(channel, new Violation('TURN-4', 'ERR_UNEXPECTED_TURN', `Turn ${grant.turn} was granted from update ${grant.sequence} on; asked for was ${wishes.asked ?? 'none'}, in turn ${ledger.turn}.`, { granted: grant.turn, turn: ledger.turn }))
   }
-  // CLOSE-6: it crossed our close. The peer, in a turn in which nothing was paid, takes that one all the same.
-  if (isFrozen(channel)) return to(withWishes(channel, { asked: undefined }))
   return taken(channel)
 }
 
@@ -152,9 +158,10 @@ export function taken (channel: Established): Transition<Established> {
 }
 
 /** TURN-5. */
-export function onTurnRefuse (channel: Established, { turn, code, notBefore, text }: TurnRefuse): Transition {
+export function onTurnRefuse (channel: Established, { turn, code, notBefore, text }: TurnRefuse, env: Pick<Env, 'height'>): Transition {
   if (channel.wishes.asked !== turn) return stop(channel, new Violation('TURN-5', 'ERR_UNEXPECTED_TURN', `Turn ${turn} was refused, and not asked for.`, { refused: turn }))
-  const message = `It is the peer's turn to pay, and it does not hand over: ${text}${notBefore === 0 ? '' : ` (ask again from height ${notBefore} on)`}`
+  const next = notBefore === FOR_GOOD ? 'It never will on this channel: close it, or let the peer pay.' : env.height !== undefined && env.height >= notBefore ? 'Try again in a moment.' : `Try again from height ${notBefore} on.`
+  const message = `It is the peer's turn to pay, and it does not hand over: ${text} ${next}`
   return to(withWishes(channel, { asked: undefined, refused: { code: code === 'ERR_NO_TURN_LEFT' ? code : 'ERR_TURN_REFUSED', message, facts: { peerCode: code, notBefore }, notBefore } }))
 }
 
@@ -184,11 +191,15 @@ export function unusedFrom ({ ledger, wishes, role }: Established): number | und
   return wishes.grantedAt === undefined || isUsed ? undefined : wishes.grantedAt + UNUSED_TURN_BLOCKS
 }
 
-/** What was refused for a time may be asked for again. */
+/** Why the peer may not be asked for the turn at this height (TURN-5); undefined when it may. */
+export function refusalInForce ({ wishes: { refused } }: Established, height: number | undefined): TurnWishes['refused'] {
+  if (refused?.notBefore === undefined) return undefined
+  return refused.notBefore !== FOR_GOOD && height !== undefined && height >= refused.notBefore ? undefined : refused
+}
+
+/** What was refused for a time may be asked for again: with a new tip, and once the payments that waited have heard of it, so that each request is for another payment. */
 export function forgetRefusal (channel: Established, height: number | undefined): Established {
-  const { refused } = channel.wishes
-  const isOver = refused !== undefined && (refused.notBefore === undefined || (refused.notBefore > 0 && height !== undefined && height >= refused.notBefore))
-  return isOver ? withWishes(channel, { refused: undefined }) : channel
+  return channel.wishes.refused !== undefined && refusalInForce(channel, height) === undefined ? withWishes(channel, { refused: undefined }) : channel
 }
 
 /** The stream is gone: the peer asks again on the next one, if it still wants to. What we have asked for may have been granted. */

@@ -22,7 +22,7 @@ describe('attacks / a close whose fee comes back when it is replaced', () => {
     world.server.post(eventOf({ type: 'RefundSignature', signature: new Uint8Array(64) }))
     const { publication, stopped } = world.server.established
     assert.equal(stopped?.rule, 'ERR-2')
-    assert.equal(publication, undefined, 'before the settlement height nothing competes with what pays it in full (TIME-9)')
+    assert.equal(publication, undefined, 'before the settlement height nothing competes with what pays it in full (TIME-10)')
     world.mine()
     assert.equal(world.server.info.spend?.kind, 'close')
     assert.equal(world.payouts().server, 40_000n)

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import type { Role } from '../../src/bitcoin/keys.js'
 import { nextDue } from '../../src/channel/due.js'
+import type { Env } from '../../src/channel/env.js'
+import { txid } from '../../src/types/bytes.js'
+import { feeRate } from '../../src/types/units.js'
 import { payment, World, type WorldOptions } from './world.js'
 import { assertStopped, effectsOf, sentOf } from './asserts.js'
 
@@ -88,11 +91,66 @@ describe('channel / turns / asking', () => {
     })
   }
 
-  it('the payer does not grant a turn while no server tells it of the funding output, but with the next block it may (UPD-20)', () => {
+  const answerTo = (amount: bigint, world: World, changes: Partial<Env> = {}) => sentOf(world.client.attempt({ type: 'message', message: { type: 'TurnRequest', turn: 1, amount } }, changes).effects, 'TurnRefuse').map(({ code, notBefore, text }) => [code, notBefore, text])
+
+  it('what passes is refused for the moment, with its true reason, and may be asked for at once or with the next block (TURN-9, UPD-20)', () => {
+    const paid = (): World => twoWay().paidBy('client', 40_000n)
+    const { height } = paid().chain
+    assert.deepEqual(answerTo(1_000n, paid(), { height: undefined }), [['ERR_NOT_READY', 1, 'The payer\'s node does not see the chain just now.']])
+    assert.deepEqual(answerTo(1_000n, paid(), { isWatched: false }), [['ERR_NOT_READY', 1, 'No server tells the payer\'s node just now what happens to the channel on the chain.']])
+    const lost = paid()
+    lost.client.channel = { ...lost.client.established, onChain: { ...lost.client.established.onChain, fundingHeight: undefined } }
+    assert.deepEqual(answerTo(1_000n, lost).map((answer) => answer.slice(0, 2)), [['ERR_CHANNEL_NOT_OPEN', height + 1]])
+    const shown = paid()
+    shown.client.channel = { ...shown.client.established, onChain: { ...shown.client.established.onChain, shown: [{ kind: 'unknown', turn: undefined, txid: txid('ab'.repeat(32)), raw: new Uint8Array(), clientBalance: undefined, height: undefined, shownBy: 1, fee: undefined, vsize: 200, lock: 0 }] } }
+    assert.deepEqual(answerTo(1_000n, shown).map((answer) => answer.slice(0, 2)), [['ERR_CHANNEL_CLOSED', height + 1]])
+    assert.deepEqual(answerTo(0n, paid()).map((answer) => answer.slice(0, 2)), [['ERR_BELOW_MIN_TURN', 1]])
+  })
+
+  it('a channel that is closing is refused for good', () => {
     const world = twoWay().paidBy('client', 40_000n)
-    world.client.unwatched = true
-    const [answer] = sentOf(world.client.attempt({ type: 'message', message: { type: 'TurnRequest', turn: 1, amount: 1_000n } }).effects, 'TurnRefuse')
-    assert.deepEqual([answer?.code, answer?.notBefore], ['ERR_NOT_READY', world.chain.height + 1])
+    world.client.post({ type: 'close' })
+    assert.deepEqual(answerTo(1_000n, world).map((answer) => answer.slice(0, 2)), [['ERR_CHANNEL_CLOSED', 0]])
+  })
+
+  /** The client's node does not see the chain when the server would like to pay. */
+  function refusedInTheDark (): World {
+    const world = twoWay().paidBy('client', 40_000n)
+    world.client.blind = true
+    world.paidBy('server', 1_000n)
+    world.client.blind = false
+    assert.deepEqual([refusals(world, 'server'), turnsOf(world)], [['ERR_TURN_REFUSED'], [0, 0]])
+    return world
+  }
+
+  it('what passes is asked for again with the next payment, at the same height, and also after a restart', () => {
+    assert.deepEqual(turnsOf(refusedInTheDark().paidBy('server', 1_000n)), [1, 1])
+    assert.deepEqual(turnsOf(refusedInTheDark().restart('server').connect().run().paidBy('server', 1_000n)), [1, 1])
+  })
+
+  it('each request is for another payment: a peer that refuses at once and for ever makes nobody ask in a circle', () => {
+    const world = refusedInTheDark()
+    world.client.blind = true
+    world.mine(3)
+    const before = sentOf(world.server.effects, 'TurnRequest').length
+    for (let n = 0; n < 5; n++) world.paidBy('server', 1_000n)
+    assert.deepEqual([sentOf(world.server.effects, 'TurnRequest').length - before, turnsOf(world)], [5, [0, 0]])
+  })
+
+  it('nothing is spendable while the turn is refused, and the channel says why (TURN-5)', () => {
+    const spendable = (world: World): unknown[] => [world.server.info.status, world.server.info.spendable, world.server.info.receivable, world.server.info.reason]
+    const refused = (notBefore: number): World => {
+      const world = twoWay().paidBy('client', 40_000n)
+      world.client.grants = false
+      world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+      world.server.post({ type: 'message', message: { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore, text: 'Not now.' } })
+      return world
+    }
+    const said = 'It is the peer\'s turn to pay, and it does not hand over: Not now.'
+    assert.deepEqual(spendable(refused(0)), ['open', 0n, 60_000n, `${said} It never will on this channel: close it, or let the peer pay.`])
+    assert.deepEqual(spendable(refused(510)), ['open', 0n, 60_000n, `${said} Try again from height 510 on.`])
+    assert.deepEqual(spendable(refused(510).mineTo(510)), ['open', 40_000n, 60_000n, undefined])
+    assert.deepEqual(spendable(refused(1)), ['open', 40_000n, 60_000n, undefined])
   })
 
   it('half of the turns are free, then one for each `step` blocks (TURN-8); asked again from that height on (TURN-5)', () => {
@@ -249,6 +307,21 @@ describe('channel / turns / a close', () => {
     assert.equal(world.server.info.status, 'closed')
   })
 
+  it('that crossed a grant is none that has forgotten anything: on the next stream both still know the turn (TURN-4)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+    world.deliver('client')
+    world.server.post({ type: 'close' })
+    world.queues.client.length = 0
+    world.deliver('server')
+    assert.deepEqual([turnsOf(world), sentOf(world.server.effects, 'CloseRequest').length], [[1, 1], 1])
+    world.disconnect().connect().run()
+    assert.deepEqual([world.client.established.stopped, world.server.established.stopped], [undefined, undefined])
+    world.server.post({ type: 'close' })
+    world.run().mine()
+    assert.equal(world.client.info.spend?.kind, 'close')
+  })
+
   it('is asked for by whoever granted a turn in which nothing was paid for 12 blocks (TURN-7)', () => {
     const world = twoWay().paidBy('client', 40_000n)
     world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
@@ -256,6 +329,18 @@ describe('channel / turns / a close', () => {
     assert.equal(world.client.info.status, 'open')
     world.mine()
     assert.equal(sentOf(world.client.effects, 'CloseRequest').length, 1)
+  })
+
+  it('is not while that costs more than a fiftieth of its own share; fees fall, and it is (TURN-7)', () => {
+    const world = twoWay().paidBy('client', 40_000n)
+    world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
+    world.run()
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_500n)
+    world.mine(30)
+    assert.deepEqual(sentOf(world.client.effects, 'CloseRequest'), [], '169 vB at 7.15 sat/vB, of 60,000 sat')
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(6_400n)
+    world.mine()
+    assert.deepEqual(sentOf(world.client.effects, 'CloseRequest').map(({ fee }) => fee), [1_190n])
   })
 
   it('is not, once something was paid in it', () => {

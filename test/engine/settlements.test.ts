@@ -1,15 +1,15 @@
 /** Several channels settled by one transaction. */
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { blockDelta, satoshi } from '../../src/types/units.js'
+import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
-import type { Chain } from '../../src/engine/ports.js'
+import type { Chain, ScriptWatcher } from '../../src/engine/ports.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { quiet, twoNodes, type Node, type NodeSetup, type World } from './world.js'
+import { codeFrom, quiet, twoNodes, type Node, type NodeSetup, type World } from './world.js'
 
-/** Channels of alice's with bob, which end so many blocks from now; `paid` on each. */
-async function channels (ends: readonly number[], paid = 20_000n, setup: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node, opened: ChannelInfo[] }> {
-  const nodes = await twoNodes({ coin: 0n }, setup)
+/** Channels of alice's with bob, which end so many blocks from now; `paid` on each, or as listed. */
+async function channels (ends: readonly number[], paid: bigint | readonly bigint[] = 20_000n, setup: NodeSetup = {}, client: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node, opened: ChannelInfo[] }> {
+  const nodes = await twoNodes({ coin: 0n, ...client }, setup)
   const opened: ChannelInfo[] = []
   for (const blocks of ends) {
     nodes.alice.wallet.receive(200_000n)
@@ -18,7 +18,7 @@ async function channels (ends: readonly number[], paid = 20_000n, setup: NodeSet
     await quiet()
     await nodes.world.mine()
     const channel = await opening
-    await nodes.alice.engine.pay(channel.id, satoshi(paid), '')
+    await nodes.alice.engine.pay(channel.id, satoshi(typeof paid === 'bigint' ? paid : paid[opened.length] ?? 0n), '')
     opened.push(channel)
   }
   return { ...nodes, opened }
@@ -111,5 +111,84 @@ describe('engine / settlements', () => {
     await quiet()
     await world.mine(3)
     assert.deepEqual([statuses(bob), new Set(spends(bob)).size], [['closed', 'closed'], 2])
+  })
+
+  /** All of bob's channels settled by one transaction; alice, whose server shows no mempool, closes the first. */
+  async function closedInBatch (ends: readonly number[], paid?: readonly bigint[], rate = 1_000n): Promise<{ world: World, bob: Node, batch: string }> {
+    const hiding = (chain: Chain): Chain => new Proxy(chain, {
+      get: (target, name) => name === 'watchScript'
+        ? (script: Uint8Array, watcher: ScriptWatcher) => target.watchScript(script, { ...watcher, onHistory: (history) => { watcher.onHistory(history.filter(({ height }) => height !== undefined)) } })
+        : Reflect.get(target, name) as unknown
+    })
+    const { world, alice, bob, opened } = await channels(ends, paid, {}, { chain: hiding })
+    for (const { chain } of [alice, bob]) chain.feeRate = feeRate(rate)
+    await world.mine()
+    const [settled] = await bob.engine.settleAll()
+    // Its fee is less than what the batch pays, so that no mempool takes it.
+    void alice.engine.close(opened[0]?.id ?? '' as ChannelInfo['id'], false).catch(() => {})
+    await quiet()
+    assert.deepEqual(waiting(world, bob), [ends.length])
+    return { world, bob, batch: settled?.txid ?? '' }
+  }
+
+  /** Blocks that take none of it. */
+  async function emptyBlocks (world: World, count: number): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      world.chain.confirm()
+      await quiet()
+    }
+  }
+
+  /** How many channels each transaction settles that waits in the mempool, a close apart. */
+  const waiting = (world: World, bob: Node): number[] => {
+    const raws = new Map(world.broadcasts(bob).map((raw) => [parseTransaction(raw).txid, raw]))
+    return world.chain.mempool.flatMap((txid) => parseTransaction(raws.get(txid) ?? new Uint8Array()).inputs.length).sort((a, b) => a - b)
+  }
+  const batches = (node: Node): Array<number | undefined> => node.engine.states().map((state) => state.stage === 'established' ? state.publication?.batch?.channels : undefined)
+
+  it('a channel that its client closes leaves with the next block and bids alone; the others go on without it (TIME-9)', async () => {
+    const { world, bob } = await closedInBatch([300, 310, 320])
+    await emptyBlocks(world, 1)
+    assert.deepEqual([waiting(world, bob), batches(bob)], [[1, 2], [undefined, 2, 2]])
+    await emptyBlocks(world, 5)
+    assert.deepEqual(waiting(world, bob), [1, 2])
+    await world.mine()
+    assert.deepEqual([statuses(bob), new Set(spends(bob)).size], [['closed', 'closed', 'closed'], 2])
+  })
+
+  it('of two, the other one is alone then, and bids alone as well', async () => {
+    const { world, bob } = await closedInBatch([300, 310])
+    await emptyBlocks(world, 1)
+    assert.deepEqual([waiting(world, bob), batches(bob)], [[1, 1], [undefined, undefined]])
+  })
+
+  it('comes apart when those that are left are too poor to replace it', async () => {
+    const { world, bob } = await closedInBatch([300, 310, 320], [20_000n, 800n, 800n], 3_000n)
+    await emptyBlocks(world, 1)
+    assert.deepEqual(batches(bob), [undefined, undefined, undefined])
+  })
+
+  it('stays together while no server can be asked', async () => {
+    let away = false
+    const leaving = (chain: Chain): Chain => new Proxy(chain, {
+      get: (target, name) => name === 'broadcast' && away ? () => Promise.reject(new Error('no server answers')) : Reflect.get(target, name) as unknown
+    })
+    const { world, bob } = await channels([300, 310], 20_000n, { chain: leaving })
+    await bob.engine.settleAll()
+    away = true
+    await emptyBlocks(world, 2)
+    away = false
+    await emptyBlocks(world, 1)
+    assert.deepEqual([waiting(world, bob), batches(bob)], [[2], [2, 2]])
+  })
+
+  it('`bumpfee` says of a batch that it rises by itself, and raises what has left one', async () => {
+    const { world, bob, batch } = await closedInBatch([300, 310])
+    assert.equal(await codeFrom(bob.engine.bump(batch, undefined)), 'ERR_CANNOT_BUMP')
+    await emptyBlocks(world, 1)
+    const alone = bob.engine.states().flatMap((state) => state.stage === 'established' && state.closes.length > 0 && state.publication !== undefined ? [state.publication] : [])
+    const bumped = await bob.engine.bump(alone[0]?.txid ?? '', feeRate(10_000n))
+    assert.ok(bumped !== undefined && bumped.fee > (alone[0]?.fee ?? 0n))
+    assert.equal(await bob.engine.bump(batch, undefined), undefined, 'the batch is nobody\'s any more')
   })
 })

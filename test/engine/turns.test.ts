@@ -1,11 +1,12 @@
 /** Either side pays: callers do not see turns, unless there is none left. */
 import assert from 'node:assert/strict'
 import { blockDelta } from '../../src/types/units.js'
-import { CAPACITY, codeFrom, quiet, twoNodes, type Node, type World } from './world.js'
+import type { Chain } from '../../src/engine/ports.js'
+import { CAPACITY, codeFrom, quiet, twoNodes, type Node, type NodeSetup, type World } from './world.js'
 
 /** L 300 blocks away, turns 20 apart: twelve turns, of which six are free. */
-async function twoWay (): Promise<{ world: World, alice: Node, bob: Node }> {
-  const nodes = await twoNodes()
+async function twoWay (client: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node }> {
+  const nodes = await twoNodes(client)
   const opening = nodes.alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: blockDelta(300), step: blockDelta(20), wait: 'ready' })
   await quiet()
   await nodes.world.mine()
@@ -70,6 +71,36 @@ describe('engine / turns', () => {
     for (let second = 0; second < 3; second++) await world.pass(1_000)
     await bob.pay(1_000n)
     assert.equal(alice.channel.ourBalance, CAPACITY - 39_000n)
+  })
+
+  it('the servers of the chain are away for a moment when the turn is asked for: the payment is made once they are back, in the same block', async () => {
+    const { alice, bob } = await twoWay()
+    await alice.pay(40_000n)
+    alice.chain.disconnect()
+    await quiet()
+    assert.equal(await codeFrom(bob.pay(1_000n)), 'ERR_TURN_REFUSED')
+    alice.chain.reconnect()
+    await quiet()
+    await bob.pay(1_000n)
+    assert.deepEqual([alice.channel.ourBalance, turnOf(alice), turnOf(bob)], [CAPACITY - 39_000n, 1, 1])
+  })
+
+  it('the payer was started again, and has not seen the chain yet: the payment is made once it has, also by one that was started again meanwhile', async () => {
+    let isDark = false
+    const dark = (chain: Chain): Chain => new Proxy(chain, {
+      get: (target, name) => name === 'tip' && isDark ? undefined : Reflect.get(target, name) as unknown
+    })
+    const { world, alice, bob } = await twoWay({ chain: dark })
+    await alice.pay(40_000n)
+    isDark = true
+    await alice.restart()
+    for (let second = 0; second < 3; second++) await world.pass(1_000)
+    assert.equal(await codeFrom(bob.pay(1_000n)), 'ERR_TURN_REFUSED')
+    isDark = false
+    await bob.restart()
+    for (let second = 0; second < 3; second++) await world.pass(1_000)
+    await bob.pay(1_000n)
+    assert.deepEqual([alice.channel.ourBalance, turnOf(alice), turnOf(bob)], [CAPACITY - 39_000n, 1, 1])
   })
 
   it('is all there again after a restart of both', async () => {

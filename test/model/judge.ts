@@ -3,7 +3,7 @@ import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import { nextDue } from '../../src/channel/due.js'
 import { ownBalance } from '../../src/channel/paying.js'
 import { lockOf, payerOf } from '../../src/channel/schedule.js'
-import { isFrozen, type Established } from '../../src/channel/state.js'
+import type { Established } from '../../src/channel/state.js'
 import { statusOfUpdate } from '../../src/engine/payments.js'
 import { toHex } from '../../src/types/bytes.js'
 import { BOUNDED_FEE, type Machine } from './machine.js'
@@ -39,7 +39,7 @@ export class Judge {
     for (const role of ROLES) {
       if (!this.machine.isHonest(role)) continue
       const channel = this.machine.channel(w, role)
-      const wrong = this.#money(w, role, channel) ?? this.#payments(w, role, channel) ?? this.#peace(w, channel)
+      const wrong = this.#money(w, role, channel) ?? this.#payments(w, role, channel) ?? this.#peace(channel)
       if (wrong !== undefined) return wrong
     }
     return undefined
@@ -87,9 +87,9 @@ export class Judge {
     return undefined
   }
 
-  /** Two honest sides never find each other guilty. Where one has signed a close, a turn that crossed it may be known to the other one only: such a channel closes anyway. */
-  #peace (w: World, { role, stopped }: Established): Violation | undefined {
-    if (this.machine.story.adversary !== undefined || stopped === undefined || ROLES.some((role) => isFrozen(this.machine.channel(w, role)))) return undefined
+  /** Two honest sides never find each other guilty, also where a close crosses a turn. */
+  #peace ({ role, stopped }: Established): Violation | undefined {
+    if (this.machine.story.adversary !== undefined || stopped === undefined) return undefined
     return { rule: 'peace', text: `both are honest, and the ${role} stopped: ${stopped.rule} ${stopped.code} ${stopped.reason}` }
   }
 
