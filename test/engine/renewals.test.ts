@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import type { ChannelId } from '../../src/types/bytes.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
-import { BLOCKS, CAPACITY, quiet, World, type Node } from './world.js'
+import { CAPACITY, quiet, World, type Node } from './world.js'
+
+/** L minus the tip: settled at +84, last payment at +72. Of 60 blocks a renewal would have too few for payments (RENEW-11). */
+const LASTING = blockDelta(120)
 
 /** Of T1 that spends the old channel alone: (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 1.1 sat/vB. */
 const FEE = 165n
@@ -11,7 +14,7 @@ async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, 
   const world = new World()
   const alice = await world.node('alice')
   const bob = await world.node('bob', { coin: 0n })
-  const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, ...(step === undefined ? {} : { step: blockDelta(step) }), wait: 'ready' })
+  const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, ...(step === undefined ? {} : { step: blockDelta(step) }), wait: 'ready' })
   await quiet()
   await world.mine()
   const { id } = await opening
@@ -20,7 +23,7 @@ async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, 
 }
 
 async function renew ({ world, alice, old }: { world: World, alice: Node, old: ChannelId }, amount = 0n): ReturnType<Node['engine']['renew']> {
-  const renewing = alice.engine.renew(old, { amount: satoshi(amount), blocks: BLOCKS, wait: 'ready' })
+  const renewing = alice.engine.renew(old, { amount: satoshi(amount), blocks: LASTING, wait: 'ready' })
   renewing.catch(() => {})
   await quiet()
   await world.mine()
@@ -50,7 +53,7 @@ describe('engine / renewals', () => {
   it('takes no payment on the old channel once it is signed, nor on the new one before T1 is buried (RENEW-6)', async () => {
     const story = await pair()
     const { world, alice, bob, old } = story
-    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' })
+    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' })
     await quiet()
     const { id } = await renewing
     assert.deepEqual([alice, bob].map((node) => node.engine.describe(old).status), ['closing', 'closing'])
@@ -92,7 +95,7 @@ describe('engine / renewals', () => {
     const { world, alice, bob } = story
     const fresh = await renew(story)
     bob.crash()
-    await world.mine(Number(BLOCKS))
+    await world.mine(Number(LASTING))
     await world.mine(2)
     assert.equal(alice.engine.describe(fresh.id).spend?.kind, 'refund')
     await bob.restart()
@@ -107,7 +110,7 @@ describe('engine / renewals', () => {
     const fresh = await renew(story)
     await alice.engine.pay(fresh.id, satoshi(30_000n), '')
     alice.crash()
-    await world.mine(Number(BLOCKS))
+    await world.mine(Number(LASTING))
     assert.equal(bob.engine.describe(fresh.id).spend?.kind, 'settlement')
     assert.ok(bob.wallet.balance > 49_000n, `${bob.wallet.balance} sat`)
   })
@@ -116,7 +119,7 @@ describe('engine / renewals', () => {
     const world = new World()
     const alice = await world.node('alice')
     const bob = await world.node('bob', { coin: 0n })
-    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, renewFor: BLOCKS, wait: 'ready' })
+    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: LASTING, wait: 'ready' })
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
@@ -125,7 +128,7 @@ describe('engine / renewals', () => {
     assert.equal(alice.engine.channels().length, 1)
     await world.mine(2)
     const [fresh] = alice.engine.channels()
-    assert.deepEqual([fresh?.renews, fresh?.status, fresh?.renewFor, fresh?.theirBalance], [id, 'open', BLOCKS, 20_000n])
+    assert.deepEqual([fresh?.renews, fresh?.status, fresh?.renewFor, fresh?.theirBalance], [id, 'open', LASTING, 20_000n])
     assert.deepEqual([alice.engine.describe(id).status, bob.engine.describe(id).status], ['closed', 'closed'])
     assert.deepEqual([alice.alarms, bob.alarms], [[], []])
   })
@@ -134,7 +137,7 @@ describe('engine / renewals', () => {
     const world = new World()
     const alice = await world.node('alice')
     const bob = await world.node('bob', { coin: 0n, policy: { maxCapacity: CAPACITY } })
-    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, renewFor: blockDelta(9_000), wait: 'ready' })
+    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: blockDelta(9_000), wait: 'ready' })
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
@@ -147,17 +150,17 @@ describe('engine / renewals', () => {
   describe('is refused', () => {
     it('to the server, and twice', async () => {
       const { alice, bob, old } = await pair()
-      await assert.rejects(bob.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_NOT_THE_CLIENT' })
-      const first = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' })
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' }), { code: 'ERR_RENEWAL_UNDER_WAY' })
+      await assert.rejects(bob.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_NOT_THE_CLIENT' })
+      const first = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }), { code: 'ERR_RENEWAL_UNDER_WAY' })
       await first
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' }), { code: 'ERR_CHANNEL_CLOSED' })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }), { code: 'ERR_CHANNEL_CLOSED' })
     })
 
     it('when the client is too poor for the fee, and says what helps', async () => {
       const { alice, old } = await pair()
       await alice.engine.pay(old, satoshi(479_800n), 'nearly all')
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ })
     })
 
     it('by a server that does not take the new terms, and the old channel goes on', async () => {
@@ -169,7 +172,7 @@ describe('engine / renewals', () => {
 
     it('when the wallet lacks the coins of a top-up, before the peer is asked', async () => {
       const { alice, old } = await pair()
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(800_000n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_FUNDS' })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(800_000n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_FUNDS' })
       await alice.engine.pay(old, satoshi(1_000n), 'on')
     })
   })
@@ -177,7 +180,7 @@ describe('engine / renewals', () => {
   it('lets payments wait while it is made, and takes them when nothing comes of it', async () => {
     const { world, alice, bob, old } = await pair()
     world.cutAt(bob, 'RefundSignature')
-    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' })
+    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' })
     const failed = assert.rejects(renewing)
     world.mend(alice, bob)
     await failed
@@ -190,11 +193,11 @@ describe('engine / renewals', () => {
   it('is lost when another spend of the old channel is buried (RENEW-7), and its coins are free again', async () => {
     const story = await pair()
     const { world, alice, bob, old } = story
-    const renewing = alice.engine.renew(old, { amount: satoshi(100_000n), blocks: BLOCKS, wait: 'broadcast' })
+    const renewing = alice.engine.renew(old, { amount: satoshi(100_000n), blocks: LASTING, wait: 'broadcast' })
     const { id } = await renewing
     assert.deepEqual(alice.wallet.reservedFor.includes(id), true)
     // T1 stays in the mempool until the server settles, which is then due (CLOSE-8).
-    for (let n = 0; n < Number(BLOCKS) - 20; n++) {
+    for (let n = 0; n < Number(LASTING) - 20; n++) {
       world.chain.confirm()
       await quiet()
     }

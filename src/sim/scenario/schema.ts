@@ -55,6 +55,7 @@ const policyReaders = {
   settleMargin: readBlocks,
   minBlocks: readBlocks,
   maxBlocks: readBlocks,
+  maxRenewalWait: readBlocks,
   defaultBlocks: readBlocks,
   maxPendingOpenings: readCount(1, 1_000),
   maxUnfunded: readCount(1, 1_000),
