@@ -128,7 +128,7 @@ function adversaryOf (draws: Draws, who: string): Adversary {
     case 7: return { kind: 'bluff', who, upTo: 0.5 + draws.unit() / 2 }
     case 8: return { kind: 'fat-state', who }
     case 9: return { kind: 'direct-miner', who, upTo: draws.unit() }
-    case 10: return { kind: 'pinning-renewal', who }
+    case 10: return { kind: draws.unit() < 0.5 ? 'pinning-renewal' : 'draining-renewal', who }
     case 11: return { kind: 'free-peers', who, perHour: 2 + draws.below(6) }
     default: return { kind: 'publish-old', who, upTo: draws.unit() }
   }

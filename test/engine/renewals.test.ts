@@ -1,5 +1,7 @@
 /** Renewals and top-ups between two engines: the closing transaction of one channel funds the next. */
 import assert from 'node:assert/strict'
+import type { Policy } from '../../src/channel/policy.js'
+import type { Link } from '../../src/engine/ports.js'
 import type { ChannelId } from '../../src/types/bytes.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import { CAPACITY, quiet, World, type Node } from './world.js'
@@ -145,6 +147,136 @@ describe('engine / renewals', () => {
     await world.mine((lastPaymentHeight ?? 0) + 5 - world.chain.height)
     assert.ok(alice.alarms.includes('ERR_RENEWAL_FAILED'))
     assert.deepEqual([alice.engine.describe(id).spend?.kind, bob.engine.describe(id).spend?.kind], ['close', 'close'])
+  })
+
+  describe('by itself', () => {
+    /** Alice asks for a channel that renews itself, and it is open. */
+    async function lasting (world: World, blocks = LASTING, server: { coin: bigint, policy?: Partial<Policy> } = { coin: 0n }): Promise<{ alice: Node, bob: Node, old: ChannelId, last: number }> {
+      const bob = await world.node('bob', server)
+      const alice = await world.node('alice')
+      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks, renewFor: blocks, wait: 'ready' })
+      opening.catch(() => {})
+      await quiet()
+      await world.mine()
+      const { id, lastPaymentHeight } = await opening
+      await alice.pay(20_000n)
+      return { alice, bob, old: id, last: lastPaymentHeight ?? assert.fail() }
+    }
+    const alive = (node: Node): number => node.engine.states().filter(({ stage }) => stage !== 'abandoned').length
+
+    it('is not had of a server that leaves it no blocks for payments: the channel closes, and a person is told (RENEW-11)', async () => {
+      const world = new World()
+      const server: Parameters<typeof lasting>[2] = { coin: 0n }
+      const { alice, bob, old, last } = await lasting(world, LASTING, server)
+      // Another policy is all that it takes: the earliest last payment that OPEN-8 allows.
+      server.policy = { settleMargin: blockDelta(Number(LASTING) - 12 - 3), minBlocks: LASTING }
+      await bob.restart()
+      await world.pass(10_000)
+      await world.mineTo(last + 10)
+      assert.deepEqual([alive(alice), alice.engine.describe(old).spend?.kind], [1, 'close'])
+      assert.ok(alice.alarms.includes('ERR_RENEWAL_FAILED'))
+      assert.match(alice.alarmTexts.join(), /leaves 2 of 120 blocks for payments/)
+    })
+
+    it('is not begun for so few blocks that an honest server leaves it less than half (RENEW-11)', async () => {
+      const opening = lasting(new World(), blockDelta(60))
+      await assert.rejects(opening, { code: 'ERR_TERMS_REFUSED', message: /Ask for 98 blocks or more/ })
+    })
+
+    it('is not done of a channel that was funded too late to have lasted: it closes, and a person is told (RENEW-12)', async () => {
+      const world = new World()
+      const bob = await world.node('bob', { coin: 0n })
+      const alice = await world.node('alice')
+      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: LASTING, wait: 'ready' })
+      await quiet()
+      for (let n = 0; n < 40; n++) {
+        world.chain.confirm()
+        await quiet()
+      }
+      await world.mine()
+      const { id, lastPaymentHeight } = await opening
+      await alice.pay(20_000n)
+      await world.mineTo((lastPaymentHeight ?? 0) + 10)
+      assert.deepEqual([alive(alice), alive(bob), alice.engine.describe(id).spend?.kind], [1, 1, 'close'])
+      assert.deepEqual(alice.alarms, ['ERR_RENEWAL_FAILED'], 'told once, not with every block')
+      assert.match(alice.alarmTexts.join(), /has lasted 25 blocks, .* `paychan renew`/)
+    })
+  })
+
+  describe('that its client begins and does not go on with', () => {
+    /** Bob's turn, and Alice says nothing more on a stream of hers once she has asked for a refund to be signed. */
+    async function stalling (): Promise<{ world: World, alice: Node, bob: Node, old: ChannelId, stall: () => Promise<void> }> {
+      let isSilent = false
+      const world = new World()
+      const bob = await world.node('bob', { coin: 0n })
+      const alice = await world.node('alice', {
+        peers: (peers) => ({
+          ...peers,
+          open: async (peer, listener) => {
+            const link = await peers.open(peer, (opened) => listener(silenced(opened)))
+            return silenced(link)
+          }
+        })
+      })
+      const silenced = (link: Link): Link => {
+        let isStalled = false
+        return {
+          peer: link.peer,
+          address: link.address,
+          send: (message) => {
+            if (isStalled) return
+            link.send(message)
+            isStalled = isSilent && message.type === 'RefundRequest'
+          },
+          close: () => { if (!isStalled) link.close() }
+        }
+      }
+      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, step: blockDelta(2), wait: 'ready' })
+      await quiet()
+      await world.mine()
+      const { id: old } = await opening
+      await alice.pay(20_000n)
+      await bob.pay(1_000n)
+      isSilent = true
+      return {
+        world,
+        alice,
+        bob,
+        old,
+        stall: async () => {
+          alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }).catch(() => {})
+          await quiet()
+          assert.equal(bob.engine.states().filter(({ stage }) => stage === 'refund-signed').length, 1, 'nothing is stalled')
+        }
+      }
+    }
+
+    it('holds the payments of the server back for ten seconds, and not again in the same block', async () => {
+      const { world, bob, old, stall } = await stalling()
+      await stall()
+      const first = bob.engine.pay(old, satoshi(1_000n), '')
+      await world.pass(9_000)
+      assert.equal(bob.engine.describe(old).ourBalance, 19_000n, 'it is not held back at all')
+      await world.pass(2_000)
+      await first
+      // Alice gives up after a minute, and begins anew.
+      await world.pass(60_000)
+      await stall()
+      await bob.engine.pay(old, satoshi(1_000n), '')
+      assert.equal(bob.engine.describe(old).ourBalance, 17_000n)
+      assert.deepEqual(bob.alarms, [])
+    })
+
+    it('does not keep the server from closing', async () => {
+      const { world, bob, old, stall } = await stalling()
+      await stall()
+      const paying = bob.engine.pay(old, satoshi(1_000n), '')
+      await world.pass(11_000)
+      await paying
+      await bob.engine.close(old, false)
+      await world.mine()
+      assert.equal(bob.engine.describe(old).spend?.kind, 'close')
+    })
   })
 
   describe('is refused', () => {

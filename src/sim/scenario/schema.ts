@@ -163,6 +163,7 @@ export const ADVERSARIES = {
   'fat-state': z.strictObject({ kind: z.literal('fat-state'), who: of(readName) }),
   'direct-miner': z.strictObject({ kind: z.literal('direct-miner'), who: of(readName), upTo: or(1, readPart) }),
   'pinning-renewal': z.strictObject({ kind: z.literal('pinning-renewal'), who: of(readName) }),
+  'draining-renewal': z.strictObject({ kind: z.literal('draining-renewal'), who: of(readName) }),
   'free-peers': z.strictObject({ kind: z.literal('free-peers'), who: of(readName), perHour: or(6, readNumber(0.01, 10_000)) }),
   'refuse-turns': z.strictObject({ kind: z.literal('refuse-turns'), who: of(readName) }),
   'refuse-acks': z.strictObject({ kind: z.literal('refuse-acks'), who: of(readName) }),
