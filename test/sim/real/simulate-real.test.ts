@@ -80,7 +80,7 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
 
   it('pair, while both go away and come back, on what their directories have', async () => {
     const { virtual, real, outcomes } = await both(changed('pair', [
-      [['days'], 1], [['channels', 0, 'blocks'], 72], [['channels', 0, 'step'], 2], [['traffic', 0, 'every'], '40min'], [['chain', 'interval'], { exponential: '25min' }],
+      [['days'], 1], [['channels', 0, 'blocks'], 72], [['traffic', 0, 'every'], '40min'], [['chain', 'interval'], { exponential: '25min' }],
       [['faults'], ['alice', 'bob'].map(who => ({ kind: 'crash', who, every: { exponential: '8h' }, down: { exponential: '90min' } }))]
     ]), 'tcp')
     assert.equal(real.hurried, 0)
