@@ -11,7 +11,7 @@ import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
 import { blocksToRenewFor, isRenewalDue } from '../channel/self-renewal.js'
 import { isOpening, type Channel, type FundingChoice } from '../channel/state.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
-import { codeOf, messageOf, PaychanError } from '../types/errors.js'
+import { messageOf, PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Actors } from './actors.js'
 import type { ChannelActor } from './channel-actor.js'
@@ -53,9 +53,6 @@ export class Renewals {
   readonly #held = new Map<ChannelId, { readonly old: ChannelActor, readonly release: () => void }>()
   /** Server: the height at which an old channel was last held back. */
   readonly #heldAt = new WeakMap<ChannelActor, BlockHeight | undefined>()
-
-  /** Why a channel could not renew itself the last time: told once, not with every block. */
-  readonly #told = new WeakMap<ChannelActor, string>()
 
   constructor (private readonly host: RenewalsHost) {}
 
@@ -152,8 +149,6 @@ export class Renewals {
   #renew (actor: ChannelActor, blocks: BlockDelta): void {
     this.start(actor, { amount: ZERO_SAT, blocks }, true).then((fresh) => fresh.waiters.arrival(fundingSent)).catch((error: unknown) => {
       if (error instanceof PaychanError && (error.code === 'ERR_RENEWAL_UNDER_WAY' || error.code === 'ERR_NODE_STOPPED')) return
-      if (this.#told.get(actor) === codeOf(error)) return
-      this.#told.set(actor, codeOf(error))
       this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} It is tried again with every block, until the channel is closed, a few blocks after its last payment.`)
     })
   }
