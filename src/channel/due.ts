@@ -9,9 +9,9 @@
 import { BLOCKS_UNTIL_CLOSE } from './closing.js'
 import { CLAIM_AGAIN_BLOCKS } from './onchain.js'
 import { newestHeld } from './publishable.js'
-import { RENEW_BEFORE } from './renewed.js'
 import { renewedChannel } from './renewing.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
+import { RENEW_BEFORE } from './self-renewal.js'
 import { isFrozen, type Channel, type Established } from './state.js'
 import { unusedFrom } from './turns.js'
 

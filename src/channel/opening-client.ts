@@ -99,7 +99,7 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
 
 /** Step 1, answered; step 2 begins: T1 is built and kept. */
 export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env): Transition {
-  const violation = attempt('OPEN-8', () => { checkAcceptance(state.offer, accept, env) })
+  const violation = attempt('OPEN-8', () => { checkAcceptance(state.offer, accept, env, state.renewFor !== undefined) })
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   const terms = termsOf(state.offer, accept)
   const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms, outside: state.outside }

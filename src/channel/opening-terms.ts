@@ -4,7 +4,7 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { isStandardScript, p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { sameBytes } from '../types/bytes.js'
-import { formatAmount, addSat, blockDelta, blockHeight, feeFor, heightPlus, max, satoshi, type Satoshi } from '../types/units.js'
+import { formatAmount, addSat, blockDelta, blockHeight, feeFor, heightPlus, max, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { heightOf, type Env } from './env.js'
 import { heightsBefore, PAYMENT_MARGIN } from './schedule.js'
 import { limitsFrom, renewsFrom, type Party, type Terms } from './terms.js'
@@ -39,7 +39,7 @@ export function checkOffer (offer: OpenChannel, network: Network, env: Env): voi
 export function acceptance (offer: OpenChannel, ours: OwnPart, env: Env): AcceptChannel {
   const { policy } = env
   const isTwoWay = offer.mode === 'two-way'
-  const worthwhile = leastWorthSettling(offer.payoutKey, ours.closeScript, env)
+  const worthwhile = leastWorthSettling(offer.payoutKey, ours.closeScript, env.feeRate)
   return {
     type: 'AcceptChannel',
     channelKey: ours.channelKey,
@@ -60,15 +60,20 @@ export function acceptance (offer: OpenChannel, ours: OwnPart, env: Env): Accept
 }
 
 /**
- * The smallest share that can be settled alone at the present estimate: the fee of a T3 with both
+ * The smallest share that can be settled alone at a feerate: the fee of a state with both
  * outputs, and an output above dust, without which the transaction could not be relayed at all.
  */
-function leastWorthSettling (payerPayoutKey: Uint8Array, payeeScript: Uint8Array, env: Env): Satoshi {
-  return addSat(feeFor(env.feeRate, fundingSpendVsize([p2wsh(payoutWitnessScript(payerPayoutKey)), payeeScript])), dustLimit(payeeScript))
+export function leastWorthSettling (payerPayoutKey: Uint8Array, payeeScript: Uint8Array, rate: FeeRate): Satoshi {
+  return addSat(feeFor(rate, fundingSpendVsize([p2wsh(payoutWitnessScript(payerPayoutKey)), payeeScript])), dustLimit(payeeScript))
 }
 
-/** The client's refusals. @throws Violation OPEN-6, OPEN-8, KEY-1, KEY-4 */
-export function checkAcceptance (offer: OpenChannel, accept: AcceptChannel, env: Env): void {
+/**
+ * The client's refusals.
+ *
+ * @param renewsItself - the channel is to renew itself before its end
+ * @throws Violation OPEN-6, OPEN-8, OPEN-10, RENEW-11, KEY-1, KEY-4
+ */
+export function checkAcceptance (offer: OpenChannel, accept: AcceptChannel, env: Env, renewsItself = false): void {
   must(env.isPublicKey(accept.channelKey) && env.isPublicKey(accept.payoutKey), 'KEY-1', 'ERR_INVALID_KEY', 'A key of the server is not a point of the curve.')
   must(!sameBytes(accept.channelKey, offer.channelKey) && !env.isKnownKey(accept.channelKey), 'KEY-4', 'ERR_KEY_REUSED', 'The server named a key that has been used before.')
   must(isStandardScript(accept.closeScript), 'OPEN-6', 'ERR_SCRIPT_NOT_STANDARD', 'The server\'s script for the close is not one that nodes relay.')
@@ -84,6 +89,10 @@ export function checkAcceptance (offer: OpenChannel, accept: AcceptChannel, env:
   const earliestReady = heightPlus(heightOf(env), blockDelta(minDepth))
   must(lastPaymentHeight > earliestReady, 'OPEN-8', 'ERR_TERMS_REFUSED',
     `The last payment would be at height ${lastPaymentHeight}, and the channel is ready at ${earliestReady} at the earliest; open it for more blocks.`, { lastPaymentHeight, earliestReady })
+  const asked = offer.refundHeight - heightOf(env)
+  const usable = lastPaymentHeight - earliestReady
+  must((offer.renews === undefined && !renewsItself) || 2 * usable >= asked, 'RENEW-11', 'ERR_TERMS_REFUSED',
+    `The server leaves ${usable} of ${asked} blocks for payments, and a channel that is renewed has to have half of them. Ask for ${2 * (asked - usable)} blocks or more.`, { asked, usable })
   must(limits.minFirstPayment <= offer.capacity && limits.minFirstPayment <= limits.maxStake && limits.minFirstPayment <= limits.maxInFlightValue && limits.maxInFlightUpdates >= 1 && limits.maxInFlightValue >= 1n, 'OPEN-8', 'ERR_TERMS_REFUSED',
     `The server's limits leave no room for a payment on ${formatAmount(offer.capacity)}.`, { minFirstPayment: limits.minFirstPayment, maxStake: limits.maxStake, payments: MAX_PAYMENTS_PER_UPDATE })
 }

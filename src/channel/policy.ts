@@ -24,6 +24,8 @@ export interface Policy {
   /** L minus the height of the tip: what a server of ours takes at the least and at the most. */
   readonly minBlocks: BlockDelta
   readonly maxBlocks: BlockDelta
+  /** RENEW-9: blocks from now for which a renewal of a two-way channel may lock up what a server of ours has in it, unless it is locked for longer anyhow. */
+  readonly maxRenewalWait: BlockDelta
   /** As client: what `open` asks for when nothing is said. */
   readonly defaultBlocks: BlockDelta
   /** Openings that one peer may have under way (OPEN-7). */
@@ -68,6 +70,8 @@ export function defaultPolicy (network: Network): Policy {
     settleMargin,
     minBlocks: blockDelta(settleMargin + PAYMENT_MARGIN + minDepth + 6),
     maxBlocks: blockDelta(8_064), // eight weeks of 1,008 blocks
+    // What a renewal for `defaultBlocks` takes, and no more: this is money that was about to be free.
+    maxRenewalWait: blockDelta(1_008),
     defaultBlocks: blockDelta(1_008),
     maxPendingOpenings: 4,
     maxUnfunded: 16,

@@ -4,51 +4,46 @@
  * unconfirmed it postpones nothing (CLOSE-8), and a plain close may still take its place (CLOSE-7).
  */
 import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
-import { dustLimit } from '../bitcoin/dust.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { otherRole } from '../bitcoin/keys.js'
 import { checkRenewalTx, completeRenewal, renewalSighash, type RenewalBounds } from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { addSat, feeFor, feeRate, formatAmount, formatFeeRate, max, subSat, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import { addSat, blockDelta, feeFor, feeRate, formatAmount, formatFeeRate, max, subSat, ZERO_SAT, type BlockDelta, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
 import { isBuried } from './funding-depth.js'
 import { balances } from './ledger.js'
-import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
+import { leastForClient, checkRenewalTerms } from './renewal-terms.js'
+import { publishHeightOf } from './schedule.js'
+import { requireRenewsItself } from './self-renewal.js'
 import { isFrozen, spendInSight, type Channel, type Established, type RenewalSource, type SignedClose } from './state.js'
 import { fundingOutput, fundingScriptOf, partyOf } from './terms.js'
 import { attempt, must, Violation } from './violation.js'
 
-/** What the client asks for: the new capacity, what it takes over, and what T1 is made of. */
+/** What the client asks for: the new capacity and the old kind, what it takes over, and what T1 is made of. */
 export interface RenewalPlan {
   readonly capacity: Satoshi
+  /** Of a two-way channel (RENEW-8). */
+  readonly step: BlockDelta | undefined
   readonly renews: Renewal
   readonly source: RenewalSource
 }
 
-/** Blocks before the last payment at which a channel renews itself: T1 can then be in a block before payments would have to end. */
-export const RENEW_BEFORE = 6
-
 /** That the old channel closes, or has ended, is nobody's fault: whoever is told so has broken no rule. */
 const NO_RULE = ''
-
-/** Whether a channel that renews itself should do so now. */
-export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>): channel is Established {
-  if (channel.stage !== 'established' || channel.role !== 'client' || channel.renewFor === undefined || height === undefined) return false
-  return channel.ledger.held !== undefined && !isFrozen(channel) && spendInSight(channel) === undefined && height >= lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
-}
 
 /**
  * A renewal, or a top-up by `amount`. A renewal pays the fee of T1 out of the client's share; a
  * top-up out of its wallet, so that the capacity grows by exactly the amount.
  *
  * @param asked - what a renewal pays; enough for the next block when undefined
+ * @param byItself - nobody has asked for it (RENEW-12)
  * @throws PaychanError why the channel cannot be renewed now
  */
-export function planRenewal (channel: Channel, amount: Satoshi, env: Env, asked?: FeeRate): RenewalPlan {
+export function planRenewal (channel: Channel, amount: Satoshi, env: Env, { asked, byItself = false }: { readonly asked?: FeeRate | undefined, readonly byItself?: boolean } = {}): RenewalPlan {
   if (channel.role !== 'client') throw new PaychanError('ERR_NOT_THE_CLIENT', 'Only the side that opened a channel renews it or tops it up; open a channel of your own.', { role: channel.role })
   const open = renewable(channel, env)
   if (open.ledger.inFlight.length > 0) throw new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; try again once they are.')
@@ -58,16 +53,19 @@ export function planRenewal (channel: Channel, amount: Satoshi, env: Env, asked?
   const shares = balances(terms, ledger)
   const source: RenewalSource = { old: fundingOutput(terms, open.outPoint), fromWallet: amount > 0n }
   const renews: Renewal = { channelId: fromHex(open.id), turn: ledger.turn, sequence: ledger.held?.sequence ?? 0, serverBalance: shares.server }
-  if (amount > 0n) return { capacity: addSat(terms.capacity, amount), renews, source }
-  const script = fundingScriptOf(terms)
-  const fee = feeFor(asked ?? usualRenewalRate(env), fundingSpendVsize([script]))
-  if (shares.client < fee + dustLimit(script)) {
-    throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `The renewal costs ${formatAmount(fee)}, and your share of the channel is ${formatAmount(shares.client)}. Top it up with \`paychan topup\`, which pays the fee out of the wallet.`, { asked: fee, left: shares.client })
+  const step = terms.mode === 'two-way' ? blockDelta(terms.step) : undefined
+  const fee = amount > 0n ? ZERO_SAT : feeFor(asked ?? usualRenewalRate(env), fundingSpendVsize([fundingScriptOf(terms)]))
+  // The server would refuse less (RENEW-10), by an estimate that may be a little above ours.
+  const least = leastForClient(open, terms.client.closeScript, usualRenewalRate(env))
+  const left = shares.client + amount - fee
+  if (left < least) {
+    throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `The renewal costs ${formatAmount(fee)} of your share, which is ${formatAmount(shares.client)}, and a channel in which you have less than ${formatAmount(least)} is not worth refunding. Top it up with \`paychan topup\`, which pays the fee out of the wallet.`, { asked: fee, left: shares.client, least })
   }
-  return { capacity: subSat(terms.capacity, fee), renews, source }
+  if (byItself) requireRenewsItself(open, fee, env)
+  return { capacity: subSat(addSat(terms.capacity, amount), fee), step, renews, source }
 }
 
-/** Server, step 1: whether the channel that an offer names can be renewed by it. @throws Violation RENEW-1 */
+/** Server, step 1: whether the channel that an offer names can be renewed by it. @throws Violation RENEW-1, RENEW-8 to RENEW-10 */
 export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env: Env): void {
   const { renews } = offer
   if (renews === undefined) return
@@ -79,6 +77,7 @@ export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env:
   must(renews.turn === turn && renews.sequence === held?.sequence, 'RENEW-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the renewal names; try again.')
   const { server } = balances(open.terms, open.ledger)
   must(renews.serverBalance === server && server <= offer.capacity, 'RENEW-1', 'ERR_BALANCE_MISMATCH', `The balance of the server is ${formatAmount(server)}.`, { server })
+  checkRenewalTerms(offer, open, env)
 }
 
 /** The channel, when it can be renewed at all. @throws PaychanError */

@@ -57,6 +57,7 @@ const policyShape = {
   settleMargin: blocks(1),
   minBlocks: blocks(1),
   maxBlocks: blocks(1),
+  maxRenewalWait: blocks(0),
   defaultBlocks: blocks(1),
   maxPendingOpenings: count(1, 1_000),
   maxUnfunded: count(1, 1_000),

@@ -56,6 +56,7 @@ const policy: z.ZodType<Policy> = z.object({
   settleMargin: blocks,
   minBlocks: blocks,
   maxBlocks: blocks,
+  maxRenewalWait: blocks,
   defaultBlocks: blocks,
   maxPendingOpenings: z.number(),
   maxUnfunded: z.number(),

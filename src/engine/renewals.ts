@@ -6,17 +6,18 @@
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Env } from '../channel/env.js'
 import type { RenewalEvent } from '../channel/events.js'
-import { isRenewalDue, planRenewal } from '../channel/renewed.js'
+import { planRenewal } from '../channel/renewed.js'
 import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
+import { blocksToRenewFor, isRenewalDue } from '../channel/self-renewal.js'
 import { isOpening, type Channel, type FundingChoice } from '../channel/state.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
-import { blockDelta, ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
+import { ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Actors } from './actors.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Offer } from './openings.js'
 import { withTimeout } from './performing.js'
-import type { Clock } from './ports.js'
+import type { Clock, Unsubscribe } from './ports.js'
 import { fundingSent } from './waiters.js'
 
 /** What a renewal is asked for. */
@@ -39,28 +40,37 @@ export interface RenewalsHost {
   readonly alarm: (channel: ChannelId, code: string, text: string) => void
 }
 
+/** How long a server holds an old channel back for its client, once in a block. A renewal takes a second of it; a client that begins them and goes no further gets a sixtieth of the time. */
+const SERVER_HOLD_MS = 10_000
+
 /** Who holds an old channel back while the new one has no id yet. */
 const ASKING = 'asking' as ChannelId
 
 export class Renewals {
   /** Old channels that are being asked for. */
   readonly #asking = new Set<ChannelActor>()
-  /** By the new channel: the old one that it holds back. */
-  readonly #held = new Map<ChannelId, ChannelActor>()
+  /** By the new channel: the old one that it holds back, and how to end that. */
+  readonly #held = new Map<ChannelId, { readonly old: ChannelActor, readonly release: () => void }>()
+  /** Server: the height at which an old channel was last held back. */
+  readonly #heldAt = new WeakMap<ChannelActor, BlockHeight | undefined>()
 
   constructor (private readonly host: RenewalsHost) {}
 
-  /** Opens a channel that renews this one. @throws PaychanError those of `planRenewal` and of `Openings.offer`, `ERR_RENEWAL_UNDER_WAY` */
-  async start (old: ChannelActor, { amount, blocks, choice, patience, signal }: RenewalRequest): Promise<ChannelActor> {
-    if (this.#asking.has(old) || [...this.#held.values()].includes(old)) throw new PaychanError('ERR_RENEWAL_UNDER_WAY', 'The channel is being renewed already.')
+  /**
+   * Opens a channel that renews this one.
+   *
+   * @param byItself - nobody has asked for it
+   * @throws PaychanError those of `planRenewal` and of `Openings.offer`, `ERR_RENEWAL_UNDER_WAY`
+   */
+  async start (old: ChannelActor, { amount, blocks, choice, patience, signal }: RenewalRequest, byItself = false): Promise<ChannelActor> {
+    if (this.#asking.has(old) || [...this.#held.values()].some((held) => held.old === old)) throw new PaychanError('ERR_RENEWAL_UNDER_WAY', 'The channel is being renewed already.')
     this.#asking.add(old)
     old.hold(ASKING)
     try {
       await this.#quiet(old)
-      const plan = planRenewal(old.state, amount, this.host.env(old.state), choice?.feeRate)
+      const plan = planRenewal(old.state, amount, this.host.env(old.state), { asked: choice?.feeRate, byItself })
       const { address, renewFor } = old.state
-      const step = 'terms' in old.state && old.state.terms.mode === 'two-way' ? blockDelta(old.state.terms.step) : undefined
-      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step, signal, renewFor, choice, patience, renewal: { ...plan, coins: amount } })
+      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step: plan.step, signal, renewFor, choice, patience, renewal: { ...plan, coins: amount } })
       this.observe(actor.state)
       return actor
     } finally {
@@ -83,18 +93,30 @@ export class Renewals {
     for (const effect of askedAgain(state)) if (effect.type === 'tell') this.tell(effect.channel, effect.event, actor)
   }
 
-  /** To be called after each step: an old channel waits as long as the new one opens. */
+  /** To be called after each step: an old channel waits as long as the new one opens; a server's not for long, as it costs the client nothing. */
   observe (state: Channel): void {
     const old = this.host.actors.get(renewedChannel(state) ?? state.id)
     const isUnderWay = old !== undefined && old.id !== state.id && isOpening(state) && !(state.stage === 'refund-signed' && state.link === 'down')
     const held = this.#held.get(state.id)
-    if (isUnderWay && held === undefined) {
-      this.#held.set(state.id, old)
-      old.hold(state.id)
-    } else if (!isUnderWay && held !== undefined) {
-      this.#held.delete(state.id)
-      held.release(state.id)
+    if (isUnderWay && held === undefined) this.#hold(old, state)
+    else if (!isUnderWay) held?.release()
+  }
+
+  #hold (old: ChannelActor, { id, role }: Channel): void {
+    let timer: Unsubscribe | undefined
+    const release = (): void => {
+      timer?.()
+      this.#held.delete(id)
+      old.release(id)
     }
+    if (role === 'server') {
+      const { height } = this.host.env(old.state)
+      if (this.#heldAt.has(old) && this.#heldAt.get(old) === height) return
+      this.#heldAt.set(old, height)
+      timer = this.host.clock.after(SERVER_HOLD_MS, release)
+    }
+    this.#held.set(id, { old, release })
+    old.hold(id)
   }
 
   /** Server: the channel that an offer names, if it is one with this peer. */
@@ -120,14 +142,14 @@ export class Renewals {
       const env = this.host.env(state)
       const by = lostTo(state, this.host.actors.get(renewedChannel(state) ?? state.id)?.state, env)
       if (by !== undefined) actor.post({ type: 'funding-lost', by })
-      if (isRenewalDue(state, env) && state.renewFor !== undefined && state.link === 'live') this.#renew(actor, state.renewFor)
+      if (isRenewalDue(state, env) && state.link === 'live') this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
     }
   }
 
   #renew (actor: ChannelActor, blocks: BlockDelta): void {
-    this.start(actor, { amount: ZERO_SAT, blocks }).then((fresh) => fresh.waiters.arrival(fundingSent)).catch((error: unknown) => {
+    this.start(actor, { amount: ZERO_SAT, blocks }, true).then((fresh) => fresh.waiters.arrival(fundingSent)).catch((error: unknown) => {
       if (error instanceof PaychanError && (error.code === 'ERR_RENEWAL_UNDER_WAY' || error.code === 'ERR_NODE_STOPPED')) return
-      this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} It is tried again with the next block, until the channel is closed.`)
+      this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} It is tried again with every block, until the channel is closed, a few blocks after its last payment.`)
     })
   }
 

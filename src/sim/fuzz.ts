@@ -14,6 +14,9 @@ const DAY = 24 * HOUR
 /** Long enough that every channel has ended: a client waits a day for a newer state that is stuck before it publishes T2 (TIME-7). */
 const AFTER_BLOCKS = 190
 
+/** What is shorter leaves a one-way channel less than half of its blocks for payments, and does not renew itself (RENEW-11). */
+const LEAST_RENEWED = 102
+
 /** As a node on mainnet admits strangers; simulations do not bound them otherwise. */
 const ROOM = { maxPendingInAll: 64, maxUnfundedInAll: 64 }
 
@@ -34,7 +37,7 @@ export function worldOf (seed: number): World {
       capacity: satoshi(BigInt(20_000 + draws.below(400_000))),
       blocks: blockDelta(blocks),
       step: isTwoWay ? blockDelta(1 + draws.below(24)) : undefined,
-      then: draws.unit() < 0.2 ? 'renew' : 'nothing'
+      then: draws.unit() < 0.2 && blocks >= LEAST_RENEWED ? 'renew' : 'nothing'
     }
   }).sort((a, b) => a.time - b.time)
   const duration = (blocks + AFTER_BLOCKS) * 600
@@ -163,7 +166,7 @@ function adversaryOf (draws: Draws, who: string): Adversary {
     case 7: return { kind: 'bluff', who, upTo: 0.5 + draws.unit() / 2 }
     case 8: return { kind: 'fat-state', who }
     case 9: return { kind: 'direct-miner', who, upTo: draws.unit() }
-    case 10: return { kind: 'pinning-renewal', who }
+    case 10: return { kind: draws.unit() < 0.5 ? 'pinning-renewal' : 'draining-renewal', who }
     case 11: return { kind: 'free-peers', who, perHour: 2 + draws.below(6) }
     default: return { kind: 'publish-old', who, upTo: draws.unit() }
   }

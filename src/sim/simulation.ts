@@ -147,7 +147,7 @@ export class Simulation {
     const cheats = adversaries.flatMap((adversary) => cheatOf(adversary, { chain: this.chain, fees: this.fees, calendar: this.calendar, phantoms: this.#phantoms }) ?? [])
     this.cheats.push(...cheats)
     return {
-      peers: (peers) => adversaries.reduce((bad, adversary) => badPeers(bad, adversary, this.calendar), peers),
+      peers: (peers) => adversaries.reduce((bad, adversary) => badPeers(bad, adversary, { calendar: this.calendar, chain: this.chain }), peers),
       chainOf: (chain, node) => cheats.reduce((bad, cheat) => cheat.chainOf(bad, node), chain)
     }
   }

@@ -95,6 +95,16 @@ describe('opening terms / client / checks an acceptance', () => {
     check(limits({ minFirstPayment: offer.capacity }))()
   })
 
+  it('wants half of the blocks for payments when the channel renews another, or is to renew itself (RENEW-11)', () => {
+    const renews = { channelId: new Uint8Array(32), turn: 0, sequence: 0, serverBalance: 0n }
+    // L is 200 blocks away, and payments begin at 501: the last at 601 leaves 100.
+    const answer = (lastPaymentHeight: number): AcceptChannel => ({ ...accept, lastPaymentHeight })
+    for (const [given, renewsItself] of [[{ ...offer, renews }, false], [offer, true]] as const) {
+      checkAcceptance(given, answer(601), client.env(), renewsItself)
+      assert.throws(() => { checkAcceptance(given, answer(600), client.env(), renewsItself) }, (error) => error instanceof Violation && error.rule === 'RENEW-11' && /leaves 99 of 200 blocks .* Ask for 202 blocks or more/.test(error.message))
+    }
+  })
+
   const cases: Array<[string, string, string, Partial<AcceptChannel>]> = [
     ['K2 = K1', 'KEY-4', 'ERR_KEY_REUSED', { channelKey: offer.channelKey }],
     ['a K2 that is no point of the curve', 'KEY-1', 'ERR_INVALID_KEY', { channelKey: NO_POINT }],

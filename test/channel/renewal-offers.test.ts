@@ -1,8 +1,8 @@
-/** Which channels a server lets its client renew (RENEW-1). */
+/** Which channels a server lets its client renew, and as what (RENEW-1, RENEW-8 to RENEW-10). */
 import assert from 'node:assert/strict'
 import { checkRenewal, planRenewal } from '../../src/channel/renewed.js'
 import { Violation } from '../../src/channel/violation.js'
-import { satoshi } from '../../src/types/units.js'
+import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { World } from './world.js'
 
 /** Open, the client has paid 40,000 of 100,000 sat. */
@@ -68,4 +68,99 @@ describe('channel / renewal / server / on OpenChannel', () => {
   })
 
   const open = (): Parameters<typeof checkRenewal>[0] => ({ type: 'OpenChannel', network: 'regtest', channelKey: new Uint8Array(33), payoutKey: new Uint8Array(33), closeScript: new Uint8Array(22), capacity: 99_700n, refundHeight: 900, mode: 'one-way', step: 0, txVersion: 3, derivation: new Uint8Array(8) })
+})
+
+describe('channel / renewal / server / what the new channel may be', () => {
+  type Offer = Parameters<typeof checkRenewal>[0]
+  /** What a server says to the renewal that an honest client asks for, with something changed. */
+  const refusal = (old: World, changes: Partial<Offer>, env = old.server.env()): { rule: string, code: string, message: string } | 'taken' => {
+    const { capacity, renews } = planRenewal(old.client.channel, satoshi(0n), old.client.env())
+    const { mode, step } = old.client.established.terms
+    const { channelKey, payoutKey, closeScript } = old.client
+    const offer: Offer = { type: 'OpenChannel', network: 'regtest', channelKey: channelKey.publicKey, payoutKey: payoutKey.publicKey, closeScript, capacity, refundHeight: 900, mode, step, txVersion: 3, renews, derivation: new Uint8Array(8), ...changes }
+    try {
+      checkRenewal(offer, old.server.channel, env)
+      return 'taken'
+    } catch (error) {
+      assert.ok(error instanceof Violation)
+      return { rule: error.rule, code: error.code, message: error.message }
+    }
+  }
+  const ruleOf = (...given: Parameters<typeof refusal>): string => {
+    const said = refusal(...given)
+    return said === 'taken' ? said : `${said.rule} ${said.code}`
+  }
+  /** Turns 20 apart, L 1,500; the client has paid 40,000 of 100,000 sat. */
+  const twoWay = (): World => new World({ step: 20, blocks: 1_000 }).open().paidBy('client', 40_000n)
+
+  it('the same kind of channel: money that can be settled today does not go into one that locks it (RENEW-8)', () => {
+    assert.equal(ruleOf(paidWorld(), {}), 'taken')
+    assert.equal(ruleOf(paidWorld(), { mode: 'two-way', step: 36 }), 'RENEW-8 ERR_RENEWAL_KIND')
+    assert.equal(ruleOf(twoWay(), {}), 'taken')
+    assert.equal(ruleOf(twoWay(), { mode: 'one-way', step: 0 }), 'RENEW-8 ERR_RENEWAL_KIND')
+    for (const step of [19, 21]) assert.equal(ruleOf(twoWay(), { step }), 'RENEW-8 ERR_RENEWAL_KIND')
+  })
+
+  it('the client asks for no other kind (RENEW-8)', () => {
+    for (const [old, step] of [[paidWorld(), undefined], [twoWay(), 20]] as const) {
+      assert.equal(planRenewal(old.client.channel, satoshi(0n), old.client.env()).step, step)
+    }
+  })
+
+  it('of a two-way channel locks what the server has for as long as it is locked anyhow, or as the policy says from now on (RENEW-9)', () => {
+    // Its state of turn 0 matures at 1,480 without a renewal, and with one to L at L - 20.
+    const old = twoWay()
+    const wait = (blocks: number) => old.server.env({ height: blockHeight(600), policy: { ...old.server.policy, maxRenewalWait: blockDelta(blocks) } })
+    assert.equal(ruleOf(old, { refundHeight: 1_500 }, wait(0)), 'taken')
+    const said = refusal(old, { refundHeight: 1_501 }, wait(0))
+    assert.ok(said !== 'taken')
+    assert.equal(said.rule, 'RENEW-9')
+    assert.match(said.message, /0\.00040000|40,000 sat/)
+    assert.match(said.message, /until height 1481, .* until 1480 at the most \(its policy maxRenewalWait\)\. Ask for a refund height of 1500 at the most\./)
+    assert.equal(ruleOf(old, { refundHeight: 600 + 1_008 + 20 }, wait(1_008)), 'taken')
+    assert.equal(ruleOf(old, { refundHeight: 600 + 1_008 + 21 }, wait(1_008)), 'RENEW-9 ERR_REFUND_HEIGHT_REFUSED')
+  })
+
+  it('does not let a row of renewals lock it further and further: the bound counts from the tip (RENEW-9)', () => {
+    const old = twoWay()
+    const wait = { policy: { ...old.server.policy, maxRenewalWait: blockDelta(1_008) } }
+    const next = new World({ renews: { world: old }, step: 20, blocks: 1_028 }).open()
+    const farthest = next.chain.height + 1_008 + 20
+    assert.equal(ruleOf(next, { refundHeight: farthest }, next.server.env(wait)), 'taken')
+    assert.equal(ruleOf(next, { refundHeight: farthest + 1 }, next.server.env(wait)), 'RENEW-9 ERR_REFUND_HEIGHT_REFUSED')
+  })
+
+  it('a later turn counts by its own lock (RENEW-9)', () => {
+    // After turns 1 and 2 the server holds the state of turn 2, which matures at 1,500 - 3 x 20.
+    const old = twoWay().paidBy('server', 5_000n).paidBy('client', 5_000n)
+    const none = old.server.env({ policy: { ...old.server.policy, maxRenewalWait: blockDelta(0) } })
+    assert.equal(ruleOf(old, { refundHeight: 1_460 }, none), 'taken')
+    assert.equal(ruleOf(old, { refundHeight: 1_461 }, none), 'RENEW-9 ERR_REFUND_HEIGHT_REFUSED')
+  })
+
+  it('is free to end when it may where the server can settle at any time, or has nothing in it (RENEW-9)', () => {
+    const none = (old: World): ReturnType<World['server']['env']> => old.server.env({ policy: { ...old.server.policy, maxRenewalWait: blockDelta(0) } })
+    const oneWay = paidWorld()
+    assert.equal(ruleOf(oneWay, { refundHeight: 8_000 }, none(oneWay)), 'taken')
+    const unused = new World({ step: 20, blocks: 1_000 }).open()
+    assert.equal(ruleOf(unused, { refundHeight: 8_000 }, none(unused)), 'taken')
+  })
+
+  it('leaves the client what is worth a refund, by which the server is paid too (RENEW-10)', () => {
+    // T2 of 181 vB at 2 sat/vB, and an output above dust.
+    const least = 181n * 2n + 294n
+    const old = paidWorld()
+    const env = old.server.env({ feeRate: feeRate(2_000n) })
+    assert.equal(ruleOf(old, { capacity: 40_000n + least }, env), 'taken')
+    assert.equal(ruleOf(old, { capacity: 40_000n + least - 1n }, env), 'RENEW-10 ERR_RENEWAL_TOO_POOR')
+  })
+
+  it('the client does not ask for one that leaves it less, and says what helps (RENEW-10)', () => {
+    // At 2 sat/vB by its own estimate it counts 2.2: T1 alone costs 330, and least is 181 x 2.2 + 294 = 693.
+    const poor = new World().open().paid(100_000n - 330n - 692n)
+    assert.throws(() => planRenewal(poor.client.channel, satoshi(0n), poor.client.env()), { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ })
+    assert.doesNotThrow(() => planRenewal(poor.client.channel, satoshi(1_000n), poor.client.env()))
+    const enough = new World().open().paid(100_000n - 330n - 693n)
+    assert.doesNotThrow(() => planRenewal(enough.client.channel, satoshi(0n), enough.client.env()))
+  })
 })

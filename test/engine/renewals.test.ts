@@ -1,8 +1,13 @@
 /** Renewals and top-ups between two engines: the closing transaction of one channel funds the next. */
 import assert from 'node:assert/strict'
+import type { Policy } from '../../src/channel/policy.js'
+import type { Link } from '../../src/engine/ports.js'
 import type { ChannelId } from '../../src/types/bytes.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
-import { BLOCKS, CAPACITY, quiet, World, type Node } from './world.js'
+import { CAPACITY, quiet, World, type Node } from './world.js'
+
+/** L minus the tip: settled at +84, last payment at +72. Of 60 blocks a renewal would have too few for payments (RENEW-11). */
+const LASTING = blockDelta(120)
 
 /** Of T1 that spends the old channel alone: (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 1.1 sat/vB. */
 const FEE = 165n
@@ -11,7 +16,7 @@ async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, 
   const world = new World()
   const alice = await world.node('alice')
   const bob = await world.node('bob', { coin: 0n })
-  const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, ...(step === undefined ? {} : { step: blockDelta(step) }), wait: 'ready' })
+  const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, ...(step === undefined ? {} : { step: blockDelta(step) }), wait: 'ready' })
   await quiet()
   await world.mine()
   const { id } = await opening
@@ -20,7 +25,7 @@ async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, 
 }
 
 async function renew ({ world, alice, old }: { world: World, alice: Node, old: ChannelId }, amount = 0n): ReturnType<Node['engine']['renew']> {
-  const renewing = alice.engine.renew(old, { amount: satoshi(amount), blocks: BLOCKS, wait: 'ready' })
+  const renewing = alice.engine.renew(old, { amount: satoshi(amount), blocks: LASTING, wait: 'ready' })
   renewing.catch(() => {})
   await quiet()
   await world.mine()
@@ -50,7 +55,7 @@ describe('engine / renewals', () => {
   it('takes no payment on the old channel once it is signed, nor on the new one before T1 is buried (RENEW-6)', async () => {
     const story = await pair()
     const { world, alice, bob, old } = story
-    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' })
+    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' })
     await quiet()
     const { id } = await renewing
     assert.deepEqual([alice, bob].map((node) => node.engine.describe(old).status), ['closing', 'closing'])
@@ -92,7 +97,7 @@ describe('engine / renewals', () => {
     const { world, alice, bob } = story
     const fresh = await renew(story)
     bob.crash()
-    await world.mine(Number(BLOCKS))
+    await world.mine(Number(LASTING))
     await world.mine(2)
     assert.equal(alice.engine.describe(fresh.id).spend?.kind, 'refund')
     await bob.restart()
@@ -107,7 +112,7 @@ describe('engine / renewals', () => {
     const fresh = await renew(story)
     await alice.engine.pay(fresh.id, satoshi(30_000n), '')
     alice.crash()
-    await world.mine(Number(BLOCKS))
+    await world.mine(Number(LASTING))
     assert.equal(bob.engine.describe(fresh.id).spend?.kind, 'settlement')
     assert.ok(bob.wallet.balance > 49_000n, `${bob.wallet.balance} sat`)
   })
@@ -116,7 +121,7 @@ describe('engine / renewals', () => {
     const world = new World()
     const alice = await world.node('alice')
     const bob = await world.node('bob', { coin: 0n })
-    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, renewFor: BLOCKS, wait: 'ready' })
+    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: LASTING, wait: 'ready' })
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
@@ -125,7 +130,7 @@ describe('engine / renewals', () => {
     assert.equal(alice.engine.channels().length, 1)
     await world.mine(2)
     const [fresh] = alice.engine.channels()
-    assert.deepEqual([fresh?.renews, fresh?.status, fresh?.renewFor, fresh?.theirBalance], [id, 'open', BLOCKS, 20_000n])
+    assert.deepEqual([fresh?.renews, fresh?.status, fresh?.renewFor, fresh?.theirBalance], [id, 'open', LASTING, 20_000n])
     assert.deepEqual([alice.engine.describe(id).status, bob.engine.describe(id).status], ['closed', 'closed'])
     assert.deepEqual([alice.alarms, bob.alarms], [[], []])
   })
@@ -134,7 +139,7 @@ describe('engine / renewals', () => {
     const world = new World()
     const alice = await world.node('alice')
     const bob = await world.node('bob', { coin: 0n, policy: { maxCapacity: CAPACITY } })
-    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, renewFor: blockDelta(9_000), wait: 'ready' })
+    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: blockDelta(9_000), wait: 'ready' })
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
@@ -144,20 +149,150 @@ describe('engine / renewals', () => {
     assert.deepEqual([alice.engine.describe(id).spend?.kind, bob.engine.describe(id).spend?.kind], ['close', 'close'])
   })
 
+  describe('by itself', () => {
+    /** Alice asks for a channel that renews itself, and it is open. */
+    async function lasting (world: World, blocks = LASTING, server: { coin: bigint, policy?: Partial<Policy> } = { coin: 0n }): Promise<{ alice: Node, bob: Node, old: ChannelId, last: number }> {
+      const bob = await world.node('bob', server)
+      const alice = await world.node('alice')
+      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks, renewFor: blocks, wait: 'ready' })
+      opening.catch(() => {})
+      await quiet()
+      await world.mine()
+      const { id, lastPaymentHeight } = await opening
+      await alice.pay(20_000n)
+      return { alice, bob, old: id, last: lastPaymentHeight ?? assert.fail() }
+    }
+    const alive = (node: Node): number => node.engine.states().filter(({ stage }) => stage !== 'abandoned').length
+
+    it('is not had of a server that leaves it no blocks for payments: the channel closes, and a person is told (RENEW-11)', async () => {
+      const world = new World()
+      const server: Parameters<typeof lasting>[2] = { coin: 0n }
+      const { alice, bob, old, last } = await lasting(world, LASTING, server)
+      // Another policy is all that it takes: the earliest last payment that OPEN-8 allows.
+      server.policy = { settleMargin: blockDelta(Number(LASTING) - 12 - 3), minBlocks: LASTING }
+      await bob.restart()
+      await world.pass(10_000)
+      await world.mineTo(last + 10)
+      assert.deepEqual([alive(alice), alice.engine.describe(old).spend?.kind], [1, 'close'])
+      assert.ok(alice.alarms.includes('ERR_RENEWAL_FAILED'))
+      assert.match(alice.alarmTexts.join(), /leaves 2 of 120 blocks for payments/)
+    })
+
+    it('is not begun for so few blocks that an honest server leaves it less than half (RENEW-11)', async () => {
+      const opening = lasting(new World(), blockDelta(60))
+      await assert.rejects(opening, { code: 'ERR_TERMS_REFUSED', message: /Ask for 98 blocks or more/ })
+    })
+
+    it('is not done of a channel that was funded too late to have lasted: it closes, and a person is told (RENEW-12)', async () => {
+      const world = new World()
+      const bob = await world.node('bob', { coin: 0n })
+      const alice = await world.node('alice')
+      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: LASTING, wait: 'ready' })
+      await quiet()
+      for (let n = 0; n < 40; n++) {
+        world.chain.confirm()
+        await quiet()
+      }
+      await world.mine()
+      const { id, lastPaymentHeight } = await opening
+      await alice.pay(20_000n)
+      await world.mineTo((lastPaymentHeight ?? 0) + 10)
+      assert.deepEqual([alive(alice), alive(bob), alice.engine.describe(id).spend?.kind], [1, 1, 'close'])
+      assert.deepEqual([...new Set(alice.alarms)], ['ERR_RENEWAL_FAILED'])
+      assert.match(alice.alarmTexts.join(), /has lasted 25 blocks, .* `paychan renew`/)
+    })
+  })
+
+  describe('that its client begins and does not go on with', () => {
+    /** Bob's turn, and Alice says nothing more on a stream of hers once she has asked for a refund to be signed. */
+    async function stalling (): Promise<{ world: World, alice: Node, bob: Node, old: ChannelId, stall: () => Promise<void> }> {
+      let isSilent = false
+      const world = new World()
+      const bob = await world.node('bob', { coin: 0n })
+      const alice = await world.node('alice', {
+        peers: (peers) => ({
+          ...peers,
+          open: async (peer, listener) => {
+            const link = await peers.open(peer, (opened) => listener(silenced(opened)))
+            return silenced(link)
+          }
+        })
+      })
+      const silenced = (link: Link): Link => {
+        let isStalled = false
+        return {
+          peer: link.peer,
+          address: link.address,
+          send: (message) => {
+            if (isStalled) return
+            link.send(message)
+            isStalled = isSilent && message.type === 'RefundRequest'
+          },
+          close: () => { if (!isStalled) link.close() }
+        }
+      }
+      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, step: blockDelta(2), wait: 'ready' })
+      await quiet()
+      await world.mine()
+      const { id: old } = await opening
+      await alice.pay(20_000n)
+      await bob.pay(1_000n)
+      isSilent = true
+      return {
+        world,
+        alice,
+        bob,
+        old,
+        stall: async () => {
+          alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }).catch(() => {})
+          await quiet()
+          assert.equal(bob.engine.states().filter(({ stage }) => stage === 'refund-signed').length, 1, 'nothing is stalled')
+        }
+      }
+    }
+
+    it('holds the payments of the server back for ten seconds, and not again in the same block', async () => {
+      const { world, bob, old, stall } = await stalling()
+      await stall()
+      const first = bob.engine.pay(old, satoshi(1_000n), '')
+      await world.pass(9_000)
+      assert.equal(bob.engine.describe(old).ourBalance, 19_000n, 'it is not held back at all')
+      await world.pass(2_000)
+      await first
+      // Alice gives up after a minute, and begins anew.
+      await world.pass(60_000)
+      await stall()
+      await bob.engine.pay(old, satoshi(1_000n), '')
+      assert.equal(bob.engine.describe(old).ourBalance, 17_000n)
+      assert.deepEqual(bob.alarms, [])
+    })
+
+    it('does not keep the server from closing', async () => {
+      const { world, bob, old, stall } = await stalling()
+      await stall()
+      const paying = bob.engine.pay(old, satoshi(1_000n), '')
+      await world.pass(11_000)
+      await paying
+      await bob.engine.close(old, false)
+      await world.mine()
+      assert.equal(bob.engine.describe(old).spend?.kind, 'close')
+    })
+  })
+
   describe('is refused', () => {
     it('to the server, and twice', async () => {
       const { alice, bob, old } = await pair()
-      await assert.rejects(bob.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_NOT_THE_CLIENT' })
-      const first = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' })
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' }), { code: 'ERR_RENEWAL_UNDER_WAY' })
+      await assert.rejects(bob.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_NOT_THE_CLIENT' })
+      const first = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }), { code: 'ERR_RENEWAL_UNDER_WAY' })
       await first
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'broadcast' }), { code: 'ERR_CHANNEL_CLOSED' })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }), { code: 'ERR_CHANNEL_CLOSED' })
     })
 
     it('when the client is too poor for the fee, and says what helps', async () => {
       const { alice, old } = await pair()
       await alice.engine.pay(old, satoshi(479_800n), 'nearly all')
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ })
     })
 
     it('by a server that does not take the new terms, and the old channel goes on', async () => {
@@ -169,7 +304,7 @@ describe('engine / renewals', () => {
 
     it('when the wallet lacks the coins of a top-up, before the peer is asked', async () => {
       const { alice, old } = await pair()
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(800_000n), blocks: BLOCKS, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_FUNDS' })
+      await assert.rejects(alice.engine.renew(old, { amount: satoshi(800_000n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_FUNDS' })
       await alice.engine.pay(old, satoshi(1_000n), 'on')
     })
   })
@@ -177,7 +312,7 @@ describe('engine / renewals', () => {
   it('lets payments wait while it is made, and takes them when nothing comes of it', async () => {
     const { world, alice, bob, old } = await pair()
     world.cutAt(bob, 'RefundSignature')
-    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: BLOCKS, wait: 'ready' })
+    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' })
     const failed = assert.rejects(renewing)
     world.mend(alice, bob)
     await failed
@@ -190,11 +325,11 @@ describe('engine / renewals', () => {
   it('is lost when another spend of the old channel is buried (RENEW-7), and its coins are free again', async () => {
     const story = await pair()
     const { world, alice, bob, old } = story
-    const renewing = alice.engine.renew(old, { amount: satoshi(100_000n), blocks: BLOCKS, wait: 'broadcast' })
+    const renewing = alice.engine.renew(old, { amount: satoshi(100_000n), blocks: LASTING, wait: 'broadcast' })
     const { id } = await renewing
     assert.deepEqual(alice.wallet.reservedFor.includes(id), true)
     // T1 stays in the mempool until the server settles, which is then due (CLOSE-8).
-    for (let n = 0; n < Number(BLOCKS) - 20; n++) {
+    for (let n = 0; n < Number(LASTING) - 20; n++) {
       world.chain.confirm()
       await quiet()
     }

@@ -67,7 +67,7 @@ const renew = (amount = 0n): Step => ({
   act: async (stage) => {
     const { alice, world } = stage
     const old = stage.channels(alice).find(({ status, renews }) => status === 'open' && renews === undefined)
-    const renewing = old === undefined ? Promise.resolve() : alice.engine.renew(old.id, { amount: satoshi(amount), blocks: BLOCKS, wait: 'ready' })
+    const renewing = old === undefined ? Promise.resolve() : alice.engine.renew(old.id, { amount: satoshi(amount), blocks: blockDelta(120), wait: 'ready' })
     renewing.catch(() => {})
     await quiet()
     await world.mine()

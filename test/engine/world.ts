@@ -136,6 +136,10 @@ export class Node {
     return this.events.flatMap((event) => event.type === 'alarm' ? [event.code] : [])
   }
 
+  get alarmTexts (): string[] {
+    return this.events.flatMap((event) => event.type === 'alarm' ? [event.text] : [])
+  }
+
   /** What people were told, one sentence each. */
   get story (): string[] {
     return this.events.flatMap((event) => event.type === 'channel' ? [event.what] : [])

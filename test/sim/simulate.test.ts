@@ -61,7 +61,7 @@ describe('sim / simulate', function () {
   it('lets a channel be followed by others: renewed, or opened anew', async () => {
     for (const then of ['renew', 'reopen'] as const) {
       const scenario = scenarioOf({ duration: 3 * DAY })
-      const { broken, channels, payments } = await simulate(scenario, planOf(scenario, [openingOf({ then })], every(3_600, 1_000n, 3 * DAY)))
+      const { broken, channels, payments } = await simulate(scenario, planOf(scenario, [openingOf({ then, blocks: blockDelta(120) })], every(3_600, 1_000n, 3 * DAY)))
       assert.deepEqual(broken, [])
       assert.ok(channels.length >= 3, `${channels.length} channels`)
       assert.ok(payments.made > 50, `${payments.made} payments`)

@@ -3,7 +3,7 @@ import type { Results } from '../../src/sim/results.js'
 import type { Adversary, Scenario, ServerGroup } from '../../src/sim/scenario/scenario.js'
 import { simulate } from '../../src/sim/simulate.js'
 import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
-import type { PlannedPayment } from '../../src/sim/plan.js'
+import type { PlannedOpening, PlannedPayment } from '../../src/sim/plan.js'
 import { DAY, every, group, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'
 
 /** Alice shows everything honestly; one of the two servers that she asks shows what adversaries make up. */
@@ -16,10 +16,10 @@ const LIARS: readonly ServerGroup[] = [{ who: 'all', honest: 1, lying: ['shows']
 const TURNS: readonly PlannedPayment[] = [...every(1_800, 40_000n, 2 * HOUR + 5 * 1_800), ...every(HOUR, 180_000n, 6 * HOUR, { direction: 'back' }, 5 * HOUR), ...every(HOUR, 40_000n, 8 * HOUR, {}, 7 * HOUR)]
 const SHARE_OF_ALICE = 440_000
 
-interface Played { readonly payments?: readonly PlannedPayment[], readonly step?: number, readonly blocks?: number, readonly days?: number, readonly servers?: readonly ServerGroup[], readonly rate?: bigint, readonly changes?: Partial<Scenario> }
+interface Played { readonly payments?: readonly PlannedPayment[], readonly step?: number, readonly blocks?: number, readonly days?: number, readonly servers?: readonly ServerGroup[], readonly rate?: bigint, readonly then?: PlannedOpening['then'], readonly changes?: Partial<Scenario> }
 
 /** Alice has a channel of 500,000 sat with bob, and a block takes 20 sat/vB. */
-async function played (adversary: Adversary, { payments = TURNS, step = 12, blocks = 120, days = 1.6, servers = LIARS, rate = 20_000n, changes = {} }: Played = {}): Promise<Results> {
+async function played (adversary: Adversary, { payments = TURNS, step = 12, blocks = 120, days = 1.6, servers = LIARS, rate = 20_000n, then = 'nothing', changes = {} }: Played = {}): Promise<Results> {
   const scenario = scenarioOf({
     duration: days * DAY,
     nodes: [group('alice'), group('bob')],
@@ -28,7 +28,7 @@ async function played (adversary: Adversary, { payments = TURNS, step = 12, bloc
     adversaries: [adversary],
     ...changes
   })
-  return await simulate(scenario, planOf(scenario, [openingOf({ step: step === 0 ? undefined : blockDelta(step), blocks: blockDelta(blocks) })], payments), { checked: true })
+  return await simulate(scenario, planOf(scenario, [openingOf({ step: step === 0 ? undefined : blockDelta(step), blocks: blockDelta(blocks), then })], payments), { checked: true })
 }
 
 /** Nothing is broken, and who is honest has its newest balance less the fees of T1 and of a normal bid. */
@@ -88,6 +88,12 @@ describe('sim / strategies that gained, and do not any more', function () {
       assertUnharmed(results, 'bob', WALLET + 100_000 - FEES)
     })
   }
+
+  it('draining-renewal: a channel that renews itself is not renewed in every block until its fees have eaten it (RENEW-11)', async () => {
+    const results = await played({ kind: 'draining-renewal', who: 'bob' }, { step: 0, blocks: 200, days: 2.5, then: 'renew', payments: every(1_800, 20_000n, 2 * HOUR + 5 * 1_800) })
+    assertUnharmed(results, 'alice', WALLET - 100_000 - FEES)
+    assert.equal(results.channels.find(({ number }) => number === 0)?.end, 'close')
+  })
 
   it('free-peers: a channel opens, and is paid on, while strangers come and go; few of them are remembered (OPEN-11)', async () => {
     const nodes = [group('alice'), group('bob', { policy: { minFirstPayment: satoshi(0n), maxPendingInAll: 64, maxUnfundedInAll: 64 } })]

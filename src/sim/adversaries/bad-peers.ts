@@ -1,14 +1,17 @@
 /** What an adversary does differently on its streams: the port `Peers` of an honest engine, with something left out or added. */
 import type { Message } from '../../../protocols/paychan/1.0/index.js'
+import { PAYMENT_MARGIN } from '../../channel/schedule.js'
 import type { Link, LinkListener, Peers } from '../../engine/ports.js'
 import type { Adversary } from '../scenario/scenario.js'
 import type { Calendar } from '../world/calendar.js'
+import type { CheatWorld } from './cheat.js'
 import { DUST } from './held-states.js'
 
-/** Whether a message goes on, to the engine or to the other side. `reply` answers in the engine's place. */
+/** Whether a message goes on, to the engine or to the other side. `reply` answers in the engine's place; `changed` is said in the place of what the engine says. */
 interface Filter {
   readonly incoming: (message: Message, reply: (message: Message) => void) => boolean
   readonly outgoing: (message: Message) => boolean
+  readonly changed?: (message: Message) => Message
   readonly onLink?: (link: Link) => void
 }
 
@@ -16,13 +19,16 @@ interface Filter {
 const FLOOD_MS = 60_000
 const PAUSE_MS = 3_600_000
 
+/** What an adversary knows beside what it is told. */
+type BadWorld = Pick<CheatWorld, 'calendar' | 'chain'>
+
 /** The streams of a node that is such an adversary. */
-export function badPeers (peers: Peers, adversary: Adversary, calendar: Calendar): Peers {
-  const filter = filterOf(adversary, calendar)
+export function badPeers (peers: Peers, adversary: Adversary, world: BadWorld): Peers {
+  const filter = filterOf(adversary, world)
   return filter === undefined ? peers : filtered(peers, filter)
 }
 
-function filterOf (adversary: Adversary, calendar: Calendar): Filter | undefined {
+function filterOf (adversary: Adversary, { calendar, chain }: BadWorld): Filter | undefined {
   switch (adversary.kind) {
     case 'refuse-turns': return {
       incoming: (message, reply) => {
@@ -41,6 +47,7 @@ function filterOf (adversary: Adversary, calendar: Calendar): Filter | undefined
     case 'flood': return { incoming: () => true, outgoing: () => true, onLink: (link) => { flood(link, adversary.perSecond, calendar) } }
     case 'chosen-output': return takesAndVanishes()
     case 'pinning-renewal': return vanishesBehindRenewal()
+    case 'draining-renewal': return leavesNoBlocks(() => chain.height)
     // It is the strangers that it sends (`free-peers.ts`).
     case 'free-peers': return undefined
     // It wants the channel to stand until what it publishes can be mined.
@@ -79,6 +86,23 @@ function vanishesBehindRenewal (): Filter {
   }
 }
 
+/** Its channels that renew others end their payments as soon as they can be paid on, and so have to be renewed again. */
+function leavesNoBlocks (height: () => number): Filter {
+  let isRenewal = false
+  return {
+    incoming: (message) => {
+      if (message.type === 'OpenChannel') isRenewal = message.renews !== undefined && message.mode === 'one-way'
+      return true
+    },
+    outgoing: () => true,
+    changed: (message) => {
+      if (message.type !== 'AcceptChannel' || !isRenewal) return message
+      const lastPaymentHeight = height() + message.minDepth + 1
+      return { ...message, lastPaymentHeight, settleHeight: lastPaymentHeight + PAYMENT_MARGIN }
+    }
+  }
+}
+
 /** A message that is harmless on any stream, again and again; on a stream that is over it goes nowhere. */
 function flood (link: Link, perSecond: number, calendar: Calendar): void {
   const begin = (): void => {
@@ -91,8 +115,8 @@ function flood (link: Link, perSecond: number, calendar: Calendar): void {
 /** A quarter of a day of it is enough. */
 const MOST_FLOODED_MS = 21_600_000
 
-function filtered (peers: Peers, { incoming, outgoing, onLink }: Filter): Peers {
-  const outer = (link: Link): Link => ({ peer: link.peer, address: link.address, send: (message) => { if (outgoing(message)) link.send(message) }, close: () => { link.close() } })
+function filtered (peers: Peers, { incoming, outgoing, changed = (message) => message, onLink }: Filter): Peers {
+  const outer = (link: Link): Link => ({ peer: link.peer, address: link.address, send: (message) => { if (outgoing(message)) link.send(changed(message)) }, close: () => { link.close() } })
   const inner = (link: Link, listener: LinkListener): LinkListener => ({
     onMessage: (message) => incoming(message, (reply) => { link.send(reply) }) ? listener.onMessage(message) : undefined,
     onClosed: (error) => { listener.onClosed(error) }

@@ -60,6 +60,7 @@ const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
   'fat-state': 'publishes states of 10,000 vB',
   'direct-miner': 'hands old states to a miner',
   'pinning-renewal': 'renews by a transaction of 10,000 vB',
+  'draining-renewal': 'leaves renewals no blocks for payments',
   'free-peers': 'sends strangers',
   'refuse-turns': 'grants no turn',
   'refuse-acks': 'acknowledges no payment',

@@ -1,6 +1,6 @@
 /** What of a channel is still to come that needs no block, as far as that can be seen from outside. */
 import { BLOCKS_UNTIL_CLOSE } from '../../channel/closing.js'
-import { RENEW_BEFORE } from '../../channel/renewed.js'
+import { RENEW_BEFORE } from '../../channel/self-renewal.js'
 import type { ChannelInfo } from '../../node/api.js'
 
 /** Whether this side renews it, or ends it in peace, with the tip at this height (TIME-5). */

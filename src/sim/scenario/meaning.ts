@@ -71,7 +71,7 @@ function checkNodes (groups: ReadonlyMap<string, Group>, tell: Tell): void {
   if (total > MOST_NODES) tell(['nodes'], `These are ${total.toLocaleString('en')} nodes, and at most ${MOST_NODES.toLocaleString('en')} can be simulated; lower the counts.`, 'key')
 }
 
-/** What the server would refuse (OPEN-2, OPEN-3, OPEN-4), before anything runs. */
+/** What the server, or the client, would refuse (OPEN-2, OPEN-3, OPEN-4, RENEW-11), before anything runs. */
 function checkTerms (channels: Channels, from: Group, to: Group, path: Path, tell: Tell): void {
   const policy = policyOf(to)
   const { capacity, step, to: server } = channels
@@ -84,6 +84,8 @@ function checkTerms (channels: Channels, from: Group, to: Group, path: Path, tel
   const blocks = blocksOf(channels, from)
   if (blocks < least || blocks > policy.maxBlocks) tell([...path, 'blocks'], `A '${server}' takes channels of ${least} to ${policy.maxBlocks} blocks${step === undefined ? '' : ` at a step of ${step}`}; ${blocks} is not one of them.`)
   else if (step !== undefined && blocks - policy.minDepth < 2 * step + TURN_MARGIN) tell([...path, 'blocks'], `In ${blocks} blocks a two-way channel with a step of ${step} never changes its turn: it takes ${2 * step + TURN_MARGIN + policy.minDepth} blocks or more. Write more blocks, or a smaller step.`)
+  const renewable = 2 * (margin + PAYMENT_MARGIN + policy.minDepth)
+  if (channels.then === 'renew' && blocks >= least && blocks < renewable) tell([...path, 'then'], `Of ${blocks} blocks less than half are left for payments, and such a channel does not renew itself; write ${renewable} blocks or more, or another end.`)
 }
 
 /** How many channels each client of the group opens at the most. */

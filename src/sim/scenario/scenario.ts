@@ -134,6 +134,8 @@ export type Adversary =
   | { readonly kind: 'direct-miner', readonly who: string, readonly upTo: number }
   /** As client of a one-way channel has it renewed by a T1 of 10,000 vB that pays a little less than blocks take, and falls silent. */
   | { readonly kind: 'pinning-renewal', readonly who: string }
+  /** As server of a one-way channel has each renewal of it end its payments at once, so that it is renewed again. */
+  | { readonly kind: 'draining-renewal', readonly who: string }
   /** Sends so many strangers an hour to honest nodes, each with a PeerId of its own, who begin an opening and are never heard of again. */
   | { readonly kind: 'free-peers', readonly who: string, readonly perHour: number }
   /** Never grants a turn. */

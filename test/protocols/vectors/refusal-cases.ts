@@ -62,6 +62,22 @@ function askedWorld (): World {
   return world
 }
 
+/** The renewal of such a channel, for 1,000 blocks again. */
+function renewedWorld (): World {
+  const old = new World({ step: 20, blocks: 1_000 }).open().paidBy('client', 40_000n)
+  return new World({ renews: { world: old }, step: 20, blocks: 1_000 })
+}
+
+function judgeOffer (world: World, message: Message): Verdict | undefined {
+  try {
+    world.accept(message as OpenChannel)
+    return undefined
+  } catch (error) {
+    if (error instanceof Violation) return fatal(error.rule, error.code)
+    throw error
+  }
+}
+
 const LIMITS = { maxInFlightValue: satoshi(20_000n), maxStake: satoshi(50_000n) }
 
 export const STAGES = {
@@ -71,20 +87,29 @@ export const STAGES = {
       const world = new World().offer()
       return { world, honest: take(world, 'server', 'OpenChannel') }
     },
-    judge: (world, message) => {
-      try {
-        world.accept(message as OpenChannel)
-        return undefined
-      } catch (error) {
-        if (error instanceof Violation) return fatal(error.rule, error.code)
-        throw error
-      }
-    }
+    judge: (world, message) => judgeOffer(world, message)
   },
   answer: {
     description: 'AcceptChannel to the client that has sent the OpenChannel of this file: height 500, L 700, 100,000 sat; it waits for 12 confirmations at most.',
     due: () => {
       const world = new World().offer()
+      world.deliver('server')
+      return { world, honest: take(world, 'client', 'AcceptChannel') }
+    },
+    judge: told('client')
+  },
+  renewal: {
+    description: 'OpenChannel that renews a two-way channel (100,000 sat, L 1,500, turns 20 blocks apart) in which the client has paid 40,000 sat in turn 0; to its server at height 501, which estimates 2 sat/vB and waits for 1,008 blocks (maxRenewalWait).',
+    due: () => {
+      const world = renewedWorld().offer()
+      return { world, honest: take(world, 'server', 'OpenChannel') }
+    },
+    judge: (world, message) => judgeOffer(world, message)
+  },
+  'renewal-answer': {
+    description: 'AcceptChannel to the client that has sent an OpenChannel that renews a one-way channel, at height 501 for 200 blocks.',
+    due: () => {
+      const world = new World({ renews: { world: paidWorld() } }).offer()
       world.deliver('server')
       return { world, honest: take(world, 'client', 'AcceptChannel') }
     },
@@ -160,6 +185,7 @@ export const STAGES = {
 
 const OTHER = (world: World): Uint8Array => world.server.closeScript
 const NO_POINT = new Uint8Array(33).fill(2, 0, 1).fill(5, 1)
+const renews = (changes: object) => (message: Message): Message => message.type === 'OpenChannel' && message.renews !== undefined ? { ...message, renews: { ...message.renews, ...changes } } : message
 const limits = (changes: object) => (message: Message): Message => message.type === 'AcceptChannel' ? { ...message, limits: { ...message.limits, ...changes } } : message
 
 export const REFUSAL_CASES: readonly RefusalCase[] = [
@@ -185,6 +211,19 @@ export const REFUSAL_CASES: readonly RefusalCase[] = [
   { stage: 'answer', name: 'the last payment too near to the settlement', change: but({ lastPaymentHeight: 653 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
   { stage: 'answer', name: 'the last payment before T1 can be deep enough', change: but({ lastPaymentHeight: 501 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
   { stage: 'answer', name: 'a first payment above the capacity', change: limits({ minFirstPayment: 100_001n }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
+  { stage: 'renewal', name: 'an honest one', change: same },
+  { stage: 'renewal', name: 'of an older state', change: renews({ sequence: 0 }), verdict: fatal('RENEW-1', 'ERR_LATER_UPDATES') },
+  { stage: 'renewal', name: 'with another balance of the server', change: renews({ serverBalance: 39_999n }), verdict: fatal('RENEW-1', 'ERR_BALANCE_MISMATCH') },
+  { stage: 'renewal', name: 'into a one-way channel', change: but({ mode: 'one-way', step: 0 }), verdict: fatal('RENEW-8', 'ERR_RENEWAL_KIND') },
+  { stage: 'renewal', name: 'with a longer step', change: but({ step: 21 }), verdict: fatal('RENEW-8', 'ERR_RENEWAL_KIND') },
+  { stage: 'renewal', name: 'with a shorter step', change: but({ step: 19 }), verdict: fatal('RENEW-8', 'ERR_RENEWAL_KIND') },
+  { stage: 'renewal', name: 'whose first state matures 1,008 blocks from now', change: but({ refundHeight: 501 + 1_008 + 20 }) },
+  { stage: 'renewal', name: 'whose first state matures 1,009 blocks from now', change: but({ refundHeight: 501 + 1_008 + 21 }), verdict: fatal('RENEW-9', 'ERR_REFUND_HEIGHT_REFUSED') },
+  { stage: 'renewal', name: 'that leaves the client what a refund is worth', change: but({ capacity: 40_656n }) },
+  { stage: 'renewal', name: 'that leaves the client 1 sat less than a refund is worth', change: but({ capacity: 40_655n }), verdict: fatal('RENEW-10', 'ERR_RENEWAL_TOO_POOR') },
+  { stage: 'renewal-answer', name: 'an honest one', change: same },
+  { stage: 'renewal-answer', name: 'with half of the blocks for payments', change: but({ lastPaymentHeight: 602 }) },
+  { stage: 'renewal-answer', name: 'with 1 block less than half for payments', change: but({ lastPaymentHeight: 601 }), verdict: fatal('RENEW-11', 'ERR_TERMS_REFUSED') },
   { stage: 'funding', name: 'an honest one', change: same },
   { stage: 'funding', name: 'another transaction than the one that T2 spends', change: (_message, world) => ({ type: 'Funding', fundingTx: buildT1({ script: world.fundingScript, amount: 99_999n, coin: world.coin }) }), verdict: fatal('FUND-1', 'ERR_FUNDING_TXID') },
   { stage: 'funding', name: 'an UpdateAck in its place', change: () => ({ type: 'UpdateAck', turn: 0, sequence: 0 }), verdict: fatal('ERR-2', 'ERR_UNEXPECTED_MESSAGE') },

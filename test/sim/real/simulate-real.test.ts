@@ -46,7 +46,7 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
 
   it('pair, over memory: two neighbours whose channel renews itself', async () => {
     const { virtual, real, outcomes } = await both(changed('pair', [
-      [['days'], 2], [['channels', 0, 'blocks'], 72], [['traffic', 0, 'every'], '40min'], [['chain', 'interval'], { exponential: '25min' }]
+      [['days'], 2], [['channels', 0, 'blocks'], 72], [['channels', 0, 'step'], 2], [['traffic', 0, 'every'], '40min'], [['chain', 'interval'], { exponential: '25min' }]
     ]), 'memory')
     assert.equal(real.hurried, 0)
     assert.deepEqual(comparable(real.results), comparable(virtual))
@@ -69,7 +69,7 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
 
   it('pair, while blocks are taken back', async () => {
     const { virtual, real, outcomes } = await both(changed('pair', [
-      [['seed'], 2], [['days'], 1.5], [['channels', 0, 'blocks'], 72], [['traffic', 0, 'every'], '40min'],
+      [['seed'], 2], [['days'], 1.5], [['channels', 0, 'blocks'], 72], [['channels', 0, 'step'], 2], [['traffic', 0, 'every'], '40min'],
       [['chain'], { fees: 1, interval: { exponential: '25min' }, reorgs: { every: { exponential: '3h' }, depth: { uniform: [1, 5] } } }]
     ]), 'memory')
     assert.equal(real.hurried, 0)

@@ -106,6 +106,7 @@ model: true
       [7, '  - { from: alice, to: bob, capacity: 5000 }', /^pair\.yaml:7:39: channels\[0\]\.capacity: A 'bob' takes channels of 10,000 sat to 1,300,000 sat/],
       [7, '  - { from: alice, to: bob, capacity: 500000, blocks: 7h }', /^pair\.yaml:7:55: channels\[0\]\.blocks: A 'bob' takes channels of 55 to 8064 blocks; 42/],
       [7, '  - { from: alice, to: bob, capacity: 500000, step: 144, blocks: 300 }', /^pair\.yaml:7:66: .* never changes its turn: it takes 313 blocks or more/],
+      [7, '  - { from: alice, to: bob, capacity: 500000, blocks: 90, then: renew }', /less than half are left for payments, .* write 98 blocks or more/],
       [7, '  - { from: alice, to: bob, capacity: 500000, shape: random, degree: 2 }', /^pair\.yaml:7:70: .* only 1 others/],
       [7, '  - { from: alice, to: bob, capacity: 500000, shape: random }', /^pair\.yaml:7:5: .* write degree: 2/],
       [7, '  - { from: alice, to: bob, capacity: 500000, degree: 2 }', /^pair\.yaml:7:47: .* take it away, or change the shape/],
