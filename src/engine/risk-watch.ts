@@ -1,8 +1,12 @@
-/** Tells when the risk of a channel rises to the level that the policy names, and when it is below again (risk.ts). */
+/**
+ * Tells when the risk of a channel rises to the level that the policy names, and when it is below again (risk.ts); and when our
+ * newest state is due and its share is worth no bid, so that it stays locked up.
+ */
 import type { Env } from '../channel/env.js'
+import { isUnaffordable } from '../channel/publishing.js'
 import { exposureOf } from '../channel/risk.js'
 import type { Channel } from '../channel/state.js'
-import { satoshi } from '../types/units.js'
+import { formatFeeRate, satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
 
@@ -14,6 +18,7 @@ const MOST_AT_ONCE = 10
 
 export class RiskWatch {
   readonly #high = new Set<ChannelActor>()
+  readonly #stuck = new Set<ChannelActor>()
   #next = 0
 
   constructor (private readonly env: (channel: Channel) => Env, private readonly emit: (event: EngineEvent) => void) {}
@@ -31,6 +36,7 @@ export class RiskWatch {
   #look (actor: ChannelActor): void {
     const { state } = actor
     const env = this.env(state)
+    this.#lookAtDue(actor, env)
     const exposure = state.stage === 'established' ? exposureOf(state, env) : undefined
     const isHigh = exposure !== undefined && exposure.risk * 100 >= env.policy.riskAlarm
     if (isHigh === this.#high.has(actor)) return
@@ -39,5 +45,14 @@ export class RiskWatch {
     // Settled, or with nothing at stake any more: there is no risk.
     const { risk, stake } = exposure ?? { risk: 0, stake: 0n }
     this.emit({ type: 'risk', channel: actor.id, risk, stake: satoshi(stake), isHigh })
+  }
+
+  #lookAtDue (actor: ChannelActor, env: Env): void {
+    const { state } = actor
+    const isStuck = state.stage === 'established' && isUnaffordable(state, env)
+    if (isStuck === this.#stuck.has(actor)) return
+    if (!isStuck) { this.#stuck.delete(actor); return }
+    this.#stuck.add(actor)
+    this.emit({ type: 'alarm', channel: actor.id, code: 'ERR_NOT_WORTH_A_BID', text: `It is time to settle the channel alone, and what it holds for you does not pay for a transaction at ${formatFeeRate(env.feeRate)}. It is tried again with every block; until one is cheap enough it stays where it is, and before that the other side may take it.` })
   }
 }

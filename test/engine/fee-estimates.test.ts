@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { FEES_KEY } from '../../src/engine/fee-estimates.js'
 import { decodeRecord } from '../../src/engine/records.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { feeRate } from '../../src/types/units.js'
+import { feeRate, satoshi } from '../../src/types/units.js'
 import { quiet, twoNodes, World, type Node } from './world.js'
 
 /** The chain, at the fee of the moment. */
@@ -49,17 +49,34 @@ describe('engine / fee estimates', () => {
     const { world, alice, bob } = await twoNodes({}, { policy: { riskAlarm: 40 }, chain: (chain) => priced(chain, () => rate) })
     await world.open(alice, bob)
     const told = (): unknown[] => bob.events.flatMap((event) => event.type === 'risk' ? [[event.isHigh, event.stake]] : [])
-    await alice.pay(2_500n)
+    await alice.pay(3_000n)
     await world.mine()
     assert.deepEqual(told(), [], 'ten times the fee is within the share')
     rate = 5_000n
     await world.mine(2)
     assert.equal(told().length, 1, 'once, not with every block')
-    assert.deepEqual(told(), [[true, 2_206n]], 'less the dust limit of the output')
+    assert.deepEqual(told(), [[true, 2_706n]], 'less the dust limit of the output')
     await alice.pay(100_000n)
     await world.mine()
     await quiet()
-    assert.deepEqual(told().slice(1), [[false, 102_206n]])
+    assert.deepEqual(told().slice(1), [[false, 102_706n]])
     assert.deepEqual(alice.events.filter(({ type }) => type === 'risk'), [], 'the payer has nothing at stake')
+  })
+
+  it('an alarm tells once when a share is due and pays for no transaction', async () => {
+    const { world, alice, bob } = await twoNodes({}, { policy: { minFirstPayment: satoshi(1n) } })
+    await world.open(alice, bob)
+    await alice.pay(400n)
+    const { settleHeight } = bob.channel
+    assert.ok(settleHeight !== undefined)
+    alice.crash()
+    const told = (): string[] => bob.events.flatMap((event) => event.type === 'alarm' && event.code === 'ERR_NOT_WORTH_A_BID' ? [event.text] : [])
+    await world.mineTo(settleHeight - 1)
+    await quiet()
+    assert.deepEqual(told(), [])
+    await world.mineTo(settleHeight + 3)
+    await quiet()
+    assert.equal(told().length, 1)
+    assert.match(told()[0] ?? '', /pay for a transaction at 1 sat\/vB/)
   })
 })
