@@ -7,7 +7,7 @@
  * First with turns 12 blocks apart: the client's newest state matures 12 blocks earlier, and its fee
  * rises from block to block until it is in. Then again with the client asleep until both states are
  * mature: an auction, in which each raises and the newest still wins. At last with turns 1 block
- * apart and an attacker who burns all that there is to win: what can be lost.
+ * apart, the client asleep for that block, and an attacker who burns all that there is to win: what can be lost.
  */
 import { join } from 'node:path'
 import { parseTransaction } from '../bitcoin/transaction.js'
@@ -122,21 +122,18 @@ export const auction: Act = async (stage, channel, narrator) => {
   return { ...ENDING, txid, ok: parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime < old.lock && ours <= Number(TO_WIN), race: race.rows }
 }
 
-/** Turns one block apart, and an attacker who burns nearly all that it wins: nothing is left to outbid it with. */
+/** Turns one block apart, a client that sleeps through that block, and an attacker who burns nearly all that it wins: nothing is left to outbid it with. */
 export const narrow: Act = async (stage, channel, narrator) => {
   const { client, server, devnet } = stage
   const old = await payAndKeep(stage, channel)
   const { lock } = await presentTurn(stage, channel)
-  await server.kill()
-  narrator.say(`turns 1 block apart: the newest state matures at ${lock}, the old one at ${old.lock}; the attacker burns ${sat(TO_WIN - 100n)} of the ${sat(TO_WIN)} that it wins`)
-  await stage.mine(lock - devnet.height, [client])
-  await published(stage, channel)
+  await Promise.all([client.kill(), server.kill()])
+  narrator.say(`turns 1 block apart: the newest state matures at ${lock}, the old one at ${old.lock}, and the client sleeps until then; the attacker burns ${sat(TO_WIN - 100n)} of the ${sat(TO_WIN)} that it wins`)
+  await stage.mine(old.lock - devnet.height, [])
   const race = new Race(stage, narrator)
-  await race.note(await feeNow(stage, channel), null)
-  await stage.mine(1, [client])
-  await race.note(await feeNow(stage, channel), null)
   await submit(stage, old, TO_WIN - 100n)
   await race.note(null, Number(TO_WIN - 100n))
+  await client.start()
   const txid = await confirm(stage, channel, 'settlement', [client])
   await client.kill()
   const isTheirs = parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime === old.lock
