@@ -41,7 +41,7 @@ export const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, c
 /** TIME-5, TURN-7: once there are no payments any more, or none in a turn that was granted, whoever has the other side on the line ends the channel in peace. */
 export function closeIfDue (channel: Established, env: Env): Transition<Established> {
   const { terms, ledger, role, onChain, publication, closes } = channel
-  const isOver = env.height !== undefined && env.height >= lastPaymentHeightOf(terms, ledger.turn) + BLOCKS_UNTIL_CLOSE[role]
+  const isOver = env.height !== undefined && env.height >= lastPaymentHeightOf(terms, ledger.turn) + BLOCKS_UNTIL_CLOSE[role] && isWithin(END_PART, channel, env)
   // A renewal that its peer has not completed by then never will be.
   const isClosing = closes.some(({ renewedAs }) => renewedAs === undefined)
   if (!(isOver || isTurnWasted(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return to(channel)
@@ -49,12 +49,19 @@ export function closeIfDue (channel: Established, env: Env): Transition<Establis
   return asked instanceof PaychanError ? to(channel) : asked
 }
 
+/** TIME-5: a close that nobody has asked for costs at most this part of our share, as what is fetched on a first day (STAKE-3). The other side may ask as well, and there is time for cheaper blocks. */
+const END_PART = 4n
+
 /** TURN-7: a close is paid by whoever asks for it, so for a turn that a peer wastes it costs at most this part of our share. */
 const WASTED_TURN_PART = 50n
 
 /** An unused turn is worth an end that is cheap. Else it waits for cheaper blocks, and at the latest for the end of payments. */
 function isTurnWasted (channel: Established, env: Env): boolean {
-  return isTurnUnused(channel, env) && usualFee(channel, env) * WASTED_TURN_PART <= balances(channel.terms, channel.ledger)[channel.role]
+  return isTurnUnused(channel, env) && isWithin(WASTED_TURN_PART, channel, env)
+}
+
+function isWithin (part: bigint, channel: Established, env: Env): boolean {
+  return usualFee(channel, env) * part <= balances(channel.terms, channel.ledger)[channel.role]
 }
 
 /** The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room for theirs. */

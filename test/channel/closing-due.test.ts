@@ -1,5 +1,6 @@
 /** TIME-5: a channel whose payments are over ends in peace, without anybody asking. */
 import assert from 'node:assert/strict'
+import { feeRate } from '../../src/types/units.js'
 import { effectsOf, sentOf } from './asserts.js'
 import { copyOf } from './reestablish-stories.js'
 import { World } from './world.js'
@@ -26,6 +27,18 @@ describe('channel / closing by height (TIME-5)', () => {
     assert.deepEqual(kinds(world), ['close', 'close'])
     const { client, fee } = world.payouts()
     assert.equal(client, 100_000n - fee)
+  })
+
+  it('costs at most a quarter of the share of who asks: with a small one the other side goes ahead, or both wait for cheaper blocks', () => {
+    const world = new World().open().paid(1_000n).mineTo(LAST_PAYMENT + 5)
+    assert.deepEqual(sentOf(world.server.effects, 'CloseRequest'), [], '169 vB at 2.2 sat/vB are 371 of 1,000 sat')
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(200_000n)
+    world.mineTo(LAST_PAYMENT + 8)
+    assert.deepEqual(sentOf(world.client.effects, 'CloseRequest'), [])
+    for (const side of [world.client, world.server]) side.feeRate = feeRate(2_000n)
+    world.mine(2)
+    assert.deepEqual(kinds(world), ['close', 'close'])
+    assert.equal(world.payouts().server, 1_000n)
   })
 
   it('is asked for once', () => {
