@@ -14,7 +14,7 @@ import type { Established } from '../../../src/channel/state.js'
 import { summarise } from '../../../src/channel/summary.js'
 import { fundingHistory } from '../../../src/engine/funding-history.js'
 import { hashFromTxid, txid } from '../../../src/types/bytes.js'
-import { blockHeight } from '../../../src/types/units.js'
+import { blockHeight, MAX_MONEY } from '../../../src/types/units.js'
 import { scriptOf } from '../../channel/keys.js'
 import { Choices } from '../choices.js'
 import { channels, sides, transactions } from './transactions.js'
@@ -25,7 +25,8 @@ const SIGHASHES = [1, 2, 3, 0x81, 0x82, 0x83] as const
 export const SPENDS: Target = {
   name: 'spends',
   seeds: () => [
-    ...sides().flatMap((_side, n) => SIGHASHES.map((type, at) => Uint8Array.from([n, 1, at % 2, 0, 1, at, 0, 0, 2, type, 1, 0, 0, 0]))),
+    // Every lock, with the least, more than the capacity, and all that there is in the payer's output, which the payer has signed or not.
+    ...sides().flatMap((_side, n) => [0, 1, 2, 3].flatMap((lock) => [1, 4, 5].flatMap((value) => [4, 5].map((sighash) => Uint8Array.from([n, 1, 0, 0, 1, 0, lock, 0, 0, 1, 0, 0, value, 0, sighash, 0, sighash]))))),
     ...transactions().flatMap((raw) => sides().map((_side, n) => Uint8Array.from([n, 1, 0, 9, ...raw])))
   ],
   run: (input) => {
@@ -52,14 +53,14 @@ export const SPENDS: Target = {
 function built ({ terms, outPoint }: Established, choices: Choices): Uint8Array {
   const tx = new Transaction()
   tx.version = 3
-  tx.locktime = choices.pick([lockOf(terms, -1), lockOf(terms, 0), lockOf(terms, terms.mode === 'one-way' ? 0 : 1), lockOf(terms, terms.mode === 'one-way' ? 0 : 2), choices.uint32])
+  tx.locktime = choices.flag ? choices.uint32 : choices.pick([lockOf(terms, -1), lockOf(terms, 0), lockOf(terms, terms.mode === 'one-way' ? 0 : 1), lockOf(terms, terms.mode === 'one-way' ? 0 : 2)])
   const at = choices.byte % 3
   const beside = choices.byte % 3
   for (let n = 0; n < at; n++) tx.addInput(new Uint8Array(32).fill(n + 1), n)
   tx.addInput(hashFromTxid(outPoint.txid), outPoint.vout, 0xfffffffd)
   for (let n = 0; n < beside; n++) tx.addInput(new Uint8Array(32).fill(n + 9), n)
   const scripts = [scriptOf('client close'), scriptOf('server close'), new Uint8Array(0)] as const
-  for (let n = choices.byte % 4; n > 0; n--) tx.addOutput(choices.pick(scripts), choices.pick([0n, 1n, terms.capacity - 1n, terms.capacity, terms.capacity + 1n, 2_100_000_000_000_000n, choices.uint64 >> 1n]))
+  for (let n = choices.byte % 4; n > 0; n--) tx.addOutput(choices.pick(scripts), choices.flag ? choices.uint64 >> 1n : choices.pick([0n, 1n, terms.capacity - 1n, terms.capacity, terms.capacity + 1n, MAX_MONEY]))
   const signature = (): Uint8Array => choices.flag ? choices.bytes(choices.byte) : toDer(SIGNATURE, choices.pick(SIGHASHES))
   tx.setWitness(at, [new Uint8Array(0), signature(), signature(), fundingWitnessScript(terms.client.channelKey, terms.server.channelKey)])
   return tx.toBuffer()

@@ -39,7 +39,7 @@ export const WALLET: Target = {
       const tx = new Transaction()
       const last = shown.at(-1)
       for (let inputs = 1 + choices.byte % 2; inputs > 0; inputs--) tx.addInput(last !== undefined && choices.flag ? Transaction.fromBuffer(last).getHash() : new Uint8Array(32).fill(choices.byte), choices.byte % 3)
-      for (let outputs = 1 + choices.byte % 3; outputs > 0; outputs--) tx.addOutput(choices.pick(scripts), choices.pick([1_000n, 0n, MAX_MONEY, MAX_MONEY + 1n, choices.uint64 >> 12n]))
+      for (let outputs = 1 + choices.byte % 3; outputs > 0; outputs--) tx.addOutput(choices.pick(scripts), choices.flag ? choices.uint64 >> 12n : choices.pick([1_000n, 0n, MAX_MONEY, MAX_MONEY + 1n]))
       shown.push(tx.toBuffer())
     }
     const view = new HistoryView(() => {})
