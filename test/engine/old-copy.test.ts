@@ -15,6 +15,8 @@ import { BLOCKS, CAPACITY, quiet, twoNodes, type Node, type World } from './worl
 
 const COIN = 1_200_000n
 const NOTHING = satoshi(0n)
+/** Half of them are for payments (RENEW-11). */
+const RENEWED_FOR = blockDelta(120)
 
 interface Story { readonly world: World, readonly alice: Node, readonly bob: Node }
 
@@ -32,7 +34,7 @@ async function open ({ world, alice }: Story, blocks = BLOCKS): Promise<ChannelI
 }
 
 async function renew ({ world, alice }: Story, old: ChannelId): Promise<ChannelId> {
-  const renewing = alice.engine.renew(old, { amount: NOTHING, blocks: BLOCKS, wait: 'ready' })
+  const renewing = alice.engine.renew(old, { amount: NOTHING, blocks: RENEWED_FOR, wait: 'ready' })
   await quiet()
   await world.mine()
   return (await renewing).id
