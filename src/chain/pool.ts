@@ -10,7 +10,7 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
 import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type ServerStatus } from './chain.js'
 import { Broadcasts } from './broadcasting.js'
-import { gather, lowerMedian } from './gather.js'
+import { gather, lowerMedian, nextBlockOf } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor } from './headers.js'
 import { PoolServer, workOf, type ServerAddress } from './pool-server.js'
@@ -172,7 +172,7 @@ class ServerPool implements ElectrumChain {
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
     const rates = await this.#ask('estimate the fee', async (chain) => await chain.estimateFeeRate(target))
-    return lowerMedian(rates) ?? this.#throwNobody('estimate the fee')
+    return (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ?? this.#throwNobody('estimate the fee')
   }
 
   async relayRates (): Promise<RelayRates> {

@@ -12,6 +12,7 @@
  * the two apart: `Spend` is proved, `ShownSpend` is not.
  */
 import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
+import { DAY, MOST_DOUBLINGS } from './fee-curve.js'
 import { payeeOf, publishHeightOf } from './schedule.js'
 import { deadlineOf } from './stakes.js'
 import type { Established, OnChain, ShownSpend } from './state.js'
@@ -26,10 +27,10 @@ export const DECISIONS: readonly Decision[] = [
   { decision: 'pay, acknowledge, hand over the turn', takes: 'proved', evidence: 'T1 is in a block `min_depth` deep, and a server tells in this session what happens to its script', ifFalse: 'a reorganisation deeper than `min_depth`' },
   { decision: 'publish', takes: 'proved', evidence: 'the height of the chain with the most work', ifFalse: 'nothing: what is published too early waits' },
   { decision: 'hold our own state back', takes: 'shown', evidence: 'a newer state that counts, by any server; for T2 any newer state', ifFalse: 'two thirds of our window; for T2, which has no deadline, a day' },
-  { decision: 'raise our bid with a block', takes: 'proved', evidence: 'the block, and the estimate (the median of the servers)', ifFalse: 'the curve, which needs nobody\'s word' },
+  { decision: 'raise our bid with a block', takes: 'proved', evidence: 'the block, and the estimate (the median of the servers; of two the lower one, and of what the next block takes the higher one, up to four times the lower)', ifFalse: 'the curve, which needs nobody\'s word; four normal bids' },
   { decision: 'raise our bid at once', takes: 'answered', evidence: 'any server refuses it for its fee', ifFalse: 'up to twice the estimate, or 20 sat/vB' },
   { decision: 'outbid beyond that', takes: 'shown', evidence: 'an older state that counts, by two servers', ifFalse: 'twice the bid of the last block, and never more than there is to win' },
-  { decision: 'stop a bid at what it can win', takes: 'answered', evidence: 'all servers refuse it for its fee, and two show a state that counts and pays what the next block takes; for T2 any newer state', ifFalse: 'nothing: whoever takes our bid has no such state; for T2 days' },
+  { decision: 'stop a bid at what it can win', takes: 'answered', evidence: 'all servers refuse it for its fee, and two show a state that counts, pays what the next block takes, and was passed over by no block; for T2 any newer state', ifFalse: 'a block; for T2 days' },
   { decision: 'call a payment made or failed', takes: 'proved', evidence: 'a spend 6 deep, known by our own signature in it; made also by the payee\'s acknowledgement', ifFalse: 'a reorganisation of 6 blocks' },
   { decision: 'stop watching, sweep', takes: 'proved', evidence: 'the block of the spend', ifFalse: 'nothing: both are done again after a reorganisation' },
   { decision: 'close, renew', takes: 'said', evidence: 'the state that this side holds as well, a fee within bounds of its own estimate', ifFalse: 'the fee' },
@@ -61,7 +62,7 @@ function olderThan (channel: Established, turn: number, height: number): readonl
 }
 
 /** Where nothing is lost by it, what the other side has published is waited for: a day of blocks. */
-export const PATIENCE = 144
+export const PATIENCE = DAY
 
 /**
  * TIME-7: a newer state is the rightful one, and an honest side does not compete with it while it has time. But what is in no
@@ -98,7 +99,8 @@ export interface Race {
  * With a deadline, of a bid that every server has refused for its fee: a normal bid against a newer state, which is the rightful
  * one, and against older ones what it can win over the worst of them. Only a rival that two servers show limits it, for what one shows
  * alone need not be what the others refuse the bid for; and only one that pays what the next block takes, for any other one stays
- * where it is until something worse comes.
+ * where it is until something worse comes. What the next block takes is known from the blocks: one that has passed over the rival
+ * proves that it pays too little, whatever it is that estimates say.
  *
  * T2 has time: against any newer state it pays what it can win over that, or a normal bid, and doubles that with each day, so that
  * a state that no block takes cannot keep it out for ever.
@@ -110,13 +112,10 @@ export function winnable (channel: Established, { turn, share, vsize, height, ne
     const days = Math.max(0, Math.floor((height - publishHeightOf(channel.terms, turn)) / PATIENCE) - 1)
     return newer.length === 0 ? undefined : most(newer) * 2n ** BigInt(Math.min(days, MOST_DOUBLINGS))
   }
-  const limits = (spend: ShownSpend): boolean => spend.shownBy > 1 && countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
+  const limits = (spend: ShownSpend): boolean => spend.shownBy > 1 && spend.since === height && countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
   const older = olderThan(channel, turn, height).filter(limits)
   return older.length === 0 && !newer.some(limits) ? undefined : most(older)
 }
-
-/** More than any channel holds. */
-const MOST_DOUBLINGS = 40
 
 /**
  * EVID-4: the older state that a bid may outbid at once: two servers show it, so neither the peer alone nor one server has made it up.

@@ -35,13 +35,20 @@ export interface CurveInput {
 /** The rate to bid at a height, not above the budget. */
 export function curveRate (input: CurveInput): FeeRate {
   const { since, height, deadline, previous, estimate, nextBlock, budget } = input
-  if (deadline === undefined) return min(max(max(estimate, previous), raisedRate(since, height, previous, estimate, 10n)), budget)
+  if (deadline === undefined) return min(max(max(estimate, previous), raisedRate(since, height, previous, estimate, MOST_ESTIMATES * 2n ** BigInt(Math.min(MOST_DOUBLINGS, Math.floor(Math.max(0, height - since.height) / DAY))))), budget)
   if (height >= deadline) return min(max(max(estimate, previous), raisedRate(since, height, previous, estimate)), mostRate(input))
   const wanted = isLate(since, height, deadline)
     ? max(max(estimate, previous), feeRate(nextBlock * 5n / 4n))
     : max(previous, min(estimate, feeRate(budget / EARLY_PART)))
   return min(max(wanted, towards(since, height, deadline, budget)), mostRate(input))
 }
+
+/** Unpressed, a fee rises to ten times the estimate on the first day, and to twice as much with each further one: it may be false. */
+const MOST_ESTIMATES = 10n
+/** In blocks. */
+export const DAY = 144
+/** More than any channel holds. */
+export const MOST_DOUBLINGS = 40
 
 /** Until the last third estimates, which are the word of servers, move a bid to a quarter of the budget at most: dear blocks often pass. */
 const EARLY_PART = 4n
@@ -59,12 +66,10 @@ function isLate (since: CurveInput['since'], height: number, deadline: number): 
 const MOST_NORMAL_BIDS = 2n
 
 /** STAKE-4: while nobody competes a quarter of the budget is kept: whoever pays all of it has won nothing. */
-function mostRate ({ deadline, height, nextBlock, passedOver, budget, isContested }: CurveInput): FeeRate {
+function mostRate ({ nextBlock, passedOver, budget, isContested }: CurveInput): FeeRate {
   if (isContested) return budget
   const normal = feeRate(nextBlock * 5n / 4n * MOST_NORMAL_BIDS)
-  // After the deadline nothing is left that a block could be the last one for.
-  const passed = deadline === undefined || height >= deadline ? feeRate(0n) : feeRate((passedOver ?? 0n) * 2n)
-  return min(feeRate(budget * 3n / 4n), max(normal, passed))
+  return min(feeRate(budget * 3n / 4n), max(normal, feeRate((passedOver ?? 0n) * 2n)))
 }
 
 /** BIP125 rule 4: a replacement pays 1 sat/vB more. */

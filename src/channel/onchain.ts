@@ -7,7 +7,7 @@ import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import { sameBytes, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
-import { formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { formatAmount, satoshi, subSat, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
@@ -29,7 +29,7 @@ export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satosh
 export const CLAIM_AGAIN_BLOCKS = 6
 
 /** The funding script has a new history. */
-export function onHistory (channel: Established, { funding, spends, strays }: FundingHistory, env: Pick<Env, 'verify'>): Transition<Established> {
+export function onHistory (channel: Established, { funding, spends, strays }: FundingHistory, env: Pick<Env, 'verify' | 'height'>): Transition<Established> {
   const before = channel.onChain
   const { real, forged } = judged(channel, spends, env)
   const spend = provedSpend(channel, spends, real)
@@ -37,7 +37,7 @@ export function onHistory (channel: Established, { funding, spends, strays }: Fu
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
     spend,
-    shown: spend === undefined ? inOrder(channel, real.map((shown) => shownSpend(channel, shown))) : []
+    shown: spend === undefined ? inOrder(channel, real.map((shown) => shownSpend(channel, shown, env.height))) : []
   }
   const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
@@ -67,8 +67,10 @@ function provedSpend (channel: Established, spends: readonly ShownTransaction[],
 
 const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } as const
 
-function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction): ShownSpend {
-  return { ...recognise(channel, txid, raw), height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity) }
+function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction, height: BlockHeight | undefined): ShownSpend {
+  const spend = recognise(channel, txid, raw)
+  const before = spend.turn === undefined ? undefined : channel.onChain.shown.find(({ turn }) => turn === spend.turn)
+  return { ...spend, height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity), since: before === undefined ? height : before.since }
 }
 
 /** EVID-3: of another input than the funding output neither the value nor the ancestors are known, and so no fee. */

@@ -18,7 +18,7 @@ import { curveRate } from './fee-curve.js'
 import { countsAsRival, isHeldBack, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
 import { leastShare, newestHeld, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { publishHeightOf } from './schedule.js'
-import { deadlineOf, patientBudget } from './stakes.js'
+import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
 import { isFrozen, spendInSight, type Channel, type Established, type Publication, type ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
 
@@ -180,7 +180,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   if (height === undefined) return undefined
   const script = partyOf(channel.terms, channel.role).closeScript
   const vsize = vsizeOf(channel, ours)
-  const deadline = deadlineOf(channel, ours.turn)
+  const { from, deadline } = windowOf(channel, ours.turn, height)
   // A node that comes back late begins where it would be by now.
   const since = previous?.since ?? { height: min(height, publishHeightOf(channel.terms, ours.turn)), feeRate: env.feeRate }
   const budgets = budgetsOf(channel, ours, env, height, since.height)
@@ -192,7 +192,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   const least = leastRate ?? feeRate(0n)
   const input = { height, previous: byUser ? previous?.feeRate ?? least : least, passedOver: previous === undefined ? undefined : feeRate(rateOf(baseOf(previous, height)) + env.relay.incremental), estimate: env.feeRate, nextBlock: env.nextBlockRate }
   const isBeforeTime = isEarly(channel, height)
-  const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? env.feeRate : curveRate({ ...input, since, deadline, budget: rateOf(budgets.race), isContested: isLast || race !== undefined || most !== undefined })
+  const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? env.feeRate : curveRate({ ...input, since: { ...since, height: max(since.height, from) }, deadline, budget: rateOf(budgets.race), isContested: isLast || race !== undefined || most !== undefined })
   const wanted = previous !== undefined && isLast ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
   const patient = curveRate({ ...input, since: { ...since, height: patientFrom(channel, ours.turn, since.height, height) }, deadline: undefined, budget: rateOf(budgets.patient), isContested: false })
   const base = previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
@@ -214,7 +214,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
  * at once, step by step until none refuses: all of the budget in one step could be far more than it takes.
  */
 function isLastCall (channel: Established, turn: number, previous: Publication | undefined, height: number): boolean {
-  const deadline = deadlineOf(channel, turn)
+  const { deadline } = windowOf(channel, turn, height)
   return deadline !== undefined && height === deadline - 1 && (previous?.isUnderpaid === true || isFeeRefusal(previous?.refusedFor))
 }
 
@@ -239,7 +239,7 @@ interface Budgets {
 
 function budgetsOf (channel: Established, ours: Publishable, env: Pick<Env, 'feeRate' | 'nextBlockRate'>, height: number, since: number): Budgets {
   const share = ours.share - dustLimit(partyOf(channel.terms, channel.role).closeScript)
-  const deadline = deadlineOf(channel, ours.turn)
+  const { deadline } = windowOf(channel, ours.turn, height)
   const stake = deadline === undefined ? 0n : min(min(share, stakeAt(channel, ours, height, env.feeRate)), isEarly(channel, height) ? ours.share / EARLY_PART : share)
   const from = patientFrom(channel, ours.turn, since, height)
   const patient = height < from || isEarly(channel, height) ? 0n : min(share, patientBudget(ours.share, height - from))
@@ -254,7 +254,7 @@ function budgetsOf (channel: Established, ours: Publishable, env: Pick<Env, 'fee
  * An older state that could be mined is given a day: what it leaves us needs no fee of ours.
  */
 function patientFrom (channel: Established, turn: number, since: number, height: number): number {
-  const from = channel.stopped?.code === SETTLED ? since : deadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)
+  const from = channel.stopped?.code === SETTLED ? since : lastDeadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)
   return rivals(channel).some((spend) => spend.turn < turn && countsAsRival(channel, spend, height)) ? from + PATIENCE : from
 }
 

@@ -7,7 +7,8 @@ import { otherRole, type Role } from '../bitcoin/keys.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
-import { lockOf, payeeOf, payerOf } from './schedule.js'
+import { DAY, MOST_DOUBLINGS } from './fee-curve.js'
+import { lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import type { Established } from './state.js'
 import type { Terms } from './terms.js'
 
@@ -87,6 +88,22 @@ export function maturedSlot (channel: Established, turn: number, height: number)
   return slot
 }
 
+/**
+ * The window in which our state of a turn competes at a height: it begins with the lock of the oldest state of ours that has matured, and ends
+ * with that of the next older state of the other side. With each lock that passes, more can take the place of ours, so each
+ * window is a race of its own, for what is at stake in it. After the last lock of the other side the last one goes on; T2 has none.
+ */
+export function windowOf (channel: Established, turn: number, height: number): { readonly from: number, readonly deadline: number | undefined } {
+  const slot = maturedSlot(channel, turn, height)
+  const from = publishHeightOf(channel.terms, slot)
+  return { from, deadline: turn < 0 ? undefined : deadlineOf(channel, slot) ?? lastDeadlineOf(channel, turn) }
+}
+
+/** The lock of the oldest state that the other side holds; none when all that could follow is T2 of ours. */
+export function lastDeadlineOf ({ terms, role }: Established, turn: number): number | undefined {
+  return turn < 0 ? undefined : role === 'server' ? terms.refundHeight : lockOf(terms, 0)
+}
+
 /** The lock of the next older state that the other side holds; none for T2 and beyond. One-way: L. */
 export function deadlineOf (channel: Established, turn: number): number | undefined {
   if (turn < 0) return undefined
@@ -95,9 +112,6 @@ export function deadlineOf (channel: Established, turn: number): number | undefi
 
 /** A quarter of the share on the first day, twice as much with each further one: all of it after two. */
 const PATIENT_PART = 4n
-const DAY = 144
-/** More than any channel holds. */
-const MOST_DOUBLINGS = 40
 
 /**
  * STAKE-3: what a publication may pay that nothing presses: the other side could have published all that it holds and has not, or the

@@ -130,6 +130,8 @@ export interface ShownSpend extends Spending {
   readonly vsize: number
   /** nLockTime. */
   readonly lock: number
+  /** The tip at which a state of this turn was first shown without a break: blocks since then have passed over it. Undefined when that is not known. */
+  readonly since?: BlockHeight | undefined
 }
 
 export interface OnChain {

@@ -1,11 +1,12 @@
 /**
  * Tells when the risk of a channel rises to the level that the policy names, and when it is below again (risk.ts); and when our
- * newest state is due and its share is worth no bid, so that it stays locked up.
+ * newest state is due and its share is worth no bid, or its bids have been in no block for a day.
  */
 import type { Env } from '../channel/env.js'
 import { isUnaffordable } from '../channel/publishing.js'
 import { exposureOf } from '../channel/risk.js'
-import type { Channel } from '../channel/state.js'
+import { DAY } from '../channel/fee-curve.js'
+import type { Channel, Established } from '../channel/state.js'
 import { formatFeeRate, satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineEvent } from './engine-events.js'
@@ -49,10 +50,18 @@ export class RiskWatch {
 
   #lookAtDue (actor: ChannelActor, env: Env): void {
     const { state } = actor
-    const isStuck = state.stage === 'established' && isUnaffordable(state, env)
+    const waits = state.stage === 'established' ? waitsFor(state, env) : 0
+    const isStuck = waits > 0 || (state.stage === 'established' && isUnaffordable(state, env))
     if (isStuck === this.#stuck.has(actor)) return
     if (!isStuck) { this.#stuck.delete(actor); return }
     this.#stuck.add(actor)
-    this.emit({ type: 'alarm', channel: actor.id, code: 'ERR_NOT_WORTH_A_BID', text: `It is time to settle the channel alone, and what it holds for you does not pay for a transaction at ${formatFeeRate(env.feeRate)}. It is tried again with every block; until one is cheap enough it stays where it is, and before that the other side may take it.` })
+    if (waits > 0) this.emit({ type: 'alarm', channel: actor.id, code: 'ERR_BID_WAITS', text: `What is to settle the channel alone has been in no block for ${waits} blocks. Its fee rises by itself; \`paychan bumpfee\` raises it at once. If blocks take less than it pays, an Electrum server may say of it what is not true: add another one.` })
+    else this.emit({ type: 'alarm', channel: actor.id, code: 'ERR_NOT_WORTH_A_BID', text: `It is time to settle the channel alone, and what it holds for you does not pay for a transaction at ${formatFeeRate(env.feeRate)}. It is tried again with every block; until one is cheap enough it stays where it is, and before that the other side may take it.` })
   }
+}
+
+/** For how many blocks a publication has waited, from a day on. */
+function waitsFor ({ publication, onChain }: Established, { height }: Pick<Env, 'height'>): number {
+  const blocks = publication === undefined || onChain.spend !== undefined || height === undefined ? 0 : height - publication.since.height
+  return blocks >= DAY ? blocks : 0
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { hiddenBy, mergeHistories, type BlockLookup, type ServerView } from '../../src/chain/merge-histories.js'
-import { lowerMedian } from '../../src/chain/gather.js'
+import { lowerMedian, nextBlockOf } from '../../src/chain/gather.js'
 import type { ProvedTransaction } from '../../src/chain/history.js'
 import { txid } from '../../src/types/bytes.js'
 import { blockHeight } from '../../src/types/units.js'
@@ -76,6 +76,13 @@ describe('histories of several servers', () => {
       const ids = shown(views).map(([id]) => id)
       assert.equal(new Set(ids).size, ids.length)
     }))
+  })
+})
+
+describe('what the next block takes, by several servers', () => {
+  it('is the higher of the two in the middle, up to four times the lower one: who says too little keeps nobody out of blocks', () => {
+    const cases: Array<readonly [bigint[], bigint | undefined]> = [[[], undefined], [[30n], 30n], [[1n, 30n], 4n], [[20n, 30n], 30n], [[30n, 1_000n], 120n], [[1n, 30n, 1_000n], 30n]]
+    for (const [told, taken] of cases) assert.equal(nextBlockOf(told), taken, told.join())
   })
 })
 

@@ -1,5 +1,7 @@
 /** What a side bids when nobody competes: too late a start, an early end, and money that the other side leaves lying (STAKE-3, TIME-10). */
 import assert from 'node:assert/strict'
+import { completeState } from '../../src/bitcoin/template.js'
+import { publishable } from '../../src/channel/publishable.js'
 import { isUnaffordable } from '../../src/channel/publishing.js'
 import type { Env } from '../../src/channel/env.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
@@ -106,6 +108,62 @@ describe('channel / patience / a race that begins late', () => {
     world.server.feeRate = feeRate(150_000n)
     world.mineTo(664)
     assert.ok((world.server.established.publication?.fee ?? 0n) <= 5_000n)
+  })
+})
+
+describe('channel / patience / estimates that are far too low', () => {
+  it('a window in which all is at stake is a race of its own, although an earlier one was worth nothing (STAKE-1)', () => {
+    // Turn 1 leaves the server 1,000 less than its newest state, T2 all of it. A server of the chain says 1 sat/vB where blocks take 30.
+    const world = new World({ capacity: 1_000_000n, blocks: 1_000, step: 36 }).open()
+    world.paidBy('client', 600_000n).paidBy('server', 1_000n).paidBy('client', 1_000n)
+    const { refundHeight } = world.server.established.terms
+    world.server.feeRate = feeRate(1_000n)
+    world.kill('client')
+    world.chain.lowestFeeRate = 30_000n
+    world.mineTo(refundHeight)
+    const { server, fee } = world.payouts()
+    assert.ok(server === 600_000n - fee && fee <= 181n * 60n, `${server} sat, ${fee} of fees`)
+  })
+
+  /** The server holds turn 4, which has brought it 1,000, and turn 2; the client turn 3, which has brought it 280,000. */
+  function cheapNewest (): { world: World, fees: bigint[] } {
+    const world = new World({ capacity: 1_300_000n, blocks: 1_000, step: 36 }).open()
+    world.paidBy('client', 200_000n).paidBy('server', 100_000n).paidBy('client', 300_000n).paidBy('server', 280_000n).paidBy('client', 1_000n)
+    const newest = publishable(world.server.established)
+    assert.ok(newest)
+    const { refundHeight } = world.client.established.terms
+    world.client.feeRate = feeRate(1_000n)
+    world.chain.servers = 2
+    world.kill('server')
+    world.chain.lowestFeeRate = 30_000n
+    world.mineTo(refundHeight - 5 * 36)
+    const cheap = completeState(newest.template, newest.signature, [{ script: world.server.closeScript, value: satoshi(newest.share - 362n) }], world.server.channelKey.sign)
+    assert.ok('txid' in world.chain.broadcast(cheap))
+    world.lookAtChain()
+    const fees: bigint[] = []
+    while (world.chain.height < refundHeight - 3 * 36) {
+      world.mine()
+      fees.push(world.client.established.publication?.fee ?? 0n)
+    }
+    return { world, fees }
+  }
+
+  it('a newer state that no block takes does not limit ours in the last third of its window: each block proves that it pays too little (EVID-5)', () => {
+    const { world, fees } = cheapNewest()
+    const { client, fee } = world.payouts()
+    assert.ok(client === 1_180_000n - fee && fee <= 181n * 60n, `${client} sat, ${fees.join()}`)
+  })
+
+  it('do not lock up what nothing presses: the fee may double with each day (STAKE-3)', () => {
+    const world = new World({ capacity: 1_000_000n }).open().kill('server')
+    const { refundHeight } = world.client.established.terms
+    world.client.feeRate = feeRate(1_000n)
+    world.chain.lowestFeeRate = 30_000n
+    world.mineTo(refundHeight + 143)
+    assert.equal(world.client.info.spend?.height, undefined)
+    world.mineTo(refundHeight + 3 * 144)
+    const { client, fee } = world.payouts()
+    assert.ok(client === 1_000_000n - fee && fee <= 138n * 60n, `${fee} of fees`)
   })
 })
 

@@ -4,11 +4,12 @@
  */
 import { broadcastRefused, refusalKind } from '../../chain/broadcast-errors.js'
 import { HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../chain/estimate.js'
+import { nextBlockOf } from '../../chain/gather.js'
 import type { FeeView } from '../../engine/fee-estimates.js'
 import type { ChainTransaction, Verdict } from '../../engine/ports.js'
 import { PaychanError } from '../../types/errors.js'
 import { isFeeRefusal } from '../../types/refusals.js'
-import { blockHeight, type FeeRate } from '../../types/units.js'
+import { blockHeight, max, type FeeRate } from '../../types/units.js'
 import type { SharedFees } from '../chain/fees.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import { readSimTransaction, type SimTransaction } from '../chain/sim-transaction.js'
@@ -28,13 +29,15 @@ export class Servers implements FeeView {
   readonly #lies: { readonly [Lie in ServerLie]: number }
   /** What the fees are by the median of all; undefined when an honest one is in the middle. */
   readonly #told: FeeRate | undefined
+  readonly #toldUpper: FeeRate | undefined
 
   constructor (private readonly setup: ServerSetup, private readonly chain: SimChain, private readonly fees: SharedFees, private readonly phantoms: Phantoms) {
     const count = (lie: ServerLie): number => setup.lying.filter((each) => each === lie).length
     this.#count = setup.honest + setup.lying.length
     this.#lies = { shows: count('shows'), hides: count('hides'), refuses: count('refuses'), 'refuses-fees': count('refuses-fees'), swallows: count('swallows'), 'low-fees': count('low-fees'), 'high-fees': count('high-fees'), declines: count('declines') }
-    const place = Math.floor((this.#count - 1) / 2)
-    this.#told = place < this.#lies['low-fees'] ? LOWEST_FEE_RATE : place >= this.#count - this.#lies['high-fees'] ? HIGHEST_FEE_RATE : undefined
+    const at = (place: number): FeeRate | undefined => place < this.#lies['low-fees'] ? LOWEST_FEE_RATE : place >= this.#count - this.#lies['high-fees'] ? HIGHEST_FEE_RATE : undefined
+    this.#told = at(Math.floor((this.#count - 1) / 2))
+    this.#toldUpper = at(Math.floor(this.#count / 2))
   }
 
   get areAllLying (): boolean { return this.setup.honest === 0 }
@@ -73,7 +76,10 @@ export class Servers implements FeeView {
 
   get current (): FeeView['current'] {
     const { current } = this.fees
-    return this.#told === undefined ? current : { ...current, feeRate: this.#told, nextBlockRate: this.#told }
+    if (this.#told === undefined && this.#toldUpper === undefined) return current
+    const feeRate = this.#told ?? current.feeRate
+    const next = nextBlockOf([this.#told ?? current.nextBlockRate, this.#toldUpper ?? current.nextBlockRate])
+    return { ...current, feeRate, nextBlockRate: max(feeRate, next ?? feeRate) }
   }
 
   async load (): Promise<void> {}
