@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { FEES_KEY } from '../../src/engine/fee-estimates.js'
 import { decodeRecord } from '../../src/engine/records.js'
 import type { Chain } from '../../src/engine/ports.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
 import { quiet, twoNodes, World, type Node } from './world.js'
 
@@ -78,5 +79,26 @@ describe('engine / fee estimates', () => {
     await quiet()
     assert.equal(told().length, 1)
     assert.match(told()[0] ?? '', /pay for a transaction at 1 sat\/vB/)
+  })
+
+  it('an alarm tells when a settlement has been in no block for a day: a server may keep it to itself', async () => {
+    let swallows = false
+    const swallowing = (chain: Chain): Chain => Object.create(chain, {
+      broadcast: { value: async (raw: Uint8Array) => swallows ? { txid: parseTransaction(raw).txid, taken: 1, of: 1, refusals: [] } : await chain.broadcast(raw) }
+    }) as Chain
+    const { world, alice, bob } = await twoNodes({}, { chain: swallowing })
+    await world.open(alice, bob)
+    await alice.pay(40_000n)
+    const { settleHeight } = bob.channel
+    assert.ok(settleHeight !== undefined)
+    alice.crash()
+    swallows = true
+    const told = (): number => bob.events.filter((event) => event.type === 'alarm' && event.code === 'ERR_BID_WAITS').length
+    await world.mineTo(settleHeight + 143)
+    await quiet()
+    assert.equal(told(), 0)
+    await world.mineTo(settleHeight + 150)
+    await quiet()
+    assert.equal(told(), 1)
   })
 })
