@@ -3,7 +3,7 @@
  * nothing to do for most of their life, and a node with 10,000 of them has a block every ten
  * minutes: what is not due costs it two comparisons.
  *
- * Every rule here belongs to one of `onTip` in transition.ts, of the engine's renewals and batches, and
+ * Every rule here belongs to one of `onTip` in transition.ts, of the engine's renewals, and
  * errs on the side of "due". A property test holds them against the transitions themselves.
  */
 import { BLOCKS_UNTIL_CLOSE } from './closing.js'

@@ -3,7 +3,6 @@ import type { Message, Payment, Update } from '../../protocols/paychan/1.0/index
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { PaychanError } from '../types/errors.js'
 import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
-import type { Publication } from './state.js'
 
 /** What a broadcast was for. */
 export type BroadcastPurpose = 'funding' | 'close' | 'publication'
@@ -60,8 +59,6 @@ export type ChannelEvent =
   | { readonly type: 'settle' }
   /** A higher fee for what this side has published, now. */
   | { readonly type: 'bump', readonly feeRate: FeeRate }
-  /** The next bid of a batch with other channels; undefined: the batch has come apart. */
-  | { readonly type: 'batched', readonly publication: Publication | undefined, readonly leads: boolean, readonly byUser?: boolean }
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
   /** Server: other peers ask for channels (OPEN-11). */

@@ -6,7 +6,7 @@ import type { Env } from './env.js'
 import { payeeOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { maturedSlot, sharesByTurn, stakeOf } from './stakes.js'
-import type { Established, Publication } from './state.js'
+import { isFrozen, spendInSight, type Channel, type Established, type Publication } from './state.js'
 import { partyOf } from './terms.js'
 
 /** `share`: ours in it, in satoshis, before the fee. `turn`: -1 for T2. */
@@ -42,6 +42,14 @@ export function vsizeOf (channel: Established, { template }: Publishable): numbe
 /** The smallest share that such a transaction can bring home at a rate. */
 export function leastShare (channel: Established, ours: Publishable, rate: FeeRate): Satoshi {
   return satoshi(feeFor(rate, vsizeOf(channel, ours)) + dustLimit(partyOf(channel.terms, channel.role).closeScript))
+}
+
+/** Whether a server that settles all it can settles this channel: one-way, nothing under way that ends it, and worth the fee. */
+export function isWorthSettling (channel: Channel, rate: FeeRate): boolean {
+  if (channel.stage !== 'established' || channel.terms.mode !== 'one-way' || channel.role !== 'server') return false
+  if (channel.publication !== undefined || isFrozen(channel) || channel.onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return false
+  const ours = publishable(channel)
+  return ours !== undefined && ours.share >= leastShare(channel, ours, rate)
 }
 
 /** What is lost at worst if this state is not published at this height; see `stakeOf`. */

@@ -82,7 +82,7 @@ export function isUnaffordable (channel: Established, env: Env): boolean {
 function answerRival (channel: Established, publication: Publication, turn: number, height: number, env: Env): Transition<Established> {
   const seen = rivals(channel).filter((spend) => spend.turn < turn || !countsAsRival(channel, spend, height))
   const [rival] = seen
-  if (rival === undefined || publication.batch !== undefined) return to(channel)
+  if (rival === undefined) return to(channel)
   const race = provenRace(channel, turn, height)
   const next = race === undefined || outbidding(race, vsizeOfRaw(publication.raw), env) <= publication.fee ? undefined : bidAtOnce(channel, publication, height, env)
   if (next !== undefined) return published(channel, next)
@@ -96,8 +96,6 @@ export function republish (channel: Established, env: Env): Transition<Establish
   if (publication === undefined || channel.onChain.spend !== undefined || env.height === undefined) return to(channel)
   const held = newestHeld(channel)
   if (held !== undefined && mustWait(channel, held.turn, env.height)) return to(channel)
-  // Together with other channels: the engine raises it for all of them.
-  if (publication.batch !== undefined) return to(channel)
   // At the same height the node was restarted: the last bid may never have left it.
   const next = env.height > publication.height ? higherBid(channel, publication, env) : undefined
   return next === undefined ? to(channel, broadcastOf(publication)) : published(channel, next)
@@ -130,7 +128,7 @@ export function onPublicationRefused (channel: Established, refusal: { readonly 
 function hurried (channel: Established, env: Env, ...first: Effect[]): Transition<Established> {
   const { publication } = channel
   const held = newestHeld(channel)
-  if (publication === undefined || publication.batch !== undefined || env.height === undefined || held === undefined || mustWait(channel, held.turn, env.height)) return to(channel, ...first)
+  if (publication === undefined || env.height === undefined || held === undefined || mustWait(channel, held.turn, env.height)) return to(channel, ...first)
   const next = bidAtOnce(channel, publication, env.height, env, feeRate(publication.feeRate + max(publication.feeRate / 4n, env.relay.incremental as bigint)))
   return next === undefined ? to(channel, ...first) : published(channel, next, ...first)
 }
@@ -205,7 +203,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   // By the largest size that it can have, before it is signed: with most blocks the bid stays as it is.
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) return undefined
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
-  return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, base, batch: undefined }
+  return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, base }
 }
 
 /**
@@ -275,7 +273,6 @@ export function raisedTo (channel: Established, rate: FeeRate | undefined, env: 
   const ours = publishable(channel)
   if (publication === undefined || ours === undefined || env.height === undefined) return new PaychanError('ERR_CANNOT_BUMP', 'Nothing of this channel waits for a block.')
   if (onChain.spend !== undefined) return new PaychanError('ERR_ALREADY_CONFIRMED', `The channel is spent in block ${onChain.spend.height} already.`, { height: onChain.spend.height })
-  if (publication.batch !== undefined) return new PaychanError('ERR_CANNOT_BUMP', `The transaction settles ${publication.batch.channels} channels; its fee rises by itself, block by block.`, { fee: publication.batch.fee })
   const wanted = rate ?? feeRate(max(publication.feeRate, env.nextBlockRate) * 5n / 4n)
   const next = higherBid(channel, publication, env, feeRate(max(wanted as bigint, publication.feeRate + 1n)))
   if (next !== undefined && next.feeRate >= wanted - 10n) return next

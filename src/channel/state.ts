@@ -182,8 +182,6 @@ export interface Publication {
   readonly base?: Satoshi
   /** The rival against which this bid was sent again, to learn whether a mempool really prefers that one. */
   readonly probed?: Txid
-  /** Of a transaction that settles several channels: how many, and its whole fee; `fee` is this channel's part. */
-  readonly batch: { readonly channels: number, readonly fee: Satoshi } | undefined
 }
 
 /** No payments any more. */

@@ -6,7 +6,6 @@ import type { Update } from '../../protocols/paychan/1.0/index.js'
 import { hashFromTxid, txidFromHash } from '../types/bytes.js'
 import { PaychanError, unreachable } from '../types/errors.js'
 import { abandon } from './abandoning.js'
-import { leaveBatch, onBatched } from './batching.js'
 import { closeIfDue, onClose, onCloseBroadcast, onCloseDone, onCloseRequest } from './closing.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -37,7 +36,7 @@ export function transition (channel: Channel, event: ChannelEvent, env: Env): Tr
   const first = unlessSigning(channel, event, dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env))
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(settlePayments(hungUp(first.state, first.effects), env), env)
-  const published = publishIfDue(event.type === 'tip' ? leaveBatch(ready.state, env.height) : ready.state, env)
+  const published = publishIfDue(ready.state, env)
   const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', what: 'open for payments' }] : []
   return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }
 }
@@ -62,7 +61,6 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'close': return onClose(channel, env)
     case 'settle': return onSettle(channel, env)
     case 'bump': return onBump(channel, event.feeRate, env)
-    case 'batched': return onBatched(channel, event)
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
     case 'make-room': return makeRoom(channel, env)
     case 'connected': return onConnected(channel, event.address, env)

@@ -202,9 +202,8 @@ export function renderClosed ({ channel, kind, txid }: CloseResult): string {
 
 /** What `settle --all` has come to. */
 export function renderSettled ({ settled, leftOut }: SettleAllResult): string {
-  const txids = new Set(settled.map(({ txid }) => txid))
   return [
-    settled.length === 0 ? 'Nothing to settle.' : `${settled.length} ${settled.length === 1 ? 'channel is' : 'channels are'} being settled in ${[...txids].join(', ')}.`,
+    settled.length === 0 ? 'Nothing to settle.' : `${settled.length} ${settled.length === 1 ? 'channel is' : 'channels are'} being settled in ${settled.map(({ txid }) => txid).join(', ')}.`,
     ...leftOut.length === 0 ? [] : [`Left out, as not worth the fee now or closing already: ${leftOut.map(shortChannel).join(', ')}.`]
   ].join('\n')
 }

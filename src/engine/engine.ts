@@ -6,6 +6,7 @@ import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Transition } from '../channel/effects.js'
 import type { Env } from '../channel/env.js'
 import { refusalOf } from '../channel/paying.js'
+import { isWorthSettling } from '../channel/publishable.js'
 import type { Channel } from '../channel/state.js'
 import { summarise, type ChannelInfo } from '../channel/summary.js'
 import { Violation } from '../channel/violation.js'
@@ -41,7 +42,6 @@ import { createRegistry, keyOf } from './registry.js'
 import { Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
-import { Settlements, type Moment } from './settlements.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, fundingTaken, openForPayments, readyForInputs, type Closed } from './waiters.js'
 import { Watches } from './watches.js'
@@ -60,7 +60,6 @@ export class Engine {
   readonly #openings: Openings
   readonly #upkeep: OpeningUpkeep
   readonly #keyed: KeyedPayments
-  readonly #settlements: Settlements
   readonly #renewals: Renewals
   readonly #restores: Restores
   readonly #host: ActorHost
@@ -103,7 +102,6 @@ export class Engine {
     this.#upkeep = new OpeningUpkeep({ ...options, actors: this.#actors, timeouts: this.#timeouts, registry: this.#registry, redial: this.#redial, keyOf: ({ state }) => keyOf(state, options.signer), onError: (channel, error) => { if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error)) } })
     this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#upkeep.strangers, closeScripts: this.#upkeep.closeScripts })
     this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
-    this.#settlements = new Settlements({ actors: () => this.#actors.values(), env: (channel) => this.#envFor(channel), clock, timeout: this.#timeouts.close })
     this.#keyed = new KeyedPayments({
       ...shared,
       actor: (id) => this.#actor(id),
@@ -214,8 +212,12 @@ export class Engine {
   /** A higher fee for a settlement or a refund that waits; undefined when `txid` is neither. See `NodeApi.bumpFee`. */
   bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> => bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
 
-  /** Settles every one-way channel in which we are the server and that is worth it, together where there are several; see `NodeApi.settleAll`. */
-  settleAll = (): ReturnType<Settlements['settleAll']> => this.#settlements.settleAll(this.#moment)
+  /** Settles every one-way channel in which we are the server and that is worth it, each alone; see `NodeApi.settleAll`. */
+  async settleAll (): Promise<ReadonlyArray<Closed & { readonly channel: ChannelId }>> {
+    if (this.#height === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.')
+    const worth = this.states().filter((state) => isWorthSettling(state, this.#fees.current.feeRate))
+    return await Promise.all(worth.map(async ({ id }) => ({ channel: id, ...await this.close(id, true) })))
+  }
 
   /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `carrierOf`. */
   carrier (to: string, amount: Satoshi): ChannelId | undefined {
@@ -287,7 +289,6 @@ export class Engine {
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => { if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error))) })
     const due = this.#due.at(this.#height)
-    if (this.#moment !== undefined && due.length > 0) this.#settlements.onTip(this.#moment)
     this.#renewals.onTip(due)
     if (this.#options.watchesRisk !== false) this.#risks.onTip([...this.#actors.values()])
     this.#due.tell(due, this.#redial)
@@ -339,10 +340,6 @@ export class Engine {
   get #height (): BlockHeight | undefined {
     const { chain } = this.#options
     return chain.status === 'synced' ? chain.tip?.height : undefined
-  }
-
-  get #moment (): Moment | undefined {
-    return this.#height === undefined ? undefined : { height: this.#height, ...this.#fees.current }
   }
 
   #envFor (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {

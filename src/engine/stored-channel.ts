@@ -125,9 +125,12 @@ function withProof (stored: Omit<OnChain, 'shown'> & { readonly spend: { readonl
   return { ...stored, spend: stored.spend?.height === undefined ? undefined : stored.spend, shown: stored.shown ?? [] }
 }
 
-/** Publications of before there were turns: the race begins with the bid that was stored. */
-function withRace (stored: Publication | undefined): Publication | undefined {
-  if (stored === undefined) return undefined
+/**
+ * Publications of before there were turns: the race begins with the bid that was stored. One of a transaction that
+ * settled several channels is none any more: the channel bids alone (TIME-9).
+ */
+function withRace (stored: Publication & { readonly batch?: unknown } | undefined): Publication | undefined {
+  if (stored === undefined || stored.batch !== undefined) return undefined
   const { kind, height, feeRate } = stored
-  return { ...{ turn: kind === 'refund' ? -1 : 0, since: { height, feeRate }, batch: undefined }, ...stored }
+  return { ...{ turn: kind === 'refund' ? -1 : 0, since: { height, feeRate } }, ...stored }
 }

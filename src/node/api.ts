@@ -180,7 +180,7 @@ export interface RecoverResult {
 
 export interface SettleAllResult {
   readonly settled: readonly CloseResult[]
-  /** Channels with a share of ours that is not worth its part of the fee now, or that are being closed already. */
+  /** Channels with a share of ours that is not worth its fee now, or that are being closed already. */
   readonly leftOut: readonly ChannelId[]
 }
 
@@ -289,8 +289,8 @@ export interface NodeApi {
   channels: () => Promise<ChannelInfo[]>
   payments: (filter?: { readonly channel?: string, readonly limit?: number }) => Promise<PaymentInfo[]>
   /**
-   * Settles every one-way channel in which this node is the server, without the clients: several in
-   * one transaction. What is not worth its part of the fee is left out.
+   * Settles every one-way channel in which this node is the server, without the clients, each by a
+   * transaction of its own. What is not worth its fee is left out.
    *
    * Rejects with `ERR_CHAIN_UNAVAILABLE`, `ERR_CLOSE_TIMEOUT`.
    */

@@ -73,45 +73,7 @@ export function worldOf (seed: number): World {
     sample: HOUR,
     model: draws.unit() < 0.5
   }
-  const world = { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
-  return draws.unit() < 0.1 ? gathered(world, draws) : world
-}
-
-/** Blocks from the settlement height to L by a node's defaults. */
-const SETTLE_MARGIN = 36
-
-/**
- * Channels that one server settles together, since their clients are away then; who comes back while that waits for its block, and
- * whose own server shows it nothing unconfirmed, asks for a close. Blocks get dearer all the while, and cheap again.
- */
-function gathered ({ scenario, plan, payments }: World, draws: Draws): World {
-  const [server = '', ...clients] = plan.nodes.map(({ name }) => name)
-  const blocks = plan.openings[0]?.blocks ?? blockDelta(100)
-  const openings = Array.from({ length: Math.max(2, plan.openings.length) }, (_, n): PlannedOpening => ({
-    time: 600 + n * 300,
-    client: clients[n % clients.length] ?? '',
-    server,
-    capacity: plan.openings[n]?.capacity ?? satoshi(200_000n),
-    blocks,
-    step: undefined,
-    then: 'nothing'
-  }))
-  const first = openings.map(({ capacity }, opening): PlannedPayment => ({ time: 2 * HOUR, opening, direction: 'forth', amount: satoshi(capacity / 2n) }))
-  const all = [...first, ...payments.map((payment): PlannedPayment => ({ ...payment, direction: 'forth' }))].sort((a, b) => a.time - b.time)
-  const settled = blocks - SETTLE_MARGIN
-  const away = { from: (settled - 16) * 600, until: (settled + 1 + draws.below(6)) * 600 }
-  const rateAt = (height: number): number => height > settled + 24 ? 2_000 : Math.min(400_000, Math.round(2_000 * 1.2 ** Math.max(0, height - settled + 4)))
-  const points = Array.from({ length: blocks }, (_, height) => ({ height, rate: feeRate(BigInt(rateAt(height))) }))
-  return {
-    payments: all,
-    plan: { ...plan, openings, payments: () => all.values() },
-    scenario: {
-      ...scenario,
-      chain: { ...scenario.chain, fees: { kind: 'trace', points } },
-      network: { ...scenario.network, partitions: clients.map((client) => ({ between: [client, server], during: away })) },
-      faults: [...scenario.faults, ...clients.map((who): Fault => ({ kind: 'electrum-hides', who, every: { kind: 'constant', value: 600 }, down: { kind: 'constant', value: scenario.duration }, all: false }))]
-    }
-  }
+  return { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
 }
 
 /** Nearly all of a channel: a state that leaves the payer less than dust. */

@@ -1,15 +1,16 @@
-/** Several channels settled by one transaction. */
+/** A server settles without its clients: all that it can when its user asks for it, what is due by itself; each channel alone (TIME-9). */
 import assert from 'node:assert/strict'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
-import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
-import type { Chain, ScriptWatcher } from '../../src/engine/ports.js'
+import type { Chain } from '../../src/engine/ports.js'
+import { decodeRecord, encodeRecord } from '../../src/engine/records.js'
 import { PaychanError } from '../../src/types/errors.js'
+import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import { codeFrom, quiet, twoNodes, type Node, type NodeSetup, type World } from './world.js'
 
 /** Channels of alice's with bob, which end so many blocks from now; `paid` on each, or as listed. */
-async function channels (ends: readonly number[], paid: bigint | readonly bigint[] = 20_000n, setup: NodeSetup = {}, client: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node, opened: ChannelInfo[] }> {
-  const nodes = await twoNodes({ coin: 0n, ...client }, setup)
+async function channels (ends: readonly number[], paid: bigint | readonly bigint[] = 20_000n, setup: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node, opened: ChannelInfo[] }> {
+  const nodes = await twoNodes({ coin: 0n }, setup)
   const opened: ChannelInfo[] = []
   for (const blocks of ends) {
     nodes.alice.wallet.receive(200_000n)
@@ -24,171 +25,136 @@ async function channels (ends: readonly number[], paid: bigint | readonly bigint
   return { ...nodes, opened }
 }
 
-const spends = (node: Node): Array<string | undefined> => node.engine.channels().map(({ spend }) => spend?.txid)
+/** Blocks that take none of it. */
+async function emptyBlocks (world: World, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    world.chain.confirm()
+    await quiet()
+  }
+}
+
 const statuses = (node: Node): string[] => node.engine.channels().map(({ status }) => status)
+const sent = (world: World, node: Node): Array<ReturnType<typeof parseTransaction>> => world.broadcasts(node).map(parseTransaction)
+
+/** What is bid for each, in the order of their opening. */
+function rates (node: Node, opened: readonly ChannelInfo[]): Array<bigint | undefined> {
+  return opened.map(({ id }) => {
+    const state = node.engine.find(id)
+    return state?.stage === 'established' ? state.publication?.feeRate : undefined
+  })
+}
 
 describe('engine / settlements', () => {
-  it('the user settles all: one transaction, each client has its own, the server the rest', async () => {
-    const { world, alice, bob } = await channels([300, 400, 500])
+  it('the user settles all: each channel by a transaction of its own, which pays its own fee (TIME-9)', async () => {
+    const { world, alice, bob, opened } = await channels([300, 400, 500])
     const settled = await bob.engine.settleAll()
-    assert.equal(new Set(settled.map(({ txid }) => txid)).size, 1)
-    assert.equal(settled.length, 3)
+    assert.deepEqual(settled.map(({ channel }) => channel), opened.map(({ id }) => id))
+    assert.equal(new Set(settled.map(({ txid }) => txid)).size, 3)
+    assert.deepEqual(sent(world, bob).slice(-3).map(({ inputs, outputs }) => [inputs.length, outputs[0]?.value, outputs[1]?.value]), Array(3).fill([1, 80_000n, 20_000n - 181n]))
     await world.mine()
     assert.deepEqual([statuses(bob), statuses(alice)], [['closed', 'closed', 'closed'], ['closed', 'closed', 'closed']])
     assert.deepEqual(alice.wallet.claims.map(({ value }) => value), [80_000n, 80_000n, 80_000n])
-    const raw = world.broadcasts(bob).at(-1)
-    assert.ok(raw)
-    const { vsize, outputs } = parseTransaction(raw)
-    assert.deepEqual([outputs.length, vsize < 3 * 181], [4, true])
-    assert.equal(60_000n - (outputs.at(-1)?.value ?? 0n) <= BigInt(vsize + 12), true, 'one fee, at the estimate of 1 sat/vB')
   })
 
-  it('channels that are due at about the same height go together; one that has time stays open', async () => {
-    const { world, alice, bob, opened } = await channels([104, 100, 300])
+  it('channels that are due at the same height bid alone, a poor one beside a rich one; one that has time stays open (TIME-9)', async () => {
+    const { world, alice, bob, opened } = await channels([104, 102, 300], [90_000n, 2_000n, 20_000n])
     await world.cut(alice, bob)
-    const due = Math.min(...opened.map(({ settleHeight }) => settleHeight ?? 0))
-    await world.mineTo(due - 1)
-    assert.deepEqual(spends(bob), [undefined, undefined, undefined])
-    await world.mine(2)
-    const [late, second, first] = spends(bob)
-    assert.deepEqual([late, first === second, first !== undefined], [undefined, true, true])
-    assert.deepEqual(statuses(bob), ['offline', 'closed', 'closed'])
+    bob.chain.feeRate = feeRate(20_000n)
+    await world.mineTo(Math.min(...opened.map(({ settleHeight }) => settleHeight ?? 0)) - 1)
+    assert.deepEqual(rates(bob, opened), [undefined, undefined, undefined])
+    const before = world.broadcasts(bob).length
+    await emptyBlocks(world, 3)
+    const [rich = 0n, poor = 0n, later] = rates(bob, opened)
+    assert.deepEqual([rich >= 20_000n, poor < 20_000n, later], [true, true, undefined], `${rich} and ${poor}`)
+    assert.ok(sent(world, bob).slice(before).every(({ inputs }) => inputs.length === 1))
   })
 
-  it('one alone is settled as ever', async () => {
-    const { world, bob } = await channels([100])
-    const [only] = await bob.engine.settleAll()
-    await world.mine()
-    assert.deepEqual([spends(bob), parseTransaction(world.broadcasts(bob).at(-1) ?? new Uint8Array()).outputs.length], [[only?.txid], 2])
+  it('what is not worth its fee now is left out, and so is what is being closed; the others are settled', async () => {
+    const { alice, bob, opened } = await channels([300, 310, 320], [20_000n, 3_000n, 20_000n])
+    bob.chain.feeRate = feeRate(20_000n)
+    alice.chain.feeRate = feeRate(20_000n)
+    await alice.world.mine()
+    void alice.engine.close(opened[2]?.id ?? '' as ChannelInfo['id'], false).catch(() => {})
+    await quiet()
+    assert.deepEqual((await bob.engine.settleAll()).map(({ channel }) => channel), [opened[0]?.id])
   })
 
-  it('nothing is settled where nothing is worth it', async () => {
+  it('nothing is settled where nothing is worth it, or where the chain is out of sight', async () => {
     const { bob } = await twoNodes()
     assert.deepEqual(await bob.engine.settleAll(), [])
+    bob.chain.disconnect()
+    assert.equal(await codeFrom(bob.engine.settleAll()), 'ERR_CHAIN_UNAVAILABLE')
   })
 
-  it('the fee of all rises while it waits, goes on after a restart, and never falls', async () => {
-    const { world, bob } = await channels([100, 104])
-    await bob.engine.settleAll()
-    const seen = new Set(world.chain.mempool)
-    for (let n = 0; n < 60; n++) {
-      world.chain.confirm()
-      await quiet()
-      if (n === 20) await bob.restart()
-      assert.equal(world.chain.mempool.length, 1)
-      for (const txid of world.chain.mempool) seen.add(txid)
-    }
-    assert.ok(seen.size > 2, `${seen.size} bids`)
-    await world.mine()
-    assert.deepEqual(statuses(bob), ['closed', 'closed'])
-    assert.equal(new Set(spends(bob)).size, 1)
-  })
-
-  it('after a reorg that lost it, it goes out again (TIME-4)', async () => {
-    const { world, bob } = await channels([300, 310])
-    const [first] = await bob.engine.settleAll()
-    await world.mine()
-    assert.deepEqual(statuses(bob), ['closed', 'closed'])
-    world.chain.reorg(1, 2, first?.txid === undefined ? [] : [first.txid])
-    await quiet()
-    assert.deepEqual(statuses(bob), ['settling', 'settling'])
-    await world.mine(2)
-    assert.deepEqual([statuses(bob), new Set(spends(bob)).size], [['closed', 'closed'], 1])
-  })
-
-  it('comes apart when a mempool does not take it for another reason than its fee: each channel is settled alone', async () => {
+  it('what no server takes holds up nothing else, and goes out again with every block', async () => {
+    let refuses = true
     const refusing = (chain: Chain): Chain => new Proxy(chain, {
       get: (target, name) => {
         if (name !== 'broadcast') return Reflect.get(target, name) as unknown
         return async (raw: Uint8Array) => {
-          if (parseTransaction(raw).inputs.length > 1 && parseTransaction(raw).outputs.length === 3) throw new PaychanError('ERR_BROADCAST_REFUSED', 'no', { kind: 'missing-inputs' })
+          const isFirst = parseTransaction(raw).outputs[0]?.value === 70_000n
+          if (refuses && isFirst) throw new PaychanError('ERR_BROADCAST_REFUSED', 'no', { kind: 'missing-inputs' })
           return await target.broadcast(raw)
         }
       }
     })
-    const { world, bob } = await channels([300, 310], 20_000n, { chain: refusing })
-    void bob.engine.settleAll().catch(() => {})
+    const { world, bob, opened } = await channels([300, 310], [30_000n, 20_000n], { chain: refusing })
+    const settling = bob.engine.settleAll()
     await quiet()
-    await world.mine(3)
-    assert.deepEqual([statuses(bob), new Set(spends(bob)).size], [['closed', 'closed'], 2])
-  })
-
-  /** All of bob's channels settled by one transaction; alice, whose server shows no mempool, closes the first. */
-  async function closedInBatch (ends: readonly number[], paid?: readonly bigint[], rate = 1_000n): Promise<{ world: World, bob: Node, batch: string }> {
-    const hiding = (chain: Chain): Chain => new Proxy(chain, {
-      get: (target, name) => name === 'watchScript'
-        ? (script: Uint8Array, watcher: ScriptWatcher) => target.watchScript(script, { ...watcher, onHistory: (history) => { watcher.onHistory(history.filter(({ height }) => height !== undefined)) } })
-        : Reflect.get(target, name) as unknown
-    })
-    const { world, alice, bob, opened } = await channels(ends, paid, {}, { chain: hiding })
-    for (const { chain } of [alice, bob]) chain.feeRate = feeRate(rate)
     await world.mine()
-    const [settled] = await bob.engine.settleAll()
-    // Its fee is less than what the batch pays, so that no mempool takes it.
-    void alice.engine.close(opened[0]?.id ?? '' as ChannelInfo['id'], false).catch(() => {})
-    await quiet()
-    assert.deepEqual(waiting(world, bob), [ends.length])
-    return { world, bob, batch: settled?.txid ?? '' }
-  }
-
-  /** Blocks that take none of it. */
-  async function emptyBlocks (world: World, count: number): Promise<void> {
-    for (let n = 0; n < count; n++) {
-      world.chain.confirm()
-      await quiet()
-    }
-  }
-
-  /** How many channels each transaction settles that waits in the mempool, a close apart. */
-  const waiting = (world: World, bob: Node): number[] => {
-    const raws = new Map(world.broadcasts(bob).map((raw) => [parseTransaction(raw).txid, raw]))
-    return world.chain.mempool.flatMap((txid) => parseTransaction(raws.get(txid) ?? new Uint8Array()).inputs.length).sort((a, b) => a - b)
-  }
-  const batches = (node: Node): Array<number | undefined> => node.engine.states().map((state) => state.stage === 'established' ? state.publication?.batch?.channels : undefined)
-
-  it('a channel that its client closes leaves with the next block and bids alone; the others go on without it (TIME-9)', async () => {
-    const { world, bob } = await closedInBatch([300, 310, 320])
-    await emptyBlocks(world, 1)
-    assert.deepEqual([waiting(world, bob), batches(bob)], [[1, 2], [undefined, 2, 2]])
-    await emptyBlocks(world, 5)
-    assert.deepEqual(waiting(world, bob), [1, 2])
-    await world.mine()
-    assert.deepEqual([statuses(bob), new Set(spends(bob)).size], [['closed', 'closed', 'closed'], 2])
+    assert.deepEqual(opened.map(({ id }) => bob.engine.describe(id).status), ['settling', 'closed'])
+    refuses = false
+    await world.mine(2)
+    assert.deepEqual([statuses(bob), (await settling).length], [['closed', 'closed'], 2])
   })
 
-  it('of two, the other one is alone then, and bids alone as well', async () => {
-    const { world, bob } = await closedInBatch([300, 310])
-    await emptyBlocks(world, 1)
-    assert.deepEqual([waiting(world, bob), batches(bob)], [[1, 1], [undefined, undefined]])
-  })
-
-  it('comes apart when those that are left are too poor to replace it', async () => {
-    const { world, bob } = await closedInBatch([300, 310, 320], [20_000n, 800n, 800n], 3_000n)
-    await emptyBlocks(world, 1)
-    assert.deepEqual(batches(bob), [undefined, undefined, undefined])
-  })
-
-  it('stays together while no server can be asked', async () => {
-    let away = false
-    const leaving = (chain: Chain): Chain => new Proxy(chain, {
-      get: (target, name) => name === 'broadcast' && away ? () => Promise.reject(new Error('no server answers')) : Reflect.get(target, name) as unknown
-    })
-    const { world, bob } = await channels([300, 310], 20_000n, { chain: leaving })
+  it('each fee rises while it waits, goes on after a restart, and never falls', async () => {
+    const { world, bob, opened } = await channels([100, 104])
     await bob.engine.settleAll()
-    away = true
-    await emptyBlocks(world, 2)
-    away = false
-    await emptyBlocks(world, 1)
-    assert.deepEqual([waiting(world, bob), batches(bob)], [[2], [2, 2]])
+    let before = rates(bob, opened)
+    const first = before
+    for (let n = 0; n < 60; n++) {
+      await emptyBlocks(world, 1)
+      if (n === 20) await bob.restart()
+      assert.equal(world.chain.mempool.length, 2)
+      const now = rates(bob, opened)
+      assert.ok(now.every((rate = 0n, i) => rate >= (before[i] ?? 0n)), 'a bid has fallen')
+      before = now
+    }
+    assert.ok(before.every((rate = 0n, i) => rate > (first[i] ?? 0n)), 'a bid has not risen')
+    await world.mine()
+    assert.deepEqual(statuses(bob), ['closed', 'closed'])
   })
 
-  it('`bumpfee` says of a batch that it rises by itself, and raises what has left one', async () => {
-    const { world, bob, batch } = await closedInBatch([300, 310])
-    assert.equal(await codeFrom(bob.engine.bump(batch, undefined)), 'ERR_CANNOT_BUMP')
+  it('after a reorg that lost them, they go out again (TIME-4)', async () => {
+    const { world, bob } = await channels([300, 310])
+    const settled = await bob.engine.settleAll()
+    await world.mine()
+    assert.deepEqual(statuses(bob), ['closed', 'closed'])
+    world.chain.reorg(1, 2, settled.flatMap(({ txid }) => txid ?? []))
+    await quiet()
+    assert.deepEqual(statuses(bob), ['settling', 'settling'])
+    await world.mine(2)
+    assert.deepEqual(statuses(bob), ['closed', 'closed'])
+  })
+
+  it('a bid that an earlier version stored for several channels is none: the channel bids alone from the next block on (TIME-9)', async () => {
+    const { world, bob } = await channels([300])
+    await bob.engine.settleAll()
     await emptyBlocks(world, 1)
-    const alone = bob.engine.states().flatMap((state) => state.stage === 'established' && state.closes.length > 0 && state.publication !== undefined ? [state.publication] : [])
-    const bumped = await bob.engine.bump(alone[0]?.txid ?? '', feeRate(10_000n))
-    assert.ok(bumped !== undefined && bumped.fee > (alone[0]?.fee ?? 0n))
-    assert.equal(await bob.engine.bump(batch, undefined), undefined, 'the batch is nobody\'s any more')
+    const disk = new Map([...bob.store.snapshot()].map(([key, value]) => {
+      if (!key.startsWith('channel/')) return [key, value]
+      const stored = decodeRecord<{ readonly publication: object }>(key, value)
+      // Its fee is one that no bid of this channel has come near.
+      return [key, encodeRecord(key, { ...stored, publication: { ...stored.publication, fee: 9_000n, feeRate: 49_000n, batch: { channels: 2, fee: 18_000n } } })]
+    }))
+    await bob.restart(disk)
+    const before = world.broadcasts(bob).length
+    await emptyBlocks(world, 1)
+    const [{ publication } = { publication: undefined }] = bob.engine.states().flatMap((state) => state.stage === 'established' ? [state] : [])
+    assert.ok(publication !== undefined && publication.fee < 1_000n && !('batch' in publication), `${publication?.fee}`)
+    assert.ok(sent(world, bob).slice(before).some(({ txid }) => txid === publication.txid))
+    await world.mine()
+    assert.deepEqual(statuses(bob), ['closed'])
   })
 })

@@ -64,7 +64,7 @@ export function addChannelCommands (program: Command, world: World): void {
     })
 
   withCommonOptions(program.command('settle').summary('settle channels without their peers'))
-    .description('Publishes the newest state of a channel without its peer, or with --all those of every one-way channel in which this node is the server, in as few transactions as possible. What is not worth its part of the fee is left out.')
+    .description('Publishes the newest state of a channel without its peer, or with --all those of every one-way channel in which this node is the server, each by a transaction of its own. What is not worth its fee is left out.')
     .argument('[channel]', 'a channel id (its first 8 digits are enough)')
     .option('--all', 'every one-way channel in which this node is the server')
     .addHelpText('after', '\nExamples:\n  paychan settle 1a2b3c4d\n  paychan settle --all')

@@ -42,8 +42,6 @@ export class Accounts {
   readonly losses: Loss[] = []
   readonly channels: ChannelResult[] = []
   readonly #accounts = new Map<SimNode, Account>()
-  /** Transactions that several channels share: their fee is paid once. */
-  readonly #paid = new Set<string>()
 
   constructor (private readonly world: AccountsWorld) {
     for (const node of world.nodes) this.#accounts.set(node, { begin: world.begin.get(node) ?? 0, inChannels: 0, sent: 0, received: 0, fees: world.books.walletFees.get(node) ?? 0, lost: 0, gained: 0 })
@@ -78,8 +76,7 @@ export class Accounts {
       return this.#result(record, 'settlement', fundedAt, spend.height)
     }
     this.#settle(record, ending, spend.height)
-    if (!this.#paid.has(spend.txid) && books.walletPayer(spend) === undefined) this.#of(ending.payer === 'client' ? record.client : record.server).fees += ending.fee
-    this.#paid.add(spend.txid)
+    if (books.walletPayer(spend) === undefined) this.#of(ending.payer === 'client' ? record.client : record.server).fees += ending.fee
     return this.#result(record, ending.end, fundedAt, spend.height)
   }
 

@@ -29,7 +29,7 @@ const RAISE = 5 / 4
 /** In sat/vB. */
 export function boundOf (state: Established, publication: Publication, { before, fees, contests }: Surroundings): number {
   const ours = publishable(state)
-  if (ours === undefined || publication.batch !== undefined) return Infinity
+  if (ours === undefined) return Infinity
   const { feeRate: estimate, nextBlockRate: nextBlock } = fees.current
   const { since, height, turn } = publication
   const last = before.at(-1)
