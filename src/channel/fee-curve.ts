@@ -43,7 +43,7 @@ export function curveRate (input: CurveInput): FeeRate {
   return min(max(wanted, towards(since, height, deadline, budget)), mostRate(input))
 }
 
-/** Until the last third estimates, which are the word of servers, move a bid to a quarter of the budget at most: dear blocks often pass. */
+/** STAKE-4: until the last third estimates, which are the word of servers, move a bid to a quarter of the budget at most: dear blocks often pass. */
 const EARLY_PART = 4n
 
 /** The last third of the blocks that there were, and the last three of any race. */
@@ -52,7 +52,7 @@ function isLate (since: CurveInput['since'], height: number, deadline: number): 
 }
 
 /**
- * Twice a normal bid is in the next block unless that is out of the ordinary. Where blocks are, each one that passes over
+ * STAKE-4: twice a normal bid is in the next block unless that is out of the ordinary. Where blocks are, each one that passes over
  * our bid proves it, whatever servers say of prices, and lets the next bid be twice as much: from 2 sat/vB to
  * 1,000 sat/vB takes nine blocks.
  */
