@@ -17,6 +17,7 @@ import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
 import { isTurnUnused } from './turns.js'
 import { isOpening, spendInSight, type Channel, type Established, type SignedClose } from './state.js'
+import { stop } from './stopping.js'
 import { fundingOutput, partyOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -173,7 +174,11 @@ function complete (channel: Established, request: CloseRequest, env: Env): { clo
 export function onCloseDone (channel: Established, done: CloseDone): Transition {
   const txid = txidFromHash(done.txid)
   const ours = channel.closes.find((close) => close.asker === channel.role && close.txid === txid)
-  if (ours === undefined) return to(channel, { type: 'notify', what: `the peer reports a close ${txid} that we did not ask for` })
+  if (ours === undefined) {
+    // A side that was restored may have forgotten what it asked for (RESTORE-6); its channel has stopped.
+    if (channel.stopped !== undefined) return to(channel, { type: 'notify', what: `the peer reports a close ${txid} that this node does not know of` })
+    return stop(channel, new Violation('ERR-2', 'ERR_UNEXPECTED_MESSAGE', `CloseDone names ${txid}, which is no close that was asked for.`, { txid }))
+  }
   return to(channel,
     { type: 'close-done', kind: 'close', txid },
     { type: 'notify', step: 'close', txid, what: `cooperative close ${txid} is broadcast` })

@@ -57,18 +57,23 @@ export function onError (channel: Channel, error: ErrorMessage): Transition {
     return abandon(channel, new PaychanError('ERR_OPEN_REFUSED', `The peer refused: ${error.text}`, { peerCode: error.code, rule: error.rule }))
   }
   if (error.fatal) {
+    // Said again on every stream of a channel that has ended. Whether the stream ends is up to its sender: the channel can still be closed in peace on it.
+    if (channel.stopped !== undefined) return to(channel)
     const isCloseOnly = error.rule === 'REEST-4'
-    // Said on every stream of such a channel, on which it can still be closed in peace: the stream stays.
-    if (isCloseOnly && channel.stopped !== undefined) return to(channel)
-    const stopped = channel.stopped ?? { code: error.code, reason: `the peer says: ${error.text}`, rule: error.rule, settleNow: false }
-    const end: Effect[] = isCloseOnly ? [] : [...closeRefused(channel, error), { type: 'hang-up' }]
+    const stopped = { code: error.code, reason: `the peer says: ${error.text}`, rule: error.rule, settleNow: false }
+    const refused = isCloseOnly ? [] : closeRefused(channel, error)
     // Its code is advice: one that says that it has forgotten itself has nothing to tell.
     const ask: Effect[] = isCloseOnly && error.code !== STATE_FORGOTTEN ? [{ type: 'ask-for-channels' }] : []
-    return to({ ...channel, stopped }, ...end, { type: 'alarm', code: error.code, text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}` }, ...ask)
+    return to({ ...channel, stopped }, ...unknownNow(channel, error), ...refused, { type: 'alarm', code: error.code, text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}` }, ...ask)
   }
-  const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
-  const unknown: Effect[] = payments.length > 0 && error.code === 'ERR_CHANNEL_CLOSED' ? [{ type: 'payments-unknown', payments, reason: error.text }] : []
+  const unknown = error.code === 'ERR_CHANNEL_CLOSED' ? unknownNow(channel, error) : []
   return to(channel, ...unknown, ...closeRefused(channel, error), { type: 'notify', what: `the peer says: ${error.text} (${error.code})` })
+}
+
+/** What is in flight will not be acknowledged any more. */
+function unknownNow ({ ledger }: Established, { text }: ErrorMessage): Effect[] {
+  const payments = ledger.inFlight.flatMap((update) => update.payments)
+  return payments.length > 0 ? [{ type: 'payments-unknown', payments, reason: text }] : []
 }
 
 function closeRefused (channel: Established, error: ErrorMessage): Effect[] {

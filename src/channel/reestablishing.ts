@@ -97,9 +97,9 @@ function fundingAgain (state: Established): Effect[] {
   return renewalRequest(state)
 }
 
-/** REEST-4: the peer may not have noticed, or may have lost it with the stream: it is told on every one. */
+/** ERR-3: the peer may not have noticed, or may have lost it with the stream: it is told on every one. */
 function saidAgain ({ stopped }: Established, news: readonly Effect[]): Effect[] {
-  if (stopped?.rule !== 'REEST-4' || news.length > 0) return []
+  if (stopped === undefined || news.length > 0) return []
   return [{ type: 'send', message: errorMessage({ code: stopped.code, rule: stopped.rule, message: stopped.reason }, true) }]
 }
 

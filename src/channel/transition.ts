@@ -159,6 +159,15 @@ function fundingBroadcast (channel: Established): Effect[] {
   return channel.link === 'live' ? [{ type: 'send', message: { type: 'FundingBroadcast', txid: hashFromTxid(channel.outPoint.txid) } }] : []
 }
 
+/** FUND-3, the other answer. What servers said stays here (ERR-1). */
+function notBroadcast (channel: Established, kind: string): Effect[] {
+  if (channel.fundingAcknowledged || channel.link !== 'live') return []
+  const error = kind === 'unavailable'
+    ? { code: 'ERR_NOT_READY', message: 'This node does not reach the chain just now; it sends T1 once it does.' }
+    : { code: 'ERR_BROADCAST_REFUSED', message: 'No mempool that this node knows of takes T1; it is sent again with every block.' }
+  return [{ type: 'send', message: errorMessage(error, false) }]
+}
+
 function onBroadcastDone (channel: Established, { purpose, txid, refusedForFee }: Extract<ChannelEvent, { type: 'broadcast-done' }>, env: Env): Transition {
   switch (purpose) {
     case 'funding': {
@@ -179,7 +188,7 @@ function onBroadcastFailed (channel: Established, event: Extract<ChannelEvent, {
   switch (event.purpose) {
     case 'funding': {
       const text = `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.`
-      return to(channel, channel.role === 'client' ? { type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } : { type: 'notify', what: text })
+      return to(channel, ...channel.role === 'client' ? [{ type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } as const] : [...notBroadcast(channel, event.kind), { type: 'notify', what: text } as const])
     }
     case 'close': return to(channel, { type: 'notify', what: `the close was not accepted: ${event.reason}` })
     case 'publication': return onPublicationRefused(channel, event, env)

@@ -84,9 +84,12 @@ function pacedUntil ({ terms, ledger, onChain }: Established): number {
 /** The payee would like to pay. It is answered as soon as nothing of ours is in flight (`onGrantTurn`), or refused now. */
 export function onTurnRequest (channel: Established, request: TurnRequest, env: Env): Transition {
   const { ledger, role, wishes } = channel
-  if (payerOf(ledger.turn) !== role || request.turn !== ledger.turn + 1 || wishes.theirs !== undefined) {
-    return stop(channel, new Violation('TURN-1', 'ERR_UNEXPECTED_TURN', `Turn ${request.turn} was asked for in turn ${ledger.turn}.`, { asked: request.turn, turn: ledger.turn }))
-  }
+  const fault = payerOf(ledger.turn) !== role
+    ? `Turn ${request.turn} was asked for by the payer of turn ${ledger.turn}.`
+    : request.turn !== ledger.turn + 1
+      ? `Turn ${request.turn} was asked for in turn ${ledger.turn}.`
+      : wishes.theirs === undefined ? undefined : `Turn ${request.turn} was asked for again before the first request was answered.`
+  if (fault !== undefined) return stop(channel, new Violation('TURN-1', 'ERR_UNEXPECTED_TURN', fault, { asked: request.turn, turn: ledger.turn }))
   const refusal = refusalToGrant(channel, request.amount, env)
   if (refusal !== undefined) return to(channel, refusal)
   return to(withWishes(channel, { theirs: { sequence: nextSequence(ledger) - 1 } }))

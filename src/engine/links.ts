@@ -84,9 +84,10 @@ export class Links {
   }
 }
 
+/** REEST-5: before its first message a side says nothing but why it does not go on. */
 function sendOn (stream: Stream, message: Message): void {
   stream.begun ||= FIRST_MESSAGES.has(message.type)
-  if (stream.begun) stream.link.send(message)
+  if (stream.begun || message.type === 'Error') stream.link.send(message)
 }
 
 function eventOf (message: Message): ChannelEvent {

@@ -3,7 +3,7 @@ import type { CloseRequest } from '../../protocols/paychan/1.0/index.js'
 import { closeSighash } from '../../src/bitcoin/closing.js'
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
-import { assertRefused, effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
+import { assertRefused, assertStopped, effectsOf, eventOf, forge, sentOf, take } from './asserts.js'
 import { faultOfSpend, keyPair, scriptOf } from './keys.js'
 import { payment, World } from './world.js'
 
@@ -241,11 +241,24 @@ describe('channel / closing / on CloseDone', () => {
     assert.deepEqual(done.map(({ txid }) => txid), [world.chain.spendOf(world.funding.outPoint)?.parsed.txid])
   })
 
-  it('does not believe in a close that was never asked for', () => {
+  const unasked = { type: 'message', message: { type: 'CloseDone', txid: new Uint8Array(32).fill(1) } } as const
+
+  it('of a close that was never asked for is a broken rule (ERR-2)', () => {
+    for (const role of ['client', 'server'] as const) {
+      const world = paid()
+      if (role === 'client') world.client.post({ type: 'close' })
+      const effects = world[role].post(unasked)
+      assertStopped(world[role], effects, 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+      assert.ok(!effectsOf(effects, 'close-done').some(({ kind }) => kind === 'close'))
+    }
+  })
+
+  it('of a close that this side may have forgotten, as its channel only closes, changes nothing (RESTORE-6)', () => {
     const world = paid()
-    const { state, effects } = world.client.attempt({ type: 'message', message: { type: 'CloseDone', txid: new Uint8Array(32).fill(1) } })
+    world.client.post({ type: 'message', message: { type: 'Error', code: 'ERR_STATE_FORGOTTEN', rule: 'REEST-4', text: 'No.', fatal: true } })
+    const { state, effects } = world.client.attempt(unasked)
     assert.ok(state === world.client.channel)
-    assert.deepEqual(effectsOf(effects, 'close-done'), [])
+    assert.deepEqual(effects.map(({ type }) => type), ['notify'])
   })
 
   it('is not said before both sides know where they stand (REEST-5)', () => {

@@ -20,7 +20,7 @@ describe('channel / fee curve', () => {
     assert.deepEqual([all[0], all[15], all[29], all[30], all[33], all[35]], [2_000n, 14_142n, 87_774n, 100_000n, 151_572n, 200_000n])
   })
 
-  it('follows an estimate that rises faster, to a quarter of the budget until the last third; then to all of it', () => {
+  it('follows an estimate that rises faster, to a quarter of the budget until the last third; then to all of it (STAKE-4)', () => {
     assert.deepEqual(bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 7_000n, 900_000n]), [2_000n, 7_000n, 7_500n])
     assert.deepEqual(bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 900_000n], 124), [10_025n, 30_000n])
   })

@@ -102,11 +102,11 @@ describe('channel / linking / on Error', () => {
   const error = (code: string, fatal: boolean): { type: 'message', message: { type: 'Error', code: string, rule: string, text: string, fatal: boolean } } =>
     ({ type: 'message', message: { type: 'Error', code, rule: 'UPD-4', text: 'No.', fatal } })
 
-  it('a fatal one ends the payments and the stream, is told loudly (ERR-3), and is not answered (ERR-5)', () => {
+  it('a fatal one ends the payments, is told loudly (ERR-3), and is not answered (ERR-5); the stream is for its sender to end', () => {
     const world = paid()
     const effects = world.client.post(error('ERR_BAD_SIGNATURE', true))
     assert.deepEqual([world.client.established.stopped?.code, world.client.info.status], ['ERR_BAD_SIGNATURE', 'stopped'])
-    assert.deepEqual([effectsOf(effects, 'hang-up').length, effectsOf(effects, 'alarm').length], [1, 1])
+    assert.deepEqual([effectsOf(effects, 'hang-up').length, effectsOf(effects, 'alarm').length], [0, 1])
     assert.deepEqual(sentOf(effects, 'Error'), [], 'an Error is never answered by an Error')
   })
 
@@ -114,7 +114,7 @@ describe('channel / linking / on Error', () => {
     const world = paid()
     world.server.post(error('ERR_ANY', true))
     assert.equal(world.server.info.status, 'stopped')
-    world.mineTo(664)
+    world.disconnect().mineTo(664)
     assert.equal(world.server.info.spend?.kind, 'settlement')
   })
 
@@ -123,6 +123,30 @@ describe('channel / linking / on Error', () => {
     world.client.post(error('ERR_FIRST', true))
     world.client.post(error('ERR_SECOND', true))
     assert.equal(world.client.established.stopped?.code, 'ERR_FIRST')
+  })
+
+  it('a fatal one is said again on every later stream, which stays for a close in peace (ERR-3)', () => {
+    const world = paid()
+    world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 7 } })
+    // It is lost with its stream.
+    world.disconnect()
+    assert.equal(world.server.info.status, 'offline')
+    world.connect().run()
+    assert.equal(world.server.established.stopped?.code, 'ERR_BAD_ACK')
+    for (let n = 0; n < 2; n++) {
+      world.disconnect().connect().run()
+      assert.deepEqual([world.client.established.link, world.server.established.link], ['live', 'live'])
+    }
+    assert.equal(effectsOf(world.server.effects, 'alarm').length, 1, 'a person is told once')
+    world.server.post({ type: 'close' })
+    world.run().mine()
+    assert.equal(world.client.info.spend?.kind, 'close')
+  })
+
+  it('a fatal one makes what is in flight unknown to its callers at once (UPD-18)', () => {
+    const world = paid()
+    world.pay(5n)
+    assert.deepEqual(paymentsOf(world.client.post(error('ERR_ANY', true)), 'payments-unknown').map(({ amount }) => amount), [5n])
   })
 
   it('one that is not fatal moves nothing (ERR-4)', () => {

@@ -151,6 +151,21 @@ describe('server / opening / on Funding', () => {
     assert.equal(sentOf(world.server.post({ type: 'tip' }), 'FundingBroadcast').length, 1)
   })
 
+  for (const [what, kind, code] of [['no mempool takes it', 'fee-too-low', 'ERR_BROADCAST_REFUSED'], ['the chain cannot be reached', 'unavailable', 'ERR_NOT_READY']] as const) {
+    it(`says so at once when ${what}, and not what its servers said (FUND-3, ERR-1)`, () => {
+      const { world, fundingTx } = handing({})
+      world.server.blind = true
+      world.server.post(eventOf({ type: 'Funding', fundingTx }))
+      const failed = { type: 'broadcast-failed', purpose: 'funding', txid: world.server.established.outPoint.txid, kind, reason: 'electrum.example: no' } as const
+      const { state, effects } = world.server.attempt(failed)
+      assert.deepEqual(sentOf(effects, 'Error').map(({ rule, code, fatal }) => [rule, code, fatal]), [['', code, false]])
+      assert.ok(!sentOf(effects, 'Error').some(({ text }) => text.includes('electrum')))
+      assert.ok(state === world.server.channel)
+      world.disconnect()
+      assert.deepEqual(sentOf(world.server.attempt(failed).effects, 'Error'), [], 'nobody is there')
+    })
+  }
+
   const other = (): Uint8Array => buildT1({ script: scriptOf('elsewhere'), amount: 100_000n, coin: new World().coin })
   const cases: Array<[string, string, string, Partial<Parameters<typeof buildT1>[0]>, (() => Uint8Array)?]> = [
     ['that is another one than T2 spends', 'FUND-1', 'ERR_FUNDING_TXID', {}, other],

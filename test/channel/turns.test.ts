@@ -202,7 +202,7 @@ describe('channel / turns / broken rules', () => {
     world.client.grants = false
     world.client.post(request(1))
     const effects = world.client.post(request(1))
-    assert.deepEqual(sentOf(effects, 'Error').map(({ rule }) => rule), ['TURN-1'])
+    assert.deepEqual(sentOf(effects, 'Error').map(({ rule, text }) => [rule, text]), [['TURN-1', 'Turn 1 was asked for again before the first request was answered.']])
   })
 
   it('a grant that was not asked for, of another turn, or from another update (TURN-4)', () => {

@@ -29,8 +29,9 @@ describe('spec.md', () => {
     for (const [id] of spec.matchAll(mention)) assert.ok(defined.includes(id), id)
   })
 
-  it('defines every id that the code names', () => {
-    for (const file of [...sources('src'), ...sources('protocols')]) {
+  it('defines every id that the code, the tests and the vectors name', () => {
+    const vectors = readdirSync(join(FOLDER, 'vectors')).map((file) => join(FOLDER, 'vectors', file))
+    for (const file of [...sources('src'), ...sources('protocols'), ...sources('test'), ...vectors, join(FOLDER, 'paychan.proto')]) {
       for (const [id] of readFileSync(file, 'utf8').matchAll(mention)) assert.ok(defined.includes(id), `${id} in ${file}`)
     }
   })

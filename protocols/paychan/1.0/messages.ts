@@ -122,7 +122,7 @@ export interface Reestablish {
   readonly payerBalance: bigint
   /** The payer's, over that state: 64 bytes, or none while there is no state. */
   readonly signature: Uint8Array
-  /** Payer: the newest sequence that it has ever signed in this turn. Payee: 0. */
+  /** Payer: the newest sequence that it has ever signed in this turn, or the one that the turn began with. Payee: 0. */
   readonly signed: number
   /** Payee: the payments of the updates after `paymentsAfter`, up to `sequence`. */
   readonly payments: readonly Payment[]

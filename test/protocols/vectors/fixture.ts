@@ -54,6 +54,13 @@ function originOfCoins (): bitcoin.Transaction {
   return tx
 }
 
+/** The serialization without witnesses, which a `RenewalRequest` shows of other transactions (RENEW-4). */
+export function stripped (tx: bitcoin.Transaction): string {
+  const copy = tx.clone()
+  copy.stripWitnesses()
+  return copy.toHex()
+}
+
 /** P2WPKH is signed over the P2PKH script of its key (BIP143). */
 export function scriptCode (script: Uint8Array): Uint8Array {
   return Uint8Array.from([0x76, 0xa9, 20, ...script.slice(2), 0x88, 0xac])

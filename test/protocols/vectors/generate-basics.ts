@@ -114,7 +114,7 @@ export function fundingVectors (): Vectors<'funding.json'> {
     refuse: [
       { name: 'cut off by one byte', code: 'ERR_FUNDING_MALFORMED', ...terms, raw: tx.toHex().slice(0, -2) },
       { name: 'a byte after the end', code: 'ERR_FUNDING_MALFORMED', ...terms, raw: tx.toHex() + '00' },
-      { name: 'number of outputs in three bytes', code: 'ERR_FUNDING_MALFORMED', ...terms, raw: unsignedFunding().toHex().replace('fdffffff02b8', 'fdfffffffd0200b8') },
+      { name: 'number of outputs in three bytes', code: 'ERR_FUNDING_MALFORMED', ...terms, raw: tx.toHex().replace('fdffffff02b8', 'fdfffffffd0200b8') },
       { name: 'another lock, so another txid', code: 'ERR_FUNDING_TXID', ...terms, ...altered(other => { other.locktime = 1 }) },
       { name: 'one satoshi less for the channel, so another txid', code: 'ERR_FUNDING_TXID', ...terms, ...altered(other => { for (const out of other.outs.slice(1)) out.value -= 1n }) },
       { name: 'the refund spends the change', code: 'ERR_FUNDING_OUTPUT', ...terms, raw: tx.toHex(), outPoint: { ...FUNDING.outPoint, vout: 0 } },

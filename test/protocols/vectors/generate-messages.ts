@@ -88,7 +88,8 @@ function story (): Array<[name: string, message: Message]> {
     ['the extension: the payee of turn 0 would like to pay', { type: 'TurnRequest', turn: 1, amount: 500n }],
     ['the extension: the turn is granted, from update 2 on', { type: 'TurnGrant', turn: 1, sequence: 2 }],
     ['the extension: it is not, before height 700', { type: 'TurnRefuse', turn: 1, code: 'ERR_TURN_TOO_EARLY', notBefore: 700, text: 'Turns are granted in step with the blocks.' }],
-    ['a new stream: turn 1 was granted, and nothing was paid in it', reestablishOf({ ...ids, turn: 1, sequence: 2, payerBalance: 400_000n, epoch: 5, peerEpoch: 4 })],
+    ['a new stream: turn 1 was granted, and nothing was paid in it; said by its payee', reestablishOf({ ...ids, turn: 1, sequence: 2, payerBalance: 400_000n, paymentsAfter: 2, epoch: 5, peerEpoch: 4 })],
+    ['a new stream: the same, said by its payer, which has signed nothing since', reestablishOf({ ...ids, turn: 1, sequence: 2, payerBalance: 400_000n, signed: 2, epoch: 5, peerEpoch: 5 })],
     ['a renewal: the client asks for a channel that takes over update 2', { ...open, channelKey: fromHex(renewal.keys.clientChannel.publicKey), capacity: BigInt(plain.capacity), refundHeight: 2_000, renews: { channelId: ids.channelId, turn: 0, sequence: 2, serverBalance: 400_000n } }],
     ['a renewal: T1 of renewal.json', { type: 'RenewalRequest', fundingTx: fromHex(plain.unsigned), signature: fromHex(plain.clientSignature), previous: [] }],
     ['a renewal: T1 with a coin of the wallet', { type: 'RenewalRequest', fundingTx: fromHex(toppedUp.unsigned), signature: fromHex(toppedUp.clientSignature), previous: toppedUp.previous.map(fromHex) }],
@@ -158,7 +159,7 @@ const zeros = (length: number): number[] => Array.from({ length }, () => 0)
 function refused (): Array<[name: string, rule: string, bytes: Uint8Array]> {
   const ack = [0x10, 7]
   const code = bytes(1, ...new TextEncoder().encode('ERR_A'))
-  const payments = (count: number): number[] => Array.from({ length: count }, () => [0x22, 0]).flat()
+  const payments = (count: number): number[] => Array.from({ length: count }, () => bytes(4, ...bytes(1, ...zeros(16)), 0x10, 1)).flat()
   return [
     ['nothing', 'WIRE-3', new Uint8Array(0)],
     ['two bodies', 'WIRE-3', Uint8Array.of(...body(8, ...ack), ...body(9))],
@@ -168,7 +169,7 @@ function refused (): Array<[name: string, rule: string, bytes: Uint8Array]> {
     ['a RenewalRequest without a transaction', 'WIRE-6', body(17, ...bytes(2, ...new Uint8Array(64).fill(1)))],
     ['an OpenChannel that renews a channel with a short id', 'WIRE-6', opened([0x5a, 8, 0x11], [...bytes(10, ...bytes(1, 1, 2, 3)), 0x5a, 8, 0x11])],
     ['a RestoreRequest after an id of 31 bytes', 'WIRE-6', body(18, ...bytes(1, ...new Uint8Array(31)))],
-    ['a ChannelRecord without its offer and its answer', 'WIRE-5', body(19, ...bytes(3, 1))],
+    ['a ChannelRecord without its offer and its answer', 'WIRE-5', body(19, ...bytes(3, 1), ...bytes(5, ...zeros(64)))],
     ['a RestoreDone with something in it', 'WIRE-4', body(20, 0x08, 1)],
     ['an OpenChannel whose derivation has 7 bytes', 'WIRE-6', opened([0x5a, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18], [0x5a, 7, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17])],
     ['an OpenChannel without a derivation', 'WIRE-6', opened([0x5a, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18], [])],
@@ -203,10 +204,10 @@ function refused (): Array<[name: string, rule: string, bytes: Uint8Array]> {
     ['an error code that is none', 'WIRE-7', body(16, ...bytes(1, ...new TextEncoder().encode('no way')))],
     ['an error text of two lines', 'WIRE-7', body(16, ...code, ...bytes(3, 0x61, 0x0a, 0x62))],
     ['an error text with an escape sequence for terminals', 'WIRE-7', body(16, ...code, ...bytes(3, 0x1b, 0x5b, 0x32, 0x4a))],
-    ['an error text that is not UTF-8: over-long', 'WIRE-4', body(16, ...code, ...bytes(3, 0xc1, 0x81))],
+    ['an error text that is not UTF-8: over-long, so that it is written otherwise than it was read (WIRE-7 as well)', 'WIRE-4', body(16, ...code, ...bytes(3, 0xc1, 0x81))],
     ['an error text that is not UTF-8: a surrogate', 'WIRE-7', body(16, ...code, ...bytes(3, 0xed, 0xa0, 0x80))],
     ['an error text of 1,001 bytes', 'WIRE-6', body(16, ...code, ...bytes(3, ...zeros(1_001).map(() => 0x78)))],
-    ['1,001 payments', 'UPD-7', body(7, ...payments(1_001))],
+    ['1,001 payments', 'UPD-7', body(7, ...payments(1_001), ...bytes(5, ...zeros(64)))],
     ['a memo of 129 bytes', 'UPD-8', body(7, ...bytes(4, ...bytes(1, ...zeros(16)), 0x10, 1, ...bytes(3, ...zeros(129).map(() => 0x78))), ...bytes(5, ...zeros(64)))]
   ]
 }

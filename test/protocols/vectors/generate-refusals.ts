@@ -7,7 +7,7 @@ import { world } from './reestablish-world.js'
 
 export function refusalVectors (): object {
   return {
-    description: 'Messages whose bytes are in order, and that are refused all the same for what they say; and the honest ones that they were made from. All are about one channel, at the stages that are described. rule and code are what the answering Error says; fatal: it ends the channel, or its opening.',
+    description: 'Messages whose bytes are in order, and that are refused all the same for what they say; and the honest ones that they were made from. All are about one channel, at the stages that are described. rule and code are what the answering Error says; fatal: it ends the channel, or its opening. Each breaks one rule, and is signed for what it says unless the signature is what is wrong.',
     channel: channelJson(world.client.established),
     stages: Object.fromEntries(Object.entries(STAGES).map(([name, { description }]) => [name, description])),
     cases: REFUSAL_CASES.map(({ name, stage, change, verdict }) => {

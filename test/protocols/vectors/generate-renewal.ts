@@ -8,7 +8,7 @@ import { segwitVsize } from '../../../src/bitcoin/sizes.js'
 import { payerOutput, payerSighash, type FundingOutput } from '../../../src/bitcoin/template.js'
 import { hashFromTxid, toHex, txid, type OutPoint } from '../../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
-import { CLIENT_SCRIPT, FUNDING, FUNDING_JSON, key, KEYS, ORIGIN, outputJson, p2wpkh, scriptCode, summary, VERSION, type Key } from './fixture.js'
+import { CLIENT_SCRIPT, FUNDING, FUNDING_JSON, key, KEYS, ORIGIN, outputJson, p2wpkh, scriptCode, stripped, summary, unsignedFunding, VERSION, type Key } from './fixture.js'
 import type { Vectors } from './schema.js'
 
 /** The new channel's keys. */
@@ -76,7 +76,7 @@ function renewed (name: string, { raw, outPoint }: { raw: Uint8Array, outPoint: 
   const [client, server] = [KEYS.clientChannel.sign(sighash), KEYS.serverChannel.sign(sighash)]
   return {
     name,
-    previous: previous.map((each) => each.toHex()),
+    previous: previous.map(stripped),
     unsigned: toHex(raw),
     outPoint,
     scriptPubKey: toHex(SCRIPT),
@@ -102,11 +102,11 @@ export function renewalVectors (): Vectors<'renewal.json'> {
     change(tx)
     return tx.toHex()
   }
-  const shown = [ORIGIN.toHex()]
+  const shown = [stripped(ORIGIN)]
   const sevenCoins = [...SIX_COINS, [origin(WALLET_SCRIPT, 6), 0] as const]
   const toppedUp = (coins: number): number => segwitVsize([FUNDING_WITNESS_BYTES, ...Array.from({ length: coins }, () => 108)], [SCRIPT, WALLET_SCRIPT])
   return {
-    description: 'A renewal (spec.md, section 13): T1 spends the funding output of the other files, in which the server has 400000 sat, and funds a one-way channel between new keys (the client\'s payout key is the old one). "cases": T1 without and with a coin of the wallet; "unsigned" lacks the witness of the old funding output, which both sign with ALL under the old keys. "refund" and "initial": what the server and the client sign in the new channel of the first case, before either signs T1. "bounds": the height and the feerates (sat/kvB) that the server judges by. "refuse": a T1 and the transactions shown for it that the server must not sign; each breaks one rule.',
+    description: 'A renewal (spec.md, section 13): T1 spends the funding output of the other files, in which the server has 400000 sat, and funds a one-way channel between new keys (the client\'s payout key is the old one). "cases": T1 without and with a coin of the wallet; "unsigned" lacks the witness of the old funding output, which both sign with ALL under the old keys; "previous": the transactions of its other coins, without witnesses. "refund" and "initial": what the server and the client sign in the new channel of the first case, before either signs T1. "bounds": the height and the feerates (sat/kvB) that the server judges by. "refuse": a T1 and the transactions shown for it that the server must not sign; each breaks one rule.',
     old: FUNDING_JSON,
     keys: { clientChannel: keyJson(NEW.clientChannel), serverChannel: keyJson(NEW.serverChannel), serverPayout: keyJson(NEW.serverPayout) },
     bounds: BOUNDS,
@@ -129,7 +129,7 @@ export function renewalVectors (): Vectors<'renewal.json'> {
     initial: { payerBalance: Number(payerBalance), sighash: toHex(initial), signature: toHex(NEW.clientChannel.sign(initial)) },
     refuse: [
       { name: 'version 2', code: 'ERR_RENEWAL_INPUT', raw: altered((tx) => { tx.version = 2 }), previous: [] },
-      { name: 'spends the other output of the old T1', code: 'ERR_RENEWAL_INPUT', raw: altered((tx) => { for (const input of tx.ins) input.index = 0 }), previous: [] },
+      { name: 'spends the other output of the old T1', code: 'ERR_RENEWAL_INPUT', raw: altered((tx) => { for (const input of tx.ins) input.index = 0 }), previous: [stripped(unsignedFunding())] },
       { name: 'a scriptSig on the old funding output', code: 'ERR_FUNDING_NOT_SEGWIT', raw: altered((tx) => { tx.setInputScript(0, Uint8Array.of(0x51)) }), previous: [] },
       { name: 'a coin that is not shown', code: 'ERR_FUNDING_NOT_SEGWIT', raw: toHex(topUp().raw), previous: [] },
       { name: 'another transaction is shown', code: 'ERR_FUNDING_NOT_SEGWIT', raw: toHex(topUp().raw), previous: [origin(CLIENT_SCRIPT).toHex()] },

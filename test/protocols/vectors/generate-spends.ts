@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import { closeOutputs, closeSighash, closeVsize, completeClose, type CloseTerms } from '../../../src/bitcoin/closing.js'
 import { SIGHASH } from '../../../src/bitcoin/ecdsa.js'
+import { fundingSpendVsize } from '../../../src/bitcoin/funding-spend.js'
 import { refundTemplate, unsignedRefund } from '../../../src/bitcoin/refund.js'
 import { completeState, payerOutput, payerSighash, stateVsize, type StateTemplate } from '../../../src/bitcoin/template.js'
 import type { TxOutput } from '../../../src/bitcoin/transaction.js'
@@ -168,7 +169,8 @@ export function closeVectors (): Vectors<'close.json'> {
       clientSignature: toHex(client),
       serverSignature: toHex(server),
       ...summary(completeClose(c, client, server)),
-      worstVsize: closeVsize(c.clientScript, c.serverScript)
+      worstVsize: fundingSpendVsize(outputs.map(({ script }) => script)),
+      feeVsize: closeVsize(c.clientScript, c.serverScript)
     }
   }
   const refused = (name: string, code: string, c: CloseTerms): Vectors<'close.json'>['refuse'][number] => ({ name, code, ...json(c) })
@@ -176,7 +178,7 @@ export function closeVectors (): Vectors<'close.json'> {
   const badSignature = (name: string, signed: CloseTerms): Vectors<'close.json'>['refuseSignatures'][number] =>
     ({ name, code: 'ERR_BAD_SIGNATURE', ...json(half), signer: 'client', signature: toHex(clientChannel.sign(closeSighash(signed))) })
   return {
-    description: 'The cooperative close: no lock, the client\'s output first, the fee from the asker (feePayer). An output below its dust limit is left out and goes to the fee, so paidFee may be above fee. Both sign ALL. worstVsize is for both outputs, present or not. "refuse": terms that nobody must sign. "refuseSignatures": what the other side must not accept for the terms given.',
+    description: 'The cooperative close: no lock, the client\'s output first, the fee from the asker (feePayer). An output below its dust limit is left out and goes to the fee, so paidFee may be above fee. Both sign ALL. feeVsize has both outputs, present or not: what CLOSE-4 multiplies. "refuse": terms that nobody must sign. "refuseSignatures": what the other side must not accept for the terms given.',
     funding: FUNDING_JSON,
     cases: [
       accepted('the client asks', half),

@@ -23,6 +23,11 @@ export interface SaidCase {
  */
 export type Outcome = 'goes on' | 'only closes' | 'ends' | 'asks again'
 
+/** What becomes of the channel on the side of the sender. */
+export function senderOutcome ({ sender, outcome }: { readonly sender?: Outcome, readonly outcome: Outcome }): Outcome {
+  return sender ?? (outcome === 'asks again' ? 'goes on' : outcome)
+}
+
 export interface ReestablishCase {
   readonly name: string
   readonly receiver: 'payer' | 'payee'
@@ -33,6 +38,8 @@ export interface ReestablishCase {
   readonly epochs: Epochs
   readonly said: SaidCase
   readonly outcome: Outcome
+  /** What becomes of the channel on the other side, once it has heard the answer; left out when it is the same, or `goes on` where the receiver asks again. */
+  readonly sender?: Outcome
   readonly code?: string
   /** What the receiver holds, or has acknowledged, afterwards. */
   readonly heldAfter: StateCase | null
@@ -83,11 +90,11 @@ export const REESTABLISH_CASES: readonly ReestablishCase[] = [
   { ...payee, name: 'nobody holds anything', held: null, said: hello(null), outcome: 'goes on', heldAfter: null },
   { ...payee, name: 'the payee is given back what it had acknowledged and forgotten (REEST-9)', held: ONE, said: hello(THREE), outcome: 'only closes', code: 'ERR_STATE_FORGOTTEN', heldAfter: THREE },
   { ...payee, name: 'the payee is given back its only state (REEST-9)', held: null, said: hello(TWO), outcome: 'only closes', code: 'ERR_STATE_FORGOTTEN', heldAfter: TWO },
-  { ...payee, name: 'the payer shows a newer state without a valid signature (REEST-9)', held: ONE, said: hello(TWO, { signedBy: 'somebody else' }), outcome: 'ends', code: 'ERR_BAD_SIGNATURE', heldAfter: ONE },
-  { ...payee, name: 'the payer shows a newer state that leaves it more (REEST-9)', held: TWO, said: hello({ sequence: 3, payerBalance: 90_000 }), outcome: 'ends', code: 'ERR_BALANCE_MISMATCH', heldAfter: TWO },
+  { ...payee, name: 'the payer shows a newer state without a valid signature (REEST-9)', held: ONE, said: hello(TWO, { signedBy: 'somebody else' }), outcome: 'ends', sender: 'only closes', code: 'ERR_BAD_SIGNATURE', heldAfter: ONE },
+  { ...payee, name: 'the payer shows a newer state that leaves it more (REEST-9)', held: TWO, said: hello({ sequence: 3, payerBalance: 90_000 }), outcome: 'ends', sender: 'only closes', code: 'ERR_BALANCE_MISMATCH', heldAfter: TWO },
   { ...payee, name: 'the payer is in another turn (REEST-4)', held: ONE, said: hello(ONE, { turn: 1 }), outcome: 'only closes', code: 'ERR_STATE_FORGOTTEN', heldAfter: ONE },
   { ...payee, name: 'the payer repeats an epoch: it runs twice (REEST-7)', held: ONE, said: hello(ONE, { epoch: 3 }), outcome: 'only closes', code: 'ERR_COPY_RUNNING', heldAfter: ONE, epochsAfter: { ours: 4, theirs: 3, seen: 3 } },
-  { ...payee, name: 'a lower epoch opens a stream: an honest stream can be late (REEST-7)', held: ONE, said: hello(ONE, { epoch: 2, peerEpoch: 2 }), outcome: 'goes on', heldAfter: ONE, epochsAfter: { ours: 4, theirs: 3, seen: 3 } },
+  { ...payee, name: 'a lower epoch opens a stream: an honest stream can be late; whoever is still there learns that it is the copy (REEST-7)', held: ONE, said: hello(ONE, { epoch: 2, peerEpoch: 2 }), outcome: 'goes on', sender: 'only closes', heldAfter: ONE, epochsAfter: { ours: 4, theirs: 3, seen: 3 } },
   { ...payee, name: 'the payer has forgotten which epochs of the payee it has seen (REEST-7)', held: ONE, said: hello(ONE, { peerEpoch: 2 }), outcome: 'only closes', code: 'ERR_PEER_FORGOT', heldAfter: ONE },
   { ...payee, name: 'the payer has seen an epoch that the payee never sent: the payee is the copy (REEST-7)', held: ONE, said: hello(ONE, { peerEpoch: 7 }), outcome: 'only closes', code: 'ERR_STATE_FORGOTTEN', heldAfter: ONE, epochsAfter: { ours: 8, theirs: 4, seen: 3 } }
 ]

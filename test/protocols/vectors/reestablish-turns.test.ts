@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { transition } from '../../../src/channel/transition.js'
 import { sentOf } from '../../channel/asserts.js'
 import { outcomeOf, overTheWire } from './reestablish-world.js'
+import { senderOutcome } from './reestablish-cases.js'
 import { TURNS_CASES } from './reestablish-turns-cases.js'
 import { turnsMessageOf, turnsReceiverOf } from './reestablish-turns-world.js'
 
@@ -16,6 +17,8 @@ describe('vectors / reestablish / turns', () => {
       const { turn, held } = state.ledger
       assert.deepEqual({ turn, state: { sequence: held?.sequence, payerBalance: Number(held?.payerBalance) } }, each.after)
       assert.deepEqual(sentOf(effects, 'Update').map(({ sequence }) => sequence), each.resent ?? [])
+      const said = sentOf(effects, 'Error').map(({ rule, fatal }) => fatal ? rule === 'REEST-4' ? 'only closes' : 'ends' : 'goes on')
+      assert.equal(said[0] ?? 'goes on', senderOutcome(each), 'of the sender, which has compared before it answered')
       assert.equal(state.wishes.asked, undefined, 'what was asked for is answered, or lost')
     })
   }

@@ -60,6 +60,21 @@ function updateOf ({ sequence, payerBalance }: StateCase, before: StateCase | nu
   return { sequence, payerBalance: satoshi(BigInt(payerBalance)), payments: amount === 0 ? [] : [payment(sequence, amount)], signature: signatureOf(payerBalance) }
 }
 
+/** The sender, which stands where it says, as the answer arrives. */
+export function senderOf ({ receiver, isAnswer, held, said }: ReestablishCase): { side: Side, channel: Established } {
+  const isPayer = receiver === 'payee'
+  const side = isPayer ? client : server
+  const { state, turn = 0, signed = 0, epoch, peerEpoch } = said
+  const ledger: Ledger = {
+    ...NEW_LEDGER,
+    turn,
+    held: state === null ? undefined : heldState(state, isPayer ? 'payer' : 'payee'),
+    // What the receiver holds, the payer has signed.
+    inFlight: isPayer && held !== null && state !== null && signed > state.sequence ? [updateOf(held, state)] : []
+  }
+  return { side, channel: { ...side.established, ledger, epochs: { ours: epoch, theirs: peerEpoch, seen: peerEpoch }, link: isAnswer ? 'live' : 'up' } }
+}
+
 /** What has become of the channel. */
 export function outcomeOf ({ stopped }: Established, effects: readonly Effect[]): { outcome: Outcome, code: string | undefined } {
   const said = sentOf(effects, 'Error').at(-1)

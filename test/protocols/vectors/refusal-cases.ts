@@ -1,5 +1,6 @@
 /** What a side refuses although the bytes are in order: the cases of refusals.json, by hand. */
-import type { Message, OpenChannel, Payment, Update } from '../../../protocols/paychan/1.0/index.js'
+import type { CloseRequest, Message, OpenChannel, Payment, Update } from '../../../protocols/paychan/1.0/index.js'
+import { closeSighash } from '../../../src/bitcoin/closing.js'
 import { satoshi } from '../../../src/types/units.js'
 import { eventOf, forge, sentOf, take } from '../../channel/asserts.js'
 import { buildT1, World } from '../../channel/world.js'
@@ -54,6 +55,20 @@ function paidWorld (options: ConstructorParameters<typeof World>[0] = {}): World
 
 /** An update of the payer after `paidWorld`, signed by it. */
 const update = (changes: Partial<Update> = {}) => (_message: Message, world: World): Message => forge(world, { payments: [payment(2, 1_000n)], ...changes })
+
+/** The digest of the close that a client asks for. */
+export function closeDigest (world: World, { clientBalance, serverBalance, clientScript, serverScript, fee }: CloseRequest): Uint8Array {
+  return closeSighash({ funding: world.funding, version: 3, clientBalance: satoshi(clientBalance), serverBalance: satoshi(serverBalance), clientScript, serverScript, fee: satoshi(fee), feePayer: 'client' })
+}
+
+/** A close on other terms, signed by the client for exactly these. */
+const close = (changes: (world: World) => Partial<CloseRequest>) => (message: Message, world: World): Message => {
+  const request = { ...message as CloseRequest, ...changes(world) }
+  return { ...request, signature: world.client.channelKey.sign(closeDigest(world, request)) }
+}
+
+/** What the close that was completed before pays. */
+const feeBefore = (world: World): bigint => world.server.established.closes[0]?.fee ?? 0n
 
 /** Two-way, turns 20 apart: the client has paid 40,000 sat in turn 0, and the server asks for turn 1. */
 function askedWorld (): World {
@@ -123,6 +138,30 @@ export const STAGES = {
     },
     judge: told('server')
   },
+  stake: {
+    description: 'Update to the payee. It holds update 1, which leaves the payer 90,000 of 100,000 sat; at most 20,000 sat at stake, 20,000 in flight.',
+    due: () => {
+      const world = paidWorld({ policy: { ...LIMITS, maxStake: satoshi(20_000n) } })
+      return { world, honest: forge(world, { payments: [payment(2, 10_000n)] }) }
+    },
+    judge: told('server')
+  },
+  'first-payment': {
+    description: 'Update to the payee, which holds update 0 of 100,000 sat; the first payment is at least 656 sat.',
+    due: () => {
+      const world = new World().open()
+      return { world, honest: forge(world, { payments: [payment(2, 656n)] }) }
+    },
+    judge: told('server')
+  },
+  early: {
+    description: 'Update to the payee, which holds update 0; T1 is in no block, and it has never sent ChannelReady.',
+    due: () => {
+      const world = new World().offer().run()
+      return { world, honest: forge(world, { sequence: 0, payments: [], payerBalance: 100_000n }) }
+    },
+    judge: told('server')
+  },
   first: {
     description: 'Update to a payee that holds nothing yet; its T1 is in no block.',
     due: () => {
@@ -150,6 +189,39 @@ export const STAGES = {
       return { world, honest: take(world, 'server', 'CloseRequest') }
     },
     judge: told('server')
+  },
+  'close-again': {
+    description: 'CloseRequest to the server, which has completed a close of the same client for 369 sat and estimates 2 sat/vB.',
+    due: () => {
+      const world = paidWorld()
+      world.client.post({ type: 'close' })
+      world.run()
+      world.client.post({ type: 'close' })
+      return { world, honest: take(world, 'server', 'CloseRequest') }
+    },
+    judge: told('server')
+  },
+  'close-done': {
+    description: 'CloseDone to the client, which has asked for a close.',
+    due: () => {
+      const world = paidWorld()
+      world.client.post({ type: 'close' })
+      world.deliver('server')
+      return { world, honest: take(world, 'client', 'CloseDone') }
+    },
+    judge: told('client')
+  },
+  'turn-request-again': {
+    description: 'TurnRequest to the payer of turn 0, which has got one for turn 1 on this stream and has not answered it.',
+    due: () => {
+      const world = askedWorld()
+      world.client.grants = false
+      const [request] = world.queues.client
+      world.deliver('client')
+      if (request === undefined || request === 'end') throw new TypeError('no TurnRequest')
+      return { world, honest: request }
+    },
+    judge: told('client')
   },
   'turn-request': {
     description: 'TurnRequest to the payer of turn 0, which has paid 40,000 of 100,000 sat. L 700, turns 20 blocks apart, height 501; a turn is worth 656 sat or more.',
@@ -183,7 +255,6 @@ export const STAGES = {
   }
 } satisfies Record<string, Stage>
 
-const OTHER = (world: World): Uint8Array => world.server.closeScript
 const NO_POINT = new Uint8Array(33).fill(2, 0, 1).fill(5, 1)
 const renews = (changes: object) => (message: Message): Message => message.type === 'OpenChannel' && message.renews !== undefined ? { ...message, renews: { ...message.renews, ...changes } } : message
 const limits = (changes: object) => (message: Message): Message => message.type === 'AcceptChannel' ? { ...message, limits: { ...message.limits, ...changes } } : message
@@ -212,7 +283,7 @@ export const REFUSAL_CASES: readonly RefusalCase[] = [
   { stage: 'answer', name: 'the last payment before T1 can be deep enough', change: but({ lastPaymentHeight: 501 }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
   { stage: 'answer', name: 'a first payment above the capacity', change: limits({ minFirstPayment: 100_001n }), verdict: fatal('OPEN-8', 'ERR_TERMS_REFUSED') },
   { stage: 'renewal', name: 'an honest one', change: same },
-  { stage: 'renewal', name: 'of an older state', change: renews({ sequence: 0 }), verdict: fatal('RENEW-1', 'ERR_LATER_UPDATES') },
+  { stage: 'renewal', name: 'of an older state', change: renews({ sequence: 0, serverBalance: 0n }), verdict: fatal('RENEW-1', 'ERR_LATER_UPDATES') },
   { stage: 'renewal', name: 'with another balance of the server', change: renews({ serverBalance: 39_999n }), verdict: fatal('RENEW-1', 'ERR_BALANCE_MISMATCH') },
   { stage: 'renewal', name: 'into a one-way channel', change: but({ mode: 'one-way', step: 0 }), verdict: fatal('RENEW-8', 'ERR_RENEWAL_KIND') },
   { stage: 'renewal', name: 'with a longer step', change: but({ step: 21 }), verdict: fatal('RENEW-8', 'ERR_RENEWAL_KIND') },
@@ -225,8 +296,9 @@ export const REFUSAL_CASES: readonly RefusalCase[] = [
   { stage: 'renewal-answer', name: 'with half of the blocks for payments', change: but({ lastPaymentHeight: 602 }) },
   { stage: 'renewal-answer', name: 'with 1 block less than half for payments', change: but({ lastPaymentHeight: 601 }), verdict: fatal('RENEW-11', 'ERR_TERMS_REFUSED') },
   { stage: 'funding', name: 'an honest one', change: same },
-  { stage: 'funding', name: 'another transaction than the one that T2 spends', change: (_message, world) => ({ type: 'Funding', fundingTx: buildT1({ script: world.fundingScript, amount: 99_999n, coin: world.coin }) }), verdict: fatal('FUND-1', 'ERR_FUNDING_TXID') },
-  { stage: 'funding', name: 'an UpdateAck in its place', change: () => ({ type: 'UpdateAck', turn: 0, sequence: 0 }), verdict: fatal('ERR-2', 'ERR_UNEXPECTED_MESSAGE') },
+  { stage: 'funding', name: 'another transaction than the one that T2 spends', change: (_message, world) => ({ type: 'Funding', fundingTx: buildT1({ script: world.fundingScript, amount: 100_000n, coin: { ...world.coin, vout: world.coin.vout + 1 } }) }), verdict: fatal('FUND-1', 'ERR_FUNDING_TXID') },
+  { stage: 'funding', name: 'the same without the witness of its input', change: (_message, world) => ({ type: 'Funding', fundingTx: buildT1({ script: world.fundingScript, amount: 100_000n, coin: world.coin, witness: [] }) }), verdict: fatal('FUND-2', 'ERR_FUNDING_NOT_SEGWIT') },
+  { stage: 'funding', name: 'a ChannelReady in its place', change: () => ({ type: 'ChannelReady' }), verdict: fatal('ERR-2', 'ERR_UNEXPECTED_MESSAGE') },
   { stage: 'first', name: 'an honest one', change: same },
   { stage: 'first', name: 'less than everything to the client', change: (_message, world) => forge(world, { payments: [], payerBalance: 99_000n }), verdict: fatal('UPD-9', 'ERR_BAD_INITIAL_STATE') },
   { stage: 'first', name: 'not signed by the client', change: (_message, world) => forge(world, { payments: [], payerBalance: 100_000n }, world.server.channelKey.sign), verdict: fatal('UPD-4', 'ERR_BAD_SIGNATURE') },
@@ -238,9 +310,16 @@ export const REFUSAL_CASES: readonly RefusalCase[] = [
   { stage: 'update', name: 'payments that do not add up to the balance', change: update({ payerBalance: 89_001n }), verdict: fatal('UPD-3', 'ERR_BALANCE_MISMATCH') },
   { stage: 'update', name: 'signed by somebody else', change: (_message, world) => forge(world, { payments: [payment(2, 1_000n)] }, world.server.channelKey.sign), verdict: fatal('UPD-4', 'ERR_BAD_SIGNATURE') },
   { stage: 'update', name: 'more in flight than the limit', change: update({ payments: [payment(2, 20_001n)] }), verdict: fatal('UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT') },
-  { stage: 'update', name: 'more at stake than the limit', change: update({ payments: [payment(2, 40_001n)] }), verdict: fatal('UPD-11', 'ERR_STAKE_TOO_HIGH') },
+  { stage: 'update', name: 'as much in flight as the limit', change: update({ payments: [payment(2, 20_000n)] }) },
+  { stage: 'update', name: 'without a payment', change: update({ payments: [] }), verdict: fatal('UPD-7', 'ERR_BAD_PAYMENT_COUNT') },
   { stage: 'update', name: 'one payment twice', change: update({ payments: [payment(2, 500n), payment(2, 500n)] }), verdict: fatal('UPD-14', 'ERR_DUPLICATE_PAYMENT') },
   { stage: 'update', name: 'a payment of nothing', change: update({ payments: [payment(2, 1_000n), payment(3, 0n)] }), verdict: fatal('UPD-13', 'ERR_INVALID_AMOUNT') },
+  { stage: 'stake', name: 'as much at stake as the limit', change: same },
+  { stage: 'stake', name: 'more at stake than the limit', change: update({ payments: [payment(2, 10_001n)] }), verdict: fatal('UPD-11', 'ERR_STAKE_TOO_HIGH') },
+  { stage: 'first-payment', name: 'the least', change: same },
+  { stage: 'first-payment', name: '1 sat less', change: update({ payments: [payment(2, 655n)] }), verdict: fatal('UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT') },
+  { stage: 'early', name: 'update 0 again, as behind a Reestablish', change: same },
+  { stage: 'early', name: 'a payment', change: update({ payments: [payment(2, 1_000n)] }), verdict: fatal('FUND-4', 'ERR_CHANNEL_NOT_OPEN') },
   { stage: 'acknowledgement', name: 'an honest one', change: same },
   { stage: 'acknowledgement', name: 'again: acknowledged already, which is no news', change: but({ sequence: 1 }) },
   { stage: 'acknowledgement', name: 'of what was never sent', change: but({ sequence: 3 }), verdict: fatal('UPD-15', 'ERR_BAD_ACK') },
@@ -252,16 +331,24 @@ export const REFUSAL_CASES: readonly RefusalCase[] = [
   { stage: 'turn-request', name: 'for less than a turn is worth', change: but({ amount: 655n }), verdict: gentle('', 'ERR_BELOW_MIN_TURN') },
   { stage: 'turn-request', name: 'for as much as a turn is worth', change: but({ amount: 656n }) },
   { stage: 'turn-request', name: 'for more than the payee has', change: but({ amount: 40_001n }), verdict: gentle('', 'ERR_BELOW_MIN_TURN') },
+  { stage: 'turn-request-again', name: 'a second one before the answer', change: same, verdict: fatal('TURN-1', 'ERR_UNEXPECTED_TURN') },
   { stage: 'turn-grant', name: 'an honest one', change: same },
   { stage: 'turn-grant', name: 'of another turn', change: but({ turn: 2 }), verdict: fatal('TURN-4', 'ERR_UNEXPECTED_TURN') },
   { stage: 'turn-grant', name: 'from an older update on', change: but({ sequence: 0 }), verdict: fatal('TURN-4', 'ERR_UNEXPECTED_TURN') },
   { stage: 'turn-refusal', name: 'an honest one', change: same },
   { stage: 'turn-refusal', name: 'of what was not asked for', change: but({ turn: 2 }), verdict: fatal('TURN-5', 'ERR_UNEXPECTED_TURN') },
   { stage: 'close', name: 'an honest one', change: same },
-  { stage: 'close', name: 'of an older state', change: but({ sequence: 0, clientBalance: 100_000n, serverBalance: 0n }), verdict: gentle('CLOSE-1', 'ERR_LATER_UPDATES') },
-  { stage: 'close', name: 'of other balances', change: but({ clientBalance: 90_001n, serverBalance: 9_999n }), verdict: gentle('CLOSE-1', 'ERR_BALANCE_MISMATCH') },
-  { stage: 'close', name: 'to another script', change: (message, world) => ({ ...message, clientScript: OTHER(world) } as Message), verdict: gentle('CLOSE-2', 'ERR_SCRIPT_MISMATCH') },
-  { stage: 'close', name: 'for less than the estimate', change: but({ fee: 100n }), verdict: gentle('CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW') },
-  { stage: 'close', name: 'for more than the asker has', change: but({ fee: 90_001n }), verdict: gentle('CLOSE-3', 'ERR_CLOSE_TOO_POOR') },
-  { stage: 'close', name: 'with another signature', change: but({ signature: new Uint8Array(64).fill(7) }), verdict: gentle('CLOSE-5', 'ERR_BAD_SIGNATURE') }
+  { stage: 'close', name: 'of an older state', change: close(() => ({ sequence: 0, clientBalance: 100_000n, serverBalance: 0n })), verdict: gentle('CLOSE-1', 'ERR_LATER_UPDATES') },
+  { stage: 'close', name: 'of other balances', change: close(() => ({ clientBalance: 90_001n, serverBalance: 9_999n })), verdict: gentle('CLOSE-1', 'ERR_BALANCE_MISMATCH') },
+  { stage: 'close', name: 'to another script', change: close((world) => ({ clientScript: world.server.closeScript })), verdict: gentle('CLOSE-2', 'ERR_SCRIPT_MISMATCH') },
+  { stage: 'close', name: 'for as much as the estimate', change: close(() => ({ fee: 338n })) },
+  { stage: 'close', name: 'for 1 sat less than the estimate', change: close(() => ({ fee: 337n })), verdict: gentle('CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW') },
+  { stage: 'close', name: 'for more than the asker has: there is no such transaction, so nothing to sign', change: but({ fee: 90_001n }), verdict: gentle('CLOSE-3', 'ERR_CLOSE_TOO_POOR') },
+  { stage: 'close', name: 'with another signature', change: but({ signature: new Uint8Array(64).fill(7) }), verdict: gentle('CLOSE-5', 'ERR_BAD_SIGNATURE') },
+  { stage: 'close', name: 'signed by the server\'s key', change: (message, world) => ({ ...message, signature: world.server.channelKey.sign(closeDigest(world, message as CloseRequest)) } as Message), verdict: gentle('CLOSE-5', 'ERR_BAD_SIGNATURE') },
+  { stage: 'close-again', name: 'an honest one', change: same },
+  { stage: 'close-again', name: 'for a quarter more', change: close((world) => ({ fee: feeBefore(world) + feeBefore(world) / 4n })) },
+  { stage: 'close-again', name: 'for 1 sat less than a quarter more', change: close((world) => ({ fee: feeBefore(world) + feeBefore(world) / 4n - 1n })), verdict: gentle('CLOSE-7', 'ERR_CLOSE_FEE_TOO_LOW') },
+  { stage: 'close-done', name: 'an honest one', change: same },
+  { stage: 'close-done', name: 'of a close that was not asked for', change: but({ txid: new Uint8Array(32).fill(1) }), verdict: fatal('ERR-2', 'ERR_UNEXPECTED_MESSAGE') }
 ]

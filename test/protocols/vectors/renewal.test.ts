@@ -52,6 +52,10 @@ describe('vectors of a renewal', () => {
     assert.ok(secp.verify(fromHex(initial.sighash), fromHex(keys.clientChannel.publicKey), fromHex(initial.signature), true))
   })
 
+  it('previous has no witnesses (RENEW-4)', () => {
+    for (const { previous } of [...cases, ...refuse]) for (const each of previous) assert.ok(!bitcoin.Transaction.fromHex(each).hasWitnesses())
+  })
+
   for (const { name, code, raw, previous } of refuse) {
     it(`the server refuses: ${name}`, () => {
       assertRefused(() => {

@@ -77,7 +77,7 @@ const closeTerms = { version: z.int(), clientBalance: sat, serverBalance: sat, c
 const close = z.strictObject({
   ...described,
   funding,
-  cases: z.array(z.strictObject({ name: z.string(), ...closeTerms, outputs: z.array(output), paidFee: sat, sighash: hex, clientSignature: hex, serverSignature: hex, ...spend })),
+  cases: z.array(z.strictObject({ name: z.string(), ...closeTerms, outputs: z.array(output), paidFee: sat, sighash: hex, clientSignature: hex, serverSignature: hex, ...spend, feeVsize: z.int() })),
   refuse: z.array(z.strictObject({ name: z.string(), code: z.string(), ...closeTerms })),
   refuseSignatures: z.array(z.strictObject({ name: z.string(), code: z.string(), ...closeTerms, signer: role, signature: hex }))
 })

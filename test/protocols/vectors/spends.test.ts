@@ -16,6 +16,11 @@ const accepts = (role: 'client' | 'server', digest: Uint8Array, signature: Uint8
   isLowS(signature) && secp.verify(digest, channelKey(role).publicKey, signature, true)
 const signer = (role: 'client' | 'server') => (digest: Uint8Array): Uint8Array => secp.sign(digest, channelKey(role).privateKey)
 
+/** The size as section 2 of spec.md reckons it. */
+function vsizeBySpec (scripts: readonly Uint8Array[]): number {
+  return Math.ceil((4 * scripts.reduce((sum, { length }) => sum + 9 + length, 51) + 222) / 4)
+}
+
 /** Asserts what holds for every spend of the funding output. */
 function assertSpend (funding: Vectors<'state.json'>['funding'], expected: { raw: string, txid: string, vsize: number, worstVsize: number }, lock: number): void {
   const tx = bitcoin.Transaction.fromHex(expected.raw)
@@ -149,7 +154,9 @@ describe('vectors of the cooperative close', () => {
       assert.equal(toHex(closeSighash(terms)), vector.sighash)
       assert.equal(closeTxid(terms), vector.txid)
       assert.equal(toHex(completeClose(terms, fromHex(vector.clientSignature), fromHex(vector.serverSignature))), vector.raw)
-      assert.equal(closeVsize(terms.clientScript, terms.serverScript), vector.worstVsize)
+      assert.equal(vsizeBySpec(outputs.map(({ script }) => script)), vector.worstVsize)
+      assert.equal(vsizeBySpec([terms.clientScript, terms.serverScript]), vector.feeVsize)
+      assert.equal(closeVsize(terms.clientScript, terms.serverScript), vector.feeVsize)
     })
   }
 
