@@ -50,7 +50,7 @@ export const DAY = 144
 /** More than any channel holds. */
 export const MOST_DOUBLINGS = 40
 
-/** Until the last third estimates, which are the word of servers, move a bid to a quarter of the budget at most: dear blocks often pass. */
+/** STAKE-4: until the last third estimates, which are the word of servers, move a bid to a quarter of the budget at most: dear blocks often pass. */
 const EARLY_PART = 4n
 
 /** The last third of the blocks that there were, and the last three of any race. */

@@ -240,7 +240,7 @@ function budgetsOf (channel: Established, ours: Publishable, env: Pick<Env, 'fee
   const { deadline } = windowOf(channel, ours.turn, height)
   const stake = deadline === undefined ? 0n : min(min(share, stakeAt(channel, ours, height, env.feeRate)), isEarly(channel, height) ? ours.share / EARLY_PART : share)
   const from = patientFrom(channel, ours.turn, since, height)
-  const patient = height < from || isEarly(channel, height) ? 0n : min(share, patientBudget(ours.share, height - from))
+  const patient = height < from || isEarly(channel, height) ? 0n : min(share, max(patientBudget(ours.share, height - from), feeFor(RELAY_FEE_RATE, vsizeOf(channel, ours)) as bigint))
   // T2 has time: whether it was refused or not, it does not burn more than it can win.
   const isRefused = isFeeRefusal(channel.publication?.refusedFor)
   const most = isRefused || deadline === undefined ? winnable(channel, { turn: ours.turn, share: ours.share, vsize: vsizeOf(channel, ours), height, nextBlock: env.nextBlockRate }) : undefined
@@ -252,7 +252,8 @@ function budgetsOf (channel: Established, ours: Publishable, env: Pick<Env, 'fee
  * An older state that could be mined is given a day: what it leaves us needs no fee of ours.
  */
 function patientFrom (channel: Established, turn: number, since: number, height: number): number {
-  const from = channel.stopped?.code === SETTLED ? since : lastDeadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)
+  const last = lastDeadlineOf(channel, turn) ?? publishHeightOf(channel.terms, turn)
+  const from = channel.stopped?.code === SETTLED ? Math.min(since, last) : last
   return rivals(channel).some((spend) => spend.turn < turn && countsAsRival(channel, spend, height)) ? from + PATIENCE : from
 }
 

@@ -46,6 +46,14 @@ describe('channel / patience / what the server brought along by a renewal', () =
     assert.equal(world.server.established.publication, undefined)
   })
 
+  it('is settled when its user says so, also a share whose quarter pays for no transaction', () => {
+    const old = new World().open().paid(700n)
+    const world = new World({ renews: { world: old } }).open()
+    world.server.post({ type: 'settle' })
+    assert.equal(world.server.established.publication?.fee, 181n)
+    assert.equal(mineUntilSpent(world, 3), 1)
+  })
+
   it('is settled when its user says so, at any height', () => {
     const world = renewed()
     world.server.post({ type: 'settle' })
