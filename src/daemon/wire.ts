@@ -78,7 +78,7 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),
   addresses: z.object({ receive: z.number(), change: z.number(), close: z.number() }).optional(),
-  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
+  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), lastErrorCode: maybe(z.string()).optional(), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
   channels: z.object({ open: z.number(), total: z.number(), unwatched: z.number() }),
   policy,
   ecdsa: z.string()
@@ -178,7 +178,7 @@ export const psbtResult: z.ZodType<PsbtResult> = z.object({ channel: channelInfo
 
 export const paymentInfo: z.ZodType<PaymentInfo> = z.object(paymentShape)
 
-export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, requestId: maybe(z.string()), parts: z.array(paymentInfo) })
+export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, requestId: maybe(z.string()), already: z.boolean(), parts: z.array(paymentInfo) })
 
 export const closeResult: z.ZodType<CloseResult> = z.object({
   channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)

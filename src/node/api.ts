@@ -28,7 +28,7 @@ export interface NodeInfo {
   /** Full multiaddrs that others can connect to. */
   readonly multiaddrs: readonly string[]
   readonly dataDir: string
-  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
+  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly lastErrorCode?: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
   /** `unwatched`: of how many no server tells what happens to them on the chain; they take and make no payments. */
   readonly channels: { readonly open: number, readonly total: number, readonly unwatched: number }
   /** How many addresses of each branch are used so far: to be written down beside the words (`restore --used`). */
@@ -156,6 +156,8 @@ export interface PayRequest {
 export interface PayResult extends PaymentInfo {
   /** The id that it was asked for with, or one drawn for a payment that was split; undefined for any other. */
   readonly requestId: string | undefined
+  /** It was asked for again with its id, and had been made before: nothing was paid now. `time` says when. */
+  readonly already: boolean
   /** What each channel carried. */
   readonly parts: readonly PaymentInfo[]
 }

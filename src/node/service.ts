@@ -3,7 +3,8 @@
  * application can pay its peers with it; our own node is a host with this service (create-node.ts).
  *
  * @example
- * const node = await createLibp2p({ ...options, services: { paychan: paychan({ network: 'regtest', electrum, dataDir }) } })
+ * const { privateKey, root } = await paychanIdentity({ network: 'regtest', dataDir, create: true })
+ * const node = await createLibp2p({ ...options, privateKey, services: { identify: identify(), paychan: paychan({ network: 'regtest', electrum, dataDir, root }) } })
  * await node.services.paychan.pay({ to: peerId, amount: 1000n })
  */
 import '../p2p/polyfill.js'
@@ -40,6 +41,7 @@ import { bidOf, feesOf, fundingChoice } from './funding-choice.js'
 import { newestFirst, settledOf } from './lists.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { historiesOf } from './history-progress.js'
+import { staysPeer } from './identity.js'
 import { inOnePart, soleChannel } from './one-part.js'
 import { payeeOf, planPayment } from './plan-payment.js'
 import { transactionKinds } from './transaction-kinds.js'
@@ -106,7 +108,7 @@ class PaychanService implements Paychan {
     this.#peers = createPeers(components, { onError: (error) => { this.#alarm('ERR_PEERS', error.message) }, onMeet: (peer) => { this.#running?.engine.met(peer) } })
   }
 
-  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`. */
+  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_WRONG_NETWORK`, `ERR_WRONG_PEER_ID`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`. */
   async start (): Promise<void> {
     if (this.#running !== undefined) return
     const { network, dataDir } = this.#init
@@ -119,6 +121,7 @@ class PaychanService implements Paychan {
       // Nobody else writes here now: the store is locked.
       await removeLeftovers(join(dataDir, SEED_FILE))
       await belongsTo(store, network)
+      await staysPeer(store, this.#peers.self)
       const signer = createSigner(root, network)
       const chain = await openChain(this.#init, store, signer.verify, (event) => { this.#emit(event) })
       const wallet = createWallet({ root, network, store, chain, random: systemRandom, onError: (error) => { this.#alarm('ERR_WALLET', error.message) } })
@@ -178,7 +181,7 @@ class PaychanService implements Paychan {
       peerId: this.#peers.self,
       multiaddrs: this.#components.addressManager.getAddresses().map((address) => address.toString()),
       dataDir: this.#init.dataDir,
-      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, servers: chain.servers, histories: historiesOf(chain) },
+      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, lastErrorCode: chain.lastErrorCode, servers: chain.servers, histories: historiesOf(chain) },
       channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length, unwatched: channels.filter(isUnwatched).length },
       addresses: wallet.used(),
       policy: this.#policy,
@@ -279,6 +282,8 @@ class PaychanService implements Paychan {
     const amount = amountOf(request.amount)
     const { to, memo = '' } = request
     let { id } = request
+    if (to === this.#peers.self) throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', { peer: to })
+    let already = false
     if (id === undefined) {
       const channel = engine.carrier(to, amount) ?? soleChannel(planPayment(engine.channels(), to, amount))
       try {
@@ -289,10 +294,10 @@ class PaychanService implements Paychan {
       }
       id = toHex(systemRandom.bytes(16))
     }
-    const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest) })
+    const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest), onMadeBefore: () => { already = true } })
     const [first] = parts
     if (first === undefined) throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
-    return { ...first, amount, requestId: id, parts }
+    return { ...first, amount, requestId: id, parts, already }
   }
 
   async channels (): Promise<ChannelInfo[]> {

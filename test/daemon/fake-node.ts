@@ -78,7 +78,7 @@ export const fees: Fees = { minimum: feeRate(1_000n), estimates: [{ blocks: 1, f
 export const coin: CoinInfo = { outPoint: `${FUNDING}:0`, amount: satoshi(100_000n), address: 'bcrt1qaddress', height: blockHeight(118), confirmations: 3, label: 'salary', state: 'free', locked: false, channel: undefined, spentBy: undefined }
 
 /** What `pay` answers when one channel was enough. */
-export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment] }
+export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment], already: false }
 
 export interface Call { readonly verb: string, readonly args: readonly unknown[] }
 
@@ -117,7 +117,7 @@ export class FakeNode implements NodeApi {
 
   readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo = '', id }) => {
     const part = { ...payment, amount: satoshi(amount), memo }
-    return { ...part, requestId: id, parts: [part] }
+    return { ...part, requestId: id, parts: [part], already: false }
   })
 
   readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])

@@ -20,7 +20,7 @@ export function addWalletCommands (program: Command, world: World): void {
     .addHelpText('after', '\nExamples:\n  paychan send bcrt1q... 50000 --label rent\n  paychan send bcrt1q... all --feerate 2.5 --dry-run\n  paychan send bcrt1q... 50000 --target 144      (cheaper: it may wait a day)\n  paychan send bcrt1q... all --coin 3f8a...c1:0\n  paychan send \'bitcoin:bcrt1q...?amount=0.0005&label=rent\'')
     .action(async (to: string, amount: Satoshi | 'all' | undefined, { feerate, target, coin, label, dryRun }: FeeOptions & CoinOptions & { label?: string, dryRun?: boolean }, command: Command) => {
       const context = contextOf(world, command)
-      const sent = await withNode(context, async node => await node.send(withoutUndefined({ to, amount, feeRate: feerate, target, coins: coin, label, dryRun })), 'an Electrum server')
+      const sent = await withNode(context, async node => await node.send(withoutUndefined({ to, amount, feeRate: feerate, target, coins: coin, label, dryRun })), 'an Electrum server', dryRun === true ? undefined : 'The coins may still be sent: look at `paychan transactions` before you send again.')
       context.output.result(sent, () => renderSent(sent))
     })
 
@@ -30,7 +30,7 @@ export function addWalletCommands (program: Command, world: World): void {
     .addHelpText('after', '\nExamples:\n  paychan bumpfee 3f8a...c1\n  paychan bumpfee 3f8a...c1 --feerate 12\n  paychan bumpfee 3f8a...c1 --target 1')
     .action(async (txid: string, { feerate, target }: FeeOptions, command: Command) => {
       const context = contextOf(world, command)
-      const bumped = await withNode(context, async node => await node.bumpFee(txid, withoutUndefined({ feeRate: feerate, target })), 'an Electrum server')
+      const bumped = await withNode(context, async node => await node.bumpFee(txid, withoutUndefined({ feeRate: feerate, target })), 'an Electrum server', 'The fee may still be raised: look at `paychan transactions` before you raise it again.')
       context.output.result(bumped, () => renderBumped(bumped))
     })
 
