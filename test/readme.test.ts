@@ -6,6 +6,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 describe('README', () => {
+  it('links to nothing that the package lacks', async () => {
+    const { files } = JSON.parse(await readFile('package.json', 'utf8')) as { files: string[] }
+    const links = [...(await readFile('README.md', 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = '']) => link)
+    assert.ok(links.length > 5)
+    assert.deepEqual(links.filter((link) => !files.some((file) => link === file || link.startsWith(`${file}/`))), [])
+  })
+
   it('its ten-line payment pays, also when it is run again', async () => {
     const readme = await readFile('README.md', 'utf8')
     const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1]

@@ -7,7 +7,7 @@ import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, Nod
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import type { Policy } from '../channel/policy.js'
-import { blockDelta, blockHeight, feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
 
 export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
 
@@ -26,9 +26,6 @@ export const amount: z.ZodType<Satoshi> = z.string().regex(/^\d{1,16}$/, 'an amo
 
 /** An amount that somebody asks for: a negative one, or more than all bitcoin, is `ERR_INVALID_AMOUNT`, not a slip of form. */
 export const askedAmount: z.ZodType<Satoshi> = z.string().regex(/^-?\d{1,20}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
-
-/** A feerate in sat per 1,000 vB that somebody asks for. */
-export const askedRate: z.ZodType<bigint> = z.string().regex(/^\d{1,12}$/, 'a feerate in sat per 1,000 vB, as a decimal string').transform(text => BigInt(text))
 
 /** Null for undefined. */
 function maybe<T> (schema: z.ZodType<T>): z.ZodType<T | undefined> {
@@ -88,17 +85,15 @@ export const balance: z.ZodType<Balance> = z.object({
   confirmed: amount, pending: amount, reserved: amount, locked: amount, inChannels: amount, unwatched: amount, unswept: amount, total: amount
 })
 
-const rate: z.ZodType<FeeRate> = z.string().regex(/^\d{1,12}$/).transform(text => feeRate(BigInt(text)))
-
 export const sendResult: z.ZodType<SendResult> = z.object({
-  txid: maybe(transaction), to: z.string(), amount, fee: amount, feeRate: rate, vsize: z.number(), change: amount, message: maybe(z.string()), broadcast: z.boolean()
+  txid: maybe(transaction), to: z.string(), amount, fee: amount, satPerVByte: z.number(), vsize: z.number(), change: amount, message: maybe(z.string()), broadcast: z.boolean()
 })
 
 export const bumpResult: z.ZodType<BumpResult> = z.object({
-  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, feeRate: rate, vsize: z.number(), broadcast: z.boolean()
+  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, satPerVByte: z.number(), vsize: z.number(), broadcast: z.boolean()
 })
 
-export const fees: z.ZodType<Fees> = z.object({ minimum: rate, estimates: z.array(z.object({ blocks: z.number(), feeRate: rate })) })
+export const fees: z.ZodType<Fees> = z.object({ leastSatPerVByte: z.number(), estimates: z.array(z.object({ blocks: z.number(), satPerVByte: z.number() })) })
 
 export const coinInfo: z.ZodType<CoinInfo> = z.object({
   outPoint: z.string(),

@@ -37,14 +37,14 @@ import { belongsTo } from './chain-anchor.js'
 import { tellOfChain } from './chain-events.js'
 import { channelByPrefix } from './choose-channel.js'
 import { coinInfo } from './coin-info.js'
-import { bidOf, feesOf, fundingChoice } from './funding-choice.js'
+import { bidOf, choiceOf, feesOf, fundingChoice, shownRate } from './funding-choice.js'
 import { newestFirst, settledOf } from './lists.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { historiesOf } from './history-progress.js'
 import { staysPeer } from './identity.js'
 import { inOnePart, soleChannel } from './one-part.js'
 import { payeeOf, planPayment } from './plan-payment.js'
-import { transactionKinds } from './transaction-kinds.js'
+import { transactionKinds, withRenewals } from './transaction-kinds.js'
 import { systemClock, systemRandom } from './system.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 
@@ -203,13 +203,13 @@ class PaychanService implements Paychan {
   async send (options: SendOptions): Promise<SendResult> {
     const { amount } = options
     const wanted = amount === undefined ? {} : { amount: amount === 'all' ? amount : amountOf(amount) }
-    return await this.#get().wallet.send({ ...options, ...wanted })
+    return shownRate(await this.#get().wallet.send({ ...options, ...choiceOf(options), ...wanted }))
   }
 
   async bumpFee (txid: string, choice: FeeChoice = {}): Promise<BumpResult> {
     const { engine, wallet, chain } = this.#get()
     const ours = await engine.bump(txid, await bidOf(chain, choice))
-    return ours === undefined ? await wallet.bumpFee(txid, choice) : { kind: 'replacement', ...ours, broadcast: true }
+    return ours === undefined ? shownRate(await wallet.bumpFee(txid, choiceOf(choice))) : { kind: 'replacement', ...shownRate(ours), broadcast: true }
   }
 
   async fees (): Promise<Fees> {
@@ -229,8 +229,9 @@ class PaychanService implements Paychan {
   }
 
   async transactions ({ limit }: { readonly limit?: number } = {}): Promise<WalletTransaction[]> {
-    const { wallet, engine } = this.#get()
-    const all = wallet.transactions(transactionKinds(engine.channels()))
+    const { wallet, engine, chain } = this.#get()
+    const channels = engine.channels()
+    const all = withRenewals(wallet.transactions(transactionKinds(channels)), channels, chain.tip?.height)
     return limit === undefined ? all : all.slice(0, limit)
   }
 
@@ -259,7 +260,7 @@ class PaychanService implements Paychan {
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
     const step = request.twoWay === true || request.step !== undefined ? blockDelta(request.step ?? this.#policy.defaultStep) : undefined
-    return await engine.open({ ...await fundingChoice(chain, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, outside: request.psbt, wait: request.wait ?? 'ready', signal: request.signal })
+    return await engine.open({ ...await fundingChoice(chain, capacity, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, outside: request.psbt, wait: request.wait ?? 'ready', signal: request.signal })
   }
 
   async fundingPsbt (channel: string, psbt: string, { wait = 'ready' }: PsbtOptions = {}): Promise<PsbtResult> {
@@ -274,7 +275,7 @@ class PaychanService implements Paychan {
     const { id, renewFor } = channelByPrefix(engine.channels(), channel)
     const lasting = blocks === undefined ? renewFor ?? this.#policy.defaultBlocks : blockDelta(blocks)
     if (asked.coins !== undefined && amountOf(amount) === 0n) throw new PaychanError('ERR_INVALID_AMOUNT', 'Coins are spent only when an amount is added to the channel; a renewal alone spends none.')
-    return await engine.renew(id, { ...await fundingChoice(chain, asked), amount: amountOf(amount), blocks: lasting, wait, signal })
+    return await engine.renew(id, { ...await fundingChoice(chain, amountOf(amount), asked), amount: amountOf(amount), blocks: lasting, wait, signal })
   }
 
   async pay (request: PayRequest): Promise<PayResult> {

@@ -43,6 +43,7 @@ describe('node / renewals', function () {
   it('top a two-way channel up by coins of the wallet, and the server pays back what it brought along', async () => {
     const old = await opened({ twoWay: true })
     const fresh = await alice.api.renew(old.id, { amount: 200_000n, blocks: 300 })
+    await isListed(alice, fresh)
     assert.equal(fresh.capacity, CAPACITY + 200_000n)
     await bob.sees(async () => (await of(bob, fresh.id)).status === 'open')
     await bob.api.pay({ to: fresh.id, amount: 50_000n })

@@ -8,12 +8,12 @@ import { askPassphrase, newPassphrase } from '../passphrase.js'
 import { readWords } from '../seed-words.js'
 import { renderRecovered } from '../render-recovered.js'
 
-const BRINGS_BACK = `The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay
-to them as well) and the node's peer id. Channels they bring back only through the peers: the
-signatures and the random numbers that the keys of a channel derive from are in the data directory
-only, and each peer has those of its channels. Every peer that connects is asked for them, as does
-\`paychan recover PEER\`; such a channel only closes. A peer that is gone cannot be asked, and one
-that lies can name an older state: keep copies of the data directory, too.`
+const BRINGS_BACK = [
+  'The words bring back the coins on the wallet\'s addresses (receive and change; closes and refunds pay to them as well) and the node\'s peer id.',
+  'Channels they bring back only through the peers: the signatures and the random numbers that the keys of a channel derive from are in the data directory only, and each peer has those of its channels.',
+  'Every peer that connects is asked for them, as does `paychan recover PEER`; such a channel only closes.',
+  'A peer that is gone cannot be asked, and one that lies can name an older state: keep copies of the data directory, too.'
+].join(' ')
 
 export function addSeedCommands (program: Command, world: World): void {
   withCommonOptions(program.command('restore').summary('make a wallet from words that you wrote down'))
