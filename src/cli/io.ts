@@ -51,6 +51,6 @@ export function processIo (onLost: (error: Error) => void = () => {}): Io {
 
 function sink (stream: NodeJS.WriteStream, onLost: (error: Error) => void): Sink {
   // A reader that has gone (`paychan payments | head`) has what it wanted.
-  stream.on('error', error => { if (codeOf(error) !== 'EPIPE') onLost(error) })
+  stream.on('error', (error: Error) => { if (codeOf(error) !== 'EPIPE') onLost(error) })
   return { isTTY: stream.isTTY, write: text => { stream.write(text) } }
 }

@@ -37,6 +37,6 @@ export function withRenewals (all: readonly WalletTransaction[], channels: reado
 }
 
 /** What is in no block is the newest. */
-function rankOf ({ height = Number.MAX_SAFE_INTEGER }: WalletTransaction): number {
-  return height
+function rankOf ({ height }: WalletTransaction): number {
+  return height ?? Number.MAX_SAFE_INTEGER
 }

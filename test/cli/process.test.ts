@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,7 +63,7 @@ describe('the paychan process', function () {
     if (process.platform !== 'linux') this.skip() // which alone has /dev/full
     const full = await open('/dev/full', 'w')
     const child = spawn(process.execPath, [MAIN, 'init'], { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir }, stdio: ['ignore', full.fd, 'pipe'] })
-    const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+    const [stderr, code] = await Promise.all([text(child.stderr ?? assert.fail()), new Promise<number | null>(resolve => { child.once('exit', resolve) })])
     await full.close()
     assert.equal(code, 1)
     assert.match(stderr, /could not be written \(.*ENOSPC.*\(ERR_OUTPUT_LOST\)/)
