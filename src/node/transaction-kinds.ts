@@ -27,13 +27,17 @@ export function withRenewals (all: readonly WalletTransaction[], channels: reado
     if (role !== 'client' || old === undefined || funding === undefined || status === 'opening' || status === 'abandoned') continue
     const { txid } = funding
     const listed = known.get(txid)
-    const amount = listed?.amount ?? 0n
-    const fee = satoshi(old.capacity - amount - capacity)
+    const fee = feeOf(old.capacity - (listed?.amount ?? 0n) - capacity)
     const height = confirmations === 0 || tip === undefined ? undefined : blockHeight(tip - confirmations + 1)
-    if (listed === undefined) renewals.push({ txid, kind: 'funding', amount, fee, height, confirmations, status: height === undefined ? 'mempool' : 'confirmed', label: undefined })
+    if (listed === undefined) renewals.push({ txid, kind: 'funding', amount: 0n, fee, height, confirmations, status: height === undefined ? 'mempool' : 'confirmed', label: undefined })
     else known.set(txid, { ...listed, fee: listed.fee ?? fee })
   }
   return [...renewals, ...known.values()].sort((a, b) => rankOf(b) - rankOf(a))
+}
+
+/** Below zero while the histories of the wallet's scripts do not agree yet: then it is not known. */
+function feeOf (rest: bigint): WalletTransaction['fee'] {
+  return rest < 0n ? undefined : satoshi(rest)
 }
 
 /** What is in no block is the newest. */

@@ -98,8 +98,7 @@ export class Spender {
     const isAlone = known?.kind === 'send' || this.init.view.transaction(parent)?.height !== undefined
     if (known !== undefined && isAlone) return await this.replace(known, choice)
     const rate = await chosenRate(this.init.chain, choice, SEND_TARGET)
-    await checkCost(this.init.chain, { rate: choice.feeRate === undefined ? undefined : rate }, choice.highFee)
-    return await this.payFor(parent, rate, undefined)
+    return await this.payFor(parent, rate, undefined, async () => { await checkCost(this.init.chain, { rate: choice.feeRate === undefined ? undefined : rate }, choice.highFee) })
   }
 
   /** For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At most `most`. */
@@ -161,7 +160,7 @@ export class Spender {
     }
   }
 
-  private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined): Promise<BumpResult> {
+  private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined, ask: () => Promise<void> = async () => {}): Promise<BumpResult> {
     const { addresses, view, reservations, outgoing, locks } = this.init
     const { raw, plan, id } = await this.init.change(async () => {
       this.assertUnconfirmed([parent])
@@ -171,6 +170,7 @@ export class Spender {
       if (before === undefined && locks.has(funding.change.outPoint)) throw new PaychanError('ERR_COIN_LOCKED', `Only its change ${coin} could pay for the funding transaction ${parent}, and that is locked: free it with \`paychan coins unlock ${coin}\`.`, { coin })
       const to = addresses.upcoming('change')
       const plan = planChild(funding, before, before?.to ?? to.scriptPubKey, rate, most)
+      await ask()
       const next = before === undefined
         ? this.first('child', plan, to.scriptPubKey, undefined, to, false)
         : { ...before, versions: [...before.versions, this.sign('child', plan, before.to, before.to)] }

@@ -225,7 +225,7 @@ export class Stage {
     this.checkMoney(paid, paid + sum(mayArrive), COIN + brings)
     for (const node of this.nodes) {
       spendsAreValid(node)
-      await checkIsSilent(node, forgets)
+      await checkIsSilent(node, forgets || this.copy !== undefined)
     }
     const open = this.alice.wallet.reservedFor.filter((id) => this.alice.engine.describe(id).status === 'abandoned')
     assert.deepEqual(open, [], 'coins stay reserved')

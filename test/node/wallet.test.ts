@@ -49,6 +49,7 @@ describe('node / wallet', () => {
     const channel = await alice.api.open({ peer, amount: 250_000n, blocks: 300, satPerVByte: 2, wait: 'broadcast' })
     await asks(alice.api.bumpFee(channel.funding?.txid ?? assert.fail(), { satPerVByte }))
     await mined()
+    await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
     await asks(alice.api.renew(channel.id, { satPerVByte }))
     await asks(alice.api.renew(channel.id, { amount: 100n, satPerVByte: 4 }))
     const { satPerVByte: paid } = await alice.api.send({ to, amount: 1_000n, satPerVByte: 20, highFee: true })
