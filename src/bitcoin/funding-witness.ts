@@ -5,6 +5,7 @@ import { fromBlock, SIGHASH } from './ecdsa.js'
 import type { FundingOutput } from './funding-spend.js'
 import type { Ecdsa, Role } from './keys.js'
 import { fundingWitnessScript } from './scripts.js'
+import { parseTransaction } from './transaction.js'
 
 /**
  * Checks the input that spends the output: its witness, and both signatures with whatever they sign, as a miner does. A block
@@ -48,8 +49,9 @@ export function signedParts (raw: Uint8Array, outPoint: OutPoint): Readonly<Reco
   }
 }
 
-/** The transaction, which of its inputs spends the output, and what stands in its witness. */
+/** The transaction, as strictly read as everywhere, which of its inputs spends the output, and what stands in its witness. */
 function spending (raw: Uint8Array, outPoint: OutPoint): { readonly tx: Transaction, readonly index: number, readonly witness: readonly Uint8Array[] } {
+  parseTransaction(raw)
   const tx = Transaction.fromBuffer(Uint8Array.from(raw))
   const index = tx.ins.findIndex((input) => input.index === outPoint.vout && txidFromHash(input.hash) === outPoint.txid)
   return { tx, index, witness: tx.ins[index]?.witness ?? [] }

@@ -42,7 +42,17 @@ export function parseTransaction (raw: Uint8Array): ParsedTransaction {
   return parsed
 }
 
-/** The same, but lets a transaction without inputs or outputs pass, for callers that report these themselves. */
+/** Whether bytes are one that `parseTransaction` reads. */
+export function isTransaction (raw: Uint8Array): boolean {
+  try {
+    parseTransaction(raw)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** As `parseTransaction`, but lets a transaction without inputs or outputs pass, for callers that report these themselves. */
 export function readTransaction (raw: Uint8Array): ParsedTransaction {
   if (raw.length > MAX_TRANSACTION_SIZE) throw invalid(`it has ${raw.length} bytes, more than fit into a block`)
   try {

@@ -49,15 +49,26 @@ async function start (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTi
   chain.start(first, await fetchExactly(source, first, checkpoint.height - first + 1))
 }
 
-/** Fetches older headers, down to a height, in whole periods: for what was confirmed before the checkpoint. @throws PaychanError `ERR_CHAIN_LIED` */
+/** What is fetched below the first header of a chain: many scripts may need it at the same time. */
+const underWay = new WeakMap<HeaderChain, Promise<void>>()
+
+/**
+ * Fetches older headers, down to a height, in whole periods: for what was confirmed before the checkpoint. They are kept, so a server
+ * that names old heights again and again, or breaks off again and again, has each of them asked for once.
+ *
+ * @throws PaychanError `ERR_CHAIN_LIED`
+ */
 export async function extendDown (chain: HeaderChain, source: HeaderSource, height: number): Promise<void> {
   while (chain.first > height) {
-    const end = chain.first
-    const first = Math.max(0, end - HEADERS_BATCH)
-    const headers = await fetchExactly(source, first, end - first)
-    // Another script may have asked for the same meanwhile.
-    if (chain.first === end) chain.prepend(first, headers)
+    const batch = underWay.get(chain) ?? prependBatch(chain, source).finally(() => { underWay.delete(chain) })
+    underWay.set(chain, batch)
+    await batch
   }
+}
+
+async function prependBatch (chain: HeaderChain, source: HeaderSource): Promise<void> {
+  const first = Math.max(0, chain.first - HEADERS_BATCH)
+  chain.prepend(first, await fetchExactly(source, first, chain.first - first))
 }
 
 /** Walks back from the lower of both tips, in windows that grow tenfold, until a header agrees. */

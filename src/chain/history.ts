@@ -5,6 +5,7 @@
  */
 import { Transaction } from 'bitcoinjs-lib'
 import { isForgedSpend } from '../bitcoin/owner-spend.js'
+import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction, ScriptWatcher } from '../engine/ports.js'
 import { fromHex, outPointText, sameBytes, toHex, txidFromHash, type Txid } from '../types/bytes.js'
@@ -76,10 +77,11 @@ export class VerifiedHistory {
   async load (context: HistoryContext): Promise<readonly ProvedTransaction[]> {
     const entries = withoutEchoes(await context.source.history(this.scriptHash))
     if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
-    const highest = Math.max(0, ...entries.map(entry => entry.height ?? 0))
+    // One after the other: a line has room for more entries than a call takes arguments.
+    const highest = entries.reduce((most, { height = 0 }) => Math.max(most, height), 0)
     // Servers may tell of a script's history before they tell of the block's header.
     if (highest > context.headers.height) await context.catchUp()
-    const lowest = Math.min(...entries.map(entry => entry.height ?? Infinity))
+    const lowest = entries.reduce((least, { height = Infinity }) => Math.min(least, height), Infinity)
     if (lowest < context.headers.first) await extendDown(context.headers, context.source, lowest)
     const withdrawn = withdrawnFrom(this.#history.filter((each) => isProvedIn(each, context.headers)), entries)
     if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
@@ -131,7 +133,7 @@ export class VerifiedHistory {
 
   async #fetch (context: HistoryContext, entry: HistoryEntry, known: ProvedTransaction | undefined): Promise<ProvedTransaction> {
     const before = this.#partial?.get(entry.txid) ?? known
-    const raw = before?.raw ?? readTransaction(await context.source.transaction(entry.txid), entry.txid).raw
+    const raw = before?.raw ?? checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
     const waiting: ProvedTransaction = { txid: entry.txid, raw, height: undefined }
     if (before === undefined) this.#keep(waiting)
     if (entry.height === undefined) return waiting
@@ -223,19 +225,22 @@ function isForWant (error: unknown): boolean {
 }
 
 /**
- * Reads a transaction and checks that it has this id.
+ * The bytes of a transaction, which have this id. What may hand them on reads them without a thought, so they are read here as strictly
+ * as anywhere: no block and no mempool has one that is written in other bytes than its own, or pays more than there can be.
  *
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
-export function readTransaction (raw: Uint8Array, id: Txid): { raw: Uint8Array, transaction: Transaction } {
-  let transaction: Transaction
+function checkedTransaction (raw: Uint8Array, id: Txid): Uint8Array {
+  if (readAs(raw, id).txid !== id) throw lied('sent another transaction than the one asked for', id)
+  return raw
+}
+
+function readAs (raw: Uint8Array, id: Txid): ParsedTransaction {
   try {
-    transaction = Transaction.fromBuffer(raw)
-  } catch {
-    throw lied('sent something that is no transaction', id)
+    return parseTransaction(raw)
+  } catch (cause) {
+    throw lied('sent something that is no transaction', id, cause)
   }
-  if (transaction.getId() !== id) throw lied('sent another transaction than the one asked for', id)
-  return { raw, transaction }
 }
 
 /**
@@ -267,6 +272,6 @@ function tooLarge (id: Txid | undefined): PaychanError {
   return new PaychanError('ERR_HISTORY_TOO_LARGE', `More than ${MAX_WAITING_BYTES / 1_000_000} MB of unconfirmed transactions of one script are shown, and the rest is left out. What is in a block is known all the same.`, { txid: id })
 }
 
-function lied (what: string, id: Txid | undefined): PaychanError {
-  return new PaychanError('ERR_CHAIN_LIED', `The Electrum server ${what}. Use another server.`, { txid: id })
+function lied (what: string, id: Txid | undefined, cause?: unknown): PaychanError {
+  return new PaychanError('ERR_CHAIN_LIED', `The Electrum server ${what}. Use another server.`, { txid: id }, { cause })
 }

@@ -11,6 +11,7 @@ import { feeFor, feeRate, formatAmount, max, min, satoshi, type BlockHeight, typ
 import type { Txid } from '../types/bytes.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env, RelayRates } from './env.js'
+import type { ChannelEvent } from './events.js'
 import { curveRate } from './fee-curve.js'
 import { publishable, stakeAt } from './publishable.js'
 import { RELAY_FEE_RATE, SETTLED } from './publishing.js'
@@ -102,15 +103,15 @@ export function publicationOf ({ since, feeRate, fee, txid, raw }: Batch, count:
   return { kind: 'settlement', turn: 0, since, feeRate, fee: satoshi((fee + BigInt(count) - 1n) / BigInt(count)), txid, raw, height, refusedFor: undefined, batch: { channels: count, fee: satoshi(fee) } }
 }
 
-/** The channel joins a batch, follows its next bid, or (without a publication) leaves it and is published alone. `leads`: it broadcasts for all. */
-export function onBatched (channel: Channel, publication: Publication | undefined, leads: boolean): Transition {
+/** The channel joins a batch, follows its next bid, or (without a publication) leaves it and is published alone. `leads`: it broadcasts for all. `byUser`: a user has asked for it, and may be served before it is due (STAKE-3). */
+export function onBatched (channel: Channel, { publication, leads, byUser = false }: Extract<ChannelEvent, { type: 'batched' }>): Transition {
   if (channel.stage !== 'established' || channel.role !== 'server') return to(channel)
   const { publication: before, onChain } = channel
   const broadcast: Effect[] = leads && publication !== undefined ? [{ type: 'broadcast', purpose: 'publication', raw: publication.raw }] : []
   // Things have happened since the batch was made. The others count on its broadcast all the same.
   if (onChain.spend !== undefined || isFrozen(channel) || (before !== undefined && before.batch === undefined)) return to(channel, ...broadcast)
   // Whatever becomes of the batch, the state has been out: there are no payments any more.
-  const stopped = channel.stopped ?? { code: SETTLED, reason: 'settled on the chain', rule: '', settleNow: true }
+  const stopped = channel.stopped ?? { code: byUser ? SETTLED : 'ERR_CHANNEL_EXPIRED', reason: 'settled on the chain, together with others', rule: '', settleNow: true }
   const state: Established = { ...channel, publication, stopped: { ...stopped, settleNow: true } }
   if (publication === undefined) return to(state)
   return to(state,

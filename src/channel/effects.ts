@@ -27,6 +27,8 @@ export type Effect =
   | { readonly type: 'watch-funding', readonly scriptPubKey: Uint8Array }
   /** Answered by `broadcast-done` or `broadcast-failed`. */
   | { readonly type: 'broadcast', readonly purpose: BroadcastPurpose, readonly raw: Uint8Array }
+  /** This node seems to run on an old copy of its data: the peer is asked for the channels that were opened or renewed since (RESTORE-8). */
+  | { readonly type: 'ask-for-channels' }
   /** Hand an output of ours over to the wallet, which sweeps it. */
   | { readonly type: 'claim', readonly payout: CsvPayout }
   /** Tell the callers of `pay` how it went. `unknown` means: signed, sent, not acknowledged. */

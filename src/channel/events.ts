@@ -61,7 +61,7 @@ export type ChannelEvent =
   /** A higher fee for what this side has published, now. */
   | { readonly type: 'bump', readonly feeRate: FeeRate }
   /** The next bid of a batch with other channels; undefined: the batch has come apart. */
-  | { readonly type: 'batched', readonly publication: Publication | undefined, readonly leads: boolean }
+  | { readonly type: 'batched', readonly publication: Publication | undefined, readonly leads: boolean, readonly byUser?: boolean }
   /** Gives up an opening before T1 leaves; later it changes nothing. */
   | { readonly type: 'cancel' }
   /** Server: other peers ask for channels (OPEN-11). */

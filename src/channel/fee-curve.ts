@@ -58,7 +58,7 @@ function isLate (since: CurveInput['since'], height: number, deadline: number): 
  */
 const MOST_NORMAL_BIDS = 2n
 
-/** While nobody competes a quarter of the budget is kept: whoever pays all of it has won nothing. */
+/** STAKE-4: while nobody competes a quarter of the budget is kept: whoever pays all of it has won nothing. */
 function mostRate ({ deadline, height, nextBlock, passedOver, budget, isContested }: CurveInput): FeeRate {
   if (isContested) return budget
   const normal = feeRate(nextBlock * 5n / 4n * MOST_NORMAL_BIDS)

@@ -7,7 +7,10 @@ import type { Env } from './env.js'
 import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
 import { forgetTheirWish } from './turns.js'
+import { whereMoneyMayBe } from './stopping.js'
 import { isOpening, type Channel, type Established } from './state.js'
+
+const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
 
 /** We have opened a new stream of a channel that both sides know. */
 export function onConnected (channel: Channel, address: string | undefined, env: Env): Transition {
@@ -59,7 +62,9 @@ export function onError (channel: Channel, error: ErrorMessage): Transition {
     if (isCloseOnly && channel.stopped !== undefined) return to(channel)
     const stopped = channel.stopped ?? { code: error.code, reason: `the peer says: ${error.text}`, rule: error.rule, settleNow: false }
     const end: Effect[] = isCloseOnly ? [] : [...closeRefused(channel, error), { type: 'hang-up' }]
-    return to({ ...channel, stopped }, ...end, { type: 'alarm', code: error.code, text: `The peer stopped the channel: ${error.text}` })
+    // Its code is advice: one that says that it has forgotten itself has nothing to tell.
+    const ask: Effect[] = isCloseOnly && error.code !== STATE_FORGOTTEN ? [{ type: 'ask-for-channels' }] : []
+    return to({ ...channel, stopped }, ...end, { type: 'alarm', code: error.code, text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}` }, ...ask)
   }
   const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
   const unknown: Effect[] = payments.length > 0 && error.code === 'ERR_CHANNEL_CLOSED' ? [{ type: 'payments-unknown', payments, reason: error.text }] : []

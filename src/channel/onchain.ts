@@ -18,6 +18,7 @@ import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
 import { payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
+import { whereMoneyMayBe } from './stopping.js'
 import { spendInSight, type Established, type OnChain, type ShownSpend, type Spend, type SpendKind } from './state.js'
 import { partyOf, type Terms } from './terms.js'
 
@@ -181,7 +182,7 @@ function spendNews (channel: Established, before: Spend | ShownSpend | undefined
   if (payout !== undefined) effects.push({ type: 'claim', payout })
   const loss = proved === undefined ? 0n : lossBy(channel, proved)
   if (loss > 0n) effects.push({ type: 'alarm', code: 'ERR_OLDER_STATE_CONFIRMED', text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${formatAmount(loss)} against the newest state.` })
-  if (now.kind === 'unknown') effects.push({ type: 'alarm', code: 'ERR_UNKNOWN_SPEND', text: `Transaction ${now.txid} spends the channel, and we do not know it.` })
+  if (now.kind === 'unknown') effects.push({ type: 'alarm', code: 'ERR_UNKNOWN_SPEND', text: `Transaction ${now.txid} spends the channel, and we do not know it. ${whereMoneyMayBe(channel)}` }, { type: 'ask-for-channels' })
   return effects
 }
 

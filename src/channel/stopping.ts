@@ -1,10 +1,11 @@
 /** The end of payments on a channel that cannot go on. What was received stays received. */
-import { to, type Transition } from './effects.js'
+import { to, type Effect, type Transition } from './effects.js'
 import { payerOf } from './schedule.js'
 import type { Channel, Established } from './state.js'
 import { errorMessage, Violation } from './violation.js'
 
 const LIST_FALSE = 'ERR_LIST_FALSE'
+const PEER_FORGOT = 'ERR_PEER_FORGOT'
 
 /**
  * The peer broke a rule (UPD-16): it is told which, the stream ends, and the channel closes with
@@ -29,9 +30,17 @@ export function stop (channel: Established, violation: Violation): Transition<Es
 export function closeOnly (channel: Established, violation: Violation): Transition<Established> {
   if (channel.stopped !== undefined) return to(channel)
   const { code, message, rule } = violation
+  const isPeers = code === PEER_FORGOT
+  const ask: Effect[] = isPeers ? [] : [{ type: 'ask-for-channels' }]
   return to({ ...channel, stopped: { code, reason: message, rule, settleNow: false } },
     { type: 'send', message: errorMessage(violation, true) },
-    { type: 'alarm', code, text: message })
+    { type: 'alarm', code, text: isPeers ? message : `${message} ${whereMoneyMayBe(channel)}` },
+    ...ask)
+}
+
+/** RESTORE-8: for a node that may run on an old copy of its data. */
+export function whereMoneyMayBe ({ peer }: Pick<Channel, 'peer'>): string {
+  return `If this node runs on an old copy of its data, money may be in channels that only the peer ${peer} knows of: it is asked for them now, and by \`paychan recover ${peer}\`.`
 }
 
 /**

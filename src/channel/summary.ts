@@ -11,7 +11,7 @@ import { confirmations, isBuried } from './funding-depth.js'
 import { channelRefusal } from './channel-refusal.js'
 import { balances, inFlightValue, isBase } from './ledger.js'
 import { spendableByPayer } from './paying.js'
-import { shareAtRisk } from './publishable.js'
+import { newestHeld, shareAtRisk } from './publishable.js'
 import { renewedChannel } from './renewing.js'
 import { exposureOf } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
@@ -68,6 +68,12 @@ export interface ChannelInfo {
   readonly inFlight: Satoshi
   /** Our share that would not be worth the fee of settling it alone: lost if the peer is gone for good. */
   readonly atRisk: Satoshi
+  /**
+   * What brings our share home without the peer, and the height from which on this node publishes it by itself; undefined when we
+   * hold nothing that spends the funding output, or it is spent. What it pays is settled by blocks from then on: a share that a
+   * block is too dear for waits (STAKE-3).
+   */
+  readonly alone: { readonly by: 'settlement' | 'refund', readonly from: BlockHeight } | undefined
   /** The chance (0 to 1) that our newest state is in no block before an older one can be published; undefined when nothing is at stake. See `risk.ts`. */
   readonly risk: number | undefined
   readonly funding: OutPoint | undefined
@@ -109,6 +115,7 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
       turns: undefined,
       inFlight: ZERO_SAT,
       atRisk: ZERO_SAT,
+      alone: undefined,
       risk: undefined,
       funding: undefined,
       confirmations: 0,
@@ -139,6 +146,7 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     turns: turnsOf(channel, env),
     inFlight: inFlightValue(ledger, terms),
     atRisk: shareAtRisk(channel, env),
+    alone: aloneOf(channel),
     risk: exposureOf(channel, env)?.risk,
     funding: channel.outPoint,
     confirmations: confirmations(channel, env),
@@ -150,6 +158,11 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     payments: paymentCounts(channel),
     spend: spend === undefined ? undefined : { kind: spend.kind, txid: spend.txid, height: spend.height }
   }
+}
+
+function aloneOf (channel: Established): ChannelInfo['alone'] {
+  const held = channel.onChain.spend === undefined ? newestHeld(channel) : undefined
+  return held === undefined ? undefined : { by: held.turn === -1 ? 'refund' : 'settlement', from: publishHeightOf(channel.terms, held.turn) }
 }
 
 function modeOf (channel: Exclude<Channel, Established>): Mode {

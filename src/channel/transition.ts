@@ -62,7 +62,7 @@ function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition 
     case 'close': return onClose(channel, env)
     case 'settle': return onSettle(channel, env)
     case 'bump': return onBump(channel, event.feeRate, env)
-    case 'batched': return onBatched(channel, event.publication, event.leads)
+    case 'batched': return onBatched(channel, event)
     case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
     case 'make-room': return makeRoom(channel, env)
     case 'connected': return onConnected(channel, event.address, env)

@@ -134,7 +134,7 @@ export function renderChannels (channels: readonly ChannelInfo[], colors: Colors
 }
 
 function noteOf (channel: ChannelInfo): string {
-  const { reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight } = channel
+  const { reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight, alone } = channel
   return [
     ...(isUnwatched(channel) ? ['not watched: no server tells what happens to it, and nothing is paid'] : []),
     ...(reason === undefined ? [] : [reason]),
@@ -142,6 +142,7 @@ function noteOf (channel: ChannelInfo): string {
     ...(renews === undefined || !['opening', 'confirming'].includes(status) ? [] : [`renews ${shortChannel(renews)}`]),
     ...(renewFor === undefined || !['open', 'offline', 'confirming'].includes(status) ? [] : [`renews itself for ${renewFor} blocks`]),
     ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),
+    ...(alone === undefined || !['offline', 'stopped', 'closing'].includes(status) ? [] : [`without the peer our share comes home by the ${alone.by}, from block ${alone.from} on`]),
     ...(inFlight > 0n ? [`${formatAmount(inFlight)} not acknowledged`] : []),
     ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : []),
     ...(risk !== undefined && risk >= SHOWN_RISK ? [`risk ${(risk * 100).toFixed(0)} %: so likely is it not to be in a block in time, by the fees seen`] : [])

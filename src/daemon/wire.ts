@@ -138,6 +138,7 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   mode: z.enum(['one-way', 'two-way']),
   spendable: amount,
   receivable: amount,
+  alone: maybe(z.object({ by: z.enum(['settlement', 'refund']), from: height })),
   turns: maybe(z.object({ number: z.number(), payer: z.enum(['us', 'peer']), left: z.number(), step: z.number(), oursMatures: maybe(height), theirsMatures: maybe(height) })),
   inFlight: amount,
   atRisk: amount,

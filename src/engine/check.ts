@@ -5,7 +5,8 @@ import type { Channel } from '../channel/state.js'
 import { partyOf } from '../channel/terms.js'
 import { type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, STORE_FAILED } from '../types/errors.js'
-import { formatAmount, satoshi } from '../types/units.js'
+import { refundedToServer } from '../channel/stakes.js'
+import { formatAmount, satoshi, subSat } from '../types/units.js'
 import { GIVEN_UP_PREFIX, readGivenUp } from './given-up.js'
 import { isKeyOf, NAME_PREFIX, PAID_PREFIX, readName, readPaid } from './paid-records.js'
 import { PAYMENT_PREFIX, paymentKey, readEntry, sequenceOf } from './payments.js'
@@ -75,10 +76,11 @@ function stakeOf (channel: Channel | undefined): string {
   if (channel === undefined) return 'It is not known any more what is at stake. While it is damaged, this node neither closes nor publishes it.'
   if (channel.stage === 'abandoned' || channel.stage === 'offered') return 'No money is in it.'
   const { capacity, refundHeight } = channel.terms
+  const brought = refundedToServer(channel.terms)
   if (channel.stage === 'established' && channel.onChain.spend !== undefined) return `It has ended on the chain, with ${channel.onChain.spend.txid}.`
   return channel.role === 'client'
     ? `What you have not paid of ${formatAmount(capacity)} comes back when the peer closes or settles, or by the refund T2 from block ${refundHeight} on; ${channel.stage === 'established' && channel.refundSignature !== undefined ? 'which this node publishes by itself as long as the record channel/ can be read.' : 'while it is damaged this node does not publish T2.'}`
-    : `What you were paid, up to ${formatAmount(capacity)}, is lost unless T3 is in a block before the client's refund of block ${refundHeight}; while it is damaged this node cannot publish T3. Do not wait.`
+    : `What you were paid, up to ${formatAmount(subSat(capacity, brought))}, is lost unless T3 is in a block before the client's refund of block ${refundHeight}; while it is damaged this node cannot publish T3. Do not wait.${brought === 0n ? '' : ` The refund pays you the ${formatAmount(brought)} that you brought along from the channel before.`}`
 }
 
 /** Without the seed the keys that the record names must do. */

@@ -86,7 +86,7 @@ export class Engine {
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#due = new DueActors(this.#actors, this.#watches)
-    this.#redial = new Redial(peers, links, clock)
+    this.#redial = new Redial(peers, links, clock, ({ state }) => { this.#restores.met(state.peer) })
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
     this.#renewals = new Renewals({
       actors: this.#actors,
@@ -96,7 +96,7 @@ export class Engine {
       patience: this.#timeouts.ack,
       alarm: (channel, code, text) => { this.#alarm(channel, code, text) }
     })
-    const performer = new Performer({ chain, store, wallet, clock, links, watches: this.#watches, tell: this.#renewals.tell, emit: onEvent, isListening: options.isListening ?? (() => true) })
+    const performer = new Performer({ chain, store, wallet, clock, links, watches: this.#watches, tell: this.#renewals.tell, doubt: ({ state }) => { this.#restores.doubt(state.peer) }, emit: onEvent, isListening: options.isListening ?? (() => true) })
     const shared: Pick<OpeningsHost, 'options' | 'envFor' | 'begin' | 'channelsOf'> = {
       options,
       envFor: (keys) => this.#envFor(keys),
@@ -154,6 +154,7 @@ export class Engine {
       peers.onIncoming((link) => acceptLink(link, handler, clock, streams)),
       chain.onTip(() => { void this.#onTip() })
     )
+    this.#restores.start(loaded.channels)
   }
 
   /** Ends every stream and watch, and waits for what is being written. */

@@ -1,11 +1,13 @@
 /** What the history of a funding script says about one funding output. */
 import type { FundingHistory, ShownTransaction } from '../channel/events.js'
 import { spenderOf } from '../bitcoin/spend.js'
+import { isTransaction } from '../bitcoin/transaction.js'
 import type { OutPoint } from '../types/bytes.js'
 import type { ChainTransaction } from './ports.js'
 
-/** Picks T1, what spends its output, and what else pays to its script. */
-export function fundingHistory (history: readonly ChainTransaction[], outPoint: OutPoint): FundingHistory {
+/** Picks T1, what spends its output, and what else pays to its script. One that cannot be read hides none of the others. */
+export function fundingHistory (told: readonly ChainTransaction[], outPoint: OutPoint): FundingHistory {
+  const history = told.filter(({ raw }) => isTransaction(raw))
   const funding = history.find((transaction) => transaction.txid === outPoint.txid)
   const others = history.filter(({ txid }) => txid !== outPoint.txid)
   const spends = others.filter(({ raw }) => spenderOf(raw, outPoint))

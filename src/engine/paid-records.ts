@@ -11,7 +11,7 @@ import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import type { Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, recordChange } from './records.js'
+import { corruptRecord, readRecord, recordChange } from './records.js'
 
 /** `asked` is the whole payment; a peer that lists what we have forgotten (REEST-8) knows only the part. */
 export interface PaidRecord { readonly channel: ChannelId, readonly sequence: number, readonly amount: Satoshi, readonly asked?: Satoshi, readonly time: number }
@@ -61,16 +61,18 @@ export function isKeyOf (key: string, id: Uint8Array): boolean {
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
 export function readPaid (key: string, value: Uint8Array): PaidRecord {
-  const record = decodeRecord<PaidRecord>(key, value)
-  if (typeof record !== 'object' || !('channel' in record) || !('sequence' in record) || !('amount' in record)) throw corruptRecord(key)
-  return record
+  return readRecord(key, value, (record: PaidRecord) => {
+    if (!('channel' in record) || !('sequence' in record) || !('amount' in record)) throw corruptRecord(key)
+    return record
+  })
 }
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
 export function readName (key: string, value: Uint8Array): NameRecord {
-  const record = decodeRecord<NameRecord>(key, value)
-  if (typeof record !== 'object' || !('peer' in record) || !('asked' in record)) throw corruptRecord(key)
-  return record
+  return readRecord(key, value, (record: NameRecord) => {
+    if (!('peer' in record) || !('asked' in record)) throw corruptRecord(key)
+    return record
+  })
 }
 
 /** To whom a name has paid; undefined too when an earlier version has paid, or it is forgotten. */

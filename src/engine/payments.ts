@@ -6,7 +6,7 @@ import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, recordChange } from './records.js'
+import { readRecord, recordChange } from './records.js'
 
 export interface PaymentInfo {
   /** 32 hex digits. */
@@ -41,14 +41,10 @@ export function paymentChange (channel: ChannelId, { payments, ...entry }: Store
 
 /** An entry of the log. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
 export function readEntry (key: string, value: Uint8Array): StoredEntry {
-  const stored = decodeRecord<Omit<StoredEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }>(key, value)
-  // Layout 1 had the payments as a list.
-  if (Array.isArray(stored.payments)) return { ...stored, payments: stored.payments }
-  try {
-    return { ...stored, payments: unpackPayments(stored.payments as Uint8Array) }
-  } catch (error) {
-    throw corruptRecord(key, error)
-  }
+  return readRecord(key, value, (stored: Omit<StoredEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }) => {
+    // Layout 1 had the payments as a list.
+    return { ...stored, payments: stored.payments instanceof Uint8Array ? unpackPayments(stored.payments) : [...stored.payments] }
+  })
 }
 
 /** The sequence of the update that a key of the log is for. */

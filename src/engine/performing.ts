@@ -29,6 +29,8 @@ export interface PerformerPorts {
   readonly emit: (event: EngineEvent) => void
   /** Hands what one channel has to say to another of ours. */
   readonly tell: (channel: ChannelId, event: RenewalEvent, from: ChannelActor) => void
+  /** RESTORE-8: what this node knows of its channels with a peer may not be all. */
+  readonly doubt: (actor: ChannelActor) => void
   /** Whether anybody wants to hear of each payment. */
   readonly isListening: () => boolean
 }
@@ -51,6 +53,7 @@ export class Performer {
       case 'bump-funding': { this.#background(actor, wallet.bumpFunding(effect)); return }
       case 'watch-funding': { watches.watch(actor, effect.scriptPubKey); return }
       case 'broadcast': { this.#background(actor, this.#broadcast(actor, effect.purpose, effect.raw)); return }
+      case 'ask-for-channels': { this.ports.doubt(actor); return }
       case 'claim': { this.#background(actor, wallet.claim({ ...effect.payout, key: { role: actor.state.role, ...actor.state.keys, use: 'payout' } })); return }
       case 'payments-acknowledged': { this.#acknowledged(actor, effect.payments); return }
       case 'payments-unknown': { this.#unknown(actor, effect.payments, effect.reason); return }

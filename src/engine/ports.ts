@@ -45,7 +45,7 @@ export interface Tip { readonly height: BlockHeight, readonly hash: string }
 /** A transaction that pays to, or spends from, a watched script. */
 export interface ChainTransaction {
   readonly txid: Txid
-  /** The whole transaction, witnesses included. */
+  /** The whole transaction, witnesses included; `parseTransaction` reads it. */
   readonly raw: Uint8Array
   /** The height of its block, proved by a merkle branch to a header of ours; undefined in the mempool. */
   readonly height: BlockHeight | undefined

@@ -70,6 +70,21 @@ export function decodeRecord<T> (key: string, bytes: Uint8Array): T {
   return (isLayout1(bytes) ? decodeLayout1(key, bytes) : decodeSealed(key, bytes)) as T
 }
 
+/**
+ * A record as its reader makes something of it. A checksum says that it is whole, and layout 1 has none: what the reader stumbles
+ * over is damage like any other.
+ *
+ * @throws PaychanError as `decodeRecord`
+ */
+export function readRecord<T, R> (key: string, bytes: Uint8Array, read: (value: T) => R): R {
+  const value = decodeRecord<T>(key, bytes)
+  try {
+    return read(value)
+  } catch (error) {
+    throw error instanceof PaychanError ? error : corruptRecord(key, error)
+  }
+}
+
 function decodeSealed (key: string, bytes: Uint8Array): unknown {
   const layout = bytes[0]
   if (bytes.length <= HEADER_BYTES || layout === undefined || layout < RECORD_VERSION) throw corruptRecord(key)

@@ -3,10 +3,11 @@ import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
+import { reach } from './reaching.js'
 import { LateListener } from './late-listener.js'
 import type { Links } from './links.js'
 import { withTimeout } from './performing.js'
-import type { Clock, Link, Peers, Unsubscribe } from './ports.js'
+import type { Clock, Peers, Unsubscribe } from './ports.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
@@ -32,7 +33,8 @@ export class Redial {
   readonly #cameLive = new Map<ChannelActor, readonly number[]>()
   #stopped = false
 
-  constructor (private readonly peers: Peers, private readonly links: Links, private readonly clock: Clock) {}
+  /** `onLive`: a stream is of use from now on. */
+  constructor (private readonly peers: Peers, private readonly links: Links, private readonly clock: Clock, private readonly onLive: (actor: ChannelActor) => void) {}
 
   /**
    * Dials after a while, again and again with doubled delays, as long as a stream is wanted. To be
@@ -57,6 +59,7 @@ export class Redial {
   #isLive (actor: ChannelActor): void {
     if (this.#live.has(actor)) return
     this.#live.add(actor)
+    this.onLive(actor)
     const now = this.clock.now()
     const recent = [...this.#cameLive.get(actor) ?? [], now].slice(-MOST_IN_A_ROW)
     this.#cameLive.set(actor, recent)
@@ -89,25 +92,11 @@ export class Redial {
   async #dial (actor: ChannelActor): Promise<void> {
     if (this.#stopped || !wantsLink(actor.state)) return
     const listener = new LateListener()
-    const link = await this.#open(actor.state, listener)
-    if (link.peer !== actor.state.peer) {
-      link.close()
-      throw new PaychanError('ERR_PEER_UNREACHABLE', `${actor.state.address} is now the peer ${link.peer}, not ${actor.state.peer}.`)
-    }
+    const link = await reach(this.peers, actor.state, listener)
     const attached = this.links.attach(actor, link)
     // Before what has arrived meanwhile, which may be the end of the stream.
     actor.post({ type: 'connected', address: link.address, stream: this.links.numberOf(actor) ?? 0 })
     listener.bind(attached)
-  }
-
-  /** At the address that `open` was given; failing that, wherever the host knows the peer to be by now. */
-  async #open ({ address, peer }: Pick<Channel, 'address' | 'peer'>, listener: LateListener): Promise<Link> {
-    try {
-      return await this.peers.open(address, () => listener)
-    } catch (error) {
-      if (address === peer) throw error
-      return await this.peers.open(peer, () => listener)
-    }
   }
 
   /** A channel that is no more. */

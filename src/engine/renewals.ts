@@ -42,7 +42,7 @@ export interface RenewalsHost {
   readonly alarm: (channel: ChannelId, code: string, text: string) => void
 }
 
-/** How long a server holds an old channel back for its client, once in a block. A renewal takes a second of it; a client that begins them and goes no further gets a sixtieth of the time. */
+/** RENEW-13: how long a server holds an old channel back for its client, once in a block. A renewal takes a second of it; a client that begins them and goes no further gets a sixtieth of the time. */
 const SERVER_HOLD_MS = 10_000
 
 /** Who holds an old channel back while the new one has no id yet. */

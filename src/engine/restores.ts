@@ -16,6 +16,7 @@ import type { EngineOptions } from './engine-options.js'
 import { refuse } from './incoming.js'
 import { withTimeout } from './performing.js'
 import type { Change, Link, LinkListener, Unsubscribe } from './ports.js'
+import { reach } from './reaching.js'
 import { RecordInbox } from './record-inbox.js'
 import { recordChange } from './records.js'
 import { Throttle } from './throttle.js'
@@ -30,9 +31,13 @@ export function restoredChange (): Change {
 
 /** RESTORE-7: a peer that sends so many records that prove nothing has nothing for us. */
 const MOST_REFUSED = 8
-/** By itself a node asks again so often, with doubled delays: about four minutes in all. */
+/** By itself a node asks again so often, with doubled delays: about four minutes in all, until the peer is there again. */
 const MOST_ATTEMPTS = 8
+/** Peers that a node asks by itself at the same time; the others wait in a line. */
+const MOST_AT_ONCE = 16
 const FIRST_DELAY_MS = 1_000
+/** Channels that an alarm names. */
+const MOST_NAMED = 8
 /** Peers that are remembered as asked; a stranger can have as many names as it likes. */
 const MOST_REMEMBERED = 10_000
 
@@ -61,6 +66,13 @@ export class Restores {
   readonly #asking = new Map<string, Promise<Restored>>()
   /** Peers that have answered since the start. */
   readonly #answered = new Set<string>()
+  /** RESTORE-8: peers of channels on our disk that have not answered since the start. */
+  readonly #owed = new Set<string>()
+  /** Of these, the ones who may have what nobody else knows of: people have to hear when they cannot be asked. */
+  readonly #doubted = new Set<string>()
+  /** Peers that are to be asked when others have answered, and for which time. */
+  readonly #line = new Map<string, number>()
+  #underWay = 0
   readonly #retries = new Map<string, Unsubscribe>()
   #isMarked = false
   #stopped = false
@@ -72,14 +84,36 @@ export class Restores {
     this.#isMarked = await this.host.options.store.get(RESTORED_KEY) !== undefined
   }
 
-  /** A peer has connected. */
+  /**
+   * RESTORE-8: an old copy of the data cannot know what it lacks, so every peer with which it has, or had, a channel is asked, once a
+   * start. A server is dialled for it; a client knows where we are, and is asked when it comes.
+   */
+  start (channels: readonly Channel[]): void {
+    for (const { stage, role, peer } of channels) {
+      if (stage !== 'established') continue
+      this.#owed.add(peer)
+      if (role === 'client') this.#later(peer, 1)
+    }
+  }
+
+  /** A peer has connected, or a stream with it has come live. */
   met (peer: string): void {
-    if (this.#isMarked) this.#pursue(peer, 1)
+    if (this.#isMarked || this.#owed.has(peer)) this.#pursue(peer, 1)
   }
 
   /** REEST-1, RESTORE-1: a peer speaks of a channel. One that this node has never heard of it may have lost. */
   observe (peer: string, channel: ChannelId): void {
     if (!this.host.knows(channel)) this.#pursue(peer, 1)
+  }
+
+  /** RESTORE-8: a channel with the peer shows that this node may run on an old copy: the peer is asked again, whatever it has answered before. */
+  doubt (peer: string): void {
+    this.#answered.delete(peer)
+    this.#owed.add(peer)
+    this.#doubted.add(peer)
+    this.#retries.get(peer)?.()
+    this.#retries.delete(peer)
+    this.#pursue(peer, 1)
   }
 
   /**
@@ -88,9 +122,13 @@ export class Restores {
    * @throws PaychanError those of `Peers.open`, `ERR_RESTORE_REFUSED`, `ERR_RESTORE_TIMEOUT`, `ERR_CHAIN_UNAVAILABLE`, and Violations of RESTORE-2
    */
   ask (peer: string): Promise<Restored> {
+    return this.#shared(peer, (inbox) => this.host.options.peers.open(peer, () => inbox))
+  }
+
+  #shared (peer: string, open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
     const under = this.#asking.get(peer)
     if (under !== undefined) return under
-    const question = this.#ask(peer).finally(() => { this.#asking.delete(peer) })
+    const question = this.#ask(open).finally(() => { this.#asking.delete(peer) })
     this.#asking.set(peer, question)
     return question
   }
@@ -105,7 +143,7 @@ export class Restores {
         refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `${message.type} has no place on a stream that asks for channels.`, false)
         return
       }
-      const record = this.#next(link.peer, toHex(message.after))
+      const record = this.#recordAfter(link.peer, toHex(message.after))
       link.send(record ?? { type: 'RestoreDone' })
       return throttle.after(message)
     }
@@ -117,10 +155,11 @@ export class Restores {
     this.#stopped = true
     for (const cancel of this.#retries.values()) cancel()
     this.#retries.clear()
+    this.#line.clear()
   }
 
   /** The record of the first channel after an id that there is one of, in the order of the ids. */
-  #next (peer: string, after: string): ChannelRecord | undefined {
+  #recordAfter (peer: string, after: string): ChannelRecord | undefined {
     const later = this.host.channelsOf(peer).filter(({ id }) => id > after).sort((a, b) => a.id < b.id ? -1 : 1)
     for (const channel of later) {
       const record = recordOf(channel, this.host.envFor(channel))
@@ -131,20 +170,57 @@ export class Restores {
 
   /** Asks by itself, once a start; again after a while when it could not. */
   #pursue (peer: string, attempt: number): void {
-    if (this.#stopped || this.#answered.has(peer) || this.#asking.has(peer) || this.#retries.has(peer)) return
-    this.ask(peer).catch(() => {
-      if (this.#stopped || attempt >= MOST_ATTEMPTS) return
-      this.#retries.set(peer, this.host.options.clock.after(FIRST_DELAY_MS * 2 ** (attempt - 1), () => {
-        this.#retries.delete(peer)
-        this.#pursue(peer, attempt + 1)
-      }))
-    })
+    if (this.#stopped || this.#answered.has(peer) || this.#asking.has(peer) || this.#retries.has(peer) || this.#line.has(peer)) return
+    this.#line.set(peer, attempt)
+    this.#next()
   }
 
-  async #ask (peer: string): Promise<Restored> {
-    const { peers, clock } = this.host.options
+  #next (): void {
+    for (const [peer, attempt] of this.#line) {
+      if (this.#underWay >= MOST_AT_ONCE) return
+      this.#line.delete(peer)
+      this.#underWay += 1
+      const { peers } = this.host.options
+      this.#shared(peer, (inbox) => reach(peers, { peer, address: this.#addressOf(peer) }, inbox)).then(
+        ({ restored }) => { this.#tell(peer, restored) },
+        (error: unknown) => { this.#failed(peer, attempt, error) }
+      ).finally(() => {
+        this.#underWay -= 1
+        this.#next()
+      })
+    }
+  }
+
+  #later (peer: string, attempt: number): void {
+    if (this.#retries.has(peer)) return
+    this.#retries.set(peer, this.host.options.clock.after(FIRST_DELAY_MS * 2 ** Math.max(0, attempt - 2), () => {
+      this.#retries.delete(peer)
+      this.#pursue(peer, attempt)
+    }))
+  }
+
+  #failed (peer: string, attempt: number, error: unknown): void {
+    if (this.#stopped || this.#answered.has(peer)) return
+    if (attempt < MOST_ATTEMPTS) this.#later(peer, attempt + 1)
+    else if (this.#doubted.has(peer)) this.host.alarm('ERR_PEER_NOT_ASKED', `This node may run on an old copy of its data, and the peer ${peer}, who may know of channels with money of this node, could not be asked for them: ${messageOf(error)} It is asked again when it connects, and by \`paychan recover ${peer}\`.`)
+  }
+
+  /** A node made from its words knows that it has lost everything. */
+  #tell (peer: string, restored: readonly ChannelId[]): void {
+    if (restored.length === 0 || this.#isMarked) return
+    const names = restored.slice(0, MOST_NAMED).map((id) => id.slice(0, 8)).join(', ')
+    this.host.alarm('ERR_CHANNELS_FORGOTTEN', `The peer ${peer} has given back ${restored.length} of this node's channels that it did not know of (${names}${restored.length > MOST_NAMED ? ', ...' : ''}): the node runs on an old copy of its data, or has lost some of it. They only close now; \`paychan channels\` shows what is in them.`)
+  }
+
+  /** Where a server was reached last. */
+  #addressOf (peer: string): string {
+    return this.host.channelsOf(peer).filter(({ role }) => role === 'client').at(-1)?.address ?? peer
+  }
+
+  async #ask (open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
+    const { clock } = this.host.options
     const inbox = new RecordInbox()
-    const link = await peers.open(peer, () => inbox)
+    const link = await open(inbox)
     const restored: ChannelId[] = []
     const refused: Array<Restored['refused'][number]> = []
     let known = 0
@@ -203,6 +279,8 @@ export class Restores {
 
   #remember (peer: string): void {
     this.#answered.add(peer)
+    this.#owed.delete(peer)
+    this.#doubted.delete(peer)
     const [oldest] = this.#answered
     if (this.#answered.size > MOST_REMEMBERED && oldest !== undefined) this.#answered.delete(oldest)
   }

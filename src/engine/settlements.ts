@@ -30,7 +30,7 @@ export class Settlements {
   onTip (moment: Moment): void {
     for (const group of this.#groups(moment).values()) this.#next(group, moment)
     const candidates = this.#candidates(moment, moment.height + BATCH_WINDOW)
-    if (candidates.some(({ channel }) => channel.terms.settleHeight <= moment.height)) this.#form(candidates, moment)
+    if (candidates.some(({ channel }) => channel.terms.settleHeight <= moment.height)) this.#form(candidates, moment, false)
   }
 
   /** Settles all that can be settled now, together where there are several; resolves when the chain has it. @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_CLOSE_TIMEOUT` */
@@ -38,7 +38,7 @@ export class Settlements {
     if (moment === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.')
     const candidates = this.#candidates(moment)
     if (candidates.length === 1) for (const { actor } of candidates) actor.post({ type: 'settle' })
-    else this.#form(candidates, moment)
+    else this.#form(candidates, moment, true)
     const timeout = new PaychanError('ERR_CLOSE_TIMEOUT', 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.')
     return await Promise.all(candidates.map(async ({ actor }) => ({ channel: actor.id, ...await withTimeout(this.host.clock, actor.waiters.close(), this.host.timeout, timeout) })))
   }
@@ -53,13 +53,14 @@ export class Settlements {
     return members
   }
 
-  #form (candidates: readonly Member[], moment: Moment): void {
+  /** What is due and finds no batch bids alone with the tip. */
+  #form (candidates: readonly Member[], moment: Moment, byUser: boolean): void {
     if (candidates.length < 2) return
     for (let from = 0; from < candidates.length; from += MAX_BATCH) {
       const members = candidates.slice(from, from + MAX_BATCH)
       const batch = members.length < 2 ? undefined : this.#bid(members, moment)
-      if (batch === undefined) for (const { actor } of members) actor.post({ type: 'settle' })
-      else post(members, batch, moment)
+      if (batch !== undefined) post(members, batch, moment, byUser)
+      else if (byUser) for (const { actor } of members) actor.post({ type: 'settle' })
     }
   }
 
@@ -97,7 +98,7 @@ export class Settlements {
   }
 }
 
-function post (members: readonly Member[], batch: Batch, { height }: Moment): void {
+function post (members: readonly Member[], batch: Batch, { height }: Moment, byUser = false): void {
   const publication: Publication = publicationOf(batch, members.length, height)
-  members.forEach(({ actor }, i) => { actor.post({ type: 'batched', publication, leads: i === 0 }) })
+  members.forEach(({ actor }, i) => { actor.post({ type: 'batched', publication, leads: i === 0, byUser }) })
 }

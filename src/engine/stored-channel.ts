@@ -10,12 +10,13 @@ import { NO_WISHES, type Channel, type Established, type OnChain, type Publicati
 import type { Ledger } from '../channel/ledger.js'
 import type { Terms } from '../channel/terms.js'
 import type { ChannelId } from '../types/bytes.js'
+import { PaychanError } from '../types/errors.js'
 import { ZERO_SAT, type BlockHeight } from '../types/units.js'
 import { compact } from './compact.js'
 import { givenUpChanges, isGivenUpByServer } from './given-up.js'
 import { readEntry, paymentKey } from './payments.js'
 import type { Change, Store } from './ports.js'
-import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
+import { corruptRecord, decodeRecord, isLayout1, readRecord, recordChange } from './records.js'
 
 /** The records of channels: `channel/<id>`. */
 export const CHANNEL_PREFIX = 'channel/'
@@ -69,14 +70,19 @@ function storedLedger (ledger: Ledger): StoredLedger {
  */
 export async function readChannel (store: Store, key: string, value: Uint8Array): Promise<Channel> {
   const stored = readTerms(key, value)
-  return compact(isLayout1(value) || stored.stage !== 'established' ? stored : { ...stored, ledger: await readLedger(store, stored.id) })
+  try {
+    return compact(isLayout1(value) || stored.stage !== 'established' ? stored : { ...stored, ledger: await readLedger(store, stored.id) })
+  } catch (error) {
+    throw error instanceof PaychanError ? error : corruptRecord(key, error)
+  }
 }
 
 /** A channel without its ledger, when there is one: keys, terms and funding. @throws as `readChannel` */
 export function readTerms (key: string, value: Uint8Array): Channel {
-  const stored = decodeRecord<Channel>(key, value)
-  if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
-  return withEpochs(stored)
+  return readRecord(key, value, (stored: Channel) => {
+    if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
+    return withEpochs(stored)
+  })
 }
 
 async function readLedger (store: Store, id: ChannelId): Promise<Established['ledger']> {

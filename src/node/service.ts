@@ -24,7 +24,7 @@ import { openLevelStore } from '../store/level.js'
 import { onStoreFailure } from '../store/failure.js'
 import { outPointFromText, toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError, STORE_FAILED } from '../types/errors.js'
-import { addSat, blockDelta, feeRate } from '../types/units.js'
+import { blockDelta, feeRate, sumShown } from '../types/units.js'
 import { removeLeftovers } from '../wallet/private-file.js'
 import { readSeedFile } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
@@ -197,7 +197,7 @@ class PaychanService implements Paychan {
     const { wallet, engine } = this.#get()
     const { confirmed, pending, reserved, locked, unswept } = wallet.balance()
     const inChannels = engine.inChannels()
-    return { confirmed, pending, reserved, locked, inChannels, unwatched: engine.unwatched(), unswept, total: addSat(confirmed, pending, inChannels, unswept) }
+    return { confirmed, pending, reserved, locked, inChannels, unwatched: engine.unwatched(), unswept, total: sumShown([confirmed, pending, inChannels, unswept]) }
   }
 
   async send (options: SendOptions): Promise<SendResult> {

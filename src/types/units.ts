@@ -55,6 +55,13 @@ export function addSat (...amounts: Satoshi[]): Satoshi {
   return satoshi(amounts.reduce<bigint>((sum, amount) => sum + amount, 0n))
 }
 
+/** The sum of what others show, who may make it up: never more than there can be, so that whoever is shown it can say how much. */
+export function sumShown (amounts: Iterable<Satoshi>): Satoshi {
+  let sum = 0n
+  for (const amount of amounts) sum += amount
+  return satoshi(min(sum, MAX_MONEY))
+}
+
 /** `a - b`. @throws PaychanError `ERR_INVALID_AMOUNT` when the difference is negative. */
 export function subSat (a: Satoshi, b: Satoshi): Satoshi {
   return satoshi(a - b)

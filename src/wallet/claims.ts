@@ -8,7 +8,7 @@
  * for good (the other side's state wins), the watch shows nothing, and the claim counts nothing.
  */
 import { outPointText, type OutPoint } from '../types/bytes.js'
-import { ZERO_SAT, addSat, type BlockHeight, type Satoshi } from '../types/units.js'
+import { sumShown, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { HistoryView, KnownTransaction } from './history-view.js'
 import type { ClaimRecord } from './records.js'
 import type { CsvOutput, Tip } from '../engine/ports.js'
@@ -58,10 +58,8 @@ export class Claims {
 
   /** The sum of outputs that are in the chain or in the mempool and that nothing spends. */
   unswept (): Satoshi {
-    return this.all().reduce<Satoshi>((sum, { record: { output } }) => {
-      const exists = this.source(output) !== undefined && this.view.spender(output.outPoint) === undefined
-      return exists ? addSat(sum, output.value) : sum
-    }, ZERO_SAT)
+    const exists = ({ record: { output } }: Claim): boolean => this.source(output) !== undefined && this.view.spender(output.outPoint) === undefined
+    return sumShown(this.all().filter(exists).map(({ record }) => record.output.value))
   }
 
   /** What to do about a claim under this tip. */

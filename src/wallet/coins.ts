@@ -1,6 +1,6 @@
 /** The wallet's coins: outputs to scripts of ours that nothing known to us spends. */
 import { outPointText, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
-import { addSat, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
+import { sumShown, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { CoinLocks } from './coin-locks.js'
 import type { OutgoingTransactions } from './outgoing.js'
 import type { Reservations } from './reservations.js'
@@ -57,9 +57,9 @@ export function isFree (coin: Coin): boolean {
   return coin.confirmed && !isReserved(coin) && !coin.locked
 }
 
-/** The sum of values. */
+/** The sum of values. What is in no block a server may make up. */
 export function sumOf (coins: ReadonlyArray<{ readonly value: Satoshi }>): Satoshi {
-  return coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
+  return sumShown(coins.map(({ value }) => value))
 }
 
 function isSpendable ({ height, inputs }: KnownTransaction, tip: BlockHeight | undefined): boolean {

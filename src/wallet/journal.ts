@@ -2,7 +2,7 @@
 import { addressFromScript } from '../bitcoin/address.js'
 import { isStandardScript } from '../bitcoin/destination.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
-import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
+import { MAX_MONEY, satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Txid } from '../types/bytes.js'
 import { newestOf, type OutgoingTransactions } from './outgoing.js'
@@ -52,7 +52,9 @@ function describe ({ network, addresses, view, outgoing, notes }: JournalInit, t
   if (ownInputs.length === 0 && ownOutputs.length === 0) return []
   const total = (values: ReadonlyArray<{ readonly value: Satoshi } | undefined>): bigint => values.reduce((sum, each) => sum + (each?.value ?? 0n), 0n)
   const made = notes.made(txid)
-  const fee = made?.fee ?? (sources.every((source) => source !== undefined) ? satoshi(total(sources) - total(outputs)) : undefined)
+  const left = sources.every((source) => source !== undefined) ? total(sources) - total(outputs) : -1n
+  // What pays more than it spends, or leaves more than there is, a server has made up.
+  const fee = made?.fee ?? (left < 0n || left > MAX_MONEY ? undefined : satoshi(left))
   const kind = channelKind(txid) ?? made?.kind ?? (ownInputs.length > 0 ? 'send' : 'receive')
   const addressLabel = outputs.map(({ script }) => labelOf(notes, script, network)).find((label) => label !== undefined)
   return [{

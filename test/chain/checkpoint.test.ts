@@ -5,9 +5,13 @@ import { targetFromBits } from '../../src/chain/header-fields.js'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { extendDown, HEADERS_BATCH, syncHeaders, type AnnouncedTip, type HeaderSource } from '../../src/chain/header-sync.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
-import { codeOf } from '../../src/types/errors.js'
+import { VerifiedHistory, type HistorySource } from '../../src/chain/history.js'
+import { scriptHashOf } from '../../src/chain/script-watch.js'
+import { txid } from '../../src/types/bytes.js'
+import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { concat } from 'uint8arrays'
 import { FakeChain, hashOf } from './fake-chain.js'
+import { testScript } from './helpers.js'
 
 const HEIGHT = 2_100
 
@@ -79,6 +83,29 @@ describe('header chain / checkpoint', () => {
     assert.ok(asked.every(([, count]) => count === HEADERS_BATCH))
     for (const height of [0, 10, 2_015, 2_016, HEIGHT, HEIGHT + 20]) assert.equal(chain.hashAt(height), hashOf(blocks.header(height)))
     assert.equal(chain.height, HEIGHT + 20)
+  })
+
+  it('a server that names old heights again and again, to many scripts, and breaks off: each header is asked for once', async () => {
+    const chain = new HeaderChain(params)
+    await syncHeaders(chain, source, tipOf(blocks))
+    asked = []
+    let refusals = 2
+    const liar: HistorySource = {
+      headers: async (start, count) => {
+        if (refusals-- > 0) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The connection broke.')
+        return await source.headers(start, count)
+      },
+      history: async () => [{ txid: txid('ab'.repeat(32)), height: 10 }],
+      transaction: async () => new Uint8Array(60),
+      merkleProof: async () => ({ merkle: [], pos: 0 })
+    }
+    const scripts = Array.from({ length: 20 }, (_, n) => new VerifiedHistory(testScript(n), scriptHashOf(testScript(n))))
+    const codes: unknown[] = []
+    for (let attempt = 0; attempt < 5; attempt++) {
+      for (const outcome of await Promise.allSettled(scripts.map(async (script) => await script.load({ source: liar, headers: chain, catchUp: async () => {} })))) codes.push(outcome.status === 'rejected' ? codeOf(outcome.reason) : 'believed')
+    }
+    assert.deepEqual([asked, chain.first], [[[0, HEADERS_BATCH]], 0])
+    assert.deepEqual([...new Set(codes)], ['ERR_CHAIN_UNAVAILABLE', 'ERR_CHAIN_LIED'])
   })
 
   it('follows a reorganisation above it, and none of it', async () => {

@@ -4,6 +4,7 @@ import type { ElectrumChain } from '../../src/chain/chain.js'
 import { scriptHashOf } from '../../src/chain/script-watch.js'
 import { txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
+import { MAX_MONEY } from '../../src/types/units.js'
 import { idOf, merkleProof } from './fake-chain.js'
 import { Refusal, type FakeServer } from './fake-server.js'
 import { isSettled, Recorder, recordingWatcher, testScript } from './helpers.js'
@@ -74,6 +75,22 @@ describe('electrum chain / proof of histories', () => {
 
     it('with bytes that are no transaction', async () => {
       await mustBeRefused('blockchain.transaction.get', () => 'deadbeef')
+    })
+
+    it('with a transaction in other bytes than its own, which has the same id', async () => {
+      await mustBeRefused('blockchain.transaction.get', ([id]) => {
+        const hex = server.chain.find(txid(String(id)))?.toHex() ?? ''
+        // The number of inputs, spelled out in three bytes.
+        return `${hex.slice(0, 8)}fd${hex.slice(8, 10)}00${hex.slice(10)}`
+      })
+    })
+
+    it('with a transaction that pays more than there is', async () => {
+      const gift = new Transaction()
+      gift.addInput(new Uint8Array(32).fill(1), 0)
+      gift.addOutput(script, MAX_MONEY + 1n)
+      server.on('blockchain.transaction.get', (params) => params[0] === gift.getId() ? gift.toHex() : server.honest('blockchain.transaction.get', params))
+      await mustBeRefused('blockchain.scripthash.get_history', () => [{ tx_hash: gift.getId(), height: 0 }])
     })
 
     it('with a transaction that has nothing to do with the script', async () => {

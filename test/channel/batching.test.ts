@@ -45,6 +45,14 @@ function tip (world: World, changes: Partial<Established> = {}, height = world.c
 const unknown: ShownSpend = { kind: 'unknown', turn: undefined, txid: txid('ab'.repeat(32)), raw: new Uint8Array(10), clientBalance: undefined, height: undefined, shownBy: 1, fee: satoshi(500n), vsize: 170, lock: 0 }
 
 describe('channel / batching', () => {
+  it('is fetched patiently only when a user has asked for the batch; one that is due bids for its stake (STAKE-3)', () => {
+    for (const [byUser, code] of [[true, 'ERR_CHANNEL_SETTLED'], [false, 'ERR_CHANNEL_EXPIRED']] as const) {
+      const world = new World().open().paid(40_000n)
+      world.server.post({ type: 'batched', publication: sharedOf(world), leads: true, byUser })
+      assert.equal(world.server.established.stopped?.code, code)
+    }
+  })
+
   it('stays in its batch with a new block, and leaves the bids to it', () => {
     const world = inBatch()
     const { publication, effects } = tip(world)

@@ -94,7 +94,7 @@ describe('channel / patience / a race that begins late', () => {
     assert.ok(fees.slice(1).every((fee, i) => fee > (fees[i] ?? 0n) && fee <= (fees[i] ?? 0n) * 2n + 362n), fees.join())
   })
 
-  it('keeps a quarter of what is at stake while nobody competes', () => {
+  it('keeps a quarter of what is at stake while nobody competes (STAKE-4)', () => {
     const world = new World().open().paid(40_000n).kill('client').mineTo(664)
     world.chain.lowestFeeRate = 1_000_000_000n
     world.mineTo(699)

@@ -69,6 +69,16 @@ describe('channel / reestablishing / epochs (REEST-7)', () => {
       assertCloseOnly(side, code)
       assert.deepEqual(sentOf(effects, 'Error').map((error) => [error.rule, error.fatal]), [['REEST-4', true]])
       assert.equal(effectsOf(effects, 'alarm')[0]?.code, code)
+      assert.equal(effectsOf(effects, 'ask-for-channels').length, code === 'ERR_PEER_FORGOT' ? 0 : 1, 'RESTORE-8')
+    })
+  }
+
+  for (const code of ['ERR_PEER_FORGOT', 'ERR_COPY_RUNNING', 'ERR_STATE_FORGOTTEN'] as const) {
+    it(`the peer says so alone, by ${code}: ${code === 'ERR_STATE_FORGOTTEN' ? 'it has nothing to tell' : 'it is asked for what this node may have forgotten'} (RESTORE-8)`, () => {
+      const { client } = paid()
+      const says = { type: 'message', message: { type: 'Error', code, rule: 'REEST-4', text: 'Somebody has forgotten.', fatal: true } } as const
+      assert.equal(effectsOf(client.post(says), 'ask-for-channels').length, code === 'ERR_STATE_FORGOTTEN' ? 0 : 1)
+      assert.deepEqual(effectsOf(client.post(says), 'ask-for-channels'), [], 'once a channel')
     })
   }
 

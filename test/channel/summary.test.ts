@@ -35,6 +35,16 @@ describe('channel / summary', () => {
     assert.equal(new World().open().paid(10_000n).kill('client').mineTo(664).server.info.status, 'settling')
   })
 
+  it('says by what our share comes home without the peer, and from when on', () => {
+    const world = new World().open()
+    assert.deepEqual([world.client.info.alone, world.server.info.alone], [{ by: 'refund', from: 700 }, { by: 'settlement', from: 664 }])
+    const twoWay = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
+    assert.deepEqual([twoWay.client.info.alone, twoWay.server.info.alone], [{ by: 'settlement', from: 660 }, { by: 'settlement', from: 680 }])
+    world.client.post({ type: 'close' })
+    world.run().mine()
+    assert.deepEqual([world.client.info.alone, world.server.info.alone], [undefined, undefined])
+  })
+
   it('shows the money of an opening as nobody\'s yet, and its heights', () => {
     const { info } = new World().offer().client
     assert.deepEqual([info.capacity, info.ourBalance, info.refundHeight, info.funding], [100_000n, 0n, 700, undefined])

@@ -1,3 +1,4 @@
+import type { ChannelInfo } from '../../src/node/api.js'
 import assert from 'node:assert/strict'
 import pc from 'picocolors'
 import { formatTime, renderBalance, renderChannels, renderClosed, renderInfo, renderOpened, renderPaid, renderPayments, renderPeers, shortPeer } from '../../src/cli/render.js'
@@ -50,6 +51,13 @@ describe('what people read', () => {
     const turns = { number: 1, payer: 'peer', left: 6, step: 20, oursMatures: blockHeight(660), theirsMatures: blockHeight(680) } as const
     const line = renderChannels([{ ...channel, mode: 'two-way', turns, receivable: satoshi(40_000n), lastPaymentHeight: blockHeight(648) }], plain).split('\n')[1] ?? ''
     assert.match(line, /turn 1: the peer pays, 6 more; receivable 40,000 sat; close by block 648; our state matures at 660, theirs at 680/)
+  })
+
+  it('a channel without its peer: by what our share comes home, and from when on', () => {
+    const alone = { by: 'refund', from: blockHeight(1_048) } as const
+    const note = (status: ChannelInfo['status']): string => renderChannels([{ ...channel, status, alone }], plain)
+    assert.match(note('offline'), /without the peer our share comes home by the refund, from block 1048 on/)
+    assert.doesNotMatch(note('open'), /comes home/)
   })
 
   it('peers', () => {

@@ -42,6 +42,7 @@ export const channel: ChannelInfo = {
   turns: undefined,
   inFlight: satoshi(0n),
   atRisk: satoshi(0n),
+  alone: undefined,
   risk: undefined,
   funding: { txid: FUNDING, vout: 1 },
   outside: undefined,

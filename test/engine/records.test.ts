@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { readName, readPaid } from '../../src/engine/paid-records.js'
+import { readEntry } from '../../src/engine/payments.js'
+import { readTerms } from '../../src/engine/stored-channel.js'
 import { decodeRecord, encodeRecord, RECORD_VERSION, sealRecord } from '../../src/engine/records.js'
 
 /** Everything that states are made of. */
@@ -87,6 +90,13 @@ describe('engine / records', () => {
       assert.ok(code === undefined || code === 'ERR_STORE_CORRUPT', String(code))
     }), { numRuns: 1_000 })
     assert.equal(codeOf(() => decodeRecord('key', sealRecord('key', new Uint8Array(100_000).fill(9), RECORD_VERSION))), 'ERR_STORE_CORRUPT')
+  })
+
+  it('of layout 1, which has no checksum, are damaged when their reader stumbles over them', () => {
+    const json = new TextEncoder().encode('{"v":1,"value":null}')
+    for (const [key, read] of [['payment/ab/1', readEntry], ['paid/ab', readPaid], ['paid-name/ab', readName], ['channel/ab', readTerms]] as const) {
+      assert.throws(() => read(key, json), { code: 'ERR_STORE_CORRUPT', facts: { key } })
+    }
   })
 
   it('of layout 1 are still read', () => {

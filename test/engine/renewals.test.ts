@@ -251,7 +251,7 @@ describe('engine / renewals', () => {
       }
     }
 
-    it('holds the payments of the server back for ten seconds, and not again in the same block', async () => {
+    it('holds the payments of the server back for ten seconds, and not again in the same block (RENEW-13)', async () => {
       const { world, bob, old, stall } = await stalling()
       await stall()
       const first = bob.engine.pay(old, satoshi(1_000n), '')

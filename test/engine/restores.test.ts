@@ -178,15 +178,6 @@ describe('engine / who is asked', () => {
     assert.equal(world.said(alice, 'RestoreRequest').length, asked)
   })
 
-  it('by any other node: nobody, as long as all channels are known', async () => {
-    const { world, alice, bob } = await opened()
-    alice.engine.met('bob')
-    for (const node of [alice, bob]) await node.restart()
-    for (let second = 0; second < 3; second++) await world.pass(1_000)
-    assert.deepEqual([world.said(alice, 'RestoreRequest'), world.said(bob, 'RestoreRequest')], [[], []])
-    assert.equal(alice.channel.status, 'open')
-  })
-
   it('a node that has all its channels and asks changes none of them, on neither side', async () => {
     const { alice, bob } = await opened()
     const { restored, known } = await alice.engine.recover('bob')

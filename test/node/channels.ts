@@ -22,6 +22,7 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     turns: undefined,
     inFlight: satoshi(0n),
     atRisk: satoshi(0n),
+    alone: undefined,
     risk: undefined,
     funding: undefined,
     outside: undefined,

@@ -1,6 +1,6 @@
 /** Nodes whose data directory is gone, and that have nothing but their words and their peers: on the devnet's chain and real streams. */
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SEED_FILE } from '../../src/node/layout.js'
 import { restoreData } from '../../src/node/restore.js'
@@ -43,6 +43,26 @@ describe('node / recovering', () => {
     await again.sees(async () => { try { await again.api.close(id); return true } catch { return false } })
     await bob.sees(async () => await statusOf(bob) === 'closed')
     await bob.sees(async () => (await bob.api.balance()).confirmed === 120_000n)
+    await again.sees(async () => (await again.api.balance()).confirmed > 1_870_000n)
+  })
+
+  it('a client that is put back on a copy of before a renewal asks its server by itself, and closes the new channel (RESTORE-8)', async () => {
+    const bob = await fixture.node('bob')
+    const alice = await fixture.rich('alice')
+    const { id } = await alice.api.open({ peer: await bob.address(), amount: 500_000n })
+    await alice.api.pay({ to: id, amount: 120_000n })
+    const [dataDir, copy] = [fixture.path('alice'), fixture.path('copy')]
+    await alice.api.stop()
+    await cp(dataDir, copy, { recursive: true })
+    const later = await fixture.node('alice', { create: false })
+    await later.sees(async () => await statusOf(later) === 'open')
+    const fresh = await later.api.renew(id)
+    await later.api.stop()
+    await rm(dataDir, { recursive: true })
+    await cp(copy, dataDir, { recursive: true })
+    const again = await fixture.node('alice', { create: false })
+    await again.sees(async () => (await again.api.channels()).some((channel) => channel.id === fresh.id && channel.status === 'stopped'))
+    await again.sees(async () => { try { await again.api.close(fresh.id); return true } catch { return false } })
     await again.sees(async () => (await again.api.balance()).confirmed > 1_870_000n)
   })
 

@@ -4,7 +4,7 @@ import * as bitcoin from 'bitcoinjs-lib'
 import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { hashFromTxid, txid, type OutPoint } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
-import { blockHeight } from '../../src/types/units.js'
+import { blockHeight, MAX_MONEY } from '../../src/types/units.js'
 import { AddressBook } from '../../src/wallet/addresses.js'
 import { CoinLocks } from '../../src/wallet/coin-locks.js'
 import { coinsOf, sumOf } from '../../src/wallet/coins.js'
@@ -119,6 +119,11 @@ describe('history view', () => {
     assert.deepEqual(total(199), { confirmed: 0n, pending: 50n })
     // Its 100th confirmation is that of block 200; the spend is in block 201 at the earliest.
     assert.deepEqual(total(200), { confirmed: 50n, pending: 0n })
+  })
+
+  it('can be added up, whatever a server makes up: never to more than there is', () => {
+    for (const n of [1, 2]) view.set(n === 1 ? a : b, [transaction([{ ...SOMEWHERE, vout: n }], [[n === 1 ? a : b, Number(MAX_MONEY)]])])
+    assert.deepEqual(total(), { confirmed: 0n, pending: MAX_MONEY })
   })
 
   it('ignores bytes that are no transaction or not the one that they are said to be, and says so', () => {

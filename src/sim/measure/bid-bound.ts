@@ -36,13 +36,15 @@ export function boundOf (state: Established, publication: Publication, { before,
   const earlier = before.findLast((bid) => bid.height < height)
   const previous = feeRate(BigInt(Math.round(Math.min(last?.rate ?? 0, last?.most ?? 0) * 1_000)))
   const deadline = deadlineOf(state, turn)
+  const isPatient = deadline === undefined || height >= deadline || state.stopped?.code === SETTLED
   // STAKE-3: once nothing presses any more, all of the share may be fetched.
-  const worth = deadline === undefined || height >= deadline || state.stopped?.code === SETTLED ? ours.share : stakeAt(state, ours, height, estimate)
+  const worth = isPatient ? ours.share : stakeAt(state, ours, height, estimate)
   const budget = feeRate(worth * 1_000n / BigInt(vsizeOf(state, ours)))
   const curve = Number(curveRate({ since, height, deadline, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000
+  const patient = isPatient ? Number(curveRate({ since, height, deadline: undefined, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000 : 0
   const refused = Math.max(2 * Number(estimate) / 1_000, HURRY_RATE)
   const raced = contests.some((contest) => isRival(state, turn, contest)) ? 2 * Math.min(earlier?.rate ?? refused, earlier?.most ?? refused) : 0
-  return Math.max(curve, refused * RAISE, raced)
+  return Math.max(curve, patient, refused * RAISE, raced)
 }
 
 /** An older state of the other side that could be mined alone. */

@@ -1,0 +1,49 @@
+/** What the fuzzer has found stays found; and it finds what lies behind one condition after the other. */
+import assert from 'node:assert/strict'
+import { PaychanError } from '../../src/types/errors.js'
+import { readCorpus } from './corpus.js'
+import { faultOf, fuzz } from './fuzzer.js'
+import { drawFrom } from './mutations.js'
+import { utf8, type Target } from './target.js'
+import { TARGETS } from './targets/index.js'
+
+const noFault = async (target: Target, input: Uint8Array, name: string): Promise<void> => {
+  const fault = await faultOf(target, input)
+  assert.equal(fault, undefined, `${target.name} ${name}: ${fault?.stack ?? ''}`)
+}
+
+describe('fuzz / what others make is read, or refused by an error of its own', () => {
+  for (const target of TARGETS) {
+    it(`${target.name}: good inputs, and every case that was a fault once`, async () => {
+      for (const [n, seed] of target.seeds().entries()) await noFault(target, seed, `seed ${n}`)
+      for (const { name, input } of await readCorpus(target.name)) await noFault(target, input, name)
+    })
+  }
+})
+
+describe('fuzz / the fuzzer', () => {
+  let isFound = false
+  const planted: Target = {
+    name: 'planted',
+    seeds: () => [utf8('aaaa')],
+    run: (input) => {
+      if (input[0] !== 0x62) throw new PaychanError('ERR_FIRST', 'The first byte is another.')
+      if (input[1] !== 0x63) throw new PaychanError('ERR_SECOND', 'The second byte is another.')
+      if (input[2] !== 0x69) return
+      isFound = true
+      throw new TypeError('a fault')
+    }
+  }
+
+  it('goes on from what reaches further, and shortens what it finds', async () => {
+    const { findings, kept } = await fuzz(planted, { draw: drawFrom(1), corpus: [], isOver: (runs) => isFound || runs > 20_000, counts: (url) => url.endsWith('/fuzz.test.js') })
+    assert.deepEqual(findings.map(({ error, input }) => [error.message, new TextDecoder().decode(input)]), [['a fault', 'bci']])
+    assert.ok(kept.length >= 3, `${kept.length} inputs`)
+  })
+
+  it('takes an error without a code, and one that stands for a bug, for a fault', async () => {
+    const throwing = (error: Error): Target => ({ name: 'throwing', seeds: () => [], run: () => { throw error } })
+    assert.equal(await faultOf(throwing(new PaychanError('ERR_INVALID_TXID', 'No.')), new Uint8Array(0)), undefined)
+    for (const error of [new TypeError('x'), new RangeError('y'), new PaychanError('ERR_INTERNAL', 'z')]) assert.equal(await faultOf(throwing(error), new Uint8Array(0)), error)
+  })
+})
