@@ -2,7 +2,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import type { BuiltFunding, FundingRequest, Wallet } from '../src/engine/ports.js'
 import { hashFromTxid, txid } from '../src/types/bytes.js'
-import { satoshi } from '../src/types/units.js'
+import { satoshi, type Satoshi } from '../src/types/units.js'
 
 /** Of a P2WPKH input: the longest signature, and a key. */
 const WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(0x02)]
@@ -31,7 +31,9 @@ export class BenchWallet implements Wallet {
     return true
   }
 
-  checkFunds (): void {}
+  checkFunds (): Satoshi {
+    return satoshi(0n)
+  }
 
   /** A coin, the channel, change. */
   async buildFunding ({ channel, scriptPubKey, amount }: FundingRequest): Promise<BuiltFunding> {

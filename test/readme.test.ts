@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 describe('README', () => {
-  it('its ten-line payment pays', async () => {
+  it('links to nothing that the package lacks', async () => {
+    const { files } = JSON.parse(await readFile('package.json', 'utf8')) as { files: string[] }
+    const links = [...(await readFile('README.md', 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = '']) => link)
+    assert.ok(links.length > 5)
+    assert.deepEqual(links.filter((link) => !files.some((file) => link === file || link.startsWith(`${file}/`))), [])
+  })
+
+  it('its ten-line payment pays, also when it is run again', async () => {
     const readme = await readFile('README.md', 'utf8')
     const code = /```js\n([\s\S]*?)```/.exec(readme)?.[1]
     assert.ok(code !== undefined, 'the README has a js example')
@@ -14,10 +21,12 @@ describe('README', () => {
     const directory = await mkdtemp(join('dist', 'readme-'))
     try {
       await writeFile(join(directory, 'example.mjs'), code)
-      const { stdout } = await promisify(execFile)(process.execPath, ['example.mjs'], { cwd: directory })
-      assert.match(stdout, /amount: 1000n/)
-      assert.match(stdout, /memo: 'coffee'/)
-      assert.match(stdout, /status: 'acknowledged'/)
+      for (let n = 0; n < 2; n++) {
+        const { stdout } = await promisify(execFile)(process.execPath, ['example.mjs'], { cwd: directory })
+        assert.match(stdout, /amount: 1000n/)
+        assert.match(stdout, /memo: 'coffee'/)
+        assert.match(stdout, /status: 'acknowledged'/)
+      }
     } finally {
       await rm(directory, { recursive: true, force: true })
     }

@@ -5,9 +5,11 @@ import { connectApi, type ApiClient } from '../daemon/client.js'
 import { resolveDataDir } from '../daemon/config-file.js'
 import { dataPaths } from '../daemon/paths.js'
 import type { NodeApi, NodeEvent } from '../node/api.js'
+import { PaychanError } from '../types/errors.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
 import type { simulate } from '../sim/simulate.js'
 import type { Io } from './io.js'
+import { untilInterrupted } from './interrupt.js'
 import { startPatience } from './patience.js'
 import { createOutput, type Output } from './output.js'
 
@@ -40,16 +42,29 @@ export function contextOf (world: World, command: Command): Context {
   return { ...world, output: createOutput(world.io, json), dataDir: resolveDataDir(data, world.io.env) }
 }
 
-/** Asks the running node, and lets go of the connection afterwards. Says whom it waits for when that takes long. */
-export async function withNode<T> ({ dataDir, io, output }: Context, ask: (node: ApiClient) => Promise<T>, waitsFor = 'the node'): Promise<T> {
+/**
+ * Asks the running node, and lets go of the connection afterwards. Says whom it waits for when that takes long.
+ *
+ * @param mayFollow - what a verb that changes something says when it is interrupted: the node does not stop for that
+ */
+export async function withNode<T> ({ dataDir, io, output }: Context, ask: (node: ApiClient) => Promise<T>, waitsFor = 'the node', mayFollow?: string): Promise<T> {
   const node = connectApi(dataPaths(dataDir).socket)
   const patience = startPatience(io, output, () => waitsFor)
+  const interrupted = mayFollow === undefined ? undefined : untilInterrupted(io)
   try {
-    return await ask(node)
+    const asked = ask(node)
+    if (interrupted === undefined) return await asked
+    return await Promise.race([asked, interrupted.signal.then((signal): never => { throw interruption(signal, mayFollow ?? '') })])
   } finally {
+    interrupted?.dispose()
     patience.stop()
     node.disconnect()
   }
+}
+
+/** Why a command that changes something ended without an answer. */
+export function interruption (signal: string, mayFollow: string): PaychanError {
+  return new PaychanError('ERR_INTERRUPTED', `${signal}: this command ends, and the node goes on. ${mayFollow}`)
 }
 
 /** The options that every command shows in its help. */

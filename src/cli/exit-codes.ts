@@ -5,7 +5,7 @@ export const EXIT = { ok: 0, refused: 1, usage: 2, notRunning: 3, peerUnreachabl
 const BY_CODE = new Map<string, number>([
   ['ERR_USAGE', EXIT.usage], ['ERR_INVALID_AMOUNT', EXIT.usage], ['ERR_NETWORK_NOT_SUPPORTED', EXIT.usage], ['ERR_MAINNET_REFUSED', EXIT.usage],
   ['ERR_CONFIG_INVALID', EXIT.usage], ['ERR_CONFIG_UNKNOWN_KEY', EXIT.usage], ['ERR_CONFIG_UNREADABLE', EXIT.usage],
-  ['ERR_SOCKET_PATH_TOO_LONG', EXIT.usage], ['ERR_INVALID_MULTIADDR', EXIT.usage], ['ERR_INVALID_ADDRESS', EXIT.usage], ['ERR_INVALID_HEIGHT', EXIT.usage],
+  ['ERR_SOCKET_PATH_TOO_LONG', EXIT.usage], ['ERR_INVALID_MULTIADDR', EXIT.usage], ['ERR_INVALID_LISTEN', EXIT.usage], ['ERR_LISTEN_FAILED', EXIT.usage], ['ERR_INVALID_ADDRESS', EXIT.usage], ['ERR_INVALID_HEIGHT', EXIT.usage],
   ['ERR_INVALID_PEER', EXIT.usage], ['ERR_INVALID_PAYMENT_ID', EXIT.usage], ['ERR_INVALID_MEMO', EXIT.usage], ['ERR_MEMO_TOO_LONG', EXIT.usage],
   ['ERR_INVALID_FEERATE', EXIT.usage], ['ERR_INVALID_REQUEST', EXIT.usage], ['ERR_INVALID_GAP', EXIT.usage], ['ERR_INVALID_LABEL', EXIT.usage],
   ['ERR_INVALID_TARGET', EXIT.usage], ['ERR_INVALID_OUTPOINT', EXIT.usage], ['ERR_INVALID_URI', EXIT.usage],

@@ -3,23 +3,30 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { outPointFromText, outPointText } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { MAX_TARGET } from '../wallet/fee-choice.js'
+import { withoutUndefined } from '../daemon/objects.js'
+import type { FeeChoice } from '../node/api.js'
 import { wholeNumber } from './context.js'
 
-export interface FeeOptions { readonly feerate?: bigint, readonly target?: number }
+export interface FeeOptions { readonly feerate?: number, readonly target?: number, readonly yes?: true }
 export interface CoinOptions { readonly coin?: string[] }
 
-/** `1`, `2.5` sat/vB, in sat per 1,000 vB. */
-export function parseFeeRate (text: string): bigint {
-  const match = /^(\d{1,6})(?:\.(\d{1,3}))?$/.exec(text)
-  if (match === null) throw new InvalidArgumentError('A feerate is in sat/vB, such as 2 or 2.5, with at most 3 decimals.')
-  return BigInt(match[1] ?? '') * 1000n + BigInt((match[2] ?? '').padEnd(3, '0'))
+/** `1`, `2.5` sat/vB. */
+export function parseFeeRate (text: string): number {
+  if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(text)) throw new InvalidArgumentError('A feerate is in sat/vB, such as 2 or 2.5, with at most 3 decimals.')
+  return Number(text)
 }
 
-/** Adds `--feerate` and `--target`, of which one can be given. */
+/** What a person chose, as the node is asked. */
+export function feeChoice ({ feerate, target, yes }: FeeOptions): FeeChoice {
+  return withoutUndefined({ satPerVByte: feerate, target, highFee: yes })
+}
+
+/** Adds `--feerate` and `--target`, of which one can be given, and `--yes`. */
 export function withFee (command: Command, usual: string): Command {
   return command
     .option('--feerate <sat/vB>', `what to pay for each virtual byte (default: ${usual})`, parseFeeRate)
     .addOption(new Option('--target <blocks>', `pay what the servers estimate to be in a block within so many, 1 to ${MAX_TARGET}; see \`paychan fees\``).argParser(parseTarget).conflicts('feerate'))
+    .option('--yes', 'pay a fee that exceeds the amount, or ten times the estimate, all the same')
 }
 
 /** Adds `--coin`, which may be repeated. */

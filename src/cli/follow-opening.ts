@@ -2,13 +2,17 @@
 import type { ApiClient } from '../daemon/client.js'
 import { connectApi } from '../daemon/client.js'
 import { dataPaths } from '../daemon/paths.js'
-import type { Context } from './context.js'
+import { interruption, type Context } from './context.js'
 import { untilInterrupted } from './interrupt.js'
 import { OpeningProgress, type IsAsked } from './opening-progress.js'
 import { startPatience } from './patience.js'
 
-/** Follows the node's events while it opens. The opening itself goes on when this process is killed. */
-export async function followOpening<T> ({ io, output, dataDir }: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<T>): Promise<T> {
+/**
+ * Follows the node's events while it opens. The opening itself goes on when this process is killed.
+ *
+ * @param mayFollow - of a call that cannot be cancelled: what is said when it is interrupted
+ */
+export async function followOpening<T> ({ io, output, dataDir }: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<T>, mayFollow?: string): Promise<T> {
   const node = connectApi(dataPaths(dataDir).socket)
   let over = false
   const progress = new OpeningProgress(isAsked, text => {
@@ -24,13 +28,15 @@ export async function followOpening<T> ({ io, output, dataDir }: Context, isAske
   })
   const interrupted = untilInterrupted(io)
   const cancel = new AbortController()
-  void interrupted.signal.then(() => {
+  const left = interrupted.signal.then(async (signal): Promise<never> => {
+    if (mayFollow !== undefined) throw interruption(signal, mayFollow)
     output.progress('cancelling the opening ... (Ctrl-C again leaves it to the node)')
     cancel.abort()
+    return await new Promise<never>(() => {})
   })
   try {
     await events.ready
-    return await call(node, cancel.signal)
+    return await Promise.race([call(node, cancel.signal), left])
   } finally {
     over = true
     interrupted.dispose()

@@ -1,6 +1,7 @@
 /** The world of the command line, as an argument: so that a test can run a command without a process. */
 import { createReadStream } from 'node:fs'
 import { text } from 'node:stream/consumers'
+import { codeOf } from '../types/errors.js'
 import { stdinLines, type Lines } from './stdin.js'
 
 export interface Sink {
@@ -24,11 +25,15 @@ export interface Io {
   readonly onInterrupt: (callback: (signal: string) => void) => () => void
 }
 
-/** The world of this process. */
-export function processIo (): Io {
+/**
+ * The world of this process.
+ *
+ * @param onLost - called when a result could not be written: a full disk, for one
+ */
+export function processIo (onLost: (error: Error) => void = () => {}): Io {
   return {
-    stdout: sink(process.stdout),
-    stderr: sink(process.stderr),
+    stdout: sink(process.stdout, onLost),
+    stderr: sink(process.stderr, () => {}),
     stdin: stdinLines(process.stdin, process.stderr),
     readDescriptor: async descriptor => await text(createReadStream('', { fd: descriptor })),
     env: process.env,
@@ -44,8 +49,8 @@ export function processIo (): Io {
   }
 }
 
-function sink (stream: NodeJS.WriteStream): Sink {
-  // A reader that has gone (`paychan payments | head`) is no reason to crash.
-  stream.on('error', () => {})
+function sink (stream: NodeJS.WriteStream, onLost: (error: Error) => void): Sink {
+  // A reader that has gone (`paychan payments | head`) has what it wanted.
+  stream.on('error', (error: Error) => { if (codeOf(error) !== 'EPIPE') onLost(error) })
   return { isTTY: stream.isTTY, write: text => { stream.write(text) } }
 }

@@ -3,6 +3,7 @@
 import type { NodeConfig } from '../daemon/config.js'
 import type { NodeApi, NodeEvent } from '../node/api.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
+import { EXIT } from './exit-codes.js'
 import { processIo } from './io.js'
 import { run } from './program.js'
 
@@ -15,8 +16,17 @@ async function createNode (config: NodeConfig, passphrase: AskPassphrase, onEven
   return await node.createNode({ ...config, passphrase, onEvent })
 }
 
+/** Whoever reads a result from a file has to know that it is not there. */
+function onLost (error: Error): void {
+  if (lost) return
+  lost = true
+  process.stderr.write(`error: the result could not be written (${error.message}). What was asked for may be done all the same. (ERR_OUTPUT_LOST)\n`)
+  process.once('exit', () => { process.exitCode ||= EXIT.refused })
+}
+let lost = false
+
 process.exitCode = await run(process.argv.slice(2), {
-  io: processIo(),
+  io: processIo(onLost),
   createNode,
   simulator: async () => (await import('../sim/simulate.js')).simulate
 })

@@ -22,10 +22,13 @@ export async function newPassphrase (io: Io, fromEnvironment = true): Promise<st
   if (io.stdin.isTTY && await io.stdin.readLine('The same once more: ') !== first) {
     throw new PaychanError('ERR_PASSPHRASE_MISMATCH', 'The two are not the same. Try again; nothing was changed.')
   }
+  // What follows would be dropped without a word, and the passphrase be another than its owner thinks.
+  if (!io.stdin.isTTY && await io.stdin.readLine('') !== undefined) throw new PaychanError('ERR_PASSPHRASE_MISMATCH', 'A passphrase is one line, and more follows it in the input. Nothing was changed.')
   return first
 }
 
-async function givenPassphrase ({ env, readDescriptor }: Io): Promise<string | undefined> {
+/** Of the environment or a file descriptor; undefined when neither has one. */
+export async function givenPassphrase ({ env, readDescriptor }: Io): Promise<string | undefined> {
   const text = env['PAYCHAN_PASSPHRASE']
   if (text !== undefined && text !== '') return text
   const descriptor = env['PAYCHAN_PASSPHRASE_FD']

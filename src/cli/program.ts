@@ -30,13 +30,14 @@ With --json, stdout is exactly one JSON object, {"error":{"code","message","fact
 (\`start\` and \`devnet\`, which keep running: one per line). Amounts are numbers of satoshis; amounts
 among the facts of an error are decimal strings.`
 
-function createProgram (world: World): Command {
+/** Also for a line that asks for JSON, and could not be understood. */
+export function createProgram (world: World, json = false): Command {
   const program = new Command('paychan')
     .description('Pay your peers over Bitcoin micropayment channels.')
     .version(VERSION)
     .configureOutput({
       writeOut: text => { world.io.stdout.write(text) },
-      writeErr: text => { world.io.stderr.write(text) },
+      writeErr: text => { if (!json) world.io.stderr.write(text) },
       // `run` reports it, in the form that was asked for.
       outputError: () => {}
     })
@@ -64,20 +65,27 @@ function createProgram (world: World): Command {
  * goes wrong is reported; this never rejects.
  */
 export async function run (argv: readonly string[], world: World): Promise<number> {
-  const program = createProgram(world)
+  const json = asksForJson(argv)
+  const program = createProgram(world, json)
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok // --help, --version
-      if (error.code === 'commander.help') return EXIT.usage // no command: the help was shown
+      if (error.code === 'commander.help') return noCommand(world, json)
     }
     if (error instanceof Exit) return error.exitCode
     const reported = error instanceof CommanderError ? usageError(error, nameOf(program, argv)) : error
-    createOutput(world.io, asksForJson(argv)).error(reported)
+    createOutput(world.io, json).error(reported)
     return exitCodeOf(codeOf(reported))
   }
+}
+
+/** People are shown the help; a program gets its one object. */
+function noCommand ({ io }: World, json: boolean): number {
+  if (json) createOutput(io, json).error(new PaychanError('ERR_USAGE', 'No command is given. See paychan --help.'))
+  return EXIT.usage
 }
 
 function usageError (error: CommanderError, command: string): PaychanError {

@@ -1,7 +1,6 @@
 /** Transactions of the wallet, in words and tables. */
 import { formatAmount } from '../daemon/amount.js'
 import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../node/api.js'
-import { formatFeeRate } from '../types/units.js'
 import { printable, type Colors } from './output.js'
 import { shortChannel } from './render.js'
 import { renderTable, type Cell } from './table.js'
@@ -9,18 +8,18 @@ import { renderTable, type Cell } from './table.js'
 const WAITING = 'No server has it yet: it is on disk, and goes out as soon as one answers.'
 
 /** What `send` has come to, or would. */
-export function renderSent ({ txid, to, amount, fee, feeRate, vsize, change, message, broadcast }: SendResult): string {
-  const cost = `The fee is ${formatAmount(fee)} (${formatFeeRate(feeRate)}, ${vsize} vB); ${formatAmount(change)} come back as change.`
+export function renderSent ({ txid, to, amount, fee, satPerVByte, vsize, change, message, broadcast }: SendResult): string {
+  const cost = `The fee is ${formatAmount(fee)} (${satPerVByte} sat/vB, ${vsize} vB); ${formatAmount(change)} come back as change.`
   const purpose = message === undefined ? '' : ` The payee says: ${printable(message)}`
   if (txid === undefined) return `This would send ${formatAmount(amount)} to ${to}. ${cost} Nothing was sent.${purpose}`
   return `Sent ${formatAmount(amount)} to ${to}.${purpose}\n${cost}\n${broadcast ? '' : `${WAITING}\n`}Transaction ${txid}`
 }
 
 /** What `bumpfee` has come to. */
-export function renderBumped ({ kind, txid, of, fee, feeRate, vsize, broadcast }: BumpResult): string {
+export function renderBumped ({ kind, txid, of, fee, satPerVByte, vsize, broadcast }: BumpResult): string {
   const done = kind === 'replacement'
-    ? `Transaction ${txid} replaces ${of}: its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate)}, ${vsize} vB).`
-    : `Transaction ${txid} pays ${formatAmount(fee)} (${vsize} vB) for the funding transaction ${of}: together they pay ${formatFeeRate(feeRate)}.`
+    ? `Transaction ${txid} replaces ${of}: its fee is ${formatAmount(fee)} (${satPerVByte} sat/vB, ${vsize} vB).`
+    : `Transaction ${txid} pays ${formatAmount(fee)} (${vsize} vB) for the funding transaction ${of}: together they pay ${satPerVByte} sat/vB.`
   return broadcast ? done : `${done}\n${WAITING}`
 }
 
@@ -44,9 +43,9 @@ export function renderTransactions (transactions: readonly WalletTransaction[], 
 }
 
 /** What a person chooses a feerate by. */
-export function renderFees ({ minimum, estimates }: Fees, colors: Colors): string {
-  const rows = estimates.map(({ blocks, feeRate }): Cell[] => [`${blocks} ${blocks === 1 ? 'block' : 'blocks'}`, formatFeeRate(feeRate)])
-  return `${renderTable([{ title: 'WITHIN' }, { title: 'ESTIMATE', align: 'right' }], rows, colors)}\nThe server takes nothing below ${formatFeeRate(minimum)}.`
+export function renderFees ({ leastSatPerVByte, estimates }: Fees, colors: Colors): string {
+  const rows = estimates.map(({ blocks, satPerVByte }): Cell[] => [`${blocks} ${blocks === 1 ? 'block' : 'blocks'}`, `${satPerVByte} sat/vB`])
+  return `${renderTable([{ title: 'WITHIN' }, { title: 'ESTIMATE', align: 'right' }], rows, colors)}\nThe server takes nothing below ${leastSatPerVByte} sat/vB.`
 }
 
 export function renderCoins (coins: readonly CoinInfo[], colors: Colors): string {

@@ -183,8 +183,8 @@ export function renderOpened (channel: ChannelInfo): string {
 }
 
 /** What `pay` has come to. It resolves only when all is acknowledged. */
-export function renderPaid ({ amount, channel, peerId, parts }: PayResult): string {
-  const start = `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
+export function renderPaid ({ amount, channel, peerId, parts, already, time }: PayResult): string {
+  const start = already ? `${formatAmount(amount)} were paid already to ${shortPeer(peerId)}, at ${formatTime(time)}; nothing was paid now. It was` : `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
   if (parts.length === 1) return `${start} on channel ${shortChannel(channel)}.`
   return `${start} in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
 }

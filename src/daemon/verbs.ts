@@ -6,7 +6,7 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, askedRate, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, psbtResult, recoverResult, sendResult, settleAllResult, walletTransaction } from './wire.js'
+import { toWire, type Wire, askedAmount, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, psbtResult, recoverResult, sendResult, settleAllResult, walletTransaction } from './wire.js'
 
 /** `read` reads the body of a response; `run` does what the body of a request asks for. */
 export interface Verb<Answer> {
@@ -39,7 +39,7 @@ const nothing = z.strictObject({})
 const ticket = z.string().min(1).max(64)
 
 /** Which targets there are, and that it is not both, the node says. */
-const feeChoice = { feeRate: askedRate.optional(), target: z.number().optional() }
+const feeChoice = { satPerVByte: z.number().optional(), target: z.number().optional(), highFee: z.boolean().optional() }
 
 const MOST_COINS = 1_000
 const coins = z.array(z.string().min(1).max(128)).max(MOST_COINS)

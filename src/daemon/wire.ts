@@ -7,7 +7,7 @@ import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, Nod
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import type { Policy } from '../channel/policy.js'
-import { blockDelta, blockHeight, feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
+import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
 
 export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
 
@@ -26,9 +26,6 @@ export const amount: z.ZodType<Satoshi> = z.string().regex(/^\d{1,16}$/, 'an amo
 
 /** An amount that somebody asks for: a negative one, or more than all bitcoin, is `ERR_INVALID_AMOUNT`, not a slip of form. */
 export const askedAmount: z.ZodType<Satoshi> = z.string().regex(/^-?\d{1,20}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
-
-/** A feerate in sat per 1,000 vB that somebody asks for. */
-export const askedRate: z.ZodType<bigint> = z.string().regex(/^\d{1,12}$/, 'a feerate in sat per 1,000 vB, as a decimal string').transform(text => BigInt(text))
 
 /** Null for undefined. */
 function maybe<T> (schema: z.ZodType<T>): z.ZodType<T | undefined> {
@@ -78,7 +75,7 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),
   addresses: z.object({ receive: z.number(), change: z.number(), close: z.number() }).optional(),
-  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
+  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), lastErrorCode: maybe(z.string()).optional(), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
   channels: z.object({ open: z.number(), total: z.number(), unwatched: z.number() }),
   policy,
   ecdsa: z.string()
@@ -88,17 +85,15 @@ export const balance: z.ZodType<Balance> = z.object({
   confirmed: amount, pending: amount, reserved: amount, locked: amount, inChannels: amount, unwatched: amount, unswept: amount, total: amount
 })
 
-const rate: z.ZodType<FeeRate> = z.string().regex(/^\d{1,12}$/).transform(text => feeRate(BigInt(text)))
-
 export const sendResult: z.ZodType<SendResult> = z.object({
-  txid: maybe(transaction), to: z.string(), amount, fee: amount, feeRate: rate, vsize: z.number(), change: amount, message: maybe(z.string()), broadcast: z.boolean()
+  txid: maybe(transaction), to: z.string(), amount, fee: amount, satPerVByte: z.number(), vsize: z.number(), change: amount, message: maybe(z.string()), broadcast: z.boolean()
 })
 
 export const bumpResult: z.ZodType<BumpResult> = z.object({
-  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, feeRate: rate, vsize: z.number(), broadcast: z.boolean()
+  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, satPerVByte: z.number(), vsize: z.number(), broadcast: z.boolean()
 })
 
-export const fees: z.ZodType<Fees> = z.object({ minimum: rate, estimates: z.array(z.object({ blocks: z.number(), feeRate: rate })) })
+export const fees: z.ZodType<Fees> = z.object({ leastSatPerVByte: z.number(), estimates: z.array(z.object({ blocks: z.number(), satPerVByte: z.number() })) })
 
 export const coinInfo: z.ZodType<CoinInfo> = z.object({
   outPoint: z.string(),
@@ -179,7 +174,7 @@ export const psbtResult: z.ZodType<PsbtResult> = z.object({ channel: channelInfo
 
 export const paymentInfo: z.ZodType<PaymentInfo> = z.object(paymentShape)
 
-export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, requestId: maybe(z.string()), parts: z.array(paymentInfo) })
+export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, requestId: maybe(z.string()), already: z.boolean(), parts: z.array(paymentInfo) })
 
 export const closeResult: z.ZodType<CloseResult> = z.object({
   channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)

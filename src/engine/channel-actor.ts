@@ -35,6 +35,8 @@ export interface ActorHost {
     /** The id of a payment that the peer cannot have been paid as it lists it. */
     contradiction: (peer: string, payments: readonly Payment[]) => Promise<string | undefined>
   }
+  /** The place in the payment log of what is written next. */
+  readonly order: { next: () => number }
   /** Called before the commit: what two channels must not share is known from here on. */
   learn: (channel: Channel) => void
   /** A channel is in another state. */
@@ -236,7 +238,7 @@ export class ChannelActor {
   /** Writes everything that the disk does not have; false when it failed. */
   async #commit (state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
     const changes = channelChanges(this.#durable, state)
-    for (const entry of log) changes.push(paymentChange(state.id, entry), ...this.host.keyed.changes(state, entry))
+    for (const entry of log) changes.push(paymentChange(state.id, { ...entry, order: this.host.order.next() }), ...this.host.keyed.changes(state, entry))
     if (changes.length === 0) return true
     try {
       await this.host.store.commit(changes)

@@ -29,11 +29,12 @@ import { isInChannel } from './in-channels.js'
 import { KeyedPayments, type KeyedRequest } from './keyed-payments.js'
 import { Links } from './links.js'
 import { loadChannels, tellDamage } from './loading.js'
+import { LogOrder } from './log-order.js'
 import { OpeningUpkeep } from './opening-upkeep.js'
 import { Openings, type Offer, type OpeningsHost } from './openings.js'
 import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
-import { readPayments, type PaymentInfo } from './payments.js'
+import { readPayments, type LoggedPayment, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
 import { lacksLink, Redial } from './redial.js'
@@ -64,6 +65,7 @@ export class Engine {
   readonly #restores: Restores
   readonly #host: ActorHost
   readonly #ids: PaymentIds
+  readonly #order: LogOrder
   readonly #subscriptions: Unsubscribe[] = []
   readonly #fees: FeeView
   readonly #risks: RiskWatch
@@ -76,6 +78,7 @@ export class Engine {
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
     this.#fees = options.fees ?? new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => { this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
     this.#ids = new PaymentIds(options.random)
+    this.#order = new LogOrder(options.clock)
     this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
@@ -113,6 +116,7 @@ export class Engine {
       store,
       after: (ms, callback) => clock.after(ms, callback),
       keyed: this.#keyed,
+      order: this.#order,
       env: (channel) => this.#envFor(channel),
       learn: (channel) => { this.#registry.learn(channel, keyOf(channel, options.signer)) },
       changed: () => { this.#due.changed(); options.onChange?.() },
@@ -133,6 +137,7 @@ export class Engine {
     await this.#fees.load()
     await this.#restores.load()
     const loaded = await loadChannels(store)
+    await this.#order.load(store, loaded.channels)
     await this.#givenUp.load(store, (text) => { this.#alarm(undefined, 'ERR_STORE_CORRUPT', text) })
     for (const stored of loaded.channels) this.#upkeep.add(new ChannelActor(this.#host, { stored }))
     tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
@@ -248,7 +253,7 @@ export class Engine {
   describe = (id: ChannelId): ChannelInfo => this.#summary(this.#actor(id).shown)
 
   /** The payment log, oldest update first. */
-  payments (only?: ChannelId): AsyncGenerator<PaymentInfo> {
+  payments (only?: ChannelId): AsyncGenerator<LoggedPayment> {
     return readPayments(this.#options.store, new Map([...this.#actors].map(([id, actor]) => [id, actor.state])), only, ({ channel, sequence }) => {
       this.#alarm(channel, 'ERR_STORE_CORRUPT', `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`)
     })

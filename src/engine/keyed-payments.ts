@@ -29,6 +29,8 @@ export interface KeyedRequest {
   readonly memo: string
   /** Which channels carry what is still to be paid; throws when they cannot. */
   readonly plan: (rest: Satoshi) => readonly Part[]
+  /** Told when all of it was made before: nothing is paid now. */
+  readonly onMadeBefore?: () => void
 }
 
 /** What the payments need of the engine around them. */
@@ -148,7 +150,10 @@ export class KeyedPayments {
     const done = before.filter((part) => statusOf(part) === 'acknowledged')
     const parts = done.map((part) => infoOf(request, part))
     const paid = done.reduce((sum, { record }) => addSat(sum, record.amount), ZERO_SAT)
-    if (paid === amount) return parts
+    if (paid === amount) {
+      request.onMadeBefore?.()
+      return parts
+    }
     const distrusted = this.host.channelsOf(request.peer).find(isListFalse)
     if (distrusted !== undefined) throw uncertain(request, distrusted.id)
     return [...parts, ...await this.#payRest(request, subSat(amount, paid), before.length)]

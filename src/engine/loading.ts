@@ -117,7 +117,8 @@ function channelOf (paymentKey: string): ChannelId {
   return paymentKey.slice(PAYMENT_PREFIX.length, paymentKey.lastIndexOf('/')) as ChannelId
 }
 
-async function unlessCorrupt<T> (read: () => Promise<T>): Promise<{ readonly value: T } | { readonly error: Error }> {
+/** What is read, or why it cannot be. What a later release has written, or a disk that failed, is thrown. */
+export async function unlessCorrupt<T> (read: () => Promise<T>): Promise<{ readonly value: T } | { readonly error: Error }> {
   try {
     return { value: await read() }
   } catch (error) {

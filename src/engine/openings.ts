@@ -12,7 +12,7 @@ import { isOpening, type Channel, type FundingChoice, type KeyBits } from '../ch
 import { isUnfunded } from '../channel/unfunded.js'
 import { must, Violation } from '../channel/violation.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
+import { formatAmount, ZERO_SAT, type BlockDelta, type Satoshi } from '../types/units.js'
 import { throwIfCancelled, unlessCancelled } from './cancelling.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { EngineOptions, Timeouts } from './engine-options.js'
@@ -50,6 +50,8 @@ export interface Offer {
   readonly renewFor?: BlockDelta | undefined
   /** What T1 pays and spends; the engine's estimate and the wallet's choice when left out. */
   readonly choice?: FundingChoice | undefined
+  /** Above it T1's fee is asked about first; undefined: it is not. */
+  readonly mostFee?: Satoshi | undefined
   /** How many blocks T1 may wait before a child pays for it. */
   readonly patience?: BlockDelta | undefined
   /** A channel that this one renews, and what the wallet adds to it. */
@@ -90,16 +92,17 @@ export class Openings {
   /**
    * Opens a stream and offers a channel on it. What we lack ourselves is said before the peer is asked.
    *
-   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CANCELLED`, and those of `Peers.open`
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_FEE_TOO_HIGH` (facts: fee, amount), `ERR_CANCELLED`, and those of `Peers.open`
    */
-  async offer ({ peer, capacity, blocks, step, renewFor, choice, patience, renewal, outside, signal }: Offer): Promise<ChannelActor> {
+  async offer ({ peer, capacity, blocks, step, renewFor, choice, mostFee, patience, renewal, outside, signal }: Offer): Promise<ChannelActor> {
     const { chain, peers, network, policy, wallet } = this.host.options
     checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
       throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
     }
     const coins = outside === true ? ZERO_SAT : renewal === undefined ? capacity : renewal.coins
-    if (coins > 0n) wallet.checkFunds(coins, choice?.feeRate ?? this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate, choice?.coins)
+    const fee = coins > 0n ? wallet.checkFunds(coins, choice?.feeRate ?? this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate, choice?.coins) : ZERO_SAT
+    if (mostFee !== undefined && fee > mostFee) throw new PaychanError('ERR_FEE_TOO_HIGH', `The fee of the funding transaction would be ${formatAmount(fee)}, more than the ${formatAmount(mostFee)} that it is paid for. Wait for lower fees; or, if that is meant, say so: \`--yes\`, or \`highFee: true\` over the API.`, { fee, amount: mostFee })
     const listener = new LateListener()
     const link = await unlessCancelled(signal, peers.open(peer, () => listener), (late) => { late.close() })
     try {

@@ -22,6 +22,12 @@ export interface PaymentInfo {
   readonly time: number
 }
 
+/** A payment as the log has it. */
+export interface LoggedPayment { readonly payment: PaymentInfo, /** Of two payments the one with the higher is the newer; those of one update share it. */ readonly order: number }
+
+/** An entry as it is on disk; earlier releases wrote no order. */
+export type StoredEntry = PaymentLogEntry & { readonly order?: number }
+
 export const PAYMENT_PREFIX = 'payment/'
 
 export function paymentKey (channel: ChannelId, sequence: number): string {
@@ -29,13 +35,13 @@ export function paymentKey (channel: ChannelId, sequence: number): string {
 }
 
 /** All payments of an update are one packed value: a key for each would make the log the bottleneck. */
-export function paymentChange (channel: ChannelId, { payments, ...entry }: PaymentLogEntry): Change {
+export function paymentChange (channel: ChannelId, { payments, ...entry }: StoredEntry): Change {
   return recordChange(paymentKey(channel, entry.sequence), { ...entry, payments: packPayments(payments) })
 }
 
 /** An entry of the log. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
-export function readEntry (key: string, value: Uint8Array): PaymentLogEntry {
-  return readRecord(key, value, (stored: Omit<PaymentLogEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }) => {
+export function readEntry (key: string, value: Uint8Array): StoredEntry {
+  return readRecord(key, value, (stored: Omit<StoredEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }) => {
     // Layout 1 had the payments as a list.
     return { ...stored, payments: stored.payments instanceof Uint8Array ? unpackPayments(stored.payments) : [...stored.payments] }
   })
@@ -46,7 +52,7 @@ export function sequenceOf (key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
 }
 
-function entryUnlessDamaged (key: string, value: Uint8Array): PaymentLogEntry | undefined {
+function entryUnlessDamaged (key: string, value: Uint8Array): StoredEntry | undefined {
   try {
     return readEntry(key, value)
   } catch (error) {
@@ -86,8 +92,13 @@ async function paymentsOf (store: Store, channel: ChannelId, sequence: number): 
 /** An entry of the log that cannot be read: what was paid by it is missing from every list. */
 export interface DamagedEntry { readonly channel: ChannelId, readonly sequence: number }
 
+/** Where an entry stands in the log. */
+export function orderOf ({ order, time }: Pick<StoredEntry, 'order' | 'time'>): number {
+  return order ?? time
+}
+
 /** The log of a channel, or of all, oldest update first. Entries that are damaged are left out, and told to `onDamaged`. */
-export async function * readPayments (store: Store, channels: ReadonlyMap<ChannelId, Channel>, only: ChannelId | undefined, onDamaged: (entry: DamagedEntry) => void): AsyncGenerator<PaymentInfo> {
+export async function * readPayments (store: Store, channels: ReadonlyMap<ChannelId, Channel>, only: ChannelId | undefined, onDamaged: (entry: DamagedEntry) => void): AsyncGenerator<LoggedPayment> {
   const wanted = only === undefined ? [...channels.values()] : [channels.get(only)].filter((channel) => channel !== undefined)
   for (const channel of wanted) {
     for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel.id}/`)) {
@@ -96,7 +107,7 @@ export async function * readPayments (store: Store, channels: ReadonlyMap<Channe
         onDamaged({ channel: channel.id, sequence: sequenceOf(key) })
         continue
       }
-      for (const payment of entry.payments) yield paymentInfo(channel, entry, payment)
+      for (const payment of entry.payments) yield { payment: paymentInfo(channel, entry, payment), order: orderOf(entry) }
     }
   }
 }

@@ -201,11 +201,11 @@ export interface Wallet {
    */
   recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
   /**
-   * Whether the coins of this moment would do for a T1, before anybody is asked for a channel.
+   * What a T1 would pay of the coins of this moment, before anybody is asked for a channel.
    * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet; when
    * coins are named, also `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED`.
    */
-  checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => void
+  checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => Satoshi
   /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
   buildFunding: (request: FundingRequest) => Promise<BuiltFunding>
   /** Frees the inputs of a T1 that never left this node. */

@@ -26,6 +26,8 @@ export interface RenewalRequest {
   readonly amount: Satoshi
   readonly blocks: BlockDelta
   readonly choice?: FundingChoice | undefined
+  /** As in `Offer`. */
+  readonly mostFee?: Satoshi | undefined
   readonly patience?: BlockDelta | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -62,7 +64,7 @@ export class Renewals {
    * @param byItself - nobody has asked for it
    * @throws PaychanError those of `planRenewal` and of `Openings.offer`, `ERR_RENEWAL_UNDER_WAY`
    */
-  async start (old: ChannelActor, { amount, blocks, choice, patience, signal }: RenewalRequest, byItself = false): Promise<ChannelActor> {
+  async start (old: ChannelActor, { amount, blocks, choice, mostFee, patience, signal }: RenewalRequest, byItself = false): Promise<ChannelActor> {
     if (this.#asking.has(old) || [...this.#held.values()].some((held) => held.old === old)) throw new PaychanError('ERR_RENEWAL_UNDER_WAY', 'The channel is being renewed already.')
     this.#asking.add(old)
     old.hold(ASKING)
@@ -70,7 +72,7 @@ export class Renewals {
       await this.#quiet(old)
       const plan = planRenewal(old.state, amount, this.host.env(old.state), { asked: choice?.feeRate, byItself })
       const { address, renewFor } = old.state
-      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step: plan.step, signal, renewFor, choice, patience, renewal: { ...plan, coins: amount } })
+      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step: plan.step, signal, renewFor, choice, mostFee, patience, renewal: { ...plan, coins: amount } })
       this.observe(actor.state)
       return actor
     } finally {

@@ -11,15 +11,16 @@ import type { ChannelInfo } from '../channel/summary.js'
 import type { PaymentInfo } from '../engine/payments.js'
 import type { ChainStatus } from '../engine/ports.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
-import type { BlockHeight, FeeRate, Satoshi } from '../types/units.js'
+import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { CoinState } from '../wallet/node-wallet.js'
-import type { BumpResult, FeeChoice, SendOptions, SendResult, WalletTransaction } from '../wallet/spending-types.js'
+import type * as wallet from '../wallet/spending-types.js'
+import type { WalletTransaction } from '../wallet/spending-types.js'
 
 export type { Step } from '../channel/effects.js'
 export type { ChannelInfo, ChannelStatus, OutsideFunding } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { CoinState } from '../wallet/node-wallet.js'
-export type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from '../wallet/spending-types.js'
+export type { TransactionKind, WalletTransaction } from '../wallet/spending-types.js'
 
 export interface NodeInfo {
   readonly version: string
@@ -28,7 +29,7 @@ export interface NodeInfo {
   /** Full multiaddrs that others can connect to. */
   readonly multiaddrs: readonly string[]
   readonly dataDir: string
-  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
+  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly lastErrorCode?: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
   /** `unwatched`: of how many no server tells what happens to them on the chain; they take and make no payments. */
   readonly channels: { readonly open: number, readonly total: number, readonly unwatched: number }
   /** How many addresses of each branch are used so far: to be written down beside the words (`restore --used`). */
@@ -77,12 +78,31 @@ export interface CoinInfo {
   readonly spentBy: Txid | undefined
 }
 
-/** What a transaction has to pay, in sat per 1,000 vB. */
+/** At most one of the two; without either, what is usual for the work. */
+export interface FeeChoice {
+  /** In sat/vB, with at most 3 decimals. */
+  readonly satPerVByte?: number
+  /** The servers' estimate to be in a block within so many, 1 to 1,008. */
+  readonly target?: number
+  /** A fee that exceeds the amount, or ten times the estimate, is meant; otherwise it is refused (`ERR_FEE_TOO_HIGH`). */
+  readonly highFee?: boolean
+}
+
+export type SendOptions = Omit<wallet.SendOptions, keyof wallet.FeeChoice> & FeeChoice
+
+/** Of a child: of both together. */
+interface ShownRate { readonly satPerVByte: number }
+
+export type SendResult = Omit<wallet.SendResult, 'feeRate'> & ShownRate
+
+export type BumpResult = Omit<wallet.BumpResult, 'feeRate'> & ShownRate
+
+/** What a transaction has to pay, in sat/vB. */
 export interface Fees {
   /** Below it the server's mempool takes nothing. */
-  readonly minimum: FeeRate
+  readonly leastSatPerVByte: number
   /** The servers' estimates to be in a block within so many. */
-  readonly estimates: ReadonlyArray<{ readonly blocks: number, readonly feeRate: FeeRate }>
+  readonly estimates: ReadonlyArray<{ readonly blocks: number, readonly satPerVByte: number }>
 }
 
 export interface PeerInfo {
@@ -156,6 +176,8 @@ export interface PayRequest {
 export interface PayResult extends PaymentInfo {
   /** The id that it was asked for with, or one drawn for a payment that was split; undefined for any other. */
   readonly requestId: string | undefined
+  /** It was asked for again with its id, and had been made before: nothing was paid now. `time` says when. */
+  readonly already: boolean
   /** What each channel carried. */
   readonly parts: readonly PaymentInfo[]
 }
@@ -206,8 +228,8 @@ export interface NodeApi {
    * Pays to an address, or what a `bitcoin:` URI asks for (BIP321), from confirmed coins that nothing
    * else needs, or from those that are named; on disk before it leaves.
    * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT` (also
-   * when it differs from that of the URI), `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW` (facts: asked,
-   * least), `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked,
+   * when it differs from that of the URI), `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW` (facts, in
+   * sat/vB: satPerVByte, least), `ERR_FEE_TOO_HIGH` (facts: fee, amount; or satPerVByte, estimate), `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked,
    * available, fee, locked), `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`,
    * `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin), `ERR_CHAIN_UNAVAILABLE`,
    * `ERR_BROADCAST_REFUSED` (facts: txid; it is kept, and sent again with every block).
@@ -216,7 +238,7 @@ export interface NodeApi {
   /**
    * Raises the fee of a send (by a replacement) or of a funding transaction (by a child, for it is
    * never replaced). The choice is for parent and child together if it is a child.
-   * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_NO_CHANGE`,
+   * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`, `ERR_NO_CHANGE`,
    * `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
    */
   bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>

@@ -12,7 +12,15 @@ import { PaychanError } from '../types/errors.js'
 export const ANCHOR_KEY = 'chain/anchor'
 
 /** Value: the network's name, in ASCII. */
-const NETWORK_KEY = 'chain/network'
+export const NETWORK_KEY = 'chain/network'
+
+/** The network of a data directory; undefined before a node has run on it. */
+export async function networkOf (store: Store): Promise<string | undefined> {
+  const value = await store.get(NETWORK_KEY)
+  if (value !== undefined) return new TextDecoder().decode(value)
+  // Releases that wrote no name ran on regtest only, and always wrote an anchor once they had been used.
+  return await store.get(ANCHOR_KEY) === undefined ? undefined : 'regtest'
+}
 
 /**
  * A data directory is of one network for good: its keys, heights and channels mean nothing elsewhere.
@@ -20,11 +28,9 @@ const NETWORK_KEY = 'chain/network'
  * @throws PaychanError `ERR_WRONG_NETWORK`
  */
 export async function belongsTo (store: Store, network: Network): Promise<void> {
-  const value = await store.get(NETWORK_KEY)
-  // Releases that wrote no name ran on regtest only, and always wrote an anchor once they had been used.
-  const known = value === undefined ? await store.get(ANCHOR_KEY) === undefined ? network : 'regtest' : new TextDecoder().decode(value)
+  const known = await networkOf(store) ?? network
   if (known !== network) throw new PaychanError('ERR_WRONG_NETWORK', `This data directory is of ${known}, not of ${network}. Use another --data for each network.`, { network, known })
-  if (value === undefined) await store.commit([{ key: NETWORK_KEY, value: new TextEncoder().encode(network) }])
+  if (await store.get(NETWORK_KEY) === undefined) await store.commit([{ key: NETWORK_KEY, value: new TextEncoder().encode(network) }])
 }
 
 /** @param onDamaged - called when there is a record that cannot be read; the node can do without, and writes another */

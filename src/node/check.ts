@@ -1,22 +1,23 @@
 /** `paychan check`: is all that a data directory should hold there, and whole? Changes no record. */
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
+import { NETWORKS } from '../bitcoin/network.js'
 import { checkEngine, unlessDamaged, type ChannelCheck, type Finding } from '../engine/check.js'
 import { GIVEN_UP_PREFIX } from '../engine/given-up.js'
 import type { Signer, Store } from '../engine/ports.js'
 import { RESTORED_KEY } from '../engine/restores.js'
-import { damagedLogs, type LogDamage } from '../store/level-log.js'
-import { openLevelStore } from '../store/level.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { loadEcdsa } from '../wallet/ecdsa.js'
 import { checkRecord, meaningOfDamage } from '../wallet/loading.js'
 import { readSeedFile, type AskPassphrase } from '../wallet/seed-file.js'
 import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
-import { ANCHOR_KEY } from './chain-anchor.js'
+import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
+import { CERTIFICATE_PREFIX } from './electrum-servers.js'
+import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
+import { openToCheck, type OpenedStore } from './open-to-check.js'
 
 export interface Section { readonly ok: boolean, readonly findings: readonly Finding[] }
 
@@ -24,6 +25,7 @@ export interface CheckReport {
   /** Nothing is broken; what is `incomplete` may still be listed. */
   readonly ok: boolean
   readonly dataDir: string
+  readonly network: Network
   /** How many records were read. */
   readonly records: number
   readonly seed: Section
@@ -37,6 +39,7 @@ export interface CheckReport {
 
 export interface CheckOptions {
   readonly dataDir: string
+  /** Of a directory that does not say itself of which one it is. */
   readonly network: Network
   /** Asked only when the seed is encrypted. */
   readonly passphrase?: AskPassphrase
@@ -45,26 +48,30 @@ export interface CheckOptions {
 
 const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'paid-name/', 'fees/', GIVEN_UP_PREFIX, RESTORED_KEY]
 const WALLET_RECORDS = 'wallet/'
+/** Of the node around the two. */
+const NODE_RECORDS = [ANCHOR_KEY, NETWORK_KEY, PEER_KEY, CERTIFICATE_PREFIX]
 
 /**
  * Checks a data directory whose node is stopped. LevelDB may tidy its own log files when it is opened.
  *
- * @throws PaychanError `ERR_STORE_LOCKED` while a node runs on it, `ERR_NO_DATA` when there is nothing to check
+ * @throws PaychanError `ERR_STORE_LOCKED` while a node runs on it, `ERR_NO_DATA` when there is nothing to check,
+ *   `ERR_NOT_CHECKED` when it cannot be read for a reason that is no damage
  */
-export async function checkData ({ dataDir, network, passphrase, onProgress = () => {} }: CheckOptions): Promise<CheckReport> {
+export async function checkData ({ dataDir, network: fallback, passphrase, onProgress = () => {} }: CheckOptions): Promise<CheckReport> {
   const directory = join(dataDir, STORE_DIRECTORY)
   const hasStore = await exists(directory)
   if (!hasStore && !await hasEntry(dataDir, SEED_FILE)) throw new PaychanError('ERR_NO_DATA', `There is no node's data in ${dataDir}: neither a seed nor a store. Give the directory with --data.`, { dataDir })
   // The lock first: nobody is asked for a passphrase in vain.
-  const opened = hasStore ? await openStore(directory) : { store: undefined, findings: [NO_STORE], done: async () => {} }
+  const opened: OpenedStore = hasStore ? await openToCheck(directory) : { store: undefined, findings: [NO_STORE], notes: [], done: async () => {} }
   let records = 0
   try {
+    const network = await knownNetwork(opened.store) ?? fallback
     const { signer, findings: seed, notChecked } = await openSeed(join(dataDir, SEED_FILE), network, passphrase)
     const onRecord = (): void => { onProgress(records += 1) }
     const found = opened.store === undefined ? NOTHING : await checkStore(opened.store, signer, onRecord)
     const sections = { seed: section(seed), store: section([...opened.findings, ...found.store]), payments: section(found.payments), wallet: section(found.wallet) }
     const ok = Object.values(sections).every((part) => part.ok) && found.channels.every((channel) => channel.ok)
-    return { ok, dataDir, records, ...sections, channels: found.channels, notChecked }
+    return { ok, dataDir, network, records, ...sections, channels: found.channels, notChecked: [...opened.notes, ...notChecked] }
   } finally {
     await opened.store?.close()
     await opened.done()
@@ -102,36 +109,15 @@ async function checkWallet (store: Store, onRecord: () => void): Promise<Finding
 async function strangers (store: Store): Promise<Finding[]> {
   const findings: Finding[] = []
   for await (const [key] of store.entries('')) {
-    if (![...ENGINE_RECORDS, WALLET_RECORDS, ANCHOR_KEY].some((prefix) => key.startsWith(prefix))) findings.push({ severity: 'incomplete', text: `This release knows no record ${JSON.stringify(key)}; it is not used.` })
+    if (![...ENGINE_RECORDS, WALLET_RECORDS, ...NODE_RECORDS].some((prefix) => key.startsWith(prefix))) findings.push({ severity: 'incomplete', text: `This release knows no record ${JSON.stringify(key)}; it is not used.` })
   }
   return findings
 }
 
-interface OpenedStore { readonly store: Store | undefined, readonly findings: Finding[], readonly done: () => Promise<void> }
-
-async function openStore (directory: string): Promise<OpenedStore> {
-  try {
-    const damaged = await damagedLogs(directory)
-    if (damaged.length > 0) return await openCopy(directory, damaged)
-    return { store: await openLevelStore(directory, { createIfMissing: false }), findings: [], done: async () => {} }
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_STORE_FAILED') throw error
-    return { store: undefined, findings: [broken(`${messageOf(error)} Nothing in it can be read: restore the newest backup of the data directory. Until then no channel of it is served.`)], done: async () => {} }
-  }
-}
-
-/** LevelDB deletes a damaged log when it opens it: that is done to a copy. */
-async function openCopy (directory: string, damaged: readonly LogDamage[]): Promise<OpenedStore> {
-  const copy = await mkdtemp(join(tmpdir(), 'paychan-check-'))
-  const done = async (): Promise<void> => { await rm(copy, { recursive: true, force: true }) }
-  const findings = damaged.map(({ file, at }) => broken(`The newest writes are damaged (${file}, from byte ${at} on). What was written last is missing: payments, or all of a new channel. A node that is started on it goes on without; its peers bring back what they know, and those channels only close. A newer backup is better, an older one is not.`))
-  try {
-    await cp(directory, copy, { recursive: true })
-    return { store: await openLevelStore(copy, { createIfMissing: false }), findings, done }
-  } catch (error) {
-    await done()
-    throw error
-  }
+/** The keys of a channel derive differently on each network: with the wrong one, none would seem to be of this seed. */
+async function knownNetwork (store: Store | undefined): Promise<Network | undefined> {
+  const known = store === undefined ? undefined : await unlessDamaged(async () => await networkOf(store))
+  return NETWORKS.find((network) => network === known?.value)
 }
 
 async function openSeed (path: string, network: Network, passphrase: AskPassphrase | undefined): Promise<{ signer: Signer | undefined, findings: Finding[], notChecked: string[] }> {
@@ -141,6 +127,8 @@ async function openSeed (path: string, network: Network, passphrase: AskPassphra
     if (!(error instanceof PaychanError) || codeOf(error) === 'ERR_CANCELLED') throw error
     const notChecked = ['Whether the keys of the channels derive from the seed: the seed could not be read.']
     if (codeOf(error) === 'ERR_PASSPHRASE_NEEDED') return { signer: undefined, findings: [], notChecked: [`${notChecked[0] ?? ''} ${error.message}`] }
+    // The system kept it from us (`reason`), or it would be shown to others (`mode`): that says nothing about the words.
+    if (error.facts.reason !== undefined || error.facts.mode !== undefined) return { signer: undefined, findings: [], notChecked: [`${notChecked[0] ?? ''} ${error.message}`] }
     return { signer: undefined, findings: [broken(`${error.message} Without the seed nothing can be signed, and no channel or coin be spent.`)], notChecked }
   }
 }

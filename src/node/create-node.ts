@@ -1,25 +1,16 @@
 /** A whole node of our own: seed, identity, libp2p host, and paychan on it. */
-import { join } from 'node:path'
 import '../p2p/polyfill.js'
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { createLibp2p } from 'libp2p'
 import { createHost, type HostInit } from '../p2p/host.js'
-import { codeOf, STORE_FAILED } from '../types/errors.js'
-import { identitySeed } from '../wallet/paths.js'
-import { readSeedFile, writeSeedFile, type AskPassphrase } from '../wallet/seed-file.js'
-import { createSeed, rootFromWords } from '../wallet/seed.js'
+import { checkListen, explainListen } from '../p2p/listening.js'
+import { STORE_FAILED } from '../types/errors.js'
 import type { NodeApi } from './api.js'
-import { SEED_FILE } from './layout.js'
+import { paychanIdentity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
-import { systemRandom } from './system.js'
 
-export interface NodeOptions extends Omit<PaychanInit, 'root'>, Pick<HostInit, 'transports'> {
+export interface NodeOptions extends Omit<PaychanInit, 'root'>, IdentityOptions, Pick<HostInit, 'transports'> {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]
-  /** Makes a new seed when the data directory has none; write the words down (`SEED_FILE`). */
-  readonly create?: boolean
-  /** Asked only when the seed is encrypted. */
-  readonly passphrase?: AskPassphrase
   /** Told of events from the very start on. */
   readonly onEvent?: Parameters<NodeApi['onEvent']>[0]
 }
@@ -27,16 +18,16 @@ export interface NodeOptions extends Omit<PaychanInit, 'root'>, Pick<HostInit, '
 /**
  * Starts a node.
  *
- * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`, `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`
+ * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`, `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_LISTEN` and `ERR_LISTEN_FAILED` (facts: address)
  * @example
  * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir: './alice', create: true })
  */
 export async function createNode (options: NodeOptions): Promise<NodeApi> {
-  const seedFile = join(options.dataDir, SEED_FILE)
-  if (options.create === true) await ensureSeed(seedFile)
-  const root = rootFromWords(await readSeedFile(seedFile, options.passphrase))
-  const privateKey = await generateKeyPairFromSeed('Ed25519', identitySeed(root, options.network))
-  const host = createHost({ privateKey, listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'], ...options.transports === undefined ? {} : { transports: options.transports } })
+  const listen = options.listen ?? ['/ip4/127.0.0.1/tcp/0']
+  // Other transports have addresses of their own.
+  if (options.transports === undefined) checkListen(listen)
+  const { privateKey, root } = await paychanIdentity(options)
+  const host = createHost({ privateKey, listen, ...options.transports === undefined ? {} : { transports: options.transports } })
   const libp2p = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ ...options, root }) } })
   const { paychan: service } = libp2p.services
   let stopped: Promise<void> | undefined
@@ -51,7 +42,7 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
     await libp2p.start()
   } catch (error) {
     await stop()
-    throw error
+    throw explainListen(error, listen)
   }
   return {
     info: async () => await service.info(),
@@ -78,13 +69,5 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
     close: async (channel, how) => await service.close(channel, how),
     onEvent: (listener) => service.onEvent(listener),
     stop
-  }
-}
-
-async function ensureSeed (path: string): Promise<void> {
-  try {
-    await writeSeedFile(path, createSeed(systemRandom))
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_SEED_EXISTS') throw error
   }
 }

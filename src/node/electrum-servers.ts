@@ -51,7 +51,7 @@ export async function openChain (init: ElectrumInit, store: Store, verify: Ecdsa
 }
 
 /** Value: `1 FINGERPRINT` or `1 authority`, in ASCII, by `HOST:PORT`. */
-const CERTIFICATE_PREFIX = 'chain/certificate/'
+export const CERTIFICATE_PREFIX = 'chain/certificate/'
 
 /**
  * @param urls - `tcp://HOST:PORT`, `tls://HOST:PORT`, `tls://HOST:PORT#FINGERPRINT`

@@ -2,43 +2,65 @@
 import type { FundingChoice } from '../channel/state.js'
 import { outPointFromText } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { feeRate, type BlockDelta, type FeeRate } from '../types/units.js'
-import { askedRate, MAX_TARGET, SHOWN_TARGETS, targetOf, type FeeChoice } from '../wallet/fee-choice.js'
+import { rateOfSatPerVByte, satPerVByte, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
+import { askedRate, checkCost, MAX_TARGET, SHOWN_TARGETS, targetOf } from '../wallet/fee-choice.js'
+import type * as wallet from '../wallet/spending-types.js'
 import type { Chain } from '../engine/ports.js'
-import type { Fees } from './api.js'
+import type { FeeChoice, Fees } from './api.js'
 
 export interface ChosenFunding {
   readonly choice: FundingChoice | undefined
   /** Undefined for what is usual. */
   readonly patience: BlockDelta | undefined
+  /** What the wallet's share of T1 may cost. */
+  readonly mostFee: Satoshi | undefined
+}
+
+/** The wallet counts in sat per 1,000 vB, without fractions. */
+export function choiceOf ({ satPerVByte, target, highFee }: FeeChoice): wallet.FeeChoice {
+  return {
+    ...(satPerVByte === undefined ? {} : { feeRate: rateOfSatPerVByte(satPerVByte) }),
+    ...(target === undefined ? {} : { target }),
+    ...(highFee === undefined ? {} : { highFee })
+  }
+}
+
+/** What the wallet answers, in the unit that people are told. */
+export function shownRate<Result extends { readonly feeRate: FeeRate }> ({ feeRate, ...result }: Result): Omit<Result, 'feeRate'> & { readonly satPerVByte: number } {
+  return { ...result, satPerVByte: satPerVByte(feeRate) }
 }
 
 /**
  * A target is how long T1 may wait before it is paid for once more; who names a feerate decides about
  * that as well, with `bumpFee`, at least for a week.
  *
- * @throws PaychanError those of `chosenRate`, `ERR_INVALID_OUTPOINT`, `ERR_PSBT_CHOICE`
+ * @param added - what the wallet puts into the channel
+ * @throws PaychanError those of `chosenRate` and `checkCost`, `ERR_INVALID_OUTPOINT`, `ERR_PSBT_CHOICE`
  */
-export async function fundingChoice (chain: Chain, { coins, psbt, ...asked }: FeeChoice & { readonly coins?: readonly string[], readonly psbt?: true }): Promise<ChosenFunding> {
+export async function fundingChoice (chain: Chain, added: Satoshi, { coins, psbt, ...given }: FeeChoice & { readonly coins?: readonly string[], readonly psbt?: true }): Promise<ChosenFunding> {
+  const asked = choiceOf(given)
   if (psbt === true && (coins ?? asked.feeRate ?? asked.target) !== undefined) throw new PaychanError('ERR_PSBT_CHOICE', 'With a PSBT the coins and the fee are chosen in the outside wallet, not here.')
   const named = coins?.map(outPointFromText)
   if (named?.length === 0) throw new PaychanError('ERR_INVALID_OUTPOINT', 'No coin is named. Name at least one, or leave the choice to the wallet.')
   const target = targetOf(asked)
   const rate = target === undefined ? await askedRate(chain, asked) : await chain.estimateFeeRate(target)
-  if (rate === undefined && named === undefined) return { choice: undefined, patience: undefined }
-  return { choice: { feeRate: rate, coins: named }, patience: rate === undefined ? undefined : target ?? MAX_TARGET }
+  await checkCost(chain, { rate: asked.feeRate === undefined ? undefined : rate }, asked.highFee)
+  const mostFee = asked.highFee === true || added === 0n ? undefined : added
+  if (rate === undefined && named === undefined) return { choice: undefined, patience: undefined, mostFee }
+  return { choice: { feeRate: rate, coins: named }, patience: rate === undefined ? undefined : target ?? MAX_TARGET, mostFee }
 }
 
 /** What a settlement or a refund is to bid; undefined without a choice. It has no bounds but the stake: it may compete with another state. */
 export async function bidOf (chain: Pick<Chain, 'estimateFeeRate'>, choice: FeeChoice): Promise<FeeRate | undefined> {
-  const target = targetOf(choice)
+  const asked = choiceOf(choice)
+  const target = targetOf(asked)
   if (target !== undefined) return await chain.estimateFeeRate(target)
-  return choice.feeRate === undefined ? undefined : feeRate(choice.feeRate)
+  return choice.satPerVByte === undefined ? undefined : rateOfSatPerVByte(choice.satPerVByte)
 }
 
 /** @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
 export async function feesOf (chain: Chain): Promise<Fees> {
   const { minimum } = await chain.relayRates()
-  const estimates = await Promise.all(SHOWN_TARGETS.map(async (blocks) => ({ blocks, feeRate: await chain.estimateFeeRate(blocks) })))
-  return { minimum, estimates }
+  const estimates = await Promise.all(SHOWN_TARGETS.map(async (blocks) => ({ blocks, satPerVByte: satPerVByte(await chain.estimateFeeRate(blocks)) })))
+  return { leastSatPerVByte: satPerVByte(minimum), estimates }
 }

@@ -1,12 +1,13 @@
 /** What the node answers with lists: put in the order, and cut to the length, in which people want them. */
+import type { LoggedPayment } from '../engine/payments.js'
 import type { ChannelInfo, CloseResult, PaymentInfo, SettleAllResult } from './api.js'
 
-/** The payments of a log that is oldest first, the newest first. */
-export async function newestFirst (log: AsyncIterable<PaymentInfo>, limit?: number): Promise<PaymentInfo[]> {
-  const all: PaymentInfo[] = []
-  for await (const payment of log) all.push(payment)
-  // What was paid in one update has one time: turned around before it is sorted.
-  const sorted = all.reverse().sort((a, b) => b.time - a.time)
+/** The payments of a log that is oldest first, the newest first: by the order of the log, for a clock may be set back. */
+export async function newestFirst (log: AsyncIterable<LoggedPayment>, limit?: number): Promise<PaymentInfo[]> {
+  const all: LoggedPayment[] = []
+  for await (const logged of log) all.push(logged)
+  // What was paid in one update has one place: turned around before it is sorted.
+  const sorted = all.reverse().sort((a, b) => b.order - a.order).map(({ payment }) => payment)
   return limit === undefined ? sorted : sorted.slice(0, limit)
 }
 

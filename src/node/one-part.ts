@@ -11,5 +11,5 @@ export function soleChannel (plan: readonly Part[]): ChannelId | undefined {
 /** Spelled out: copying an object with `...` and adding to it costs several times as much as the rest of `pay`. */
 export function inOnePart (payment: PaymentInfo): PayResult {
   const { id, channel, peerId, direction, amount, memo, status, time } = payment
-  return { id, channel, peerId, direction, amount, memo, status, time, requestId: undefined, parts: [payment] }
+  return { id, channel, peerId, direction, amount, memo, status, time, requestId: undefined, parts: [payment], already: false }
 }

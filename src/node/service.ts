@@ -3,7 +3,8 @@
  * application can pay its peers with it; our own node is a host with this service (create-node.ts).
  *
  * @example
- * const node = await createLibp2p({ ...options, services: { paychan: paychan({ network: 'regtest', electrum, dataDir }) } })
+ * const { privateKey, root } = await paychanIdentity({ network: 'regtest', dataDir, create: true })
+ * const node = await createLibp2p({ ...options, privateKey, services: { identify: identify(), paychan: paychan({ network: 'regtest', electrum, dataDir, root }) } })
  * await node.services.paychan.pay({ to: peerId, amount: 1000n })
  */
 import '../p2p/polyfill.js'
@@ -36,13 +37,14 @@ import { belongsTo } from './chain-anchor.js'
 import { tellOfChain } from './chain-events.js'
 import { channelByPrefix } from './choose-channel.js'
 import { coinInfo } from './coin-info.js'
-import { bidOf, feesOf, fundingChoice } from './funding-choice.js'
+import { bidOf, choiceOf, feesOf, fundingChoice, shownRate } from './funding-choice.js'
 import { newestFirst, settledOf } from './lists.js'
 import { openChain, type ElectrumInit } from './electrum-servers.js'
 import { historiesOf } from './history-progress.js'
+import { staysPeer } from './identity.js'
 import { inOnePart, soleChannel } from './one-part.js'
 import { payeeOf, planPayment } from './plan-payment.js'
-import { transactionKinds } from './transaction-kinds.js'
+import { transactionKinds, withRenewals } from './transaction-kinds.js'
 import { systemClock, systemRandom } from './system.js'
 import { SEED_FILE, STORE_DIRECTORY, VERSION } from './layout.js'
 
@@ -106,7 +108,7 @@ class PaychanService implements Paychan {
     this.#peers = createPeers(components, { onError: (error) => { this.#alarm('ERR_PEERS', error.message) }, onMeet: (peer) => { this.#running?.engine.met(peer) } })
   }
 
-  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`. */
+  /** Opens everything; the Electrum server need not answer yet. Errors: `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_SEED_UNREADABLE`, `ERR_STORE_CORRUPT`, `ERR_WRONG_NETWORK`, `ERR_WRONG_PEER_ID`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`. */
   async start (): Promise<void> {
     if (this.#running !== undefined) return
     const { network, dataDir } = this.#init
@@ -119,6 +121,7 @@ class PaychanService implements Paychan {
       // Nobody else writes here now: the store is locked.
       await removeLeftovers(join(dataDir, SEED_FILE))
       await belongsTo(store, network)
+      await staysPeer(store, this.#peers.self)
       const signer = createSigner(root, network)
       const chain = await openChain(this.#init, store, signer.verify, (event) => { this.#emit(event) })
       const wallet = createWallet({ root, network, store, chain, random: systemRandom, onError: (error) => { this.#alarm('ERR_WALLET', error.message) } })
@@ -178,7 +181,7 @@ class PaychanService implements Paychan {
       peerId: this.#peers.self,
       multiaddrs: this.#components.addressManager.getAddresses().map((address) => address.toString()),
       dataDir: this.#init.dataDir,
-      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, servers: chain.servers, histories: historiesOf(chain) },
+      chain: { status: chain.status, server: chain.server, height: chain.tip?.height, hash: chain.tip?.hash, lastError: chain.lastError, lastErrorCode: chain.lastErrorCode, servers: chain.servers, histories: historiesOf(chain) },
       channels: { open: channels.filter((channel) => channel.status === 'open').length, total: channels.length, unwatched: channels.filter(isUnwatched).length },
       addresses: wallet.used(),
       policy: this.#policy,
@@ -200,13 +203,13 @@ class PaychanService implements Paychan {
   async send (options: SendOptions): Promise<SendResult> {
     const { amount } = options
     const wanted = amount === undefined ? {} : { amount: amount === 'all' ? amount : amountOf(amount) }
-    return await this.#get().wallet.send({ ...options, ...wanted })
+    return shownRate(await this.#get().wallet.send({ ...options, ...choiceOf(options), ...wanted }))
   }
 
   async bumpFee (txid: string, choice: FeeChoice = {}): Promise<BumpResult> {
     const { engine, wallet, chain } = this.#get()
     const ours = await engine.bump(txid, await bidOf(chain, choice))
-    return ours === undefined ? await wallet.bumpFee(txid, choice) : { kind: 'replacement', ...ours, broadcast: true }
+    return ours === undefined ? shownRate(await wallet.bumpFee(txid, choiceOf(choice))) : { kind: 'replacement', ...shownRate(ours), broadcast: true }
   }
 
   async fees (): Promise<Fees> {
@@ -226,8 +229,9 @@ class PaychanService implements Paychan {
   }
 
   async transactions ({ limit }: { readonly limit?: number } = {}): Promise<WalletTransaction[]> {
-    const { wallet, engine } = this.#get()
-    const all = wallet.transactions(transactionKinds(engine.channels()))
+    const { wallet, engine, chain } = this.#get()
+    const channels = engine.channels()
+    const all = withRenewals(wallet.transactions(transactionKinds(channels)), channels, chain.tip?.height)
     return limit === undefined ? all : all.slice(0, limit)
   }
 
@@ -256,7 +260,7 @@ class PaychanService implements Paychan {
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
     const step = request.twoWay === true || request.step !== undefined ? blockDelta(request.step ?? this.#policy.defaultStep) : undefined
-    return await engine.open({ ...await fundingChoice(chain, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, outside: request.psbt, wait: request.wait ?? 'ready', signal: request.signal })
+    return await engine.open({ ...await fundingChoice(chain, capacity, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, outside: request.psbt, wait: request.wait ?? 'ready', signal: request.signal })
   }
 
   async fundingPsbt (channel: string, psbt: string, { wait = 'ready' }: PsbtOptions = {}): Promise<PsbtResult> {
@@ -271,7 +275,7 @@ class PaychanService implements Paychan {
     const { id, renewFor } = channelByPrefix(engine.channels(), channel)
     const lasting = blocks === undefined ? renewFor ?? this.#policy.defaultBlocks : blockDelta(blocks)
     if (asked.coins !== undefined && amountOf(amount) === 0n) throw new PaychanError('ERR_INVALID_AMOUNT', 'Coins are spent only when an amount is added to the channel; a renewal alone spends none.')
-    return await engine.renew(id, { ...await fundingChoice(chain, asked), amount: amountOf(amount), blocks: lasting, wait, signal })
+    return await engine.renew(id, { ...await fundingChoice(chain, amountOf(amount), asked), amount: amountOf(amount), blocks: lasting, wait, signal })
   }
 
   async pay (request: PayRequest): Promise<PayResult> {
@@ -279,6 +283,8 @@ class PaychanService implements Paychan {
     const amount = amountOf(request.amount)
     const { to, memo = '' } = request
     let { id } = request
+    if (to === this.#peers.self) throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', { peer: to })
+    let already = false
     if (id === undefined) {
       const channel = engine.carrier(to, amount) ?? soleChannel(planPayment(engine.channels(), to, amount))
       try {
@@ -289,10 +295,10 @@ class PaychanService implements Paychan {
       }
       id = toHex(systemRandom.bytes(16))
     }
-    const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest) })
+    const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest), onMadeBefore: () => { already = true } })
     const [first] = parts
     if (first === undefined) throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
-    return { ...first, amount, requestId: id, parts }
+    return { ...first, amount, requestId: id, parts, already }
   }
 
   async channels (): Promise<ChannelInfo[]> {

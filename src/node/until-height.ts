@@ -1,10 +1,18 @@
 /** Waiting for the chain, for scripts and tests. */
-import type { NodeApi } from './api.js'
+import { PaychanError, STORE_FAILED } from '../types/errors.js'
+import type { NodeApi, NodeInfo } from './api.js'
+
+/** With these the node sees no block until a person has done something. */
+const IN_VAIN = new Set(['ERR_WRONG_CHAIN', 'ERR_WRONG_NETWORK'])
+
+/** Milliseconds. That a node was stopped is told by no event: whoever asks it hears of it. */
+const LOOK_EVERY_MS = 1_000
 
 /**
  * Resolves once the node has verified a block at `height`; its wallet and its channels have then
  * seen what that block brought. Works for a node in this process and for one behind the local API.
  *
+ * @throws PaychanError `ERR_WRONG_CHAIN`, `ERR_WRONG_NETWORK`, `ERR_STORE_FAILED`, `ERR_NODE_STOPPED`, `ERR_NODE_NOT_RUNNING`: it would wait for ever
  * @example
  * await devnet.mine(1)
  * await untilHeight(node, devnet.height)
@@ -12,14 +20,25 @@ import type { NodeApi } from './api.js'
 export async function untilHeight (node: Pick<NodeApi, 'info' | 'onEvent'>, height: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const stop = node.onEvent((event) => {
-      if (event.type === 'chain' && event.height !== undefined && event.height >= height) settle(resolve)
+      if (event.type === 'chain') look()
+      if (event.type === 'alarm' && event.code === STORE_FAILED) settle(() => { reject(new PaychanError(event.code, event.text)) })
     })
     const settle = (how: () => void): void => {
       stop()
+      clearInterval(timer)
       how()
     }
-    node.info().then(({ chain }) => {
-      if (chain.height !== undefined && chain.height >= height) settle(resolve)
-    }, (error: unknown) => { settle(() => { reject(error instanceof Error ? error : new Error(String(error))) }) })
+    const look = (): void => {
+      node.info().then(({ chain }) => {
+        if (chain.height !== undefined && chain.height >= height) settle(resolve)
+        else if (isInVain(chain)) settle(() => { reject(new PaychanError(chain.lastErrorCode ?? '', chain.lastError ?? '', { height })) })
+      }, (error: unknown) => { settle(() => { reject(error instanceof Error ? error : new Error(String(error))) }) })
+    }
+    const timer = setInterval(look, LOOK_EVERY_MS)
+    look()
   })
+}
+
+function isInVain ({ status, lastErrorCode = '' }: NodeInfo['chain']): boolean {
+  return status === 'down' && IN_VAIN.has(lastErrorCode)
 }

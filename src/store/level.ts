@@ -15,6 +15,9 @@ const DIRECTORY_MODE = 0o700
 /** Sorts after every character that a key may hold (`group-commit.ts`: 0x21 to 0x7e). */
 const AFTER_ALL = '\x7f'
 
+/** With it LevelDB locks a store. */
+export const LOCK_FILE = 'LOCK'
+
 type Database = ClassicLevel<string, Uint8Array>
 
 export interface LevelOptions {
@@ -95,6 +98,21 @@ async function reading<T> (read: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw new PaychanError('ERR_STORE_FAILED', `The store could not be read (${messageOf(error)}). Check the disk, then start the node again.`, { reason: messageOf(error) }, { cause: error })
   }
+}
+
+const HINDRANCES: ReadonlyArray<readonly [RegExp, string]> = [
+  [/ENOSPC|EDQUOT|No space left|quota/i, 'the disk is full'],
+  [/EROFS|Read-only/i, 'the disk is mounted read-only'],
+  [/EACCES|EPERM|Permission denied|not permitted/i, 'there is no permission']
+]
+
+/** What keeps a store from being opened that is no damage of it: a full disk, permissions, and what else the system says. Undefined when it is damaged. */
+export function hindranceOf (error: unknown): string | undefined {
+  const reason = error instanceof PaychanError ? error.cause : error
+  const [code, text] = [codeOf(reason), messageOf(reason)]
+  // A file of it that is gone is damage. All else that the system refuses is not; LevelDB tells damage as LEVEL_CORRUPTION, or as a wrong argument.
+  if (/ENOENT|No such file/.test(text) || (code !== 'LEVEL_IO_ERROR' && !/^E[A-Z0-9]+$/.test(code))) return undefined
+  return HINDRANCES.find(([pattern]) => pattern.test(text))?.[1] ?? text
 }
 
 /** abstract-level wraps the reason: `LEVEL_DATABASE_NOT_OPEN`, caused by `LEVEL_LOCKED` and others. */

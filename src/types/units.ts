@@ -98,6 +98,26 @@ export function formatFeeRate (rate: FeeRate): string {
 }
 
 /**
+ * A fee rate in the one unit that people and programs outside are told, sat/vB, as a number of at most 3 decimals.
+ *
+ * @example satPerVByte(feeRate(2500n)) // 2.5
+ */
+export function satPerVByte (rate: FeeRate): number {
+  return Number(rate) / 1_000
+}
+
+/**
+ * The reverse of it. @throws PaychanError `ERR_INVALID_FEERATE` for what is no number of sat/vB with at most 3 decimals
+ */
+export function rateOfSatPerVByte (value: number): FeeRate {
+  const rate = Math.round(value * 1_000)
+  if (!Number.isSafeInteger(rate) || rate < 0 || Math.abs(rate - value * 1_000) > 1e-6) {
+    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is a number of sat/vB with at most 3 decimals, and ${value} is not.`, { satPerVByte: value })
+  }
+  return BigInt(rate) as FeeRate
+}
+
+/**
  * The fee of a transaction of `vsize` virtual bytes, rounded up, as Bitcoin Core rounds
  * (`CFeeRate::GetFee`): a fee rounded down would fall below the rate that a mempool asks for.
  *

@@ -1,6 +1,6 @@
 /** How a person says what a transaction shall pay: a feerate, or how many blocks it may wait. */
 import { codeOf, PaychanError } from '../types/errors.js'
-import { blockDelta, feeRate, formatFeeRate, type BlockDelta, type FeeRate } from '../types/units.js'
+import { blockDelta, feeRate, formatAmount, formatFeeRate, satPerVByte, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
 import type { Chain } from '../engine/ports.js'
 
 /** At most one of the two; without either, what is usual for the work. */
@@ -9,6 +9,8 @@ export interface FeeChoice {
   readonly feeRate?: bigint
   /** The servers' estimate to be in a block within so many, 1 to 1,008. */
   readonly target?: number
+  /** What `checkCost` would ask about is meant. */
+  readonly highFee?: boolean
 }
 
 /** `minrelaytxfee` of Bitcoin Core, and the bound of estimates: beyond it a typing mistake is likelier than a wish. */
@@ -28,7 +30,7 @@ export const SHOWN_TARGETS = [1, 3, 6, 12, 36, 144].map(blockDelta)
  */
 export function targetOf ({ feeRate, target }: FeeChoice): BlockDelta | undefined {
   if (target === undefined) return undefined
-  if (feeRate !== undefined) throw new PaychanError('ERR_INVALID_FEERATE', 'Give a feerate or a target, not both: a target stands for the feerate that the servers estimate.', { asked: feeRate, target })
+  if (feeRate !== undefined) throw new PaychanError('ERR_INVALID_FEERATE', 'Give a feerate or a target, not both: a target stands for the feerate that the servers estimate.', { target })
   if (!Number.isInteger(target) || target < 1 || target > MAX_TARGET) throw new PaychanError('ERR_INVALID_TARGET', `A target is a number of blocks from 1 to ${MAX_TARGET}, and ${target} is not.`, { asked: target, most: MAX_TARGET })
   return blockDelta(target)
 }
@@ -36,16 +38,16 @@ export function targetOf ({ feeRate, target }: FeeChoice): BlockDelta | undefine
 /**
  * The feerate that was asked for, when it is one that servers relay; undefined when none was.
  *
- * @throws PaychanError `ERR_INVALID_FEERATE` (facts: asked, least, most), `ERR_FEERATE_TOO_LOW` when it
- *   is less than the server's mempool takes now (facts: asked, least)
+ * @throws PaychanError `ERR_INVALID_FEERATE` (facts, in sat/vB: satPerVByte, least, most), `ERR_FEERATE_TOO_LOW` when it
+ *   is less than the server's mempool takes now (facts, in sat/vB: satPerVByte, least)
  */
 export async function askedRate (chain: Pick<Chain, 'relayRates'>, { feeRate: asked }: FeeChoice): Promise<FeeRate | undefined> {
   if (asked === undefined) return undefined
   if (asked < LEAST_RATE || asked > HIGHEST_RATE) {
-    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${formatFeeRate(LEAST_RATE)} and ${formatFeeRate(HIGHEST_RATE)}.`, { asked, least: LEAST_RATE, most: HIGHEST_RATE })
+    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${formatFeeRate(LEAST_RATE)} and ${formatFeeRate(HIGHEST_RATE)}.`, { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(LEAST_RATE), most: satPerVByte(HIGHEST_RATE) })
   }
   const least = await minimumOf(chain)
-  if (asked < least) throw new PaychanError('ERR_FEERATE_TOO_LOW', `The server relays nothing below ${formatFeeRate(least)} now, and ${formatFeeRate(feeRate(asked))} were asked for. See \`paychan fees\`.`, { asked, least })
+  if (asked < least) throw new PaychanError('ERR_FEERATE_TOO_LOW', `The server relays nothing below ${formatFeeRate(least)} now, and ${formatFeeRate(feeRate(asked))} were asked for. See \`paychan fees\`.`, { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(least) })
   return feeRate(asked)
 }
 
@@ -57,6 +59,38 @@ export async function askedRate (chain: Pick<Chain, 'relayRates'>, { feeRate: as
 export async function chosenRate (chain: Pick<Chain, 'relayRates' | 'estimateFeeRate'>, choice: FeeChoice, usual: BlockDelta): Promise<FeeRate> {
   const target = targetOf(choice) ?? usual
   return await askedRate(chain, choice) ?? await chain.estimateFeeRate(target)
+}
+
+/** A feerate is likelier a slip than a wish when it is so many times what the next block takes. */
+const TIMES_THE_ESTIMATE = 10n
+
+/** What is about to be paid, as far as it is known. */
+export interface Cost { readonly rate?: FeeRate | undefined, readonly fee?: Satoshi, readonly amount?: Satoshi | undefined }
+
+/**
+ * Asks before a fee that exceeds what it moves, or ten times the estimate: that is most often a slip of the unit.
+ *
+ * @param meant - it is what is wanted
+ * @throws PaychanError `ERR_FEE_TOO_HIGH` (facts: fee, amount; or, in sat/vB, satPerVByte and estimate)
+ */
+export async function checkCost (chain: Pick<Chain, 'estimateFeeRate'>, { rate, fee, amount }: Cost, meant = false): Promise<void> {
+  if (meant) return
+  const sure = 'If that is meant, say so: `--yes`, or `highFee: true` over the API.'
+  if (fee !== undefined && amount !== undefined && fee > amount) throw new PaychanError('ERR_FEE_TOO_HIGH', `The fee would be ${formatAmount(fee)}, more than the ${formatAmount(amount)} that it is paid for. ${sure}`, { fee, amount })
+  if (rate === undefined) return
+  const estimate = await estimateOf(chain)
+  if (estimate === undefined || rate <= estimate * TIMES_THE_ESTIMATE) return
+  throw new PaychanError('ERR_FEE_TOO_HIGH', `${formatFeeRate(rate)} is more than ten times ${formatFeeRate(estimate)}, which the servers estimate for the next block. ${sure}`, { satPerVByte: satPerVByte(rate), estimate: satPerVByte(estimate) })
+}
+
+/** Without a server there is nothing to compare with. */
+async function estimateOf (chain: Pick<Chain, 'estimateFeeRate'>): Promise<FeeRate | undefined> {
+  try {
+    return await chain.estimateFeeRate(blockDelta(1))
+  } catch (error) {
+    if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return undefined
+    throw error
+  }
 }
 
 /** Without a server a feerate is taken as it is: what is sent waits for one anyway. */

@@ -98,8 +98,8 @@ class InMemoryWallet implements MemoryWallet {
     return this.addresses.at('close', index).scriptPubKey
   }
 
-  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): void {
-    selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })
+  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
+    return selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey }).fee
   }
 
   async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside, coins }: FundingRequest): Promise<BuiltFunding> {

@@ -3,7 +3,7 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { outPointText, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { feeFor, feeRate, formatAmount, formatFeeRate, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import { feeFor, feeRate, formatAmount, formatFeeRate, satoshi, satPerVByte, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import { inputVsize, selectCoins, spendVsize } from './coin-selection.js'
 import { sumOf, type Coin } from './coins.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
@@ -70,7 +70,7 @@ function planAll (coins: readonly Coin[], to: Uint8Array, rate: FeeRate, exact: 
  *
  * @param rate - what it shall pay; the least that replaces the last version when undefined
  * @param isThere - whether the chain or the mempool has the coin
- * @throws PaychanError `ERR_FEERATE_TOO_LOW` (facts: asked, least), `ERR_INSUFFICIENT_FUNDS`, `ERR_CANNOT_BUMP`
+ * @throws PaychanError `ERR_FEERATE_TOO_LOW` (facts, in sat/vB: satPerVByte, least), `ERR_INSUFFICIENT_FUNDS`, `ERR_CANNOT_BUMP`
  */
 export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: readonly Coin[], changeScript: Uint8Array, isThere: (outPoint: OutPoint) => boolean): SendPlan {
   const before = newestOf(outgoing)
@@ -85,7 +85,7 @@ export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: 
   // Rounded up, so that the fee at this rate is never below the least one.
   const least = feeRate((atLeast(vsizeNow) * 1000n + BigInt(vsizeNow) - 1n) / BigInt(vsizeNow))
   if (rate !== undefined && rate < least) {
-    throw new PaychanError('ERR_FEERATE_TOO_LOW', `A replacement has to pay at least ${formatFeeRate(least)} here, and ${formatFeeRate(rate)} were asked for.`, { asked: rate, least })
+    throw new PaychanError('ERR_FEERATE_TOO_LOW', `A replacement has to pay at least ${formatFeeRate(least)} here, and ${formatFeeRate(rate)} were asked for.`, { satPerVByte: satPerVByte(rate), least: satPerVByte(least) })
   }
   const feeAt = (vsize: number): Satoshi => {
     const [asked, needed] = [feeFor(rate ?? least, vsize), atLeast(vsize)]

@@ -7,7 +7,7 @@ import { blockDelta, blockHeight, feeFor, feeRate, formatFeeRate, type BlockHeig
 import { buildSpend } from './build-spend.js'
 import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
-import { askedRate, chosenRate, targetOf, type FeeChoice } from './fee-choice.js'
+import { askedRate, checkCost, chosenRate, targetOf, type FeeChoice } from './fee-choice.js'
 import { labelChange, madeChange, type Notes } from './notes.js'
 import { feeOf, newestOf, outgoingChange, outgoingRemoval, versionToSend, type Outgoing, type OutgoingTransactions } from './outgoing.js'
 import { Poked } from './poked.js'
@@ -76,6 +76,7 @@ export class Spender {
       const changeScript = addresses.upcoming('change')
       const plan = explained(() => planSend({ coins: named === undefined ? coins.free() : coins.named(named), to, amount: wanted, rate, changeScript: changeScript.scriptPubKey, exact: named !== undefined }))
       if (options.dryRun === true) return { plan, outgoing: undefined }
+      await checkCost(chain, { rate: options.feeRate === undefined ? undefined : rate, fee: plan.fee, amount: plan.amount }, options.highFee)
       const outgoing = this.first('send', plan, to, wanted === 'all' ? undefined : plan.amount, changeScript, named !== undefined)
       await this.write(outgoing, plan, label)
       return { plan, outgoing }
@@ -96,7 +97,8 @@ export class Spender {
     // A child that T1 went ahead of has only itself to pay for.
     const isAlone = known?.kind === 'send' || this.init.view.transaction(parent)?.height !== undefined
     if (known !== undefined && isAlone) return await this.replace(known, choice)
-    return await this.payFor(parent, await chosenRate(this.init.chain, choice, SEND_TARGET), undefined)
+    const rate = await chosenRate(this.init.chain, choice, SEND_TARGET)
+    return await this.payFor(parent, rate, undefined, async () => { await checkCost(this.init.chain, { rate: choice.feeRate === undefined ? undefined : rate }, choice.highFee) })
   }
 
   /** For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At most `most`. */
@@ -137,6 +139,7 @@ export class Spender {
       const changeScript = addresses.upcoming('change')
       const coins = now.exact ? [] : this.init.coins.free()
       const plan = this.bumpPlan(now, asked, estimate, coins, changeScript)
+      await checkCost(chain, { rate: asked, fee: plan.fee, amount: now.amount }, choice.highFee)
       const raw = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
       await this.write({ ...now, inputs: merged(now.inputs, plan.inputs), change: plan.change > 0n ? now.change ?? changeScript.scriptPubKey : now.change, versions: [...now.versions, raw] }, plan)
       return { raw, plan, of: parseTransaction(newestOf(now)).txid }
@@ -157,7 +160,7 @@ export class Spender {
     }
   }
 
-  private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined): Promise<BumpResult> {
+  private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined, ask: () => Promise<void> = async () => {}): Promise<BumpResult> {
     const { addresses, view, reservations, outgoing, locks } = this.init
     const { raw, plan, id } = await this.init.change(async () => {
       this.assertUnconfirmed([parent])
@@ -167,6 +170,7 @@ export class Spender {
       if (before === undefined && locks.has(funding.change.outPoint)) throw new PaychanError('ERR_COIN_LOCKED', `Only its change ${coin} could pay for the funding transaction ${parent}, and that is locked: free it with \`paychan coins unlock ${coin}\`.`, { coin })
       const to = addresses.upcoming('change')
       const plan = planChild(funding, before, before?.to ?? to.scriptPubKey, rate, most)
+      await ask()
       const next = before === undefined
         ? this.first('child', plan, to.scriptPubKey, undefined, to, false)
         : { ...before, versions: [...before.versions, this.sign('child', plan, before.to, before.to)] }

@@ -134,8 +134,8 @@ class OnChainWallet implements NodeWallet {
     return addressFromScript(await this.newScript(), this.init.network)
   }
 
-  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): void {
-    this.explained(() => selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey }))
+  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
+    return this.explained(() => selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })).fee
   }
 
   async buildFunding (request: FundingRequest): Promise<BuiltFunding> {

@@ -1,6 +1,6 @@
 /** `paychan check`: what it says, and its exit code. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLevelStore } from '../../src/store/level.js'
@@ -83,6 +83,70 @@ describe('cli / check', () => {
     await running.close()
     assert.equal(code, 1)
     assert.match(world.out(), /ERR_STORE_LOCKED/)
+  })
+
+  describe('in surroundings that are at fault', () => {
+    /** As on a disk that is full or read-only, or with files of another user: LevelDB cannot lock it. */
+    async function unlockable (): Promise<void> {
+      await rm(join(dir, 'db', 'LOCK'))
+      await mkdir(join(dir, 'db', 'LOCK'))
+    }
+
+    it('reads a store that cannot be locked from a copy, and says so; nothing of it is touched', async () => {
+      await run(['init'])
+      await store(branchChange('receive', 3))
+      await unlockable()
+      const records = async (): Promise<string[]> => (await readdir(join(dir, 'db'))).filter((name) => !name.startsWith('LOG')).sort()
+      const files = await records()
+      const { code, world } = await run(['check'])
+      assert.equal(code, 0, world.out())
+      assert.match(world.out(), /not checked {2}Whether a node is running on it[^]*nothing is broken in 1 records/)
+      assert.deepEqual(await records(), files)
+    })
+
+    it('finds damage in the copy all the same', async () => {
+      await run(['init'])
+      await store({ key: branchKey('receive'), value: new Uint8Array(9) })
+      await unlockable()
+      assert.match((await run(['check'])).world.out(), /BROKEN {2}wallet/)
+    })
+
+    it('says that it could not be checked when there is no room for a copy, and advises no backup (ERR_NOT_CHECKED)', async () => {
+      await run(['init'])
+      await store(branchChange('receive', 3))
+      await unlockable()
+      const before = process.env['TMPDIR']
+      process.env['TMPDIR'] = join(dir, 'seed') // no directory: nothing can be made in it
+      const { code, world } = await run(['check']).finally(() => { if (before === undefined) delete process.env['TMPDIR']; else process.env['TMPDIR'] = before })
+      assert.equal(code, 1)
+      assert.match(world.err(), /could not be checked: .*That says nothing about what is in it.*\(ERR_NOT_CHECKED\)/)
+      assert.doesNotMatch(world.out() + world.err(), /BROKEN|restore the newest backup/i)
+    })
+
+    it('says of a seed that the system does not give, or that others can read, that it was not checked', async () => {
+      await run(['init'])
+      await store(branchChange('receive', 3))
+      await chmod(join(dir, 'seed'), 0o644)
+      const readable = await run(['check'])
+      assert.equal(readable.code, 0)
+      assert.match(readable.world.out(), /not checked {2}Whether the keys .*`chmod 600/)
+      await rm(join(dir, 'seed'))
+      await symlink('seed', join(dir, 'seed')) // a loop: the system refuses to open it
+      const refused = await run(['check'])
+      assert.equal(refused.code, 0)
+      assert.match(refused.world.out(), /not checked {2}Whether the keys .*ELOOP/)
+    })
+
+    it('takes the network of the directory, whatever the configuration says or leaves out', async () => {
+      await run(['init'])
+      await store({ key: 'chain/network', value: new TextEncoder().encode('signet') })
+      // With signet the servers have to be named, which whoever starts the node may do.
+      for (const env of [{}, { PAYCHAN_NETWORK: 'signet' }, { PAYCHAN_NETWORK: 'regtest' }]) {
+        const { code, world } = await run(['check', '--json'], { env })
+        const { network, config } = JSON.parse(world.out()) as { network: string, config: { ok: boolean } }
+        assert.deepEqual([code, network, config.ok], [0, 'signet', true])
+      }
+    })
   })
 
   it('without the passphrase checks the rest, and says what it could not', async () => {

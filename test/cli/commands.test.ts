@@ -2,10 +2,19 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Command } from 'commander'
+import { createProgram } from '../../src/cli/program.js'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { CHANNEL, channel, FakeNode, FUNDING, info, payment, PEER } from '../daemon/fake-node.js'
 import { testWorld, type TestWorld } from './world.js'
+
+describe('the help of every command', () => {
+  it('is wrapped once: by the terminal\'s width', () => {
+    const descriptions = (command: Command): string[] => [command.description(), ...command.commands.flatMap(descriptions)]
+    for (const text of descriptions(createProgram(testWorld()))) assert.doesNotMatch(text, /[^\n]\n[^\n]/)
+  })
+})
 
 describe('commands against a running node', () => {
   let dir: string

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { VERSION } from '../../src/node/layout.js'
 
@@ -56,6 +57,21 @@ describe('the paychan process', function () {
     assert.equal(json.code, 3)
     assert.equal(json.stderr, '')
     assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, 'ERR_NODE_NOT_RUNNING')
+  })
+
+  it('ends with 1 when its result cannot be written, and says so', async function () {
+    if (process.platform !== 'linux') this.skip() // which alone has /dev/full
+    const full = await open('/dev/full', 'w')
+    const child = spawn(process.execPath, [MAIN, 'init'], { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir }, stdio: ['ignore', full.fd, 'pipe'] })
+    const [stderr, code] = await Promise.all([text(child.stderr ?? assert.fail()), new Promise<number | null>(resolve => { child.once('exit', resolve) })])
+    await full.close()
+    assert.equal(code, 1)
+    assert.match(stderr, /could not be written \(.*ENOSPC.*\(ERR_OUTPUT_LOST\)/)
+  })
+
+  it('answers a program that names no command with one object', async () => {
+    const { code, stdout, stderr } = await paychan('--json')
+    assert.deepEqual([code, stderr, (JSON.parse(stdout) as { error: { code: string } }).error.code], [2, '', 'ERR_USAGE'])
   })
 
   it('does not start without a seed, and says how to make one', async () => {

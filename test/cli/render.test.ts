@@ -91,6 +91,7 @@ describe('what people read', () => {
     assert.match(renderOpened(channel), /1,000,000 sat.*block 1048\.\nPay with: paychan pay 1a2b3c4d AMOUNT/)
     assert.match(renderOpened({ ...channel, status: 'confirming' }), /It is confirming/)
     assert.match(renderPaid(paid), /^Paid 1,000 sat to …/)
+    assert.match(renderPaid({ ...paid, already: true }), /^1,000 sat were paid already to …\S+, at \d{4}-.*Z; nothing was paid now\./)
     assert.match(renderPaid({ ...paid, amount: satoshi(3_000n), parts: [payment, { ...payment, channel: channelId('ffeeddcc'.repeat(8)), amount: satoshi(2_000n) }] }), /^Paid 3,000 sat to …\S+ in 2 parts: 1,000 sat on channel 1a2b3c4d, 2,000 sat on channel ffeeddcc\.$/)
     assert.match(renderClosed({ channel: CHANNEL, kind: 'close', txid: FUNDING }), /closed by both sides in transaction f0f0/)
     assert.match(renderClosed({ channel: CHANNEL, kind: 'settlement', txid: FUNDING }), /settled alone/)

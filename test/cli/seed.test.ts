@@ -59,6 +59,57 @@ describe('cli / seed', () => {
     assert.equal(await opened(PASSPHRASE), WORDS)
   })
 
+  describe('words on more than one line', () => {
+    const LONG = 'zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo vote'
+    // The first twelve of these 24 are a wallet of their own.
+    const TWICE = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon almost'
+    const halves = (words: string): string[] => [words.split(' ').slice(0, 12).join(' '), words.split(' ').slice(12).join(' ')]
+
+    it('are one seed', async () => {
+      assert.equal((await run({ lines: [...halves(LONG), ''] }, 'restore')).code, 0)
+      assert.equal(await readSeedFile(seed), LONG)
+    })
+
+    it('of which the first is a wallet of its own: all of the input counts', async () => {
+      assert.equal((await run({ lines: halves(TWICE) }, 'restore')).code, 0)
+      assert.equal(await readSeedFile(seed), TWICE)
+    })
+
+    it('are refused when something follows them', async () => {
+      const { code } = await run({ lines: [WORDS, 'and a remark'] }, 'restore')
+      assert.equal(code, 1)
+      await assert.rejects(readSeedFile(seed))
+    })
+
+    it('with --encrypt: the last line is the passphrase, and never the second half of the words', async () => {
+      const { code, world } = await run({ lines: halves(TWICE) }, 'restore', '--encrypt', '--json')
+      assert.equal(code, 1)
+      assert.match(world.out(), /ERR_SEED_UNREADABLE.*PAYCHAN_PASSPHRASE/)
+      assert.equal((await run({ lines: [...halves(LONG), PASSPHRASE] }, 'restore', '--encrypt')).code, 0)
+      assert.equal(await opened(PASSPHRASE), LONG)
+    })
+
+    it('with --encrypt and a passphrase from outside: all lines are words', async () => {
+      assert.equal((await run({ lines: halves(LONG), env: { PAYCHAN_PASSPHRASE: PASSPHRASE } }, 'restore', '--encrypt')).code, 0)
+      assert.equal(await opened(PASSPHRASE), LONG)
+    })
+
+    it('are asked for at a terminal until they are 24, or Enter says that 12 are all', async () => {
+      assert.equal((await run({ isTTY: true, lines: [...halves(LONG), PASSPHRASE, PASSPHRASE] }, 'restore', '--encrypt')).code, 0)
+      assert.equal(await opened(PASSPHRASE), LONG)
+      await rm(dir, { recursive: true })
+      assert.equal((await run({ isTTY: true, lines: [WORDS, ''] }, 'restore')).code, 0)
+      assert.equal(await readSeedFile(seed), WORDS)
+    })
+  })
+
+  it('a new passphrase is one line of the input: what follows is not dropped, but refused', async () => {
+    const { code, world } = await run({ lines: [PASSPHRASE, 'a second line'] }, 'init', '--encrypt', '--json')
+    assert.equal(code, 1)
+    assert.match(world.out(), /ERR_PASSPHRASE_MISMATCH/)
+    await assert.rejects(readSeedFile(seed))
+  })
+
   it('init --encrypt asks twice on a terminal, and refuses two that differ', async () => {
     const { code, world } = await run({ isTTY: true, lines: [PASSPHRASE, 'something else'] }, 'init', '--encrypt', '--json')
     assert.equal(code, 1)

@@ -70,6 +70,31 @@ describe('a command that takes long', () => {
     }
   })
 
+  it('that is interrupted says what may still happen, and where to look: pay, close, settle, send, bumpfee, recover', async () => {
+    for (const [verb, args, says] of [
+      ['pay', ['pay', PEER, '1000'], /may still be made: look at `paychan payments` before you pay again/],
+      ['pay', ['pay', PEER, '1000', '--id', 'rent'], /may still be made: .*the same --id, which does not pay twice/],
+      ['close', ['close', '1a2b3c4d'], /may still be closed, and takes no more payments: `paychan channels`/],
+      ['close', ['settle', '1a2b3c4d'], /may still go out: look at `paychan channels`/],
+      ['settleAll', ['settle', '--all'], /may still go out: look at `paychan channels`/],
+      ['send', ['send', 'bcrt1q', '1000'], /may still be sent: look at `paychan transactions` before/],
+      ['bumpFee', ['bumpfee', 'ab'.repeat(32)], /may still be raised: look at `paychan transactions`/],
+      ['recover', ['recover', PEER], /may still come back: `paychan channels`/],
+      ['fundingPsbt', ['psbt', '1a2b3c4d', 'A'.repeat(80)], /may still be taken: look at `paychan channels`/]
+    ] as const) {
+      const fresh = testWorld({ env: { PAYCHAN_DATA: dir } })
+      const called = new Promise<void>(resolve => {
+        Object.assign(node.answers, { [verb]: async () => { resolve(); await new Promise<never>(() => {}) } })
+      })
+      const running = fresh.run(...args)
+      await called
+      fresh.interrupt()
+      assert.equal(await running, 1, args.join(' '))
+      assert.match(fresh.err(), says)
+      assert.match(fresh.err(), /SIGINT: this command ends, and the node goes on\. .*\(ERR_INTERRUPTED\)\n$/)
+    }
+  })
+
   it('says nothing with --json, and nothing once it is done', async () => {
     assert.equal(await world.run('pay', PEER, '1000', '--json'), 0)
     world.pass()

@@ -27,14 +27,14 @@ describe('cli / wallet', () => {
 
   it('sends what was asked for, with units in what it shows', async () => {
     assert.equal(await world.run('send', 'bcrt1qaddress', '0.0003btc', '--feerate', '2.5', '--label', 'rent'), 0)
-    assert.deepEqual(node.calls, [{ verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 30_000n, feeRate: 2_500n, label: 'rent' }] }])
+    assert.deepEqual(node.calls, [{ verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 30_000n, satPerVByte: 2.5, label: 'rent' }] }])
     assert.equal(world.out(), `Sent 30,000 sat to bcrt1qaddress.\nThe fee is 141 sat (1 sat/vB, 141 vB); 69,859 sat come back as change.\nTransaction ${FUNDING}\n`)
   })
 
   it('sends all, or only says what that would cost', async () => {
     assert.equal(await world.run('send', 'bcrt1qaddress', 'all', '--dry-run', '--json'), 0)
     assert.deepEqual(node.calls[0]?.args, [{ to: 'bcrt1qaddress', amount: 'all', dryRun: true }])
-    assert.deepEqual(JSON.parse(world.out()), { txid: null, to: 'bcrt1qaddress', amount: 30_000, fee: 141, feeRate: 1_000, vsize: 141, change: 69_859, message: null, broadcast: true })
+    assert.deepEqual(JSON.parse(world.out()), { txid: null, to: 'bcrt1qaddress', amount: 30_000, fee: 141, satPerVByte: 1, vsize: 141, change: 69_859, message: null, broadcast: true })
     assert.match(renderSent({ ...sent, txid: undefined }), /Nothing was sent/)
     assert.match(renderSent({ ...sent, broadcast: false }), /it is on disk, and goes out as soon as one answers/)
   })
@@ -57,9 +57,9 @@ describe('cli / wallet', () => {
     const coins = [coin.outPoint]
     assert.deepEqual(node.calls.map(({ args }) => args), [
       [{ to: 'bcrt1qaddress', amount: 'all', target: 36, coins: [coin.outPoint, other.toLowerCase()] }],
-      [{ peer: PEER, amount: 100_000n, feeRate: 2_000n, coins, wait: 'ready' }],
+      [{ peer: PEER, amount: 100_000n, satPerVByte: 2, coins, wait: 'ready' }],
       [CHANNEL, { amount: 100_000n, target: 3, coins, wait: 'ready' }],
-      [CHANNEL, { feeRate: 3_000n, wait: 'ready' }],
+      [CHANNEL, { satPerVByte: 3, wait: 'ready' }],
       [FUNDING, { target: 1 }]
     ])
   })
@@ -69,7 +69,22 @@ describe('cli / wallet', () => {
     assert.equal(world.out(), 'WITHIN         ESTIMATE\n1 block     12.5 sat/vB\n144 blocks     1 sat/vB\nThe server takes nothing below 1 sat/vB.\n')
     const json = testWorld({ env: { PAYCHAN_DATA: dir } })
     await json.run('fees', '--json')
-    assert.deepEqual(JSON.parse(json.out()), { minimum: 1_000, estimates: [{ blocks: 1, feeRate: 12_500 }, { blocks: 144, feeRate: 1_000 }] })
+    assert.deepEqual(JSON.parse(json.out()), { leastSatPerVByte: 1, estimates: [{ blocks: 1, satPerVByte: 12.5 }, { blocks: 144, satPerVByte: 1 }] })
+  })
+
+  it('says the feerate in one unit: what `fees` prints, `--feerate` takes', async () => {
+    const fees = testWorld({ env: { PAYCHAN_DATA: dir } })
+    await fees.run('fees', '--json')
+    const { estimates } = JSON.parse(fees.out()) as { estimates: Array<{ satPerVByte: number }> }
+    await world.run('send', 'bcrt1qaddress', '1000', '--feerate', String(estimates[0]?.satPerVByte))
+    assert.deepEqual(node.calls.at(-1)?.args, [{ to: 'bcrt1qaddress', amount: 1_000n, satPerVByte: 12.5 }])
+  })
+
+  it('tells the node with --yes that a high fee is meant', async () => {
+    for (const argv of [['send', 'bcrt1qaddress', '1000'], ['open', PEER, '100000'], ['topup', CHANNEL, '100000'], ['renew', CHANNEL], ['bumpfee', FUNDING]]) {
+      await testWorld({ env: { PAYCHAN_DATA: dir } }).run(...argv, '--yes')
+      assert.equal((node.calls.at(-1)?.args.at(-1) as { highFee?: true }).highFee, true, argv.join(' '))
+    }
   })
 
   it('lists coins with what each is for', async () => {
@@ -114,7 +129,7 @@ describe('cli / wallet', () => {
 
   it('raises a fee', async () => {
     assert.equal(await world.run('bumpfee', FUNDING, '--feerate', '5'), 0)
-    assert.deepEqual(node.calls, [{ verb: 'bumpFee', args: [FUNDING, { feeRate: 5_000n }] }])
+    assert.deepEqual(node.calls, [{ verb: 'bumpFee', args: [FUNDING, { satPerVByte: 5 }] }])
     assert.match(world.out(), /replaces .* its fee is 705 sat \(5 sat\/vB, 141 vB\)/)
   })
 

@@ -3,7 +3,7 @@ import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '
 import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, RecoverResult } from '../../src/node/api.js'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
-import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
 
 export const PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 export const CHANNEL = channelId('1a2b3c4d'.repeat(8))
@@ -70,16 +70,16 @@ export const transaction: WalletTransaction = {
   txid: FUNDING, kind: 'funding', amount: -1_000_153n, fee: satoshi(153n), height: blockHeight(118), confirmations: 3, status: 'confirmed', label: 'to bob'
 }
 
-export const sent: SendResult = { txid: FUNDING, to: 'bcrt1qaddress', amount: satoshi(30_000n), fee: satoshi(141n), feeRate: feeRate(1_000n), vsize: 141, change: satoshi(69_859n), message: undefined, broadcast: true }
+export const sent: SendResult = { txid: FUNDING, to: 'bcrt1qaddress', amount: satoshi(30_000n), fee: satoshi(141n), satPerVByte: 1, vsize: 141, change: satoshi(69_859n), message: undefined, broadcast: true }
 
-export const bumped: BumpResult = { kind: 'replacement', txid: txid('b0'.repeat(32)), of: FUNDING, fee: satoshi(705n), feeRate: feeRate(5_000n), vsize: 141, broadcast: true }
+export const bumped: BumpResult = { kind: 'replacement', txid: txid('b0'.repeat(32)), of: FUNDING, fee: satoshi(705n), satPerVByte: 5, vsize: 141, broadcast: true }
 
-export const fees: Fees = { minimum: feeRate(1_000n), estimates: [{ blocks: 1, feeRate: feeRate(12_500n) }, { blocks: 144, feeRate: feeRate(1_000n) }] }
+export const fees: Fees = { leastSatPerVByte: 1, estimates: [{ blocks: 1, satPerVByte: 12.5 }, { blocks: 144, satPerVByte: 1 }] }
 
 export const coin: CoinInfo = { outPoint: `${FUNDING}:0`, amount: satoshi(100_000n), address: 'bcrt1qaddress', height: blockHeight(118), confirmations: 3, label: 'salary', state: 'free', locked: false, channel: undefined, spentBy: undefined }
 
 /** What `pay` answers when one channel was enough. */
-export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment] }
+export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment], already: false }
 
 export interface Call { readonly verb: string, readonly args: readonly unknown[] }
 
@@ -118,7 +118,7 @@ export class FakeNode implements NodeApi {
 
   readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo = '', id }) => {
     const part = { ...payment, amount: satoshi(amount), memo }
-    return { ...part, requestId: id, parts: [part] }
+    return { ...part, requestId: id, parts: [part], already: false }
   })
 
   readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])

@@ -56,8 +56,8 @@ describe('the local API', () => {
       await client.open({ peer: PEER, amount: satoshi(7n) })
       await client.pay({ to: CHANNEL, amount: satoshi(1_007_199_254_740_993n), memo: 'ü\n\u0000' })
       await client.pay({ to: PEER, amount: satoshi(5n), id: 'invoice 17' })
-      await client.send({ to: 'bcrt1qaddress', amount: 'all', feeRate: 2_500n, label: 'rent', dryRun: true })
-      await client.bumpFee(FUNDING, { feeRate: 12_000n })
+      await client.send({ to: 'bcrt1qaddress', amount: 'all', satPerVByte: 2.5, label: 'rent', dryRun: true })
+      await client.bumpFee(FUNDING, { satPerVByte: 12 })
       await client.label(FUNDING, '')
       await client.payments({ channel: CHANNEL, limit: 5 })
       await client.payments()
@@ -70,8 +70,8 @@ describe('the local API', () => {
         { verb: 'open', args: [{ peer: PEER, amount: 7n }] },
         { verb: 'pay', args: [{ to: CHANNEL, amount: 1_007_199_254_740_993n, memo: 'ü\n\u0000' }] },
         { verb: 'pay', args: [{ to: PEER, amount: 5n, id: 'invoice 17' }] },
-        { verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 'all', feeRate: 2_500n, label: 'rent', dryRun: true }] },
-        { verb: 'bumpFee', args: [FUNDING, { feeRate: 12_000n }] },
+        { verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 'all', satPerVByte: 2.5, label: 'rent', dryRun: true }] },
+        { verb: 'bumpFee', args: [FUNDING, { satPerVByte: 12 }] },
         { verb: 'label', args: [FUNDING, ''] },
         { verb: 'payments', args: [{ channel: CHANNEL, limit: 5 }] },
         { verb: 'payments', args: [{}] },

@@ -100,7 +100,7 @@ export class Life {
 
   wallet (wallet: Wallet): Wallet {
     return {
-      checkFunds: (amount, feeRate, coins) => { wallet.checkFunds(amount, feeRate, coins) },
+      checkFunds: (amount, feeRate, coins) => wallet.checkFunds(amount, feeRate, coins),
       newScript: async () => await this.#do(() => wallet.newScript()),
       closeScript: (index) => wallet.closeScript(index),
       recognise: async (script) => await this.#do(() => wallet.recognise(script)),

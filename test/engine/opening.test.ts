@@ -76,11 +76,20 @@ describe('engine / opening', () => {
     }
   })
 
+  it('asks first when T1 would cost more than may be (ERR_FEE_TOO_HIGH), before the peer hears of it', async () => {
+    const { world, alice } = await twoNodes()
+    alice.wallet.checkFunds = () => satoshi(CAPACITY + 1n)
+    const before = world.left.length
+    assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, wait: 'broadcast', mostFee: CAPACITY })), 'ERR_FEE_TOO_HIGH')
+    assert.equal(world.left.length, before)
+    await alice.engine.open({ ...REQUEST, wait: 'broadcast', mostFee: satoshi(CAPACITY + 1n) })
+  })
+
   it('asks the wallet for a T1 at the feerate and of the coins that were named, before the peer is asked and after', async () => {
     const { world, alice } = await twoNodes({ coin: 2_000_000n })
     const coins = alice.wallet.coins().slice(0, 1).map(({ outPoint }) => outPoint)
     const checked: unknown[] = []
-    alice.wallet.checkFunds = (amount, rate, named) => { checked.push([amount, rate, named]) }
+    alice.wallet.checkFunds = (amount, rate, named) => { checked.push([amount, rate, named]); return satoshi(0n) }
     await alice.engine.open({ ...REQUEST, wait: 'broadcast', choice: { feeRate: feeRate(4_000n), coins } })
     assert.deepEqual(checked, [[CAPACITY, 4_000n, coins]])
     const { inputs, outputs, vsize } = parseTransaction(world.broadcasts(alice)[0] ?? assert.fail('T1 was not broadcast'))

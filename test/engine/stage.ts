@@ -9,8 +9,9 @@ import type { Established } from '../../src/channel/state.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import { decodeRecord } from '../../src/engine/records.js'
+import { checkStore } from '../../src/node/check.js'
 import { planPayment } from '../../src/node/plan-payment.js'
-import type { Snapshot } from '../../src/store/memory.js'
+import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
 import { satoshi } from '../../src/types/units.js'
 import { faultOfSpend } from '../channel/keys.js'
 import { BLOCKS, quiet, World, type Node, type NodeSetup } from './world.js'
@@ -222,7 +223,10 @@ export class Stage {
     assert.deepEqual(Object.fromEntries(await receivedBy(this.alice)), returns)
     const paid = sum(arrives) - sum(returns)
     this.checkMoney(paid, paid + sum(mayArrive), COIN + brings)
-    for (const node of this.nodes) spendsAreValid(node)
+    for (const node of this.nodes) {
+      spendsAreValid(node)
+      await checkIsSilent(node, forgets || this.copy !== undefined)
+    }
     const open = this.alice.wallet.reservedFor.filter((id) => this.alice.engine.describe(id).status === 'abandoned')
     assert.deepEqual(open, [], 'coins stay reserved')
   }
@@ -253,6 +257,13 @@ function sumsByMemo (payments: readonly PaymentInfo[]): Map<string, bigint> {
 
 function sum (payments: Readonly<Record<string, bigint>>): bigint {
   return Object.values(payments).reduce((total, amount) => total + amount, 0n)
+}
+
+/** What a node has written, `paychan check` finds whole, whatever has happened to it. */
+async function checkIsSilent (node: Node, forgets: boolean): Promise<void> {
+  const { store, channels, payments, wallet } = await checkStore(openMemoryStore(node.store.snapshot()), undefined)
+  const texts = [...store, ...channels.flatMap(({ findings }) => findings), ...payments, ...wallet].map(({ text }) => text)
+  assert.deepEqual(texts.filter((text) => !forgets || !text.startsWith('The payment log adds up to')), [], `paychan check on the disk of ${node.name}`)
 }
 
 /** Every spend of a funding output carries two valid signatures. */

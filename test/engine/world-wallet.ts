@@ -11,7 +11,7 @@ import { previousOf } from '../../src/wallet/previous.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../src/engine/ports.js'
 import { hashFromTxid, outPointText, sameBytes, sameOutPoint, toHex, txid, txidFromHash, type ChannelId, type OutPoint } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { feeFor, satoshi, type FeeRate, type Satoshi } from '../../src/types/units.js'
+import { feeFor, satoshi, ZERO_SAT, type FeeRate, type Satoshi } from '../../src/types/units.js'
 
 export interface Coin { readonly outPoint: OutPoint, readonly value: bigint, readonly height: number | undefined }
 
@@ -65,7 +65,7 @@ export class WorldWallet implements Wallet {
   }
 
   /** Says nothing unless it is told to: coins may also go between this and T1. */
-  checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => void = () => {}
+  checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => Satoshi = () => ZERO_SAT
 
   /** That chain has no fees to compete with. */
   async bumpFunding (): Promise<void> {

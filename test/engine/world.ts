@@ -128,7 +128,7 @@ export class Node {
 
   async payments (only?: ChannelId): Promise<PaymentInfo[]> {
     const all: PaymentInfo[] = []
-    for await (const payment of this.engine.payments(only)) all.push(payment)
+    for await (const { payment } of this.engine.payments(only)) all.push(payment)
     return all
   }
 

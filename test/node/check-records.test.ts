@@ -119,6 +119,11 @@ describe('node / check / the records', function () {
     assert.match(findings(await check(bob, 'mallory')).join(), /does not derive from this seed/)
   })
 
+  it('of the node around the channels are known: network, chain, peer id, certificates', async () => {
+    const keys = ['chain/network', 'chain/anchor', 'node/peer', 'chain/certificate/HOST:50002']
+    assert.deepEqual(findings(await check(new Map(keys.map((key) => [key, new Uint8Array(1)])))), [])
+  })
+
   it('that nobody knows are named', async () => {
     assert.deepEqual(findings(await check(changed(bob, 'chanel/5', new Uint8Array(1)))), ['incomplete: This release knows no record "chanel/5"; it is not used.'])
   })

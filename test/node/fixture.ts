@@ -1,15 +1,18 @@
 /** Real nodes over TCP on the loopback, on a devnet, in directories that are gone afterwards. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Devnet, DevnetOptions } from '../../src/devnet/devnet.js'
+import { checkData } from '../../src/node/check.js'
 import type { NodeApi, NodeEvent } from '../../src/node/api.js'
 import { createNode, type NodeOptions } from '../../src/node/create-node.js'
+import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { chainSource, type TestChain } from '../chain-source.js'
 import { Recorder } from '../chain/helpers.js'
 
 export class Fixture {
+  #isLogWhole = true
   readonly #ends: Array<() => Promise<void>> = []
 
   private constructor (private readonly chain: TestChain, readonly directory: string) {}
@@ -30,7 +33,26 @@ export class Fixture {
   async end (): Promise<void> {
     for (const end of this.#ends.reverse()) await end()
     await this.chain.stop()
+    const findings = await this.#check()
     await rm(this.directory, { recursive: true, force: true })
+    if (findings.length > 0) throw new Error(`paychan check finds in directories that nobody has damaged: ${findings.join('; ')}`)
+  }
+
+  /** For a test in which a node loses its data: what its peers hand back has no list of payments. */
+  mayLackPayments (): void {
+    this.#isLogWhole = false
+  }
+
+  async #check (): Promise<string[]> {
+    const found: string[] = []
+    for (const name of await readdir(this.directory)) {
+      const report = await checkData({ dataDir: this.path(name), network: 'regtest' }).catch((error: unknown) => { if (codeOf(error) !== 'ERR_NO_DATA') throw error })
+      if (report === undefined || report.records === 0) continue
+      const { store, wallet, payments, channels } = report
+      const texts = [store, wallet, payments, ...channels].flatMap(({ findings }) => findings.map(({ text }) => text))
+      found.push(...texts.filter((text) => this.#isLogWhole || !text.startsWith('The payment log adds up to')).map((text) => `${name}: ${text}`))
+    }
+    return found
   }
 
   onEnd (end: () => Promise<void>): void {

@@ -2,11 +2,16 @@ import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { PrivateKey } from '@libp2p/interface'
 import { createLibp2p } from 'libp2p'
 import { createHost } from '../../src/p2p/host.js'
 import type { NodeEvent } from '../../src/node/api.js'
 import { createNode } from '../../src/node/create-node.js'
-import { defaultPolicy, paychan } from '../../src/node/service.js'
+import { paychanIdentity } from '../../src/node/identity.js'
+import { defaultPolicy, paychan, type Paychan } from '../../src/node/service.js'
+import { untilHeight } from '../../src/node/until-height.js'
+import { EXIT, exitCodeOf } from '../../src/cli/exit-codes.js'
+import { codeOf } from '../../src/types/errors.js'
 import { satoshi } from '../../src/types/units.js'
 import { testRoot } from '../../src/wallet/memory.js'
 import { Proxy } from '../chain/proxy.js'
@@ -123,6 +128,7 @@ describe('node', function () {
     it('channels that there are not', async () => {
       const alice = await fixture.node('alice')
       assert.equal(await codeOfRejection(alice.api.pay({ to: await somePeerId(), amount: 1n })), 'ERR_NO_CHANNEL')
+      assert.equal(await codeOfRejection(alice.api.pay({ to: (await alice.api.info()).peerId, amount: 1n })), 'ERR_INVALID_PEER', 'nobody pays himself')
       assert.equal(await codeOfRejection(alice.api.close('ffffffff')), 'ERR_NO_CHANNEL')
       assert.equal(await codeOfRejection(alice.api.payments({ channel: 'ffffffff' })), 'ERR_NO_CHANNEL')
     })
@@ -151,6 +157,33 @@ describe('node', function () {
       assert.equal(await start('mainnet', fixture.electrum), 'ERR_MAINNET_REFUSED')
       assert.equal(await start('regtest', 'http://127.0.0.1:1'), 'ERR_INVALID_ELECTRUM_URL')
       assert.equal(await start('signet', fixture.electrum), 'ERR_WRONG_NETWORK')
+    })
+
+    it('a wait for a height, once it is stopped', async () => {
+      const alice = await fixture.node('alice')
+      const waiting = codeOfRejection(untilHeight(alice.api, 1_000))
+      await alice.api.stop()
+      assert.equal(await waiting, 'ERR_NODE_STOPPED')
+    })
+
+    it('addresses that it cannot listen on: what is no TCP, a port in use, an address of another machine', async () => {
+      const { port } = fixture.devnet
+      const start = async (...listen: string[]): Promise<Error> => await createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('alice'), create: true, listen }).then(() => assert.fail('it listens'), (error: unknown) => error as Error)
+      for (const [address, code, why] of [
+        ['/ip4/127.0.0.1/tcp/0/ws', 'ERR_INVALID_LISTEN', /listens on TCP/],
+        ['/ip4/127.0.0.1/udp/0/quic-v1', 'ERR_INVALID_LISTEN', /listens on TCP/],
+        ['/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1234', 'ERR_INVALID_LISTEN', /listens on TCP/],
+        ['nonsense', 'ERR_INVALID_LISTEN', /listens on TCP/],
+        [`/ip4/127.0.0.1/tcp/${port}`, 'ERR_LISTEN_FAILED', /the port is in use/],
+        ['/ip4/192.0.2.1/tcp/0', 'ERR_LISTEN_FAILED', /no such address/]
+      ] as const) {
+        // The other one would do: it is no reason to pass over this one.
+        const error = await start('/ip4/127.0.0.1/tcp/0', address)
+        assert.equal(codeOf(error), code, address)
+        assert.match(error.message, why)
+        assert.ok(error.message.includes(address) && !/\n| at |faultTolerance/.test(error.message), error.message)
+        assert.equal(exitCodeOf(code), EXIT.usage)
+      }
     })
 
     it('anything, once it is stopped', async () => {
@@ -232,6 +265,31 @@ describe('node', function () {
       await service.pay({ to: channel.peerId, amount: 2_000n })
       assert.equal((await bob.api.channels())[0]?.ourBalance, 2_000n)
       assert.equal((await service.info()).peerId, app.peerId.toString())
+    })
+
+    it('has the same peer id at every start, by its seed; under another one its channels are refused to it', async () => {
+      const bob = await fixture.node('bob')
+      const start = async (privateKey?: PrivateKey): Promise<{ paychan: Paychan, stop: () => Promise<void> }> => {
+        const { privateKey: own, root } = await paychanIdentity({ network: 'regtest', dataDir: fixture.path('app'), create: true })
+        const host = createHost({ privateKey: privateKey ?? own, listen: [] })
+        const app = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('app'), root }) } })
+        fixture.onEnd(async () => { await app.stop() })
+        await app.start()
+        return { paychan: app.services.paychan, stop: async () => { await app.stop() } }
+      }
+      // Before there is a channel nobody knows it by its peer id.
+      await (await start(await generateKeyPair('Ed25519'))).stop()
+      const first = await start()
+      const events = new Recorder<NodeEvent>()
+      first.paychan.onEvent((event) => { events.push(event) })
+      await fixture.devnet.fund(await first.paychan.address(), satoshi(2_000_000n))
+      await seen(events, async () => (await first.paychan.balance()).confirmed > 0n)
+      const { peerId } = await first.paychan.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      await first.stop()
+      assert.equal(await codeOfRejection(start(await generateKeyPair('Ed25519'))), 'ERR_WRONG_PEER_ID')
+      const again = await start()
+      await again.paychan.connect(await bob.address())
+      await again.paychan.pay({ to: peerId, amount: 2_000n })
     })
 
     it('stops with its host, and refuses from then on', async () => {

@@ -57,6 +57,8 @@ describe('node / paying', function () {
     const channel = await open(alice, bob, 30_000n)
     const [one, other] = await Promise.all([1, 2].map(async () => await alice.api.pay({ to: toBob, amount: 7_000n, id: 'rent' })))
     assert.deepEqual([one?.requestId, one?.parts], ['rent', other?.parts])
+    const repeated = await alice.api.pay({ to: toBob, amount: 7_000n, id: 'rent' })
+    assert.deepEqual([one?.already, repeated.already, repeated.time], [false, true, one?.time], 'it says that it was made before, and when')
     const address = (await bob.address()).replace(/\/p2p\/.*$/, '')
     await alice.api.stop()
     await bob.api.stop()

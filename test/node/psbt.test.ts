@@ -39,7 +39,7 @@ describe('node / funding from an outside wallet', function () {
   }
 
   it('is not told of fees and coins of our wallet, which it does not spend', async () => {
-    for (const choice of [{ feeRate: 2_000n }, { target: 6 }, { coins: [`${'00'.repeat(32)}:0`] }]) {
+    for (const choice of [{ satPerVByte: 2 }, { target: 6 }, { coins: [`${'00'.repeat(32)}:0`] }]) {
       assert.equal(await codeOfRejection(alice.api.open({ peer: await bob.address(), amount: CAPACITY, psbt: true, ...choice })), 'ERR_PSBT_CHOICE')
     }
   })

@@ -9,7 +9,10 @@ import { Fixture, type TestNode } from './fixture.js'
 
 describe('node / recovering', () => {
   let fixture: Fixture
-  beforeEach(async () => { fixture = await Fixture.create() })
+  beforeEach(async () => {
+    fixture = await Fixture.create()
+    fixture.mayLackPayments()
+  })
   afterEach(async () => { await fixture.end() })
 
   /** Stops a node, deletes all it had, and starts it again from its words. */

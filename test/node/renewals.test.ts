@@ -1,5 +1,6 @@
 /** Renewals of real nodes, over TCP, on a devnet that judges every script and signature. */
 import assert from 'node:assert/strict'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
 import { txid } from '../../src/types/bytes.js'
 import type { ChannelInfo } from '../../src/node/api.js'
 import { Fixture, type TestNode } from './fixture.js'
@@ -34,6 +35,10 @@ describe('node / renewals', function () {
     for (const node of [alice, bob]) await node.sees(async () => (await of(node, old.id)).spend?.txid === fresh.funding?.txid && (await of(node, old.id)).status === 'closed')
     // A version 3 transaction of one 2-of-2 input and one P2WSH output has 150 vB at 1.1 sat/vB.
     assert.deepEqual([fresh.capacity, fresh.ourBalance, fresh.theirBalance], [CAPACITY - 165n, 440_000n - 165n, 60_000n])
+    // No coin of the wallet has a part in it: it is listed all the same.
+    const listed = (await alice.api.transactions()).filter((each) => each.txid === fresh.funding?.txid)
+    assert.deepEqual(listed.map(({ kind, amount, fee, confirmations }) => [kind, amount, fee, confirmations]), [['funding', 0n, 165n, 1]])
+    assert.equal((await bob.api.transactions()).length, 0, 'it is none of the server')
     await alice.api.pay({ to: fresh.id, amount: 1n })
     assert.equal((await of(bob, fresh.id)).ourBalance, 60_001n)
     await alice.api.close(fresh.id)
@@ -49,6 +54,9 @@ describe('node / renewals', function () {
     assert.deepEqual([(await of(alice, fresh.id)).ourBalance, (await of(bob, fresh.id)).ourBalance], [690_000n, 10_000n])
     const raw = (await fixture.devnet.transaction(txid(fresh.funding?.txid ?? assert.fail())))?.raw
     assert.ok(raw !== undefined)
+    const { vsize } = parseTransaction(raw)
+    const fee = (await alice.api.transactions()).find((each) => each.txid === fresh.funding?.txid)?.fee ?? assert.fail('what it paid is not known')
+    assert.ok(fee >= BigInt(vsize) && fee <= 2n * BigInt(vsize), `${fee} sat for ${vsize} vB`)
     await alice.api.close(fresh.id)
   })
 

@@ -38,12 +38,30 @@ describe('node / wallet', () => {
     await alice.synced()
   }
 
+  it('asks before a fee that is likelier a slip, in sat/vB, for every verb that takes a feerate', async () => {
+    const bob = await fixture.node('bob')
+    const [to, peer] = [await bob.api.address(), await bob.address()]
+    const satPerVByte = 1_000
+    const asks = async (work: Promise<unknown>): Promise<void> => { assert.equal(await codeOfRejection(work), 'ERR_FEE_TOO_HIGH') }
+    await asks(alice.api.send({ to, amount: 1_000n, satPerVByte }))
+    await asks(alice.api.open({ peer, amount: 250_000n, blocks: 300, satPerVByte }))
+    for (const rate of [-1, 1.2345, NaN, Infinity]) assert.equal(await codeOfRejection(alice.api.send({ to, amount: 1_000n, satPerVByte: rate })), 'ERR_INVALID_FEERATE')
+    const channel = await alice.api.open({ peer, amount: 250_000n, blocks: 300, satPerVByte: 2, wait: 'broadcast' })
+    await asks(alice.api.bumpFee(channel.funding?.txid ?? assert.fail(), { satPerVByte }))
+    await mined()
+    await alice.sees(async () => (await alice.api.channels())[0]?.status === 'open')
+    await asks(alice.api.renew(channel.id, { satPerVByte }))
+    await asks(alice.api.renew(channel.id, { amount: 100n, satPerVByte: 4 }))
+    const { satPerVByte: paid } = await alice.api.send({ to, amount: 1_000n, satPerVByte: 20, highFee: true })
+    assert.equal(paid, 20)
+  })
+
   it('sends to every kind of address, and the fee can be raised until a block has it', async () => {
     const bob = await fixture.node('bob')
     const to = await bob.api.address()
-    const sent = await alice.api.send({ to, amount: 200_000n, feeRate: 1_000n, label: 'rent' })
+    const sent = await alice.api.send({ to, amount: 200_000n, satPerVByte: 1, label: 'rent' })
     assert.equal(sent.broadcast, true)
-    const bumped = await alice.api.bumpFee(sent.txid ?? assert.fail(), { feeRate: 8_000n })
+    const bumped = await alice.api.bumpFee(sent.txid ?? assert.fail(), { satPerVByte: 8 })
     assert.equal(bumped.broadcast, true)
     await mined()
     await bob.synced()
@@ -76,7 +94,7 @@ describe('node / wallet', () => {
     assert.equal(await codeOfRejection(refused), 'ERR_INSUFFICIENT_FUNDS')
     assert.equal(await codeOfRejection(alice.api.open({ peer: await bob.address(), amount: 350_000n, coins: [] })), 'ERR_INVALID_OUTPOINT')
     assert.equal(await codeOfRejection(alice.api.open({ peer: await bob.address(), amount: 350_000n, target: 0 })), 'ERR_INVALID_TARGET')
-    const channel = await alice.api.open({ peer: await bob.address(), amount: 250_000n, blocks: 300, coins: [middle], feeRate: 4_000n, wait: 'broadcast' })
+    const channel = await alice.api.open({ peer: await bob.address(), amount: 250_000n, blocks: 300, coins: [middle], satPerVByte: 4, wait: 'broadcast' })
     const funding = txid(channel.funding?.txid ?? assert.fail())
     await arrived(funding)
     const { inputs, outputs, vsize } = parseTransaction(await rawOf(funding))
@@ -96,10 +114,10 @@ describe('node / wallet', () => {
   })
 
   it('shows what to choose a fee by, for 1 to 144 blocks', async () => {
-    const { minimum, estimates } = await alice.api.fees()
-    assert.equal(minimum, 1_000n)
+    const { leastSatPerVByte, estimates } = await alice.api.fees()
+    assert.equal(leastSatPerVByte, 1)
     assert.deepEqual(estimates.map(({ blocks }) => blocks), [1, 3, 6, 12, 36, 144])
-    assert.ok(estimates.every(({ feeRate }) => feeRate >= minimum))
+    assert.ok(estimates.every(({ satPerVByte }) => satPerVByte >= leastSatPerVByte))
   })
 
   it('FUND-5: pays for a funding transaction by a child of its change', async () => {
@@ -108,7 +126,7 @@ describe('node / wallet', () => {
     const funding = txid(channel.funding?.txid ?? assert.fail())
     await arrived(funding)
     assert.deepEqual((await alice.api.transactions())[0]?.kind, 'funding')
-    const child = await alice.api.bumpFee(funding, { feeRate: 30_000n })
+    const child = await alice.api.bumpFee(funding, { satPerVByte: 30, highFee: true })
     assert.deepEqual([child.kind, child.of, child.broadcast], ['child', funding, true])
     await mined()
     const kinds = (await alice.api.transactions()).map(({ kind, status }) => `${kind} ${status}`)

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { startDevnet, type Devnet } from '../../src/devnet/index.js'
 import { ANCHOR_KEY } from '../../src/node/chain-anchor.js'
 import { STORE_DIRECTORY } from '../../src/node/layout.js'
+import { untilHeight } from '../../src/node/until-height.js'
 import { openLevelStore } from '../../src/store/level.js'
-import { Fixture } from './fixture.js'
+import { codeOfRejection, Fixture } from './fixture.js'
 
 describe('a node with another chain behind its data directory', () => {
   let fixture: Fixture
@@ -31,6 +32,15 @@ describe('a node with another chain behind its data directory', () => {
     await api.stop()
 
     await fixture.node('alice')
+  })
+
+  it('ends the wait for a height with the reason, whenever it begins', async () => {
+    const first = await fixture.node('alice')
+    await first.api.stop()
+    const { api, events } = await fixture.node('alice', { electrum: other.url }, 'started')
+    assert.equal(await codeOfRejection(untilHeight(api, 20)), 'ERR_WRONG_CHAIN')
+    await events.when(event => event.type === 'alarm')
+    assert.equal(await codeOfRejection(untilHeight(api, 20)), 'ERR_WRONG_CHAIN')
   })
 
   it('goes on with an alarm when the record of its chain is damaged, and writes another', async () => {

@@ -32,7 +32,7 @@ describe('reorgs / T1 is replaced by another spend of its coins', function () {
     await twin.fund(await api.address(), COIN)
     await twin.mine(1)
     await node.sees(async () => (await api.balance()).confirmed === COIN)
-    const { txid: id } = await api.send({ to, amount: 'all', feeRate: 5_000n })
+    const { txid: id } = await api.send({ to, amount: 'all', satPerVByte: 5 })
     return (await twin.transaction(txid(id ?? assert.fail())))?.raw ?? assert.fail()
   }
 

@@ -56,7 +56,7 @@ describe('wallet / the choice of a fee', () => {
 
   it('refuses a feerate that the server would not relay, with the least that it does', async () => {
     bench.chain.minimum = feeRate(4_000n)
-    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 3_999n }), 'ERR_FEERATE_TOO_LOW', { asked: 3_999n, least: 4_000n })
+    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 3_999n }), 'ERR_FEERATE_TOO_LOW', { satPerVByte: 3.999, least: 4 })
     await bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 4_000n })
   })
 
@@ -65,6 +65,38 @@ describe('wallet / the choice of a fee', () => {
     const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 2_000n })
     assert.deepEqual([sent.fee, sent.broadcast], [282n, false])
     await rejects(bench.wallet.send({ to: TO, amount: 1_000n, target: 3 }), 'ERR_CHAIN_UNAVAILABLE')
+  })
+
+  describe('asks first (ERR_FEE_TOO_HIGH), unless that is meant, before', () => {
+    it('a send whose fee exceeds the amount; a dry run shows it', async () => {
+      const slip = { to: TO, amount: 1_000n, feeRate: 8_000n }
+      await rejects(bench.wallet.send(slip), 'ERR_FEE_TOO_HIGH', { fee: 1_128n, amount: 1_000n })
+      assert.equal((await bench.wallet.send({ ...slip, dryRun: true })).fee, 1_128n)
+      assert.deepEqual([bench.chain.broadcasts, bench.wallet.balance().reserved], [[], 0n], 'nothing was sent or set aside')
+      await bench.wallet.send({ ...slip, highFee: true })
+    })
+
+    it('no send whose fee is just the amount', async () => {
+      await bench.wallet.send({ to: TO, amount: 1_128n, feeRate: 8_000n })
+    })
+
+    it('a feerate above ten times the estimate, of a send or of a higher fee', async () => {
+      bench.chain.rate = feeRate(1_000n)
+      await rejects(bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 10_001n }), 'ERR_FEE_TOO_HIGH', { satPerVByte: 10.001, estimate: 1 })
+      const { txid = assert.fail() } = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 10_000n })
+      await bench.settled()
+      await rejects(bench.wallet.bumpFee(txid, { feeRate: 12_500n }), 'ERR_FEE_TOO_HIGH', { satPerVByte: 12.5, estimate: 1 })
+      await bench.wallet.bumpFee(txid, { feeRate: 12_500n, highFee: true })
+    })
+
+    it('a replacement whose fee exceeds the amount, by whatever choice', async () => {
+      bench.chain.rate = feeRate(5_000n)
+      const { txid = assert.fail() } = await bench.wallet.send({ to: TO, amount: 1_000n })
+      await bench.settled()
+      bench.chain.rate = feeRate(20_000n)
+      await rejects(bench.wallet.bumpFee(txid, {}), 'ERR_FEE_TOO_HIGH', { fee: 2_820n, amount: 1_000n })
+      assert.equal((await bench.wallet.bumpFee(txid, { highFee: true })).fee, 2_820n)
+    })
   })
 
   it('raises a fee to a target, or to the least that replaces when that is more', async () => {

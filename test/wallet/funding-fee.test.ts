@@ -98,7 +98,7 @@ describe('wallet / the fee of T1', () => {
     bench.chain.mine()
     await bench.settled()
     assert.equal(bench.chain.isPending(child.txid), true, 'it is sent again')
-    const bumped = await bench.wallet.bumpFee(child.txid, { feeRate: 40_000n })
+    const bumped = await bench.wallet.bumpFee(child.txid, { feeRate: 40_000n, highFee: true })
     await bench.settled()
     // 110 vB alone at 40 sat/vB.
     assert.deepEqual([bumped.kind, bumped.of, bumped.fee], ['replacement', child.txid, 4_400n])

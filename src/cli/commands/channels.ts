@@ -10,6 +10,15 @@ import { renderChannels, renderClosed, renderPaid, renderPayments, renderSettled
 /** How many payments are shown unless asked otherwise. */
 const DEFAULT_LIMIT = 20
 
+/** Whoever pays again pays twice: what can be known is in the node. */
+function payMayFollow (id: string | undefined): string {
+  const look = 'The payment may still be made: look at `paychan payments`'
+  return id === undefined ? `${look} before you pay again. With --id a payment is made once, however often it is asked for.` : `${look}, or ask again with the same --id, which does not pay twice.`
+}
+
+const CLOSE_MAY_FOLLOW = 'The channel may still be closed, and takes no more payments: `paychan channels` shows what becomes of it. To close it again does no harm.'
+const SETTLE_MAY_FOLLOW = 'What it was asked to settle may still go out: look at `paychan channels`. To settle again does no harm.'
+
 export function addChannelCommands (program: Command, world: World): void {
   withCommonOptions(program.command('pay').summary('pay a peer'))
     .description('Pays on an open channel, or on several when none alone has enough. When it is done, the payment is on the payee\'s disk. With --id it is made once, however often it is asked for.')
@@ -20,7 +29,7 @@ export function addChannelCommands (program: Command, world: World): void {
     .addHelpText('after', '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"\n  paychan pay 12D3KooW... 5000 --id invoice-17   (safe to repeat)')
     .action(async (to: string, amount: Satoshi, { memo, id }: { memo?: string, id?: string }, command: Command) => {
       const context = contextOf(world, command)
-      const payment = await withNode(context, async node => await node.pay(withoutUndefined({ to, amount, memo, id })), 'the peer to acknowledge the payment')
+      const payment = await withNode(context, async node => await node.pay(withoutUndefined({ to, amount, memo, id })), 'the peer to acknowledge the payment', payMayFollow(id))
       context.output.result(payment, () => renderPaid(payment))
     })
 
@@ -59,7 +68,7 @@ export function addChannelCommands (program: Command, world: World): void {
     .addHelpText('after', '\nExamples:\n  paychan close 1a2b3c4d\n  paychan close 1a2b3c4d --force')
     .action(async (channel: string, { force = false }: { force?: boolean }, command: Command) => {
       const context = contextOf(world, command)
-      const closed = await withNode(context, async node => await node.close(channel, force ? { force } : {}), force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close')
+      const closed = await withNode(context, async node => await node.close(channel, force ? { force } : {}), force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close', force ? SETTLE_MAY_FOLLOW : CLOSE_MAY_FOLLOW)
       context.output.result(closed, () => renderClosed(closed))
     })
 
@@ -73,10 +82,10 @@ export function addChannelCommands (program: Command, world: World): void {
       if ((channel === undefined) !== all) throw new PaychanError('ERR_USAGE', 'Name a channel, or give --all. See paychan settle --help.')
       const patience = 'an Electrum server to take the settlement'
       if (channel === undefined) {
-        const result = await withNode(context, async node => await node.settleAll(), patience)
+        const result = await withNode(context, async node => await node.settleAll(), patience, SETTLE_MAY_FOLLOW)
         context.output.result(result, () => renderSettled(result))
       } else {
-        const closed = await withNode(context, async node => await node.close(channel, { force: true }), patience)
+        const closed = await withNode(context, async node => await node.close(channel, { force: true }), patience, SETTLE_MAY_FOLLOW)
         context.output.result(closed, () => renderClosed(closed))
       }
     })

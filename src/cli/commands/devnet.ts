@@ -42,7 +42,7 @@ export function addDevnet (program: Command, world: World): void {
     .action(async ({ seed }: { seed: number }, command: Command) => {
       const { congestedMonth, formatTrace } = await import('../../devnet/index.js')
       const trace = congestedMonth(seed)
-      contextOf(world, command).output.result({ trace: trace.map(({ height, rate }) => ({ height, feeRate: Number(rate) / 1_000 })) }, () => formatTrace(trace))
+      contextOf(world, command).output.result({ trace: trace.map(({ height, rate }) => ({ height, satPerVByte: Number(rate) / 1_000 })) }, () => formatTrace(trace))
     })
 
   withElectrum(world, devnet.command('mine').summary('mine blocks on a running devnet'))

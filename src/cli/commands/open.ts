@@ -5,7 +5,7 @@ import type { ApiClient } from '../../daemon/client.js'
 import { withoutUndefined } from '../../daemon/objects.js'
 import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
-import { withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
+import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, type Context, type World } from '../context.js'
 import { followOpening } from '../follow-opening.js'
 import { isOpened, isRenewal, type IsAsked } from '../opening-progress.js'
@@ -27,9 +27,9 @@ export function addOpen (program: Command, world: World): void {
     .option('--psbt', 'pay for it from an outside wallet: prints an address and a PSBT, and goes on with `paychan psbt`')
     .option('--no-wait', 'return once the funding transaction is broadcast')
     .addHelpText('after', '\nExamples:\n  paychan open 12D3KooW... 1000000\n  paychan open /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW... 0.01btc --blocks 144\n  paychan open 12D3KooW... 1000000 --two-way --blocks 2016\n  paychan open 12D3KooW... 1000000 --target 36      (cheaper: it may wait six hours)\n  paychan open 12D3KooW... 1000000 --feerate 2.5 --coin 3f8a...c1:0\n  paychan open 12D3KooW... 1000000 --psbt')
-    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, renew, psbt, feerate, target, coin, wait }: OpenOptions, command: Command) => {
+    .action(async (peer: string, amount: Satoshi, { blocks, twoWay, step, renew, psbt, coin, wait, ...fee }: OpenOptions, command: Command) => {
       const context = contextOf(world, command)
-      const request = { peer, amount, ...withoutUndefined({ blocks, twoWay, step, renew, psbt, feeRate: feerate, target, coins: coin }), wait: waitFor(wait) }
+      const request = { peer, amount, ...feeChoice(fee), ...withoutUndefined({ blocks, twoWay, step, renew, psbt, coins: coin }), wait: waitFor(wait) }
       if (psbt === true) {
         const opened = await followOpening(context, isOpened(request), async (node, signal) => await node.open({ ...request, signal }))
         await goOnWithPsbt(context, opened, waitFor(wait))
@@ -47,8 +47,8 @@ export function addRenewals (program: Command, world: World): void {
     .option('--blocks <n>', 'blocks until the refund of the new channel (default: as many as it renews itself for, or as for open)', wholeNumber(1))
     .option('--no-wait', 'return once the transaction is signed')
     .addHelpText('after', '\nExamples:\n  paychan renew 1a2b3c4d\n  paychan renew 1a2b3c4d --blocks 2016\n  paychan renew 1a2b3c4d --target 6')
-    .action(async (channel: string, { blocks, feerate, target, wait }: RenewOptions, command: Command) => {
-      const options = { ...withoutUndefined({ blocks, feeRate: feerate, target }), wait: waitFor(wait) }
+    .action(async (channel: string, { blocks, wait, ...fee }: RenewOptions, command: Command) => {
+      const options = { ...feeChoice(fee), ...withoutUndefined({ blocks }), wait: waitFor(wait) }
       await openWithProgress(contextOf(world, command), isRenewal(channel), async (node, signal) => await node.renew(channel, { ...options, signal }))
     })
 
@@ -59,8 +59,8 @@ export function addRenewals (program: Command, world: World): void {
     .option('--blocks <n>', 'blocks until the refund of the new channel (default: as many as it renews itself for, or as for open)', wholeNumber(1))
     .option('--no-wait', 'return once the transaction is signed')
     .addHelpText('after', '\nExamples:\n  paychan topup 1a2b3c4d 500000\n  paychan topup 1a2b3c4d 0.005btc --blocks 2016\n  paychan topup 1a2b3c4d 500000 --target 3 --coin 3f8a...c1:0')
-    .action(async (channel: string, amount: Satoshi, { blocks, feerate, target, coin, wait }: RenewOptions, command: Command) => {
-      const options = { amount, ...withoutUndefined({ blocks, feeRate: feerate, target, coins: coin }), wait: waitFor(wait) }
+    .action(async (channel: string, amount: Satoshi, { blocks, coin, wait, ...fee }: RenewOptions, command: Command) => {
+      const options = { amount, ...feeChoice(fee), ...withoutUndefined({ blocks, coins: coin }), wait: waitFor(wait) }
       await openWithProgress(contextOf(world, command), isRenewal(channel), async (node, signal) => await node.renew(channel, { ...options, signal }))
     })
 }

@@ -59,7 +59,7 @@ export async function goOnWithPsbt (context: Context, opened: ChannelInfo, wait:
 }
 
 async function hand (context: Context, channel: string, psbt: string, wait: Wait): Promise<PsbtResult> {
-  return await followOpening(context, isChannel(channel), async node => await node.fundingPsbt(channel, psbt, { wait }))
+  return await followOpening(context, isChannel(channel), async node => await node.fundingPsbt(channel, psbt, { wait }), 'The funding transaction may still be taken: look at `paychan channels` before you make another one, and never pay to that address twice.')
 }
 
 function report ({ output }: Context, result: PsbtResult): void {

@@ -1,35 +1,32 @@
 /** The verbs about the seed and what it brings back: `restore`, `recover`, `encrypt`, `decrypt`. The words and passphrases are never arguments. */
 import type { Command } from 'commander'
 import { dataPaths } from '../../daemon/paths.js'
-import { PaychanError } from '../../types/errors.js'
 import { DEFAULT_RESTORE_GAP, restoreData } from '../../node/restore.js'
 import { isSeedEncrypted, rewriteSeedFile } from '../../wallet/seed-file.js'
-import { normalizeWords } from '../../wallet/seed.js'
 import { contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
+import { readWords } from '../seed-words.js'
 import { renderRecovered } from '../render-recovered.js'
 
-const BRINGS_BACK = `The words bring back the coins on the wallet's addresses (receive and change; closes and refunds pay
-to them as well) and the node's peer id. Channels they bring back only through the peers: the
-signatures and the random numbers that the keys of a channel derive from are in the data directory
-only, and each peer has those of its channels. Every peer that connects is asked for them, as does
-\`paychan recover PEER\`; such a channel only closes. A peer that is gone cannot be asked, and one
-that lies can name an older state: keep copies of the data directory, too.`
+const BRINGS_BACK = [
+  'The words bring back the coins on the wallet\'s addresses (receive and change; closes and refunds pay to them as well) and the node\'s peer id.',
+  'Channels they bring back only through the peers: the signatures and the random numbers that the keys of a channel derive from are in the data directory only, and each peer has those of its channels.',
+  'Every peer that connects is asked for them, as does `paychan recover PEER`; such a channel only closes.',
+  'A peer that is gone cannot be asked, and one that lies can name an older state: keep copies of the data directory, too.'
+].join(' ')
 
 export function addSeedCommands (program: Command, world: World): void {
   withCommonOptions(program.command('restore').summary('make a wallet from words that you wrote down'))
-    .description(`Reads 12 or 24 words from standard input and writes them to a new data directory. With the next start the chain is searched for their coins.\n\n${BRINGS_BACK}`)
-    .option('--encrypt', 'encrypt the seed with a passphrase (asked for; PAYCHAN_PASSPHRASE; or the second line of the input)')
+    .description(`Reads 12 or 24 words from standard input, on as many lines as they take, and writes them to a new data directory. With the next start the chain is searched for their coins.\n\n${BRINGS_BACK}`)
+    .option('--encrypt', 'encrypt the seed with a passphrase (asked for; PAYCHAN_PASSPHRASE; or the last line of the input)')
     .addHelpText('after', '\nExamples:\n  paychan restore --data ./alice\n  paychan restore --data ./alice --encrypt < words.txt\n  paychan restore --data ./bob --gap 1000   (a busy server hands out many addresses)')
     .option('--gap <n>', 'search until so many addresses in a row are unused', wholeNumber(1), DEFAULT_RESTORE_GAP)
     .option('--used <n>', 'so many addresses of each branch are used, as `paychan info` said: the search begins behind them', wholeNumber(0), 0)
     .action(async ({ encrypt = false, gap, used }: { encrypt?: boolean, gap: number, used: number }, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
-      const typed = await io.stdin.readLine('The words, separated by spaces (they are not shown): ')
-      if (typed === undefined) throw new PaychanError('ERR_SEED_UNREADABLE', 'No words were given. Type them, or pipe them in: paychan restore < words.txt')
-      const words = normalizeWords(typed)
+      const { words, passphrase } = await readWords(io, encrypt)
       const { seed: seedFile } = dataPaths(dataDir)
-      await restoreData(dataDir, { words, passphrase: encrypt ? await newPassphrase(io) : undefined, gap, used })
+      await restoreData(dataDir, { words, passphrase, gap, used })
       output.result({ dataDir, seedFile, encrypted: encrypt, gap }, () => `Restored the wallet in ${dataDir}. Start the node: it searches the chain for its coins, up to ${gap} unused addresses in a row; \`paychan balance\` shows what it found.\n\n${BRINGS_BACK}`)
     })
 
@@ -39,7 +36,7 @@ export function addSeedCommands (program: Command, world: World): void {
     .addHelpText('after', '\nExamples:\n  paychan recover 12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp\n  paychan recover /ip4/127.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp --json')
     .action(async (peer: string, _options: object, command: Command) => {
       const context = contextOf(world, command)
-      const result = await withNode(context, async node => await node.recover(peer), `${peer} to say which channels it has`)
+      const result = await withNode(context, async node => await node.recover(peer), `${peer} to say which channels it has`, 'Channels may still come back: `paychan channels` shows them. To ask again does no harm.')
       context.output.result(result, colors => renderRecovered(result, colors))
     })
 

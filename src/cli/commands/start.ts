@@ -17,7 +17,7 @@ interface StartOptions { readonly network?: string, readonly iUnderstandTheRisk?
 
 export function addStart (program: Command, world: World): void {
   withCommonOptions(program.command('start').summary('run the node in the foreground'))
-    .description('Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line:\n{"event":"started",...} first, then every event, {"event":"stopped"} last.')
+    .description('Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line: {"event":"started",...} first, then every event, {"event":"stopped"} last.')
     .option('--network <name>', 'regtest (the default), signet, testnet or mainnet')
     .option('--i-understand-the-risk', 'with mainnet: real money is at stake, and this software is young')
     .option('--electrum <url>', 'an Electrum server, tls://HOST:PORT[#FINGERPRINT] or tcp://HOST:PORT; several times for several servers, which are compared (default: tcp://127.0.0.1:50001, the devnet)', (url: string, before: string[] = []) => [...before, url])

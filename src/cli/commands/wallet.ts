@@ -4,7 +4,7 @@ import { parseAmount } from '../../daemon/amount.js'
 import { withoutUndefined } from '../../daemon/objects.js'
 import type { Satoshi } from '../../types/units.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
-import { withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
+import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
 import { renderBumped, renderFees, renderSent, renderTransactions } from '../render-wallet.js'
 
 /** How many transactions are shown unless asked otherwise. */
@@ -18,9 +18,9 @@ export function addWalletCommands (program: Command, world: World): void {
     .option('--label <text>', 'what to call it, for `paychan transactions` (default: the label of the URI)')
     .option('--dry-run', 'only show what it would cost; nothing is sent')
     .addHelpText('after', '\nExamples:\n  paychan send bcrt1q... 50000 --label rent\n  paychan send bcrt1q... all --feerate 2.5 --dry-run\n  paychan send bcrt1q... 50000 --target 144      (cheaper: it may wait a day)\n  paychan send bcrt1q... all --coin 3f8a...c1:0\n  paychan send \'bitcoin:bcrt1q...?amount=0.0005&label=rent\'')
-    .action(async (to: string, amount: Satoshi | 'all' | undefined, { feerate, target, coin, label, dryRun }: FeeOptions & CoinOptions & { label?: string, dryRun?: boolean }, command: Command) => {
+    .action(async (to: string, amount: Satoshi | 'all' | undefined, { coin, label, dryRun, ...fee }: FeeOptions & CoinOptions & { label?: string, dryRun?: boolean }, command: Command) => {
       const context = contextOf(world, command)
-      const sent = await withNode(context, async node => await node.send(withoutUndefined({ to, amount, feeRate: feerate, target, coins: coin, label, dryRun })), 'an Electrum server')
+      const sent = await withNode(context, async node => await node.send(withoutUndefined({ to, amount, ...feeChoice(fee), coins: coin, label, dryRun })), 'an Electrum server', dryRun === true ? undefined : 'The coins may still be sent: look at `paychan transactions` before you send again.')
       context.output.result(sent, () => renderSent(sent))
     })
 
@@ -28,15 +28,15 @@ export function addWalletCommands (program: Command, world: World): void {
     .description('A send is replaced by one that pays more. A funding transaction is never replaced, since that would make the refund void: a child that spends its change pays for both.')
     .argument('<txid>', 'a send or a funding transaction of this wallet, as `paychan transactions` shows it')
     .addHelpText('after', '\nExamples:\n  paychan bumpfee 3f8a...c1\n  paychan bumpfee 3f8a...c1 --feerate 12\n  paychan bumpfee 3f8a...c1 --target 1')
-    .action(async (txid: string, { feerate, target }: FeeOptions, command: Command) => {
+    .action(async (txid: string, fee: FeeOptions, command: Command) => {
       const context = contextOf(world, command)
-      const bumped = await withNode(context, async node => await node.bumpFee(txid, withoutUndefined({ feeRate: feerate, target })), 'an Electrum server')
+      const bumped = await withNode(context, async node => await node.bumpFee(txid, feeChoice(fee)), 'an Electrum server', 'The fee may still be raised: look at `paychan transactions` before you raise it again.')
       context.output.result(bumped, () => renderBumped(bumped))
     })
 
   withCommonOptions(program.command('fees').summary('what a transaction has to pay'))
     .description('Shows what the servers estimate for a transaction to be in a block within 1 to 144 blocks, and what their mempool asks for at the least.')
-    .addHelpText('after', '\nExamples:\n  paychan fees\n  paychan fees --json | jq .estimates[0].feeRate   (in sat per 1,000 vB)')
+    .addHelpText('after', '\nExamples:\n  paychan fees\n  paychan fees --json | jq .estimates[0].satPerVByte   (what --feerate takes)')
     .action(async (_options: object, command: Command) => {
       const context = contextOf(world, command)
       const fees = await withNode(context, async node => await node.fees(), 'an Electrum server')

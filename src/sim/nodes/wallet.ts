@@ -87,8 +87,8 @@ export class SimWallet implements Wallet {
     return Uint8Array.from([0, 20, ...createHash('sha256').update(`${this.name} ${index}`).digest().subarray(0, 20)])
   }
 
-  checkFunds (amount: Satoshi, rate: FeeRate): void {
-    this.#select(amount, rate, 0n, 0)
+  checkFunds (amount: Satoshi, rate: FeeRate): Satoshi {
+    return satoshi(this.#select(amount, rate, 0n, 0).fee)
   }
 
   async buildFunding (request: FundingRequest): Promise<BuiltFunding> {

@@ -88,7 +88,9 @@ describe('the report', () => {
   })
 
   it('counts failures by their code, the most frequent first', () => {
-    const text = textOf(renderReport({ ...PEACEFUL, payments: { ...PEACEFUL.payments, asked: 100, failed: { ERR_B: 1, ERR_A: 9 } } }))
+    const page = renderReport({ ...PEACEFUL, payments: { ...PEACEFUL.payments, asked: 100, failed: { ERR_B: 1, ERR_A: 9 } } })
+    assert.match(page, /ERR_<wbr>A/, 'a code breaks between its words')
+    const text = textOf(page.replaceAll('<wbr>', ''))
     assert.match(text, /10 payments of 100 failed \(10 %\).*ERR_A 9 \(90 %\) ERR_B 1 \(10 %\)/)
   })
 
