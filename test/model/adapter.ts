@@ -23,7 +23,8 @@ export function envOf (side: Side, height: number, congested: boolean): Env {
 }
 
 export interface Shown {
-  readonly funding: { readonly raw: Uint8Array, readonly height: number }
+  /** Undefined where T1 is in no mempool. */
+  readonly funding: { readonly raw: Uint8Array, readonly height: number } | undefined
   /** The spend that is in a block, or the one in the honest mempool. */
   readonly honest: { readonly spend: Spend, readonly height: number | undefined } | undefined
   readonly lie: Spend | undefined
@@ -39,7 +40,7 @@ export function historyOf ({ funding, honest, lie, manner }: Shown): FundingHist
     const { spend: { txid, raw }, height } = honest
     spends.push(height === undefined ? { txid, raw, height, shownBy: manner === 'hides' ? 1 : 2 } : { txid, raw, height: blockHeight(height) })
   }
-  return { funding: { raw: funding.raw, height: funding.height < 0 ? undefined : blockHeight(funding.height) }, spends, strays: [] }
+  return { funding: funding && { raw: funding.raw, height: funding.height < 0 ? undefined : blockHeight(funding.height) }, spends, strays: [] }
 }
 
 /** What comes of a broadcast through both servers: one that takes it is enough, and a refusal for its fee outranks all others. */

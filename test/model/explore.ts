@@ -1,19 +1,24 @@
 /** Breadth first over everything that can be reached: what is found first has a shortest trace. */
 import { hashOf } from './intern.js'
-import { Judge, type Violation } from './judge.js'
-import { Machine } from './machine.js'
-import { Moves } from './moves.js'
+import { Judge } from './judge.js'
+import { withGameOf } from './games.js'
+import type { Game } from './game.js'
+import type { Violation } from './rules.js'
 import type { Story } from './stories.js'
-import { BUDGETS, keyOf, type World } from './world.js'
+import { BUDGETS } from './world.js'
 
 /** Two that meet are what most faults need. */
 export const USUAL_INCIDENTS = 2
+
+/** Of so many worlds with a pin in the mempools one is played to its end: that takes a week of blocks, each with a bid of its own. */
+const PINNED_ONE_IN = 16
 
 export interface Bounds {
   /** Lies, attacks and accidents of all kinds in one story. */
   readonly incidents?: number
   /** Moves after the prologue. */
   readonly depth?: number
+  /** Of a story; some get a part of them (`Story.part`). */
   readonly states?: number
   readonly seconds?: number
   /** Moves that match this are left out. */
@@ -80,19 +85,23 @@ function boundsOf ({ bounds }: Story, incidents: number): number[] {
   return [...BUDGETS.map((budget) => Math.min(bounds[budget] ?? 0, incidents)), incidents]
 }
 
-export function explore (story: Story, { incidents = USUAL_INCIDENTS, depth = Number.POSITIVE_INFINITY, states = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, without }: Bounds = {}): Explored {
+export function explore (story: Story, bounds: Bounds = {}): Explored {
+  const { states = Number.POSITIVE_INFINITY } = bounds
+  return withGameOf(story, (game) => exploreGame(game, { ...bounds, states: states * (story.part ?? 1) }))
+}
+
+function exploreGame<W> (game: Game<W>, { incidents = USUAL_INCIDENTS, depth = Number.POSITIVE_INFINITY, states = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, without }: Bounds): Explored {
   const start = Date.now()
-  const machine = new Machine(story)
-  const moves = new Moves(machine)
-  const judge = new Judge(machine, moves)
+  const judge = new Judge(game, PINNED_ONE_IN)
   const left = without === undefined ? undefined : new RegExp(without)
   const seen = new Seen()
   const ways = new Ways()
-  const first = moves.begin(boundsOf(story, incidents))
-  let frontier: Array<readonly [number, World]> = [[ways.add(0, ''), first]]
-  seen.add(hashOf(keyOf(first)))
+  const first = game.begin(boundsOf(game.story, incidents))
+  let frontier: Array<readonly [number, W]> = [[ways.add(0, ''), first]]
+  seen.add(hashOf(game.key(first)))
   const wrong = judge.verdict(first)
-  const over = (reached: number, isComplete: boolean, violation?: Found): Explored => ({ story: story.name, incidents, states: ways.size, depth: reached, seconds: (Date.now() - start) / 1000, isComplete, sides: machine.sides.size, transitions: machine.sides.worked, violation })
+  const total = (of: (machine: Game<W>['machines'][number]) => number): number => game.machines.reduce((sum, machine) => sum + of(machine), 0)
+  const over = (reached: number, isComplete: boolean, violation?: Found): Explored => ({ story: game.story.name, incidents, states: ways.size, depth: reached, seconds: (Date.now() - start) / 1000, isComplete, sides: total(({ sides }) => sides.size), transitions: total(({ sides }) => sides.worked), violation })
   if (wrong !== undefined) return over(0, false, { ...wrong, moves: [] })
   for (let reached = 0; ; reached++) {
     if (frontier.length === 0) return over(reached - 1, true)
@@ -100,10 +109,10 @@ export function explore (story: Story, { incidents = USUAL_INCIDENTS, depth = Nu
     const next: typeof frontier = []
     for (const [number, world] of frontier) {
       if (ways.size > states || (Date.now() - start) / 1000 > seconds) return over(reached, false)
-      for (const move of moves.list(world)) {
+      for (const move of game.list(world)) {
         if (left?.test(move) === true) continue
-        const after = moves.apply(world, move)
-        if (!seen.add(hashOf(keyOf(after)))) continue
+        const after = game.apply(world, move)
+        if (!seen.add(hashOf(game.key(after)))) continue
         const at = ways.add(number, move)
         const violation = judge.verdict(after)
         if (violation !== undefined) return over(reached + 1, false, { ...violation, moves: ways.to(at) })
@@ -115,18 +124,21 @@ export function explore (story: Story, { incidents = USUAL_INCIDENTS, depth = Nu
 }
 
 /** Plays moves one after the other; `tell` hears of each world, and of what is wrong with it. */
-export function replay (story: Story, trace: readonly string[], incidents: number, tell: (move: string, world: World, machine: Machine, violation: Violation | undefined) => void): Violation | undefined {
-  const machine = new Machine(story)
-  const moves = new Moves(machine)
-  const judge = new Judge(machine, moves)
-  let world = moves.begin(boundsOf(story, incidents))
+export function replay (story: Story, trace: readonly string[], incidents: number, tell: (move: string, world: string, violation: Violation | undefined) => void): Violation | undefined {
+  return withGameOf(story, (game) => replayGame(game, trace, incidents, tell))
+}
+
+function replayGame<W> (game: Game<W>, trace: readonly string[], incidents: number, tell: Parameters<typeof replay>[3]): Violation | undefined {
+  const judge = new Judge(game)
+  let world = game.begin(boundsOf(game.story, incidents))
   let violation = judge.verdict(world)
-  tell('', world, machine, violation)
+  tell('', game.describe(world), violation)
   for (const move of trace) {
-    if (!moves.list(world).includes(move)) throw new Error(`'${move}' cannot happen now; what can: ${moves.list(world).join(', ')}`)
-    world = moves.apply(world, move)
+    const moves = game.list(world)
+    if (!moves.includes(move)) throw new Error(`'${move}' cannot happen now; what can: ${moves.join(', ')}`)
+    world = game.apply(world, move)
     violation = judge.verdict(world)
-    tell(move, world, machine, violation)
+    tell(move, game.describe(world), violation)
   }
   return violation
 }

@@ -21,6 +21,7 @@ export class Interned<T> {
   }
 
   get size (): number { return this.#values.length }
+  get all (): T[] { return [...this.#values] }
 }
 
 const texts = new Interned<string>()

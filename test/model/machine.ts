@@ -3,11 +3,12 @@
  * copy that may be changed; a world at rest has told every node that runs all that the chain shows.
  */
 import assert from 'node:assert/strict'
-import type { Payment } from '../../protocols/paychan/1.0/index.js'
+import type { Message, Payment } from '../../protocols/paychan/1.0/index.js'
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import type { Effect } from '../../src/channel/effects.js'
-import type { ChannelEvent } from '../../src/channel/events.js'
-import type { Established } from '../../src/channel/state.js'
+import type { ChannelEvent, RenewalEvent } from '../../src/channel/events.js'
+import { NEW_LEDGER } from '../../src/channel/ledger.js'
+import type { Channel, Established } from '../../src/channel/state.js'
 import { grantDue } from '../../src/channel/turns.js'
 import { blockDelta } from '../../src/types/units.js'
 import type { Side } from '../channel/side.js'
@@ -16,7 +17,7 @@ import { answerTo, historyOf, MARKET, type Refusal } from './adapter.js'
 import { Sides } from './sides.js'
 import type { Story } from './stories.js'
 import { CAPACITY, statesHeldBy, Transactions, type Spend } from './transactions.js'
-import { END, NONE, ROLES, type World } from './world.js'
+import { copyOf, END, NONE, ROLES, UNSEEN, type World } from './world.js'
 
 interface Posted { readonly key: string, readonly event: () => ChannelEvent }
 
@@ -28,56 +29,82 @@ const SETTLE_MARGIN = 9
 /** From the block of T1 to L: as short as the margins of a channel let it be. */
 const BLOCKS = { oneWay: 40, twoWay: 75 }
 
+const POLICY = { settleMargin: blockDelta(SETTLE_MARGIN), minBlocks: blockDelta(30) }
+
+function beginningOf (channel: Channel): Beginning {
+  if (channel.stage === 'established') return channel
+  assert.ok(channel.stage === 'refund-requested')
+  return { ...channel, ledger: NEW_LEDGER }
+}
+
+/** What a channel begins with, whether its T1 is out or not. */
+export type Beginning = Pick<Established, 'terms' | 'outPoint' | 'ledger' | 'fundingTx'>
+
+/** A small channel that is open. */
+export function openedFor ({ step }: Pick<Story, 'step'>): Opened {
+  return new Opened({ capacity: CAPACITY, blocks: step === undefined ? BLOCKS.oneWay : BLOCKS.twoWay, ...step === undefined ? {} : { step }, policy: POLICY }).open()
+}
+
 export class Machine {
   readonly nodes: Readonly<Record<Role, Side>>
   readonly sides: Sides
   readonly spends: Transactions
   readonly first: World
-  readonly beginning: Established
+  readonly beginning: Beginning
+  /** Events that wait behind one that a side is busy with. */
+  readonly #busy: Partial<Record<Role, Posted[]>> = {}
 
-  constructor (readonly story: Story) {
-    const opened = new Opened({
-      capacity: CAPACITY,
-      blocks: story.step === undefined ? BLOCKS.oneWay : BLOCKS.twoWay,
-      ...story.step === undefined ? {} : { step: story.step },
-      policy: { settleMargin: blockDelta(SETTLE_MARGIN), minBlocks: blockDelta(30) }
-    }).open()
-    this.nodes = { client: opened.client, server: opened.server }
+  constructor (readonly story: Story, opened = openedFor(story)) {
+    const { client, server } = opened
+    this.nodes = { client, server }
     this.sides = new Sides(this.nodes)
-    const { client, server } = this.nodes
-    this.beginning = client.established
+    this.beginning = beginningOf(client.channel)
     this.spends = new Transactions(this.beginning, this.nodes)
-    for (const role of ROLES) for (const state of statesHeldBy(this.nodes[role].established)) this.spends.learn(state)
-    const { fundingHeight } = this.beginning.onChain
-    assert.ok(fundingHeight !== undefined)
+    for (const role of ROLES) for (const state of statesHeldBy(this.nodes[role].channel)) this.spends.learn(state)
+    const [forClient, forServer] = ROLES.map((role) => opened.queues[role].map((message) => message === 'end' ? END : this.sides.messageNumber(message)))
+    const side = { client: this.sides.numberOf({ channel: client.channel, log: [] }), server: this.sides.numberOf({ channel: server.channel, log: [] }) }
     this.first = {
-      side: { client: this.sides.numberOf({ channel: client.established, log: [] }), server: this.sides.numberOf({ channel: server.established, log: [] }) },
+      side,
       up: { client: true, server: true },
       linked: { client: true, server: true },
-      queue: { client: [], server: [] },
+      queue: { client: forClient ?? [], server: forServer ?? [] },
       asked: { client: 0, server: 0 },
       told: { client: [], server: [] },
       height: opened.chain.height,
-      fundingHeight,
+      fundingHeight: client.channel.stage === 'established' ? client.channel.onChain.fundingHeight ?? UNSEEN : UNSEEN,
       mempool: NONE,
       mined: NONE,
       minedAt: NONE,
       lie: NONE,
       manner: 'honest',
       congested: false,
-      known: story.adversary === undefined ? [] : statesHeldBy(this.nodes[story.adversary].established).map((state) => this.spends.learn(state)),
+      known: story.adversary === undefined ? [] : statesHeldBy(this.nodes[story.adversary].channel).map((state) => this.spends.learn(state)),
       dearest: 0n,
       dials: DIALS,
+      copy: { ...side },
+      lost: { client: NONE, server: NONE },
       left: [],
       shown: { client: '', server: '' }
     }
-    this.settle(this.first)
+    for (const role of ROLES) for (const message of opened.queues[role]) if (message !== 'end' && message.type === 'Update') this.#learn(this.first, otherRole(role), message)
   }
 
-  channel (w: World, role: Role): Established { return this.sides.state(w.side[role]).channel }
+  /** @throws when T1 has not left the client yet, or will never be */
+  channel (w: World, role: Role): Established {
+    const channel = this.anyChannel(w, role)
+    if (channel.stage !== 'established') throw new Error(`the ${role} is at ${channel.stage}`)
+    return channel
+  }
+
+  anyChannel (w: World, role: Role): Channel { return this.sides.state(w.side[role]).channel }
   isHonest (role: Role): boolean { return role !== this.story.adversary }
   /** Whether the machine of a side runs: an adversary that acts by hand has stopped its own. */
   runs (w: World, role: Role): boolean { return w.up[role] && w.side[role] !== NONE }
+  /** The channel of a side whose machine runs and has money in it. */
+  open (w: World, role: Role): Established | undefined {
+    const channel = w.side[role] === NONE ? undefined : this.anyChannel(w, role)
+    return channel?.stage === 'established' ? channel : undefined
+  }
 
   payment (role: Role, at: number): Payment {
     const id = new Uint8Array(16)
@@ -90,13 +117,26 @@ export class Machine {
 
   /** An event, and all that a node does by itself because of it. `crash`: the process dies after its first write, before any effect. */
   post (w: World, role: Role, key: string, event: ChannelEvent | (() => ChannelEvent), crash = false): void {
-    const waiting: Posted[] = [{ key, event: typeof event === 'function' ? event : () => event }]
+    const posted: Posted = { key, event: typeof event === 'function' ? event : () => event }
+    // Another channel of this side tells it something while it is at work.
+    const behind = this.#busy[role]
+    if (behind !== undefined) {
+      behind.push(posted)
+      return
+    }
+    const waiting = [posted]
+    this.#busy[role] = waiting
+    this.#work(w, role, waiting, crash)
+    delete this.#busy[role]
+  }
+
+  #work (w: World, role: Role, waiting: Posted[], crash: boolean): void {
     for (let next = waiting.shift(); next !== undefined && this.runs(w, role); next = waiting.shift()) {
       const { next: state, effects } = this.sides.step(role, w.side[role], next.key, next.event, w.height, w.congested)
       w.side[role] = state
-      if (crash) return this.#die(w, role)
+      if (crash) return this.die(w, role)
       for (const effect of effects) this.#perform(w, role, effect, waiting)
-      if (waiting.length === 0 && grantDue(this.channel(w, role), false)) waiting.push({ key: 'grant', event: () => ({ type: 'grant-turn' }) })
+      if (waiting.length === 0 && grantDue(this.anyChannel(w, role), false)) waiting.push({ key: 'grant', event: () => ({ type: 'grant-turn' }) })
     }
   }
 
@@ -118,7 +158,7 @@ export class Machine {
       }
       case 'broadcast': {
         const { purpose, raw } = effect
-        if (purpose === 'funding') return
+        if (purpose === 'funding') return this.fund(w, role, raw)
         const number = this.spends.numberOf(raw)
         const refusal = this.enter(w, number, this.isHonest(role) ? undefined : role)
         const manner = this.isHonest(role) ? w.manner : 'honest'
@@ -131,14 +171,25 @@ export class Machine {
         w.told[role] = [...new Set([...w.told[role], ...numbers])].sort((a, b) => a - b)
         break
       }
+      case 'tell': return this.tell(role, effect.event)
       default: // for people, callers and the wallet
     }
   }
+
+  /** T1 is out before any story begins, except that of a renewal. */
+  protected fund (_w: World, _role: Role, _raw: Uint8Array): void {}
+
+  /** To another channel of the same side. */
+  protected tell (_role: Role, event: RenewalEvent): void { throw new Error(`there is no other channel to be told of ${event.type}`) }
+
+  /** A message has left a side: whatever it signs is in the other's hands. */
+  protected onSent (_from: Role, _message: Message): void {}
 
   #send (w: World, from: Role, message: number): void {
     const to = otherRole(from)
     const sent = this.sides.message(message)
     if (sent.type === 'Update') this.#learn(w, from, sent)
+    this.onSent(from, sent)
     if (w.linked[from] && w.side[to] !== NONE) w.queue[to] = [...w.queue[to], message]
   }
 
@@ -148,7 +199,7 @@ export class Machine {
     if (this.story.adversary === otherRole(from) && !w.known.includes(number)) w.known = [...w.known, number].sort((a, b) => a - b)
   }
 
-  #die (w: World, role: Role): void {
+  protected die (w: World, role: Role): void {
     w.up[role] = false
     this.disconnect(w)
   }
@@ -176,7 +227,7 @@ export class Machine {
       return
     }
     const said = this.sides.message(message)
-    if (said.type === 'Reestablish' && to === 'server') w.linked.server = true
+    if (said.type === 'Reestablish' && to === 'server' && this.runs(w, 'server')) w.linked.server = true
     if (w.linked[to]) this.post(w, to, `message ${message}`, () => said.type === 'Update' ? { type: 'updates', updates: [said] } : { type: 'message', message: said }, crash)
   }
 
@@ -185,7 +236,7 @@ export class Machine {
     w.up[role] = true
     w.shown[role] = ''
     this.post(w, role, 'down', { type: 'disconnected', reason: 'this node was restarted' })
-    this.#show(w, role)
+    this.show(w, role)
     this.post(w, role, 'tip', { type: 'tip' })
   }
 
@@ -214,18 +265,25 @@ export class Machine {
     return undefined
   }
 
+  /** Whether honest mempools would take it. */
+  wouldEnter (w: World, number: number): boolean { return Machine.prototype.enter.call(this, copyOf(w), number, undefined) === undefined }
+
   /** A block. `direct`: a miner takes this transaction, whoever else has one. */
   mine (w: World, direct?: number): void {
+    this.dig(w, direct)
+    this.look(w)
+  }
+
+  /** What a block takes of this channel; nobody has been told yet. */
+  dig (w: World, direct?: number): void {
     w.height += 1
     const taken = direct ?? w.mempool
-    if (w.mined === NONE && taken !== NONE && w.fundingHeight !== NONE && (direct !== undefined || this.#isWorthABlock(w, this.spends.spend(taken)))) {
-      w.mined = taken
-      w.minedAt = w.height
-      w.mempool = NONE
-      w.lie = NONE
-    }
+    if (w.mined === NONE && taken !== NONE && w.fundingHeight >= 0 && (direct !== undefined || this.#isWorthABlock(w, this.spends.spend(taken)))) this.confirm(w, taken)
     if (w.fundingHeight === NONE) w.fundingHeight = w.height
-    this.look(w)
+  }
+
+  confirm (w: World, spend: number): void {
+    Object.assign(w, { mined: spend, minedAt: w.height, mempool: NONE, lie: NONE })
   }
 
   #isWorthABlock ({ congested }: World, { fee, vsize, extra }: Spend): boolean {
@@ -234,6 +292,11 @@ export class Machine {
 
   /** The last blocks are replaced by one more, all empty; what they held waits in the mempool again. */
   reorg (w: World, depth: number): void {
+    this.undo(w, depth)
+    this.look(w)
+  }
+
+  undo (w: World, depth: number): void {
     if (w.mined !== NONE && w.minedAt > w.height - depth) {
       w.mempool = w.mined
       w.mined = NONE
@@ -241,14 +304,13 @@ export class Machine {
     }
     if (w.fundingHeight > w.height - depth) w.fundingHeight = NONE
     w.height += 1
-    this.look(w)
   }
 
   /** Every node that runs is told what the chain shows, and that there is a new tip. */
   look (w: World): void {
     for (const role of ROLES) {
       if (!this.runs(w, role)) continue
-      this.#show(w, role)
+      this.show(w, role)
       this.post(w, role, 'tip', { type: 'tip' })
     }
     this.settle(w)
@@ -260,11 +322,14 @@ export class Machine {
     for (let rounds = 0; before !== `${w.mempool} ${w.mined}`; rounds++) {
       assert.ok(rounds < 100, 'two nodes outbid each other without end')
       before = `${w.mempool} ${w.mined}`
-      for (const role of ROLES) if (this.runs(w, role)) this.#show(w, role)
+      for (const role of ROLES) if (this.runs(w, role)) this.show(w, role)
     }
   }
 
-  #show (w: World, role: Role): void {
+  /** T1 as servers show it. */
+  protected t1 (_w: World): Uint8Array { return this.beginning.fundingTx }
+
+  show (w: World, role: Role): void {
     // The adversary knows what its own server makes up.
     const lie = this.isHonest(role) ? w.lie : NONE
     const manner = this.isHonest(role) ? w.manner : 'honest'
@@ -274,7 +339,7 @@ export class Machine {
     this.post(w, role, key, () => ({
       type: 'history',
       history: historyOf({
-        funding: { raw: this.beginning.fundingTx, height: w.fundingHeight },
+        funding: w.fundingHeight === UNSEEN ? undefined : { raw: this.t1(w), height: w.fundingHeight },
         honest: w.mined !== NONE ? { spend: this.spends.spend(w.mined), height: w.minedAt } : w.mempool === NONE ? undefined : { spend: this.spends.spend(w.mempool), height: undefined },
         lie: lie === NONE ? undefined : this.spends.spend(lie),
         manner

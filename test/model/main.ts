@@ -1,11 +1,8 @@
 /** `npm run check:model`: what is decided about money, in every order of events of small channels (docs/assurance.md). */
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { newestHeld } from '../../src/channel/publishable.js'
 import { explore, replay, USUAL_INCIDENTS, type Bounds, type Explored } from './explore.js'
-import type { Machine } from './machine.js'
 import { STORIES, storyOf, type Story } from './stories.js'
-import { NONE, ROLES, type World } from './world.js'
 
 const HELP = `Usage: npm run check:model [-- OPTIONS]
 
@@ -27,17 +24,6 @@ function reportOf ({ story, incidents, states, depth, seconds, isComplete, sides
   if (violation === undefined) return line
   const after = violation.after === undefined ? [] : ['  then, by itself:', ...violation.after.map((step) => `    ${step}`)]
   return [line, `  VIOLATION (${violation.rule}): ${violation.text}`, ...violation.moves.map((move, at) => `  ${at + 1}. ${move}`), ...after, `  npm run check:model -- --story ${story}${incidents === USUAL_INCIDENTS ? '' : ` --incidents ${incidents}`} --replay "${violation.moves.join(', ')}"`].join('\n')
-}
-
-function describe (w: World, machine: Machine): string {
-  const sides = ROLES.map((role) => {
-    if (w.side[role] === NONE) return `${role} by hand`
-    const { ledger, publication, stopped } = machine.channel(w, role)
-    const bid = publication === undefined ? '' : `, bids ${publication.fee} sat for turn ${publication.turn}`
-    return `${role}${w.up[role] ? '' : ' (down)'} turn ${ledger.turn}, holds ${newestHeld(machine.channel(w, role))?.turn ?? 'nothing'}, in flight ${ledger.inFlight.length}${bid}${stopped === undefined ? '' : `, stopped ${stopped.code}`}`
-  })
-  const nameOf = (number: number): string => number === NONE ? 'none' : `${machine.spends.spend(number).kind} turn ${machine.spends.spend(number).turn} fee ${machine.spends.spend(number).fee}`
-  return `height ${w.height}; ${sides.join('; ')}; mempool ${nameOf(w.mempool)}; block ${nameOf(w.mined)}; shown ${nameOf(w.lie)}; server ${w.manner}`
 }
 
 async function exploreAll (stories: readonly Story[], bounds: Bounds, workers: number): Promise<Explored[]> {
@@ -76,8 +62,8 @@ async function main (): Promise<number> {
   const [first] = stories
   if (values.replay !== undefined && first !== undefined) {
     const moves = values.replay.split(',').map((move) => move.trim()).filter((move) => move !== '')
-    const wrong = replay(first, moves, Number(values.incidents), (move, world, machine, violation) => {
-      say(`${move === '' ? 'begin' : move}\n    ${describe(world, machine)}`)
+    const wrong = replay(first, moves, Number(values.incidents), (move, world, violation) => {
+      say(`${move === '' ? 'begin' : move}\n    ${world}`)
       if (violation !== undefined) say([`    VIOLATION (${violation.rule}): ${violation.text}`, ...violation.after?.map((step) => `      ${step}`) ?? []].join('\n'))
     })
     return wrong === undefined ? 0 : 1

@@ -1,12 +1,14 @@
 /** All that may happen next, each as a line of text that plays it again. */
 import type { Role } from '../../src/bitcoin/keys.js'
+import type { Established } from '../../src/channel/state.js'
 import { payableNow } from '../../src/channel/paying.js'
 import { newestHeld } from '../../src/channel/publishable.js'
 import { lastPaymentHeightOf, lockOf, publishHeightOf } from '../../src/channel/schedule.js'
 import { turnNeed } from '../../src/channel/turns.js'
+import { Losing } from './losing.js'
 import type { Machine } from './machine.js'
 import type { Completion } from './transactions.js'
-import { copyOf, left, NONE, ROLES, spendBudget, type Manner, type World } from './world.js'
+import { copyOf, left, NONE, ROLES, spendBudget, UNSEEN, type Manner, type World } from './world.js'
 
 /** Blocks after which a spend is final (FINAL_DEPTH), and no story goes on. */
 const FINAL = 6
@@ -28,7 +30,10 @@ export class Moves {
   /** Heights between which nothing changes by itself. */
   readonly heights: readonly number[]
 
+  readonly #losing: Losing
+
   constructor (readonly machine: Machine) {
+    this.#losing = new Losing(machine)
     const { terms } = machine.beginning
     const L = terms.refundHeight
     const turns = terms.mode === 'one-way' ? [0] : [0, 1, 2]
@@ -38,7 +43,9 @@ export class Moves {
 
   /** The world with the bounds of a story, after its prologue. */
   begin (bounds: World['left']): World {
-    const w = this.machine.story.prologue.reduce((world, move) => this.apply(world, move), this.machine.first)
+    const first = copyOf(this.machine.first)
+    this.machine.settle(first)
+    const w = this.machine.story.prologue.reduce((world, move) => this.apply(world, move), first)
     return { ...w, left: bounds }
   }
 
@@ -49,24 +56,25 @@ export class Moves {
 
   list (w: World): string[] {
     if (this.isOver(w)) return []
-    return [...this.#talk(w), ...this.#accidents(w), ...this.#blocks(w), ...this.#lies(w), ...this.#attacks(w)]
+    return [...this.talk(w), ...this.#accidents(w), ...this.#losses(w), ...this.#blocks(w), ...this.lies(w), ...this.attacks(w)]
   }
 
-  #talk (w: World): string[] {
+  /** What the two sides may say and do on a stream of this channel. */
+  talk (w: World): string[] {
     const moves: string[] = []
     const { machine } = this
     for (const role of ROLES) {
       if (!machine.runs(w, role)) continue
-      if (w.queue[role].length > 0) moves.push(`deliver ${role}`)
-      if (w.mined !== NONE) continue
-      const channel = machine.channel(w, role)
+      if (w.queue[role].length > 0 && !this.#isTooLate(w, role)) moves.push(`deliver ${role}`)
+      const channel = machine.open(w, role)
+      if (w.mined !== NONE || channel === undefined) continue
       if (w.asked[role] < machine.story.payments[role].length && channel.link === 'live') {
         const isReady = turnNeed(channel) === 'ask' || payableNow(channel, [machine.payment(role, w.asked[role])]) > 0
         if (isReady) moves.push(`pay ${role}`)
       }
       if (left(w, 'closes') > 0 && channel.link === 'live') moves.push(`close ${role}`)
     }
-    if (w.dials > 0 && machine.runs(w, 'client') && machine.runs(w, 'server') && !w.linked.client && w.queue.server.length === 0) moves.push('connect')
+    if (w.dials > 0 && machine.runs(w, 'client') && machine.open(w, 'client') !== undefined && machine.runs(w, 'server') && !w.linked.client && w.queue.server.length === 0) moves.push('connect')
     return moves
   }
 
@@ -77,46 +85,62 @@ export class Moves {
     for (const role of ROLES) {
       if (!machine.isHonest(role)) continue
       if (!w.up[role]) moves.push(`start ${role}`)
-      else if (left(w, 'crashes') > 0 && w.mined === NONE) moves.push(`crash ${role}`, ...w.queue[role].length > 0 ? [`deliver-crash ${role}`] : [])
+      else if (left(w, 'crashes') > 0 && w.mined === NONE) moves.push(`crash ${role}`, ...w.queue[role].length > 0 && !this.#isTooLate(w, role) ? [`deliver-crash ${role}`] : [])
     }
     return moves
   }
 
   #blocks (w: World): string[] {
     const moves: string[] = []
-    if (!this.#missesNothing(w)) return moves
+    if (!this.missesNothing(w)) return moves
     if (w.mined !== NONE) moves.push('final')
-    else if (this.#isRace(w)) moves.push('block')
+    else if (this.isRace(w)) moves.push('block')
     else if (this.heights.some((height) => height > w.height)) moves.push('wait')
     else moves.push('block')
-    if (left(w, 'reorgs') > 0 && this.#mayReorg(w)) moves.push('reorg 1', 'reorg 2')
-    if (left(w, 'congestions') > 0 && w.mined === NONE && !w.congested && this.#isNearRace(w)) moves.push('congest')
+    if (left(w, 'reorgs') > 0 && this.mayReorg(w)) moves.push('reorg 1', 'reorg 2')
+    if (left(w, 'congestions') > 0 && w.mined === NONE && !w.congested && this.isNearRace(w)) moves.push('congest')
     if (w.congested && w.mined === NONE) moves.push('ease')
     return moves
   }
 
   /** Whoever sleeps is back before its own window begins; that is what it is asked for. */
-  #missesNothing (w: World): boolean {
-    return ROLES.every((role) => w.up[role] || !this.machine.isHonest(role) || w.height < this.#windowOf(w, role) - 1)
+  missesNothing (w: World): boolean {
+    return ROLES.every((role) => w.up[role] || !this.machine.isHonest(role) || w.height < this.#windowOf(this.machine.open(w, role)) - 1)
   }
 
-  #windowOf (w: World, role: Role): number {
-    const channel = this.machine.channel(w, role)
-    const held = newestHeld(channel)
-    return held === undefined ? Number.POSITIVE_INFINITY : publishHeightOf(channel.terms, held.turn)
+  /** Before its window: whose disk is lost has an old copy of it, or its seed and what the peer names. */
+  #losses (w: World): string[] {
+    if (w.mined !== NONE) return []
+    const isAwake = (role: Role): boolean => w.up[role] && w.height < this.#windowOf(this.machine.open(w, role)) - 1
+    return ROLES.filter((role) => this.machine.isHonest(role) && isAwake(role) && w.lost[role] === NONE).flatMap((role) => [
+      ...left(w, 'copies') > 0 && w.copy[role] !== w.side[role] ? [`copy ${role}`] : [],
+      ...left(w, 'restores') > 0 && w.copy[role] !== w.side[role] ? [`restore ${role}`] : [],
+      ...left(w, 'restores') > 0 ? this.#losing.named(w, role).map((name) => `forget ${role} ${name}`) : []
+    ])
   }
 
-  #isRace (w: World): boolean {
-    return w.mempool !== NONE || w.fundingHeight === NONE || ROLES.some((role) => this.machine.runs(w, role) && this.machine.channel(w, role).publication !== undefined)
+  /** What is given back to who has lost it once its window has begun comes too late, and who is to blame for that has no need to be asked. */
+  #isTooLate (w: World, role: Role): boolean {
+    const lost = w.lost[role] === NONE ? undefined : this.machine.sides.state(w.lost[role]).channel
+    return lost?.stage === 'established' && w.height >= this.#windowOf(lost) - 1
+  }
+
+  #windowOf (channel: Established | undefined): number {
+    const held = channel && newestHeld(channel)
+    return channel === undefined || held === undefined ? Number.POSITIVE_INFINITY : publishHeightOf(channel.terms, held.turn)
+  }
+
+  isRace (w: World): boolean {
+    return w.mempool !== NONE || w.fundingHeight === NONE || ROLES.some((role) => this.machine.runs(w, role) && this.machine.open(w, role)?.publication !== undefined)
   }
 
   /** Congestion counts where somebody publishes. */
-  #isNearRace (w: World): boolean {
-    return this.#isRace(w) || ROLES.some((role) => this.machine.runs(w, role) && w.height + 1 >= this.#windowOf(w, role))
+  isNearRace (w: World): boolean {
+    return this.isRace(w) || ROLES.some((role) => this.machine.runs(w, role) && w.height + 1 >= this.#windowOf(this.machine.open(w, role)))
   }
 
   /** Blocks that took an honest side's transaction are taken back only while its window lasts: what then follows is a race that it may still win. */
-  #mayReorg (w: World): boolean {
+  mayReorg (w: World): boolean {
     if (w.mined === NONE) return w.height - w.fundingHeight < 2 || w.mempool !== NONE
     const { story } = this.machine
     if (w.height - w.minedAt >= 2) return false
@@ -129,21 +153,22 @@ export class Moves {
     return Math.min(Number.POSITIVE_INFINITY, ...locks)
   }
 
-  #lies (w: World): string[] {
+  lies (w: World): string[] {
     if (left(w, 'lies') === 0 || w.mined !== NONE) return []
     const shown = this.#completions(w, 'show', SHOWN, (number) => number !== w.lie && number !== w.mempool)
     // Whom nobody has signed for shows what was in a mempool once.
     return [...MANNERS.filter((manner) => manner !== w.manner).map((manner) => `server ${manner}`), ...shown]
   }
 
-  #attacks (w: World): string[] {
+  /** What the adversary can do by hand with what it has signed and been given. */
+  attacks (w: World): string[] {
     const { adversary } = this.machine.story
-    if (adversary === undefined || w.mined !== NONE) return []
+    if (adversary === undefined || w.mined !== NONE || w.fundingHeight === UNSEEN) return []
     const quits = w.side[adversary] === NONE ? [] : ['quit']
-    const isTaken = (number: number): boolean => number !== w.mempool && this.machine.enter(copyOf(w), number, undefined) === undefined
+    const isTaken = (number: number): boolean => number !== w.mempool && this.machine.wouldEnter(w, number)
     const sends = left(w, 'sends') === 0 ? [] : this.#completions(w, 'send', SENT, isTaken)
     const pins = left(w, 'pins') === 0 ? [] : this.#completions(w, 'pin', PINNED, isTaken)
-    const directs = left(w, 'directs') === 0 || !this.#missesNothing(w) ? [] : this.#completions(w, 'mine', MINED, (number) => this.machine.spends.spend(number).lock <= w.height && w.fundingHeight !== NONE)
+    const directs = left(w, 'directs') === 0 || !this.missesNothing(w) ? [] : this.#completions(w, 'mine', MINED, (number) => this.machine.spends.spend(number).lock <= w.height && w.fundingHeight >= 0)
     return [...quits, ...sends, ...pins, ...directs]
   }
 
@@ -159,7 +184,7 @@ export class Moves {
     return turn === -1 ? 'T2' : `turn${turn}/${sequence}`
   }
 
-  #spendOf (w: World, [name, fee, extra, gift]: readonly string[]): number {
+  spendOf (w: World, [name, fee, extra, gift]: readonly string[]): number {
     const state = w.known.find((number) => this.nameOf(number) === name)
     const spend = state === undefined ? undefined : this.machine.spends.complete(state, { fee: fee as Completion['fee'], extra: extra as Completion['extra'], gift: gift !== undefined })
     if (spend === undefined) throw new Error(`the adversary does not have ${name ?? ''}`)
@@ -169,6 +194,13 @@ export class Moves {
   /** The world after a move; `before` stays as it is. */
   apply (before: World, move: string): World {
     const w = copyOf(before)
+    this.perform(w, move)
+    this.machine.settle(w)
+    return w
+  }
+
+  /** Changes the world; not everybody has been told of the chain yet. */
+  perform (w: World, move: string): void {
     const [verb = '', ...words] = move.split(' ')
     const role = words[0] as Role
     const { machine } = this
@@ -190,14 +222,15 @@ export class Moves {
       case 'ease': w.congested = false; break
       case 'quit': machine.quit(w); break
       case 'server': spendBudget(w, 'lies'); w.manner = words.join(' ') as Manner; break
-      case 'show': spendBudget(w, 'lies'); w.lie = this.#spendOf(w, words); break
+      case 'show': spendBudget(w, 'lies'); w.lie = this.spendOf(w, words); break
       case 'pin':
-      case 'send': spendBudget(w, verb === 'pin' ? 'pins' : 'sends'); machine.quit(w); machine.enter(w, this.#spendOf(w, words), machine.story.adversary); break
-      case 'mine': spendBudget(w, 'directs'); machine.quit(w); machine.mine(w, this.#spendOf(w, words)); break
+      case 'send': spendBudget(w, verb === 'pin' ? 'pins' : 'sends'); machine.quit(w); machine.enter(w, this.spendOf(w, words), machine.story.adversary); break
+      case 'mine': spendBudget(w, 'directs'); machine.quit(w); machine.mine(w, this.spendOf(w, words)); break
+      case 'copy': spendBudget(w, 'copies'); w.copy[role] = w.side[role]; break
+      case 'restore': spendBudget(w, 'restores'); this.#losing.goBack(w, role); break
+      case 'forget': spendBudget(w, 'restores'); this.#losing.handBack(w, role, words[1]); break
       default: throw new Error(`there is no move '${move}'`)
     }
-    machine.settle(w)
-    return w
   }
 
   /** As an engine does: asks for the turn when that is what payments need, else signs what the window takes. */
@@ -217,7 +250,7 @@ export class Moves {
     const from = w.mempool
     while (w.height < until && w.mined === NONE && w.mempool === from) {
       this.machine.mine(w)
-      if (!this.#missesNothing(w)) return
+      if (!this.missesNothing(w)) return
     }
   }
 }

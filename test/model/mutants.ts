@@ -41,6 +41,13 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'exit',
     about: 'a newer state in a mempool is waited for through all of our window (TIME-7)',
     replacements: [{ module: EVIDENCE, text: '(deadline - height) * 3 > deadline - begin', by: 'true' }]
+  },
+  {
+    name: 'nothing-fetched',
+    story: 'renewal-client',
+    rule: 'exit',
+    about: 'a server bids for what a race decides and for nothing else, and what it brought along stays locked up when its client is gone (STAKE-3)',
+    replacements: [{ module: PUBLISHING, text: 'min(share, patientBudget(ours.share, height - from))', by: '(deadline === undefined ? min(share, patientBudget(ours.share, height - from)) : 0n)' }]
   }
 ]
 

@@ -3,14 +3,14 @@ import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import type { Effect, PaymentLogEntry } from '../../src/channel/effects.js'
 import type { ChannelEvent } from '../../src/channel/events.js'
-import type { Established } from '../../src/channel/state.js'
+import type { Channel } from '../../src/channel/state.js'
 import { transition } from '../../src/channel/transition.js'
 import type { Side } from '../channel/side.js'
 import { envOf } from './adapter.js'
 import { canonical, Interned } from './intern.js'
 
 /** All that a node has on its disk of its channel. */
-export interface SideState { readonly channel: Established, readonly log: readonly PaymentLogEntry[] }
+export interface SideState { readonly channel: Channel, readonly log: readonly PaymentLogEntry[] }
 
 export interface Outcome { readonly next: number, readonly effects: readonly Effect[] }
 
@@ -47,7 +47,7 @@ export class Sides {
       sign: (digest) => remembered(this.#signed, `${role}${Buffer.from(digest).toString('latin1')}`, () => env.sign(digest)),
       verify: (publicKey, digest, signature) => remembered(this.#verified, [publicKey, digest, signature].map((bytes) => Buffer.from(bytes).toString('latin1')).join(), () => env.verify(publicKey, digest, signature))
     })
-    if (next.stage !== 'established') throw new Error(`a channel with money became ${next.stage}`)
+    if (channel.stage === 'established' && next.stage !== 'established' && !key.startsWith('funding-lost')) throw new Error(`a channel with money became ${next.stage}`)
     const outcome = { next: this.numberOf({ channel: next, log: written.length === 0 ? log : [...log, ...written] }), effects }
     this.#steps.set(known, outcome)
     return outcome

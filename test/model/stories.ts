@@ -8,10 +8,18 @@ export interface Story {
   /** Blocks between turns; a one-way channel when undefined. */
   readonly step?: number
   readonly adversary: Role | undefined
+  /** Another channel of the same two sides, which renews this one. */
+  readonly beside?: 'renewal'
+  /** What the client has paid before the renewal, in satoshis. */
+  readonly before?: readonly bigint[]
+  /** As `payments`, in the channel that renews the first. */
+  readonly paymentsBeside?: Story['payments']
   /** Amounts in satoshis that each side pays, in this order, out of a channel of 1,000,000. */
   readonly payments: Readonly<Record<Role, readonly bigint[]>>
   /** Moves before everything else. */
   readonly prologue: readonly string[]
+  /** Each of its worlds takes longer: this part of the states that other stories get. */
+  readonly part?: number
   /** How often each thing may happen at the most. */
   readonly bounds: Readonly<Partial<Record<Budget, number>>>
 }
@@ -20,6 +28,7 @@ const paysFrom = (role: Role): string[] => [`pay ${role}`, 'run', `pay ${role}`,
 
 const HONEST = { cuts: 2, crashes: 2, reorgs: 1, closes: 2, congestions: 1, lies: 2 }
 const HOSTILE = { ...HONEST, sends: 2, pins: 1, directs: 1 }
+const LOSSES = { copies: 1, restores: 1 }
 
 /** All amounts are lopsided: an old state costs most of the channel. */
 export const STORIES: readonly Story[] = [
@@ -73,8 +82,66 @@ export const STORIES: readonly Story[] = [
     payments: { client: [900_000n, 10_000n], server: [850_000n] },
     prologue: ['pay client', 'run', ...paysFrom('server')],
     bounds: HOSTILE
+  },
+  ...renewals(),
+  {
+    name: 'renewed-server',
+    about: 'a two-way channel from the moment in which T1 of its renewal is in the mempools; the server lies',
+    step: 9,
+    adversary: 'server',
+    beside: 'renewal',
+    part: 0.2,
+    before: [600_000n],
+    payments: { client: [], server: [] },
+    paymentsBeside: { client: [200_000n], server: [700_000n] },
+    prologue: ['other deliver server', 'other deliver client', 'other deliver server', 'other deliver client'],
+    bounds: { ...HOSTILE, lies: 0, closes: 1 }
+  },
+  {
+    name: 'restore-honest',
+    about: 'a two-way channel whose sides go back to old copies of their disks, or to nothing but their seeds, both honest',
+    step: 9,
+    adversary: undefined,
+    payments: { client: [600_000n], server: [500_000n] },
+    prologue: ['pay client', 'run'],
+    part: 0.2,
+    bounds: { ...HONEST, lies: 0, ...LOSSES }
+  },
+  {
+    name: 'restore-client',
+    about: 'a one-way channel whose server loses its disk, and whose client names what it likes',
+    adversary: 'client',
+    payments: { client: [600_000n, 300_000n], server: [] },
+    prologue: ['pay client', 'run'],
+    part: 0.2,
+    bounds: { ...HOSTILE, lies: 0, ...LOSSES }
+  },
+  {
+    name: 'restore-server',
+    about: 'a two-way channel whose client loses its disk, and whose server names what it likes',
+    step: 9,
+    adversary: 'server',
+    payments: { client: [900_000n], server: [850_000n] },
+    prologue: ['pay client', 'run'],
+    part: 0.2,
+    bounds: { ...HOSTILE, lies: 0, ...LOSSES }
   }
 ]
+
+function renewals (): Story[] {
+  return ([['honest', undefined, 'both sides honest'], ['client', 'client', 'its client lies'], ['server', 'server', 'its server lies']] as const).map(([name, adversary, about]) => ({
+    name: `renewal-${name}`,
+    about: `a one-way channel that is renewed, ${about}`,
+    adversary,
+    beside: 'renewal',
+    part: 0.2,
+    before: [600_000n],
+    payments: { client: [100_000n], server: [] },
+    paymentsBeside: { client: [200_000n], server: [] },
+    prologue: [],
+    bounds: { ...adversary === undefined ? HONEST : HOSTILE, lies: 0, closes: 1 }
+  }))
+}
 
 /** @throws when there is none of that name */
 export function storyOf (name: string): Story {

@@ -11,7 +11,8 @@ import { payoutWitnessScript, p2wsh } from '../../src/bitcoin/scripts.js'
 import { payerOutput } from '../../src/bitcoin/template.js'
 import { lockOf, payeeOf, payerOf } from '../../src/channel/schedule.js'
 import { stateTemplate } from '../../src/channel/signing.js'
-import type { Established } from '../../src/channel/state.js'
+import type { Channel, Established } from '../../src/channel/state.js'
+import type { Terms } from '../../src/channel/terms.js'
 import { sameBytes, toHex, txidFromHash, type Txid } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
 import type { Side } from '../channel/side.js'
@@ -29,7 +30,7 @@ export interface Completion { readonly fee: 'low' | 'market' | 'huge', readonly 
 export interface Spend {
   readonly raw: Uint8Array
   readonly txid: Txid
-  readonly kind: 'state' | 'close'
+  readonly kind: 'state' | 'close' | 'renewal'
   readonly turn: number
   /** The last update that it includes; -1 for a close. */
   readonly sequence: number
@@ -54,11 +55,16 @@ export class Transactions {
   readonly #bySignature = new Map<string, SignedState>()
   readonly #completed = new Map<string, number>()
 
+  /** What T1 of a renewal gives each side, by the funding script of the new channel. */
+  renewal: { readonly script: Uint8Array, readonly gives: Readonly<Record<Role, bigint>> } | undefined
+
   /** `channel`: of either side, at the beginning. */
-  constructor (private readonly channel: Established, private readonly sides: Readonly<Record<Role, Side>>) {}
+  constructor (private readonly channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>, private readonly sides: Readonly<Record<Role, Side>>) {}
 
   spend (number: number): Spend { return this.#spends.at(number) }
   state (number: number): SignedState { return this.#states.at(number) }
+  /** All that were ever signed. */
+  get states (): SignedState[] { return this.#states.all }
 
   /** A signature that one side has given the other. */
   learn (state: SignedState): number {
@@ -86,7 +92,7 @@ export class Transactions {
     const template = stateTemplate(this.channel, satoshi(payerBalance), turn)
     const own = payerOutput(template)
     const { closeScript, channelKey } = this.sides[payeeOf(turn)]
-    const share = CAPACITY - (own?.value ?? 0n)
+    const share = this.channel.terms.capacity - (own?.value ?? 0n)
     const pays = fee === 'huge' ? share - 1_000n : FEES[fee]
     const value = share + (extra === 'parent' ? EXTRA_VALUE : 0n) - pays - (gift ? GIFT : 0n)
     // A payer that has signed an output of its own has signed where it stands; and a bluff takes a share.
@@ -111,15 +117,8 @@ export class Transactions {
     const extra: Extra = tx.ins.length === 1 ? 'none' : tx.ins[1]?.hash[0] === EXTRA_HASH.parent ? 'parent' : 'phantom'
     const to = (role: Role): bigint => tx.outs.filter(({ script }) => sameBytes(script, this.sides[role].closeScript) || sameBytes(script, this.#payoutScript(role))).reduce((sum, { value }) => sum + value, 0n)
     const paid = tx.outs.reduce((sum, { value }) => sum + value, 0n)
-    const common = {
-      raw,
-      txid: txidFromHash(tx.getHash()),
-      fee: CAPACITY + (extra === 'none' ? 0n : EXTRA_VALUE) - paid,
-      vsize: tx.virtualSize(),
-      lock: tx.locktime,
-      extra,
-      gives: { client: to('client'), server: to('server') }
-    }
+    const fee = this.channel.terms.capacity + (extra === 'none' ? 0n : EXTRA_VALUE) - paid
+    const common = { raw, txid: txidFromHash(tx.getHash()), fee, vsize: tx.virtualSize(), lock: tx.locktime, extra, gives: { client: to('client'), server: to('server') } }
     const [, client, server] = tx.ins[0]?.witness ?? []
     if (client === undefined || server === undefined) throw new Error('a spend without two signatures')
     for (const role of ['client', 'server'] as const) {
@@ -130,15 +129,31 @@ export class Transactions {
       if (lockOf(this.channel.terms, state.turn) !== tx.locktime) throw new Error('a state with another lock')
       return { ...common, kind: 'state', turn: state.turn, sequence: state.sequence }
     }
+    const { renewal } = this
+    if (renewal !== undefined && tx.outs.some(({ script }) => sameBytes(script, renewal.script))) return { ...common, kind: 'renewal', turn: -1, sequence: -1, gives: renewal.gives }
     return { ...common, kind: 'close', turn: -1, sequence: -1 }
   }
 }
 
 /** What a side could publish as its channel stands: T2 as well. */
-export function statesHeldBy (channel: Established): SignedState[] {
-  const { ledger: { turn, held }, ended, role, refundSignature, terms } = channel
-  const present = held?.signature === undefined ? [] : [{ ...held, turn, signature: held.signature }]
-  const before = ended.flatMap((state) => state.signature === undefined ? [] : [{ ...state, signature: state.signature }])
-  const refund = refundSignature === undefined ? [] : [{ turn: -1, sequence: -1, payerBalance: terms.serverBalance, signature: refundSignature }]
-  return [...[...before, ...present].filter((state) => payerOf(state.turn) === otherRole(role)), ...refund].map(({ turn, sequence, payerBalance, signature }) => ({ turn, sequence, payerBalance, signature }))
+export function statesHeldBy (channel: Channel): SignedState[] {
+  switch (channel.stage) {
+    case 'established': {
+      const { ledger: { turn, held }, ended, role, refundSignature, terms } = channel
+      const present = held === undefined ? [] : [{ ...held, turn }]
+      const states = [...ended, ...present].filter((state) => payerOf(state.turn) === otherRole(role))
+      return [...states.flatMap(signed), ...refundOf(terms, refundSignature)]
+    }
+    case 'refund-requested': return refundOf(channel.terms, channel.secured?.refundSignature)
+    case 'refund-signed': return channel.initial === undefined ? [] : signed({ ...channel.initial, turn: 0 })
+    default: return []
+  }
+}
+
+function signed ({ turn, sequence, payerBalance, signature }: Omit<SignedState, 'signature'> & { readonly signature: Uint8Array | undefined }): SignedState[] {
+  return signature === undefined ? [] : [{ turn, sequence, payerBalance, signature }]
+}
+
+function refundOf ({ serverBalance }: Terms, signature: Uint8Array | undefined): SignedState[] {
+  return signed({ turn: -1, sequence: -1, payerBalance: serverBalance, signature })
 }

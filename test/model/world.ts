@@ -6,15 +6,18 @@
 import type { Role } from '../../src/bitcoin/keys.js'
 
 /** What of a kind may still happen: bounds make the number of states finite. */
-export type Budget = 'cuts' | 'crashes' | 'reorgs' | 'closes' | 'congestions' | 'lies' | 'sends' | 'pins' | 'directs'
+export const BUDGETS = ['cuts', 'crashes', 'reorgs', 'closes', 'congestions', 'lies', 'sends', 'pins', 'directs', 'copies', 'restores'] as const
 
-export const BUDGETS: readonly Budget[] = ['cuts', 'crashes', 'reorgs', 'closes', 'congestions', 'lies', 'sends', 'pins', 'directs']
+export type Budget = typeof BUDGETS[number]
 
 /** How the lying server answers: as the honest one; by showing nothing; by refusing every broadcast, for a made-up reason or for its fee; by taking every one. */
 export type Manner = 'honest' | 'hides' | 'refuses' | 'asks for more' | 'takes all'
 
 /** In no block, or none at all. */
 export const NONE = -1
+
+/** Of a T1 that is in no mempool either: a renewal that is not out. */
+export const UNSEEN = -2
 
 /** The end of a stream, among messages. */
 export const END = -1
@@ -32,7 +35,7 @@ export interface World {
   /** Payments that each payer was told to be acknowledged: their numbers in its plan. */
   told: Record<Role, readonly number[]>
   height: number
-  /** Of T1; `NONE` while a reorganisation has it in the mempool. */
+  /** Of T1; `NONE` while it is in the mempool, `UNSEEN` while it is nowhere. */
   fundingHeight: number
   /** The spend that every honest mempool has. */
   mempool: number
@@ -48,6 +51,10 @@ export interface World {
   dearest: bigint
   /** How often the client may still dial: a refusal that ends a stream is repeated for as long as it dials. */
   dials: number
+  /** The old copy of each side's disk that it may go back to. */
+  copy: Record<Role, number>
+  /** What a side that has lost data had before. */
+  lost: Record<Role, number>
   /** How often each thing may still happen, in the order of `BUDGETS`; and how many of them all together. */
   left: readonly number[]
   /** What each node was shown of the chain last. It follows from the rest, unless the node is down. */
@@ -57,12 +64,12 @@ export interface World {
 export const ROLES: readonly Role[] = ['client', 'server']
 
 export function keyOf (w: World): string {
-  return `${w.side.client} ${w.side.server} ${Number(w.up.client)}${Number(w.up.server)}${Number(w.linked.client)}${Number(w.linked.server)} ${w.queue.client.join()} ${w.queue.server.join()} ${w.asked.client} ${w.asked.server} ${w.told.client.join()} ${w.told.server.join()} ${w.height} ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${w.lie} ${w.manner} ${Number(w.congested)} ${w.known.join()} ${w.dearest} ${w.dials} ${w.left.join()}`
+  return `${w.side.client} ${w.side.server} ${Number(w.up.client)}${Number(w.up.server)}${Number(w.linked.client)}${Number(w.linked.server)} ${w.queue.client.join()} ${w.queue.server.join()} ${w.asked.client} ${w.asked.server} ${w.told.client.join()} ${w.told.server.join()} ${w.height} ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${w.lie} ${w.manner} ${Number(w.congested)} ${w.known.join()} ${w.dearest} ${w.dials} ${w.copy.client} ${w.copy.server} ${w.lost.client} ${w.lost.server} ${w.left.join()}`
 }
 
 /** A copy to change. */
 export function copyOf (w: World): World {
-  return { ...w, side: { ...w.side }, up: { ...w.up }, linked: { ...w.linked }, queue: { ...w.queue }, asked: { ...w.asked }, told: { ...w.told }, shown: { ...w.shown } }
+  return { ...w, side: { ...w.side }, up: { ...w.up }, linked: { ...w.linked }, queue: { ...w.queue }, asked: { ...w.asked }, told: { ...w.told }, copy: { ...w.copy }, lost: { ...w.lost }, shown: { ...w.shown } }
 }
 
 export function left (w: World, budget: Budget): number {
