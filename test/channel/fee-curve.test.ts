@@ -53,10 +53,12 @@ describe('channel / fee curve', () => {
     assert.deepEqual([rate(123), rate(124)], [19_883n, 50_000n])
   })
 
-  it('after the deadline, and where nothing presses, a quarter more with each block; the latter up to ten times the estimate', () => {
+  it('after the deadline, and where nothing presses, a quarter more with each block; the latter up to ten times the estimate on the first day, twice as much with each further one', () => {
     const budget = feeRate(1_000_000n)
     assert.deepEqual(bids({ since, deadline: 90, budget }, [2_000n, 2_000n, 2_000n]), [2_000n, 3_000n, 4_000n])
     const calm = bids({ since, deadline: undefined, budget }, Array.from({ length: 30 }, () => 2_000n))
     assert.equal(calm.at(-1), 20_000n)
+    const days = bids({ since, deadline: undefined, budget }, Array.from({ length: 3 * 144 }, () => 2_000n))
+    assert.deepEqual([143, 287, 431].map((at) => days[at]), [20_000n, 40_000n, 80_000n])
   })
 })
