@@ -73,7 +73,31 @@ export function worldOf (seed: number): World {
     sample: HOUR,
     model: draws.unit() < 0.5
   }
-  return { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
+  const world = { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
+  return draws.unit() < 0.1 ? leftAlone(world, draws) : world
+}
+
+/** Blocks before L in which a client renews its channel, and goes away for good before, while or after it does. */
+const RENEWED_BEFORE = 60
+
+/**
+ * A server that has taken its share along into a channel that renews another, and whose client is gone for good: it is played until
+ * that is long over, for nobody but the server brings its share home (STAKE-3).
+ */
+function leftAlone ({ scenario, plan, payments }: World, draws: Draws): World {
+  const [client = '', server = ''] = plan.nodes.map(({ name }) => name)
+  const blocks = blockDelta(LEAST_RENEWED + draws.below(60))
+  // Enough for RENEW-12 to let it renew itself where blocks are not very dear.
+  const capacity = satoshi(1_000_000n)
+  const openings = plan.openings.map((opening, n): PlannedOpening => n === 0 ? { ...opening, time: 600, client, server, capacity, blocks, step: undefined, then: 'renew' } : opening)
+  const all = [{ time: 2 * HOUR, opening: 0, direction: 'forth', amount: satoshi(BigInt(100_000 + draws.below(200_000))) } satisfies PlannedPayment, ...payments].sort((a, b) => a.time - b.time)
+  const gone = (blocks - RENEWED_BEFORE + draws.below(RENEWED_BEFORE)) * 600
+  const duration = (2 * blocks + AFTER_BLOCKS) * 600
+  return {
+    payments: all,
+    plan: { ...plan, openings, payments: () => all.values() },
+    scenario: { ...scenario, duration, faults: [...scenario.faults.filter(({ kind }) => kind !== 'crash'), { kind: 'crash', who: client, every: { kind: 'constant', value: gone }, down: { kind: 'constant', value: duration }, orderly: false, losesWrites: 0 }] }
+  }
 }
 
 /** Nearly all of a channel: a state that leaves the payer less than dust. */

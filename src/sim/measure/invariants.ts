@@ -15,6 +15,8 @@ const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])
 const PATIENCE = 24
 /** TIME-7: so many blocks a client lets a newer state of the server's wait in the mempool before it publishes T2. */
 const OUTRANKED = 144
+/** After two weeks a bid that doubles each day has passed whatever can be put in its way. */
+const LONGEST_RACE = 14 * 144
 /** Room at a fifth of what is to be had: less is bid late, or never. */
 const WORTH = 5
 const T3_VSIZE = 181
@@ -95,7 +97,10 @@ function checkViolations (record: ChannelRecord, simulation: Simulation): void {
   }
 }
 
-/** A channel whose every lock is over, and whose honest side could have had its money in some blocks. */
+/**
+ * A channel whose every lock is over, and whose honest side could have had its money in some blocks, or holds nothing that
+ * could bring it there: whoever is awake has its share on the chain some days after L (STAKE-3), also when the other side is gone.
+ */
 function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
   const { books, chain, thresholdAt } = simulation
   if (record.outPoint === undefined || !books.open.has(record.outPoint)) return
@@ -103,23 +108,22 @@ function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
     const state = record.stateOf(node)
     if (state === undefined || !node.honest || node.lostWrites > 0 || chain.height < state.terms.refundHeight + OUTRANKED + PATIENCE) continue
     const share = Number(balances(state.terms, state.ledger)[state.role])
-    if (!canPublish(state)) continue
+    const since = `${chain.height - state.terms.refundHeight} blocks after its end`
+    if (newestHeld(state) === undefined) {
+      if (share > DUST) simulation.break('locked', `channel ${record.number} is not spent ${since}, and ${node.name} has ${share} sat in it and nothing to publish`)
+      continue
+    }
     const from = state.terms.refundHeight + OUTRANKED + 2
     const heights = Array.from({ length: chain.height - from }, (_, n) => from + n)
     const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share && !isAwaited(state, chain.contestsOf(record.outPoint ?? ''), height))
-    if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${chain.height - state.terms.refundHeight} blocks after its end, although ${node.name} has ${share} sat in it`)
+    if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${since}, although ${node.name} has ${share} sat in it`)
   }
 }
 
-/** EVID-5: a newer state of the other side's waits, and would pay this one as well: it is not outbid beyond what that is worth, however long it takes. */
+/** EVID-5: a newer state of the other side's waits, and would pay this one as well: it is outbid by twice as much with each day. */
 function isAwaited (state: Established, contests: readonly Contest[], height: number): boolean {
   const held = newestHeld(state)?.turn ?? -1
-  return contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held)
-}
-
-/** A server that was never paid has nothing to publish. */
-function canPublish ({ role, ledger, ended }: Established): boolean {
-  return role === 'client' || ledger.held?.signature !== undefined || ended.some(({ signature }) => signature !== undefined)
+  return height < state.terms.refundHeight + LONGEST_RACE && contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held)
 }
 
 function isThere ({ absences }: SimNode, height: number): boolean {
