@@ -29,8 +29,9 @@ export function withRenewals (all: readonly WalletTransaction[], channels: reado
     const listed = known.get(txid)
     const fee = feeOf(old.capacity - (listed?.amount ?? 0n) - capacity)
     const height = confirmations === 0 || tip === undefined ? undefined : blockHeight(tip - confirmations + 1)
-    if (listed === undefined) renewals.push({ txid, kind: 'funding', amount: 0n, fee, height, confirmations, status: height === undefined ? 'mempool' : 'confirmed', label: undefined })
-    else known.set(txid, { ...listed, fee: listed.fee ?? fee })
+    if (listed !== undefined) known.set(txid, { ...listed, fee: listed.fee ?? fee })
+    // A top-up spends coins of the wallet, which lists it as soon as it has seen it.
+    else if (fee !== undefined) renewals.push({ txid, kind: 'funding', amount: 0n, fee, height, confirmations, status: height === undefined ? 'mempool' : 'confirmed', label: undefined })
   }
   return [...renewals, ...known.values()].sort((a, b) => rankOf(b) - rankOf(a))
 }

@@ -27,6 +27,10 @@ describe('node / the transactions of renewals', () => {
     assert.deepEqual(list(fresh(99_800n, { confirmations: 0 })), [[undefined, 'mempool', 200n], 119, 100])
   })
 
+  it('a top-up is the wallet\'s to list', () => {
+    assert.deepEqual(withRenewals([], [fresh(150_000n), old], TIP), [])
+  })
+
   it('nothing is listed of a server\'s, nor of one that has not left', () => {
     for (const fields of [{ role: 'server' }, { status: 'opening' }, { status: 'abandoned' }] as const) assert.deepEqual(withRenewals([], [fresh(99_800n, fields), old], TIP), [])
   })
