@@ -27,6 +27,7 @@ describe('node / funding from an outside wallet', function () {
   const of = async (node: TestNode, id: string): Promise<ChannelInfo> => (await node.api.channels()).find((channel) => channel.id === id) ?? assert.fail()
 
   async function asked (): Promise<ChannelInfo> {
+    for (const node of [alice, bob]) await node.synced()
     return await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: 300, psbt: true })
   }
 
