@@ -7,10 +7,10 @@ import { curveRate } from '../../channel/fee-curve.js'
 import { SETTLED } from '../../channel/publishing.js'
 import { publishable, stakeAt, vsizeOf } from '../../channel/publishable.js'
 import { payeeOf, turnOfLock } from '../../channel/schedule.js'
-import { deadlineOf } from '../../channel/stakes.js'
+import { lastDeadlineOf, windowOf } from '../../channel/stakes.js'
 import type { Established, Publication } from '../../channel/state.js'
 import type { FeeView } from '../../engine/fee-estimates.js'
-import { feeRate } from '../../types/units.js'
+import { feeRate, max } from '../../types/units.js'
 import type { Contest } from '../chain/sim-chain.js'
 import type { Bid } from './publications.js'
 
@@ -35,12 +35,13 @@ export function boundOf (state: Established, publication: Publication, { before,
   const last = before.at(-1)
   const earlier = before.findLast((bid) => bid.height < height)
   const previous = feeRate(BigInt(Math.round(Math.min(last?.rate ?? 0, last?.most ?? 0) * 1_000)))
-  const deadline = deadlineOf(state, turn)
-  const isPatient = deadline === undefined || height >= deadline || state.stopped?.code === SETTLED
+  const { from, deadline } = windowOf(state, turn, height)
+  const lastDeadline = lastDeadlineOf(state, turn)
+  const isPatient = lastDeadline === undefined || height >= lastDeadline || state.stopped?.code === SETTLED
   // STAKE-3: once nothing presses any more, all of the share may be fetched.
   const worth = isPatient ? ours.share : stakeAt(state, ours, height, estimate)
   const budget = feeRate(worth * 1_000n / BigInt(vsizeOf(state, ours)))
-  const curve = Number(curveRate({ since, height, deadline, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000
+  const curve = Number(curveRate({ since: { ...since, height: max(since.height, from) }, height, deadline, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000
   const patient = isPatient ? Number(curveRate({ since, height, deadline: undefined, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000 : 0
   const refused = Math.max(2 * Number(estimate) / 1_000, HURRY_RATE)
   const raced = contests.some((contest) => isRival(state, turn, contest)) ? 2 * Math.min(earlier?.rate ?? refused, earlier?.most ?? refused) : 0
