@@ -9,13 +9,14 @@ import { dustLimit } from '../bitcoin/dust.js'
 import { completeState } from '../bitcoin/template.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
-import type { Txid } from '../types/bytes.js'
+import { sameBytes, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
 import { countsAsRival, isHeldBack, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
+import { balances } from './ledger.js'
 import { leastShare, newestHeld, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
 import { publishHeightOf } from './schedule.js'
 import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
@@ -33,15 +34,28 @@ export const SETTLED = 'ERR_CHANNEL_SETTLED'
 
 /** Whether the moment has come to publish alone by the height of the tip (TIME-1, TIME-2, TIME-3, TIME-6). A close that is unconfirmed changes nothing (CLOSE-8). */
 function isDue (channel: Established, ours: Pick<Publishable, 'turn'>, height: number): boolean {
-  const { terms, stopped, role, onChain: { shown } } = channel
+  const { terms, stopped, role } = channel
   if (height >= publishHeightOf(terms, ours.turn)) return true
-  // Only the states of a one-way channel have no lock. Nobody but us can have made a signature of ours that we do not know.
-  return terms.mode === 'one-way' && role === 'server' && (shown.some(({ kind }) => kind === 'unknown') || stopped?.settleNow === true)
+  // Only the states of a one-way channel have no lock.
+  return terms.mode === 'one-way' && role === 'server' && (isSpentByStranger(channel) || stopped?.settleNow === true)
+}
+
+/**
+ * Nobody but us can have made a signature of ours that we do not know. But what pays us no less than our newest state is no reason to
+ * hurry: it is a close that we have signed and forgotten on this old copy of our data, and ours in its place would bring less (RESTORE-6).
+ */
+function isSpentByStranger ({ terms, role, ledger, onChain: { shown } }: Established): boolean {
+  return shown.some(({ kind, raw }) => kind === 'unknown' && paidTo(partyOf(terms, role).closeScript, raw) < balances(terms, ledger)[role])
+}
+
+function paidTo (script: Uint8Array, raw: Uint8Array): bigint {
+  return parseTransaction(raw).outputs.reduce((sum, output) => sameBytes(output.script, script) ? sum + output.value : sum, 0n)
 }
 
 /** TIME-10: settled before its time, for no other reason than that the client has broken a rule. */
-function isEarly ({ terms, stopped, onChain: { shown } }: Established, height: number): boolean {
-  return terms.mode === 'one-way' && height < terms.settleHeight && stopped?.settleNow === true && stopped.rule !== '' && !shown.some(({ kind }) => kind === 'unknown')
+function isEarly (channel: Established, height: number): boolean {
+  const { terms, stopped } = channel
+  return terms.mode === 'one-way' && height < terms.settleHeight && stopped?.settleNow === true && stopped.rule !== '' && !isSpentByStranger(channel)
 }
 
 /** TIME-7, TIME-10: what is on its way pays us what ours would: a newer state, or before the settlement height a close or a renewal. */

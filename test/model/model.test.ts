@@ -20,6 +20,7 @@ const TRACES: ReadonlyArray<{ readonly story: string, readonly about: string, re
   { story: 'one-way-server', about: 'a newer state is shown with a fee of nearly everything', moves: 'pay client, show turn0/1 huge none' },
   { story: 'two-way-server', about: 'a state that one server makes up stops a bid against one that is pinned in the mempools', moves: 'pay client, deliver server, deliver client, pay client, wait, wait, wait, show turn2/3 market none, pin turn2/3 huge parent' },
   { story: 'one-way-server', about: 'T2 stops at ten times the estimate for ever, below the newest state that is pinned in the mempools', moves: 'pay client, pin turn0/1 huge parent' },
+  { story: 'restore-client', about: 'a server on an old copy publishes its older state at once, in the place of a close that it has signed and forgotten', moves: 'pay client, copy server, deliver server, deliver client, wait, deliver client, restore server, connect, deliver server' },
   { story: 'two-way-client', about: 'all of the budget goes into the last bid against one that is pinned', moves: 'pay server, deliver client, deliver server, pay server, wait, wait, wait, wait, wait, wait, pin turn1/2 huge parent' },
   { story: 'two-way-client', about: 'the same, while one server says that it has taken each bid', moves: 'pay server, deliver client, deliver server, pay server, wait, wait, wait, wait, wait, wait, server takes all, pin turn1/2 huge parent' }
 ]

@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
     story: 'renewal-client',
     rule: 'exit',
     about: 'a server bids for what a race decides and for nothing else, and what it brought along stays locked up when its client is gone (STAKE-3)',
-    replacements: [{ module: PUBLISHING, text: 'min(share, max(patientBudget(ours.share, height - from), feeFor(RELAY_FEE_RATE, vsizeOf(channel, ours))))', by: '(deadline === undefined ? min(share, patientBudget(ours.share, height - from)) : 0n)' }]
+    replacements: [{ module: PUBLISHING, text: 'height < from || isEarly(channel, height) ? 0n', by: 'deadline !== undefined || height < from || isEarly(channel, height) ? 0n' }]
   }
 ]
 

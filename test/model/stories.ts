@@ -90,7 +90,7 @@ export const STORIES: readonly Story[] = [
     step: 9,
     adversary: 'server',
     beside: 'renewal',
-    part: 0.2,
+    part: 0.4,
     before: [600_000n],
     payments: { client: [], server: [] },
     paymentsBeside: { client: [200_000n], server: [700_000n] },
@@ -104,7 +104,7 @@ export const STORIES: readonly Story[] = [
     adversary: undefined,
     payments: { client: [600_000n], server: [500_000n] },
     prologue: ['pay client', 'run'],
-    part: 0.2,
+    part: 0.4,
     bounds: { ...HONEST, lies: 0, ...LOSSES }
   },
   {
@@ -113,7 +113,7 @@ export const STORIES: readonly Story[] = [
     adversary: 'client',
     payments: { client: [600_000n, 300_000n], server: [] },
     prologue: ['pay client', 'run'],
-    part: 0.2,
+    part: 0.4,
     bounds: { ...HOSTILE, lies: 0, ...LOSSES }
   },
   {
@@ -123,7 +123,7 @@ export const STORIES: readonly Story[] = [
     adversary: 'server',
     payments: { client: [900_000n], server: [850_000n] },
     prologue: ['pay client', 'run'],
-    part: 0.2,
+    part: 0.4,
     bounds: { ...HOSTILE, lies: 0, ...LOSSES }
   }
 ]
@@ -134,7 +134,7 @@ function renewals (): Story[] {
     about: `a one-way channel that is renewed, ${about}`,
     adversary,
     beside: 'renewal',
-    part: 0.2,
+    part: 0.4,
     before: [600_000n],
     payments: { client: [100_000n], server: [] },
     paymentsBeside: { client: [200_000n], server: [] },
