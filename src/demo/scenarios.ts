@@ -69,7 +69,7 @@ async function congested (narrator: Narrator, { trace = RISING, bitcoind, electr
 }
 
 /** No load until the states mature, 137 blocks from the start; then what a busy day does in hours. */
-const RISING = '0,0\n130,20\n137,60\n138,90\n139,130\n140,180\n141,240\n142,280\n144,220\n146,160'
+const RISING = '0,0\n130,20\n137,60\n138,90\n139,130\n140,180\n141,240\n142,280\n144,220\n146,120\n147,80'
 const STEADY = '0,0\n130,40\n134,150\n160,60'
 
 async function perform (scenario: string, narrator: Narrator, act: Act, terms: ChannelTerms = { blocks: BLOCKS }, chain: StageOptions = {}): Promise<Report> {
