@@ -16,7 +16,7 @@ import { FINAL_DEPTH } from './funding-depth.js'
 import { balances } from './ledger.js'
 import { onFundingShown, onStrays } from './outside-funding.js'
 import { withFunding } from './renewing.js'
-import { payerOf, turnOfLock } from './schedule.js'
+import { payeeOf, payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
 import { whereMoneyMayBe } from './stopping.js'
 import { spendInSight, type Established, type OnChain, type ShownSpend, type Spend, type SpendKind } from './state.js'
@@ -69,7 +69,8 @@ const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } a
 
 function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction, height: BlockHeight | undefined): ShownSpend {
   const spend = recognise(channel, txid, raw)
-  const before = spend.turn === undefined ? undefined : channel.onChain.shown.find(({ turn }) => turn === spend.turn)
+  // Of any state of the same side: who shows one after the other is passed over by the same blocks.
+  const before = spend.turn === undefined ? undefined : channel.onChain.shown.find(({ turn }) => turn !== undefined && payeeOf(turn) === payeeOf(spend.turn ?? turn))
   return { ...spend, height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity), since: before === undefined ? height : before.since }
 }
 

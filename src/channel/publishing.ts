@@ -153,7 +153,7 @@ function bidAtOnce (channel: Established, publication: Publication, height: numb
   if (ours === undefined) return undefined
   const vsize = vsizeOf(channel, ours)
   // A race that begins in the last block has no curve: while a server has taken the bid, refusals of another one move it no further than at any other height.
-  const isTaken = publication.refusedFor === undefined && publication.since.height === height
+  const isTaken = publication.refusedFor === undefined && publication.begun === height
   if (!isTaken && isLastCall(channel, ours.turn, publication, height)) return bid(channel, ours, env, { previous: publication, leastRate })
   const unproven = feeFor(max(feeRate(env.feeRate * 2n), HURRY_RATE), vsize)
   const most = provenRace(channel, ours.turn, height) === undefined ? unproven : max(unproven, satoshi(baseOf(publication, height) * 2n))
@@ -204,7 +204,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   const least = leastRate ?? feeRate(0n)
   const input = { height, previous: byUser ? previous?.feeRate ?? least : least, passedOver: previous === undefined ? undefined : feeRate(rateOf(baseOf(previous, height)) + env.relay.incremental), estimate: env.feeRate, nextBlock: env.nextBlockRate }
   const isBeforeTime = isEarly(channel, height)
-  const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? env.feeRate : curveRate({ ...input, since: { ...since, height: max(since.height, from) }, deadline, budget: rateOf(budgets.race), isContested: isLast || race !== undefined || most !== undefined })
+  const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? env.feeRate : curveRate({ ...input, since: { ...since, height: max(since.height, from) }, deadline, budget: rateOf(budgets.race), isContested: isLast || most !== undefined })
   const wanted = previous !== undefined && isLast ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
   const patient = curveRate({ ...input, since: { ...since, height: patientFrom(channel, ours.turn, since.height, height) }, deadline: undefined, budget: rateOf(budgets.patient), isContested: false })
   const base = previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
@@ -217,7 +217,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   // By the largest size that it can have, before it is signed: with most blocks the bid stays as it is.
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) return undefined
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
-  return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, base }
+  return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, base, begun: previous === undefined ? height : previous.begun }
 }
 
 /**

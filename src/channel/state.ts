@@ -130,7 +130,7 @@ export interface ShownSpend extends Spending {
   readonly vsize: number
   /** nLockTime. */
   readonly lock: number
-  /** The tip at which a state of this turn was first shown without a break: blocks since then have passed over it. Undefined when that is not known. */
+  /** The tip at which a state of this side was first shown without a break: blocks since then have passed over it. Undefined when that is not known. */
   readonly since?: BlockHeight | undefined
 }
 
@@ -166,7 +166,7 @@ export interface Publication {
   readonly kind: 'settlement' | 'refund'
   /** -1 for T2. */
   readonly turn: number
-  /** Where the race began: height and rate of the first bid. */
+  /** Where the race began: the height at which publishing was due, and the estimate at the first bid. */
   readonly since: { readonly height: BlockHeight, readonly feeRate: FeeRate }
   readonly feeRate: FeeRate
   readonly fee: Satoshi
@@ -180,6 +180,8 @@ export interface Publication {
   readonly isUnderpaid?: true
   /** The bid that stood when the tip came: at one height a race may at most double it. Left out in records of before. */
   readonly base?: Satoshi
+  /** The tip of the first bid. Left out in records of before. */
+  readonly begun?: BlockHeight | undefined
   /** The rival against which this bid was sent again, to learn whether a mempool really prefers that one. */
   readonly probed?: Txid
 }

@@ -104,6 +104,36 @@ describe('channel / patience / a race that begins late', () => {
     assert.ok(fees.slice(1).every((fee, i) => fee > (fees[i] ?? 0n) && fee <= (fees[i] ?? 0n) * 2n + 362n), fees.join())
   })
 
+  it('a poor old state in every mempool lifts nothing: whoever is late does not burn its share against it (EVID-4)', () => {
+    const world = new World({ capacity: 1_000_000n, blocks: 1_000, step: 36 }).open().paidBy('client', 600_000n)
+    const refund = publishable(world.client.established)
+    assert.ok(refund)
+    world.paidBy('server', 15_000n).paidBy('client', 15_000n)
+    const old = publishable(world.client.established)
+    assert.ok(old)
+    const { refundHeight } = world.server.established.terms
+    world.server.dead = true
+    world.kill('client').mineTo(refundHeight - 2)
+    world.chain.servers = 2
+    assert.ok('txid' in world.chain.broadcast(completeState(old.template, old.signature, [{ script: world.client.closeScript, value: satoshi(old.share - 217n) }], world.client.channelKey.sign)))
+    world.server.feeRate = feeRate(30_000n)
+    world.restart('server')
+    const normal = 181n * 38n
+    const { fee = 0n } = world.server.established.publication ?? {}
+    assert.ok(fee >= normal * 3n / 4n && fee <= normal * 2n, `${fee} sat; a normal bid is ${normal}`)
+  })
+
+  it('whoever is late and is refused by one server, while another one has taken the bid, does not raise it without end (EVID-4)', () => {
+    const world = backAt(1)
+    const first = world.server.established.publication
+    assert.ok(first)
+    for (let n = 0; n < 50; n++) {
+      const { publication } = world.server.established
+      if (publication !== undefined) world.server.channel = world.server.attempt({ type: 'broadcast-done', purpose: 'publication', txid: publication.txid, refusedForFee: true }).state
+    }
+    assert.ok((world.server.established.publication?.fee ?? 0n) <= first.fee * 2n, `${world.server.established.publication?.fee} after ${first.fee}`)
+  })
+
   it('keeps a quarter of what is at stake while nobody competes (STAKE-4)', () => {
     const world = new World().open().paid(40_000n).kill('client').mineTo(664)
     world.chain.lowestFeeRate = 1_000_000_000n
