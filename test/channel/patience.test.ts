@@ -4,7 +4,8 @@ import { completeState } from '../../src/bitcoin/template.js'
 import { publishable } from '../../src/channel/publishable.js'
 import { isUnaffordable } from '../../src/channel/publishing.js'
 import type { Env } from '../../src/channel/env.js'
-import { feeRate, satoshi } from '../../src/types/units.js'
+import { parseTransaction } from '../../src/bitcoin/transaction.js'
+import { blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { effectsOf, eventOf } from './asserts.js'
 import { World } from './world.js'
 
@@ -190,6 +191,30 @@ describe('channel / patience / estimates that are far too low', () => {
     const { world, fees } = cheapNewest()
     const { client, fee } = world.payouts()
     assert.ok(client === 1_180_000n - fee && fee <= 181n * 60n, `${client} sat, ${fees.join()}`)
+  })
+
+  it('two states of the other side, shown in turn, are passed over by the same blocks (EVID-5)', () => {
+    const world = new World({ capacity: 1_300_000n, blocks: 1_000, step: 36 }).open()
+    world.paidBy('client', 200_000n).paidBy('server', 100_000n).paidBy('client', 300_000n)
+    const old = publishable(world.server.established)
+    world.paidBy('server', 280_000n).paidBy('client', 1_000n)
+    const newest = publishable(world.server.established)
+    assert.ok(old && newest)
+    const { refundHeight } = world.client.established.terms
+    world.client.dead = true
+    world.kill('server')
+    world.chain.lowestFeeRate = 1_000_000_000n
+    world.mineTo(refundHeight - 72)
+    world.client.dead = false
+    const since = [newest, old, newest].map(({ template, signature, share, turn }, n) => {
+      const raw = completeState(template, signature, [{ script: world.server.closeScript, value: satoshi(share - 40_000n * BigInt(n + 1)) }], world.server.channelKey.sign)
+      const history = { ...world.chain.history(world.client.established.outPoint), spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 2 }] }
+      world.client.channel = world.client.attempt({ type: 'history', history }, { height: blockHeight(refundHeight - 72 + n) }).state
+      const shown = world.client.established.onChain.shown.find((each) => each.turn === turn)
+      assert.ok(shown)
+      return shown.since
+    })
+    assert.deepEqual(since, [refundHeight - 72, refundHeight - 72, refundHeight - 72])
   })
 
   it('do not lock up what nothing presses: the fee may double with each day (STAKE-3)', () => {
