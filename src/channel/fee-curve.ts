@@ -69,7 +69,9 @@ const MOST_NORMAL_BIDS = 2n
 function mostRate ({ nextBlock, passedOver, budget, isContested }: CurveInput): FeeRate {
   if (isContested) return budget
   const normal = feeRate(nextBlock * 5n / 4n * MOST_NORMAL_BIDS)
-  return min(feeRate(budget * 3n / 4n), max(normal, feeRate((passedOver ?? 0n) * 2n)))
+  // A small stake that a normal bid takes nearly all of is still worth that.
+  const kept = max(feeRate(budget * 3n / 4n), min(budget, feeRate(nextBlock * 5n / 4n)))
+  return min(kept, max(normal, feeRate((passedOver ?? 0n) * 2n)))
 }
 
 /** BIP125 rule 4: a replacement pays 1 sat/vB more. */
