@@ -28,11 +28,15 @@ const MOST_APART = 4n
 export function nextBlockOf<T extends bigint> (values: readonly T[]): T | undefined {
   const lower = lowerMedian(values)
   if (lower === undefined) return undefined
-  const upper = [...values].sort((a, b) => a < b ? -1 : a > b ? 1 : 0)[Math.floor(values.length / 2)] ?? lower
+  const upper = ascending(values)[Math.floor(values.length / 2)] ?? lower
   return upper <= lower * MOST_APART ? upper : lower * MOST_APART as T
 }
 
 /** The one in the middle; of two in the middle the lower one: who lies about fees must not make us pay for it. */
 export function lowerMedian<T extends bigint> (values: readonly T[]): T | undefined {
-  return [...values].sort((a, b) => a < b ? -1 : a > b ? 1 : 0)[Math.ceil(values.length / 2) - 1]
+  return ascending(values)[Math.ceil(values.length / 2) - 1]
+}
+
+function ascending<T extends bigint> (values: readonly T[]): T[] {
+  return [...values].sort((a, b) => a < b ? -1 : a > b ? 1 : 0)
 }
