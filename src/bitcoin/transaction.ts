@@ -42,6 +42,11 @@ export function parseTransaction (raw: Uint8Array): ParsedTransaction {
   return parsed
 }
 
+/** What a transaction pays to a script, in satoshis. @throws PaychanError as `parseTransaction` */
+export function paidTo (script: Uint8Array, raw: Uint8Array): bigint {
+  return parseTransaction(raw).outputs.reduce((sum, output) => sameBytes(output.script, script) ? sum + output.value : sum, 0n)
+}
+
 /** Whether bytes are one that `parseTransaction` reads. */
 export function isTransaction (raw: Uint8Array): boolean {
   try {

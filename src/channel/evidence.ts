@@ -12,8 +12,8 @@
  * the two apart: `Spend` is proved, `ShownSpend` is not.
  */
 import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
-import { DAY, MOST_DOUBLINGS } from './fee-curve.js'
-import { payeeOf, publishHeightOf } from './schedule.js'
+import { doubledDaily } from './fee-curve.js'
+import { DAY, payeeOf, publishHeightOf } from './schedule.js'
 import { deadlineOf } from './stakes.js'
 import type { Established, OnChain, ShownSpend } from './state.js'
 
@@ -109,8 +109,7 @@ export function winnable (channel: Established, { turn, share, vsize, height, ne
   const most = (spends: readonly ShownSpend[]): bigint => spends.reduce((most, spend) => max(most, share - shareOf(channel, spend)), normalBid(nextBlock, vsize) as bigint)
   const newer = newerThan(channel, turn)
   if (deadlineOf(channel, turn) === undefined) {
-    const days = Math.max(0, Math.floor((height - publishHeightOf(channel.terms, turn)) / PATIENCE) - 1)
-    return newer.length === 0 ? undefined : most(newer) * 2n ** BigInt(Math.min(days, MOST_DOUBLINGS))
+    return newer.length === 0 ? undefined : doubledDaily(most(newer), height - publishHeightOf(channel.terms, turn) - PATIENCE)
   }
   const limits = (spend: ShownSpend): boolean => spend.shownBy > 1 && spend.since === height && countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
   const older = olderThan(channel, turn, height).filter(limits)

@@ -9,6 +9,7 @@
  * would otherwise bid all that it has for a place that a hundredth of it buys.
  */
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
+import { DAY } from './schedule.js'
 
 /** In which more than half of the budget is bid; less when the whole race is short. */
 const MOST_LAST_BLOCKS = 6
@@ -17,8 +18,8 @@ export interface CurveInput {
   /** Where the race began: the height at which publishing was due, and the rate of the first bid. */
   readonly since: { readonly height: number, readonly feeRate: FeeRate }
   readonly height: number
-  /** The height from which on the other side can publish; undefined: nothing presses. */
-  readonly deadline: number | undefined
+  /** The height from which on the other side can publish. */
+  readonly deadline: number
   /** Of the last bid. */
   readonly previous: FeeRate
   /** Of the last bid that a block has passed over, and what a replacement of it costs beside; undefined when there is none. */
@@ -28,27 +29,38 @@ export interface CurveInput {
   readonly nextBlock: FeeRate
   /** All of the budget as a rate. */
   readonly budget: FeeRate
-  /** Somebody competes for sure, or a user asks for it: nothing but the budget limits the bid. */
+  /** A server has refused the last bid for its fee, and the caller limits what that may cost: here nothing but the budget does. */
   readonly isContested: boolean
 }
 
-/** The rate to bid at a height, not above the budget. */
+/** The rate to bid in a race at a height, not above the budget. */
 export function curveRate (input: CurveInput): FeeRate {
   const { since, height, deadline, previous, estimate, nextBlock, budget } = input
-  if (deadline === undefined) return min(max(max(estimate, previous), raisedRate(since, height, previous, estimate, MOST_ESTIMATES * 2n ** BigInt(Math.min(MOST_DOUBLINGS, Math.floor(Math.max(0, height - since.height) / DAY))))), budget)
-  if (height >= deadline) return min(max(max(estimate, previous), raisedRate(since, height, previous, estimate)), mostRate(input))
+  if (height >= deadline) return min(max(max(estimate, previous), raisedRate(since, height, previous)), mostRate(input))
   const wanted = isLate(since, height, deadline)
     ? max(max(estimate, previous), feeRate(nextBlock * 5n / 4n))
     : max(previous, min(estimate, feeRate(budget / EARLY_PART)))
   return min(max(wanted, towards(since, height, deadline, budget)), mostRate(input))
 }
 
-/** Unpressed, a fee rises to ten times the estimate on the first day, and to twice as much with each further one: it may be false. */
+/**
+ * The rate to bid where nothing presses, not above the budget (STAKE-3): up to ten times the estimate on the first day, and to twice
+ * as much with each further one, for it may be false.
+ */
+export function patientRate ({ since, height, previous, estimate, budget }: Pick<CurveInput, 'since' | 'height' | 'previous' | 'estimate' | 'budget'>): FeeRate {
+  const most = doubledDaily(estimate * MOST_ESTIMATES, height - since.height)
+  return min(max(max(estimate, previous), min(raisedRate(since, height, previous), max(previous, feeRate(most)))), budget)
+}
+
 const MOST_ESTIMATES = 10n
-/** In blocks. */
-export const DAY = 144
-/** More than any channel holds. */
-export const MOST_DOUBLINGS = 40
+
+/** Twice as much with each whole day of blocks that has passed. */
+export function doubledDaily (amount: bigint, blocks: number): bigint {
+  return amount * 2n ** BigInt(Math.min(MOST_DOUBLINGS, Math.floor(Math.max(0, blocks) / DAY)))
+}
+
+/** Beyond whatever a channel holds. */
+const MOST_DOUBLINGS = 40
 
 /** STAKE-4: until the last third estimates, which are the word of servers, move a bid to a quarter of the budget at most: dear blocks often pass. */
 const EARLY_PART = 4n
@@ -77,11 +89,9 @@ function mostRate ({ nextBlock, passedOver, budget, isContested }: CurveInput): 
 /** BIP125 rule 4: a replacement pays 1 sat/vB more. */
 const LEAST_STEP = 1_000n
 
-/** A quarter more for each block in which it did not help, up to so many times the estimate if that is named. */
-function raisedRate (since: CurveInput['since'], height: number, previous: FeeRate, estimate: FeeRate, most?: bigint): FeeRate {
-  if (height <= since.height) return previous
-  const raised = feeRate(previous + max(previous / 4n, LEAST_STEP))
-  return most === undefined ? raised : min(raised, max(previous, feeRate(estimate * most)))
+/** A quarter more for each block in which it did not help. */
+function raisedRate (since: CurveInput['since'], height: number, previous: FeeRate): FeeRate {
+  return height <= since.height ? previous : feeRate(previous + max(previous / 4n, LEAST_STEP))
 }
 
 function towards (since: CurveInput['since'], height: number, deadline: number, budget: FeeRate): FeeRate {

@@ -9,8 +9,7 @@
  */
 import { checkFundedPsbt, type FundedPsbt } from '../bitcoin/funding-psbt.js'
 import { signedFunding } from '../bitcoin/signed-funding.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
-import { sameBytes } from '../types/bytes.js'
+import { paidTo } from '../bitcoin/transaction.js'
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, type BlockHeight } from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
@@ -110,10 +109,6 @@ export function onStrays (channel: Established, strays: readonly ShownTransactio
     : `It is in block ${height}: only both sides together can move it. Keep this data directory, ask the peer for its signature, and send nothing more to that address.`
   return to({ ...channel, outside: { ...outside, stray: { txid, height } } },
     { type: 'alarm', code: 'ERR_PAID_WITHOUT_REFUND', text: `Transaction ${txid} pays ${formatAmount(paid)} to the address of the channel, and is not T1 ${outPoint.txid}, the one that has the refund T2. ${advice}` })
-}
-
-function paidTo (script: Uint8Array, raw: Uint8Array): bigint {
-  return parseTransaction(raw).outputs.reduce((sum, output) => sameBytes(output.script, script) ? sum + output.value : sum, 0n)
 }
 
 /** FUND-3: the server answers when it has it, and Update 0 follows. After a break it is handed over behind `Reestablish`. */

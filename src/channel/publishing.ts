@@ -7,14 +7,14 @@
  */
 import { dustLimit } from '../bitcoin/dust.js'
 import { completeState } from '../bitcoin/template.js'
-import { parseTransaction } from '../bitcoin/transaction.js'
+import { paidTo, parseTransaction } from '../bitcoin/transaction.js'
 import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
-import { sameBytes, type Txid } from '../types/bytes.js'
+import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { isFeeRefusal } from '../types/refusals.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { curveRate } from './fee-curve.js'
+import { curveRate, patientRate } from './fee-curve.js'
 import { countsAsRival, isHeldBack, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
 import { balances } from './ledger.js'
 import { leastShare, newestHeld, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
@@ -46,10 +46,6 @@ function isDue (channel: Established, ours: Pick<Publishable, 'turn'>, height: n
  */
 function isSpentByStranger ({ terms, role, ledger, onChain: { shown } }: Established): boolean {
   return shown.some(({ kind, raw }) => kind === 'unknown' && paidTo(partyOf(terms, role).closeScript, raw) < balances(terms, ledger)[role])
-}
-
-function paidTo (script: Uint8Array, raw: Uint8Array): bigint {
-  return parseTransaction(raw).outputs.reduce((sum, output) => sameBytes(output.script, script) ? sum + output.value : sum, 0n)
 }
 
 /** TIME-10: settled before its time, for no other reason than that the client has broken a rule. */
@@ -206,7 +202,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   const isBeforeTime = isEarly(channel, height)
   const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? env.feeRate : curveRate({ ...input, since: { ...since, height: max(since.height, from) }, deadline, budget: rateOf(budgets.race), isContested: isLast || most !== undefined })
   const wanted = previous !== undefined && isLast ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
-  const patient = curveRate({ ...input, since: { ...since, height: patientFrom(channel, ours.turn, since.height, height) }, deadline: undefined, budget: rateOf(budgets.patient), isContested: false })
+  const patient = patientRate({ ...input, since: { ...since, height: budgets.patientFrom }, budget: rateOf(budgets.patient) })
   const base = previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
   const raced = race === undefined ? ZERO_SAT : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
   // One takes it and one refuses it: who of the two lies cannot be told, so it is half of what is at stake at most.
@@ -243,8 +239,9 @@ function outbidding ({ fee = ZERO_SAT }: ShownSpend, vsize: number, { relay }: P
 interface Budgets {
   /** What is lost if another state is in a block in the place of ours; of a bid that every server has refused for its fee not more than it can win (EVID-5). */
   readonly race: bigint
-  /** STAKE-3. */
+  /** STAKE-3: what may be paid patiently, and the height from which on. */
   readonly patient: bigint
+  readonly patientFrom: number
   /** All of our share, less an output above dust. */
   readonly share: bigint
 }
@@ -258,7 +255,7 @@ function budgetsOf (channel: Established, ours: Publishable, env: Pick<Env, 'fee
   // T2 has time: whether it was refused or not, it does not burn more than it can win.
   const isRefused = isFeeRefusal(channel.publication?.refusedFor)
   const most = isRefused || deadline === undefined ? winnable(channel, { turn: ours.turn, share: ours.share, vsize: vsizeOf(channel, ours), height, nextBlock: env.nextBlockRate }) : undefined
-  return most === undefined ? { race: stake, patient, share } : { race: min(stake, most), patient: min(patient, most), share }
+  return { race: most === undefined ? stake : min(stake, most), patient: most === undefined ? patient : min(patient, most), patientFrom: from, share }
 }
 
 /**

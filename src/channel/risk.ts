@@ -15,14 +15,14 @@ import { feeRate, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/
 import type { Env } from './env.js'
 import { curveRate } from './fee-curve.js'
 import { publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
-import { publishHeightOf } from './schedule.js'
+import { DAY, publishHeightOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { deadlineOf } from './stakes.js'
 import type { Established } from './state.js'
 import { partyOf } from './terms.js'
 
 /** A day of blocks: less history than that is padded. */
-const ENOUGH_HISTORY = 144
+const ENOUGH_HISTORY = DAY
 /** What is assumed of the stretches that were not seen. */
 const SUDDEN_RISE = 10n
 

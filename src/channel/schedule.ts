@@ -13,6 +13,9 @@ import type { Terms } from './terms.js'
 
 type Schedule = Pick<Terms, 'mode' | 'refundHeight' | 'step' | 'settleHeight' | 'lastPaymentHeight'>
 
+/** A day of blocks. */
+export const DAY = 144
+
 /** Blocks between the last payment and the height at which it is settled: the time to close in peace. */
 export const PAYMENT_MARGIN = blockDelta(12)
 

@@ -6,7 +6,7 @@ import { PaychanError } from '../types/errors.js'
 import { formatAmount, max, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
-import { lastPaymentHeightOf } from './schedule.js'
+import { DAY, lastPaymentHeightOf } from './schedule.js'
 import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 
 /** Blocks before the last payment at which a channel renews itself: T1 can then be in a block before payments would have to end. */
@@ -16,7 +16,6 @@ export const RENEW_BEFORE = 6
 const LEAST_LIFE = 6 * RENEW_BEFORE
 
 /** What renewals may cost: a hundredth of the client's share for each day of the channel's life, and of five days at the most, for an estimate can be false for once. */
-const DAY = 144
 const MOST_DAYS = 5
 const PART_A_DAY = 100n
 

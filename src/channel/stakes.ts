@@ -7,7 +7,7 @@ import { otherRole, type Role } from '../bitcoin/keys.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { p2wsh, payoutWitnessScript } from '../bitcoin/scripts.js'
 import { max, min, ZERO_SAT, type Satoshi } from '../types/units.js'
-import { DAY, MOST_DOUBLINGS } from './fee-curve.js'
+import { doubledDaily } from './fee-curve.js'
 import { lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
 import type { Established } from './state.js'
 import type { Terms } from './terms.js'
@@ -121,6 +121,5 @@ const PATIENT_PART = 4n
  * @param blocks - for how long it has been so
  */
 export function patientBudget (share: bigint, blocks: number): bigint {
-  const doublings = BigInt(Math.min(MOST_DOUBLINGS, Math.floor(Math.max(0, blocks) / DAY)))
-  return min(share, share * 2n ** doublings / PATIENT_PART)
+  return min(share, doubledDaily(share, blocks) / PATIENT_PART)
 }

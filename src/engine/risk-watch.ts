@@ -5,7 +5,7 @@
 import type { Env } from '../channel/env.js'
 import { isUnaffordable } from '../channel/publishing.js'
 import { exposureOf } from '../channel/risk.js'
-import { DAY } from '../channel/fee-curve.js'
+import { DAY } from '../channel/schedule.js'
 import type { Channel, Established } from '../channel/state.js'
 import { formatFeeRate, satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { curveRate, type CurveInput } from '../../src/channel/fee-curve.js'
+import { curveRate, patientRate, type CurveInput } from '../../src/channel/fee-curve.js'
 import { blockHeight, feeRate } from '../../src/types/units.js'
 
-/** The bids of all heights from the first on; against a rival unless it says otherwise. */
-function bids (input: Pick<CurveInput, 'since' | 'deadline' | 'budget'> & { isContested?: boolean }, estimates: readonly bigint[], from: number = input.since.height): bigint[] {
+/** The bids of all heights from the first on; against a rival, or where nothing presses when there is no deadline. */
+function bids ({ deadline, ...input }: Pick<CurveInput, 'since' | 'budget'> & { deadline: number | undefined }, estimates: readonly bigint[], from: number = input.since.height): bigint[] {
   let previous = input.since.feeRate
-  return estimates.map((estimate, i) => {
-    previous = curveRate({ isContested: true, ...input, height: from + i, previous, passedOver: i === 0 ? undefined : previous, estimate: feeRate(estimate), nextBlock: feeRate(estimate) })
+  return estimates.map((each, i) => {
+    const [height, estimate] = [from + i, feeRate(each)]
+    previous = deadline === undefined
+      ? patientRate({ ...input, height, previous, estimate })
+      : curveRate({ ...input, deadline, isContested: true, height, previous, passedOver: i === 0 ? undefined : previous, estimate, nextBlock: estimate })
     return previous
   })
 }

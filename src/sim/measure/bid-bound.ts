@@ -3,7 +3,7 @@
  * it bid at once; and while an older state of the other side is in the mempools in earnest, twice its bid of the
  * block before. Whatever only servers show, or what could never be mined, raises nothing.
  */
-import { curveRate } from '../../channel/fee-curve.js'
+import { curveRate, patientRate } from '../../channel/fee-curve.js'
 import { SETTLED } from '../../channel/publishing.js'
 import { publishable, stakeAt, vsizeOf } from '../../channel/publishable.js'
 import { payeeOf, turnOfLock } from '../../channel/schedule.js'
@@ -41,8 +41,9 @@ export function boundOf (state: Established, publication: Publication, { before,
   // STAKE-3: once nothing presses any more, all of the share may be fetched.
   const worth = isPatient ? ours.share : stakeAt(state, ours, height, estimate)
   const budget = feeRate(worth * 1_000n / BigInt(vsizeOf(state, ours)))
-  const curve = Number(curveRate({ since: { ...since, height: max(since.height, from) }, height, deadline, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000
-  const patient = isPatient ? Number(curveRate({ since, height, deadline: undefined, previous: last === undefined ? since.feeRate : previous, passedOver: undefined, estimate, nextBlock, budget, isContested: true })) / 1_000 : 0
+  const input = { since, height, previous: last === undefined ? since.feeRate : previous, estimate, budget }
+  const curve = deadline === undefined ? 0 : Number(curveRate({ ...input, since: { ...since, height: max(since.height, from) }, deadline, passedOver: undefined, nextBlock, isContested: true })) / 1_000
+  const patient = isPatient ? Number(patientRate(input)) / 1_000 : 0
   const refused = Math.max(2 * Number(estimate) / 1_000, HURRY_RATE)
   const raced = contests.some((contest) => isRival(state, turn, contest)) ? 2 * Math.min(earlier?.rate ?? refused, earlier?.most ?? refused) : 0
   return Math.max(curve, patient, refused * RAISE, raced)
