@@ -86,6 +86,9 @@ export const awake: Act = async (stage, channel, narrator) => {
   return { ...ENDING, txid: txid.txid, ok: isIn && !late.accepted && ours < Number(TO_WIN), race: race.rows }
 }
 
+/** The second bid of the old state, in satoshis. */
+const RAISED = 26_000n
+
 /** Asleep until both states are mature: each outbids the other, and the newest has more to give. */
 export const auction: Act = async (stage, channel, narrator) => {
   const { client, server, devnet } = stage
@@ -105,13 +108,15 @@ export const auction: Act = async (stage, channel, narrator) => {
     await stage.until('the newest state outbids it', async () => await feeNow(stage, channel) > before)
     const ours = await feeNow(stage, channel)
     await race.note(ours, null)
-    // The attacker raises once. Against more than twice the bid of the last block ours would have to wait for the next one (EVID-4).
+    // The attacker raises once, unless ours has risen past that meanwhile. Against more than twice the bid of the last block ours
+    // would have to wait for the next one (EVID-4).
     if (raises === 0) {
       raises += 1
-      theirs = BigInt(ours) + 4_000n
-      await submit(stage, old, theirs)
-      await race.note(null, Number(theirs))
-      continue
+      if ((await devnet.submit(old.at(RAISED))).accepted) {
+        theirs = RAISED
+        await race.note(null, Number(theirs))
+        continue
+      }
     }
     await stage.mine(1, [client])
     confirmed = (await spendOf(stage, channel)).height !== undefined
