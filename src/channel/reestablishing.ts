@@ -32,7 +32,7 @@ interface Comparison {
   /** What is said after our `Reestablish`, and told to callers. */
   readonly effects?: readonly Effect[]
   /** REEST-4: one of the two has forgotten states; the channel only closes from now on. */
-  readonly forgotten?: Violation
+  readonly forgotten?: Violation | undefined
   /** The peer broke a rule: the channel ends with what we hold. */
   readonly broken?: Violation
   /** Nothing is wrong, but the peer has to say more, on another stream. */
@@ -62,11 +62,13 @@ export function onReestablish (channel: Established | RefundSigned, message: Ree
   // A turn that was granted meanwhile is taken before anything is compared.
   const { state, effects } = isLostGrant(live, message) ? taken(live) : to(forgetOurWish(live))
   const compared = payerOf(state.ledger.turn) === state.role ? asPayer(state, message, isAnswer, env) : asPayee(state, message, env)
-  return concluded({ ...compared, effects: [...effects, ...compared.effects ?? []] }, isAnswer ? [] : [answer(compared.state, message, env)], relapse)
+  const forgotten = compared.forgotten ?? relapsed(relapse)
+  const known = mayHaveGoneBack(forgotten) ? withoutOurWord(compared.effects ?? [], state.ledger, forgotten.message) : compared.effects ?? []
+  return concluded({ ...compared, forgotten, effects: [...effects, ...known] }, isAnswer ? [] : [answer(compared.state, message, env)])
 }
 
-function concluded (compared: Comparison, first: readonly Effect[], relapse: Relapse | undefined): Transition {
-  const { state, log = [], effects = [], forgotten = relapsed(relapse), broken, again } = compared
+function concluded (compared: Comparison, first: readonly Effect[]): Transition {
+  const { state, log = [], effects = [], forgotten, broken, again } = compared
   if (again !== undefined) return to(state, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
   if (broken !== undefined) {
     const stopped = stop(state, broken)
@@ -136,6 +138,27 @@ function answer (state: Established, { signed }: Reestablish, env: Env): Effect 
 
 function newestSigned ({ inFlight, held }: Ledger): number | undefined {
   return inFlight.at(-1)?.sequence ?? held?.sequence
+}
+
+/** Our own data may be an old copy: the finding is not that only the peer has gone back. */
+function mayHaveGoneBack (forgotten: Violation | undefined): forgotten is Violation {
+  return forgotten !== undefined && forgotten.code !== 'ERR_PEER_FORGOT'
+}
+
+/**
+ * REEST-8: an old copy does not know what took the place of its payments in flight. That the payee
+ * holds a state of their number, even one of the same balance, does not say that it got them.
+ */
+function withoutOurWord (effects: readonly Effect[], { inFlight }: Ledger, reason: string): Effect[] {
+  const doubtful = new Set(inFlight.flatMap((update) => update.payments))
+  return effects.flatMap((effect): Effect[] => {
+    if (effect.type !== 'payments-acknowledged') return [effect]
+    const [unknown, listed] = [effect.payments.filter((payment) => doubtful.has(payment)), effect.payments.filter((payment) => !doubtful.has(payment))]
+    return [
+      ...unknown.length > 0 ? [{ type: 'payments-unknown' as const, payments: unknown, reason }] : [],
+      ...listed.length > 0 ? [{ type: 'payments-acknowledged' as const, payments: listed }] : []
+    ]
+  })
 }
 
 function relapsed (relapse: Relapse | undefined): Violation | undefined {

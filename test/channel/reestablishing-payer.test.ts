@@ -91,6 +91,24 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
   })
 })
 
+describe('channel / reestablishing / a payer that went back to a copy with a payment in flight', () => {
+  it('does not call it made because the payee holds another one of the same number and amount (REEST-8)', () => {
+    const world = paid()
+    world.pay(656n)
+    const copy = copyOf(world, 'client')
+    const [forgotten] = world.client.established.ledger.inFlight.flatMap(({ payments }) => payments)
+    world.client.channel = { ...world.client.established, ledger: { ...world.client.established.ledger, inFlight: [] } }
+    world.disconnect().connect().run().paid(656n).disconnect().connect().run()
+    copy.goBack()
+    const from = world.client.effects.length
+    world.connect().run()
+    const effects = world.client.effects.slice(from)
+    assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
+    assert.deepEqual([paymentsOf(effects, 'payments-acknowledged'), paymentsOf(effects, 'payments-unknown')], [[], [forgotten]])
+    assert.equal(world.client.info.ourBalance, 89_344n, 'the balance that was signed stands')
+  })
+})
+
 describe('channel / reestablishing / two that do not agree', () => {
   it('close only: the payee holds less than it has acknowledged', () => {
     const world = paid().paid(5n).disconnect().connect()
