@@ -1,13 +1,11 @@
 /** The shape of `config.json`, key by key, and sentences for what is wrong with one. */
 import { z } from 'zod'
-import type { Policy } from '../channel/policy.js'
+import { ofEachSetting, POLICY, POLICY_KEYS, type PartialPolicy, type PolicyKey, type PolicySetting } from '../channel/policy.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { blockDelta, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
+import { blockDelta, satoshi, type Satoshi } from '../types/units.js'
 import { parseAmount } from './amount.js'
 import { didYouMean } from '../types/nearest.js'
 import { withoutUndefined } from './objects.js'
-
-export type PartialPolicy = { -readonly [Key in keyof Policy]?: Exclude<Policy[Key], undefined> }
 
 export interface ConfigFile {
   readonly network?: string | undefined
@@ -36,45 +34,17 @@ const count = (least: number, most: number): z.ZodInt => {
   return z.int({ error }).min(least, { error }).max(most, { error })
 }
 
-/** A year of blocks: 52,560 at one in ten minutes. Nobody locks coins for longer by accident. */
-const MAX_BLOCKS = 52_560
+function readerOf ({ unit, least, most }: PolicySetting): z.ZodType {
+  switch (unit) {
+    case 'sat': return amount
+    case 'blocks': return count(least, most).transform(value => blockDelta(value))
+    default: return count(least, most)
+  }
+}
 
-const blocks = (least: number): z.ZodType<BlockDelta> => count(least, MAX_BLOCKS).transform(value => blockDelta(value))
+const policyShape = ofEachSetting(readerOf)
 
-/** Policy.minDepth 0 would take a payment on a transaction that can still be replaced. */
-const depth = count(1, 100)
-
-const policyShape = {
-  minCapacity: amount,
-  maxCapacity: amount,
-  minFirstPayment: amount,
-  maxStake: amount,
-  minDepth: depth,
-  maxMinDepth: depth,
-  minStep: blocks(1),
-  defaultStep: blocks(1),
-  minTurnAmount: amount,
-  settleMargin: blocks(1),
-  minBlocks: blocks(1),
-  maxBlocks: blocks(1),
-  maxRenewalWait: blocks(0),
-  defaultBlocks: blocks(1),
-  maxPendingOpenings: count(1, 1_000),
-  maxUnfunded: count(1, 1_000),
-  maxPendingInAll: count(1, 10_000),
-  maxUnfundedInAll: count(1, 10_000),
-  // WIRE-9: no more than the streams that one peer may have.
-  maxChannelsPerPeer: count(1, 64),
-  maxInFlightUpdates: count(1, 1_000),
-  maxInFlightValue: amount,
-  maxRisk: count(1, 100),
-  riskAlarm: count(1, 100)
-} satisfies Record<keyof Policy, z.ZodType>
-
-/** The names of the policy, as the file and (in upper case) the environment spell them. */
-export const POLICY_KEYS = Object.keys(policyShape) as Array<keyof Policy>
-
-const policySchema = z.strictObject(policyShape).partial()
+const policySchema = z.strictObject(policyShape).partial() as unknown as z.ZodType<{ [Key in PolicyKey]?: PartialPolicy[Key] | undefined }>
 
 const fileSchema = z.strictObject({
   network: z.string({ error: 'a text, such as "regtest"' }),
@@ -106,9 +76,9 @@ export function checkShape (content: unknown, path: string): ConfigFile {
  *
  * @throws PaychanError `ERR_CONFIG_INVALID`
  */
-export function readPolicyText (key: keyof Policy, text: string, where: string): PartialPolicy {
+export function readPolicyText (key: PolicyKey, text: string, where: string): PartialPolicy {
   const trimmed = text.trim()
-  const value = policyShape[key] === amount || !/^\d{1,10}$/.test(trimmed) ? trimmed : Number(trimmed)
+  const value = POLICY[key].unit === 'sat' || !/^\d{1,10}$/.test(trimmed) ? trimmed : Number(trimmed)
   const result = policySchema.safeParse({ [key]: value })
   if (!result.success) throw invalid(key, where, result.error.issues[0]?.message ?? '')
   return withoutUndefined(result.data)

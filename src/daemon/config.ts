@@ -5,13 +5,13 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import { NETWORKS } from '../bitcoin/network.js'
-import { defaultPolicy, type Policy } from '../channel/policy.js'
+import { defaultPolicy, POLICY_KEYS, type PartialPolicy, type Policy } from '../channel/policy.js'
 import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { parseProxy } from '../chain/electrum/proxy.js'
 import { readFingerprint } from '../chain/electrum/tls.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
-import { POLICY_KEYS, checkShape, readPolicyText, type ConfigFile, type PartialPolicy } from './config-schema.js'
+import { checkShape, readPolicyText, type ConfigFile } from './config-schema.js'
 
 export interface NodeConfig {
   readonly network: Network
@@ -59,7 +59,7 @@ export const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
 const PREFIX = 'PAYCHAN_'
 
 /** `minDepth` is `PAYCHAN_MIN_DEPTH`. */
-function envName (key: string): string {
+export function envName (key: string): string {
   return PREFIX + key.replace(/[A-Z]/g, letter => `_${letter}`).toUpperCase()
 }
 

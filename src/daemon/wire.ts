@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, PsbtResult, RecoverResult, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
-import type { Policy } from '../channel/policy.js'
+import { ofEachSetting, type Policy } from '../channel/policy.js'
 import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
 
 export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
@@ -40,31 +40,10 @@ const chainStatus = z.enum(['connecting', 'synced', 'down'])
 
 const blocks = z.int().transform(value => blockDelta(value))
 
-const policy: z.ZodType<Policy> = z.object({
-  minCapacity: amount,
-  maxCapacity: amount,
-  minFirstPayment: maybe(amount),
-  maxStake: amount,
-  minDepth: z.number(),
-  maxMinDepth: z.number(),
-  minStep: blocks,
-  defaultStep: blocks,
-  minTurnAmount: maybe(amount),
-  settleMargin: blocks,
-  minBlocks: blocks,
-  maxBlocks: blocks,
-  maxRenewalWait: blocks,
-  defaultBlocks: blocks,
-  maxPendingOpenings: z.number(),
-  maxUnfunded: z.number(),
-  maxPendingInAll: z.number(),
-  maxUnfundedInAll: z.number(),
-  maxChannelsPerPeer: z.number(),
-  maxInFlightUpdates: z.number(),
-  maxInFlightValue: amount,
-  maxRisk: z.number(),
-  riskAlarm: z.number()
-})
+const policy = z.object(ofEachSetting(({ unit, otherwise }): z.ZodType => {
+  const value = unit === 'sat' ? amount : unit === 'blocks' ? blocks : z.number()
+  return otherwise === undefined ? value : maybe<unknown>(value)
+})) as unknown as z.ZodType<Policy>
 
 const histories = z.object({ known: z.number(), total: z.number() })
 

@@ -3,7 +3,7 @@
  * checked in `meaning.ts`.
  */
 import { z } from 'zod'
-import type { Policy } from '../../channel/policy.js'
+import { ofEachSetting, POLICY_KEYS, type Policy } from '../../channel/policy.js'
 import type { FeeRate } from '../../types/units.js'
 import { inside, readAmount, readBlocks, readBoolean, readChoice, readCoins, readCount, readDistribution, readDuration, readHours, readInterval, readLatency, readNumber, readPart, readRate, readSatoshis, readSpan, readText, Unreadable, type Reader } from './quantities.js'
 
@@ -40,35 +40,7 @@ const readName: Reader<string> = value => {
 }
 
 const duration = readDistribution(readInterval)
-const percent = readCount(1, 100)
-
-const policyReaders = {
-  minCapacity: readAmount,
-  maxCapacity: readAmount,
-  minFirstPayment: readAmount,
-  maxStake: readAmount,
-  minDepth: readCount(1, 100),
-  maxMinDepth: readCount(1, 100),
-  minStep: readBlocks,
-  defaultStep: readBlocks,
-  minTurnAmount: readAmount,
-  settleMargin: readBlocks,
-  minBlocks: readBlocks,
-  maxBlocks: readBlocks,
-  maxRenewalWait: readBlocks,
-  defaultBlocks: readBlocks,
-  maxPendingOpenings: readCount(1, 1_000),
-  maxUnfunded: readCount(1, 1_000),
-  maxPendingInAll: readCount(1, 10_000),
-  maxUnfundedInAll: readCount(1, 10_000),
-  maxChannelsPerPeer: readCount(1, 64),
-  maxInFlightUpdates: readCount(1, 1_000),
-  maxInFlightValue: readAmount,
-  maxRisk: percent,
-  riskAlarm: percent
-} satisfies { readonly [Key in keyof Policy]: Reader<Exclude<Policy[Key], undefined>> }
-
-export const POLICY_KEYS = Object.keys(policyReaders) as Array<keyof Policy>
+const policyReaders = ofEachSetting(({ unit, least, most }): Reader<unknown> => unit === 'sat' ? readAmount : unit === 'blocks' ? readBlocks : readCount(least, most))
 
 const policy = z.strictObject(Object.fromEntries(Object.entries(policyReaders).map(([key, read]) => [key, of<unknown>(read).optional()])))
   .transform(settings => Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Partial<Policy>)

@@ -1,5 +1,5 @@
 /** What a sweep varies: a setting of the scenario by name, and its values. */
-import { POLICY_KEYS } from '../scenario/schema.js'
+import { POLICY_KEYS } from '../../channel/policy.js'
 import type { Path } from '../scenario/problems.js'
 import type { YamlFile } from '../scenario/yaml-file.js'
 import { PaychanError } from '../../types/errors.js'

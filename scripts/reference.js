@@ -1,0 +1,46 @@
+/**
+ * Writes the tables of `docs/` that come from tables of the code. Each stands between two marks,
+ * `<!-- NAME: made by npm run reference -->` and `<!-- /NAME -->`. With `--check`, nothing is written, and a page
+ * that is not what it would be made to be ends the run with exit code 1.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { POLICY } from '../dist/src/channel/policy.js'
+import { envName } from '../dist/src/daemon/config.js'
+import { formatAmount } from '../dist/src/types/units.js'
+
+const UNITS = { blocks: 'blocks', confirmations: 'confirmations', percent: '%' }
+
+function valueOf ({ unit, otherwise, byDefault }, network) {
+  const value = byDefault(network)
+  if (value === undefined) return otherwise
+  if (unit === 'sat') return formatAmount(value)
+  return [value.toLocaleString('en'), UNITS[unit]].filter(Boolean).join(' ')
+}
+
+function policyTable () {
+  const rows = Object.entries(POLICY).map(([key, setting]) => {
+    const [usual, regtest] = [valueOf(setting, 'mainnet'), valueOf(setting, 'regtest')]
+    return `| \`policy.${key}\` | \`${envName(key)}\` | ${usual}${usual === regtest ? '' : `; on regtest ${regtest.split(' ')[0]}`} | ${setting.meaning} |`
+  })
+  return ['| key of `config.json` | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+const TABLES = [
+  { page: 'docs/configuration.md', name: 'policy', make: policyTable }
+]
+
+let isStale = false
+for (const { page, name, make } of TABLES) {
+  const path = fileURLToPath(new URL(`../${page}`, import.meta.url))
+  const text = readFileSync(path, 'utf8')
+  const [open, close] = [`<!-- ${name}: made by npm run reference -->\n`, `\n<!-- /${name} -->`]
+  const [from, to] = [text.indexOf(open), text.indexOf(close)]
+  if (from < 0 || to < from) throw new Error(`${page} has no place for the table '${name}'.`)
+  const made = text.slice(0, from + open.length) + make() + text.slice(to)
+  if (made === text) continue
+  isStale = true
+  if (process.argv.includes('--check')) console.error(`The table '${name}' of ${page} is not what the code says: npm run reference`)
+  else writeFileSync(path, made)
+}
+if (isStale && process.argv.includes('--check')) process.exitCode = 1
