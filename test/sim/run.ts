@@ -31,33 +31,46 @@ async function play (world: World): Promise<Results['broken']> {
   }
 }
 
+/** A long world is played a few hundred times while it shrinks; what is left when the time is up has to do. */
+const SHRINKING_MS = 180_000
+
 /** Takes out whatever the failure does not need: halves first, then parts. */
 async function shrink (world: World, rule: string): Promise<string[]> {
   const taken = new Set<string>()
+  const began = performance.now()
   const fails = async (also: readonly string[]): Promise<boolean> => (await play(without(world, new Set([...taken, ...also])))).some((broken) => broken.rule === rule)
   const parts = reductionsOf(world)
   for (let size = Math.ceil(parts.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < parts.length; at += size) {
       const group = parts.slice(at, at + size).filter((part) => !taken.has(part))
+      if (performance.now() - began > SHRINKING_MS) return [...taken]
       if (group.length > 0 && await fails(group)) for (const part of group) taken.add(part)
     }
   }
   return [...taken]
 }
 
-/** Tells of each world when it is played, with its failure if there is one. */
-async function work ({ from, until, stride }: Slice, tell: (failure: Failure | undefined) => void): Promise<void> {
+/** What a worker says: a failure as soon as it is there, each world when it is done with, a smaller one that fails alike. */
+type Told = { readonly broken: Omit<Failure, 'without'> } | { readonly done: Failure | undefined }
+
+async function work ({ from, until, stride }: Slice, tell: (told: Told) => void): Promise<void> {
   for (let seed = from; seed < until; seed += stride) {
     const world = worldOf(seed)
     const [first] = await play(world)
-    tell(first === undefined ? undefined : { seed, rule: first.rule, text: first.text, without: await shrink(world, first.rule) })
+    if (first === undefined) {
+      tell({ done: undefined })
+      continue
+    }
+    const broken = { seed, rule: first.rule, text: first.text }
+    tell({ broken })
+    tell({ done: { ...broken, without: await shrink(world, first.rule) } })
   }
 }
 
-function inWorker (slice: Slice, onPlayed: (failure: Failure | undefined) => void): Promise<void> {
+function inWorker (slice: Slice, onTold: (told: Told) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: slice })
-    worker.on('message', onPlayed)
+    worker.on('message', onTold)
     worker.on('error', reject)
     worker.on('exit', () => { resolve() })
   })
@@ -106,15 +119,19 @@ async function main (): Promise<number> {
   if (![from, runs, workers].every((number) => Number.isInteger(number) && number > 0)) throw new Error(`whole numbers above 0 are asked for.\n\n${HELP}`)
   let [played, failed] = [0, 0]
   const began = performance.now()
-  const onPlayed = (failure: Failure | undefined): void => {
+  const onTold = (told: Told): void => {
+    if ('broken' in told) {
+      say(`world ${told.broken.seed}: ${told.broken.rule}: ${told.broken.text.slice(0, 1_000)}`)
+      return
+    }
+    const { done: failure } = told
     played += 1
     if (played % 100 === 0) process.stderr.write(`${played} of ${runs}\n`)
     if (failure === undefined) return
     failed += 1
-    say(`world ${failure.seed}: ${failure.rule}: ${failure.text.slice(0, 1_000)}`)
     say(`  again: npm run test:sim -- --seed ${failure.seed}${failure.without.length === 0 ? '' : ` --without ${compact(failure.without)}`}`)
   }
-  await Promise.all(Array.from({ length: workers }, (_, n) => inWorker({ from: from + n, until: from + runs, stride: workers }, onPlayed)))
+  await Promise.all(Array.from({ length: workers }, (_, n) => inWorker({ from: from + n, until: from + runs, stride: workers }, onTold)))
   say(`${played - failed} of ${runs} worlds held in ${Math.round((performance.now() - began) / 1_000)} s (seeds ${from} to ${from + runs - 1})`)
   return failed === 0 && played === runs ? 0 : 1
 }
@@ -125,5 +142,5 @@ if (isMainThread) {
     process.exitCode = 2
   })
 } else {
-  await work(workerData as Slice, (failure) => { parentPort?.postMessage(failure) })
+  await work(workerData as Slice, (told) => { parentPort?.postMessage(told) })
 }
