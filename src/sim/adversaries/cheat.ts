@@ -14,8 +14,8 @@ import type { SimNode } from '../nodes/sim-node.js'
 import type { Adversary } from '../scenario/scenario.js'
 import type { Calendar } from '../world/calendar.js'
 
-/** One channel in which it has begun. `gain`: what it would have beyond its newest share, in satoshis; `bid`: its last fee. */
-export interface AttackRecord { readonly node: SimNode, readonly kind: Adversary['kind'], readonly channel: ChannelId, readonly turn: number, readonly height: number, readonly gain: number, readonly txids: Set<string>, bid: number }
+/** One channel in which it has begun. `gain`: what it would have beyond its newest share, in satoshis; `bid`: its last fee, made at the height `bidAt`. */
+export interface AttackRecord { readonly node: SimNode, readonly kind: Adversary['kind'], readonly channel: ChannelId, readonly turn: number, readonly height: number, readonly gain: number, readonly txids: Set<string>, bid: number, bidAt: number | undefined }
 
 export interface CheatWorld {
   readonly chain: SimChain
@@ -78,7 +78,7 @@ export abstract class Cheat {
   /** The record of what it does in a channel; a new one has a height of now. */
   protected recordOf (node: SimNode, channel: Established, { turn, gain }: { readonly turn: number, readonly gain: number }): AttackRecord {
     const known = this.attacks.get(channel.id)
-    const record = known ?? { node, kind: this.kind, channel: channel.id, turn, height: this.world.chain.height, gain, txids: new Set<string>(), bid: 0 }
+    const record = known ?? { node, kind: this.kind, channel: channel.id, turn, height: this.world.chain.height, gain, txids: new Set<string>(), bid: 0, bidAt: undefined }
     this.attacks.set(channel.id, record)
     return record
   }

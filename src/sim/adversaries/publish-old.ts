@@ -44,7 +44,9 @@ export class PublishOld extends Cheat {
     const isOurs = rival !== undefined && attack?.txids.has(rival.txid) === true
     const fee = Math.min(this.wanted(best, rival, isOurs), Math.floor(best.gain * this.upTo), best.share - DUST)
     const least = rival === undefined ? VSIZE : isOurs ? attack.bid + VSIZE : leastOver(rival)
-    if (fee >= Math.max(VSIZE, least)) this.#send(channel, best, fee, this.recordOf(node, channel, best))
+    // What went to a miner directly is in no mempool: with nothing better to send, its block is waited for.
+    const isSent = attack?.bid === fee && attack.bidAt === this.world.chain.height
+    if (fee >= Math.max(VSIZE, least) && !isSent) this.#send(channel, best, fee, this.recordOf(node, channel, best))
   }
 
   /** The fee to bid, before it is bounded by the gain. */
@@ -62,6 +64,7 @@ export class PublishOld extends Cheat {
     try {
       attack.txids.add(this.send(raw))
       attack.bid = fee
+      attack.bidAt = this.world.chain.height
       // The other side may outbid it before the next block.
       this.world.calendar.after(REACTION_MS, () => { this.again(channel, attack.node) })
     } catch {
