@@ -12,6 +12,7 @@ import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { balances, inFlightValue, initialBalance, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
+import { quoteInTurn } from './quote.js'
 import { exposureOfPayee } from './risk.js'
 import { payerOf } from './schedule.js'
 import { stateDigest } from './signing.js'
@@ -21,18 +22,6 @@ import { stop } from './stopping.js'
 import type { Terms } from './terms.js'
 import { forgetRefusal, mustYield, turnNeed } from './turns.js'
 import { Violation } from './violation.js'
-
-/** What we could pay in this turn if the channel is open, the limits included; 0 when it is not ours. */
-export function spendable (channel: Established): Satoshi {
-  return payerOf(channel.ledger.turn) === channel.role ? spendableByPayer(channel) : satoshi(0n)
-}
-
-/** What the payer of the turn could pay, whoever that is. */
-export function spendableByPayer (channel: Established): Satoshi {
-  const balance = signedBalance(channel.ledger, channel.terms)
-  const stakeLeft = channel.terms.limits.maxStake - stakeOfPayee(channel, balance)
-  return satoshi(stakeLeft < 0n ? 0n : stakeLeft < balance ? stakeLeft : balance)
-}
 
 /**
  * Why a payment cannot be signed now, from what is left after `balance`; undefined when it can.
@@ -70,16 +59,16 @@ function paymentRefusal (channel: Established, payment: Payment, balance: Satosh
   const { amount } = payment
   const refusal = amountRefusal(payment, balance)
   if (refusal !== undefined) return refusal
-  const paid = terms.capacity - balance
-  const stake = stakeOfPayee(channel, balance) + amount
-  if (stake > terms.limits.maxStake) { // UPD-11
+  const { room, least, most } = quoteInTurn(channel, balance)
+  if (amount > room) { // UPD-11
+    const stake = stakeOfPayee(channel, balance) + amount
     return new PaychanError('ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake in this channel; it would be ${formatAmount(stake)}. Open a second channel.`, { stake, most: terms.limits.maxStake })
   }
-  if (paid === 0n && amount < terms.limits.minFirstPayment) { // UPD-10
-    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${formatAmount(terms.limits.minFirstPayment)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`, { asked: amount, least: terms.limits.minFirstPayment })
+  if (amount < least) { // UPD-10
+    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${formatAmount(least)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`, { asked: amount, least })
   }
-  if (amount > terms.limits.maxInFlightValue) { // UPD-6
-    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${formatAmount(terms.limits.maxInFlightValue)} in one payment; split it.`, { asked: amount, most: terms.limits.maxInFlightValue })
+  if (amount > most) { // UPD-6
+    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${formatAmount(most)} in one payment; split it.`, { asked: amount, most })
   }
   return undefined
 }

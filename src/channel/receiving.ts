@@ -10,6 +10,7 @@ import { isBuried } from './funding-depth.js'
 import { heldBalance, initialBalance, paymentsOf, totalOf, type HeldState } from './ledger.js'
 import { allDifferent } from './payment-ids.js'
 import { payerOf, publishHeightOf } from './schedule.js'
+import { quoteInTurn } from './quote.js'
 import { stakeOfPayee } from './stakes.js'
 import { stateDigester } from './signing.js'
 import { isFrozen, type Established } from './state.js'
@@ -86,10 +87,11 @@ function follow (channel: Established, previous: HeldState | undefined, update: 
   }
   must(channel.ready.ours, 'FUND-4', 'ERR_CHANNEL_NOT_OPEN', 'A payment came before the funding was deep enough.')
   const balance = checkPayments(update, previous)
-  const share = terms.capacity - balance
-  const stake = stakeOfPayee(channel, satoshi(balance))
-  must(stake <= terms.limits.maxStake, 'UPD-11', 'ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake; it would be ${formatAmount(stake)}.`, { stake, most: terms.limits.maxStake })
-  must(previous.payerBalance < terms.capacity || share >= terms.limits.minFirstPayment, 'UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment has to be at least ${formatAmount(terms.limits.minFirstPayment)}.`)
+  const { room, least } = quoteInTurn(channel, previous.payerBalance)
+  const paid = previous.payerBalance - balance
+  const stake = stakeOfPayee(channel, balance)
+  must(paid <= room, 'UPD-11', 'ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake; it would be ${formatAmount(stake)}.`, { stake, most: terms.limits.maxStake })
+  must(paid >= least, 'UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment has to be at least ${formatAmount(least)}.`)
   checkWindow(channel, update)
   return { sequence: update.sequence, payerBalance: satoshi(balance), paymentCount: previous.paymentCount + update.payments.length, signature: update.signature }
 }

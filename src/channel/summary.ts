@@ -10,8 +10,8 @@ import type { Env } from './env.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { channelRefusal } from './channel-refusal.js'
 import { balances, inFlightValue, isBase } from './ledger.js'
-import { spendableByPayer } from './paying.js'
 import { newestHeld, shareAtRisk } from './publishable.js'
+import { quote } from './quote.js'
 import { renewedChannel } from './renewing.js'
 import { exposureOf } from './risk.js'
 import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
@@ -141,8 +141,8 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     ourBalance: shares[channel.role],
     theirBalance: channel.role === 'client' ? shares.server : shares.client,
     mode: terms.mode,
-    spendable: isPayable && turnRefusal(channel, env) === undefined ? spendableBy(channel, channel.role, env) : ZERO_SAT,
-    receivable: isPayable ? spendableBy(channel, otherRole(channel.role), env) : ZERO_SAT,
+    spendable: isPayable ? quote(channel, channel.role, env.height).room : ZERO_SAT,
+    receivable: isPayable ? quote(channel, otherRole(channel.role), env.height).room : ZERO_SAT,
     turns: turnsOf(channel, env),
     inFlight: inFlightValue(ledger, terms),
     atRisk: shareAtRisk(channel, env),
@@ -171,15 +171,6 @@ function modeOf (channel: Exclude<Channel, Established>): Mode {
     case 'offered': return channel.offer.mode
     default: return channel.terms.mode
   }
-}
-
-/** What a side could pay: in its own turn, or in the next one if there can be one. */
-function spendableBy (channel: Established, role: Role, { height }: Env): Satoshi {
-  const { terms, ledger } = channel
-  if (payerOf(ledger.turn) === role) return spendableByPayer(channel)
-  if (height === undefined || ledger.turn + 1 > lastTurnAt(terms, height)) return ZERO_SAT
-  const balance = balances(terms, ledger)[role]
-  return balance < terms.limits.minTurnAmount ? ZERO_SAT : balance
 }
 
 function turnsOf (channel: Established, { height }: Env): ChannelInfo['turns'] {

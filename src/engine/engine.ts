@@ -16,7 +16,6 @@ import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/
 import { AckTimers } from './ack-timers.js'
 import { Actors } from './actors.js'
 import { bumpPublication } from './bumping.js'
-import { carrierOf } from './carrier.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
@@ -34,6 +33,7 @@ import { OpeningUpkeep } from './opening-upkeep.js'
 import { Openings, type Offer, type OpeningsHost } from './openings.js'
 import { takePsbt } from './outside-wallet.js'
 import { PaymentIds } from './payment-ids.js'
+import { channelFor, payableOf, type Payable } from './payable.js'
 import { readPayments, type LoggedPayment, type PaymentInfo } from './payments.js'
 import { Performer, withTimeout } from './performing.js'
 import type { Link, LinkListener, Unsubscribe } from './ports.js'
@@ -224,11 +224,14 @@ export class Engine {
     return await Promise.all(worth.map(async ({ id }) => ({ channel: id, ...await this.close(id, true) })))
   }
 
-  /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `carrierOf`. */
-  carrier (to: string, amount: Satoshi): ChannelId | undefined {
+  /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `channelFor`. */
+  channelFor (to: string, amount: Satoshi): ChannelId | undefined {
     const named = this.#actors.get(to as ChannelId)
-    return carrierOf(named === undefined ? this.#actors.values() : [named], to, amount, this.#height)
+    return channelFor(named === undefined ? this.#actors.values() : [named], to, amount, this.#height)
   }
+
+  /** All channels with what can be paid on them, for a plan. */
+  payable = (): Payable[] => [...this.#actors.values()].map(({ shown }) => payableOf(shown, this.#height))
 
   /** Asks a peer for the channels that this node has lost; see `NodeApi.recover`. */
   recover = (peer: string): Promise<Restored> => this.#restores.ask(peer)

@@ -1,6 +1,6 @@
 /** Which channel is meant by an id, or by its first digits. */
 import { PaychanError } from '../types/errors.js'
-import type { ChannelInfo } from './api.js'
+import type { ChannelId } from '../types/bytes.js'
 
 /** A PeerId is never shorter than this and never hex; a channel id is hex. */
 const CHANNEL_PREFIX = /^[0-9a-f]{8,64}$/
@@ -15,7 +15,7 @@ export function namesChannel (text: string): boolean {
  *
  * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`
  */
-export function channelByPrefix (channels: readonly ChannelInfo[], prefix: string): ChannelInfo {
+export function channelByPrefix<T extends { readonly id: ChannelId }> (channels: readonly T[], prefix: string): T {
   if (!namesChannel(prefix)) throw new PaychanError('ERR_NO_CHANNEL', `'${prefix}' is not a channel: give at least 8 digits of an id that \`paychan channels\` lists.`, { asked: prefix })
   const matches = channels.filter((channel) => channel.id.startsWith(prefix))
   const [first, second] = matches

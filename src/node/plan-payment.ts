@@ -4,10 +4,10 @@
  */
 import { parseDialTarget } from '../p2p/dial-target.js'
 import type { Part } from '../engine/keyed-payments.js'
+import type { Payable } from '../engine/payable.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, max, min, satoshi } from '../types/units.js'
-import type { ChannelInfo } from './api.js'
+import { formatAmount, min, satoshi, ZERO_SAT } from '../types/units.js'
 import { channelByPrefix, namesChannel } from './choose-channel.js'
 
 /** A channel that can be paid on, in satoshis. */
@@ -26,7 +26,7 @@ interface Candidate {
 /** More signatures than this on one channel for one payment are no payment but a loop that a payee's limits ask for. */
 const MOST_PARTS_A_CHANNEL = 16
 
-const RANKS: Partial<Record<ChannelInfo['status'], number>> = { open: 0, offline: 2, confirming: 3 }
+const RANKS: Partial<Record<Payable['status'], number>> = { open: 0, offline: 2, confirming: 3 }
 
 /**
  * The parts of a payment: on the channel that was named, or, for a PeerId, on the open channel to
@@ -36,7 +36,7 @@ const RANKS: Partial<Record<ChannelInfo['status'], number>> = { open: 0, offline
  * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left),
  *   `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`
  */
-export function planPayment (channels: readonly ChannelInfo[], to: string, amount: bigint): Part[] {
+export function planPayment (channels: readonly Payable[], to: string, amount: bigint): Part[] {
   if (namesChannel(to)) {
     const channel = channelByPrefix(channels, to)
     return split([candidateOf(channel)], amount) ?? [part(channel.id, amount)]
@@ -57,14 +57,14 @@ export function planPayment (channels: readonly ChannelInfo[], to: string, amoun
 }
 
 /** The PeerId that is paid. @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_MULTIADDR` */
-export function payeeOf (channels: readonly ChannelInfo[], to: string): string {
+export function payeeOf (channels: readonly Payable[], to: string): string {
   if (namesChannel(to)) return channelByPrefix(channels, to).peerId
   return to.startsWith('/') ? parseDialTarget(to).peer.toString() : to
 }
 
 /** Channels in which we pay that peer, as long as they are not about to end. Never a one-way channel in which it pays us. */
-function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[] {
-  const ours = channels.filter((channel) => channel.peerId === peer && (channel.role === 'client' || channel.mode === 'two-way'))
+function payable (channels: readonly Payable[], peer: string): Payable[] {
+  const ours = channels.filter((channel) => channel.peerId === peer && channel.isOurs)
   const alive = ours.filter((channel) => RANKS[channel.status] !== undefined)
   if (alive.length > 0) return alive
   // Whether it is a PeerId at all matters only now: a peer with channels is one.
@@ -73,17 +73,9 @@ function payable (channels: readonly ChannelInfo[], peer: string): ChannelInfo[]
   throw new PaychanError('ERR_NO_CHANNEL', `${ended} to pay ${peer} on${ours.length === 0 ? '' : ' (`paychan channels` says why)'}; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
 }
 
-function candidateOf ({ id, status, mode, turns, limits, capacity, ourBalance, inFlight, spendable, watched }: ChannelInfo): Candidate {
-  const takesTurn = turns?.payer === 'peer'
-  const rank = status === 'open' && takesTurn ? 1 : RANKS[status] ?? 3
-  const left = ourBalance - (takesTurn ? 0n : inFlight)
-  if (limits !== undefined && mode === 'two-way') {
-    const room = status === 'open' && watched ? spendable : left
-    return { id, rank, room, least: takesTurn && limits.minTurnAmount > 1n ? limits.minTurnAmount : 1n, most: limits.maxInFlightValue }
-  }
-  if (limits === undefined) return { id, rank, room: left, least: 1n, most: left }
-  const stakeLeft = max(0n, limits.maxStake - (capacity - left)) // UPD-11
-  return { id, rank, room: min(left, stakeLeft), least: left === capacity ? limits.minFirstPayment : 1n, most: limits.maxInFlightValue }
+function candidateOf ({ id, status, quote }: Payable): Candidate {
+  const { takesTurn = false, room = ZERO_SAT, least = ZERO_SAT, most = ZERO_SAT } = quote ?? {}
+  return { id, rank: status === 'open' && takesTurn ? 1 : RANKS[status] ?? 3, room, least, most }
 }
 
 function part (channel: ChannelId, amount: bigint): Part {

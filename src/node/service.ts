@@ -286,7 +286,7 @@ class PaychanService implements Paychan {
     if (to === this.#peers.self) throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', { peer: to })
     let already = false
     if (id === undefined) {
-      const channel = engine.carrier(to, amount) ?? soleChannel(planPayment(engine.channels(), to, amount))
+      const channel = engine.channelFor(to, amount) ?? soleChannel(planPayment(engine.payable(), to, amount))
       try {
         if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
       } catch (error) {
@@ -295,7 +295,7 @@ class PaychanService implements Paychan {
       }
       id = toHex(systemRandom.bytes(16))
     }
-    const parts = await engine.payOnce({ id, peer: payeeOf(engine.channels(), to), amount, memo, plan: (rest) => planPayment(engine.channels(), to, rest), onMadeBefore: () => { already = true } })
+    const parts = await engine.payOnce({ id, peer: payeeOf(engine.payable(), to), amount, memo, plan: (rest) => planPayment(engine.payable(), to, rest), onMadeBefore: () => { already = true } })
     const [first] = parts
     if (first === undefined) throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
     return { ...first, amount, requestId: id, parts, already }

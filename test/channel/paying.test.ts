@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { MAX_PAYMENTS_PER_UPDATE } from '../../protocols/paychan/1.0/index.js'
-import { payableNow, refusalOf, spendable } from '../../src/channel/paying.js'
+import { payableNow, refusalOf } from '../../src/channel/paying.js'
+import { quote } from '../../src/channel/quote.js'
 import { stateDigest } from '../../src/channel/signing.js'
 import { satoshi } from '../../src/types/units.js'
 import { assertRefused, assertStopped, effectsOf, eventOf, sentOf, take } from './asserts.js'
@@ -32,7 +33,7 @@ describe('client / open / on pay', () => {
   it('counts what is signed as spent, acknowledged or not (UPD-18)', () => {
     const world = open()
     world.pay(60_000n)
-    assert.equal(spendable(world.client.established), 40_000n)
+    assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 40_000n)
     assertRefused(world.client, world.client.attempt(one(40_001n)), 'ERR_INSUFFICIENT_BALANCE')
   })
 
@@ -84,10 +85,10 @@ describe('client / open / on pay', () => {
   it('refuses 1 sat more than the server has at stake at most (UPD-11)', () => {
     const world = open({ policy: { maxStake: satoshi(50_000n) } }).paid(30_000n)
     assertRefused(world.client, world.client.attempt(one(20_001n)), 'ERR_STAKE_TOO_HIGH')
-    assert.equal(spendable(world.client.established), 20_000n)
+    assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 20_000n)
     world.paid(20_000n)
     assert.equal(world.server.info.ourBalance, 50_000n)
-    assert.equal(spendable(world.client.established), 0n)
+    assert.equal(quote(world.client.established, 'client', world.client.env().height).room, 0n)
   })
 
   it('refuses two payments with one id, and signs the first (UPD-14)', () => {
@@ -213,7 +214,7 @@ describe('server / on pay', () => {
   it('refuses: in a one-way channel only the client pays (UPD-1)', () => {
     const world = open().paid(40_000n)
     assertRefused(world.server, world.server.attempt(one(1n)), 'ERR_NOT_THE_PAYER')
-    assert.equal(spendable(world.server.established), 0n)
+    assert.equal(quote(world.server.established, 'server', world.server.env().height).room, 0n)
   })
 })
 

@@ -210,7 +210,7 @@ describe('engine / payments in parts, when somebody else is faster', () => {
     const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
     await world.open(alice, bob)
     await world.open(alice, bob)
-    const plan = (rest: bigint): Part[] => planPayment(alice.engine.channels(), 'bob', rest)
+    const plan = (rest: bigint): Part[] => planPayment(alice.engine.payable(), 'bob', rest)
     const pay = async (id: string, amount: bigint): Promise<PaymentInfo[]> => await alice.engine.payOnce({ id, peer: 'bob', amount: satoshi(amount), memo: '', plan })
     // Each alone would take the same channel.
     const paid = await Promise.all([pay('a', 300_000n), pay('b', 300_000n), pay('c', 300_000n)])

@@ -26,7 +26,7 @@ function idOf (n: number): string {
 
 async function pay ({ engine }: Node, n: number): Promise<PaymentInfo[]> {
   const amount = satoshi(AMOUNTS[n] ?? 0n)
-  return await engine.payOnce({ id: idOf(n), peer: 'bob', amount, memo: '', plan: (rest) => planPayment(engine.channels(), 'bob', rest) })
+  return await engine.payOnce({ id: idOf(n), peer: 'bob', amount, memo: '', plan: (rest) => planPayment(engine.payable(), 'bob', rest) })
 }
 
 /** What a caller may be told in a storm; a conflict, or anything unexpected, fails the test. */

@@ -23,7 +23,7 @@ async function goBack (world: World, node: Node, copy: Snapshot): Promise<void> 
 /** Pays under a name. */
 async function payOnce (alice: Node, id: string, amount: bigint): Promise<void> {
   const { engine } = alice
-  await engine.payOnce({ id, peer: 'bob', amount: satoshi(amount), memo: id, plan: (rest) => planPayment(engine.channels(), 'bob', rest) })
+  await engine.payOnce({ id, peer: 'bob', amount: satoshi(amount), memo: id, plan: (rest) => planPayment(engine.payable(), 'bob', rest) })
 }
 
 /** What both have in the end, after a cooperative close; fees are at most 2,000 sat. */

@@ -112,7 +112,7 @@ export class Stage {
   /** Pays under a name, over as many channels as it takes, however often it is asked for. */
   async payOnce (name: string, amount: bigint): Promise<void> {
     const { engine } = this.alice
-    await engine.payOnce({ id: name, peer: 'bob', amount: satoshi(amount), memo: name, plan: (rest) => planPayment(engine.channels(), 'bob', rest) })
+    await engine.payOnce({ id: name, peer: 'bob', amount: satoshi(amount), memo: name, plan: (rest) => planPayment(engine.payable(), 'bob', rest) })
     this.acknowledged.add(name)
   }
 
