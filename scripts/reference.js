@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { POLICY } from '../dist/src/channel/policy.js'
 import { envName } from '../dist/src/daemon/config.js'
+import { ERROR_CODES, ERROR_KINDS } from '../dist/src/types/error-codes.js'
 import { formatAmount } from '../dist/src/types/units.js'
 
 const UNITS = { blocks: 'blocks', confirmations: 'confirmations', percent: '%' }
@@ -26,7 +27,19 @@ function policyTable () {
   return ['| key of `config.json` | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
 }
 
+function kindTable () {
+  const rows = Object.entries(ERROR_KINDS).map(([kind, { exit, status, means }]) => `| ${kind} | ${exit} | ${status} | ${means} |`)
+  return ['| kind | exit code | HTTP status | means |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+function codeTable () {
+  const rows = Object.entries(ERROR_CODES).map(([code, [kind, means]]) => `| \`${code}\` | ${kind} | ${means} |`)
+  return ['| code | kind | means |', '|---|---|---|', ...rows].join('\n')
+}
+
 const TABLES = [
+  { page: 'docs/errors.md', name: 'kinds', make: kindTable },
+  { page: 'docs/errors.md', name: 'codes', make: codeTable },
   { page: 'docs/configuration.md', name: 'policy', make: policyTable }
 ]
 

@@ -213,7 +213,7 @@ class ServerPool implements ElectrumChain {
     })
     chain.onStatus((status) => {
       if (server.chain !== chain || this.#stopped) return
-      if (status === 'down' && FAULTS.has(chain.lastErrorCode ?? '')) this.#drop(server, new PaychanError(chain.lastErrorCode ?? '', chain.lastError ?? ''))
+      if (status === 'down' && FAULTS.has(chain.lastErrorCode ?? '')) this.#drop(server, PaychanError.of(chain.lastErrorCode ?? '', chain.lastError ?? ''))
       this.#compare()
     })
   }

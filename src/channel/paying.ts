@@ -50,7 +50,7 @@ function openForPaying (channel: Channel, env: Env): Established | PaychanError 
 
 /** Why the turn that payments need cannot be had. */
 function refusedTurn ({ wishes: { refused } }: Established): PaychanError | undefined {
-  return refused === undefined ? undefined : new PaychanError(refused.code, refused.message, refused.facts)
+  return refused === undefined ? undefined : PaychanError.of(refused.code, refused.message, refused.facts)
 }
 
 /** Why this payment cannot be signed on a channel that takes payments. */

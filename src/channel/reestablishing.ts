@@ -5,6 +5,7 @@
  */
 import type { Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import { fromHex, sameBytes } from '../types/bytes.js'
+import type { ErrorCode } from '../types/error-codes.js'
 import { satoshi, ZERO_SAT } from '../types/units.js'
 import { abandon } from './abandoning.js'
 import { to, type Effect, type PaymentLogEntry, type Transition } from './effects.js'
@@ -170,7 +171,7 @@ function relapsed (relapse: Relapse | undefined): Violation | undefined {
   }
 }
 
-function forgot (code: string, text: string, facts = {}): Violation {
+function forgot (code: ErrorCode, text: string, facts = {}): Violation {
   return new Violation('REEST-4', code, text, facts)
 }
 

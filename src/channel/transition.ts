@@ -197,7 +197,7 @@ function onBroadcastFailed (channel: Established, event: Extract<ChannelEvent, {
 }
 
 function onFundingFailed (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' | 'refund-signed' }>, code: string, reason: string): Transition {
-  const error = new PaychanError(code, reason)
+  const error = PaychanError.of(code, reason)
   const told = errorMessage({ code: 'ERR_FUNDING_FAILED', message: 'The client could not build its funding transaction.' }, true)
   return abandon(channel, error, { type: 'send', message: told })
 }

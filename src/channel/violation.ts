@@ -1,16 +1,17 @@
 /** Broken rules of the protocol, and refusals: how they are raised and how they are told to the peer. */
 import { MAX_ERROR_TEXT_BYTES, plainText, type ErrorMessage } from '../../protocols/paychan/1.0/index.js'
+import type { ErrorCode } from '../types/error-codes.js'
 import { PaychanError, type Facts } from '../types/errors.js'
 
 /** Raised by a check; `rule` is the id in protocols/paychan/1.0/spec.md. */
 export class Violation extends PaychanError {
-  constructor (readonly rule: string, code: string, message: string, facts: Facts = {}) {
+  constructor (readonly rule: string, code: ErrorCode, message: string, facts: Facts = {}) {
     super(code, message, { ...facts, rule })
   }
 }
 
 /** Throws unless a rule holds. */
-export function must (holds: boolean, rule: string, code: string, message: string, facts?: Facts): asserts holds {
+export function must (holds: boolean, rule: string, code: ErrorCode, message: string, facts?: Facts): asserts holds {
   if (!holds) throw new Violation(rule, code, message, facts)
 }
 
@@ -23,7 +24,7 @@ export function attempt<T> (rule: string | ((code: string) => string), check: ()
     return check()
   } catch (error) {
     if (error instanceof Violation) return error
-    if (error instanceof PaychanError) return new Violation(typeof rule === 'string' ? rule : rule(error.code), error.code, error.message, error.facts)
+    if (error instanceof PaychanError) return new Violation(typeof rule === 'string' ? rule : rule(error.code), error.code as ErrorCode, error.message, error.facts)
     throw error
   }
 }

@@ -1,24 +1,11 @@
 /** What the exit code of `paychan` tells a script. */
+import { ERROR_KINDS, kindOf } from '../types/error-codes.js'
 
-export const EXIT = { ok: 0, refused: 1, usage: 2, notRunning: 3, peerUnreachable: 4, chainUnavailable: 5, storeFailed: 6 } as const
+export const EXIT = { ok: 0, refused: ERROR_KINDS.refused.exit, usage: ERROR_KINDS.usage.exit, storeFailed: ERROR_KINDS.disk.exit } as const
 
-const BY_CODE = new Map<string, number>([
-  ['ERR_USAGE', EXIT.usage], ['ERR_INVALID_AMOUNT', EXIT.usage], ['ERR_NETWORK_NOT_SUPPORTED', EXIT.usage], ['ERR_MAINNET_REFUSED', EXIT.usage],
-  ['ERR_CONFIG_INVALID', EXIT.usage], ['ERR_CONFIG_UNKNOWN_KEY', EXIT.usage], ['ERR_CONFIG_UNREADABLE', EXIT.usage],
-  ['ERR_SOCKET_PATH_TOO_LONG', EXIT.usage], ['ERR_INVALID_MULTIADDR', EXIT.usage], ['ERR_INVALID_LISTEN', EXIT.usage], ['ERR_LISTEN_FAILED', EXIT.usage], ['ERR_INVALID_ADDRESS', EXIT.usage], ['ERR_INVALID_HEIGHT', EXIT.usage],
-  ['ERR_INVALID_PEER', EXIT.usage], ['ERR_INVALID_PAYMENT_ID', EXIT.usage], ['ERR_INVALID_MEMO', EXIT.usage], ['ERR_MEMO_TOO_LONG', EXIT.usage],
-  ['ERR_INVALID_FEERATE', EXIT.usage], ['ERR_INVALID_REQUEST', EXIT.usage], ['ERR_INVALID_GAP', EXIT.usage], ['ERR_INVALID_LABEL', EXIT.usage],
-  ['ERR_INVALID_TARGET', EXIT.usage], ['ERR_INVALID_OUTPOINT', EXIT.usage], ['ERR_INVALID_URI', EXIT.usage],
-  ['ERR_SCENARIO_INVALID', EXIT.usage], ['ERR_NO_SCENARIO', EXIT.usage], ['ERR_TOO_MANY_NODES', EXIT.usage], ['ERR_OUTPUT_EXISTS', EXIT.usage], ['ERR_OUTPUT_UNWRITABLE', EXIT.usage],
-  ['ERR_NODE_NOT_RUNNING', EXIT.notRunning],
-  ['ERR_PEER_UNREACHABLE', EXIT.peerUnreachable], ['ERR_PEER_UNKNOWN', EXIT.peerUnreachable], ['ERR_NO_PAYCHAN', EXIT.peerUnreachable],
-  ['ERR_CHAIN_UNAVAILABLE', EXIT.chainUnavailable],
-  ['ERR_STORE_FAILED', EXIT.storeFailed]
-])
-
-/** The exit code of an error by its code: 2 for a PSBT that is wrong, 1 for every other refusal. */
+/** The exit code of an error, by the kind of its code. */
 export function exitCodeOf (errorCode: string): number {
-  return BY_CODE.get(errorCode) ?? (errorCode.startsWith('ERR_PSBT_') ? EXIT.usage : EXIT.refused)
+  return ERROR_KINDS[kindOf(errorCode)].exit
 }
 
 /** Ends a command that has reported everything itself. */

@@ -46,7 +46,7 @@ export function connectApi (socketPath: string): ApiClient {
     const answer = await readAnswer(response, name)
     if ('error' in answer) {
       const { code, message, facts } = errorRecord.parse(answer.error)
-      throw new PaychanError(code, message, facts)
+      throw PaychanError.of(code, message, facts)
     }
     return verb.read(answer.result)
   }

@@ -1,21 +1,20 @@
 /** One request of the local API: its body within bounds, its answer and its status. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ERROR_KINDS, isErrorCode, kindOf, type ErrorCode } from '../types/error-codes.js'
 import { PaychanError, toErrorRecord } from '../types/errors.js'
 import type { Wire } from './wire.js'
 
 /** The longest request is a PSBT of 200,000 bytes, in base64. */
 export const MAX_BODY_BYTES = 300_000
 
-/** The statuses of codes that are not simply refusals (409). */
-const STATUS = new Map([
-  ['ERR_INVALID_REQUEST', 400], ['ERR_UNKNOWN_FIELD', 400], ['ERR_INVALID_AMOUNT', 400], ['ERR_INVALID_HEIGHT', 400],
-  ['ERR_INVALID_CHANNEL_ID', 400], ['ERR_INVALID_PEER', 400], ['ERR_INVALID_PAYMENT_ID', 400], ['ERR_UNKNOWN_VERB', 404], ['ERR_NO_CHANNEL', 404], ['ERR_PEER_UNKNOWN', 404],
-  ['ERR_METHOD_NOT_ALLOWED', 405], ['ERR_REQUEST_TOO_LARGE', 413], ['ERR_TOO_MANY_WAITING', 429], ['ERR_PEER_UNREACHABLE', 502], ['ERR_CHAIN_UNAVAILABLE', 503]
-])
+/** What says more than the kind of its error. */
+const STATUS: Partial<Record<ErrorCode, number>> = { ERR_METHOD_NOT_ALLOWED: 405, ERR_REQUEST_TOO_LARGE: 413 }
 
 /** The HTTP status of whatever was thrown; 500 for a bug. */
 export function statusOf (error: unknown): number {
-  return error instanceof PaychanError ? STATUS.get(error.code) ?? 409 : 500
+  if (!(error instanceof PaychanError)) return ERROR_KINDS.bug.status
+  const { code } = error
+  return isErrorCode(code) ? STATUS[code] ?? ERROR_KINDS[kindOf(code)].status : ERROR_KINDS.refused.status
 }
 
 /**

@@ -52,7 +52,7 @@ async function takeFunded (actor: ChannelActor, state: Accepted, bytes: Uint8Arr
 async function takeSigned (actor: ChannelActor, state: Established, bytes: Uint8Array, wait: 'broadcast' | 'ready', { chain, env }: OutsideHost): Promise<readonly string[]> {
   const warnings: string[] = []
   if (state.onChain.fundingHeight === undefined) {
-    if (state.stopped !== undefined) throw new PaychanError(state.stopped.code, `The opening is over: ${state.stopped.reason}`)
+    if (state.stopped !== undefined) throw PaychanError.of(state.stopped.code, `The opening is over: ${state.stopped.reason}`)
     const raw = checkSigned(state, bytes, env(state))
     await chain.broadcast(raw).catch((error: unknown) => {
       if (error instanceof PaychanError && codeOf(error) === 'ERR_BROADCAST_REFUSED' && !isForNow(error)) throw error
@@ -72,6 +72,6 @@ function isForNow ({ facts: { kind } }: PaychanError): boolean {
 }
 
 function whyNot (state: Channel): PaychanError {
-  if (state.stage === 'abandoned') return new PaychanError(state.code, state.reason, state.facts)
+  if (state.stage === 'abandoned') return PaychanError.of(state.code, state.reason, state.facts)
   return notExpected()
 }

@@ -134,7 +134,7 @@ export class Waiters {
 
 /** Arrived when T1 has left; never, when the opening was given up. */
 export function fundingSent (channel: Channel): boolean {
-  if (channel.stage === 'abandoned') throw new PaychanError(channel.code, channel.reason, channel.facts)
+  if (channel.stage === 'abandoned') throw PaychanError.of(channel.code, channel.reason, channel.facts)
   return channel.stage === 'established' && !isUnsigned(channel)
 }
 
@@ -160,7 +160,7 @@ export function readyForSignatures (channel: Channel): boolean {
 /** Arrived when payments can be made; never, when the channel has ended before. */
 export function openForPayments (channel: Channel): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
-  if (channel.stopped !== undefined) throw new PaychanError(channel.stopped.code, channel.stopped.reason)
+  if (channel.stopped !== undefined) throw PaychanError.of(channel.stopped.code, channel.stopped.reason)
   if (spendInSight(channel) !== undefined || channel.closes.length > 0) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel was closed before it was open for payments.')
   return channel.ready.ours && channel.ready.theirs && channel.ledger.held !== undefined && channel.link === 'live'
 }

@@ -21,7 +21,7 @@ export async function untilHeight (node: Pick<NodeApi, 'info' | 'onEvent'>, heig
   await new Promise<void>((resolve, reject) => {
     const stop = node.onEvent((event) => {
       if (event.type === 'chain') look()
-      if (event.type === 'alarm' && event.code === STORE_FAILED) settle(() => { reject(new PaychanError(event.code, event.text)) })
+      if (event.type === 'alarm' && event.code === STORE_FAILED) settle(() => { reject(PaychanError.of(event.code, event.text)) })
     })
     const settle = (how: () => void): void => {
       stop()
@@ -31,7 +31,7 @@ export async function untilHeight (node: Pick<NodeApi, 'info' | 'onEvent'>, heig
     const look = (): void => {
       node.info().then(({ chain }) => {
         if (chain.height !== undefined && chain.height >= height) settle(resolve)
-        else if (isInVain(chain)) settle(() => { reject(new PaychanError(chain.lastErrorCode ?? '', chain.lastError ?? '', { height })) })
+        else if (isInVain(chain)) settle(() => { reject(PaychanError.of(chain.lastErrorCode ?? '', chain.lastError ?? '', { height })) })
       }, (error: unknown) => { settle(() => { reject(error instanceof Error ? error : new Error(String(error))) }) })
     }
     const timer = setInterval(look, LOOK_EVERY_MS)

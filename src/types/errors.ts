@@ -1,5 +1,7 @@
 /** The one class of errors that people and programs are meant to read. */
 
+import type { ErrorCode } from './error-codes.js'
+
 /** What an error is about, by name: amounts, heights, ids. Never a secret. */
 export type Facts = Readonly<Record<string, string | number | bigint | boolean | undefined>>
 
@@ -13,8 +15,17 @@ export type Facts = Readonly<Record<string, string | number | bigint | boolean |
 export class PaychanError extends Error {
   override readonly name = 'PaychanError'
 
-  constructor (readonly code: string, message: string, readonly facts: Facts = {}, options?: ErrorOptions) {
+  /** One of `ErrorCode`; of an error that another release has sent it may be one that is newer. */
+  readonly code: string
+
+  constructor (code: ErrorCode, message: string, readonly facts: Facts = {}, options?: ErrorOptions) {
     super(message, options)
+    this.code = code
+  }
+
+  /** An error with a code that comes from elsewhere: from another error, from a record, from another process. */
+  static of (code: string, message: string, facts: Facts = {}, options?: ErrorOptions): PaychanError {
+    return new PaychanError(code as ErrorCode, message, facts, options)
   }
 }
 

@@ -119,7 +119,7 @@ export class CoinControl {
   explain (error: PaychanError): PaychanError {
     const { locked } = this.balance()
     if (locked === 0n) return error
-    return new PaychanError(error.code, `${error.message} Another ${formatAmount(locked)} are locked: free them with \`paychan coins unlock\`, or name them with --coin.`, { ...error.facts, locked }, { cause: error })
+    return PaychanError.of(error.code, `${error.message} Another ${formatAmount(locked)} are locked: free them with \`paychan coins unlock\`, or name them with --coin.`, { ...error.facts, locked }, { cause: error })
   }
 
   /** @throws PaychanError `ERR_COIN_SPENT` (facts: coin, txid), `ERR_COIN_UNKNOWN` (facts: coin) */

@@ -51,7 +51,7 @@ export async function readSeedFile (path: string, ask: AskPassphrase = passphras
     const content = await readContent(path)
     return normalizeWords(isEncrypted(content) ? await decryptAsking(content, ask) : content)
   } catch (error) {
-    if (error instanceof PaychanError) throw new PaychanError(error.code, `${path}: ${error.message}`, { ...error.facts, path })
+    if (error instanceof PaychanError) throw PaychanError.of(error.code, `${path}: ${error.message}`, { ...error.facts, path })
     if (codeOf(error) === 'ENOENT') throw new PaychanError('ERR_SEED_UNREADABLE', `There is no seed at ${path}. Make one with \`paychan init\`.`, { path }, { cause: error })
     throw new PaychanError('ERR_SEED_UNREADABLE', `The seed at ${path} cannot be read (${codeOf(error)}). Check who owns the file.`, { path, reason: codeOf(error) }, { cause: error })
   }

@@ -232,7 +232,7 @@ export class Spender {
         return false
       }
       const sent = parseTransaction(raw).txid
-      throw new PaychanError(codeOf(error), `The server refused the transaction ${sent} (${messageOf(error)}). It is kept, and sent again with every block; do not send once more, but raise its fee with \`paychan bumpfee ${sent}\`.`, { txid: sent }, { cause: error })
+      throw PaychanError.of(codeOf(error), `The server refused the transaction ${sent} (${messageOf(error)}). It is kept, and sent again with every block; do not send once more, but raise its fee with \`paychan bumpfee ${sent}\`.`, { txid: sent }, { cause: error })
     }
   }
 
@@ -254,7 +254,7 @@ export class Spender {
       if (each.versions.some((version) => view.transaction(parseTransaction(version).txid) !== undefined)) return
       const { txid: id, vsize } = parseTransaction(raw)
       const pays = formatFeeRate(feeRate(feeOf(each, raw) * 1000n / BigInt(vsize)))
-      onError(new PaychanError(codeOf(error), `The transaction ${id}, which pays ${pays}, was refused (${messageOf(error)}). It is sent again with every block; raise its fee with \`paychan bumpfee ${id}\`.`, { txid: id }, { cause: error }))
+      onError(PaychanError.of(codeOf(error), `The transaction ${id}, which pays ${pays}, was refused (${messageOf(error)}). It is sent again with every block; raise its fee with \`paychan bumpfee ${id}\`.`, { txid: id }, { cause: error }))
     }
   }
 

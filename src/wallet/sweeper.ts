@@ -178,7 +178,7 @@ export class Sweeper {
     if (this.poked.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
     const value = totalOf(claims)
     const output = claims.map(({ record }) => outPointText(record.output.outPoint)).join(', ')
-    this.init.onError(new PaychanError(codeOf(error),
+    this.init.onError(PaychanError.of(codeOf(error),
       `The payout ${output} of ${formatAmount(value)} could not be swept yet (${messageOf(error)}). It is tried again with every block.`,
       { output, value }, { cause: error }))
   }

@@ -56,7 +56,7 @@ describe('engine / opening', () => {
       assert.equal(world.broadcasts(alice).length, 1)
     })
 
-    for (const code of ['ERR_BROADCAST_REFUSED', 'ERR_CHAIN_UNAVAILABLE']) {
+    for (const code of ['ERR_BROADCAST_REFUSED', 'ERR_CHAIN_UNAVAILABLE'] as const) {
       it(`says so when the answer is ${code}; the channel stays, and opens once T1 is taken`, async () => {
         let isUp = false
         const { world, alice } = await unheard(async (send) => {

@@ -27,8 +27,8 @@ describe('fuzz / the fuzzer', () => {
     name: 'planted',
     seeds: () => [utf8('aaaa')],
     run: (input) => {
-      if (input[0] !== 0x62) throw new PaychanError('ERR_FIRST', 'The first byte is another.')
-      if (input[1] !== 0x63) throw new PaychanError('ERR_SECOND', 'The second byte is another.')
+      if (input[0] !== 0x62) throw new PaychanError('ERR_INVALID_HEX', 'The first byte is another.')
+      if (input[1] !== 0x63) throw new PaychanError('ERR_INVALID_TXID', 'The second byte is another.')
       if (input[2] !== 0x69) return
       isFound = true
       throw new TypeError('a fault')

@@ -6,7 +6,7 @@ describe('types / errors', () => {
 
   it('carry a code, a sentence, facts and a cause', () => {
     const cause = new Error('below')
-    const wrapped = new PaychanError('ERR_ANY', 'Above.', {}, { cause })
+    const wrapped = PaychanError.of('ERR_ANY', 'Above.', {}, { cause })
     assert.ok(wrapped instanceof Error)
     assert.deepEqual([wrapped.name, wrapped.code, wrapped.message, wrapped.facts, wrapped.cause], ['PaychanError', 'ERR_ANY', 'Above.', {}, cause])
   })

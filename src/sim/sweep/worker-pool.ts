@@ -47,7 +47,7 @@ export async function runJobs (work: SweepWork, jobs: readonly SweepJob[], { thr
         worker.on('message', (message: FromWorker) => {
           if ('error' in message) {
             const { code, message: sentence, facts } = message.error
-            reject(new PaychanError(code, sentence, facts))
+            reject(PaychanError.of(code, sentence, facts))
             return
           }
           runs[message.index] = message.run
