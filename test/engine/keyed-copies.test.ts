@@ -71,4 +71,27 @@ describe('engine / payments with an id, on an old copy of the data', () => {
     await payOnce(alice, 'rent 2', first.id, 20_000n)
     assert.equal(received(mallory), 40_000n)
   })
+
+  it('are not made twice when the payee says that it cannot list them', async () => {
+    const world = new World()
+    let isMute = false
+    const mute = (peers: Peers): Peers => {
+      const wrap = (link: Link): Link => ({ peer: link.peer, address: link.address, close: () => { link.close() }, send: (message) => { link.send(isMute && message.type === 'Reestablish' ? { ...message, payments: [], paymentsAfter: message.sequence } : message) } })
+      return { self: peers.self, open: async (peer, listen) => wrap(await peers.open(peer, (link) => listen(wrap(link)))), onIncoming: (accept) => peers.onIncoming((link) => accept(wrap(link))) }
+    }
+    const mallory = await world.node('mallory', { coin: 0n, peers: mute })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    const second = await world.open(alice, mallory)
+    const copy = alice.store.snapshot()
+    await payOnce(alice, 'rent', second.id, 20_000n)
+    isMute = true
+    await alice.restart(copy)
+    for (let n = 0; n < 10; n++) await world.pass(1_000)
+    assert.equal(alice.engine.describe(second.id as never).status, 'stopped')
+    const code = await payOnce(alice, 'rent', first.id, 20_000n).then(() => 'paid', ({ code }) => code as string)
+    assert.deepEqual([received(mallory), code], [20_000n, 'ERR_PAYMENTS_FORGOTTEN'])
+  })
 })
