@@ -159,12 +159,12 @@ export class KeyedPayments {
     }
     const distrusted = this.host.channelsOf(request.peer).find(isListFalse)
     if (distrusted !== undefined) throw uncertain(request, distrusted.id)
-    if (before.length === 0) await this.#checkMemory(request)
+    await this.#checkMemory(request)
     return [...parts, ...await this.#payRest(request, subSat(amount, paid), before.length)]
   }
 
   /**
-   * A name that is not known may be forgotten: this node may run on an old copy of its data without knowing it, until the payee has said on
+   * What is not known to be paid may be forgotten: this node may run on an old copy of its data without knowing it, until the payee has said on
    * each channel where it stands, and which other ones it has.
    */
   async #checkMemory (request: KeyedRequest): Promise<void> {
