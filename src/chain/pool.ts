@@ -10,6 +10,7 @@ import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
 import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type ServerStatus } from './chain.js'
 import { Broadcasts } from './broadcasting.js'
+import { LAST_GOOD_MS } from './estimate.js'
 import { gather, lowerMedian, nextBlockOf } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor } from './headers.js'
@@ -27,12 +28,14 @@ export interface PoolTimes {
   readonly answers: number
   /** How long a new tip waits for the other servers, so that what came with the block is known before it, whoever tells. */
   readonly settle: number
+  /** How long the first tip waits for servers that are still connecting: who is the first to answer is alone until then, and could tell old blocks one by one. */
+  readonly first: number
   /** After which a dropped server gets another chance, and after which when there is no other one. */
   readonly retry: number
   readonly retryAlone: number
 }
 
-export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, retry: 600_000, retryAlone: 30_000 }
+export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, first: 60_000, retry: 600_000, retryAlone: 30_000 }
 
 /** What a person should know about a server. */
 export interface ServerReport { readonly code: string, readonly text: string, readonly server: string }
@@ -171,7 +174,7 @@ class ServerPool implements ElectrumChain {
   }
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
-    const rates = await this.#ask('estimate the fee', async (chain) => await chain.estimateFeeRate(target))
+    const rates = await this.#ask(`estimate the fee for ${target} blocks`, async (chain) => await chain.estimateFeeRate(target))
     return (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ?? this.#throwNobody('estimate the fee')
   }
 
@@ -185,11 +188,23 @@ class ServerPool implements ElectrumChain {
     return this.#servers.filter(({ isUsed }) => isUsed)
   }
 
+  /** Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster one has the word alone. */
   async #ask<T> (what: string, ask: (chain: Chain) => Promise<T>): Promise<T[]> {
     const used = this.#used
     if (used.length === 0) this.#throwNobody(what)
     const synced = used.filter(({ chain }) => chain.status === 'synced')
-    return await gather(this.#init.clock, this.#times.answers, (synced.length === 0 ? used : synced).map(async ({ chain }) => await ask(chain)))
+    const heard = new Set<PoolServer>()
+    const answers = await gather(this.#init.clock, this.#times.answers, (synced.length === 0 ? used : synced).map(async (server) => {
+      const value = await ask(server.chain)
+      heard.add(server)
+      server.said.set(what, { value, at: this.#init.clock.now() })
+      return value
+    }))
+    const recent = used.flatMap((server) => {
+      const last = heard.has(server) ? undefined : server.said.get(what)
+      return last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS ? [last.value as T] : []
+    })
+    return [...answers, ...recent]
   }
 
   #throwNobody (what: string): never { throw this.#nobody(what) }
@@ -228,22 +243,25 @@ class ServerPool implements ElectrumChain {
     this.#setStatus()
   }
 
-  /** Whether other servers are still to tell what came with the block. The first tip waits for nobody, and more blocks do not make it wait longer. */
+  /** Whether other servers are still to tell what came with the block, or before the first tip where they stand at all. More blocks do not make it wait longer. */
   #isSettling (best: PoolServer, { hash }: Tip): boolean {
-    const isAwaited = this.tip !== undefined && hash !== this.tip.hash && this.#used.some((server) => server.chain.status === 'synced' && workOf(server) < workOf(best))
+    const isFirst = this.tip === undefined
+    const isAwaited = isFirst
+      ? this.#used.some((server) => server.chain.status === 'connecting')
+      : hash !== this.tip?.hash && this.#used.some((server) => server.chain.status === 'synced' && workOf(server) < workOf(best))
     if (!isAwaited) {
       this.#settling?.cancel()
       this.#settling = undefined
       return false
     }
-    this.#settling ??= this.#settle()
+    this.#settling ??= this.#settle(isFirst ? this.#times.first : this.#times.settle)
     return !this.#settling.isOver
   }
 
-  #settle (): Settling {
+  #settle (ms: number): Settling {
     const settling: Settling = {
       isOver: false,
-      cancel: this.#init.clock.after(this.#times.settle, () => {
+      cancel: this.#init.clock.after(ms, () => {
         settling.isOver = true
         this.#compare()
       })
@@ -356,7 +374,8 @@ class ServerPool implements ElectrumChain {
 
   #setStatus (): void {
     const statuses = this.#used.map(({ chain }) => chain.status)
-    const status = statuses.includes('synced') ? 'synced' : statuses.includes('connecting') ? 'connecting' : 'down'
+    // Before the first tip nothing is known of which servers may tell more.
+    const status = statuses.includes('synced') && this.tip !== undefined ? 'synced' : statuses.includes('synced') || statuses.includes('connecting') ? 'connecting' : 'down'
     if (status === this.status) return
     this.status = status
     this.#statuses.emit(status)

@@ -8,7 +8,7 @@ import type { ChannelEvent } from './events.js'
 import { openStream } from './reestablishing.js'
 import { forgetTheirWish } from './turns.js'
 import { whereMoneyMayBe } from './stopping.js'
-import { isOpening, type Channel, type Established } from './state.js'
+import { isOpening, type Channel, type Established, type Stopped } from './state.js'
 
 const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
 
@@ -60,10 +60,11 @@ export function onError (channel: Channel, error: ErrorMessage): Transition {
     // Said again on every stream of a channel that has ended. Whether the stream ends is up to its sender: the channel can still be closed in peace on it.
     if (channel.stopped !== undefined) return to(channel)
     const isCloseOnly = error.rule === 'REEST-4'
-    const stopped = { code: error.code, reason: `the peer says: ${error.text}`, rule: error.rule, settleNow: false }
-    const refused = isCloseOnly ? [] : closeRefused(channel, error)
     // Its code is advice: one that says that it has forgotten itself has nothing to tell.
-    const ask: Effect[] = isCloseOnly && error.code !== STATE_FORGOTTEN ? [{ type: 'ask-for-channels' }] : []
+    const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
+    const stopped: Stopped = { code: error.code, reason: `the peer says: ${error.text}`, rule: error.rule, settleNow: false, ...isAboutUs ? { mayHaveForgotten: true } : {} }
+    const refused = isCloseOnly ? [] : closeRefused(channel, error)
+    const ask: Effect[] = isAboutUs ? [{ type: 'ask-for-channels' }] : []
     return to({ ...channel, stopped }, ...unknownNow(channel, error), ...refused, { type: 'alarm', code: error.code, text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}` }, ...ask)
   }
   const unknown = error.code === 'ERR_CHANNEL_CLOSED' ? unknownNow(channel, error) : []

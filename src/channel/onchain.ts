@@ -157,11 +157,13 @@ export function settlePayments (channel: Established, env: Pick<Env, 'height'>):
 
 /**
  * The newest update that the spend includes. A state whose payer signs nothing (its balance is dust) gives the payee
- * everything: whatever was in flight is paid then, and nothing of it is to be paid again.
+ * everything: whatever was in flight is paid then, and nothing of it is to be paid again. A state of a later turn than we know
+ * shows that we are on an old copy of our data: what was in flight then may well have been paid (TURN-2). Undefined: nobody knows.
  */
-function settledSequence (channel: Established, spend: Spend): number {
+function settledSequence (channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1
   const { clientBalance, turn } = spend
+  if (turn !== undefined && turn > channel.ledger.turn) return undefined
   if (turn !== channel.ledger.turn || clientBalance === undefined) return held
   const payerHas = shareIn(channel.terms.capacity, turn, clientBalance, 'client')
   return channel.ledger.inFlight.filter((update) => update.payerBalance >= payerHas).at(-1)?.sequence ?? held

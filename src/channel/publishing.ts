@@ -223,7 +223,13 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
  */
 function isLastCall (channel: Established, turn: number, previous: Publication | undefined, height: number): boolean {
   const { deadline } = windowOf(channel, turn, height)
-  return deadline !== undefined && height === deadline - 1 && (previous?.isUnderpaid === true || isFeeRefusal(previous?.refusedFor))
+  if (deadline === undefined || height !== deadline - 1) return false
+  return isFeeRefusal(previous?.refusedFor) || (previous?.isUnderpaid === true && isInTheWay(channel, previous, height))
+}
+
+/** Whether a server shows what one could refuse a bid for that another one has taken: who refuses it and shows nothing that it would have to replace lies. */
+function isInTheWay ({ onChain: { shown } }: Established, { txid }: Publication, height: number): boolean {
+  return shown.some((spend) => spend.txid !== txid && spend.lock <= height)
 }
 
 /** EVID-4: what a race at this height starts from. A new block lets the last bid count. */

@@ -187,7 +187,14 @@ export interface Publication {
 }
 
 /** No payments any more. */
-export interface Stopped { readonly code: string, readonly reason: string, readonly rule: string, readonly settleNow: boolean }
+export interface Stopped {
+  readonly code: string
+  readonly reason: string
+  readonly rule: string
+  readonly settleNow: boolean
+  /** This side may run on an old copy of its data (REEST-4), so it may not know of all that it has paid. */
+  readonly mayHaveForgotten?: true
+}
 
 /** The last state of a turn that is over: who has its signature can still publish it. */
 export interface EndedTurn {

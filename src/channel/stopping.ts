@@ -32,7 +32,7 @@ export function closeOnly (channel: Established, violation: Violation): Transiti
   const { code, message, rule } = violation
   const isPeers = code === PEER_FORGOT
   const ask: Effect[] = isPeers ? [] : [{ type: 'ask-for-channels' }]
-  return to({ ...channel, stopped: { code, reason: message, rule, settleNow: false } },
+  return to({ ...channel, stopped: { code, reason: message, rule, settleNow: false, ...isPeers ? {} : { mayHaveForgotten: true } } },
     { type: 'send', message: errorMessage(violation, true) },
     { type: 'alarm', code, text: isPeers ? message : `${message} ${whereMoneyMayBe(channel)}` },
     ...ask)
@@ -51,6 +51,11 @@ export function distrustList (channel: Channel, id: string): Transition {
   if (channel.stage !== 'established') return to(channel)
   const text = `This node had lost payments, and the peer's list of them is false: payment ${id} was made otherwise, or is listed twice. The channel only closes now, and payments to this peer with an id are refused.`
   return closeOnly({ ...channel, stopped: undefined }, new Violation('REEST-4', LIST_FALSE, text, { id }))
+}
+
+/** Whether payments of ours on this channel may be forgotten: it was handed back, or is where this side was found to be on an old copy. What they were paid for nobody knows. */
+export function mayLackPayments (channel: Channel): boolean {
+  return channel.stage === 'established' && (channel.restored === true || channel.stopped?.mayHaveForgotten === true)
 }
 
 /** Whether the peer has listed falsely what it was paid. */

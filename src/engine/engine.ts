@@ -108,6 +108,7 @@ export class Engine {
     this.#keyed = new KeyedPayments({
       ...shared,
       actor: (id) => this.#actor(id),
+      hasAnswered: async (peer) => await this.#restores.hasAnswered(peer),
       reconnect: async (actor) => { if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor) },
       refusal: (actor, payment, balance) => refusalOf(actor.state, payment, balance, this.#envFor(actor.state)),
       send: (actor, payment) => this.#send(actor, payment)

@@ -5,9 +5,10 @@
  */
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
+import { isGivenUp } from '../channel/outside-funding.js'
 import { ownBalance } from '../channel/paying.js'
 import type { Channel } from '../channel/state.js'
-import { isListFalse } from '../channel/stopping.js'
+import { isListFalse, mayLackPayments } from '../channel/stopping.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
@@ -39,6 +40,8 @@ export interface KeyedHost {
   /** @throws PaychanError `ERR_NO_CHANNEL` */
   actor: (id: ChannelId) => ChannelActor
   channelsOf: (peer: string) => readonly Channel[]
+  /** RESTORE-8: whether the peer has said since the start which channels it has; never rejects. */
+  hasAnswered: (peer: string) => Promise<boolean>
   /** Brings the peer back if it can be done within seconds; never rejects. */
   reconnect: (actor: ChannelActor) => Promise<void>
   /** Why a payment cannot be signed now, from a balance of ours. */
@@ -117,7 +120,7 @@ export class KeyedPayments {
    * Callers at the same time share one payment.
    *
    * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_TOO_MANY_WAITING`, `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
-   *   `ERR_LIST_FALSE` (the payee has listed falsely what this node had lost), `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
+   *   `ERR_LIST_FALSE` (the payee has listed falsely what this node had lost), `ERR_PAYMENTS_FORGOTTEN` (what it has lost may have been this one), `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
    *   refuses a payment as long as nothing of it was signed
    */
   async pay (request: KeyedRequest): Promise<PaymentInfo[]> {
@@ -156,7 +159,29 @@ export class KeyedPayments {
     }
     const distrusted = this.host.channelsOf(request.peer).find(isListFalse)
     if (distrusted !== undefined) throw uncertain(request, distrusted.id)
+    await this.#checkMemory(request)
     return [...parts, ...await this.#payRest(request, subSat(amount, paid), before.length)]
+  }
+
+  /**
+   * What is not known to be paid may be forgotten: this node may run on an old copy of its data without knowing it, until the payee has said on
+   * each channel where it stands, and which other ones it has.
+   */
+  async #checkMemory (request: KeyedRequest): Promise<void> {
+    const { peer } = request
+    const silent = async (): Promise<ChannelId | undefined> => {
+      for (const channel of this.host.channelsOf(peer)) {
+        if (!isUnheard(channel)) continue
+        const actor = this.host.actor(channel.id)
+        await this.host.reconnect(actor)
+        if (isUnheard(actor.state)) return channel.id
+      }
+      return undefined
+    }
+    const unheard = await silent()
+    if (unheard !== undefined || !await this.host.hasAnswered(peer)) throw notHeard(request, unheard)
+    const lacking = this.host.channelsOf(peer).find(mayLackPayments)
+    if (lacking !== undefined) throw forgotten(request, lacking.id)
   }
 
   /** The parts that have been signed before. They are signed one after another, so there is no gap in their numbers. */
@@ -270,6 +295,21 @@ function conflict (request: KeyedRequest, other: { readonly peer: string, readon
 
 function uncertain ({ id, peer, amount }: KeyedRequest, channel: ChannelId): PaychanError {
   return new PaychanError('ERR_LIST_FALSE', `When this node had lost payments, ${peer} listed them falsely on channel ${channel}: whether '${id}' was paid before cannot be known. Compare \`paychan payments\` with what the payee has, and pay what is still owed without an id.`,
+    { id, asked: amount, peer, channel })
+}
+
+/** A channel that payments may have gone through, on which the payee has not said where it stands. */
+function isUnheard (channel: Channel): boolean {
+  return channel.stage === 'established' && channel.onChain.spend === undefined && channel.link !== 'live' && (channel.role === 'client' || channel.terms.mode === 'two-way') && channel.ledger.held !== undefined && !isGivenUp(channel)
+}
+
+function notHeard ({ id, peer, amount }: KeyedRequest, channel: ChannelId | undefined): PaychanError {
+  return new PaychanError('ERR_PEER_UNREACHABLE', `${peer} has not said ${channel === undefined ? 'which channels it has' : `where channel ${channel} stands`}: if this node ran on an old copy of its data, '${id}' could be paid already. Pay again once the peer is there.`,
+    { id, asked: amount, peer, ...channel === undefined ? {} : { channel } })
+}
+
+function forgotten ({ id, peer, amount }: KeyedRequest, channel: ChannelId): PaychanError {
+  return new PaychanError('ERR_PAYMENTS_FORGOTTEN', `This node has lost payments to ${peer} on channel ${channel}: whether '${id}' was paid before cannot be known. Compare \`paychan payments\` with what the payee has, and pay what is still owed without an id.`,
     { id, asked: amount, peer, channel })
 }
 

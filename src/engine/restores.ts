@@ -101,6 +101,14 @@ export class Restores {
     if (this.#isMarked || this.#owed.has(peer)) this.#pursue(peer, 1)
   }
 
+  /** Whether a peer with which there are channels on our disk has said since the start which ones it has; it is asked now if not. Never rejects. */
+  async hasAnswered (peer: string): Promise<boolean> {
+    if (!this.#owed.has(peer)) return true
+    const { peers } = this.host.options
+    await this.#shared(peer, (inbox) => reach(peers, { peer, address: this.#addressOf(peer) }, inbox)).catch(() => {})
+    return !this.#owed.has(peer)
+  }
+
   /** REEST-1, RESTORE-1: a peer speaks of a channel. One that this node has never heard of it may have lost. */
   observe (peer: string, channel: ChannelId): void {
     if (!this.host.knows(channel)) this.#pursue(peer, 1)

@@ -305,7 +305,8 @@ export interface NodeApi {
    * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack); with an id, or
    * split: `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id
    * belongs to another payment), `ERR_INVALID_PAYMENT_ID`, `ERR_LIST_FALSE` (this node had lost payments,
-   * and the payee lied about them: compare both sides' books, and pay what is owed without an id).
+   * and the payee lied about them: compare both sides' books, and pay what is owed without an id),
+   * `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; the same is to be done).
    */
   pay: (request: PayRequest) => Promise<PayResult>
   channels: () => Promise<ChannelInfo[]>

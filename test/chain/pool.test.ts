@@ -103,6 +103,16 @@ describe('server pool', () => {
     assert.equal(chain.status === 'down', false)
   })
 
+  it('has its first tip once everybody who is connecting has said where they stand, or after a while', async () => {
+    first.chain.mine()
+    second.on('server.version', async () => await new Promise(() => {}))
+    await start({ first: 200 }, false)
+    while (chain.servers[0]?.state !== 'used') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.deepEqual([chain.tip, chain.status], [undefined, 'connecting'])
+    assert.equal((await tips.when(() => true)).height, 4)
+    assert.equal(chain.status, 'synced')
+  })
+
   it('drops who was not there at first, and breaks the protocol once it is', async () => {
     const { port } = new URL(second.url)
     await second.close()
@@ -141,13 +151,17 @@ describe('server pool', () => {
     assert.equal(first.chain.heightOf(idOf(payment)), 4)
   })
 
-  it('estimates by the median, and by what has come when somebody is silent', async () => {
+  it('estimates by the median; who falls silent, or is away, is heard by what it said last', async () => {
     const rates = [0.0002, 0.0009]
     for (const [i, server] of [first, second].entries()) server.on('blockchain.estimatefee', () => rates[i])
     await start()
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n, 'of two the lower one')
     first.on('blockchain.estimatefee', async () => await new Promise(() => {}))
-    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 90_000n)
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
+    assert.equal(await chain.estimateFeeRate(blockDelta(3)), 90_000n, 'never said: by what has come')
+    await first.close()
+    while (chain.servers[0]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
   })
 
   it('broadcasts to all, is content with one that takes it, tells who does not, and says why when none does', async () => {

@@ -97,6 +97,19 @@ describe('channel / evidence / a state is known by the signature of its payer (E
     })
   }
 
+  it('a state of a later turn than a copy of the payer\'s data knows: whether what was in flight has been paid nobody knows, and nobody pays again', () => {
+    const world = new World({ capacity: 1_000_000n, step: 20 }).open().paidBy('client', 10_000n)
+    const [update] = sentOf(world.pay(40_000n), 'Update')
+    assert.ok(update)
+    const copy = world.client.channel
+    world.run().paidBy('server', 5_000n).paidBy('client', 1_000n).disconnect()
+    world.client.channel = copy
+    world.client.restart()
+    world.mineTo(660)
+    assert.deepEqual([world.client.established.ledger.turn, world.client.info.spend?.kind, world.payouts().client], [0, 'settlement', 954_000n])
+    assert.equal(statusOfUpdate(world.client.channel, update.sequence), 'unknown')
+  })
+
   it('a server shows it with another sighash type, as if the gift were the payer\'s: nobody knows, and nobody pays again', () => {
     const { world, sequence } = published(330n, true)
     assert.equal(world.client.info.spend?.kind, 'unknown')

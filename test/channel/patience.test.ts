@@ -135,6 +135,26 @@ describe('channel / patience / a race that begins late', () => {
     assert.ok((world.server.established.publication?.fee ?? 0n) <= first.fee * 2n, `${world.server.established.publication?.fee} after ${first.fee}`)
   })
 
+  it('nor when a block or two have passed over it so soon that none could have it: nobody shows what it would have to replace (EVID-4)', () => {
+    for (const blocks of [2, 3]) {
+      const world = backAt(blocks)
+      world.chain.lowestFeeRate = 1_000_000_000n
+      const refused = (): bigint => {
+        for (let n = 0; n < 50; n++) {
+          const { publication } = world.server.established
+          if (publication !== undefined) world.server.post({ type: 'broadcast-done', purpose: 'publication', txid: publication.txid, refusedForFee: true })
+        }
+        return world.server.established.publication?.fee ?? 0n
+      }
+      const fees = [refused()]
+      for (let n = 1; n < blocks; n++) {
+        world.mine()
+        fees.push(refused())
+      }
+      assert.ok(fees.slice(1).every((fee, i) => fee <= (fees[i] ?? 0n) * 2n + 362n), fees.join())
+    }
+  })
+
   it('keeps a quarter of what is at stake while nobody competes (STAKE-4)', () => {
     const world = new World().open().paid(40_000n).kill('client').mineTo(664)
     world.chain.lowestFeeRate = 1_000_000_000n

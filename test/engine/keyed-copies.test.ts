@@ -1,0 +1,97 @@
+/** Payments with a name, and a node on an old copy of its data: what was paid on a channel that it has forgotten. */
+import assert from 'node:assert/strict'
+import { satoshi } from '../../src/types/units.js'
+import type { Link, Peers } from '../../src/engine/ports.js'
+import { codeFrom, quiet, World, type Node } from './world.js'
+
+const COIN = 3_000_000n
+
+function received (node: Node): bigint {
+  return node.engine.channels().reduce((sum, { ourBalance }) => sum + ourBalance, 0n)
+}
+
+const payOnce = async (alice: Node, id: string, channel: string, amount: bigint) =>
+  await alice.engine.payOnce({ id, peer: 'mallory', amount: satoshi(amount), memo: '', plan: (rest) => [{ channel: channel as never, amount: rest }] })
+
+describe('engine / payments with an id, on an old copy of the data', () => {
+  it('are not made twice when they were made on a channel that was opened since, by an honest payee', async () => {
+    const world = new World()
+    const mallory = await world.node('mallory', { coin: 0n })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    const copy = alice.store.snapshot()
+    const second = await world.open(alice, mallory)
+    await payOnce(alice, 'rent', second.id, 20_000n)
+    assert.equal(received(mallory), 20_000n)
+    await alice.restart(copy)
+    for (let n = 0; n < 60; n++) await world.pass(1_000)
+    await quiet()
+    assert.equal(await codeFrom(payOnce(alice, 'rent', first.id, 20_000n)), 'ERR_PAYMENTS_FORGOTTEN')
+    assert.equal(received(mallory), 20_000n)
+    await alice.engine.pay(first.id, satoshi(1_000n), 'without an id')
+  })
+
+  it('are not made twice when the payee answers on one channel and is silent on the other', async () => {
+    const world = new World()
+    let silentOn: string | undefined
+    const silent = (peers: Peers): Peers => {
+      const wrap = (link: Link, on: { id: string | undefined }): Link => ({ peer: link.peer, address: link.address, close: () => { link.close() }, send: (message) => { if (on.id === undefined || on.id !== silentOn) link.send(message) } })
+      return {
+        self: peers.self,
+        open: async (peer, listen) => await peers.open(peer, listen),
+        onIncoming: (accept) => peers.onIncoming((link) => {
+          const on: { id: string | undefined } = { id: undefined }
+          const inner = accept(wrap(link, on))
+          return { ...inner, onMessage: (message) => { if (message.type === 'Reestablish') on.id = Buffer.from(message.channelId).toString('hex'); return inner.onMessage(message) }, onClosed: (...a) => { inner.onClosed(...a) } }
+        })
+      }
+    }
+    const mallory = await world.node('mallory', { coin: 0n, peers: silent })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    const second = await world.open(alice, mallory)
+    const copy = alice.store.snapshot()
+    await payOnce(alice, 'rent', second.id, 20_000n)
+    silentOn = second.id
+    await alice.restart(copy)
+    for (let n = 0; n < 10; n++) await world.pass(1_000)
+    await quiet()
+    const refused = codeFrom(payOnce(alice, 'rent', first.id, 20_000n))
+    for (let n = 0; n < 60; n++) await world.pass(1_000)
+    assert.equal(await refused, 'ERR_PEER_UNREACHABLE')
+    assert.equal(received(mallory), 20_000n)
+    silentOn = undefined
+    for (let n = 0; n < 60; n++) await world.pass(1_000)
+    await payOnce(alice, 'rent', first.id, 20_000n)
+    assert.equal(received(mallory), 20_000n, 'it is found in the list')
+    await payOnce(alice, 'rent 2', first.id, 20_000n)
+    assert.equal(received(mallory), 40_000n)
+  })
+
+  it('are not made twice when the payee says that it cannot list them', async () => {
+    const world = new World()
+    let isMute = false
+    const mute = (peers: Peers): Peers => {
+      const wrap = (link: Link): Link => ({ peer: link.peer, address: link.address, close: () => { link.close() }, send: (message) => { link.send(isMute && message.type === 'Reestablish' ? { ...message, payments: [], paymentsAfter: message.sequence } : message) } })
+      return { self: peers.self, open: async (peer, listen) => wrap(await peers.open(peer, (link) => listen(wrap(link)))), onIncoming: (accept) => peers.onIncoming((link) => accept(wrap(link))) }
+    }
+    const mallory = await world.node('mallory', { coin: 0n, peers: mute })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    const second = await world.open(alice, mallory)
+    const copy = alice.store.snapshot()
+    await payOnce(alice, 'rent', second.id, 20_000n)
+    isMute = true
+    await alice.restart(copy)
+    for (let n = 0; n < 10; n++) await world.pass(1_000)
+    assert.equal(alice.engine.describe(second.id as never).status, 'stopped')
+    const code = await payOnce(alice, 'rent', first.id, 20_000n).then(() => 'paid', ({ code }) => code as string)
+    assert.deepEqual([received(mallory), code], [20_000n, 'ERR_PAYMENTS_FORGOTTEN'])
+  })
+})
