@@ -28,6 +28,8 @@ export interface KeyedRequest {
   readonly peer: string
   readonly amount: Satoshi
   readonly memo: string
+  /** The name was drawn for this call: nothing can have been paid under it, not even by what this node has forgotten. */
+  readonly isDrawn?: true
   /** Which channels carry what is still to be paid; throws when they cannot. */
   readonly plan: (rest: Satoshi) => readonly Part[]
   /** Told when all of it was made before: nothing is paid now. */
@@ -157,9 +159,7 @@ export class KeyedPayments {
       request.onMadeBefore?.()
       return parts
     }
-    const distrusted = this.host.channelsOf(request.peer).find(isListFalse)
-    if (distrusted !== undefined) throw uncertain(request, distrusted.id)
-    await this.#checkMemory(request)
+    if (request.isDrawn !== true) await this.#checkMemory(request)
     return [...parts, ...await this.#payRest(request, subSat(amount, paid), before.length)]
   }
 
@@ -169,6 +169,8 @@ export class KeyedPayments {
    */
   async #checkMemory (request: KeyedRequest): Promise<void> {
     const { peer } = request
+    const distrusted = this.host.channelsOf(peer).find(isListFalse)
+    if (distrusted !== undefined) throw uncertain(request, distrusted.id)
     const silent = async (): Promise<ChannelId | undefined> => {
       for (const channel of this.host.channelsOf(peer)) {
         if (!isUnheard(channel)) continue

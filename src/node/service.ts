@@ -282,7 +282,7 @@ class PaychanService implements Paychan {
     const { engine } = this.#get()
     const amount = amountOf(request.amount)
     const { to, memo = '' } = request
-    let { id } = request
+    const { id } = request
     if (to === this.#peers.self) throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', { peer: to })
     let already = false
     if (id === undefined) {
@@ -293,12 +293,12 @@ class PaychanService implements Paychan {
         // Refused, so not signed. Another caller was faster: planned again, it may fit on other channels.
         if (codeOf(error) !== 'ERR_INSUFFICIENT_BALANCE' || engine.channels().length === 1) throw error
       }
-      id = toHex(systemRandom.bytes(16))
     }
-    const parts = await engine.payOnce({ id, peer: payeeOf(engine.payable(), to), amount, memo, plan: (rest) => planPayment(engine.payable(), to, rest), onMadeBefore: () => { already = true } })
+    const name = id === undefined ? { id: toHex(systemRandom.bytes(16)), isDrawn: true as const } : { id }
+    const parts = await engine.payOnce({ ...name, peer: payeeOf(engine.payable(), to), amount, memo, plan: (rest) => planPayment(engine.payable(), to, rest), onMadeBefore: () => { already = true } })
     const [first] = parts
     if (first === undefined) throw new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
-    return { ...first, amount, requestId: id, parts, already }
+    return { ...first, amount, requestId: name.id, parts, already }
   }
 
   async channels (): Promise<ChannelInfo[]> {

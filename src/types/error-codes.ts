@@ -238,6 +238,7 @@ export const ERROR_CODES = {
   ERR_PAYMENT_UNKNOWN: ['refused', 'a payment was signed and sent, and nobody knows yet whether it is made'],
   ERR_PAYMENT_PARTIAL: ['refused', 'a part of a payment is made; ask for it again with its id'],
   ERR_PAYMENT_CONFLICT: ['refused', 'the id belongs to another payment'],
+  ERR_PAYMENTS_FORGOTTEN: ['refused', 'this node has lost payments, and this one may be among them (RESTORE-9)'],
   ERR_LIST_FALSE: ['rule', 'the peer listed falsely what this node had lost (REEST-8)'],
 
   // What a peer may not do

@@ -31,6 +31,8 @@ describe('engine / payments with an id, on an old copy of the data', () => {
     assert.equal(await codeFrom(payOnce(alice, 'rent', first.id, 20_000n)), 'ERR_PAYMENTS_FORGOTTEN')
     assert.equal(received(mallory), 20_000n)
     await alice.engine.pay(first.id, satoshi(1_000n), 'without an id')
+    const drawn = await alice.engine.payOnce({ id: 'drawn just now', isDrawn: true, peer: 'mallory', amount: satoshi(2_000n), memo: '', plan: (rest) => [{ channel: first.id, amount: rest }] })
+    assert.deepEqual(drawn.map(({ amount, status }) => [amount, status]), [[2_000n, 'acknowledged']], 'nobody can have paid under it before')
   })
 
   it('are not made twice when the payee answers on one channel and is silent on the other', async () => {
