@@ -16,6 +16,9 @@ import { createOutput, type Output } from './output.js'
 /** How amounts are written, for the help of arguments. */
 export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 
+/** How little of a peer id is enough, for the help of arguments. */
+export const PART_HELP = 'its beginning or end is enough if no other has it'
+
 /** What `start` runs; a test may give another. */
 export type CreateNode = (config: NodeConfig, passphrase: AskPassphrase, onEvent: (event: NodeEvent) => void) => Promise<NodeApi>
 

@@ -1,5 +1,6 @@
 /** Tells how far an opening is, out of the events of the node. */
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
+import { namesPeer } from '../node/choose-peer.js'
 import { shortChannel } from './render.js'
 
 type ChannelEvent = Extract<NodeEvent, { type: 'channel' }>
@@ -14,7 +15,7 @@ export type IsAsked = (channel: ChannelInfo) => boolean
 
 /** By `open`. */
 export function isOpened ({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>): IsAsked {
-  return channel => channel.role === 'client' && channel.capacity === amount && (peer === channel.peerId || peer.endsWith(`/p2p/${channel.peerId}`))
+  return channel => channel.role === 'client' && channel.capacity === amount && (namesPeer(peer, channel.peerId) || peer.endsWith(`/p2p/${channel.peerId}`))
 }
 
 /** By `renew` and `topup`: `renewed` are the first digits of the old channel's id. */

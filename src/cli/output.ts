@@ -12,6 +12,8 @@ export type Colors = ReturnType<typeof pc.createColors>
 export interface Output {
   readonly json: boolean
   readonly colors: Colors
+  /** How many columns a result may take. */
+  readonly width: number
   /** The result of a command: `data` for `--json`, `text` for people. */
   result: (data: object, text: (colors: Colors) => string) => void
   /** One of many: a line of newline-delimited JSON, or a line of text. */
@@ -31,6 +33,9 @@ export function toJson (value: unknown): unknown {
   if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toJson(field)]))
   return value
 }
+
+/** Where nobody looks, and as wide as a terminal usually is. */
+const USUAL_WIDTH = 80
 
 /** `https://no-color.org`: set and not empty means no colours. */
 function wantsColor (io: Io, isTTY: boolean): boolean {
@@ -61,6 +66,7 @@ export function createOutput (io: Io, json: boolean): Output {
   return {
     json,
     colors,
+    width: io.stdout.columns ?? USUAL_WIDTH,
     result: emit,
     line: emit,
     progress: text => {

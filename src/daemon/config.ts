@@ -27,6 +27,8 @@ export interface NodeConfig {
   readonly electrumCa?: string
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
+  /** Where instead when a port of `listen`, which nobody has asked for, is in use. */
+  readonly listenElse?: readonly string[]
   readonly dataDir: string
   readonly policy: Policy
 }
@@ -53,8 +55,11 @@ export interface ConfigSources {
 /** Where `paychan devnet` serves its chain. */
 export const DEFAULT_ELECTRUM = 'tcp://127.0.0.1:50001'
 
-/** Loopback only, any free port: whoever wants to be reached from elsewhere says so. */
-export const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
+/** Loopback only: whoever wants to be reached from elsewhere says so. The same port at every start, so that its clients find a server again. */
+export const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/9801'] as const
+
+/** Where the second node of a machine listens: on any free port. */
+export const LISTEN_ELSE = ['/ip4/127.0.0.1/tcp/0'] as const
 
 const PREFIX = 'PAYCHAN_'
 
@@ -96,7 +101,7 @@ export function resolveConfig ({ dataDir, file, env, flags }: ConfigSources): No
 
   const policy: Policy = { ...defaultPolicy(network), ...fromFile.policy, ...fromEnv.policy }
   checkPolicy(policy)
-  return { network, ...network === 'mainnet' ? { iUnderstandTheRisk: true } : {}, electrum: [...electrum.value], ...trust, ...proxy === undefined ? {} : { electrumProxy: proxy.value }, listen: [...listen.value], dataDir, policy }
+  return { network, ...network === 'mainnet' ? { iUnderstandTheRisk: true } : {}, electrum: [...electrum.value], ...trust, ...proxy === undefined ? {} : { electrumProxy: proxy.value }, listen: [...listen.value], ...listen.value === DEFAULT_LISTEN ? { listenElse: LISTEN_ELSE } : {}, dataDir, policy }
 }
 
 interface Picked<T> { readonly value: T, readonly where: string }

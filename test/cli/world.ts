@@ -14,9 +14,9 @@ export interface TestWorld extends World {
   readonly run: (...argv: string[]) => Promise<number>
 }
 
-export interface WorldOptions { readonly isTTY?: boolean, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly simulator?: World['simulator'], readonly sweepScript?: URL, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
+export interface WorldOptions { readonly isTTY?: boolean, readonly columns?: number, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly simulator?: World['simulator'], readonly sweepScript?: URL, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
 
-export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart, simulator = refuseToSimulate, sweepScript, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
+export function testWorld ({ isTTY = false, columns, env = {}, createNode = refuseToStart, simulator = refuseToSimulate, sweepScript, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
   let out = ''
   let err = ''
   const typed = [...lines]
@@ -28,8 +28,8 @@ export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart
     simulator,
     ...sweepScript === undefined ? {} : { sweepScript },
     io: {
-      stdout: { isTTY, write: text => { out += text; for (const check of [...waiting]) check() } },
-      stderr: { isTTY, write: text => { err += text; for (const check of [...waiting]) check() } },
+      stdout: { isTTY, columns, write: text => { out += text; for (const check of [...waiting]) check() } },
+      stderr: { isTTY, columns, write: text => { err += text; for (const check of [...waiting]) check() } },
       stdin: { isTTY, readLine: async prompt => { if (isTTY) err += prompt; return typed.shift() } },
       readDescriptor: async descriptor => descriptors[descriptor] ?? '',
       env,

@@ -26,7 +26,7 @@ export function addCheck (program: Command, world: World): void {
       const report = await checkData({
         dataDir,
         network,
-        passphrase: async (attempt) => await askPassphrase(io, attempt),
+        passphrase: async (attempt) => await askPassphrase(io, attempt, { fromInput: true }),
         onProgress: (records) => { if (!silent && records % PROGRESS_EVERY === 0) output.progress(`checking: ${records} records ...`) }
       }).finally(stop)
       const ok = report.ok && config.ok

@@ -6,7 +6,7 @@ import { withoutUndefined } from '../../daemon/objects.js'
 import type { ChannelInfo } from '../../node/api.js'
 import type { Satoshi } from '../../types/units.js'
 import { feeChoice, withCoins, withFee, type CoinOptions, type FeeOptions } from '../fee-options.js'
-import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, type Context, type World } from '../context.js'
+import { AMOUNT_HELP, contextOf, PART_HELP, wholeNumber, withCommonOptions, type Context, type World } from '../context.js'
 import { followOpening } from '../follow-opening.js'
 import { isOpened, isRenewal, type IsAsked } from '../opening-progress.js'
 import { renderOpened } from '../render.js'
@@ -18,7 +18,7 @@ interface RenewOptions extends FeeOptions, CoinOptions { readonly blocks?: numbe
 export function addOpen (program: Command, world: World): void {
   withCoins(withFee(withCommonOptions(program.command('open').summary('open a channel and fund it')), 'the estimate for 6 blocks'))
     .description('Opens a channel with a peer. The amount is its capacity: all of it is ours at first. Waits until the channel can be paid on, and shows how far it is. Ctrl-C cancels the opening as long as the funding transaction has not left.')
-    .argument('<peer>', 'a peer id that is connected, or a full multiaddr')
+    .argument('<peer>', `a peer id that is connected (${PART_HELP}), or a full multiaddr`)
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--blocks <n>', 'blocks until the refund: how long the channel may live', wholeNumber(1))
     .option('--two-way', 'either side pays, in turns')

@@ -1,6 +1,7 @@
 /** `paychan psbt`, and what `paychan open --psbt` does: the funding transaction is made by an outside wallet. */
 import type { Command } from 'commander'
 import type { ChannelInfo, CloseResult, PsbtResult } from '../../node/api.js'
+import { channelByPrefix } from '../../node/choose-channel.js'
 import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
 import { contextOf, withCommonOptions, withNode, type Context, type World } from '../context.js'
 import { followOpening } from '../follow-opening.js'
@@ -73,12 +74,10 @@ async function cancelled (context: Context, channel: string): Promise<CloseResul
   return await withNode(context, async node => await node.close(channel))
 }
 
-/** @throws PaychanError `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL` */
+/** @throws PaychanError `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL` */
 async function waiting (context: Context, prefix: string): Promise<ChannelInfo> {
   const channels = await withNode(context, async node => await node.channels())
-  const found = channels.filter(({ id }) => id.startsWith(prefix))
-  const [channel] = found
-  if (channel === undefined || found.length > 1) throw new PaychanError('ERR_NO_CHANNEL', `${found.length === 0 ? 'No channel begins' : 'Several channels begin'} with ${prefix}; \`paychan channels --all\` lists them.`)
+  const channel = channelByPrefix(channels, prefix)
   if (channel.outside === undefined) throw new PaychanError('ERR_PSBT_NOT_EXPECTED', 'The channel waits for no PSBT; `paychan channels --all` says how it stands.', { channel: channel.id })
   return channel
 }

@@ -24,7 +24,7 @@ export function addStart (program: Command, world: World): void {
     .option('--electrum-proxy <url>', 'reach them through this SOCKS5 proxy, such as Tor at socks5://127.0.0.1:9050')
     .option('--electrum-fingerprint <sha256>', 'with tls://: trust the certificate with this fingerprint, and no other')
     .option('--electrum-ca <file>', 'with tls://: trust the certificates (PEM) in this file instead of the usual authorities')
-    .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/0)')
+    .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/9801, or any free port if it is in use)')
     .addHelpText('after', '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --network signet --electrum tls://ONE:50002 --electrum tls://OTHER:50002\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001')
     .action(async ({ network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen }: StartOptions, command: Command) => {
       const context = contextOf(world, command)
