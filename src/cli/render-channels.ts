@@ -1,6 +1,6 @@
 /** Channels: a line each in as many columns as there is room for, or one with all that there is to know. */
 import { formatAmount } from '../daemon/amount.js'
-import { isUnwatched } from '../channel/summary.js'
+import { isUnwatched } from '../channel/unwatched.js'
 import type { ChannelInfo, ChannelStatus } from '../node/api.js'
 import type { Colors } from './output.js'
 import { shortChannel, shortPeer } from './render.js'

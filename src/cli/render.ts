@@ -2,7 +2,8 @@
 import { formatAmount } from '../daemon/amount.js'
 import type { Balance, ChannelInfo, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
-import { printable, type Colors } from './output.js'
+import type { Colors } from './output.js'
+import { printable } from './text.js'
 import { renderFields, renderTable, type Cell } from './table.js'
 
 /** The digits of a channel id that tables show, and that commands accept for the whole. */

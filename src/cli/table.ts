@@ -1,5 +1,6 @@
 /** Aligned columns of text, in the width of a terminal. */
-import { printable, type Colors } from './output.js'
+import type { Colors } from './output.js'
+import { printable, widthOf, wrap } from './text.js'
 
 export interface Column {
   readonly title: string
@@ -22,32 +23,6 @@ const NOTE_INDENT = 4
 
 function textOf (cell: Cell): string {
   return printable(typeof cell === 'string' ? cell : cell.text)
-}
-
-/** Counts code points, so that a letter outside of the BMP is one. */
-function widthOf (text: string): number {
-  return [...text].length
-}
-
-/** Words in lines of at most `width`; a word that is longer has a line of its own. */
-export function wrap (text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && widthOf(line) + 1 + widthOf(word) > width) {
-      lines.push(line)
-      line = word
-    } else {
-      line = line === '' ? word : `${line} ${word}`
-    }
-  }
-  return [...lines, line]
-}
-
-/** Text in at most `width`, its end left out where it is longer. */
-export function cut (text: string, width: number): string {
-  const letters = [...text]
-  return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`
 }
 
 /** Columns two spaces apart, each as wide as its widest cell; no trailing spaces. Columns that may be left out are, as long as the others do not fit `width`. */

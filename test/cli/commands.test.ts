@@ -3,16 +3,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { createOutput } from '../../src/cli/output.js'
 import { createProgram } from '../../src/cli/program.js'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { CHANNEL, channel, FakeNode, FUNDING, info, payment, PEER } from '../daemon/fake-node.js'
+import { CHANNEL, channel, FakeNode, FUNDING, payment, PEER } from '../daemon/fake-node.js'
 import { testWorld, type TestWorld } from './world.js'
 
 describe('the help of every command', () => {
-  it('is wrapped once: by the terminal\'s width', () => {
+  it('is wrapped once: by the terminal\'s width', async () => {
     const descriptions = (command: Command): string[] => [command.description(), ...command.commands.flatMap(descriptions)]
-    for (const text of descriptions(createProgram(testWorld()))) assert.doesNotMatch(text, /[^\n]\n[^\n]/)
+    const { io, ...outside } = testWorld()
+    for (const text of descriptions(await createProgram({ ...outside, io, output: createOutput(io, false) }))) assert.doesNotMatch(text, /[^\n]\n[^\n]/)
   })
 })
 
@@ -133,8 +135,8 @@ describe('commands against a running node', () => {
       await world.run('renew', '1a2b3c4d', '--no-wait')
       await world.run('topup', '1a2b3c4d', '0.001btc', '--blocks', '300')
       assert.equal(world.err(), '')
-      // After `pay` it asks for the channels, to say what is left.
-      assert.deepEqual(node.calls.filter(({ verb }) => verb !== 'channels').map(({ verb, args }) => [verb, ...args]), [
+      // After `pay` it asks for the channels, to say what is left; during `open` for the network.
+      assert.deepEqual(node.calls.filter(({ verb }) => verb !== 'channels' && verb !== 'info').map(({ verb, args }) => [verb, ...args]), [
         ['open', { peer: PEER, amount: 1_000_000n, blocks: 144, wait: 'broadcast' }],
         ['pay', { to: '1a2b3c4d', amount: 1_000n, memo: 'for the coffee' }],
         ['pay', { to: PEER, amount: 5n, id: 'invoice 17' }],
@@ -222,15 +224,34 @@ describe('commands against a running node', () => {
     it('shows on stderr how far it is', async () => {
       node.answers.open = async () => {
         node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, what: 'asked for a channel', step: 1 })
+        node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, what: 'the server\'s signature of T2 is right, and on disk', step: 5 })
         node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 2 }, what: 'T1 is in the mempool' })
         // The answer comes over another connection: wait until the events have been read.
-        while (!world.err().includes('0 of 2')) await new Promise<void>(resolve => { setImmediate(resolve) })
+        await seen.printed('mempool')
         return channel
       }
-      assert.equal(await world.run('open', PEER, '1000000'), 0)
-      assert.match(world.err(), /^1a2b3c4d {2}asked for a channel\n1a2b3c4d {2}T1 is in the mempool; 0 of 2 confirmations\n$/)
-      assert.match(world.out(), /^Channel 1a2b3c4d with /)
-      assert.equal(info.channels.open, 1)
+      let seen = world
+      assert.equal(await seen.run('open', PEER, '1000000'), 0)
+      assert.equal(seen.err(), '1a2b3c4d  asking the peer for the channel\n1a2b3c4d  refund secured\n1a2b3c4d  the funding is in the mempool; waiting for 2 blocks\n')
+      assert.match(seen.out(), /^Channel 1a2b3c4d with /)
+      seen = testWorld({ env: { PAYCHAN_DATA: dir } })
+      await seen.run('open', PEER, '1000000', '--verbose')
+      assert.match(seen.err(), /asked for a channel\n.*signature of T2 is right, and on disk\n.*T1 is in the mempool; waiting for 2 blocks\n$/)
+    })
+
+    it('leaves nothing of it on a narrow terminal, also before an error', async () => {
+      const seen = testWorld({ env: { PAYCHAN_DATA: dir, NO_COLOR: '1' }, isTTY: true, columns: 40 })
+      node.answers.open = async () => {
+        node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 200 }, what: 'T1 is signed by the outside wallet, handed over and broadcast' })
+        await seen.printed('signed by')
+        throw new PaychanError('ERR_OPEN_REFUSED', 'It cannot be.')
+      }
+      assert.equal(await seen.run('open', PEER, '1000000'), 1)
+      // As a terminal shows it: what returns to the left edge is written over.
+      const lines = seen.err().split('\n').map(line => line.split('\r'))
+      assert.ok(lines.flat().every(text => text.length < 40 || text.startsWith('error:')), seen.err())
+      assert.equal(lines[0]?.at(-1), 'error: It cannot be. (ERR_OPEN_REFUSED)')
+      assert.match(lines[0].at(-2) ?? '', /^ {39}$/)
     })
   })
 })

@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultPolicy } from '../../src/channel/policy.js'
-import { DEFAULT_ELECTRUM, DEFAULT_LISTEN, LISTEN_ELSE, resolveConfig, type ConfigFlags, type NodeConfig } from '../../src/daemon/config.js'
-import { loadConfig, resolveDataDir } from '../../src/daemon/config-file.js'
+import { DEFAULT_LISTEN, LISTEN_ELSE, resolveConfig, type ConfigFlags, type NodeConfig } from '../../src/daemon/config.js'
+import { loadConfig } from '../../src/daemon/config-file.js'
+import { DEFAULT_ELECTRUM } from '../../src/daemon/electrum-url.js'
+import { resolveDataDir } from '../../src/daemon/paths.js'
 
 interface Sources { file?: unknown, env?: Record<string, string>, flags?: ConfigFlags }
 

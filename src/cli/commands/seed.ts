@@ -1,11 +1,9 @@
 /** The verbs about the seed and what it brings back: `restore`, `recover`, `encrypt`, `decrypt`. The words and passphrases are never arguments. */
 import type { Command } from 'commander'
 import { dataPaths } from '../../daemon/paths.js'
-import { DEFAULT_RESTORE_GAP, restoreData } from '../../node/restore.js'
-import { isSeedEncrypted, rewriteSeedFile } from '../../wallet/seed-file.js'
+import { DEFAULT_RESTORE_GAP } from '../../node/layout.js'
 import { contextOf, PART_HELP, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
-import { readWords } from '../seed-words.js'
 import { renderRecovered } from '../render-recovered.js'
 
 const BRINGS_BACK = [
@@ -24,6 +22,7 @@ export function addSeedCommands (program: Command, world: World): void {
     .option('--used <n>', 'so many addresses of each branch are used, as `paychan info` said: the search begins behind them', wholeNumber(0), 0)
     .action(async ({ encrypt = false, gap, used }: { encrypt?: boolean, gap: number, used: number }, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
+      const [{ readWords }, { restoreData }] = await Promise.all([import('../seed-words.js'), import('../../node/restore.js')])
       const { words, passphrase } = await readWords(io, encrypt)
       const { seed: seedFile } = dataPaths(dataDir)
       await restoreData(dataDir, { words, passphrase, gap, used })
@@ -46,6 +45,7 @@ export function addSeedCommands (program: Command, world: World): void {
     .action(async (_options: object, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
+      const { isSeedEncrypted, rewriteSeedFile } = await import('../../wallet/seed-file.js')
       const already = await isSeedEncrypted(seedFile)
       await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt, { prompt: 'Passphrase until now: ', fromInput: true }), async () => await newPassphrase(io, !already))
       output.result({ seedFile, encrypted: true }, () => `The seed in ${seedFile} is encrypted.`)
@@ -58,6 +58,7 @@ export function addSeedCommands (program: Command, world: World): void {
     .action(async (_options: object, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
+      const { rewriteSeedFile } = await import('../../wallet/seed-file.js')
       await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt, { fromInput: true }))
       output.result({ seedFile, encrypted: false }, () => `The seed in ${seedFile} is not encrypted any more.`)
     })
