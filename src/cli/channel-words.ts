@@ -9,7 +9,7 @@ const CLIENT: Words = { 2: 'funding prepared', 3: 'asking the peer to sign the r
 const SERVER: Words = { 1: 'a peer opens the channel', 4: 'refund signed for the peer', 6: 'funding received', 8: 'first balances stored' }
 
 /** Transactions by what they are for; keys have no name. */
-const NAMES: ReadonlyArray<readonly [protocol: RegExp, word: string]> = [[/\bT1\b/g, 'the funding'], [/\bT2\b/g, 'the refund'], [/\bT3\b/g, 'the settlement'], [/ \bK[12]\b/g, '']]
+const NAMES: ReadonlyArray<readonly [protocol: RegExp, word: string]> = [[/\bT1\b/g, 'the funding'], [/\b(?:the refund )?T2\b/g, 'the refund'], [/\b(?:the settlement |the initial )?T3\b/g, 'the settlement'], [/ \bK[12]\b/g, '']]
 
 /** Whether the client waits for the server's answer to its offer. */
 export function isAsking ({ step, what }: ChannelEvent): boolean {
@@ -20,7 +20,12 @@ export function plainWords (event: ChannelEvent): string {
   const { step, what, channel } = event
   if (step === 1 && channel.role === 'client') return isAsking(event) ? 'asking the peer for the channel' : 'the peer accepts the channel'
   const known = step === undefined ? undefined : (channel.role === 'client' ? CLIENT : SERVER)[step]
-  return known ?? NAMES.reduce((text, [protocol, word]) => text.replace(protocol, word), what)
+  return known ?? withoutProtocol(what)
+}
+
+/** The names of the protocol put into words. */
+export function withoutProtocol (text: string): string {
+  return NAMES.reduce((told, [protocol, word]) => told.replace(protocol, word), text)
 }
 
 /** How many blocks a channel still waits for; undefined before the peer has said how deep its funding has to be. */
