@@ -1,13 +1,14 @@
 /**
  * `npm run bench`: payments a second on one channel between two processes, over TCP, with every
  * payment on the payee's disk before it is acknowledged, beside what the machine is capable of. Then what
- * watching thousands of channels costs.
+ * watching thousands of channels costs, and what a call of the command line does.
  */
 import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../src/types/errors.js'
-import { floorLines, floorsOf, loadLine, LOAD_HEAD, watchLines, withRatio, type Report } from './report.js'
+import { measureCommandLines } from './command-lines.js'
+import { commandLines, floorLines, floorsOf, loadLine, LOAD_HEAD, watchLines, withRatio, type Report } from './report.js'
 import { setStage } from './stage.js'
 import type { WatchMessage, WatchReport } from './watches.js'
 
@@ -52,7 +53,10 @@ async function bench (watched: number, nodeFlags: readonly string[], { text, pro
     text(`\nWatching ${watched.toLocaleString('en-US')} channels over one Electrum connection\n`)
     const watches = await measureWatches(watched, progress)
     text(watchLines(watches))
-    return { node: process.version, cpus: availableParallelism(), ecdsa: stage.ecdsa, floors, loads, payments, watches, ok }
+    progress('measures what a command line costs')
+    const commands = await measureCommandLines()
+    text(`\nCPU of a command line\n${commandLines(commands)}`)
+    return { node: process.version, cpus: availableParallelism(), ecdsa: stage.ecdsa, floors, loads, payments, watches, commandLines: commands, ok }
   } finally {
     await stage.strike()
   }

@@ -13,6 +13,7 @@ import { codeOf, messageOf, PaychanError, type Facts } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { addressFromScript, scriptFromAddress } from './address.js'
 import { NETWORKS, networkParams } from './network.js'
+import { MAX_URI_LENGTH } from './uri-length.js'
 
 /** What a URI asks for. */
 export interface PaymentUri {
@@ -26,9 +27,6 @@ export interface PaymentUri {
 }
 
 const SCHEME = /^bitcoin:/i
-
-/** Many times what people and shops write; a stranger's text is looked at no further. */
-export const MAX_URI_LENGTH = 8_192
 
 /** RFC 3986: the characters of a query, without `&`, which separates, and `=`, which does so too. */
 const QUERY_CHARACTERS = /^(?:[A-Za-z0-9\-._~!$'()*+,;:@/?]|%[0-9A-Fa-f]{2})*$/

@@ -210,11 +210,6 @@ function paymentCounts ({ ledger, ended, role }: Established): ChannelInfo['paym
   return counts
 }
 
-/** Whether it matters that no server tells what happens to a channel. */
-export function isUnwatched ({ watched, status }: Pick<ChannelInfo, 'watched' | 'status'>): boolean {
-  return !watched && status !== 'opening' && status !== 'closed' && status !== 'abandoned'
-}
-
 /** One word for where a channel is. */
 export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelStatus {
   if (channel.stage === 'abandoned') return 'abandoned'

@@ -1,9 +1,8 @@
 /** What every command has at hand: the world, the data directory, the node, and the writer. */
 import { InvalidArgumentError, type Command } from 'commander'
 import type { NodeConfig } from '../daemon/config.js'
-import { connectApi, type ApiClient } from '../daemon/client.js'
-import { resolveDataDir } from '../daemon/config-file.js'
-import { dataPaths } from '../daemon/paths.js'
+import type { ApiClient } from '../daemon/client.js'
+import { dataPaths, resolveDataDir } from '../daemon/paths.js'
 import type { NodeApi, NodeEvent } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import type { AskPassphrase } from '../wallet/seed-file.js'
@@ -11,16 +10,22 @@ import type { simulate } from '../sim/simulate.js'
 import type { Io } from './io.js'
 import { untilInterrupted } from './interrupt.js'
 import { startPatience } from './patience.js'
-import { createOutput, type Output } from './output.js'
+import type { Output } from './output.js'
 
 /** How amounts are written, for the help of arguments. */
 export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
+
+/** How little of a peer id is enough, for the help of arguments. */
+export const PART_HELP = 'its beginning or end is enough if no other has it'
+
+/** For the help of what shows steps. */
+export const VERBOSE_HELP = 'show the steps in the words of the protocol, with the ids of transactions'
 
 /** What `start` runs; a test may give another. */
 export type CreateNode = (config: NodeConfig, passphrase: AskPassphrase, onEvent: (event: NodeEvent) => void) => Promise<NodeApi>
 
 /** Everything outside of the command line's own code. */
-export interface World {
+export interface Outside {
   readonly io: Io
   readonly createNode: CreateNode
   /** Loaded only by `simulate`. */
@@ -29,17 +34,21 @@ export interface World {
   readonly sweepScript?: URL
 }
 
-export interface Context extends World {
+/** With the one writer of this command line, which knows what it has written last. */
+export interface World extends Outside {
   readonly output: Output
+}
+
+export interface Context extends World {
   readonly dataDir: string
 }
 
-interface CommonOptions { readonly json?: boolean, readonly data?: string }
+interface CommonOptions { readonly data?: string }
 
 /** Reads the options that all commands share, wherever on the line they stand. */
 export function contextOf (world: World, command: Command): Context {
-  const { json = false, data } = command.optsWithGlobals<CommonOptions>()
-  return { ...world, output: createOutput(world.io, json), dataDir: resolveDataDir(data, world.io.env) }
+  const { data } = command.optsWithGlobals<CommonOptions>()
+  return { ...world, dataDir: resolveDataDir(data, world.io.env) }
 }
 
 /**
@@ -48,6 +57,7 @@ export function contextOf (world: World, command: Command): Context {
  * @param mayFollow - what a verb that changes something says when it is interrupted: the node does not stop for that
  */
 export async function withNode<T> ({ dataDir, io, output }: Context, ask: (node: ApiClient) => Promise<T>, waitsFor = 'the node', mayFollow?: string): Promise<T> {
+  const { connectApi } = await import('../daemon/client.js')
   const node = connectApi(dataPaths(dataDir).socket)
   const patience = startPatience(io, output, () => waitsFor)
   const interrupted = mayFollow === undefined ? undefined : untilInterrupted(io)

@@ -7,19 +7,24 @@ import { untilInterrupted } from './interrupt.js'
 import { OpeningProgress, type IsAsked } from './opening-progress.js'
 import { startPatience } from './patience.js'
 
+export interface FollowOptions {
+  readonly verbose?: boolean | undefined
+  /** Of a call that cannot be cancelled: what is said when it is interrupted. */
+  readonly mayFollow?: string
+}
+
 /**
  * Follows the node's events while it opens. The opening itself goes on when this process is killed.
- *
- * @param mayFollow - of a call that cannot be cancelled: what is said when it is interrupted
  */
-export async function followOpening<T> ({ io, output, dataDir }: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<T>, mayFollow?: string): Promise<T> {
+export async function followOpening<T> ({ io, output, dataDir }: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<T>, { verbose = false, mayFollow }: FollowOptions): Promise<T> {
   const node = connectApi(dataPaths(dataDir).socket)
   let over = false
+  let isDevnet = false
   const progress = new OpeningProgress(isAsked, text => {
     if (over) return // an answer about a block may come after the end
     output.progress(text)
     patience.restart()
-  })
+  }, { verbose, isDevnet: () => isDevnet })
   const patience = startPatience(io, output, () => progress.waitsFor())
   const events = node.events(event => {
     progress.onEvent(event)
@@ -36,6 +41,7 @@ export async function followOpening<T> ({ io, output, dataDir }: Context, isAske
   })
   try {
     await events.ready
+    node.info().then(({ network }) => { isDevnet = network === 'regtest' }, () => {})
     return await Promise.race([call(node, cancel.signal), left])
   } finally {
     over = true

@@ -6,6 +6,8 @@ import { stdinLines, type Lines } from './stdin.js'
 
 export interface Sink {
   readonly isTTY: boolean
+  /** How wide a terminal is now; undefined where nobody looks. */
+  readonly columns: number | undefined
   write: (text: string) => void
 }
 
@@ -52,5 +54,10 @@ export function processIo (onLost: (error: Error) => void = () => {}): Io {
 function sink (stream: NodeJS.WriteStream, onLost: (error: Error) => void): Sink {
   // A reader that has gone (`paychan payments | head`) has what it wanted.
   stream.on('error', (error: Error) => { if (codeOf(error) !== 'EPIPE') onLost(error) })
-  return { isTTY: stream.isTTY, write: text => { stream.write(text) } }
+  return {
+    isTTY: stream.isTTY,
+    // People change the size of a window.
+    get columns () { return stream.isTTY ? stream.columns : undefined },
+    write: text => { stream.write(text) }
+  }
 }

@@ -1,20 +1,17 @@
 /** Tells how far an opening is, out of the events of the node. */
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
+import { namesPeer } from '../node/choose-peer.js'
+import { blocksLeft, blocksText, isAsking, plainWords, type ChannelEvent } from './channel-words.js'
 import { shortChannel } from './render.js'
 
-type ChannelEvent = Extract<NodeEvent, { type: 'channel' }>
-
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
-
-/** Step 8: both sides have stored the initial T3, and only blocks are waited for. */
-const LAST_STEP_BEFORE_BLOCKS = 8
 
 /** Whether a channel is the one that was asked for. */
 export type IsAsked = (channel: ChannelInfo) => boolean
 
 /** By `open`. */
 export function isOpened ({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>): IsAsked {
-  return channel => channel.role === 'client' && channel.capacity === amount && (peer === channel.peerId || peer.endsWith(`/p2p/${channel.peerId}`))
+  return channel => channel.role === 'client' && channel.capacity === amount && (namesPeer(peer, channel.peerId) || peer.endsWith(`/p2p/${channel.peerId}`))
 }
 
 /** By `renew` and `topup`: `renewed` are the first digits of the old channel's id. */
@@ -25,6 +22,13 @@ export function isRenewal (renewed: string): IsAsked {
 /** By its id, or the first digits of it. */
 export function isChannel (prefix: string): IsAsked {
   return channel => channel.id.startsWith(prefix)
+}
+
+export interface ProgressOptions {
+  /** The words of the protocol, with the transactions' ids. */
+  readonly verbose?: boolean
+  /** Whether blocks come when somebody asks for them. */
+  readonly isDevnet?: () => boolean
 }
 
 /**
@@ -38,50 +42,55 @@ export class OpeningProgress {
   #waitsFor = 'the peer to answer'
 
   /** `show` gets a line for each new step. */
-  constructor (private readonly isAsked: IsAsked, private readonly show: (line: string) => void) {}
+  constructor (private readonly isAsked: IsAsked, private readonly show: (line: string) => void, private readonly options: ProgressOptions = {}) {}
 
   readonly onEvent = (event: NodeEvent): void => {
     if (event.type !== 'channel' || !OPENING.includes(event.channel.status) || !this.isAsked(event.channel)) return
     if (this.followed === undefined && event.channel.status === 'open') return
     if (this.followed !== undefined && this.followed.id !== event.channel.id) return
     this.#waitsFor = whatComesAfter(event) ?? this.#waitsFor
-    this.#tell(event.channel, event.what, event.step === LAST_STEP_BEFORE_BLOCKS ? ' (on a devnet, mine with: paychan devnet mine 1)' : '')
+    this.#tell(event.channel, this.options.verbose === true ? event.what : plainWords(event))
   }
 
   /** A block has come: how deep the funding is now. */
   onBlock (channels: readonly ChannelInfo[]): void {
     const channel = channels.find(({ id }) => id === this.followed?.id)
-    if (channel?.status === 'confirming' && channel.confirmations !== this.followed?.confirmations) this.#tell(channel, 'a block has come', '')
+    if (channel?.status === 'confirming' && channel.confirmations !== this.followed?.confirmations) this.#tell(channel, 'a block has come')
   }
 
   /** Whom or what is waited for now. */
   waitsFor (): string {
     const channel = this.followed
-    if (channel?.status !== 'confirming' || this.#waitsFor !== BLOCKS) return this.#waitsFor
-    return `${BLOCKS}: ${depth(channel)}`
+    return channel?.status === 'confirming' && this.#waitsFor === BLOCKS ? this.#blocks(channel) : this.#waitsFor
   }
 
-  #tell (channel: ChannelInfo, what: string, hint: string): void {
+  #tell (channel: ChannelInfo, what: string): void {
     this.followed = channel
     // The node says so itself when the depth is reached.
-    const suffix = channel.status === 'confirming' && !what.includes('confirmations') ? `; ${depth(channel)}${hint}` : ''
-    const line = `${shortChannel(channel.id)}  ${what}${suffix}`
+    const waits = channel.status === 'confirming' && !what.includes('confirmations')
+    const line = `${shortChannel(channel.id)}  ${what}${waits ? `; waiting for ${this.#blocks(channel)}` : ''}`
     if (line === this.#last) return
     this.#last = line
     this.show(line)
   }
+
+  /** Whoever has a devnet mines it himself, and only as long as a block is missing. */
+  #blocks (channel: ChannelInfo): string {
+    const left = blocksLeft(channel)
+    if (left === undefined) return BLOCKS
+    if (left === 0) return 'the peer to see it'
+    const hint = this.#waitsFor === BLOCKS && channel.confirmations === 0 && this.options.isDevnet?.() === true ? ` (mine: paychan devnet mine ${left})` : ''
+    return `${blocksText(left)}${hint}`
+  }
 }
 
-const BLOCKS = 'blocks on top of the funding transaction'
+const BLOCKS = 'blocks'
 
-function depth ({ confirmations, minDepth }: ChannelInfo): string {
-  return `${confirmations} of ${minDepth ?? '?'} confirmations`
-}
-
-/** Who has to do something next. Step 1 is told twice: when the client has asked, and when the server has answered. */
-function whatComesAfter ({ step, channel, what }: ChannelEvent): string | undefined {
+/** Who has to do something next. */
+function whatComesAfter (event: ChannelEvent): string | undefined {
+  const { step, channel } = event
   switch (step) {
-    case 1: return what.startsWith('asked') ? 'the peer to answer the offer' : 'the Electrum server, to watch the funding output'
+    case 1: return isAsking(event) ? 'the peer to answer the offer' : 'the Electrum server, to watch the funding output'
     case 2:
     case 3: return 'the peer to sign the refund'
     case 5:

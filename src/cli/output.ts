@@ -6,12 +6,15 @@
 import pc from 'picocolors'
 import { toErrorRecord } from '../types/errors.js'
 import type { Io } from './io.js'
+import { cut, printable } from './text.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
 
 export interface Output {
   readonly json: boolean
   readonly colors: Colors
+  /** How many columns a result may take. */
+  readonly width: number
   /** The result of a command: `data` for `--json`, `text` for people. */
   result: (data: object, text: (colors: Colors) => string) => void
   /** One of many: a line of newline-delimited JSON, or a line of text. */
@@ -31,6 +34,9 @@ export function toJson (value: unknown): unknown {
   if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toJson(field)]))
   return value
 }
+
+/** Where nobody looks, and as wide as a terminal usually is. */
+const USUAL_WIDTH = 80
 
 /** `https://no-color.org`: set and not empty means no colours. */
 function wantsColor (io: Io, isTTY: boolean): boolean {
@@ -61,14 +67,21 @@ export function createOutput (io: Io, json: boolean): Output {
   return {
     json,
     colors,
+    width: io.stdout.columns ?? USUAL_WIDTH,
     result: emit,
     line: emit,
     progress: text => {
       if (json) return
       clearProgress()
-      const shown = printable(text)
-      io.stderr.write(io.stderr.isTTY ? shown : `${shown}\n`)
-      progressWidth = io.stderr.isTTY ? shown.length : 0
+      const whole = printable(text)
+      if (!io.stderr.isTTY) {
+        io.stderr.write(`${whole}\n`)
+        return
+      }
+      // What is wrapped cannot be taken off again, and a letter in the last column wraps on some terminals.
+      const shown = cut(whole, (io.stderr.columns ?? USUAL_WIDTH) - 1)
+      io.stderr.write(shown)
+      progressWidth = shown.length
     },
     note: text => {
       clearProgress()
@@ -81,13 +94,4 @@ export function createOutput (io: Io, json: boolean): Output {
       else io.stderr.write(`${stderrColors.red('error:')} ${printable(record.message)} ${stderrColors.dim(`(${record.code})`)}\n`)
     }
   }
-}
-
-/**
- * Text that a stranger wrote (a memo, a reason), safe for a terminal: control characters, which
- * could move the cursor or recolour an amount, and marks that reverse the direction of writing are
- * shown as U+FFFD.
- */
-export function printable (text: string): string {
-  return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
 }

@@ -2,11 +2,17 @@
 import { PaychanError } from '../types/errors.js'
 import type { Io } from './io.js'
 
+export interface Asking {
+  readonly prompt?: string
+  /** Also a line that a program pipes in. Not for what runs for long: nobody may ever write that line. */
+  readonly fromInput?: true
+}
+
 /** The passphrase of a seed that is encrypted; who types it is asked again after a wrong one. Errors: `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`. */
-export async function askPassphrase (io: Io, attempt: number, prompt = 'Passphrase of the seed: '): Promise<string | undefined> {
+export async function askPassphrase (io: Io, attempt: number, { prompt = 'Passphrase of the seed: ', fromInput }: Asking = {}): Promise<string | undefined> {
   const given = await givenPassphrase(io)
   if (given !== undefined) return attempt === 1 ? given : undefined
-  if (!io.stdin.isTTY) return attempt === 1 ? refuse() : undefined
+  if (!io.stdin.isTTY && (attempt > 1 || fromInput !== true)) return attempt === 1 ? refuse() : undefined
   return await io.stdin.readLine(attempt === 1 ? prompt : `That was a wrong one. ${prompt}`) ?? refuse()
 }
 

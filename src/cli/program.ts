@@ -2,21 +2,9 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../node/layout.js'
 import { codeOf, PaychanError } from '../types/errors.js'
-import { addChannelCommands } from './commands/channels.js'
-import { addCheck } from './commands/check.js'
-import { addCoins } from './commands/coins.js'
-import { addDevnet } from './commands/devnet.js'
-import { addInit } from './commands/init.js'
-import { addNodeCommands } from './commands/node.js'
-import { addOpen, addRenewals } from './commands/open.js'
-import { addPsbt } from './commands/psbt.js'
-import { addSeedCommands } from './commands/seed.js'
-import { addSimulate } from './commands/simulate.js'
-import { addWalletCommands } from './commands/wallet.js'
-import { addStart } from './commands/start.js'
-import { withCommonOptions, type World } from './context.js'
+import { withCommonOptions, type Outside, type World } from './context.js'
 import { EXIT, Exit, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.js'
-import { createOutput } from './output.js'
+import { createOutput, type Output } from './output.js'
 
 const EXAMPLE = `Two people on one machine:
   paychan devnet                                          a chain to play on
@@ -30,61 +18,81 @@ With --json, stdout is exactly one JSON object, {"error":{"code","message","fact
 (\`start\` and \`devnet\`, which keep running: one per line). Amounts are numbers of satoshis; amounts
 among the facts of an error are decimal strings.`
 
-/** Also for a line that asks for JSON, and could not be understood. */
-export function createProgram (world: World, json = false): Command {
+type Add = (program: Command, world: World) => void
+
+/** The commands in the order of the help, and where each lies: a line of commands loads what its verb needs, and no more. */
+export const GROUPS: ReadonlyArray<{ readonly names: readonly string[], readonly load: () => Promise<Add> }> = [
+  { names: ['init'], load: async () => (await import('./commands/init.js')).addInit },
+  { names: ['restore', 'recover', 'encrypt', 'decrypt'], load: async () => (await import('./commands/seed.js')).addSeedCommands },
+  { names: ['start'], load: async () => (await import('./commands/start.js')).addStart },
+  { names: ['check'], load: async () => (await import('./commands/check.js')).addCheck },
+  { names: ['info', 'address', 'balance', 'connect', 'peers', 'stop'], load: async () => (await import('./commands/node.js')).addNodeCommands },
+  { names: ['send', 'bumpfee', 'fees', 'transactions', 'label'], load: async () => (await import('./commands/wallet.js')).addWalletCommands },
+  { names: ['coins'], load: async () => (await import('./commands/coins.js')).addCoins },
+  { names: ['open', 'renew', 'topup'], load: async () => (await import('./commands/open.js')).addOpenings },
+  { names: ['psbt'], load: async () => (await import('./commands/psbt.js')).addPsbt },
+  { names: ['pay', 'channels', 'channel', 'payments', 'close', 'settle'], load: async () => (await import('./commands/channels.js')).addChannelCommands },
+  { names: ['devnet'], load: async () => (await import('./commands/devnet.js')).addDevnet },
+  { names: ['simulate'], load: async () => (await import('./commands/simulate.js')).addSimulate }
+]
+
+/** The program with the commands that a line may mean: the one that it names, none to say the version, else all of them. */
+export async function createProgram (world: World, argv: readonly string[] = []): Promise<Command> {
+  const { io, output: { json } } = world
   const program = new Command('paychan')
     .description('Pay your peers over Bitcoin micropayment channels.')
     .version(VERSION)
     .configureOutput({
-      writeOut: text => { world.io.stdout.write(text) },
-      writeErr: text => { if (!json) world.io.stderr.write(text) },
+      writeOut: text => { io.stdout.write(text) },
+      // Also for a line that asks for JSON, and could not be understood.
+      writeErr: text => { if (!json) io.stderr.write(text) },
       // `run` reports it, in the form that was asked for.
       outputError: () => {}
     })
     .exitOverride()
     .addHelpText('after', `\n${EXAMPLE}\n\n${EXIT_CODES_HELP}`)
   withCommonOptions(program)
-  addInit(program, world)
-  addSeedCommands(program, world)
-  addStart(program, world)
-  addCheck(program, world)
-  addNodeCommands(program, world)
-  addWalletCommands(program, world)
-  addCoins(program, world)
-  addOpen(program, world)
-  addRenewals(program, world)
-  addPsbt(program, world)
-  addChannelCommands(program, world)
-  addDevnet(program, world)
-  addSimulate(program, world)
+  for (const add of await Promise.all(groupsFor(argv).map(async ({ load }) => await load()))) add(program, world)
   return program
+}
+
+function groupsFor (argv: readonly string[]): typeof GROUPS {
+  const word = firstWord(argv)
+  const named = GROUPS.filter(({ names }) => word !== undefined && names.includes(word))
+  if (named.length > 0) return named
+  return word === undefined && argv.some((option) => option === '--version' || option === '-V') ? [] : GROUPS
+}
+
+/** What is neither an option nor the directory behind `--data`. */
+function firstWord (argv: readonly string[]): string | undefined {
+  return argv.find((word, i) => !word.startsWith('-') && argv[i - 1] !== '--data')
 }
 
 /**
  * Runs one command line (without `node` and the script) and resolves with its exit code. Whatever
  * goes wrong is reported; this never rejects.
  */
-export async function run (argv: readonly string[], world: World): Promise<number> {
-  const json = asksForJson(argv)
-  const program = createProgram(world, json)
+export async function run (argv: readonly string[], outside: Outside): Promise<number> {
+  const output = createOutput(outside.io, asksForJson(argv))
+  const program = await createProgram({ ...outside, output }, argv)
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return EXIT.ok
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok // --help, --version
-      if (error.code === 'commander.help') return noCommand(world, json)
+      if (error.code === 'commander.help') return noCommand(output)
     }
     if (error instanceof Exit) return error.exitCode
     const reported = error instanceof CommanderError ? usageError(error, nameOf(program, argv)) : error
-    createOutput(world.io, json).error(reported)
+    output.error(reported)
     return exitCodeOf(codeOf(reported))
   }
 }
 
 /** People are shown the help; a program gets its one object. */
-function noCommand ({ io }: World, json: boolean): number {
-  if (json) createOutput(io, json).error(new PaychanError('ERR_USAGE', 'No command is given. See paychan --help.'))
+function noCommand (output: Output): number {
+  if (output.json) output.error(new PaychanError('ERR_USAGE', 'No command is given. See paychan --help.'))
   return EXIT.usage
 }
 

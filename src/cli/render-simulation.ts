@@ -1,5 +1,6 @@
 /** What a simulation found, for people: what matters first. */
 import type { Loss, Results, Sweep } from '../sim/results.js'
+import { channelsText, offText } from '../sim/report/totals.js'
 import { formatAmount } from '../types/units.js'
 import type { Colors } from './output.js'
 import { renderFields, renderTable, type Cell, type Column } from './table.js'
@@ -21,9 +22,9 @@ export function isSound ({ losses, broken }: Pick<Results, 'losses' | 'broken'>)
 
 export function renderResults (results: Results, run: RunFigures, colors: Colors): string {
   const { scenario, payments, chain, capital, complete, simulated } = results
-  const title = `${colors.bold(scenario.name)}  ${count(scenario.nodes, 'node')}, ${count(results.channels.length, 'channel')}, ${number(simulated / 86_400)} ${complete ? '' : `of ${scenario.days} `}days, seed ${scenario.seed}${scenario.model ? ', without real signatures' : ''}${complete ? '' : colors.yellow('  (interrupted)')}`
+  const title = `${colors.bold(scenario.name)}  ${count(scenario.nodes, 'node')}, ${channelsText(results)}, ${number(simulated / 86_400)} ${complete ? '' : `of ${scenario.days} `}days, seed ${scenario.seed}${scenario.model ? ', without real signatures' : ''}${complete ? '' : colors.yellow('  (interrupted)')}`
   const fields: Array<readonly [string, string]> = [
-    ['payments', `${whole(payments.made)} of ${whole(payments.asked)} made (${percent(payments.made, payments.asked)}), ${sat(payments.volume)}${payments.unknown === 0 ? '' : `, ${whole(payments.unknown)} unknown at the end`}`],
+    ['payments', `${whole(payments.made)} of ${whole(payments.asked)} made (${percent(payments.made, payments.asked)}), ${sat(payments.volume)}${payments.unknown === 0 ? '' : `, ${whole(payments.unknown)} unknown at the end`}${offText(payments)}`],
     ['failed', listed(Object.entries(payments.failed).sort(([, a], [, b]) => b - a).map(([code, times]) => `${whole(times)} ${code}`))],
     ['latency', `${seconds(payments.latency.p50)} for half of them, ${seconds(payments.latency.p99)} for 99 of 100`],
     ['on the chain', `${Object.entries(chain.transactions).filter(([, times]) => times > 0).map(([kind, times]) => `${whole(times)} ${kind}`).join(', ') || 'nothing'}, ${sat(chain.fees)} of fees`],

@@ -1,7 +1,8 @@
 /** Transactions of the wallet, in words and tables. */
 import { formatAmount } from '../daemon/amount.js'
 import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../node/api.js'
-import { printable, type Colors } from './output.js'
+import type { Colors } from './output.js'
+import { printable } from './text.js'
 import { shortChannel } from './render.js'
 import { renderTable, type Cell } from './table.js'
 

@@ -1,13 +1,10 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
 import { formatAmount } from '../daemon/amount.js'
-import type { Balance, ChannelInfo, ChannelStatus, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
+import type { Balance, ChannelInfo, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
-import { isUnwatched } from '../channel/summary.js'
-import { printable, type Colors } from './output.js'
+import type { Colors } from './output.js'
+import { printable } from './text.js'
 import { renderFields, renderTable, type Cell } from './table.js'
-
-/** Less is not worth a word. */
-const SHOWN_RISK = 0.05
 
 /** The digits of a channel id that tables show, and that commands accept for the whole. */
 const SHORT_DIGITS = 8
@@ -55,7 +52,7 @@ export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string):
     ['version', info.version],
     ['network', info.network],
     ['peer id', info.peerId],
-    ...(info.multiaddrs.length === 0 ? [['address', 'none: nobody can connect to this node'] as const] : info.multiaddrs.map(address => ['address', address] as const)),
+    ...(info.multiaddrs.length === 0 ? [['peer address', 'none: nobody can connect to this node'] as const] : info.multiaddrs.map(address => ['peer address', address] as const)),
     ['chain', chainText(info.chain)],
     ...(info.chain.servers.length < 2 ? [] : info.chain.servers.map(server => ['server', serverText(server)] as const)),
     ['channels', `${info.channels.open} open, ${info.channels.total} in all${info.channels.unwatched === 0 ? '' : `, ${info.channels.unwatched} not watched: no server tells what happens to ${info.channels.unwatched === 1 ? 'it' : 'them'}`}`],
@@ -98,67 +95,6 @@ export function renderConnected ({ peerId, paychan }: PeerInfo): string {
   return `Connected to ${peerId}.${paychan === false ? ' It does not speak paychan.' : ''}`
 }
 
-function styleOf (status: ChannelStatus, colors: Colors): (text: string) => string {
-  switch (status) {
-    case 'open': return colors.green
-    case 'opening':
-    case 'confirming':
-    case 'closing': return colors.yellow
-    case 'offline':
-    case 'settling':
-    case 'refunding':
-    case 'stopped': return colors.magenta
-    case 'closed':
-    case 'abandoned': return colors.dim
-  }
-}
-
-export function renderChannels (channels: readonly ChannelInfo[], colors: Colors): string {
-  if (channels.length === 0) return 'No channels. Open one with `paychan open PEER AMOUNT`.'
-  const right = 'right' as const
-  return renderTable([
-    { title: 'CHANNEL' }, { title: 'PEER' }, { title: 'ROLE' }, { title: 'STATUS' }, { title: 'CAPACITY', align: right }, { title: 'OURS', align: right },
-    { title: 'THEIRS', align: right }, { title: 'SPENDABLE', align: right }, { title: 'REFUND AT', align: right }, { title: 'NOTE' }
-  ], channels.map((channel): Cell[] => [
-    shortChannel(channel.id),
-    shortPeer(channel.peerId),
-    channel.role,
-    { text: channel.status, style: styleOf(channel.status, colors) },
-    formatAmount(channel.capacity),
-    formatAmount(channel.ourBalance),
-    formatAmount(channel.theirBalance),
-    formatAmount(channel.spendable),
-    `block ${channel.refundHeight}`,
-    noteOf(channel)
-  ]), colors)
-}
-
-function noteOf (channel: ChannelInfo): string {
-  const { reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight, alone } = channel
-  return [
-    ...(isUnwatched(channel) ? ['not watched: no server tells what happens to it, and nothing is paid'] : []),
-    ...(reason === undefined ? [] : [reason]),
-    ...(turns === undefined || status === 'closed' ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
-    ...(renews === undefined || !['opening', 'confirming'].includes(status) ? [] : [`renews ${shortChannel(renews)}`]),
-    ...(renewFor === undefined || !['open', 'offline', 'confirming'].includes(status) ? [] : [`renews itself for ${renewFor} blocks`]),
-    ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),
-    ...(alone === undefined || !['offline', 'stopped', 'closing'].includes(status) ? [] : [`without the peer our share comes home by the ${alone.by}, from block ${alone.from} on`]),
-    ...(inFlight > 0n ? [`${formatAmount(inFlight)} not acknowledged`] : []),
-    ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : []),
-    ...(risk !== undefined && risk >= SHOWN_RISK ? [`risk ${(risk * 100).toFixed(0)} %: so likely is it not to be in a block in time, by the fees seen`] : [])
-  ].join('; ')
-}
-
-/** Whose turn it is, and how many more there can be. */
-function turnText ({ number, payer, left }: NonNullable<ChannelInfo['turns']>): string {
-  return `turn ${number}: ${payer === 'us' ? 'we pay' : 'the peer pays'}, ${left} more`
-}
-
-/** From which block on each side can publish the newest state that it holds. */
-function maturityText ({ oursMatures, theirsMatures }: NonNullable<ChannelInfo['turns']>): string {
-  return `our state matures at ${oursMatures ?? 'none'}, theirs at ${theirsMatures ?? 'none'}`
-}
-
 export function renderPayments (payments: readonly PaymentInfo[], colors: Colors): string {
   if (payments.length === 0) return 'No payments.'
   return renderTable([
@@ -182,11 +118,26 @@ export function renderOpened (channel: ChannelInfo): string {
   return `${start}\nIt is ${channel.status}; see it with: paychan channels`
 }
 
-/** What `pay` has come to. It resolves only when all is acknowledged. */
-export function renderPaid ({ amount, channel, peerId, parts, already, time }: PayResult): string {
+/** What can be paid after a payment: on its channels, and on all channels to that peer. */
+export interface Left { readonly onThese: bigint, readonly inAll: bigint }
+
+/** Of the channels as they are now. A channel that waits for its peer is not counted: nothing can be paid on it. */
+export function leftAfter ({ peerId, parts }: PayResult, channels: readonly ChannelInfo[]): Left {
+  const sum = (of: readonly ChannelInfo[]): bigint => of.reduce((total, { spendable }) => total + spendable, 0n)
+  const toPeer = channels.filter((channel) => channel.peerId === peerId)
+  return { onThese: sum(toPeer.filter(({ id }) => parts.some(({ channel }) => channel === id))), inAll: sum(toPeer) }
+}
+
+/** What `pay` has come to. It resolves only when all is acknowledged. `left` is unknown when the node did not say. */
+export function renderPaid ({ amount, channel, peerId, parts, already, time }: PayResult, left?: Left): string {
   const start = already ? `${formatAmount(amount)} were paid already to ${shortPeer(peerId)}, at ${formatTime(time)}; nothing was paid now. It was` : `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
-  if (parts.length === 1) return `${start} on channel ${shortChannel(channel)}.`
-  return `${start} in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
+  const carried = parts.length === 1 ? ` on channel ${shortChannel(channel)}.` : ` in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
+  return `${start}${carried}${left === undefined ? '' : ` ${leftText(left, parts.length > 1)}`}`
+}
+
+function leftText ({ onThese, inAll }: Left, areSeveral: boolean): string {
+  const here = `${formatAmount(onThese)} ${onThese === 1n ? 'is' : 'are'} left to pay on ${areSeveral ? 'them' : 'it'}`
+  return inAll === onThese ? `${here}.` : `${here}, ${formatAmount(inAll)} on all channels to that peer.`
 }
 
 /** What `close` has come to. */

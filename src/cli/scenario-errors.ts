@@ -1,6 +1,7 @@
 /** Everything that is wrong with a scenario, a line each, before the error that sums it up. */
 import { formatProblem, ScenarioError } from '../sim/scenario/problems.js'
-import { printable, type Output } from './output.js'
+import type { Output } from './output.js'
+import { printable } from './text.js'
 
 /** Does something with a scenario. @throws whatever that throws */
 export function explained<T> (output: Pick<Output, 'note'>, read: () => T): T {

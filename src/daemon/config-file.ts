@@ -1,17 +1,9 @@
-/** Finds the data directory and reads its `config.json`. */
+/** Reads the `config.json` of a data directory. */
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { resolveConfig, type ConfigFlags, type ConfigSources, type NodeConfig } from './config.js'
 import { parseConfigText } from './config-schema.js'
 import { dataPaths } from './paths.js'
-
-/** The data directory: `--data`, else `PAYCHAN_DATA`, else `~/.paychan`. */
-export function resolveDataDir (flag: string | undefined, env: ConfigSources['env']): string {
-  const chosen = [flag, env['PAYCHAN_DATA']].find(path => path !== undefined && path !== '')
-  return chosen === undefined ? join(homedir(), '.paychan') : resolve(chosen)
-}
 
 /**
  * The configuration of the node whose data directory this is. A missing file is an empty one.

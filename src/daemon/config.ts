@@ -12,6 +12,7 @@ import { readFingerprint } from '../chain/electrum/tls.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { didYouMean } from '../types/nearest.js'
 import { checkShape, readPolicyText, type ConfigFile } from './config-schema.js'
+import { checkElectrum, DEFAULT_ELECTRUM } from './electrum-url.js'
 
 export interface NodeConfig {
   readonly network: Network
@@ -27,6 +28,8 @@ export interface NodeConfig {
   readonly electrumCa?: string
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
+  /** Where instead when a port of `listen`, which nobody has asked for, is in use. */
+  readonly listenElse?: readonly string[]
   readonly dataDir: string
   readonly policy: Policy
 }
@@ -50,11 +53,11 @@ export interface ConfigSources {
   readonly flags: ConfigFlags
 }
 
-/** Where `paychan devnet` serves its chain. */
-export const DEFAULT_ELECTRUM = 'tcp://127.0.0.1:50001'
+/** Loopback only: whoever wants to be reached from elsewhere says so. The same port at every start, so that its clients find a server again. */
+export const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/9801'] as const
 
-/** Loopback only, any free port: whoever wants to be reached from elsewhere says so. */
-export const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
+/** Where the second node of a machine listens: on any free port. */
+export const LISTEN_ELSE = ['/ip4/127.0.0.1/tcp/0'] as const
 
 const PREFIX = 'PAYCHAN_'
 
@@ -96,7 +99,7 @@ export function resolveConfig ({ dataDir, file, env, flags }: ConfigSources): No
 
   const policy: Policy = { ...defaultPolicy(network), ...fromFile.policy, ...fromEnv.policy }
   checkPolicy(policy)
-  return { network, ...network === 'mainnet' ? { iUnderstandTheRisk: true } : {}, electrum: [...electrum.value], ...trust, ...proxy === undefined ? {} : { electrumProxy: proxy.value }, listen: [...listen.value], dataDir, policy }
+  return { network, ...network === 'mainnet' ? { iUnderstandTheRisk: true } : {}, electrum: [...electrum.value], ...trust, ...proxy === undefined ? {} : { electrumProxy: proxy.value }, listen: [...listen.value], ...listen.value === DEFAULT_LISTEN ? { listenElse: LISTEN_ELSE } : {}, dataDir, policy }
 }
 
 interface Picked<T> { readonly value: T, readonly where: string }
@@ -145,22 +148,6 @@ function checkProxy ({ value, where }: Picked<string>): void {
   } catch (cause) {
     throw new PaychanError('ERR_CONFIG_INVALID', `${where}: ${messageOf(cause)}`, { key: 'electrumProxy', where }, { cause })
   }
-}
-
-/**
- * Checks the address of an Electrum server; `where` says in the error who gave it.
- *
- * @throws PaychanError `ERR_CONFIG_INVALID`
- */
-export function checkElectrum ({ value, where }: Picked<string>): void {
-  const refuse = (why: string): never => {
-    throw new PaychanError('ERR_CONFIG_INVALID', `${where}: '${value}' ${why} Write it like ${DEFAULT_ELECTRUM}.`, { key: 'electrum', where })
-  }
-  const [, protocol = '', port = 0, pin] = /^(tcp|tls|ssl):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})(?:#(.*))?$/.exec(value) ?? []
-  if (Number(port) < 1 || Number(port) > 65_535) refuse('is not the address of an Electrum server.')
-  if (pin === undefined) return
-  if (protocol === 'tcp') refuse('pins a certificate, but is a connection without TLS.')
-  if (readFingerprint(pin) === undefined) refuse('has behind the # what is no SHA-256 fingerprint: 32 pairs of hex digits, as \'openssl x509 -noout -fingerprint -sha256 -in FILE\' prints them.')
 }
 
 /** What says whom to trust must be readable, say one thing, and have a use: whoever pins a certificate wants TLS. */

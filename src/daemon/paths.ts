@@ -1,5 +1,6 @@
-/** Where a node keeps what in its data directory. */
-import { join } from 'node:path'
+/** Where the data directory of a node is, and what is where in it. */
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { SEED_FILE } from '../node/layout.js'
 import { PaychanError } from '../types/errors.js'
 
@@ -28,4 +29,10 @@ export function assertSocketPath (path: string): void {
       `The path of the API socket, ${path}, has ${length} bytes, and a Unix socket's has at most ${MAX_SOCKET_PATH_BYTES}. Choose a shorter --data.`,
       { path, length, limit: MAX_SOCKET_PATH_BYTES })
   }
+}
+
+/** The data directory: `--data`, else `PAYCHAN_DATA`, else `~/.paychan`. */
+export function resolveDataDir (flag: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+  const chosen = [flag, env['PAYCHAN_DATA']].find(path => path !== undefined && path !== '')
+  return chosen === undefined ? join(homedir(), '.paychan') : resolve(chosen)
 }

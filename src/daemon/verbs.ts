@@ -1,6 +1,6 @@
 /** The verbs of the local API: what each is asked with, which call of the node it is, what it answers. */
 import { z } from 'zod'
-import { MAX_URI_LENGTH } from '../bitcoin/uri.js'
+import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
 import type { NodeApi } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'

@@ -14,6 +14,8 @@ export interface Ending {
   readonly payments: number
   readonly kind: 'close' | 'settlement' | 'refund'
   readonly txid: Txid
+  /** Who has lost what in the end, for people; undefined when nobody has. */
+  readonly outcome?: string
   /** What a story claims beside the books. */
   readonly ok?: boolean
   readonly kills?: Report['kills']

@@ -18,7 +18,7 @@ import { feeOf } from './accounts.js'
 import { confirm, find, type Act } from './acts.js'
 import { payMany, presentTurn } from './both-ways.js'
 import { keepState, type OldState } from './cheat.js'
-import { sat, type Narrator, type Report } from './report.js'
+import { sat, silentNarrator, type Narrator, type Report } from './report.js'
 import type { Stage } from './stage.js'
 
 const PAID = { count: 10, amount: 20_000n }
@@ -39,7 +39,14 @@ class Race {
 
   constructor (private readonly stage: Stage, private readonly narrator: Narrator) {
     narrator.say('')
-    narrator.say('height   the next block takes     ours                    theirs                  in a block')
+    narrator.say('height   the next block takes   client, newest state    server, old state       in a block')
+    narrator.table(true)
+  }
+
+  /** The table is whole. */
+  end (): readonly Row[] {
+    this.narrator.table(false)
+    return this.rows
   }
 
   async note (ours: Row['ours'], theirs: Row['theirs'], confirmed: Row['confirmed'] = null): Promise<void> {
@@ -47,7 +54,7 @@ class Race {
     this.rows.push({ height: devnet.height, ours, theirs, confirmed })
     const rate = devnet.nextRate()
     const [we, they] = await Promise.all([ours, theirs].map(async (fee) => await this.#bid(fee)))
-    this.narrator.say(`${String(devnet.height).padStart(6)}   ${`${Math.round(Number(rate ?? 1_000n) / 1_000)} sat/vB`.padStart(15)}          ${(we ?? '').padEnd(22)}  ${(they ?? '').padEnd(22)}  ${confirmed ?? ''}`)
+    this.narrator.say(`${String(devnet.height).padStart(6)}   ${`${Math.round(Number(rate ?? 1_000n) / 1_000)} sat/vB`.padStart(15)}        ${(we ?? '').padEnd(22)}  ${(they ?? '').padEnd(22)}  ${confirmed === null ? '' : confirmed === 'ours' ? 'the client\'s' : 'the server\'s'}`.trimEnd())
   }
 
   /** A fee, and the blocks that are full of dearer ones. */
@@ -81,9 +88,10 @@ export const awake: Act = async (stage, channel, narrator) => {
   const ours = Number(await feeOf(devnet, (await devnet.transaction(txid.txid))?.raw ?? new Uint8Array()))
   await race.note(ours, null, isIn ? 'ours' : null)
   await stage.mine(Math.max(0, old.lock - devnet.height), [client])
+  const rows = race.end()
   const late = await devnet.submit(old.at(TO_WIN - 1_000n))
   stage.record('settlement', 'server', late.accepted ? 'has published the old state' : `publishes the old state with a fee of ${sat(TO_WIN - 1_000n)}: refused (${late.reason})`)
-  return { ...ENDING, txid: txid.txid, ok: isIn && !late.accepted && ours < Number(TO_WIN), race: race.rows }
+  return { ...ENDING, txid: txid.txid, ok: isIn && !late.accepted && ours < Number(TO_WIN), race: rows }
 }
 
 /** The second bid of the old state, in satoshis. */
@@ -95,7 +103,7 @@ export const auction: Act = async (stage, channel, narrator) => {
   const old = await payAndKeep(stage, channel)
   await Promise.all([client.kill(), server.kill()])
   await stage.mine(old.lock - devnet.height, [])
-  narrator.say(`both states are mature at height ${devnet.height}; the old one is in the mempool first, then the client wakes up`)
+  narrator.say(`both states are mature at height ${devnet.height}; the server's old one is in the mempool first, then the client wakes up`)
   const race = new Race(stage, narrator)
   let theirs = 20_000n
   await submit(stage, old, theirs)
@@ -112,7 +120,9 @@ export const auction: Act = async (stage, channel, narrator) => {
     // would have to wait for the next one (EVID-4).
     if (raises === 0) {
       raises += 1
-      if ((await devnet.submit(old.at(RAISED))).accepted) {
+      const raised = await devnet.submit(old.at(RAISED))
+      if (raised.accepted) {
+        stage.owns('server', raised.txid)
         theirs = RAISED
         await race.note(null, Number(theirs))
         continue
@@ -124,7 +134,7 @@ export const auction: Act = async (stage, channel, narrator) => {
   const { txid } = await spendOf(stage, channel)
   const ours = Number(await feeOf(devnet, (await devnet.transaction(txid))?.raw ?? new Uint8Array()))
   await race.note(ours, null, 'ours')
-  return { ...ENDING, txid, ok: parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime < old.lock && ours <= Number(TO_WIN), race: race.rows }
+  return { ...ENDING, txid, ok: parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime < old.lock && ours <= Number(TO_WIN), race: race.end() }
 }
 
 /** Turns one block apart, a client that sleeps through that block, and an attacker who burns nearly all that it wins: nothing is left to outbid it with. */
@@ -133,7 +143,7 @@ export const narrow: Act = async (stage, channel, narrator) => {
   const old = await payAndKeep(stage, channel)
   const { lock } = await presentTurn(stage, channel)
   await Promise.all([client.kill(), server.kill()])
-  narrator.say(`turns 1 block apart: the newest state matures at ${lock}, the old one at ${old.lock}, and the client sleeps until then; the attacker burns ${sat(TO_WIN - 100n)} of the ${sat(TO_WIN)} that it wins`)
+  narrator.say(`the client's newest state matures at ${lock}, the server's old one at ${old.lock}, and the client sleeps until then; the server gives the miners ${sat(TO_WIN - 100n)} of the ${sat(TO_WIN)} that it would win`)
   await stage.mine(old.lock - devnet.height, [])
   const race = new Race(stage, narrator)
   await submit(stage, old, TO_WIN - 100n)
@@ -143,10 +153,10 @@ export const narrow: Act = async (stage, channel, narrator) => {
   await client.kill()
   const isTheirs = parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime === old.lock
   await race.note(null, Number(TO_WIN - 100n), isTheirs ? 'theirs' : 'ours')
-  narrator.say(isTheirs
-    ? `LOST: the client has ${sat(TO_WIN)} less than by the newest state. The miners have nearly all of it; the attacker has won 100 sat. With turns ${12} blocks apart it would not have come to this.`
-    : 'the newest state was in the block all the same')
-  return { ...ENDING, txid, amounts: { ...ENDING.amounts, server: isTheirs ? PAID.amount * BigInt(PAID.count) : ENDING.amounts.server }, race: race.rows }
+  const rows = race.end()
+  if (!isTheirs) narrator.say('the client\'s newest state was in the block all the same')
+  const outcome = `the client has LOST ${sat(TO_WIN)} of what the newest state gave it: the miners have nearly all of it, and the server has won 100 sat. With turns 12 blocks apart it would not have come to this.`
+  return { ...ENDING, txid, amounts: { ...ENDING.amounts, server: isTheirs ? PAID.amount * BigInt(PAID.count) : ENDING.amounts.server }, race: rows, ...isTheirs ? { outcome } : {} }
 }
 
 const TOTAL = PAID.amount * BigInt(PAID.count)
@@ -155,21 +165,21 @@ const ENDING = { payments: PAID.count + PAID_BACK.count, kind: 'settlement', amo
 /** The client pays, the server keeps what it holds, and then pays most of it back in the next turn. */
 async function payAndKeep (stage: Stage, channel: ChannelInfo): Promise<OldState> {
   const { client, server } = stage
-  const silent: Narrator = { title: () => {}, say: () => {}, step: () => {}, progress: () => {} }
-  await payMany(client, channel, PAID.count, PAID.amount, silent)
+  await payMany(client, channel, PAID.count, PAID.amount, silentNarrator)
   stage.record(9, 'client', `paid ${PAID.count} times ${sat(PAID.amount)} (turn 0)`)
   await server.stop()
   const kept = await keepState(server.dataDir, channel.id, join(server.dataDir, 'kept'))
   await server.start()
   await stage.until('the server is back', async () => (await find(server.api.channels(), channel)).status === 'open')
-  await payMany(server, channel, PAID_BACK.count, PAID_BACK.amount, silent)
+  await payMany(server, channel, PAID_BACK.count, PAID_BACK.amount, silentNarrator)
   stage.record(9, 'server', `paid back ${PAID_BACK.count} times ${sat(PAID_BACK.amount)} (turn 1); it keeps the state of before`)
   return kept
 }
 
-async function submit ({ devnet }: Stage, old: OldState, fee: bigint): Promise<void> {
+async function submit ({ devnet, owns }: Stage, old: OldState, fee: bigint): Promise<void> {
   const result = await devnet.submit(old.at(fee))
   if (!result.accepted) throw new PaychanError('ERR_DEMO_FAILED', `The old state was not taken: ${result.reason}.`)
+  owns('server', result.txid)
 }
 
 /** What spends the channel, as the client sees it: it may be reading the chain just now. */

@@ -2,22 +2,22 @@
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { codeOf, messageOf, toErrorRecord } from '../types/errors.js'
-import { printBooks, printingNarrator, silentNarrator } from './report.js'
+import { printingNarrator, silentNarrator } from './report.js'
 import { SCENARIOS } from './scenarios.js'
 
-const HELP = `Usage: npm run demo [-- NAME] [--json] [--trace FILE] [--bitcoind URL [--electrum URL]]
+const HELP = `Usage: npm run demo [-- NAME] [--json] [--verbose] [--trace FILE] [--bitcoind URL [--electrum URL]]
 
 ${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(10)}  ${title}`).join('\n')}
 
 NAME is ${SCENARIOS[0]?.name ?? ''} when left out. With --json, standard output is one JSON object
-(npm run -s demo -- NAME --json). With --trace the first race of congestion goes by the fee rates of a
+(npm run -s demo -- NAME --json); with --verbose all steps of the protocol are told, and ids whole. With --trace the first race of congestion goes by the fee rates of a
 file: lines of height,feerate (sat/vB), of which height 137 is that of the newest state's lock. With
 --bitcoind http://USER:PASSWORD@HOST:PORT the others run on the chain of a bitcoind on regtest, and with
 --electrum tcp://HOST:PORT through an Electrum server of that chain.`
 
 /** Exit codes: 0 told and true, 1 failed, 2 asked for something that is not there. */
 async function main (argv: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: argv, options: { json: { type: 'boolean', default: false }, trace: { type: 'string' }, bitcoind: { type: 'string' }, electrum: { type: 'string' }, help: { type: 'boolean', short: 'h', default: false } }, allowPositionals: true })
+  const { values, positionals } = parseArgs({ args: argv, options: { json: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false }, trace: { type: 'string' }, bitcoind: { type: 'string' }, electrum: { type: 'string' }, help: { type: 'boolean', short: 'h', default: false } }, allowPositionals: true })
   const name = positionals[0] ?? SCENARIOS[0]?.name
   const scenario = SCENARIOS.find((one) => one.name === name)
   if (values.help) {
@@ -28,12 +28,11 @@ async function main (argv: string[]): Promise<number> {
     process.stderr.write(`There is no demo '${positionals.join(' ')}'.\n\n${HELP}\n`)
     return 2
   }
-  const narrator = values.json ? silentNarrator : printingNarrator(process.stdout)
+  const narrator = values.json ? silentNarrator : printingNarrator({ verbose: values.verbose, isTTY: process.stdout.isTTY, columns: process.stdout.columns, write: (text) => { process.stdout.write(text) } })
   narrator.title(`paychan demo '${scenario.name}': ${scenario.title}`)
   try {
     const report = await scenario.run(narrator, { bitcoind: values.bitcoind, electrum: values.electrum, trace: values.trace === undefined ? undefined : await readFile(values.trace, 'utf8') })
     if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
-    else printBooks(report, narrator)
     return report.ok ? 0 : 1
   } catch (error) {
     if (values.json) process.stdout.write(`${JSON.stringify({ scenario: scenario.name, ok: false, error: toErrorRecord(error) })}\n`)

@@ -1,5 +1,7 @@
 /** What a demo comes to: the JSON object that `--json` prints, and how the story is told to people. */
 import pc from 'picocolors'
+import { withoutProtocol } from '../cli/channel-words.js'
+import { cut } from '../cli/text.js'
 import type { Step } from '../node/api.js'
 
 /** Amounts are JSON numbers in satoshis; transactions raw hex of what reached the chain. */
@@ -32,6 +34,8 @@ export interface Narrator {
   /** A line between the steps. */
   say: (text: string) => void
   step: (step: Step, who: string, what: string, height: number) => void
+  /** While a table is shown it tells what happens to the channel's end, row by row: steps of that are for `--verbose`. */
+  table: (isShown: boolean) => void
   /** One line that is overwritten, on a terminal only. */
   progress: (text: string) => void
 }
@@ -41,42 +45,77 @@ export function sat (amount: number | bigint): string {
   return `${amount.toLocaleString('en-US')} sat`
 }
 
-/** Tells the story on standard output. */
-export function printingNarrator (out: NodeJS.WriteStream): Narrator {
-  const colours = pc.createColors(out.isTTY && process.env.NO_COLOR === undefined)
+/** The opening in three lines: what the client does. The nine steps, and both sides of each, are for `--verbose`. */
+const OPENING: Partial<Record<Step, (what: string) => string | undefined>> = {
+  1: (what) => what.startsWith('asked') ? what : undefined,
+  5: () => 'has its refund: signed by the server before any coin moves',
+  8: () => 'has funded the channel, and both sides have stored the first balances'
+}
+
+/** A step in the words of the story; undefined for one that it does without. */
+function inShort (step: Step, who: string, what: string): string | undefined {
+  if (typeof step === 'number' && step < 9) return who === 'client' ? OPENING[step]?.(what) : undefined
+  return withoutProtocol(what)
+}
+
+/** Ids by their first 8 digits, as all tables show them. */
+function shortIds (text: string): string {
+  return text.replace(/\b([0-9a-f]{8})[0-9a-f]{56}\b/g, '$1')
+}
+
+export interface Telling {
+  /** All steps of the protocol in its own words, and whole ids. */
+  readonly verbose: boolean
+  readonly isTTY: boolean
+  readonly columns?: number | undefined
+  write: (text: string) => void
+}
+
+/** Tells the story to people. */
+export function printingNarrator ({ verbose, isTTY, columns = 80, write }: Telling): Narrator {
+  const colours = pc.createColors(isTTY && process.env.NO_COLOR === undefined)
   let open = false
+  let inTable = false
+  let last = ''
   const line = (text: string): void => {
-    if (open) out.write('\r\u001b[K')
+    if (open) write('\r\u001b[K')
     open = false
-    out.write(`${text}\n`)
+    write(`${verbose ? text : shortIds(text)}\n`)
   }
   return {
     title: (text) => { line(colours.bold(text)) },
     say: (text) => { line(text === '' ? '' : `  ${text}`) },
     step: (step, who, what, height) => {
-      const label = typeof step === 'number' ? `step ${step}` : step
-      line(`  ${colours.dim(`height ${String(height).padStart(3)}`)}  ${colours.cyan(label.padEnd(10))}  ${(who === 'client' ? colours.green : colours.yellow)(who.padEnd(6))}  ${what}`)
+      const told = verbose ? what : inShort(step, who, what)
+      // Both nodes tell what the chain shows of a channel's end.
+      const said = `${step} ${told ?? ''}`
+      if (told === undefined || (!verbose && (said === last || (inTable && typeof step !== 'number')))) return
+      last = said
+      const label = typeof step !== 'number' ? step : verbose ? `step ${step}` : step === 9 ? 'payments' : 'opening'
+      line(`  ${colours.dim(`height ${String(height).padStart(3)}`)}  ${colours.cyan(label.padEnd(10))}  ${(who === 'client' ? colours.green : colours.yellow)(who.padEnd(6))}  ${told}`)
     },
+    table: (isShown) => { inTable = isShown },
     progress: (text) => {
-      if (!out.isTTY) return
-      out.write(`\r\u001b[K  ${text}`)
+      if (!isTTY) return
+      write(`\r\u001b[K${cut(`  ${text}`, columns - 1)}`)
       open = true
     }
   }
 }
 
 /** Says nothing: standard output belongs to the JSON object. */
-export const silentNarrator: Narrator = { title: () => {}, say: () => {}, step: () => {}, progress: () => {} }
+export const silentNarrator: Narrator = { title: () => {}, say: () => {}, step: () => {}, table: () => {}, progress: () => {} }
 
-/** The books, for people. */
-export function printBooks (report: Report, narrator: Narrator): void {
+/** The books of one scene, for people. `outcome`: who has lost what by it, where somebody has. */
+export function printBooks (report: Report, narrator: Narrator, outcome?: string): void {
   const { client, server, feesSat } = report.onchain
   narrator.say('')
   narrator.say('on the chain       before            after')
   narrator.say(`  client  ${sat(client.before).padStart(15)}  ${sat(client.after).padStart(15)}`)
   narrator.say(`  server  ${sat(server.before).padStart(15)}  ${sat(server.after).padStart(15)}`)
   narrator.say(`  fees                     ${sat(feesSat).padStart(15)}`)
-  narrator.say(report.ok
-    ? 'not a satoshi is missing: what there was before is what there is now, and the fees'
-    : 'THE BOOKS DO NOT BALANCE')
+  // 'Not a satoshi is missing' would be no comfort to whoever has lost some.
+  const balance = outcome === undefined ? 'not a satoshi is missing' : 'the books balance'
+  narrator.say(report.ok ? `${balance}: what there was before is what there is now, and the fees` : 'THE BOOKS DO NOT BALANCE')
+  if (outcome !== undefined) narrator.say(`but ${outcome}`)
 }

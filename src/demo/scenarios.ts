@@ -9,7 +9,7 @@ import { bothWays } from './both-ways.js'
 import { confirm, openChannel, PAYMENT, type Act, type ChannelTerms, type Ending } from './acts.js'
 import { confirmed, confirmedOn, feeOf, rawHex, walletScripts } from './accounts.js'
 import { auction, awake, BLOCK_WEIGHT, MEMPOOL_VSIZE, narrow } from './congestion.js'
-import { sat, type Narrator, type Report } from './report.js'
+import { printBooks, sat, type Narrator, type Report } from './report.js'
 import { killedAndBack } from './restart.js'
 import { setStage, type Stage, type StageOptions } from './stage.js'
 import { staleStates } from './stale.js'
@@ -40,7 +40,7 @@ export interface DemoOptions {
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'pay', title: 'a channel from its opening to its cooperative close, with 1,000 payments', run: story('pay', closeInPeace) },
-  { name: 'refund', title: 'the server is killed; the client gets everything back after the lock', run: story('refund', serverGone) },
+  { name: 'refund', title: 'the server is killed; the client gets everything back after the lock, and the server loses what it was paid', run: story('refund', serverGone) },
   { name: 'settle', title: 'the client is killed after paying; the server settles before the lock', run: story('settle', clientGone) },
   { name: 'restart', title: 'both nodes are killed in the middle of payments, six times; nothing is lost, nothing is paid twice', run: story('restart', killedAndBack) },
   { name: 'two-way', title: 'both sides pay each other, 200 times in several turns, and close in peace', run: story('two-way', bothWays, TWO_WAY) },
@@ -60,10 +60,12 @@ function story (name: string, act: Act, terms?: ChannelTerms): Scenario['run'] {
 async function congested (narrator: Narrator, { trace = RISING, bitcoind, electrum }: DemoOptions = {}): Promise<Report> {
   if (bitcoind !== undefined || electrum !== undefined) throw new PaychanError('ERR_USAGE', 'The demo congestion fills the blocks of a chain of its own; it cannot run on a bitcoind.')
   const chain = (load: string): StageOptions => ({ twoServers: true, blockWeight: BLOCK_WEIGHT, mempoolVsize: MEMPOOL_VSIZE, load: parseTrace(load) })
+  const scene = (number: number, title: string): void => { narrator.title(`${number === 1 ? '' : '\n'}Scene ${number} of 3: ${title}`) }
+  scene(1, 'the client is awake, turns 12 blocks apart')
   const first = await perform('congestion', narrator, awake, TWO_WAY, chain(trace))
-  narrator.say('')
+  scene(2, 'the client wakes up when the server\'s old state is in the mempool already')
   const second = await perform('congestion', narrator, auction, TWO_WAY, chain(STEADY))
-  narrator.say('')
+  scene(3, 'the same with turns 1 block apart, and a server that burns all that it could win')
   const third = await perform('congestion', narrator, narrow, { blocks: 160, step: 1 }, chain(STEADY))
   return { ...first, ok: first.ok && second.ok && third.ok, ...withoutUndefined({ auction: second.race, worst: third.race }) }
 }
@@ -97,7 +99,7 @@ async function perform (scenario: string, narrator: Narrator, act: Act, terms: C
     const conserved = before.client + before.server === after.client + after.server + feesSat
     const isServers = ending.kind === 'settlement' && payerIn(last, channel, terms) === 'client'
     const serverPaid = after.server === due - swept - (isServers ? await feeOf(stage.devnet, last) : ZERO_SAT)
-    return {
+    const report: Report = {
       scenario,
       ok: conserved && serverPaid && (ending.ok ?? true),
       steps: stage.steps,
@@ -111,6 +113,8 @@ async function perform (scenario: string, narrator: Narrator, act: Act, terms: C
         feesSat: Number(feesSat)
       }
     }
+    printBooks(report, narrator, ending.outcome)
+    return report
   } finally {
     await stage.strike()
   }
@@ -156,7 +160,7 @@ async function serverGone (stage: Stage, channel: ChannelInfo, narrator: Narrato
   narrator.say(`the server is killed (SIGKILL); the blocks go by until the lock, height ${channel.refundHeight}`)
   await stage.mine(channel.refundHeight - stage.devnet.height, [stage.client])
   const txid = await confirm(stage, channel, 'refund', [stage.client])
-  return { payments, kind: 'refund', txid }
+  return { payments, kind: 'refund', txid, outcome: `the server has lost the ${sat(PAYMENT * BigInt(payments))} that it was paid: the refund gives everything back to the client, and the server's node was not there to settle before the lock.` }
 }
 
 async function clientGone (stage: Stage, channel: ChannelInfo, narrator: Narrator): Promise<Ending> {

@@ -23,6 +23,8 @@ export interface Stage {
   readonly steps: Array<Report['steps'][number]>
   /** Tells and records a step that the demo itself sees. */
   record: (step: Report['steps'][number]['step'], who: string, what: string, txid?: string) => void
+  /** Whose a transaction is: what both nodes see of it is told as that side's, whoever sees it. */
+  owns: (who: string, txid: string) => void
   /** Resolves once `check` holds; asks again after every event of a node and every change of the chain. */
   until: (what: string, check: () => Promise<boolean>) => Promise<void>
   /** Mines, and waits until the nodes that run have seen the tip. */
@@ -85,9 +87,15 @@ function directed (devnet: Devnet, client: NodeProcess, server: NodeProcess, nar
     steps.push({ step, what: `${who}: ${what}`, height: devnet.height, ...(txid === undefined ? {} : { txid }) })
     narrator.step(step, who, what, devnet.height)
   }
+  const owners = new Map<string, string>()
+  const owns: Stage['owns'] = (who, txid) => { owners.set(txid, who) }
   for (const node of [client, server]) {
     node.onEvent((event: NodeEvent) => {
-      if (event.type === 'channel' && event.step !== undefined) record(event.step, node.who, event.what, event.txid)
+      if (event.type === 'channel' && event.step !== undefined) {
+        const { step, what, txid } = event
+        if (txid !== undefined && what.startsWith('published')) owns(node.who, txid)
+        record(step, typeof step === 'number' ? node.who : owners.get(txid ?? '') ?? node.who, what, txid)
+      }
       if (event.type === 'alarm') narrator.say(`${node.who}: ${event.text}`)
       wake()
     })
@@ -115,5 +123,5 @@ function directed (devnet: Devnet, client: NodeProcess, server: NodeProcess, nar
     await devnet.mine(blocks)
     for (const node of watching) await until(`the ${node.who} sees the tip`, async () => (await node.api.info()).chain.height === devnet.height)
   }
-  return { devnet, client, server, steps, record, until, mine, strike }
+  return { devnet, client, server, steps, record, owns, until, mine, strike }
 }

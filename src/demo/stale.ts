@@ -42,10 +42,11 @@ export const staleStates: Act = async (stage, first, narrator) => {
   const newest = await presentTurn(stage, second)
   const sweeps = (await server.api.transactions()).filter(({ kind }) => kind === 'sweep').map(({ txid }) => txid)
   await Promise.all([client.kill(), server.kill()])
-  narrator.say(`both nodes are dead until both states are mature, at height ${kept.lock}; then the cheat is first, with a fee of ${sat(BRIBE)}`)
+  narrator.say(`both nodes are dead until both states are mature, at height ${kept.lock}; then the server's old one is first in the mempool, with a fee of ${sat(BRIBE)}`)
   await stage.mine(kept.lock - devnet.height, [])
   const cheat = await devnet.submit(kept.at(BRIBE))
   if (!cheat.accepted) throw new PaychanError('ERR_DEMO_FAILED', `The old state was not taken: ${cheat.reason}.`)
+  stage.owns('server', cheat.txid)
   const race: Race[] = [{ height: devnet.height, ours: null, theirs: Number(BRIBE), confirmed: null }]
   await client.start()
   const ourSpend = async (): Promise<ChannelInfo['spend']> => (await find(client.api.channels(), second)).spend
@@ -58,7 +59,7 @@ export const staleStates: Act = async (stage, first, narrator) => {
   if (spend === undefined || ours === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The newest state is not in the mempool.')
   const fee = Number(await feeOf(devnet, ours.raw))
   race.push({ height: devnet.height, ours: fee, theirs: null, confirmed: null })
-  stage.record('settlement', 'client', `outbids it with ${sat(fee)}: the old state is gone from the mempool`)
+  stage.record('settlement', 'client', `outbids the server with ${sat(fee)}: the old state is gone from the mempool`)
   const won = await confirm(stage, second, 'settlement', [client])
   race.push({ height: devnet.height, ours: fee, theirs: null, confirmed: 'ours' })
 

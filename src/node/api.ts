@@ -115,7 +115,7 @@ export interface PeerInfo {
 
 /** Without a choice T1 pays the estimate for 6 blocks. After as many as its target says it is paid for by a child; with a feerate that is left to `bumpFee`. */
 export interface OpenRequest extends FeeChoice {
-  /** A PeerId that we are connected to, or a full multiaddr. */
+  /** A PeerId that we are connected to, or its beginning or end if no other that is known has it; or a full multiaddr. */
   readonly peer: string
   /** The capacity in satoshis, all of it the client's at first. */
   readonly amount: bigint
@@ -160,7 +160,7 @@ export interface RenewOptions extends FeeChoice {
 }
 
 export interface PayRequest {
-  /** A PeerId (also as the end of a multiaddr), or a channel id (at least 8 of its first digits). */
+  /** A PeerId (or its beginning or end; also as the end of a multiaddr), or a channel id (at least 8 of its first digits). */
   readonly to: string
   /** Satoshis. */
   readonly amount: bigint
@@ -260,9 +260,9 @@ export interface NodeApi {
   connect: (multiaddr: string) => Promise<PeerInfo>
   peers: () => Promise<PeerInfo[]>
   /**
-   * Asks a peer (a PeerId that we are connected to, or a full multiaddr) for the channels that it has
+   * Asks a peer (as for `open`) for the channels that it has
    * with this node and this node has lost. What comes back only closes. Channels that are known stay as they are.
-   * Errors: `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
+   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
    * `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode), `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
    */
   recover: (peer: string) => Promise<RecoverResult>
@@ -271,7 +271,7 @@ export interface NodeApi {
    * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default).
    * When none takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts: channel, txid): the
    * channel stays all the same, for the peer has T1 as well, and it is sent again with every block. It is not to be opened again.
-   * Errors: `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
+   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
    * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`: `ERR_CANCELLED`, or
    * `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same.
    */
@@ -300,7 +300,7 @@ export interface NodeApi {
    * Pays; resolves once the payee has acknowledged, which means that it is on the payee's disk.
    * To a PeerId, on one channel when one is enough, else on several: each is asked whether it can
    * be paid on before anything is signed.
-   * Errors: `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
+   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
    * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_TOO_MANY_WAITING` (facts: waiting, most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`,
    * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack); with an id, or
    * split: `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id

@@ -2,15 +2,17 @@
 import '../p2p/polyfill.js'
 import { createLibp2p } from 'libp2p'
 import { createHost, type HostInit } from '../p2p/host.js'
-import { checkListen, explainListen } from '../p2p/listening.js'
+import { areFree, checkListen, explainListen, isInUse } from '../p2p/listening.js'
 import { STORE_FAILED } from '../types/errors.js'
 import type { NodeApi } from './api.js'
-import { paychanIdentity, type IdentityOptions } from './identity.js'
+import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
 
 export interface NodeOptions extends Omit<PaychanInit, 'root'>, IdentityOptions, Pick<HostInit, 'transports'> {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]
+  /** Where it listens instead when a port of `listen` is in use; without it that is an error. */
+  readonly listenElse?: readonly string[]
   /** Told of events from the very start on. */
   readonly onEvent?: Parameters<NodeApi['onEvent']>[0]
 }
@@ -23,10 +25,22 @@ export interface NodeOptions extends Omit<PaychanInit, 'root'>, IdentityOptions,
  * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir: './alice', create: true })
  */
 export async function createNode (options: NodeOptions): Promise<NodeApi> {
-  const listen = options.listen ?? ['/ip4/127.0.0.1/tcp/0']
+  const { listen = ['/ip4/127.0.0.1/tcp/0'], listenElse } = options
   // Other transports have addresses of their own.
   if (options.transports === undefined) checkListen(listen)
-  const { privateKey, root } = await paychanIdentity(options)
+  const identity = await paychanIdentity(options)
+  if (listenElse === undefined) return await startHost(options, identity, listen)
+  if (!await areFree(listen)) return await startHost(options, identity, listenElse)
+  try {
+    return await startHost(options, identity, listen)
+  } catch (error) {
+    // Another node was faster.
+    if (!isInUse(error)) throw error
+    return await startHost(options, identity, listenElse)
+  }
+}
+
+async function startHost (options: NodeOptions, { privateKey, root }: Identity, listen: readonly string[]): Promise<NodeApi> {
   const host = createHost({ privateKey, listen, ...options.transports === undefined ? {} : { transports: options.transports } })
   const libp2p = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ ...options, root }) } })
   const { paychan: service } = libp2p.services

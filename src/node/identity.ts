@@ -25,6 +25,8 @@ export interface IdentityOptions {
   readonly passphrase?: AskPassphrase
 }
 
+export interface Identity { readonly privateKey: PrivateKey, readonly root: HDKey }
+
 /**
  * The key that a libp2p host takes for its own, and the master key that `paychan` takes: both derive from the
  * seed of the data directory, so that the host has the same PeerId at every start.
@@ -33,7 +35,7 @@ export interface IdentityOptions {
  * @example
  * const { privateKey, root } = await paychanIdentity({ network, dataDir, create: true })
  */
-export async function paychanIdentity ({ network, dataDir, create = false, passphrase }: IdentityOptions): Promise<{ readonly privateKey: PrivateKey, readonly root: HDKey }> {
+export async function paychanIdentity ({ network, dataDir, create = false, passphrase }: IdentityOptions): Promise<Identity> {
   const path = join(dataDir, SEED_FILE)
   if (create) await ensureSeed(path)
   const root = rootFromWords(await readSeedFile(path, passphrase))

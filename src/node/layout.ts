@@ -8,3 +8,6 @@ export const SEED_FILE = 'seed'
 
 /** Channels, payments, wallet. */
 export const STORE_DIRECTORY = 'db'
+
+/** So many unused addresses in a row end the search of a restored wallet. */
+export const DEFAULT_RESTORE_GAP = 100

@@ -13,8 +13,6 @@ import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
  * earlier release gave one to each peer that offered a channel, and many offers came to nothing; the
  * close scripts of this one have a chain and a gap of their own (`CLOSE_GAP`).
  */
-export const DEFAULT_RESTORE_GAP = 100
-
 export interface RestoreOptions {
   readonly words: string
   /** Encrypts the seed. */

@@ -15,7 +15,7 @@ import type { HDKey } from '@scure/bip32'
 import type { ElectrumChain } from '../chain/chain.js'
 import { bytesOfText } from '../bitcoin/psbt.js'
 import { defaultPolicy, type Policy } from '../channel/policy.js'
-import { isUnwatched } from '../channel/summary.js'
+import { isUnwatched } from '../channel/unwatched.js'
 import { Engine } from '../engine/engine.js'
 import type { EngineEvent } from '../engine/engine-events.js'
 import type { Signer, Store } from '../engine/ports.js'
@@ -35,7 +35,8 @@ import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice
 import { amountOf } from './amount-of.js'
 import { belongsTo } from './chain-anchor.js'
 import { tellOfChain } from './chain-events.js'
-import { channelByPrefix } from './choose-channel.js'
+import { channelByPrefix, namesChannel } from './choose-channel.js'
+import { assertWholePeer, peerByEnds } from './choose-peer.js'
 import { coinInfo } from './coin-info.js'
 import { bidOf, choiceOf, feesOf, fundingChoice, shownRate } from './funding-choice.js'
 import { newestFirst, settledOf } from './lists.js'
@@ -251,7 +252,7 @@ class PaychanService implements Paychan {
 
   async recover (peer: string): Promise<RecoverResult> {
     const { engine } = this.#get()
-    const { restored, known, refused, peer: peerId } = await engine.recover(peer)
+    const { restored, known, refused, peer: peerId } = await engine.recover(await this.#peerNamed(peer))
     return { peerId, recovered: restored.map((id) => engine.describe(id)), known, refused }
   }
 
@@ -260,7 +261,7 @@ class PaychanService implements Paychan {
     const capacity = amountOf(request.amount)
     const blocks = blockDelta(request.blocks ?? this.#policy.defaultBlocks)
     const step = request.twoWay === true || request.step !== undefined ? blockDelta(request.step ?? this.#policy.defaultStep) : undefined
-    return await engine.open({ ...await fundingChoice(chain, capacity, request), peer: request.peer, capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, outside: request.psbt, wait: request.wait ?? 'ready', signal: request.signal })
+    return await engine.open({ ...await fundingChoice(chain, capacity, request), peer: await this.#peerNamed(request.peer), capacity, blocks, step, renewFor: request.renew === true ? blocks : undefined, outside: request.psbt, wait: request.wait ?? 'ready', signal: request.signal })
   }
 
   async fundingPsbt (channel: string, psbt: string, { wait = 'ready' }: PsbtOptions = {}): Promise<PsbtResult> {
@@ -281,12 +282,13 @@ class PaychanService implements Paychan {
   async pay (request: PayRequest): Promise<PayResult> {
     const { engine } = this.#get()
     const amount = amountOf(request.amount)
-    const { to, memo = '' } = request
-    const { id } = request
+    const { id, memo = '' } = request
+    const direct = id === undefined ? engine.channelFor(request.to, amount) : undefined
+    const to = direct === undefined ? await this.#payeeNamed(request.to) : request.to
     if (to === this.#peers.self) throw new PaychanError('ERR_INVALID_PEER', 'That is this node itself: it cannot pay itself.', { peer: to })
     let already = false
     if (id === undefined) {
-      const channel = engine.channelFor(to, amount) ?? soleChannel(planPayment(engine.payable(), to, amount))
+      const channel = direct ?? engine.channelFor(to, amount) ?? soleChannel(planPayment(engine.payable(), to, amount))
       try {
         if (channel !== undefined) return inOnePart(await engine.pay(channel, amount, memo))
       } catch (error) {
@@ -321,6 +323,23 @@ class PaychanService implements Paychan {
     const { id } = channelByPrefix(engine.channels(), channel)
     const closed = await engine.close(id, options.force ?? false)
     return { channel: id, ...closed }
+  }
+
+  /** The PeerId of whom a person means, by a part of it too. A multiaddr stays as it is. */
+  async #peerNamed (text: string): Promise<string> {
+    if (text.startsWith('/')) return text
+    const known = [this.#peers.self, ...this.#get().engine.states().map(({ peer }) => peer), ...(await this.#peers.peers()).map(({ peerId }) => peerId)]
+    const found = peerByEnds(known, text)
+    if (found === undefined) assertWholePeer(text)
+    return found ?? text
+  }
+
+  /** Of a payment: who has a channel with us comes before strangers whose ids end alike. A channel's id stays as it is. */
+  async #payeeNamed (text: string): Promise<string> {
+    const channels = this.#get().engine.states()
+    const isChannel = namesChannel(text)
+    if (isChannel && channels.some(({ id }) => id.startsWith(text))) return text
+    return peerByEnds(channels.map(({ peer }) => peer), text) ?? (isChannel ? text : await this.#peerNamed(text))
   }
 
   onEvent (listener: (event: NodeEvent) => void): () => void {

@@ -1,11 +1,15 @@
 /** Where a node of our own listens: addresses that it cannot listen on are refused in words that say which, and why. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
-import { messageOf, PaychanError } from '../types/errors.js'
+import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 
 const HOSTS = new Set(['ip4', 'ip6'])
 
+const IN_USE = 'EADDRINUSE'
+
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use. Stop who uses it, or take another one (0 is any that is free)',
+  [IN_USE]: 'the port is in use. Stop who uses it, or take another one (0 is any that is free)',
   EADDRNOTAVAIL: 'this machine has no such address. Take one of its own, or /ip4/0.0.0.0 for all of them',
   EACCES: 'this user may not use the port. Take one from 1024 on',
   EAFNOSUPPORT: 'this machine does not speak that version of IP'
@@ -40,4 +44,26 @@ export function explainListen (error: unknown, addresses: readonly string[]): un
   const { address, reason } = told.find((each) => each.reason !== undefined) ?? { address: addresses.join(', '), reason: undefined }
   const why = reason === undefined ? 'the system does not say why' : REASONS[reason] ?? reason
   return new PaychanError('ERR_LISTEN_FAILED', `The node cannot listen on ${address}: ${why}.`, { address, reason }, { cause: error })
+}
+
+/** Whether a node could not listen because somebody else does. */
+export function isInUse (error: unknown): boolean {
+  return error instanceof PaychanError && error.code === 'ERR_LISTEN_FAILED' && error.facts['reason'] === IN_USE
+}
+
+/** Whether nobody listens there now. Whatever else is wrong with an address shows when it is listened on. */
+export async function areFree (addresses: readonly string[]): Promise<boolean> {
+  for (const address of addresses) {
+    const [host, tcp] = multiaddr(address).getComponents()
+    const server = createServer()
+    try {
+      server.listen({ host: host?.value, port: Number(tcp?.value), exclusive: true })
+      await once(server, 'listening')
+    } catch (error) {
+      if (codeOf(error) === IN_USE) return false
+    } finally {
+      server.close()
+    }
+  }
+  return true
 }

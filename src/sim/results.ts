@@ -8,7 +8,10 @@
 export interface Summary { readonly count: number, readonly mean: number, readonly p50: number, readonly p90: number, readonly p99: number, readonly max: number }
 
 export interface PaymentTotals {
+  /** Of a node that was up. */
   readonly asked: number
+  /** Those of the plan whose payer was switched off just then: a phone in a drawer is no failure of the network, and nobody asked. */
+  readonly off: number
   readonly made: number
   /** `unknown` at the end: signed, and neither acknowledged nor excluded by the chain. */
   readonly unknown: number

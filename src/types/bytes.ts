@@ -1,5 +1,4 @@
 /** Byte strings and the identifiers made of them. */
-import { fromString, equals } from 'uint8arrays'
 import { PaychanError } from './errors.js'
 
 declare const kind: unique symbol
@@ -50,15 +49,22 @@ export function toHex (bytes: Uint8Array): string {
   return hex
 }
 
+/** What a digit that was checked is worth: `0` to `9` are 48 to 57, `A` 65, `a` 97. */
+function digitOf (code: number): number {
+  return (code & 15) + (code > 57 ? 9 : 0)
+}
+
 /** Lower-case or upper-case hex to bytes. @throws PaychanError `ERR_INVALID_HEX` */
 export function fromHex (hex: string): Uint8Array {
   if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) throw new PaychanError('ERR_INVALID_HEX', 'That is not hex.')
-  return fromString(hex.toLowerCase(), 'base16')
+  const bytes = new Uint8Array(hex.length / 2)
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = digitOf(hex.charCodeAt(2 * i)) << 4 | digitOf(hex.charCodeAt(2 * i + 1))
+  return bytes
 }
 
 /** Whether two byte strings are the same. */
 export function sameBytes (a: Uint8Array, b: Uint8Array): boolean {
-  return equals(a, b)
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
 /** The 32 bytes of a hash as a transaction id, which is written in reversed order. */

@@ -222,6 +222,7 @@ export const ERROR_CODES = {
 
   // Payments
   ERR_NO_CHANNEL: ['missing', 'there is no such channel, or none to pay that peer on'],
+  ERR_AMBIGUOUS_PEER: ['usage', 'the ids of several peers begin or end like that; give more of it'],
   ERR_AMBIGUOUS_CHANNEL: ['usage', 'several channels begin like that; give more digits'],
   ERR_CHANNEL_NOT_OPEN: ['refused', 'the channel cannot be paid on yet, or T1 is not deep enough (FUND-4)'],
   ERR_CHANNEL_CLOSED: ['refused', 'the channel is closing or closed (UPD-17)'],

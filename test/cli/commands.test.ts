@@ -3,16 +3,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { createOutput } from '../../src/cli/output.js'
 import { createProgram } from '../../src/cli/program.js'
 import { serveApi, type ApiServer } from '../../src/daemon/server.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { CHANNEL, channel, FakeNode, FUNDING, info, payment, PEER } from '../daemon/fake-node.js'
+import { CHANNEL, channel, FakeNode, FUNDING, payment, PEER } from '../daemon/fake-node.js'
 import { testWorld, type TestWorld } from './world.js'
 
 describe('the help of every command', () => {
-  it('is wrapped once: by the terminal\'s width', () => {
+  it('is wrapped once: by the terminal\'s width', async () => {
     const descriptions = (command: Command): string[] => [command.description(), ...command.commands.flatMap(descriptions)]
-    for (const text of descriptions(createProgram(testWorld()))) assert.doesNotMatch(text, /[^\n]\n[^\n]/)
+    const { io, ...outside } = testWorld()
+    for (const text of descriptions(await createProgram({ ...outside, io, output: createOutput(io, false) }))) assert.doesNotMatch(text, /[^\n]\n[^\n]/)
   })
 })
 
@@ -53,7 +55,8 @@ describe('commands against a running node', () => {
       assert.deepEqual(await json('connect', '/ip4/127.0.0.1/tcp/1'), { peerId: PEER, connected: true, multiaddrs: [], paychan: null })
       assert.equal((await json('peers'))['peers'] instanceof Array, true)
       assert.equal((await json('open', PEER, '1000000'))['capacity'], 1_000_000)
-      assert.equal((await json('pay', PEER, '0.00001btc'))['amount'], 1_000)
+      const paid = await json('pay', PEER, '0.00001btc')
+      assert.deepEqual([paid['amount'], paid['left']], [1_000, 749_000])
       const { channels } = await json('channels') as { channels: Array<Record<string, unknown>> }
       assert.equal(channels[0]?.['spend'], null)
       const { payments } = await json('payments') as { payments: Array<Record<string, unknown>> }
@@ -74,13 +77,28 @@ describe('commands against a running node', () => {
   })
 
   describe('lists', () => {
-    it('leave abandoned openings out, and say so; --all shows them', async () => {
-      node.answers.channels = async () => [channel, { ...channel, status: 'abandoned', reason: 'the peer went away' }]
+    it('leave out channels that are closed and openings that came to nothing, and say so; --all shows them', async () => {
+      node.answers.channels = async () => [channel, { ...channel, status: 'abandoned', reason: 'the peer went away' }, { ...channel, status: 'closed' }]
       await world.run('channels')
       assert.equal(world.out().trimEnd().split('\n').length, 2)
-      assert.equal(world.err(), 'One abandoned opening is not shown; see --all.\n')
+      assert.equal(world.err(), '2 channels that are closed are not shown; see --all.\n')
       const [some, all] = [await json('channels'), await json('channels', '--all')]
-      assert.deepEqual([(some['channels'] as unknown[]).length, some['hidden'], (all['channels'] as unknown[]).length, all['hidden']], [1, 1, 2, 0])
+      assert.deepEqual([(some['channels'] as unknown[]).length, some['hidden'], (all['channels'] as unknown[]).length, all['hidden']], [1, 2, 3, 0])
+    })
+
+    it('channel shows all of one, by the first digits of its id', async () => {
+      assert.equal(await world.run('channel', '1a2b3c4d'), 0)
+      assert.match(world.out(), new RegExp(`^channel +${CHANNEL}\npeer +${PEER}\n`))
+      assert.equal((await json('channel', CHANNEL))['id'], CHANNEL)
+      assert.deepEqual(((await json('channel', 'ffffffff'))['error'] as Record<string, unknown>)['code'], 'ERR_NO_CHANNEL')
+    })
+
+    it('take the width of the terminal', async () => {
+      for (const [columns, sees] of [[80, false], [200, true]] as const) {
+        const seen = testWorld({ env: { PAYCHAN_DATA: dir, NO_COLOR: '1' }, isTTY: true, columns })
+        await seen.run('channels')
+        assert.equal(seen.out().includes('REFUND AT'), sees)
+      }
     })
 
     it('say when there are more payments than they show', async () => {
@@ -94,6 +112,12 @@ describe('commands against a running node', () => {
   })
 
   describe('arguments', () => {
+    it('a payment that was made is told, also when the node then does not say what is left', async () => {
+      node.answers.channels = async () => { throw new PaychanError('ERR_NODE_STOPPED', 'It has stopped.') }
+      assert.equal(await world.run('pay', PEER, '1000'), 0)
+      assert.match(world.out(), /^Paid 1,000 sat to …\S+ on channel 1a2b3c4d\.\n$/)
+    })
+
     it('explain an amount with a sign', async () => {
       assert.equal(await world.run('pay', PEER, '-1sat'), 2)
       assert.equal(world.err(), 'error: An amount has no sign, and \'-1sat\' has one. Write 1000, 1000sat or 0.00001btc. (ERR_INVALID_AMOUNT)\n')
@@ -111,7 +135,8 @@ describe('commands against a running node', () => {
       await world.run('renew', '1a2b3c4d', '--no-wait')
       await world.run('topup', '1a2b3c4d', '0.001btc', '--blocks', '300')
       assert.equal(world.err(), '')
-      assert.deepEqual(node.calls.map(({ verb, args }) => [verb, ...args]), [
+      // After `pay` it asks for the channels, to say what is left; during `open` for the network.
+      assert.deepEqual(node.calls.filter(({ verb }) => verb !== 'channels' && verb !== 'info').map(({ verb, args }) => [verb, ...args]), [
         ['open', { peer: PEER, amount: 1_000_000n, blocks: 144, wait: 'broadcast' }],
         ['pay', { to: '1a2b3c4d', amount: 1_000n, memo: 'for the coffee' }],
         ['pay', { to: PEER, amount: 5n, id: 'invoice 17' }],
@@ -199,15 +224,34 @@ describe('commands against a running node', () => {
     it('shows on stderr how far it is', async () => {
       node.answers.open = async () => {
         node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, what: 'asked for a channel', step: 1 })
+        node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, what: 'the server\'s signature of T2 is right, and on disk', step: 5 })
         node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 2 }, what: 'T1 is in the mempool' })
         // The answer comes over another connection: wait until the events have been read.
-        while (!world.err().includes('0 of 2')) await new Promise<void>(resolve => { setImmediate(resolve) })
+        await seen.printed('mempool')
         return channel
       }
-      assert.equal(await world.run('open', PEER, '1000000'), 0)
-      assert.match(world.err(), /^1a2b3c4d {2}asked for a channel\n1a2b3c4d {2}T1 is in the mempool; 0 of 2 confirmations\n$/)
-      assert.match(world.out(), /^Channel 1a2b3c4d with /)
-      assert.equal(info.channels.open, 1)
+      let seen = world
+      assert.equal(await seen.run('open', PEER, '1000000'), 0)
+      assert.equal(seen.err(), '1a2b3c4d  asking the peer for the channel\n1a2b3c4d  refund secured\n1a2b3c4d  the funding is in the mempool; waiting for 2 blocks\n')
+      assert.match(seen.out(), /^Channel 1a2b3c4d with /)
+      seen = testWorld({ env: { PAYCHAN_DATA: dir } })
+      await seen.run('open', PEER, '1000000', '--verbose')
+      assert.match(seen.err(), /asked for a channel\n.*signature of T2 is right, and on disk\n.*T1 is in the mempool; waiting for 2 blocks\n$/)
+    })
+
+    it('leaves nothing of it on a narrow terminal, also before an error', async () => {
+      const seen = testWorld({ env: { PAYCHAN_DATA: dir, NO_COLOR: '1' }, isTTY: true, columns: 40 })
+      node.answers.open = async () => {
+        node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 200 }, what: 'T1 is signed by the outside wallet, handed over and broadcast' })
+        await seen.printed('signed by')
+        throw new PaychanError('ERR_OPEN_REFUSED', 'It cannot be.')
+      }
+      assert.equal(await seen.run('open', PEER, '1000000'), 1)
+      // As a terminal shows it: what returns to the left edge is written over.
+      const lines = seen.err().split('\n').map(line => line.split('\r'))
+      assert.ok(lines.flat().every(text => text.length < 40 || text.startsWith('error:')), seen.err())
+      assert.equal(lines[0]?.at(-1), 'error: It cannot be. (ERR_OPEN_REFUSED)')
+      assert.match(lines[0].at(-2) ?? '', /^ {39}$/)
     })
   })
 })

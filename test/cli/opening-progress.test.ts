@@ -20,13 +20,34 @@ describe('the progress of an opening', () => {
     assert.deepEqual(follow(PEER, event('one'), event('one'), event('two'), event('ready', { status: 'open' })), ['1a2b3c4d  one', '1a2b3c4d  two', '1a2b3c4d  ready'])
   })
 
-  it('counts confirmations', () => {
-    assert.deepEqual(follow(PEER, event('T1 is out', { status: 'confirming', confirmations: 1, minDepth: 3 })), ['1a2b3c4d  T1 is out; 1 of 3 confirmations'])
+  it('counts the blocks that are still to come', () => {
+    const at = (confirmations: number): string[] => follow(PEER, event('T1 is out', { status: 'confirming', confirmations, minDepth: 3 }))
+    assert.deepEqual([at(1), at(2), at(3)], [['1a2b3c4d  the funding is out; waiting for 2 blocks'], ['1a2b3c4d  the funding is out; waiting for 1 block'], ['1a2b3c4d  the funding is out; waiting for the peer to see it']])
   })
 
-  it('says what to do once only blocks are waited for', () => {
-    const [line] = follow(PEER, { ...event('stored', { status: 'confirming' }), step: 8 } as NodeEvent)
-    assert.match(line ?? '', /paychan devnet mine 1/)
+  it('speaks of steps as users do, and as the protocol does when asked to', () => {
+    const steps = [[1, 'asked for a channel of 5 sat'], [1, 'the server named its key K2'], [2, 'T1 ab is signed and held back'], [3, 'sent T2 unsigned'], [5, 'the server\'s signature of T2 is right'], [6, 'T1 ab is handed over'], [7, 'signed the initial T3'], [8, 'the server verified and stored the initial T3']] as const
+    const lines = (verbose: boolean): string[] => {
+      const shown: string[] = []
+      const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), line => shown.push(line.slice(10)), { verbose })
+      for (const [step, what] of steps) progress.onEvent({ ...event(what), step } as NodeEvent)
+      return shown
+    }
+    assert.deepEqual(lines(true), steps.map(([, what]) => what))
+    assert.deepEqual(lines(false), ['asking the peer for the channel', 'the peer accepts the channel', 'funding prepared', 'asking the peer to sign the refund', 'refund secured', 'funding sent', 'first balances signed', 'the peer is ready'])
+  })
+
+  it('says how to mine as long as a block is missing, on a devnet', () => {
+    const line = (confirmations: number, isDevnet: boolean): string => {
+      let shown = ''
+      const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), line => { shown = line }, { isDevnet: () => isDevnet })
+      progress.onEvent({ ...event('stored', { status: 'confirming', confirmations, minDepth: 1 }), step: 8 } as NodeEvent)
+      return shown
+    }
+    assert.equal(line(0, true), '1a2b3c4d  the peer is ready; waiting for 1 block (mine: paychan devnet mine 1)')
+    assert.ok(line(0, true).length < 80)
+    assert.equal(line(0, false), '1a2b3c4d  the peer is ready; waiting for 1 block')
+    assert.equal(line(1, true), '1a2b3c4d  the peer is ready; waiting for the peer to see it')
   })
 
   it('shows the depth again with every block, once each', () => {
@@ -35,8 +56,8 @@ describe('the progress of an opening', () => {
     const at = (confirmations: number): ChannelInfo => ({ ...channel, status: 'confirming', confirmations, minDepth: 3 })
     progress.onEvent(event('T1 is in block 130', at(1)))
     for (const confirmations of [1, 2, 2]) progress.onBlock([{ ...at(0), id: channelId('ee'.repeat(32)) }, at(confirmations)])
-    assert.deepEqual(lines, ['1a2b3c4d  T1 is in block 130; 1 of 3 confirmations', '1a2b3c4d  a block has come; 2 of 3 confirmations'])
-    assert.match(progress.waitsFor(), /^blocks .*2 of 3 confirmations$/)
+    assert.deepEqual(lines, ['1a2b3c4d  the funding is in block 130; waiting for 2 blocks', '1a2b3c4d  a block has come; waiting for 1 block'])
+    assert.equal(progress.waitsFor(), '1 block')
   })
 
   it('knows who is waited for', () => {

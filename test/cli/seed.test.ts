@@ -137,6 +137,17 @@ describe('cli / seed', () => {
     assert.equal(await opened('another one'), WORDS)
   })
 
+  it('decrypt, encrypt and check take a passphrase from the input, as init --encrypt does', async () => {
+    assert.equal((await run({ lines: [PASSPHRASE] }, 'init', '--encrypt')).code, 0)
+    assert.match((await run({ lines: [PASSPHRASE] }, 'check')).world.out(), /ok +seed/)
+    assert.equal((await run({ lines: [PASSPHRASE, 'another one'] }, 'encrypt')).code, 0)
+    const wrong = await run({ lines: [PASSPHRASE] }, 'decrypt', '--json')
+    assert.deepEqual([wrong.code, /ERR_WRONG_PASSPHRASE/.test(wrong.world.out()), await isSeedEncrypted(seed)], [1, true, true])
+    assert.match((await run({}, 'decrypt', '--json')).world.out(), /ERR_PASSPHRASE_NEEDED/)
+    assert.equal((await run({ lines: ['another one'] }, 'decrypt')).code, 0)
+    assert.equal(await isSeedEncrypted(seed), false)
+  })
+
   it('start asks for the passphrase on a terminal, and says what to do where nobody is there', async () => {
     const heard: unknown[] = []
     const createNode: WorldOptions['createNode'] = async (_config, passphrase) => {
@@ -145,7 +156,8 @@ describe('cli / seed', () => {
     }
     await run({ isTTY: true, lines: [PASSPHRASE], createNode }, 'start')
     await run({ env: { PAYCHAN_PASSPHRASE: 'from outside' }, createNode }, 'start')
-    await run({ createNode }, 'start')
+    // A service has an input that nobody ever writes to: it does not wait for it.
+    await run({ createNode, lines: [PASSPHRASE] }, 'start')
     assert.deepEqual(heard, [PASSPHRASE, 'from outside', 'ERR_PASSPHRASE_NEEDED'])
   })
 })

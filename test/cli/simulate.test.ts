@@ -45,12 +45,12 @@ describe('paychan simulate', () => {
 
   it('says what matters, and how far it is', async () => {
     const world = worldWith({
-      payments: { asked: 200, made: 190, unknown: 1, failed: { ERR_NODE_DOWN: 3, ERR_NO_TURN_LEFT: 6 }, volume: 50_000, latency: { count: 1, mean: 0.1, p50: 0.1, p90: 0.2, p99: 2.5, max: 3 }, throughput: 1 },
+      payments: { asked: 200, off: 0, made: 190, unknown: 1, failed: { ERR_NODE_DOWN: 3, ERR_NO_TURN_LEFT: 6 }, volume: 50_000, latency: { count: 1, mean: 0.1, p50: 0.1, p90: 0.2, p99: 2.5, max: 3 }, throughput: 1 },
       losses: [{ node: 'alice', honest: true, channel: 0, height: 9, amount: 400, why: 'economics', text: 'too small' }],
       attacks: [{ node: 'eve', kind: 'publish-old', channel: 0, height: 5, profit: -800, succeeded: false }]
     })
     assert.equal(await world.run('simulate', 'pair', '--seed', '5', '--days', '2.5', '--model'), 0)
-    assert.match(world.out(), /^pair {2}2 nodes, 0 channels, 2\.5 days, seed 5, without real signatures$/m)
+    assert.match(world.out(), /^pair {2}2 nodes, 0 of the 1 channel of the scenario, 2\.5 days, seed 5, without real signatures$/m)
     assert.match(world.out(), /^payments +190 of 200 made \(95 %\), 50,000 sat, 1 unknown at the end$/m)
     assert.match(world.out(), /^failed +6 ERR_NO_TURN_LEFT, 3 ERR_NODE_DOWN$/m)
     assert.match(world.out(), /^latency +100 ms for half of them, 2\.5 s for 99 of 100$/m)
@@ -59,6 +59,20 @@ describe('paychan simulate', () => {
     assert.match(world.out(), /^invariants +all held$/m)
     assert.match(world.err(), /^20 %|^24 %: day 0\.6 of 2\.5, 240 events$/m)
     assert.equal(world.err().split('\n').filter(line => line.includes(' %:')).length, 2, 'one line for each tenth')
+  })
+
+  it('counts the same as its report, under the same words', async () => {
+    const channel = { number: 0, client: 'alice', server: 'bob', capacity: 500_000, step: 6, fundedAt: 1_001, spentAt: null, end: 'renewal', turns: 2, payments: { forth: 3, back: 1 }, volume: { forth: 900, back: 100 }, firstSample: 0, balances: [] } as const
+    const latency = { count: 1, mean: 0.1, p50: 0.1, p90: 0.2, p99: 2.5, max: 3 }
+    const world = worldWith({ channels: [channel, { ...channel, number: 1 }, { ...channel, number: 2, end: 'open' }], payments: { asked: 200, off: 12, made: 200, unknown: 0, failed: {}, volume: 50_000, latency, throughput: 1 } })
+    assert.equal(await world.run('simulate', 'pair', '--out', dir, '--force'), 0)
+    const report = await readFile(join(dir, 'report.html'), 'utf8')
+    for (const words of ['3 channels (1 of the scenario, 2 that followed them)', ', 12 not asked for while the payer was switched off']) {
+      assert.ok(world.out().includes(words), world.out())
+      assert.ok(report.includes(words), words)
+    }
+    assert.doesNotMatch(report, /<span>1 channel<\/span>/)
+    assert.match(world.out(), /200 of 200 made \(100 %\)/)
   })
 
   it('leaves its files in a directory, and overwrites none without being told to', async () => {
@@ -86,12 +100,13 @@ describe('paychan simulate', () => {
         onOutcome?.({ id: 0, status: 'made', seconds: 0.1234567, channel: 3 })
         onOutcome?.({ id: 2, status: 'failed', code: 'ERR_NO_CHANNEL', seconds: 0 })
         onOutcome?.({ id: 3, status: 'unknown', channel: 4 })
+        onOutcome?.({ id: 4, status: 'off', channel: 4 })
         return emptyResults(scenario)
       }
     })
     assert.equal(await world.run('simulate', 'pair', '--out', dir, '--force'), 0)
-    const lines = (await readFile(join(dir, 'payments.csv'), 'utf8')).split('\n').slice(1, 6).map(line => line.split(',').slice(5).join(','))
-    assert.deepEqual(lines, ['made,,0.123457,3', 'failed,ERR_NO_TURN_LEFT,0,0', 'failed,ERR_NO_CHANNEL,0,', 'unknown,,,4', ',,,'])
+    const lines = (await readFile(join(dir, 'payments.csv'), 'utf8')).split('\n').slice(1, 7).map(line => line.split(',').slice(5).join(','))
+    assert.deepEqual(lines, ['made,,0.123457,3', 'failed,ERR_NO_TURN_LEFT,0,0', 'failed,ERR_NO_CHANNEL,0,', 'unknown,,,4', 'off,,,4', ',,,'])
   })
 
   it('writes the channels, with what became of them', async () => {

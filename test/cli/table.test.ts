@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { stripVTControlCharacters } from 'node:util'
 import pc from 'picocolors'
-import { createOutput, printable } from '../../src/cli/output.js'
+import { createOutput } from '../../src/cli/output.js'
 import { renderFields, renderTable } from '../../src/cli/table.js'
+import { printable } from '../../src/cli/text.js'
 import { testWorld } from './world.js'
 
 const plain = pc.createColors(false)

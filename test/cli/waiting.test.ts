@@ -115,12 +115,12 @@ describe('a command that takes long', () => {
     assert.equal(world.err(), 'waiting for the peer to answer ...\n')
     const confirming = { ...channel, status: 'confirming' as const, minDepth: 3, confirmations: 1 }
     node.emit({ type: 'channel', channel: confirming, what: 'T1 is in block 130' })
-    await world.printed('1 of 3 confirmations')
+    await world.printed('the funding is in block 130; waiting for 2 blocks')
     node.answers.channels = async () => [{ ...confirming, confirmations: 2 }]
     node.emit({ type: 'chain', status: 'synced', height: blockHeight(131) })
-    await world.printed('2 of 3 confirmations')
+    await world.printed('a block has come; waiting for 1 block')
     world.pass()
-    assert.match(world.err(), /waiting for blocks on top of the funding transaction: 2 of 3 confirmations \.\.\.\n$/)
+    assert.match(world.err(), /waiting for 1 block \.\.\.\n$/)
     done()
     assert.equal(await running, 0)
   })

@@ -55,7 +55,7 @@ describe('cli / wallet', () => {
     await run('renew', CHANNEL, '--feerate', '3')
     await run('bumpfee', FUNDING, '--target', '1')
     const coins = [coin.outPoint]
-    assert.deepEqual(node.calls.map(({ args }) => args), [
+    assert.deepEqual(node.calls.filter(({ verb }) => verb !== 'info').map(({ args }) => args), [
       [{ to: 'bcrt1qaddress', amount: 'all', target: 36, coins: [coin.outPoint, other.toLowerCase()] }],
       [{ peer: PEER, amount: 100_000n, satPerVByte: 2, coins, wait: 'ready' }],
       [CHANNEL, { amount: 100_000n, target: 3, coins, wait: 'ready' }],

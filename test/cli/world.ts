@@ -1,8 +1,8 @@
 /** A command line without a process: what it writes is kept, and a test presses Ctrl-C. */
-import type { CreateNode, World } from '../../src/cli/context.js'
+import type { CreateNode, Outside } from '../../src/cli/context.js'
 import { run } from '../../src/cli/program.js'
 
-export interface TestWorld extends World {
+export interface TestWorld extends Outside {
   readonly out: () => string
   readonly err: () => string
   /** As if the person pressed Ctrl-C. */
@@ -14,22 +14,22 @@ export interface TestWorld extends World {
   readonly run: (...argv: string[]) => Promise<number>
 }
 
-export interface WorldOptions { readonly isTTY?: boolean, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly simulator?: World['simulator'], readonly sweepScript?: URL, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
+export interface WorldOptions { readonly isTTY?: boolean, readonly columns?: number, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly simulator?: Outside['simulator'], readonly sweepScript?: URL, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
 
-export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart, simulator = refuseToSimulate, sweepScript, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
+export function testWorld ({ isTTY = false, columns, env = {}, createNode = refuseToStart, simulator = refuseToSimulate, sweepScript, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
   let out = ''
   let err = ''
   const typed = [...lines]
   const onSignal = new Set<(signal: string) => void>()
   const waiting = new Set<() => void>()
   const timers = new Set<() => void>()
-  const world: World = {
+  const world: Outside = {
     createNode,
     simulator,
     ...sweepScript === undefined ? {} : { sweepScript },
     io: {
-      stdout: { isTTY, write: text => { out += text; for (const check of [...waiting]) check() } },
-      stderr: { isTTY, write: text => { err += text; for (const check of [...waiting]) check() } },
+      stdout: { isTTY, columns, write: text => { out += text; for (const check of [...waiting]) check() } },
+      stderr: { isTTY, columns, write: text => { err += text; for (const check of [...waiting]) check() } },
       stdin: { isTTY, readLine: async prompt => { if (isTTY) err += prompt; return typed.shift() } },
       readDescriptor: async descriptor => descriptors[descriptor] ?? '',
       env,
@@ -70,4 +70,4 @@ export function testWorld ({ isTTY = false, env = {}, createNode = refuseToStart
 
 const refuseToStart: CreateNode = async () => { throw new Error('this test starts no node') }
 
-const refuseToSimulate: World['simulator'] = async () => { throw new Error('this test simulates nothing') }
+const refuseToSimulate: Outside['simulator'] = async () => { throw new Error('this test simulates nothing') }

@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultPolicy } from '../../src/channel/policy.js'
-import { DEFAULT_ELECTRUM, DEFAULT_LISTEN, resolveConfig, type ConfigFlags, type NodeConfig } from '../../src/daemon/config.js'
-import { loadConfig, resolveDataDir } from '../../src/daemon/config-file.js'
+import { DEFAULT_LISTEN, LISTEN_ELSE, resolveConfig, type ConfigFlags, type NodeConfig } from '../../src/daemon/config.js'
+import { loadConfig } from '../../src/daemon/config-file.js'
+import { DEFAULT_ELECTRUM } from '../../src/daemon/electrum-url.js'
+import { resolveDataDir } from '../../src/daemon/paths.js'
 
 interface Sources { file?: unknown, env?: Record<string, string>, flags?: ConfigFlags }
 
@@ -21,7 +23,7 @@ describe('configuration', () => {
   describe('precedence', () => {
     it('has defaults for everything', () => {
       assert.deepEqual(resolve({}), {
-        network: 'regtest', electrum: [DEFAULT_ELECTRUM], listen: [...DEFAULT_LISTEN], dataDir: '/data', policy: defaultPolicy('regtest')
+        network: 'regtest', electrum: [DEFAULT_ELECTRUM], listen: [...DEFAULT_LISTEN], listenElse: LISTEN_ELSE, dataDir: '/data', policy: defaultPolicy('regtest')
       })
     })
 
@@ -34,6 +36,11 @@ describe('configuration', () => {
       assert.deepEqual(config.electrum, ['tcp://file:1'])
       assert.deepEqual(config.listen, ['/ip4/1.1.1.1/tcp/1'])
       assert.deepEqual(config.policy, { ...defaultPolicy('regtest'), minDepth: 2, maxStake: 1_001n })
+    })
+
+    it('listens on any other port only where nobody has asked for one', () => {
+      assert.equal('listenElse' in resolve({ file }), false)
+      assert.equal('listenElse' in resolve({ flags: { listen: [...DEFAULT_LISTEN] } }), false)
     })
 
     it('takes the environment over the file, key by key', () => {

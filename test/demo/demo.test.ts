@@ -42,6 +42,8 @@ async function told (scenario: string): Promise<Report> {
   assert.deepEqual([result.scenario, result.ok], [scenario, true])
   const { client, server, feesSat } = result.onchain
   assert.equal(client.before + server.before, client.after + server.after + feesSat, 'not a satoshi is missing')
+  const told = result.steps.filter(({ step, what, txid }) => step !== 'close' && txid !== undefined && / is in (?:the mempool|block \d+)$/.test(what)).map(({ what, txid = '' }) => [txid, what.split(':')[0]] as const)
+  for (const [txid, who] of told) assert.ok(told.every(([other, whose]) => other !== txid || whose === who), `${txid} is told of both sides`)
   const numbered = result.steps.map(({ step }) => step).filter((step) => typeof step === 'number')
   assert.deepEqual([...new Set(numbered)].sort(), [1, 2, 3, 4, 5, 6, 7, 8, 9])
   const T1 = parse(result.transactions.T1)
@@ -98,6 +100,15 @@ describe('the demo', function () {
     assert.equal(result.onchain.client.after, result.onchain.client.before - result.onchain.feesSat)
   })
 
+  it('refund, as people are told it: the opening in three lines, ids by their first digits, and that the server loses', async () => {
+    const { code, stdout } = await demo('refund')
+    assert.equal(code, 0)
+    assert.equal(stdout.split('\n').filter((line) => / opening {2}/.test(line)).length, 3)
+    assert.doesNotMatch(stdout, /[0-9a-f]{64}|\bT[123]\b/)
+    assert.match(stdout, /\n {2}the books balance: .*\n {2}but the server has lost the 5,000 sat that it was paid: /)
+    assert.doesNotMatch(stdout, /not a satoshi is missing/)
+  })
+
   it('settle: T3 pays the server before L, out of its own share', async () => {
     const result = await told('settle')
     const T3 = ending(result, 'T3')
@@ -128,6 +139,8 @@ describe('the demo', function () {
     const [cheat, outbid, won] = result.race ?? []
     assert.deepEqual([cheat?.theirs, cheat?.ours, won?.confirmed], [2_500, null, 'ours'])
     assert.ok((outbid?.ours ?? 0) > 2_500 && (outbid?.ours ?? 0) <= 3_620, 'at most 20 sat/vB before a block has passed')
+    const published = result.steps.filter(({ what }) => what.startsWith('client: published')).map(({ txid }) => txid)
+    for (const { what, txid } of result.steps) assert.ok(!/^client: the settlement .* is in /.test(what) || published.includes(txid), `told of the client, and not its own: ${what}`)
   })
 
   it('congestion: the fee rises until the newest state is in, before the old one may be sent; the newest wins an auction; with turns a block apart it can lose', async () => {

@@ -16,6 +16,7 @@ import { satoshi } from '../../src/types/units.js'
 import { testRoot } from '../../src/wallet/memory.js'
 import { Proxy } from '../chain/proxy.js'
 import { Recorder } from '../chain/helpers.js'
+import { freePorts } from '../real/bitcoind.js'
 import { addressOf, somePeerId, startMute } from '../p2p/hosts.js'
 import { codeOfRejection, Fixture, seen } from './fixture.js'
 
@@ -184,6 +185,20 @@ describe('node', function () {
         assert.ok(error.message.includes(address) && !/\n| at |faultTolerance/.test(error.message), error.message)
         assert.equal(exitCodeOf(code), EXIT.usage)
       }
+    })
+
+    it('nothing when a port that nobody asked for is in use: it listens elsewhere then, and there when it is free', async () => {
+      const { port } = fixture.devnet
+      const start = async (dir: string, wanted: number): Promise<string> => {
+        const api = await createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path(dir), create: true, listen: [`/ip4/127.0.0.1/tcp/${wanted}`], listenElse: ['/ip4/127.0.0.1/tcp/0'] })
+        fixture.onEnd(async () => { await api.stop() })
+        return (await api.info()).multiaddrs[0] ?? ''
+      }
+      const other = /^\/ip4\/127\.0\.0\.1\/tcp\/(\d+)\//.exec(await start('alice', port))
+      assert.ok(other !== null && Number(other[1]) !== port)
+      const [free] = await freePorts()
+      const both = await Promise.all(['bob', 'carol'].map(async (name) => await start(name, free)))
+      assert.equal(both.filter((address) => address.includes(`/tcp/${free}/`)).length, 1, both.join(' '))
     })
 
     it('anything, once it is stopped', async () => {

@@ -39,6 +39,22 @@ describe('node / paying', function () {
     assert.equal(await codeOfRejection(alice.api.pay({ to: toBob, amount: 3_001n })), 'ERR_INSUFFICIENT_BALANCE')
   })
 
+  it('takes a part of a peer id for the whole: to pay, to open and to recover', async () => {
+    const [start, end] = [toBob.slice(0, 14), toBob.slice(-8)]
+    await alice.api.connect(await bob.address())
+    assert.equal(await codeOfRejection(alice.api.pay({ to: end, amount: 1_000n })), 'ERR_NO_CHANNEL')
+    const { id, peerId } = await alice.api.open({ peer: `…${end}`, amount: 50_000n, blocks: BLOCKS })
+    assert.equal(peerId, toBob)
+    for (const to of [toBob, start, end, `…${end}`]) assert.equal((await alice.api.pay({ to, amount: 1_000n })).channel, id, to)
+    const request = { to: end, amount: 1_000n, id: 'rent' }
+    await alice.api.pay(request)
+    assert.equal((await alice.api.pay({ ...request, to: toBob })).already, true, 'the same payee')
+    assert.deepEqual(await income(bob), { [id]: 5_000n })
+    assert.equal((await alice.api.recover(end)).known, 1)
+    assert.equal(await codeOfRejection(alice.api.pay({ to: toAlice.slice(-8), amount: 1_000n })), 'ERR_INVALID_PEER', 'it cannot pay itself')
+    for (const to of ['zzzz', '12D3KooW']) assert.equal(await codeOfRejection(alice.api.pay({ to, amount: 1_000n })), 'ERR_INVALID_PEER', to)
+  })
+
   it('goes both ways in one node at once, and never on a channel in which the other side pays', async () => {
     const [mine, his] = [await open(alice, bob, 30_000n), await open(bob, alice, 200_000n)]
     await Promise.all([

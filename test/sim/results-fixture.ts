@@ -13,7 +13,7 @@ export function emptyResults ({ name, description, seed, duration, model }: Pick
     complete: true,
     simulated: duration,
     events: 10,
-    payments: { asked: 0, made: 0, unknown: 0, failed: {}, volume: 0, latency: none, throughput: 0 },
+    payments: { asked: 0, off: 0, made: 0, unknown: 0, failed: {}, volume: 0, latency: none, throughput: 0 },
     chain: { blocks: 0, reorgs: 0, transactions: { funding: 0, close: 0, settlement: 0, refund: 0, sweep: 0, other: 0 }, fees: 0, feesPerPayment: 0 },
     capital: { locked: 0, idle: 0, lifetime: none, turns: 0 },
     groups: [],

@@ -32,6 +32,18 @@ describe('sim / simulate', function () {
     assert.notEqual(await played(7), await played(8))
   })
 
+  it('a payment whose payer is switched off is no failure of the network: nobody asks for it', async () => {
+    const away = { kind: 'crash', who: 'alice', every: { kind: 'constant', value: 4 * HOUR + 300 }, down: { kind: 'constant', value: 3 * HOUR }, orderly: true, losesWrites: 0 } as const
+    const scenario = scenarioOf({ faults: [away] })
+    const told: string[] = []
+    const results = await simulate(scenario, planOf(scenario, [openingOf()], every(600, 1_000n, 7 * HOUR)), { onOutcome: ({ id, status, code }) => { told[id] = `${status}${code ?? ''}` } })
+    const { asked, off, made, failed } = results.payments
+    assert.deepEqual([asked + off, off, made, failed], [30, 17, 13, {}])
+    assert.deepEqual(results.nodes.map(({ payments }) => payments), [{ asked: 13, made: 13 }, { asked: 0, made: 0 }])
+    assert.deepEqual(told.map((status) => status), Array.from({ length: 30 }, (_, n) => n < 13 ? 'made' : 'off'))
+    assert.equal(results.series.failed.reduce((sum, times) => sum + times, 0), 0)
+  })
+
   it('without real signatures the results are the same', async () => {
     const played = async (model: boolean): Promise<Results> => {
       const scenario = scenarioOf({ model, duration: 2 * DAY, faults: [{ kind: 'crash', who: 'bob', every: { kind: 'exponential', mean: 5 * HOUR }, down: { kind: 'constant', value: HOUR }, orderly: false, losesWrites: 0 }] })

@@ -1,11 +1,14 @@
-/** The verbs about money in channels: `pay`, `channels`, `payments`, `close`, `settle`. */
+/** The verbs about money in channels: `pay`, `channels`, `channel`, `payments`, `close`, `settle`. */
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import { withoutUndefined } from '../../daemon/objects.js'
 import { PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
-import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
-import { renderChannels, renderClosed, renderPaid, renderPayments, renderSettled } from '../render.js'
+import { channelByPrefix } from '../../node/choose-channel.js'
+import type { ChannelStatus } from '../../node/api.js'
+import { AMOUNT_HELP, contextOf, PART_HELP, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
+import { leftAfter, renderClosed, renderPaid, renderPayments, renderSettled, type Left } from '../render.js'
+import { renderChannel, renderChannels } from '../render-channels.js'
 
 /** How many payments are shown unless asked otherwise. */
 const DEFAULT_LIMIT = 20
@@ -19,31 +22,52 @@ function payMayFollow (id: string | undefined): string {
 const CLOSE_MAY_FOLLOW = 'The channel may still be closed, and takes no more payments: `paychan channels` shows what becomes of it. To close it again does no harm.'
 const SETTLE_MAY_FOLLOW = 'What it was asked to settle may still go out: look at `paychan channels`. To settle again does no harm.'
 
+/** What nobody can pay on any more, and nothing is to come of. */
+function isOver (status: ChannelStatus): boolean {
+  return status === 'closed' || status === 'abandoned'
+}
+
 export function addChannelCommands (program: Command, world: World): void {
   withCommonOptions(program.command('pay').summary('pay a peer'))
     .description('Pays on an open channel, or on several when none alone has enough. When it is done, the payment is on the payee\'s disk. With --id it is made once, however often it is asked for.')
-    .argument('<peer|channel>', 'a peer id, or a channel id (its first 8 digits are enough)')
+    .argument('<peer|channel>', `a peer id (${PART_HELP}), or a channel id (its first 8 digits are enough)`)
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--memo <text>', 'a remark for the payee, at most 128 bytes')
     .option('--id <text>', 'a name for this payment, 1 to 128 characters: asked for again with the same one, it is not made twice')
     .addHelpText('after', '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"\n  paychan pay 12D3KooW... 5000 --id invoice-17   (safe to repeat)')
     .action(async (to: string, amount: Satoshi, { memo, id }: { memo?: string, id?: string }, command: Command) => {
       const context = contextOf(world, command)
-      const payment = await withNode(context, async node => await node.pay(withoutUndefined({ to, amount, memo, id })), 'the peer to acknowledge the payment', payMayFollow(id))
-      context.output.result(payment, () => renderPaid(payment))
+      let left: Left | undefined
+      const payment = await withNode(context, async node => {
+        const made = await node.pay(withoutUndefined({ to, amount, memo, id }))
+        // It is made, whatever becomes of this question.
+        left = await node.channels().then(channels => leftAfter(made, channels), () => undefined)
+        return made
+      }, 'the peer to acknowledge the payment', payMayFollow(id))
+      context.output.result({ ...payment, left: left?.inAll }, () => renderPaid(payment, left))
     })
 
-  withCommonOptions(program.command('channels').summary('all channels, and what is in them'))
-    .description('Lists channels with both shares, what can be spent now, and the block of the refund; of two-way channels also whose turn it is, how many are left, and when the state of each side matures. Openings that came to nothing are left out.')
-    .option('--all', 'also those that were abandoned before they were funded')
+  withCommonOptions(program.command('channels').summary('the channels, and what is in them'))
+    .description('Lists the channels that are not closed, with our share of each and what can be spent now; in a wider terminal also whose they are, the other share and the block of the refund. Below a channel stands what there is to say of it; of two-way channels also whose turn it is, how many are left, and when the state of each side matures. `paychan channel ID` shows all of one.')
+    .option('--all', 'also those that are closed, and openings that came to nothing')
     .addHelpText('after', '\nExamples:\n  paychan channels\n  paychan channels --all')
     .action(async ({ all = false }: { all?: boolean }, command: Command) => {
-      const context = contextOf(world, command)
-      const known = await withNode(context, async node => await node.channels())
-      const channels = known.filter(({ status }) => all || status !== 'abandoned')
+      const { output, ...context } = contextOf(world, command)
+      const known = await withNode({ ...context, output }, async node => await node.channels())
+      const channels = known.filter(({ status }) => all || !isOver(status))
       const hidden = known.length - channels.length
-      context.output.result({ channels, hidden }, colors => renderChannels(channels, colors))
-      if (hidden > 0) context.output.note(`${hidden === 1 ? 'One abandoned opening is' : `${hidden} abandoned openings are`} not shown; see --all.`)
+      output.result({ channels, hidden }, colors => channels.length === 0 && hidden > 0 ? 'No channel is open.' : renderChannels(channels, colors, output.width))
+      if (hidden > 0) output.note(`${hidden === 1 ? 'One channel that is closed is' : `${hidden} channels that are closed are`} not shown; see --all.`)
+    })
+
+  withCommonOptions(program.command('channel').summary('all there is to know of one channel'))
+    .description('Shows everything about one channel: whole ids, both shares, the heights that matter, the transactions.')
+    .argument('<channel>', 'a channel id (its first 8 digits are enough)')
+    .addHelpText('after', '\nExamples:\n  paychan channel 1a2b3c4d\n  paychan channel 1a2b3c4d --json | jq .spend.txid')
+    .action(async (prefix: string, _options: object, command: Command) => {
+      const context = contextOf(world, command)
+      const channel = channelByPrefix(await withNode(context, async node => await node.channels()), prefix)
+      context.output.result(channel, colors => renderChannel(channel, colors))
     })
 
   withCommonOptions(program.command('payments').summary('payments, sent and received'))

@@ -1,12 +1,12 @@
 /** `paychan check`: is a data directory whole? */
 import type { Command } from 'commander'
 import type { Network } from '../../../protocols/paychan/1.0/index.js'
-import { loadConfig } from '../../daemon/config-file.js'
-import { checkData, type CheckReport, type Section } from '../../node/check.js'
+import type { CheckReport, Section } from '../../node/check.js'
 import { PaychanError } from '../../types/errors.js'
 import { contextOf, withCommonOptions, type World } from '../context.js'
 import { EXIT, Exit } from '../exit-codes.js'
-import { printable, type Colors } from '../output.js'
+import type { Colors } from '../output.js'
+import { printable } from '../text.js'
 import { askPassphrase } from '../passphrase.js'
 
 /** Longer than a person waits without asking. */
@@ -23,10 +23,11 @@ export function addCheck (program: Command, world: World): void {
       let silent = true
       const stop = io.after(SILENT_MS, () => { silent = false })
       const { network, config } = await readConfig(dataDir, io.env)
+      const { checkData } = await import('../../node/check.js')
       const report = await checkData({
         dataDir,
         network,
-        passphrase: async (attempt) => await askPassphrase(io, attempt),
+        passphrase: async (attempt) => await askPassphrase(io, attempt, { fromInput: true }),
         onProgress: (records) => { if (!silent && records % PROGRESS_EVERY === 0) output.progress(`checking: ${records} records ...`) }
       }).finally(stop)
       const ok = report.ok && config.ok
@@ -42,6 +43,7 @@ function isLeftToFlags ({ facts }: PaychanError): boolean {
 
 async function readConfig (dataDir: string, env: World['io']['env']): Promise<{ network: Network, config: Section }> {
   try {
+    const { loadConfig } = await import('../../daemon/config-file.js')
     // It only reads, so nothing is at risk.
     const { network } = await loadConfig(dataDir, env, { iUnderstandTheRisk: true })
     return { network, config: { ok: true, findings: [] } }

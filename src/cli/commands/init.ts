@@ -1,9 +1,6 @@
 /** `paychan init`: a seed of one's own. */
 import type { Command } from 'commander'
 import { dataPaths } from '../../daemon/paths.js'
-import { systemRandom } from '../../node/system.js'
-import { writeSeedFile } from '../../wallet/seed-file.js'
-import { createSeed } from '../../wallet/seed.js'
 import { newPassphrase } from '../passphrase.js'
 import { contextOf, withCommonOptions, type World } from '../context.js'
 
@@ -16,6 +13,7 @@ export function addInit (program: Command, world: World): void {
     .action(async ({ words: show = false, encrypt = false }: { words?: boolean, encrypt?: boolean }, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
+      const [{ systemRandom }, { writeSeedFile }, { createSeed }] = await Promise.all([import('../../node/system.js'), import('../../wallet/seed-file.js'), import('../../wallet/seed.js')])
       const words = createSeed(systemRandom)
       await writeSeedFile(seedFile, words, encrypt ? await newPassphrase(io) : undefined)
       output.result({ dataDir, seedFile, encrypted: encrypt, ...(show ? { words } : {}) }, colors => [

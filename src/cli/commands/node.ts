@@ -1,9 +1,7 @@
 /** The verbs about the node itself: `info`, `address`, `balance`, `connect`, `peers`, `stop`. */
 import type { Command } from 'commander'
-import { formatBitcoinUri } from '../../bitcoin/uri.js'
 import { parseAmount } from '../../daemon/amount.js'
 import type { Satoshi } from '../../types/units.js'
-import { checkLabel } from '../../wallet/notes.js'
 import { AMOUNT_HELP, contextOf, withCommonOptions, withNode, type World } from '../context.js'
 import { renderBalance, renderConnected, renderInfo, renderPeers } from '../render.js'
 
@@ -28,7 +26,9 @@ export function addNodeCommands (program: Command, world: World): void {
     .addHelpText('after', '\nExamples:\n  paychan devnet fund $(paychan address) 1000000\n  paychan address 0.001btc --label "The bakery" --message "Order 17"\n  paychan address --uri')
     .action(async (amount: Satoshi | undefined, { label: text, message, uri: asked = false }: AddressOptions, command: Command) => {
       const context = contextOf(world, command)
-      const label = text === undefined ? undefined : checkLabel(text)
+      // No other verb of these needs addresses and the wallet's records.
+      const { formatBitcoinUri } = await import('../../bitcoin/uri.js')
+      const label = text === undefined ? undefined : (await import('../../wallet/notes.js')).checkLabel(text)
       const address = await withNode(context, async node => {
         const fresh = await node.address()
         if (label !== undefined && label !== '') await node.label(fresh, label)

@@ -1,11 +1,9 @@
 /** The verbs about the seed and what it brings back: `restore`, `recover`, `encrypt`, `decrypt`. The words and passphrases are never arguments. */
 import type { Command } from 'commander'
 import { dataPaths } from '../../daemon/paths.js'
-import { DEFAULT_RESTORE_GAP, restoreData } from '../../node/restore.js'
-import { isSeedEncrypted, rewriteSeedFile } from '../../wallet/seed-file.js'
-import { contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
+import { DEFAULT_RESTORE_GAP } from '../../node/layout.js'
+import { contextOf, PART_HELP, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
 import { askPassphrase, newPassphrase } from '../passphrase.js'
-import { readWords } from '../seed-words.js'
 import { renderRecovered } from '../render-recovered.js'
 
 const BRINGS_BACK = [
@@ -24,6 +22,7 @@ export function addSeedCommands (program: Command, world: World): void {
     .option('--used <n>', 'so many addresses of each branch are used, as `paychan info` said: the search begins behind them', wholeNumber(0), 0)
     .action(async ({ encrypt = false, gap, used }: { encrypt?: boolean, gap: number, used: number }, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
+      const [{ readWords }, { restoreData }] = await Promise.all([import('../seed-words.js'), import('../../node/restore.js')])
       const { words, passphrase } = await readWords(io, encrypt)
       const { seed: seedFile } = dataPaths(dataDir)
       await restoreData(dataDir, { words, passphrase, gap, used })
@@ -32,33 +31,35 @@ export function addSeedCommands (program: Command, world: World): void {
 
   withCommonOptions(program.command('recover').summary('ask a peer for channels that this node has lost'))
     .description('Connects to a peer and asks it for the channels that it has with this node, after the data directory was lost and restored from its words. What the peer says is checked: keys, signatures, the funding transaction. A channel that comes back only closes. Channels that this node has stay as they are.')
-    .argument('<peer>', 'a peer id that is connected, or a full multiaddr')
+    .argument('<peer>', `a peer id that is connected (${PART_HELP}), or a full multiaddr`)
     .addHelpText('after', '\nExamples:\n  paychan recover 12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp\n  paychan recover /ip4/127.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp --json')
     .action(async (peer: string, _options: object, command: Command) => {
       const context = contextOf(world, command)
       const result = await withNode(context, async node => await node.recover(peer), `${peer} to say which channels it has`, 'Channels may still come back: `paychan channels` shows them. To ask again does no harm.')
-      context.output.result(result, colors => renderRecovered(result, colors))
+      context.output.result(result, colors => renderRecovered(result, colors, context.output.width))
     })
 
   withCommonOptions(program.command('encrypt').summary('encrypt the seed with a passphrase, or change the passphrase'))
-    .description('Encrypts the seed file with a passphrase. From then on `paychan start` asks for it (or takes it from PAYCHAN_PASSPHRASE, or from the file descriptor that PAYCHAN_PASSPHRASE_FD names). A forgotten passphrase cannot be brought back; the words on paper can.')
+    .description('Encrypts the seed file with a passphrase (asked for; PAYCHAN_PASSPHRASE; or a line of the input, behind the one of before if there is one). From then on `paychan start` asks for it (or takes it from PAYCHAN_PASSPHRASE, or from the file descriptor that PAYCHAN_PASSPHRASE_FD names). A forgotten passphrase cannot be brought back; the words on paper can.')
     .addHelpText('after', '\nExample:\n  paychan encrypt')
     .action(async (_options: object, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
+      const { isSeedEncrypted, rewriteSeedFile } = await import('../../wallet/seed-file.js')
       const already = await isSeedEncrypted(seedFile)
-      await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt, 'Passphrase until now: '), async () => await newPassphrase(io, !already))
+      await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt, { prompt: 'Passphrase until now: ', fromInput: true }), async () => await newPassphrase(io, !already))
       output.result({ seedFile, encrypted: true }, () => `The seed in ${seedFile} is encrypted.`)
       if (!already) output.note('The open file is gone, but the disk may keep its traces, and so do backups of it.')
     })
 
   withCommonOptions(program.command('decrypt').summary('take the passphrase off the seed'))
-    .description('Writes the seed file without encryption: whoever can read the file can take the money.')
+    .description('Writes the seed file without encryption: whoever can read the file can take the money. The passphrase is asked for, or comes from PAYCHAN_PASSPHRASE, PAYCHAN_PASSPHRASE_FD, or a line of the input.')
     .addHelpText('after', '\nExample:\n  paychan decrypt')
     .action(async (_options: object, command: Command) => {
       const { io, output, dataDir } = contextOf(world, command)
       const { seed: seedFile } = dataPaths(dataDir)
-      await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt))
+      const { rewriteSeedFile } = await import('../../wallet/seed-file.js')
+      await rewriteSeedFile(seedFile, async (attempt) => await askPassphrase(io, attempt, { fromInput: true }))
       output.result({ seedFile, encrypted: false }, () => `The seed in ${seedFile} is not encrypted any more.`)
     })
 }

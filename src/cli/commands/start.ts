@@ -1,19 +1,19 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
 import type { Command } from 'commander'
 import { formatAmount } from '../../daemon/amount.js'
-import { loadConfig } from '../../daemon/config-file.js'
 import { dataPaths } from '../../daemon/paths.js'
-import { serveApi } from '../../daemon/server.js'
 import type { NodeApi, NodeEvent } from '../../node/api.js'
 import { PaychanError, STORE_FAILED } from '../../types/errors.js'
-import { contextOf, withCommonOptions, type Context, type World } from '../context.js'
+import { plainWords } from '../channel-words.js'
+import { contextOf, VERBOSE_HELP, withCommonOptions, type Context, type World } from '../context.js'
 import { historiesText, renderInfo, shortChannel } from '../render.js'
-import { printable, type Output } from '../output.js'
+import type { Output } from '../output.js'
+import { printable } from '../text.js'
 import { paymentLines } from '../payment-lines.js'
 import { askPassphrase } from '../passphrase.js'
 import { untilInterrupted } from '../interrupt.js'
 
-interface StartOptions { readonly network?: string, readonly iUnderstandTheRisk?: boolean, readonly electrum?: string[], readonly electrumProxy?: string, readonly electrumFingerprint?: string, readonly electrumCa?: string, readonly listen?: string[] }
+interface StartOptions { readonly network?: string, readonly iUnderstandTheRisk?: boolean, readonly electrum?: string[], readonly electrumProxy?: string, readonly electrumFingerprint?: string, readonly electrumCa?: string, readonly listen?: string[], readonly verbose?: boolean }
 
 export function addStart (program: Command, world: World): void {
   withCommonOptions(program.command('start').summary('run the node in the foreground'))
@@ -24,21 +24,23 @@ export function addStart (program: Command, world: World): void {
     .option('--electrum-proxy <url>', 'reach them through this SOCKS5 proxy, such as Tor at socks5://127.0.0.1:9050')
     .option('--electrum-fingerprint <sha256>', 'with tls://: trust the certificate with this fingerprint, and no other')
     .option('--electrum-ca <file>', 'with tls://: trust the certificates (PEM) in this file instead of the usual authorities')
-    .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/0)')
+    .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/9801, or any free port if it is in use)')
+    .option('--verbose', VERBOSE_HELP)
     .addHelpText('after', '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --network signet --electrum tls://ONE:50002 --electrum tls://OTHER:50002\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001')
-    .action(async ({ network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen }: StartOptions, command: Command) => {
+    .action(async ({ network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen, verbose = false }: StartOptions, command: Command) => {
       const context = contextOf(world, command)
+      const { loadConfig } = await import('../../daemon/config-file.js')
       const config = await loadConfig(context.dataDir, world.io.env, { network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen })
       // What happens while the node comes up, damage that it finds for one, is told after the line that says that it is up.
       const early: NodeEvent[] = []
       let isUp = false
       const node = await world.createNode(config, async (attempt) => await askPassphrase(context.io, attempt), event => { if (!isUp) early.push(event) })
       isUp = true
-      await serveUntilStopped(context, node, early)
+      await serveUntilStopped(context, node, early, verbose)
     })
 }
 
-async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeApi, early: NodeEvent[]): Promise<void> {
+async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeApi, early: NodeEvent[], verbose: boolean): Promise<void> {
   let tell = (event: NodeEvent): void => { early.push(event) }
   let fail: (error: PaychanError) => void = () => {}
   const failed = new Promise<PaychanError>(resolve => { fail = resolve })
@@ -50,6 +52,7 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
   const payments = paymentLines(io, line => { output.line({}, colors => `${colors.dim('payment')}  ${printable(line)}`) })
   try {
     const socket = dataPaths(dataDir).socket
+    const { serveApi } = await import('../../daemon/server.js')
     const server = await serveApi(node, socket).catch(async (error: unknown) => {
       await node.stop()
       throw error
@@ -60,7 +63,7 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
     ].join('\n'))
     tell = event => {
       if (event.type === 'payment' && !output.json) payments.add(event.payment)
-      else printEvent(output, event)
+      else printEvent(output, event, verbose)
     }
     early.forEach(tell)
 
@@ -86,7 +89,7 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
   }
 }
 
-function printEvent (output: Output, event: NodeEvent): void {
+function printEvent (output: Output, event: NodeEvent, verbose: boolean): void {
   const { type, ...rest } = event
   const data = { event: type, ...rest }
   switch (event.type) {
@@ -97,7 +100,7 @@ function printEvent (output: Output, event: NodeEvent): void {
       output.line(data, colors => `${colors.dim('chain')}    ${historiesText(event)}`)
       break
     case 'channel':
-      output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(event.what)}`)
+      output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(verbose ? event.what : plainWords(event))}`)
       break
     case 'risk':
       output.line(data, colors => `${colors.yellow('risk')}     ${shortChannel(event.channel)} ${riskText(event)}`)

@@ -54,17 +54,21 @@ export class PaymentsDriver {
   #pay ({ opening, direction, amount }: PlannedPayment): void {
     const { counts } = this
     const record = this.openings.current(opening)
-    const id = counts.asked++
+    const id = counts.planned++
     if (record === undefined) {
       this.#refused('ERR_NO_CHANNEL', { id, seconds: 0 })
       return
     }
     const payer = direction === 'forth' ? record.client : record.server
+    const channel = record.number
+    if (!payer.isUp || payer.engine === undefined) {
+      counts.off += 1
+      this.tell({ id, channel, status: 'off' })
+      return
+    }
     const tally = this.#tallyOf(payer)
     tally.asked += 1
-    const channel = record.number
-    if (!payer.isUp || payer.engine === undefined) this.#refused('ERR_NODE_DOWN', { id, channel, seconds: 0 })
-    else if (record.id === undefined) this.#refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', { id, channel, seconds: 0 })
+    if (record.id === undefined) this.#refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', { id, channel, seconds: 0 })
     else {
       const pending: Pending = { id, channel, flow: record[direction], amount: Number(amount) }
       const waiting = this.#pending.get(payer) ?? new Set()

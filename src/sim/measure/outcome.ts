@@ -2,8 +2,8 @@
 export interface PaymentOutcome {
   /** Its place in the plan's payments. */
   readonly id: number
-  /** `unknown`: signed, and nobody was told before the end. */
-  readonly status: 'made' | 'failed' | 'unknown'
+  /** `unknown`: signed, and nobody was told before the end. `off`: the payer's node was switched off, so nobody asked. */
+  readonly status: 'made' | 'failed' | 'unknown' | 'off'
   /** Why it failed. */
   readonly code?: string
   /** From the asking to the answer. */

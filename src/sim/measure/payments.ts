@@ -2,7 +2,10 @@
 import type { PaymentTotals, Summary } from '../results.js'
 
 export class PaymentCounts {
-  asked = 0
+  /** All of the plan so far: the next one's place in it. */
+  planned = 0
+  /** Of these nobody asked: the payer's node was switched off. */
+  off = 0
   made = 0
   unknown = 0
   volume = 0
@@ -17,6 +20,10 @@ export class PaymentCounts {
     this.#latencies.push(seconds)
   }
 
+  get asked (): number {
+    return this.planned - this.off
+  }
+
   refused (code: string): void {
     this.failed += 1
     this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1)
@@ -25,6 +32,7 @@ export class PaymentCounts {
   totals (seconds: number): PaymentTotals {
     return {
       asked: this.asked,
+      off: this.off,
       made: this.made,
       unknown: this.unknown,
       failed: Object.fromEntries([...this.#failed].sort(([a], [b]) => a < b ? -1 : 1)),

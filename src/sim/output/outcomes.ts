@@ -1,7 +1,7 @@
 /** What became of all payments of a simulation, by their place in the plan: a few bytes for each, since there may be millions. */
 import type { PaymentOutcome } from '../measure/outcome.js'
 
-const STATUSES = ['made', 'failed', 'unknown'] as const
+const STATUSES = ['made', 'failed', 'unknown', 'off'] as const
 const FIRST_ROOM = 1_024
 /** Of a channel: none. */
 const NONE = -1

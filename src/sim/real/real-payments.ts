@@ -15,7 +15,7 @@ export class RealPayments {
 
   /** In the order of the place; other places do not wait. */
   ask (payment: PlannedPayment): void {
-    const id = this.counts.asked++
+    const id = this.counts.planned++
     this.places.do(payment.opening, async (channel) => { await this.#pay(id, payment, channel) })
   }
 
@@ -25,13 +25,14 @@ export class RealPayments {
       return
     }
     const payer = direction === 'forth' ? channel.client : channel.server
+    if (!payer.isUp) {
+      this.counts.off += 1
+      this.tell({ id, channel: channel.number, status: 'off' })
+      return
+    }
     const tally = this.byNode.get(payer.name) ?? { asked: 0, made: 0 }
     this.byNode.set(payer.name, tally)
     tally.asked += 1
-    if (!payer.isUp) {
-      this.#refused(id, 'ERR_NODE_DOWN', channel)
-      return
-    }
     if (channel.id === undefined) {
       this.#refused(id, channel.failure ?? 'ERR_CHANNEL_NOT_OPEN', channel)
       return

@@ -87,7 +87,7 @@ describe('sim / real: the same scenario in virtual time and with real nodes', fu
     assert.deepEqual(comparable(real.results), comparable(virtual))
     assert.deepEqual(outcomes.real, outcomes.virtual)
     assert.ok(virtual.nodes.every(({ crashes }) => crashes > 0), 'both were away')
-    assert.ok(Object.keys(virtual.payments.failed).includes('ERR_NODE_DOWN'), 'and were asked to pay then')
+    assert.ok(virtual.payments.off > 0, 'and were to pay then')
   })
 })
 

@@ -184,6 +184,7 @@ export function makeResults (size: Size, seed = 1): Results {
     events: made * 14,
     payments: {
       asked: made + failures + 3,
+      off: 0,
       made,
       unknown: 3,
       volume,

@@ -21,7 +21,7 @@ const EMPTY: Results = {
   complete: false,
   simulated: 0,
   events: 0,
-  payments: { asked: 0, made: 0, unknown: 0, failed: {}, volume: 0, latency: { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }, throughput: 0 },
+  payments: { asked: 0, off: 0, made: 0, unknown: 0, failed: {}, volume: 0, latency: { count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 }, throughput: 0 },
   groups: [],
   nodes: [],
   channels: [],

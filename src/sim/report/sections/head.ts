@@ -2,6 +2,7 @@
 import type { Loss, Results } from '../../results.js'
 import { count, duration, money, moment, percent, plural, sat } from '../format.js'
 import { html, type Html } from '../html.js'
+import { channelsText, offText } from '../totals.js'
 
 interface Tile {
   readonly label: string
@@ -29,7 +30,7 @@ export function tilesOf (results: Results): Tile[] {
     {
       label: 'Success rate',
       value: payments.asked === 0 ? '–' : percent(payments.made / payments.asked),
-      detail: payments.asked === 0 ? 'no payment was asked for' : `${count(payments.made)} made of ${count(payments.asked)} asked for${payments.unknown > 0 ? `, ${count(payments.unknown)} unknown at the end` : ''}`,
+      detail: payments.asked === 0 ? 'no payment was asked for' : `${count(payments.made)} made of ${count(payments.asked)} asked for${payments.unknown > 0 ? `, ${count(payments.unknown)} unknown at the end` : ''}${offText(payments)}`,
       mood: 'plain'
     },
     { label: 'Payments made', value: count(payments.made), detail: `${money(payments.volume)} in all, one every ${payments.throughput > 0 ? duration(1 / payments.throughput) : '–'}`, mood: 'plain' },
@@ -70,7 +71,7 @@ export function headSection (results: Results): Html {
   const days = results.simulated / 86_400
   const facts = [
     `seed ${scenario.seed}`, results.complete ? plural(scenario.days, 'day') : `${count(days, 2)} of ${plural(scenario.days, 'day')}`,
-    plural(scenario.nodes, 'node'), plural(scenario.channels, 'channel'), plural(results.events, 'event')
+    plural(scenario.nodes, 'node'), channelsText(results), plural(results.events, 'event')
   ]
   return html`<header>
 <p class="kind">paychan simulation</p>

@@ -1,0 +1,43 @@
+/** Which peer is meant by a peer id, or by its beginning or end. */
+import { PaychanError } from '../types/errors.js'
+
+/** Fewer characters would be unique by chance only. */
+const FEWEST = 4
+
+/** How all ids of one kind of key begin (Ed25519, secp256k1, RSA): it tells nobody from anybody. */
+const COMMON = /^(?:12D3KooW|16Uiu2HA|Qm)/
+
+/** The shortest PeerId (a hashed RSA key) has 46 characters: what is shorter is a part of one. */
+const SHORTEST_ID = 46
+
+/** As tables shorten an id, and examples do: `…iDEp`, `12D3KooWEyop...`. */
+const LEFT_OUT = /^(?:…|\.{3})|(?:…|\.{3})$/g
+
+/** Whether a text is that peer's id, or its beginning or end. */
+export function namesPeer (text: string, peerId: string): boolean {
+  const given = text.replace(LEFT_OUT, '')
+  const ofItsOwn = given.replace(COMMON, '')
+  return given === peerId || (ofItsOwn.length >= FEWEST && (peerId.startsWith(given) || peerId.endsWith(given)))
+}
+
+/**
+ * The one peer of those that are known whose id begins or ends so; undefined when there is none.
+ *
+ * @throws PaychanError `ERR_AMBIGUOUS_PEER` (facts: asked, matches)
+ */
+export function peerByEnds (known: Iterable<string>, text: string): string | undefined {
+  const matches = new Set<string>()
+  for (const peerId of known) {
+    if (peerId === text) return peerId
+    if (namesPeer(text, peerId)) matches.add(peerId)
+  }
+  if (matches.size > 1) throw new PaychanError('ERR_AMBIGUOUS_PEER', `The ids of ${matches.size} peers begin or end with ${text}; give more of it. \`paychan peers\` lists them.`, { asked: text, matches: matches.size })
+  const [only] = matches
+  return only
+}
+
+/** Refuses what can only be a part of an id, when no peer that is known has it. @throws PaychanError `ERR_INVALID_PEER` */
+export function assertWholePeer (text: string): void {
+  if (text.startsWith('/') || text.length >= SHORTEST_ID) return
+  throw new PaychanError('ERR_INVALID_PEER', `No peer that this node knows has an id that begins or ends with '${text}' (at least ${FEWEST} characters); \`paychan peers\` lists them. Give the whole PeerId, or a multiaddr such as /ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...; \`paychan info\` shows both on the other side.`, { peer: text })
+}
