@@ -223,7 +223,7 @@ class VerifyingChain implements ElectrumChain {
   async #asPackage (session: ElectrumSession, id: Txid, raw: Uint8Array, reason: string): Promise<void> {
     const kind = refusalKind(reason)
     if (kind === 'fee-too-low') this.#underpaid.add(id, raw)
-    const parents = kind === 'missing-inputs' && session.hasMempoolMethods ? this.#underpaid.parentsOf(raw) : []
+    const parents = kind === 'missing-inputs' && session.has('blockchain.transaction.broadcast_package') ? this.#underpaid.parentsOf(raw) : []
     if (parents.length === 0) throw broadcastRefused(id, reason)
     const refusal = await session.broadcastPackage([...parents, raw])
     if (refusal !== undefined) throw broadcastRefused(id, refusal)
@@ -231,10 +231,10 @@ class VerifyingChain implements ElectrumChain {
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
     return await this.#calls.make('estimate the fee', async session => {
-      const [answer, relayFee, histogram] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFee()), this.#answer(session.feeHistogram())])
+      const [answer, relay, histogram] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFees()), this.#answer(session.feeHistogram())])
       const last = this.#lastGood.get(target)
       const lastGood = last !== undefined && this.#clock.now() - last.at < LAST_GOOD_MS ? last.rate : undefined
-      const { rate, source } = boundedEstimate({ answer, mempool: histogramRate(histogram ?? [], target), relayFee, lastGood, fallback: this.#fallback })
+      const { rate, source } = boundedEstimate({ answer, mempool: histogramRate(histogram ?? [], target), relayFee: relay?.minimum, lastGood, fallback: this.#fallback })
       if (source === 'server') this.#lastGood.set(target, { rate, at: this.#clock.now() })
       return rate
     })
@@ -242,9 +242,7 @@ class VerifyingChain implements ElectrumChain {
 
   async relayRates (): Promise<RelayRates> {
     return await this.#calls.make('ask for the relay fee', async session => {
-      const info = session.hasMempoolMethods ? await this.#answer(session.mempoolInfo()) : undefined
-      if (info !== undefined) return boundedRelayRates({ minimum: info.mempoolminfee, incremental: info.incrementalrelayfee })
-      return boundedRelayRates({ minimum: await this.#answer(session.relayFee()), incremental: undefined })
+      return boundedRelayRates(await this.#answer(session.relayFees()) ?? {})
     })
   }
 

@@ -25,7 +25,7 @@ export interface EstimateInput {
   readonly answer: number | undefined
   /** What the mempool says of blocks of a million vB; see `histogramRate`. */
   readonly mempool?: FeeRate | undefined
-  /** What `blockchain.relayfee` said, in BTC/kvB. */
+  /** What the mempool asks for at least, in BTC/kvB. */
   readonly relayFee: number | undefined
   /** The newest good answer, if younger than `LAST_GOOD_MS`. */
   readonly lastGood: FeeRate | undefined
@@ -54,8 +54,8 @@ export function boundedEstimate ({ answer, mempool, relayFee, lastGood, fallback
 /** `-incrementalrelayfee` is 1 sat/vB, or 0.1 from Bitcoin Core 29 on. What a server says above this would only burn our fees. */
 const HIGHEST_INCREMENT = feeRate(10_000n)
 
-/** What a mempool asks for, out of what a server says in BTC/kvB: `mempool.get_info`, failing that `blockchain.relayfee`. */
-export function boundedRelayRates ({ minimum, incremental }: { readonly minimum: number | undefined, readonly incremental: number | undefined }): RelayRates {
+/** What a mempool asks for, out of what a server says in BTC/kvB. */
+export function boundedRelayRates ({ minimum, incremental }: { readonly minimum?: number | undefined, readonly incremental?: number | undefined }): RelayRates {
   const within = (rate: FeeRate | undefined, most: FeeRate): FeeRate => min(max(rate ?? LOWEST_FEE_RATE, LOWEST_FEE_RATE), most)
   return { minimum: within(plausible(minimum), HIGHEST_FEE_RATE), incremental: within(plausible(incremental), HIGHEST_INCREMENT) }
 }

@@ -52,10 +52,11 @@ export const serverMethods: Methods = {
       return rate === undefined ? -1 : btcPerKb(rate)
     }
   },
-  'blockchain.relayfee': { params: [], run: async ({ backend }) => btcPerKb((await backend.feeRates()).relay) },
+  'blockchain.relayfee': { params: [], before: '1.6', run: async ({ backend }) => btcPerKb((await backend.feeRates()).relay) },
   /** A part of Bitcoin Core's `getmempoolinfo`. */
   'mempool.get_info': {
     params: [],
+    since: '1.6',
     run: async ({ backend }) => {
       const { minimum, relay, incremental } = await backend.feeRates()
       return { mempoolminfee: btcPerKb(minimum), minrelaytxfee: btcPerKb(relay), incrementalrelayfee: btcPerKb(incremental) }
