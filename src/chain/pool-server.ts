@@ -12,7 +12,9 @@ export class PoolServer implements Member {
   fault: Error | undefined
   /** While it is behind: the work that it has to come to. */
   lag: { readonly work: bigint, readonly cancel: Unsubscribe } | undefined
-  cancelRetry: Unsubscribe = () => {}
+  /** Since when it is dropped, and when it is to be tried again. */
+  droppedAt = 0
+  retry: { readonly at: number, readonly cancel: Unsubscribe } | undefined
 
   /** @param chain - another one after it was dropped */
   constructor (readonly address: ServerAddress, public chain: ElectrumChain) {

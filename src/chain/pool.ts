@@ -27,7 +27,7 @@ export interface PoolTimes {
   readonly answers: number
   /** How long a new tip waits for the other servers, so that what came with the block is known before it, whoever tells. */
   readonly settle: number
-  /** After which a dropped server gets another chance, and after which when there is no other one. */
+  /** After which a dropped server gets another chance, and after which while no other one is up. */
   readonly retry: number
   readonly retryAlone: number
 }
@@ -125,9 +125,9 @@ class ServerPool implements ElectrumChain {
     for (const cancel of this.#looks.values()) cancel()
     for (const script of this.#scripts.values()) script.stop()
     this.#settling?.cancel()
-    for (const { lag, cancelRetry } of this.#servers) {
+    for (const { lag, retry } of this.#servers) {
       lag?.cancel()
-      cancelRetry()
+      retry?.cancel()
     }
     await Promise.all(this.#servers.map(async ({ chain }) => { await chain.stop() }))
   }
@@ -225,6 +225,7 @@ class ServerPool implements ElectrumChain {
     const best = candidates.reduce<PoolServer | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
     if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) this.#follow(best, best.chain.tip)
     for (const server of this.#servers) this.#watchLag(server)
+    this.#setRetries()
     this.#setStatus()
   }
 
@@ -329,14 +330,29 @@ class ServerPool implements ElectrumChain {
     server.lag?.cancel()
     server.lag = undefined
     void server.chain.stop()
-    const isLast = this.#used.length === 0
-    const wait = isLast ? this.#times.retryAlone : this.#times.retry
-    this.#report(server, fault, `${isLast ? 'No other Electrum server is left.' : 'The others go on.'} It is tried again in ${wait / 1000} s.`)
-    server.cancelRetry = this.#init.clock.after(wait, () => { this.#tryAgain(server) })
+    server.droppedAt = this.#init.clock.now()
+    const isAlone = !this.#isAnyUp
+    this.#report(server, fault, isAlone ? `No other Electrum server is up. It is tried again in ${this.#times.retryAlone / 1000} s.` : `The others go on. It is tried again in ${this.#times.retry / 1000} s, or as soon as none of them is up.`)
+    this.#setRetries()
     for (const script of [...this.#scripts.values()]) script.update()
   }
 
+  /** Or on the way: one that hangs is down before long. */
+  get #isAnyUp (): boolean { return this.#used.some(({ chain }) => chain.status !== 'down') }
+
+  /** When a dropped server is tried again depends on how the others are now, not on how they were when it was dropped. */
+  #setRetries (): void {
+    const wait = this.#isAnyUp ? this.#times.retry : this.#times.retryAlone
+    for (const server of this.#servers) {
+      if (server.isUsed || server.retry?.at === server.droppedAt + wait) continue
+      server.retry?.cancel()
+      const at = server.droppedAt + wait
+      server.retry = { at, cancel: this.#init.clock.after(Math.max(0, at - this.#init.clock.now()), () => { this.#tryAgain(server) }) }
+    }
+  }
+
   #tryAgain (server: PoolServer): void {
+    server.retry = undefined
     server.chain = this.#connect(server.address)
     server.fault = undefined
     this.#listen(server)
