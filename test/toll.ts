@@ -33,6 +33,8 @@ interface Message { readonly id?: number | null, readonly method?: string, reado
 export class TollGate {
   /** All that was charged so far, over all connections. */
   total = 0
+  /** All that was asked, in its order. */
+  readonly requests: Array<{ readonly method: string, readonly params: readonly unknown[] }> = []
   /** Methods that were refused. */
   readonly refused: string[] = []
   readonly #sockets = new Set<Socket>()
@@ -79,6 +81,7 @@ export class TollGate {
     }
     this.#pass(client, upstream, ({ id, method, params }) => {
       methods.set(id, method ?? '')
+      this.requests.push({ method: method ?? '', params: params ?? [] })
       charge(method === 'blockchain.block.headers' ? Number(params?.[1]) / HEADERS : PRICES[method ?? ''] ?? 1)
     }, charge)
     this.#pass(upstream, client, ({ id, error }) => {

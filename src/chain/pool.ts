@@ -12,7 +12,7 @@ import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type S
 import { Broadcasts } from './broadcasting.js'
 import { gather, lowerMedian, nextBlockOf } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
-import type { Anchor } from './headers.js'
+import type { Anchor, HeaderChain } from './headers.js'
 import { PoolServer, workOf, type ServerAddress } from './pool-server.js'
 import { PooledScript, type Member, type Omission } from './pooled-script.js'
 import type { ProvedWatcher } from './script-watch.js'
@@ -74,8 +74,9 @@ class ServerPool implements ElectrumChain {
   readonly #looks = new Map<PooledScript, Unsubscribe>()
   readonly #broadcasts: Broadcasts
   #best: PoolServer | undefined
-  /** A buried block of the best chain, as it was told last. */
+  /** A buried block of the best chain, as it was told last, and the headers up to it: no server is asked for them again. */
   #anchor: Anchor | undefined
+  #known: HeaderChain | undefined
   /** While a new tip waits for the other servers. */
   #settling: Settling | undefined
   #stopped = false
@@ -87,6 +88,7 @@ class ServerPool implements ElectrumChain {
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.#anchor = init.anchor
+    this.#known = init.known
     this.#broadcasts = new Broadcasts(init.clock, this.#times.answers, (report) => { this.#tell(report) })
     this.#servers = init.servers.map((address) => new PoolServer(address, this.#connect(address)))
     for (const server of this.#servers) this.#listen(server)
@@ -200,7 +202,7 @@ class ServerPool implements ElectrumChain {
 
   #connect (address: ServerAddress): ElectrumChain {
     // Only the best chain's are told (`#moveAnchor`).
-    return createElectrumChain({ ...this.#init, ...address, anchor: this.#anchor, onAnchor: () => {} })
+    return createElectrumChain({ ...this.#init, ...address, known: this.#known, anchor: this.#anchor, onAnchor: () => {} })
   }
 
   #listen (server: PoolServer): void {
@@ -266,10 +268,12 @@ class ServerPool implements ElectrumChain {
   }
 
   /** Each server's chain finds a new one now and then; what the best one has found is kept. */
-  #moveAnchor ({ chain: { headers: { anchor } } }: PoolServer): void {
+  #moveAnchor ({ chain: { headers } }: PoolServer): void {
+    const { anchor } = headers
     if (anchor === undefined || anchor.height <= (this.#anchor?.height ?? 0)) return
     this.#anchor = anchor
-    callSafely(this.#log, () => { this.#init.onAnchor?.(anchor) })
+    this.#known = headers.upTo(anchor.height)
+    callSafely(this.#log, () => { this.#init.onAnchor?.(anchor, headers) })
   }
 
   /** A server has to come, in the time it is given, to where the best one was when it fell behind: so one that is always a block late is not dropped. */

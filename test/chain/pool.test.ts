@@ -140,6 +140,19 @@ describe('server pool', () => {
     assert.equal(chain.status, 'synced')
   })
 
+  it('asks for no header again that is buried, whoever is tried again: of another chain one tells enough', async () => {
+    first.chain.mine(200)
+    second.chain.blocks.splice(1)
+    second.chain.pay(testScript(9))
+    second.chain.mine(150)
+    await start({ lag: 20, retry: 100 }, false)
+    await reports.when(({ code }) => code === 'ERR_CHAIN_BEHIND')
+    const before = second.requests.all.length
+    assert.match((await reports.when(({ code }) => code === 'ERR_WRONG_CHAIN')).text, /at height 103, where block [0-9a-f]{64} was buried/)
+    const asked = second.requests.all.slice(before).filter(({ method }) => method === 'blockchain.block.headers')
+    assert.deepEqual(asked.map(({ params }) => params), [[103, 1], [103, 1]])
+  })
+
   it('has the histories of a block before its tip, whichever server is first', async () => {
     await start({ settle: 5_000 })
     const told: string[] = []

@@ -1,6 +1,7 @@
 /** What a node asks of its Electrum server costs little: servers charge for it, and hang up on whoever costs too much. */
 import assert from 'node:assert/strict'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
+import { ANCHOR_DEPTH } from '../../src/chain/headers.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import type { ChainStatus, Tip } from '../../src/engine/ports.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
@@ -106,6 +107,15 @@ describe('node / what an Electrum server charges', () => {
       const { id } = await client.api.open({ peer: await server.address(), amount: satoshi(100_000n), wait: 'ready' })
       await client.sees(async () => (await client.api.channels()).some((channel) => channel.id === id && channel.status === 'open'))
     }
+
+    it('includes no header that was fetched at an earlier start, but for those that could be others by now', async () => {
+      await fixture.devnet.mine(100)
+      await client.synced()
+      const before = gate.requests.length
+      await restart()
+      const starts = gate.requests.slice(before).flatMap(({ method, params: [start] }) => method === 'blockchain.block.headers' ? [Number(start)] : [])
+      assert.ok(starts.length > 0 && Math.min(...starts) >= 220 - ANCHOR_DEPTH, String(starts))
+    })
 
     it('is within its budget, also with channels that nothing happens to', async () => {
       const first = await restart()
