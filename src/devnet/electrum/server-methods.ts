@@ -67,7 +67,8 @@ export const serverMethods: Methods = {
     run: async ({ backend }) => {
       const sizes = new Map<number, number>()
       for (const { fee, vsize } of await backend.mempool()) {
-        const rate = Math.floor(Number(fee) / vsize)
+        // In tenths: from Bitcoin Core 29.1 on they make a difference.
+        const rate = Math.floor(Number(fee) * 10 / vsize) / 10
         sizes.set(rate, (sizes.get(rate) ?? 0) + vsize)
       }
       return [...sizes].sort(([a], [b]) => b - a)
