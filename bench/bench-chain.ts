@@ -3,10 +3,12 @@
  * script, and no judgement. (A `MemoryWorld` judges, and looks at everything for every transaction.)
  */
 import { Transaction } from 'bitcoinjs-lib'
-import { RELAY_FEE_RATE } from '../src/channel/publishing.js'
 import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../src/engine/ports.js'
 import { toHex, txid, type Txid } from '../src/types/bytes.js'
-import { blockHeight, type FeeRate } from '../src/types/units.js'
+import { blockHeight, feeRate, type FeeRate } from '../src/types/units.js'
+
+/** 1 sat/vB, whatever it is. */
+const RELAY_FEE_RATE = feeRate(1_000n)
 
 export class BenchChain implements Chain {
   readonly status: ChainStatus = 'synced'

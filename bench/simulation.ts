@@ -5,7 +5,7 @@
  *     npm run bench:sim [-- --nodes N --days D --json --model]
  */
 import { parseArgs } from 'node:util'
-import { satoshi, blockDelta } from '../src/types/units.js'
+import { blockDelta, feeRate, satoshi } from '../src/types/units.js'
 import type { Plan, PlannedOpening, PlannedPayment } from '../src/sim/plan.js'
 import type { Scenario } from '../src/sim/scenario/scenario.js'
 import { simulate } from '../src/sim/simulate.js'
@@ -53,7 +53,7 @@ export function monthOf (nodes: number, days: number, model: boolean): { readonl
       nodes: [{ name: 'node', count: nodes, coins: satoshi(10_000_000n), policy: { minFirstPayment: satoshi(0n), minTurnAmount: satoshi(0n) } }],
       channels: [],
       traffic: [],
-      chain: { interval: { kind: 'exponential', mean: 600 }, blockVsize: 1_000_000, fees: { kind: 'congested', seed: 1 }, reorgs: undefined },
+      chain: { interval: { kind: 'exponential', mean: 600 }, blockVsize: 1_000_000, fees: { kind: 'congested', seed: 1 }, relay: feeRate(1_000n), reorgs: undefined },
       network: { latency: { kind: 'exponential', mean: 80 }, loss: 0, partitions: [] },
       faults: [],
       servers: [],

@@ -12,7 +12,7 @@ export interface TestChain {
 export const chainSource = {
   /** Whether a reorganisation can drop transactions for good. */
   canForget: true,
-  start: async (seed: string, options: Pick<DevnetOptions, 'blockWeight'> = {}): Promise<TestChain> => {
+  start: async (seed: string, options: Pick<DevnetOptions, 'blockWeight' | 'core'> = {}): Promise<TestChain> => {
     const devnet = await startDevnet({ seed, ...options })
     return { devnet, electrum: devnet.url, stop: async () => { await devnet.stop() } }
   }

@@ -42,7 +42,7 @@ export function scriptFromAddress (address: string, network: Network): Uint8Arra
   }
   if (!decoded.networks.includes(network)) {
     throw new PaychanError('ERR_INVALID_ADDRESS',
-      `'${address}' is an address of ${decoded.networks.join(' or ')}, but this is ${network}: ask for one that starts with ${networkParams(network).bech32}1.`,
+      `'${address}' is an address of ${decoded.networks.join(', ').replace(/, (?=[^,]*$)/, ' or ')}, but this is ${network}: ask for one that starts with ${networkParams(network).bech32}1.`,
       { address, network })
   }
   return decoded.script

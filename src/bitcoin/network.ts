@@ -22,11 +22,19 @@ const PARAMS: Readonly<Record<Network, NetworkParams>> = {
     coinType: 0,
     bitcoinjs: networks.bitcoin
   },
-  // Testnet 3, which Bitcoin Core calls `test`.
+  // Testnet 3, which Bitcoin Core calls `test` and is about to give up.
   testnet: {
     network: 'testnet',
     bech32: 'tb',
     genesisHash: '000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943',
+    coinType: 1,
+    bitcoinjs: networks.testnet
+  },
+  // BIP94, which has taken its place. Its addresses look the same.
+  testnet4: {
+    network: 'testnet4',
+    bech32: 'tb',
+    genesisHash: '00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043',
     coinType: 1,
     bitcoinjs: networks.testnet
   },
@@ -48,7 +56,10 @@ const PARAMS: Readonly<Record<Network, NetworkParams>> = {
 }
 
 /** Every network that the protocol has a name for. */
-export const NETWORKS: readonly Network[] = ['mainnet', 'testnet', 'signet', 'regtest']
+export const NETWORKS = ['mainnet', 'testnet', 'testnet4', 'signet', 'regtest'] as const satisfies readonly Network[]
+
+/** Networks that are about to be given up, and what to use instead. */
+export const DEPRECATED_NETWORKS: Readonly<Partial<Record<Network, Network>>> = { testnet: 'testnet4' }
 
 /** The parameters of a network. */
 export function networkParams (network: Network): NetworkParams {

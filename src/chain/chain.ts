@@ -45,8 +45,10 @@ export interface ElectrumChainInit {
   readonly timeouts?: Partial<ChainTimeouts>
   /** A block that must be in the chain: what `onAnchor` was told before. A server without it is not used (`ERR_WRONG_CHAIN`). */
   readonly anchor?: Anchor | undefined
-  /** Called now and then with the block to give as `anchor` at the next start. */
-  readonly onAnchor?: (anchor: Anchor) => void
+  /** Headers that were verified before: only what comes behind them is fetched. */
+  readonly known?: HeaderChain | undefined
+  /** Called now and then with the block to give as `anchor` at the next start, and with the chain that it is in: the headers up to it may be kept for `known`. */
+  readonly onAnchor?: (anchor: Anchor, headers: HeaderChain) => void
   /** Used while no server ever gave an estimate: 10 sat/vB, on regtest 1 sat/vB. */
   readonly fallbackFeeRate?: FeeRate
 }
@@ -75,7 +77,7 @@ export interface ElectrumChain extends Chain {
   /** How many scripts are watched, and of how many the history is known as it is now: fewer after a start or a reconnection, for a while. */
   readonly watches: { readonly known: number, readonly total: number }
   /** The verified headers; of several servers, those of the chain with the most work. */
-  readonly headers: Pick<HeaderChain, 'hashAt' | 'workUpTo' | 'anchor'>
+  readonly headers: HeaderChain
   /** Why there is no usable server, as a sentence; undefined while there is one. */
   readonly lastError: string | undefined
   /** Its code. */
@@ -104,7 +106,7 @@ class VerifyingChain implements ElectrumChain {
   readonly #timeouts: ChainTimeouts
   readonly #fallback: FeeRate
   readonly #headers: HeaderChain
-  readonly #onAnchor: (anchor: Anchor) => void
+  readonly #onAnchor: (anchor: Anchor, headers: HeaderChain) => void
   readonly #follower: HeaderFollower
   readonly #client: ElectrumClient
   readonly #scripts = new Map<string, WatchedScript>()
@@ -131,7 +133,8 @@ class VerifyingChain implements ElectrumChain {
     this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
-    this.#headers = new HeaderChain(chainParams(init.network), init.anchor, () => init.clock.now())
+    this.#headers = init.known?.upTo(init.known.height) ?? new HeaderChain(chainParams(init.network), init.anchor, () => init.clock.now())
+    this.#headers.anchor = init.anchor
     this.#onAnchor = init.onAnchor ?? (() => {})
     this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
     this.#watching = {
@@ -223,7 +226,7 @@ class VerifyingChain implements ElectrumChain {
   async #asPackage (session: ElectrumSession, id: Txid, raw: Uint8Array, reason: string): Promise<void> {
     const kind = refusalKind(reason)
     if (kind === 'fee-too-low') this.#underpaid.add(id, raw)
-    const parents = kind === 'missing-inputs' && session.hasMempoolMethods ? this.#underpaid.parentsOf(raw) : []
+    const parents = kind === 'missing-inputs' && session.has('blockchain.transaction.broadcast_package') ? this.#underpaid.parentsOf(raw) : []
     if (parents.length === 0) throw broadcastRefused(id, reason)
     const refusal = await session.broadcastPackage([...parents, raw])
     if (refusal !== undefined) throw broadcastRefused(id, refusal)
@@ -231,10 +234,10 @@ class VerifyingChain implements ElectrumChain {
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
     return await this.#calls.make('estimate the fee', async session => {
-      const [answer, relayFee, histogram] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFee()), this.#answer(session.feeHistogram())])
+      const [answer, relay, histogram] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFees()), this.#answer(session.feeHistogram())])
       const last = this.#lastGood.get(target)
       const lastGood = last !== undefined && this.#clock.now() - last.at < LAST_GOOD_MS ? last.rate : undefined
-      const { rate, source } = boundedEstimate({ answer, mempool: histogramRate(histogram ?? [], target), relayFee, lastGood, fallback: this.#fallback })
+      const { rate, source } = boundedEstimate({ answer, mempool: histogramRate(histogram ?? [], target), relayFee: relay?.minimum, lastGood, fallback: this.#fallback })
       if (source === 'server') this.#lastGood.set(target, { rate, at: this.#clock.now() })
       return rate
     })
@@ -242,9 +245,7 @@ class VerifyingChain implements ElectrumChain {
 
   async relayRates (): Promise<RelayRates> {
     return await this.#calls.make('ask for the relay fee', async session => {
-      const info = session.hasMempoolMethods ? await this.#answer(session.mempoolInfo()) : undefined
-      if (info !== undefined) return boundedRelayRates({ minimum: info.mempoolminfee, incremental: info.incrementalrelayfee })
-      return boundedRelayRates({ minimum: await this.#answer(session.relayFee()), incremental: undefined })
+      return boundedRelayRates(await this.#answer(session.relayFees()) ?? {})
     })
   }
 
@@ -324,7 +325,7 @@ class VerifyingChain implements ElectrumChain {
     const hash = height < 1 ? undefined : this.#headers.hashAt(height)
     if (hash === undefined || height < (this.#headers.anchor?.height ?? 1 - ANCHOR_DEPTH) + ANCHOR_DEPTH) return
     this.#headers.anchor = { height, hash }
-    callSafely(this.#log, () => { this.#onAnchor({ height, hash }) })
+    callSafely(this.#log, () => { this.#onAnchor({ height, hash }, this.#headers) })
   }
 
   /** Makes the verified tip known, after the histories that change with it (but not for ever). */

@@ -29,7 +29,8 @@ export function requiredBits (params: ChainParams, height: number, time: number,
   if (params.fixedDifficulty) return bitsOf(previous)
   if (height % PERIOD === 0) {
     const first = headerAt(height - PERIOD)
-    return first === undefined ? undefined : retarget(params, bitsOf(previous), timeOf(previous) - timeOf(first))
+    // By BIP94 that of its first block, since the last one may be an exception.
+    return first === undefined ? undefined : retarget(params, bitsOf(params.bip94 ? first : previous), timeOf(previous) - timeOf(first))
   }
   if (!params.minDifficultyBlocks) return bitsOf(previous)
   if (time > timeOf(previous) + SLOW) return params.powLimitBits

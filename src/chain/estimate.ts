@@ -1,9 +1,7 @@
 /** The fee rate that we use, given what a server says: never absurd, never below what relays. Pure. */
+import { LOWEST_RELAY_RATE, SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import type { RelayRates } from '../engine/ports.js'
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
-
-/** 1 sat/vB: `DEFAULT_MIN_RELAY_TX_FEE` of Bitcoin Core up to 29, and still what most nodes relay. */
-export const LOWEST_FEE_RATE = feeRate(1_000n)
 
 /** 1,000 sat/vB bounds estimates (never a bid against a conflict that we have seen). */
 export const HIGHEST_FEE_RATE = feeRate(1_000_000n)
@@ -12,7 +10,7 @@ export const HIGHEST_FEE_RATE = feeRate(1_000_000n)
 export const FALLBACK_FEE_RATE = feeRate(10_000n)
 
 /** `estimatefee` answers -1 on regtest for want of traffic; there the lowest rate confirms. */
-export const REGTEST_FALLBACK_FEE_RATE = LOWEST_FEE_RATE
+export const REGTEST_FALLBACK_FEE_RATE = SAFE_RELAY_RATE
 
 /** How long an earlier answer stands in for a missing one: an hour, about six blocks. */
 export const LAST_GOOD_MS = 3_600_000
@@ -25,7 +23,7 @@ export interface EstimateInput {
   readonly answer: number | undefined
   /** What the mempool says of blocks of a million vB; see `histogramRate`. */
   readonly mempool?: FeeRate | undefined
-  /** What `blockchain.relayfee` said, in BTC/kvB. */
+  /** What the mempool asks for at least, in BTC/kvB. */
   readonly relayFee: number | undefined
   /** The newest good answer, if younger than `LAST_GOOD_MS`. */
   readonly lastGood: FeeRate | undefined
@@ -40,7 +38,7 @@ export interface Estimate { readonly rate: FeeRate, readonly source: 'server' | 
  * // { rate: 2000n sat/kvB, source: 'server' }
  */
 export function boundedEstimate ({ answer, mempool, relayFee, lastGood, fallback }: EstimateInput): Estimate {
-  const floor = max(LOWEST_FEE_RATE, plausible(relayFee) ?? LOWEST_FEE_RATE)
+  const floor = max(LOWEST_RELAY_RATE, plausible(relayFee) ?? SAFE_RELAY_RATE)
   // An estimate looks back at blocks; what waits already has to be outbid all the same.
   const waiting = mempool ?? floor
   const bounded = (rate: FeeRate): FeeRate => min(max(max(rate, waiting), floor), HIGHEST_FEE_RATE)
@@ -51,12 +49,12 @@ export function boundedEstimate ({ answer, mempool, relayFee, lastGood, fallback
   return { rate: bounded(fallback), source: 'fallback' }
 }
 
-/** `-incrementalrelayfee` is 1 sat/vB, or 0.1 from Bitcoin Core 29 on. What a server says above this would only burn our fees. */
+/** What a server says above 10 sat/vB would only burn our fees. */
 const HIGHEST_INCREMENT = feeRate(10_000n)
 
-/** What a mempool asks for, out of what a server says in BTC/kvB: `mempool.get_info`, failing that `blockchain.relayfee`. */
-export function boundedRelayRates ({ minimum, incremental }: { readonly minimum: number | undefined, readonly incremental: number | undefined }): RelayRates {
-  const within = (rate: FeeRate | undefined, most: FeeRate): FeeRate => min(max(rate ?? LOWEST_FEE_RATE, LOWEST_FEE_RATE), most)
+/** What a mempool asks for, out of what a server says in BTC/kvB. */
+export function boundedRelayRates ({ minimum, incremental }: { readonly minimum?: number | undefined, readonly incremental?: number | undefined }): RelayRates {
+  const within = (rate: FeeRate | undefined, most: FeeRate): FeeRate => min(max(rate ?? SAFE_RELAY_RATE, LOWEST_RELAY_RATE), most)
   return { minimum: within(plausible(minimum), HIGHEST_FEE_RATE), incremental: within(plausible(incremental), HIGHEST_INCREMENT) }
 }
 

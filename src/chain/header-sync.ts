@@ -7,8 +7,8 @@ import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { PERIOD } from './difficulty.js'
 import { checkHeaders } from './header.js'
-import { HEADER_SIZE } from './header-fields.js'
-import { MAX_HEADERS, type HeaderChain } from './headers.js'
+import { hashText, HEADER_SIZE, headerHash } from './header-fields.js'
+import { MAX_HEADERS, wrongChain, type HeaderChain } from './headers.js'
 
 /** A tip as the server announces it. */
 export interface AnnouncedTip { readonly height: number, readonly header: Uint8Array }
@@ -71,7 +71,7 @@ async function prependBatch (chain: HeaderChain, source: HeaderSource): Promise<
   chain.prepend(first, await fetchExactly(source, first, chain.first - first))
 }
 
-/** Walks back from the lower of both tips, in windows that grow tenfold, until a header agrees. */
+/** Walks back from the lower of both tips, in windows that grow tenfold, until a header agrees. Below a buried block none is asked for. */
 async function commonAncestor (chain: HeaderChain, source: HeaderSource, theirHeight: number): Promise<number> {
   let top = Math.min(chain.height, theirHeight)
   for (let window = 1; top >= chain.first; window = Math.min(window * 10, HEADERS_BATCH)) {
@@ -80,9 +80,20 @@ async function commonAncestor (chain: HeaderChain, source: HeaderSource, theirHe
     for (let height = top; height >= start; height--) {
       if (chain.has(height, theirs.subarray((height - start) * HEADER_SIZE, (height - start + 1) * HEADER_SIZE))) return height
     }
+    if (window === 1) await checkBuried(chain, source, top)
     top = start - 1
   }
   throw new PaychanError('ERR_WRONG_NETWORK', `The Electrum server does not serve ${chain.params.network}: its first block is another one. Check the server's address and the network.`, { network: chain.params.network })
+}
+
+/** One header tells whether it is a server of another chain: it is not asked for all the others. @throws PaychanError `ERR_WRONG_CHAIN` */
+async function checkBuried (chain: HeaderChain, source: HeaderSource, top: number): Promise<void> {
+  const { anchor, first } = chain
+  if (anchor === undefined || anchor.height < first || anchor.height > chain.height) return
+  const height = Math.min(anchor.height, top)
+  const theirs = hashText(headerHash(await fetchExactly(source, height, 1)))
+  const hash = chain.hashAt(height)
+  if (theirs !== hash) throw wrongChain(`has block ${theirs} at height ${height}, where block ${hash ?? ''} was buried`, { height, theirs, hash: hash ?? '' })
 }
 
 async function extend (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<void> {

@@ -1,7 +1,7 @@
 /** Whether a block header may follow those before it. Pure. */
 import { sameBytes } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { requiredBits, type HeaderLookup } from './difficulty.js'
+import { PERIOD, requiredBits, type HeaderLookup } from './difficulty.js'
 import { bitsOf, HEADER_SIZE, headerHash, hashText, previousHash, targetFromBits, timeOf, workFromBits } from './header-fields.js'
 import type { ChainParams } from './params.js'
 
@@ -16,12 +16,22 @@ export function checkHeader (params: ChainParams, headerAt: HeaderLookup, previo
   const wrong = (what: string): PaychanError => refused(`The Electrum server sent a header for height ${height} ${what}.`, height)
   if (!sameBytes(previousHash(header), previousHashOf)) throw wrong('that does not follow from the one before it')
   if (timeOf(header) <= medianTime(headerAt, height)) throw wrong('whose time is before that of most of the last eleven blocks')
+  if (isTimewarp(params, headerAt, timeOf(header), height)) throw wrong('that begins a period of difficulty more than ten minutes before the last one has ended')
   const bits = bitsOf(header)
   const target = targetFromBits(bits)
   if (target === undefined || bits !== requiredBits(params, height, timeOf(header), headerAt)) throw wrong(`with a difficulty that ${params.network} does not permit`)
   const hash = headerHash(header)
   if (BigInt('0x' + hashText(hash)) > target) throw wrong('without proof of work')
   return hash
+}
+
+/** `MAX_TIMEWARP` of BIP94, in seconds. */
+const MAX_TIMEWARP = 600
+
+/** Whether the first block of a period is older than BIP94 permits: with such times the difficulty can be pulled down without end. */
+function isTimewarp ({ bip94 }: ChainParams, headerAt: HeaderLookup, time: number, height: number): boolean {
+  const previous = headerAt(height - 1)
+  return bip94 && height % PERIOD === 0 && previous !== undefined && time < timeOf(previous) - MAX_TIMEWARP
 }
 
 /** The blocks whose median time a new one has to be after (`nMedianTimeSpan`). */

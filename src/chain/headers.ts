@@ -88,6 +88,18 @@ export class HeaderChain {
     this.#first = height
   }
 
+  /** A chain of its own that ends at a height of ours. */
+  upTo (height: number): HeaderChain {
+    const copy = new HeaderChain(this.params, this.anchor, this.now)
+    if (this.isStarted) copy.#begin(this.#first, this.between(this.#first, height + 1))
+    return copy
+  }
+
+  /** The headers from one height up to another one, which is not among them. */
+  between (from: number, to: number): Uint8Array {
+    return Uint8Array.from(this.#slice(Math.max(from, this.#first), Math.min(to, this.height + 1)))
+  }
+
   #begin (height: number, headers: Uint8Array): void {
     this.#first = height
     this.#count = headers.length / HEADER_SIZE

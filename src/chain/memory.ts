@@ -4,7 +4,7 @@ import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, 
 import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
-import { LOWEST_FEE_RATE } from './estimate.js'
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { MemoryWorld } from './memory-world.js'
 
@@ -39,7 +39,7 @@ export class MemoryChain implements Chain {
   status: ChainStatus = 'synced'
   tip: Tip | undefined
   /** What `estimateFeeRate` answers. */
-  feeRate: FeeRate = LOWEST_FEE_RATE
+  feeRate: FeeRate = SAFE_RELAY_RATE
   readonly #world: MemoryWorld
   readonly #log: Log
   readonly #schedule: (work: () => void) => void
@@ -95,7 +95,7 @@ export class MemoryChain implements Chain {
 
   async relayRates (): Promise<RelayRates> {
     await this.#connected()
-    return { minimum: LOWEST_FEE_RATE, incremental: LOWEST_FEE_RATE }
+    return { minimum: SAFE_RELAY_RATE, incremental: SAFE_RELAY_RATE }
   }
 
   /** Cuts this view off from the world: nothing is seen, calls wait. */

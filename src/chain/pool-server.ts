@@ -12,9 +12,11 @@ export class PoolServer implements Member {
   fault: Error | undefined
   /** While it is behind: the work that it has to come to. */
   lag: { readonly work: bigint, readonly cancel: Unsubscribe } | undefined
-  cancelRetry: Unsubscribe = () => {}
   /** What it has answered last to each question about fees, and when. */
   readonly said = new Map<string, { readonly value: unknown, readonly at: number }>()
+  /** Since when it is dropped, and when it is to be tried again. */
+  droppedAt = 0
+  retry: { readonly at: number, readonly cancel: Unsubscribe } | undefined
 
   /** @param chain - another one after it was dropped */
   constructor (readonly address: ServerAddress, public chain: ElectrumChain) {

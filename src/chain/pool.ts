@@ -13,7 +13,7 @@ import { Broadcasts } from './broadcasting.js'
 import { LAST_GOOD_MS } from './estimate.js'
 import { gather, lowerMedian, nextBlockOf } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
-import type { Anchor } from './headers.js'
+import type { Anchor, HeaderChain } from './headers.js'
 import { PoolServer, workOf, type ServerAddress } from './pool-server.js'
 import { PooledScript, type Member, type Omission } from './pooled-script.js'
 import type { ProvedWatcher } from './script-watch.js'
@@ -30,7 +30,7 @@ export interface PoolTimes {
   readonly settle: number
   /** How long the first tip waits for servers that are still connecting: who is the first to answer is alone until then, and could tell old blocks one by one. */
   readonly first: number
-  /** After which a dropped server gets another chance, and after which when there is no other one. */
+  /** After which a dropped server gets another chance, and after which while no other one is up. */
   readonly retry: number
   readonly retryAlone: number
 }
@@ -77,8 +77,9 @@ class ServerPool implements ElectrumChain {
   readonly #looks = new Map<PooledScript, Unsubscribe>()
   readonly #broadcasts: Broadcasts
   #best: PoolServer | undefined
-  /** A buried block of the best chain, as it was told last. */
+  /** A buried block of the best chain, as it was told last, and the headers up to it: no server is asked for them again. */
   #anchor: Anchor | undefined
+  #known: HeaderChain | undefined
   /** While a new tip waits for the other servers. */
   #settling: Settling | undefined
   #stopped = false
@@ -90,6 +91,7 @@ class ServerPool implements ElectrumChain {
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.#anchor = init.anchor
+    this.#known = init.known
     this.#broadcasts = new Broadcasts(init.clock, this.#times.answers, (report) => { this.#tell(report) })
     this.#servers = init.servers.map((address) => new PoolServer(address, this.#connect(address)))
     for (const server of this.#servers) this.#listen(server)
@@ -128,9 +130,9 @@ class ServerPool implements ElectrumChain {
     for (const cancel of this.#looks.values()) cancel()
     for (const script of this.#scripts.values()) script.stop()
     this.#settling?.cancel()
-    for (const { lag, cancelRetry } of this.#servers) {
+    for (const { lag, retry } of this.#servers) {
       lag?.cancel()
-      cancelRetry()
+      retry?.cancel()
     }
     await Promise.all(this.#servers.map(async ({ chain }) => { await chain.stop() }))
   }
@@ -215,7 +217,7 @@ class ServerPool implements ElectrumChain {
 
   #connect (address: ServerAddress): ElectrumChain {
     // Only the best chain's are told (`#moveAnchor`).
-    return createElectrumChain({ ...this.#init, ...address, anchor: this.#anchor, onAnchor: () => {} })
+    return createElectrumChain({ ...this.#init, ...address, known: this.#known, anchor: this.#anchor, onAnchor: () => {} })
   }
 
   #listen (server: PoolServer): void {
@@ -240,6 +242,7 @@ class ServerPool implements ElectrumChain {
     const best = candidates.reduce<PoolServer | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
     if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) this.#follow(best, best.chain.tip)
     for (const server of this.#servers) this.#watchLag(server)
+    this.#setRetries()
     this.#setStatus()
   }
 
@@ -283,10 +286,12 @@ class ServerPool implements ElectrumChain {
   }
 
   /** Each server's chain finds a new one now and then; what the best one has found is kept. */
-  #moveAnchor ({ chain: { headers: { anchor } } }: PoolServer): void {
+  #moveAnchor ({ chain: { headers } }: PoolServer): void {
+    const { anchor } = headers
     if (anchor === undefined || anchor.height <= (this.#anchor?.height ?? 0)) return
     this.#anchor = anchor
-    callSafely(this.#log, () => { this.#init.onAnchor?.(anchor) })
+    this.#known = headers.upTo(anchor.height)
+    callSafely(this.#log, () => { this.#init.onAnchor?.(anchor, headers) })
   }
 
   /** A server has to come, in the time it is given, to where the best one was when it fell behind: so one that is always a block late is not dropped. */
@@ -347,14 +352,29 @@ class ServerPool implements ElectrumChain {
     server.lag?.cancel()
     server.lag = undefined
     void server.chain.stop()
-    const isLast = this.#used.length === 0
-    const wait = isLast ? this.#times.retryAlone : this.#times.retry
-    this.#report(server, fault, `${isLast ? 'No other Electrum server is left.' : 'The others go on.'} It is tried again in ${wait / 1000} s.`)
-    server.cancelRetry = this.#init.clock.after(wait, () => { this.#tryAgain(server) })
+    server.droppedAt = this.#init.clock.now()
+    const isAlone = !this.#isAnyUp
+    this.#report(server, fault, isAlone ? `No other Electrum server is up. It is tried again in ${this.#times.retryAlone / 1000} s.` : `The others go on. It is tried again in ${this.#times.retry / 1000} s, or as soon as none of them is up.`)
+    this.#setRetries()
     for (const script of [...this.#scripts.values()]) script.update()
   }
 
+  /** Or on the way: one that hangs is down before long. */
+  get #isAnyUp (): boolean { return this.#used.some(({ chain }) => chain.status !== 'down') }
+
+  /** When a dropped server is tried again depends on how the others are now, not on how they were when it was dropped. */
+  #setRetries (): void {
+    const wait = this.#isAnyUp ? this.#times.retry : this.#times.retryAlone
+    for (const server of this.#servers) {
+      if (server.isUsed || server.retry?.at === server.droppedAt + wait) continue
+      server.retry?.cancel()
+      const at = server.droppedAt + wait
+      server.retry = { at, cancel: this.#init.clock.after(Math.max(0, at - this.#init.clock.now()), () => { this.#tryAgain(server) }) }
+    }
+  }
+
   #tryAgain (server: PoolServer): void {
+    server.retry = undefined
     server.chain = this.#connect(server.address)
     server.fault = undefined
     this.#listen(server)

@@ -8,6 +8,7 @@
  * While nobody competes, it stops short of that: a node that comes back two blocks before the deadline
  * would otherwise bid all that it has for a place that a hundredth of it buys.
  */
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { feeRate, max, min, type FeeRate } from '../types/units.js'
 import { DAY } from './schedule.js'
 
@@ -86,8 +87,8 @@ function mostRate ({ nextBlock, passedOver, budget, isContested }: CurveInput): 
   return min(kept, max(normal, feeRate((passedOver ?? 0n) * 2n)))
 }
 
-/** BIP125 rule 4: a replacement pays 1 sat/vB more. */
-const LEAST_STEP = 1_000n
+/** BIP125 rule 4, as every node asks for it. */
+const LEAST_STEP: bigint = SAFE_RELAY_RATE
 
 /** A quarter more for each block in which it did not help. */
 function raisedRate (since: CurveInput['since'], height: number, previous: FeeRate): FeeRate {

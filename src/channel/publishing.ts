@@ -6,6 +6,7 @@
  * fetch the share. The share always covers that, so no coins of the wallet are needed.
  */
 import { dustLimit } from '../bitcoin/dust.js'
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { completeState } from '../bitcoin/template.js'
 import { paidTo, parseTransaction } from '../bitcoin/transaction.js'
 import { formatAmount, feeFor, feeRate, max, min, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
@@ -22,9 +23,6 @@ import { publishHeightOf } from './schedule.js'
 import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
 import { isFrozen, spendInSight, type Channel, type Established, type Publication, type ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
-
-/** 1 sat/vB: Bitcoin Core's default minimum relay fee and incremental relay fee before release 29, still what many servers ask for. What cannot pay this is not worth a transaction; what a server asks for beyond it, `Env.relay` says. */
-export const RELAY_FEE_RATE = feeRate(1000n)
 
 /** 20 sat/vB: 181 vB of a T3 then cost 3,620 sat, which is not worth an attack. */
 const HURRY_RATE = feeRate(20_000n)
@@ -193,7 +191,7 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   const since = previous?.since ?? { height: min(height, publishHeightOf(channel.terms, ours.turn)), feeRate: env.feeRate }
   const budgets = budgetsOf(channel, ours, env, height, since.height)
   const budget = byUser ? budgets.share : max(budgets.race, budgets.patient)
-  if (budget < feeFor(RELAY_FEE_RATE, vsize)) return undefined
+  if (budget < feeFor(worthwhileRate(env), vsize)) return undefined
   const rateOf = (sats: bigint): FeeRate => feeRate(max(0n, sats) * 1000n / BigInt(vsize))
   const race = provenRace(channel, ours.turn, height)
   const isLast = isLastCall(channel, ours.turn, previous, height)
@@ -207,13 +205,23 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   const raced = race === undefined ? ZERO_SAT : min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))
   // One takes it and one refuses it: who of the two lies cannot be told, so it is half of what is at stake at most.
   const isDisputed = isLast && previous?.refusedFor === undefined
-  const wished = min(max(feeFor(max(max(wanted, patient), max(env.relay.minimum, byUser ? least : feeRate(0n))), vsize), raced), satoshi(isDisputed ? budget / 2n : budget))
+  const wished = min(max(feeFor(max(max(wanted, patient), max(leastBidRate(env, deadline), byUser ? least : feeRate(0n))), vsize), raced), satoshi(isDisputed ? budget / 2n : budget))
   const fee = most === undefined ? wished : min(wished, most)
   if (isBeforeTime && !byUser && fee < feeFor(env.feeRate, vsize)) return undefined
   // By the largest size that it can have, before it is signed: with most blocks the bid stays as it is.
   if (previous !== undefined && fee < previous.fee + feeFor(env.relay.incremental, vsize)) return undefined
   const raw = completeState(ours.template, ours.signature, [{ script, value: subSat(ours.share, fee) }], env.sign)
   return { kind: ours.kind, turn: ours.turn, since, feeRate: feeRate(fee * 1000n / BigInt(vsize)), fee, txid: parseTransaction(raw).txid, raw, height, refusedFor: undefined, base, begun: previous === undefined ? height : previous.begun }
+}
+
+/** What cannot pay this is not worth a transaction. */
+function worthwhileRate ({ relay }: Pick<Env, 'relay'>): FeeRate {
+  return min(relay.minimum, SAFE_RELAY_RATE)
+}
+
+/** Before a deadline no bid is below what every node relays: our servers may take it, and the miners be behind nodes that do not. */
+function leastBidRate ({ relay }: Pick<Env, 'relay'>, deadline: number | undefined): FeeRate {
+  return deadline === undefined ? relay.minimum : max(relay.minimum, SAFE_RELAY_RATE)
 }
 
 /**
@@ -257,7 +265,7 @@ function budgetsOf (channel: Established, ours: Publishable, env: Pick<Env, 'fee
   const { deadline } = windowOf(channel, ours.turn, height)
   const stake = deadline === undefined ? 0n : min(min(share, stakeAt(channel, ours, height, env.feeRate)), isEarly(channel, height) ? ours.share / EARLY_PART : share)
   const from = patientFrom(channel, ours.turn, since, height)
-  const patient = height < from || isEarly(channel, height) ? 0n : min(share, max(patientBudget(ours.share, height - from), feeFor(RELAY_FEE_RATE, vsizeOf(channel, ours)) as bigint))
+  const patient = height < from || isEarly(channel, height) ? 0n : min(share, max(patientBudget(ours.share, height - from), feeFor(SAFE_RELAY_RATE, vsizeOf(channel, ours)) as bigint))
   // T2 has time: whether it was refused or not, it does not burn more than it can win.
   const isRefused = isFeeRefusal(channel.publication?.refusedFor)
   const most = isRefused || deadline === undefined ? winnable(channel, { turn: ours.turn, share: ours.share, vsize: vsizeOf(channel, ours), height, nextBlock: env.nextBlockRate }) : undefined
@@ -305,7 +313,7 @@ export function onBump (channel: Channel, rate: FeeRate, env: Env): Transition {
 }
 
 /** The user wants its money now, without the other side. */
-export function onSettle (channel: Channel, env: Pick<Env, 'height'>): Transition {
+export function onSettle (channel: Channel, env: Pick<Env, 'height' | 'relay'>): Transition {
   if (channel.stage !== 'established') return to(channel, settleRefused('Only an established channel can be settled.'))
   const { terms } = channel
   const spend = spendInSight(channel)
@@ -316,7 +324,7 @@ export function onSettle (channel: Channel, env: Pick<Env, 'height'>): Transitio
   const ours = publishable(channel)
   const matures = ours === undefined ? undefined : publishHeightOf(terms, ours.turn)
   if (terms.mode === 'one-way' && channel.role === 'client') return to(channel, settleRefused(`Only the server of an established channel can settle it alone. The refund is published by itself at height ${terms.refundHeight}.`))
-  if (ours === undefined || ours.share < leastShare(channel, ours, RELAY_FEE_RATE)) return to(channel, settleRefused('Our share is not worth the fee of a transaction.', { share: ours?.share ?? 0n }))
+  if (ours === undefined || ours.share < leastShare(channel, ours, worthwhileRate(env))) return to(channel, settleRefused('Our share is not worth the fee of a transaction.', { share: ours?.share ?? 0n }))
   if (terms.mode === 'two-way' && matures !== undefined && (env.height === undefined || env.height < matures)) {
     return to(channel, settleRefused(`Our newest state matures at height ${matures}, and is published by itself then.`, { height: env.height, matures }))
   }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, PsbtResult, RecoverResult, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
+import { NETWORKS } from '../bitcoin/network.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import { ofEachSetting, type Policy } from '../channel/policy.js'
@@ -49,7 +50,7 @@ const histories = z.object({ known: z.number(), total: z.number() })
 
 export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   version: z.string(),
-  network: z.enum(['mainnet', 'testnet', 'signet', 'regtest']),
+  network: z.enum(NETWORKS),
   peerId: z.string(),
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),

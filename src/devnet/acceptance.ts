@@ -1,13 +1,14 @@
 /** Whether a transaction may enter the mempool, in the order of Bitcoin Core's `MemPoolAccept::PreChecks`. */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Chain } from './chain.js'
+import { checkCluster } from './clusters.js'
 import type { Coin, CoinView } from './coins.js'
 import { areSequenceLocksMet, checkTransaction, checkValues, isFinal } from './consensus.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 import { checkInputsStandard, checkStandard } from './policy.js'
 import { Rejected } from './rejected.js'
 import { checkReplacement } from './replacement.js'
-import { ANCESTOR_LIMIT, CARVE_OUT_MAX_VSIZE, DESCENDANT_LIMIT, MIN_RELAY_FEE_RATE, TRUC_VERSION } from './rules.js'
+import { ANCESTOR_LIMIT, CARVE_OUT_MAX_VSIZE, DESCENDANT_LIMIT, TRUC_VERSION } from './rules.js'
 import { outputKeys, type Tx } from './transaction.js'
 import { checkTruc } from './truc.js'
 
@@ -50,11 +51,11 @@ export function evaluate (tx: Tx, chain: Chain, pool: Mempool, how: Admittance =
 }
 
 /** The mempool's own minimum comes first, then what everybody relays (`CheckFeeRate`). */
-function checkFee (tx: Tx, fee: Satoshi, { floor }: Mempool, how: Admittance): void {
+function checkFee (tx: Tx, fee: Satoshi, { floor, rules }: Mempool, how: Admittance): void {
   if (how === 'returning') return
   const minimum = feeFor(floor.rate, tx.vsize)
   if (how === 'alone' && floor.isRaised && fee < minimum) throw new Rejected('mempool min fee not met', `${fee} < ${minimum}`)
-  const relayed = feeFor(feeRate(MIN_RELAY_FEE_RATE), tx.vsize)
+  const relayed = feeFor(feeRate(rules.relay), tx.vsize)
   if ((how === 'alone' || tx.version !== TRUC_VERSION) && fee < relayed) throw new Rejected('min relay fee not met', `${fee} < ${relayed}`)
 }
 
@@ -88,7 +89,8 @@ function checkRelatives (tx: Tx, fee: Satoshi, pool: Mempool): Set<PoolEntry> {
   const sibling = checkTruc(tx, pool.parents(tx), conflicts, pool)
   if (sibling !== undefined) conflicts.add(sibling)
   const evicted = checkReplacement(tx, fee, conflicts, pool, sibling === undefined ? '' : ' (including sibling eviction)')
-  if (tx.version !== TRUC_VERSION) checkChainLimits(tx, evicted, pool)
+  if (pool.rules.limits === 'clusters') checkCluster(tx, evicted, pool)
+  else if (tx.version !== TRUC_VERSION) checkChainLimits(tx, evicted, pool)
   return evicted
 }
 

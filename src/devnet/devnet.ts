@@ -14,6 +14,7 @@ import { startElectrumServer, type ServerTls } from './electrum/server.js'
 import { EmbeddedChain } from './embedded-chain.js'
 import { scriptHashOf } from './hashes.js'
 import type { IndexedChain } from './indexed-chain.js'
+import { RELEASES, type CoreRelease } from './release.js'
 import { MAX_MEMPOOL_VSIZE } from './rules.js'
 import { MAX_TEMPLATE_WEIGHT } from './template.js'
 import type { Trace } from './trace.js'
@@ -40,6 +41,8 @@ export interface DevnetOptions {
   readonly blockWeight?: number
   /** How many virtual bytes the mempool holds before the worst have to go, 1,000 to 300 million; the latter when left out. */
   readonly mempoolVsize?: number
+  /** The release of Bitcoin Core whose mempool rules hold: 28, when left out; 30, which relays from 0.1 sat/vB on; 31, with clusters. */
+  readonly core?: CoreRelease
   /** Keeps the blocks full at the fee rates of a trace, from two blocks after the start on. */
   readonly load?: Trace
   /** `http://USER:PASSWORD@HOST:PORT`: shows the chain of this bitcoind, which is on regtest, instead of one of its own. What is about the rules of the embedded one (seed, limits, load) does not go with it. */
@@ -138,14 +141,16 @@ interface Behind {
   readonly stop: () => Promise<void>
 }
 
-async function embedded ({ seed, blockWeight, mempoolVsize, load }: DevnetOptions): Promise<Behind> {
+async function embedded ({ seed, blockWeight, mempoolVsize, core, load }: DevnetOptions): Promise<Behind> {
   checkLimit('blockWeight', blockWeight, 4_000, MAX_TEMPLATE_WEIGHT)
   checkLimit('mempoolVsize', mempoolVsize, 1_000, MAX_MEMPOOL_VSIZE)
+  if (core !== undefined && !(core in RELEASES)) throw new PaychanError('ERR_CONFIG_INVALID', `core is one of ${Object.keys(RELEASES).join(', ')}, and ${String(core)} is not.`, { key: 'core', value: core })
   const genesisTime = genesisBlock().header.time
   const chain = new EmbeddedChain({
     seed: seed ?? randomUUID(),
     ...(blockWeight === undefined ? {} : { maxWeight: blockWeight }),
     ...(mempoolVsize === undefined ? {} : { mempoolVsize }),
+    ...(core === undefined ? {} : { core }),
     now: seed === undefined ? () => Math.floor(Date.now() / 1_000) : height => genesisTime + height * BLOCK_INTERVAL
   })
   await chain.mine(INITIAL_BLOCKS)

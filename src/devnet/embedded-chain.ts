@@ -15,7 +15,8 @@ import { Load } from './load.js'
 import { Mempool } from './mempool.js'
 import { MinerWallet } from './miner-wallet.js'
 import { Rejected } from './rejected.js'
-import { COINBASE_MATURITY, INCREMENTAL_RELAY_FEE_RATE, MAX_MEMPOOL_VSIZE, MIN_RELAY_FEE_RATE } from './rules.js'
+import { COINBASE_MATURITY, MAX_MEMPOOL_VSIZE } from './rules.js'
+import { DEFAULT_RELEASE, RELEASES, type CoreRelease } from './release.js'
 import { ScriptVerifier } from './script-interpreter.js'
 import { MAX_TEMPLATE_WEIGHT, rateToBeAmong, selectTransactions } from './template.js'
 import type { Trace } from './trace.js'
@@ -30,6 +31,8 @@ export interface EmbeddedChainOptions {
   readonly maxWeight?: number
   /** How many virtual bytes the mempool holds; 300 million when left out. */
   readonly mempoolVsize?: number
+  /** The release of Bitcoin Core whose mempool rules hold; 28 when left out. */
+  readonly core?: CoreRelease
 }
 
 export class EmbeddedChain extends IndexedChain implements ChainBackend {
@@ -44,9 +47,9 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
   /** Counts the reorganisations: which branch new blocks are of. */
   #branch = 0
 
-  constructor ({ seed, now, maxWeight = MAX_TEMPLATE_WEIGHT, mempoolVsize = MAX_MEMPOOL_VSIZE }: EmbeddedChainOptions) {
+  constructor ({ seed, now, maxWeight = MAX_TEMPLATE_WEIGHT, mempoolVsize = MAX_MEMPOOL_VSIZE, core = DEFAULT_RELEASE }: EmbeddedChainOptions) {
     const chain = new Chain(new ScriptVerifier())
-    const pool = new Mempool()
+    const pool = new Mempool(RELEASES[core])
     super(chain, pool)
     this.#chain = chain
     this.#pool = pool
@@ -66,7 +69,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
   }
 
   async feeRates (): Promise<FeeRates> {
-    return { minimum: this.#pool.floor.rate, relay: feeRate(MIN_RELAY_FEE_RATE), incremental: feeRate(INCREMENTAL_RELAY_FEE_RATE) }
+    return { minimum: this.#pool.floor.rate, relay: feeRate(this.#pool.rules.relay), incremental: feeRate(this.#pool.rules.incremental) }
   }
 
   async submit (raw: Uint8Array): Promise<SubmitResult> {

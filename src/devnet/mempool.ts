@@ -8,6 +8,7 @@ import type { MempoolEntry, ScriptHash } from './backend.js'
 import { createdCoins, type Coin, type CoinView } from './coins.js'
 import { FeeFloor } from './fee-floor.js'
 import { scriptHashOf } from './hashes.js'
+import { DEFAULT_RELEASE, RELEASES, type MempoolRules } from './release.js'
 import { isUnspendable } from './scripts.js'
 import type { Tx } from './transaction.js'
 
@@ -30,7 +31,11 @@ export class Mempool {
   #vsize = 0
 
   /** The fee rate that a transaction must pay to come in. */
-  readonly floor = new FeeFloor()
+  readonly floor: FeeFloor
+
+  constructor (readonly rules: MempoolRules = RELEASES[DEFAULT_RELEASE]) {
+    this.floor = new FeeFloor(rules)
+  }
 
   /** The virtual bytes of all entries. */
   get vsize (): number {
@@ -96,6 +101,18 @@ export class Mempool {
   /** Children, their children and so on; without the transaction itself. */
   descendants (tx: Tx): Set<PoolEntry> {
     return closure(tx, each => this.children(each))
+  }
+
+  /** All that hangs together with some entries, these included, as if others were not there. */
+  cluster (entries: Iterable<PoolEntry>, without: ReadonlySet<PoolEntry> = new Set()): Set<PoolEntry> {
+    const found = new Set<PoolEntry>()
+    const waiting = [...entries]
+    for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
+      if (found.has(entry) || without.has(entry)) continue
+      found.add(entry)
+      waiting.push(...this.parents(entry.tx), ...this.children(entry.tx))
+    }
+    return found
   }
 
   add (tx: Tx, fee: Satoshi, spent: readonly Coin[]): PoolEntry {

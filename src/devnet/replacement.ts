@@ -1,9 +1,10 @@
-/** BIP125: when a transaction may take the place of others that spend the same coins. Every transaction is replaceable ("full RBF"). */
+/** BIP125, and what Bitcoin Core 31 has in its place: when a transaction may take the place of others that spend the same coins. Every transaction is replaceable ("full RBF"). */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
+import { checkClusterCount, checkDiagram } from './clusters.js'
 import { btc } from './consensus.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 import { Rejected } from './rejected.js'
-import { INCREMENTAL_RELAY_FEE_RATE, MAX_REPLACED } from './rules.js'
+import { MAX_REPLACED } from './rules.js'
 import type { Tx } from './transaction.js'
 
 /**
@@ -25,13 +26,19 @@ export function checkReplacement (tx: Tx, fee: Satoshi, conflicts: ReadonlySet<P
       throw new Rejected('bad-txns-spends-conflicting-tx', `${tx.txid} spends conflicting transaction ${ancestor.tx.txid}`)
     }
   }
+  if (pool.rules.limits === 'clusters') {
+    checkClusterCount(tx, conflicts, pool, note)
+    checkFees(tx, fee, evicted, pool, note)
+    checkDiagram(tx, fee, evicted, pool, note)
+    return evicted
+  }
   checkFeeRate(tx, fee, conflicts, note)
   if (evicted.size > MAX_REPLACED) {
     throw new Rejected(`too many potential replacements${note}`,
       `rejecting replacement ${tx.txid}; too many potential replacements (${evicted.size} > ${MAX_REPLACED})`)
   }
   checkNewUnconfirmed(tx, conflicts, pool, note)
-  checkFees(tx, fee, evicted, note)
+  checkFees(tx, fee, evicted, pool, note)
   return evicted
 }
 
@@ -56,13 +63,13 @@ function checkNewUnconfirmed (tx: Tx, conflicts: ReadonlySet<PoolEntry>, pool: M
 }
 
 /** Rules 3 and 4: at least the fees of all that is evicted, and the cost of relaying the replacement on top. */
-function checkFees (tx: Tx, fee: Satoshi, evicted: ReadonlySet<PoolEntry>, note: string): void {
+function checkFees (tx: Tx, fee: Satoshi, evicted: ReadonlySet<PoolEntry>, { rules }: Mempool, note: string): void {
   let replaced = 0n
   for (const entry of evicted) replaced += entry.fee
   if (fee < replaced) {
     throw new Rejected(`insufficient fee${note}`, `rejecting replacement ${tx.txid}, less fees than conflicting txs; ${btc(fee)} < ${btc(replaced)}`)
   }
-  const relay = feeFor(feeRate(INCREMENTAL_RELAY_FEE_RATE), tx.vsize)
+  const relay = feeFor(feeRate(rules.incremental), tx.vsize)
   if (fee - replaced < relay) {
     throw new Rejected(`insufficient fee${note}`, `rejecting replacement ${tx.txid}, not enough additional fees to relay; ${btc(fee - replaced)} < ${btc(relay)}`)
   }

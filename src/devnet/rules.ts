@@ -30,10 +30,6 @@ export const SEQUENCE_LOCK_GRANULARITY = 9
 /** An input with this sequence is final; when all are, `nLockTime` is ignored. */
 export const SEQUENCE_FINAL = 0xffffffff
 
-/** `DEFAULT_MIN_RELAY_TX_FEE` and `DEFAULT_INCREMENTAL_RELAY_FEE` of Bitcoin Core up to 29, in sat/kvB. */
-export const MIN_RELAY_FEE_RATE = 1_000n
-export const INCREMENTAL_RELAY_FEE_RATE = 1_000n
-
 /** `DUST_RELAY_TX_FEE` of Bitcoin Core's policy.h, in sat/kvB. */
 export const DUST_RELAY_FEE_RATE = 3_000n
 
@@ -62,7 +58,11 @@ export const DESCENDANT_LIMIT = 25
 /** Bitcoin Core before 31, policy.h: `EXTRA_DESCENDANT_TX_SIZE_LIMIT`. */
 export const CARVE_OUT_MAX_VSIZE = 10_000
 
-/** BIP125 rule 5: how many transactions one replacement may evict. */
+/** Bitcoin Core 31, policy.h: `DEFAULT_CLUSTER_LIMIT` and `DEFAULT_CLUSTER_SIZE_LIMIT_KVB`. */
+export const CLUSTER_LIMIT = 64
+export const CLUSTER_VSIZE_LIMIT = 101_000
+
+/** BIP125 rule 5: how many transactions one replacement may evict; from Bitcoin Core 31 on, how many clusters it may conflict with. */
 export const MAX_REPLACED = 100
 
 /**

@@ -1,4 +1,6 @@
-/** What has to leave a mempool that is too full: the worst first, each with all that depends on it (`CTxMemPool::TrimToSize` of Bitcoin Core before 31). */
+/** What has to leave a mempool that is too full: the worst first, each with all that depends on it (`CTxMemPool::TrimToSize` of Bitcoin Core; from 31 on the last chunk of a cluster). */
+import { worstChunk } from './clusters.js'
+import { compareRates } from './diagram.js'
 import type { Mempool, PoolEntry } from './mempool.js'
 
 interface Worth { readonly fee: bigint, readonly vsize: number }
@@ -11,7 +13,7 @@ export function trim (pool: Mempool, limit: number): { readonly evicted: PoolEnt
   const evicted: PoolEntry[] = []
   let rate = 0n
   while (pool.vsize > limit) {
-    const worst = pool.entries().map((entry) => familyOf(entry, pool)).reduce((least, family) => isWorse(family, least) ? family : least)
+    const worst = pool.rules.limits === 'clusters' ? worstChunk(pool) ?? { entries: [], fee: 0n, vsize: 1 } : pool.entries().map((entry) => familyOf(entry, pool)).reduce((least, family) => isWorse(family, least) ? family : least)
     for (const entry of worst.entries) {
       pool.remove(entry)
       evicted.push(entry)
@@ -37,9 +39,4 @@ function isWorse (a: Family, b: Family): boolean {
 function scoreOf (family: Family): Worth {
   const alone = { fee: family.root.fee, vsize: family.root.tx.vsize }
   return compareRates(alone, family) > 0n ? alone : family
-}
-
-/** Negative when the rate of `a` is lower than that of `b`; without division. */
-function compareRates (a: Worth, b: Worth): bigint {
-  return a.fee * BigInt(b.vsize) - b.fee * BigInt(a.vsize)
 }

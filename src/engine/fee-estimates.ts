@@ -5,7 +5,7 @@
  *     fees/history   the rates in sat/kvB, the newest last
  */
 import type { RelayRates } from '../channel/env.js'
-import { RELAY_FEE_RATE } from '../channel/publishing.js'
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { codeOf, messageOf, STORE_FAILED } from '../types/errors.js'
 import { blockDelta, feeRate, max, type FeeRate } from '../types/units.js'
 import type { Chain, Store } from './ports.js'
@@ -36,7 +36,7 @@ export interface FeeView {
 export class FeeEstimates implements FeeView {
   #hour: FeeRate
   #nextBlock: FeeRate
-  #relay: RelayRates = { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }
+  #relay: RelayRates = { minimum: SAFE_RELAY_RATE, incremental: SAFE_RELAY_RATE }
   readonly #history: FeeRate[] = []
   #unwritten = 0
 

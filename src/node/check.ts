@@ -15,6 +15,7 @@ import { rootFromWords } from '../wallet/seed.js'
 import { createSigner } from '../wallet/signer.js'
 import { ANCHOR_KEY, NETWORK_KEY, networkOf } from './chain-anchor.js'
 import { CERTIFICATE_PREFIX } from './electrum-servers.js'
+import { HEADERS_PREFIX } from './header-records.js'
 import { PEER_KEY } from './identity.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
 import { openToCheck, type OpenedStore } from './open-to-check.js'
@@ -49,7 +50,7 @@ export interface CheckOptions {
 const ENGINE_RECORDS = ['channel/', 'ledger/', 'payment/', 'paid/', 'paid-name/', 'fees/', GIVEN_UP_PREFIX, RESTORED_KEY]
 const WALLET_RECORDS = 'wallet/'
 /** Of the node around the two. */
-const NODE_RECORDS = [ANCHOR_KEY, NETWORK_KEY, PEER_KEY, CERTIFICATE_PREFIX]
+const NODE_RECORDS = [ANCHOR_KEY, NETWORK_KEY, PEER_KEY, CERTIFICATE_PREFIX, HEADERS_PREFIX]
 
 /**
  * Checks a data directory whose node is stopped. LevelDB may tidy its own log files when it is opened.

@@ -5,12 +5,15 @@ import type { ElectrumChain } from '../chain/chain.js'
 import { parseProxy } from '../chain/electrum/proxy.js'
 import { readFingerprint, VOUCHED, type FirstUse, type TlsTrust } from '../chain/electrum/tls.js'
 import { readTrust } from '../chain/electrum/trust-file.js'
+import { chainOfKept } from '../chain/kept-headers.js'
+import { chainParams } from '../chain/params.js'
 import { createServerPool } from '../chain/pool.js'
 import type { ServerAddress } from '../chain/pool-server.js'
 import type { Store } from '../engine/ports.js'
 import { PaychanError } from '../types/errors.js'
 import type { NodeEvent } from './api.js'
 import { readAnchor, writeAnchor } from './chain-anchor.js'
+import { forgetHeaders, HeaderRecords, readHeaders } from './header-records.js'
 import { systemClock, systemRandom } from './system.js'
 
 /** What a node is told of its Electrum servers. */
@@ -36,6 +39,11 @@ export async function openChain (init: ElectrumInit, store: Store, verify: Ecdsa
   const firstUse = await certificatesOf(store, (server, shown) => {
     emit({ type: 'server', server, code: 'TLS_FIRST_USE', text: `No authority vouches for the certificate of ${server}; it is remembered from now on, and no other one taken: ${shown}. Compare it with what the server's owner says.` })
   })
+  const anchor = await readAnchor(store, (text) => { emit({ type: 'alarm', code: 'ERR_STORE_CORRUPT', text, channel: undefined }) })
+  const kept = await readHeaders(store)
+  const known = kept === undefined ? undefined : chainOfKept(chainParams(network), anchor, () => systemClock.now(), kept)
+  if (kept !== undefined && known === undefined) await forgetHeaders(store)
+  const records = new HeaderRecords(store, known === undefined ? undefined : kept)
   return createServerPool({
     servers: await serversOf(typeof electrum === 'string' ? [electrum] : electrum, { fingerprint, caFile, firstUse }),
     proxy: electrumProxy === undefined ? undefined : parseProxy(electrumProxy),
@@ -44,9 +52,13 @@ export async function openChain (init: ElectrumInit, store: Store, verify: Ecdsa
     clock: systemClock,
     random: systemRandom,
     verify,
-    anchor: await readAnchor(store, (text) => { emit({ type: 'alarm', code: 'ERR_STORE_CORRUPT', text, channel: undefined }) }),
-    // The store tells of its failure itself.
-    onAnchor: (anchor) => { writeAnchor(store, anchor).catch(() => {}) }
+    anchor,
+    known,
+    onAnchor: (anchor, headers) => {
+      // The store tells of its failure itself.
+      writeAnchor(store, anchor).catch(() => {})
+      records.write(headers, anchor.height).catch(() => {})
+    }
   })
 }
 

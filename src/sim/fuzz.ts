@@ -2,6 +2,7 @@
  * Random small worlds with everything that can go wrong, all drawn from one number: for
  * `npm run test:sim`, and for whoever wants to see one of them again.
  */
+import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { blockDelta, feeRate, satoshi } from '../types/units.js'
 import type { Plan, PlannedOpening, PlannedPayment } from './plan.js'
 import type { Adversary, Distribution, Fault, FeeSource, NodeGroup, Scenario, ServerGroup, ServerLie } from './scenario/scenario.js'
@@ -60,6 +61,7 @@ export function worldOf (seed: number): World {
       interval: draws.unit() < 0.5 ? { kind: 'exponential', mean: 600 } : { kind: 'constant', value: 600 },
       blockVsize: 1_000_000,
       fees: feesOf(draws),
+      relay: SAFE_RELAY_RATE,
       reorgs: draws.unit() < 0.5 ? { every: { kind: 'exponential', mean: 6 * HOUR }, depth: { kind: 'uniform', least: 1, most: 1 + draws.below(6) } } : undefined
     },
     network: {

@@ -64,11 +64,11 @@ export class Simulation {
     const { seed, chain, network, model } = scenario
     const rate = rateSource(chain.fees)
     const keys = keyMaker(seed, model)
-    this.chain = new SimChain({ start: START_HEIGHT, blockVsize: chain.blockVsize, rateAt: (height) => rate(Math.max(0, height - START_HEIGHT - 1)), judge: fundingJudge(keys.verify) })
+    this.chain = new SimChain({ start: START_HEIGHT, blockVsize: chain.blockVsize, relayRate: Number(chain.relay) / 1_000, rateAt: (height) => rate(Math.max(0, height - START_HEIGHT - 1)), judge: fundingJudge(keys.verify) })
     this.thresholdAt = (height) => this.chain.thresholdAt(height)
     this.#tip = { height: this.chain.height, hash: this.chain.tipHash }
     const past = Array.from({ length: PAST }, () => rate(0))
-    this.fees = new SharedFees(past)
+    this.fees = new SharedFees(past, chain.relay)
     this.books = new Books(this.chain)
     this.chain.keepBooks(this.books)
     this.#network = new SimNetwork(network, this.calendar, new Draws(seed, 'network'))

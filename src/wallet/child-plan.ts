@@ -8,7 +8,7 @@ import { PaychanError } from '../types/errors.js'
 import { feeFor, feeRate, formatAmount, formatFeeRate, satoshi, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
 import { spendVsize } from './coin-selection.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
-import { INCREMENTAL_RATE, type SendPlan } from './send-plan.js'
+import type { SendPlan } from './send-plan.js'
 import type { AddressBook } from './addresses.js'
 import type { HistoryView } from './history-view.js'
 import type { Reservations } from './reservations.js'
@@ -51,15 +51,16 @@ export function unconfirmedFunding (view: HistoryView, reservations: Reservation
  *
  * @param before - the child that there is already, which this one replaces
  * @param most - the largest fee of the child; undefined: what the change has
+ * @param incremental - what it pays for its own relay
  * @throws PaychanError `ERR_FEERATE_TOO_LOW`, `ERR_INSUFFICIENT_FUNDS`
  */
-export function planChild (funding: UnconfirmedFunding, before: Outgoing | undefined, to: Uint8Array, rate: FeeRate, most: bigint | undefined): ChildPlan {
+export function planChild (funding: UnconfirmedFunding, before: Outgoing | undefined, to: Uint8Array, rate: FeeRate, most: bigint | undefined, incremental: FeeRate): ChildPlan {
   if (before !== undefined && !before.inputs.some(({ outPoint }) => sameOutPoint(outPoint, funding.change.outPoint))) throw new Error('this is the child of another transaction')
   const vsize = spendVsize(1, [to])
   const size = funding.vsize + vsize
   const paidBefore = before === undefined ? ZERO_SAT : feeOf(before, newestOf(before))
   // The first child pays for its own relay at least; another one, by BIP125, for its own beyond that.
-  const least = satoshi(paidBefore + feeFor(INCREMENTAL_RATE, vsize))
+  const least = satoshi(paidBefore + feeFor(incremental, vsize))
   const wanted = feeFor(rate, size) - funding.fee
   const pays = before === undefined ? feeRate(funding.fee * 1000n / BigInt(funding.vsize)) : feeRate((funding.fee + paidBefore) * 1000n / BigInt(size))
   if (rate <= pays || wanted < least) {

@@ -2,6 +2,7 @@
 import { codeOf, PaychanError } from '../types/errors.js'
 import { blockDelta, feeRate, formatAmount, formatFeeRate, satPerVByte, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
 import type { Chain } from '../engine/ports.js'
+import { LOWEST_RELAY_RATE, SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 
 /** At most one of the two; without either, what is usual for the work. */
 export interface FeeChoice {
@@ -13,8 +14,7 @@ export interface FeeChoice {
   readonly highFee?: boolean
 }
 
-/** `minrelaytxfee` of Bitcoin Core, and the bound of estimates: beyond it a typing mistake is likelier than a wish. */
-const LEAST_RATE = feeRate(1_000n)
+/** The bound of estimates: beyond it a typing mistake is likelier than a wish. */
 const HIGHEST_RATE = feeRate(1_000_000n)
 
 /** A week: the longest horizon of Bitcoin Core's `estimatesmartfee`. */
@@ -43,8 +43,8 @@ export function targetOf ({ feeRate, target }: FeeChoice): BlockDelta | undefine
  */
 export async function askedRate (chain: Pick<Chain, 'relayRates'>, { feeRate: asked }: FeeChoice): Promise<FeeRate | undefined> {
   if (asked === undefined) return undefined
-  if (asked < LEAST_RATE || asked > HIGHEST_RATE) {
-    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${formatFeeRate(LEAST_RATE)} and ${formatFeeRate(HIGHEST_RATE)}.`, { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(LEAST_RATE), most: satPerVByte(HIGHEST_RATE) })
+  if (asked < LOWEST_RELAY_RATE || asked > HIGHEST_RATE) {
+    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${formatFeeRate(LOWEST_RELAY_RATE)} and ${formatFeeRate(HIGHEST_RATE)}.`, { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(LOWEST_RELAY_RATE), most: satPerVByte(HIGHEST_RATE) })
   }
   const least = await minimumOf(chain)
   if (asked < least) throw new PaychanError('ERR_FEERATE_TOO_LOW', `The server relays nothing below ${formatFeeRate(least)} now, and ${formatFeeRate(feeRate(asked))} were asked for. See \`paychan fees\`.`, { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(least) })
@@ -93,12 +93,22 @@ async function estimateOf (chain: Pick<Chain, 'estimateFeeRate'>): Promise<FeeRa
   }
 }
 
+/** What a replacement pays for its own relay beyond what it replaces; without a server, what every node asks for. */
+export async function incrementalOf (chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
+  try {
+    return (await chain.relayRates()).incremental
+  } catch (error) {
+    if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return SAFE_RELAY_RATE
+    throw error
+  }
+}
+
 /** Without a server a feerate is taken as it is: what is sent waits for one anyway. */
 async function minimumOf (chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
   try {
     return (await chain.relayRates()).minimum
   } catch (error) {
-    if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return LEAST_RATE
+    if (codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return LOWEST_RELAY_RATE
     throw error
   }
 }

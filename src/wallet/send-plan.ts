@@ -11,9 +11,6 @@ import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 /** `MAX_STANDARD_TX_WEIGHT` of Bitcoin Core's policy/policy.h, 400,000, in virtual bytes. */
 const MAX_VSIZE = 100_000
 
-/** `DEFAULT_INCREMENTAL_RELAY_FEE` of Bitcoin Core's policy/policy.h: what a replacement pays for its own relay (BIP125, rule 4). */
-export const INCREMENTAL_RATE = feeRate(1000n)
-
 /** Inputs = amount + change + fee; no change output when `change` is 0. */
 export interface SendPlan {
   readonly inputs: readonly OwnInput[]
@@ -70,9 +67,10 @@ function planAll (coins: readonly Coin[], to: Uint8Array, rate: FeeRate, exact: 
  *
  * @param rate - what it shall pay; the least that replaces the last version when undefined
  * @param isThere - whether the chain or the mempool has the coin
+ * @param incremental - what a replacement pays for its own relay (BIP125, rule 4)
  * @throws PaychanError `ERR_FEERATE_TOO_LOW` (facts, in sat/vB: satPerVByte, least), `ERR_INSUFFICIENT_FUNDS`, `ERR_CANNOT_BUMP`
  */
-export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: readonly Coin[], changeScript: Uint8Array, isThere: (outPoint: OutPoint) => boolean): SendPlan {
+export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: readonly Coin[], changeScript: Uint8Array, isThere: (outPoint: OutPoint) => boolean, incremental: FeeRate): SendPlan {
   const before = newestOf(outgoing)
   const paid = feeOf(outgoing, before)
   const isInput = inputsOf(before)
@@ -80,7 +78,7 @@ export function planBump (outgoing: Outgoing, rate: FeeRate | undefined, coins: 
   if (!outgoing.versions.every((version) => inputs.some(({ outPoint }) => inputsOf(version).has(outPointText(outPoint))))) {
     throw new PaychanError('ERR_CANNOT_BUMP', `The fee of ${outgoing.id} cannot be raised: the coins that it spends have vanished from the chain in a reorganisation. It is sent again with every block, in case they come back.`, { txid: outgoing.id })
   }
-  const atLeast = (vsize: number): Satoshi => satoshi(paid + feeFor(INCREMENTAL_RATE, vsize))
+  const atLeast = (vsize: number): Satoshi => satoshi(paid + feeFor(incremental, vsize))
   const vsizeNow = spendVsize(inputs.length, outgoing.change === undefined ? [outgoing.to] : [outgoing.to, outgoing.change])
   // Rounded up, so that the fee at this rate is never below the least one.
   const least = feeRate((atLeast(vsizeNow) * 1000n + BigInt(vsizeNow) - 1n) / BigInt(vsizeNow))

@@ -7,7 +7,7 @@ import { blockDelta, blockHeight, feeFor, feeRate, formatFeeRate, type BlockHeig
 import { buildSpend } from './build-spend.js'
 import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
-import { askedRate, checkCost, chosenRate, targetOf, type FeeChoice } from './fee-choice.js'
+import { askedRate, checkCost, chosenRate, incrementalOf, targetOf, type FeeChoice } from './fee-choice.js'
 import { labelChange, madeChange, type Notes } from './notes.js'
 import { feeOf, newestOf, outgoingChange, outgoingRemoval, versionToSend, type Outgoing, type OutgoingTransactions } from './outgoing.js'
 import { Poked } from './poked.js'
@@ -132,13 +132,14 @@ export class Spender {
     const target = targetOf(choice) ?? SEND_TARGET
     const asked = await askedRate(chain, choice)
     const estimate = asked ?? await chain.estimateFeeRate(target)
+    const incremental = await incrementalOf(chain)
     const { raw, plan, of } = await this.init.change(async () => {
       // Another bump may have come first.
       const now = outgoing.find(known.id) ?? known
       this.assertReplaceable(now.versions.map((version) => parseTransaction(version).txid))
       const changeScript = addresses.upcoming('change')
       const coins = now.exact ? [] : this.init.coins.free()
-      const plan = this.bumpPlan(now, asked, estimate, coins, changeScript)
+      const plan = this.bumpPlan(now, asked, estimate, coins, changeScript, incremental)
       await checkCost(chain, { rate: asked, fee: plan.fee, amount: now.amount }, choice.highFee)
       const raw = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
       await this.write({ ...now, inputs: merged(now.inputs, plan.inputs), change: plan.change > 0n ? now.change ?? changeScript.scriptPubKey : now.change, versions: [...now.versions, raw] }, plan)
@@ -150,18 +151,19 @@ export class Spender {
   }
 
   /** Without a feerate: the estimate, or the least that replaces when that is more. */
-  private bumpPlan (now: Outgoing, asked: FeeRate | undefined, estimate: FeeRate, coins: readonly Coin[], changeScript: OwnScript): SendPlan {
+  private bumpPlan (now: Outgoing, asked: FeeRate | undefined, estimate: FeeRate, coins: readonly Coin[], changeScript: OwnScript, incremental: FeeRate): SendPlan {
     const isThere = ({ txid }: OutPoint): boolean => this.init.view.transaction(txid) !== undefined
     try {
-      return planBump(now, estimate, coins, changeScript.scriptPubKey, isThere)
+      return planBump(now, estimate, coins, changeScript.scriptPubKey, isThere, incremental)
     } catch (error) {
       if (asked !== undefined || codeOf(error) !== 'ERR_FEERATE_TOO_LOW') throw error
-      return planBump(now, undefined, coins, changeScript.scriptPubKey, isThere)
+      return planBump(now, undefined, coins, changeScript.scriptPubKey, isThere, incremental)
     }
   }
 
   private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined, ask: () => Promise<void> = async () => {}): Promise<BumpResult> {
-    const { addresses, view, reservations, outgoing, locks } = this.init
+    const { addresses, chain, view, reservations, outgoing, locks } = this.init
+    const incremental = await incrementalOf(chain)
     const { raw, plan, id } = await this.init.change(async () => {
       this.assertUnconfirmed([parent])
       const funding = unconfirmedFunding(view, reservations, addresses, parent)
@@ -169,7 +171,7 @@ export class Spender {
       const coin = outPointText(funding.change.outPoint)
       if (before === undefined && locks.has(funding.change.outPoint)) throw new PaychanError('ERR_COIN_LOCKED', `Only its change ${coin} could pay for the funding transaction ${parent}, and that is locked: free it with \`paychan coins unlock ${coin}\`.`, { coin })
       const to = addresses.upcoming('change')
-      const plan = planChild(funding, before, before?.to ?? to.scriptPubKey, rate, most)
+      const plan = planChild(funding, before, before?.to ?? to.scriptPubKey, rate, most, incremental)
       await ask()
       const next = before === undefined
         ? this.first('child', plan, to.scriptPubKey, undefined, to, false)

@@ -7,11 +7,11 @@ import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { outPointText, toHex, type Txid } from '../types/bytes.js'
+import { incrementalOf } from './fee-choice.js'
 import { blockDelta, feeFor, feeRate, formatAmount, max, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
 import { madeChange, type Notes } from './notes.js'
 import { Poked } from './poked.js'
 import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './records.js'
-import { INCREMENTAL_RATE } from './send-plan.js'
 import type { AddressBook } from './addresses.js'
 import type { Claim, Claims } from './claims.js'
 import type { Reservations } from './reservations.js'
@@ -102,7 +102,7 @@ export class Sweeper {
       await this.broadcast(batch.claims, batch.raw, tip)
       return
     }
-    const least = satoshi(fee + feeFor(INCREMENTAL_RATE, vsize))
+    const least = satoshi(fee + feeFor(await incrementalOf(this.init.chain), vsize))
     const dearer = max(rate, feeRate((least * 1000n + BigInt(vsize) - 1n) / BigInt(vsize)))
     const next = await this.init.serial.run(async () => await this.build(batch, dearer))
     this.waitingSince.delete(txid)

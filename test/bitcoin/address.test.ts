@@ -41,7 +41,7 @@ describe('addresses', () => {
     refuses(() => scriptFromAddress(addressFromScript(P2WSH, 'mainnet'), 'regtest'), 'ERR_INVALID_ADDRESS', /address of mainnet, but this is regtest: .* starts with bcrt1/)
     refuses(() => scriptFromAddress(addressFromScript(P2PKH, 'mainnet'), 'regtest'), 'ERR_INVALID_ADDRESS', /mainnet/)
     refuses(() => scriptFromAddress(addressFromScript(P2SH, 'regtest'), 'mainnet'), 'ERR_INVALID_ADDRESS', /starts with bc1/)
-    refuses(() => scriptFromAddress(addressFromScript(P2WSH, 'testnet'), 'regtest'), 'ERR_INVALID_ADDRESS', /testnet or signet/)
+    refuses(() => scriptFromAddress(addressFromScript(P2WSH, 'testnet'), 'regtest'), 'ERR_INVALID_ADDRESS', /testnet, testnet4 or signet/)
   })
 
   it('are refused when they are invalid', () => {

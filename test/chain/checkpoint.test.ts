@@ -119,8 +119,12 @@ describe('header chain / checkpoint', () => {
     assert.equal(chain.tip.hash, branch.tipHash)
   })
 
+  it('that of mainnet lies behind the split of 2026, so that no server of the minority chain is followed', () => {
+    assert.ok((chainParams('mainnet').checkpoint?.height ?? 0) > 961_632)
+  })
+
   it('every network but regtest has one', () => {
-    for (const network of ['mainnet', 'testnet', 'signet'] as const) {
+    for (const network of ['mainnet', 'testnet', 'testnet4', 'signet'] as const) {
       const { checkpoint } = chainParams(network)
       assert.match(checkpoint?.hash ?? '', /^(?=0{7})[0-9a-f]{64}$/)
       // The median time of what follows it needs eleven headers, and only those of its period are fetched.

@@ -58,6 +58,17 @@ describe('difficulty', () => {
     })
   })
 
+  it('of testnet4 follows from the first block of the period, which is never an exception (BIP94)', () => {
+    // All but the first of them are exceptions, as a miner may make them.
+    const at: HeaderLookup = (height) => header(1_700_000_000 + (height % PERIOD) * 600, height % PERIOD === 0 ? HARD : LIMIT)
+    const seconds = (PERIOD - 1) * 600
+    assert.equal(requiredBits(chainParams('testnet4'), 2 * PERIOD, 1_800_000_000, at), retarget(testnet, HARD, seconds))
+    assert.equal(requiredBits(testnet, 2 * PERIOD, 1_800_000_000, at), retarget(testnet, LIMIT, seconds))
+    // And the exception is one as before.
+    assert.equal(requiredBits(chainParams('testnet4'), PERIOD + 4, 1_700_000_000 + 3 * 600 + 1_201, at), LIMIT)
+    assert.equal(requiredBits(chainParams('testnet4'), PERIOD + 4, 1_700_000_000 + 3 * 600 + 1_200, at), HARD)
+  })
+
   it('of regtest never changes', () => {
     assert.equal(requiredBits(chainParams('regtest'), PERIOD, 2_000_000_000, () => header(1_000, 0x207fffff)), 0x207fffff)
   })

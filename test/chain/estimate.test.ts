@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { boundedEstimate, boundedRelayRates, histogramRate, HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../src/chain/estimate.js'
+import { boundedEstimate, boundedRelayRates, histogramRate, HIGHEST_FEE_RATE } from '../../src/chain/estimate.js'
+import { LOWEST_RELAY_RATE } from '../../src/bitcoin/relay.js'
 import { feeRate } from '../../src/types/units.js'
 
 const fallback = feeRate(10_000n)
@@ -12,8 +13,11 @@ describe('fee estimate', () => {
     assert.deepEqual(boundedEstimate({ ...none, answer: 0.00012345 }), { rate: 12_345n, source: 'server' })
   })
 
-  it('never goes below 1 sat/vB, nor below what the server relays', () => {
+  it('never goes below what the server relays, which is 0.1 sat/vB at least, and 1 sat/vB where it does not say', () => {
     assert.equal(boundedEstimate({ ...none, answer: 0.000001 }).rate, 1_000n)
+    assert.equal(boundedEstimate({ ...none, answer: 0.0000025, relayFee: 0.000001 }).rate, 250n)
+    assert.equal(boundedEstimate({ ...none, answer: 0.000001, relayFee: 0.000003 }).rate, 300n)
+    assert.equal(boundedEstimate({ ...none, answer: 0.00000001, relayFee: 0.00000001 }).rate, 100n)
     assert.equal(boundedEstimate({ ...none, answer: 0.00001, relayFee: 0.00005 }).rate, 5_000n)
     assert.equal(boundedEstimate({ ...none, answer: -1, relayFee: 0.0002 }).rate, 20_000n)
   })
@@ -50,16 +54,17 @@ describe('fee estimate', () => {
   it('is within its bounds whatever a server says', () => {
     fc.assert(fc.property(fc.double(), fc.double(), (answer, relayFee) => {
       const { rate } = boundedEstimate({ answer, relayFee, lastGood: undefined, fallback })
-      assert.ok(rate >= LOWEST_FEE_RATE && rate <= HIGHEST_FEE_RATE)
+      assert.ok(rate >= LOWEST_RELAY_RATE && rate <= HIGHEST_FEE_RATE)
     }))
   })
 
-  it('what a mempool asks for: what the server says, 1 sat/vB at least, and an increment of 10 sat/vB at most', () => {
+  it('what a mempool asks for: what the server says, 0.1 sat/vB at least, 1 sat/vB where it says nothing, and an increment of 10 sat/vB at most', () => {
     assert.deepEqual(boundedRelayRates({ minimum: 0.00003, incremental: 0.00002 }), { minimum: 3_000n, incremental: 2_000n })
-    assert.deepEqual(boundedRelayRates({ minimum: 0.000001, incremental: 0.000001 }), { minimum: 1_000n, incremental: 1_000n })
+    assert.deepEqual(boundedRelayRates({ minimum: 0.000002, incremental: 0.000001 }), { minimum: 200n, incremental: 100n })
+    assert.deepEqual(boundedRelayRates({ minimum: 0.0000001, incremental: 0.0000001 }), { minimum: 100n, incremental: 100n })
     assert.deepEqual(boundedRelayRates({ minimum: 0.05, incremental: 0.05 }), { minimum: HIGHEST_FEE_RATE, incremental: 10_000n })
     for (const nonsense of [undefined, -1, 0, Number.NaN, 1_000_000]) {
-      assert.deepEqual(boundedRelayRates({ minimum: nonsense, incremental: nonsense }), { minimum: LOWEST_FEE_RATE, incremental: LOWEST_FEE_RATE })
+      assert.deepEqual(boundedRelayRates({ minimum: nonsense, incremental: nonsense }), { minimum: 1_000n, incremental: 1_000n })
     }
   })
 })

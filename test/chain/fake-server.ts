@@ -14,6 +14,12 @@ export const SILENCE = Symbol('silence')
 
 export type Handler = (params: unknown[], socket: Socket) => unknown
 
+/** What each version of the protocol does not have, of what others have. */
+const LACKING: Readonly<Record<'1.4' | '1.6', readonly string[]>> = {
+  1.4: ['mempool.get_info', 'blockchain.transaction.broadcast_package'],
+  1.6: ['blockchain.relayfee']
+}
+
 export class FakeServer {
   readonly requests = new Recorder<{ method: string, params: unknown[] }>()
   readonly connections = new Recorder<Socket>()
@@ -113,6 +119,7 @@ export class FakeServer {
     const { id, method, params } = JSON.parse(line) as { id: number, method: string, params: unknown[] }
     this.requests.push({ method, params })
     try {
+      if (LACKING[this.version].includes(method)) throw new Refusal(`unknown method "${method}"`)
       const result = await (this.#overrides.get(method) ?? ((params: unknown[]) => this.honest(method, params)))(params, socket)
       if (result !== SILENCE) socket.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\n')
     } catch (error) {
@@ -148,6 +155,7 @@ export class FakeServer {
       }
       case 'blockchain.estimatefee': return -1
       case 'blockchain.relayfee': return 0.00001
+      case 'mempool.get_info': return { mempoolminfee: 0.00001, minrelaytxfee: 0.00001, incrementalrelayfee: 0.00001 }
       default: throw new Refusal(`unknown method "${method}"`)
     }
   }

@@ -12,9 +12,10 @@ const genesisAlone: HeaderLookup = (height) => height === 0 ? params.genesis : u
 const root = new Uint8Array(32).fill(7)
 
 describe('block header', () => {
-  it('knows the first blocks of the four networks by their published hashes', () => {
+  it('knows the first blocks of all networks by their published hashes', () => {
     assert.equal(hashText(headerHash(chainParams('mainnet').genesis)), '000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f')
     assert.equal(hashText(headerHash(chainParams('testnet').genesis)), '000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943')
+    assert.equal(hashText(headerHash(chainParams('testnet4').genesis)), '00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043')
     assert.equal(hashText(headerHash(chainParams('signet').genesis)), '00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6')
     assert.equal(hashText(headerHash(chainParams('regtest').genesis)), '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206')
   })
@@ -54,6 +55,17 @@ describe('block header', () => {
     const check = (time: number): Uint8Array => checkHeader(params, (height) => headers[height], headerHash(previous), makeHeader(previous, root, { time: 1_400_000_000 + time }), headers.length)
     assert.throws(() => check(600), { code: 'ERR_CHAIN_LIED', message: /time is before/ })
     check(601)
+  })
+
+  it('refuses the first block of a period that is more than ten minutes older than the last of the one before, where BIP94 holds', () => {
+    // Of eleven blocks only the last one is late: the median leaves room for a much older one.
+    const before = Array.from({ length: 11 }, (_, i) => i).reduce<Uint8Array[]>((all, i) => [...all, makeHeader(all.at(-1) ?? params.genesis, root, { time: 1_500_000_000 + i + (i === 10 ? 7_200 : 0) })], [])
+    const previous = before.at(-1) ?? params.genesis
+    const check = (bip94: boolean, height: number, time: number): Uint8Array => checkHeader({ ...params, bip94 }, (at) => before[at - height + 11], headerHash(previous), makeHeader(previous, root, { time: 1_500_007_210 + time }), height)
+    check(true, 2_016, -600)
+    assert.throws(() => check(true, 2_016, -601), { code: 'ERR_CHAIN_LIED', message: /begins a period of difficulty more than ten minutes before/ })
+    check(true, 2_017, -601)
+    check(false, 2_016, -601)
   })
 
   it('refuses a difficulty below the limit, and another one than the fixed one of regtest', () => {

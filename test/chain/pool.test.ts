@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { createServerPool, type PoolTimes, type ServerReport } from '../../src/chain/pool.js'
 import type { ElectrumChain } from '../../src/chain/chain.js'
-import type { Tip } from '../../src/engine/ports.js'
+import type { Clock, Tip } from '../../src/engine/ports.js'
 import { blockDelta } from '../../src/types/units.js'
 import { FakeServer, Refusal } from './fake-server.js'
 import { idOf, makeHeader } from './fake-chain.js'
-import { realClock, Recorder, seededRandom, statusOf, testScript } from './helpers.js'
+import { FakeClock, realClock, Recorder, seededRandom, statusOf, testScript } from './helpers.js'
 import { toHex } from '../../src/types/bytes.js'
 import type { PaychanError } from '../../src/types/errors.js'
 
@@ -31,10 +31,10 @@ describe('server pool', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  async function start (times: Partial<PoolTimes> = {}, wait = true): Promise<void> {
+  async function start (times: Partial<PoolTimes> = {}, wait = true, clock: Clock = realClock): Promise<void> {
     tips = new Recorder()
     reports = new Recorder()
-    chain = createServerPool({ servers: [{ url: first.url }, { url: second.url }], network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 }, times: { lag: NEVER, omission: NEVER, answers: 100, settle: 10, retry: NEVER, retryAlone: NEVER, ...times }, onReport: (report) => { reports.push(report) } })
+    chain = createServerPool({ servers: [{ url: first.url }, { url: second.url }], network: 'regtest', clock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20, ping: NEVER, silence: NEVER, request: NEVER }, times: { lag: NEVER, omission: NEVER, answers: 100, settle: 10, retry: NEVER, retryAlone: NEVER, ...times }, onReport: (report) => { reports.push(report) } })
     chain.onTip((tip) => { tips.push(tip) })
     await chain.start()
     if (!wait) return
@@ -133,6 +133,34 @@ describe('server pool', () => {
     const synced = statusOf(chain, 'synced')
     for (const server of [first, second]) server.restore('server.version')
     await synced
+  })
+
+  it('tries a dropped one again as soon as none of the others is up, and not before', async () => {
+    second.on('server.version', () => ['Other', '9'])
+    const hand = new FakeClock()
+    const clock: Clock = { now: () => hand.now(), after: (ms, callback) => ms < 10_000 ? realClock.after(ms, callback) : hand.after(ms, callback) }
+    await start({ retry: 600_000, retryAlone: 30_000 }, false, clock)
+    const states = (): string => chain.servers.map(({ state }) => state).join()
+    while (states() !== 'used,dropped') await new Promise((resolve) => { setImmediate(resolve) })
+    second.restore('server.version')
+    hand.advance(599_000)
+    assert.equal(states(), 'used,dropped')
+    await first.close()
+    while (states() !== 'down,used') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.status, 'synced')
+  })
+
+  it('asks for no header again that is buried, whoever is tried again: of another chain one tells enough', async () => {
+    first.chain.mine(200)
+    second.chain.blocks.splice(1)
+    second.chain.pay(testScript(9))
+    second.chain.mine(150)
+    await start({ lag: 20, retry: 100 }, false)
+    await reports.when(({ code }) => code === 'ERR_CHAIN_BEHIND')
+    const before = second.requests.all.length
+    assert.match((await reports.when(({ code }) => code === 'ERR_WRONG_CHAIN')).text, /at height 103, where block [0-9a-f]{64} was buried/)
+    const asked = second.requests.all.slice(before).filter(({ method }) => method === 'blockchain.block.headers')
+    assert.deepEqual(asked.map(({ params }) => params), [[103, 1], [103, 1]])
   })
 
   it('has the histories of a block before its tip, whichever server is first', async () => {

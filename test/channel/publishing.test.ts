@@ -71,6 +71,24 @@ describe('server / publishing / T3', () => {
     assert.equal(world.mineTo(665).payouts().fee, 1_267n, '181 vB at 7 sat/vB')
   })
 
+  it('pays 1 sat/vB at least where it has a deadline, whatever less our servers would take: miners may be behind nodes that do not', () => {
+    const world = paid().kill('client')
+    world.server.relay = { minimum: feeRate(100n), incremental: feeRate(100n) }
+    world.server.feeRate = feeRate(150n)
+    assert.equal(world.mineTo(665).payouts().fee, 181n)
+  })
+
+  it('is published below 1 sat/vB when the share has no more, and our servers take that', () => {
+    const poor = (minimum: bigint): Publication | undefined => {
+      const world = paid(450n, { policy: { minFirstPayment: satoshi(1n) } }).kill('client')
+      world.server.relay = { minimum: feeRate(minimum), incremental: feeRate(minimum) }
+      world.mineTo(664)
+      return world.server.established.publication
+    }
+    assert.equal(poor(1_000n), undefined)
+    assert.equal(poor(100n)?.fee, 156n, 'what the share has above dust')
+  })
+
   it('is replaced by one that pays the server\'s incremental relay fee more, for all of its size (BIP125)', () => {
     const raises = [1_000n, 5_000n].map((rate) => {
       const world = paid().kill('client')

@@ -152,7 +152,7 @@ describe('configuration', () => {
       ['mainnet, unless it is meant', { flags: { network: 'mainnet', electrum: ['tls://host:50002'] } }, 'ERR_MAINNET_REFUSED', /--i-understand-the-risk/],
       ['mainnet, when it is said not to be', { flags: { network: 'mainnet', electrum: ['tls://host:50002'] }, env: { PAYCHAN_I_UNDERSTAND_THE_RISK: '0' } }, 'ERR_MAINNET_REFUSED', /real money/],
       ['signet without a server', { file: { network: 'signet' } }, 'ERR_CONFIG_INVALID', /Which Electrum servers of signet/],
-      ['a network that there is not', { env: { PAYCHAN_NETWORK: 'regtset' } }, 'ERR_NETWORK_NOT_SUPPORTED', /no network 'regtset'.*'regtest'.*mainnet, testnet, signet, regtest/],
+      ['a network that there is not', { env: { PAYCHAN_NETWORK: 'regtset' } }, 'ERR_NETWORK_NOT_SUPPORTED', /no network 'regtset'.*'regtest'.*mainnet, testnet, testnet4, signet, regtest/],
       ['one pin for two servers', { flags: { electrum: ['tls://one:50002', 'tls://two:50002'], electrumFingerprint: PIN } }, 'ERR_CONFIG_INVALID', /2 Electrum servers.*#FINGERPRINT/],
       ['a pin behind an address without TLS', { flags: { electrum: [`tcp://one:50001#${PIN}`] } }, 'ERR_CONFIG_INVALID', /without TLS/],
       ['a pin behind an address that is none', { flags: { electrum: ['tls://one:50002#AB:CD'] } }, 'ERR_CONFIG_INVALID', /no SHA-256 fingerprint/],

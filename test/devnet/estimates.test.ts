@@ -70,7 +70,8 @@ describe('devnet / estimates', () => {
 
   it('are told to Electrum clients, with what the mempool asks for', async () => {
     const devnet = await startDevnet({ seed: 'estimates', blockWeight: 8_000, mempoolVsize: 4_000 })
-    const client = await TestClient.connect(devnet.port)
+    const client = await TestClient.connect(devnet.port, '1.6')
+    const older = await TestClient.connect(devnet.port, '1.4')
     try {
       assert.equal(await client.call('blockchain.estimatefee', 1), -1)
       assert.deepEqual(await client.call('mempool.get_info'), { mempoolminfee: 0.00001, minrelaytxfee: 0.00001, incrementalrelayfee: 0.00001 })
@@ -85,9 +86,10 @@ describe('devnet / estimates', () => {
       const { mempoolminfee, ...others } = await client.call('mempool.get_info') as Record<string, number>
       assert.ok(mempoolminfee !== undefined && mempoolminfee >= 0.00031 && mempoolminfee < 0.000315, String(mempoolminfee))
       assert.deepEqual(others, { minrelaytxfee: 0.00001, incrementalrelayfee: 0.00001 })
-      assert.equal(await client.call('blockchain.relayfee'), 0.00001)
+      assert.equal(await older.call('blockchain.relayfee'), 0.00001)
     } finally {
       client.close()
+      older.close()
       await devnet.stop()
     }
   })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { congestedMonth, formatTrace, parseTrace, rateAt, type Trace } from '../../src/devnet/trace.js'
+import { DEFAULT_RELEASE, RELEASES } from '../../src/devnet/release.js'
 import { FeeFloor } from '../../src/devnet/fee-floor.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import { PaychanError } from '../../src/types/errors.js'
@@ -42,7 +43,7 @@ describe('devnet / trace', () => {
 describe('devnet / fee floor', () => {
   it('is what was evicted and 1 sat/vB more, and halves in 72 blocks, faster when the mempool empties', () => {
     const [full, half, empty] = [0.9, 0.4, 0.1].map((used) => {
-      const floor = new FeeFloor()
+      const floor = new FeeFloor(RELEASES[DEFAULT_RELEASE])
       floor.raise(63_000n)
       assert.deepEqual([floor.rate, floor.isRaised], [64_000n, true])
       for (let n = 0; n < 36; n++) floor.decay(used)
@@ -52,7 +53,7 @@ describe('devnet / fee floor', () => {
   })
 
   it('comes back to 1 sat/vB', () => {
-    const floor = new FeeFloor()
+    const floor = new FeeFloor(RELEASES[DEFAULT_RELEASE])
     floor.raise(10_000n)
     for (let n = 0; n < 400; n++) floor.decay(1)
     assert.deepEqual([floor.rate, floor.isRaised], [1_000n, false])

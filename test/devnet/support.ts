@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { networks, payments, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
 import { pointFromScalar, sign } from 'tiny-secp256k1'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
+import type { CoreRelease } from '../../src/devnet/release.js'
 import { scriptHashOf } from '../../src/devnet/hashes.js'
 import { hashFromTxid, txid, type OutPoint } from '../../src/types/bytes.js'
 import { satoshi } from '../../src/types/units.js'
@@ -87,7 +88,7 @@ export function output (transaction: Transaction, vout: number): Spendable {
 }
 
 /** A chain without a server, on which 120 blocks are mined, ten minutes apart. */
-export async function freshChain (options: { readonly maxWeight?: number, readonly mempoolVsize?: number } = {}): Promise<EmbeddedChain> {
+export async function freshChain (options: { readonly maxWeight?: number, readonly mempoolVsize?: number, readonly core?: CoreRelease } = {}): Promise<EmbeddedChain> {
   const chain = new EmbeddedChain({ seed: 'test', now: height => GENESIS_TIME + height * 600, ...options })
   await chain.mine(120)
   return chain

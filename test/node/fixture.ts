@@ -22,7 +22,7 @@ export class Fixture {
   /** The Electrum server that the nodes use. */
   get electrum (): string { return this.chain.electrum }
 
-  static async create ({ autoMine = true, ...options }: { autoMine?: boolean } & Pick<DevnetOptions, 'blockWeight'> = {}): Promise<Fixture> {
+  static async create ({ autoMine = true, ...options }: { autoMine?: boolean } & Pick<DevnetOptions, 'blockWeight' | 'core'> = {}): Promise<Fixture> {
     const fixture = new Fixture(await chainSource.start('nodes', options), await mkdtemp(join(tmpdir(), 'paychan-')))
     // Unless a test mines itself: everything that reaches the mempool is in a block at once.
     if (autoMine) fixture.devnet.on('mempool', () => { void fixture.devnet.mine(1) })

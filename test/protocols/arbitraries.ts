@@ -22,7 +22,7 @@ const text = (maxBytes: number): fc.Arbitrary<string> => fc.string({ unit: 'bina
 
 const open: fc.Arbitrary<OpenChannel> = record({
   type: fc.constant('OpenChannel' as const),
-  network: fc.constantFrom('mainnet' as const, 'testnet' as const, 'signet' as const, 'regtest' as const),
+  network: fc.constantFrom('mainnet' as const, 'testnet' as const, 'testnet4' as const, 'signet' as const, 'regtest' as const),
   channelKey: key,
   payoutKey: key,
   closeScript: script,

@@ -13,7 +13,7 @@ function withBobAway (step: number, blocks: number): { scenario: Scenario, away:
   const away: Fault = { kind: 'crash', who: 'bob', every: { kind: 'constant', value: timeOf(1_000 + blocks - step) - HOUR / 2 }, down: { kind: 'constant', value: 2 * HOUR }, orderly: false, losesWrites: 0 }
   const scenario = scenarioOf({
     duration: timeOf(1_000 + blocks + 30),
-    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(100_000n) }, reorgs: undefined },
+    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(100_000n) }, relay: feeRate(1_000n), reorgs: undefined },
     faults: [away],
     adversaries: [{ kind: 'publish-old', who: 'alice', upTo: 0.5 }]
   })

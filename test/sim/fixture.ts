@@ -20,7 +20,7 @@ export function scenarioOf (changes: Partial<Scenario> = {}): Scenario {
     nodes: [group('alice'), group('bob', { coins: satoshi(0n) })],
     channels: [],
     traffic: [],
-    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(2_000n) }, reorgs: undefined },
+    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(2_000n) }, relay: feeRate(1_000n), reorgs: undefined },
     network: { latency: { kind: 'constant', value: 50 }, loss: 0, partitions: [] },
     faults: [],
     servers: [],

@@ -23,7 +23,7 @@ async function played (adversary: Adversary, { payments = TURNS, step = 12, bloc
   const scenario = scenarioOf({
     duration: days * DAY,
     nodes: [group('alice'), group('bob')],
-    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(rate) }, reorgs: undefined },
+    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(rate) }, relay: feeRate(1_000n), reorgs: undefined },
     servers,
     adversaries: [adversary],
     ...changes
@@ -55,6 +55,11 @@ describe('sim / strategies that gained, and do not any more', function () {
       })
     }
   }
+
+  it('where 0.1 sat/vB is relayed and in every block: an old state gains nothing, and a normal bid costs next to nothing', async () => {
+    const results = await played({ kind: 'publish-old', who: 'bob', upTo: 1 }, { changes: { chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(150n) }, relay: feeRate(100n), reorgs: undefined } } })
+    assertUnharmed(results, 'alice', WALLET - 500_000 + SHARE_OF_ALICE - 1_000)
+  })
 
   it('premature-rival: a spend whose lock lies in the future raises no bid, and begins none', async () => {
     const results = await played({ kind: 'premature-rival', who: 'alice' }, { step: 0, payments: every(1_800, 40_000n, 2 * HOUR + 5 * 1_800) })

@@ -99,7 +99,7 @@ function reestablish (message: Reestablish): void {
 }
 
 function openChannel (message: OpenChannel): void {
-  oneOf('network', message.network, ['mainnet', 'testnet', 'signet', 'regtest'])
+  oneOf('network', message.network, ['mainnet', 'testnet', 'testnet4', 'signet', 'regtest'])
   key('channel_key', message.channelKey)
   key('payout_key', message.payoutKey)
   bytes('close_script', message.closeScript, 1, MAX_SCRIPT_BYTES)

@@ -16,6 +16,7 @@ import { decodeUpdate, encodeUpdate } from './update-codec.js'
 const NETWORK_TO_WIRE: Readonly<Record<Network, WireNetwork>> = {
   mainnet: WireNetwork.MAINNET,
   testnet: WireNetwork.TESTNET,
+  testnet4: WireNetwork.TESTNET4,
   signet: WireNetwork.SIGNET,
   regtest: WireNetwork.REGTEST
 }
@@ -86,6 +87,7 @@ function networkFrom (value: WireNetwork): Network {
   switch (value) {
     case WireNetwork.MAINNET: return 'mainnet'
     case WireNetwork.TESTNET: return 'testnet'
+    case WireNetwork.TESTNET4: return 'testnet4'
     case WireNetwork.SIGNET: return 'signet'
     case WireNetwork.REGTEST: return 'regtest'
     case WireNetwork.NETWORK_UNSPECIFIED: throw new ProtocolError('WIRE-5', 'network is not specified.')

@@ -4,7 +4,7 @@
  * signatures 64 bytes (compact, low S), ids as said. The codec has range-checked every field.
  */
 
-export type Network = 'mainnet' | 'testnet' | 'signet' | 'regtest'
+export type Network = 'mainnet' | 'testnet' | 'testnet4' | 'signet' | 'regtest'
 export type Mode = 'one-way' | 'two-way'
 
 /** What a channel takes over from the one that it renews. `channelId`: 32 bytes. */

@@ -10,10 +10,8 @@ import { HEADERS_BATCH, type AnnouncedTip } from '../header-sync.js'
 import { HEADER_SIZE } from '../header-fields.js'
 import type { MerkleProof } from '../merkle.js'
 import { protocolError, RpcConnection, type RpcOptions } from './rpc.js'
+import { hasMethod, PROTOCOL_VERSIONS, protocolVersion, type MethodName, type ProtocolVersion } from './versions.js'
 import type { Socket } from 'node:net'
-
-/** The lowest and the highest version that we speak; the server chooses. */
-export const PROTOCOL_VERSIONS = ['1.4', '1.6'] as const
 
 /** One line of a script's history; `height` is undefined in the mempool. */
 export interface HistoryEntry { readonly txid: Txid, readonly height: number | undefined }
@@ -37,6 +35,7 @@ const statusShape = z.string().max(200).nullable()
 const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) }))
 const merkleShape = z.object({ merkle: z.array(txidShape).max(32), pos: z.number().int().nonnegative() })
 const rateShape = z.number()
+const mempoolShape = z.object({ mempoolminfee: rateShape, incrementalrelayfee: rateShape })
 
 export interface SessionEvents {
   onTip: (tip: AnnouncedTip) => void
@@ -45,7 +44,8 @@ export interface SessionEvents {
 
 export class ElectrumSession {
   readonly #rpc: RpcConnection
-  #hasMempoolMethods = false
+  /** Until the server has chosen it is asked for nothing that the lowest does not have. */
+  #version: ProtocolVersion = 4
 
   constructor (socket: Socket, options: Omit<RpcOptions, 'onNotification' | 'onQuiet'>, events: SessionEvents) {
     this.#rpc = new RpcConnection(socket, {
@@ -66,16 +66,17 @@ export class ElectrumSession {
   get closed (): Promise<Error> { return this.#rpc.closed }
   get isOpen (): boolean { return this.#rpc.isOpen }
 
-  /** Whether the server has what came with 1.6: `mempoolInfo`, `broadcastPackage`. */
-  get hasMempoolMethods (): boolean { return this.#hasMempoolMethods }
+  /** Whether the version that was agreed on has a method. */
+  has (method: MethodName): boolean { return hasMethod(this.#version, method) }
 
   close (reason: Error): void { this.#rpc.close(reason) }
 
   /** Must be the first request. @returns the server's name. */
   async handshake (client: string): Promise<string> {
     const [software, version] = await this.#ask('server.version', [client, PROTOCOL_VERSIONS], versionShape)
-    if (!/^1\.[456](\.\d{1,3})*$/.test(version)) throw protocolError('speaks none of the versions 1.4 to 1.6 of the protocol')
-    this.#hasMempoolMethods = /^1\.6(\.|$)/.test(version)
+    const chosen = protocolVersion(version)
+    if (chosen === undefined) throw protocolError(`speaks none of the versions ${PROTOCOL_VERSIONS.join(' to ')} of the protocol`)
+    this.#version = chosen
     return software
   }
 
@@ -128,21 +129,19 @@ export class ElectrumSession {
     return this.#ask('mempool.get_fee_histogram', [], z.array(z.tuple([z.number(), z.number()])))
   }
 
-  /** BTC/kvB. */
-  mempoolInfo (): Promise<{ readonly mempoolminfee: number, readonly incrementalrelayfee: number }> {
-    return this.#ask('mempool.get_info', [], z.object({ mempoolminfee: z.number(), incrementalrelayfee: z.number() }))
-  }
-
-  /** BTC/kvB. */
-  relayFee (): Promise<number> {
-    return this.#ask('blockchain.relayfee', [], rateShape)
+  /** What the mempool asks for, in BTC/kvB: `mempool.get_info`, which has taken the place of `blockchain.relayfee`. */
+  async relayFees (): Promise<{ readonly minimum: number, readonly incremental: number | undefined }> {
+    if (!this.has('mempool.get_info')) return { minimum: await this.#ask('blockchain.relayfee', [], rateShape), incremental: undefined }
+    const { mempoolminfee, incrementalrelayfee } = await this.#ask('mempool.get_info', [], mempoolShape)
+    return { minimum: mempoolminfee, incremental: incrementalrelayfee }
   }
 
   async ping (): Promise<void> {
     await this.#ask('server.ping', [], z.unknown())
   }
 
-  async #ask<T> (method: string, params: readonly unknown[], shape: z.ZodType<T>): Promise<T> {
+  async #ask<T> (method: MethodName, params: readonly unknown[], shape: z.ZodType<T>): Promise<T> {
+    if (!this.has(method)) throw new RangeError(`version 1.${this.#version} of the Electrum protocol has no ${method}`)
     return check(method, shape, await this.#rpc.request(method, params))
   }
 }

@@ -1,11 +1,12 @@
 /** `paychan devnet`: a chain of one's own for trying things, and the three things that only it can do. */
 import { readFile } from 'node:fs/promises'
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { z } from 'zod'
 import { formatAmount, parseAmount } from '../../daemon/amount.js'
 import { checkElectrum, DEFAULT_ELECTRUM } from '../../daemon/electrum-url.js'
 import { withoutUndefined } from '../../daemon/objects.js'
 import type { Trace } from '../../devnet/index.js'
+import { RELEASES, type CoreRelease } from '../../devnet/release.js'
 import { messageOf, PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { contextOf, wholeNumber, type World } from '../context.js'
@@ -28,6 +29,7 @@ export function addDevnet (program: Command, world: World): void {
     .option('--bitcoind <url>', 'show the chain of this bitcoind on regtest instead, http://USER:PASSWORD@HOST:PORT')
     .option('--block-weight <n>', 'how much weight the transactions of a block may have (4,000,000; 400,000 with a load)', wholeNumber(10_000))
     .option('--mempool-vsize <n>', 'how many virtual bytes the mempool holds', wholeNumber(10_000))
+    .option('--core <release>', 'follow the mempool rules of this release of Bitcoin Core: 28 (the default), 30, which relays from 0.1 sat/vB on, or 31, which has clusters as well', coreRelease)
     .option('--load', 'keep the blocks full of other transactions, at the fee rates of a congested month')
     .option('--trace <file>', 'the same at the rates of a file with lines of height,feerate (sat/vB)')
     .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --bitcoind http://me:secret@127.0.0.1:18443\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000')
@@ -94,7 +96,7 @@ function electrumUrl (value: string): string {
   return value
 }
 
-interface DevnetFlags { readonly port: number, readonly autoMine?: true, readonly blockWeight?: number, readonly mempoolVsize?: number, readonly load?: true, readonly trace?: string, readonly bitcoind?: string }
+interface DevnetFlags { readonly port: number, readonly autoMine?: true, readonly blockWeight?: number, readonly mempoolVsize?: number, readonly core?: CoreRelease, readonly load?: true, readonly trace?: string, readonly bitcoind?: string }
 
 /** The rates of a file, or those that come with the program. @throws PaychanError `ERR_INVALID_TRACE`, `ERR_NO_TRACE` */
 async function traceOf ({ load, trace }: DevnetFlags): Promise<Trace | undefined> {
@@ -106,9 +108,14 @@ async function traceOf ({ load, trace }: DevnetFlags): Promise<Trace | undefined
   return parseTrace(text)
 }
 
+function coreRelease (text: string): CoreRelease {
+  if (!Object.keys(RELEASES).includes(text)) throw new InvalidArgumentError(`It must be one of ${Object.keys(RELEASES).join(', ')}.`)
+  return Number(text) as CoreRelease
+}
+
 /** The limits and the load are those of the embedded chain; a bitcoind has its own. @throws PaychanError `ERR_USAGE` */
-function checkBackend ({ bitcoind, blockWeight, mempoolVsize, load, trace }: DevnetFlags): void {
-  const given = Object.entries({ '--block-weight': blockWeight, '--mempool-vsize': mempoolVsize, '--load': load, '--trace': trace }).find(([, value]) => value !== undefined)
+function checkBackend ({ bitcoind, blockWeight, mempoolVsize, core, load, trace }: DevnetFlags): void {
+  const given = Object.entries({ '--block-weight': blockWeight, '--mempool-vsize': mempoolVsize, '--core': core, '--load': load, '--trace': trace }).find(([, value]) => value !== undefined)
   if (bitcoind !== undefined && given !== undefined) throw new PaychanError('ERR_USAGE', `${given[0]} is for the embedded chain; with --bitcoind, give bitcoind its own limits.`, { option: given[0] })
 }
 
@@ -117,10 +124,10 @@ async function runDevnet ({ io }: World, output: Output, flags: DevnetFlags): Pr
   const { startDevnet } = await import('../../devnet/index.js')
   const interrupted = untilInterrupted(io)
   try {
-    const { port, autoMine = false, blockWeight, mempoolVsize, bitcoind } = flags
+    const { port, autoMine = false, blockWeight, mempoolVsize, core, bitcoind } = flags
     checkBackend(flags)
     const load = await traceOf(flags)
-    const devnet = await startDevnet({ port, autoMine, ...withoutUndefined({ blockWeight: blockWeight ?? (load === undefined ? undefined : LOADED_BLOCK_WEIGHT), mempoolVsize, load, bitcoind, log: bitcoind === undefined ? undefined : (text: string) => { output.line({ event: 'backend', text }, colors => `${colors.yellow('backend')}  ${text}`) } }) })
+    const devnet = await startDevnet({ port, autoMine, ...withoutUndefined({ blockWeight: blockWeight ?? (load === undefined ? undefined : LOADED_BLOCK_WEIGHT), mempoolVsize, core, load, bitcoind, log: bitcoind === undefined ? undefined : (text: string) => { output.line({ event: 'backend', text }, colors => `${colors.yellow('backend')}  ${text}`) } }) })
     devnet.on('block', () => {
       const { height, hash } = devnet.tip
       const rate = devnet.nextRate()

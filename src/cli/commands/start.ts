@@ -1,5 +1,6 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
 import type { Command } from 'commander'
+import { DEPRECATED_NETWORKS } from '../../bitcoin/network.js'
 import { formatAmount } from '../../daemon/amount.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { NodeApi, NodeEvent } from '../../node/api.js'
@@ -18,7 +19,7 @@ interface StartOptions { readonly network?: string, readonly iUnderstandTheRisk?
 export function addStart (program: Command, world: World): void {
   withCommonOptions(program.command('start').summary('run the node in the foreground'))
     .description('Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line: {"event":"started",...} first, then every event, {"event":"stopped"} last.')
-    .option('--network <name>', 'regtest (the default), signet, testnet or mainnet')
+    .option('--network <name>', 'regtest (the default), signet, testnet4, testnet (3, deprecated) or mainnet')
     .option('--i-understand-the-risk', 'with mainnet: real money is at stake, and this software is young')
     .option('--electrum <url>', 'an Electrum server, tls://HOST:PORT[#FINGERPRINT] or tcp://HOST:PORT; several times for several servers, which are compared (default: tcp://127.0.0.1:50001, the devnet)', (url: string, before: string[] = []) => [...before, url])
     .option('--electrum-proxy <url>', 'reach them through this SOCKS5 proxy, such as Tor at socks5://127.0.0.1:9050')
@@ -31,6 +32,8 @@ export function addStart (program: Command, world: World): void {
       const context = contextOf(world, command)
       const { loadConfig } = await import('../../daemon/config-file.js')
       const config = await loadConfig(context.dataDir, world.io.env, { network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen })
+      const instead = DEPRECATED_NETWORKS[config.network]
+      if (instead !== undefined) context.output.note(`${config.network} (3) is about to be given up by those who run it: use --network ${instead}.`)
       // What happens while the node comes up, damage that it finds for one, is told after the line that says that it is up.
       const early: NodeEvent[] = []
       let isUp = false

@@ -7,6 +7,7 @@ import { bindParams } from './params.js'
 import { scriptMethods } from './script-methods.js'
 import { serverMethods } from './server-methods.js'
 import { transactionMethods } from './transaction-methods.js'
+import { compareVersions } from './versions.js'
 
 /** What a method may know and change of the connection that asks. */
 export interface SessionState {
@@ -29,6 +30,9 @@ export interface MethodContext {
 export interface Method {
   /** Names of the parameters; those that may be left out end with `?`. */
   readonly params: readonly string[]
+  /** The first version of the protocol that has it, and the first that does not have it any more; left out: all. */
+  readonly since?: string
+  readonly before?: string
   /** Answers; `values` are in the order of `params`. @throws RpcError */
   readonly run: (context: MethodContext, values: readonly unknown[]) => Promise<unknown>
 }
@@ -39,10 +43,14 @@ const METHODS: ReadonlyMap<string, Method> = new Map(Object.entries({
   ...serverMethods, ...blockMethods, ...scriptMethods, ...transactionMethods, ...devnetMethods
 }))
 
-/** The method of a request with its parameters bound; undefined when there is no such method. @throws RpcError */
-export function findMethod ({ method: name, params }: Request): ((context: MethodContext) => Promise<unknown>) | undefined {
+/** The method of a request with its parameters bound; undefined when the version that is spoken has no such method. @throws RpcError */
+export function findMethod ({ method: name, params }: Request, version: string): ((context: MethodContext) => Promise<unknown>) | undefined {
   const method = METHODS.get(name)
-  if (method === undefined) return undefined
+  if (method === undefined || !isSpoken(method, version)) return undefined
   const values = bindParams(params, method.params)
   return async context => await method.run(context, values)
+}
+
+function isSpoken ({ since, before }: Method, version: string): boolean {
+  return (since === undefined || compareVersions(version, since) >= 0) && (before === undefined || compareVersions(version, before) < 0)
 }

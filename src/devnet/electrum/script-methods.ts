@@ -27,6 +27,7 @@ export const scriptMethods: Methods = {
   },
   'blockchain.scripthash.unsubscribe': {
     params: ['scripthash'],
+    since: '1.4.2',
     run: async ({ session }, [value]) => session.scripts.delete(scriptHash(value))
   },
   'blockchain.scripthash.get_history': {

@@ -52,10 +52,11 @@ export const serverMethods: Methods = {
       return rate === undefined ? -1 : btcPerKb(rate)
     }
   },
-  'blockchain.relayfee': { params: [], run: async ({ backend }) => btcPerKb((await backend.feeRates()).relay) },
+  'blockchain.relayfee': { params: [], before: '1.6', run: async ({ backend }) => btcPerKb((await backend.feeRates()).relay) },
   /** A part of Bitcoin Core's `getmempoolinfo`. */
   'mempool.get_info': {
     params: [],
+    since: '1.6',
     run: async ({ backend }) => {
       const { minimum, relay, incremental } = await backend.feeRates()
       return { mempoolminfee: btcPerKb(minimum), minrelaytxfee: btcPerKb(relay), incrementalrelayfee: btcPerKb(incremental) }
@@ -66,7 +67,8 @@ export const serverMethods: Methods = {
     run: async ({ backend }) => {
       const sizes = new Map<number, number>()
       for (const { fee, vsize } of await backend.mempool()) {
-        const rate = Math.floor(Number(fee) / vsize)
+        // In tenths: from Bitcoin Core 29.1 on they make a difference.
+        const rate = Math.floor(Number(fee) * 10 / vsize) / 10
         sizes.set(rate, (sizes.get(rate) ?? 0) + vsize)
       }
       return [...sizes].sort(([a], [b]) => b - a)

@@ -6,6 +6,7 @@ import { ErrorCode, failure, notification, parseLine, RpcError, success, type In
 import { LineSplitter } from './lines.js'
 import { findMethod, type MethodContext, type SessionState } from './methods.js'
 import { statusOf } from './status.js'
+import { HIGHEST_WITHOUT_ORDER } from './versions.js'
 
 /** A transaction of 400,000 weight units is at most 800,000 hex digits: this leaves room for the rest. */
 export const MAX_LINE_BYTES = 1_000_000
@@ -95,7 +96,7 @@ export class ElectrumSession {
   }
 
   async #call (request: Request): Promise<unknown> {
-    const method = findMethod(request)
+    const method = findMethod(request, this.#state.version ?? HIGHEST_WITHOUT_ORDER)
     if (method === undefined) throw new RpcError(ErrorCode.unknownMethod, `unknown method "${request.method.slice(0, 80)}"`)
     const context: MethodContext = { backend: this.backend, session: this.#state, ...this.address }
     try {

@@ -56,6 +56,7 @@ export const transactionMethods: Methods = {
   },
   'blockchain.transaction.broadcast_package': {
     params: ['raw_txs', 'verbose?'],
+    since: '1.6',
     run: async ({ backend }, [raws, verbose = false]) => {
       boolean(verbose)
       if (!Array.isArray(raws) || raws.length === 0 || raws.length > MAX_PACKAGE) throw new RpcError(ErrorCode.badRequest, `a package has 1 to ${MAX_PACKAGE} transactions`)

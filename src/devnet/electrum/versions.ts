@@ -9,7 +9,7 @@ export const LOWEST_VERSION = '1.4'
 export const HIGHEST_VERSION = '1.6'
 
 /** For whoever asks for something before `server.version`, as one could before 1.6. */
-const HIGHEST_WITHOUT_ORDER = '1.4.3'
+export const HIGHEST_WITHOUT_ORDER = '1.4.3'
 
 /**
  * The highest version that both sides speak.

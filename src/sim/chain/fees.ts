@@ -1,9 +1,9 @@
 /** What being in a block takes (the scenario says), and what nodes make of what they have seen of it. */
 import type { FeeView } from '../../engine/fee-estimates.js'
-import { RELAY_FEE_RATE } from '../../channel/publishing.js'
+import { SAFE_RELAY_RATE } from '../../bitcoin/relay.js'
 import { congestedMonth, rateAt } from '../../devnet/trace.js'
 import { feeRate, max, min, type FeeRate } from '../../types/units.js'
-import { HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../chain/estimate.js'
+import { HIGHEST_FEE_RATE } from '../../chain/estimate.js'
 import type { FeeSource } from '../scenario/scenario.js'
 
 /** Blocks of the generated trace; it begins again after them. */
@@ -28,11 +28,15 @@ const MOST_HISTORY = 4_032
  * All nodes see the same blocks, so all share one.
  */
 export class SharedFees implements FeeView {
-  #current: FeeView['current'] = { feeRate: LOWEST_FEE_RATE, nextBlockRate: LOWEST_FEE_RATE, relay: { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }, feeHistory: [] }
+  #current: FeeView['current']
   readonly #history: FeeRate[] = []
 
-  /** `before`: what the blocks before the beginning took, in sat/vB. */
-  constructor (before: readonly number[]) {
+  /**
+   * @param before - what the blocks before the beginning took, in sat/vB
+   * @param relay - what mempools ask for at least
+   */
+  constructor (before: readonly number[], private readonly relay: FeeRate = SAFE_RELAY_RATE) {
+    this.#current = { feeRate: relay, nextBlockRate: relay, relay: { minimum: relay, incremental: relay }, feeHistory: [] }
     this.update(before)
   }
 
@@ -40,19 +44,19 @@ export class SharedFees implements FeeView {
 
   /** With each block; `thresholds` in sat/vB, the newest last. */
   update (thresholds: readonly number[]): void {
-    const next = bounded(Math.max(...thresholds.slice(-SEEN_FOR_NEXT)))
+    const next = this.#bounded(Math.max(...thresholds.slice(-SEEN_FOR_NEXT)))
     const seen = thresholds.slice(-SEEN_FOR_HOUR).sort((a, b) => a - b)
-    const hour = bounded(seen[seen.length >> 1] ?? 1)
+    const hour = this.#bounded(seen[seen.length >> 1] ?? 1)
     this.#history.push(max(hour, next))
     if (this.#history.length > MOST_HISTORY) this.#history.shift()
     this.#current = { ...this.#current, feeRate: hour, nextBlockRate: max(hour, next), feeHistory: this.#history }
   }
 
+  #bounded (satPerVb: number): FeeRate {
+    return min(max(feeRate(BigInt(Math.ceil(satPerVb * 1_000))), this.relay), HIGHEST_FEE_RATE)
+  }
+
   async load (): Promise<void> {}
   async save (): Promise<void> {}
   async refresh (): Promise<void> {}
-}
-
-function bounded (satPerVb: number): FeeRate {
-  return min(max(feeRate(BigInt(Math.ceil(satPerVb * 1_000))), LOWEST_FEE_RATE), HIGHEST_FEE_RATE)
 }

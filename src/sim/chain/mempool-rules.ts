@@ -4,6 +4,8 @@ import type { Txid } from '../../types/bytes.js'
 import { rateOf, type SimTransaction } from './sim-transaction.js'
 
 export interface ChainFacts {
+  /** In sat/vB: what a transaction pays at least, and one more than what it replaces. */
+  readonly relayRate: number
   readonly height: number
   readonly parent: (id: Txid) => SimTransaction | undefined
   /** What spends an output in a block. */
@@ -13,8 +15,6 @@ export interface ChainFacts {
   readonly childOf: (parent: SimTransaction) => SimTransaction | undefined
 }
 
-/** 1 sat/vB (`DEFAULT_MIN_RELAY_TX_FEE` and `DEFAULT_INCREMENTAL_RELAY_FEE` of Bitcoin Core up to 29). */
-const RELAY_RATE = 1
 /** BIP431. */
 const MAX_TRUC_VSIZE = 10_000
 const MAX_TRUC_CHILD_VSIZE = 1_000
@@ -26,7 +26,7 @@ const FINAL_SEQUENCE = 0xffffffff
 
 /** Why it is refused; undefined when it is taken. Its fee has to be set. */
 export function faultOf (transaction: SimTransaction, facts: ChainFacts): string | undefined {
-  return lockFault(transaction, facts) ?? inputFault(transaction, facts) ?? feeFault(transaction) ?? trucFault(transaction, facts) ?? replacementFault(transaction, facts.conflictsOf(transaction))
+  return lockFault(transaction, facts) ?? inputFault(transaction, facts) ?? feeFault(transaction, facts) ?? trucFault(transaction, facts) ?? replacementFault(transaction, facts.conflictsOf(transaction), facts.relayRate)
 }
 
 function lockFault ({ lockTime, inputs }: SimTransaction, { height }: ChainFacts): string | undefined {
@@ -45,10 +45,11 @@ function inputFault ({ inputs, version }: SimTransaction, { height, parent, conf
   return undefined
 }
 
-function feeFault ({ fee, vsize, hasDust }: SimTransaction): string | undefined {
+function feeFault ({ fee, vsize, hasDust }: SimTransaction, { relayRate }: ChainFacts): string | undefined {
   if (fee < 0) return 'bad-txns-in-belowout'
   if (hasDust) return 'dust'
-  return fee < vsize * RELAY_RATE ? `min relay fee not met, ${fee} < ${vsize * RELAY_RATE}` : undefined
+  const least = Math.ceil(vsize * relayRate)
+  return fee < least ? `min relay fee not met, ${fee} < ${least}` : undefined
 }
 
 /** BIP431: version 3 is small, and has one unconfirmed parent or child of version 3 at most. */
@@ -70,9 +71,9 @@ function trucFault (transaction: SimTransaction, { parent, childOf, conflictsOf 
 }
 
 /** BIP125, rules 3 and 4, and what Bitcoin Core adds: a higher rate than each that it replaces. */
-function replacementFault (transaction: SimTransaction, replaced: readonly SimTransaction[]): string | undefined {
+function replacementFault (transaction: SimTransaction, replaced: readonly SimTransaction[], relayRate: number): string | undefined {
   if (replaced.length === 0) return undefined
-  const least = replaced.reduce((sum, { fee }) => sum + fee, 0) + transaction.vsize * RELAY_RATE
+  const least = replaced.reduce((sum, { fee }) => sum + fee, 0) + Math.ceil(transaction.vsize * relayRate)
   const isCheaper = replaced.some((other) => transaction.inputs.some(({ outPoint }) => other.inputs.some((input) => input.outPoint === outPoint)) && rateOf([transaction]) <= rateOf([other]))
   return transaction.fee < least || isCheaper ? `insufficient fee, rejecting replacement ${transaction.txid}` : undefined
 }

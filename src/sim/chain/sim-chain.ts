@@ -24,6 +24,8 @@ export interface SimChainOptions {
   readonly blockVsize: number
   /** What being in the block of a height takes, in sat/vB. */
   readonly rateAt: (height: number) => number
+  /** What mempools ask for at least, in sat/vB; 1 when left out. */
+  readonly relayRate?: number
   /** Of the first input that spends a funding output without two good signatures, why; see `funding-judge.ts`. */
   readonly judge: (transaction: SimTransaction, spent: (outPoint: string) => { readonly script: string, readonly value: number } | undefined) => string | undefined
 }
@@ -242,6 +244,7 @@ export class SimChain {
 
   #facts (): ChainFacts {
     return {
+      relayRate: this.options.relayRate ?? 1,
       height: this.height,
       parent: (id) => this.#transactions.get(id),
       confirmedSpender: (outPoint) => {

@@ -3,7 +3,8 @@
  * shows, a broadcast goes to all, fees are the lower median. What is in a block cannot be made up.
  */
 import { broadcastRefused, refusalKind } from '../../chain/broadcast-errors.js'
-import { HIGHEST_FEE_RATE, LOWEST_FEE_RATE } from '../../chain/estimate.js'
+import { LOWEST_RELAY_RATE } from '../../bitcoin/relay.js'
+import { HIGHEST_FEE_RATE } from '../../chain/estimate.js'
 import { nextBlockOf } from '../../chain/gather.js'
 import type { FeeView } from '../../engine/fee-estimates.js'
 import type { ChainTransaction, Verdict } from '../../engine/ports.js'
@@ -35,7 +36,7 @@ export class Servers implements FeeView {
     const count = (lie: ServerLie): number => setup.lying.filter((each) => each === lie).length
     this.#count = setup.honest + setup.lying.length
     this.#lies = { shows: count('shows'), hides: count('hides'), refuses: count('refuses'), 'refuses-fees': count('refuses-fees'), swallows: count('swallows'), 'low-fees': count('low-fees'), 'high-fees': count('high-fees'), declines: count('declines') }
-    const at = (place: number): FeeRate | undefined => place < this.#lies['low-fees'] ? LOWEST_FEE_RATE : place >= this.#count - this.#lies['high-fees'] ? HIGHEST_FEE_RATE : undefined
+    const at = (place: number): FeeRate | undefined => place < this.#lies['low-fees'] ? LOWEST_RELAY_RATE : place >= this.#count - this.#lies['high-fees'] ? HIGHEST_FEE_RATE : undefined
     this.#told = at(Math.floor((this.#count - 1) / 2))
     this.#toldUpper = at(Math.floor(this.#count / 2))
   }

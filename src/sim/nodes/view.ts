@@ -4,7 +4,6 @@
  * something in it is the node's, or the node says that it is due; its `tip` is right all the same.
  */
 import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../../engine/ports.js'
-import { RELAY_FEE_RATE } from '../../channel/publishing.js'
 import { readSimTransaction } from '../chain/sim-transaction.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import type { Calendar } from '../world/calendar.js'
@@ -115,7 +114,7 @@ export class SimView implements Chain {
 
   async relayRates (): Promise<RelayRates> {
     await this.#connected()
-    return { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }
+    return this.parts.servers.current.relay
   }
 
   /** A script that is watched here has another history. */

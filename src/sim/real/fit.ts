@@ -1,4 +1,5 @@
 /** What of a scenario real nodes cannot have. It is left out, and said so: nothing is invented in its place. */
+import { SAFE_RELAY_RATE } from '../../bitcoin/relay.js'
 import { PaychanError } from '../../types/errors.js'
 import type { Plan } from '../plan.js'
 import type { Scenario } from '../scenario/scenario.js'
@@ -18,6 +19,7 @@ export function ignoredBy (scenario: Scenario, { nodes }: Pick<Plan, 'nodes'>): 
   const others = faults.filter(({ kind }) => kind !== 'crash')
   return [
     ...chain.fees.kind === 'constant' && chain.fees.rate === LEAST_RATE ? [] : ['chain.fees: nothing competes for the blocks, so that transactions pay what the node pays then.'],
+    ...chain.relay === SAFE_RELAY_RATE ? [] : ['chain.relay: mempools ask for 1 sat/vB.'],
     ...chain.blockVsize === DEFAULT_BLOCK_VSIZE ? [] : ['chain.blockVsize: blocks are as large as they may be.'],
     'network.latency: messages take as long as they take on this machine.',
     ...network.loss === 0 ? [] : ['network.loss: no message is lost.'],

@@ -100,12 +100,12 @@ export function readSatoshis (value: unknown): number {
   return Number(readAmount(value))
 }
 
-const RATE_HELP = 'a fee rate from 1 to 100,000 in sat/vB, such as 5, 2.5 or 5sat/vB'
+const RATE_HELP = 'a fee rate from 0.1 to 100,000 in sat/vB, such as 5, 2.5 or 5sat/vB'
 
 export function readRate (value: unknown): FeeRate {
   const [, digits] = /^(\d{1,6}(?:\.\d{1,3})?)(?:\s*sat\/vB)?$/.exec(typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '') ?? []
   const perKvB = Math.round(Number(digits) * 1_000)
-  if (!(perKvB >= 1_000 && perKvB <= 100_000_000)) throw wanted(value, RATE_HELP)
+  if (!(perKvB >= 100 && perKvB <= 100_000_000)) throw wanted(value, RATE_HELP)
   return feeRate(BigInt(perKvB))
 }
 

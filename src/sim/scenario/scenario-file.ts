@@ -101,7 +101,7 @@ function scenarioOf (file: ScenarioFile, fees: FeeSource): Scenario {
       return { ...channels, degree: channels.degree ?? 1, step: channels.step, blocks: client === undefined ? 0 : blocksOf(channels, client) }
     }),
     traffic: file.traffic.map(activity => ({ ...activity, hours: activity.hours, during: activity.during ?? { from: beginOf(file, activity, duration), until: duration } })),
-    chain: { interval: file.chain.interval, blockVsize: file.chain.blockVsize, fees, reorgs: file.chain.reorgs },
+    chain: { interval: file.chain.interval, blockVsize: file.chain.blockVsize, fees, relay: file.chain.relay, reorgs: file.chain.reorgs },
     network: file.network,
     faults: file.faults,
     servers: file.servers,

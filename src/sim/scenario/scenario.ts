@@ -79,6 +79,8 @@ export interface ChainSetup {
   /** Virtual bytes of a block; what the scenario's nodes broadcast competes with the demand of `fees` for it. */
   readonly blockVsize: number
   readonly fees: FeeSource
+  /** What mempools ask for at least, and for a replacement beyond what it replaces. */
+  readonly relay: FeeRate
   /** Reorganisations: how often (seconds), how deep. */
   readonly reorgs: { readonly every: Distribution, readonly depth: Distribution } | undefined
 }

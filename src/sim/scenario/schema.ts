@@ -99,6 +99,7 @@ const chain = z.strictObject({
     context.issues.push(...result.error.issues.map(issue => ({ ...issue, input: value }) as z.core.$ZodRawIssue))
     return z.NEVER
   }).default(readRate(5)),
+  relay: or(readRate(1), readRate),
   reorgs: z.strictObject({ every: of(duration), depth: or({ kind: 'constant', value: 1 }, readDistribution(readCount(1, 99))) }).optional()
 })
 

@@ -144,13 +144,17 @@ describe('electrum client', () => {
   describe('typed methods', () => {
     const id = txid('ab'.repeat(32))
 
-    async function session (): Promise<ElectrumSession> {
+    async function session (version?: FakeServer['version']): Promise<ElectrumSession> {
       const socket = createConnection(server.port, '127.0.0.1')
       await once(socket, 'connect')
-      return new ElectrumSession(socket, { clock, requestTimeout: 30_000 }, { onTip: () => {}, onStatus: () => {} })
+      const session = new ElectrumSession(socket, { clock, requestTimeout: 30_000 }, { onTip: () => {}, onStatus: () => {} })
+      if (version === undefined) return session
+      server.version = version
+      await session.handshake('test')
+      return session
     }
 
-    const cases: Array<[method: string, call: (session: ElectrumSession) => Promise<unknown>, answers: unknown[]]> = [
+    const cases: Array<[method: string, call: (session: ElectrumSession) => Promise<unknown>, answers: unknown[], version?: FakeServer['version']]> = [
       ['server.version', session => session.handshake('test'), [null, ['x'], ['x', '1.3'], ['x', '1.7'], ['x', '1.40'], ['x', '2.4'], 'x']],
       ['blockchain.headers.subscribe', session => session.subscribeHeaders(), [null, {}, { height: -1, hex: '00'.repeat(80) }, { height: 1.5, hex: '00'.repeat(80) }, { height: 1, hex: '00'.repeat(79) }, { height: 1, hex: 'zz'.repeat(80) }]],
       ['blockchain.block.headers', session => session.headers(0, 1), [null, { count: 2, hex: '00'.repeat(80) }, { count: 1, hex: '0'.repeat(159) }, { count: 1 }, { count: 2, headers: ['00'.repeat(80)] }, { count: 1, headers: ['00'.repeat(79)] }, { count: 1, headers: '00'.repeat(80) }]],
@@ -159,14 +163,14 @@ describe('electrum client', () => {
       ['blockchain.transaction.get', session => session.transaction(id), [null, 'abc', { hex: 'ab' }]],
       ['blockchain.transaction.get_merkle', session => session.merkleProof(id, 1), [null, { merkle: [], pos: -1 }, { merkle: [1], pos: 0 }, { merkle: new Array(33).fill(id), pos: 0 }, { pos: 0 }]],
       ['blockchain.transaction.broadcast', session => session.broadcast(new Uint8Array(1)), [null, 'ok', ['x']]],
-      ['blockchain.transaction.broadcast_package', session => session.broadcastPackage([new Uint8Array(1)]), [null, 'ok', { success: 1 }, { success: false, errors: ['x'] }]],
-      ['mempool.get_info', session => session.mempoolInfo(), [null, {}, { mempoolminfee: '1', incrementalrelayfee: 1 }]],
+      ['blockchain.transaction.broadcast_package', session => session.broadcastPackage([new Uint8Array(1)]), [null, 'ok', { success: 1 }, { success: false, errors: ['x'] }], '1.6'],
+      ['mempool.get_info', session => session.relayFees(), [null, {}, { mempoolminfee: '1', incrementalrelayfee: 1 }], '1.6'],
       ['blockchain.estimatefee', session => session.estimateFee(1), [null, '0.1', {}]],
-      ['blockchain.relayfee', session => session.relayFee(), [null, 'NaN']]
+      ['blockchain.relayfee', session => session.relayFees(), [null, 'NaN']]
     ]
-    for (const [method, call, answers] of cases) {
+    for (const [method, call, answers, version] of cases) {
       it(`refuses answers of the wrong form to ${method}`, async () => {
-        const electrum = await session()
+        const electrum = await session(version)
         for (const answer of answers) {
           server.on(method, () => answer)
           await assert.rejects(call(electrum), { code: 'ERR_ELECTRUM_PROTOCOL' }, JSON.stringify(answer))
@@ -174,6 +178,19 @@ describe('electrum client', () => {
         electrum.close(new Error('the test is over'))
       })
     }
+
+    it('asks for nothing that the version which was agreed on does not have', async () => {
+      const asked = async (version: FakeServer['version']): Promise<string[]> => {
+        const electrum = await session(version)
+        const before = server.requests.all.length
+        await Promise.allSettled(cases.filter(([method]) => method !== 'server.version').map(async ([, call]) => await call(electrum)))
+        electrum.close(new Error('the test is over'))
+        return server.requests.all.slice(before).map(({ method }) => method)
+      }
+      const [old, now] = [await asked('1.4'), await asked('1.6')]
+      assert.deepEqual([old.includes('blockchain.relayfee'), old.includes('mempool.get_info'), old.includes('blockchain.transaction.broadcast_package')], [true, false, false])
+      assert.deepEqual([now.includes('blockchain.relayfee'), now.includes('mempool.get_info'), now.includes('blockchain.transaction.broadcast_package')], [false, true, true])
+    })
 
     it('refuses notifications of the wrong form', async () => {
       const electrum = await session()

@@ -18,10 +18,13 @@ export class TestClient {
     socket.on('error', () => { socket.destroy() })
   }
 
-  static async connect (port: number): Promise<TestClient> {
+  /** @param version - of the protocol, to be agreed on at once */
+  static async connect (port: number, version?: string): Promise<TestClient> {
     const socket = connect(port, '127.0.0.1')
     await once(socket, 'connect')
-    return new TestClient(socket)
+    const client = new TestClient(socket)
+    if (version !== undefined) await client.call('server.version', 'test', version)
+    return client
   }
 
   /** The next line that has arrived or will. */

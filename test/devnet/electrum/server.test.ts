@@ -69,6 +69,14 @@ describe('devnet / electrum / server', () => {
       assert.deepEqual(await client.fail('server.version', 'test', '1.4'), { code: 1, message: 'server.version already sent' })
     })
 
+    it('has the methods of the version that was agreed on, and no others', async () => {
+      for (const [version, lacks] of [['1.4', ['mempool.get_info', 'blockchain.transaction.broadcast_package', 'blockchain.scripthash.unsubscribe']], ['1.6', ['blockchain.relayfee']]] as const) {
+        const spoken = await TestClient.connect(devnet.port, version)
+        for (const method of lacks) assert.deepEqual(await spoken.fail(method, 'x'), { code: -32601, message: `unknown method "${method}"` }, version)
+        spoken.close()
+      }
+    })
+
     it('describes itself', async () => {
       assert.deepEqual(await client.call('server.features'), {
         genesis_hash: GENESIS_HASH,
@@ -106,8 +114,7 @@ describe('devnet / electrum / server', () => {
       const [first, second] = [await client.call('blockchain.block.header', 119), await client.call('blockchain.block.header', 120)]
       assert.deepEqual(await client.call('blockchain.block.headers', 119, 10), { hex: `${String(first)}${String(second)}`, count: 2, max: 2016 })
       assert.deepEqual(await client.call('blockchain.block.headers', 121, 10), { hex: '', count: 0, max: 2016 })
-      const newer = await TestClient.connect(devnet.port)
-      await newer.call('server.version', 'test', '1.6')
+      const newer = await TestClient.connect(devnet.port, '1.6')
       assert.deepEqual(await newer.call('blockchain.block.headers', 119, 10), { headers: [first, second], count: 2, max: 2016 })
       newer.close()
     })
@@ -180,6 +187,8 @@ describe('devnet / electrum / server', () => {
       const parent = signed({ from: [{ ...await coin(100_000n), owner: alice }], to: [[alice.script, 99_990n]], version: 3 })
       const child = (fee: bigint): string => signed({ from: [{ ...output(parent, 0), owner: alice }], to: [[bob.script, 99_990n - fee]], version: 3 }).toHex()
       const method = 'blockchain.transaction.broadcast_package'
+      client.close()
+      client = await TestClient.connect(devnet.port, '1.6')
       const refusal = await client.call(method, [parent.toHex(), child(1n)])
       assert.deepEqual(Object.keys(refusal ?? {}), ['success', 'errors'])
       assert.match(JSON.stringify(refusal), /"success":false.*min relay fee not met, 11 < 220/)

@@ -186,7 +186,7 @@ function refused (): Array<[name: string, rule: string, bytes: Uint8Array]> {
     ['cut short', 'WIRE-4', Uint8Array.of(0x42, 2, 0x10)],
     ['random bytes', 'WIRE-4', fromHex('9f3c61d20b77e5')],
     ['a bool of 2', 'WIRE-4', body(16, ...code, 0x20, 2)],
-    ['a network that is not in the enum', 'WIRE-4', opened([0x08, 4, 0x12], [0x08, 5, 0x12])],
+    ['a network that is not in the enum', 'WIRE-4', opened([0x08, 4, 0x12], [0x08, 6, 0x12])],
     ['no network', 'WIRE-5', opened([0x08, 4, 0x12], [0x12])],
     ['21 million bitcoin and a satoshi', 'WIRE-5', opened([0x28, 0xc0, 0x84, 0x3d], [0x28, ...varint(2_100_000_000_000_001n)])],
     ['a time instead of a refund height', 'WIRE-5', opened([0x30, 0xe8, 0x07], [0x30, ...varint(500_000_000n)])],

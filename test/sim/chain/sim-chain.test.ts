@@ -70,6 +70,16 @@ describe('sim / chain', () => {
     refused(spend({ from: coin, value: 98_000 }), /missingorspent/)
   })
 
+  it('takes fees below 1 sat/vB where mempools do, and asks a replacement for as little more', () => {
+    chain = new SimChain({ start: 100, blockVsize: 1_000_000, rateAt: () => rate, relayRate: 0.1, judge: () => undefined })
+    const from = `${chain.mint(toHex(SCRIPT), 100_000)}:0`
+    const send = (fee: number): Txid => chain.broadcast(spend({ from, value: 100_000 - fee }))
+    assert.throws(() => send(10), /min relay fee not met, 10 < 11/)
+    send(20)
+    assert.throws(() => send(30), /insufficient fee/)
+    send(31)
+  })
+
   it('BIP68: a coin with a lock of one block is spent in the block after its own', () => {
     const parent = chain.broadcast(spend({ from: coin, value: 99_000 }))
     const child = spend({ from: `${parent}:0`, value: 98_000, sequence: 1 })

@@ -53,7 +53,7 @@ describe('a scenario file', () => {
     assert.deepEqual(nodes, [{ name: 'alice', count: 1, coins: 2_000_000n, policy: {} }, { name: 'bob', count: 1, coins: 0n, policy: {} }])
     assert.deepEqual(channels, [{ from: 'alice', to: 'bob', shape: 'each', degree: 1, capacity: 500_000n, blocks: 1_008, step: undefined, opens: { from: 0, until: 0 }, then: 'nothing' }])
     assert.deepEqual(traffic, [{ from: 'alice', to: 'bob', every: { kind: 'constant', value: 3_600 }, amount: { kind: 'constant', value: 1_000 }, back: 0, payee: 'partner', hours: undefined, during: { from: 10_800, until: 172_800 } }])
-    assert.deepEqual(chain, { interval: { kind: 'exponential', mean: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: 5_000n }, reorgs: undefined })
+    assert.deepEqual(chain, { interval: { kind: 'exponential', mean: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: 5_000n }, relay: 1_000n, reorgs: undefined })
     assert.deepEqual(network, { latency: { kind: 'constant', value: 50 }, loss: 0, partitions: [] })
   })
 
@@ -62,6 +62,7 @@ describe('a scenario file', () => {
   interval: { uniform: [8min, 720s] }
   blockVsize: 100000
   fees: { steps: { 0: 5, 144: 120.5sat/vB } }
+  relay: 0.1
   reorgs: { every: { exponential: 2d }, depth: 2 }
 network:
   latency: { lognormal: { median: 80ms, sigma: 0.5 } }
@@ -80,6 +81,7 @@ model: true
       interval: { kind: 'uniform', least: 480, most: 720 },
       blockVsize: 100_000,
       fees: { kind: 'trace', points: [{ height: 0, rate: 5_000n }, { height: 144, rate: 120_500n }] },
+      relay: 100n,
       reorgs: { every: { kind: 'exponential', mean: 172_800 }, depth: { kind: 'constant', value: 2 } }
     })
     assert.deepEqual(scenario.network, { latency: { kind: 'lognormal', median: 80, sigma: 0.5 }, loss: 0.001, partitions: [{ between: ['alice', 'bob'], during: { from: 21_600, until: 43_200 } }] })
@@ -122,7 +124,7 @@ model: true
       [9, '  - { from: alice, to: alice, every: 1h, amount: 4 }', /^pair\.yaml:9:24: .* no channels between 'alice' and 'alice'/],
       [9, '  - { from: alice, to: bob, every: 1h, amount: 0.006btc }', /^pair\.yaml:9:48: .* above the capacity of the channels, which is 500,000 sat/],
       [9, '  - { from: alice, to: bob, every: 1ms, amount: 1 }\n  - { from: alice, to: bob, every: 1h, amount: 1, during: [2h, 1h] }', /^pair\.yaml:10:59: .* A span ends after it begins/],
-      [10, 'chain: { fees: -4 }', /^pair\.yaml:10:16: chain\.fees: It must be a fee rate from 1 to 100,000 in sat\/vB/],
+      [10, 'chain: { fees: -4 }', /^pair\.yaml:10:16: chain\.fees: It must be a fee rate from 0\.1 to 100,000 in sat\/vB/],
       [10, 'chain: { fees: { steps: { 1: 4 } } }', /^pair\.yaml:10:25: .* The first step is that of block 0/],
       [10, 'chain: { reorgs: { every: 1d, dept: 2 } }', /^pair\.yaml:10:31: There is no key 'dept' in chain\.reorgs\. Did you mean 'depth'\?/],
       [10, 'network: { partitions: [{ between: [alice, rob], during: [0, 1h] }] }', /^pair\.yaml:10:44: .* no group 'rob' under nodes\. Did you mean 'bob'\?/],

@@ -11,7 +11,8 @@ export enum Network {
   MAINNET = 'MAINNET',
   TESTNET = 'TESTNET',
   SIGNET = 'SIGNET',
-  REGTEST = 'REGTEST'
+  REGTEST = 'REGTEST',
+  TESTNET4 = 'TESTNET4'
 }
 
 enum __NetworkValues {
@@ -19,7 +20,8 @@ enum __NetworkValues {
   MAINNET = 1,
   TESTNET = 2,
   SIGNET = 3,
-  REGTEST = 4
+  REGTEST = 4,
+  TESTNET4 = 5
 }
 
 export namespace Network {
