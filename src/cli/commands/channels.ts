@@ -5,6 +5,7 @@ import { withoutUndefined } from '../../daemon/objects.js'
 import { PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { AMOUNT_HELP, contextOf, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
+import { EXIT, Exit } from '../exit-codes.js'
 import { renderChannels, renderClosed, renderPaid, renderPayments, renderSettled } from '../render.js'
 
 /** How many payments are shown unless asked otherwise. */
@@ -84,6 +85,7 @@ export function addChannelCommands (program: Command, world: World): void {
       if (channel === undefined) {
         const result = await withNode(context, async node => await node.settleAll(), patience, SETTLE_MAY_FOLLOW)
         context.output.result(result, () => renderSettled(result))
+        if (result.failed.length > 0) throw new Exit(EXIT.refused)
       } else {
         const closed = await withNode(context, async node => await node.close(channel, { force: true }), patience, SETTLE_MAY_FOLLOW)
         context.output.result(closed, () => renderClosed(closed))

@@ -91,7 +91,7 @@ function printEvent (output: Output, event: NodeEvent): void {
   const data = { event: type, ...rest }
   switch (event.type) {
     case 'chain':
-      output.line(data, colors => `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}`)
+      output.line(data, colors => `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}${event.reason === undefined ? '' : `: ${printable(event.reason)}`}`)
       break
     case 'histories':
       output.line(data, colors => `${colors.dim('chain')}    ${historiesText(event)}`)
