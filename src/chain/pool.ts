@@ -28,7 +28,7 @@ export interface PoolTimes {
   readonly answers: number
   /** How long a new tip waits for the other servers, so that what came with the block is known before it, whoever tells. */
   readonly settle: number
-  /** How long the first tip waits for servers that are still connecting: who is the first to answer is alone until then, and could tell old blocks one by one. */
+  /** EVID-6: how long the first tip waits for servers that are still connecting: who is the first to answer is alone until then, and could tell old blocks one by one. */
   readonly first: number
   /** After which a dropped server gets another chance, and after which while no other one is up. */
   readonly retry: number

@@ -15,6 +15,7 @@ import type { Env } from './env.js'
 import { balances } from './ledger.js'
 import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
+import { notRenewed } from './self-renewal.js'
 import { isTurnUnused } from './turns.js'
 import { isOpening, spendInSight, type Channel, type Established, type SignedClose } from './state.js'
 import { stop } from './stopping.js'
@@ -42,12 +43,14 @@ export const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, c
 /** TIME-5, TURN-7: once there are no payments any more, or none in a turn that was granted, whoever has the other side on the line ends the channel in peace. */
 export function closeIfDue (channel: Established, env: Env): Transition<Established> {
   const { terms, ledger, role, onChain, publication, closes } = channel
-  const isOver = env.height !== undefined && env.height >= lastPaymentHeightOf(terms, ledger.turn) + BLOCKS_UNTIL_CLOSE[role] && isWithin(END_PART, channel, env)
+  // Whoever has just come back to the chain gives the peer, that may have been away as long, the same time to renew the channel.
+  const end = max(lastPaymentHeightOf(terms, ledger.turn), env.seenSince ?? 0)
+  const isOver = env.height !== undefined && env.height >= end + BLOCKS_UNTIL_CLOSE[role] && isWithin(END_PART, channel, env)
   // A renewal that its peer has not completed by then never will be.
   const isClosing = closes.some(({ renewedAs }) => renewedAs === undefined)
   if (!(isOver || isTurnWasted(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return to(channel)
   const asked = ask(channel, env)
-  return asked instanceof PaychanError ? to(channel) : asked
+  return asked instanceof PaychanError ? to(channel) : to(asked.state, ...asked.effects, ...notRenewed(channel, env))
 }
 
 /** TIME-5: a close that nobody has asked for costs at most this part of our share, as what is fetched on a first day (STAKE-3). The other side may ask as well, and there is time for cheaper blocks. */
@@ -139,7 +142,8 @@ export function onCloseRequest (channel: Established, request: CloseRequest, env
   const repeated = channel.closes.some((close) => close.txid === completed.close.txid && close.raw !== undefined)
   return to(repeated ? channel : { ...channel, closes: [...channel.closes, completed.close] },
     { type: 'broadcast', purpose: 'close', raw: completed.raw },
-    { type: 'notify', step: 'close', txid: completed.close.txid, what: `the peer asked for a cooperative close, fee ${formatAmount(request.fee)}; signed and broadcast ${completed.close.txid}` })
+    { type: 'notify', step: 'close', txid: completed.close.txid, what: `the peer asked for a cooperative close, fee ${formatAmount(request.fee)}; signed and broadcast ${completed.close.txid}` },
+    ...repeated ? [] : notRenewed(channel, env))
 }
 
 function complete (channel: Established, request: CloseRequest, env: Env): { close: SignedClose, raw: Uint8Array } {

@@ -14,6 +14,8 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly height: BlockHeight | undefined
   /** Whether a server tells this session what happens to the channel's funding output (UPD-20). What was known before may have changed. */
   readonly isWatched: boolean
+  /** Height from which on this side has seen the chain without a break; undefined when that is not known. */
+  readonly seenSince?: BlockHeight | undefined
   /** Bounded estimate to confirm within 6 blocks. */
   readonly feeRate: FeeRate
   /** Bounded estimate of what the next block takes. */

@@ -27,14 +27,14 @@ export function onUpdates (channel: Established, updates: readonly Update[], env
   if (payerOf(channel.ledger.turn) === channel.role) {
     return stop(channel, new Violation('UPD-1', 'ERR_NOT_THE_PAYER', 'An update came from the side that is not the payer of this turn.'))
   }
-  if (channel.ready.ours && !isBuried(channel, env)) {
-    // FUND-4 after a reorg, or before the chain has been seen again: not a fault of the payer, who sends them again.
-    const refusal = errorMessage({ code: 'ERR_CHANNEL_NOT_OPEN', rule: 'FUND-4', message: 'The funding is not deep enough just now; these updates were not stored, send them again later.' }, false)
-    return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
-  }
-  if (channel.ready.ours && !env.isWatched) {
+  if (channel.ready.ours && (env.height === undefined || !env.isWatched)) {
     // What was known of T1 may not be true any more, and nobody tells.
     const refusal = errorMessage({ code: 'ERR_NOT_READY', rule: 'UPD-20', message: 'No server tells this side just now what happens to the channel on the chain; these updates were not stored, send them again later.' }, false)
+    return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
+  }
+  if (channel.ready.ours && !isBuried(channel, env)) {
+    // FUND-4 after a reorg: not a fault of the payer, who sends them again.
+    const refusal = errorMessage({ code: 'ERR_CHANNEL_NOT_OPEN', rule: 'FUND-4', message: 'The funding is not deep enough just now; these updates were not stored, send them again later.' }, false)
     return to(channel, { type: 'send', message: refusal }, { type: 'hang-up' })
   }
   const chain = followOn(channel, updates)

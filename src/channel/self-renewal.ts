@@ -4,6 +4,7 @@
  */
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, max, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
+import type { Effect } from './effects.js'
 import type { Env } from './env.js'
 import { balances } from './ledger.js'
 import { DAY, lastPaymentHeightOf } from './schedule.js'
@@ -23,6 +24,22 @@ const PART_A_DAY = 100n
 export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>): channel is Established & { readonly renewFor: BlockDelta } {
   if (channel.stage !== 'established' || channel.role !== 'client' || channel.renewFor === undefined || height === undefined) return false
   return channel.ledger.held !== undefined && !isFrozen(channel) && spendInSight(channel) === undefined && height >= lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
+}
+
+/** RENEW-12: a channel that was to renew itself ends; a person is told, also when nothing of it could be tried. Before its time a close is what somebody wants. */
+export function notRenewed (channel: Established, { height }: Pick<Env, 'height'>): Effect[] {
+  const isEarly = height !== undefined && height < lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
+  if (channel.renewFor === undefined || isEarly || isFrozen(channel)) return []
+  return [{ type: 'alarm', code: 'ERR_RENEWAL_FAILED', text: 'The channel was to renew itself and did not in time: it is closed now. Open another one.' }]
+}
+
+/** What becomes of a channel that could not be renewed just now. */
+export function afterRenewalFailed (channel: Channel, env: Pick<Env, 'height'>): string {
+  if (isRenewalDue(channel, env)) return 'It is tried again with every block, until the channel is closed, a few blocks after its last payment.'
+  const renewedAs = channel.stage === 'established' ? channel.closes.find((close) => close.renewedAs !== undefined)?.renewedAs : undefined
+  if (renewedAs !== undefined) return `It is signed already, as channel ${renewedAs.slice(0, 8)}, and goes on once the peer is back; the channel takes no more payments, and ends by itself in time if it does not.`
+  if (channel.stage === 'established' && isFrozen(channel)) return 'A close of the channel is signed: it is closed, and not renewed.'
+  return 'It is not tried again: the channel ends by itself.'
 }
 
 /** For how many blocks: as many as were asked for, but no more than this node would let another one lock its money up for (RENEW-9). */

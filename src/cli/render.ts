@@ -152,9 +152,10 @@ export function renderClosed ({ channel, kind, txid }: CloseResult): string {
 }
 
 /** What `settle --all` has come to. */
-export function renderSettled ({ settled, leftOut }: SettleAllResult): string {
+export function renderSettled ({ settled, failed, leftOut }: SettleAllResult): string {
   return [
-    settled.length === 0 ? 'Nothing to settle.' : `${settled.length} ${settled.length === 1 ? 'channel is' : 'channels are'} being settled in ${settled.map(({ txid }) => txid).join(', ')}.`,
+    settled.length === 0 ? failed.length === 0 ? 'Nothing to settle.' : 'No channel is being settled yet.' : `${settled.length} ${settled.length === 1 ? 'channel is' : 'channels are'} being settled in ${settled.map(({ txid }) => txid).join(', ')}.`,
+    ...failed.map(({ channel, code, reason }) => `Channel ${shortChannel(channel)} is not: ${printable(reason)} (${code})`),
     ...leftOut.length === 0 ? [] : [`Left out, as not worth the fee now or closing already: ${leftOut.map(shortChannel).join(', ')}.`]
   ].join('\n')
 }

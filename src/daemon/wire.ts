@@ -164,7 +164,9 @@ export const recoverResult: z.ZodType<RecoverResult> = z.object({
   peerId: z.string(), recovered: z.array(channelInfo), known: z.number(), refused: z.array(z.object({ channel, code: z.string(), reason: z.string() }))
 })
 
-export const settleAllResult: z.ZodType<SettleAllResult> = z.object({ settled: z.array(closeResult), leftOut: z.array(channel) })
+export const settleAllResult: z.ZodType<SettleAllResult> = z.object({
+  settled: z.array(closeResult), failed: z.array(z.object({ channel, code: z.string(), reason: z.string() })), leftOut: z.array(channel)
+})
 
 /** The nine steps of the classic channel, and how it ends. */
 const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])
@@ -172,11 +174,11 @@ const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refun
 export const nodeEvent: z.ZodType<NodeEvent> = z.union([
   z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string(), step: maybe(step).optional(), txid: maybe(transaction).optional() }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
-  z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height) }),
+  z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height), reason: maybe(z.string()).optional() }),
   histories.extend({ type: z.literal('histories') }),
   z.object({ type: z.literal('risk'), channel, risk: z.number(), stake: amount, isHigh: z.boolean() }),
   z.object({ type: z.literal('server'), server: z.string(), code: z.string(), text: z.string() }),
-  z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel) })
+  z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel), count: maybe(z.number()).optional(), channels: maybe(z.array(channel)).optional() })
 ])
 
 export const errorRecord: z.ZodType<ErrorRecord> = z.object({

@@ -1,6 +1,7 @@
 /** Ends the stream of a peer that does not answer: what it was sent is then unknown, and comes up again on the next one. */
 import type { Channel } from '../channel/state.js'
 import { isUnsigned } from '../channel/outside-funding.js'
+import { isFrozen } from '../channel/state.js'
 import type { ChannelActor } from './channel-actor.js'
 import type { Clock, Unsubscribe } from './ports.js'
 
@@ -34,6 +35,8 @@ function awaitedOf (channel: Channel): Awaited | undefined {
   if (channel.stage !== 'established') return undefined
   if (channel.link === 'up') return 'Reestablish'
   if (channel.link !== 'live') return undefined
+  // No update is acknowledged, and no turn granted, on a channel that only closes: its stream is there for the close.
+  if (channel.stopped !== undefined || isFrozen(channel)) return undefined
   if (channel.role === 'client' && !channel.fundingAcknowledged) return isUnsigned(channel) ? undefined : 'Funding'
   return channel.ledger.inFlight[0]?.sequence ?? (channel.wishes.asked === undefined ? undefined : 'TurnGrant')
 }

@@ -11,13 +11,15 @@ export interface EnvParts {
   readonly registry: Registry
   /** Whether the script of a channel is watched. */
   readonly isWatched: boolean
+  readonly seenSince: Env['seenSince']
 }
 
-export function envOf ({ options: { clock, policy, signer }, fees, registry, isWatched }: EnvParts, height: Env['height'], { role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
+export function envOf ({ options: { clock, policy, signer }, fees, registry, isWatched, seenSince }: EnvParts, height: Env['height'], { role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
   return {
     policy,
     height,
     isWatched,
+    seenSince,
     ...fees.current,
     now: clock.now(),
     sign: (digest) => signer.sign({ role, ...keys, use: 'channel' }, digest),

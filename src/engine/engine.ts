@@ -16,6 +16,7 @@ import { satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/
 import { AckTimers } from './ack-timers.js'
 import { Actors } from './actors.js'
 import { bumpPublication } from './bumping.js'
+import { closeEach, type SettledAll } from './close-each.js'
 import { arrivalUnlessCancelled } from './cancelling.js'
 import { ChannelActor, type ActorHost } from './channel-actor.js'
 import { envOf } from './channel-env.js'
@@ -45,6 +46,7 @@ import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
 import { StreamThrottle } from './throttle.js'
 import { admitCaller, fundingSent, fundingTaken, openForPayments, readyForInputs, type Closed } from './waiters.js'
+import { View } from './view.js'
 import { Watches } from './watches.js'
 
 export class Engine {
@@ -69,6 +71,7 @@ export class Engine {
   readonly #subscriptions: Unsubscribe[] = []
   readonly #fees: FeeView
   readonly #risks: RiskWatch
+  readonly #view = new View()
   #stopped = false
   /** The disk failed: nothing is done any more, and everybody who asks is told this. */
   #halted: Error | undefined
@@ -76,7 +79,7 @@ export class Engine {
   constructor (options: EngineOptions) {
     this.#options = options
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
-    this.#fees = options.fees ?? new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => { this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
+    this.#fees = options.fees ?? new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => { if (!this.#stopped) this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
     this.#ids = new PaymentIds(options.random)
     this.#order = new LogOrder(options.clock)
     this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
@@ -85,7 +88,10 @@ export class Engine {
     this.#links = links
     this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
     this.#due = new DueActors(this.#actors, this.#watches)
-    this.#redial = new Redial(peers, links, clock, ({ state }) => { this.#restores.met(state.peer) })
+    this.#redial = new Redial(peers, links, clock, (actor) => {
+      this.#restores.met(actor.state.peer)
+      this.#renewals.look(actor)
+    })
     this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
     this.#renewals = new Renewals({
       actors: this.#actors,
@@ -151,6 +157,7 @@ export class Engine {
     const streams = new StreamThrottle(clock)
     this.#subscriptions.push(
       peers.onIncoming((link) => acceptLink(link, handler, clock, streams)),
+      chain.onStatus(() => { if (chain.status !== 'synced') this.#view.lost() }),
       chain.onTip(() => { void this.#onTip() })
     )
     this.#restores.start(loaded.channels)
@@ -218,11 +225,11 @@ export class Engine {
   /** A higher fee for a settlement or a refund that waits; undefined when `txid` is neither. See `NodeApi.bumpFee`. */
   bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> => bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
 
-  /** Settles every one-way channel in which we are the server and that is worth it, each alone; see `NodeApi.settleAll`. */
-  async settleAll (): Promise<ReadonlyArray<Closed & { readonly channel: ChannelId }>> {
+  /** Settles every one-way channel in which we are the server and that is worth it, each alone and whatever becomes of the others; see `NodeApi.settleAll`. */
+  async settleAll (): Promise<SettledAll> {
     if (this.#height === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.')
     const worth = this.states().filter((state) => isWorthSettling(state, this.#fees.current.feeRate))
-    return await Promise.all(worth.map(async ({ id }) => ({ channel: id, ...await this.close(id, true) })))
+    return await closeEach(worth.map(({ id }) => id), async (id) => await this.close(id, true))
   }
 
   /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `channelFor`. */
@@ -297,6 +304,7 @@ export class Engine {
     await this.#fees.refresh()
     if (this.#stopped || this.#halted !== undefined) return
     this.#fees.save().catch((error: unknown) => { if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error))) })
+    this.#view.seen(this.#height)
     const due = this.#due.at(this.#height)
     this.#renewals.onTip(due)
     if (this.#options.watchesRisk !== false) this.#risks.onTip([...this.#actors.values()])
@@ -330,8 +338,9 @@ export class Engine {
 
   /** Waits a little for the peer; whether it came shows in the channel. */
   async #reconnect (actor: ChannelActor): Promise<void> {
-    const failure = await this.#redial.reach(actor, this.#timeouts.reconnect)
-    if (failure !== undefined) this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${failure}`, step: undefined, txid: undefined })
+    await this.#redial.reach(actor, this.#timeouts.reconnect, (failure) => {
+      this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${failure}`, step: undefined, txid: undefined })
+    })
   }
 
   #actor (id: ChannelId): ChannelActor {
@@ -352,7 +361,7 @@ export class Engine {
   }
 
   #envFor (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
-    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry, isWatched: channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id)) }, this.#height, channel)
+    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry, seenSince: this.#view.since, isWatched: channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id)) }, this.#height, channel)
   }
 
   /** A bug costs a stream, never the process; a disk that failed costs everything until a restart. */

@@ -1,7 +1,10 @@
 /** Opens a stream to the peer of a channel, and to nobody else. */
 import type { Channel } from '../channel/state.js'
-import { PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import type { Link, LinkListener, Peers } from './ports.js'
+
+/** Elsewhere it is not either: then what counts is why it did not answer where it was. */
+const NO_NEWS: ReadonlySet<string> = new Set(['ERR_PEER_UNKNOWN', 'ERR_PEER_UNREACHABLE'])
 
 /**
  * At the address that worked last; failing that, wherever the host knows the peer to be by now.
@@ -20,6 +23,6 @@ async function open (peers: Peers, address: string, peer: string, listener: Link
     return await peers.open(address, () => listener)
   } catch (error) {
     if (address === peer) throw error
-    return await peers.open(peer, () => listener)
+    return await peers.open(peer, () => listener).catch((second: unknown) => { throw NO_NEWS.has(codeOf(second)) ? error : second })
   }
 }

@@ -11,6 +11,8 @@ import type { Clock, Peers, Unsubscribe } from './ports.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
+/** How long callers who want a stream may have to wait for the next dial at most; nobody waits before the first one. */
+const LONGEST_REST_MS = 10_000
 /** Streams that came live in about as many minutes before the delay is kept. */
 const MOST_IN_A_ROW = 10
 
@@ -24,9 +26,15 @@ function wantsLink (channel: Channel): boolean {
   return lacksLink(channel) && channel.link === 'down'
 }
 
+/** Of a dial that is to come or under way. `isTold`: that it has come to nothing, to whoever waited for it. */
+interface Attempt { isTold: boolean }
+
+/** Before a dial. `rest`: as much of it as callers have to wait for as well, in milliseconds; `dialled`: what comes of it. */
+interface Pause { readonly attempt: Attempt, readonly dialled: Promise<void>, readonly dial: () => void, readonly since: number, readonly rest: number, isWanted: boolean, cancel: Unsubscribe }
+
 export class Redial {
-  readonly #timers = new Map<ChannelActor, Unsubscribe>()
-  readonly #dialling = new Map<ChannelActor, Promise<void>>()
+  readonly #pauses = new Map<ChannelActor, Pause>()
+  readonly #dialling = new Map<ChannelActor, { readonly attempt: Attempt, readonly done: Promise<void> }>()
   readonly #delays = new Map<ChannelActor, number>()
   /** Those whose stream is of use, and when the newest such streams began, in milliseconds since 1970. */
   readonly #live = new Set<ChannelActor>()
@@ -43,13 +51,35 @@ export class Redial {
   schedule (actor: ChannelActor): void {
     if (actor.state.stage === 'established' && actor.state.link === 'live') this.#isLive(actor)
     else this.#live.delete(actor)
-    if (this.#stopped || this.#timers.has(actor) || this.#dialling.has(actor) || !wantsLink(actor.state)) return
-    const delay = this.#delays.get(actor) ?? FIRST_DELAY_MS
+    if (this.#stopped || this.#pauses.has(actor) || this.#dialling.has(actor) || !wantsLink(actor.state)) return
+    const known = this.#delays.get(actor)
+    const delay = known ?? FIRST_DELAY_MS
     this.#delays.set(actor, Math.min(delay * 2, LONGEST_DELAY_MS))
-    this.#timers.set(actor, this.clock.after(delay, () => {
-      this.#timers.delete(actor)
-      this.dial(actor).catch(() => { this.schedule(actor) })
-    }))
+    this.#pause(actor, known === undefined ? 0 : Math.min(delay, LONGEST_REST_MS), delay)
+  }
+
+  /** Dials after `delay`; once a caller wants a stream, after `rest`. */
+  #pause (actor: ChannelActor, rest: number, delay: number): void {
+    let end: (dialled: Promise<void>) => void = () => {}
+    const dialled = new Promise<void>((resolve) => { end = resolve })
+    dialled.catch(() => {})
+    const dial = (): void => { end(this.#dialOnce(actor)) }
+    this.#pauses.set(actor, { attempt: { isTold: false }, dialled, dial, since: this.clock.now(), rest, isWanted: false, cancel: this.clock.after(delay, dial) })
+  }
+
+  /** A caller wants a stream: what comes of the next dial. */
+  #wanted (actor: ChannelActor): Promise<void> {
+    const pause = this.#pauses.get(actor)
+    if (pause === undefined) return this.#dialOnce(actor)
+    if (!pause.isWanted) {
+      pause.isWanted = true
+      // A clock that was set back makes it no longer.
+      const left = pause.rest - Math.max(0, this.clock.now() - pause.since)
+      pause.cancel()
+      if (left <= 0) pause.dial()
+      else pause.cancel = this.clock.after(left, pause.dial)
+    }
+    return pause.dialled
   }
 
   /**
@@ -67,25 +97,35 @@ export class Redial {
     if (recent.length < MOST_IN_A_ROW || first === undefined || now - first > MOST_IN_A_ROW * LONGEST_DELAY_MS) this.#delays.delete(actor)
   }
 
-  /** Dials now; rejects when the peer cannot be reached. Several calls share one attempt. */
-  dial (actor: ChannelActor): Promise<void> {
+  /** Dials now; rejects when the peer cannot be reached. Several calls share one attempt, and what comes to nothing is tried again later. */
+  #dialOnce (actor: ChannelActor): Promise<void> {
     const under = this.#dialling.get(actor)
-    if (under !== undefined) return under
-    const attempt = this.#dial(actor).finally(() => { this.#dialling.delete(actor) })
-    this.#dialling.set(actor, attempt)
-    return attempt
+    if (under !== undefined) return under.done
+    const pause = this.#pauses.get(actor)
+    pause?.cancel()
+    this.#pauses.delete(actor)
+    const done = this.#dial(actor).finally(() => { this.#dialling.delete(actor) })
+    this.#dialling.set(actor, { attempt: pause?.attempt ?? { isTold: false }, done })
+    done.catch(() => { this.schedule(actor) })
+    return done
   }
 
-  /** Dials, and waits so long for a stream on which both know where they stand; resolves with why there is none. */
-  async reach (actor: ChannelActor, ms: number): Promise<string | undefined> {
+  /**
+   * Waits so long for a stream on which both know where they stand. Dials for it, but a peer that has just not been reached, or that
+   * ends each stream, is left alone for a while, however many callers there are. `tell`: why there is none, once for each dial.
+   */
+  async reach (actor: ChannelActor, ms: number, tell: (failure: string) => void): Promise<void> {
+    const waiting = this.#pauses.get(actor)?.attempt
+    const dialled = this.#wanted(actor)
+    const attempt = waiting ?? this.#dialling.get(actor)?.attempt
     const late = new PaychanError('ERR_PEER_UNREACHABLE', 'The peer does not answer.')
     const live = actor.waiters.arrival((channel) => channel.stage !== 'established' || channel.link === 'live')
     live.catch(() => {})
     try {
-      await withTimeout(this.clock, this.dial(actor).then(() => live), ms, late)
-      return undefined
+      await withTimeout(this.clock, dialled.then(() => live), ms, late)
     } catch (error) {
-      return messageOf(error)
+      if (attempt?.isTold !== true) tell(messageOf(error))
+      if (attempt !== undefined) attempt.isTold = true
     }
   }
 
@@ -101,13 +141,13 @@ export class Redial {
 
   /** A channel that is no more. */
   forget (actor: ChannelActor): void {
-    this.#timers.get(actor)?.()
-    for (const known of [this.#timers, this.#delays, this.#live, this.#cameLive]) known.delete(actor)
+    this.#pauses.get(actor)?.cancel()
+    for (const known of [this.#pauses, this.#delays, this.#live, this.#cameLive]) known.delete(actor)
   }
 
   stopAll (): void {
     this.#stopped = true
-    for (const cancel of this.#timers.values()) cancel()
-    this.#timers.clear()
+    for (const { cancel } of this.#pauses.values()) cancel()
+    this.#pauses.clear()
   }
 }

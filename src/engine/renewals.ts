@@ -8,7 +8,7 @@ import type { Env } from '../channel/env.js'
 import type { RenewalEvent } from '../channel/events.js'
 import { planRenewal } from '../channel/renewed.js'
 import { askedAgain, lostTo, renewedChannel } from '../channel/renewing.js'
-import { blocksToRenewFor, isRenewalDue } from '../channel/self-renewal.js'
+import { afterRenewalFailed, blocksToRenewFor, isRenewalDue } from '../channel/self-renewal.js'
 import { isOpening, type Channel, type FundingChoice } from '../channel/state.js'
 import { channelId, toHex, type ChannelId } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
@@ -144,14 +144,21 @@ export class Renewals {
       const env = this.host.env(state)
       const by = lostTo(state, this.host.actors.get(renewedChannel(state) ?? state.id)?.state, env)
       if (by !== undefined) actor.post({ type: 'funding-lost', by })
-      if (isRenewalDue(state, env) && state.link === 'live') this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
+      this.look(actor)
     }
+  }
+
+  /** With a new tip, and when a stream is of use again: begins what is due, for that needs the peer. */
+  look (actor: ChannelActor): void {
+    const { state } = actor
+    const env = this.host.env(state)
+    if (isRenewalDue(state, env) && env.isWatched && state.link === 'live') this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
   }
 
   #renew (actor: ChannelActor, blocks: BlockDelta): void {
     this.start(actor, { amount: ZERO_SAT, blocks }, true).then((fresh) => fresh.waiters.arrival(fundingSent)).catch((error: unknown) => {
       if (error instanceof PaychanError && (error.code === 'ERR_RENEWAL_UNDER_WAY' || error.code === 'ERR_NODE_STOPPED')) return
-      this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} It is tried again with every block, until the channel is closed, a few blocks after its last payment.`)
+      this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} ${afterRenewalFailed(actor.state, this.host.env(actor.state))}`)
     })
   }
 

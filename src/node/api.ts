@@ -202,6 +202,8 @@ export interface RecoverResult {
 
 export interface SettleAllResult {
   readonly settled: readonly CloseResult[]
+  /** What no server of the chain has taken yet, or what came in between; a settlement goes out again with every block. */
+  readonly failed: ReadonlyArray<{ readonly channel: ChannelId, readonly code: string, readonly reason: string }>
   /** Channels with a share of ours that is not worth its fee now, or that are being closed already. */
   readonly leftOut: readonly ChannelId[]
 }
@@ -210,14 +212,16 @@ export interface SettleAllResult {
 export type NodeEvent =
   | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
   | { readonly type: 'payment', readonly payment: PaymentInfo }
-  | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined }
+  /** `reason`: why it is not synced, as far as that is known. */
+  | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined, readonly reason?: string | undefined }
   /** Reading the histories of what is watched takes a while, after a start or a reconnection: about once a second, and once more when all are known. Until then some channels may not know what has happened to them. */
   | { readonly type: 'histories', readonly known: number, readonly total: number }
   /** The chance (0 to 1) that a channel's newest state is in no block in time has risen to `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: what would be lost. */
   | { readonly type: 'risk', readonly channel: ChannelId, readonly risk: number, readonly stake: Satoshi, readonly isHigh: boolean }
   /** Something about an Electrum server that a person may want to know: it was dropped, and why; its certificate was seen for the first time. */
   | { readonly type: 'server', readonly server: string, readonly code: string, readonly text: string }
-  | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined }
+  /** Of what comes up again the first is told at once, and then after growing whiles (10 s to 1 h) how often since (`count`) and about which channels. */
+  | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined, readonly count?: number | undefined, readonly channels?: readonly ChannelId[] | undefined }
 
 export interface NodeApi {
   info: () => Promise<NodeInfo>
@@ -313,9 +317,9 @@ export interface NodeApi {
   payments: (filter?: { readonly channel?: string, readonly limit?: number }) => Promise<PaymentInfo[]>
   /**
    * Settles every one-way channel in which this node is the server, without the clients, each by a
-   * transaction of its own. What is not worth its fee is left out.
+   * transaction of its own. What is not worth its fee is left out; one that fails keeps none of the others.
    *
-   * Rejects with `ERR_CHAIN_UNAVAILABLE`, `ERR_CLOSE_TIMEOUT`.
+   * Rejects with `ERR_CHAIN_UNAVAILABLE`.
    */
   settleAll: () => Promise<SettleAllResult>
   /** Closes cooperatively; with `force`, a server publishes T3 by itself. */

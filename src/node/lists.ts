@@ -1,6 +1,6 @@
 /** What the node answers with lists: put in the order, and cut to the length, in which people want them. */
 import type { LoggedPayment } from '../engine/payments.js'
-import type { ChannelInfo, CloseResult, PaymentInfo, SettleAllResult } from './api.js'
+import type { ChannelInfo, PaymentInfo, SettleAllResult } from './api.js'
 
 /** The payments of a log that is oldest first, the newest first: by the order of the log, for a clock may be set back. */
 export async function newestFirst (log: AsyncIterable<LoggedPayment>, limit?: number): Promise<PaymentInfo[]> {
@@ -11,9 +11,9 @@ export async function newestFirst (log: AsyncIterable<LoggedPayment>, limit?: nu
   return limit === undefined ? sorted : sorted.slice(0, limit)
 }
 
-/** What was settled, and the one-way channels with a share of ours that were not. */
-export function settledOf (settled: readonly CloseResult[], channels: readonly ChannelInfo[]): SettleAllResult {
-  const done = new Set(settled.map(({ channel }) => channel))
+/** What was settled, what was tried in vain, and the one-way channels with a share of ours that were not tried. */
+export function settledOf ({ settled, failed }: Pick<SettleAllResult, 'settled' | 'failed'>, channels: readonly ChannelInfo[]): SettleAllResult {
+  const done = new Set([...settled, ...failed].map(({ channel }) => channel))
   const leftOut = channels.filter(({ id, role, mode, ourBalance, status }) => role === 'server' && mode === 'one-way' && ourBalance > 0n && status !== 'closed' && !done.has(id))
-  return { settled: settled.map(({ channel, kind, txid }) => ({ channel, kind, txid })), leftOut: leftOut.map(({ id }) => id) }
+  return { settled: settled.map(({ channel, kind, txid }) => ({ channel, kind, txid })), failed, leftOut: leftOut.map(({ id }) => id) }
 }

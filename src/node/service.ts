@@ -32,6 +32,7 @@ import { createSigner } from '../wallet/signer.js'
 import type { NodeWallet } from '../wallet/node-wallet.js'
 import { createWallet } from '../wallet/wallet.js'
 import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, FeeChoice, Fees, NodeApi, NodeEvent, NodeInfo, OpenRequest, PaymentInfo, PayRequest, PayResult, PeerInfo, PsbtOptions, PsbtResult, RecoverResult, RenewOptions, SettleAllResult, SendOptions, SendResult, WalletTransaction } from './api.js'
+import { Alarms } from './alarms.js'
 import { amountOf } from './amount-of.js'
 import { belongsTo } from './chain-anchor.js'
 import { tellOfChain } from './chain-events.js'
@@ -93,6 +94,7 @@ class PaychanService implements Paychan {
   readonly #components: PaychanComponents
   readonly #peers: Libp2pPeers
   readonly #listeners = new Set<(event: NodeEvent) => void>()
+  readonly #alarms = new Alarms(systemClock, (alarm) => { this.#tell(alarm) })
   #running: Running | undefined
   #stopTelling: () => void = () => {}
   #starting = false
@@ -170,6 +172,7 @@ class PaychanService implements Paychan {
     await running.wallet.stop()
     await running.chain.stop()
     await running.store.close()
+    this.#alarms.stop()
     this.#running = undefined
   }
 
@@ -378,8 +381,13 @@ class PaychanService implements Paychan {
     this.#emit({ type: 'alarm', code, text, channel: undefined })
   }
 
-  /** A listener that throws is its own problem, not that of a payment. */
   #emit (event: NodeEvent): void {
+    if (event.type === 'alarm') this.#alarms.raise(event)
+    else this.#tell(event)
+  }
+
+  /** A listener that throws is its own problem, not that of a payment. */
+  #tell (event: NodeEvent): void {
     for (const listener of this.#listeners) {
       try {
         listener(event)

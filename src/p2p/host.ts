@@ -21,10 +21,19 @@ export const MAX_STREAM_WINDOW_BYTES = 1_048_576
  * a ping: every 15 seconds, with at most 20 seconds for the answer, so within 35 seconds. That also
  * keeps a NAT from forgetting an idle one: home routers do so after a few minutes.
  */
-export const KEEP_ALIVE: KeepAlive = { pingInterval: 15_000, minTimeout: 10_000, maxTimeout: 20_000 }
+export const KEEP_ALIVE: KeepAlive = { pingInterval: 15_000, pingTimeout: 20_000 }
 
-/** Milliseconds. The timeout of a ping follows what pings took lately, between the two bounds. */
-export interface KeepAlive { readonly pingInterval: number, readonly minTimeout: number, readonly maxTimeout: number }
+/** Milliseconds. */
+export interface KeepAlive { readonly pingInterval: number, readonly pingTimeout: number }
+
+/**
+ * A timeout that is always the same. libp2p lets it follow a moving average of what pings took, reckoned by the wall clock:
+ * when that is set back by an hour, the average is NaN for good, and every ping of every connection fails. Over an endless
+ * interval the average stays what it was first, and the bounds make one number of it.
+ */
+function fixedTimeout (ms: number): { minTimeout: number, maxTimeout: number, interval: number } {
+  return { minTimeout: ms, maxTimeout: ms, interval: Number.POSITIVE_INFINITY }
+}
 
 /**
  * Past `maxConnections` libp2p closes connections, those without streams first; its 300 are few for
@@ -54,7 +63,7 @@ export interface HostInit {
  * const node = await createLibp2p({ ...host, services: { ...host.services, paychan: paychan(init) } })
  */
 export function createHost (init: HostInit): Libp2pOptions<HostServices> & { services: ServiceFactoryMap<HostServices> } {
-  const { pingInterval, minTimeout, maxTimeout } = init.keepAlive ?? KEEP_ALIVE
+  const { pingInterval, pingTimeout } = init.keepAlive ?? KEEP_ALIVE
   return {
     privateKey: init.privateKey,
     addresses: { listen: [...init.listen] },
@@ -62,7 +71,7 @@ export function createHost (init: HostInit): Libp2pOptions<HostServices> & { ser
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } })],
     connectionManager: CONNECTIONS,
-    connectionMonitor: { enabled: true, pingInterval, pingTimeout: { minTimeout, maxTimeout }, abortConnectionOnPingFailure: true },
+    connectionMonitor: { enabled: true, pingInterval, pingTimeout: fixedTimeout(pingTimeout), abortConnectionOnPingFailure: true },
     services: { identify: identify(), ping: ping() }
   }
 }

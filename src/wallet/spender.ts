@@ -11,6 +11,7 @@ import { askedRate, checkCost, chosenRate, incrementalOf, targetOf, type FeeChoi
 import { labelChange, madeChange, type Notes } from './notes.js'
 import { feeOf, newestOf, outgoingChange, outgoingRemoval, versionToSend, type Outgoing, type OutgoingTransactions } from './outgoing.js'
 import { Poked } from './poked.js'
+import { refusedText } from './refusal-advice.js'
 import { spendVsize } from './coin-selection.js'
 import { planBump, planSend, type SendPlan } from './send-plan.js'
 import { paymentOf } from './payment-of.js'
@@ -234,7 +235,7 @@ export class Spender {
         return false
       }
       const sent = parseTransaction(raw).txid
-      throw PaychanError.of(codeOf(error), `The server refused the transaction ${sent} (${messageOf(error)}). It is kept, and sent again with every block; do not send once more, but raise its fee with \`paychan bumpfee ${sent}\`.`, { txid: sent }, { cause: error })
+      throw PaychanError.of(codeOf(error), refusedText(`The server refused the transaction ${sent}`, sent, error, 'Do not send once more. '), { txid: sent }, { cause: error })
     }
   }
 
@@ -256,7 +257,7 @@ export class Spender {
       if (each.versions.some((version) => view.transaction(parseTransaction(version).txid) !== undefined)) return
       const { txid: id, vsize } = parseTransaction(raw)
       const pays = formatFeeRate(feeRate(feeOf(each, raw) * 1000n / BigInt(vsize)))
-      onError(PaychanError.of(codeOf(error), `The transaction ${id}, which pays ${pays}, was refused (${messageOf(error)}). It is sent again with every block; raise its fee with \`paychan bumpfee ${id}\`.`, { txid: id }, { cause: error }))
+      onError(PaychanError.of(codeOf(error), refusedText(`The transaction ${id}, which pays ${pays}, was refused`, id, error), { txid: id }, { cause: error }))
     }
   }
 

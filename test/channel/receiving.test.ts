@@ -258,8 +258,7 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
 
   for (const [what, make] of [
     ['T1 was taken back by a reorg', () => paid().reorg(1)],
-    ['T1 is not yet as deep again', () => new World({ policy: { minDepth: 3 } }).open().paid(10_000n).reorg(4).mine(2)],
-    ['the chain is not seen', () => { const world = paid(); world.server.blind = true; return world }]
+    ['T1 is not yet as deep again', () => new World({ policy: { minDepth: 3 } }).open().paid(10_000n).reorg(4).mine(2)]
   ] as Array<[string, () => World]>) {
     it(`refuses when ${what}, and ends the stream so that it is sent again (FUND-4)`, () => {
       const effects = refuse(make())
@@ -267,6 +266,14 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
       assert.equal(effectsOf(effects, 'hang-up').length, 1)
     })
   }
+
+  it('refuses when the chain is not seen, which says nothing of the funding, and ends the stream so that it is sent again (UPD-20)', () => {
+    const world = paid()
+    world.server.blind = true
+    const effects = refuse(world)
+    assert.deepEqual(sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]), [['ERR_NOT_READY', 'UPD-20', false]])
+    assert.equal(effectsOf(effects, 'hang-up').length, 1)
+  })
 
   it('refuses when no server tells of the funding output, and ends the stream so that it is sent again (UPD-20)', () => {
     const world = paid()

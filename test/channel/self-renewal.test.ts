@@ -1,7 +1,8 @@
 /** Channels that renew themselves: how often, for how long, at what cost (RENEW-12). */
 import assert from 'node:assert/strict'
 import { planRenewal } from '../../src/channel/renewed.js'
-import { blocksToRenewFor } from '../../src/channel/self-renewal.js'
+import { afterRenewalFailed, blocksToRenewFor } from '../../src/channel/self-renewal.js'
+import type { Established } from '../../src/channel/state.js'
 import { codeOf } from '../../src/types/errors.js'
 import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units.js'
 import { World } from './world.js'
@@ -41,6 +42,18 @@ describe('channel / renewal / by itself', () => {
     const old = paidWorld()
     assert.equal(asked(old, 1, undefined, false), 'renewed')
     assert.equal(asked(old, 143, 20_000, false), 'renewed')
+  })
+
+  it('what failed is said to be tried again only as long as it is', () => {
+    const { client } = paidWorld()
+    const open = client.established
+    const last = open.terms.lastPaymentHeight
+    const close = { asker: 'client', fee: satoshi(200n), txid: open.outPoint.txid, signature: new Uint8Array(64), raw: undefined } as const
+    const text = (channel: Established, height: number = last): string => afterRenewalFailed({ ...channel, renewFor: blockDelta(1_000) }, { height: blockHeight(height) })
+    assert.match(text(open), /^It is tried again with every block/)
+    assert.match(text({ ...open, closes: [close] }), /^A close of the channel is signed: it is closed, and not renewed/)
+    assert.match(text({ ...open, closes: [{ ...close, renewedAs: open.id }] }), /^It is signed already, as channel [0-9a-f]{8}, and goes on once the peer is back/)
+    assert.match(text(open, last - 7), /^It is not tried again/)
   })
 
   it('for as many blocks again; with money of the server in a two-way channel for no more than this node would let (RENEW-9)', () => {

@@ -167,6 +167,9 @@ describe('commands against a running node', () => {
     await world.run('settle', '1a2b3c4d')
     await world.run('settle', '--all')
     assert.deepEqual(node.calls.map(({ verb, args }) => [verb, ...args]), [['close', '1a2b3c4d', { force: true }], ['settleAll']])
+    node.unsettled = [{ channel: channel.id, code: 'ERR_CLOSE_TIMEOUT', reason: 'No server has taken it yet.' }]
+    assert.equal(await world.run('settle', '--all'), 1)
+    assert.match(world.out(), /1 channel is being settled in .*\nChannel 1a2b3c4d is not: No server has taken it yet. \(ERR_CLOSE_TIMEOUT\)\n/)
     assert.match(world.out(), /1 channel is being settled in [0-9a-f]{64}\./)
   })
 

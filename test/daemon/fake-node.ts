@@ -1,5 +1,5 @@
 /** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
-import type { BumpResult, CoinInfo, Fees, SendResult, WalletTransaction } from '../../src/node/api.js'
+import type { BumpResult, CoinInfo, Fees, SendResult, SettleAllResult, WalletTransaction } from '../../src/node/api.js'
 import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, RecoverResult } from '../../src/node/api.js'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
@@ -123,7 +123,8 @@ export class FakeNode implements NodeApi {
 
   readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])
   readonly payments = async (...args: Parameters<NodeApi['payments']>): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
-  readonly settleAll = async (): ReturnType<NodeApi['settleAll']> => await this.answer('settleAll', [], async () => ({ settled: [{ channel: CHANNEL, kind: 'settlement' as const, txid: FUNDING }], leftOut: [] }))
+  readonly settleAll = async (): ReturnType<NodeApi['settleAll']> => await this.answer('settleAll', [], async () => ({ settled: [{ channel: CHANNEL, kind: 'settlement' as const, txid: FUNDING }], failed: this.unsettled, leftOut: [] }))
+  unsettled: SettleAllResult['failed'] = []
   readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> => await this.answer('close', args, async () => ({ channel: CHANNEL, kind: 'close' as const, txid: FUNDING }))
   readonly stop = async (): Promise<void> => { await this.answer('stop', [], async () => {}) }
 

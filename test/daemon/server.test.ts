@@ -212,7 +212,8 @@ describe('the local API', () => {
         { type: 'channel', channel, what: 'both have signed', step: 'close', txid: undefined },
         { type: 'payment', payment: { ...payment, memo: 'two\nlines' } },
         { type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined },
-        { type: 'chain', status: 'down', height: undefined }
+        { type: 'chain', status: 'down', height: undefined, reason: 'Nobody answers.' },
+        { type: 'alarm', code: 'ERR_WATCH_FAILED', text: 'Twice more.', channel: undefined, count: 2, channels: [CHANNEL, CHANNEL] }
       ]
       assert.deepEqual(await collect(events.length, () => { events.forEach(event => { node.emit(event) }) }), events)
     })

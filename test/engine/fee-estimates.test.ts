@@ -35,6 +35,25 @@ describe('engine / fee estimates', () => {
     assert.ok(after.length >= before.length + 6)
   })
 
+  it('what is asked for while the node stops is no alarm; while it runs it is', async () => {
+    const refusals: Array<() => void> = []
+    const world = new World()
+    const bob = await world.node('bob', { coin: 0n, chain: (chain) => Object.create(chain, { estimateFeeRate: { value: async () => await new Promise((_resolve, reject) => { refusals.push(() => { reject(new Error('The chain connection was stopped.')) }) }) } }) as Chain })
+    const refuse = async (): Promise<void> => {
+      for (const each of refusals.splice(0)) each()
+      await quiet()
+    }
+    await refuse()
+    await world.mine()
+    await refuse()
+    const before = bob.alarms.length
+    assert.ok(before > 0)
+    await world.mine()
+    await bob.engine.stop()
+    await refuse()
+    assert.equal(bob.alarms.length, before)
+  })
+
   it('a record that is damaged is no reason not to start: the history begins again', async () => {
     const world = new World()
     const bob = await world.node('bob', { coin: 0n })

@@ -178,6 +178,46 @@ describe('engine / renewals', () => {
       assert.match(alice.alarmTexts.join(), /leaves 2 of 120 blocks for payments/)
     })
 
+    it('is done as soon as the chain is seen again, when an outage has taken its window from both sides', async () => {
+      const world = new World()
+      const { alice, bob, old, last } = await lasting(world)
+      await world.mineTo(last - 7)
+      for (const { chain } of [alice, bob]) chain.disconnect()
+      await world.mineTo(last + 4)
+      for (const { chain } of [bob, alice]) chain.reconnect()
+      await quiet()
+      await world.pass(60_000)
+      await world.mine(2)
+      const [fresh] = alice.engine.channels()
+      assert.deepEqual([fresh?.renews, fresh?.status], [old, 'open'])
+      assert.deepEqual(bob.alarms, [])
+    })
+
+    it('is done as soon as the peer is back, without waiting for a block', async () => {
+      const world = new World()
+      const { alice, bob, old, last } = await lasting(world)
+      await world.cut(alice, bob)
+      await world.mineTo(last - 2)
+      assert.equal(alive(alice), 1)
+      world.mend(alice, bob)
+      await world.pass(60_000)
+      assert.deepEqual([alive(alice), alice.engine.channels()[0]?.renews, alice.alarms], [2, old, []])
+    })
+
+    it('that comes to nothing is told, when the peer closes what could not be renewed', async () => {
+      const world = new World()
+      const { alice, bob, old, last } = await lasting(world)
+      await world.mineTo(last - 7)
+      alice.chain.disconnect()
+      await world.mineTo(last + 4)
+      alice.chain.reconnect()
+      await world.pass(60_000)
+      await world.mine(2)
+      assert.deepEqual([alice.engine.describe(old).spend?.kind, bob.engine.describe(old).spend?.kind], ['close', 'close'])
+      assert.deepEqual([...new Set(alice.alarms)], ['ERR_RENEWAL_FAILED'])
+      assert.match(alice.alarmTexts.join(), /was to renew itself and did not in time: it is closed now/)
+    })
+
     it('is not begun for so few blocks that an honest server leaves it less than half (RENEW-11)', async () => {
       const opening = lasting(new World(), blockDelta(60))
       await assert.rejects(opening, { code: 'ERR_TERMS_REFUSED', message: /Ask for 98 blocks or more/ })

@@ -47,7 +47,7 @@ function rates (node: Node, opened: readonly ChannelInfo[]): Array<bigint | unde
 describe('engine / settlements', () => {
   it('the user settles all: each channel by a transaction of its own, which pays its own fee (TIME-9)', async () => {
     const { world, alice, bob, opened } = await channels([300, 400, 500])
-    const settled = await bob.engine.settleAll()
+    const { settled } = await bob.engine.settleAll()
     assert.deepEqual(settled.map(({ channel }) => channel), opened.map(({ id }) => id))
     assert.equal(new Set(settled.map(({ txid }) => txid)).size, 3)
     assert.deepEqual(sent(world, bob).slice(-3).map(({ inputs, outputs }) => [inputs.length, outputs[0]?.value, outputs[1]?.value]), Array(3).fill([1, 80_000n, 20_000n - 181n]))
@@ -76,12 +76,12 @@ describe('engine / settlements', () => {
     await alice.world.mine()
     void alice.engine.close(opened[2]?.id ?? '' as ChannelInfo['id'], false).catch(() => {})
     await quiet()
-    assert.deepEqual((await bob.engine.settleAll()).map(({ channel }) => channel), [opened[0]?.id])
+    assert.deepEqual((await bob.engine.settleAll()).settled.map(({ channel }) => channel), [opened[0]?.id])
   })
 
   it('nothing is settled where nothing is worth it, or where the chain is out of sight', async () => {
     const { bob } = await twoNodes()
-    assert.deepEqual(await bob.engine.settleAll(), [])
+    assert.deepEqual(await bob.engine.settleAll(), { settled: [], failed: [] })
     bob.chain.disconnect()
     assert.equal(await codeFrom(bob.engine.settleAll()), 'ERR_CHAIN_UNAVAILABLE')
   })
@@ -105,7 +105,26 @@ describe('engine / settlements', () => {
     assert.deepEqual(opened.map(({ id }) => bob.engine.describe(id).status), ['settling', 'closed'])
     refuses = false
     await world.mine(2)
-    assert.deepEqual([statuses(bob), (await settling).length], [['closed', 'closed'], 2])
+    assert.deepEqual([statuses(bob), (await settling).settled.length], [['closed', 'closed'], 2])
+  })
+
+  it('says which channel no server takes, and what became of the others', async () => {
+    const refusing = (chain: Chain): Chain => new Proxy(chain, {
+      get: (target, name) => {
+        if (name !== 'broadcast') return Reflect.get(target, name) as unknown
+        return async (raw: Uint8Array) => {
+          if (parseTransaction(raw).outputs[0]?.value === 70_000n) throw new PaychanError('ERR_BROADCAST_REFUSED', 'no', { kind: 'missing-inputs' })
+          return await target.broadcast(raw)
+        }
+      }
+    })
+    const { world, bob, opened } = await channels([300, 310, 320], [20_000n, 30_000n, 20_000n], { chain: refusing })
+    const settling = bob.engine.settleAll()
+    await quiet()
+    await world.pass(60_000)
+    const { settled, failed } = await settling
+    assert.deepEqual(settled.map(({ channel }) => channel), [opened[0]?.id, opened[2]?.id])
+    assert.deepEqual(failed.map(({ channel, code }) => [channel, code]), [[opened[1]?.id, 'ERR_CLOSE_TIMEOUT']])
   })
 
   it('each fee rises while it waits, goes on after a restart, and never falls', async () => {
@@ -128,7 +147,7 @@ describe('engine / settlements', () => {
 
   it('after a reorg that lost them, they go out again (TIME-4)', async () => {
     const { world, bob } = await channels([300, 310])
-    const settled = await bob.engine.settleAll()
+    const { settled } = await bob.engine.settleAll()
     await world.mine()
     assert.deepEqual(statuses(bob), ['closed', 'closed'])
     world.chain.reorg(1, 2, settled.flatMap(({ txid }) => txid ?? []))

@@ -2,6 +2,7 @@
  * A small chain for the wallet's tests: blocks and a mempool in memory, behind the port `Chain`.
  * It judges what the wallet could get wrong (double spends, values, fees, locks, version 3), not scripts.
  */
+import { broadcastRefused } from '../../src/chain/broadcast-errors.js'
 import * as bitcoin from 'bitcoinjs-lib'
 import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
 import { hashFromTxid, outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
@@ -77,7 +78,7 @@ export class FakeChain implements Chain {
     const verdict: Verdict = { txid: parsed.txid, taken: 1, of: 1, refusals: [] }
     if (this.entries.has(parsed.txid)) return verdict
     const reason = this.refusal ?? this.judge(parsed)
-    if (reason !== undefined) throw new PaychanError('ERR_BROADCAST_REFUSED', reason, { reason })
+    if (reason !== undefined) throw broadcastRefused(parsed.txid, reason)
     for (const { txid: replaced } of this.conflicts(parsed)) this.drop(replaced)
     this.insert(raw)
     return verdict

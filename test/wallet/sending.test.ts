@@ -117,6 +117,31 @@ describe('wallet / send', () => {
     assert.equal(bench.wallet.balance().confirmed, 0n)
   })
 
+  for (const { reason, advice, not } of [
+    { reason: 'min relay fee not met, 141 < 200', advice: /Raise its fee with `paychan bumpfee [0-9a-f]{64}`\.$/, not: /A higher fee does not/ },
+    { reason: 'bad-txns-inputs-missingorspent', advice: /A coin that it spends is not on the chain just now, .* `paychan coins` shows/, not: /bumpfee/ },
+    { reason: 'excessive resource usage', advice: /A higher fee does not help against that; .* another Electrum server/, not: /bumpfee/ }
+  ]) {
+    it(`is advised on by why it is refused: ${reason}`, async () => {
+      await bench.receive(100_000)
+      bench.chain.refusal = reason
+      const refused = (error: unknown): boolean => {
+        assert.ok(error instanceof PaychanError)
+        assert.match(error.message, /It is sent again with every block\. Do not send once more\. /)
+        assert.match(error.message, advice)
+        assert.doesNotMatch(error.message, not)
+        return true
+      }
+      await assert.rejects(bench.wallet.send({ to: TO, amount: 30_000n }), refused)
+      bench.chain.mine(1, { empty: true })
+      await bench.settled()
+      const told = bench.errors.map(({ message }) => message)
+      assert.equal(told.length, 1)
+      assert.match(told[0] ?? '', advice)
+      assert.doesNotMatch(told[0] ?? '', not)
+    })
+  }
+
   it('goes out after a crash between the disk and the server, as the same transaction', async () => {
     await bench.receive(100_000)
     const snapshots: Snapshot[] = []

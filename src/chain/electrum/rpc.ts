@@ -60,6 +60,8 @@ export class RpcConnection {
   readonly #waiting: Request[] = []
   #resolveClosed: (reason: Error) => void = () => {}
   #over: Error | undefined
+  /** What it has refused, and why, as long as nothing else has come since: servers say why they hang up in answer to what they were asked. */
+  #refused: string | undefined
   #nextId = 0
   /** When something came last, or the first of the requests that wait was made. */
   #heard = 0
@@ -74,7 +76,7 @@ export class RpcConnection {
     this.closed = new Promise(resolve => { this.#resolveClosed = resolve })
     socket.on('data', chunk => { this.#receive(chunk) })
     socket.on('error', error => { this.close(unavailable(`The connection to the Electrum server broke: ${messageOf(error).replace(/\.$/, '')}.`)) })
-    socket.on('close', () => { this.close(unavailable('The Electrum server closed the connection.')) })
+    socket.on('close', () => { this.close(unavailable(`The Electrum server closed the connection${this.#refused === undefined ? '' : `. Its last word: ${this.#refused}`}.`)) })
   }
 
   get isOpen (): boolean {
@@ -190,10 +192,12 @@ export class RpcConnection {
     if (id >= this.#nextId) throw protocolError('answered a request that was never made')
     const request = this.#settle(id)
     if (request === undefined) return
+    this.#refused = undefined
     if (error === undefined || error === null) return request.resolve(result)
     const parsed = errorShape.safeParse(error)
     if (!parsed.success) return request.reject(protocolError(`answered ${request.method} with an error of unknown form`))
     const reason = printable(parsed.data.message).slice(0, 1000)
+    this.#refused = `it refused ${request.method}: ${reason.slice(0, 300).replace(/\.$/, '')}`
     request.reject(new PaychanError('ERR_ELECTRUM_REFUSED', `The Electrum server refused ${request.method}: ${reason.slice(0, 300)}`, { method: request.method, reason, serverCode: parsed.data.code }))
   }
 }

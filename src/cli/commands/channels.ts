@@ -7,6 +7,7 @@ import type { Satoshi } from '../../types/units.js'
 import { channelByPrefix } from '../../node/choose-channel.js'
 import type { ChannelStatus } from '../../node/api.js'
 import { AMOUNT_HELP, contextOf, PART_HELP, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
+import { EXIT, Exit } from '../exit-codes.js'
 import { leftAfter, renderClosed, renderPaid, renderPayments, renderSettled, type Left } from '../render.js'
 import { renderChannel, renderChannels } from '../render-channels.js'
 
@@ -108,6 +109,7 @@ export function addChannelCommands (program: Command, world: World): void {
       if (channel === undefined) {
         const result = await withNode(context, async node => await node.settleAll(), patience, SETTLE_MAY_FOLLOW)
         context.output.result(result, () => renderSettled(result))
+        if (result.failed.length > 0) throw new Exit(EXIT.refused)
       } else {
         const closed = await withNode(context, async node => await node.close(channel, { force: true }), patience, SETTLE_MAY_FOLLOW)
         context.output.result(closed, () => renderClosed(closed))

@@ -97,7 +97,7 @@ function printEvent (output: Output, event: NodeEvent, verbose: boolean): void {
   const data = { event: type, ...rest }
   switch (event.type) {
     case 'chain':
-      output.line(data, colors => `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}`)
+      output.line(data, colors => `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}${event.reason === undefined ? '' : `: ${printable(event.reason)}`}`)
       break
     case 'histories':
       output.line(data, colors => `${colors.dim('chain')}    ${historiesText(event)}`)

@@ -33,6 +33,20 @@ describe('electrum client', () => {
     await server.close()
   })
 
+  it('keeps why the server has refused something when it hangs up after that, and not for longer', async () => {
+    server.on('subscribe', () => { throw new Refusal('excessive resource usage') })
+    await assert.rejects(rpc.request('subscribe', []), (error) => codeOf(error) === 'ERR_ELECTRUM_REFUSED')
+    server.drop()
+    const reason = await rpc.closed
+    assert.deepEqual([codeOf(reason), reason.message], ['ERR_CHAIN_UNAVAILABLE', 'The Electrum server closed the connection. Its last word: it refused subscribe: excessive resource usage.'])
+
+    rpc = await connect()
+    await assert.rejects(rpc.request('subscribe', []))
+    await rpc.request('server.version', ['test', '1.4'])
+    server.drop()
+    assert.equal((await rpc.closed).message, 'The Electrum server closed the connection.')
+  })
+
   describe('request', () => {
     it('resolves with the result, and leaves no timer behind', async () => {
       assert.deepEqual(await rpc.request('server.version', ['test', '1.4']), ['FakeElectrum 1', '1.4'])

@@ -1,0 +1,89 @@
+/** Those who pay while everything breaks, and what each of them was told. */
+import { codeOf, messageOf } from '../../src/types/errors.js'
+import type { Told } from './books.js'
+import type { Draw } from './draw.js'
+import type { Name, World } from './world.js'
+
+/** After these nobody knows whether it was paid; all others say that it was not. */
+const UNKNOWN = new Set(['ERR_PAYMENT_UNKNOWN', 'ERR_PAYMENT_PARTIAL', 'ERR_API_FAILED'])
+
+/** Before a caller asks again, or pays again, in milliseconds. */
+const BETWEEN = { least: 5, most: 80 } as const
+const AGAIN_MS = 250
+
+export interface Direction { readonly from: Name, readonly to: Name }
+
+export class Callers {
+  readonly told: Told[] = []
+  readonly codes = new Map<string, number>()
+  /** What no caller should ever be told. */
+  readonly findings: string[] = []
+  #count = 0
+  #isOver = false
+  /** Nobody asks again from then on. */
+  #giveUpAt = Number.POSITIVE_INFINITY
+
+  constructor (private readonly world: World, private readonly draw: Draw) {}
+
+  get acknowledged (): number { return this.told.filter(({ outcome }) => outcome === 'acknowledged').length }
+
+  /** Pays in one direction after the other, until it is over. `directions`: which one it is just now. */
+  async run (direction: () => Direction): Promise<void> {
+    while (!this.#isOver) {
+      await this.payOnce(direction())
+      await pause(this.draw.between(BETWEEN.least, BETWEEN.most))
+    }
+  }
+
+  /** No new payments; those that have a name are asked for so long. */
+  end (seconds: number): void {
+    this.#isOver = true
+    this.#giveUpAt = performance.now() + seconds * 1_000
+  }
+
+  /** Payments go on, as after `end` they do not. */
+  again (): void {
+    this.#isOver = false
+    this.#giveUpAt = Number.POSITIVE_INFINITY
+  }
+
+  /** One payment, and all that its caller does about it: with a name it is asked for until it is made, and sometimes once more. */
+  async payOnce ({ from, to }: Direction, isNamed = this.draw.chance(70)): Promise<Told> {
+    const memo = `${from} ${++this.#count}`
+    const amount = BigInt(this.draw.between(1, 200))
+    const asksAgain = isNamed && this.draw.chance(15)
+    let outcome: Told['outcome'] = 'refused'
+    let ids: readonly string[] = []
+    do {
+      const answer = await this.#ask(from, { to: this.world.node(to).peerId, amount, memo, ...isNamed ? { id: memo } : {} })
+      if (typeof answer !== 'string') {
+        outcome = 'acknowledged'
+        ids = answer
+      } else if (UNKNOWN.has(answer)) outcome = 'unknown'
+      if (isNamed && outcome !== 'acknowledged') await pause(AGAIN_MS)
+    } while (isNamed && outcome !== 'acknowledged' && performance.now() < this.#giveUpAt)
+    if (asksAgain && outcome === 'acknowledged') {
+      const answer = await this.#ask(from, { to: this.world.node(to).peerId, amount, memo, id: memo })
+      if (typeof answer !== 'string' && answer.join() !== ids.join()) this.findings.push(`${memo} was acknowledged as ${ids.join()}, and asked for again as ${answer.join()}`)
+    }
+    const told: Told = { memo, from, to, amount, outcome, ids }
+    this.told.push(told)
+    return told
+  }
+
+  /** The ids of what was paid, or the code of why not. */
+  async #ask (from: Name, request: { to: string, amount: bigint, memo: string, id?: string }): Promise<readonly string[] | string> {
+    try {
+      return (await this.world.node(from).api.pay(request)).parts.map(({ id }) => id)
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === 'ERR_INTERNAL') this.findings.push(`${from} has a bug: ${messageOf(error)}`)
+      this.codes.set(code, (this.codes.get(code) ?? 0) + 1)
+      return code
+    }
+  }
+}
+
+function pause (ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
