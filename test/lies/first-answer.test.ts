@@ -16,7 +16,7 @@ const MOST_PAID = 8n * 227n
 /** How long the honest server takes to answer a fresh connection: it loads, or is far away. */
 const SLOW_MS = 1_500
 
-describe('servers that lie / and are the first to answer', function () {
+describe('servers that lie / and are the first to answer (EVID-6)', function () {
   this.timeout(60_000)
   let fixture: Fixture
   let liar: Liar
