@@ -13,7 +13,7 @@ function received (node: Node): bigint {
 const payOnce = async (alice: Node, id: string, channel: string, amount: bigint) =>
   await alice.engine.payOnce({ id, peer: 'mallory', amount: satoshi(amount), memo: '', plan: (rest) => [{ channel: channel as never, amount: rest }] })
 
-describe('engine / payments with an id, on an old copy of the data', () => {
+describe('engine / payments with an id, on an old copy of the data (RESTORE-9)', () => {
   it('are not made twice when they were made on a channel that was opened since, by an honest payee', async () => {
     const world = new World()
     const mallory = await world.node('mallory', { coin: 0n })
