@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { POLICY } from '../dist/src/channel/policy.js'
 import { envName } from '../dist/src/daemon/config.js'
+import { VERBS } from '../dist/src/daemon/verbs.js'
 import { ERROR_CODES, ERROR_KINDS } from '../dist/src/types/error-codes.js'
 import { formatAmount } from '../dist/src/types/units.js'
 
@@ -37,7 +38,16 @@ function codeTable () {
   return ['| code | kind | means |', '|---|---|---|', ...rows].join('\n')
 }
 
+function verbTable () {
+  const rows = [...VERBS.values()].map(({ name, scope, meaning, request }) => {
+    const fields = Object.entries(request.shape).filter(([field]) => name === 'cancel' || field !== 'ticket').map(([field, schema]) => schema.isOptional() ? `${field}?` : field)
+    return `| \`${name}\` | ${scope} | ${fields.length === 0 ? '' : `\`${fields.join('`, `')}\``} | ${meaning} |`
+  })
+  return ['| verb | scope | fields | does |', '|---|---|---|---|', ...rows].join('\n')
+}
+
 const TABLES = [
+  { page: 'docs/api.md', name: 'verbs', make: verbTable },
   { page: 'docs/errors.md', name: 'kinds', make: kindTable },
   { page: 'docs/errors.md', name: 'codes', make: codeTable },
   { page: 'docs/configuration.md', name: 'policy', make: policyTable }

@@ -13,7 +13,7 @@ import { PaychanError } from '../types/errors.js'
 import { readJson, sendError, sendResult } from './http.js'
 import { didYouMean } from '../types/nearest.js'
 import { listenPrivately } from './socket.js'
-import { isVerb, VERB_NAMES, VERBS, type VerbName } from './verbs.js'
+import { VERBS, type Verb } from './verbs.js'
 import { toWire } from './wire.js'
 
 export interface ApiServer {
@@ -65,13 +65,14 @@ export async function serveApi (node: NodeApi, socketPath: string): Promise<ApiS
       streamEvents(node, response)
       return
     }
-    if (!isVerb(name)) throw new PaychanError('ERR_UNKNOWN_VERB', `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, VERB_NAMES)}`, { verb: name.slice(0, 64) })
+    const verb = VERBS.get(name)
+    if (verb === undefined) throw new PaychanError('ERR_UNKNOWN_VERB', `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, [...VERBS.keys()])}`, { verb: name.slice(0, 64) })
     requireMethod(request, 'POST')
-    await perform(name, request, response)
+    await perform(verb, request, response)
   }
 
-  async function perform (name: VerbName, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const result = await VERBS[name].run(node, await readJson(request))
+  async function perform ({ name, run }: Verb, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const result = await run(node, await readJson(request))
     if (name !== 'stop') {
       sendResult(response, result)
       return

@@ -1,24 +1,57 @@
-/** The verbs of the local API: what each is asked with, which call of the node it is, what it answers. */
+/**
+ * The verbs of the local API, one row each: what it is asked with, which call of the node it is, what
+ * it answers, what it lets whoever may use it do. The server, the client and `docs/api.md` come from this table.
+ */
 import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
-import type { NodeApi } from '../node/api.js'
+import type { NodeApi, NodeVerb } from '../node/api.js'
 import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
 import { toWire, type Wire, askedAmount, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, psbtResult, recoverResult, sendResult, settleAllResult, walletTransaction } from './wire.js'
 
-/** `read` reads the body of a response; `run` does what the body of a request asks for. */
-export interface Verb<Answer> {
-  readonly read: (body: unknown) => Answer
+/** What a verb does with money, for whoever hands out the right to use it. */
+export type Scope = 'read' | 'receive' | 'pay' | 'manage'
+
+/** One row. */
+export interface Verb {
+  readonly name: string
+  readonly scope: Scope
+  readonly meaning: string
+  readonly request: z.ZodObject
+  readonly answer: z.ZodType
+  /** The body of a request, from the arguments of the call of `NodeApi`. */
+  readonly body: (...args: never[]) => object
+  /** Whether the call has a `signal`; over the wire that is a ticket, by which `cancel` names it. */
+  readonly isCancellable: boolean
   readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
 }
 
-function verb<Request, Answer> (ask: z.ZodType<Request>, answer: z.ZodType<Answer>, call: (node: NodeApi, request: Request) => Promise<Answer>): Verb<Answer> {
-  return {
-    read: body => answer.parse(body),
-    run: async (node, body) => toWire(await call(node, readRequest(ask, body)))
+/** What a call of the node answers; null for nothing. */
+type AnswerOf<Name extends NodeVerb> = Awaited<ReturnType<NodeApi[Name]>> extends infer Answer ? [Answer] extends [void] ? null : Answer : never
+
+interface Row<Name extends NodeVerb, Shape extends z.ZodRawShape> {
+  readonly scope: Scope
+  readonly meaning: string
+  readonly request: Shape
+  readonly answer: z.ZodType<AnswerOf<Name>>
+  readonly body: (...args: Parameters<NodeApi[Name]>) => object
+  readonly call: (node: NodeApi, request: Given<z.output<z.ZodObject<Shape, z.core.$strict>>>, signal?: AbortSignal) => ReturnType<NodeApi[Name]>
+  readonly isCancellable?: true
+}
+
+type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
+
+function verb<Name extends NodeVerb, Shape extends z.ZodRawShape> (name: Name, { scope, meaning, request: shape, answer, body, call, isCancellable }: Row<Name, Shape>): Verb & { readonly name: Name } {
+  const request = z.strictObject(shape)
+  const asked = isCancellable === true ? z.strictObject({ ...shape, ticket: ticket.optional() }) : request
+  const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
+    const { ticket: named, ...given } = readRequest(asked, body) as { ticket?: string }
+    const fields = withoutUndefined(given) as Parameters<typeof call>[1]
+    return toWire(await cancellable(node, named, async (signal) => await call(node, fields, signal)))
   }
+  return { name, scope, meaning, request: asked, answer, body: body as Verb['body'], isCancellable: isCancellable === true, run }
 }
 
 /** @throws PaychanError `ERR_UNKNOWN_FIELD`, `ERR_INVALID_REQUEST` (facts: field) */
@@ -34,78 +67,93 @@ function readRequest<Request> (ask: z.ZodType<Request>, body: unknown): Request 
   throw new PaychanError('ERR_INVALID_REQUEST', field === '' ? 'The body of a request is one JSON object.' : `The field '${field}' is wrong: ${(issue?.message ?? '').replace(/\.$/, '')}.`, { field })
 }
 
-const nothing = z.strictObject({})
-
+/** A name for a call, drawn by the caller, to cancel it by. */
 const ticket = z.string().min(1).max(64)
 
 /** Which targets there are, and that it is not both, the node says. */
 const feeChoice = { satPerVByte: z.number().optional(), target: z.number().optional(), highFee: z.boolean().optional() }
 
+const text = z.string().min(1)
+const wait = z.enum(['broadcast', 'ready']).optional()
+const limit = z.int().min(1).max(1_000_000).optional()
+
 const MOST_COINS = 1_000
-const coins = z.array(z.string().min(1).max(128)).max(MOST_COINS)
+const coins = z.array(text.max(128)).max(MOST_COINS)
+const lifetime = z.int().min(1).max(1_000_000)
 
-const open = z.strictObject({
-  peer: z.string().min(1),
-  amount: askedAmount,
-  blocks: z.int().min(1).max(1_000_000).transform(value => blockDelta(value)).optional(),
-  twoWay: z.boolean().optional(),
-  step: z.int().min(1).max(0xffff).optional(),
-  renew: z.boolean().optional(),
-  ...feeChoice,
-  coins: coins.optional(),
-  psbt: z.literal(true).optional(),
-  wait: z.enum(['broadcast', 'ready']).optional(),
-  /** A name for this call, drawn by the caller, to cancel it by. */
-  ticket: ticket.optional()
-})
-const renew = z.strictObject({
-  channel: z.string().min(1),
-  amount: askedAmount.optional(),
-  blocks: z.int().min(1).max(1_000_000).optional(),
-  ...feeChoice,
-  coins: coins.optional(),
-  wait: z.enum(['broadcast', 'ready']).optional(),
-  ticket: ticket.optional()
-})
-const fundingPsbt = z.strictObject({ channel: z.string().min(1), psbt: z.string().min(1), wait: z.enum(['broadcast', 'ready']).optional() })
-const pay = z.strictObject({ to: z.string().min(1), amount: askedAmount, memo: z.string().optional(), id: z.string().optional() })
-const send = z.strictObject({ to: z.string().min(1).max(MAX_URI_LENGTH), amount: z.union([z.literal('all'), askedAmount]).optional(), ...feeChoice, coins: coins.optional(), label: z.string().optional(), dryRun: z.boolean().optional() })
-const bumpFee = z.strictObject({ txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'), ...feeChoice })
-const payments = z.strictObject({ channel: z.string().min(1).optional(), limit: z.int().min(1).max(1_000_000).optional() })
-const close = z.strictObject({ channel: z.string().min(1), force: z.boolean().optional() })
+const none = (): object => ({})
 
-export const VERBS = {
-  info: verb(nothing, nodeInfo, async node => await node.info()),
-  address: verb(nothing, z.string(), async node => await node.address()),
-  balance: verb(nothing, balance, async node => await node.balance()),
-  send: verb(send, sendResult, async (node, request) => await node.send(withoutUndefined(request))),
-  bumpFee: verb(bumpFee, bumpResult, async (node, { txid, ...options }) => await node.bumpFee(txid.toLowerCase(), withoutUndefined(options))),
-  fees: verb(nothing, fees, async node => await node.fees()),
-  coins: verb(nothing, z.array(coinInfo), async node => await node.coins()),
-  lockCoins: verb(z.strictObject({ coins: coins.min(1) }), z.null(), async (node, { coins }) => { await node.lockCoins(coins); return null }),
-  unlockCoins: verb(z.strictObject({ coins: coins.min(1) }), z.null(), async (node, { coins }) => { await node.unlockCoins(coins); return null }),
-  transactions: verb(z.strictObject({ limit: z.int().min(1).max(1_000_000).optional() }), z.array(walletTransaction), async (node, filter) => await node.transactions(withoutUndefined(filter))),
-  label: verb(z.strictObject({ of: z.string().min(1).max(128), text: z.string().max(1_024) }), z.null(), async (node, { of, text }) => { await node.label(of, text); return null }),
-  connect: verb(z.strictObject({ multiaddr: z.string().min(1) }), peerInfo, async (node, { multiaddr }) => await node.connect(multiaddr)),
-  peers: verb(nothing, z.array(peerInfo), async node => await node.peers()),
-  recover: verb(z.strictObject({ peer: z.string().min(1) }), recoverResult, async (node, { peer }) => await node.recover(peer)),
-  open: verb(open, channelInfo, async (node, { ticket, ...request }) => await cancellable(node, ticket, async signal => await node.open(withoutUndefined({ ...request, signal })))),
-  fundingPsbt: verb(fundingPsbt, psbtResult, async (node, { channel, psbt, ...options }) => await node.fundingPsbt(channel, psbt, withoutUndefined(options))),
-  renew: verb(renew, channelInfo, async (node, { ticket, channel, ...options }) => await cancellable(node, ticket, async signal => await node.renew(channel, withoutUndefined({ ...options, signal })))),
-  cancel: verb(z.strictObject({ ticket }), z.null(), async (node, { ticket }) => { cancel(node, ticket); return null }),
-  pay: verb(pay, payResult, async (node, request) => await node.pay(withoutUndefined(request))),
-  channels: verb(nothing, z.array(channelInfo), async node => await node.channels()),
-  payments: verb(payments, z.array(paymentInfo), async (node, filter) => await node.payments(withoutUndefined(filter))),
-  settleAll: verb(nothing, settleAllResult, async node => await node.settleAll()),
-  close: verb(close, closeResult, async (node, { channel, ...options }) => await node.close(channel, withoutUndefined(options))),
-  stop: verb(nothing, z.null(), async node => { await node.stop(); return null })
-} as const
+const TABLE: readonly Verb[] = [
+  verb('info', { scope: 'read', meaning: 'who the node is, what it accepts, how it sees the chain', request: {}, answer: nodeInfo, body: none, call: async node => await node.info() }),
+  verb('address', { scope: 'receive', meaning: 'a fresh address of the wallet', request: {}, answer: z.string(), body: none, call: async node => await node.address() }),
+  verb('balance', { scope: 'read', meaning: 'what is free, reserved, on its way and in channels', request: {}, answer: balance, body: none, call: async node => await node.balance() }),
+  verb('send', {
+    scope: 'manage',
+    meaning: 'pays to an address, or what a `bitcoin:` URI asks for',
+    request: { to: text.max(MAX_URI_LENGTH), amount: z.union([z.literal('all'), askedAmount]).optional(), ...feeChoice, coins: coins.optional(), label: z.string().optional(), dryRun: z.boolean().optional() },
+    answer: sendResult,
+    body: options => options,
+    call: async (node, request) => await node.send(request)
+  }),
+  verb('bumpFee', {
+    scope: 'manage',
+    meaning: 'raises the fee of a transaction that waits for a block',
+    request: { txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'), ...feeChoice },
+    answer: bumpResult,
+    body: (txid, choice) => ({ txid, ...choice }),
+    call: async (node, { txid, ...choice }) => await node.bumpFee(txid.toLowerCase(), choice)
+  }),
+  verb('fees', { scope: 'read', meaning: 'what the servers estimate, and the least that they relay', request: {}, answer: fees, body: none, call: async node => await node.fees() }),
+  verb('coins', { scope: 'read', meaning: 'the coins of the wallet, the largest first', request: {}, answer: z.array(coinInfo), body: none, call: async node => await node.coins() }),
+  verb('lockCoins', { scope: 'manage', meaning: 'keeps coins from being chosen', request: { coins: coins.min(1) }, answer: z.null(), body: coins => ({ coins }), call: async (node, { coins }) => { await node.lockCoins(coins) } }),
+  verb('unlockCoins', { scope: 'manage', meaning: 'lets them be chosen again', request: { coins: coins.min(1) }, answer: z.null(), body: coins => ({ coins }), call: async (node, { coins }) => { await node.unlockCoins(coins) } }),
+  verb('transactions', { scope: 'read', meaning: 'the transactions of the wallet, the newest first', request: { limit }, answer: z.array(walletTransaction), body: filter => filter ?? {}, call: async (node, filter) => await node.transactions(filter) }),
+  verb('label', { scope: 'manage', meaning: 'names a transaction or an address', request: { of: text.max(128), text: z.string().max(1_024) }, answer: z.null(), body: (of, text) => ({ of, text }), call: async (node, { of, text }) => { await node.label(of, text) } }),
+  verb('connect', { scope: 'manage', meaning: 'connects to a peer', request: { multiaddr: text }, answer: peerInfo, body: multiaddr => ({ multiaddr }), call: async (node, { multiaddr }) => await node.connect(multiaddr) }),
+  verb('peers', { scope: 'read', meaning: 'the peers that are connected, or have channels', request: {}, answer: z.array(peerInfo), body: none, call: async node => await node.peers() }),
+  verb('recover', { scope: 'manage', meaning: 'asks a peer for channels that this node has lost', request: { peer: text }, answer: recoverResult, body: peer => ({ peer }), call: async (node, { peer }) => await node.recover(peer) }),
+  verb('open', {
+    scope: 'manage',
+    meaning: 'opens and funds a channel',
+    request: { peer: text, amount: askedAmount, blocks: lifetime.transform(value => blockDelta(value)).optional(), twoWay: z.boolean().optional(), step: z.int().min(1).max(0xffff).optional(), renew: z.boolean().optional(), ...feeChoice, coins: coins.optional(), psbt: z.literal(true).optional(), wait },
+    answer: channelInfo,
+    isCancellable: true,
+    body: request => request,
+    call: async (node, request, signal) => await node.open(withoutUndefined({ ...request, signal }))
+  }),
+  verb('fundingPsbt', { scope: 'manage', meaning: 'hands over the funding transaction that an outside wallet made', request: { channel: text, psbt: text, wait }, answer: psbtResult, body: (channel, psbt, options) => ({ channel, psbt, ...options }), call: async (node, { channel, psbt, ...options }) => await node.fundingPsbt(channel, psbt, options) }),
+  verb('renew', {
+    scope: 'manage',
+    meaning: 'closes a channel and opens the next one in one transaction, with more coins in it when an amount is named',
+    request: { channel: text, amount: askedAmount.optional(), blocks: lifetime.optional(), ...feeChoice, coins: coins.optional(), wait },
+    answer: channelInfo,
+    isCancellable: true,
+    body: (channel, options) => ({ channel, ...options }),
+    call: async (node, { channel, ...options }, signal) => await node.renew(channel, withoutUndefined({ ...options, signal }))
+  }),
+  verb('pay', { scope: 'pay', meaning: 'pays a peer, or on a channel; answers once it is on the payee\'s disk', request: { to: text, amount: askedAmount, memo: z.string().optional(), id: z.string().optional() }, answer: payResult, body: request => request, call: async (node, request) => await node.pay(request) }),
+  verb('channels', { scope: 'read', meaning: 'all channels, the newest first', request: {}, answer: z.array(channelInfo), body: none, call: async node => await node.channels() }),
+  verb('payments', { scope: 'read', meaning: 'what was paid and received, the newest first', request: { channel: text.optional(), limit }, answer: z.array(paymentInfo), body: filter => filter ?? {}, call: async (node, filter) => await node.payments(filter) }),
+  verb('settleAll', { scope: 'manage', meaning: 'takes what was paid on all one-way channels, without the clients', request: {}, answer: settleAllResult, body: none, call: async node => await node.settleAll() }),
+  verb('close', { scope: 'manage', meaning: 'closes a channel with the peer; by force alone', request: { channel: text, force: z.boolean().optional() }, answer: closeResult, body: (channel, options) => ({ channel, ...options }), call: async (node, { channel, ...options }) => await node.close(channel, options) }),
+  verb('stop', { scope: 'manage', meaning: 'stops the node', request: {}, answer: z.null(), body: none, call: async node => { await node.stop() } })
+]
 
-export type VerbName = keyof typeof VERBS
-
-export const VERB_NAMES = Object.keys(VERBS) as VerbName[]
-
-/** Whether there is such a verb. Own names only: `constructor` is none. */
-export function isVerb (name: string): name is VerbName {
-  return Object.hasOwn(VERBS, name)
+/** Not a call of the node, but of this API. */
+const CANCEL: Verb = {
+  name: 'cancel',
+  scope: 'manage',
+  meaning: 'gives up the call that was made with a ticket, as long as its transaction has not left',
+  request: z.strictObject({ ticket }),
+  answer: z.null(),
+  body: none,
+  isCancellable: false,
+  run: async (node, body) => {
+    cancel(node, readRequest(z.strictObject({ ticket }), body).ticket)
+    return null
+  }
 }
+
+export type VerbName = NodeVerb | 'cancel'
+
+export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([...TABLE, CANCEL].map(row => [row.name, row]))

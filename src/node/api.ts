@@ -327,3 +327,12 @@ export interface NodeApi {
   onEvent: (listener: (event: NodeEvent) => void) => () => void
   stop: () => Promise<void>
 }
+
+/** The calls of `NodeApi` that have an answer. */
+export type NodeVerb = Exclude<keyof NodeApi, 'onEvent'>
+
+/** They are what the local API serves (`src/daemon/verbs.ts`). */
+export const NODE_VERBS = [
+  'info', 'address', 'balance', 'send', 'bumpFee', 'fees', 'coins', 'lockCoins', 'unlockCoins', 'transactions', 'label', 'connect', 'peers',
+  'recover', 'open', 'fundingPsbt', 'renew', 'pay', 'channels', 'payments', 'settleAll', 'close', 'stop'
+] as const satisfies readonly NodeVerb[]

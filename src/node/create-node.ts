@@ -4,7 +4,7 @@ import { createLibp2p } from 'libp2p'
 import { createHost, type HostInit } from '../p2p/host.js'
 import { areFree, checkListen, explainListen, isInUse } from '../p2p/listening.js'
 import { STORE_FAILED } from '../types/errors.js'
-import type { NodeApi } from './api.js'
+import { NODE_VERBS, type NodeApi, type NodeVerb } from './api.js'
 import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
 
@@ -58,30 +58,7 @@ async function startHost (options: NodeOptions, { privateKey, root }: Identity, 
     await stop()
     throw explainListen(error, listen)
   }
-  return {
-    info: async () => await service.info(),
-    address: async () => await service.address(),
-    balance: async () => await service.balance(),
-    send: async (options) => await service.send(options),
-    bumpFee: async (txid, choice) => await service.bumpFee(txid, choice),
-    fees: async () => await service.fees(),
-    coins: async () => await service.coins(),
-    lockCoins: async (coins) => { await service.lockCoins(coins) },
-    unlockCoins: async (coins) => { await service.unlockCoins(coins) },
-    transactions: async (filter) => await service.transactions(filter),
-    label: async (of, text) => { await service.label(of, text) },
-    connect: async (multiaddr) => await service.connect(multiaddr),
-    peers: async () => await service.peers(),
-    recover: async (peer) => await service.recover(peer),
-    open: async (request) => await service.open(request),
-    fundingPsbt: async (channel, psbt, options) => await service.fundingPsbt(channel, psbt, options),
-    renew: async (channel, options) => await service.renew(channel, options),
-    pay: async (request) => await service.pay(request),
-    channels: async () => await service.channels(),
-    payments: async (filter) => await service.payments(filter),
-    settleAll: async () => await service.settleAll(),
-    close: async (channel, how) => await service.close(channel, how),
-    onEvent: (listener) => service.onEvent(listener),
-    stop
-  }
+  // Bound to the service: callers take single calls with them.
+  const calls = Object.fromEntries(NODE_VERBS.map((name) => [name, (service[name] as (...args: unknown[]) => Promise<unknown>).bind(service)])) as unknown as Pick<NodeApi, NodeVerb>
+  return { ...calls, onEvent: (listener) => service.onEvent(listener), stop }
 }

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import type { ApiClient } from '../../src/daemon/client.js'
 import { MAX_BODY_BYTES } from '../../src/daemon/http.js'
 import type { ApiServer } from '../../src/daemon/server.js'
-import { VERB_NAMES } from '../../src/daemon/verbs.js'
-import type { NodeEvent } from '../../src/node/api.js'
+import { VERBS } from '../../src/daemon/verbs.js'
+import { NODE_VERBS, type NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import type { FakeNode } from './fake-node.js'
@@ -31,6 +31,11 @@ describe('the local API', () => {
   })
 
   describe('verbs', () => {
+    it('have a row for each call of a node', () => {
+      assert.deepEqual([...VERBS.keys()].filter(name => name !== 'cancel'), NODE_VERBS)
+      assert.deepEqual(Object.keys(client).filter(name => !['cancel', 'onEvent', 'events', 'disconnect'].includes(name)), NODE_VERBS)
+    })
+
     it('come back from the wire as the node gave them', async () => {
       assert.deepEqual(await client.info(), info)
       assert.equal(await client.address(), 'bcrt1qaddress')
@@ -182,7 +187,7 @@ describe('the local API', () => {
     })
 
     it('anything that is not a verb, whatever its body', async () => {
-      await fc.assert(fc.asyncProperty(fc.constantFrom(...VERB_NAMES.filter(name => name !== 'stop')), fc.json(), async (verb, body) => {
+      await fc.assert(fc.asyncProperty(fc.constantFrom(...[...VERBS.keys()].filter(name => name !== 'stop')), fc.json(), async (verb, body) => {
         const { status } = await rawRequest(socketPath, 'POST', `/v1/${verb}`, body)
         assert.ok(status === 400 || body.trim() === '{}', `${verb} ${body}: ${status}`)
       }), { numRuns: 50 })
