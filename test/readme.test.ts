@@ -1,6 +1,7 @@
 /** What the README shows is run, word for word. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -11,6 +12,29 @@ describe('README', () => {
     const links = [...(await readFile('README.md', 'utf8')).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = '']) => link)
     assert.ok(links.length > 5)
     assert.deepEqual(links.filter((link) => !files.some((file) => link === file || link.startsWith(`${file}/`))), [])
+  })
+
+  it('its libp2p application is whole: it starts, and says who it is', async () => {
+    const readme = await readFile('README.md', 'utf8')
+    const code = [...readme.matchAll(/```js\n([\s\S]*?)```/g)][1]?.[1]
+    assert.ok(code?.includes('/tcp/9801') === true)
+    const directory = await mkdtemp(join('dist', 'readme-'))
+    try {
+      // Whoever else uses the port of the README is no concern of this test.
+      await writeFile(join(directory, 'service.mjs'), code.replace('/tcp/9801', '/tcp/0'))
+      const said: string[] = []
+      for (let n = 0; n < 2; n++) {
+        const child = spawn(process.execPath, ['service.mjs'], { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] })
+        const ended = once(child, 'exit')
+        said.push(await Promise.race([once(child.stdout, 'data').then(([data]) => String(data)), ended.then(() => 'ended')]))
+        child.kill('SIGKILL')
+        await ended
+      }
+      const [first, again] = said.map((line) => /^I am (12D3KooW\w+), and my coins come to bcrt1q\w+\n$/.exec(line)?.[1])
+      assert.ok(first !== undefined && first === again, `the same peer id at every start: ${said.join('')}`)
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
   })
 
   it('its ten-line payment pays, also when it is run again', async () => {

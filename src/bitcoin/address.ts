@@ -3,7 +3,8 @@ import { address as addresses } from 'bitcoinjs-lib'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { NETWORKS, networkParams } from './network.js'
+import { NETWORKS } from './network-names.js'
+import { networkParams } from './network.js'
 import { destinationOf, isStandardScript, scriptOf } from './destination.js'
 
 /** BIP173: no Bech32 address is longer. Base58 ones have at most 35 characters. */

@@ -55,12 +55,6 @@ const PARAMS: Readonly<Record<Network, NetworkParams>> = {
   }
 }
 
-/** Every network that the protocol has a name for. */
-export const NETWORKS = ['mainnet', 'testnet', 'testnet4', 'signet', 'regtest'] as const satisfies readonly Network[]
-
-/** Networks that are about to be given up, and what to use instead. */
-export const DEPRECATED_NETWORKS: Readonly<Partial<Record<Network, Network>>> = { testnet: 'testnet4' }
-
 /** The parameters of a network. */
 export function networkParams (network: Network): NetworkParams {
   return PARAMS[network]

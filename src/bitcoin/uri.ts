@@ -12,7 +12,8 @@ import { BITCOIN_DECIMALS, fromBitcoin, toBitcoin } from '../types/bitcoin-amoun
 import { codeOf, messageOf, PaychanError, type Facts } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { addressFromScript, scriptFromAddress } from './address.js'
-import { NETWORKS, networkParams } from './network.js'
+import { NETWORKS } from './network-names.js'
+import { networkParams } from './network.js'
 import { MAX_URI_LENGTH } from './uri-length.js'
 
 /** What a URI asks for. */

@@ -11,7 +11,7 @@ const EXAMPLE = `Two people on one machine:
   paychan init --data alice; paychan start --data alice   one node
   paychan init --data bob; paychan start --data bob       another
   paychan devnet fund $(paychan address --data alice) 1000000; paychan devnet mine 1
-  paychan open --data alice MULTIADDR-OF-BOB 500000       (and mine a block)
+  paychan open --data alice PEER-ADDRESS-OF-BOB 500000    (and mine a block)
   paychan pay --data alice PEER-ID-OF-BOB 1000 --memo hello
 
 With --json, stdout is exactly one JSON object, {"error":{"code","message","facts"}} if it failed

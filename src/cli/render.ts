@@ -1,10 +1,11 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
+import { stripVTControlCharacters } from 'node:util'
 import { formatAmount } from '../daemon/amount.js'
 import type { Balance, ChannelInfo, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
-import { printable } from './text.js'
-import { renderFields, renderTable, type Cell } from './table.js'
+import { printable, widthOf } from './text.js'
+import { renderFields, renderTable, type Cell, type Column } from './table.js'
 
 /** The digits of a channel id that tables show, and that commands accept for the whole. */
 const SHORT_DIGITS = 8
@@ -95,19 +96,25 @@ export function renderConnected ({ peerId, paychan }: PeerInfo): string {
   return `Connected to ${peerId}.${paychan === false ? ' It does not speak paychan.' : ''}`
 }
 
-export function renderPayments (payments: readonly PaymentInfo[], colors: Colors): string {
+const PAYMENT_COLUMNS: readonly Column[] = [
+  { title: 'TIME' }, { title: 'CHANNEL', leftOut: 1 }, { title: 'PEER' }, { title: 'DIRECTION' }, { title: 'AMOUNT', align: 'right' }, { title: 'STATUS' }
+]
+
+/** At most `width` columns wide: memos stand below their payments where they do not fit beside them. */
+export function renderPayments (payments: readonly PaymentInfo[], colors: Colors, width: number): string {
   if (payments.length === 0) return 'No payments.'
-  return renderTable([
-    { title: 'TIME' }, { title: 'CHANNEL' }, { title: 'PEER' }, { title: 'DIRECTION' }, { title: 'AMOUNT', align: 'right' }, { title: 'STATUS' }, { title: 'MEMO' }
-  ], payments.map(({ time, channel, peerId, direction, amount, status, memo }): Cell[] => [
+  const rows = payments.map(({ time, channel, peerId, direction, amount, status }): Cell[] => [
     formatTime(time),
     shortChannel(channel),
     shortPeer(peerId),
     direction,
     formatAmount(amount),
-    status === 'acknowledged' ? status : { text: status, style: colors.yellow },
-    memo
-  ]), colors)
+    status === 'acknowledged' ? status : { text: status, style: colors.yellow }
+  ])
+  const memo = (i: number): string => payments[i]?.memo ?? ''
+  const inLine = renderTable([...PAYMENT_COLUMNS, { title: 'MEMO' }], rows.map((cells, i) => [...cells, memo(i)]), colors, width)
+  const fits = inLine.split('\n').every((line) => widthOf(stripVTControlCharacters(line)) <= width)
+  return fits ? inLine : renderTable(PAYMENT_COLUMNS, rows.map((cells, i) => ({ cells, note: memo(i) })), colors, width)
 }
 
 /** What `open` has come to. */

@@ -4,7 +4,7 @@
  */
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import { NETWORKS } from '../bitcoin/network.js'
+import { NETWORKS } from '../bitcoin/network-names.js'
 import { defaultPolicy, POLICY_KEYS, type PartialPolicy, type Policy } from '../channel/policy.js'
 import { PAYMENT_MARGIN } from '../channel/schedule.js'
 import { parseProxy } from '../chain/electrum/proxy.js'

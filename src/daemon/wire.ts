@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, PsbtResult, RecoverResult, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
-import { NETWORKS } from '../bitcoin/network.js'
+import { NETWORKS } from '../bitcoin/network-names.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
 import { ofEachSetting, type Policy } from '../channel/policy.js'

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import { NETWORKS } from '../bitcoin/network.js'
+import { NETWORKS } from '../bitcoin/network-names.js'
 import { checkEngine, unlessDamaged, type ChannelCheck, type Finding } from '../engine/check.js'
 import { GIVEN_UP_PREFIX } from '../engine/given-up.js'
 import type { Signer, Store } from '../engine/ports.js'

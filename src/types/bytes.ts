@@ -64,7 +64,9 @@ export function fromHex (hex: string): Uint8Array {
 
 /** Whether two byte strings are the same. */
 export function sameBytes (a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false
+  return true
 }
 
 /** The 32 bytes of a hash as a transaction id, which is written in reversed order. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { closedLoop, percentiles } from '../../bench/load.js'
-import { floorsOf, goalOf, withRatio } from '../../bench/report.js'
+import { commandLines, floorsOf, goalOf, withRatio } from '../../bench/report.js'
 
 describe('bench', () => {
   it('takes the median and the 99th percentile, in whatever order the times come', () => {
@@ -33,5 +33,13 @@ describe('bench', () => {
 
   it('says whether a goal is reached, by the ratio to the floor', () => {
     assert.deepEqual([{ callers: 1, ratio: 0.28 }, { callers: 1, ratio: 0.27 }, { callers: 1_000, ratio: 130 }, { callers: 100, ratio: 30 }].map(goalOf), ['reached 0.28 x', 'missed 0.28 x', 'reached 120 x', ''])
+  })
+
+  it('holds a command line against the start of Node.js in the same run', () => {
+    assert.deepEqual(commandLines({ node: 100, version: 150, info: 400 }).trimEnd().split('\n').map((line) => line.trim().replace(/ +/g, ' ')), [
+      'node -e 0 100 ms',
+      'paychan --version 150 ms 1.50 x reached 2.07 x',
+      'paychan info 400 ms 4.00 x missed 3.45 x'
+    ])
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { NETWORKS } from '../../src/bitcoin/network.js'
+import { NETWORKS } from '../../src/bitcoin/network-names.js'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/scripts.js'
 import { toHex } from '../../src/types/bytes.js'
 import { P2PKH, P2SH, P2TR, P2WSH, p2wpkh, refuses } from './support.js'

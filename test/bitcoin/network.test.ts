@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
-import { NETWORKS, networkParams } from '../../src/bitcoin/network.js'
+import { NETWORKS } from '../../src/bitcoin/network-names.js'
+import { networkParams } from '../../src/bitcoin/network.js'
 
 /** Time, bits and nonce of each genesis block; but for testnet4 the rest of its header is the same everywhere. */
 const GENESIS = {

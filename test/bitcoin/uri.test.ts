@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { NETWORKS } from '../../src/bitcoin/network.js'
+import { NETWORKS } from '../../src/bitcoin/network-names.js'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import { formatBitcoinUri, isBitcoinUri, parseBitcoinUri } from '../../src/bitcoin/uri.js'
 import { MAX_URI_LENGTH } from '../../src/bitcoin/uri-length.js'

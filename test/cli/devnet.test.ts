@@ -81,7 +81,7 @@ describe('paychan devnet', () => {
     it('says that an Electrum server is no devnet', async () => {
       answer = (socket, line) => { socket.write(`${JSON.stringify({ id: (JSON.parse(line) as { id: number }).id, error: { code: -32601, message: 'unknown method' } })}\n`) }
       const world = testWorld()
-      assert.equal(await world.run('devnet', 'mine', '--electrum', url), 1)
+      assert.equal(await world.run('devnet', 'mine', '--electrum', url), 5)
       assert.match(world.err(), /no devnet.*ERR_NO_DEVNET/)
     })
 
@@ -108,7 +108,7 @@ describe('paychan devnet', () => {
     assert.equal(await world.run('devnet', 'trace'), 0)
     assert.equal(parseTrace(world.out()).length, 720)
     const other = testWorld()
-    assert.equal(await other.run('devnet', '--port', '0', '--trace', 'no such file'), 1)
+    assert.equal(await other.run('devnet', '--port', '0', '--trace', 'no such file'), 2)
     assert.match(other.err(), /ERR_NO_TRACE/)
   })
 

@@ -109,11 +109,19 @@ describe('what people read', () => {
   })
 
   it('payments, their memos harmless', () => {
-    assert.equal(renderPayments([payment, { ...payment, direction: 'received', status: 'unknown', memo: '\u001b[31mred' }], plain), [
+    assert.equal(renderPayments([payment, { ...payment, direction: 'received', status: 'unknown', memo: '\u001b[31mred' }], plain, 100), [
       'TIME                  CHANNEL   PEER       DIRECTION     AMOUNT  STATUS        MEMO',
       `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  sent       1,000 sat  acknowledged  coffee`,
       `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  received   1,000 sat  unknown       \ufffd[31mred`
     ].join('\n'))
+  })
+
+  it('payments in 80 columns, their memos below them where they do not fit', () => {
+    const long = { ...payment, memo: 'a memo of some words that are too many for the line of its payment, and yet all of them are shown' }
+    const lines = renderPayments([payment, { ...long, amount: satoshi(1_300_000n) }], plain, 80).split('\n')
+    for (const line of lines) assert.ok(line.length <= 80, line)
+    assert.equal(lines.slice(3).join(' ').replace(/ +/g, ' ').includes(long.memo), true)
+    assert.match(renderPayments([payment], plain, 80), /^TIME {18}PEER.*STATUS +MEMO\n.*acknowledged +coffee$/)
   })
 
   it('the outcome of open, pay and close', () => {

@@ -82,7 +82,7 @@ export function addChannelCommands (program: Command, world: World): void {
       const known = await withNode(context, async node => await node.payments(withoutUndefined({ limit: limit + 1, channel })))
       const payments = known.slice(0, limit)
       const more = known.length > limit
-      context.output.result({ payments, more }, colors => renderPayments(payments, colors))
+      context.output.result({ payments, more }, colors => renderPayments(payments, colors, context.output.width))
       if (more) context.output.note(`These are the newest ${limit}; show more with --limit N.`)
     })
 

@@ -23,7 +23,7 @@ export function addOpenings (program: Command, world: World): void {
 function addOpen (program: Command, world: World): void {
   withCoins(withFee(withCommonOptions(program.command('open').summary('open a channel and fund it')), 'the estimate for 6 blocks'))
     .description('Opens a channel with a peer. The amount is its capacity: all of it is ours at first. Waits until the channel can be paid on, and shows how far it is. Ctrl-C cancels the opening as long as the funding transaction has not left.')
-    .argument('<peer>', `a peer id that is connected (${PART_HELP}), or a full multiaddr`)
+    .argument('<peer>', `a peer id that is connected (${PART_HELP}), or a peer address as \`paychan info\` shows it on the other side`)
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--blocks <n>', 'blocks until the refund: how long the channel may live', wholeNumber(1))
     .option('--two-way', 'either side pays, in turns')

@@ -31,7 +31,7 @@ export function addSeedCommands (program: Command, world: World): void {
 
   withCommonOptions(program.command('recover').summary('ask a peer for channels that this node has lost'))
     .description('Connects to a peer and asks it for the channels that it has with this node, after the data directory was lost and restored from its words. What the peer says is checked: keys, signatures, the funding transaction. A channel that comes back only closes. Channels that this node has stay as they are.')
-    .argument('<peer>', `a peer id that is connected (${PART_HELP}), or a full multiaddr`)
+    .argument('<peer>', `a peer id that is connected (${PART_HELP}), or a peer address as \`paychan info\` shows it on the other side`)
     .addHelpText('after', '\nExamples:\n  paychan recover 12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp\n  paychan recover /ip4/127.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp --json')
     .action(async (peer: string, _options: object, command: Command) => {
       const context = contextOf(world, command)

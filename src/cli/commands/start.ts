@@ -1,6 +1,6 @@
 /** `paychan start`: a node in the foreground, until somebody stops it. */
 import type { Command } from 'commander'
-import { DEPRECATED_NETWORKS } from '../../bitcoin/network.js'
+import { DEPRECATED_NETWORKS } from '../../bitcoin/network-names.js'
 import { formatAmount } from '../../daemon/amount.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { NodeApi, NodeEvent } from '../../node/api.js'
