@@ -16,6 +16,9 @@ const PRICES: Readonly<Record<string, number>> = {
   'blockchain.headers.subscribe': 0.25,
   'blockchain.scripthash.subscribe': 0.2,
   'blockchain.scripthash.get_history': 0.35,
+  'blockchain.scriptpubkey.subscribe': 0.2,
+  'blockchain.scriptpubkey.get_history': 0.35,
+  'blockchain.transaction.testmempoolaccept': 0.25,
   'blockchain.transaction.broadcast': 0.25,
   'blockchain.transaction.broadcast_package': 0.25,
   'blockchain.estimatefee': 2.1

@@ -10,7 +10,7 @@ import type { Chain, ChainStatus, Clock, Random, ScriptWatch, Tip, Unsubscribe, 
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
-import { broadcastRefused, isAlreadyThere, refusalKind } from './broadcast-errors.js'
+import { broadcastRefused, isAlreadyThere, printable, refusalKind } from './broadcast-errors.js'
 import { ElectrumClient } from './electrum/client.js'
 import { parseEndpoint } from './electrum/endpoint.js'
 import type { Proxy } from './electrum/proxy.js'
@@ -23,7 +23,8 @@ import type { AnnouncedTip } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import { chainParams } from './params.js'
-import { scriptHashOf, WatchedScript, type ProvedWatcher, type WatchContext, type WatchSession } from './script-watch.js'
+import { WatchedScript, type ProvedWatcher, type WatchContext, type WatchSession } from './script-watch.js'
+import { scriptHashOf } from './script-hash.js'
 import { ServerCalls } from './server-calls.js'
 import { Slots } from './slots.js'
 import { within } from './timing.js'
@@ -210,6 +211,7 @@ class VerifyingChain implements ElectrumChain {
     const id = idOf(raw)
     return await this.#calls.make('broadcast the transaction', async session => {
       try {
+        await this.#askFirst(session, raw)
         const answer = await session.broadcast(raw)
         if (answer !== id) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server answered with the id of another transaction than ${id}, which was sent. Use another server.`, { txid: id })
       } catch (error) {
@@ -220,6 +222,19 @@ class VerifyingChain implements ElectrumChain {
       this.#underpaid.remove(id)
       return { txid: id, taken: 1, of: 1, refusals: [] }
     })
+  }
+
+  /**
+   * A question that is answered with no costs little; a transaction that is refused costs a hundred times as much (ElectrumX).
+   * What is said of the highest fee is the server's own bound for questions: that may be sent all the same.
+   *
+   * @throws PaychanError `ERR_ELECTRUM_REFUSED`, as a broadcast
+   */
+  async #askFirst (session: ElectrumSession, raw: Uint8Array): Promise<void> {
+    if (!session.has('blockchain.transaction.testmempoolaccept')) return
+    const reason = await session.refusalOf(raw)
+    if (reason === undefined || /max-?fee/i.test(reason)) return
+    throw new PaychanError('ERR_ELECTRUM_REFUSED', `The Electrum server would refuse the transaction: ${printable(reason).slice(0, 300)}`, { reason: printable(reason) })
   }
 
   /** A child whose parents the mempool did not take by their own fees may bring them in. @throws PaychanError `ERR_BROADCAST_REFUSED` */

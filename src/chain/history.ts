@@ -29,7 +29,8 @@ const FETCHED_AT_ONCE = 16
 
 /** What is asked of a server. */
 export interface HistorySource extends HeaderSource {
-  history: (scriptHash: string) => Promise<HistoryEntry[]>
+  /** `script`: in hex. */
+  history: (script: string) => Promise<HistoryEntry[]>
   transaction: (id: Txid) => Promise<Uint8Array>
   merkleProof: (id: Txid, height: number) => Promise<MerkleProof>
 }
@@ -62,10 +63,10 @@ export class VerifiedHistory {
   #isCut = false
 
   /** In hex, which takes a third of what an array does. */
-  readonly #script: string
+  readonly script: string
 
-  constructor (scriptPubKey: Uint8Array, private readonly scriptHash: string) {
-    this.#script = toHex(scriptPubKey)
+  constructor (scriptPubKey: Uint8Array) {
+    this.script = toHex(scriptPubKey)
   }
 
   /**
@@ -75,7 +76,7 @@ export class VerifiedHistory {
    *   its tip, then try again), and what the source rejects with
    */
   async load (context: HistoryContext): Promise<readonly ProvedTransaction[]> {
-    const entries = withoutEchoes(await context.source.history(this.scriptHash))
+    const entries = withoutEchoes(await context.source.history(this.script))
     if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
     // One after the other: a line has room for more entries than a call takes arguments.
     const highest = entries.reduce((most, { height = 0 }) => Math.max(most, height), 0)
@@ -108,7 +109,7 @@ export class VerifiedHistory {
     for (const id of [...this.#partial?.keys() ?? []]) if (!listed.has(id)) this.#partial?.delete(id)
     const fetch = async (some: readonly HistoryEntry[]): Promise<ProvedTransaction[]> => await Promise.all(some.map(async (entry) => await this.#fetch(context, entry, known.get(entry.txid))))
     const found = new Map<Txid, ProvedTransaction>()
-    const relevance = new Relevance(this.#script)
+    const relevance = new Relevance(this.script)
     for (const some of chunks(entries.filter(({ height }) => height !== undefined))) {
       for (const each of await fetch(some)) {
         relevance.add(each)
@@ -168,7 +169,7 @@ export class VerifiedHistory {
    * may spend one that was left out: then it is left out as well.
    */
   #checkScript (history: readonly ProvedTransaction[], isCut: boolean, verify: Ecdsa['verify'] | undefined): readonly ProvedTransaction[] {
-    const scriptPubKey = fromHex(this.#script)
+    const scriptPubKey = fromHex(this.script)
     const outputs = new Map<string, bigint>()
     const read = history.map((each) => ({ each, transaction: Transaction.fromBuffer(each.raw) }))
     for (const { each: { txid }, transaction } of read) {

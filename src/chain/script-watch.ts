@@ -3,16 +3,16 @@
  * server from session to session and hands every watcher the whole verified history whenever it
  * has changed.
  */
-import { crypto } from 'bitcoinjs-lib'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
-import { toHex, type Txid } from '../types/bytes.js'
+import type { Txid } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import { backoffDelay, type Backoff } from './backoff.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
 import { VerifiedHistory, type HistorySource, type ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
+import { scriptHashOf } from './script-hash.js'
 import type { Slots } from './slots.js'
 
 /** A server connection, as far as a watch needs it. */
@@ -20,7 +20,8 @@ export interface WatchSession extends HistorySource, HeaderSource {
   readonly isOpen: boolean
   close: (reason: Error) => void
   subscribeHeaders: () => Promise<AnnouncedTip>
-  subscribeScript: (scriptHash: string) => Promise<string | null>
+  /** `script`: in hex. */
+  subscribeScript: (script: string) => Promise<string | null>
 }
 
 export interface WatchContext {
@@ -66,11 +67,6 @@ class Entry implements ScriptWatch {
 /** How often a history that changed while it was fetched is fetched again before it is handed on. */
 const MAX_ROUNDS = 3
 
-/** The name of a script in the Electrum protocol: its SHA256, reversed, in hex. */
-export function scriptHashOf (scriptPubKey: Uint8Array): string {
-  return toHex(Uint8Array.from(crypto.sha256(scriptPubKey)).reverse())
-}
-
 /** One of ten thousand: what nothing happens to shall take little memory. */
 export class WatchedScript {
   readonly scriptHash: string
@@ -93,7 +89,7 @@ export class WatchedScript {
   constructor (scriptPubKey: Uint8Array, context: WatchContext) {
     this.scriptHash = scriptHashOf(scriptPubKey)
     this.#context = context
-    this.#verified = new VerifiedHistory(scriptPubKey, this.scriptHash)
+    this.#verified = new VerifiedHistory(scriptPubKey)
   }
 
   /** Whether the history is known as the server of this session has it. */
@@ -203,7 +199,7 @@ export class WatchedScript {
 
   async #subscribe (session: WatchSession): Promise<void> {
     if (this.#subscribed === session) return
-    await session.subscribeScript(this.scriptHash)
+    await session.subscribeScript(this.#verified.script)
     this.#subscribed = session
   }
 

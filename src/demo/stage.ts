@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startDevnet, type Devnet, type DevnetOptions } from '../devnet/devnet.js'
 import { startElectrumServer } from '../devnet/index.js'
+import { COINBASE_MATURITY } from '../devnet/rules.js'
 import type { NodeEvent } from '../node/api.js'
-import { PaychanError } from '../types/errors.js'
+import { codeOf, PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
 import { NodeProcess } from './node-process.js'
 import type { Narrator, Report } from './report.js'
@@ -68,7 +69,7 @@ export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, 
       : `chain    ${devnet.backend.software} at height ${devnet.height}, seen through ${electrum ?? devnet.url}`)
     narrator.say(`client   ${client.peerId}, process ${client.pid}`)
     narrator.say(`server   ${server.peerId}, process ${server.pid}`)
-    await devnet.fund(await client.api.address(), funds)
+    await fundPatiently(devnet, await client.api.address(), funds, narrator)
     await stage.mine(1, [client, server])
     await stage.until('the client has coins', async () => (await client.api.balance()).confirmed >= funds)
     narrator.say('')
@@ -76,6 +77,27 @@ export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, 
   } catch (error) {
     await strike()
     throw error
+  }
+}
+
+/** So many blocks are mined at most until there is enough: on regtest the coins of new blocks become few soon. */
+const MOST_BLOCKS_MINED = 2_000
+
+/**
+ * On a chain that others have mined the devnet has no coins that it could spend yet: it mines until it has.
+ *
+ * @throws PaychanError `ERR_INSUFFICIENT_FUNDS` when so many blocks were not enough
+ */
+export async function fundPatiently (devnet: Pick<Devnet, 'fund' | 'mine'>, address: string, funds: Satoshi, narrator: Pick<Narrator, 'say'>): Promise<void> {
+  for (let mined = 0; ; mined += COINBASE_MATURITY) {
+    try {
+      await devnet.fund(address, funds)
+      return
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_INSUFFICIENT_FUNDS' || mined >= MOST_BLOCKS_MINED) throw error
+      if (mined === 0) narrator.say('others have mined this chain: blocks are mined until there are coins to begin with')
+      await devnet.mine(COINBASE_MATURITY)
+    }
   }
 }
 

@@ -98,6 +98,8 @@ export interface ChainBackend {
   estimateFeeRate: (target: number) => Promise<FeeRate | undefined>
   feeRates: () => Promise<FeeRates>
   submit: (raw: Uint8Array) => Promise<SubmitResult>
+  /** What `submit` would say to a transaction that is new; changes nothing. */
+  test: (raw: Uint8Array) => Promise<SubmitResult>
   /** As `submitpackage`: parents and their child, in this order, judged by what they pay together where one pays too little alone. */
   submitPackage: (raws: readonly Uint8Array[]) => Promise<PackageResult>
   /** Mines blocks at once; their coinbases pay to `to`, or to the backend's own wallet. */

@@ -47,7 +47,7 @@ describe('electrum chain', () => {
       await chain.start()
       assert.deepEqual(await tips.when(() => true), { height: 3, hash: server.chain.tipHash })
       await statuses.when(status => status === 'synced')
-      assert.deepEqual(server.requests.all[0], { method: 'server.version', params: ['paychan', ['1.4', '1.6']] })
+      assert.deepEqual(server.requests.all[0], { method: 'server.version', params: ['paychan', ['1.4', '1.7']] })
       assert.deepEqual(chain.tip, tips.last)
       assert.equal(chain.lastError, undefined)
       assert.equal(chain.server, server.url)
@@ -208,7 +208,7 @@ describe('electrum chain', () => {
     it('that speaks another version, or rubbish, is refused and tried again', async () => {
       server.on('server.version', () => ['Other', '0.9'])
       await chain.start()
-      await lines.when(line => line.includes('speaks none of the versions 1.4 to 1.6'))
+      await lines.when(line => line.includes('speaks none of the versions 1.4 to 1.7'))
       server.on('server.version', () => ({ hello: 'world' }))
       await lines.when(line => line.includes('wrong form'))
       server.on('server.version', (_params, socket) => {

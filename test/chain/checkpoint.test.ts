@@ -6,7 +6,6 @@ import { HeaderChain } from '../../src/chain/headers.js'
 import { extendDown, HEADERS_BATCH, syncHeaders, type AnnouncedTip, type HeaderSource } from '../../src/chain/header-sync.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import { VerifiedHistory, type HistorySource } from '../../src/chain/history.js'
-import { scriptHashOf } from '../../src/chain/script-watch.js'
 import { txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { concat } from 'uint8arrays'
@@ -99,7 +98,7 @@ describe('header chain / checkpoint', () => {
       transaction: async () => new Uint8Array(60),
       merkleProof: async () => ({ merkle: [], pos: 0 })
     }
-    const scripts = Array.from({ length: 20 }, (_, n) => new VerifiedHistory(testScript(n), scriptHashOf(testScript(n))))
+    const scripts = Array.from({ length: 20 }, (_, n) => new VerifiedHistory(testScript(n)))
     const codes: unknown[] = []
     for (let attempt = 0; attempt < 5; attempt++) {
       for (const outcome of await Promise.allSettled(scripts.map(async (script) => await script.load({ source: liar, headers: chain, catchUp: async () => {} })))) codes.push(outcome.status === 'rejected' ? codeOf(outcome.reason) : 'believed')

@@ -1,8 +1,8 @@
 /** A scripted Electrum server over TCP: honest as long as a test does not tell it otherwise. */
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { scriptHashOf } from '../../src/chain/script-watch.js'
-import { toHex, txid } from '../../src/types/bytes.js'
+import { scriptHashOf } from '../../src/chain/script-hash.js'
+import { fromHex, toHex, txid } from '../../src/types/bytes.js'
 import { FakeChain } from './fake-chain.js'
 import { Recorder } from './helpers.js'
 
@@ -15,9 +15,10 @@ export const SILENCE = Symbol('silence')
 export type Handler = (params: unknown[], socket: Socket) => unknown
 
 /** What each version of the protocol does not have, of what others have. */
-const LACKING: Readonly<Record<'1.4' | '1.6', readonly string[]>> = {
-  1.4: ['mempool.get_info', 'blockchain.transaction.broadcast_package'],
-  1.6: ['blockchain.relayfee']
+const LACKING: Readonly<Record<FakeServer['version'], readonly string[]>> = {
+  1.4: ['mempool.get_info', 'blockchain.transaction.broadcast_package', 'blockchain.transaction.testmempoolaccept', 'blockchain.scriptpubkey.subscribe', 'blockchain.scriptpubkey.get_history'],
+  1.6: ['blockchain.relayfee', 'blockchain.transaction.testmempoolaccept', 'blockchain.scriptpubkey.subscribe', 'blockchain.scriptpubkey.get_history'],
+  1.7: ['blockchain.relayfee', 'blockchain.scripthash.subscribe', 'blockchain.scripthash.get_history']
 }
 
 export class FakeServer {
@@ -29,7 +30,7 @@ export class FakeServer {
   #port = 0
 
   /** The version of the protocol that it agrees on. */
-  version: '1.4' | '1.6' = '1.4'
+  version: '1.4' | '1.6' | '1.7' = '1.4'
 
   constructor (readonly chain: FakeChain = new FakeChain()) {}
 
@@ -92,7 +93,7 @@ export class FakeServer {
 
   notifyScript (script: Uint8Array): void {
     const scriptHash = scriptHashOf(script)
-    this.notify('blockchain.scripthash.subscribe', [scriptHash, this.chain.status(scriptHash)])
+    this.notify(this.version === '1.7' ? 'blockchain.scriptpubkey.subscribe' : 'blockchain.scripthash.subscribe', [scriptHash, this.chain.status(scriptHash)])
   }
 
   tip (): { height: number, hex: string } {
@@ -138,11 +139,13 @@ export class FakeServer {
       case 'blockchain.block.headers': {
         const blocks = this.chain.blocks.slice(Number(first), Number(first) + Number(second))
         const headers = blocks.map(({ header }) => toHex(header))
-        if (this.version === '1.6') return { count: headers.length, headers, max: 2016 }
+        if (this.version !== '1.4') return { count: headers.length, headers, max: 2016 }
         return { count: blocks.length, hex: headers.join(''), max: 2016 }
       }
       case 'blockchain.scripthash.subscribe': return this.chain.status(String(first))
       case 'blockchain.scripthash.get_history': return this.chain.history(String(first))
+      case 'blockchain.scriptpubkey.subscribe': return this.chain.status(scriptHashOf(fromHex(String(first))))
+      case 'blockchain.scriptpubkey.get_history': return this.chain.history(scriptHashOf(fromHex(String(first))))
       case 'blockchain.transaction.get': {
         const transaction = this.chain.find(txid(String(first)))
         if (transaction === undefined) throw new Refusal('No such mempool or blockchain transaction.')

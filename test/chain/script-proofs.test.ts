@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import type { ElectrumChain } from '../../src/chain/chain.js'
-import { scriptHashOf } from '../../src/chain/script-watch.js'
+import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { txid } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { MAX_MONEY } from '../../src/types/units.js'

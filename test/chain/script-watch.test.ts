@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
-import { scriptHashOf } from '../../src/chain/script-watch.js'
+import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { fromHex } from '../../src/types/bytes.js'
 import { codeOf } from '../../src/types/errors.js'
 import { idOf } from './fake-chain.js'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
-import { scriptHashOf } from '../../src/chain/script-watch.js'
+import { scriptHashOf } from '../../src/chain/script-hash.js'
 import { Pair } from '../reorgs/pair.js'
 import { Liar, type Lie } from './liar.js'
 

@@ -76,11 +76,15 @@ describe('node / what an Electrum server charges', () => {
     let server: TestNode
 
     beforeEach(async () => {
-      fixture = await Fixture.create()
+      // Not by itself: T1 is sent by both sides, and whoever comes after its block is refused.
+      fixture = await Fixture.create({ autoMine: false })
       gate = await new TollGate(fixture.devnet).open()
       fixture.onEnd(async () => { await gate.close() })
       server = await fixture.node('server', { listen: ['/ip4/127.0.0.1/tcp/0'] })
-      client = await fixture.rich('client', 2_000_000n, { electrum: gate.url })
+      client = await fixture.node('client', { electrum: gate.url })
+      await fixture.devnet.fund(await client.api.address(), satoshi(2_000_000n))
+      await fixture.devnet.mine(1)
+      await client.sees(async () => (await client.api.balance()).confirmed === 2_000_000n)
     })
 
     afterEach(async () => { await fixture.end() })
@@ -104,7 +108,9 @@ describe('node / what an Electrum server charges', () => {
     }
 
     async function open (): Promise<void> {
-      const { id } = await client.api.open({ peer: await server.address(), amount: satoshi(100_000n), wait: 'ready' })
+      const { id } = await client.api.open({ peer: await server.address(), amount: satoshi(100_000n), wait: 'broadcast' })
+      await server.sees(async () => (await server.api.channels()).some((channel) => channel.id === id))
+      await blocks(2)
       await client.sees(async () => (await client.api.channels()).some((channel) => channel.id === id && channel.status === 'open'))
     }
 

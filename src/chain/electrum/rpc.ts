@@ -50,6 +50,13 @@ const errorShape = z.union([
   z.string().transform(message => ({ code: undefined, message }))
 ])
 
+/** How many characters shall come back: by position or by name, none when left out. */
+const pongLength = z.number().int().min(0).max(10_000)
+const pingShape = z.union([
+  z.tuple([]).rest(z.unknown()).transform(([first]) => first ?? 0),
+  z.object({ pong_len: z.unknown().optional() }).transform(({ pong_len: length }) => length ?? 0)
+]).optional().transform((length) => length ?? 0).pipe(pongLength)
+
 export class RpcConnection {
   /** Resolves, never rejects, once the connection is over, with the reason. */
   readonly closed: Promise<Error>
@@ -178,12 +185,19 @@ export class RpcConnection {
     }
   }
 
+  /** A server may ask one thing of a client, from protocol 1.7 on: whether it is there. */
+  #answer (id: number, method: string, params: unknown): void {
+    const length = pingShape.safeParse(params)
+    if (method !== 'server.ping' || !length.success) throw protocolError(`sent a request of its own (${printable(method).slice(0, 40)})`)
+    this.#socket.write(JSON.stringify({ jsonrpc: '2.0', id, result: { data: '0'.repeat(length.data) } }) + '\n')
+  }
+
   #dispatch (line: string): void {
     const message = messageShape.safeParse(parseJson(line))
     if (!message.success) throw protocolError('sent a line that is not a JSON-RPC message')
     const { id, method, params, result, error } = message.data
     if (method !== undefined) {
-      if (id !== undefined && id !== null) throw protocolError(`sent a request of its own (${printable(method).slice(0, 40)})`)
+      if (id !== undefined && id !== null) return this.#answer(id, method, params)
       this.#options.onNotification(method, params)
       return
     }

@@ -1,5 +1,5 @@
 /**
- * The methods of the Electrum protocol 1.4 to 1.6 that we use, typed, over one connection. Every answer
+ * The methods of the Electrum protocol 1.4 to 1.7 that we use, typed, over one connection. Every answer
  * is checked for its shape before anything else sees it.
  * Reference: https://electrum-protocol.readthedocs.io/en/latest/protocol-methods.html
  */
@@ -9,6 +9,7 @@ import { fromHex, toHex, txid, type Txid } from '../../types/bytes.js'
 import { HEADERS_BATCH, type AnnouncedTip } from '../header-sync.js'
 import { HEADER_SIZE } from '../header-fields.js'
 import type { MerkleProof } from '../merkle.js'
+import { scriptHashOf } from '../script-hash.js'
 import { protocolError, RpcConnection, type RpcOptions } from './rpc.js'
 import { hasMethod, PROTOCOL_VERSIONS, protocolVersion, type MethodName, type ProtocolVersion } from './versions.js'
 import type { Socket } from 'node:net'
@@ -29,6 +30,7 @@ const headersShape = z.union([
   z.object({ count: heightShape, headers: z.array(headerShape).max(HEADERS_BATCH) }).transform(({ count, headers }) => ({ count, bytes: concat(headers) }))
 ]).refine(({ count, bytes }) => bytes.length === count * HEADER_SIZE)
 const packageShape = z.object({ success: z.boolean(), errors: z.array(z.object({ txid: txidShape.optional(), error: z.string().transform((text) => text.slice(0, 2_000)) })).optional() })
+const testShape = z.array(z.object({ allowed: z.boolean().optional(), reason: z.string().transform((text) => text.slice(0, 2_000)).optional() })).length(1)
 const statusShape = z.string().max(200).nullable()
 // 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself. As many as fit into one line: strangers may pay
 // to a script as often as they like, which is no fault of the server's.
@@ -55,7 +57,8 @@ export class ElectrumSession {
       onNotification: (method, params) => {
         if (method === 'blockchain.headers.subscribe') {
           events.onTip(check(method, z.tuple([tipShape]), params)[0])
-        } else if (method === 'blockchain.scripthash.subscribe') {
+        } else if (method === 'blockchain.scripthash.subscribe' || method === 'blockchain.scriptpubkey.subscribe') {
+          // Also in 1.7 it is the hash that ElectrumX tells.
           events.onStatus(...check(method, z.tuple([z.string(), statusShape]), params))
         }
         // Servers may notify of more than we subscribe to; the rest is no business of ours.
@@ -88,12 +91,18 @@ export class ElectrumSession {
     return (await this.#ask('blockchain.block.headers', [start, count], headersShape)).bytes
   }
 
-  subscribeScript (scriptHash: string): Promise<string | null> {
-    return this.#ask('blockchain.scripthash.subscribe', [scriptHash], statusShape)
+  /** @param script - in hex */
+  subscribeScript (script: string): Promise<string | null> {
+    return this.has('blockchain.scriptpubkey.subscribe')
+      ? this.#ask('blockchain.scriptpubkey.subscribe', [script], statusShape)
+      : this.#ask('blockchain.scripthash.subscribe', [scriptHashOf(fromHex(script))], statusShape)
   }
 
-  async history (scriptHash: string): Promise<HistoryEntry[]> {
-    const entries = await this.#ask('blockchain.scripthash.get_history', [scriptHash], historyShape)
+  /** @param script - in hex */
+  async history (script: string): Promise<HistoryEntry[]> {
+    const entries = this.has('blockchain.scriptpubkey.get_history')
+      ? await this.#ask('blockchain.scriptpubkey.get_history', [script], historyShape)
+      : await this.#ask('blockchain.scripthash.get_history', [scriptHashOf(fromHex(script))], historyShape)
     return entries.map(entry => ({ txid: entry.tx_hash, height: entry.height > 0 ? entry.height : undefined }))
   }
 
@@ -117,6 +126,12 @@ export class ElectrumSession {
   async broadcastPackage (raws: readonly Uint8Array[]): Promise<string | undefined> {
     const { success, errors = [] } = await this.#ask('blockchain.transaction.broadcast_package', [raws.map(toHex)], packageShape)
     return success ? undefined : errors.map(({ error }) => error).join('; ')
+  }
+
+  /** Why the server would refuse a transaction; undefined when it would take it, or does not say. */
+  async refusalOf (raw: Uint8Array): Promise<string | undefined> {
+    const [verdict] = await this.#ask('blockchain.transaction.testmempoolaccept', [[toHex(raw)]], testShape)
+    return verdict?.allowed === false ? verdict.reason ?? 'no reason was given' : undefined
   }
 
   /** BTC/kvB, or -1 when the server cannot tell. */

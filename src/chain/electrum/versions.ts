@@ -5,12 +5,12 @@
  */
 
 /** The lowest and the highest version that we speak; the server chooses. */
-export const PROTOCOL_VERSIONS = ['1.4', '1.6'] as const
+export const PROTOCOL_VERSIONS = ['1.4', '1.7'] as const
 
-/** The second number of a version: 4, 6. (There is no 1.5.) */
-export type ProtocolVersion = 4 | 5 | 6
+/** The second number of a version: 4, 6, 7. (There is no 1.5.) */
+export type ProtocolVersion = 4 | 5 | 6 | 7
 
-const ALL = [4, 5, 6] as const
+const ALL = [4, 5, 6, 7] as const
 
 /** For each method the versions that have it. */
 const METHODS = {
@@ -18,16 +18,19 @@ const METHODS = {
   'server.ping': ALL,
   'blockchain.headers.subscribe': ALL,
   'blockchain.block.headers': ALL,
-  'blockchain.scripthash.subscribe': ALL,
-  'blockchain.scripthash.get_history': ALL,
+  'blockchain.scripthash.subscribe': [4, 5, 6],
+  'blockchain.scripthash.get_history': [4, 5, 6],
+  'blockchain.scriptpubkey.subscribe': [7],
+  'blockchain.scriptpubkey.get_history': [7],
   'blockchain.transaction.get': ALL,
   'blockchain.transaction.get_merkle': ALL,
   'blockchain.transaction.broadcast': ALL,
-  'blockchain.transaction.broadcast_package': [6],
+  'blockchain.transaction.broadcast_package': [6, 7],
+  'blockchain.transaction.testmempoolaccept': [7],
   'blockchain.estimatefee': ALL,
   'blockchain.relayfee': [4, 5],
   'mempool.get_fee_histogram': ALL,
-  'mempool.get_info': [6]
+  'mempool.get_info': [6, 7]
 } as const satisfies Readonly<Record<string, readonly ProtocolVersion[]>>
 
 export type MethodName = keyof typeof METHODS

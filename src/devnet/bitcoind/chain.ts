@@ -22,7 +22,7 @@ import { BitcoindRpc, RpcRefusal } from './rpc.js'
 
 const POLL_MS = 500
 /** Blocks that one call mines: one for thousands would not come back in time, and others see them before we do. */
-const BLOCKS_PER_CALL = 10
+const BLOCKS_PER_CALL = 25
 /** A chain that changes faster than it can be read is read again. */
 const READING_TRIES = 20
 /** The same key with every start, so that the coins of the last one are not lost. Regtest coins are worth nothing. */
@@ -212,6 +212,7 @@ export class BitcoindChain extends IndexedChain implements ChainBackend {
       if (reading === undefined) continue
       this.#apply(reading)
       if (!reading.isPart) return
+      this.#log(`reading the chain of bitcoind: block ${this.best.height} of ${reading.tip}`)
       tries = 0
     }
     throw new PaychanError('ERR_BITCOIND_UNREACHABLE', `The chain of the bitcoind at ${this.#rpc.address} changes faster than it can be read.`, { address: this.#rpc.address })

@@ -13,6 +13,11 @@ const NOT_FOUND: ReadonlySet<number> = new Set([-5, -8])
 
 /** Blocks in one go: the first reading of a long chain shows progress, and holds little. */
 const MOST_BLOCKS = 500
+/** In one request: blocks may be large, and bitcoind answers with all of them at once. */
+const BLOCKS_AT_ONCE = 50
+const TRANSACTIONS_AT_ONCE = 200
+/** In one request, from the tip down: a reorganisation reaches hardly ever further. */
+const HASHES_AT_ONCE = 100
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const hex = z.string().regex(/^([0-9a-f]{2})*$/)
@@ -21,6 +26,8 @@ export interface Reading {
   /** Blocks of the index that are no more. */
   readonly undone: number
   readonly blocks: readonly Block[]
+  /** The height of the chain that was read. */
+  readonly tip: number
   /** Whether there are more blocks than were read; the mempool comes with the last ones. */
   readonly isPart: boolean
   readonly mempool: ReadonlySet<string>
@@ -40,24 +47,47 @@ export async function readChanges (rpc: BitcoindRpc, index: BlockIndex, pool: Me
 async function read (rpc: BitcoindRpc, index: BlockIndex, pool: Mempool): Promise<Reading | undefined> {
   const best = await rpc.call(hash, 'getbestblockhash')
   const { height: tip } = await rpc.call(z.object({ height: z.int() }), 'getblockheader', best)
-  let common = Math.min(index.tip.height, tip)
-  while (common > 0 && await rpc.call(hash, 'getblockhash', common) !== index.block(common)?.hash) common -= 1
+  const common = await commonHeight(rpc, index, tip)
   const blocks: Block[] = []
   let before = index.block(common)?.hash
-  for (let height = common + 1; height <= tip && blocks.length < MOST_BLOCKS; height++) {
-    const raw = await rpc.call(hex, 'getblock', await rpc.call(hash, 'getblockhash', height), 0)
-    const block = decodeBlock(blockHeight(height), fromHex(raw))
-    if (previousHash(block) !== before) return undefined
-    before = block.hash
-    blocks.push(block)
+  const hashes = await rpc.batch(hash, 'getblockhash', heights(common + 1, Math.min(tip, common + MOST_BLOCKS)))
+  for (const part of inParts(hashes, BLOCKS_AT_ONCE)) {
+    for (const raw of await rpc.batch(hex, 'getblock', part.map((each) => [each, 0]))) {
+      const block = decodeBlock(blockHeight(common + 1 + blocks.length), fromHex(raw))
+      if (previousHash(block) !== before) return undefined
+      before = block.hash
+      blocks.push(block)
+    }
   }
   const undone = index.tip.height - common
-  if (before !== best) return { undone, blocks, isPart: true, mempool: new Set(), arrived: [] }
+  if (before !== best) return { undone, blocks, tip, isPart: true, mempool: new Set(), arrived: [] }
   const mempool = new Set(await rpc.call(z.array(hash), 'getrawmempool'))
   const arrived: Tx[] = []
-  for (const txid of mempool) {
-    if (pool.get(txid) === undefined) arrived.push(decodeTransaction(fromHex(await rpc.call(hex, 'getrawtransaction', txid))))
+  for (const part of inParts([...mempool].filter((txid) => pool.get(txid) === undefined), TRANSACTIONS_AT_ONCE)) {
+    for (const raw of await rpc.batch(hex, 'getrawtransaction', part.map((txid) => [txid]))) arrived.push(decodeTransaction(fromHex(raw)))
   }
   // What was read of the mempool belongs to this tip.
-  return await rpc.call(hash, 'getbestblockhash') === best ? { undone, blocks, isPart: false, mempool, arrived } : undefined
+  return await rpc.call(hash, 'getbestblockhash') === best ? { undone, blocks, tip, isPart: false, mempool, arrived } : undefined
+}
+
+/** The height of the newest block that both have. */
+async function commonHeight (rpc: BitcoindRpc, index: BlockIndex, tip: number): Promise<number> {
+  let top = Math.min(index.tip.height, tip)
+  // One is enough, unless blocks were taken back.
+  for (let count = 1; top > 0; count = HASHES_AT_ONCE) {
+    const first = Math.max(1, top - count + 1)
+    const hashes = await rpc.batch(hash, 'getblockhash', heights(first, top))
+    const same = hashes.findLastIndex((each, i) => index.block(first + i)?.hash === each)
+    if (same !== -1) return first + same
+    top = first - 1
+  }
+  return 0
+}
+
+function heights (first: number, last: number): number[][] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => [first + i])
+}
+
+function inParts<T> (all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
 }

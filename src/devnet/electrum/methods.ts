@@ -3,6 +3,7 @@ import type { ChainBackend, ScriptHash } from '../backend.js'
 import { blockMethods } from './block-methods.js'
 import { devnetMethods } from './devnet-methods.js'
 import type { Request } from './json-rpc.js'
+import { outPointMethods } from './outpoint-methods.js'
 import { bindParams } from './params.js'
 import { scriptMethods } from './script-methods.js'
 import { serverMethods } from './server-methods.js'
@@ -18,6 +19,8 @@ export interface SessionState {
   headers: boolean
   /** Script hashes that are watched, with the status that the client was told last. */
   readonly scripts: Map<ScriptHash, string | null>
+  /** Outpoints that are watched, by `txid:vout`, with the JSON of the status that the client was told last. */
+  readonly outPoints: Map<string, { readonly txid: string, readonly vout: number, readonly script: ScriptHash, told: string }>
 }
 
 export interface MethodContext {
@@ -40,7 +43,7 @@ export interface Method {
 export type Methods = Readonly<Record<string, Method>>
 
 const METHODS: ReadonlyMap<string, Method> = new Map(Object.entries({
-  ...serverMethods, ...blockMethods, ...scriptMethods, ...transactionMethods, ...devnetMethods
+  ...serverMethods, ...blockMethods, ...scriptMethods, ...transactionMethods, ...outPointMethods, ...devnetMethods
 }))
 
 /** The method of a request with its parameters bound; undefined when the version that is spoken has no such method. @throws RpcError */

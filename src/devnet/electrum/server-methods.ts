@@ -3,10 +3,16 @@ import type { ChainBackend } from '../backend.js'
 import { hash256, reversedHex } from '../hashes.js'
 import { ErrorCode, RpcError } from './json-rpc.js'
 import type { Methods } from './methods.js'
-import { HIGHEST_VERSION, LOWEST_VERSION, negotiate } from './versions.js'
+import { compareVersions, HIGHEST_VERSION, LOWEST_VERSION, negotiate } from './versions.js'
 import { nonNegativeInteger, text } from './params.js'
 
 export const SOFTWARE = 'paychan-devnet 0.1.0'
+
+/** Characters of an answer to a ping; `max_send` of ElectrumX is 1,000,000. */
+const MAX_PONG = 1_000_000
+
+/** As in ElectrumX. */
+const MAX_RECENT = 10
 
 /** sat/kvB as a number of bitcoin per kilobyte. */
 function btcPerKb (satPerKvB: bigint): number {
@@ -29,20 +35,31 @@ export const serverMethods: Methods = {
   },
   'server.features': {
     params: [],
-    run: async ({ backend, host, port }) => ({
+    run: async ({ backend, session, host, port }) => ({
       genesis_hash: await genesisHash(backend),
       hosts: { [host]: { tcp_port: port, ssl_port: null } },
       protocol_max: HIGHEST_VERSION,
       protocol_min: LOWEST_VERSION,
       pruning: null,
       server_version: SOFTWARE,
-      hash_function: 'sha256'
+      // Until 1.7, in which a script is named by itself.
+      ...compareVersions(session.version ?? LOWEST_VERSION, '1.7') >= 0 ? {} : { hash_function: 'sha256' }
     })
   },
   'server.banner': { params: [], run: async () => 'A development chain on regtest: its coins are worth nothing.' },
   'server.donation_address': { params: [], run: async () => '' },
   'server.peers.subscribe': { params: [], run: async () => [] },
-  'server.ping': { params: [], run: async () => null },
+  /** From 1.7 on with so many characters in the answer: traffic that tells less to whoever listens. */
+  'server.ping': {
+    params: ['pong_len?', 'data?'],
+    run: async ({ session }, [length = 0, data = '']) => {
+      if (compareVersions(session.version ?? LOWEST_VERSION, '1.7') < 0) return null
+      if (!/^[0-9a-fA-F]*$/.test(text(data))) throw new RpcError(ErrorCode.badRequest, 'data should be hex')
+      const pong = nonNegativeInteger(length)
+      if (pong > MAX_PONG) throw new RpcError(ErrorCode.badRequest, `pong_len is at most ${MAX_PONG}`)
+      return { data: '0'.repeat(pong) }
+    }
+  },
   'blockchain.estimatefee': {
     params: ['number', 'mode?'],
     run: async ({ backend }, [target, mode]) => {
@@ -61,6 +78,11 @@ export const serverMethods: Methods = {
       const { minimum, relay, incremental } = await backend.feeRates()
       return { mempoolminfee: btcPerKb(minimum), minrelaytxfee: btcPerKb(relay), incrementalrelayfee: btcPerKb(incremental) }
     }
+  },
+  'mempool.recent': {
+    params: [],
+    since: '1.7',
+    run: async ({ backend }) => (await backend.mempool()).slice(-MAX_RECENT).reverse().map(({ txid, fee, vsize }) => ({ txid, fee: Number(fee), vsize }))
   },
   'mempool.get_fee_histogram': {
     params: [],

@@ -5,8 +5,9 @@ import { tipHeader } from './block-methods.js'
 import { ErrorCode, failure, notification, parseLine, RpcError, success, type Incoming, type Request, type Response } from './json-rpc.js'
 import { LineSplitter } from './lines.js'
 import { findMethod, type MethodContext, type SessionState } from './methods.js'
+import { outPointStatus, touchedOutPoints } from './outpoint-methods.js'
 import { statusOf } from './status.js'
-import { HIGHEST_WITHOUT_ORDER } from './versions.js'
+import { compareVersions, HIGHEST_WITHOUT_ORDER } from './versions.js'
 
 /** A transaction of 400,000 weight units is at most 800,000 hex digits: this leaves room for the rest. */
 export const MAX_LINE_BYTES = 1_000_000
@@ -18,9 +19,10 @@ const MAX_WAITING = 64
 const MAX_UNSENT_BYTES = 32_000_000
 
 export class ElectrumSession {
-  readonly #state: SessionState = { version: undefined, isFresh: true, headers: false, scripts: new Map() }
+  readonly #state: SessionState = { version: undefined, isFresh: true, headers: false, scripts: new Map(), outPoints: new Map() }
   readonly #splitter = new LineSplitter(MAX_LINE_BYTES)
   readonly #touched = new Set<ScriptHash>()
+  readonly #touchedOutPoints = new Set<string>()
   #newTip = false
   #waiting = 0
   #work: Promise<void> = Promise.resolve()
@@ -42,7 +44,8 @@ export class ElectrumSession {
     } else {
       for (const script of scripts.keys()) if (touched.has(script)) this.#touched.add(script)
     }
-    if (this.#newTip || this.#touched.size > 0) this.#enqueue(async () => { await this.#notify() })
+    for (const key of touchedOutPoints(this.#state, touched)) this.#touchedOutPoints.add(key)
+    if (this.#newTip || this.#touched.size > 0 || this.#touchedOutPoints.size > 0) this.#enqueue(async () => { await this.#notify() })
   }
 
   #receive (chunk: Uint8Array): void {
@@ -112,6 +115,8 @@ export class ElectrumSession {
     const touched = [...this.#touched]
     this.#newTip = false
     this.#touched.clear()
+    const outPoints = [...this.#touchedOutPoints]
+    this.#touchedOutPoints.clear()
     if (newTip) this.#send(notification('blockchain.headers.subscribe', [await tipHeader(this.backend)]))
     for (const script of touched) {
       const known = this.#state.scripts.get(script)
@@ -119,8 +124,24 @@ export class ElectrumSession {
       const status = statusOf(await this.backend.scriptHistory(script))
       if (status === known) continue
       this.#state.scripts.set(script, status)
-      this.#send(notification('blockchain.scripthash.subscribe', [script, status]))
+      // From 1.7 on under another name, though of the same hash (as ElectrumX does).
+      this.#send(notification(this.#speaks('1.7') ? 'blockchain.scriptpubkey.subscribe' : 'blockchain.scripthash.subscribe', [script, status]))
     }
+    for (const key of outPoints) await this.#notifyOutPoint(key)
+  }
+
+  async #notifyOutPoint (key: string): Promise<void> {
+    const watched = this.#state.outPoints.get(key)
+    if (watched === undefined) return
+    const status = await outPointStatus(this.backend, watched.txid, watched.vout)
+    const told = JSON.stringify(status)
+    if (told === watched.told) return
+    watched.told = told
+    this.#send(notification('blockchain.outpoint.subscribe', [watched.txid, watched.vout, status]))
+  }
+
+  #speaks (version: string): boolean {
+    return this.#state.version !== undefined && compareVersions(this.#state.version, version) >= 0
   }
 
   #send (message: unknown): void {

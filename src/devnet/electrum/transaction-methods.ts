@@ -64,6 +64,20 @@ export const transactionMethods: Methods = {
       return refused.length === 0 ? { success: true } : { success: false, errors: refused.map(({ txid, reason }) => ({ txid, error: reason })) }
     }
   },
+  /** Each judged alone, as if it were sent. */
+  'blockchain.transaction.testmempoolaccept': {
+    params: ['raw_txs'],
+    since: '1.7',
+    run: async ({ backend }, [raws]) => {
+      if (!Array.isArray(raws) || raws.length === 0 || raws.length > MAX_PACKAGE) throw new RpcError(ErrorCode.badRequest, `1 to ${MAX_PACKAGE} transactions can be tested at once`)
+      return await Promise.all(raws.map(async (each) => {
+        const raw = bytes(each)
+        const result = await backend.test(raw)
+        const { txid, wtxid } = decodeTransaction(raw)
+        return { txid, wtxid, allowed: result.accepted, ...result.accepted ? {} : { reason: result.reason } }
+      }))
+    }
+  },
   'blockchain.transaction.get': {
     params: ['tx_hash', 'verbose?'],
     run: async ({ backend }, [hash, verbose = false]) => {

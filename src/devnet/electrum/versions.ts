@@ -5,8 +5,8 @@ import { text } from './params.js'
 /** The lowest version that is spoken here. */
 export const LOWEST_VERSION = '1.4'
 
-/** The highest: `server.version` comes first, and headers are lists. (There is no 1.5.) */
-export const HIGHEST_VERSION = '1.6'
+/** The highest. From 1.6 on `server.version` comes first, and headers are lists; from 1.7 on scripts are named by themselves. (There is no 1.5.) */
+export const HIGHEST_VERSION = '1.7'
 
 /** For whoever asks for something before `server.version`, as one could before 1.6. */
 export const HIGHEST_WITHOUT_ORDER = '1.4.3'

@@ -119,7 +119,8 @@ describe('electrum client', () => {
       ['an id that was never given out', '{"id":7,"result":1}\n'],
       ['a reply without an id', '{"result":1}\n'],
       ['an error to no request', '{"id":null,"error":{"code":-32700,"message":"parse error"}}\n'],
-      ['a request of its own', '{"id":0,"method":"server.ping","params":[]}\n'],
+      ['a request of its own', '{"id":0,"method":"server.banner","params":[]}\n'],
+      ['a ping that asks for too much', '{"id":0,"method":"server.ping","params":[10001]}\n'],
       ['brackets without end', '['.repeat(200_000) + '\n']
     ] as const) {
       it(`${what} ends the connection with an error`, async () => {
@@ -169,11 +170,14 @@ describe('electrum client', () => {
     }
 
     const cases: Array<[method: string, call: (session: ElectrumSession) => Promise<unknown>, answers: unknown[], version?: FakeServer['version']]> = [
-      ['server.version', session => session.handshake('test'), [null, ['x'], ['x', '1.3'], ['x', '1.7'], ['x', '1.40'], ['x', '2.4'], 'x']],
+      ['server.version', session => session.handshake('test'), [null, ['x'], ['x', '1.3'], ['x', '1.8'], ['x', '1.40'], ['x', '2.4'], 'x']],
       ['blockchain.headers.subscribe', session => session.subscribeHeaders(), [null, {}, { height: -1, hex: '00'.repeat(80) }, { height: 1.5, hex: '00'.repeat(80) }, { height: 1, hex: '00'.repeat(79) }, { height: 1, hex: 'zz'.repeat(80) }]],
       ['blockchain.block.headers', session => session.headers(0, 1), [null, { count: 2, hex: '00'.repeat(80) }, { count: 1, hex: '0'.repeat(159) }, { count: 1 }, { count: 2, headers: ['00'.repeat(80)] }, { count: 1, headers: ['00'.repeat(79)] }, { count: 1, headers: '00'.repeat(80) }]],
       ['blockchain.scripthash.subscribe', session => session.subscribeScript('00'), [1, {}, 'x'.repeat(201)]],
       ['blockchain.scripthash.get_history', session => session.history('00'), [null, [{ tx_hash: 'ab', height: 1 }], [{ tx_hash: id, height: '1' }], [{ tx_hash: id, height: -2 }], [{ tx_hash: id, height: 1e300 }]]],
+      ['blockchain.scriptpubkey.subscribe', session => session.subscribeScript('00'), [1, {}, 'x'.repeat(201)], '1.7'],
+      ['blockchain.scriptpubkey.get_history', session => session.history('00'), [null, [{ tx_hash: 'ab', height: 1 }]], '1.7'],
+      ['blockchain.transaction.testmempoolaccept', session => session.refusalOf(new Uint8Array(1)), [null, [], [{ allowed: 'no' }], [{ allowed: false, reason: 1 }], [{ allowed: true }, { allowed: true }]], '1.7'],
       ['blockchain.transaction.get', session => session.transaction(id), [null, 'abc', { hex: 'ab' }]],
       ['blockchain.transaction.get_merkle', session => session.merkleProof(id, 1), [null, { merkle: [], pos: -1 }, { merkle: [1], pos: 0 }, { merkle: new Array(33).fill(id), pos: 0 }, { pos: 0 }]],
       ['blockchain.transaction.broadcast', session => session.broadcast(new Uint8Array(1)), [null, 'ok', ['x']]],
@@ -201,9 +205,12 @@ describe('electrum client', () => {
         electrum.close(new Error('the test is over'))
         return server.requests.all.slice(before).map(({ method }) => method)
       }
-      const [old, now] = [await asked('1.4'), await asked('1.6')]
+      const [old, now, newest] = [await asked('1.4'), await asked('1.6'), await asked('1.7')]
       assert.deepEqual([old.includes('blockchain.relayfee'), old.includes('mempool.get_info'), old.includes('blockchain.transaction.broadcast_package')], [true, false, false])
       assert.deepEqual([now.includes('blockchain.relayfee'), now.includes('mempool.get_info'), now.includes('blockchain.transaction.broadcast_package')], [false, true, true])
+      const scripts = (methods: readonly string[]): string[] => [...new Set(methods.filter((method) => method.startsWith('blockchain.script') || method.includes('test')))].sort()
+      assert.deepEqual(scripts(now), ['blockchain.scripthash.get_history', 'blockchain.scripthash.subscribe'])
+      assert.deepEqual(scripts(newest), ['blockchain.scriptpubkey.get_history', 'blockchain.scriptpubkey.subscribe', 'blockchain.transaction.testmempoolaccept'])
     })
 
     it('refuses notifications of the wrong form', async () => {

@@ -45,7 +45,7 @@ describe('devnet / electrum / server', () => {
   })
 
   describe('server.*', () => {
-    for (const [asked, agreed] of [['1.4', '1.4'], ['1.4.2', '1.4.2'], [['1.4', '1.4.3'], '1.4.3'], [['1.4', '1.6'], '1.6'], [['1.1', '2.0'], '1.6'], ['1.6', '1.6']] as const) {
+    for (const [asked, agreed] of [['1.4', '1.4'], ['1.4.2', '1.4.2'], [['1.4', '1.4.3'], '1.4.3'], [['1.4', '1.6'], '1.6'], [['1.4', '1.7'], '1.7'], [['1.1', '2.0'], '1.7'], ['1.6', '1.6'], ['1.7', '1.7']] as const) {
       it(`agrees on ${agreed} with a client that speaks ${JSON.stringify(asked)}`, async () => {
         assert.deepEqual(await client.call('server.version', 'test', asked), ['paychan-devnet 0.1.0', agreed])
       })
@@ -56,7 +56,7 @@ describe('devnet / electrum / server', () => {
       assert.deepEqual(await client.call('server.version', 'test', ['1.4', '1.6']), ['paychan-devnet 0.1.0', '1.4.3'])
     })
 
-    for (const version of ['1.3', '1.7', ['1.7', '1.8'], ['1.0', '1.2'], ['1.6', '1.4']]) {
+    for (const version of ['1.3', '1.8', ['1.8', '1.9'], ['1.0', '1.2'], ['1.6', '1.4']]) {
       it(`closes the connection on a client that speaks ${JSON.stringify(version)}`, async () => {
         const closed = once(client.socket, 'close')
         assert.deepEqual(await client.fail('server.version', 'test', version), { code: 1, message: `unsupported protocol version: ${JSON.stringify(version)}` })
@@ -70,7 +70,7 @@ describe('devnet / electrum / server', () => {
     })
 
     it('has the methods of the version that was agreed on, and no others', async () => {
-      for (const [version, lacks] of [['1.4', ['mempool.get_info', 'blockchain.transaction.broadcast_package', 'blockchain.scripthash.unsubscribe']], ['1.6', ['blockchain.relayfee']]] as const) {
+      for (const [version, lacks] of [['1.4', ['mempool.get_info', 'blockchain.transaction.broadcast_package', 'blockchain.scripthash.unsubscribe']], ['1.6', ['blockchain.relayfee', 'blockchain.scriptpubkey.get_history', 'blockchain.outpoint.get_status', 'blockchain.transaction.testmempoolaccept']], ['1.7', ['blockchain.relayfee', 'blockchain.scripthash.get_history', 'blockchain.scripthash.subscribe']]] as const) {
         const spoken = await TestClient.connect(devnet.port, version)
         for (const method of lacks) assert.deepEqual(await spoken.fail(method, 'x'), { code: -32601, message: `unknown method "${method}"` }, version)
         spoken.close()
@@ -81,7 +81,7 @@ describe('devnet / electrum / server', () => {
       assert.deepEqual(await client.call('server.features'), {
         genesis_hash: GENESIS_HASH,
         hosts: { '127.0.0.1': { tcp_port: devnet.port, ssl_port: null } },
-        protocol_max: '1.6',
+        protocol_max: '1.7',
         protocol_min: '1.4',
         pruning: null,
         server_version: 'paychan-devnet 0.1.0',

@@ -205,11 +205,12 @@ describe('devnet / electrum / session', () => {
         'server.version', 'server.features', 'server.banner', 'server.ping', 'blockchain.block.header', 'blockchain.block.headers', 'blockchain.estimatefee',
         'blockchain.headers.subscribe', 'blockchain.scripthash.subscribe', 'blockchain.scripthash.get_history', 'blockchain.scripthash.listunspent',
         'blockchain.scripthash.get_balance', 'blockchain.transaction.broadcast', 'blockchain.transaction.get', 'blockchain.transaction.get_merkle',
-        'blockchain.transaction.id_from_pos', 'mempool.get_fee_histogram', 'devnet.fund', 'devnet.info'
+        'blockchain.transaction.id_from_pos', 'mempool.get_fee_histogram', 'mempool.get_info', 'mempool.recent', 'devnet.fund', 'devnet.info',
+        'blockchain.scriptpubkey.subscribe', 'blockchain.scriptpubkey.get_history', 'blockchain.outpoint.subscribe', 'blockchain.outpoint.get_status', 'blockchain.outpoint.unsubscribe', 'blockchain.transaction.testmempoolaccept'
       ]
       const value = fc.oneof(fc.jsonValue(), fc.constantFrom(ALICE, bob.address, 0, 1, true, '00', '1.4'))
       await fc.assert(fc.asyncProperty(fc.constantFrom(...methods), fc.oneof(fc.array(value, { maxLength: 4 }), value), async (method, params) => {
-        const other = await TestClient.connect(devnet.port)
+        const other = await TestClient.connect(devnet.port, /scriptpubkey|outpoint|test|recent|get_info/.test(method) ? '1.7' : undefined)
         other.write(JSON.stringify({ id: 1, method, params }))
         const answer = await other.next()
         other.close()

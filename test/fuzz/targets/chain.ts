@@ -7,7 +7,7 @@ import { HeaderChain } from '../../../src/chain/headers.js'
 import { VerifiedHistory } from '../../../src/chain/history.js'
 import { checkMerkleProof } from '../../../src/chain/merkle.js'
 import { chainParams, type ChainParams } from '../../../src/chain/params.js'
-import { scriptHashOf } from '../../../src/chain/script-watch.js'
+import { scriptHashOf } from '../../../src/chain/script-hash.js'
 import { fundingHistory } from '../../../src/engine/funding-history.js'
 import { txid, txidFromHash, type Txid } from '../../../src/types/bytes.js'
 import { FakeChain, hashOf, idOf } from '../../chain/fake-chain.js'
@@ -67,7 +67,7 @@ export const CHAIN: Target = {
     try {
       await syncHeaders(headers, source, { height: choices.flag ? choices.uint32 : choices.pick([HEIGHT, HEIGHT - 1, 4, 0]), header: spoilt(known.header(HEIGHT), choices) })
       const before = headers.height
-      const history = await new VerifiedHistory(SCRIPT, HASH).load({ source, headers, catchUp: async () => {}, verify: () => choices.flag })
+      const history = await new VerifiedHistory(SCRIPT).load({ source, headers, catchUp: async () => {}, verify: () => choices.flag })
       assert.ok(headers.height >= before)
       const [first] = history
       const outPoint = { txid: first?.txid ?? txid('ab'.repeat(32)), vout: 0 }
