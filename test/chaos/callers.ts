@@ -2,7 +2,7 @@
 import { codeOf, messageOf } from '../../src/types/errors.js'
 import type { Told } from './books.js'
 import type { Draw } from './draw.js'
-import type { Name, World } from './world.js'
+import { pause, type Name, type World } from './world.js'
 
 /** After these nobody knows whether it was paid; all others say that it was not. */
 const UNKNOWN = new Set(['ERR_PAYMENT_UNKNOWN', 'ERR_PAYMENT_PARTIAL', 'ERR_API_FAILED'])
@@ -18,6 +18,8 @@ export class Callers {
   readonly codes = new Map<string, number>()
   /** What no caller should ever be told. */
   readonly findings: string[] = []
+  /** What has not been answered for good, with the last code that its caller was told. */
+  readonly #waiting = new Map<string, string>()
   #count = 0
   #isOver = false
   /** Nobody asks again from then on. */
@@ -35,6 +37,9 @@ export class Callers {
     }
   }
 
+  /** Who still waits, and for what. */
+  get waiting (): string { return [...this.#waiting].map(([memo, code]) => `${memo}: ${code}`).join(', ') }
+
   /** No new payments; those that have a name are asked for so long. */
   end (seconds: number): void {
     this.#isOver = true
@@ -51,39 +56,42 @@ export class Callers {
   async payOnce ({ from, to }: Direction, isNamed = this.draw.chance(70)): Promise<Told> {
     const memo = `${from} ${++this.#count}`
     const amount = BigInt(this.draw.between(1, 200))
-    const asksAgain = isNamed && this.draw.chance(15)
-    let outcome: Told['outcome'] = 'refused'
-    let ids: readonly string[] = []
-    do {
-      const answer = await this.#ask(from, { to: this.world.node(to).peerId, amount, memo, ...isNamed ? { id: memo } : {} })
-      if (typeof answer !== 'string') {
-        outcome = 'acknowledged'
-        ids = answer
-      } else if (UNKNOWN.has(answer)) outcome = 'unknown'
-      if (isNamed && outcome !== 'acknowledged') await pause(AGAIN_MS)
-    } while (isNamed && outcome !== 'acknowledged' && performance.now() < this.#giveUpAt)
-    if (asksAgain && outcome === 'acknowledged') {
-      const answer = await this.#ask(from, { to: this.world.node(to).peerId, amount, memo, id: memo })
-      if (typeof answer !== 'string' && answer.join() !== ids.join()) this.findings.push(`${memo} was acknowledged as ${ids.join()}, and asked for again as ${answer.join()}`)
+    const ask = async (): Promise<readonly string[] | string> => await this.#ask(from, { to: this.world.node(to).peerId, amount, memo, ...isNamed ? { id: memo } : {} })
+    const mostTries = isNamed ? Number.POSITIVE_INFINITY : 1
+    let answer = await ask()
+    let mayBeMade = isUnknown(answer)
+    for (let tries = 1; tries < mostTries && typeof answer === 'string' && performance.now() < this.#giveUpAt; tries++) {
+      await pause(AGAIN_MS)
+      answer = await ask()
+      mayBeMade ||= isUnknown(answer)
     }
-    const told: Told = { memo, from, to, amount, outcome, ids }
+    const ids = typeof answer === 'string' ? [] : answer
+    if (isNamed && ids.length > 0 && this.draw.chance(15)) {
+      const again = await ask()
+      if (typeof again !== 'string' && again.join() !== ids.join()) this.findings.push(`${memo} was acknowledged as ${ids.join()}, and asked for again as ${again.join()}`)
+    }
+    this.#waiting.delete(memo)
+    const told: Told = { memo, from, to, amount, outcome: ids.length > 0 ? 'acknowledged' : mayBeMade ? 'unknown' : 'refused', ids }
     this.told.push(told)
     return told
   }
 
   /** The ids of what was paid, or the code of why not. */
   async #ask (from: Name, request: { to: string, amount: bigint, memo: string, id?: string }): Promise<readonly string[] | string> {
+    const { memo } = request
+    this.#waiting.set(memo, `no answer, after ${this.#waiting.get(memo) ?? 'nothing'}`)
     try {
       return (await this.world.node(from).api.pay(request)).parts.map(({ id }) => id)
     } catch (error) {
       const code = codeOf(error)
       if (code === 'ERR_INTERNAL') this.findings.push(`${from} has a bug: ${messageOf(error)}`)
       this.codes.set(code, (this.codes.get(code) ?? 0) + 1)
+      this.#waiting.set(memo, code)
       return code
     }
   }
 }
 
-function pause (ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+function isUnknown (answer: readonly string[] | string): boolean {
+  return typeof answer === 'string' && UNKNOWN.has(answer)
 }

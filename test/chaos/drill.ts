@@ -3,9 +3,9 @@ import { cp, rm } from 'node:fs/promises'
 import { messageOf } from '../../src/types/errors.js'
 import { checkChannels, checkConserved, checkPayments, paidBetween, type Listed, type Sides } from './books.js'
 import { Callers, type Direction } from './callers.js'
-import { drawFrom, type Draw } from './draw.js'
+import { drawFrom } from './draw.js'
 import { FAULTS, type Strike } from './faults.js'
-import { CAPACITY, CLIENTS, NAMES, until, World, type ClientName, type Name } from './world.js'
+import { CAPACITY, CLIENTS, NAMES, pause, until, World, type ClientName, type Name } from './world.js'
 
 export interface DrillOptions { readonly seed: number, readonly minutes: number, readonly directory: string, readonly say: (line: string) => void }
 
@@ -17,6 +17,8 @@ const LANES = 2
 const BLOCK_MS = 1_500
 /** Carol and Bob pay each other in turns of about so long. */
 const TURN_MS = 5_000
+/** What each client pays first: more than the least first payment, and as much as Bob can pay back to Carol in a storm. */
+const FIRST = 10_000_000n
 /** For what must happen once everything is mended. */
 const PATIENCE_S = 120
 
@@ -26,7 +28,7 @@ const BOB: Direction = { from: 'bob', to: 'carol' }
 
 export async function drill ({ seed, minutes, directory, say }: DrillOptions): Promise<Outcome> {
   const world = await World.create(directory)
-  const run = new Drill(world, drawFrom(seed), say)
+  const run = new Drill(world, seed, say)
   try {
     await run.storm(minutes * 60_000)
     await run.judge()
@@ -53,8 +55,8 @@ class Drill {
   #mining: NodeJS.Timeout | undefined
   #isOver = false
 
-  constructor (private readonly world: World, private readonly draw: Draw, private readonly write: (line: string) => void) {
-    this.callers = new Callers(world, draw)
+  constructor (private readonly world: World, private readonly seed: number, private readonly write: (line: string) => void) {
+    this.callers = new Callers(world, drawFrom(seed + LANES))
   }
 
   #say (line: string): void {
@@ -75,13 +77,19 @@ class Drill {
     const callers = [() => ALICE, turn].flatMap((direction) => Array.from({ length: CALLERS_EACH }, async () => { await this.callers.run(direction) }))
     const end = performance.now() + ms
     const faults = FAULTS.filter(({ missing }) => missing?.() === undefined)
-    await Promise.all(Array.from({ length: LANES }, async () => {
-      while (performance.now() < end && !this.#isOver) await this.#strike(this.draw.pick(faults).plan(this.world, this.draw), end)
+    await Promise.all(Array.from({ length: LANES }, async (_, lane) => {
+      const draw = drawFrom(this.seed + lane)
+      while (performance.now() < end && !this.#isOver) {
+        await this.#strike(draw.pick(faults).plan(this.world, draw), end)
+        await pause(draw.between(100, 1_500))
+      }
     }))
     this.#say(`everything is mended; ${this.callers.acknowledged} payments are acknowledged`)
     await this.world.heal()
     this.callers.end(PATIENCE_S)
+    const patience = setTimeout(() => { this.#say(`still waiting: ${this.callers.waiting}`) }, PATIENCE_S * 500)
     await Promise.all(callers)
+    clearTimeout(patience)
     for (const direction of [ALICE, CAROL, BOB]) await this.#stillPays(direction)
   }
 
@@ -108,7 +116,6 @@ class Drill {
         await this.world.start(name)
       }
     }
-    await pause(this.draw.between(100, 1_500))
   }
 
   /** Nothing is stuck: a payment in each direction goes through. */
@@ -161,27 +168,30 @@ class Drill {
     }))
   }
 
-  /** A copy of Carol's data, then payments both ways, then the copy is put back: the newest state is handed over, and the channel only closes. */
+  /**
+   * A copy of Alice's data, more payments, then the copy is put back: Bob hands over what it has forgotten, payment by payment, and the
+   * channel only closes. (Of a two-way channel whose turn has changed since, nothing is handed over: Bob's state waits for its height.)
+   */
   async oldCopy (): Promise<void> {
     const { world } = this
-    const [data, copy] = [world.dataDir('carol'), `${world.dataDir('carol')}.copy`]
-    await world.kill('carol')
+    const [data, copy] = [world.dataDir('alice'), `${world.dataDir('alice')}.copy`]
+    await world.kill('alice')
     await cp(data, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') })
-    await world.start('carol')
+    await world.start('alice')
     this.callers.again()
-    for (const direction of [CAROL, BOB, CAROL, BOB]) await this.#stillPays(direction)
-    const expected = (await this.#sides()).find(({ name }) => name === 'carol')?.other
-    await world.kill('carol')
+    for (let n = 0; n < 8; n++) await this.#stillPays(ALICE)
+    await world.kill('alice')
     await rm(data, { recursive: true })
     await cp(copy, data, { recursive: true })
     await rm(copy, { recursive: true })
-    this.#say('carol runs on an old copy of its data')
-    await world.start('carol')
+    this.#say('alice runs on an old copy of its data')
+    await world.start('alice')
     await world.heal()
-    await until('carol has been given back the newest state', async () => {
-      const side = (await this.#sides()).find(({ name }) => name === 'carol')
-      return side?.one.ours === expected?.theirs && side?.one.theirs === expected?.ours
+    await until('alice has been given back the newest state', async () => {
+      const side = (await this.#sides()).find(({ name }) => name === 'alice')
+      return side?.one.ours === side?.other.theirs && side?.one.theirs === side?.other.ours
     })
+    await this.judge()
   }
 
   /** All channels close, and the wallets have it all. */
@@ -209,11 +219,4 @@ class Drill {
     this.findings.push(...checkConserved(given, balances.reduce((sum, { total }) => sum + total, 0n), fees))
     this.#say(`closed: ${given} sat were given, ${fees} sat went to miners, and the wallets have the rest`)
   }
-}
-
-/** More than the least first payment. */
-const FIRST = 20_000n
-
-function pause (ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

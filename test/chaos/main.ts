@@ -20,6 +20,7 @@ for (const { name, missing } of FAULTS) {
   if (reason !== undefined) say(`SKIPPED ${name}: ${reason}`)
 }
 for (const text of NEVER) say(`SKIPPED ${text}`)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 const { findings, acknowledged, asked, strikes } = await drill({ seed, minutes, directory: await mkdtemp(join(tmpdir(), 'paychan-chaos-')), say })
 for (const finding of findings) say(`FOUND ${finding}`)
 say(`${strikes} faults, ${asked} payments asked for, ${acknowledged} acknowledged: ${findings.length === 0 ? 'none lost, none double, conserved to the satoshi' : `${findings.length} findings with seed ${seed}`}`)

@@ -25,6 +25,7 @@ export class NodeProcess {
   multiaddr = ''
   #child: ChildProcess | undefined
   #end: End | undefined
+  #isUp = false
 
   constructor (readonly dataDir: string, private readonly electrum: string, private readonly env: Readonly<Record<string, string>>, private readonly onLine: (line: Line) => void) {
     this.api = connectApi(dataPaths(dataDir).socket)
@@ -50,6 +51,7 @@ export class NodeProcess {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => { errors.push(text) })
     this.#child = child
     this.#end = undefined
+    this.#isUp = false
     const ended = new Promise<never>((_resolve, reject) => {
       child.once('exit', (code, signal) => {
         this.#end = { code, signal, errors: errors.join('').slice(-2_000) }
@@ -58,6 +60,8 @@ export class NodeProcess {
     })
     ended.catch(() => {})
     await Promise.race([this.#started(child, errors), ended])
+    this.#isUp = true
+    this.lookAround()
   }
 
   /** SIGKILL: no goodbye, nothing flushed. */
@@ -73,6 +77,11 @@ export class NodeProcess {
 
   signal (signal: NodeJS.Signals): void {
     if (this.#end === undefined) this.#child?.kill(signal)
+  }
+
+  /** Its surroundings have changed. One that is not up yet has nobody who listens, and is told once it is. */
+  lookAround (): void {
+    if (this.#isUp) this.signal('SIGUSR2')
   }
 
   #started (child: ChildProcess, errors: string[]): Promise<void> {
@@ -98,6 +107,11 @@ export class NodeProcess {
   }
 
   #spawn (args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, ['--import', SURROUNDINGS, CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } })
+    const child = spawn(process.execPath, ['--import', SURROUNDINGS, CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.env } })
+    // Nothing of a drill that ends before its time goes on without it.
+    const end = (): void => { child.kill('SIGKILL') }
+    process.once('exit', end)
+    child.once('exit', () => { process.off('exit', end) })
+    return child
   }
 }

@@ -29,6 +29,10 @@ const POLICY = { PAYCHAN_MAX_CAPACITY: '100000000', PAYCHAN_MAX_STAKE: '10000000
 
 const POLL_MS = 200
 
+export function pause (ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
 /** Waits until something is so; `what` completes "waited in vain until ...". */
 export async function until (what: string, condition: () => Promise<boolean>, seconds = 90): Promise<void> {
   const end = performance.now() + seconds * 1_000
@@ -40,7 +44,7 @@ export async function until (what: string, condition: () => Promise<boolean>, se
       last = ` (${messageOf(error)})`
     }
     if (performance.now() > end) throw new Error(`waited ${seconds} s in vain until ${what}${last}`)
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    await pause(POLL_MS)
   }
 }
 
@@ -126,7 +130,7 @@ export class World {
     const now = { ...this.#surroundings.get(name) ?? { clock: 0, roads: {} }, ...change }
     this.#surroundings.set(name, now)
     await writeFile(surroundingsFile(this.dataDir(name)), JSON.stringify(now))
-    this.nodes.get(name)?.signal('SIGUSR2')
+    this.nodes.get(name)?.lookAround()
   }
 
   async kill (name: Name): Promise<void> {
@@ -146,7 +150,6 @@ export class World {
 
   freeze (name: Name): void { this.node(name).signal('SIGSTOP') }
   thaw (name: Name): void { this.node(name).signal('SIGCONT') }
-
 
   /** Nodes that have ended though nobody has killed them. */
   died (): ReadonlyArray<{ readonly name: Name, readonly end: End }> {
