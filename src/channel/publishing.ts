@@ -19,7 +19,7 @@ import { curveRate, patientRate } from './fee-curve.js'
 import { countsAsRival, isHeldBack, normalBid, PATIENCE, provenRace, rivals, winnable } from './evidence.js'
 import { balances } from './ledger.js'
 import { leastShare, newestHeld, publishable, stakeAt, vsizeOf, type Publishable } from './publishable.js'
-import { publishHeightOf } from './schedule.js'
+import { payeeOf, publishHeightOf } from './schedule.js'
 import { lastDeadlineOf, patientBudget, windowOf } from './stakes.js'
 import { isFrozen, spendInSight, type Channel, type Established, type Publication, type ShownSpend } from './state.js'
 import { partyOf } from './terms.js'
@@ -232,12 +232,15 @@ function leastBidRate ({ relay }: Pick<Env, 'relay'>, deadline: number | undefin
 function isLastCall (channel: Established, turn: number, previous: Publication | undefined, height: number): boolean {
   const { deadline } = windowOf(channel, turn, height)
   if (deadline === undefined || height !== deadline - 1) return false
-  return isFeeRefusal(previous?.refusedFor) || (previous?.isUnderpaid === true && isInTheWay(channel, previous, height))
+  return isFeeRefusal(previous?.refusedFor) || (previous?.isUnderpaid === true && isInTheWay(channel, height))
 }
 
-/** Whether a server shows what one could refuse a bid for that another one has taken: who refuses it and shows nothing that it would have to replace lies. */
-function isInTheWay ({ onChain: { shown } }: Established, { txid }: Publication, height: number): boolean {
-  return shown.some((spend) => spend.txid !== txid && spend.lock <= height)
+/**
+ * Whether a server shows what one could refuse a bid for that another one has taken: who refuses it and shows nothing that it would have to replace lies.
+ * What we have published ourselves is nothing of the kind: each bid pays enough more to replace the last, and all servers have all of them.
+ */
+function isInTheWay ({ role, onChain: { shown } }: Established, height: number): boolean {
+  return shown.some(({ turn, lock }) => lock <= height && (turn === undefined || payeeOf(turn) !== role))
 }
 
 /** EVID-4: what a race at this height starts from. A new block lets the last bid count. */

@@ -4,6 +4,7 @@
  * or has been given before. Ours are made again, and come to the same bytes (RFC 6979).
  */
 import { MAX_RECORDED_STATES, type AcceptChannel, type ChannelRecord, type ChannelState, type OpenChannel } from '../../protocols/paychan/1.0/index.js'
+import { otherRole, type Role } from '../bitcoin/keys.js'
 import { payerSighash } from '../bitcoin/template.js'
 import { fromHex } from '../types/bytes.js'
 import type { Env } from './env.js'
@@ -29,15 +30,24 @@ export function recordOf (channel: Channel, env: Pick<Env, 'sign' | 'height'>): 
   return { type: 'ChannelRecord', open: offerOf(terms, clientDerivation), accept: acceptanceOf(terms), fundingTx, fundingOutput: outPoint.vout, refundSignature, states }
 }
 
-/** Nothing of the channel is left for the peer: its end is buried and pays it by no output that takes the channel's keys, or T1 never came. */
+/** Four weeks of blocks: who pays with names, and is on a copy as old as that, learns of what it has paid since (RESTORE-9). */
+const TOLD_FOR = 4_032
+
+/** Nothing of the channel is left for the peer: its end is buried and pays it by no output that takes the channel's keys, or T1 never came. Of one on which it has paid it is told for a while. */
 function isOver (channel: Established, { height }: Pick<Env, 'height'>): boolean {
   const { onChain: { spend, fundingSeen }, terms, role } = channel
   if (height === undefined) return false
   if (spend === undefined) return !fundingSeen && height >= terms.refundHeight
-  if (height - spend.height + 1 < FINAL_DEPTH) return false
+  if (height - spend.height + 1 < (hasPaid(channel, otherRole(role)) ? TOLD_FOR : FINAL_DEPTH)) return false
   const { turn, clientBalance } = spend
   if (turn === undefined || clientBalance === undefined || payerOf(turn) === role) return true
   return clientBalance === (role === 'server' ? 0n : terms.capacity)
+}
+
+/** Whether a side has paid on a channel, as far as the states say. */
+function hasPaid ({ ended, ledger: { turn, held } }: Established, role: Role): boolean {
+  const last = held === undefined ? ended : [...ended, { turn, sequence: held.sequence }]
+  return last.some(({ turn, sequence }, i) => payerOf(turn) === role && sequence > (last[i - 1]?.sequence ?? 0))
 }
 
 /** The last state of each turn, up to the present one. Undefined when our own ledger is damaged, or there are too many. */

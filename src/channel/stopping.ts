@@ -1,7 +1,10 @@
 /** The end of payments on a channel that cannot go on. What was received stays received. */
+import { payerOutput } from '../bitcoin/template.js'
 import { to, type Effect, type Transition } from './effects.js'
 import { payerOf } from './schedule.js'
-import type { Channel, Established } from './state.js'
+import { stateTemplate } from './signing.js'
+import { shareIn } from './stakes.js'
+import type { Channel, Established, ShownSpend, Spend } from './state.js'
 import { errorMessage, Violation } from './violation.js'
 
 const LIST_FALSE = 'ERR_LIST_FALSE'
@@ -55,7 +58,18 @@ export function distrustList (channel: Channel, id: string): Transition {
 
 /** Whether payments of ours on this channel may be forgotten: it was handed back, or is where this side was found to be on an old copy. What they were paid for nobody knows. */
 export function mayLackPayments (channel: Channel): boolean {
-  return channel.stage === 'established' && (channel.restored === true || channel.stopped?.mayHaveForgotten === true)
+  return channel.stage === 'established' && (channel.restored === true || channel.stopped?.mayHaveForgotten === true || [channel.onChain.spend, ...channel.onChain.shown].some((spend) => spend !== undefined && isForgotten(channel, spend)))
+}
+
+/** Whether a spend that both have signed is one that we have forgotten: of a later turn than we know, one that leaves us less than all that we know to have signed, or none of those that we know. */
+function isForgotten (channel: Established, { kind, turn, clientBalance }: Spend | ShownSpend): boolean {
+  const { terms, ledger, role } = channel
+  if (kind === 'unknown') return true
+  if (turn === undefined || clientBalance === undefined || turn < ledger.turn) return false
+  if (turn > ledger.turn) return true
+  const least = ledger.inFlight.at(-1)?.payerBalance ?? ledger.held?.payerBalance
+  // Below dust the payer has no output.
+  return payerOf(turn) === role && least !== undefined && shareIn(terms.capacity, 0, clientBalance, role) < (payerOutput(stateTemplate(channel, least))?.value ?? 0n)
 }
 
 /** Whether the peer has listed falsely what it was paid. */

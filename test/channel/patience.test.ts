@@ -155,6 +155,31 @@ describe('channel / patience / a race that begins late', () => {
     }
   })
 
+  it('nor against its own bid of before, which whoever refuses the next one can always show (EVID-4)', () => {
+    for (const blocks of [2, 3]) {
+      const world = backAt(blocks)
+      world.chain.lowestFeeRate = 1_000_000_000n
+      let before: Uint8Array | undefined
+      const refused = (): bigint => {
+        for (let n = 0; n < 50; n++) {
+          const { publication, outPoint } = world.server.established
+          if (publication === undefined) continue
+          const spends = [before, publication.raw].flatMap((raw) => raw === undefined ? [] : [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }])
+          world.server.post({ type: 'history', history: { ...world.chain.history(outPoint), spends } })
+          before = publication.raw
+          world.server.post({ type: 'broadcast-done', purpose: 'publication', txid: publication.txid, refusedForFee: true })
+        }
+        return world.server.established.publication?.fee ?? 0n
+      }
+      const fees = [refused()]
+      for (let n = 1; n < blocks; n++) {
+        world.mine()
+        fees.push(refused())
+      }
+      assert.ok(fees.slice(1).every((fee, i) => fee <= (fees[i] ?? 0n) * 2n + 362n), fees.join())
+    }
+  })
+
   it('keeps a quarter of what is at stake while nobody competes (STAKE-4)', () => {
     const world = new World().open().paid(40_000n).kill('client').mineTo(664)
     world.chain.lowestFeeRate = 1_000_000_000n

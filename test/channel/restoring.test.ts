@@ -77,6 +77,16 @@ describe('channel / restoring / what comes back', () => {
     assert.equal(recordOf(old, server.env()), undefined)
   })
 
+  it('a channel that is over: to who has paid on it for four weeks, to who has not while it is not buried (RESTORE-3, RESTORE-9)', () => {
+    const world = oneWay()
+    world.client.post({ type: 'close' })
+    world.run().mine(1)
+    const end = world.server.established.onChain.spend?.height ?? assert.fail()
+    const isTold = (role: Role, depth: number): boolean => recordOf(world[otherRole(role)].channel, world[otherRole(role)].env({ height: blockHeight(end + depth - 1) })) !== undefined
+    assert.deepEqual([isTold('client', 5), isTold('client', 4_031), isTold('client', 4_032)], [true, true, false])
+    assert.deepEqual([isTold('server', 5), isTold('server', 6)], [true, false])
+  })
+
   it('nothing of a side whose own ledger is damaged', () => {
     const { server } = inTurn2()
     assert.equal(recordOf({ ...server.established, ended: [] }, server.env()), undefined)

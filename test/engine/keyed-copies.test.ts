@@ -96,4 +96,51 @@ describe('engine / payments with an id, on an old copy of the data (RESTORE-9)',
     const code = await payOnce(alice, 'rent', first.id, 20_000n).then(() => 'paid', ({ code }) => code as string)
     assert.deepEqual([received(mallory), code], [20_000n, 'ERR_PAYMENTS_FORGOTTEN'])
   })
+
+  /** 'rent' is paid on the only channel after the copy was made; the channel ends, the payer goes back to the copy and opens another one. */
+  async function ended (end: (world: World, alice: Node, mallory: Node) => Promise<void>): Promise<[bigint, string]> {
+    const world = new World()
+    const mallory = await world.node('mallory', { coin: 0n })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    const copy = alice.store.snapshot()
+    await payOnce(alice, 'rent', first.id, 20_000n)
+    await end(world, alice, mallory)
+    await world.mine(7)
+    await alice.restart(copy)
+    for (let n = 0; n < 60; n++) await world.pass(1_000)
+    await quiet()
+    const second = await world.open(alice, mallory)
+    const code = await payOnce(alice, 'rent', second.id, 20_000n).then(() => 'paid', ({ code }) => code as string)
+    return [mallory.engine.channels().find(({ id }) => id === second.id)?.ourBalance ?? -1n, code]
+  }
+
+  it('are not made twice when the chain shows that the channel they were made on was settled by a state that is forgotten', async () => {
+    assert.deepEqual(await ended(async (_, __, mallory) => { await mallory.engine.close(mallory.channel.id, true) }), [0n, 'ERR_PAYMENTS_FORGOTTEN'])
+  })
+
+  it('nor when it was closed in peace', async () => {
+    assert.deepEqual(await ended(async (_, alice) => { await alice.close() }), [0n, 'ERR_PAYMENTS_FORGOTTEN'])
+  })
+
+  it('nor when it was opened and closed since', async () => {
+    const world = new World()
+    const mallory = await world.node('mallory', { coin: 0n })
+    const alice = await world.node('alice', { coin: COIN })
+    const first = await world.open(alice, mallory)
+    alice.wallet.receive(COIN)
+    await world.mine()
+    const copy = alice.store.snapshot()
+    const second = await world.open(alice, mallory)
+    await payOnce(alice, 'rent', second.id, 20_000n)
+    await alice.engine.close(second.id, false)
+    await world.mine(7)
+    await alice.restart(copy)
+    for (let n = 0; n < 60; n++) await world.pass(1_000)
+    await quiet()
+    const code = await payOnce(alice, 'rent', first.id, 20_000n).then(() => 'paid', ({ code }) => code as string)
+    assert.deepEqual([mallory.engine.channels().find(({ id }) => id === first.id)?.ourBalance, code], [0n, 'ERR_PAYMENTS_FORGOTTEN'])
+  })
 })

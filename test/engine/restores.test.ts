@@ -152,12 +152,23 @@ describe('engine / a channel that was settled while its client had lost everythi
     assert.equal(alice.channel.status, 'closed')
   })
 
-  it('is not named any more when it was closed in peace', async () => {
-    const { world, alice } = await opened()
+  it('is named for a while when it was closed in peace: nothing is left in it, and it says that payments are forgotten (RESTORE-9)', async () => {
+    const { world, alice, bob } = await opened()
     await alice.close()
     await world.mine(10)
     await alice.restart(emptyDisk())
-    assert.deepEqual((await alice.engine.recover('bob')).restored, [])
+    assert.deepEqual((await alice.engine.recover('bob')).restored, [bob.channel.id])
+    await quiet()
+    assert.equal(alice.channel.status, 'closed')
+    assert.deepEqual(alice.wallet.claims, [])
+  })
+
+  it('is not named to who has never paid on it, when it was closed in peace', async () => {
+    const { world, alice, bob } = await opened()
+    await alice.close()
+    await world.mine(10)
+    await bob.restart(emptyDisk())
+    assert.deepEqual((await bob.engine.recover('alice')).restored, [])
   })
 })
 
