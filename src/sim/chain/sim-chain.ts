@@ -57,6 +57,8 @@ export class SimChain {
   readonly #submitted = new Map<Txid, SimTransaction>()
   /** By outpoint of a funding output: every spend that mempools have taken, the newest last. */
   readonly #contests = new Map<string, Contest[]>()
+  /** Heights of blocks that a reorganisation brought with its last one, so that nobody could bid for them. */
+  readonly #atOnce = new Set<number>()
   #order = 0
   #reorgs = 0
 
@@ -71,6 +73,9 @@ export class SimChain {
 
   /** What it took to be in the block of a height, in sat/vB. */
   thresholdAt (height: number): number { return this.thresholds[height - this.options.start - 1] ?? Infinity }
+
+  /** Whether the block of a height came together with others: nobody could bid for it. */
+  cameAtOnce (height: number): boolean { return this.#atOnce.has(height) }
 
   /** Of the newest blocks that took anything: an empty one says nothing of fees. */
   newestThresholds (count: number): number[] {
@@ -162,6 +167,7 @@ export class SimChain {
     this.#append([], time)
     this.thresholds.push(Infinity)
     for (let n = 0; n < undone; n++) this.#mineInto(touched, time)
+    for (let n = 0; n <= undone; n++) this.#atOnce.add(this.height - n)
     this.#changed(touched, true)
   }
 
@@ -222,6 +228,7 @@ export class SimChain {
   }
 
   #disconnect (touched: Set<string>): void {
+    this.#atOnce.delete(this.height)
     const block = this.#blocks.pop()
     this.thresholds.pop()
     for (const transaction of [...block?.transactions ?? []].reverse()) {

@@ -131,6 +131,7 @@ export class Accounts {
         to: height,
         bids: this.world.publications.bidsOf(record, loser),
         thresholdAt: this.world.thresholdAt,
+        cameAtOnce: (height) => this.world.chain.cameAtOnce(height),
         inTheWayAt: this.#inTheWay(record, loser),
         vsize: T3_VSIZE,
         absences: loser.absences,

@@ -1,5 +1,6 @@
 /** What has to hold at the end of every simulation, beside the books: no rule broken between honest nodes, and no channel stuck. */
 import { balances } from '../../channel/ledger.js'
+import { patientBudget } from '../../channel/stakes.js'
 import { newestHeld } from '../../channel/publishable.js'
 import { payeeOf, turnOfLock } from '../../channel/schedule.js'
 import { isOpening, type Established } from '../../channel/state.js'
@@ -115,7 +116,8 @@ function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
     }
     const from = state.terms.refundHeight + OUTRANKED + 2
     const heights = Array.from({ length: chain.height - from }, (_, n) => from + n)
-    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share && !isAwaited(state, chain.contestsOf(record.outPoint ?? ''), height))
+    const contests = chain.contestsOf(record.outPoint)
+    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share && !isAwaited(state, contests, height) && !isTooDear(state, share, contests, height))
     if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${since}, although ${node.name} has ${share} sat in it`)
   }
 }
@@ -124,6 +126,13 @@ function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
 function isAwaited (state: Established, contests: readonly Contest[], height: number): boolean {
   const held = newestHeld(state)?.turn ?? -1
   return height < state.terms.refundHeight + LONGEST_RACE && contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held)
+}
+
+/** STAKE-3: an older state of the other side's that no block takes, made large, is in the way. What may be paid to get past it doubles with each day, up to the share. */
+function isTooDear (state: Established, share: number, contests: readonly Contest[], height: number): boolean {
+  const held = newestHeld(state)?.turn ?? -1
+  const budget = Number(patientBudget(BigInt(share), height - state.terms.refundHeight - OUTRANKED))
+  return height < state.terms.refundHeight + LONGEST_RACE && contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? held) < held && transaction.fee * 1.25 >= budget)
 }
 
 function isThere ({ absences }: SimNode, height: number): boolean {

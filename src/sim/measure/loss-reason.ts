@@ -14,6 +14,8 @@ export interface Evidence {
   readonly bids: ReadonlyArray<{ readonly height: number, readonly rate: number }>
   /** What it took to be in the block of a height, in sat/vB. */
   readonly thresholdAt: (height: number) => number
+  /** Whether the block of a height came with others in a reorganisation, so that nobody could bid for it. */
+  readonly cameAtOnce: (height: number) => boolean
   /** What the other side had in the mempools before the block of a height, in satoshis: its place takes as much (BIP125). */
   readonly inTheWayAt: (height: number) => number
   /** Of the transaction that it had to bring into a block. */
@@ -29,9 +31,9 @@ const DUST = 330
 const LEAST_OUTPUT = 294
 
 export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
-  const { amount, from, to, bids, thresholdAt, inTheWayAt, vsize, absences, lostWrites } = evidence
+  const { amount, from, to, bids, thresholdAt, cameAtOnce, inTheWayAt, vsize, absences, lostWrites } = evidence
   if (amount < DUST) return { why: 'economics', text: `${amount} sat are dust, which no transaction can pay out` }
-  const heights = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + 1 + i)
+  const heights = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + 1 + i).filter((height) => height === to || !cameAtOnce(height))
   const costAt = (height: number): number => Math.max(thresholdAt(height) * vsize, inTheWayAt(height))
   const cheapest = Math.min(...heights.map(costAt))
   if (heights.length > 0 && cheapest + LEAST_OUTPUT >= amount) return { why: 'economics', text: `a block would have cost ${Math.ceil(cheapest)} sat at the least, and ${amount} sat were at stake` }

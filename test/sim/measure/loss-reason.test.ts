@@ -2,13 +2,16 @@ import assert from 'node:assert/strict'
 import { dishonestReason, reasonOf, type Evidence } from '../../../src/sim/measure/loss-reason.js'
 
 /** A node that was there all the time, and could have had its money for 905 sat in every block. */
-const evidence: Evidence = { amount: 50_000, from: 100, to: 112, bids: [], thresholdAt: () => 5, inTheWayAt: () => 0, vsize: 181, absences: [], lostWrites: false }
+const evidence: Evidence = { amount: 50_000, from: 100, to: 112, bids: [], thresholdAt: () => 5, cameAtOnce: () => false, inTheWayAt: () => 0, vsize: 181, absences: [], lostWrites: false }
 
 describe('sim / why money was lost', () => {
   it('is unexplained as long as nothing explains it', () => {
     assert.equal(reasonOf(evidence).why, 'unexplained')
     assert.equal(reasonOf({ ...evidence, absences: [{ kind: 'down', from: 90, to: 99 }] }).why, 'unexplained', 'it was back in time')
     assert.equal(reasonOf({ ...evidence, bids: [{ height: 100, rate: 6 }] }).why, 'unexplained', 'its bid was enough for the next block')
+    assert.equal(reasonOf({ ...evidence, bids: [{ height: 100, rate: 6 }], cameAtOnce: (height) => height > 103 }).why, 'unexplained', 'and a reorganisation has left it such a block')
+    assert.equal(reasonOf({ ...evidence, bids: [{ height: 100, rate: 6 }], cameAtOnce: () => true }).why, 'stuck', 'a reorganisation has left it none but the last')
+    assert.equal(reasonOf({ ...evidence, cameAtOnce: () => true }).why, 'unexplained', 'it has not bid at all')
   })
 
   it('economics: no block took less than what was at stake', () => {
