@@ -24,7 +24,7 @@ export function abandon (state: NotAbandoned, why: PaychanError, ...first: Effec
     theirKey: theirKeyOf(state)
   }
   const release: Effect[] = state.role === 'client' ? [{ type: 'release-funding' }] : []
-  return to(abandoned, ...first, { type: 'hang-up' }, ...release, { type: 'close-done', kind: 'abandoned', txid: undefined }, { type: 'notify', what: `abandoned: ${why.message}` })
+  return to(abandoned, ...first, { type: 'hang-up' }, ...release, { type: 'close-done', kind: 'abandoned', txid: undefined }, { type: 'notify', news: { kind: 'abandoned', reason: why.message } })
 }
 
 function theirKeyOf (state: NotAbandoned): Uint8Array | undefined {

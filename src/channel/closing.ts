@@ -81,7 +81,7 @@ function ask (channel: Established, env: Env): Transition<Established> | Paychan
   const { close, message } = signed
   return to({ ...channel, closes: [...channel.closes, close] },
     { type: 'send', message },
-    { type: 'notify', step: 'close', what: `asked for a cooperative close, fee ${formatAmount(close.fee)}` })
+    { type: 'notify', step: 'close', news: { kind: 'close-asked-for', fee: close.fee } })
 }
 
 function refusalToAsk (channel: Established, env: Env): PaychanError | undefined {
@@ -142,7 +142,7 @@ export function onCloseRequest (channel: Established, request: CloseRequest, env
   const repeated = channel.closes.some((close) => close.txid === completed.close.txid && close.raw !== undefined)
   return to(repeated ? channel : { ...channel, closes: [...channel.closes, completed.close] },
     { type: 'broadcast', purpose: 'close', raw: completed.raw },
-    { type: 'notify', step: 'close', txid: completed.close.txid, what: `the peer asked for a cooperative close, fee ${formatAmount(request.fee)}; signed and broadcast ${completed.close.txid}` },
+    { type: 'notify', step: 'close', txid: completed.close.txid, news: { kind: 'close-signed', fee: satoshi(request.fee) } },
     ...repeated ? [] : notRenewed(channel, env))
 }
 
@@ -180,12 +180,12 @@ export function onCloseDone (channel: Established, done: CloseDone): Transition 
   const ours = channel.closes.find((close) => close.asker === channel.role && close.txid === txid)
   if (ours === undefined) {
     // A side that was restored may have forgotten what it asked for (RESTORE-6); its channel has stopped.
-    if (channel.stopped !== undefined) return to(channel, { type: 'notify', what: `the peer reports a close ${txid} that this node does not know of` })
+    if (channel.stopped !== undefined) return to(channel, { type: 'notify', news: { kind: 'close-unknown', txid } })
     return stop(channel, new Violation('ERR-2', 'ERR_UNEXPECTED_MESSAGE', `CloseDone names ${txid}, which is no close that was asked for.`, { txid }))
   }
   return to(channel,
     { type: 'close-done', kind: 'close', txid },
-    { type: 'notify', step: 'close', txid, what: `cooperative close ${txid} is broadcast` })
+    { type: 'notify', step: 'close', txid, news: { kind: 'close-broadcast' } })
 }
 
 /** The close that we completed is in a mempool: the asker may know, as soon as both know where they stand (REEST-5). */

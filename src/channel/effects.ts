@@ -1,5 +1,6 @@
 /** What a channel wants done, as data. The engine commits the new state first, then performs these in order. */
 import type { Message, Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import type { News } from './news.js'
 import type { CsvPayout } from './onchain.js'
 import type { BroadcastPurpose, RenewalEvent } from './events.js'
 import type { Channel, RenewalSource } from './state.js'
@@ -39,8 +40,8 @@ export type Effect =
   /** Tell the caller of `close` how it went. */
   | { readonly type: 'close-done', readonly kind: 'close' | 'settlement' | 'abandoned', readonly txid: Txid | undefined }
   | { readonly type: 'close-refused', readonly error: PaychanError }
-  /** For people: what happened, in a sentence; `step` when it is one of the classic channel, or how it ended. */
-  | { readonly type: 'notify', readonly what: string, readonly step?: Step, readonly txid?: Txid }
+  /** For people: what happened; `step` when it is one of the classic channel, or how it ended. */
+  | { readonly type: 'notify', readonly news: News, readonly step?: Step, readonly txid?: Txid }
   /** For people, loudly. */
   | { readonly type: 'alarm', readonly code: string, readonly text: string }
 

@@ -41,7 +41,7 @@ export function onDisconnected (channel: Channel, reason: string): Transition {
   if (channel.stage === 'established') {
     const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
     const unknown: Effect[] = payments.length > 0 ? [{ type: 'payments-unknown', payments, reason }] : []
-    return to({ ...forgetTheirWish(channel), link: 'down' }, ...unknown, { type: 'notify', what: 'the peer is disconnected' })
+    return to({ ...forgetTheirWish(channel), link: 'down' }, ...unknown, { type: 'notify', news: { kind: 'disconnected' } })
   }
   // A signed refund can still be used (FUND-1).
   if (channel.stage === 'refund-signed') return to({ ...channel, link: 'down' })
@@ -68,7 +68,7 @@ export function onError (channel: Channel, error: ErrorMessage): Transition {
     return to({ ...channel, stopped }, ...unknownNow(channel, error), ...refused, { type: 'alarm', code: error.code, text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}` }, ...ask)
   }
   const unknown = error.code === 'ERR_CHANNEL_CLOSED' ? unknownNow(channel, error) : []
-  return to(channel, ...unknown, ...closeRefused(channel, error), { type: 'notify', what: `the peer says: ${error.text} (${error.code})` })
+  return to(channel, ...unknown, ...closeRefused(channel, error), { type: 'notify', news: { kind: 'peer-says', code: error.code, text: error.text } })
 }
 
 /** What is in flight will not be acknowledged any more. */

@@ -171,7 +171,7 @@ function settledSequence (channel: Established, spend: Spend): number | undefine
 
 function fundingNews (channel: Established, before: OnChain, now: OnChain): Effect[] {
   if (now.fundingHeight !== undefined && before.fundingHeight !== now.fundingHeight) {
-    return [{ type: 'notify', txid: channel.outPoint.txid, what: `T1 ${channel.outPoint.txid} is in block ${now.fundingHeight}` }]
+    return [{ type: 'notify', txid: channel.outPoint.txid, news: { kind: 'funding-mined', height: now.fundingHeight } }]
   }
   if (now.fundingHeight === undefined && before.fundingHeight !== undefined) {
     return [{ type: 'alarm', code: 'ERR_FUNDING_REORGED', text: `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.` }]
@@ -181,7 +181,7 @@ function fundingNews (channel: Established, before: OnChain, now: OnChain): Effe
 
 function spendNews (channel: Established, before: Spend | ShownSpend | undefined, now: Spend | ShownSpend | undefined): Effect[] {
   if (now === undefined || (before?.txid === now.txid && before.height === now.height)) return []
-  const effects: Effect[] = [{ type: 'notify', ...(now.kind === 'unknown' ? {} : { step: now.kind }), txid: now.txid, what: `${nameOf(now.kind)} ${now.txid} is ${now.height === undefined ? 'in the mempool' : `in block ${now.height}`}` }]
+  const effects: Effect[] = [{ type: 'notify', ...(now.kind === 'unknown' ? {} : { step: now.kind }), txid: now.txid, news: now.height === undefined ? { kind: 'spend-shown', transaction: now.kind } : { kind: 'spend-mined', transaction: now.kind, height: now.height } }]
   const proved = now.height === undefined ? undefined : now
   const payout = csvPayout({ ...channel, onChain: { ...channel.onChain, spend: proved } })
   if (payout !== undefined) effects.push({ type: 'claim', payout })

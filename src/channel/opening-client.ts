@@ -10,7 +10,7 @@ import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
 import type { ChannelId, OutPoint } from '../types/bytes.js'
-import { formatAmount, formatFeeRate, feeFor, feeRate, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import { blockHeight, formatAmount, feeFor, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
@@ -94,7 +94,7 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
   }
   const { id, peer, address, keys, renewFor, patience, choice } = request
   const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, patience, offer, source: request.renewal?.source, choice, outside: request.outside }
-  return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, what: `asked for a channel of ${formatAmount(request.capacity)} until height ${offer.refundHeight}` })
+  return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, news: { kind: 'offer-sent', capacity: request.capacity, refundHeight: blockHeight(offer.refundHeight) } })
 }
 
 /** Step 1, answered; step 2 begins: T1 is built and kept. */
@@ -103,11 +103,11 @@ export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env
   if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   const terms = termsOf(state.offer, accept)
   const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms, outside: state.outside }
-  if (state.outside === true) return to(accepted, { type: 'notify', step: 1, what: 'the server named its key K2; T1 is to be paid for by an outside wallet' })
+  if (state.outside === true) return to(accepted, { type: 'notify', step: 1, news: { kind: 'terms-taken', payer: 'outside' } })
   const usual = state.source === undefined ? env.feeRate : usualRenewalRate(env)
   return to(accepted,
     { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: state.choice?.feeRate ?? usual, coins: state.choice?.coins, source: state.source },
-    { type: 'notify', step: 1, what: 'the server named its key K2' })
+    { type: 'notify', step: 1, news: { kind: 'terms-taken', payer: 'wallet' } })
 }
 
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */
@@ -117,9 +117,9 @@ export function onFundingBuilt (state: Accepted, { raw, outPoint, fee, previous 
   const template = refundTemplateOf(terms, outPoint)
   const vsize = parseTransaction(raw).vsize + (terms.renews === undefined ? 0 : Math.ceil(FUNDING_WITNESS_BYTES / 4))
   return to(requested,
-    { type: 'notify', step: 2, txid: outPoint.txid, what: `T1 ${outPoint.txid} is ${psbt !== undefined ? 'paid for by an outside wallet, and not signed' : terms.renews === undefined ? 'signed and held back' : 'built'}; its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate(fee * 1000n / BigInt(vsize)))}, ${vsize} vB)` },
+    { type: 'notify', step: 2, txid: outPoint.txid, news: { kind: 'funding-built', by: psbt !== undefined ? 'outside' : terms.renews === undefined ? 'wallet' : 'renewal', fee, vsize } },
     { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
-    { type: 'notify', step: 3, what: `sent T2 unsigned, locked until height ${terms.refundHeight}` })
+    { type: 'notify', step: 3, news: { kind: 'refund-asked-for', refundHeight: terms.refundHeight } })
 }
 
 /** Step 4 arrived. Step 5: verify; then step 6: T1 leaves. The commit before the effects is REF-7. */
@@ -134,10 +134,10 @@ export function onRefundSignature (state: RefundRequested, message: RefundSignat
   if (state.psbt !== undefined) return awaitSignatures(state, state.psbt, message.signature)
   const established = establish(state, { fundingTx, refundSignature: message.signature })
   return to(established,
-    { type: 'notify', step: 5, what: 'the server\'s signature of T2 is right, and on disk' },
+    { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'wallet' } },
     { type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } },
     { type: 'broadcast', purpose: 'funding', raw: state.fundingTx },
-    { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${outPoint.txid} is handed over and broadcast` })
+    { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-sent', by: 'wallet' } })
 }
 
 /** T2 of a channel: the server is its payer, with what it brought along (REF-6, RENEW-2). */

@@ -10,7 +10,7 @@ import { parseRefundRequest } from '../bitcoin/refund.js'
 import { payerSighash } from '../bitcoin/template.js'
 import type { ChannelId } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount } from '../types/units.js'
+import { blockHeight, satoshi } from '../types/units.js'
 import { abandon } from './abandoning.js'
 import { establish } from './establishing.js'
 import { to, type Transition } from './effects.js'
@@ -45,7 +45,7 @@ export function acceptChannel (request: AcceptRequest, offer: OpenChannel, env: 
   const accept = acceptance(offer, request.ours, env)
   const { id, peer, keys } = request
   const state: Accepted = { stage: 'accepted', role: 'server', id, peer, address: peer, keys, openedAt: env.now, terms: termsOf(offer, accept) }
-  return to(state, { type: 'send', message: accept }, { type: 'notify', step: 1, what: `accepted a channel of ${formatAmount(offer.capacity)} until height ${offer.refundHeight}` })
+  return to(state, { type: 'send', message: accept }, { type: 'notify', step: 1, news: { kind: 'offer-taken', capacity: satoshi(offer.capacity), refundHeight: blockHeight(offer.refundHeight) } })
 }
 
 /** Step 3 arrived; step 4: signs T2 for an outpoint that it has never heard of, under a key that never repeats. */
@@ -63,12 +63,12 @@ export function onRefundRequest (state: Accepted, message: RefundRequest, env: E
     // T1 may come from the chain when its client cannot hand it over any more.
     { type: 'watch-funding', scriptPubKey: fundingScriptOf(terms) },
     { type: 'send', message: { type: 'RefundSignature', signature } },
-    { type: 'notify', step: 4, what: `signed T2, locked until height ${terms.refundHeight}, without having seen T1` })
+    { type: 'notify', step: 4, news: { kind: 'refund-signed', refundHeight: terms.refundHeight } })
 }
 
 /** Step 6: T1 arrived; it goes to the chain. */
 export function onFunding (state: RefundSigned, message: Funding): Transition {
-  const { terms, outPoint } = state
+  const { terms } = state
   const script = fundingScriptOf(terms)
   const checked = checkFunding(state, message.fundingTx)
   if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
@@ -76,7 +76,7 @@ export function onFunding (state: RefundSigned, message: Funding): Transition {
   return to(established,
     { type: 'watch-funding', scriptPubKey: script },
     { type: 'broadcast', purpose: 'funding', raw: message.fundingTx },
-    { type: 'notify', step: 6, txid: state.outPoint.txid, what: `got T1 ${outPoint.txid} and broadcast it` })
+    { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-received' } })
 }
 
 function checkFunding ({ terms, outPoint }: RefundSigned, raw: Uint8Array): Violation | ReturnType<typeof checkFundingTx> {
@@ -91,7 +91,7 @@ export function onFundingSeen (state: RefundSigned, history: FundingHistory, env
   // The client has not handed it over: what it has of our words is not known (REEST-7).
   const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: state.initial } }), fundingAcknowledged: true, epochs: state.epochs }
   const shown = onHistory(established, history, env)
-  return to(shown.state, { type: 'notify', step: 6, txid: state.outPoint.txid, what: `T1 ${state.outPoint.txid} came from the chain` }, ...shown.effects)
+  return to(shown.state, { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-came-from-chain' } }, ...shown.effects)
 }
 
 /** OPEN-9: a T1 that is in no block by the last payment carries no payments any more (FUND-4). */

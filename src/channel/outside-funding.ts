@@ -63,7 +63,7 @@ export function notExpected (): PaychanError {
 export function awaitSignatures (state: RefundRequested, psbt: Uint8Array, refundSignature: Uint8Array): Transition<Established> {
   const established = establish(state, { fundingTx: state.fundingTx, refundSignature, outside: { psbt, isSigned: false } })
   return to(established,
-    { type: 'notify', step: 5, what: 'the server\'s signature of T2 is right, and on disk: T1 may be signed now' })
+    { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'outside' } })
 }
 
 /** Step 6: the outside wallet has signed. Signed again, T1 has the same txid, and perhaps better witnesses. */
@@ -73,7 +73,7 @@ export function onFundingSigned (channel: Channel, raw: Uint8Array): Transition 
   return to(signed,
     ...handOver(signed),
     { type: 'broadcast', purpose: 'funding', raw },
-    { type: 'notify', step: 6, txid: channel.outPoint.txid, what: `T1 ${channel.outPoint.txid} is signed by the outside wallet, handed over and broadcast` })
+    { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-sent', by: 'outside' } })
 }
 
 /**
@@ -88,7 +88,7 @@ export function onFundingShown (channel: Established, funding: FundingHistory['f
   if (!isMined && !isWellSigned(channel, funding.raw, env)) return to(channel)
   const shown: Established = { ...channel, fundingTx: funding.raw, outside: { ...outside, psbt: isMined ? undefined : outside.psbt, isSigned: true } }
   if (stopped !== undefined) return to(shown, { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: `T1 ${outPoint.txid} was sent although the opening had been given up: its money comes back by the refund T2 at height ${channel.terms.refundHeight}.` })
-  return to(shown, ...handOver(shown), { type: 'notify', step: 6, txid: outPoint.txid, what: `T1 ${outPoint.txid} came from the chain` })
+  return to(shown, ...handOver(shown), { type: 'notify', step: 6, txid: outPoint.txid, news: { kind: 'funding-came-from-chain' } })
 }
 
 /**
@@ -145,5 +145,5 @@ function stopUnsigned (channel: Established, code: string, why: string, ...last:
     { type: 'send', message: errorMessage({ code, message: 'The client does not fund the channel.' }, true) },
     { type: 'hang-up' },
     ...last,
-    { type: 'notify', what: reason })
+    { type: 'notify', news: { kind: 'given-up', reason } })
 }

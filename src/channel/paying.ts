@@ -19,7 +19,6 @@ import { stateDigest } from './signing.js'
 import type { Channel, Established } from './state.js'
 import { stakeOfPayee } from './stakes.js'
 import { stop } from './stopping.js'
-import type { Terms } from './terms.js'
 import { forgetRefusal, mustYield, turnNeed } from './turns.js'
 import { Violation } from './violation.js'
 
@@ -172,12 +171,7 @@ export function sendInitialUpdate (channel: Established, env: Env): Transition<E
   const update = signUpdate(channel, [], initialBalance(channel.terms), env)
   return to(withInFlight(channel, update),
     { type: 'send', message: updateMessage(channel.ledger, update) },
-    { type: 'notify', step: 7, what: `signed the initial T3: ${describeBeginning(channel.terms)}` })
-}
-
-/** Who has what in the first state (UPD-9), for people. */
-export function describeBeginning (terms: Pick<Terms, 'capacity' | 'serverBalance'>): string {
-  return terms.serverBalance === 0n ? 'everything to the client, nothing to the server' : `${formatAmount(initialBalance(terms))} to the client, ${formatAmount(terms.serverBalance)} to the server`
+    { type: 'notify', step: 7, news: { kind: 'first-state-signed', client: initialBalance(channel.terms), server: channel.terms.serverBalance } })
 }
 
 function signUpdate (channel: Established, payments: readonly Payment[], payerBalance: Satoshi, env: Env): InFlightUpdate {
@@ -215,6 +209,6 @@ export function acknowledge (channel: Established, sequence: number): Transition
   const held = { sequence: last.sequence, payerBalance: last.payerBalance, paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length, signature: undefined }
   const state: Established = { ...channel, ledger: { ...ledger, held, inFlight: ledger.inFlight.slice(done.length) } }
   const effects: Effect[] = payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []
-  if (ledger.held === undefined) effects.push({ type: 'notify', step: 8, what: 'the server verified and stored the initial T3' })
+  if (ledger.held === undefined) effects.push({ type: 'notify', step: 8, news: { kind: 'first-state-acknowledged' } })
   return to(state, ...effects)
 }

@@ -122,7 +122,7 @@ export function onPublicationAccepted (channel: Established, txid: Txid, refused
 /** Every mempool that could be asked refused a bid. Whatever the reason: the next one comes with the next block at the latest (EVID-4). */
 export function onPublicationRefused (channel: Established, refusal: { readonly txid: Txid, readonly kind: string, readonly reason: string }, env: Env): Transition<Established> {
   const { publication } = channel
-  const note: Effect = { type: 'notify', what: `the ${publication?.kind ?? 'transaction'} was not accepted: ${refusal.reason}` }
+  const note: Effect = { type: 'notify', news: { kind: 'publication-refused', transaction: publication?.kind ?? 'settlement', reason: refusal.reason } }
   if (publication === undefined || publication.txid !== refusal.txid) return to(channel, note)
   const state: Established = publication.refusedFor === refusal.kind ? channel : { ...channel, publication: { ...publication, refusedFor: refusal.kind } }
   return isFeeRefusal(refusal.kind) ? hurried(state, env, note) : to(state, note)
@@ -286,11 +286,10 @@ function patientFrom (channel: Established, turn: number, since: number, height:
 }
 
 function published (channel: Established, publication: Publication, ...first: Effect[]): Transition<Established> {
-  const name = publication.kind === 'settlement' ? 'T3' : 'T2'
   return to({ ...channel, publication },
     ...first,
     broadcastOf(publication),
-    { type: 'notify', step: publication.kind, txid: publication.txid, what: `published ${name} ${publication.txid}, fee ${formatAmount(publication.fee)}` })
+    { type: 'notify', step: publication.kind, txid: publication.txid, news: { kind: 'published', transaction: publication.kind, fee: publication.fee } })
 }
 
 /**

@@ -142,7 +142,7 @@ function accept (channel: Established, updates: readonly Update[], good: readonl
   const payments = paymentsOf(paid)
   const effects: Effect[] = [ackOf(turn, newest.sequence)]
   if (payments.length > 0) effects.push({ type: 'payments-received', payments })
-  if (held === undefined) effects.push({ type: 'notify', step: 8, what: 'verified and stored the initial T3' })
+  if (held === undefined) effects.push({ type: 'notify', step: 8, news: { kind: 'first-state-stored' } })
   return {
     state: { ...channel, ledger: { ...channel.ledger, held: newest } },
     log: paid.map((update) => ({ sequence: update.sequence, direction: 'received', time: env.now, payments: update.payments })),

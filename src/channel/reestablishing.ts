@@ -79,7 +79,7 @@ function concluded (compared: Comparison, first: readonly Effect[]): Transition 
   return {
     state: end.state,
     log,
-    effects: [...first, ...effects, ...resumption(end.state), ...saidAgain(end.state, end.effects), ...end.effects, { type: 'notify', what: 'reconnected' }]
+    effects: [...first, ...effects, ...resumption(end.state), ...saidAgain(end.state, end.effects), ...end.effects, { type: 'notify', news: { kind: 'reconnected' } }]
   }
 }
 

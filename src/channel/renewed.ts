@@ -110,7 +110,7 @@ export function onSignRenewal (channel: Channel, draft: RenewalDraft, env: Env):
   const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(draft.fundingTx).txid, signature: signed, raw: undefined, renewedAs: draft.by }
   return to({ ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: signed } },
-    { type: 'notify', step: 'close', txid: close.txid, what: `renewed as channel ${draft.by.slice(0, 8)}; this one takes no more payments` })
+    { type: 'notify', step: 'close', txid: close.txid, news: { kind: 'renewed-as', channel: draft.by } })
 }
 
 /** RENEW-5, server: the client has signed, and this side completes T1. Updates of ours that are still in flight do not count, as in CLOSE-1. */
@@ -135,7 +135,7 @@ export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs
   const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(raw).txid, signature, raw, renewedAs: draft.by }
   return to({ ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw } },
-    { type: 'notify', step: 'close', txid: close.txid, what: `renewed as channel ${draft.by.slice(0, 8)}; this one takes no more payments` })
+    { type: 'notify', step: 'close', txid: close.txid, news: { kind: 'renewed-as', channel: draft.by } })
 }
 
 /** RENEW-4: a renewal of more than twice what the next block takes buys nothing; while blocks are cheap, this much is no matter. */

@@ -17,7 +17,7 @@ import { checkFundingTx } from '../bitcoin/funding.js'
 import { lockTimeOf, parseTransaction } from '../bitcoin/transaction.js'
 import type { ChannelId, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, ZERO_SAT, type Satoshi } from '../types/units.js'
+import { ZERO_SAT, type Satoshi } from '../types/units.js'
 import { abandon } from './abandoning.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
@@ -34,9 +34,9 @@ import { attempt, errorMessage, must, Violation } from './violation.js'
 export function sendInitialOfRenewal (state: RefundRequested, refundSignature: Uint8Array, env: Env): Transition {
   const payerBalance = initialBalance(state.terms)
   return to({ ...state, secured: { refundSignature, acknowledged: false, isConnected: true } },
-    { type: 'notify', step: 5, what: 'the server\'s signature of T2 is right, and on disk' },
+    { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'wallet' } },
     { type: 'send', message: { type: 'Update', turn: 0, sequence: 0, payerBalance, payments: [], signature: env.sign(initialDigest(state)) } },
-    { type: 'notify', step: 7, what: `signed the first state: ${formatAmount(payerBalance)} to the client, ${formatAmount(state.terms.serverBalance)} to the server` })
+    { type: 'notify', step: 7, news: { kind: 'first-state-signed', client: payerBalance, server: state.terms.serverBalance } })
 }
 
 /** Server: the first state, before T1 is there. The commit before the effects is RENEW-3. */
@@ -52,7 +52,7 @@ export function onInitialOfRenewal (state: RefundSigned, updates: readonly Updat
   const initial: HeldState = { sequence: 0, payerBalance: initialBalance(state.terms), paymentCount: 0, signature: checked.signature }
   return to({ ...state, initial },
     { type: 'send', message: { type: 'UpdateAck', turn: 0, sequence: 0 } },
-    { type: 'notify', step: 8, what: 'verified and stored the first state' })
+    { type: 'notify', step: 8, news: { kind: 'first-state-stored' } })
 }
 
 /** Client: the server holds the first state. Now the old channel may sign. */
@@ -64,7 +64,7 @@ export function onInitialAck (state: RefundRequested, ack: UpdateAck): Transitio
   }
   if (secured.acknowledged) return to(state)
   const signing: RefundRequested = { ...state, secured: { ...secured, acknowledged: true } }
-  return to(signing, ...askedAgain(signing), { type: 'notify', step: 8, what: 'the server holds the first state; the old channel signs T1' })
+  return to(signing, ...askedAgain(signing), { type: 'notify', step: 8, news: { kind: 'first-state-acknowledged' } })
 }
 
 /** What a channel that is being signed asks of the old one; also after a restart. Asked twice, that gives the same answer. */
@@ -84,7 +84,7 @@ export function onRenewalSigned (channel: Channel, signature: Uint8Array): Trans
   const ledger = { ...NEW_LEDGER, held: { sequence: 0, payerBalance: initialBalance(channel.terms), paymentCount: 0, signature: undefined } }
   const established = establish(channel, { fundingTx: channel.fundingTx, refundSignature: channel.secured.refundSignature, renewal: { signature, previous: channel.previous }, ledger })
   const sent: Effect[] = established.link === 'live' ? renewalRequest(established) : []
-  return to(established, ...sent, { type: 'notify', step: 6, txid: channel.outPoint.txid, what: `T1 ${channel.outPoint.txid} is signed and handed over` })
+  return to(established, ...sent, { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-sent', by: 'renewal' } })
 }
 
 /** RENEW-6: handed over once more after a break, as `Funding` is for other channels. */
@@ -117,7 +117,7 @@ export function onRenewalCompleted (channel: Channel, raw: Uint8Array): Transiti
   const established = establish(channel, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: channel.initial } })
   return to(established,
     { type: 'broadcast', purpose: 'funding', raw },
-    { type: 'notify', step: 6, txid: channel.outPoint.txid, what: `signed T1 ${channel.outPoint.txid} and broadcast it` })
+    { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-completed' } })
 }
 
 /** The old channel does not sign: it has moved on, or has come to an end. */

@@ -10,7 +10,7 @@ import type { KeyPath, Role } from '../bitcoin/keys.js'
 import { channelIdOf, isStandardScript } from '../bitcoin/scripts.js'
 import { payerSighash } from '../bitcoin/template.js'
 import { sameBytes } from '../types/bytes.js'
-import { blockHeight, formatAmount, heightMinus, min, satoshi, subSat } from '../types/units.js'
+import { blockHeight, heightMinus, min, satoshi, subSat } from '../types/units.js'
 import { to, type Transition } from './effects.js'
 import type { Env } from './env.js'
 import { NEW_EPOCHS } from './epochs.js'
@@ -75,7 +75,7 @@ export function adoptRecord (record: ChannelRecord, from: Restoring, env: Env): 
   const share = balances(terms, ledger)[role]
   return to(checked,
     { type: 'watch-funding', scriptPubKey: fundingScriptOf(terms) },
-    { type: 'notify', txid: checked.outPoint.txid, what: `given back by its peer: ${formatAmount(share)} of ${formatAmount(terms.capacity)} are ours by state ${ledger.held?.sequence ?? 'none'}; it only closes now` })
+    { type: 'notify', txid: checked.outPoint.txid, news: { kind: 'handed-back', share, capacity: terms.capacity, state: ledger.held?.sequence ?? 0 } })
 }
 
 function adopted (record: ChannelRecord, from: Restoring, env: Env): Established {

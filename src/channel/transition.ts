@@ -37,7 +37,7 @@ export function transition (channel: Channel, event: ChannelEvent, env: Env): Tr
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(settlePayments(hungUp(first.state, first.effects), env), env)
   const published = publishIfDue(ready.state, env)
-  const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', what: 'open for payments' }] : []
+  const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', news: { kind: 'open' } }] : []
   return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }
 }
 
@@ -188,9 +188,9 @@ function onBroadcastFailed (channel: Established, event: Extract<ChannelEvent, {
   switch (event.purpose) {
     case 'funding': {
       const text = `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.`
-      return to(channel, ...channel.role === 'client' ? [{ type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } as const] : [...notBroadcast(channel, event.kind), { type: 'notify', what: text } as const])
+      return to(channel, ...channel.role === 'client' ? [{ type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } as const] : [...notBroadcast(channel, event.kind), { type: 'notify', txid: channel.outPoint.txid, news: { kind: 'funding-refused', reason: event.reason } } as const])
     }
-    case 'close': return to(channel, { type: 'notify', what: `the close was not accepted: ${event.reason}` })
+    case 'close': return to(channel, { type: 'notify', news: { kind: 'close-refused', reason: event.reason } })
     case 'publication': return onPublicationRefused(channel, event, env)
     default: return unreachable(event.purpose)
   }
@@ -267,5 +267,5 @@ function becomeReady (channel: Established, env: Env): Transition<Established> {
   }
   const state: Established = { ...channel, ready: { ...channel.ready, ours: true } }
   const ready: Effect[] = channel.link === 'live' ? [{ type: 'send', message: { type: 'ChannelReady' } }] : []
-  return to(state, ...ready, { type: 'notify', what: `T1 has ${confirmations(channel, env)} of ${terms.minDepth} confirmations: ready` })
+  return to(state, ...ready, { type: 'notify', news: { kind: 'ready', confirmations: confirmations(channel, env), minDepth: terms.minDepth } })
 }

@@ -142,7 +142,7 @@ export function onGrantTurn (channel: Channel, env: Env): Transition {
   const { turn, held } = granted.ledger
   return to(granted,
     { type: 'send', message: { type: 'TurnGrant', turn, sequence: held?.sequence ?? 0 } },
-    { type: 'notify', what: `granted turn ${turn}: the peer pays; its states mature at height ${lockOf(granted.terms, turn)}` })
+    { type: 'notify', news: { kind: 'turn-granted', turn, matures: lockOf(granted.terms, turn) } })
 }
 
 /** TURN-4: the turn is ours, also where the grant crosses a close of ours: then nothing is signed in it (CLOSE-6), but both know which turn it is. */
@@ -157,7 +157,7 @@ export function onTurnGrant (channel: Established, grant: TurnGrant): Transition
 /** The turn was granted, and this side becomes its payer. */
 export function taken (channel: Established): Transition<Established> {
   const state = nextTurn(channel, undefined)
-  return to(state, { type: 'notify', what: `turn ${state.ledger.turn} is ours: our states mature at height ${lockOf(state.terms, state.ledger.turn)}` })
+  return to(state, { type: 'notify', news: { kind: 'turn-taken', turn: state.ledger.turn, matures: lockOf(state.terms, state.ledger.turn) } })
 }
 
 /** TURN-5. */

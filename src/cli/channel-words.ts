@@ -1,31 +1,95 @@
-/** What happens to a channel, in the words of those who use it: the protocol's own (T1, K2, step 5) are for `--verbose`. */
-import type { ChannelInfo, NodeEvent } from '../node/api.js'
+/**
+ * What happens to a channel, in sentences: in the words of those who use it, or with `--verbose` in
+ * the protocol's own (T1, K2, step 5).
+ */
+import type { ChannelInfo, News, NewsKind, NodeEvent } from '../node/api.js'
+import { feeRate, formatAmount, formatFeeRate } from '../types/units.js'
 
 export type ChannelEvent = Extract<NodeEvent, { type: 'channel' }>
-type Words = Partial<Record<NonNullable<ChannelEvent['step']>, string>>
 
-/** The first step is told twice: when the client has asked, and when the server has answered. */
-const CLIENT: Words = { 2: 'funding prepared', 3: 'asking the peer to sign the refund', 5: 'refund secured', 6: 'funding sent', 7: 'first balances signed', 8: 'the peer is ready' }
-const SERVER: Words = { 1: 'a peer opens the channel', 4: 'refund signed for the peer', 6: 'funding received', 8: 'first balances stored' }
+type Words = { readonly [Kind in NewsKind]: string | ((news: News<Kind>, txid: string) => string) }
 
-/** Transactions by what they are for; keys have no name. */
-const NAMES: ReadonlyArray<readonly [protocol: RegExp, word: string]> = [[/\bT1\b/g, 'the funding'], [/\b(?:the refund )?T2\b/g, 'the refund'], [/\b(?:the settlement |the initial )?T3\b/g, 'the settlement'], [/ \bK[12]\b/g, '']]
+const NAMES: Readonly<Record<string, string>> = { close: 'cooperative close', settlement: 'settlement T3', refund: 'refund T2', unknown: 'transaction' }
+const SHORT: Readonly<Record<string, string>> = { settlement: 'T3', refund: 'T2' }
 
-/** Whether the client waits for the server's answer to its offer. */
-export function isAsking ({ step, what }: ChannelEvent): boolean {
-  return step === 1 && what.startsWith('asked')
+/** The protocol's words. */
+const PROTOCOL: Words = {
+  'offer-sent': ({ capacity, refundHeight }) => `asked for a channel of ${formatAmount(capacity)} until height ${refundHeight}`,
+  'offer-taken': ({ capacity, refundHeight }) => `accepted a channel of ${formatAmount(capacity)} until height ${refundHeight}`,
+  'terms-taken': ({ payer }) => `the server named its key K2${payer === 'outside' ? '; T1 is to be paid for by an outside wallet' : ''}`,
+  'funding-built': ({ by, fee, vsize }, txid) => `T1 ${txid} is ${by === 'outside' ? 'paid for by an outside wallet, and not signed' : by === 'renewal' ? 'built' : 'signed and held back'}; its fee is ${formatAmount(fee)} (${formatFeeRate(feeRate(fee * 1000n / BigInt(vsize)))}, ${vsize} vB)`,
+  'refund-asked-for': ({ refundHeight }) => `sent T2 unsigned, locked until height ${refundHeight}`,
+  'refund-signed': ({ refundHeight }) => `signed T2, locked until height ${refundHeight}, without having seen T1`,
+  'refund-secured': ({ payer }) => `the server's signature of T2 is right, and on disk${payer === 'outside' ? ': T1 may be signed now' : ''}`,
+  'funding-sent': ({ by }, txid) => `T1 ${txid} is ${by === 'outside' ? 'signed by the outside wallet, handed over and broadcast' : by === 'renewal' ? 'signed and handed over' : 'handed over and broadcast'}`,
+  'funding-received': (_, txid) => `got T1 ${txid} and broadcast it`,
+  'funding-completed': (_, txid) => `signed T1 ${txid} and broadcast it`,
+  'funding-came-from-chain': (_, txid) => `T1 ${txid} came from the chain`,
+  'funding-refused': ({ reason }, txid) => `T1 ${txid} was not accepted (${reason}); it is sent again with every block`,
+  'first-state-signed': ({ client, server }) => `signed the initial T3: ${server === 0n ? 'everything to the client, nothing to the server' : `${formatAmount(client)} to the client, ${formatAmount(server)} to the server`}`,
+  'first-state-stored': 'verified and stored the initial T3',
+  'first-state-acknowledged': 'the server verified and stored the initial T3',
+  'funding-mined': ({ height }, txid) => `T1 ${txid} is in block ${height}`,
+  ready: ({ confirmations, minDepth }) => `T1 has ${confirmations} of ${minDepth} confirmations: ready`,
+  open: 'open for payments',
+  abandoned: ({ reason }) => `abandoned: ${reason}`,
+  'given-up': ({ reason }) => reason,
+  disconnected: 'the peer is disconnected',
+  reconnected: 'reconnected',
+  'not-reconnected': ({ reason }) => `could not reconnect: ${reason}`,
+  'peer-says': ({ code, text }) => `the peer says: ${text} (${code})`,
+  'turn-granted': ({ turn, matures }) => `granted turn ${turn}: the peer pays; its states mature at height ${matures}`,
+  'turn-taken': ({ turn, matures }) => `turn ${turn} is ours: our states mature at height ${matures}`,
+  'close-asked-for': ({ fee }) => `asked for a cooperative close, fee ${formatAmount(fee)}`,
+  'close-signed': ({ fee }, txid) => `the peer asked for a cooperative close, fee ${formatAmount(fee)}; signed and broadcast ${txid}`,
+  'close-broadcast': (_, txid) => `cooperative close ${txid} is broadcast`,
+  'close-unknown': ({ txid }) => `the peer reports a close ${txid} that this node does not know of`,
+  'close-refused': ({ reason }) => `the close was not accepted: ${reason}`,
+  published: ({ transaction, fee }, txid) => `published ${SHORT[transaction] ?? transaction} ${txid}, fee ${formatAmount(fee)}`,
+  'publication-refused': ({ transaction, reason }) => `the ${transaction} was not accepted: ${reason}`,
+  'spend-shown': ({ transaction }, txid) => `the ${NAMES[transaction] ?? transaction} ${txid} is in the mempool`,
+  'spend-mined': ({ transaction, height }, txid) => `the ${NAMES[transaction] ?? transaction} ${txid} is in block ${height}`,
+  'renewed-as': ({ channel }) => `renewed as channel ${channel.slice(0, 8)}; this one takes no more payments`,
+  'handed-back': ({ share, capacity, state }) => `given back by its peer: ${formatAmount(share)} of ${formatAmount(capacity)} are ours by state ${state}; it only closes now`
 }
 
-export function plainWords (event: ChannelEvent): string {
-  const { step, what, channel } = event
-  if (step === 1 && channel.role === 'client') return isAsking(event) ? 'asking the peer for the channel' : 'the peer accepts the channel'
-  const known = step === undefined ? undefined : (channel.role === 'client' ? CLIENT : SERVER)[step]
-  return known ?? withoutProtocol(what)
+/** The words of users, where they are others. */
+const PLAIN: Partial<Words> = {
+  'offer-sent': 'asking the peer for the channel',
+  'offer-taken': 'a peer opens the channel',
+  'terms-taken': 'the peer accepts the channel',
+  'funding-built': 'funding prepared',
+  'refund-asked-for': 'asking the peer to sign the refund',
+  'refund-signed': 'refund signed for the peer',
+  'refund-secured': 'refund secured',
+  'funding-sent': 'funding sent',
+  'funding-received': 'funding received',
+  'funding-completed': 'funding received',
+  'funding-came-from-chain': 'funding seen on the chain',
+  'funding-refused': ({ reason }) => `the funding was not accepted (${reason}); it is sent again with every block`,
+  'first-state-signed': 'first balances signed',
+  'first-state-stored': 'first balances stored',
+  'first-state-acknowledged': 'the peer is ready',
+  'funding-mined': ({ height }) => `the funding is in block ${height}`,
+  ready: ({ confirmations, minDepth }) => `the funding has ${confirmations} of ${minDepth} confirmations: ready`,
+  published: ({ transaction, fee }) => `published the ${transaction}, fee ${formatAmount(fee)}`,
+  'spend-shown': ({ transaction }, txid) => `the ${transaction === 'unknown' ? 'transaction' : transaction} ${txid} is in the mempool`,
+  'spend-mined': ({ transaction, height }, txid) => `the ${transaction === 'unknown' ? 'transaction' : transaction} ${txid} is in block ${height}`
 }
 
-/** The names of the protocol put into words. */
-export function withoutProtocol (text: string): string {
-  return NAMES.reduce((told, [protocol, word]) => told.replace(protocol, word), text)
+/** What happened in the words of the protocol, with the transactions' ids. */
+export function protocolWords ({ news, txid }: Pick<ChannelEvent, 'news' | 'txid'>): string {
+  return told(PROTOCOL[news.kind], news, txid)
+}
+
+/** What happened in the words of users. */
+export function plainWords ({ news, txid }: Pick<ChannelEvent, 'news' | 'txid'>): string {
+  return told(PLAIN[news.kind] ?? PROTOCOL[news.kind], news, txid)
+}
+
+function told (words: string | ((news: never, txid: string) => string), news: News, txid = ''): string {
+  // The words stand under the kind of the news that they are made of.
+  return typeof words === 'string' ? words : words(news as never, txid)
 }
 
 /** How many blocks a channel still waits for; undefined before the peer has said how deep its funding has to be. */

@@ -1,7 +1,7 @@
 /** Tells how far an opening is, out of the events of the node. */
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
 import { namesPeer } from '../node/choose-peer.js'
-import { blocksLeft, blocksText, isAsking, plainWords, type ChannelEvent } from './channel-words.js'
+import { blocksLeft, blocksText, plainWords, protocolWords, type ChannelEvent } from './channel-words.js'
 import { shortChannel } from './render.js'
 
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
@@ -49,7 +49,7 @@ export class OpeningProgress {
     if (this.followed === undefined && event.channel.status === 'open') return
     if (this.followed !== undefined && this.followed.id !== event.channel.id) return
     this.#waitsFor = whatComesAfter(event) ?? this.#waitsFor
-    this.#tell(event.channel, this.options.verbose === true ? event.what : plainWords(event))
+    this.#tell(event.channel, this.options.verbose === true ? protocolWords(event) : plainWords(event), event.news.kind === 'ready')
   }
 
   /** A block has come: how deep the funding is now. */
@@ -64,10 +64,9 @@ export class OpeningProgress {
     return channel?.status === 'confirming' && this.#waitsFor === BLOCKS ? this.#blocks(channel) : this.#waitsFor
   }
 
-  #tell (channel: ChannelInfo, what: string): void {
+  #tell (channel: ChannelInfo, what: string, isDeepEnough = false): void {
     this.followed = channel
-    // The node says so itself when the depth is reached.
-    const waits = channel.status === 'confirming' && !what.includes('confirmations')
+    const waits = channel.status === 'confirming' && !isDeepEnough
     const line = `${shortChannel(channel.id)}  ${what}${waits ? `; waiting for ${this.#blocks(channel)}` : ''}`
     if (line === this.#last) return
     this.#last = line
@@ -88,15 +87,16 @@ const BLOCKS = 'blocks'
 
 /** Who has to do something next. */
 function whatComesAfter (event: ChannelEvent): string | undefined {
-  const { step, channel } = event
-  switch (step) {
-    case 1: return isAsking(event) ? 'the peer to answer the offer' : 'the Electrum server, to watch the funding output'
-    case 2:
-    case 3: return 'the peer to sign the refund'
-    case 5:
-    case 6: return 'the peer to take the funding transaction'
-    case 7: return 'the peer to store the first state'
-    case 8: return BLOCKS
+  const { news, channel } = event
+  switch (news.kind) {
+    case 'offer-sent': return 'the peer to answer the offer'
+    case 'terms-taken': return 'the Electrum server, to watch the funding output'
+    case 'funding-built':
+    case 'refund-asked-for': return 'the peer to sign the refund'
+    case 'refund-secured':
+    case 'funding-sent': return 'the peer to take the funding transaction'
+    case 'first-state-signed': return 'the peer to store the first state'
+    case 'first-state-acknowledged': return BLOCKS
     default: return channel.status === 'confirming' && channel.confirmations > 0 ? BLOCKS : undefined
   }
 }

@@ -7,6 +7,7 @@ import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, Nod
 import { NETWORKS } from '../bitcoin/network-names.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
+import { NEWS, type FactUnit, type News } from '../channel/news.js'
 import { ofEachSetting, type Policy } from '../channel/policy.js'
 import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.js'
 
@@ -171,8 +172,13 @@ export const settleAllResult: z.ZodType<SettleAllResult> = z.object({
 /** The nine steps of the classic channel, and how it ends. */
 const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refund'])
 
+const FACTS = { sat: amount, height, number: z.number(), text: z.string(), channel }
+
+/** Of what happens to a channel: its kind, and the facts that its row of the table has. */
+const news = z.union(Object.entries(NEWS).map(([kind, facts]) => z.object({ kind: z.literal(kind), ...Object.fromEntries(Object.entries<FactUnit>(facts).map(([fact, unit]) => [fact, FACTS[unit]])) }))) as unknown as z.ZodType<News>
+
 export const nodeEvent: z.ZodType<NodeEvent> = z.union([
-  z.object({ type: z.literal('channel'), channel: channelInfo, what: z.string(), step: maybe(step).optional(), txid: maybe(transaction).optional() }),
+  z.object({ type: z.literal('channel'), channel: channelInfo, news, step: maybe(step).optional(), txid: maybe(transaction).optional() }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
   z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height), reason: maybe(z.string()).optional() }),
   histories.extend({ type: z.literal('histories') }),

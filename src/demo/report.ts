@@ -1,6 +1,6 @@
 /** What a demo comes to: the JSON object that `--json` prints, and how the story is told to people. */
 import pc from 'picocolors'
-import { withoutProtocol } from '../cli/channel-words.js'
+import type { NewsKind } from '../node/api.js'
 import { cut } from '../cli/text.js'
 import type { Step } from '../node/api.js'
 
@@ -28,12 +28,15 @@ export interface Report {
   }
 }
 
+/** A step of a channel: its kind, and the words of users for it. */
+export interface PlainStep { readonly kind: NewsKind, readonly what: string }
+
 /** Where the story goes while it happens. */
 export interface Narrator {
   title: (text: string) => void
   /** A line between the steps. */
   say: (text: string) => void
-  step: (step: Step, who: string, what: string, height: number) => void
+  step: (step: Step, who: string, what: string, height: number, plain?: PlainStep) => void
   /** While a table is shown it tells what happens to the channel's end, row by row: steps of that are for `--verbose`. */
   table: (isShown: boolean) => void
   /** One line that is overwritten, on a terminal only. */
@@ -46,16 +49,16 @@ export function sat (amount: number | bigint): string {
 }
 
 /** The opening in three lines: what the client does. The nine steps, and both sides of each, are for `--verbose`. */
-const OPENING: Partial<Record<Step, (what: string) => string | undefined>> = {
-  1: (what) => what.startsWith('asked') ? what : undefined,
-  5: () => 'has its refund: signed by the server before any coin moves',
-  8: () => 'has funded the channel, and both sides have stored the first balances'
+const OPENING: Partial<Record<NewsKind, (what: string) => string>> = {
+  'offer-sent': (what) => what,
+  'refund-secured': () => 'has its refund: signed by the server before any coin moves',
+  'first-state-acknowledged': () => 'has funded the channel, and both sides have stored the first balances'
 }
 
 /** A step in the words of the story; undefined for one that it does without. */
-function inShort (step: Step, who: string, what: string): string | undefined {
-  if (typeof step === 'number' && step < 9) return who === 'client' ? OPENING[step]?.(what) : undefined
-  return withoutProtocol(what)
+function inShort (step: Step, who: string, what: string, plain: PlainStep | undefined): string | undefined {
+  if (typeof step !== 'number' || step === 9 || plain === undefined) return plain?.what ?? what
+  return who === 'client' ? OPENING[plain.kind]?.(what) : undefined
 }
 
 /** Ids by their first 8 digits, as all tables show them. */
@@ -85,8 +88,8 @@ export function printingNarrator ({ verbose, isTTY, columns = 80, write }: Telli
   return {
     title: (text) => { line(colours.bold(text)) },
     say: (text) => { line(text === '' ? '' : `  ${text}`) },
-    step: (step, who, what, height) => {
-      const told = verbose ? what : inShort(step, who, what)
+    step: (step, who, what, height, plain) => {
+      const told = verbose ? what : inShort(step, who, what, plain)
       // Both nodes tell what the chain shows of a channel's end.
       const said = `${step} ${told ?? ''}`
       if (told === undefined || (!verbose && (said === last || (inTable && typeof step !== 'number')))) return

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { plainWords, protocolWords } from '../cli/channel-words.js'
 import { startDevnet, type Devnet, type DevnetOptions } from '../devnet/devnet.js'
 import { startElectrumServer } from '../devnet/index.js'
 import { COINBASE_MATURITY } from '../devnet/rules.js'
@@ -9,7 +10,7 @@ import type { NodeEvent } from '../node/api.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import type { Satoshi } from '../types/units.js'
 import { NodeProcess } from './node-process.js'
-import type { Narrator, Report } from './report.js'
+import type { Narrator, PlainStep, Report } from './report.js'
 
 /** A demo that waits longer than this for one thing has failed. */
 const PATIENCE_MS = 60_000
@@ -23,7 +24,7 @@ export interface Stage {
   readonly server: NodeProcess
   readonly steps: Array<Report['steps'][number]>
   /** Tells and records a step that the demo itself sees. */
-  record: (step: Report['steps'][number]['step'], who: string, what: string, txid?: string) => void
+  record: (step: Report['steps'][number]['step'], who: string, what: string, txid?: string, plain?: PlainStep) => void
   /** Whose a transaction is: what both nodes see of it is told as that side's, whoever sees it. */
   owns: (who: string, txid: string) => void
   /** Resolves once `check` holds; asks again after every event of a node and every change of the chain. */
@@ -105,18 +106,18 @@ function directed (devnet: Devnet, client: NodeProcess, server: NodeProcess, nar
   const steps: Stage['steps'] = []
   const wakes = new Set<() => void>()
   const wake = (): void => { for (const one of [...wakes]) one() }
-  const record: Stage['record'] = (step, who, what, txid) => {
+  const record: Stage['record'] = (step, who, what, txid, plain) => {
     steps.push({ step, what: `${who}: ${what}`, height: devnet.height, ...(txid === undefined ? {} : { txid }) })
-    narrator.step(step, who, what, devnet.height)
+    narrator.step(step, who, what, devnet.height, plain)
   }
   const owners = new Map<string, string>()
   const owns: Stage['owns'] = (who, txid) => { owners.set(txid, who) }
   for (const node of [client, server]) {
     node.onEvent((event: NodeEvent) => {
       if (event.type === 'channel' && event.step !== undefined) {
-        const { step, what, txid } = event
-        if (txid !== undefined && what.startsWith('published')) owns(node.who, txid)
-        record(step, typeof step === 'number' ? node.who : owners.get(txid ?? '') ?? node.who, what, txid)
+        const { step, news, txid } = event
+        if (txid !== undefined && news.kind === 'published') owns(node.who, txid)
+        record(step, typeof step === 'number' ? node.who : owners.get(txid ?? '') ?? node.who, protocolWords(event), txid, { kind: news.kind, what: plainWords(event) })
       }
       if (event.type === 'alarm') narrator.say(`${node.who}: ${event.text}`)
       wake()

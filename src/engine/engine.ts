@@ -339,7 +339,7 @@ export class Engine {
   /** Waits a little for the peer; whether it came shows in the channel. */
   async #reconnect (actor: ChannelActor): Promise<void> {
     await this.#redial.reach(actor, this.#timeouts.reconnect, (failure) => {
-      this.#options.onEvent({ type: 'channel', channel: actor.id, what: `could not reconnect: ${failure}`, step: undefined, txid: undefined })
+      this.#options.onEvent({ type: 'channel', channel: actor.id, news: { kind: 'not-reconnected', reason: failure }, step: undefined, txid: undefined })
     })
   }
 

@@ -61,7 +61,7 @@ export class Performer {
       case 'payments-received': { this.#announce(actor, effect.payments, 'received'); return }
       case 'close-done': { actor.waiters.settleCloses({ kind: effect.kind, txid: effect.txid }); return }
       case 'close-refused': { actor.waiters.settleCloses(effect.error); return }
-      case 'notify': { emit({ type: 'channel', channel: actor.id, what: effect.what, step: effect.step, txid: effect.txid }); return }
+      case 'notify': { emit({ type: 'channel', channel: actor.id, news: effect.news, step: effect.step, txid: effect.txid }); return }
       case 'alarm': { emit({ type: 'alarm', channel: actor.id, code: effect.code, text: effect.text }); return }
       default: unreachable(effect)
     }

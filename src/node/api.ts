@@ -6,6 +6,7 @@
 import type { ServerStatus } from '../chain/chain.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Step } from '../channel/effects.js'
+import type { News } from '../channel/news.js'
 import type { Policy } from '../channel/policy.js'
 import type { ChannelInfo } from '../channel/summary.js'
 import type { PaymentInfo } from '../engine/payments.js'
@@ -17,6 +18,7 @@ import type * as wallet from '../wallet/spending-types.js'
 import type { WalletTransaction } from '../wallet/spending-types.js'
 
 export type { Step } from '../channel/effects.js'
+export type { News, NewsKind } from '../channel/news.js'
 export type { ChannelInfo, ChannelStatus, OutsideFunding } from '../channel/summary.js'
 export type { PaymentInfo } from '../engine/payments.js'
 export type { CoinState } from '../wallet/node-wallet.js'
@@ -210,7 +212,7 @@ export interface SettleAllResult {
 
 /** Everything that happens, for progress displays and logs. After the alarm `ERR_STORE_FAILED` nothing follows: the disk failed, and the node stops by itself. */
 export type NodeEvent =
-  | { readonly type: 'channel', readonly channel: ChannelInfo, readonly what: string, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
+  | { readonly type: 'channel', readonly channel: ChannelInfo, readonly news: News, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
   | { readonly type: 'payment', readonly payment: PaymentInfo }
   /** `reason`: why it is not synced, as far as that is known. */
   | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined, readonly reason?: string | undefined }

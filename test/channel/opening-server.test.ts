@@ -143,7 +143,7 @@ describe('server / opening / on Funding', () => {
     const { world, fundingTx } = handing()
     world.server.blind = true
     const effects = world.server.post(eventOf({ type: 'Funding', fundingTx }))
-    assert.ok(effectsOf(effects, 'notify').some(({ what }) => what.includes('was not accepted')), 'no alarm: the coins are not ours')
+    assert.ok(effectsOf(effects, 'notify').some(({ news }) => news.kind === 'funding-refused'), 'no alarm: the coins are not ours')
     assert.deepEqual(sentOf(effects, 'FundingBroadcast'), [])
     const again = world.server.attempt(eventOf({ type: 'Funding', fundingTx })).effects
     assert.deepEqual([effectsOf(again, 'broadcast').length, sentOf(again, 'FundingBroadcast')], [1, []], 'handed over again: it tries again')

@@ -235,7 +235,7 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     const world = paid(20_000n).kill('client').mineTo(664)
     fees(world, world.server, 20)
     assert.equal(world.chain.spendOf(world.funding.outPoint)?.parsed.txid, published(world.server).txid)
-    assert.deepEqual(world.server.effects.filter((effect) => effect.type === 'notify' && /not accepted/.test(effect.what)), [])
+    assert.deepEqual(world.server.effects.filter((effect) => effect.type === 'notify' && effect.news.kind === 'publication-refused'), [])
   })
 
   it('at once when a mempool says that it is too low', () => {

@@ -226,27 +226,27 @@ describe('commands against a running node', () => {
   describe('open', () => {
     it('shows on stderr how far it is', async () => {
       node.answers.open = async () => {
-        node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, what: 'asked for a channel', step: 1 })
-        node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, what: 'the server\'s signature of T2 is right, and on disk', step: 5 })
-        node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 2 }, what: 'T1 is in the mempool' })
+        node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, news: { kind: 'offer-sent', capacity: channel.capacity, refundHeight: channel.refundHeight }, step: 1 })
+        node.emit({ type: 'channel', channel: { ...channel, status: 'opening' }, news: { kind: 'refund-secured', payer: 'wallet' }, step: 5 })
+        node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 2 }, news: { kind: 'funding-sent', by: 'wallet' }, txid: FUNDING })
         // The answer comes over another connection: wait until the events have been read.
-        await seen.printed('mempool')
+        await seen.printed('blocks')
         return channel
       }
       let seen = world
       assert.equal(await seen.run('open', PEER, '1000000'), 0)
-      assert.equal(seen.err(), '1a2b3c4d  asking the peer for the channel\n1a2b3c4d  refund secured\n1a2b3c4d  the funding is in the mempool; waiting for 2 blocks\n')
+      assert.equal(seen.err(), '1a2b3c4d  asking the peer for the channel\n1a2b3c4d  refund secured\n1a2b3c4d  funding sent; waiting for 2 blocks\n')
       assert.match(seen.out(), /^Channel 1a2b3c4d with /)
       seen = testWorld({ env: { PAYCHAN_DATA: dir } })
       await seen.run('open', PEER, '1000000', '--verbose')
-      assert.match(seen.err(), /asked for a channel\n.*signature of T2 is right, and on disk\n.*T1 is in the mempool; waiting for 2 blocks\n$/)
+      assert.match(seen.err(), /asked for a channel of .*\n.*signature of T2 is right, and on disk\n.*T1 \w+ is handed over and broadcast; waiting for 2 blocks\n$/)
     })
 
     it('leaves nothing of it on a narrow terminal, also before an error', async () => {
       const seen = testWorld({ env: { PAYCHAN_DATA: dir, NO_COLOR: '1' }, isTTY: true, columns: 40 })
       node.answers.open = async () => {
-        node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 200 }, what: 'T1 is signed by the outside wallet, handed over and broadcast' })
-        await seen.printed('signed by')
+        node.emit({ type: 'channel', channel: { ...channel, status: 'confirming', confirmations: 0, minDepth: 200 }, news: { kind: 'given-up', reason: 'T1 was not signed up to height 130, the last for payments' } })
+        await seen.printed('not signed')
         throw new PaychanError('ERR_OPEN_REFUSED', 'It cannot be.')
       }
       assert.equal(await seen.run('open', PEER, '1000000'), 1)

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { isOpened, isRenewal, OpeningProgress } from '../../src/cli/opening-progress.js'
-import type { ChannelInfo, NodeEvent } from '../../src/node/api.js'
+import type { ChannelInfo, News, NodeEvent } from '../../src/node/api.js'
 import { channelId } from '../../src/types/bytes.js'
-import { channel, payment, PEER } from '../daemon/fake-node.js'
+import { blockHeight, satoshi } from '../../src/types/units.js'
+import { channel, FUNDING, payment, PEER } from '../daemon/fake-node.js'
 
-function event (what: string, fields: Partial<ChannelInfo> = {}): NodeEvent {
-  return { type: 'channel', channel: { ...channel, status: 'opening', ...fields }, what }
+/** News of an opening; a text is what its peer says. */
+function event (news: News | string, fields: Partial<ChannelInfo> = {}): NodeEvent {
+  return { type: 'channel', channel: { ...channel, status: 'opening', ...fields }, news: typeof news === 'string' ? { kind: 'given-up', reason: news } : news, txid: FUNDING }
 }
 
 describe('the progress of an opening', () => {
@@ -21,19 +23,26 @@ describe('the progress of an opening', () => {
   })
 
   it('counts the blocks that are still to come', () => {
-    const at = (confirmations: number): string[] => follow(PEER, event('T1 is out', { status: 'confirming', confirmations, minDepth: 3 }))
-    assert.deepEqual([at(1), at(2), at(3)], [['1a2b3c4d  the funding is out; waiting for 2 blocks'], ['1a2b3c4d  the funding is out; waiting for 1 block'], ['1a2b3c4d  the funding is out; waiting for the peer to see it']])
+    const at = (confirmations: number): string[] => follow(PEER, event({ kind: 'funding-mined', height: blockHeight(130) }, { status: 'confirming', confirmations, minDepth: 3 }))
+    assert.deepEqual([at(1), at(2), at(3)], [['1a2b3c4d  the funding is in block 130; waiting for 2 blocks'], ['1a2b3c4d  the funding is in block 130; waiting for 1 block'], ['1a2b3c4d  the funding is in block 130; waiting for the peer to see it']])
   })
 
   it('speaks of steps as users do, and as the protocol does when asked to', () => {
-    const steps = [[1, 'asked for a channel of 5 sat'], [1, 'the server named its key K2'], [2, 'T1 ab is signed and held back'], [3, 'sent T2 unsigned'], [5, 'the server\'s signature of T2 is right'], [6, 'T1 ab is handed over'], [7, 'signed the initial T3'], [8, 'the server verified and stored the initial T3']] as const
+    const news: News[] = [
+      { kind: 'offer-sent', capacity: satoshi(5n), refundHeight: blockHeight(9) }, { kind: 'terms-taken', payer: 'wallet' }, { kind: 'funding-built', by: 'wallet', fee: satoshi(153n), vsize: 153 },
+      { kind: 'refund-asked-for', refundHeight: blockHeight(9) }, { kind: 'refund-secured', payer: 'wallet' }, { kind: 'funding-sent', by: 'wallet' },
+      { kind: 'first-state-signed', client: satoshi(5n), server: satoshi(0n) }, { kind: 'first-state-acknowledged' }
+    ]
     const lines = (verbose: boolean): string[] => {
       const shown: string[] = []
       const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), line => shown.push(line.slice(10)), { verbose })
-      for (const [step, what] of steps) progress.onEvent({ ...event(what), step } as NodeEvent)
+      for (const each of news) progress.onEvent(event(each))
       return shown
     }
-    assert.deepEqual(lines(true), steps.map(([, what]) => what))
+    assert.deepEqual(lines(true), [
+      'asked for a channel of 5 sat until height 9', 'the server named its key K2', `T1 ${FUNDING} is signed and held back; its fee is 153 sat (1 sat/vB, 153 vB)`, 'sent T2 unsigned, locked until height 9',
+      'the server\'s signature of T2 is right, and on disk', `T1 ${FUNDING} is handed over and broadcast`, 'signed the initial T3: everything to the client, nothing to the server', 'the server verified and stored the initial T3'
+    ])
     assert.deepEqual(lines(false), ['asking the peer for the channel', 'the peer accepts the channel', 'funding prepared', 'asking the peer to sign the refund', 'refund secured', 'funding sent', 'first balances signed', 'the peer is ready'])
   })
 
@@ -41,7 +50,7 @@ describe('the progress of an opening', () => {
     const line = (confirmations: number, isDevnet: boolean): string => {
       let shown = ''
       const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), line => { shown = line }, { isDevnet: () => isDevnet })
-      progress.onEvent({ ...event('stored', { status: 'confirming', confirmations, minDepth: 1 }), step: 8 } as NodeEvent)
+      progress.onEvent(event({ kind: 'first-state-acknowledged' }, { status: 'confirming', confirmations, minDepth: 1 }))
       return shown
     }
     assert.equal(line(0, true), '1a2b3c4d  the peer is ready; waiting for 1 block (mine: paychan devnet mine 1)')
@@ -54,7 +63,7 @@ describe('the progress of an opening', () => {
     const lines: string[] = []
     const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), line => lines.push(line))
     const at = (confirmations: number): ChannelInfo => ({ ...channel, status: 'confirming', confirmations, minDepth: 3 })
-    progress.onEvent(event('T1 is in block 130', at(1)))
+    progress.onEvent(event({ kind: 'funding-mined', height: blockHeight(130) }, at(1)))
     for (const confirmations of [1, 2, 2]) progress.onBlock([{ ...at(0), id: channelId('ee'.repeat(32)) }, at(confirmations)])
     assert.deepEqual(lines, ['1a2b3c4d  the funding is in block 130; waiting for 2 blocks', '1a2b3c4d  a block has come; waiting for 1 block'])
     assert.equal(progress.waitsFor(), '1 block')
@@ -62,18 +71,18 @@ describe('the progress of an opening', () => {
 
   it('knows who is waited for', () => {
     const progress = new OpeningProgress(isOpened({ peer: PEER, amount: channel.capacity }), () => {})
-    const after = (what: string, step?: number): string => {
-      progress.onEvent({ ...event(what), step } as NodeEvent)
+    const after = (news: News): string => {
+      progress.onEvent(event(news))
       return progress.waitsFor()
     }
     assert.equal(progress.waitsFor(), 'the peer to answer')
-    assert.equal(after('asked for a channel', 1), 'the peer to answer the offer')
-    assert.match(after('the server named its key K2', 1), /Electrum/)
-    assert.match(after('T1 is signed', 2), /sign the refund/)
-    assert.match(after('is told of something else'), /sign the refund/)
-    assert.match(after('T1 is handed over', 6), /take the funding/)
-    assert.match(after('signed the initial T3', 7), /store the first state/)
-    assert.match(after('stored', 8), /blocks/)
+    assert.equal(after({ kind: 'offer-sent', capacity: channel.capacity, refundHeight: channel.refundHeight }), 'the peer to answer the offer')
+    assert.match(after({ kind: 'terms-taken', payer: 'wallet' }), /Electrum/)
+    assert.match(after({ kind: 'funding-built', by: 'wallet', fee: satoshi(153n), vsize: 153 }), /sign the refund/)
+    assert.match(after({ kind: 'peer-says', code: 'ERR_ANY', text: 'Something else.' }), /sign the refund/)
+    assert.match(after({ kind: 'funding-sent', by: 'wallet' }), /take the funding/)
+    assert.match(after({ kind: 'first-state-signed', client: channel.capacity, server: satoshi(0n) }), /store the first state/)
+    assert.match(after({ kind: 'first-state-acknowledged' }), /blocks/)
   })
 
   it('of a renewal knows the channel by the one that it renews', () => {

@@ -91,7 +91,7 @@ describe('commands that need no running node', () => {
       const done = world.run('start', '--json')
       await world.printed('connecting')
       node.emit({ type: 'payment', payment })
-      node.emit({ type: 'channel', channel, what: 'it opened' })
+      node.emit({ type: 'channel', channel, news: { kind: 'open' } })
       node.emit({ type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined })
       world.interrupt()
       await done

@@ -114,7 +114,7 @@ describe('a command that takes long', () => {
     world.pass()
     assert.equal(world.err(), 'waiting for the peer to answer ...\n')
     const confirming = { ...channel, status: 'confirming' as const, minDepth: 3, confirmations: 1 }
-    node.emit({ type: 'channel', channel: confirming, what: 'T1 is in block 130' })
+    node.emit({ type: 'channel', channel: confirming, news: { kind: 'funding-mined', height: blockHeight(130) } })
     await world.printed('the funding is in block 130; waiting for 2 blocks')
     node.answers.channels = async () => [{ ...confirming, confirmations: 2 }]
     node.emit({ type: 'chain', status: 'synced', height: blockHeight(131) })

@@ -212,9 +212,9 @@ describe('the local API', () => {
     it('arrive in order, each as it was', async () => {
       const events: NodeEvent[] = [
         block,
-        { type: 'channel', channel, what: 'funding has 1 of 1 confirmations' },
-        { type: 'channel', channel, what: 'T1 is on its way', step: 6, txid: FUNDING },
-        { type: 'channel', channel, what: 'both have signed', step: 'close', txid: undefined },
+        { type: 'channel', channel, news: { kind: 'ready', confirmations: 1, minDepth: 1 } },
+        { type: 'channel', channel, news: { kind: 'funding-built', by: 'wallet', fee: satoshi(180n), vsize: 153 }, step: 6, txid: FUNDING },
+        { type: 'channel', channel, news: { kind: 'renewed-as', channel: CHANNEL }, step: 'close', txid: undefined },
         { type: 'payment', payment: { ...payment, memo: 'two\nlines' } },
         { type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined },
         { type: 'chain', status: 'down', height: undefined, reason: 'Nobody answers.' },

@@ -212,7 +212,7 @@ describe('engine / alone', () => {
       world.chain.confirm()
       await quiet()
     }
-    assert.ok(bob.story.some((what) => what.startsWith('published T3')))
+    assert.ok(bob.story.some((news) => news.kind === 'published' && news.transaction === 'settlement'))
     await world.mine()
     assert.ok(bob.wallet.balance > 38_000n)
   })

@@ -143,7 +143,7 @@ describe('engine / a damaged record', () => {
       await world.pass(60_000)
       assert.equal(await paying, 'ERR_CHANNEL_NOT_OPEN')
       await world.mineTo(BLOCKS + 10)
-      assert.ok(alice.story.some((told) => told.startsWith('published T2')))
+      assert.ok(alice.story.some((news) => news.kind === 'published' && news.transaction === 'refund'))
     })
   }
 

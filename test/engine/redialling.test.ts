@@ -24,7 +24,7 @@ describe('engine / redialling', () => {
     assert.equal(bob.channel.ourBalance, 6_000n)
   })
 
-  const failures = (node: Node): number => node.story.filter((what) => what.startsWith('could not reconnect')).length
+  const failures = (node: Node): number => node.story.filter(({ kind }) => kind === 'not-reconnected').length
 
   it('a dial that many payments wait for is told of once', async () => {
     const { world, alice, bob } = await twoNodes()

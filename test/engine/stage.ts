@@ -192,7 +192,7 @@ export class Stage {
 
   /** Keeps what a node has told so far. */
   #listen (node: Node): void {
-    this.told.push(...node.story, ...node.alarms)
+    this.told.push(...node.story.map(({ kind }) => kind), ...node.alarms)
     node.events.length = 0
   }
 

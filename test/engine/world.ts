@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { MemoryChain } from '../../src/chain/memory.js'
 import { MemoryWorld } from '../../src/chain/memory-world.js'
+import type { News } from '../../src/channel/news.js'
 import { defaultPolicy, type Policy } from '../../src/channel/policy.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
 import { Engine } from '../../src/engine/engine.js'
@@ -140,9 +141,9 @@ export class Node {
     return this.events.flatMap((event) => event.type === 'alarm' ? [event.text] : [])
   }
 
-  /** What people were told, one sentence each. */
-  get story (): string[] {
-    return this.events.flatMap((event) => event.type === 'channel' ? [event.what] : [])
+  /** What happened to its channels, in order. */
+  get story (): News[] {
+    return this.events.flatMap((event) => event.type === 'channel' ? [event.news] : [])
   }
 
   #create (): Engine {

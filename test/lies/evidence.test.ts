@@ -70,7 +70,7 @@ for (const core of [28, 31] as const) {
 
     /** What the victim has published, oldest first. */
     function published ({ events }: TestNode): string[] {
-      return events.all.flatMap((event) => event.type === 'channel' && /^published T[23] /.test(event.what) ? event.txid ?? [] : [])
+      return events.all.flatMap((event) => event.type === 'channel' && event.news.kind === 'published' ? event.txid ?? [] : [])
     }
 
     /** Until the victim has been shown a transaction. */
@@ -88,7 +88,7 @@ for (const core of [28, 31] as const) {
       return undefined
     }
 
-    const refusals = ({ events }: TestNode): number => events.all.filter((event) => event.type === 'channel' && event.what.includes('was not accepted')).length
+    const refusals = ({ events }: TestNode): number => events.all.filter((event) => event.type === 'channel' && event.news.kind === 'publication-refused').length
 
     /** Until the honest server has refused one more bid, or taken it; then what spends the channel in its mempool. */
     async function answered (victim: TestNode, attacker: Attacker, before: number): Promise<string | undefined> {

@@ -45,7 +45,7 @@ export class Pair {
       balance: await api.balance(),
       pending: (await api.transactions()).filter(({ status }) => status === 'mempool'),
       alarms: events.all.filter(({ type }) => type === 'alarm').slice(-5),
-      events: events.all.flatMap((event) => event.type === 'channel' ? event.what : []).slice(-12)
+      events: events.all.flatMap((event) => event.type === 'channel' ? [event.news] : []).slice(-12)
     })))
     return JSON.stringify({ height: devnet.height, mempool: (await devnet.backend.mempool()).length, before: this.#before, nodes }, (_, value: unknown) => typeof value === 'bigint' ? Number(value) : value, 1)
   }

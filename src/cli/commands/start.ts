@@ -5,7 +5,7 @@ import { formatAmount } from '../../daemon/amount.js'
 import { dataPaths } from '../../daemon/paths.js'
 import type { NodeApi, NodeEvent } from '../../node/api.js'
 import { PaychanError, STORE_FAILED } from '../../types/errors.js'
-import { plainWords } from '../channel-words.js'
+import { plainWords, protocolWords } from '../channel-words.js'
 import { contextOf, VERBOSE_HELP, withCommonOptions, type Context, type World } from '../context.js'
 import { historiesText, renderInfo, shortChannel } from '../render.js'
 import type { Output } from '../output.js'
@@ -103,7 +103,7 @@ function printEvent (output: Output, event: NodeEvent, verbose: boolean): void {
       output.line(data, colors => `${colors.dim('chain')}    ${historiesText(event)}`)
       break
     case 'channel':
-      output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(verbose ? event.what : plainWords(event))}`)
+      output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(verbose ? protocolWords(event) : plainWords(event))}`)
       break
     case 'risk':
       output.line(data, colors => `${colors.yellow('risk')}     ${shortChannel(event.channel)} ${riskText(event)}`)

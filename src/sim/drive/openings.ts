@@ -56,7 +56,7 @@ export class OpeningsDriver {
     if (state?.stage !== 'established') return
     const record = this.#byId.get(state.id) ?? this.#discover(node, state)
     if (record === undefined) return
-    if (state.publication !== undefined && event.txid === state.publication.txid && event.what.startsWith('published')) this.host.publications.published(record, node, state)
+    if (state.publication !== undefined && event.txid === state.publication.txid && event.news.kind === 'published') this.host.publications.published(record, node, state)
     if (state.onChain.spend !== undefined && node === record.client) this.#ended(record)
   }
 
