@@ -18,6 +18,7 @@ const PRICES: Readonly<Record<string, number>> = {
   'blockchain.scripthash.get_history': 0.35,
   'blockchain.scriptpubkey.subscribe': 0.2,
   'blockchain.scriptpubkey.get_history': 0.35,
+  'blockchain.outpoint.subscribe': 2.3,
   'blockchain.transaction.testmempoolaccept': 0.25,
   'blockchain.transaction.broadcast': 0.25,
   'blockchain.transaction.broadcast_package': 0.25,

@@ -8,7 +8,7 @@ import { isForgedSpend } from '../bitcoin/owner-spend.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction, ScriptWatcher } from '../engine/ports.js'
-import { fromHex, outPointText, sameBytes, toHex, txidFromHash, type Txid } from '../types/bytes.js'
+import { fromHex, outPointText, sameBytes, toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
 import { merkleRoot } from './header-fields.js'
@@ -31,6 +31,8 @@ const FETCHED_AT_ONCE = 16
 export interface HistorySource extends HeaderSource {
   /** `script`: in hex. */
   history: (script: string) => Promise<HistoryEntry[]>
+  /** What makes one output of it, and what spends it; undefined where the server cannot tell that alone. */
+  readonly outPointHistory?: ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined
   transaction: (id: Txid) => Promise<Uint8Array>
   merkleProof: (id: Txid, height: number) => Promise<MerkleProof>
 }
@@ -46,6 +48,7 @@ export interface HistoryContext {
   readonly onTooLarge?: (error: PaychanError) => void
   /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
   readonly kept?: ScriptWatcher['kept']
+  readonly outPoint?: ScriptWatcher['outPoint']
 }
 
 /** As `ChainTransaction`, with the hash of the block that it is proved to be in; without one in the mempool. */
@@ -61,6 +64,8 @@ export class VerifiedHistory {
   #partial: Map<Txid, ProvedTransaction> | undefined
   /** Whether the last load has left out some of what waits. */
   #isCut = false
+  /** Whether the server would not tell the history of the script, and has told that of the one output which matters. */
+  isPart = false
 
   /** In hex, which takes a third of what an array does. */
   readonly script: string
@@ -76,7 +81,7 @@ export class VerifiedHistory {
    *   its tip, then try again), and what the source rejects with
    */
   async load (context: HistoryContext): Promise<readonly ProvedTransaction[]> {
-    const entries = withoutEchoes(await context.source.history(this.script))
+    const { entries, isPart } = await this.#entries(context)
     if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
     // One after the other: a line has room for more entries than a call takes arguments.
     const highest = entries.reduce((most, { height = 0 }) => Math.max(most, height), 0)
@@ -90,10 +95,26 @@ export class VerifiedHistory {
     const touching = this.#checkScript(history, isCut, context.verify)
     if (isCut && !this.#isCut) context.onTooLarge?.(tooLarge(entries[0]?.txid))
     this.#isCut = isCut
+    this.isPart = isPart
     // At the end: other servers, asked at the same time, may have shown it meanwhile.
     this.#history = touching.map((each) => keptOnce(each, context.kept?.(each.txid)))
     this.#partial = undefined
     return this.#history
+  }
+
+  /** Strangers may pay to a script so often that a server tells its history no more: then what becomes of the output that matters. */
+  async #entries ({ source, headers, outPoint }: HistoryContext): Promise<{ entries: readonly HistoryEntry[], isPart: boolean }> {
+    try {
+      return { entries: withoutEchoes(await source.history(this.script)), isPart: false }
+    } catch (error) {
+      const [which, ask] = [outPoint?.(), source.outPointHistory]
+      if (which === undefined || ask === undefined || !isTooLong(error)) throw error
+      const told = withoutEchoes(await ask(which, this.script))
+      const listed = new Set(told.map(({ txid }) => txid))
+      // What was proved before is as true as it was.
+      const proved = this.#history.filter((each) => isProvedIn(each, headers) && !listed.has(each.txid))
+      return { entries: [...proved, ...told].sort((a, b) => (a.height ?? Infinity) - (b.height ?? Infinity)), isPart: true }
+    }
   }
 
   /** Whether every confirmation of the last loaded history is still in our best chain. */
@@ -218,6 +239,11 @@ class Relevance {
 
 function chunks (entries: readonly HistoryEntry[]): HistoryEntry[][] {
   return Array.from({ length: Math.ceil(entries.length / FETCHED_AT_ONCE) }, (_, n) => entries.slice(n * FETCHED_AT_ONCE, (n + 1) * FETCHED_AT_ONCE))
+}
+
+/** Whether a server refuses because there is too much of it (ElectrumX: `history too large`). */
+export function isTooLong (error: unknown): boolean {
+  return error instanceof PaychanError && error.code === 'ERR_ELECTRUM_REFUSED' && /too (many|large|long)/i.test(String(error.facts.reason))
 }
 
 /** Whether a server refuses for want of resources: it may have the proof all the same. */

@@ -43,6 +43,8 @@ interface View {
   history: readonly ProvedTransaction[] | undefined
   /** Whether the history is its answer; else it is what it had proved before it was asked anew. */
   isTold: boolean
+  /** Whether the server does not tell all of it, and says so: then it leaves nothing out. */
+  isPart: boolean
   /** What it leaves out. */
   missing: Txid | undefined
   /** Whether it was asked anew because of that. */
@@ -79,18 +81,27 @@ export class PooledScript {
     const view: View = {
       history: before?.history?.filter(({ block }) => block !== undefined),
       isTold: false,
+      isPart: false,
       missing,
       isAskedAgain: missing !== undefined,
       cancelRetry: () => {},
       watch: member.watchScript(this.scriptPubKey, {
-        onHistory: (history) => {
+        onHistory: (history, isPart = false) => {
           if (this.#views.get(member) !== view) return
           view.history = history
           view.isTold = true
+          view.isPart = isPart
           this.update()
         },
         onError: (error) => { if (this.#views.get(member) === view) this.#failed(member, error) },
         kept: (id) => this.#kept(id),
+        outPoint: () => {
+          for (const { watcher } of this.#entries) {
+            const found = watcher.outPoint?.()
+            if (found !== undefined) return found
+          }
+          return undefined
+        },
         canWait: () => [...this.#entries].every(({ watcher }) => watcher.canWait?.() === true)
       })
     }
@@ -153,7 +164,7 @@ export class PooledScript {
   }
 
   #compare (member: Member, view: View): void {
-    if (!view.isTold || !member.isUsed || view.history === undefined) return
+    if (!view.isTold || view.isPart || !member.isUsed || view.history === undefined) return
     const before = view.missing
     const transaction = hiddenBy(view.history, member.blockAt, this.#merged ?? [])
     view.missing = transaction?.txid

@@ -5,12 +5,12 @@
  */
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Clock, Random, ScriptWatch, ScriptWatcher, Unsubscribe } from '../engine/ports.js'
-import type { Txid } from '../types/bytes.js'
+import type { OutPoint, Txid } from '../types/bytes.js'
 import { codeOf, messageOf } from '../types/errors.js'
 import { backoffDelay, type Backoff } from './backoff.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
-import { VerifiedHistory, type HistorySource, type ProvedTransaction } from './history.js'
+import { isTooLong, VerifiedHistory, type HistorySource, type ProvedTransaction } from './history.js'
 import { callSafely, type Log } from './listeners.js'
 import { scriptHashOf } from './script-hash.js'
 import type { Slots } from './slots.js'
@@ -41,8 +41,9 @@ export interface WatchContext {
 }
 
 /** A `ScriptWatcher` that may look at the blocks as well. */
-export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept' | 'canWait'> {
-  readonly onHistory: (history: readonly ProvedTransaction[]) => void
+export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept' | 'canWait' | 'outPoint'> {
+  /** `isPart`: only what has become of `outPoint`, since the server tells no more. */
+  readonly onHistory: (history: readonly ProvedTransaction[], isPart?: boolean) => void
 }
 
 /** One watcher, and what it was given: a class, since closures would keep more than they need. */
@@ -175,7 +176,7 @@ export class WatchedScript {
       const tip = this.#context.headers.tip.hash
       try {
         await this.#subscribe(session)
-        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id), onTooLarge: (error) => { this.#tellError(error) } })
+        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id), outPoint: () => this.#outPoint(), onTooLarge: (error) => { this.#tellError(error) } })
         if (session !== this.#session) continue
         if (!this.#verified.holds(this.#context.headers)) this.#reasons++
         else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history, session)
@@ -189,6 +190,14 @@ export class WatchedScript {
     }
   }
 
+  #outPoint (): OutPoint | undefined {
+    for (const { watcher } of this.#entries) {
+      const found = watcher.outPoint?.()
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
   #keptElsewhere (id: Txid): Uint8Array | undefined {
     for (const { watcher } of this.#entries) {
       const raw = watcher.kept?.(id)
@@ -199,7 +208,12 @@ export class WatchedScript {
 
   async #subscribe (session: WatchSession): Promise<void> {
     if (this.#subscribed === session) return
-    await session.subscribeScript(this.#verified.script)
+    try {
+      await session.subscribeScript(this.#verified.script)
+    } catch (error) {
+      // ElectrumX watches no script whose history it does not tell; it may tell what becomes of one output.
+      if (session.outPointHistory === undefined || this.#outPoint() === undefined || !isTooLong(error)) throw error
+    }
     this.#subscribed = session
   }
 
@@ -237,7 +251,7 @@ export class WatchedScript {
     if (!this.#entries.includes(entry)) return
     const { waiting } = entry
     entry.waiting = undefined
-    callSafely(this.#context.log, () => { entry.watcher.onHistory(history) })
+    callSafely(this.#context.log, () => { entry.watcher.onHistory(history, this.#verified.isPart) })
     waiting?.resolve()
   }
 

@@ -71,6 +71,8 @@ export interface ScriptWatcher {
   onError: (error: Error) => void
   /** The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same bytes, it need not keep them once more; it trusts them no more than others. */
   kept?: ((id: Txid) => Uint8Array | undefined) | undefined
+  /** The one output of the script that matters. A server that does not tell all of a long history may tell what becomes of it. */
+  outPoint?: (() => OutPoint | undefined) | undefined
   /** Whether other scripts come first when a server is told what to watch: it may refuse to watch more than so many. */
   canWait?: (() => boolean) | undefined
 }

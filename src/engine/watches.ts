@@ -1,6 +1,6 @@
 /** The watches of the funding scripts: one for each channel that is not settled for good. */
 import { isVacant } from '../channel/unfunded.js'
-import { toHex, type Txid } from '../types/bytes.js'
+import { toHex, type OutPoint, type Txid } from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import type { ChannelActor } from './channel-actor.js'
 import { fundingHistory } from './funding-history.js'
@@ -68,6 +68,11 @@ class FundingWatcher implements ScriptWatcher {
   /** Money comes first. */
   canWait (): boolean {
     return isVacant(this.actor.state)
+  }
+
+  outPoint (): OutPoint | undefined {
+    const { state } = this.actor
+    return state.stage === 'established' || state.stage === 'refund-signed' ? state.outPoint : undefined
   }
 
   /** T1. */

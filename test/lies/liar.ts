@@ -28,6 +28,9 @@ export interface Lie {
   readonly onConnection?: (line: Line) => void
 }
 
+/** It offers no newer version, whatever the client speaks: the lies are about the methods of this one. */
+const SPOKEN = ['1.4', '1.6']
+
 export class Liar {
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
@@ -84,7 +87,7 @@ export class Liar {
     this.lie.onConnection?.(line)
     lines(client, (text) => {
       const { id, method, params } = JSON.parse(text) as { id: number } & Asked
-      const honest = async (): Promise<unknown> => await ask(method, ...params)
+      const honest = async (): Promise<unknown> => await ask(method, ...method === 'server.version' ? [params[0], SPOKEN] : params)
       const answer = this.lie.answer === undefined ? honest().then((result) => ({ result })) : this.lie.answer({ method, params }, honest, line)
       answer.catch((error: unknown) => ({ error: error instanceof Error ? error.message : String(error) })).then((said) => {
         if (said !== undefined) send('error' in said ? { id, error: { code: 1, message: said.error } } : { id, result: said.result })

@@ -7,16 +7,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { BitcoindRpc } from '../../src/devnet/bitcoind/rpc.js'
+import { DEFAULT_RELEASE, RELEASES, type CoreRelease } from '../../src/devnet/release.js'
 import { messageOf } from '../../src/types/errors.js'
 
 /** Set by `run.sh`, which does not run these tests without. */
 const COMMAND = 'PAYCHAN_TEST_BITCOIND'
 
+/** A Bitcoin Core of release 31 or newer; not set where there is none. */
+export const CORE_COMMAND = 'PAYCHAN_TEST_CORE'
+
 /**
- * `corepolicy` makes Knots relay what Bitcoin Core does; the fees are those of Core up to 29, as those of the devnet. `maxtipage`: blocks with a date of long ago
+ * `corepolicy` makes Knots relay what Bitcoin Core does. `maxtipage`: blocks with a date of long ago
  * must not make it think that it has to catch up first.
  */
-const OPTIONS = ['-regtest', '-corepolicy=1', '-txindex=1', '-addresstype=bech32', '-fallbackfee=0.0001', '-minrelaytxfee=0.00001', '-incrementalrelayfee=0.00001', '-maxtipage=2000000000', '-dnsseed=0', '-fixedseeds=0', '-natpmp=0', '-printtoconsole=0', '-shrinkdebugfile=1']
+const OPTIONS = ['-regtest', '-txindex=1', '-addresstype=bech32', '-fallbackfee=0.0001', '-maxtipage=2000000000', '-dnsseed=0', '-fixedseeds=0', '-natpmp=0', '-printtoconsole=0', '-shrinkdebugfile=1']
 
 export class Bitcoind {
   private constructor (
@@ -29,8 +33,9 @@ export class Bitcoind {
     private readonly rpc: BitcoindRpc
   ) {}
 
-  static async start (): Promise<Bitcoind> {
-    const [program, ...args] = (process.env[COMMAND] ?? '').split(' ')
+  /** @param release - of which Bitcoin Core the rules are wanted: 31 is that itself, the others are those of Knots, which follows them */
+  static async start (release: CoreRelease = DEFAULT_RELEASE): Promise<Bitcoind> {
+    const [program, ...args] = [...(process.env[release === 31 ? CORE_COMMAND : COMMAND] ?? '').split(' '), ...release === 31 ? [] : ['-corepolicy=1'], ...feesOf(release)]
     if (program === undefined || program === '') throw new Error(`${COMMAND} is not set: run npm run test:real`)
     const directory = await mkdtemp(join(tmpdir(), 'paychan-bitcoind-'))
     const [rpcPort, p2pPort] = await freePorts()
@@ -68,6 +73,12 @@ export class Bitcoind {
     }
     await rm(this.directory, { recursive: true, force: true })
   }
+}
+
+function feesOf (release: CoreRelease): string[] {
+  const { relay, incremental } = RELEASES[release]
+  const btc = (rate: bigint): string => (Number(rate) / 100_000_000).toFixed(8)
+  return [`-minrelaytxfee=${btc(relay)}`, `-incrementalrelayfee=${btc(incremental)}`]
 }
 
 /** Its address once it answers; undefined while it does not, after a while. */

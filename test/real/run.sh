@@ -19,8 +19,10 @@ have () {
 
 have bitcoind PAYCHAN_TEST_BITCOIND
 if [ -z "${PAYCHAN_TEST_BITCOIND:-}" ]; then exit 0; fi
+have core PAYCHAN_TEST_CORE
 have electrs PAYCHAN_TEST_ELECTRS
 have electrum PAYCHAN_TEST_ELECTRUM
+if [ -z "${PAYCHAN_TEST_CORE:-}" ]; then echo 'The rules of Core 31 are judged by the devnet alone.'; fi
 if [ -z "${PAYCHAN_TEST_ELECTRS:-}" ]; then echo 'What goes through electrs goes through our own Electrum server instead.'; fi
 
 mocha () { npx mocha --no-config --require ./dist/test/setup.js --exit=false --timeout 180000 --forbid-only --forbid-pending "$@"; }

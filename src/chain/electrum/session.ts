@@ -5,7 +5,7 @@
  */
 import { concat } from 'uint8arrays'
 import { z } from 'zod'
-import { fromHex, toHex, txid, type Txid } from '../../types/bytes.js'
+import { fromHex, outPointText, toHex, txid, type OutPoint, type Txid } from '../../types/bytes.js'
 import { HEADERS_BATCH, type AnnouncedTip } from '../header-sync.js'
 import { HEADER_SIZE } from '../header-fields.js'
 import type { MerkleProof } from '../merkle.js'
@@ -35,6 +35,10 @@ const statusShape = z.string().max(200).nullable()
 // 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself. As many as fit into one line: strangers may pay
 // to a script as often as they like, which is no fault of the server's.
 const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) }))
+// Nothing in it as long as nobody has made the output.
+const mempoolHeight = z.number().int().min(-1)
+const outPointShape = z.object({ funder_height: mempoolHeight.optional(), spender_txhash: txidShape.optional(), spender_height: mempoolHeight.optional() })
+const outPointNewsShape = z.tuple([txidShape, z.number().int().nonnegative()]).rest(z.unknown())
 const merkleShape = z.object({ merkle: z.array(txidShape).max(32), pos: z.number().int().nonnegative() })
 const rateShape = z.number()
 const mempoolShape = z.object({ mempoolminfee: rateShape, incrementalrelayfee: rateShape })
@@ -46,6 +50,8 @@ export interface SessionEvents {
 
 export class ElectrumSession {
   readonly #rpc: RpcConnection
+  /** The scripts of the outpoints that were asked for. */
+  readonly #outPoints = new Map<string, string>()
   /** Until the server has chosen it is asked for nothing that the lowest does not have. */
   #version: ProtocolVersion = 4
 
@@ -60,6 +66,10 @@ export class ElectrumSession {
         } else if (method === 'blockchain.scripthash.subscribe' || method === 'blockchain.scriptpubkey.subscribe') {
           // Also in 1.7 it is the hash that ElectrumX tells.
           events.onStatus(...check(method, z.tuple([z.string(), statusShape]), params))
+        } else if (method === 'blockchain.outpoint.subscribe') {
+          const [id, vout] = check(method, outPointNewsShape, params)
+          const script = this.#outPoints.get(outPointText({ txid: id, vout }))
+          if (script !== undefined) events.onStatus(scriptHashOf(fromHex(script)), null)
         }
         // Servers may notify of more than we subscribe to; the rest is no business of ours.
       }
@@ -103,7 +113,22 @@ export class ElectrumSession {
     const entries = this.has('blockchain.scriptpubkey.get_history')
       ? await this.#ask('blockchain.scriptpubkey.get_history', [script], historyShape)
       : await this.#ask('blockchain.scripthash.get_history', [scriptHashOf(fromHex(script))], historyShape)
-    return entries.map(entry => ({ txid: entry.tx_hash, height: entry.height > 0 ? entry.height : undefined }))
+    return entries.map(entry => ({ txid: entry.tx_hash, height: inBlock(entry.height) }))
+  }
+
+  /**
+   * Only the two transactions that make an output of this script and spend it, where the version has that: also of a script whose history
+   * is too long to be told. Later changes come as those of the script.
+   */
+  get outPointHistory (): ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined {
+    return this.has('blockchain.outpoint.subscribe') ? async (outPoint, script) => await this.#outPointHistory(outPoint, script) : undefined
+  }
+
+  async #outPointHistory (outPoint: OutPoint, script: string): Promise<HistoryEntry[]> {
+    this.#outPoints.set(outPointText(outPoint), script)
+    const { funder_height: made, spender_txhash: spender, spender_height: spent } = await this.#ask('blockchain.outpoint.subscribe', [outPoint.txid, outPoint.vout, script], outPointShape)
+    if (made === undefined) return []
+    return [{ txid: outPoint.txid, height: inBlock(made) }, ...spender === undefined ? [] : [{ txid: spender, height: inBlock(spent) }]]
   }
 
   transaction (id: Txid): Promise<Uint8Array> {
@@ -159,6 +184,11 @@ export class ElectrumSession {
     if (!this.has(method)) throw new RangeError(`version 1.${this.#version} of the Electrum protocol has no ${method}`)
     return check(method, shape, await this.#rpc.request(method, params))
   }
+}
+
+/** 0 and -1 are the mempool's. */
+function inBlock (height: number | undefined): number | undefined {
+  return height !== undefined && height > 0 ? height : undefined
 }
 
 function check<T> (method: string, shape: z.ZodType<T>, value: unknown): T {

@@ -22,6 +22,7 @@ const METHODS = {
   'blockchain.scripthash.get_history': [4, 5, 6],
   'blockchain.scriptpubkey.subscribe': [7],
   'blockchain.scriptpubkey.get_history': [7],
+  'blockchain.outpoint.subscribe': [7],
   'blockchain.transaction.get': ALL,
   'blockchain.transaction.get_merkle': ALL,
   'blockchain.transaction.broadcast': ALL,

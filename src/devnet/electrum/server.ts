@@ -1,4 +1,4 @@
-/** An Electrum server (protocol 1.4) over TCP or TLS: one JSON object or batch a line. */
+/** An Electrum server (protocol 1.4 to 1.7) over TCP or TLS: one JSON object or batch a line. */
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
