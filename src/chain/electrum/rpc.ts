@@ -82,12 +82,16 @@ export class RpcConnection {
     this.#lines = new LineSplitter(options.maxLineBytes ?? MAX_LINE_BYTES)
     this.closed = new Promise(resolve => { this.#resolveClosed = resolve })
     socket.on('data', chunk => { this.#receive(chunk) })
-    socket.on('error', error => { this.close(unavailable(`The connection to the Electrum server broke: ${messageOf(error).replace(/\.$/, '')}.`)) })
-    socket.on('close', () => { this.close(unavailable(`The Electrum server closed the connection${this.#refused === undefined ? '' : `. Its last word: ${this.#refused}`}.`)) })
+    socket.on('error', error => { this.close(unavailable(`The connection to the Electrum server broke: ${messageOf(error).replace(/\.$/, '')}${this.#lastWord}.`)) })
+    socket.on('close', () => { this.close(unavailable(`The Electrum server closed the connection${this.#lastWord}.`)) })
   }
 
   get isOpen (): boolean {
     return this.#over === undefined
+  }
+
+  get #lastWord (): string {
+    return this.#refused === undefined ? '' : `. Its last word: ${this.#refused}`
   }
 
   /**
