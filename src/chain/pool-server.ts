@@ -13,6 +13,8 @@ export class PoolServer implements Member {
   /** While it is behind: the work that it has to come to. */
   lag: { readonly work: bigint, readonly cancel: Unsubscribe } | undefined
   cancelRetry: Unsubscribe = () => {}
+  /** When it was last seen to be there. */
+  thereAt: number | undefined
   /** What it has answered last to each question about fees, and when. */
   readonly said = new Map<string, { readonly value: unknown, readonly at: number }>()
 

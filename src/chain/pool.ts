@@ -28,7 +28,7 @@ export interface PoolTimes {
   readonly answers: number
   /** How long a new tip waits for the other servers, so that what came with the block is known before it, whoever tells. */
   readonly settle: number
-  /** How long the first tip waits for servers that are still connecting: who is the first to answer is alone until then, and could tell old blocks one by one. */
+  /** How long the first tip, and the first one after a time in which no server could be reached, waits for servers that are still connecting, or were there before: who is the first to answer is alone until then, and could tell old blocks one by one. */
   readonly first: number
   /** After which a dropped server gets another chance, and after which when there is no other one. */
   readonly retry: number
@@ -81,6 +81,8 @@ class ServerPool implements ElectrumChain {
   #anchor: Anchor | undefined
   /** While a new tip waits for the other servers. */
   #settling: Settling | undefined
+  /** Since when no server was there: as at the start, until all that were are back. */
+  #awaySince: number | undefined
   #stopped = false
 
   constructor (init: PoolInit) {
@@ -236,6 +238,7 @@ class ServerPool implements ElectrumChain {
   /** Whose chain has the most work; of equals the one that is known, so that they do not take turns. */
   #compare (): void {
     if (this.#stopped) return
+    this.#noteWhoIsThere()
     const candidates = this.#used.filter(({ chain }) => chain.tip !== undefined)
     const best = candidates.reduce<PoolServer | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
     if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) this.#follow(best, best.chain.tip)
@@ -243,11 +246,25 @@ class ServerPool implements ElectrumChain {
     this.#setStatus()
   }
 
-  /** Whether other servers are still to tell what came with the block, or before the first tip where they stand at all. More blocks do not make it wait longer. */
+  #noteWhoIsThere (): void {
+    const now = this.#init.clock.now()
+    const there = this.#used.filter(({ chain }) => chain.status === 'synced')
+    for (const server of there) server.thereAt = now
+    if (there.length === 0 && this.tip !== undefined) this.#awaySince ??= now
+  }
+
+  /** Whether a server that was there before all were gone is not back yet. */
+  #isMissed ({ chain, thereAt }: PoolServer): boolean {
+    return chain.status !== 'synced' && thereAt !== undefined && this.#awaySince !== undefined && this.#awaySince - thereAt < LAST_GOOD_MS
+  }
+
+  /** Whether other servers are still to tell what came with the block, or before the first tip, also after a time without any, where they stand at all. More blocks do not make it wait longer. */
   #isSettling (best: PoolServer, { hash }: Tip): boolean {
-    const isFirst = this.tip === undefined
+    // Nobody is there, and there is nothing new: the wait begins with the first who is back.
+    if (this.#awaySince !== undefined && hash === this.tip?.hash && !this.#used.some(({ chain }) => chain.status === 'synced')) return true
+    const isFirst = this.tip === undefined || this.#awaySince !== undefined
     const isAwaited = isFirst
-      ? this.#used.some((server) => server.chain.status === 'connecting')
+      ? this.#used.some((server) => server.chain.status === 'connecting' || this.#isMissed(server))
       : hash !== this.tip?.hash && this.#used.some((server) => server.chain.status === 'synced' && workOf(server) < workOf(best))
     if (!isAwaited) {
       this.#settling?.cancel()
@@ -273,6 +290,7 @@ class ServerPool implements ElectrumChain {
     const before = this.tip
     const isExtension = before !== undefined && best.blockAt(before.height) === before.hash
     this.#settling = undefined
+    this.#awaySince = undefined
     this.#best = best
     // Before the tip is told: what came with its block may have been proved by others earlier.
     for (const script of [...this.#scripts.values()]) if (!isExtension || script.isOpen) script.update()
@@ -375,7 +393,7 @@ class ServerPool implements ElectrumChain {
   #setStatus (): void {
     const statuses = this.#used.map(({ chain }) => chain.status)
     // Before the first tip nothing is known of which servers may tell more.
-    const status = statuses.includes('synced') && this.tip !== undefined ? 'synced' : statuses.includes('synced') || statuses.includes('connecting') ? 'connecting' : 'down'
+    const status = statuses.includes('synced') && this.tip !== undefined && this.#awaySince === undefined ? 'synced' : statuses.includes('synced') || statuses.includes('connecting') ? 'connecting' : 'down'
     if (status === this.status) return
     this.status = status
     this.#statuses.emit(status)

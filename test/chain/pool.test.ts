@@ -113,6 +113,27 @@ describe('server pool', () => {
     assert.equal(chain.status, 'synced')
   })
 
+  it('has its first tip after a time without any server once those that were there are back, or after a while (EVID-6)', async () => {
+    await start({ first: 300 })
+    const { port } = new URL(second.url)
+    await Promise.all([first.close(), second.close()])
+    while (chain.status !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    mineBoth()
+    await first.listen()
+    while (chain.servers[0]?.state !== 'used') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.deepEqual([chain.tip?.height, chain.status], [3, 'connecting'], 'the second one may know more')
+    mineBoth()
+    await second.listen(Number(port))
+    await tips.when(({ height }) => height === 5)
+    assert.deepEqual([chain.status, tips.all.map(({ height }) => height)], ['synced', [3, 5]])
+    await Promise.all([first.close(), second.close()])
+    while (chain.status !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    mineBoth()
+    await first.listen()
+    assert.equal((await tips.when(({ height }) => height === 6)).hash, first.chain.tipHash, 'the second one does not come back')
+    assert.equal(chain.status, 'synced')
+  })
+
   it('drops who was not there at first, and breaks the protocol once it is', async () => {
     const { port } = new URL(second.url)
     await second.close()
