@@ -30,12 +30,17 @@ export interface PoolTimes {
   readonly settle: number
   /** How long the first tip, and the first one after a time in which no server could be reached, waits for servers that are still connecting, or were there before: who is the first to answer is alone until then, and could tell old blocks one by one. */
   readonly first: number
+  /** In which no third block is told before all servers have it that were there in it: a server that hangs, as to a computer that has slept, is not known to for half of that. */
+  readonly row: number
   /** After which a dropped server gets another chance, and after which when there is no other one. */
   readonly retry: number
   readonly retryAlone: number
 }
 
-export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, first: 60_000, retry: 600_000, retryAlone: 30_000 }
+export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, first: 60_000, row: 60_000, retry: 600_000, retryAlone: 30_000 }
+
+/** On regtest blocks come as fast as somebody makes them. */
+const REGTEST_ROW = 0
 
 /** What a person should know about a server. */
 export interface ServerReport { readonly code: string, readonly text: string, readonly server: string }
@@ -62,6 +67,9 @@ export function createServerPool (init: PoolInit): ElectrumChain {
   return new ServerPool(init)
 }
 
+/** Two blocks in a minute come in a day; a third one is rare enough to wait with. */
+const TOLD_IN_A_ROW = 2
+
 interface Settling { readonly cancel: Unsubscribe, isOver: boolean }
 
 class ServerPool implements ElectrumChain {
@@ -81,13 +89,15 @@ class ServerPool implements ElectrumChain {
   #anchor: Anchor | undefined
   /** While a new tip waits for the other servers. */
   #settling: Settling | undefined
+  /** When the last two tips were told. */
+  #toldAt: readonly number[] = []
   /** Since when no server was there: as at the start, until all that were are back. */
   #awaySince: number | undefined
   #stopped = false
 
   constructor (init: PoolInit) {
     this.#init = init
-    this.#times = { ...DEFAULT_POOL_TIMES, ...init.times }
+    this.#times = { ...DEFAULT_POOL_TIMES, ...init.network === 'regtest' ? { row: REGTEST_ROW } : {}, ...init.times }
     this.#log = init.log ?? (() => {})
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
@@ -258,20 +268,28 @@ class ServerPool implements ElectrumChain {
     return chain.status !== 'synced' && thereAt !== undefined && this.#awaySince !== undefined && this.#awaySince - thereAt < LAST_GOOD_MS
   }
 
+  #isInRow (at: number): boolean { return this.#init.clock.now() - at < this.#times.row }
+
+  /** Whether it has gone only now. */
+  #wasThere ({ chain, thereAt }: PoolServer): boolean {
+    return chain.status !== 'synced' && thereAt !== undefined && this.#isInRow(thereAt)
+  }
+
   /** Whether other servers are still to tell what came with the block, or before the first tip, also after a time without any, where they stand at all. More blocks do not make it wait longer. */
   #isSettling (best: PoolServer, { hash }: Tip): boolean {
     // Nobody is there, and there is nothing new: the wait begins with the first who is back.
     if (this.#awaySince !== undefined && hash === this.tip?.hash && !this.#used.some(({ chain }) => chain.status === 'synced')) return true
     const isFirst = this.tip === undefined || this.#awaySince !== undefined
+    const isRow = this.#toldAt.length === TOLD_IN_A_ROW && this.#toldAt.every((at) => this.#isInRow(at))
     const isAwaited = isFirst
       ? this.#used.some((server) => server.chain.status === 'connecting' || this.#isMissed(server))
-      : hash !== this.tip?.hash && this.#used.some((server) => server.chain.status === 'synced' && workOf(server) < workOf(best))
+      : hash !== this.tip?.hash && this.#used.some((server) => (server.chain.status === 'synced' && workOf(server) < workOf(best)) || (isRow && this.#wasThere(server)))
     if (!isAwaited) {
       this.#settling?.cancel()
       this.#settling = undefined
       return false
     }
-    this.#settling ??= this.#settle(isFirst ? this.#times.first : this.#times.settle)
+    this.#settling ??= this.#settle(isFirst ? this.#times.first : isRow ? this.#times.row : this.#times.settle)
     return !this.#settling.isOver
   }
 
@@ -296,6 +314,7 @@ class ServerPool implements ElectrumChain {
     for (const script of [...this.#scripts.values()]) if (!isExtension || script.isOpen) script.update()
     if (before?.hash === tip.hash) return
     this.tip = tip
+    this.#toldAt = [...this.#toldAt, this.#init.clock.now()].slice(-TOLD_IN_A_ROW)
     this.#moveAnchor(best)
     this.#tips.emit(tip)
   }

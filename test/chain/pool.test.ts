@@ -134,6 +134,38 @@ describe('server pool', () => {
     assert.equal(chain.status, 'synced')
   })
 
+  it('waits with the third block in a minute for who is silent: it may hang, and one server alone tell old blocks one by one (EVID-6)', async () => {
+    await start({ settle: 5, row: 2_000 })
+    for (let n = 0; n < 6; n++) {
+      first.chain.mine()
+      first.notifyTip()
+      await new Promise((resolve) => { setTimeout(resolve, 50) })
+    }
+    assert.deepEqual(tips.all.map(({ height }) => height), [3, 4])
+    await second.close()
+    while (chain.servers[1]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.tip?.height, 4, 'nor when it turns out to be gone')
+    second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
+    await second.listen()
+    await tips.when(({ height }) => height === 9)
+    assert.deepEqual(tips.all.map(({ height }) => height), [3, 4, 9])
+  })
+
+  it('waits no longer than that, and not where all have the block', async () => {
+    await start({ settle: 5, row: 300 })
+    for (let n = 0; n < 3; n++) {
+      mineBoth()
+      first.notifyTip()
+      second.notifyTip()
+      await tips.when(({ height }) => height === 4 + n)
+    }
+    const before = Date.now()
+    first.chain.mine()
+    first.notifyTip()
+    await tips.when(({ height }) => height === 7)
+    assert.ok(Date.now() - before >= 250, `${Date.now() - before} ms`)
+  })
+
   it('drops who was not there at first, and breaks the protocol once it is', async () => {
     const { port } = new URL(second.url)
     await second.close()
