@@ -275,7 +275,7 @@ class ServerPool implements ElectrumChain {
     return chain.status !== 'synced' && thereAt !== undefined && this.#isInRow(thereAt)
   }
 
-  /** Whether other servers are still to tell what came with the block, or before the first tip, also after a time without any, where they stand at all. More blocks do not make it wait longer. */
+  /** EVID-6: whether other servers are still to tell what came with the block, or before the first tip, also after a time without any, where they stand at all. More blocks do not make it wait longer. */
   #isSettling (best: PoolServer, { hash }: Tip): boolean {
     // Nobody is there, and there is nothing new: the wait begins with the first who is back.
     if (this.#awaySince !== undefined && hash === this.tip?.hash && !this.#used.some(({ chain }) => chain.status === 'synced')) return true
