@@ -6,6 +6,9 @@ import type { ProvedWatcher } from './script-watch.js'
 
 export type ServerAddress = Pick<ElectrumChainInit, 'url' | 'tls'>
 
+/** An answer, and when it came. */
+export interface Said { readonly value: unknown, readonly at: number }
+
 export class PoolServer implements Member {
   readonly url: string
   /** Why it was dropped. */
@@ -16,7 +19,7 @@ export class PoolServer implements Member {
   /** When it was last seen to be there. */
   thereAt: number | undefined
   /** What it has answered last to each question about fees, and when. */
-  readonly said = new Map<string, { readonly value: unknown, readonly at: number }>()
+  readonly said = new Map<string, Said>()
 
   /** @param chain - another one after it was dropped */
   constructor (readonly address: ServerAddress, public chain: ElectrumChain) {

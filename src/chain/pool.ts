@@ -14,7 +14,7 @@ import { LAST_GOOD_MS } from './estimate.js'
 import { gather, lowerMedian, nextBlockOf } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor } from './headers.js'
-import { PoolServer, workOf, type ServerAddress } from './pool-server.js'
+import { PoolServer, workOf, type Said, type ServerAddress } from './pool-server.js'
 import { PooledScript, type Member, type Omission } from './pooled-script.js'
 import type { ProvedWatcher } from './script-watch.js'
 
@@ -186,7 +186,7 @@ class ServerPool implements ElectrumChain {
   }
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
-    const rates = await this.#ask(`estimate the fee for ${target} blocks`, async (chain) => await chain.estimateFeeRate(target))
+    const rates = await this.#ask(questionOf(target), async (chain) => await chain.estimateFeeRate(target), ({ said }) => saidOf(said, target))
     return (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ?? this.#throwNobody('estimate the fee')
   }
 
@@ -200,8 +200,12 @@ class ServerPool implements ElectrumChain {
     return this.#servers.filter(({ isUsed }) => isUsed)
   }
 
-  /** Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster one has the word alone. */
-  async #ask<T> (what: string, ask: (chain: Chain) => Promise<T>): Promise<T[]> {
+  /**
+   * Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster one has the word alone.
+   *
+   * @param instead - what it has said that will do in the place of an answer, the best first
+   */
+  async #ask<T> (what: string, ask: (chain: Chain) => Promise<T>, instead: (server: PoolServer) => ReadonlyArray<Said | undefined> = ({ said }) => [said.get(what)]): Promise<T[]> {
     const used = this.#used
     if (used.length === 0) this.#throwNobody(what)
     const synced = used.filter(({ chain }) => chain.status === 'synced')
@@ -212,10 +216,8 @@ class ServerPool implements ElectrumChain {
       server.said.set(what, { value, at: this.#init.clock.now() })
       return value
     }))
-    const recent = used.flatMap((server) => {
-      const last = heard.has(server) ? undefined : server.said.get(what)
-      return last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS ? [last.value as T] : []
-    })
+    const isRecent = (last: Said | undefined): last is Said => last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS
+    const recent = used.flatMap((server) => heard.has(server) ? [] : instead(server).filter(isRecent).slice(0, 1).map(({ value }) => value as T))
     return [...answers, ...recent]
   }
 
@@ -417,6 +419,15 @@ class ServerPool implements ElectrumChain {
     this.status = status
     this.#statuses.emit(status)
   }
+}
+
+function questionOf (target: number): string {
+  return `estimate the fee for ${target} blocks`
+}
+
+/** What a server said of so many blocks, and of fewer, which are no cheaper: a wallet asks once in a month for what a sweep pays. */
+function saidOf (said: PoolServer['said'], target: number): ReadonlyArray<Said | undefined> {
+  return Array.from({ length: target }, (_, sooner) => said.get(questionOf(target - sooner)))
 }
 
 function unknownServer (): never {

@@ -217,6 +217,16 @@ describe('server pool', () => {
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
   })
 
+  it('who is slow to answer what it has never been asked is heard by what it said of sooner blocks, which are no cheaper (EVID-6)', async () => {
+    first.on('blockchain.estimatefee', () => 0.01)
+    second.on('blockchain.estimatefee', () => 0.00005)
+    await start()
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 5_000n)
+    second.on('blockchain.estimatefee', async () => await new Promise(() => {}))
+    assert.equal(await chain.estimateFeeRate(blockDelta(144)), 5_000n, 'a sweep asks for that, once in a month')
+    assert.equal(await chain.estimateFeeRate(blockDelta(3)), 1_000_000n)
+  })
+
   it('broadcasts to all, is content with one that takes it, tells who does not, and says why when none does', async () => {
     await start()
     const payment = first.chain.pay(testScript(1))
