@@ -6,14 +6,19 @@ import type { ProvedWatcher } from './script-watch.js'
 
 export type ServerAddress = Pick<ElectrumChainInit, 'url' | 'tls'>
 
+/** An answer, and when it came. */
+export interface Said { readonly value: unknown, readonly at: number }
+
 export class PoolServer implements Member {
   readonly url: string
   /** Why it was dropped. */
   fault: Error | undefined
   /** While it is behind: the work that it has to come to. */
   lag: { readonly work: bigint, readonly cancel: Unsubscribe } | undefined
+  /** When it was last seen to be there. */
+  thereAt: number | undefined
   /** What it has answered last to each question about fees, and when. */
-  readonly said = new Map<string, { readonly value: unknown, readonly at: number }>()
+  readonly said = new Map<string, Said>()
   /** Since when it is dropped, and when it is to be tried again. */
   droppedAt = 0
   retry: { readonly at: number, readonly cancel: Unsubscribe } | undefined

@@ -14,7 +14,7 @@ import { LAST_GOOD_MS } from './estimate.js'
 import { gather, lowerMedian, nextBlockOf } from './gather.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import type { Anchor, HeaderChain } from './headers.js'
-import { PoolServer, workOf, type ServerAddress } from './pool-server.js'
+import { PoolServer, workOf, type Said, type ServerAddress } from './pool-server.js'
 import { PooledScript, type Member, type Omission } from './pooled-script.js'
 import type { ProvedWatcher } from './script-watch.js'
 
@@ -28,14 +28,19 @@ export interface PoolTimes {
   readonly answers: number
   /** How long a new tip waits for the other servers, so that what came with the block is known before it, whoever tells. */
   readonly settle: number
-  /** EVID-6: how long the first tip waits for servers that are still connecting: who is the first to answer is alone until then, and could tell old blocks one by one. */
+  /** EVID-6: how long the first tip, and the first one after a time in which no server could be reached, waits for servers that are still connecting, or were there before: who is the first to answer is alone until then, and could tell old blocks one by one. */
   readonly first: number
+  /** In which no third block is told before all servers have it that were there in it: a server that hangs, as to a computer that has slept, is not known to for half of that. */
+  readonly row: number
   /** After which a dropped server gets another chance, and after which while no other one is up. */
   readonly retry: number
   readonly retryAlone: number
 }
 
-export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, first: 60_000, retry: 600_000, retryAlone: 30_000 }
+export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, first: 60_000, row: 60_000, retry: 600_000, retryAlone: 30_000 }
+
+/** On regtest blocks come as fast as somebody makes them. */
+const REGTEST_ROW = 0
 
 /** What a person should know about a server. */
 export interface ServerReport { readonly code: string, readonly text: string, readonly server: string }
@@ -62,6 +67,9 @@ export function createServerPool (init: PoolInit): ElectrumChain {
   return new ServerPool(init)
 }
 
+/** Two blocks in a minute come in a day; a third one is rare enough to wait with. */
+const TOLD_IN_A_ROW = 2
+
 interface Settling { readonly cancel: Unsubscribe, isOver: boolean }
 
 class ServerPool implements ElectrumChain {
@@ -82,11 +90,15 @@ class ServerPool implements ElectrumChain {
   #known: HeaderChain | undefined
   /** While a new tip waits for the other servers. */
   #settling: Settling | undefined
+  /** When the last two tips were told. */
+  #toldAt: readonly number[] = []
+  /** Since when no server was there: as at the start, until all that were are back. */
+  #awaySince: number | undefined
   #stopped = false
 
   constructor (init: PoolInit) {
     this.#init = init
-    this.#times = { ...DEFAULT_POOL_TIMES, ...init.times }
+    this.#times = { ...DEFAULT_POOL_TIMES, ...init.network === 'regtest' ? { row: REGTEST_ROW } : {}, ...init.times }
     this.#log = init.log ?? (() => {})
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
@@ -176,7 +188,7 @@ class ServerPool implements ElectrumChain {
   }
 
   async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
-    const rates = await this.#ask(`estimate the fee for ${target} blocks`, async (chain) => await chain.estimateFeeRate(target))
+    const rates = await this.#ask(questionOf(target), async (chain) => await chain.estimateFeeRate(target), ({ said }) => saidOf(said, target))
     return (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ?? this.#throwNobody('estimate the fee')
   }
 
@@ -190,8 +202,12 @@ class ServerPool implements ElectrumChain {
     return this.#servers.filter(({ isUsed }) => isUsed)
   }
 
-  /** Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster one has the word alone. */
-  async #ask<T> (what: string, ask: (chain: Chain) => Promise<T>): Promise<T[]> {
+  /**
+   * Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster one has the word alone.
+   *
+   * @param instead - what it has said that will do in the place of an answer, the best first
+   */
+  async #ask<T> (what: string, ask: (chain: Chain) => Promise<T>, instead: (server: PoolServer) => ReadonlyArray<Said | undefined> = ({ said }) => [said.get(what)]): Promise<T[]> {
     const used = this.#used
     if (used.length === 0) this.#throwNobody(what)
     const synced = used.filter(({ chain }) => chain.status === 'synced')
@@ -202,10 +218,8 @@ class ServerPool implements ElectrumChain {
       server.said.set(what, { value, at: this.#init.clock.now() })
       return value
     }))
-    const recent = used.flatMap((server) => {
-      const last = heard.has(server) ? undefined : server.said.get(what)
-      return last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS ? [last.value as T] : []
-    })
+    const isRecent = (last: Said | undefined): last is Said => last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS
+    const recent = used.flatMap((server) => heard.has(server) ? [] : instead(server).filter(isRecent).slice(0, 1).map(({ value }) => value as T))
     return [...answers, ...recent]
   }
 
@@ -238,6 +252,7 @@ class ServerPool implements ElectrumChain {
   /** Whose chain has the most work; of equals the one that is known, so that they do not take turns. */
   #compare (): void {
     if (this.#stopped) return
+    this.#noteWhoIsThere()
     const candidates = this.#used.filter(({ chain }) => chain.tip !== undefined)
     const best = candidates.reduce<PoolServer | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
     if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) this.#follow(best, best.chain.tip)
@@ -246,18 +261,40 @@ class ServerPool implements ElectrumChain {
     this.#setStatus()
   }
 
-  /** Whether other servers are still to tell what came with the block, or before the first tip where they stand at all. More blocks do not make it wait longer. */
+  #noteWhoIsThere (): void {
+    const now = this.#init.clock.now()
+    const there = this.#used.filter(({ chain }) => chain.status === 'synced')
+    for (const server of there) server.thereAt = now
+    if (there.length === 0 && this.tip !== undefined) this.#awaySince ??= now
+  }
+
+  /** Whether a server that was there before all were gone is not back yet. */
+  #isMissed ({ chain, thereAt }: PoolServer): boolean {
+    return chain.status !== 'synced' && thereAt !== undefined && this.#awaySince !== undefined && this.#awaySince - thereAt < LAST_GOOD_MS
+  }
+
+  #isInRow (at: number): boolean { return this.#init.clock.now() - at < this.#times.row }
+
+  /** Whether it has gone only now. */
+  #wasThere ({ chain, thereAt }: PoolServer): boolean {
+    return chain.status !== 'synced' && thereAt !== undefined && this.#isInRow(thereAt)
+  }
+
+  /** EVID-6: whether other servers are still to tell what came with the block, or before the first tip, also after a time without any, where they stand at all. More blocks do not make it wait longer. */
   #isSettling (best: PoolServer, { hash }: Tip): boolean {
-    const isFirst = this.tip === undefined
+    // Nobody is there, and there is nothing new: the wait begins with the first who is back.
+    if (this.#awaySince !== undefined && hash === this.tip?.hash && !this.#used.some(({ chain }) => chain.status === 'synced')) return true
+    const isFirst = this.tip === undefined || this.#awaySince !== undefined
+    const isRow = this.#toldAt.length === TOLD_IN_A_ROW && this.#toldAt.every((at) => this.#isInRow(at))
     const isAwaited = isFirst
-      ? this.#used.some((server) => server.chain.status === 'connecting')
-      : hash !== this.tip?.hash && this.#used.some((server) => server.chain.status === 'synced' && workOf(server) < workOf(best))
+      ? this.#used.some((server) => server.chain.status === 'connecting' || this.#isMissed(server))
+      : hash !== this.tip?.hash && this.#used.some((server) => (server.chain.status === 'synced' && workOf(server) < workOf(best)) || (isRow && this.#wasThere(server)))
     if (!isAwaited) {
       this.#settling?.cancel()
       this.#settling = undefined
       return false
     }
-    this.#settling ??= this.#settle(isFirst ? this.#times.first : this.#times.settle)
+    this.#settling ??= this.#settle(isFirst ? this.#times.first : isRow ? this.#times.row : this.#times.settle)
     return !this.#settling.isOver
   }
 
@@ -276,11 +313,13 @@ class ServerPool implements ElectrumChain {
     const before = this.tip
     const isExtension = before !== undefined && best.blockAt(before.height) === before.hash
     this.#settling = undefined
+    this.#awaySince = undefined
     this.#best = best
     // Before the tip is told: what came with its block may have been proved by others earlier.
     for (const script of [...this.#scripts.values()]) if (!isExtension || script.isOpen) script.update()
     if (before?.hash === tip.hash) return
     this.tip = tip
+    this.#toldAt = [...this.#toldAt, this.#init.clock.now()].slice(-TOLD_IN_A_ROW)
     this.#moveAnchor(best)
     this.#tips.emit(tip)
   }
@@ -395,11 +434,20 @@ class ServerPool implements ElectrumChain {
   #setStatus (): void {
     const statuses = this.#used.map(({ chain }) => chain.status)
     // Before the first tip nothing is known of which servers may tell more.
-    const status = statuses.includes('synced') && this.tip !== undefined ? 'synced' : statuses.includes('synced') || statuses.includes('connecting') ? 'connecting' : 'down'
+    const status = statuses.includes('synced') && this.tip !== undefined && this.#awaySince === undefined ? 'synced' : statuses.includes('synced') || statuses.includes('connecting') ? 'connecting' : 'down'
     if (status === this.status) return
     this.status = status
     this.#statuses.emit(status)
   }
+}
+
+function questionOf (target: number): string {
+  return `estimate the fee for ${target} blocks`
+}
+
+/** What a server said of so many blocks, and of fewer, which are no cheaper: a wallet asks once in a month for what a sweep pays. */
+function saidOf (said: PoolServer['said'], target: number): ReadonlyArray<Said | undefined> {
+  return Array.from({ length: target }, (_, sooner) => said.get(questionOf(target - sooner)))
 }
 
 function unknownServer (): never {

@@ -70,7 +70,7 @@ const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } a
 function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction, height: BlockHeight | undefined): ShownSpend {
   const spend = recognise(channel, txid, raw)
   // Of any state of the same side: who shows one after the other is passed over by the same blocks.
-  const before = spend.turn === undefined ? undefined : channel.onChain.shown.find(({ turn }) => turn !== undefined && payeeOf(turn) === payeeOf(spend.turn ?? turn))
+  const before = channel.onChain.shown.find((each) => each.txid === txid || (each.turn !== undefined && spend.turn !== undefined && payeeOf(each.turn) === payeeOf(spend.turn)))
   return { ...spend, height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity), since: before === undefined ? height : before.since }
 }
 

@@ -314,12 +314,19 @@ export function onBump (channel: Channel, rate: FeeRate, env: Env): Transition {
   return channel.stage === 'established' && next !== undefined && !(next instanceof PaychanError) ? published(channel, next) : to(channel)
 }
 
+/** A close that costs nothing is worth an hour. What blocks pass over for longer may be in no mempool but that of a server that lies (CLOSE-8). */
+const BLOCKS_FOR_CLOSE = 6
+
+function isPassedOver ({ since }: Pick<ShownSpend, 'since'>, height: number | undefined): boolean {
+  return since !== undefined && height !== undefined && height - since >= BLOCKS_FOR_CLOSE
+}
+
 /** The user wants its money now, without the other side. */
 export function onSettle (channel: Channel, env: Pick<Env, 'height' | 'relay'>): Transition {
   if (channel.stage !== 'established') return to(channel, settleRefused('Only an established channel can be settled.'))
   const { terms } = channel
   const spend = spendInSight(channel)
-  if (spend !== undefined && (spend.height !== undefined || spend.kind === 'close')) {
+  if (spend !== undefined && (spend.height !== undefined || (spend.kind === 'close' && !isPassedOver(spend, env.height)))) {
     return to(channel, { type: 'close-refused', error: new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${spend.txid}.`) })
   }
   if (channel.publication !== undefined) return to(channel, broadcastOf(channel.publication))

@@ -113,6 +113,59 @@ describe('server pool', () => {
     assert.equal(chain.status, 'synced')
   })
 
+  it('has its first tip after a time without any server once those that were there are back, or after a while (EVID-6)', async () => {
+    await start({ first: 300 })
+    const { port } = new URL(second.url)
+    await Promise.all([first.close(), second.close()])
+    while (chain.status !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    mineBoth()
+    await first.listen()
+    while (chain.servers[0]?.state !== 'used') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.deepEqual([chain.tip?.height, chain.status], [3, 'connecting'], 'the second one may know more')
+    mineBoth()
+    await second.listen(Number(port))
+    await tips.when(({ height }) => height === 5)
+    assert.deepEqual([chain.status, tips.all.map(({ height }) => height)], ['synced', [3, 5]])
+    await Promise.all([first.close(), second.close()])
+    while (chain.status !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    mineBoth()
+    await first.listen()
+    assert.equal((await tips.when(({ height }) => height === 6)).hash, first.chain.tipHash, 'the second one does not come back')
+    assert.equal(chain.status, 'synced')
+  })
+
+  it('waits with the third block in a minute for who is silent: it may hang, and one server alone tell old blocks one by one (EVID-6)', async () => {
+    await start({ settle: 5, row: 2_000 })
+    for (let n = 0; n < 6; n++) {
+      first.chain.mine()
+      first.notifyTip()
+      await new Promise((resolve) => { setTimeout(resolve, 50) })
+    }
+    assert.deepEqual(tips.all.map(({ height }) => height), [3, 4])
+    await second.close()
+    while (chain.servers[1]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    assert.equal(chain.tip?.height, 4, 'nor when it turns out to be gone')
+    second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
+    await second.listen()
+    await tips.when(({ height }) => height === 9)
+    assert.deepEqual(tips.all.map(({ height }) => height), [3, 4, 9])
+  })
+
+  it('waits no longer than that, and not where all have the block', async () => {
+    await start({ settle: 5, row: 300 })
+    for (let n = 0; n < 3; n++) {
+      mineBoth()
+      first.notifyTip()
+      second.notifyTip()
+      await tips.when(({ height }) => height === 4 + n)
+    }
+    const before = Date.now()
+    first.chain.mine()
+    first.notifyTip()
+    await tips.when(({ height }) => height === 7)
+    assert.ok(Date.now() - before >= 250, `${Date.now() - before} ms`)
+  })
+
   it('drops who was not there at first, and breaks the protocol once it is', async () => {
     const { port } = new URL(second.url)
     await second.close()
@@ -190,6 +243,16 @@ describe('server pool', () => {
     await first.close()
     while (chain.servers[0]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
+  })
+
+  it('who is slow to answer what it has never been asked is heard by what it said of sooner blocks, which are no cheaper (EVID-6)', async () => {
+    first.on('blockchain.estimatefee', () => 0.01)
+    second.on('blockchain.estimatefee', () => 0.00005)
+    await start()
+    assert.equal(await chain.estimateFeeRate(blockDelta(6)), 5_000n)
+    second.on('blockchain.estimatefee', async () => await new Promise(() => {}))
+    assert.equal(await chain.estimateFeeRate(blockDelta(144)), 5_000n, 'a sweep asks for that, once in a month')
+    assert.equal(await chain.estimateFeeRate(blockDelta(3)), 1_000_000n)
   })
 
   it('broadcasts to all, is content with one that takes it, tells who does not, and says why when none does', async () => {

@@ -55,6 +55,26 @@ describe('channel / patience / what the server brought along by a renewal', () =
     assert.equal(mineUntilSpent(world, 3), 1)
   })
 
+  it('is settled when its user says so, also past a close that is shown and comes into no block for an hour (CLOSE-8)', () => {
+    const world = new World({ capacity: 1_000_000n, blocks: 4_000 }).open().paid(600_000n)
+    world.server.post({ type: 'close' })
+    world.deliver('client')
+    const { raw } = world.client.established.closes.at(-1) ?? assert.fail()
+    assert.ok(raw)
+    world.kill('client')
+    // The client has kept it to itself, and to a server that lies.
+    const honest = world.chain.history.bind(world.chain)
+    world.chain.history = (outPoint) => ({ ...honest(outPoint), spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }] })
+    world.chain.lowestFeeRate = 1_000_000_000n
+    world.lookAtChain()
+    const isSettled = (blocks: number): boolean => {
+      for (let n = 0; n < blocks; n++) world.mine()
+      world.server.post({ type: 'settle' })
+      return world.server.established.publication !== undefined
+    }
+    assert.deepEqual([isSettled(0), isSettled(5), isSettled(1)], [false, false, true])
+  })
+
   it('is settled when its user says so, at any height', () => {
     const world = renewed()
     world.server.post({ type: 'settle' })

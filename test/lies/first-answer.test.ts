@@ -16,6 +16,10 @@ const MOST_PAID = 8n * 227n
 /** How long the honest server takes to answer a fresh connection: it loads, or is far away. */
 const SLOW_MS = 1_500
 
+async function until (condition: () => Promise<boolean>): Promise<void> {
+  while (!await condition()) await new Promise((resolve) => { setTimeout(resolve, 20) })
+}
+
 describe('servers that lie / and are the first to answer (EVID-6)', function () {
   this.timeout(60_000)
   let fixture: Fixture
@@ -33,7 +37,7 @@ describe('servers that lie / and are the first to answer (EVID-6)', function () 
   afterEach(async () => { await fixture.end() })
 
   /** The server was paid, stops, and is away until so many blocks before L; its client is gone. */
-  async function away (left: number): Promise<void> {
+  async function away (left: number, how: 'stopped' | 'cut off' = 'stopped'): Promise<TestNode> {
     const alice = await fixture.node('alice', { electrum: [fixture.devnet.url] })
     const bob = await fixture.node('bob', { electrum: [liar.url, honest.url] })
     listen = (await bob.address()).replace(/\/p2p\/.*$/, '')
@@ -47,8 +51,16 @@ describe('servers that lie / and are the first to answer (EVID-6)', function () 
     const [own] = await bob.api.channels()
     terms = { settleHeight: own?.settleHeight ?? assert.fail(), refundHeight: own?.refundHeight ?? assert.fail(), funding: own?.funding?.txid ?? assert.fail() }
     await alice.api.stop()
-    await bob.api.stop()
+    if (how === 'stopped') await bob.api.stop()
+    else {
+      for (const server of [liar, honest]) {
+        server.lie = { onConnection: (line) => { line.close() } }
+        server.drop()
+      }
+      await until(async () => (await bob.api.info()).chain.servers.every(({ state }) => state === 'down'))
+    }
     await fixture.devnet.mine(terms.refundHeight - left - fixture.devnet.height)
+    return bob
   }
 
   /** The honest server answers a fresh connection late. */
@@ -61,9 +73,35 @@ describe('servers that lie / and are the first to answer (EVID-6)', function () 
     }
   }
 
+  /** The liar tells the blocks from the settlement height on, one after the other. */
+  function feeding (): () => Promise<void> {
+    let told = terms.settleHeight
+    let header: (height: number) => Promise<string> = async () => ''
+    const lines = new Set<Line>()
+    liar.lie = {
+      onConnection: (line) => {
+        lines.add(line)
+        header = async (height) => String(await line.ask('blockchain.block.header', height))
+      },
+      answer: async ({ method }, said, line) => {
+        if (method === 'blockchain.headers.subscribe') return { result: { height: told, hex: await line.ask('blockchain.block.header', told) } }
+        return { result: await said() }
+      }
+    }
+    return async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      while (told < fixture.devnet.height) {
+        told++
+        const hex = await header(told)
+        for (const line of lines) line.notify('blockchain.headers.subscribe', [{ height: told, hex }])
+        await new Promise((resolve) => setTimeout(resolve, 25))
+      }
+    }
+  }
+
   /** What the server pays in the end, when the next blocks take all that waits. */
   async function paysInTheEnd (bob: TestNode): Promise<bigint> {
-    while (!(await bob.api.info()).chain.servers.every(({ state }) => state === 'used')) await new Promise((resolve) => { setTimeout(resolve, 20) })
+    await until(async () => (await bob.api.info()).chain.servers.every(({ state }) => state === 'used'))
     await bob.synced()
     for (let n = 0; n < 2; n++) {
       await new Promise((resolve) => setTimeout(resolve, 500))
@@ -92,31 +130,20 @@ describe('servers that lie / and are the first to answer (EVID-6)', function () 
   it('blocks that it tells one after the other have passed over nothing', async () => {
     await away(4)
     slow()
-    let told = terms.settleHeight
-    let header: (height: number) => Promise<string> = async () => ''
-    const lines = new Set<Line>()
-    liar.lie = {
-      onConnection: (line) => {
-        lines.add(line)
-        header = async (height) => String(await line.ask('blockchain.block.header', height))
-      },
-      answer: async ({ method }, said, line) => {
-        if (method === 'blockchain.headers.subscribe') return { result: { height: told, hex: await line.ask('blockchain.block.header', told) } }
-        return { result: await said() }
-      }
-    }
+    const feed = feeding()
     const starting = fixture.node('bob', { electrum: [liar.url, honest.url], listen: [listen] })
-    const feeding = (async () => {
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      while (told < fixture.devnet.height) {
-        told++
-        const hex = await header(told)
-        for (const line of lines) line.notify('blockchain.headers.subscribe', [{ height: told, hex }])
-        await new Promise((resolve) => setTimeout(resolve, 25))
-      }
-    })()
-    await feeding
+    await feed()
     const bob = await starting
+    const fee = await paysInTheEnd(bob)
+    assert.ok(fee <= MOST_PAID, `paid ${fee} of ${PAID}`)
+  })
+
+  it('nor those that it tells to a node that was cut off meanwhile', async () => {
+    const bob = await away(4, 'cut off')
+    const feed = feeding()
+    await until(async () => (await bob.api.info()).chain.servers[0]?.state === 'used')
+    await feed()
+    slow()
     const fee = await paysInTheEnd(bob)
     assert.ok(fee <= MOST_PAID, `paid ${fee} of ${PAID}`)
   })

@@ -52,6 +52,11 @@ export class Liar {
     return `tcp://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Ends all connections; new ones are taken. */
+  drop (): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   async stop (): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     this.#server.close()
