@@ -196,9 +196,11 @@ function bid (channel: Established, ours: Publishable, env: Env, { previous, lea
   const race = provenRace(channel, ours.turn, height)
   const isLast = isLastCall(channel, ours.turn, previous, height)
   const least = leastRate ?? feeRate(0n)
-  const input = { height, previous: byUser ? previous?.feeRate ?? least : least, passedOver: previous === undefined ? undefined : feeRate(rateOf(baseOf(previous, height)) + env.relay.incremental), estimate: env.feeRate, nextBlock: env.nextBlockRate }
+  // What a mempool takes at the least is the word of servers, as an estimate is, and moves a bid no further (STAKE-4).
+  const [estimate, nextBlock] = [max(env.feeRate, env.relay.minimum), max(env.nextBlockRate, env.relay.minimum)]
+  const input = { height, previous: byUser ? previous?.feeRate ?? least : least, passedOver: previous === undefined ? undefined : feeRate(rateOf(baseOf(previous, height)) + env.relay.incremental), estimate, nextBlock }
   const isBeforeTime = isEarly(channel, height)
-  const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? env.feeRate : curveRate({ ...input, since: { ...since, height: max(since.height, from) }, deadline, budget: rateOf(budgets.race), isContested: isLast || most !== undefined })
+  const curve = deadline === undefined ? feeRate(0n) : isBeforeTime ? estimate : curveRate({ ...input, since: { ...since, height: max(since.height, from) }, deadline, budget: rateOf(budgets.race), isContested: isLast || most !== undefined })
   const wanted = previous !== undefined && isLast ? min(curve, max(feeRate(previous.feeRate * 3n / 2n), feeRate(env.nextBlockRate * 5n / 4n))) : curve
   const patient = patientRate({ ...input, since: { ...since, height: budgets.patientFrom }, budget: rateOf(budgets.patient) })
   const base = previous === undefined ? normalBid(env.nextBlockRate, vsize) : baseOf(previous, height)
@@ -220,8 +222,8 @@ function worthwhileRate ({ relay }: Pick<Env, 'relay'>): FeeRate {
 }
 
 /** Before a deadline no bid is below what every node relays: our servers may take it, and the miners be behind nodes that do not. */
-function leastBidRate ({ relay }: Pick<Env, 'relay'>, deadline: number | undefined): FeeRate {
-  return deadline === undefined ? relay.minimum : max(relay.minimum, SAFE_RELAY_RATE)
+function leastBidRate (env: Pick<Env, 'relay'>, deadline: number | undefined): FeeRate {
+  return deadline === undefined ? worthwhileRate(env) : SAFE_RELAY_RATE
 }
 
 /**

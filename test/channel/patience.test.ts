@@ -331,6 +331,30 @@ describe('channel / patience / a client that breaks a rule', () => {
   })
 })
 
+describe('channel / patience / what a mempool is said to take at the least', () => {
+  const saying = (minimum: bigint): World => {
+    const world = new World({ capacity: 1_000_000n, blocks: 200 }).open().paid(100_000n).kill('client')
+    const env = world.server.env.bind(world.server)
+    world.server.env = (changes: Partial<Env> = {}) => ({ ...env(changes), relay: { minimum: feeRate(minimum), incremental: feeRate(1_000n) } })
+    world.chain.lowestFeeRate = 1_000_000_000n
+    return world
+  }
+
+  it('is the word of servers, as an estimate is: a quarter of what is at stake until the last third (STAKE-4)', () => {
+    const world = saying(1_000_000n)
+    const { settleHeight } = world.server.established.terms
+    world.mineTo(settleHeight)
+    const { fee = 0n } = world.server.established.publication ?? {}
+    assert.ok(fee > 0n && fee <= 25_000n, `${fee} at the first bid`)
+  })
+
+  it('is bid for where that is not too much', () => {
+    const world = saying(20_000n)
+    world.mineTo(world.server.established.terms.settleHeight)
+    assert.equal(world.server.established.publication?.fee, 181n * 20n)
+  })
+})
+
 describe('channel / patience / what is due and cannot be bid for', () => {
   it('is known, until blocks are cheaper; what is not worth an output is not worth a word', () => {
     const stuck = (amount: bigint): boolean[] => {
