@@ -10,6 +10,7 @@ import type { ChannelInfo } from '../../src/channel/summary.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import { decodeRecord } from '../../src/engine/records.js'
 import { checkStore } from '../../src/node/check.js'
+import { protocolWords } from '../../src/cli/channel-words.js'
 import { planPayment } from '../../src/node/plan-payment.js'
 import { openMemoryStore, type Snapshot } from '../../src/store/memory.js'
 import { satoshi } from '../../src/types/units.js'
@@ -192,7 +193,7 @@ export class Stage {
 
   /** Keeps what a node has told so far. */
   #listen (node: Node): void {
-    this.told.push(...node.story.map(({ kind }) => kind), ...node.alarms)
+    this.told.push(...node.events.flatMap((event) => event.type === 'channel' ? [protocolWords(event)] : []), ...node.alarms)
     node.events.length = 0
   }
 
