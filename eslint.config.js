@@ -24,15 +24,84 @@ export const ROOMS = {
   'src/chain': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine'],
   'src/store': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine'],
   'src/wallet': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine'],
-  'src/node': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet'],
+  'src/node': [
+    'protocols',
+    'src/types',
+    'src/bitcoin',
+    'src/channel',
+    'src/engine',
+    'src/p2p',
+    'src/chain',
+    'src/store',
+    'src/wallet'
+  ],
   'src/devnet': ['src/types', 'src/bitcoin'],
   // The engine and the in-memory adapters in virtual time; for 'simulate real' whole nodes and a devnet.
-  'src/sim': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet'],
-  'src/daemon': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node'],
-  'src/cli': ['protocols', 'src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/sim'],
+  'src/sim': [
+    'protocols',
+    'src/types',
+    'src/bitcoin',
+    'src/channel',
+    'src/engine',
+    'src/p2p',
+    'src/chain',
+    'src/store',
+    'src/wallet',
+    'src/node',
+    'src/devnet'
+  ],
+  'src/daemon': [
+    'protocols',
+    'src/types',
+    'src/bitcoin',
+    'src/channel',
+    'src/engine',
+    'src/p2p',
+    'src/chain',
+    'src/store',
+    'src/wallet',
+    'src/node'
+  ],
+  'src/cli': [
+    'protocols',
+    'src/types',
+    'src/bitcoin',
+    'src/channel',
+    'src/engine',
+    'src/p2p',
+    'src/chain',
+    'src/store',
+    'src/wallet',
+    'src/node',
+    'src/devnet',
+    'src/daemon',
+    'src/sim'
+  ],
   // What a cheat of the demos does no node does: it reads the records of one, and signs for itself.
-  'src/demo': ['src/types', 'src/bitcoin', 'src/channel', 'src/engine', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/daemon', 'src/cli'],
-  bench: ['src/types', 'src/channel', 'src/engine', 'src/p2p', 'src/chain', 'src/store', 'src/wallet', 'src/node', 'src/devnet', 'src/sim'],
+  'src/demo': [
+    'src/types',
+    'src/bitcoin',
+    'src/channel',
+    'src/engine',
+    'src/store',
+    'src/wallet',
+    'src/node',
+    'src/devnet',
+    'src/daemon',
+    'src/cli'
+  ],
+  bench: [
+    'src/types',
+    'src/channel',
+    'src/engine',
+    'src/p2p',
+    'src/chain',
+    'src/store',
+    'src/wallet',
+    'src/node',
+    'src/devnet',
+    'src/sim'
+  ],
   'src/index.ts': ['protocols', 'src/types', 'src/node']
 }
 
@@ -41,14 +110,37 @@ export const PURE_ROOMS = ['protocols', 'src/types', 'src/bitcoin', 'src/channel
 
 const zones = Object.entries(ROOMS).map(([room, allowed]) => ({
   target: `./${room}`,
-  from: [...Object.keys(ROOMS).filter(other => other !== room && !allowed.includes(other)), 'test'].map(name => `./${name}`),
+  from: [
+    ...Object.keys(ROOMS).filter((other) => other !== room && !allowed.includes(other)),
+    'test'
+  ].map((name) => `./${name}`),
   message: `${room} may import only: ${allowed.join(', ') || 'nothing of the other rooms'}. Imports point one way.`
 }))
 
 const impureGlobals = [
-  'Date', 'Promise', 'setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate',
-  'queueMicrotask', 'performance', 'crypto', 'fetch', 'console', 'process', 'Buffer', 'require', 'global', 'globalThis'
-].map(name => ({ name, message: 'This room is pure: no clock, no randomness, no waiting, no I/O. Ask for it as an effect, or take it as an argument.' }))
+  'Date',
+  'Promise',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'clearTimeout',
+  'clearInterval',
+  'clearImmediate',
+  'queueMicrotask',
+  'performance',
+  'crypto',
+  'fetch',
+  'console',
+  'process',
+  'Buffer',
+  'require',
+  'global',
+  'globalThis'
+].map((name) => ({
+  name,
+  message:
+    'This room is pure: no clock, no randomness, no waiting, no I/O. Ask for it as an effect, or take it as an argument.'
+}))
 
 const impureSyntax = [
   [':function[async=true]', 'async'],
@@ -58,34 +150,58 @@ const impureSyntax = [
   ["TSTypeReference > Identifier[name='Promise']", 'a Promise'],
   ["TSTypeReference > Identifier[name='AsyncIterable']", 'an AsyncIterable'],
   ["TSTypeReference > Identifier[name='Date']", 'a Date']
-].map(([selector, what]) => ({ selector, message: `This room is pure and synchronous: no ${what}.` }))
+].map(([selector, what]) => ({
+  selector,
+  message: `This room is pure and synchronous: no ${what}.`
+}))
 
 /** Names that draw random bytes, in whatever package they are exported from. */
-const RANDOM_NAMES = 'randomBytes|randomPrivateKey|randomSecretKey|generateMnemonic|makeRandom|getRandomValues|randomUUID|randomInt'
+const RANDOM_NAMES =
+  'randomBytes|randomPrivateKey|randomSecretKey|generateMnemonic|makeRandom|getRandomValues|randomUUID|randomInt'
 
 export default defineConfig(
   { ignores: ['dist/**', 'build/**', 'coverage/**', GENERATED] },
   { linterOptions: { reportUnusedDisableDirectives: 'error', noInlineConfig: true } },
-  ...neostandard({ ts: true, noJsx: true, env: ['mocha'] }),
+  // Layout is the formatter's (npm run format).
+  ...neostandard({ ts: true, noJsx: true, noStyle: true, env: ['mocha'] }),
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname }
+    },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true }
+      ],
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
-      '@typescript-eslint/strict-boolean-expressions': ['error', { allowNullableString: false, allowNullableBoolean: true, allowNullableNumber: false, allowNumber: false }],
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+      '@typescript-eslint/strict-boolean-expressions': [
+        'error',
+        {
+          allowNullableString: false,
+          allowNullableBoolean: true,
+          allowNullableNumber: false,
+          allowNumber: false
+        }
+      ],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: true }
+      ],
       '@typescript-eslint/prefer-readonly': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', caughtErrors: 'none' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', caughtErrors: 'none' }
+      ],
       // An implementation of an async port may well have nothing to wait for.
       '@typescript-eslint/require-await': 'off',
-      'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 550, skipBlankLines: true, skipComments: true }],
       'no-console': 'error',
       'no-void': ['error', { allowAsStatement: true }]
     }
@@ -97,13 +213,26 @@ export default defineConfig(
       'import-x/extensions': ['.ts', '.js'],
       'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
       'import-x/external-module-folders': ['node_modules'],
-      'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts', '.js', '.json'], extensionAlias: { '.js': ['.ts', '.js'] }, conditionNames: ['types', 'import', 'node', 'default'] })]
+      'import-x/resolver-next': [
+        createNodeResolver({
+          extensions: ['.ts', '.js', '.json'],
+          extensionAlias: { '.js': ['.ts', '.js'] },
+          conditionNames: ['types', 'import', 'node', 'default']
+        })
+      ]
     },
     rules: {
       'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
       'import-x/no-self-import': 'error',
-      'import-x/no-extraneous-dependencies': ['error', { devDependencies: ['test/**', 'src/sim/report/page/**'], optionalDependencies: false, peerDependencies: false }]
+      'import-x/no-extraneous-dependencies': [
+        'error',
+        {
+          devDependencies: ['test/**', 'src/sim/report/page/**'],
+          optionalDependencies: false,
+          peerDependencies: false
+        }
+      ]
     }
   },
   {
@@ -111,21 +240,39 @@ export default defineConfig(
     // bugs: good enough to judge blocks of a development chain, never in the path of money.
     files: ['src/**/*.ts', 'protocols/**/*.ts'],
     ignores: ['src/devnet/**'],
-    rules: { 'no-restricted-imports': ['error', { paths: [{ name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }] }] }
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }] }
+      ]
+    }
   },
   {
-    files: PURE_ROOMS.map(room => `${room}/**/*.ts`),
+    files: PURE_ROOMS.map((room) => `${room}/**/*.ts`),
     rules: {
       'no-restricted-globals': ['error', { globals: impureGlobals, checkGlobalObject: true }],
       'no-restricted-syntax': ['error', ...impureSyntax],
-      'no-restricted-properties': ['error', { object: 'Math', property: 'random', message: 'This room is pure: no randomness.' }],
-      'no-restricted-imports': ['error', {
-        paths: [{ name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }],
-        patterns: [
-          { regex: '^(node:|@libp2p/|libp2p$|commander$|classic-level$|zod$)', message: 'This room is pure: no input or output.' },
-          { regex: '^[^.]', importNamePattern: `^(${RANDOM_NAMES})$`, message: 'This room is pure: no randomness.' }
-        ]
-      }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random', message: 'This room is pure: no randomness.' }
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [{ name: 'bitcore-lib', message: 'bitcore-lib is for src/devnet only.' }],
+          patterns: [
+            {
+              regex: '^(node:|@libp2p/|libp2p$|commander$|classic-level$|zod$)',
+              message: 'This room is pure: no input or output.'
+            },
+            {
+              regex: '^[^.]',
+              importNamePattern: `^(${RANDOM_NAMES})$`,
+              message: 'This room is pure: no randomness.'
+            }
+          ]
+        }
+      ],
       'import-x/no-nodejs-modules': 'error'
     }
   },
@@ -138,6 +285,8 @@ export default defineConfig(
     files: ['test/**/*.ts'],
     rules: {
       '@typescript-eslint/unbound-method': 'off',
+      // A list of cases is as long as there are cases.
+      'max-lines': ['error', { max: 800, skipBlankLines: true, skipComments: true }],
       // `assert.equal(x.y, 1)` narrows x.y for good, although what is tested changes it.
       '@typescript-eslint/no-unnecessary-condition': 'off'
     }

@@ -1,9 +1,20 @@
 /**
  * The port `Chain` for as many channels as a bench opens: one block for all that was sent, found by
- * script, and no judgement. (A `MemoryWorld` judges, and looks at everything for every transaction.)
+ * script, and no judgement. (A `MemoryWorld` judges, and looks at everything for every
+ * transaction.)
  */
 import { Transaction } from 'bitcoinjs-lib'
-import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../src/engine/ports.js'
+import type {
+  Chain,
+  ChainStatus,
+  ChainTransaction,
+  RelayRates,
+  ScriptWatch,
+  ScriptWatcher,
+  Tip,
+  Unsubscribe,
+  Verdict
+} from '../src/engine/ports.js'
 import { toHex, txid, type Txid } from '../src/types/bytes.js'
 import { blockHeight, feeRate, type FeeRate } from '../src/types/units.js'
 
@@ -20,34 +31,48 @@ export class BenchChain implements Chain {
   readonly #tips = new Set<(tip: Tip) => void>()
 
   /** All that was sent, in its order. */
-  get transactions (): readonly Uint8Array[] {
+  get transactions(): readonly Uint8Array[] {
     return [...this.#transactions.values()]
   }
 
   /** Resolves once so many were sent. */
-  async sent (count: number): Promise<void> {
-    while (this.#transactions.size < count) await new Promise<void>((resolve) => { setImmediate(resolve) })
+  async sent(count: number): Promise<void> {
+    while (this.#transactions.size < count) {
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+    }
   }
 
-  onTip (listener: (tip: Tip) => void): Unsubscribe {
+  onTip(listener: (tip: Tip) => void): Unsubscribe {
     this.#tips.add(listener)
     listener(this.tip)
-    return () => { this.#tips.delete(listener) }
+    return () => {
+      this.#tips.delete(listener)
+    }
   }
 
-  onStatus (): Unsubscribe {
+  onStatus(): Unsubscribe {
     return () => {}
   }
 
-  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+  watchScript(scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
     const script = toHex(scriptPubKey)
     const watchers = this.#watchers.get(script) ?? new Set()
     this.#watchers.set(script, watchers.add(watcher))
-    queueMicrotask(() => { watcher.onHistory(this.#historyOf(script)) })
-    return { ready: Promise.resolve(), isCurrent: true, stop: () => { watchers.delete(watcher) } }
+    queueMicrotask(() => {
+      watcher.onHistory(this.#historyOf(script))
+    })
+    return {
+      ready: Promise.resolve(),
+      isCurrent: true,
+      stop: () => {
+        watchers.delete(watcher)
+      }
+    }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array): Promise<Verdict> {
     const transaction = Transaction.fromBuffer(raw)
     const id = txid(transaction.getId())
     // Both sides send it.
@@ -61,16 +86,16 @@ export class BenchChain implements Chain {
     return verdict
   }
 
-  async estimateFeeRate (): Promise<FeeRate> {
+  async estimateFeeRate(): Promise<FeeRate> {
     return RELAY_FEE_RATE
   }
 
-  async relayRates (): Promise<RelayRates> {
+  async relayRates(): Promise<RelayRates> {
     return { minimum: RELAY_FEE_RATE, incremental: RELAY_FEE_RATE }
   }
 
   /** The one block, with everything in it. */
-  mine (): void {
+  mine(): void {
     const height = blockHeight(1)
     for (const [script, sent] of this.#sent) this.#sent.set(script, { ...sent, height })
     for (const script of this.#watchers.keys()) this.#tell(script)
@@ -78,12 +103,14 @@ export class BenchChain implements Chain {
     for (const listener of [...this.#tips]) listener(this.tip)
   }
 
-  #historyOf (script: string): ChainTransaction[] {
+  #historyOf(script: string): ChainTransaction[] {
     const sent = this.#sent.get(script)
     return sent === undefined ? [] : [sent]
   }
 
-  #tell (script: string): void {
-    for (const watcher of [...this.#watchers.get(script) ?? []]) watcher.onHistory(this.#historyOf(script))
+  #tell(script: string): void {
+    for (const watcher of [...(this.#watchers.get(script) ?? [])]) {
+      watcher.onHistory(this.#historyOf(script))
+    }
   }
 }

@@ -1,4 +1,7 @@
-/** The port `Wallet` for as many channels as a bench opens: each T1 spends a coin of its own that is made up, and nobody asks for its signature. */
+/**
+ * The port `Wallet` for as many channels as a bench opens: each T1 spends a coin of its own that is
+ * made up, and nobody asks for its signature.
+ */
 import { Transaction } from 'bitcoinjs-lib'
 import type { BuiltFunding, FundingRequest, Wallet } from '../src/engine/ports.js'
 import { hashFromTxid, txid } from '../src/types/bytes.js'
@@ -12,14 +15,14 @@ const CHANGE = 50_000n
 export class BenchWallet implements Wallet {
   #scripts = 0
 
-  async newScript (): Promise<Uint8Array> {
+  async newScript(): Promise<Uint8Array> {
     const script = new Uint8Array(22)
     script[1] = 20
     new DataView(script.buffer).setUint32(2, ++this.#scripts)
     return script
   }
 
-  closeScript (index: number): Uint8Array {
+  closeScript(index: number): Uint8Array {
     const script = new Uint8Array(22)
     script[1] = 20
     script[21] = 1
@@ -27,16 +30,16 @@ export class BenchWallet implements Wallet {
     return script
   }
 
-  async recognise (): Promise<boolean> {
+  async recognise(): Promise<boolean> {
     return true
   }
 
-  checkFunds (): Satoshi {
+  checkFunds(): Satoshi {
     return satoshi(0n)
   }
 
   /** A coin, the channel, change. */
-  async buildFunding ({ channel, scriptPubKey, amount }: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding({ channel, scriptPubKey, amount }: FundingRequest): Promise<BuiltFunding> {
     const transaction = new Transaction()
     transaction.version = 3
     // The id of a channel is a hash, and so is that of a transaction: no two coins are the same.
@@ -44,10 +47,14 @@ export class BenchWallet implements Wallet {
     transaction.setWitness(0, WITNESS)
     transaction.addOutput(scriptPubKey, amount)
     transaction.addOutput(await this.newScript(), CHANGE)
-    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee: FEE }
+    return {
+      raw: Uint8Array.from(transaction.toBuffer()),
+      outPoint: { txid: txid(transaction.getId()), vout: 0 },
+      fee: FEE
+    }
   }
 
-  async releaseFunding (): Promise<void> {}
-  async bumpFunding (): Promise<void> {}
-  async claim (): Promise<void> {}
+  async releaseFunding(): Promise<void> {}
+  async bumpFunding(): Promise<void> {}
+  async claim(): Promise<void> {}
 }

@@ -7,7 +7,7 @@ import type { Load } from './load.js'
 
 /** What a node process can be asked for. */
 export interface NodeCalls {
-  start: (dataDir: string, electrum: string) => Promise<{ multiaddr: string, ecdsa: string }>
+  start: (dataDir: string, electrum: string) => Promise<{ multiaddr: string; ecdsa: string }>
   address: () => Promise<string>
   confirmed: () => Promise<bigint>
   height: () => Promise<number>
@@ -20,7 +20,8 @@ export interface NodeCalls {
   stop: () => Promise<void>
 }
 
-type Reply = { readonly ok: true, readonly value: unknown } | { readonly ok: false, readonly message: string }
+type Reply =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string }
 
 export interface NodeProcess {
   readonly call: NodeCalls
@@ -31,15 +32,25 @@ export interface NodeProcess {
 }
 
 /** Starts `module` as a process. Calls are answered one after another. */
-export function startProcess (module: URL, execArgv: readonly string[]): NodeProcess {
-  const child = fork(module, { serialization: 'advanced', execArgv: [...execArgv], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+export function startProcess(module: URL, execArgv: readonly string[]): NodeProcess {
+  const child = fork(module, {
+    serialization: 'advanced',
+    execArgv: [...execArgv],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+  })
   const ended = new Promise<never>((_resolve, reject) => {
     child.once('error', reject)
-    child.once('exit', (code) => { reject(new Error(`A node process ended (${String(code)}).`)) })
+    child.once('exit', (code) => {
+      reject(new Error(`A node process ended (${String(code)}).`))
+    })
   })
   ended.catch(() => {})
   const call = async (name: string, args: unknown[]): Promise<unknown> => {
-    const answer = new Promise<Reply>((resolve) => { child.once('message', (reply) => { resolve(reply as Reply) }) })
+    const answer = new Promise<Reply>((resolve) => {
+      child.once('message', (reply) => {
+        resolve(reply as Reply)
+      })
+    })
     child.send({ name, args })
     const reply = await Promise.race([answer, ended])
     if (!reply.ok) throw new Error(reply.message)
@@ -47,11 +58,13 @@ export function startProcess (module: URL, execArgv: readonly string[]): NodePro
   }
   let last: Promise<unknown> = Promise.resolve()
   const calls = new Proxy({} as NodeCalls, {
-    get: (_target, name) => (...args: unknown[]) => {
-      const answer = last.then(() => call(String(name), args))
-      last = answer.catch(() => {})
-      return answer
-    }
+    get:
+      (_target, name) =>
+      (...args: unknown[]) => {
+        const answer = last.then(() => call(String(name), args))
+        last = answer.catch(() => {})
+        return answer
+      }
   })
   return {
     call: calls,
@@ -70,12 +83,20 @@ export function startProcess (module: URL, execArgv: readonly string[]): NodePro
 }
 
 /** The side of the process: answers every call with what its method resolves to. */
-export function answerCalls (calls: NodeCalls): void {
-  process.on('message', ({ name, args }: { name: keyof NodeCalls, args: unknown[] }) => {
+export function answerCalls(calls: NodeCalls): void {
+  process.on('message', ({ name, args }: { name: keyof NodeCalls; args: unknown[] }) => {
     const method = calls[name] as (...args: unknown[]) => Promise<unknown>
-    method(...args).then(
-      (value): Reply => ({ ok: true, value }),
-      (error: unknown): Reply => ({ ok: false, message: error instanceof Error ? error.message : String(error) })
-    ).then((reply) => process.send?.(reply)).catch(() => { process.exit(1) })
+    method(...args)
+      .then(
+        (value): Reply => ({ ok: true, value }),
+        (error: unknown): Reply => ({
+          ok: false,
+          message: error instanceof Error ? error.message : String(error)
+        })
+      )
+      .then((reply) => process.send?.(reply))
+      .catch(() => {
+        process.exit(1)
+      })
   })
 }

@@ -15,17 +15,41 @@ const METER = `data:text/javascript,${encodeURIComponent('process.on("exit", () 
 const RUNS = 9
 
 /** Milliseconds of CPU. */
-export interface CommandLines { readonly node: number, readonly version: number, readonly info: number }
+export interface CommandLines {
+  readonly node: number
+  readonly version: number
+  readonly info: number
+}
 
 /** Runs `node -e 0`, `paychan --version` and `paychan info` against a node that runs. */
-export async function measureCommandLines (): Promise<CommandLines> {
+export async function measureCommandLines(): Promise<CommandLines> {
   const directory = await mkdtemp(join(tmpdir(), 'paychan-bench-'))
   await cpuOf([MAIN, 'init', '--data', directory])
-  // No server listens there: what the node says of its chain is short, and does not change meanwhile.
-  const node = spawn(process.execPath, [MAIN, 'start', '--json', '--data', directory, '--electrum', 'tcp://127.0.0.1:1', '--listen', '/ip4/127.0.0.1/tcp/0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  // No server listens there: what the node says of its chain is short, and does not change
+  // meanwhile.
+  const node = spawn(
+    process.execPath,
+    [
+      MAIN,
+      'start',
+      '--json',
+      '--data',
+      directory,
+      '--electrum',
+      'tcp://127.0.0.1:1',
+      '--listen',
+      '/ip4/127.0.0.1/tcp/0'
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   const ended = once(node, 'exit')
   try {
-    await Promise.race([once(node.stdout, 'data'), ended.then(() => { throw new Error('The node has ended.') })])
+    await Promise.race([
+      once(node.stdout, 'data'),
+      ended.then(() => {
+        throw new Error('The node has ended.')
+      })
+    ])
     const seen = { node: [] as number[], version: [] as number[], info: [] as number[] }
     for (let run = 0; run < RUNS; run += 1) {
       seen.node.push(await cpuOf(['-e', '0']))
@@ -40,16 +64,17 @@ export async function measureCommandLines (): Promise<CommandLines> {
   }
 }
 
-async function cpuOf (argv: readonly string[]): Promise<number> {
+async function cpuOf(argv: readonly string[]): Promise<number> {
   return await new Promise((resolve, reject) => {
     execFile(process.execPath, ['--import', METER, ...argv], (error, _stdout, stderr) => {
       const microseconds = /^CPU (\d+)$/m.exec(stderr)?.[1]
-      if (error !== null || microseconds === undefined) reject(new Error(`node ${argv.join(' ')} failed: ${stderr}`, { cause: error }))
-      else resolve(Number(microseconds) / 1_000)
+      if (error !== null || microseconds === undefined) {
+        reject(new Error(`node ${argv.join(' ')} failed: ${stderr}`, { cause: error }))
+      } else resolve(Number(microseconds) / 1_000)
     })
   })
 }
 
-function median (values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }

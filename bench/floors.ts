@@ -21,30 +21,39 @@ const RECORD_BYTES = 200
 const MEASURE_MS = 700
 
 /** Microseconds. */
-export interface LocalFloors { readonly sign: number, readonly verify: number, readonly fsync: number, readonly commit: number }
+export interface LocalFloors {
+  readonly sign: number
+  readonly verify: number
+  readonly fsync: number
+  readonly commit: number
+}
 
 /** Everything but the network. */
-export async function localFloors (): Promise<LocalFloors> {
+export async function localFloors(): Promise<LocalFloors> {
   const directory = await mkdtemp(join(tmpdir(), 'paychan-floors-'))
   try {
-    return { ...await ecdsaFloors(), ...await diskFloors(directory) }
+    return { ...(await ecdsaFloors()), ...(await diskFloors(directory)) }
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-async function ecdsaFloors (): Promise<Pick<LocalFloors, 'sign' | 'verify'>> {
+async function ecdsaFloors(): Promise<Pick<LocalFloors, 'sign' | 'verify'>> {
   const ecdsa = loadEcdsa()
   const secret = new Uint8Array(32).fill(7)
   const digest = new Uint8Array(32).fill(9)
   const key = ecdsa.publicKeyOf(secret)
   const signature = ecdsa.sign(secret, digest)
-  const sign = await median(async () => { ecdsa.sign(secret, digest) })
-  const verify = await median(async () => { if (!ecdsa.verify(key, digest, signature)) throw new Error('a good signature was refused') })
+  const sign = await median(async () => {
+    ecdsa.sign(secret, digest)
+  })
+  const verify = await median(async () => {
+    if (!ecdsa.verify(key, digest, signature)) throw new Error('a good signature was refused')
+  })
   return { sign, verify }
 }
 
-async function diskFloors (directory: string): Promise<Pick<LocalFloors, 'fsync' | 'commit'>> {
+async function diskFloors(directory: string): Promise<Pick<LocalFloors, 'fsync' | 'commit'>> {
   const value = new Uint8Array(RECORD_BYTES)
   const file = await open(join(directory, 'log'), 'w')
   const fsync = await median(async () => {
@@ -53,13 +62,15 @@ async function diskFloors (directory: string): Promise<Pick<LocalFloors, 'fsync'
   })
   await file.close()
   const store = await openLevelStore(join(directory, 'store'))
-  const commit = await median(async () => { await store.commit([{ key: 'record', value }]) })
+  const commit = await median(async () => {
+    await store.commit([{ key: 'record', value }])
+  })
   await store.close()
   return { fsync, commit }
 }
 
 /** A round trip on one stream: one message there, the same one back. */
-export async function roundTripFloor (connection: Connection): Promise<number> {
+export async function roundTripFloor(connection: Connection): Promise<number> {
   const stream = await connection.newStream(ECHO)
   const message = new Uint8Array(MESSAGE_BYTES)
   let left = 0
@@ -80,13 +91,17 @@ export async function roundTripFloor (connection: Connection): Promise<number> {
 }
 
 /** The other end of `roundTripFloor`. */
-export function echo (stream: Stream): void {
-  stream.addEventListener('message', ({ data }) => { stream.send(data) })
+export function echo(stream: Stream): void {
+  stream.addEventListener('message', ({ data }) => {
+    stream.send(data)
+  })
   // The measuring side closes first; whatever happens to the stream then does not matter.
-  stream.addEventListener('remoteCloseWrite', () => { stream.close().catch(() => {}) })
+  stream.addEventListener('remoteCloseWrite', () => {
+    stream.close().catch(() => {})
+  })
 }
 
-async function median (action: () => Promise<void>): Promise<number> {
+async function median(action: () => Promise<void>): Promise<number> {
   const took: number[] = []
   const begun = performance.now()
   for (let before = begun; before < begun + MEASURE_MS;) {

@@ -22,19 +22,25 @@ const CAPACITY = satoshi(500_000n)
 const PAID = satoshi(1_000n)
 
 /** No limit stands in the way of opening all at once. */
-export function serverPolicy (): Policy {
-  return { ...defaultPolicy('regtest'), maxPendingOpenings: CHANNELS_OF_A_CLIENT, maxUnfunded: CHANNELS_OF_A_CLIENT, maxPendingInAll: MOST_AT_ONCE, maxUnfundedInAll: MOST_AT_ONCE }
+export function serverPolicy(): Policy {
+  return {
+    ...defaultPolicy('regtest'),
+    maxPendingOpenings: CHANNELS_OF_A_CLIENT,
+    maxUnfunded: CHANNELS_OF_A_CLIENT,
+    maxPendingInAll: MOST_AT_ONCE,
+    maxUnfundedInAll: MOST_AT_ONCE
+  }
 }
 
 /** Keys that are hashes: to derive as many as a node does would take most of the time. */
 const keys = keyMaker(1, false)
 
-export function signerOf (name: string): Signer {
+export function signerOf(name: string): Signer {
   return keys.signerFor(name, () => {})
 }
 
 /** PeerIds are as long as this. */
-export function peerName (index: number): string {
+export function peerName(index: number): string {
   return `12D3KooW${String(index).padStart(44, '0')}`
 }
 
@@ -45,24 +51,25 @@ export interface Opened {
 }
 
 /** @param store - the server's; it is full of channels afterwards */
-export async function openIdleChannels (count: number, store: Store): Promise<Opened> {
+export async function openIdleChannels(count: number, store: Store): Promise<Opened> {
   const chain = new BenchChain()
   const network = new MemoryNetwork()
-  const engineOf = (peers: Peers, signer: Signer, itsStore: Store): Engine => new Engine({
-    network: 'regtest',
-    policy: serverPolicy(),
-    store: itsStore,
-    chain,
-    peers,
-    wallet: new BenchWallet(),
-    signer,
-    clock: systemClock,
-    random: systemRandom,
-    initialFeeRate: feeRate(1_000n),
-    watchesRisk: false,
-    isListening: () => false,
-    onEvent: () => {}
-  })
+  const engineOf = (peers: Peers, signer: Signer, itsStore: Store): Engine =>
+    new Engine({
+      network: 'regtest',
+      policy: serverPolicy(),
+      store: itsStore,
+      chain,
+      peers,
+      wallet: new BenchWallet(),
+      signer,
+      clock: systemClock,
+      random: systemRandom,
+      initialFeeRate: feeRate(1_000n),
+      watchesRisk: false,
+      isListening: () => false,
+      onEvent: () => {}
+    })
   const server = engineOf(network.join(peerName(0)), signerOf(peerName(0)), store)
   await server.start()
   const clients: Engine[] = []
@@ -73,15 +80,26 @@ export async function openIdleChannels (count: number, store: Store): Promise<Op
     await client.start()
     clients.push(client)
     for (let left = Math.min(CHANNELS_OF_A_CLIENT, count - ready.length); left > 0; left--) {
-      const opened = client.open({ peer: peerName(0), capacity: CAPACITY, blocks: blockDelta(1_008), wait: 'ready' })
-      ready.push(opened.then(async ({ id }) => { await client.pay(id, PAID, '') }))
+      const opened = client.open({
+        peer: peerName(0),
+        capacity: CAPACITY,
+        blocks: blockDelta(1_008),
+        wait: 'ready'
+      })
+      ready.push(
+        opened.then(async ({ id }) => {
+          await client.pay(id, PAID, '')
+        })
+      )
     }
     await chain.sent(ready.length)
   }
   chain.mine()
   await Promise.all(ready)
   for (const client of clients) await client.stop()
-  const scripts = server.states().flatMap((state) => state.stage === 'established' ? [fundingScriptOf(state.terms)] : [])
+  const scripts = server
+    .states()
+    .flatMap((state) => (state.stage === 'established' ? [fundingScriptOf(state.terms)] : []))
   await server.stop()
   return { transactions: chain.transactions, scripts }
 }

@@ -1,6 +1,9 @@
 /** Callers in a closed loop: each pays, waits for the acknowledgement, and pays again. */
 
-/** What a number of callers came to. Times in milliseconds, from the call of `pay` until it resolves. */
+/**
+ * What a number of callers came to. Times in milliseconds, from the call of `pay` until it
+ * resolves.
+ */
 export interface Load {
   readonly callers: number
   readonly seconds: number
@@ -10,8 +13,15 @@ export interface Load {
   readonly p99: number
 }
 
-/** Calls from each of `callers` for `ms` milliseconds; what was begun by then is waited for, and counts. */
-export async function closedLoop (callers: number, ms: number, pay: () => Promise<unknown>): Promise<Load> {
+/**
+ * Calls from each of `callers` for `ms` milliseconds; what was begun by then is waited for, and
+ * counts.
+ */
+export async function closedLoop(
+  callers: number,
+  ms: number,
+  pay: () => Promise<unknown>
+): Promise<Load> {
   const took: number[] = []
   const begun = performance.now()
   const end = begun + ms
@@ -30,7 +40,7 @@ export async function closedLoop (callers: number, ms: number, pay: () => Promis
 }
 
 /** The median and the 99th percentile. */
-export function percentiles (values: readonly number[]): [p50: number, p99: number] {
+export function percentiles(values: readonly number[]): [p50: number, p99: number] {
   const sorted = Float64Array.from(values).sort()
   const at = (part: number): number => sorted[Math.floor(part * (sorted.length - 1))] ?? 0
   return [at(0.5), at(0.99)]

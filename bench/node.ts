@@ -1,4 +1,6 @@
-/** One of the two nodes of the bench, in a process of its own: real disk, real TCP, the public API. */
+/**
+ * One of the two nodes of the bench, in a process of its own: real disk, real TCP, the public API.
+ */
 import '../src/p2p/polyfill.js'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -13,13 +15,21 @@ import { answerCalls } from './calls.js'
 import { echo, ECHO, localFloors, roundTripFloor } from './floors.js'
 import { closedLoop } from './load.js'
 
-/** Room for every payment of 1 sat that can be made while the bench runs. Everything else is as usual. */
+/**
+ * Room for every payment of 1 sat that can be made while the bench runs. Everything else is as
+ * usual.
+ */
 const MOST = satoshi(100_000_000n)
-const POLICY = { maxCapacity: MOST, maxStake: MOST, maxInFlightValue: MOST, minFirstPayment: satoshi(1n) }
+const POLICY = {
+  maxCapacity: MOST,
+  maxStake: MOST,
+  maxInFlightValue: MOST,
+  minFirstPayment: satoshi(1n)
+}
 
 let node: Libp2p<HostServices & { paychan: Paychan }> | undefined
 
-function running (): Libp2p<HostServices & { paychan: Paychan }> {
+function running(): Libp2p<HostServices & { paychan: Paychan }> {
   if (node === undefined) throw new Error('the node is not started')
   return node
 }
@@ -38,7 +48,8 @@ answerCalls({
   address: async () => await running().services.paychan.address(),
   confirmed: async () => (await running().services.paychan.balance()).confirmed,
   height: async () => (await running().services.paychan.info()).chain.height ?? 0,
-  open: async (peer, capacity) => (await running().services.paychan.open({ peer, amount: capacity, wait: 'broadcast' })).id,
+  open: async (peer, capacity) =>
+    (await running().services.paychan.open({ peer, amount: capacity, wait: 'broadcast' })).id,
   channel: async () => (await running().services.paychan.channels())[0],
   localFloors: async () => await localFloors(),
   roundTrip: async (address) => await roundTripFloor(await running().dial(multiaddr(address))),
@@ -50,6 +61,8 @@ answerCalls({
   stop: async () => {
     await running().stop()
     // After the answer has left.
-    setImmediate(() => { process.disconnect() })
+    setImmediate(() => {
+      process.disconnect()
+    })
   }
 })

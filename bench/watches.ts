@@ -1,4 +1,7 @@
-/** What watching many channels over one Electrum connection costs. A process of its own, run with --expose-gc. */
+/**
+ * What watching many channels over one Electrum connection costs. A process of its own, run with
+ * --expose-gc.
+ */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -17,7 +20,10 @@ import type { ServerReady } from './watch-server.js'
 
 /** Milliseconds and bytes. */
 export interface WatchCosts {
-  /** From the start until every history is proved; `startCpu` of our own CPU, the rest is the server and the wire. */
+  /**
+   * From the start until every history is proved; `startCpu` of our own CPU, the rest is the server
+   * and the wire.
+   */
   readonly start: number
   readonly startCpu: number
   /** The same after a reconnection. */
@@ -53,37 +59,39 @@ const TELL_MS = 1_000
 let told = 0
 
 /** To the parent, no more than once a second. */
-function tell (doing: string): void {
+function tell(doing: string): void {
   if (performance.now() - told < TELL_MS) return
   told = performance.now()
   process.send?.({ doing })
 }
 
 /** Milliseconds of CPU that this process has used since `before`. */
-function cpuSince (before: NodeJS.CpuUsage): number {
+function cpuSince(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before)
   return (user + system) / 1_000
 }
 
-function heap (): number {
+function heap(): number {
   for (let i = 0; i < 4; i++) globalThis.gc?.()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }
 
-async function soon (ms: number): Promise<void> {
-  await new Promise((resolve) => { setTimeout(resolve, ms) })
+async function soon(ms: number): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
 }
 
 /** Until a new block is told, and what it brings about is done. */
-async function nextTip (chain: ElectrumChain, act: () => void): Promise<void> {
+async function nextTip(chain: ElectrumChain, act: () => void): Promise<void> {
   const { tip } = chain
   act()
   while (chain.tip?.hash === tip?.hash) await soon(1)
   await soon(LOOK_AGAIN_MS)
 }
 
-async function allKnown (chain: ElectrumChain, channels: number): Promise<void> {
+async function allKnown(chain: ElectrumChain, channels: number): Promise<void> {
   for (let known = 0; known < channels;) {
     await soon(LOOK_AGAIN_MS)
     known = chain.watches.known
@@ -91,7 +99,11 @@ async function allKnown (chain: ElectrumChain, channels: number): Promise<void> 
   }
 }
 
-async function measure (channels: number, server: ChildProcess, begin: () => Promise<Subject>): Promise<WatchCosts> {
+async function measure(
+  channels: number,
+  server: ChildProcess,
+  begin: () => Promise<Subject>
+): Promise<WatchCosts> {
   const before = heap()
   let [since, cpu] = [performance.now(), process.cpuUsage()]
   const { chain, stop } = await begin()
@@ -103,31 +115,62 @@ async function measure (channels: number, server: ChildProcess, begin: () => Pro
   const blocks: number[] = []
   for (let i = 0; i < BLOCKS; i++) {
     cpu = process.cpuUsage()
-    await nextTip(chain, () => { server.send('mine') })
+    await nextTip(chain, () => {
+      server.send('mine')
+    })
     blocks.push(cpuSince(cpu))
   }
 
   ;[since, cpu] = [performance.now(), process.cpuUsage()]
   server.send('cut')
-  while (chain.status === 'synced') await new Promise((resolve) => { setImmediate(resolve) })
+  while (chain.status === 'synced') {
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+  }
   await allKnown(chain, channels)
   const [again, againCpu] = [performance.now() - since, cpuSince(cpu)]
   await stop()
-  return { start, startCpu, again, againCpu, block: blocks.sort((a, b) => a - b)[BLOCKS >> 1] ?? 0, bytes }
+  return {
+    start,
+    startCpu,
+    again,
+    againCpu,
+    block: blocks.sort((a, b) => a - b)[BLOCKS >> 1] ?? 0,
+    bytes
+  }
 }
 
-function chainAt (port: number): ElectrumChain {
-  return createElectrumChain({ url: `tcp://127.0.0.1:${port}`, network: 'regtest', clock: systemClock, random: systemRandom, timeouts: { retryFirst: 5, retryMost: 50 } })
+function chainAt(port: number): ElectrumChain {
+  return createElectrumChain({
+    url: `tcp://127.0.0.1:${port}`,
+    network: 'regtest',
+    clock: systemClock,
+    random: systemRandom,
+    timeouts: { retryFirst: 5, retryMost: 50 }
+  })
 }
 
-async function chainAlone ({ port, scripts }: ServerReady): Promise<Subject> {
+async function chainAlone({ port, scripts }: ServerReady): Promise<Subject> {
   const chain = chainAt(port)
-  for (const script of scripts) chain.watchScript(fromHex(script), { onHistory: () => {}, onError: (error) => { throw error } })
+  for (const script of scripts) {
+    chain.watchScript(fromHex(script), {
+      onHistory: () => {},
+      onError: (error) => {
+        throw error
+      }
+    })
+  }
   await chain.start()
-  return { chain, stop: async () => { await chain.stop() } }
+  return {
+    chain,
+    stop: async () => {
+      await chain.stop()
+    }
+  }
 }
 
-async function wholeEngine (directory: string, { port }: ServerReady): Promise<Subject> {
+async function wholeEngine(directory: string, { port }: ServerReady): Promise<Subject> {
   const store = await openLevelStore(directory)
   const chain = chainAt(port)
   const engine = new Engine({
@@ -141,7 +184,11 @@ async function wholeEngine (directory: string, { port }: ServerReady): Promise<S
     clock: systemClock,
     random: systemRandom,
     initialFeeRate: feeRate(1_000n),
-    onEvent: (event) => { if (event.type === 'alarm' && event.code !== 'ERR_NO_FEE_ESTIMATE') throw new Error(event.text) }
+    onEvent: (event) => {
+      if (event.type === 'alarm' && event.code !== 'ERR_NO_FEE_ESTIMATE') {
+        throw new Error(event.text)
+      }
+    }
   })
   await engine.start()
   await chain.start()
@@ -153,13 +200,24 @@ async function wholeEngine (directory: string, { port }: ServerReady): Promise<S
   return { chain, stop }
 }
 
-async function report (channels: number, directory: string): Promise<WatchReport> {
-  const server = fork(new URL('watch-server.js', import.meta.url), [String(channels), directory], { execArgv: [] })
+async function report(channels: number, directory: string): Promise<WatchReport> {
+  const server = fork(new URL('watch-server.js', import.meta.url), [String(channels), directory], {
+    execArgv: []
+  })
   try {
     tell(`opens ${channels.toLocaleString('en-US')} channels`)
-    const [ready] = await Promise.race([once(server, 'message'), once(server, 'exit').then(() => { throw new Error('The server of the bench has ended.') })]) as [ServerReady]
+    const [ready] = (await Promise.race([
+      once(server, 'message'),
+      once(server, 'exit').then(() => {
+        throw new Error('The server of the bench has ended.')
+      })
+    ])) as [ServerReady]
     const chain = await measure(channels, server, async () => await chainAlone(ready))
-    return { channels, chain, engine: await measure(channels, server, async () => await wholeEngine(directory, ready)) }
+    return {
+      channels,
+      chain,
+      engine: await measure(channels, server, async () => await wholeEngine(directory, ready))
+    }
   } finally {
     if (server.connected) server.disconnect()
   }

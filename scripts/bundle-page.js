@@ -1,13 +1,16 @@
 /**
- * The script and the style of `report.html`, bundled into dist for `src/sim/report/shell.ts` to put into
- * the page. The licences of what is bundled go with it, as they ask for.
+ * The script and the style of `report.html`, bundled into dist for `src/sim/report/shell.ts` to put
+ * into the page. The licences of what is bundled go with it, as they ask for.
  */
 import { readFileSync } from 'node:fs'
 import { build } from 'esbuild'
 
 const BUNDLED = ['uplot', 'd3-zoom', 'd3-selection']
 
-const licences = BUNDLED.map(name => `${name}: ${readFileSync(`node_modules/${name}/LICENSE`, 'utf8').replaceAll('*/', '').trim()}`)
+const licences = BUNDLED.map(
+  (name) =>
+    `${name}: ${readFileSync(`node_modules/${name}/LICENSE`, 'utf8').replaceAll('*/', '').trim()}`
+)
 const comment = `/* With parts of ${BUNDLED.join(', ')}.\n\n${licences.join('\n\n')}\n*/`
 
 await build({

@@ -13,34 +13,44 @@ import { formatAmount } from '../dist/src/types/units.js'
 
 const UNITS = { blocks: 'blocks', confirmations: 'confirmations', percent: '%' }
 
-function valueOf ({ unit, otherwise, byDefault }, network) {
+function valueOf({ unit, otherwise, byDefault }, network) {
   const value = byDefault(network)
   if (value === undefined) return otherwise
   if (unit === 'sat') return formatAmount(value)
   return [value.toLocaleString('en'), UNITS[unit]].filter(Boolean).join(' ')
 }
 
-function policyTable () {
+function policyTable() {
   const rows = Object.entries(POLICY).map(([key, setting]) => {
     const [usual, regtest] = [valueOf(setting, 'mainnet'), valueOf(setting, 'regtest')]
     return `| \`policy.${key}\` | \`${envName(key)}\` | ${usual}${usual === regtest ? '' : `; on regtest ${regtest.split(' ')[0]}`} | ${setting.meaning} |`
   })
-  return ['| key of `config.json` | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
+  return [
+    '| key of `config.json` | environment | default | meaning |',
+    '|---|---|---|---|',
+    ...rows
+  ].join('\n')
 }
 
-function kindTable () {
-  const rows = Object.entries(ERROR_KINDS).map(([kind, { exit, status, means }]) => `| ${kind} | ${exit} | ${status} | ${means} |`)
+function kindTable() {
+  const rows = Object.entries(ERROR_KINDS).map(
+    ([kind, { exit, status, means }]) => `| ${kind} | ${exit} | ${status} | ${means} |`
+  )
   return ['| kind | exit code | HTTP status | means |', '|---|---|---|---|', ...rows].join('\n')
 }
 
-function codeTable () {
-  const rows = Object.entries(ERROR_CODES).map(([code, [kind, means]]) => `| \`${code}\` | ${kind} | ${means} |`)
+function codeTable() {
+  const rows = Object.entries(ERROR_CODES).map(
+    ([code, [kind, means]]) => `| \`${code}\` | ${kind} | ${means} |`
+  )
   return ['| code | kind | means |', '|---|---|---|', ...rows].join('\n')
 }
 
-function verbTable () {
+function verbTable() {
   const rows = [...VERBS.values()].map(({ name, scope, meaning, request }) => {
-    const fields = Object.entries(request.shape).filter(([field]) => name === 'cancel' || field !== 'ticket').map(([field, schema]) => schema.isOptional() ? `${field}?` : field)
+    const fields = Object.entries(request.shape)
+      .filter(([field]) => name === 'cancel' || field !== 'ticket')
+      .map(([field, schema]) => (schema.isOptional() ? `${field}?` : field))
     return `| \`${name}\` | ${scope} | ${fields.length === 0 ? '' : `\`${fields.join('`, `')}\``} | ${meaning} |`
   })
   return ['| verb | scope | fields | does |', '|---|---|---|---|', ...rows].join('\n')
@@ -63,7 +73,8 @@ for (const { page, name, make } of TABLES) {
   const made = text.slice(0, from + open.length) + make() + text.slice(to)
   if (made === text) continue
   isStale = true
-  if (process.argv.includes('--check')) console.error(`The table '${name}' of ${page} is not what the code says: npm run reference`)
-  else writeFileSync(path, made)
+  if (process.argv.includes('--check')) {
+    console.error(`The table '${name}' of ${page} is not what the code says: npm run reference`)
+  } else writeFileSync(path, made)
 }
 if (isStale && process.argv.includes('--check')) process.exitCode = 1

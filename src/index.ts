@@ -1,8 +1,21 @@
 /** The public API: a whole node, the libp2p service, and the types of both. */
 export { createNode, type NodeOptions } from './node/create-node.js'
-export { defaultPolicy, paychan, type Policy, type Paychan, type PaychanComponents, type PaychanInit } from './node/service.js'
+export {
+  defaultPolicy,
+  paychan,
+  type Policy,
+  type Paychan,
+  type PaychanComponents,
+  type PaychanInit
+} from './node/service.js'
 export { paychanIdentity, type IdentityOptions } from './node/identity.js'
 export { untilHeight } from './node/until-height.js'
 export type * from './node/api.js'
 export { PaychanError } from './types/errors.js'
-export { satoshi, type BlockDelta, type BlockHeight, type FeeRate, type Satoshi } from './types/units.js'
+export {
+  satoshi,
+  type BlockDelta,
+  type BlockHeight,
+  type FeeRate,
+  type Satoshi
+} from './types/units.js'

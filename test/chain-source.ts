@@ -1,4 +1,7 @@
-/** The chain that end-to-end tests run on: a devnet, unless `test/real/on-bitcoind.ts` is loaded before them. */
+/**
+ * The chain that end-to-end tests run on: a devnet, unless `test/real/on-bitcoind.ts` is loaded
+ * before them.
+ */
 import { startDevnet, type Devnet, type DevnetOptions } from '../src/devnet/devnet.js'
 
 export interface TestChain {
@@ -12,8 +15,17 @@ export interface TestChain {
 export const chainSource = {
   /** Whether a reorganisation can drop transactions for good. */
   canForget: true,
-  start: async (seed: string, options: Pick<DevnetOptions, 'blockWeight' | 'core'> = {}): Promise<TestChain> => {
+  start: async (
+    seed: string,
+    options: Pick<DevnetOptions, 'blockWeight' | 'core'> = {}
+  ): Promise<TestChain> => {
     const devnet = await startDevnet({ seed, ...options })
-    return { devnet, electrum: devnet.url, stop: async () => { await devnet.stop() } }
+    return {
+      devnet,
+      electrum: devnet.url,
+      stop: async () => {
+        await devnet.stop()
+      }
+    }
   }
 }

@@ -1,15 +1,25 @@
 /**
- * Stands before an Electrum server and charges for what passes, as ElectrumX does (2.0: `session.py`, and aiorpcX):
- * for each request by its method, for each byte in both directions, and a hundred for each refusal. When all of it has
- * come to the hard limit it hangs up. Nothing is forgiven with time, so that what a test measures is the whole.
+ * Stands before an Electrum server and charges for what passes, as ElectrumX does (2.0:
+ * `session.py`, and aiorpcX): for each request by its method, for each byte in both directions, and
+ * a hundred for each refusal. When all of it has come to the hard limit it hangs up. Nothing is
+ * forgiven with time, so that what a test measures is the whole.
  */
 import { once } from 'node:events'
-import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import {
+  createConnection,
+  createServer,
+  type AddressInfo,
+  type Server,
+  type Socket
+} from 'node:net'
 
 /** `COST_HARD_LIMIT` of ElectrumX; it decays by one a second there. */
 export const HARD_LIMIT = 10_000
 
-/** What a request costs; those that are not here, 1. Of `estimatefee` the first of a block, of the others a short answer. */
+/**
+ * What a request costs; those that are not here, 1. Of `estimatefee` the first of a block, of the
+ * others a short answer.
+ */
 const PRICES: Readonly<Record<string, number>> = {
   'server.version': 0.5,
   'server.ping': 0.1,
@@ -32,13 +42,18 @@ const BYTES = 5_000
 /** Headers that cost 1. */
 const HEADERS = 50
 
-interface Message { readonly id?: number | null, readonly method?: string, readonly params?: readonly unknown[], readonly error?: unknown }
+interface Message {
+  readonly id?: number | null
+  readonly method?: string
+  readonly params?: readonly unknown[]
+  readonly error?: unknown
+}
 
 export class TollGate {
   /** All that was charged so far, over all connections. */
   total = 0
   /** All that was asked, in its order. */
-  readonly requests: Array<{ readonly method: string, readonly params: readonly unknown[] }> = []
+  readonly requests: Array<{ readonly method: string; readonly params: readonly unknown[] }> = []
   /** Methods that were refused. */
   readonly refused: string[] = []
   readonly #sockets = new Set<Socket>()
@@ -46,15 +61,24 @@ export class TollGate {
   #port = 0
   #hungUp = 0
 
-  constructor (private readonly target: { readonly host: string, readonly port: number }, private readonly limit = HARD_LIMIT) {}
+  constructor(
+    private readonly target: { readonly host: string; readonly port: number },
+    private readonly limit = HARD_LIMIT
+  ) {}
 
-  get url (): string { return `tcp://127.0.0.1:${this.#port}` }
+  get url(): string {
+    return `tcp://127.0.0.1:${this.#port}`
+  }
 
   /** How many connections it has ended for what they cost. */
-  get hungUp (): number { return this.#hungUp }
+  get hungUp(): number {
+    return this.#hungUp
+  }
 
-  async open (): Promise<this> {
-    const server = createServer((client) => { this.#join(client) })
+  async open(): Promise<this> {
+    const server = createServer((client) => {
+      this.#join(client)
+    })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     this.#port = (server.address() as AddressInfo).port
@@ -62,7 +86,7 @@ export class TollGate {
     return this
   }
 
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     const server = this.#server
     if (server === undefined) return
@@ -71,7 +95,7 @@ export class TollGate {
     await once(server, 'close')
   }
 
-  #join (client: Socket): void {
+  #join(client: Socket): void {
     const upstream = createConnection(this.target)
     const methods = new Map<unknown, string>()
     let cost = CONNECTION
@@ -83,24 +107,45 @@ export class TollGate {
       this.#hungUp++
       client.destroy()
     }
-    this.#pass(client, upstream, ({ id, method, params }) => {
-      methods.set(id, method ?? '')
-      this.requests.push({ method: method ?? '', params: params ?? [] })
-      charge(method === 'blockchain.block.headers' ? Number(params?.[1]) / HEADERS : PRICES[method ?? ''] ?? 1)
-    }, charge)
-    this.#pass(upstream, client, ({ id, error }) => {
-      const method = methods.get(id)
-      methods.delete(id)
-      if (error === undefined || error === null || method === undefined) return
-      this.refused.push(method)
-      charge(REFUSAL)
-    }, charge)
+    this.#pass(
+      client,
+      upstream,
+      ({ id, method, params }) => {
+        methods.set(id, method ?? '')
+        this.requests.push({ method: method ?? '', params: params ?? [] })
+        charge(
+          method === 'blockchain.block.headers'
+            ? Number(params?.[1]) / HEADERS
+            : (PRICES[method ?? ''] ?? 1)
+        )
+      },
+      charge
+    )
+    this.#pass(
+      upstream,
+      client,
+      ({ id, error }) => {
+        const method = methods.get(id)
+        methods.delete(id)
+        if (error === undefined || error === null || method === undefined) return
+        this.refused.push(method)
+        charge(REFUSAL)
+      },
+      charge
+    )
   }
 
-  #pass (from: Socket, to: Socket, onMessage: (message: Message) => void, charge: (amount: number) => void): void {
+  #pass(
+    from: Socket,
+    to: Socket,
+    onMessage: (message: Message) => void,
+    charge: (amount: number) => void
+  ): void {
     this.#sockets.add(from)
     from.setNoDelay(true)
-    from.on('error', () => { to.destroy() })
+    from.on('error', () => {
+      to.destroy()
+    })
     from.on('close', () => {
       this.#sockets.delete(from)
       to.destroy()

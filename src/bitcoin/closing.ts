@@ -7,7 +7,13 @@ import { PaychanError } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { dustLimit } from './dust.js'
 import { SIGHASH, toDer } from './ecdsa.js'
-import { digestOfAll, fundingSpend, fundingSpendVsize, withSignatures, type FundingOutput } from './funding-spend.js'
+import {
+  digestOfAll,
+  fundingSpend,
+  fundingSpendVsize,
+  withSignatures,
+  type FundingOutput
+} from './funding-spend.js'
 import type { Role } from './keys.js'
 import type { TxOutput } from './transaction.js'
 
@@ -30,50 +36,80 @@ export interface CloseTerms {
  * @throws PaychanError `ERR_CLOSE_BALANCES` when the balances are not the whole funding output,
  * `ERR_CLOSE_TOO_POOR` when the fee payer's balance is below the fee, `ERR_CLOSE_EMPTY` when no output is left.
  */
-export function closeOutputs (c: CloseTerms): { outputs: readonly TxOutput[], fee: Satoshi } {
+export function closeOutputs(c: CloseTerms): { outputs: readonly TxOutput[]; fee: Satoshi } {
   const { funding, clientBalance, serverBalance, fee, feePayer } = c
   if (clientBalance + serverBalance !== funding.value) {
-    throw new PaychanError('ERR_CLOSE_BALANCES', `The balances are ${clientBalance} and ${serverBalance} sat, which is not the ${funding.value} sat of the channel.`, { clientBalance, serverBalance, capacity: funding.value })
+    throw new PaychanError(
+      'ERR_CLOSE_BALANCES',
+      `The balances are ${clientBalance} and ${serverBalance} sat, which is not the ${funding.value} sat of the channel.`,
+      { clientBalance, serverBalance, capacity: funding.value }
+    )
   }
   const balance = feePayer === 'client' ? clientBalance : serverBalance
   if (balance < fee) {
-    throw new PaychanError('ERR_CLOSE_TOO_POOR', `A close costs its asker ${fee} sat, but the ${feePayer} has ${balance} sat in the channel.`, { fee, balance })
+    throw new PaychanError(
+      'ERR_CLOSE_TOO_POOR',
+      `A close costs its asker ${fee} sat, but the ${feePayer} has ${balance} sat in the channel.`,
+      { fee, balance }
+    )
   }
-  const share = (role: Role, of: Satoshi): Satoshi => role === feePayer ? satoshi(of - fee) : of
+  const share = (role: Role, of: Satoshi): Satoshi => (role === feePayer ? satoshi(of - fee) : of)
   const outputs = [
     { script: c.clientScript, value: share('client', clientBalance) },
     { script: c.serverScript, value: share('server', serverBalance) }
   ].filter(({ script, value }) => value > 0n && value >= dustLimit(script))
   if (outputs.length === 0) {
-    throw new PaychanError('ERR_CLOSE_EMPTY', 'After the fee both outputs would be dust: nothing is left to close.', { fee, capacity: funding.value })
+    throw new PaychanError(
+      'ERR_CLOSE_EMPTY',
+      'After the fee both outputs would be dust: nothing is left to close.',
+      { fee, capacity: funding.value }
+    )
   }
-  return { outputs, fee: satoshi(outputs.reduce<bigint>((left, { value }) => left - value, funding.value)) }
+  return {
+    outputs,
+    fee: satoshi(outputs.reduce<bigint>((left, { value }) => left - value, funding.value))
+  }
 }
 
 /** The digest that both sides sign (BIP143, `ALL`), 32 bytes. @throws as `closeOutputs` */
-export function closeSighash (c: CloseTerms): Uint8Array {
+export function closeSighash(c: CloseTerms): Uint8Array {
   return digestOfAll(unsignedClose(c), c.funding)
 }
 
 /**
  * The whole signed close. Both signatures, compact, are taken as verified.
  *
- * @throws PaychanError as `closeOutputs`, and `ERR_INVALID_SIGNATURE` when a signature is not 64 bytes with a low S.
+ * @throws PaychanError as `closeOutputs`, and `ERR_INVALID_SIGNATURE` when a signature is not 64
+ *   bytes with a low S.
  */
-export function completeClose (c: CloseTerms, clientSignature: Uint8Array, serverSignature: Uint8Array): Uint8Array {
-  return withSignatures(unsignedClose(c), c.funding, toDer(clientSignature, SIGHASH.ALL), toDer(serverSignature, SIGHASH.ALL))
+export function completeClose(
+  c: CloseTerms,
+  clientSignature: Uint8Array,
+  serverSignature: Uint8Array
+): Uint8Array {
+  return withSignatures(
+    unsignedClose(c),
+    c.funding,
+    toDer(clientSignature, SIGHASH.ALL),
+    toDer(serverSignature, SIGHASH.ALL)
+  )
 }
 
-/** The txid, which is known before anyone has signed: witnesses do not count for it (BIP141). @throws as `closeOutputs` */
-export function closeTxid (c: CloseTerms): Txid {
+/**
+ * The txid, which is known before anyone has signed: witnesses do not count for it (BIP141).
+ * @throws as `closeOutputs`
+ */
+export function closeTxid(c: CloseTerms): Txid {
   return txidFromHash(unsignedClose(c).getHash())
 }
 
-/** The virtual size with both outputs and the longest signatures: what the asker offers a fee for. */
-export function closeVsize (clientScript: Uint8Array, serverScript: Uint8Array): number {
+/**
+ * The virtual size with both outputs and the longest signatures: what the asker offers a fee for.
+ */
+export function closeVsize(clientScript: Uint8Array, serverScript: Uint8Array): number {
   return fundingSpendVsize([clientScript, serverScript])
 }
 
-function unsignedClose (c: CloseTerms): ReturnType<typeof fundingSpend> {
+function unsignedClose(c: CloseTerms): ReturnType<typeof fundingSpend> {
   return fundingSpend(c.funding, c.version, 0, closeOutputs(c).outputs)
 }

@@ -4,10 +4,14 @@ import { feeFor, feeRate, satoshi, ZERO_SAT, type Satoshi } from '../types/units
 import { witnessProgram } from './destination.js'
 import { outputSize } from './sizes.js'
 
-/** `DUST_RELAY_TX_FEE` of Bitcoin Core's policy/policy.h: 3,000 sat/kvB, whatever the market asks. */
+/**
+ * `DUST_RELAY_TX_FEE` of Bitcoin Core's policy/policy.h: 3,000 sat/kvB, whatever the market asks.
+ */
 const DUST_RELAY_RATE = feeRate(3000n)
 
-/** `MAX_SCRIPT_SIZE` of Bitcoin Core's script/script.h: a longer scriptPubKey can never be spent. */
+/**
+ * `MAX_SCRIPT_SIZE` of Bitcoin Core's script/script.h: a longer scriptPubKey can never be spent.
+ */
 const MAX_SCRIPT_SIZE = 10_000
 
 /**
@@ -24,7 +28,7 @@ const MAX_SCRIPT_SIZE = 10_000
  *
  * An output that nobody can ever spend (OP_RETURN) has no dust limit.
  */
-export function dustLimit (script: Uint8Array): Satoshi {
+export function dustLimit(script: Uint8Array): Satoshi {
   if (script[0] === opcodes.OP_RETURN || script.length > MAX_SCRIPT_SIZE) return ZERO_SAT
   const input = witnessProgram(script) === undefined ? 148 : 67
   return satoshi(feeFor(DUST_RELAY_RATE, outputSize(script) + input))

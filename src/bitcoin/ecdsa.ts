@@ -21,7 +21,7 @@ const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141
  * Whether a 64-byte compact signature has 0 < r < n and 0 < s <= n/2. For every valid signature
  * (r, s) there is a second one, (r, n - s); Bitcoin Core relays only the lower of the two (BIP146).
  */
-export function isLowS (compact: Uint8Array): boolean {
+export function isLowS(compact: Uint8Array): boolean {
   if (compact.length !== 64) return false
   const r = BigInt(`0x${toHex(compact.subarray(0, 32))}`)
   const s = BigInt(`0x${toHex(compact.subarray(32))}`)
@@ -31,10 +31,15 @@ export function isLowS (compact: Uint8Array): boolean {
 /**
  * A compact signature as transactions carry it: strict DER (BIP66) and the sighash byte.
  *
- * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not 64 bytes, is out of range, or has a high S.
+ * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not 64 bytes, is out of range, or has a
+ *   high S.
  */
-export function toDer (compact: Uint8Array, sighashType: number): Uint8Array {
-  if (!isLowS(compact)) throw invalid('A signature is 64 bytes, r and s, with r and s in range and s in the lower half (BIP146).')
+export function toDer(compact: Uint8Array, sighashType: number): Uint8Array {
+  if (!isLowS(compact)) {
+    throw invalid(
+      'A signature is 64 bytes, r and s, with r and s in range and s in the lower half (BIP146).'
+    )
+  }
   if (!scripts.isDefinedHashType(sighashType)) throw invalid(`${sighashType} is no sighash type.`)
   return scripts.signature.encode(compact, sighashType)
 }
@@ -42,32 +47,43 @@ export function toDer (compact: Uint8Array, sighashType: number): Uint8Array {
 /**
  * A signature from a transaction's witness as compact signature and sighash type.
  *
- * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER with a defined sighash type and a low S.
+ * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER with a defined sighash
+ *   type and a low S.
  */
-export function fromDer (der: Uint8Array): { signature: Uint8Array, sighashType: number } {
+export function fromDer(der: Uint8Array): { signature: Uint8Array; sighashType: number } {
   const decoded = decode(der)
   // The decoder tolerates integers that are too long; encoding again finds them out.
-  if (!sameBytes(toDer(decoded.signature, decoded.sighashType), der)) throw invalid('The signature is not in strict DER (BIP66).')
+  if (!sameBytes(toDer(decoded.signature, decoded.sighashType), der)) {
+    throw invalid('The signature is not in strict DER (BIP66).')
+  }
   return decoded
 }
 
 /**
- * The same as a block may have it: of a signature and its negative, which are both valid there, the one with the low S, and any sighash
- * type. What is refused here no block can have, so a server that shows it has made it up.
+ * The same as a block may have it: of a signature and its negative, which are both valid there, the
+ * one with the low S, and any sighash type. What is refused here no block can have, so a server
+ * that shows it has made it up.
  *
- * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER (BIP66, which blocks have to keep)
+ * @throws PaychanError `ERR_INVALID_SIGNATURE` when it is not strict DER (BIP66, which blocks
+ *   have to keep)
  */
-export function fromBlock (der: Uint8Array): { signature: Uint8Array, sighashType: number } {
+export function fromBlock(der: Uint8Array): { signature: Uint8Array; sighashType: number } {
   const sighashType = der.at(-1)
   if (sighashType === undefined) throw invalid('The signature is empty.')
   const { signature } = decode(Uint8Array.from([...der.subarray(0, -1), SIGHASH.ALL]))
   if (isLowS(signature)) return { signature, sighashType }
   const s = BigInt(`0x${toHex(signature.subarray(32))}`)
   if (s > ORDER) throw invalid('The signature is out of range.')
-  return { signature: Uint8Array.from([...signature.subarray(0, 32), ...fromHex((ORDER - s).toString(16).padStart(64, '0'))]), sighashType }
+  return {
+    signature: Uint8Array.from([
+      ...signature.subarray(0, 32),
+      ...fromHex((ORDER - s).toString(16).padStart(64, '0'))
+    ]),
+    sighashType
+  }
 }
 
-function decode (der: Uint8Array): { signature: Uint8Array, sighashType: number } {
+function decode(der: Uint8Array): { signature: Uint8Array; sighashType: number } {
   try {
     const { signature, hashType } = scripts.signature.decode(der)
     return { signature, sighashType: hashType }
@@ -76,6 +92,11 @@ function decode (der: Uint8Array): { signature: Uint8Array, sighashType: number 
   }
 }
 
-function invalid (message: string, cause?: unknown): PaychanError {
-  return new PaychanError('ERR_INVALID_SIGNATURE', message, {}, cause === undefined ? undefined : { cause })
+function invalid(message: string, cause?: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_INVALID_SIGNATURE',
+    message,
+    {},
+    cause === undefined ? undefined : { cause }
+  )
 }

@@ -30,7 +30,12 @@ export interface FundingOutput {
 export const SEQUENCE = 0xfffffffd
 
 /** The unsigned transaction. */
-export function fundingSpend (funding: FundingOutput, version: number, lock: number, outputs: readonly TxOutput[]): Transaction {
+export function fundingSpend(
+  funding: FundingOutput,
+  version: number,
+  lock: number,
+  outputs: readonly TxOutput[]
+): Transaction {
   const tx = new Transaction()
   tx.version = version
   tx.locktime = lock
@@ -40,26 +45,43 @@ export function fundingSpend (funding: FundingOutput, version: number, lock: num
 }
 
 /** The BIP143 digest of input 0 that a signature over everything (`ALL`) signs. */
-export function digestOfAll (tx: Transaction, funding: FundingOutput): Uint8Array {
-  return tx.hashForWitnessV0(0, fundingWitnessScript(funding.clientKey, funding.serverKey), funding.value, SIGHASH.ALL)
+export function digestOfAll(tx: Transaction, funding: FundingOutput): Uint8Array {
+  return tx.hashForWitnessV0(
+    0,
+    fundingWitnessScript(funding.clientKey, funding.serverKey),
+    funding.value,
+    SIGHASH.ALL
+  )
 }
 
 /** The signed transaction. Both signatures are DER with their sighash byte. */
-export function withSignatures (tx: Transaction, funding: FundingOutput, client: Uint8Array, server: Uint8Array): Uint8Array {
-  // The empty item is what OP_CHECKMULTISIG removes from the stack besides its arguments (BIP147: it must be empty).
-  tx.setWitness(0, [new Uint8Array(0), client, server, fundingWitnessScript(funding.clientKey, funding.serverKey)])
+export function withSignatures(
+  tx: Transaction,
+  funding: FundingOutput,
+  client: Uint8Array,
+  server: Uint8Array
+): Uint8Array {
+  // The empty item is what OP_CHECKMULTISIG removes from the stack besides its arguments (BIP147:
+  // it must be empty).
+  tx.setWitness(0, [
+    new Uint8Array(0),
+    client,
+    server,
+    fundingWitnessScript(funding.clientKey, funding.serverKey)
+  ])
   return tx.toBuffer()
 }
 
 // 4 items: 1 for their number, 1 for the empty one, two signatures, and the 71 bytes of the script:
 // 1 + 1 + 2 x (1 + 72) + (1 + 71) = 220
 /** The witness of a funding output, in bytes, with the longest signatures. */
-export const FUNDING_WITNESS_BYTES = 1 + witnessItemSize(0) + 2 * witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(71)
+export const FUNDING_WITNESS_BYTES =
+  1 + witnessItemSize(0) + 2 * witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(71)
 
 /** What such an input adds to another transaction: 41 + 220 / 4 = 96 vB. */
 export const FUNDING_INPUT_VSIZE = 41 + FUNDING_WITNESS_BYTES / 4
 
 /** The virtual size with these outputs and the longest signatures. */
-export function fundingSpendVsize (outputScripts: readonly Uint8Array[]): number {
+export function fundingSpendVsize(outputScripts: readonly Uint8Array[]): number {
   return segwitVsize([FUNDING_WITNESS_BYTES], outputScripts)
 }

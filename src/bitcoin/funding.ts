@@ -6,7 +6,7 @@ import { fundingWitnessScript, p2wsh } from './scripts.js'
 import { parseTransaction, type ParsedTransaction } from './transaction.js'
 
 /** The scriptPubKey of the funding output. */
-export function fundingScript (clientKey: Uint8Array, serverKey: Uint8Array): Uint8Array {
+export function fundingScript(clientKey: Uint8Array, serverKey: Uint8Array): Uint8Array {
   return p2wsh(fundingWitnessScript(clientKey, serverKey))
 }
 
@@ -14,43 +14,81 @@ export function fundingScript (clientKey: Uint8Array, serverKey: Uint8Array): Ui
  * Checks that T1 is the transaction whose refund was signed, and that it pays what was agreed.
  * Whether its signatures are valid and its inputs unspent is for the chain to say.
  *
- * @param expected - `unsigned`: the outpoint of the one input that may still lack its witness (renewal.ts); `all` when none is signed yet
+ * @param expected - `unsigned`: the outpoint of the one input that may still lack its witness
+ *   (renewal.ts); `all` when none is signed yet
  * @throws PaychanError `ERR_FUNDING_MALFORMED`, `ERR_FUNDING_TXID`, `ERR_FUNDING_OUTPUT`,
  * `ERR_FUNDING_NOT_SEGWIT` (a scriptSig could be altered by others, and with it the txid).
  */
-export function checkFundingTx (raw: Uint8Array, expected: { readonly outPoint: OutPoint, readonly script: Uint8Array, readonly capacity: Satoshi, readonly unsigned?: OutPoint | 'all' | undefined }): ParsedTransaction {
+export function checkFundingTx(
+  raw: Uint8Array,
+  expected: {
+    readonly outPoint: OutPoint
+    readonly script: Uint8Array
+    readonly capacity: Satoshi
+    readonly unsigned?: OutPoint | 'all' | undefined
+  }
+): ParsedTransaction {
   const tx = read(raw)
   const { outPoint, script, capacity, unsigned } = expected
   if (tx.txid !== outPoint.txid) {
-    throw new PaychanError('ERR_FUNDING_TXID', `The funding transaction is ${tx.txid}, but the refund spends ${outPointText(outPoint)}.`, { txid: tx.txid, expected: outPoint.txid })
+    throw new PaychanError(
+      'ERR_FUNDING_TXID',
+      `The funding transaction is ${tx.txid}, but the refund spends ${outPointText(outPoint)}.`,
+      { txid: tx.txid, expected: outPoint.txid }
+    )
   }
   const output = tx.outputs[outPoint.vout]
   if (output === undefined) {
-    throw new PaychanError('ERR_FUNDING_OUTPUT', `The funding transaction has no output ${outPoint.vout}.`, { vout: outPoint.vout, outputs: tx.outputs.length })
+    throw new PaychanError(
+      'ERR_FUNDING_OUTPUT',
+      `The funding transaction has no output ${outPoint.vout}.`,
+      { vout: outPoint.vout, outputs: tx.outputs.length }
+    )
   }
   if (!sameBytes(output.script, script)) {
-    throw new PaychanError('ERR_FUNDING_OUTPUT', `Output ${outPoint.vout} of the funding transaction does not pay to the keys of the channel.`, { vout: outPoint.vout })
+    throw new PaychanError(
+      'ERR_FUNDING_OUTPUT',
+      `Output ${outPoint.vout} of the funding transaction does not pay to the keys of the channel.`,
+      { vout: outPoint.vout }
+    )
   }
   if (output.value !== capacity) {
-    throw new PaychanError('ERR_FUNDING_OUTPUT', `The funding output is worth ${output.value} sat; the terms say ${capacity} sat.`, { value: output.value, capacity })
+    throw new PaychanError(
+      'ERR_FUNDING_OUTPUT',
+      `The funding output is worth ${output.value} sat; the terms say ${capacity} sat.`,
+      { value: output.value, capacity }
+    )
   }
-  // With an empty scriptSig and a witness an input can only be a valid spend of a native SegWit output.
-  const lacksWitness = (input: ParsedTransaction['inputs'][number]): boolean => !input.hasWitness && unsigned !== 'all' && !(unsigned !== undefined && sameOutPoint(input.outPoint, unsigned))
-  if (tx.inputs.some(input => lacksWitness(input) || input.scriptSigLength > 0)) {
-    throw new PaychanError('ERR_FUNDING_NOT_SEGWIT', 'Every input of the funding transaction has to spend a native SegWit output, so that nobody can change its txid.', { txid: tx.txid })
+  // With an empty scriptSig and a witness an input can only be a valid spend of a native SegWit
+  // output.
+  const lacksWitness = (input: ParsedTransaction['inputs'][number]): boolean =>
+    !input.hasWitness &&
+    unsigned !== 'all' &&
+    !(unsigned !== undefined && sameOutPoint(input.outPoint, unsigned))
+  if (tx.inputs.some((input) => lacksWitness(input) || input.scriptSigLength > 0)) {
+    throw new PaychanError(
+      'ERR_FUNDING_NOT_SEGWIT',
+      'Every input of the funding transaction has to spend a native SegWit output, so that nobody can change its txid.',
+      { txid: tx.txid }
+    )
   }
   return tx
 }
 
 /** The outpoint of one output of T1. @throws PaychanError `ERR_FUNDING_MALFORMED` */
-export function fundingOutPoint (raw: Uint8Array, vout: number): OutPoint {
+export function fundingOutPoint(raw: Uint8Array, vout: number): OutPoint {
   return { txid: read(raw).txid, vout }
 }
 
-function read (raw: Uint8Array): ParsedTransaction {
+function read(raw: Uint8Array): ParsedTransaction {
   try {
     return parseTransaction(raw)
   } catch (cause) {
-    throw new PaychanError('ERR_FUNDING_MALFORMED', 'The funding transaction cannot be read.', {}, { cause })
+    throw new PaychanError(
+      'ERR_FUNDING_MALFORMED',
+      'The funding transaction cannot be read.',
+      {},
+      { cause }
+    )
   }
 }

@@ -4,7 +4,7 @@
 export type Role = 'client' | 'server'
 
 /** The other side. */
-export function otherRole (role: Role): Role {
+export function otherRole(role: Role): Role {
   return role === 'client' ? 'server' : 'client'
 }
 

@@ -1,4 +1,7 @@
-/** What differs between Bitcoin's networks: address prefixes, the genesis block, the BIP44 coin type. */
+/**
+ * What differs between Bitcoin's networks: address prefixes, the genesis block, the BIP44 coin
+ * type.
+ */
 import { networks, type Network as BitcoinjsNetwork } from 'bitcoinjs-lib'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
@@ -56,6 +59,6 @@ const PARAMS: Readonly<Record<Network, NetworkParams>> = {
 }
 
 /** The parameters of a network. */
-export function networkParams (network: Network): NetworkParams {
+export function networkParams(network: Network): NetworkParams {
   return PARAMS[network]
 }

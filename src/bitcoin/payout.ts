@@ -24,12 +24,16 @@ const ONE_BLOCK = 1
 /** BIP68 counts from version 2 on. */
 const SWEEP_VERSION = 2
 
-// 2 items: 1 for their number, the signature, and the 37 bytes of the script: 1 + (1 + 72) + (1 + 37) = 112
+// 2 items: 1 for their number, the signature, and the 37 bytes of the script: 1 + (1 + 72) + (1 +
+// 37) = 112
 const PAYOUT_WITNESS_BYTES = 1 + witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(37)
 
 /** The virtual size of a sweep with the longest signatures: 111 for one input to P2WPKH. */
-export function sweepVsize (inputs: number, to: Uint8Array): number {
-  return segwitVsize(Array.from({ length: inputs }, () => PAYOUT_WITNESS_BYTES), [to])
+export function sweepVsize(inputs: number, to: Uint8Array): number {
+  return segwitVsize(
+    Array.from({ length: inputs }, () => PAYOUT_WITNESS_BYTES),
+    [to]
+  )
 }
 
 /**
@@ -39,17 +43,27 @@ export function sweepVsize (inputs: number, to: Uint8Array): number {
  * @throws PaychanError `ERR_SWEEP_NOT_WORTH_IT` when what the fee leaves would be dust: wait for a
  * lower feerate or for more outputs.
  */
-export function buildSweep (inputs: readonly SweepInput[], to: Uint8Array, rate: FeeRate): { raw: Uint8Array, fee: Satoshi, value: Satoshi } {
+export function buildSweep(
+  inputs: readonly SweepInput[],
+  to: Uint8Array,
+  rate: FeeRate
+): { raw: Uint8Array; fee: Satoshi; value: Satoshi } {
   const total = inputs.reduce((sum, { value }) => sum + value, 0n)
   const fee = feeFor(rate, sweepVsize(inputs.length, to))
   const dust = dustLimit(to)
   if (inputs.length === 0 || total < fee + dust) {
-    throw new PaychanError('ERR_SWEEP_NOT_WORTH_IT', `A sweep of ${total} sat would cost ${fee} sat and has to leave ${dust} sat: wait for a lower feerate.`, { total, fee, dustLimit: dust })
+    throw new PaychanError(
+      'ERR_SWEEP_NOT_WORTH_IT',
+      `A sweep of ${total} sat would cost ${fee} sat and has to leave ${dust} sat: wait for a lower feerate.`,
+      { total, fee, dustLimit: dust }
+    )
   }
   const value = satoshi(total - fee)
   const tx = new Transaction()
   tx.version = SWEEP_VERSION
-  for (const { outPoint } of inputs) tx.addInput(hashFromTxid(outPoint.txid), outPoint.vout, ONE_BLOCK)
+  for (const { outPoint } of inputs) {
+    tx.addInput(hashFromTxid(outPoint.txid), outPoint.vout, ONE_BLOCK)
+  }
   tx.addOutput(to, value)
   inputs.forEach((input, i) => {
     const script = payoutWitnessScript(input.key)

@@ -10,7 +10,10 @@ import { parseTransaction, type ParsedTransaction, type TxOutput } from './trans
 /** `psbt` and 0xff. */
 const MAGIC = fromHex('70736274ff')
 
-/** A transaction of 40,000 bytes (WIRE-6), and what it spends from: room for a hundred inputs with their whole transactions. */
+/**
+ * A transaction of 40,000 bytes (WIRE-6), and what it spends from: room for a hundred inputs with
+ * their whole transactions.
+ */
 export const MAX_PSBT_BYTES = 200_000
 
 /** One input, as far as the PSBT speaks of it. */
@@ -37,7 +40,7 @@ export interface ParsedPsbt {
 type RawInput = Psbt['data']['inputs'][number]
 
 /** Whether bytes are meant to be a PSBT. */
-export function isPsbt (bytes: Uint8Array): boolean {
+export function isPsbt(bytes: Uint8Array): boolean {
   return sameBytes(bytes.subarray(0, MAGIC.length), MAGIC)
 }
 
@@ -46,11 +49,13 @@ export function isPsbt (bytes: Uint8Array): boolean {
  *
  * @throws PaychanError `ERR_PSBT_MALFORMED`
  */
-export function bytesOfText (text: string): Uint8Array {
+export function bytesOfText(text: string): Uint8Array {
   const compact = text.replace(/\s+/g, '')
   if (compact === '') throw malformed('it is empty')
   if (/^[0-9a-fA-F]+$/.test(compact) && compact.length % 2 === 0) return fromHex(compact)
-  if (!/^[A-Za-z0-9+/]+=*$/.test(compact) || compact.length % 4 !== 0) throw malformed('it is neither base64 nor hex')
+  if (!/^[A-Za-z0-9+/]+=*$/.test(compact) || compact.length % 4 !== 0) {
+    throw malformed('it is neither base64 nor hex')
+  }
   try {
     return fromString(compact, 'base64pad')
   } catch (cause) {
@@ -59,12 +64,12 @@ export function bytesOfText (text: string): Uint8Array {
 }
 
 /** A PSBT as people pass it on: base64. */
-export function psbtText (psbt: Uint8Array): string {
+export function psbtText(psbt: Uint8Array): string {
   return toString(psbt, 'base64pad')
 }
 
 /** A PSBT that has no input yet, of version 3 (BIP431): to be paid for by some wallet. */
-export function basePsbt (script: Uint8Array, amount: Satoshi): Uint8Array {
+export function basePsbt(script: Uint8Array, amount: Satoshi): Uint8Array {
   const transaction = new Transaction({ version: 3 })
   transaction.addOutput({ script, amount })
   return transaction.toPSBT(0)
@@ -73,71 +78,138 @@ export function basePsbt (script: Uint8Array, amount: Satoshi): Uint8Array {
 /**
  * Reads a PSBT of version 0.
  *
- * @throws PaychanError `ERR_PSBT_TOO_LARGE`, `ERR_PSBT_MALFORMED`, `ERR_PSBT_NO_INPUTS`, `ERR_PSBT_DUPLICATE_INPUT`,
- * `ERR_PSBT_UTXO_MISMATCH` (what it says of an output that it spends contradicts itself)
+ * @throws PaychanError `ERR_PSBT_TOO_LARGE`, `ERR_PSBT_MALFORMED`, `ERR_PSBT_NO_INPUTS`,
+ *   `ERR_PSBT_DUPLICATE_INPUT`, `ERR_PSBT_UTXO_MISMATCH` (what it says of an output that it spends
+ *   contradicts itself)
  */
-export function parsePsbt (bytes: Uint8Array): ParsedPsbt {
-  if (bytes.length > MAX_PSBT_BYTES) throw new PaychanError('ERR_PSBT_TOO_LARGE', `The PSBT has ${bytes.length} bytes; at most ${MAX_PSBT_BYTES} are taken. Use fewer inputs.`, { bytes: bytes.length, most: MAX_PSBT_BYTES })
+export function parsePsbt(bytes: Uint8Array): ParsedPsbt {
+  if (bytes.length > MAX_PSBT_BYTES) {
+    throw new PaychanError(
+      'ERR_PSBT_TOO_LARGE',
+      `The PSBT has ${bytes.length} bytes; at most ${MAX_PSBT_BYTES} are taken. Use fewer inputs.`,
+      { bytes: bytes.length, most: MAX_PSBT_BYTES }
+    )
+  }
   if (!isPsbt(bytes)) throw malformed('it does not begin as one')
   const { data } = decode(bytes)
   try {
     const unsigned = data.globalMap.unsignedTx.toBuffer()
     const transaction = parseTransaction(unsigned)
-    return { unsigned, transaction, inputs: transaction.inputs.map(({ outPoint }, i) => readInput(data.inputs[i] ?? {}, outPoint, i)) }
+    return {
+      unsigned,
+      transaction,
+      inputs: transaction.inputs.map(({ outPoint }, i) =>
+        readInput(data.inputs[i] ?? {}, outPoint, i)
+      )
+    }
   } catch (error) {
     if (error instanceof PaychanError && error.code.startsWith('ERR_PSBT_')) throw error
     throw malformed('its transaction cannot be read', error)
   }
 }
 
-function decode (bytes: Uint8Array): Psbt {
+function decode(bytes: Uint8Array): Psbt {
   try {
     return Psbt.fromBuffer(bytes)
   } catch (cause) {
-    if (messageOf(cause).startsWith('Duplicate input')) throw new PaychanError('ERR_PSBT_DUPLICATE_INPUT', 'The PSBT spends one output twice.', {}, { cause })
+    if (messageOf(cause).startsWith('Duplicate input')) {
+      throw new PaychanError(
+        'ERR_PSBT_DUPLICATE_INPUT',
+        'The PSBT spends one output twice.',
+        {},
+        { cause }
+      )
+    }
     throw explained(bytes, cause)
   }
 }
 
-/** bitcoinjs-lib reads no PSBT without inputs, and none of version 2; the other library does, and so tells why. */
-function explained (bytes: Uint8Array, cause: unknown): PaychanError {
+/**
+ * bitcoinjs-lib reads no PSBT without inputs, and none of version 2; the other library does, and so
+ * tells why.
+ */
+function explained(bytes: Uint8Array, cause: unknown): PaychanError {
   try {
     const { inputsLength } = Transaction.fromPSBT(bytes)
-    if (inputsLength === 0) return new PaychanError('ERR_PSBT_NO_INPUTS', 'The PSBT spends nothing yet: have your wallet add inputs that pay for it, and its change.', {}, { cause })
-    return malformed('it is of version 2 (BIP370); have your wallet write version 0 (BIP174)', cause)
+    if (inputsLength === 0) {
+      return new PaychanError(
+        'ERR_PSBT_NO_INPUTS',
+        'The PSBT spends nothing yet: have your wallet add inputs that pay for it, and its change.',
+        {},
+        { cause }
+      )
+    }
+    return malformed(
+      'it is of version 2 (BIP370); have your wallet write version 0 (BIP174)',
+      cause
+    )
   } catch {
     return malformed('it is damaged, or cut off', cause)
   }
 }
 
-function readInput (raw: RawInput, outPoint: OutPoint, index: number): PsbtInput {
-  const { partialSig = [], tapKeySig = [], tapScriptSig = [], finalScriptSig = [], finalScriptWitness = [], sighashType, bip32Derivation = [], tapBip32Derivation = [] } = raw
+function readInput(raw: RawInput, outPoint: OutPoint, index: number): PsbtInput {
+  const {
+    partialSig = [],
+    tapKeySig = [],
+    tapScriptSig = [],
+    finalScriptSig = [],
+    finalScriptWitness = [],
+    sighashType,
+    bip32Derivation = [],
+    tapBip32Derivation = []
+  } = raw
   return {
     outPoint,
     spent: spentBy(raw, outPoint, index),
     sighashType,
-    isSigned: [partialSig, tapKeySig, tapScriptSig, finalScriptSig, finalScriptWitness].some((part) => part.length > 0),
+    isSigned: [partialSig, tapKeySig, tapScriptSig, finalScriptSig, finalScriptWitness].some(
+      (part) => part.length > 0
+    ),
     hasScriptSig: finalScriptSig.length > 0,
     paths: [...bip32Derivation, ...tapBip32Derivation].map(({ path }) => path)
   }
 }
 
-/** A whole previous transaction is proved by its txid; a bare output (`PSBT_IN_WITNESS_UTXO`) by the signature, which commits to its amount (BIP143, BIP341). */
-function spentBy ({ nonWitnessUtxo, witnessUtxo }: RawInput, { txid: id, vout }: OutPoint, index: number): TxOutput | undefined {
-  const bare = witnessUtxo === undefined ? undefined : { script: witnessUtxo.script, value: satoshi(witnessUtxo.value) }
+/**
+ * A whole previous transaction is proved by its txid; a bare output (`PSBT_IN_WITNESS_UTXO`) by the
+ * signature, which commits to its amount (BIP143, BIP341).
+ */
+function spentBy(
+  { nonWitnessUtxo, witnessUtxo }: RawInput,
+  { txid: id, vout }: OutPoint,
+  index: number
+): TxOutput | undefined {
+  const bare =
+    witnessUtxo === undefined
+      ? undefined
+      : { script: witnessUtxo.script, value: satoshi(witnessUtxo.value) }
   if (nonWitnessUtxo === undefined) return bare
   const previous = parseTransaction(nonWitnessUtxo)
   const output = previous.outputs[vout]
-  const agrees = bare === undefined || (output !== undefined && output.value === bare.value && sameBytes(output.script, bare.script))
-  if (previous.txid !== id || output === undefined || !agrees) throw mismatch(index, previous.txid, id)
+  const agrees =
+    bare === undefined ||
+    (output !== undefined && output.value === bare.value && sameBytes(output.script, bare.script))
+  if (previous.txid !== id || output === undefined || !agrees) {
+    throw mismatch(index, previous.txid, id)
+  }
   return output
 }
 
-function mismatch (input: number, found: Txid, expected: Txid): PaychanError {
-  return new PaychanError('ERR_PSBT_UTXO_MISMATCH', `What the PSBT says of the output that input ${input} spends is not true: have your wallet make it again.`, { input, found, expected })
+function mismatch(input: number, found: Txid, expected: Txid): PaychanError {
+  return new PaychanError(
+    'ERR_PSBT_UTXO_MISMATCH',
+    `What the PSBT says of the output that input ${input} spends is not true: have your wallet make it again.`,
+    { input, found, expected }
+  )
 }
 
 /** @returns the error of something that is no PSBT: `ERR_PSBT_MALFORMED` */
-export function malformed (why: string, cause?: unknown): PaychanError {
-  return new PaychanError('ERR_PSBT_MALFORMED', `That is no PSBT: ${why}. Give it as base64, as hex, or as a file.`, {}, cause === undefined ? undefined : { cause })
+export function malformed(why: string, cause?: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_PSBT_MALFORMED',
+    `That is no PSBT: ${why}. Give it as base64, as hex, or as a file.`,
+    {},
+    cause === undefined ? undefined : { cause }
+  )
 }

@@ -1,6 +1,6 @@
 /**
- * The renewal of a channel: a T1 that spends the funding output of an older channel of the same two.
- * It closes the one and funds the other.
+ * The renewal of a channel: a T1 that spends the funding output of an older channel of the same
+ * two. It closes the one and funds the other.
  *
  *   version 3
  *   input     the old funding output, nSequence 0xfffffffd   witness <empty> <K1> <K2> <script>, both `ALL`
@@ -11,30 +11,59 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { sameOutPoint, txidFromHash, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { addSat, blockHeight, feeFor, formatAmount, formatFeeRate, satoshi, subSat, ZERO_SAT, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  addSat,
+  blockHeight,
+  feeFor,
+  formatAmount,
+  formatFeeRate,
+  satoshi,
+  subSat,
+  ZERO_SAT,
+  type BlockHeight,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { isStandardScript, witnessProgram } from './destination.js'
 import { dustLimit } from './dust.js'
 import { SIGHASH, toDer } from './ecdsa.js'
-import { FUNDING_WITNESS_BYTES, fundingSpend, SEQUENCE, type FundingOutput } from './funding-spend.js'
+import {
+  FUNDING_WITNESS_BYTES,
+  fundingSpend,
+  SEQUENCE,
+  type FundingOutput
+} from './funding-spend.js'
 import { fundingWitnessScript } from './scripts.js'
 import { P2WPKH_WITNESS_BYTES, segwitVsize } from './sizes.js'
 import { parseTransaction, type ParsedInput, type TxOutput } from './transaction.js'
 
 /**
- * Blocks that the nLockTime of T1 stays below the tip of its client: the server refuses one above its own tip
- * (RENEW-4), and may not have seen the last blocks yet.
+ * Blocks that the nLockTime of T1 stays below the tip of its client: the server refuses one above
+ * its own tip (RENEW-4), and may not have seen the last blocks yet.
  */
 export const LOCK_BELOW_TIP = 2
 
 /** nLockTime for T1 of a renewal at a tip. */
-export function renewalLock (tip: BlockHeight | undefined): BlockHeight {
+export function renewalLock(tip: BlockHeight | undefined): BlockHeight {
   return blockHeight(Math.max(0, (tip ?? 0) - LOCK_BELOW_TIP))
 }
 
-/** T1 of a renewal without coins of the wallet, as yet unsigned: what the new funding output is worth less is the fee. */
-export function buildRenewal (old: FundingOutput, script: Uint8Array, capacity: Satoshi, lockTime: BlockHeight): { raw: Uint8Array, outPoint: OutPoint, fee: Satoshi } {
+/**
+ * T1 of a renewal without coins of the wallet, as yet unsigned: what the new funding output is
+ * worth less is the fee.
+ */
+export function buildRenewal(
+  old: FundingOutput,
+  script: Uint8Array,
+  capacity: Satoshi,
+  lockTime: BlockHeight
+): { raw: Uint8Array; outPoint: OutPoint; fee: Satoshi } {
   const tx = fundingSpend(old, RENEWAL_VERSION, lockTime, [{ script, value: capacity }])
-  return { raw: tx.toBuffer(), outPoint: { txid: txidFromHash(tx.getHash()), vout: 0 }, fee: subSat(old.value, capacity) }
+  return {
+    raw: tx.toBuffer(),
+    outPoint: { txid: txidFromHash(tx.getHash()), vout: 0 },
+    fee: subSat(old.value, capacity)
+  }
 }
 
 /** TRUC (BIP431), as of every spend of a funding output: one child of 1,000 vB at most. */
@@ -43,24 +72,43 @@ const RENEWAL_VERSION = 3
 /**
  * The digest of the old funding output's input (BIP143, `ALL`), which both sides sign.
  *
- * @throws PaychanError `ERR_RENEWAL_INPUT` when `raw` does not spend the output, spends it in a way that
- * cannot be replaced, or is of another version; `ERR_INVALID_TRANSACTION` when it is no transaction
+ * @throws PaychanError `ERR_RENEWAL_INPUT` when `raw` does not spend the output, spends it in a
+ *   way that cannot be replaced, or is of another version; `ERR_INVALID_TRANSACTION` when it is no
+ *   transaction
  */
-export function renewalSighash (raw: Uint8Array, old: FundingOutput): Uint8Array {
+export function renewalSighash(raw: Uint8Array, old: FundingOutput): Uint8Array {
   const { tx, index } = parse(raw, old)
-  return tx.hashForWitnessV0(index, fundingWitnessScript(old.clientKey, old.serverKey), old.value, SIGHASH.ALL)
+  return tx.hashForWitnessV0(
+    index,
+    fundingWitnessScript(old.clientKey, old.serverKey),
+    old.value,
+    SIGHASH.ALL
+  )
 }
 
-/** The same transaction with both signatures, compact, which are taken as verified. @throws as `renewalSighash` */
-export function completeRenewal (raw: Uint8Array, old: FundingOutput, clientSignature: Uint8Array, serverSignature: Uint8Array): Uint8Array {
+/**
+ * The same transaction with both signatures, compact, which are taken as verified. @throws as
+ * `renewalSighash`
+ */
+export function completeRenewal(
+  raw: Uint8Array,
+  old: FundingOutput,
+  clientSignature: Uint8Array,
+  serverSignature: Uint8Array
+): Uint8Array {
   const { tx, index } = parse(raw, old)
-  tx.setWitness(index, [new Uint8Array(0), toDer(clientSignature, SIGHASH.ALL), toDer(serverSignature, SIGHASH.ALL), fundingWitnessScript(old.clientKey, old.serverKey)])
+  tx.setWitness(index, [
+    new Uint8Array(0),
+    toDer(clientSignature, SIGHASH.ALL),
+    toDer(serverSignature, SIGHASH.ALL),
+    fundingWitnessScript(old.clientKey, old.serverKey)
+  ])
   return tx.toBuffer()
 }
 
 /**
- * What a side lets T1 of a renewal be (RENEW-4). Once both have signed it, every state of the old channel has to
- * outbid it, so its size and its fee are a limit to what that costs.
+ * What a side lets T1 of a renewal be (RENEW-4). Once both have signed it, every state of the old
+ * channel has to outbid it, so its size and its fee are a limit to what that costs.
  */
 export interface RenewalBounds {
   /** H: nothing is signed that could only be mined later. */
@@ -72,9 +120,9 @@ export interface RenewalBounds {
 }
 
 /**
- * The largest T1 of a renewal in vB, both signatures included: the old input 96, the new funding output 43,
- * change 31 (P2WPKH), 10.5 around them, and six coins of 68: 588.5. A T3 of 181 vB that replaces it at the
- * feerate of a block pays a bit more than three times its normal bid.
+ * The largest T1 of a renewal in vB, both signatures included: the old input 96, the new funding
+ * output 43, change 31 (P2WPKH), 10.5 around them, and six coins of 68: 588.5. A T3 of 181 vB that
+ * replaces it at the feerate of a block pays a bit more than three times its normal bid.
  */
 export const MAX_RENEWAL_VSIZE = 600
 
@@ -82,75 +130,154 @@ export const MAX_RENEWAL_VSIZE = 600
 const MAX_OUTPUTS = 2
 
 /**
- * Whether T1 of a renewal may be signed for the old channel (RENEW-4). The server asks that before it signs, and
- * the client before it does, since its signature freezes the old channel.
+ * Whether T1 of a renewal may be signed for the old channel (RENEW-4). The server asks that before
+ * it signs, and the client before it does, since its signature freezes the old channel.
  *
- * FUND-2: money of the server is in T1 from the start. An input that is not SegWit would let the client change the
- * txid, and hold that money to ransom: no state of the new channel would fit. So the client shows the transactions
- * that it spends from; their txids are hashes, which cannot be made up, and they tell what T1 pays as well.
+ * FUND-2: money of the server is in T1 from the start. An input that is not SegWit would let the
+ * client change the txid, and hold that money to ransom: no state of the new channel would fit. So
+ * the client shows the transactions that it spends from; their txids are hashes, which cannot be
+ * made up, and they tell what T1 pays as well.
  *
  * @param previous - the transactions that the other inputs spend from
  * @returns the fee
- * @throws PaychanError `ERR_RENEWAL_INPUT`, `ERR_FUNDING_NOT_SEGWIT`, `ERR_RENEWAL_FORM`, `ERR_RENEWAL_TOO_LARGE`,
- * `ERR_RENEWAL_FEE`, `ERR_INVALID_TRANSACTION`
+ * @throws PaychanError `ERR_RENEWAL_INPUT`, `ERR_FUNDING_NOT_SEGWIT`, `ERR_RENEWAL_FORM`,
+ *   `ERR_RENEWAL_TOO_LARGE`, `ERR_RENEWAL_FEE`, `ERR_INVALID_TRANSACTION`
  */
-export function checkRenewalTx (raw: Uint8Array, old: FundingOutput, previous: readonly Uint8Array[], bounds: RenewalBounds): Satoshi {
+export function checkRenewalTx(
+  raw: Uint8Array,
+  old: FundingOutput,
+  previous: readonly Uint8Array[],
+  bounds: RenewalBounds
+): Satoshi {
   parse(raw, old)
   const { inputs, outputs, lockTime } = parseTransaction(raw)
   const coins = coinsOf(inputs, old, previous)
   for (const { outPoint, sequence } of inputs) {
     const isOld = sameOutPoint(outPoint, old.outPoint)
-    if (isOld ? sequence !== SEQUENCE : sequence < SEQUENCE) throw new PaychanError('ERR_RENEWAL_INPUT', `The input of the old channel has nSequence ${hex(SEQUENCE)}, which says that T1 may be replaced, and every other at least that, which is no relative lock; ${isOld ? 'it' : 'another one'} has ${hex(sequence)}.`, { sequence })
+    if (isOld ? sequence !== SEQUENCE : sequence < SEQUENCE) {
+      throw new PaychanError(
+        'ERR_RENEWAL_INPUT',
+        `The input of the old channel has nSequence ${hex(SEQUENCE)}, which says that T1 may be replaced, and every other at least that, which is no relative lock; ${isOld ? 'it' : 'another one'} has ${hex(sequence)}.`,
+        { sequence }
+      )
+    }
   }
-  if (lockTime > bounds.height) throw new PaychanError('ERR_RENEWAL_FORM', `T1 of a renewal has nLockTime ${lockTime}; at height ${bounds.height} it may have ${bounds.height} at most.`, { lockTime, most: bounds.height })
-  if (outputs.length > MAX_OUTPUTS) throw new PaychanError('ERR_RENEWAL_FORM', `T1 of a renewal has the new funding output and one for change; this one has ${outputs.length} outputs.`, { outputs: outputs.length })
-  if (!outputs.every(({ script, value }) => isStandardScript(script) && value >= dustLimit(script))) throw new PaychanError('ERR_RENEWAL_FORM', 'The change of T1 of a renewal pays to a script of a usual form, and not less than its dust limit.')
+  if (lockTime > bounds.height) {
+    throw new PaychanError(
+      'ERR_RENEWAL_FORM',
+      `T1 of a renewal has nLockTime ${lockTime}; at height ${bounds.height} it may have ${bounds.height} at most.`,
+      { lockTime, most: bounds.height }
+    )
+  }
+  if (outputs.length > MAX_OUTPUTS) {
+    throw new PaychanError(
+      'ERR_RENEWAL_FORM',
+      `T1 of a renewal has the new funding output and one for change; this one has ${outputs.length} outputs.`,
+      { outputs: outputs.length }
+    )
+  }
+  if (
+    !outputs.every(({ script, value }) => isStandardScript(script) && value >= dustLimit(script))
+  ) {
+    throw new PaychanError(
+      'ERR_RENEWAL_FORM',
+      'The change of T1 of a renewal pays to a script of a usual form, and not less than its dust limit.'
+    )
+  }
   return checkFee(inputs.length, outputs, addSat(old.value, coins), bounds)
 }
 
-function checkFee (inputs: number, outputs: readonly TxOutput[], spent: Satoshi, { leastRate, mostRate }: RenewalBounds): Satoshi {
-  const vsize = renewalVsize(inputs - 1, outputs.map(({ script }) => script))
-  if (vsize > MAX_RENEWAL_VSIZE) throw new PaychanError('ERR_RENEWAL_TOO_LARGE', `T1 of a renewal has at most ${MAX_RENEWAL_VSIZE} vB; this one has ${vsize} vB. Top up from fewer coins: name fewer, or a smaller amount.`, { vsize, most: MAX_RENEWAL_VSIZE })
+function checkFee(
+  inputs: number,
+  outputs: readonly TxOutput[],
+  spent: Satoshi,
+  { leastRate, mostRate }: RenewalBounds
+): Satoshi {
+  const vsize = renewalVsize(
+    inputs - 1,
+    outputs.map(({ script }) => script)
+  )
+  if (vsize > MAX_RENEWAL_VSIZE) {
+    throw new PaychanError(
+      'ERR_RENEWAL_TOO_LARGE',
+      `T1 of a renewal has at most ${MAX_RENEWAL_VSIZE} vB; this one has ${vsize} vB. Top up from fewer coins: name fewer, or a smaller amount.`,
+      { vsize, most: MAX_RENEWAL_VSIZE }
+    )
+  }
   const paid = outputs.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
   const [least, most] = [feeFor(leastRate, vsize), feeFor(mostRate, vsize)]
   const fee = spent - paid
-  if (fee < least || fee > most) throw new PaychanError('ERR_RENEWAL_FEE', `T1 of a renewal pays ${formatAmount(least)} to ${formatAmount(most)} now (${formatFeeRate(leastRate)} to ${formatFeeRate(mostRate)} at ${vsize} vB); this one pays ${formatAmount(fee)}. Ask for the renewal again, without a feerate or with one within.`, { fee, least, most })
+  if (fee < least || fee > most) {
+    throw new PaychanError(
+      'ERR_RENEWAL_FEE',
+      `T1 of a renewal pays ${formatAmount(least)} to ${formatAmount(most)} now (${formatFeeRate(leastRate)} to ${formatFeeRate(mostRate)} at ${vsize} vB); this one pays ${formatAmount(fee)}. Ask for the renewal again, without a feerate or with one within.`,
+      { fee, least, most }
+    )
+  }
   return satoshi(fee)
 }
 
-/** What T1 of a renewal has with so many coins beside the old funding output, with the longest signatures. */
-export function renewalVsize (coins: number, outputScripts: readonly Uint8Array[]): number {
-  return segwitVsize([FUNDING_WITNESS_BYTES, ...Array.from({ length: coins }, () => P2WPKH_WITNESS_BYTES)], outputScripts)
+/**
+ * What T1 of a renewal has with so many coins beside the old funding output, with the longest
+ * signatures.
+ */
+export function renewalVsize(coins: number, outputScripts: readonly Uint8Array[]): number {
+  return segwitVsize(
+    [FUNDING_WITNESS_BYTES, ...Array.from({ length: coins }, () => P2WPKH_WITNESS_BYTES)],
+    outputScripts
+  )
 }
 
 /**
- * What the inputs beside the old one are worth. Only P2WPKH has a witness whose size is known beforehand: no
- * signature covers witnesses, and whoever owns a P2WSH or P2TR coin could put one of thousands of vB in the place
- * of the one that is shown, and drag T1 below every feerate. Programs of later versions can be spent by anybody.
+ * What the inputs beside the old one are worth. Only P2WPKH has a witness whose size is known
+ * beforehand: no signature covers witnesses, and whoever owns a P2WSH or P2TR coin could put one of
+ * thousands of vB in the place of the one that is shown, and drag T1 below every feerate. Programs
+ * of later versions can be spent by anybody.
  */
-function coinsOf (inputs: readonly ParsedInput[], old: FundingOutput, previous: readonly Uint8Array[]): Satoshi {
-  const shown = new Map(previous.map((each) => parseTransaction(each)).map(({ txid, outputs }) => [txid, outputs]))
+function coinsOf(
+  inputs: readonly ParsedInput[],
+  old: FundingOutput,
+  previous: readonly Uint8Array[]
+): Satoshi {
+  const shown = new Map(
+    previous.map((each) => parseTransaction(each)).map(({ txid, outputs }) => [txid, outputs])
+  )
   let sum = ZERO_SAT
   for (const { outPoint, scriptSigLength } of inputs) {
     const isOld = sameOutPoint(outPoint, old.outPoint)
     const coin = isOld ? undefined : shown.get(outPoint.txid)?.[outPoint.vout]
     const program = coin === undefined ? undefined : witnessProgram(coin.script)
-    if (scriptSigLength > 0 || (!isOld && program === undefined)) throw new PaychanError('ERR_FUNDING_NOT_SEGWIT', 'Every input of the funding transaction has to spend a native SegWit output, and the client has to show those of its wallet.')
-    if (program !== undefined && (program.version !== 0 || program.program.length !== 20)) throw new PaychanError('ERR_RENEWAL_INPUT', `The coins beside the old channel are P2WPKH, whose witnesses cannot grow; one is a program of ${program.program.length} bytes of version ${program.version}.`, { version: program.version })
+    if (scriptSigLength > 0 || (!isOld && program === undefined)) {
+      throw new PaychanError(
+        'ERR_FUNDING_NOT_SEGWIT',
+        'Every input of the funding transaction has to spend a native SegWit output, and the client has to show those of its wallet.'
+      )
+    }
+    if (program !== undefined && (program.version !== 0 || program.program.length !== 20)) {
+      throw new PaychanError(
+        'ERR_RENEWAL_INPUT',
+        `The coins beside the old channel are P2WPKH, whose witnesses cannot grow; one is a program of ${program.program.length} bytes of version ${program.version}.`,
+        { version: program.version }
+      )
+    }
     if (coin !== undefined) sum = addSat(sum, coin.value)
   }
   return sum
 }
 
-function hex (value: number): string {
+function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`
 }
 
-function parse (raw: Uint8Array, { outPoint }: FundingOutput): { tx: Transaction, index: number } {
+function parse(raw: Uint8Array, { outPoint }: FundingOutput): { tx: Transaction; index: number } {
   const { inputs, version } = parseTransaction(raw)
   const index = inputs.findIndex((input) => sameOutPoint(input.outPoint, outPoint))
   if (index === -1 || version !== RENEWAL_VERSION) {
-    throw new PaychanError('ERR_RENEWAL_INPUT', `A renewal spends the funding output of the old channel in a transaction of version ${RENEWAL_VERSION}; this one is of version ${version} and ${index === -1 ? 'does not' : 'does'}.`, { version })
+    throw new PaychanError(
+      'ERR_RENEWAL_INPUT',
+      `A renewal spends the funding output of the old channel in a transaction of version ${RENEWAL_VERSION}; this one is of version ${version} and ${index === -1 ? 'does not' : 'does'}.`,
+      { version }
+    )
   }
   return { tx: Transaction.fromBuffer(raw), index }
 }

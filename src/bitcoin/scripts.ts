@@ -19,7 +19,7 @@ const { OP_0, OP_1, OP_2, OP_CHECKMULTISIG, OP_CHECKSIGVERIFY, OP_CHECKSEQUENCEV
  *
  * @throws PaychanError `ERR_INVALID_PUBLIC_KEY` when a key is not 33 bytes starting with 02 or 03.
  */
-export function fundingWitnessScript (clientKey: Uint8Array, serverKey: Uint8Array): Uint8Array {
+export function fundingWitnessScript(clientKey: Uint8Array, serverKey: Uint8Array): Uint8Array {
   return Uint8Array.from([OP_2, ...push(clientKey), ...push(serverKey), OP_2, OP_CHECKMULTISIG])
 }
 
@@ -30,28 +30,32 @@ export function fundingWitnessScript (clientKey: Uint8Array, serverKey: Uint8Arr
  *
  * @throws PaychanError `ERR_INVALID_PUBLIC_KEY`
  */
-export function payoutWitnessScript (payoutKey: Uint8Array): Uint8Array {
+export function payoutWitnessScript(payoutKey: Uint8Array): Uint8Array {
   return Uint8Array.from([...push(payoutKey), OP_CHECKSIGVERIFY, OP_1, OP_CHECKSEQUENCEVERIFY])
 }
 
 /** The scriptPubKey `0 <SHA256(witnessScript)>` (BIP141). */
-export function p2wsh (witnessScript: Uint8Array): Uint8Array {
+export function p2wsh(witnessScript: Uint8Array): Uint8Array {
   return Uint8Array.from([OP_0, 32, ...hashes.sha256(witnessScript)])
 }
 
 /** What an outpoint is known by when little room may be taken. */
-export function hashOfOutPoint (outPoint: OutPoint): Uint8Array {
+export function hashOfOutPoint(outPoint: OutPoint): Uint8Array {
   return hashes.sha256(new TextEncoder().encode(outPointText(outPoint)))
 }
 
 /** A channel's id: the SHA256 of its client key K1 (spec: ID-1). */
-export function channelIdOf (clientKey: Uint8Array): ChannelId {
+export function channelIdOf(clientKey: Uint8Array): ChannelId {
   return channelId(toHex(hashes.sha256(clientKey)))
 }
 
-function push (key: Uint8Array): number[] {
+function push(key: Uint8Array): number[] {
   if (key.length !== 33 || (key[0] !== 2 && key[0] !== 3)) {
-    throw new PaychanError('ERR_INVALID_PUBLIC_KEY', 'A channel key is a compressed public key: 33 bytes that start with 02 or 03.', { length: key.length })
+    throw new PaychanError(
+      'ERR_INVALID_PUBLIC_KEY',
+      'A channel key is a compressed public key: 33 bytes that start with 02 or 03.',
+      { length: key.length }
+    )
   }
   return [key.length, ...key]
 }

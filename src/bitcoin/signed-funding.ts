@@ -34,29 +34,44 @@ const ANNEX_TAG = 0x50
  * those of other kinds are for the mempool to judge. All of them must sign everything (`ALL`).
  *
  * @param given - a PSBT of version 0, or a transaction
- * @throws PaychanError `ERR_PSBT_MALFORMED`, `ERR_PSBT_TXID` (facts: txid, expected), `ERR_PSBT_NOT_SIGNED`,
- * `ERR_PSBT_BAD_SIGNATURE`, `ERR_PSBT_SIGHASH` (facts: input), `ERR_PSBT_TOO_LARGE`, and those of `checkFundingTx`
+ * @throws PaychanError `ERR_PSBT_MALFORMED`, `ERR_PSBT_TXID` (facts: txid, expected),
+ *   `ERR_PSBT_NOT_SIGNED`, `ERR_PSBT_BAD_SIGNATURE`, `ERR_PSBT_SIGHASH` (facts: input),
+ *   `ERR_PSBT_TOO_LARGE`, and those of `checkFundingTx`
  */
-export function signedFunding (given: Uint8Array, order: FundingOrder): Uint8Array {
+export function signedFunding(given: Uint8Array, order: FundingOrder): Uint8Array {
   const raw = isPsbt(given) ? finalized(given, order) : given
   const { txid } = readTransaction(raw)
   assertSame(txid, order)
   const parsed = Transaction.fromBuffer(Uint8Array.from(raw))
-  const bare = parsed.ins.findIndex(({ witness, script }) => witness.length === 0 && script.length === 0)
+  const bare = parsed.ins.findIndex(
+    ({ witness, script }) => witness.length === 0 && script.length === 0
+  )
   if (bare >= 0) throw notSigned(bare)
   checkFundingTx(raw, order)
-  if (raw.length > MAX_FUNDING_BYTES) throw new PaychanError('ERR_PSBT_TOO_LARGE', `The signed transaction has ${raw.length} bytes; at most ${MAX_FUNDING_BYTES} can be handed over.`, { bytes: raw.length })
+  if (raw.length > MAX_FUNDING_BYTES) {
+    throw new PaychanError(
+      'ERR_PSBT_TOO_LARGE',
+      `The signed transaction has ${raw.length} bytes; at most ${MAX_FUNDING_BYTES} can be handed over.`,
+      { bytes: raw.length }
+    )
+  }
   const { inputs } = parsePsbt(order.psbt)
-  inputs.forEach((input, i) => { checkWitness(parsed, i, input, order.verify) })
+  inputs.forEach((input, i) => {
+    checkWitness(parsed, i, input, order.verify)
+  })
   return raw
 }
 
-/** Puts together what was funded and what was signed: a signer need not pass on what it was given. */
-function finalized (given: Uint8Array, order: FundingOrder): Uint8Array {
+/**
+ * Puts together what was funded and what was signed: a signer need not pass on what it was given.
+ */
+function finalized(given: Uint8Array, order: FundingOrder): Uint8Array {
   assertSame(parsePsbt(given).transaction.txid, order)
   let index = 0
   try {
-    const transaction = PsbtTransaction.fromPSBT(order.psbt).combine(PsbtTransaction.fromPSBT(given))
+    const transaction = PsbtTransaction.fromPSBT(order.psbt).combine(
+      PsbtTransaction.fromPSBT(given)
+    )
     for (; index < transaction.inputsLength; index++) {
       const { finalScriptWitness } = transaction.getInput(index)
       if (finalScriptWitness === undefined) transaction.finalizeIdx(index)
@@ -67,58 +82,111 @@ function finalized (given: Uint8Array, order: FundingOrder): Uint8Array {
   }
 }
 
-function readTransaction (raw: Uint8Array): ReturnType<typeof parseTransaction> {
+function readTransaction(raw: Uint8Array): ReturnType<typeof parseTransaction> {
   try {
     return parseTransaction(raw)
   } catch (cause) {
-    throw new PaychanError('ERR_PSBT_MALFORMED', 'That is neither a PSBT nor a transaction. Give the signed PSBT, or the signed transaction in hex.', {}, { cause })
+    throw new PaychanError(
+      'ERR_PSBT_MALFORMED',
+      'That is neither a PSBT nor a transaction. Give the signed PSBT, or the signed transaction in hex.',
+      {},
+      { cause }
+    )
   }
 }
 
-function assertSame (txid: string, { outPoint }: FundingOrder): void {
+function assertSame(txid: string, { outPoint }: FundingOrder): void {
   if (txid === outPoint.txid) return
-  throw new PaychanError('ERR_PSBT_TXID', `This is transaction ${txid}; the refund T2 was signed for ${outPoint.txid}. Sign exactly the PSBT that was given back; do not send the other one: nothing would bring its money back.`, { txid, expected: outPoint.txid })
+  throw new PaychanError(
+    'ERR_PSBT_TXID',
+    `This is transaction ${txid}; the refund T2 was signed for ${outPoint.txid}. Sign exactly the PSBT that was given back; do not send the other one: nothing would bring its money back.`,
+    { txid, expected: outPoint.txid }
+  )
 }
 
-function notSigned (input: number, cause?: unknown): PaychanError {
+function notSigned(input: number, cause?: unknown): PaychanError {
   const why = cause === undefined ? '' : ` (${messageOf(cause)})`
-  return new PaychanError('ERR_PSBT_NOT_SIGNED', `Input ${input} is not signed, or not completely${why}. Sign it with all keys; if your wallet can, have it finalize the PSBT, or give the transaction in hex.`, { input }, cause === undefined ? undefined : { cause })
+  return new PaychanError(
+    'ERR_PSBT_NOT_SIGNED',
+    `Input ${input} is not signed, or not completely${why}. Sign it with all keys; if your wallet can, have it finalize the PSBT, or give the transaction in hex.`,
+    { input },
+    cause === undefined ? undefined : { cause }
+  )
 }
 
-function checkWitness (transaction: Transaction, index: number, { spent }: PsbtInput, verify: Ecdsa['verify']): void {
+function checkWitness(
+  transaction: Transaction,
+  index: number,
+  { spent }: PsbtInput,
+  verify: Ecdsa['verify']
+): void {
   const witness = transaction.ins[index]?.witness ?? []
   const program = spent === undefined ? undefined : witnessProgram(spent.script)
   if (spent === undefined || program === undefined) return
   if (program.version === 1) {
-    for (const item of taprootStack(witness)) if (item.length === SCHNORR_BYTES + 1 && item.at(-1) !== SIGHASH.ALL) throw wrongSighash(index)
+    for (const item of taprootStack(witness)) {
+      if (item.length === SCHNORR_BYTES + 1 && item.at(-1) !== SIGHASH.ALL) {
+        throw wrongSighash(index)
+      }
+    }
     return
   }
-  for (const item of witness) if (sighashOf(item) !== undefined && sighashOf(item) !== SIGHASH.ALL) throw wrongSighash(index)
-  if (program.program.length === 20 && !isSignedByKey(transaction, index, program.program, spent.value, verify)) {
-    throw new PaychanError('ERR_PSBT_BAD_SIGNATURE', `The signature of input ${index} is wrong: it was made for another transaction, amount or key. Sign the PSBT again.`, { input: index })
+  for (const item of witness) {
+    if (sighashOf(item) !== undefined && sighashOf(item) !== SIGHASH.ALL) throw wrongSighash(index)
+  }
+  if (
+    program.program.length === 20 &&
+    !isSignedByKey(transaction, index, program.program, spent.value, verify)
+  ) {
+    throw new PaychanError(
+      'ERR_PSBT_BAD_SIGNATURE',
+      `The signature of input ${index} is wrong: it was made for another transaction, amount or key. Sign the PSBT again.`,
+      { input: index }
+    )
   }
 }
 
-/** BIP341: a spend by the key has the signature alone; one by a script, behind what the script takes, the script and its control block. */
-function taprootStack (witness: readonly Uint8Array[]): readonly Uint8Array[] {
-  const items = witness.length > 1 && witness.at(-1)?.[0] === ANNEX_TAG ? witness.slice(0, -1) : witness
+/**
+ * BIP341: a spend by the key has the signature alone; one by a script, behind what the script
+ * takes, the script and its control block.
+ */
+function taprootStack(witness: readonly Uint8Array[]): readonly Uint8Array[] {
+  const items =
+    witness.length > 1 && witness.at(-1)?.[0] === ANNEX_TAG ? witness.slice(0, -1) : witness
   return items.length === 1 ? items : items.slice(0, -2)
 }
 
 /** BIP143: the scriptCode of a P2WPKH output is the P2PKH script of the same hash. */
-function isSignedByKey (transaction: Transaction, index: number, hash: Uint8Array, value: Satoshi, verify: Ecdsa['verify']): boolean {
+function isSignedByKey(
+  transaction: Transaction,
+  index: number,
+  hash: Uint8Array,
+  value: Satoshi,
+  verify: Ecdsa['verify']
+): boolean {
   const [der, key, ...more] = transaction.ins[index]?.witness ?? []
-  if (der === undefined || key === undefined || more.length > 0 || !sameBytes(crypto.hash160(key), hash)) return false
+  if (
+    der === undefined ||
+    key === undefined ||
+    more.length > 0 ||
+    !sameBytes(crypto.hash160(key), hash)
+  ) {
+    return false
+  }
   try {
     const { signature, sighashType } = fromDer(der)
-    return verify(key, transaction.hashForWitnessV0(index, scriptOf({ kind: 'p2pkh', hash }), value, sighashType), signature)
+    return verify(
+      key,
+      transaction.hashForWitnessV0(index, scriptOf({ kind: 'p2pkh', hash }), value, sighashType),
+      signature
+    )
   } catch {
     return false
   }
 }
 
 /** Undefined for what is no ECDSA signature. */
-function sighashOf (item: Uint8Array): number | undefined {
+function sighashOf(item: Uint8Array): number | undefined {
   try {
     return fromDer(item).sighashType
   } catch {
@@ -126,6 +194,10 @@ function sighashOf (item: Uint8Array): number | undefined {
   }
 }
 
-function wrongSighash (input: number): PaychanError {
-  return new PaychanError('ERR_PSBT_SIGHASH', `Input ${input} is not signed with ALL: others could change the transaction, and with it its txid. Sign it with ALL.`, { input })
+function wrongSighash(input: number): PaychanError {
+  return new PaychanError(
+    'ERR_PSBT_SIGHASH',
+    `Input ${input} is not signed with ALL: others could change the transaction, and with it its txid. Sign it with ALL.`,
+    { input }
+  )
 }

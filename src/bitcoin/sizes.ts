@@ -1,4 +1,6 @@
-/** Sizes of transactions in virtual bytes, reckoned before there are signatures: for the worst case. */
+/**
+ * Sizes of transactions in virtual bytes, reckoned before there are signatures: for the worst case.
+ */
 
 /**
  * The longest DER signature with its sighash byte, when S is low (BIP146):
@@ -9,23 +11,25 @@
 export const MAX_SIGNATURE_BYTES = 72
 
 /** Bytes of a count or length as transactions write it (`CompactSize`). */
-export function compactSizeLength (value: number): number {
+export function compactSizeLength(value: number): number {
   if (value < 0xfd) return 1
   if (value <= 0xffff) return 3
   return value <= 0xffffffff ? 5 : 9
 }
 
 /** Bytes of an output: 8 for the value, the script with its length. */
-export function outputSize (script: Uint8Array): number {
+export function outputSize(script: Uint8Array): number {
   return 8 + compactSizeLength(script.length) + script.length
 }
 
 /** Bytes of one item of a witness, with its length. */
-export function witnessItemSize (length: number): number {
+export function witnessItemSize(length: number): number {
   return compactSizeLength(length) + length
 }
 
-/** The longest witness of a P2WPKH input: 1 for the number of items, the signature, the 33-byte key. */
+/**
+ * The longest witness of a P2WPKH input: 1 for the number of items, the signature, the 33-byte key.
+ */
 export const P2WPKH_WITNESS_BYTES = 1 + witnessItemSize(MAX_SIGNATURE_BYTES) + witnessItemSize(33)
 
 /**
@@ -34,10 +38,17 @@ export const P2WPKH_WITNESS_BYTES = 1 + witnessItemSize(MAX_SIGNATURE_BYTES) + w
  *
  * @param inputWitnesses - bytes of each input's witness, count of items included
  */
-export function segwitVsize (inputWitnesses: readonly number[], outputScripts: readonly Uint8Array[]): number {
+export function segwitVsize(
+  inputWitnesses: readonly number[],
+  outputScripts: readonly Uint8Array[]
+): number {
   // 4 version, 4 nLockTime; an input is 36 outpoint, 1 for the empty scriptSig, 4 nSequence.
-  const base = 8 + compactSizeLength(inputWitnesses.length) + 41 * inputWitnesses.length +
-    compactSizeLength(outputScripts.length) + outputScripts.reduce((sum, script) => sum + outputSize(script), 0)
+  const base =
+    8 +
+    compactSizeLength(inputWitnesses.length) +
+    41 * inputWitnesses.length +
+    compactSizeLength(outputScripts.length) +
+    outputScripts.reduce((sum, script) => sum + outputSize(script), 0)
   // 2: marker and flag of BIP144.
   const witness = 2 + inputWitnesses.reduce((sum, size) => sum + size, 0)
   return Math.ceil((4 * base + witness) / 4)

@@ -15,7 +15,14 @@ import { PaychanError } from '../types/errors.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import { dustLimit } from './dust.js'
 import { SIGHASH, toDer } from './ecdsa.js'
-import { digestOfAll, fundingSpend, fundingSpendVsize, SEQUENCE, withSignatures, type FundingOutput } from './funding-spend.js'
+import {
+  digestOfAll,
+  fundingSpend,
+  fundingSpendVsize,
+  SEQUENCE,
+  withSignatures,
+  type FundingOutput
+} from './funding-spend.js'
 import type { Role } from './keys.js'
 import { fundingWitnessScript, p2wsh, payoutWitnessScript } from './scripts.js'
 import { outputSize } from './sizes.js'
@@ -38,13 +45,13 @@ export interface StateTemplate {
 }
 
 /** Output 0; undefined when the payer's balance is below dust (330 sat) and goes to the payee. */
-export function payerOutput (t: StateTemplate): TxOutput | undefined {
+export function payerOutput(t: StateTemplate): TxOutput | undefined {
   const script = p2wsh(payoutWitnessScript(t.payerPayoutKey))
   return t.payerBalance < dustLimit(script) ? undefined : { script, value: t.payerBalance }
 }
 
 /** The digest that the payer signs (BIP143), 32 bytes. */
-export function payerSighash (t: StateTemplate): Uint8Array {
+export function payerSighash(t: StateTemplate): Uint8Array {
   return payerSighasher(t)(t.payerBalance)
 }
 
@@ -56,7 +63,9 @@ export function payerSighash (t: StateTemplate): Uint8Array {
  * const sighash = payerSighasher(base)
  * signer.sign(path, sighash(satoshi(99_000n)))
  */
-export function payerSighasher (base: Omit<StateTemplate, 'payerBalance'>): (payerBalance: Satoshi) => Uint8Array {
+export function payerSighasher(
+  base: Omit<StateTemplate, 'payerBalance'>
+): (payerBalance: Satoshi) => Uint8Array {
   const script = p2wsh(payoutWitnessScript(base.payerPayoutKey))
   const dust = dustLimit(script)
   const output = new Uint8Array(outputSize(script))
@@ -64,8 +73,10 @@ export function payerSighasher (base: Omit<StateTemplate, 'payerBalance'>): (pay
   output.set(script, 9)
   const outputValue = new DataView(output.buffer)
   const { preimage, hashOutputsAt } = preimageOf(base, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY)
-  return payerBalance => {
-    if (payerBalance < dust) return hashes.hash256(preimageOf(base, SIGHASH.NONE | SIGHASH.ANYONECANPAY).preimage)
+  return (payerBalance) => {
+    if (payerBalance < dust) {
+      return hashes.hash256(preimageOf(base, SIGHASH.NONE | SIGHASH.ANYONECANPAY).preimage)
+    }
     outputValue.setBigUint64(0, payerBalance, true)
     preimage.set(hashes.hash256(output), hashOutputsAt)
     return hashes.hash256(preimage)
@@ -77,12 +88,13 @@ export function payerSighasher (base: Omit<StateTemplate, 'payerBalance'>): (pay
  * output is the fee. The payer's signature is taken as verified.
  *
  * @param payerSignature - compact, over `payerSighash(t)`
- * @param payeeOutputs - placed after output 0; may be empty when the payee gives its whole share to the fee
- * @throws PaychanError `ERR_STATE_INVALID` when the outputs exceed the funding output, when one of the
- * payee's is dust (no mempool would take the transaction), or when there is none at all;
- * `ERR_INVALID_SIGNATURE` when a signature is not 64 bytes with a low S.
+ * @param payeeOutputs - placed after output 0; may be empty when the payee gives its whole share
+ *   to the fee
+ * @throws PaychanError `ERR_STATE_INVALID` when the outputs exceed the funding output, when one
+ *   of the payee's is dust (no mempool would take the transaction), or when there is none at all;
+ *   `ERR_INVALID_SIGNATURE` when a signature is not 64 bytes with a low S.
  */
-export function completeState (
+export function completeState(
   t: StateTemplate,
   payerSignature: Uint8Array,
   payeeOutputs: readonly TxOutput[],
@@ -93,14 +105,26 @@ export function completeState (
   const total = outputs.reduce((sum, { value }) => sum + value, 0n)
   const capacity = t.funding.value
   if (total > capacity) {
-    throw new PaychanError('ERR_STATE_INVALID', `The outputs are worth ${total} sat, more than the ${capacity} sat of the channel.`, { total, capacity })
+    throw new PaychanError(
+      'ERR_STATE_INVALID',
+      `The outputs are worth ${total} sat, more than the ${capacity} sat of the channel.`,
+      { total, capacity }
+    )
   }
   const dust = payeeOutputs.find(({ script, value }) => value < dustLimit(script))
   if (dust !== undefined) {
-    throw new PaychanError('ERR_STATE_INVALID', `An output of ${dust.value} sat is dust (below ${dustLimit(dust.script)} sat): leave it to the fee.`, { value: dust.value, dustLimit: dustLimit(dust.script) })
+    throw new PaychanError(
+      'ERR_STATE_INVALID',
+      `An output of ${dust.value} sat is dust (below ${dustLimit(dust.script)} sat): leave it to the fee.`,
+      { value: dust.value, dustLimit: dustLimit(dust.script) }
+    )
   }
   if (outputs.length === 0) {
-    throw new PaychanError('ERR_STATE_INVALID', 'A transaction needs an output: the payee has to add one that is not dust.', { capacity })
+    throw new PaychanError(
+      'ERR_STATE_INVALID',
+      'A transaction needs an output: the payee has to add one that is not dust.',
+      { capacity }
+    )
   }
   const tx = fundingSpend(t.funding, t.version, t.lock, outputs)
   const payerType = (own === undefined ? SIGHASH.NONE : SIGHASH.SINGLE) | SIGHASH.ANYONECANPAY
@@ -115,9 +139,11 @@ export function completeState (
  * The virtual size with the longest signatures: 181 with output 0 and one P2WPKH output, 138 with
  * one P2WPKH output alone. (Measured: 180-181 and 137-138.)
  */
-export function stateVsize (t: StateTemplate, payeeOutputScripts: readonly Uint8Array[]): number {
+export function stateVsize(t: StateTemplate, payeeOutputScripts: readonly Uint8Array[]): number {
   const own = payerOutput(t)
-  return fundingSpendVsize(own === undefined ? payeeOutputScripts : [own.script, ...payeeOutputScripts])
+  return fundingSpendVsize(
+    own === undefined ? payeeOutputScripts : [own.script, ...payeeOutputScripts]
+  )
 }
 
 /**
@@ -130,7 +156,10 @@ export function stateVsize (t: StateTemplate, payeeOutputScripts: readonly Uint8
  *                                220  nLockTime      4
  *                                224  sighash type   4     = 228
  */
-function preimageOf ({ funding, version, lock }: Omit<StateTemplate, 'payerBalance'>, sighashType: number): { preimage: Uint8Array, hashOutputsAt: number } {
+function preimageOf(
+  { funding, version, lock }: Omit<StateTemplate, 'payerBalance'>,
+  sighashType: number
+): { preimage: Uint8Array; hashOutputsAt: number } {
   const scriptCode = fundingWitnessScript(funding.clientKey, funding.serverKey)
   const amountAt = 105 + scriptCode.length
   const hashOutputsAt = amountAt + 12

@@ -6,7 +6,17 @@
 import { Transaction } from 'bitcoinjs-lib'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
-import type { Chain, ChainStatus, Clock, Random, ScriptWatch, Tip, Unsubscribe, RelayRates, Verdict } from '../engine/ports.js'
+import type {
+  Chain,
+  ChainStatus,
+  Clock,
+  Random,
+  ScriptWatch,
+  Tip,
+  Unsubscribe,
+  RelayRates,
+  Verdict
+} from '../engine/ports.js'
 import { txid, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, BlockHeight, FeeRate } from '../types/units.js'
@@ -17,13 +27,25 @@ import type { Proxy } from './electrum/proxy.js'
 import type { ElectrumSession } from './electrum/session.js'
 import type { TlsTrust } from './electrum/tls.js'
 import { DEFAULT_TIMEOUTS, type ChainTimeouts } from './timeouts.js'
-import { boundedEstimate, boundedRelayRates, histogramRate, FALLBACK_FEE_RATE, LAST_GOOD_MS, REGTEST_FALLBACK_FEE_RATE } from './estimate.js'
+import {
+  boundedEstimate,
+  boundedRelayRates,
+  histogramRate,
+  FALLBACK_FEE_RATE,
+  LAST_GOOD_MS,
+  REGTEST_FALLBACK_FEE_RATE
+} from './estimate.js'
 import { HeaderFollower } from './header-follower.js'
 import type { AnnouncedTip } from './header-sync.js'
 import { ANCHOR_DEPTH, HeaderChain, wrongChain, type Anchor } from './headers.js'
 import { callSafely, Listeners, type Log } from './listeners.js'
 import { chainParams } from './params.js'
-import { WatchedScript, type ProvedWatcher, type WatchContext, type WatchSession } from './script-watch.js'
+import {
+  WatchedScript,
+  type ProvedWatcher,
+  type WatchContext,
+  type WatchSession
+} from './script-watch.js'
 import { scriptHashOf } from './script-hash.js'
 import { ServerCalls } from './server-calls.js'
 import { Slots } from './slots.js'
@@ -44,11 +66,17 @@ export interface ElectrumChainInit {
   /** Judges what a server shows as waiting in its mempool. */
   readonly verify?: Ecdsa['verify']
   readonly timeouts?: Partial<ChainTimeouts>
-  /** A block that must be in the chain: what `onAnchor` was told before. A server without it is not used (`ERR_WRONG_CHAIN`). */
+  /**
+   * A block that must be in the chain: what `onAnchor` was told before. A server without it is not
+   * used (`ERR_WRONG_CHAIN`).
+   */
   readonly anchor?: Anchor | undefined
   /** Headers that were verified before: only what comes behind them is fetched. */
   readonly known?: HeaderChain | undefined
-  /** Called now and then with the block to give as `anchor` at the next start, and with the chain that it is in: the headers up to it may be kept for `known`. */
+  /**
+   * Called now and then with the block to give as `anchor` at the next start, and with the chain
+   * that it is in: the headers up to it may be kept for `known`.
+   */
   readonly onAnchor?: (anchor: Anchor, headers: HeaderChain) => void
   /** Used while no server ever gave an estimate: 10 sat/vB, on regtest 1 sat/vB. */
   readonly fallbackFeeRate?: FeeRate
@@ -75,8 +103,11 @@ export interface ElectrumChain extends Chain {
   /** The address of the server; of several, of the one whose tip is the best. */
   readonly server: string
   readonly servers: readonly ServerStatus[]
-  /** How many scripts are watched, and of how many the history is known as it is now: fewer after a start or a reconnection, for a while. */
-  readonly watches: { readonly known: number, readonly total: number }
+  /**
+   * How many scripts are watched, and of how many the history is known as it is now: fewer after a
+   * start or a reconnection, for a while.
+   */
+  readonly watches: { readonly known: number; readonly total: number }
   /** The verified headers; of several servers, those of the chain with the most work. */
   readonly headers: HeaderChain
   /** Why there is no usable server, as a sentence; undefined while there is one. */
@@ -88,11 +119,10 @@ export interface ElectrumChain extends Chain {
 /**
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`
  * @example
- * const chain = createElectrumChain({ url: 'tcp://127.0.0.1:50001', network: 'regtest', clock, random })
- * await chain.start()
- * chain.onTip(({ height }) => console.log(height))
+ * const chain = createElectrumChain({ url: 'tcp://127.0.0.1:50001', network: 'regtest', clock,
+ * random }) await chain.start() chain.onTip(({ height }) => console.log(height))
  */
-export function createElectrumChain (init: ElectrumChainInit): ElectrumChain {
+export function createElectrumChain(init: ElectrumChainInit): ElectrumChain {
   return new VerifyingChain(init)
 }
 
@@ -117,7 +147,7 @@ class VerifyingChain implements ElectrumChain {
   #session: ElectrumSession | undefined
   #announcing = false
   /** By target: what was good for a day is too little for the next block. */
-  readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate, readonly at: number }>()
+  readonly #lastGood = new Map<BlockDelta, { readonly rate: FeeRate; readonly at: number }>()
   readonly #calls: ServerCalls
   readonly #underpaid = new Underpaid()
   /** What all watches share. */
@@ -125,19 +155,25 @@ class VerifyingChain implements ElectrumChain {
   #cancelAsking: Unsubscribe = () => {}
   #stopped = false
 
-  constructor (init: ElectrumChainInit) {
+  constructor(init: ElectrumChainInit) {
     const endpoint = parseEndpoint(init.url)
     this.server = init.url
     this.#clock = init.clock
     this.#log = init.log ?? (() => {})
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...init.timeouts }
-    this.#fallback = init.fallbackFeeRate ?? (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
+    this.#fallback =
+      init.fallbackFeeRate ??
+      (init.network === 'regtest' ? REGTEST_FALLBACK_FEE_RATE : FALLBACK_FEE_RATE)
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
-    this.#headers = init.known?.upTo(init.known.height) ?? new HeaderChain(chainParams(init.network), init.anchor, () => init.clock.now())
+    this.#headers =
+      init.known?.upTo(init.known.height) ??
+      new HeaderChain(chainParams(init.network), init.anchor, () => init.clock.now())
     this.#headers.anchor = init.anchor
     this.#onAnchor = init.onAnchor ?? (() => {})
-    this.#follower = new HeaderFollower(this.#headers, from => { this.#headersChanged(from) })
+    this.#follower = new HeaderFollower(this.#headers, (from) => {
+      this.#headersChanged(from)
+    })
     this.#watching = {
       headers: this.#headers,
       clock: init.clock,
@@ -146,37 +182,70 @@ class VerifyingChain implements ElectrumChain {
       log: this.#log,
       slots: new Slots(SCRIPTS_AT_ONCE),
       verify: init.verify,
-      catchUp: session => this.#catchUp(session),
-      onUnused: scriptHash => { this.#scripts.delete(scriptHash) }
+      catchUp: (session) => this.#catchUp(session),
+      onUnused: (scriptHash) => {
+        this.#scripts.delete(scriptHash)
+      }
     }
     const { connect, request, silence, ping } = this.#timeouts
-    this.#client = new ElectrumClient({ endpoint, trust: init.tls ?? {}, proxy: init.proxy, clock: init.clock, random: init.random, connectTimeout: connect, requestTimeout: request, silence, pingInterval: ping, backoff: this.#retry }, {
-      onSession: session => this.#attach(session),
-      // A failure has closed the session, which is all that is to be done about it.
-      onTip: (session, tip) => { this.#follow(session, tip).catch(() => {}) },
-      onStatus: (_session, scriptHash) => { this.#scripts.get(scriptHash)?.statusChanged() },
-      onDown: (reason, retryMs) => { this.#down(reason, retryMs) }
-    })
-    this.#calls = new ServerCalls(this.#client, init.clock, this.#timeouts.call, () => `no Electrum server at ${this.server} answered within ${this.#timeouts.call / 1000} s. ${this.lastError ?? ''}`.trim())
+    this.#client = new ElectrumClient(
+      {
+        endpoint,
+        trust: init.tls ?? {},
+        proxy: init.proxy,
+        clock: init.clock,
+        random: init.random,
+        connectTimeout: connect,
+        requestTimeout: request,
+        silence,
+        pingInterval: ping,
+        backoff: this.#retry
+      },
+      {
+        onSession: (session) => this.#attach(session),
+        // A failure has closed the session, which is all that is to be done about it.
+        onTip: (session, tip) => {
+          this.#follow(session, tip).catch(() => {})
+        },
+        onStatus: (_session, scriptHash) => {
+          this.#scripts.get(scriptHash)?.statusChanged()
+        },
+        onDown: (reason, retryMs) => {
+          this.#down(reason, retryMs)
+        }
+      }
+    )
+    this.#calls = new ServerCalls(this.#client, init.clock, this.#timeouts.call, () =>
+      `no Electrum server at ${this.server} answered within ${this.#timeouts.call / 1000} s. ${this.lastError ?? ''}`.trim()
+    )
   }
 
-  get headers (): HeaderChain { return this.#headers }
-
-  get servers (): readonly ServerStatus[] {
-    return [{ url: this.server, state: this.status === 'synced' ? 'used' : this.status, height: this.tip?.height, problem: this.lastError }]
+  get headers(): HeaderChain {
+    return this.#headers
   }
 
-  get watches (): ElectrumChain['watches'] {
+  get servers(): readonly ServerStatus[] {
+    return [
+      {
+        url: this.server,
+        state: this.status === 'synced' ? 'used' : this.status,
+        height: this.tip?.height,
+        problem: this.lastError
+      }
+    ]
+  }
+
+  get watches(): ElectrumChain['watches'] {
     let known = 0
     for (const script of this.#scripts.values()) if (script.isKnown) known++
     return { known, total: this.#scripts.size }
   }
 
-  async start (): Promise<void> {
+  async start(): Promise<void> {
     this.#client.start()
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
     this.#cancelAsking()
@@ -187,17 +256,17 @@ class VerifyingChain implements ElectrumChain {
     this.#setStatus('down')
   }
 
-  onTip (listener: (tip: Tip) => void): Unsubscribe {
+  onTip(listener: (tip: Tip) => void): Unsubscribe {
     const stop = this.#tips.add(listener)
     if (this.tip !== undefined) listener(this.tip)
     return stop
   }
 
-  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+  onStatus(listener: (status: ChainStatus) => void): Unsubscribe {
     return this.#statuses.add(listener)
   }
 
-  watchScript (scriptPubKey: Uint8Array, watcher: ProvedWatcher): ScriptWatch {
+  watchScript(scriptPubKey: Uint8Array, watcher: ProvedWatcher): ScriptWatch {
     const scriptHash = scriptHashOf(scriptPubKey)
     const known = this.#scripts.get(scriptHash)
     if (known !== undefined) return known.add(watcher)
@@ -207,13 +276,19 @@ class VerifyingChain implements ElectrumChain {
     return script.add(watcher)
   }
 
-  async broadcast (raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array): Promise<Verdict> {
     const id = idOf(raw)
-    return await this.#calls.make('broadcast the transaction', async session => {
+    return await this.#calls.make('broadcast the transaction', async (session) => {
       try {
         await this.#askFirst(session, raw)
         const answer = await session.broadcast(raw)
-        if (answer !== id) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server answered with the id of another transaction than ${id}, which was sent. Use another server.`, { txid: id })
+        if (answer !== id) {
+          throw new PaychanError(
+            'ERR_CHAIN_LIED',
+            `The Electrum server answered with the id of another transaction than ${id}, which was sent. Use another server.`,
+            { txid: id }
+          )
+        }
       } catch (error) {
         if (!(error instanceof PaychanError) || error.code !== 'ERR_ELECTRUM_REFUSED') throw error
         const reason = String(error.facts.reason)
@@ -225,51 +300,78 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /**
-   * A question that is answered with no costs little; a transaction that is refused costs a hundred times as much (ElectrumX).
-   * What is said of the highest fee is the server's own bound for questions: that may be sent all the same.
+   * A question that is answered with no costs little; a transaction that is refused costs a hundred
+   * times as much (ElectrumX). What is said of the highest fee is the server's own bound for
+   * questions: that may be sent all the same.
    *
    * @throws PaychanError `ERR_ELECTRUM_REFUSED`, as a broadcast
    */
-  async #askFirst (session: ElectrumSession, raw: Uint8Array): Promise<void> {
+  async #askFirst(session: ElectrumSession, raw: Uint8Array): Promise<void> {
     if (!session.has('blockchain.transaction.testmempoolaccept')) return
     const reason = await session.refusalOf(raw)
     if (reason === undefined || /max-?fee/i.test(reason)) return
-    throw new PaychanError('ERR_ELECTRUM_REFUSED', `The Electrum server would refuse the transaction: ${printable(reason).slice(0, 300)}`, { reason: printable(reason) })
+    throw new PaychanError(
+      'ERR_ELECTRUM_REFUSED',
+      `The Electrum server would refuse the transaction: ${printable(reason).slice(0, 300)}`,
+      { reason: printable(reason) }
+    )
   }
 
-  /** A child whose parents the mempool did not take by their own fees may bring them in. @throws PaychanError `ERR_BROADCAST_REFUSED` */
-  async #asPackage (session: ElectrumSession, id: Txid, raw: Uint8Array, reason: string): Promise<void> {
+  /**
+   * A child whose parents the mempool did not take by their own fees may bring them in. @throws
+   * PaychanError `ERR_BROADCAST_REFUSED`
+   */
+  async #asPackage(
+    session: ElectrumSession,
+    id: Txid,
+    raw: Uint8Array,
+    reason: string
+  ): Promise<void> {
     const kind = refusalKind(reason)
     if (kind === 'fee-too-low') this.#underpaid.add(id, raw)
-    const parents = kind === 'missing-inputs' && session.has('blockchain.transaction.broadcast_package') ? this.#underpaid.parentsOf(raw) : []
+    const parents =
+      kind === 'missing-inputs' && session.has('blockchain.transaction.broadcast_package')
+        ? this.#underpaid.parentsOf(raw)
+        : []
     if (parents.length === 0) throw broadcastRefused(id, reason)
     const refusal = await session.broadcastPackage([...parents, raw])
     if (refusal !== undefined) throw broadcastRefused(id, refusal)
   }
 
-  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
-    return await this.#calls.make('estimate the fee', async session => {
-      const [answer, relay, histogram] = await Promise.all([this.#answer(session.estimateFee(target)), this.#answer(session.relayFees()), this.#answer(session.feeHistogram())])
+  async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
+    return await this.#calls.make('estimate the fee', async (session) => {
+      const [answer, relay, histogram] = await Promise.all([
+        this.#answer(session.estimateFee(target)),
+        this.#answer(session.relayFees()),
+        this.#answer(session.feeHistogram())
+      ])
       const last = this.#lastGood.get(target)
-      const lastGood = last !== undefined && this.#clock.now() - last.at < LAST_GOOD_MS ? last.rate : undefined
-      const { rate, source } = boundedEstimate({ answer, mempool: histogramRate(histogram ?? [], target), relayFee: relay?.minimum, lastGood, fallback: this.#fallback })
+      const lastGood =
+        last !== undefined && this.#clock.now() - last.at < LAST_GOOD_MS ? last.rate : undefined
+      const { rate, source } = boundedEstimate({
+        answer,
+        mempool: histogramRate(histogram ?? [], target),
+        relayFee: relay?.minimum,
+        lastGood,
+        fallback: this.#fallback
+      })
       if (source === 'server') this.#lastGood.set(target, { rate, at: this.#clock.now() })
       return rate
     })
   }
 
-  async relayRates (): Promise<RelayRates> {
-    return await this.#calls.make('ask for the relay fee', async session => {
-      return boundedRelayRates(await this.#answer(session.relayFees()) ?? {})
+  async relayRates(): Promise<RelayRates> {
+    return await this.#calls.make('ask for the relay fee', async (session) => {
+      return boundedRelayRates((await this.#answer(session.relayFees())) ?? {})
     })
   }
 
-  get #retry (): { firstMs: number, mostMs: number } {
+  get #retry(): { firstMs: number; mostMs: number } {
     return { firstMs: this.#timeouts.retryFirst, mostMs: this.#timeouts.retryMost }
   }
 
   /** What a server says, or undefined when it refuses to give one, or gives something else. */
-  async #answer<T> (promise: Promise<T>): Promise<T | undefined> {
+  async #answer<T>(promise: Promise<T>): Promise<T | undefined> {
     try {
       return await promise
     } catch (error) {
@@ -280,7 +382,7 @@ class VerifyingChain implements ElectrumChain {
   }
 
   /** A fresh connection: its tip must be verified before anything else is asked. */
-  async #attach (session: ElectrumSession): Promise<void> {
+  async #attach(session: ElectrumSession): Promise<void> {
     if (this.tip === undefined) this.#setStatus('connecting')
     await this.#catchUp(session)
     if (!session.isOpen || this.#stopped) return
@@ -298,23 +400,31 @@ class VerifyingChain implements ElectrumChain {
     this.#askAgain(session)
   }
 
-  /** A server may lose the news of a block, and nothing here shall wait for the next one: its tip is asked for as often as it is pinged. */
-  #askAgain (session: ElectrumSession): void {
+  /**
+   * A server may lose the news of a block, and nothing here shall wait for the next one: its tip is
+   * asked for as often as it is pinged.
+   */
+  #askAgain(session: ElectrumSession): void {
     this.#cancelAsking()
     this.#cancelAsking = this.#clock.after(this.#timeouts.ping, () => {
       if (session !== this.#session || !session.isOpen) return
       // A failure has closed the session.
-      this.#catchUp(session).then(() => { void this.#announce() }, () => {})
+      this.#catchUp(session).then(
+        () => {
+          void this.#announce()
+        },
+        () => {}
+      )
       this.#askAgain(session)
     })
   }
 
   /** Asks for the server's tip and follows it. A server whose headers are refused is dropped. */
-  async #catchUp (session: WatchSession): Promise<void> {
+  async #catchUp(session: WatchSession): Promise<void> {
     await this.#follow(session, await session.subscribeHeaders())
   }
 
-  async #follow (session: WatchSession, tip: AnnouncedTip): Promise<void> {
+  async #follow(session: WatchSession, tip: AnnouncedTip): Promise<void> {
     try {
       await this.#follower.follow(session, tip)
     } catch (error) {
@@ -323,28 +433,43 @@ class VerifyingChain implements ElectrumChain {
     }
   }
 
-  #headersChanged (from: number): void {
+  #headersChanged(from: number): void {
     for (const script of this.#scripts.values()) script.blocksReplaced(from)
     void this.#announce()
   }
 
-  /** A chain that has not come as far as our anchor cannot be judged, and is of no use. @throws PaychanError `ERR_WRONG_CHAIN` */
-  #checkHeight (): void {
+  /**
+   * A chain that has not come as far as our anchor cannot be judged, and is of no use. @throws
+   * PaychanError `ERR_WRONG_CHAIN`
+   */
+  #checkHeight(): void {
     const { anchor, height } = this.#headers
-    if (anchor !== undefined && height < anchor.height) throw wrongChain(`ends at height ${height}, before block ${anchor.hash} at height ${anchor.height}, or it is still far behind`, { height, known: anchor.height })
+    if (anchor !== undefined && height < anchor.height) {
+      throw wrongChain(
+        `ends at height ${height}, before block ${anchor.hash} at height ${anchor.height}, or it is still far behind`,
+        { height, known: anchor.height }
+      )
+    }
   }
 
   /** In large steps: one write in a hundred blocks. */
-  #moveAnchor (): void {
+  #moveAnchor(): void {
     const height = this.#headers.height - ANCHOR_DEPTH
     const hash = height < 1 ? undefined : this.#headers.hashAt(height)
-    if (hash === undefined || height < (this.#headers.anchor?.height ?? 1 - ANCHOR_DEPTH) + ANCHOR_DEPTH) return
+    if (
+      hash === undefined ||
+      height < (this.#headers.anchor?.height ?? 1 - ANCHOR_DEPTH) + ANCHOR_DEPTH
+    ) {
+      return
+    }
     this.#headers.anchor = { height, hash }
-    callSafely(this.#log, () => { this.#onAnchor({ height, hash }, this.#headers) })
+    callSafely(this.#log, () => {
+      this.#onAnchor({ height, hash }, this.#headers)
+    })
   }
 
   /** Makes the verified tip known, after the histories that change with it (but not for ever). */
-  async #announce (): Promise<void> {
+  async #announce(): Promise<void> {
     if (this.#announcing) return
     this.#announcing = true
     try {
@@ -367,7 +492,7 @@ class VerifyingChain implements ElectrumChain {
     }
   }
 
-  async #settled (session: ElectrumSession): Promise<void> {
+  async #settled(session: ElectrumSession): Promise<void> {
     // Whatever the server sent before it answers this has been received by then.
     await session.ping().catch(() => {})
     const working: Array<Promise<void>> = []
@@ -378,19 +503,20 @@ class VerifyingChain implements ElectrumChain {
     await Promise.all(working)
   }
 
-  #down (reason: Error, retryMs: number): void {
+  #down(reason: Error, retryMs: number): void {
     this.#session = undefined
     for (const script of this.#scripts.values()) script.detach()
     const isNews = this.lastErrorCode !== codeOf(reason)
     this.lastError = reason.message
     this.lastErrorCode = codeOf(reason)
     this.#log(`${reason.message} Trying ${this.server} again in ${(retryMs / 1000).toFixed(1)} s.`)
-    // Also of a server that was not there before, and breaks the protocol now: who compares servers has to hear of it.
+    // Also of a server that was not there before, and breaks the protocol now: who compares servers
+    // has to hear of it.
     if (this.status === 'down' && isNews) this.#statuses.emit('down')
     this.#setStatus('down')
   }
 
-  #setStatus (status: ChainStatus): void {
+  #setStatus(status: ChainStatus): void {
     if (status === this.status) return
     this.status = status
     this.#statuses.emit(status)
@@ -398,14 +524,19 @@ class VerifyingChain implements ElectrumChain {
 }
 
 /** @throws PaychanError `ERR_INVALID_TRANSACTION` */
-function idOf (raw: Uint8Array): Txid {
+function idOf(raw: Uint8Array): Txid {
   try {
     return txid(Transaction.fromBuffer(raw).getId())
   } catch (error) {
-    throw new PaychanError('ERR_INVALID_TRANSACTION', 'These bytes are no transaction; it was not sent.', {}, { cause: error })
+    throw new PaychanError(
+      'ERR_INVALID_TRANSACTION',
+      'These bytes are no transaction; it was not sent.',
+      {},
+      { cause: error }
+    )
   }
 }
 
-function asError (error: unknown): Error {
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(messageOf(error))
 }

@@ -1,6 +1,6 @@
 /**
- * How difficult the next block has to be: `GetNextWorkRequired` and `CalculateNextWorkRequired` of Bitcoin
- * Core's pow.cpp. Pure.
+ * How difficult the next block has to be: `GetNextWorkRequired` and `CalculateNextWorkRequired` of
+ * Bitcoin Core's pow.cpp. Pure.
  */
 import { bitsOf, targetFromBits, timeOf } from './header-fields.js'
 import type { ChainParams } from './params.js'
@@ -23,14 +23,21 @@ export type HeaderLookup = (height: number) => Uint8Array | undefined
  * @param time - of that block, in seconds since 1970: it matters on testnet
  * @returns undefined when a header that this depends on is not there
  */
-export function requiredBits (params: ChainParams, height: number, time: number, headerAt: HeaderLookup): number | undefined {
+export function requiredBits(
+  params: ChainParams,
+  height: number,
+  time: number,
+  headerAt: HeaderLookup
+): number | undefined {
   const previous = headerAt(height - 1)
   if (previous === undefined) return undefined
   if (params.fixedDifficulty) return bitsOf(previous)
   if (height % PERIOD === 0) {
     const first = headerAt(height - PERIOD)
     // By BIP94 that of its first block, since the last one may be an exception.
-    return first === undefined ? undefined : retarget(params, bitsOf(params.bip94 ? first : previous), timeOf(previous) - timeOf(first))
+    return first === undefined
+      ? undefined
+      : retarget(params, bitsOf(params.bip94 ? first : previous), timeOf(previous) - timeOf(first))
   }
   if (!params.minDifficultyBlocks) return bitsOf(previous)
   if (time > timeOf(previous) + SLOW) return params.powLimitBits
@@ -47,17 +54,25 @@ export function requiredBits (params: ChainParams, height: number, time: number,
  *
  * @param seconds - from the first block of the last period to its last (which are 2,015 intervals)
  */
-export function retarget ({ powLimitBits }: Pick<ChainParams, 'powLimitBits'>, bits: number, seconds: number): number {
+export function retarget(
+  { powLimitBits }: Pick<ChainParams, 'powLimitBits'>,
+  bits: number,
+  seconds: number
+): number {
   const timespan = BigInt(Math.min(Math.max(seconds, TIMESPAN / 4), TIMESPAN * 4))
-  const target = (targetFromBits(bits) ?? 0n) * timespan / BigInt(TIMESPAN)
+  const target = ((targetFromBits(bits) ?? 0n) * timespan) / BigInt(TIMESPAN)
   const limit = targetFromBits(powLimitBits) ?? 0n
   return bitsFromTarget(target > limit ? limit : target)
 }
 
-/** The compact form, which keeps three bytes and the sign's bit free (`arith_uint256::GetCompact`). */
-export function bitsFromTarget (target: bigint): number {
+/**
+ * The compact form, which keeps three bytes and the sign's bit free (`arith_uint256::GetCompact`).
+ */
+export function bitsFromTarget(target: bigint): number {
   let size = Math.ceil(target.toString(16).length / 2)
-  let mantissa = Number(size <= 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3)))
+  let mantissa = Number(
+    size <= 3 ? target << BigInt(8 * (3 - size)) : target >> BigInt(8 * (size - 3))
+  )
   if ((mantissa & 0x800000) !== 0) {
     mantissa >>= 8
     size += 1

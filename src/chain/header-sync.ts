@@ -11,10 +11,15 @@ import { hashText, HEADER_SIZE, headerHash } from './header-fields.js'
 import { MAX_HEADERS, wrongChain, type HeaderChain } from './headers.js'
 
 /** A tip as the server announces it. */
-export interface AnnouncedTip { readonly height: number, readonly header: Uint8Array }
+export interface AnnouncedTip {
+  readonly height: number
+  readonly header: Uint8Array
+}
 
 /** Where headers come from; may return fewer than asked for, but never none. */
-export interface HeaderSource { headers: (start: number, count: number) => Promise<Uint8Array> }
+export interface HeaderSource {
+  headers: (start: number, count: number) => Promise<Uint8Array>
+}
 
 /** The most that servers return at once (Electrum protocol, blockchain.block.headers). */
 export const HEADERS_BATCH = 2016
@@ -24,8 +29,18 @@ export const HEADERS_BATCH = 2016
  *   announced tip is ours already
  * @throws PaychanError `ERR_WRONG_NETWORK`, `ERR_CHAIN_LIED`, `ERR_CHAIN_BEHIND`
  */
-export async function syncHeaders (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<number | undefined> {
-  if (tip.height - (chain.params.checkpoint?.height ?? 0) >= MAX_HEADERS) throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims to be at height ${tip.height}. Use another server.`, { height: tip.height })
+export async function syncHeaders(
+  chain: HeaderChain,
+  source: HeaderSource,
+  tip: AnnouncedTip
+): Promise<number | undefined> {
+  if (tip.height - (chain.params.checkpoint?.height ?? 0) >= MAX_HEADERS) {
+    throw new PaychanError(
+      'ERR_CHAIN_LIED',
+      `The Electrum server claims to be at height ${tip.height}. Use another server.`,
+      { height: tip.height }
+    )
+  }
   if (!chain.isStarted) await start(chain, source, tip)
   if (tip.height === chain.height && chain.has(tip.height, tip.header)) return undefined
   const ancestor = await commonAncestor(chain, source, tip.height)
@@ -33,19 +48,32 @@ export async function syncHeaders (chain: HeaderChain, source: HeaderSource, tip
   if (tip.height === ancestor) {
     if (!chain.has(ancestor, tip.header)) throw twoTips(tip)
     if (ancestor === chain.height) return undefined
-    throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server is at height ${tip.height}, behind height ${chain.height} that we have seen. Wait until it has caught up, or use another server.`, { height: tip.height, known: chain.height })
+    throw new PaychanError(
+      'ERR_CHAIN_BEHIND',
+      `The Electrum server is at height ${tip.height}, behind height ${chain.height} that we have seen. Wait until it has caught up, or use another server.`,
+      { height: tip.height, known: chain.height }
+    )
   }
   if (ancestor === chain.height) await extend(chain, source, tip)
   else chain.connect(first, await fetchBranch(chain, source, first, tip))
   return first
 }
 
-/** Fetches the headers of the checkpoint's period: the next one's difficulty depends on the first of them. */
-async function start (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<void> {
+/**
+ * Fetches the headers of the checkpoint's period: the next one's difficulty depends on the first of
+ * them.
+ */
+async function start(chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<void> {
   const { checkpoint, network } = chain.params
   if (checkpoint === undefined) return
-  if (tip.height < checkpoint.height) throw new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server is at height ${tip.height}, and the checkpoint of ${network} is at ${checkpoint.height}: it is of another network, or far behind. Check the address and the network, or use another server.`, { height: tip.height, known: checkpoint.height })
-  const first = checkpoint.height - checkpoint.height % PERIOD
+  if (tip.height < checkpoint.height) {
+    throw new PaychanError(
+      'ERR_CHAIN_BEHIND',
+      `The Electrum server is at height ${tip.height}, and the checkpoint of ${network} is at ${checkpoint.height}: it is of another network, or far behind. Check the address and the network, or use another server.`,
+      { height: tip.height, known: checkpoint.height }
+    )
+  }
+  const first = checkpoint.height - (checkpoint.height % PERIOD)
   chain.start(first, await fetchExactly(source, first, checkpoint.height - first + 1))
 }
 
@@ -53,65 +81,118 @@ async function start (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTi
 const underWay = new WeakMap<HeaderChain, Promise<void>>()
 
 /**
- * Fetches older headers, down to a height, in whole periods: for what was confirmed before the checkpoint. They are kept, so a server
- * that names old heights again and again, or breaks off again and again, has each of them asked for once.
+ * Fetches older headers, down to a height, in whole periods: for what was confirmed before the
+ * checkpoint. They are kept, so a server that names old heights again and again, or breaks off
+ * again and again, has each of them asked for once.
  *
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
-export async function extendDown (chain: HeaderChain, source: HeaderSource, height: number): Promise<void> {
+export async function extendDown(
+  chain: HeaderChain,
+  source: HeaderSource,
+  height: number
+): Promise<void> {
   while (chain.first > height) {
-    const batch = underWay.get(chain) ?? prependBatch(chain, source).finally(() => { underWay.delete(chain) })
+    const batch =
+      underWay.get(chain) ??
+      prependBatch(chain, source).finally(() => {
+        underWay.delete(chain)
+      })
     underWay.set(chain, batch)
     await batch
   }
 }
 
-async function prependBatch (chain: HeaderChain, source: HeaderSource): Promise<void> {
+async function prependBatch(chain: HeaderChain, source: HeaderSource): Promise<void> {
   const first = Math.max(0, chain.first - HEADERS_BATCH)
   chain.prepend(first, await fetchExactly(source, first, chain.first - first))
 }
 
-/** Walks back from the lower of both tips, in windows that grow tenfold, until a header agrees. Below a buried block none is asked for. */
-async function commonAncestor (chain: HeaderChain, source: HeaderSource, theirHeight: number): Promise<number> {
+/**
+ * Walks back from the lower of both tips, in windows that grow tenfold, until a header agrees.
+ * Below a buried block none is asked for.
+ */
+async function commonAncestor(
+  chain: HeaderChain,
+  source: HeaderSource,
+  theirHeight: number
+): Promise<number> {
   let top = Math.min(chain.height, theirHeight)
   for (let window = 1; top >= chain.first; window = Math.min(window * 10, HEADERS_BATCH)) {
     const start = Math.max(chain.first, top - window + 1)
     const theirs = await fetchExactly(source, start, top - start + 1)
     for (let height = top; height >= start; height--) {
-      if (chain.has(height, theirs.subarray((height - start) * HEADER_SIZE, (height - start + 1) * HEADER_SIZE))) return height
+      if (
+        chain.has(
+          height,
+          theirs.subarray((height - start) * HEADER_SIZE, (height - start + 1) * HEADER_SIZE)
+        )
+      ) {
+        return height
+      }
     }
     if (window === 1) await checkBuried(chain, source, top)
     top = start - 1
   }
-  throw new PaychanError('ERR_WRONG_NETWORK', `The Electrum server does not serve ${chain.params.network}: its first block is another one. Check the server's address and the network.`, { network: chain.params.network })
+  throw new PaychanError(
+    'ERR_WRONG_NETWORK',
+    `The Electrum server does not serve ${chain.params.network}: its first block is another one. Check the server's address and the network.`,
+    { network: chain.params.network }
+  )
 }
 
-/** One header tells whether it is a server of another chain: it is not asked for all the others. @throws PaychanError `ERR_WRONG_CHAIN` */
-async function checkBuried (chain: HeaderChain, source: HeaderSource, top: number): Promise<void> {
+/**
+ * One header tells whether it is a server of another chain: it is not asked for all the others.
+ * @throws PaychanError `ERR_WRONG_CHAIN`
+ */
+async function checkBuried(chain: HeaderChain, source: HeaderSource, top: number): Promise<void> {
   const { anchor, first } = chain
   if (anchor === undefined || anchor.height < first || anchor.height > chain.height) return
   const height = Math.min(anchor.height, top)
   const theirs = hashText(headerHash(await fetchExactly(source, height, 1)))
   const hash = chain.hashAt(height)
-  if (theirs !== hash) throw wrongChain(`has block ${theirs} at height ${height}, where block ${hash ?? ''} was buried`, { height, theirs, hash: hash ?? '' })
+  if (theirs !== hash) {
+    throw wrongChain(
+      `has block ${theirs} at height ${height}, where block ${hash ?? ''} was buried`,
+      { height, theirs, hash: hash ?? '' }
+    )
+  }
 }
 
-async function extend (chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<void> {
+async function extend(chain: HeaderChain, source: HeaderSource, tip: AnnouncedTip): Promise<void> {
   while (chain.height < tip.height) {
     const first = chain.height + 1
-    const batch = first === tip.height ? tip.header : await fetchSome(source, first, tip.height - chain.height)
+    const batch =
+      first === tip.height ? tip.header : await fetchSome(source, first, tip.height - chain.height)
     if (first + batch.length / HEADER_SIZE > tip.height) checkLast(batch, tip)
     chain.connect(first, batch)
   }
 }
 
-/** A branch beside our own chain; each batch is checked as it comes, so that rubbish ends it early. */
-async function fetchBranch (chain: HeaderChain, source: HeaderSource, first: number, tip: AnnouncedTip): Promise<Uint8Array> {
+/**
+ * A branch beside our own chain; each batch is checked as it comes, so that rubbish ends it early.
+ */
+async function fetchBranch(
+  chain: HeaderChain,
+  source: HeaderSource,
+  first: number,
+  tip: AnnouncedTip
+): Promise<Uint8Array> {
   let branch = new Uint8Array()
   for (let next = first; next <= tip.height;) {
     const batch = await fetchSome(source, next, tip.height - next + 1)
     const [known, end] = [branch, next]
-    checkHeaders(chain.params, (at) => at < first ? chain.headerAt(at) : at < end ? known.subarray((at - first) * HEADER_SIZE, (at - first + 1) * HEADER_SIZE) : undefined, batch, next)
+    checkHeaders(
+      chain.params,
+      (at) =>
+        at < first
+          ? chain.headerAt(at)
+          : at < end
+            ? known.subarray((at - first) * HEADER_SIZE, (at - first + 1) * HEADER_SIZE)
+            : undefined,
+      batch,
+      next
+    )
     branch = concat([branch, batch])
     next += batch.length / HEADER_SIZE
   }
@@ -119,16 +200,28 @@ async function fetchBranch (chain: HeaderChain, source: HeaderSource, first: num
   return branch
 }
 
-async function fetchSome (source: HeaderSource, start: number, count: number): Promise<Uint8Array> {
+async function fetchSome(source: HeaderSource, start: number, count: number): Promise<Uint8Array> {
   const asked = Math.min(count, HEADERS_BATCH)
   const headers = await source.headers(start, asked)
-  if (headers.length === 0 || headers.length % HEADER_SIZE !== 0 || headers.length > asked * HEADER_SIZE) {
-    throw new PaychanError('ERR_CHAIN_LIED', `The Electrum server announced a tip but sends no proper headers from height ${start} on. Use another server.`, { height: start })
+  if (
+    headers.length === 0 ||
+    headers.length % HEADER_SIZE !== 0 ||
+    headers.length > asked * HEADER_SIZE
+  ) {
+    throw new PaychanError(
+      'ERR_CHAIN_LIED',
+      `The Electrum server announced a tip but sends no proper headers from height ${start} on. Use another server.`,
+      { height: start }
+    )
   }
   return headers
 }
 
-async function fetchExactly (source: HeaderSource, start: number, count: number): Promise<Uint8Array> {
+async function fetchExactly(
+  source: HeaderSource,
+  start: number,
+  count: number
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   for (let have = 0; have < count;) {
     const part = await fetchSome(source, start + have, count - have)
@@ -138,10 +231,14 @@ async function fetchExactly (source: HeaderSource, start: number, count: number)
   return concat(parts)
 }
 
-function checkLast (headers: Uint8Array, tip: AnnouncedTip): void {
+function checkLast(headers: Uint8Array, tip: AnnouncedTip): void {
   if (!sameBytes(headers.subarray(headers.length - HEADER_SIZE), tip.header)) throw twoTips(tip)
 }
 
-function twoTips (tip: AnnouncedTip): PaychanError {
-  return new PaychanError('ERR_CHAIN_LIED', `The Electrum server announced one header for height ${tip.height} and sent another. Use another server.`, { height: tip.height })
+function twoTips(tip: AnnouncedTip): PaychanError {
+  return new PaychanError(
+    'ERR_CHAIN_LIED',
+    `The Electrum server announced one header for height ${tip.height} and sent another. Use another server.`,
+    { height: tip.height }
+  )
 }

@@ -8,7 +8,15 @@ import { isForgedSpend } from '../bitcoin/owner-spend.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ChainTransaction, ScriptWatcher } from '../engine/ports.js'
-import { fromHex, outPointText, sameBytes, toHex, txidFromHash, type OutPoint, type Txid } from '../types/bytes.js'
+import {
+  fromHex,
+  outPointText,
+  sameBytes,
+  toHex,
+  txidFromHash,
+  type OutPoint,
+  type Txid
+} from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockHeight } from '../types/units.js'
 import { merkleRoot } from './header-fields.js'
@@ -18,9 +26,10 @@ import { checkMerkleProof, INNER_NODE_SIZE, type MerkleProof } from './merkle.js
 import type { HistoryEntry } from './electrum/session.js'
 
 /**
- * The most bytes of transactions of one script that are kept without a block that vouches for them. Strangers may
- * send more than that to any script, so it is no fault of the server's: the rest is left out, and it is only of
- * what anybody can make up. What is proved to be in a block is always taken, since it has cost its space there.
+ * The most bytes of transactions of one script that are kept without a block that vouches for them.
+ * Strangers may send more than that to any script, so it is no fault of the server's: the rest is
+ * left out, and it is only of what anybody can make up. What is proved to be in a block is always
+ * taken, since it has cost its space there.
  */
 export const MAX_WAITING_BYTES = 20_000_000
 
@@ -31,8 +40,12 @@ const FETCHED_AT_ONCE = 16
 export interface HistorySource extends HeaderSource {
   /** `script`: in hex. */
   history: (script: string) => Promise<HistoryEntry[]>
-  /** What makes one output of it, and what spends it; undefined where the server cannot tell that alone. */
-  readonly outPointHistory?: ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined
+  /**
+   * What makes one output of it, and what spends it; undefined where the server cannot tell that
+   * alone.
+   */
+  readonly outPointHistory?:
+    ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined
   transaction: (id: Txid) => Promise<Uint8Array>
   merkleProof: (id: Txid, height: number) => Promise<MerkleProof>
 }
@@ -40,57 +53,88 @@ export interface HistorySource extends HeaderSource {
 export interface HistoryContext {
   readonly source: HistorySource
   readonly headers: HeaderChain
-  /** What no block vouches for has to be signed by the owner of the coins; left out: that is not looked at. */
+  /**
+   * What no block vouches for has to be signed by the owner of the coins; left out: that is not
+   * looked at.
+   */
   readonly verify?: Ecdsa['verify'] | undefined
   /** Asks the server for its tip once more and brings `headers` there. */
   readonly catchUp: () => Promise<void>
-  /** Called when more waits than is kept, with the error `ERR_HISTORY_TOO_LARGE`. The history is delivered all the same. */
+  /**
+   * Called when more waits than is kept, with the error `ERR_HISTORY_TOO_LARGE`. The history is
+   * delivered all the same.
+   */
   readonly onTooLarge?: (error: PaychanError) => void
   /** Transactions that are kept elsewhere anyway: bytes that are the same are not kept twice. */
   readonly kept?: ScriptWatcher['kept']
   readonly outPoint?: ScriptWatcher['outPoint']
 }
 
-/** As `ChainTransaction`, with the hash of the block that it is proved to be in; without one in the mempool. */
-export interface ProvedTransaction extends ChainTransaction { readonly block?: string }
+/**
+ * As `ChainTransaction`, with the hash of the block that it is proved to be in; without one in the
+ * mempool.
+ */
+export interface ProvedTransaction extends ChainTransaction {
+  readonly block?: string
+}
 
 /**
- * The verified history of one script, and what need not be fetched and proved again. There is one for
- * every watched script, so it keeps little: a transaction is read again when it is needed.
+ * The verified history of one script, and what need not be fetched and proved again. There is one
+ * for every watched script, so it keeps little: a transaction is read again when it is needed.
  */
 export class VerifiedHistory {
   #history: readonly ProvedTransaction[] = []
-  /** What was fetched, and proved, by loads that came to nothing: a server that loses answers gives the whole bit by bit. */
+  /**
+   * What was fetched, and proved, by loads that came to nothing: a server that loses answers gives
+   * the whole bit by bit.
+   */
   #partial: Map<Txid, ProvedTransaction> | undefined
   /** Whether the last load has left out some of what waits. */
   #isCut = false
-  /** Whether the server would not tell the history of the script, and has told that of the one output which matters. */
+  /**
+   * Whether the server would not tell the history of the script, and has told that of the one
+   * output which matters.
+   */
   isPart = false
 
   /** In hex, which takes a third of what an array does. */
   readonly script: string
 
-  constructor (scriptPubKey: Uint8Array) {
+  constructor(scriptPubKey: Uint8Array) {
     this.script = toHex(scriptPubKey)
   }
 
   /**
-   * The whole history, in the server's order (by height, the mempool last); of what waits, no more than is kept.
+   * The whole history, in the server's order (by height, the mempool last); of what waits, no more
+   * than is kept.
    *
    * @throws PaychanError `ERR_CHAIN_LIED` (or the server is on a newer block than we are: ask for
    *   its tip, then try again), and what the source rejects with
    */
-  async load (context: HistoryContext): Promise<readonly ProvedTransaction[]> {
+  async load(context: HistoryContext): Promise<readonly ProvedTransaction[]> {
     const { entries, isPart } = await this.#entries(context)
-    if (new Set(entries.map(entry => entry.txid)).size !== entries.length) throw lied('lists a transaction twice in one history', entries[0]?.txid)
+    if (new Set(entries.map((entry) => entry.txid)).size !== entries.length) {
+      throw lied('lists a transaction twice in one history', entries[0]?.txid)
+    }
     // One after the other: a line has room for more entries than a call takes arguments.
     const highest = entries.reduce((most, { height = 0 }) => Math.max(most, height), 0)
     // Servers may tell of a script's history before they tell of the block's header.
     if (highest > context.headers.height) await context.catchUp()
-    const lowest = entries.reduce((least, { height = Infinity }) => Math.min(least, height), Infinity)
+    const lowest = entries.reduce(
+      (least, { height = Infinity }) => Math.min(least, height),
+      Infinity
+    )
     if (lowest < context.headers.first) await extendDown(context.headers, context.source, lowest)
-    const withdrawn = withdrawnFrom(this.#history.filter((each) => isProvedIn(each, context.headers)), entries)
-    if (withdrawn !== undefined) throw lied('takes back a confirmation that it has proved, without a reorganisation', withdrawn)
+    const withdrawn = withdrawnFrom(
+      this.#history.filter((each) => isProvedIn(each, context.headers)),
+      entries
+    )
+    if (withdrawn !== undefined) {
+      throw lied(
+        'takes back a confirmation that it has proved, without a reorganisation',
+        withdrawn
+      )
+    }
     const { history, isCut } = await this.#fetchAll(context, entries)
     const touching = this.#checkScript(history, isCut, context.verify)
     if (isCut && !this.#isCut) context.onTooLarge?.(tooLarge(entries[0]?.txid))
@@ -102,8 +146,15 @@ export class VerifiedHistory {
     return this.#history
   }
 
-  /** Strangers may pay to a script so often that a server tells its history no more: then what becomes of the output that matters. */
-  async #entries ({ source, headers, outPoint }: HistoryContext): Promise<{ entries: readonly HistoryEntry[], isPart: boolean }> {
+  /**
+   * Strangers may pay to a script so often that a server tells its history no more: then what
+   * becomes of the output that matters.
+   */
+  async #entries({
+    source,
+    headers,
+    outPoint
+  }: HistoryContext): Promise<{ entries: readonly HistoryEntry[]; isPart: boolean }> {
     try {
       return { entries: withoutEchoes(await source.history(this.script)), isPart: false }
     } catch (error) {
@@ -112,23 +163,41 @@ export class VerifiedHistory {
       const told = withoutEchoes(await ask(which, this.script))
       const listed = new Set(told.map(({ txid }) => txid))
       // What was proved before is as true as it was.
-      const proved = this.#history.filter((each) => isProvedIn(each, headers) && !listed.has(each.txid))
-      return { entries: [...proved, ...told].sort((a, b) => (a.height ?? Infinity) - (b.height ?? Infinity)), isPart: true }
+      const proved = this.#history.filter(
+        (each) => isProvedIn(each, headers) && !listed.has(each.txid)
+      )
+      return {
+        entries: [...proved, ...told].sort(
+          (a, b) => (a.height ?? Infinity) - (b.height ?? Infinity)
+        ),
+        isPart: true
+      }
     }
   }
 
   /** Whether every confirmation of the last loaded history is still in our best chain. */
-  holds (headers: HeaderChain): boolean {
+  holds(headers: HeaderChain): boolean {
     return this.#history.every((each) => each.block === undefined || isProvedIn(each, headers))
   }
 
-  /** What blocks vouch for first, and all of it; then as much of the rest as is kept, what is known before what is new. */
-  async #fetchAll (context: HistoryContext, entries: readonly HistoryEntry[]): Promise<{ history: ProvedTransaction[], isCut: boolean }> {
+  /**
+   * What blocks vouch for first, and all of it; then as much of the rest as is kept, what is known
+   * before what is new.
+   */
+  async #fetchAll(
+    context: HistoryContext,
+    entries: readonly HistoryEntry[]
+  ): Promise<{ history: ProvedTransaction[]; isCut: boolean }> {
     const known = new Map(this.#history.map((each) => [each.txid, each]))
     const listed = new Set(entries.map(({ txid }) => txid))
     // A server that lists others with every try must not make us keep all of them.
-    for (const id of [...this.#partial?.keys() ?? []]) if (!listed.has(id)) this.#partial?.delete(id)
-    const fetch = async (some: readonly HistoryEntry[]): Promise<ProvedTransaction[]> => await Promise.all(some.map(async (entry) => await this.#fetch(context, entry, known.get(entry.txid))))
+    for (const id of [...(this.#partial?.keys() ?? [])]) {
+      if (!listed.has(id)) this.#partial?.delete(id)
+    }
+    const fetch = async (some: readonly HistoryEntry[]): Promise<ProvedTransaction[]> =>
+      await Promise.all(
+        some.map(async (entry) => await this.#fetch(context, entry, known.get(entry.txid)))
+      )
     const found = new Map<Txid, ProvedTransaction>()
     const relevance = new Relevance(this.script)
     for (const some of chunks(entries.filter(({ height }) => height !== undefined))) {
@@ -137,12 +206,21 @@ export class VerifiedHistory {
         found.set(each.txid, each)
       }
       // They are proved, but all of the chain could be shown like that.
-      if (relevance.foreignBytes > MAX_WAITING_BYTES) throw lied('puts transactions into the history of a script that they do not touch', some[0]?.txid)
+      if (relevance.foreignBytes > MAX_WAITING_BYTES) {
+        throw lied(
+          'puts transactions into the history of a script that they do not touch',
+          some[0]?.txid
+        )
+      }
     }
-    const isKnown = ({ txid }: HistoryEntry): boolean => known.has(txid) || this.#partial?.has(txid) === true
+    const isKnown = ({ txid }: HistoryEntry): boolean =>
+      known.has(txid) || this.#partial?.has(txid) === true
     const waiting = entries.filter(({ height }) => height === undefined)
     let bytes = 0
-    for (const some of chunks([...waiting.filter(isKnown), ...waiting.filter((entry) => !isKnown(entry))])) {
+    for (const some of chunks([
+      ...waiting.filter(isKnown),
+      ...waiting.filter((entry) => !isKnown(entry))
+    ])) {
       for (const each of await fetch(some)) {
         bytes += each.raw.length
         if (bytes <= MAX_WAITING_BYTES) found.set(each.txid, each)
@@ -150,23 +228,35 @@ export class VerifiedHistory {
       }
       if (bytes > MAX_WAITING_BYTES) break
     }
-    return { history: entries.flatMap(({ txid }) => found.get(txid) ?? []), isCut: bytes > MAX_WAITING_BYTES }
+    return {
+      history: entries.flatMap(({ txid }) => found.get(txid) ?? []),
+      isCut: bytes > MAX_WAITING_BYTES
+    }
   }
 
-  async #fetch (context: HistoryContext, entry: HistoryEntry, known: ProvedTransaction | undefined): Promise<ProvedTransaction> {
+  async #fetch(
+    context: HistoryContext,
+    entry: HistoryEntry,
+    known: ProvedTransaction | undefined
+  ): Promise<ProvedTransaction> {
     const before = this.#partial?.get(entry.txid) ?? known
-    const raw = before?.raw ?? checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
+    const raw =
+      before?.raw ?? checkedTransaction(await context.source.transaction(entry.txid), entry.txid)
     const waiting: ProvedTransaction = { txid: entry.txid, raw, height: undefined }
     if (before === undefined) this.#keep(waiting)
     if (entry.height === undefined) return waiting
-    // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a transaction as well.
+    // A leaf of 64 bytes proves nothing (see `merkle.ts`). An honest server shows such a
+    // transaction as well.
     const strippedSize = Transaction.fromBuffer(raw).byteLength(false)
     if (strippedSize === INNER_NODE_SIZE) return waiting
     const header = context.headers.headerAt(entry.height)
     const blockHash = context.headers.hashAt(entry.height)
-    if (header === undefined || blockHash === undefined) throw lied('claims a confirmation in a block that it does not show', entry.txid)
+    if (header === undefined || blockHash === undefined) {
+      throw lied('claims a confirmation in a block that it does not show', entry.txid)
+    }
     if (before?.block === blockHash && before.height === entry.height) return before
-    // The header may be replaced while the proof is fetched: prove it against this one all the same.
+    // The header may be replaced while the proof is fetched: prove it against this one all the
+    // same.
     const root = Uint8Array.from(merkleRoot(header))
     let proof: MerkleProof
     try {
@@ -176,58 +266,82 @@ export class VerifiedHistory {
       throw lied(`claims a confirmation and gives no proof of it (${messageOf(error)})`, entry.txid)
     }
     checkMerkleProof(entry.txid, strippedSize, proof, root)
-    return this.#keep({ txid: entry.txid, raw, height: blockHeight(entry.height), block: blockHash })
+    return this.#keep({
+      txid: entry.txid,
+      raw,
+      height: blockHeight(entry.height),
+      block: blockHash
+    })
   }
 
-  #keep (found: ProvedTransaction): ProvedTransaction {
+  #keep(found: ProvedTransaction): ProvedTransaction {
     this.#partial ??= new Map()
     this.#partial.set(found.txid, found)
     return found
   }
 
   /**
-   * Each transaction pays to the script or spends an output of it that is in the same history. What is not in a block
-   * may spend one that was left out: then it is left out as well.
+   * Each transaction pays to the script or spends an output of it that is in the same history. What
+   * is not in a block may spend one that was left out: then it is left out as well.
    */
-  #checkScript (history: readonly ProvedTransaction[], isCut: boolean, verify: Ecdsa['verify'] | undefined): readonly ProvedTransaction[] {
+  #checkScript(
+    history: readonly ProvedTransaction[],
+    isCut: boolean,
+    verify: Ecdsa['verify'] | undefined
+  ): readonly ProvedTransaction[] {
     const scriptPubKey = fromHex(this.script)
     const outputs = new Map<string, bigint>()
     const read = history.map((each) => ({ each, transaction: Transaction.fromBuffer(each.raw) }))
-    for (const { each: { txid }, transaction } of read) {
+    for (const {
+      each: { txid },
+      transaction
+    } of read) {
       transaction.outs.forEach((output, vout) => {
-        if (sameBytes(output.script, scriptPubKey)) outputs.set(outPointText({ txid, vout }), output.value)
+        if (sameBytes(output.script, scriptPubKey)) {
+          outputs.set(outPointText({ txid, vout }), output.value)
+        }
       })
     }
     return read.flatMap(({ each, transaction }) => {
       const { txid, block } = each
-      const pays = transaction.outs.some(output => sameBytes(output.script, scriptPubKey))
-      const spends = transaction.ins.map(input => outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index })))
-      if (!pays && spends.every(value => value === undefined)) {
+      const pays = transaction.outs.some((output) => sameBytes(output.script, scriptPubKey))
+      const spends = transaction.ins.map((input) =>
+        outputs.get(outPointText({ txid: txidFromHash(input.hash), vout: input.index }))
+      )
+      if (!pays && spends.every((value) => value === undefined)) {
         if (isCut && block === undefined) return []
         throw lied('puts a transaction into the history of a script that it does not touch', txid)
       }
       if (verify === undefined) return [each]
       // Also in a block: its proof is one of the txid, and the witness could be any.
-      const isForged = spends.some((value, index) => value !== undefined && isForgedSpend(transaction, index, scriptPubKey, value, verify))
+      const isForged = spends.some(
+        (value, index) =>
+          value !== undefined && isForgedSpend(transaction, index, scriptPubKey, value, verify)
+      )
       if (isForged) throw lied('shows a spend that the owner of the coins has not signed', txid)
       return [each]
     })
   }
 }
 
-/** Counts what does not concern a script, as far as it can be told yet: blocks show what is spent before what spends it. */
+/**
+ * Counts what does not concern a script, as far as it can be told yet: blocks show what is spent
+ * before what spends it.
+ */
 class Relevance {
   foreignBytes = 0
   readonly #script: Uint8Array
   readonly #outputs = new Set<string>()
 
-  constructor (script: string) {
+  constructor(script: string) {
     this.#script = fromHex(script)
   }
 
-  add ({ txid, raw }: ProvedTransaction): void {
+  add({ txid, raw }: ProvedTransaction): void {
     const { ins, outs } = Transaction.fromBuffer(raw)
-    let touches = ins.some(({ hash, index }) => this.#outputs.has(outPointText({ txid: txidFromHash(hash), vout: index })))
+    let touches = ins.some(({ hash, index }) =>
+      this.#outputs.has(outPointText({ txid: txidFromHash(hash), vout: index }))
+    )
     outs.forEach(({ script }, vout) => {
       if (!sameBytes(script, this.#script)) return
       touches = true
@@ -237,32 +351,44 @@ class Relevance {
   }
 }
 
-function chunks (entries: readonly HistoryEntry[]): HistoryEntry[][] {
-  return Array.from({ length: Math.ceil(entries.length / FETCHED_AT_ONCE) }, (_, n) => entries.slice(n * FETCHED_AT_ONCE, (n + 1) * FETCHED_AT_ONCE))
+function chunks(entries: readonly HistoryEntry[]): HistoryEntry[][] {
+  return Array.from({ length: Math.ceil(entries.length / FETCHED_AT_ONCE) }, (_, n) =>
+    entries.slice(n * FETCHED_AT_ONCE, (n + 1) * FETCHED_AT_ONCE)
+  )
 }
 
 /** Whether a server refuses because there is too much of it (ElectrumX: `history too large`). */
-export function isTooLong (error: unknown): boolean {
-  return error instanceof PaychanError && error.code === 'ERR_ELECTRUM_REFUSED' && /too (many|large|long)/i.test(String(error.facts.reason))
+export function isTooLong(error: unknown): boolean {
+  return (
+    error instanceof PaychanError &&
+    error.code === 'ERR_ELECTRUM_REFUSED' &&
+    /too (many|large|long)/i.test(String(error.facts.reason))
+  )
 }
 
 /** Whether a server refuses for want of resources: it may have the proof all the same. */
-function isForWant (error: unknown): boolean {
-  return error instanceof PaychanError && /excessive|resource|too (many|large|long)|limit|busy|overload|time(d )?[- ]?out/i.test(String(error.facts.reason))
+function isForWant(error: unknown): boolean {
+  return (
+    error instanceof PaychanError &&
+    /excessive|resource|too (many|large|long)|limit|busy|overload|time(d )?[- ]?out/i.test(
+      String(error.facts.reason)
+    )
+  )
 }
 
 /**
- * The bytes of a transaction, which have this id. What may hand them on reads them without a thought, so they are read here as strictly
- * as anywhere: no block and no mempool has one that is written in other bytes than its own, or pays more than there can be.
+ * The bytes of a transaction, which have this id. What may hand them on reads them without a
+ * thought, so they are read here as strictly as anywhere: no block and no mempool has one that is
+ * written in other bytes than its own, or pays more than there can be.
  *
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
-function checkedTransaction (raw: Uint8Array, id: Txid): Uint8Array {
+function checkedTransaction(raw: Uint8Array, id: Txid): Uint8Array {
   if (readAs(raw, id).txid !== id) throw lied('sent another transaction than the one asked for', id)
   return raw
 }
 
-function readAs (raw: Uint8Array, id: Txid): ParsedTransaction {
+function readAs(raw: Uint8Array, id: Txid): ParsedTransaction {
   try {
     return parseTransaction(raw)
   } catch (cause) {
@@ -271,34 +397,53 @@ function readAs (raw: Uint8Array, id: Txid): ParsedTransaction {
 }
 
 /**
- * electrs reads a new block before it looks into the mempool again (seen with 0.10.10): for a moment a transaction
- * is in both. The confirmation is what will be proved, and it stays.
+ * electrs reads a new block before it looks into the mempool again (seen with 0.10.10): for a
+ * moment a transaction is in both. The confirmation is what will be proved, and it stays.
  */
-function withoutEchoes (entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
-  const confirmed = new Set(entries.flatMap(({ txid, height }) => height === undefined ? [] : [txid]))
+function withoutEchoes(entries: readonly HistoryEntry[]): readonly HistoryEntry[] {
+  const confirmed = new Set(
+    entries.flatMap(({ txid, height }) => (height === undefined ? [] : [txid]))
+  )
   return entries.filter(({ txid, height }) => height !== undefined || !confirmed.has(txid))
 }
 
 /** A transaction proved at a height that the new history leaves out, or puts elsewhere. */
-function withdrawnFrom (proved: readonly ProvedTransaction[], entries: readonly HistoryEntry[]): Txid | undefined {
-  const heights = new Map(entries.map(entry => [entry.txid, entry.height]))
+function withdrawnFrom(
+  proved: readonly ProvedTransaction[],
+  entries: readonly HistoryEntry[]
+): Txid | undefined {
+  const heights = new Map(entries.map((entry) => [entry.txid, entry.height]))
   return proved.find(({ txid, height }) => heights.get(txid) !== height)?.txid
 }
 
 /** Whether the block of its proof is in our best chain. */
-function isProvedIn ({ height, block }: ProvedTransaction, headers: HeaderChain): boolean {
+function isProvedIn({ height, block }: ProvedTransaction, headers: HeaderChain): boolean {
   return height !== undefined && block !== undefined && headers.hashAt(height) === block
 }
 
-/** With the bytes that are kept elsewhere, when they are the same: what counts is still what this server has sent. */
-function keptOnce (shown: ProvedTransaction, kept: Uint8Array | undefined): ProvedTransaction {
-  return kept === undefined || kept === shown.raw || !sameBytes(shown.raw, kept) ? shown : { ...shown, raw: kept }
+/**
+ * With the bytes that are kept elsewhere, when they are the same: what counts is still what this
+ * server has sent.
+ */
+function keptOnce(shown: ProvedTransaction, kept: Uint8Array | undefined): ProvedTransaction {
+  return kept === undefined || kept === shown.raw || !sameBytes(shown.raw, kept)
+    ? shown
+    : { ...shown, raw: kept }
 }
 
-function tooLarge (id: Txid | undefined): PaychanError {
-  return new PaychanError('ERR_HISTORY_TOO_LARGE', `More than ${MAX_WAITING_BYTES / 1_000_000} MB of unconfirmed transactions of one script are shown, and the rest is left out. What is in a block is known all the same.`, { txid: id })
+function tooLarge(id: Txid | undefined): PaychanError {
+  return new PaychanError(
+    'ERR_HISTORY_TOO_LARGE',
+    `More than ${MAX_WAITING_BYTES / 1_000_000} MB of unconfirmed transactions of one script are shown, and the rest is left out. What is in a block is known all the same.`,
+    { txid: id }
+  )
 }
 
-function lied (what: string, id: Txid | undefined, cause?: unknown): PaychanError {
-  return new PaychanError('ERR_CHAIN_LIED', `The Electrum server ${what}. Use another server.`, { txid: id }, { cause })
+function lied(what: string, id: Txid | undefined, cause?: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_CHAIN_LIED',
+    `The Electrum server ${what}. Use another server.`,
+    { txid: id },
+    { cause }
+  )
 }

@@ -7,30 +7,38 @@ export type Log = (line: string) => void
 export class Listeners<T> {
   readonly #listeners = new Set<{ call: (value: T) => void }>()
 
-  constructor (private readonly log: Log) {}
+  constructor(private readonly log: Log) {}
 
-  get size (): number {
+  get size(): number {
     return this.#listeners.size
   }
 
-  add (listener: (value: T) => void): Unsubscribe {
+  add(listener: (value: T) => void): Unsubscribe {
     const entry = { call: listener }
     this.#listeners.add(entry)
-    return () => { this.#listeners.delete(entry) }
+    return () => {
+      this.#listeners.delete(entry)
+    }
   }
 
-  emit (value: T): void {
+  emit(value: T): void {
     for (const entry of [...this.#listeners]) {
-      if (this.#listeners.has(entry)) callSafely(this.log, () => { entry.call(value) })
+      if (this.#listeners.has(entry)) {
+        callSafely(this.log, () => {
+          entry.call(value)
+        })
+      }
     }
   }
 }
 
 /** Calls what belongs to others; what it throws goes to the log. */
-export function callSafely (log: Log, call: () => void): void {
+export function callSafely(log: Log, call: () => void): void {
   try {
     call()
   } catch (error) {
-    log(`A listener of the chain threw: ${error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)}`)
+    log(
+      `A listener of the chain threw: ${error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)}`
+    )
   }
 }

@@ -1,6 +1,16 @@
 /** The `Chain` port over a `MemoryWorld`: for unit tests and simulations. */
 import { Transaction } from 'bitcoinjs-lib'
-import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, RelayRates, Verdict } from '../engine/ports.js'
+import type {
+  Chain,
+  ChainStatus,
+  ChainTransaction,
+  ScriptWatch,
+  ScriptWatcher,
+  Tip,
+  Unsubscribe,
+  RelayRates,
+  Verdict
+} from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, type BlockDelta, type FeeRate } from '../types/units.js'
@@ -49,70 +59,93 @@ export class MemoryChain implements Chain {
   readonly #waiting: Array<() => void> = []
   #scheduled = false
 
-  constructor (world: MemoryWorld, options: MemoryChainOptions = {}) {
+  constructor(world: MemoryWorld, options: MemoryChainOptions = {}) {
     this.#world = world
     this.#schedule = options.schedule ?? queueMicrotask
     this.#log = options.log ?? (() => {})
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.tip = this.#worldTip()
-    world.onChange(() => { this.#look() })
+    world.onChange(() => {
+      this.#look()
+    })
   }
 
-  onTip (listener: (tip: Tip) => void): Unsubscribe {
+  onTip(listener: (tip: Tip) => void): Unsubscribe {
     const stop = this.#tips.add(listener)
     if (this.tip !== undefined) listener(this.tip)
     return stop
   }
 
-  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+  onStatus(listener: (status: ChainStatus) => void): Unsubscribe {
     return this.#statuses.add(listener)
   }
 
-  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+  watchScript(scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
     let resolveReady = (): void => {}
-    const ready = new Promise<void>(resolve => { resolveReady = resolve })
-    const watch: Watch = { scriptPubKey: Uint8Array.from(scriptPubKey), watcher, ready: resolveReady, seen: undefined, isTold: false }
+    const ready = new Promise<void>((resolve) => {
+      resolveReady = resolve
+    })
+    const watch: Watch = {
+      scriptPubKey: Uint8Array.from(scriptPubKey),
+      watcher,
+      ready: resolveReady,
+      seen: undefined,
+      isTold: false
+    }
     this.#watches.add(watch)
     this.#look()
-    return { ready, get isCurrent () { return watch.isTold }, stop: () => { this.#watches.delete(watch) } }
+    return {
+      ready,
+      get isCurrent() {
+        return watch.isTold
+      },
+      stop: () => {
+        this.#watches.delete(watch)
+      }
+    }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array): Promise<Verdict> {
     try {
       Transaction.fromBuffer(raw)
     } catch (error) {
-      throw new PaychanError('ERR_INVALID_TRANSACTION', 'These bytes are no transaction; it was not sent.', {}, { cause: error })
+      throw new PaychanError(
+        'ERR_INVALID_TRANSACTION',
+        'These bytes are no transaction; it was not sent.',
+        {},
+        { cause: error }
+      )
     }
     await this.#connected()
     return { txid: this.#world.broadcast(raw), taken: 1, of: 1, refusals: [] }
   }
 
-  async estimateFeeRate (_target: BlockDelta): Promise<FeeRate> {
+  async estimateFeeRate(_target: BlockDelta): Promise<FeeRate> {
     await this.#connected()
     return this.feeRate
   }
 
-  async relayRates (): Promise<RelayRates> {
+  async relayRates(): Promise<RelayRates> {
     await this.#connected()
     return { minimum: SAFE_RELAY_RATE, incremental: SAFE_RELAY_RATE }
   }
 
   /** Cuts this view off from the world: nothing is seen, calls wait. */
-  disconnect (): void {
+  disconnect(): void {
     for (const watch of this.#watches) watch.isTold = false
     this.#setStatus('down')
   }
 
   /** Sees the world again, and everything that has changed meanwhile. */
-  reconnect (): void {
+  reconnect(): void {
     this.#setStatus('synced')
     for (const go of this.#waiting.splice(0)) go()
     this.#look()
   }
 
   /** Histories first, then the tip; several changes at once are seen as one. */
-  #look (): void {
+  #look(): void {
     if (this.#scheduled || this.status === 'down') return
     this.#scheduled = true
     this.#schedule(() => {
@@ -126,28 +159,39 @@ export class MemoryChain implements Chain {
     })
   }
 
-  #serve (watch: Watch): void {
+  #serve(watch: Watch): void {
     if (!this.#watches.has(watch)) return
-    const history: ChainTransaction[] = this.#world.historyOf(watch.scriptPubKey)
-      .map(({ txid, raw, height }) => ({ txid, raw, height: height === undefined ? undefined : blockHeight(height) }))
-    const seen = history.map(({ txid, raw, height }) => `${txid}:${height ?? 'mempool'}:${toHex(raw)}`).join()
+    const history: ChainTransaction[] = this.#world
+      .historyOf(watch.scriptPubKey)
+      .map(({ txid, raw, height }) => ({
+        txid,
+        raw,
+        height: height === undefined ? undefined : blockHeight(height)
+      }))
+    const seen = history
+      .map(({ txid, raw, height }) => `${txid}:${height ?? 'mempool'}:${toHex(raw)}`)
+      .join()
     watch.isTold = true
     if (seen === watch.seen) return
     watch.seen = seen
-    callSafely(this.#log, () => { watch.watcher.onHistory(history) })
+    callSafely(this.#log, () => {
+      watch.watcher.onHistory(history)
+    })
     watch.ready()
   }
 
-  #worldTip (): Tip {
+  #worldTip(): Tip {
     return { height: blockHeight(this.#world.height), hash: this.#world.tipHash }
   }
 
-  #connected (): Promise<void> {
+  #connected(): Promise<void> {
     if (this.status !== 'down') return Promise.resolve()
-    return new Promise(resolve => { this.#waiting.push(resolve) })
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+    })
   }
 
-  #setStatus (status: ChainStatus): void {
+  #setStatus(status: ChainStatus): void {
     if (status === this.status) return
     this.status = status
     this.#statuses.emit(status)

@@ -18,13 +18,24 @@ export interface ServerView {
 }
 
 /**
- * All that is proved to be in the best chain, by height; then what is in a mempool and can still come
- * into a block, each server's in its own order, with how many of the servers that are used show it. (A proof is of a block, not of a height: a server that
- * changes to another branch has proved nothing there yet.)
+ * All that is proved to be in the best chain, by height; then what is in a mempool and can still
+ * come into a block, each server's in its own order, with how many of the servers that are used
+ * show it. (A proof is of a block, not of a height: a server that changes to another branch has
+ * proved nothing there yet.)
  */
-export function mergeHistories (views: readonly ServerView[], best: BlockLookup): readonly ProvedTransaction[] {
+export function mergeHistories(
+  views: readonly ServerView[],
+  best: BlockLookup
+): readonly ProvedTransaction[] {
   const [only] = views
-  if (only !== undefined && views.length === 1 && only.isUsed && only.history.every((each) => each.height === undefined || isIn(each, best))) return only.history
+  if (
+    only !== undefined &&
+    views.length === 1 &&
+    only.isUsed &&
+    only.history.every((each) => each.height === undefined || isIn(each, best))
+  ) {
+    return only.history
+  }
   const confirmed = new Map<Txid, ProvedTransaction>()
   const waiting = new Map<Txid, ProvedTransaction>()
   for (const { history, isUsed } of views) {
@@ -33,8 +44,13 @@ export function mergeHistories (views: readonly ServerView[], best: BlockLookup)
       // Witnesses, which a proof says nothing of, were only checked where the transaction waits.
       else if (isUsed) {
         const before = waiting.get(each.txid)
-        const raw = each.height === undefined ? each.raw : before?.raw ?? each.raw
-        waiting.set(each.txid, { txid: each.txid, raw, height: undefined, shownBy: (before?.shownBy ?? 0) + 1 })
+        const raw = each.height === undefined ? each.raw : (before?.raw ?? each.raw)
+        waiting.set(each.txid, {
+          txid: each.txid,
+          raw,
+          height: undefined,
+          shownBy: (before?.shownBy ?? 0) + 1
+        })
       }
     }
   }
@@ -42,7 +58,12 @@ export function mergeHistories (views: readonly ServerView[], best: BlockLookup)
   const gone = new Set<Txid>()
   for (const each of waiting.values()) {
     // One server has not heard yet that something else has been mined in its place.
-    if (!confirmed.has(each.txid) && inputsOf(each).some((input) => spent.has(input) || gone.has(input.slice(0, 64) as Txid))) gone.add(each.txid)
+    if (
+      !confirmed.has(each.txid) &&
+      inputsOf(each).some((input) => spent.has(input) || gone.has(input.slice(0, 64) as Txid))
+    ) {
+      gone.add(each.txid)
+    }
   }
   return [
     ...[...confirmed.values()].sort((a, b) => (a.height ?? 0) - (b.height ?? 0)),
@@ -51,16 +72,25 @@ export function mergeHistories (views: readonly ServerView[], best: BlockLookup)
 }
 
 /** Whether a transaction is proved to be in a block of this chain. */
-export function isIn ({ height, block }: ProvedTransaction, chain: BlockLookup): boolean {
+export function isIn({ height, block }: ProvedTransaction, chain: BlockLookup): boolean {
   return height !== undefined && block !== undefined && chain(height) === block
 }
 
-/** What is proved in the best chain by one of the servers, in a block that another one has too, and missing in that one's history. */
-export function hiddenBy (history: readonly ProvedTransaction[], theirs: BlockLookup, merged: readonly ProvedTransaction[]): ProvedTransaction | undefined {
+/**
+ * What is proved in the best chain by one of the servers, in a block that another one has too, and
+ * missing in that one's history.
+ */
+export function hiddenBy(
+  history: readonly ProvedTransaction[],
+  theirs: BlockLookup,
+  merged: readonly ProvedTransaction[]
+): ProvedTransaction | undefined {
   const shown = new Set(history.map(({ txid }) => txid))
   return merged.find((each) => isIn(each, theirs) && !shown.has(each.txid))
 }
 
-function inputsOf ({ raw }: ProvedTransaction): string[] {
-  return Transaction.fromBuffer(raw).ins.map(({ hash, index }) => outPointText({ txid: txidFromHash(hash), vout: index }))
+function inputsOf({ raw }: ProvedTransaction): string[] {
+  return Transaction.fromBuffer(raw).ins.map(({ hash, index }) =>
+    outPointText({ txid: txidFromHash(hash), vout: index })
+  )
 }

@@ -15,8 +15,14 @@ import { MAX_MONEY } from '../types/units.js'
 /** Bytes of an inner node: two hashes. */
 export const INNER_NODE_SIZE = 64
 
-/** A proof as an Electrum server gives it: `merkle` are ids (reversed hex), from the leaf's level upwards. */
-export interface MerkleProof { readonly merkle: readonly Txid[], readonly pos: number }
+/**
+ * A proof as an Electrum server gives it: `merkle` are ids (reversed hex), from the leaf's level
+ * upwards.
+ */
+export interface MerkleProof {
+  readonly merkle: readonly Txid[]
+  readonly pos: number
+}
 
 /**
  * A block holds at most 4,000,000 weight units / (4 x 60 bytes) = 16,666 transactions, so that 15
@@ -29,9 +35,16 @@ const MAX_DEPTH = 32
  *
  * @throws PaychanError `ERR_CHAIN_LIED` when the proof is no proof whatever the root
  */
-export function merkleRootOf (id: Txid, proof: MerkleProof): Uint8Array {
+export function merkleRootOf(id: Txid, proof: MerkleProof): Uint8Array {
   const depth = proof.merkle.length
-  if (depth > MAX_DEPTH || !Number.isInteger(proof.pos) || proof.pos < 0 || proof.pos >= 2 ** depth) throw refused(id)
+  if (
+    depth > MAX_DEPTH ||
+    !Number.isInteger(proof.pos) ||
+    proof.pos < 0 ||
+    proof.pos >= 2 ** depth
+  ) {
+    throw refused(id)
+  }
   let hash = hashFromTxid(id)
   let position = proof.pos
   for (const sibling of proof.merkle) {
@@ -55,8 +68,15 @@ export function merkleRootOf (id: Txid, proof: MerkleProof): Uint8Array {
  * @param strippedSize - the bytes of the transaction without witnesses: what its id is the hash of
  * @throws PaychanError `ERR_CHAIN_LIED`
  */
-export function checkMerkleProof (id: Txid, strippedSize: number, proof: MerkleProof, root: Uint8Array): void {
-  if (strippedSize === INNER_NODE_SIZE || !sameBytes(merkleRootOf(id, proof), root)) throw refused(id)
+export function checkMerkleProof(
+  id: Txid,
+  strippedSize: number,
+  proof: MerkleProof,
+  root: Uint8Array
+): void {
+  if (strippedSize === INNER_NODE_SIZE || !sameBytes(merkleRootOf(id, proof), root)) {
+    throw refused(id)
+  }
 }
 
 /**
@@ -64,16 +84,22 @@ export function checkMerkleProof (id: Txid, strippedSize: number, proof: MerkleP
  * 4 version + 1 + (36 outpoint + 1 + s script + 4 sequence) + 1 + (8 value + 1 + p script) + 4 lock
  * = 60 + s + p, so that s + p = 4. Two hashes look like that with a chance below 10^-12.
  */
-export function readsAsTransaction (node: Uint8Array): boolean {
+export function readsAsTransaction(node: Uint8Array): boolean {
   const view = new DataView(node.buffer, node.byteOffset, node.byteLength)
   const inputScript = view.getUint8(41)
   if (view.getUint8(4) !== 1 || inputScript > 4) return false
   const outputs = 42 + inputScript + 4
-  return view.getUint8(outputs) === 1 &&
+  return (
+    view.getUint8(outputs) === 1 &&
     view.getBigUint64(outputs + 1, true) <= MAX_MONEY &&
     inputScript + view.getUint8(outputs + 9) === 4
+  )
 }
 
-function refused (id: Txid): PaychanError {
-  return new PaychanError('ERR_CHAIN_LIED', `The Electrum server claims that ${id} is confirmed, but its proof does not lead to the block's header. Use another server.`, { txid: id })
+function refused(id: Txid): PaychanError {
+  return new PaychanError(
+    'ERR_CHAIN_LIED',
+    `The Electrum server claims that ${id} is confirmed, but its proof does not lead to the block's header. Use another server.`,
+    { txid: id }
+  )
 }

@@ -1,14 +1,27 @@
 /**
- * The `Chain` port over several Electrum servers. Each is followed by a chain of its own, which believes
- * it nothing (`chain.ts`); here they are compared. The tip is that of the chain with the most work, a
- * history is what any of them has proved, a broadcast goes to all, and fees are the median. So one honest
- * server is enough, and none has to be the right one.
+ * The `Chain` port over several Electrum servers. Each is followed by a chain of its own, which
+ * believes it nothing (`chain.ts`); here they are compared. The tip is that of the chain with the
+ * most work, a history is what any of them has proved, a broadcast goes to all, and fees are the
+ * median. So one honest server is enough, and none has to be the right one.
  */
-import type { Chain, ChainStatus, ScriptWatch, RelayRates, Tip, Unsubscribe, Verdict } from '../engine/ports.js'
+import type {
+  Chain,
+  ChainStatus,
+  ScriptWatch,
+  RelayRates,
+  Tip,
+  Unsubscribe,
+  Verdict
+} from '../engine/ports.js'
 import { toHex } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { BlockDelta, FeeRate } from '../types/units.js'
-import { createElectrumChain, type ElectrumChain, type ElectrumChainInit, type ServerStatus } from './chain.js'
+import {
+  createElectrumChain,
+  type ElectrumChain,
+  type ElectrumChainInit,
+  type ServerStatus
+} from './chain.js'
 import { Broadcasts } from './broadcasting.js'
 import { LAST_GOOD_MS } from './estimate.js'
 import { gather, lowerMedian, nextBlockOf } from './gather.js'
@@ -26,24 +39,47 @@ export interface PoolTimes {
   readonly omission: number
   /** How long the answers of slower servers are waited for. */
   readonly answers: number
-  /** How long a new tip waits for the other servers, so that what came with the block is known before it, whoever tells. */
+  /**
+   * How long a new tip waits for the other servers, so that what came with the block is known
+   * before it, whoever tells.
+   */
   readonly settle: number
-  /** EVID-6: how long the first tip, and the first one after a time in which no server could be reached, waits for servers that are still connecting, or were there before: who is the first to answer is alone until then, and could tell old blocks one by one. */
+  /**
+   * EVID-6: how long the first tip, and the first one after a time in which no server could be
+   * reached, waits for servers that are still connecting, or were there before: who is the first to
+   * answer is alone until then, and could tell old blocks one by one.
+   */
   readonly first: number
-  /** In which no third block is told before all servers have it that were there in it: a server that hangs, as to a computer that has slept, is not known to for half of that. */
+  /**
+   * In which no third block is told before all servers have it that were there in it: a server that
+   * hangs, as to a computer that has slept, is not known to for half of that.
+   */
   readonly row: number
   /** After which a dropped server gets another chance, and after which while no other one is up. */
   readonly retry: number
   readonly retryAlone: number
 }
 
-export const DEFAULT_POOL_TIMES: PoolTimes = { lag: 60_000, omission: 10_000, answers: 3_000, settle: 1_000, first: 60_000, row: 60_000, retry: 600_000, retryAlone: 30_000 }
+export const DEFAULT_POOL_TIMES: PoolTimes = {
+  lag: 60_000,
+  omission: 10_000,
+  answers: 3_000,
+  settle: 1_000,
+  first: 60_000,
+  row: 60_000,
+  retry: 600_000,
+  retryAlone: 30_000
+}
 
 /** On regtest blocks come as fast as somebody makes them. */
 const REGTEST_ROW = 0
 
 /** What a person should know about a server. */
-export interface ServerReport { readonly code: string, readonly text: string, readonly server: string }
+export interface ServerReport {
+  readonly code: string
+  readonly text: string
+  readonly server: string
+}
 
 export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
   /** At least one; the first are preferred where several are as good. */
@@ -53,15 +89,22 @@ export interface PoolInit extends Omit<ElectrumChainInit, 'url' | 'tls'> {
 }
 
 /** What a server does that makes us drop it, beside what is found out by comparing. */
-const FAULTS = new Set(['ERR_CHAIN_LIED', 'ERR_CHAIN_BEHIND', 'ERR_WRONG_NETWORK', 'ERR_WRONG_CHAIN', 'ERR_ELECTRUM_PROTOCOL', 'ERR_TLS_FINGERPRINT'])
+const FAULTS = new Set([
+  'ERR_CHAIN_LIED',
+  'ERR_CHAIN_BEHIND',
+  'ERR_WRONG_NETWORK',
+  'ERR_WRONG_CHAIN',
+  'ERR_ELECTRUM_PROTOCOL',
+  'ERR_TLS_FINGERPRINT'
+])
 
 /**
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`
  * @example
- * const chain = createServerPool({ servers: [{ url: 'tls://a.example:50002' }, { url: 'tls://b.example:50002' }], network: 'signet', clock, random })
- * await chain.start()
+ * const chain = createServerPool({ servers: [{ url: 'tls://a.example:50002' }, { url:
+ * 'tls://b.example:50002' }], network: 'signet', clock, random }) await chain.start()
  */
-export function createServerPool (init: PoolInit): ElectrumChain {
+export function createServerPool(init: PoolInit): ElectrumChain {
   const [first, ...others] = init.servers
   if (first !== undefined && others.length === 0) return createElectrumChain({ ...init, ...first })
   return new ServerPool(init)
@@ -70,7 +113,10 @@ export function createServerPool (init: PoolInit): ElectrumChain {
 /** Two blocks in a minute come in a day; a third one is rare enough to wait with. */
 const TOLD_IN_A_ROW = 2
 
-interface Settling { readonly cancel: Unsubscribe, isOver: boolean }
+interface Settling {
+  readonly cancel: Unsubscribe
+  isOver: boolean
+}
 
 class ServerPool implements ElectrumChain {
   status: ChainStatus = 'connecting'
@@ -85,7 +131,10 @@ class ServerPool implements ElectrumChain {
   readonly #looks = new Map<PooledScript, Unsubscribe>()
   readonly #broadcasts: Broadcasts
   #best: PoolServer | undefined
-  /** A buried block of the best chain, as it was told last, and the headers up to it: no server is asked for them again. */
+  /**
+   * A buried block of the best chain, as it was told last, and the headers up to it: no server is
+   * asked for them again.
+   */
   #anchor: Anchor | undefined
   #known: HeaderChain | undefined
   /** While a new tip waits for the other servers. */
@@ -96,48 +145,72 @@ class ServerPool implements ElectrumChain {
   #awaySince: number | undefined
   #stopped = false
 
-  constructor (init: PoolInit) {
+  constructor(init: PoolInit) {
     this.#init = init
-    this.#times = { ...DEFAULT_POOL_TIMES, ...init.network === 'regtest' ? { row: REGTEST_ROW } : {}, ...init.times }
+    this.#times = {
+      ...DEFAULT_POOL_TIMES,
+      ...(init.network === 'regtest' ? { row: REGTEST_ROW } : {}),
+      ...init.times
+    }
     this.#log = init.log ?? (() => {})
     this.#tips = new Listeners(this.#log)
     this.#statuses = new Listeners(this.#log)
     this.#anchor = init.anchor
     this.#known = init.known
-    this.#broadcasts = new Broadcasts(init.clock, this.#times.answers, (report) => { this.#tell(report) })
+    this.#broadcasts = new Broadcasts(init.clock, this.#times.answers, (report) => {
+      this.#tell(report)
+    })
     this.#servers = init.servers.map((address) => new PoolServer(address, this.#connect(address)))
     for (const server of this.#servers) this.#listen(server)
   }
 
-  get server (): string { return (this.#best ?? this.#servers[0])?.url ?? '' }
-
-  get servers (): readonly ServerStatus[] {
-    return this.#servers.flatMap(({ chain, fault }) => chain.servers.map((status) => fault === undefined ? status : { ...status, state: 'dropped' as const, problem: fault.message }))
+  get server(): string {
+    return (this.#best ?? this.#servers[0])?.url ?? ''
   }
 
-  get watches (): ElectrumChain['watches'] {
+  get servers(): readonly ServerStatus[] {
+    return this.#servers.flatMap(({ chain, fault }) =>
+      chain.servers.map((status) =>
+        fault === undefined
+          ? status
+          : { ...status, state: 'dropped' as const, problem: fault.message }
+      )
+    )
+  }
+
+  get watches(): ElectrumChain['watches'] {
     const each = this.#used.map(({ chain }) => chain.watches.known)
     return { known: Math.max(0, ...each), total: this.#scripts.size }
   }
 
-  get lastError (): string | undefined {
+  get lastError(): string | undefined {
     if (this.status === 'synced') return undefined
-    const problems = this.servers.flatMap(({ url, problem }) => problem === undefined ? [] : `${url}: ${problem}`)
+    const problems = this.servers.flatMap(({ url, problem }) =>
+      problem === undefined ? [] : `${url}: ${problem}`
+    )
     return problems.length === 0 ? undefined : problems.join(' ')
   }
 
-  get lastErrorCode (): string | undefined {
+  get lastErrorCode(): string | undefined {
     if (this.status === 'synced') return undefined
-    return this.#servers.map(({ fault, chain }) => fault === undefined ? chain.lastErrorCode : codeOf(fault)).find((code) => code !== undefined)
+    return this.#servers
+      .map(({ fault, chain }) => (fault === undefined ? chain.lastErrorCode : codeOf(fault)))
+      .find((code) => code !== undefined)
   }
 
-  get headers (): ElectrumChain['headers'] { return (this.#best ?? this.#servers[0] ?? unknownServer()).chain.headers }
-
-  async start (): Promise<void> {
-    await Promise.all(this.#servers.map(async ({ chain }) => { await chain.start() }))
+  get headers(): ElectrumChain['headers'] {
+    return (this.#best ?? this.#servers[0] ?? unknownServer()).chain.headers
   }
 
-  async stop (): Promise<void> {
+  async start(): Promise<void> {
+    await Promise.all(
+      this.#servers.map(async ({ chain }) => {
+        await chain.start()
+      })
+    )
+  }
+
+  async stop(): Promise<void> {
     this.#stopped = true
     for (const cancel of this.#looks.values()) cancel()
     for (const script of this.#scripts.values()) script.stop()
@@ -146,29 +219,40 @@ class ServerPool implements ElectrumChain {
       lag?.cancel()
       retry?.cancel()
     }
-    await Promise.all(this.#servers.map(async ({ chain }) => { await chain.stop() }))
+    await Promise.all(
+      this.#servers.map(async ({ chain }) => {
+        await chain.stop()
+      })
+    )
   }
 
-  onTip (listener: (tip: Tip) => void): Unsubscribe {
+  onTip(listener: (tip: Tip) => void): Unsubscribe {
     const stop = this.#tips.add(listener)
     if (this.tip !== undefined) listener(this.tip)
     return stop
   }
 
-  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+  onStatus(listener: (status: ChainStatus) => void): Unsubscribe {
     return this.#statuses.add(listener)
   }
 
-  watchScript (scriptPubKey: Uint8Array, watcher: ProvedWatcher): ScriptWatch {
+  watchScript(scriptPubKey: Uint8Array, watcher: ProvedWatcher): ScriptWatch {
     const key = toHex(scriptPubKey)
     const known = this.#scripts.get(key)
     if (known !== undefined) return known.add(watcher)
     const script = new PooledScript(Uint8Array.from(scriptPubKey), {
       log: this.#log,
-      best: (height) => (this.#best ?? this.#used.find(({ blockAt }) => blockAt(height) !== undefined))?.blockAt(height),
+      best: (height) =>
+        (this.#best ?? this.#used.find(({ blockAt }) => blockAt(height) !== undefined))?.blockAt(
+          height
+        ),
       onError: (member, error) => this.#watchFailed(member, error),
-      onDifference: (which) => { this.#lookLater(which) },
-      onOmission: (omission) => { this.#dropFor(omission) },
+      onDifference: (which) => {
+        this.#lookLater(which)
+      },
+      onOmission: (omission) => {
+        this.#dropFor(omission)
+      },
       later: (callback) => this.#init.clock.after(this.#times.retry, callback),
       onUnused: () => {
         this.#scripts.delete(key)
@@ -182,59 +266,106 @@ class ServerPool implements ElectrumChain {
     return watch
   }
 
-  async broadcast (raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array): Promise<Verdict> {
     const used = this.#used
-    return used.length === 0 ? this.#throwNobody('broadcast the transaction') : await this.#broadcasts.send(used, raw)
+    return used.length === 0
+      ? this.#throwNobody('broadcast the transaction')
+      : await this.#broadcasts.send(used, raw)
   }
 
-  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
-    const rates = await this.#ask(questionOf(target), async (chain) => await chain.estimateFeeRate(target), ({ said }) => saidOf(said, target))
-    return (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ?? this.#throwNobody('estimate the fee')
+  async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
+    const rates = await this.#ask(
+      questionOf(target),
+      async (chain) => await chain.estimateFeeRate(target),
+      ({ said }) => saidOf(said, target)
+    )
+    return (
+      (target === 1 ? nextBlockOf(rates) : lowerMedian(rates)) ??
+      this.#throwNobody('estimate the fee')
+    )
   }
 
-  async relayRates (): Promise<RelayRates> {
-    const rates = await this.#ask('ask for the relay fee', async (chain) => await chain.relayRates())
-    const [minimum, incremental] = [lowerMedian(rates.map((rate) => rate.minimum)), lowerMedian(rates.map((rate) => rate.incremental))]
-    return minimum === undefined || incremental === undefined ? this.#throwNobody('ask for the relay fee') : { minimum, incremental }
+  async relayRates(): Promise<RelayRates> {
+    const rates = await this.#ask(
+      'ask for the relay fee',
+      async (chain) => await chain.relayRates()
+    )
+    const [minimum, incremental] = [
+      lowerMedian(rates.map((rate) => rate.minimum)),
+      lowerMedian(rates.map((rate) => rate.incremental))
+    ]
+    return minimum === undefined || incremental === undefined
+      ? this.#throwNobody('ask for the relay fee')
+      : { minimum, incremental }
   }
 
-  get #used (): readonly PoolServer[] {
+  get #used(): readonly PoolServer[] {
     return this.#servers.filter(({ isUsed }) => isUsed)
   }
 
   /**
-   * Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster one has the word alone.
+   * Who is silent, or away for a moment, is heard by what it said last: else whoever is the faster
+   * one has the word alone.
    *
    * @param instead - what it has said that will do in the place of an answer, the best first
    */
-  async #ask<T> (what: string, ask: (chain: Chain) => Promise<T>, instead: (server: PoolServer) => ReadonlyArray<Said | undefined> = ({ said }) => [said.get(what)]): Promise<T[]> {
+  async #ask<T>(
+    what: string,
+    ask: (chain: Chain) => Promise<T>,
+    instead: (server: PoolServer) => ReadonlyArray<Said | undefined> = ({ said }) => [
+      said.get(what)
+    ]
+  ): Promise<T[]> {
     const used = this.#used
     if (used.length === 0) this.#throwNobody(what)
     const synced = used.filter(({ chain }) => chain.status === 'synced')
     const heard = new Set<PoolServer>()
-    const answers = await gather(this.#init.clock, this.#times.answers, (synced.length === 0 ? used : synced).map(async (server) => {
-      const value = await ask(server.chain)
-      heard.add(server)
-      server.said.set(what, { value, at: this.#init.clock.now() })
-      return value
-    }))
-    const isRecent = (last: Said | undefined): last is Said => last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS
-    const recent = used.flatMap((server) => heard.has(server) ? [] : instead(server).filter(isRecent).slice(0, 1).map(({ value }) => value as T))
+    const answers = await gather(
+      this.#init.clock,
+      this.#times.answers,
+      (synced.length === 0 ? used : synced).map(async (server) => {
+        const value = await ask(server.chain)
+        heard.add(server)
+        server.said.set(what, { value, at: this.#init.clock.now() })
+        return value
+      })
+    )
+    const isRecent = (last: Said | undefined): last is Said =>
+      last !== undefined && this.#init.clock.now() - last.at < LAST_GOOD_MS
+    const recent = used.flatMap((server) =>
+      heard.has(server)
+        ? []
+        : instead(server)
+            .filter(isRecent)
+            .slice(0, 1)
+            .map(({ value }) => value as T)
+    )
     return [...answers, ...recent]
   }
 
-  #throwNobody (what: string): never { throw this.#nobody(what) }
-
-  #nobody (what: string): PaychanError {
-    return new PaychanError('ERR_CHAIN_UNAVAILABLE', `Could not ${what}: none of the Electrum servers can be used. ${this.lastError ?? ''}`.trim())
+  #throwNobody(what: string): never {
+    throw this.#nobody(what)
   }
 
-  #connect (address: ServerAddress): ElectrumChain {
+  #nobody(what: string): PaychanError {
+    return new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      `Could not ${what}: none of the Electrum servers can be used. ${this.lastError ?? ''}`.trim()
+    )
+  }
+
+  #connect(address: ServerAddress): ElectrumChain {
     // Only the best chain's are told (`#moveAnchor`).
-    return createElectrumChain({ ...this.#init, ...address, known: this.#known, anchor: this.#anchor, onAnchor: () => {} })
+    return createElectrumChain({
+      ...this.#init,
+      ...address,
+      known: this.#known,
+      anchor: this.#anchor,
+      onAnchor: () => {}
+    })
   }
 
-  #listen (server: PoolServer): void {
+  #listen(server: PoolServer): void {
     const { chain } = server
     chain.onTip(() => {
       if (server.chain !== chain) return
@@ -244,24 +375,39 @@ class ServerPool implements ElectrumChain {
     })
     chain.onStatus((status) => {
       if (server.chain !== chain || this.#stopped) return
-      if (status === 'down' && FAULTS.has(chain.lastErrorCode ?? '')) this.#drop(server, PaychanError.of(chain.lastErrorCode ?? '', chain.lastError ?? ''))
+      if (status === 'down' && FAULTS.has(chain.lastErrorCode ?? '')) {
+        this.#drop(server, PaychanError.of(chain.lastErrorCode ?? '', chain.lastError ?? ''))
+      }
       this.#compare()
     })
   }
 
-  /** Whose chain has the most work; of equals the one that is known, so that they do not take turns. */
-  #compare (): void {
+  /**
+   * Whose chain has the most work; of equals the one that is known, so that they do not take turns.
+   */
+  #compare(): void {
     if (this.#stopped) return
     this.#noteWhoIsThere()
     const candidates = this.#used.filter(({ chain }) => chain.tip !== undefined)
-    const best = candidates.reduce<PoolServer | undefined>((a, b) => a === undefined || workOf(b) > workOf(a) || (workOf(b) === workOf(a) && a !== this.#best && b === this.#best) ? b : a, undefined) ?? this.#best
-    if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) this.#follow(best, best.chain.tip)
+    const best =
+      candidates.reduce<PoolServer | undefined>(
+        (a, b) =>
+          a === undefined ||
+          workOf(b) > workOf(a) ||
+          (workOf(b) === workOf(a) && a !== this.#best && b === this.#best)
+            ? b
+            : a,
+        undefined
+      ) ?? this.#best
+    if (best?.chain.tip !== undefined && !this.#isSettling(best, best.chain.tip)) {
+      this.#follow(best, best.chain.tip)
+    }
     for (const server of this.#servers) this.#watchLag(server)
     this.#setRetries()
     this.#setStatus()
   }
 
-  #noteWhoIsThere (): void {
+  #noteWhoIsThere(): void {
     const now = this.#init.clock.now()
     const there = this.#used.filter(({ chain }) => chain.status === 'synced')
     for (const server of there) server.thereAt = now
@@ -269,36 +415,61 @@ class ServerPool implements ElectrumChain {
   }
 
   /** Whether a server that was there before all were gone is not back yet. */
-  #isMissed ({ chain, thereAt }: PoolServer): boolean {
-    return chain.status !== 'synced' && thereAt !== undefined && this.#awaySince !== undefined && this.#awaySince - thereAt < LAST_GOOD_MS
+  #isMissed({ chain, thereAt }: PoolServer): boolean {
+    return (
+      chain.status !== 'synced' &&
+      thereAt !== undefined &&
+      this.#awaySince !== undefined &&
+      this.#awaySince - thereAt < LAST_GOOD_MS
+    )
   }
 
-  #isInRow (at: number): boolean { return this.#init.clock.now() - at < this.#times.row }
+  #isInRow(at: number): boolean {
+    return this.#init.clock.now() - at < this.#times.row
+  }
 
   /** Whether it has gone only now. */
-  #wasThere ({ chain, thereAt }: PoolServer): boolean {
+  #wasThere({ chain, thereAt }: PoolServer): boolean {
     return chain.status !== 'synced' && thereAt !== undefined && this.#isInRow(thereAt)
   }
 
-  /** EVID-6: whether other servers are still to tell what came with the block, or before the first tip, also after a time without any, where they stand at all. More blocks do not make it wait longer. */
-  #isSettling (best: PoolServer, { hash }: Tip): boolean {
+  /**
+   * EVID-6: whether other servers are still to tell what came with the block, or before the first
+   * tip, also after a time without any, where they stand at all. More blocks do not make it wait
+   * longer.
+   */
+  #isSettling(best: PoolServer, { hash }: Tip): boolean {
     // Nobody is there, and there is nothing new: the wait begins with the first who is back.
-    if (this.#awaySince !== undefined && hash === this.tip?.hash && !this.#used.some(({ chain }) => chain.status === 'synced')) return true
+    if (
+      this.#awaySince !== undefined &&
+      hash === this.tip?.hash &&
+      !this.#used.some(({ chain }) => chain.status === 'synced')
+    ) {
+      return true
+    }
     const isFirst = this.tip === undefined || this.#awaySince !== undefined
-    const isRow = this.#toldAt.length === TOLD_IN_A_ROW && this.#toldAt.every((at) => this.#isInRow(at))
+    const isRow =
+      this.#toldAt.length === TOLD_IN_A_ROW && this.#toldAt.every((at) => this.#isInRow(at))
     const isAwaited = isFirst
       ? this.#used.some((server) => server.chain.status === 'connecting' || this.#isMissed(server))
-      : hash !== this.tip?.hash && this.#used.some((server) => (server.chain.status === 'synced' && workOf(server) < workOf(best)) || (isRow && this.#wasThere(server)))
+      : hash !== this.tip?.hash &&
+        this.#used.some(
+          (server) =>
+            (server.chain.status === 'synced' && workOf(server) < workOf(best)) ||
+            (isRow && this.#wasThere(server))
+        )
     if (!isAwaited) {
       this.#settling?.cancel()
       this.#settling = undefined
       return false
     }
-    this.#settling ??= this.#settle(isFirst ? this.#times.first : isRow ? this.#times.row : this.#times.settle)
+    this.#settling ??= this.#settle(
+      isFirst ? this.#times.first : isRow ? this.#times.row : this.#times.settle
+    )
     return !this.#settling.isOver
   }
 
-  #settle (ms: number): Settling {
+  #settle(ms: number): Settling {
     const settling: Settling = {
       isOver: false,
       cancel: this.#init.clock.after(ms, () => {
@@ -309,14 +480,16 @@ class ServerPool implements ElectrumChain {
     return settling
   }
 
-  #follow (best: PoolServer, tip: Tip): void {
+  #follow(best: PoolServer, tip: Tip): void {
     const before = this.tip
     const isExtension = before !== undefined && best.blockAt(before.height) === before.hash
     this.#settling = undefined
     this.#awaySince = undefined
     this.#best = best
     // Before the tip is told: what came with its block may have been proved by others earlier.
-    for (const script of [...this.#scripts.values()]) if (!isExtension || script.isOpen) script.update()
+    for (const script of [...this.#scripts.values()]) {
+      if (!isExtension || script.isOpen) script.update()
+    }
     if (before?.hash === tip.hash) return
     this.tip = tip
     this.#toldAt = [...this.#toldAt, this.#init.clock.now()].slice(-TOLD_IN_A_ROW)
@@ -325,18 +498,27 @@ class ServerPool implements ElectrumChain {
   }
 
   /** Each server's chain finds a new one now and then; what the best one has found is kept. */
-  #moveAnchor ({ chain: { headers } }: PoolServer): void {
+  #moveAnchor({ chain: { headers } }: PoolServer): void {
     const { anchor } = headers
     if (anchor === undefined || anchor.height <= (this.#anchor?.height ?? 0)) return
     this.#anchor = anchor
     this.#known = headers.upTo(anchor.height)
-    callSafely(this.#log, () => { this.#init.onAnchor?.(anchor, headers) })
+    callSafely(this.#log, () => {
+      this.#init.onAnchor?.(anchor, headers)
+    })
   }
 
-  /** A server has to come, in the time it is given, to where the best one was when it fell behind: so one that is always a block late is not dropped. */
-  #watchLag (server: PoolServer): void {
+  /**
+   * A server has to come, in the time it is given, to where the best one was when it fell behind:
+   * so one that is always a block late is not dropped.
+   */
+  #watchLag(server: PoolServer): void {
     const best = this.#best
-    const isBehind = server.isUsed && server.chain.status === 'synced' && best !== undefined && workOf(server) < workOf(best)
+    const isBehind =
+      server.isUsed &&
+      server.chain.status === 'synced' &&
+      best !== undefined &&
+      workOf(server) < workOf(best)
     if (!isBehind || workOf(server) >= (server.lag?.work ?? 0n)) {
       server.lag?.cancel()
       server.lag = undefined
@@ -352,16 +534,25 @@ class ServerPool implements ElectrumChain {
     }
   }
 
-  #dropForLag (server: PoolServer): void {
+  #dropForLag(server: PoolServer): void {
     const [{ tip: theirs }, { tip: best }] = [server.chain, this]
     if (theirs === undefined || best === undefined) return
     const isOnBranch = this.#best?.blockAt(theirs.height) !== theirs.hash
-    const what = isOnBranch ? `follows a chain with less work than the one that ${this.server} has shown` : `is stuck at height ${theirs.height}, while ${this.server} has shown block ${best.height}`
-    this.#drop(server, new PaychanError('ERR_CHAIN_BEHIND', `The Electrum server ${server.url} ${what}, for more than ${this.#times.lag / 1000} s.`, { height: theirs.height, known: best.height }))
+    const what = isOnBranch
+      ? `follows a chain with less work than the one that ${this.server} has shown`
+      : `is stuck at height ${theirs.height}, while ${this.server} has shown block ${best.height}`
+    this.#drop(
+      server,
+      new PaychanError(
+        'ERR_CHAIN_BEHIND',
+        `The Electrum server ${server.url} ${what}, for more than ${this.#times.lag / 1000} s.`,
+        { height: theirs.height, known: best.height }
+      )
+    )
   }
 
   /** While another server can be asked, this is a matter between it and us. */
-  #watchFailed (member: Member, error: Error): boolean {
+  #watchFailed(member: Member, error: Error): boolean {
     this.#log(`${member.url}: ${error.message}`)
     const server = this.#servers.find((each) => each === member)
     const othersLeft = this.#used.some((each) => each !== server && each.chain.status !== 'down')
@@ -369,23 +560,33 @@ class ServerPool implements ElectrumChain {
     return !othersLeft
   }
 
-  #lookLater (script: PooledScript): void {
+  #lookLater(script: PooledScript): void {
     if (this.#stopped || this.#looks.has(script)) return
-    this.#looks.set(script, this.#init.clock.after(this.#times.omission, () => {
-      this.#looks.delete(script)
-      script.askAgain()
-    }))
+    this.#looks.set(
+      script,
+      this.#init.clock.after(this.#times.omission, () => {
+        this.#looks.delete(script)
+        script.askAgain()
+      })
+    )
   }
 
-  #dropFor ({ member, transaction: { txid, height }, shownBy }: Omission): void {
+  #dropFor({ member, transaction: { txid, height }, shownBy }: Omission): void {
     const server = this.#servers.find((each) => each === member)
     if (server === undefined) return
-    this.#drop(server, new PaychanError('ERR_CHAIN_LIED', `The Electrum server ${server.url} leaves out transaction ${txid}, which ${shownBy.url} has proved to be in block ${height ?? 0}.`, { txid, height, shownBy: shownBy.url }))
+    this.#drop(
+      server,
+      new PaychanError(
+        'ERR_CHAIN_LIED',
+        `The Electrum server ${server.url} leaves out transaction ${txid}, which ${shownBy.url} has proved to be in block ${height ?? 0}.`,
+        { txid, height, shownBy: shownBy.url }
+      )
+    )
     this.#compare()
   }
 
   /** Not for ever: it may have been repaired by then. */
-  #drop (server: PoolServer, fault: Error): void {
+  #drop(server: PoolServer, fault: Error): void {
     if (this.#stopped || !server.isUsed) return
     server.fault = fault
     server.lag?.cancel()
@@ -393,26 +594,42 @@ class ServerPool implements ElectrumChain {
     void server.chain.stop()
     server.droppedAt = this.#init.clock.now()
     const isAlone = !this.#isAnyUp
-    this.#report(server, fault, isAlone ? `No other Electrum server is up. It is tried again in ${this.#times.retryAlone / 1000} s.` : `The others go on. It is tried again in ${this.#times.retry / 1000} s, or as soon as none of them is up.`)
+    this.#report(
+      server,
+      fault,
+      isAlone
+        ? `No other Electrum server is up. It is tried again in ${this.#times.retryAlone / 1000} s.`
+        : `The others go on. It is tried again in ${this.#times.retry / 1000} s, or as soon as none of them is up.`
+    )
     this.#setRetries()
     for (const script of [...this.#scripts.values()]) script.update()
   }
 
   /** Or on the way: one that hangs is down before long. */
-  get #isAnyUp (): boolean { return this.#used.some(({ chain }) => chain.status !== 'down') }
+  get #isAnyUp(): boolean {
+    return this.#used.some(({ chain }) => chain.status !== 'down')
+  }
 
-  /** When a dropped server is tried again depends on how the others are now, not on how they were when it was dropped. */
-  #setRetries (): void {
+  /**
+   * When a dropped server is tried again depends on how the others are now, not on how they were
+   * when it was dropped.
+   */
+  #setRetries(): void {
     const wait = this.#isAnyUp ? this.#times.retry : this.#times.retryAlone
     for (const server of this.#servers) {
       if (server.isUsed || server.retry?.at === server.droppedAt + wait) continue
       server.retry?.cancel()
       const at = server.droppedAt + wait
-      server.retry = { at, cancel: this.#init.clock.after(Math.max(0, at - this.#init.clock.now()), () => { this.#tryAgain(server) }) }
+      server.retry = {
+        at,
+        cancel: this.#init.clock.after(Math.max(0, at - this.#init.clock.now()), () => {
+          this.#tryAgain(server)
+        })
+      }
     }
   }
 
-  #tryAgain (server: PoolServer): void {
+  #tryAgain(server: PoolServer): void {
     server.retry = undefined
     server.chain = this.#connect(server.address)
     server.fault = undefined
@@ -421,35 +638,43 @@ class ServerPool implements ElectrumChain {
     void server.chain.start()
   }
 
-  #report (server: PoolServer, fault: Error, next: string): void {
+  #report(server: PoolServer, fault: Error, next: string): void {
     const text = `${messageOf(fault)} ${server.url} is not used any more. ${next}`
     this.#tell({ code: codeOf(fault), text, server: server.url })
   }
 
-  #tell (report: ServerReport): void {
+  #tell(report: ServerReport): void {
     this.#log(report.text)
     this.#init.onReport?.(report)
   }
 
-  #setStatus (): void {
+  #setStatus(): void {
     const statuses = this.#used.map(({ chain }) => chain.status)
     // Before the first tip nothing is known of which servers may tell more.
-    const status = statuses.includes('synced') && this.tip !== undefined && this.#awaySince === undefined ? 'synced' : statuses.includes('synced') || statuses.includes('connecting') ? 'connecting' : 'down'
+    const status =
+      statuses.includes('synced') && this.tip !== undefined && this.#awaySince === undefined
+        ? 'synced'
+        : statuses.includes('synced') || statuses.includes('connecting')
+          ? 'connecting'
+          : 'down'
     if (status === this.status) return
     this.status = status
     this.#statuses.emit(status)
   }
 }
 
-function questionOf (target: number): string {
+function questionOf(target: number): string {
   return `estimate the fee for ${target} blocks`
 }
 
-/** What a server said of so many blocks, and of fewer, which are no cheaper: a wallet asks once in a month for what a sweep pays. */
-function saidOf (said: PoolServer['said'], target: number): ReadonlyArray<Said | undefined> {
+/**
+ * What a server said of so many blocks, and of fewer, which are no cheaper: a wallet asks once in a
+ * month for what a sweep pays.
+ */
+function saidOf(said: PoolServer['said'], target: number): ReadonlyArray<Said | undefined> {
   return Array.from({ length: target }, (_, sooner) => said.get(questionOf(target - sooner)))
 }
 
-function unknownServer (): never {
+function unknownServer(): never {
   throw new PaychanError('ERR_CONFIG_INVALID', 'There is no Electrum server.')
 }

@@ -1,4 +1,7 @@
-/** One script, watched on several servers: hands on one history, and finds out who leaves something out. */
+/**
+ * One script, watched on several servers: hands on one history, and finds out who leaves something
+ * out.
+ */
 import type { ScriptWatch, Unsubscribe } from '../engine/ports.js'
 import type { Txid } from '../types/bytes.js'
 import type { ProvedTransaction } from './history.js'
@@ -22,7 +25,10 @@ export interface PooledScriptContext {
   readonly best: BlockLookup
   /** A server refuses or breaks the watch. Returns whether no other one is left to be watched. */
   readonly onError: (member: Member, error: Error) => boolean
-  /** A server leaves something out: have it asked once more (`askAgain`) later, if it has not heard of it by then. */
+  /**
+   * A server leaves something out: have it asked once more (`askAgain`) later, if it has not heard
+   * of it by then.
+   */
   readonly onDifference: (script: PooledScript) => void
   /** Asked once more, it still leaves out what another one has proved. */
   readonly onOmission: (omission: Omission) => void
@@ -53,7 +59,11 @@ interface View {
 }
 
 /** A server that leaves out what another one has proved. */
-export interface Omission { readonly member: Member, readonly transaction: ProvedTransaction, readonly shownBy: Member }
+export interface Omission {
+  readonly member: Member
+  readonly transaction: ProvedTransaction
+  readonly shownBy: Member
+}
 
 export class PooledScript {
   readonly #views = new Map<Member, View>()
@@ -62,19 +72,29 @@ export class PooledScript {
   #key = ''
   #isOpen = false
 
-  constructor (readonly scriptPubKey: Uint8Array, private readonly context: PooledScriptContext) {}
+  constructor(
+    readonly scriptPubKey: Uint8Array,
+    private readonly context: PooledScriptContext
+  ) {}
 
-  /** Whether new blocks may change what counts, though no server has anything new to tell: then `update` has to be called. */
-  get isOpen (): boolean { return this.#isOpen }
+  /**
+   * Whether new blocks may change what counts, though no server has anything new to tell: then
+   * `update` has to be called.
+   */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
 
   /** Whether one of the servers that are used has told it since it was connected. */
-  get isCurrent (): boolean {
+  get isCurrent(): boolean {
     for (const [{ isUsed }, { watch }] of this.#views) if (isUsed && watch.isCurrent) return true
     return false
   }
 
-  /** Watches it on one more server; or anew, which takes back nothing that the server has proved. */
-  attach (member: Member, missing?: Txid): void {
+  /**
+   * Watches it on one more server; or anew, which takes back nothing that the server has proved.
+   */
+  attach(member: Member, missing?: Txid): void {
     const before = this.#views.get(member)
     before?.cancelRetry()
     before?.watch.stop()
@@ -93,7 +113,9 @@ export class PooledScript {
           view.isPart = isPart
           this.update()
         },
-        onError: (error) => { if (this.#views.get(member) === view) this.#failed(member, error) },
+        onError: (error) => {
+          if (this.#views.get(member) === view) this.#failed(member, error)
+        },
         kept: (id) => this.#kept(id),
         outPoint: () => {
           for (const { watcher } of this.#entries) {
@@ -107,51 +129,77 @@ export class PooledScript {
     }
     this.#views.set(member, view)
     view.watch.ready.catch((error: unknown) => {
-      if (this.#views.get(member) === view) this.#refused(member, view, error instanceof Error ? error : new Error(String(error)))
+      if (this.#views.get(member) === view) {
+        this.#refused(member, view, error instanceof Error ? error : new Error(String(error)))
+      }
     })
   }
 
-  add (watcher: ProvedWatcher): ScriptWatch {
+  add(watcher: ProvedWatcher): ScriptWatch {
     let settle: Pick<Entry, 'resolve' | 'reject'> = { resolve: () => {}, reject: () => {} }
-    const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
+    const ready = new Promise<void>((resolve, reject) => {
+      settle = { resolve, reject }
+    })
     ready.catch(() => {})
     const entry: Entry = { watcher, served: false, ...settle }
     this.#entries.add(entry)
     // Not at once: the caller does not have its handle yet.
-    queueMicrotask(() => { if (this.#merged !== undefined) this.#serve(entry, this.#merged) })
+    queueMicrotask(() => {
+      if (this.#merged !== undefined) this.#serve(entry, this.#merged)
+    })
     const isCurrent = (): boolean => this.isCurrent
-    return { ready, get isCurrent () { return isCurrent() }, stop: () => { this.#remove(entry) } }
+    return {
+      ready,
+      get isCurrent() {
+        return isCurrent()
+      },
+      stop: () => {
+        this.#remove(entry)
+      }
+    }
   }
 
   /** Merges once more: a server has told something new, or there are other blocks. */
-  update (): void {
+  update(): void {
     const { best } = this.context
-    const views = [...this.#views].flatMap(([{ isUsed }, { history }]) => history === undefined ? [] : [{ history, isUsed }])
+    const views = [...this.#views].flatMap(([{ isUsed }, { history }]) =>
+      history === undefined ? [] : [{ history, isUsed }]
+    )
     if (views.length === 0) return
     const merged = mergeHistories(views, best)
-    const key = merged.map(({ txid, block, shownBy }) => `${txid}:${block ?? `mempool ${shownBy ?? 1}`}`).join()
+    const key = merged
+      .map(({ txid, block, shownBy }) => `${txid}:${block ?? `mempool ${shownBy ?? 1}`}`)
+      .join()
     const isNews = this.#merged === undefined || key !== this.#key
     this.#merged = merged
     this.#key = key
-    this.#isOpen = views.some(({ history, isUsed }) => history !== merged && (history.some((each) => each.height !== undefined && !isIn(each, best)) || (isUsed && hiddenBy(history, best, merged) !== undefined)))
+    this.#isOpen = views.some(
+      ({ history, isUsed }) =>
+        history !== merged &&
+        (history.some((each) => each.height !== undefined && !isIn(each, best)) ||
+          (isUsed && hiddenBy(history, best, merged) !== undefined))
+    )
     for (const entry of [...this.#entries]) if (isNews || !entry.served) this.#serve(entry, merged)
     for (const [member, view] of [...this.#views]) this.#compare(member, view)
   }
 
-  /** Asks those anew who leave out what another one has proved: a slow one may have been told of the block before it looked. */
-  askAgain (): void {
+  /**
+   * Asks those anew who leave out what another one has proved: a slow one may have been told of the
+   * block before it looked.
+   */
+  askAgain(): void {
     for (const [member, { missing, isAskedAgain }] of [...this.#views]) {
       if (missing !== undefined && !isAskedAgain && member.isUsed) this.attach(member, missing)
     }
   }
 
   /** Nothing is tried any more. */
-  stop (): void {
+  stop(): void {
     for (const { cancelRetry } of this.#views.values()) cancelRetry()
   }
 
   /** Servers show the same transactions: what one has sent, or who watches keeps, is kept once. */
-  #kept (id: Txid): Uint8Array | undefined {
+  #kept(id: Txid): Uint8Array | undefined {
     for (const { watcher } of this.#entries) {
       const raw = watcher.kept?.(id)
       if (raw !== undefined) return raw
@@ -163,21 +211,31 @@ export class PooledScript {
     return undefined
   }
 
-  #compare (member: Member, view: View): void {
+  #compare(member: Member, view: View): void {
     if (!view.isTold || view.isPart || !member.isUsed || view.history === undefined) return
     const before = view.missing
     const transaction = hiddenBy(view.history, member.blockAt, this.#merged ?? [])
     view.missing = transaction?.txid
     if (before !== view.missing) view.isAskedAgain = false
     if (transaction === undefined) return
-    const shownBy = [...this.#views].find(([, { history }]) => history?.some(({ txid, block }) => txid === transaction.txid && block === transaction.block) === true)?.[0]
-    if (view.isAskedAgain && shownBy !== undefined) this.context.onOmission({ member, transaction, shownBy })
-    else this.context.onDifference(this)
+    const shownBy = [...this.#views].find(
+      ([, { history }]) =>
+        history?.some(
+          ({ txid, block }) => txid === transaction.txid && block === transaction.block
+        ) === true
+    )?.[0]
+    if (view.isAskedAgain && shownBy !== undefined) {
+      this.context.onOmission({ member, transaction, shownBy })
+    } else this.context.onDifference(this)
   }
 
-  /** A server that cannot watch this script is still one to compare headers with, and to send to. */
-  #refused (member: Member, view: View, error: Error): void {
-    view.cancelRetry = this.context.later(() => { if (this.#views.get(member) === view && member.isUsed) this.attach(member) })
+  /**
+   * A server that cannot watch this script is still one to compare headers with, and to send to.
+   */
+  #refused(member: Member, view: View, error: Error): void {
+    view.cancelRetry = this.context.later(() => {
+      if (this.#views.get(member) === view && member.isUsed) this.attach(member)
+    })
     if (!this.context.onError(member, error)) return
     for (const entry of [...this.#entries].filter(({ served }) => !served)) {
       entry.reject(error)
@@ -185,19 +243,25 @@ export class PooledScript {
     }
   }
 
-  #failed (member: Member, error: Error): void {
+  #failed(member: Member, error: Error): void {
     if (!this.context.onError(member, error)) return
-    for (const { watcher } of [...this.#entries]) callSafely(this.context.log, () => { watcher.onError(error) })
+    for (const { watcher } of [...this.#entries]) {
+      callSafely(this.context.log, () => {
+        watcher.onError(error)
+      })
+    }
   }
 
-  #serve (entry: Entry, history: readonly ProvedTransaction[]): void {
+  #serve(entry: Entry, history: readonly ProvedTransaction[]): void {
     if (!this.#entries.has(entry)) return
     entry.served = true
-    callSafely(this.context.log, () => { entry.watcher.onHistory(history) })
+    callSafely(this.context.log, () => {
+      entry.watcher.onHistory(history)
+    })
     entry.resolve()
   }
 
-  #remove (entry: Entry): void {
+  #remove(entry: Entry): void {
     if (!this.#entries.delete(entry) || this.#entries.size > 0) return
     for (const { watch, cancelRetry } of this.#views.values()) {
       cancelRetry()

@@ -2,6 +2,6 @@
 import { crypto } from 'bitcoinjs-lib'
 import { toHex } from '../types/bytes.js'
 
-export function scriptHashOf (scriptPubKey: Uint8Array): string {
+export function scriptHashOf(scriptPubKey: Uint8Array): string {
   return toHex(Uint8Array.from(crypto.sha256(scriptPubKey)).reverse())
 }

@@ -10,7 +10,12 @@ import { codeOf, messageOf } from '../types/errors.js'
 import { backoffDelay, type Backoff } from './backoff.js'
 import type { AnnouncedTip, HeaderSource } from './header-sync.js'
 import type { HeaderChain } from './headers.js'
-import { isTooLong, VerifiedHistory, type HistorySource, type ProvedTransaction } from './history.js'
+import {
+  isTooLong,
+  VerifiedHistory,
+  type HistorySource,
+  type ProvedTransaction
+} from './history.js'
 import { callSafely, type Log } from './listeners.js'
 import { scriptHashOf } from './script-hash.js'
 import type { Slots } from './slots.js'
@@ -30,7 +35,10 @@ export interface WatchContext {
   readonly random: Random
   readonly retry: Backoff
   readonly log: Log
-  /** Of thousands of scripts only some are fetched at once: those that are done stay done when the connection breaks. */
+  /**
+   * Of thousands of scripts only some are fetched at once: those that are done stay done when the
+   * connection breaks.
+   */
   readonly slots: Slots
   /** See `HistoryContext`. */
   readonly verify?: Ecdsa['verify'] | undefined
@@ -41,7 +49,10 @@ export interface WatchContext {
 }
 
 /** A `ScriptWatcher` that may look at the blocks as well. */
-export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept' | 'canWait' | 'outPoint'> {
+export interface ProvedWatcher extends Pick<
+  ScriptWatcher,
+  'onError' | 'kept' | 'canWait' | 'outPoint'
+> {
   /** `isPart`: only what has become of `outPoint`, since the server tells no more. */
   readonly onHistory: (history: readonly ProvedTransaction[], isPart?: boolean) => void
 }
@@ -50,22 +61,31 @@ export interface ProvedWatcher extends Pick<ScriptWatcher, 'onError' | 'kept' | 
 class Entry implements ScriptWatch {
   readonly ready: Promise<void>
   /** Who waits for the first history; undefined once there was one. */
-  waiting: { readonly resolve: () => void, readonly reject: (error: Error) => void } | undefined
+  waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
 
-  constructor (readonly watcher: ProvedWatcher, private readonly script: WatchedScript) {
-    this.ready = new Promise((resolve, reject) => { this.waiting = { resolve, reject } })
+  constructor(
+    readonly watcher: ProvedWatcher,
+    private readonly script: WatchedScript
+  ) {
+    this.ready = new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject }
+    })
     // Who does not look at `ready` must not have the process ended by it.
     this.ready.catch(() => {})
   }
 
-  get isCurrent (): boolean { return this.script.isCurrent }
+  get isCurrent(): boolean {
+    return this.script.isCurrent
+  }
 
-  stop (): void {
+  stop(): void {
     this.script.remove(this)
   }
 }
 
-/** How often a history that changed while it was fetched is fetched again before it is handed on. */
+/**
+ * How often a history that changed while it was fetched is fetched again before it is handed on.
+ */
 const MAX_ROUNDS = 3
 
 /** One of ten thousand: what nothing happens to shall take little memory. */
@@ -87,57 +107,67 @@ export class WatchedScript {
   #failures = 0
   #cancelRetry: Unsubscribe | undefined
 
-  constructor (scriptPubKey: Uint8Array, context: WatchContext) {
+  constructor(scriptPubKey: Uint8Array, context: WatchContext) {
     this.scriptHash = scriptHashOf(scriptPubKey)
     this.#context = context
     this.#verified = new VerifiedHistory(scriptPubKey)
   }
 
   /** Whether the history is known as the server of this session has it. */
-  get isKnown (): boolean {
-    return this.#history !== undefined && this.#session?.isOpen === true && this.#subscribed === this.#session && !this.#isStale() && this.#working === undefined
+  get isKnown(): boolean {
+    return (
+      this.#history !== undefined &&
+      this.#session?.isOpen === true &&
+      this.#subscribed === this.#session &&
+      !this.#isStale() &&
+      this.#working === undefined
+    )
   }
 
   /** See `ScriptWatch`. What is looked up once more after a block stays current meanwhile. */
-  get isCurrent (): boolean {
+  get isCurrent(): boolean {
     return this.#told !== undefined && this.#told === this.#session && this.#told.isOpen
   }
 
   /** Whether other scripts come first. */
-  get canWait (): boolean {
+  get canWait(): boolean {
     return this.#entries.every(({ watcher }) => watcher.canWait?.() === true)
   }
 
-  add (watcher: ProvedWatcher): ScriptWatch {
+  add(watcher: ProvedWatcher): ScriptWatch {
     const entry = new Entry(watcher, this)
     this.#entries = [...this.#entries, entry]
     // Not at once: the caller does not have its handle yet.
     queueMicrotask(() => {
-      if (this.#history !== undefined && this.#verified.holds(this.#context.headers)) this.#serve(entry, this.#history)
+      if (this.#history !== undefined && this.#verified.holds(this.#context.headers)) {
+        this.#serve(entry, this.#history)
+      }
     })
     this.#work()
     return entry
   }
 
   /** A connection stands: subscribe and look what has changed. */
-  attach (session: WatchSession): void {
+  attach(session: WatchSession): void {
     this.#session = session
     this.#refresh()
   }
 
-  detach (): void {
+  detach(): void {
     this.#session = undefined
     this.#cancelRetry?.()
   }
 
   /** The server says that the history has changed. */
-  statusChanged (): void {
+  statusChanged(): void {
     this.#refresh()
   }
 
   /** Our chain has other blocks than before from this height on. */
-  blocksReplaced (from: number): void {
-    if (this.#history?.some(({ height }) => height !== undefined && height >= from) === true) this.#refresh()
+  blocksReplaced(from: number): void {
+    if (this.#history?.some(({ height }) => height !== undefined && height >= from) === true) {
+      this.#refresh()
+    }
   }
 
   /**
@@ -145,30 +175,41 @@ export class WatchedScript {
    * fetched. What was in the mempool may be in the block, so that is looked up without waiting
    * for the server to say so.
    */
-  settled (): Promise<void> | undefined {
+  settled(): Promise<void> | undefined {
     if (this.#history?.some(({ height }) => height === undefined) === true) this.#refresh()
     return this.#working
   }
 
-  #refresh (): void {
+  #refresh(): void {
     this.#reasons++
     this.#work()
   }
 
-  #isStale (): boolean {
+  #isStale(): boolean {
     return this.#reasons !== this.#met
   }
 
-  #work (): void {
-    if (this.#working !== undefined || this.#session?.isOpen !== true || !this.#isStale() || this.#entries.length === 0) return
+  #work(): void {
+    if (
+      this.#working !== undefined ||
+      this.#session?.isOpen !== true ||
+      !this.#isStale() ||
+      this.#entries.length === 0
+    ) {
+      return
+    }
     this.#cancelRetry?.()
-    this.#working = this.#context.slots.run(async () => { await this.#fetchWhileStale() }).finally(() => {
-      this.#working = undefined
-      this.#work()
-    })
+    this.#working = this.#context.slots
+      .run(async () => {
+        await this.#fetchWhileStale()
+      })
+      .finally(() => {
+        this.#working = undefined
+        this.#work()
+      })
   }
 
-  async #fetchWhileStale (): Promise<void> {
+  async #fetchWhileStale(): Promise<void> {
     for (let round = 1; this.#isStale() && this.#entries.length > 0; round++) {
       const session = this.#session
       if (session?.isOpen !== true) return
@@ -176,13 +217,23 @@ export class WatchedScript {
       const tip = this.#context.headers.tip.hash
       try {
         await this.#subscribe(session)
-        const history = await this.#verified.load({ source: session, headers: this.#context.headers, verify: this.#context.verify, catchUp: () => this.#context.catchUp(session), kept: (id) => this.#keptElsewhere(id), outPoint: () => this.#outPoint(), onTooLarge: (error) => { this.#tellError(error) } })
+        const history = await this.#verified.load({
+          source: session,
+          headers: this.#context.headers,
+          verify: this.#context.verify,
+          catchUp: () => this.#context.catchUp(session),
+          kept: (id) => this.#keptElsewhere(id),
+          outPoint: () => this.#outPoint(),
+          onTooLarge: (error) => {
+            this.#tellError(error)
+          }
+        })
         if (session !== this.#session) continue
         if (!this.#verified.holds(this.#context.headers)) this.#reasons++
         else if (!this.#isStale() || round >= MAX_ROUNDS) this.#deliver(history, session)
         if (this.#isStale() && round >= MAX_ROUNDS) return this.#retryLater()
       } catch (error) {
-        if (!await this.#movedMeanwhile(session, tip, round, error)) {
+        if (!(await this.#movedMeanwhile(session, tip, round, error))) {
           return this.#failed(error instanceof Error ? error : new Error(messageOf(error)))
         }
         this.#reasons++
@@ -190,7 +241,7 @@ export class WatchedScript {
     }
   }
 
-  #outPoint (): OutPoint | undefined {
+  #outPoint(): OutPoint | undefined {
     for (const { watcher } of this.#entries) {
       const found = watcher.outPoint?.()
       if (found !== undefined) return found
@@ -198,7 +249,7 @@ export class WatchedScript {
     return undefined
   }
 
-  #keptElsewhere (id: Txid): Uint8Array | undefined {
+  #keptElsewhere(id: Txid): Uint8Array | undefined {
     for (const { watcher } of this.#entries) {
       const raw = watcher.kept?.(id)
       if (raw !== undefined) return raw
@@ -206,13 +257,20 @@ export class WatchedScript {
     return undefined
   }
 
-  async #subscribe (session: WatchSession): Promise<void> {
+  async #subscribe(session: WatchSession): Promise<void> {
     if (this.#subscribed === session) return
     try {
       await session.subscribeScript(this.#verified.script)
     } catch (error) {
-      // ElectrumX watches no script whose history it does not tell; it may tell what becomes of one output.
-      if (session.outPointHistory === undefined || this.#outPoint() === undefined || !isTooLong(error)) throw error
+      // ElectrumX watches no script whose history it does not tell; it may tell what becomes of one
+      // output.
+      if (
+        session.outPointHistory === undefined ||
+        this.#outPoint() === undefined ||
+        !isTooLong(error)
+      ) {
+        throw error
+      }
     }
     this.#subscribed = session
   }
@@ -221,14 +279,19 @@ export class WatchedScript {
    * Whether a failure is nobody's fault: the session has ended (the next one starts afresh), or a
    * transaction or a block came while the history was fetched piece by piece.
    */
-  async #movedMeanwhile (session: WatchSession, tip: string, round: number, error: unknown): Promise<boolean> {
+  async #movedMeanwhile(
+    session: WatchSession,
+    tip: string,
+    round: number,
+    error: unknown
+  ): Promise<boolean> {
     if (session !== this.#session || !session.isOpen) return true
     if (this.#subscribed !== session || round >= MAX_ROUNDS) return false
     if (this.#isStale()) return true
-    return codeOf(error) === 'ERR_CHAIN_LIED' && await this.#tipMoved(session, tip)
+    return codeOf(error) === 'ERR_CHAIN_LIED' && (await this.#tipMoved(session, tip))
   }
 
-  async #tipMoved (session: WatchSession, before: string): Promise<boolean> {
+  async #tipMoved(session: WatchSession, before: string): Promise<boolean> {
     try {
       await this.#context.catchUp(session)
       return this.#context.headers.tip.hash !== before
@@ -237,25 +300,28 @@ export class WatchedScript {
     }
   }
 
-  #deliver (history: readonly ProvedTransaction[], session: WatchSession): void {
+  #deliver(history: readonly ProvedTransaction[], session: WatchSession): void {
     this.#failures = 0
     this.#told = session
-    const changed = keyOf(history) !== (this.#history === undefined ? undefined : keyOf(this.#history))
+    const changed =
+      keyOf(history) !== (this.#history === undefined ? undefined : keyOf(this.#history))
     this.#history = history
     for (const entry of this.#entries) {
       if (changed || entry.waiting !== undefined) this.#serve(entry, history)
     }
   }
 
-  #serve (entry: Entry, history: readonly ProvedTransaction[]): void {
+  #serve(entry: Entry, history: readonly ProvedTransaction[]): void {
     if (!this.#entries.includes(entry)) return
     const { waiting } = entry
     entry.waiting = undefined
-    callSafely(this.#context.log, () => { entry.watcher.onHistory(history, this.#verified.isPart) })
+    callSafely(this.#context.log, () => {
+      entry.watcher.onHistory(history, this.#verified.isPart)
+    })
     waiting?.resolve()
   }
 
-  #failed (error: Error): void {
+  #failed(error: Error): void {
     this.#told = undefined
     if (codeOf(error) === 'ERR_ELECTRUM_REFUSED' && this.#subscribed !== this.#session) {
       for (const entry of this.#entries.filter(({ waiting }) => waiting !== undefined)) {
@@ -269,20 +335,29 @@ export class WatchedScript {
     this.#retryLater()
   }
 
-  #tellError (error: Error): void {
-    for (const { watcher } of this.#entries) callSafely(this.#context.log, () => { watcher.onError(error) })
+  #tellError(error: Error): void {
+    for (const { watcher } of this.#entries) {
+      callSafely(this.#context.log, () => {
+        watcher.onError(error)
+      })
+    }
   }
 
-  #retryLater (): void {
+  #retryLater(): void {
     // Only the timer, the server or a new session starts it again.
     this.#met = this.#reasons
     this.#cancelRetry?.()
     if (this.#entries.length === 0) return
-    this.#cancelRetry = this.#context.clock.after(backoffDelay(this.#context.retry, this.#failures++, this.#context.random), () => { this.#refresh() })
+    this.#cancelRetry = this.#context.clock.after(
+      backoffDelay(this.#context.retry, this.#failures++, this.#context.random),
+      () => {
+        this.#refresh()
+      }
+    )
   }
 
   /** Ends a watch; the last one ends the subscription. */
-  remove (entry: Entry): void {
+  remove(entry: Entry): void {
     if (!this.#entries.includes(entry)) return
     this.#entries = this.#entries.filter((each) => each !== entry)
     if (this.#entries.length > 0) return
@@ -291,7 +366,10 @@ export class WatchedScript {
   }
 }
 
-/** Of a block by its hash: after a reorganisation a transaction may be at the same height, in another block. */
-function keyOf (history: readonly ProvedTransaction[]): string {
+/**
+ * Of a block by its hash: after a reorganisation a transaction may be at the same height, in
+ * another block.
+ */
+function keyOf(history: readonly ProvedTransaction[]): string {
   return history.map(({ txid, block }) => `${txid}:${block ?? 'mempool'}`).join()
 }

@@ -17,7 +17,7 @@ export class ServerCalls {
    * @param timeout - milliseconds, for the whole call with all its tries
    * @param why - what to say when they have passed
    */
-  constructor (
+  constructor(
     private readonly client: Pick<ElectrumClient, 'whenReady'>,
     private readonly clock: Clock,
     private readonly timeout: number,
@@ -26,9 +26,10 @@ export class ServerCalls {
 
   /**
    * @param what - completes "Could not ..."
-   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, and what `use` rejects with while its session lives
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, and what `use` rejects with while its session
+   *   lives
    */
-  make<T> (what: string, use: (session: ElectrumSession) => Promise<T>): Promise<T> {
+  make<T>(what: string, use: (session: ElectrumSession) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#stopped) return reject(stoppedError(what))
       let over = false
@@ -43,18 +44,23 @@ export class ServerCalls {
         finish()
         reject(error)
       }
-      const cancelTimeout = this.clock.after(this.timeout, () => { fail(unavailable(`Could not ${what}: ${this.why()}`)) })
+      const cancelTimeout = this.clock.after(this.timeout, () => {
+        fail(unavailable(`Could not ${what}: ${this.why()}`))
+      })
       this.#pending.add(fail)
       const attempt = (): void => {
-        cancelWait = this.client.whenReady(session => {
-          use(session).then(value => {
-            finish()
-            resolve(value)
-          }, (error: unknown) => {
-            if (over) return
-            if (!session.isOpen) attempt()
-            else fail(error instanceof Error ? error : new Error(messageOf(error)))
-          })
+        cancelWait = this.client.whenReady((session) => {
+          use(session).then(
+            (value) => {
+              finish()
+              resolve(value)
+            },
+            (error: unknown) => {
+              if (over) return
+              if (!session.isOpen) attempt()
+              else fail(error instanceof Error ? error : new Error(messageOf(error)))
+            }
+          )
         })
       }
       attempt()
@@ -62,12 +68,12 @@ export class ServerCalls {
   }
 
   /** Rejects everything that waits, and everything to come. */
-  stop (): void {
+  stop(): void {
     this.#stopped = true
     for (const fail of [...this.#pending]) fail(stoppedError('do it'))
   }
 }
 
-function stoppedError (what: string): Error {
+function stoppedError(what: string): Error {
   return unavailable(`Could not ${what}: the chain connection was stopped.`)
 }

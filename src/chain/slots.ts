@@ -3,13 +3,17 @@ export class Slots {
   readonly #waiting: Array<() => void> = []
   #free: number
 
-  constructor (count: number) {
+  constructor(count: number) {
     this.#free = count
   }
 
-  async run<T> (work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+    else {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve)
+      })
+    }
     try {
       return await work()
     } finally {

@@ -1,16 +1,18 @@
 /** How long an Electrum server may take. */
 
 /**
- * All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds late.
- * A server that hangs is noticed `silence` after the request that it does not answer, and when nothing
- * is asked of it `ping` + `silence` after its last word: 10 s and 25 s.
+ * All in milliseconds. Generous: ElectrumX may hold a reply for a second and notify six seconds
+ * late. A server that hangs is noticed `silence` after the request that it does not answer, and
+ * when nothing is asked of it `ping` + `silence` after its last word: 10 s and 25 s.
  */
 export interface ChainTimeouts {
   /** Until a TCP connection stands. */
   readonly connect: number
   /** Until a request is given up, while the server answers others. */
   readonly request: number
-  /** For how long a server that is asked something may send nothing at all before it counts as dead. */
+  /**
+   * For how long a server that is asked something may send nothing at all before it counts as dead.
+   */
   readonly silence: number
   /** Between two pings of an idle server. */
   readonly ping: number

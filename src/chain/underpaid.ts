@@ -1,4 +1,7 @@
-/** Transactions that a server refused because they pay too little alone: a child may pay for them, in one package. */
+/**
+ * Transactions that a server refused because they pay too little alone: a child may pay for them,
+ * in one package.
+ */
 import { Transaction } from 'bitcoinjs-lib'
 import { txidFromHash, type Txid } from '../types/bytes.js'
 
@@ -8,19 +11,25 @@ const MOST_KEPT = 100
 export class Underpaid {
   readonly #kept = new Map<Txid, Uint8Array>()
 
-  add (id: Txid, raw: Uint8Array): void {
+  add(id: Txid, raw: Uint8Array): void {
     this.#kept.delete(id)
     this.#kept.set(id, raw)
     const [oldest] = this.#kept.keys()
     if (this.#kept.size > MOST_KEPT && oldest !== undefined) this.#kept.delete(oldest)
   }
 
-  remove (id: Txid): void {
+  remove(id: Txid): void {
     this.#kept.delete(id)
   }
 
   /** Those whose outputs a transaction spends. */
-  parentsOf (raw: Uint8Array): Uint8Array[] {
-    return [...new Set(Transaction.fromBuffer(raw).ins.flatMap(({ hash }) => this.#kept.get(txidFromHash(hash)) ?? []))]
+  parentsOf(raw: Uint8Array): Uint8Array[] {
+    return [
+      ...new Set(
+        Transaction.fromBuffer(raw).ins.flatMap(
+          ({ hash }) => this.#kept.get(txidFromHash(hash)) ?? []
+        )
+      )
+    ]
   }
 }

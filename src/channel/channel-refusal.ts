@@ -6,34 +6,79 @@ import { lastPaymentHeightOf, payerOf } from './schedule.js'
 import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 
 /** The channel, when payments are made on it at all, in whoever's turn; else why none are. */
-export function channelRefusal (channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Established | PaychanError {
-  if (channel.stage !== 'established' || !channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined) {
-    return new PaychanError('ERR_CHANNEL_NOT_OPEN', channel.stage === 'abandoned'
-      ? `The channel was abandoned: ${channel.reason}`
-      : 'The channel is not open yet; wait until `paychan channels` shows it as open.', { stage: channel.stage })
+export function channelRefusal(
+  channel: Channel,
+  env: Pick<Env, 'height' | 'isWatched'>
+): Established | PaychanError {
+  if (
+    channel.stage !== 'established' ||
+    !channel.ready.ours ||
+    !channel.ready.theirs ||
+    channel.ledger.held === undefined
+  ) {
+    return new PaychanError(
+      'ERR_CHANNEL_NOT_OPEN',
+      channel.stage === 'abandoned'
+        ? `The channel was abandoned: ${channel.reason}`
+        : 'The channel is not open yet; wait until `paychan channels` shows it as open.',
+      { stage: channel.stage }
+    )
   }
   const { terms, ledger } = channel
   if (terms.mode === 'one-way' && payerOf(ledger.turn) !== channel.role) {
-    return new PaychanError('ERR_NOT_THE_PAYER', 'In this channel the other side pays; open a channel of your own to pay it.', { role: channel.role })
+    return new PaychanError(
+      'ERR_NOT_THE_PAYER',
+      'In this channel the other side pays; open a channel of your own to pay it.',
+      { role: channel.role }
+    )
   }
-  if (spendInSight(channel) !== undefined || channel.publication !== undefined || isFrozen(channel)) {
-    return new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
+  if (
+    spendInSight(channel) !== undefined ||
+    channel.publication !== undefined ||
+    isFrozen(channel)
+  ) {
+    return new PaychanError(
+      'ERR_CHANNEL_CLOSED',
+      'The channel is closing or closed; open a new one.'
+    )
   }
   if (channel.stopped !== undefined) {
-    return new PaychanError('ERR_CHANNEL_STOPPED', `The channel takes no more payments: ${channel.stopped.reason}`, { code: channel.stopped.code })
+    return new PaychanError(
+      'ERR_CHANNEL_STOPPED',
+      `The channel takes no more payments: ${channel.stopped.reason}`,
+      { code: channel.stopped.code }
+    )
   }
   if (channel.link !== 'live') {
-    return new PaychanError('ERR_PEER_UNREACHABLE', 'The peer is not connected; the payment was not sent.', { peer: channel.peer })
+    return new PaychanError(
+      'ERR_PEER_UNREACHABLE',
+      'The peer is not connected; the payment was not sent.',
+      { peer: channel.peer }
+    )
   }
   const { height } = env
-  if (height === undefined) return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain has not been seen yet; the payment was not sent.')
+  if (height === undefined) {
+    return new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      'The chain has not been seen yet; the payment was not sent.'
+    )
+  }
   if (!env.isWatched) return notWatched() // UPD-20
-  if (!isBuried(channel, env)) { // FUND-4
-    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'A reorganisation of the chain took the funding transaction back; wait until it is confirmed again.')
+  if (!isBuried(channel, env)) {
+    // FUND-4
+    return new PaychanError(
+      'ERR_CHANNEL_NOT_OPEN',
+      'A reorganisation of the chain took the funding transaction back; wait until it is confirmed again.'
+    )
   }
   const lastPaymentHeight = lastPaymentHeightOf(terms, ledger.turn)
-  if (height > lastPaymentHeight) { // UPD-12
-    return new PaychanError('ERR_CHANNEL_EXPIRED', `The last payment on this channel was at height ${lastPaymentHeight}, and the tip is at ${height}; close it and open a new one.`, { height, lastPaymentHeight })
+  if (height > lastPaymentHeight) {
+    // UPD-12
+    return new PaychanError(
+      'ERR_CHANNEL_EXPIRED',
+      `The last payment on this channel was at height ${lastPaymentHeight}, and the tip is at ${height}; close it and open a new one.`,
+      { height, lastPaymentHeight }
+    )
   }
   return channel
 }

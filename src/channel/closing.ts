@@ -4,7 +4,14 @@
  * outranks every state; unconfirmed, it postpones nothing (CLOSE-8: see publishing.ts).
  */
 import type { CloseDone, CloseRequest } from '../../protocols/paychan/1.0/index.js'
-import { closeOutputs, closeSighash, closeTxid, closeVsize, completeClose, type CloseTerms } from '../bitcoin/closing.js'
+import {
+  closeOutputs,
+  closeSighash,
+  closeTxid,
+  closeVsize,
+  completeClose,
+  type CloseTerms
+} from '../bitcoin/closing.js'
 import { otherRole, type Role } from '../bitcoin/keys.js'
 import { hashFromTxid, sameBytes, txidFromHash, type Txid } from '../types/bytes.js'
 import { formatAmount, feeFor, feeRate, max, satoshi, type Satoshi } from '../types/units.js'
@@ -17,21 +24,34 @@ import { giveUpUnsigned, isUnsigned } from './outside-funding.js'
 import { lastPaymentHeightOf, publishHeightOf } from './schedule.js'
 import { notRenewed } from './self-renewal.js'
 import { isTurnUnused } from './turns.js'
-import { isOpening, spendInSight, type Channel, type Established, type SignedClose } from './state.js'
+import {
+  isOpening,
+  spendInSight,
+  type Channel,
+  type Established,
+  type SignedClose
+} from './state.js'
 import { stop } from './stopping.js'
 import { fundingOutput, partyOf } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
 /** The user asked for a close. */
-export function onClose (channel: Channel, env: Env): Transition {
-  if (channel.stage === 'abandoned') return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
+export function onClose(channel: Channel, env: Env): Transition {
+  if (channel.stage === 'abandoned') {
+    return to(channel, { type: 'close-done', kind: 'abandoned', txid: undefined })
+  }
   if (isOpening(channel)) {
-    const cancelled = new PaychanError('ERR_CANCELLED', 'The opening was cancelled by its user; nothing was funded.')
+    const cancelled = new PaychanError(
+      'ERR_CANCELLED',
+      'The opening was cancelled by its user; nothing was funded.'
+    )
     return abandon(channel, cancelled, { type: 'send', message: errorMessage(cancelled, true) })
   }
   if (isUnsigned(channel)) return giveUpUnsigned(channel)
   const asked = ask(channel, env)
-  return asked instanceof PaychanError ? to(channel, { type: 'close-refused', error: asked }) : asked
+  return asked instanceof PaychanError
+    ? to(channel, { type: 'close-refused', error: asked })
+    : asked
 }
 
 /**
@@ -40,84 +60,155 @@ export function onClose (channel: Channel, env: Env): Transition {
  */
 export const BLOCKS_UNTIL_CLOSE: Readonly<Record<Role, number>> = { server: 3, client: 6 }
 
-/** TIME-5, TURN-7: once there are no payments any more, or none in a turn that was granted, whoever has the other side on the line ends the channel in peace. */
-export function closeIfDue (channel: Established, env: Env): Transition<Established> {
+/**
+ * TIME-5, TURN-7: once there are no payments any more, or none in a turn that was granted, whoever
+ * has the other side on the line ends the channel in peace.
+ */
+export function closeIfDue(channel: Established, env: Env): Transition<Established> {
   const { terms, ledger, role, onChain, publication, closes } = channel
-  // Whoever has just come back to the chain gives the peer, that may have been away as long, the same time to renew the channel.
+  // Whoever has just come back to the chain gives the peer, that may have been away as long, the
+  // same time to renew the channel.
   const end = max(lastPaymentHeightOf(terms, ledger.turn), env.seenSince ?? 0)
-  const isOver = env.height !== undefined && env.height >= end + BLOCKS_UNTIL_CLOSE[role] && isWithin(END_PART, channel, env)
+  const isOver =
+    env.height !== undefined &&
+    env.height >= end + BLOCKS_UNTIL_CLOSE[role] &&
+    isWithin(END_PART, channel, env)
   // A renewal that its peer has not completed by then never will be.
   const isClosing = closes.some(({ renewedAs }) => renewedAs === undefined)
-  if (!(isOver || isTurnWasted(channel, env)) || isClosing || publication !== undefined || onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return to(channel)
+  if (
+    !(isOver || isTurnWasted(channel, env)) ||
+    isClosing ||
+    publication !== undefined ||
+    onChain.fundingHeight === undefined ||
+    spendInSight(channel) !== undefined
+  ) {
+    return to(channel)
+  }
   const asked = ask(channel, env)
-  return asked instanceof PaychanError ? to(channel) : to(asked.state, ...asked.effects, ...notRenewed(channel, env))
+  return asked instanceof PaychanError
+    ? to(channel)
+    : to(asked.state, ...asked.effects, ...notRenewed(channel, env))
 }
 
-/** TIME-5: a close that nobody has asked for costs at most this part of our share, as what is fetched on a first day (STAKE-3). The other side may ask as well, and there is time for cheaper blocks. */
+/**
+ * TIME-5: a close that nobody has asked for costs at most this part of our share, as what is
+ * fetched on a first day (STAKE-3). The other side may ask as well, and there is time for cheaper
+ * blocks.
+ */
 const END_PART = 4n
 
-/** TURN-7: a close is paid by whoever asks for it, so for a turn that a peer wastes it costs at most this part of our share. */
+/**
+ * TURN-7: a close is paid by whoever asks for it, so for a turn that a peer wastes it costs at most
+ * this part of our share.
+ */
 const WASTED_TURN_PART = 50n
 
-/** An unused turn is worth an end that is cheap. Else it waits for cheaper blocks, and at the latest for the end of payments. */
-function isTurnWasted (channel: Established, env: Env): boolean {
+/**
+ * An unused turn is worth an end that is cheap. Else it waits for cheaper blocks, and at the latest
+ * for the end of payments.
+ */
+function isTurnWasted(channel: Established, env: Env): boolean {
   return isTurnUnused(channel, env) && isWithin(WASTED_TURN_PART, channel, env)
 }
 
-function isWithin (part: bigint, channel: Established, env: Env): boolean {
+function isWithin(part: bigint, channel: Established, env: Env): boolean {
   return usualFee(channel, env) * part <= balances(channel.terms, channel.ledger)[channel.role]
 }
 
-/** The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room for theirs. */
-function usualFee ({ terms }: Established, env: Pick<Env, 'feeRate'>): Satoshi {
-  return feeFor(feeRate(env.feeRate * 11n / 10n), closeVsize(terms.client.closeScript, terms.server.closeScript))
+/**
+ * The other side refuses a rate below its own estimate (CLOSE-4): a tenth above ours leaves room
+ * for theirs.
+ */
+function usualFee({ terms }: Established, env: Pick<Env, 'feeRate'>): Satoshi {
+  return feeFor(
+    feeRate((env.feeRate * 11n) / 10n),
+    closeVsize(terms.client.closeScript, terms.server.closeScript)
+  )
 }
 
-function ask (channel: Established, env: Env): Transition<Established> | PaychanError {
+function ask(channel: Established, env: Env): Transition<Established> | PaychanError {
   const refusal = refusalToAsk(channel, env)
   if (refusal !== undefined) return refusal
   const signed = attempt('CLOSE-3', () => signOwn(channel, env))
   if (signed instanceof Violation) return signed
   const { close, message } = signed
-  return to({ ...channel, closes: [...channel.closes, close] },
+  return to(
+    { ...channel, closes: [...channel.closes, close] },
     { type: 'send', message },
-    { type: 'notify', step: 'close', news: { kind: 'close-asked-for', fee: close.fee } })
+    { type: 'notify', step: 'close', news: { kind: 'close-asked-for', fee: close.fee } }
+  )
 }
 
-function refusalToAsk (channel: Established, env: Env): PaychanError | undefined {
+function refusalToAsk(channel: Established, env: Env): PaychanError | undefined {
   const spend = spendInSight(channel)
   // A close that waits in the mempool may be asked for again, at a higher fee (CLOSE-7).
   if (spend !== undefined && (spend.kind !== 'close' || spend.height !== undefined)) {
-    return new PaychanError('ERR_CHANNEL_CLOSED', `The channel is already being closed by transaction ${spend.txid}.`, { txid: spend.txid })
+    return new PaychanError(
+      'ERR_CHANNEL_CLOSED',
+      `The channel is already being closed by transaction ${spend.txid}.`,
+      { txid: spend.txid }
+    )
   }
   if (channel.link !== 'live') {
-    return new PaychanError('ERR_PEER_UNREACHABLE', channel.role === 'server'
-      ? `The peer is not connected. Close with --force to settle on the chain now; it happens by itself at height ${publishHeightOf(channel.terms, channel.ledger.turn)}.`
-      : `The peer is not connected. The money comes back by itself at height ${channel.terms.refundHeight}.`, { peer: channel.peer })
+    return new PaychanError(
+      'ERR_PEER_UNREACHABLE',
+      channel.role === 'server'
+        ? `The peer is not connected. Close with --force to settle on the chain now; it happens by itself at height ${publishHeightOf(channel.terms, channel.ledger.turn)}.`
+        : `The peer is not connected. The money comes back by itself at height ${channel.terms.refundHeight}.`,
+      { peer: channel.peer }
+    )
   }
-  if (env.height === undefined) { // A signature freezes the channel for good: not while nobody could see the close.
-    return new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain is not seen at the moment; check the Electrum server, then close again.')
+  if (env.height === undefined) {
+    // A signature freezes the channel for good: not while nobody could see the close.
+    return new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      'The chain is not seen at the moment; check the Electrum server, then close again.'
+    )
   }
   if (channel.ledger.held === undefined) {
-    return new PaychanError('ERR_CHANNEL_NOT_OPEN', 'It is too late to cancel, since the funding transaction has left, and too early to close: the channel is not set up yet. Close it again in a moment.')
+    return new PaychanError(
+      'ERR_CHANNEL_NOT_OPEN',
+      'It is too late to cancel, since the funding transaction has left, and too early to close: the channel is not set up yet. Close it again in a moment.'
+    )
   }
-  // CLOSE-1: the other side would refuse, and we would be frozen for nothing. Where payments have ended, nothing in flight arrives any more.
+  // CLOSE-1: the other side would refuse, and we would be frozen for nothing. Where payments have
+  // ended, nothing in flight arrives any more.
   if (channel.ledger.inFlight.length > 0 && channel.stopped === undefined) {
-    return new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; close again once they are.')
+    return new PaychanError(
+      'ERR_LATER_UPDATES',
+      'Payments are on their way and not yet acknowledged; close again once they are.'
+    )
   }
   return undefined
 }
 
-/** Asked again and again, a close must not eat its asker's share: ten times what an estimate asks for gets into any block. */
+/**
+ * Asked again and again, a close must not eat its asker's share: ten times what an estimate asks
+ * for gets into any block.
+ */
 const MOST_ABOVE_ESTIMATE = 10n
 
-/** CLOSE-7: asked again, the fee is higher than before by a quarter, and by what BIP125 rule 4 asks for (1 sat/vB). */
-function signOwn (channel: Established, env: Env): { close: SignedClose, message: CloseRequest } {
+/**
+ * CLOSE-7: asked again, the fee is higher than before by a quarter, and by what BIP125 rule 4 asks
+ * for (1 sat/vB).
+ */
+function signOwn(channel: Established, env: Env): { close: SignedClose; message: CloseRequest } {
   const vsize = closeVsize(channel.terms.client.closeScript, channel.terms.server.closeScript)
-  const before = channel.closes.filter((close) => close.asker === channel.role).map((close) => close.fee)
+  const before = channel.closes
+    .filter((close) => close.asker === channel.role)
+    .map((close) => close.fee)
   const wanted = usualFee(channel, env)
-  const fee = before.reduce((least, fee) => max(least, satoshi(fee + max(fee / 4n, BigInt(vsize)))), wanted)
-  must(fee === wanted || fee <= wanted * MOST_ABOVE_ESTIMATE, 'CLOSE-7', 'ERR_CLOSE_FEE_TOO_HIGH', `The close has been asked for already; another one would have to pay ${formatAmount(fee)}, and the estimate is ${formatAmount(wanted)}. Wait for the one that is signed.`, { asked: fee, estimate: wanted })
+  const fee = before.reduce(
+    (least, fee) => max(least, satoshi(fee + max(fee / 4n, BigInt(vsize)))),
+    wanted
+  )
+  must(
+    fee === wanted || fee <= wanted * MOST_ABOVE_ESTIMATE,
+    'CLOSE-7',
+    'ERR_CLOSE_FEE_TOO_HIGH',
+    `The close has been asked for already; another one would have to pay ${formatAmount(fee)}, and the estimate is ${formatAmount(wanted)}. Wait for the one that is signed.`,
+    { asked: fee, estimate: wanted }
+  )
   const terms = closeTerms(channel, channel.role, fee)
   closeOutputs(terms)
   const signature = env.sign(closeSighash(terms))
@@ -132,70 +223,155 @@ function signOwn (channel: Established, env: Env): { close: SignedClose, message
     fee,
     signature
   }
-  return { close: { asker: channel.role, fee, txid: closeTxid(terms), signature, raw: undefined }, message }
+  return {
+    close: { asker: channel.role, fee, txid: closeTxid(terms), signature, raw: undefined },
+    message
+  }
 }
 
 /** The other side asked: check, complete, broadcast. A refusal leaves the channel as it is. */
-export function onCloseRequest (channel: Established, request: CloseRequest, env: Env): Transition {
+export function onCloseRequest(channel: Established, request: CloseRequest, env: Env): Transition {
   const completed = attempt('CLOSE-3', () => complete(channel, request, env))
-  if (completed instanceof Violation) return to(channel, { type: 'send', message: errorMessage(completed, false) })
-  const repeated = channel.closes.some((close) => close.txid === completed.close.txid && close.raw !== undefined)
-  return to(repeated ? channel : { ...channel, closes: [...channel.closes, completed.close] },
+  if (completed instanceof Violation) {
+    return to(channel, { type: 'send', message: errorMessage(completed, false) })
+  }
+  const repeated = channel.closes.some(
+    (close) => close.txid === completed.close.txid && close.raw !== undefined
+  )
+  return to(
+    repeated ? channel : { ...channel, closes: [...channel.closes, completed.close] },
     { type: 'broadcast', purpose: 'close', raw: completed.raw },
-    { type: 'notify', step: 'close', txid: completed.close.txid, news: { kind: 'close-signed', fee: satoshi(request.fee) } },
-    ...repeated ? [] : notRenewed(channel, env))
+    {
+      type: 'notify',
+      step: 'close',
+      txid: completed.close.txid,
+      news: { kind: 'close-signed', fee: satoshi(request.fee) }
+    },
+    ...(repeated ? [] : notRenewed(channel, env))
+  )
 }
 
-function complete (channel: Established, request: CloseRequest, env: Env): { close: SignedClose, raw: Uint8Array } {
+function complete(
+  channel: Established,
+  request: CloseRequest,
+  env: Env
+): { close: SignedClose; raw: Uint8Array } {
   const { terms, ledger } = channel
   const asker = otherRole(channel.role)
   const sharesNow = balances(terms, ledger)
-  must(channel.onChain.spend === undefined, 'CLOSE-1', 'ERR_CHANNEL_CLOSED', 'The channel is closed already.')
-  // Updates of ours that are still in flight do not count: a payee that has signed a close is frozen, and will never take them.
-  // TURN-2: a turn that was granted while the close was on its way begins with the very state that the close names.
-  const isThisTurn = request.turn === ledger.turn || (request.turn === ledger.turn - 1 && ledger.inFlight.length === 0 && channel.ended.at(-1)?.sequence === ledger.held?.sequence)
-  must(ledger.held !== undefined && isThisTurn && request.sequence === ledger.held.sequence,
-    'CLOSE-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the close names; try again.')
-  must(request.clientBalance === sharesNow.client && request.serverBalance === sharesNow.server,
-    'CLOSE-1', 'ERR_BALANCE_MISMATCH', `The balances are ${formatAmount(sharesNow.client)} and ${formatAmount(sharesNow.server)}.`)
-  must(sameBytes(request.clientScript, terms.client.closeScript) && sameBytes(request.serverScript, terms.server.closeScript),
-    'CLOSE-2', 'ERR_SCRIPT_MISMATCH', 'The scripts are not those that the channel was opened with.')
+  must(
+    channel.onChain.spend === undefined,
+    'CLOSE-1',
+    'ERR_CHANNEL_CLOSED',
+    'The channel is closed already.'
+  )
+  // Updates of ours that are still in flight do not count: a payee that has signed a close is
+  // frozen, and will never take them. TURN-2: a turn that was granted while the close was on its
+  // way begins with the very state that the close names.
+  const isThisTurn =
+    request.turn === ledger.turn ||
+    (request.turn === ledger.turn - 1 &&
+      ledger.inFlight.length === 0 &&
+      channel.ended.at(-1)?.sequence === ledger.held?.sequence)
+  must(
+    ledger.held !== undefined && isThisTurn && request.sequence === ledger.held.sequence,
+    'CLOSE-1',
+    'ERR_LATER_UPDATES',
+    'There are later updates than those that the close names; try again.'
+  )
+  must(
+    request.clientBalance === sharesNow.client && request.serverBalance === sharesNow.server,
+    'CLOSE-1',
+    'ERR_BALANCE_MISMATCH',
+    `The balances are ${formatAmount(sharesNow.client)} and ${formatAmount(sharesNow.server)}.`
+  )
+  must(
+    sameBytes(request.clientScript, terms.client.closeScript) &&
+      sameBytes(request.serverScript, terms.server.closeScript),
+    'CLOSE-2',
+    'ERR_SCRIPT_MISMATCH',
+    'The scripts are not those that the channel was opened with.'
+  )
   const least = feeFor(env.feeRate, closeVsize(terms.client.closeScript, terms.server.closeScript))
-  must(request.fee >= least, 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', `The fee is ${formatAmount(request.fee)}; this node asks for at least ${formatAmount(least)}.`, { asked: least, offered: request.fee })
+  must(
+    request.fee >= least,
+    'CLOSE-4',
+    'ERR_CLOSE_FEE_TOO_LOW',
+    `The fee is ${formatAmount(request.fee)}; this node asks for at least ${formatAmount(least)}.`,
+    { asked: least, offered: request.fee }
+  )
   // Each is kept for good: without this a peer could make us keep a million that differ by 1 sat.
-  const dearest = channel.closes.filter((close) => close.asker === asker && close.renewedAs === undefined).at(-1)
-  must(dearest === undefined || request.fee === dearest.fee || request.fee >= dearest.fee + dearest.fee / 4n, 'CLOSE-7', 'ERR_CLOSE_FEE_TOO_LOW', `A close that replaces another pays at least a quarter more than its ${formatAmount(dearest?.fee ?? 0n)}.`)
+  const dearest = channel.closes
+    .filter((close) => close.asker === asker && close.renewedAs === undefined)
+    .at(-1)
+  must(
+    dearest === undefined ||
+      request.fee === dearest.fee ||
+      request.fee >= dearest.fee + dearest.fee / 4n,
+    'CLOSE-7',
+    'ERR_CLOSE_FEE_TOO_LOW',
+    `A close that replaces another pays at least a quarter more than its ${formatAmount(dearest?.fee ?? 0n)}.`
+  )
   const closing = closeTerms(channel, asker, satoshi(request.fee))
   closeOutputs(closing)
   const digest = closeSighash(closing)
-  must(env.verify(partyOf(terms, asker).channelKey, digest, request.signature), 'CLOSE-5', 'ERR_BAD_SIGNATURE', 'The signature of the close is wrong.')
+  must(
+    env.verify(partyOf(terms, asker).channelKey, digest, request.signature),
+    'CLOSE-5',
+    'ERR_BAD_SIGNATURE',
+    'The signature of the close is wrong.'
+  )
   const signature = env.sign(digest)
-  const raw = channel.role === 'client' ? completeClose(closing, signature, request.signature) : completeClose(closing, request.signature, signature)
+  const raw =
+    channel.role === 'client'
+      ? completeClose(closing, signature, request.signature)
+      : completeClose(closing, request.signature, signature)
   return { close: { asker, fee: closing.fee, txid: closeTxid(closing), signature, raw }, raw }
 }
 
 /** The other side has completed our close. */
-export function onCloseDone (channel: Established, done: CloseDone): Transition {
+export function onCloseDone(channel: Established, done: CloseDone): Transition {
   const txid = txidFromHash(done.txid)
   const ours = channel.closes.find((close) => close.asker === channel.role && close.txid === txid)
   if (ours === undefined) {
-    // A side that was restored may have forgotten what it asked for (RESTORE-6); its channel has stopped.
-    if (channel.stopped !== undefined) return to(channel, { type: 'notify', news: { kind: 'close-unknown', txid } })
-    return stop(channel, new Violation('ERR-2', 'ERR_UNEXPECTED_MESSAGE', `CloseDone names ${txid}, which is no close that was asked for.`, { txid }))
+    // A side that was restored may have forgotten what it asked for (RESTORE-6); its channel has
+    // stopped.
+    if (channel.stopped !== undefined) {
+      return to(channel, { type: 'notify', news: { kind: 'close-unknown', txid } })
+    }
+    return stop(
+      channel,
+      new Violation(
+        'ERR-2',
+        'ERR_UNEXPECTED_MESSAGE',
+        `CloseDone names ${txid}, which is no close that was asked for.`,
+        { txid }
+      )
+    )
   }
-  return to(channel,
+  return to(
+    channel,
     { type: 'close-done', kind: 'close', txid },
-    { type: 'notify', step: 'close', txid, news: { kind: 'close-broadcast' } })
+    { type: 'notify', step: 'close', txid, news: { kind: 'close-broadcast' } }
+  )
 }
 
-/** The close that we completed is in a mempool: the asker may know, as soon as both know where they stand (REEST-5). */
-export function onCloseBroadcast (channel: Established, txid: Txid): Transition {
-  if (channel.closes.some((close) => close.txid === txid && close.renewedAs !== undefined)) return to(channel)
-  const told: Effect[] = channel.link === 'live' ? [{ type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } }] : []
+/**
+ * The close that we completed is in a mempool: the asker may know, as soon as both know where they
+ * stand (REEST-5).
+ */
+export function onCloseBroadcast(channel: Established, txid: Txid): Transition {
+  if (channel.closes.some((close) => close.txid === txid && close.renewedAs !== undefined)) {
+    return to(channel)
+  }
+  const told: Effect[] =
+    channel.link === 'live'
+      ? [{ type: 'send', message: { type: 'CloseDone', txid: hashFromTxid(txid) } }]
+      : []
   return to(channel, ...told, { type: 'close-done', kind: 'close', txid })
 }
 
-function closeTerms (channel: Established, asker: Role, fee: Satoshi): CloseTerms {
+function closeTerms(channel: Established, asker: Role, fee: Satoshi): CloseTerms {
   const { terms } = channel
   const shares = balances(terms, channel.ledger)
   return {

@@ -22,24 +22,35 @@ export const NEVER = Number.POSITIVE_INFINITY
  * The first height, `from` or above, at which a tip may change the channel or have an effect, as
  * long as nothing else happens to it.
  *
- * @example nextDue(channel, height + 1) > height + 1 // the next block has nothing to tell this channel
+ * @example nextDue(channel, height + 1) > height + 1 // the next block has nothing to tell this
+ *   channel
  */
-export function nextDue (channel: Channel, from: number): number {
+export function nextDue(channel: Channel, from: number): number {
   switch (channel.stage) {
     // Renewals that can never be funded any more are found with every block.
-    case 'refund-requested': return channel.terms.renews === undefined ? NEVER : from
-    case 'refund-signed': return channel.terms.renews === undefined ? Math.max(from, channel.terms.lastPaymentHeight + 1) : from
-    case 'established': return establishedDue(channel, from)
-    default: return NEVER
+    case 'refund-requested':
+      return channel.terms.renews === undefined ? NEVER : from
+    case 'refund-signed':
+      return channel.terms.renews === undefined
+        ? Math.max(from, channel.terms.lastPaymentHeight + 1)
+        : from
+    case 'established':
+      return establishedDue(channel, from)
+    default:
+      return NEVER
   }
 }
 
-function establishedDue (channel: Established, from: number): number {
+function establishedDue(channel: Established, from: number): number {
   const { onChain, publication, closes, stopped, terms, wishes, role } = channel
   const { fundingHeight, spend } = onChain
   if (spend !== undefined) return spentDue(channel, spend.height, from)
   // T1 is sent again, a bid is raised, a close goes out once more, a rival is watched.
-  const isUnderWay = publication !== undefined || onChain.shown.length > 0 || stopped?.settleNow === true || closes.some(({ raw }) => raw !== undefined)
+  const isUnderWay =
+    publication !== undefined ||
+    onChain.shown.length > 0 ||
+    stopped?.settleNow === true ||
+    closes.some(({ raw }) => raw !== undefined)
   const mayAskAgain = wishes.refused !== undefined && wishes.refused.notBefore === undefined
   if (fundingHeight === undefined || isUnderWay || mayAskAgain) return from
   const last = lastPaymentHeightOf(terms, channel.ledger.turn)
@@ -47,17 +58,25 @@ function establishedDue (channel: Established, from: number): number {
   if (!channel.ready.ours && stopped === undefined) heights.push(fundingHeight + terms.minDepth - 1)
   const unused = unusedFrom(channel)
   if (unused !== undefined) heights.push(unused)
-  if (wishes.refused?.notBefore !== undefined && wishes.refused.notBefore > 0) heights.push(wishes.refused.notBefore)
+  if (wishes.refused?.notBefore !== undefined && wishes.refused.notBefore > 0) {
+    heights.push(wishes.refused.notBefore)
+  }
   const held = newestHeld(channel)
   if (held !== undefined) heights.push(publishHeightOf(terms, held.turn))
-  if (channel.renewFor !== undefined && role === 'client' && !isFrozen(channel)) heights.push(last - RENEW_BEFORE)
+  if (channel.renewFor !== undefined && role === 'client' && !isFrozen(channel)) {
+    heights.push(last - RENEW_BEFORE)
+  }
   return Math.max(from, Math.min(...heights))
 }
 
-/** In a block: its payout is claimed for some blocks more, and once it is deep enough it is final. */
-function spentDue (channel: Established, spentAt: number, from: number): number {
+/**
+ * In a block: its payout is claimed for some blocks more, and once it is deep enough it is final.
+ */
+function spentDue(channel: Established, spentAt: number, from: number): number {
   // A renewal: whether its coins went elsewhere for good is looked at with every block.
-  if (renewedChannel(channel) !== undefined && channel.onChain.fundingHeight === undefined) return from
+  if (renewedChannel(channel) !== undefined && channel.onChain.fundingHeight === undefined) {
+    return from
+  }
   // Also when a reorganisation has left the spend in its block, and the tip lower.
   if (from <= spentAt + CLAIM_AGAIN_BLOCKS) return from
   return channel.ledger.settledSequence === undefined ? from : NEVER

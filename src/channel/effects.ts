@@ -1,4 +1,7 @@
-/** What a channel wants done, as data. The engine commits the new state first, then performs these in order. */
+/**
+ * What a channel wants done, as data. The engine commits the new state first, then performs these
+ * in order.
+ */
 import type { Message, Payment, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { News } from './news.js'
 import type { CsvPayout } from './onchain.js'
@@ -12,38 +15,73 @@ import type { PaychanError } from '../types/errors.js'
 export type Step = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 'close' | 'settlement' | 'refund'
 
 export type Effect =
-  | { readonly type: 'send', readonly message: Message }
-  /** The same, with the payments of the updates after `after` in it (REEST-8): they are read from the log, and what is sent later waits for it. */
-  | { readonly type: 'send-with-payments', readonly message: Reestablish, readonly after: number }
+  | { readonly type: 'send'; readonly message: Message }
+  /**
+   * The same, with the payments of the updates after `after` in it (REEST-8): they are read from
+   * the log, and what is sent later waits for it.
+   */
+  | { readonly type: 'send-with-payments'; readonly message: Reestablish; readonly after: number }
   /** End the stream, after what was sent. */
   | { readonly type: 'hang-up' }
-  /** Step 2: watch the funding script, and only when the watch stands build T1. Answered by `funding-built` or `funding-failed`. */
-  | { readonly type: 'build-funding', readonly scriptPubKey: Uint8Array, readonly amount: Satoshi, readonly feeRate: FeeRate, readonly coins: readonly OutPoint[] | undefined, readonly source: RenewalSource | undefined }
-  /** A renewal is a matter of two channels: what the other one of ours has to hear (renewing.ts, renewed.ts). */
-  | { readonly type: 'tell', readonly channel: ChannelId, readonly event: RenewalEvent }
+  /**
+   * Step 2: watch the funding script, and only when the watch stands build T1. Answered by
+   * `funding-built` or `funding-failed`.
+   */
+  | {
+      readonly type: 'build-funding'
+      readonly scriptPubKey: Uint8Array
+      readonly amount: Satoshi
+      readonly feeRate: FeeRate
+      readonly coins: readonly OutPoint[] | undefined
+      readonly source: RenewalSource | undefined
+    }
+  /**
+   * A renewal is a matter of two channels: what the other one of ours has to hear (renewing.ts,
+   * renewed.ts).
+   */
+  | { readonly type: 'tell'; readonly channel: ChannelId; readonly event: RenewalEvent }
   /** T1 never left: its inputs are free again. */
   | { readonly type: 'release-funding' }
-  /** T1 waits for a block: the wallet pays for it by a child of its change, with a fee of at most `most`. */
-  | { readonly type: 'bump-funding', readonly funding: Txid, readonly feeRate: FeeRate, readonly most: Satoshi }
-  | { readonly type: 'watch-funding', readonly scriptPubKey: Uint8Array }
+  /**
+   * T1 waits for a block: the wallet pays for it by a child of its change, with a fee of at most
+   * `most`.
+   */
+  | {
+      readonly type: 'bump-funding'
+      readonly funding: Txid
+      readonly feeRate: FeeRate
+      readonly most: Satoshi
+    }
+  | { readonly type: 'watch-funding'; readonly scriptPubKey: Uint8Array }
   /** Answered by `broadcast-done` or `broadcast-failed`. */
-  | { readonly type: 'broadcast', readonly purpose: BroadcastPurpose, readonly raw: Uint8Array }
-  /** This node seems to run on an old copy of its data: the peer is asked for the channels that were opened or renewed since (RESTORE-8). */
+  | { readonly type: 'broadcast'; readonly purpose: BroadcastPurpose; readonly raw: Uint8Array }
+  /**
+   * This node seems to run on an old copy of its data: the peer is asked for the channels that were
+   * opened or renewed since (RESTORE-8).
+   */
   | { readonly type: 'ask-for-channels' }
   /** Hand an output of ours over to the wallet, which sweeps it. */
-  | { readonly type: 'claim', readonly payout: CsvPayout }
+  | { readonly type: 'claim'; readonly payout: CsvPayout }
   /** Tell the callers of `pay` how it went. `unknown` means: signed, sent, not acknowledged. */
-  | { readonly type: 'payments-acknowledged', readonly payments: readonly Payment[] }
-  | { readonly type: 'payments-unknown', readonly payments: readonly Payment[], readonly reason: string }
-  | { readonly type: 'payment-refused', readonly payment: Payment, readonly error: PaychanError }
-  | { readonly type: 'payments-received', readonly payments: readonly Payment[] }
+  | { readonly type: 'payments-acknowledged'; readonly payments: readonly Payment[] }
+  | {
+      readonly type: 'payments-unknown'
+      readonly payments: readonly Payment[]
+      readonly reason: string
+    }
+  | { readonly type: 'payment-refused'; readonly payment: Payment; readonly error: PaychanError }
+  | { readonly type: 'payments-received'; readonly payments: readonly Payment[] }
   /** Tell the caller of `close` how it went. */
-  | { readonly type: 'close-done', readonly kind: 'close' | 'settlement' | 'abandoned', readonly txid: Txid | undefined }
-  | { readonly type: 'close-refused', readonly error: PaychanError }
+  | {
+      readonly type: 'close-done'
+      readonly kind: 'close' | 'settlement' | 'abandoned'
+      readonly txid: Txid | undefined
+    }
+  | { readonly type: 'close-refused'; readonly error: PaychanError }
   /** For people: what happened; `step` when it is one of the classic channel, or how it ended. */
-  | { readonly type: 'notify', readonly news: News, readonly step?: Step, readonly txid?: Txid }
+  | { readonly type: 'notify'; readonly news: News; readonly step?: Step; readonly txid?: Txid }
   /** For people, loudly. */
-  | { readonly type: 'alarm', readonly code: string, readonly text: string }
+  | { readonly type: 'alarm'; readonly code: string; readonly text: string }
 
 /** Payments that are written together with the state (one packed value an update). */
 export interface PaymentLogEntry {
@@ -55,7 +93,9 @@ export interface PaymentLogEntry {
   readonly adopted?: true
 }
 
-/** What a transition comes to: `log` and `state` are committed in one batch, then come the effects. */
+/**
+ * What a transition comes to: `log` and `state` are committed in one batch, then come the effects.
+ */
 export interface Transition<S extends Channel = Channel> {
   readonly state: S
   readonly log: readonly PaymentLogEntry[]
@@ -63,6 +103,6 @@ export interface Transition<S extends Channel = Channel> {
 }
 
 /** A transition without payments to log. */
-export function to<S extends Channel> (state: S, ...effects: Effect[]): Transition<S> {
+export function to<S extends Channel>(state: S, ...effects: Effect[]): Transition<S> {
   return { state, log: [], effects }
 }

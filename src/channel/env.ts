@@ -1,20 +1,35 @@
-/** What a transition may know besides the state and the event. Values and synchronous functions, no I/O. */
+/**
+ * What a transition may know besides the state and the event. Values and synchronous functions, no
+ * I/O.
+ */
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { OutPoint } from '../types/bytes.js'
 import type { BlockHeight, FeeRate } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import type { Policy } from './policy.js'
 
-/** What a mempool asks for: `minimum` to come in at all, `incremental` more than what is replaced (BIP125 rule 4). */
-export interface RelayRates { readonly minimum: FeeRate, readonly incremental: FeeRate }
+/**
+ * What a mempool asks for: `minimum` to come in at all, `incremental` more than what is replaced
+ * (BIP125 rule 4).
+ */
+export interface RelayRates {
+  readonly minimum: FeeRate
+  readonly incremental: FeeRate
+}
 
 export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
   readonly policy: Policy
   /** Height of the tip; undefined until the chain has been seen. */
   readonly height: BlockHeight | undefined
-  /** Whether a server tells this session what happens to the channel's funding output (UPD-20). What was known before may have changed. */
+  /**
+   * Whether a server tells this session what happens to the channel's funding output (UPD-20). What
+   * was known before may have changed.
+   */
   readonly isWatched: boolean
-  /** Height from which on this side has seen the chain without a break; undefined when that is not known. */
+  /**
+   * Height from which on this side has seen the chain without a break; undefined when that is not
+   * known.
+   */
   readonly seenSince?: BlockHeight | undefined
   /** Bounded estimate to confirm within 6 blocks. */
   readonly feeRate: FeeRate
@@ -34,14 +49,20 @@ export interface Env extends Pick<Ecdsa, 'verify' | 'isPublicKey'> {
 }
 
 /** Why a channel that nobody tells of takes and makes no payments (UPD-20). */
-export function notWatched (): PaychanError {
-  return new PaychanError('ERR_NOT_WATCHED', 'No server tells what happens to the channel on the chain, so nothing is paid on it now. Wait until it is watched again (`paychan channels`), or use another Electrum server.')
+export function notWatched(): PaychanError {
+  return new PaychanError(
+    'ERR_NOT_WATCHED',
+    'No server tells what happens to the channel on the chain, so nothing is paid on it now. Wait until it is watched again (`paychan channels`), or use another Electrum server.'
+  )
 }
 
 /** The height of the tip. @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
-export function heightOf (env: Env): BlockHeight {
+export function heightOf(env: Env): BlockHeight {
   if (env.height === undefined) {
-    throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The chain has not been seen yet; check that the Electrum server runs, then try again.')
+    throw new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      'The chain has not been seen yet; check that the Electrum server runs, then try again.'
+    )
   }
   return env.height
 }

@@ -24,7 +24,7 @@ export type Relapse = 'the peer' | 'this node' | 'a copy'
 const HIGHEST = 0xffff_ffff
 
 /** The epochs to send the next `Reestablish` with. */
-export function raised (epochs: Epochs): Epochs {
+export function raised(epochs: Epochs): Epochs {
   return { ...epochs, ours: min(epochs.ours + 1, HIGHEST) }
 }
 
@@ -35,14 +35,26 @@ export function raised (epochs: Epochs): Epochs {
  * network an honest stream may arrive after the one that took its place. It is answered, and
  * whoever opened it, if it still listens, learns from `peer_epoch` that it is the copy.
  */
-export function compareEpochs (epochs: Epochs, epoch: number, peerEpoch: number, isAnswer: boolean): { readonly epochs: Epochs, readonly relapse: Relapse | undefined } {
+export function compareEpochs(
+  epochs: Epochs,
+  epoch: number,
+  peerEpoch: number,
+  isAnswer: boolean
+): { readonly epochs: Epochs; readonly relapse: Relapse | undefined } {
   const { ours, theirs, seen } = epochs
   return {
-    epochs: { ours: max(ours, peerEpoch), theirs: max(theirs, epoch), seen: max(seen, min(peerEpoch, ours)) },
-    relapse: peerEpoch > ours
-      ? 'this node'
-      : epoch === theirs || (isAnswer && epoch < theirs)
-        ? 'a copy'
-        : epoch > theirs && peerEpoch < seen ? 'the peer' : undefined
+    epochs: {
+      ours: max(ours, peerEpoch),
+      theirs: max(theirs, epoch),
+      seen: max(seen, min(peerEpoch, ours))
+    },
+    relapse:
+      peerEpoch > ours
+        ? 'this node'
+        : epoch === theirs || (isAnswer && epoch < theirs)
+          ? 'a copy'
+          : epoch > theirs && peerEpoch < seen
+            ? 'the peer'
+            : undefined
   }
 }

@@ -1,15 +1,15 @@
 /**
- * What a decision about money may rest on, and what it costs when that is a lie (spec.md, "Evidence").
- * From strong to weak:
+ * What a decision about money may rest on, and what it costs when that is a lie (spec.md,
+ * "Evidence"). From strong to weak:
  *
  *     proved     in a block: a branch of its merkle tree leads to a header that we have verified
  *     answered   what servers said to a transaction that we sent them ourselves
  *     shown      in the mempool of so many servers
  *     said       by the peer
  *
- * A block costs whoever makes it up all the work of a block. Everything below that is free to make up for the
- * peer and one server together, so it never decides about more than the fee of a normal bid. The types keep
- * the two apart: `Spend` is proved, `ShownSpend` is not.
+ * A block costs whoever makes it up all the work of a block. Everything below that is free to make
+ * up for the peer and one server together, so it never decides about more than the fee of a normal
+ * bid. The types keep the two apart: `Spend` is proved, `ShownSpend` is not.
  */
 import { feeFor, feeRate, max, type FeeRate, type Satoshi } from '../types/units.js'
 import { doubledDaily } from './fee-curve.js'
@@ -20,67 +20,153 @@ import type { Established, OnChain, ShownSpend } from './state.js'
 export type Evidence = 'proved' | 'answered' | 'shown' | 'said'
 
 /** One row of the table: what is decided, on what evidence, and what is lost when that is false. */
-export interface Decision { readonly decision: string, readonly takes: Evidence, readonly evidence: string, readonly ifFalse: string }
+export interface Decision {
+  readonly decision: string
+  readonly takes: Evidence
+  readonly evidence: string
+  readonly ifFalse: string
+}
 
 /** EVID-1: the table of spec.md; a test holds the two against each other. */
 export const DECISIONS: readonly Decision[] = [
-  { decision: 'pay, acknowledge, hand over the turn', takes: 'proved', evidence: 'T1 is in a block `min_depth` deep, and a server tells in this session what happens to its script', ifFalse: 'a reorganisation deeper than `min_depth`' },
-  { decision: 'publish', takes: 'proved', evidence: 'the height of the chain with the most work', ifFalse: 'nothing: what is published too early waits' },
-  { decision: 'hold our own state back', takes: 'shown', evidence: 'a newer state that counts, by any server; for T2 any newer state', ifFalse: 'two thirds of our window; for T2, which has no deadline, a day' },
-  { decision: 'raise our bid with a block', takes: 'proved', evidence: 'the block, and the estimate (the median of the servers; of two the lower one, and of what the next block takes the higher one, up to four times the lower)', ifFalse: 'the curve, which needs nobody\'s word; four normal bids' },
-  { decision: 'raise our bid at once', takes: 'answered', evidence: 'any server refuses it for its fee', ifFalse: 'up to twice the estimate, or 20 sat/vB' },
-  { decision: 'outbid beyond that', takes: 'shown', evidence: 'an older state that counts, by two servers', ifFalse: 'twice the bid of the last block, and never more than there is to win' },
-  { decision: 'stop a bid at what it can win', takes: 'answered', evidence: 'all servers refuse it for its fee, and two show a state that counts, pays what the next block takes, and was passed over by no block; for T2 any newer state', ifFalse: 'a block; for T2 days' },
-  { decision: 'call a payment made or failed', takes: 'proved', evidence: 'a spend 6 deep, known by our own signature in it; made also by the payee\'s acknowledgement', ifFalse: 'a reorganisation of 6 blocks' },
-  { decision: 'stop watching, sweep', takes: 'proved', evidence: 'the block of the spend', ifFalse: 'nothing: both are done again after a reorganisation' },
-  { decision: 'close, renew', takes: 'said', evidence: 'the state that this side holds as well, a fee within bounds of its own estimate', ifFalse: 'the fee' },
-  { decision: 'drop a server', takes: 'proved', evidence: 'it contradicts a proof: false work, a false branch, a proved transaction left out', ifFalse: 'nothing: it is tried again' }
+  {
+    decision: 'pay, acknowledge, hand over the turn',
+    takes: 'proved',
+    evidence:
+      'T1 is in a block `min_depth` deep, and a server tells in this session what happens to its script',
+    ifFalse: 'a reorganisation deeper than `min_depth`'
+  },
+  {
+    decision: 'publish',
+    takes: 'proved',
+    evidence: 'the height of the chain with the most work',
+    ifFalse: 'nothing: what is published too early waits'
+  },
+  {
+    decision: 'hold our own state back',
+    takes: 'shown',
+    evidence: 'a newer state that counts, by any server; for T2 any newer state',
+    ifFalse: 'two thirds of our window; for T2, which has no deadline, a day'
+  },
+  {
+    decision: 'raise our bid with a block',
+    takes: 'proved',
+    evidence:
+      'the block, and the estimate (the median of the servers; of two the lower one, and of what the next block takes the higher one, up to four times the lower)',
+    ifFalse: "the curve, which needs nobody's word; four normal bids"
+  },
+  {
+    decision: 'raise our bid at once',
+    takes: 'answered',
+    evidence: 'any server refuses it for its fee',
+    ifFalse: 'up to twice the estimate, or 20 sat/vB'
+  },
+  {
+    decision: 'outbid beyond that',
+    takes: 'shown',
+    evidence: 'an older state that counts, by two servers',
+    ifFalse: 'twice the bid of the last block, and never more than there is to win'
+  },
+  {
+    decision: 'stop a bid at what it can win',
+    takes: 'answered',
+    evidence:
+      'all servers refuse it for its fee, and two show a state that counts, pays what the next block takes, and was passed over by no block; for T2 any newer state',
+    ifFalse: 'a block; for T2 days'
+  },
+  {
+    decision: 'call a payment made or failed',
+    takes: 'proved',
+    evidence:
+      "a spend 6 deep, known by our own signature in it; made also by the payee's acknowledgement",
+    ifFalse: 'a reorganisation of 6 blocks'
+  },
+  {
+    decision: 'stop watching, sweep',
+    takes: 'proved',
+    evidence: 'the block of the spend',
+    ifFalse: 'nothing: both are done again after a reorganisation'
+  },
+  {
+    decision: 'close, renew',
+    takes: 'said',
+    evidence: 'the state that this side holds as well, a fee within bounds of its own estimate',
+    ifFalse: 'the fee'
+  },
+  {
+    decision: 'drop a server',
+    takes: 'proved',
+    evidence: 'it contradicts a proof: false work, a false branch, a proved transaction left out',
+    ifFalse: 'nothing: it is tried again'
+  }
 ]
 
 /**
- * EVID-3: whether a shown spend could be mined next, as far as can be known: both sides have signed it (else it is not
- * in `shown`), T1 is in a block, its lock has come, and it spends nothing else. Of another input neither the value nor the
- * unconfirmed ancestors are known, which a mempool keeps and no block takes. What does not count is as if it were not there.
+ * EVID-3: whether a shown spend could be mined next, as far as can be known: both sides have signed
+ * it (else it is not in `shown`), T1 is in a block, its lock has come, and it spends nothing else.
+ * Of another input neither the value nor the unconfirmed ancestors are known, which a mempool keeps
+ * and no block takes. What does not count is as if it were not there.
  */
-export function countsAsRival ({ onChain: { fundingHeight } }: { readonly onChain: Pick<OnChain, 'fundingHeight'> }, { fee, lock }: Pick<ShownSpend, 'fee' | 'lock'>, height: number): boolean {
+export function countsAsRival(
+  { onChain: { fundingHeight } }: { readonly onChain: Pick<OnChain, 'fundingHeight'> },
+  { fee, lock }: Pick<ShownSpend, 'fee' | 'lock'>,
+  height: number
+): boolean {
   return fundingHeight !== undefined && fee !== undefined && lock <= height
 }
 
-/** The states of the other side that are shown. What we publish ourselves is none, nor is a close (CLOSE-8) or what we do not know. */
-export function rivals ({ role, onChain: { shown } }: Established): ReadonlyArray<ShownSpend & { readonly turn: number }> {
-  return shown.filter((spend): spend is ShownSpend & { readonly turn: number } => spend.turn !== undefined && payeeOf(spend.turn) !== role)
+/**
+ * The states of the other side that are shown. What we publish ourselves is none, nor is a close
+ * (CLOSE-8) or what we do not know.
+ */
+export function rivals({
+  role,
+  onChain: { shown }
+}: Established): ReadonlyArray<ShownSpend & { readonly turn: number }> {
+  return shown.filter(
+    (spend): spend is ShownSpend & { readonly turn: number } =>
+      spend.turn !== undefined && payeeOf(spend.turn) !== role
+  )
 }
 
 /** Newer states of the other side than ours. */
-function newerThan (channel: Established, turn: number): readonly ShownSpend[] {
+function newerThan(channel: Established, turn: number): readonly ShownSpend[] {
   return rivals(channel).filter((spend) => spend.turn > turn)
 }
 
 /** Older states of the other side that could be mined next. */
-function olderThan (channel: Established, turn: number, height: number): readonly ShownSpend[] {
-  return rivals(channel).filter((spend) => spend.turn < turn && countsAsRival(channel, spend, height))
+function olderThan(channel: Established, turn: number, height: number): readonly ShownSpend[] {
+  return rivals(channel).filter(
+    (spend) => spend.turn < turn && countsAsRival(channel, spend, height)
+  )
 }
 
-/** Where nothing is lost by it, what the other side has published is waited for: a day of blocks. */
+/**
+ * Where nothing is lost by it, what the other side has published is waited for: a day of blocks.
+ */
 export const PATIENCE = DAY
 
 /**
- * TIME-7: a newer state is the rightful one, and an honest side does not compete with it while it has time. But what is in no
- * block may never be in one, so nobody gives up the window of its own state for it: the last third is for that, whatever is shown.
+ * TIME-7: a newer state is the rightful one, and an honest side does not compete with it while it
+ * has time. But what is in no block may never be in one, so nobody gives up the window of its own
+ * state for it: the last third is for that, whatever is shown.
  */
-export function isHeldBack (channel: Established, turn: number, height: number): boolean {
+export function isHeldBack(channel: Established, turn: number, height: number): boolean {
   const newer = newerThan(channel, turn)
   if (newer.length === 0) return false
   const begin = publishHeightOf(channel.terms, turn)
   const deadline = deadlineOf(channel, turn)
   // Nothing is lost by waiting, so anything newer will do.
   if (deadline === undefined) return height < begin + PATIENCE
-  return newer.some((spend) => countsAsRival(channel, spend, height)) && (deadline - height) * 3 > deadline - begin
+  return (
+    newer.some((spend) => countsAsRival(channel, spend, height)) &&
+    (deadline - height) * 3 > deadline - begin
+  )
 }
 
 /** A normal bid: a quarter above what the next block takes. */
-export function normalBid (nextBlock: FeeRate, vsize: number): Satoshi {
-  return feeFor(feeRate(nextBlock * 5n / 4n), vsize)
+export function normalBid(nextBlock: FeeRate, vsize: number): Satoshi {
+  return feeFor(feeRate((nextBlock * 5n) / 4n), vsize)
 }
 
 /** What is needed to judge a race. */
@@ -96,36 +182,63 @@ export interface Race {
 /**
  * EVID-5: the most that a bid may pay; undefined when nothing in sight limits it.
  *
- * With a deadline, of a bid that every server has refused for its fee: a normal bid against a newer state, which is the rightful
- * one, and against older ones what it can win over the worst of them. Only a rival that two servers show limits it, for what one shows
- * alone need not be what the others refuse the bid for; and only one that pays what the next block takes, for any other one stays
- * where it is until something worse comes. What the next block takes is known from the blocks: one that has passed over the rival
- * proves that it pays too little, whatever it is that estimates say.
+ * With a deadline, of a bid that every server has refused for its fee: a normal bid against a newer
+ * state, which is the rightful one, and against older ones what it can win over the worst of them.
+ * Only a rival that two servers show limits it, for what one shows alone need not be what the
+ * others refuse the bid for; and only one that pays what the next block takes, for any other one
+ * stays where it is until something worse comes. What the next block takes is known from the
+ * blocks: one that has passed over the rival proves that it pays too little, whatever it is that
+ * estimates say.
  *
- * T2 has time: against any newer state it pays what it can win over that, or a normal bid, and doubles that with each day, so that
- * a state that no block takes cannot keep it out for ever.
+ * T2 has time: against any newer state it pays what it can win over that, or a normal bid, and
+ * doubles that with each day, so that a state that no block takes cannot keep it out for ever.
  */
-export function winnable (channel: Established, { turn, share, vsize, height, nextBlock }: Race): bigint | undefined {
-  const most = (spends: readonly ShownSpend[]): bigint => spends.reduce((most, spend) => max(most, share - shareOf(channel, spend)), normalBid(nextBlock, vsize) as bigint)
+export function winnable(
+  channel: Established,
+  { turn, share, vsize, height, nextBlock }: Race
+): bigint | undefined {
+  const most = (spends: readonly ShownSpend[]): bigint =>
+    spends.reduce(
+      (most, spend) => max(most, share - shareOf(channel, spend)),
+      normalBid(nextBlock, vsize) as bigint
+    )
   const newer = newerThan(channel, turn)
   if (deadlineOf(channel, turn) === undefined) {
-    return newer.length === 0 ? undefined : doubledDaily(most(newer), height - publishHeightOf(channel.terms, turn) - PATIENCE)
+    return newer.length === 0
+      ? undefined
+      : doubledDaily(most(newer), height - publishHeightOf(channel.terms, turn) - PATIENCE)
   }
-  const limits = (spend: ShownSpend): boolean => spend.shownBy > 1 && spend.since === height && countsAsRival(channel, spend, height) && (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
+  const limits = (spend: ShownSpend): boolean =>
+    spend.shownBy > 1 &&
+    spend.since === height &&
+    countsAsRival(channel, spend, height) &&
+    (spend.fee ?? 0n) >= normalBid(nextBlock, spend.vsize)
   const older = olderThan(channel, turn, height).filter(limits)
   return older.length === 0 && !newer.some(limits) ? undefined : most(older)
 }
 
 /**
- * EVID-4: the older state that a bid may outbid at once: two servers show it, so neither the peer alone nor one server has made it up.
- * Of several the one that pays most.
+ * EVID-4: the older state that a bid may outbid at once: two servers show it, so neither the peer
+ * alone nor one server has made it up. Of several the one that pays most.
  */
-export function provenRace (channel: Established, turn: number, height: number): ShownSpend | undefined {
-  return olderThan(channel, turn, height).filter(({ shownBy }) => shownBy >= 2).reduce<ShownSpend | undefined>((most, spend) => most === undefined || (spend.fee ?? 0n) > (most.fee ?? 0n) ? spend : most, undefined)
+export function provenRace(
+  channel: Established,
+  turn: number,
+  height: number
+): ShownSpend | undefined {
+  return olderThan(channel, turn, height)
+    .filter(({ shownBy }) => shownBy >= 2)
+    .reduce<ShownSpend | undefined>(
+      (most, spend) => (most === undefined || (spend.fee ?? 0n) > (most.fee ?? 0n) ? spend : most),
+      undefined
+    )
 }
 
 /** What a spend leaves us; nothing where that is not known. */
-export function shareOf ({ role, terms }: Established, { clientBalance }: Pick<ShownSpend, 'clientBalance'>): bigint {
+export function shareOf(
+  { role, terms }: Established,
+  { clientBalance }: Pick<ShownSpend, 'clientBalance'>
+): bigint {
   if (clientBalance === undefined) return 0n
   return role === 'client' ? clientBalance : terms.capacity - clientBalance
 }

@@ -1,4 +1,7 @@
-/** A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a child. */
+/**
+ * A T1 that does not confirm: FUND-5 forbids to replace it, and lets its client pay for it by a
+ * child.
+ */
 import { LOCK_BELOW_TIP } from '../bitcoin/renewal.js'
 import { lockTimeOf } from '../bitcoin/transaction.js'
 import { blockDelta, satoshi } from '../types/units.js'
@@ -6,21 +9,45 @@ import type { Effect } from './effects.js'
 import type { Env } from './env.js'
 import type { Established } from './state.js'
 
-/** Blocks that T1 may wait unless somebody said otherwise: it was built for an estimate to confirm within as many. */
+/**
+ * Blocks that T1 may wait unless somebody said otherwise: it was built for an estimate to confirm
+ * within as many.
+ */
 const PATIENCE = blockDelta(6)
 
 /** The child costs at most 5 % of what the channel holds; a person may pay more with `bumpfee`. */
 const MOST_OF_CAPACITY = 20n
 
 /**
- * FUND-5: asks the wallet for a child once T1 has waited in the mempool. Level-triggered: asked with
- * every block, and the wallet does nothing when both pay the present estimate, or T1 has no change.
+ * FUND-5: asks the wallet for a child once T1 has waited in the mempool. Level-triggered: asked
+ * with every block, and the wallet does nothing when both pay the present estimate, or T1 has no
+ * change.
  */
-export function fundingFee ({ role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established, { height, feeRate }: Env): Effect[] {
+export function fundingFee(
+  { role, terms, outPoint, fundingTx, outside, onChain, patience = PATIENCE }: Established,
+  { height, feeRate }: Env
+): Effect[] {
   // Of a T1 that an outside wallet has made, our wallet has no change.
-  if (role !== 'client' || outside !== undefined || height === undefined || !onChain.fundingSeen || onChain.fundingHeight !== undefined || onChain.spend !== undefined || onChain.shown.length > 0) return []
+  if (
+    role !== 'client' ||
+    outside !== undefined ||
+    height === undefined ||
+    !onChain.fundingSeen ||
+    onChain.fundingHeight !== undefined ||
+    onChain.spend !== undefined ||
+    onChain.shown.length > 0
+  ) {
+    return []
+  }
   // The wallet gives T1 the height at which it was built as nLockTime, or a little less.
   const builtAt = lockTimeOf(fundingTx) + (terms.renews === undefined ? 0 : LOCK_BELOW_TIP)
   if (height - builtAt < patience) return []
-  return [{ type: 'bump-funding', funding: outPoint.txid, feeRate, most: satoshi(terms.capacity / MOST_OF_CAPACITY) }]
+  return [
+    {
+      type: 'bump-funding',
+      funding: outPoint.txid,
+      feeRate,
+      most: satoshi(terms.capacity / MOST_OF_CAPACITY)
+    }
+  ]
 }

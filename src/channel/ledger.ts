@@ -32,61 +32,87 @@ export interface Ledger {
   readonly held: HeldState | undefined
   /** Oldest first; always empty on the payee's side. */
   readonly inFlight: readonly InFlightUpdate[]
-  /** Once the funding output is spent for good: updates after this sequence never reached the chain. */
+  /**
+   * Once the funding output is spent for good: updates after this sequence never reached the chain.
+   */
   readonly settledSequence: number | undefined
 }
 
 /** Before the first update. */
-export const NEW_LEDGER: Ledger = { turn: 0, held: undefined, inFlight: [], settledSequence: undefined }
+export const NEW_LEDGER: Ledger = {
+  turn: 0,
+  held: undefined,
+  inFlight: [],
+  settledSequence: undefined
+}
 
-/** TURN-6: whether the acknowledged state is still the one that the turn began with, which is signed in the turn before. */
-export function isBase ({ ledger, ended }: { readonly ledger: Ledger, readonly ended: ReadonlyArray<{ readonly sequence: number }> }): boolean {
+/**
+ * TURN-6: whether the acknowledged state is still the one that the turn began with, which is signed
+ * in the turn before.
+ */
+export function isBase({
+  ledger,
+  ended
+}: {
+  readonly ledger: Ledger
+  readonly ended: ReadonlyArray<{ readonly sequence: number }>
+}): boolean {
   return ledger.turn > 0 && ledger.held?.sequence === ended.at(-1)?.sequence
 }
 
 /** What the terms say about who has what at the beginning. */
 type Beginning = Pick<Terms, 'capacity' | 'serverBalance'>
 
-/** What the client has before anything is paid: all that the server does not bring along (UPD-9). */
-export function initialBalance ({ capacity, serverBalance }: Beginning): Satoshi {
+/**
+ * What the client has before anything is paid: all that the server does not bring along (UPD-9).
+ */
+export function initialBalance({ capacity, serverBalance }: Beginning): Satoshi {
   return subSat(capacity, serverBalance)
 }
 
 /** What the payer has left of what the payee acknowledged. */
-export function heldBalance (ledger: Ledger, terms: Beginning): Satoshi {
+export function heldBalance(ledger: Ledger, terms: Beginning): Satoshi {
   return ledger.held?.payerBalance ?? initialBalance(terms)
 }
 
 /** What the payer has left after everything that it has signed, acknowledged or not (UPD-18). */
-export function signedBalance (ledger: Ledger, terms: Beginning): Satoshi {
+export function signedBalance(ledger: Ledger, terms: Beginning): Satoshi {
   return ledger.inFlight.at(-1)?.payerBalance ?? heldBalance(ledger, terms)
 }
 
 /** The sequence of the next update. */
-export function nextSequence (ledger: Ledger): number {
+export function nextSequence(ledger: Ledger): number {
   return (ledger.inFlight.at(-1)?.sequence ?? ledger.held?.sequence ?? -1) + 1
 }
 
 /** Signed and not acknowledged, in satoshis. */
-export function inFlightValue (ledger: Ledger, terms: Beginning): Satoshi {
+export function inFlightValue(ledger: Ledger, terms: Beginning): Satoshi {
   return subSat(heldBalance(ledger, terms), signedBalance(ledger, terms))
 }
 
 /** Both balances by the newest acknowledged state; they add up to the capacity. */
-export function balances (terms: Beginning, ledger: Ledger): Record<Role, Satoshi> {
+export function balances(terms: Beginning, ledger: Ledger): Record<Role, Satoshi> {
   const payerHas = heldBalance(ledger, terms)
   const payeeHas = subSat(terms.capacity, payerHas)
-  return payerOf(ledger.turn) === 'client' ? { client: payerHas, server: payeeHas } : { client: payeeHas, server: payerHas }
+  return payerOf(ledger.turn) === 'client'
+    ? { client: payerHas, server: payeeHas }
+    : { client: payeeHas, server: payerHas }
 }
 
 /** The payments of updates, in order. */
-export function paymentsOf (updates: ReadonlyArray<{ readonly payments: readonly Payment[] }>): readonly Payment[] {
+export function paymentsOf(
+  updates: ReadonlyArray<{ readonly payments: readonly Payment[] }>
+): readonly Payment[] {
   const [first, ...others] = updates
   // Nearly always there is one; `flatMap` would call back for each payment.
-  return first === undefined ? [] : others.length === 0 ? first.payments : first.payments.concat(...others.map(({ payments }) => payments))
+  return first === undefined
+    ? []
+    : others.length === 0
+      ? first.payments
+      : first.payments.concat(...others.map(({ payments }) => payments))
 }
 
 /** The sum of payments. */
-export function totalOf (payments: readonly Payment[]): Satoshi {
+export function totalOf(payments: readonly Payment[]): Satoshi {
   return satoshi(payments.reduce<bigint>((sum, payment) => sum + payment.amount, ZERO_SAT))
 }

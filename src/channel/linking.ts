@@ -13,71 +13,140 @@ import { isOpening, type Channel, type Established, type Stopped } from './state
 const STATE_FORGOTTEN = 'ERR_STATE_FORGOTTEN'
 
 /** We have opened a new stream of a channel that both sides know. */
-export function onConnected (channel: Channel, address: string | undefined, env: Env): Transition {
+export function onConnected(channel: Channel, address: string | undefined, env: Env): Transition {
   if (channel.stage !== 'established') return to(channel)
   // The address that worked last is the one to dial first, also after a restart.
   return openStream({ ...channel, address: address ?? channel.address }, env)
 }
 
-/** REEST-7: what arrives after both have said where they stand was sent by somebody who has our `Reestablish` on its disk. */
-export function heard (channel: Channel): Channel {
-  if (channel.stage !== 'established' || channel.link !== 'live' || channel.epochs.seen >= channel.epochs.ours) return channel
+/**
+ * REEST-7: what arrives after both have said where they stand was sent by somebody who has our
+ * `Reestablish` on its disk.
+ */
+export function heard(channel: Channel): Channel {
+  if (
+    channel.stage !== 'established' ||
+    channel.link !== 'live' ||
+    channel.epochs.seen >= channel.epochs.ours
+  ) {
+    return channel
+  }
   return { ...channel, epochs: { ...channel.epochs, seen: channel.epochs.ours } }
 }
 
-/** The stream is over from the moment in which we decide it, whatever of it still waits to be handled. */
-export function hungUp (channel: Established, effects: readonly Effect[]): Established {
+/**
+ * The stream is over from the moment in which we decide it, whatever of it still waits to be
+ * handled.
+ */
+export function hungUp(channel: Established, effects: readonly Effect[]): Established {
   return effects.some(({ type }) => type === 'hang-up') ? { ...channel, link: 'down' } : channel
 }
 
-/** REEST-6: what still arrives on a stream that is over is not heard: it may follow on what was refused. An Error is, and the first message of the next stream. */
-export function isOver (channel: Channel, event: ChannelEvent): boolean {
+/**
+ * REEST-6: what still arrives on a stream that is over is not heard: it may follow on what was
+ * refused. An Error is, and the first message of the next stream.
+ */
+export function isOver(channel: Channel, event: ChannelEvent): boolean {
   if (channel.stage !== 'established' || channel.link !== 'down') return false
-  return event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error' && event.message.type !== 'Reestablish')
+  return (
+    event.type === 'updates' ||
+    (event.type === 'message' &&
+      event.message.type !== 'Error' &&
+      event.message.type !== 'Reestablish')
+  )
 }
 
 /** The stream ended. Before T1 has left, that ends the opening. */
-export function onDisconnected (channel: Channel, reason: string): Transition {
+export function onDisconnected(channel: Channel, reason: string): Transition {
   if (channel.stage === 'established') {
     const payments = channel.ledger.inFlight.flatMap((update) => update.payments)
-    const unknown: Effect[] = payments.length > 0 ? [{ type: 'payments-unknown', payments, reason }] : []
-    return to({ ...forgetTheirWish(channel), link: 'down' }, ...unknown, { type: 'notify', news: { kind: 'disconnected' } })
+    const unknown: Effect[] =
+      payments.length > 0 ? [{ type: 'payments-unknown', payments, reason }] : []
+    return to({ ...forgetTheirWish(channel), link: 'down' }, ...unknown, {
+      type: 'notify',
+      news: { kind: 'disconnected' }
+    })
   }
   // A signed refund can still be used (FUND-1).
   if (channel.stage === 'refund-signed') return to({ ...channel, link: 'down' })
   if (!isOpening(channel)) return to(channel)
-  if (channel.stage === 'refund-requested' && channel.secured?.acknowledged === true) return to({ ...channel, secured: { ...channel.secured, isConnected: false } })
-  return abandon(channel, new PaychanError('ERR_PEER_UNREACHABLE', `The peer went away while the channel was opening${reason === '' ? '' : ` (${reason})`}; open it again.`))
+  if (channel.stage === 'refund-requested' && channel.secured?.acknowledged === true) {
+    return to({ ...channel, secured: { ...channel.secured, isConnected: false } })
+  }
+  return abandon(
+    channel,
+    new PaychanError(
+      'ERR_PEER_UNREACHABLE',
+      `The peer went away while the channel was opening${reason === '' ? '' : ` (${reason})`}; open it again.`
+    )
+  )
 }
 
-/** The peer refused something, or found a rule broken (ERR-3, ERR-4). It gets no Error in return (ERR-5). */
-export function onError (channel: Channel, error: ErrorMessage): Transition {
+/**
+ * The peer refused something, or found a rule broken (ERR-3, ERR-4). It gets no Error in return
+ * (ERR-5).
+ */
+export function onError(channel: Channel, error: ErrorMessage): Transition {
   if (channel.stage === 'abandoned') return to(channel)
   if (isOpening(channel)) {
-    return abandon(channel, new PaychanError('ERR_OPEN_REFUSED', `The peer refused: ${error.text}`, { peerCode: error.code, rule: error.rule }))
+    return abandon(
+      channel,
+      new PaychanError('ERR_OPEN_REFUSED', `The peer refused: ${error.text}`, {
+        peerCode: error.code,
+        rule: error.rule
+      })
+    )
   }
   if (error.fatal) {
-    // Said again on every stream of a channel that has ended. Whether the stream ends is up to its sender: the channel can still be closed in peace on it.
+    // Said again on every stream of a channel that has ended. Whether the stream ends is up to its
+    // sender: the channel can still be closed in peace on it.
     if (channel.stopped !== undefined) return to(channel)
     const isCloseOnly = error.rule === 'REEST-4'
     // Its code is advice: one that says that it has forgotten itself has nothing to tell.
     const isAboutUs = isCloseOnly && error.code !== STATE_FORGOTTEN
-    const stopped: Stopped = { code: error.code, reason: `the peer says: ${error.text}`, rule: error.rule, settleNow: false, ...isAboutUs ? { mayHaveForgotten: true } : {} }
+    const stopped: Stopped = {
+      code: error.code,
+      reason: `the peer says: ${error.text}`,
+      rule: error.rule,
+      settleNow: false,
+      ...(isAboutUs ? { mayHaveForgotten: true } : {})
+    }
     const refused = isCloseOnly ? [] : closeRefused(channel, error)
     const ask: Effect[] = isAboutUs ? [{ type: 'ask-for-channels' }] : []
-    return to({ ...channel, stopped }, ...unknownNow(channel, error), ...refused, { type: 'alarm', code: error.code, text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}` }, ...ask)
+    return to(
+      { ...channel, stopped },
+      ...unknownNow(channel, error),
+      ...refused,
+      {
+        type: 'alarm',
+        code: error.code,
+        text: `The peer stopped the channel: ${error.text}${ask.length > 0 ? ` ${whereMoneyMayBe(channel)}` : ''}`
+      },
+      ...ask
+    )
   }
   const unknown = error.code === 'ERR_CHANNEL_CLOSED' ? unknownNow(channel, error) : []
-  return to(channel, ...unknown, ...closeRefused(channel, error), { type: 'notify', news: { kind: 'peer-says', code: error.code, text: error.text } })
+  return to(channel, ...unknown, ...closeRefused(channel, error), {
+    type: 'notify',
+    news: { kind: 'peer-says', code: error.code, text: error.text }
+  })
 }
 
 /** What is in flight will not be acknowledged any more. */
-function unknownNow ({ ledger }: Established, { text }: ErrorMessage): Effect[] {
+function unknownNow({ ledger }: Established, { text }: ErrorMessage): Effect[] {
   const payments = ledger.inFlight.flatMap((update) => update.payments)
   return payments.length > 0 ? [{ type: 'payments-unknown', payments, reason: text }] : []
 }
 
-function closeRefused (channel: Established, error: ErrorMessage): Effect[] {
+function closeRefused(channel: Established, error: ErrorMessage): Effect[] {
   if (!channel.closes.some((close) => close.asker === channel.role)) return []
-  return [{ type: 'close-refused', error: new PaychanError('ERR_CLOSE_REFUSED', `The peer refused the close: ${error.text}`, { peerCode: error.code, rule: error.rule }) }]
+  return [
+    {
+      type: 'close-refused',
+      error: new PaychanError('ERR_CLOSE_REFUSED', `The peer refused the close: ${error.text}`, {
+        peerCode: error.code,
+        rule: error.rule
+      })
+    }
+  ]
 }

@@ -1,6 +1,7 @@
 /**
  * What happens to a channel, as data: each kind, and the unit of each of its facts. The local API's
- * schema follows from this table; sentences are made where people read (`src/cli/channel-words.ts`).
+ * schema follows from this table; sentences are made where people read
+ * (`src/cli/channel-words.ts`).
  */
 import type { ChannelId } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
@@ -15,7 +16,10 @@ interface FactTypes {
 
 export type FactUnit = keyof FactTypes
 
-/** The transaction, where there is one, and the step of the classic channel stand beside the news (`notify`). */
+/**
+ * The transaction, where there is one, and the step of the classic channel stand beside the news
+ * (`notify`).
+ */
 export const NEWS = {
   // The opening
   'offer-sent': { capacity: 'sat', refundHeight: 'height' },
@@ -62,7 +66,9 @@ export const NEWS = {
   'spend-shown': { transaction: 'text' },
   'spend-mined': { transaction: 'text', height: 'height' },
   'renewed-as': { channel: 'channel' },
-  /** By its peer, after this node had lost it; `state`: the number of the newest one that was named. */
+  /**
+   * By its peer, after this node had lost it; `state`: the number of the newest one that was named.
+   */
   'handed-back': { share: 'sat', capacity: 'sat', state: 'number' }
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FactUnit>>>>
 
@@ -71,5 +77,7 @@ type Table = typeof NEWS
 export type NewsKind = keyof Table
 
 export type News<Kind extends NewsKind = NewsKind> = {
-  readonly [K in Kind]: { readonly kind: K } & { readonly [Fact in keyof Table[K]]: FactTypes[Table[K][Fact] & FactUnit] }
+  readonly [K in Kind]: { readonly kind: K } & {
+    readonly [Fact in keyof Table[K]]: FactTypes[Table[K][Fact] & FactUnit]
+  }
 }[Kind]

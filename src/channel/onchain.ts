@@ -7,7 +7,14 @@ import type { Role } from '../bitcoin/keys.js'
 import { payoutWitnessScript, p2wsh } from '../bitcoin/scripts.js'
 import { parseTransaction, type ParsedTransaction } from '../bitcoin/transaction.js'
 import { sameBytes, sameOutPoint, type OutPoint, type Txid } from '../types/bytes.js'
-import { formatAmount, satoshi, subSat, ZERO_SAT, type BlockHeight, type Satoshi } from '../types/units.js'
+import {
+  formatAmount,
+  satoshi,
+  subSat,
+  ZERO_SAT,
+  type BlockHeight,
+  type Satoshi
+} from '../types/units.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { FundingHistory, ShownTransaction } from './events.js'
 import type { Env } from './env.js'
@@ -19,17 +26,32 @@ import { withFunding } from './renewing.js'
 import { payeeOf, payerOf, turnOfLock } from './schedule.js'
 import { shareIn } from './stakes.js'
 import { whereMoneyMayBe } from './stopping.js'
-import { spendInSight, type Established, type OnChain, type ShownSpend, type Spend, type SpendKind } from './state.js'
+import {
+  spendInSight,
+  type Established,
+  type OnChain,
+  type ShownSpend,
+  type Spend,
+  type SpendKind
+} from './state.js'
 import { partyOf, type Terms } from './terms.js'
 
 /** The payer's output of a state: `P2WSH(<payout key> OP_CHECKSIGVERIFY 1 OP_CSV)` of ours. */
-export interface CsvPayout { readonly outPoint: OutPoint, readonly value: Satoshi, readonly scriptPubKey: Uint8Array }
+export interface CsvPayout {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly scriptPubKey: Uint8Array
+}
 
 /** Blocks after a settlement in which its payout is handed to the wallet again. */
 export const CLAIM_AGAIN_BLOCKS = 6
 
 /** The funding script has a new history. */
-export function onHistory (channel: Established, { funding, spends, strays }: FundingHistory, env: Pick<Env, 'verify' | 'height'>): Transition<Established> {
+export function onHistory(
+  channel: Established,
+  { funding, spends, strays }: FundingHistory,
+  env: Pick<Env, 'verify' | 'height'>
+): Transition<Established> {
   const before = channel.onChain
   const { real, forged } = judged(channel, spends, env)
   const spend = provedSpend(channel, spends, real)
@@ -37,61 +59,140 @@ export function onHistory (channel: Established, { funding, spends, strays }: Fu
     fundingSeen: funding !== undefined,
     fundingHeight: funding?.height,
     spend,
-    shown: spend === undefined ? inOrder(channel, real.map((shown) => shownSpend(channel, shown, env.height))) : []
+    shown:
+      spend === undefined
+        ? inOrder(
+            channel,
+            real.map((shown) => shownSpend(channel, shown, env.height))
+          )
+        : []
   }
   const shown = onFundingShown(withFunding(channel, funding?.raw), funding, env)
   const strayed = onStrays(shown.state, strays, funding?.height)
   const state: Established = { ...strayed.state, onChain }
-  const alarms: Effect[] = forged === undefined ? [] : [{ type: 'alarm', code: 'ERR_FORGED_SPEND', text: `An Electrum server shows ${forged.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.` }]
-  return to(state, ...alarms, ...shown.effects, ...strayed.effects, ...fundingNews(channel, before, onChain), ...spendNews(channel, spendInSight({ ...channel, onChain: before }), spendInSight(state)))
+  const alarms: Effect[] =
+    forged === undefined
+      ? []
+      : [
+          {
+            type: 'alarm',
+            code: 'ERR_FORGED_SPEND',
+            text: `An Electrum server shows ${forged.txid} as a spend of the channel, and it is not signed by both sides as it is shown: that is ignored. Use another server.`
+          }
+        ]
+  return to(
+    state,
+    ...alarms,
+    ...shown.effects,
+    ...strayed.effects,
+    ...fundingNews(channel, before, onChain),
+    ...spendNews(channel, spendInSight({ ...channel, onChain: before }), spendInSight(state))
+  )
 }
 
-/** TIME-8: only what both sides have signed. Servers may differ, or make one up; and of one that is in a block they may make up the witness, for a proof is one of the txid. */
-function judged (channel: Established, spends: readonly ShownTransaction[], { verify }: Pick<Env, 'verify'>): { real: ShownTransaction[], forged: ShownTransaction | undefined } {
+/**
+ * TIME-8: only what both sides have signed. Servers may differ, or make one up; and of one that is
+ * in a block they may make up the witness, for a proof is one of the txid.
+ */
+function judged(
+  channel: Established,
+  spends: readonly ShownTransaction[],
+  { verify }: Pick<Env, 'verify'>
+): { real: ShownTransaction[]; forged: ShownTransaction | undefined } {
   const { outPoint, terms, onChain, publication } = channel
-  const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
-  const isKnown = ({ txid, raw }: ShownTransaction): boolean => [publication, onChain.spend, ...onChain.shown].some((known) => known?.txid === txid && sameBytes(known.raw, raw))
-  const isReal = (spend: ShownTransaction): boolean => isKnown(spend) || isSignedByBoth(spend.raw, output, verify)
+  const output = {
+    outPoint,
+    value: terms.capacity,
+    clientKey: terms.client.channelKey,
+    serverKey: terms.server.channelKey
+  }
+  const isKnown = ({ txid, raw }: ShownTransaction): boolean =>
+    [publication, onChain.spend, ...onChain.shown].some(
+      (known) => known?.txid === txid && sameBytes(known.raw, raw)
+    )
+  const isReal = (spend: ShownTransaction): boolean =>
+    isKnown(spend) || isSignedByBoth(spend.raw, output, verify)
   const real = spends.filter(isReal)
   return { real, forged: spends.find((spend) => !real.includes(spend)) }
 }
 
 /** Of one whose witness is false all that is known is that it is there. */
-function provedSpend (channel: Established, spends: readonly ShownTransaction[], real: readonly ShownTransaction[]): Spend | undefined {
+function provedSpend(
+  channel: Established,
+  spends: readonly ShownTransaction[],
+  real: readonly ShownTransaction[]
+): Spend | undefined {
   for (const spend of spends) {
     const { txid, raw, height } = spend
-    if (height !== undefined) return { ...real.includes(spend) ? recognise(channel, txid, raw) : { txid, raw, ...UNKNOWN }, height }
+    if (height !== undefined) {
+      return {
+        ...(real.includes(spend) ? recognise(channel, txid, raw) : { txid, raw, ...UNKNOWN }),
+        height
+      }
+    }
   }
   return undefined
 }
 
 const UNKNOWN = { kind: 'unknown', turn: undefined, clientBalance: undefined } as const
 
-function shownSpend (channel: Established, { txid, raw, shownBy = 1 }: ShownTransaction, height: BlockHeight | undefined): ShownSpend {
+function shownSpend(
+  channel: Established,
+  { txid, raw, shownBy = 1 }: ShownTransaction,
+  height: BlockHeight | undefined
+): ShownSpend {
   const spend = recognise(channel, txid, raw)
   // Of any state of the same side: who shows one after the other is passed over by the same blocks.
-  const before = channel.onChain.shown.find((each) => each.txid === txid || (each.turn !== undefined && spend.turn !== undefined && payeeOf(each.turn) === payeeOf(spend.turn)))
-  return { ...spend, height: undefined, shownBy, ...figuresOf(raw, channel.terms.capacity), since: before === undefined ? height : before.since }
+  const before = channel.onChain.shown.find(
+    (each) =>
+      each.txid === txid ||
+      (each.turn !== undefined &&
+        spend.turn !== undefined &&
+        payeeOf(each.turn) === payeeOf(spend.turn))
+  )
+  return {
+    ...spend,
+    height: undefined,
+    shownBy,
+    ...figuresOf(raw, channel.terms.capacity),
+    since: before === undefined ? height : before.since
+  }
 }
 
-/** EVID-3: of another input than the funding output neither the value nor the ancestors are known, and so no fee. */
-export function figuresOf (raw: Uint8Array, capacity: Satoshi): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
+/**
+ * EVID-3: of another input than the funding output neither the value nor the ancestors are known,
+ * and so no fee.
+ */
+export function figuresOf(
+  raw: Uint8Array,
+  capacity: Satoshi
+): Pick<ShownSpend, 'fee' | 'vsize' | 'lock'> {
   const { inputs, outputs, vsize, lockTime } = parseTransaction(raw)
   const left = capacity - outputs.reduce((sum, { value }) => sum + value, 0n)
-  return { fee: inputs.length === 1 && left >= 0n ? satoshi(left) : undefined, vsize, lock: lockTime }
+  return {
+    fee: inputs.length === 1 && left >= 0n ? satoshi(left) : undefined,
+    vsize,
+    lock: lockTime
+  }
 }
 
 /** Our own bid last: what the other side has is the news. */
-function inOrder ({ publication }: Established, shown: readonly ShownSpend[]): ShownSpend[] {
+function inOrder({ publication }: Established, shown: readonly ShownSpend[]): ShownSpend[] {
   const isOurs = ({ txid }: ShownSpend): boolean => txid === publication?.txid
   return [...shown.filter((spend) => !isOurs(spend)), ...shown.filter(isOurs)]
 }
 
 /** Which of the transactions that can exist this one is. */
-function recognise (channel: Established, txid: Txid, raw: Uint8Array): Omit<Spend, 'height'> {
+function recognise(channel: Established, txid: Txid, raw: Uint8Array): Omit<Spend, 'height'> {
   const { terms, outPoint } = channel
   if (channel.closes.some((close) => close.txid === txid) || isForgottenClose(channel, raw)) {
-    return { txid, raw, kind: 'close', turn: undefined, clientBalance: balances(terms, channel.ledger).client }
+    return {
+      txid,
+      raw,
+      kind: 'close',
+      turn: undefined,
+      clientBalance: balances(terms, channel.ledger).client
+    }
   }
   const state = stateIn(terms, outPoint, raw)
   if (state === undefined) return { txid, raw, ...UNKNOWN }
@@ -99,109 +200,199 @@ function recognise (channel: Established, txid: Txid, raw: Uint8Array): Omit<Spe
 }
 
 /**
- * EVID-2: which state a spend of the funding output is, by its lock, which every signature covers, and by what the payer's signature
- * covers. An output says something only where its payer has signed it: any other one may have been added by the payee, to the
- * payer's script as well. Undefined for what is no state.
+ * EVID-2: which state a spend of the funding output is, by its lock, which every signature covers,
+ * and by what the payer's signature covers. An output says something only where its payer has
+ * signed it: any other one may have been added by the payee, to the payer's script as well.
+ * Undefined for what is no state.
  */
-export function stateIn (terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>, outPoint: OutPoint, raw: Uint8Array): { readonly turn: number, readonly clientBalance: Satoshi } | undefined {
+export function stateIn(
+  terms: Parameters<typeof turnOfLock>[0] & Pick<Terms, 'capacity'>,
+  outPoint: OutPoint,
+  raw: Uint8Array
+): { readonly turn: number; readonly clientBalance: Satoshi } | undefined {
   const parsed = parseTransaction(raw)
   const turn = turnOfLock(terms, parsed.lockTime)
   if (turn === undefined) return undefined
   const payer = payerOf(turn)
   const signed = signedParts(raw, outPoint)[payer]
-  const value = signed === 'nothing' ? ZERO_SAT : signed === 'own output' ? parsed.outputs[inputIndex(parsed, outPoint)]?.value : undefined
+  const value =
+    signed === 'nothing'
+      ? ZERO_SAT
+      : signed === 'own output'
+        ? parsed.outputs[inputIndex(parsed, outPoint)]?.value
+        : undefined
   if (value === undefined || value > terms.capacity) return undefined
   return { turn, clientBalance: payer === 'client' ? value : subSat(terms.capacity, value) }
 }
 
-/** A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing. */
-function isForgottenClose ({ terms, outPoint, restored }: Established, raw: Uint8Array): boolean {
+/**
+ * A close whose signature was lost with our data (RESTORE-6): both have signed all of it, and it
+ * pays to the scripts of both and to nobody else. Who has lost nothing has signed no such thing.
+ */
+function isForgottenClose({ terms, outPoint, restored }: Established, raw: Uint8Array): boolean {
   if (restored !== true) return false
   const { client, server } = signedParts(raw, outPoint)
   const scripts = [terms.client.closeScript, terms.server.closeScript]
-  return client === 'whole' && server === 'whole' && parseTransaction(raw).outputs.every(({ script }) => scripts.some((own) => sameBytes(own, script)))
+  return (
+    client === 'whole' &&
+    server === 'whole' &&
+    parseTransaction(raw).outputs.every(({ script }) =>
+      scripts.some((own) => sameBytes(own, script))
+    )
+  )
 }
 
 /**
  * The payer's output stands beside the channel's input, wherever in the transaction that is:
  * SINGLE|ANYONECANPAY signs no index, and a server may put other inputs before it (SIG-2).
  */
-function inputIndex ({ inputs }: ParsedTransaction, funding: OutPoint): number {
+function inputIndex({ inputs }: ParsedTransaction, funding: OutPoint): number {
   return inputs.findIndex(({ outPoint }) => sameOutPoint(outPoint, funding))
 }
 
-function payoutScript (channel: Established, payer: Role): Uint8Array {
+function payoutScript(channel: Established, payer: Role): Uint8Array {
   return p2wsh(payoutWitnessScript(partyOf(channel.terms, payer).payoutKey))
 }
 
-/** The payer's output of a state that is in a block: the wallet's from now on. In T2 that is the server's, if it brought something along. */
-export function csvPayout (channel: Established): CsvPayout | undefined {
+/**
+ * The payer's output of a state that is in a block: the wallet's from now on. In T2 that is the
+ * server's, if it brought something along.
+ */
+export function csvPayout(channel: Established): CsvPayout | undefined {
   const { spend } = channel.onChain
-  if (spend?.turn === undefined || payerOf(spend.turn) !== channel.role || spend.clientBalance === undefined) return undefined
-  const value = channel.role === 'client' ? spend.clientBalance : subSat(channel.terms.capacity, spend.clientBalance)
+  if (
+    spend?.turn === undefined ||
+    payerOf(spend.turn) !== channel.role ||
+    spend.clientBalance === undefined
+  ) {
+    return undefined
+  }
+  const value =
+    channel.role === 'client'
+      ? spend.clientBalance
+      : subSat(channel.terms.capacity, spend.clientBalance)
   if (value === ZERO_SAT) return undefined
-  return { outPoint: { txid: spend.txid, vout: inputIndex(parseTransaction(spend.raw), channel.outPoint) }, value, scriptPubKey: payoutScript(channel, channel.role) }
+  return {
+    outPoint: { txid: spend.txid, vout: inputIndex(parseTransaction(spend.raw), channel.outPoint) },
+    value,
+    scriptPubKey: payoutScript(channel, channel.role)
+  }
 }
 
 /**
  * What became of payments in flight: once the spend is buried, those that it includes were received
  * after all, and the others never will be. Before, a reorg could bring another one (TIME-4).
  */
-export function settlePayments (channel: Established, env: Pick<Env, 'height'>): Established {
+export function settlePayments(channel: Established, env: Pick<Env, 'height'>): Established {
   const { spend } = channel.onChain
   if (env.height === undefined) return channel
-  // What an unknown one includes nobody can tell: whoever called a payment failed would have it made twice.
-  const sequence = spend !== undefined && spend.kind !== 'unknown' && env.height - spend.height + 1 >= FINAL_DEPTH ? settledSequence(channel, spend) : undefined
-  return sequence === channel.ledger.settledSequence ? channel : { ...channel, ledger: { ...channel.ledger, settledSequence: sequence } }
+  // What an unknown one includes nobody can tell: whoever called a payment failed would have it
+  // made twice.
+  const sequence =
+    spend !== undefined && spend.kind !== 'unknown' && env.height - spend.height + 1 >= FINAL_DEPTH
+      ? settledSequence(channel, spend)
+      : undefined
+  return sequence === channel.ledger.settledSequence
+    ? channel
+    : { ...channel, ledger: { ...channel.ledger, settledSequence: sequence } }
 }
 
 /**
- * The newest update that the spend includes. A state whose payer signs nothing (its balance is dust) gives the payee
- * everything: whatever was in flight is paid then, and nothing of it is to be paid again. A state of a later turn than we know
- * shows that we are on an old copy of our data: what was in flight then may well have been paid (TURN-2). Undefined: nobody knows.
+ * The newest update that the spend includes. A state whose payer signs nothing (its balance is
+ * dust) gives the payee everything: whatever was in flight is paid then, and nothing of it is to be
+ * paid again. A state of a later turn than we know shows that we are on an old copy of our data:
+ * what was in flight then may well have been paid (TURN-2). Undefined: nobody knows.
  */
-function settledSequence (channel: Established, spend: Spend): number | undefined {
+function settledSequence(channel: Established, spend: Spend): number | undefined {
   const held = channel.ledger.held?.sequence ?? -1
   const { clientBalance, turn } = spend
   if (turn !== undefined && turn > channel.ledger.turn) return undefined
   if (turn !== channel.ledger.turn || clientBalance === undefined) return held
   const payerHas = shareIn(channel.terms.capacity, turn, clientBalance, 'client')
-  return channel.ledger.inFlight.filter((update) => update.payerBalance >= payerHas).at(-1)?.sequence ?? held
+  return (
+    channel.ledger.inFlight.filter((update) => update.payerBalance >= payerHas).at(-1)?.sequence ??
+    held
+  )
 }
 
-function fundingNews (channel: Established, before: OnChain, now: OnChain): Effect[] {
+function fundingNews(channel: Established, before: OnChain, now: OnChain): Effect[] {
   if (now.fundingHeight !== undefined && before.fundingHeight !== now.fundingHeight) {
-    return [{ type: 'notify', txid: channel.outPoint.txid, news: { kind: 'funding-mined', height: now.fundingHeight } }]
+    return [
+      {
+        type: 'notify',
+        txid: channel.outPoint.txid,
+        news: { kind: 'funding-mined', height: now.fundingHeight }
+      }
+    ]
   }
   if (now.fundingHeight === undefined && before.fundingHeight !== undefined) {
-    return [{ type: 'alarm', code: 'ERR_FUNDING_REORGED', text: `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.` }]
+    return [
+      {
+        type: 'alarm',
+        code: 'ERR_FUNDING_REORGED',
+        text: `T1 ${channel.outPoint.txid} was in block ${before.fundingHeight} and is no longer; no payments until it is buried again.`
+      }
+    ]
   }
   return []
 }
 
-function spendNews (channel: Established, before: Spend | ShownSpend | undefined, now: Spend | ShownSpend | undefined): Effect[] {
+function spendNews(
+  channel: Established,
+  before: Spend | ShownSpend | undefined,
+  now: Spend | ShownSpend | undefined
+): Effect[] {
   if (now === undefined || (before?.txid === now.txid && before.height === now.height)) return []
-  const effects: Effect[] = [{ type: 'notify', ...(now.kind === 'unknown' ? {} : { step: now.kind }), txid: now.txid, news: now.height === undefined ? { kind: 'spend-shown', transaction: now.kind } : { kind: 'spend-mined', transaction: now.kind, height: now.height } }]
+  const effects: Effect[] = [
+    {
+      type: 'notify',
+      ...(now.kind === 'unknown' ? {} : { step: now.kind }),
+      txid: now.txid,
+      news:
+        now.height === undefined
+          ? { kind: 'spend-shown', transaction: now.kind }
+          : { kind: 'spend-mined', transaction: now.kind, height: now.height }
+    }
+  ]
   const proved = now.height === undefined ? undefined : now
   const payout = csvPayout({ ...channel, onChain: { ...channel.onChain, spend: proved } })
   if (payout !== undefined) effects.push({ type: 'claim', payout })
   const loss = proved === undefined ? 0n : lossBy(channel, proved)
-  if (loss > 0n) effects.push({ type: 'alarm', code: 'ERR_OLDER_STATE_CONFIRMED', text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${formatAmount(loss)} against the newest state.` })
-  if (now.kind === 'unknown') effects.push({ type: 'alarm', code: 'ERR_UNKNOWN_SPEND', text: `Transaction ${now.txid} spends the channel, and we do not know it. ${whereMoneyMayBe(channel)}` }, { type: 'ask-for-channels' })
+  if (loss > 0n) {
+    effects.push({
+      type: 'alarm',
+      code: 'ERR_OLDER_STATE_CONFIRMED',
+      text: `${nameOf(now.kind)} ${now.txid} confirmed and costs us ${formatAmount(loss)} against the newest state.`
+    })
+  }
+  if (now.kind === 'unknown') {
+    effects.push(
+      {
+        type: 'alarm',
+        code: 'ERR_UNKNOWN_SPEND',
+        text: `Transaction ${now.txid} spends the channel, and we do not know it. ${whereMoneyMayBe(channel)}`
+      },
+      { type: 'ask-for-channels' }
+    )
+  }
   return effects
 }
 
 /** What a confirmed spend by an older turn takes from us, compared with the newest state. */
-function lossBy (channel: Established, spend: Spend): bigint {
+function lossBy(channel: Established, spend: Spend): bigint {
   if (spend.turn === undefined || spend.turn >= channel.ledger.turn) return 0n
   return balances(channel.terms, channel.ledger)[channel.role] - shareOf(channel, spend)
 }
 
-function nameOf (kind: SpendKind): string {
+function nameOf(kind: SpendKind): string {
   switch (kind) {
-    case 'close': return 'the cooperative close'
-    case 'settlement': return 'the settlement T3'
-    case 'refund': return 'the refund T2'
-    case 'unknown': return 'an unknown transaction'
+    case 'close':
+      return 'the cooperative close'
+    case 'settlement':
+      return 'the settlement T3'
+    case 'refund':
+      return 'the refund T2'
+    case 'unknown':
+      return 'an unknown transaction'
   }
 }

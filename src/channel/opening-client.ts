@@ -4,13 +4,29 @@
  *     offer -> (AcceptChannel) -> T1 is built and held back -> RefundRequest -> (RefundSignature)
  *           -> verified and on disk -> Funding, and T1 is broadcast
  */
-import type { AcceptChannel, Network, OpenChannel, RefundSignature, Renewal } from '../../protocols/paychan/1.0/index.js'
+import type {
+  AcceptChannel,
+  Network,
+  OpenChannel,
+  RefundSignature,
+  Renewal
+} from '../../protocols/paychan/1.0/index.js'
 import { FUNDING_WITNESS_BYTES, fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { refundTemplate, unsignedRefund } from '../bitcoin/refund.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { payerSighash, type StateTemplate } from '../bitcoin/template.js'
 import type { ChannelId, OutPoint } from '../types/bytes.js'
-import { blockHeight, formatAmount, feeFor, heightPlus, min, satoshi, subSat, type BlockDelta, type Satoshi } from '../types/units.js'
+import {
+  blockHeight,
+  formatAmount,
+  feeFor,
+  heightPlus,
+  min,
+  satoshi,
+  subSat,
+  type BlockDelta,
+  type Satoshi
+} from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, type Env } from './env.js'
@@ -23,7 +39,15 @@ import { checkAcceptance, termsOf, type OwnPart } from './opening-terms.js'
 import { PAYMENT_MARGIN } from './schedule.js'
 import { usualRenewalRate } from './renewed.js'
 import { sendInitialOfRenewal } from './renewing.js'
-import { identityOf, type Accepted, type FundingChoice, type KeyBits, type Offered, type RefundRequested, type RenewalSource } from './state.js'
+import {
+  identityOf,
+  type Accepted,
+  type FundingChoice,
+  type KeyBits,
+  type Offered,
+  type RefundRequested,
+  type RenewalSource
+} from './state.js'
 import { fundingOutput, fundingScriptOf, type Terms } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
@@ -42,7 +66,7 @@ export interface OfferRequest {
   /** To be renewed for so many blocks before its end; undefined when it is to be closed. */
   readonly renewFor?: BlockDelta | undefined
   /** The channel that this one renews, and what T1 is made of. */
-  readonly renewal?: { readonly renews: Renewal, readonly source: RenewalSource } | undefined
+  readonly renewal?: { readonly renews: Renewal; readonly source: RenewalSource } | undefined
   readonly choice?: FundingChoice | undefined
   /** How many blocks T1 may wait before a child pays for it. */
   readonly patience?: BlockDelta | undefined
@@ -55,19 +79,38 @@ export interface OfferRequest {
  *
  * @throws PaychanError `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`, `ERR_INVALID_STEP`
  */
-export function checkRequest ({ capacity, blocks, step }: Pick<OfferRequest, 'capacity' | 'blocks' | 'step'>, { policy }: Pick<Env, 'policy'>): void {
+export function checkRequest(
+  { capacity, blocks, step }: Pick<OfferRequest, 'capacity' | 'blocks' | 'step'>,
+  { policy }: Pick<Env, 'policy'>
+): void {
   if (capacity < policy.minCapacity) {
-    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel holds at least ${formatAmount(policy.minCapacity)}; ${formatAmount(capacity)} were asked for.`, { asked: capacity, least: policy.minCapacity })
+    throw new PaychanError(
+      'ERR_INVALID_AMOUNT',
+      `A channel holds at least ${formatAmount(policy.minCapacity)}; ${formatAmount(capacity)} were asked for.`,
+      { asked: capacity, least: policy.minCapacity }
+    )
   }
   if (blocks < 1) {
-    throw new PaychanError('ERR_INVALID_HEIGHT', `A channel cannot last ${blocks} blocks; give a larger --blocks.`, { asked: blocks })
+    throw new PaychanError(
+      'ERR_INVALID_HEIGHT',
+      `A channel cannot last ${blocks} blocks; give a larger --blocks.`,
+      { asked: blocks }
+    )
   }
   if (step === undefined) return
   if (step < policy.minStep) {
-    throw new PaychanError('ERR_INVALID_STEP', `Turns are at least ${policy.minStep} blocks apart; ${step} were asked for.`, { asked: step, least: policy.minStep })
+    throw new PaychanError(
+      'ERR_INVALID_STEP',
+      `Turns are at least ${policy.minStep} blocks apart; ${step} were asked for.`,
+      { asked: step, least: policy.minStep }
+    )
   }
   if (blocks <= step + PAYMENT_MARGIN + 1) {
-    throw new PaychanError('ERR_INVALID_HEIGHT', `A two-way channel whose turns are ${step} blocks apart has no room for a payment in ${blocks} blocks; give a larger --blocks, or a smaller --step.`, { asked: blocks, step })
+    throw new PaychanError(
+      'ERR_INVALID_HEIGHT',
+      `A two-way channel whose turns are ${step} blocks apart has no room for a payment in ${blocks} blocks; give a larger --blocks, or a smaller --step.`,
+      { asked: blocks, step }
+    )
   }
 }
 
@@ -76,7 +119,7 @@ export function checkRequest ({ capacity, blocks, step }: Pick<OfferRequest, 'ca
  *
  * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_HEIGHT`
  */
-export function offerChannel (request: OfferRequest, env: Env): Transition<Offered> {
+export function offerChannel(request: OfferRequest, env: Env): Transition<Offered> {
   checkRequest(request, env)
   const offer: OpenChannel = {
     type: 'OpenChannel',
@@ -93,64 +136,188 @@ export function offerChannel (request: OfferRequest, env: Env): Transition<Offer
     derivation: request.ours.derivation
   }
   const { id, peer, address, keys, renewFor, patience, choice } = request
-  const state: Offered = { stage: 'offered', role: 'client', id, peer, address, keys, openedAt: env.now, renewFor, patience, offer, source: request.renewal?.source, choice, outside: request.outside }
-  return to(state, { type: 'send', message: offer }, { type: 'notify', step: 1, news: { kind: 'offer-sent', capacity: request.capacity, refundHeight: blockHeight(offer.refundHeight) } })
+  const state: Offered = {
+    stage: 'offered',
+    role: 'client',
+    id,
+    peer,
+    address,
+    keys,
+    openedAt: env.now,
+    renewFor,
+    patience,
+    offer,
+    source: request.renewal?.source,
+    choice,
+    outside: request.outside
+  }
+  return to(
+    state,
+    { type: 'send', message: offer },
+    {
+      type: 'notify',
+      step: 1,
+      news: {
+        kind: 'offer-sent',
+        capacity: request.capacity,
+        refundHeight: blockHeight(offer.refundHeight)
+      }
+    }
+  )
 }
 
 /** Step 1, answered; step 2 begins: T1 is built and kept. */
-export function onAcceptChannel (state: Offered, accept: AcceptChannel, env: Env): Transition {
-  const violation = attempt('OPEN-8', () => { checkAcceptance(state.offer, accept, env, state.renewFor !== undefined) })
-  if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
+export function onAcceptChannel(state: Offered, accept: AcceptChannel, env: Env): Transition {
+  const violation = attempt('OPEN-8', () => {
+    checkAcceptance(state.offer, accept, env, state.renewFor !== undefined)
+  })
+  if (violation instanceof Violation) {
+    return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
+  }
   const terms = termsOf(state.offer, accept)
-  const accepted: Accepted = { ...identityOf(state), stage: 'accepted', terms, outside: state.outside }
-  if (state.outside === true) return to(accepted, { type: 'notify', step: 1, news: { kind: 'terms-taken', payer: 'outside' } })
+  const accepted: Accepted = {
+    ...identityOf(state),
+    stage: 'accepted',
+    terms,
+    outside: state.outside
+  }
+  if (state.outside === true) {
+    return to(accepted, {
+      type: 'notify',
+      step: 1,
+      news: { kind: 'terms-taken', payer: 'outside' }
+    })
+  }
   const usual = state.source === undefined ? env.feeRate : usualRenewalRate(env)
-  return to(accepted,
-    { type: 'build-funding', scriptPubKey: fundingScriptOf(terms), amount: terms.capacity, feeRate: state.choice?.feeRate ?? usual, coins: state.choice?.coins, source: state.source },
-    { type: 'notify', step: 1, news: { kind: 'terms-taken', payer: 'wallet' } })
+  return to(
+    accepted,
+    {
+      type: 'build-funding',
+      scriptPubKey: fundingScriptOf(terms),
+      amount: terms.capacity,
+      feeRate: state.choice?.feeRate ?? usual,
+      coins: state.choice?.coins,
+      source: state.source
+    },
+    { type: 'notify', step: 1, news: { kind: 'terms-taken', payer: 'wallet' } }
+  )
 }
 
 /** Step 2 done; step 3: T2, unsigned, goes to the server. */
-export function onFundingBuilt (state: Accepted, { raw, outPoint, fee, previous = [], psbt }: Omit<Extract<ChannelEvent, { type: 'funding-built' }>, 'type'>, env: Env): Transition {
+export function onFundingBuilt(
+  state: Accepted,
+  {
+    raw,
+    outPoint,
+    fee,
+    previous = [],
+    psbt
+  }: Omit<Extract<ChannelEvent, { type: 'funding-built' }>, 'type'>,
+  env: Env
+): Transition {
   const { terms } = state
-  const requested: RefundRequested = { ...identityOf(state), role: 'client', stage: 'refund-requested', terms, outPoint, fundingTx: raw, fundingFee: fee, previous, psbt, secured: undefined }
+  const requested: RefundRequested = {
+    ...identityOf(state),
+    role: 'client',
+    stage: 'refund-requested',
+    terms,
+    outPoint,
+    fundingTx: raw,
+    fundingFee: fee,
+    previous,
+    psbt,
+    secured: undefined
+  }
   const template = refundTemplateOf(terms, outPoint)
-  const vsize = parseTransaction(raw).vsize + (terms.renews === undefined ? 0 : Math.ceil(FUNDING_WITNESS_BYTES / 4))
-  return to(requested,
-    { type: 'notify', step: 2, txid: outPoint.txid, news: { kind: 'funding-built', by: psbt !== undefined ? 'outside' : terms.renews === undefined ? 'wallet' : 'renewal', fee, vsize } },
-    { type: 'send', message: { type: 'RefundRequest', refundTx: unsignedRefund(template, proposedRefundOutput(terms, env)) } },
-    { type: 'notify', step: 3, news: { kind: 'refund-asked-for', refundHeight: terms.refundHeight } })
+  const vsize =
+    parseTransaction(raw).vsize +
+    (terms.renews === undefined ? 0 : Math.ceil(FUNDING_WITNESS_BYTES / 4))
+  return to(
+    requested,
+    {
+      type: 'notify',
+      step: 2,
+      txid: outPoint.txid,
+      news: {
+        kind: 'funding-built',
+        by: psbt !== undefined ? 'outside' : terms.renews === undefined ? 'wallet' : 'renewal',
+        fee,
+        vsize
+      }
+    },
+    {
+      type: 'send',
+      message: {
+        type: 'RefundRequest',
+        refundTx: unsignedRefund(template, proposedRefundOutput(terms, env))
+      }
+    },
+    {
+      type: 'notify',
+      step: 3,
+      news: { kind: 'refund-asked-for', refundHeight: terms.refundHeight }
+    }
+  )
 }
 
-/** Step 4 arrived. Step 5: verify; then step 6: T1 leaves. The commit before the effects is REF-7. */
-export function onRefundSignature (state: RefundRequested, message: RefundSignature, env: Env): Transition {
+/**
+ * Step 4 arrived. Step 5: verify; then step 6: T1 leaves. The commit before the effects is REF-7.
+ */
+export function onRefundSignature(
+  state: RefundRequested,
+  message: RefundSignature,
+  env: Env
+): Transition {
   const { terms, outPoint, fundingTx } = state
   const digest = payerSighash(refundTemplateOf(terms, outPoint))
   const violation = attempt('REF-7', () => {
-    must(env.verify(terms.server.channelKey, digest, message.signature), 'REF-7', 'ERR_BAD_REFUND_SIGNATURE', 'The server\'s signature of the refund is wrong; T1 was not handed over.')
+    must(
+      env.verify(terms.server.channelKey, digest, message.signature),
+      'REF-7',
+      'ERR_BAD_REFUND_SIGNATURE',
+      "The server's signature of the refund is wrong; T1 was not handed over."
+    )
   })
-  if (violation instanceof Violation) return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
+  if (violation instanceof Violation) {
+    return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
+  }
   if (terms.renews !== undefined) return sendInitialOfRenewal(state, message.signature, env)
   if (state.psbt !== undefined) return awaitSignatures(state, state.psbt, message.signature)
   const established = establish(state, { fundingTx, refundSignature: message.signature })
-  return to(established,
+  return to(
+    established,
     { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'wallet' } },
     { type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } },
     { type: 'broadcast', purpose: 'funding', raw: state.fundingTx },
-    { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-sent', by: 'wallet' } })
+    {
+      type: 'notify',
+      step: 6,
+      txid: state.outPoint.txid,
+      news: { kind: 'funding-sent', by: 'wallet' }
+    }
+  )
 }
 
 /** T2 of a channel: the server is its payer, with what it brought along (REF-6, RENEW-2). */
-export function refundTemplateOf (terms: Terms, outPoint: OutPoint): StateTemplate {
-  return refundTemplate(fundingOutput(terms, outPoint), terms.txVersion, terms.refundHeight, terms.server.payoutKey, terms.serverBalance)
+export function refundTemplateOf(terms: Terms, outPoint: OutPoint): StateTemplate {
+  return refundTemplate(
+    fundingOutput(terms, outPoint),
+    terms.txVersion,
+    terms.refundHeight,
+    terms.server.payoutKey,
+    terms.serverBalance
+  )
 }
 
 /**
  * The output that the unsigned T2 shows. The server signs NONE|ANYONECANPAY, so the client may
  * still choose another fee on the day; at most half of the client's share is proposed as a fee.
  */
-function proposedRefundOutput (terms: Terms, env: Env): { script: Uint8Array, value: Satoshi } {
+function proposedRefundOutput(terms: Terms, env: Env): { script: Uint8Array; value: Satoshi } {
   const script = terms.client.closeScript
   const share = initialBalance(terms)
-  return { script, value: subSat(share, min(feeFor(env.feeRate, fundingSpendVsize([script])), satoshi(share / 2n))) }
+  return {
+    script,
+    value: subSat(share, min(feeFor(env.feeRate, fundingSpendVsize([script])), satoshi(share / 2n)))
+  }
 }

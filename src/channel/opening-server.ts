@@ -4,7 +4,12 @@
  *     (OpenChannel) -> AcceptChannel -> (RefundRequest) -> RefundSignature, blind
  *                   -> (Funding) -> T1 is broadcast -> FundingBroadcast
  */
-import type { Funding, Network, OpenChannel, RefundRequest } from '../../protocols/paychan/1.0/index.js'
+import type {
+  Funding,
+  Network,
+  OpenChannel,
+  RefundRequest
+} from '../../protocols/paychan/1.0/index.js'
 import { checkFundingTx } from '../bitcoin/funding.js'
 import { parseRefundRequest } from '../bitcoin/refund.js'
 import { payerSighash } from '../bitcoin/template.js'
@@ -40,73 +45,161 @@ export interface AcceptRequest {
  *
  * @throws Violation when the offer is refused; then there is no channel.
  */
-export function acceptChannel (request: AcceptRequest, offer: OpenChannel, env: Env): Transition<Accepted> {
+export function acceptChannel(
+  request: AcceptRequest,
+  offer: OpenChannel,
+  env: Env
+): Transition<Accepted> {
   checkOffer(offer, request.network, env)
   const accept = acceptance(offer, request.ours, env)
   const { id, peer, keys } = request
-  const state: Accepted = { stage: 'accepted', role: 'server', id, peer, address: peer, keys, openedAt: env.now, terms: termsOf(offer, accept) }
-  return to(state, { type: 'send', message: accept }, { type: 'notify', step: 1, news: { kind: 'offer-taken', capacity: satoshi(offer.capacity), refundHeight: blockHeight(offer.refundHeight) } })
+  const state: Accepted = {
+    stage: 'accepted',
+    role: 'server',
+    id,
+    peer,
+    address: peer,
+    keys,
+    openedAt: env.now,
+    terms: termsOf(offer, accept)
+  }
+  return to(
+    state,
+    { type: 'send', message: accept },
+    {
+      type: 'notify',
+      step: 1,
+      news: {
+        kind: 'offer-taken',
+        capacity: satoshi(offer.capacity),
+        refundHeight: blockHeight(offer.refundHeight)
+      }
+    }
+  )
 }
 
-/** Step 3 arrived; step 4: signs T2 for an outpoint that it has never heard of, under a key that never repeats. */
-export function onRefundRequest (state: Accepted, message: RefundRequest, env: Env): Transition {
+/**
+ * Step 3 arrived; step 4: signs T2 for an outpoint that it has never heard of, under a key that
+ * never repeats.
+ */
+export function onRefundRequest(state: Accepted, message: RefundRequest, env: Env): Transition {
   const { terms } = state
   const request = attempt(refundRule, () => {
-    const outPoint = parseRefundRequest(message.refundTx, { version: terms.txVersion, refundHeight: terms.refundHeight })
-    must(!env.isKnownOutPoint(outPoint), 'REF-2', 'ERR_OUTPOINT_REUSED', 'A refund of this output has been signed before.')
+    const outPoint = parseRefundRequest(message.refundTx, {
+      version: terms.txVersion,
+      refundHeight: terms.refundHeight
+    })
+    must(
+      !env.isKnownOutPoint(outPoint),
+      'REF-2',
+      'ERR_OUTPOINT_REUSED',
+      'A refund of this output has been signed before.'
+    )
     return outPoint
   })
-  if (request instanceof Violation) return abandon(state, request, { type: 'send', message: errorMessage(request, true) })
-  const signed: RefundSigned = { ...identityOf(state), role: 'server', stage: 'refund-signed', terms, outPoint: request, initial: undefined, requested: undefined, link: 'live', epochs: NEW_EPOCHS }
+  if (request instanceof Violation) {
+    return abandon(state, request, { type: 'send', message: errorMessage(request, true) })
+  }
+  const signed: RefundSigned = {
+    ...identityOf(state),
+    role: 'server',
+    stage: 'refund-signed',
+    terms,
+    outPoint: request,
+    initial: undefined,
+    requested: undefined,
+    link: 'live',
+    epochs: NEW_EPOCHS
+  }
   const signature = env.sign(payerSighash(refundTemplateOf(terms, signed.outPoint)))
-  return to(signed,
+  return to(
+    signed,
     // T1 may come from the chain when its client cannot hand it over any more.
     { type: 'watch-funding', scriptPubKey: fundingScriptOf(terms) },
     { type: 'send', message: { type: 'RefundSignature', signature } },
-    { type: 'notify', step: 4, news: { kind: 'refund-signed', refundHeight: terms.refundHeight } })
+    { type: 'notify', step: 4, news: { kind: 'refund-signed', refundHeight: terms.refundHeight } }
+  )
 }
 
 /** Step 6: T1 arrived; it goes to the chain. */
-export function onFunding (state: RefundSigned, message: Funding): Transition {
+export function onFunding(state: RefundSigned, message: Funding): Transition {
   const { terms } = state
   const script = fundingScriptOf(terms)
   const checked = checkFunding(state, message.fundingTx)
-  if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
+  if (checked instanceof Violation) {
+    return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
+  }
   const established = establish(state, { fundingTx: message.fundingTx, refundSignature: undefined })
-  return to(established,
+  return to(
+    established,
     { type: 'watch-funding', scriptPubKey: script },
     { type: 'broadcast', purpose: 'funding', raw: message.fundingTx },
-    { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-received' } })
+    { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-received' } }
+  )
 }
 
-function checkFunding ({ terms, outPoint }: RefundSigned, raw: Uint8Array): Violation | ReturnType<typeof checkFundingTx> {
-  return attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => checkFundingTx(raw, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity }))
+function checkFunding(
+  { terms, outPoint }: RefundSigned,
+  raw: Uint8Array
+): Violation | ReturnType<typeof checkFundingTx> {
+  return attempt(
+    (code) => (code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1'),
+    () =>
+      checkFundingTx(raw, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity })
+  )
 }
 
-/** OPEN-9: the client has sent T1 to the chain, and has not (or cannot have) handed it over: the channel is there all the same. */
-export function onFundingSeen (state: RefundSigned, history: FundingHistory, env: Env): Transition {
+/**
+ * OPEN-9: the client has sent T1 to the chain, and has not (or cannot have) handed it over: the
+ * channel is there all the same.
+ */
+export function onFundingSeen(state: RefundSigned, history: FundingHistory, env: Env): Transition {
   if (history.funding === undefined) return to(state)
   const { raw } = history.funding
   if (checkFunding(state, raw) instanceof Violation) return to(state)
   // The client has not handed it over: what it has of our words is not known (REEST-7).
-  const established = { ...establish(state, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: state.initial } }), fundingAcknowledged: true, epochs: state.epochs }
+  const established = {
+    ...establish(state, {
+      fundingTx: raw,
+      refundSignature: undefined,
+      ledger: { ...NEW_LEDGER, held: state.initial }
+    }),
+    fundingAcknowledged: true,
+    epochs: state.epochs
+  }
   const shown = onHistory(established, history, env)
-  return to(shown.state, { type: 'notify', step: 6, txid: state.outPoint.txid, news: { kind: 'funding-came-from-chain' } }, ...shown.effects)
+  return to(
+    shown.state,
+    {
+      type: 'notify',
+      step: 6,
+      txid: state.outPoint.txid,
+      news: { kind: 'funding-came-from-chain' }
+    },
+    ...shown.effects
+  )
 }
 
 /** OPEN-9: a T1 that is in no block by the last payment carries no payments any more (FUND-4). */
-export function giveUpRefund (state: RefundSigned, env: Env): Transition {
+export function giveUpRefund(state: RefundSigned, env: Env): Transition {
   if (env.height === undefined || env.height <= state.terms.lastPaymentHeight) return to(state)
-  const error = new PaychanError('ERR_OPEN_TIMEOUT', `T1 has not come up to height ${state.terms.lastPaymentHeight}, the last for payments; open another channel.`)
+  const error = new PaychanError(
+    'ERR_OPEN_TIMEOUT',
+    `T1 has not come up to height ${state.terms.lastPaymentHeight}, the last for payments; open another channel.`
+  )
   return abandon(state, error, { type: 'send', message: errorMessage(error, true) })
 }
 
 /** The rule of spec.md behind each refusal of an unsigned T2. */
-function refundRule (code: string): string {
+function refundRule(code: string): string {
   switch (code) {
-    case 'ERR_REFUND_LOCK': return 'REF-3'
-    case 'ERR_REFUND_SEQUENCE': return 'REF-4'
-    case 'ERR_REFUND_VERSION': return 'REF-5'
-    default: return 'REF-1'
+    case 'ERR_REFUND_LOCK':
+      return 'REF-3'
+    case 'ERR_REFUND_SEQUENCE':
+      return 'REF-4'
+    case 'ERR_REFUND_VERSION':
+      return 'REF-5'
+    default:
+      return 'REF-1'
   }
 }

@@ -4,8 +4,8 @@
  *     (AcceptChannel) -> a PSBT is funded, unsigned -> RefundRequest -> (RefundSignature)
  *                     -> verified and on disk -> only now the PSBT is signed -> Funding
  *
- * From the signature of T2 on the channel is `established`, and `outside` says whether T1 is signed.
- * It may be signed and sent at any time, whatever was agreed: T2 is kept for good.
+ * From the signature of T2 on the channel is `established`, and `outside` says whether T1 is
+ * signed. It may be signed and sent at any time, whatever was agreed: T2 is kept for good.
  */
 import { checkFundedPsbt, type FundedPsbt } from '../bitcoin/funding-psbt.js'
 import { signedFunding } from '../bitcoin/signed-funding.js'
@@ -23,100 +23,208 @@ import { errorMessage } from './violation.js'
 /** T2 is there, and nobody has signed T1 as far as we know. */
 export type Unsigned = Established & { readonly outside: { readonly isSigned: false } }
 
-export function isUnsigned (channel: Channel): channel is Unsigned {
+export function isUnsigned(channel: Channel): channel is Unsigned {
   return channel.stage === 'established' && channel.outside?.isSigned === false
 }
 
 /** The server has named its key; an outside wallet is to pay for T1. */
-export function awaitsInputs (channel: Channel): channel is Accepted & { readonly outside: true } {
+export function awaitsInputs(channel: Channel): channel is Accepted & { readonly outside: true } {
   return channel.stage === 'accepted' && channel.outside === true
 }
 
 /** T2 is there; the outside wallet may sign. */
-export function awaitsSignatures (channel: Channel): channel is Unsigned {
+export function awaitsSignatures(channel: Channel): channel is Unsigned {
   return isUnsigned(channel) && channel.stopped === undefined
 }
 
 /** Given up, and T1 was never seen: nothing is left to do but to watch. */
-export function isGivenUp (channel: Channel): boolean {
+export function isGivenUp(channel: Channel): boolean {
   return isUnsigned(channel) && channel.stopped !== undefined
 }
 
-/** Step 2: what T2 is asked for. @throws PaychanError those of `checkFundedPsbt`, `ERR_CHAIN_UNAVAILABLE` */
-export function checkFunded ({ terms }: Accepted, psbt: Uint8Array, env: Env): FundedPsbt {
-  return checkFundedPsbt(psbt, { network: terms.network, script: fundingScriptOf(terms), capacity: terms.capacity, height: heightOf(env), leastRate: env.relay.minimum })
+/**
+ * Step 2: what T2 is asked for. @throws PaychanError those of `checkFundedPsbt`,
+ * `ERR_CHAIN_UNAVAILABLE`
+ */
+export function checkFunded({ terms }: Accepted, psbt: Uint8Array, env: Env): FundedPsbt {
+  return checkFundedPsbt(psbt, {
+    network: terms.network,
+    script: fundingScriptOf(terms),
+    capacity: terms.capacity,
+    height: heightOf(env),
+    leastRate: env.relay.minimum
+  })
 }
 
 /** Step 6: the signed T1. @throws PaychanError those of `signedFunding`, `ERR_PSBT_NOT_EXPECTED` */
-export function checkSigned (channel: Established, given: Uint8Array, { verify }: Pick<Env, 'verify'>): Uint8Array {
+export function checkSigned(
+  channel: Established,
+  given: Uint8Array,
+  { verify }: Pick<Env, 'verify'>
+): Uint8Array {
   const { terms, outPoint, outside } = channel
   if (outside?.psbt === undefined) throw notExpected()
-  return signedFunding(given, { psbt: outside.psbt, outPoint, script: fundingScriptOf(terms), capacity: terms.capacity, verify })
+  return signedFunding(given, {
+    psbt: outside.psbt,
+    outPoint,
+    script: fundingScriptOf(terms),
+    capacity: terms.capacity,
+    verify
+  })
 }
 
 /** @returns the error of a PSBT that no channel waits for: `ERR_PSBT_NOT_EXPECTED` */
-export function notExpected (): PaychanError {
-  return new PaychanError('ERR_PSBT_NOT_EXPECTED', 'The channel waits for no PSBT; `paychan channels --all` says how it stands.')
+export function notExpected(): PaychanError {
+  return new PaychanError(
+    'ERR_PSBT_NOT_EXPECTED',
+    'The channel waits for no PSBT; `paychan channels --all` says how it stands.'
+  )
 }
 
-/** Step 5: T2's signature is right. The commit before the effects is REF-7: until then nobody is told to sign T1. */
-export function awaitSignatures (state: RefundRequested, psbt: Uint8Array, refundSignature: Uint8Array): Transition<Established> {
-  const established = establish(state, { fundingTx: state.fundingTx, refundSignature, outside: { psbt, isSigned: false } })
-  return to(established,
-    { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'outside' } })
+/**
+ * Step 5: T2's signature is right. The commit before the effects is REF-7: until then nobody is
+ * told to sign T1.
+ */
+export function awaitSignatures(
+  state: RefundRequested,
+  psbt: Uint8Array,
+  refundSignature: Uint8Array
+): Transition<Established> {
+  const established = establish(state, {
+    fundingTx: state.fundingTx,
+    refundSignature,
+    outside: { psbt, isSigned: false }
+  })
+  return to(established, {
+    type: 'notify',
+    step: 5,
+    news: { kind: 'refund-secured', payer: 'outside' }
+  })
 }
 
-/** Step 6: the outside wallet has signed. Signed again, T1 has the same txid, and perhaps better witnesses. */
-export function onFundingSigned (channel: Channel, raw: Uint8Array): Transition {
-  if (channel.stage !== 'established' || channel.outside?.psbt === undefined || channel.stopped !== undefined) return to(channel)
-  const signed: Established = { ...channel, fundingTx: raw, outside: { ...channel.outside, isSigned: true } }
-  return to(signed,
+/**
+ * Step 6: the outside wallet has signed. Signed again, T1 has the same txid, and perhaps better
+ * witnesses.
+ */
+export function onFundingSigned(channel: Channel, raw: Uint8Array): Transition {
+  if (
+    channel.stage !== 'established' ||
+    channel.outside?.psbt === undefined ||
+    channel.stopped !== undefined
+  ) {
+    return to(channel)
+  }
+  const signed: Established = {
+    ...channel,
+    fundingTx: raw,
+    outside: { ...channel.outside, isSigned: true }
+  }
+  return to(
+    signed,
     ...handOver(signed),
     { type: 'broadcast', purpose: 'funding', raw },
-    { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-sent', by: 'outside' } })
+    {
+      type: 'notify',
+      step: 6,
+      txid: channel.outPoint.txid,
+      news: { kind: 'funding-sent', by: 'outside' }
+    }
+  )
 }
 
 /**
  * The chain shows T1: the outside wallet may have sent it by itself. What is in no block yet may be
- * a server's invention, since a txid does not cover witnesses; in a block, T1 is as final as it gets.
+ * a server's invention, since a txid does not cover witnesses; in a block, T1 is as final as it
+ * gets.
  */
-export function onFundingShown (channel: Established, funding: FundingHistory['funding'], env: Pick<Env, 'verify'>): Transition<Established> {
+export function onFundingShown(
+  channel: Established,
+  funding: FundingHistory['funding'],
+  env: Pick<Env, 'verify'>
+): Transition<Established> {
   const { outside, stopped, outPoint } = channel
   if (outside === undefined || funding === undefined) return to(channel)
   const isMined = funding.height !== undefined
-  if (outside.isSigned) return to(isMined && outside.psbt !== undefined ? { ...channel, outside: { ...outside, psbt: undefined } } : channel)
+  if (outside.isSigned) {
+    return to(
+      isMined && outside.psbt !== undefined
+        ? { ...channel, outside: { ...outside, psbt: undefined } }
+        : channel
+    )
+  }
   if (!isMined && !isWellSigned(channel, funding.raw, env)) return to(channel)
-  const shown: Established = { ...channel, fundingTx: funding.raw, outside: { ...outside, psbt: isMined ? undefined : outside.psbt, isSigned: true } }
-  if (stopped !== undefined) return to(shown, { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: `T1 ${outPoint.txid} was sent although the opening had been given up: its money comes back by the refund T2 at height ${channel.terms.refundHeight}.` })
-  return to(shown, ...handOver(shown), { type: 'notify', step: 6, txid: outPoint.txid, news: { kind: 'funding-came-from-chain' } })
+  const shown: Established = {
+    ...channel,
+    fundingTx: funding.raw,
+    outside: { ...outside, psbt: isMined ? undefined : outside.psbt, isSigned: true }
+  }
+  if (stopped !== undefined) {
+    return to(shown, {
+      type: 'alarm',
+      code: 'ERR_FUNDED_TOO_LATE',
+      text: `T1 ${outPoint.txid} was sent although the opening had been given up: its money comes back by the refund T2 at height ${channel.terms.refundHeight}.`
+    })
+  }
+  return to(shown, ...handOver(shown), {
+    type: 'notify',
+    step: 6,
+    txid: outPoint.txid,
+    news: { kind: 'funding-came-from-chain' }
+  })
 }
 
 /**
- * T2 is bound to the txid of T1. Money that another transaction brings to the funding script, such as a T1 whose
- * fee the outside wallet has raised (FUND-5), leaves it only with the signature of the peer, so a person has to hear
- * of it as long as something can be done. Once T1 is in a block anybody knows the script, and can pay to it for nothing.
+ * T2 is bound to the txid of T1. Money that another transaction brings to the funding script, such
+ * as a T1 whose fee the outside wallet has raised (FUND-5), leaves it only with the signature of
+ * the peer, so a person has to hear of it as long as something can be done. Once T1 is in a block
+ * anybody knows the script, and can pay to it for nothing.
  */
-export function onStrays (channel: Established, strays: readonly ShownTransaction[], fundingHeight: BlockHeight | undefined): Transition<Established> {
+export function onStrays(
+  channel: Established,
+  strays: readonly ShownTransaction[],
+  fundingHeight: BlockHeight | undefined
+): Transition<Established> {
   const { outside, outPoint, terms } = channel
-  if (outside === undefined || fundingHeight !== undefined || strays.length === 0) return to(channel)
+  if (outside === undefined || fundingHeight !== undefined || strays.length === 0) {
+    return to(channel)
+  }
   const script = fundingScriptOf(terms)
-  const paying = strays.map((stray) => ({ ...stray, paid: paidTo(script, stray.raw) })).filter(({ paid }) => paid > 0n)
+  const paying = strays
+    .map((stray) => ({ ...stray, paid: paidTo(script, stray.raw) }))
+    .filter(({ paid }) => paid > 0n)
   const stray = paying.find(({ height }) => height !== undefined) ?? paying.at(-1)
-  if (stray === undefined || (outside.stray?.txid === stray.txid && outside.stray.height === stray.height)) return to(channel)
+  if (
+    stray === undefined ||
+    (outside.stray?.txid === stray.txid && outside.stray.height === stray.height)
+  ) {
+    return to(channel)
+  }
   const { txid, height, paid } = stray
-  const advice = height === undefined
-    ? 'It is in no block yet: have the wallet that sent it replace it at once by a transaction that pays elsewhere, with a higher fee (RBF), and open the channel anew.'
-    : `It is in block ${height}: only both sides together can move it. Keep this data directory, ask the peer for its signature, and send nothing more to that address.`
-  return to({ ...channel, outside: { ...outside, stray: { txid, height } } },
-    { type: 'alarm', code: 'ERR_PAID_WITHOUT_REFUND', text: `Transaction ${txid} pays ${formatAmount(paid)} to the address of the channel, and is not T1 ${outPoint.txid}, the one that has the refund T2. ${advice}` })
+  const advice =
+    height === undefined
+      ? 'It is in no block yet: have the wallet that sent it replace it at once by a transaction that pays elsewhere, with a higher fee (RBF), and open the channel anew.'
+      : `It is in block ${height}: only both sides together can move it. Keep this data directory, ask the peer for its signature, and send nothing more to that address.`
+  return to(
+    { ...channel, outside: { ...outside, stray: { txid, height } } },
+    {
+      type: 'alarm',
+      code: 'ERR_PAID_WITHOUT_REFUND',
+      text: `Transaction ${txid} pays ${formatAmount(paid)} to the address of the channel, and is not T1 ${outPoint.txid}, the one that has the refund T2. ${advice}`
+    }
+  )
 }
 
-/** FUND-3: the server answers when it has it, and Update 0 follows. After a break it is handed over behind `Reestablish`. */
-function handOver ({ link, fundingTx, fundingAcknowledged }: Established): Effect[] {
-  return link === 'live' && !fundingAcknowledged ? [{ type: 'send', message: { type: 'Funding', fundingTx } }] : []
+/**
+ * FUND-3: the server answers when it has it, and Update 0 follows. After a break it is handed over
+ * behind `Reestablish`.
+ */
+function handOver({ link, fundingTx, fundingAcknowledged }: Established): Effect[] {
+  return link === 'live' && !fundingAcknowledged
+    ? [{ type: 'send', message: { type: 'Funding', fundingTx } }]
+    : []
 }
 
-function isWellSigned (channel: Established, raw: Uint8Array, env: Pick<Env, 'verify'>): boolean {
+function isWellSigned(channel: Established, raw: Uint8Array, env: Pick<Env, 'verify'>): boolean {
   try {
     checkSigned(channel, raw, env)
     return true
@@ -126,24 +234,48 @@ function isWellSigned (channel: Established, raw: Uint8Array, env: Pick<Env, 've
   }
 }
 
-/** The person does not want it any more. What is signed elsewhere nobody can take back, so T2 and the watch stay. */
-export function giveUpUnsigned (channel: Established): Transition<Established> {
+/**
+ * The person does not want it any more. What is signed elsewhere nobody can take back, so T2 and
+ * the watch stay.
+ */
+export function giveUpUnsigned(channel: Established): Transition<Established> {
   const done: Effect = { type: 'close-done', kind: 'abandoned', txid: undefined }
-  return channel.stopped === undefined ? stopUnsigned(channel, 'ERR_CANCELLED', 'given up before T1 was signed', done) : to(channel, done)
+  return channel.stopped === undefined
+    ? stopUnsigned(channel, 'ERR_CANCELLED', 'given up before T1 was signed', done)
+    : to(channel, done)
 }
 
 /** OPEN-9: the server has let it go by then, and T1 would carry no payments any more (FUND-4). */
-export function expireUnsigned (channel: Established, { height }: Pick<Env, 'height'>): Transition<Established> {
+export function expireUnsigned(
+  channel: Established,
+  { height }: Pick<Env, 'height'>
+): Transition<Established> {
   const { lastPaymentHeight } = channel.terms
-  if (!awaitsSignatures(channel) || height === undefined || height <= lastPaymentHeight) return to(channel)
-  return stopUnsigned(channel, 'ERR_OPEN_TIMEOUT', `T1 was not signed up to height ${lastPaymentHeight}, the last for payments`)
+  if (!awaitsSignatures(channel) || height === undefined || height <= lastPaymentHeight) {
+    return to(channel)
+  }
+  return stopUnsigned(
+    channel,
+    'ERR_OPEN_TIMEOUT',
+    `T1 was not signed up to height ${lastPaymentHeight}, the last for payments`
+  )
 }
 
-function stopUnsigned (channel: Established, code: string, why: string, ...last: Effect[]): Transition<Established> {
+function stopUnsigned(
+  channel: Established,
+  code: string,
+  why: string,
+  ...last: Effect[]
+): Transition<Established> {
   const reason = `${why}. Do not sign or send it any more: its money would be locked until height ${channel.terms.refundHeight}, when the refund T2 brings it back.`
-  return to({ ...channel, stopped: { code, reason, rule: '', settleNow: false } },
-    { type: 'send', message: errorMessage({ code, message: 'The client does not fund the channel.' }, true) },
+  return to(
+    { ...channel, stopped: { code, reason, rule: '', settleNow: false } },
+    {
+      type: 'send',
+      message: errorMessage({ code, message: 'The client does not fund the channel.' }, true)
+    },
     { type: 'hang-up' },
     ...last,
-    { type: 'notify', news: { kind: 'given-up', reason } })
+    { type: 'notify', news: { kind: 'given-up', reason } }
+  )
 }

@@ -3,14 +3,31 @@
  * be taken back, so everything is checked before the signature, and an unacknowledged payment is
  * unknown, not failed.
  */
-import { isLongerThan, isPlainText, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, type Payment, type Update, type UpdateAck } from '../../protocols/paychan/1.0/index.js'
+import {
+  isLongerThan,
+  isPlainText,
+  MAX_MEMO_BYTES,
+  MAX_PAYMENTS_PER_UPDATE,
+  type Payment,
+  type Update,
+  type UpdateAck
+} from '../../protocols/paychan/1.0/index.js'
 import { toHex } from '../types/bytes.js'
 import { formatAmount, satoshi, type Satoshi } from '../types/units.js'
 import { PaychanError } from '../types/errors.js'
 import { channelRefusal } from './channel-refusal.js'
 import { to, type Effect, type Transition } from './effects.js'
 import type { Env } from './env.js'
-import { balances, inFlightValue, initialBalance, nextSequence, paymentsOf, signedBalance, type InFlightUpdate, type Ledger } from './ledger.js'
+import {
+  balances,
+  inFlightValue,
+  initialBalance,
+  nextSequence,
+  paymentsOf,
+  signedBalance,
+  type InFlightUpdate,
+  type Ledger
+} from './ledger.js'
 import { allDifferent } from './payment-ids.js'
 import { quoteInTurn } from './quote.js'
 import { exposureOfPayee } from './risk.js'
@@ -26,73 +43,136 @@ import { Violation } from './violation.js'
  * Why a payment cannot be signed now, from what is left after `balance`; undefined when it can.
  * Refusals of the channel as a whole come first, then those of the amount.
  */
-export function refusalOf (channel: Channel, payment: Payment, balance: Satoshi, env: Env): PaychanError | undefined {
+export function refusalOf(
+  channel: Channel,
+  payment: Payment,
+  balance: Satoshi,
+  env: Env
+): PaychanError | undefined {
   const open = channelRefusal(channel, env)
   if (open instanceof PaychanError) return open
-  if (payerOf(open.ledger.turn) === open.role) return paymentRefusal(open, payment, balance) ?? riskRefusal(open, payment, balance, env)
-  // The turn is asked for when the payment waits; what it is refused for now it is refused for then.
+  if (payerOf(open.ledger.turn) === open.role) {
+    return paymentRefusal(open, payment, balance) ?? riskRefusal(open, payment, balance, env)
+  }
+  // The turn is asked for when the payment waits; what it is refused for now it is refused for
+  // then.
   return refusedTurn(open) ?? amountRefusal(payment, balance)
 }
 
 /** What is ours and not signed away. */
-export function ownBalance (channel: Established): Satoshi {
+export function ownBalance(channel: Established): Satoshi {
   const { terms, ledger, role } = channel
-  return payerOf(ledger.turn) === role ? signedBalance(ledger, terms) : balances(terms, ledger)[role]
+  return payerOf(ledger.turn) === role
+    ? signedBalance(ledger, terms)
+    : balances(terms, ledger)[role]
 }
 
 /** The channel, when payments can be signed on it; else why none can. */
-function openForPaying (channel: Channel, env: Env): Established | PaychanError {
+function openForPaying(channel: Channel, env: Env): Established | PaychanError {
   const open = channelRefusal(channel, env)
   if (open instanceof PaychanError || payerOf(open.ledger.turn) === open.role) return open
-  return refusedTurn(open) ?? new PaychanError('ERR_NOT_THE_PAYER', 'It is the turn of the other side to pay; try again.', { turn: open.ledger.turn })
+  return (
+    refusedTurn(open) ??
+    new PaychanError('ERR_NOT_THE_PAYER', 'It is the turn of the other side to pay; try again.', {
+      turn: open.ledger.turn
+    })
+  )
 }
 
 /** Why the turn that payments need cannot be had. */
-function refusedTurn ({ wishes: { refused } }: Established): PaychanError | undefined {
-  return refused === undefined ? undefined : PaychanError.of(refused.code, refused.message, refused.facts)
+function refusedTurn({ wishes: { refused } }: Established): PaychanError | undefined {
+  return refused === undefined
+    ? undefined
+    : PaychanError.of(refused.code, refused.message, refused.facts)
 }
 
 /** Why this payment cannot be signed on a channel that takes payments. */
-function paymentRefusal (channel: Established, payment: Payment, balance: Satoshi): PaychanError | undefined {
+function paymentRefusal(
+  channel: Established,
+  payment: Payment,
+  balance: Satoshi
+): PaychanError | undefined {
   const { terms } = channel
   const { amount } = payment
   const refusal = amountRefusal(payment, balance)
   if (refusal !== undefined) return refusal
   const { room, least, most } = quoteInTurn(channel, balance)
-  if (amount > room) { // UPD-11
+  if (amount > room) {
+    // UPD-11
     const stake = stakeOfPayee(channel, balance) + amount
-    return new PaychanError('ERR_STAKE_TOO_HIGH', `At most ${formatAmount(terms.limits.maxStake)} may be at stake in this channel; it would be ${formatAmount(stake)}. Open a second channel.`, { stake, most: terms.limits.maxStake })
+    return new PaychanError(
+      'ERR_STAKE_TOO_HIGH',
+      `At most ${formatAmount(terms.limits.maxStake)} may be at stake in this channel; it would be ${formatAmount(stake)}. Open a second channel.`,
+      { stake, most: terms.limits.maxStake }
+    )
   }
-  if (amount < least) { // UPD-10
-    return new PaychanError('ERR_BELOW_MIN_FIRST_PAYMENT', `The first payment on this channel has to be at least ${formatAmount(least)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`, { asked: amount, least })
+  if (amount < least) {
+    // UPD-10
+    return new PaychanError(
+      'ERR_BELOW_MIN_FIRST_PAYMENT',
+      `The first payment on this channel has to be at least ${formatAmount(least)}, so that it is worth settling; ${formatAmount(amount)} were asked for.`,
+      { asked: amount, least }
+    )
   }
-  if (amount > most) { // UPD-6
-    return new PaychanError('ERR_ABOVE_IN_FLIGHT_LIMIT', `The peer takes at most ${formatAmount(most)} in one payment; split it.`, { asked: amount, most })
+  if (amount > most) {
+    // UPD-6
+    return new PaychanError(
+      'ERR_ABOVE_IN_FLIGHT_LIMIT',
+      `The peer takes at most ${formatAmount(most)} in one payment; split it.`,
+      { asked: amount, most }
+    )
   }
   return undefined
 }
 
 /** UPD-19, where the server asks for it: it takes a millisecond or two. */
-function riskRefusal (channel: Established, payment: Payment, balance: Satoshi, env: Env): PaychanError | undefined {
+function riskRefusal(
+  channel: Established,
+  payment: Payment,
+  balance: Satoshi,
+  env: Env
+): PaychanError | undefined {
   const { maxRisk } = channel.terms.limits
   if (maxRisk >= 100) return undefined
-  const { risk, stake } = exposureOfPayee(channel, satoshi(balance - payment.amount), env) ?? { risk: 0, stake: 0n }
+  const { risk, stake } = exposureOfPayee(channel, satoshi(balance - payment.amount), env) ?? {
+    risk: 0,
+    stake: 0n
+  }
   if (risk * 100 <= maxRisk) return undefined
-  return new PaychanError('ERR_STAKE_TOO_HIGH', `By the fees seen, ${formatAmount(satoshi(stake))} of the peer would be at stake with a risk of ${(risk * 100).toFixed(0)} % that its state is in no block in time; it takes ${maxRisk} % at most. Pay on another channel, or when fees are lower.`, { stake, risk, mostRisk: maxRisk / 100 })
+  return new PaychanError(
+    'ERR_STAKE_TOO_HIGH',
+    `By the fees seen, ${formatAmount(satoshi(stake))} of the peer would be at stake with a risk of ${(risk * 100).toFixed(0)} % that its state is in no block in time; it takes ${maxRisk} % at most. Pay on another channel, or when fees are lower.`,
+    { stake, risk, mostRisk: maxRisk / 100 }
+  )
 }
 
 /** Of every payment: an amount, a memo, and enough to pay it with. */
-function amountRefusal (payment: Payment, balance: Satoshi): PaychanError | undefined {
+function amountRefusal(payment: Payment, balance: Satoshi): PaychanError | undefined {
   const { amount } = payment
-  if (amount <= 0n) return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount }) // UPD-13
-  if (isLongerThan(payment.memo, MAX_MEMO_BYTES)) { // UPD-8
-    return new PaychanError('ERR_MEMO_TOO_LONG', `A memo is at most ${MAX_MEMO_BYTES} bytes of UTF-8; shorten it.`)
+  if (amount <= 0n) {
+    return new PaychanError('ERR_INVALID_AMOUNT', 'A payment is at least 1 sat.', { asked: amount })
+  } // UPD-13
+  if (isLongerThan(payment.memo, MAX_MEMO_BYTES)) {
+    // UPD-8
+    return new PaychanError(
+      'ERR_MEMO_TOO_LONG',
+      `A memo is at most ${MAX_MEMO_BYTES} bytes of UTF-8; shorten it.`
+    )
   }
-  if (!isPlainText(payment.memo)) { // WIRE-7
-    return new PaychanError('ERR_INVALID_MEMO', 'A memo is one line of text without control characters.')
+  if (!isPlainText(payment.memo)) {
+    // WIRE-7
+    return new PaychanError(
+      'ERR_INVALID_MEMO',
+      'A memo is one line of text without control characters.'
+    )
   }
-  if (amount > balance) { // UPD-3
-    return new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but ${formatAmount(balance)} are left in this channel.`, { asked: amount, left: balance })
+  if (amount > balance) {
+    // UPD-3
+    return new PaychanError(
+      'ERR_INSUFFICIENT_BALANCE',
+      `Asked to pay ${formatAmount(amount)}, but ${formatAmount(balance)} are left in this channel.`,
+      { asked: amount, left: balance }
+    )
   }
   return undefined
 }
@@ -101,12 +181,18 @@ function amountRefusal (payment: Payment, balance: Satoshi): PaychanError | unde
  * How many payments from the head of a queue can be handled now, by signing or by refusing them;
  * the rest wait for acknowledgements (UPD-6, UPD-7).
  */
-export function payableNow (channel: Channel, queue: readonly Payment[]): number {
+export function payableNow(channel: Channel, queue: readonly Payment[]): number {
   const most = Math.min(queue.length, MAX_PAYMENTS_PER_UPDATE)
   if (channel.stage !== 'established' || channel.link !== 'live') return most
   const { limits } = channel.terms
   const need = turnNeed(channel)
-  if (need !== 'none' || mustYield(channel) || channel.ledger.inFlight.length >= limits.maxInFlightUpdates) return 0
+  if (
+    need !== 'none' ||
+    mustYield(channel) ||
+    channel.ledger.inFlight.length >= limits.maxInFlightUpdates
+  ) {
+    return 0
+  }
   let value: bigint = inFlightValue(channel.ledger, channel.terms)
   let count = 0
   for (const payment of queue.slice(0, most)) {
@@ -119,9 +205,14 @@ export function payableNow (channel: Channel, queue: readonly Payment[]): number
 }
 
 /** Step 9: one signature over all payments that can be made; the others are refused one by one. */
-export function onPay (channel: Channel, payments: readonly Payment[], env: Env): Transition {
+export function onPay(channel: Channel, payments: readonly Payment[], env: Env): Transition {
   const open = openForPaying(channel, env)
-  if (open instanceof PaychanError) return to(channel.stage === 'established' ? forgetRefusal(channel, env.height) : channel, ...payments.map((payment): Effect => ({ type: 'payment-refused', payment, error: open })))
+  if (open instanceof PaychanError) {
+    return to(
+      channel.stage === 'established' ? forgetRefusal(channel, env.height) : channel,
+      ...payments.map((payment): Effect => ({ type: 'payment-refused', payment, error: open }))
+    )
+  }
   const refused: Effect[] = []
   const accepted: Payment[] = []
   // UPD-14; nearly always there is nothing to compare one by one.
@@ -130,7 +221,11 @@ export function onPay (channel: Channel, payments: readonly Payment[], env: Env)
   let value = inFlightValue(open.ledger, open.terms)
   for (const payment of payments) {
     // Once one may be signed, so may the next ones: with a larger share a payee can bid more.
-    const error = paymentRefusal(open, payment, balance) ?? windowRefusal(open, payment, accepted.length, value) ?? duplicateRefusal(payment, ids) ?? (accepted.length > 0 ? undefined : riskRefusal(open, payment, balance, env))
+    const error =
+      paymentRefusal(open, payment, balance) ??
+      windowRefusal(open, payment, accepted.length, value) ??
+      duplicateRefusal(payment, ids) ??
+      (accepted.length > 0 ? undefined : riskRefusal(open, payment, balance, env))
     if (error !== undefined) {
       refused.push({ type: 'payment-refused', payment, error })
       continue
@@ -150,65 +245,123 @@ export function onPay (channel: Channel, payments: readonly Payment[], env: Env)
 }
 
 /** UPD-14. `ids`: those that were accepted, when it is known that some are the same. */
-function duplicateRefusal (payment: Payment, ids: ReadonlySet<string> | undefined): PaychanError | undefined {
+function duplicateRefusal(
+  payment: Payment,
+  ids: ReadonlySet<string> | undefined
+): PaychanError | undefined {
   if (ids === undefined) return undefined
   const id = toHex(payment.id)
-  return ids.has(id) ? new PaychanError('ERR_DUPLICATE_PAYMENT', `The payment ${id} was asked for twice.`, { id }) : undefined
+  return ids.has(id)
+    ? new PaychanError('ERR_DUPLICATE_PAYMENT', `The payment ${id} was asked for twice.`, { id })
+    : undefined
 }
 
-/** UPD-6 and UPD-7, for whoever did not ask `payableNow` first. `count`: payments that go under this signature already. */
-function windowRefusal ({ ledger, terms }: Established, payment: Payment, count: number, value: Satoshi): PaychanError | undefined {
+/**
+ * UPD-6 and UPD-7, for whoever did not ask `payableNow` first. `count`: payments that go under this
+ * signature already.
+ */
+function windowRefusal(
+  { ledger, terms }: Established,
+  payment: Payment,
+  count: number,
+  value: Satoshi
+): PaychanError | undefined {
   if (count >= MAX_PAYMENTS_PER_UPDATE) {
-    return new PaychanError('ERR_WINDOW_FULL', `At most ${MAX_PAYMENTS_PER_UPDATE} payments go under one signature; try again at once.`)
+    return new PaychanError(
+      'ERR_WINDOW_FULL',
+      `At most ${MAX_PAYMENTS_PER_UPDATE} payments go under one signature; try again at once.`
+    )
   }
   const { maxInFlightUpdates, maxInFlightValue } = terms.limits
-  if (ledger.inFlight.length < maxInFlightUpdates && value + payment.amount <= maxInFlightValue) return undefined
-  return new PaychanError('ERR_WINDOW_FULL', 'Too much is signed and not yet acknowledged; try again once it is.', { inFlight: value })
+  if (ledger.inFlight.length < maxInFlightUpdates && value + payment.amount <= maxInFlightValue) {
+    return undefined
+  }
+  return new PaychanError(
+    'ERR_WINDOW_FULL',
+    'Too much is signed and not yet acknowledged; try again once it is.',
+    { inFlight: value }
+  )
 }
 
 /** Step 7: the first T3 gives everything to the client (UPD-9). */
-export function sendInitialUpdate (channel: Established, env: Env): Transition<Established> {
+export function sendInitialUpdate(channel: Established, env: Env): Transition<Established> {
   const update = signUpdate(channel, [], initialBalance(channel.terms), env)
-  return to(withInFlight(channel, update),
+  return to(
+    withInFlight(channel, update),
     { type: 'send', message: updateMessage(channel.ledger, update) },
-    { type: 'notify', step: 7, news: { kind: 'first-state-signed', client: initialBalance(channel.terms), server: channel.terms.serverBalance } })
+    {
+      type: 'notify',
+      step: 7,
+      news: {
+        kind: 'first-state-signed',
+        client: initialBalance(channel.terms),
+        server: channel.terms.serverBalance
+      }
+    }
+  )
 }
 
-function signUpdate (channel: Established, payments: readonly Payment[], payerBalance: Satoshi, env: Env): InFlightUpdate {
+function signUpdate(
+  channel: Established,
+  payments: readonly Payment[],
+  payerBalance: Satoshi,
+  env: Env
+): InFlightUpdate {
   const signature = env.sign(stateDigest(channel, payerBalance))
   return { sequence: nextSequence(channel.ledger), payerBalance, payments, signature }
 }
 
-function withInFlight (channel: Established, update: InFlightUpdate): Established {
-  return { ...channel, ledger: { ...channel.ledger, inFlight: [...channel.ledger.inFlight, update] } }
+function withInFlight(channel: Established, update: InFlightUpdate): Established {
+  return {
+    ...channel,
+    ledger: { ...channel.ledger, inFlight: [...channel.ledger.inFlight, update] }
+  }
 }
 
 /** An update as it goes over the wire. */
-export function updateMessage (ledger: Ledger, update: InFlightUpdate): Update {
+export function updateMessage(ledger: Ledger, update: InFlightUpdate): Update {
   const { sequence, payerBalance, payments, signature } = update
   return { type: 'Update', turn: ledger.turn, sequence, payerBalance, payments, signature }
 }
 
 /** Step 8, and after every payment: everything up to the sequence is on the payee's disk. */
-export function onUpdateAck (channel: Established, ack: UpdateAck): Transition {
+export function onUpdateAck(channel: Established, ack: UpdateAck): Transition {
   const { ledger } = channel
   const newest = ledger.inFlight.at(-1)?.sequence ?? ledger.held?.sequence ?? -1
   if (payerOf(ledger.turn) !== channel.role || ack.turn !== ledger.turn || ack.sequence > newest) {
-    return stop(channel, new Violation('UPD-15', 'ERR_BAD_ACK', `The peer acknowledged update ${ack.sequence} of turn ${ack.turn}; the newest is ${newest} of turn ${ledger.turn}.`, { acknowledged: ack.sequence, newest }))
+    return stop(
+      channel,
+      new Violation(
+        'UPD-15',
+        'ERR_BAD_ACK',
+        `The peer acknowledged update ${ack.sequence} of turn ${ack.turn}; the newest is ${newest} of turn ${ledger.turn}.`,
+        { acknowledged: ack.sequence, newest }
+      )
+    )
   }
   return acknowledge(channel, ack.sequence)
 }
 
 /** Moves what the payee holds from in flight to held. Idempotent: an older ack changes nothing. */
-export function acknowledge (channel: Established, sequence: number): Transition<Established> {
+export function acknowledge(channel: Established, sequence: number): Transition<Established> {
   const { ledger } = channel
   const done = ledger.inFlight.filter((update) => update.sequence <= sequence)
   const last = done.at(-1)
   if (last === undefined) return to(channel)
   const payments = paymentsOf(done)
-  const held = { sequence: last.sequence, payerBalance: last.payerBalance, paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length, signature: undefined }
-  const state: Established = { ...channel, ledger: { ...ledger, held, inFlight: ledger.inFlight.slice(done.length) } }
+  const held = {
+    sequence: last.sequence,
+    payerBalance: last.payerBalance,
+    paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length,
+    signature: undefined
+  }
+  const state: Established = {
+    ...channel,
+    ledger: { ...ledger, held, inFlight: ledger.inFlight.slice(done.length) }
+  }
   const effects: Effect[] = payments.length > 0 ? [{ type: 'payments-acknowledged', payments }] : []
-  if (ledger.held === undefined) effects.push({ type: 'notify', step: 8, news: { kind: 'first-state-acknowledged' } })
+  if (ledger.held === undefined) {
+    effects.push({ type: 'notify', step: 8, news: { kind: 'first-state-acknowledged' } })
+  }
   return to(state, ...effects)
 }

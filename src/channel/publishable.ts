@@ -1,4 +1,7 @@
-/** What this side can put on the chain alone: the newest state that it holds with the other side's signature. */
+/**
+ * What this side can put on the chain alone: the newest state that it holds with the other side's
+ * signature.
+ */
 import { dustLimit } from '../bitcoin/dust.js'
 import { payerOutput, stateVsize, type StateTemplate } from '../bitcoin/template.js'
 import { feeFor, satoshi, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
@@ -6,62 +9,140 @@ import type { Env } from './env.js'
 import { payeeOf } from './schedule.js'
 import { stateTemplate } from './signing.js'
 import { maturedSlot, sharesByTurn, stakeOf } from './stakes.js'
-import { isFrozen, spendInSight, type Channel, type Established, type Publication } from './state.js'
+import {
+  isFrozen,
+  spendInSight,
+  type Channel,
+  type Established,
+  type Publication
+} from './state.js'
 import { partyOf } from './terms.js'
 
 /** `share`: ours in it, in satoshis, before the fee. `turn`: -1 for T2. */
-export interface Publishable { readonly kind: Publication['kind'], readonly turn: number, readonly template: StateTemplate, readonly signature: Uint8Array, readonly share: Satoshi }
+export interface Publishable {
+  readonly kind: Publication['kind']
+  readonly turn: number
+  readonly template: StateTemplate
+  readonly signature: Uint8Array
+  readonly share: Satoshi
+}
 
-/** Of the present turn if we are its payee and were paid in it, else of the last one before; for a client without any, T2. */
-export function publishable (channel: Established): Publishable | undefined {
+/**
+ * Of the present turn if we are its payee and were paid in it, else of the last one before; for a
+ * client without any, T2.
+ */
+export function publishable(channel: Established): Publishable | undefined {
   const held = newestHeld(channel)
-  return held === undefined ? undefined : stateOf(channel, held.turn, held.payerBalance, held.signature)
+  return held === undefined
+    ? undefined
+    : stateOf(channel, held.turn, held.payerBalance, held.signature)
 }
 
 /** The same, as it was signed; cheap enough to ask with every block. */
-export function newestHeld (channel: Established): { readonly turn: number, readonly payerBalance: Satoshi, readonly signature: Uint8Array } | undefined {
-  const { ledger: { turn, held }, ended, role, refundSignature } = channel
-  if (held?.signature !== undefined && payeeOf(turn) === role) return { turn, payerBalance: held.payerBalance, signature: held.signature }
+export function newestHeld(
+  channel: Established
+):
+  | { readonly turn: number; readonly payerBalance: Satoshi; readonly signature: Uint8Array }
+  | undefined {
+  const {
+    ledger: { turn, held },
+    ended,
+    role,
+    refundSignature
+  } = channel
+  if (held?.signature !== undefined && payeeOf(turn) === role) {
+    return { turn, payerBalance: held.payerBalance, signature: held.signature }
+  }
   for (let i = ended.length - 1; i >= 0; i--) {
     const state = ended[i]
-    if (state?.signature !== undefined && payeeOf(state.turn) === role) return { turn: state.turn, payerBalance: state.payerBalance, signature: state.signature }
+    if (state?.signature !== undefined && payeeOf(state.turn) === role) {
+      return { turn: state.turn, payerBalance: state.payerBalance, signature: state.signature }
+    }
   }
-  return role === 'client' && refundSignature !== undefined ? { turn: -1, payerBalance: channel.terms.serverBalance, signature: refundSignature } : undefined
+  return role === 'client' && refundSignature !== undefined
+    ? { turn: -1, payerBalance: channel.terms.serverBalance, signature: refundSignature }
+    : undefined
 }
 
-function stateOf (channel: Established, turn: number, payerBalance: Satoshi, signature: Uint8Array): Publishable {
+function stateOf(
+  channel: Established,
+  turn: number,
+  payerBalance: Satoshi,
+  signature: Uint8Array
+): Publishable {
   const template = stateTemplate(channel, payerBalance, turn)
-  return { kind: turn === -1 ? 'refund' : 'settlement', turn, template, signature, share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT) }
+  return {
+    kind: turn === -1 ? 'refund' : 'settlement',
+    turn,
+    template,
+    signature,
+    share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT)
+  }
 }
 
 /** With one output of ours, to the script of our closes. */
-export function vsizeOf (channel: Established, { template }: Publishable): number {
+export function vsizeOf(channel: Established, { template }: Publishable): number {
   return stateVsize(template, [partyOf(channel.terms, channel.role).closeScript])
 }
 
 /** The smallest share that such a transaction can bring home at a rate. */
-export function leastShare (channel: Established, ours: Publishable, rate: FeeRate): Satoshi {
-  return satoshi(feeFor(rate, vsizeOf(channel, ours)) + dustLimit(partyOf(channel.terms, channel.role).closeScript))
+export function leastShare(channel: Established, ours: Publishable, rate: FeeRate): Satoshi {
+  return satoshi(
+    feeFor(rate, vsizeOf(channel, ours)) +
+      dustLimit(partyOf(channel.terms, channel.role).closeScript)
+  )
 }
 
-/** Whether a server that settles all it can settles this channel: one-way, nothing under way that ends it, and worth the fee. */
-export function isWorthSettling (channel: Channel, rate: FeeRate): boolean {
-  if (channel.stage !== 'established' || channel.terms.mode !== 'one-way' || channel.role !== 'server') return false
-  if (channel.publication !== undefined || isFrozen(channel) || channel.onChain.fundingHeight === undefined || spendInSight(channel) !== undefined) return false
+/**
+ * Whether a server that settles all it can settles this channel: one-way, nothing under way that
+ * ends it, and worth the fee.
+ */
+export function isWorthSettling(channel: Channel, rate: FeeRate): boolean {
+  if (
+    channel.stage !== 'established' ||
+    channel.terms.mode !== 'one-way' ||
+    channel.role !== 'server'
+  ) {
+    return false
+  }
+  if (
+    channel.publication !== undefined ||
+    isFrozen(channel) ||
+    channel.onChain.fundingHeight === undefined ||
+    spendInSight(channel) !== undefined
+  ) {
+    return false
+  }
   const ours = publishable(channel)
   return ours !== undefined && ours.share >= leastShare(channel, ours, rate)
 }
 
 /** What is lost at worst if this state is not published at this height; see `stakeOf`. */
-export function stakeAt (channel: Established, ours: Publishable, height: number, feeRate: FeeRate): bigint {
+export function stakeAt(
+  channel: Established,
+  ours: Publishable,
+  height: number,
+  feeRate: FeeRate
+): bigint {
   const { role } = channel
-  return stakeOf({ shares: sharesByTurn(channel), turn: ours.turn, role, fee: feeFor(feeRate, vsizeOf(channel, ours)), slot: maturedSlot(channel, ours.turn, height) })
+  return stakeOf({
+    shares: sharesByTurn(channel),
+    turn: ours.turn,
+    role,
+    fee: feeFor(feeRate, vsizeOf(channel, ours)),
+    slot: maturedSlot(channel, ours.turn, height)
+  })
 }
 
-/** The part of our balance that a transaction of our own could not bring home at the present estimate. */
-export function shareAtRisk (channel: Established, env: Env): Satoshi {
+/**
+ * The part of our balance that a transaction of our own could not bring home at the present
+ * estimate.
+ */
+export function shareAtRisk(channel: Established, env: Env): Satoshi {
   const ours = publishable(channel)
-  if (ours === undefined || ours.kind === 'refund' || channel.onChain.spend !== undefined) return ZERO_SAT
+  if (ours === undefined || ours.kind === 'refund' || channel.onChain.spend !== undefined) {
+    return ZERO_SAT
+  }
   const held = sharesByTurn(channel)[ours.turn + 1] ?? 0n
   return ours.share < leastShare(channel, ours, env.feeRate) ? satoshi(held) : ZERO_SAT
 }

@@ -16,7 +16,10 @@ export interface Quote {
   readonly takesTurn: boolean
   /** What all further payments together may come to; 0 when there can be none. */
   readonly room: Satoshi
-  /** The least that the next payment may be: the first of a channel is worth settling (UPD-10), a turn is worth its step (TURN-1). */
+  /**
+   * The least that the next payment may be: the first of a channel is worth settling (UPD-10), a
+   * turn is worth its step (TURN-1).
+   */
   readonly least: Satoshi
   /** The most that one payment may be (UPD-6). */
   readonly most: Satoshi
@@ -24,19 +27,27 @@ export interface Quote {
 
 const ONE_SAT = satoshi(1n) // UPD-13
 
-/** What `role` could pay on a channel that is open, in its turn or in the next one. A refusal of the turn counts as long as it stands (TURN-5). */
-export function quote (channel: Established, role: Role, height: BlockHeight | undefined): Quote {
+/**
+ * What `role` could pay on a channel that is open, in its turn or in the next one. A refusal of the
+ * turn counts as long as it stands (TURN-5).
+ */
+export function quote(channel: Established, role: Role, height: BlockHeight | undefined): Quote {
   const { terms, ledger } = channel
   if (payerOf(ledger.turn) === role) return quoteInTurn(channel, signedBalance(ledger, terms))
   const { minTurnAmount, maxInFlightValue } = terms.limits
   const balance = balances(terms, ledger)[role]
   const isRefused = role === channel.role && refusalInForce(channel, height) !== undefined
   const isLast = height === undefined || ledger.turn + 1 > lastTurnAt(terms, height)
-  return { takesTurn: true, room: isRefused || isLast || balance < minTurnAmount ? ZERO_SAT : balance, least: max(minTurnAmount, ONE_SAT), most: maxInFlightValue }
+  return {
+    takesTurn: true,
+    room: isRefused || isLast || balance < minTurnAmount ? ZERO_SAT : balance,
+    least: max(minTurnAmount, ONE_SAT),
+    most: maxInFlightValue
+  }
 }
 
 /** What the payer of the turn may pay further when it is left with `balance`. */
-export function quoteInTurn (channel: Established, balance: bigint): Quote {
+export function quoteInTurn(channel: Established, balance: bigint): Quote {
   const { capacity, limits } = channel.terms
   const stakeLeft = max(0n, limits.maxStake - stakeOfPayee(channel, balance)) // UPD-11
   return {

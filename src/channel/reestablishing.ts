@@ -41,19 +41,34 @@ interface Comparison {
 }
 
 /** We opened a stream, and speak first. */
-export function openStream (channel: Established, env: Env): Transition {
+export function openStream(channel: Established, env: Env): Transition {
   const state: Established = { ...channel, link: 'up', epochs: raised(channel.epochs) }
   return to(state, { type: 'send', message: reestablish(state, env) })
 }
 
 /** The peer says where it stands: as the first on its stream, or in answer to us. */
-export function onReestablish (channel: Established | RefundSigned, message: Reestablish, env: Env): Transition {
+export function onReestablish(
+  channel: Established | RefundSigned,
+  message: Reestablish,
+  env: Env
+): Transition {
   if (!sameBytes(message.derivation, channel.terms.derivation)) {
-    const violation = new Violation('REEST-1', 'ERR_WRONG_DERIVATION', 'The key derivation of the channel is another one.')
-    return channel.stage === 'established' ? stop(channel, violation) : abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) })
+    const violation = new Violation(
+      'REEST-1',
+      'ERR_WRONG_DERIVATION',
+      'The key derivation of the channel is another one.'
+    )
+    return channel.stage === 'established'
+      ? stop(channel, violation)
+      : abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) })
   }
   const isAnswer = channel.stage === 'established' && channel.link === 'up'
-  const { epochs, relapse } = compareEpochs(channel.epochs, message.epoch, message.peerEpoch, isAnswer)
+  const { epochs, relapse } = compareEpochs(
+    channel.epochs,
+    message.epoch,
+    message.peerEpoch,
+    isAnswer
+  )
   if (channel.stage === 'refund-signed') {
     // Whoever has gone back here: T1 comes next, and then the states can be compared.
     const state: RefundSigned = { ...channel, link: 'live', epochs: raised(epochs) }
@@ -62,15 +77,25 @@ export function onReestablish (channel: Established | RefundSigned, message: Ree
   const live: Established = { ...channel, link: 'live', epochs: isAnswer ? epochs : raised(epochs) }
   // A turn that was granted meanwhile is taken before anything is compared.
   const { state, effects } = isLostGrant(live, message) ? taken(live) : to(forgetOurWish(live))
-  const compared = payerOf(state.ledger.turn) === state.role ? asPayer(state, message, isAnswer, env) : asPayee(state, message, env)
+  const compared =
+    payerOf(state.ledger.turn) === state.role
+      ? asPayer(state, message, isAnswer, env)
+      : asPayee(state, message, env)
   const forgotten = compared.forgotten ?? relapsed(relapse)
-  const known = mayHaveGoneBack(forgotten) ? withoutOurWord(compared.effects ?? [], state.ledger, forgotten.message) : compared.effects ?? []
-  return concluded({ ...compared, forgotten, effects: [...effects, ...known] }, isAnswer ? [] : [answer(compared.state, message, env)])
+  const known = mayHaveGoneBack(forgotten)
+    ? withoutOurWord(compared.effects ?? [], state.ledger, forgotten.message)
+    : (compared.effects ?? [])
+  return concluded(
+    { ...compared, forgotten, effects: [...effects, ...known] },
+    isAnswer ? [] : [answer(compared.state, message, env)]
+  )
 }
 
-function concluded (compared: Comparison, first: readonly Effect[]): Transition {
+function concluded(compared: Comparison, first: readonly Effect[]): Transition {
   const { state, log = [], effects = [], forgotten, broken, again } = compared
-  if (again !== undefined) return to(state, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
+  if (again !== undefined) {
+    return to(state, { type: 'send', message: errorMessage(again, false) }, { type: 'hang-up' })
+  }
   if (broken !== undefined) {
     const stopped = stop(state, broken)
     return { state: stopped.state, log, effects: [...first, ...effects, ...stopped.effects] }
@@ -79,35 +104,66 @@ function concluded (compared: Comparison, first: readonly Effect[]): Transition 
   return {
     state: end.state,
     log,
-    effects: [...first, ...effects, ...resumption(end.state), ...saidAgain(end.state, end.effects), ...end.effects, { type: 'notify', news: { kind: 'reconnected' } }]
+    effects: [
+      ...first,
+      ...effects,
+      ...resumption(end.state),
+      ...saidAgain(end.state, end.effects),
+      ...end.effects,
+      { type: 'notify', news: { kind: 'reconnected' } }
+    ]
   }
 }
 
-/** REEST-2 and REEST-5: what the peer has not got goes out again. On a channel that has ended, no update does. */
-function resumption (state: Established): Effect[] {
+/**
+ * REEST-2 and REEST-5: what the peer has not got goes out again. On a channel that has ended, no
+ * update does.
+ */
+function resumption(state: Established): Effect[] {
   const effects: Effect[] = []
-  if (state.role === 'client' && !state.fundingAcknowledged && !isUnsigned(state)) effects.push(...fundingAgain(state))
-  if (state.role === 'server' && !state.fundingAcknowledged) effects.push({ type: 'broadcast', purpose: 'funding', raw: state.fundingTx })
-  if (!isFrozen(state) && state.stopped === undefined) for (const update of state.ledger.inFlight) effects.push({ type: 'send', message: updateMessage(state.ledger, update) })
+  if (state.role === 'client' && !state.fundingAcknowledged && !isUnsigned(state)) {
+    effects.push(...fundingAgain(state))
+  }
+  if (state.role === 'server' && !state.fundingAcknowledged) {
+    effects.push({ type: 'broadcast', purpose: 'funding', raw: state.fundingTx })
+  }
+  if (!isFrozen(state) && state.stopped === undefined) {
+    for (const update of state.ledger.inFlight) {
+      effects.push({ type: 'send', message: updateMessage(state.ledger, update) })
+    }
+  }
   if (state.ready.ours) effects.push({ type: 'send', message: { type: 'ChannelReady' } })
   return effects
 }
 
 /** REEST-2, RENEW-6. */
-function fundingAgain (state: Established): Effect[] {
-  if (state.terms.renews === undefined) return [{ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } }]
+function fundingAgain(state: Established): Effect[] {
+  if (state.terms.renews === undefined) {
+    return [{ type: 'send', message: { type: 'Funding', fundingTx: state.fundingTx } }]
+  }
   // What the chain shows is complete, and its server has it from there.
   return renewalRequest(state)
 }
 
-/** ERR-3: the peer may not have noticed, or may have lost it with the stream: it is told on every one. */
-function saidAgain ({ stopped }: Established, news: readonly Effect[]): Effect[] {
+/**
+ * ERR-3: the peer may not have noticed, or may have lost it with the stream: it is told on every
+ * one.
+ */
+function saidAgain({ stopped }: Established, news: readonly Effect[]): Effect[] {
   if (stopped === undefined || news.length > 0) return []
-  return [{ type: 'send', message: errorMessage({ code: stopped.code, rule: stopped.rule, message: stopped.reason }, true) }]
+  return [
+    {
+      type: 'send',
+      message: errorMessage(
+        { code: stopped.code, rule: stopped.rule, message: stopped.reason },
+        true
+      )
+    }
+  ]
 }
 
 /** What this side has to say: the newest state, with the payer's signature. */
-function reestablish (channel: Established | RefundSigned, env: Env): Reestablish {
+function reestablish(channel: Established | RefundSigned, env: Env): Reestablish {
   const ledger = channel.stage === 'established' ? channel.ledger : undefined
   const held = channel.stage === 'established' ? channel.ledger.held : channel.initial
   const hasState = channel.stage === 'established' && held !== undefined && !isBase(channel)
@@ -119,30 +175,36 @@ function reestablish (channel: Established | RefundSigned, env: Env): Reestablis
     turn: ledger?.turn ?? 0,
     sequence: held?.sequence ?? 0,
     payerBalance: held?.payerBalance ?? 0n,
-    // A payer signs the state again, and comes to the same 64 bytes (RFC 6979): nothing has to be kept for this.
-    // A turn begins with a state that nobody has signed in it.
-    signature: isPayer && hasState ? env.sign(stateDigest(channel, held.payerBalance)) : held?.signature ?? NO_SIGNATURE,
-    signed: isPayer ? newestSigned(channel.ledger) ?? 0 : 0,
+    // A payer signs the state again, and comes to the same 64 bytes (RFC 6979): nothing has to be
+    // kept for this. A turn begins with a state that nobody has signed in it.
+    signature:
+      isPayer && hasState
+        ? env.sign(stateDigest(channel, held.payerBalance))
+        : (held?.signature ?? NO_SIGNATURE),
+    signed: isPayer ? (newestSigned(channel.ledger) ?? 0) : 0,
     payments: [],
-    paymentsAfter: isPayer ? 0 : held?.sequence ?? 0,
+    paymentsAfter: isPayer ? 0 : (held?.sequence ?? 0),
     epoch: channel.epochs.ours,
     peerEpoch: channel.epochs.theirs
   }
 }
 
-/** REEST-8: a payer that does not know of its newest updates is told what they paid. Else nothing is read. */
-function answer (state: Established, { signed }: Reestablish, env: Env): Effect {
+/**
+ * REEST-8: a payer that does not know of its newest updates is told what they paid. Else nothing is
+ * read.
+ */
+function answer(state: Established, { signed }: Reestablish, env: Env): Effect {
   const message = reestablish(state, env)
   const lacks = payerOf(state.ledger.turn) !== state.role && message.sequence > signed
   return lacks ? { type: 'send-with-payments', message, after: signed } : { type: 'send', message }
 }
 
-function newestSigned ({ inFlight, held }: Ledger): number | undefined {
+function newestSigned({ inFlight, held }: Ledger): number | undefined {
   return inFlight.at(-1)?.sequence ?? held?.sequence
 }
 
 /** Our own data may be an old copy: the finding is not that only the peer has gone back. */
-function mayHaveGoneBack (forgotten: Violation | undefined): forgotten is Violation {
+function mayHaveGoneBack(forgotten: Violation | undefined): forgotten is Violation {
   return forgotten !== undefined && forgotten.code !== 'ERR_PEER_FORGOT'
 }
 
@@ -150,55 +212,110 @@ function mayHaveGoneBack (forgotten: Violation | undefined): forgotten is Violat
  * REEST-8: an old copy does not know what took the place of its payments in flight. That the payee
  * holds a state of their number, even one of the same balance, does not say that it got them.
  */
-function withoutOurWord (effects: readonly Effect[], { inFlight }: Ledger, reason: string): Effect[] {
+function withoutOurWord(
+  effects: readonly Effect[],
+  { inFlight }: Ledger,
+  reason: string
+): Effect[] {
   const doubtful = new Set(inFlight.flatMap((update) => update.payments))
   return effects.flatMap((effect): Effect[] => {
     if (effect.type !== 'payments-acknowledged') return [effect]
-    const [unknown, listed] = [effect.payments.filter((payment) => doubtful.has(payment)), effect.payments.filter((payment) => !doubtful.has(payment))]
+    const [unknown, listed] = [
+      effect.payments.filter((payment) => doubtful.has(payment)),
+      effect.payments.filter((payment) => !doubtful.has(payment))
+    ]
     return [
-      ...unknown.length > 0 ? [{ type: 'payments-unknown' as const, payments: unknown, reason }] : [],
-      ...listed.length > 0 ? [{ type: 'payments-acknowledged' as const, payments: listed }] : []
+      ...(unknown.length > 0
+        ? [{ type: 'payments-unknown' as const, payments: unknown, reason }]
+        : []),
+      ...(listed.length > 0 ? [{ type: 'payments-acknowledged' as const, payments: listed }] : [])
     ]
   })
 }
 
-function relapsed (relapse: Relapse | undefined): Violation | undefined {
+function relapsed(relapse: Relapse | undefined): Violation | undefined {
   switch (relapse) {
-    case undefined: return undefined
-    case 'the peer': return forgot('ERR_PEER_FORGOT', 'The peer was restored from an old copy of its data. The channel only closes now.')
-    case 'this node': return forgot('ERR_STATE_FORGOTTEN', 'This node was restored from an old copy of its data. The channel only closes now.')
-    case 'a copy': return forgot('ERR_COPY_RUNNING', 'One side of the channel runs twice, or was restored from an old copy of its data. The channel only closes now.')
+    case undefined:
+      return undefined
+    case 'the peer':
+      return forgot(
+        'ERR_PEER_FORGOT',
+        'The peer was restored from an old copy of its data. The channel only closes now.'
+      )
+    case 'this node':
+      return forgot(
+        'ERR_STATE_FORGOTTEN',
+        'This node was restored from an old copy of its data. The channel only closes now.'
+      )
+    case 'a copy':
+      return forgot(
+        'ERR_COPY_RUNNING',
+        'One side of the channel runs twice, or was restored from an old copy of its data. The channel only closes now.'
+      )
   }
 }
 
-function forgot (code: ErrorCode, text: string, facts = {}): Violation {
+function forgot(code: ErrorCode, text: string, facts = {}): Violation {
   return new Violation('REEST-4', code, text, facts)
 }
 
 /** Whoever is behind has forgotten. */
-function otherTurn (theirs: number, ours: number): Violation {
-  return forgot(theirs > ours ? 'ERR_STATE_FORGOTTEN' : 'ERR_PEER_FORGOT', `The peer is in turn ${theirs}, and this node in turn ${ours}. The channel only closes now.`)
+function otherTurn(theirs: number, ours: number): Violation {
+  return forgot(
+    theirs > ours ? 'ERR_STATE_FORGOTTEN' : 'ERR_PEER_FORGOT',
+    `The peer is in turn ${theirs}, and this node in turn ${ours}. The channel only closes now.`
+  )
 }
 
-function isPayersSignature (channel: Established, { payerBalance, signature }: Reestablish, env: Env): boolean {
+function isPayersSignature(
+  channel: Established,
+  { payerBalance, signature }: Reestablish,
+  env: Env
+): boolean {
   const { terms, ledger } = channel
-  return payerBalance <= terms.capacity && env.verify(partyOf(terms, payerOf(ledger.turn)).channelKey, stateDigest(channel, satoshi(payerBalance)), signature)
+  return (
+    payerBalance <= terms.capacity &&
+    env.verify(
+      partyOf(terms, payerOf(ledger.turn)).channelKey,
+      stateDigest(channel, satoshi(payerBalance)),
+      signature
+    )
+  )
 }
 
-const forged = (sequence: number): Violation => new Violation('REEST-9', 'ERR_BAD_SIGNATURE', `The signature of state ${sequence} is not the payer's.`, { sequence })
-const larger = (sequence: number): Violation => new Violation('REEST-9', 'ERR_BALANCE_MISMATCH', `State ${sequence} is said to leave the payer more than an earlier one did.`, { sequence })
+const forged = (sequence: number): Violation =>
+  new Violation(
+    'REEST-9',
+    'ERR_BAD_SIGNATURE',
+    `The signature of state ${sequence} is not the payer's.`,
+    { sequence }
+  )
+const larger = (sequence: number): Violation =>
+  new Violation(
+    'REEST-9',
+    'ERR_BALANCE_MISMATCH',
+    `State ${sequence} is said to leave the payer more than an earlier one did.`,
+    { sequence }
+  )
 
-/** The payee: what the payer knows to be acknowledged and we do not hold is taken from its own hand (REEST-9). */
-function asPayee (channel: Established, message: Reestablish, env: Env): Comparison {
+/**
+ * The payee: what the payer knows to be acknowledged and we do not hold is taken from its own hand
+ * (REEST-9).
+ */
+function asPayee(channel: Established, message: Reestablish, env: Env): Comparison {
   const { ledger, terms } = channel
   const { held } = ledger
   const { sequence, payerBalance } = message
   if (isGrantUnknown(channel, message)) return { state: channel }
-  if (message.turn !== ledger.turn) return { state: channel, forgotten: otherTurn(message.turn, ledger.turn) }
+  if (message.turn !== ledger.turn) {
+    return { state: channel, forgotten: otherTurn(message.turn, ledger.turn) }
+  }
   if (message.signature.length === 0) return { state: channel }
   const isNews = held === undefined || sequence > held.sequence || payerBalance < held.payerBalance
   if (!isNews) return { state: channel }
-  if (payerBalance > (held?.payerBalance ?? initialBalance(terms))) return { state: channel, broken: larger(sequence) }
+  if (payerBalance > (held?.payerBalance ?? initialBalance(terms))) {
+    return { state: channel, broken: larger(sequence) }
+  }
   if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
   const adopted: HeldState = {
     sequence: Math.max(sequence, held?.sequence ?? 0),
@@ -207,26 +324,51 @@ function asPayee (channel: Established, message: Reestablish, env: Env): Compari
     signature: message.signature
   }
   const text = `The peer knows of update ${sequence}, and this node held ${held?.sequence ?? 'none'}: its data was restored from an old copy. It took the newer state from the peer; the channel only closes now.`
-  return { state: { ...channel, ledger: { ...ledger, held: adopted } }, forgotten: forgot('ERR_STATE_FORGOTTEN', text, { sequence, held: held?.sequence }) }
+  return {
+    state: { ...channel, ledger: { ...ledger, held: adopted } },
+    forgotten: forgot('ERR_STATE_FORGOTTEN', text, { sequence, held: held?.sequence })
+  }
 }
 
-/** The payer: what the payee holds with our signature is acknowledged, whether we know of it or not. */
-function asPayer (channel: Established, message: Reestablish, isAnswer: boolean, env: Env): Comparison {
+/**
+ * The payer: what the payee holds with our signature is acknowledged, whether we know of it or not.
+ */
+function asPayer(
+  channel: Established,
+  message: Reestablish,
+  isAnswer: boolean,
+  env: Env
+): Comparison {
   const { ledger } = channel
   const { held } = ledger
   const { sequence, payerBalance } = message
-  if (message.turn !== ledger.turn) return { state: channel, forgotten: otherTurn(message.turn, ledger.turn) }
+  if (message.turn !== ledger.turn) {
+    return { state: channel, forgotten: otherTurn(message.turn, ledger.turn) }
+  }
   const hasNone = message.signature.length === 0
   if (hasNone && held === undefined) return { state: channel }
-  if (hasNone && isBase(channel) && sequence === held?.sequence && payerBalance === held.payerBalance) return { state: channel }
+  if (
+    hasNone &&
+    isBase(channel) &&
+    sequence === held?.sequence &&
+    payerBalance === held.payerBalance
+  ) {
+    return { state: channel }
+  }
   if (hasNone || (held !== undefined && sequence < held.sequence)) {
     const text = `The peer holds ${hasNone ? 'no update' : `update ${sequence}`} and has acknowledged ${held?.sequence ?? 0}: it was restored from an old copy. The channel only closes now.`
     // It may even have forgotten T1.
-    return { state: hasNone ? { ...channel, fundingAcknowledged: false } : channel, forgotten: forgot('ERR_PEER_FORGOT', text, { sequence, held: held?.sequence }) }
+    return {
+      state: hasNone ? { ...channel, fundingAcknowledged: false } : channel,
+      forgotten: forgot('ERR_PEER_FORGOT', text, { sequence, held: held?.sequence })
+    }
   }
   if (!isPayersSignature(channel, message, env)) return { state: channel, broken: forged(sequence) }
   // Whoever holds a state has T1; of a renewal only the first one comes before.
-  const known: Established = channel.terms.renews === undefined || sequence > 0 ? { ...channel, fundingAcknowledged: true } : channel
+  const known: Established =
+    channel.terms.renews === undefined || sequence > 0
+      ? { ...channel, fundingAcknowledged: true }
+      : channel
   const ours = [held, ...ledger.inFlight].find((state) => state?.sequence === sequence)
   if (ours === undefined) return adoptOwn(known, message, isAnswer, env)
   if (payerBalance > ours.payerBalance) return { state: known, broken: larger(sequence) }
@@ -235,28 +377,66 @@ function asPayer (channel: Established, message: Reestablish, isAnswer: boolean,
   return { ...adopt(known, message, []), forgotten: forgot('ERR_COPY_RUNNING', text, { sequence }) }
 }
 
-/** REEST-4: we have signed it and do not know of it: the last writes were lost, or our data is an old copy. */
-function adoptOwn (channel: Established, message: Reestablish, isAnswer: boolean, env: Env): Comparison {
+/**
+ * REEST-4: we have signed it and do not know of it: the last writes were lost, or our data is an
+ * old copy.
+ */
+function adoptOwn(
+  channel: Established,
+  message: Reestablish,
+  isAnswer: boolean,
+  env: Env
+): Comparison {
   const { ledger, terms } = channel
   const { sequence, payments, paymentsAfter } = message
   const signed = newestSigned(ledger) ?? 0
   const left = signedBalance(ledger, terms)
   if (message.payerBalance > left) return { state: channel, broken: larger(sequence) }
-  // A payee that opens the stream cannot know that a list is needed; one that answers, and lists nothing, never will.
-  if (!isAnswer && paymentsAfter === sequence && sequence > 0) return { state: channel, again: new Violation('REEST-8', 'ERR_PAYMENTS_UNKNOWN', 'This node has lost its newest payments. It asks for them on a stream of its own.') }
+  // A payee that opens the stream cannot know that a list is needed; one that answers, and lists
+  // nothing, never will.
+  if (!isAnswer && paymentsAfter === sequence && sequence > 0) {
+    return {
+      state: channel,
+      again: new Violation(
+        'REEST-8',
+        'ERR_PAYMENTS_UNKNOWN',
+        'This node has lost its newest payments. It asks for them on a stream of its own.'
+      )
+    }
+  }
   const adopted = adopt(channel, message, payments)
-  const log: PaymentLogEntry[] = payments.length === 0 ? [] : [{ sequence, direction: 'sent', time: env.now, payments, adopted: true }]
+  const log: PaymentLogEntry[] =
+    payments.length === 0
+      ? []
+      : [{ sequence, direction: 'sent', time: env.now, payments, adopted: true }]
   if (paymentsAfter > signed || totalOf(payments) !== left - message.payerBalance) {
-    return { ...adopted, log, forgotten: forgot('ERR_STATE_FORGOTTEN', `This node has lost its updates after ${signed}, and the peer cannot list all that they paid. It took the newest state from the peer; the channel only closes now.`, { sequence, signed }) }
+    return {
+      ...adopted,
+      log,
+      forgotten: forgot(
+        'ERR_STATE_FORGOTTEN',
+        `This node has lost its updates after ${signed}, and the peer cannot list all that they paid. It took the newest state from the peer; the channel only closes now.`,
+        { sequence, signed }
+      )
+    }
   }
   return { ...adopted, log }
 }
 
 /** Everything in flight is acknowledged, and so is what we had forgotten. */
-function adopt (channel: Established, { sequence, payerBalance }: Reestablish, forgotten: readonly Payment[]): { state: Established, effects: Effect[] } {
+function adopt(
+  channel: Established,
+  { sequence, payerBalance }: Reestablish,
+  forgotten: readonly Payment[]
+): { state: Established; effects: Effect[] } {
   const { ledger } = channel
   const payments = [...ledger.inFlight.flatMap((update) => update.payments), ...forgotten]
-  const held: HeldState = { sequence, payerBalance: satoshi(payerBalance), paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length, signature: undefined }
+  const held: HeldState = {
+    sequence,
+    payerBalance: satoshi(payerBalance),
+    paymentCount: (ledger.held?.paymentCount ?? 0) + payments.length,
+    signature: undefined
+  }
   return {
     state: { ...channel, ledger: { ...ledger, held, inFlight: [] } },
     effects: totalOf(payments) > ZERO_SAT ? [{ type: 'payments-acknowledged', payments }] : []

@@ -6,11 +6,30 @@
 import type { OpenChannel, Renewal } from '../../protocols/paychan/1.0/index.js'
 import { fundingSpendVsize } from '../bitcoin/funding-spend.js'
 import { otherRole } from '../bitcoin/keys.js'
-import { checkRenewalTx, completeRenewal, renewalSighash, type RenewalBounds } from '../bitcoin/renewal.js'
+import {
+  checkRenewalTx,
+  completeRenewal,
+  renewalSighash,
+  type RenewalBounds
+} from '../bitcoin/renewal.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { fromHex } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { addSat, blockDelta, feeFor, feeRate, formatAmount, formatFeeRate, max, subSat, ZERO_SAT, type BlockDelta, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  addSat,
+  blockDelta,
+  feeFor,
+  feeRate,
+  formatAmount,
+  formatFeeRate,
+  max,
+  subSat,
+  ZERO_SAT,
+  type BlockDelta,
+  type BlockHeight,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { to, type Transition } from './effects.js'
 import { heightOf, notWatched, type Env } from './env.js'
 import type { RenewalDraft } from './events.js'
@@ -19,11 +38,21 @@ import { balances } from './ledger.js'
 import { leastForClient, checkRenewalTerms } from './renewal-terms.js'
 import { publishHeightOf } from './schedule.js'
 import { requireRenewsItself } from './self-renewal.js'
-import { isFrozen, spendInSight, type Channel, type Established, type RenewalSource, type SignedClose } from './state.js'
+import {
+  isFrozen,
+  spendInSight,
+  type Channel,
+  type Established,
+  type RenewalSource,
+  type SignedClose
+} from './state.js'
 import { fundingOutput, fundingScriptOf, partyOf } from './terms.js'
 import { attempt, must, Violation } from './violation.js'
 
-/** What the client asks for: the new capacity and the old kind, what it takes over, and what T1 is made of. */
+/**
+ * What the client asks for: the new capacity and the old kind, what it takes over, and what T1 is
+ * made of.
+ */
 export interface RenewalPlan {
   readonly capacity: Satoshi
   /** Of a two-way channel (RENEW-8). */
@@ -32,7 +61,10 @@ export interface RenewalPlan {
   readonly source: RenewalSource
 }
 
-/** That the old channel closes, or has ended, is nobody's fault: whoever is told so has broken no rule. */
+/**
+ * That the old channel closes, or has ended, is nobody's fault: whoever is told so has broken no
+ * rule.
+ */
 const NO_RULE = ''
 
 /**
@@ -43,139 +75,335 @@ const NO_RULE = ''
  * @param byItself - nobody has asked for it (RENEW-12)
  * @throws PaychanError why the channel cannot be renewed now
  */
-export function planRenewal (channel: Channel, amount: Satoshi, env: Env, { asked, byItself = false }: { readonly asked?: FeeRate | undefined, readonly byItself?: boolean } = {}): RenewalPlan {
-  if (channel.role !== 'client') throw new PaychanError('ERR_NOT_THE_CLIENT', 'Only the side that opened a channel renews it or tops it up; open a channel of your own.', { role: channel.role })
+export function planRenewal(
+  channel: Channel,
+  amount: Satoshi,
+  env: Env,
+  {
+    asked,
+    byItself = false
+  }: { readonly asked?: FeeRate | undefined; readonly byItself?: boolean } = {}
+): RenewalPlan {
+  if (channel.role !== 'client') {
+    throw new PaychanError(
+      'ERR_NOT_THE_CLIENT',
+      'Only the side that opened a channel renews it or tops it up; open a channel of your own.',
+      { role: channel.role }
+    )
+  }
   const open = renewable(channel, env)
-  if (open.ledger.inFlight.length > 0) throw new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; try again once they are.')
-  if (open.link !== 'live') throw new PaychanError('ERR_PEER_UNREACHABLE', 'The peer is not connected; a renewal needs both sides.', { peer: open.peer })
+  if (open.ledger.inFlight.length > 0) {
+    throw new PaychanError(
+      'ERR_LATER_UPDATES',
+      'Payments are on their way and not yet acknowledged; try again once they are.'
+    )
+  }
+  if (open.link !== 'live') {
+    throw new PaychanError(
+      'ERR_PEER_UNREACHABLE',
+      'The peer is not connected; a renewal needs both sides.',
+      { peer: open.peer }
+    )
+  }
   if (asked !== undefined) requireRate(asked, env)
   const { terms, ledger } = open
   const shares = balances(terms, ledger)
-  const source: RenewalSource = { old: fundingOutput(terms, open.outPoint), fromWallet: amount > 0n }
-  const renews: Renewal = { channelId: fromHex(open.id), turn: ledger.turn, sequence: ledger.held?.sequence ?? 0, serverBalance: shares.server }
+  const source: RenewalSource = {
+    old: fundingOutput(terms, open.outPoint),
+    fromWallet: amount > 0n
+  }
+  const renews: Renewal = {
+    channelId: fromHex(open.id),
+    turn: ledger.turn,
+    sequence: ledger.held?.sequence ?? 0,
+    serverBalance: shares.server
+  }
   const step = terms.mode === 'two-way' ? blockDelta(terms.step) : undefined
-  const fee = amount > 0n ? ZERO_SAT : feeFor(asked ?? usualRenewalRate(env), fundingSpendVsize([fundingScriptOf(terms)]))
+  const fee =
+    amount > 0n
+      ? ZERO_SAT
+      : feeFor(asked ?? usualRenewalRate(env), fundingSpendVsize([fundingScriptOf(terms)]))
   // The server would refuse less (RENEW-10), by an estimate that may be a little above ours.
   const least = leastForClient(open, terms.client.closeScript, usualRenewalRate(env))
   const left = shares.client + amount - fee
   if (left < least) {
-    throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `The renewal costs ${formatAmount(fee)} of your share, which is ${formatAmount(shares.client)}, and a channel in which you have less than ${formatAmount(least)} is not worth refunding. Top it up with \`paychan topup\`, which pays the fee out of the wallet.`, { asked: fee, left: shares.client, least })
+    throw new PaychanError(
+      'ERR_INSUFFICIENT_BALANCE',
+      `The renewal costs ${formatAmount(fee)} of your share, which is ${formatAmount(shares.client)}, and a channel in which you have less than ${formatAmount(least)} is not worth refunding. Top it up with \`paychan topup\`, which pays the fee out of the wallet.`,
+      { asked: fee, left: shares.client, least }
+    )
   }
   if (byItself) requireRenewsItself(open, fee, env)
   return { capacity: subSat(addSat(terms.capacity, amount), fee), step, renews, source }
 }
 
-/** Server, step 1: whether the channel that an offer names can be renewed by it. @throws Violation RENEW-1, RENEW-8 to RENEW-10 */
-export function checkRenewal (offer: OpenChannel, old: Channel | undefined, env: Env): void {
+/**
+ * Server, step 1: whether the channel that an offer names can be renewed by it. @throws Violation
+ * RENEW-1, RENEW-8 to RENEW-10
+ */
+export function checkRenewal(offer: OpenChannel, old: Channel | undefined, env: Env): void {
   const { renews } = offer
   if (renews === undefined) return
-  must(old?.role === 'server', 'RENEW-1', 'ERR_UNKNOWN_CHANNEL', 'This node serves you no such channel.')
-  must(env.isWatched, 'RENEW-1', 'ERR_NOT_READY', 'No server tells this side just now what happens to the channel on the chain; try again later.') // UPD-20
+  must(
+    old?.role === 'server',
+    'RENEW-1',
+    'ERR_UNKNOWN_CHANNEL',
+    'This node serves you no such channel.'
+  )
+  must(
+    env.isWatched,
+    'RENEW-1',
+    'ERR_NOT_READY',
+    'No server tells this side just now what happens to the channel on the chain; try again later.'
+  ) // UPD-20
   const open = attempt('RENEW-1', () => renewable(old, env))
   if (open instanceof Violation) throw open
   const { turn, held } = open.ledger
-  must(renews.turn === turn && renews.sequence === held?.sequence, 'RENEW-1', 'ERR_LATER_UPDATES', 'There are later updates than those that the renewal names; try again.')
+  must(
+    renews.turn === turn && renews.sequence === held?.sequence,
+    'RENEW-1',
+    'ERR_LATER_UPDATES',
+    'There are later updates than those that the renewal names; try again.'
+  )
   const { server } = balances(open.terms, open.ledger)
-  must(renews.serverBalance === server && server <= offer.capacity, 'RENEW-1', 'ERR_BALANCE_MISMATCH', `The balance of the server is ${formatAmount(server)}.`, { server })
+  must(
+    renews.serverBalance === server && server <= offer.capacity,
+    'RENEW-1',
+    'ERR_BALANCE_MISMATCH',
+    `The balance of the server is ${formatAmount(server)}.`,
+    { server }
+  )
   checkRenewalTerms(offer, open, env)
 }
 
 /** The channel, when it can be renewed at all. @throws PaychanError */
-function renewable (channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Established {
-  if (channel.stage !== 'established' || channel.ledger.held === undefined || !isBuried(channel, env)) throw new PaychanError('ERR_CHANNEL_NOT_OPEN', 'The channel is not open; only an open channel can be renewed.', { stage: channel.stage })
+function renewable(channel: Channel, env: Pick<Env, 'height' | 'isWatched'>): Established {
+  if (
+    channel.stage !== 'established' ||
+    channel.ledger.held === undefined ||
+    !isBuried(channel, env)
+  ) {
+    throw new PaychanError(
+      'ERR_CHANNEL_NOT_OPEN',
+      'The channel is not open; only an open channel can be renewed.',
+      { stage: channel.stage }
+    )
+  }
   if (!env.isWatched) throw notWatched() // UPD-20
   const renewed = channel.closes.at(-1)?.renewedAs
-  if (renewed !== undefined) throw new PaychanError('ERR_CHANNEL_CLOSED', `The channel is renewed already, as channel ${renewed.slice(0, 8)}.`, { channel: renewed })
-  if (spendInSight(channel) !== undefined || channel.publication !== undefined || isFrozen(channel)) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing or closed; open a new one.')
-  if (channel.stopped !== undefined) throw new PaychanError('ERR_CHANNEL_STOPPED', `The channel only closes: ${channel.stopped.reason}`, { code: channel.stopped.code })
+  if (renewed !== undefined) {
+    throw new PaychanError(
+      'ERR_CHANNEL_CLOSED',
+      `The channel is renewed already, as channel ${renewed.slice(0, 8)}.`,
+      { channel: renewed }
+    )
+  }
+  if (
+    spendInSight(channel) !== undefined ||
+    channel.publication !== undefined ||
+    isFrozen(channel)
+  ) {
+    throw new PaychanError(
+      'ERR_CHANNEL_CLOSED',
+      'The channel is closing or closed; open a new one.'
+    )
+  }
+  if (channel.stopped !== undefined) {
+    throw new PaychanError(
+      'ERR_CHANNEL_STOPPED',
+      `The channel only closes: ${channel.stopped.reason}`,
+      { code: channel.stopped.code }
+    )
+  }
   const ends = publishHeightOf(channel.terms, channel.ledger.turn)
-  if (env.height !== undefined && env.height >= ends) throw new PaychanError('ERR_CHANNEL_EXPIRED', `The channel is settled from height ${ends} on; it is too late to renew it.`, { height: env.height, ends })
+  if (env.height !== undefined && env.height >= ends) {
+    throw new PaychanError(
+      'ERR_CHANNEL_EXPIRED',
+      `The channel is settled from height ${ends} on; it is too late to renew it.`,
+      { height: env.height, ends }
+    )
+  }
   return channel
 }
 
-/** RENEW-5, client: signs T1, which freezes this channel. The commit before the effects makes that durable before the signature leaves. */
-export function onSignRenewal (channel: Channel, draft: RenewalDraft, env: Env): Transition {
+/**
+ * RENEW-5, client: signs T1, which freezes this channel. The commit before the effects makes that
+ * durable before the signature leaves.
+ */
+export function onSignRenewal(channel: Channel, draft: RenewalDraft, env: Env): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
-  if (known !== undefined) return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: known.signature } })
+  if (known !== undefined) {
+    return to(channel, {
+      type: 'tell',
+      channel: draft.by,
+      event: { type: 'renewal-signed', signature: known.signature }
+    })
+  }
   const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
   if (open instanceof Violation) return refused(channel, draft, open)
   const signed = attempt('RENEW-5', () => {
-    must(open.ledger.inFlight.length === 0, 'RENEW-5', 'ERR_LATER_UPDATES', 'Payments are on their way and not yet acknowledged; renew the channel again once they are.')
+    must(
+      open.ledger.inFlight.length === 0,
+      'RENEW-5',
+      'ERR_LATER_UPDATES',
+      'Payments are on their way and not yet acknowledged; renew the channel again once they are.'
+    )
     const old = fundingOutput(open.terms, open.outPoint)
     // The server would refuse it as well, and this channel would be frozen for nothing.
     checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, heightOf(env)))
     return env.sign(renewalSighash(draft.fundingTx, old))
   })
   if (signed instanceof Violation) return refused(channel, draft, signed)
-  const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(draft.fundingTx).txid, signature: signed, raw: undefined, renewedAs: draft.by }
-  return to({ ...open, closes: [...open.closes, close] },
+  const close: SignedClose = {
+    asker: 'client',
+    fee: draft.fee,
+    txid: parseTransaction(draft.fundingTx).txid,
+    signature: signed,
+    raw: undefined,
+    renewedAs: draft.by
+  }
+  return to(
+    { ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-signed', signature: signed } },
-    { type: 'notify', step: 'close', txid: close.txid, news: { kind: 'renewed-as', channel: draft.by } })
+    {
+      type: 'notify',
+      step: 'close',
+      txid: close.txid,
+      news: { kind: 'renewed-as', channel: draft.by }
+    }
+  )
 }
 
-/** RENEW-5, server: the client has signed, and this side completes T1. Updates of ours that are still in flight do not count, as in CLOSE-1. */
-export function onCompleteRenewal (channel: Channel, draft: RenewalDraft, theirs: Uint8Array, env: Env): Transition {
+/**
+ * RENEW-5, server: the client has signed, and this side completes T1. Updates of ours that are
+ * still in flight do not count, as in CLOSE-1.
+ */
+export function onCompleteRenewal(
+  channel: Channel,
+  draft: RenewalDraft,
+  theirs: Uint8Array,
+  env: Env
+): Transition {
   const known = channel.stage === 'established' ? signedAs(channel, draft) : undefined
-  if (known?.raw !== undefined) return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw: known.raw } })
+  if (known?.raw !== undefined) {
+    return to(channel, {
+      type: 'tell',
+      channel: draft.by,
+      event: { type: 'renewal-completed', raw: known.raw }
+    })
+  }
   const { height } = env
   // After a restart, before the chain is seen: the client asks again (RENEW-6).
   if (height === undefined) return to(channel)
   const open = attempt(NO_RULE, () => unchanged(channel, draft, env))
   if (open instanceof Violation) return refused(channel, draft, open)
-  const completed = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'RENEW-4', () => {
-    const old = fundingOutput(open.terms, open.outPoint)
-    const digest = renewalSighash(draft.fundingTx, old)
-    must(env.verify(partyOf(open.terms, otherRole(open.role)).channelKey, digest, theirs), 'RENEW-5', 'ERR_BAD_SIGNATURE', 'The signature of the renewal is wrong.')
-    checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, height))
-    const ours = env.sign(digest)
-    return { signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
-  })
+  const completed = attempt(
+    (code) => (code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'RENEW-4'),
+    () => {
+      const old = fundingOutput(open.terms, open.outPoint)
+      const digest = renewalSighash(draft.fundingTx, old)
+      must(
+        env.verify(partyOf(open.terms, otherRole(open.role)).channelKey, digest, theirs),
+        'RENEW-5',
+        'ERR_BAD_SIGNATURE',
+        'The signature of the renewal is wrong.'
+      )
+      checkRenewalTx(draft.fundingTx, old, draft.previous, renewalBounds(env, height))
+      const ours = env.sign(digest)
+      return { signature: ours, raw: completeRenewal(draft.fundingTx, old, theirs, ours) }
+    }
+  )
   if (completed instanceof Violation) return refused(channel, draft, completed)
   const { signature, raw } = completed
-  const close: SignedClose = { asker: 'client', fee: draft.fee, txid: parseTransaction(raw).txid, signature, raw, renewedAs: draft.by }
-  return to({ ...open, closes: [...open.closes, close] },
+  const close: SignedClose = {
+    asker: 'client',
+    fee: draft.fee,
+    txid: parseTransaction(raw).txid,
+    signature,
+    raw,
+    renewedAs: draft.by
+  }
+  return to(
+    { ...open, closes: [...open.closes, close] },
     { type: 'tell', channel: draft.by, event: { type: 'renewal-completed', raw } },
-    { type: 'notify', step: 'close', txid: close.txid, news: { kind: 'renewed-as', channel: draft.by } })
+    {
+      type: 'notify',
+      step: 'close',
+      txid: close.txid,
+      news: { kind: 'renewed-as', channel: draft.by }
+    }
+  )
 }
 
-/** RENEW-4: a renewal of more than twice what the next block takes buys nothing; while blocks are cheap, this much is no matter. */
+/**
+ * RENEW-4: a renewal of more than twice what the next block takes buys nothing; while blocks are
+ * cheap, this much is no matter.
+ */
 const ALWAYS_LET = feeRate(20_000n)
 
-function mostRate ({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
+function mostRate({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
   return max(feeRate(max(sixBlocks, nextBlockRate) * 2n), ALWAYS_LET)
 }
 
 type RenewalRates = Pick<Env, 'feeRate' | 'nextBlockRate'>
 
-function renewalBounds (env: RenewalRates, height: BlockHeight): RenewalBounds {
+function renewalBounds(env: RenewalRates, height: BlockHeight): RenewalBounds {
   return { height, leastRate: env.feeRate, mostRate: mostRate(env) }
 }
 
-/** What T1 of a renewal pays unless somebody said otherwise: enough for the next block, and a tenth above what the other side is likely to ask for (CLOSE-4). */
-export function usualRenewalRate ({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
-  return max(feeRate(sixBlocks * 11n / 10n), nextBlockRate)
+/**
+ * What T1 of a renewal pays unless somebody said otherwise: enough for the next block, and a tenth
+ * above what the other side is likely to ask for (CLOSE-4).
+ */
+export function usualRenewalRate({ feeRate: sixBlocks, nextBlockRate }: RenewalRates): FeeRate {
+  return max(feeRate((sixBlocks * 11n) / 10n), nextBlockRate)
 }
 
-/** @throws PaychanError `ERR_RENEWAL_FEE` when the server would refuse T1, as far as this side can tell */
-function requireRate (asked: FeeRate, env: RenewalRates): void {
+/**
+ * @throws PaychanError `ERR_RENEWAL_FEE` when the server would refuse T1, as far as this side can
+ * tell
+ */
+function requireRate(asked: FeeRate, env: RenewalRates): void {
   const [least, most] = [env.feeRate, mostRate(env)]
-  if (asked < least || asked > most) throw new PaychanError('ERR_RENEWAL_FEE', `The server signs a renewal that pays ${formatFeeRate(least)} to ${formatFeeRate(most)} by the present estimates; ${formatFeeRate(asked)} were asked for. Name a feerate within, or none.`, { asked, least, most })
+  if (asked < least || asked > most) {
+    throw new PaychanError(
+      'ERR_RENEWAL_FEE',
+      `The server signs a renewal that pays ${formatFeeRate(least)} to ${formatFeeRate(most)} by the present estimates; ${formatFeeRate(asked)} were asked for. Name a feerate within, or none.`,
+      { asked, least, most }
+    )
+  }
 }
 
-function signedAs (channel: Established, draft: RenewalDraft): SignedClose | undefined {
+function signedAs(channel: Established, draft: RenewalDraft): SignedClose | undefined {
   return channel.closes.find(({ renewedAs }) => renewedAs === draft.by)
 }
 
 /** The new channel was made for one state of this one. Only in that state is it as good. */
-function unchanged (channel: Channel, { turn, sequence, serverBalance }: RenewalDraft, env: Env): Established {
+function unchanged(
+  channel: Channel,
+  { turn, sequence, serverBalance }: RenewalDraft,
+  env: Env
+): Established {
   const open = renewable(channel, env)
   const { ledger, terms, ended } = open
-  // TURN-2: a turn that was granted while the request was on its way begins with the very state that it names.
-  const isThisTurn = turn === ledger.turn || (turn === ledger.turn - 1 && ledger.inFlight.length === 0 && ended.at(-1)?.sequence === ledger.held?.sequence)
-  must(isThisTurn && sequence === ledger.held?.sequence && serverBalance === balances(terms, ledger).server, 'RENEW-5', 'ERR_LATER_UPDATES', 'The channel has gone on meanwhile; renew it again.')
+  // TURN-2: a turn that was granted while the request was on its way begins with the very state
+  // that it names.
+  const isThisTurn =
+    turn === ledger.turn ||
+    (turn === ledger.turn - 1 &&
+      ledger.inFlight.length === 0 &&
+      ended.at(-1)?.sequence === ledger.held?.sequence)
+  must(
+    isThisTurn &&
+      sequence === ledger.held?.sequence &&
+      serverBalance === balances(terms, ledger).server,
+    'RENEW-5',
+    'ERR_LATER_UPDATES',
+    'The channel has gone on meanwhile; renew it again.'
+  )
   return open
 }
 
-function refused (channel: Channel, draft: RenewalDraft, error: PaychanError): Transition {
+function refused(channel: Channel, draft: RenewalDraft, error: PaychanError): Transition {
   return to(channel, { type: 'tell', channel: draft.by, event: { type: 'renewal-refused', error } })
 }

@@ -1,6 +1,7 @@
 /**
  * The new channel of a renewal, after step 5. Its T1 spends the funding output of the old channel,
- * so both sides sign it; and neither does before it holds what protects it in the new one (RENEW-3):
+ * so both sides sign it; and neither does before it holds what protects it in the new one
+ * (RENEW-3):
  *
  *     client                                    server
  *     T2's signature verified and on disk
@@ -30,80 +31,246 @@ import type { Channel, Established, RefundRequested, RefundSigned } from './stat
 import { fundingScriptOf, renewsFrom } from './terms.js'
 import { attempt, errorMessage, must, Violation } from './violation.js'
 
-/** Client, step 5: T2's signature is right. Before anybody signs T1 the server gets the first state. */
-export function sendInitialOfRenewal (state: RefundRequested, refundSignature: Uint8Array, env: Env): Transition {
+/**
+ * Client, step 5: T2's signature is right. Before anybody signs T1 the server gets the first state.
+ */
+export function sendInitialOfRenewal(
+  state: RefundRequested,
+  refundSignature: Uint8Array,
+  env: Env
+): Transition {
   const payerBalance = initialBalance(state.terms)
-  return to({ ...state, secured: { refundSignature, acknowledged: false, isConnected: true } },
+  return to(
+    { ...state, secured: { refundSignature, acknowledged: false, isConnected: true } },
     { type: 'notify', step: 5, news: { kind: 'refund-secured', payer: 'wallet' } },
-    { type: 'send', message: { type: 'Update', turn: 0, sequence: 0, payerBalance, payments: [], signature: env.sign(initialDigest(state)) } },
-    { type: 'notify', step: 7, news: { kind: 'first-state-signed', client: payerBalance, server: state.terms.serverBalance } })
+    {
+      type: 'send',
+      message: {
+        type: 'Update',
+        turn: 0,
+        sequence: 0,
+        payerBalance,
+        payments: [],
+        signature: env.sign(initialDigest(state))
+      }
+    },
+    {
+      type: 'notify',
+      step: 7,
+      news: { kind: 'first-state-signed', client: payerBalance, server: state.terms.serverBalance }
+    }
+  )
 }
 
 /** Server: the first state, before T1 is there. The commit before the effects is RENEW-3. */
-export function onInitialOfRenewal (state: RefundSigned, updates: readonly Update[], env: Env): Transition {
+export function onInitialOfRenewal(
+  state: RefundSigned,
+  updates: readonly Update[],
+  env: Env
+): Transition {
   const checked = attempt('UPD-9', () => {
     const [update] = updates
-    must(update !== undefined && updates.length === 1 && update.turn === 0 && update.sequence === 0 && update.payments.length === 0 && update.payerBalance === initialBalance(state.terms),
-      'UPD-9', 'ERR_BAD_INITIAL_STATE', 'The first state has to give the client all that the server has not brought along.')
-    must(env.verify(state.terms.client.channelKey, initialDigest(state), update.signature), 'UPD-4', 'ERR_BAD_SIGNATURE', 'The signature of the first state is wrong.')
+    must(
+      update !== undefined &&
+        updates.length === 1 &&
+        update.turn === 0 &&
+        update.sequence === 0 &&
+        update.payments.length === 0 &&
+        update.payerBalance === initialBalance(state.terms),
+      'UPD-9',
+      'ERR_BAD_INITIAL_STATE',
+      'The first state has to give the client all that the server has not brought along.'
+    )
+    must(
+      env.verify(state.terms.client.channelKey, initialDigest(state), update.signature),
+      'UPD-4',
+      'ERR_BAD_SIGNATURE',
+      'The signature of the first state is wrong.'
+    )
     return update
   })
-  if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
-  const initial: HeldState = { sequence: 0, payerBalance: initialBalance(state.terms), paymentCount: 0, signature: checked.signature }
-  return to({ ...state, initial },
+  if (checked instanceof Violation) {
+    return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
+  }
+  const initial: HeldState = {
+    sequence: 0,
+    payerBalance: initialBalance(state.terms),
+    paymentCount: 0,
+    signature: checked.signature
+  }
+  return to(
+    { ...state, initial },
     { type: 'send', message: { type: 'UpdateAck', turn: 0, sequence: 0 } },
-    { type: 'notify', step: 8, news: { kind: 'first-state-stored' } })
+    { type: 'notify', step: 8, news: { kind: 'first-state-stored' } }
+  )
 }
 
 /** Client: the server holds the first state. Now the old channel may sign. */
-export function onInitialAck (state: RefundRequested, ack: UpdateAck): Transition {
+export function onInitialAck(state: RefundRequested, ack: UpdateAck): Transition {
   const { secured } = state
   if (secured === undefined || ack.turn !== 0 || ack.sequence !== 0) {
-    const violation = new Violation('UPD-15', 'ERR_BAD_ACK', `The peer acknowledged update ${ack.sequence} of turn ${ack.turn}; the newest is 0 of turn 0.`)
+    const violation = new Violation(
+      'UPD-15',
+      'ERR_BAD_ACK',
+      `The peer acknowledged update ${ack.sequence} of turn ${ack.turn}; the newest is 0 of turn 0.`
+    )
     return abandon(state, violation, { type: 'send', message: errorMessage(violation, true) })
   }
   if (secured.acknowledged) return to(state)
   const signing: RefundRequested = { ...state, secured: { ...secured, acknowledged: true } }
-  return to(signing, ...askedAgain(signing), { type: 'notify', step: 8, news: { kind: 'first-state-acknowledged' } })
+  return to(signing, ...askedAgain(signing), {
+    type: 'notify',
+    step: 8,
+    news: { kind: 'first-state-acknowledged' }
+  })
 }
 
-/** What a channel that is being signed asks of the old one; also after a restart. Asked twice, that gives the same answer. */
-export function askedAgain (state: RefundRequested | RefundSigned): Effect[] {
+/**
+ * What a channel that is being signed asks of the old one; also after a restart. Asked twice, that
+ * gives the same answer.
+ */
+export function askedAgain(state: RefundRequested | RefundSigned): Effect[] {
   const { terms, id } = state
   if (terms.renews === undefined) return []
   const { channel, turn, sequence } = terms.renews
-  const draft = (fundingTx: Uint8Array, previous: readonly Uint8Array[], fee: Satoshi): RenewalDraft => ({ by: id, fundingTx, previous, fee, turn, sequence, serverBalance: terms.serverBalance })
-  if (state.stage === 'refund-requested') return state.secured?.acknowledged === true ? [{ type: 'tell', channel, event: { type: 'sign-renewal', draft: draft(state.fundingTx, state.previous, state.fundingFee) } }] : []
+  const draft = (
+    fundingTx: Uint8Array,
+    previous: readonly Uint8Array[],
+    fee: Satoshi
+  ): RenewalDraft => ({
+    by: id,
+    fundingTx,
+    previous,
+    fee,
+    turn,
+    sequence,
+    serverBalance: terms.serverBalance
+  })
+  if (state.stage === 'refund-requested') {
+    return state.secured?.acknowledged === true
+      ? [
+          {
+            type: 'tell',
+            channel,
+            event: {
+              type: 'sign-renewal',
+              draft: draft(state.fundingTx, state.previous, state.fundingFee)
+            }
+          }
+        ]
+      : []
+  }
   const { requested } = state
-  return requested === undefined ? [] : [{ type: 'tell', channel, event: { type: 'complete-renewal', draft: draft(requested.fundingTx, requested.previous, ZERO_SAT), signature: requested.signature } }]
+  return requested === undefined
+    ? []
+    : [
+        {
+          type: 'tell',
+          channel,
+          event: {
+            type: 'complete-renewal',
+            draft: draft(requested.fundingTx, requested.previous, ZERO_SAT),
+            signature: requested.signature
+          }
+        }
+      ]
 }
 
-/** Client: the old channel has signed, and is frozen. T1 may leave; it is for the server to complete it. */
-export function onRenewalSigned (channel: Channel, signature: Uint8Array): Transition {
+/**
+ * Client: the old channel has signed, and is frozen. T1 may leave; it is for the server to complete
+ * it.
+ */
+export function onRenewalSigned(channel: Channel, signature: Uint8Array): Transition {
   if (channel.stage !== 'refund-requested' || channel.secured === undefined) return to(channel)
-  const ledger = { ...NEW_LEDGER, held: { sequence: 0, payerBalance: initialBalance(channel.terms), paymentCount: 0, signature: undefined } }
-  const established = establish(channel, { fundingTx: channel.fundingTx, refundSignature: channel.secured.refundSignature, renewal: { signature, previous: channel.previous }, ledger })
+  const ledger = {
+    ...NEW_LEDGER,
+    held: {
+      sequence: 0,
+      payerBalance: initialBalance(channel.terms),
+      paymentCount: 0,
+      signature: undefined
+    }
+  }
+  const established = establish(channel, {
+    fundingTx: channel.fundingTx,
+    refundSignature: channel.secured.refundSignature,
+    renewal: { signature, previous: channel.previous },
+    ledger
+  })
   const sent: Effect[] = established.link === 'live' ? renewalRequest(established) : []
-  return to(established, ...sent, { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-sent', by: 'renewal' } })
+  return to(established, ...sent, {
+    type: 'notify',
+    step: 6,
+    txid: channel.outPoint.txid,
+    news: { kind: 'funding-sent', by: 'renewal' }
+  })
 }
 
 /** RENEW-6: handed over once more after a break, as `Funding` is for other channels. */
-export function renewalRequest ({ renewal, fundingTx }: Established): Effect[] {
-  return renewal === undefined ? [] : [{ type: 'send', message: { type: 'RenewalRequest', fundingTx, signature: renewal.signature, previous: renewal.previous } }]
+export function renewalRequest({ renewal, fundingTx }: Established): Effect[] {
+  return renewal === undefined
+    ? []
+    : [
+        {
+          type: 'send',
+          message: {
+            type: 'RenewalRequest',
+            fundingTx,
+            signature: renewal.signature,
+            previous: renewal.previous
+          }
+        }
+      ]
 }
 
-/** Server: T1 with the client's signature. Whether the old channel still stands where it stood, it knows itself. */
-export function onRenewalRequest (state: RefundSigned, message: RenewalRequest, env: Env): Transition {
+/**
+ * Server: T1 with the client's signature. Whether the old channel still stands where it stood, it
+ * knows itself.
+ */
+export function onRenewalRequest(
+  state: RefundSigned,
+  message: RenewalRequest,
+  env: Env
+): Transition {
   const { terms, outPoint } = state
-  const checked = attempt((code) => code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1', () => {
-    must(terms.renews !== undefined && state.initial !== undefined, 'ERR-2', 'ERR_UNEXPECTED_MESSAGE', 'RenewalRequest has no place at this stage.')
-    const { inputs } = parseTransaction(message.fundingTx)
-    return checkFundingTx(message.fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity, unsigned: inputs.find(({ hasWitness }) => !hasWitness)?.outPoint })
-  })
-  if (checked instanceof Violation) return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
+  const checked = attempt(
+    (code) => (code === 'ERR_FUNDING_NOT_SEGWIT' ? 'FUND-2' : 'FUND-1'),
+    () => {
+      must(
+        terms.renews !== undefined && state.initial !== undefined,
+        'ERR-2',
+        'ERR_UNEXPECTED_MESSAGE',
+        'RenewalRequest has no place at this stage.'
+      )
+      const { inputs } = parseTransaction(message.fundingTx)
+      return checkFundingTx(message.fundingTx, {
+        outPoint,
+        script: fundingScriptOf(terms),
+        capacity: terms.capacity,
+        unsigned: inputs.find(({ hasWitness }) => !hasWitness)?.outPoint
+      })
+    }
+  )
+  if (checked instanceof Violation) {
+    return abandon(state, checked, { type: 'send', message: errorMessage(checked, true) })
+  }
   if (env.height === undefined || lockTimeOf(message.fundingTx) > env.height) {
-    // The client sends it again on the next stream; by then the blocks that its lock names may have come here too.
-    return to({ ...state, link: 'down' }, { type: 'send', message: errorMessage({ code: 'ERR_NOT_READY', message: 'This node does not see the chain at the moment; try again later.' }, false) }, { type: 'hang-up' })
+    // The client sends it again on the next stream; by then the blocks that its lock names may have
+    // come here too.
+    return to(
+      { ...state, link: 'down' },
+      {
+        type: 'send',
+        message: errorMessage(
+          {
+            code: 'ERR_NOT_READY',
+            message: 'This node does not see the chain at the moment; try again later.'
+          },
+          false
+        )
+      },
+      { type: 'hang-up' }
+    )
   }
   if (state.requested !== undefined) return to(state, ...askedAgain(state))
   const { fundingTx, signature, previous } = message
@@ -112,44 +279,76 @@ export function onRenewalRequest (state: RefundSigned, message: RenewalRequest, 
 }
 
 /** Server: T1 is complete. */
-export function onRenewalCompleted (channel: Channel, raw: Uint8Array): Transition {
+export function onRenewalCompleted(channel: Channel, raw: Uint8Array): Transition {
   if (channel.stage !== 'refund-signed') return to(channel)
-  const established = establish(channel, { fundingTx: raw, refundSignature: undefined, ledger: { ...NEW_LEDGER, held: channel.initial } })
-  return to(established,
+  const established = establish(channel, {
+    fundingTx: raw,
+    refundSignature: undefined,
+    ledger: { ...NEW_LEDGER, held: channel.initial }
+  })
+  return to(
+    established,
     { type: 'broadcast', purpose: 'funding', raw },
-    { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-completed' } })
+    { type: 'notify', step: 6, txid: channel.outPoint.txid, news: { kind: 'funding-completed' } }
+  )
 }
 
 /** The old channel does not sign: it has moved on, or has come to an end. */
-export function onRenewalRefused (channel: Channel, error: PaychanError): Transition {
+export function onRenewalRefused(channel: Channel, error: PaychanError): Transition {
   if (channel.stage !== 'refund-requested' && channel.stage !== 'refund-signed') return to(channel)
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
 
 /** RENEW-7. */
-export function onFundingLost (channel: Channel, by: Txid): Transition {
-  if (channel.stage === 'abandoned' || channel.stage === 'offered' || channel.terms.renews === undefined) return to(channel)
-  const error = new PaychanError('ERR_RENEWAL_LOST', `The old channel was ended by transaction ${by} instead, which is buried; this channel has no money in it.`, { txid: by })
+export function onFundingLost(channel: Channel, by: Txid): Transition {
+  if (
+    channel.stage === 'abandoned' ||
+    channel.stage === 'offered' ||
+    channel.terms.renews === undefined
+  ) {
+    return to(channel)
+  }
+  const error = new PaychanError(
+    'ERR_RENEWAL_LOST',
+    `The old channel was ended by transaction ${by} instead, which is buried; this channel has no money in it.`,
+    { txid: by }
+  )
   return abandon(channel, error)
 }
 
 /** The chain shows T1: now the client has the server's signature as well. */
-export function withFunding (channel: Established, raw: Uint8Array | undefined): Established {
-  return channel.renewal === undefined || raw === undefined ? channel : { ...channel, fundingTx: raw, renewal: undefined }
+export function withFunding(channel: Established, raw: Uint8Array | undefined): Established {
+  return channel.renewal === undefined || raw === undefined
+    ? channel
+    : { ...channel, fundingTx: raw, renewal: undefined }
 }
 
 /** The channel that this one renews; undefined for one of its own, or one that was given up. */
-export function renewedChannel (channel: Channel): ChannelId | undefined {
+export function renewedChannel(channel: Channel): ChannelId | undefined {
   if (channel.stage === 'abandoned') return undefined
   if (channel.stage !== 'offered') return channel.terms.renews?.channel
   return channel.offer.renews === undefined ? undefined : renewsFrom(channel.offer.renews).channel
 }
 
 /** RENEW-7: what has spent the old channel's funding output for good in the place of our T1. */
-export function lostTo (channel: Channel, old: Channel | undefined, { height }: Pick<Env, 'height'>): Txid | undefined {
-  if (channel.stage === 'abandoned' || channel.stage === 'offered' || channel.stage === 'accepted' || channel.terms.renews === undefined) return undefined
+export function lostTo(
+  channel: Channel,
+  old: Channel | undefined,
+  { height }: Pick<Env, 'height'>
+): Txid | undefined {
+  if (
+    channel.stage === 'abandoned' ||
+    channel.stage === 'offered' ||
+    channel.stage === 'accepted' ||
+    channel.terms.renews === undefined
+  ) {
+    return undefined
+  }
   if (old?.stage !== 'established' || height === undefined) return undefined
   const { spend } = old.onChain
-  const isLost = spend !== undefined && height - spend.height + 1 >= FINAL_DEPTH && spend.txid !== channel.outPoint.txid
+  const isLost =
+    spend !== undefined &&
+    height - spend.height + 1 >= FINAL_DEPTH &&
+    spend.txid !== channel.outPoint.txid
   return isLost ? spend.txid : undefined
 }

@@ -4,7 +4,12 @@
  * has to pay to them, and T2 and every state have to be signed. What it can do is to keep newer
  * states to itself. So such a channel only closes, and what is at stake in it is all of our share.
  */
-import type { AcceptChannel, ChannelRecord, Network, OpenChannel } from '../../protocols/paychan/1.0/index.js'
+import type {
+  AcceptChannel,
+  ChannelRecord,
+  Network,
+  OpenChannel
+} from '../../protocols/paychan/1.0/index.js'
 import { checkFundingTx, fundingOutPoint } from '../bitcoin/funding.js'
 import type { KeyPath, Role } from '../bitcoin/keys.js'
 import { channelIdOf, isStandardScript } from '../bitcoin/scripts.js'
@@ -25,24 +30,42 @@ import { fundingScriptOf, partyOf, type Terms } from './terms.js'
 import { attempt, must, Violation } from './violation.js'
 
 /** Which side of a channel is ours, and the bits that its keys derive from. */
-export interface OurSide { readonly role: Role, readonly keys: KeyBits }
+export interface OurSide {
+  readonly role: Role
+  readonly keys: KeyBits
+}
 
 /**
  * RESTORE-4: finds our side of a channel that a peer tells us of, by deriving its keys.
  *
  * @throws Violation when neither side is ours
  */
-export function ourSide ({ open, accept }: Pick<ChannelRecord, 'open' | 'accept'>, publicKey: (path: KeyPath) => Uint8Array): OurSide {
-  for (const [role, part] of [['client', open], ['server', accept]] as const) {
+export function ourSide(
+  { open, accept }: Pick<ChannelRecord, 'open' | 'accept'>,
+  publicKey: (path: KeyPath) => Uint8Array
+): OurSide {
+  for (const [role, part] of [
+    ['client', open],
+    ['server', accept]
+  ] as const) {
     const keys = bitsOf(part.derivation)
     if (keys === undefined) continue
-    if (sameBytes(publicKey({ role, ...keys, use: 'channel' }), part.channelKey) && sameBytes(publicKey({ role, ...keys, use: 'payout' }), part.payoutKey)) return { role, keys }
+    if (
+      sameBytes(publicKey({ role, ...keys, use: 'channel' }), part.channelKey) &&
+      sameBytes(publicKey({ role, ...keys, use: 'payout' }), part.payoutKey)
+    ) {
+      return { role, keys }
+    }
   }
-  throw new Violation('RESTORE-4', 'ERR_NOT_OUR_CHANNEL', 'The keys of the channel do not derive from the seed of this node.')
+  throw new Violation(
+    'RESTORE-4',
+    'ERR_NOT_OUR_CHANNEL',
+    'The keys of the channel do not derive from the seed of this node.'
+  )
 }
 
 /** KEY-2, KEY-5: two indexes that BIP32 can harden. */
-function bitsOf (derivation: Uint8Array): KeyBits | undefined {
+function bitsOf(derivation: Uint8Array): KeyBits | undefined {
   const view = new DataView(derivation.buffer, derivation.byteOffset, derivation.length)
   const [high, low] = [view.getUint32(0), view.getUint32(4)]
   return high <= 0x7fff_ffff && low <= 0x7fff_ffff ? { high, low } : undefined
@@ -58,7 +81,8 @@ export interface Restoring extends OurSide {
 /** RESTORE-6. */
 const ONLY_CLOSES: Stopped = {
   code: 'ERR_STATE_FORGOTTEN',
-  reason: 'This node has lost its data, and has the channel back from its peer. It only closes now.',
+  reason:
+    'This node has lost its data, and has the channel back from its peer. It only closes now.',
   rule: 'REEST-4',
   settleNow: false
 }
@@ -68,25 +92,54 @@ const ONLY_CLOSES: Stopped = {
  *
  * @throws Violation with the rule that the record breaks; then nothing has happened
  */
-export function adoptRecord (record: ChannelRecord, from: Restoring, env: Env): Transition<Established> {
+export function adoptRecord(
+  record: ChannelRecord,
+  from: Restoring,
+  env: Env
+): Transition<Established> {
   const checked = attempt('RESTORE-5', () => adopted(record, from, env))
   if (checked instanceof Violation) throw checked
   const { terms, ledger, role } = checked
   const share = balances(terms, ledger)[role]
-  return to(checked,
+  return to(
+    checked,
     { type: 'watch-funding', scriptPubKey: fundingScriptOf(terms) },
-    { type: 'notify', txid: checked.outPoint.txid, news: { kind: 'handed-back', share, capacity: terms.capacity, state: ledger.held?.sequence ?? 0 } })
+    {
+      type: 'notify',
+      txid: checked.outPoint.txid,
+      news: {
+        kind: 'handed-back',
+        share,
+        capacity: terms.capacity,
+        state: ledger.held?.sequence ?? 0
+      }
+    }
+  )
 }
 
-function adopted (record: ChannelRecord, from: Restoring, env: Env): Established {
+function adopted(record: ChannelRecord, from: Restoring, env: Env): Established {
   const { role, keys, peer, address } = from
   const terms = provenTerms(record, from, env)
   const { fundingTx, refundSignature } = record
   const outPoint = fundingOutPoint(fundingTx, record.fundingOutput)
   checkFundingTx(fundingTx, { outPoint, script: fundingScriptOf(terms), capacity: terms.capacity })
-  must(!env.isKnownOutPoint(outPoint), 'REF-2', 'ERR_OUTPOINT_REUSED', 'The funding output belongs to another channel of this node.')
+  must(
+    !env.isKnownOutPoint(outPoint),
+    'REF-2',
+    'ERR_OUTPOINT_REUSED',
+    'The funding output belongs to another channel of this node.'
+  )
   // Also for a server: its own signature of T2 is what proves at which height it has to be first.
-  must(env.verify(terms.server.channelKey, payerSighash(refundTemplateOf(terms, outPoint)), refundSignature), 'REF-7', 'ERR_BAD_REFUND_SIGNATURE', 'The server\'s signature of the refund is wrong.')
+  must(
+    env.verify(
+      terms.server.channelKey,
+      payerSighash(refundTemplateOf(terms, outPoint)),
+      refundSignature
+    ),
+    'REF-7',
+    'ERR_BAD_REFUND_SIGNATURE',
+    "The server's signature of the refund is wrong."
+  )
   const { ledger, ended } = provenStates(record, { terms, outPoint }, role, env)
   // FUND-4: nothing is paid before both have said so.
   const wasPaid = (ledger.held?.sequence ?? 0) > 0
@@ -104,54 +157,146 @@ function adopted (record: ChannelRecord, from: Restoring, env: Env): Established
     publication: undefined,
     onChain: NOTHING_ON_CHAIN,
     link: 'down',
-    // REEST-7, RESTORE-6: whoever has lost everything counts from 1 again, and is found out by that.
+    // REEST-7, RESTORE-6: whoever has lost everything counts from 1 again, and is found out by
+    // that.
     epochs: NEW_EPOCHS
   }
 }
 
 /** What no signature covers is held against the rules of the opening. */
-function provenTerms ({ open, accept }: ChannelRecord, { role, network }: Restoring, env: Env): Terms {
-  must(open.network === network, 'OPEN-1', 'ERR_WRONG_NETWORK', `The channel is on ${open.network}, and this node on ${network}.`)
-  must(open.txVersion === 3, 'OPEN-5', 'ERR_VERSION_NOT_SUPPORTED', 'Transactions are version 3 (BIP431).')
-  const [ours, theirs]: ReadonlyArray<OpenChannel | AcceptChannel> = role === 'client' ? [open, accept] : [accept, open]
+function provenTerms(
+  { open, accept }: ChannelRecord,
+  { role, network }: Restoring,
+  env: Env
+): Terms {
+  must(
+    open.network === network,
+    'OPEN-1',
+    'ERR_WRONG_NETWORK',
+    `The channel is on ${open.network}, and this node on ${network}.`
+  )
+  must(
+    open.txVersion === 3,
+    'OPEN-5',
+    'ERR_VERSION_NOT_SUPPORTED',
+    'Transactions are version 3 (BIP431).'
+  )
+  const [ours, theirs]: ReadonlyArray<OpenChannel | AcceptChannel> =
+    role === 'client' ? [open, accept] : [accept, open]
   if (ours === undefined || theirs === undefined) throw new Error('a channel has two sides')
-  must(env.isPublicKey(theirs.channelKey) && env.isPublicKey(theirs.payoutKey), 'KEY-1', 'ERR_INVALID_KEY', 'A key of the peer is not a point of the curve.')
-  must(!sameBytes(ours.channelKey, theirs.channelKey) && !env.isKnownKey(ours.channelKey) && !env.isKnownKey(theirs.channelKey), role === 'client' ? 'KEY-4' : 'KEY-3', 'ERR_KEY_REUSED', 'A key of the channel belongs to another channel of this node.')
-  must(isStandardScript(theirs.closeScript), 'OPEN-6', 'ERR_SCRIPT_NOT_STANDARD', 'The peer\'s script for the close is not one that nodes relay.')
+  must(
+    env.isPublicKey(theirs.channelKey) && env.isPublicKey(theirs.payoutKey),
+    'KEY-1',
+    'ERR_INVALID_KEY',
+    'A key of the peer is not a point of the curve.'
+  )
+  must(
+    !sameBytes(ours.channelKey, theirs.channelKey) &&
+      !env.isKnownKey(ours.channelKey) &&
+      !env.isKnownKey(theirs.channelKey),
+    role === 'client' ? 'KEY-4' : 'KEY-3',
+    'ERR_KEY_REUSED',
+    'A key of the channel belongs to another channel of this node.'
+  )
+  must(
+    isStandardScript(theirs.closeScript),
+    'OPEN-6',
+    'ERR_SCRIPT_NOT_STANDARD',
+    "The peer's script for the close is not one that nodes relay."
+  )
   const { refundHeight, step, mode } = open
   const { settleHeight, lastPaymentHeight } = accept
   const hasStep = mode === 'one-way' ? step === 0 : step > 0 && settleHeight === refundHeight - step
-  must(hasStep && settleHeight < refundHeight && lastPaymentHeight <= settleHeight - PAYMENT_MARGIN, 'OPEN-10', 'ERR_TERMS_REFUSED', 'The heights of the channel do not fit each other.', { settleHeight, lastPaymentHeight, refundHeight, step })
-  must((open.renews?.serverBalance ?? 0n) <= open.capacity, 'RENEW-1', 'ERR_TERMS_REFUSED', 'The server is said to have brought more than the capacity.')
+  must(
+    hasStep && settleHeight < refundHeight && lastPaymentHeight <= settleHeight - PAYMENT_MARGIN,
+    'OPEN-10',
+    'ERR_TERMS_REFUSED',
+    'The heights of the channel do not fit each other.',
+    { settleHeight, lastPaymentHeight, refundHeight, step }
+  )
+  must(
+    (open.renews?.serverBalance ?? 0n) <= open.capacity,
+    'RENEW-1',
+    'ERR_TERMS_REFUSED',
+    'The server is said to have brought more than the capacity.'
+  )
   const terms = termsOf(open, accept)
-  // RESTORE-6: a client could name a later height, and publish T2 before the server has begun: never later than the server would set it today.
+  // RESTORE-6: a client could name a later height, and publish T2 before the server has begun:
+  // never later than the server would set it today.
   return role === 'server' && mode === 'one-way' && env.policy.settleMargin < refundHeight
-    ? { ...terms, settleHeight: min(terms.settleHeight, heightMinus(blockHeight(refundHeight), env.policy.settleMargin)) }
+    ? {
+        ...terms,
+        settleHeight: min(
+          terms.settleHeight,
+          heightMinus(blockHeight(refundHeight), env.policy.settleMargin)
+        )
+      }
     : terms
 }
 
 /** UPD-2 to UPD-4, TURN-6: the last state of each turn, with its payer's signature. */
-function provenStates ({ states }: ChannelRecord, channel: Pick<Established, 'terms' | 'outPoint'>, role: Role, env: Env): Pick<Established, 'ledger' | 'ended'> {
+function provenStates(
+  { states }: ChannelRecord,
+  channel: Pick<Established, 'terms' | 'outPoint'>,
+  role: Role,
+  env: Env
+): Pick<Established, 'ledger' | 'ended'> {
   const { terms } = channel
-  must(terms.mode === 'one-way' ? states.length <= 1 : states.length * terms.step < terms.refundHeight, 'TURN-3', 'ERR_WRONG_TURN', `A channel cannot have ${states.length} turns by these terms.`)
+  must(
+    terms.mode === 'one-way' ? states.length <= 1 : states.length * terms.step < terms.refundHeight,
+    'TURN-3',
+    'ERR_WRONG_TURN',
+    `A channel cannot have ${states.length} turns by these terms.`
+  )
   const proven: EndedTurn[] = []
   for (const [turn, { sequence, payerBalance: balance, signature }] of states.entries()) {
     const before = proven.at(-1)
-    const begin = before === undefined ? initialBalance(terms) : subSat(terms.capacity, before.payerBalance)
+    const begin =
+      before === undefined ? initialBalance(terms) : subSat(terms.capacity, before.payerBalance)
     if (signature.length === 0) {
-      must(before !== undefined && sequence === before.sequence && balance === begin, 'TURN-6', 'ERR_BAD_SIGNATURE', `The last state of turn ${turn} is not signed, and is not the one that the turn began with.`)
+      must(
+        before !== undefined && sequence === before.sequence && balance === begin,
+        'TURN-6',
+        'ERR_BAD_SIGNATURE',
+        `The last state of turn ${turn} is not signed, and is not the one that the turn began with.`
+      )
     } else {
-      must(before === undefined || sequence > before.sequence, 'UPD-2', 'ERR_OUT_OF_ORDER', `The states of turn ${turn} are numbered like those of an earlier one.`)
-      must(balance <= begin, 'UPD-3', 'ERR_BALANCE_MISMATCH', `The payer of turn ${turn} is said to have more than the turn began with.`)
+      must(
+        before === undefined || sequence > before.sequence,
+        'UPD-2',
+        'ERR_OUT_OF_ORDER',
+        `The states of turn ${turn} are numbered like those of an earlier one.`
+      )
+      must(
+        balance <= begin,
+        'UPD-3',
+        'ERR_BALANCE_MISMATCH',
+        `The payer of turn ${turn} is said to have more than the turn began with.`
+      )
       const digest = stateDigest({ ...channel, ledger: NEW_LEDGER }, satoshi(balance), turn)
-      must(env.verify(partyOf(terms, payerOf(turn)).channelKey, digest, signature), 'UPD-4', 'ERR_BAD_SIGNATURE', `The signature of state ${sequence} is not the payer's.`)
+      must(
+        env.verify(partyOf(terms, payerOf(turn)).channelKey, digest, signature),
+        'UPD-4',
+        'ERR_BAD_SIGNATURE',
+        `The signature of state ${sequence} is not the payer's.`
+      )
     }
     // How many payments led to it is not known any more.
-    proven.push({ turn, sequence, payerBalance: satoshi(balance), paymentCount: 0, signature: signature.length > 0 && payeeOf(turn) === role ? signature : undefined })
+    proven.push({
+      turn,
+      sequence,
+      payerBalance: satoshi(balance),
+      paymentCount: 0,
+      signature: signature.length > 0 && payeeOf(turn) === role ? signature : undefined
+    })
   }
   const present = proven.pop()
   if (present === undefined) return { ledger: NEW_LEDGER, ended: [] }
   const { turn, sequence, payerBalance, paymentCount, signature } = present
-  const ledger: Ledger = { ...NEW_LEDGER, turn, held: { sequence, payerBalance, paymentCount, signature } }
+  const ledger: Ledger = {
+    ...NEW_LEDGER,
+    turn,
+    held: { sequence, payerBalance, paymentCount, signature }
+  }
   return { ledger, ended: proven }
 }

@@ -4,9 +4,10 @@
  *
  * The model: what the next block takes will go on as it once did. Every stretch of the history as
  * long as the race is laid to the present level, and played against the bids of the fee curve; the
- * risk is the share of stretches in which no bid is enough. As long as less than a day of blocks has
- * been seen, what is missing counts as stretches of which half rise tenfold at once and stay there:
- * pessimistic, since nothing is known. It is never 0: what has not been seen can come all the same.
+ * risk is the share of stretches in which no bid is enough. As long as less than a day of blocks
+ * has been seen, what is missing counts as stretches of which half rise tenfold at once and stay
+ * there: pessimistic, since nothing is known. It is never 0: what has not been seen can come all
+ * the same.
  */
 import { dustLimit } from '../bitcoin/dust.js'
 import { otherRole } from '../bitcoin/keys.js'
@@ -35,7 +36,7 @@ export interface RiskInput {
 }
 
 /** Between 0 and 1; 1 when there is no block left to bid in. */
-export function riskOf ({ history, now, bids }: RiskInput): number {
+export function riskOf({ history, now, bids }: RiskInput): number {
   if (bids.length === 0) return 1
   // Ratios to the present level as plain numbers: there may be some 4,000 stretches of 144 blocks.
   const seen = history.map(Number)
@@ -53,41 +54,76 @@ export function riskOf ({ history, now, bids }: RiskInput): number {
 }
 
 /** What may be lost, in satoshis, and the chance of it (0 to 1). */
-export interface Exposure { readonly risk: number, readonly stake: bigint }
+export interface Exposure {
+  readonly risk: number
+  readonly stake: bigint
+}
 
 type RiskEnv = Pick<Env, 'height' | 'feeRate' | 'nextBlockRate' | 'feeHistory'>
 
-/** Of our newest state, at this moment; undefined when nothing is at stake, or nothing could take it away. */
-export function exposureOf (channel: Established, env: RiskEnv): Exposure | undefined {
+/**
+ * Of our newest state, at this moment; undefined when nothing is at stake, or nothing could take it
+ * away.
+ */
+export function exposureOf(channel: Established, env: RiskEnv): Exposure | undefined {
   const ours = publishable(channel)
-  return ours === undefined || channel.onChain.spend !== undefined ? undefined : exposure(channel, ours, env)
+  return ours === undefined || channel.onChain.spend !== undefined
+    ? undefined
+    : exposure(channel, ours, env)
 }
 
 /** UPD-19: of the payee, by our own reckoning, once we have `payerBalance` left. */
-export function exposureOfPayee (channel: Established, payerBalance: Satoshi, env: RiskEnv): Exposure | undefined {
+export function exposureOfPayee(
+  channel: Established,
+  payerBalance: Satoshi,
+  env: RiskEnv
+): Exposure | undefined {
   const { ledger } = channel
   const held = { sequence: 0, paymentCount: 0, signature: undefined, ...ledger.held, payerBalance }
-  const theirs: Established = { ...channel, role: otherRole(channel.role), publication: undefined, ledger: { ...ledger, held, inFlight: [] } }
+  const theirs: Established = {
+    ...channel,
+    role: otherRole(channel.role),
+    publication: undefined,
+    ledger: { ...ledger, held, inFlight: [] }
+  }
   const template = stateTemplate(theirs, payerBalance)
-  const state: Publishable = { kind: 'settlement', turn: ledger.turn, template, signature: NO_SIGNATURE, share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT) }
+  const state: Publishable = {
+    kind: 'settlement',
+    turn: ledger.turn,
+    template,
+    signature: NO_SIGNATURE,
+    share: subSat(channel.terms.capacity, payerOutput(template)?.value ?? ZERO_SAT)
+  }
   return exposure(theirs, state, env)
 }
 
 /** Nothing is published here. */
 const NO_SIGNATURE = new Uint8Array(64)
 
-function exposure (channel: Established, ours: Publishable, env: RiskEnv): Exposure | undefined {
+function exposure(channel: Established, ours: Publishable, env: RiskEnv): Exposure | undefined {
   const { height } = env
   const deadline = deadlineOf(channel, ours.turn)
   if (height === undefined || deadline === undefined) return undefined
   const begin = Math.max(height, publishHeightOf(channel.terms, ours.turn))
-  const stake = stakeAt(channel, ours, begin, env.feeRate) - dustLimit(partyOf(channel.terms, channel.role).closeScript)
+  const stake =
+    stakeAt(channel, ours, begin, env.feeRate) -
+    dustLimit(partyOf(channel.terms, channel.role).closeScript)
   if (stake <= 0n) return undefined
-  const budget = feeRate(stake * 1000n / BigInt(vsizeOf(channel, ours)))
+  const budget = feeRate((stake * 1000n) / BigInt(vsizeOf(channel, ours)))
   const since = channel.publication?.since ?? { height: begin, feeRate: env.feeRate }
   let previous: FeeRate = channel.publication?.feeRate ?? feeRate(0n)
   const bids = Array.from({ length: Math.max(0, deadline - begin) }, (_, i) => {
-    previous = curveRate({ since, height: begin + i, deadline, previous, passedOver: i === 0 ? channel.publication?.feeRate : previous, estimate: env.feeRate, nextBlock: env.nextBlockRate, budget, isContested: false })
+    previous = curveRate({
+      since,
+      height: begin + i,
+      deadline,
+      previous,
+      passedOver: i === 0 ? channel.publication?.feeRate : previous,
+      estimate: env.feeRate,
+      nextBlock: env.nextBlockRate,
+      budget,
+      isContested: false
+    })
     return previous
   })
   return { risk: riskOf({ history: env.feeHistory, now: env.nextBlockRate, bids }), stake }

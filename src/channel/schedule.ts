@@ -8,7 +8,13 @@
  * | two-way | L                    | L - (k + 1) x step  |
  */
 import { otherRole, type Role } from '../bitcoin/keys.js'
-import { blockDelta, blockHeight, heightMinus, type BlockDelta, type BlockHeight } from '../types/units.js'
+import {
+  blockDelta,
+  blockHeight,
+  heightMinus,
+  type BlockDelta,
+  type BlockHeight
+} from '../types/units.js'
 import type { Terms } from './terms.js'
 
 type Schedule = Pick<Terms, 'mode' | 'refundHeight' | 'step' | 'settleHeight' | 'lastPaymentHeight'>
@@ -16,40 +22,59 @@ type Schedule = Pick<Terms, 'mode' | 'refundHeight' | 'step' | 'settleHeight' | 
 /** A day of blocks. */
 export const DAY = 144
 
-/** Blocks between the last payment and the height at which it is settled: the time to close in peace. */
+/**
+ * Blocks between the last payment and the height at which it is settled: the time to close in
+ * peace.
+ */
 export const PAYMENT_MARGIN = blockDelta(12)
 
-/** TURN-3: the states of a new turn mature at least so many blocks above the tip: room to pay in it, and to close in peace. */
+/**
+ * TURN-3: the states of a new turn mature at least so many blocks above the tip: room to pay in it,
+ * and to close in peace.
+ */
 export const TURN_MARGIN = blockDelta(24)
 
-/** The payer of a turn: the client in turn 0, then each in turn. In T2 (turn -1) that is the server, with nothing. */
-export function payerOf (turn: number): Role {
+/**
+ * The payer of a turn: the client in turn 0, then each in turn. In T2 (turn -1) that is the server,
+ * with nothing.
+ */
+export function payerOf(turn: number): Role {
   return turn % 2 === 0 ? 'client' : 'server'
 }
 
 /** The nLockTime of the states of a turn. */
-export function lockOf (terms: Pick<Terms, 'mode' | 'refundHeight' | 'step'>, turn: number): BlockHeight {
+export function lockOf(
+  terms: Pick<Terms, 'mode' | 'refundHeight' | 'step'>,
+  turn: number
+): BlockHeight {
   if (turn === -1) return terms.refundHeight
-  return terms.mode === 'one-way' ? blockHeight(0) : heightMinus(terms.refundHeight, blockDelta((turn + 1) * terms.step))
+  return terms.mode === 'one-way'
+    ? blockHeight(0)
+    : heightMinus(terms.refundHeight, blockDelta((turn + 1) * terms.step))
 }
 
 /** Who holds the states of a turn, and publishes them. */
-export function payeeOf (turn: number): Role {
+export function payeeOf(turn: number): Role {
   return otherRole(payerOf(turn))
 }
 
-/** From which height on the payee of a turn publishes its state without the other side: when it matures, or at the height that the terms of a one-way channel name (TIME-1, TIME-2). */
-export function publishHeightOf (terms: Schedule, turn: number): BlockHeight {
+/**
+ * From which height on the payee of a turn publishes its state without the other side: when it
+ * matures, or at the height that the terms of a one-way channel name (TIME-1, TIME-2).
+ */
+export function publishHeightOf(terms: Schedule, turn: number): BlockHeight {
   return terms.mode === 'one-way' && turn >= 0 ? terms.settleHeight : lockOf(terms, turn)
 }
 
 /** The last height at which the payer of a turn signs (UPD-12). */
-export function lastPaymentHeightOf (terms: Schedule, turn: number): BlockHeight {
-  return terms.mode === 'one-way' ? terms.lastPaymentHeight : heightMinus(lockOf(terms, turn), PAYMENT_MARGIN)
+export function lastPaymentHeightOf(terms: Schedule, turn: number): BlockHeight {
+  return terms.mode === 'one-way'
+    ? terms.lastPaymentHeight
+    : heightMinus(lockOf(terms, turn), PAYMENT_MARGIN)
 }
 
 /** The turn whose states have this lock; -1 for T2, undefined when none has. */
-export function turnOfLock (terms: Schedule, lock: number): number | undefined {
+export function turnOfLock(terms: Schedule, lock: number): number | undefined {
   if (lock === terms.refundHeight) return -1
   if (terms.mode === 'one-way') return lock === 0 ? 0 : undefined
   const turn = (terms.refundHeight - lock) / terms.step - 1
@@ -57,12 +82,20 @@ export function turnOfLock (terms: Schedule, lock: number): number | undefined {
 }
 
 /** The last turn that may begin at a height (TURN-3); below 1 when none may. */
-export function lastTurnAt (terms: Schedule, height: number): number {
-  return terms.mode === 'one-way' ? 0 : Math.floor((terms.refundHeight - height - TURN_MARGIN) / terms.step) - 1
+export function lastTurnAt(terms: Schedule, height: number): number {
+  return terms.mode === 'one-way'
+    ? 0
+    : Math.floor((terms.refundHeight - height - TURN_MARGIN) / terms.step) - 1
 }
 
-/** The heights that the server announces: so many blocks before L (`settleMargin` of a one-way channel, the step of a two-way channel), and 12 before that (TIME-1, UPD-12). */
-export function heightsBefore (refundHeight: BlockHeight, margin: BlockDelta): { settleHeight: BlockHeight, lastPaymentHeight: BlockHeight } {
+/**
+ * The heights that the server announces: so many blocks before L (`settleMargin` of a one-way
+ * channel, the step of a two-way channel), and 12 before that (TIME-1, UPD-12).
+ */
+export function heightsBefore(
+  refundHeight: BlockHeight,
+  margin: BlockDelta
+): { settleHeight: BlockHeight; lastPaymentHeight: BlockHeight } {
   const settleHeight = heightMinus(refundHeight, margin)
   return { settleHeight, lastPaymentHeight: heightMinus(settleHeight, PAYMENT_MARGIN) }
 }

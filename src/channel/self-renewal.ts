@@ -1,6 +1,7 @@
 /**
- * Channels that renew themselves (RENEW-12): when, for how long, and at what cost. Nobody looks on, and what makes a
- * channel due is partly the peer's to say, so whoever could make it due in every block would have it eaten by fees.
+ * Channels that renew themselves (RENEW-12): when, for how long, and at what cost. Nobody looks on,
+ * and what makes a channel due is partly the peer's to say, so whoever could make it due in every
+ * block would have it eaten by fees.
  */
 import { PaychanError } from '../types/errors.js'
 import { formatAmount, max, min, satoshi, type BlockDelta, type Satoshi } from '../types/units.js'
@@ -10,52 +11,120 @@ import { balances } from './ledger.js'
 import { DAY, lastPaymentHeightOf } from './schedule.js'
 import { isFrozen, spendInSight, type Channel, type Established } from './state.js'
 
-/** Blocks before the last payment at which a channel renews itself: T1 can then be in a block before payments would have to end. */
+/**
+ * Blocks before the last payment at which a channel renews itself: T1 can then be in a block before
+ * payments would have to end.
+ */
 export const RENEW_BEFORE = 6
 
-/** Blocks that T1 has to have been in a block: six times as many as a renewal takes of them. Less is no channel but a row of renewals: at most four a day. */
+/**
+ * Blocks that T1 has to have been in a block: six times as many as a renewal takes of them. Less is
+ * no channel but a row of renewals: at most four a day.
+ */
 const LEAST_LIFE = 6 * RENEW_BEFORE
 
-/** What renewals may cost: a hundredth of the client's share for each day of the channel's life, and of five days at the most, for an estimate can be false for once. */
+/**
+ * What renewals may cost: a hundredth of the client's share for each day of the channel's life, and
+ * of five days at the most, for an estimate can be false for once.
+ */
 const MOST_DAYS = 5
 const PART_A_DAY = 100n
 
 /** Whether a channel that renews itself should do so now. */
-export function isRenewalDue (channel: Channel, { height }: Pick<Env, 'height'>): channel is Established & { readonly renewFor: BlockDelta } {
-  if (channel.stage !== 'established' || channel.role !== 'client' || channel.renewFor === undefined || height === undefined) return false
-  return channel.ledger.held !== undefined && !isFrozen(channel) && spendInSight(channel) === undefined && height >= lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
+export function isRenewalDue(
+  channel: Channel,
+  { height }: Pick<Env, 'height'>
+): channel is Established & { readonly renewFor: BlockDelta } {
+  if (
+    channel.stage !== 'established' ||
+    channel.role !== 'client' ||
+    channel.renewFor === undefined ||
+    height === undefined
+  ) {
+    return false
+  }
+  return (
+    channel.ledger.held !== undefined &&
+    !isFrozen(channel) &&
+    spendInSight(channel) === undefined &&
+    height >= lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
+  )
 }
 
-/** RENEW-12: a channel that was to renew itself ends; a person is told, also when nothing of it could be tried. Before its time a close is what somebody wants. */
-export function notRenewed (channel: Established, { height }: Pick<Env, 'height'>): Effect[] {
-  const isEarly = height !== undefined && height < lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
+/**
+ * RENEW-12: a channel that was to renew itself ends; a person is told, also when nothing of it
+ * could be tried. Before its time a close is what somebody wants.
+ */
+export function notRenewed(channel: Established, { height }: Pick<Env, 'height'>): Effect[] {
+  const isEarly =
+    height !== undefined &&
+    height < lastPaymentHeightOf(channel.terms, channel.ledger.turn) - RENEW_BEFORE
   if (channel.renewFor === undefined || isEarly || isFrozen(channel)) return []
-  return [{ type: 'alarm', code: 'ERR_RENEWAL_FAILED', text: 'The channel was to renew itself and did not in time: it is closed now. Open another one.' }]
+  return [
+    {
+      type: 'alarm',
+      code: 'ERR_RENEWAL_FAILED',
+      text: 'The channel was to renew itself and did not in time: it is closed now. Open another one.'
+    }
+  ]
 }
 
 /** What becomes of a channel that could not be renewed just now. */
-export function afterRenewalFailed (channel: Channel, env: Pick<Env, 'height'>): string {
-  if (isRenewalDue(channel, env)) return 'It is tried again with every block, until the channel is closed, a few blocks after its last payment.'
-  const renewedAs = channel.stage === 'established' ? channel.closes.find((close) => close.renewedAs !== undefined)?.renewedAs : undefined
-  if (renewedAs !== undefined) return `It is signed already, as channel ${renewedAs.slice(0, 8)}, and goes on once the peer is back; the channel takes no more payments, and ends by itself in time if it does not.`
-  if (channel.stage === 'established' && isFrozen(channel)) return 'A close of the channel is signed: it is closed, and not renewed.'
+export function afterRenewalFailed(channel: Channel, env: Pick<Env, 'height'>): string {
+  if (isRenewalDue(channel, env)) {
+    return 'It is tried again with every block, until the channel is closed, a few blocks after its last payment.'
+  }
+  const renewedAs =
+    channel.stage === 'established'
+      ? channel.closes.find((close) => close.renewedAs !== undefined)?.renewedAs
+      : undefined
+  if (renewedAs !== undefined) {
+    return `It is signed already, as channel ${renewedAs.slice(0, 8)}, and goes on once the peer is back; the channel takes no more payments, and ends by itself in time if it does not.`
+  }
+  if (channel.stage === 'established' && isFrozen(channel)) {
+    return 'A close of the channel is signed: it is closed, and not renewed.'
+  }
   return 'It is not tried again: the channel ends by itself.'
 }
 
-/** For how many blocks: as many as were asked for, but no more than this node would let another one lock its money up for (RENEW-9). */
-export function blocksToRenewFor ({ terms, ledger }: Established, wanted: BlockDelta, { policy }: Pick<Env, 'policy'>): BlockDelta {
-  return terms.mode === 'one-way' || balances(terms, ledger).server === 0n ? wanted : min(wanted, policy.maxRenewalWait)
+/**
+ * For how many blocks: as many as were asked for, but no more than this node would let another one
+ * lock its money up for (RENEW-9).
+ */
+export function blocksToRenewFor(
+  { terms, ledger }: Established,
+  wanted: BlockDelta,
+  { policy }: Pick<Env, 'policy'>
+): BlockDelta {
+  return terms.mode === 'one-way' || balances(terms, ledger).server === 0n
+    ? wanted
+    : min(wanted, policy.maxRenewalWait)
 }
 
 /** @throws PaychanError why nobody but a person renews this channel; it ends then */
-export function requireRenewsItself ({ terms, onChain, ledger }: Established, fee: Satoshi, { height }: Pick<Env, 'height'>): void {
-  const life = height === undefined || onChain.fundingHeight === undefined ? 0 : max(0, height - onChain.fundingHeight)
+export function requireRenewsItself(
+  { terms, onChain, ledger }: Established,
+  fee: Satoshi,
+  { height }: Pick<Env, 'height'>
+): void {
+  const life =
+    height === undefined || onChain.fundingHeight === undefined
+      ? 0
+      : max(0, height - onChain.fundingHeight)
   if (life < LEAST_LIFE) {
-    throw new PaychanError('ERR_RENEWAL_TOO_SOON', `It has lasted ${life} blocks, and what has to be renewed after less than ${LEAST_LIFE} does not renew itself, for fees would eat it. Renew it with \`paychan renew\`, or open a channel for more blocks.`, { life, least: LEAST_LIFE })
+    throw new PaychanError(
+      'ERR_RENEWAL_TOO_SOON',
+      `It has lasted ${life} blocks, and what has to be renewed after less than ${LEAST_LIFE} does not renew itself, for fees would eat it. Renew it with \`paychan renew\`, or open a channel for more blocks.`,
+      { life, least: LEAST_LIFE }
+    )
   }
   const share = balances(terms, ledger).client
-  const most = satoshi(share * BigInt(min(life, MOST_DAYS * DAY)) / (PART_A_DAY * BigInt(DAY)))
+  const most = satoshi((share * BigInt(min(life, MOST_DAYS * DAY))) / (PART_A_DAY * BigInt(DAY)))
   if (fee > most) {
-    throw new PaychanError('ERR_RENEWAL_TOO_DEAR', `It would cost ${formatAmount(fee)}, and by itself this node spends ${formatAmount(most)} at the most on it: a hundredth of your ${formatAmount(share)} for each day that the channel has lasted. Renew it with \`paychan renew\`, or top it up.`, { fee, most })
+    throw new PaychanError(
+      'ERR_RENEWAL_TOO_DEAR',
+      `It would cost ${formatAmount(fee)}, and by itself this node spends ${formatAmount(most)} at the most on it: a hundredth of your ${formatAmount(share)} for each day that the channel has lasted. Renew it with \`paychan renew\`, or top it up.`,
+      { fee, most }
+    )
   }
 }

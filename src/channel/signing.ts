@@ -7,8 +7,15 @@ import { lockOf, payerOf } from './schedule.js'
 import type { Established } from './state.js'
 import { fundingOutput, partyOf, type Terms } from './terms.js'
 
-/** The state of a turn (of the present one when none is named) in which the payer is left with `payerBalance`. */
-export function stateTemplate (channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>, payerBalance: Satoshi, turn = channel.ledger.turn): StateTemplate {
+/**
+ * The state of a turn (of the present one when none is named) in which the payer is left with
+ * `payerBalance`.
+ */
+export function stateTemplate(
+  channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>,
+  payerBalance: Satoshi,
+  turn = channel.ledger.turn
+): StateTemplate {
   const { terms } = channel
   const payer = payerOf(turn)
   return {
@@ -22,21 +29,37 @@ export function stateTemplate (channel: Pick<Established, 'terms' | 'outPoint' |
 }
 
 /** What the payer of a turn (of the present one when none is named) signs for a balance. */
-export function stateDigest (channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>, payerBalance: Satoshi, turn = channel.ledger.turn): Uint8Array {
-  return turn === channel.ledger.turn ? stateDigester(channel)(payerBalance) : payerSighash(stateTemplate(channel, payerBalance, turn))
+export function stateDigest(
+  channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>,
+  payerBalance: Satoshi,
+  turn = channel.ledger.turn
+): Uint8Array {
+  return turn === channel.ledger.turn
+    ? stateDigester(channel)(payerBalance)
+    : payerSighash(stateTemplate(channel, payerBalance, turn))
 }
 
 type Digester = (payerBalance: Satoshi) => Uint8Array
 
 /**
- * What the present turn's digests have in common, of channels that were paid on: to lay it out takes nearly as
- * long as a digest itself. Terms and outpoint are never changed in place, so the same objects say the same.
+ * What the present turn's digests have in common, of channels that were paid on: to lay it out
+ * takes nearly as long as a digest itself. Terms and outpoint are never changed in place, so the
+ * same objects say the same.
  */
-const digesters = new WeakMap<Terms, { readonly outPoint: OutPoint, readonly turn: number, readonly digest: Digester }>()
+const digesters = new WeakMap<
+  Terms,
+  { readonly outPoint: OutPoint; readonly turn: number; readonly digest: Digester }
+>()
 
 /** The same for many balances of one channel in its present turn. */
-export function stateDigester (channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>): Digester {
-  const { terms, outPoint, ledger: { turn } } = channel
+export function stateDigester(
+  channel: Pick<Established, 'terms' | 'outPoint' | 'ledger'>
+): Digester {
+  const {
+    terms,
+    outPoint,
+    ledger: { turn }
+  } = channel
   const known = digesters.get(terms)
   if (known?.outPoint === outPoint && known.turn === turn) return known.digest
   const digest = payerSighasher(stateTemplate(channel, terms.capacity))
@@ -44,7 +67,10 @@ export function stateDigester (channel: Pick<Established, 'terms' | 'outPoint' |
   return digest
 }
 
-/** UPD-9: what the client signs in the first update, before there is anything but terms and an outpoint. */
-export function initialDigest (channel: Pick<Established, 'terms' | 'outPoint'>): Uint8Array {
+/**
+ * UPD-9: what the client signs in the first update, before there is anything but terms and an
+ * outpoint.
+ */
+export function initialDigest(channel: Pick<Established, 'terms' | 'outPoint'>): Uint8Array {
   return stateDigest({ ...channel, ledger: NEW_LEDGER }, initialBalance(channel.terms))
 }

@@ -19,13 +19,19 @@ import type { HeldState, Ledger } from './ledger.js'
 import type { Terms } from './terms.js'
 
 /** The random bits that our keys of one channel derive from. */
-export interface KeyBits { readonly high: number, readonly low: number }
+export interface KeyBits {
+  readonly high: number
+  readonly low: number
+}
 
 interface Identified {
   readonly id: ChannelId
   /** The PeerId that the channel was opened with; nobody else may speak for it. */
   readonly peer: string
-  /** How to reach it again: the multiaddr that was dialled last, or the PeerId; the PeerId on the server. */
+  /**
+   * How to reach it again: the multiaddr that was dialled last, or the PeerId; the PeerId on the
+   * server.
+   */
   readonly address: string
   readonly role: Role
   readonly keys: KeyBits
@@ -33,17 +39,35 @@ interface Identified {
   readonly openedAt: number
   /** Client: to be renewed for so many blocks, by itself, before its end (TIME-5). */
   readonly renewFor?: BlockDelta | undefined
-  /** Client: how many blocks T1 may wait before a child pays for it, by itself (FUND-5); as many as are usual when undefined. */
+  /**
+   * Client: how many blocks T1 may wait before a child pays for it, by itself (FUND-5); as many as
+   * are usual when undefined.
+   */
   readonly patience?: BlockDelta | undefined
 }
 
 /** What a channel keeps through all its stages. */
-export function identityOf<R extends Role> ({ id, peer, address, role, keys, openedAt, renewFor, patience }: Identified & { readonly role: R }): Identified & { readonly role: R } {
+export function identityOf<R extends Role>({
+  id,
+  peer,
+  address,
+  role,
+  keys,
+  openedAt,
+  renewFor,
+  patience
+}: Identified & { readonly role: R }): Identified & { readonly role: R } {
   return { id, peer, address, role, keys, openedAt, renewFor, patience }
 }
 
-/** What T1 is made of when it renews a channel: its funding output, and coins of the wallet if it is topped up. */
-export interface RenewalSource { readonly old: FundingOutput, readonly fromWallet: boolean }
+/**
+ * What T1 is made of when it renews a channel: its funding output, and coins of the wallet if it is
+ * topped up.
+ */
+export interface RenewalSource {
+  readonly old: FundingOutput
+  readonly fromWallet: boolean
+}
 
 /** What T1 pays and spends, as far as the one who opens has said so. */
 export interface FundingChoice {
@@ -53,10 +77,24 @@ export interface FundingChoice {
 }
 
 /** Step 1: the client has asked. */
-export interface Offered extends Identified { readonly stage: 'offered', readonly role: 'client', readonly offer: OpenChannel, readonly source: RenewalSource | undefined, readonly choice?: FundingChoice | undefined, readonly outside?: true | undefined }
+export interface Offered extends Identified {
+  readonly stage: 'offered'
+  readonly role: 'client'
+  readonly offer: OpenChannel
+  readonly source: RenewalSource | undefined
+  readonly choice?: FundingChoice | undefined
+  readonly outside?: true | undefined
+}
 
-/** Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2). `outside`: an outside wallet does, on the client's side. */
-export interface Accepted extends Identified { readonly stage: 'accepted', readonly terms: Terms, readonly outside?: true | undefined }
+/**
+ * Step 1 done: both know the terms. The client builds T1 and keeps it to itself (step 2).
+ * `outside`: an outside wallet does, on the client's side.
+ */
+export interface Accepted extends Identified {
+  readonly stage: 'accepted'
+  readonly terms: Terms
+  readonly outside?: true | undefined
+}
 
 /** Step 3: the client has T1 and has asked for the signature of T2. */
 export interface RefundRequested extends Identified {
@@ -71,8 +109,17 @@ export interface RefundRequested extends Identified {
   readonly previous: readonly Uint8Array[]
   /** T1 of an outside wallet: it is not signed yet. */
   readonly psbt?: Uint8Array | undefined
-  /** RENEW-3: T2's signature, and whether the server holds the first state: only then T1 is signed. `isConnected`: the stream of the opening is still there. */
-  readonly secured: { readonly refundSignature: Uint8Array, readonly acknowledged: boolean, readonly isConnected: boolean } | undefined
+  /**
+   * RENEW-3: T2's signature, and whether the server holds the first state: only then T1 is signed.
+   * `isConnected`: the stream of the opening is still there.
+   */
+  readonly secured:
+    | {
+        readonly refundSignature: Uint8Array
+        readonly acknowledged: boolean
+        readonly isConnected: boolean
+      }
+    | undefined
 }
 
 /** Step 4: the server has signed T2 for an outpoint whose transaction it has not seen. */
@@ -84,7 +131,13 @@ export interface RefundSigned extends Identified {
   /** RENEW-3: the first state of a renewal, which the server holds before it signs T1. */
   readonly initial: HeldState | undefined
   /** RENEW-5: what the client has signed, while the old channel is asked to sign it too. */
-  readonly requested: { readonly fundingTx: Uint8Array, readonly signature: Uint8Array, readonly previous: readonly Uint8Array[] } | undefined
+  readonly requested:
+    | {
+        readonly fundingTx: Uint8Array
+        readonly signature: Uint8Array
+        readonly previous: readonly Uint8Array[]
+      }
+    | undefined
   readonly link: LinkState
   readonly epochs: Epochs
 }
@@ -117,20 +170,31 @@ interface Spending {
 }
 
 /** A spend that is proved to be in a block. */
-export interface Spend extends Spending { readonly height: BlockHeight }
+export interface Spend extends Spending {
+  readonly height: BlockHeight
+}
 
-/** A spend that servers show as unconfirmed, and that both sides have signed (TIME-8). Nothing that costs more than a normal bid may rest on it (evidence.ts). */
+/**
+ * A spend that servers show as unconfirmed, and that both sides have signed (TIME-8). Nothing that
+ * costs more than a normal bid may rest on it (evidence.ts).
+ */
 export interface ShownSpend extends Spending {
   readonly height: undefined
   /** How many servers show it. */
   readonly shownBy: number
-  /** What it pays; undefined when an input beside the funding output makes that unknown, or brings unconfirmed ancestors along. */
+  /**
+   * What it pays; undefined when an input beside the funding output makes that unknown, or brings
+   * unconfirmed ancestors along.
+   */
   readonly fee: Satoshi | undefined
   /** Virtual bytes. */
   readonly vsize: number
   /** nLockTime. */
   readonly lock: number
-  /** The tip at which a state of this side was first shown without a break: blocks since then have passed over it. Undefined when that is not known. */
+  /**
+   * The tip at which a state of this side was first shown without a break: blocks since then have
+   * passed over it. Undefined when that is not known.
+   */
   readonly since?: BlockHeight | undefined
 }
 
@@ -143,8 +207,12 @@ export interface OnChain {
   readonly shown: readonly ShownSpend[]
 }
 
-/** For people, and for what a lie costs nothing: the spend that is proved, else one that is shown. */
-export function spendInSight ({ onChain: { spend, shown } }: Established): Spend | ShownSpend | undefined {
+/**
+ * For people, and for what a lie costs nothing: the spend that is proved, else one that is shown.
+ */
+export function spendInSight({
+  onChain: { spend, shown }
+}: Established): Spend | ShownSpend | undefined {
   return spend ?? shown[0]
 }
 
@@ -166,23 +234,35 @@ export interface Publication {
   readonly kind: 'settlement' | 'refund'
   /** -1 for T2. */
   readonly turn: number
-  /** Where the race began: the height at which publishing was due, and the estimate at the first bid. */
-  readonly since: { readonly height: BlockHeight, readonly feeRate: FeeRate }
+  /**
+   * Where the race began: the height at which publishing was due, and the estimate at the first
+   * bid.
+   */
+  readonly since: { readonly height: BlockHeight; readonly feeRate: FeeRate }
   readonly feeRate: FeeRate
   readonly fee: Satoshi
   readonly txid: Txid
   readonly raw: Uint8Array
   /** Of the tip when it was last signed. */
   readonly height: BlockHeight
-  /** Why every server refused it that could be asked; undefined while that is not known, and once one has taken it. */
+  /**
+   * Why every server refused it that could be asked; undefined while that is not known, and once
+   * one has taken it.
+   */
   readonly refusedFor: string | undefined
   /** A server has refused it for its fee, though another one may have taken it. */
   readonly isUnderpaid?: true
-  /** The bid that stood when the tip came: at one height a race may at most double it. Left out in records of before. */
+  /**
+   * The bid that stood when the tip came: at one height a race may at most double it. Left out in
+   * records of before.
+   */
   readonly base?: Satoshi
   /** The tip of the first bid. Left out in records of before. */
   readonly begun?: BlockHeight | undefined
-  /** The rival against which this bid was sent again, to learn whether a mempool really prefers that one. */
+  /**
+   * The rival against which this bid was sent again, to learn whether a mempool really prefers that
+   * one.
+   */
   readonly probed?: Txid
 }
 
@@ -192,7 +272,10 @@ export interface Stopped {
   readonly reason: string
   readonly rule: string
   readonly settleNow: boolean
-  /** This side may run on an old copy of its data (REEST-4), so it may not know of all that it has paid. */
+  /**
+   * This side may run on an old copy of its data (REEST-4), so it may not know of all that it has
+   * paid.
+   */
   readonly mayHaveForgotten?: true
 }
 
@@ -211,17 +294,34 @@ export interface EndedTurn {
 export interface TurnWishes {
   /** The turn that we have asked for, and have no answer to. */
   readonly asked: number | undefined
-  /** Why we cannot have it; for callers of `pay`. `notBefore`: the height from which on asking may help, 0 for never; undefined when we have not even asked. */
-  readonly refused: { readonly code: string, readonly message: string, readonly facts: Facts, readonly notBefore: number | undefined } | undefined
+  /**
+   * Why we cannot have it; for callers of `pay`. `notBefore`: the height from which on asking may
+   * help, 0 for never; undefined when we have not even asked.
+   */
+  readonly refused:
+    | {
+        readonly code: string
+        readonly message: string
+        readonly facts: Facts
+        readonly notBefore: number | undefined
+      }
+    | undefined
   /** The peer has asked; `sequence`: of our newest update at that time. */
   readonly theirs: { readonly sequence: number } | undefined
   /** The height at which we granted the present turn, until it is used. */
   readonly grantedAt: BlockHeight | undefined
 }
 
-export const NO_WISHES: TurnWishes = { asked: undefined, refused: undefined, theirs: undefined, grantedAt: undefined }
+export const NO_WISHES: TurnWishes = {
+  asked: undefined,
+  refused: undefined,
+  theirs: undefined,
+  grantedAt: undefined
+}
 
-/** `down`: no stream. `up`: a stream, `Reestablish` sent. `live`: both sides know where they stand. */
+/**
+ * `down`: no stream. `up`: a stream, `Reestablish` sent. `live`: both sides know where they stand.
+ */
 export type LinkState = 'down' | 'up' | 'live'
 
 /** T1 is made by an outside wallet. */
@@ -229,7 +329,7 @@ export interface FundedOutside {
   readonly psbt: Uint8Array | undefined
   readonly isSigned: boolean
   /** What was last seen to pay to the funding script without being T1. */
-  readonly stray?: { readonly txid: Txid, readonly height: BlockHeight | undefined } | undefined
+  readonly stray?: { readonly txid: Txid; readonly height: BlockHeight | undefined } | undefined
 }
 
 export interface Established extends Identified {
@@ -237,15 +337,22 @@ export interface Established extends Identified {
   readonly terms: Terms
   readonly outPoint: OutPoint
   readonly fundingTx: Uint8Array
-  /** Client of a renewal: its signature of the old channel's input, as long as T1 lacks the server's (RENEW-5). */
-  readonly renewal?: { readonly signature: Uint8Array, readonly previous: readonly Uint8Array[] } | undefined
-  /** Client: T1 is made by an outside wallet. As long as it is not signed, `fundingTx` lacks its witnesses; the PSBT is kept until T1 is in a block. */
+  /**
+   * Client of a renewal: its signature of the old channel's input, as long as T1 lacks the server's
+   * (RENEW-5).
+   */
+  readonly renewal?:
+    { readonly signature: Uint8Array; readonly previous: readonly Uint8Array[] } | undefined
+  /**
+   * Client: T1 is made by an outside wallet. As long as it is not signed, `fundingTx` lacks its
+   * witnesses; the PSBT is kept until T1 is in a block.
+   */
   readonly outside?: FundedOutside | undefined
   /** Client: the server's signature of T2 (REF-7). */
   readonly refundSignature: Uint8Array | undefined
   /** Client: the server has confirmed T1. Server: T1 was accepted by a mempool. */
   readonly fundingAcknowledged: boolean
-  readonly ready: { readonly ours: boolean, readonly theirs: boolean }
+  readonly ready: { readonly ours: boolean; readonly theirs: boolean }
   readonly ledger: Ledger
   /** The turns before the present one, oldest first. */
   readonly ended: readonly EndedTurn[]
@@ -256,23 +363,34 @@ export interface Established extends Identified {
   readonly onChain: OnChain
   readonly link: LinkState
   readonly epochs: Epochs
-  /** This side has lost its data, and has the channel from its peer (RESTORE-6): what the peer holds of it beside is not known. */
+  /**
+   * This side has lost its data, and has the channel from its peer (RESTORE-6): what the peer holds
+   * of it beside is not known.
+   */
   readonly restored?: true | undefined
 }
 
 export type Channel = Offered | Accepted | RefundRequested | RefundSigned | Established | Abandoned
 
 /** CLOSE-6: a side that has signed a close takes no update, turn or ack any more. */
-export function isFrozen (channel: Established): boolean {
+export function isFrozen(channel: Established): boolean {
   return channel.closes.length > 0
 }
 
 /** The stages before T1 leaves the client. */
-export function isOpening (channel: Channel): channel is Offered | Accepted | RefundRequested | RefundSigned {
+export function isOpening(
+  channel: Channel
+): channel is Offered | Accepted | RefundRequested | RefundSigned {
   return channel.stage !== 'established' && channel.stage !== 'abandoned'
 }
 
-/** RENEW-5: the old channel is asked to sign T1. Until it has answered, nothing else may end the opening: T1 could be signed already. */
-export function isSigning (channel: Channel): channel is RefundRequested | RefundSigned {
-  return (channel.stage === 'refund-requested' && channel.secured?.acknowledged === true) || (channel.stage === 'refund-signed' && channel.requested !== undefined)
+/**
+ * RENEW-5: the old channel is asked to sign T1. Until it has answered, nothing else may end the
+ * opening: T1 could be signed already.
+ */
+export function isSigning(channel: Channel): channel is RefundRequested | RefundSigned {
+  return (
+    (channel.stage === 'refund-requested' && channel.secured?.acknowledged === true) ||
+    (channel.stage === 'refund-signed' && channel.requested !== undefined)
+  )
 }

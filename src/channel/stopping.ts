@@ -14,15 +14,26 @@ const PEER_FORGOT = 'ERR_PEER_FORGOT'
  * The peer broke a rule (UPD-16): it is told which, the stream ends, and the channel closes with
  * the last good state. The payee settles at once; the payer has to wait for its refund.
  */
-export function stop (channel: Established, violation: Violation): Transition<Established> {
+export function stop(channel: Established, violation: Violation): Transition<Established> {
   const message = errorMessage(violation, true)
-  if (channel.stopped !== undefined) return to(channel, { type: 'send', message }, { type: 'hang-up' })
+  if (channel.stopped !== undefined) {
+    return to(channel, { type: 'send', message }, { type: 'hang-up' })
+  }
   const settleNow = payerOf(channel.ledger.turn) !== channel.role
-  const state: Established = { ...channel, stopped: { code: violation.code, reason: violation.message, rule: violation.rule, settleNow } }
-  return to(state,
+  const state: Established = {
+    ...channel,
+    stopped: { code: violation.code, reason: violation.message, rule: violation.rule, settleNow }
+  }
+  return to(
+    state,
     { type: 'send', message },
     { type: 'hang-up' },
-    { type: 'alarm', code: violation.code, text: `The peer broke rule ${violation.rule}: ${violation.message}` })
+    {
+      type: 'alarm',
+      code: violation.code,
+      text: `The peer broke rule ${violation.rule}: ${violation.message}`
+    }
+  )
 }
 
 /**
@@ -30,19 +41,30 @@ export function stop (channel: Established, violation: Violation): Transition<Es
  * there are no payments any more; the stream stays, for a close in peace, and the newest state is
  * published by height as ever.
  */
-export function closeOnly (channel: Established, violation: Violation): Transition<Established> {
+export function closeOnly(channel: Established, violation: Violation): Transition<Established> {
   if (channel.stopped !== undefined) return to(channel)
   const { code, message, rule } = violation
   const isPeers = code === PEER_FORGOT
   const ask: Effect[] = isPeers ? [] : [{ type: 'ask-for-channels' }]
-  return to({ ...channel, stopped: { code, reason: message, rule, settleNow: false, ...isPeers ? {} : { mayHaveForgotten: true } } },
+  return to(
+    {
+      ...channel,
+      stopped: {
+        code,
+        reason: message,
+        rule,
+        settleNow: false,
+        ...(isPeers ? {} : { mayHaveForgotten: true })
+      }
+    },
     { type: 'send', message: errorMessage(violation, true) },
     { type: 'alarm', code, text: isPeers ? message : `${message} ${whereMoneyMayBe(channel)}` },
-    ...ask)
+    ...ask
+  )
 }
 
 /** RESTORE-8: for a node that may run on an old copy of its data. */
-export function whereMoneyMayBe ({ peer }: Pick<Channel, 'peer'>): string {
+export function whereMoneyMayBe({ peer }: Pick<Channel, 'peer'>): string {
   return `If this node runs on an old copy of its data, money may be in channels that only the peer ${peer} knows of: it is asked for them now, and by \`paychan recover ${peer}\`.`
 }
 
@@ -50,29 +72,54 @@ export function whereMoneyMayBe ({ peer }: Pick<Channel, 'peer'>): string {
  * REEST-8: what the payee listed of our payments cannot be true. It took nothing that we had not
  * signed, but nobody knows by now what it was paid for. Outranks why else the channel only closes.
  */
-export function distrustList (channel: Channel, id: string): Transition {
+export function distrustList(channel: Channel, id: string): Transition {
   if (channel.stage !== 'established') return to(channel)
   const text = `This node had lost payments, and the peer's list of them is false: payment ${id} was made otherwise, or is listed twice. The channel only closes now, and payments to this peer with an id are refused.`
-  return closeOnly({ ...channel, stopped: undefined }, new Violation('REEST-4', LIST_FALSE, text, { id }))
+  return closeOnly(
+    { ...channel, stopped: undefined },
+    new Violation('REEST-4', LIST_FALSE, text, { id })
+  )
 }
 
-/** Whether payments of ours on this channel may be forgotten: it was handed back, or is where this side was found to be on an old copy. What they were paid for nobody knows. */
-export function mayLackPayments (channel: Channel): boolean {
-  return channel.stage === 'established' && (channel.restored === true || channel.stopped?.mayHaveForgotten === true || [channel.onChain.spend, ...channel.onChain.shown].some((spend) => spend !== undefined && isForgotten(channel, spend)))
+/**
+ * Whether payments of ours on this channel may be forgotten: it was handed back, or is where this
+ * side was found to be on an old copy. What they were paid for nobody knows.
+ */
+export function mayLackPayments(channel: Channel): boolean {
+  return (
+    channel.stage === 'established' &&
+    (channel.restored === true ||
+      channel.stopped?.mayHaveForgotten === true ||
+      [channel.onChain.spend, ...channel.onChain.shown].some(
+        (spend) => spend !== undefined && isForgotten(channel, spend)
+      ))
+  )
 }
 
-/** Whether a spend that both have signed is one that we have forgotten: of a later turn than we know, one that leaves us less than all that we know to have signed, or none of those that we know. */
-function isForgotten (channel: Established, { kind, turn, clientBalance }: Spend | ShownSpend): boolean {
+/**
+ * Whether a spend that both have signed is one that we have forgotten: of a later turn than we
+ * know, one that leaves us less than all that we know to have signed, or none of those that we
+ * know.
+ */
+function isForgotten(
+  channel: Established,
+  { kind, turn, clientBalance }: Spend | ShownSpend
+): boolean {
   const { terms, ledger, role } = channel
   if (kind === 'unknown') return true
   if (turn === undefined || clientBalance === undefined || turn < ledger.turn) return false
   if (turn > ledger.turn) return true
   const least = ledger.inFlight.at(-1)?.payerBalance ?? ledger.held?.payerBalance
   // Below dust the payer has no output.
-  return payerOf(turn) === role && least !== undefined && shareIn(terms.capacity, 0, clientBalance, role) < (payerOutput(stateTemplate(channel, least))?.value ?? 0n)
+  return (
+    payerOf(turn) === role &&
+    least !== undefined &&
+    shareIn(terms.capacity, 0, clientBalance, role) <
+      (payerOutput(stateTemplate(channel, least))?.value ?? 0n)
+  )
 }
 
 /** Whether the peer has listed falsely what it was paid. */
-export function isListFalse (channel: Channel): boolean {
+export function isListFalse(channel: Channel): boolean {
   return channel.stage === 'established' && channel.stopped?.code === LIST_FALSE
 }

@@ -5,7 +5,13 @@ import { otherRole, type Role } from '../bitcoin/keys.js'
 import { basePsbt, psbtText } from '../bitcoin/psbt.js'
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { satoshi, ZERO_SAT, type BlockDelta, type BlockHeight, type Satoshi } from '../types/units.js'
+import {
+  satoshi,
+  ZERO_SAT,
+  type BlockDelta,
+  type BlockHeight,
+  type Satoshi
+} from '../types/units.js'
 import type { Env } from './env.js'
 import { confirmations, isBuried } from './funding-depth.js'
 import { channelRefusal } from './channel-refusal.js'
@@ -14,7 +20,14 @@ import { newestHeld, shareAtRisk } from './publishable.js'
 import { quote } from './quote.js'
 import { renewedChannel } from './renewing.js'
 import { exposureOf } from './risk.js'
-import { lastPaymentHeightOf, lastTurnAt, lockOf, payeeOf, payerOf, publishHeightOf } from './schedule.js'
+import {
+  lastPaymentHeightOf,
+  lastTurnAt,
+  lockOf,
+  payeeOf,
+  payerOf,
+  publishHeightOf
+} from './schedule.js'
 import { awaitsInputs, awaitsSignatures, isGivenUp, isUnsigned } from './outside-funding.js'
 import { fundingScriptOf, type PaymentLimits } from './terms.js'
 import { refusalInForce } from './turns.js'
@@ -27,7 +40,16 @@ import { isFrozen, spendInSight, type Channel, type Established, type SpendKind 
  * more; waits for its lock), `closed` (spent and buried), `abandoned` (T1 never left).
  */
 export type ChannelStatus =
-  | 'opening' | 'confirming' | 'open' | 'offline' | 'closing' | 'settling' | 'refunding' | 'stopped' | 'closed' | 'abandoned'
+  | 'opening'
+  | 'confirming'
+  | 'open'
+  | 'offline'
+  | 'closing'
+  | 'settling'
+  | 'refunding'
+  | 'stopped'
+  | 'closed'
+  | 'abandoned'
 
 /** The funding transaction as an outside wallet is to make it. */
 export interface OutsideFunding {
@@ -45,42 +67,65 @@ export interface ChannelInfo {
   /** Our role. */
   readonly role: Role
   readonly status: ChannelStatus
-  /** Why it is stopped, abandoned or closing, or why the peer does not let us pay, in a sentence. */
+  /**
+   * Why it is stopped, abandoned or closing, or why the peer does not let us pay, in a sentence.
+   */
   readonly reason: string | undefined
   readonly capacity: Satoshi
   readonly ourBalance: Satoshi
   readonly theirBalance: Satoshi
   readonly mode: Mode
-  /** What we could pay now; on a two-way channel also when that takes the turn, unless the peer has refused it. */
+  /**
+   * What we could pay now; on a two-way channel also when that takes the turn, unless the peer has
+   * refused it.
+   */
   readonly spendable: Satoshi
   /** What the peer could pay us now. */
   readonly receivable: Satoshi
-  /** Of a two-way channel: whose turn it is, how many more there can be from this height on, and when the newest state that each side holds matures. */
-  readonly turns: {
-    readonly number: number
-    readonly payer: 'us' | 'peer'
-    readonly left: number
-    readonly step: number
-    readonly oursMatures: BlockHeight | undefined
-    readonly theirsMatures: BlockHeight | undefined
-  } | undefined
+  /**
+   * Of a two-way channel: whose turn it is, how many more there can be from this height on, and
+   * when the newest state that each side holds matures.
+   */
+  readonly turns:
+    | {
+        readonly number: number
+        readonly payer: 'us' | 'peer'
+        readonly left: number
+        readonly step: number
+        readonly oursMatures: BlockHeight | undefined
+        readonly theirsMatures: BlockHeight | undefined
+      }
+    | undefined
   /** Signed and sent, not yet acknowledged. */
   readonly inFlight: Satoshi
-  /** Our share that would not be worth the fee of settling it alone: lost if the peer is gone for good. */
+  /**
+   * Our share that would not be worth the fee of settling it alone: lost if the peer is gone for
+   * good.
+   */
   readonly atRisk: Satoshi
   /**
-   * What brings our share home without the peer, and the height from which on this node publishes it by itself; undefined when we
-   * hold nothing that spends the funding output, or it is spent. What it pays is settled by blocks from then on: a share that a
-   * block is too dear for waits (STAKE-3).
+   * What brings our share home without the peer, and the height from which on this node publishes
+   * it by itself; undefined when we hold nothing that spends the funding output, or it is spent.
+   * What it pays is settled by blocks from then on: a share that a block is too dear for waits
+   * (STAKE-3).
    */
-  readonly alone: { readonly by: 'settlement' | 'refund', readonly from: BlockHeight } | undefined
-  /** The chance (0 to 1) that our newest state is in no block before an older one can be published; undefined when nothing is at stake. See `risk.ts`. */
+  readonly alone: { readonly by: 'settlement' | 'refund'; readonly from: BlockHeight } | undefined
+  /**
+   * The chance (0 to 1) that our newest state is in no block before an older one can be published;
+   * undefined when nothing is at stake. See `risk.ts`.
+   */
   readonly risk: number | undefined
   readonly funding: OutPoint | undefined
-  /** What an outside wallet has to do now: pay for the PSBT (and not sign it), or sign it. Undefined when nothing is left to do for it. */
+  /**
+   * What an outside wallet has to do now: pay for the PSBT (and not sign it), or sign it. Undefined
+   * when nothing is left to do for it.
+   */
   readonly outside: OutsideFunding | undefined
   readonly confirmations: number
-  /** Whether a server tells what happens to the funding output. When none does, the rest is what was known before, and nothing is paid. */
+  /**
+   * Whether a server tells what happens to the funding output. When none does, the rest is what was
+   * known before, and nothing is paid.
+   */
   readonly watched: boolean
   readonly minDepth: number | undefined
   readonly lastPaymentHeight: BlockHeight | undefined
@@ -88,22 +133,48 @@ export interface ChannelInfo {
   readonly refundHeight: BlockHeight
   /** What the server takes; undefined before it has said so. */
   readonly limits: PaymentLimits | undefined
-  /** The channel whose closing transaction funds this one, and the one that this one's closing transaction funds. */
+  /**
+   * The channel whose closing transaction funds this one, and the one that this one's closing
+   * transaction funds.
+   */
   readonly renews: ChannelId | undefined
   readonly renewedAs: ChannelId | undefined
   /** Client: it renews itself for so many blocks before its end. */
   readonly renewFor: BlockDelta | undefined
-  readonly payments: { readonly sent: number, readonly received: number }
+  readonly payments: { readonly sent: number; readonly received: number }
   /** The transaction that spends the funding output, once the chain shows one. */
-  readonly spend: { readonly kind: SpendKind, readonly txid: Txid, readonly height: BlockHeight | undefined } | undefined
+  readonly spend:
+    | { readonly kind: SpendKind; readonly txid: Txid; readonly height: BlockHeight | undefined }
+    | undefined
 }
 
 /** What a channel looks like from here, now. */
-export function summarise (channel: Channel, env: Env): ChannelInfo {
-  const common = { id: channel.id, peerId: channel.peer, role: channel.role, status: statusOf(channel, env), reason: reasonOf(channel, env), watched: env.isWatched, outside: outsideOf(channel), renews: renewedChannel(channel), renewedAs: renewedAs(channel), renewFor: channel.renewFor }
+export function summarise(channel: Channel, env: Env): ChannelInfo {
+  const common = {
+    id: channel.id,
+    peerId: channel.peer,
+    role: channel.role,
+    status: statusOf(channel, env),
+    reason: reasonOf(channel, env),
+    watched: env.isWatched,
+    outside: outsideOf(channel),
+    renews: renewedChannel(channel),
+    renewedAs: renewedAs(channel),
+    renewFor: channel.renewFor
+  }
   if (channel.stage !== 'established') {
-    const capacity = channel.stage === 'abandoned' ? channel.capacity : channel.stage === 'offered' ? satoshi(channel.offer.capacity) : channel.terms.capacity
-    const refundHeight = channel.stage === 'abandoned' ? channel.refundHeight : channel.stage === 'offered' ? channel.offer.refundHeight as BlockHeight : channel.terms.refundHeight
+    const capacity =
+      channel.stage === 'abandoned'
+        ? channel.capacity
+        : channel.stage === 'offered'
+          ? satoshi(channel.offer.capacity)
+          : channel.terms.capacity
+    const refundHeight =
+      channel.stage === 'abandoned'
+        ? channel.refundHeight
+        : channel.stage === 'offered'
+          ? (channel.offer.refundHeight as BlockHeight)
+          : channel.terms.refundHeight
     return {
       ...common,
       capacity,
@@ -131,7 +202,22 @@ export function summarise (channel: Channel, env: Env): ChannelInfo {
   return { ...common, ...figures(channel, env) }
 }
 
-function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'peerId' | 'role' | 'status' | 'reason' | 'watched' | 'outside' | 'renews' | 'renewedAs' | 'renewFor'> {
+function figures(
+  channel: Established,
+  env: Env
+): Omit<
+  ChannelInfo,
+  | 'id'
+  | 'peerId'
+  | 'role'
+  | 'status'
+  | 'reason'
+  | 'watched'
+  | 'outside'
+  | 'renews'
+  | 'renewedAs'
+  | 'renewFor'
+> {
   const { terms, ledger } = channel
   const spend = spendInSight(channel)
   const shares = balances(terms, ledger)
@@ -156,24 +242,33 @@ function figures (channel: Established, env: Env): Omit<ChannelInfo, 'id' | 'pee
     refundHeight: terms.refundHeight,
     limits: terms.limits,
     payments: paymentCounts(channel),
-    spend: spend === undefined ? undefined : { kind: spend.kind, txid: spend.txid, height: spend.height }
+    spend:
+      spend === undefined ? undefined : { kind: spend.kind, txid: spend.txid, height: spend.height }
   }
 }
 
-function aloneOf (channel: Established): ChannelInfo['alone'] {
+function aloneOf(channel: Established): ChannelInfo['alone'] {
   const held = channel.onChain.spend === undefined ? newestHeld(channel) : undefined
-  return held === undefined ? undefined : { by: held.turn === -1 ? 'refund' : 'settlement', from: publishHeightOf(channel.terms, held.turn) }
+  return held === undefined
+    ? undefined
+    : {
+        by: held.turn === -1 ? 'refund' : 'settlement',
+        from: publishHeightOf(channel.terms, held.turn)
+      }
 }
 
-function modeOf (channel: Exclude<Channel, Established>): Mode {
+function modeOf(channel: Exclude<Channel, Established>): Mode {
   switch (channel.stage) {
-    case 'abandoned': return 'one-way'
-    case 'offered': return channel.offer.mode
-    default: return channel.terms.mode
+    case 'abandoned':
+      return 'one-way'
+    case 'offered':
+      return channel.offer.mode
+    default:
+      return channel.terms.mode
   }
 }
 
-function turnsOf (channel: Established, { height }: Env): ChannelInfo['turns'] {
+function turnsOf(channel: Established, { height }: Env): ChannelInfo['turns'] {
   const { terms, ledger, role } = channel
   if (terms.mode === 'one-way') return undefined
   const newest = isBase(channel) ? ledger.turn - 1 : ledger.turn
@@ -191,19 +286,27 @@ function turnsOf (channel: Established, { height }: Env): ChannelInfo['turns'] {
   }
 }
 
-function outsideOf (channel: Channel): OutsideFunding | undefined {
+function outsideOf(channel: Channel): OutsideFunding | undefined {
   if (!awaitsInputs(channel) && !awaitsSignatures(channel)) return undefined
   const { terms } = channel
   const script = fundingScriptOf(terms)
   const funded = channel.stage === 'established' ? channel.outside.psbt : undefined
-  return { needs: funded === undefined ? 'inputs' : 'signatures', address: addressFromScript(script, terms.network), amount: terms.capacity, psbt: psbtText(funded ?? basePsbt(script, terms.capacity)) }
+  return {
+    needs: funded === undefined ? 'inputs' : 'signatures',
+    address: addressFromScript(script, terms.network),
+    amount: terms.capacity,
+    psbt: psbtText(funded ?? basePsbt(script, terms.capacity))
+  }
 }
 
 /** How many payments went which way, by turns. */
-function paymentCounts ({ ledger, ended, role }: Established): ChannelInfo['payments'] {
+function paymentCounts({ ledger, ended, role }: Established): ChannelInfo['payments'] {
   const counts = { sent: 0, received: 0 }
   let before = 0
-  for (const { turn, paymentCount } of [...ended, { turn: ledger.turn, paymentCount: ledger.held?.paymentCount ?? 0 }]) {
+  for (const { turn, paymentCount } of [
+    ...ended,
+    { turn: ledger.turn, paymentCount: ledger.held?.paymentCount ?? 0 }
+  ]) {
     counts[payerOf(turn) === role ? 'sent' : 'received'] += paymentCount - before
     before = paymentCount
   }
@@ -211,36 +314,61 @@ function paymentCounts ({ ledger, ended, role }: Established): ChannelInfo['paym
 }
 
 /** One word for where a channel is. */
-export function statusOf (channel: Channel, env: Pick<Env, 'height'>): ChannelStatus {
+export function statusOf(channel: Channel, env: Pick<Env, 'height'>): ChannelStatus {
   if (channel.stage === 'abandoned') return 'abandoned'
   if (channel.stage !== 'established') return 'opening'
   if (isUnsigned(channel)) return isGivenUp(channel) ? 'abandoned' : 'opening'
   if (channel.onChain.spend !== undefined) return 'closed'
-  if (channel.publication !== undefined) return channel.publication.kind === 'refund' ? 'refunding' : 'settling'
+  if (channel.publication !== undefined) {
+    return channel.publication.kind === 'refund' ? 'refunding' : 'settling'
+  }
   if (isFrozen(channel) || channel.onChain.shown.length > 0) return 'closing'
   if (channel.stopped !== undefined) return 'stopped'
-  if (!channel.ready.ours || !channel.ready.theirs || channel.ledger.held === undefined || !isBuried(channel, env)) return 'confirming'
-  if (env.height !== undefined && env.height > lastPaymentHeightOf(channel.terms, channel.ledger.turn)) return 'stopped'
+  if (
+    !channel.ready.ours ||
+    !channel.ready.theirs ||
+    channel.ledger.held === undefined ||
+    !isBuried(channel, env)
+  ) {
+    return 'confirming'
+  }
+  if (
+    env.height !== undefined &&
+    env.height > lastPaymentHeightOf(channel.terms, channel.ledger.turn)
+  ) {
+    return 'stopped'
+  }
   return channel.link === 'live' ? 'open' : 'offline'
 }
 
-function reasonOf (channel: Channel, env: Env): string | undefined {
+function reasonOf(channel: Channel, env: Env): string | undefined {
   if (channel.stage === 'abandoned') return channel.reason
   if (channel.stage !== 'established') return undefined
   const next = renewedAs(channel)
-  if (channel.stopped === undefined && next === undefined) return channelRefusal(channel, env) instanceof PaychanError ? undefined : turnRefusal(channel, env)?.message
-  return channel.stopped?.reason ?? (next === undefined ? undefined : `renewed as channel ${next.slice(0, 8)}`)
+  if (channel.stopped === undefined && next === undefined) {
+    return channelRefusal(channel, env) instanceof PaychanError
+      ? undefined
+      : turnRefusal(channel, env)?.message
+  }
+  return (
+    channel.stopped?.reason ??
+    (next === undefined ? undefined : `renewed as channel ${next.slice(0, 8)}`)
+  )
 }
 
 /** Why we cannot pay in a turn of the peer's, as far as it has said so. */
-function turnRefusal (channel: Established, { height }: Pick<Env, 'height'>): ReturnType<typeof refusalInForce> {
+function turnRefusal(
+  channel: Established,
+  { height }: Pick<Env, 'height'>
+): ReturnType<typeof refusalInForce> {
   return payerOf(channel.ledger.turn) === channel.role ? undefined : refusalInForce(channel, height)
 }
 
 /** The channel that this one is renewed as, as long as no other transaction has ended it. */
-function renewedAs (channel: Channel): ChannelId | undefined {
+function renewedAs(channel: Channel): ChannelId | undefined {
   if (channel.stage !== 'established') return undefined
   const { closes } = channel
   const spend = spendInSight(channel)
-  return (spend === undefined ? closes.at(-1) : closes.find(({ txid }) => txid === spend.txid))?.renewedAs
+  return (spend === undefined ? closes.at(-1) : closes.find(({ txid }) => txid === spend.txid))
+    ?.renewedAs
 }

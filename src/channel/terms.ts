@@ -6,7 +6,9 @@ import { fundingScript } from '../bitcoin/funding.js'
 import { channelId, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
 import { satoshi, type BlockHeight, type Satoshi } from '../types/units.js'
 
-/** What one side brings: its key of the 2-of-2, the key behind its payouts, its script for a close. */
+/**
+ * What one side brings: its key of the 2-of-2, the key behind its payouts, its script for a close.
+ */
 export interface Party {
   readonly channelKey: Uint8Array
   readonly payoutKey: Uint8Array
@@ -28,8 +30,15 @@ export interface PaymentLimits {
   readonly maxRisk: number
 }
 
-/** RENEW-1: the channel whose funding output T1 spends, and the newest state of that one, from which this one begins. */
-export interface Renews { readonly channel: ChannelId, readonly turn: number, readonly sequence: number }
+/**
+ * RENEW-1: the channel whose funding output T1 spends, and the newest state of that one, from which
+ * this one begins.
+ */
+export interface Renews {
+  readonly channel: ChannelId
+  readonly turn: number
+  readonly sequence: number
+}
 
 export interface Terms {
   readonly network: Network
@@ -48,7 +57,9 @@ export interface Terms {
   readonly server: Party
   /** The 8 bytes that K2 was derived with, echoed in `Reestablish` (KEY-2). */
   readonly derivation: Uint8Array
-  /** The 8 bytes that K1 was derived with (KEY-5); undefined in records of before clients sent them. */
+  /**
+   * The 8 bytes that K1 was derived with (KEY-5); undefined in records of before clients sent them.
+   */
   readonly clientDerivation: Uint8Array | undefined
   /** Confirmations of T1 before payments flow (FUND-4). */
   readonly minDepth: number
@@ -60,22 +71,27 @@ export interface Terms {
 }
 
 /** The 2-of-2 output that T1 makes. */
-export function fundingOutput (terms: Terms, outPoint: OutPoint): FundingOutput {
-  return { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
+export function fundingOutput(terms: Terms, outPoint: OutPoint): FundingOutput {
+  return {
+    outPoint,
+    value: terms.capacity,
+    clientKey: terms.client.channelKey,
+    serverKey: terms.server.channelKey
+  }
 }
 
 /** The scriptPubKey that both sides watch. */
-export function fundingScriptOf (terms: Terms): Uint8Array {
+export function fundingScriptOf(terms: Terms): Uint8Array {
   return fundingScript(terms.client.channelKey, terms.server.channelKey)
 }
 
 /** The side's own part of the terms. */
-export function partyOf (terms: Terms, role: Role): Party {
+export function partyOf(terms: Terms, role: Role): Party {
   return role === 'client' ? terms.client : terms.server
 }
 
 /** Brands the limits of an `AcceptChannel`. */
-export function limitsFrom (wire: Limits): PaymentLimits {
+export function limitsFrom(wire: Limits): PaymentLimits {
   return {
     minFirstPayment: satoshi(wire.minFirstPayment),
     maxStake: satoshi(wire.maxStake),
@@ -87,6 +103,6 @@ export function limitsFrom (wire: Limits): PaymentLimits {
 }
 
 /** Reads what an `OpenChannel` says of the channel that it renews. */
-export function renewsFrom ({ channelId: id, turn, sequence }: Renewal): Renews {
+export function renewsFrom({ channelId: id, turn, sequence }: Renewal): Renews {
   return { channel: channelId(toHex(id)), turn, sequence }
 }

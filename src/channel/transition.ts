@@ -18,98 +18,205 @@ import { onAcceptChannel, onFundingBuilt, onRefundSignature } from './opening-cl
 import { giveUpRefund, onFunding, onFundingSeen, onRefundRequest } from './opening-server.js'
 import { expireUnsigned, isUnsigned, onFundingSigned } from './outside-funding.js'
 import { onPay, onUpdateAck, sendInitialUpdate } from './paying.js'
-import { onBump, onPublicationAccepted, onPublicationRefused, onSettle, publishIfDue, republish } from './publishing.js'
+import {
+  onBump,
+  onPublicationAccepted,
+  onPublicationRefused,
+  onSettle,
+  publishIfDue,
+  republish
+} from './publishing.js'
 import { onUpdates } from './receiving.js'
 import { onReestablish } from './reestablishing.js'
 import { lastPaymentHeightOf } from './schedule.js'
 import { onCompleteRenewal, onSignRenewal } from './renewed.js'
-import { onFundingLost, onInitialAck, onInitialOfRenewal, onRenewalCompleted, onRenewalRefused, onRenewalRequest, onRenewalSigned } from './renewing.js'
+import {
+  onFundingLost,
+  onInitialAck,
+  onInitialOfRenewal,
+  onRenewalCompleted,
+  onRenewalRefused,
+  onRenewalRequest,
+  onRenewalSigned
+} from './renewing.js'
 import { isOpening, isSigning, type Channel, type Established } from './state.js'
 import { distrustList, stop } from './stopping.js'
-import { forgetRefusal, onAskTurn, onGrantTurn, onTurnGrant, onTurnRefuse, onTurnRequest } from './turns.js'
+import {
+  forgetRefusal,
+  onAskTurn,
+  onGrantTurn,
+  onTurnGrant,
+  onTurnRefuse,
+  onTurnRequest
+} from './turns.js'
 import { makeRoom } from './unfunded.js'
 import { errorMessage, Violation } from './violation.js'
 
 /** Everything that can happen to a channel. Throws only when there is a bug. */
-export function transition (channel: Channel, event: ChannelEvent, env: Env): Transition {
+export function transition(channel: Channel, event: ChannelEvent, env: Env): Transition {
   if (isOver(channel, event)) return to(channel)
-  const first = unlessSigning(channel, event, dispatch(event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error') ? heard(channel) : channel, event, env))
+  const first = unlessSigning(
+    channel,
+    event,
+    dispatch(
+      event.type === 'updates' || (event.type === 'message' && event.message.type !== 'Error')
+        ? heard(channel)
+        : channel,
+      event,
+      env
+    )
+  )
   if (first.state.stage !== 'established') return first
   const ready = becomeReady(settlePayments(hungUp(first.state, first.effects), env), env)
   const published = publishIfDue(ready.state, env)
-  const opened: Effect[] = isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', news: { kind: 'open' } }] : []
-  return { state: published.state, log: first.log, effects: [...first.effects, ...ready.effects, ...opened, ...published.effects] }
-}
-
-/** RENEW-5: while the old channel is asked to sign T1, only its answer can end the opening: T1 could be signed already. */
-function unlessSigning (before: Channel, event: ChannelEvent, next: Transition): Transition {
-  if (next.state.stage !== 'abandoned' || !isSigning(before) || event.type === 'renewal-refused' || event.type === 'funding-lost') return next
-  const late = new PaychanError('ERR_CANCEL_TOO_LATE', 'The renewal is being signed; it cannot be given up any more.')
-  return event.type === 'close' || event.type === 'cancel' ? to(before, { type: 'close-refused', error: late }) : to(before, ...next.effects.filter(({ type }) => type === 'send' || type === 'hang-up'))
-}
-
-/** Both sides have found T1 deep enough. */
-function isOpen (channel: Channel): boolean {
-  return channel.stage === 'established' && channel.ready.ours && channel.ready.theirs && channel.ledger.held !== undefined
-}
-
-function dispatch (channel: Channel, event: ChannelEvent, env: Env): Transition {
-  switch (event.type) {
-    case 'pay': return onPay(channel, event.payments, env)
-    case 'ask-turn': return onAskTurn(channel, event.payments, env)
-    case 'grant-turn': return onGrantTurn(channel, env)
-    case 'close': return onClose(channel, env)
-    case 'settle': return onSettle(channel, env)
-    case 'bump': return onBump(channel, event.feeRate, env)
-    case 'cancel': return isOpening(channel) ? onClose(channel, env) : to(channel)
-    case 'make-room': return makeRoom(channel, env)
-    case 'connected': return onConnected(channel, event.address, env)
-    case 'disconnected': return onDisconnected(channel, event.reason)
-    case 'updates': return onUpdatesAt(channel, event.updates, env)
-    case 'message': return onMessage(channel, event.message, env)
-    case 'list-contradicted': return distrustList(channel, event.id)
-    case 'funding-built': return channel.stage === 'accepted' && channel.role === 'client'
-      ? onFundingBuilt(channel, event, env)
-      : to(channel, { type: 'release-funding' }) // abandoned while T1 was built
-    case 'funding-signed': return onFundingSigned(channel, event.raw)
-    case 'funding-failed': return isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : to(channel)
-    case 'sign-renewal': return onSignRenewal(channel, event.draft, env)
-    case 'complete-renewal': return onCompleteRenewal(channel, event.draft, event.signature, env)
-    case 'renewal-signed': return onRenewalSigned(channel, event.signature)
-    case 'renewal-completed': return onRenewalCompleted(channel, event.raw)
-    case 'renewal-refused': return onRenewalRefused(channel, event.error)
-    case 'funding-lost': return onFundingLost(channel, event.by)
-    case 'tip': return onTip(channel, env)
-    case 'history': return onFundingHistory(channel, event.history, env)
-    case 'broadcast-done': return channel.stage === 'established' ? onBroadcastDone(channel, event, env) : to(channel)
-    case 'broadcast-failed': return channel.stage === 'established' ? onBroadcastFailed(channel, event, env) : to(channel)
-    case 'timeout': return isOpening(channel) && channel.stage !== 'refund-signed' ? onTimeout(channel) : to(channel)
-    default: return unreachable(event)
+  const opened: Effect[] =
+    isOpen(ready.state) && !isOpen(channel) ? [{ type: 'notify', news: { kind: 'open' } }] : []
+  return {
+    state: published.state,
+    log: first.log,
+    effects: [...first.effects, ...ready.effects, ...opened, ...published.effects]
   }
 }
 
-function onUpdatesAt (channel: Channel, updates: readonly Update[], env: Env): Transition {
-  if (channel.stage === 'established') return onUpdates(channel, updates, env)
-  // RENEW-3: the first state of a renewal comes before T1.
-  return channel.stage === 'refund-signed' && channel.terms.renews !== undefined && channel.initial === undefined ? onInitialOfRenewal(channel, updates, env) : unexpected(channel, 'Update')
+/**
+ * RENEW-5: while the old channel is asked to sign T1, only its answer can end the opening: T1 could
+ * be signed already.
+ */
+function unlessSigning(before: Channel, event: ChannelEvent, next: Transition): Transition {
+  if (
+    next.state.stage !== 'abandoned' ||
+    !isSigning(before) ||
+    event.type === 'renewal-refused' ||
+    event.type === 'funding-lost'
+  ) {
+    return next
+  }
+  const late = new PaychanError(
+    'ERR_CANCEL_TOO_LATE',
+    'The renewal is being signed; it cannot be given up any more.'
+  )
+  return event.type === 'close' || event.type === 'cancel'
+    ? to(before, { type: 'close-refused', error: late })
+    : to(before, ...next.effects.filter(({ type }) => type === 'send' || type === 'hang-up'))
 }
 
-function onMessage (channel: Channel, message: Extract<ChannelEvent, { type: 'message' }>['message'], env: Env): Transition {
+/** Both sides have found T1 deep enough. */
+function isOpen(channel: Channel): boolean {
+  return (
+    channel.stage === 'established' &&
+    channel.ready.ours &&
+    channel.ready.theirs &&
+    channel.ledger.held !== undefined
+  )
+}
+
+function dispatch(channel: Channel, event: ChannelEvent, env: Env): Transition {
+  switch (event.type) {
+    case 'pay':
+      return onPay(channel, event.payments, env)
+    case 'ask-turn':
+      return onAskTurn(channel, event.payments, env)
+    case 'grant-turn':
+      return onGrantTurn(channel, env)
+    case 'close':
+      return onClose(channel, env)
+    case 'settle':
+      return onSettle(channel, env)
+    case 'bump':
+      return onBump(channel, event.feeRate, env)
+    case 'cancel':
+      return isOpening(channel) ? onClose(channel, env) : to(channel)
+    case 'make-room':
+      return makeRoom(channel, env)
+    case 'connected':
+      return onConnected(channel, event.address, env)
+    case 'disconnected':
+      return onDisconnected(channel, event.reason)
+    case 'updates':
+      return onUpdatesAt(channel, event.updates, env)
+    case 'message':
+      return onMessage(channel, event.message, env)
+    case 'list-contradicted':
+      return distrustList(channel, event.id)
+    case 'funding-built':
+      return channel.stage === 'accepted' && channel.role === 'client'
+        ? onFundingBuilt(channel, event, env)
+        : to(channel, { type: 'release-funding' }) // abandoned while T1 was built
+    case 'funding-signed':
+      return onFundingSigned(channel, event.raw)
+    case 'funding-failed':
+      return isOpening(channel) ? onFundingFailed(channel, event.code, event.reason) : to(channel)
+    case 'sign-renewal':
+      return onSignRenewal(channel, event.draft, env)
+    case 'complete-renewal':
+      return onCompleteRenewal(channel, event.draft, event.signature, env)
+    case 'renewal-signed':
+      return onRenewalSigned(channel, event.signature)
+    case 'renewal-completed':
+      return onRenewalCompleted(channel, event.raw)
+    case 'renewal-refused':
+      return onRenewalRefused(channel, event.error)
+    case 'funding-lost':
+      return onFundingLost(channel, event.by)
+    case 'tip':
+      return onTip(channel, env)
+    case 'history':
+      return onFundingHistory(channel, event.history, env)
+    case 'broadcast-done':
+      return channel.stage === 'established' ? onBroadcastDone(channel, event, env) : to(channel)
+    case 'broadcast-failed':
+      return channel.stage === 'established' ? onBroadcastFailed(channel, event, env) : to(channel)
+    case 'timeout':
+      return isOpening(channel) && channel.stage !== 'refund-signed'
+        ? onTimeout(channel)
+        : to(channel)
+    default:
+      return unreachable(event)
+  }
+}
+
+function onUpdatesAt(channel: Channel, updates: readonly Update[], env: Env): Transition {
+  if (channel.stage === 'established') return onUpdates(channel, updates, env)
+  // RENEW-3: the first state of a renewal comes before T1.
+  return channel.stage === 'refund-signed' &&
+    channel.terms.renews !== undefined &&
+    channel.initial === undefined
+    ? onInitialOfRenewal(channel, updates, env)
+    : unexpected(channel, 'Update')
+}
+
+function onMessage(
+  channel: Channel,
+  message: Extract<ChannelEvent, { type: 'message' }>['message'],
+  env: Env
+): Transition {
   if (message.type === 'Error') return onError(channel, message)
   switch (channel.stage) {
     case 'abandoned':
       return to(channel)
     case 'offered':
-      return message.type === 'AcceptChannel' ? onAcceptChannel(channel, message, env) : unexpected(channel, message.type)
+      return message.type === 'AcceptChannel'
+        ? onAcceptChannel(channel, message, env)
+        : unexpected(channel, message.type)
     case 'accepted':
-      return message.type === 'RefundRequest' && channel.role === 'server' ? onRefundRequest(channel, message, env) : unexpected(channel, message.type)
+      return message.type === 'RefundRequest' && channel.role === 'server'
+        ? onRefundRequest(channel, message, env)
+        : unexpected(channel, message.type)
     case 'refund-requested':
-      if (message.type === 'UpdateAck' && channel.terms.renews !== undefined) return onInitialAck(channel, message)
-      return message.type === 'RefundSignature' && channel.secured === undefined ? onRefundSignature(channel, message, env) : unexpected(channel, message.type)
+      if (message.type === 'UpdateAck' && channel.terms.renews !== undefined) {
+        return onInitialAck(channel, message)
+      }
+      return message.type === 'RefundSignature' && channel.secured === undefined
+        ? onRefundSignature(channel, message, env)
+        : unexpected(channel, message.type)
     case 'refund-signed':
       if (message.type === 'Reestablish') return onReestablish(channel, message, env)
-      if (message.type === 'RenewalRequest' && channel.initial !== undefined) return onRenewalRequest(channel, message, env)
-      return message.type === 'Funding' && channel.terms.renews === undefined ? onFunding(channel, message) : unexpected(channel, message.type)
+      if (message.type === 'RenewalRequest' && channel.initial !== undefined) {
+        return onRenewalRequest(channel, message, env)
+      }
+      return message.type === 'Funding' && channel.terms.renews === undefined
+        ? onFunding(channel, message)
+        : unexpected(channel, message.type)
     case 'established':
       return onEstablishedMessage(channel, message, env)
     default:
@@ -117,110 +224,218 @@ function onMessage (channel: Channel, message: Extract<ChannelEvent, { type: 'me
   }
 }
 
-function onEstablishedMessage (channel: Established, message: Exclude<Extract<ChannelEvent, { type: 'message' }>['message'], { type: 'Error' }>, env: Env): Transition {
+function onEstablishedMessage(
+  channel: Established,
+  message: Exclude<Extract<ChannelEvent, { type: 'message' }>['message'], { type: 'Error' }>,
+  env: Env
+): Transition {
   switch (message.type) {
-    case 'FundingBroadcast': return channel.role === 'client' ? onFundingBroadcast(channel, txidFromHash(message.txid), env) : unexpected(channel, message.type)
+    case 'FundingBroadcast':
+      return channel.role === 'client'
+        ? onFundingBroadcast(channel, txidFromHash(message.txid), env)
+        : unexpected(channel, message.type)
     case 'RenewalRequest':
-    case 'Funding': return channel.role === 'server' && (message.type === 'Funding') === (channel.terms.renews === undefined) ? to(channel, ...fundingBroadcast(channel)) : unexpected(channel, message.type)
-    case 'UpdateAck': return onUpdateAck(channel, message)
+    case 'Funding':
+      return channel.role === 'server' &&
+        (message.type === 'Funding') === (channel.terms.renews === undefined)
+        ? to(channel, ...fundingBroadcast(channel))
+        : unexpected(channel, message.type)
+    case 'UpdateAck':
+      return onUpdateAck(channel, message)
     // Said again it changes nothing, and is not worth a write.
-    case 'ChannelReady': return to(channel.ready.theirs ? channel : { ...channel, ready: { ...channel.ready, theirs: true } })
-    case 'TurnRequest': return channel.terms.mode === 'two-way' ? onTurnRequest(channel, message, env) : unexpected(channel, message.type)
-    case 'TurnGrant': return channel.terms.mode === 'two-way' ? onTurnGrant(channel, message) : unexpected(channel, message.type)
-    case 'TurnRefuse': return channel.terms.mode === 'two-way' ? onTurnRefuse(channel, message, env) : unexpected(channel, message.type)
-    case 'CloseRequest': return onCloseRequest(channel, message, env)
-    case 'CloseDone': return onCloseDone(channel, message)
+    case 'ChannelReady':
+      return to(
+        channel.ready.theirs ? channel : { ...channel, ready: { ...channel.ready, theirs: true } }
+      )
+    case 'TurnRequest':
+      return channel.terms.mode === 'two-way'
+        ? onTurnRequest(channel, message, env)
+        : unexpected(channel, message.type)
+    case 'TurnGrant':
+      return channel.terms.mode === 'two-way'
+        ? onTurnGrant(channel, message)
+        : unexpected(channel, message.type)
+    case 'TurnRefuse':
+      return channel.terms.mode === 'two-way'
+        ? onTurnRefuse(channel, message, env)
+        : unexpected(channel, message.type)
+    case 'CloseRequest':
+      return onCloseRequest(channel, message, env)
+    case 'CloseDone':
+      return onCloseDone(channel, message)
     // One is the first on its stream; another has no place on it.
-    case 'Reestablish': return channel.link === 'live' ? unexpected(channel, message.type) : onReestablish(channel, message, env)
-    default: return unexpected(channel, message.type)
+    case 'Reestablish':
+      return channel.link === 'live'
+        ? unexpected(channel, message.type)
+        : onReestablish(channel, message, env)
+    default:
+      return unexpected(channel, message.type)
   }
 }
 
 /** ERR-2: a message that has no place here. */
-function unexpected (channel: Channel, type: string): Transition {
-  const violation = new Violation('ERR-2', 'ERR_UNEXPECTED_MESSAGE', `${type} has no place at this stage (${channel.stage}).`)
+function unexpected(channel: Channel, type: string): Transition {
+  const violation = new Violation(
+    'ERR-2',
+    'ERR_UNEXPECTED_MESSAGE',
+    `${type} has no place at this stage (${channel.stage}).`
+  )
   if (channel.stage === 'established') return stop(channel, violation)
-  return isOpening(channel) ? abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) }) : to(channel)
+  return isOpening(channel)
+    ? abandon(channel, violation, { type: 'send', message: errorMessage(violation, true) })
+    : to(channel)
 }
 
 /** Step 6, confirmed by the server; step 7 follows. */
-function onFundingBroadcast (channel: Established, txid: string, env: Env): Transition {
+function onFundingBroadcast(channel: Established, txid: string, env: Env): Transition {
   if (txid !== channel.outPoint.txid) {
-    return stop(channel, new Violation('FUND-1', 'ERR_FUNDING_TXID', `The server names T1 as ${txid}; it is ${channel.outPoint.txid}.`))
+    return stop(
+      channel,
+      new Violation(
+        'FUND-1',
+        'ERR_FUNDING_TXID',
+        `The server names T1 as ${txid}; it is ${channel.outPoint.txid}.`
+      )
+    )
   }
   const acknowledged: Established = { ...channel, fundingAcknowledged: true }
   const { held, inFlight } = channel.ledger
-  return held === undefined && inFlight.length === 0 ? sendInitialUpdate(acknowledged, env) : to(acknowledged)
+  return held === undefined && inFlight.length === 0
+    ? sendInitialUpdate(acknowledged, env)
+    : to(acknowledged)
 }
 
-/** FUND-3. A client that has not heard of it hands T1 over again when it is back (REEST-2, REEST-5). */
-function fundingBroadcast (channel: Established): Effect[] {
-  if (!channel.fundingAcknowledged) return [{ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx }]
-  return channel.link === 'live' ? [{ type: 'send', message: { type: 'FundingBroadcast', txid: hashFromTxid(channel.outPoint.txid) } }] : []
+/**
+ * FUND-3. A client that has not heard of it hands T1 over again when it is back (REEST-2, REEST-5).
+ */
+function fundingBroadcast(channel: Established): Effect[] {
+  if (!channel.fundingAcknowledged) {
+    return [{ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx }]
+  }
+  return channel.link === 'live'
+    ? [
+        {
+          type: 'send',
+          message: { type: 'FundingBroadcast', txid: hashFromTxid(channel.outPoint.txid) }
+        }
+      ]
+    : []
 }
 
 /** FUND-3, the other answer. What servers said stays here (ERR-1). */
-function notBroadcast (channel: Established, kind: string): Effect[] {
+function notBroadcast(channel: Established, kind: string): Effect[] {
   if (channel.fundingAcknowledged || channel.link !== 'live') return []
-  const error = kind === 'unavailable'
-    ? { code: 'ERR_NOT_READY', message: 'This node does not reach the chain just now; it sends T1 once it does.' }
-    : { code: 'ERR_BROADCAST_REFUSED', message: 'No mempool that this node knows of takes T1; it is sent again with every block.' }
+  const error =
+    kind === 'unavailable'
+      ? {
+          code: 'ERR_NOT_READY',
+          message: 'This node does not reach the chain just now; it sends T1 once it does.'
+        }
+      : {
+          code: 'ERR_BROADCAST_REFUSED',
+          message: 'No mempool that this node knows of takes T1; it is sent again with every block.'
+        }
   return [{ type: 'send', message: errorMessage(error, false) }]
 }
 
-function onBroadcastDone (channel: Established, { purpose, txid, refusedForFee }: Extract<ChannelEvent, { type: 'broadcast-done' }>, env: Env): Transition {
+function onBroadcastDone(
+  channel: Established,
+  { purpose, txid, refusedForFee }: Extract<ChannelEvent, { type: 'broadcast-done' }>,
+  env: Env
+): Transition {
   switch (purpose) {
     case 'funding': {
       if (channel.role === 'client' || channel.fundingAcknowledged) return to(channel)
       const state: Established = { ...channel, fundingAcknowledged: true }
       return to(state, ...fundingBroadcast(state))
     }
-    case 'close': return onCloseBroadcast(channel, txid)
+    case 'close':
+      return onCloseBroadcast(channel, txid)
     case 'publication': {
       const accepted = onPublicationAccepted(channel, txid, refusedForFee, env)
-      return { ...accepted, effects: [...accepted.effects, { type: 'close-done', kind: 'settlement', txid }] }
+      return {
+        ...accepted,
+        effects: [...accepted.effects, { type: 'close-done', kind: 'settlement', txid }]
+      }
     }
-    default: return unreachable(purpose)
+    default:
+      return unreachable(purpose)
   }
 }
 
-function onBroadcastFailed (channel: Established, event: Extract<ChannelEvent, { type: 'broadcast-failed' }>, env: Env): Transition {
+function onBroadcastFailed(
+  channel: Established,
+  event: Extract<ChannelEvent, { type: 'broadcast-failed' }>,
+  env: Env
+): Transition {
   switch (event.purpose) {
     case 'funding': {
       const text = `T1 ${channel.outPoint.txid} was not accepted (${event.reason}); it is sent again with every block.`
-      return to(channel, ...channel.role === 'client' ? [{ type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } as const] : [...notBroadcast(channel, event.kind), { type: 'notify', txid: channel.outPoint.txid, news: { kind: 'funding-refused', reason: event.reason } } as const])
+      return to(
+        channel,
+        ...(channel.role === 'client'
+          ? [{ type: 'alarm', code: 'ERR_BROADCAST_REFUSED', text } as const]
+          : [
+              ...notBroadcast(channel, event.kind),
+              {
+                type: 'notify',
+                txid: channel.outPoint.txid,
+                news: { kind: 'funding-refused', reason: event.reason }
+              } as const
+            ])
+      )
     }
-    case 'close': return to(channel, { type: 'notify', news: { kind: 'close-refused', reason: event.reason } })
-    case 'publication': return onPublicationRefused(channel, event, env)
-    default: return unreachable(event.purpose)
+    case 'close':
+      return to(channel, { type: 'notify', news: { kind: 'close-refused', reason: event.reason } })
+    case 'publication':
+      return onPublicationRefused(channel, event, env)
+    default:
+      return unreachable(event.purpose)
   }
 }
 
-function onFundingFailed (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' | 'refund-signed' }>, code: string, reason: string): Transition {
+function onFundingFailed(
+  channel: Extract<
+    Channel,
+    { stage: 'offered' | 'accepted' | 'refund-requested' | 'refund-signed' }
+  >,
+  code: string,
+  reason: string
+): Transition {
   const error = PaychanError.of(code, reason)
-  const told = errorMessage({ code: 'ERR_FUNDING_FAILED', message: 'The client could not build its funding transaction.' }, true)
+  const told = errorMessage(
+    { code: 'ERR_FUNDING_FAILED', message: 'The client could not build its funding transaction.' },
+    true
+  )
   return abandon(channel, error, { type: 'send', message: told })
 }
 
 /** OPEN-9. */
-function onTimeout (channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' }>): Transition {
-  const error = new PaychanError('ERR_OPEN_TIMEOUT', 'The peer took too long; open the channel again.')
+function onTimeout(
+  channel: Extract<Channel, { stage: 'offered' | 'accepted' | 'refund-requested' }>
+): Transition {
+  const error = new PaychanError(
+    'ERR_OPEN_TIMEOUT',
+    'The peer took too long; open the channel again.'
+  )
   return abandon(channel, error, { type: 'send', message: errorMessage(error, true) })
 }
 
-function onTip (channel: Channel, env: Env): Transition {
+function onTip(channel: Channel, env: Env): Transition {
   switch (channel.stage) {
     case 'established': {
       const expired = expireUnsigned(channel, env)
       const next = publishAgain(forgetRefusal(expired.state, env.height), env)
       return { ...next, effects: [...expired.effects, ...next.effects] }
     }
-    case 'refund-signed': return giveUpRefund(channel, env)
-    default: return to(channel)
+    case 'refund-signed':
+      return giveUpRefund(channel, env)
+    default:
+      return to(channel)
   }
 }
 
-function onFundingHistory (channel: Channel, history: FundingHistory, env: Env): Transition {
+function onFundingHistory(channel: Channel, history: FundingHistory, env: Env): Transition {
   switch (channel.stage) {
     case 'established': {
       const next = onHistory(channel, history, env)
@@ -228,44 +443,91 @@ function onFundingHistory (channel: Channel, history: FundingHistory, env: Env):
       const again = publishAgain(next.state, env)
       return { ...again, effects: [...next.effects, ...again.effects] }
     }
-    case 'refund-signed': return onFundingSeen(channel, history, env)
-    default: return to(channel)
+    case 'refund-signed':
+      return onFundingSeen(channel, history, env)
+    default:
+      return to(channel)
   }
 }
 
-/** TIME-4: a reorganisation has taken T1 or its spend out of its block. The tip may have come first, when this was not known yet, and the next one be far. */
-function isUndone ({ onChain: before }: Established, { onChain: now }: Established): boolean {
-  return (before.spend !== undefined && now.spend === undefined) || (before.fundingHeight !== undefined && now.fundingHeight === undefined)
+/**
+ * TIME-4: a reorganisation has taken T1 or its spend out of its block. The tip may have come first,
+ * when this was not known yet, and the next one be far.
+ */
+function isUndone({ onChain: before }: Established, { onChain: now }: Established): boolean {
+  return (
+    (before.spend !== undefined && now.spend === undefined) ||
+    (before.fundingHeight !== undefined && now.fundingHeight === undefined)
+  )
 }
 
-/** A new block, or a restart: what is not in a block yet goes out again; T1 always as it was (FUND-5). */
-function publishAgain (channel: Established, env: Env): Transition<Established> {
+/**
+ * A new block, or a restart: what is not in a block yet goes out again; T1 always as it was
+ * (FUND-5).
+ */
+function publishAgain(channel: Established, env: Env): Transition<Established> {
   const { onChain } = channel
   const effects: Effect[] = []
-  // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client has coins in it, as far as it can know.
-  const hopeless = (channel.role === 'server' || channel.restored === true) && !onChain.fundingSeen && env.height !== undefined && env.height >= channel.terms.refundHeight
-  if (onChain.fundingHeight === undefined && onChain.spend === undefined && !hopeless && channel.renewal === undefined && !isUnsigned(channel)) effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  // A T1 that nobody has seen until L was never worth anything: its server lets it go, its client
+  // has coins in it, as far as it can know.
+  const hopeless =
+    (channel.role === 'server' || channel.restored === true) &&
+    !onChain.fundingSeen &&
+    env.height !== undefined &&
+    env.height >= channel.terms.refundHeight
+  if (
+    onChain.fundingHeight === undefined &&
+    onChain.spend === undefined &&
+    !hopeless &&
+    channel.renewal === undefined &&
+    !isUnsigned(channel)
+  ) {
+    effects.push({ type: 'broadcast', purpose: 'funding', raw: channel.fundingTx })
+  }
   effects.push(...fundingFee(channel, env))
-  // The wallet takes a payout once, however often it is told; it may not have been able to write the first time.
+  // The wallet takes a payout once, however often it is told; it may not have been able to write
+  // the first time.
   const payout = csvPayout(channel)
-  const age = env.height === undefined || onChain.spend === undefined ? 0 : env.height - onChain.spend.height
-  if (payout !== undefined && age > 0 && age <= CLAIM_AGAIN_BLOCKS) effects.push({ type: 'claim', payout })
+  const age =
+    env.height === undefined || onChain.spend === undefined ? 0 : env.height - onChain.spend.height
+  if (payout !== undefined && age > 0 && age <= CLAIM_AGAIN_BLOCKS) {
+    effects.push({ type: 'claim', payout })
+  }
   const close = channel.closes.filter((close) => close.raw !== undefined).at(-1)
-  if (close?.raw !== undefined && onChain.fundingSeen && onChain.spend === undefined) effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
+  if (close?.raw !== undefined && onChain.fundingSeen && onChain.spend === undefined) {
+    effects.push({ type: 'broadcast', purpose: 'close', raw: close.raw })
+  }
   const again = republish(channel, env)
   const closing = closeIfDue(again.state, env)
   return to(closing.state, ...effects, ...again.effects, ...closing.effects)
 }
 
 /** FUND-4: T1 is deep enough, and there is room left for payments. */
-function becomeReady (channel: Established, env: Env): Transition<Established> {
+function becomeReady(channel: Established, env: Env): Transition<Established> {
   const { terms } = channel
-  if (channel.ready.ours || channel.stopped !== undefined || env.height === undefined || !isBuried(channel, env)) return to(channel)
+  if (
+    channel.ready.ours ||
+    channel.stopped !== undefined ||
+    env.height === undefined ||
+    !isBuried(channel, env)
+  ) {
+    return to(channel)
+  }
   if (env.height >= lastPaymentHeightOf(terms, channel.ledger.turn)) {
     const reason = `T1 was only confirmed when no payments could be made any more (last payment at height ${lastPaymentHeightOf(terms, channel.ledger.turn)}).`
-    return to({ ...channel, stopped: { code: 'ERR_FUNDED_TOO_LATE', reason, rule: 'FUND-4', settleNow: false } }, { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: reason })
+    return to(
+      {
+        ...channel,
+        stopped: { code: 'ERR_FUNDED_TOO_LATE', reason, rule: 'FUND-4', settleNow: false }
+      },
+      { type: 'alarm', code: 'ERR_FUNDED_TOO_LATE', text: reason }
+    )
   }
   const state: Established = { ...channel, ready: { ...channel.ready, ours: true } }
-  const ready: Effect[] = channel.link === 'live' ? [{ type: 'send', message: { type: 'ChannelReady' } }] : []
-  return to(state, ...ready, { type: 'notify', news: { kind: 'ready', confirmations: confirmations(channel, env), minDepth: terms.minDepth } })
+  const ready: Effect[] =
+    channel.link === 'live' ? [{ type: 'send', message: { type: 'ChannelReady' } }] : []
+  return to(state, ...ready, {
+    type: 'notify',
+    news: { kind: 'ready', confirmations: confirmations(channel, env), minDepth: terms.minDepth }
+  })
 }

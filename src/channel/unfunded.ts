@@ -18,39 +18,58 @@ const PATIENCE_WITH_T1_MS = 3_600_000
 export type Vacant = (Accepted | RefundSigned | Established) & { readonly role: 'server' }
 
 /** T2 is signed, T1 is not in a block, and it would still be of use to anybody: L is not over. */
-export function isUnfunded (channel: Channel, height: number): boolean {
-  if (channel.stage !== 'refund-signed' && !(channel.stage === 'established' && channel.onChain.fundingHeight === undefined)) return false
+export function isUnfunded(channel: Channel, height: number): boolean {
+  if (
+    channel.stage !== 'refund-signed' &&
+    !(channel.stage === 'established' && channel.onChain.fundingHeight === undefined)
+  ) {
+    return false
+  }
   return height < channel.terms.refundHeight
 }
 
 /**
- * OPEN-11: a channel of a server that holds no money, whatever comes. A renewal holds that of the old
- * channel. One that was ready has taken payments, and a restored one may have: a reorganisation can
- * have dropped their T1 for a while, and a signature for a close or a state can be with the peer.
+ * OPEN-11: a channel of a server that holds no money, whatever comes. A renewal holds that of the
+ * old channel. One that was ready has taken payments, and a restored one may have: a reorganisation
+ * can have dropped their T1 for a while, and a signature for a close or a state can be with the
+ * peer.
  */
-export function isVacant (channel: Channel): channel is Vacant {
+export function isVacant(channel: Channel): channel is Vacant {
   if (channel.role !== 'server') return false
   switch (channel.stage) {
     case 'accepted':
-    case 'refund-signed': return channel.terms.renews === undefined
+    case 'refund-signed':
+      return channel.terms.renews === undefined
     case 'established': {
       const { onChain, ready, terms, closes, publication, restored } = channel
-      return terms.renews === undefined && onChain.fundingHeight === undefined && onChain.spend === undefined && !ready.ours && closes.length === 0 && publication === undefined && restored !== true
+      return (
+        terms.renews === undefined &&
+        onChain.fundingHeight === undefined &&
+        onChain.spend === undefined &&
+        !ready.ours &&
+        closes.length === 0 &&
+        publication === undefined &&
+        restored !== true
+      )
     }
-    default: return false
+    default:
+      return false
   }
 }
 
 /** OPEN-11: which go first: 0 before 1. Undefined: it is not old enough to go. */
-export function turnToGo (channel: Vacant, now: number): 0 | 1 | undefined {
+export function turnToGo(channel: Vacant, now: number): 0 | 1 | undefined {
   const age = now - channel.openedAt
   if (channel.stage === 'established') return age >= PATIENCE_WITH_T1_MS ? 1 : undefined
   return age >= PATIENCE_WITHOUT_T1_MS ? 0 : undefined
 }
 
 /** Another peer asks for a channel, and there is no room. */
-export function makeRoom (channel: Channel, env: Pick<Env, 'now'>): Transition {
+export function makeRoom(channel: Channel, env: Pick<Env, 'now'>): Transition {
   if (!isVacant(channel) || turnToGo(channel, env.now) === undefined) return to(channel)
-  const why = new PaychanError('ERR_TOO_MANY_OPENINGS', 'Others ask for channels, and this one has waited long for a T1 in a block. Open another one once T1 can be confirmed soon.')
+  const why = new PaychanError(
+    'ERR_TOO_MANY_OPENINGS',
+    'Others ask for channels, and this one has waited long for a T1 in a block. Open another one once T1 can be confirmed soon.'
+  )
   return abandon(channel, why, { type: 'send', message: errorMessage(why, true) })
 }

@@ -1,17 +1,35 @@
-/** Broken rules of the protocol, and refusals: how they are raised and how they are told to the peer. */
-import { MAX_ERROR_TEXT_BYTES, plainText, type ErrorMessage } from '../../protocols/paychan/1.0/index.js'
+/**
+ * Broken rules of the protocol, and refusals: how they are raised and how they are told to the
+ * peer.
+ */
+import {
+  MAX_ERROR_TEXT_BYTES,
+  plainText,
+  type ErrorMessage
+} from '../../protocols/paychan/1.0/index.js'
 import type { ErrorCode } from '../types/error-codes.js'
 import { PaychanError, type Facts } from '../types/errors.js'
 
 /** Raised by a check; `rule` is the id in protocols/paychan/1.0/spec.md. */
 export class Violation extends PaychanError {
-  constructor (readonly rule: string, code: ErrorCode, message: string, facts: Facts = {}) {
+  constructor(
+    readonly rule: string,
+    code: ErrorCode,
+    message: string,
+    facts: Facts = {}
+  ) {
     super(code, message, { ...facts, rule })
   }
 }
 
 /** Throws unless a rule holds. */
-export function must (holds: boolean, rule: string, code: ErrorCode, message: string, facts?: Facts): asserts holds {
+export function must(
+  holds: boolean,
+  rule: string,
+  code: ErrorCode,
+  message: string,
+  facts?: Facts
+): asserts holds {
   if (!holds) throw new Violation(rule, code, message, facts)
 }
 
@@ -19,17 +37,36 @@ export function must (holds: boolean, rule: string, code: ErrorCode, message: st
  * Runs a check. Returns what it returned, or the violation that it threw; a `PaychanError` of a
  * pure helper becomes a violation of the rule that `rule` names for its code. A bug is thrown on.
  */
-export function attempt<T> (rule: string | ((code: string) => string), check: () => T): T | Violation {
+export function attempt<T>(
+  rule: string | ((code: string) => string),
+  check: () => T
+): T | Violation {
   try {
     return check()
   } catch (error) {
     if (error instanceof Violation) return error
-    if (error instanceof PaychanError) return new Violation(typeof rule === 'string' ? rule : rule(error.code), error.code as ErrorCode, error.message, error.facts)
+    if (error instanceof PaychanError) {
+      return new Violation(
+        typeof rule === 'string' ? rule : rule(error.code),
+        error.code as ErrorCode,
+        error.message,
+        error.facts
+      )
+    }
     throw error
   }
 }
 
 /** The `Error` message that tells the peer. ERR-1: text without secrets, at most 1,000 bytes. */
-export function errorMessage (error: { code: string, message: string, rule?: string }, fatal: boolean): ErrorMessage {
-  return { type: 'Error', code: error.code, rule: error.rule ?? '', text: plainText(error.message, MAX_ERROR_TEXT_BYTES), fatal }
+export function errorMessage(
+  error: { code: string; message: string; rule?: string },
+  fatal: boolean
+): ErrorMessage {
+  return {
+    type: 'Error',
+    code: error.code,
+    rule: error.rule ?? '',
+    text: plainText(error.message, MAX_ERROR_TEXT_BYTES),
+    fatal
+  }
 }

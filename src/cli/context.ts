@@ -19,10 +19,15 @@ export const AMOUNT_HELP = '1000, 1000sat or 0.00001btc'
 export const PART_HELP = 'its beginning or end is enough if no other has it'
 
 /** For the help of what shows steps. */
-export const VERBOSE_HELP = 'show the steps in the words of the protocol, with the ids of transactions'
+export const VERBOSE_HELP =
+  'show the steps in the words of the protocol, with the ids of transactions'
 
 /** What `start` runs; a test may give another. */
-export type CreateNode = (config: NodeConfig, passphrase: AskPassphrase, onEvent: (event: NodeEvent) => void) => Promise<NodeApi>
+export type CreateNode = (
+  config: NodeConfig,
+  passphrase: AskPassphrase,
+  onEvent: (event: NodeEvent) => void
+) => Promise<NodeApi>
 
 /** Everything outside of the command line's own code. */
 export interface Outside {
@@ -43,20 +48,29 @@ export interface Context extends World {
   readonly dataDir: string
 }
 
-interface CommonOptions { readonly data?: string }
+interface CommonOptions {
+  readonly data?: string
+}
 
 /** Reads the options that all commands share, wherever on the line they stand. */
-export function contextOf (world: World, command: Command): Context {
+export function contextOf(world: World, command: Command): Context {
   const { data } = command.optsWithGlobals<CommonOptions>()
   return { ...world, dataDir: resolveDataDir(data, world.io.env) }
 }
 
 /**
- * Asks the running node, and lets go of the connection afterwards. Says whom it waits for when that takes long.
+ * Asks the running node, and lets go of the connection afterwards. Says whom it waits for when that
+ * takes long.
  *
- * @param mayFollow - what a verb that changes something says when it is interrupted: the node does not stop for that
+ * @param mayFollow - what a verb that changes something says when it is interrupted: the node
+ *   does not stop for that
  */
-export async function withNode<T> ({ dataDir, io, output }: Context, ask: (node: ApiClient) => Promise<T>, waitsFor = 'the node', mayFollow?: string): Promise<T> {
+export async function withNode<T>(
+  { dataDir, io, output }: Context,
+  ask: (node: ApiClient) => Promise<T>,
+  waitsFor = 'the node',
+  mayFollow?: string
+): Promise<T> {
   const { connectApi } = await import('../daemon/client.js')
   const node = connectApi(dataPaths(dataDir).socket)
   const patience = startPatience(io, output, () => waitsFor)
@@ -64,7 +78,12 @@ export async function withNode<T> ({ dataDir, io, output }: Context, ask: (node:
   try {
     const asked = ask(node)
     if (interrupted === undefined) return await asked
-    return await Promise.race([asked, interrupted.signal.then((signal): never => { throw interruption(signal, mayFollow ?? '') })])
+    return await Promise.race([
+      asked,
+      interrupted.signal.then((signal): never => {
+        throw interruption(signal, mayFollow ?? '')
+      })
+    ])
   } finally {
     interrupted?.dispose()
     patience.stop()
@@ -73,22 +92,27 @@ export async function withNode<T> ({ dataDir, io, output }: Context, ask: (node:
 }
 
 /** Why a command that changes something ended without an answer. */
-export function interruption (signal: string, mayFollow: string): PaychanError {
-  return new PaychanError('ERR_INTERRUPTED', `${signal}: this command ends, and the node goes on. ${mayFollow}`)
+export function interruption(signal: string, mayFollow: string): PaychanError {
+  return new PaychanError(
+    'ERR_INTERRUPTED',
+    `${signal}: this command ends, and the node goes on. ${mayFollow}`
+  )
 }
 
 /** The options that every command shows in its help. */
-export function withCommonOptions (command: Command): Command {
+export function withCommonOptions(command: Command): Command {
   return command
     .option('--data <dir>', 'data directory (PAYCHAN_DATA; default: ~/.paychan)')
     .option('--json', 'print one JSON object; amounts are numbers of satoshis')
 }
 
 /** A parser for a whole number of at least `least`. */
-export function wholeNumber (least: number): (text: string) => number {
-  return text => {
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN
-    if (!(value >= least)) throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`)
+    if (!(value >= least)) {
+      throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`)
+    }
     return value
   }
 }

@@ -1,16 +1,23 @@
 /** What the exit code of `paychan` tells a script. */
 import { ERROR_KINDS, kindOf } from '../types/error-codes.js'
 
-export const EXIT = { ok: 0, refused: ERROR_KINDS.refused.exit, usage: ERROR_KINDS.usage.exit, storeFailed: ERROR_KINDS.disk.exit } as const
+export const EXIT = {
+  ok: 0,
+  refused: ERROR_KINDS.refused.exit,
+  usage: ERROR_KINDS.usage.exit,
+  storeFailed: ERROR_KINDS.disk.exit
+} as const
 
 /** The exit code of an error, by the kind of its code. */
-export function exitCodeOf (errorCode: string): number {
+export function exitCodeOf(errorCode: string): number {
   return ERROR_KINDS[kindOf(errorCode)].exit
 }
 
 /** Ends a command that has reported everything itself. */
 export class Exit extends Error {
-  constructor (readonly exitCode: number) { super(`exit ${exitCode}`) }
+  constructor(readonly exitCode: number) {
+    super(`exit ${exitCode}`)
+  }
 }
 
 /** For `paychan --help`. */

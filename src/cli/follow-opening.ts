@@ -16,20 +16,37 @@ export interface FollowOptions {
 /**
  * Follows the node's events while it opens. The opening itself goes on when this process is killed.
  */
-export async function followOpening<T> ({ io, output, dataDir }: Context, isAsked: IsAsked, call: (node: ApiClient, signal: AbortSignal) => Promise<T>, { verbose = false, mayFollow }: FollowOptions): Promise<T> {
+export async function followOpening<T>(
+  { io, output, dataDir }: Context,
+  isAsked: IsAsked,
+  call: (node: ApiClient, signal: AbortSignal) => Promise<T>,
+  { verbose = false, mayFollow }: FollowOptions
+): Promise<T> {
   const node = connectApi(dataPaths(dataDir).socket)
   let over = false
   let isDevnet = false
-  const progress = new OpeningProgress(isAsked, text => {
-    if (over) return // an answer about a block may come after the end
-    output.progress(text)
-    patience.restart()
-  }, { verbose, isDevnet: () => isDevnet })
+  const progress = new OpeningProgress(
+    isAsked,
+    (text) => {
+      if (over) return // an answer about a block may come after the end
+      output.progress(text)
+      patience.restart()
+    },
+    { verbose, isDevnet: () => isDevnet }
+  )
   const patience = startPatience(io, output, () => progress.waitsFor())
-  const events = node.events(event => {
+  const events = node.events((event) => {
     progress.onEvent(event)
-    // The depth of the funding is not told block by block. A node that has gone says so in the answer to `open`.
-    if (event.type === 'chain') node.channels().then(channels => { progress.onBlock(channels) }, () => {})
+    // The depth of the funding is not told block by block. A node that has gone says so in the
+    // answer to `open`.
+    if (event.type === 'chain') {
+      node.channels().then(
+        (channels) => {
+          progress.onBlock(channels)
+        },
+        () => {}
+      )
+    }
   })
   const interrupted = untilInterrupted(io)
   const cancel = new AbortController()
@@ -41,7 +58,12 @@ export async function followOpening<T> ({ io, output, dataDir }: Context, isAske
   })
   try {
     await events.ready
-    node.info().then(({ network }) => { isDevnet = network === 'regtest' }, () => {})
+    node.info().then(
+      ({ network }) => {
+        isDevnet = network === 'regtest'
+      },
+      () => {}
+    )
     return await Promise.race([call(node, cancel.signal), left])
   } finally {
     over = true

@@ -12,13 +12,18 @@ export interface Interrupted {
  * Waits for SIGINT or SIGTERM. After the first one nobody listens any more, so that a second
  * Ctrl-C ends a process that hangs while stopping.
  */
-export function untilInterrupted (io: Io): Interrupted {
+export function untilInterrupted(io: Io): Interrupted {
   let dispose = (): void => {}
-  const signal = new Promise<string>(resolve => {
-    dispose = io.onInterrupt(name => {
+  const signal = new Promise<string>((resolve) => {
+    dispose = io.onInterrupt((name) => {
       dispose()
       resolve(name)
     })
   })
-  return { signal, dispose: () => { dispose() } }
+  return {
+    signal,
+    dispose: () => {
+      dispose()
+    }
+  }
 }

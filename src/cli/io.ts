@@ -1,4 +1,7 @@
-/** The world of the command line, as an argument: so that a test can run a command without a process. */
+/**
+ * The world of the command line, as an argument: so that a test can run a command without a
+ * process.
+ */
 import { createReadStream } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { codeOf } from '../types/errors.js'
@@ -23,7 +26,10 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Calls back after so many milliseconds. Returns how to call it off. */
   readonly after: (ms: number, callback: () => void) => () => void
-  /** Calls back when the person, or the system, asks the process to end. Returns how to stop listening. */
+  /**
+   * Calls back when the person, or the system, asks the process to end. Returns how to stop
+   * listening.
+   */
   readonly onInterrupt: (callback: (signal: string) => void) => () => void
 }
 
@@ -32,32 +38,42 @@ export interface Io {
  *
  * @param onLost - called when a result could not be written: a full disk, for one
  */
-export function processIo (onLost: (error: Error) => void = () => {}): Io {
+export function processIo(onLost: (error: Error) => void = () => {}): Io {
   return {
     stdout: sink(process.stdout, onLost),
     stderr: sink(process.stderr, () => {}),
     stdin: stdinLines(process.stdin, process.stderr),
-    readDescriptor: async descriptor => await text(createReadStream('', { fd: descriptor })),
+    readDescriptor: async (descriptor) => await text(createReadStream('', { fd: descriptor })),
     env: process.env,
     after: (ms, callback) => {
       const timer = setTimeout(callback, ms)
-      return () => { clearTimeout(timer) }
+      return () => {
+        clearTimeout(timer)
+      }
     },
-    onInterrupt: callback => {
+    onInterrupt: (callback) => {
       const signals = ['SIGINT', 'SIGTERM'] as const
       for (const signal of signals) process.on(signal, callback)
-      return () => { for (const signal of signals) process.off(signal, callback) }
+      return () => {
+        for (const signal of signals) process.off(signal, callback)
+      }
     }
   }
 }
 
-function sink (stream: NodeJS.WriteStream, onLost: (error: Error) => void): Sink {
+function sink(stream: NodeJS.WriteStream, onLost: (error: Error) => void): Sink {
   // A reader that has gone (`paychan payments | head`) has what it wanted.
-  stream.on('error', (error: Error) => { if (codeOf(error) !== 'EPIPE') onLost(error) })
+  stream.on('error', (error: Error) => {
+    if (codeOf(error) !== 'EPIPE') onLost(error)
+  })
   return {
     isTTY: stream.isTTY,
     // People change the size of a window.
-    get columns () { return stream.isTTY ? stream.columns : undefined },
-    write: text => { stream.write(text) }
+    get columns() {
+      return stream.isTTY ? stream.columns : undefined
+    },
+    write: (text) => {
+      stream.write(text)
+    }
   }
 }

@@ -11,17 +11,25 @@ import { run } from './program.js'
 const LINGER_MS = 2_000
 
 /** Loaded only by `start`: the other commands answer at once without libp2p. */
-async function createNode (config: NodeConfig, passphrase: AskPassphrase, onEvent: (event: NodeEvent) => void): Promise<NodeApi> {
+async function createNode(
+  config: NodeConfig,
+  passphrase: AskPassphrase,
+  onEvent: (event: NodeEvent) => void
+): Promise<NodeApi> {
   const node = await import('../node/create-node.js')
   return await node.createNode({ ...config, passphrase, onEvent })
 }
 
 /** Whoever reads a result from a file has to know that it is not there. */
-function onLost (error: Error): void {
+function onLost(error: Error): void {
   if (lost) return
   lost = true
-  process.stderr.write(`error: the result could not be written (${error.message}). What was asked for may be done all the same. (ERR_OUTPUT_LOST)\n`)
-  process.once('exit', () => { process.exitCode ||= EXIT.refused })
+  process.stderr.write(
+    `error: the result could not be written (${error.message}). What was asked for may be done all the same. (ERR_OUTPUT_LOST)\n`
+  )
+  process.once('exit', () => {
+    process.exitCode ||= EXIT.refused
+  })
 }
 let lost = false
 
@@ -31,4 +39,6 @@ process.exitCode = await run(process.argv.slice(2), {
   simulator: async () => (await import('../sim/simulate.js')).simulate
 })
 // Output that is still being written is finished; a forgotten handle does not keep us here.
-setTimeout(() => { process.exit() }, LINGER_MS).unref()
+setTimeout(() => {
+  process.exit()
+}, LINGER_MS).unref()

@@ -1,7 +1,13 @@
 /** Tells how far an opening is, out of the events of the node. */
 import type { ChannelInfo, ChannelStatus, NodeEvent, OpenRequest } from '../node/api.js'
 import { namesPeer } from '../node/choose-peer.js'
-import { blocksLeft, blocksText, plainWords, protocolWords, type ChannelEvent } from './channel-words.js'
+import {
+  blocksLeft,
+  blocksText,
+  plainWords,
+  protocolWords,
+  type ChannelEvent
+} from './channel-words.js'
 import { shortChannel } from './render.js'
 
 const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'abandoned']
@@ -10,18 +16,21 @@ const OPENING: readonly ChannelStatus[] = ['opening', 'confirming', 'open', 'aba
 export type IsAsked = (channel: ChannelInfo) => boolean
 
 /** By `open`. */
-export function isOpened ({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>): IsAsked {
-  return channel => channel.role === 'client' && channel.capacity === amount && (namesPeer(peer, channel.peerId) || peer.endsWith(`/p2p/${channel.peerId}`))
+export function isOpened({ peer, amount }: Pick<OpenRequest, 'peer' | 'amount'>): IsAsked {
+  return (channel) =>
+    channel.role === 'client' &&
+    channel.capacity === amount &&
+    (namesPeer(peer, channel.peerId) || peer.endsWith(`/p2p/${channel.peerId}`))
 }
 
 /** By `renew` and `topup`: `renewed` are the first digits of the old channel's id. */
-export function isRenewal (renewed: string): IsAsked {
-  return channel => channel.renews?.startsWith(renewed) === true
+export function isRenewal(renewed: string): IsAsked {
+  return (channel) => channel.renews?.startsWith(renewed) === true
 }
 
 /** By its id, or the first digits of it. */
-export function isChannel (prefix: string): IsAsked {
-  return channel => channel.id.startsWith(prefix)
+export function isChannel(prefix: string): IsAsked {
+  return (channel) => channel.id.startsWith(prefix)
 }
 
 export interface ProgressOptions {
@@ -42,29 +51,50 @@ export class OpeningProgress {
   #waitsFor = 'the peer to answer'
 
   /** `show` gets a line for each new step. */
-  constructor (private readonly isAsked: IsAsked, private readonly show: (line: string) => void, private readonly options: ProgressOptions = {}) {}
+  constructor(
+    private readonly isAsked: IsAsked,
+    private readonly show: (line: string) => void,
+    private readonly options: ProgressOptions = {}
+  ) {}
 
   readonly onEvent = (event: NodeEvent): void => {
-    if (event.type !== 'channel' || !OPENING.includes(event.channel.status) || !this.isAsked(event.channel)) return
+    if (
+      event.type !== 'channel' ||
+      !OPENING.includes(event.channel.status) ||
+      !this.isAsked(event.channel)
+    ) {
+      return
+    }
     if (this.followed === undefined && event.channel.status === 'open') return
     if (this.followed !== undefined && this.followed.id !== event.channel.id) return
     this.#waitsFor = whatComesAfter(event) ?? this.#waitsFor
-    this.#tell(event.channel, this.options.verbose === true ? protocolWords(event) : plainWords(event), event.news.kind === 'ready')
+    this.#tell(
+      event.channel,
+      this.options.verbose === true ? protocolWords(event) : plainWords(event),
+      event.news.kind === 'ready'
+    )
   }
 
   /** A block has come: how deep the funding is now. */
-  onBlock (channels: readonly ChannelInfo[]): void {
+  onBlock(channels: readonly ChannelInfo[]): void {
     const channel = channels.find(({ id }) => id === this.followed?.id)
-    if (channel?.status === 'confirming' && channel.confirmations !== this.followed?.confirmations) this.#tell(channel, 'a block has come')
+    if (
+      channel?.status === 'confirming' &&
+      channel.confirmations !== this.followed?.confirmations
+    ) {
+      this.#tell(channel, 'a block has come')
+    }
   }
 
   /** Whom or what is waited for now. */
-  waitsFor (): string {
+  waitsFor(): string {
     const channel = this.followed
-    return channel?.status === 'confirming' && this.#waitsFor === BLOCKS ? this.#blocks(channel) : this.#waitsFor
+    return channel?.status === 'confirming' && this.#waitsFor === BLOCKS
+      ? this.#blocks(channel)
+      : this.#waitsFor
   }
 
-  #tell (channel: ChannelInfo, what: string, isDeepEnough = false): void {
+  #tell(channel: ChannelInfo, what: string, isDeepEnough = false): void {
     this.followed = channel
     const waits = channel.status === 'confirming' && !isDeepEnough
     const line = `${shortChannel(channel.id)}  ${what}${waits ? `; waiting for ${this.#blocks(channel)}` : ''}`
@@ -74,11 +104,14 @@ export class OpeningProgress {
   }
 
   /** Whoever has a devnet mines it himself, and only as long as a block is missing. */
-  #blocks (channel: ChannelInfo): string {
+  #blocks(channel: ChannelInfo): string {
     const left = blocksLeft(channel)
     if (left === undefined) return BLOCKS
     if (left === 0) return 'the peer to see it'
-    const hint = this.#waitsFor === BLOCKS && channel.confirmations === 0 && this.options.isDevnet?.() === true ? ` (mine: paychan devnet mine ${left})` : ''
+    const hint =
+      this.#waitsFor === BLOCKS && channel.confirmations === 0 && this.options.isDevnet?.() === true
+        ? ` (mine: paychan devnet mine ${left})`
+        : ''
     return `${blocksText(left)}${hint}`
   }
 }
@@ -86,17 +119,24 @@ export class OpeningProgress {
 const BLOCKS = 'blocks'
 
 /** Who has to do something next. */
-function whatComesAfter (event: ChannelEvent): string | undefined {
+function whatComesAfter(event: ChannelEvent): string | undefined {
   const { news, channel } = event
   switch (news.kind) {
-    case 'offer-sent': return 'the peer to answer the offer'
-    case 'terms-taken': return 'the Electrum server, to watch the funding output'
+    case 'offer-sent':
+      return 'the peer to answer the offer'
+    case 'terms-taken':
+      return 'the Electrum server, to watch the funding output'
     case 'funding-built':
-    case 'refund-asked-for': return 'the peer to sign the refund'
+    case 'refund-asked-for':
+      return 'the peer to sign the refund'
     case 'refund-secured':
-    case 'funding-sent': return 'the peer to take the funding transaction'
-    case 'first-state-signed': return 'the peer to store the first state'
-    case 'first-state-acknowledged': return BLOCKS
-    default: return channel.status === 'confirming' && channel.confirmations > 0 ? BLOCKS : undefined
+    case 'funding-sent':
+      return 'the peer to take the funding transaction'
+    case 'first-state-signed':
+      return 'the peer to store the first state'
+    case 'first-state-acknowledged':
+      return BLOCKS
+    default:
+      return channel.status === 'confirming' && channel.confirmations > 0 ? BLOCKS : undefined
   }
 }

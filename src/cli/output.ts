@@ -27,11 +27,13 @@ export interface Output {
 }
 
 /** Amounts become numbers: 21 million bitcoin are 2.1 x 10^15 sat, below 2^53 = 9.0 x 10^15. */
-export function toJson (value: unknown): unknown {
+export function toJson(value: unknown): unknown {
   if (value === undefined) return null
   if (typeof value === 'bigint') return Number(value)
   if (Array.isArray(value)) return value.map(toJson)
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toJson(field)]))
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toJson(field)]))
+  }
   return value
 }
 
@@ -39,26 +41,26 @@ export function toJson (value: unknown): unknown {
 const USUAL_WIDTH = 80
 
 /** `https://no-color.org`: set and not empty means no colours. */
-function wantsColor (io: Io, isTTY: boolean): boolean {
+function wantsColor(io: Io, isTTY: boolean): boolean {
   return isTTY && (io.env['NO_COLOR'] ?? '') === '' && io.env['TERM'] !== 'dumb'
 }
 
-export function createOutput (io: Io, json: boolean): Output {
+export function createOutput(io: Io, json: boolean): Output {
   const colors = pc.createColors(!json && wantsColor(io, io.stdout.isTTY))
   const stderrColors = pc.createColors(wantsColor(io, io.stderr.isTTY))
   let progressWidth = 0
 
-  function writeJson (data: object): void {
+  function writeJson(data: object): void {
     io.stdout.write(`${JSON.stringify(toJson(data))}\n`)
   }
 
   /** Takes an unfinished progress line off the terminal. */
-  function clearProgress (): void {
+  function clearProgress(): void {
     if (progressWidth > 0) io.stderr.write(`\r${' '.repeat(progressWidth)}\r`)
     progressWidth = 0
   }
 
-  function emit (data: object, text: (colors: Colors) => string): void {
+  function emit(data: object, text: (colors: Colors) => string): void {
     clearProgress()
     if (json) writeJson(data)
     else io.stdout.write(`${text(colors)}\n`)
@@ -70,7 +72,7 @@ export function createOutput (io: Io, json: boolean): Output {
     width: io.stdout.columns ?? USUAL_WIDTH,
     result: emit,
     line: emit,
-    progress: text => {
+    progress: (text) => {
       if (json) return
       clearProgress()
       const whole = printable(text)
@@ -78,20 +80,25 @@ export function createOutput (io: Io, json: boolean): Output {
         io.stderr.write(`${whole}\n`)
         return
       }
-      // What is wrapped cannot be taken off again, and a letter in the last column wraps on some terminals.
+      // What is wrapped cannot be taken off again, and a letter in the last column wraps on some
+      // terminals.
       const shown = cut(whole, (io.stderr.columns ?? USUAL_WIDTH) - 1)
       io.stderr.write(shown)
       progressWidth = shown.length
     },
-    note: text => {
+    note: (text) => {
       clearProgress()
       if (!json) io.stderr.write(`${printable(text)}\n`)
     },
-    error: error => {
+    error: (error) => {
       clearProgress()
       const record = toErrorRecord(error)
       if (json) writeJson({ error: record })
-      else io.stderr.write(`${stderrColors.red('error:')} ${printable(record.message)} ${stderrColors.dim(`(${record.code})`)}\n`)
+      else {
+        io.stderr.write(
+          `${stderrColors.red('error:')} ${printable(record.message)} ${stderrColors.dim(`(${record.code})`)}\n`
+        )
+      }
     }
   }
 }

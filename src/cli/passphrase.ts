@@ -1,19 +1,37 @@
-/** Where the passphrase of a seed comes from: the environment, a file descriptor, or whoever types it. Never an argument, which others can see. */
+/**
+ * Where the passphrase of a seed comes from: the environment, a file descriptor, or whoever types
+ * it. Never an argument, which others can see.
+ */
 import { PaychanError } from '../types/errors.js'
 import type { Io } from './io.js'
 
 export interface Asking {
   readonly prompt?: string
-  /** Also a line that a program pipes in. Not for what runs for long: nobody may ever write that line. */
+  /**
+   * Also a line that a program pipes in. Not for what runs for long: nobody may ever write that
+   * line.
+   */
   readonly fromInput?: true
 }
 
-/** The passphrase of a seed that is encrypted; who types it is asked again after a wrong one. Errors: `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`. */
-export async function askPassphrase (io: Io, attempt: number, { prompt = 'Passphrase of the seed: ', fromInput }: Asking = {}): Promise<string | undefined> {
+/**
+ * The passphrase of a seed that is encrypted; who types it is asked again after a wrong one.
+ * Errors: `ERR_PASSPHRASE_NEEDED`, `ERR_CANCELLED`.
+ */
+export async function askPassphrase(
+  io: Io,
+  attempt: number,
+  { prompt = 'Passphrase of the seed: ', fromInput }: Asking = {}
+): Promise<string | undefined> {
   const given = await givenPassphrase(io)
   if (given !== undefined) return attempt === 1 ? given : undefined
-  if (!io.stdin.isTTY && (attempt > 1 || fromInput !== true)) return attempt === 1 ? refuse() : undefined
-  return await io.stdin.readLine(attempt === 1 ? prompt : `That was a wrong one. ${prompt}`) ?? refuse()
+  if (!io.stdin.isTTY && (attempt > 1 || fromInput !== true)) {
+    return attempt === 1 ? refuse() : undefined
+  }
+  return (
+    (await io.stdin.readLine(attempt === 1 ? prompt : `That was a wrong one. ${prompt}`)) ??
+    refuse()
+  )
 }
 
 /**
@@ -21,28 +39,46 @@ export async function askPassphrase (io: Io, attempt: number, { prompt = 'Passph
  *
  * @param fromEnvironment - false when the environment holds the one of before
  */
-export async function newPassphrase (io: Io, fromEnvironment = true): Promise<string> {
+export async function newPassphrase(io: Io, fromEnvironment = true): Promise<string> {
   const given = fromEnvironment ? await givenPassphrase(io) : undefined
   if (given !== undefined) return given
-  const first = await io.stdin.readLine('New passphrase: ') ?? refuse()
-  if (io.stdin.isTTY && await io.stdin.readLine('The same once more: ') !== first) {
-    throw new PaychanError('ERR_PASSPHRASE_MISMATCH', 'The two are not the same. Try again; nothing was changed.')
+  const first = (await io.stdin.readLine('New passphrase: ')) ?? refuse()
+  if (io.stdin.isTTY && (await io.stdin.readLine('The same once more: ')) !== first) {
+    throw new PaychanError(
+      'ERR_PASSPHRASE_MISMATCH',
+      'The two are not the same. Try again; nothing was changed.'
+    )
   }
-  // What follows would be dropped without a word, and the passphrase be another than its owner thinks.
-  if (!io.stdin.isTTY && await io.stdin.readLine('') !== undefined) throw new PaychanError('ERR_PASSPHRASE_MISMATCH', 'A passphrase is one line, and more follows it in the input. Nothing was changed.')
+  // What follows would be dropped without a word, and the passphrase be another than its owner
+  // thinks.
+  if (!io.stdin.isTTY && (await io.stdin.readLine('')) !== undefined) {
+    throw new PaychanError(
+      'ERR_PASSPHRASE_MISMATCH',
+      'A passphrase is one line, and more follows it in the input. Nothing was changed.'
+    )
+  }
   return first
 }
 
 /** Of the environment or a file descriptor; undefined when neither has one. */
-export async function givenPassphrase ({ env, readDescriptor }: Io): Promise<string | undefined> {
+export async function givenPassphrase({ env, readDescriptor }: Io): Promise<string | undefined> {
   const text = env['PAYCHAN_PASSPHRASE']
   if (text !== undefined && text !== '') return text
   const descriptor = env['PAYCHAN_PASSPHRASE_FD']
   if (descriptor === undefined || descriptor === '') return undefined
-  if (!/^\d{1,4}$/.test(descriptor)) throw new PaychanError('ERR_CONFIG_INVALID', 'PAYCHAN_PASSPHRASE_FD is the number of a file descriptor, such as 3.', { key: 'PAYCHAN_PASSPHRASE_FD' })
+  if (!/^\d{1,4}$/.test(descriptor)) {
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      'PAYCHAN_PASSPHRASE_FD is the number of a file descriptor, such as 3.',
+      { key: 'PAYCHAN_PASSPHRASE_FD' }
+    )
+  }
   return (await readDescriptor(Number(descriptor))).replace(/\r?\n[^]*$/, '')
 }
 
-function refuse (): never {
-  throw new PaychanError('ERR_PASSPHRASE_NEEDED', 'A passphrase is needed, and nobody is there to ask. Give it in PAYCHAN_PASSPHRASE, or the number of a file descriptor to read it from in PAYCHAN_PASSPHRASE_FD.')
+function refuse(): never {
+  throw new PaychanError(
+    'ERR_PASSPHRASE_NEEDED',
+    'A passphrase is needed, and nobody is there to ask. Give it in PAYCHAN_PASSPHRASE, or the number of a file descriptor to read it from in PAYCHAN_PASSPHRASE_FD.'
+  )
 }

@@ -12,12 +12,19 @@ export interface Patience {
 }
 
 /** Shows `waiting for ...` when nothing has happened for a while. */
-export function startPatience (io: Io, output: Output, waitsFor: () => string): Patience {
+export function startPatience(io: Io, output: Output, waitsFor: () => string): Patience {
   let cancel = (): void => {}
   const restart = (): void => {
     cancel()
-    cancel = io.after(PATIENCE_MS, () => { output.progress(`waiting for ${waitsFor()} ...`) })
+    cancel = io.after(PATIENCE_MS, () => {
+      output.progress(`waiting for ${waitsFor()} ...`)
+    })
   }
   restart()
-  return { restart, stop: () => { cancel() } }
+  return {
+    restart,
+    stop: () => {
+      cancel()
+    }
+  }
 }

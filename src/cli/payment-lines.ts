@@ -1,4 +1,7 @@
-/** Payments as they come, on a terminal that people read: at most one line a second, however many there are. */
+/**
+ * Payments as they come, on a terminal that people read: at most one line a second, however many
+ * there are.
+ */
 import { formatAmount } from '../daemon/amount.js'
 import type { PaymentInfo } from '../node/api.js'
 import type { Io } from './io.js'
@@ -13,11 +16,11 @@ export interface PaymentLines {
 }
 
 /** The first payment is shown at once; those that come within a second of a line share the next. */
-export function paymentLines (io: Pick<Io, 'after'>, show: (line: string) => void): PaymentLines {
+export function paymentLines(io: Pick<Io, 'after'>, show: (line: string) => void): PaymentLines {
   let cancel: (() => void) | undefined
   let waiting: PaymentInfo[] = []
 
-  function flush (): void {
+  function flush(): void {
     cancel = undefined
     if (waiting.length === 0) return
     show(lineOf(waiting))
@@ -26,7 +29,7 @@ export function paymentLines (io: Pick<Io, 'after'>, show: (line: string) => voi
   }
 
   return {
-    add: payment => {
+    add: (payment) => {
       waiting.push(payment)
       if (cancel === undefined) flush()
     },
@@ -38,16 +41,20 @@ export function paymentLines (io: Pick<Io, 'after'>, show: (line: string) => voi
   }
 }
 
-function lineOf (payments: readonly PaymentInfo[]): string {
+function lineOf(payments: readonly PaymentInfo[]): string {
   const [first] = payments
   if (first !== undefined && payments.length === 1) {
     const { direction, amount, peerId, channel, memo } = first
     const who = `${direction === 'sent' ? 'to' : 'from'} ${shortPeer(peerId)}`
     return `${direction} ${formatAmount(amount)} ${who} on channel ${shortChannel(channel)}${memo === '' ? '' : `: ${memo}`}`
   }
-  return (['received', 'sent'] as const).flatMap(direction => {
-    const these = payments.filter(payment => payment.direction === direction)
-    if (these.length === 0) return []
-    return [`${direction} ${these.length.toLocaleString('en')} ${these.length === 1 ? 'payment' : 'payments'}, ${formatAmount(these.reduce((sum, { amount }) => sum + amount, 0n))}`]
-  }).join('; ')
+  return (['received', 'sent'] as const)
+    .flatMap((direction) => {
+      const these = payments.filter((payment) => payment.direction === direction)
+      if (these.length === 0) return []
+      return [
+        `${direction} ${these.length.toLocaleString('en')} ${these.length === 1 ? 'payment' : 'payments'}, ${formatAmount(these.reduce((sum, { amount }) => sum + amount, 0n))}`
+      ]
+    })
+    .join('; ')
 }

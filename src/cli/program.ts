@@ -20,51 +20,86 @@ among the facts of an error are decimal strings.`
 
 type Add = (program: Command, world: World) => void
 
-/** The commands in the order of the help, and where each lies: a line of commands loads what its verb needs, and no more. */
-export const GROUPS: ReadonlyArray<{ readonly names: readonly string[], readonly load: () => Promise<Add> }> = [
+/**
+ * The commands in the order of the help, and where each lies: a line of commands loads what its
+ * verb needs, and no more.
+ */
+export const GROUPS: ReadonlyArray<{
+  readonly names: readonly string[]
+  readonly load: () => Promise<Add>
+}> = [
   { names: ['init'], load: async () => (await import('./commands/init.js')).addInit },
-  { names: ['restore', 'recover', 'encrypt', 'decrypt'], load: async () => (await import('./commands/seed.js')).addSeedCommands },
+  {
+    names: ['restore', 'recover', 'encrypt', 'decrypt'],
+    load: async () => (await import('./commands/seed.js')).addSeedCommands
+  },
   { names: ['start'], load: async () => (await import('./commands/start.js')).addStart },
   { names: ['check'], load: async () => (await import('./commands/check.js')).addCheck },
-  { names: ['info', 'address', 'balance', 'connect', 'peers', 'stop'], load: async () => (await import('./commands/node.js')).addNodeCommands },
-  { names: ['send', 'bumpfee', 'fees', 'transactions', 'label'], load: async () => (await import('./commands/wallet.js')).addWalletCommands },
+  {
+    names: ['info', 'address', 'balance', 'connect', 'peers', 'stop'],
+    load: async () => (await import('./commands/node.js')).addNodeCommands
+  },
+  {
+    names: ['send', 'bumpfee', 'fees', 'transactions', 'label'],
+    load: async () => (await import('./commands/wallet.js')).addWalletCommands
+  },
   { names: ['coins'], load: async () => (await import('./commands/coins.js')).addCoins },
-  { names: ['open', 'renew', 'topup'], load: async () => (await import('./commands/open.js')).addOpenings },
+  {
+    names: ['open', 'renew', 'topup'],
+    load: async () => (await import('./commands/open.js')).addOpenings
+  },
   { names: ['psbt'], load: async () => (await import('./commands/psbt.js')).addPsbt },
-  { names: ['pay', 'channels', 'channel', 'payments', 'close', 'settle'], load: async () => (await import('./commands/channels.js')).addChannelCommands },
+  {
+    names: ['pay', 'channels', 'channel', 'payments', 'close', 'settle'],
+    load: async () => (await import('./commands/channels.js')).addChannelCommands
+  },
   { names: ['devnet'], load: async () => (await import('./commands/devnet.js')).addDevnet },
   { names: ['simulate'], load: async () => (await import('./commands/simulate.js')).addSimulate }
 ]
 
-/** The program with the commands that a line may mean: the one that it names, none to say the version, else all of them. */
-export async function createProgram (world: World, argv: readonly string[] = []): Promise<Command> {
-  const { io, output: { json } } = world
+/**
+ * The program with the commands that a line may mean: the one that it names, none to say the
+ * version, else all of them.
+ */
+export async function createProgram(world: World, argv: readonly string[] = []): Promise<Command> {
+  const {
+    io,
+    output: { json }
+  } = world
   const program = new Command('paychan')
     .description('Pay your peers over Bitcoin micropayment channels.')
     .version(VERSION)
     .configureOutput({
-      writeOut: text => { io.stdout.write(text) },
+      writeOut: (text) => {
+        io.stdout.write(text)
+      },
       // Also for a line that asks for JSON, and could not be understood.
-      writeErr: text => { if (!json) io.stderr.write(text) },
+      writeErr: (text) => {
+        if (!json) io.stderr.write(text)
+      },
       // `run` reports it, in the form that was asked for.
       outputError: () => {}
     })
     .exitOverride()
     .addHelpText('after', `\n${EXAMPLE}\n\n${EXIT_CODES_HELP}`)
   withCommonOptions(program)
-  for (const add of await Promise.all(groupsFor(argv).map(async ({ load }) => await load()))) add(program, world)
+  for (const add of await Promise.all(groupsFor(argv).map(async ({ load }) => await load()))) {
+    add(program, world)
+  }
   return program
 }
 
-function groupsFor (argv: readonly string[]): typeof GROUPS {
+function groupsFor(argv: readonly string[]): typeof GROUPS {
   const word = firstWord(argv)
   const named = GROUPS.filter(({ names }) => word !== undefined && names.includes(word))
   if (named.length > 0) return named
-  return word === undefined && argv.some((option) => option === '--version' || option === '-V') ? [] : GROUPS
+  return word === undefined && argv.some((option) => option === '--version' || option === '-V')
+    ? []
+    : GROUPS
 }
 
 /** What is neither an option nor the directory behind `--data`. */
-function firstWord (argv: readonly string[]): string | undefined {
+function firstWord(argv: readonly string[]): string | undefined {
   return argv.find((word, i) => !word.startsWith('-') && argv[i - 1] !== '--data')
 }
 
@@ -72,7 +107,7 @@ function firstWord (argv: readonly string[]): string | undefined {
  * Runs one command line (without `node` and the script) and resolves with its exit code. Whatever
  * goes wrong is reported; this never rejects.
  */
-export async function run (argv: readonly string[], outside: Outside): Promise<number> {
+export async function run(argv: readonly string[], outside: Outside): Promise<number> {
   const output = createOutput(outside.io, asksForJson(argv))
   const program = await createProgram({ ...outside, output }, argv)
   try {
@@ -84,28 +119,40 @@ export async function run (argv: readonly string[], outside: Outside): Promise<n
       if (error.code === 'commander.help') return noCommand(output)
     }
     if (error instanceof Exit) return error.exitCode
-    const reported = error instanceof CommanderError ? usageError(error, nameOf(program, argv)) : error
+    const reported =
+      error instanceof CommanderError ? usageError(error, nameOf(program, argv)) : error
     output.error(reported)
     return exitCodeOf(codeOf(reported))
   }
 }
 
 /** People are shown the help; a program gets its one object. */
-function noCommand (output: Output): number {
-  if (output.json) output.error(new PaychanError('ERR_USAGE', 'No command is given. See paychan --help.'))
+function noCommand(output: Output): number {
+  if (output.json) {
+    output.error(new PaychanError('ERR_USAGE', 'No command is given. See paychan --help.'))
+  }
   return EXIT.usage
 }
 
-function usageError (error: CommanderError, command: string): PaychanError {
+function usageError(error: CommanderError, command: string): PaychanError {
   const negative = /^error: unknown option '(-[\d.][^']*)'/.exec(error.message)?.[1]
-  if (negative !== undefined) return new PaychanError('ERR_INVALID_AMOUNT', `An amount has no sign, and '${negative}' has one. Write 1000, 1000sat or 0.00001btc.`, { text: negative })
+  if (negative !== undefined) {
+    return new PaychanError(
+      'ERR_INVALID_AMOUNT',
+      `An amount has no sign, and '${negative}' has one. Write 1000, 1000sat or 0.00001btc.`,
+      { text: negative }
+    )
+  }
   const sentence = error.message.replace(/^error: /, '').replace(/\n/g, ' ')
   const capital = sentence.charAt(0).toUpperCase() + sentence.slice(1)
-  return new PaychanError('ERR_USAGE', `${capital}${/[.?)]$/.test(capital) ? '' : '.'} See ${command} --help.`)
+  return new PaychanError(
+    'ERR_USAGE',
+    `${capital}${/[.?)]$/.test(capital) ? '' : '.'} See ${command} --help.`
+  )
 }
 
 /** The command that a line asks for, as far as there is one: its help is the one to read. */
-function nameOf (program: Command, argv: readonly string[]): string {
+function nameOf(program: Command, argv: readonly string[]): string {
   const names = [program.name()]
   let commands = program.commands
   for (const word of argv) {
@@ -118,7 +165,7 @@ function nameOf (program: Command, argv: readonly string[]): string {
 }
 
 /** Also when the line could not be understood. */
-function asksForJson (argv: readonly string[]): boolean {
+function asksForJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--')
   return (end === -1 ? argv : argv.slice(0, end)).includes('--json')
 }

@@ -1,4 +1,7 @@
-/** Channels: a line each in as many columns as there is room for, or one with all that there is to know. */
+/**
+ * Channels: a line each in as many columns as there is room for, or one with all that there is to
+ * know.
+ */
 import { formatAmount } from '../daemon/amount.js'
 import { isUnwatched } from '../channel/unwatched.js'
 import type { ChannelInfo, ChannelStatus } from '../node/api.js'
@@ -9,97 +12,205 @@ import { renderFields, renderTable, type Cell, type Column } from './table.js'
 /** Less is not worth a word. */
 const SHOWN_RISK = 0.05
 
-/** Those with a number are left out where there is no room, the highest first: `channel ID` shows them. */
+/**
+ * Those with a number are left out where there is no room, the highest first: `channel ID` shows
+ * them.
+ */
 const COLUMNS: readonly Column[] = [
-  { title: 'CHANNEL' }, { title: 'PEER' }, { title: 'ROLE', leftOut: 2 }, { title: 'STATUS' }, { title: 'CAPACITY', align: 'right', leftOut: 4 }, { title: 'OURS', align: 'right' },
-  { title: 'THEIRS', align: 'right', leftOut: 1 }, { title: 'SPENDABLE', align: 'right' }, { title: 'REFUND AT', align: 'right', leftOut: 3 }
+  { title: 'CHANNEL' },
+  { title: 'PEER' },
+  { title: 'ROLE', leftOut: 2 },
+  { title: 'STATUS' },
+  { title: 'CAPACITY', align: 'right', leftOut: 4 },
+  { title: 'OURS', align: 'right' },
+  { title: 'THEIRS', align: 'right', leftOut: 1 },
+  { title: 'SPENDABLE', align: 'right' },
+  { title: 'REFUND AT', align: 'right', leftOut: 3 }
 ]
 
-function styleOf (status: ChannelStatus, colors: Colors): (text: string) => string {
+function styleOf(status: ChannelStatus, colors: Colors): (text: string) => string {
   switch (status) {
-    case 'open': return colors.green
+    case 'open':
+      return colors.green
     case 'opening':
     case 'confirming':
-    case 'closing': return colors.yellow
+    case 'closing':
+      return colors.yellow
     case 'offline':
     case 'settling':
     case 'refunding':
-    case 'stopped': return colors.magenta
+    case 'stopped':
+      return colors.magenta
     case 'closed':
-    case 'abandoned': return colors.dim
+    case 'abandoned':
+      return colors.dim
   }
 }
 
 /** At most `width` columns wide; what there is to say of a channel stands below it. */
-export function renderChannels (channels: readonly ChannelInfo[], colors: Colors, width: number): string {
+export function renderChannels(
+  channels: readonly ChannelInfo[],
+  colors: Colors,
+  width: number
+): string {
   if (channels.length === 0) return 'No channels. Open one with `paychan open PEER AMOUNT`.'
-  return renderTable(COLUMNS, channels.map((channel) => ({
-    cells: [
-      shortChannel(channel.id),
-      shortPeer(channel.peerId),
-      channel.role,
-      { text: channel.status, style: styleOf(channel.status, colors) },
-      formatAmount(channel.capacity),
-      formatAmount(channel.ourBalance),
-      formatAmount(channel.theirBalance),
-      formatAmount(channel.spendable),
-      `block ${channel.refundHeight}`
-    ] satisfies Cell[],
-    note: notesOf(channel).join('; ')
-  })), colors, width)
+  return renderTable(
+    COLUMNS,
+    channels.map((channel) => ({
+      cells: [
+        shortChannel(channel.id),
+        shortPeer(channel.peerId),
+        channel.role,
+        { text: channel.status, style: styleOf(channel.status, colors) },
+        formatAmount(channel.capacity),
+        formatAmount(channel.ourBalance),
+        formatAmount(channel.theirBalance),
+        formatAmount(channel.spendable),
+        `block ${channel.refundHeight}`
+      ] satisfies Cell[],
+      note: notesOf(channel).join('; ')
+    })),
+    colors,
+    width
+  )
 }
 
 /** All there is to know of one channel. */
-export function renderChannel (channel: ChannelInfo, colors: Colors): string {
-  const { limits, funding, spend, payments, turns, renews, renewedAs, minDepth, lastPaymentHeight, settleHeight } = channel
-  const block = (name: string, height: number | undefined): Array<readonly [string, string]> => height === undefined ? [] : [[name, `block ${height}`]]
-  return renderFields([
-    ['channel', channel.id],
-    ['peer', channel.peerId],
-    ['status', channel.status],
-    ['role', channel.role === 'client' ? 'client: this node opened it' : 'server: the peer opened it'],
-    ['kind', channel.mode === 'two-way' ? 'two-way: both sides pay, in turns' : 'one-way: the client pays'],
-    ['capacity', formatAmount(channel.capacity)],
-    ['ours', formatAmount(channel.ourBalance)],
-    ['theirs', formatAmount(channel.theirBalance)],
-    ['spendable', formatAmount(channel.spendable)],
-    ['receivable', formatAmount(channel.receivable)],
-    ['payments', `${payments.sent.toLocaleString('en')} sent, ${payments.received.toLocaleString('en')} received`],
-    ...(turns === undefined ? [] : [['turn', `${turnText(turns)}, ${turns.step} blocks apart`] as const]),
-    ...(funding === undefined ? [] : [['funding', `${funding.txid}:${funding.vout}`] as const, ['confirmations', `${channel.confirmations}${minDepth === undefined ? '' : ` (${minDepth} needed)`}`] as const]),
-    ...(spend === undefined ? [] : [['spent by', `${spend.kind} ${spend.txid}${spend.height === undefined ? ', in no block yet' : `, in block ${spend.height}`}`] as const]),
-    ...block('last payment', lastPaymentHeight),
-    ...block('settled at', settleHeight),
-    ...block('refund at', channel.refundHeight),
-    ...(limits === undefined ? [] : [['limits', `first payment at least ${formatAmount(limits.minFirstPayment)}, at most ${formatAmount(limits.maxStake)} at stake; in flight ${limits.maxInFlightUpdates} updates, ${formatAmount(limits.maxInFlightValue)}`] as const]),
-    ...(renews === undefined ? [] : [['renews', renews] as const]),
-    ...(renewedAs === undefined ? [] : [['renewed as', renewedAs] as const]),
-    ...notesOf(channel).map((note, i) => [i === 0 ? 'note' : '', note] as const)
-  ], colors)
+export function renderChannel(channel: ChannelInfo, colors: Colors): string {
+  const {
+    limits,
+    funding,
+    spend,
+    payments,
+    turns,
+    renews,
+    renewedAs,
+    minDepth,
+    lastPaymentHeight,
+    settleHeight
+  } = channel
+  const block = (name: string, height: number | undefined): Array<readonly [string, string]> =>
+    height === undefined ? [] : [[name, `block ${height}`]]
+  return renderFields(
+    [
+      ['channel', channel.id],
+      ['peer', channel.peerId],
+      ['status', channel.status],
+      [
+        'role',
+        channel.role === 'client' ? 'client: this node opened it' : 'server: the peer opened it'
+      ],
+      [
+        'kind',
+        channel.mode === 'two-way'
+          ? 'two-way: both sides pay, in turns'
+          : 'one-way: the client pays'
+      ],
+      ['capacity', formatAmount(channel.capacity)],
+      ['ours', formatAmount(channel.ourBalance)],
+      ['theirs', formatAmount(channel.theirBalance)],
+      ['spendable', formatAmount(channel.spendable)],
+      ['receivable', formatAmount(channel.receivable)],
+      [
+        'payments',
+        `${payments.sent.toLocaleString('en')} sent, ${payments.received.toLocaleString('en')} received`
+      ],
+      ...(turns === undefined
+        ? []
+        : [['turn', `${turnText(turns)}, ${turns.step} blocks apart`] as const]),
+      ...(funding === undefined
+        ? []
+        : [
+            ['funding', `${funding.txid}:${funding.vout}`] as const,
+            [
+              'confirmations',
+              `${channel.confirmations}${minDepth === undefined ? '' : ` (${minDepth} needed)`}`
+            ] as const
+          ]),
+      ...(spend === undefined
+        ? []
+        : [
+            [
+              'spent by',
+              `${spend.kind} ${spend.txid}${spend.height === undefined ? ', in no block yet' : `, in block ${spend.height}`}`
+            ] as const
+          ]),
+      ...block('last payment', lastPaymentHeight),
+      ...block('settled at', settleHeight),
+      ...block('refund at', channel.refundHeight),
+      ...(limits === undefined
+        ? []
+        : [
+            [
+              'limits',
+              `first payment at least ${formatAmount(limits.minFirstPayment)}, at most ${formatAmount(limits.maxStake)} at stake; in flight ${limits.maxInFlightUpdates} updates, ${formatAmount(limits.maxInFlightValue)}`
+            ] as const
+          ]),
+      ...(renews === undefined ? [] : [['renews', renews] as const]),
+      ...(renewedAs === undefined ? [] : [['renewed as', renewedAs] as const]),
+      ...notesOf(channel).map((note, i) => [i === 0 ? 'note' : '', note] as const)
+    ],
+    colors
+  )
 }
 
-function notesOf (channel: ChannelInfo): string[] {
-  const { reason, status, renews, renewFor, confirmations, minDepth, atRisk, risk, inFlight, turns, receivable, lastPaymentHeight, alone } = channel
+function notesOf(channel: ChannelInfo): string[] {
+  const {
+    reason,
+    status,
+    renews,
+    renewFor,
+    confirmations,
+    minDepth,
+    atRisk,
+    risk,
+    inFlight,
+    turns,
+    receivable,
+    lastPaymentHeight,
+    alone
+  } = channel
   return [
-    ...(isUnwatched(channel) ? ['not watched: no server tells what happens to it, and nothing is paid'] : []),
+    ...(isUnwatched(channel)
+      ? ['not watched: no server tells what happens to it, and nothing is paid']
+      : []),
     ...(reason === undefined ? [] : [reason]),
-    ...(turns === undefined || status === 'closed' ? [] : [turnText(turns), `receivable ${formatAmount(receivable)}`, `close by block ${lastPaymentHeight ?? '?'}`, maturityText(turns)]),
-    ...(renews === undefined || !['opening', 'confirming'].includes(status) ? [] : [`renews ${shortChannel(renews)}`]),
-    ...(renewFor === undefined || !['open', 'offline', 'confirming'].includes(status) ? [] : [`renews itself for ${renewFor} blocks`]),
+    ...(turns === undefined || status === 'closed'
+      ? []
+      : [
+          turnText(turns),
+          `receivable ${formatAmount(receivable)}`,
+          `close by block ${lastPaymentHeight ?? '?'}`,
+          maturityText(turns)
+        ]),
+    ...(renews === undefined || !['opening', 'confirming'].includes(status)
+      ? []
+      : [`renews ${shortChannel(renews)}`]),
+    ...(renewFor === undefined || !['open', 'offline', 'confirming'].includes(status)
+      ? []
+      : [`renews itself for ${renewFor} blocks`]),
     ...(status === 'confirming' ? [`${confirmations} of ${minDepth ?? '?'} confirmations`] : []),
-    ...(alone === undefined || !['offline', 'stopped', 'closing'].includes(status) ? [] : [`without the peer our share comes home by the ${alone.by}, from block ${alone.from} on`]),
+    ...(alone === undefined || !['offline', 'stopped', 'closing'].includes(status)
+      ? []
+      : [`without the peer our share comes home by the ${alone.by}, from block ${alone.from} on`]),
     ...(inFlight > 0n ? [`${formatAmount(inFlight)} not acknowledged`] : []),
-    ...(atRisk > 0n ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`] : []),
-    ...(risk !== undefined && risk >= SHOWN_RISK ? [`risk ${(risk * 100).toFixed(0)} %: so likely is it not to be in a block in time, by the fees seen`] : [])
+    ...(atRisk > 0n
+      ? [`${formatAmount(atRisk)} at risk: not worth the fee of settling alone`]
+      : []),
+    ...(risk !== undefined && risk >= SHOWN_RISK
+      ? [
+          `risk ${(risk * 100).toFixed(0)} %: so likely is it not to be in a block in time, by the fees seen`
+        ]
+      : [])
   ]
 }
 
 /** Whose turn it is, and how many more there can be. */
-function turnText ({ number, payer, left }: NonNullable<ChannelInfo['turns']>): string {
+function turnText({ number, payer, left }: NonNullable<ChannelInfo['turns']>): string {
   return `turn ${number}: ${payer === 'us' ? 'we pay' : 'the peer pays'}, ${left} more`
 }
 
 /** From which block on each side can publish the newest state that it holds. */
-function maturityText ({ oursMatures, theirsMatures }: NonNullable<ChannelInfo['turns']>): string {
+function maturityText({ oursMatures, theirsMatures }: NonNullable<ChannelInfo['turns']>): string {
   return `our state matures at ${oursMatures ?? 'none'}, theirs at ${theirsMatures ?? 'none'}`
 }

@@ -6,12 +6,12 @@ import { shortChannel, shortPeer } from './render.js'
 const BTC = 100_000_000n
 
 /** As Bitcoin wallets take amounts. */
-function inBitcoin (amount: bigint): string {
+function inBitcoin(amount: bigint): string {
   return `${amount / BTC}.${(amount % BTC).toString().padStart(8, '0')}`
 }
 
 /** Of `open --psbt`: the server has named its key. */
-export function renderAskedInputs (channel: ChannelInfo): string {
+export function renderAskedInputs(channel: ChannelInfo): string {
   const { outside, capacity } = channel
   const id = shortChannel(channel.id)
   const { address = '', psbt = '' } = outside ?? {}
@@ -29,7 +29,7 @@ Or give the opening up:            paychan psbt ${id} --cancel`
 }
 
 /** Of the funded PSBT: T2 is on disk. */
-export function renderAskedSignatures (channel: ChannelInfo): string {
+export function renderAskedSignatures(channel: ChannelInfo): string {
   const id = shortChannel(channel.id)
   return `The refund is signed by the peer and stored: at block ${channel.refundHeight} the money comes back by itself if all else fails.
 Now sign this PSBT, unchanged, for transaction ${channel.funding?.txid ?? '?'}:

@@ -16,29 +16,69 @@ export interface RunFigures {
 }
 
 /** Whether honest nodes lost what nothing explains, or a rule was broken: a bug. */
-export function isSound ({ losses, broken }: Pick<Results, 'losses' | 'broken'>): boolean {
+export function isSound({ losses, broken }: Pick<Results, 'losses' | 'broken'>): boolean {
   return broken.length === 0 && !losses.some(({ why }) => why === 'unexplained')
 }
 
-export function renderResults (results: Results, run: RunFigures, colors: Colors): string {
+export function renderResults(results: Results, run: RunFigures, colors: Colors): string {
   const { scenario, payments, chain, capital, complete, simulated } = results
   const title = `${colors.bold(scenario.name)}  ${count(scenario.nodes, 'node')}, ${channelsText(results)}, ${number(simulated / 86_400)} ${complete ? '' : `of ${scenario.days} `}days, seed ${scenario.seed}${scenario.model ? ', without real signatures' : ''}${complete ? '' : colors.yellow('  (interrupted)')}`
   const fields: Array<readonly [string, string]> = [
-    ['payments', `${whole(payments.made)} of ${whole(payments.asked)} made (${percent(payments.made, payments.asked)}), ${sat(payments.volume)}${payments.unknown === 0 ? '' : `, ${whole(payments.unknown)} unknown at the end`}${offText(payments)}`],
-    ['failed', listed(Object.entries(payments.failed).sort(([, a], [, b]) => b - a).map(([code, times]) => `${whole(times)} ${code}`))],
-    ['latency', `${seconds(payments.latency.p50)} for half of them, ${seconds(payments.latency.p99)} for 99 of 100`],
-    ['on the chain', `${Object.entries(chain.transactions).filter(([, times]) => times > 0).map(([kind, times]) => `${whole(times)} ${kind}`).join(', ') || 'nothing'}, ${sat(chain.fees)} of fees`],
+    [
+      'payments',
+      `${whole(payments.made)} of ${whole(payments.asked)} made (${percent(payments.made, payments.asked)}), ${sat(payments.volume)}${payments.unknown === 0 ? '' : `, ${whole(payments.unknown)} unknown at the end`}${offText(payments)}`
+    ],
+    [
+      'failed',
+      listed(
+        Object.entries(payments.failed)
+          .sort(([, a], [, b]) => b - a)
+          .map(([code, times]) => `${whole(times)} ${code}`)
+      )
+    ],
+    [
+      'latency',
+      `${seconds(payments.latency.p50)} for half of them, ${seconds(payments.latency.p99)} for 99 of 100`
+    ],
+    [
+      'on the chain',
+      `${
+        Object.entries(chain.transactions)
+          .filter(([, times]) => times > 0)
+          .map(([kind, times]) => `${whole(times)} ${kind}`)
+          .join(', ') || 'nothing'
+      }, ${sat(chain.fees)} of fees`
+    ],
     ['fees', `${number(chain.feesPerPayment)} sat a payment`],
-    ['capital', `${sat(capital.locked)} in channels, ${Math.round(capital.idle * 100)} % of it idle; ${whole(capital.turns)} turns`],
-    ['losses', lossesOf(results.losses.filter(({ honest }) => honest), colors)],
-    ...results.attacks.length === 0 ? [] : [['attackers', attackersOf(results)] as const],
-    ['invariants', results.broken.length === 0 ? 'all held' : colors.red(`${count(results.broken.length, 'time')} broken: ${listed(results.broken.map(({ rule, text }) => `${rule}: ${text}`))}`)],
-    ['simulation', `${seconds(run.seconds)}, ${whole(run.memoryMegabytes)} MB, ${whole(run.events)} events (${whole(run.eventsPerSecond)} a second)`]
+    [
+      'capital',
+      `${sat(capital.locked)} in channels, ${Math.round(capital.idle * 100)} % of it idle; ${whole(capital.turns)} turns`
+    ],
+    [
+      'losses',
+      lossesOf(
+        results.losses.filter(({ honest }) => honest),
+        colors
+      )
+    ],
+    ...(results.attacks.length === 0 ? [] : [['attackers', attackersOf(results)] as const]),
+    [
+      'invariants',
+      results.broken.length === 0
+        ? 'all held'
+        : colors.red(
+            `${count(results.broken.length, 'time')} broken: ${listed(results.broken.map(({ rule, text }) => `${rule}: ${text}`))}`
+          )
+    ],
+    [
+      'simulation',
+      `${seconds(run.seconds)}, ${whole(run.memoryMegabytes)} MB, ${whole(run.events)} events (${whole(run.eventsPerSecond)} a second)`
+    ]
   ]
   return `${title}\n${renderFields(fields, colors)}`
 }
 
-function lossesOf (losses: readonly Loss[], colors: Colors): string {
+function lossesOf(losses: readonly Loss[], colors: Colors): string {
   if (losses.length === 0) return 'no honest node lost anything'
   const byReason = new Map<string, number>()
   for (const { why, amount } of losses) byReason.set(why, (byReason.get(why) ?? 0) + amount)
@@ -46,54 +86,76 @@ function lossesOf (losses: readonly Loss[], colors: Colors): string {
   return byReason.has('unexplained') ? colors.red(text) : text
 }
 
-function attackersOf ({ attacks }: Pick<Results, 'attacks'>): string {
+function attackersOf({ attacks }: Pick<Results, 'attacks'>): string {
   const profit = attacks.reduce((sum, { profit }) => sum + profit, 0)
   return `${whole(attacks.filter(({ succeeded }) => succeeded).length)} of ${count(attacks.length, 'attack')} succeeded, ${profit < 0 ? `and cost them ${sat(-profit)}` : `for ${sat(profit)}`}`
 }
 
-export function renderSweepTable ({ axes, points }: Sweep, colors: Colors): string {
+export function renderSweepTable({ axes, points }: Sweep, colors: Colors): string {
   const columns: Column[] = [
     ...axes.map(({ name }): Column => ({ title: name, align: 'right' })),
-    ...['runs', 'published', 'too late', 'part', 'foretold', 'lost', 'made', 'fees a payment'].map((title): Column => ({ title, align: 'right' }))
+    ...['runs', 'published', 'too late', 'part', 'foretold', 'lost', 'made', 'fees a payment'].map(
+      (title): Column => ({ title, align: 'right' })
+    )
   ]
-  const rows = points.map(({ values, runs, publications, tooLate, lossProbability, foretold, lost, successRate, feesPerPayment }): Cell[] => [
-    ...axes.map(({ name }) => String(values[name] ?? '')), whole(runs), whole(publications), whole(tooLate), chance(lossProbability, publications), chance(foretold, publications), sat(lost), `${number(successRate * 100)} %`, `${number(feesPerPayment)} sat`
-  ])
+  const rows = points.map(
+    ({
+      values,
+      runs,
+      publications,
+      tooLate,
+      lossProbability,
+      foretold,
+      lost,
+      successRate,
+      feesPerPayment
+    }): Cell[] => [
+      ...axes.map(({ name }) => String(values[name] ?? '')),
+      whole(runs),
+      whole(publications),
+      whole(tooLate),
+      chance(lossProbability, publications),
+      chance(foretold, publications),
+      sat(lost),
+      `${number(successRate * 100)} %`,
+      `${number(feesPerPayment)} sat`
+    ]
+  )
   return renderTable(columns, rows, colors)
 }
 
 /** Of publications; there is none without any. */
-function chance (part: number, publications: number): string {
+function chance(part: number, publications: number): string {
   return publications === 0 ? '-' : `${number(part * 100)} %`
 }
 
-function listed (items: readonly string[]): string {
+function listed(items: readonly string[]): string {
   if (items.length === 0) return 'none'
   return `${items.slice(0, LONGEST_LIST).join(', ')}${items.length > LONGEST_LIST ? ` and ${items.length - LONGEST_LIST} more` : ''}`
 }
 
-function sat (amount: number): string {
+function sat(amount: number): string {
   return formatAmount(BigInt(Math.round(amount)))
 }
 
 /** The same in every locale. */
-function whole (value: number): string {
+function whole(value: number): string {
   return Math.round(value).toLocaleString('en')
 }
 
 /** Three digits that say something. */
-function number (value: number): string {
+function number(value: number): string {
   return value === 0 || Math.abs(value) >= 100 ? whole(value) : String(Number(value.toPrecision(3)))
 }
 
-function seconds (value: number): string {
+function seconds(value: number): string {
   return value < 1 ? `${Math.round(value * 1_000)} ms` : `${number(value)} s`
 }
 
-function percent (part: number, all: number): string {
-  return all === 0 ? 'none' : `${number(part / all * 100)} %`
+function percent(part: number, all: number): string {
+  return all === 0 ? 'none' : `${number((part / all) * 100)} %`
 }
 
-function count (times: number, what: string): string {
+function count(times: number, what: string): string {
   return `${whole(times)} ${times === 1 ? what : `${what}s`}`
 }

@@ -1,7 +1,16 @@
 /** What the node answers, in words and tables. Every amount has its unit. */
 import { stripVTControlCharacters } from 'node:util'
 import { formatAmount } from '../daemon/amount.js'
-import type { Balance, ChannelInfo, CloseResult, NodeInfo, PaymentInfo, PayResult, PeerInfo, SettleAllResult } from '../node/api.js'
+import type {
+  Balance,
+  ChannelInfo,
+  CloseResult,
+  NodeInfo,
+  PaymentInfo,
+  PayResult,
+  PeerInfo,
+  SettleAllResult
+} from '../node/api.js'
 import type { Policy } from '../channel/policy.js'
 import type { Colors } from './output.js'
 import { printable, widthOf } from './text.js'
@@ -11,97 +20,163 @@ import { renderFields, renderTable, type Cell, type Column } from './table.js'
 const SHORT_DIGITS = 8
 
 /** The first digits of a channel id. */
-export function shortChannel (id: string): string {
+export function shortChannel(id: string): string {
   return id.slice(0, SHORT_DIGITS)
 }
 
 /** The last characters of a peer id: the first ones are the same for all Ed25519 keys. */
-export function shortPeer (peerId: string): string {
+export function shortPeer(peerId: string): string {
   return peerId.length <= SHORT_DIGITS ? peerId : `…${peerId.slice(-SHORT_DIGITS)}`
 }
 
 /** `2027-01-15 08:00:00Z`: the same in every time zone. */
-export function formatTime (milliseconds: number): string {
+export function formatTime(milliseconds: number): string {
   const date = new Date(milliseconds)
-  return Number.isNaN(date.getTime()) ? '?' : date.toISOString().replace('T', ' ').replace(/\.\d+Z$/, 'Z')
+  return Number.isNaN(date.getTime())
+    ? '?'
+    : date
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, 'Z')
 }
 
-function chainText ({ status, server, height, lastError, histories }: NodeInfo['chain']): string {
+function chainText({ status, server, height, lastError, histories }: NodeInfo['chain']): string {
   const where = height === undefined ? '' : ` at block ${height}`
   return `${status}${where}, ${server}${lastError === undefined || status === 'synced' ? '' : ` (${lastError})`}${histories === undefined ? '' : `, ${historiesText(histories)}`}`
 }
 
-/** `reading histories: 3,200 of 10,000`: until all are known, a channel may not know what has happened to it. */
-export function historiesText ({ known, total }: { readonly known: number, readonly total: number }): string {
+/**
+ * `reading histories: 3,200 of 10,000`: until all are known, a channel may not know what has
+ * happened to it.
+ */
+export function historiesText({
+  known,
+  total
+}: {
+  readonly known: number
+  readonly total: number
+}): string {
   return `reading histories: ${known.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}`
 }
 
 /** What others may open to this node. */
-function takes ({ minCapacity, maxCapacity, minBlocks, maxBlocks, maxChannelsPerPeer, minDepth }: Policy): string {
+function takes({
+  minCapacity,
+  maxCapacity,
+  minBlocks,
+  maxBlocks,
+  maxChannelsPerPeer,
+  minDepth
+}: Policy): string {
   return `channels of ${formatAmount(minCapacity)} to ${formatAmount(maxCapacity)}, for ${minBlocks} to ${maxBlocks} blocks, ${maxChannelsPerPeer} a peer; payments after ${minDepth} ${minDepth === 1 ? 'confirmation' : 'confirmations'}`
 }
 
 /** What they may pay in one. */
-function inAChannel ({ minFirstPayment, maxStake, maxRisk, maxInFlightUpdates, maxInFlightValue }: Policy): string {
-  const first = minFirstPayment === undefined ? 'worth settling' : `at least ${formatAmount(minFirstPayment)}`
+function inAChannel({
+  minFirstPayment,
+  maxStake,
+  maxRisk,
+  maxInFlightUpdates,
+  maxInFlightValue
+}: Policy): string {
+  const first =
+    minFirstPayment === undefined ? 'worth settling' : `at least ${formatAmount(minFirstPayment)}`
   return `first payment ${first}, at most ${formatAmount(maxStake)} at stake${maxRisk >= 100 ? '' : `, with a risk of ${maxRisk} %`}; in flight ${maxInFlightUpdates} updates, ${formatAmount(maxInFlightValue)}`
 }
 
 /** `apiSocket` is known where the node was started. */
-export function renderInfo (info: NodeInfo, colors: Colors, apiSocket?: string): string {
-  return renderFields([
-    ['version', info.version],
-    ['network', info.network],
-    ['peer id', info.peerId],
-    ...(info.multiaddrs.length === 0 ? [['peer address', 'none: nobody can connect to this node'] as const] : info.multiaddrs.map(address => ['peer address', address] as const)),
-    ['chain', chainText(info.chain)],
-    ...(info.chain.servers.length < 2 ? [] : info.chain.servers.map(server => ['server', serverText(server)] as const)),
-    ['channels', `${info.channels.open} open, ${info.channels.total} in all${info.channels.unwatched === 0 ? '' : `, ${info.channels.unwatched} not watched: no server tells what happens to ${info.channels.unwatched === 1 ? 'it' : 'them'}`}`],
-    ...(info.addresses === undefined ? [] : [['used', usedText(info.addresses)] as const]),
-    ['takes', takes(info.policy)],
-    ['payments', inAChannel(info.policy)],
-    ['data', info.dataDir],
-    ...(apiSocket === undefined ? [] : [['API', apiSocket] as const]),
-    ['ecdsa', info.ecdsa]
-  ], colors)
+export function renderInfo(info: NodeInfo, colors: Colors, apiSocket?: string): string {
+  return renderFields(
+    [
+      ['version', info.version],
+      ['network', info.network],
+      ['peer id', info.peerId],
+      ...(info.multiaddrs.length === 0
+        ? [['peer address', 'none: nobody can connect to this node'] as const]
+        : info.multiaddrs.map((address) => ['peer address', address] as const)),
+      ['chain', chainText(info.chain)],
+      ...(info.chain.servers.length < 2
+        ? []
+        : info.chain.servers.map((server) => ['server', serverText(server)] as const)),
+      [
+        'channels',
+        `${info.channels.open} open, ${info.channels.total} in all${info.channels.unwatched === 0 ? '' : `, ${info.channels.unwatched} not watched: no server tells what happens to ${info.channels.unwatched === 1 ? 'it' : 'them'}`}`
+      ],
+      ...(info.addresses === undefined ? [] : [['used', usedText(info.addresses)] as const]),
+      ['takes', takes(info.policy)],
+      ['payments', inAChannel(info.policy)],
+      ['data', info.dataDir],
+      ...(apiSocket === undefined ? [] : [['API', apiSocket] as const]),
+      ['ecdsa', info.ecdsa]
+    ],
+    colors
+  )
 }
 
 /** What to write down beside the words. */
-function usedText ({ receive, change, close }: NonNullable<NodeInfo['addresses']>): string {
+function usedText({ receive, change, close }: NonNullable<NodeInfo['addresses']>): string {
   return `${receive} addresses (receive), ${change} (change), ${close} (close)`
 }
 
-function serverText ({ url, state, height, problem }: NodeInfo['chain']['servers'][number]): string {
+function serverText({ url, state, height, problem }: NodeInfo['chain']['servers'][number]): string {
   return `${url} ${state}${height === undefined ? '' : ` at block ${height}`}${problem === undefined ? '' : `: ${printable(problem)}`}`
 }
 
-export function renderBalance (balance: Balance, colors: Colors): string {
+export function renderBalance(balance: Balance, colors: Colors): string {
   const rows = [
-    ['confirmed', balance.confirmed], ['  of it reserved', balance.reserved], ['  of it locked', balance.locked], ['pending', balance.pending], ['in channels', balance.inChannels], ...(balance.unwatched === 0n ? [] : [['  of it not watched', balance.unwatched] as const]), ['unswept', balance.unswept], ['total', balance.total]
+    ['confirmed', balance.confirmed],
+    ['  of it reserved', balance.reserved],
+    ['  of it locked', balance.locked],
+    ['pending', balance.pending],
+    ['in channels', balance.inChannels],
+    ...(balance.unwatched === 0n ? [] : [['  of it not watched', balance.unwatched] as const]),
+    ['unswept', balance.unswept],
+    ['total', balance.total]
   ] as const
   const amounts = rows.map(([, amount]) => formatAmount(amount))
-  const width = Math.max(...amounts.map(text => text.length))
-  return renderFields(rows.map(([name], i) => [name, (amounts[i] ?? '').padStart(width)]), colors)
+  const width = Math.max(...amounts.map((text) => text.length))
+  return renderFields(
+    rows.map(([name], i) => [name, (amounts[i] ?? '').padStart(width)]),
+    colors
+  )
 }
 
-export function renderPeers (peers: readonly PeerInfo[], colors: Colors): string {
+export function renderPeers(peers: readonly PeerInfo[], colors: Colors): string {
   if (peers.length === 0) return 'No peers. Connect with `paychan connect MULTIADDR`.'
-  return renderTable([{ title: 'PEER' }, { title: 'CONNECTED' }, { title: 'PAYCHAN' }, { title: 'ADDRESS' }],
-    peers.map(({ peerId, connected, paychan, multiaddrs }) => [peerId, connected ? 'yes' : 'no', paychan === undefined ? '?' : paychan ? 'yes' : 'no', multiaddrs[0] ?? '']),
-    colors)
+  return renderTable(
+    [{ title: 'PEER' }, { title: 'CONNECTED' }, { title: 'PAYCHAN' }, { title: 'ADDRESS' }],
+    peers.map(({ peerId, connected, paychan, multiaddrs }) => [
+      peerId,
+      connected ? 'yes' : 'no',
+      paychan === undefined ? '?' : paychan ? 'yes' : 'no',
+      multiaddrs[0] ?? ''
+    ]),
+    colors
+  )
 }
 
 /** `Connected to ...`, and whether one can open a channel there. */
-export function renderConnected ({ peerId, paychan }: PeerInfo): string {
+export function renderConnected({ peerId, paychan }: PeerInfo): string {
   return `Connected to ${peerId}.${paychan === false ? ' It does not speak paychan.' : ''}`
 }
 
 const PAYMENT_COLUMNS: readonly Column[] = [
-  { title: 'TIME' }, { title: 'CHANNEL', leftOut: 1 }, { title: 'PEER' }, { title: 'DIRECTION' }, { title: 'AMOUNT', align: 'right' }, { title: 'STATUS' }
+  { title: 'TIME' },
+  { title: 'CHANNEL', leftOut: 1 },
+  { title: 'PEER' },
+  { title: 'DIRECTION' },
+  { title: 'AMOUNT', align: 'right' },
+  { title: 'STATUS' }
 ]
 
-/** At most `width` columns wide: memos stand below their payments where they do not fit beside them. */
-export function renderPayments (payments: readonly PaymentInfo[], colors: Colors, width: number): string {
+/**
+ * At most `width` columns wide: memos stand below their payments where they do not fit beside them.
+ */
+export function renderPayments(
+  payments: readonly PaymentInfo[],
+  colors: Colors,
+  width: number
+): string {
   if (payments.length === 0) return 'No payments.'
   const rows = payments.map(({ time, channel, peerId, direction, amount, status }): Cell[] => [
     formatTime(time),
@@ -112,13 +187,25 @@ export function renderPayments (payments: readonly PaymentInfo[], colors: Colors
     status === 'acknowledged' ? status : { text: status, style: colors.yellow }
   ])
   const memo = (i: number): string => payments[i]?.memo ?? ''
-  const inLine = renderTable([...PAYMENT_COLUMNS, { title: 'MEMO' }], rows.map((cells, i) => [...cells, memo(i)]), colors, width)
+  const inLine = renderTable(
+    [...PAYMENT_COLUMNS, { title: 'MEMO' }],
+    rows.map((cells, i) => [...cells, memo(i)]),
+    colors,
+    width
+  )
   const fits = inLine.split('\n').every((line) => widthOf(stripVTControlCharacters(line)) <= width)
-  return fits ? inLine : renderTable(PAYMENT_COLUMNS, rows.map((cells, i) => ({ cells, note: memo(i) })), colors, width)
+  return fits
+    ? inLine
+    : renderTable(
+        PAYMENT_COLUMNS,
+        rows.map((cells, i) => ({ cells, note: memo(i) })),
+        colors,
+        width
+      )
 }
 
 /** What `open` has come to. */
-export function renderOpened (channel: ChannelInfo): string {
+export function renderOpened(channel: ChannelInfo): string {
   const id = shortChannel(channel.id)
   const start = `Channel ${id} with ${shortPeer(channel.peerId)}: ${formatAmount(channel.capacity)}, refund at block ${channel.refundHeight}.`
   if (channel.status === 'open') return `${start}\nPay with: paychan pay ${id} AMOUNT`
@@ -126,43 +213,80 @@ export function renderOpened (channel: ChannelInfo): string {
 }
 
 /** What can be paid after a payment: on its channels, and on all channels to that peer. */
-export interface Left { readonly onThese: bigint, readonly inAll: bigint }
-
-/** Of the channels as they are now. A channel that waits for its peer is not counted: nothing can be paid on it. */
-export function leftAfter ({ peerId, parts }: PayResult, channels: readonly ChannelInfo[]): Left {
-  const sum = (of: readonly ChannelInfo[]): bigint => of.reduce((total, { spendable }) => total + spendable, 0n)
-  const toPeer = channels.filter((channel) => channel.peerId === peerId)
-  return { onThese: sum(toPeer.filter(({ id }) => parts.some(({ channel }) => channel === id))), inAll: sum(toPeer) }
+export interface Left {
+  readonly onThese: bigint
+  readonly inAll: bigint
 }
 
-/** What `pay` has come to. It resolves only when all is acknowledged. `left` is unknown when the node did not say. */
-export function renderPaid ({ amount, channel, peerId, parts, already, time }: PayResult, left?: Left): string {
-  const start = already ? `${formatAmount(amount)} were paid already to ${shortPeer(peerId)}, at ${formatTime(time)}; nothing was paid now. It was` : `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
-  const carried = parts.length === 1 ? ` on channel ${shortChannel(channel)}.` : ` in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
+/**
+ * Of the channels as they are now. A channel that waits for its peer is not counted: nothing can be
+ * paid on it.
+ */
+export function leftAfter({ peerId, parts }: PayResult, channels: readonly ChannelInfo[]): Left {
+  const sum = (of: readonly ChannelInfo[]): bigint =>
+    of.reduce((total, { spendable }) => total + spendable, 0n)
+  const toPeer = channels.filter((channel) => channel.peerId === peerId)
+  return {
+    onThese: sum(toPeer.filter(({ id }) => parts.some(({ channel }) => channel === id))),
+    inAll: sum(toPeer)
+  }
+}
+
+/**
+ * What `pay` has come to. It resolves only when all is acknowledged. `left` is unknown when the
+ * node did not say.
+ */
+export function renderPaid(
+  { amount, channel, peerId, parts, already, time }: PayResult,
+  left?: Left
+): string {
+  const start = already
+    ? `${formatAmount(amount)} were paid already to ${shortPeer(peerId)}, at ${formatTime(time)}; nothing was paid now. It was`
+    : `Paid ${formatAmount(amount)} to ${shortPeer(peerId)}`
+  const carried =
+    parts.length === 1
+      ? ` on channel ${shortChannel(channel)}.`
+      : ` in ${parts.length} parts: ${parts.map((part) => `${formatAmount(part.amount)} on channel ${shortChannel(part.channel)}`).join(', ')}.`
   return `${start}${carried}${left === undefined ? '' : ` ${leftText(left, parts.length > 1)}`}`
 }
 
-function leftText ({ onThese, inAll }: Left, areSeveral: boolean): string {
+function leftText({ onThese, inAll }: Left, areSeveral: boolean): string {
   const here = `${formatAmount(onThese)} ${onThese === 1n ? 'is' : 'are'} left to pay on ${areSeveral ? 'them' : 'it'}`
-  return inAll === onThese ? `${here}.` : `${here}, ${formatAmount(inAll)} on all channels to that peer.`
+  return inAll === onThese
+    ? `${here}.`
+    : `${here}, ${formatAmount(inAll)} on all channels to that peer.`
 }
 
 /** What `close` has come to. */
-export function renderClosed ({ channel, kind, txid }: CloseResult): string {
+export function renderClosed({ channel, kind, txid }: CloseResult): string {
   const id = shortChannel(channel)
   const where = txid === undefined ? '' : ` in transaction ${txid}`
   switch (kind) {
-    case 'close': return `Channel ${id} is closed by both sides${where}.`
-    case 'settlement': return `Channel ${id} is being settled alone${where}.`
-    case 'abandoned': return `Channel ${id} is abandoned: nothing had been funded.`
+    case 'close':
+      return `Channel ${id} is closed by both sides${where}.`
+    case 'settlement':
+      return `Channel ${id} is being settled alone${where}.`
+    case 'abandoned':
+      return `Channel ${id} is abandoned: nothing had been funded.`
   }
 }
 
 /** What `settle --all` has come to. */
-export function renderSettled ({ settled, failed, leftOut }: SettleAllResult): string {
+export function renderSettled({ settled, failed, leftOut }: SettleAllResult): string {
   return [
-    settled.length === 0 ? failed.length === 0 ? 'Nothing to settle.' : 'No channel is being settled yet.' : `${settled.length} ${settled.length === 1 ? 'channel is' : 'channels are'} being settled in ${settled.map(({ txid }) => txid).join(', ')}.`,
-    ...failed.map(({ channel, code, reason }) => `Channel ${shortChannel(channel)} is not: ${printable(reason)} (${code})`),
-    ...leftOut.length === 0 ? [] : [`Left out, as not worth the fee now or closing already: ${leftOut.map(shortChannel).join(', ')}.`]
+    settled.length === 0
+      ? failed.length === 0
+        ? 'Nothing to settle.'
+        : 'No channel is being settled yet.'
+      : `${settled.length} ${settled.length === 1 ? 'channel is' : 'channels are'} being settled in ${settled.map(({ txid }) => txid).join(', ')}.`,
+    ...failed.map(
+      ({ channel, code, reason }) =>
+        `Channel ${shortChannel(channel)} is not: ${printable(reason)} (${code})`
+    ),
+    ...(leftOut.length === 0
+      ? []
+      : [
+          `Left out, as not worth the fee now or closing already: ${leftOut.map(shortChannel).join(', ')}.`
+        ])
   ].join('\n')
 }

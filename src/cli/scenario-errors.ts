@@ -4,11 +4,13 @@ import type { Output } from './output.js'
 import { printable } from './text.js'
 
 /** Does something with a scenario. @throws whatever that throws */
-export function explained<T> (output: Pick<Output, 'note'>, read: () => T): T {
+export function explained<T>(output: Pick<Output, 'note'>, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (error instanceof ScenarioError && error.problems.length > 1) for (const problem of error.problems) output.note(printable(formatProblem(problem)))
+    if (error instanceof ScenarioError && error.problems.length > 1) {
+      for (const problem of error.problems) output.note(printable(formatProblem(problem)))
+    }
     throw error
   }
 }

@@ -13,12 +13,12 @@ export interface Lines {
 }
 
 /** The lines of this process's standard input; nothing is read before the first is asked for. */
-export function stdinLines (input: NodeJS.ReadStream, prompts: NodeJS.WritableStream): Lines {
+export function stdinLines(input: NodeJS.ReadStream, prompts: NodeJS.WritableStream): Lines {
   let piped: AsyncIterator<string> | undefined
   const ahead: Ahead = { lines: [], rest: '' }
   return {
     isTTY: input.isTTY,
-    readLine: async prompt => {
+    readLine: async (prompt) => {
       if (input.isTTY) return await askHidden(input, prompts, prompt, ahead)
       piped ??= createInterface({ input })[Symbol.asyncIterator]()
       const next = await piped.next()
@@ -27,25 +27,48 @@ export function stdinLines (input: NodeJS.ReadStream, prompts: NodeJS.WritableSt
   }
 }
 
-/** Whoever pastes several lines has given them all: those that came with the one that was asked for answer the next questions. */
-interface Ahead { readonly lines: string[], rest: string }
+/**
+ * Whoever pastes several lines has given them all: those that came with the one that was asked for
+ * answer the next questions.
+ */
+interface Ahead {
+  readonly lines: string[]
+  rest: string
+}
 
-async function askHidden (input: NodeJS.ReadStream, prompts: NodeJS.WritableStream, prompt: string, ahead: Ahead): Promise<string | undefined> {
+async function askHidden(
+  input: NodeJS.ReadStream,
+  prompts: NodeJS.WritableStream,
+  prompt: string,
+  ahead: Ahead
+): Promise<string | undefined> {
   prompts.write(prompt)
   const waiting = ahead.lines.shift()
   if (waiting !== undefined) {
     prompts.write('\n')
     return waiting
   }
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => { done() } })
+  const nowhere = new Writable({
+    write: (_chunk, _encoding, done) => {
+      done()
+    }
+  })
   const lines: Interface = createInterface({ input, output: nowhere, terminal: true })
   lines.write(ahead.rest)
   try {
     return await new Promise<string | undefined>((resolve, reject) => {
-      lines.on('line', line => { ahead.lines.push(line) })
-      lines.once('line', () => { resolve(ahead.lines.shift()) })
-      lines.once('close', () => { resolve(undefined) })
-      lines.once('SIGINT', () => { reject(new PaychanError('ERR_CANCELLED', 'Cancelled; nothing was changed.')) })
+      lines.on('line', (line) => {
+        ahead.lines.push(line)
+      })
+      lines.once('line', () => {
+        resolve(ahead.lines.shift())
+      })
+      lines.once('close', () => {
+        resolve(undefined)
+      })
+      lines.once('SIGINT', () => {
+        reject(new PaychanError('ERR_CANCELLED', 'Cancelled; nothing was changed.'))
+      })
     })
   } finally {
     ahead.rest = lines.line

@@ -5,17 +5,17 @@
  * could move the cursor or recolour an amount, and marks that reverse the direction of writing are
  * shown as U+FFFD.
  */
-export function printable (text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
 }
 
 /** Counts code points, so that a letter outside of the BMP is one. */
-export function widthOf (text: string): number {
+export function widthOf(text: string): number {
   return [...text].length
 }
 
 /** Words in lines of at most `width`; a word that is longer has a line of its own. */
-export function wrap (text: string, width: number): string[] {
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {
@@ -30,7 +30,7 @@ export function wrap (text: string, width: number): string[] {
 }
 
 /** Text in at most `width`, its end left out where it is longer. */
-export function cut (text: string, width: number): string {
+export function cut(text: string, width: number): string {
   const letters = [...text]
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`
 }

@@ -1,4 +1,7 @@
-/** Cancelling a call from another process: the caller names the call with a ticket, and cancels by that name. */
+/**
+ * Cancelling a call from another process: the caller names the call with a ticket, and cancels by
+ * that name.
+ */
 import type { NodeApi } from '../node/api.js'
 
 /** Tickets whose call never came, or has ended; more than these are forgotten. */
@@ -6,8 +9,11 @@ const MOST_TICKETS = 1_000
 
 const tickets = new WeakMap<NodeApi, Map<string, AbortController>>()
 
-/** The signal of a ticket. Whoever comes first makes it: a cancel may overtake its call on another connection. */
-function controllerOf (node: NodeApi, ticket: string): AbortController {
+/**
+ * The signal of a ticket. Whoever comes first makes it: a cancel may overtake its call on another
+ * connection.
+ */
+function controllerOf(node: NodeApi, ticket: string): AbortController {
   const all = tickets.get(node) ?? new Map<string, AbortController>()
   tickets.set(node, all)
   const controller = all.get(ticket) ?? new AbortController()
@@ -18,7 +24,11 @@ function controllerOf (node: NodeApi, ticket: string): AbortController {
 }
 
 /** Makes a call that can be cancelled; without a ticket it cannot. */
-export async function cancellable<T> (node: NodeApi, ticket: string | undefined, call: (signal?: AbortSignal) => Promise<T>): Promise<T> {
+export async function cancellable<T>(
+  node: NodeApi,
+  ticket: string | undefined,
+  call: (signal?: AbortSignal) => Promise<T>
+): Promise<T> {
   if (ticket === undefined) return await call()
   try {
     return await call(controllerOf(node, ticket).signal)
@@ -28,6 +38,6 @@ export async function cancellable<T> (node: NodeApi, ticket: string | undefined,
 }
 
 /** Cancels the call with this ticket; how that went is the answer to the call. */
-export function cancel (node: NodeApi, ticket: string): void {
+export function cancel(node: NodeApi, ticket: string): void {
   controllerOf(node, ticket).abort()
 }

@@ -10,7 +10,7 @@ const answerSchema = z.union([z.object({ error: errorRecord }), z.object({ resul
 export type Answer = z.infer<typeof answerSchema>
 
 /** Reads the whole body of an answer. @throws PaychanError `ERR_API_FAILED` */
-export async function readAnswer (response: IncomingMessage, what: string): Promise<Answer> {
+export async function readAnswer(response: IncomingMessage, what: string): Promise<Answer> {
   const chunks: Uint8Array[] = []
   try {
     for await (const chunk of response as AsyncIterable<Uint8Array>) chunks.push(chunk)
@@ -21,23 +21,36 @@ export async function readAnswer (response: IncomingMessage, what: string): Prom
 }
 
 /** A connection's error as one that people can act on. */
-export function explain (error: Error, socketPath: string, what: string): PaychanError {
+export function explain(error: Error, socketPath: string, what: string): PaychanError {
   switch (codeOf(error)) {
     case 'ENOENT':
     case 'ECONNREFUSED': {
       const dataDir = dirname(socketPath)
-      return new PaychanError('ERR_NODE_NOT_RUNNING', `No node is running on ${dataDir}: start it with \`paychan start --data ${dataDir}\`.`, { dataDir }, { cause: error })
+      return new PaychanError(
+        'ERR_NODE_NOT_RUNNING',
+        `No node is running on ${dataDir}: start it with \`paychan start --data ${dataDir}\`.`,
+        { dataDir },
+        { cause: error }
+      )
     }
     case 'EACCES':
     case 'EPERM':
-      return new PaychanError('ERR_API_FORBIDDEN', `${socketPath} belongs to another user. Run this as the user who started the node.`, { socketPath }, { cause: error })
+      return new PaychanError(
+        'ERR_API_FORBIDDEN',
+        `${socketPath} belongs to another user. Run this as the user who started the node.`,
+        { socketPath },
+        { cause: error }
+      )
     default:
       return failed(what, error)
   }
 }
 
-function failed (what: string, error: unknown): PaychanError {
-  return new PaychanError('ERR_API_FAILED',
+function failed(what: string, error: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_API_FAILED',
     `The connection to the node broke during '${what}' (${messageOf(error)}). Whether it was done is unknown: look with \`paychan channels\` and \`paychan payments\`.`,
-    { what }, { cause: error })
+    { what },
+    { cause: error }
+  )
 }

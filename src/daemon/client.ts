@@ -31,16 +31,24 @@ const MAX_CONNECTIONS = 64
  * const node = connectApi('/home/alice/.paychan/api.sock')
  * console.log((await node.balance()).confirmed)
  */
-export function connectApi (socketPath: string): ApiClient {
+export function connectApi(socketPath: string): ApiClient {
   assertSocketPath(socketPath)
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS })
 
-  async function ask ({ name, answer: shape }: Verb, body: object): Promise<unknown> {
+  async function ask({ name, answer: shape }: Verb, body: object): Promise<unknown> {
     const payload = JSON.stringify(toWire(withoutUndefined(body)))
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }
-      const request = httpRequest({ socketPath, agent, method: 'POST', path: `/v1/${name}`, headers }, resolve)
-      request.once('error', error => { reject(explain(error, socketPath, name)) })
+      const headers = {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(payload)
+      }
+      const request = httpRequest(
+        { socketPath, agent, method: 'POST', path: `/v1/${name}`, headers },
+        resolve
+      )
+      request.once('error', (error) => {
+        reject(explain(error, socketPath, name))
+      })
       request.end(payload)
     })
     const answer = await readAnswer(response, name)
@@ -52,36 +60,54 @@ export function connectApi (socketPath: string): ApiClient {
   }
 
   /** A call that a signal cancels: by a ticket, since the call itself waits for its answer. */
-  async function askCancellably (verb: Verb, { signal, ...body }: { readonly signal?: AbortSignal }): Promise<unknown> {
+  async function askCancellably(
+    verb: Verb,
+    { signal, ...body }: { readonly signal?: AbortSignal }
+  ): Promise<unknown> {
     if (signal === undefined) return await ask(verb, body)
     const ticket = randomUUID()
     const cancel = rowOf('cancel')
     return await new Promise<unknown>((resolve, reject) => {
       // Whether it was in time is the answer of the call itself.
-      const onAbort = (): void => { ask(cancel, { ticket }).catch(reject) }
+      const onAbort = (): void => {
+        ask(cancel, { ticket }).catch(reject)
+      }
       signal.addEventListener('abort', onAbort, { once: true })
       if (signal.aborted) onAbort()
-      ask(verb, { ...body, ticket }).then(resolve, reject).finally(() => { signal.removeEventListener('abort', onAbort) })
+      ask(verb, { ...body, ticket })
+        .then(resolve, reject)
+        .finally(() => {
+          signal.removeEventListener('abort', onAbort)
+        })
     })
   }
 
-  function call (verb: Verb): (...args: never[]) => Promise<unknown> {
+  function call(verb: Verb): (...args: never[]) => Promise<unknown> {
     return async (...args) => {
       const body = verb.body(...args)
       return verb.isCancellable ? await askCancellably(verb, body) : await ask(verb, body)
     }
   }
 
-  function events (listener: (event: NodeEvent) => void): EventStream {
-    return readEvents(socketPath, listener, error => explain(error, socketPath, 'events'))
+  function events(listener: (event: NodeEvent) => void): EventStream {
+    return readEvents(socketPath, listener, (error) => explain(error, socketPath, 'events'))
   }
 
   // The table has a row for each call of `NodeApi`, made of its arguments and answer (verbs.ts).
-  const calls = Object.fromEntries([...VERBS.values()].map(verb => [verb.name, call(verb)])) as unknown as Pick<NodeApi, NodeVerb>
-  return { ...calls, onEvent: listener => events(listener).stop, events, disconnect: () => { agent.destroy() } }
+  const calls = Object.fromEntries(
+    [...VERBS.values()].map((verb) => [verb.name, call(verb)])
+  ) as unknown as Pick<NodeApi, NodeVerb>
+  return {
+    ...calls,
+    onEvent: (listener) => events(listener).stop,
+    events,
+    disconnect: () => {
+      agent.destroy()
+    }
+  }
 }
 
-function rowOf (name: VerbName): Verb {
+function rowOf(name: VerbName): Verb {
   const verb = VERBS.get(name)
   if (verb === undefined) throw new Error(`the table has no verb ${name}`)
   return verb

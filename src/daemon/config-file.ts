@@ -10,18 +10,27 @@ import { dataPaths } from './paths.js'
  *
  * @throws PaychanError `ERR_CONFIG_UNREADABLE`, and what `resolveConfig` throws
  */
-export async function loadConfig (dataDir: string, env: ConfigSources['env'], flags: ConfigFlags): Promise<NodeConfig> {
+export async function loadConfig(
+  dataDir: string,
+  env: ConfigSources['env'],
+  flags: ConfigFlags
+): Promise<NodeConfig> {
   const path = dataPaths(dataDir).config
   const text = await readIfPresent(path)
   const file = text === undefined ? undefined : { path, content: parseConfigText(text, path) }
   return resolveConfig({ dataDir, file, env, flags })
 }
 
-async function readIfPresent (path: string): Promise<string | undefined> {
+async function readIfPresent(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
-    throw new PaychanError('ERR_CONFIG_UNREADABLE', `${path} cannot be read (${codeOf(error)}). Check who owns it.`, { path, reason: codeOf(error) }, { cause: error })
+    throw new PaychanError(
+      'ERR_CONFIG_UNREADABLE',
+      `${path} cannot be read (${codeOf(error)}). Check who owns it.`,
+      { path, reason: codeOf(error) },
+      { cause: error }
+    )
   }
 }

@@ -1,6 +1,13 @@
 /** The shape of `config.json`, key by key, and sentences for what is wrong with one. */
 import { z } from 'zod'
-import { ofEachSetting, POLICY, POLICY_KEYS, type PartialPolicy, type PolicyKey, type PolicySetting } from '../channel/policy.js'
+import {
+  ofEachSetting,
+  POLICY,
+  POLICY_KEYS,
+  type PartialPolicy,
+  type PolicyKey,
+  type PolicySetting
+} from '../channel/policy.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { blockDelta, satoshi, type Satoshi } from '../types/units.js'
 import { parseAmount } from './amount.js'
@@ -19,7 +26,8 @@ export interface ConfigFile {
 }
 
 /** Satoshis as a JSON number, or a text with a unit. */
-const amount = z.union([z.int().min(1), z.string()], { error: 'an amount, such as 50000 or "0.0005btc"' })
+const amount = z
+  .union([z.int().min(1), z.string()], { error: 'an amount, such as 50000 or "0.0005btc"' })
   .transform((value, context): Satoshi => {
     try {
       return typeof value === 'number' ? satoshi(BigInt(value)) : parseAmount(value)
@@ -34,28 +42,37 @@ const count = (least: number, most: number): z.ZodInt => {
   return z.int({ error }).min(least, { error }).max(most, { error })
 }
 
-function readerOf ({ unit, least, most }: PolicySetting): z.ZodType {
+function readerOf({ unit, least, most }: PolicySetting): z.ZodType {
   switch (unit) {
-    case 'sat': return amount
-    case 'blocks': return count(least, most).transform(value => blockDelta(value))
-    default: return count(least, most)
+    case 'sat':
+      return amount
+    case 'blocks':
+      return count(least, most).transform((value) => blockDelta(value))
+    default:
+      return count(least, most)
   }
 }
 
 const policyShape = ofEachSetting(readerOf)
 
-const policySchema = z.strictObject(policyShape).partial() as unknown as z.ZodType<{ [Key in PolicyKey]?: PartialPolicy[Key] | undefined }>
+const policySchema = z.strictObject(policyShape).partial() as unknown as z.ZodType<{
+  [Key in PolicyKey]?: PartialPolicy[Key] | undefined
+}>
 
-const fileSchema = z.strictObject({
-  network: z.string({ error: 'a text, such as "regtest"' }),
-  iUnderstandTheRisk: z.boolean({ error: 'true or false' }),
-  electrum: z.union([z.string().transform(url => [url]), z.array(z.string()).min(1)], { error: 'a text, such as "tcp://127.0.0.1:50001", or a list of them' }),
-  electrumProxy: z.string({ error: 'a text, such as "socks5://127.0.0.1:9050"' }),
-  electrumFingerprint: z.string({ error: 'a text, the SHA-256 fingerprint of a certificate' }),
-  electrumCa: z.string({ error: 'a text, the path of a file' }),
-  listen: z.array(z.string(), { error: 'a list of multiaddrs' }),
-  policy: policySchema
-}).partial()
+const fileSchema = z
+  .strictObject({
+    network: z.string({ error: 'a text, such as "regtest"' }),
+    iUnderstandTheRisk: z.boolean({ error: 'true or false' }),
+    electrum: z.union([z.string().transform((url) => [url]), z.array(z.string()).min(1)], {
+      error: 'a text, such as "tcp://127.0.0.1:50001", or a list of them'
+    }),
+    electrumProxy: z.string({ error: 'a text, such as "socks5://127.0.0.1:9050"' }),
+    electrumFingerprint: z.string({ error: 'a text, the SHA-256 fingerprint of a certificate' }),
+    electrumCa: z.string({ error: 'a text, the path of a file' }),
+    listen: z.array(z.string(), { error: 'a list of multiaddrs' }),
+    policy: policySchema
+  })
+  .partial()
 
 const FILE_KEYS = Object.keys(fileSchema.shape)
 
@@ -64,7 +81,7 @@ const FILE_KEYS = Object.keys(fileSchema.shape)
  *
  * @throws PaychanError `ERR_CONFIG_UNKNOWN_KEY`, `ERR_CONFIG_INVALID` (facts: key, where)
  */
-export function checkShape (content: unknown, path: string): ConfigFile {
+export function checkShape(content: unknown, path: string): ConfigFile {
   const result = fileSchema.safeParse(content)
   if (!result.success) throw refusal(result.error, path)
   const { policy = {}, ...rest } = result.data
@@ -76,34 +93,54 @@ export function checkShape (content: unknown, path: string): ConfigFile {
  *
  * @throws PaychanError `ERR_CONFIG_INVALID`
  */
-export function readPolicyText (key: PolicyKey, text: string, where: string): PartialPolicy {
+export function readPolicyText(key: PolicyKey, text: string, where: string): PartialPolicy {
   const trimmed = text.trim()
-  const value = POLICY[key].unit === 'sat' || !/^\d{1,10}$/.test(trimmed) ? trimmed : Number(trimmed)
+  const value =
+    POLICY[key].unit === 'sat' || !/^\d{1,10}$/.test(trimmed) ? trimmed : Number(trimmed)
   const result = policySchema.safeParse({ [key]: value })
   if (!result.success) throw invalid(key, where, result.error.issues[0]?.message ?? '')
   return withoutUndefined(result.data)
 }
 
-function refusal (error: z.ZodError, path: string): PaychanError {
+function refusal(error: z.ZodError, path: string): PaychanError {
   const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]
   const parents = (issue?.path ?? []).map(String)
   if (issue?.code === 'unrecognized_keys') {
     const name = issue.keys[0] ?? ''
-    return unknownKey([...parents, name].join('.'), name, parents[0] === 'policy' ? POLICY_KEYS : FILE_KEYS, path)
+    return unknownKey(
+      [...parents, name].join('.'),
+      name,
+      parents[0] === 'policy' ? POLICY_KEYS : FILE_KEYS,
+      path
+    )
   }
-  if (parents.length === 0) return new PaychanError('ERR_CONFIG_INVALID', `${path} holds one JSON object, such as { "network": "regtest" }.`, { key: '', where: path })
+  if (parents.length === 0) {
+    return new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `${path} holds one JSON object, such as { "network": "regtest" }.`,
+      { key: '', where: path }
+    )
+  }
   return invalid(parents.join('.'), path, issue?.message ?? '')
 }
 
-function unknownKey (key: string, name: string, known: readonly string[], path: string): PaychanError {
-  const sentence = key === 'dataDir'
-    ? `'dataDir' cannot be set in ${path}, which lies in it. Use --data or PAYCHAN_DATA.`
-    : `There is no setting '${key}' (in ${path}).${didYouMean(name, known)}`
+function unknownKey(
+  key: string,
+  name: string,
+  known: readonly string[],
+  path: string
+): PaychanError {
+  const sentence =
+    key === 'dataDir'
+      ? `'dataDir' cannot be set in ${path}, which lies in it. Use --data or PAYCHAN_DATA.`
+      : `There is no setting '${key}' (in ${path}).${didYouMean(name, known)}`
   return new PaychanError('ERR_CONFIG_UNKNOWN_KEY', sentence, { key, where: path })
 }
 
-function invalid (key: string, where: string, wanted: string): PaychanError {
-  const sentence = /^[A-Z']/.test(wanted) ? `'${key}' in ${where}: ${wanted}` : `'${key}' in ${where} must be ${wanted}.`
+function invalid(key: string, where: string, wanted: string): PaychanError {
+  const sentence = /^[A-Z']/.test(wanted)
+    ? `'${key}' in ${where}: ${wanted}`
+    : `'${key}' in ${where} must be ${wanted}.`
   return new PaychanError('ERR_CONFIG_INVALID', sentence, { key, where })
 }
 
@@ -112,10 +149,15 @@ function invalid (key: string, where: string, wanted: string): PaychanError {
  *
  * @throws PaychanError `ERR_CONFIG_UNREADABLE`
  */
-export function parseConfigText (text: string, path: string): unknown {
+export function parseConfigText(text: string, path: string): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch (error) {
-    throw new PaychanError('ERR_CONFIG_UNREADABLE', `${path} is not JSON (${messageOf(error)}). Correct it, or remove it to use the defaults.`, { path, reason: codeOf(error) }, { cause: error })
+    throw new PaychanError(
+      'ERR_CONFIG_UNREADABLE',
+      `${path} is not JSON (${messageOf(error)}). Correct it, or remove it to use the defaults.`,
+      { path, reason: codeOf(error) },
+      { cause: error }
+    )
   }
 }

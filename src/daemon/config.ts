@@ -18,7 +18,10 @@ export interface NodeConfig {
   readonly network: Network
   /** With `mainnet`: said on purpose. */
   readonly iUnderstandTheRisk?: true
-  /** `tcp://HOST:PORT`, `tls://HOST:PORT`, or with a pinned certificate `tls://HOST:PORT#FINGERPRINT`. At least one. */
+  /**
+   * `tcp://HOST:PORT`, `tls://HOST:PORT`, or with a pinned certificate
+   * `tls://HOST:PORT#FINGERPRINT`. At least one.
+   */
   readonly electrum: readonly string[]
   /** `socks5://HOST:PORT`: the way to all Electrum servers. */
   readonly electrumProxy?: string
@@ -48,12 +51,15 @@ export interface ConfigFlags {
 export interface ConfigSources {
   readonly dataDir: string
   /** The parsed file, and its path for the errors; undefined when there is none. */
-  readonly file?: { readonly path: string, readonly content: unknown } | undefined
+  readonly file?: { readonly path: string; readonly content: unknown } | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly flags: ConfigFlags
 }
 
-/** Loopback only: whoever wants to be reached from elsewhere says so. The same port at every start, so that its clients find a server again. */
+/**
+ * Loopback only: whoever wants to be reached from elsewhere says so. The same port at every start,
+ * so that its clients find a server again.
+ */
 export const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/9801'] as const
 
 /** Where the second node of a machine listens: on any free port. */
@@ -62,12 +68,24 @@ export const LISTEN_ELSE = ['/ip4/127.0.0.1/tcp/0'] as const
 const PREFIX = 'PAYCHAN_'
 
 /** `minDepth` is `PAYCHAN_MIN_DEPTH`. */
-export function envName (key: string): string {
-  return PREFIX + key.replace(/[A-Z]/g, letter => `_${letter}`).toUpperCase()
+export function envName(key: string): string {
+  return PREFIX + key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 }
 
-const POLICY_ENV = new Map(POLICY_KEYS.map(key => [envName(key), key]))
-const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_I_UNDERSTAND_THE_RISK', 'PAYCHAN_ELECTRUM', 'PAYCHAN_ELECTRUM_FINGERPRINT', 'PAYCHAN_ELECTRUM_CA', 'PAYCHAN_ELECTRUM_PROXY', 'PAYCHAN_LISTEN', 'PAYCHAN_PASSPHRASE', 'PAYCHAN_PASSPHRASE_FD', ...POLICY_ENV.keys()]
+const POLICY_ENV = new Map(POLICY_KEYS.map((key) => [envName(key), key]))
+const KNOWN_ENV = [
+  'PAYCHAN_DATA',
+  'PAYCHAN_NETWORK',
+  'PAYCHAN_I_UNDERSTAND_THE_RISK',
+  'PAYCHAN_ELECTRUM',
+  'PAYCHAN_ELECTRUM_FINGERPRINT',
+  'PAYCHAN_ELECTRUM_CA',
+  'PAYCHAN_ELECTRUM_PROXY',
+  'PAYCHAN_LISTEN',
+  'PAYCHAN_PASSPHRASE',
+  'PAYCHAN_PASSPHRASE_FD',
+  ...POLICY_ENV.keys()
+]
 
 /**
  * One configuration out of all sources.
@@ -75,116 +93,266 @@ const KNOWN_ENV = ['PAYCHAN_DATA', 'PAYCHAN_NETWORK', 'PAYCHAN_I_UNDERSTAND_THE_
  * @throws PaychanError `ERR_CONFIG_UNKNOWN_KEY` (facts: key, where), `ERR_CONFIG_INVALID` (facts:
  *   key, where), `ERR_NETWORK_NOT_SUPPORTED`, `ERR_MAINNET_REFUSED` (facts: network)
  * @example
- * resolveConfig({ dataDir: '/home/alice/.paychan', env: process.env, flags: { electrum: ['tcp://127.0.0.1:50001'] } })
+ * resolveConfig({ dataDir: '/home/alice/.paychan', env: process.env, flags: { electrum:
+ * ['tcp://127.0.0.1:50001'] } })
  */
-export function resolveConfig ({ dataDir, file, env, flags }: ConfigSources): NodeConfig {
+export function resolveConfig({ dataDir, file, env, flags }: ConfigSources): NodeConfig {
   const fromFile = file === undefined ? {} : checkShape(file.content, file.path)
   const fromEnv = readEnvironment(env)
 
-  const network = checkNetwork(pick('network', flags.network, fromEnv.network, fromFile.network, 'regtest').value)
-  const isOnPurpose = flags.iUnderstandTheRisk ?? fromEnv.iUnderstandTheRisk ?? fromFile.iUnderstandTheRisk ?? false
-  if (network === 'mainnet' && !isOnPurpose) throw new PaychanError('ERR_MAINNET_REFUSED', MAINNET_SENTENCE, { network })
+  const network = checkNetwork(
+    pick('network', flags.network, fromEnv.network, fromFile.network, 'regtest').value
+  )
+  const isOnPurpose =
+    flags.iUnderstandTheRisk ?? fromEnv.iUnderstandTheRisk ?? fromFile.iUnderstandTheRisk ?? false
+  if (network === 'mainnet' && !isOnPurpose) {
+    throw new PaychanError('ERR_MAINNET_REFUSED', MAINNET_SENTENCE, { network })
+  }
 
-  const electrum = pick('electrum', flags.electrum, fromEnv.electrum, fromFile.electrum, network === 'regtest' ? [DEFAULT_ELECTRUM] : [])
-  if (electrum.value.length === 0) throw new PaychanError('ERR_CONFIG_INVALID', `Which Electrum servers of ${network} are to be used? Name some with --electrum, at best two or more that have nothing to do with each other, such as --electrum tls://HOST:50002.`, { key: 'electrum', where: electrum.where })
+  const electrum = pick(
+    'electrum',
+    flags.electrum,
+    fromEnv.electrum,
+    fromFile.electrum,
+    network === 'regtest' ? [DEFAULT_ELECTRUM] : []
+  )
+  if (electrum.value.length === 0) {
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `Which Electrum servers of ${network} are to be used? Name some with --electrum, at best two or more that have nothing to do with each other, such as --electrum tls://HOST:50002.`,
+      { key: 'electrum', where: electrum.where }
+    )
+  }
   for (const value of electrum.value) checkElectrum({ value, where: electrum.where })
-  const proxy = pickOptional('electrumProxy', flags.electrumProxy, fromEnv.electrumProxy, fromFile.electrumProxy)
+  const proxy = pickOptional(
+    'electrumProxy',
+    flags.electrumProxy,
+    fromEnv.electrumProxy,
+    fromFile.electrumProxy
+  )
   if (proxy !== undefined) checkProxy(proxy)
-  const fingerprint = pickOptional('electrumFingerprint', flags.electrumFingerprint, fromEnv.electrumFingerprint, fromFile.electrumFingerprint)
+  const fingerprint = pickOptional(
+    'electrumFingerprint',
+    flags.electrumFingerprint,
+    fromEnv.electrumFingerprint,
+    fromFile.electrumFingerprint
+  )
   const ca = pickOptional('electrumCa', flags.electrumCa, fromEnv.electrumCa, fromFile.electrumCa)
   const trust = checkTrust(electrum.value, fingerprint, ca)
 
-  const listen = pick<readonly string[]>('listen', flags.listen, fromEnv.listen, fromFile.listen, DEFAULT_LISTEN)
+  const listen = pick<readonly string[]>(
+    'listen',
+    flags.listen,
+    fromEnv.listen,
+    fromFile.listen,
+    DEFAULT_LISTEN
+  )
   for (const address of listen.value) checkMultiaddr(address, listen.where)
 
   const policy: Policy = { ...defaultPolicy(network), ...fromFile.policy, ...fromEnv.policy }
   checkPolicy(policy)
-  return { network, ...network === 'mainnet' ? { iUnderstandTheRisk: true } : {}, electrum: [...electrum.value], ...trust, ...proxy === undefined ? {} : { electrumProxy: proxy.value }, listen: [...listen.value], ...listen.value === DEFAULT_LISTEN ? { listenElse: LISTEN_ELSE } : {}, dataDir, policy }
+  return {
+    network,
+    ...(network === 'mainnet' ? { iUnderstandTheRisk: true } : {}),
+    electrum: [...electrum.value],
+    ...trust,
+    ...(proxy === undefined ? {} : { electrumProxy: proxy.value }),
+    listen: [...listen.value],
+    ...(listen.value === DEFAULT_LISTEN ? { listenElse: LISTEN_ELSE } : {}),
+    dataDir,
+    policy
+  }
 }
 
-interface Picked<T> { readonly value: T, readonly where: string }
+interface Picked<T> {
+  readonly value: T
+  readonly where: string
+}
 
-function pick<T> (key: string, flag: T | undefined, env: T | undefined, file: T | undefined, fallback: T): Picked<T> {
-  if (flag !== undefined) return { value: flag, where: `--${key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}` }
+function pick<T>(
+  key: string,
+  flag: T | undefined,
+  env: T | undefined,
+  file: T | undefined,
+  fallback: T
+): Picked<T> {
+  if (flag !== undefined) {
+    return {
+      value: flag,
+      where: `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    }
+  }
   if (env !== undefined) return { value: env, where: envName(key) }
   if (file !== undefined) return { value: file, where: `'${key}' of the configuration file` }
   return { value: fallback, where: `the default of '${key}'` }
 }
 
-/** As `pick`, of a setting without a default. An empty text takes back what is said with less weight. */
-function pickOptional (key: string, flag: string | undefined, env: string | undefined, file: string | undefined): Picked<string> | undefined {
+/**
+ * As `pick`, of a setting without a default. An empty text takes back what is said with less
+ * weight.
+ */
+function pickOptional(
+  key: string,
+  flag: string | undefined,
+  env: string | undefined,
+  file: string | undefined
+): Picked<string> | undefined {
   const { value, where } = pick(key, flag, env, file, '')
   return value.trim() === '' ? undefined : { value: value.trim(), where }
 }
 
-function readEnvironment (env: ConfigSources['env']): ConfigFile {
+function readEnvironment(env: ConfigSources['env']): ConfigFile {
   const policy: PartialPolicy = {}
   for (const [name, value] of Object.entries(env)) {
     // The test runner has variables of its own.
-    if (!name.startsWith(PREFIX) || name.startsWith(`${PREFIX}TEST_`) || value === undefined) continue
+    if (!name.startsWith(PREFIX) || name.startsWith(`${PREFIX}TEST_`) || value === undefined) {
+      continue
+    }
     if (!KNOWN_ENV.includes(name)) {
-      throw new PaychanError('ERR_CONFIG_UNKNOWN_KEY', `There is no setting ${name} (in the environment).${didYouMean(name, KNOWN_ENV)}`, { key: name, where: 'environment' })
+      throw new PaychanError(
+        'ERR_CONFIG_UNKNOWN_KEY',
+        `There is no setting ${name} (in the environment).${didYouMean(name, KNOWN_ENV)}`,
+        { key: name, where: 'environment' }
+      )
     }
     const key = POLICY_ENV.get(name)
     if (key !== undefined) Object.assign(policy, readPolicyText(key, value, name))
   }
-  const list = (name: string): string[] | undefined => env[name]?.split(',').map(address => address.trim()).filter(address => address !== '')
+  const list = (name: string): string[] | undefined =>
+    env[name]
+      ?.split(',')
+      .map((address) => address.trim())
+      .filter((address) => address !== '')
   const listen = list('PAYCHAN_LISTEN')
   const risk = env['PAYCHAN_I_UNDERSTAND_THE_RISK']
-  return { network: env['PAYCHAN_NETWORK'], iUnderstandTheRisk: risk === undefined ? undefined : risk === '1', electrum: list('PAYCHAN_ELECTRUM'), electrumProxy: env['PAYCHAN_ELECTRUM_PROXY'], electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'], electrumCa: env['PAYCHAN_ELECTRUM_CA'], listen, policy }
-}
-
-const MAINNET_SENTENCE = 'On mainnet real money is at stake, and this software is young: a bug of ours, a lost data directory or a node that is off when it should watch can cost all that is in your channels. If you know that and want it, say so with --i-understand-the-risk. To try things out use --network regtest or signet.'
-
-function checkNetwork (value: string): Network {
-  const network = NETWORKS.find(each => each === value)
-  if (network === undefined) throw new PaychanError('ERR_NETWORK_NOT_SUPPORTED', `There is no network '${value}'.${didYouMean(value, NETWORKS)} Networks are ${NETWORKS.join(', ')}.`, { network: value })
-  return network
-}
-
-function checkProxy ({ value, where }: Picked<string>): void {
-  try {
-    parseProxy(value)
-  } catch (cause) {
-    throw new PaychanError('ERR_CONFIG_INVALID', `${where}: ${messageOf(cause)}`, { key: 'electrumProxy', where }, { cause })
+  return {
+    network: env['PAYCHAN_NETWORK'],
+    iUnderstandTheRisk: risk === undefined ? undefined : risk === '1',
+    electrum: list('PAYCHAN_ELECTRUM'),
+    electrumProxy: env['PAYCHAN_ELECTRUM_PROXY'],
+    electrumFingerprint: env['PAYCHAN_ELECTRUM_FINGERPRINT'],
+    electrumCa: env['PAYCHAN_ELECTRUM_CA'],
+    listen,
+    policy
   }
 }
 
-/** What says whom to trust must be readable, say one thing, and have a use: whoever pins a certificate wants TLS. */
-function checkTrust (electrum: readonly string[], fingerprint: Picked<string> | undefined, ca: Picked<string> | undefined): Pick<NodeConfig, 'electrumFingerprint' | 'electrumCa'> {
+const MAINNET_SENTENCE =
+  'On mainnet real money is at stake, and this software is young: a bug of ours, a lost data directory or a node that is off when it should watch can cost all that is in your channels. If you know that and want it, say so with --i-understand-the-risk. To try things out use --network regtest or signet.'
+
+function checkNetwork(value: string): Network {
+  const network = NETWORKS.find((each) => each === value)
+  if (network === undefined) {
+    throw new PaychanError(
+      'ERR_NETWORK_NOT_SUPPORTED',
+      `There is no network '${value}'.${didYouMean(value, NETWORKS)} Networks are ${NETWORKS.join(', ')}.`,
+      { network: value }
+    )
+  }
+  return network
+}
+
+function checkProxy({ value, where }: Picked<string>): void {
+  try {
+    parseProxy(value)
+  } catch (cause) {
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `${where}: ${messageOf(cause)}`,
+      { key: 'electrumProxy', where },
+      { cause }
+    )
+  }
+}
+
+/**
+ * What says whom to trust must be readable, say one thing, and have a use: whoever pins a
+ * certificate wants TLS.
+ */
+function checkTrust(
+  electrum: readonly string[],
+  fingerprint: Picked<string> | undefined,
+  ca: Picked<string> | undefined
+): Pick<NodeConfig, 'electrumFingerprint' | 'electrumCa'> {
   const given = fingerprint ?? ca
   if (given === undefined) return {}
   const key = fingerprint === undefined ? 'electrumCa' : 'electrumFingerprint'
-  const refuse = (why: string): never => { throw new PaychanError('ERR_CONFIG_INVALID', `${given.where} ${why}`, { key, where: given.where }) }
-  const plain = electrum.find(url => url.startsWith('tcp:'))
-  if (plain !== undefined) refuse(`says which certificate to trust, but ${plain} is a connection without TLS. Write tls://HOST:PORT, or leave it out.`)
+  const refuse = (why: string): never => {
+    throw new PaychanError('ERR_CONFIG_INVALID', `${given.where} ${why}`, {
+      key,
+      where: given.where
+    })
+  }
+  const plain = electrum.find((url) => url.startsWith('tcp:'))
+  if (plain !== undefined) {
+    refuse(
+      `says which certificate to trust, but ${plain} is a connection without TLS. Write tls://HOST:PORT, or leave it out.`
+    )
+  }
   if (fingerprint === undefined) return { electrumCa: given.value }
-  if (ca !== undefined) refuse(`pins one certificate, and ${ca.where} names authorities. Use one of them.`)
-  if (electrum.length > 1) refuse(`pins one certificate, and there are ${electrum.length} Electrum servers. Write it behind the address of each: tls://HOST:PORT#FINGERPRINT.`)
-  const plainText = readFingerprint(fingerprint.value) ?? refuse('must be a SHA-256 fingerprint: 32 pairs of hex digits, as \'openssl x509 -noout -fingerprint -sha256 -in FILE\' prints them.')
+  if (ca !== undefined) {
+    refuse(`pins one certificate, and ${ca.where} names authorities. Use one of them.`)
+  }
+  if (electrum.length > 1) {
+    refuse(
+      `pins one certificate, and there are ${electrum.length} Electrum servers. Write it behind the address of each: tls://HOST:PORT#FINGERPRINT.`
+    )
+  }
+  const plainText =
+    readFingerprint(fingerprint.value) ??
+    refuse(
+      "must be a SHA-256 fingerprint: 32 pairs of hex digits, as 'openssl x509 -noout -fingerprint -sha256 -in FILE' prints them."
+    )
   return { electrumFingerprint: plainText }
 }
 
-function checkMultiaddr (address: string, where: string): void {
+function checkMultiaddr(address: string, where: string): void {
   try {
     multiaddr(address)
   } catch (error) {
-    throw new PaychanError('ERR_CONFIG_INVALID', `${where}: '${address}' is not a multiaddr. Write it like /ip4/0.0.0.0/tcp/4001.`, { key: 'listen', where }, { cause: error })
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `${where}: '${address}' is not a multiaddr. Write it like /ip4/0.0.0.0/tcp/4001.`,
+      { key: 'listen', where },
+      { cause: error }
+    )
   }
 }
 
 /** The rules between two values, which no value can break alone. */
-function checkPolicy (policy: Policy): void {
+function checkPolicy(policy: Policy): void {
   const needed = policy.settleMargin + PAYMENT_MARGIN + policy.minDepth
   const rules: Array<readonly [holds: boolean, key: string, sentence: string]> = [
-    [policy.minCapacity <= policy.maxCapacity, 'minCapacity', 'minCapacity is at most maxCapacity.'],
-    [policy.minDepth <= policy.maxMinDepth, 'maxMinDepth', 'minDepth is at most maxMinDepth: what we ask of others we take ourselves.'],
+    [
+      policy.minCapacity <= policy.maxCapacity,
+      'minCapacity',
+      'minCapacity is at most maxCapacity.'
+    ],
+    [
+      policy.minDepth <= policy.maxMinDepth,
+      'maxMinDepth',
+      'minDepth is at most maxMinDepth: what we ask of others we take ourselves.'
+    ],
     [policy.minBlocks <= policy.maxBlocks, 'minBlocks', 'minBlocks is at most maxBlocks.'],
     // T1 must be buried, and the last payment made, before the server settles.
-    [policy.minBlocks > needed, 'minBlocks', `minBlocks is more than settleMargin + ${PAYMENT_MARGIN} + minDepth = ${needed}: a channel needs blocks in which it can be paid on.`],
-    [policy.defaultBlocks > needed, 'defaultBlocks', `defaultBlocks is more than settleMargin + ${PAYMENT_MARGIN} + minDepth = ${needed}.`]
+    [
+      policy.minBlocks > needed,
+      'minBlocks',
+      `minBlocks is more than settleMargin + ${PAYMENT_MARGIN} + minDepth = ${needed}: a channel needs blocks in which it can be paid on.`
+    ],
+    [
+      policy.defaultBlocks > needed,
+      'defaultBlocks',
+      `defaultBlocks is more than settleMargin + ${PAYMENT_MARGIN} + minDepth = ${needed}.`
+    ]
   ]
   for (const [holds, key, sentence] of rules) {
-    if (!holds) throw new PaychanError('ERR_CONFIG_INVALID', `The policy does not fit together: ${sentence}`, { key, where: 'policy' })
+    if (!holds) {
+      throw new PaychanError(
+        'ERR_CONFIG_INVALID',
+        `The policy does not fit together: ${sentence}`,
+        { key, where: 'policy' }
+      )
+    }
   }
 }

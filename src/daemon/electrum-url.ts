@@ -10,13 +10,29 @@ export const DEFAULT_ELECTRUM = 'tcp://127.0.0.1:50001'
  *
  * @throws PaychanError `ERR_CONFIG_INVALID`
  */
-export function checkElectrum ({ value, where }: { readonly value: string, readonly where: string }): void {
+export function checkElectrum({
+  value,
+  where
+}: {
+  readonly value: string
+  readonly where: string
+}): void {
   const refuse = (why: string): never => {
-    throw new PaychanError('ERR_CONFIG_INVALID', `${where}: '${value}' ${why} Write it like ${DEFAULT_ELECTRUM}.`, { key: 'electrum', where })
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `${where}: '${value}' ${why} Write it like ${DEFAULT_ELECTRUM}.`,
+      { key: 'electrum', where }
+    )
   }
-  const [, protocol = '', port = 0, pin] = /^(tcp|tls|ssl):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})(?:#(.*))?$/.exec(value) ?? []
+  const [, protocol = '', port = 0, pin] =
+    /^(tcp|tls|ssl):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]@?#]+):(\d{1,5})(?:#(.*))?$/.exec(value) ??
+    []
   if (Number(port) < 1 || Number(port) > 65_535) refuse('is not the address of an Electrum server.')
   if (pin === undefined) return
   if (protocol === 'tcp') refuse('pins a certificate, but is a connection without TLS.')
-  if (readFingerprint(pin) === undefined) refuse('has behind the # what is no SHA-256 fingerprint: 32 pairs of hex digits, as \'openssl x509 -noout -fingerprint -sha256 -in FILE\' prints them.')
+  if (readFingerprint(pin) === undefined) {
+    refuse(
+      "has behind the # what is no SHA-256 fingerprint: 32 pairs of hex digits, as 'openssl x509 -noout -fingerprint -sha256 -in FILE' prints them."
+    )
+  }
 }

@@ -11,24 +11,44 @@ export interface EventStream {
   stop: () => void
 }
 
-/** Connects and calls `listener` with each event. `explain` makes `ready`'s rejection of an error. */
-export function readEvents (socketPath: string, listener: (event: NodeEvent) => void, explain: (error: Error) => Error): EventStream {
+/**
+ * Connects and calls `listener` with each event. `explain` makes `ready`'s rejection of an error.
+ */
+export function readEvents(
+  socketPath: string,
+  listener: (event: NodeEvent) => void,
+  explain: (error: Error) => Error
+): EventStream {
   // A connection of its own: one that lasts would take a place from the calls.
   const request = httpRequest({ socketPath, agent: false, path: '/v1/events' })
   const response = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)
-    request.once('close', () => { reject(explain(new Error('closed before it began'))) })
-    request.on('error', error => { reject(explain(error)) })
+    request.once('close', () => {
+      reject(explain(new Error('closed before it began')))
+    })
+    request.on('error', (error) => {
+      reject(explain(error))
+    })
   })
-  const closed = response.then(async body => { await deliver(body, listener) }).catch(() => {})
+  const closed = response
+    .then(async (body) => {
+      await deliver(body, listener)
+    })
+    .catch(() => {})
   const ready = response.then(() => {})
   // Whoever only wants events, as `onEvent` does, need not look at `ready`.
   ready.catch(() => {})
   request.end()
-  return { ready, closed, stop: () => { request.destroy() } }
+  return {
+    ready,
+    closed,
+    stop: () => {
+      request.destroy()
+    }
+  }
 }
 
-async function deliver (body: IncomingMessage, listener: (event: NodeEvent) => void): Promise<void> {
+async function deliver(body: IncomingMessage, listener: (event: NodeEvent) => void): Promise<void> {
   let rest = ''
   body.setEncoding('utf8')
   for await (const text of body as AsyncIterable<string>) {

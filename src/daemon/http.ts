@@ -8,13 +8,18 @@ import type { Wire } from './wire.js'
 export const MAX_BODY_BYTES = 300_000
 
 /** What says more than the kind of its error. */
-const STATUS: Partial<Record<ErrorCode, number>> = { ERR_METHOD_NOT_ALLOWED: 405, ERR_REQUEST_TOO_LARGE: 413 }
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  ERR_METHOD_NOT_ALLOWED: 405,
+  ERR_REQUEST_TOO_LARGE: 413
+}
 
 /** The HTTP status of whatever was thrown; 500 for a bug. */
-export function statusOf (error: unknown): number {
+export function statusOf(error: unknown): number {
   if (!(error instanceof PaychanError)) return ERROR_KINDS.bug.status
   const { code } = error
-  return isErrorCode(code) ? STATUS[code] ?? ERROR_KINDS[kindOf(code)].status : ERROR_KINDS.refused.status
+  return isErrorCode(code)
+    ? (STATUS[code] ?? ERROR_KINDS[kindOf(code)].status)
+    : ERROR_KINDS.refused.status
 }
 
 /**
@@ -22,38 +27,54 @@ export function statusOf (error: unknown): number {
  *
  * @throws PaychanError `ERR_REQUEST_TOO_LARGE`, `ERR_INVALID_REQUEST`
  */
-export async function readJson (request: IncomingMessage): Promise<unknown> {
+export async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of request as AsyncIterable<Uint8Array>) {
     length += chunk.byteLength
-    if (length > MAX_BODY_BYTES) throw new PaychanError('ERR_REQUEST_TOO_LARGE', `The body of a request has at most ${MAX_BODY_BYTES} bytes.`, { limit: MAX_BODY_BYTES })
+    if (length > MAX_BODY_BYTES) {
+      throw new PaychanError(
+        'ERR_REQUEST_TOO_LARGE',
+        `The body of a request has at most ${MAX_BODY_BYTES} bytes.`,
+        { limit: MAX_BODY_BYTES }
+      )
+    }
     chunks.push(chunk)
   }
   if (length === 0) return {}
   try {
     // fatal: bytes that are not UTF-8 are refused, not replaced by U+FFFD in a memo.
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))) as unknown
+    return JSON.parse(
+      new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+    ) as unknown
   } catch (error) {
-    throw new PaychanError('ERR_INVALID_REQUEST', 'The body of the request is not JSON in UTF-8.', {}, { cause: error })
+    throw new PaychanError(
+      'ERR_INVALID_REQUEST',
+      'The body of the request is not JSON in UTF-8.',
+      {},
+      { cause: error }
+    )
   }
 }
 
 /** Answers `{ "result": ... }`. */
-export function sendResult (response: ServerResponse, result: Wire): void {
+export function sendResult(response: ServerResponse, result: Wire): void {
   send(response, 200, { result })
 }
 
 /** Answers `{ "error": { "code", "message", "facts" } }`. */
-export function sendError (response: ServerResponse, error: unknown): void {
+export function sendError(response: ServerResponse, error: unknown): void {
   // What was not read of a refused body would be taken for the next request.
   response.setHeader('connection', 'close')
   send(response, statusOf(error), { error: toErrorRecord(error) })
 }
 
-function send (response: ServerResponse, status: number, body: object): void {
+function send(response: ServerResponse, status: number, body: object): void {
   if (response.headersSent || response.destroyed) return
   const text = JSON.stringify(body)
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text)
+  })
   response.end(text)
 }

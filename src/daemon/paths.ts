@@ -11,8 +11,12 @@ export interface DataPaths {
 }
 
 /** The files of the data directory that the daemon and the command line use. */
-export function dataPaths (dataDir: string): DataPaths {
-  return { config: join(dataDir, 'config.json'), seed: join(dataDir, SEED_FILE), socket: join(dataDir, 'api.sock') }
+export function dataPaths(dataDir: string): DataPaths {
+  return {
+    config: join(dataDir, 'config.json'),
+    seed: join(dataDir, SEED_FILE),
+    socket: join(dataDir, 'api.sock')
+  }
 }
 
 /**
@@ -22,17 +26,22 @@ export function dataPaths (dataDir: string): DataPaths {
 const MAX_SOCKET_PATH_BYTES = 103
 
 /** @throws PaychanError `ERR_SOCKET_PATH_TOO_LONG` */
-export function assertSocketPath (path: string): void {
+export function assertSocketPath(path: string): void {
   const length = Buffer.byteLength(path)
   if (length > MAX_SOCKET_PATH_BYTES) {
-    throw new PaychanError('ERR_SOCKET_PATH_TOO_LONG',
+    throw new PaychanError(
+      'ERR_SOCKET_PATH_TOO_LONG',
       `The path of the API socket, ${path}, has ${length} bytes, and a Unix socket's has at most ${MAX_SOCKET_PATH_BYTES}. Choose a shorter --data.`,
-      { path, length, limit: MAX_SOCKET_PATH_BYTES })
+      { path, length, limit: MAX_SOCKET_PATH_BYTES }
+    )
   }
 }
 
 /** The data directory: `--data`, else `PAYCHAN_DATA`, else `~/.paychan`. */
-export function resolveDataDir (flag: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
-  const chosen = [flag, env['PAYCHAN_DATA']].find(path => path !== undefined && path !== '')
+export function resolveDataDir(
+  flag: string | undefined,
+  env: Readonly<Record<string, string | undefined>>
+): string {
+  const chosen = [flag, env['PAYCHAN_DATA']].find((path) => path !== undefined && path !== '')
   return chosen === undefined ? join(homedir(), '.paychan') : resolve(chosen)
 }

@@ -24,16 +24,25 @@ export interface ApiServer {
   close: () => Promise<void>
 }
 
-/** A reader of events that falls this far behind (some thousand events) is told so, in its last line, and disconnected. */
+/**
+ * A reader of events that falls this far behind (some thousand events) is told so, in its last
+ * line, and disconnected.
+ */
 const MAX_UNREAD_EVENT_BYTES = 1_048_576
 
 /** Milliseconds that such a reader has to read up to there. */
 const LAST_WORDS_MS = 10_000
 
-/** Many times what a client of ours opens. Each may hold a body, or the unread events, so that there have to be bounds. */
+/**
+ * Many times what a client of ours opens. Each may hold a body, or the unread events, so that there
+ * have to be bounds.
+ */
 const MAX_CONNECTIONS = 1_024
 
-/** Longer than a person's pause between two commands, so that a client's connection can be used again. */
+/**
+ * Longer than a person's pause between two commands, so that a client's connection can be used
+ * again.
+ */
 const KEEP_ALIVE_MS = 60_000
 
 /**
@@ -44,21 +53,25 @@ const KEEP_ALIVE_MS = 60_000
  * const server = await serveApi(node, '/home/alice/.paychan/api.sock')
  * await server.closed
  */
-export async function serveApi (node: NodeApi, socketPath: string): Promise<ApiServer> {
+export async function serveApi(node: NodeApi, socketPath: string): Promise<ApiServer> {
   const http = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-    answer(request, response).catch((error: unknown) => { sendError(response, error) })
+    answer(request, response).catch((error: unknown) => {
+      sendError(response, error)
+    })
   })
   http.maxConnections = MAX_CONNECTIONS
   await listenPrivately(http, socketPath)
-  const closed = new Promise<void>(resolve => { http.once('close', resolve) })
+  const closed = new Promise<void>((resolve) => {
+    http.once('close', resolve)
+  })
 
-  async function close (): Promise<void> {
+  async function close(): Promise<void> {
     if (http.listening) http.close() // which removes the socket file
     http.closeAllConnections()
     await closed
   }
 
-  async function answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = new URL(request.url ?? '/', 'http://localhost').pathname.replace(/^\/v1\//, '')
     if (name === 'events') {
       requireMethod(request, 'GET')
@@ -66,19 +79,31 @@ export async function serveApi (node: NodeApi, socketPath: string): Promise<ApiS
       return
     }
     const verb = VERBS.get(name)
-    if (verb === undefined) throw new PaychanError('ERR_UNKNOWN_VERB', `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, [...VERBS.keys()])}`, { verb: name.slice(0, 64) })
+    if (verb === undefined) {
+      throw new PaychanError(
+        'ERR_UNKNOWN_VERB',
+        `There is no verb '${name.slice(0, 64)}'.${didYouMean(name, [...VERBS.keys()])}`,
+        { verb: name.slice(0, 64) }
+      )
+    }
     requireMethod(request, 'POST')
     await perform(verb, request, response)
   }
 
-  async function perform ({ name, run }: Verb, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function perform(
+    { name, run }: Verb,
+    request: IncomingMessage,
+    response: ServerResponse
+  ): Promise<void> {
     const result = await run(node, await readJson(request))
     if (name !== 'stop') {
       sendResult(response, result)
       return
     }
     // The one who asked gets the answer before the connection goes, unless they have gone before.
-    const sent = response.destroyed ? undefined : Promise.race([once(response, 'finish'), once(response, 'close')])
+    const sent = response.destroyed
+      ? undefined
+      : Promise.race([once(response, 'finish'), once(response, 'close')])
     response.setHeader('connection', 'close')
     sendResult(response, result)
     await sent
@@ -88,23 +113,40 @@ export async function serveApi (node: NodeApi, socketPath: string): Promise<ApiS
   return { socketPath, closed, close }
 }
 
-function requireMethod (request: IncomingMessage, method: 'GET' | 'POST'): void {
-  if (request.method !== method) throw new PaychanError('ERR_METHOD_NOT_ALLOWED', `Use ${method} here.`, { method: request.method })
+function requireMethod(request: IncomingMessage, method: 'GET' | 'POST'): void {
+  if (request.method !== method) {
+    throw new PaychanError('ERR_METHOD_NOT_ALLOWED', `Use ${method} here.`, {
+      method: request.method
+    })
+  }
 }
 
-function streamEvents (node: NodeApi, response: ServerResponse): void {
-  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', connection: 'close' })
+function streamEvents(node: NodeApi, response: ServerResponse): void {
+  response.writeHead(200, {
+    'content-type': 'application/x-ndjson',
+    'cache-control': 'no-store',
+    connection: 'close'
+  })
   response.flushHeaders()
-  const tell = (event: NodeEvent): void => { response.write(`${JSON.stringify(toWire(event))}\n`) }
-  const unsubscribe = node.onEvent(event => {
+  const tell = (event: NodeEvent): void => {
+    response.write(`${JSON.stringify(toWire(event))}\n`)
+  }
+  const unsubscribe = node.onEvent((event) => {
     if (response.writableLength <= MAX_UNREAD_EVENT_BYTES) {
       tell(event)
       return
     }
     unsubscribe()
-    tell({ type: 'alarm', code: 'ERR_EVENTS_LOST', text: 'You read more slowly than things happen: no events follow. Connect again, and look at the payments and channels in between.', channel: undefined })
+    tell({
+      type: 'alarm',
+      code: 'ERR_EVENTS_LOST',
+      text: 'You read more slowly than things happen: no events follow. Connect again, and look at the payments and channels in between.',
+      channel: undefined
+    })
     response.end()
-    setTimeout(() => { response.destroy() }, LAST_WORDS_MS).unref()
+    setTimeout(() => {
+      response.destroy()
+    }, LAST_WORDS_MS).unref()
   })
   response.once('close', unsubscribe)
 }

@@ -5,7 +5,9 @@ import { dirname } from 'node:path'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { assertSocketPath } from './paths.js'
 
-/** Takes away all bits but read and write of the owner: a socket is made with 0777 minus the umask. */
+/**
+ * Takes away all bits but read and write of the owner: a socket is made with 0777 minus the umask.
+ */
 const OWNER_ONLY = 0o177
 
 /**
@@ -14,7 +16,7 @@ const OWNER_ONLY = 0o177
  * @throws PaychanError `ERR_SOCKET_PATH_TOO_LONG`, `ERR_ALREADY_RUNNING` when a process answers
  *   there, `ERR_SOCKET_FAILED` when something else is in the way.
  */
-export async function listenPrivately (server: Server, path: string): Promise<void> {
+export async function listenPrivately(server: Server, path: string): Promise<void> {
   assertSocketPath(path)
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
@@ -23,7 +25,9 @@ export async function listenPrivately (server: Server, path: string): Promise<vo
     throw error instanceof PaychanError ? error : failed(path, error)
   }
   await new Promise<void>((resolve, reject) => {
-    const onError = (error: Error): void => { reject(failed(path, error)) }
+    const onError = (error: Error): void => {
+      reject(failed(path, error))
+    }
     server.once('error', onError)
     server.once('listening', () => {
       server.off('error', onError)
@@ -40,31 +44,56 @@ export async function listenPrivately (server: Server, path: string): Promise<vo
   })
 }
 
-async function removeStale (path: string): Promise<void> {
+async function removeStale(path: string): Promise<void> {
   try {
     if (!(await lstat(path)).isSocket()) {
-      throw new PaychanError('ERR_SOCKET_FAILED', `${path} is in the way: the API socket belongs there, and this is no socket. Move it away.`, { path })
+      throw new PaychanError(
+        'ERR_SOCKET_FAILED',
+        `${path} is in the way: the API socket belongs there, and this is no socket. Move it away.`,
+        { path }
+      )
     }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return
     throw error
   }
   if (await answers(path)) {
-    throw new PaychanError('ERR_ALREADY_RUNNING', `A node is running on this data directory (it answers at ${path}). Use it, or end it with \`paychan stop\`.`, { path })
+    throw new PaychanError(
+      'ERR_ALREADY_RUNNING',
+      `A node is running on this data directory (it answers at ${path}). Use it, or end it with \`paychan stop\`.`,
+      { path }
+    )
   }
   await unlink(path)
 }
 
 /** Whether somebody listens. Only a refused connection proves that nobody does. */
-async function answers (path: string): Promise<boolean> {
-  return await new Promise<boolean>(resolve => {
+async function answers(path: string): Promise<boolean> {
+  return await new Promise<boolean>((resolve) => {
     const socket = createConnection(path)
-    socket.once('connect', () => { socket.destroy(); resolve(true) })
-    socket.once('error', error => { resolve(codeOf(error) !== 'ECONNREFUSED') })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (error) => {
+      resolve(codeOf(error) !== 'ECONNREFUSED')
+    })
   })
 }
 
-function failed (path: string, error: unknown): PaychanError {
-  if (codeOf(error) === 'EADDRINUSE') return new PaychanError('ERR_ALREADY_RUNNING', `Another process has just begun to listen at ${path}.`, { path }, { cause: error })
-  return new PaychanError('ERR_SOCKET_FAILED', `The API socket could not be made at ${path} (${messageOf(error)}). Check the permissions of the directory.`, { path }, { cause: error })
+function failed(path: string, error: unknown): PaychanError {
+  if (codeOf(error) === 'EADDRINUSE') {
+    return new PaychanError(
+      'ERR_ALREADY_RUNNING',
+      `Another process has just begun to listen at ${path}.`,
+      { path },
+      { cause: error }
+    )
+  }
+  return new PaychanError(
+    'ERR_SOCKET_FAILED',
+    `The API socket could not be made at ${path} (${messageOf(error)}). Check the permissions of the directory.`,
+    { path },
+    { cause: error }
+  )
 }

@@ -1,6 +1,7 @@
 /**
- * The verbs of the local API, one row each: what it is asked with, which call of the node it is, what
- * it answers, what it lets whoever may use it do. The server, the client and `docs/api.md` come from this table.
+ * The verbs of the local API, one row each: what it is asked with, which call of the node it is,
+ * what it answers, what it lets whoever may use it do. The server, the client and `docs/api.md`
+ * come from this table.
  */
 import { z } from 'zod'
 import { MAX_URI_LENGTH } from '../bitcoin/uri-length.js'
@@ -9,7 +10,26 @@ import { PaychanError } from '../types/errors.js'
 import { blockDelta } from '../types/units.js'
 import { cancel, cancellable } from './cancellation.js'
 import { withoutUndefined } from './objects.js'
-import { toWire, type Wire, askedAmount, balance, bumpResult, channelInfo, closeResult, coinInfo, fees, nodeInfo, paymentInfo, payResult, peerInfo, psbtResult, recoverResult, sendResult, settleAllResult, walletTransaction } from './wire.js'
+import {
+  toWire,
+  type Wire,
+  askedAmount,
+  balance,
+  bumpResult,
+  channelInfo,
+  closeResult,
+  coinInfo,
+  fees,
+  nodeInfo,
+  paymentInfo,
+  payResult,
+  peerInfo,
+  psbtResult,
+  recoverResult,
+  sendResult,
+  settleAllResult,
+  walletTransaction
+} from './wire.js'
 
 /** What a verb does with money, for whoever hands out the right to use it. */
 export type Scope = 'read' | 'receive' | 'pay' | 'manage'
@@ -23,13 +43,20 @@ export interface Verb {
   readonly answer: z.ZodType
   /** The body of a request, from the arguments of the call of `NodeApi`. */
   readonly body: (...args: never[]) => object
-  /** Whether the call has a `signal`; over the wire that is a ticket, by which `cancel` names it. */
+  /**
+   * Whether the call has a `signal`; over the wire that is a ticket, by which `cancel` names it.
+   */
   readonly isCancellable: boolean
   readonly run: (node: NodeApi, body: unknown) => Promise<Wire>
 }
 
 /** What a call of the node answers; null for nothing. */
-type AnswerOf<Name extends NodeVerb> = Awaited<ReturnType<NodeApi[Name]>> extends infer Answer ? [Answer] extends [void] ? null : Answer : never
+type AnswerOf<Name extends NodeVerb> =
+  Awaited<ReturnType<NodeApi[Name]>> extends infer Answer
+    ? [Answer] extends [void]
+      ? null
+      : Answer
+    : never
 
 interface Row<Name extends NodeVerb, Shape extends z.ZodRawShape> {
   readonly scope: Scope
@@ -37,25 +64,44 @@ interface Row<Name extends NodeVerb, Shape extends z.ZodRawShape> {
   readonly request: Shape
   readonly answer: z.ZodType<AnswerOf<Name>>
   readonly body: (...args: Parameters<NodeApi[Name]>) => object
-  readonly call: (node: NodeApi, request: Given<z.output<z.ZodObject<Shape, z.core.$strict>>>, signal?: AbortSignal) => ReturnType<NodeApi[Name]>
+  readonly call: (
+    node: NodeApi,
+    request: Given<z.output<z.ZodObject<Shape, z.core.$strict>>>,
+    signal?: AbortSignal
+  ) => ReturnType<NodeApi[Name]>
   readonly isCancellable?: true
 }
 
 type Given<T extends object> = ReturnType<typeof withoutUndefined<T>>
 
-function verb<Name extends NodeVerb, Shape extends z.ZodRawShape> (name: Name, { scope, meaning, request: shape, answer, body, call, isCancellable }: Row<Name, Shape>): Verb & { readonly name: Name } {
+function verb<Name extends NodeVerb, Shape extends z.ZodRawShape>(
+  name: Name,
+  { scope, meaning, request: shape, answer, body, call, isCancellable }: Row<Name, Shape>
+): Verb & { readonly name: Name } {
   const request = z.strictObject(shape)
-  const asked = isCancellable === true ? z.strictObject({ ...shape, ticket: ticket.optional() }) : request
+  const asked =
+    isCancellable === true ? z.strictObject({ ...shape, ticket: ticket.optional() }) : request
   const run = async (node: NodeApi, body: unknown): Promise<Wire> => {
     const { ticket: named, ...given } = readRequest(asked, body) as { ticket?: string }
     const fields = withoutUndefined(given) as Parameters<typeof call>[1]
-    return toWire(await cancellable(node, named, async (signal) => await call(node, fields, signal)))
+    return toWire(
+      await cancellable(node, named, async (signal) => await call(node, fields, signal))
+    )
   }
-  return { name, scope, meaning, request: asked, answer, body: body as Verb['body'], isCancellable: isCancellable === true, run }
+  return {
+    name,
+    scope,
+    meaning,
+    request: asked,
+    answer,
+    body: body as Verb['body'],
+    isCancellable: isCancellable === true,
+    run
+  }
 }
 
 /** @throws PaychanError `ERR_UNKNOWN_FIELD`, `ERR_INVALID_REQUEST` (facts: field) */
-function readRequest<Request> (ask: z.ZodType<Request>, body: unknown): Request {
+function readRequest<Request>(ask: z.ZodType<Request>, body: unknown): Request {
   const result = ask.safeParse(body)
   if (result.success) return result.data
   const [issue] = result.error.issues
@@ -64,14 +110,24 @@ function readRequest<Request> (ask: z.ZodType<Request>, body: unknown): Request 
     throw new PaychanError('ERR_UNKNOWN_FIELD', `This verb has no field '${field}'.`, { field })
   }
   const field = issue?.path.join('.') ?? ''
-  throw new PaychanError('ERR_INVALID_REQUEST', field === '' ? 'The body of a request is one JSON object.' : `The field '${field}' is wrong: ${(issue?.message ?? '').replace(/\.$/, '')}.`, { field })
+  throw new PaychanError(
+    'ERR_INVALID_REQUEST',
+    field === ''
+      ? 'The body of a request is one JSON object.'
+      : `The field '${field}' is wrong: ${(issue?.message ?? '').replace(/\.$/, '')}.`,
+    { field }
+  )
 }
 
 /** A name for a call, drawn by the caller, to cancel it by. */
 const ticket = z.string().min(1).max(64)
 
 /** Which targets there are, and that it is not both, the node says. */
-const feeChoice = { satPerVByte: z.number().optional(), target: z.number().optional(), highFee: z.boolean().optional() }
+const feeChoice = {
+  satPerVByte: z.number().optional(),
+  target: z.number().optional(),
+  highFee: z.boolean().optional()
+}
 
 const text = z.string().min(1)
 const wait = z.enum(['broadcast', 'ready']).optional()
@@ -84,59 +140,236 @@ const lifetime = z.int().min(1).max(1_000_000)
 const none = (): object => ({})
 
 const TABLE: readonly Verb[] = [
-  verb('info', { scope: 'read', meaning: 'who the node is, what it accepts, how it sees the chain', request: {}, answer: nodeInfo, body: none, call: async node => await node.info() }),
-  verb('address', { scope: 'receive', meaning: 'a fresh address of the wallet', request: {}, answer: z.string(), body: none, call: async node => await node.address() }),
-  verb('balance', { scope: 'read', meaning: 'what is free, reserved, on its way and in channels', request: {}, answer: balance, body: none, call: async node => await node.balance() }),
+  verb('info', {
+    scope: 'read',
+    meaning: 'who the node is, what it accepts, how it sees the chain',
+    request: {},
+    answer: nodeInfo,
+    body: none,
+    call: async (node) => await node.info()
+  }),
+  verb('address', {
+    scope: 'receive',
+    meaning: 'a fresh address of the wallet',
+    request: {},
+    answer: z.string(),
+    body: none,
+    call: async (node) => await node.address()
+  }),
+  verb('balance', {
+    scope: 'read',
+    meaning: 'what is free, reserved, on its way and in channels',
+    request: {},
+    answer: balance,
+    body: none,
+    call: async (node) => await node.balance()
+  }),
   verb('send', {
     scope: 'manage',
     meaning: 'pays to an address, or what a `bitcoin:` URI asks for',
-    request: { to: text.max(MAX_URI_LENGTH), amount: z.union([z.literal('all'), askedAmount]).optional(), ...feeChoice, coins: coins.optional(), label: z.string().optional(), dryRun: z.boolean().optional() },
+    request: {
+      to: text.max(MAX_URI_LENGTH),
+      amount: z.union([z.literal('all'), askedAmount]).optional(),
+      ...feeChoice,
+      coins: coins.optional(),
+      label: z.string().optional(),
+      dryRun: z.boolean().optional()
+    },
     answer: sendResult,
-    body: options => options,
+    body: (options) => options,
     call: async (node, request) => await node.send(request)
   }),
   verb('bumpFee', {
     scope: 'manage',
     meaning: 'raises the fee of a transaction that waits for a block',
-    request: { txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'), ...feeChoice },
+    request: {
+      txid: z.string().regex(/^[0-9a-fA-F]{64}$/, 'a transaction id has 64 hex digits'),
+      ...feeChoice
+    },
     answer: bumpResult,
     body: (txid, choice) => ({ txid, ...choice }),
     call: async (node, { txid, ...choice }) => await node.bumpFee(txid.toLowerCase(), choice)
   }),
-  verb('fees', { scope: 'read', meaning: 'what the servers estimate, and the least that they relay', request: {}, answer: fees, body: none, call: async node => await node.fees() }),
-  verb('coins', { scope: 'read', meaning: 'the coins of the wallet, the largest first', request: {}, answer: z.array(coinInfo), body: none, call: async node => await node.coins() }),
-  verb('lockCoins', { scope: 'manage', meaning: 'keeps coins from being chosen', request: { coins: coins.min(1) }, answer: z.null(), body: coins => ({ coins }), call: async (node, { coins }) => { await node.lockCoins(coins) } }),
-  verb('unlockCoins', { scope: 'manage', meaning: 'lets them be chosen again', request: { coins: coins.min(1) }, answer: z.null(), body: coins => ({ coins }), call: async (node, { coins }) => { await node.unlockCoins(coins) } }),
-  verb('transactions', { scope: 'read', meaning: 'the transactions of the wallet, the newest first', request: { limit }, answer: z.array(walletTransaction), body: filter => filter ?? {}, call: async (node, filter) => await node.transactions(filter) }),
-  verb('label', { scope: 'manage', meaning: 'names a transaction or an address', request: { of: text.max(128), text: z.string().max(1_024) }, answer: z.null(), body: (of, text) => ({ of, text }), call: async (node, { of, text }) => { await node.label(of, text) } }),
-  verb('connect', { scope: 'manage', meaning: 'connects to a peer', request: { multiaddr: text }, answer: peerInfo, body: multiaddr => ({ multiaddr }), call: async (node, { multiaddr }) => await node.connect(multiaddr) }),
-  verb('peers', { scope: 'read', meaning: 'the peers that are connected, or have channels', request: {}, answer: z.array(peerInfo), body: none, call: async node => await node.peers() }),
-  verb('recover', { scope: 'manage', meaning: 'asks a peer for channels that this node has lost', request: { peer: text }, answer: recoverResult, body: peer => ({ peer }), call: async (node, { peer }) => await node.recover(peer) }),
+  verb('fees', {
+    scope: 'read',
+    meaning: 'what the servers estimate, and the least that they relay',
+    request: {},
+    answer: fees,
+    body: none,
+    call: async (node) => await node.fees()
+  }),
+  verb('coins', {
+    scope: 'read',
+    meaning: 'the coins of the wallet, the largest first',
+    request: {},
+    answer: z.array(coinInfo),
+    body: none,
+    call: async (node) => await node.coins()
+  }),
+  verb('lockCoins', {
+    scope: 'manage',
+    meaning: 'keeps coins from being chosen',
+    request: { coins: coins.min(1) },
+    answer: z.null(),
+    body: (coins) => ({ coins }),
+    call: async (node, { coins }) => {
+      await node.lockCoins(coins)
+    }
+  }),
+  verb('unlockCoins', {
+    scope: 'manage',
+    meaning: 'lets them be chosen again',
+    request: { coins: coins.min(1) },
+    answer: z.null(),
+    body: (coins) => ({ coins }),
+    call: async (node, { coins }) => {
+      await node.unlockCoins(coins)
+    }
+  }),
+  verb('transactions', {
+    scope: 'read',
+    meaning: 'the transactions of the wallet, the newest first',
+    request: { limit },
+    answer: z.array(walletTransaction),
+    body: (filter) => filter ?? {},
+    call: async (node, filter) => await node.transactions(filter)
+  }),
+  verb('label', {
+    scope: 'manage',
+    meaning: 'names a transaction or an address',
+    request: { of: text.max(128), text: z.string().max(1_024) },
+    answer: z.null(),
+    body: (of, text) => ({ of, text }),
+    call: async (node, { of, text }) => {
+      await node.label(of, text)
+    }
+  }),
+  verb('connect', {
+    scope: 'manage',
+    meaning: 'connects to a peer',
+    request: { multiaddr: text },
+    answer: peerInfo,
+    body: (multiaddr) => ({ multiaddr }),
+    call: async (node, { multiaddr }) => await node.connect(multiaddr)
+  }),
+  verb('peers', {
+    scope: 'read',
+    meaning: 'the peers that are connected, or have channels',
+    request: {},
+    answer: z.array(peerInfo),
+    body: none,
+    call: async (node) => await node.peers()
+  }),
+  verb('recover', {
+    scope: 'manage',
+    meaning: 'asks a peer for channels that this node has lost',
+    request: { peer: text },
+    answer: recoverResult,
+    body: (peer) => ({ peer }),
+    call: async (node, { peer }) => await node.recover(peer)
+  }),
   verb('open', {
     scope: 'manage',
     meaning: 'opens and funds a channel',
-    request: { peer: text, amount: askedAmount, blocks: lifetime.transform(value => blockDelta(value)).optional(), twoWay: z.boolean().optional(), step: z.int().min(1).max(0xffff).optional(), renew: z.boolean().optional(), ...feeChoice, coins: coins.optional(), psbt: z.literal(true).optional(), wait },
+    request: {
+      peer: text,
+      amount: askedAmount,
+      blocks: lifetime.transform((value) => blockDelta(value)).optional(),
+      twoWay: z.boolean().optional(),
+      step: z.int().min(1).max(0xffff).optional(),
+      renew: z.boolean().optional(),
+      ...feeChoice,
+      coins: coins.optional(),
+      psbt: z.literal(true).optional(),
+      wait
+    },
     answer: channelInfo,
     isCancellable: true,
-    body: request => request,
+    body: (request) => request,
     call: async (node, request, signal) => await node.open(withoutUndefined({ ...request, signal }))
   }),
-  verb('fundingPsbt', { scope: 'manage', meaning: 'hands over the funding transaction that an outside wallet made', request: { channel: text, psbt: text, wait }, answer: psbtResult, body: (channel, psbt, options) => ({ channel, psbt, ...options }), call: async (node, { channel, psbt, ...options }) => await node.fundingPsbt(channel, psbt, options) }),
+  verb('fundingPsbt', {
+    scope: 'manage',
+    meaning: 'hands over the funding transaction that an outside wallet made',
+    request: { channel: text, psbt: text, wait },
+    answer: psbtResult,
+    body: (channel, psbt, options) => ({ channel, psbt, ...options }),
+    call: async (node, { channel, psbt, ...options }) =>
+      await node.fundingPsbt(channel, psbt, options)
+  }),
   verb('renew', {
     scope: 'manage',
-    meaning: 'closes a channel and opens the next one in one transaction, with more coins in it when an amount is named',
-    request: { channel: text, amount: askedAmount.optional(), blocks: lifetime.optional(), ...feeChoice, coins: coins.optional(), wait },
+    meaning:
+      'closes a channel and opens the next one in one transaction, with more coins in it when an amount is named',
+    request: {
+      channel: text,
+      amount: askedAmount.optional(),
+      blocks: lifetime.optional(),
+      ...feeChoice,
+      coins: coins.optional(),
+      wait
+    },
     answer: channelInfo,
     isCancellable: true,
     body: (channel, options) => ({ channel, ...options }),
-    call: async (node, { channel, ...options }, signal) => await node.renew(channel, withoutUndefined({ ...options, signal }))
+    call: async (node, { channel, ...options }, signal) =>
+      await node.renew(channel, withoutUndefined({ ...options, signal }))
   }),
-  verb('pay', { scope: 'pay', meaning: 'pays a peer, or on a channel; answers once it is on the payee\'s disk', request: { to: text, amount: askedAmount, memo: z.string().optional(), id: z.string().optional() }, answer: payResult, body: request => request, call: async (node, request) => await node.pay(request) }),
-  verb('channels', { scope: 'read', meaning: 'all channels, the newest first', request: {}, answer: z.array(channelInfo), body: none, call: async node => await node.channels() }),
-  verb('payments', { scope: 'read', meaning: 'what was paid and received, the newest first', request: { channel: text.optional(), limit }, answer: z.array(paymentInfo), body: filter => filter ?? {}, call: async (node, filter) => await node.payments(filter) }),
-  verb('settleAll', { scope: 'manage', meaning: 'takes what was paid on all one-way channels, without the clients', request: {}, answer: settleAllResult, body: none, call: async node => await node.settleAll() }),
-  verb('close', { scope: 'manage', meaning: 'closes a channel with the peer; by force alone', request: { channel: text, force: z.boolean().optional() }, answer: closeResult, body: (channel, options) => ({ channel, ...options }), call: async (node, { channel, ...options }) => await node.close(channel, options) }),
-  verb('stop', { scope: 'manage', meaning: 'stops the node', request: {}, answer: z.null(), body: none, call: async node => { await node.stop() } })
+  verb('pay', {
+    scope: 'pay',
+    meaning: "pays a peer, or on a channel; answers once it is on the payee's disk",
+    request: {
+      to: text,
+      amount: askedAmount,
+      memo: z.string().optional(),
+      id: z.string().optional()
+    },
+    answer: payResult,
+    body: (request) => request,
+    call: async (node, request) => await node.pay(request)
+  }),
+  verb('channels', {
+    scope: 'read',
+    meaning: 'all channels, the newest first',
+    request: {},
+    answer: z.array(channelInfo),
+    body: none,
+    call: async (node) => await node.channels()
+  }),
+  verb('payments', {
+    scope: 'read',
+    meaning: 'what was paid and received, the newest first',
+    request: { channel: text.optional(), limit },
+    answer: z.array(paymentInfo),
+    body: (filter) => filter ?? {},
+    call: async (node, filter) => await node.payments(filter)
+  }),
+  verb('settleAll', {
+    scope: 'manage',
+    meaning: 'takes what was paid on all one-way channels, without the clients',
+    request: {},
+    answer: settleAllResult,
+    body: none,
+    call: async (node) => await node.settleAll()
+  }),
+  verb('close', {
+    scope: 'manage',
+    meaning: 'closes a channel with the peer; by force alone',
+    request: { channel: text, force: z.boolean().optional() },
+    answer: closeResult,
+    body: (channel, options) => ({ channel, ...options }),
+    call: async (node, { channel, ...options }) => await node.close(channel, options)
+  }),
+  verb('stop', {
+    scope: 'manage',
+    meaning: 'stops the node',
+    request: {},
+    answer: z.null(),
+    body: none,
+    call: async (node) => {
+      await node.stop()
+    }
+  })
 ]
 
 /** Not a call of the node, but of this API. */
@@ -156,4 +389,6 @@ const CANCEL: Verb = {
 
 export type VerbName = NodeVerb | 'cancel'
 
-export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>([...TABLE, CANCEL].map(row => [row.name, row]))
+export const VERBS: ReadonlyMap<string, Verb> = new Map<string, Verb>(
+  [...TABLE, CANCEL].map((row) => [row.name, row])
+)

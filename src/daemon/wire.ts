@@ -3,7 +3,24 @@
  * is null. `toWire` writes it; the schemas read it back into the types of `NodeApi`.
  */
 import { z } from 'zod'
-import type { Balance, BumpResult, ChannelInfo, CloseResult, CoinInfo, Fees, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, PsbtResult, RecoverResult, SendResult, SettleAllResult, WalletTransaction } from '../node/api.js'
+import type {
+  Balance,
+  BumpResult,
+  ChannelInfo,
+  CloseResult,
+  CoinInfo,
+  Fees,
+  NodeEvent,
+  NodeInfo,
+  PaymentInfo,
+  PayResult,
+  PeerInfo,
+  PsbtResult,
+  RecoverResult,
+  SendResult,
+  SettleAllResult,
+  WalletTransaction
+} from '../node/api.js'
 import { NETWORKS } from '../bitcoin/network-names.js'
 import { channelId, txid } from '../types/bytes.js'
 import type { ErrorRecord } from '../types/errors.js'
@@ -14,38 +31,53 @@ import { blockDelta, blockHeight, satoshi, type Satoshi } from '../types/units.j
 export type Wire = null | boolean | number | string | Wire[] | { [key: string]: Wire }
 
 /** Plain data as JSON can hold it. */
-export function toWire (value: unknown): Wire {
+export function toWire(value: unknown): Wire {
   if (value === undefined || value === null) return null
   if (typeof value === 'bigint') return value.toString()
-  if (typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string') return value
+  if (typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string') {
+    return value
+  }
   if (Array.isArray(value)) return value.map(toWire)
-  if (typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toWire(field)]))
+  if (typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toWire(field)]))
+  }
   throw new TypeError(`a ${typeof value} is no data`)
 }
 
 /** 16 digits hold 21 million bitcoin in satoshis. */
-export const amount: z.ZodType<Satoshi> = z.string().regex(/^\d{1,16}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
+export const amount: z.ZodType<Satoshi> = z
+  .string()
+  .regex(/^\d{1,16}$/, 'an amount in satoshis, as a decimal string')
+  .transform((text) => satoshi(BigInt(text)))
 
-/** An amount that somebody asks for: a negative one, or more than all bitcoin, is `ERR_INVALID_AMOUNT`, not a slip of form. */
-export const askedAmount: z.ZodType<Satoshi> = z.string().regex(/^-?\d{1,20}$/, 'an amount in satoshis, as a decimal string').transform(text => satoshi(BigInt(text)))
+/**
+ * An amount that somebody asks for: a negative one, or more than all bitcoin, is
+ * `ERR_INVALID_AMOUNT`, not a slip of form.
+ */
+export const askedAmount: z.ZodType<Satoshi> = z
+  .string()
+  .regex(/^-?\d{1,20}$/, 'an amount in satoshis, as a decimal string')
+  .transform((text) => satoshi(BigInt(text)))
 
 /** Null for undefined. */
-function maybe<T> (schema: z.ZodType<T>): z.ZodType<T | undefined> {
-  return schema.nullable().transform(value => value ?? undefined)
+function maybe<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
+  return schema.nullable().transform((value) => value ?? undefined)
 }
 
-const height = z.int().transform(value => blockHeight(value))
-const channel = z.string().transform(value => channelId(value))
-const transaction = z.string().transform(value => txid(value))
+const height = z.int().transform((value) => blockHeight(value))
+const channel = z.string().transform((value) => channelId(value))
+const transaction = z.string().transform((value) => txid(value))
 const role = z.enum(['client', 'server'])
 const chainStatus = z.enum(['connecting', 'synced', 'down'])
 
-const blocks = z.int().transform(value => blockDelta(value))
+const blocks = z.int().transform((value) => blockDelta(value))
 
-const policy = z.object(ofEachSetting(({ unit, otherwise }): z.ZodType => {
-  const value = unit === 'sat' ? amount : unit === 'blocks' ? blocks : z.number()
-  return otherwise === undefined ? value : maybe<unknown>(value)
-})) as unknown as z.ZodType<Policy>
+const policy = z.object(
+  ofEachSetting(({ unit, otherwise }): z.ZodType => {
+    const value = unit === 'sat' ? amount : unit === 'blocks' ? blocks : z.number()
+    return otherwise === undefined ? value : maybe<unknown>(value)
+  })
+) as unknown as z.ZodType<Policy>
 
 const histories = z.object({ known: z.number(), total: z.number() })
 
@@ -56,25 +88,65 @@ export const nodeInfo: z.ZodType<NodeInfo> = z.object({
   multiaddrs: z.array(z.string()),
   dataDir: z.string(),
   addresses: z.object({ receive: z.number(), change: z.number(), close: z.number() }).optional(),
-  chain: z.object({ status: chainStatus, server: z.string(), height: maybe(height), hash: maybe(z.string()), lastError: maybe(z.string()), lastErrorCode: maybe(z.string()).optional(), servers: z.array(z.object({ url: z.string(), state: z.enum(['used', 'connecting', 'down', 'dropped']), height: maybe(height), problem: maybe(z.string()) })), histories: maybe(histories).optional() }),
+  chain: z.object({
+    status: chainStatus,
+    server: z.string(),
+    height: maybe(height),
+    hash: maybe(z.string()),
+    lastError: maybe(z.string()),
+    lastErrorCode: maybe(z.string()).optional(),
+    servers: z.array(
+      z.object({
+        url: z.string(),
+        state: z.enum(['used', 'connecting', 'down', 'dropped']),
+        height: maybe(height),
+        problem: maybe(z.string())
+      })
+    ),
+    histories: maybe(histories).optional()
+  }),
   channels: z.object({ open: z.number(), total: z.number(), unwatched: z.number() }),
   policy,
   ecdsa: z.string()
 })
 
 export const balance: z.ZodType<Balance> = z.object({
-  confirmed: amount, pending: amount, reserved: amount, locked: amount, inChannels: amount, unwatched: amount, unswept: amount, total: amount
+  confirmed: amount,
+  pending: amount,
+  reserved: amount,
+  locked: amount,
+  inChannels: amount,
+  unwatched: amount,
+  unswept: amount,
+  total: amount
 })
 
 export const sendResult: z.ZodType<SendResult> = z.object({
-  txid: maybe(transaction), to: z.string(), amount, fee: amount, satPerVByte: z.number(), vsize: z.number(), change: amount, message: maybe(z.string()), broadcast: z.boolean()
+  txid: maybe(transaction),
+  to: z.string(),
+  amount,
+  fee: amount,
+  satPerVByte: z.number(),
+  vsize: z.number(),
+  change: amount,
+  message: maybe(z.string()),
+  broadcast: z.boolean()
 })
 
 export const bumpResult: z.ZodType<BumpResult> = z.object({
-  kind: z.enum(['replacement', 'child']), txid: transaction, of: transaction, fee: amount, satPerVByte: z.number(), vsize: z.number(), broadcast: z.boolean()
+  kind: z.enum(['replacement', 'child']),
+  txid: transaction,
+  of: transaction,
+  fee: amount,
+  satPerVByte: z.number(),
+  vsize: z.number(),
+  broadcast: z.boolean()
 })
 
-export const fees: z.ZodType<Fees> = z.object({ leastSatPerVByte: z.number(), estimates: z.array(z.object({ blocks: z.number(), satPerVByte: z.number() })) })
+export const fees: z.ZodType<Fees> = z.object({
+  leastSatPerVByte: z.number(),
+  estimates: z.array(z.object({ blocks: z.number(), satPerVByte: z.number() }))
+})
 
 export const coinInfo: z.ZodType<CoinInfo> = z.object({
   outPoint: z.string(),
@@ -90,7 +162,10 @@ export const coinInfo: z.ZodType<CoinInfo> = z.object({
 })
 
 /** Below zero when the wallet's coins became less. */
-const difference = z.string().regex(/^-?\d{1,16}$/).transform(text => BigInt(text))
+const difference = z
+  .string()
+  .regex(/^-?\d{1,16}$/)
+  .transform((text) => BigInt(text))
 
 export const walletTransaction: z.ZodType<WalletTransaction> = z.object({
   txid: transaction,
@@ -104,14 +179,28 @@ export const walletTransaction: z.ZodType<WalletTransaction> = z.object({
 })
 
 export const peerInfo: z.ZodType<PeerInfo> = z.object({
-  peerId: z.string(), connected: z.boolean(), multiaddrs: z.array(z.string()), paychan: maybe(z.boolean())
+  peerId: z.string(),
+  connected: z.boolean(),
+  multiaddrs: z.array(z.string()),
+  paychan: maybe(z.boolean())
 })
 
 export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   id: channel,
   peerId: z.string(),
   role,
-  status: z.enum(['opening', 'confirming', 'open', 'offline', 'closing', 'settling', 'refunding', 'stopped', 'closed', 'abandoned']),
+  status: z.enum([
+    'opening',
+    'confirming',
+    'open',
+    'offline',
+    'closing',
+    'settling',
+    'refunding',
+    'stopped',
+    'closed',
+    'abandoned'
+  ]),
   reason: maybe(z.string()),
   capacity: amount,
   ourBalance: amount,
@@ -120,24 +209,55 @@ export const channelInfo: z.ZodType<ChannelInfo> = z.object({
   spendable: amount,
   receivable: amount,
   alone: maybe(z.object({ by: z.enum(['settlement', 'refund']), from: height })),
-  turns: maybe(z.object({ number: z.number(), payer: z.enum(['us', 'peer']), left: z.number(), step: z.number(), oursMatures: maybe(height), theirsMatures: maybe(height) })),
+  turns: maybe(
+    z.object({
+      number: z.number(),
+      payer: z.enum(['us', 'peer']),
+      left: z.number(),
+      step: z.number(),
+      oursMatures: maybe(height),
+      theirsMatures: maybe(height)
+    })
+  ),
   inFlight: amount,
   atRisk: amount,
   risk: maybe(z.number()),
   funding: maybe(z.object({ txid: transaction, vout: z.number() })),
-  outside: maybe(z.object({ needs: z.enum(['inputs', 'signatures']), address: z.string(), amount, psbt: z.string() })),
+  outside: maybe(
+    z.object({
+      needs: z.enum(['inputs', 'signatures']),
+      address: z.string(),
+      amount,
+      psbt: z.string()
+    })
+  ),
   confirmations: z.number(),
   watched: z.boolean(),
   minDepth: maybe(z.number()),
   lastPaymentHeight: maybe(height),
   settleHeight: maybe(height),
   refundHeight: height,
-  limits: maybe(z.object({ minFirstPayment: amount, maxStake: amount, minTurnAmount: amount, maxInFlightUpdates: z.number(), maxInFlightValue: amount, maxRisk: z.number() })),
+  limits: maybe(
+    z.object({
+      minFirstPayment: amount,
+      maxStake: amount,
+      minTurnAmount: amount,
+      maxInFlightUpdates: z.number(),
+      maxInFlightValue: amount,
+      maxRisk: z.number()
+    })
+  ),
   renews: maybe(channel),
   renewedAs: maybe(channel),
   renewFor: maybe(blocks),
   payments: z.object({ sent: z.number(), received: z.number() }),
-  spend: maybe(z.object({ kind: z.enum(['close', 'settlement', 'refund', 'unknown']), txid: transaction, height: maybe(height) }))
+  spend: maybe(
+    z.object({
+      kind: z.enum(['close', 'settlement', 'refund', 'unknown']),
+      txid: transaction,
+      height: maybe(height)
+    })
+  )
 })
 
 const paymentShape = {
@@ -151,22 +271,37 @@ const paymentShape = {
   time: z.number()
 }
 
-export const psbtResult: z.ZodType<PsbtResult> = z.object({ channel: channelInfo, warnings: z.array(z.string()) })
+export const psbtResult: z.ZodType<PsbtResult> = z.object({
+  channel: channelInfo,
+  warnings: z.array(z.string())
+})
 
 export const paymentInfo: z.ZodType<PaymentInfo> = z.object(paymentShape)
 
-export const payResult: z.ZodType<PayResult> = z.object({ ...paymentShape, requestId: maybe(z.string()), already: z.boolean(), parts: z.array(paymentInfo) })
+export const payResult: z.ZodType<PayResult> = z.object({
+  ...paymentShape,
+  requestId: maybe(z.string()),
+  already: z.boolean(),
+  parts: z.array(paymentInfo)
+})
 
 export const closeResult: z.ZodType<CloseResult> = z.object({
-  channel, kind: z.enum(['close', 'settlement', 'abandoned']), txid: maybe(transaction)
+  channel,
+  kind: z.enum(['close', 'settlement', 'abandoned']),
+  txid: maybe(transaction)
 })
 
 export const recoverResult: z.ZodType<RecoverResult> = z.object({
-  peerId: z.string(), recovered: z.array(channelInfo), known: z.number(), refused: z.array(z.object({ channel, code: z.string(), reason: z.string() }))
+  peerId: z.string(),
+  recovered: z.array(channelInfo),
+  known: z.number(),
+  refused: z.array(z.object({ channel, code: z.string(), reason: z.string() }))
 })
 
 export const settleAllResult: z.ZodType<SettleAllResult> = z.object({
-  settled: z.array(closeResult), failed: z.array(z.object({ channel, code: z.string(), reason: z.string() })), leftOut: z.array(channel)
+  settled: z.array(closeResult),
+  failed: z.array(z.object({ channel, code: z.string(), reason: z.string() })),
+  leftOut: z.array(channel)
 })
 
 /** The nine steps of the classic channel, and how it ends. */
@@ -175,18 +310,53 @@ const step = z.literal([1, 2, 3, 4, 5, 6, 7, 8, 9, 'close', 'settlement', 'refun
 const FACTS = { sat: amount, height, number: z.number(), text: z.string(), channel }
 
 /** Of what happens to a channel: its kind, and the facts that its row of the table has. */
-const news = z.union(Object.entries(NEWS).map(([kind, facts]) => z.object({ kind: z.literal(kind), ...Object.fromEntries(Object.entries<FactUnit>(facts).map(([fact, unit]) => [fact, FACTS[unit]])) }))) as unknown as z.ZodType<News>
+const news = z.union(
+  Object.entries(NEWS).map(([kind, facts]) =>
+    z.object({
+      kind: z.literal(kind),
+      ...Object.fromEntries(
+        Object.entries<FactUnit>(facts).map(([fact, unit]) => [fact, FACTS[unit]])
+      )
+    })
+  )
+) as unknown as z.ZodType<News>
 
 export const nodeEvent: z.ZodType<NodeEvent> = z.union([
-  z.object({ type: z.literal('channel'), channel: channelInfo, news, step: maybe(step).optional(), txid: maybe(transaction).optional() }),
+  z.object({
+    type: z.literal('channel'),
+    channel: channelInfo,
+    news,
+    step: maybe(step).optional(),
+    txid: maybe(transaction).optional()
+  }),
   z.object({ type: z.literal('payment'), payment: paymentInfo }),
-  z.object({ type: z.literal('chain'), status: chainStatus, height: maybe(height), reason: maybe(z.string()).optional() }),
+  z.object({
+    type: z.literal('chain'),
+    status: chainStatus,
+    height: maybe(height),
+    reason: maybe(z.string()).optional()
+  }),
   histories.extend({ type: z.literal('histories') }),
-  z.object({ type: z.literal('risk'), channel, risk: z.number(), stake: amount, isHigh: z.boolean() }),
+  z.object({
+    type: z.literal('risk'),
+    channel,
+    risk: z.number(),
+    stake: amount,
+    isHigh: z.boolean()
+  }),
   z.object({ type: z.literal('server'), server: z.string(), code: z.string(), text: z.string() }),
-  z.object({ type: z.literal('alarm'), code: z.string(), text: z.string(), channel: maybe(channel), count: maybe(z.number()).optional(), channels: maybe(z.array(channel)).optional() })
+  z.object({
+    type: z.literal('alarm'),
+    code: z.string(),
+    text: z.string(),
+    channel: maybe(channel),
+    count: maybe(z.number()).optional(),
+    channels: maybe(z.array(channel)).optional()
+  })
 ])
 
 export const errorRecord: z.ZodType<ErrorRecord> = z.object({
-  code: z.string(), message: z.string(), facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+  code: z.string(),
+  message: z.string(),
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
 })

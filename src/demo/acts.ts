@@ -19,12 +19,15 @@ export interface Ending {
   /** What a story claims beside the books. */
   readonly ok?: boolean
   readonly kills?: Report['kills']
-  /** On a two-way channel: the whole of all payments, and what the server has of them in the end, before the fee of what it published alone. */
-  readonly amounts?: { readonly paid: bigint, readonly server: bigint }
+  /**
+   * On a two-way channel: the whole of all payments, and what the server has of them in the end,
+   * before the fee of what it published alone.
+   */
+  readonly amounts?: { readonly paid: bigint; readonly server: bigint }
   readonly turns?: Report['turns']
   readonly race?: Report['race']
   /** Of other channels that the story had besides. */
-  readonly others?: ReadonlyArray<{ readonly T1: Txid, readonly spend: Txid }>
+  readonly others?: ReadonlyArray<{ readonly T1: Txid; readonly spend: Txid }>
   /** With which the server's wallet has swept outputs of settlements meanwhile. */
   readonly sweeps?: readonly Txid[]
 }
@@ -32,35 +35,74 @@ export interface Ending {
 export type Act = (stage: Stage, channel: ChannelInfo, narrator: Narrator) => Promise<Ending>
 
 /** The channel as a node sees it now. */
-export async function find (channels: Promise<ChannelInfo[]>, wanted: ChannelInfo): Promise<ChannelInfo> {
+export async function find(
+  channels: Promise<ChannelInfo[]>,
+  wanted: ChannelInfo
+): Promise<ChannelInfo> {
   const found = (await channels).find((channel) => channel.id === wanted.id)
-  if (found === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The node does not know its channel any more.')
+  if (found === undefined) {
+    throw new PaychanError('ERR_DEMO_FAILED', 'The node does not know its channel any more.')
+  }
   return found
 }
 
 /** Mines until the nodes that live see the channel's end in a block. Returns its txid. */
-export async function confirm (stage: Stage, channel: ChannelInfo, kind: Ending['kind'], alive: readonly [NodeProcess, ...NodeProcess[]]): Promise<Txid> {
-  const spend = async (node: NodeProcess): Promise<ChannelInfo['spend']> => (await find(node.api.channels(), channel)).spend
-  await stage.until(`the ${kind} is in the mempool`, async () => (await spend(alive[0]))?.kind === kind)
+export async function confirm(
+  stage: Stage,
+  channel: ChannelInfo,
+  kind: Ending['kind'],
+  alive: readonly [NodeProcess, ...NodeProcess[]]
+): Promise<Txid> {
+  const spend = async (node: NodeProcess): Promise<ChannelInfo['spend']> =>
+    (await find(node.api.channels(), channel)).spend
+  await stage.until(
+    `the ${kind} is in the mempool`,
+    async () => (await spend(alive[0]))?.kind === kind
+  )
   await stage.mine(1, alive)
-  for (const node of alive) await stage.until(`the ${node.who} sees the ${kind} in a block`, async () => (await spend(node))?.height !== undefined)
+  for (const node of alive) {
+    await stage.until(
+      `the ${node.who} sees the ${kind} in a block`,
+      async () => (await spend(node))?.height !== undefined
+    )
+  }
   const seen = await spend(alive[0])
   if (seen === undefined) throw new PaychanError('ERR_DEMO_FAILED', `The ${kind} has vanished.`)
   return seen.txid
 }
 
 /** What a story asks of its channel; with a `step` both sides pay. */
-export interface ChannelTerms { readonly blocks: number, readonly step?: number }
+export interface ChannelTerms {
+  readonly blocks: number
+  readonly step?: number
+}
 
 /** Steps 1 to 8, and the funding in a block. */
-export async function openChannel (stage: Stage, capacity: bigint, { blocks, step }: ChannelTerms): Promise<ChannelInfo> {
+export async function openChannel(
+  stage: Stage,
+  capacity: bigint,
+  { blocks, step }: ChannelTerms
+): Promise<ChannelInfo> {
   const { client, server } = stage
   const acknowledged = (): number => stage.steps.filter((one) => one.step === 8).length
   const before = acknowledged()
-  const broadcast = await client.api.open({ peer: server.multiaddr, amount: capacity, blocks, ...(step === undefined ? {} : { step }), wait: 'broadcast' })
-  if (broadcast.funding === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')
+  const broadcast = await client.api.open({
+    peer: server.multiaddr,
+    amount: capacity,
+    blocks,
+    ...(step === undefined ? {} : { step }),
+    wait: 'broadcast'
+  })
+  if (broadcast.funding === undefined) {
+    throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')
+  }
   await stage.until('the initial T3 is acknowledged', async () => acknowledged() === before + 2)
   await stage.mine(1, [client, server])
-  for (const { api } of [client, server]) await stage.until('the channel is open', async () => (await find(api.channels(), broadcast)).status === 'open')
+  for (const { api } of [client, server]) {
+    await stage.until(
+      'the channel is open',
+      async () => (await find(api.channels(), broadcast)).status === 'open'
+    )
+  }
   return await find(client.api.channels(), broadcast)
 }

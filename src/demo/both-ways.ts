@@ -8,7 +8,11 @@ import type { Stage } from './stage.js'
 
 /** Who pays, how often, how much each time. */
 const ROUNDS = [
-  ['client', 50, 2_000n], ['server', 40, 1_000n], ['client', 20, 500n], ['server', 50, 600n], ['client', 40, 1_000n]
+  ['client', 50, 2_000n],
+  ['server', 40, 1_000n],
+  ['client', 20, 500n],
+  ['server', 50, 600n],
+  ['client', 40, 1_000n]
 ] as const
 
 type Turn = NonNullable<Report['turns']>[number]
@@ -25,16 +29,25 @@ export const bothWays: Act = async (stage, channel, narrator) => {
     server += payer === 'client' ? total : -total
     const turn = await presentTurn(stage, channel)
     turns.push(turn)
-    stage.record(9, payer, `paid ${count} times ${sat(amount)} in turn ${turn.turn}; its states mature at height ${turn.lock}`)
+    stage.record(
+      9,
+      payer,
+      `paid ${count} times ${sat(amount)} in turn ${turn.turn}; its states mature at height ${turn.lock}`
+    )
   }
   const payments = ROUNDS.reduce((sum, [, count]) => sum + count, 0)
-  const books = await Promise.all([stage.client, stage.server].map(async ({ api }) => {
-    const { ourBalance, theirBalance, payments } = await find(api.channels(), channel)
-    return { ourBalance, theirBalance, made: payments.sent + payments.received }
-  }))
+  const books = await Promise.all(
+    [stage.client, stage.server].map(async ({ api }) => {
+      const { ourBalance, theirBalance, payments } = await find(api.channels(), channel)
+      return { ourBalance, theirBalance, made: payments.sent + payments.received }
+    })
+  )
   const [ours, theirs] = books
-  const ok = turns.every(({ turn, payer }, i) => turn === i && payer === ROUNDS[i]?.[0]) &&
-    ours?.theirBalance === server && theirs?.ourBalance === server && books.every(({ made }) => made === payments)
+  const ok =
+    turns.every(({ turn, payer }, i) => turn === i && payer === ROUNDS[i]?.[0]) &&
+    ours?.theirBalance === server &&
+    theirs?.ourBalance === server &&
+    books.every(({ made }) => made === payments)
   const { txid } = await stage.client.api.close(channel.id)
   if (txid === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The close has no transaction.')
   await confirm(stage, channel, 'close', [stage.client, stage.server])
@@ -42,10 +55,16 @@ export const bothWays: Act = async (stage, channel, narrator) => {
 }
 
 /** Eight callers at once. */
-export async function payMany (node: NodeProcess, channel: ChannelInfo, count: number, amount: bigint, narrator: Narrator): Promise<void> {
+export async function payMany(
+  node: NodeProcess,
+  channel: ChannelInfo,
+  count: number,
+  amount: bigint,
+  narrator: Narrator
+): Promise<void> {
   let begun = 0
   let done = 0
-  async function caller (): Promise<void> {
+  async function caller(): Promise<void> {
     while (begun < count) {
       begun += 1
       await node.api.pay({ to: channel.id, amount })
@@ -57,8 +76,12 @@ export async function payMany (node: NodeProcess, channel: ChannelInfo, count: n
 }
 
 /** As the client sees it. */
-export async function presentTurn ({ client }: Stage, channel: ChannelInfo): Promise<Turn> {
+export async function presentTurn({ client }: Stage, channel: ChannelInfo): Promise<Turn> {
   const { turns, refundHeight } = await find(client.api.channels(), channel)
   if (turns === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no turns.')
-  return { turn: turns.number, payer: turns.payer === 'us' ? 'client' : 'server', lock: refundHeight - (turns.number + 1) * turns.step }
+  return {
+    turn: turns.number,
+    payer: turns.payer === 'us' ? 'client' : 'server',
+    lock: refundHeight - (turns.number + 1) * turns.step
+  }
 }

@@ -4,10 +4,11 @@
  *
  * The nodes ask two servers, as everybody should who does not run one.
  *
- * First with turns 12 blocks apart: the client's newest state matures 12 blocks earlier, and its fee
- * rises from block to block until it is in. Then again with the client asleep until both states are
- * mature: an auction, in which each raises and the newest still wins. At last with turns 1 block
- * apart, the client asleep for that block, and an attacker who burns all that there is to win: what can be lost.
+ * First with turns 12 blocks apart: the client's newest state matures 12 blocks earlier, and its
+ * fee rises from block to block until it is in. Then again with the client asleep until both states
+ * are mature: an auction, in which each raises and the newest still wins. At last with turns 1
+ * block apart, the client asleep for that block, and an attacker who burns all that there is to
+ * win: what can be lost.
  */
 import { join } from 'node:path'
 import { parseTransaction } from '../bitcoin/transaction.js'
@@ -26,7 +27,10 @@ const PAID_BACK = { count: 10, amount: 12_000n }
 /** What the old state gives the server beyond the newest one. */
 const TO_WIN = PAID_BACK.amount * BigInt(PAID_BACK.count)
 
-/** Of a block of the devnet, in weight units: a fortieth of Bitcoin's, so that few transactions fill it. */
+/**
+ * Of a block of the devnet, in weight units: a fortieth of Bitcoin's, so that few transactions fill
+ * it.
+ */
 export const BLOCK_WEIGHT = 100_000
 /** Ten blocks. */
 export const MEMPOOL_VSIZE = 250_000
@@ -37,44 +41,61 @@ type Row = NonNullable<Report['race']>[number]
 class Race {
   readonly rows: Row[] = []
 
-  constructor (private readonly stage: Stage, private readonly narrator: Narrator) {
+  constructor(
+    private readonly stage: Stage,
+    private readonly narrator: Narrator
+  ) {
     narrator.say('')
-    narrator.say('height   the next block takes   client, newest state    server, old state       in a block')
+    narrator.say(
+      'height   the next block takes   client, newest state    server, old state       in a block'
+    )
     narrator.table(true)
   }
 
   /** The table is whole. */
-  end (): readonly Row[] {
+  end(): readonly Row[] {
     this.narrator.table(false)
     return this.rows
   }
 
-  async note (ours: Row['ours'], theirs: Row['theirs'], confirmed: Row['confirmed'] = null): Promise<void> {
+  async note(
+    ours: Row['ours'],
+    theirs: Row['theirs'],
+    confirmed: Row['confirmed'] = null
+  ): Promise<void> {
     const { devnet } = this.stage
     this.rows.push({ height: devnet.height, ours, theirs, confirmed })
     const rate = devnet.nextRate()
     const [we, they] = await Promise.all([ours, theirs].map(async (fee) => await this.#bid(fee)))
-    this.narrator.say(`${String(devnet.height).padStart(6)}   ${`${Math.round(Number(rate ?? 1_000n) / 1_000)} sat/vB`.padStart(15)}        ${(we ?? '').padEnd(22)}  ${(they ?? '').padEnd(22)}  ${confirmed === null ? '' : confirmed === 'ours' ? 'the client\'s' : 'the server\'s'}`.trimEnd())
+    this.narrator.say(
+      `${String(devnet.height).padStart(6)}   ${`${Math.round(Number(rate ?? 1_000n) / 1_000)} sat/vB`.padStart(15)}        ${(we ?? '').padEnd(22)}  ${(they ?? '').padEnd(22)}  ${confirmed === null ? '' : confirmed === 'ours' ? "the client's" : "the server's"}`.trimEnd()
+    )
   }
 
   /** A fee, and the blocks that are full of dearer ones. */
-  async #bid (fee: number | null): Promise<string> {
+  async #bid(fee: number | null): Promise<string> {
     if (fee === null) return '-'
     const pool = await this.stage.devnet.backend.mempool()
     const own = pool.find((entry) => Number(entry.fee) === fee)
     if (own === undefined) return sat(fee)
-    const ahead = pool.filter((entry) => entry.fee * BigInt(own.vsize) > own.fee * BigInt(entry.vsize)).reduce((sum, { vsize }) => sum + vsize, 0)
+    const ahead = pool
+      .filter((entry) => entry.fee * BigInt(own.vsize) > own.fee * BigInt(entry.vsize))
+      .reduce((sum, { vsize }) => sum + vsize, 0)
     return `${sat(fee)}, block ${Math.floor(ahead / (BLOCK_WEIGHT / 4)) + 1}`
   }
 }
 
-/** Awake: the fee rises along its curve, and the newest state is in before the old one may be sent. */
+/**
+ * Awake: the fee rises along its curve, and the newest state is in before the old one may be sent.
+ */
 export const awake: Act = async (stage, channel, narrator) => {
   const { client, server, devnet } = stage
   const old = await payAndKeep(stage, channel)
   const { lock } = await presentTurn(stage, channel)
   await server.kill()
-  narrator.say(`the server is gone; the client's newest state matures at height ${lock}, the server's old one at ${old.lock}; ${sat(TO_WIN)} are at stake`)
+  narrator.say(
+    `the server is gone; the client's newest state matures at height ${lock}, the server's old one at ${old.lock}; ${sat(TO_WIN)} are at stake`
+  )
   await stage.mine(lock - devnet.height, [client])
   await published(stage, channel)
   const race = new Race(stage, narrator)
@@ -85,13 +106,26 @@ export const awake: Act = async (stage, channel, narrator) => {
     txid = await spendOf(stage, channel)
   }
   const isIn = txid.height !== undefined
-  const ours = Number(await feeOf(devnet, (await devnet.transaction(txid.txid))?.raw ?? new Uint8Array()))
+  const ours = Number(
+    await feeOf(devnet, (await devnet.transaction(txid.txid))?.raw ?? new Uint8Array())
+  )
   await race.note(ours, null, isIn ? 'ours' : null)
   await stage.mine(Math.max(0, old.lock - devnet.height), [client])
   const rows = race.end()
   const late = await devnet.submit(old.at(TO_WIN - 1_000n))
-  stage.record('settlement', 'server', late.accepted ? 'has published the old state' : `publishes the old state with a fee of ${sat(TO_WIN - 1_000n)}: refused (${late.reason})`)
-  return { ...ENDING, txid: txid.txid, ok: isIn && !late.accepted && ours < Number(TO_WIN), race: rows }
+  stage.record(
+    'settlement',
+    'server',
+    late.accepted
+      ? 'has published the old state'
+      : `publishes the old state with a fee of ${sat(TO_WIN - 1_000n)}: refused (${late.reason})`
+  )
+  return {
+    ...ENDING,
+    txid: txid.txid,
+    ok: isIn && !late.accepted && ours < Number(TO_WIN),
+    race: rows
+  }
 }
 
 /** The second bid of the old state, in satoshis. */
@@ -103,21 +137,27 @@ export const auction: Act = async (stage, channel, narrator) => {
   const old = await payAndKeep(stage, channel)
   await Promise.all([client.kill(), server.kill()])
   await stage.mine(old.lock - devnet.height, [])
-  narrator.say(`both states are mature at height ${devnet.height}; the server's old one is in the mempool first, then the client wakes up`)
+  narrator.say(
+    `both states are mature at height ${devnet.height}; the server's old one is in the mempool first, then the client wakes up`
+  )
   const race = new Race(stage, narrator)
   let theirs = 20_000n
   await submit(stage, old, theirs)
   await race.note(null, Number(theirs))
   await client.start()
-  // What is due by its height it publishes even before it has read what the chain shows of the channel.
+  // What is due by its height it publishes even before it has read what the chain shows of the
+  // channel.
   await spendOf(stage, channel)
   for (let [confirmed, raises] = [false, 0]; !confirmed;) {
     const before = theirs
-    await stage.until('the newest state outbids it', async () => await feeNow(stage, channel) > before)
+    await stage.until(
+      'the newest state outbids it',
+      async () => (await feeNow(stage, channel)) > before
+    )
     const ours = await feeNow(stage, channel)
     await race.note(ours, null)
-    // The attacker raises once, unless ours has risen past that meanwhile. Against more than twice the bid of the last block ours
-    // would have to wait for the next one (EVID-4).
+    // The attacker raises once, unless ours has risen past that meanwhile. Against more than twice
+    // the bid of the last block ours would have to wait for the next one (EVID-4).
     if (raises === 0) {
       raises += 1
       const raised = await devnet.submit(old.at(RAISED))
@@ -132,18 +172,32 @@ export const auction: Act = async (stage, channel, narrator) => {
     confirmed = (await spendOf(stage, channel)).height !== undefined
   }
   const { txid } = await spendOf(stage, channel)
-  const ours = Number(await feeOf(devnet, (await devnet.transaction(txid))?.raw ?? new Uint8Array()))
+  const ours = Number(
+    await feeOf(devnet, (await devnet.transaction(txid))?.raw ?? new Uint8Array())
+  )
   await race.note(ours, null, 'ours')
-  return { ...ENDING, txid, ok: parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime < old.lock && ours <= Number(TO_WIN), race: race.end() }
+  return {
+    ...ENDING,
+    txid,
+    ok:
+      parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime <
+        old.lock && ours <= Number(TO_WIN),
+    race: race.end()
+  }
 }
 
-/** Turns one block apart, a client that sleeps through that block, and an attacker who burns nearly all that it wins: nothing is left to outbid it with. */
+/**
+ * Turns one block apart, a client that sleeps through that block, and an attacker who burns nearly
+ * all that it wins: nothing is left to outbid it with.
+ */
 export const narrow: Act = async (stage, channel, narrator) => {
   const { client, server, devnet } = stage
   const old = await payAndKeep(stage, channel)
   const { lock } = await presentTurn(stage, channel)
   await Promise.all([client.kill(), server.kill()])
-  narrator.say(`the client's newest state matures at ${lock}, the server's old one at ${old.lock}, and the client sleeps until then; the server gives the miners ${sat(TO_WIN - 100n)} of the ${sat(TO_WIN)} that it would win`)
+  narrator.say(
+    `the client's newest state matures at ${lock}, the server's old one at ${old.lock}, and the client sleeps until then; the server gives the miners ${sat(TO_WIN - 100n)} of the ${sat(TO_WIN)} that it would win`
+  )
   await stage.mine(old.lock - devnet.height, [])
   const race = new Race(stage, narrator)
   await submit(stage, old, TO_WIN - 100n)
@@ -151,39 +205,68 @@ export const narrow: Act = async (stage, channel, narrator) => {
   await client.start()
   const txid = await confirm(stage, channel, 'settlement', [client])
   await client.kill()
-  const isTheirs = parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime === old.lock
+  const isTheirs =
+    parseTransaction((await devnet.transaction(txid))?.raw ?? new Uint8Array()).lockTime ===
+    old.lock
   await race.note(null, Number(TO_WIN - 100n), isTheirs ? 'theirs' : 'ours')
   const rows = race.end()
-  if (!isTheirs) narrator.say('the client\'s newest state was in the block all the same')
+  if (!isTheirs) narrator.say("the client's newest state was in the block all the same")
   const outcome = `the client has LOST ${sat(TO_WIN)} of what the newest state gave it: the miners have nearly all of it, and the server has won 100 sat. With turns 12 blocks apart it would not have come to this.`
-  return { ...ENDING, txid, amounts: { ...ENDING.amounts, server: isTheirs ? PAID.amount * BigInt(PAID.count) : ENDING.amounts.server }, race: rows, ...isTheirs ? { outcome } : {} }
+  return {
+    ...ENDING,
+    txid,
+    amounts: {
+      ...ENDING.amounts,
+      server: isTheirs ? PAID.amount * BigInt(PAID.count) : ENDING.amounts.server
+    },
+    race: rows,
+    ...(isTheirs ? { outcome } : {})
+  }
 }
 
 const TOTAL = PAID.amount * BigInt(PAID.count)
-const ENDING = { payments: PAID.count + PAID_BACK.count, kind: 'settlement', amounts: { paid: TOTAL + TO_WIN, server: TOTAL - TO_WIN } } as const
+const ENDING = {
+  payments: PAID.count + PAID_BACK.count,
+  kind: 'settlement',
+  amounts: { paid: TOTAL + TO_WIN, server: TOTAL - TO_WIN }
+} as const
 
-/** The client pays, the server keeps what it holds, and then pays most of it back in the next turn. */
-async function payAndKeep (stage: Stage, channel: ChannelInfo): Promise<OldState> {
+/**
+ * The client pays, the server keeps what it holds, and then pays most of it back in the next turn.
+ */
+async function payAndKeep(stage: Stage, channel: ChannelInfo): Promise<OldState> {
   const { client, server } = stage
   await payMany(client, channel, PAID.count, PAID.amount, silentNarrator)
   stage.record(9, 'client', `paid ${PAID.count} times ${sat(PAID.amount)} (turn 0)`)
   await server.stop()
   const kept = await keepState(server.dataDir, channel.id, join(server.dataDir, 'kept'))
   await server.start()
-  await stage.until('the server is back', async () => (await find(server.api.channels(), channel)).status === 'open')
+  await stage.until(
+    'the server is back',
+    async () => (await find(server.api.channels(), channel)).status === 'open'
+  )
   await payMany(server, channel, PAID_BACK.count, PAID_BACK.amount, silentNarrator)
-  stage.record(9, 'server', `paid back ${PAID_BACK.count} times ${sat(PAID_BACK.amount)} (turn 1); it keeps the state of before`)
+  stage.record(
+    9,
+    'server',
+    `paid back ${PAID_BACK.count} times ${sat(PAID_BACK.amount)} (turn 1); it keeps the state of before`
+  )
   return kept
 }
 
-async function submit ({ devnet, owns }: Stage, old: OldState, fee: bigint): Promise<void> {
+async function submit({ devnet, owns }: Stage, old: OldState, fee: bigint): Promise<void> {
   const result = await devnet.submit(old.at(fee))
-  if (!result.accepted) throw new PaychanError('ERR_DEMO_FAILED', `The old state was not taken: ${result.reason}.`)
+  if (!result.accepted) {
+    throw new PaychanError('ERR_DEMO_FAILED', `The old state was not taken: ${result.reason}.`)
+  }
   owns('server', result.txid)
 }
 
 /** What spends the channel, as the client sees it: it may be reading the chain just now. */
-async function spendOf (stage: Stage, channel: ChannelInfo): Promise<NonNullable<ChannelInfo['spend']>> {
+async function spendOf(
+  stage: Stage,
+  channel: ChannelInfo
+): Promise<NonNullable<ChannelInfo['spend']>> {
   let seen: ChannelInfo['spend']
   await stage.until('the client sees what spends the channel', async () => {
     seen = (await find(stage.client.api.channels(), channel)).spend
@@ -193,12 +276,15 @@ async function spendOf (stage: Stage, channel: ChannelInfo): Promise<NonNullable
   return seen
 }
 
-async function published ({ client, until }: Stage, channel: ChannelInfo): Promise<void> {
-  await until('the newest state is in the mempool', async () => (await find(client.api.channels(), channel)).spend !== undefined)
+async function published({ client, until }: Stage, channel: ChannelInfo): Promise<void> {
+  await until(
+    'the newest state is in the mempool',
+    async () => (await find(client.api.channels(), channel)).spend !== undefined
+  )
 }
 
 /** The fee of whatever spends the channel in the mempool, in satoshis; 0 when nothing does. */
-async function feeNow ({ devnet }: Stage, { funding }: ChannelInfo): Promise<number> {
+async function feeNow({ devnet }: Stage, { funding }: ChannelInfo): Promise<number> {
   const T1 = funding === undefined ? undefined : await devnet.transaction(funding.txid)
   const output = T1 === undefined ? undefined : parseTransaction(T1.raw).outputs[funding?.vout ?? 0]
   if (output === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')

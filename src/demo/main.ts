@@ -16,8 +16,19 @@ file: lines of height,feerate (sat/vB), of which height 137 is that of the newes
 --electrum tcp://HOST:PORT through an Electrum server of that chain.`
 
 /** Exit codes: 0 told and true, 1 failed, 2 asked for something that is not there. */
-async function main (argv: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({ args: argv, options: { json: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false }, trace: { type: 'string' }, bitcoind: { type: 'string' }, electrum: { type: 'string' }, help: { type: 'boolean', short: 'h', default: false } }, allowPositionals: true })
+async function main(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    options: {
+      json: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      trace: { type: 'string' },
+      bitcoind: { type: 'string' },
+      electrum: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false }
+    },
+    allowPositionals: true
+  })
   const name = positionals[0] ?? SCENARIOS[0]?.name
   const scenario = SCENARIOS.find((one) => one.name === name)
   if (values.help) {
@@ -28,15 +39,31 @@ async function main (argv: string[]): Promise<number> {
     process.stderr.write(`There is no demo '${positionals.join(' ')}'.\n\n${HELP}\n`)
     return 2
   }
-  const narrator = values.json ? silentNarrator : printingNarrator({ verbose: values.verbose, isTTY: process.stdout.isTTY, columns: process.stdout.columns, write: (text) => { process.stdout.write(text) } })
+  const narrator = values.json
+    ? silentNarrator
+    : printingNarrator({
+        verbose: values.verbose,
+        isTTY: process.stdout.isTTY,
+        columns: process.stdout.columns,
+        write: (text) => {
+          process.stdout.write(text)
+        }
+      })
   narrator.title(`paychan demo '${scenario.name}': ${scenario.title}`)
   try {
-    const report = await scenario.run(narrator, { bitcoind: values.bitcoind, electrum: values.electrum, trace: values.trace === undefined ? undefined : await readFile(values.trace, 'utf8') })
+    const report = await scenario.run(narrator, {
+      bitcoind: values.bitcoind,
+      electrum: values.electrum,
+      trace: values.trace === undefined ? undefined : await readFile(values.trace, 'utf8')
+    })
     if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`)
     return report.ok ? 0 : 1
   } catch (error) {
-    if (values.json) process.stdout.write(`${JSON.stringify({ scenario: scenario.name, ok: false, error: toErrorRecord(error) })}\n`)
-    else process.stderr.write(`${messageOf(error)}\n`)
+    if (values.json) {
+      process.stdout.write(
+        `${JSON.stringify({ scenario: scenario.name, ok: false, error: toErrorRecord(error) })}\n`
+      )
+    } else process.stderr.write(`${messageOf(error)}\n`)
     return codeOf(error) === 'ERR_USAGE' ? 2 : 1
   }
 }

@@ -1,4 +1,7 @@
-/** A node as a process of its own, run through the command line like a user's. It can die, and be started again. */
+/**
+ * A node as a process of its own, run through the command line like a user's. It can die, and be
+ * started again.
+ */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -25,29 +28,57 @@ export class NodeProcess {
   #child: ChildProcess | undefined
   #events: EventStream | undefined
 
-  private constructor (readonly who: Who, readonly dataDir: string, private readonly electrum: readonly string[]) {
+  private constructor(
+    readonly who: Who,
+    readonly dataDir: string,
+    private readonly electrum: readonly string[]
+  ) {
     this.api = connectApi(dataPaths(dataDir).socket)
   }
 
   /** Makes a seed in `dataDir` and starts a node on it. */
-  static async create (who: Who, dataDir: string, electrum: readonly string[]): Promise<NodeProcess> {
+  static async create(
+    who: Who,
+    dataDir: string,
+    electrum: readonly string[]
+  ): Promise<NodeProcess> {
     await run(['init', '--data', dataDir, '--json'])
     const node = new NodeProcess(who, dataDir, electrum)
     await node.start()
     return node
   }
 
-  get pid (): number { return this.#child?.pid ?? 0 }
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
 
   /** Starts the process, again on the port that it had before: its peers know it there. */
-  async start (): Promise<void> {
-    const listen = this.multiaddr === '' ? ANY_PORT : multiaddr(this.multiaddr).decapsulate('/p2p').toString()
-    const child = spawn(process.execPath, [CLI, 'start', '--data', this.dataDir, '--network', 'regtest', ...this.electrum.flatMap((url) => ['--electrum', url]), '--listen', listen, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  async start(): Promise<void> {
+    const listen =
+      this.multiaddr === '' ? ANY_PORT : multiaddr(this.multiaddr).decapsulate('/p2p').toString()
+    const child = spawn(
+      process.execPath,
+      [
+        CLI,
+        'start',
+        '--data',
+        this.dataDir,
+        '--network',
+        'regtest',
+        ...this.electrum.flatMap((url) => ['--electrum', url]),
+        '--listen',
+        listen,
+        '--json'
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] }
+    )
     this.#child = child
     const errors: string[] = []
     child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
     await firstLine(child, () => errors.join(''))
-    this.#events = this.api.events((event) => { for (const listener of this.#listeners) listener(event) })
+    this.#events = this.api.events((event) => {
+      for (const listener of this.#listeners) listener(event)
+    })
     await this.#events.ready
     const info = await this.api.info()
     this.peerId = info.peerId
@@ -55,21 +86,21 @@ export class NodeProcess {
   }
 
   /** Every event of the node, over all its lives. */
-  onEvent (listener: (event: NodeEvent) => void): void {
+  onEvent(listener: (event: NodeEvent) => void): void {
     this.#listeners.add(listener)
   }
 
   /** SIGKILL: no goodbye, nothing flushed. */
-  async kill (): Promise<void> {
+  async kill(): Promise<void> {
     await this.#end('SIGKILL')
   }
 
   /** Ends it in order. */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     await this.#end('SIGTERM')
   }
 
-  async #end (signal: NodeJS.Signals): Promise<void> {
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child
     this.#events?.stop()
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
@@ -82,23 +113,37 @@ export class NodeProcess {
 }
 
 /** Waits for the line that says that the node has started; whatever else it prints is drained. */
-async function firstLine (child: ChildProcess, errors: () => string): Promise<void> {
+async function firstLine(child: ChildProcess, errors: () => string): Promise<void> {
   if (child.stdout === null) throw new Error('the node has no output')
   const lines = createInterface({ input: child.stdout })
   const started = new Promise<void>((resolve, reject) => {
-    lines.once('line', () => { resolve() })
+    lines.once('line', () => {
+      resolve()
+    })
     child.once('error', reject)
-    child.once('exit', (code) => { reject(new PaychanError('ERR_DEMO_NODE', `The node ended before it had started (exit code ${String(code)}): ${errors()}`)) })
+    child.once('exit', (code) => {
+      reject(
+        new PaychanError(
+          'ERR_DEMO_NODE',
+          `The node ended before it had started (exit code ${String(code)}): ${errors()}`
+        )
+      )
+    })
   })
   await started
   child.removeAllListeners('exit')
   lines.on('line', () => {})
 }
 
-async function run (args: string[]): Promise<void> {
+async function run(args: string[]): Promise<void> {
   const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
   const errors: string[] = []
   child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
-  const [code] = await once(child, 'exit') as [number | null]
-  if (code !== 0) throw new PaychanError('ERR_DEMO_NODE', `paychan ${args.join(' ')} ended with ${String(code)}: ${errors.join('')}`)
+  const [code] = (await once(child, 'exit')) as [number | null]
+  if (code !== 0) {
+    throw new PaychanError(
+      'ERR_DEMO_NODE',
+      `paychan ${args.join(' ')} ended with ${String(code)}: ${errors.join('')}`
+    )
+  }
 }

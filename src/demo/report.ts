@@ -1,4 +1,6 @@
-/** What a demo comes to: the JSON object that `--json` prints, and how the story is told to people. */
+/**
+ * What a demo comes to: the JSON object that `--json` prints, and how the story is told to people.
+ */
 import pc from 'picocolors'
 import type { NewsKind } from '../node/api.js'
 import { cut } from '../cli/text.js'
@@ -8,28 +10,71 @@ import type { Step } from '../node/api.js'
 export interface Report {
   readonly scenario: string
   readonly ok: boolean
-  readonly steps: ReadonlyArray<{ readonly step: Step, readonly what: string, readonly height: number, readonly txid?: string }>
-  readonly channel: { readonly capacity: number, readonly funding: { readonly txid: string, readonly vout: number }, readonly refundHeight: number }
-  readonly payments: { readonly acknowledged: number, readonly totalSat: number }
-  /** Of `restart`: who was killed, how many payments were acknowledged by then, how often a caller had to ask again. */
-  readonly kills?: ReadonlyArray<{ readonly killed: 'payer' | 'payee' | 'both', readonly height: number, readonly acknowledged: number, readonly askedAgain: number }>
-  /** Of two-way channels: who paid in which turn, and from which height on its states can be published. */
-  readonly turns?: ReadonlyArray<{ readonly turn: number, readonly payer: 'client' | 'server', readonly lock: number }>
-  /** Two states that compete: by height, the fees of both in satoshis as far as they are in the mempool, and which of them is in a block. */
-  readonly race?: ReadonlyArray<{ readonly height: number, readonly ours: number | null, readonly theirs: number | null, readonly confirmed: 'ours' | 'theirs' | null }>
-  /** Of `congestion`: the race in which the honest side woke up late, and the one with turns a block apart, which it may lose. */
+  readonly steps: ReadonlyArray<{
+    readonly step: Step
+    readonly what: string
+    readonly height: number
+    readonly txid?: string
+  }>
+  readonly channel: {
+    readonly capacity: number
+    readonly funding: { readonly txid: string; readonly vout: number }
+    readonly refundHeight: number
+  }
+  readonly payments: { readonly acknowledged: number; readonly totalSat: number }
+  /**
+   * Of `restart`: who was killed, how many payments were acknowledged by then, how often a caller
+   * had to ask again.
+   */
+  readonly kills?: ReadonlyArray<{
+    readonly killed: 'payer' | 'payee' | 'both'
+    readonly height: number
+    readonly acknowledged: number
+    readonly askedAgain: number
+  }>
+  /**
+   * Of two-way channels: who paid in which turn, and from which height on its states can be
+   * published.
+   */
+  readonly turns?: ReadonlyArray<{
+    readonly turn: number
+    readonly payer: 'client' | 'server'
+    readonly lock: number
+  }>
+  /**
+   * Two states that compete: by height, the fees of both in satoshis as far as they are in the
+   * mempool, and which of them is in a block.
+   */
+  readonly race?: ReadonlyArray<{
+    readonly height: number
+    readonly ours: number | null
+    readonly theirs: number | null
+    readonly confirmed: 'ours' | 'theirs' | null
+  }>
+  /**
+   * Of `congestion`: the race in which the honest side woke up late, and the one with turns a block
+   * apart, which it may lose.
+   */
   readonly auction?: Report['race']
   readonly worst?: Report['race']
-  readonly transactions: { readonly T1: string, readonly T2?: string, readonly T3?: string, readonly close?: string }
+  readonly transactions: {
+    readonly T1: string
+    readonly T2?: string
+    readonly T3?: string
+    readonly close?: string
+  }
   readonly onchain: {
-    readonly client: { readonly before: number, readonly after: number }
-    readonly server: { readonly before: number, readonly after: number }
+    readonly client: { readonly before: number; readonly after: number }
+    readonly server: { readonly before: number; readonly after: number }
     readonly feesSat: number
   }
 }
 
 /** A step of a channel: its kind, and the words of users for it. */
-export interface PlainStep { readonly kind: NewsKind, readonly what: string }
+export interface PlainStep {
+  readonly kind: NewsKind
+  readonly what: string
+}
 
 /** Where the story goes while it happens. */
 export interface Narrator {
@@ -37,32 +82,44 @@ export interface Narrator {
   /** A line between the steps. */
   say: (text: string) => void
   step: (step: Step, who: string, what: string, height: number, plain?: PlainStep) => void
-  /** While a table is shown it tells what happens to the channel's end, row by row: steps of that are for `--verbose`. */
+  /**
+   * While a table is shown it tells what happens to the channel's end, row by row: steps of that
+   * are for `--verbose`.
+   */
   table: (isShown: boolean) => void
   /** One line that is overwritten, on a terminal only. */
   progress: (text: string) => void
 }
 
 /** `1,000 sat` */
-export function sat (amount: number | bigint): string {
+export function sat(amount: number | bigint): string {
   return `${amount.toLocaleString('en-US')} sat`
 }
 
-/** The opening in three lines: what the client does. The nine steps, and both sides of each, are for `--verbose`. */
+/**
+ * The opening in three lines: what the client does. The nine steps, and both sides of each, are for
+ * `--verbose`.
+ */
 const OPENING: Partial<Record<NewsKind, (what: string) => string>> = {
   'offer-sent': (what) => what,
   'refund-secured': () => 'has its refund: signed by the server before any coin moves',
-  'first-state-acknowledged': () => 'has funded the channel, and both sides have stored the first balances'
+  'first-state-acknowledged': () =>
+    'has funded the channel, and both sides have stored the first balances'
 }
 
 /** A step in the words of the story; undefined for one that it does without. */
-function inShort (step: Step, who: string, what: string, plain: PlainStep | undefined): string | undefined {
+function inShort(
+  step: Step,
+  who: string,
+  what: string,
+  plain: PlainStep | undefined
+): string | undefined {
   if (typeof step !== 'number' || step === 9 || plain === undefined) return plain?.what ?? what
   return who === 'client' ? OPENING[plain.kind]?.(what) : undefined
 }
 
 /** Ids by their first 8 digits, as all tables show them. */
-function shortIds (text: string): string {
+function shortIds(text: string): string {
   return text.replace(/\b([0-9a-f]{8})[0-9a-f]{56}\b/g, '$1')
 }
 
@@ -75,7 +132,7 @@ export interface Telling {
 }
 
 /** Tells the story to people. */
-export function printingNarrator ({ verbose, isTTY, columns = 80, write }: Telling): Narrator {
+export function printingNarrator({ verbose, isTTY, columns = 80, write }: Telling): Narrator {
   const colours = pc.createColors(isTTY && process.env.NO_COLOR === undefined)
   let open = false
   let inTable = false
@@ -86,18 +143,38 @@ export function printingNarrator ({ verbose, isTTY, columns = 80, write }: Telli
     write(`${verbose ? text : shortIds(text)}\n`)
   }
   return {
-    title: (text) => { line(colours.bold(text)) },
-    say: (text) => { line(text === '' ? '' : `  ${text}`) },
+    title: (text) => {
+      line(colours.bold(text))
+    },
+    say: (text) => {
+      line(text === '' ? '' : `  ${text}`)
+    },
     step: (step, who, what, height, plain) => {
       const told = verbose ? what : inShort(step, who, what, plain)
       // Both nodes tell what the chain shows of a channel's end.
       const said = `${step} ${told ?? ''}`
-      if (told === undefined || (!verbose && (said === last || (inTable && typeof step !== 'number')))) return
+      if (
+        told === undefined ||
+        (!verbose && (said === last || (inTable && typeof step !== 'number')))
+      ) {
+        return
+      }
       last = said
-      const label = typeof step !== 'number' ? step : verbose ? `step ${step}` : step === 9 ? 'payments' : 'opening'
-      line(`  ${colours.dim(`height ${String(height).padStart(3)}`)}  ${colours.cyan(label.padEnd(10))}  ${(who === 'client' ? colours.green : colours.yellow)(who.padEnd(6))}  ${told}`)
+      const label =
+        typeof step !== 'number'
+          ? step
+          : verbose
+            ? `step ${step}`
+            : step === 9
+              ? 'payments'
+              : 'opening'
+      line(
+        `  ${colours.dim(`height ${String(height).padStart(3)}`)}  ${colours.cyan(label.padEnd(10))}  ${(who === 'client' ? colours.green : colours.yellow)(who.padEnd(6))}  ${told}`
+      )
     },
-    table: (isShown) => { inTable = isShown },
+    table: (isShown) => {
+      inTable = isShown
+    },
     progress: (text) => {
       if (!isTTY) return
       write(`\r\u001b[K${cut(`  ${text}`, columns - 1)}`)
@@ -107,10 +184,16 @@ export function printingNarrator ({ verbose, isTTY, columns = 80, write }: Telli
 }
 
 /** Says nothing: standard output belongs to the JSON object. */
-export const silentNarrator: Narrator = { title: () => {}, say: () => {}, step: () => {}, table: () => {}, progress: () => {} }
+export const silentNarrator: Narrator = {
+  title: () => {},
+  say: () => {},
+  step: () => {},
+  table: () => {},
+  progress: () => {}
+}
 
 /** The books of one scene, for people. `outcome`: who has lost what by it, where somebody has. */
-export function printBooks (report: Report, narrator: Narrator, outcome?: string): void {
+export function printBooks(report: Report, narrator: Narrator, outcome?: string): void {
   const { client, server, feesSat } = report.onchain
   narrator.say('')
   narrator.say('on the chain       before            after')
@@ -119,6 +202,10 @@ export function printBooks (report: Report, narrator: Narrator, outcome?: string
   narrator.say(`  fees                     ${sat(feesSat).padStart(15)}`)
   // 'Not a satoshi is missing' would be no comfort to whoever has lost some.
   const balance = outcome === undefined ? 'not a satoshi is missing' : 'the books balance'
-  narrator.say(report.ok ? `${balance}: what there was before is what there is now, and the fees` : 'THE BOOKS DO NOT BALANCE')
+  narrator.say(
+    report.ok
+      ? `${balance}: what there was before is what there is now, and the fees`
+      : 'THE BOOKS DO NOT BALANCE'
+  )
   if (outcome !== undefined) narrator.say(`but ${outcome}`)
 }

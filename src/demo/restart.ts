@@ -22,7 +22,15 @@ const PAUSE_MS = 200
 const MOST_TRIES = 300
 
 /** What a caller is told while a node is dead or coming back. Anything else ends the demo. */
-const PASSING = new Set(['ERR_API_FAILED', 'ERR_NODE_NOT_RUNNING', 'ERR_NODE_STOPPED', 'ERR_PEER_UNREACHABLE', 'ERR_PAYMENT_UNKNOWN', 'ERR_CHAIN_UNAVAILABLE', 'ERR_CHANNEL_NOT_OPEN'])
+const PASSING = new Set([
+  'ERR_API_FAILED',
+  'ERR_NODE_NOT_RUNNING',
+  'ERR_NODE_STOPPED',
+  'ERR_PEER_UNREACHABLE',
+  'ERR_PAYMENT_UNKNOWN',
+  'ERR_CHAIN_UNAVAILABLE',
+  'ERR_CHANNEL_NOT_OPEN'
+])
 
 type Kill = NonNullable<Report['kills']>[number]
 
@@ -35,27 +43,61 @@ export const killedAndBack: Act = async (stage, channel, narrator) => {
   let begun = 0
   let recovery: Promise<void> | undefined
 
-  /** Strikes in the very turn in which a payment was acknowledged, while the others are under way. */
-  function strikeIfDue (): void {
+  /**
+   * Strikes in the very turn in which a payment was acknowledged, while the others are under way.
+   */
+  function strikeIfDue(): void {
     const death = DEATHS[kills.length]
-    if (recovery !== undefined || death === undefined || paid.size < (kills.length + 1) * PAYMENTS_BETWEEN) return
+    if (
+      recovery !== undefined ||
+      death === undefined ||
+      paid.size < (kills.length + 1) * PAYMENTS_BETWEEN
+    ) {
+      return
+    }
     const victims = { payer: [client], payee: [server], both: [client, server] }[death]
-    kills.push({ killed: death, height: stage.devnet.height, acknowledged: paid.size, askedAgain: 0 })
-    recovery = killAndRestart(victims, death, [...paid.values()]).finally(() => { recovery = undefined })
+    kills.push({
+      killed: death,
+      height: stage.devnet.height,
+      acknowledged: paid.size,
+      askedAgain: 0
+    })
+    recovery = killAndRestart(victims, death, [...paid.values()]).finally(() => {
+      recovery = undefined
+    })
   }
 
-  async function killAndRestart (victims: readonly NodeProcess[], death: string, acknowledged: readonly PayResult[]): Promise<void> {
-    await Promise.all(victims.map(async (node) => { await node.kill() }))
-    narrator.say(`SIGKILL: ${death} (${acknowledged.length} payments are acknowledged, ${CALLERS} callers wait)`)
-    await Promise.all(victims.map(async (node) => { await node.start() }))
+  async function killAndRestart(
+    victims: readonly NodeProcess[],
+    death: string,
+    acknowledged: readonly PayResult[]
+  ): Promise<void> {
+    await Promise.all(
+      victims.map(async (node) => {
+        await node.kill()
+      })
+    )
+    narrator.say(
+      `SIGKILL: ${death} (${acknowledged.length} payments are acknowledged, ${CALLERS} callers wait)`
+    )
+    await Promise.all(
+      victims.map(async (node) => {
+        await node.start()
+      })
+    )
     lost += (await missing(server, acknowledged)).length
   }
 
-  async function caller (): Promise<void> {
+  async function caller(): Promise<void> {
     while (begun < PAYMENTS) {
       begun += 1
       const id = `payment ${begun}`
-      paid.set(id, await payUntilKnown(client, channel.id, id, () => { for (const kill of kills.slice(-1)) kill.askedAgain += 1 }))
+      paid.set(
+        id,
+        await payUntilKnown(client, channel.id, id, () => {
+          for (const kill of kills.slice(-1)) kill.askedAgain += 1
+        })
+      )
       narrator.progress(`${paid.size} of ${PAYMENTS} payments acknowledged`)
       strikeIfDue()
     }
@@ -63,8 +105,13 @@ export const killedAndBack: Act = async (stage, channel, narrator) => {
 
   await Promise.all(Array.from({ length: CALLERS }, caller))
   await recovery
-  stage.record(9, 'client', `paid ${PAYMENTS} times ${sat(PAYMENT)} through ${kills.length} times SIGKILL; ${kills.reduce((sum, { askedAgain }) => sum + askedAgain, 0)} times a caller had to ask again`)
-  const ok = lost === 0 && kills.length === DEATHS.length && await sameBooks(stage, narrator, paid)
+  stage.record(
+    9,
+    'client',
+    `paid ${PAYMENTS} times ${sat(PAYMENT)} through ${kills.length} times SIGKILL; ${kills.reduce((sum, { askedAgain }) => sum + askedAgain, 0)} times a caller had to ask again`
+  )
+  const ok =
+    lost === 0 && kills.length === DEATHS.length && (await sameBooks(stage, narrator, paid))
   const { txid } = await client.api.close(channel.id)
   if (txid === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The close has no transaction.')
   await confirm(stage, channel, 'close', [client, server])
@@ -72,7 +119,12 @@ export const killedAndBack: Act = async (stage, channel, narrator) => {
 }
 
 /** The same id each time: however often this has to ask, it pays once. */
-async function payUntilKnown (client: NodeProcess, to: string, id: string, again: () => void): Promise<PayResult> {
+async function payUntilKnown(
+  client: NodeProcess,
+  to: string,
+  id: string,
+  again: () => void
+): Promise<PayResult> {
   for (let tries = 1; ; tries++) {
     try {
       return await client.api.pay({ to, amount: PAYMENT, id })
@@ -85,20 +137,39 @@ async function payUntilKnown (client: NodeProcess, to: string, id: string, again
 }
 
 /** Acknowledged payments that the payee has no record of. */
-async function missing (payee: NodeProcess, acknowledged: readonly PayResult[]): Promise<PayResult[]> {
+async function missing(
+  payee: NodeProcess,
+  acknowledged: readonly PayResult[]
+): Promise<PayResult[]> {
   const known = new Set((await payee.api.payments()).map(({ id }) => id))
   return acknowledged.filter(({ id }) => !known.has(id))
 }
 
 /** Payer, payee and callers have the same payments, each once. */
-async function sameBooks ({ client, server }: Stage, narrator: Narrator, paid: ReadonlyMap<string, PayResult>): Promise<boolean> {
+async function sameBooks(
+  { client, server }: Stage,
+  narrator: Narrator,
+  paid: ReadonlyMap<string, PayResult>
+): Promise<boolean> {
   const [sent, received] = [await client.api.payments(), await server.api.payments()]
-  const wanted = [...paid.values()].map(({ id }) => id).sort().join()
-  const same = new Set(wanted.split(',')).size === PAYMENTS &&
-    [sent, received].every((log) => log.map(({ id }) => id).sort().join() === wanted) &&
+  const wanted = [...paid.values()]
+    .map(({ id }) => id)
+    .sort()
+    .join()
+  const same =
+    new Set(wanted.split(',')).size === PAYMENTS &&
+    [sent, received].every(
+      (log) =>
+        log
+          .map(({ id }) => id)
+          .sort()
+          .join() === wanted
+    ) &&
     sent.every(({ status, amount }) => status === 'acknowledged' && amount === PAYMENT)
-  narrator.say(same
-    ? `the callers, the payer and the payee have the same ${PAYMENTS} payments in their books, each once`
-    : `the books differ: ${paid.size} with the callers, ${sent.length} with the payer, ${received.length} with the payee`)
+  narrator.say(
+    same
+      ? `the callers, the payer and the payee have the same ${PAYMENTS} payments in their books, each once`
+      : `the books differ: ${paid.size} with the callers, ${sent.length} with the payer, ${received.length} with the payee`
+  )
   return same
 }

@@ -24,17 +24,29 @@ export interface Stage {
   readonly server: NodeProcess
   readonly steps: Array<Report['steps'][number]>
   /** Tells and records a step that the demo itself sees. */
-  record: (step: Report['steps'][number]['step'], who: string, what: string, txid?: string, plain?: PlainStep) => void
+  record: (
+    step: Report['steps'][number]['step'],
+    who: string,
+    what: string,
+    txid?: string,
+    plain?: PlainStep
+  ) => void
   /** Whose a transaction is: what both nodes see of it is told as that side's, whoever sees it. */
   owns: (who: string, txid: string) => void
-  /** Resolves once `check` holds; asks again after every event of a node and every change of the chain. */
+  /**
+   * Resolves once `check` holds; asks again after every event of a node and every change of the
+   * chain.
+   */
   until: (what: string, check: () => Promise<boolean>) => Promise<void>
   /** Mines, and waits until the nodes that run have seen the tip. */
   mine: (blocks: number, watching: readonly NodeProcess[]) => Promise<void>
   strike: () => Promise<void>
 }
 
-/** The chain of a demo: a devnet; with `electrum` the nodes go there instead of asking the devnet, which shows the same chain then. */
+/**
+ * The chain of a demo: a devnet; with `electrum` the nodes go there instead of asking the devnet,
+ * which shows the same chain then.
+ */
 export interface StageOptions extends DevnetOptions {
   readonly electrum?: string | undefined
   /** The nodes ask two servers: what both show is more than what one does (EVID-4). */
@@ -42,37 +54,60 @@ export interface StageOptions extends DevnetOptions {
 }
 
 /** Sets up. `funds` go to the client, confirmed. */
-export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, twoServers, ...options }: StageOptions = {}): Promise<Stage> {
+export async function setStage(
+  narrator: Narrator,
+  funds: Satoshi,
+  { electrum, twoServers, ...options }: StageOptions = {}
+): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'paychan-demo-'))
   const devnet = await startDevnet(options)
-  const second = twoServers === true ? await startElectrumServer(devnet.backend, '127.0.0.1', 0) : undefined
-  const urls = [electrum ?? devnet.url, ...second === undefined ? [] : [`tcp://127.0.0.1:${second.port}`]]
+  const second =
+    twoServers === true ? await startElectrumServer(devnet.backend, '127.0.0.1', 0) : undefined
+  const urls = [
+    electrum ?? devnet.url,
+    ...(second === undefined ? [] : [`tcp://127.0.0.1:${second.port}`])
+  ]
   const started: NodeProcess[] = []
   const strike = async (): Promise<void> => {
     for (const signal of SIGNALS) process.removeListener(signal, interrupted)
-    await Promise.all(started.map(async (node) => { await node.stop() }))
+    await Promise.all(
+      started.map(async (node) => {
+        await node.stop()
+      })
+    )
     await second?.stop()
     await devnet.stop()
     await rm(directory, { recursive: true, force: true })
   }
-  const interrupted = (): void => { void strike().finally(() => { process.exit(130) }) }
+  const interrupted = (): void => {
+    void strike().finally(() => {
+      process.exit(130)
+    })
+  }
   for (const signal of SIGNALS) process.once(signal, interrupted)
   try {
-    const [client, server] = await Promise.all((['client', 'server'] as const).map(async (who) => {
-      const node = await NodeProcess.create(who, join(directory, who), urls)
-      started.push(node)
-      return node
-    }))
+    const [client, server] = await Promise.all(
+      (['client', 'server'] as const).map(async (who) => {
+        const node = await NodeProcess.create(who, join(directory, who), urls)
+        started.push(node)
+        return node
+      })
+    )
     if (client === undefined || server === undefined) throw new Error('two nodes were started')
     const stage = directed(devnet, client, server, narrator, strike)
-    narrator.say(options.bitcoind === undefined
-      ? `devnet   ${devnet.url}, a chain of its own at height ${devnet.height}`
-      : `chain    ${devnet.backend.software} at height ${devnet.height}, seen through ${electrum ?? devnet.url}`)
+    narrator.say(
+      options.bitcoind === undefined
+        ? `devnet   ${devnet.url}, a chain of its own at height ${devnet.height}`
+        : `chain    ${devnet.backend.software} at height ${devnet.height}, seen through ${electrum ?? devnet.url}`
+    )
     narrator.say(`client   ${client.peerId}, process ${client.pid}`)
     narrator.say(`server   ${server.peerId}, process ${server.pid}`)
     await fundPatiently(devnet, await client.api.address(), funds, narrator)
     await stage.mine(1, [client, server])
-    await stage.until('the client has coins', async () => (await client.api.balance()).confirmed >= funds)
+    await stage.until(
+      'the client has coins',
+      async () => (await client.api.balance()).confirmed >= funds
+    )
     narrator.say('')
     return stage
   } catch (error) {
@@ -81,43 +116,77 @@ export async function setStage (narrator: Narrator, funds: Satoshi, { electrum, 
   }
 }
 
-/** So many blocks are mined at most until there is enough: on regtest the coins of new blocks become few soon. */
+/**
+ * So many blocks are mined at most until there is enough: on regtest the coins of new blocks become
+ * few soon.
+ */
 const MOST_BLOCKS_MINED = 2_000
 
 /**
- * On a chain that others have mined the devnet has no coins that it could spend yet: it mines until it has.
+ * On a chain that others have mined the devnet has no coins that it could spend yet: it mines until
+ * it has.
  *
  * @throws PaychanError `ERR_INSUFFICIENT_FUNDS` when so many blocks were not enough
  */
-export async function fundPatiently (devnet: Pick<Devnet, 'fund' | 'mine'>, address: string, funds: Satoshi, narrator: Pick<Narrator, 'say'>): Promise<void> {
+export async function fundPatiently(
+  devnet: Pick<Devnet, 'fund' | 'mine'>,
+  address: string,
+  funds: Satoshi,
+  narrator: Pick<Narrator, 'say'>
+): Promise<void> {
   for (let mined = 0; ; mined += COINBASE_MATURITY) {
     try {
       await devnet.fund(address, funds)
       return
     } catch (error) {
       if (codeOf(error) !== 'ERR_INSUFFICIENT_FUNDS' || mined >= MOST_BLOCKS_MINED) throw error
-      if (mined === 0) narrator.say('others have mined this chain: blocks are mined until there are coins to begin with')
+      if (mined === 0) {
+        narrator.say(
+          'others have mined this chain: blocks are mined until there are coins to begin with'
+        )
+      }
       await devnet.mine(COINBASE_MATURITY)
     }
   }
 }
 
-function directed (devnet: Devnet, client: NodeProcess, server: NodeProcess, narrator: Narrator, strike: () => Promise<void>): Stage {
+function directed(
+  devnet: Devnet,
+  client: NodeProcess,
+  server: NodeProcess,
+  narrator: Narrator,
+  strike: () => Promise<void>
+): Stage {
   const steps: Stage['steps'] = []
   const wakes = new Set<() => void>()
-  const wake = (): void => { for (const one of [...wakes]) one() }
+  const wake = (): void => {
+    for (const one of [...wakes]) one()
+  }
   const record: Stage['record'] = (step, who, what, txid, plain) => {
-    steps.push({ step, what: `${who}: ${what}`, height: devnet.height, ...(txid === undefined ? {} : { txid }) })
+    steps.push({
+      step,
+      what: `${who}: ${what}`,
+      height: devnet.height,
+      ...(txid === undefined ? {} : { txid })
+    })
     narrator.step(step, who, what, devnet.height, plain)
   }
   const owners = new Map<string, string>()
-  const owns: Stage['owns'] = (who, txid) => { owners.set(txid, who) }
+  const owns: Stage['owns'] = (who, txid) => {
+    owners.set(txid, who)
+  }
   for (const node of [client, server]) {
     node.onEvent((event: NodeEvent) => {
       if (event.type === 'channel' && event.step !== undefined) {
         const { step, news, txid } = event
         if (txid !== undefined && news.kind === 'published') owns(node.who, txid)
-        record(step, typeof step === 'number' ? node.who : owners.get(txid ?? '') ?? node.who, protocolWords(event), txid, { kind: news.kind, what: plainWords(event) })
+        record(
+          step,
+          typeof step === 'number' ? node.who : (owners.get(txid ?? '') ?? node.who),
+          protocolWords(event),
+          txid,
+          { kind: news.kind, what: plainWords(event) }
+        )
       }
       if (event.type === 'alarm') narrator.say(`${node.who}: ${event.text}`)
       wake()
@@ -127,13 +196,19 @@ function directed (devnet: Devnet, client: NodeProcess, server: NodeProcess, nar
   devnet.on('mempool', wake)
   const until: Stage['until'] = async (what, check) => {
     const deadline = Date.now() + PATIENCE_MS
-    while (!await check()) {
+    while (!(await check())) {
       const left = deadline - Date.now()
-      if (left <= 0) throw new PaychanError('ERR_DEMO_FAILED', `Waited ${PATIENCE_MS / 1000} s in vain: ${what}.`)
+      if (left <= 0) {
+        throw new PaychanError(
+          'ERR_DEMO_FAILED',
+          `Waited ${PATIENCE_MS / 1000} s in vain: ${what}.`
+        )
+      }
       await new Promise<void>((resolve) => {
-        // What a check asks of another process may be true a moment after the event that told of it.
+        // What a check asks of another process may be true a moment after the event that told of
+        // it.
         const timer = setTimeout(done, Math.min(left, 250))
-        function done (): void {
+        function done(): void {
           clearTimeout(timer)
           wakes.delete(done)
           resolve()
@@ -144,7 +219,12 @@ function directed (devnet: Devnet, client: NodeProcess, server: NodeProcess, nar
   }
   const mine: Stage['mine'] = async (blocks, watching) => {
     await devnet.mine(blocks)
-    for (const node of watching) await until(`the ${node.who} sees the tip`, async () => (await node.api.info()).chain.height === devnet.height)
+    for (const node of watching) {
+      await until(
+        `the ${node.who} sees the tip`,
+        async () => (await node.api.info()).chain.height === devnet.height
+      )
+    }
   }
   return { devnet, client, server, steps, record, owns, until, mine, strike }
 }

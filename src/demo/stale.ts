@@ -28,38 +28,68 @@ export const staleStates: Act = async (stage, first, narrator) => {
   const old = await payAndKeep(stage, first, narrator, 'first')
   const turn = await presentTurn(stage, first)
   await server.kill()
-  narrator.say(`the server is gone; the client's newest state matures at height ${turn.lock}, the server's old one at ${old.lock}`)
+  narrator.say(
+    `the server is gone; the client's newest state matures at height ${turn.lock}, the server's old one at ${old.lock}`
+  )
   await stage.mine(turn.lock - devnet.height, [client])
   const settled = await confirm(stage, first, 'settlement', [client])
   await stage.mine(old.lock - devnet.height, [client])
   const late = await devnet.submit(old.at(BRIBE))
-  stage.record('settlement', 'server', late.accepted ? 'has published the old state' : `publishes the old state at its lock: refused (${late.reason}); the newest has been in a block for ${STEP} blocks`)
+  stage.record(
+    'settlement',
+    'server',
+    late.accepted
+      ? 'has published the old state'
+      : `publishes the old state at its lock: refused (${late.reason}); the newest has been in a block for ${STEP} blocks`
+  )
 
   await server.start()
-  await stage.until('the server sees the tip', async () => (await server.api.info()).chain.height === devnet.height)
+  await stage.until(
+    'the server sees the tip',
+    async () => (await server.api.info()).chain.height === devnet.height
+  )
   const second = await openChannel(stage, SECOND_CAPACITY, { blocks: 160, step: STEP })
   const kept = await payAndKeep(stage, second, narrator, 'second')
   const newest = await presentTurn(stage, second)
-  const sweeps = (await server.api.transactions()).filter(({ kind }) => kind === 'sweep').map(({ txid }) => txid)
+  const sweeps = (await server.api.transactions())
+    .filter(({ kind }) => kind === 'sweep')
+    .map(({ txid }) => txid)
   await Promise.all([client.kill(), server.kill()])
-  narrator.say(`both nodes are dead until both states are mature, at height ${kept.lock}; then the server's old one is first in the mempool, with a fee of ${sat(BRIBE)}`)
+  narrator.say(
+    `both nodes are dead until both states are mature, at height ${kept.lock}; then the server's old one is first in the mempool, with a fee of ${sat(BRIBE)}`
+  )
   await stage.mine(kept.lock - devnet.height, [])
   const cheat = await devnet.submit(kept.at(BRIBE))
-  if (!cheat.accepted) throw new PaychanError('ERR_DEMO_FAILED', `The old state was not taken: ${cheat.reason}.`)
+  if (!cheat.accepted) {
+    throw new PaychanError('ERR_DEMO_FAILED', `The old state was not taken: ${cheat.reason}.`)
+  }
   stage.owns('server', cheat.txid)
-  const race: Race[] = [{ height: devnet.height, ours: null, theirs: Number(BRIBE), confirmed: null }]
+  const race: Race[] = [
+    { height: devnet.height, ours: null, theirs: Number(BRIBE), confirmed: null }
+  ]
   await client.start()
-  const ourSpend = async (): Promise<ChannelInfo['spend']> => (await find(client.api.channels(), second)).spend
+  const ourSpend = async (): Promise<ChannelInfo['spend']> =>
+    (await find(client.api.channels(), second)).spend
   await stage.until('the newest state has replaced the old one', async () => {
     const spend = await ourSpend()
-    return spend !== undefined && spend.txid !== cheat.txid && await devnet.transaction(cheat.txid) === undefined
+    return (
+      spend !== undefined &&
+      spend.txid !== cheat.txid &&
+      (await devnet.transaction(cheat.txid)) === undefined
+    )
   })
   const spend = await ourSpend()
   const ours = spend === undefined ? undefined : await devnet.transaction(spend.txid)
-  if (spend === undefined || ours === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The newest state is not in the mempool.')
+  if (spend === undefined || ours === undefined) {
+    throw new PaychanError('ERR_DEMO_FAILED', 'The newest state is not in the mempool.')
+  }
   const fee = Number(await feeOf(devnet, ours.raw))
   race.push({ height: devnet.height, ours: fee, theirs: null, confirmed: null })
-  stage.record('settlement', 'client', `outbids the server with ${sat(fee)}: the old state is gone from the mempool`)
+  stage.record(
+    'settlement',
+    'client',
+    `outbids the server with ${sat(fee)}: the old state is gone from the mempool`
+  )
   const won = await confirm(stage, second, 'settlement', [client])
   race.push({ height: devnet.height, ours: fee, theirs: null, confirmed: 'ours' })
 
@@ -68,30 +98,57 @@ export const staleStates: Act = async (stage, first, narrator) => {
     payments: 2 * (PAID.count + PAID_BACK.count),
     kind: 'settlement',
     txid: settled,
-    ok: !late.accepted && newest.turn === 1 && won === spend.txid && BigInt(fee) <= PAID_BACK.amount * BigInt(PAID_BACK.count),
-    amounts: { paid: 2n * (PAID.amount * BigInt(PAID.count) + PAID_BACK.amount * BigInt(PAID_BACK.count)), server: 2n * left },
-    turns: [0, 1].map((turn) => ({ turn, payer: turn === 0 ? 'client' as const : 'server' as const, lock: first.refundHeight - (turn + 1) * STEP })),
+    ok:
+      !late.accepted &&
+      newest.turn === 1 &&
+      won === spend.txid &&
+      BigInt(fee) <= PAID_BACK.amount * BigInt(PAID_BACK.count),
+    amounts: {
+      paid: 2n * (PAID.amount * BigInt(PAID.count) + PAID_BACK.amount * BigInt(PAID_BACK.count)),
+      server: 2n * left
+    },
+    turns: [0, 1].map((turn) => ({
+      turn,
+      payer: turn === 0 ? ('client' as const) : ('server' as const),
+      lock: first.refundHeight - (turn + 1) * STEP
+    })),
     race,
     others: [{ T1: txidOf(second), spend: won }],
     sweeps
   }
 }
 
-/** The client pays, the server keeps what it holds, and then pays most of it back in the next turn. */
-async function payAndKeep (stage: Stage, channel: ChannelInfo, narrator: Narrator, name: string): Promise<OldState> {
+/**
+ * The client pays, the server keeps what it holds, and then pays most of it back in the next turn.
+ */
+async function payAndKeep(
+  stage: Stage,
+  channel: ChannelInfo,
+  narrator: Narrator,
+  name: string
+): Promise<OldState> {
   const { client, server } = stage
   await payMany(client, channel, PAID.count, PAID.amount, narrator)
   stage.record(9, 'client', `paid ${PAID.count} times ${sat(PAID.amount)} (turn 0)`)
   await server.stop()
   const kept = await keepState(server.dataDir, channel.id, join(server.dataDir, `kept-${name}`))
   await server.start()
-  await stage.until('the server is back', async () => (await find(server.api.channels(), channel)).status === 'open')
+  await stage.until(
+    'the server is back',
+    async () => (await find(server.api.channels(), channel)).status === 'open'
+  )
   await payMany(server, channel, PAID_BACK.count, PAID_BACK.amount, narrator)
-  stage.record(9, 'server', `paid back ${PAID_BACK.count} times ${sat(PAID_BACK.amount)} (turn 1); it keeps the state of before`)
+  stage.record(
+    9,
+    'server',
+    `paid back ${PAID_BACK.count} times ${sat(PAID_BACK.amount)} (turn 1); it keeps the state of before`
+  )
   return kept
 }
 
-function txidOf ({ funding }: ChannelInfo): NonNullable<ChannelInfo['funding']>['txid'] {
-  if (funding === undefined) throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')
+function txidOf({ funding }: ChannelInfo): NonNullable<ChannelInfo['funding']>['txid'] {
+  if (funding === undefined) {
+    throw new PaychanError('ERR_DEMO_FAILED', 'The channel has no funding.')
+  }
   return funding.txid
 }

@@ -1,4 +1,7 @@
-/** Whether a transaction may enter the mempool, in the order of Bitcoin Core's `MemPoolAccept::PreChecks`. */
+/**
+ * Whether a transaction may enter the mempool, in the order of Bitcoin Core's
+ * `MemPoolAccept::PreChecks`.
+ */
 import { feeFor, feeRate, type Satoshi } from '../types/units.js'
 import type { Chain } from './chain.js'
 import { checkCluster } from './clusters.js'
@@ -33,7 +36,12 @@ export type Admittance = 'alone' | 'package' | 'returning'
  *
  * @throws Rejected
  */
-export function evaluate (tx: Tx, chain: Chain, pool: Mempool, how: Admittance = 'alone'): Candidate {
+export function evaluate(
+  tx: Tx,
+  chain: Chain,
+  pool: Mempool,
+  how: Admittance = 'alone'
+): Candidate {
   const next = chain.next()
   checkTransaction(tx)
   if (tx.coinbase) throw new Rejected('coinbase')
@@ -51,36 +59,48 @@ export function evaluate (tx: Tx, chain: Chain, pool: Mempool, how: Admittance =
 }
 
 /** The mempool's own minimum comes first, then what everybody relays (`CheckFeeRate`). */
-function checkFee (tx: Tx, fee: Satoshi, { floor, rules }: Mempool, how: Admittance): void {
+function checkFee(tx: Tx, fee: Satoshi, { floor, rules }: Mempool, how: Admittance): void {
   if (how === 'returning') return
   const minimum = feeFor(floor.rate, tx.vsize)
-  if (how === 'alone' && floor.isRaised && fee < minimum) throw new Rejected('mempool min fee not met', `${fee} < ${minimum}`)
+  if (how === 'alone' && floor.isRaised && fee < minimum) {
+    throw new Rejected('mempool min fee not met', `${fee} < ${minimum}`)
+  }
   const relayed = feeFor(feeRate(rules.relay), tx.vsize)
-  if ((how === 'alone' || tx.version !== TRUC_VERSION) && fee < relayed) throw new Rejected('min relay fee not met', `${fee} < ${relayed}`)
+  if ((how === 'alone' || tx.version !== TRUC_VERSION) && fee < relayed) {
+    throw new Rejected('min relay fee not met', `${fee} < ${relayed}`)
+  }
 }
 
-function checkUnknown (tx: Tx, pool: Mempool): void {
+function checkUnknown(tx: Tx, pool: Mempool): void {
   const known = pool.get(tx.txid)
   if (known === undefined) return
-  throw new Rejected(known.tx.wtxid === tx.wtxid ? 'txn-already-in-mempool' : 'txn-same-nonwitness-data-in-mempool')
+  throw new Rejected(
+    known.tx.wtxid === tx.wtxid ? 'txn-already-in-mempool' : 'txn-same-nonwitness-data-in-mempool'
+  )
 }
 
-function unspentCoins (tx: Tx, chain: Chain, view: CoinView): Coin[] {
+function unspentCoins(tx: Tx, chain: Chain, view: CoinView): Coin[] {
   return tx.inputs.map(({ spends }) => {
     const coin = view.coin(spends)
     if (coin !== undefined) return coin
-    throw new Rejected(outputKeys(tx).some(key => chain.coins.coin(key) !== undefined) ? 'txn-already-known' : 'bad-txns-inputs-missingorspent')
+    throw new Rejected(
+      outputKeys(tx).some((key) => chain.coins.coin(key) !== undefined)
+        ? 'txn-already-known'
+        : 'bad-txns-inputs-missingorspent'
+    )
   })
 }
 
 /** What returns replaces nothing. */
-function checkUnspent (tx: Tx, pool: Mempool): Set<PoolEntry> {
-  if (tx.inputs.some(({ spends }) => pool.spender(spends) !== undefined)) throw new Rejected('txn-mempool-conflict')
+function checkUnspent(tx: Tx, pool: Mempool): Set<PoolEntry> {
+  if (tx.inputs.some(({ spends }) => pool.spender(spends) !== undefined)) {
+    throw new Rejected('txn-mempool-conflict')
+  }
   return new Set()
 }
 
 /** The rules about other transactions of the mempool; returns those that would be evicted. */
-function checkRelatives (tx: Tx, fee: Satoshi, pool: Mempool): Set<PoolEntry> {
+function checkRelatives(tx: Tx, fee: Satoshi, pool: Mempool): Set<PoolEntry> {
   const conflicts = new Set<PoolEntry>()
   for (const { spends } of tx.inputs) {
     const spender = pool.spender(spends)
@@ -88,7 +108,13 @@ function checkRelatives (tx: Tx, fee: Satoshi, pool: Mempool): Set<PoolEntry> {
   }
   const sibling = checkTruc(tx, pool.parents(tx), conflicts, pool)
   if (sibling !== undefined) conflicts.add(sibling)
-  const evicted = checkReplacement(tx, fee, conflicts, pool, sibling === undefined ? '' : ' (including sibling eviction)')
+  const evicted = checkReplacement(
+    tx,
+    fee,
+    conflicts,
+    pool,
+    sibling === undefined ? '' : ' (including sibling eviction)'
+  )
   if (pool.rules.limits === 'clusters') checkCluster(tx, evicted, pool)
   else if (tx.version !== TRUC_VERSION) checkChainLimits(tx, evicted, pool)
   return evicted
@@ -98,17 +124,26 @@ function checkRelatives (tx: Tx, fee: Satoshi, pool: Mempool): Set<PoolEntry> {
  * At most 25 in a chain of unconfirmed transactions, counted up and down, the transaction itself
  * included; one more below a single ancestor when it is small ("CPFP carve-out").
  */
-function checkChainLimits (tx: Tx, evicted: ReadonlySet<PoolEntry>, pool: Mempool): void {
+function checkChainLimits(tx: Tx, evicted: ReadonlySet<PoolEntry>, pool: Mempool): void {
   const ancestors = pool.ancestors(tx)
   if (ancestors.size + 1 > ANCESTOR_LIMIT) {
-    throw new Rejected('too-long-mempool-chain', `too many unconfirmed ancestors [limit: ${ANCESTOR_LIMIT}]`)
+    throw new Rejected(
+      'too-long-mempool-chain',
+      `too many unconfirmed ancestors [limit: ${ANCESTOR_LIMIT}]`
+    )
   }
-  const limit = ancestors.size === 1 && tx.vsize <= CARVE_OUT_MAX_VSIZE ? DESCENDANT_LIMIT + 1 : DESCENDANT_LIMIT
+  const limit =
+    ancestors.size === 1 && tx.vsize <= CARVE_OUT_MAX_VSIZE
+      ? DESCENDANT_LIMIT + 1
+      : DESCENDANT_LIMIT
   for (const ancestor of ancestors) {
-    const descendants = [...pool.descendants(ancestor.tx)].filter(entry => !evicted.has(entry))
+    const descendants = [...pool.descendants(ancestor.tx)].filter((entry) => !evicted.has(entry))
     // The ancestor itself, its descendants that stay, and this transaction.
     if (descendants.length + 2 > limit) {
-      throw new Rejected('too-long-mempool-chain', `too many descendants for tx ${ancestor.tx.txid} [limit: ${DESCENDANT_LIMIT}]`)
+      throw new Rejected(
+        'too-long-mempool-chain',
+        `too many descendants for tx ${ancestor.tx.txid} [limit: ${DESCENDANT_LIMIT}]`
+      )
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The door of the mempool: lets transactions in by the rules, and out what has to make room. All that
- * changes is noted in `touched`, the scripts whose history may be another one now.
+ * The door of the mempool: lets transactions in by the rules, and out what has to make room. All
+ * that changes is noted in `touched`, the scripts whose history may be another one now.
  */
 import { evaluate } from './acceptance.js'
 import type { ScriptHash } from './backend.js'
@@ -11,25 +11,38 @@ import type { Tx } from './transaction.js'
 import { feeFor } from '../types/units.js'
 import { trim } from './trimming.js'
 
-/** Whether each but the last is spent by the last, and by none of the others (`IsChildWithParentsTree`). */
-export function isChildWithParents (transactions: readonly Tx[]): boolean {
+/**
+ * Whether each but the last is spent by the last, and by none of the others
+ * (`IsChildWithParentsTree`).
+ */
+export function isChildWithParents(transactions: readonly Tx[]): boolean {
   const child = transactions.at(-1)
   const parents = transactions.slice(0, -1)
-  const spends = (tx: Tx, parent: Tx): boolean => tx.inputs.some(({ outPoint }) => outPoint.txid === parent.txid)
-  return child !== undefined && parents.every((parent) => spends(child, parent) && !parents.some((other) => spends(other, parent)))
+  const spends = (tx: Tx, parent: Tx): boolean =>
+    tx.inputs.some(({ outPoint }) => outPoint.txid === parent.txid)
+  return (
+    child !== undefined &&
+    parents.every(
+      (parent) => spends(child, parent) && !parents.some((other) => spends(other, parent))
+    )
+  )
 }
 
 export class Admission {
   /** @param limit how many virtual bytes the mempool holds. */
-  constructor (readonly chain: Chain, readonly pool: Mempool, readonly limit: number) {}
+  constructor(
+    readonly chain: Chain,
+    readonly pool: Mempool,
+    readonly limit: number
+  ) {}
 
   /**
-   * Lets a transaction in. What it replaces is gone even if the mempool is full of better ones, and it
-   * cannot stay itself, as in Bitcoin Core.
+   * Lets a transaction in. What it replaces is gone even if the mempool is full of better ones, and
+   * it cannot stay itself, as in Bitcoin Core.
    *
    * @throws Rejected
    */
-  accept (tx: Tx, touched: Set<ScriptHash>): void {
+  accept(tx: Tx, touched: Set<ScriptHash>): void {
     const { fee, spent, evicted } = evaluate(tx, this.chain, this.pool)
     for (const entry of evicted) this.drop(entry, touched)
     this.#note(this.pool.add(tx, fee, spent), touched)
@@ -38,13 +51,17 @@ export class Admission {
   }
 
   /**
-   * Lets parents and their child in: each alone if it can, else those that pay too little with the child,
-   * if what they pay together is enough (`AcceptPackage` of Bitcoin Core). Of a package that is refused, what could come in alone stays.
+   * Lets parents and their child in: each alone if it can, else those that pay too little with the
+   * child, if what they pay together is enough (`AcceptPackage` of Bitcoin Core). Of a package that
+   * is refused, what could come in alone stays.
    *
    * @returns what was refused, and why
    */
-  acceptPackage (transactions: readonly Tx[], touched: Set<ScriptHash>): Array<{ tx: Tx, reason: string }> {
-    const refused: Array<{ tx: Tx, reason: string }> = []
+  acceptPackage(
+    transactions: readonly Tx[],
+    touched: Set<ScriptHash>
+  ): Array<{ tx: Tx; reason: string }> {
+    const refused: Array<{ tx: Tx; reason: string }> = []
     for (const tx of transactions) {
       try {
         if (this.pool.get(tx.txid) === undefined) this.accept(tx, touched)
@@ -54,40 +71,67 @@ export class Admission {
       }
     }
     const child = refused.at(-1)
-    if (child === undefined || child.tx !== transactions.at(-1) || refused.length < 2 || !refused.every((each) => each === child || /min (relay )?fee not met/.test(each.reason))) return refused
+    if (
+      child === undefined ||
+      child.tx !== transactions.at(-1) ||
+      refused.length < 2 ||
+      !refused.every((each) => each === child || /min (relay )?fee not met/.test(each.reason))
+    ) {
+      return refused
+    }
     try {
-      this.#acceptTogether(refused.map(({ tx }) => tx), touched)
+      this.#acceptTogether(
+        refused.map(({ tx }) => tx),
+        touched
+      )
       return []
     } catch (error) {
       if (!(error instanceof Rejected)) throw error
-      return refused.map(({ tx, reason }) => ({ tx, reason: tx === child.tx ? error.message : reason }))
+      return refused.map(({ tx, reason }) => ({
+        tx,
+        reason: tx === child.tx ? error.message : reason
+      }))
     }
   }
 
   /** @throws Rejected; then none of them is in */
-  #acceptTogether (transactions: readonly Tx[], touched: Set<ScriptHash>): void {
+  #acceptTogether(transactions: readonly Tx[], touched: Set<ScriptHash>): void {
     const entries: PoolEntry[] = []
     try {
       for (const tx of transactions) {
         const { fee, spent, evicted } = evaluate(tx, this.chain, this.pool, 'package')
-        // Bitcoin Core replaces with a package only as a pair of its own kind, which nobody needs here.
+        // Bitcoin Core replaces with a package only as a pair of its own kind, which nobody needs
+        // here.
         if (evicted.size > 0) throw new Rejected('package RBF failed')
         entries.push(this.pool.add(tx, fee, spent))
       }
-      const [fee, vsize] = [entries.reduce<bigint>((sum, entry) => sum + entry.fee, 0n), transactions.reduce((sum, tx) => sum + tx.vsize, 0)]
+      const [fee, vsize] = [
+        entries.reduce<bigint>((sum, entry) => sum + entry.fee, 0n),
+        transactions.reduce((sum, tx) => sum + tx.vsize, 0)
+      ]
       const minimum = feeFor(this.pool.floor.rate, vsize)
-      if (fee < minimum) throw new Rejected(this.pool.floor.isRaised ? 'mempool min fee not met' : 'min relay fee not met', `${fee} < ${minimum}`)
+      if (fee < minimum) {
+        throw new Rejected(
+          this.pool.floor.isRaised ? 'mempool min fee not met' : 'min relay fee not met',
+          `${fee} < ${minimum}`
+        )
+      }
     } catch (error) {
       for (const entry of entries.reverse()) this.pool.remove(entry)
       throw error
     }
     for (const entry of entries) this.#note(entry, touched)
     this.trim(touched)
-    if (transactions.some((tx) => this.pool.get(tx.txid) === undefined)) throw new Rejected('mempool full')
+    if (transactions.some((tx) => this.pool.get(tx.txid) === undefined)) {
+      throw new Rejected('mempool full')
+    }
   }
 
-  /** As Bitcoin Core's mempool after a reorganisation: what does not hold any more is left out, parents come before children. The limit is for afterwards. */
-  takeBack (transactions: readonly Tx[], touched: Set<ScriptHash>): void {
+  /**
+   * As Bitcoin Core's mempool after a reorganisation: what does not hold any more is left out,
+   * parents come before children. The limit is for afterwards.
+   */
+  takeBack(transactions: readonly Tx[], touched: Set<ScriptHash>): void {
     for (const tx of transactions) {
       try {
         const { fee, spent } = evaluate(tx, this.chain, this.pool, 'returning')
@@ -99,21 +143,21 @@ export class Admission {
   }
 
   /** Takes everything out; returns it in the order of its arrival. */
-  empty (touched: Set<ScriptHash>): Tx[] {
+  empty(touched: Set<ScriptHash>): Tx[] {
     const entries = this.pool.entries()
     for (const entry of entries) this.drop(entry, touched)
     return entries.map(({ tx }) => tx)
   }
 
   /** What does not fit any more has to go, and the next one has to pay more than that. */
-  trim (touched: Set<ScriptHash>): void {
+  trim(touched: Set<ScriptHash>): void {
     const { evicted, rate } = trim(this.pool, this.limit)
     for (const entry of evicted) this.#note(entry, touched)
     if (evicted.length > 0) this.pool.floor.raise(rate)
   }
 
   /** Takes out what the newest block has. */
-  confirm (entries: readonly PoolEntry[], touched: Set<ScriptHash>): void {
+  confirm(entries: readonly PoolEntry[], touched: Set<ScriptHash>): void {
     for (const entry of entries) {
       // Its children lose an unconfirmed parent, which shows in their histories.
       for (const child of this.pool.children(entry.tx)) this.#note(child, touched)
@@ -122,12 +166,12 @@ export class Admission {
     this.pool.floor.decay(this.pool.vsize / this.limit)
   }
 
-  drop (entry: PoolEntry, touched: Set<ScriptHash>): void {
+  drop(entry: PoolEntry, touched: Set<ScriptHash>): void {
     this.pool.remove(entry)
     this.#note(entry, touched)
   }
 
-  #note (entry: PoolEntry, touched: Set<ScriptHash>): void {
+  #note(entry: PoolEntry, touched: Set<ScriptHash>): void {
     for (const script of entry.scripts) touched.add(script)
   }
 }

@@ -10,7 +10,10 @@ declare const kind: unique symbol
 /** Electrum's name of a scriptPubKey: 64 hex digits, the SHA256 of it in reversed order. */
 export type ScriptHash = string & { readonly [kind]: 'scripthash' }
 
-export interface BlockRef { readonly height: BlockHeight, readonly hash: string }
+export interface BlockRef {
+  readonly height: BlockHeight
+  readonly hash: string
+}
 
 /** A transaction and where it is; `block` undefined while it is in the mempool. */
 export interface LocatedTransaction {
@@ -19,7 +22,10 @@ export interface LocatedTransaction {
   readonly block: (BlockRef & { readonly time: number }) | undefined
 }
 
-export interface ConfirmedEntry { readonly txid: Txid, readonly height: BlockHeight }
+export interface ConfirmedEntry {
+  readonly txid: Txid
+  readonly height: BlockHeight
+}
 
 export interface MempoolEntry {
   readonly txid: Txid
@@ -28,7 +34,10 @@ export interface MempoolEntry {
   readonly unconfirmedParents: boolean
 }
 
-/** What pays to a script or spends from it. Entries may leave it again: replaced, or in a block that is no more. */
+/**
+ * What pays to a script or spends from it. Entries may leave it again: replaced, or in a block that
+ * is no more.
+ */
 export interface ScriptHistory {
   /** In the order of the chain. */
   readonly confirmed: readonly ConfirmedEntry[]
@@ -43,11 +52,24 @@ export interface Utxo {
   readonly height: BlockHeight | undefined
 }
 
-/** The coins of a script. `spentByMempool` are the confirmed ones that a transaction of the mempool spends. */
-export interface ScriptCoins { readonly unspent: readonly Utxo[], readonly spentByMempool: readonly Utxo[] }
+/**
+ * The coins of a script. `spentByMempool` are the confirmed ones that a transaction of the mempool
+ * spends.
+ */
+export interface ScriptCoins {
+  readonly unspent: readonly Utxo[]
+  readonly spentByMempool: readonly Utxo[]
+}
 
-/** What a mempool asks for: `relay` always, `minimum` since it was full, `incremental` more for a replacement. */
-export interface FeeRates { readonly minimum: FeeRate, readonly relay: FeeRate, readonly incremental: FeeRate }
+/**
+ * What a mempool asks for: `relay` always, `minimum` since it was full, `incremental` more for a
+ * replacement.
+ */
+export interface FeeRates {
+  readonly minimum: FeeRate
+  readonly relay: FeeRate
+  readonly incremental: FeeRate
+}
 
 /**
  * The answer to a transaction. A refusal's `reason` is Bitcoin Core's, details included, such as
@@ -55,28 +77,39 @@ export interface FeeRates { readonly minimum: FeeRate, readonly relay: FeeRate, 
  * is accepted, one that is confirmed is refused with `Transaction outputs already in utxo set`.
  */
 export type SubmitResult =
-  | { readonly accepted: true, readonly txid: Txid }
-  | { readonly accepted: false, readonly reason: string }
+  | { readonly accepted: true; readonly txid: Txid }
+  | { readonly accepted: false; readonly reason: string }
 
 /** The answer to a package: what was refused of it, with reasons as in `SubmitResult`. */
-export interface PackageResult { readonly refused: ReadonlyArray<{ readonly txid: Txid, readonly reason: string }> }
+export interface PackageResult {
+  readonly refused: ReadonlyArray<{ readonly txid: Txid; readonly reason: string }>
+}
 
-/** What becomes of the transactions of the blocks that a reorganisation takes back; the others of the mempool stay if they can. */
+/**
+ * What becomes of the transactions of the blocks that a reorganisation takes back; the others of
+ * the mempool stay if they can.
+ */
 export interface ReorgOptions {
   /**
    * `wait`, the default: they are in the mempool again, and the new blocks are empty. `mine`: the
-   * first of the new blocks has them, a later one those that a lock keeps out of it. `second`: as `mine`, but
-   * for the first of the new blocks, which is empty. `drop`: they are gone, as if nobody had ever sent them.
+   * first of the new blocks has them, a later one those that a lock keeps out of it. `second`: as
+   * `mine`, but for the first of the new blocks, which is empty. `drop`: they are gone, as if
+   * nobody had ever sent them.
    */
   readonly transactions?: 'wait' | 'mine' | 'second' | 'drop' | undefined
   /** Gone with all that spends them, whatever the others do. */
   readonly without?: readonly Txid[] | undefined
-  /** Complete transactions that the first of the new blocks has, such as a conflict of one that is gone. */
+  /**
+   * Complete transactions that the first of the new blocks has, such as a conflict of one that is
+   * gone.
+   */
   readonly instead?: readonly Uint8Array[] | undefined
 }
 
 /** What changed: the scripts whose history may be another one now. */
-export interface ChainChange { readonly touched: ReadonlySet<ScriptHash> }
+export interface ChainChange {
+  readonly touched: ReadonlySet<ScriptHash>
+}
 
 /** `block`: the tip is another one. `mempool`: transactions came in or were replaced. */
 export type ChainEvent = 'block' | 'mempool'
@@ -93,14 +126,22 @@ export interface ChainBackend {
   scriptHistory: (script: ScriptHash) => Promise<ScriptHistory>
   scriptCoins: (script: ScriptHash) => Promise<ScriptCoins>
   /** Fee and virtual size of every transaction of the mempool. */
-  mempool: () => Promise<ReadonlyArray<{ readonly txid: Txid, readonly fee: Satoshi, readonly vsize: number }>>
-  /** The lowest fee rate that is within the next `target` blocks if nothing else comes; undefined while these would not be full. */
+  mempool: () => Promise<
+    ReadonlyArray<{ readonly txid: Txid; readonly fee: Satoshi; readonly vsize: number }>
+  >
+  /**
+   * The lowest fee rate that is within the next `target` blocks if nothing else comes; undefined
+   * while these would not be full.
+   */
   estimateFeeRate: (target: number) => Promise<FeeRate | undefined>
   feeRates: () => Promise<FeeRates>
   submit: (raw: Uint8Array) => Promise<SubmitResult>
   /** What `submit` would say to a transaction that is new; changes nothing. */
   test: (raw: Uint8Array) => Promise<SubmitResult>
-  /** As `submitpackage`: parents and their child, in this order, judged by what they pay together where one pays too little alone. */
+  /**
+   * As `submitpackage`: parents and their child, in this order, judged by what they pay together
+   * where one pays too little alone.
+   */
   submitPackage: (raws: readonly Uint8Array[]) => Promise<PackageResult>
   /** Mines blocks at once; their coinbases pay to `to`, or to the backend's own wallet. */
   mine: (blocks: number, to?: Uint8Array) => Promise<readonly BlockRef[]>
@@ -110,7 +151,10 @@ export interface ChainBackend {
    * @throws PaychanError `ERR_INVALID_DEPTH`
    */
   reorg: (depth: number, options?: ReorgOptions) => Promise<readonly BlockRef[]>
-  /** Pays from the backend's own coins; the transaction waits in the mempool. @throws PaychanError `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED` */
+  /**
+   * Pays from the backend's own coins; the transaction waits in the mempool. @throws PaychanError
+   * `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED`
+   */
   fund: (script: Uint8Array, amount: Satoshi) => Promise<Txid>
   /** Calls back after each change; returns what stops it. */
   on: (event: ChainEvent, listener: (change: ChainChange) => void) => () => void

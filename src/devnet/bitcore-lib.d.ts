@@ -1,17 +1,17 @@
 /** bitcore-lib comes without types: what the script interpreter needs of it. */
 declare module 'bitcore-lib' {
   class Script {
-    constructor (bytes: Buffer)
+    constructor(bytes: Buffer)
   }
 
   class Transaction {
-    constructor (bytes: Buffer)
-    inputs: { output: Transaction.Output, witnesses?: Buffer[] }[]
+    constructor(bytes: Buffer)
+    inputs: { output: Transaction.Output; witnesses?: Buffer[] }[]
   }
 
   namespace Transaction {
     class Output {
-      constructor (fields: { satoshis: number, script: string })
+      constructor(fields: { satoshis: number; script: string })
     }
   }
 
@@ -19,11 +19,19 @@ declare module 'bitcore-lib' {
     errstr: string
     checkSignatureEncoding: (signature: Buffer) => boolean
     verify: (
-      scriptSig: Script, scriptPubKey: Script, transaction: Transaction, input: number, flags: number,
-      witness: Buffer[], satoshis: number
+      scriptSig: Script,
+      scriptPubKey: Script,
+      transaction: Transaction,
+      input: number,
+      flags: number,
+      witness: Buffer[],
+      satoshis: number
     ) => boolean
   }
 
-  const bitcore: { Script: typeof Script & { Interpreter: new () => Interpreter }, Transaction: typeof Transaction }
+  const bitcore: {
+    Script: typeof Script & { Interpreter: new () => Interpreter }
+    Transaction: typeof Transaction
+  }
   export default bitcore
 }

@@ -35,12 +35,13 @@ const COMMITMENT_PREFIX = fromHex('6a24aa21a9ed')
 /** BIP9: a version without signals. */
 const BLOCK_VERSION = 0x20000000
 
-const GENESIS_COINBASE = '01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff001d0104' +
+const GENESIS_COINBASE =
+  '01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff001d0104' +
   '455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f7574' +
   '20666f722062616e6b73ffffffff0100f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6' +
   'bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000'
 
-export function encodeHeader (header: Header): Uint8Array {
+export function encodeHeader(header: Header): Uint8Array {
   const bytes = new Uint8Array(80)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, header.version, true)
@@ -53,39 +54,53 @@ export function encodeHeader (header: Header): Uint8Array {
 }
 
 /** Whether a block's hash meets the target of regtest, 7fffff followed by zeros. */
-export function meetsTarget (hash: Uint8Array): boolean {
+export function meetsTarget(hash: Uint8Array): boolean {
   const [last, beforeLast, third] = [hash[31] ?? 0xff, hash[30] ?? 0xff, hash[29] ?? 0xff]
   // 7fff ff00...: every hash below 7fff ff is under it, and so is one with only zeros after that.
   if (last !== 0x7f || beforeLast !== 0xff || third !== 0xff) return last <= 0x7f
-  return hash.subarray(0, 29).every(byte => byte === 0)
+  return hash.subarray(0, 29).every((byte) => byte === 0)
 }
 
 /** What a block may create: 50 bitcoin, halved every 150 blocks. */
-export function subsidyAt (height: number): Satoshi {
+export function subsidyAt(height: number): Satoshi {
   const halvings = BigInt(Math.floor(height / HALVING_INTERVAL))
   return satoshi(halvings >= 64n ? 0n : INITIAL_SUBSIDY >> halvings)
 }
 
-/** BIP34: the push of the height that the scriptSig of a coinbase starts with (OP_1 to OP_16 for small ones). */
-export function heightPush (height: number): Uint8Array {
+/**
+ * BIP34: the push of the height that the scriptSig of a coinbase starts with (OP_1 to OP_16 for
+ * small ones).
+ */
+export function heightPush(height: number): Uint8Array {
   return bitcoinScript.compile([height <= 16 ? 0x50 + height : bitcoinScript.number.encode(height)])
 }
 
 /** BIP141: the commitment to all wtxids, that of the coinbase counting as zeros. */
-export function witnessCommitment (transactions: readonly Tx[]): Uint8Array {
-  const root = merkleRoot([ZERO_HASH, ...transactions.map(tx => tx.witnessHash)])
+export function witnessCommitment(transactions: readonly Tx[]): Uint8Array {
+  const root = merkleRoot([ZERO_HASH, ...transactions.map((tx) => tx.witnessHash)])
   return concat([COMMITMENT_PREFIX, hash256(concat([root, ZERO_HASH]))])
 }
 
 /**
- * The coinbase of a block with these other transactions; `value` is its subsidy and all fees. Blocks
- * of different branches are different, even if nothing else tells them apart.
+ * The coinbase of a block with these other transactions; `value` is its subsidy and all fees.
+ * Blocks of different branches are different, even if nothing else tells them apart.
  */
-export function buildCoinbase (height: number, script: Uint8Array, value: Satoshi, transactions: readonly Tx[], branch = 0): Tx {
+export function buildCoinbase(
+  height: number,
+  script: Uint8Array,
+  value: Satoshi,
+  transactions: readonly Tx[],
+  branch = 0
+): Tx {
   const coinbase = new Transaction()
   coinbase.version = 2
   const tag = fromString(`/paychan devnet/${branch === 0 ? '' : branch}`)
-  coinbase.addInput(ZERO_HASH, 0xffffffff, 0xffffffff, concat([heightPush(height), Uint8Array.of(tag.length), tag]))
+  coinbase.addInput(
+    ZERO_HASH,
+    0xffffffff,
+    0xffffffff,
+    concat([heightPush(height), Uint8Array.of(tag.length), tag])
+  )
   coinbase.setWitness(0, [ZERO_HASH])
   coinbase.addOutput(script, value)
   coinbase.addOutput(witnessCommitment(transactions), 0n)
@@ -93,11 +108,11 @@ export function buildCoinbase (height: number, script: Uint8Array, value: Satosh
 }
 
 /** Finds a nonce for a block on top of `parent`. */
-export function mineBlock (parent: Block, time: number, transactions: readonly Tx[]): Block {
+export function mineBlock(parent: Block, time: number, transactions: readonly Tx[]): Block {
   const fields = {
     version: BLOCK_VERSION,
     previous: fromHex(parent.hash).reverse(),
-    merkleRoot: merkleRoot(transactions.map(tx => tx.hash)),
+    merkleRoot: merkleRoot(transactions.map((tx) => tx.hash)),
     time,
     bits: REGTEST_BITS
   }
@@ -107,26 +122,48 @@ export function mineBlock (parent: Block, time: number, transactions: readonly T
 }
 
 /** Puts a block together from a header that has its nonce. */
-export function sealBlock (height: BlockHeight, header: Header, transactions: readonly Tx[]): Block {
+export function sealBlock(height: BlockHeight, header: Header, transactions: readonly Tx[]): Block {
   const rawHeader = encodeHeader(header)
   return { height, hash: reversedHex(hash256(rawHeader)), rawHeader, header, transactions }
 }
 
-/** A block as bitcoind serializes it. @throws Rejected when a transaction is not in the one form that it serializes to. */
-export function decodeBlock (height: BlockHeight, raw: Uint8Array): Block {
-  const { version, prevHash, merkleRoot, timestamp: time, bits, nonce, transactions } = ParsedBlock.fromBuffer(raw)
+/**
+ * A block as bitcoind serializes it. @throws Rejected when a transaction is not in the one form
+ * that it serializes to.
+ */
+export function decodeBlock(height: BlockHeight, raw: Uint8Array): Block {
+  const {
+    version,
+    prevHash,
+    merkleRoot,
+    timestamp: time,
+    bits,
+    nonce,
+    transactions
+  } = ParsedBlock.fromBuffer(raw)
   if (prevHash === undefined || merkleRoot === undefined) throw new TypeError('no header')
-  return sealBlock(height, { version, previous: prevHash, merkleRoot, time, bits, nonce }, (transactions ?? []).map(tx => decodeTransaction(tx.toBuffer())))
+  return sealBlock(
+    height,
+    { version, previous: prevHash, merkleRoot, time, bits, nonce },
+    (transactions ?? []).map((tx) => decodeTransaction(tx.toBuffer()))
+  )
 }
 
 /** The hash of the block before, as people write it. */
-export function previousHash ({ header }: Block): string {
+export function previousHash({ header }: Block): string {
   return reversedHex(header.previous)
 }
 
 /** Block 0 of regtest: 0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206. */
-export function genesisBlock (): Block {
+export function genesisBlock(): Block {
   const coinbase = decodeTransaction(fromHex(GENESIS_COINBASE))
-  const header = { version: 1, previous: ZERO_HASH, merkleRoot: coinbase.hash, time: 1_296_688_602, bits: REGTEST_BITS, nonce: 2 }
+  const header = {
+    version: 1,
+    previous: ZERO_HASH,
+    merkleRoot: coinbase.hash,
+    time: 1_296_688_602,
+    bits: REGTEST_BITS,
+    nonce: 2
+  }
   return sealBlock(blockHeight(0), header, [coinbase])
 }

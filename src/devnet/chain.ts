@@ -9,24 +9,27 @@ import { MEDIAN_TIME_SPAN } from './rules.js'
 import type { ScriptVerifier } from './script-interpreter.js'
 
 export class Chain extends BlockIndex {
-  constructor (readonly verifier: ScriptVerifier) {
+  constructor(readonly verifier: ScriptVerifier) {
     super()
   }
 
   /** The median time of the last 11 blocks up to a height (BIP113). */
-  medianTimePast (height: number = this.tip.height): number {
+  medianTimePast(height: number = this.tip.height): number {
     const first = Math.max(0, height - MEDIAN_TIME_SPAN + 1)
-    const times = Array.from({ length: height + 1 - first }, (_, n) => this.block(first + n)?.header.time ?? 0)
+    const times = Array.from(
+      { length: height + 1 - first },
+      (_, n) => this.block(first + n)?.header.time ?? 0
+    )
     times.sort((a, b) => a - b)
     return times[times.length >> 1] ?? 0
   }
 
   /** The block that would come next, which mempool and miner judge transactions for. */
-  next (): BlockContext {
+  next(): BlockContext {
     return {
       height: blockHeight(this.tip.height + 1),
       medianTimePast: this.medianTimePast(),
-      medianTimePastAt: height => this.medianTimePast(height)
+      medianTimePastAt: (height) => this.medianTimePast(height)
     }
   }
 
@@ -37,7 +40,7 @@ export class Chain extends BlockIndex {
    * @returns the scripts that it pays to or spends from.
    * @throws Rejected and changes nothing when it breaks a rule.
    */
-  connect (block: Block, now: number): Set<ScriptHash> {
+  connect(block: Block, now: number): Set<ScriptHash> {
     checkHeader(block, this.tip, this.medianTimePast(), now)
     checkBlock(block, this.coins, this.next(), this.verifier)
     return this.append(block)

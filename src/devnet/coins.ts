@@ -16,37 +16,43 @@ export interface Coin {
 }
 
 /** Finds coins by `txid:vout`; a mempool lays its own over those of the chain. */
-export interface CoinView { readonly coin: (key: string) => Coin | undefined }
+export interface CoinView {
+  readonly coin: (key: string) => Coin | undefined
+}
 
 /** The outputs of a transaction as coins of a block at a height. */
-export function createdCoins (tx: Tx, { height }: { readonly height: BlockHeight }): Coin[] {
-  return tx.outputs.map(({ value, script }, vout) => (
-    { outPoint: { txid: tx.txid, vout }, value: satoshi(value), script, height, coinbase: tx.coinbase }
-  ))
+export function createdCoins(tx: Tx, { height }: { readonly height: BlockHeight }): Coin[] {
+  return tx.outputs.map(({ value, script }, vout) => ({
+    outPoint: { txid: tx.txid, vout },
+    value: satoshi(value),
+    script,
+    height,
+    coinbase: tx.coinbase
+  }))
 }
 
 export class CoinSet implements CoinView {
   readonly #byOutPoint = new Map<string, Coin>()
   readonly #byScript = new Map<ScriptHash, Map<string, Coin>>()
 
-  coin (key: string): Coin | undefined {
+  coin(key: string): Coin | undefined {
     return this.#byOutPoint.get(key)
   }
 
   /** The coins of a script, oldest first. */
-  ofScript (script: ScriptHash): Coin[] {
+  ofScript(script: ScriptHash): Coin[] {
     // A reorganisation puts old coins behind newer ones.
-    return [...this.#byScript.get(script)?.values() ?? []].sort((a, b) => a.height - b.height)
+    return [...(this.#byScript.get(script)?.values() ?? [])].sort((a, b) => a.height - b.height)
   }
 
   /** The value of all coins, in satoshis. */
-  get total (): bigint {
+  get total(): bigint {
     let total = 0n
     for (const { value } of this.#byOutPoint.values()) total += value
     return total
   }
 
-  add (coin: Coin): void {
+  add(coin: Coin): void {
     const key = outPointText(coin.outPoint)
     const hash = scriptHashOf(coin.script)
     this.#byOutPoint.set(key, coin)
@@ -55,7 +61,7 @@ export class CoinSet implements CoinView {
     else sameScript.set(key, coin)
   }
 
-  remove (key: string): void {
+  remove(key: string): void {
     const coin = this.#byOutPoint.get(key)
     if (coin === undefined) return
     this.#byOutPoint.delete(key)

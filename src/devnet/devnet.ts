@@ -7,7 +7,16 @@ import type { Txid } from '../types/bytes.js'
 import { messageOf, PaychanError } from '../types/errors.js'
 import { satoshi, type BlockHeight, type FeeRate } from '../types/units.js'
 import { addressScript } from './address.js'
-import type { BlockRef, ChainBackend, ChainChange, ChainEvent, LocatedTransaction, ReorgOptions, SubmitResult, Utxo } from './backend.js'
+import type {
+  BlockRef,
+  ChainBackend,
+  ChainChange,
+  ChainEvent,
+  LocatedTransaction,
+  ReorgOptions,
+  SubmitResult,
+  Utxo
+} from './backend.js'
 import { BitcoindChain } from './bitcoind/chain.js'
 import { genesisBlock } from './block.js'
 import { startElectrumServer, type ServerTls } from './electrum/server.js'
@@ -19,7 +28,9 @@ import { MAX_MEMPOOL_VSIZE } from './rules.js'
 import { MAX_TEMPLATE_WEIGHT } from './template.js'
 import type { Trace } from './trace.js'
 
-/** Blocks that exist from the start: the coinbases of the first 21 can be spent then, 1,050 bitcoin. */
+/**
+ * Blocks that exist from the start: the coinbases of the first 21 can be spent then, 1,050 bitcoin.
+ */
 const INITIAL_BLOCKS = 120
 
 /** Seconds between the blocks of a chain with a seed. */
@@ -32,20 +43,34 @@ export interface DevnetOptions {
   readonly port?: number
   /**
    * Any text. The same seed and the same calls give the same chain, byte for byte; its blocks are
-   * then dated ten minutes apart from regtest's genesis on. Without one the key is random and the clock real.
+   * then dated ten minutes apart from regtest's genesis on. Without one the key is random and the
+   * clock real.
    */
   readonly seed?: string
   /** Mines a block whenever a transaction comes in, so that nothing waits for `mine`. */
   readonly autoMine?: boolean
-  /** How much weight the transactions of a block may have, 4,000 to 3,996,000; the latter when left out. */
+  /**
+   * How much weight the transactions of a block may have, 4,000 to 3,996,000; the latter when left
+   * out.
+   */
   readonly blockWeight?: number
-  /** How many virtual bytes the mempool holds before the worst have to go, 1,000 to 300 million; the latter when left out. */
+  /**
+   * How many virtual bytes the mempool holds before the worst have to go, 1,000 to 300 million; the
+   * latter when left out.
+   */
   readonly mempoolVsize?: number
-  /** The release of Bitcoin Core whose mempool rules hold: 28, when left out; 30, which relays from 0.1 sat/vB on; 31, with clusters. */
+  /**
+   * The release of Bitcoin Core whose mempool rules hold: 28, when left out; 30, which relays from
+   * 0.1 sat/vB on; 31, with clusters.
+   */
   readonly core?: CoreRelease
   /** Keeps the blocks full at the fee rates of a trace, from two blocks after the start on. */
   readonly load?: Trace
-  /** `http://USER:PASSWORD@HOST:PORT`: shows the chain of this bitcoind, which is on regtest, instead of one of its own. What is about the rules of the embedded one (seed, limits, load) does not go with it. */
+  /**
+   * `http://USER:PASSWORD@HOST:PORT`: shows the chain of this bitcoind, which is on regtest,
+   * instead of one of its own. What is about the rules of the embedded one (seed, limits, load)
+   * does not go with it.
+   */
   readonly bitcoind?: string | undefined
   /** What is to be told to people: that the bitcoind is gone, that it is back. */
   readonly log?: (line: string) => void
@@ -61,7 +86,10 @@ export interface Devnet {
   readonly height: BlockHeight
   readonly tip: BlockRef
   readonly backend: ChainBackend
-  /** Mines blocks at once with what waits in the mempool; resolves with them once they are the chain. */
+  /**
+   * Mines blocks at once with what waits in the mempool; resolves with them once they are the
+   * chain.
+   */
   mine: (blocks?: number) => Promise<readonly BlockRef[]>
   /**
    * Replaces the newest `depth` blocks, 1 to 99, by one more than that, as a branch with more work
@@ -74,7 +102,8 @@ export interface Devnet {
    * Pays satoshis to a regtest address. The transaction waits in the mempool: mine a block to
    * confirm it. With `autoMine` it is in a block once this resolves.
    *
-   * @throws PaychanError `ERR_INVALID_ADDRESS`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_BROADCAST_REFUSED` (an amount that is dust).
+   * @throws PaychanError `ERR_INVALID_ADDRESS`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`,
+   *   `ERR_BROADCAST_REFUSED` (an amount that is dust).
    */
   fund: (address: string, amount: bigint) => Promise<Txid>
   /** As `blockchain.transaction.broadcast`. */
@@ -91,7 +120,8 @@ export interface Devnet {
 /**
  * Starts one. 120 blocks exist once it resolves.
  *
- * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when a limit
+ * @throws PaychanError `ERR_LISTEN_FAILED` when the port cannot be had, `ERR_CONFIG_INVALID` when
+ *   a limit
  *   makes no sense; with a bitcoind `ERR_BITCOIND_UNREACHABLE`, `ERR_BITCOIND_AUTH`, `ERR_WRONG_NETWORK`.
  * @example
  * const devnet = await startDevnet({ seed: 'story' })
@@ -99,12 +129,18 @@ export interface Devnet {
  * await devnet.mine(1)
  * await devnet.stop()
  */
-export async function startDevnet (options: DevnetOptions = {}): Promise<Devnet> {
+export async function startDevnet(options: DevnetOptions = {}): Promise<Devnet> {
   const { host = '127.0.0.1', port = 0, autoMine = false, tls, bitcoind, log } = options
-  const { chain, nextRate, stop } = bitcoind === undefined ? await embedded(options) : await mirrored(bitcoind, log)
+  const { chain, nextRate, stop } =
+    bitcoind === undefined ? await embedded(options) : await mirrored(bitcoind, log)
   const server = await startElectrumServer(chain, host, port, tls).catch((cause: unknown) => {
     void stop()
-    throw new PaychanError('ERR_LISTEN_FAILED', `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`, { host, port }, { cause })
+    throw new PaychanError(
+      'ERR_LISTEN_FAILED',
+      `Cannot listen on ${host}:${port} (${messageOf(cause)}). Choose another port.`,
+      { host, port },
+      { cause }
+    )
   })
   const miner = autoMine ? startMiner(chain) : undefined
   return {
@@ -112,8 +148,12 @@ export async function startDevnet (options: DevnetOptions = {}): Promise<Devnet>
     host,
     port: server.port,
     backend: chain,
-    get height () { return chain.best.height },
-    get tip () { return chain.best },
+    get height() {
+      return chain.best.height
+    },
+    get tip() {
+      return chain.best
+    },
     mine: async (blocks = 1) => await chain.mine(blocks),
     reorg: async (depth, options) => await chain.reorg(depth, options),
     fund: async (address, amount) => {
@@ -121,9 +161,9 @@ export async function startDevnet (options: DevnetOptions = {}): Promise<Devnet>
       await miner?.idle()
       return txid
     },
-    submit: async raw => await chain.submit(raw),
-    transaction: async txid => await chain.transaction(txid),
-    utxos: async script => (await chain.scriptCoins(scriptHashOf(script))).unspent,
+    submit: async (raw) => await chain.submit(raw),
+    transaction: async (txid) => await chain.transaction(txid),
+    utxos: async (script) => (await chain.scriptCoins(scriptHashOf(script))).unspent,
     nextRate: () => nextRate?.(),
     on: (event, listener) => chain.on(event, listener),
     stop: async () => {
@@ -141,34 +181,64 @@ interface Behind {
   readonly stop: () => Promise<void>
 }
 
-async function embedded ({ seed, blockWeight, mempoolVsize, core, load }: DevnetOptions): Promise<Behind> {
+async function embedded({
+  seed,
+  blockWeight,
+  mempoolVsize,
+  core,
+  load
+}: DevnetOptions): Promise<Behind> {
   checkLimit('blockWeight', blockWeight, 4_000, MAX_TEMPLATE_WEIGHT)
   checkLimit('mempoolVsize', mempoolVsize, 1_000, MAX_MEMPOOL_VSIZE)
-  if (core !== undefined && !(core in RELEASES)) throw new PaychanError('ERR_CONFIG_INVALID', `core is one of ${Object.keys(RELEASES).join(', ')}, and ${String(core)} is not.`, { key: 'core', value: core })
+  if (core !== undefined && !(core in RELEASES)) {
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `core is one of ${Object.keys(RELEASES).join(', ')}, and ${String(core)} is not.`,
+      { key: 'core', value: core }
+    )
+  }
   const genesisTime = genesisBlock().header.time
   const chain = new EmbeddedChain({
     seed: seed ?? randomUUID(),
     ...(blockWeight === undefined ? {} : { maxWeight: blockWeight }),
     ...(mempoolVsize === undefined ? {} : { mempoolVsize }),
     ...(core === undefined ? {} : { core }),
-    now: seed === undefined ? () => Math.floor(Date.now() / 1_000) : height => genesisTime + height * BLOCK_INTERVAL
+    now:
+      seed === undefined
+        ? () => Math.floor(Date.now() / 1_000)
+        : (height) => genesisTime + height * BLOCK_INTERVAL
   })
   await chain.mine(INITIAL_BLOCKS)
-  return { chain, ...(load === undefined ? {} : { nextRate: await chain.startLoad(load, seed ?? 'load') }), stop: async () => {} }
+  return {
+    chain,
+    ...(load === undefined ? {} : { nextRate: await chain.startLoad(load, seed ?? 'load') }),
+    stop: async () => {}
+  }
 }
 
-async function mirrored (url: string, log?: (line: string) => void): Promise<Behind> {
+async function mirrored(url: string, log?: (line: string) => void): Promise<Behind> {
   const chain = await BitcoindChain.connect(url, INITIAL_BLOCKS, log === undefined ? {} : { log })
-  return { chain, stop: async () => { await chain.stop() } }
+  return {
+    chain,
+    stop: async () => {
+      await chain.stop()
+    }
+  }
 }
 
-function checkLimit (key: string, value: number | undefined, least: number, most: number): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return
-  throw new PaychanError('ERR_CONFIG_INVALID', `${key} is a whole number from ${least} to ${most}, and ${value} is not.`, { key, value })
+function checkLimit(key: string, value: number | undefined, least: number, most: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) {
+    return
+  }
+  throw new PaychanError(
+    'ERR_CONFIG_INVALID',
+    `${key} is a whole number from ${least} to ${most}, and ${value} is not.`,
+    { key, value }
+  )
 }
 
 /** Mines one block after another for as long as something waits. */
-function startMiner (chain: ChainBackend): { idle: () => Promise<void>, stop: () => Promise<void> } {
+function startMiner(chain: ChainBackend): { idle: () => Promise<void>; stop: () => Promise<void> } {
   let work = Promise.resolve()
   const off = chain.on('mempool', () => {
     work = work.then(async () => {
@@ -176,7 +246,9 @@ function startMiner (chain: ChainBackend): { idle: () => Promise<void>, stop: ()
     })
   })
   return {
-    idle: async () => { await work },
+    idle: async () => {
+      await work
+    },
     stop: async () => {
       off()
       await work

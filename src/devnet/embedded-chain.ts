@@ -5,7 +5,13 @@ import { feeRate, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { evaluate } from './acceptance.js'
 import { Admission, isChildWithParents } from './admission.js'
 import type {
-  BlockRef, ChainBackend, FeeRates, ReorgOptions, ScriptHash, PackageResult, SubmitResult
+  BlockRef,
+  ChainBackend,
+  FeeRates,
+  ReorgOptions,
+  ScriptHash,
+  PackageResult,
+  SubmitResult
 } from './backend.js'
 import { buildCoinbase, mineBlock, subsidyAt } from './block.js'
 import { Chain } from './chain.js'
@@ -27,7 +33,10 @@ export interface EmbeddedChainOptions {
   readonly seed: string
   /** The time in seconds since 1970 that a new block at a height would like to carry. */
   readonly now: (height: number) => number
-  /** How much weight the transactions of a block may have beside the coinbase; all that a block holds when left out. */
+  /**
+   * How much weight the transactions of a block may have beside the coinbase; all that a block
+   * holds when left out.
+   */
   readonly maxWeight?: number
   /** How many virtual bytes the mempool holds; 300 million when left out. */
   readonly mempoolVsize?: number
@@ -47,7 +56,13 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
   /** Counts the reorganisations: which branch new blocks are of. */
   #branch = 0
 
-  constructor ({ seed, now, maxWeight = MAX_TEMPLATE_WEIGHT, mempoolVsize = MAX_MEMPOOL_VSIZE, core = DEFAULT_RELEASE }: EmbeddedChainOptions) {
+  constructor({
+    seed,
+    now,
+    maxWeight = MAX_TEMPLATE_WEIGHT,
+    mempoolVsize = MAX_MEMPOOL_VSIZE,
+    core = DEFAULT_RELEASE
+  }: EmbeddedChainOptions) {
     const chain = new Chain(new ScriptVerifier())
     const pool = new Mempool(RELEASES[core])
     super(chain, pool)
@@ -60,22 +75,28 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
   }
 
   /** The value of all confirmed coins, in satoshis. */
-  get supply (): bigint {
+  get supply(): bigint {
     return this.#chain.coins.total
   }
 
-  async estimateFeeRate (target: number): Promise<FeeRate | undefined> {
+  async estimateFeeRate(target: number): Promise<FeeRate | undefined> {
     return rateToBeAmong(this.#pool, target * this.#maxWeight)
   }
 
-  async feeRates (): Promise<FeeRates> {
-    return { minimum: this.#pool.floor.rate, relay: feeRate(this.#pool.rules.relay), incremental: feeRate(this.#pool.rules.incremental) }
+  async feeRates(): Promise<FeeRates> {
+    return {
+      minimum: this.#pool.floor.rate,
+      relay: feeRate(this.#pool.rules.relay),
+      incremental: feeRate(this.#pool.rules.incremental)
+    }
   }
 
-  async submit (raw: Uint8Array): Promise<SubmitResult> {
+  async submit(raw: Uint8Array): Promise<SubmitResult> {
     try {
       const tx = decodeTransaction(raw)
-      if (outputKeys(tx).some(key => this.#chain.coins.coin(key) !== undefined)) throw new Rejected('Transaction outputs already in utxo set')
+      if (outputKeys(tx).some((key) => this.#chain.coins.coin(key) !== undefined)) {
+        throw new Rejected('Transaction outputs already in utxo set')
+      }
       if (this.#pool.get(tx.txid) === undefined) this.#accept(tx)
       return { accepted: true, txid: tx.txid }
     } catch (error) {
@@ -84,29 +105,38 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     }
   }
 
-  async submitPackage (raws: readonly Uint8Array[]): Promise<PackageResult> {
+  async submitPackage(raws: readonly Uint8Array[]): Promise<PackageResult> {
     const touched = new Set<ScriptHash>()
     try {
       const transactions = raws.map(decodeTransaction)
       const child = transactions.at(-1)
-      if (child !== undefined && !isChildWithParents(transactions)) return { refused: [{ txid: child.txid, reason: 'package-not-child-with-parents' }] }
-      return { refused: this.#admission.acceptPackage(transactions, touched).map(({ tx, reason }) => ({ txid: tx.txid, reason })) }
+      if (child !== undefined && !isChildWithParents(transactions)) {
+        return { refused: [{ txid: child.txid, reason: 'package-not-child-with-parents' }] }
+      }
+      return {
+        refused: this.#admission
+          .acceptPackage(transactions, touched)
+          .map(({ tx, reason }) => ({ txid: tx.txid, reason }))
+      }
     } finally {
       if (touched.size > 0) this.emit('mempool', { touched })
     }
   }
 
   /** What `submit` would say to a transaction that is new; changes nothing. */
-  async test (raw: Uint8Array): Promise<SubmitResult> {
+  async test(raw: Uint8Array): Promise<SubmitResult> {
     try {
-      return { accepted: true, txid: evaluate(decodeTransaction(raw), this.#chain, this.#pool).tx.txid }
+      return {
+        accepted: true,
+        txid: evaluate(decodeTransaction(raw), this.#chain, this.#pool).tx.txid
+      }
     } catch (error) {
       if (error instanceof Rejected) return { accepted: false, reason: error.message }
       throw error
     }
   }
 
-  async mine (blocks: number, to: Uint8Array = this.#wallet.script): Promise<BlockRef[]> {
+  async mine(blocks: number, to: Uint8Array = this.#wallet.script): Promise<BlockRef[]> {
     const mined: BlockRef[] = []
     const touched = new Set<ScriptHash>()
     while (mined.length < blocks) {
@@ -118,10 +148,19 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     return mined
   }
 
-  async reorg (depth: number, { transactions = 'wait', without = [], instead = [] }: ReorgOptions = {}): Promise<BlockRef[]> {
+  async reorg(
+    depth: number,
+    { transactions = 'wait', without = [], instead = [] }: ReorgOptions = {}
+  ): Promise<BlockRef[]> {
     const most = Math.min(COINBASE_MATURITY - 1, this.best.height)
     // Deeper, coins that somebody has spent could be those of a coinbase that is no more.
-    if (!Number.isSafeInteger(depth) || depth < 1 || depth > most) throw new PaychanError('ERR_INVALID_DEPTH', `A reorganisation takes back 1 to ${most} blocks here.`, { depth, most })
+    if (!Number.isSafeInteger(depth) || depth < 1 || depth > most) {
+      throw new PaychanError(
+        'ERR_INVALID_DEPTH',
+        `A reorganisation takes back 1 to ${most} blocks here.`,
+        { depth, most }
+      )
+    }
     const added = instead.map(decodeTransaction)
     const { undone, touched } = this.#disconnect(depth)
     this.#branch += 1
@@ -131,11 +170,15 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
       for (const script of this.#mineOne(this.#wallet.script)) touched.add(script)
       mined.push(this.best)
     }
-    const back = [...transactions === 'drop' ? [] : undone, ...waiting].filter(({ txid }) => !without.includes(txid))
+    const back = [...(transactions === 'drop' ? [] : undone), ...waiting].filter(
+      ({ txid }) => !without.includes(txid)
+    )
     this.#admission.takeBack(added, touched)
     while (mined.length <= depth) {
       // Some may come only into a later block: those with a lock.
-      if (transactions === 'mine' || (transactions === 'second' && mined.length > 0)) this.#admission.takeBack(back, touched)
+      if (transactions === 'mine' || (transactions === 'second' && mined.length > 0)) {
+        this.#admission.takeBack(back, touched)
+      }
       mineOne()
     }
     this.#admission.takeBack(back, touched)
@@ -145,13 +188,17 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     return mined
   }
 
-  async fund (script: Uint8Array, amount: Satoshi): Promise<Txid> {
+  async fund(script: Uint8Array, amount: Satoshi): Promise<Txid> {
     const tx = this.#wallet.pay(script, amount, this.coinsOf(this.#wallet))
     try {
       this.#accept(tx)
     } catch (error) {
       if (!(error instanceof Rejected)) throw error
-      throw new PaychanError('ERR_BROADCAST_REFUSED', `The devnet cannot pay ${amount} sat: ${error.message.replace(/\.$/, '')}.`, { reason: error.message, amount })
+      throw new PaychanError(
+        'ERR_BROADCAST_REFUSED',
+        `The devnet cannot pay ${amount} sat: ${error.message.replace(/\.$/, '')}.`,
+        { reason: error.message, amount }
+      )
     }
     return tx.txid
   }
@@ -160,15 +207,20 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
    * Fills the blocks from now on at the rates of a trace, and returns the rate of the next block on
    * demand. Two blocks go by while the coins for it are made.
    */
-  async startLoad (trace: Trace, seed: string): Promise<() => FeeRate> {
+  async startLoad(trace: Trace, seed: string): Promise<() => FeeRate> {
     const { count, value } = Load.funds
-    const load = new Load({
-      height: () => this.best.height,
-      blockVsize: this.#blockVsize,
-      freeCoins: (script) => this.#chain.coins.ofScript(scriptHashOf(script)).filter((coin) => !this.isSpent(coin)),
-      waiting: () => this.#pool.entries(),
-      accept: (tx) => this.#takes(tx)
-    }, trace, seed)
+    const load = new Load(
+      {
+        height: () => this.best.height,
+        blockVsize: this.#blockVsize,
+        freeCoins: (script) =>
+          this.#chain.coins.ofScript(scriptHashOf(script)).filter((coin) => !this.isSpent(coin)),
+        waiting: () => this.#pool.entries(),
+        accept: (tx) => this.#takes(tx)
+      },
+      trace,
+      seed
+    )
     this.#accept(this.#wallet.fanOut(load.script, value, count, this.coinsOf(this.#wallet)))
     await this.mine(1)
     this.#load = load
@@ -176,7 +228,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     return () => load.rate
   }
 
-  #takes (tx: Tx): boolean {
+  #takes(tx: Tx): boolean {
     try {
       this.#accept(tx)
       return true
@@ -186,11 +238,11 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     }
   }
 
-  get #blockVsize (): number {
+  get #blockVsize(): number {
     return Math.floor(this.#maxWeight / 4)
   }
 
-  #accept (tx: Tx): void {
+  #accept(tx: Tx): void {
     const touched = new Set<ScriptHash>()
     try {
       this.#admission.accept(tx, touched)
@@ -200,7 +252,7 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
   }
 
   /** Takes blocks back; returns what they had beside their coinbases, oldest first. */
-  #disconnect (depth: number): { undone: Tx[], touched: Set<ScriptHash> } {
+  #disconnect(depth: number): { undone: Tx[]; touched: Set<ScriptHash> } {
     const undone: Tx[] = []
     const touched = new Set<ScriptHash>()
     for (let n = 0; n < depth; n++) {
@@ -212,12 +264,18 @@ export class EmbeddedChain extends IndexedChain implements ChainBackend {
     return { undone, touched }
   }
 
-  #mineOne (to: Uint8Array): Set<ScriptHash> {
+  #mineOne(to: Uint8Array): Set<ScriptHash> {
     const { tip } = this.#chain
     const entries = selectTransactions(this.#pool, this.#maxWeight)
     const transactions = entries.map(({ tx }) => tx)
     const fees = entries.reduce((sum, { fee }) => sum + fee, 0n)
-    const coinbase = buildCoinbase(this.nextHeight, to, satoshi(subsidyAt(this.nextHeight) + fees), transactions, this.#branch)
+    const coinbase = buildCoinbase(
+      this.nextHeight,
+      to,
+      satoshi(subsidyAt(this.nextHeight) + fees),
+      transactions,
+      this.#branch
+    )
     const time = Math.max(this.#now(this.nextHeight), this.#chain.medianTimePast() + 1)
     const touched = this.#chain.connect(mineBlock(tip, time, [coinbase, ...transactions]), time)
     this.#admission.confirm(entries, touched)

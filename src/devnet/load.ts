@@ -1,8 +1,8 @@
 /**
  * Other people's transactions: keeps the mempool so full that being in the next block costs what a
  * trace says. They are real ones, signed and valid, a few large ones rather than many small ones,
- * since checking a signature costs this chain milliseconds. When the rate rises, dearer ones come in
- * on top; when it falls, what is left is mined first, as elsewhere.
+ * since checking a signature costs this chain milliseconds. When the rate rises, dearer ones come
+ * in on top; when it falls, what is left is mined first, as elsewhere.
  */
 import { feeFor, feeRate, satoshi, type FeeRate } from '../types/units.js'
 import type { Coin } from './coins.js'
@@ -45,56 +45,93 @@ export class Load {
   /** The height at which the first block was filled. */
   #start: number | undefined
 
-  constructor (private readonly chain: LoadedChain, private readonly trace: Trace, seed: string) {
+  constructor(
+    private readonly chain: LoadedChain,
+    private readonly trace: Trace,
+    seed: string
+  ) {
     this.#wallet = new MinerWallet(`${seed} load`)
-    this.#random = randomFrom([...seed].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7))
+    this.#random = randomFrom(
+      [...seed].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7)
+    )
   }
 
-  get script (): Uint8Array { return this.#wallet.script }
+  get script(): Uint8Array {
+    return this.#wallet.script
+  }
 
   /** What a coin for the load has to be worth, and how many it takes. */
-  static get funds (): { readonly count: number, readonly value: typeof COIN } {
+  static get funds(): { readonly count: number; readonly value: typeof COIN } {
     return { count: COINS, value: COIN }
   }
 
   /** The rate of the next block by the trace. */
-  get rate (): FeeRate {
+  get rate(): FeeRate {
     return rateAt(this.trace, this.chain.height() - (this.#start ?? this.chain.height()))
   }
 
-  /** To be called after each block: lets come in what the next one needs to be full at the rate of the trace. */
-  top (): void {
+  /**
+   * To be called after each block: lets come in what the next one needs to be full at the rate of
+   * the trace.
+   */
+  top(): void {
     this.#start ??= this.chain.height()
     const { rate } = this
     if (rate < LEAST_RATE) return
     const coins = [...this.chain.freeCoins(this.script)]
     for (let block = 0; block < BLOCKS_WAITING; block++) {
       // A tenth less for each block that one is willing to wait: what an estimate is made from.
-      if (!this.#fill((block + 1.2) * this.chain.blockVsize, feeRate(rate * BigInt(10 - block) / 10n), coins)) return
+      if (
+        !this.#fill(
+          (block + 1.2) * this.chain.blockVsize,
+          feeRate((rate * BigInt(10 - block)) / 10n),
+          coins
+        )
+      ) {
+        return
+      }
     }
   }
 
-  /** Lets in what it takes so that `vsize` of what waits pays at least a rate; false when there are no coins for it, or no room. */
-  #fill (vsize: number, rate: FeeRate, coins: Coin[]): boolean {
+  /**
+   * Lets in what it takes so that `vsize` of what waits pays at least a rate; false when there are
+   * no coins for it, or no room.
+   */
+  #fill(vsize: number, rate: FeeRate, coins: Coin[]): boolean {
     let missing = vsize
-    for (const { tx, fee } of this.chain.waiting()) if (fee * 1_000n >= rate * BigInt(tx.vsize)) missing -= tx.vsize
+    for (const { tx, fee } of this.chain.waiting()) {
+      if (fee * 1_000n >= rate * BigInt(tx.vsize)) missing -= tx.vsize
+    }
     while (missing > 0) {
       const coin = coins.pop()
       if (coin === undefined) return false
-      // Up to a tenth above the rate: the dearest are in first, and the last one in pays about the rate.
-      const tx = this.#build(coin, feeRate(rate + BigInt(Math.floor(Number(rate) / 10 * this.#random()))))
+      // Up to a tenth above the rate: the dearest are in first, and the last one in pays about the
+      // rate.
+      const tx = this.#build(
+        coin,
+        feeRate(rate + BigInt(Math.floor((Number(rate) / 10) * this.#random())))
+      )
       if (!this.chain.accept(tx)) return false
       missing -= tx.vsize
     }
     return true
   }
 
-  #build (coin: Coin, rate: FeeRate): Tx {
-    const count = Math.max(0, Math.floor((this.chain.blockVsize / PER_BLOCK - FRAME_VSIZE) / FILLING_VSIZE))
+  #build(coin: Coin, rate: FeeRate): Tx {
+    const count = Math.max(
+      0,
+      Math.floor((this.chain.blockVsize / PER_BLOCK - FRAME_VSIZE) / FILLING_VSIZE)
+    )
     const fee = feeFor(rate, FRAME_VSIZE + count * FILLING_VSIZE + 3)
-    return this.#wallet.signed([coin], [
-      { script: this.script, value: satoshi(coin.value - fee - BigInt(count) * FILLING) },
-      ...Array.from({ length: count }, () => ({ script: FILLING_SCRIPT, value: satoshi(FILLING) }))
-    ])
+    return this.#wallet.signed(
+      [coin],
+      [
+        { script: this.script, value: satoshi(coin.value - fee - BigInt(count) * FILLING) },
+        ...Array.from({ length: count }, () => ({
+          script: FILLING_SCRIPT,
+          value: satoshi(FILLING)
+        }))
+      ]
+    )
   }
 }

@@ -33,37 +33,40 @@ export class Mempool {
   /** The fee rate that a transaction must pay to come in. */
   readonly floor: FeeFloor
 
-  constructor (readonly rules: MempoolRules = RELEASES[DEFAULT_RELEASE]) {
+  constructor(readonly rules: MempoolRules = RELEASES[DEFAULT_RELEASE]) {
     this.floor = new FeeFloor(rules)
   }
 
   /** The virtual bytes of all entries. */
-  get vsize (): number {
+  get vsize(): number {
     return this.#vsize
   }
 
-  get size (): number {
+  get size(): number {
     return this.#entries.size
   }
 
-  get (txid: string): PoolEntry | undefined {
+  get(txid: string): PoolEntry | undefined {
     return this.#entries.get(txid)
   }
 
   /** All entries in the order of their arrival. */
-  entries (): PoolEntry[] {
+  entries(): PoolEntry[] {
     return [...this.#entries.values()]
   }
 
   /** The entry that spends the output `txid:vout`. */
-  spender (key: string): PoolEntry | undefined {
+  spender(key: string): PoolEntry | undefined {
     return this.#spenders.get(key)
   }
 
-  /** The coins of the chain and, over them, those that entries create; the latter as if in the next block. */
-  view (coins: CoinView, nextHeight: BlockHeight): CoinView {
+  /**
+   * The coins of the chain and, over them, those that entries create; the latter as if in the next
+   * block.
+   */
+  view(coins: CoinView, nextHeight: BlockHeight): CoinView {
     return {
-      coin: key => {
+      coin: (key) => {
         const at = key.indexOf(':')
         const entry = this.#entries.get(key.slice(0, at))
         if (entry === undefined) return coins.coin(key)
@@ -74,7 +77,7 @@ export class Mempool {
   }
 
   /** The entries whose outputs a transaction spends. */
-  parents (tx: Tx): Set<PoolEntry> {
+  parents(tx: Tx): Set<PoolEntry> {
     const parents = new Set<PoolEntry>()
     for (const { outPoint } of tx.inputs) {
       const parent = this.#entries.get(outPoint.txid)
@@ -84,7 +87,7 @@ export class Mempool {
   }
 
   /** The entries that spend outputs of a transaction. */
-  children (tx: Tx): Set<PoolEntry> {
+  children(tx: Tx): Set<PoolEntry> {
     const children = new Set<PoolEntry>()
     tx.outputs.forEach((_, vout) => {
       const child = this.#spenders.get(outPointText({ txid: tx.txid, vout }))
@@ -94,17 +97,20 @@ export class Mempool {
   }
 
   /** Parents, their parents and so on; without the transaction itself. */
-  ancestors (tx: Tx): Set<PoolEntry> {
-    return closure(tx, each => this.parents(each))
+  ancestors(tx: Tx): Set<PoolEntry> {
+    return closure(tx, (each) => this.parents(each))
   }
 
   /** Children, their children and so on; without the transaction itself. */
-  descendants (tx: Tx): Set<PoolEntry> {
-    return closure(tx, each => this.children(each))
+  descendants(tx: Tx): Set<PoolEntry> {
+    return closure(tx, (each) => this.children(each))
   }
 
   /** All that hangs together with some entries, these included, as if others were not there. */
-  cluster (entries: Iterable<PoolEntry>, without: ReadonlySet<PoolEntry> = new Set()): Set<PoolEntry> {
+  cluster(
+    entries: Iterable<PoolEntry>,
+    without: ReadonlySet<PoolEntry> = new Set()
+  ): Set<PoolEntry> {
     const found = new Set<PoolEntry>()
     const waiting = [...entries]
     for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
@@ -115,8 +121,12 @@ export class Mempool {
     return found
   }
 
-  add (tx: Tx, fee: Satoshi, spent: readonly Coin[]): PoolEntry {
-    const scripts = new Set([...spent, ...tx.outputs].filter(({ script }) => !isUnspendable(script)).map(({ script }) => scriptHashOf(script)))
+  add(tx: Tx, fee: Satoshi, spent: readonly Coin[]): PoolEntry {
+    const scripts = new Set(
+      [...spent, ...tx.outputs]
+        .filter(({ script }) => !isUnspendable(script))
+        .map(({ script }) => scriptHashOf(script))
+    )
     const entry: PoolEntry = { tx, fee, spent, arrival: this.#arrivals++, scripts }
     this.#entries.set(tx.txid, entry)
     this.#vsize += tx.vsize
@@ -129,7 +139,7 @@ export class Mempool {
     return entry
   }
 
-  remove (entry: PoolEntry): void {
+  remove(entry: PoolEntry): void {
     this.#entries.delete(entry.tx.txid)
     this.#vsize -= entry.tx.vsize
     for (const { spends } of entry.tx.inputs) this.#spenders.delete(spends)
@@ -141,19 +151,28 @@ export class Mempool {
   }
 
   /** The entries that pay to a script or spend from it. */
-  ofScript (script: ScriptHash): PoolEntry[] {
-    return [...this.#byScript.get(script) ?? []]
+  ofScript(script: ScriptHash): PoolEntry[] {
+    return [...(this.#byScript.get(script) ?? [])]
   }
 
-  /** The same as the Electrum protocol lists them: without unconfirmed parents first, then by txid. */
-  history (script: ScriptHash): MempoolEntry[] {
-    const entries = this.ofScript(script).map(({ tx, fee }) => ({ txid: tx.txid, fee, unconfirmedParents: this.parents(tx).size > 0 }))
+  /**
+   * The same as the Electrum protocol lists them: without unconfirmed parents first, then by txid.
+   */
+  history(script: ScriptHash): MempoolEntry[] {
+    const entries = this.ofScript(script).map(({ tx, fee }) => ({
+      txid: tx.txid,
+      fee,
+      unconfirmedParents: this.parents(tx).size > 0
+    }))
     entries.sort((a, b) => compareText(a.txid, b.txid))
-    return [...entries.filter(entry => !entry.unconfirmedParents), ...entries.filter(entry => entry.unconfirmedParents)]
+    return [
+      ...entries.filter((entry) => !entry.unconfirmedParents),
+      ...entries.filter((entry) => entry.unconfirmedParents)
+    ]
   }
 }
 
-function closure (start: Tx, next: (tx: Tx) => Set<PoolEntry>): Set<PoolEntry> {
+function closure(start: Tx, next: (tx: Tx) => Set<PoolEntry>): Set<PoolEntry> {
   const found = new Set<PoolEntry>()
   const waiting = [...next(start)]
   for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
@@ -164,6 +183,6 @@ function closure (start: Tx, next: (tx: Tx) => Set<PoolEntry>): Set<PoolEntry> {
   return found
 }
 
-function compareText (a: Txid, b: Txid): number {
+function compareText(a: Txid, b: Txid): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

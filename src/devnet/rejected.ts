@@ -9,7 +9,10 @@
 export class Rejected extends Error {
   override readonly name = 'Rejected'
 
-  constructor (readonly reason: string, details?: string) {
+  constructor(
+    readonly reason: string,
+    details?: string
+  ) {
     super(details === undefined ? reason : `${reason}, ${details}`)
   }
 }

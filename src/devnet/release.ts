@@ -1,4 +1,7 @@
-/** The mempool rules that differ between releases of Bitcoin Core. The devnet follows the one that it is told to. */
+/**
+ * The mempool rules that differ between releases of Bitcoin Core. The devnet follows the one that
+ * it is told to.
+ */
 export interface MempoolRules {
   /** `-minrelaytxfee`, in sat/kvB. */
   readonly relay: bigint

@@ -1,6 +1,8 @@
 /** The numbers of the development chain's rules, each with its source. */
 
-/** `nBits` of every regtest block: the target is 7fffff followed by zeros, met by every second hash. */
+/**
+ * `nBits` of every regtest block: the target is 7fffff followed by zeros, met by every second hash.
+ */
 export const REGTEST_BITS = 0x207fffff
 
 /** Bitcoin Core, chainparams.cpp: `nSubsidyHalvingInterval` of regtest. */
@@ -9,7 +11,10 @@ export const HALVING_INTERVAL = 150
 /** 50 bitcoin, the subsidy before the first halving. */
 export const INITIAL_SUBSIDY = 5_000_000_000n
 
-/** Bitcoin Core, consensus/consensus.h: a coinbase output can be spent by the 100th block after its own. */
+/**
+ * Bitcoin Core, consensus/consensus.h: a coinbase output can be spent by the 100th block after its
+ * own.
+ */
 export const COINBASE_MATURITY = 100
 
 /** BIP141: weight of a block. */
@@ -21,7 +26,10 @@ export const RESERVED_BLOCK_WEIGHT = 4_000
 /** BIP113: the median is taken over this many blocks. */
 export const MEDIAN_TIME_SPAN = 11
 
-/** BIP68: bit 31 switches the relative lock off, bit 22 makes it count units of 512 s, 16 bits count. */
+/**
+ * BIP68: bit 31 switches the relative lock off, bit 22 makes it count units of 512 s, 16 bits
+ * count.
+ */
 export const SEQUENCE_LOCK_DISABLED = 0x80000000
 export const SEQUENCE_LOCK_TIME = 0x00400000
 export const SEQUENCE_LOCK_MASK = 0x0000ffff
@@ -33,7 +41,10 @@ export const SEQUENCE_FINAL = 0xffffffff
 /** `DUST_RELAY_TX_FEE` of Bitcoin Core's policy.h, in sat/kvB. */
 export const DUST_RELAY_FEE_RATE = 3_000n
 
-/** Bitcoin Core, policy.h: `MAX_STANDARD_TX_WEIGHT`, `MIN_STANDARD_TX_NONWITNESS_SIZE`, `MAX_STANDARD_SCRIPTSIG_SIZE`. */
+/**
+ * Bitcoin Core, policy.h: `MAX_STANDARD_TX_WEIGHT`, `MIN_STANDARD_TX_NONWITNESS_SIZE`,
+ * `MAX_STANDARD_SCRIPTSIG_SIZE`.
+ */
 export const MAX_STANDARD_WEIGHT = 400_000
 export const MIN_STANDARD_STRIPPED_SIZE = 65
 export const MAX_STANDARD_SCRIPTSIG_SIZE = 1_650
@@ -46,12 +57,17 @@ export const MAX_STANDARD_P2WSH_ITEMS = 100
 export const MAX_STANDARD_P2WSH_ITEM_SIZE = 80
 export const MAX_STANDARD_P2WSH_SCRIPT_SIZE = 3_600
 
-/** BIP431: version, virtual size of such a transaction, and of one that has an unconfirmed parent. */
+/**
+ * BIP431: version, virtual size of such a transaction, and of one that has an unconfirmed parent.
+ */
 export const TRUC_VERSION = 3
 export const TRUC_MAX_VSIZE = 10_000
 export const TRUC_CHILD_MAX_VSIZE = 1_000
 
-/** Bitcoin Core before 31, policy.h: `DEFAULT_ANCESTOR_LIMIT`, `DEFAULT_DESCENDANT_LIMIT`, both with the transaction itself. */
+/**
+ * Bitcoin Core before 31, policy.h: `DEFAULT_ANCESTOR_LIMIT`, `DEFAULT_DESCENDANT_LIMIT`, both with
+ * the transaction itself.
+ */
 export const ANCESTOR_LIMIT = 25
 export const DESCENDANT_LIMIT = 25
 
@@ -62,11 +78,14 @@ export const CARVE_OUT_MAX_VSIZE = 10_000
 export const CLUSTER_LIMIT = 64
 export const CLUSTER_VSIZE_LIMIT = 101_000
 
-/** BIP125 rule 5: how many transactions one replacement may evict; from Bitcoin Core 31 on, how many clusters it may conflict with. */
+/**
+ * BIP125 rule 5: how many transactions one replacement may evict; from Bitcoin Core 31 on, how many
+ * clusters it may conflict with.
+ */
 export const MAX_REPLACED = 100
 
 /**
- * Bitcoin Core, policy.h: `DEFAULT_MAX_MEMPOOL_SIZE_MB`, 300. Core counts the memory that its mempool
- * takes; here virtual bytes are counted, which do not depend on data structures.
+ * Bitcoin Core, policy.h: `DEFAULT_MAX_MEMPOOL_SIZE_MB`, 300. Core counts the memory that its
+ * mempool takes; here virtual bytes are counted, which do not depend on data structures.
  */
 export const MAX_MEMPOOL_VSIZE = 300_000_000

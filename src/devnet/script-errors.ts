@@ -1,7 +1,11 @@
-/** The interpreter's error codes in the words of Bitcoin Core (`ScriptErrorString`, script/script_error.cpp). */
+/**
+ * The interpreter's error codes in the words of Bitcoin Core (`ScriptErrorString`,
+ * script/script_error.cpp).
+ */
 
 const SENTENCES: Readonly<Record<string, string>> = {
-  SCRIPT_ERR_EVAL_FALSE: 'Script evaluated without error but finished with a false/empty top stack element',
+  SCRIPT_ERR_EVAL_FALSE:
+    'Script evaluated without error but finished with a false/empty top stack element',
   SCRIPT_ERR_VERIFY: 'Script failed an OP_VERIFY operation',
   SCRIPT_ERR_EQUALVERIFY: 'Script failed an OP_EQUALVERIFY operation',
   SCRIPT_ERR_CHECKMULTISIGVERIFY: 'Script failed an OP_CHECKMULTISIGVERIFY operation',
@@ -31,8 +35,10 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SCRIPT_ERR_MINIMALIF: 'OP_IF/NOTIF argument must be minimal',
   SCRIPT_ERR_TAPSCRIPT_MINIMALIF: 'OP_IF/NOTIF argument must be minimal in tapscript',
   SCRIPT_ERR_DISCOURAGE_UPGRADABLE_NOPS: 'NOPx reserved for soft-fork upgrades',
-  SCRIPT_ERR_DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM: 'Witness version reserved for soft-fork upgrades',
-  SCRIPT_ERR_DISCOURAGE_UPGRADABLE_TAPROOT_VERSION: 'Taproot version reserved for soft-fork upgrades',
+  SCRIPT_ERR_DISCOURAGE_UPGRADABLE_WITNESS_PROGRAM:
+    'Witness version reserved for soft-fork upgrades',
+  SCRIPT_ERR_DISCOURAGE_UPGRADABLE_TAPROOT_VERSION:
+    'Taproot version reserved for soft-fork upgrades',
   SCRIPT_ERR_DISCOURAGE_OP_SUCCESS: 'OP_SUCCESSx reserved for soft-fork upgrades',
   SCRIPT_ERR_DISCOURAGE_UPGRADABLE_PUBKEYTYPE: 'Public key version reserved for soft-fork upgrades',
   SCRIPT_ERR_PUBKEYTYPE: 'Public key is neither compressed or uncompressed',
@@ -47,7 +53,8 @@ const SENTENCES: Readonly<Record<string, string>> = {
   SCRIPT_ERR_SCHNORR_SIG_HASHTYPE: 'Invalid Schnorr signature hash type',
   SCRIPT_ERR_SCHNORR_SIG: 'Invalid Schnorr signature',
   SCRIPT_ERR_TAPROOT_WRONG_CONTROL_SIZE: 'Invalid Taproot control block size',
-  SCRIPT_ERR_TAPSCRIPT_VALIDATION_WEIGHT: 'Too much signature validation relative to witness weight',
+  SCRIPT_ERR_TAPSCRIPT_VALIDATION_WEIGHT:
+    'Too much signature validation relative to witness weight',
   SCRIPT_ERR_OP_CODESEPARATOR: 'Using OP_CODESEPARATOR in non-witness script',
   SCRIPT_ERR_SIG_FINDANDDELETE: 'Signature is found in scriptCode'
 }
@@ -65,6 +72,6 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 }
 
 /** The sentence for a code; `unknown error` for one that has none, as in Bitcoin Core. */
-export function scriptErrorSentence (code: string): string {
+export function scriptErrorSentence(code: string): string {
   return SENTENCES[SYNONYMS[code] ?? code] ?? 'unknown error'
 }

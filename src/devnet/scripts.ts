@@ -1,8 +1,21 @@
-/** The standard forms of a scriptPubKey, and from which value on an output of each is worth relaying. */
+/**
+ * The standard forms of a scriptPubKey, and from which value on an output of each is worth
+ * relaying.
+ */
 import { DUST_RELAY_FEE_RATE } from './rules.js'
 
 export type ScriptKind =
-  | 'p2pk' | 'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr' | 'p2a' | 'witness-unknown' | 'multisig' | 'op-return' | 'nonstandard'
+  | 'p2pk'
+  | 'p2pkh'
+  | 'p2sh'
+  | 'p2wpkh'
+  | 'p2wsh'
+  | 'p2tr'
+  | 'p2a'
+  | 'witness-unknown'
+  | 'multisig'
+  | 'op-return'
+  | 'nonstandard'
 
 const OP_RETURN = 0x6a
 const OP_1 = 0x51
@@ -11,15 +24,24 @@ const OP_CHECKSIG = 0xac
 const OP_CHECKMULTISIG = 0xae
 
 /** The witness version and program of BIP141; undefined when the script is no witness program. */
-export function witnessProgram (script: Uint8Array): { version: number, program: Uint8Array } | undefined {
+export function witnessProgram(
+  script: Uint8Array
+): { version: number; program: Uint8Array } | undefined {
   const [first, length] = script
-  if (first === undefined || script.length < 4 || script.length > 42 || length !== script.length - 2) return undefined
+  if (
+    first === undefined ||
+    script.length < 4 ||
+    script.length > 42 ||
+    length !== script.length - 2
+  ) {
+    return undefined
+  }
   if (first !== 0 && (first < OP_1 || first > OP_16)) return undefined
   return { version: first === 0 ? 0 : first - OP_1 + 1, program: script.subarray(2) }
 }
 
 /** Whether the bytes are the pushes of OP_RETURN data and nothing else. */
-export function isPushOnly (script: Uint8Array): boolean {
+export function isPushOnly(script: Uint8Array): boolean {
   let at = 0
   while (at < script.length) {
     const op = script[at] ?? 0
@@ -34,12 +56,14 @@ export function isPushOnly (script: Uint8Array): boolean {
   return at === script.length
 }
 
-function startsWith (script: Uint8Array, ...bytes: number[]): boolean {
+function startsWith(script: Uint8Array, ...bytes: number[]): boolean {
   return bytes.every((byte, i) => script[i] === byte)
 }
 
-/** Length of a public key whose push starts at `at`: 33 or 65 bytes; undefined when there is none. */
-function keyLengthAt (script: Uint8Array, at: number): number | undefined {
+/**
+ * Length of a public key whose push starts at `at`: 33 or 65 bytes; undefined when there is none.
+ */
+function keyLengthAt(script: Uint8Array, at: number): number | undefined {
   const length = script[at]
   const head = script[at + 1]
   if (length === 33 && (head === 2 || head === 3)) return length
@@ -48,36 +72,60 @@ function keyLengthAt (script: Uint8Array, at: number): number | undefined {
 }
 
 /** Bare `m <key> ... n OP_CHECKMULTISIG` with at most three keys, the most that is relayed. */
-function isBareMultisig (script: Uint8Array): boolean {
+function isBareMultisig(script: Uint8Array): boolean {
   const m = (script[0] ?? 0) - OP_1 + 1
   let at = 1
   let keys = 0
-  for (let length = keyLengthAt(script, at); length !== undefined; length = keyLengthAt(script, at)) {
+  for (
+    let length = keyLengthAt(script, at);
+    length !== undefined;
+    length = keyLengthAt(script, at)
+  ) {
     keys += 1
     at += 1 + length
   }
   const n = (script[at] ?? 0) - OP_1 + 1
-  return at + 2 === script.length && script[at + 1] === OP_CHECKMULTISIG && n === keys && m >= 1 && m <= n && n <= 3
+  return (
+    at + 2 === script.length &&
+    script[at + 1] === OP_CHECKMULTISIG &&
+    n === keys &&
+    m >= 1 &&
+    m <= n &&
+    n <= 3
+  )
 }
 
-export function scriptKind (script: Uint8Array): ScriptKind {
+export function scriptKind(script: Uint8Array): ScriptKind {
   const witness = witnessProgram(script)
   if (witness !== undefined) {
     const { version, program } = witness
-    if (version === 0) return program.length === 20 ? 'p2wpkh' : program.length === 32 ? 'p2wsh' : 'nonstandard'
+    if (version === 0) {
+      return program.length === 20 ? 'p2wpkh' : program.length === 32 ? 'p2wsh' : 'nonstandard'
+    }
     if (version === 1 && program.length === 32) return 'p2tr'
-    return startsWith(script, OP_1, 2, 0x4e, 0x73) && script.length === 4 ? 'p2a' : 'witness-unknown'
+    return startsWith(script, OP_1, 2, 0x4e, 0x73) && script.length === 4
+      ? 'p2a'
+      : 'witness-unknown'
   }
-  if (script.length === 25 && startsWith(script, 0x76, 0xa9, 20) && script[23] === 0x88 && script[24] === OP_CHECKSIG) return 'p2pkh'
+  if (
+    script.length === 25 &&
+    startsWith(script, 0x76, 0xa9, 20) &&
+    script[23] === 0x88 &&
+    script[24] === OP_CHECKSIG
+  ) {
+    return 'p2pkh'
+  }
   if (script.length === 23 && startsWith(script, 0xa9, 20) && script[22] === 0x87) return 'p2sh'
   if (script[0] === OP_RETURN && isPushOnly(script.subarray(1))) return 'op-return'
   const key = keyLengthAt(script, 0)
-  if (key !== undefined && script.length === key + 2 && script[key + 1] === OP_CHECKSIG) return 'p2pk'
+  if (key !== undefined && script.length === key + 2 && script[key + 1] === OP_CHECKSIG) {
+    return 'p2pk'
+  }
   return isBareMultisig(script) ? 'multisig' : 'nonstandard'
 }
 
 /** Whether nothing can ever spend it, so that it is no coin (`CScript::IsUnspendable`). */
-export function isUnspendable (script: Uint8Array): boolean {
+export function isUnspendable(script: Uint8Array): boolean {
   return script[0] === OP_RETURN || script.length > 10_000
 }
 
@@ -87,11 +135,11 @@ export function isUnspendable (script: Uint8Array): boolean {
  *
  * @example dustThreshold(p2wsh) // (43 + 67) x 3 sat/vB = 330 sat
  */
-export function dustThreshold (script: Uint8Array): bigint {
+export function dustThreshold(script: Uint8Array): bigint {
   if (isUnspendable(script)) return 0n
   const output = 8 + (script.length < 253 ? 1 : 3) + script.length
   // Outpoint 36, length of the scriptSig 1, sequence 4; then 107 bytes of signature and key, a
   // quarter of them when they are witness data: 41 + 26 = 67, or 41 + 107 = 148.
   const input = witnessProgram(script) === undefined ? 148 : 67
-  return BigInt(output + input) * DUST_RELAY_FEE_RATE / 1_000n
+  return (BigInt(output + input) * DUST_RELAY_FEE_RATE) / 1_000n
 }

@@ -10,29 +10,38 @@ import { MAX_BLOCK_WEIGHT, RESERVED_BLOCK_WEIGHT } from './rules.js'
 export const MAX_TEMPLATE_WEIGHT = MAX_BLOCK_WEIGHT - RESERVED_BLOCK_WEIGHT
 
 /**
- * A block without room for this much is full: 1,000 vB, a large settlement or a TRUC child. Bitcoin Core's
- * miner stops looking for smaller ones that would fit at the same distance (`BLOCK_FULL_ENOUGH_WEIGHT_DELTA`).
+ * A block without room for this much is full: 1,000 vB, a large settlement or a TRUC child. Bitcoin
+ * Core's miner stops looking for smaller ones that would fit at the same distance
+ * (`BLOCK_FULL_ENOUGH_WEIGHT_DELTA`).
  */
 const FULL_ENOUGH_WEIGHT = 4_000
 
-interface Package { readonly entries: readonly PoolEntry[], readonly fee: bigint, readonly vsize: number, readonly weight: number }
+interface Package {
+  readonly entries: readonly PoolEntry[]
+  readonly fee: bigint
+  readonly vsize: number
+  readonly weight: number
+}
 
 type Candidate = readonly [PoolEntry, Package]
 
 /** The transactions of the next block, parents before their children. */
-export function selectTransactions (pool: Mempool, maxWeight = MAX_TEMPLATE_WEIGHT): PoolEntry[] {
+export function selectTransactions(pool: Mempool, maxWeight = MAX_TEMPLATE_WEIGHT): PoolEntry[] {
   return selectPackages(pool, maxWeight).flatMap(({ entries }) => entries)
 }
 
 /**
  * The lowest fee rate at which a transaction of up to 1,000 vB would be among what fits into this
- * weight: it outbids the cheapest packages whose place it needs. Undefined while there is room for any.
+ * weight: it outbids the cheapest packages whose place it needs. Undefined while there is room for
+ * any.
  */
-export function rateToBeAmong (pool: Mempool, maxWeight: number): FeeRate | undefined {
+export function rateToBeAmong(pool: Mempool, maxWeight: number): FeeRate | undefined {
   const packages = selectPackages(pool, maxWeight)
   let room = packages.reduce((left, { weight }) => left - weight, maxWeight)
   if (room >= FULL_ENOUGH_WEIGHT) return undefined
-  const rates = packages.map(({ fee, vsize, weight }) => ({ rate: fee * 1_000n / BigInt(vsize), weight })).sort((a, b) => Number(a.rate - b.rate))
+  const rates = packages
+    .map(({ fee, vsize, weight }) => ({ rate: (fee * 1_000n) / BigInt(vsize), weight }))
+    .sort((a, b) => Number(a.rate - b.rate))
   for (const { rate, weight } of rates) {
     room += weight
     if (room >= FULL_ENOUGH_WEIGHT) return feeRate(rate + 1n)
@@ -40,18 +49,20 @@ export function rateToBeAmong (pool: Mempool, maxWeight: number): FeeRate | unde
   return undefined
 }
 
-function selectPackages (pool: Mempool, maxWeight: number): Package[] {
+function selectPackages(pool: Mempool, maxWeight: number): Package[] {
   const packages: Package[] = []
   const chosen = new Set<PoolEntry>()
-  const waiting = new Map(pool.entries().map(entry => [entry, packageOf(entry, chosen, pool)]))
-  // Worst first. A package that has changed is put in again; the old one is skipped when its turn comes.
-  const queue: Candidate[] = [...waiting].sort((a, b) => isBetter(a, b) ? 1 : -1)
+  const waiting = new Map(pool.entries().map((entry) => [entry, packageOf(entry, chosen, pool)]))
+  // Worst first. A package that has changed is put in again; the old one is skipped when its turn
+  // comes.
+  const queue: Candidate[] = [...waiting].sort((a, b) => (isBetter(a, b) ? 1 : -1))
   let weight = 0
   for (let best = queue.pop(); best !== undefined; best = queue.pop()) {
     const [entry, pack] = best
     if (waiting.get(entry) !== pack) continue
     waiting.delete(entry)
-    // It waits for the next block, and so do its descendants: their packages hold it and are heavier still.
+    // It waits for the next block, and so do its descendants: their packages hold it and are
+    // heavier still.
     if (weight + pack.weight > maxWeight) continue
     weight += pack.weight
     packages.push(pack)
@@ -72,8 +83,8 @@ function selectPackages (pool: Mempool, maxWeight: number): Package[] {
 }
 
 /** An entry with those of its ancestors that are not chosen yet, parents first. */
-function packageOf (entry: PoolEntry, chosen: ReadonlySet<PoolEntry>, pool: Mempool): Package {
-  const missing = [...pool.ancestors(entry.tx)].filter(ancestor => !chosen.has(ancestor))
+function packageOf(entry: PoolEntry, chosen: ReadonlySet<PoolEntry>, pool: Mempool): Package {
+  const missing = [...pool.ancestors(entry.tx)].filter((ancestor) => !chosen.has(ancestor))
   // A parent arrived before its children.
   const entries = [...missing, entry].sort((a, b) => a.arrival - b.arrival)
   let fee = 0n
@@ -88,7 +99,7 @@ function packageOf (entry: PoolEntry, chosen: ReadonlySet<PoolEntry>, pool: Memp
 }
 
 /** Where a candidate belongs among those that are sorted, worst first. */
-function placeOf (candidate: Candidate, sorted: readonly Candidate[]): number {
+function placeOf(candidate: Candidate, sorted: readonly Candidate[]): number {
   let low = 0
   let high = sorted.length
   while (low < high) {
@@ -101,7 +112,7 @@ function placeOf (candidate: Candidate, sorted: readonly Candidate[]): number {
 }
 
 /** By fee rate, compared without division; the earlier one when equal. */
-function isBetter ([entry, a]: Candidate, [other, b]: Candidate): boolean {
+function isBetter([entry, a]: Candidate, [other, b]: Candidate): boolean {
   const left = a.fee * BigInt(b.vsize)
   const right = b.fee * BigInt(a.vsize)
   return left === right ? entry.arrival < other.arrival : left > right

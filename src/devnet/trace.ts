@@ -5,37 +5,52 @@
 import { PaychanError } from '../types/errors.js'
 import { feeRate, type FeeRate } from '../types/units.js'
 
-export interface TracePoint { readonly height: number, readonly rate: FeeRate }
+export interface TracePoint {
+  readonly height: number
+  readonly rate: FeeRate
+}
 export type Trace = readonly TracePoint[]
 
 const LINE = /^(\d{1,9})\s*,\s*(\d{1,7}(?:\.\d{1,3})?)$/
 
 /**
- * Reads lines of `height,feerate` (sat/vB, up to three decimals), in the order of the heights; `#` begins a comment.
+ * Reads lines of `height,feerate` (sat/vB, up to three decimals), in the order of the heights; `#`
+ * begins a comment.
  *
  * @throws PaychanError `ERR_INVALID_TRACE` (facts: line)
  * @example parseTrace('0,5\n10,120.5') // 5 sat/vB for ten blocks, then 120.5
  */
-export function parseTrace (text: string): Trace {
+export function parseTrace(text: string): Trace {
   const points: TracePoint[] = []
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const content = line.replace(/#.*/, '').trim()
     if (content === '') continue
     const [, height, rate] = LINE.exec(content) ?? []
-    if (height === undefined || rate === undefined) throw invalid(index + 1, `'${content}' is not a height and a fee rate in sat/vB, such as 10,120.5`)
-    if (Number(height) <= (points.at(-1)?.height ?? -1)) throw invalid(index + 1, `the height ${height} does not come after the one before`)
+    if (height === undefined || rate === undefined) {
+      throw invalid(
+        index + 1,
+        `'${content}' is not a height and a fee rate in sat/vB, such as 10,120.5`
+      )
+    }
+    if (Number(height) <= (points.at(-1)?.height ?? -1)) {
+      throw invalid(index + 1, `the height ${height} does not come after the one before`)
+    }
     points.push({ height: Number(height), rate: feeRate(BigInt(Math.round(Number(rate) * 1_000))) })
   }
   if (points.length === 0) throw invalid(0, 'there is no line of the form height,feerate')
   return points
 }
 
-function invalid (line: number, what: string): PaychanError {
-  return new PaychanError('ERR_INVALID_TRACE', `The trace cannot be used: ${line === 0 ? '' : `line ${line}: `}${what}.`, { line })
+function invalid(line: number, what: string): PaychanError {
+  return new PaychanError(
+    'ERR_INVALID_TRACE',
+    `The trace cannot be used: ${line === 0 ? '' : `line ${line}: `}${what}.`,
+    { line }
+  )
 }
 
 /** The rate at a height; that of the first point before it. */
-export function rateAt (trace: Trace, height: number): FeeRate {
+export function rateAt(trace: Trace, height: number): FeeRate {
   let rate = trace[0]?.rate ?? feeRate(1_000n)
   for (const point of trace) {
     if (point.height > height) break
@@ -45,12 +60,15 @@ export function rateAt (trace: Trace, height: number): FeeRate {
 }
 
 /** As `parseTrace` reads it. */
-export function formatTrace (trace: Trace): string {
+export function formatTrace(trace: Trace): string {
   return trace.map(({ height, rate }) => `${height},${Number(rate) / 1_000}`).join('\n')
 }
 
-/** Numbers between 0 and 1, the same ones for the same seed (mulberry32, a generator in the public domain). */
-export function randomFrom (seed: number): () => number {
+/**
+ * Numbers between 0 and 1, the same ones for the same seed (mulberry32, a generator in the public
+ * domain).
+ */
+export function randomFrom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0
@@ -65,24 +83,31 @@ const MONTH = 30 * DAY
 
 /**
  * A congested month: 4,320 blocks, a value every 6. The shape is that of the waves of 2023 (May:
- * BRC-20 mints took the next block from some 10 to above 400 sat/vB within days and kept it above 50
- * for two weeks; December: some 50 to 600): a daily rhythm with quiet nights, quieter weekends, and
- * bursts that rise within hours and decay over a day or two.
+ * BRC-20 mints took the next block from some 10 to above 400 sat/vB within days and kept it above
+ * 50 for two weeks; December: some 50 to 600): a daily rhythm with quiet nights, quieter weekends,
+ * and bursts that rise within hours and decay over a day or two.
  */
-export function congestedMonth (seed = 1): Trace {
+export function congestedMonth(seed = 1): Trace {
   const random = randomFrom(seed)
-  const bursts = Array.from({ length: 7 }, () => ({ at: random() * MONTH, height: 60 + 540 * random() ** 2, days: 0.5 + 2 * random() }))
+  const bursts = Array.from({ length: 7 }, () => ({
+    at: random() * MONTH,
+    height: 60 + 540 * random() ** 2,
+    days: 0.5 + 2 * random()
+  }))
   return Array.from({ length: MONTH / 6 }, (_, i) => {
     const height = i * 6
-    const day = 1 + 0.35 * Math.sin(2 * Math.PI * (height % DAY) / DAY)
+    const day = 1 + 0.35 * Math.sin((2 * Math.PI * (height % DAY)) / DAY)
     const week = Math.floor(height / DAY) % 7 >= 5 ? 0.7 : 1
-    const wave = bursts.reduce((sum, burst) => sum + burst.height * shapeOf((height - burst.at) / (burst.days * DAY)), 0)
+    const wave = bursts.reduce(
+      (sum, burst) => sum + burst.height * shapeOf((height - burst.at) / (burst.days * DAY)),
+      0
+    )
     const rate = (18 * day * week + wave) * (0.85 + 0.3 * random())
     return { height, rate: feeRate(BigInt(Math.max(1_000, Math.round(rate * 1_000)))) }
   })
 }
 
 /** Up within a twentieth of its length, down with a half-life of a third. */
-function shapeOf (time: number): number {
+function shapeOf(time: number): number {
   return time < 0 ? 0 : Math.min(1, time * 20) * 0.5 ** (time * 3)
 }

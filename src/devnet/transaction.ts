@@ -13,8 +13,13 @@ export interface TxInput {
   readonly witness: readonly Uint8Array[]
 }
 
-/** `value` is what the bytes say, which may be negative or too much before the rules have seen it. */
-export interface TxOutput { readonly value: bigint, readonly script: Uint8Array }
+/**
+ * `value` is what the bytes say, which may be negative or too much before the rules have seen it.
+ */
+export interface TxOutput {
+  readonly value: bigint
+  readonly script: Uint8Array
+}
 
 export interface Tx {
   readonly txid: Txid
@@ -41,7 +46,7 @@ const DECODE_FAILED = 'TX decode failed. Make sure the tx has at least one input
  *
  * @throws Rejected when it is not one transaction, or not in the one form that it serializes to.
  */
-export function decodeTransaction (raw: Uint8Array): Tx {
+export function decodeTransaction(raw: Uint8Array): Tx {
   const parsed = parse(raw)
   const strippedSize = parsed.byteLength(false)
   const weight = strippedSize * 3 + raw.length
@@ -68,7 +73,7 @@ export function decodeTransaction (raw: Uint8Array): Tx {
   }
 }
 
-function parse (raw: Uint8Array): Transaction {
+function parse(raw: Uint8Array): Transaction {
   try {
     const parsed = Transaction.fromBuffer(raw)
     if (sameBytes(parsed.toBuffer(), raw)) return parsed
@@ -79,6 +84,6 @@ function parse (raw: Uint8Array): Transaction {
 }
 
 /** The keys `txid:vout` of all outputs. */
-export function outputKeys (tx: Tx): string[] {
+export function outputKeys(tx: Tx): string[] {
   return tx.outputs.map((_, vout) => outPointText({ txid: tx.txid, vout }))
 }

@@ -1,4 +1,7 @@
-/** The channels of a node, by id and by peer: what a peer asks for costs as much as it has channels, not as all have. */
+/**
+ * The channels of a node, by id and by peer: what a peer asks for costs as much as it has channels,
+ * not as all have.
+ */
 import type { ChannelId } from '../types/bytes.js'
 import type { ChannelActor } from './channel-actor.js'
 
@@ -7,7 +10,7 @@ const NONE: ReadonlySet<ChannelActor> = new Set()
 export class Actors extends Map<ChannelId, ChannelActor> {
   readonly #byPeer = new Map<string, Set<ChannelActor>>()
 
-  add (actor: ChannelActor): void {
+  add(actor: ChannelActor): void {
     super.set(actor.id, actor)
     const { peer } = actor.state
     const known = this.#byPeer.get(peer)
@@ -15,7 +18,7 @@ export class Actors extends Map<ChannelId, ChannelActor> {
     else known.add(actor)
   }
 
-  remove (actor: ChannelActor): void {
+  remove(actor: ChannelActor): void {
     super.delete(actor.id)
     const { peer } = actor.state
     const known = this.#byPeer.get(peer)
@@ -24,7 +27,7 @@ export class Actors extends Map<ChannelId, ChannelActor> {
   }
 
   /** Those with a peer. */
-  of (peer: string): ReadonlySet<ChannelActor> {
+  of(peer: string): ReadonlySet<ChannelActor> {
     return this.#byPeer.get(peer) ?? NONE
   }
 }

@@ -50,7 +50,10 @@ export interface ActorHost {
 }
 
 /** An effect, and the stream that it is meant for. */
-interface MeantEffect { readonly effect: Effect, readonly stream: number }
+interface MeantEffect {
+  readonly effect: Effect
+  readonly stream: number
+}
 
 export class ChannelActor {
   readonly waiters = new Waiters()
@@ -67,11 +70,20 @@ export class ChannelActor {
   #isWritePlanned = false
   #isWriteDue = false
   #holders: Set<ChannelId> | undefined
-  /** The answer of `nextDue`, which holds for every height between the two and as long as the state does. */
-  #due: { readonly state: Channel, readonly from: number, readonly at: number } | undefined
+  /**
+   * The answer of `nextDue`, which holds for every height between the two and as long as the state
+   * does.
+   */
+  #due: { readonly state: Channel; readonly from: number; readonly at: number } | undefined
 
-  /** Starts from a stored state, or from the first transition of a new channel, which is still to be committed. */
-  constructor (private readonly host: ActorHost, from: { readonly stored: Channel } | { readonly first: Transition }) {
+  /**
+   * Starts from a stored state, or from the first transition of a new channel, which is still to be
+   * committed.
+   */
+  constructor(
+    private readonly host: ActorHost,
+    from: { readonly stored: Channel } | { readonly first: Transition }
+  ) {
     this.#state = 'stored' in from ? from.stored : from.first.state
     this.#durable = 'stored' in from ? from.stored : undefined
     this.#first = 'first' in from ? from.first : undefined
@@ -79,20 +91,26 @@ export class ChannelActor {
     if (this.#first !== undefined) this.#wake()
   }
 
-  get id (): ChannelId { return this.#state.id }
+  get id(): ChannelId {
+    return this.#state.id
+  }
 
   /** The newest state; it is on disk, or about to be. */
-  get state (): Channel { return this.#state }
+  get state(): Channel {
+    return this.#state
+  }
 
-  /** The first height, `from` or above, at which a tip has something to tell the channel (due.ts). */
-  nextDue (from: number): number {
+  /**
+   * The first height, `from` or above, at which a tip has something to tell the channel (due.ts).
+   */
+  nextDue(from: number): number {
     if (this.#due?.state !== this.#state || from < this.#due.from || from > this.#due.at) {
       this.#due = { state: this.#state, from, at: this.#dueFrom(from) }
     }
     return this.#due.at
   }
 
-  #dueFrom (from: number): number {
+  #dueFrom(from: number): number {
     try {
       return nextDue(this.#state, from)
     } catch {
@@ -102,13 +120,17 @@ export class ChannelActor {
   }
 
   /** The newest state that is known to be on disk. */
-  get durable (): Channel | undefined { return this.#durable }
+  get durable(): Channel | undefined {
+    return this.#durable
+  }
 
   /** What people are shown: that they may sign T1 only once T2's signature is on disk (REF-7). */
-  get shown (): Channel { return isUnsigned(this.#state) ? this.#durable ?? this.#state : this.#state }
+  get shown(): Channel {
+    return isUnsigned(this.#state) ? (this.#durable ?? this.#state) : this.#state
+  }
 
   /** Queues what happened. What is posted in one turn of the event loop is handled together. */
-  post (event: ChannelEvent): void {
+  post(event: ChannelEvent): void {
     if (this.#ended !== undefined) {
       this.waiters.rejectAll(this.#ended)
       return
@@ -121,49 +143,65 @@ export class ChannelActor {
    * Handles nothing from now on; who waits, and who asks later, is told why. A payment that is
    * signed is unknown, though: the peer may have it, or the disk, which sends it again (UPD-18).
    */
-  end (why: Error): void {
+  end(why: Error): void {
     this.#ended ??= why
-    const unknown = new PaychanError('ERR_PAYMENT_UNKNOWN', `The payment was signed, and before its outcome was on disk this happened: ${why.message} It is settled when the node and the peer are back; look at \`paychan payments\` before you pay again.`, {}, { cause: why })
+    const unknown = new PaychanError(
+      'ERR_PAYMENT_UNKNOWN',
+      `The payment was signed, and before its outcome was on disk this happened: ${why.message} It is settled when the node and the peer are back; look at \`paychan payments\` before you pay again.`,
+      {},
+      { cause: why }
+    )
     for (const state of [this.#durable, this.#state]) {
       if (state?.stage !== 'established') continue
-      for (const payment of state.ledger.inFlight.flatMap(({ payments }) => payments)) this.waiters.settlePayment(payment, unknown)
+      for (const payment of state.ledger.inFlight.flatMap(({ payments }) => payments)) {
+        this.waiters.settlePayment(payment, unknown)
+      }
     }
     this.waiters.rejectAll(this.#ended)
   }
 
   /** A promise while so much waits that the peer is to be held back. */
-  get backPressure (): Promise<void> | undefined {
+  get backPressure(): Promise<void> | undefined {
     return this.#inbox.isFull ? this.idle() : undefined
   }
 
   /** Payments and turns wait while a channel that is to renew this one opens. */
-  hold (by: ChannelId): void {
+  hold(by: ChannelId): void {
     this.#holders ??= new Set()
     this.#holders.add(by)
   }
 
-  release (by: ChannelId): void {
+  release(by: ChannelId): void {
     if (this.#holders?.delete(by) === true) this.#wake()
   }
 
   /** Resolves when nothing is left to do for now. */
-  async idle (): Promise<void> {
+  async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running
   }
 
-  #wake (): void {
+  #wake(): void {
     if (this.#running !== undefined) return
     this.#running = Promise.resolve().then(() => this.#run())
   }
 
-  async #run (): Promise<void> {
+  async #run(): Promise<void> {
     try {
       if (this.#first !== undefined) {
         const first = this.#first
         this.#first = undefined
-        await this.#apply(undefined, first.state, first.log, first.effects.map((effect) => ({ effect, stream: this.#stream })))
+        await this.#apply(
+          undefined,
+          first.state,
+          first.log,
+          first.effects.map((effect) => ({ effect, stream: this.#stream }))
+        )
       }
-      for (let events = this.#take(); events.length > 0 || this.#isWriteDue; events = this.#take()) {
+      for (
+        let events = this.#take();
+        events.length > 0 || this.#isWriteDue;
+        events = this.#take()
+      ) {
         this.#isWriteDue = false
         if (events.length > 0) await this.#step(events)
         else await this.#commit(this.#state, [])
@@ -174,7 +212,7 @@ export class ChannelActor {
     }
   }
 
-  #take (): readonly ChannelEvent[] {
+  #take(): readonly ChannelEvent[] {
     while (this.#ended === undefined) {
       try {
         return this.#inbox.take(this.#state, (this.#holders?.size ?? 0) > 0)
@@ -187,14 +225,16 @@ export class ChannelActor {
     return []
   }
 
-  async #step (events: readonly ChannelEvent[]): Promise<void> {
+  async #step(events: readonly ChannelEvent[]): Promise<void> {
     let state = this.#state
     const log: PaymentLogEntry[] = []
     const effects: MeantEffect[] = []
     for (const event of events) {
       try {
         const first = transition(state, event, this.host.env(state))
-        const next = first.log.some(({ adopted }) => adopted === true) ? await this.#checked(first) : first
+        const next = first.log.some(({ adopted }) => adopted === true)
+          ? await this.#checked(first)
+          : first
         state = next.state
         log.push(...next.log)
         if ('stream' in event) this.#stream = event.stream
@@ -208,22 +248,37 @@ export class ChannelActor {
     await this.#apply(this.#state, state, log, effects)
   }
 
-  /** What a peer lists of our payments is taken together with what this node knows of them, or not at all (REEST-8). */
-  async #checked (next: Transition): Promise<Transition> {
-    const id = await this.host.keyed.contradiction(next.state.peer, next.log.flatMap(({ adopted, payments }) => adopted === true ? payments : []))
+  /**
+   * What a peer lists of our payments is taken together with what this node knows of them, or not
+   * at all (REEST-8).
+   */
+  async #checked(next: Transition): Promise<Transition> {
+    const id = await this.host.keyed.contradiction(
+      next.state.peer,
+      next.log.flatMap(({ adopted, payments }) => (adopted === true ? payments : []))
+    )
     if (id === undefined) return next
-    const { state, log, effects } = transition(next.state, { type: 'list-contradicted', id }, this.host.env(next.state))
+    const { state, log, effects } = transition(
+      next.state,
+      { type: 'list-contradicted', id },
+      this.host.env(next.state)
+    )
     return { state, log: [...next.log, ...log], effects: [...next.effects, ...effects] }
   }
 
   /** Commit, then effects; the other way round for what is true whether our disk has it or not. */
-  async #apply (before: Channel | undefined, state: Channel, log: readonly PaymentLogEntry[], effects: readonly MeantEffect[]): Promise<void> {
+  async #apply(
+    before: Channel | undefined,
+    state: Channel,
+    log: readonly PaymentLogEntry[],
+    effects: readonly MeantEffect[]
+  ): Promise<void> {
     this.#state = state
     if (state !== before) this.host.changed()
     // Keys and outpoints come with a stage, and stay for all of it.
     if (state.stage !== before?.stage) this.host.learn(state)
     if (log.length === 0 && isPayeesWord(effects)) this.#planWrite()
-    else if ((state !== before || log.length > 0) && !await this.#commit(state, log)) return
+    else if ((state !== before || log.length > 0) && !(await this.#commit(state, log))) return
     for (const { effect, stream } of effects) {
       try {
         this.host.perform(this, effect, stream)
@@ -236,9 +291,14 @@ export class ChannelActor {
   }
 
   /** Writes everything that the disk does not have; false when it failed. */
-  async #commit (state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
+  async #commit(state: Channel, log: readonly PaymentLogEntry[]): Promise<boolean> {
     const changes = channelChanges(this.#durable, state)
-    for (const entry of log) changes.push(paymentChange(state.id, { ...entry, order: this.host.order.next() }), ...this.host.keyed.changes(state, entry))
+    for (const entry of log) {
+      changes.push(
+        paymentChange(state.id, { ...entry, order: this.host.order.next() }),
+        ...this.host.keyed.changes(state, entry)
+      )
+    }
     if (changes.length === 0) return true
     try {
       await this.host.store.commit(changes)
@@ -251,7 +311,7 @@ export class ChannelActor {
     return true
   }
 
-  #planWrite (): void {
+  #planWrite(): void {
     if (this.#isWritePlanned) return
     this.#isWritePlanned = true
     this.host.after(WRITE_BEHIND_MS, () => {
@@ -263,17 +323,21 @@ export class ChannelActor {
   }
 
   /** A bug took what its caller still waits for. */
-  #refuse (event: ChannelEvent, error: Error): void {
-    if (event.type === 'pay') for (const payment of event.payments) this.waiters.settlePayment(payment, error)
+  #refuse(event: ChannelEvent, error: Error): void {
+    if (event.type === 'pay') {
+      for (const payment of event.payments) this.waiters.settlePayment(payment, error)
+    }
     if (event.type === 'close' || event.type === 'settle') this.waiters.settleCloses(error)
   }
 }
 
-function asError (thrown: unknown): Error {
+function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
 }
 
 /** Of an acknowledgement: the payee has the payments on its disk, and tells so. */
-function isPayeesWord (effects: readonly MeantEffect[]): boolean {
-  return effects.length > 0 && effects.every(({ effect }) => effect.type === 'payments-acknowledged')
+function isPayeesWord(effects: readonly MeantEffect[]): boolean {
+  return (
+    effects.length > 0 && effects.every(({ effect }) => effect.type === 'payments-acknowledged')
+  )
 }

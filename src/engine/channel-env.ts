@@ -14,7 +14,11 @@ export interface EnvParts {
   readonly seenSince: Env['seenSince']
 }
 
-export function envOf ({ options: { clock, policy, signer }, fees, registry, isWatched, seenSince }: EnvParts, height: Env['height'], { role, keys }: Pick<Channel, 'role' | 'keys'>): Env {
+export function envOf(
+  { options: { clock, policy, signer }, fees, registry, isWatched, seenSince }: EnvParts,
+  height: Env['height'],
+  { role, keys }: Pick<Channel, 'role' | 'keys'>
+): Env {
   return {
     policy,
     height,

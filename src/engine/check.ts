@@ -1,4 +1,7 @@
-/** Reads every record of the engine and says what is damaged, for `paychan check`. Writes nothing, and migrates nothing. */
+/**
+ * Reads every record of the engine and says what is damaged, for `paychan check`. Writes nothing,
+ * and migrates nothing.
+ */
 import { auditChannel, type AuditEnv, type Finding } from '../channel/audit.js'
 import { totalOf } from '../channel/ledger.js'
 import type { Channel } from '../channel/state.js'
@@ -24,19 +27,26 @@ export interface ChannelCheck {
   readonly advice: string | undefined
 }
 
-export interface EngineCheck { readonly channels: readonly ChannelCheck[], readonly payments: readonly Finding[], readonly givenUp: readonly Finding[] }
+export interface EngineCheck {
+  readonly channels: readonly ChannelCheck[]
+  readonly payments: readonly Finding[]
+  readonly givenUp: readonly Finding[]
+}
 
 export interface CheckEnv extends Pick<AuditEnv, 'verify'> {
-  /** Undefined when the seed is not at hand: then it is not checked whether the keys derive from it. */
+  /**
+   * Undefined when the seed is not at hand: then it is not checked whether the keys derive from it.
+   */
   readonly publicKey: Signer['publicKey'] | undefined
   /** Called for every record. */
   readonly onRecord: () => void
 }
 
-const NEXT = 'Keep this directory as it is. Restore the newest backup that `paychan check` finds whole, and start the node: the peer brings back the newest state, and the channel closes.'
+const NEXT =
+  'Keep this directory as it is. Restore the newest backup that `paychan check` finds whole, and start the node: the peer brings back the newest state, and the channel closes.'
 
 /** @throws PaychanError `ERR_STORE_FAILED` when the disk cannot be read */
-export async function checkEngine (store: Store, env: CheckEnv): Promise<EngineCheck> {
+export async function checkEngine(store: Store, env: CheckEnv): Promise<EngineCheck> {
   const channels = new Map<ChannelId, ChannelCheck>()
   for await (const [key, value] of store.entries(CHANNEL_PREFIX)) {
     env.onRecord()
@@ -46,12 +56,30 @@ export async function checkEngine (store: Store, env: CheckEnv): Promise<EngineC
   for await (const [key] of store.entries(LEDGER_PREFIX)) {
     env.onRecord()
     const id = key.slice(LEDGER_PREFIX.length) as ChannelId
-    if (!channels.has(id)) channels.set(id, checked(id, [broken(`There is ${key}, and the channel's record ${CHANNEL_PREFIX}${id} is gone.`)], undefined))
+    if (!channels.has(id)) {
+      channels.set(
+        id,
+        checked(
+          id,
+          [broken(`There is ${key}, and the channel's record ${CHANNEL_PREFIX}${id} is gone.`)],
+          undefined
+        )
+      )
+    }
   }
-  return { channels: [...channels.values()], payments: [...await orphanedLog(store, channels), ...await checkPaid(store, channels, env)], givenUp: await checkGivenUp(store, env) }
+  return {
+    channels: [...channels.values()],
+    payments: [...(await orphanedLog(store, channels)), ...(await checkPaid(store, channels, env))],
+    givenUp: await checkGivenUp(store, env)
+  }
 }
 
-async function checkChannel (store: Store, id: ChannelId, value: Uint8Array, env: CheckEnv): Promise<ChannelCheck> {
+async function checkChannel(
+  store: Store,
+  id: ChannelId,
+  value: Uint8Array,
+  env: CheckEnv
+): Promise<ChannelCheck> {
   const key = CHANNEL_PREFIX + id
   const read = await unlessDamaged(async () => await readChannel(store, key, value))
   const log = await readLog(store, id, read.value, env)
@@ -59,32 +87,46 @@ async function checkChannel (store: Store, id: ChannelId, value: Uint8Array, env
   if (read.value === undefined) findings.push(broken(read.damage))
   else {
     const channel = read.value
-    const audit = await unlessDamaged(() => auditChannel(channel, { verify: env.verify, publicKey: env.publicKey ?? publicKeyOf(channel), logged: log.logged }))
-    findings.push(...audit.value ?? [broken(`Its record cannot be understood: ${audit.damage}`)])
+    const audit = await unlessDamaged(() =>
+      auditChannel(channel, {
+        verify: env.verify,
+        publicKey: env.publicKey ?? publicKeyOf(channel),
+        logged: log.logged
+      })
+    )
+    findings.push(...(audit.value ?? [broken(`Its record cannot be understood: ${audit.damage}`)]))
   }
   const terms = read.value ?? (await unlessDamaged(() => readTerms(key, value))).value
   return checked(id, findings, terms)
 }
 
-function checked (id: ChannelId, findings: readonly Finding[], channel: Channel | undefined): ChannelCheck {
+function checked(
+  id: ChannelId,
+  findings: readonly Finding[],
+  channel: Channel | undefined
+): ChannelCheck {
   const ok = !findings.some(({ severity }) => severity === 'broken')
   return { id, ok, findings, advice: ok ? undefined : `${stakeOf(channel)} ${NEXT}` }
 }
 
 /** What a damaged channel means for the money. */
-function stakeOf (channel: Channel | undefined): string {
-  if (channel === undefined) return 'It is not known any more what is at stake. While it is damaged, this node neither closes nor publishes it.'
+function stakeOf(channel: Channel | undefined): string {
+  if (channel === undefined) {
+    return 'It is not known any more what is at stake. While it is damaged, this node neither closes nor publishes it.'
+  }
   if (channel.stage === 'abandoned' || channel.stage === 'offered') return 'No money is in it.'
   const { capacity, refundHeight } = channel.terms
   const brought = refundedToServer(channel.terms)
-  if (channel.stage === 'established' && channel.onChain.spend !== undefined) return `It has ended on the chain, with ${channel.onChain.spend.txid}.`
+  if (channel.stage === 'established' && channel.onChain.spend !== undefined) {
+    return `It has ended on the chain, with ${channel.onChain.spend.txid}.`
+  }
   return channel.role === 'client'
     ? `What you have not paid of ${formatAmount(capacity)} comes back when the peer closes or settles, or by the refund T2 from block ${refundHeight} on; ${channel.stage === 'established' && channel.refundSignature !== undefined ? 'which this node publishes by itself as long as the record channel/ can be read.' : 'while it is damaged this node does not publish T2.'}`
     : `What you were paid, up to ${formatAmount(subSat(capacity, brought))}, is lost unless T3 is in a block before the client's refund of block ${refundHeight}; while it is damaged this node cannot publish T3. Do not wait.${brought === 0n ? '' : ` The refund pays you the ${formatAmount(brought)} that you brought along from the channel before.`}`
 }
 
 /** Without the seed the keys that the record names must do. */
-function publicKeyOf (channel: Channel): Signer['publicKey'] {
+function publicKeyOf(channel: Channel): Signer['publicKey'] {
   return ({ role, use }) => {
     if (!('terms' in channel)) return new Uint8Array(33)
     const ours = partyOf(channel.terms, role)
@@ -92,16 +134,26 @@ function publicKeyOf (channel: Channel): Signer['publicKey'] {
   }
 }
 
-async function readLog (store: Store, id: ChannelId, channel: Channel | undefined, env: CheckEnv): Promise<{ logged: AuditEnv['logged'], findings: Finding[] }> {
-  const upTo = channel?.stage === 'established' ? channel.ledger.held?.sequence ?? -1 : -1
+async function readLog(
+  store: Store,
+  id: ChannelId,
+  channel: Channel | undefined,
+  env: CheckEnv
+): Promise<{ logged: AuditEnv['logged']; findings: Finding[] }> {
+  const upTo = channel?.stage === 'established' ? (channel.ledger.held?.sequence ?? -1) : -1
   const findings: Finding[] = []
   let count = 0
   let amount = 0n
   for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${id}/`)) {
     env.onRecord()
     const { value: entry, damage } = await unlessDamaged(() => readEntry(key, value))
-    if (entry === undefined || key !== paymentKey(id, entry.sequence)) findings.push(incomplete(`The payments of update ${sequenceOf(key)} are not known any more. ${damage}`.trim()))
-    else if (entry.sequence <= upTo) {
+    if (entry === undefined || key !== paymentKey(id, entry.sequence)) {
+      findings.push(
+        incomplete(
+          `The payments of update ${sequenceOf(key)} are not known any more. ${damage}`.trim()
+        )
+      )
+    } else if (entry.sequence <= upTo) {
       count += entry.payments.length
       amount += totalOf(entry.payments)
     }
@@ -109,57 +161,102 @@ async function readLog (store: Store, id: ChannelId, channel: Channel | undefine
   return { logged: { count, amount: satoshi(amount) }, findings }
 }
 
-async function orphanedLog (store: Store, channels: ReadonlyMap<ChannelId, ChannelCheck>): Promise<Finding[]> {
+async function orphanedLog(
+  store: Store,
+  channels: ReadonlyMap<ChannelId, ChannelCheck>
+): Promise<Finding[]> {
   const lost = new Map<string, number>()
   for await (const [key] of store.entries(PAYMENT_PREFIX)) {
     const id = key.slice(PAYMENT_PREFIX.length, key.lastIndexOf('/'))
     if (!channels.has(id as ChannelId)) lost.set(id, (lost.get(id) ?? 0) + 1)
   }
   // Payments are made on established channels only, and their records are never removed.
-  return [...lost].map(([id, count]) => broken(`The payment log has ${count} updates of channel ${id}, whose records are gone. ${stakeOf(undefined)} ${NEXT}`))
+  return [...lost].map(([id, count]) =>
+    broken(
+      `The payment log has ${count} updates of channel ${id}, whose records are gone. ${stakeOf(undefined)} ${NEXT}`
+    )
+  )
 }
 
 /** Payments with a name: the record that keeps one from being made twice, beside the log. */
-async function checkPaid (store: Store, channels: ReadonlyMap<ChannelId, ChannelCheck>, env: CheckEnv): Promise<Finding[]> {
+async function checkPaid(
+  store: Store,
+  channels: ReadonlyMap<ChannelId, ChannelCheck>,
+  env: CheckEnv
+): Promise<Finding[]> {
   const findings: Finding[] = []
   for await (const [key, value] of store.entries(PAID_PREFIX)) {
     env.onRecord()
     const { value: paid, damage } = await unlessDamaged(() => readPaid(key, value))
     if (paid === undefined) {
-      findings.push(broken(`${damage} A payment with that id is refused until then: look in \`paychan payments\` whether it was made before you make it under another id.`))
+      findings.push(
+        broken(
+          `${damage} A payment with that id is refused until then: look in \`paychan payments\` whether it was made before you make it under another id.`
+        )
+      )
       continue
     }
-    if (!channels.has(paid.channel)) findings.push(broken(`The payment ${key} was made on channel ${paid.channel}, which is gone.`))
-    else if (!await isLogged(store, key, paid)) findings.push(incomplete(`The payment ${key} of ${formatAmount(paid.amount)} is not in the payment log, at update ${paid.sequence} of channel ${paid.channel}. It will not be made twice.`))
+    if (!channels.has(paid.channel)) {
+      findings.push(
+        broken(`The payment ${key} was made on channel ${paid.channel}, which is gone.`)
+      )
+    } else if (!(await isLogged(store, key, paid))) {
+      findings.push(
+        incomplete(
+          `The payment ${key} of ${formatAmount(paid.amount)} is not in the payment log, at update ${paid.sequence} of channel ${paid.channel}. It will not be made twice.`
+        )
+      )
+    }
   }
   for await (const [key, value] of store.entries(NAME_PREFIX)) {
     env.onRecord()
     const { damage } = await unlessDamaged(() => readName(key, value))
-    if (damage !== '') findings.push(broken(`${damage} A payment with that name is refused until then: look in \`paychan payments\` whether it was made before you make it under another id.`))
+    if (damage !== '') {
+      findings.push(
+        broken(
+          `${damage} A payment with that name is refused until then: look in \`paychan payments\` whether it was made before you make it under another id.`
+        )
+      )
+    }
   }
   return findings
 }
 
-async function checkGivenUp (store: Store, env: CheckEnv): Promise<Finding[]> {
+async function checkGivenUp(store: Store, env: CheckEnv): Promise<Finding[]> {
   const findings: Finding[] = []
   for await (const [key, value] of store.entries(GIVEN_UP_PREFIX)) {
     env.onRecord()
     const { damage } = await unlessDamaged(() => readGivenUp(key, value))
-    if (damage !== '') findings.push(incomplete(`${damage} It is of an opening that came to nothing; no channel needs it.`))
+    if (damage !== '') {
+      findings.push(
+        incomplete(`${damage} It is of an opening that came to nothing; no channel needs it.`)
+      )
+    }
   }
   return findings
 }
 
-async function isLogged (store: Store, key: string, { channel, sequence, amount }: ReturnType<typeof readPaid>): Promise<boolean> {
+async function isLogged(
+  store: Store,
+  key: string,
+  { channel, sequence, amount }: ReturnType<typeof readPaid>
+): Promise<boolean> {
   const logKey = paymentKey(channel, sequence)
   const value = await store.get(logKey)
   if (value === undefined) return false
   const { value: entry } = await unlessDamaged(() => readEntry(logKey, value))
-  return (entry?.payments ?? []).some((payment) => isKeyOf(key, payment.id) && payment.amount === amount)
+  return (entry?.payments ?? []).some(
+    (payment) => isKeyOf(key, payment.id) && payment.amount === amount
+  )
 }
 
 /** Also what a later release has written is no reason to stop looking at the rest. */
-export async function unlessDamaged<T> (read: () => T | Promise<T>): Promise<{ readonly value: T, readonly damage: '' } | { readonly value: undefined, readonly damage: string }> {
+export async function unlessDamaged<T>(
+  read: () => T | Promise<T>
+): Promise<
+  | { readonly value: T; readonly damage: '' }
+  | { readonly value: undefined; readonly damage: string }
+> {
   try {
     return { value: await read(), damage: '' }
   } catch (error) {
@@ -168,10 +265,10 @@ export async function unlessDamaged<T> (read: () => T | Promise<T>): Promise<{ r
   }
 }
 
-function broken (text: string): Finding {
+function broken(text: string): Finding {
   return { severity: 'broken', text }
 }
 
-function incomplete (text: string): Finding {
+function incomplete(text: string): Finding {
   return { severity: 'incomplete', text }
 }

@@ -6,7 +6,24 @@ import type { Satoshi } from '../types/units.js'
 import type { PaymentInfo } from './payments.js'
 
 export type EngineEvent =
-  | { readonly type: 'channel', readonly channel: ChannelId, readonly news: News, readonly step: Step | undefined, readonly txid: Txid | undefined }
-  | { readonly type: 'payment', readonly payment: PaymentInfo }
-  | { readonly type: 'risk', readonly channel: ChannelId, readonly risk: number, readonly stake: Satoshi, readonly isHigh: boolean }
-  | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined }
+  | {
+      readonly type: 'channel'
+      readonly channel: ChannelId
+      readonly news: News
+      readonly step: Step | undefined
+      readonly txid: Txid | undefined
+    }
+  | { readonly type: 'payment'; readonly payment: PaymentInfo }
+  | {
+      readonly type: 'risk'
+      readonly channel: ChannelId
+      readonly risk: number
+      readonly stake: Satoshi
+      readonly isHigh: boolean
+    }
+  | {
+      readonly type: 'alarm'
+      readonly code: string
+      readonly text: string
+      readonly channel: ChannelId | undefined
+    }

@@ -22,11 +22,20 @@ export interface EngineOptions {
   readonly onEvent: (event: EngineEvent) => void
   /** False while nobody wants to hear of each payment; always wanted when left out. */
   readonly isListening?: () => boolean
-  /** Called when a channel is in another state: what `nextDue` has said before need not hold any more. */
+  /**
+   * Called when a channel is in another state: what `nextDue` has said before need not hold any
+   * more.
+   */
   readonly onChange?: () => void
-  /** Whether to tell of risks (`RiskWatch`), which cost milliseconds with every block; yes when left out. */
+  /**
+   * Whether to tell of risks (`RiskWatch`), which cost milliseconds with every block; yes when left
+   * out.
+   */
   readonly watchesRisk?: boolean
-  /** What the chain takes, shared with other engines; when left out, an engine asks its own chain and remembers. */
+  /**
+   * What the chain takes, shared with other engines; when left out, an engine asks its own chain
+   * and remembers.
+   */
   readonly fees?: FeeView
 }
 
@@ -34,9 +43,15 @@ export interface EngineOptions {
 export interface Timeouts {
   /** OPEN-9: from the offer until T1 leaves. */
   readonly opening: number
-  /** OPEN-9: how long a person has to pay for T1 with another wallet. A server waits so much longer for `RefundRequest`. */
+  /**
+   * OPEN-9: how long a person has to pay for T1 with another wallet. A server waits so much longer
+   * for `RefundRequest`.
+   */
   readonly outside: number
-  /** From an update, `Funding` or `Reestablish` until its answer; then the stream is given up, and a payment is unknown. */
+  /**
+   * From an update, `Funding` or `Reestablish` until its answer; then the stream is given up, and a
+   * payment is unknown.
+   */
   readonly ack: number
   /** From a close request until its answer. */
   readonly close: number
@@ -44,4 +59,10 @@ export interface Timeouts {
   readonly reconnect: number
 }
 
-export const DEFAULT_TIMEOUTS: Timeouts = { opening: 60_000, outside: 600_000, ack: 30_000, close: 60_000, reconnect: 5_000 }
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  opening: 60_000,
+  outside: 600_000,
+  ack: 30_000,
+  close: 60_000,
+  reconnect: 5_000
+}

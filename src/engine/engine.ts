@@ -45,7 +45,14 @@ import { Renewals, type RenewalRequest } from './renewals.js'
 import { Restores, type Restored } from './restores.js'
 import { RiskWatch } from './risk-watch.js'
 import { StreamThrottle } from './throttle.js'
-import { admitCaller, fundingSent, fundingTaken, openForPayments, readyForInputs, type Closed } from './waiters.js'
+import {
+  admitCaller,
+  fundingSent,
+  fundingTaken,
+  openForPayments,
+  readyForInputs,
+  type Closed
+} from './waiters.js'
 import { View } from './view.js'
 import { Watches } from './watches.js'
 
@@ -76,47 +83,100 @@ export class Engine {
   /** The disk failed: nothing is done any more, and everybody who asks is told this. */
   #halted: Error | undefined
 
-  constructor (options: EngineOptions) {
+  constructor(options: EngineOptions) {
     this.#options = options
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
-    this.#fees = options.fees ?? new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => { if (!this.#stopped) this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text) })
+    this.#fees =
+      options.fees ??
+      new FeeEstimates(options.chain, options.store, options.initialFeeRate, (text) => {
+        if (!this.#stopped) this.#alarm(undefined, 'ERR_NO_FEE_ESTIMATE', text)
+      })
     this.#ids = new PaymentIds(options.random)
     this.#order = new LogOrder(options.clock)
     this.#risks = new RiskWatch((channel) => this.#envFor(channel), options.onEvent)
     const { chain, peers, wallet, clock, store, onEvent } = options
     const links = new Links(clock)
     this.#links = links
-    this.#watches = new Watches(chain, (actor, error) => { this.#alarm(actor.id, 'ERR_WATCH_FAILED', `The channel could not be watched: ${error.message}`) })
+    this.#watches = new Watches(chain, (actor, error) => {
+      this.#alarm(
+        actor.id,
+        'ERR_WATCH_FAILED',
+        `The channel could not be watched: ${error.message}`
+      )
+    })
     this.#due = new DueActors(this.#actors, this.#watches)
     this.#redial = new Redial(peers, links, clock, (actor) => {
       this.#restores.met(actor.state.peer)
       this.#renewals.look(actor)
     })
-    this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => { links.hangUp(actor, 'the peer does not answer') })
+    this.#ackTimers = new AckTimers(clock, this.#timeouts.ack, (actor) => {
+      links.hangUp(actor, 'the peer does not answer')
+    })
     this.#renewals = new Renewals({
       actors: this.#actors,
       env: (channel) => this.#envFor(channel),
       offer: (offer) => this.#openings.offer(offer),
       clock,
       patience: this.#timeouts.ack,
-      alarm: (channel, code, text) => { this.#alarm(channel, code, text) }
+      alarm: (channel, code, text) => {
+        this.#alarm(channel, code, text)
+      }
     })
-    const performer = new Performer({ chain, store, wallet, clock, links, watches: this.#watches, tell: this.#renewals.tell, doubt: ({ state }) => { this.#restores.doubt(state.peer) }, emit: onEvent, isListening: options.isListening ?? (() => true) })
+    const performer = new Performer({
+      chain,
+      store,
+      wallet,
+      clock,
+      links,
+      watches: this.#watches,
+      tell: this.#renewals.tell,
+      doubt: ({ state }) => {
+        this.#restores.doubt(state.peer)
+      },
+      emit: onEvent,
+      isListening: options.isListening ?? (() => true)
+    })
     const shared: Pick<OpeningsHost, 'options' | 'envFor' | 'begin' | 'channelsOf'> = {
       options,
       envFor: (keys) => this.#envFor(keys),
       begin: (first) => this.#begin(first),
       channelsOf: (peer) => [...this.#actors.of(peer)].map(({ state }) => state)
     }
-    this.#upkeep = new OpeningUpkeep({ ...options, actors: this.#actors, timeouts: this.#timeouts, registry: this.#registry, redial: this.#redial, keyOf: ({ state }) => keyOf(state, options.signer), onError: (channel, error) => { if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error)) } })
-    this.#openings = new Openings({ ...shared, links, renewals: this.#renewals, strangers: this.#upkeep.strangers, closeScripts: this.#upkeep.closeScripts })
-    this.#restores = new Restores({ ...shared, patience: this.#timeouts.ack, knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id), alarm: (code, text) => { this.#alarm(undefined, code, text) } })
+    this.#upkeep = new OpeningUpkeep({
+      ...options,
+      actors: this.#actors,
+      timeouts: this.#timeouts,
+      registry: this.#registry,
+      redial: this.#redial,
+      keyOf: ({ state }) => keyOf(state, options.signer),
+      onError: (channel, error) => {
+        if (!this.#stopped) this.#alarm(channel, codeOf(error), messageOf(error))
+      }
+    })
+    this.#openings = new Openings({
+      ...shared,
+      links,
+      renewals: this.#renewals,
+      strangers: this.#upkeep.strangers,
+      closeScripts: this.#upkeep.closeScripts
+    })
+    this.#restores = new Restores({
+      ...shared,
+      patience: this.#timeouts.ack,
+      knows: (id) => this.#actors.has(id) || this.#registry.isReserved(id),
+      alarm: (code, text) => {
+        this.#alarm(undefined, code, text)
+      }
+    })
     this.#keyed = new KeyedPayments({
       ...shared,
       actor: (id) => this.#actor(id),
       hasAnswered: async (peer) => await this.#restores.hasAnswered(peer),
-      reconnect: async (actor) => { if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor) },
-      refusal: (actor, payment, balance) => refusalOf(actor.state, payment, balance, this.#envFor(actor.state)),
+      reconnect: async (actor) => {
+        if (lacksLink(actor.state) && !actor.waiters.closing) await this.#reconnect(actor)
+      },
+      refusal: (actor, payment, balance) =>
+        refusalOf(actor.state, payment, balance, this.#envFor(actor.state)),
       send: (actor, payment) => this.#send(actor, payment)
     })
     this.#host = {
@@ -125,30 +185,60 @@ export class Engine {
       keyed: this.#keyed,
       order: this.#order,
       env: (channel) => this.#envFor(channel),
-      learn: (channel) => { this.#registry.learn(channel, keyOf(channel, options.signer)) },
-      changed: () => { this.#due.changed(); options.onChange?.() },
-      perform: (actor, effect, stream) => { performer.perform(actor, effect, stream) },
-      settled: (actor) => { this.#settled(actor) },
-      onFailure: (actor, what, error) => { this.#failed(actor, what, error) }
+      learn: (channel) => {
+        this.#registry.learn(channel, keyOf(channel, options.signer))
+      },
+      changed: () => {
+        this.#due.changed()
+        options.onChange?.()
+      },
+      perform: (actor, effect, stream) => {
+        performer.perform(actor, effect, stream)
+      },
+      settled: (actor) => {
+        this.#settled(actor)
+      },
+      onFailure: (actor, what, error) => {
+        this.#failed(actor, what, error)
+      }
     }
   }
 
   /**
-   * Loads the channels, watches those that are set up, and listens to peers and the chain. A channel
-   * whose record is damaged is left alone, with an alarm `ERR_STORE_CORRUPT`.
+   * Loads the channels, watches those that are set up, and listens to peers and the chain. A
+   * channel whose record is damaged is left alone, with an alarm `ERR_STORE_CORRUPT`.
    *
    * @throws PaychanError `ERR_STORE_VERSION`
    */
-  async start (): Promise<void> {
+  async start(): Promise<void> {
     const { store, peers, chain, clock } = this.#options
     await this.#fees.load()
     await this.#restores.load()
     const loaded = await loadChannels(store)
     await this.#order.load(store, loaded.channels)
-    await this.#givenUp.load(store, (text) => { this.#alarm(undefined, 'ERR_STORE_CORRUPT', text) })
+    await this.#givenUp.load(store, (text) => {
+      this.#alarm(undefined, 'ERR_STORE_CORRUPT', text)
+    })
     for (const stored of loaded.channels) this.#upkeep.add(new ChannelActor(this.#host, { stored }))
-    tellDamage(loaded, { reserve: this.#registry.reserve, learn: this.#host.learn, alarm: (id, text) => { this.#alarm(id, 'ERR_STORE_CORRUPT', text) } })
-    for (const actor of moneyFirst(this.#actors.values())) recover(actor, { perform: (effect) => { this.#host.perform(actor, effect, 0) }, watches: this.#watches, limitOpening: () => { this.#upkeep.timers.start(actor) }, renewals: this.#renewals })
+    tellDamage(loaded, {
+      reserve: this.#registry.reserve,
+      learn: this.#host.learn,
+      alarm: (id, text) => {
+        this.#alarm(id, 'ERR_STORE_CORRUPT', text)
+      }
+    })
+    for (const actor of moneyFirst(this.#actors.values())) {
+      recover(actor, {
+        perform: (effect) => {
+          this.#host.perform(actor, effect, 0)
+        },
+        watches: this.#watches,
+        limitOpening: () => {
+          this.#upkeep.timers.start(actor)
+        },
+        renewals: this.#renewals
+      })
+    }
     const handler = {
       onOpen: this.#openings.onOffer.bind(this.#openings),
       onReestablish: (link: Link, message: Reestablish) => this.#onReestablish(link, message),
@@ -157,100 +247,186 @@ export class Engine {
     const streams = new StreamThrottle(clock)
     this.#subscriptions.push(
       peers.onIncoming((link) => acceptLink(link, handler, clock, streams)),
-      chain.onStatus(() => { if (chain.status !== 'synced') this.#view.lost() }),
-      chain.onTip(() => { void this.#onTip() })
+      chain.onStatus(() => {
+        if (chain.status !== 'synced') this.#view.lost()
+      }),
+      chain.onTip(() => {
+        void this.#onTip()
+      })
     )
     this.#restores.start(loaded.channels)
   }
 
   /** Ends every stream and watch, and waits for what is being written. */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true
     this.#stopListening()
     for (const actor of this.#actors.values()) this.#links.hangUp(actor, 'this node stops')
     await Promise.all([...this.#actors.values()].map((actor) => actor.idle()))
-    const stopped = new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
+    const stopped = new PaychanError(
+      'ERR_NODE_STOPPED',
+      'The node was stopped before this was done.'
+    )
     for (const actor of this.#actors.values()) actor.end(stopped)
   }
 
   /** Opens a channel as its client; see `NodeApi.open`. */
-  async open (request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
+  async open(request: Offer & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const actor = await this.#openings.offer(request)
-    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.outside === true ? readyForInputs : request.wait === 'ready' ? openForPayments : fundingTaken))
+    await arrivalUnlessCancelled(
+      request.signal,
+      actor,
+      actor.waiters.arrival(
+        request.outside === true
+          ? readyForInputs
+          : request.wait === 'ready'
+            ? openForPayments
+            : fundingTaken
+      )
+    )
     return this.describe(actor.id)
   }
 
-  /** Takes the PSBT of an outside wallet, and says what is unwise about it; see `NodeApi.fundingPsbt`. */
-  async fundingPsbt (id: ChannelId, psbt: Uint8Array, wait: 'broadcast' | 'ready'): Promise<readonly string[]> {
+  /**
+   * Takes the PSBT of an outside wallet, and says what is unwise about it; see
+   * `NodeApi.fundingPsbt`.
+   */
+  async fundingPsbt(
+    id: ChannelId,
+    psbt: Uint8Array,
+    wait: 'broadcast' | 'ready'
+  ): Promise<readonly string[]> {
     if (this.#halted !== undefined) throw this.#halted
-    return await takePsbt(this.#actor(id), psbt, wait, { ...this.#options, watches: this.#watches, env: (channel) => this.#envFor(channel) })
+    return await takePsbt(this.#actor(id), psbt, wait, {
+      ...this.#options,
+      watches: this.#watches,
+      env: (channel) => this.#envFor(channel)
+    })
   }
 
   /** Renews a channel as its client, and adds coins to it; see `NodeApi.renew`. */
-  async renew (id: ChannelId, request: RenewalRequest & { readonly wait: 'broadcast' | 'ready' }): Promise<ChannelInfo> {
+  async renew(
+    id: ChannelId,
+    request: RenewalRequest & { readonly wait: 'broadcast' | 'ready' }
+  ): Promise<ChannelInfo> {
     if (this.#halted !== undefined) throw this.#halted
     const old = this.#actor(id)
     if (lacksLink(old.state)) await this.#reconnect(old)
     const actor = await this.#renewals.start(old, request)
-    await arrivalUnlessCancelled(request.signal, actor, actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent))
+    await arrivalUnlessCancelled(
+      request.signal,
+      actor,
+      actor.waiters.arrival(request.wait === 'ready' ? openForPayments : fundingSent)
+    )
     return this.describe(actor.id)
   }
 
   /** Pays on a channel; resolves once the payment is acknowledged. See `NodeApi.pay`. */
-  async pay (id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
+  async pay(id: ChannelId, amount: Satoshi, memo: string): Promise<PaymentInfo> {
     const actor = this.#actor(id)
     admitCaller(actor.waiters.payers)
     const payment = { id: this.#ids.draw(), amount, memo }
-    if (lacksLink(actor.state) && !actor.waiters.closing) await actor.waiters.counted(this.#reconnect(actor))
+    if (lacksLink(actor.state) && !actor.waiters.closing) {
+      await actor.waiters.counted(this.#reconnect(actor))
+    }
     await this.#send(actor, payment)
-    return { id: toHex(payment.id), channel: id, peerId: actor.state.peer, direction: 'sent', amount, memo, status: 'acknowledged', time: this.#options.clock.now() }
+    return {
+      id: toHex(payment.id),
+      channel: id,
+      peerId: actor.state.peer,
+      direction: 'sent',
+      amount,
+      memo,
+      status: 'acknowledged',
+      time: this.#options.clock.now()
+    }
   }
 
-  /** Pays what is still missing of a payment that has a name; resolves with all its parts. See `NodeApi.pay`. */
+  /**
+   * Pays what is still missing of a payment that has a name; resolves with all its parts. See
+   * `NodeApi.pay`.
+   */
   payOnce = (request: KeyedRequest): Promise<PaymentInfo[]> => this.#keyed.pay(request)
 
   /** Closes a channel; see `NodeApi.close`. */
-  async close (id: ChannelId, force: boolean): Promise<Closed> {
+  async close(id: ChannelId, force: boolean): Promise<Closed> {
     const actor = this.#actor(id)
     if (!force && lacksLink(actor.state)) await this.#reconnect(actor)
     const done = actor.waiters.close()
     actor.post(force ? { type: 'settle' } : { type: 'close' })
-    const timeout = new PaychanError('ERR_CLOSE_TIMEOUT', force
-      ? 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.'
-      : 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.')
+    const timeout = new PaychanError(
+      'ERR_CLOSE_TIMEOUT',
+      force
+        ? 'No server of the chain has taken the settlement yet. It goes out again with every block, with a higher fee if need be.'
+        : 'The peer has not answered the close. The channel takes no more payments; close it again, or wait: the newest state reaches the chain by itself in time.'
+    )
     return await withTimeout(this.#options.clock, done, this.#timeouts.close, timeout)
   }
 
-  /** A higher fee for a settlement or a refund that waits; undefined when `txid` is neither. See `NodeApi.bumpFee`. */
-  bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> => bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
+  /**
+   * A higher fee for a settlement or a refund that waits; undefined when `txid` is neither. See
+   * `NodeApi.bumpFee`.
+   */
+  bump = (txid: string, rate: FeeRate | undefined): ReturnType<typeof bumpPublication> =>
+    bumpPublication(this.#actors.values(), (channel) => this.#envFor(channel), txid, rate)
 
-  /** Settles every one-way channel in which we are the server and that is worth it, each alone and whatever becomes of the others; see `NodeApi.settleAll`. */
-  async settleAll (): Promise<SettledAll> {
-    if (this.#height === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.')
-    const worth = this.states().filter((state) => isWorthSettling(state, this.#fees.current.feeRate))
-    return await closeEach(worth.map(({ id }) => id), async (id) => await this.close(id, true))
+  /**
+   * Settles every one-way channel in which we are the server and that is worth it, each alone and
+   * whatever becomes of the others; see `NodeApi.settleAll`.
+   */
+  async settleAll(): Promise<SettledAll> {
+    if (this.#height === undefined) {
+      throw new PaychanError(
+        'ERR_CHAIN_UNAVAILABLE',
+        'The Electrum server does not answer; nothing can be settled now. Check the server, then try again.'
+      )
+    }
+    const worth = this.states().filter((state) =>
+      isWorthSettling(state, this.#fees.current.feeRate)
+    )
+    return await closeEach(
+      worth.map(({ id }) => id),
+      async (id) => await this.close(id, true)
+    )
   }
 
-  /** The open channel that can carry a payment as it is; undefined when that takes a plan. See `channelFor`. */
-  channelFor (to: string, amount: Satoshi): ChannelId | undefined {
+  /**
+   * The open channel that can carry a payment as it is; undefined when that takes a plan. See
+   * `channelFor`.
+   */
+  channelFor(to: string, amount: Satoshi): ChannelId | undefined {
     const named = this.#actors.get(to as ChannelId)
-    return channelFor(named === undefined ? this.#actors.values() : [named], to, amount, this.#height)
+    return channelFor(
+      named === undefined ? this.#actors.values() : [named],
+      to,
+      amount,
+      this.#height
+    )
   }
 
   /** All channels with what can be paid on them, for a plan. */
-  payable = (): Payable[] => [...this.#actors.values()].map(({ shown }) => payableOf(shown, this.#height))
+  payable = (): Payable[] =>
+    [...this.#actors.values()].map(({ shown }) => payableOf(shown, this.#height))
 
   /** Asks a peer for the channels that this node has lost; see `NodeApi.recover`. */
   recover = (peer: string): Promise<Restored> => this.#restores.ask(peer)
 
-  /** A peer that speaks the protocol has connected: a node that was made from its words asks it for its channels. */
-  met = (peer: string): void => { this.#restores.met(peer) }
+  /**
+   * A peer that speaks the protocol has connected: a node that was made from its words asks it for
+   * its channels.
+   */
+  met = (peer: string): void => {
+    this.#restores.met(peer)
+  }
 
   /** All channels, the newest first. */
-  channels (): ChannelInfo[] {
-    return [...this.#actors.values()].map((actor) => actor.shown)
-      .sort((a, b) => a.openedAt === b.openedAt ? (a.id < b.id ? -1 : 1) : b.openedAt - a.openedAt)
+  channels(): ChannelInfo[] {
+    return [...this.#actors.values()]
+      .map((actor) => actor.shown)
+      .sort((a, b) =>
+        a.openedAt === b.openedAt ? (a.id < b.id ? -1 : 1) : b.openedAt - a.openedAt
+      )
       .map((state) => this.#summary(state))
   }
 
@@ -264,46 +440,86 @@ export class Engine {
   describe = (id: ChannelId): ChannelInfo => this.#summary(this.#actor(id).shown)
 
   /** The payment log, oldest update first. */
-  payments (only?: ChannelId): AsyncGenerator<LoggedPayment> {
-    return readPayments(this.#options.store, new Map([...this.#actors].map(([id, actor]) => [id, actor.state])), only, ({ channel, sequence }) => {
-      this.#alarm(channel, 'ERR_STORE_CORRUPT', `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`)
-    })
+  payments(only?: ChannelId): AsyncGenerator<LoggedPayment> {
+    return readPayments(
+      this.#options.store,
+      new Map([...this.#actors].map(([id, actor]) => [id, actor.state])),
+      only,
+      ({ channel, sequence }) => {
+        this.#alarm(
+          channel,
+          'ERR_STORE_CORRUPT',
+          `The payments of update ${sequence} are missing from the list: their record is damaged. The balances are right. \`paychan check\` says more.`
+        )
+      }
+    )
   }
 
-  /** Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays us out is not. */
-  inChannels = (): Satoshi => satoshi(this.states().filter(isInChannel).reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
+  /**
+   * Our share of all channels whose coins the wallet does not count: T1 is in sight, and what pays
+   * us out is not.
+   */
+  inChannels = (): Satoshi =>
+    satoshi(
+      this.states()
+        .filter(isInChannel)
+        .reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n)
+    )
 
   /** The part of it that no server tells of now. */
-  unwatched = (): Satoshi => satoshi(this.states().filter((state) => isInChannel(state) && !this.#envFor(state).isWatched).reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n))
+  unwatched = (): Satoshi =>
+    satoshi(
+      this.states()
+        .filter((state) => isInChannel(state) && !this.#envFor(state).isWatched)
+        .reduce<bigint>((sum, state) => sum + this.#summary(state).ourBalance, 0n)
+    )
 
-  #send (actor: ChannelActor, payment: Payment): Promise<void> {
-    if (actor.waiters.closing) return Promise.reject(new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.'))
+  #send(actor: ChannelActor, payment: Payment): Promise<void> {
+    if (actor.waiters.closing) {
+      return Promise.reject(
+        new PaychanError('ERR_CHANNEL_CLOSED', 'The channel is closing; open a new one.')
+      )
+    }
     const done = actor.waiters.payment(payment)
     actor.post({ type: 'pay', payments: [payment] })
     return done
   }
 
-  #onReestablish (link: Link, message: Reestablish): LinkListener {
-    if (this.#halted !== undefined) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
+  #onReestablish(link: Link, message: Reestablish): LinkListener {
+    if (this.#halted !== undefined) {
+      throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
+    }
     const id = channelId(toHex(message.channelId))
     this.#restores.observe(link.peer, id)
     const actor = this.#actors.get(id)
     // ID-2: a channel belongs to the PeerId that it was opened with; to others it does not exist.
-    if (actor === undefined || actor.state.peer !== link.peer || actor.state.stage === 'abandoned') {
-      throw new Violation('REEST-1', 'ERR_UNKNOWN_CHANNEL', 'This node has no such channel with you.')
+    if (
+      actor === undefined ||
+      actor.state.peer !== link.peer ||
+      actor.state.stage === 'abandoned'
+    ) {
+      throw new Violation(
+        'REEST-1',
+        'ERR_UNKNOWN_CHANNEL',
+        'This node has no such channel with you.'
+      )
     }
     // While the disk hangs, streams that come and go would pile up what they have brought.
-    if (actor.backPressure !== undefined) throw new PaychanError('ERR_NOT_READY', 'This node is busy; try again in a while.')
+    if (actor.backPressure !== undefined) {
+      throw new PaychanError('ERR_NOT_READY', 'This node is busy; try again in a while.')
+    }
     const listener = this.#links.attach(actor, link)
     actor.post({ type: 'message', message, stream: this.#links.numberOf(actor) ?? 0 })
     return listener
   }
 
   /** The estimate first, so that what is published at this height is published at its fee. */
-  async #onTip (): Promise<void> {
+  async #onTip(): Promise<void> {
     await this.#fees.refresh()
     if (this.#stopped || this.#halted !== undefined) return
-    this.#fees.save().catch((error: unknown) => { if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error))) })
+    this.#fees.save().catch((error: unknown) => {
+      if (!this.#stopped) this.halt(error instanceof Error ? error : new Error(messageOf(error)))
+    })
     this.#view.seen(this.#height)
     const due = this.#due.at(this.#height)
     this.#renewals.onTip(due)
@@ -313,11 +529,12 @@ export class Engine {
 
   /**
    * The first height, `from` or above, at which a tip can change anything in this node, as long as
-   * nothing else happens to it (`EngineOptions.onChange`); Infinity when none can. A simulation wakes nobody before.
+   * nothing else happens to it (`EngineOptions.onChange`); Infinity when none can. A simulation
+   * wakes nobody before.
    */
   nextDue = (from: BlockHeight): number => this.#due.first(from)
 
-  #begin (first: Transition): ChannelActor {
+  #begin(first: Transition): ChannelActor {
     if (this.#halted !== undefined) throw this.#halted
     const actor = new ChannelActor(this.#host, { first })
     this.#upkeep.add(actor)
@@ -325,7 +542,7 @@ export class Engine {
     return actor
   }
 
-  #settled (actor: ChannelActor): void {
+  #settled(actor: ChannelActor): void {
     // One that was let go still hears that its stream is gone.
     if (this.#stopped || this.#halted !== undefined || this.#actors.get(actor.id) !== actor) return
     if (actor.state.stage === 'abandoned') this.#watches.stop(actor)
@@ -337,35 +554,61 @@ export class Engine {
   }
 
   /** Waits a little for the peer; whether it came shows in the channel. */
-  async #reconnect (actor: ChannelActor): Promise<void> {
+  async #reconnect(actor: ChannelActor): Promise<void> {
     await this.#redial.reach(actor, this.#timeouts.reconnect, (failure) => {
-      this.#options.onEvent({ type: 'channel', channel: actor.id, news: { kind: 'not-reconnected', reason: failure }, step: undefined, txid: undefined })
+      this.#options.onEvent({
+        type: 'channel',
+        channel: actor.id,
+        news: { kind: 'not-reconnected', reason: failure },
+        step: undefined,
+        txid: undefined
+      })
     })
   }
 
-  #actor (id: ChannelId): ChannelActor {
+  #actor(id: ChannelId): ChannelActor {
     const actor = this.#actors.get(id)
-    if (actor === undefined) throw new PaychanError('ERR_NO_CHANNEL', `There is no channel ${id}; \`paychan channels\` lists them.`)
+    if (actor === undefined) {
+      throw new PaychanError(
+        'ERR_NO_CHANNEL',
+        `There is no channel ${id}; \`paychan channels\` lists them.`
+      )
+    }
     return actor
   }
 
   /** For people the last height that was seen is better than none. */
-  #summary (state: Channel): ChannelInfo {
+  #summary(state: Channel): ChannelInfo {
     return summarise(state, { ...this.#envFor(state), height: this.#options.chain.tip?.height })
   }
 
-  /** What has happened since the server went silent is unknown: a height that may be old decides nothing. */
-  get #height (): BlockHeight | undefined {
+  /**
+   * What has happened since the server went silent is unknown: a height that may be old decides
+   * nothing.
+   */
+  get #height(): BlockHeight | undefined {
     const { chain } = this.#options
     return chain.status === 'synced' ? chain.tip?.height : undefined
   }
 
-  #envFor (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
-    return envOf({ options: this.#options, fees: this.#fees, registry: this.#registry, seenSince: this.#view.since, isWatched: channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id)) }, this.#height, channel)
+  #envFor(channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: ChannelId }): Env {
+    return envOf(
+      {
+        options: this.#options,
+        fees: this.#fees,
+        registry: this.#registry,
+        seenSince: this.#view.since,
+        isWatched: channel.id !== undefined && this.#watches.isCurrent(this.#actors.get(channel.id))
+      },
+      this.#height,
+      channel
+    )
   }
 
-  /** A bug costs a stream, never the process; a disk that failed costs everything until a restart. */
-  #failed (actor: ChannelActor, what: 'transition' | 'store', error: unknown): void {
+  /**
+   * A bug costs a stream, never the process; a disk that failed costs everything until a restart.
+   */
+  #failed(actor: ChannelActor, what: 'transition' | 'store', error: unknown): void {
     if (what === 'store') {
       this.halt(error instanceof Error ? error : new Error(messageOf(error)))
       return
@@ -379,7 +622,7 @@ export class Engine {
    * every channel ends here, nothing more is said or acknowledged, and whoever waits is told. One
    * alarm, `ERR_STORE_FAILED`, tells whoever runs the engine to stop it and to start it again.
    */
-  halt (error: Error): void {
+  halt(error: Error): void {
     if (this.#halted !== undefined) return
     this.#halted = error
     this.#stopListening()
@@ -391,12 +634,14 @@ export class Engine {
     this.#alarm(undefined, STORE_FAILED, messageOf(error))
   }
 
-  #stopListening (): void {
+  #stopListening(): void {
     for (const unsubscribe of this.#subscriptions) unsubscribe()
-    for (const part of [this.#redial, this.#watches, this.#ackTimers, this.#restores]) part.stopAll()
+    for (const part of [this.#redial, this.#watches, this.#ackTimers, this.#restores]) {
+      part.stopAll()
+    }
   }
 
-  #alarm (channel: ChannelId | undefined, code: string, text: string): void {
+  #alarm(channel: ChannelId | undefined, code: string, text: string): void {
     this.#options.onEvent({ type: 'alarm', channel, code, text })
   }
 }

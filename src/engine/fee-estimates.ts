@@ -23,9 +23,17 @@ const NEXT_BLOCK = blockDelta(1)
 /** Four weeks of blocks. */
 const MOST_HISTORY = 4_032
 
-/** The fees as transitions know them. Nodes that see the same chain may share one (`EngineOptions.fees`). */
+/**
+ * The fees as transitions know them. Nodes that see the same chain may share one
+ * (`EngineOptions.fees`).
+ */
 export interface FeeView {
-  readonly current: { readonly feeRate: FeeRate, readonly nextBlockRate: FeeRate, readonly relay: RelayRates, readonly feeHistory: readonly FeeRate[] }
+  readonly current: {
+    readonly feeRate: FeeRate
+    readonly nextBlockRate: FeeRate
+    readonly relay: RelayRates
+    readonly feeHistory: readonly FeeRate[]
+  }
   load: () => Promise<void>
   /** Rejects when the disk fails. */
   save: () => Promise<void>
@@ -41,17 +49,30 @@ export class FeeEstimates implements FeeView {
   #unwritten = 0
 
   /** `initial`: until the chain has been asked. */
-  constructor (private readonly chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>, private readonly store: Pick<Store, 'get' | 'commit'>, initial: FeeRate, private readonly onMissing: (text: string) => void) {
+  constructor(
+    private readonly chain: Pick<Chain, 'estimateFeeRate' | 'relayRates'>,
+    private readonly store: Pick<Store, 'get' | 'commit'>,
+    initial: FeeRate,
+    private readonly onMissing: (text: string) => void
+  ) {
     this.#hour = initial
     this.#nextBlock = initial
   }
 
-  get current (): FeeView['current'] {
-    return { feeRate: this.#hour, nextBlockRate: this.#nextBlock, relay: this.#relay, feeHistory: this.#history }
+  get current(): FeeView['current'] {
+    return {
+      feeRate: this.#hour,
+      nextBlockRate: this.#nextBlock,
+      relay: this.#relay,
+      feeHistory: this.#history
+    }
   }
 
-  /** Takes up what was seen before a restart; a record that is damaged is no loss. @throws PaychanError `ERR_STORE_FAILED` */
-  async load (): Promise<void> {
+  /**
+   * Takes up what was seen before a restart; a record that is damaged is no loss. @throws
+   * PaychanError `ERR_STORE_FAILED`
+   */
+  async load(): Promise<void> {
     try {
       const record = await this.store.get(FEES_KEY)
       if (record === undefined) return
@@ -63,14 +84,14 @@ export class FeeEstimates implements FeeView {
   }
 
   /** Writes what is new once in a while; rejects when the disk fails. */
-  async save (): Promise<void> {
+  async save(): Promise<void> {
     if (this.#unwritten < WRITE_EVERY) return
     this.#unwritten = 0
     await this.store.commit([recordChange(FEES_KEY, { rates: this.#history.map(Number) })])
   }
 
   /** Never rejects: without an answer the last one stays in use. */
-  async refresh (): Promise<void> {
+  async refresh(): Promise<void> {
     try {
       this.#hour = await this.chain.estimateFeeRate(FEE_TARGET)
       this.#nextBlock = max(this.#hour, await this.chain.estimateFeeRate(NEXT_BLOCK))

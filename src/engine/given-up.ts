@@ -21,19 +21,32 @@ const KEPT_BYTES = 16
 const CHANGES_AT_ONCE = 1_000
 
 /** The server's side of an opening that came to nothing. */
-export function isGivenUpByServer (channel: Channel): channel is Abandoned {
+export function isGivenUpByServer(channel: Channel): channel is Abandoned {
   return channel.stage === 'abandoned' && channel.role === 'server'
 }
 
 /** What is left of one: nothing when T2 was not signed. */
-export function givenUpChanges ({ id, outPoint }: Abandoned): Change[] {
-  return outPoint === undefined ? [] : [recordChange(GIVEN_UP_PREFIX + id.slice(0, 2 * KEPT_BYTES), hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES))]
+export function givenUpChanges({ id, outPoint }: Abandoned): Change[] {
+  return outPoint === undefined
+    ? []
+    : [
+        recordChange(
+          GIVEN_UP_PREFIX + id.slice(0, 2 * KEPT_BYTES),
+          hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)
+        )
+      ]
 }
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
-export function readGivenUp (key: string, value: Uint8Array): Uint8Array {
+export function readGivenUp(key: string, value: Uint8Array): Uint8Array {
   const hash = decodeRecord<unknown>(key, value)
-  if (!(hash instanceof Uint8Array) || hash.length !== KEPT_BYTES || key.length !== GIVEN_UP_PREFIX.length + 2 * KEPT_BYTES) throw corruptRecord(key)
+  if (
+    !(hash instanceof Uint8Array) ||
+    hash.length !== KEPT_BYTES ||
+    key.length !== GIVEN_UP_PREFIX.length + 2 * KEPT_BYTES
+  ) {
+    throw corruptRecord(key)
+  }
   return hash
 }
 
@@ -47,52 +60,66 @@ export class GivenUp {
    *
    * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
    */
-  async load (store: Store, onDamaged: (text: string) => void): Promise<void> {
+  async load(store: Store, onDamaged: (text: string) => void): Promise<void> {
     for await (const [key, value] of store.entries(GIVEN_UP_PREFIX)) {
       this.#hashes.add(bytesOfHex(key.slice(GIVEN_UP_PREFIX.length)))
       try {
         this.#hashes.add(textOf(readGivenUp(key, value)))
       } catch (error) {
         if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
-        onDamaged(`${messageOf(error)} It is of an opening that came to nothing; no channel needs it.`)
+        onDamaged(
+          `${messageOf(error)} It is of an opening that came to nothing; no channel needs it.`
+        )
       }
     }
   }
 
-  add ({ id, outPoint }: Abandoned): void {
+  add({ id, outPoint }: Abandoned): void {
     if (outPoint === undefined) return
     this.#hashes.add(kept(id))
     this.#hashes.add(textOf(hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)))
   }
 
-  hasId (id: ChannelId): boolean {
+  hasId(id: ChannelId): boolean {
     return this.#hashes.has(kept(id))
   }
 
-  hasKey (publicKey: Uint8Array): boolean {
+  hasKey(publicKey: Uint8Array): boolean {
     return this.#hashes.size > 0 && this.hasId(channelIdOf(publicKey))
   }
 
-  hasOutPoint (outPoint: OutPoint): boolean {
-    return this.#hashes.size > 0 && this.#hashes.has(textOf(hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)))
+  hasOutPoint(outPoint: OutPoint): boolean {
+    return (
+      this.#hashes.size > 0 &&
+      this.#hashes.has(textOf(hashOfOutPoint(outPoint).subarray(0, KEPT_BYTES)))
+    )
   }
 }
 
-/** Stores of before kept all of such an opening: what is left of it is written, and the rest goes. Returns the others. */
-export async function compactGivenUp (store: Store, channels: readonly Channel[], changesOf: (channel: Channel) => readonly Change[]): Promise<Channel[]> {
+/**
+ * Stores of before kept all of such an opening: what is left of it is written, and the rest goes.
+ * Returns the others.
+ */
+export async function compactGivenUp(
+  store: Store,
+  channels: readonly Channel[],
+  changesOf: (channel: Channel) => readonly Change[]
+): Promise<Channel[]> {
   const changes = channels.filter(isGivenUpByServer).flatMap((channel) => [...changesOf(channel)])
-  for (let from = 0; from < changes.length; from += CHANGES_AT_ONCE) await store.commit(changes.slice(from, from + CHANGES_AT_ONCE))
+  for (let from = 0; from < changes.length; from += CHANGES_AT_ONCE) {
+    await store.commit(changes.slice(from, from + CHANGES_AT_ONCE))
+  }
   return channels.filter((channel) => !isGivenUpByServer(channel))
 }
 
-function kept (id: ChannelId): string {
+function kept(id: ChannelId): string {
   return bytesOfHex(id.slice(0, 2 * KEPT_BYTES))
 }
 
-function bytesOfHex (hex: string): string {
+function bytesOfHex(hex: string): string {
   return hex.replace(/../g, (digits) => String.fromCharCode(Number.parseInt(digits, 16)))
 }
 
-function textOf (bytes: Uint8Array): string {
+function textOf(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes)
 }

@@ -2,7 +2,11 @@
  * The queue in front of a channel. What waits together is handled together: payments share a
  * signature, updates share a verification, and all of it shares one write.
  */
-import { MAX_PAYMENTS_PER_UPDATE, type Payment, type Update } from '../../protocols/paychan/1.0/index.js'
+import {
+  MAX_PAYMENTS_PER_UPDATE,
+  type Payment,
+  type Update
+} from '../../protocols/paychan/1.0/index.js'
 import type { ChannelEvent } from '../channel/events.js'
 import { payableNow } from '../channel/paying.js'
 import type { Channel } from '../channel/state.js'
@@ -20,18 +24,18 @@ export class Inbox {
   #close = false
 
   /** Whether the peer has to be held back until what it sent is handled. */
-  get isFull (): boolean {
+  get isFull(): boolean {
     return this.#waiting > MOST_WAITING
   }
 
-  post (event: ChannelEvent): void {
+  post(event: ChannelEvent): void {
     if (event.type === 'pay') this.#payments.push(...event.payments)
     else if (event.type === 'close') this.#close = true
     else this.#push(event)
   }
 
   /** Updates that arrive in a row become one event. */
-  #push (event: ChannelEvent): void {
+  #push(event: ChannelEvent): void {
     this.#waiting += 1
     if (event.type !== 'updates') {
       this.#updates = undefined
@@ -45,17 +49,18 @@ export class Inbox {
   }
 
   /** Forgets what the user wants of the channel; what happened to it stays. */
-  dropWishes (): void {
+  dropWishes(): void {
     this.#payments = []
     this.#close = false
   }
 
   /**
    * What the channel can handle now: first what has happened, else as many payments as the window
-   * takes, else the turn that payments need, else a close, which waits until nothing is in flight any more.
-   * While the channel is held, nothing is signed or granted in it: it is about to be renewed as it is.
+   * takes, else the turn that payments need, else a close, which waits until nothing is in flight
+   * any more. While the channel is held, nothing is signed or granted in it: it is about to be
+   * renewed as it is.
    */
-  take (channel: Channel, isHeld = false): readonly ChannelEvent[] {
+  take(channel: Channel, isHeld = false): readonly ChannelEvent[] {
     if (this.#events.length > 0) {
       const events = this.#events
       this.#events = []
@@ -67,13 +72,20 @@ export class Inbox {
     if (grantDue(channel, this.#payments.length > 0)) return [{ type: 'grant-turn' }]
     const count = this.#payments.length === 0 ? 0 : payableNow(channel, this.#payments)
     if (count > 0) return [{ type: 'pay', payments: this.#payments.splice(0, count) }]
-    if (this.#payments.length > 0 && turnNeed(channel) === 'ask') return [{ type: 'ask-turn', payments: this.#payments.slice(0, MAX_PAYMENTS_PER_UPDATE) }]
+    if (this.#payments.length > 0 && turnNeed(channel) === 'ask') {
+      return [{ type: 'ask-turn', payments: this.#payments.slice(0, MAX_PAYMENTS_PER_UPDATE) }]
+    }
     return this.#takeClose(channel)
   }
 
-  #takeClose (channel: Channel): readonly ChannelEvent[] {
+  #takeClose(channel: Channel): readonly ChannelEvent[] {
     if (!this.#close) return []
-    const busy = this.#payments.length > 0 || (channel.stage === 'established' && channel.link === 'live' && channel.stopped === undefined && channel.ledger.inFlight.length > 0)
+    const busy =
+      this.#payments.length > 0 ||
+      (channel.stage === 'established' &&
+        channel.link === 'live' &&
+        channel.stopped === undefined &&
+        channel.ledger.inFlight.length > 0)
     if (busy) return []
     this.#close = false
     return [{ type: 'close' }]

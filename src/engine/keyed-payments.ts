@@ -13,13 +13,24 @@ import { toHex, type ChannelId } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { addSat, formatAmount, satoshi, subSat, ZERO_SAT, type Satoshi } from '../types/units.js'
 import type { ChannelActor } from './channel-actor.js'
-import { contradiction, findPart, listedChange, partId, payeeOf, signedChanges, type PaidRecord } from './paid-records.js'
+import {
+  contradiction,
+  findPart,
+  listedChange,
+  partId,
+  payeeOf,
+  signedChanges,
+  type PaidRecord
+} from './paid-records.js'
 import { statusOfUpdate, type PaymentInfo } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { admitCaller } from './waiters.js'
 
 /** What one channel carries of a payment. */
-export interface Part { readonly channel: ChannelId, readonly amount: Satoshi }
+export interface Part {
+  readonly channel: ChannelId
+  readonly amount: Satoshi
+}
 
 export interface KeyedRequest {
   /** The caller's name of the payment: 1 to 128 characters. */
@@ -28,7 +39,10 @@ export interface KeyedRequest {
   readonly peer: string
   readonly amount: Satoshi
   readonly memo: string
-  /** The name was drawn for this call: nothing can have been paid under it, not even by what this node has forgotten. */
+  /**
+   * The name was drawn for this call: nothing can have been paid under it, not even by what this
+   * node has forgotten.
+   */
   readonly isDrawn?: true
   /** Which channels carry what is still to be paid; throws when they cannot. */
   readonly plan: (rest: Satoshi) => readonly Part[]
@@ -53,13 +67,25 @@ export interface KeyedHost {
 }
 
 /** A part that has been signed, in this life or in an earlier one. */
-interface MadePart { readonly id: string, readonly record: PaidRecord, readonly actor: ChannelActor }
+interface MadePart {
+  readonly id: string
+  readonly record: PaidRecord
+  readonly actor: ChannelActor
+}
 
 /** A part that is to be signed; `signedAt` in milliseconds, once it is. */
-interface WantedPart { readonly name: string, readonly peer: string, readonly asked: Satoshi, signedAt: number | undefined }
+interface WantedPart {
+  readonly name: string
+  readonly peer: string
+  readonly asked: Satoshi
+  signedAt: number | undefined
+}
 
 /** A part before it is signed. */
-interface PlannedPart { readonly actor: ChannelActor, readonly payment: Payment & { readonly amount: Satoshi } }
+interface PlannedPart {
+  readonly actor: ChannelActor
+  readonly payment: Payment & { readonly amount: Satoshi }
+}
 
 /** What a channel says when others were faster. */
 const USED_UP = new Set(['ERR_INSUFFICIENT_BALANCE', 'ERR_STAKE_TOO_HIGH'])
@@ -75,30 +101,47 @@ const NO_CHANGES: readonly Change[] = []
  *
  * @throws PaychanError `ERR_INVALID_PAYMENT_ID`
  */
-export function checkPaymentId (id: string): void {
+export function checkPaymentId(id: string): void {
   const length = [...id].length
   // Half of a surrogate pair has no UTF-8: two such ids would be hashed to the same payment.
   if (length >= 1 && length <= MAX_ID_CHARACTERS && !/\p{Cs}/u.test(id)) return
-  throw new PaychanError('ERR_INVALID_PAYMENT_ID', `The id of a payment is a text of 1 to ${MAX_ID_CHARACTERS} characters; this one has ${length}.`, { length })
+  throw new PaychanError(
+    'ERR_INVALID_PAYMENT_ID',
+    `The id of a payment is a text of 1 to ${MAX_ID_CHARACTERS} characters; this one has ${length}.`,
+    { length }
+  )
 }
 
 export class KeyedPayments {
-  /** Parts that are to be signed, by the hex of their id. Empty unless somebody pays with an id right now. */
+  /**
+   * Parts that are to be signed, by the hex of their id. Empty unless somebody pays with an id
+   * right now.
+   */
   readonly #wanted = new Map<string, WantedPart>()
   /** Callers that have not been answered. */
   #callers = 0
-  readonly #underWay = new Map<string, { readonly peer: string, readonly amount: Satoshi, readonly outcome: Promise<PaymentInfo[]> }>()
+  readonly #underWay = new Map<
+    string,
+    { readonly peer: string; readonly amount: Satoshi; readonly outcome: Promise<PaymentInfo[]> }
+  >()
 
-  constructor (private readonly host: KeyedHost) {}
+  constructor(private readonly host: KeyedHost) {}
 
   /** What is to be committed beside a log entry. */
-  changes (state: Channel, entry: PaymentLogEntry): readonly Change[] {
+  changes(state: Channel, entry: PaymentLogEntry): readonly Change[] {
     const { id: channel, peer } = state
     if (entry.adopted === true) {
       // A list that is false says nothing about names.
       if (isListFalse(state)) return NO_CHANGES
       // Which of them had a name is forgotten as well; whoever asks for one again must find it.
-      return entry.payments.map((payment) => listedChange(payment, peer, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), time: entry.time }))
+      return entry.payments.map((payment) =>
+        listedChange(payment, peer, {
+          channel,
+          sequence: entry.sequence,
+          amount: satoshi(payment.amount),
+          time: entry.time
+        })
+      )
     }
     if (this.#wanted.size === 0) return NO_CHANGES
     return entry.payments.flatMap((payment): Change[] => {
@@ -106,12 +149,19 @@ export class KeyedPayments {
       const part = this.#wanted.get(id)
       if (part === undefined) return []
       part.signedAt = entry.time
-      return [...signedChanges(payment, part.name, part, { channel, sequence: entry.sequence, amount: satoshi(payment.amount), time: entry.time })]
+      return [
+        ...signedChanges(payment, part.name, part, {
+          channel,
+          sequence: entry.sequence,
+          amount: satoshi(payment.amount),
+          time: entry.time
+        })
+      ]
     })
   }
 
   /** The id of a payment that a peer cannot have been paid as it lists it (REEST-8). */
-  contradiction (peer: string, payments: readonly Payment[]): Promise<string | undefined> {
+  contradiction(peer: string, payments: readonly Payment[]): Promise<string | undefined> {
     return contradiction(this.host.options.store, peer, payments, this.#peerOf)
   }
 
@@ -121,11 +171,12 @@ export class KeyedPayments {
    * Pays what is still to be paid of a payment; resolves with its parts once all are acknowledged.
    * Callers at the same time share one payment.
    *
-   * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_TOO_MANY_WAITING`, `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
+   * @throws PaychanError `ERR_INVALID_PAYMENT_ID`, `ERR_TOO_MANY_WAITING`, `ERR_PAYMENT_CONFLICT`
+   *   (the id belongs to another payment),
    *   `ERR_LIST_FALSE` (the payee has listed falsely what this node had lost), `ERR_PAYMENTS_FORGOTTEN` (what it has lost may have been this one), `ERR_PAYMENT_UNKNOWN` and `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), and whatever
    *   refuses a payment as long as nothing of it was signed
    */
-  async pay (request: KeyedRequest): Promise<PaymentInfo[]> {
+  async pay(request: KeyedRequest): Promise<PaymentInfo[]> {
     checkPaymentId(request.id)
     admitCaller(this.#callers)
     this.#callers += 1
@@ -136,19 +187,21 @@ export class KeyedPayments {
     }
   }
 
-  async #join (request: KeyedRequest): Promise<PaymentInfo[]> {
+  async #join(request: KeyedRequest): Promise<PaymentInfo[]> {
     const { id, peer, amount } = request
     const other = this.#underWay.get(id)
     if (other !== undefined) {
       if (other.peer !== peer || other.amount !== amount) throw conflict(request, other)
       return await other.outcome
     }
-    const outcome = this.#payOnce(request).finally(() => { this.#underWay.delete(id) })
+    const outcome = this.#payOnce(request).finally(() => {
+      this.#underWay.delete(id)
+    })
     this.#underWay.set(id, { peer, amount, outcome })
     return await outcome
   }
 
-  async #payOnce (request: KeyedRequest): Promise<PaymentInfo[]> {
+  async #payOnce(request: KeyedRequest): Promise<PaymentInfo[]> {
     const { amount } = request
     const before = await this.#made(request)
     for (const part of before) await this.#outcome(request, part, before)
@@ -160,14 +213,15 @@ export class KeyedPayments {
       return parts
     }
     if (request.isDrawn !== true) await this.#checkMemory(request)
-    return [...parts, ...await this.#payRest(request, subSat(amount, paid), before.length)]
+    return [...parts, ...(await this.#payRest(request, subSat(amount, paid), before.length))]
   }
 
   /**
-   * What is not known to be paid may be forgotten: this node may run on an old copy of its data without knowing it, until the payee has said on
-   * each channel where it stands, and which other ones it has.
+   * What is not known to be paid may be forgotten: this node may run on an old copy of its data
+   * without knowing it, until the payee has said on each channel where it stands, and which other
+   * ones it has.
    */
-  async #checkMemory (request: KeyedRequest): Promise<void> {
+  async #checkMemory(request: KeyedRequest): Promise<void> {
     const { peer } = request
     const distrusted = this.host.channelsOf(peer).find(isListFalse)
     if (distrusted !== undefined) throw uncertain(request, distrusted.id)
@@ -181,28 +235,50 @@ export class KeyedPayments {
       return undefined
     }
     const unheard = await silent()
-    if (unheard !== undefined || !await this.host.hasAnswered(peer)) throw notHeard(request, unheard)
+    if (unheard !== undefined || !(await this.host.hasAnswered(peer))) {
+      throw notHeard(request, unheard)
+    }
     const lacking = this.host.channelsOf(peer).find(mayLackPayments)
     if (lacking !== undefined) throw forgotten(request, lacking.id)
   }
 
-  /** The parts that have been signed before. They are signed one after another, so there is no gap in their numbers. */
-  async #made (request: KeyedRequest): Promise<MadePart[]> {
+  /**
+   * The parts that have been signed before. They are signed one after another, so there is no gap
+   * in their numbers.
+   */
+  async #made(request: KeyedRequest): Promise<MadePart[]> {
     const payee = await payeeOf(this.host.options.store, request.id)
-    if (payee !== undefined && payee.peer !== request.peer) throw conflict(request, { amount: payee.asked, peer: payee.peer })
+    if (payee !== undefined && payee.peer !== request.peer) {
+      throw conflict(request, { amount: payee.asked, peer: payee.peer })
+    }
     const made: MadePart[] = []
     for (;;) {
-      const found = await findPart(this.host.options.store, request.peer, request.id, made.length, this.#peerOf)
+      const found = await findPart(
+        this.host.options.store,
+        request.peer,
+        request.id,
+        made.length,
+        this.#peerOf
+      )
       if (found === undefined) return made
       const { id, record } = found
       const actor = this.host.actor(record.channel)
-      if ((record.asked ?? request.amount) !== request.amount || record.amount > request.amount || actor.state.peer !== request.peer) throw conflict(request, { amount: record.asked ?? record.amount, peer: actor.state.peer })
+      if (
+        (record.asked ?? request.amount) !== request.amount ||
+        record.amount > request.amount ||
+        actor.state.peer !== request.peer
+      ) {
+        throw conflict(request, { amount: record.asked ?? record.amount, peer: actor.state.peer })
+      }
       made.push({ id, record, actor })
     }
   }
 
-  /** Waits until a part is settled one way or the other. The peer is asked (`Reestablish`); an ack has its own timeout. */
-  async #outcome (request: KeyedRequest, part: MadePart, all: readonly MadePart[]): Promise<void> {
+  /**
+   * Waits until a part is settled one way or the other. The peer is asked (`Reestablish`); an ack
+   * has its own timeout.
+   */
+  async #outcome(request: KeyedRequest, part: MadePart, all: readonly MadePart[]): Promise<void> {
     const { actor } = part
     if (statusOf(part) !== 'unknown') return
     await this.host.reconnect(actor)
@@ -216,12 +292,16 @@ export class KeyedPayments {
   }
 
   /** Plans again when somebody else has meanwhile used what a channel had left. */
-  async #payRest (request: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PaymentInfo[]> {
+  async #payRest(request: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PaymentInfo[]> {
     const parts: PaymentInfo[] = []
     let left = rest
     for (let plans = 1; ; plans++) {
       try {
-        for (const { actor, payment } of await this.#plan(request, left, firstIndex + parts.length)) {
+        for (const { actor, payment } of await this.#plan(
+          request,
+          left,
+          firstIndex + parts.length
+        )) {
           parts.push(await this.#payPart(request, actor, payment))
           left = subSat(left, payment.amount)
         }
@@ -234,16 +314,30 @@ export class KeyedPayments {
     }
   }
 
-  /** Everything is checked before the first part is signed. @throws PaychanError why it cannot be paid */
-  async #plan ({ id, peer, memo, plan }: KeyedRequest, rest: Satoshi, firstIndex: number): Promise<PlannedPart[]> {
-    const planned = plan(rest).map((part, n) => ({ actor: this.host.actor(part.channel), payment: { id: partId(peer, id, firstIndex + n), amount: part.amount, memo } }))
+  /**
+   * Everything is checked before the first part is signed. @throws PaychanError why it cannot be
+   * paid
+   */
+  async #plan(
+    { id, peer, memo, plan }: KeyedRequest,
+    rest: Satoshi,
+    firstIndex: number
+  ): Promise<PlannedPart[]> {
+    const planned = plan(rest).map((part, n) => ({
+      actor: this.host.actor(part.channel),
+      payment: { id: partId(peer, id, firstIndex + n), amount: part.amount, memo }
+    }))
     for (const actor of new Set(planned.map(({ actor }) => actor))) await this.host.reconnect(actor)
     this.#check(planned)
     return planned
   }
 
   /** @throws Interrupted */
-  async #payPart ({ id: name, peer, amount: asked, memo }: KeyedRequest, actor: ChannelActor, payment: PlannedPart['payment']): Promise<PaymentInfo> {
+  async #payPart(
+    { id: name, peer, amount: asked, memo }: KeyedRequest,
+    actor: ChannelActor,
+    payment: PlannedPart['payment']
+  ): Promise<PaymentInfo> {
     const id = toHex(payment.id)
     const wanted: WantedPart = { name, peer, asked, signedAt: undefined }
     this.#wanted.set(id, wanted)
@@ -254,15 +348,25 @@ export class KeyedPayments {
     } finally {
       this.#wanted.delete(id)
     }
-    return { id, channel: actor.id, peerId: actor.state.peer, direction: 'sent', amount: payment.amount, memo, status: 'acknowledged', time: wanted.signedAt ?? 0 }
+    return {
+      id,
+      channel: actor.id,
+      peerId: actor.state.peer,
+      direction: 'sent',
+      amount: payment.amount,
+      memo,
+      status: 'acknowledged',
+      time: wanted.signedAt ?? 0
+    }
   }
 
   /** @throws PaychanError why one of the parts cannot be paid; nothing is signed then */
-  #check (planned: readonly PlannedPart[]): void {
+  #check(planned: readonly PlannedPart[]): void {
     const balances = new Map<ChannelActor, Satoshi>()
     for (const { actor, payment } of planned) {
       const { state } = actor
-      const balance = balances.get(actor) ?? (state.stage === 'established' ? ownBalance(state) : ZERO_SAT)
+      const balance =
+        balances.get(actor) ?? (state.stage === 'established' ? ownBalance(state) : ZERO_SAT)
       const refusal = this.host.refusal(actor, payment, balance)
       if (refusal !== undefined) throw refusal
       balances.set(actor, satoshi(balance - payment.amount))
@@ -272,64 +376,134 @@ export class KeyedPayments {
 
 /** A part that failed, and what of it has been signed. */
 class Interrupted extends Error {
-  constructor (readonly unknown: Satoshi, override readonly cause: unknown) {
+  constructor(
+    readonly unknown: Satoshi,
+    override readonly cause: unknown
+  ) {
     super(messageOf(cause))
   }
 }
 
-function reasonOf (error: unknown): unknown {
+function reasonOf(error: unknown): unknown {
   return error instanceof Interrupted ? error.cause : error
 }
 
-function statusOf ({ actor, record }: MadePart): PaymentInfo['status'] {
+function statusOf({ actor, record }: MadePart): PaymentInfo['status'] {
   return statusOfUpdate(actor.state, record.sequence)
 }
 
-function infoOf (request: KeyedRequest, part: MadePart): PaymentInfo {
+function infoOf(request: KeyedRequest, part: MadePart): PaymentInfo {
   const { channel, amount, time } = part.record
-  return { id: part.id, channel, peerId: request.peer, direction: 'sent', amount, memo: request.memo, status: statusOf(part), time }
+  return {
+    id: part.id,
+    channel,
+    peerId: request.peer,
+    direction: 'sent',
+    amount,
+    memo: request.memo,
+    status: statusOf(part),
+    time
+  }
 }
 
-function conflict (request: KeyedRequest, other: { readonly peer: string, readonly amount: Satoshi }): PaychanError {
-  return new PaychanError('ERR_PAYMENT_CONFLICT', `The id '${request.id}' belongs to another payment: ${formatAmount(other.amount)} to ${other.peer}. Give a new payment an id of its own.`,
-    { id: request.id, asked: request.amount, amount: other.amount, peer: other.peer })
+function conflict(
+  request: KeyedRequest,
+  other: { readonly peer: string; readonly amount: Satoshi }
+): PaychanError {
+  return new PaychanError(
+    'ERR_PAYMENT_CONFLICT',
+    `The id '${request.id}' belongs to another payment: ${formatAmount(other.amount)} to ${other.peer}. Give a new payment an id of its own.`,
+    { id: request.id, asked: request.amount, amount: other.amount, peer: other.peer }
+  )
 }
 
-function uncertain ({ id, peer, amount }: KeyedRequest, channel: ChannelId): PaychanError {
-  return new PaychanError('ERR_LIST_FALSE', `When this node had lost payments, ${peer} listed them falsely on channel ${channel}: whether '${id}' was paid before cannot be known. Compare \`paychan payments\` with what the payee has, and pay what is still owed without an id.`,
-    { id, asked: amount, peer, channel })
+function uncertain({ id, peer, amount }: KeyedRequest, channel: ChannelId): PaychanError {
+  return new PaychanError(
+    'ERR_LIST_FALSE',
+    `When this node had lost payments, ${peer} listed them falsely on channel ${channel}: whether '${id}' was paid before cannot be known. Compare \`paychan payments\` with what the payee has, and pay what is still owed without an id.`,
+    { id, asked: amount, peer, channel }
+  )
 }
 
-/** A channel that payments may have gone through, on which the payee has not said where it stands. */
-function isUnheard (channel: Channel): boolean {
-  return channel.stage === 'established' && channel.onChain.spend === undefined && channel.link !== 'live' && (channel.role === 'client' || channel.terms.mode === 'two-way') && channel.ledger.held !== undefined && !isGivenUp(channel)
+/**
+ * A channel that payments may have gone through, on which the payee has not said where it stands.
+ */
+function isUnheard(channel: Channel): boolean {
+  return (
+    channel.stage === 'established' &&
+    channel.onChain.spend === undefined &&
+    channel.link !== 'live' &&
+    (channel.role === 'client' || channel.terms.mode === 'two-way') &&
+    channel.ledger.held !== undefined &&
+    !isGivenUp(channel)
+  )
 }
 
-function notHeard ({ id, peer, amount }: KeyedRequest, channel: ChannelId | undefined): PaychanError {
-  return new PaychanError('ERR_PEER_UNREACHABLE', `${peer} has not said ${channel === undefined ? 'which channels it has' : `where channel ${channel} stands`}: if this node ran on an old copy of its data, '${id}' could be paid already. Pay again once the peer is there.`,
-    { id, asked: amount, peer, ...channel === undefined ? {} : { channel } })
+function notHeard(
+  { id, peer, amount }: KeyedRequest,
+  channel: ChannelId | undefined
+): PaychanError {
+  return new PaychanError(
+    'ERR_PEER_UNREACHABLE',
+    `${peer} has not said ${channel === undefined ? 'which channels it has' : `where channel ${channel} stands`}: if this node ran on an old copy of its data, '${id}' could be paid already. Pay again once the peer is there.`,
+    { id, asked: amount, peer, ...(channel === undefined ? {} : { channel }) }
+  )
 }
 
-function forgotten ({ id, peer, amount }: KeyedRequest, channel: ChannelId): PaychanError {
-  return new PaychanError('ERR_PAYMENTS_FORGOTTEN', `This node has lost payments to ${peer} on channel ${channel}: whether '${id}' was paid before cannot be known. Compare \`paychan payments\` with what the payee has, and pay what is still owed without an id.`,
-    { id, asked: amount, peer, channel })
+function forgotten({ id, peer, amount }: KeyedRequest, channel: ChannelId): PaychanError {
+  return new PaychanError(
+    'ERR_PAYMENTS_FORGOTTEN',
+    `This node has lost payments to ${peer} on channel ${channel}: whether '${id}' was paid before cannot be known. Compare \`paychan payments\` with what the payee has, and pay what is still owed without an id.`,
+    { id, asked: amount, peer, channel }
+  )
 }
 
-function unsettled (request: KeyedRequest, parts: readonly MadePart[]): PaychanError {
-  const sum = (status: PaymentInfo['status']): Satoshi => parts.filter((part) => statusOf(part) === status).reduce((all, { record }) => addSat(all, record.amount), ZERO_SAT)
+function unsettled(request: KeyedRequest, parts: readonly MadePart[]): PaychanError {
+  const sum = (status: PaymentInfo['status']): Satoshi =>
+    parts
+      .filter((part) => statusOf(part) === status)
+      .reduce((all, { record }) => addSat(all, record.amount), ZERO_SAT)
   return unfinished(request, sum('acknowledged'), sum('unknown'), 'the peer has not answered')
 }
 
 /** What a part that failed means for the whole payment. */
-function interrupted (request: KeyedRequest, paid: Satoshi, unknown: Satoshi, error: unknown): unknown {
+function interrupted(
+  request: KeyedRequest,
+  paid: Satoshi,
+  unknown: Satoshi,
+  error: unknown
+): unknown {
   if (paid === 0n && unknown === 0n) return error
-  return unfinished(request, paid, unknown, codeOf(error) === 'ERR_PAYMENT_UNKNOWN' ? 'the connection broke' : messageOf(error).replace(/\.$/, ''))
+  return unfinished(
+    request,
+    paid,
+    unknown,
+    codeOf(error) === 'ERR_PAYMENT_UNKNOWN'
+      ? 'the connection broke'
+      : messageOf(error).replace(/\.$/, '')
+  )
 }
 
-function unfinished (request: KeyedRequest, paid: Satoshi, unknown: Satoshi, why: string): PaychanError {
+function unfinished(
+  request: KeyedRequest,
+  paid: Satoshi,
+  unknown: Satoshi,
+  why: string
+): PaychanError {
   const facts = { id: request.id, asked: request.amount, paid, unknown }
   const again = `Pay again with the id '${request.id}': only what is still missing is paid.`
-  if (paid === 0n) return new PaychanError('ERR_PAYMENT_UNKNOWN', `${formatAmount(unknown)} were signed, and are not acknowledged yet (${why}). ${again}`, facts)
-  const open = unknown === 0n ? '' : `, and ${formatAmount(unknown)} are signed but not acknowledged`
-  return new PaychanError('ERR_PAYMENT_PARTIAL', `${formatAmount(paid)} of ${formatAmount(request.amount)} are paid${open} (${why}). ${again}`, facts)
+  if (paid === 0n) {
+    return new PaychanError(
+      'ERR_PAYMENT_UNKNOWN',
+      `${formatAmount(unknown)} were signed, and are not acknowledged yet (${why}). ${again}`,
+      facts
+    )
+  }
+  const open =
+    unknown === 0n ? '' : `, and ${formatAmount(unknown)} are signed but not acknowledged`
+  return new PaychanError(
+    'ERR_PAYMENT_PARTIAL',
+    `${formatAmount(paid)} of ${formatAmount(request.amount)} are paid${open} (${why}). ${again}`,
+    facts
+  )
 }

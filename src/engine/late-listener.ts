@@ -1,4 +1,7 @@
-/** A listener for a stream whose channel is not there yet: keeps what arrives, in order, until it is. */
+/**
+ * A listener for a stream whose channel is not there yet: keeps what arrives, in order, until it
+ * is.
+ */
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { LinkListener } from './ports.js'
 
@@ -6,7 +9,9 @@ export class LateListener implements LinkListener {
   #listener: LinkListener | undefined
   readonly #waiting: Message[] = []
   #release: () => void = () => {}
-  readonly #bound = new Promise<void>((resolve) => { this.#release = resolve })
+  readonly #bound = new Promise<void>((resolve) => {
+    this.#release = resolve
+  })
   #closed: { readonly error: Error | undefined } | undefined
 
   readonly onMessage = (message: Message): void | Promise<void> => {
@@ -21,7 +26,7 @@ export class LateListener implements LinkListener {
   }
 
   /** Hands over what has arrived, and from now on everything. */
-  bind (listener: LinkListener): void {
+  bind(listener: LinkListener): void {
     this.#listener = listener
     for (const message of this.#waiting.splice(0)) void listener.onMessage(message)
     this.#release()

@@ -10,19 +10,34 @@ import type { Clock, Link, LinkListener } from './ports.js'
 import { Throttle } from './throttle.js'
 
 /** What a stream begins with. */
-const FIRST_MESSAGES: ReadonlySet<Message['type']> = new Set(['OpenChannel', 'AcceptChannel', 'Reestablish'])
+const FIRST_MESSAGES: ReadonlySet<Message['type']> = new Set([
+  'OpenChannel',
+  'AcceptChannel',
+  'Reestablish'
+])
 
-/** `number`: of the streams of this channel, from 0. `begun`: its first message has been sent. `waiting`: what is to be sent after a message that is still being made. */
-interface Stream { readonly link: Link, readonly number: number, begun: boolean, waiting: Message[] | undefined }
+/**
+ * `number`: of the streams of this channel, from 0. `begun`: its first message has been sent.
+ * `waiting`: what is to be sent after a message that is still being made.
+ */
+interface Stream {
+  readonly link: Link
+  readonly number: number
+  begun: boolean
+  waiting: Message[] | undefined
+}
 
 export class Links {
   readonly #streams = new Map<ChannelActor, Stream>()
   readonly #attached = new WeakMap<ChannelActor, number>()
 
-  constructor (private readonly clock: Clock) {}
+  constructor(private readonly clock: Clock) {}
 
-  /** REEST-6: gives the channel a new stream; an older one ends. Returns who listens to it from now on. */
-  attach (actor: ChannelActor, link: Link): LinkListener {
+  /**
+   * REEST-6: gives the channel a new stream; an older one ends. Returns who listens to it from now
+   * on.
+   */
+  attach(actor: ChannelActor, link: Link): LinkListener {
     const old = this.#streams.get(actor)
     const number = this.#attached.get(actor) ?? 0
     this.#attached.set(actor, number + 1)
@@ -50,20 +65,23 @@ export class Links {
   }
 
   /** The number of the stream that a channel has; its effects are only for that one. */
-  numberOf (actor: ChannelActor): number | undefined {
+  numberOf(actor: ChannelActor): number | undefined {
     return this.#streams.get(actor)?.number
   }
 
   /** REEST-1, REEST-6: what was still to be said on an older stream is not said on a new one. */
-  send (actor: ChannelActor, message: Message): void {
+  send(actor: ChannelActor, message: Message): void {
     const stream = this.#streams.get(actor)
     if (stream === undefined) return
     if (stream.waiting !== undefined) stream.waiting.push(message)
     else sendOn(stream, message)
   }
 
-  /** Sends a message once it is made; what is sent meanwhile on this stream follows it. Rejects when it cannot be made. */
-  async sendOnceMade (actor: ChannelActor, making: Promise<Message>): Promise<void> {
+  /**
+   * Sends a message once it is made; what is sent meanwhile on this stream follows it. Rejects when
+   * it cannot be made.
+   */
+  async sendOnceMade(actor: ChannelActor, making: Promise<Message>): Promise<void> {
     const stream = this.#streams.get(actor)
     if (stream === undefined) return
     const waiting: Message[] = []
@@ -75,7 +93,7 @@ export class Links {
   }
 
   /** Ends the stream after what was sent; the channel hears of it at once. */
-  hangUp (actor: ChannelActor, reason: string): void {
+  hangUp(actor: ChannelActor, reason: string): void {
     const stream = this.#streams.get(actor)
     if (stream === undefined) return
     this.#streams.delete(actor)
@@ -85,11 +103,13 @@ export class Links {
 }
 
 /** REEST-5: before its first message a side says nothing but why it does not go on. */
-function sendOn (stream: Stream, message: Message): void {
+function sendOn(stream: Stream, message: Message): void {
   stream.begun ||= FIRST_MESSAGES.has(message.type)
   if (stream.begun || message.type === 'Error') stream.link.send(message)
 }
 
-function eventOf (message: Message): ChannelEvent {
-  return message.type === 'Update' ? { type: 'updates', updates: [message] } : { type: 'message', message }
+function eventOf(message: Message): ChannelEvent {
+  return message.type === 'Update'
+    ? { type: 'updates', updates: [message] }
+    : { type: 'message', message }
 }

@@ -1,4 +1,7 @@
-/** What a node finds on its disk when it starts: its channels, records of an earlier layout, and damage. */
+/**
+ * What a node finds on its disk when it starts: its channels, records of an earlier layout, and
+ * damage.
+ */
 import { NEW_LEDGER } from '../channel/ledger.js'
 import type { Channel, Established } from '../channel/state.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -8,23 +11,43 @@ import { PAID_PREFIX } from './paid-records.js'
 import { paymentChange, PAYMENT_PREFIX, readEntry } from './payments.js'
 import type { Change, Store } from './ports.js'
 import { corruptRecord, decodeRecord, isLayout1, recordChange } from './records.js'
-import { CHANNEL_PREFIX, channelChanges, LEDGER_PREFIX, readChannel, readTerms } from './stored-channel.js'
+import {
+  CHANNEL_PREFIX,
+  channelChanges,
+  LEDGER_PREFIX,
+  readChannel,
+  readTerms
+} from './stored-channel.js'
 
 /** A channel that cannot be served. `terms` is what can still be read of it. */
-export interface DamagedChannel { readonly id: ChannelId, readonly terms: Channel | undefined, readonly error: Error }
+export interface DamagedChannel {
+  readonly id: ChannelId
+  readonly terms: Channel | undefined
+  readonly error: Error
+}
 
-/** A client's channel that has lost its ledger: it pays nothing any more, and comes back by a close or by T2. */
-export interface RefundOnly { readonly id: ChannelId, readonly error: Error }
+/**
+ * A client's channel that has lost its ledger: it pays nothing any more, and comes back by a close
+ * or by T2.
+ */
+export interface RefundOnly {
+  readonly id: ChannelId
+  readonly error: Error
+}
 
 /** `refundOnly` are among the `channels`. */
-export interface Loaded { readonly channels: readonly Channel[], readonly damaged: readonly DamagedChannel[], readonly refundOnly: readonly RefundOnly[] }
+export interface Loaded {
+  readonly channels: readonly Channel[]
+  readonly damaged: readonly DamagedChannel[]
+  readonly refundOnly: readonly RefundOnly[]
+}
 
 /**
  * Loads all channels. One that is damaged is no reason to let the others down.
  *
  * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
  */
-export async function loadChannels (store: Store): Promise<Loaded> {
+export async function loadChannels(store: Store): Promise<Loaded> {
   await migrate(store)
   const channels: Channel[] = []
   const damaged: DamagedChannel[] = []
@@ -42,10 +65,23 @@ export async function loadChannels (store: Store): Promise<Loaded> {
       refundOnly.push({ id: rest.id, error: found.error })
       continue
     }
-    damaged.push({ id: idOf(key, CHANNEL_PREFIX), terms: 'error' in terms ? undefined : terms.value, error: found.error })
+    damaged.push({
+      id: idOf(key, CHANNEL_PREFIX),
+      terms: 'error' in terms ? undefined : terms.value,
+      error: found.error
+    })
   }
-  const kept = await compactGivenUp(store, channels, (channel) => channelChanges(undefined, channel))
-  return { channels: kept, refundOnly, damaged: [...damaged, ...await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id)))] }
+  const kept = await compactGivenUp(store, channels, (channel) =>
+    channelChanges(undefined, channel)
+  )
+  return {
+    channels: kept,
+    refundOnly,
+    damaged: [
+      ...damaged,
+      ...(await orphans(store, new Set([...channels, ...damaged].map(({ id }) => id))))
+    ]
+  }
 }
 
 /** Who has to hear of damage. */
@@ -55,15 +91,24 @@ export interface DamageListeners {
   readonly alarm: (id: ChannelId, text: string) => void
 }
 
-/** KEY-3: whatever has become of a channel's record, its keys are not used again; and somebody is told. */
-export function tellDamage ({ damaged, refundOnly }: Loaded, { reserve, learn, alarm }: DamageListeners): void {
+/**
+ * KEY-3: whatever has become of a channel's record, its keys are not used again; and somebody is
+ * told.
+ */
+export function tellDamage(
+  { damaged, refundOnly }: Loaded,
+  { reserve, learn, alarm }: DamageListeners
+): void {
   for (const { id, terms, error } of damaged) {
     reserve(id)
     if (terms !== undefined) learn(terms)
     alarm(id, `A channel cannot be used: ${error.message} The other channels go on.`)
   }
   for (const { id, error } of refundOnly) {
-    alarm(id, `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`)
+    alarm(
+      id,
+      `A channel takes no payments any more: ${error.message} If the peer is there, it brings back the balances and the channel can be closed; if not, the refund T2 is published by itself.`
+    )
   }
 }
 
@@ -71,35 +116,52 @@ export function tellDamage ({ damaged, refundOnly }: Loaded, { reserve, learn, a
  * TIME-2: what T2 takes is in the channel's record, so a client without its ledger can still have
  * the refund at L. That is always safe for it: T2 pays the client everything, and is void once the
  * server has settled. What was paid is not known, so nothing is signed any more but a close, on the
- * state that the server brings back (REEST-8, REEST-9). A server has nothing without its newest state.
+ * state that the server brings back (REEST-8, REEST-9). A server has nothing without its newest
+ * state.
  */
-function refundOnlyOf (terms: Channel): Established | undefined {
-  if (terms.stage !== 'established' || terms.role !== 'client' || terms.refundSignature === undefined) return undefined
-  const stopped = { code: 'ERR_STORE_CORRUPT', reason: 'The record of its balances is damaged.', rule: 'REEST-4', settleNow: false }
+function refundOnlyOf(terms: Channel): Established | undefined {
+  if (
+    terms.stage !== 'established' ||
+    terms.role !== 'client' ||
+    terms.refundSignature === undefined
+  ) {
+    return undefined
+  }
+  const stopped = {
+    code: 'ERR_STORE_CORRUPT',
+    reason: 'The record of its balances is damaged.',
+    rule: 'REEST-4',
+    settleNow: false
+  }
   return { ...terms, ledger: NEW_LEDGER, stopped: terms.stopped ?? stopped }
 }
 
 /** Ledgers without a channel: something has lost the other record. */
-async function orphans (store: Store, known: ReadonlySet<ChannelId>): Promise<DamagedChannel[]> {
+async function orphans(store: Store, known: ReadonlySet<ChannelId>): Promise<DamagedChannel[]> {
   const found: DamagedChannel[] = []
   for await (const [key] of store.entries(LEDGER_PREFIX)) {
     const id = idOf(key, LEDGER_PREFIX)
-    if (!known.has(id)) found.push({ id, terms: undefined, error: corruptRecord(CHANNEL_PREFIX + id) })
+    if (!known.has(id)) {
+      found.push({ id, terms: undefined, error: corruptRecord(CHANNEL_PREFIX + id) })
+    }
   }
   return found
 }
 
-function idOf (key: string, prefix: string): ChannelId {
+function idOf(key: string, prefix: string): ChannelId {
   return key.slice(prefix.length) as ChannelId
 }
 
 /** Writes everything of layout 1 anew, in one batch: a store is of one layout or of the other. */
-async function migrate (store: Store): Promise<void> {
+async function migrate(store: Store): Promise<void> {
   let needed = false
   for await (const [, value] of store.entries(CHANNEL_PREFIX)) needed ||= isLayout1(value)
   if (!needed) return
   const changes: Change[] = []
-  const rewrite = async (prefix: string, change: (key: string, value: Uint8Array) => Promise<readonly Change[]>): Promise<void> => {
+  const rewrite = async (
+    prefix: string,
+    change: (key: string, value: Uint8Array) => Promise<readonly Change[]>
+  ): Promise<void> => {
     for await (const [key, value] of store.entries(prefix)) {
       if (!isLayout1(value)) continue
       const found = await unlessCorrupt(() => change(key, value))
@@ -107,22 +169,37 @@ async function migrate (store: Store): Promise<void> {
       if (!('error' in found)) changes.push(...found.value)
     }
   }
-  await rewrite(CHANNEL_PREFIX, async (key, value) => channelChanges(undefined, await readChannel(store, key, value)))
-  await rewrite(PAYMENT_PREFIX, async (key, value) => [paymentChange(channelOf(key), readEntry(key, value))])
+  await rewrite(CHANNEL_PREFIX, async (key, value) =>
+    channelChanges(undefined, await readChannel(store, key, value))
+  )
+  await rewrite(PAYMENT_PREFIX, async (key, value) => [
+    paymentChange(channelOf(key), readEntry(key, value))
+  ])
   await rewrite(PAID_PREFIX, async (key, value) => [recordChange(key, decodeRecord(key, value))])
   if (changes.length > 0) await store.commit(changes)
 }
 
-function channelOf (paymentKey: string): ChannelId {
+function channelOf(paymentKey: string): ChannelId {
   return paymentKey.slice(PAYMENT_PREFIX.length, paymentKey.lastIndexOf('/')) as ChannelId
 }
 
-/** What is read, or why it cannot be. What a later release has written, or a disk that failed, is thrown. */
-export async function unlessCorrupt<T> (read: () => Promise<T>): Promise<{ readonly value: T } | { readonly error: Error }> {
+/**
+ * What is read, or why it cannot be. What a later release has written, or a disk that failed, is
+ * thrown.
+ */
+export async function unlessCorrupt<T>(
+  read: () => Promise<T>
+): Promise<{ readonly value: T } | { readonly error: Error }> {
   try {
     return { value: await read() }
   } catch (error) {
-    if (!(error instanceof Error) || codeOf(error) === 'ERR_STORE_VERSION' || codeOf(error) === STORE_FAILED) throw error
+    if (
+      !(error instanceof Error) ||
+      codeOf(error) === 'ERR_STORE_VERSION' ||
+      codeOf(error) === STORE_FAILED
+    ) {
+      throw error
+    }
     // Also what only a bug can have written: it costs its channel, not the node.
     return { error }
   }

@@ -1,4 +1,7 @@
-/** What goes with every opening, whatever becomes of it: its time, the room that it takes, the close script that it holds. */
+/**
+ * What goes with every opening, whatever becomes of it: its time, the room that it takes, the close
+ * script that it holds.
+ */
 import type { Policy } from '../channel/policy.js'
 import type { ChannelId } from '../types/bytes.js'
 import type { Actors } from './actors.js'
@@ -30,7 +33,7 @@ export class OpeningUpkeep {
   readonly closeScripts: CloseScripts
   readonly timers: OpeningTimers
 
-  constructor (private readonly host: UpkeepHost) {
+  constructor(private readonly host: UpkeepHost) {
     const { actors, policy, clock, timeouts, wallet, onError } = host
     this.strangers = new Strangers({ actors, policy, now: () => clock.now() })
     this.closeScripts = new CloseScripts(wallet, onError)
@@ -38,21 +41,24 @@ export class OpeningUpkeep {
   }
 
   /** A channel begins, or comes from the store. */
-  add (actor: ChannelActor): void {
+  add(actor: ChannelActor): void {
     this.host.actors.add(actor)
     this.strangers.observe(actor)
     this.closeScripts.hold(actor.state)
   }
 
   /** To be called after each step. */
-  observe (actor: ChannelActor): void {
+  observe(actor: ChannelActor): void {
     this.timers.observe(actor)
     this.closeScripts.observe(actor.state)
     this.strangers.observe(actor)
   }
 
-  /** A server's opening that came to nothing, and whose end is on disk, is let go. Returns whether it was one. */
-  letGo (actor: ChannelActor): boolean {
+  /**
+   * A server's opening that came to nothing, and whose end is on disk, is let go. Returns whether
+   * it was one.
+   */
+  letGo(actor: ChannelActor): boolean {
     const { state } = actor
     if (!isGivenUpByServer(state)) return false
     this.host.registry.giveUp(state, this.host.keyOf(actor))

@@ -1,4 +1,7 @@
-/** New channels, ours and those that peers ask for: draws their keys and scripts, and limits how many and how long. */
+/**
+ * New channels, ours and those that peers ask for: draws their keys and scripts, and limits how
+ * many and how long.
+ */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../bitcoin/keys.js'
 import { channelIdOf } from '../bitcoin/scripts.js'
@@ -30,7 +33,10 @@ export interface OpeningsHost {
   readonly options: EngineOptions
   readonly links: Links
   envFor: (channel: Pick<Channel, 'role' | 'keys'> & { readonly id?: Channel['id'] }) => Env
-  /** Starts a channel with its first transition, and ends its opening when it takes too long (OPEN-9). */
+  /**
+   * Starts a channel with its first transition, and ends its opening when it takes too long
+   * (OPEN-9).
+   */
   begin: (first: Transition) => ChannelActor
   readonly renewals: Pick<Renewals, 'named' | 'supersede'>
   readonly strangers: Pick<Strangers, 'admit'>
@@ -63,21 +69,30 @@ export interface Offer {
 }
 
 /** Opening, waiting for its funding, or with money in it. */
-function isAlive (channel: Channel, height: number): boolean {
-  if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) return channel.onChain.spend === undefined
+function isAlive(channel: Channel, height: number): boolean {
+  if (channel.stage === 'established' && channel.onChain.fundingHeight !== undefined) {
+    return channel.onChain.spend === undefined
+  }
   return channel.stage === 'offered' || channel.stage === 'accepted' || isUnfunded(channel, height)
 }
 
 /**
  * OPEN-9: how long an opening may take, in milliseconds. Whoever pays for T1 with an outside wallet
- * is given time for it, and a server, which cannot know, a little more. Of a renewal nobody else does.
+ * is given time for it, and a server, which cannot know, a little more. Of a renewal nobody else
+ * does.
  */
-export function openingPatience (channel: Channel, { opening, outside }: Timeouts): number {
-  if (channel.role === 'server') return channel.stage === 'accepted' && channel.terms.renews === undefined ? opening + outside : opening
-  return (channel.stage === 'offered' || channel.stage === 'accepted') && channel.outside === true ? outside : opening
+export function openingPatience(channel: Channel, { opening, outside }: Timeouts): number {
+  if (channel.role === 'server') {
+    return channel.stage === 'accepted' && channel.terms.renews === undefined
+      ? opening + outside
+      : opening
+  }
+  return (channel.stage === 'offered' || channel.stage === 'accepted') && channel.outside === true
+    ? outside
+    : opening
 }
 
-function sumOf (numbers: Iterable<number>): number {
+function sumOf(numbers: Iterable<number>): number {
   let sum = 0
   for (const number of numbers) sum += number
   return sum
@@ -87,29 +102,83 @@ export class Openings {
   /** Offers by peer whose keys are being drawn. */
   readonly #drawing = new Map<string, number>()
 
-  constructor (private readonly host: OpeningsHost) {}
+  constructor(private readonly host: OpeningsHost) {}
 
   /**
-   * Opens a stream and offers a channel on it. What we lack ourselves is said before the peer is asked.
+   * Opens a stream and offers a channel on it. What we lack ourselves is said before the peer is
+   * asked.
    *
-   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`, `ERR_FEE_TOO_HIGH` (facts: fee, amount), `ERR_CANCELLED`, and those of `Peers.open`
+   * @throws PaychanError `ERR_CHAIN_UNAVAILABLE`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_FUNDS`,
+   *   `ERR_FEE_TOO_HIGH` (facts: fee, amount), `ERR_CANCELLED`, and those of `Peers.open`
    */
-  async offer ({ peer, capacity, blocks, step, renewFor, choice, mostFee, patience, renewal, outside, signal }: Offer): Promise<ChannelActor> {
+  async offer({
+    peer,
+    capacity,
+    blocks,
+    step,
+    renewFor,
+    choice,
+    mostFee,
+    patience,
+    renewal,
+    outside,
+    signal
+  }: Offer): Promise<ChannelActor> {
     const { chain, peers, network, policy, wallet } = this.host.options
     checkRequest({ capacity, blocks, step }, { policy })
     if (chain.tip === undefined || chain.status !== 'synced') {
-      throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.')
+      throw new PaychanError(
+        'ERR_CHAIN_UNAVAILABLE',
+        'The Electrum server does not answer; a channel can only be opened while the chain can be watched. Check the server, then try again.'
+      )
     }
     const coins = outside === true ? ZERO_SAT : renewal === undefined ? capacity : renewal.coins
-    const fee = coins > 0n ? wallet.checkFunds(coins, choice?.feeRate ?? this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate, choice?.coins) : ZERO_SAT
-    if (mostFee !== undefined && fee > mostFee) throw new PaychanError('ERR_FEE_TOO_HIGH', `The fee of the funding transaction would be ${formatAmount(fee)}, more than the ${formatAmount(mostFee)} that it is paid for. Wait for lower fees; or, if that is meant, say so: \`--yes\`, or \`highFee: true\` over the API.`, { fee, amount: mostFee })
+    const fee =
+      coins > 0n
+        ? wallet.checkFunds(
+            coins,
+            choice?.feeRate ??
+              this.host.envFor({ role: 'client', keys: { high: 0, low: 0 } }).feeRate,
+            choice?.coins
+          )
+        : ZERO_SAT
+    if (mostFee !== undefined && fee > mostFee) {
+      throw new PaychanError(
+        'ERR_FEE_TOO_HIGH',
+        `The fee of the funding transaction would be ${formatAmount(fee)}, more than the ${formatAmount(mostFee)} that it is paid for. Wait for lower fees; or, if that is meant, say so: \`--yes\`, or \`highFee: true\` over the API.`,
+        { fee, amount: mostFee }
+      )
+    }
     const listener = new LateListener()
-    const link = await unlessCancelled(signal, peers.open(peer, () => listener), (late) => { late.close() })
+    const link = await unlessCancelled(
+      signal,
+      peers.open(peer, () => listener),
+      (late) => {
+        late.close()
+      }
+    )
     try {
       const { keys, party } = await this.#drawParty('client')
       throwIfCancelled(signal)
-      const request = { id: channelIdOf(party.channelKey), peer: link.peer, address: link.address ?? peer, network, keys, ours: party, capacity, blocks, step, renewFor, choice, patience, renewal, outside }
-      const actor = this.host.begin(offerChannel(request, this.host.envFor({ role: 'client', keys })))
+      const request = {
+        id: channelIdOf(party.channelKey),
+        peer: link.peer,
+        address: link.address ?? peer,
+        network,
+        keys,
+        ours: party,
+        capacity,
+        blocks,
+        step,
+        renewFor,
+        choice,
+        patience,
+        renewal,
+        outside
+      }
+      const actor = this.host.begin(
+        offerChannel(request, this.host.envFor({ role: 'client', keys }))
+      )
       listener.bind(this.host.links.attach(actor, link))
       return actor
     } catch (error) {
@@ -123,18 +192,40 @@ export class Openings {
    *
    * @throws Violation which the peer is told
    */
-  onOffer (link: Link, offer: OpenChannel): LinkListener {
+  onOffer(link: Link, offer: OpenChannel): LinkListener {
     const { policy, network, chain } = this.host.options
     const served = this.host.channelsOf(link.peer).filter((channel) => channel.role === 'server')
-    const pending = served.filter((channel) => isOpening(channel) && channel.stage !== 'refund-signed').length
+    const pending = served.filter(
+      (channel) => isOpening(channel) && channel.stage !== 'refund-signed'
+    ).length
     const drawing = this.#drawing.get(link.peer) ?? 0
-    must(pending + drawing < policy.maxPendingOpenings, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxPendingOpenings} openings may be under way.`, { pending, most: policy.maxPendingOpenings })
+    must(
+      pending + drawing < policy.maxPendingOpenings,
+      'OPEN-7',
+      'ERR_TOO_MANY_OPENINGS',
+      `At most ${policy.maxPendingOpenings} openings may be under way.`,
+      { pending, most: policy.maxPendingOpenings }
+    )
     const height = chain.tip?.height ?? 0
     const unfunded = served.filter((channel) => isUnfunded(channel, height)).length
-    must(unfunded < policy.maxUnfunded, 'OPEN-7', 'ERR_TOO_MANY_OPENINGS', `At most ${policy.maxUnfunded} channels may wait for their funding.`, { unfunded, most: policy.maxUnfunded })
+    must(
+      unfunded < policy.maxUnfunded,
+      'OPEN-7',
+      'ERR_TOO_MANY_OPENINGS',
+      `At most ${policy.maxUnfunded} channels may wait for their funding.`,
+      { unfunded, most: policy.maxUnfunded }
+    )
     // A renewal takes the place of another channel.
-    const alive = served.filter((channel) => isAlive(channel, height)).length - (offer.renews === undefined ? 0 : 1)
-    must(alive + drawing < policy.maxChannelsPerPeer, 'WIRE-9', 'ERR_TOO_MANY_CHANNELS', `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`, { channels: alive, most: policy.maxChannelsPerPeer })
+    const alive =
+      served.filter((channel) => isAlive(channel, height)).length -
+      (offer.renews === undefined ? 0 : 1)
+    must(
+      alive + drawing < policy.maxChannelsPerPeer,
+      'WIRE-9',
+      'ERR_TOO_MANY_CHANNELS',
+      `At most ${policy.maxChannelsPerPeer} channels with one peer; close one of them first.`,
+      { channels: alive, most: policy.maxChannelsPerPeer }
+    )
     const env = this.host.envFor({ role: 'server', keys: { high: 0, low: 0 } })
     checkOffer(offer, network, env)
     const old = this.host.renewals.named(offer, link.peer)
@@ -148,13 +239,21 @@ export class Openings {
   }
 
   /** Never rejects: what goes wrong is told to the peer. */
-  async #accept (link: Link, offer: OpenChannel, listener: LateListener): Promise<void> {
+  async #accept(link: Link, offer: OpenChannel, listener: LateListener): Promise<void> {
     let unused: Uint8Array | undefined
     try {
       const { keys, party } = await this.#drawParty('server')
       unused = party.closeScript
-      const request = { id: channelIdOf(offer.channelKey), peer: link.peer, network: this.host.options.network, keys, ours: party }
-      const actor = this.host.begin(acceptChannel(request, offer, this.host.envFor({ role: 'server', keys })))
+      const request = {
+        id: channelIdOf(offer.channelKey),
+        peer: link.peer,
+        network: this.host.options.network,
+        keys,
+        ours: party
+      }
+      const actor = this.host.begin(
+        acceptChannel(request, offer, this.host.envFor({ role: 'server', keys }))
+      )
       this.host.renewals.supersede(actor.state)
       unused = undefined
       listener.bind(this.host.links.attach(actor, link))
@@ -170,10 +269,18 @@ export class Openings {
     }
   }
 
-  async #drawParty (role: Role): Promise<{ keys: KeyBits, party: OwnPart }> {
+  async #drawParty(role: Role): Promise<{ keys: KeyBits; party: OwnPart }> {
     const { random, signer, wallet } = this.host.options
     const keys = drawKeys(random)
     const closeScript = role === 'server' ? this.host.closeScripts.take() : await wallet.newScript()
-    return { keys, party: { channelKey: signer.publicKey({ role, ...keys, use: 'channel' }), payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }), closeScript, derivation: bitsToBytes(keys) } }
+    return {
+      keys,
+      party: {
+        channelKey: signer.publicKey({ role, ...keys, use: 'channel' }),
+        payoutKey: signer.publicKey({ role, ...keys, use: 'payout' }),
+        closeScript,
+        derivation: bitsToBytes(keys)
+      }
+    }
   }
 }

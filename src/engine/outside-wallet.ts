@@ -1,4 +1,7 @@
-/** T1 from an outside wallet: what a person brings, first funded and then signed, is checked and passed on. */
+/**
+ * T1 from an outside wallet: what a person brings, first funded and then signed, is checked and
+ * passed on.
+ */
 import type { Env } from '../channel/env.js'
 import { awaitsInputs, checkFunded, checkSigned, notExpected } from '../channel/outside-funding.js'
 import type { Accepted, Channel, Established } from '../channel/state.js'
@@ -18,14 +21,21 @@ export interface OutsideHost {
 }
 
 /**
- * Takes the PSBT that a channel waits for: funded and unsigned, and resolves once T2 is on disk; then
- * signed, and resolves as `wait` says. A PSBT that is refused changes nothing: another one may follow.
+ * Takes the PSBT that a channel waits for: funded and unsigned, and resolves once T2 is on disk;
+ * then signed, and resolves as `wait` says. A PSBT that is refused changes nothing: another one may
+ * follow.
  *
  * @returns warnings, a sentence each
- * @throws PaychanError those of `checkFunded` and `checkSigned`, `ERR_PSBT_NOT_EXPECTED`, `ERR_PSBT_SUPERSEDED`,
- * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED`, and why the channel was given up
+ * @throws PaychanError those of `checkFunded` and `checkSigned`, `ERR_PSBT_NOT_EXPECTED`,
+ *   `ERR_PSBT_SUPERSEDED`, `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED`, and why the channel
+ *   was given up
  */
-export async function takePsbt (actor: ChannelActor, bytes: Uint8Array, wait: 'broadcast' | 'ready', host: OutsideHost): Promise<readonly string[]> {
+export async function takePsbt(
+  actor: ChannelActor,
+  bytes: Uint8Array,
+  wait: 'broadcast' | 'ready',
+  host: OutsideHost
+): Promise<readonly string[]> {
   await actor.idle()
   // REF-7: T1 leaves only when T2's signature is on disk.
   const state = actor.durable ?? actor.state
@@ -35,7 +45,12 @@ export async function takePsbt (actor: ChannelActor, bytes: Uint8Array, wait: 'b
 }
 
 /** Steps 2 to 5. No coin is spent on a script that we could not watch. */
-async function takeFunded (actor: ChannelActor, state: Accepted, bytes: Uint8Array, { watches, clock, env }: OutsideHost): Promise<readonly string[]> {
+async function takeFunded(
+  actor: ChannelActor,
+  state: Accepted,
+  bytes: Uint8Array,
+  { watches, clock, env }: OutsideHost
+): Promise<readonly string[]> {
   const { warnings, ...funded } = checkFunded(state, bytes, env(state))
   await watchStands(watches.watch(actor, fundingScriptOf(state.terms)), clock)
   const secured = actor.waiters.arrival(readyForSignatures)
@@ -43,19 +58,40 @@ async function takeFunded (actor: ChannelActor, state: Accepted, bytes: Uint8Arr
   await secured
   // Two may have been brought at once.
   if (actor.state.stage === 'established' && actor.state.outPoint.txid !== funded.outPoint.txid) {
-    throw new PaychanError('ERR_PSBT_SUPERSEDED', `The refund was signed for another PSBT, of transaction ${actor.state.outPoint.txid}; sign that one.`, { txid: actor.state.outPoint.txid })
+    throw new PaychanError(
+      'ERR_PSBT_SUPERSEDED',
+      `The refund was signed for another PSBT, of transaction ${actor.state.outPoint.txid}; sign that one.`,
+      { txid: actor.state.outPoint.txid }
+    )
   }
   return warnings
 }
 
-/** Step 6. A mempool is asked first: what it refuses for good the person hears at once, and T1 can be signed again. */
-async function takeSigned (actor: ChannelActor, state: Established, bytes: Uint8Array, wait: 'broadcast' | 'ready', { chain, env }: OutsideHost): Promise<readonly string[]> {
+/**
+ * Step 6. A mempool is asked first: what it refuses for good the person hears at once, and T1 can
+ * be signed again.
+ */
+async function takeSigned(
+  actor: ChannelActor,
+  state: Established,
+  bytes: Uint8Array,
+  wait: 'broadcast' | 'ready',
+  { chain, env }: OutsideHost
+): Promise<readonly string[]> {
   const warnings: string[] = []
   if (state.onChain.fundingHeight === undefined) {
-    if (state.stopped !== undefined) throw PaychanError.of(state.stopped.code, `The opening is over: ${state.stopped.reason}`)
+    if (state.stopped !== undefined) {
+      throw PaychanError.of(state.stopped.code, `The opening is over: ${state.stopped.reason}`)
+    }
     const raw = checkSigned(state, bytes, env(state))
     await chain.broadcast(raw).catch((error: unknown) => {
-      if (error instanceof PaychanError && codeOf(error) === 'ERR_BROADCAST_REFUSED' && !isForNow(error)) throw error
+      if (
+        error instanceof PaychanError &&
+        codeOf(error) === 'ERR_BROADCAST_REFUSED' &&
+        !isForNow(error)
+      ) {
+        throw error
+      }
       warnings.push(`It was not taken yet, and is sent again with every block: ${messageOf(error)}`)
     })
     actor.post({ type: 'funding-signed', raw })
@@ -67,11 +103,11 @@ async function takeSigned (actor: ChannelActor, state: Established, bytes: Uint8
 }
 
 /** Time may help: blocks come, and fees fall. */
-function isForNow ({ facts: { kind } }: PaychanError): boolean {
+function isForNow({ facts: { kind } }: PaychanError): boolean {
   return kind === 'fee-too-low' || kind === 'non-final'
 }
 
-function whyNot (state: Channel): PaychanError {
+function whyNot(state: Channel): PaychanError {
   if (state.stage === 'abandoned') return PaychanError.of(state.code, state.reason, state.facts)
   return notExpected()
 }

@@ -28,12 +28,15 @@ const MAX_DEPTH = 64
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Names of fields, of which there are some dozens: encoding them anew took a third of the time of a record. */
+/**
+ * Names of fields, of which there are some dozens: encoding them anew took a third of the time of a
+ * record.
+ */
 const names = new Map<string, Uint8Array>()
 /** More than the fields of all records; where keys are data instead, they are not kept. */
 const MOST_NAMES = 1_024
 
-function nameBytes (name: string): Uint8Array {
+function nameBytes(name: string): Uint8Array {
   const known = names.get(name)
   if (known !== undefined) return known
   const bytes = encoder.encode(name)
@@ -41,12 +44,15 @@ function nameBytes (name: string): Uint8Array {
   return bytes
 }
 
-/** Texts that many values share, such as the stage and the network of a channel: kept once, not once a channel. */
+/**
+ * Texts that many values share, such as the stage and the network of a channel: kept once, not once
+ * a channel.
+ */
 const words = new Map<string, string>()
 const LONGEST_WORD = 16
 const MOST_WORDS = 256
 
-function oneWord (text: string): string {
+function oneWord(text: string): string {
   if (text.length > LONGEST_WORD) return text
   const known = words.get(text)
   if (known !== undefined) return known
@@ -59,14 +65,14 @@ function oneWord (text: string): string {
  *
  * @throws TypeError for what has no place in a state, such as a function
  */
-export function pack (value: unknown, room = 0): Uint8Array {
+export function pack(value: unknown, room = 0): Uint8Array {
   const out = new Packer(room)
   out.value(value)
   return out.bytes()
 }
 
 /** The value of bytes that `pack` has made. @throws RangeError for all others. */
-export function unpack (bytes: Uint8Array): unknown {
+export function unpack(bytes: Uint8Array): unknown {
   const input = new Unpacker(bytes)
   const value = input.value(0)
   if (!input.atEnd) throw new RangeError('bytes follow the value')
@@ -78,14 +84,17 @@ let workspace = new Uint8Array(4_096)
 /** A longer one is not kept. */
 const LONGEST_WORKSPACE = 65_536
 
-/** Results are cut from a larger piece, as those of `Buffer.from` are: to allocate each takes longer than to pack it. */
+/**
+ * Results are cut from a larger piece, as those of `Buffer.from` are: to allocate each takes longer
+ * than to pack it.
+ */
 const PIECE = 32_768
 /** Longer ones are worth a piece of their own. */
 const LONGEST_CUT = 4_096
 let piece = new Uint8Array(PIECE)
 let cutAt = 0
 
-function cut (bytes: Uint8Array): Uint8Array {
+function cut(bytes: Uint8Array): Uint8Array {
   if (bytes.length > LONGEST_CUT) return bytes.slice()
   if (cutAt + bytes.length > PIECE) {
     piece = new Uint8Array(PIECE)
@@ -101,16 +110,16 @@ class Packer {
   #bytes = workspace
   #at: number
 
-  constructor (room: number) {
+  constructor(room: number) {
     this.#at = room
     this.#bytes.fill(0, 0, room)
   }
 
-  bytes (): Uint8Array {
+  bytes(): Uint8Array {
     return cut(this.#bytes.subarray(0, this.#at))
   }
 
-  value (value: unknown): void {
+  value(value: unknown): void {
     if (value === null) this.#byte(NULL)
     else if (typeof value === 'boolean') this.#byte(value ? TRUE : FALSE)
     else if (typeof value === 'number') this.#number(value)
@@ -122,7 +131,7 @@ class Packer {
     else throw new TypeError(`a ${typeof value} cannot be stored`)
   }
 
-  #number (value: number): void {
+  #number(value: number): void {
     if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
       this.#byte(WHOLE)
       this.#varint(value)
@@ -134,7 +143,7 @@ class Packer {
     this.#at += 8
   }
 
-  #big (value: bigint): void {
+  #big(value: bigint): void {
     const [kind, magnitude] = value < 0n ? [BIG_NEGATIVE, -value] : [BIG, value]
     if (magnitude <= Number.MAX_SAFE_INTEGER) {
       this.#byte(kind)
@@ -146,7 +155,7 @@ class Packer {
   }
 
   /** All amounts of bitcoin are below 2^53, and numbers are quicker than hex. */
-  #bigEndian (value: number): void {
+  #bigEndian(value: number): void {
     let length = 1
     for (let limit = 0x100; value >= limit; limit *= 0x100) length += 1
     this.#byte(length)
@@ -160,7 +169,7 @@ class Packer {
   }
 
   /** Nearly all are short and ASCII, for which a loop is quicker than any encoder. */
-  #text (text: string): void {
+  #text(text: string): void {
     const start = this.#at
     this.#byte(TEXT)
     this.#varint(text.length)
@@ -176,13 +185,13 @@ class Packer {
     }
   }
 
-  #list (list: readonly unknown[]): void {
+  #list(list: readonly unknown[]): void {
     this.#byte(LIST)
     this.#varint(list.length)
     for (const part of list) this.value(part ?? null)
   }
 
-  #object (fields: Readonly<Record<string, unknown>>): void {
+  #object(fields: Readonly<Record<string, unknown>>): void {
     const present = Object.keys(fields).filter((name) => fields[name] !== undefined)
     this.#byte(OBJECT)
     this.#varint(present.length)
@@ -195,30 +204,30 @@ class Packer {
     }
   }
 
-  #block (kind: number, bytes: Uint8Array): void {
+  #block(kind: number, bytes: Uint8Array): void {
     this.#byte(kind)
     this.#varint(bytes.length)
     this.#put(bytes)
   }
 
-  #varint (value: number): void {
+  #varint(value: number): void {
     let rest = value
     for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#byte((rest % 0x80) | 0x80)
     this.#byte(rest)
   }
 
-  #byte (byte: number): void {
+  #byte(byte: number): void {
     this.#room(1)
     this.#bytes[this.#at++] = byte
   }
 
-  #put (bytes: Uint8Array): void {
+  #put(bytes: Uint8Array): void {
     this.#room(bytes.length)
     this.#bytes.set(bytes, this.#at)
     this.#at += bytes.length
   }
 
-  #room (length: number): void {
+  #room(length: number): void {
     if (this.#at + length <= this.#bytes.length) return
     const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length))
     larger.set(this.#bytes)
@@ -231,39 +240,55 @@ class Unpacker {
   #at = 0
   /** The long text that came last: the address of a peer is often its name. */
   #text = ''
-  constructor (private readonly bytes: Uint8Array) {}
+  constructor(private readonly bytes: Uint8Array) {}
 
-  get atEnd (): boolean { return this.#at === this.bytes.length }
+  get atEnd(): boolean {
+    return this.#at === this.bytes.length
+  }
 
-  value (depth: number): unknown {
+  value(depth: number): unknown {
     if (depth > MAX_DEPTH) throw new RangeError('the value is nested too deep')
     const kind = this.#byte()
     switch (kind) {
-      case NULL: return null
-      case FALSE: return false
-      case TRUE: return true
-      case WHOLE: return this.#varint()
-      case NUMBER: return new DataView(this.#take(8).slice().buffer).getFloat64(0)
-      case BIG: return this.#big()
-      case BIG_NEGATIVE: return -this.#big()
-      case TEXT: return this.#shared()
+      case NULL:
+        return null
+      case FALSE:
+        return false
+      case TRUE:
+        return true
+      case WHOLE:
+        return this.#varint()
+      case NUMBER:
+        return new DataView(this.#take(8).slice().buffer).getFloat64(0)
+      case BIG:
+        return this.#big()
+      case BIG_NEGATIVE:
+        return -this.#big()
+      case TEXT:
+        return this.#shared()
       // A copy in an array of its own: the bytes may come as a Buffer.
-      case BYTES: return new Uint8Array(this.#take(this.#varint()))
-      case LIST: return Array.from({ length: this.#count() }, () => this.value(depth + 1))
-      case OBJECT: return Object.fromEntries(Array.from({ length: this.#count() }, () => [this.#name(), this.value(depth + 1)]))
-      default: throw new RangeError(`there is no kind ${kind}`)
+      case BYTES:
+        return new Uint8Array(this.#take(this.#varint()))
+      case LIST:
+        return Array.from({ length: this.#count() }, () => this.value(depth + 1))
+      case OBJECT:
+        return Object.fromEntries(
+          Array.from({ length: this.#count() }, () => [this.#name(), this.value(depth + 1)])
+        )
+      default:
+        throw new RangeError(`there is no kind ${kind}`)
     }
   }
 
-  #big (): bigint {
+  #big(): bigint {
     return BigInt(`0x${toHex(this.#take(this.#varint()))}`)
   }
 
-  #name (): string {
+  #name(): string {
     return decoder.decode(this.#take(this.#varint()))
   }
 
-  #shared (): string {
+  #shared(): string {
     const text = oneWord(this.#name())
     if (text.length <= LONGEST_WORD) return text
     if (text !== this.#text) this.#text = text
@@ -271,13 +296,13 @@ class Unpacker {
   }
 
   /** Of things that take a byte each at the least. */
-  #count (): number {
+  #count(): number {
     const count = this.#varint()
     if (count > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
     return count
   }
 
-  #varint (): number {
+  #varint(): number {
     let value = 0
     for (let scale = 1; ; scale *= 0x80) {
       const byte = this.#byte()
@@ -287,13 +312,13 @@ class Unpacker {
     }
   }
 
-  #byte (): number {
+  #byte(): number {
     const byte = this.bytes[this.#at++]
     if (byte === undefined) throw new RangeError('the value is cut short')
     return byte
   }
 
-  #take (length: number): Uint8Array {
+  #take(length: number): Uint8Array {
     if (length > this.bytes.length - this.#at) throw new RangeError('the value is cut short')
     this.#at += length
     return this.bytes.subarray(this.#at - length, this.#at)

@@ -1,7 +1,8 @@
 /**
  * The records of payments that have a name (keyed-payments.ts):
  * - `paid/<hex of a part's id>`: a part that this node has signed
- * - `paid/<PeerId>/<hex of a part's id>`: one that it has forgotten, by the word of the payee (REEST-8)
+ * - `paid/<PeerId>/<hex of a part's id>`: one that it has forgotten, by the word of the payee
+ * (REEST-8)
  * - `paid-name/<hex>`: to whom a name has paid
  *
  * What a payee says stands apart: it can say nothing about payments to others, and write over none.
@@ -13,62 +14,87 @@ import type { Satoshi } from '../types/units.js'
 import type { Change, Store } from './ports.js'
 import { corruptRecord, readRecord, recordChange } from './records.js'
 
-/** `asked` is the whole payment; a peer that lists what we have forgotten (REEST-8) knows only the part. */
-export interface PaidRecord { readonly channel: ChannelId, readonly sequence: number, readonly amount: Satoshi, readonly asked?: Satoshi, readonly time: number }
+/**
+ * `asked` is the whole payment; a peer that lists what we have forgotten (REEST-8) knows only the
+ * part.
+ */
+export interface PaidRecord {
+  readonly channel: ChannelId
+  readonly sequence: number
+  readonly amount: Satoshi
+  readonly asked?: Satoshi
+  readonly time: number
+}
 
 /** `asked` is the whole payment. */
-export interface NameRecord { readonly peer: string, readonly asked: Satoshi }
+export interface NameRecord {
+  readonly peer: string
+  readonly asked: Satoshi
+}
 
 export const PAID_PREFIX = 'paid/'
 export const NAME_PREFIX = 'paid-name/'
 
-/** The payment id of part `index` of a payment: 16 bytes. Ids of one peer say nothing about those of another. */
-export function partId (peer: string, id: string, index: number): Uint8Array {
+/**
+ * The payment id of part `index` of a payment: 16 bytes. Ids of one peer say nothing about those of
+ * another.
+ */
+export function partId(peer: string, id: string, index: number): Uint8Array {
   return hash(`paychan/payment-to/${peer}/${id}/${index}`)
 }
 
 /** The same in earlier versions: what they have paid must be found. */
-export function unboundPartId (id: string, index: number): Uint8Array {
+export function unboundPartId(id: string, index: number): Uint8Array {
   return hash(`paychan/payment/${id}/${index}`)
 }
 
-function hash (text: string): Uint8Array {
+function hash(text: string): Uint8Array {
   return hashes.sha256(new TextEncoder().encode(text)).slice(0, 16)
 }
 
-function nameKey (id: string): string {
+function nameKey(id: string): string {
   return NAME_PREFIX + toHex(hash(`paychan/name/${id}`))
 }
 
-function listedKey (peer: string, id: string): string {
+function listedKey(peer: string, id: string): string {
   return `${PAID_PREFIX}${peer}/${id}`
 }
 
 /** What is written with a part that is signed. */
-export function signedChanges (payment: Payment, name: string, { peer, asked }: NameRecord, record: PaidRecord): readonly Change[] {
-  return [recordChange(PAID_PREFIX + toHex(payment.id), { ...record, asked }), recordChange(nameKey(name), { peer, asked })]
+export function signedChanges(
+  payment: Payment,
+  name: string,
+  { peer, asked }: NameRecord,
+  record: PaidRecord
+): readonly Change[] {
+  return [
+    recordChange(PAID_PREFIX + toHex(payment.id), { ...record, asked }),
+    recordChange(nameKey(name), { peer, asked })
+  ]
 }
 
 /** What is written of a payment that the payee lists. */
-export function listedChange (payment: Payment, peer: string, record: PaidRecord): Change {
+export function listedChange(payment: Payment, peer: string, record: PaidRecord): Change {
   return recordChange(listedKey(peer, toHex(payment.id)), record)
 }
 
 /** Whether the record under a key is of the payment with that id. */
-export function isKeyOf (key: string, id: Uint8Array): boolean {
+export function isKeyOf(key: string, id: Uint8Array): boolean {
   return key.slice(key.lastIndexOf('/') + 1) === toHex(id)
 }
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
-export function readPaid (key: string, value: Uint8Array): PaidRecord {
+export function readPaid(key: string, value: Uint8Array): PaidRecord {
   return readRecord(key, value, (record: PaidRecord) => {
-    if (!('channel' in record) || !('sequence' in record) || !('amount' in record)) throw corruptRecord(key)
+    if (!('channel' in record) || !('sequence' in record) || !('amount' in record)) {
+      throw corruptRecord(key)
+    }
     return record
   })
 }
 
 /** @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
-export function readName (key: string, value: Uint8Array): NameRecord {
+export function readName(key: string, value: Uint8Array): NameRecord {
   return readRecord(key, value, (record: NameRecord) => {
     if (!('peer' in record) || !('asked' in record)) throw corruptRecord(key)
     return record
@@ -76,15 +102,26 @@ export function readName (key: string, value: Uint8Array): NameRecord {
 }
 
 /** To whom a name has paid; undefined too when an earlier version has paid, or it is forgotten. */
-export async function payeeOf (store: Store, name: string): Promise<NameRecord | undefined> {
+export async function payeeOf(store: Store, name: string): Promise<NameRecord | undefined> {
   const value = await store.get(nameKey(name))
   return value === undefined ? undefined : readName(nameKey(name), value)
 }
 
 /** A part of a payment that has been signed, by what this node or the payee knows. */
-export async function findPart (store: Store, peer: string, name: string, index: number, peerOf: (channel: ChannelId) => string): Promise<{ readonly id: string, readonly record: PaidRecord } | undefined> {
+export async function findPart(
+  store: Store,
+  peer: string,
+  name: string,
+  index: number,
+  peerOf: (channel: ChannelId) => string
+): Promise<{ readonly id: string; readonly record: PaidRecord } | undefined> {
   const [bound, unbound] = [toHex(partId(peer, name, index)), toHex(unboundPartId(name, index))]
-  for (const [id, key] of [[bound, PAID_PREFIX + bound], [bound, listedKey(peer, bound)], [unbound, listedKey(peer, unbound)], [unbound, PAID_PREFIX + unbound]] as const) {
+  for (const [id, key] of [
+    [bound, PAID_PREFIX + bound],
+    [bound, listedKey(peer, bound)],
+    [unbound, listedKey(peer, unbound)],
+    [unbound, PAID_PREFIX + unbound]
+  ] as const) {
     const value = await store.get(key)
     if (value === undefined) continue
     const record = readPaid(key, value)
@@ -93,20 +130,34 @@ export async function findPart (store: Store, peer: string, name: string, index:
   return undefined
 }
 
-/** The id that makes a list false (REEST-8): it is listed twice, or known to be made otherwise. A list has only what is not known. */
-export async function contradiction (store: Store, peer: string, payments: readonly Payment[], peerOf: (channel: ChannelId) => string): Promise<string | undefined> {
+/**
+ * The id that makes a list false (REEST-8): it is listed twice, or known to be made otherwise. A
+ * list has only what is not known.
+ */
+export async function contradiction(
+  store: Store,
+  peer: string,
+  payments: readonly Payment[],
+  peerOf: (channel: ChannelId) => string
+): Promise<string | undefined> {
   const seen = new Set<string>()
   for (const payment of payments) {
     const id = toHex(payment.id)
-    if (seen.has(id) || await store.get(listedKey(peer, id)) !== undefined) return id
+    if (seen.has(id) || (await store.get(listedKey(peer, id))) !== undefined) return id
     seen.add(id)
     const own = await store.get(PAID_PREFIX + id)
-    if (own !== undefined && !isWordOfAnother(readPaid(PAID_PREFIX + id, own), peer, peerOf)) return id
+    if (own !== undefined && !isWordOfAnother(readPaid(PAID_PREFIX + id, own), peer, peerOf)) {
+      return id
+    }
   }
   return undefined
 }
 
 /** Earlier versions kept the lists of all payees among what they had signed. */
-function isWordOfAnother ({ asked, channel }: PaidRecord, peer: string, peerOf: (channel: ChannelId) => string): boolean {
+function isWordOfAnother(
+  { asked, channel }: PaidRecord,
+  peer: string,
+  peerOf: (channel: ChannelId) => string
+): boolean {
   return asked === undefined && peerOf(channel) !== peer
 }

@@ -1,4 +1,7 @@
-/** Which channels can be paid on, and the short way to one that can carry a payment as it is. Everything else is planned (src/node). */
+/**
+ * Which channels can be paid on, and the short way to one that can carry a payment as it is.
+ * Everything else is planned (src/node).
+ */
 import { quote, type Quote } from '../channel/quote.js'
 import type { Channel } from '../channel/state.js'
 import { statusOf, type ChannelStatus } from '../channel/summary.js'
@@ -16,7 +19,7 @@ export interface Payable {
   readonly quote: Quote | undefined
 }
 
-export function payableOf (channel: Channel, height: BlockHeight | undefined): Payable {
+export function payableOf(channel: Channel, height: BlockHeight | undefined): Payable {
   const { id, peer, role } = channel
   const isEstablished = channel.stage === 'established'
   return {
@@ -30,15 +33,23 @@ export function payableOf (channel: Channel, height: BlockHeight | undefined): P
 
 /**
  * Of the open channels that `to` means, by its id or by the PeerId of its payee, the one with the
- * least room that is still enough for `amount`, and without taking the turn. Undefined when there is none.
+ * least room that is still enough for `amount`, and without taking the turn. Undefined when there
+ * is none.
  */
-export function channelFor (channels: Iterable<{ readonly state: Channel }>, to: string, amount: bigint, height: BlockHeight | undefined): ChannelId | undefined {
-  let best: { readonly id: ChannelId, readonly room: bigint } | undefined
+export function channelFor(
+  channels: Iterable<{ readonly state: Channel }>,
+  to: string,
+  amount: bigint,
+  height: BlockHeight | undefined
+): ChannelId | undefined {
+  let best: { readonly id: ChannelId; readonly room: bigint } | undefined
   for (const { state: channel } of channels) {
     if (channel.stage !== 'established' || (channel.id !== to && channel.peer !== to)) continue
     const { takesTurn, room, least, most } = quote(channel, channel.role, height)
     if (takesTurn || amount < least || amount > room || amount > most) continue
-    if ((best === undefined || room < best.room) && statusOf(channel, { height }) === 'open') best = { id: channel.id, room }
+    if ((best === undefined || room < best.room) && statusOf(channel, { height }) === 'open') {
+      best = { id: channel.id, room }
+    }
   }
   return best?.id
 }

@@ -1,4 +1,7 @@
-/** Random ids for payments, drawn many at a time: a call of the system for each would cost more than the payment. */
+/**
+ * Random ids for payments, drawn many at a time: a call of the system for each would cost more than
+ * the payment.
+ */
 import type { Random } from './ports.js'
 
 const ID_BYTES = 16
@@ -8,10 +11,10 @@ export class PaymentIds {
   #block: Uint8Array = new Uint8Array(0)
   #at = 0
 
-  constructor (private readonly random: Random) {}
+  constructor(private readonly random: Random) {}
 
   /** 16 bytes that were given to nobody before. */
-  draw (): Uint8Array {
+  draw(): Uint8Array {
     if (this.#at === this.#block.length) {
       this.#block = this.random.bytes(ID_BYTES * BLOCK_IDS)
       this.#at = 0

@@ -1,5 +1,12 @@
 /** The payment log: what was paid, by which update, and what has become of it. */
-import { LISTED_PAYMENT_BYTES, MAX_LISTED_BYTES, packPayments, textLength, unpackPayments, type Payment } from '../../protocols/paychan/1.0/index.js'
+import {
+  LISTED_PAYMENT_BYTES,
+  MAX_LISTED_BYTES,
+  packPayments,
+  textLength,
+  unpackPayments,
+  type Payment
+} from '../../protocols/paychan/1.0/index.js'
 import type { PaymentLogEntry } from '../channel/effects.js'
 import type { Channel } from '../channel/state.js'
 import { toHex, type ChannelId } from '../types/bytes.js'
@@ -23,36 +30,56 @@ export interface PaymentInfo {
 }
 
 /** A payment as the log has it. */
-export interface LoggedPayment { readonly payment: PaymentInfo, /** Of two payments the one with the higher is the newer; those of one update share it. */ readonly order: number }
+export interface LoggedPayment {
+  readonly payment: PaymentInfo
+  /** Of two payments the one with the higher is the newer; those of one update share it. */ readonly order: number
+}
 
 /** An entry as it is on disk; earlier releases wrote no order. */
 export type StoredEntry = PaymentLogEntry & { readonly order?: number }
 
 export const PAYMENT_PREFIX = 'payment/'
 
-export function paymentKey (channel: ChannelId, sequence: number): string {
+export function paymentKey(channel: ChannelId, sequence: number): string {
   return `${PAYMENT_PREFIX}${channel}/${sequence.toString().padStart(10, '0')}`
 }
 
-/** All payments of an update are one packed value: a key for each would make the log the bottleneck. */
-export function paymentChange (channel: ChannelId, { payments, ...entry }: StoredEntry): Change {
-  return recordChange(paymentKey(channel, entry.sequence), { ...entry, payments: packPayments(payments) })
-}
-
-/** An entry of the log. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
-export function readEntry (key: string, value: Uint8Array): StoredEntry {
-  return readRecord(key, value, (stored: Omit<StoredEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }) => {
-    // Layout 1 had the payments as a list.
-    return { ...stored, payments: stored.payments instanceof Uint8Array ? unpackPayments(stored.payments) : [...stored.payments] }
+/**
+ * All payments of an update are one packed value: a key for each would make the log the bottleneck.
+ */
+export function paymentChange(channel: ChannelId, { payments, ...entry }: StoredEntry): Change {
+  return recordChange(paymentKey(channel, entry.sequence), {
+    ...entry,
+    payments: packPayments(payments)
   })
 }
 
+/** An entry of the log. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
+export function readEntry(key: string, value: Uint8Array): StoredEntry {
+  return readRecord(
+    key,
+    value,
+    (
+      stored: Omit<StoredEntry, 'payments'> & { readonly payments: Uint8Array | readonly Payment[] }
+    ) => {
+      // Layout 1 had the payments as a list.
+      return {
+        ...stored,
+        payments:
+          stored.payments instanceof Uint8Array
+            ? unpackPayments(stored.payments)
+            : [...stored.payments]
+      }
+    }
+  )
+}
+
 /** The sequence of the update that a key of the log is for. */
-export function sequenceOf (key: string): number {
+export function sequenceOf(key: string): number {
   return Number(key.slice(key.lastIndexOf('/') + 1))
 }
 
-function entryUnlessDamaged (key: string, value: Uint8Array): StoredEntry | undefined {
+function entryUnlessDamaged(key: string, value: Uint8Array): StoredEntry | undefined {
   try {
     return readEntry(key, value)
   } catch (error) {
@@ -69,20 +96,34 @@ function entryUnlessDamaged (key: string, value: Uint8Array): StoredEntry | unde
  * Reads from the newest back, and no more than the message takes (261,120 bytes are at most 7,912
  * payments), however long the log is and whatever the payer says it lacks.
  */
-export async function listPayments (store: Store, channel: ChannelId, after: number, upTo: number): Promise<{ payments: Payment[], paymentsAfter: number }> {
+export async function listPayments(
+  store: Store,
+  channel: ChannelId,
+  after: number,
+  upTo: number
+): Promise<{ payments: Payment[]; paymentsAfter: number }> {
   const listed: Array<readonly Payment[]> = []
   let bytes = 0
   for (let sequence = upTo; sequence > after; sequence--) {
     const payments = await paymentsOf(store, channel, sequence)
-    bytes += (payments ?? []).reduce((sum, { memo }) => sum + LISTED_PAYMENT_BYTES + textLength(memo), 0)
-    if (payments === undefined || bytes > MAX_LISTED_BYTES) return { payments: listed.reverse().flat(), paymentsAfter: sequence }
+    bytes += (payments ?? []).reduce(
+      (sum, { memo }) => sum + LISTED_PAYMENT_BYTES + textLength(memo),
+      0
+    )
+    if (payments === undefined || bytes > MAX_LISTED_BYTES) {
+      return { payments: listed.reverse().flat(), paymentsAfter: sequence }
+    }
     listed.push(payments)
   }
   return { payments: listed.reverse().flat(), paymentsAfter: after }
 }
 
 /** Undefined when the entry is damaged or gone. Update 0 pays nothing, and has none (UPD-9). */
-async function paymentsOf (store: Store, channel: ChannelId, sequence: number): Promise<readonly Payment[] | undefined> {
+async function paymentsOf(
+  store: Store,
+  channel: ChannelId,
+  sequence: number
+): Promise<readonly Payment[] | undefined> {
   if (sequence === 0) return []
   const key = paymentKey(channel, sequence)
   const value = await store.get(key)
@@ -90,16 +131,30 @@ async function paymentsOf (store: Store, channel: ChannelId, sequence: number): 
 }
 
 /** An entry of the log that cannot be read: what was paid by it is missing from every list. */
-export interface DamagedEntry { readonly channel: ChannelId, readonly sequence: number }
+export interface DamagedEntry {
+  readonly channel: ChannelId
+  readonly sequence: number
+}
 
 /** Where an entry stands in the log. */
-export function orderOf ({ order, time }: Pick<StoredEntry, 'order' | 'time'>): number {
+export function orderOf({ order, time }: Pick<StoredEntry, 'order' | 'time'>): number {
   return order ?? time
 }
 
-/** The log of a channel, or of all, oldest update first. Entries that are damaged are left out, and told to `onDamaged`. */
-export async function * readPayments (store: Store, channels: ReadonlyMap<ChannelId, Channel>, only: ChannelId | undefined, onDamaged: (entry: DamagedEntry) => void): AsyncGenerator<LoggedPayment> {
-  const wanted = only === undefined ? [...channels.values()] : [channels.get(only)].filter((channel) => channel !== undefined)
+/**
+ * The log of a channel, or of all, oldest update first. Entries that are damaged are left out, and
+ * told to `onDamaged`.
+ */
+export async function* readPayments(
+  store: Store,
+  channels: ReadonlyMap<ChannelId, Channel>,
+  only: ChannelId | undefined,
+  onDamaged: (entry: DamagedEntry) => void
+): AsyncGenerator<LoggedPayment> {
+  const wanted =
+    only === undefined
+      ? [...channels.values()]
+      : [channels.get(only)].filter((channel) => channel !== undefined)
   for (const channel of wanted) {
     for await (const [key, value] of store.entries(`${PAYMENT_PREFIX}${channel.id}/`)) {
       const entry = entryUnlessDamaged(key, value)
@@ -107,13 +162,19 @@ export async function * readPayments (store: Store, channels: ReadonlyMap<Channe
         onDamaged({ channel: channel.id, sequence: sequenceOf(key) })
         continue
       }
-      for (const payment of entry.payments) yield { payment: paymentInfo(channel, entry, payment), order: orderOf(entry) }
+      for (const payment of entry.payments) {
+        yield { payment: paymentInfo(channel, entry, payment), order: orderOf(entry) }
+      }
     }
   }
 }
 
 /** One payment, with what the channel knows of its update. */
-export function paymentInfo (channel: Channel, entry: Omit<PaymentLogEntry, 'payments'>, payment: Payment): PaymentInfo {
+export function paymentInfo(
+  channel: Channel,
+  entry: Omit<PaymentLogEntry, 'payments'>,
+  payment: Payment
+): PaymentInfo {
   return {
     id: toHex(payment.id),
     channel: channel.id,
@@ -126,8 +187,11 @@ export function paymentInfo (channel: Channel, entry: Omit<PaymentLogEntry, 'pay
   }
 }
 
-/** An update is acknowledged, or what the chain has settled on includes it or not; until then nobody knows. */
-export function statusOfUpdate (channel: Channel, sequence: number): PaymentInfo['status'] {
+/**
+ * An update is acknowledged, or what the chain has settled on includes it or not; until then nobody
+ * knows.
+ */
+export function statusOfUpdate(channel: Channel, sequence: number): PaymentInfo['status'] {
   if (channel.stage !== 'established') return 'failed'
   const { held, settledSequence } = channel.ledger
   if (held !== undefined && sequence <= held.sequence) return 'acknowledged'

@@ -1,4 +1,7 @@
-/** Effects, done: the one place where a channel's wishes meet the ports. Results come back as events. */
+/**
+ * Effects, done: the one place where a channel's wishes meet the ports. Results come back as
+ * events.
+ */
 import type { Effect } from '../channel/effects.js'
 import type { BroadcastPurpose, RenewalEvent } from '../channel/events.js'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
@@ -37,50 +40,143 @@ export interface PerformerPorts {
 
 /** Performs effects in the order in which they were wanted. */
 export class Performer {
-  constructor (private readonly ports: PerformerPorts) {}
+  constructor(private readonly ports: PerformerPorts) {}
 
   /** `stream`: the one that the effect is meant for; what it says to the peer is for no other. */
-  perform (actor: ChannelActor, effect: Effect, stream: number): void {
+  perform(actor: ChannelActor, effect: Effect, stream: number): void {
     const { links, watches, wallet, emit } = this.ports
     if (FOR_THE_PEER.has(effect.type) && links.numberOf(actor) !== stream) return
     switch (effect.type) {
-      case 'send': { links.send(actor, effect.message); return }
-      case 'send-with-payments': { this.#background(actor, this.#sendWithPayments(actor, effect)); return }
-      case 'hang-up': { links.hangUp(actor, 'ended by this node'); return }
-      case 'build-funding': { this.#background(actor, this.#buildFunding(actor, effect)); return }
-      case 'tell': { this.ports.tell(effect.channel, effect.event, actor); return }
-      case 'release-funding': { this.#background(actor, wallet.releaseFunding(actor.id)); return }
-      case 'bump-funding': { this.#background(actor, wallet.bumpFunding(effect)); return }
-      case 'watch-funding': { watches.watch(actor, effect.scriptPubKey); return }
-      case 'broadcast': { this.#background(actor, this.#broadcast(actor, effect.purpose, effect.raw)); return }
-      case 'ask-for-channels': { this.ports.doubt(actor); return }
-      case 'claim': { this.#background(actor, wallet.claim({ ...effect.payout, key: { role: actor.state.role, ...actor.state.keys, use: 'payout' } })); return }
-      case 'payments-acknowledged': { this.#acknowledged(actor, effect.payments); return }
-      case 'payments-unknown': { this.#unknown(actor, effect.payments, effect.reason); return }
-      case 'payment-refused': { actor.waiters.settlePayment(effect.payment, effect.error); return }
-      case 'payments-received': { this.#announce(actor, effect.payments, 'received'); return }
-      case 'close-done': { actor.waiters.settleCloses({ kind: effect.kind, txid: effect.txid }); return }
-      case 'close-refused': { actor.waiters.settleCloses(effect.error); return }
-      case 'notify': { emit({ type: 'channel', channel: actor.id, news: effect.news, step: effect.step, txid: effect.txid }); return }
-      case 'alarm': { emit({ type: 'alarm', channel: actor.id, code: effect.code, text: effect.text }); return }
-      default: unreachable(effect)
+      case 'send': {
+        links.send(actor, effect.message)
+        return
+      }
+      case 'send-with-payments': {
+        this.#background(actor, this.#sendWithPayments(actor, effect))
+        return
+      }
+      case 'hang-up': {
+        links.hangUp(actor, 'ended by this node')
+        return
+      }
+      case 'build-funding': {
+        this.#background(actor, this.#buildFunding(actor, effect))
+        return
+      }
+      case 'tell': {
+        this.ports.tell(effect.channel, effect.event, actor)
+        return
+      }
+      case 'release-funding': {
+        this.#background(actor, wallet.releaseFunding(actor.id))
+        return
+      }
+      case 'bump-funding': {
+        this.#background(actor, wallet.bumpFunding(effect))
+        return
+      }
+      case 'watch-funding': {
+        watches.watch(actor, effect.scriptPubKey)
+        return
+      }
+      case 'broadcast': {
+        this.#background(actor, this.#broadcast(actor, effect.purpose, effect.raw))
+        return
+      }
+      case 'ask-for-channels': {
+        this.ports.doubt(actor)
+        return
+      }
+      case 'claim': {
+        this.#background(
+          actor,
+          wallet.claim({
+            ...effect.payout,
+            key: { role: actor.state.role, ...actor.state.keys, use: 'payout' }
+          })
+        )
+        return
+      }
+      case 'payments-acknowledged': {
+        this.#acknowledged(actor, effect.payments)
+        return
+      }
+      case 'payments-unknown': {
+        this.#unknown(actor, effect.payments, effect.reason)
+        return
+      }
+      case 'payment-refused': {
+        actor.waiters.settlePayment(effect.payment, effect.error)
+        return
+      }
+      case 'payments-received': {
+        this.#announce(actor, effect.payments, 'received')
+        return
+      }
+      case 'close-done': {
+        actor.waiters.settleCloses({ kind: effect.kind, txid: effect.txid })
+        return
+      }
+      case 'close-refused': {
+        actor.waiters.settleCloses(effect.error)
+        return
+      }
+      case 'notify': {
+        emit({
+          type: 'channel',
+          channel: actor.id,
+          news: effect.news,
+          step: effect.step,
+          txid: effect.txid
+        })
+        return
+      }
+      case 'alarm': {
+        emit({ type: 'alarm', channel: actor.id, code: effect.code, text: effect.text })
+        return
+      }
+      default:
+        unreachable(effect)
     }
   }
 
   /** A failure in the background is told loudly; the next block tries again. */
-  #background (actor: ChannelActor, work: Promise<void>): void {
-    work.catch((error: unknown) => { this.ports.emit({ type: 'alarm', channel: actor.id, code: codeOf(error), text: messageOf(error) }) })
+  #background(actor: ChannelActor, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.ports.emit({
+        type: 'alarm',
+        channel: actor.id,
+        code: codeOf(error),
+        text: messageOf(error)
+      })
+    })
   }
 
   /** Step 2. No coin of ours is spent on a script that we could not watch. */
-  async #buildFunding (actor: ChannelActor, effect: Extract<Effect, { type: 'build-funding' }>): Promise<void> {
+  async #buildFunding(
+    actor: ChannelActor,
+    effect: Extract<Effect, { type: 'build-funding' }>
+  ): Promise<void> {
     try {
       await watchStands(this.ports.watches.watch(actor, effect.scriptPubKey), this.ports.clock)
       const { scriptPubKey, amount, feeRate, coins, source } = effect
       // A renewal that spends nothing but the old channel is no matter of the wallet.
-      const built = source === undefined || source.fromWallet
-        ? await this.ports.wallet.buildFunding({ channel: actor.id, scriptPubKey, amount, feeRate, coins, beside: source?.old })
-        : buildRenewal(source.old, scriptPubKey, amount, renewalLock(this.ports.chain.tip?.height))
+      const built =
+        source === undefined || source.fromWallet
+          ? await this.ports.wallet.buildFunding({
+              channel: actor.id,
+              scriptPubKey,
+              amount,
+              feeRate,
+              coins,
+              beside: source?.old
+            })
+          : buildRenewal(
+              source.old,
+              scriptPubKey,
+              amount,
+              renewalLock(this.ports.chain.tip?.height)
+            )
       actor.post({ type: 'funding-built', ...built })
     } catch (error) {
       this.ports.watches.stop(actor)
@@ -88,9 +184,15 @@ export class Performer {
     }
   }
 
-  async #sendWithPayments (actor: ChannelActor, { message, after }: Extract<Effect, { type: 'send-with-payments' }>): Promise<void> {
+  async #sendWithPayments(
+    actor: ChannelActor,
+    { message, after }: Extract<Effect, { type: 'send-with-payments' }>
+  ): Promise<void> {
     const { links, store } = this.ports
-    const making = listPayments(store, actor.id, after, message.sequence).then((list) => ({ ...message, ...list }))
+    const making = listPayments(store, actor.id, after, message.sequence).then((list) => ({
+      ...message,
+      ...list
+    }))
     try {
       await links.sendOnceMade(actor, making)
     } catch (error) {
@@ -99,45 +201,91 @@ export class Performer {
     }
   }
 
-  async #broadcast (actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
+  async #broadcast(actor: ChannelActor, purpose: BroadcastPurpose, raw: Uint8Array): Promise<void> {
     try {
       const { txid, refusals } = await this.ports.chain.broadcast(raw)
       if (purpose === 'funding') actor.waiters.fundingAnswered('taken')
-      actor.post({ type: 'broadcast-done', purpose, txid, refusedForFee: refusals.some(({ kind }) => isFeeRefusal(kind)) })
+      actor.post({
+        type: 'broadcast-done',
+        purpose,
+        txid,
+        refusedForFee: refusals.some(({ kind }) => isFeeRefusal(kind))
+      })
     } catch (error) {
-      if (purpose === 'funding') actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
-      const kind = error instanceof PaychanError && typeof error.facts.kind === 'string' ? error.facts.kind : 'unavailable'
-      actor.post({ type: 'broadcast-failed', purpose, txid: parseTransaction(raw).txid, kind, reason: messageOf(error) })
+      if (purpose === 'funding') {
+        actor.waiters.fundingAnswered(error instanceof Error ? error : new Error(messageOf(error)))
+      }
+      const kind =
+        error instanceof PaychanError && typeof error.facts.kind === 'string'
+          ? error.facts.kind
+          : 'unavailable'
+      actor.post({
+        type: 'broadcast-failed',
+        purpose,
+        txid: parseTransaction(raw).txid,
+        kind,
+        reason: messageOf(error)
+      })
     }
   }
 
-  #acknowledged (actor: ChannelActor, payments: readonly Payment[]): void {
+  #acknowledged(actor: ChannelActor, payments: readonly Payment[]): void {
     for (const payment of payments) actor.waiters.settlePayment(payment)
     this.#announce(actor, payments, 'sent')
   }
 
-  #unknown (actor: ChannelActor, payments: readonly Payment[], reason: string): void {
-    const error = new PaychanError('ERR_PAYMENT_UNKNOWN', `The payment was sent, and the connection broke before it was acknowledged${reason === '' ? '' : ` (${reason})`}. It is sent again when the peer is back; look at \`paychan payments\` before you pay again.`)
+  #unknown(actor: ChannelActor, payments: readonly Payment[], reason: string): void {
+    const error = new PaychanError(
+      'ERR_PAYMENT_UNKNOWN',
+      `The payment was sent, and the connection broke before it was acknowledged${reason === '' ? '' : ` (${reason})`}. It is sent again when the peer is back; look at \`paychan payments\` before you pay again.`
+    )
     for (const payment of payments) actor.waiters.settlePayment(payment, error)
   }
 
-  #announce (actor: ChannelActor, payments: readonly Payment[], direction: 'sent' | 'received'): void {
+  #announce(
+    actor: ChannelActor,
+    payments: readonly Payment[],
+    direction: 'sent' | 'received'
+  ): void {
     if (!this.ports.isListening()) return
-    const sequence = actor.state.stage === 'established' ? actor.state.ledger.held?.sequence ?? 0 : 0
+    const sequence =
+      actor.state.stage === 'established' ? (actor.state.ledger.held?.sequence ?? 0) : 0
     const time = this.ports.clock.now()
-    for (const payment of payments) this.ports.emit({ type: 'payment', payment: paymentInfo(actor.state, { sequence, direction, time }, payment) })
+    for (const payment of payments) {
+      this.ports.emit({
+        type: 'payment',
+        payment: paymentInfo(actor.state, { sequence, direction, time }, payment)
+      })
+    }
   }
 }
 
 /** Waits until a script is watched. @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
-export async function watchStands (watch: ScriptWatch, clock: Clock): Promise<void> {
-  await withTimeout(clock, watch.ready, WATCH_TIMEOUT_MS, new PaychanError('ERR_CHAIN_UNAVAILABLE', 'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'))
+export async function watchStands(watch: ScriptWatch, clock: Clock): Promise<void> {
+  await withTimeout(
+    clock,
+    watch.ready,
+    WATCH_TIMEOUT_MS,
+    new PaychanError(
+      'ERR_CHAIN_UNAVAILABLE',
+      'The Electrum server does not answer, so the channel could not be watched; check it, then open the channel again.'
+    )
+  )
 }
 
 /** Rejects with `error` when a promise takes too long. */
-export async function withTimeout<T> (clock: Clock, promise: Promise<T>, ms: number, error: Error): Promise<T> {
+export async function withTimeout<T>(
+  clock: Clock,
+  promise: Promise<T>,
+  ms: number,
+  error: Error
+): Promise<T> {
   let cancel: Unsubscribe = () => {}
-  const timeout = new Promise<never>((_resolve, reject) => { cancel = clock.after(ms, () => { reject(error) }) })
+  const timeout = new Promise<never>((_resolve, reject) => {
+    cancel = clock.after(ms, () => {
+      reject(error)
+    })
+  })
   try {
     return await Promise.race([promise, timeout])
   } finally {

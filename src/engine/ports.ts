@@ -19,7 +19,10 @@ export type Unsubscribe = () => void
 // ---------------------------------------------------------------------------------------- Store
 
 /** One change of a batch: `value` undefined deletes the key. */
-export interface Change { readonly key: string, readonly value: Uint8Array | undefined }
+export interface Change {
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
 
 /**
  * Durable, ordered keys and values. Keys are ASCII paths such as `channel/<id>`.
@@ -40,61 +43,96 @@ export interface Store {
 // ---------------------------------------------------------------------------------------- Chain
 
 /** The newest block of the best chain that we have verified. */
-export interface Tip { readonly height: BlockHeight, readonly hash: string }
+export interface Tip {
+  readonly height: BlockHeight
+  readonly hash: string
+}
 
 /** A transaction that pays to, or spends from, a watched script. */
 export interface ChainTransaction {
   readonly txid: Txid
   /** The whole transaction, witnesses included; `parseTransaction` reads it. */
   readonly raw: Uint8Array
-  /** The height of its block, proved by a merkle branch to a header of ours; undefined in the mempool. */
+  /**
+   * The height of its block, proved by a merkle branch to a header of ours; undefined in the
+   * mempool.
+   */
   readonly height: BlockHeight | undefined
-  /** Without a height: how many servers show it now; undefined means one. That costs a server nothing to make up. */
+  /**
+   * Without a height: how many servers show it now; undefined means one. That costs a server
+   * nothing to make up.
+   */
   readonly shownBy?: number | undefined
 }
 
 export interface ScriptWatch {
-  /** Resolves with the first full history; rejects when the watch could not be set up (then there is none). */
+  /**
+   * Resolves with the first full history; rejects when the watch could not be set up (then there is
+   * none).
+   */
   readonly ready: Promise<void>
   /**
-   * Whether a server has told the history since it was connected, and has not failed to since. What is
-   * looked up once more after a block stays current meanwhile. When it is false, nobody says what happens.
+   * Whether a server has told the history since it was connected, and has not failed to since. What
+   * is looked up once more after a block stays current meanwhile. When it is false, nobody says
+   * what happens.
    */
   readonly isCurrent: boolean
   readonly stop: Unsubscribe
 }
 
 export interface ScriptWatcher {
-  /** Called with the whole history whenever it may have changed (level-triggered: reorgs take entries away again). */
+  /**
+   * Called with the whole history whenever it may have changed (level-triggered: reorgs take
+   * entries away again).
+   */
   onHistory: (history: readonly ChainTransaction[]) => void
   /** Called when the server refuses or breaks the watch; it goes on trying. */
   onError: (error: Error) => void
-  /** The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same bytes, it need not keep them once more; it trusts them no more than others. */
+  /**
+   * The bytes of a transaction that the watcher keeps itself. Where the chain is shown the same
+   * bytes, it need not keep them once more; it trusts them no more than others.
+   */
   kept?: ((id: Txid) => Uint8Array | undefined) | undefined
-  /** The one output of the script that matters. A server that does not tell all of a long history may tell what becomes of it. */
+  /**
+   * The one output of the script that matters. A server that does not tell all of a long history
+   * may tell what becomes of it.
+   */
   outPoint?: (() => OutPoint | undefined) | undefined
-  /** Whether other scripts come first when a server is told what to watch: it may refuse to watch more than so many. */
+  /**
+   * Whether other scripts come first when a server is told what to watch: it may refuse to watch
+   * more than so many.
+   */
   canWait?: (() => boolean) | undefined
 }
 
 /** Why one server has not taken a transaction. */
-export interface Refusal { readonly kind: RefusalKind, readonly reason: string }
+export interface Refusal {
+  readonly kind: RefusalKind
+  readonly reason: string
+}
 
 /** What the servers say to a transaction that at least one of them has taken. */
 export interface Verdict {
   readonly txid: Txid
-  /** How many have it in their mempool, of how many that were asked. The others refuse it, or have not answered. */
+  /**
+   * How many have it in their mempool, of how many that were asked. The others refuse it, or have
+   * not answered.
+   */
   readonly taken: number
   readonly of: number
   readonly refusals: readonly Refusal[]
 }
 
-/** `connecting` until the first tip is verified; `down` while there is no server; `synced` otherwise. */
+/**
+ * `connecting` until the first tip is verified; `down` while there is no server; `synced`
+ * otherwise.
+ */
 export type ChainStatus = 'connecting' | 'synced' | 'down'
 
 /**
  * A view of the chain. It starts, and keeps retrying, while no server answers.
- * Errors: `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid, kind, reason), `ERR_CHAIN_LIED`.
+ * Errors: `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid, kind, reason),
+ * `ERR_CHAIN_LIED`.
  */
 export interface Chain {
   readonly status: ChainStatus
@@ -109,13 +147,20 @@ export interface Chain {
    */
   watchScript: (scriptPubKey: Uint8Array, watcher: ScriptWatcher) => ScriptWatch
   /**
-   * Resolves once a server has taken it, or has it already, and the others have answered or had the time for it.
-   * Rejects when none takes it: then with a refusal for the fee, if there is one, whatever the others refuse it for.
+   * Resolves once a server has taken it, or has it already, and the others have answered or had the
+   * time for it. Rejects when none takes it: then with a refusal for the fee, if there is one,
+   * whatever the others refuse it for.
    */
   broadcast: (raw: Uint8Array) => Promise<Verdict>
-  /** An estimate to confirm within `target` blocks, within bounds; a fallback when the server has none. */
+  /**
+   * An estimate to confirm within `target` blocks, within bounds; a fallback when the server has
+   * none.
+   */
   estimateFeeRate: (target: BlockDelta) => Promise<FeeRate>
-  /** What the server's mempool asks for, within bounds; Bitcoin Core's long-standing 1 sat/vB when it does not say. */
+  /**
+   * What the server's mempool asks for, within bounds; Bitcoin Core's long-standing 1 sat/vB when
+   * it does not say.
+   */
   relayRates: () => Promise<RelayRates>
 }
 
@@ -127,20 +172,31 @@ export interface Link {
   readonly peer: string
   /** Where it was dialled, as a full multiaddr; undefined when it dialled us. */
   readonly address?: string | undefined
-  /** Sends in order; what is sent in one turn of the event loop may share a frame. No-op once closed. */
+  /**
+   * Sends in order; what is sent in one turn of the event loop may share a frame. No-op once
+   * closed.
+   */
   send: (message: Message) => void
   /** Ends the stream in order, after what was sent. */
   close: () => void
 }
 
 export interface LinkListener {
-  /** When it returns a promise, the peer is held back: its next message comes once that resolves. */
+  /**
+   * When it returns a promise, the peer is held back: its next message comes once that resolves.
+   */
   onMessage: (message: Message) => void | Promise<void>
-  /** The stream ended. `error` has a code of its own when the other side sent what the codec refuses. */
+  /**
+   * The stream ended. `error` has a code of its own when the other side sent what the codec
+   * refuses.
+   */
   onClosed: (error: Error | undefined) => void
 }
 
-/** Errors: `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN` (the peer does not speak it). */
+/**
+ * Errors: `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN` (the peer does not speak
+ * it).
+ */
 export interface Peers {
   readonly self: string
   /** Opens a stream to a peer by PeerId or full multiaddr. */
@@ -177,13 +233,18 @@ export interface FundingRequest {
   readonly scriptPubKey: Uint8Array
   readonly amount: Satoshi
   readonly feeRate: FeeRate
-  /** The funding output of a channel that is renewed: T1 spends it as well, and it counts towards the amount; the wallet pays for the rest and does not sign for it. */
+  /**
+   * The funding output of a channel that is renewed: T1 spends it as well, and it counts towards
+   * the amount; the wallet pays for the rest and does not sign for it.
+   */
   readonly beside?: FundingOutput | undefined
   /** Exactly these coins are spent; the wallet chooses when left out. */
   readonly coins?: readonly OutPoint[] | undefined
 }
 
-/** An output `P2WSH(<key> OP_CHECKSIGVERIFY 1 OP_CSV)` that is ours, on the chain or about to be. */
+/**
+ * An output `P2WSH(<key> OP_CHECKSIGVERIFY 1 OP_CSV)` that is ours, on the chain or about to be.
+ */
 export interface CsvOutput {
   readonly outPoint: OutPoint
   readonly value: Satoshi
@@ -191,21 +252,29 @@ export interface CsvOutput {
   readonly key: KeyPath
 }
 
-/** The on-chain wallet, as far as channels need it. Errors: `ERR_INSUFFICIENT_FUNDS` (facts: asked, available). */
+/**
+ * The on-chain wallet, as far as channels need it. Errors: `ERR_INSUFFICIENT_FUNDS` (facts: asked,
+ * available).
+ */
 export interface Wallet {
   /** The scriptPubKey of a fresh receive address; the index is on disk before this resolves. */
   newScript: () => Promise<Uint8Array>
-  /** The scriptPubKey of an index of the chain that servers give to their peers (`CloseScripts`). It is watched once it is recognised. */
+  /**
+   * The scriptPubKey of an index of the chain that servers give to their peers (`CloseScripts`). It
+   * is watched once it is recognised.
+   */
   closeScript: (index: number) => Uint8Array
   /**
-   * Whether a scriptPubKey is one of its receive addresses or close scripts, as far as it has searched; if so
-   * it is watched from now on, and an address is never given out again, on disk before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
+   * Whether a scriptPubKey is one of its receive addresses or close scripts, as far as it has
+   * searched; if so it is watched from now on, and an address is never given out again, on disk
+   * before this resolves. `ERR_CHAIN_UNAVAILABLE` while it still searches.
    */
   recognise: (scriptPubKey: Uint8Array) => Promise<boolean>
   /**
    * What a T1 would pay of the coins of this moment, before anybody is asked for a channel.
-   * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet; when
-   * coins are named, also `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED`.
+   * Throws `ERR_INSUFFICIENT_FUNDS`, or `ERR_CHAIN_UNAVAILABLE` while the coins are not known yet;
+   * when coins are named, also `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`,
+   * `ERR_COIN_RESERVED`.
    */
   checkFunds: (amount: Satoshi, feeRate: FeeRate, coins?: readonly OutPoint[]) => Satoshi
   /** Builds and signs T1 and reserves its inputs for `channel`, on disk, before this resolves. */
@@ -216,8 +285,11 @@ export interface Wallet {
    * A T1 that waits for a block: brings what it pays up to `feeRate` by a child that spends its
    * change, with a fee of at most `most`. Does nothing when it pays that already, or has no change.
    */
-  bumpFunding: (request: { funding: Txid, feeRate: FeeRate, most: Satoshi }) => Promise<void>
-  /** Takes charge of a payout output: watches it, counts it, sweeps it once it is spendable and worth it. */
+  bumpFunding: (request: { funding: Txid; feeRate: FeeRate; most: Satoshi }) => Promise<void>
+  /**
+   * Takes charge of a payout output: watches it, counts it, sweeps it once it is spendable and
+   * worth it.
+   */
   claim: (output: CsvOutput) => Promise<void>
 }
 
@@ -230,4 +302,6 @@ export interface Clock {
   after: (ms: number, callback: () => void) => Unsubscribe
 }
 
-export interface Random { bytes: (length: number) => Uint8Array }
+export interface Random {
+  bytes: (length: number) => Uint8Array
+}

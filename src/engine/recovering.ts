@@ -1,4 +1,6 @@
-/** A channel after a restart: what had become due when the process died, and may not have been done. */
+/**
+ * A channel after a restart: what had become due when the process died, and may not have been done.
+ */
 import type { Effect } from '../channel/effects.js'
 import { csvPayout } from '../channel/onchain.js'
 import { fundingScriptOf } from '../channel/terms.js'
@@ -15,7 +17,10 @@ export interface RecoveryHost {
 }
 
 /** Watches what is on the chain, and does again what is harmless to do twice. */
-export function recover (actor: ChannelActor, { perform, watches, limitOpening, renewals }: RecoveryHost): void {
+export function recover(
+  actor: ChannelActor,
+  { perform, watches, limitOpening, renewals }: RecoveryHost
+): void {
   const { state } = actor
   switch (state.stage) {
     case 'abandoned':
@@ -23,7 +28,8 @@ export function recover (actor: ChannelActor, { perform, watches, limitOpening, 
       return
     case 'established': {
       watches.watch(actor, fundingScriptOf(state.terms))
-      // The node may have died between writing that the payout is ours and handing it to the wallet.
+      // The node may have died between writing that the payout is ours and handing it to the
+      // wallet.
       const payout = csvPayout(state)
       if (payout !== undefined) perform({ type: 'claim', payout })
       break

@@ -1,4 +1,6 @@
-/** Brings the streams of established channels back. The client dials: it knows where the server is. */
+/**
+ * Brings the streams of established channels back. The client dials: it knows where the server is.
+ */
 import { isGivenUp } from '../channel/outside-funding.js'
 import type { Channel, Established } from '../channel/state.js'
 import { messageOf, PaychanError } from '../types/errors.js'
@@ -11,47 +13,94 @@ import type { Clock, Peers, Unsubscribe } from './ports.js'
 
 const FIRST_DELAY_MS = 1_000
 const LONGEST_DELAY_MS = 60_000
-/** How long callers who want a stream may have to wait for the next dial at most; nobody waits before the first one. */
+/**
+ * How long callers who want a stream may have to wait for the next dial at most; nobody waits
+ * before the first one.
+ */
 const LONGEST_REST_MS = 10_000
 /** Streams that came live in about as many minutes before the delay is kept. */
 const MOST_IN_A_ROW = 10
 
 /** Whether a stream would be of use and there is none on which both sides know where they stand. */
-export function lacksLink (channel: Channel): channel is Established {
-  return channel.stage === 'established' && channel.role === 'client' && channel.link !== 'live' && channel.onChain.spend === undefined && channel.onChain.shown.length === 0 && !isGivenUp(channel)
+export function lacksLink(channel: Channel): channel is Established {
+  return (
+    channel.stage === 'established' &&
+    channel.role === 'client' &&
+    channel.link !== 'live' &&
+    channel.onChain.spend === undefined &&
+    channel.onChain.shown.length === 0 &&
+    !isGivenUp(channel)
+  )
 }
 
-/** Whether to dial: the money is in the channel, the chain has not settled it, and no stream is coming up. */
-function wantsLink (channel: Channel): boolean {
+/**
+ * Whether to dial: the money is in the channel, the chain has not settled it, and no stream is
+ * coming up.
+ */
+function wantsLink(channel: Channel): boolean {
   return lacksLink(channel) && channel.link === 'down'
 }
 
-/** Of a dial that is to come or under way. `isTold`: that it has come to nothing, to whoever waited for it. */
-interface Attempt { isTold: boolean }
+/**
+ * Of a dial that is to come or under way. `isTold`: that it has come to nothing, to whoever waited
+ * for it.
+ */
+interface Attempt {
+  isTold: boolean
+}
 
-/** Before a dial. `rest`: as much of it as callers have to wait for as well, in milliseconds; `dialled`: what comes of it. */
-interface Pause { readonly attempt: Attempt, readonly dialled: Promise<void>, readonly dial: () => void, readonly since: number, readonly rest: number, isWanted: boolean, cancel: Unsubscribe }
+/**
+ * Before a dial. `rest`: as much of it as callers have to wait for as well, in milliseconds;
+ * `dialled`: what comes of it.
+ */
+interface Pause {
+  readonly attempt: Attempt
+  readonly dialled: Promise<void>
+  readonly dial: () => void
+  readonly since: number
+  readonly rest: number
+  isWanted: boolean
+  cancel: Unsubscribe
+}
 
 export class Redial {
   readonly #pauses = new Map<ChannelActor, Pause>()
-  readonly #dialling = new Map<ChannelActor, { readonly attempt: Attempt, readonly done: Promise<void> }>()
+  readonly #dialling = new Map<
+    ChannelActor,
+    { readonly attempt: Attempt; readonly done: Promise<void> }
+  >()
   readonly #delays = new Map<ChannelActor, number>()
-  /** Those whose stream is of use, and when the newest such streams began, in milliseconds since 1970. */
+  /**
+   * Those whose stream is of use, and when the newest such streams began, in milliseconds since
+   * 1970.
+   */
   readonly #live = new Set<ChannelActor>()
   readonly #cameLive = new Map<ChannelActor, readonly number[]>()
   #stopped = false
 
   /** `onLive`: a stream is of use from now on. */
-  constructor (private readonly peers: Peers, private readonly links: Links, private readonly clock: Clock, private readonly onLive: (actor: ChannelActor) => void) {}
+  constructor(
+    private readonly peers: Peers,
+    private readonly links: Links,
+    private readonly clock: Clock,
+    private readonly onLive: (actor: ChannelActor) => void
+  ) {}
 
   /**
    * Dials after a while, again and again with doubled delays, as long as a stream is wanted. To be
    * called after each step: a peer that takes our streams only to end them is not dialled faster.
    */
-  schedule (actor: ChannelActor): void {
+  schedule(actor: ChannelActor): void {
     if (actor.state.stage === 'established' && actor.state.link === 'live') this.#isLive(actor)
     else this.#live.delete(actor)
-    if (this.#stopped || this.#pauses.has(actor) || this.#dialling.has(actor) || !wantsLink(actor.state)) return
+    if (
+      this.#stopped ||
+      this.#pauses.has(actor) ||
+      this.#dialling.has(actor) ||
+      !wantsLink(actor.state)
+    ) {
+      return
+    }
     const known = this.#delays.get(actor)
     const delay = known ?? FIRST_DELAY_MS
     this.#delays.set(actor, Math.min(delay * 2, LONGEST_DELAY_MS))
@@ -59,16 +108,28 @@ export class Redial {
   }
 
   /** Dials after `delay`; once a caller wants a stream, after `rest`. */
-  #pause (actor: ChannelActor, rest: number, delay: number): void {
+  #pause(actor: ChannelActor, rest: number, delay: number): void {
     let end: (dialled: Promise<void>) => void = () => {}
-    const dialled = new Promise<void>((resolve) => { end = resolve })
+    const dialled = new Promise<void>((resolve) => {
+      end = resolve
+    })
     dialled.catch(() => {})
-    const dial = (): void => { end(this.#dialOnce(actor)) }
-    this.#pauses.set(actor, { attempt: { isTold: false }, dialled, dial, since: this.clock.now(), rest, isWanted: false, cancel: this.clock.after(delay, dial) })
+    const dial = (): void => {
+      end(this.#dialOnce(actor))
+    }
+    this.#pauses.set(actor, {
+      attempt: { isTold: false },
+      dialled,
+      dial,
+      since: this.clock.now(),
+      rest,
+      isWanted: false,
+      cancel: this.clock.after(delay, dial)
+    })
   }
 
   /** A caller wants a stream: what comes of the next dial. */
-  #wanted (actor: ChannelActor): Promise<void> {
+  #wanted(actor: ChannelActor): Promise<void> {
     const pause = this.#pauses.get(actor)
     if (pause === undefined) return this.#dialOnce(actor)
     if (!pause.isWanted) {
@@ -86,66 +147,93 @@ export class Redial {
    * The first delay again, unless ten streams have come live within ten minutes:
    * a payee without a view of the chain takes a stream and ends it at the first update, for hours.
    */
-  #isLive (actor: ChannelActor): void {
+  #isLive(actor: ChannelActor): void {
     if (this.#live.has(actor)) return
     this.#live.add(actor)
     this.onLive(actor)
     const now = this.clock.now()
-    const recent = [...this.#cameLive.get(actor) ?? [], now].slice(-MOST_IN_A_ROW)
+    const recent = [...(this.#cameLive.get(actor) ?? []), now].slice(-MOST_IN_A_ROW)
     this.#cameLive.set(actor, recent)
     const [first] = recent
-    if (recent.length < MOST_IN_A_ROW || first === undefined || now - first > MOST_IN_A_ROW * LONGEST_DELAY_MS) this.#delays.delete(actor)
+    if (
+      recent.length < MOST_IN_A_ROW ||
+      first === undefined ||
+      now - first > MOST_IN_A_ROW * LONGEST_DELAY_MS
+    ) {
+      this.#delays.delete(actor)
+    }
   }
 
-  /** Dials now; rejects when the peer cannot be reached. Several calls share one attempt, and what comes to nothing is tried again later. */
-  #dialOnce (actor: ChannelActor): Promise<void> {
+  /**
+   * Dials now; rejects when the peer cannot be reached. Several calls share one attempt, and what
+   * comes to nothing is tried again later.
+   */
+  #dialOnce(actor: ChannelActor): Promise<void> {
     const under = this.#dialling.get(actor)
     if (under !== undefined) return under.done
     const pause = this.#pauses.get(actor)
     pause?.cancel()
     this.#pauses.delete(actor)
-    const done = this.#dial(actor).finally(() => { this.#dialling.delete(actor) })
+    const done = this.#dial(actor).finally(() => {
+      this.#dialling.delete(actor)
+    })
     this.#dialling.set(actor, { attempt: pause?.attempt ?? { isTold: false }, done })
-    done.catch(() => { this.schedule(actor) })
+    done.catch(() => {
+      this.schedule(actor)
+    })
     return done
   }
 
   /**
-   * Waits so long for a stream on which both know where they stand. Dials for it, but a peer that has just not been reached, or that
-   * ends each stream, is left alone for a while, however many callers there are. `tell`: why there is none, once for each dial.
+   * Waits so long for a stream on which both know where they stand. Dials for it, but a peer that
+   * has just not been reached, or that ends each stream, is left alone for a while, however many
+   * callers there are. `tell`: why there is none, once for each dial.
    */
-  async reach (actor: ChannelActor, ms: number, tell: (failure: string) => void): Promise<void> {
+  async reach(actor: ChannelActor, ms: number, tell: (failure: string) => void): Promise<void> {
     const waiting = this.#pauses.get(actor)?.attempt
     const dialled = this.#wanted(actor)
     const attempt = waiting ?? this.#dialling.get(actor)?.attempt
     const late = new PaychanError('ERR_PEER_UNREACHABLE', 'The peer does not answer.')
-    const live = actor.waiters.arrival((channel) => channel.stage !== 'established' || channel.link === 'live')
+    const live = actor.waiters.arrival(
+      (channel) => channel.stage !== 'established' || channel.link === 'live'
+    )
     live.catch(() => {})
     try {
-      await withTimeout(this.clock, dialled.then(() => live), ms, late)
+      await withTimeout(
+        this.clock,
+        dialled.then(() => live),
+        ms,
+        late
+      )
     } catch (error) {
       if (attempt?.isTold !== true) tell(messageOf(error))
       if (attempt !== undefined) attempt.isTold = true
     }
   }
 
-  async #dial (actor: ChannelActor): Promise<void> {
+  async #dial(actor: ChannelActor): Promise<void> {
     if (this.#stopped || !wantsLink(actor.state)) return
     const listener = new LateListener()
     const link = await reach(this.peers, actor.state, listener)
     const attached = this.links.attach(actor, link)
     // Before what has arrived meanwhile, which may be the end of the stream.
-    actor.post({ type: 'connected', address: link.address, stream: this.links.numberOf(actor) ?? 0 })
+    actor.post({
+      type: 'connected',
+      address: link.address,
+      stream: this.links.numberOf(actor) ?? 0
+    })
     listener.bind(attached)
   }
 
   /** A channel that is no more. */
-  forget (actor: ChannelActor): void {
+  forget(actor: ChannelActor): void {
     this.#pauses.get(actor)?.cancel()
-    for (const known of [this.#pauses, this.#delays, this.#live, this.#cameLive]) known.delete(actor)
+    for (const known of [this.#pauses, this.#delays, this.#live, this.#cameLive]) {
+      known.delete(actor)
+    }
   }
 
-  stopAll (): void {
+  stopAll(): void {
     this.#stopped = true
     for (const { cancel } of this.#pauses.values()) cancel()
     this.#pauses.clear()

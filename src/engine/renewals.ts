@@ -1,7 +1,7 @@
 /**
- * Renewals: a new channel whose T1 spends the old one's funding output. Each of the two is a machine
- * of its own; here they are joined: what they tell each other, who waits for whom, and when a channel
- * renews itself.
+ * Renewals: a new channel whose T1 spends the old one's funding output. Each of the two is a
+ * machine of its own; here they are joined: what they tell each other, who waits for whom, and when
+ * a channel renews itself.
  */
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Env } from '../channel/env.js'
@@ -42,7 +42,10 @@ export interface RenewalsHost {
   readonly alarm: (channel: ChannelId, code: string, text: string) => void
 }
 
-/** RENEW-13: how long a server holds an old channel back for its client, once in a block. A renewal takes a second of it; a client that begins them and goes no further gets a sixtieth of the time. */
+/**
+ * RENEW-13: how long a server holds an old channel back for its client, once in a block. A renewal
+ * takes a second of it; a client that begins them and goes no further gets a sixtieth of the time.
+ */
 const SERVER_HOLD_MS = 10_000
 
 /** Who holds an old channel back while the new one has no id yet. */
@@ -52,11 +55,14 @@ export class Renewals {
   /** Old channels that are being asked for. */
   readonly #asking = new Set<ChannelActor>()
   /** By the new channel: the old one that it holds back, and how to end that. */
-  readonly #held = new Map<ChannelId, { readonly old: ChannelActor, readonly release: () => void }>()
+  readonly #held = new Map<
+    ChannelId,
+    { readonly old: ChannelActor; readonly release: () => void }
+  >()
   /** Server: the height at which an old channel was last held back. */
   readonly #heldAt = new WeakMap<ChannelActor, BlockHeight | undefined>()
 
-  constructor (private readonly host: RenewalsHost) {}
+  constructor(private readonly host: RenewalsHost) {}
 
   /**
    * Opens a channel that renews this one.
@@ -64,15 +70,35 @@ export class Renewals {
    * @param byItself - nobody has asked for it
    * @throws PaychanError those of `planRenewal` and of `Openings.offer`, `ERR_RENEWAL_UNDER_WAY`
    */
-  async start (old: ChannelActor, { amount, blocks, choice, mostFee, patience, signal }: RenewalRequest, byItself = false): Promise<ChannelActor> {
-    if (this.#asking.has(old) || [...this.#held.values()].some((held) => held.old === old)) throw new PaychanError('ERR_RENEWAL_UNDER_WAY', 'The channel is being renewed already.')
+  async start(
+    old: ChannelActor,
+    { amount, blocks, choice, mostFee, patience, signal }: RenewalRequest,
+    byItself = false
+  ): Promise<ChannelActor> {
+    if (this.#asking.has(old) || [...this.#held.values()].some((held) => held.old === old)) {
+      throw new PaychanError('ERR_RENEWAL_UNDER_WAY', 'The channel is being renewed already.')
+    }
     this.#asking.add(old)
     old.hold(ASKING)
     try {
       await this.#quiet(old)
-      const plan = planRenewal(old.state, amount, this.host.env(old.state), { asked: choice?.feeRate, byItself })
+      const plan = planRenewal(old.state, amount, this.host.env(old.state), {
+        asked: choice?.feeRate,
+        byItself
+      })
       const { address, renewFor } = old.state
-      const actor = await this.host.offer({ peer: address, capacity: plan.capacity, blocks, step: plan.step, signal, renewFor, choice, mostFee, patience, renewal: { ...plan, coins: amount } })
+      const actor = await this.host.offer({
+        peer: address,
+        capacity: plan.capacity,
+        blocks,
+        step: plan.step,
+        signal,
+        renewFor,
+        choice,
+        mostFee,
+        patience,
+        renewal: { ...plan, coins: amount }
+      })
       this.observe(actor.state)
       return actor
     } finally {
@@ -85,26 +111,40 @@ export class Renewals {
   readonly tell = (channel: ChannelId, event: RenewalEvent, from: ChannelActor): void => {
     const actor = this.host.actors.get(channel)
     if (actor !== undefined) actor.post(event)
-    else from.post({ type: 'renewal-refused', error: new PaychanError('ERR_NO_CHANNEL', 'The channel that is to be renewed is not there.') })
+    else {
+      from.post({
+        type: 'renewal-refused',
+        error: new PaychanError('ERR_NO_CHANNEL', 'The channel that is to be renewed is not there.')
+      })
+    }
   }
 
   /** After a restart: what was being signed is asked for again. */
-  recover (actor: ChannelActor): void {
+  recover(actor: ChannelActor): void {
     const { state } = actor
     if (state.stage !== 'refund-requested' && state.stage !== 'refund-signed') return
-    for (const effect of askedAgain(state)) if (effect.type === 'tell') this.tell(effect.channel, effect.event, actor)
+    for (const effect of askedAgain(state)) {
+      if (effect.type === 'tell') this.tell(effect.channel, effect.event, actor)
+    }
   }
 
-  /** To be called after each step: an old channel waits as long as the new one opens; a server's not for long, as it costs the client nothing. */
-  observe (state: Channel): void {
+  /**
+   * To be called after each step: an old channel waits as long as the new one opens; a server's not
+   * for long, as it costs the client nothing.
+   */
+  observe(state: Channel): void {
     const old = this.host.actors.get(renewedChannel(state) ?? state.id)
-    const isUnderWay = old !== undefined && old.id !== state.id && isOpening(state) && !(state.stage === 'refund-signed' && state.link === 'down')
+    const isUnderWay =
+      old !== undefined &&
+      old.id !== state.id &&
+      isOpening(state) &&
+      !(state.stage === 'refund-signed' && state.link === 'down')
     const held = this.#held.get(state.id)
     if (isUnderWay && held === undefined) this.#hold(old, state)
     else if (!isUnderWay) held?.release()
   }
 
-  #hold (old: ChannelActor, { id, role }: Channel): void {
+  #hold(old: ChannelActor, { id, role }: Channel): void {
     let timer: Unsubscribe | undefined
     const release = (): void => {
       timer?.()
@@ -122,23 +162,31 @@ export class Renewals {
   }
 
   /** Server: the channel that an offer names, if it is one with this peer. */
-  named ({ renews }: OpenChannel, peer: string): Channel | undefined {
-    const state = renews === undefined ? undefined : this.host.actors.get(channelId(toHex(renews.channelId)))?.state
+  named({ renews }: OpenChannel, peer: string): Channel | undefined {
+    const state =
+      renews === undefined
+        ? undefined
+        : this.host.actors.get(channelId(toHex(renews.channelId)))?.state
     return state?.peer === peer ? state : undefined
   }
 
   /** Server: a client that asks again has given up what it asked for before. */
-  supersede (fresh: Channel): void {
+  supersede(fresh: Channel): void {
     const renewed = renewedChannel(fresh)
     if (renewed === undefined) return
     for (const actor of this.host.actors.of(fresh.peer)) {
       const { state } = actor
-      if (state.id !== fresh.id && isOpening(state) && renewedChannel(state) === renewed) actor.post({ type: 'cancel' })
+      if (state.id !== fresh.id && isOpening(state) && renewedChannel(state) === renewed) {
+        actor.post({ type: 'cancel' })
+      }
     }
   }
 
-  /** With a new tip, of the channels that are due: renewals that can never be funded any more, and channels that renew themselves. */
-  onTip (due: readonly ChannelActor[]): void {
+  /**
+   * With a new tip, of the channels that are due: renewals that can never be funded any more, and
+   * channels that renew themselves.
+   */
+  onTip(due: readonly ChannelActor[]): void {
     for (const actor of due) {
       const { state } = actor
       const env = this.host.env(state)
@@ -148,25 +196,50 @@ export class Renewals {
     }
   }
 
-  /** With a new tip, and when a stream is of use again: begins what is due, for that needs the peer. */
-  look (actor: ChannelActor): void {
+  /**
+   * With a new tip, and when a stream is of use again: begins what is due, for that needs the peer.
+   */
+  look(actor: ChannelActor): void {
     const { state } = actor
     const env = this.host.env(state)
-    if (isRenewalDue(state, env) && env.isWatched && state.link === 'live') this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
+    if (isRenewalDue(state, env) && env.isWatched && state.link === 'live') {
+      this.#renew(actor, blocksToRenewFor(state, state.renewFor, env))
+    }
   }
 
-  #renew (actor: ChannelActor, blocks: BlockDelta): void {
-    this.start(actor, { amount: ZERO_SAT, blocks }, true).then((fresh) => fresh.waiters.arrival(fundingSent)).catch((error: unknown) => {
-      if (error instanceof PaychanError && (error.code === 'ERR_RENEWAL_UNDER_WAY' || error.code === 'ERR_NODE_STOPPED')) return
-      this.host.alarm(actor.id, 'ERR_RENEWAL_FAILED', `The channel could not be renewed: ${messageOf(error)} ${afterRenewalFailed(actor.state, this.host.env(actor.state))}`)
-    })
+  #renew(actor: ChannelActor, blocks: BlockDelta): void {
+    this.start(actor, { amount: ZERO_SAT, blocks }, true)
+      .then((fresh) => fresh.waiters.arrival(fundingSent))
+      .catch((error: unknown) => {
+        if (
+          error instanceof PaychanError &&
+          (error.code === 'ERR_RENEWAL_UNDER_WAY' || error.code === 'ERR_NODE_STOPPED')
+        ) {
+          return
+        }
+        this.host.alarm(
+          actor.id,
+          'ERR_RENEWAL_FAILED',
+          `The channel could not be renewed: ${messageOf(error)} ${afterRenewalFailed(actor.state, this.host.env(actor.state))}`
+        )
+      })
   }
 
   /** Waits until everything that was signed is acknowledged. */
-  async #quiet (old: ChannelActor): Promise<void> {
-    const quiet = old.waiters.arrival((channel) => channel.stage !== 'established' || channel.ledger.inFlight.length === 0)
+  async #quiet(old: ChannelActor): Promise<void> {
+    const quiet = old.waiters.arrival(
+      (channel) => channel.stage !== 'established' || channel.ledger.inFlight.length === 0
+    )
     quiet.catch(() => {})
     old.waiters.observe(old.state)
-    await withTimeout(this.host.clock, quiet, this.host.patience, new PaychanError('ERR_LATER_UPDATES', 'Payments are on their way and not acknowledged; renew the channel once they are.'))
+    await withTimeout(
+      this.host.clock,
+      quiet,
+      this.host.patience,
+      new PaychanError(
+        'ERR_LATER_UPDATES',
+        'Payments are on their way and not acknowledged; renew the channel once they are.'
+      )
+    )
   }
 }

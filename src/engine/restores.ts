@@ -21,17 +21,23 @@ import { RecordInbox } from './record-inbox.js'
 import { recordChange } from './records.js'
 import { Throttle } from './throttle.js'
 
-/** Written when a data directory is made from the words: from then on every peer that connects is asked, once a start. */
+/**
+ * Written when a data directory is made from the words: from then on every peer that connects is
+ * asked, once a start.
+ */
 export const RESTORED_KEY = 'restored'
 
 /** The change that makes a node ask its peers for its channels. */
-export function restoredChange (): Change {
+export function restoredChange(): Change {
   return recordChange(RESTORED_KEY, { restored: true })
 }
 
 /** RESTORE-7: a peer that sends so many records that prove nothing has nothing for us. */
 const MOST_REFUSED = 8
-/** By itself a node asks again so often, with doubled delays: about four minutes in all, until the peer is there again. */
+/**
+ * By itself a node asks again so often, with doubled delays: about four minutes in all, until the
+ * peer is there again.
+ */
 const MOST_ATTEMPTS = 8
 /** Peers that a node asks by itself at the same time; the others wait in a line. */
 const MOST_AT_ONCE = 16
@@ -47,7 +53,11 @@ export interface Restored {
   readonly restored: readonly ChannelId[]
   /** Channels that this node has anyway. */
   readonly known: number
-  readonly refused: ReadonlyArray<{ readonly channel: ChannelId, readonly code: string, readonly reason: string }>
+  readonly refused: ReadonlyArray<{
+    readonly channel: ChannelId
+    readonly code: string
+    readonly reason: string
+  }>
 }
 
 export interface RestoresHost {
@@ -68,7 +78,10 @@ export class Restores {
   readonly #answered = new Set<string>()
   /** RESTORE-8: peers of channels on our disk that have not answered since the start. */
   readonly #owed = new Set<string>()
-  /** Of these, the ones who may have what nobody else knows of: people have to hear when they cannot be asked. */
+  /**
+   * Of these, the ones who may have what nobody else knows of: people have to hear when they cannot
+   * be asked.
+   */
   readonly #doubted = new Set<string>()
   /** Peers that are to be asked when others have answered, and for which time. */
   readonly #line = new Map<string, number>()
@@ -77,18 +90,19 @@ export class Restores {
   #isMarked = false
   #stopped = false
 
-  constructor (private readonly host: RestoresHost) {}
+  constructor(private readonly host: RestoresHost) {}
 
   /** Looks whether the data directory was made from the words. */
-  async load (): Promise<void> {
-    this.#isMarked = await this.host.options.store.get(RESTORED_KEY) !== undefined
+  async load(): Promise<void> {
+    this.#isMarked = (await this.host.options.store.get(RESTORED_KEY)) !== undefined
   }
 
   /**
-   * RESTORE-8: an old copy of the data cannot know what it lacks, so every peer with which it has, or had, a channel is asked, once a
-   * start. A server is dialled for it; a client knows where we are, and is asked when it comes.
+   * RESTORE-8: an old copy of the data cannot know what it lacks, so every peer with which it has,
+   * or had, a channel is asked, once a start. A server is dialled for it; a client knows where we
+   * are, and is asked when it comes.
    */
-  start (channels: readonly Channel[]): void {
+  start(channels: readonly Channel[]): void {
     for (const { stage, role, peer } of channels) {
       if (stage !== 'established') continue
       this.#owed.add(peer)
@@ -97,25 +111,36 @@ export class Restores {
   }
 
   /** A peer has connected, or a stream with it has come live. */
-  met (peer: string): void {
+  met(peer: string): void {
     if (this.#isMarked || this.#owed.has(peer)) this.#pursue(peer, 1)
   }
 
-  /** Whether a peer with which there are channels on our disk has said since the start which ones it has; it is asked now if not. Never rejects. */
-  async hasAnswered (peer: string): Promise<boolean> {
+  /**
+   * Whether a peer with which there are channels on our disk has said since the start which ones it
+   * has; it is asked now if not. Never rejects.
+   */
+  async hasAnswered(peer: string): Promise<boolean> {
     if (!this.#owed.has(peer)) return true
     const { peers } = this.host.options
-    await this.#shared(peer, (inbox) => reach(peers, { peer, address: this.#addressOf(peer) }, inbox)).catch(() => {})
+    await this.#shared(peer, (inbox) =>
+      reach(peers, { peer, address: this.#addressOf(peer) }, inbox)
+    ).catch(() => {})
     return !this.#owed.has(peer)
   }
 
-  /** REEST-1, RESTORE-1: a peer speaks of a channel. One that this node has never heard of it may have lost. */
-  observe (peer: string, channel: ChannelId): void {
+  /**
+   * REEST-1, RESTORE-1: a peer speaks of a channel. One that this node has never heard of it may
+   * have lost.
+   */
+  observe(peer: string, channel: ChannelId): void {
     if (!this.host.knows(channel)) this.#pursue(peer, 1)
   }
 
-  /** RESTORE-8: a channel with the peer shows that this node may run on an old copy: the peer is asked again, whatever it has answered before. */
-  doubt (peer: string): void {
+  /**
+   * RESTORE-8: a channel with the peer shows that this node may run on an old copy: the peer is
+   * asked again, whatever it has answered before.
+   */
+  doubt(peer: string): void {
     this.#answered.delete(peer)
     this.#owed.add(peer)
     this.#doubted.add(peer)
@@ -125,30 +150,43 @@ export class Restores {
   }
 
   /**
-   * Asks a peer for the channels that it has with us, and takes those that it can prove (RESTORE-5). Several calls share one question.
+   * Asks a peer for the channels that it has with us, and takes those that it can prove
+   * (RESTORE-5). Several calls share one question.
    *
-   * @throws PaychanError those of `Peers.open`, `ERR_RESTORE_REFUSED`, `ERR_RESTORE_TIMEOUT`, `ERR_CHAIN_UNAVAILABLE`, and Violations of RESTORE-2
+   * @throws PaychanError those of `Peers.open`, `ERR_RESTORE_REFUSED`, `ERR_RESTORE_TIMEOUT`,
+   *   `ERR_CHAIN_UNAVAILABLE`, and Violations of RESTORE-2
    */
-  ask (peer: string): Promise<Restored> {
+  ask(peer: string): Promise<Restored> {
     return this.#shared(peer, (inbox) => this.host.options.peers.open(peer, () => inbox))
   }
 
-  #shared (peer: string, open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
+  #shared(peer: string, open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
     const under = this.#asking.get(peer)
     if (under !== undefined) return under
-    const question = this.#ask(open).finally(() => { this.#asking.delete(peer) })
+    const question = this.#ask(open).finally(() => {
+      this.#asking.delete(peer)
+    })
     this.#asking.set(peer, question)
     return question
   }
 
-  /** RESTORE-2, RESTORE-3: answers a peer that has lost its data. The records are its own business; what it makes of them shows when it comes back. */
-  onRequest (link: Link, first: RestoreRequest): LinkListener {
+  /**
+   * RESTORE-2, RESTORE-3: answers a peer that has lost its data. The records are its own business;
+   * what it makes of them shows when it comes back.
+   */
+  onRequest(link: Link, first: RestoreRequest): LinkListener {
     if (this.#stopped) throw new PaychanError('ERR_NOT_READY', 'This node is about to stop.')
     const throttle = new Throttle(this.host.options.clock)
     const onMessage = (message: Message): void | Promise<void> => {
       if (message.type === 'Error') return
       if (message.type !== 'RestoreRequest') {
-        refuse(link, 'ERR_UNEXPECTED_MESSAGE', 'ERR-2', `${message.type} has no place on a stream that asks for channels.`, false)
+        refuse(
+          link,
+          'ERR_UNEXPECTED_MESSAGE',
+          'ERR-2',
+          `${message.type} has no place on a stream that asks for channels.`,
+          false
+        )
         return
       }
       const record = this.#recordAfter(link.peer, toHex(message.after))
@@ -159,7 +197,7 @@ export class Restores {
     return { onMessage, onClosed: () => {} }
   }
 
-  stopAll (): void {
+  stopAll(): void {
     this.#stopped = true
     for (const cancel of this.#retries.values()) cancel()
     this.#retries.clear()
@@ -167,8 +205,11 @@ export class Restores {
   }
 
   /** The record of the first channel after an id that there is one of, in the order of the ids. */
-  #recordAfter (peer: string, after: string): ChannelRecord | undefined {
-    const later = this.host.channelsOf(peer).filter(({ id }) => id > after).sort((a, b) => a.id < b.id ? -1 : 1)
+  #recordAfter(peer: string, after: string): ChannelRecord | undefined {
+    const later = this.host
+      .channelsOf(peer)
+      .filter(({ id }) => id > after)
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
     for (const channel of later) {
       const record = recordOf(channel, this.host.envFor(channel))
       if (record !== undefined) return record
@@ -177,55 +218,88 @@ export class Restores {
   }
 
   /** Asks by itself, once a start; again after a while when it could not. */
-  #pursue (peer: string, attempt: number): void {
-    if (this.#stopped || this.#answered.has(peer) || this.#asking.has(peer) || this.#retries.has(peer) || this.#line.has(peer)) return
+  #pursue(peer: string, attempt: number): void {
+    if (
+      this.#stopped ||
+      this.#answered.has(peer) ||
+      this.#asking.has(peer) ||
+      this.#retries.has(peer) ||
+      this.#line.has(peer)
+    ) {
+      return
+    }
     this.#line.set(peer, attempt)
     this.#next()
   }
 
-  #next (): void {
+  #next(): void {
     for (const [peer, attempt] of this.#line) {
       if (this.#underWay >= MOST_AT_ONCE) return
       this.#line.delete(peer)
       this.#underWay += 1
       const { peers } = this.host.options
-      this.#shared(peer, (inbox) => reach(peers, { peer, address: this.#addressOf(peer) }, inbox)).then(
-        ({ restored }) => { this.#tell(peer, restored) },
-        (error: unknown) => { this.#failed(peer, attempt, error) }
-      ).finally(() => {
-        this.#underWay -= 1
-        this.#next()
-      })
+      this.#shared(peer, (inbox) => reach(peers, { peer, address: this.#addressOf(peer) }, inbox))
+        .then(
+          ({ restored }) => {
+            this.#tell(peer, restored)
+          },
+          (error: unknown) => {
+            this.#failed(peer, attempt, error)
+          }
+        )
+        .finally(() => {
+          this.#underWay -= 1
+          this.#next()
+        })
     }
   }
 
-  #later (peer: string, attempt: number): void {
+  #later(peer: string, attempt: number): void {
     if (this.#retries.has(peer)) return
-    this.#retries.set(peer, this.host.options.clock.after(FIRST_DELAY_MS * 2 ** Math.max(0, attempt - 2), () => {
-      this.#retries.delete(peer)
-      this.#pursue(peer, attempt)
-    }))
+    this.#retries.set(
+      peer,
+      this.host.options.clock.after(FIRST_DELAY_MS * 2 ** Math.max(0, attempt - 2), () => {
+        this.#retries.delete(peer)
+        this.#pursue(peer, attempt)
+      })
+    )
   }
 
-  #failed (peer: string, attempt: number, error: unknown): void {
+  #failed(peer: string, attempt: number, error: unknown): void {
     if (this.#stopped || this.#answered.has(peer)) return
     if (attempt < MOST_ATTEMPTS) this.#later(peer, attempt + 1)
-    else if (this.#doubted.has(peer)) this.host.alarm('ERR_PEER_NOT_ASKED', `This node may run on an old copy of its data, and the peer ${peer}, who may know of channels with money of this node, could not be asked for them: ${messageOf(error)} It is asked again when it connects, and by \`paychan recover ${peer}\`.`)
+    else if (this.#doubted.has(peer)) {
+      this.host.alarm(
+        'ERR_PEER_NOT_ASKED',
+        `This node may run on an old copy of its data, and the peer ${peer}, who may know of channels with money of this node, could not be asked for them: ${messageOf(error)} It is asked again when it connects, and by \`paychan recover ${peer}\`.`
+      )
+    }
   }
 
   /** A node made from its words knows that it has lost everything. */
-  #tell (peer: string, restored: readonly ChannelId[]): void {
+  #tell(peer: string, restored: readonly ChannelId[]): void {
     if (restored.length === 0 || this.#isMarked) return
-    const names = restored.slice(0, MOST_NAMED).map((id) => id.slice(0, 8)).join(', ')
-    this.host.alarm('ERR_CHANNELS_FORGOTTEN', `The peer ${peer} has given back ${restored.length} of this node's channels that it did not know of (${names}${restored.length > MOST_NAMED ? ', ...' : ''}): the node runs on an old copy of its data, or has lost some of it. They only close now; \`paychan channels\` shows what is in them.`)
+    const names = restored
+      .slice(0, MOST_NAMED)
+      .map((id) => id.slice(0, 8))
+      .join(', ')
+    this.host.alarm(
+      'ERR_CHANNELS_FORGOTTEN',
+      `The peer ${peer} has given back ${restored.length} of this node's channels that it did not know of (${names}${restored.length > MOST_NAMED ? ', ...' : ''}): the node runs on an old copy of its data, or has lost some of it. They only close now; \`paychan channels\` shows what is in them.`
+    )
   }
 
   /** Where a server was reached last. */
-  #addressOf (peer: string): string {
-    return this.host.channelsOf(peer).filter(({ role }) => role === 'client').at(-1)?.address ?? peer
+  #addressOf(peer: string): string {
+    return (
+      this.host
+        .channelsOf(peer)
+        .filter(({ role }) => role === 'client')
+        .at(-1)?.address ?? peer
+    )
   }
 
-  async #ask (open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
+  async #ask(open: (inbox: RecordInbox) => Promise<Link>): Promise<Restored> {
     const { clock } = this.host.options
     const inbox = new RecordInbox()
     const link = await open(inbox)
@@ -236,18 +310,46 @@ export class Restores {
     try {
       for (;;) {
         link.send({ type: 'RestoreRequest', after: fromHex(after) })
-        const answer = await withTimeout(clock, inbox.next(), this.host.patience, new PaychanError('ERR_RESTORE_TIMEOUT', 'The peer does not say which channels it has; ask it again.'))
+        const answer = await withTimeout(
+          clock,
+          inbox.next(),
+          this.host.patience,
+          new PaychanError(
+            'ERR_RESTORE_TIMEOUT',
+            'The peer does not say which channels it has; ask it again.'
+          )
+        )
         if (answer.type === 'RestoreDone') break
-        if (answer.type === 'Error') throw new PaychanError('ERR_RESTORE_REFUSED', `The peer refused: ${answer.text}`, { peerCode: answer.code, rule: answer.rule })
-        must(answer.type === 'ChannelRecord', 'ERR-2', 'ERR_UNEXPECTED_MESSAGE', `${answer.type} is no answer to a RestoreRequest.`)
+        if (answer.type === 'Error') {
+          throw new PaychanError('ERR_RESTORE_REFUSED', `The peer refused: ${answer.text}`, {
+            peerCode: answer.code,
+            rule: answer.rule
+          })
+        }
+        must(
+          answer.type === 'ChannelRecord',
+          'ERR-2',
+          'ERR_UNEXPECTED_MESSAGE',
+          `${answer.type} is no answer to a RestoreRequest.`
+        )
         const id = channelIdOf(answer.open.channelKey)
-        must(id > after, 'RESTORE-2', 'ERR_OUT_OF_ORDER', 'The channels are not in the order of their ids.')
+        must(
+          id > after,
+          'RESTORE-2',
+          'ERR_OUT_OF_ORDER',
+          'The channels are not in the order of their ids.'
+        )
         after = id
         const outcome = await this.#take(answer, id, link)
         if (outcome === 'restored') restored.push(id)
         else if (outcome === 'known') known += 1
         else refused.push({ channel: id, code: outcome.code, reason: outcome.message })
-        must(refused.length < MOST_REFUSED, 'RESTORE-7', 'ERR_TOO_MANY_REFUSED', `${refused.length} channels that the peer names are none of this node.`)
+        must(
+          refused.length < MOST_REFUSED,
+          'RESTORE-7',
+          'ERR_TOO_MANY_REFUSED',
+          `${refused.length} channels that the peer names are none of this node.`
+        )
       }
     } catch (error) {
       if (error instanceof Violation) {
@@ -264,28 +366,51 @@ export class Restores {
   }
 
   /** RESTORE-4 to RESTORE-6. A channel that this node has is never touched. */
-  async #take (record: ChannelRecord, id: ChannelId, link: Link): Promise<'restored' | 'known' | Violation> {
+  async #take(
+    record: ChannelRecord,
+    id: ChannelId,
+    link: Link
+  ): Promise<'restored' | 'known' | Violation> {
     if (this.host.knows(id)) return 'known'
     const { signer, wallet, network } = this.host.options
     try {
       const side = ourSide(record, (path) => signer.publicKey(path))
       const { closeScript } = side.role === 'client' ? record.open : record.accept
       // What is paid out without the keys of the channel goes there.
-      must(await wallet.recognise(closeScript), 'RESTORE-4', 'ERR_NOT_OUR_SCRIPT', 'The script for the close is not an address of this wallet as far as it has searched; restore it with a larger --gap if many addresses were given out.')
-      if (this.#stopped) throw new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
+      must(
+        await wallet.recognise(closeScript),
+        'RESTORE-4',
+        'ERR_NOT_OUR_SCRIPT',
+        'The script for the close is not an address of this wallet as far as it has searched; restore it with a larger --gap if many addresses were given out.'
+      )
+      if (this.#stopped) {
+        throw new PaychanError('ERR_NODE_STOPPED', 'The node was stopped before this was done.')
+      }
       if (this.host.knows(id)) return 'known'
-      this.host.begin(adoptRecord(record, { ...side, peer: link.peer, address: link.address ?? link.peer, network }, this.host.envFor(side)))
+      this.host.begin(
+        adoptRecord(
+          record,
+          { ...side, peer: link.peer, address: link.address ?? link.peer, network },
+          this.host.envFor(side)
+        )
+      )
       return 'restored'
     } catch (error) {
       if (!(error instanceof Violation)) throw error
       link.send(errorMessage(error, false))
-      // Anybody can make up channels that are none of ours; of one whose keys are ours somebody has to hear.
-      if (error.code !== 'ERR_NOT_OUR_CHANNEL') this.host.alarm(error.code, `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`)
+      // Anybody can make up channels that are none of ours; of one whose keys are ours somebody has
+      // to hear.
+      if (error.code !== 'ERR_NOT_OUR_CHANNEL') {
+        this.host.alarm(
+          error.code,
+          `The peer ${link.peer} names a channel ${id.slice(0, 8)} of this node, and cannot prove it (${error.rule}): ${messageOf(error)}`
+        )
+      }
       return error
     }
   }
 
-  #remember (peer: string): void {
+  #remember(peer: string): void {
     this.#answered.add(peer)
     this.#owed.delete(peer)
     this.#doubted.delete(peer)

@@ -1,6 +1,7 @@
 /**
- * Tells when the risk of a channel rises to the level that the policy names, and when it is below again (risk.ts); and when our
- * newest state is due and its share is worth no bid, or its bids have been in no block for a day.
+ * Tells when the risk of a channel rises to the level that the policy names, and when it is below
+ * again (risk.ts); and when our newest state is due and its share is worth no bid, or its bids have
+ * been in no block for a day.
  */
 import type { Env } from '../channel/env.js'
 import { isUnaffordable } from '../channel/publishing.js'
@@ -22,10 +23,13 @@ export class RiskWatch {
   readonly #stuck = new Set<ChannelActor>()
   #next = 0
 
-  constructor (private readonly env: (channel: Channel) => Env, private readonly emit: (event: EngineEvent) => void) {}
+  constructor(
+    private readonly env: (channel: Channel) => Env,
+    private readonly emit: (event: EngineEvent) => void
+  ) {}
 
   /** With a new tip. */
-  onTip (actors: readonly ChannelActor[]): void {
+  onTip(actors: readonly ChannelActor[]): void {
     const count = Math.min(MOST_AT_ONCE, actors.length)
     for (let n = 0; n < count; n++) {
       const actor = actors[(this.#next + n) % actors.length]
@@ -34,7 +38,7 @@ export class RiskWatch {
     this.#next = actors.length === 0 ? 0 : (this.#next + count) % actors.length
   }
 
-  #look (actor: ChannelActor): void {
+  #look(actor: ChannelActor): void {
     const { state } = actor
     const env = this.env(state)
     this.#lookAtDue(actor, env)
@@ -48,20 +52,39 @@ export class RiskWatch {
     this.emit({ type: 'risk', channel: actor.id, risk, stake: satoshi(stake), isHigh })
   }
 
-  #lookAtDue (actor: ChannelActor, env: Env): void {
+  #lookAtDue(actor: ChannelActor, env: Env): void {
     const { state } = actor
     const waits = state.stage === 'established' ? waitsFor(state, env) : 0
     const isStuck = waits > 0 || (state.stage === 'established' && isUnaffordable(state, env))
     if (isStuck === this.#stuck.has(actor)) return
-    if (!isStuck) { this.#stuck.delete(actor); return }
+    if (!isStuck) {
+      this.#stuck.delete(actor)
+      return
+    }
     this.#stuck.add(actor)
-    if (waits > 0) this.emit({ type: 'alarm', channel: actor.id, code: 'ERR_BID_WAITS', text: `What is to settle the channel alone has been in no block for ${waits} blocks. Its fee rises by itself; \`paychan bumpfee\` raises it at once. If blocks take less than it pays, an Electrum server may say of it what is not true: add another one.` })
-    else this.emit({ type: 'alarm', channel: actor.id, code: 'ERR_NOT_WORTH_A_BID', text: `It is time to settle the channel alone, and what it holds for you does not pay for a transaction at ${formatFeeRate(env.feeRate)}. It is tried again with every block; until one is cheap enough it stays where it is, and before that the other side may take it.` })
+    if (waits > 0) {
+      this.emit({
+        type: 'alarm',
+        channel: actor.id,
+        code: 'ERR_BID_WAITS',
+        text: `What is to settle the channel alone has been in no block for ${waits} blocks. Its fee rises by itself; \`paychan bumpfee\` raises it at once. If blocks take less than it pays, an Electrum server may say of it what is not true: add another one.`
+      })
+    } else {
+      this.emit({
+        type: 'alarm',
+        channel: actor.id,
+        code: 'ERR_NOT_WORTH_A_BID',
+        text: `It is time to settle the channel alone, and what it holds for you does not pay for a transaction at ${formatFeeRate(env.feeRate)}. It is tried again with every block; until one is cheap enough it stays where it is, and before that the other side may take it.`
+      })
+    }
   }
 }
 
 /** For how many blocks a publication has waited, from a day on. */
-function waitsFor ({ publication, onChain }: Established, { height }: Pick<Env, 'height'>): number {
-  const blocks = publication === undefined || onChain.spend !== undefined || height === undefined ? 0 : height - publication.since.height
+function waitsFor({ publication, onChain }: Established, { height }: Pick<Env, 'height'>): number {
+  const blocks =
+    publication === undefined || onChain.spend !== undefined || height === undefined
+      ? 0
+      : height - publication.since.height
   return blocks >= DAY ? blocks : 0
 }

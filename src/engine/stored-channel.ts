@@ -6,7 +6,13 @@
  *     payment/<id>/<sequence>   since they are in the payment log, written in the same batch
  */
 import { NEW_EPOCHS } from '../channel/epochs.js'
-import { NO_WISHES, type Channel, type Established, type OnChain, type Publication } from '../channel/state.js'
+import {
+  NO_WISHES,
+  type Channel,
+  type Established,
+  type OnChain,
+  type Publication
+} from '../channel/state.js'
 import type { Ledger } from '../channel/ledger.js'
 import type { Terms } from '../channel/terms.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -23,43 +29,79 @@ export const CHANNEL_PREFIX = 'channel/'
 export const LEDGER_PREFIX = 'ledger/'
 
 /** Fields that older records lack. */
-const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = { link: 'down', epochs: NEW_EPOCHS }
+const BEFORE_EPOCHS: Partial<Pick<Established, 'link' | 'epochs'>> = {
+  link: 'down',
+  epochs: NEW_EPOCHS
+}
 const BEFORE_RENEWALS = { serverBalance: ZERO_SAT, renews: undefined }
 const BEFORE_RISK = { maxRisk: 100 }
 const BEFORE_RESTORING = { clientDerivation: undefined }
 
-function withTerms (terms: Terms): Terms {
-  return { ...BEFORE_RENEWALS, ...BEFORE_RESTORING, ...terms, limits: { ...BEFORE_RISK, ...terms.limits } }
+function withTerms(terms: Terms): Terms {
+  return {
+    ...BEFORE_RENEWALS,
+    ...BEFORE_RESTORING,
+    ...terms,
+    limits: { ...BEFORE_RISK, ...terms.limits }
+  }
 }
 
 const BEFORE_TURNS: Pick<Established, 'ended' | 'wishes'> = { ended: [], wishes: NO_WISHES }
 
-const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>(['offered', 'accepted', 'refund-requested', 'refund-signed', 'established', 'abandoned'])
+const STAGES: ReadonlySet<unknown> = new Set<Channel['stage']>([
+  'offered',
+  'accepted',
+  'refund-requested',
+  'refund-signed',
+  'established',
+  'abandoned'
+])
 
-type StoredLedger = Omit<Ledger, 'inFlight'> & { readonly inFlight: ReadonlyArray<Omit<Ledger['inFlight'][number], 'payments'> & { readonly payments: number }> }
+type StoredLedger = Omit<Ledger, 'inFlight'> & {
+  readonly inFlight: ReadonlyArray<
+    Omit<Ledger['inFlight'][number], 'payments'> & { readonly payments: number }
+  >
+}
 
 /** What is to be written so that a channel is stored; `before` is what the store has of it. */
-export function channelChanges (before: Channel | undefined, channel: Channel): Change[] {
-  if (isGivenUpByServer(channel)) return before !== undefined && isGivenUpByServer(before) ? [] : [...removalOf(channel.id), ...givenUpChanges(channel)]
+export function channelChanges(before: Channel | undefined, channel: Channel): Change[] {
+  if (isGivenUpByServer(channel)) {
+    return before !== undefined && isGivenUpByServer(before)
+      ? []
+      : [...removalOf(channel.id), ...givenUpChanges(channel)]
+  }
   const changes: Change[] = []
-  if (before === undefined || !differInLedgerOnly(before, channel)) changes.push(recordChange(CHANNEL_PREFIX + channel.id, { ...channel, ledger: undefined }))
-  if (channel.stage === 'established' && !(before?.stage === 'established' && before.ledger === channel.ledger)) changes.push(recordChange(LEDGER_PREFIX + channel.id, storedLedger(channel.ledger)))
+  if (before === undefined || !differInLedgerOnly(before, channel)) {
+    changes.push(recordChange(CHANNEL_PREFIX + channel.id, { ...channel, ledger: undefined }))
+  }
+  if (
+    channel.stage === 'established' &&
+    !(before?.stage === 'established' && before.ledger === channel.ledger)
+  ) {
+    changes.push(recordChange(LEDGER_PREFIX + channel.id, storedLedger(channel.ledger)))
+  }
   return changes
 }
 
 /** Takes a channel out of the store. */
-function removalOf (id: ChannelId): Change[] {
+function removalOf(id: ChannelId): Change[] {
   return [CHANNEL_PREFIX, LEDGER_PREFIX].map((prefix) => ({ key: prefix + id, value: undefined }))
 }
 
 /** States are never changed in place, so a part that is the same object is the same. */
-function differInLedgerOnly (before: Channel, after: Channel): boolean {
+function differInLedgerOnly(before: Channel, after: Channel): boolean {
   const names = Object.keys(after) as Array<keyof Channel>
-  return names.every((name) => name as string === 'ledger' || after[name] === before[name]) && Object.keys(before).every((name) => name in after)
+  return (
+    names.every((name) => (name as string) === 'ledger' || after[name] === before[name]) &&
+    Object.keys(before).every((name) => name in after)
+  )
 }
 
-function storedLedger (ledger: Ledger): StoredLedger {
-  return { ...ledger, inFlight: ledger.inFlight.map((update) => ({ ...update, payments: update.payments.length })) }
+function storedLedger(ledger: Ledger): StoredLedger {
+  return {
+    ...ledger,
+    inFlight: ledger.inFlight.map((update) => ({ ...update, payments: update.payments.length }))
+  }
 }
 
 /**
@@ -68,35 +110,48 @@ function storedLedger (ledger: Ledger): StoredLedger {
  *
  * @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION`
  */
-export async function readChannel (store: Store, key: string, value: Uint8Array): Promise<Channel> {
+export async function readChannel(store: Store, key: string, value: Uint8Array): Promise<Channel> {
   const stored = readTerms(key, value)
   try {
-    return compact(isLayout1(value) || stored.stage !== 'established' ? stored : { ...stored, ledger: await readLedger(store, stored.id) })
+    return compact(
+      isLayout1(value) || stored.stage !== 'established'
+        ? stored
+        : { ...stored, ledger: await readLedger(store, stored.id) }
+    )
   } catch (error) {
     throw error instanceof PaychanError ? error : corruptRecord(key, error)
   }
 }
 
-/** A channel without its ledger, when there is one: keys, terms and funding. @throws as `readChannel` */
-export function readTerms (key: string, value: Uint8Array): Channel {
+/**
+ * A channel without its ledger, when there is one: keys, terms and funding. @throws as
+ * `readChannel`
+ */
+export function readTerms(key: string, value: Uint8Array): Channel {
   return readRecord(key, value, (stored: Channel) => {
     if (!isChannel(stored) || key !== CHANNEL_PREFIX + stored.id) throw corruptRecord(key)
     return withEpochs(stored)
   })
 }
 
-async function readLedger (store: Store, id: ChannelId): Promise<Established['ledger']> {
+async function readLedger(store: Store, id: ChannelId): Promise<Established['ledger']> {
   const key = LEDGER_PREFIX + id
   const value = await store.get(key)
   if (value === undefined) throw corruptRecord(key)
   const stored = decodeRecord<StoredLedger>(key, value)
   const inFlight: Array<Ledger['inFlight'][number]> = []
-  for (const update of stored.inFlight) inFlight.push({ ...update, payments: await readPaymentsOf(store, id, update) })
+  for (const update of stored.inFlight) {
+    inFlight.push({ ...update, payments: await readPaymentsOf(store, id, update) })
+  }
   // What is undefined is not stored; the fields are there all the same.
   return { ...stored, held: stored.held, settledSequence: stored.settledSequence, inFlight }
 }
 
-async function readPaymentsOf (store: Store, id: ChannelId, { sequence, payments }: StoredLedger['inFlight'][number]): Promise<Ledger['inFlight'][number]['payments']> {
+async function readPaymentsOf(
+  store: Store,
+  id: ChannelId,
+  { sequence, payments }: StoredLedger['inFlight'][number]
+): Promise<Ledger['inFlight'][number]['payments']> {
   if (payments === 0) return []
   const key = paymentKey(id, sequence)
   const value = await store.get(key)
@@ -105,31 +160,63 @@ async function readPaymentsOf (store: Store, id: ChannelId, { sequence, payments
   return logged
 }
 
-function isChannel (value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'stage' in value && STAGES.has(value.stage) && 'keys' in value && 'peer' in value
+function isChannel(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'stage' in value &&
+    STAGES.has(value.stage) &&
+    'keys' in value &&
+    'peer' in value
+  )
 }
 
 /** Records of before there were epochs: nobody has counted yet. */
-function withEpochs (stored: Channel): Channel {
+function withEpochs(stored: Channel): Channel {
   switch (stored.stage) {
-    case 'established': return { ...BEFORE_EPOCHS, ...BEFORE_TURNS, ...stored, terms: withTerms(stored.terms), publication: withRace(stored.publication), onChain: withProof(stored.onChain) }
-    case 'refund-signed': return { ...BEFORE_EPOCHS, ...stored, terms: withTerms(stored.terms) }
+    case 'established':
+      return {
+        ...BEFORE_EPOCHS,
+        ...BEFORE_TURNS,
+        ...stored,
+        terms: withTerms(stored.terms),
+        publication: withRace(stored.publication),
+        onChain: withProof(stored.onChain)
+      }
+    case 'refund-signed':
+      return { ...BEFORE_EPOCHS, ...stored, terms: withTerms(stored.terms) }
     case 'accepted':
-    case 'refund-requested': return { ...stored, terms: withTerms(stored.terms) }
-    default: return stored
+    case 'refund-requested':
+      return { ...stored, terms: withTerms(stored.terms) }
+    default:
+      return stored
   }
 }
 
-/** Records of before told a spend in a block and one that was only shown by its height. The chain tells the latter again. */
-function withProof (stored: Omit<OnChain, 'shown'> & { readonly spend: { readonly height?: BlockHeight | undefined } | undefined, readonly shown?: OnChain['shown'] }): OnChain {
-  return { ...stored, spend: stored.spend?.height === undefined ? undefined : stored.spend, shown: stored.shown ?? [] }
+/**
+ * Records of before told a spend in a block and one that was only shown by its height. The chain
+ * tells the latter again.
+ */
+function withProof(
+  stored: Omit<OnChain, 'shown'> & {
+    readonly spend: { readonly height?: BlockHeight | undefined } | undefined
+    readonly shown?: OnChain['shown']
+  }
+): OnChain {
+  return {
+    ...stored,
+    spend: stored.spend?.height === undefined ? undefined : stored.spend,
+    shown: stored.shown ?? []
+  }
 }
 
 /**
- * Publications of before there were turns: the race begins with the bid that was stored. One of a transaction that
- * settled several channels is none any more: the channel bids alone (TIME-9).
+ * Publications of before there were turns: the race begins with the bid that was stored. One of a
+ * transaction that settled several channels is none any more: the channel bids alone (TIME-9).
  */
-function withRace (stored: Publication & { readonly batch?: unknown } | undefined): Publication | undefined {
+function withRace(
+  stored: (Publication & { readonly batch?: unknown }) | undefined
+): Publication | undefined {
   if (stored === undefined || stored.batch !== undefined) return undefined
   const { kind, height, feeRate } = stored
   return { ...{ turn: kind === 'refund' ? -1 : 0, since: { height, feeRate } }, ...stored }

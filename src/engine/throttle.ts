@@ -5,13 +5,19 @@
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { Clock } from './ports.js'
 
-/** Messages beside payments that a stream may bring at once: far more than any opening, reconnect or close takes. */
+/**
+ * Messages beside payments that a stream may bring at once: far more than any opening, reconnect or
+ * close takes.
+ */
 export const BURST = 64
 
 /** Milliseconds until another one is taken. */
 export const INTERVAL_MS = 100
 
-/** Streams that a peer may begin at once: twice those that it may have (WIRE-9), for a connection that breaks twice. */
+/**
+ * Streams that a peer may begin at once: twice those that it may have (WIRE-9), for a connection
+ * that breaks twice.
+ */
 export const STREAM_BURST = 128
 
 /** Milliseconds until another one is taken: each costs a write or two. */
@@ -22,26 +28,35 @@ class Bucket {
   #left: number
   #refilledAt: number
 
-  constructor (private readonly clock: Clock, private readonly burst: number, private readonly intervalMs: number) {
+  constructor(
+    private readonly clock: Clock,
+    private readonly burst: number,
+    private readonly intervalMs: number
+  ) {
     this.#left = burst
     this.#refilledAt = clock.now()
   }
 
-  /** Takes one; when its turn is over, or undefined for now. Who takes more than there are stands in a line. */
-  take (): Promise<void> | undefined {
+  /**
+   * Takes one; when its turn is over, or undefined for now. Who takes more than there are stands in
+   * a line.
+   */
+  take(): Promise<void> | undefined {
     this.#refill()
     this.#left -= 1
     if (this.#left > 0) return undefined
-    return new Promise((resolve) => { this.clock.after((1 - this.#left) * this.intervalMs, resolve) })
+    return new Promise((resolve) => {
+      this.clock.after((1 - this.#left) * this.intervalMs, resolve)
+    })
   }
 
   /** Whether it is as good as new. */
-  get isFull (): boolean {
+  get isFull(): boolean {
     this.#refill()
     return this.#left === this.burst
   }
 
-  #refill (): void {
+  #refill(): void {
     const now = this.clock.now()
     // A clock that was set back gives nothing, and takes nothing.
     const intervals = Math.floor((now - this.#refilledAt) / this.intervalMs)
@@ -51,23 +66,29 @@ class Bucket {
   }
 }
 
-/** Of one stream. Updates, and acknowledgements of something new, come as fast as the channel takes them. */
+/**
+ * Of one stream. Updates, and acknowledgements of something new, come as fast as the channel takes
+ * them.
+ */
 export class Throttle {
   readonly #bucket: Bucket
   #newestUpdate = -1
   #newestAck = -1
 
-  constructor (clock: Clock) {
+  constructor(clock: Clock) {
     this.#bucket = new Bucket(clock, BURST, INTERVAL_MS)
   }
 
   /** When the message after this one may be read: now when undefined. */
-  after (message: Message): Promise<void> | undefined {
+  after(message: Message): Promise<void> | undefined {
     return this.#isProgress(message) ? undefined : this.#bucket.take()
   }
 
-  /** A payment costs the peer money, an acknowledgement answers what we sent; a sequence that was there before brings nothing. */
-  #isProgress (message: Message): boolean {
+  /**
+   * A payment costs the peer money, an acknowledgement answers what we sent; a sequence that was
+   * there before brings nothing.
+   */
+  #isProgress(message: Message): boolean {
     if (message.type === 'Update' && message.sequence > this.#newestUpdate) {
       this.#newestUpdate = message.sequence
       return true
@@ -84,10 +105,10 @@ export class Throttle {
 export class StreamThrottle {
   readonly #peers = new Map<string, Bucket>()
 
-  constructor (private readonly clock: Clock) {}
+  constructor(private readonly clock: Clock) {}
 
   /** When a stream that the peer has begun may be served: now when undefined. */
-  before (peer: string): Promise<void> | undefined {
+  before(peer: string): Promise<void> | undefined {
     for (const [name, bucket] of this.#peers) if (bucket.isFull) this.#peers.delete(name)
     const bucket = this.#peers.get(peer) ?? new Bucket(this.clock, STREAM_BURST, STREAM_INTERVAL_MS)
     this.#peers.set(peer, bucket)

@@ -5,9 +5,15 @@ import { spendInSight, type Channel } from '../channel/state.js'
 import type { Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 
-interface Waiter<T> { resolve: (value: T) => void, reject: (error: Error) => void }
+interface Waiter<T> {
+  resolve: (value: T) => void
+  reject: (error: Error) => void
+}
 
-export interface Closed { readonly kind: 'close' | 'settlement' | 'abandoned', readonly txid: Txid | undefined }
+export interface Closed {
+  readonly kind: 'close' | 'settlement' | 'abandoned'
+  readonly txid: Txid | undefined
+}
 
 /** What a chain server has last said to T1 in this process; undefined before the first answer. */
 export type FundingAnswer = 'taken' | Error | undefined
@@ -23,12 +29,18 @@ export type Arrival = (channel: Channel, answer: FundingAnswer) => boolean
 export const MOST_WAITING_PAYMENTS = 32_000
 
 /** @throws PaychanError `ERR_TOO_MANY_WAITING` when so many callers wait already */
-export function admitCaller (waiting: number): void {
+export function admitCaller(waiting: number): void {
   if (waiting < MOST_WAITING_PAYMENTS) return
-  throw new PaychanError('ERR_TOO_MANY_WAITING', `${waiting} payments wait for their acknowledgement already; nothing was paid. Wait for some of them, then pay again.`, { waiting, most: MOST_WAITING_PAYMENTS })
+  throw new PaychanError(
+    'ERR_TOO_MANY_WAITING',
+    `${waiting} payments wait for their acknowledgement already; nothing was paid. Wait for some of them, then pay again.`,
+    { waiting, most: MOST_WAITING_PAYMENTS }
+  )
 }
 
-/** Promises by what settles them. Each is settled once; nothing is left waiting when a channel ends. */
+/**
+ * Promises by what settles them. Each is settled once; nothing is left waiting when a channel ends.
+ */
 export class Waiters {
   #reconnecting = 0
   /** By the payment itself: the state keeps the very object that was posted. */
@@ -40,12 +52,12 @@ export class Waiters {
   #spentBy: Txid | undefined
 
   /** Callers of `pay` that have not been answered. */
-  get payers (): number {
+  get payers(): number {
     return (this.#payments?.size ?? 0) + this.#reconnecting
   }
 
   /** What a caller of `pay` waits for before its payment can be posted. */
-  async counted (work: Promise<void>): Promise<void> {
+  async counted(work: Promise<void>): Promise<void> {
     this.#reconnecting += 1
     try {
       await work
@@ -55,13 +67,13 @@ export class Waiters {
   }
 
   /** Resolves when this payment is acknowledged. */
-  payment (payment: Payment): Promise<void> {
+  payment(payment: Payment): Promise<void> {
     // Most channels have nobody who waits, and an empty map takes 200 bytes.
-    const payments = this.#payments ??= new Map<Payment, Waiter<void>>()
+    const payments = (this.#payments ??= new Map<Payment, Waiter<void>>())
     return new Promise((resolve, reject) => payments.set(payment, { resolve, reject }))
   }
 
-  settlePayment (payment: Payment, error?: Error): void {
+  settlePayment(payment: Payment, error?: Error): void {
     const waiter = this.#payments?.get(payment)
     if (waiter === undefined) return
     this.#payments?.delete(payment)
@@ -70,15 +82,15 @@ export class Waiters {
   }
 
   /** Resolves when the next close is done. */
-  close (): Promise<Closed> {
+  close(): Promise<Closed> {
     return new Promise((resolve, reject) => this.#closes.push({ resolve, reject }))
   }
 
-  get closing (): boolean {
+  get closing(): boolean {
     return this.#closes.length > 0
   }
 
-  settleCloses (outcome: Closed | Error): void {
+  settleCloses(outcome: Closed | Error): void {
     const waiting = this.#closes
     this.#closes = []
     for (const waiter of waiting) {
@@ -88,17 +100,20 @@ export class Waiters {
   }
 
   /** Resolves when the channel arrives where `arrived` says. */
-  arrival (arrived: Arrival): Promise<void> {
+  arrival(arrived: Arrival): Promise<void> {
     return new Promise((resolve, reject) => this.#arrivals.push({ arrived, resolve, reject }))
   }
 
-  /** To be called when a chain server has answered to T1, before the state that comes of it is observed. */
-  fundingAnswered (answer: 'taken' | Error): void {
+  /**
+   * To be called when a chain server has answered to T1, before the state that comes of it is
+   * observed.
+   */
+  fundingAnswered(answer: 'taken' | Error): void {
     this.#answer = answer
   }
 
   /** To be called with every new state. */
-  observe (channel: Channel): void {
+  observe(channel: Channel): void {
     this.#arrivals = this.#arrivals.filter((waiter) => {
       try {
         if (!waiter.arrived(channel, this.#answer)) return true
@@ -112,20 +127,26 @@ export class Waiters {
   }
 
   /** The chain may know that a channel is closed although the peer never said so. */
-  #observeSpend (channel: Channel): void {
+  #observeSpend(channel: Channel): void {
     const spend = channel.stage === 'established' ? spendInSight(channel) : undefined
     if (spend?.txid === this.#spentBy) return
     this.#spentBy = spend?.txid
     if (spend === undefined) return
     const { kind, txid } = spend
-    this.settleCloses(kind === 'close' || kind === 'settlement'
-      ? { kind, txid }
-      : new PaychanError('ERR_CHANNEL_CLOSED', `The channel was ended by transaction ${txid} instead.`, { txid }))
+    this.settleCloses(
+      kind === 'close' || kind === 'settlement'
+        ? { kind, txid }
+        : new PaychanError(
+            'ERR_CHANNEL_CLOSED',
+            `The channel was ended by transaction ${txid} instead.`,
+            { txid }
+          )
+    )
   }
 
   /** Rejects everybody: the node stops, or its disk failed. */
-  rejectAll (error: Error): void {
-    for (const payment of [...this.#payments?.keys() ?? []]) this.settlePayment(payment, error)
+  rejectAll(error: Error): void {
+    for (const payment of [...(this.#payments?.keys() ?? [])]) this.settlePayment(payment, error)
     this.settleCloses(error)
     for (const waiter of this.#arrivals) waiter.reject(error)
     this.#arrivals = []
@@ -133,34 +154,59 @@ export class Waiters {
 }
 
 /** Arrived when T1 has left; never, when the opening was given up. */
-export function fundingSent (channel: Channel): boolean {
-  if (channel.stage === 'abandoned') throw PaychanError.of(channel.code, channel.reason, channel.facts)
+export function fundingSent(channel: Channel): boolean {
+  if (channel.stage === 'abandoned') {
+    throw PaychanError.of(channel.code, channel.reason, channel.facts)
+  }
   return channel.stage === 'established' && !isUnsigned(channel)
 }
 
-/** Arrived when a chain server has T1. One that does not take it is no end: it goes out again with every block, but the caller need not wait for that. */
-export function fundingTaken (channel: Channel, answer: FundingAnswer): boolean {
+/**
+ * Arrived when a chain server has T1. One that does not take it is no end: it goes out again with
+ * every block, but the caller need not wait for that.
+ */
+export function fundingTaken(channel: Channel, answer: FundingAnswer): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
   if (answer === 'taken' || channel.onChain.fundingSeen) return true
   if (answer === undefined) return false
-  const { id, outPoint: { txid } } = channel
-  throw new PaychanError('ERR_FUNDING_NOT_TAKEN', `The funding transaction ${txid} is handed to the peer, but no server of ours has taken it yet (${answer.message}) It is sent again with every block; do not open the channel again. See it with \`paychan channels\`.`, { channel: id, txid }, { cause: answer })
+  const {
+    id,
+    outPoint: { txid }
+  } = channel
+  throw new PaychanError(
+    'ERR_FUNDING_NOT_TAKEN',
+    `The funding transaction ${txid} is handed to the peer, but no server of ours has taken it yet (${answer.message}) It is sent again with every block; do not open the channel again. See it with \`paychan channels\`.`,
+    { channel: id, txid },
+    { cause: answer }
+  )
 }
 
 /** Arrived when an outside wallet may pay for T1. */
-export function readyForInputs (channel: Channel): boolean {
+export function readyForInputs(channel: Channel): boolean {
   return awaitsInputs(channel) || fundingSent(channel)
 }
 
 /** Arrived when T2 is there, and an outside wallet may sign T1. */
-export function readyForSignatures (channel: Channel): boolean {
+export function readyForSignatures(channel: Channel): boolean {
   return isUnsigned(channel) || fundingSent(channel)
 }
 
 /** Arrived when payments can be made; never, when the channel has ended before. */
-export function openForPayments (channel: Channel): boolean {
+export function openForPayments(channel: Channel): boolean {
   if (!fundingSent(channel) || channel.stage !== 'established') return false
-  if (channel.stopped !== undefined) throw PaychanError.of(channel.stopped.code, channel.stopped.reason)
-  if (spendInSight(channel) !== undefined || channel.closes.length > 0) throw new PaychanError('ERR_CHANNEL_CLOSED', 'The channel was closed before it was open for payments.')
-  return channel.ready.ours && channel.ready.theirs && channel.ledger.held !== undefined && channel.link === 'live'
+  if (channel.stopped !== undefined) {
+    throw PaychanError.of(channel.stopped.code, channel.stopped.reason)
+  }
+  if (spendInSight(channel) !== undefined || channel.closes.length > 0) {
+    throw new PaychanError(
+      'ERR_CHANNEL_CLOSED',
+      'The channel was closed before it was open for payments.'
+    )
+  }
+  return (
+    channel.ready.ours &&
+    channel.ready.theirs &&
+    channel.ledger.held !== undefined &&
+    channel.link === 'live'
+  )
 }

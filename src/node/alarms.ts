@@ -1,6 +1,7 @@
 /**
- * One alarm a cause. What goes wrong with one thing often goes wrong with a hundred, or again with each block: the first is told
- * at once, and what follows of the same cause is counted and told after growing whiles.
+ * One alarm a cause. What goes wrong with one thing often goes wrong with a hundred, or again with
+ * each block: the first is told at once, and what follows of the same cause is counted and told
+ * after growing whiles.
  */
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { ChannelId } from '../types/bytes.js'
@@ -8,11 +9,17 @@ import type { NodeEvent } from './api.js'
 
 export type Alarm = Extract<NodeEvent, { type: 'alarm' }>
 
-/** Milliseconds between two alarms of one cause: at first, and at most. A cause that was quiet for the longest while is news again. */
+/**
+ * Milliseconds between two alarms of one cause: at first, and at most. A cause that was quiet for
+ * the longest while is news again.
+ */
 const FIRST_WHILE_MS = 10_000
 const LONGEST_WHILE_MS = 3_600_000
 
-/** Nothing may fill the memory, and texts are made of what others send: of more causes the oldest is forgotten. */
+/**
+ * Nothing may fill the memory, and texts are made of what others send: of more causes the oldest is
+ * forgotten.
+ */
 const MOST_CAUSES = 1_000
 
 /** Channels that one alarm names. */
@@ -32,9 +39,12 @@ interface Cause {
 export class Alarms {
   readonly #causes = new Map<string, Cause>()
 
-  constructor (private readonly clock: Pick<Clock, 'after'>, private readonly emit: (alarm: Alarm) => void) {}
+  constructor(
+    private readonly clock: Pick<Clock, 'after'>,
+    private readonly emit: (alarm: Alarm) => void
+  ) {}
 
-  raise (alarm: Alarm): void {
+  raise(alarm: Alarm): void {
     const key = causeOf(alarm)
     const known = this.#causes.get(key)
     if (known !== undefined && !known.isQuiet) {
@@ -44,7 +54,14 @@ export class Alarms {
       return
     }
     known?.cancel()
-    const cause: Cause = { count: 0, channels: new Set(), last: alarm, while: known === undefined ? FIRST_WHILE_MS : longer(known.while), isQuiet: false, cancel: () => {} }
+    const cause: Cause = {
+      count: 0,
+      channels: new Set(),
+      last: alarm,
+      while: known === undefined ? FIRST_WHILE_MS : longer(known.while),
+      isQuiet: false,
+      cancel: () => {}
+    }
     this.#causes.set(key, cause)
     this.#wait(key, cause)
     this.#forgetOldest()
@@ -52,19 +69,19 @@ export class Alarms {
   }
 
   /** Nothing is told from now on but what is new. */
-  stop (): void {
+  stop(): void {
     for (const { cancel } of this.#causes.values()) cancel()
     this.#causes.clear()
   }
 
-  #wait (key: string, cause: Cause): void {
+  #wait(key: string, cause: Cause): void {
     cause.cancel = this.clock.after(cause.while, () => {
       if (cause.count > 0) this.#tellAgain(key, cause)
       else this.#rest(key, cause)
     })
   }
 
-  #tellAgain (key: string, cause: Cause): void {
+  #tellAgain(key: string, cause: Cause): void {
     const alarm = summaryOf(cause)
     cause.count = 0
     cause.channels = new Set()
@@ -73,12 +90,14 @@ export class Alarms {
     this.emit(alarm)
   }
 
-  #rest (key: string, cause: Cause): void {
+  #rest(key: string, cause: Cause): void {
     cause.isQuiet = true
-    cause.cancel = this.clock.after(LONGEST_WHILE_MS, () => { this.#causes.delete(key) })
+    cause.cancel = this.clock.after(LONGEST_WHILE_MS, () => {
+      this.#causes.delete(key)
+    })
   }
 
-  #forgetOldest (): void {
+  #forgetOldest(): void {
     const [oldest] = this.#causes
     if (this.#causes.size <= MOST_CAUSES || oldest === undefined) return
     oldest[1].cancel()
@@ -86,24 +105,33 @@ export class Alarms {
   }
 }
 
-function longer (ms: number): number {
+function longer(ms: number): number {
   return Math.min(ms * 2, LONGEST_WHILE_MS)
 }
 
 /** The same sentence of another channel, transaction, address or number has the same cause. */
-function causeOf ({ code, text }: Alarm): string {
+function causeOf({ code, text }: Alarm): string {
   return `${code} ${text.replace(/\b(?:[0-9a-f]{8,}|(?:bc|tb|bcrt)1[0-9a-z]+|[\d,.]*\d)\b/g, '#')}`
 }
 
-function summaryOf ({ last, count, channels, while: ms }: Cause): Alarm {
+function summaryOf({ last, count, channels, while: ms }: Cause): Alarm {
   const named = [...channels].slice(0, MOST_NAMED)
   const more = channels.size > named.length ? ', ...' : ''
-  const about = named.length === 0 ? '' : `, about ${channels.size === 1 ? 'channel' : `${channels.size} channels:`} ${named.map((id) => id.slice(0, 8)).join(', ')}${more}`
+  const about =
+    named.length === 0
+      ? ''
+      : `, about ${channels.size === 1 ? 'channel' : `${channels.size} channels:`} ${named.map((id) => id.slice(0, 8)).join(', ')}${more}`
   const text = `${last.text} (${count === 1 ? 'Once' : `${count} times`} more in the last ${whileText(ms)}${about}.)`
-  return { ...last, text, channel: channels.size === 1 ? named[0] : undefined, count, channels: [...channels] }
+  return {
+    ...last,
+    text,
+    channel: channels.size === 1 ? named[0] : undefined,
+    count,
+    channels: [...channels]
+  }
 }
 
-function whileText (ms: number): string {
+function whileText(ms: number): string {
   const seconds = Math.round(ms / 1000)
   if (seconds < 120) return `${seconds} s`
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`

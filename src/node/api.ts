@@ -31,11 +31,28 @@ export interface NodeInfo {
   /** Full multiaddrs that others can connect to. */
   readonly multiaddrs: readonly string[]
   readonly dataDir: string
-  readonly chain: { readonly status: ChainStatus, readonly server: string, readonly height: BlockHeight | undefined, readonly hash: string | undefined, readonly lastError: string | undefined, readonly lastErrorCode?: string | undefined, readonly servers: readonly ServerStatus[], /** While histories are being read: how many are known, of how many. */ readonly histories?: { readonly known: number, readonly total: number } | undefined }
-  /** `unwatched`: of how many no server tells what happens to them on the chain; they take and make no payments. */
-  readonly channels: { readonly open: number, readonly total: number, readonly unwatched: number }
-  /** How many addresses of each branch are used so far: to be written down beside the words (`restore --used`). */
-  readonly addresses?: { readonly receive: number, readonly change: number, readonly close: number } | undefined
+  readonly chain: {
+    readonly status: ChainStatus
+    readonly server: string
+    readonly height: BlockHeight | undefined
+    readonly hash: string | undefined
+    readonly lastError: string | undefined
+    readonly lastErrorCode?: string | undefined
+    readonly servers: readonly ServerStatus[]
+    /** While histories are being read: how many are known, of how many. */ readonly histories?:
+      { readonly known: number; readonly total: number } | undefined
+  }
+  /**
+   * `unwatched`: of how many no server tells what happens to them on the chain; they take and make
+   * no payments.
+   */
+  readonly channels: { readonly open: number; readonly total: number; readonly unwatched: number }
+  /**
+   * How many addresses of each branch are used so far: to be written down beside the words
+   * (`restore --used`).
+   */
+  readonly addresses?:
+    { readonly receive: number; readonly change: number; readonly close: number } | undefined
   /** What this node asks of the channels that others open to it, and of its own. */
   readonly policy: Policy
   /** Which ECDSA implementation signs and verifies. */
@@ -70,7 +87,10 @@ export interface CoinInfo {
   readonly height: BlockHeight | undefined
   readonly confirmations: number
   readonly label: string | undefined
-  /** `free`: may be chosen. `unconfirmed`: in no block yet, or the reward of a block that is not mature. */
+  /**
+   * `free`: may be chosen. `unconfirmed`: in no block yet, or the reward of a block that is not
+   * mature.
+   */
   readonly state: CoinState
   /** Also of a coin that is reserved or unconfirmed. */
   readonly locked: boolean
@@ -86,14 +106,19 @@ export interface FeeChoice {
   readonly satPerVByte?: number
   /** The servers' estimate to be in a block within so many, 1 to 1,008. */
   readonly target?: number
-  /** A fee that exceeds the amount, or ten times the estimate, is meant; otherwise it is refused (`ERR_FEE_TOO_HIGH`). */
+  /**
+   * A fee that exceeds the amount, or ten times the estimate, is meant; otherwise it is refused
+   * (`ERR_FEE_TOO_HIGH`).
+   */
   readonly highFee?: boolean
 }
 
 export type SendOptions = Omit<wallet.SendOptions, keyof wallet.FeeChoice> & FeeChoice
 
 /** Of a child: of both together. */
-interface ShownRate { readonly satPerVByte: number }
+interface ShownRate {
+  readonly satPerVByte: number
+}
 
 export type SendResult = Omit<wallet.SendResult, 'feeRate'> & ShownRate
 
@@ -104,7 +129,7 @@ export interface Fees {
   /** Below it the server's mempool takes nothing. */
   readonly leastSatPerVByte: number
   /** The servers' estimates to be in a block within so many. */
-  readonly estimates: ReadonlyArray<{ readonly blocks: number, readonly satPerVByte: number }>
+  readonly estimates: ReadonlyArray<{ readonly blocks: number; readonly satPerVByte: number }>
 }
 
 export interface PeerInfo {
@@ -115,9 +140,15 @@ export interface PeerInfo {
   readonly paychan: boolean | undefined
 }
 
-/** Without a choice T1 pays the estimate for 6 blocks. After as many as its target says it is paid for by a child; with a feerate that is left to `bumpFee`. */
+/**
+ * Without a choice T1 pays the estimate for 6 blocks. After as many as its target says it is paid
+ * for by a child; with a feerate that is left to `bumpFee`.
+ */
 export interface OpenRequest extends FeeChoice {
-  /** A PeerId that we are connected to, or its beginning or end if no other that is known has it; or a full multiaddr. */
+  /**
+   * A PeerId that we are connected to, or its beginning or end if no other that is known has it; or
+   * a full multiaddr.
+   */
   readonly peer: string
   /** The capacity in satoshis, all of it the client's at first. */
   readonly amount: bigint
@@ -125,13 +156,23 @@ export interface OpenRequest extends FeeChoice {
   readonly blocks?: number
   /** Either side can pay on it, in turns. */
   readonly twoWay?: boolean
-  /** Blocks between the locks of two turns of a two-way channel; the node's default when left out. */
+  /**
+   * Blocks between the locks of two turns of a two-way channel; the node's default when left out.
+   */
   readonly step?: number
-  /** Renews itself, for as many blocks again, before its end: the transaction that closes it opens the next one. */
+  /**
+   * Renews itself, for as many blocks again, before its end: the transaction that closes it opens
+   * the next one.
+   */
   readonly renew?: boolean
-  /** Exactly these coins fund it, as `txid:vout`, locked ones too; the wallet chooses when left out. */
+  /**
+   * Exactly these coins fund it, as `txid:vout`, locked ones too; the wallet chooses when left out.
+   */
   readonly coins?: readonly string[]
-  /** An outside wallet makes the funding transaction: resolves once that may begin (`ChannelInfo.outside`), and `fundingPsbt` does the rest. */
+  /**
+   * An outside wallet makes the funding transaction: resolves once that may begin
+   * (`ChannelInfo.outside`), and `fundingPsbt` does the rest.
+   */
   readonly psbt?: true
   /** Gives the opening up, as long as the funding transaction has not left this node. */
   readonly signal?: AbortSignal
@@ -152,9 +193,15 @@ export interface PsbtResult {
 export interface RenewOptions extends FeeChoice {
   /** Satoshis of the wallet that the new channel has more; 0 when left out. */
   readonly amount?: bigint
-  /** Exactly these coins pay the amount and the fee, as `txid:vout`; the wallet chooses when left out. */
+  /**
+   * Exactly these coins pay the amount and the fee, as `txid:vout`; the wallet chooses when left
+   * out.
+   */
   readonly coins?: readonly string[]
-  /** L of the new channel minus the height of the tip; when left out, what the channel renews itself for, or the node's default. */
+  /**
+   * L of the new channel minus the height of the tip; when left out, what the channel renews itself
+   * for, or the node's default.
+   */
   readonly blocks?: number
   readonly wait?: 'broadcast' | 'ready'
   /** Gives the renewal up, as long as the funding transaction has not left this node. */
@@ -162,7 +209,10 @@ export interface RenewOptions extends FeeChoice {
 }
 
 export interface PayRequest {
-  /** A PeerId (or its beginning or end; also as the end of a multiaddr), or a channel id (at least 8 of its first digits). */
+  /**
+   * A PeerId (or its beginning or end; also as the end of a multiaddr), or a channel id (at least 8
+   * of its first digits).
+   */
   readonly to: string
   /** Satoshis. */
   readonly amount: bigint
@@ -174,11 +224,20 @@ export interface PayRequest {
   readonly id?: string
 }
 
-/** A payment that was made. When it was split, the fields are those of its first part, and `amount` is the whole. */
+/**
+ * A payment that was made. When it was split, the fields are those of its first part, and `amount`
+ * is the whole.
+ */
 export interface PayResult extends PaymentInfo {
-  /** The id that it was asked for with, or one drawn for a payment that was split; undefined for any other. */
+  /**
+   * The id that it was asked for with, or one drawn for a payment that was split; undefined for any
+   * other.
+   */
   readonly requestId: string | undefined
-  /** It was asked for again with its id, and had been made before: nothing was paid now. `time` says when. */
+  /**
+   * It was asked for again with its id, and had been made before: nothing was paid now. `time` says
+   * when.
+   */
   readonly already: boolean
   /** What each channel carried. */
   readonly parts: readonly PaymentInfo[]
@@ -199,31 +258,89 @@ export interface RecoverResult {
   /** How many channels the peer named that this node has anyway. */
   readonly known: number
   /** Channels that the peer named and could not prove. */
-  readonly refused: ReadonlyArray<{ readonly channel: ChannelId, readonly code: string, readonly reason: string }>
+  readonly refused: ReadonlyArray<{
+    readonly channel: ChannelId
+    readonly code: string
+    readonly reason: string
+  }>
 }
 
 export interface SettleAllResult {
   readonly settled: readonly CloseResult[]
-  /** What no server of the chain has taken yet, or what came in between; a settlement goes out again with every block. */
-  readonly failed: ReadonlyArray<{ readonly channel: ChannelId, readonly code: string, readonly reason: string }>
-  /** Channels with a share of ours that is not worth its fee now, or that are being closed already. */
+  /**
+   * What no server of the chain has taken yet, or what came in between; a settlement goes out again
+   * with every block.
+   */
+  readonly failed: ReadonlyArray<{
+    readonly channel: ChannelId
+    readonly code: string
+    readonly reason: string
+  }>
+  /**
+   * Channels with a share of ours that is not worth its fee now, or that are being closed already.
+   */
   readonly leftOut: readonly ChannelId[]
 }
 
-/** Everything that happens, for progress displays and logs. After the alarm `ERR_STORE_FAILED` nothing follows: the disk failed, and the node stops by itself. */
+/**
+ * Everything that happens, for progress displays and logs. After the alarm `ERR_STORE_FAILED`
+ * nothing follows: the disk failed, and the node stops by itself.
+ */
 export type NodeEvent =
-  | { readonly type: 'channel', readonly channel: ChannelInfo, readonly news: News, readonly step?: Step | undefined, readonly txid?: Txid | undefined }
-  | { readonly type: 'payment', readonly payment: PaymentInfo }
+  | {
+      readonly type: 'channel'
+      readonly channel: ChannelInfo
+      readonly news: News
+      readonly step?: Step | undefined
+      readonly txid?: Txid | undefined
+    }
+  | { readonly type: 'payment'; readonly payment: PaymentInfo }
   /** `reason`: why it is not synced, as far as that is known. */
-  | { readonly type: 'chain', readonly status: ChainStatus, readonly height: BlockHeight | undefined, readonly reason?: string | undefined }
-  /** Reading the histories of what is watched takes a while, after a start or a reconnection: about once a second, and once more when all are known. Until then some channels may not know what has happened to them. */
-  | { readonly type: 'histories', readonly known: number, readonly total: number }
-  /** The chance (0 to 1) that a channel's newest state is in no block in time has risen to `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: what would be lost. */
-  | { readonly type: 'risk', readonly channel: ChannelId, readonly risk: number, readonly stake: Satoshi, readonly isHigh: boolean }
-  /** Something about an Electrum server that a person may want to know: it was dropped, and why; its certificate was seen for the first time. */
-  | { readonly type: 'server', readonly server: string, readonly code: string, readonly text: string }
-  /** Of what comes up again the first is told at once, and then after growing whiles (10 s to 1 h) how often since (`count`) and about which channels. */
-  | { readonly type: 'alarm', readonly code: string, readonly text: string, readonly channel: ChannelId | undefined, readonly count?: number | undefined, readonly channels?: readonly ChannelId[] | undefined }
+  | {
+      readonly type: 'chain'
+      readonly status: ChainStatus
+      readonly height: BlockHeight | undefined
+      readonly reason?: string | undefined
+    }
+  /**
+   * Reading the histories of what is watched takes a while, after a start or a reconnection: about
+   * once a second, and once more when all are known. Until then some channels may not know what has
+   * happened to them.
+   */
+  | { readonly type: 'histories'; readonly known: number; readonly total: number }
+  /**
+   * The chance (0 to 1) that a channel's newest state is in no block in time has risen to
+   * `policy.riskAlarm` percent (`isHigh`), or is below again; `stake`: what would be lost.
+   */
+  | {
+      readonly type: 'risk'
+      readonly channel: ChannelId
+      readonly risk: number
+      readonly stake: Satoshi
+      readonly isHigh: boolean
+    }
+  /**
+   * Something about an Electrum server that a person may want to know: it was dropped, and why; its
+   * certificate was seen for the first time.
+   */
+  | {
+      readonly type: 'server'
+      readonly server: string
+      readonly code: string
+      readonly text: string
+    }
+  /**
+   * Of what comes up again the first is told at once, and then after growing whiles (10 s to 1 h)
+   * how often since (`count`) and about which channels.
+   */
+  | {
+      readonly type: 'alarm'
+      readonly code: string
+      readonly text: string
+      readonly channel: ChannelId | undefined
+      readonly count?: number | undefined
+      readonly channels?: readonly ChannelId[] | undefined
+    }
 
 export interface NodeApi {
   info: () => Promise<NodeInfo>
@@ -231,21 +348,24 @@ export interface NodeApi {
   address: () => Promise<string>
   balance: () => Promise<Balance>
   /**
-   * Pays to an address, or what a `bitcoin:` URI asks for (BIP321), from confirmed coins that nothing
-   * else needs, or from those that are named; on disk before it leaves.
-   * Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT` (also
+   * Pays to an address, or what a `bitcoin:` URI asks for (BIP321), from confirmed coins that
+   * nothing else needs, or from those that are named; on disk before it leaves. Errors:
+   * `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT` (also
    * when it differs from that of the URI), `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW` (facts, in
-   * sat/vB: satPerVByte, least), `ERR_FEE_TOO_HIGH` (facts: fee, amount; or satPerVByte, estimate), `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked,
-   * available, fee, locked), `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`,
-   * `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin), `ERR_CHAIN_UNAVAILABLE`,
-   * `ERR_BROADCAST_REFUSED` (facts: txid; it is kept, and sent again with every block).
+   * sat/vB: satPerVByte, least), `ERR_FEE_TOO_HIGH` (facts: fee, amount; or satPerVByte, estimate),
+   * `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked, available,
+   * fee, locked), `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`,
+   * `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin),
+   * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid; it is kept, and sent again with
+   * every block).
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
    * Raises the fee of a send (by a replacement) or of a funding transaction (by a child, for it is
    * never replaced). The choice is for parent and child together if it is a child.
-   * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`, `ERR_NO_CHANGE`,
-   * `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
+   * Errors: `ERR_COIN_LOCKED` (the change of T1 is locked), `ERR_INVALID_TARGET`,
+   * `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW`, `ERR_FEE_TOO_HIGH`,
+   * `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
    */
   bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
   /** What to choose a feerate by. Errors: `ERR_CHAIN_UNAVAILABLE`. */
@@ -253,73 +373,92 @@ export interface NodeApi {
   /** The wallet's coins, the largest first. */
   coins: () => Promise<CoinInfo[]>
   /**
-   * Locks coins (`txid:vout`): from now on, restarts included, nothing spends them unless they are named.
-   * Errors: `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` (facts: coin).
+   * Locks coins (`txid:vout`): from now on, restarts included, nothing spends them unless they are
+   * named. Errors: `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` (facts: coin).
    */
   lockCoins: (coins: readonly string[]) => Promise<void>
-  /** Takes locks away, also of coins that a reorganisation has taken from the chain. Errors: as `lockCoins`. */
+  /**
+   * Takes locks away, also of coins that a reorganisation has taken from the chain. Errors: as
+   * `lockCoins`.
+   */
   unlockCoins: (coins: readonly string[]) => Promise<void>
   /** The wallet's transactions, the newest first. */
   transactions: (filter?: { readonly limit?: number }) => Promise<WalletTransaction[]>
-  /** Gives a txid or an address a label; an empty one takes it away. Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`. */
+  /**
+   * Gives a txid or an address a label; an empty one takes it away. Errors: `ERR_INVALID_LABEL`,
+   * `ERR_INVALID_ADDRESS`.
+   */
   label: (of: string, text: string) => Promise<void>
   connect: (multiaddr: string) => Promise<PeerInfo>
   peers: () => Promise<PeerInfo[]>
   /**
    * Asks a peer (as for `open`) for the channels that it has
-   * with this node and this node has lost. What comes back only closes. Channels that are known stay as they are.
-   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
-   * `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode), `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
+   * with this node and this node has lost. What comes back only closes. Channels that are known
+   * stay as they are. Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches),
+   * `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_PEER_UNKNOWN`, `ERR_NO_PAYCHAN`,
+   * `ERR_CHAIN_UNAVAILABLE`, `ERR_RESTORE_TIMEOUT`, `ERR_RESTORE_REFUSED` (facts: peerCode),
+   * `ERR_OUT_OF_ORDER`, `ERR_TOO_MANY_REFUSED`.
    */
   recover: (peer: string) => Promise<RecoverResult>
   /**
    * Opens a channel as its client; resolves once an Electrum server of this node has taken T1
    * (`wait: 'broadcast'`) or once the channel can be paid on (`wait: 'ready'`, the default).
-   * When none takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts: channel, txid): the
-   * channel stays all the same, for the peer has T1 as well, and it is sent again with every block. It is not to be opened again.
-   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`, `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`,
-   * `ERR_OPEN_REFUSED` (facts: peerCode), `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`: `ERR_CANCELLED`, or
-   * `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the same.
+   * When none takes T1 at once, `wait: 'broadcast'` rejects with `ERR_FUNDING_NOT_TAKEN` (facts:
+   * channel, txid): the channel stays all the same, for the peer has T1 as well, and it is sent
+   * again with every block. It is not to be opened again. Errors: `ERR_INVALID_PEER`,
+   * `ERR_AMBIGUOUS_PEER` (facts: asked, matches), `ERR_INVALID_MULTIADDR`, `ERR_PEER_UNREACHABLE`,
+   * `ERR_NO_PAYCHAN`, `ERR_INSUFFICIENT_FUNDS`, `ERR_CHAIN_UNAVAILABLE`, `ERR_OPEN_REFUSED` (facts:
+   * peerCode), `ERR_INVALID_AMOUNT`, those of `send` about feerates and coins; after `signal`:
+   * `ERR_CANCELLED`, or `ERR_CANCEL_TOO_LATE` (facts: channel, txid), and the channel opens all the
+   * same.
    */
   open: (request: OpenRequest & { readonly wait?: 'broadcast' | 'ready' }) => Promise<ChannelInfo>
   /**
    * Hands over the funding transaction of a channel that was opened with `psbt`, in base64 or hex.
-   * First the funded PSBT, not signed: resolves once the refund T2 is signed by the peer and on disk.
-   * Then the same one signed, or the signed transaction: resolves as `open` does; with `wait: 'broadcast'` also when no
-   * server takes it for now, and a warning says so.
-   * What is refused changes nothing; another one may follow. Errors: `ERR_PSBT_...` (facts: input, fee,
-   * txid, ...), `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`,
+   * First the funded PSBT, not signed: resolves once the refund T2 is signed by the peer and on
+   * disk. Then the same one signed, or the signed transaction: resolves as `open` does; with `wait:
+   * 'broadcast'` also when no server takes it for now, and a warning says so. What is refused
+   * changes nothing; another one may follow. Errors: `ERR_PSBT_...` (facts: input, fee, txid, ...),
+   * `ERR_PSBT_NOT_EXPECTED`, `ERR_NO_CHANNEL`, `ERR_BROADCAST_REFUSED`, `ERR_CHAIN_UNAVAILABLE`,
    * and why the opening was given up.
    */
   fundingPsbt: (channel: string, psbt: string, options?: PsbtOptions) => Promise<PsbtResult>
   /**
    * Closes a channel and opens the next one with the same peer in one transaction; both balances go
-   * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open` does, but with
-   * `wait: 'broadcast'` as soon as T1 is signed by this side and handed to the peer, which completes and broadcasts it.
-   * Without an amount the fee comes out of our share of the channel, with one out of the wallet.
-   * Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`, `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`,
-   * `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`, `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`,
-   * `ERR_INSUFFICIENT_BALANCE`, `ERR_COINS_TOO_LARGE`, and those of `open`.
+   * over, and `amount` of the wallet is added to ours. Resolves with the new channel as `open`
+   * does, but with `wait: 'broadcast'` as soon as T1 is signed by this side and handed to the peer,
+   * which completes and broadcasts it. Without an amount the fee comes out of our share of the
+   * channel, with one out of the wallet. Errors: `ERR_NO_CHANNEL`, `ERR_NOT_THE_CLIENT`,
+   * `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_CLOSED`, `ERR_CHANNEL_STOPPED`, `ERR_CHANNEL_EXPIRED`,
+   * `ERR_RENEWAL_UNDER_WAY`, `ERR_LATER_UPDATES`, `ERR_INSUFFICIENT_BALANCE`,
+   * `ERR_COINS_TOO_LARGE`, and those of `open`.
    */
   renew: (channel: string, options?: RenewOptions) => Promise<ChannelInfo>
   /**
    * Pays; resolves once the payee has acknowledged, which means that it is on the payee's disk.
    * To a PeerId, on one channel when one is enough, else on several: each is asked whether it can
    * be paid on before anything is signed.
-   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`, `ERR_INVALID_AMOUNT`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
-   * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_TOO_MANY_WAITING` (facts: waiting, most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`,
-   * `ERR_PAYMENT_UNKNOWN` (signed and sent, the connection broke before the ack); with an id, or
-   * split: `ERR_PAYMENT_PARTIAL` (facts: id, asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id
-   * belongs to another payment), `ERR_INVALID_PAYMENT_ID`, `ERR_LIST_FALSE` (this node had lost payments,
-   * and the payee lied about them: compare both sides' books, and pay what is owed without an id),
-   * `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; the same is to be done).
+   * Errors: `ERR_INVALID_PEER`, `ERR_AMBIGUOUS_PEER`, `ERR_INVALID_AMOUNT`,
+   * `ERR_INSUFFICIENT_BALANCE` (facts: asked, left), `ERR_NO_CHANNEL`,
+   * `ERR_BELOW_MIN_FIRST_PAYMENT`, `ERR_STAKE_TOO_HIGH`, `ERR_TOO_MANY_WAITING` (facts: waiting,
+   * most), `ERR_CHANNEL_NOT_OPEN`, `ERR_CHANNEL_EXPIRED`, `ERR_PAYMENT_UNKNOWN` (signed and sent,
+   * the connection broke before the ack); with an id, or split: `ERR_PAYMENT_PARTIAL` (facts: id,
+   * asked, paid, unknown), `ERR_PAYMENT_CONFLICT` (the id belongs to another payment),
+   * `ERR_INVALID_PAYMENT_ID`, `ERR_LIST_FALSE` (this node had lost payments, and the payee lied
+   * about them: compare both sides' books, and pay what is owed without an id),
+   * `ERR_PAYMENTS_FORGOTTEN` (this one may be among the payments that this node has lost; the same
+   * is to be done).
    */
   pay: (request: PayRequest) => Promise<PayResult>
   channels: () => Promise<ChannelInfo[]>
-  payments: (filter?: { readonly channel?: string, readonly limit?: number }) => Promise<PaymentInfo[]>
+  payments: (filter?: {
+    readonly channel?: string
+    readonly limit?: number
+  }) => Promise<PaymentInfo[]>
   /**
    * Settles every one-way channel in which this node is the server, without the clients, each by a
-   * transaction of its own. What is not worth its fee is left out; one that fails keeps none of the others.
+   * transaction of its own. What is not worth its fee is left out; one that fails keeps none of the
+   * others.
    *
    * Rejects with `ERR_CHAIN_UNAVAILABLE`.
    */
@@ -335,6 +474,27 @@ export type NodeVerb = Exclude<keyof NodeApi, 'onEvent'>
 
 /** They are what the local API serves (`src/daemon/verbs.ts`). */
 export const NODE_VERBS = [
-  'info', 'address', 'balance', 'send', 'bumpFee', 'fees', 'coins', 'lockCoins', 'unlockCoins', 'transactions', 'label', 'connect', 'peers',
-  'recover', 'open', 'fundingPsbt', 'renew', 'pay', 'channels', 'payments', 'settleAll', 'close', 'stop'
+  'info',
+  'address',
+  'balance',
+  'send',
+  'bumpFee',
+  'fees',
+  'coins',
+  'lockCoins',
+  'unlockCoins',
+  'transactions',
+  'label',
+  'connect',
+  'peers',
+  'recover',
+  'open',
+  'fundingPsbt',
+  'renew',
+  'pay',
+  'channels',
+  'payments',
+  'settleAll',
+  'close',
+  'stop'
 ] as const satisfies readonly NodeVerb[]

@@ -14,10 +14,13 @@ const SHORTEST_ID = 46
 const LEFT_OUT = /^(?:…|\.{3})|(?:…|\.{3})$/g
 
 /** Whether a text is that peer's id, or its beginning or end. */
-export function namesPeer (text: string, peerId: string): boolean {
+export function namesPeer(text: string, peerId: string): boolean {
   const given = text.replace(LEFT_OUT, '')
   const ofItsOwn = given.replace(COMMON, '')
-  return given === peerId || (ofItsOwn.length >= FEWEST && (peerId.startsWith(given) || peerId.endsWith(given)))
+  return (
+    given === peerId ||
+    (ofItsOwn.length >= FEWEST && (peerId.startsWith(given) || peerId.endsWith(given)))
+  )
 }
 
 /**
@@ -25,19 +28,32 @@ export function namesPeer (text: string, peerId: string): boolean {
  *
  * @throws PaychanError `ERR_AMBIGUOUS_PEER` (facts: asked, matches)
  */
-export function peerByEnds (known: Iterable<string>, text: string): string | undefined {
+export function peerByEnds(known: Iterable<string>, text: string): string | undefined {
   const matches = new Set<string>()
   for (const peerId of known) {
     if (peerId === text) return peerId
     if (namesPeer(text, peerId)) matches.add(peerId)
   }
-  if (matches.size > 1) throw new PaychanError('ERR_AMBIGUOUS_PEER', `The ids of ${matches.size} peers begin or end with ${text}; give more of it. \`paychan peers\` lists them.`, { asked: text, matches: matches.size })
+  if (matches.size > 1) {
+    throw new PaychanError(
+      'ERR_AMBIGUOUS_PEER',
+      `The ids of ${matches.size} peers begin or end with ${text}; give more of it. \`paychan peers\` lists them.`,
+      { asked: text, matches: matches.size }
+    )
+  }
   const [only] = matches
   return only
 }
 
-/** Refuses what can only be a part of an id, when no peer that is known has it. @throws PaychanError `ERR_INVALID_PEER` */
-export function assertWholePeer (text: string): void {
+/**
+ * Refuses what can only be a part of an id, when no peer that is known has it. @throws PaychanError
+ * `ERR_INVALID_PEER`
+ */
+export function assertWholePeer(text: string): void {
   if (text.startsWith('/') || text.length >= SHORTEST_ID) return
-  throw new PaychanError('ERR_INVALID_PEER', `No peer that this node knows has an id that begins or ends with '${text}' (at least ${FEWEST} characters); \`paychan peers\` lists them. Give the whole PeerId, or a multiaddr such as /ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...; \`paychan info\` shows both on the other side.`, { peer: text })
+  throw new PaychanError(
+    'ERR_INVALID_PEER',
+    `No peer that this node knows has an id that begins or ends with '${text}' (at least ${FEWEST} characters); \`paychan peers\` lists them. Give the whole PeerId, or a multiaddr such as /ip4/192.0.2.1/tcp/9800/p2p/12D3KooW...; \`paychan info\` shows both on the other side.`,
+    { peer: text }
+  )
 }

@@ -8,7 +8,8 @@ import { NODE_VERBS, type NodeApi, type NodeVerb } from './api.js'
 import { paychanIdentity, type Identity, type IdentityOptions } from './identity.js'
 import { paychan, type PaychanInit } from './service.js'
 
-export interface NodeOptions extends Omit<PaychanInit, 'root'>, IdentityOptions, Pick<HostInit, 'transports'> {
+export interface NodeOptions
+  extends Omit<PaychanInit, 'root'>, IdentityOptions, Pick<HostInit, 'transports'> {
   /** Multiaddrs to listen on; any free port of the loopback interface when left out. */
   readonly listen?: readonly string[]
   /** Where it listens instead when a port of `listen` is in use; without it that is an error. */
@@ -20,17 +21,20 @@ export interface NodeOptions extends Omit<PaychanInit, 'root'>, IdentityOptions,
 /**
  * Starts a node.
  *
- * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`, `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`, `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_LISTEN` and `ERR_LISTEN_FAILED` (facts: address)
+ * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`,
+ *   `ERR_STORE_LOCKED`, `ERR_STORE_FAILED`, `ERR_NETWORK_NOT_SUPPORTED`,
+ *   `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_LISTEN` and `ERR_LISTEN_FAILED` (facts: address)
  * @example
- * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir: './alice', create: true })
+ * const node = await createNode({ network: 'regtest', electrum: 'tcp://127.0.0.1:50001', dataDir:
+ * './alice', create: true })
  */
-export async function createNode (options: NodeOptions): Promise<NodeApi> {
+export async function createNode(options: NodeOptions): Promise<NodeApi> {
   const { listen = ['/ip4/127.0.0.1/tcp/0'], listenElse } = options
   // Other transports have addresses of their own.
   if (options.transports === undefined) checkListen(listen)
   const identity = await paychanIdentity(options)
   if (listenElse === undefined) return await startHost(options, identity, listen)
-  if (!await areFree(listen)) return await startHost(options, identity, listenElse)
+  if (!(await areFree(listen))) return await startHost(options, identity, listenElse)
   try {
     return await startHost(options, identity, listen)
   } catch (error) {
@@ -40,9 +44,21 @@ export async function createNode (options: NodeOptions): Promise<NodeApi> {
   }
 }
 
-async function startHost (options: NodeOptions, { privateKey, root }: Identity, listen: readonly string[]): Promise<NodeApi> {
-  const host = createHost({ privateKey, listen, ...options.transports === undefined ? {} : { transports: options.transports } })
-  const libp2p = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ ...options, root }) } })
+async function startHost(
+  options: NodeOptions,
+  { privateKey, root }: Identity,
+  listen: readonly string[]
+): Promise<NodeApi> {
+  const host = createHost({
+    privateKey,
+    listen,
+    ...(options.transports === undefined ? {} : { transports: options.transports })
+  })
+  const libp2p = await createLibp2p({
+    ...host,
+    start: false,
+    services: { ...host.services, paychan: paychan({ ...options, root }) }
+  })
   const { paychan: service } = libp2p.services
   let stopped: Promise<void> | undefined
   const stop = async (): Promise<void> => {
@@ -50,7 +66,9 @@ async function startHost (options: NodeOptions, { privateKey, root }: Identity, 
     await stopped
   }
   // Without paychan, which has stopped by itself then, our host has nothing left to do.
-  service.onEvent((event) => { if (event.type === 'alarm' && event.code === STORE_FAILED) stop().catch(() => {}) })
+  service.onEvent((event) => {
+    if (event.type === 'alarm' && event.code === STORE_FAILED) stop().catch(() => {})
+  })
   if (options.onEvent !== undefined) service.onEvent(options.onEvent)
   try {
     await libp2p.start()
@@ -59,6 +77,11 @@ async function startHost (options: NodeOptions, { privateKey, root }: Identity, 
     throw explainListen(error, listen)
   }
   // Bound to the service: callers take single calls with them.
-  const calls = Object.fromEntries(NODE_VERBS.map((name) => [name, (service[name] as (...args: unknown[]) => Promise<unknown>).bind(service)])) as unknown as Pick<NodeApi, NodeVerb>
+  const calls = Object.fromEntries(
+    NODE_VERBS.map((name) => [
+      name,
+      (service[name] as (...args: unknown[]) => Promise<unknown>).bind(service)
+    ])
+  ) as unknown as Pick<NodeApi, NodeVerb>
   return { ...calls, onEvent: (listener) => service.onEvent(listener), stop }
 }

@@ -1,4 +1,7 @@
-/** The Electrum servers as a person names them, what is remembered of them, and the chain that they show. */
+/**
+ * The Electrum servers as a person names them, what is remembered of them, and the chain that they
+ * show.
+ */
 import type { Network } from '../../protocols/paychan/1.0/index.js'
 import type { Ecdsa } from '../bitcoin/keys.js'
 import type { ElectrumChain } from '../chain/chain.js'
@@ -19,35 +22,68 @@ import { systemClock, systemRandom } from './system.js'
 /** What a node is told of its Electrum servers. */
 export interface ElectrumInit {
   readonly network: Network
-  /** `tcp://HOST:PORT`, `tls://HOST:PORT` or `tls://HOST:PORT#FINGERPRINT` of an Electrum server; better of several, which are compared. */
+  /**
+   * `tcp://HOST:PORT`, `tls://HOST:PORT` or `tls://HOST:PORT#FINGERPRINT` of an Electrum server;
+   * better of several, which are compared.
+   */
   readonly electrum: string | readonly string[]
   /** `socks5://HOST:PORT`: the way to all of them. */
   readonly electrumProxy?: string
   /** With TLS: the SHA-256 fingerprint of the one certificate to trust. */
   readonly electrumFingerprint?: string
-  /** With TLS: the path of a file with certificates (PEM) to trust instead of the usual authorities. */
+  /**
+   * With TLS: the path of a file with certificates (PEM) to trust instead of the usual authorities.
+   */
   readonly electrumCa?: string
 }
 
 /**
  * The chain as a node sees it through its servers. What it remembers of them is in the store.
  *
- * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`, `ERR_INVALID_PROXY`
+ * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`,
+ *   `ERR_INVALID_PROXY`
  */
-export async function openChain (init: ElectrumInit, store: Store, verify: Ecdsa['verify'], emit: (event: NodeEvent) => void): Promise<ElectrumChain> {
-  const { network, electrum, electrumFingerprint: fingerprint, electrumCa: caFile, electrumProxy } = init
+export async function openChain(
+  init: ElectrumInit,
+  store: Store,
+  verify: Ecdsa['verify'],
+  emit: (event: NodeEvent) => void
+): Promise<ElectrumChain> {
+  const {
+    network,
+    electrum,
+    electrumFingerprint: fingerprint,
+    electrumCa: caFile,
+    electrumProxy
+  } = init
   const firstUse = await certificatesOf(store, (server, shown) => {
-    emit({ type: 'server', server, code: 'TLS_FIRST_USE', text: `No authority vouches for the certificate of ${server}; it is remembered from now on, and no other one taken: ${shown}. Compare it with what the server's owner says.` })
+    emit({
+      type: 'server',
+      server,
+      code: 'TLS_FIRST_USE',
+      text: `No authority vouches for the certificate of ${server}; it is remembered from now on, and no other one taken: ${shown}. Compare it with what the server's owner says.`
+    })
   })
-  const anchor = await readAnchor(store, (text) => { emit({ type: 'alarm', code: 'ERR_STORE_CORRUPT', text, channel: undefined }) })
+  const anchor = await readAnchor(store, (text) => {
+    emit({ type: 'alarm', code: 'ERR_STORE_CORRUPT', text, channel: undefined })
+  })
   const kept = await readHeaders(store)
-  const known = kept === undefined ? undefined : chainOfKept(chainParams(network), anchor, () => systemClock.now(), kept)
+  const known =
+    kept === undefined
+      ? undefined
+      : chainOfKept(chainParams(network), anchor, () => systemClock.now(), kept)
   if (kept !== undefined && known === undefined) await forgetHeaders(store)
   const records = new HeaderRecords(store, known === undefined ? undefined : kept)
   return createServerPool({
-    servers: await serversOf(typeof electrum === 'string' ? [electrum] : electrum, { fingerprint, caFile, firstUse }),
+    servers: await serversOf(typeof electrum === 'string' ? [electrum] : electrum, {
+      fingerprint,
+      caFile,
+      firstUse
+    }),
     proxy: electrumProxy === undefined ? undefined : parseProxy(electrumProxy),
-    onReport: ({ server, code, text }) => { emit({ type: 'server', server, code, text }) },
+    onReport: ({ server, code, text }) => {
+      emit({ type: 'server', server, code, text })
+    },
     network,
     clock: systemClock,
     random: systemRandom,
@@ -69,22 +105,56 @@ export const CERTIFICATE_PREFIX = 'chain/certificate/'
  * @param urls - `tcp://HOST:PORT`, `tls://HOST:PORT`, `tls://HOST:PORT#FINGERPRINT`
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`, `ERR_INVALID_FINGERPRINT`, `ERR_INVALID_CA`
  */
-async function serversOf (urls: readonly string[], { fingerprint, caFile, firstUse }: { readonly fingerprint: string | undefined, readonly caFile: string | undefined, readonly firstUse: FirstUse }): Promise<ServerAddress[]> {
-  if (urls.length === 0) throw new PaychanError('ERR_INVALID_ELECTRUM_URL', 'No Electrum server is named: give at least one, such as tls://HOST:PORT.', {})
-  const twice = urls.find((url, i) => urls.slice(0, i).some((other) => other.split('#', 1)[0] === url.split('#', 1)[0]))
-  if (twice !== undefined) throw new PaychanError('ERR_INVALID_ELECTRUM_URL', `The Electrum server ${twice} is named twice. Give each once: several are there to be compared.`, { url: twice })
+async function serversOf(
+  urls: readonly string[],
+  {
+    fingerprint,
+    caFile,
+    firstUse
+  }: {
+    readonly fingerprint: string | undefined
+    readonly caFile: string | undefined
+    readonly firstUse: FirstUse
+  }
+): Promise<ServerAddress[]> {
+  if (urls.length === 0) {
+    throw new PaychanError(
+      'ERR_INVALID_ELECTRUM_URL',
+      'No Electrum server is named: give at least one, such as tls://HOST:PORT.',
+      {}
+    )
+  }
+  const twice = urls.find((url, i) =>
+    urls.slice(0, i).some((other) => other.split('#', 1)[0] === url.split('#', 1)[0])
+  )
+  if (twice !== undefined) {
+    throw new PaychanError(
+      'ERR_INVALID_ELECTRUM_URL',
+      `The Electrum server ${twice} is named twice. Give each once: several are there to be compared.`,
+      { url: twice }
+    )
+  }
   const shared = await readTrust(fingerprint, caFile)
   return urls.map((text) => {
     const [url = '', pin] = text.split('#', 2)
     const plain = pin === undefined ? undefined : readFingerprint(pin)
-    if (pin !== undefined && plain === undefined) throw new PaychanError('ERR_INVALID_FINGERPRINT', `'${pin.slice(0, 100)}' is no SHA-256 fingerprint: that is 32 pairs of hex digits.`, {})
+    if (pin !== undefined && plain === undefined) {
+      throw new PaychanError(
+        'ERR_INVALID_FINGERPRINT',
+        `'${pin.slice(0, 100)}' is no SHA-256 fingerprint: that is 32 pairs of hex digits.`,
+        {}
+      )
+    }
     const tls: TlsTrust = plain === undefined ? { ...shared, firstUse } : { fingerprint: plain }
     return { url, tls }
   })
 }
 
 /** Reads what servers have shown before, and writes down what others show. */
-async function certificatesOf (store: Store, onFirstUse: (server: string, fingerprint: string) => void): Promise<FirstUse> {
+async function certificatesOf(
+  store: Store,
+  onFirstUse: (server: string, fingerprint: string) => void
+): Promise<FirstUse> {
   const known = new Map<string, string>()
   for await (const [key, value] of store.entries(CERTIFICATE_PREFIX)) {
     const [, shown = ''] = /^1 (\S+)$/.exec(new TextDecoder().decode(value)) ?? []
@@ -96,7 +166,11 @@ async function certificatesOf (store: Store, onFirstUse: (server: string, finger
     remember: (server, fingerprint) => {
       known.set(server, fingerprint)
       // The store tells of its failure itself.
-      store.commit([{ key: CERTIFICATE_PREFIX + server, value: new TextEncoder().encode(`1 ${fingerprint}`) }]).catch(() => {})
+      store
+        .commit([
+          { key: CERTIFICATE_PREFIX + server, value: new TextEncoder().encode(`1 ${fingerprint}`) }
+        ])
+        .catch(() => {})
       if (fingerprint !== VOUCHED) onFirstUse(server, fingerprint)
     }
   }

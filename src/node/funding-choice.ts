@@ -2,7 +2,13 @@
 import type { FundingChoice } from '../channel/state.js'
 import { outPointFromText } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { rateOfSatPerVByte, satPerVByte, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  rateOfSatPerVByte,
+  satPerVByte,
+  type BlockDelta,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { askedRate, checkCost, MAX_TARGET, SHOWN_TARGETS, targetOf } from '../wallet/fee-choice.js'
 import type * as wallet from '../wallet/spending-types.js'
 import type { Chain } from '../engine/ports.js'
@@ -17,7 +23,7 @@ export interface ChosenFunding {
 }
 
 /** The wallet counts in sat per 1,000 vB, without fractions. */
-export function choiceOf ({ satPerVByte, target, highFee }: FeeChoice): wallet.FeeChoice {
+export function choiceOf({ satPerVByte, target, highFee }: FeeChoice): wallet.FeeChoice {
   return {
     ...(satPerVByte === undefined ? {} : { feeRate: rateOfSatPerVByte(satPerVByte) }),
     ...(target === undefined ? {} : { target }),
@@ -26,32 +32,67 @@ export function choiceOf ({ satPerVByte, target, highFee }: FeeChoice): wallet.F
 }
 
 /** What the wallet answers, in the unit that people are told. */
-export function shownRate<Result extends { readonly feeRate: FeeRate }> ({ feeRate, ...result }: Result): Omit<Result, 'feeRate'> & { readonly satPerVByte: number } {
+export function shownRate<Result extends { readonly feeRate: FeeRate }>({
+  feeRate,
+  ...result
+}: Result): Omit<Result, 'feeRate'> & { readonly satPerVByte: number } {
   return { ...result, satPerVByte: satPerVByte(feeRate) }
 }
 
 /**
- * A target is how long T1 may wait before it is paid for once more; who names a feerate decides about
- * that as well, with `bumpFee`, at least for a week.
+ * A target is how long T1 may wait before it is paid for once more; who names a feerate decides
+ * about that as well, with `bumpFee`, at least for a week.
  *
  * @param added - what the wallet puts into the channel
- * @throws PaychanError those of `chosenRate` and `checkCost`, `ERR_INVALID_OUTPOINT`, `ERR_PSBT_CHOICE`
+ * @throws PaychanError those of `chosenRate` and `checkCost`, `ERR_INVALID_OUTPOINT`,
+ *   `ERR_PSBT_CHOICE`
  */
-export async function fundingChoice (chain: Chain, added: Satoshi, { coins, psbt, ...given }: FeeChoice & { readonly coins?: readonly string[], readonly psbt?: true }): Promise<ChosenFunding> {
+export async function fundingChoice(
+  chain: Chain,
+  added: Satoshi,
+  {
+    coins,
+    psbt,
+    ...given
+  }: FeeChoice & { readonly coins?: readonly string[]; readonly psbt?: true }
+): Promise<ChosenFunding> {
   const asked = choiceOf(given)
-  if (psbt === true && (coins ?? asked.feeRate ?? asked.target) !== undefined) throw new PaychanError('ERR_PSBT_CHOICE', 'With a PSBT the coins and the fee are chosen in the outside wallet, not here.')
+  if (psbt === true && (coins ?? asked.feeRate ?? asked.target) !== undefined) {
+    throw new PaychanError(
+      'ERR_PSBT_CHOICE',
+      'With a PSBT the coins and the fee are chosen in the outside wallet, not here.'
+    )
+  }
   const named = coins?.map(outPointFromText)
-  if (named?.length === 0) throw new PaychanError('ERR_INVALID_OUTPOINT', 'No coin is named. Name at least one, or leave the choice to the wallet.')
+  if (named?.length === 0) {
+    throw new PaychanError(
+      'ERR_INVALID_OUTPOINT',
+      'No coin is named. Name at least one, or leave the choice to the wallet.'
+    )
+  }
   const target = targetOf(asked)
-  const rate = target === undefined ? await askedRate(chain, asked) : await chain.estimateFeeRate(target)
+  const rate =
+    target === undefined ? await askedRate(chain, asked) : await chain.estimateFeeRate(target)
   await checkCost(chain, { rate: asked.feeRate === undefined ? undefined : rate }, asked.highFee)
   const mostFee = asked.highFee === true || added === 0n ? undefined : added
-  if (rate === undefined && named === undefined) return { choice: undefined, patience: undefined, mostFee }
-  return { choice: { feeRate: rate, coins: named }, patience: rate === undefined ? undefined : target ?? MAX_TARGET, mostFee }
+  if (rate === undefined && named === undefined) {
+    return { choice: undefined, patience: undefined, mostFee }
+  }
+  return {
+    choice: { feeRate: rate, coins: named },
+    patience: rate === undefined ? undefined : (target ?? MAX_TARGET),
+    mostFee
+  }
 }
 
-/** What a settlement or a refund is to bid; undefined without a choice. It has no bounds but the stake: it may compete with another state. */
-export async function bidOf (chain: Pick<Chain, 'estimateFeeRate'>, choice: FeeChoice): Promise<FeeRate | undefined> {
+/**
+ * What a settlement or a refund is to bid; undefined without a choice. It has no bounds but the
+ * stake: it may compete with another state.
+ */
+export async function bidOf(
+  chain: Pick<Chain, 'estimateFeeRate'>,
+  choice: FeeChoice
+): Promise<FeeRate | undefined> {
   const asked = choiceOf(choice)
   const target = targetOf(asked)
   if (target !== undefined) return await chain.estimateFeeRate(target)
@@ -59,8 +100,13 @@ export async function bidOf (chain: Pick<Chain, 'estimateFeeRate'>, choice: FeeC
 }
 
 /** @throws PaychanError `ERR_CHAIN_UNAVAILABLE` */
-export async function feesOf (chain: Chain): Promise<Fees> {
+export async function feesOf(chain: Chain): Promise<Fees> {
   const { minimum } = await chain.relayRates()
-  const estimates = await Promise.all(SHOWN_TARGETS.map(async (blocks) => ({ blocks, satPerVByte: satPerVByte(await chain.estimateFeeRate(blocks)) })))
+  const estimates = await Promise.all(
+    SHOWN_TARGETS.map(async (blocks) => ({
+      blocks,
+      satPerVByte: satPerVByte(await chain.estimateFeeRate(blocks))
+    }))
+  )
   return { leastSatPerVByte: satPerVByte(minimum), estimates }
 }

@@ -1,4 +1,7 @@
-/** The block headers that a node has verified, by the period of difficulty that they are in: a start fetches only what is new. */
+/**
+ * The block headers that a node has verified, by the period of difficulty that they are in: a start
+ * fetches only what is new.
+ */
 import type { HeaderChain } from '../chain/headers.js'
 import { HEADER_SIZE } from '../chain/header-fields.js'
 import { PERIOD } from '../chain/difficulty.js'
@@ -6,16 +9,22 @@ import type { KeptHeaders } from '../chain/kept-headers.js'
 import type { Change, Store } from '../engine/ports.js'
 import { concat } from 'uint8arrays'
 
-/** Value: the headers of a period that there are, 80 bytes each, by the height of its first block in nine digits. */
+/**
+ * Value: the headers of a period that there are, 80 bytes each, by the height of its first block in
+ * nine digits.
+ */
 export const HEADERS_PREFIX = 'chain/headers/'
 
 /** The newest row of them without a gap. */
-export async function readHeaders (store: Store): Promise<KeptHeaders | undefined> {
+export async function readHeaders(store: Store): Promise<KeptHeaders | undefined> {
   let first = 0
   let parts: Uint8Array[] = []
   for await (const [key, value] of store.entries(HEADERS_PREFIX)) {
     const height = Number(key.slice(HEADERS_PREFIX.length))
-    if (height !== first + parts.length * PERIOD || (parts.at(-1)?.length ?? PERIOD * HEADER_SIZE) !== PERIOD * HEADER_SIZE) {
+    if (
+      height !== first + parts.length * PERIOD ||
+      (parts.at(-1)?.length ?? PERIOD * HEADER_SIZE) !== PERIOD * HEADER_SIZE
+    ) {
       parts = []
       first = height
     }
@@ -26,7 +35,7 @@ export async function readHeaders (store: Store): Promise<KeptHeaders | undefine
 }
 
 /** What is damaged, or older than the checkpoint of this release, is of no use any more. */
-export async function forgetHeaders (store: Store): Promise<void> {
+export async function forgetHeaders(store: Store): Promise<void> {
   const changes: Change[] = []
   for await (const [key] of store.entries(HEADERS_PREFIX)) changes.push({ key, value: undefined })
   await store.commit(changes)
@@ -38,16 +47,21 @@ export class HeaderRecords {
   readonly #written = new Map<number, number>()
 
   /** @param kept - what is there already */
-  constructor (private readonly store: Store, kept: KeptHeaders | undefined) {
+  constructor(
+    private readonly store: Store,
+    kept: KeptHeaders | undefined
+  ) {
     if (kept === undefined) return
     const end = kept.first + kept.headers.length / HEADER_SIZE
-    for (let period = kept.first; period < end; period += PERIOD) this.#written.set(period, Math.min(PERIOD, end - period))
+    for (let period = kept.first; period < end; period += PERIOD) {
+      this.#written.set(period, Math.min(PERIOD, end - period))
+    }
   }
 
   /** The headers of a chain up to a buried block, which cannot change any more. */
-  async write (chain: HeaderChain, height: number): Promise<void> {
+  async write(chain: HeaderChain, height: number): Promise<void> {
     const changes: Change[] = []
-    for (let period = chain.first - chain.first % PERIOD; period <= height; period += PERIOD) {
+    for (let period = chain.first - (chain.first % PERIOD); period <= height; period += PERIOD) {
       const headers = chain.between(period, Math.min(period + PERIOD, height + 1))
       const count = headers.length / HEADER_SIZE
       if (count <= (this.#written.get(period) ?? 0)) continue

@@ -1,19 +1,28 @@
 /**
- * How far the histories of what a node watches are: after a start, and after every reconnection, the
- * server is asked for all of them again, and ten thousand take a while. Nothing is told when it is quick.
+ * How far the histories of what a node watches are: after a start, and after every reconnection,
+ * the server is asked for all of them again, and ten thousand take a while. Nothing is told when it
+ * is quick.
  */
 import type { ElectrumChain } from '../chain/chain.js'
 import type { Clock, Unsubscribe } from '../engine/ports.js'
 import type { NodeEvent } from './api.js'
 
 /** How many histories are known as the server has them now, of how many. */
-export interface Histories { readonly known: number, readonly total: number }
+export interface Histories {
+  readonly known: number
+  readonly total: number
+}
 
 /** Milliseconds: as long as nothing is said, and between two lines. */
 export const PROGRESS_MS = 1_000
 
-/** While histories are being read; undefined when all are known, and as long as the server has told none. */
-export function historiesOf ({ watches: { known, total } }: Pick<ElectrumChain, 'watches'>): Histories | undefined {
+/**
+ * While histories are being read; undefined when all are known, and as long as the server has told
+ * none.
+ */
+export function historiesOf({
+  watches: { known, total }
+}: Pick<ElectrumChain, 'watches'>): Histories | undefined {
   return known === 0 || known >= total ? undefined : { known, total }
 }
 
@@ -27,28 +36,34 @@ export class HistoryProgress {
 
   /**
    * @example
-   * const progress = new HistoryProgress(chain, clock, ({ known, total }) => console.log(`${known} of ${total}`))
-   * progress.stop()
+   * const progress = new HistoryProgress(chain, clock, ({ known, total }) => console.log(`${known}
+   * of ${total}`)) progress.stop()
    */
-  constructor (private readonly chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>, private readonly clock: Clock, private readonly emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void) {
+  constructor(
+    private readonly chain: Pick<ElectrumChain, 'watches' | 'status' | 'onStatus'>,
+    private readonly clock: Clock,
+    private readonly emit: (event: Extract<NodeEvent, { type: 'histories' }>) => void
+  ) {
     // A connection that breaks, and every other one: all is to be read again.
-    this.#stopListening = chain.onStatus(() => { this.#look() })
+    this.#stopListening = chain.onStatus(() => {
+      this.#look()
+    })
     this.#look()
   }
 
-  stop (): void {
+  stop(): void {
     this.#stopListening()
     this.#cancel?.()
   }
 
-  #look (): void {
+  #look(): void {
     this.#cancel ??= this.clock.after(PROGRESS_MS, () => {
       this.#cancel = undefined
       this.#tick()
     })
   }
 
-  #tick (): void {
+  #tick(): void {
     const { known, total } = this.chain.watches
     if (known < total) {
       // While there is no server, none are known, and there is nothing to tell: the status says so.
@@ -64,7 +79,7 @@ export class HistoryProgress {
     if (this.chain.status !== 'synced') this.#look()
   }
 
-  #tell (known: number, total: number): void {
+  #tell(known: number, total: number): void {
     this.#told = known
     this.emit({ type: 'histories', known, total })
   }

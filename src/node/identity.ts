@@ -1,4 +1,7 @@
-/** Who a node is: the key behind its PeerId, which derives from the seed, and that channels belong to a PeerId (ID-2). */
+/**
+ * Who a node is: the key behind its PeerId, which derives from the seed, and that channels belong
+ * to a PeerId (ID-2).
+ */
 import { join } from 'node:path'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
@@ -25,17 +28,26 @@ export interface IdentityOptions {
   readonly passphrase?: AskPassphrase
 }
 
-export interface Identity { readonly privateKey: PrivateKey, readonly root: HDKey }
+export interface Identity {
+  readonly privateKey: PrivateKey
+  readonly root: HDKey
+}
 
 /**
- * The key that a libp2p host takes for its own, and the master key that `paychan` takes: both derive from the
- * seed of the data directory, so that the host has the same PeerId at every start.
+ * The key that a libp2p host takes for its own, and the master key that `paychan` takes: both
+ * derive from the seed of the data directory, so that the host has the same PeerId at every start.
  *
- * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`, `ERR_SEED_UNWRITABLE`
+ * @throws PaychanError `ERR_SEED_UNREADABLE`, `ERR_PASSPHRASE_NEEDED`, `ERR_WRONG_PASSPHRASE`,
+ *   `ERR_SEED_UNWRITABLE`
  * @example
  * const { privateKey, root } = await paychanIdentity({ network, dataDir, create: true })
  */
-export async function paychanIdentity ({ network, dataDir, create = false, passphrase }: IdentityOptions): Promise<Identity> {
+export async function paychanIdentity({
+  network,
+  dataDir,
+  create = false,
+  passphrase
+}: IdentityOptions): Promise<Identity> {
   const path = join(dataDir, SEED_FILE)
   if (create) await ensureSeed(path)
   const root = rootFromWords(await readSeedFile(path, passphrase))
@@ -43,26 +55,31 @@ export async function paychanIdentity ({ network, dataDir, create = false, passp
 }
 
 /**
- * Peers know a channel by the PeerId that it was opened with: under another one its payments would stop, and no close be agreed on.
+ * Peers know a channel by the PeerId that it was opened with: under another one its payments would
+ * stop, and no close be agreed on.
  *
  * @throws PaychanError `ERR_WRONG_PEER_ID`
  */
-export async function staysPeer (store: Store, peerId: string): Promise<void> {
+export async function staysPeer(store: Store, peerId: string): Promise<void> {
   const value = await store.get(PEER_KEY)
   const known = value === undefined ? undefined : new TextDecoder().decode(value)
   if (known === peerId) return
-  if (known !== undefined && await hasChannels(store)) {
-    throw new PaychanError('ERR_WRONG_PEER_ID', `The channels of this data directory belong to the peer id ${known}, and this node has ${peerId}: their peers would not know it. Give libp2p the same \`privateKey\` at every start; \`paychanIdentity\` derives one from the seed.`, { known, peerId })
+  if (known !== undefined && (await hasChannels(store))) {
+    throw new PaychanError(
+      'ERR_WRONG_PEER_ID',
+      `The channels of this data directory belong to the peer id ${known}, and this node has ${peerId}: their peers would not know it. Give libp2p the same \`privateKey\` at every start; \`paychanIdentity\` derives one from the seed.`,
+      { known, peerId }
+    )
   }
   await store.commit([{ key: PEER_KEY, value: new TextEncoder().encode(peerId) }])
 }
 
-async function hasChannels (store: Store): Promise<boolean> {
+async function hasChannels(store: Store): Promise<boolean> {
   const first = await store.entries(CHANNEL_PREFIX)[Symbol.asyncIterator]().next()
   return first.done !== true
 }
 
-async function ensureSeed (path: string): Promise<void> {
+async function ensureSeed(path: string): Promise<void> {
   try {
     await writeSeedFile(path, createSeed(systemRandom))
   } catch (error) {

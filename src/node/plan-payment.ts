@@ -13,7 +13,9 @@ import { channelByPrefix, namesChannel } from './choose-channel.js'
 /** A channel that can be paid on, in satoshis. */
 interface Candidate {
   readonly id: ChannelId
-  /** 0 open and ours to pay, 1 open when the turn is taken, 2 to be reconnected, 3 not ready yet. */
+  /**
+   * 0 open and ours to pay, 1 open when the turn is taken, 2 to be reconnected, 3 not ready yet.
+   */
   readonly rank: number
   /** What can still be paid on it. */
   readonly room: bigint
@@ -23,7 +25,10 @@ interface Candidate {
   readonly most: bigint
 }
 
-/** More signatures than this on one channel for one payment are no payment but a loop that a payee's limits ask for. */
+/**
+ * More signatures than this on one channel for one payment are no payment but a loop that a payee's
+ * limits ask for.
+ */
 const MOST_PARTS_A_CHANNEL = 16
 
 const RANKS: Partial<Record<Payable['status'], number>> = { open: 0, offline: 2, confirming: 3 }
@@ -36,7 +41,7 @@ const RANKS: Partial<Record<Payable['status'], number>> = { open: 0, offline: 2,
  * @throws PaychanError `ERR_NO_CHANNEL`, `ERR_INSUFFICIENT_BALANCE` (facts: asked, left),
  *   `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_PEER`, `ERR_INVALID_MULTIADDR`
  */
-export function planPayment (channels: readonly Payable[], to: string, amount: bigint): Part[] {
+export function planPayment(channels: readonly Payable[], to: string, amount: bigint): Part[] {
   if (namesChannel(to)) {
     const channel = channelByPrefix(channels, to)
     return split([candidateOf(channel)], amount) ?? [part(channel.id, amount)]
@@ -44,7 +49,12 @@ export function planPayment (channels: readonly Payable[], to: string, amount: b
   const alive = payable(channels, payeeOf(channels, to)).map(candidateOf)
   for (const rank of [0, 1, 2]) {
     const these = alive.filter((candidate) => candidate.rank === rank)
-    const parts = whole(these, amount) ?? split(alive.filter((candidate) => candidate.rank <= rank), amount)
+    const parts =
+      whole(these, amount) ??
+      split(
+        alive.filter((candidate) => candidate.rank <= rank),
+        amount
+      )
     if (parts !== undefined) return parts
   }
   // None can; the one that has enough says why in its own words.
@@ -53,43 +63,59 @@ export function planPayment (channels: readonly Payable[], to: string, amount: b
   const [only, ...others] = alive
   if (only !== undefined && others.length === 0) return [part(only.id, amount)]
   const left = alive.filter(({ rank }) => rank < 3).reduce((sum, { room }) => sum + room, 0n)
-  throw new PaychanError('ERR_INSUFFICIENT_BALANCE', `Asked to pay ${formatAmount(amount)}, but the ${alive.length} channels to that peer can carry ${formatAmount(left)} now. Open another channel, or pay less.`, { asked: amount, left })
+  throw new PaychanError(
+    'ERR_INSUFFICIENT_BALANCE',
+    `Asked to pay ${formatAmount(amount)}, but the ${alive.length} channels to that peer can carry ${formatAmount(left)} now. Open another channel, or pay less.`,
+    { asked: amount, left }
+  )
 }
 
-/** The PeerId that is paid. @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`, `ERR_INVALID_MULTIADDR` */
-export function payeeOf (channels: readonly Payable[], to: string): string {
+/**
+ * The PeerId that is paid. @throws PaychanError `ERR_NO_CHANNEL`, `ERR_AMBIGUOUS_CHANNEL`,
+ * `ERR_INVALID_MULTIADDR`
+ */
+export function payeeOf(channels: readonly Payable[], to: string): string {
   if (namesChannel(to)) return channelByPrefix(channels, to).peerId
   return to.startsWith('/') ? parseDialTarget(to).peer.toString() : to
 }
 
-/** Channels in which we pay that peer, as long as they are not about to end. Never a one-way channel in which it pays us. */
-function payable (channels: readonly Payable[], peer: string): Payable[] {
+/**
+ * Channels in which we pay that peer, as long as they are not about to end. Never a one-way channel
+ * in which it pays us.
+ */
+function payable(channels: readonly Payable[], peer: string): Payable[] {
   const ours = channels.filter((channel) => channel.peerId === peer && channel.isOurs)
   const alive = ours.filter((channel) => RANKS[channel.status] !== undefined)
   if (alive.length > 0) return alive
   // Whether it is a PeerId at all matters only now: a peer with channels is one.
   if (ours.length === 0) parseDialTarget(peer)
   const ended = ours.length === 0 ? 'There is no channel' : 'No channel is left'
-  throw new PaychanError('ERR_NO_CHANNEL', `${ended} to pay ${peer} on${ours.length === 0 ? '' : ' (`paychan channels` says why)'}; open one with \`paychan open ${peer} AMOUNT\`.`, { peer, closed: ours.length })
+  throw new PaychanError(
+    'ERR_NO_CHANNEL',
+    `${ended} to pay ${peer} on${ours.length === 0 ? '' : ' (`paychan channels` says why)'}; open one with \`paychan open ${peer} AMOUNT\`.`,
+    { peer, closed: ours.length }
+  )
 }
 
-function candidateOf ({ id, status, quote }: Payable): Candidate {
+function candidateOf({ id, status, quote }: Payable): Candidate {
   const { takesTurn = false, room = ZERO_SAT, least = ZERO_SAT, most = ZERO_SAT } = quote ?? {}
-  return { id, rank: status === 'open' && takesTurn ? 1 : RANKS[status] ?? 3, room, least, most }
+  return { id, rank: status === 'open' && takesTurn ? 1 : (RANKS[status] ?? 3), room, least, most }
 }
 
-function part (channel: ChannelId, amount: bigint): Part {
+function part(channel: ChannelId, amount: bigint): Part {
   return { channel, amount: satoshi(amount) }
 }
 
 /** One signature on one channel. */
-function whole (candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
-  const [best] = candidates.filter(({ room, least, most }) => least <= amount && amount <= room && amount <= most).sort(byFit)
+function whole(candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
+  const [best] = candidates
+    .filter(({ room, least, most }) => least <= amount && amount <= room && amount <= most)
+    .sort(byFit)
   return best === undefined ? undefined : [part(best.id, amount)]
 }
 
 /** As few channels as it takes, the largest first, each with at least what it has to be paid. */
-function split (candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
+function split(candidates: readonly Candidate[], amount: bigint): Part[] | undefined {
   const chosen: Array<Candidate & { readonly room: bigint }> = []
   let [least, room] = [0n, 0n]
   for (const candidate of [...candidates].sort(byRoom)) {
@@ -110,19 +136,19 @@ function split (candidates: readonly Candidate[], amount: bigint): Part[] | unde
 }
 
 /** Under as many signatures as the payee's window asks for. */
-function slices ({ id, most }: Candidate, amount: bigint): Part[] {
+function slices({ id, most }: Candidate, amount: bigint): Part[] {
   const parts: Part[] = []
   for (let left = amount; left > 0n; left -= most) parts.push(part(id, min(left, most)))
   return parts
 }
 
 /** The one that keeps less idle. */
-function byFit (a: Candidate, b: Candidate): number {
+function byFit(a: Candidate, b: Candidate): number {
   if (a.rank !== b.rank) return a.rank - b.rank
   return a.room < b.room ? -1 : 1
 }
 
-function byRoom (a: Candidate, b: Candidate): number {
+function byRoom(a: Candidate, b: Candidate): number {
   if (a.rank !== b.rank) return a.rank - b.rank
   return a.room > b.room ? -1 : 1
 }

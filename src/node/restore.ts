@@ -1,4 +1,6 @@
-/** A data directory from the words alone: the seed, and how far the wallet searches for what it had. */
+/**
+ * A data directory from the words alone: the seed, and how far the wallet searches for what it had.
+ */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restoredChange } from '../engine/restores.js'
@@ -9,9 +11,9 @@ import { writeSeedFile } from '../wallet/seed-file.js'
 import { SEED_FILE, STORE_DIRECTORY } from './layout.js'
 
 /**
- * BIP44's gap limit is 20, for wallets that give an address to a person now and then. A server of an
- * earlier release gave one to each peer that offered a channel, and many offers came to nothing; the
- * close scripts of this one have a chain and a gap of their own (`CLOSE_GAP`).
+ * BIP44's gap limit is 20, for wallets that give an address to a person now and then. A server of
+ * an earlier release gave one to each peer that offered a channel, and many offers came to nothing;
+ * the close scripts of this one have a chain and a gap of their own (`CLOSE_GAP`).
  */
 export interface RestoreOptions {
   readonly words: string
@@ -29,14 +31,33 @@ export interface RestoreOptions {
  *
  * @throws PaychanError `ERR_INVALID_GAP`, and those of `writeSeedFile` and of opening a store
  */
-export async function restoreData (dataDir: string, { words, passphrase, gap, used = 0 }: RestoreOptions): Promise<void> {
-  if (gap < 1 || gap > MAX_GAP) throw new PaychanError('ERR_INVALID_GAP', `The gap is 1 to ${MAX_GAP} addresses; each is a subscription on the Electrum server.`, { gap, most: MAX_GAP })
-  if (used > MAX_GAP) throw new PaychanError('ERR_INVALID_GAP', `At most ${MAX_GAP} addresses can be named as used; each is a subscription on the Electrum server.`, { used, most: MAX_GAP })
+export async function restoreData(
+  dataDir: string,
+  { words, passphrase, gap, used = 0 }: RestoreOptions
+): Promise<void> {
+  if (gap < 1 || gap > MAX_GAP) {
+    throw new PaychanError(
+      'ERR_INVALID_GAP',
+      `The gap is 1 to ${MAX_GAP} addresses; each is a subscription on the Electrum server.`,
+      { gap, most: MAX_GAP }
+    )
+  }
+  if (used > MAX_GAP) {
+    throw new PaychanError(
+      'ERR_INVALID_GAP',
+      `At most ${MAX_GAP} addresses can be named as used; each is a subscription on the Electrum server.`,
+      { used, most: MAX_GAP }
+    )
+  }
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   await writeSeedFile(join(dataDir, SEED_FILE), words, passphrase)
   const store = await openLevelStore(join(dataDir, STORE_DIRECTORY))
   try {
-    await store.commit([gapChange(gap), ...(used === 0 ? [] : BRANCHES.map((branch) => branchChange(branch, used))), restoredChange()])
+    await store.commit([
+      gapChange(gap),
+      ...(used === 0 ? [] : BRANCHES.map((branch) => branchChange(branch, used))),
+      restoredChange()
+    ])
   } finally {
     await store.close()
   }

@@ -7,7 +7,9 @@ export const systemClock: Clock = {
   after: (ms, callback) => {
     const timer = setTimeout(callback, ms)
     timer.unref() // a timer alone is no reason to keep a process alive
-    return () => { clearTimeout(timer) }
+    return () => {
+      clearTimeout(timer)
+    }
   }
 }
 

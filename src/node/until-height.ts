@@ -12,16 +12,24 @@ const LOOK_EVERY_MS = 1_000
  * Resolves once the node has verified a block at `height`; its wallet and its channels have then
  * seen what that block brought. Works for a node in this process and for one behind the local API.
  *
- * @throws PaychanError `ERR_WRONG_CHAIN`, `ERR_WRONG_NETWORK`, `ERR_STORE_FAILED`, `ERR_NODE_STOPPED`, `ERR_NODE_NOT_RUNNING`: it would wait for ever
+ * @throws PaychanError `ERR_WRONG_CHAIN`, `ERR_WRONG_NETWORK`, `ERR_STORE_FAILED`,
+ *   `ERR_NODE_STOPPED`, `ERR_NODE_NOT_RUNNING`: it would wait for ever
  * @example
  * await devnet.mine(1)
  * await untilHeight(node, devnet.height)
  */
-export async function untilHeight (node: Pick<NodeApi, 'info' | 'onEvent'>, height: number): Promise<void> {
+export async function untilHeight(
+  node: Pick<NodeApi, 'info' | 'onEvent'>,
+  height: number
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const stop = node.onEvent((event) => {
       if (event.type === 'chain') look()
-      if (event.type === 'alarm' && event.code === STORE_FAILED) settle(() => { reject(PaychanError.of(event.code, event.text)) })
+      if (event.type === 'alarm' && event.code === STORE_FAILED) {
+        settle(() => {
+          reject(PaychanError.of(event.code, event.text))
+        })
+      }
     })
     const settle = (how: () => void): void => {
       stop()
@@ -29,16 +37,27 @@ export async function untilHeight (node: Pick<NodeApi, 'info' | 'onEvent'>, heig
       how()
     }
     const look = (): void => {
-      node.info().then(({ chain }) => {
-        if (chain.height !== undefined && chain.height >= height) settle(resolve)
-        else if (isInVain(chain)) settle(() => { reject(PaychanError.of(chain.lastErrorCode ?? '', chain.lastError ?? '', { height })) })
-      }, (error: unknown) => { settle(() => { reject(error instanceof Error ? error : new Error(String(error))) }) })
+      node.info().then(
+        ({ chain }) => {
+          if (chain.height !== undefined && chain.height >= height) settle(resolve)
+          else if (isInVain(chain)) {
+            settle(() => {
+              reject(PaychanError.of(chain.lastErrorCode ?? '', chain.lastError ?? '', { height }))
+            })
+          }
+        },
+        (error: unknown) => {
+          settle(() => {
+            reject(error instanceof Error ? error : new Error(String(error)))
+          })
+        }
+      )
     }
     const timer = setInterval(look, LOOK_EVERY_MS)
     look()
   })
 }
 
-function isInVain ({ status, lastErrorCode = '' }: NodeInfo['chain']): boolean {
+function isInVain({ status, lastErrorCode = '' }: NodeInfo['chain']): boolean {
   return status === 'down' && IN_VAIN.has(lastErrorCode)
 }

@@ -1,4 +1,7 @@
-/** A LinkListener that cannot hurt: nothing after the end, the end once, and what it throws is reported. */
+/**
+ * A LinkListener that cannot hurt: nothing after the end, the end once, and what it throws is
+ * reported.
+ */
 import { messageOf, PaychanError } from '../types/errors.js'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import type { LinkListener } from '../engine/ports.js'
@@ -11,7 +14,7 @@ export class GuardedListener {
   readonly #onError: OnError
   #closed = false
 
-  constructor (listener: LinkListener, onError: OnError) {
+  constructor(listener: LinkListener, onError: OnError) {
     this.#listener = listener
     this.#onError = onError
   }
@@ -21,7 +24,7 @@ export class GuardedListener {
    *
    * @throws PaychanError `ERR_LISTENER_FAILED` when the listener threw, which it was reported for
    */
-  message (message: Message): Promise<void> | undefined {
+  message(message: Message): Promise<void> | undefined {
     if (this.#closed) return undefined
     try {
       const busy = this.#listener.onMessage(message)
@@ -31,7 +34,7 @@ export class GuardedListener {
     }
   }
 
-  closed (error: Error | undefined): void {
+  closed(error: Error | undefined): void {
     if (this.#closed) return
     this.#closed = true
     try {
@@ -41,18 +44,23 @@ export class GuardedListener {
     }
   }
 
-  #fail (cause: unknown): never {
+  #fail(cause: unknown): never {
     report(this.#onError, asError(cause))
-    throw new PaychanError('ERR_LISTENER_FAILED', `A message could not be handled: ${messageOf(cause)}`, {}, { cause })
+    throw new PaychanError(
+      'ERR_LISTENER_FAILED',
+      `A message could not be handled: ${messageOf(cause)}`,
+      {},
+      { cause }
+    )
   }
 }
 
-export function asError (thrown: unknown): Error {
+export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown))
 }
 
 /** Reports, also when the reporter itself throws: nothing that a peer does may end the process. */
-export function report (onError: OnError, error: Error): void {
+export function report(onError: OnError, error: Error): void {
   try {
     onError(error)
   } catch {

@@ -1,4 +1,7 @@
-/** The libp2p host of our own node: TCP (or what it is given), Noise, Yamux, identify, ping. As a service, we live in anybody's. */
+/**
+ * The libp2p host of our own node: TCP (or what it is given), Noise, Yamux, identify, ping. As a
+ * service, we live in anybody's.
+ */
 import './polyfill.js'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -11,8 +14,9 @@ import { tcp } from '@libp2p/tcp'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 
 /**
- * Bytes that a peer may send on one stream before we have read them. Yamux would let the window grow
- * to 16 MiB, while a stream that has paused is reset past `MAX_READ_BUFFER_BYTES` (see stream-source.ts).
+ * Bytes that a peer may send on one stream before we have read them. Yamux would let the window
+ * grow to 16 MiB, while a stream that has paused is reset past `MAX_READ_BUFFER_BYTES` (see
+ * stream-source.ts).
  */
 export const MAX_STREAM_WINDOW_BYTES = 1_048_576
 
@@ -24,14 +28,18 @@ export const MAX_STREAM_WINDOW_BYTES = 1_048_576
 export const KEEP_ALIVE: KeepAlive = { pingInterval: 15_000, pingTimeout: 20_000 }
 
 /** Milliseconds. */
-export interface KeepAlive { readonly pingInterval: number, readonly pingTimeout: number }
+export interface KeepAlive {
+  readonly pingInterval: number
+  readonly pingTimeout: number
+}
 
 /**
- * A timeout that is always the same. libp2p lets it follow a moving average of what pings took, reckoned by the wall clock:
- * when that is set back by an hour, the average is NaN for good, and every ping of every connection fails. Over an endless
- * interval the average stays what it was first, and the bounds make one number of it.
+ * A timeout that is always the same. libp2p lets it follow a moving average of what pings took,
+ * reckoned by the wall clock: when that is set back by an hour, the average is NaN for good, and
+ * every ping of every connection fails. Over an endless interval the average stays what it was
+ * first, and the bounds make one number of it.
  */
-function fixedTimeout (ms: number): { minTimeout: number, maxTimeout: number, interval: number } {
+function fixedTimeout(ms: number): { minTimeout: number; maxTimeout: number; interval: number } {
   return { minTimeout: ms, maxTimeout: ms, interval: Number.POSITIVE_INFINITY }
 }
 
@@ -40,9 +48,16 @@ function fixedTimeout (ms: number): { minTimeout: number, maxTimeout: number, in
  * somebody whom many pay. From one address it lets 5 a second in, and drops the others without a
  * word: too few for the payers behind one NAT after a restart of the payee.
  */
-const CONNECTIONS = { maxConnections: 2_000, inboundConnectionThreshold: 50, maxIncomingPendingConnections: 100 } as const
+const CONNECTIONS = {
+  maxConnections: 2_000,
+  inboundConnectionThreshold: 50,
+  maxIncomingPendingConnections: 100
+} as const
 
-export interface HostServices extends Record<string, unknown> { identify: Identify, ping: Ping }
+export interface HostServices extends Record<string, unknown> {
+  identify: Identify
+  ping: Ping
+}
 
 export interface HostInit {
   /** The identity: its PeerId is what others pay to. */
@@ -60,9 +75,12 @@ export interface HostInit {
  *
  * @example
  * const host = createHost({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] })
- * const node = await createLibp2p({ ...host, services: { ...host.services, paychan: paychan(init) } })
+ * const node = await createLibp2p({ ...host, services: { ...host.services, paychan: paychan(init) }
+ * })
  */
-export function createHost (init: HostInit): Libp2pOptions<HostServices> & { services: ServiceFactoryMap<HostServices> } {
+export function createHost(
+  init: HostInit
+): Libp2pOptions<HostServices> & { services: ServiceFactoryMap<HostServices> } {
   const { pingInterval, pingTimeout } = init.keepAlive ?? KEEP_ALIVE
   return {
     privateKey: init.privateKey,
@@ -71,7 +89,12 @@ export function createHost (init: HostInit): Libp2pOptions<HostServices> & { ser
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES } })],
     connectionManager: CONNECTIONS,
-    connectionMonitor: { enabled: true, pingInterval, pingTimeout: fixedTimeout(pingTimeout), abortConnectionOnPingFailure: true },
+    connectionMonitor: {
+      enabled: true,
+      pingInterval,
+      pingTimeout: fixedTimeout(pingTimeout),
+      abortConnectionOnPingFailure: true
+    },
     services: { identify: identify(), ping: ping() }
   }
 }

@@ -17,13 +17,23 @@ import type { LinkOptions } from './stream-link.js'
 export interface PeersComponents {
   readonly peerId: PeerId
   readonly registrar: {
-    handle: (protocol: string, handler: StreamHandler, options?: { maxInboundStreams?: number, maxOutboundStreams?: number }) => Promise<void>
+    handle: (
+      protocol: string,
+      handler: StreamHandler,
+      options?: { maxInboundStreams?: number; maxOutboundStreams?: number }
+    ) => Promise<void>
     unhandle: (protocol: string) => Promise<void>
-    register: (protocol: string, topology: { onConnect?: (peer: PeerId) => void }) => Promise<string>
+    register: (
+      protocol: string,
+      topology: { onConnect?: (peer: PeerId) => void }
+    ) => Promise<string>
     unregister: (id: string) => void
   }
   readonly connectionManager: {
-    openConnection: (peer: PeerId | Multiaddr, options?: { signal?: AbortSignal }) => Promise<Connection>
+    openConnection: (
+      peer: PeerId | Multiaddr,
+      options?: { signal?: AbortSignal }
+    ) => Promise<Connection>
     getConnections: (peer?: PeerId) => Connection[]
   }
   readonly peerStore: { all: () => Promise<Peer[]> }
@@ -34,9 +44,14 @@ export interface PeersOptions {
   readonly onError: (error: Error) => void
   /** Is told of every peer that connects, or is connected to, and speaks paychan. */
   readonly onMeet?: (peer: string) => void
-  /** Streams that one peer may have open towards us at the same time: one for each channel. Default 64. */
+  /**
+   * Streams that one peer may have open towards us at the same time: one for each channel. Default
+   * 64.
+   */
   readonly maxStreamsPerPeer?: number
-  /** Bytes that may wait for a peer that does not read. Default 4 MiB, a window of 25 full Updates. */
+  /**
+   * Bytes that may wait for a peer that does not read. Default 4 MiB, a window of 25 full Updates.
+   */
   readonly maxQueuedBytes?: number
   /** Milliseconds to reach a peer and agree on the protocol. Default 15,000. */
   readonly dialTimeout?: number
@@ -65,9 +80,10 @@ export interface Libp2pPeers extends Peers {
  * Makes the port; libp2p, or whoever made it, starts and stops it.
  *
  * @example
- * const node = await createLibp2p({ ...host, services: { ...host.services, peers: components => createPeers(components, { onError }) } })
+ * const node = await createLibp2p({ ...host, services: { ...host.services, peers: components =>
+ * createPeers(components, { onError }) } })
  */
-export function createPeers (components: PeersComponents, options: PeersOptions): Libp2pPeers {
+export function createPeers(components: PeersComponents, options: PeersOptions): Libp2pPeers {
   return new PeersOfHost(components, options)
 }
 
@@ -86,38 +102,54 @@ class PeersOfHost implements Libp2pPeers {
   #accept: Accept | undefined
   #started = false
 
-  constructor (components: PeersComponents, options: PeersOptions) {
+  constructor(components: PeersComponents, options: PeersOptions) {
     this.#components = components
     this.self = components.peerId.toString()
     this.#maxStreamsPerPeer = options.maxStreamsPerPeer ?? 64
     this.#dialTimeout = options.dialTimeout ?? 15_000
     this.#onMeet = options.onMeet
-    this.#linkOptions = { maxQueuedBytes: options.maxQueuedBytes ?? 4_194_304, closeTimeout: options.closeTimeout ?? 5_000, onError: options.onError }
+    this.#linkOptions = {
+      maxQueuedBytes: options.maxQueuedBytes ?? 4_194_304,
+      closeTimeout: options.closeTimeout ?? 5_000,
+      onError: options.onError
+    }
   }
 
-  async start (): Promise<void> {
+  async start(): Promise<void> {
     if (this.#started) return
     this.#started = true
     // libp2p counts per connection, and one more than what we answer with an Error of our own.
-    await this.#components.registrar.handle(PROTOCOL, (stream, connection) => { this.#onStream(stream, connection) }, {
-      maxInboundStreams: this.#maxStreamsPerPeer + 1,
-      maxOutboundStreams: 1_000
-    })
+    await this.#components.registrar.handle(
+      PROTOCOL,
+      (stream, connection) => {
+        this.#onStream(stream, connection)
+      },
+      {
+        maxInboundStreams: this.#maxStreamsPerPeer + 1,
+        maxOutboundStreams: 1_000
+      }
+    )
     const meet = this.#onMeet
-    if (meet !== undefined) this.#topology = await this.#components.registrar.register(PROTOCOL, { onConnect: (peer) => { meet(peer.toString()) } })
+    if (meet !== undefined) {
+      this.#topology = await this.#components.registrar.register(PROTOCOL, {
+        onConnect: (peer) => {
+          meet(peer.toString())
+        }
+      })
+    }
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     if (!this.#started) return
     this.#started = false
     if (this.#topology !== undefined) this.#components.registrar.unregister(this.#topology)
     await this.#components.registrar.unhandle(PROTOCOL)
     const links = [...this.#links]
     for (const link of links) link.close()
-    await Promise.all(links.map(link => link.gone))
+    await Promise.all(links.map((link) => link.gone))
   }
 
-  async open (peer: string, listener: (link: Link) => LinkListener): Promise<Link> {
+  async open(peer: string, listener: (link: Link) => LinkListener): Promise<Link> {
     const connection = await this.#dial(parseDialTarget(peer))
     const link = this.#adopt(await this.#newStream(connection), connection)
     try {
@@ -129,7 +161,7 @@ class PeersOfHost implements Libp2pPeers {
     return link
   }
 
-  onIncoming (accept: Accept): Unsubscribe {
+  onIncoming(accept: Accept): Unsubscribe {
     if (this.#accept !== undefined) throw new Error('There can be only one that accepts streams.')
     this.#accept = accept
     return () => {
@@ -137,16 +169,29 @@ class PeersOfHost implements Libp2pPeers {
     }
   }
 
-  async connect (multiaddr: string): Promise<KnownPeer> {
+  async connect(multiaddr: string): Promise<KnownPeer> {
     const target = parseDialTarget(multiaddr)
-    if (target.address === undefined) throw new PaychanError('ERR_INVALID_MULTIADDR', `'${multiaddr}' is not a multiaddr: it says who, but not where.`, { multiaddr })
+    if (target.address === undefined) {
+      throw new PaychanError(
+        'ERR_INVALID_MULTIADDR',
+        `'${multiaddr}' is not a multiaddr: it says who, but not where.`,
+        { multiaddr }
+      )
+    }
     const connection = await this.#dial(target)
     const peerId = connection.remotePeer.toString()
-    const known = (await this.peers()).find(one => one.peerId === peerId)
-    return known ?? { peerId, connected: true, multiaddrs: [connection.remoteAddr.toString()], paychan: undefined }
+    const known = (await this.peers()).find((one) => one.peerId === peerId)
+    return (
+      known ?? {
+        peerId,
+        connected: true,
+        multiaddrs: [connection.remoteAddr.toString()],
+        paychan: undefined
+      }
+    )
   }
 
-  async peers (): Promise<KnownPeer[]> {
+  async peers(): Promise<KnownPeer[]> {
     const known = new Map<string, KnownPeer>()
     for (const { id, addresses, protocols } of await this.#components.peerStore.all()) {
       known.set(id.toString(), {
@@ -159,34 +204,55 @@ class PeersOfHost implements Libp2pPeers {
     for (const { remotePeer, remoteAddr } of this.#components.connectionManager.getConnections()) {
       const peerId = remotePeer.toString()
       const stored = known.get(peerId)
-      const multiaddrs = stored === undefined || stored.multiaddrs.length === 0 ? [remoteAddr.toString()] : stored.multiaddrs
+      const multiaddrs =
+        stored === undefined || stored.multiaddrs.length === 0
+          ? [remoteAddr.toString()]
+          : stored.multiaddrs
       known.set(peerId, { peerId, connected: true, multiaddrs, paychan: stored?.paychan })
     }
     known.delete(this.self)
     return [...known.values()]
   }
 
-  async #dial ({ peer, address }: DialTarget): Promise<Connection> {
+  async #dial({ peer, address }: DialTarget): Promise<Connection> {
     const name = peer.toString()
-    if (name === this.self) throw new PaychanError('ERR_PEER_UNREACHABLE', 'That is this node itself.', { peer: name })
+    if (name === this.self) {
+      throw new PaychanError('ERR_PEER_UNREACHABLE', 'That is this node itself.', { peer: name })
+    }
     try {
-      return await this.#components.connectionManager.openConnection(address ?? peer, { signal: AbortSignal.timeout(this.#dialTimeout) })
+      return await this.#components.connectionManager.openConnection(address ?? peer, {
+        signal: AbortSignal.timeout(this.#dialTimeout)
+      })
     } catch (cause) {
-      if (address === undefined && cause instanceof Error && (cause.name === 'NoValidAddressesError' || cause.name === 'NotFoundError')) {
-        throw new PaychanError('ERR_PEER_UNKNOWN', `No address of ${name} is known. Connect to its multiaddr first.`, { peer: name }, { cause })
+      if (
+        address === undefined &&
+        cause instanceof Error &&
+        (cause.name === 'NoValidAddressesError' || cause.name === 'NotFoundError')
+      ) {
+        throw new PaychanError(
+          'ERR_PEER_UNKNOWN',
+          `No address of ${name} is known. Connect to its multiaddr first.`,
+          { peer: name },
+          { cause }
+        )
       }
       throw unreachable(name, cause)
     }
   }
 
-  async #newStream (connection: Connection): Promise<Stream> {
+  async #newStream(connection: Connection): Promise<Stream> {
     const name = connection.remotePeer.toString()
     const signal = AbortSignal.timeout(this.#dialTimeout)
     try {
       return await connection.newStream(PROTOCOL, { signal })
     } catch (cause) {
       if (cause instanceof Error && cause.name === 'UnsupportedProtocolError') {
-        throw new PaychanError('ERR_NO_PAYCHAN', `${name} does not speak ${PROTOCOL}, so no channel can be opened to it.`, { peer: name }, { cause })
+        throw new PaychanError(
+          'ERR_NO_PAYCHAN',
+          `${name} does not speak ${PROTOCOL}, so no channel can be opened to it.`,
+          { peer: name },
+          { cause }
+        )
       }
       // Nothing came back: the connection is dead and has not said so. The next dial makes another
       // one, instead of trying this one again until TCP gives up, a quarter of an hour later.
@@ -195,21 +261,31 @@ class PeersOfHost implements Libp2pPeers {
     }
   }
 
-  #adopt (stream: Stream, connection: Connection): StreamLink {
-    const link = new StreamLink(stream, { peer: connection.remotePeer.toString(), address: dialledAddress(connection) }, this.#linkOptions)
+  #adopt(stream: Stream, connection: Connection): StreamLink {
+    const link = new StreamLink(
+      stream,
+      { peer: connection.remotePeer.toString(), address: dialledAddress(connection) },
+      this.#linkOptions
+    )
     this.#links.add(link)
     void link.gone.then(() => this.#links.delete(link))
     return link
   }
 
   /** Never throws: a peer can call this whenever it likes. */
-  #onStream (stream: Stream, connection: Connection): void {
+  #onStream(stream: Stream, connection: Connection): void {
     const link = this.#adopt(stream, connection)
     const count = (this.#incoming.get(link.peer) ?? 0) + 1
     this.#incoming.set(link.peer, count)
-    void link.gone.then(() => { this.#forget(link.peer) })
+    void link.gone.then(() => {
+      this.#forget(link.peer)
+    })
     if (count > this.#maxStreamsPerPeer) {
-      link.refuse('ERR_TOO_MANY_STREAMS', 'WIRE-9', `No more than ${this.#maxStreamsPerPeer} streams at the same time.`)
+      link.refuse(
+        'ERR_TOO_MANY_STREAMS',
+        'WIRE-9',
+        `No more than ${this.#maxStreamsPerPeer} streams at the same time.`
+      )
     } else if (this.#accept === undefined) {
       link.refuse('ERR_NOT_READY', '', 'This node takes no channels at the moment.')
     } else {
@@ -217,7 +293,7 @@ class PeersOfHost implements Libp2pPeers {
     }
   }
 
-  #welcome (link: StreamLink, accept: Accept): void {
+  #welcome(link: StreamLink, accept: Accept): void {
     try {
       link.start(accept(link))
     } catch (error) {
@@ -226,20 +302,28 @@ class PeersOfHost implements Libp2pPeers {
     }
   }
 
-  #forget (peer: string): void {
+  #forget(peer: string): void {
     const left = (this.#incoming.get(peer) ?? 1) - 1
     if (left > 0) this.#incoming.set(peer, left)
     else this.#incoming.delete(peer)
   }
 }
 
-/** The port of a peer that dialled us is gone with its connection; the one that we dialled answers again. */
-function dialledAddress ({ direction, remoteAddr, remotePeer }: Connection): string | undefined {
+/**
+ * The port of a peer that dialled us is gone with its connection; the one that we dialled answers
+ * again.
+ */
+function dialledAddress({ direction, remoteAddr, remotePeer }: Connection): string | undefined {
   if (direction !== 'outbound') return undefined
   const address = remoteAddr.toString()
   return address.includes('/p2p/') ? address : `${address}/p2p/${remotePeer.toString()}`
 }
 
-function unreachable (peer: string, cause: unknown): PaychanError {
-  return new PaychanError('ERR_PEER_UNREACHABLE', `${peer} could not be reached: ${messageOf(cause)}`, { peer }, { cause })
+function unreachable(peer: string, cause: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_PEER_UNREACHABLE',
+    `${peer} could not be reached: ${messageOf(cause)}`,
+    { peer },
+    { cause }
+  )
 }

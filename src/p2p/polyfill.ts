@@ -9,7 +9,7 @@ interface Resolvers<T> {
 }
 
 /** What ECMA-262 (2024, 27.2.4.8) says, for this one constructor. */
-function withResolvers<T> (): Resolvers<T> {
+function withResolvers<T>(): Resolvers<T> {
   let resolve: Resolvers<T>['resolve'] = () => {}
   let reject: Resolvers<T>['reject'] = () => {}
   const promise = new Promise<T>((_resolve, _reject) => {
@@ -20,5 +20,9 @@ function withResolvers<T> (): Resolvers<T> {
 }
 
 if (!('withResolvers' in Promise)) {
-  Object.defineProperty(Promise, 'withResolvers', { value: withResolvers, configurable: true, writable: true })
+  Object.defineProperty(Promise, 'withResolvers', {
+    value: withResolvers,
+    configurable: true,
+    writable: true
+  })
 }

@@ -5,24 +5,43 @@
 import { SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 import { blockDelta, feeRate, satoshi } from '../types/units.js'
 import type { Plan, PlannedOpening, PlannedPayment } from './plan.js'
-import type { Adversary, Distribution, Fault, FeeSource, NodeGroup, Scenario, ServerGroup, ServerLie } from './scenario/scenario.js'
+import type {
+  Adversary,
+  Distribution,
+  Fault,
+  FeeSource,
+  NodeGroup,
+  Scenario,
+  ServerGroup,
+  ServerLie
+} from './scenario/scenario.js'
 import { Draws } from './world/random.js'
 
-export interface World { readonly scenario: Scenario, readonly plan: Plan, readonly payments: readonly PlannedPayment[] }
+export interface World {
+  readonly scenario: Scenario
+  readonly plan: Plan
+  readonly payments: readonly PlannedPayment[]
+}
 
 const HOUR = 3_600
 const DAY = 24 * HOUR
-/** Long enough that every channel has ended: a client waits a day for a newer state that is stuck before it publishes T2 (TIME-7). */
+/**
+ * Long enough that every channel has ended: a client waits a day for a newer state that is stuck
+ * before it publishes T2 (TIME-7).
+ */
 const AFTER_BLOCKS = 190
 
-/** What is shorter leaves a one-way channel less than half of its blocks for payments, and does not renew itself (RENEW-11). */
+/**
+ * What is shorter leaves a one-way channel less than half of its blocks for payments, and does not
+ * renew itself (RENEW-11).
+ */
 const LEAST_RENEWED = 102
 
 /** As a node on mainnet admits strangers; simulations do not bound them otherwise. */
 const ROOM = { maxPendingInAll: 64, maxUnfundedInAll: 64 }
 
 /** The same number gives the same world. */
-export function worldOf (seed: number): World {
+export function worldOf(seed: number): World {
   const draws = new Draws(seed, 'fuzz')
   const count = 2 + draws.below(3)
   const names = Array.from({ length: count }, (_, n) => `node-${n + 1}`)
@@ -45,7 +64,12 @@ export function worldOf (seed: number): World {
   const payments = Array.from({ length: draws.below(80) }, (): PlannedPayment => {
     const opening = draws.below(openings.length)
     const isBack = openings[opening]?.step !== undefined && draws.unit() < 0.3
-    return { time: 2 * HOUR + draws.unit() * blocks * 600, opening, direction: isBack ? 'back' : 'forth', amount: satoshi(BigInt(1 + draws.below(draws.unit() < 0.5 ? 1_000 : 40_000))) }
+    return {
+      time: 2 * HOUR + draws.unit() * blocks * 600,
+      opening,
+      direction: isBack ? 'back' : 'forth',
+      amount: satoshi(BigInt(1 + draws.below(draws.unit() < 0.5 ? 1_000 : 40_000)))
+    }
   }).sort((a, b) => a.time - b.time)
   if (draws.unit() < 0.2) payments.push(drainOf(draws, openings))
   payments.sort((a, b) => a.time - b.time)
@@ -54,20 +78,45 @@ export function worldOf (seed: number): World {
     description: 'a random world',
     seed,
     duration,
-    nodes: names.map((name): NodeGroup => ({ name, count: 1, coins: satoshi(3_000_000n), policy: { minFirstPayment: satoshi(draws.unit() < 0.5 ? 0n : 1_000n), minDepth: 1 + draws.below(2), minCapacity: satoshi(10_000n), ...ROOM } })),
+    nodes: names.map((name): NodeGroup => ({
+      name,
+      count: 1,
+      coins: satoshi(3_000_000n),
+      policy: {
+        minFirstPayment: satoshi(draws.unit() < 0.5 ? 0n : 1_000n),
+        minDepth: 1 + draws.below(2),
+        minCapacity: satoshi(10_000n),
+        ...ROOM
+      }
+    })),
     channels: [],
     traffic: [],
     chain: {
-      interval: draws.unit() < 0.5 ? { kind: 'exponential', mean: 600 } : { kind: 'constant', value: 600 },
+      interval:
+        draws.unit() < 0.5 ? { kind: 'exponential', mean: 600 } : { kind: 'constant', value: 600 },
       blockVsize: 1_000_000,
       fees: feesOf(draws),
       relay: SAFE_RELAY_RATE,
-      reorgs: draws.unit() < 0.5 ? { every: { kind: 'exponential', mean: 6 * HOUR }, depth: { kind: 'uniform', least: 1, most: 1 + draws.below(6) } } : undefined
+      reorgs:
+        draws.unit() < 0.5
+          ? {
+              every: { kind: 'exponential', mean: 6 * HOUR },
+              depth: { kind: 'uniform', least: 1, most: 1 + draws.below(6) }
+            }
+          : undefined
     },
     network: {
       latency: { kind: 'uniform', least: 5, most: 5 + draws.below(600) },
       loss: draws.unit() < 0.5 ? 0 : draws.unit() * 0.05,
-      partitions: draws.unit() < 0.2 ? [{ between: [names[0] ?? '', names[1] ?? ''], during: { from: 5 * HOUR, until: 9 * HOUR } }] : []
+      partitions:
+        draws.unit() < 0.2
+          ? [
+              {
+                between: [names[0] ?? '', names[1] ?? ''],
+                during: { from: 5 * HOUR, until: 9 * HOUR }
+              }
+            ]
+          : []
     },
     faults: faultsOf(draws),
     servers: draws.unit() < 0.4 ? [serversOf(draws)] : [],
@@ -75,42 +124,87 @@ export function worldOf (seed: number): World {
     sample: HOUR,
     model: draws.unit() < 0.5
   }
-  const world = { scenario, plan: { nodes: names.map((name) => ({ name, group: name })), openings, payments: () => payments.values() }, payments }
+  const world = {
+    scenario,
+    plan: {
+      nodes: names.map((name) => ({ name, group: name })),
+      openings,
+      payments: () => payments.values()
+    },
+    payments
+  }
   return draws.unit() < 0.1 ? leftAlone(world, draws) : world
 }
 
-/** Blocks before L in which a client renews its channel, and goes away for good before, while or after it does. */
+/**
+ * Blocks before L in which a client renews its channel, and goes away for good before, while or
+ * after it does.
+ */
 const RENEWED_BEFORE = 60
 
 /**
- * A server that has taken its share along into a channel that renews another, and whose client is gone for good: it is played until
- * that is long over, for nobody but the server brings its share home (STAKE-3).
+ * A server that has taken its share along into a channel that renews another, and whose client is
+ * gone for good: it is played until that is long over, for nobody but the server brings its share
+ * home (STAKE-3).
  */
-function leftAlone ({ scenario, plan, payments }: World, draws: Draws): World {
+function leftAlone({ scenario, plan, payments }: World, draws: Draws): World {
   const [client = '', server = ''] = plan.nodes.map(({ name }) => name)
   const blocks = blockDelta(LEAST_RENEWED + draws.below(60))
   // Enough for RENEW-12 to let it renew itself where blocks are not very dear.
   const capacity = satoshi(1_000_000n)
-  const openings = plan.openings.map((opening, n): PlannedOpening => n === 0 ? { ...opening, time: 600, client, server, capacity, blocks, step: undefined, then: 'renew' } : opening)
-  const all = [{ time: 2 * HOUR, opening: 0, direction: 'forth', amount: satoshi(BigInt(100_000 + draws.below(200_000))) } satisfies PlannedPayment, ...payments].sort((a, b) => a.time - b.time)
+  const openings = plan.openings.map((opening, n): PlannedOpening =>
+    n === 0
+      ? { ...opening, time: 600, client, server, capacity, blocks, step: undefined, then: 'renew' }
+      : opening
+  )
+  const all = [
+    {
+      time: 2 * HOUR,
+      opening: 0,
+      direction: 'forth',
+      amount: satoshi(BigInt(100_000 + draws.below(200_000)))
+    } satisfies PlannedPayment,
+    ...payments
+  ].sort((a, b) => a.time - b.time)
   const gone = (blocks - RENEWED_BEFORE + draws.below(RENEWED_BEFORE)) * 600
   const duration = (2 * blocks + AFTER_BLOCKS) * 600
   return {
     payments: all,
     plan: { ...plan, openings, payments: () => all.values() },
-    scenario: { ...scenario, duration, faults: [...scenario.faults.filter(({ kind }) => kind !== 'crash'), { kind: 'crash', who: client, every: { kind: 'constant', value: gone }, down: { kind: 'constant', value: duration }, orderly: false, losesWrites: 0 }] }
+    scenario: {
+      ...scenario,
+      duration,
+      faults: [
+        ...scenario.faults.filter(({ kind }) => kind !== 'crash'),
+        {
+          kind: 'crash',
+          who: client,
+          every: { kind: 'constant', value: gone },
+          down: { kind: 'constant', value: duration },
+          orderly: false,
+          losesWrites: 0
+        }
+      ]
+    }
   }
 }
 
 /** Nearly all of a channel: a state that leaves the payer less than dust. */
-function drainOf (draws: Draws, openings: readonly PlannedOpening[]): PlannedPayment {
+function drainOf(draws: Draws, openings: readonly PlannedOpening[]): PlannedPayment {
   const opening = draws.below(openings.length)
   const capacity = Number(openings[opening]?.capacity ?? 0n)
-  return { time: 2 * HOUR, opening, direction: 'forth', amount: satoshi(BigInt(capacity - draws.below(600))) }
+  return {
+    time: 2 * HOUR,
+    opening,
+    direction: 'forth',
+    amount: satoshi(BigInt(capacity - draws.below(600)))
+  }
 }
 
-function feesOf (draws: Draws): FeeSource {
-  if (draws.unit() < 0.4) return { kind: 'constant', rate: feeRate(BigInt(1_000 + draws.below(20_000))) }
+function feesOf(draws: Draws): FeeSource {
+  if (draws.unit() < 0.4) {
+    return { kind: 'constant', rate: feeRate(BigInt(1_000 + draws.below(20_000))) }
+  }
   if (draws.unit() < 0.3) return { kind: 'congested', seed: draws.below(1_000) }
   let rate = 1_000 + draws.below(20_000)
   return {
@@ -122,59 +216,135 @@ function feesOf (draws: Draws): FeeSource {
   }
 }
 
-function faultsOf (draws: Draws): Fault[] {
+function faultsOf(draws: Draws): Fault[] {
   const sometimes = (hours: number): Distribution => ({ kind: 'exponential', mean: hours * HOUR })
   const faults: Fault[] = []
   const isDrawn = (): boolean => draws.unit() < 0.35
-  if (isDrawn()) faults.push({ kind: 'crash', who: 'all', every: sometimes(8), down: sometimes(draws.unit() < 0.8 ? 0.3 : 6), orderly: false, losesWrites: draws.unit() < 0.2 ? 1 + draws.below(3) : 0 })
-  if (isDrawn()) faults.push({ kind: 'crash', who: 'all', every: sometimes(10), down: sometimes(1), orderly: true, losesWrites: 0 })
-  if (isDrawn()) faults.push({ kind: 'disk-full', who: 'all', every: sometimes(16), down: sometimes(1) })
-  if (isDrawn()) faults.push({ kind: 'electrum-outage', who: 'all', every: sometimes(10), down: sometimes(1) })
-  if (isDrawn()) faults.push({ kind: 'electrum-hides', who: 'all', every: sometimes(12), down: sometimes(1), all: draws.unit() < 0.5 })
-  if (isDrawn()) faults.push({ kind: 'clock-skew', who: 'all', seconds: { kind: 'uniform', least: 0, most: 7_200 } })
+  if (isDrawn()) {
+    faults.push({
+      kind: 'crash',
+      who: 'all',
+      every: sometimes(8),
+      down: sometimes(draws.unit() < 0.8 ? 0.3 : 6),
+      orderly: false,
+      losesWrites: draws.unit() < 0.2 ? 1 + draws.below(3) : 0
+    })
+  }
+  if (isDrawn()) {
+    faults.push({
+      kind: 'crash',
+      who: 'all',
+      every: sometimes(10),
+      down: sometimes(1),
+      orderly: true,
+      losesWrites: 0
+    })
+  }
+  if (isDrawn()) {
+    faults.push({ kind: 'disk-full', who: 'all', every: sometimes(16), down: sometimes(1) })
+  }
+  if (isDrawn()) {
+    faults.push({ kind: 'electrum-outage', who: 'all', every: sometimes(10), down: sometimes(1) })
+  }
+  if (isDrawn()) {
+    faults.push({
+      kind: 'electrum-hides',
+      who: 'all',
+      every: sometimes(12),
+      down: sometimes(1),
+      all: draws.unit() < 0.5
+    })
+  }
+  if (isDrawn()) {
+    faults.push({
+      kind: 'clock-skew',
+      who: 'all',
+      seconds: { kind: 'uniform', least: 0, most: 7_200 }
+    })
+  }
   return faults
 }
 
-const LIES: readonly ServerLie[] = ['shows', 'hides', 'refuses', 'refuses-fees', 'swallows', 'low-fees', 'high-fees', 'declines']
+const LIES: readonly ServerLie[] = [
+  'shows',
+  'hides',
+  'refuses',
+  'refuses-fees',
+  'swallows',
+  'low-fees',
+  'high-fees',
+  'declines'
+]
 
-/** One honest server or two, and up to three that lie; the first shows whatever adversaries make up. */
-function serversOf (draws: Draws): ServerGroup {
-  return { who: 'all', honest: 1 + draws.below(2), lying: ['shows', ...Array.from({ length: draws.below(3) }, () => LIES[draws.below(LIES.length)] ?? 'shows')] }
-}
-
-function adversaryOf (draws: Draws, who: string): Adversary {
-  switch (draws.below(13)) {
-    case 0: return { kind: 'refuse-turns', who }
-    case 1: return { kind: 'refuse-acks', who }
-    case 2: return { kind: 'silent', who, from: draws.unit() * DAY }
-    case 3: return { kind: 'flood', who, perSecond: 5 }
-    case 4: return { kind: 'phantom-state', who, input: draws.unit() < 0.5 ? 'unknown' : 'unconfirmed', direct: draws.unit() < 0.5, upTo: draws.unit() }
-    case 5: return { kind: 'premature-rival', who }
-    case 6: return { kind: 'chosen-output', who }
-    case 7: return { kind: 'bluff', who, upTo: 0.5 + draws.unit() / 2 }
-    case 8: return { kind: 'fat-state', who }
-    case 9: return { kind: 'direct-miner', who, upTo: draws.unit() }
-    case 10: return { kind: draws.unit() < 0.5 ? 'pinning-renewal' : 'draining-renewal', who }
-    case 11: return { kind: 'free-peers', who, perHour: 2 + draws.below(6) }
-    default: return { kind: 'publish-old', who, upTo: draws.unit() }
+/**
+ * One honest server or two, and up to three that lie; the first shows whatever adversaries make up.
+ */
+function serversOf(draws: Draws): ServerGroup {
+  return {
+    who: 'all',
+    honest: 1 + draws.below(2),
+    lying: [
+      'shows',
+      ...Array.from({ length: draws.below(3) }, () => LIES[draws.below(LIES.length)] ?? 'shows')
+    ]
   }
 }
 
-/** What can be taken out of a world, by name, so that what is left of a failing one is what makes it fail. */
-export function reductionsOf ({ scenario, payments }: World): string[] {
+function adversaryOf(draws: Draws, who: string): Adversary {
+  switch (draws.below(13)) {
+    case 0:
+      return { kind: 'refuse-turns', who }
+    case 1:
+      return { kind: 'refuse-acks', who }
+    case 2:
+      return { kind: 'silent', who, from: draws.unit() * DAY }
+    case 3:
+      return { kind: 'flood', who, perSecond: 5 }
+    case 4:
+      return {
+        kind: 'phantom-state',
+        who,
+        input: draws.unit() < 0.5 ? 'unknown' : 'unconfirmed',
+        direct: draws.unit() < 0.5,
+        upTo: draws.unit()
+      }
+    case 5:
+      return { kind: 'premature-rival', who }
+    case 6:
+      return { kind: 'chosen-output', who }
+    case 7:
+      return { kind: 'bluff', who, upTo: 0.5 + draws.unit() / 2 }
+    case 8:
+      return { kind: 'fat-state', who }
+    case 9:
+      return { kind: 'direct-miner', who, upTo: draws.unit() }
+    case 10:
+      return { kind: draws.unit() < 0.5 ? 'pinning-renewal' : 'draining-renewal', who }
+    case 11:
+      return { kind: 'free-peers', who, perHour: 2 + draws.below(6) }
+    default:
+      return { kind: 'publish-old', who, upTo: draws.unit() }
+  }
+}
+
+/**
+ * What can be taken out of a world, by name, so that what is left of a failing one is what makes it
+ * fail.
+ */
+export function reductionsOf({ scenario, payments }: World): string[] {
   return [
     ...scenario.faults.map((_, n) => `fault-${n}`),
     ...scenario.adversaries.map((_, n) => `adversary-${n}`),
     ...scenario.servers.flatMap(({ lying }) => lying.map((_, n) => `lie-${n}`)),
-    ...scenario.chain.reorgs === undefined ? [] : ['reorgs'],
-    ...scenario.network.loss === 0 ? [] : ['loss'],
-    ...scenario.network.partitions.length === 0 ? [] : ['partitions'],
+    ...(scenario.chain.reorgs === undefined ? [] : ['reorgs']),
+    ...(scenario.network.loss === 0 ? [] : ['loss']),
+    ...(scenario.network.partitions.length === 0 ? [] : ['partitions']),
     ...payments.map((_, n) => `payment-${n}`)
   ]
 }
 
 /** The same world without some of it. */
-export function without ({ scenario, plan, payments }: World, taken: ReadonlySet<string>): World {
+export function without({ scenario, plan, payments }: World, taken: ReadonlySet<string>): World {
   const left = payments.filter((_, n) => !taken.has(`payment-${n}`))
   return {
     payments,
@@ -183,9 +353,16 @@ export function without ({ scenario, plan, payments }: World, taken: ReadonlySet
       ...scenario,
       faults: scenario.faults.filter((_, n) => !taken.has(`fault-${n}`)),
       adversaries: scenario.adversaries.filter((_, n) => !taken.has(`adversary-${n}`)),
-      servers: scenario.servers.map((group) => ({ ...group, lying: group.lying.filter((_, n) => !taken.has(`lie-${n}`)) })),
+      servers: scenario.servers.map((group) => ({
+        ...group,
+        lying: group.lying.filter((_, n) => !taken.has(`lie-${n}`))
+      })),
       chain: { ...scenario.chain, reorgs: taken.has('reorgs') ? undefined : scenario.chain.reorgs },
-      network: { ...scenario.network, loss: taken.has('loss') ? 0 : scenario.network.loss, partitions: taken.has('partitions') ? [] : scenario.network.partitions }
+      network: {
+        ...scenario.network,
+        loss: taken.has('loss') ? 0 : scenario.network.loss,
+        partitions: taken.has('partitions') ? [] : scenario.network.partitions
+      }
     }
   }
 }

@@ -9,7 +9,10 @@
 import type { BlockDelta, Satoshi } from '../types/units.js'
 import type { ChannelGroup } from './scenario/scenario.js'
 
-export interface PlannedNode { readonly name: string, readonly group: string }
+export interface PlannedNode {
+  readonly name: string
+  readonly group: string
+}
 
 export interface PlannedOpening {
   /** Seconds of virtual time. */

@@ -1,16 +1,26 @@
 /**
- * What a simulation found: the shape of `results.json`. The same scenario and seed give the same file,
- * byte for byte; what depends on the machine (seconds, memory) is not in it, but in `run.json`.
- * Amounts are satoshis as numbers, times seconds of virtual time from the beginning.
+ * What a simulation found: the shape of `results.json`. The same scenario and seed give the same
+ * file, byte for byte; what depends on the machine (seconds, memory) is not in it, but in
+ * `run.json`. Amounts are satoshis as numbers, times seconds of virtual time from the beginning.
  */
 
 /** Of a set of numbers; all 0 when `count` is. */
-export interface Summary { readonly count: number, readonly mean: number, readonly p50: number, readonly p90: number, readonly p99: number, readonly max: number }
+export interface Summary {
+  readonly count: number
+  readonly mean: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly max: number
+}
 
 export interface PaymentTotals {
   /** Of a node that was up. */
   readonly asked: number
-  /** Those of the plan whose payer was switched off just then: a phone in a drawer is no failure of the network, and nobody asked. */
+  /**
+   * Those of the plan whose payer was switched off just then: a phone in a drawer is no failure of
+   * the network, and nobody asked.
+   */
   readonly off: number
   readonly made: number
   /** `unknown` at the end: signed, and neither acknowledged nor excluded by the chain. */
@@ -29,7 +39,9 @@ export interface ChainTotals {
   readonly blocks: number
   readonly reorgs: number
   /** Transactions of the scenario that were mined, by kind. */
-  readonly transactions: Readonly<Record<'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'other', number>>
+  readonly transactions: Readonly<
+    Record<'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'other', number>
+  >
   /** Fees of these, in satoshis. */
   readonly fees: number
   readonly feesPerPayment: number
@@ -45,7 +57,9 @@ export interface CapitalTotals {
   readonly turns: number
 }
 
-/** Where a node's money went. `end` = `begin` + `received` - `sent` - `fees` - `lost` + `gained`. */
+/**
+ * Where a node's money went. `end` = `begin` + `received` - `sent` - `fees` - `lost` + `gained`.
+ */
 export interface NodeResult {
   readonly name: string
   readonly group: string
@@ -60,7 +74,7 @@ export interface NodeResult {
   /** Beyond fees and payments, as `losses` lists it. */
   readonly lost: number
   readonly gained: number
-  readonly payments: { readonly asked: number, readonly made: number }
+  readonly payments: { readonly asked: number; readonly made: number }
   readonly crashes: number
 }
 
@@ -76,9 +90,12 @@ export interface ChannelResult {
   readonly spentAt: number | null
   readonly end: 'open' | 'close' | 'settlement' | 'refund' | 'renewal' | 'abandoned' | 'unfunded'
   readonly turns: number
-  readonly payments: { readonly forth: number, readonly back: number }
-  readonly volume: { readonly forth: number, readonly back: number }
-  /** The client's balance at each sample of `series.times` from `firstSample` on, as long as the channel lives; empty in runs of more than 2,000 channels. */
+  readonly payments: { readonly forth: number; readonly back: number }
+  readonly volume: { readonly forth: number; readonly back: number }
+  /**
+   * The client's balance at each sample of `series.times` from `firstSample` on, as long as the
+   * channel lives; empty in runs of more than 2,000 channels.
+   */
   readonly firstSample: number
   readonly balances: readonly number[]
 }
@@ -89,7 +106,12 @@ export interface Loss {
   readonly channel: number
   readonly height: number
   readonly amount: number
-  /** `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was down past a deadline; `stuck`: in no block in time; `lied`: none of its servers told the truth, or answered; `forgot`: its disk lost writes that it had called safe; `dishonest`: an adversary plays it, whatever else there is to say (`text` does); `unexplained`: a bug. */
+  /**
+   * `economics`: not worth its fee, or outbid by more than it was worth; `absence`: the node was
+   * down past a deadline; `stuck`: in no block in time; `lied`: none of its servers told the truth,
+   * or answered; `forgot`: its disk lost writes that it had called safe; `dishonest`: an adversary
+   * plays it, whatever else there is to say (`text` does); `unexplained`: a bug.
+   */
   readonly why: 'economics' | 'absence' | 'stuck' | 'lied' | 'forgot' | 'dishonest' | 'unexplained'
   readonly text: string
 }
@@ -99,21 +121,34 @@ export interface Attack {
   readonly kind: string
   readonly channel: number
   readonly height: number
-  /** What it got beyond its newest share, less what it paid for it; negative when it did not pay. */
+  /**
+   * What it got beyond its newest share, less what it paid for it; negative when it did not pay.
+   */
   readonly profit: number
   readonly succeeded: boolean
 }
 
 /** Publications whose risk was foretold to be in this range, and how many came too late. */
-export interface RiskBucket { readonly from: number, readonly to: number, readonly predicted: number, readonly publications: number, readonly tooLate: number }
+export interface RiskBucket {
+  readonly from: number
+  readonly to: number
+  readonly predicted: number
+  readonly publications: number
+  readonly tooLate: number
+}
 
-/** One side publishes the newest state that it holds: is it, or a newer one, in a block before an older one can be? */
+/**
+ * One side publishes the newest state that it holds: is it, or a newer one, in a block before an
+ * older one can be?
+ */
 export interface RaceResult {
   readonly channel: number
   readonly node: string
   readonly honest: boolean
   readonly turn: number
-  /** Of the tip at the first bid; and the first at which the other side can publish its older state. */
+  /**
+   * Of the tip at the first bid; and the first at which the other side can publish its older state.
+   */
   readonly height: number
   readonly deadline: number
   /** What would be lost, and what the first bid pays, in satoshis. */
@@ -149,7 +184,15 @@ export interface Series {
 export interface Results {
   readonly format: 'paychan-simulation'
   readonly version: 1
-  readonly scenario: { readonly name: string, readonly description: string, readonly seed: number, readonly days: number, readonly nodes: number, readonly channels: number, readonly model: boolean }
+  readonly scenario: {
+    readonly name: string
+    readonly description: string
+    readonly seed: number
+    readonly days: number
+    readonly nodes: number
+    readonly channels: number
+    readonly model: boolean
+  }
   /** False when it was interrupted: everything is as it was then. */
   readonly complete: boolean
   /** Virtual seconds that were simulated. */
@@ -158,7 +201,16 @@ export interface Results {
   readonly payments: PaymentTotals
   readonly chain: ChainTotals
   readonly capital: CapitalTotals
-  readonly groups: ReadonlyArray<{ readonly name: string, readonly honest: boolean, readonly nodes: number, readonly made: number, readonly asked: number, readonly fees: number, readonly lost: number, readonly gained: number }>
+  readonly groups: ReadonlyArray<{
+    readonly name: string
+    readonly honest: boolean
+    readonly nodes: number
+    readonly made: number
+    readonly asked: number
+    readonly fees: number
+    readonly lost: number
+    readonly gained: number
+  }>
   readonly nodes: readonly NodeResult[]
   readonly channels: readonly ChannelResult[]
   readonly losses: readonly Loss[]
@@ -168,7 +220,11 @@ export interface Results {
   readonly races: readonly RaceResult[]
   readonly series: Series
   /** Invariants that did not hold; empty unless there is a bug. */
-  readonly broken: ReadonlyArray<{ readonly time: number, readonly rule: string, readonly text: string }>
+  readonly broken: ReadonlyArray<{
+    readonly time: number
+    readonly rule: string
+    readonly text: string
+  }>
 }
 
 /** One run of a sweep: what was varied, and what came of it. */
@@ -179,7 +235,10 @@ export interface SweepPoint {
   readonly tooLate: number
   /** The chance that a publication of an honest node comes too late: `tooLate` / `publications`. */
   readonly lossProbability: number
-  /** The same chance as the nodes foretold it at their first bids: the mean of `risk`. 0 without a publication, as `lossProbability` is. */
+  /**
+   * The same chance as the nodes foretold it at their first bids: the mean of `risk`. 0 without a
+   * publication, as `lossProbability` is.
+   */
   readonly foretold: number
   /** What honest nodes lost, and what they had at stake when they published, in satoshis. */
   readonly lost: number
@@ -194,7 +253,13 @@ export interface Sweep {
   readonly version: 1
   readonly scenario: string
   readonly seeds: readonly number[]
-  /** What is varied, and over which values, in order; the first is the horizontal axis, the second the colour. */
-  readonly axes: ReadonlyArray<{ readonly name: string, readonly values: ReadonlyArray<number | string> }>
+  /**
+   * What is varied, and over which values, in order; the first is the horizontal axis, the second
+   * the colour.
+   */
+  readonly axes: ReadonlyArray<{
+    readonly name: string
+    readonly values: ReadonlyArray<number | string>
+  }>
   readonly points: readonly SweepPoint[]
 }

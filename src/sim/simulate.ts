@@ -1,4 +1,7 @@
-/** Runs a scenario in virtual time: the same scenario, plan and seed give the same results, byte for byte. */
+/**
+ * Runs a scenario in virtual time: the same scenario, plan and seed give the same results, byte for
+ * byte.
+ */
 import { checkNow } from './measure/invariants.js'
 import type { PaymentOutcome } from './measure/outcome.js'
 import { resultsOf } from './measure/report.js'
@@ -7,7 +10,9 @@ import type { Results } from './results.js'
 import type { Scenario } from './scenario/scenario.js'
 import { Simulation } from './simulation.js'
 
-/** How far it is. The last two are by the clock on the wall, and nothing else of a simulation is. */
+/**
+ * How far it is. The last two are by the clock on the wall, and nothing else of a simulation is.
+ */
 export interface Progress {
   /** Seconds of virtual time, and how many there will be. */
   readonly time: number
@@ -26,7 +31,10 @@ export interface SimulateOptions {
   readonly onProgress?: (progress: Progress) => void
   /** Ends it early: what has been seen by then is the result, with `complete: false`. */
   readonly signal?: AbortSignal
-  /** Told of each payment once its outcome is known, in the order of that; at the latest at the end, as unknown. */
+  /**
+   * Told of each payment once its outcome is known, in the order of that; at the latest at the end,
+   * as unknown.
+   */
   readonly onOutcome?: (outcome: PaymentOutcome) => void
   /** Checks what holds at any moment after each event: for small worlds. */
   readonly checked?: boolean
@@ -36,11 +44,20 @@ const REPORTS = 200
 
 /**
  * @example
- * const results = await simulate(scenario, plan, { onProgress: ({ time, duration }) => console.log(time / duration) })
+ * const results = await simulate(scenario, plan, { onProgress: ({ time, duration }) =>
+ * console.log(time / duration) })
  */
-export async function simulate (scenario: Scenario, plan: Plan, { onProgress, signal, onOutcome, checked }: SimulateOptions = {}): Promise<Results> {
+export async function simulate(
+  scenario: Scenario,
+  plan: Plan,
+  { onProgress, signal, onOutcome, checked }: SimulateOptions = {}
+): Promise<Results> {
   const simulation = new Simulation(scenario, plan, onOutcome)
-  if (checked === true) simulation.calendar.afterEach = () => { if (simulation.broken.length === 0) checkNow(simulation) }
+  if (checked === true) {
+    simulation.calendar.afterEach = () => {
+      if (simulation.broken.length === 0) checkNow(simulation)
+    }
+  }
   await simulation.start()
   const { calendar, counts, chain } = simulation
   const end = scenario.duration * 1_000
@@ -48,7 +65,7 @@ export async function simulate (scenario: Scenario, plan: Plan, { onProgress, si
   let last = { wall: began, events: 0 }
   const isStopped = (): boolean => signal?.aborted === true
   for (let n = 1; n <= REPORTS && !isStopped(); n++) {
-    await calendar.run(end * n / REPORTS, isStopped)
+    await calendar.run((end * n) / REPORTS, isStopped)
     if (onProgress === undefined) continue
     const wall = performance.now()
     const done = calendar.now / end
@@ -58,8 +75,10 @@ export async function simulate (scenario: Scenario, plan: Plan, { onProgress, si
       events: calendar.events,
       payments: counts.made,
       height: chain.height,
-      eventsPerSecond: Math.round((calendar.events - last.events) / Math.max(0.001, (wall - last.wall) / 1_000)),
-      left: done > 0 ? (wall - began) / 1_000 * (1 - done) / done : undefined
+      eventsPerSecond: Math.round(
+        (calendar.events - last.events) / Math.max(0.001, (wall - last.wall) / 1_000)
+      ),
+      left: done > 0 ? (((wall - began) / 1_000) * (1 - done)) / done : undefined
     })
     last = { wall, events: calendar.events }
   }

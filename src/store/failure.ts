@@ -6,7 +6,7 @@ import type { Store } from '../engine/ports.js'
  * The same store; `onFailure` is called, once, when a commit is refused by the disk. From then on
  * nothing of it can be trusted, and the node has to stop as a whole: wallet, channels and all.
  */
-export function onStoreFailure (store: Store, onFailure: (error: Error) => void): Store {
+export function onStoreFailure(store: Store, onFailure: (error: Error) => void): Store {
   let failed = false
   let closed = false
   return {

@@ -28,16 +28,21 @@ export class GroupCommit {
   private running: Promise<void> | undefined
   private broken: PaychanError | undefined
 
-  constructor (private readonly write: WriteBatch) {}
+  constructor(private readonly write: WriteBatch) {}
 
   /**
    * The values are copied at once, so that the caller may use its buffers again.
    *
-   * @throws PaychanError `ERR_STORE_FAILED` when the write failed, one before it did, or it is closed.
+   * @throws PaychanError `ERR_STORE_FAILED` when the write failed, one before it did, or it is
+   *   closed.
    */
-  async commit (changes: readonly Change[]): Promise<void> {
+  async commit(changes: readonly Change[]): Promise<void> {
     const wrong = changes.find(({ key }) => !KEY.test(key))
-    if (wrong !== undefined) throw new TypeError(`a key of the store is printable ASCII, and ${JSON.stringify(wrong.key)} is not`)
+    if (wrong !== undefined) {
+      throw new TypeError(
+        `a key of the store is printable ASCII, and ${JSON.stringify(wrong.key)} is not`
+      )
+    }
     if (this.broken !== undefined) throw this.broken
     const copy = changes.map(({ key, value }) => ({ key, value: value?.slice() }))
     await new Promise<void>((resolve, reject) => {
@@ -47,12 +52,15 @@ export class GroupCommit {
   }
 
   /** Refuses what comes from now on, and resolves once everything that waits is written. */
-  async close (): Promise<void> {
-    this.broken ??= new PaychanError('ERR_STORE_FAILED', 'The store is closed; start the node again.')
+  async close(): Promise<void> {
+    this.broken ??= new PaychanError(
+      'ERR_STORE_FAILED',
+      'The store is closed; start the node again.'
+    )
     await this.running
   }
 
-  private async drain (): Promise<void> {
+  private async drain(): Promise<void> {
     // One turn of the microtask queue, so that all who call in the same turn share the first write.
     await Promise.resolve()
     while (this.waiting.length > 0) {
@@ -69,10 +77,13 @@ export class GroupCommit {
   }
 
   /** Rejects the members of the failed group and everybody behind them. */
-  private fail (cause: unknown, group: readonly Waiting[]): void {
-    const error = new PaychanError('ERR_STORE_FAILED',
+  private fail(cause: unknown, group: readonly Waiting[]): void {
+    const error = new PaychanError(
+      'ERR_STORE_FAILED',
       `The disk refused a write (${messageOf(cause)}). Nothing more is accepted; make room or check the disk, then start the node again.`,
-      { reason: messageOf(cause) }, { cause })
+      { reason: messageOf(cause) },
+      { cause }
+    )
     this.broken = error
     const behind = this.waiting
     this.waiting = []

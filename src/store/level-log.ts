@@ -11,14 +11,19 @@ import { crc32c } from '../types/checksum.js'
 const BLOCK_BYTES = 32_768
 const HEADER_BYTES = 7
 
-/** `MaskDelta` of LevelDB's util/crc32c.h: a checksum of data that holds checksums would be weak. */
+/**
+ * `MaskDelta` of LevelDB's util/crc32c.h: a checksum of data that holds checksums would be weak.
+ */
 const MASK_DELTA = 0xa282ead8
 
 /** From byte `at` of a log on, writes are lost. */
-export interface LogDamage { readonly file: string, readonly at: number }
+export interface LogDamage {
+  readonly file: string
+  readonly at: number
+}
 
 /** The logs in a directory of LevelDB that are damaged. None, when there is no such directory. */
-export async function damagedLogs (directory: string): Promise<LogDamage[]> {
+export async function damagedLogs(directory: string): Promise<LogDamage[]> {
   const names = await readdir(directory).catch(() => [])
   const found: LogDamage[] = []
   for (const name of names.filter((each) => /^\d+\.log$/.test(each)).sort()) {
@@ -29,11 +34,14 @@ export async function damagedLogs (directory: string): Promise<LogDamage[]> {
   return found
 }
 
-/** Where the first record begins that is not as it was written; what was still being written when the process ended is no damage. */
-export function firstDamage (log: Uint8Array): number | undefined {
+/**
+ * Where the first record begins that is not as it was written; what was still being written when
+ * the process ended is no damage.
+ */
+export function firstDamage(log: Uint8Array): number | undefined {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength)
   for (let at = 0; at < log.length;) {
-    const left = BLOCK_BYTES - at % BLOCK_BYTES
+    const left = BLOCK_BYTES - (at % BLOCK_BYTES)
     if (left < HEADER_BYTES) {
       at += left
       continue
@@ -56,7 +64,7 @@ export function firstDamage (log: Uint8Array): number | undefined {
 }
 
 /** The inverse of a rotation by 15 bits and an addition. */
-function unmasked (masked: number): number {
+function unmasked(masked: number): number {
   const rotated = (masked - MASK_DELTA) >>> 0
   return ((rotated >>> 17) | (rotated << 15)) >>> 0
 }

@@ -23,13 +23,16 @@ type Database = ClassicLevel<string, Uint8Array>
 export interface LevelOptions {
   /** False: a missing store is an error. */
   readonly createIfMissing?: boolean
-  /** Told of a log of newest writes that is damaged. LevelDB goes on without what follows, and deletes it; a copy stays beside it. */
+  /**
+   * Told of a log of newest writes that is damaged. LevelDB goes on without what follows, and
+   * deletes it; a copy stays beside it.
+   */
   readonly onDamage?: (sentence: string) => void
 }
 
 /**
- * Opens the store in `directory`, which is created when it is missing, unless told not to. LevelDB locks it against
- * every other process, and against a second opening in this one.
+ * Opens the store in `directory`, which is created when it is missing, unless told not to. LevelDB
+ * locks it against every other process, and against a second opening in this one.
  *
  * @throws PaychanError `ERR_STORE_LOCKED` when another process has it, `ERR_STORE_FAILED` when it
  *   cannot be read or written.
@@ -37,15 +40,25 @@ export interface LevelOptions {
  * const store = await openLevelStore('/home/alice/.paychan/regtest/store')
  * await store.commit([{ key: 'wallet/branch/0', value: record }])
  */
-export async function openLevelStore (directory: string, { createIfMissing = true, onDamage = () => {} }: LevelOptions = {}): Promise<Store> {
+export async function openLevelStore(
+  directory: string,
+  { createIfMissing = true, onDamage = () => {} }: LevelOptions = {}
+): Promise<Store> {
   try {
-    // First the directory: LevelDB begins to open as soon as it is made, and would create it for all to read.
+    // First the directory: LevelDB begins to open as soon as it is made, and would create it for
+    // all to read.
     if (createIfMissing) await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
     for (const { file, at } of await damagedLogs(directory)) {
       await copyFile(file, `${file}.damaged`)
-      onDamage(`The newest writes are damaged (${file}, from byte ${at} on): what was written last may be missing. Leave the node running, so that its peers bring back what they know; a copy of the file is kept as ${file}.damaged.`)
+      onDamage(
+        `The newest writes are damaged (${file}, from byte ${at} on): what was written last may be missing. Leave the node running, so that its peers bring back what they know; a copy of the file is kept as ${file}.damaged.`
+      )
     }
-    const database: Database = new ClassicLevel<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view', createIfMissing })
+    const database: Database = new ClassicLevel<string, Uint8Array>(directory, {
+      keyEncoding: 'utf8',
+      valueEncoding: 'view',
+      createIfMissing
+    })
     await database.open()
     return new LevelStore(database)
   } catch (error) {
@@ -56,15 +69,17 @@ export async function openLevelStore (directory: string, { createIfMissing = tru
 class LevelStore implements Store {
   private readonly group: GroupCommit
 
-  constructor (private readonly database: Database) {
-    this.group = new GroupCommit(async (changes) => { await database.batch(changes.map(operation), { sync: true }) })
+  constructor(private readonly database: Database) {
+    this.group = new GroupCommit(async (changes) => {
+      await database.batch(changes.map(operation), { sync: true })
+    })
   }
 
-  async get (key: string): Promise<Uint8Array | undefined> {
+  async get(key: string): Promise<Uint8Array | undefined> {
     return await reading(async () => await this.database.get(key))
   }
 
-  async * entries (prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
+  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
     // An iterator of LevelDB sees the database as it was when the iterator was made.
     const iterator = this.database.iterator({ gte: prefix, lt: prefix + AFTER_ALL })
     try {
@@ -78,25 +93,33 @@ class LevelStore implements Store {
     }
   }
 
-  async commit (changes: readonly Change[]): Promise<void> {
+  async commit(changes: readonly Change[]): Promise<void> {
     await this.group.commit(changes)
   }
 
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     await this.group.close()
     await this.database.close()
   }
 }
 
-function operation ({ key, value }: Change): { type: 'put', key: string, value: Uint8Array } | { type: 'del', key: string } {
+function operation({
+  key,
+  value
+}: Change): { type: 'put'; key: string; value: Uint8Array } | { type: 'del'; key: string } {
   return value === undefined ? { type: 'del', key } : { type: 'put', key, value }
 }
 
-async function reading<T> (read: () => Promise<T>): Promise<T> {
+async function reading<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    throw new PaychanError('ERR_STORE_FAILED', `The store could not be read (${messageOf(error)}). Check the disk, then start the node again.`, { reason: messageOf(error) }, { cause: error })
+    throw new PaychanError(
+      'ERR_STORE_FAILED',
+      `The store could not be read (${messageOf(error)}). Check the disk, then start the node again.`,
+      { reason: messageOf(error) },
+      { cause: error }
+    )
   }
 }
 
@@ -106,24 +129,41 @@ const HINDRANCES: ReadonlyArray<readonly [RegExp, string]> = [
   [/EACCES|EPERM|Permission denied|not permitted/i, 'there is no permission']
 ]
 
-/** What keeps a store from being opened that is no damage of it: a full disk, permissions, and what else the system says. Undefined when it is damaged. */
-export function hindranceOf (error: unknown): string | undefined {
+/**
+ * What keeps a store from being opened that is no damage of it: a full disk, permissions, and what
+ * else the system says. Undefined when it is damaged.
+ */
+export function hindranceOf(error: unknown): string | undefined {
   const reason = error instanceof PaychanError ? error.cause : error
   const [code, text] = [codeOf(reason), messageOf(reason)]
-  // A file of it that is gone is damage. All else that the system refuses is not; LevelDB tells damage as LEVEL_CORRUPTION, or as a wrong argument.
-  if (/ENOENT|No such file/.test(text) || (code !== 'LEVEL_IO_ERROR' && !/^E[A-Z0-9]+$/.test(code))) return undefined
+  // A file of it that is gone is damage. All else that the system refuses is not; LevelDB tells
+  // damage as LEVEL_CORRUPTION, or as a wrong argument.
+  if (
+    /ENOENT|No such file/.test(text) ||
+    (code !== 'LEVEL_IO_ERROR' && !/^E[A-Z0-9]+$/.test(code))
+  ) {
+    return undefined
+  }
   return HINDRANCES.find(([pattern]) => pattern.test(text))?.[1] ?? text
 }
 
-/** abstract-level wraps the reason: `LEVEL_DATABASE_NOT_OPEN`, caused by `LEVEL_LOCKED` and others. */
-function openingError (directory: string, error: unknown): PaychanError {
+/**
+ * abstract-level wraps the reason: `LEVEL_DATABASE_NOT_OPEN`, caused by `LEVEL_LOCKED` and others.
+ */
+function openingError(directory: string, error: unknown): PaychanError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   if (codeOf(cause) === 'LEVEL_LOCKED') {
-    return new PaychanError('ERR_STORE_LOCKED',
+    return new PaychanError(
+      'ERR_STORE_LOCKED',
       `Another process is using ${directory}. Stop that node (\`paychan stop\`), or start this one with a data directory of its own.`,
-      { directory }, { cause })
+      { directory },
+      { cause }
+    )
   }
-  return new PaychanError('ERR_STORE_FAILED',
+  return new PaychanError(
+    'ERR_STORE_FAILED',
     `The store in ${directory} could not be opened (${messageOf(cause)}). Check the directory's permissions and the disk.`,
-    { directory, reason: messageOf(cause) }, { cause })
+    { directory, reason: messageOf(cause) },
+    { cause }
+  )
 }

@@ -26,7 +26,7 @@ export interface MemoryStore extends Store {
  * await store.commit([{ key: 'a', value: Uint8Array.of(1) }])
  * const restarted = openMemoryStore(store.snapshot())
  */
-export function openMemoryStore (contents: Snapshot = new Map()): MemoryStore {
+export function openMemoryStore(contents: Snapshot = new Map()): MemoryStore {
   return new Memory(contents)
 }
 
@@ -34,50 +34,54 @@ class Memory implements MemoryStore {
   batches = 0
   private readonly durable: Map<string, Uint8Array>
   private readonly listeners = new Set<(snapshot: Snapshot) => void>()
-  private readonly group = new GroupCommit(async (changes) => { await this.write(changes) })
+  private readonly group = new GroupCommit(async (changes) => {
+    await this.write(changes)
+  })
   private failure: string | undefined
 
-  constructor (contents: Snapshot) {
+  constructor(contents: Snapshot) {
     this.durable = copyOf(contents)
   }
 
-  async get (key: string): Promise<Uint8Array | undefined> {
+  async get(key: string): Promise<Uint8Array | undefined> {
     await Promise.resolve()
     return this.durable.get(key)?.slice()
   }
 
-  async * entries (prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
+  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
     // As on disk, what is committed after the first step of the iteration is not seen by it.
     const found = [...this.durable].filter(([key]) => key.startsWith(prefix))
-    found.sort(([a], [b]) => a < b ? -1 : 1)
+    found.sort(([a], [b]) => (a < b ? -1 : 1))
     for (const [key, value] of found) {
       await Promise.resolve()
       yield [key, value.slice()]
     }
   }
 
-  async commit (changes: readonly Change[]): Promise<void> {
+  async commit(changes: readonly Change[]): Promise<void> {
     await this.group.commit(changes)
   }
 
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     await this.group.close()
   }
 
-  snapshot (): Snapshot {
+  snapshot(): Snapshot {
     return copyOf(this.durable)
   }
 
-  failNext (reason = 'no space left on device'): void {
+  failNext(reason = 'no space left on device'): void {
     this.failure = reason
   }
 
-  onDurable (listener: (snapshot: Snapshot) => void): Unsubscribe {
+  onDurable(listener: (snapshot: Snapshot) => void): Unsubscribe {
     this.listeners.add(listener)
-    return () => { this.listeners.delete(listener) }
+    return () => {
+      this.listeners.delete(listener)
+    }
   }
 
-  private async write (changes: readonly Change[]): Promise<void> {
+  private async write(changes: readonly Change[]): Promise<void> {
     await Promise.resolve()
     if (this.failure !== undefined) {
       const reason = this.failure
@@ -93,6 +97,6 @@ class Memory implements MemoryStore {
   }
 }
 
-function copyOf (contents: Snapshot): Map<string, Uint8Array> {
+function copyOf(contents: Snapshot): Map<string, Uint8Array> {
   return new Map([...contents].map(([key, value]) => [key, value.slice()]))
 }

@@ -6,14 +6,16 @@ import { BITCOIN_DECIMALS, fromBitcoin } from './bitcoin-amount.js'
 import { PaychanError } from './errors.js'
 import { satoshi, type Satoshi } from './units.js'
 
-/** 21 million bitcoin with all their decimals need 17 characters; whatever is this long is a slip. */
+/**
+ * 21 million bitcoin with all their decimals need 17 characters; whatever is this long is a slip.
+ */
 const MAX_TEXT_LENGTH = 40
 
 const FORM = /^(\d+)(?:\.(\d+))?\s*(sats?|btc)?$/i
 
 const EXAMPLES = 'Write 1000, 1000sat or 0.00001btc.'
 
-function refuse (text: string, sentence: string): PaychanError {
+function refuse(text: string, sentence: string): PaychanError {
   return new PaychanError('ERR_INVALID_AMOUNT', sentence, { text: text.slice(0, MAX_TEXT_LENGTH) })
 }
 
@@ -24,34 +26,55 @@ function refuse (text: string, sentence: string): PaychanError {
  *   thousands separators, an unknown unit, and more than 21 million bitcoin.
  * @example parseAmount('0.00001btc') // 1000n
  */
-export function parseAmount (text: string): Satoshi {
+export function parseAmount(text: string): Satoshi {
   const trimmed = text.trim()
   const shown = trimmed.slice(0, MAX_TEXT_LENGTH)
   if (trimmed === '') throw refuse(text, `An amount is missing. ${EXAMPLES}`)
-  if (/^[-+]/.test(trimmed)) throw refuse(text, `An amount has no sign, and '${shown}' has one. ${EXAMPLES}`)
-  if (/^[\d.]+e/i.test(trimmed)) throw refuse(text, `An amount is written without an exponent, and '${shown}' has one. ${EXAMPLES}`)
-  if (/^\d[\d\s_',.]*[\s_',][\d]/.test(trimmed)) throw refuse(text, `An amount is written without thousands separators, and '${shown}' has one. ${EXAMPLES}`)
+  if (/^[-+]/.test(trimmed)) {
+    throw refuse(text, `An amount has no sign, and '${shown}' has one. ${EXAMPLES}`)
+  }
+  if (/^[\d.]+e/i.test(trimmed)) {
+    throw refuse(
+      text,
+      `An amount is written without an exponent, and '${shown}' has one. ${EXAMPLES}`
+    )
+  }
+  if (/^\d[\d\s_',.]*[\s_',][\d]/.test(trimmed)) {
+    throw refuse(
+      text,
+      `An amount is written without thousands separators, and '${shown}' has one. ${EXAMPLES}`
+    )
+  }
 
   const match = trimmed.length > MAX_TEXT_LENGTH ? null : FORM.exec(trimmed)
   if (match === null) throw refuse(text, `'${shown}' is not an amount. ${EXAMPLES}`)
   const [, whole = '', fraction, unit = 'sat'] = match
 
-  const amount = unit.toLowerCase() === 'btc' ? ofBitcoin(text, whole, fraction ?? '') : ofSatoshi(text, whole, fraction)
+  const amount =
+    unit.toLowerCase() === 'btc'
+      ? ofBitcoin(text, whole, fraction ?? '')
+      : ofSatoshi(text, whole, fraction)
   if (amount === 0n) throw refuse(text, `The amount is above zero. ${EXAMPLES}`)
   return satoshi(amount)
 }
 
-function ofSatoshi (text: string, whole: string, fraction: string | undefined): bigint {
+function ofSatoshi(text: string, whole: string, fraction: string | undefined): bigint {
   if (fraction !== undefined) {
-    throw refuse(text, `A satoshi cannot be divided, and '${text.trim()}' has decimals. Write whole satoshis, or bitcoin as in 0.00001btc.`)
+    throw refuse(
+      text,
+      `A satoshi cannot be divided, and '${text.trim()}' has decimals. Write whole satoshis, or bitcoin as in 0.00001btc.`
+    )
   }
   return BigInt(whole)
 }
 
-function ofBitcoin (text: string, whole: string, fraction: string): bigint {
+function ofBitcoin(text: string, whole: string, fraction: string): bigint {
   const decimals = fraction.replace(/0+$/, '')
   if (decimals.length > BITCOIN_DECIMALS) {
-    throw refuse(text, `A bitcoin has ${BITCOIN_DECIMALS} decimals, and '${text.trim()}' asks for a fraction of a satoshi.`)
+    throw refuse(
+      text,
+      `A bitcoin has ${BITCOIN_DECIMALS} decimals, and '${text.trim()}' asks for a fraction of a satoshi.`
+    )
   }
   return fromBitcoin(whole, decimals)
 }

@@ -3,14 +3,20 @@ import { PaychanError } from './errors.js'
 
 declare const kind: unique symbol
 
-/** A transaction id as people and Electrum servers write it: 64 lower-case hex digits, byte order reversed. */
+/**
+ * A transaction id as people and Electrum servers write it: 64 lower-case hex digits, byte order
+ * reversed.
+ */
 export type Txid = string & { readonly [kind]: 'txid' }
 
 /** A channel's id: 64 lower-case hex digits, the SHA256 of its client key K1 (spec: ID-1). */
 export type ChannelId = string & { readonly [kind]: 'channel' }
 
 /** One output of a transaction. */
-export interface OutPoint { readonly txid: Txid, readonly vout: number }
+export interface OutPoint {
+  readonly txid: Txid
+  readonly vout: number
+}
 
 /** The number of an output is an unsigned 32-bit integer. */
 const MAX_VOUT = 0xffffffff
@@ -24,63 +30,79 @@ const AT_ONCE = 4_096
 const HEX64 = /^[0-9a-f]{64}$/
 
 /** Brands a transaction id. @throws PaychanError `ERR_INVALID_TXID` */
-export function txid (value: string): Txid {
-  if (!HEX64.test(value)) throw new PaychanError('ERR_INVALID_TXID', `'${value}' is not a transaction id (64 lower-case hex digits).`)
+export function txid(value: string): Txid {
+  if (!HEX64.test(value)) {
+    throw new PaychanError(
+      'ERR_INVALID_TXID',
+      `'${value}' is not a transaction id (64 lower-case hex digits).`
+    )
+  }
   return value as Txid
 }
 
 /** Brands a channel id. @throws PaychanError `ERR_INVALID_CHANNEL_ID` */
-export function channelId (value: string): ChannelId {
-  if (!HEX64.test(value)) throw new PaychanError('ERR_INVALID_CHANNEL_ID', `'${value}' is not a channel id (64 lower-case hex digits).`)
+export function channelId(value: string): ChannelId {
+  if (!HEX64.test(value)) {
+    throw new PaychanError(
+      'ERR_INVALID_CHANNEL_ID',
+      `'${value}' is not a channel id (64 lower-case hex digits).`
+    )
+  }
   return value as ChannelId
 }
 
 /**
- * Bytes to lower-case hex. Made of character codes in one piece: a text put together byte by byte is
- * kept by V8 as a tree of its pieces, 30 times as large, for as long as nobody reads it.
+ * Bytes to lower-case hex. Made of character codes in one piece: a text put together byte by byte
+ * is kept by V8 as a tree of its pieces, 30 times as large, for as long as nobody reads it.
  */
-export function toHex (bytes: Uint8Array): string {
+export function toHex(bytes: Uint8Array): string {
   let hex = ''
   for (let from = 0; from < bytes.length; from += AT_ONCE / 2) {
     const codes: number[] = []
-    for (const byte of bytes.subarray(from, from + AT_ONCE / 2)) codes.push(DIGITS[byte >> 4] ?? 0, DIGITS[byte & 15] ?? 0)
+    for (const byte of bytes.subarray(from, from + AT_ONCE / 2)) {
+      codes.push(DIGITS[byte >> 4] ?? 0, DIGITS[byte & 15] ?? 0)
+    }
     hex += String.fromCharCode(...codes)
   }
   return hex
 }
 
 /** What a digit that was checked is worth: `0` to `9` are 48 to 57, `A` 65, `a` 97. */
-function digitOf (code: number): number {
+function digitOf(code: number): number {
   return (code & 15) + (code > 57 ? 9 : 0)
 }
 
 /** Lower-case or upper-case hex to bytes. @throws PaychanError `ERR_INVALID_HEX` */
-export function fromHex (hex: string): Uint8Array {
-  if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) throw new PaychanError('ERR_INVALID_HEX', 'That is not hex.')
+export function fromHex(hex: string): Uint8Array {
+  if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) {
+    throw new PaychanError('ERR_INVALID_HEX', 'That is not hex.')
+  }
   const bytes = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < bytes.length; i += 1) bytes[i] = digitOf(hex.charCodeAt(2 * i)) << 4 | digitOf(hex.charCodeAt(2 * i + 1))
+  for (let i = 0; i < bytes.length; i += 1) {
+    bytes[i] = (digitOf(hex.charCodeAt(2 * i)) << 4) | digitOf(hex.charCodeAt(2 * i + 1))
+  }
   return bytes
 }
 
 /** Whether two byte strings are the same. */
-export function sameBytes (a: Uint8Array, b: Uint8Array): boolean {
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false
   return true
 }
 
 /** The 32 bytes of a hash as a transaction id, which is written in reversed order. */
-export function txidFromHash (hash: Uint8Array): Txid {
+export function txidFromHash(hash: Uint8Array): Txid {
   return txid(toHex(Uint8Array.from(hash).reverse()))
 }
 
 /** The 32 bytes in the order in which transactions refer to a txid. */
-export function hashFromTxid (id: Txid): Uint8Array {
+export function hashFromTxid(id: Txid): Uint8Array {
   return fromHex(id).reverse()
 }
 
 /** `txid:vout`, as wallets and explorers write an output. */
-export function outPointText (outPoint: OutPoint): string {
+export function outPointText(outPoint: OutPoint): string {
   return `${outPoint.txid}:${outPoint.vout}`
 }
 
@@ -89,15 +111,19 @@ export function outPointText (outPoint: OutPoint): string {
  *
  * @throws PaychanError `ERR_INVALID_OUTPOINT`
  */
-export function outPointFromText (text: string): OutPoint {
+export function outPointFromText(text: string): OutPoint {
   const [, id, vout] = /^([0-9a-f]{64}):([0-9]{1,10})$/i.exec(text.trim()) ?? []
   if (id === undefined || vout === undefined || Number(vout) > MAX_VOUT) {
-    throw new PaychanError('ERR_INVALID_OUTPOINT', `'${text.slice(0, 80)}' is no outpoint: write the transaction id, a colon, and the number of the output, as \`paychan coins\` shows it.`, { text: text.slice(0, 80) })
+    throw new PaychanError(
+      'ERR_INVALID_OUTPOINT',
+      `'${text.slice(0, 80)}' is no outpoint: write the transaction id, a colon, and the number of the output, as \`paychan coins\` shows it.`,
+      { text: text.slice(0, 80) }
+    )
   }
   return { txid: txid(id.toLowerCase()), vout: Number(vout) }
 }
 
 /** Whether two outpoints name the same output. */
-export function sameOutPoint (a: OutPoint, b: OutPoint): boolean {
+export function sameOutPoint(a: OutPoint, b: OutPoint): boolean {
   return a.vout === b.vout && a.txid === b.txid
 }

@@ -1,10 +1,12 @@
 /** Checksums of 32 bits: they find every error of up to 32 bits in a row, so every damaged byte. */
 
 /** What a byte does to a remainder, for a polynomial with its bits reversed. */
-function tableOf (polynomial: number): Uint32Array {
+function tableOf(polynomial: number): Uint32Array {
   return Uint32Array.from({ length: 256 }, (_, byte) => {
     let remainder = byte
-    for (let bit = 0; bit < 8; bit++) remainder = (remainder & 1) === 0 ? remainder >>> 1 : (remainder >>> 1) ^ polynomial
+    for (let bit = 0; bit < 8; bit++) {
+      remainder = (remainder & 1) === 0 ? remainder >>> 1 : (remainder >>> 1) ^ polynomial
+    }
     return remainder
   })
 }
@@ -21,7 +23,7 @@ const CASTAGNOLI = tableOf(0x82f63b78)
  *
  * @example crc32(new TextEncoder().encode('123456789')) // 0xcbf43926
  */
-export function crc32 (...parts: Uint8Array[]): number {
+export function crc32(...parts: Uint8Array[]): number {
   return remainderOf(parts, ISO_HDLC)
 }
 
@@ -30,15 +32,17 @@ export function crc32 (...parts: Uint8Array[]): number {
  *
  * @example crc32c(new TextEncoder().encode('123456789')) // 0xe3069283
  */
-export function crc32c (bytes: Uint8Array): number {
+export function crc32c(bytes: Uint8Array): number {
   return remainderOf([bytes], CASTAGNOLI)
 }
 
-function remainderOf (parts: readonly Uint8Array[], table: Uint32Array): number {
+function remainderOf(parts: readonly Uint8Array[], table: Uint32Array): number {
   let remainder = 0xffffffff
   for (const bytes of parts) {
     // By index: an iterator takes twice as long.
-    for (let at = 0; at < bytes.length; at++) remainder = (table[(remainder ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (remainder >>> 8)
+    for (let at = 0; at < bytes.length; at++) {
+      remainder = (table[(remainder ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (remainder >>> 8)
+    }
   }
   return (remainder ^ 0xffffffff) >>> 0
 }

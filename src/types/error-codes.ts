@@ -26,7 +26,10 @@ type Row = readonly [kind: ErrorKind, means: string]
 export const ERROR_CODES = {
   // Asked for wrongly
   ERR_USAGE: ['usage', 'the command line has a command, option or argument that does not fit'],
-  ERR_INVALID_REQUEST: ['usage', 'the body of a call of the local API, or one of its fields, is not what the verb takes'],
+  ERR_INVALID_REQUEST: [
+    'usage',
+    'the body of a call of the local API, or one of its fields, is not what the verb takes'
+  ],
   ERR_UNKNOWN_FIELD: ['usage', 'a call of the local API has a field that its verb does not have'],
   ERR_UNKNOWN_VERB: ['missing', 'the local API has no such verb'],
   ERR_METHOD_NOT_ALLOWED: ['usage', 'the local API is asked with another HTTP method'],
@@ -34,7 +37,10 @@ export const ERROR_CODES = {
   ERR_INVALID_AMOUNT: ['usage', 'an amount is zero, negative, above all bitcoin, or not an amount'],
   ERR_INVALID_ADDRESS: ['usage', 'a text is not an address of this network'],
   ERR_INVALID_URI: ['usage', 'a `bitcoin:` URI is malformed (BIP321)'],
-  ERR_URI_UNSUPPORTED: ['usage', 'a `bitcoin:` URI requires something that is not known, or pays in no known way'],
+  ERR_URI_UNSUPPORTED: [
+    'usage',
+    'a `bitcoin:` URI requires something that is not known, or pays in no known way'
+  ],
   ERR_INVALID_FEERATE: ['usage', 'a feerate is not a number of sat/vB that transactions pay'],
   ERR_INVALID_TARGET: ['usage', 'a target is not a number of blocks from 1 to 1,008'],
   ERR_INVALID_HEIGHT: ['usage', 'a height or a number of blocks is out of range'],
@@ -47,7 +53,10 @@ export const ERROR_CODES = {
   ERR_INVALID_PEER: ['usage', 'a text is not a PeerId, or names this node itself'],
   ERR_INVALID_MULTIADDR: ['usage', 'a text is not a multiaddr, or one that cannot be dialled'],
   ERR_INVALID_LISTEN: ['usage', 'a node cannot listen on an address of that kind'],
-  ERR_LISTEN_FAILED: ['usage', 'a node cannot listen on an address: it is in use, or of another machine'],
+  ERR_LISTEN_FAILED: [
+    'usage',
+    'a node cannot listen on an address: it is in use, or of another machine'
+  ],
   ERR_INVALID_STEP: ['usage', 'the turns of a two-way channel would be too close to each other'],
   ERR_INVALID_DEPTH: ['usage', 'a devnet cannot take back so many blocks'],
   ERR_INVALID_TRACE: ['usage', 'a file of fee rates cannot be used'],
@@ -55,7 +64,10 @@ export const ERROR_CODES = {
   ERR_INVALID_TXID: ['usage', 'a text is not a transaction id'],
   ERR_INVALID_CHANNEL_ID: ['usage', 'a text is not a channel id'],
   ERR_INVALID_HEX: ['usage', 'a text is not hex'],
-  ERR_INVALID_ELECTRUM_URL: ['usage', 'an Electrum server is not named as tcp://HOST:PORT or tls://HOST:PORT'],
+  ERR_INVALID_ELECTRUM_URL: [
+    'usage',
+    'an Electrum server is not named as tcp://HOST:PORT or tls://HOST:PORT'
+  ],
   ERR_INVALID_PROXY: ['usage', 'a proxy is not named as socks5://HOST:PORT'],
   ERR_INVALID_FINGERPRINT: ['usage', 'a text is not the SHA-256 fingerprint of a certificate'],
   ERR_INVALID_CA: ['usage', 'a file holds no certificate'],
@@ -64,7 +76,10 @@ export const ERROR_CODES = {
   ERR_CONFIG_UNREADABLE: ['usage', 'the configuration file cannot be read'],
   ERR_NETWORK_NOT_SUPPORTED: ['usage', 'there is no such network'],
   ERR_MAINNET_REFUSED: ['usage', 'mainnet was not asked for on purpose'],
-  ERR_SOCKET_PATH_TOO_LONG: ['usage', 'the path of the data directory is too long for a Unix socket'],
+  ERR_SOCKET_PATH_TOO_LONG: [
+    'usage',
+    'the path of the data directory is too long for a Unix socket'
+  ],
   ERR_PASSPHRASE_TOO_SHORT: ['refused', 'a passphrase is too short to keep anybody out'],
   ERR_PASSPHRASE_MISMATCH: ['refused', 'a passphrase was typed differently the second time'],
   ERR_PASSPHRASE_NEEDED: ['refused', 'the seed is encrypted, and no passphrase was given'],
@@ -75,7 +90,10 @@ export const ERROR_CODES = {
   ERR_OUTPUT_EXISTS: ['usage', 'results would overwrite a file'],
   ERR_OUTPUT_UNWRITABLE: ['usage', 'a directory for results cannot be written'],
   ERR_OUTPUT_LOST: ['refused', 'what the command had to say could not be written'],
-  ERR_FEE_TOO_HIGH: ['refused', 'a fee exceeds the amount, or ten times the estimate, and was not said to be meant'],
+  ERR_FEE_TOO_HIGH: [
+    'refused',
+    'a fee exceeds the amount, or ten times the estimate, and was not said to be meant'
+  ],
 
   // Outside wallets
   ERR_PSBT_BAD_SIGNATURE: ['usage', 'a signature in a PSBT is wrong'],
@@ -86,11 +104,20 @@ export const ERROR_CODES = {
   ERR_PSBT_MALFORMED: ['usage', 'what was given is not a PSBT'],
   ERR_PSBT_NETWORK: ['usage', 'a PSBT is of another network'],
   ERR_PSBT_NOT_EXPECTED: ['usage', 'the channel waits for no PSBT now'],
-  ERR_PSBT_NOT_SEGWIT: ['usage', 'an input of a PSBT is not native SegWit, so its txid could change'],
+  ERR_PSBT_NOT_SEGWIT: [
+    'usage',
+    'an input of a PSBT is not native SegWit, so its txid could change'
+  ],
   ERR_PSBT_NOT_SIGNED: ['usage', 'an input of a PSBT is not signed'],
   ERR_PSBT_NO_INPUTS: ['usage', 'a PSBT spends nothing yet'],
-  ERR_PSBT_OUTPUT: ['usage', 'a PSBT does not pay the channel exactly once, or pays it another amount'],
-  ERR_PSBT_SIGHASH: ['usage', 'an input of a PSBT is to be signed with another sighash type than ALL'],
+  ERR_PSBT_OUTPUT: [
+    'usage',
+    'a PSBT does not pay the channel exactly once, or pays it another amount'
+  ],
+  ERR_PSBT_SIGHASH: [
+    'usage',
+    'an input of a PSBT is to be signed with another sighash type than ALL'
+  ],
   ERR_PSBT_SUPERSEDED: ['usage', 'the refund was signed for another PSBT'],
   ERR_PSBT_TOO_LARGE: ['usage', 'the transaction of a PSBT is too large'],
   ERR_PSBT_TXID: ['usage', 'the signed transaction is not the one whose refund was signed'],
@@ -104,7 +131,10 @@ export const ERROR_CODES = {
   ERR_NODE_STOPPED: ['stopped', 'the node is not started, or has been stopped'],
   ERR_WALLET_STOPPED: ['stopped', 'the wallet is not running'],
   ERR_ALREADY_RUNNING: ['refused', 'a node runs on the data directory already'],
-  ERR_API_FAILED: ['bug', 'the connection to the node broke; whether it did what was asked is unknown'],
+  ERR_API_FAILED: [
+    'bug',
+    'the connection to the node broke; whether it did what was asked is unknown'
+  ],
   ERR_API_FORBIDDEN: ['refused', 'the socket of the node belongs to another user'],
   ERR_SOCKET_FAILED: ['refused', 'the socket of the local API cannot be made'],
   ERR_EVENTS_LOST: ['alarm', 'a reader of events was too slow; no more follow'],
@@ -115,12 +145,18 @@ export const ERROR_CODES = {
   ERR_NO_ECDSA: ['bug', 'no implementation of secp256k1 can be loaded; install the packages again'],
 
   // The disk, and the seed
-  ERR_STORE_FAILED: ['disk', 'the disk refused a write; the node stops, and nothing that it could not write was acknowledged'],
+  ERR_STORE_FAILED: [
+    'disk',
+    'the disk refused a write; the node stops, and nothing that it could not write was acknowledged'
+  ],
   ERR_STORE_LOCKED: ['refused', 'another process uses the data directory'],
   ERR_STORE_VERSION: ['refused', 'the data directory was written by a newer release'],
   ERR_STORE_CORRUPT: ['bug', 'a record on disk is damaged; the others go on'],
   ERR_NO_DATA: ['missing', 'there is no data of a node in the directory'],
-  ERR_NOT_CHECKED: ['refused', 'a data directory could not be read, which says nothing about what is in it'],
+  ERR_NOT_CHECKED: [
+    'refused',
+    'a data directory could not be read, which says nothing about what is in it'
+  ],
   ERR_SEED_EXISTS: ['refused', 'there is a seed already, and it is never overwritten'],
   ERR_SEED_UNREADABLE: ['refused', 'the seed is missing, damaged, or not a list of words'],
   ERR_SEED_UNWRITABLE: ['refused', 'the seed cannot be written'],
@@ -131,18 +167,27 @@ export const ERROR_CODES = {
   // The wallet
   ERR_INSUFFICIENT_FUNDS: ['refused', 'the wallet has not enough confirmed coins'],
   ERR_TOO_MANY_COINS: ['refused', 'paying would take more coins than fit into a transaction'],
-  ERR_COINS_TOO_LARGE: ['refused', 'the coins of a top-up come from transactions that are too large to show the peer'],
+  ERR_COINS_TOO_LARGE: [
+    'refused',
+    'the coins of a top-up come from transactions that are too large to show the peer'
+  ],
   ERR_COIN_UNKNOWN: ['missing', 'the wallet has no such coin'],
   ERR_COIN_SPENT: ['refused', 'a coin is spent already'],
   ERR_COIN_UNCONFIRMED: ['refused', 'a coin is in no block yet, or not mature'],
   ERR_COIN_RESERVED: ['refused', 'a coin is set aside for a channel or a send'],
   ERR_COIN_LOCKED: ['refused', 'a coin is locked by its owner'],
   ERR_FUNDING_EXISTS: ['refused', 'coins are set aside for the channel already'],
-  ERR_FEERATE_TOO_LOW: ['refused', 'a feerate is below what the servers relay, or below what a replacement needs'],
+  ERR_FEERATE_TOO_LOW: [
+    'refused',
+    'a feerate is below what the servers relay, or below what a replacement needs'
+  ],
   ERR_CANNOT_BUMP: ['refused', 'the fee of that transaction cannot be raised by this node'],
   ERR_ALREADY_CONFIRMED: ['refused', 'the transaction is in a block'],
   ERR_NO_CHANGE: ['refused', 'the funding transaction has no change that could pay for it'],
-  ERR_SEND_OVERTAKEN: ['alarm', 'a send can never be in a block: another transaction has spent its coins'],
+  ERR_SEND_OVERTAKEN: [
+    'alarm',
+    'a send can never be in a block: another transaction has spent its coins'
+  ],
   ERR_SWEEP_NOT_WORTH_IT: ['refused', 'sweeping costs more than it brings'],
   ERR_WALLET: ['alarm', 'the wallet could not do something in the background'],
   ERR_WALLET_WATCH: ['alarm', 'a server does not watch a script of the wallet'],
@@ -155,7 +200,10 @@ export const ERROR_CODES = {
   ERR_INVALID_SIGNATURE: ['bug', 'a signature is not r and s of secp256k1'],
 
   // The chain
-  ERR_CHAIN_UNAVAILABLE: ['chain', 'no Electrum server answers, or the chain has not been seen yet'],
+  ERR_CHAIN_UNAVAILABLE: [
+    'chain',
+    'no Electrum server answers, or the chain has not been seen yet'
+  ],
   ERR_CHAIN_BEHIND: ['chain', 'a server is behind a height that was seen'],
   ERR_CHAIN_LIED: ['chain', 'a server showed what cannot be true; it is not used'],
   ERR_BLOCK_FROM_FUTURE: ['chain', 'a server shows a block whose time is too far ahead'],
@@ -167,13 +215,22 @@ export const ERROR_CODES = {
   ERR_TLS_EXPIRED: ['chain', 'the certificate of a server is not valid now'],
   ERR_TLS_WRONG_HOST: ['chain', 'the certificate of a server is for another host'],
   ERR_TLS_FINGERPRINT: ['chain', 'a server shows another certificate than the pinned one'],
-  ERR_NOT_WATCHED: ['chain', 'no server tells what happens to the channel, so nothing is paid on it (UPD-20)'],
+  ERR_NOT_WATCHED: [
+    'chain',
+    'no server tells what happens to the channel, so nothing is paid on it (UPD-20)'
+  ],
   ERR_WATCH_FAILED: ['alarm', 'a channel could not be watched'],
-  ERR_BROADCAST_REFUSED: ['refused', 'no server takes a transaction now; it is kept, and sent again with every block'],
+  ERR_BROADCAST_REFUSED: [
+    'refused',
+    'no server takes a transaction now; it is kept, and sent again with every block'
+  ],
   ERR_SERVERS_DISAGREE: ['alarm', 'one server refuses a transaction that another has taken'],
   ERR_NO_FEE_ESTIMATE: ['alarm', 'no server estimates fees'],
   ERR_BITCOIND_AUTH: ['usage', 'bitcoind does not take the user and password'],
-  ERR_BITCOIND_UNREACHABLE: ['chain', 'bitcoind does not answer, or its chain changes faster than it is read'],
+  ERR_BITCOIND_UNREACHABLE: [
+    'chain',
+    'bitcoind does not answer, or its chain changes faster than it is read'
+  ],
   ERR_NO_DEVNET: ['chain', 'the server is not a devnet'],
   ERR_DEVNET_REFUSED: ['refused', 'the devnet did not do what was asked'],
   ERR_UNSUPPORTED: ['refused', 'a bitcoind cannot do what the devnet of its own can'],
@@ -191,11 +248,17 @@ export const ERROR_CODES = {
   ERR_OPEN_REFUSED: ['refused', 'the peer refused the channel; its own code is among the facts'],
   ERR_OPEN_TIMEOUT: ['refused', 'the opening took too long'],
   ERR_CANCELLED: ['refused', 'the opening was cancelled in time; nothing was funded'],
-  ERR_CANCEL_TOO_LATE: ['refused', 'the funding transaction had left; the channel opens all the same'],
+  ERR_CANCEL_TOO_LATE: [
+    'refused',
+    'the funding transaction had left; the channel opens all the same'
+  ],
   ERR_CAPACITY_REFUSED: ['rule', 'the server takes no channel of that capacity (OPEN-2)'],
   ERR_REFUND_HEIGHT_REFUSED: ['rule', 'the refund height is too near or too far (OPEN-3)'],
   ERR_STEP_REFUSED: ['rule', 'the step does not fit the mode, or is too short (OPEN-4)'],
-  ERR_VERSION_NOT_SUPPORTED: ['rule', 'the transactions would have a version that can be pinned (OPEN-5)'],
+  ERR_VERSION_NOT_SUPPORTED: [
+    'rule',
+    'the transactions would have a version that can be pinned (OPEN-5)'
+  ],
   ERR_SCRIPT_NOT_STANDARD: ['rule', 'a script for the close is not relayed (OPEN-6)'],
   ERR_TOO_MANY_OPENINGS: ['rule', 'too many openings are under way (OPEN-7, OPEN-11)'],
   ERR_TOO_MANY_CHANNELS: ['rule', 'too many channels with one peer'],
@@ -209,22 +272,40 @@ export const ERROR_CODES = {
   ERR_REFUND_LOCK: ['rule', 'T2 has another lock than the terms (REF-3)'],
   ERR_REFUND_SEQUENCE: ['rule', 'the input of T2 has another nSequence (REF-4)'],
   ERR_REFUND_VERSION: ['rule', 'T2 has another version (REF-5)'],
-  ERR_BAD_REFUND_SIGNATURE: ['rule', 'the signature of T2 is wrong; T1 was not handed over (REF-7)'],
+  ERR_BAD_REFUND_SIGNATURE: [
+    'rule',
+    'the signature of T2 is wrong; T1 was not handed over (REF-7)'
+  ],
   ERR_FUNDING_FAILED: ['refused', 'the funding transaction could not be built'],
   ERR_FUNDING_MALFORMED: ['rule', 'T1 cannot be read (FUND-1)'],
   ERR_FUNDING_TXID: ['rule', 'T1 is not the transaction that T2 spends (FUND-1)'],
   ERR_FUNDING_OUTPUT: ['rule', 'T1 does not have the funding output (FUND-1)'],
-  ERR_FUNDING_NOT_SEGWIT: ['rule', 'an input of T1 is not SegWit, so that its txid could change (FUND-2)'],
-  ERR_FUNDING_NOT_TAKEN: ['refused', 'T1 is handed over, and no server has taken it yet; do not open the channel again'],
+  ERR_FUNDING_NOT_SEGWIT: [
+    'rule',
+    'an input of T1 is not SegWit, so that its txid could change (FUND-2)'
+  ],
+  ERR_FUNDING_NOT_TAKEN: [
+    'refused',
+    'T1 is handed over, and no server has taken it yet; do not open the channel again'
+  ],
   ERR_FUNDED_TOO_LATE: ['rule', 'T1 was buried too late for payments (FUND-4)'],
-  ERR_PAID_WITHOUT_REFUND: ['alarm', 'a transaction that is not T1 pays to the address of the channel'],
-  ERR_FUNDING_REORGED: ['alarm', 'a reorganisation took T1 back; no payments until it is buried again'],
+  ERR_PAID_WITHOUT_REFUND: [
+    'alarm',
+    'a transaction that is not T1 pays to the address of the channel'
+  ],
+  ERR_FUNDING_REORGED: [
+    'alarm',
+    'a reorganisation took T1 back; no payments until it is buried again'
+  ],
 
   // Payments
   ERR_NO_CHANNEL: ['missing', 'there is no such channel, or none to pay that peer on'],
   ERR_AMBIGUOUS_PEER: ['usage', 'the ids of several peers begin or end like that; give more of it'],
   ERR_AMBIGUOUS_CHANNEL: ['usage', 'several channels begin like that; give more digits'],
-  ERR_CHANNEL_NOT_OPEN: ['refused', 'the channel cannot be paid on yet, or T1 is not deep enough (FUND-4)'],
+  ERR_CHANNEL_NOT_OPEN: [
+    'refused',
+    'the channel cannot be paid on yet, or T1 is not deep enough (FUND-4)'
+  ],
   ERR_CHANNEL_CLOSED: ['refused', 'the channel is closing or closed (UPD-17)'],
   ERR_CHANNEL_STOPPED: ['refused', 'the channel takes no more payments, and only closes'],
   ERR_CHANNEL_EXPIRED: ['refused', 'the last height for payments has passed (UPD-12)'],
@@ -232,14 +313,23 @@ export const ERROR_CODES = {
   ERR_NOT_THE_PAYER: ['rule', 'the other side pays here (UPD-1)'],
   ERR_INSUFFICIENT_BALANCE: ['refused', 'less is left in the channels than was asked for'],
   ERR_BELOW_MIN_FIRST_PAYMENT: ['rule', 'the first payment would not be worth settling (UPD-10)'],
-  ERR_STAKE_TOO_HIGH: ['rule', 'the payee would have too much at stake, or at too high a risk (UPD-11, UPD-19)'],
+  ERR_STAKE_TOO_HIGH: [
+    'rule',
+    'the payee would have too much at stake, or at too high a risk (UPD-11, UPD-19)'
+  ],
   ERR_ABOVE_IN_FLIGHT_LIMIT: ['rule', 'more is in flight than the payee takes (UPD-6)'],
   ERR_WINDOW_FULL: ['busy', 'too much is signed and not yet acknowledged'],
   ERR_DUPLICATE_PAYMENT: ['rule', 'a payment was asked for twice in one update (UPD-14)'],
-  ERR_PAYMENT_UNKNOWN: ['refused', 'a payment was signed and sent, and nobody knows yet whether it is made'],
+  ERR_PAYMENT_UNKNOWN: [
+    'refused',
+    'a payment was signed and sent, and nobody knows yet whether it is made'
+  ],
   ERR_PAYMENT_PARTIAL: ['refused', 'a part of a payment is made; ask for it again with its id'],
   ERR_PAYMENT_CONFLICT: ['refused', 'the id belongs to another payment'],
-  ERR_PAYMENTS_FORGOTTEN: ['refused', 'this node has lost payments, and this one may be among them (RESTORE-9)'],
+  ERR_PAYMENTS_FORGOTTEN: [
+    'refused',
+    'this node has lost payments, and this one may be among them (RESTORE-9)'
+  ],
   ERR_LIST_FALSE: ['rule', 'the peer listed falsely what this node had lost (REEST-8)'],
 
   // What a peer may not do
@@ -255,7 +345,10 @@ export const ERROR_CODES = {
   ERR_STATE_INVALID: ['bug', 'a state cannot be made into a transaction'],
 
   // Turns
-  ERR_UNEXPECTED_TURN: ['rule', 'a turn was asked for or granted out of order (TURN-1, TURN-4, TURN-5)'],
+  ERR_UNEXPECTED_TURN: [
+    'rule',
+    'a turn was asked for or granted out of order (TURN-1, TURN-4, TURN-5)'
+  ],
   ERR_BELOW_MIN_TURN: ['refused', 'the amount is not worth a turn (TURN-1)'],
   ERR_NO_TURN_LEFT: ['refused', 'the direction of the channel cannot change any more (TURN-3)'],
   ERR_TURN_TOO_EARLY: ['refused', 'the next turn is granted from a later height on (TURN-8)'],
@@ -264,17 +357,32 @@ export const ERROR_CODES = {
   // Forgotten states
   ERR_UNKNOWN_CHANNEL: ['rule', 'the peer has no such channel (REEST-1)'],
   ERR_WRONG_DERIVATION: ['rule', 'the two sides speak of different channels (REEST-1)'],
-  ERR_PEER_FORGOT: ['rule', 'the peer was restored from an old copy; the channel only closes (REEST-4)'],
-  ERR_STATE_FORGOTTEN: ['rule', 'this node was restored from an old copy; the channel only closes (REEST-4)'],
+  ERR_PEER_FORGOT: [
+    'rule',
+    'the peer was restored from an old copy; the channel only closes (REEST-4)'
+  ],
+  ERR_STATE_FORGOTTEN: [
+    'rule',
+    'this node was restored from an old copy; the channel only closes (REEST-4)'
+  ],
   ERR_COPY_RUNNING: ['rule', 'one side runs twice; the channel only closes (REEST-4)'],
   ERR_PAYMENTS_UNKNOWN: ['rule', 'this node asks the peer for payments that it has lost (REEST-8)'],
-  ERR_CHANNELS_FORGOTTEN: ['alarm', 'a peer has given back channels that this node did not know of'],
+  ERR_CHANNELS_FORGOTTEN: [
+    'alarm',
+    'a peer has given back channels that this node did not know of'
+  ],
   ERR_PEER_NOT_ASKED: ['alarm', 'a peer that may know of forgotten channels cannot be asked'],
   ERR_RESTORE_REFUSED: ['peer', 'the peer does not hand channels back'],
   ERR_RESTORE_TIMEOUT: ['peer', 'the peer does not say which channels it has'],
   ERR_TOO_MANY_REFUSED: ['rule', 'the peer names channels that are none of this node (RESTORE-7)'],
-  ERR_NOT_OUR_CHANNEL: ['rule', 'the keys of a channel that was handed back are not of this seed (RESTORE-4)'],
-  ERR_NOT_OUR_SCRIPT: ['rule', 'the close script of a channel that was handed back is not of this wallet (RESTORE-4)'],
+  ERR_NOT_OUR_CHANNEL: [
+    'rule',
+    'the keys of a channel that was handed back are not of this seed (RESTORE-4)'
+  ],
+  ERR_NOT_OUR_SCRIPT: [
+    'rule',
+    'the close script of a channel that was handed back is not of this wallet (RESTORE-4)'
+  ],
 
   // Renewals
   ERR_NOT_THE_CLIENT: ['refused', 'only the side that opened a channel renews it'],
@@ -291,18 +399,33 @@ export const ERROR_CODES = {
   ERR_RENEWAL_TOO_SOON: ['alarm', 'a channel has lasted too short a time to renew itself'],
 
   // Ends
-  ERR_LATER_UPDATES: ['refused', 'payments are on their way; close once they are acknowledged (CLOSE-1)'],
-  ERR_SCRIPT_MISMATCH: ['rule', 'a close pays to other scripts than those of the opening (CLOSE-2)'],
+  ERR_LATER_UPDATES: [
+    'refused',
+    'payments are on their way; close once they are acknowledged (CLOSE-1)'
+  ],
+  ERR_SCRIPT_MISMATCH: [
+    'rule',
+    'a close pays to other scripts than those of the opening (CLOSE-2)'
+  ],
   ERR_CLOSE_BALANCES: ['bug', 'the balances of a close do not add up'],
   ERR_CLOSE_TOO_POOR: ['refused', 'whoever asks for a close cannot pay its fee (CLOSE-3)'],
   ERR_CLOSE_EMPTY: ['refused', 'after the fee nothing is left to close (CLOSE-3)'],
-  ERR_CLOSE_FEE_TOO_LOW: ['rule', 'the fee of a close is below what the other side asks for (CLOSE-4)'],
+  ERR_CLOSE_FEE_TOO_LOW: [
+    'rule',
+    'the fee of a close is below what the other side asks for (CLOSE-4)'
+  ],
   ERR_CLOSE_FEE_TOO_HIGH: ['refused', 'asking again would have to pay more than the estimate'],
   ERR_CLOSE_REFUSED: ['refused', 'the peer refused to close'],
   ERR_CLOSE_TIMEOUT: ['peer', 'the peer did not answer in time'],
   ERR_NOTHING_TO_SETTLE: ['refused', 'this side holds nothing that could be published'],
-  ERR_NOT_READY: ['busy', 'this side is busy, about to stop, or does not see the chain; try again (UPD-20)'],
-  ERR_NOT_WORTH_A_BID: ['alarm', 'it is time to settle a channel, and its share pays for no transaction'],
+  ERR_NOT_READY: [
+    'busy',
+    'this side is busy, about to stop, or does not see the chain; try again (UPD-20)'
+  ],
+  ERR_NOT_WORTH_A_BID: [
+    'alarm',
+    'it is time to settle a channel, and its share pays for no transaction'
+  ],
   ERR_BID_WAITS: ['alarm', 'what settles a channel waits for a block; its fee rises by itself'],
   ERR_OLDER_STATE_CONFIRMED: ['alarm', 'an older state was mined, and costs this side money'],
   ERR_FORGED_SPEND: ['alarm', 'a server shows a spend that is not signed; it is ignored'],
@@ -318,11 +441,11 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES
 
 /** Whether a text is a code of ours: what a peer, or a newer release, says may be another one. */
-export function isErrorCode (text: string): text is ErrorCode {
+export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERROR_CODES, text)
 }
 
 /** The kind of a code; of one that is not ours, a refusal. */
-export function kindOf (code: string): ErrorKind {
+export function kindOf(code: string): ErrorKind {
   return isErrorCode(code) ? ERROR_CODES[code][0] : 'refused'
 }

@@ -10,7 +10,8 @@ export type Facts = Readonly<Record<string, string | number | bigint | boolean |
  * next, and the facts that the sentence was made of.
  *
  * @example
- * throw new PaychanError('ERR_INSUFFICIENT_BALANCE', 'Asked to pay 500 sat, but 400 sat are left.', { asked: 500n, left: 400n })
+ * throw new PaychanError('ERR_INSUFFICIENT_BALANCE', 'Asked to pay 500 sat, but 400 sat are left.',
+ * { asked: 500n, left: 400n })
  */
 export class PaychanError extends Error {
   override readonly name = 'PaychanError'
@@ -18,36 +19,57 @@ export class PaychanError extends Error {
   /** One of `ErrorCode`; of an error that another release has sent it may be one that is newer. */
   readonly code: string
 
-  constructor (code: ErrorCode, message: string, readonly facts: Facts = {}, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly facts: Facts = {},
+    options?: ErrorOptions
+  ) {
     super(message, options)
     this.code = code
   }
 
-  /** An error with a code that comes from elsewhere: from another error, from a record, from another process. */
-  static of (code: string, message: string, facts: Facts = {}, options?: ErrorOptions): PaychanError {
+  /**
+   * An error with a code that comes from elsewhere: from another error, from a record, from another
+   * process.
+   */
+  static of(
+    code: string,
+    message: string,
+    facts: Facts = {},
+    options?: ErrorOptions
+  ): PaychanError {
     return new PaychanError(code as ErrorCode, message, facts, options)
   }
 }
 
-/** The code after which nothing follows: the disk refused a write, and the node stops as a whole. */
+/**
+ * The code after which nothing follows: the disk refused a write, and the node stops as a whole.
+ */
 export const STORE_FAILED = 'ERR_STORE_FAILED'
 
 /** The sentence of whatever was thrown. */
-export function messageOf (error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
 /** The code of whatever was thrown; `ERR_INTERNAL` when it has none. */
-export function codeOf (error: unknown): string {
+export function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return 'ERR_INTERNAL'
 }
 
 /** An error as plain data: what crosses the local API, and what `--json` prints. */
-export interface ErrorRecord { code: string, message: string, facts: Record<string, string | number | boolean> }
+export interface ErrorRecord {
+  code: string
+  message: string
+  facts: Record<string, string | number | boolean>
+}
 
-/** Turns whatever was thrown into plain data (amounts, which are bigints, become decimal strings). */
-export function toErrorRecord (error: unknown): ErrorRecord {
+/**
+ * Turns whatever was thrown into plain data (amounts, which are bigints, become decimal strings).
+ */
+export function toErrorRecord(error: unknown): ErrorRecord {
   const facts: ErrorRecord['facts'] = {}
   if (error instanceof PaychanError) {
     for (const [name, value] of Object.entries(error.facts)) {
@@ -58,6 +80,6 @@ export function toErrorRecord (error: unknown): ErrorRecord {
 }
 
 /** Makes the compiler prove that a switch has a case for everything; throws if it was wrong. */
-export function unreachable (value: never): never {
+export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)
 }

@@ -1,30 +1,44 @@
 /** "Did you mean ...?" for names that somebody typed. */
 
 /** The number of letters to insert, delete or replace to make `b` of `a` (Levenshtein 1966). */
-function distance (a: string, b: string): number {
+function distance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (const [i, letter] of [...a].entries()) {
     const row = [i + 1]
     for (const [j, other] of [...b].entries()) {
-      row.push(Math.min((row[j] ?? 0) + 1, (previous[j + 1] ?? 0) + 1, (previous[j] ?? 0) + (letter === other ? 0 : 1)))
+      row.push(
+        Math.min(
+          (row[j] ?? 0) + 1,
+          (previous[j + 1] ?? 0) + 1,
+          (previous[j] ?? 0) + (letter === other ? 0 : 1)
+        )
+      )
     }
     previous = row
   }
   return previous[b.length] ?? 0
 }
 
-/** The known name that is closest to `name`; undefined when none is close (over a half is different). */
-export function nearest (name: string, known: readonly string[]): string | undefined {
+/**
+ * The known name that is closest to `name`; undefined when none is close (over a half is
+ * different).
+ */
+export function nearest(name: string, known: readonly string[]): string | undefined {
   // Longer names than any that exist are not worth the quadratic comparison.
   if (name.length > 64) return undefined
   const ranked = known
-    .map(candidate => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({
+      candidate,
+      edits: distance(name.toLowerCase(), candidate.toLowerCase())
+    }))
     .sort((a, b) => a.edits - b.edits)[0]
-  return ranked !== undefined && ranked.edits <= Math.ceil(name.length / 2) ? ranked.candidate : undefined
+  return ranked !== undefined && ranked.edits <= Math.ceil(name.length / 2)
+    ? ranked.candidate
+    : undefined
 }
 
 /** ` Did you mean 'x'?`, or nothing. */
-export function didYouMean (name: string, known: readonly string[]): string {
+export function didYouMean(name: string, known: readonly string[]): string {
   const candidate = nearest(name, known)
   return candidate === undefined ? '' : ` Did you mean '${candidate}'?`
 }

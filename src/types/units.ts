@@ -31,9 +31,13 @@ export const LOCKTIME_THRESHOLD = 500_000_000
  * @throws PaychanError `ERR_INVALID_AMOUNT` when it is negative or above 21 million bitcoin.
  * @example satoshi(1000n)
  */
-export function satoshi (value: bigint): Satoshi {
+export function satoshi(value: bigint): Satoshi {
   if (value < 0n || value > MAX_MONEY) {
-    throw new PaychanError('ERR_INVALID_AMOUNT', `An amount is between 0 and ${MAX_MONEY} sat, and ${value} is not.`, { amount: value })
+    throw new PaychanError(
+      'ERR_INVALID_AMOUNT',
+      `An amount is between 0 and ${MAX_MONEY} sat, and ${value} is not.`,
+      { amount: value }
+    )
   }
   return value as Satoshi
 }
@@ -43,37 +47,43 @@ export function satoshi (value: bigint): Satoshi {
  *
  * @example formatAmount(1234567n) // '1,234,567 sat'
  */
-export function formatAmount (amount: bigint): string {
+export function formatAmount(amount: bigint): string {
   return `${amount.toString().replace(/\B(?=(\d{3})+$)/g, ',')} sat`
 }
 
 /** No money at all. */
 export const ZERO_SAT = satoshi(0n)
 
-/** The sum of amounts. @throws PaychanError `ERR_INVALID_AMOUNT` when it is above 21 million bitcoin. */
-export function addSat (...amounts: Satoshi[]): Satoshi {
+/**
+ * The sum of amounts. @throws PaychanError `ERR_INVALID_AMOUNT` when it is above 21 million
+ * bitcoin.
+ */
+export function addSat(...amounts: Satoshi[]): Satoshi {
   return satoshi(amounts.reduce<bigint>((sum, amount) => sum + amount, 0n))
 }
 
-/** The sum of what others show, who may make it up: never more than there can be, so that whoever is shown it can say how much. */
-export function sumShown (amounts: Iterable<Satoshi>): Satoshi {
+/**
+ * The sum of what others show, who may make it up: never more than there can be, so that whoever is
+ * shown it can say how much.
+ */
+export function sumShown(amounts: Iterable<Satoshi>): Satoshi {
   let sum = 0n
   for (const amount of amounts) sum += amount
   return satoshi(min(sum, MAX_MONEY))
 }
 
 /** `a - b`. @throws PaychanError `ERR_INVALID_AMOUNT` when the difference is negative. */
-export function subSat (a: Satoshi, b: Satoshi): Satoshi {
+export function subSat(a: Satoshi, b: Satoshi): Satoshi {
   return satoshi(a - b)
 }
 
 /** The smaller of two values of the same unit. */
-export function min<T extends bigint | number> (a: T, b: T): T {
+export function min<T extends bigint | number>(a: T, b: T): T {
   return a < b ? a : b
 }
 
 /** The larger of two values of the same unit. */
-export function max<T extends bigint | number> (a: T, b: T): T {
+export function max<T extends bigint | number>(a: T, b: T): T {
   return a > b ? a : b
 }
 
@@ -82,8 +92,12 @@ export function max<T extends bigint | number> (a: T, b: T): T {
  *
  * @throws PaychanError `ERR_INVALID_FEERATE` when it is negative.
  */
-export function feeRate (satPerKvB: bigint): FeeRate {
-  if (satPerKvB < 0n) throw new PaychanError('ERR_INVALID_FEERATE', `A fee rate cannot be ${satPerKvB} sat/kvB.`, { feeRate: satPerKvB })
+export function feeRate(satPerKvB: bigint): FeeRate {
+  if (satPerKvB < 0n) {
+    throw new PaychanError('ERR_INVALID_FEERATE', `A fee rate cannot be ${satPerKvB} sat/kvB.`, {
+      feeRate: satPerKvB
+    })
+  }
   return satPerKvB as FeeRate
 }
 
@@ -92,27 +106,33 @@ export function feeRate (satPerKvB: bigint): FeeRate {
  *
  * @example formatFeeRate(feeRate(2500n)) // '2.5 sat/vB'
  */
-export function formatFeeRate (rate: FeeRate): string {
+export function formatFeeRate(rate: FeeRate): string {
   const decimals = (rate % 1000n).toString().padStart(3, '0').replace(/0+$/, '')
   return `${rate / 1000n}${decimals === '' ? '' : `.${decimals}`} sat/vB`
 }
 
 /**
- * A fee rate in the one unit that people and programs outside are told, sat/vB, as a number of at most 3 decimals.
+ * A fee rate in the one unit that people and programs outside are told, sat/vB, as a number of at
+ * most 3 decimals.
  *
  * @example satPerVByte(feeRate(2500n)) // 2.5
  */
-export function satPerVByte (rate: FeeRate): number {
+export function satPerVByte(rate: FeeRate): number {
   return Number(rate) / 1_000
 }
 
 /**
- * The reverse of it. @throws PaychanError `ERR_INVALID_FEERATE` for what is no number of sat/vB with at most 3 decimals
+ * The reverse of it. @throws PaychanError `ERR_INVALID_FEERATE` for what is no number of sat/vB
+ * with at most 3 decimals
  */
-export function rateOfSatPerVByte (value: number): FeeRate {
+export function rateOfSatPerVByte(value: number): FeeRate {
   const rate = Math.round(value * 1_000)
   if (!Number.isSafeInteger(rate) || rate < 0 || Math.abs(rate - value * 1_000) > 1e-6) {
-    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is a number of sat/vB with at most 3 decimals, and ${value} is not.`, { satPerVByte: value })
+    throw new PaychanError(
+      'ERR_INVALID_FEERATE',
+      `A feerate is a number of sat/vB with at most 3 decimals, and ${value} is not.`,
+      { satPerVByte: value }
+    )
   }
   return BigInt(rate) as FeeRate
 }
@@ -123,7 +143,7 @@ export function rateOfSatPerVByte (value: number): FeeRate {
  *
  * @example feeFor(feeRate(1500n), 181) // 272n: 181 x 1.5 = 271.5
  */
-export function feeFor (rate: FeeRate, vsize: number): Satoshi {
+export function feeFor(rate: FeeRate, vsize: number): Satoshi {
   return satoshi((rate * BigInt(vsize) + 999n) / 1000n)
 }
 
@@ -132,25 +152,38 @@ export function feeFor (rate: FeeRate, vsize: number): Satoshi {
  *
  * @throws PaychanError `ERR_INVALID_HEIGHT` when it is not a whole number from 0 to 499,999,999.
  */
-export function blockHeight (value: number): BlockHeight {
+export function blockHeight(value: number): BlockHeight {
   if (!Number.isInteger(value) || value < 0 || value >= LOCKTIME_THRESHOLD) {
-    throw new PaychanError('ERR_INVALID_HEIGHT', `A block height is a whole number from 0 to ${LOCKTIME_THRESHOLD - 1}, and ${value} is not.`, { height: value })
+    throw new PaychanError(
+      'ERR_INVALID_HEIGHT',
+      `A block height is a whole number from 0 to ${LOCKTIME_THRESHOLD - 1}, and ${value} is not.`,
+      { height: value }
+    )
   }
   return value as BlockHeight
 }
 
-/** Brands a number of blocks. @throws PaychanError `ERR_INVALID_HEIGHT` when it is not a whole number. */
-export function blockDelta (value: number): BlockDelta {
-  if (!Number.isInteger(value)) throw new PaychanError('ERR_INVALID_HEIGHT', `A number of blocks is a whole number, and ${value} is not.`, { blocks: value })
+/**
+ * Brands a number of blocks. @throws PaychanError `ERR_INVALID_HEIGHT` when it is not a whole
+ * number.
+ */
+export function blockDelta(value: number): BlockDelta {
+  if (!Number.isInteger(value)) {
+    throw new PaychanError(
+      'ERR_INVALID_HEIGHT',
+      `A number of blocks is a whole number, and ${value} is not.`,
+      { blocks: value }
+    )
+  }
   return value as BlockDelta
 }
 
 /** `height + delta`. @throws PaychanError `ERR_INVALID_HEIGHT` when that is no height. */
-export function heightPlus (height: BlockHeight, delta: BlockDelta): BlockHeight {
+export function heightPlus(height: BlockHeight, delta: BlockDelta): BlockHeight {
   return blockHeight(height + delta)
 }
 
 /** `height - delta`. @throws PaychanError `ERR_INVALID_HEIGHT` when that is below 0. */
-export function heightMinus (height: BlockHeight, delta: BlockDelta): BlockHeight {
+export function heightMinus(height: BlockHeight, delta: BlockDelta): BlockHeight {
   return blockHeight(height - delta)
 }

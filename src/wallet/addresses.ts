@@ -8,12 +8,15 @@ import type { HDKey } from '@scure/bip32'
 import type { Network } from '../../protocols/paychan/1.0/messages.js'
 
 /**
- * BIP44: branch 0 is for addresses that others see, branch 1 for those that only we pay to. Branch 2 is for the
- * close scripts that a server gives to peers, who can ask for as many as they like.
+ * BIP44: branch 0 is for addresses that others see, branch 1 for those that only we pay to. Branch
+ * 2 is for the close scripts that a server gives to peers, who can ask for as many as they like.
  */
 const BRANCH_INDEX: Readonly<Record<Branch, number>> = { receive: 0, change: 1, close: 2 }
 
-/** How many close scripts beyond the last that was paid to are searched for: more than there are channels without funds (OPEN-11). */
+/**
+ * How many close scripts beyond the last that was paid to are searched for: more than there are
+ * channels without funds (OPEN-11).
+ */
 export const CLOSE_GAP = 160
 
 /** How many addresses beyond the last one handed out are watched: the gap limit of BIP44. */
@@ -29,17 +32,24 @@ export interface OwnScript {
 /** Derives scripts, remembers them, and knows which index comes next. */
 export class AddressBook {
   private readonly parents: Readonly<Record<Branch, HDKey>>
-  private readonly derived: Readonly<Record<Branch, OwnScript[]>> = { receive: [], change: [], close: [] }
+  private readonly derived: Readonly<Record<Branch, OwnScript[]>> = {
+    receive: [],
+    change: [],
+    close: []
+  }
   private readonly byScript = new Map<string, OwnScript>()
   private readonly keys = new Map<OwnScript, HDKey>()
   /** The first index of each branch that nobody was given. Changed only after it is on disk. */
   readonly next: Record<Branch, number> = { receive: 0, change: 0, close: 0 }
   /** How many beyond those are watched. */
   gap = GAP
-  /** As many close scripts, in a directory that was made from the words; in others every one that matters is on disk. */
+  /**
+   * As many close scripts, in a directory that was made from the words; in others every one that
+   * matters is on disk.
+   */
   closeGap = 0
 
-  constructor (root: HDKey, network: Network) {
+  constructor(root: HDKey, network: Network) {
     this.parents = {
       receive: addressBranch(root, network, BRANCH_INDEX.receive),
       change: addressBranch(root, network, BRANCH_INDEX.change),
@@ -47,12 +57,16 @@ export class AddressBook {
     }
   }
 
-  at (branch: Branch, index: number): OwnScript {
+  at(branch: Branch, index: number): OwnScript {
     const list = this.derived[branch]
     for (let i = list.length; i <= index; i++) {
       const key = this.parents[branch].deriveChild(i)
       const program = bitcoin.crypto.hash160(publicOf(key))
-      const own: OwnScript = { branch, index: i, scriptPubKey: scriptOf({ kind: 'witness', version: 0, program }) }
+      const own: OwnScript = {
+        branch,
+        index: i,
+        scriptPubKey: scriptOf({ kind: 'witness', version: 0, program })
+      }
       list.push(own)
       this.keys.set(own, key)
       this.byScript.set(toHex(own.scriptPubKey), own)
@@ -63,27 +77,32 @@ export class AddressBook {
   }
 
   /** The script that will be handed out next. It may be used once `next` beyond it is on disk. */
-  upcoming (branch: Branch): OwnScript {
+  upcoming(branch: Branch): OwnScript {
     return this.at(branch, this.next[branch])
   }
 
   /** Everything to watch: all that was handed out, and the gap behind it. */
-  watched (): OwnScript[] {
-    return BRANCHES.flatMap((branch) => Array.from({ length: this.next[branch] + (branch === 'close' ? this.closeGap : this.gap) }, (_, index) => this.at(branch, index)))
+  watched(): OwnScript[] {
+    return BRANCHES.flatMap((branch) =>
+      Array.from(
+        { length: this.next[branch] + (branch === 'close' ? this.closeGap : this.gap) },
+        (_, index) => this.at(branch, index)
+      )
+    )
   }
 
   /** Derives all close scripts that a channel can have: `find` knows them from now on. */
-  deriveCloseScripts (): void {
+  deriveCloseScripts(): void {
     this.at('close', this.next.close + Math.max(CLOSE_GAP, this.closeGap) - 1)
   }
 
   /** Which script of ours this is, if any. */
-  find (scriptPubKey: Uint8Array): OwnScript | undefined {
+  find(scriptPubKey: Uint8Array): OwnScript | undefined {
     return this.byScript.get(toHex(scriptPubKey))
   }
 
   /** The secret key of a script that this book derived. */
-  secret (own: OwnScript): Uint8Array {
+  secret(own: OwnScript): Uint8Array {
     return secretOf(this.keys.get(own) ?? this.parents[own.branch].deriveChild(own.index))
   }
 }

@@ -5,7 +5,16 @@
 import { dustLimit } from '../bitcoin/dust.js'
 import { outPointText, sameOutPoint, type Txid } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { feeFor, feeRate, formatAmount, formatFeeRate, satoshi, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  feeFor,
+  feeRate,
+  formatAmount,
+  formatFeeRate,
+  satoshi,
+  ZERO_SAT,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { spendVsize } from './coin-selection.js'
 import { feeOf, newestOf, type Outgoing, type OwnInput } from './outgoing.js'
 import type { SendPlan } from './send-plan.js'
@@ -27,23 +36,49 @@ export interface ChildPlan extends SendPlan {
 }
 
 /** @throws PaychanError `ERR_CANNOT_BUMP` when it is no T1 of ours, `ERR_NO_CHANGE` */
-export function unconfirmedFunding (view: HistoryView, reservations: Reservations, addresses: AddressBook, id: Txid): UnconfirmedFunding {
+export function unconfirmedFunding(
+  view: HistoryView,
+  reservations: Reservations,
+  addresses: AddressBook,
+  id: Txid
+): UnconfirmedFunding {
   const funding = view.transaction(id)
-  if (funding === undefined || funding.inputs.some(({ outPoint }) => reservations.channelOf(outPoint) === undefined)) {
-    throw new PaychanError('ERR_CANNOT_BUMP', `The fee of ${id} cannot be raised: it is not a send or a funding transaction of this wallet that waits for a block. See \`paychan transactions\`.`, { txid: id })
+  if (
+    funding === undefined ||
+    funding.inputs.some(({ outPoint }) => reservations.channelOf(outPoint) === undefined)
+  ) {
+    throw new PaychanError(
+      'ERR_CANNOT_BUMP',
+      `The fee of ${id} cannot be raised: it is not a send or a funding transaction of this wallet that waits for a block. See \`paychan transactions\`.`,
+      { txid: id }
+    )
   }
   const vout = funding.outputs.findIndex(({ script }) => addresses.find(script) !== undefined)
   const output = funding.outputs[vout]
   if (output === undefined) {
-    throw new PaychanError('ERR_NO_CHANGE', `The funding transaction ${id} has no change, so nothing can pay for it. It is never replaced, since that would make the refund void; it is sent again with every block.`, { txid: id })
+    throw new PaychanError(
+      'ERR_NO_CHANGE',
+      `The funding transaction ${id} has no change, so nothing can pay for it. It is never replaced, since that would make the refund void; it is sent again with every block.`,
+      { txid: id }
+    )
   }
   const spent = funding.inputs.reduce((sum, { outPoint }) => {
     const source = view.transaction(outPoint.txid)?.outputs[outPoint.vout]
-    if (source === undefined) throw new PaychanError('ERR_CHAIN_UNAVAILABLE', `The server has not told yet what ${outPointText(outPoint)} was worth. Try again when it is back.`)
+    if (source === undefined) {
+      throw new PaychanError(
+        'ERR_CHAIN_UNAVAILABLE',
+        `The server has not told yet what ${outPointText(outPoint)} was worth. Try again when it is back.`
+      )
+    }
     return sum + source.value
   }, 0n)
   const paid = funding.outputs.reduce((sum, { value }) => sum + value, 0n)
-  return { txid: id, vsize: funding.vsize, fee: satoshi(spent - paid), change: { outPoint: { txid: id, vout }, value: output.value, script: output.script } }
+  return {
+    txid: id,
+    vsize: funding.vsize,
+    fee: satoshi(spent - paid),
+    change: { outPoint: { txid: id, vout }, value: output.value, script: output.script }
+  }
 }
 
 /**
@@ -54,26 +89,56 @@ export function unconfirmedFunding (view: HistoryView, reservations: Reservation
  * @param incremental - what it pays for its own relay
  * @throws PaychanError `ERR_FEERATE_TOO_LOW`, `ERR_INSUFFICIENT_FUNDS`
  */
-export function planChild (funding: UnconfirmedFunding, before: Outgoing | undefined, to: Uint8Array, rate: FeeRate, most: bigint | undefined, incremental: FeeRate): ChildPlan {
-  if (before !== undefined && !before.inputs.some(({ outPoint }) => sameOutPoint(outPoint, funding.change.outPoint))) throw new Error('this is the child of another transaction')
+export function planChild(
+  funding: UnconfirmedFunding,
+  before: Outgoing | undefined,
+  to: Uint8Array,
+  rate: FeeRate,
+  most: bigint | undefined,
+  incremental: FeeRate
+): ChildPlan {
+  if (
+    before !== undefined &&
+    !before.inputs.some(({ outPoint }) => sameOutPoint(outPoint, funding.change.outPoint))
+  ) {
+    throw new Error('this is the child of another transaction')
+  }
   const vsize = spendVsize(1, [to])
   const size = funding.vsize + vsize
   const paidBefore = before === undefined ? ZERO_SAT : feeOf(before, newestOf(before))
-  // The first child pays for its own relay at least; another one, by BIP125, for its own beyond that.
+  // The first child pays for its own relay at least; another one, by BIP125, for its own beyond
+  // that.
   const least = satoshi(paidBefore + feeFor(incremental, vsize))
   const wanted = feeFor(rate, size) - funding.fee
-  const pays = before === undefined ? feeRate(funding.fee * 1000n / BigInt(funding.vsize)) : feeRate((funding.fee + paidBefore) * 1000n / BigInt(size))
+  const pays =
+    before === undefined
+      ? feeRate((funding.fee * 1000n) / BigInt(funding.vsize))
+      : feeRate(((funding.fee + paidBefore) * 1000n) / BigInt(size))
   if (rate <= pays || wanted < least) {
-    throw new PaychanError('ERR_FEERATE_TOO_LOW', `The funding transaction ${funding.txid} pays ${formatFeeRate(pays)} already, and ${formatFeeRate(rate)} were asked for: ask for more.`, { asked: rate, paid: pays })
+    throw new PaychanError(
+      'ERR_FEERATE_TOO_LOW',
+      `The funding transaction ${funding.txid} pays ${formatFeeRate(pays)} already, and ${formatFeeRate(rate)} were asked for: ask for more.`,
+      { asked: rate, paid: pays }
+    )
   }
   const there = funding.change.value - dustLimit(to)
   const fee = most !== undefined ? smallest(wanted, most, there) : wanted
   if (fee < least || fee > there) {
-    throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `The child would cost ${formatAmount(wanted)}, and the change of the funding transaction is ${formatAmount(funding.change.value)}, of which ${formatAmount(dustLimit(to))} have to be left. Take a lower feerate.`, { asked: wanted, available: funding.change.value })
+    throw new PaychanError(
+      'ERR_INSUFFICIENT_FUNDS',
+      `The child would cost ${formatAmount(wanted)}, and the change of the funding transaction is ${formatAmount(funding.change.value)}, of which ${formatAmount(dustLimit(to))} have to be left. Take a lower feerate.`,
+      { asked: wanted, available: funding.change.value }
+    )
   }
-  return { inputs: [funding.change], amount: satoshi(funding.change.value - fee), change: ZERO_SAT, fee: satoshi(fee), packageRate: feeRate((funding.fee + fee) * 1000n / BigInt(size)) }
+  return {
+    inputs: [funding.change],
+    amount: satoshi(funding.change.value - fee),
+    change: ZERO_SAT,
+    fee: satoshi(fee),
+    packageRate: feeRate(((funding.fee + fee) * 1000n) / BigInt(size))
+  }
 }
 
-function smallest (...values: bigint[]): bigint {
-  return values.reduce((a, b) => a < b ? a : b)
+function smallest(...values: bigint[]): bigint {
+  return values.reduce((a, b) => (a < b ? a : b))
 }

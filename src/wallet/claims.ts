@@ -20,7 +20,7 @@ import type { CsvOutput, Tip } from '../engine/ports.js'
 export const BURIED_DEPTH = 100
 
 /** Whether a transaction at `height` is buried under the tip. */
-export function isBuried (height: BlockHeight | undefined, tip: BlockHeight | undefined): boolean {
+export function isBuried(height: BlockHeight | undefined, tip: BlockHeight | undefined): boolean {
   return height !== undefined && tip !== undefined && tip - height + 1 >= BURIED_DEPTH
 }
 
@@ -29,43 +29,53 @@ export type ClaimStep =
   | { readonly do: 'wait' }
   | { readonly do: 'forget' }
   /** Our sweep is in the mempool: it is sent again with every block, for mempools forget. */
-  | { readonly do: 'rebroadcast', readonly raw: Uint8Array }
+  | { readonly do: 'rebroadcast'; readonly raw: Uint8Array }
   | { readonly do: 'sweep' }
 
 /** One claim, and the tip at which it was last tried to bring its sweep into the mempool. */
-export interface Claim { record: ClaimRecord, triedAt: string | undefined }
+export interface Claim {
+  record: ClaimRecord
+  triedAt: string | undefined
+}
 
 export class Claims {
   private readonly byOutPoint = new Map<string, Claim>()
 
-  constructor (private readonly view: HistoryView) {}
+  constructor(private readonly view: HistoryView) {}
 
-  add (record: ClaimRecord): void {
+  add(record: ClaimRecord): void {
     this.byOutPoint.set(outPointText(record.output.outPoint), { record, triedAt: undefined })
   }
 
-  remove (outPoint: OutPoint): void {
+  remove(outPoint: OutPoint): void {
     this.byOutPoint.delete(outPointText(outPoint))
   }
 
-  get (outPoint: OutPoint): Claim | undefined {
+  get(outPoint: OutPoint): Claim | undefined {
     return this.byOutPoint.get(outPointText(outPoint))
   }
 
-  all (): Claim[] {
+  all(): Claim[] {
     return [...this.byOutPoint.values()]
   }
 
   /** The sum of outputs that are in the chain or in the mempool and that nothing spends. */
-  unswept (): Satoshi {
-    const exists = ({ record: { output } }: Claim): boolean => this.source(output) !== undefined && this.view.spender(output.outPoint) === undefined
-    return sumShown(this.all().filter(exists).map(({ record }) => record.output.value))
+  unswept(): Satoshi {
+    const exists = ({ record: { output } }: Claim): boolean =>
+      this.source(output) !== undefined && this.view.spender(output.outPoint) === undefined
+    return sumShown(
+      this.all()
+        .filter(exists)
+        .map(({ record }) => record.output.value)
+    )
   }
 
   /** What to do about a claim under this tip. */
-  step ({ record: { output }, triedAt }: Claim, tip: Tip): ClaimStep {
+  step({ record: { output }, triedAt }: Claim, tip: Tip): ClaimStep {
     const spender = this.view.spender(output.outPoint)
-    if (spender?.height !== undefined) return isBuried(spender.height, tip.height) ? { do: 'forget' } : { do: 'wait' }
+    if (spender?.height !== undefined) {
+      return isBuried(spender.height, tip.height) ? { do: 'forget' } : { do: 'wait' }
+    }
     if (triedAt === tip.hash) return { do: 'wait' }
     if (spender !== undefined) return { do: 'rebroadcast', raw: spender.raw }
     const height = this.source(output)?.height
@@ -74,9 +84,13 @@ export class Claims {
     return height !== undefined && tip.height >= height ? { do: 'sweep' } : { do: 'wait' }
   }
 
-  /** The transaction that has the output; undefined also when it is not the output that was claimed. */
-  private source (output: CsvOutput): KnownTransaction | undefined {
+  /**
+   * The transaction that has the output; undefined also when it is not the output that was claimed.
+   */
+  private source(output: CsvOutput): KnownTransaction | undefined {
     const transaction = this.view.transaction(output.outPoint.txid)
-    return transaction?.outputs[output.outPoint.vout]?.value === output.value ? transaction : undefined
+    return transaction?.outputs[output.outPoint.vout]?.value === output.value
+      ? transaction
+      : undefined
   }
 }

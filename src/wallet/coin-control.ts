@@ -1,4 +1,7 @@
-/** The wallet's coins as their owner sees them: what each is for, which are locked, which were named. */
+/**
+ * The wallet's coins as their owner sees them: what each is for, which are locked, which were
+ * named.
+ */
 import { addressFromScript } from '../bitcoin/address.js'
 import { outPointText, sameOutPoint, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
@@ -28,41 +31,73 @@ export interface CoinControlInit {
 }
 
 export class CoinControl {
-  constructor (private readonly init: CoinControlInit) {}
+  constructor(private readonly init: CoinControlInit) {}
 
   /** All coins, the largest first. */
-  all (): Coin[] {
+  all(): Coin[] {
     const { view, addresses, height } = this.init
     return coinsOf(view, addresses, height(), this.init)
   }
 
   /** Those that may be chosen. */
-  free (): Coin[] {
+  free(): Coin[] {
     return this.all().filter(isFree)
   }
 
   /**
    * Exactly the coins that were named. A locked one may be: to name it is to say so.
    *
-   * @throws PaychanError `ERR_INVALID_OUTPOINT` when one is named twice, or none; `ERR_COIN_UNKNOWN`,
+   * @throws PaychanError `ERR_INVALID_OUTPOINT` when one is named twice, or none;
+   *   `ERR_COIN_UNKNOWN`,
    *   `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin)
    */
-  named (names: readonly OutPoint[]): Coin[] {
-    if (names.length === 0) throw new PaychanError('ERR_INVALID_OUTPOINT', 'No coin is named. Name at least one, or leave the choice to the wallet.')
+  named(names: readonly OutPoint[]): Coin[] {
+    if (names.length === 0) {
+      throw new PaychanError(
+        'ERR_INVALID_OUTPOINT',
+        'No coin is named. Name at least one, or leave the choice to the wallet.'
+      )
+    }
     const all = this.all()
     return names.map((outPoint, i) => {
       const coin = outPointText(outPoint)
-      if (names.findIndex((other) => sameOutPoint(other, outPoint)) !== i) throw new PaychanError('ERR_INVALID_OUTPOINT', `The coin ${coin} is named twice.`, { coin })
-      const found = all.find((each) => sameOutPoint(each.outPoint, outPoint)) ?? this.missing(outPoint)
-      if (found.reservedFor !== undefined) throw new PaychanError('ERR_COIN_RESERVED', `The coin ${coin} is set aside for channel ${found.reservedFor}, whose funding transaction spends it.`, { coin, channel: found.reservedFor })
-      if (found.spentBy !== undefined) throw new PaychanError('ERR_COIN_RESERVED', `The coin ${coin} is spent by the send ${found.spentBy}, which waits for a block. Its fee can be raised with \`paychan bumpfee\`.`, { coin, txid: found.spentBy })
-      if (!found.confirmed) throw new PaychanError('ERR_COIN_UNCONFIRMED', found.height === undefined ? `The coin ${coin} is in no block yet; wait for its confirmation.` : `The coin ${coin} is the reward of block ${found.height}, and mature only 100 blocks later.`, { coin, height: found.height })
+      if (names.findIndex((other) => sameOutPoint(other, outPoint)) !== i) {
+        throw new PaychanError('ERR_INVALID_OUTPOINT', `The coin ${coin} is named twice.`, { coin })
+      }
+      const found =
+        all.find((each) => sameOutPoint(each.outPoint, outPoint)) ?? this.missing(outPoint)
+      if (found.reservedFor !== undefined) {
+        throw new PaychanError(
+          'ERR_COIN_RESERVED',
+          `The coin ${coin} is set aside for channel ${found.reservedFor}, whose funding transaction spends it.`,
+          { coin, channel: found.reservedFor }
+        )
+      }
+      if (found.spentBy !== undefined) {
+        throw new PaychanError(
+          'ERR_COIN_RESERVED',
+          `The coin ${coin} is spent by the send ${found.spentBy}, which waits for a block. Its fee can be raised with \`paychan bumpfee\`.`,
+          { coin, txid: found.spentBy }
+        )
+      }
+      if (!found.confirmed) {
+        throw new PaychanError(
+          'ERR_COIN_UNCONFIRMED',
+          found.height === undefined
+            ? `The coin ${coin} is in no block yet; wait for its confirmation.`
+            : `The coin ${coin} is the reward of block ${found.height}, and mature only 100 blocks later.`,
+          { coin, height: found.height }
+        )
+      }
       return found
     })
   }
 
-  /** Locks coins, on disk before this resolves; once more makes no difference. @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` */
-  async lock (names: readonly OutPoint[]): Promise<void> {
+  /**
+   * Locks coins, on disk before this resolves; once more makes no difference. @throws PaychanError
+   * `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
+   */
+  async lock(names: readonly OutPoint[]): Promise<void> {
     const all = this.all()
     for (const outPoint of names) {
       if (!all.some((each) => sameOutPoint(each.outPoint, outPoint))) this.missing(outPoint)
@@ -71,40 +106,55 @@ export class CoinControl {
     for (const outPoint of names) this.init.locks.add(outPoint)
   }
 
-  /** Unlocks coins, also those that the chain does not show now. @throws PaychanError `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT` */
-  async unlock (names: readonly OutPoint[]): Promise<void> {
+  /**
+   * Unlocks coins, also those that the chain does not show now. @throws PaychanError
+   * `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`
+   */
+  async unlock(names: readonly OutPoint[]): Promise<void> {
     const { locks, store } = this.init
     const all = this.all()
     for (const outPoint of names) {
-      if (!locks.has(outPoint) && !all.some((each) => sameOutPoint(each.outPoint, outPoint))) this.missing(outPoint)
+      if (!locks.has(outPoint) && !all.some((each) => sameOutPoint(each.outPoint, outPoint))) {
+        this.missing(outPoint)
+      }
     }
-    await this.forget(names.filter((outPoint) => locks.has(outPoint)), store)
+    await this.forget(
+      names.filter((outPoint) => locks.has(outPoint)),
+      store
+    )
   }
 
   /** The locked coins whose spend no reorganisation takes back any more. */
-  spentForGood (): OutPoint[] {
+  spentForGood(): OutPoint[] {
     const { locks, view, height } = this.init
     return locks.all().filter((outPoint) => isBuried(view.spender(outPoint)?.height, height()))
   }
 
-  async forget (names: readonly OutPoint[], store = this.init.store): Promise<void> {
+  async forget(names: readonly OutPoint[], store = this.init.store): Promise<void> {
     if (names.length === 0) return
     await store.commit(names.map(lockRemoval))
     for (const outPoint of names) this.init.locks.remove(outPoint)
   }
 
   /** As a person is shown them. */
-  list (): WalletCoin[] {
+  list(): WalletCoin[] {
     const { network, notes, height } = this.init
     const tip = height()
     return this.all().map(({ own, ...coin }) => {
       const address = addressFromScript(own.scriptPubKey, network)
-      const confirmations = coin.height === undefined || tip === undefined ? 0 : Math.max(0, tip - coin.height + 1)
-      return { ...coin, address, confirmations, label: notes.label(address) ?? notes.label(coin.outPoint.txid), state: stateOf(coin) }
+      const confirmations =
+        coin.height === undefined || tip === undefined ? 0 : Math.max(0, tip - coin.height + 1)
+      return {
+        ...coin,
+        address,
+        confirmations,
+        label: notes.label(address) ?? notes.label(coin.outPoint.txid),
+        state: stateOf(coin)
+      }
     })
   }
 
-  balance (): Omit<WalletBalance, 'unswept'> {
+  balance(): Omit<WalletBalance, 'unswept'> {
     const coins = this.all()
     const confirmed = coins.filter((coin) => coin.confirmed)
     return {
@@ -116,24 +166,42 @@ export class CoinControl {
   }
 
   /** Says what locked coins there are to whoever is told that the free ones do not suffice. */
-  explain (error: PaychanError): PaychanError {
+  explain(error: PaychanError): PaychanError {
     const { locked } = this.balance()
     if (locked === 0n) return error
-    return PaychanError.of(error.code, `${error.message} Another ${formatAmount(locked)} are locked: free them with \`paychan coins unlock\`, or name them with --coin.`, { ...error.facts, locked }, { cause: error })
+    return PaychanError.of(
+      error.code,
+      `${error.message} Another ${formatAmount(locked)} are locked: free them with \`paychan coins unlock\`, or name them with --coin.`,
+      { ...error.facts, locked },
+      { cause: error }
+    )
   }
 
   /** @throws PaychanError `ERR_COIN_SPENT` (facts: coin, txid), `ERR_COIN_UNKNOWN` (facts: coin) */
-  private missing (outPoint: OutPoint): never {
+  private missing(outPoint: OutPoint): never {
     const { view, addresses } = this.init
     const coin = outPointText(outPoint)
     const output = view.transaction(outPoint.txid)?.outputs[outPoint.vout]
-    const spender = output === undefined || addresses.find(output.script) === undefined ? undefined : view.spender(outPoint)
-    if (spender !== undefined) throw new PaychanError('ERR_COIN_SPENT', `The coin ${coin} is spent already, by transaction ${spender.txid}.`, { coin, txid: spender.txid })
-    throw new PaychanError('ERR_COIN_UNKNOWN', `The wallet has no coin ${coin}. \`paychan coins\` lists those that it has.`, { coin })
+    const spender =
+      output === undefined || addresses.find(output.script) === undefined
+        ? undefined
+        : view.spender(outPoint)
+    if (spender !== undefined) {
+      throw new PaychanError(
+        'ERR_COIN_SPENT',
+        `The coin ${coin} is spent already, by transaction ${spender.txid}.`,
+        { coin, txid: spender.txid }
+      )
+    }
+    throw new PaychanError(
+      'ERR_COIN_UNKNOWN',
+      `The wallet has no coin ${coin}. \`paychan coins\` lists those that it has.`,
+      { coin }
+    )
   }
 }
 
-function stateOf (coin: Omit<Coin, 'own'>): CoinState {
+function stateOf(coin: Omit<Coin, 'own'>): CoinState {
   if (isReserved(coin)) return 'reserved'
   if (coin.locked) return 'locked'
   return coin.confirmed ? 'free' : 'unconfirmed'

@@ -3,8 +3,8 @@
  *
  *     wallet/locked/<txid>:<vout>
  *
- * A lock says nothing about the chain: a reorganisation that takes the coin away leaves the lock, and
- * it counts again when the coin comes back. Once a spend of the coin is buried the lock goes.
+ * A lock says nothing about the chain: a reorganisation that takes the coin away leaves the lock,
+ * and it counts again when the coin comes back. Once a spend of the coin is buried the lock goes.
  */
 import { z } from 'zod'
 import { outPointFromText, outPointText, type OutPoint } from '../types/bytes.js'
@@ -16,17 +16,17 @@ export const LOCKED = 'wallet/locked/'
 
 const lockRecord = z.object({})
 
-export function lockChange (outPoint: OutPoint): Change {
+export function lockChange(outPoint: OutPoint): Change {
   const key = LOCKED + outPointText(outPoint)
   return { key, value: encodeRecord(key, {}) }
 }
 
-export function lockRemoval (outPoint: OutPoint): Change {
+export function lockRemoval(outPoint: OutPoint): Change {
   return { key: LOCKED + outPointText(outPoint), value: undefined }
 }
 
 /** The coin that a record locks. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readLock (key: string, value: Uint8Array): OutPoint {
+export function readLock(key: string, value: Uint8Array): OutPoint {
   decodeRecord(key, value, lockRecord)
   return named(key, () => outPointFromText(key.slice(LOCKED.length)))
 }
@@ -34,19 +34,19 @@ export function readLock (key: string, value: Uint8Array): OutPoint {
 export class CoinLocks {
   private readonly locked = new Map<string, OutPoint>()
 
-  add (outPoint: OutPoint): void {
+  add(outPoint: OutPoint): void {
     this.locked.set(outPointText(outPoint), outPoint)
   }
 
-  remove (outPoint: OutPoint): void {
+  remove(outPoint: OutPoint): void {
     this.locked.delete(outPointText(outPoint))
   }
 
-  has (outPoint: OutPoint): boolean {
+  has(outPoint: OutPoint): boolean {
     return this.locked.has(outPointText(outPoint))
   }
 
-  all (): OutPoint[] {
+  all(): OutPoint[] {
     return [...this.locked.values()]
   }
 }

@@ -1,17 +1,33 @@
-/** Which coins pay for a T1 or a send, and what is left: `selectUTXO` of @scure/btc-signer, with exact fees. */
+/**
+ * Which coins pay for a T1 or a send, and what is left: `selectUTXO` of @scure/btc-signer, with
+ * exact fees.
+ */
 import { selectUTXO } from '@scure/btc-signer/utxo.js'
 import { addressFromScript } from '../bitcoin/address.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { P2WPKH_WITNESS_BYTES, segwitVsize } from '../bitcoin/sizes.js'
 import { outPointText, toHex, type OutPoint } from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
-import { formatAmount, addSat, feeFor, max, subSat, ZERO_SAT, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  formatAmount,
+  addSat,
+  feeFor,
+  max,
+  subSat,
+  ZERO_SAT,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 
 /** BIP431: a version 3 transaction has at most 10,000 virtual bytes. */
 export const MAX_TRUC_VSIZE = 10_000
 
 /** A coin as far as selection needs it. */
-export interface Selectable { readonly outPoint: OutPoint, readonly value: Satoshi, readonly own: { readonly scriptPubKey: Uint8Array } }
+export interface Selectable {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly own: { readonly scriptPubKey: Uint8Array }
+}
 
 export interface SelectionRequest<C extends Selectable> {
   readonly coins: readonly C[]
@@ -44,55 +60,85 @@ const MILLI = 1000n
  * @throws PaychanError `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee),
  *   `ERR_TOO_MANY_COINS` when only more inputs than a version 3 transaction may have would do.
  */
-export function selectCoins<C extends Selectable> (request: SelectionRequest<C>): Selection<C> {
+export function selectCoins<C extends Selectable>(request: SelectionRequest<C>): Selection<C> {
   const { coins, amount, feeRate, maxVsize = MAX_TRUC_VSIZE, exact = false } = request
   if (exact) return withChange(request, sufficient(request, maxVsize))
   const candidates = [select(request, 'exactBiggest/accumBiggest'), select(request, 'accumBiggest')]
-  const inputs = candidates.find((chosen) => chosen !== undefined && vsizeOf(request, chosen.length, true) <= maxVsize)
+  const inputs = candidates.find(
+    (chosen) => chosen !== undefined && vsizeOf(request, chosen.length, true) <= maxVsize
+  )
   if (inputs !== undefined) return withChange(request, inputs)
   if (candidates[1] === undefined) {
     const worth = coins.filter(({ value }) => value > feeFor(feeRate, inputVsize()))
     const fee = feeFor(feeRate, vsizeOf(request, max(worth.length, 1), false))
     const available = coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
-    throw new PaychanError('ERR_INSUFFICIENT_FUNDS',
+    throw new PaychanError(
+      'ERR_INSUFFICIENT_FUNDS',
       `Asked for ${formatAmount(amount)}, which takes ${formatAmount(amount + fee)} with the fee, but ${formatAmount(available)} of confirmed coins are free. Send coins to an address from \`paychan address\`.`,
-      { asked: amount, available, fee })
+      { asked: amount, available, fee }
+    )
   }
-  throw new PaychanError('ERR_TOO_MANY_COINS',
+  throw new PaychanError(
+    'ERR_TOO_MANY_COINS',
     `Paying ${formatAmount(amount)} would take ${candidates[1].length} small coins, more than fit into a transaction of ${maxVsize} vB. Gather coins by sending some of them to an address from \`paychan address\`, or take a smaller amount.`,
-    { asked: amount, coins: candidates[1].length })
+    { asked: amount, coins: candidates[1].length }
+  )
 }
 
 /** The coins that were named, if they pay for it all. */
-function sufficient<C extends Selectable> (request: SelectionRequest<C>, maxVsize: number): readonly C[] {
+function sufficient<C extends Selectable>(
+  request: SelectionRequest<C>,
+  maxVsize: number
+): readonly C[] {
   const { coins, amount, feeRate } = request
-  if (vsizeOf(request, coins.length, true) > maxVsize) throw new PaychanError('ERR_TOO_MANY_COINS', `${coins.length} coins are named, more than fit into a transaction of ${maxVsize} vB. Name fewer.`, { asked: amount, coins: coins.length })
+  if (vsizeOf(request, coins.length, true) > maxVsize) {
+    throw new PaychanError(
+      'ERR_TOO_MANY_COINS',
+      `${coins.length} coins are named, more than fit into a transaction of ${maxVsize} vB. Name fewer.`,
+      { asked: amount, coins: coins.length }
+    )
+  }
   const fee = feeFor(feeRate, vsizeOf(request, coins.length, false))
   const available = coins.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT)
   if (available < amount + fee) {
-    throw new PaychanError('ERR_INSUFFICIENT_FUNDS',
+    throw new PaychanError(
+      'ERR_INSUFFICIENT_FUNDS',
       `Asked for ${formatAmount(amount)}, which takes ${formatAmount(amount + fee)} with the fee, but the coins that were named have ${formatAmount(available)}. Name others as well, or take a smaller amount.`,
-      { asked: amount, available, fee })
+      { asked: amount, available, fee }
+    )
   }
   return coins
 }
 
 /** The virtual size of a transaction with so many P2WPKH inputs, signatures at their longest. */
-export function spendVsize (inputs: number, outputScripts: readonly Uint8Array[]): number {
-  return segwitVsize(Array.from({ length: inputs }, () => P2WPKH_WITNESS_BYTES), outputScripts)
+export function spendVsize(inputs: number, outputScripts: readonly Uint8Array[]): number {
+  return segwitVsize(
+    Array.from({ length: inputs }, () => P2WPKH_WITNESS_BYTES),
+    outputScripts
+  )
 }
 
-function vsizeOf ({ scriptPubKey, changeScript }: Omit<SelectionRequest<Selectable>, 'coins'>, inputs: number, change: boolean): number {
+function vsizeOf(
+  { scriptPubKey, changeScript }: Omit<SelectionRequest<Selectable>, 'coins'>,
+  inputs: number,
+  change: boolean
+): number {
   return spendVsize(inputs, change ? [scriptPubKey, changeScript] : [scriptPubKey])
 }
 
 /** What an input adds: (41 x 4 + 108) / 4 = 68 vB. */
-export function inputVsize (): number {
+export function inputVsize(): number {
   return 41 + P2WPKH_WITNESS_BYTES / 4
 }
 
-function withChange<C extends Selectable> (request: SelectionRequest<C>, inputs: readonly C[]): Selection<C> {
-  const left = subSat(inputs.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT), request.amount)
+function withChange<C extends Selectable>(
+  request: SelectionRequest<C>,
+  inputs: readonly C[]
+): Selection<C> {
+  const left = subSat(
+    inputs.reduce((sum, { value }) => addSat(sum, value), ZERO_SAT),
+    request.amount
+  )
   const feeWithChange = feeFor(request.feeRate, vsizeOf(request, inputs.length, true))
   if (left >= feeWithChange + dustLimit(request.changeScript)) {
     return { inputs, fee: feeWithChange, change: subSat(left, feeWithChange) }
@@ -101,22 +147,30 @@ function withChange<C extends Selectable> (request: SelectionRequest<C>, inputs:
   return { inputs, fee: left, change: ZERO_SAT }
 }
 
-function select<C extends Selectable> (request: SelectionRequest<C>, strategy: 'accumBiggest' | 'exactBiggest/accumBiggest'): C[] | undefined {
+function select<C extends Selectable>(
+  request: SelectionRequest<C>,
+  strategy: 'accumBiggest' | 'exactBiggest/accumBiggest'
+): C[] | undefined {
   const { coins, scriptPubKey, amount, feeRate, changeScript } = request
   const candidates = coins.map(({ outPoint, value, own }) => ({
     txid: outPoint.txid,
     index: outPoint.vout,
     witnessUtxo: { amount: value * MILLI, script: own.scriptPubKey }
   }))
-  const found = selectUTXO(candidates, [{ script: scriptPubKey, amount: amount * MILLI }], strategy, {
-    feePerByte: feeRate,
-    // Only its length counts here, which is the same on all networks.
-    changeAddress: addressFromScript(changeScript, 'mainnet'),
-    dust: dustLimit(changeScript),
-    dustRelayFeeRate: MILLI,
-    createTx: false,
-    bip69: false
-  })
+  const found = selectUTXO(
+    candidates,
+    [{ script: scriptPubKey, amount: amount * MILLI }],
+    strategy,
+    {
+      feePerByte: feeRate,
+      // Only its length counts here, which is the same on all networks.
+      changeAddress: addressFromScript(changeScript, 'mainnet'),
+      dust: dustLimit(changeScript),
+      dustRelayFeeRate: MILLI,
+      createTx: false,
+      bip69: false
+    }
+  )
   if (found === undefined) return undefined
   const byOutPoint = new Map(coins.map((coin) => [outPointText(coin.outPoint), coin]))
   return found.inputs.map(({ txid, index }) => {

@@ -13,7 +13,9 @@ export interface Coin {
   readonly own: OwnScript
   /** The height of its block; undefined in the mempool. */
   readonly height: BlockHeight | undefined
-  /** Confirmed, and, if it is the reward of a block, mature: it can be an input of the next block. */
+  /**
+   * Confirmed, and, if it is the reward of a block, mature: it can be an input of the next block.
+   */
   readonly confirmed: boolean
   /** The channel whose T1 will spend it. */
   readonly reservedFor: ChannelId | undefined
@@ -24,7 +26,11 @@ export interface Coin {
 }
 
 /** Which coins are spoken for. */
-export interface Locks { readonly reservations: Reservations, readonly outgoing: OutgoingTransactions, readonly locks: CoinLocks }
+export interface Locks {
+  readonly reservations: Reservations
+  readonly outgoing: OutgoingTransactions
+  readonly locks: CoinLocks
+}
 
 /** `COINBASE_MATURITY` of Bitcoin Core's consensus/consensus.h. */
 const COINBASE_MATURITY = 100
@@ -32,7 +38,12 @@ const COINBASE_MATURITY = 100
 const NO_TXID = '0'.repeat(64)
 
 /** All coins, the largest first; of the same value, in the order of their outpoints. */
-export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHeight | undefined, { reservations, outgoing, locks }: Locks): Coin[] {
+export function coinsOf(
+  view: HistoryView,
+  addresses: AddressBook,
+  tip: BlockHeight | undefined,
+  { reservations, outgoing, locks }: Locks
+): Coin[] {
   const coins: Coin[] = []
   for (const transaction of view.transactions()) {
     if (view.isReplaced(transaction)) continue
@@ -41,28 +52,42 @@ export function coinsOf (view: HistoryView, addresses: AddressBook, tip: BlockHe
       const own = addresses.find(script)
       const outPoint = { txid: transaction.txid, vout }
       if (own === undefined || view.spender(outPoint) !== undefined) return
-      coins.push({ outPoint, value, own, height: transaction.height, confirmed, reservedFor: reservations.channelOf(outPoint), spentBy: outgoing.spending(outPoint)?.id, locked: locks.has(outPoint) })
+      coins.push({
+        outPoint,
+        value,
+        own,
+        height: transaction.height,
+        confirmed,
+        reservedFor: reservations.channelOf(outPoint),
+        spentBy: outgoing.spending(outPoint)?.id,
+        locked: locks.has(outPoint)
+      })
     })
   }
-  return coins.sort((a, b) => a.value === b.value ? compareText(a, b) : a.value > b.value ? -1 : 1)
+  return coins.sort((a, b) =>
+    a.value === b.value ? compareText(a, b) : a.value > b.value ? -1 : 1
+  )
 }
 
 /** A T1 or a send of ours spends it, whether the chain shows that yet or not. */
-export function isReserved ({ reservedFor, spentBy }: Pick<Coin, 'reservedFor' | 'spentBy'>): boolean {
+export function isReserved({
+  reservedFor,
+  spentBy
+}: Pick<Coin, 'reservedFor' | 'spentBy'>): boolean {
   return reservedFor !== undefined || spentBy !== undefined
 }
 
 /** Confirmed, spoken for by nobody, and not locked: what may be chosen. */
-export function isFree (coin: Coin): boolean {
+export function isFree(coin: Coin): boolean {
   return coin.confirmed && !isReserved(coin) && !coin.locked
 }
 
 /** The sum of values. What is in no block a server may make up. */
-export function sumOf (coins: ReadonlyArray<{ readonly value: Satoshi }>): Satoshi {
+export function sumOf(coins: ReadonlyArray<{ readonly value: Satoshi }>): Satoshi {
   return sumShown(coins.map(({ value }) => value))
 }
 
-function isSpendable ({ height, inputs }: KnownTransaction, tip: BlockHeight | undefined): boolean {
+function isSpendable({ height, inputs }: KnownTransaction, tip: BlockHeight | undefined): boolean {
   if (height === undefined) return false
   const isCoinbase = inputs.length === 1 && inputs[0]?.outPoint.txid === NO_TXID
   if (!isCoinbase) return true
@@ -70,6 +95,6 @@ function isSpendable ({ height, inputs }: KnownTransaction, tip: BlockHeight | u
   return tip !== undefined && tip + 1 - height >= COINBASE_MATURITY
 }
 
-function compareText (a: Coin, b: Coin): number {
+function compareText(a: Coin, b: Coin): number {
   return outPointText(a.outPoint) < outPointText(b.outPoint) ? -1 : 1
 }

@@ -33,7 +33,7 @@ interface Library {
 }
 
 /** The native implementation; undefined when this machine has no binary of it. */
-export function nativeEcdsa (): EcdsaWithSecrets | undefined {
+export function nativeEcdsa(): EcdsaWithSecrets | undefined {
   const module = attempt(() => load('secp256k1/bindings') as unknown)
   if (!isNativeModule(module)) return undefined
   return guarded({
@@ -47,7 +47,7 @@ export function nativeEcdsa (): EcdsaWithSecrets | undefined {
 }
 
 /** The WebAssembly implementation, which runs everywhere. */
-export function wasmEcdsa (): EcdsaWithSecrets | undefined {
+export function wasmEcdsa(): EcdsaWithSecrets | undefined {
   const module = attempt(() => load('tiny-secp256k1') as unknown)
   if (!isWasmModule(module)) return undefined
   return guarded({
@@ -65,9 +65,14 @@ export function wasmEcdsa (): EcdsaWithSecrets | undefined {
  *
  * @throws PaychanError `ERR_NO_ECDSA` when neither can be loaded.
  */
-export function loadEcdsa (): EcdsaWithSecrets {
+export function loadEcdsa(): EcdsaWithSecrets {
   const found = nativeEcdsa() ?? wasmEcdsa()
-  if (found === undefined) throw new PaychanError('ERR_NO_ECDSA', 'Neither secp256k1 nor tiny-secp256k1 can be loaded; install the packages again with `npm ci`.')
+  if (found === undefined) {
+    throw new PaychanError(
+      'ERR_NO_ECDSA',
+      'Neither secp256k1 nor tiny-secp256k1 can be loaded; install the packages again with `npm ci`.'
+    )
+  }
   return found
 }
 
@@ -75,7 +80,7 @@ export function loadEcdsa (): EcdsaWithSecrets {
  * Checks lengths and ranges before the library sees anything, so that both answer alike: a
  * verification says false to garbage of every kind, and never throws.
  */
-function guarded (library: Library): EcdsaWithSecrets {
+function guarded(library: Library): EcdsaWithSecrets {
   return {
     implementation: library.implementation,
     verify: (publicKey, digest, signature) => {
@@ -83,7 +88,8 @@ function guarded (library: Library): EcdsaWithSecrets {
       if (publicKey.length !== 33 || digest.length !== 32 || !isLowS(signature)) return false
       return attempt(() => library.verify(publicKey, digest, signature)) ?? false
     },
-    isPublicKey: (publicKey) => publicKey.length === 33 && (attempt(() => library.isPublicKey(publicKey)) ?? false),
+    isPublicKey: (publicKey) =>
+      publicKey.length === 33 && (attempt(() => library.isPublicKey(publicKey)) ?? false),
     publicKeyOf: (secret) => {
       requireSecret(library, secret)
       const publicKey = library.publicKeyOf(secret)
@@ -91,22 +97,29 @@ function guarded (library: Library): EcdsaWithSecrets {
       return publicKey
     },
     sign: (secret, digest) => {
-      if (digest.length !== 32) throw new PaychanError('ERR_INVALID_DIGEST', 'Only a digest of 32 bytes can be signed.', { length: digest.length })
+      if (digest.length !== 32) {
+        throw new PaychanError('ERR_INVALID_DIGEST', 'Only a digest of 32 bytes can be signed.', {
+          length: digest.length
+        })
+      }
       requireSecret(library, secret)
       return library.sign(secret, digest)
     }
   }
 }
 
-function requireSecret (library: Library, secret: Uint8Array): void {
+function requireSecret(library: Library, secret: Uint8Array): void {
   if (secret.length !== 32 || !library.isSecretKey(secret)) throw invalidSecret()
 }
 
-function invalidSecret (): PaychanError {
-  return new PaychanError('ERR_INVALID_SECRET_KEY', 'A secret key is 32 bytes, above 0 and below the order of secp256k1.')
+function invalidSecret(): PaychanError {
+  return new PaychanError(
+    'ERR_INVALID_SECRET_KEY',
+    'A secret key is 32 bytes, above 0 and below the order of secp256k1.'
+  )
 }
 
-function attempt<T> (action: () => T): T | undefined {
+function attempt<T>(action: () => T): T | undefined {
   try {
     return action()
   } catch {
@@ -114,15 +127,30 @@ function attempt<T> (action: () => T): T | undefined {
   }
 }
 
-function isNativeModule (module: unknown): module is typeof native {
-  return hasFunctions(module, ['ecdsaVerify', 'ecdsaSign', 'publicKeyCreate', 'publicKeyVerify', 'privateKeyVerify'])
+function isNativeModule(module: unknown): module is typeof native {
+  return hasFunctions(module, [
+    'ecdsaVerify',
+    'ecdsaSign',
+    'publicKeyCreate',
+    'publicKeyVerify',
+    'privateKeyVerify'
+  ])
 }
 
-function isWasmModule (module: unknown): module is typeof wasm {
-  return hasFunctions(module, ['verify', 'sign', 'pointFromScalar', 'isPointCompressed', 'isPrivate'])
+function isWasmModule(module: unknown): module is typeof wasm {
+  return hasFunctions(module, [
+    'verify',
+    'sign',
+    'pointFromScalar',
+    'isPointCompressed',
+    'isPrivate'
+  ])
 }
 
-function hasFunctions (module: unknown, names: readonly string[]): boolean {
-  return typeof module === 'object' && module !== null &&
+function hasFunctions(module: unknown, names: readonly string[]): boolean {
+  return (
+    typeof module === 'object' &&
+    module !== null &&
     names.every((name) => typeof Reflect.get(module, name) === 'function')
+  )
 }

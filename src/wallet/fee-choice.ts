@@ -1,6 +1,15 @@
 /** How a person says what a transaction shall pay: a feerate, or how many blocks it may wait. */
 import { codeOf, PaychanError } from '../types/errors.js'
-import { blockDelta, feeRate, formatAmount, formatFeeRate, satPerVByte, type BlockDelta, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  blockDelta,
+  feeRate,
+  formatAmount,
+  formatFeeRate,
+  satPerVByte,
+  type BlockDelta,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import type { Chain } from '../engine/ports.js'
 import { LOWEST_RELAY_RATE, SAFE_RELAY_RATE } from '../bitcoin/relay.js'
 
@@ -26,65 +35,121 @@ export const SHOWN_TARGETS = [1, 3, 6, 12, 36, 144].map(blockDelta)
 /**
  * The target of a choice; undefined when it has none.
  *
- * @throws PaychanError `ERR_INVALID_TARGET` (facts: asked, most), `ERR_INVALID_FEERATE` when there is a feerate as well
+ * @throws PaychanError `ERR_INVALID_TARGET` (facts: asked, most), `ERR_INVALID_FEERATE` when
+ *   there is a feerate as well
  */
-export function targetOf ({ feeRate, target }: FeeChoice): BlockDelta | undefined {
+export function targetOf({ feeRate, target }: FeeChoice): BlockDelta | undefined {
   if (target === undefined) return undefined
-  if (feeRate !== undefined) throw new PaychanError('ERR_INVALID_FEERATE', 'Give a feerate or a target, not both: a target stands for the feerate that the servers estimate.', { target })
-  if (!Number.isInteger(target) || target < 1 || target > MAX_TARGET) throw new PaychanError('ERR_INVALID_TARGET', `A target is a number of blocks from 1 to ${MAX_TARGET}, and ${target} is not.`, { asked: target, most: MAX_TARGET })
+  if (feeRate !== undefined) {
+    throw new PaychanError(
+      'ERR_INVALID_FEERATE',
+      'Give a feerate or a target, not both: a target stands for the feerate that the servers estimate.',
+      { target }
+    )
+  }
+  if (!Number.isInteger(target) || target < 1 || target > MAX_TARGET) {
+    throw new PaychanError(
+      'ERR_INVALID_TARGET',
+      `A target is a number of blocks from 1 to ${MAX_TARGET}, and ${target} is not.`,
+      { asked: target, most: MAX_TARGET }
+    )
+  }
   return blockDelta(target)
 }
 
 /**
  * The feerate that was asked for, when it is one that servers relay; undefined when none was.
  *
- * @throws PaychanError `ERR_INVALID_FEERATE` (facts, in sat/vB: satPerVByte, least, most), `ERR_FEERATE_TOO_LOW` when it
+ * @throws PaychanError `ERR_INVALID_FEERATE` (facts, in sat/vB: satPerVByte, least, most),
+ *   `ERR_FEERATE_TOO_LOW` when it
  *   is less than the server's mempool takes now (facts, in sat/vB: satPerVByte, least)
  */
-export async function askedRate (chain: Pick<Chain, 'relayRates'>, { feeRate: asked }: FeeChoice): Promise<FeeRate | undefined> {
+export async function askedRate(
+  chain: Pick<Chain, 'relayRates'>,
+  { feeRate: asked }: FeeChoice
+): Promise<FeeRate | undefined> {
   if (asked === undefined) return undefined
   if (asked < LOWEST_RELAY_RATE || asked > HIGHEST_RATE) {
-    throw new PaychanError('ERR_INVALID_FEERATE', `A feerate is between ${formatFeeRate(LOWEST_RELAY_RATE)} and ${formatFeeRate(HIGHEST_RATE)}.`, { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(LOWEST_RELAY_RATE), most: satPerVByte(HIGHEST_RATE) })
+    throw new PaychanError(
+      'ERR_INVALID_FEERATE',
+      `A feerate is between ${formatFeeRate(LOWEST_RELAY_RATE)} and ${formatFeeRate(HIGHEST_RATE)}.`,
+      {
+        satPerVByte: satPerVByte(feeRate(asked)),
+        least: satPerVByte(LOWEST_RELAY_RATE),
+        most: satPerVByte(HIGHEST_RATE)
+      }
+    )
   }
   const least = await minimumOf(chain)
-  if (asked < least) throw new PaychanError('ERR_FEERATE_TOO_LOW', `The server relays nothing below ${formatFeeRate(least)} now, and ${formatFeeRate(feeRate(asked))} were asked for. See \`paychan fees\`.`, { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(least) })
+  if (asked < least) {
+    throw new PaychanError(
+      'ERR_FEERATE_TOO_LOW',
+      `The server relays nothing below ${formatFeeRate(least)} now, and ${formatFeeRate(feeRate(asked))} were asked for. See \`paychan fees\`.`,
+      { satPerVByte: satPerVByte(feeRate(asked)), least: satPerVByte(least) }
+    )
+  }
   return feeRate(asked)
 }
 
 /**
  * What a transaction pays by a choice, or else by the estimate for `usual` blocks.
  *
- * @throws PaychanError those of `targetOf` and `askedRate`, and `ERR_CHAIN_UNAVAILABLE` when an estimate is needed
+ * @throws PaychanError those of `targetOf` and `askedRate`, and `ERR_CHAIN_UNAVAILABLE` when an
+ *   estimate is needed
  */
-export async function chosenRate (chain: Pick<Chain, 'relayRates' | 'estimateFeeRate'>, choice: FeeChoice, usual: BlockDelta): Promise<FeeRate> {
+export async function chosenRate(
+  chain: Pick<Chain, 'relayRates' | 'estimateFeeRate'>,
+  choice: FeeChoice,
+  usual: BlockDelta
+): Promise<FeeRate> {
   const target = targetOf(choice) ?? usual
-  return await askedRate(chain, choice) ?? await chain.estimateFeeRate(target)
+  return (await askedRate(chain, choice)) ?? (await chain.estimateFeeRate(target))
 }
 
 /** A feerate is likelier a slip than a wish when it is so many times what the next block takes. */
 const TIMES_THE_ESTIMATE = 10n
 
 /** What is about to be paid, as far as it is known. */
-export interface Cost { readonly rate?: FeeRate | undefined, readonly fee?: Satoshi, readonly amount?: Satoshi | undefined }
+export interface Cost {
+  readonly rate?: FeeRate | undefined
+  readonly fee?: Satoshi
+  readonly amount?: Satoshi | undefined
+}
 
 /**
- * Asks before a fee that exceeds what it moves, or ten times the estimate: that is most often a slip of the unit.
+ * Asks before a fee that exceeds what it moves, or ten times the estimate: that is most often a
+ * slip of the unit.
  *
  * @param meant - it is what is wanted
- * @throws PaychanError `ERR_FEE_TOO_HIGH` (facts: fee, amount; or, in sat/vB, satPerVByte and estimate)
+ * @throws PaychanError `ERR_FEE_TOO_HIGH` (facts: fee, amount; or, in sat/vB, satPerVByte and
+ *   estimate)
  */
-export async function checkCost (chain: Pick<Chain, 'estimateFeeRate'>, { rate, fee, amount }: Cost, meant = false): Promise<void> {
+export async function checkCost(
+  chain: Pick<Chain, 'estimateFeeRate'>,
+  { rate, fee, amount }: Cost,
+  meant = false
+): Promise<void> {
   if (meant) return
   const sure = 'If that is meant, say so: `--yes`, or `highFee: true` over the API.'
-  if (fee !== undefined && amount !== undefined && fee > amount) throw new PaychanError('ERR_FEE_TOO_HIGH', `The fee would be ${formatAmount(fee)}, more than the ${formatAmount(amount)} that it is paid for. ${sure}`, { fee, amount })
+  if (fee !== undefined && amount !== undefined && fee > amount) {
+    throw new PaychanError(
+      'ERR_FEE_TOO_HIGH',
+      `The fee would be ${formatAmount(fee)}, more than the ${formatAmount(amount)} that it is paid for. ${sure}`,
+      { fee, amount }
+    )
+  }
   if (rate === undefined) return
   const estimate = await estimateOf(chain)
   if (estimate === undefined || rate <= estimate * TIMES_THE_ESTIMATE) return
-  throw new PaychanError('ERR_FEE_TOO_HIGH', `${formatFeeRate(rate)} is more than ten times ${formatFeeRate(estimate)}, which the servers estimate for the next block. ${sure}`, { satPerVByte: satPerVByte(rate), estimate: satPerVByte(estimate) })
+  throw new PaychanError(
+    'ERR_FEE_TOO_HIGH',
+    `${formatFeeRate(rate)} is more than ten times ${formatFeeRate(estimate)}, which the servers estimate for the next block. ${sure}`,
+    { satPerVByte: satPerVByte(rate), estimate: satPerVByte(estimate) }
+  )
 }
 
 /** Without a server there is nothing to compare with. */
-async function estimateOf (chain: Pick<Chain, 'estimateFeeRate'>): Promise<FeeRate | undefined> {
+async function estimateOf(chain: Pick<Chain, 'estimateFeeRate'>): Promise<FeeRate | undefined> {
   try {
     return await chain.estimateFeeRate(blockDelta(1))
   } catch (error) {
@@ -93,8 +158,11 @@ async function estimateOf (chain: Pick<Chain, 'estimateFeeRate'>): Promise<FeeRa
   }
 }
 
-/** What a replacement pays for its own relay beyond what it replaces; without a server, what every node asks for. */
-export async function incrementalOf (chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
+/**
+ * What a replacement pays for its own relay beyond what it replaces; without a server, what every
+ * node asks for.
+ */
+export async function incrementalOf(chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
   try {
     return (await chain.relayRates()).incremental
   } catch (error) {
@@ -104,7 +172,7 @@ export async function incrementalOf (chain: Pick<Chain, 'relayRates'>): Promise<
 }
 
 /** Without a server a feerate is taken as it is: what is sent waits for one anyway. */
-async function minimumOf (chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
+async function minimumOf(chain: Pick<Chain, 'relayRates'>): Promise<FeeRate> {
   try {
     return (await chain.relayRates()).minimum
   } catch (error) {

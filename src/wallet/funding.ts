@@ -10,11 +10,29 @@ import { parseTransaction } from '../bitcoin/transaction.js'
 import { codeOf, PaychanError } from '../types/errors.js'
 import { dustLimit } from '../bitcoin/dust.js'
 import { fundingScript } from '../bitcoin/funding.js'
-import { FUNDING_INPUT_VSIZE, FUNDING_WITNESS_BYTES, SEQUENCE as REPLACEABLE, type FundingOutput } from '../bitcoin/funding-spend.js'
+import {
+  FUNDING_INPUT_VSIZE,
+  FUNDING_WITNESS_BYTES,
+  SEQUENCE as REPLACEABLE,
+  type FundingOutput
+} from '../bitcoin/funding-spend.js'
 import { MAX_RENEWAL_VSIZE } from '../bitcoin/renewal.js'
-import { MAX_TRUC_VSIZE, selectCoins, type Selectable, type Selection, type SelectionRequest } from './coin-selection.js'
+import {
+  MAX_TRUC_VSIZE,
+  selectCoins,
+  type Selectable,
+  type Selection,
+  type SelectionRequest
+} from './coin-selection.js'
 import type { BuiltFunding } from '../engine/ports.js'
-import { addSat, feeFor, formatAmount, subSat, type BlockHeight, type Satoshi } from '../types/units.js'
+import {
+  addSat,
+  feeFor,
+  formatAmount,
+  subSat,
+  type BlockHeight,
+  type Satoshi
+} from '../types/units.js'
 
 /** The version of T1 (BIP431). */
 const TRUC_VERSION = 3
@@ -22,16 +40,24 @@ const TRUC_VERSION = 3
 /** Not final, so that nLockTime counts; relative locks (BIP68) are off. */
 const SEQUENCE = 0xfffffffe
 
-/** A script of the length of every funding script: what a T1 will cost does not depend on its keys. */
+/**
+ * A script of the length of every funding script: what a T1 will cost does not depend on its keys.
+ */
 export const ANY_FUNDING_SCRIPT = Uint8Array.from([0, 32, ...new Uint8Array(32)])
 
 export interface FundingPlan<C extends Selectable> extends Selection<C> {
   readonly scriptPubKey: Uint8Array
   readonly amount: Satoshi
   readonly changeScript: Uint8Array
-  /** Whether the change comes before the funding output: a coin toss, so that nobody can tell which is which. */
+  /**
+   * Whether the change comes before the funding output: a coin toss, so that nobody can tell which
+   * is which.
+   */
   readonly changeFirst: boolean
-  /** The height of the tip: a miner gains nothing by mining the block that is there once more (fee sniping). */
+  /**
+   * The height of the tip: a miner gains nothing by mining the block that is there once more (fee
+   * sniping).
+   */
   readonly lockTime: BlockHeight
   readonly secretOf: (coin: C) => Uint8Array
   /** An output of a channel that is spent as well, the first input: others sign for it. */
@@ -39,33 +65,66 @@ export interface FundingPlan<C extends Selectable> extends Selection<C> {
 }
 
 /** @throws PaychanError `ERR_INVALID_AMOUNT` when an output of this amount would be dust. */
-export function requireNoDust (scriptPubKey: Uint8Array, amount: Satoshi): void {
+export function requireNoDust(scriptPubKey: Uint8Array, amount: Satoshi): void {
   const least = dustLimit(scriptPubKey)
   if (amount < least) {
-    throw new PaychanError('ERR_INVALID_AMOUNT', `A channel of ${formatAmount(amount)} cannot be funded: an output below ${formatAmount(least)} is dust, which no node relays.`, { amount, least })
+    throw new PaychanError(
+      'ERR_INVALID_AMOUNT',
+      `A channel of ${formatAmount(amount)} cannot be funded: an output below ${formatAmount(least)} is dust, which no node relays.`,
+      { amount, least }
+    )
   }
 }
 
-/** Chooses the coins; beside an output of a channel they pay for what that lacks, and for its input. */
-export function selectFunding<C extends Selectable> (request: SelectionRequest<C>, beside: FundingOutput | undefined): Selection<C> {
+/**
+ * Chooses the coins; beside an output of a channel they pay for what that lacks, and for its input.
+ */
+export function selectFunding<C extends Selectable>(
+  request: SelectionRequest<C>,
+  beside: FundingOutput | undefined
+): Selection<C> {
   if (beside === undefined) return selectCoins(request)
   const besideFee = feeFor(request.feeRate, FUNDING_INPUT_VSIZE)
   try {
-    const selection = selectCoins({ ...request, amount: addSat(subSat(request.amount, beside.value), besideFee), maxVsize: MAX_RENEWAL_VSIZE - FUNDING_INPUT_VSIZE })
+    const selection = selectCoins({
+      ...request,
+      amount: addSat(subSat(request.amount, beside.value), besideFee),
+      maxVsize: MAX_RENEWAL_VSIZE - FUNDING_INPUT_VSIZE
+    })
     return { ...selection, fee: addSat(selection.fee, besideFee) }
   } catch (error) {
     if (codeOf(error) !== 'ERR_TOO_MANY_COINS') throw error
-    throw new PaychanError('ERR_TOO_MANY_COINS', `The top-up would take more coins than fit beside the old channel into T1, which has at most ${MAX_RENEWAL_VSIZE} vB (about 6 coins). Name fewer and larger coins, gather some first by sending them to an address from \`paychan address\`, or top up by less.`, { most: MAX_RENEWAL_VSIZE })
+    throw new PaychanError(
+      'ERR_TOO_MANY_COINS',
+      `The top-up would take more coins than fit beside the old channel into T1, which has at most ${MAX_RENEWAL_VSIZE} vB (about 6 coins). Name fewer and larger coins, gather some first by sending them to an address from \`paychan address\`, or top up by less.`,
+      { most: MAX_RENEWAL_VSIZE }
+    )
   }
 }
 
 /** Builds T1 and signs all that is the wallet's (`ALL`, low S). */
-export function buildFundingTransaction<C extends Selectable> (plan: FundingPlan<C>): BuiltFunding {
-  const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee, beside } = plan
+export function buildFundingTransaction<C extends Selectable>(plan: FundingPlan<C>): BuiltFunding {
+  const { inputs, scriptPubKey, amount, change, changeScript, changeFirst, lockTime, fee, beside } =
+    plan
   const transaction = new Transaction({ version: TRUC_VERSION, lockTime })
-  if (beside !== undefined) transaction.addInput({ txid: beside.outPoint.txid, index: beside.outPoint.vout, sequence: REPLACEABLE, witnessUtxo: { amount: beside.value, script: fundingScript(beside.clientKey, beside.serverKey) } })
+  if (beside !== undefined) {
+    transaction.addInput({
+      txid: beside.outPoint.txid,
+      index: beside.outPoint.vout,
+      sequence: REPLACEABLE,
+      witnessUtxo: {
+        amount: beside.value,
+        script: fundingScript(beside.clientKey, beside.serverKey)
+      }
+    })
+  }
   for (const { outPoint, value, own } of inputs) {
-    transaction.addInput({ txid: outPoint.txid, index: outPoint.vout, sequence: SEQUENCE, witnessUtxo: { amount: value, script: own.scriptPubKey } })
+    transaction.addInput({
+      txid: outPoint.txid,
+      index: outPoint.vout,
+      sequence: SEQUENCE,
+      witnessUtxo: { amount: value, script: own.scriptPubKey }
+    })
   }
   const funding = { script: scriptPubKey, amount }
   const outputs = change === 0n ? [funding] : [funding, { script: changeScript, amount: change }]
@@ -80,11 +139,23 @@ export function buildFundingTransaction<C extends Selectable> (plan: FundingPlan
   return { raw, outPoint: { txid: checked(raw, plan), vout: outputs.indexOf(funding) }, fee }
 }
 
-/** A last look at the finished bytes: what they spend is what was chosen, and not a satoshi more goes to the fee. */
-function checked<C extends Selectable> (raw: Uint8Array, { inputs, fee, beside }: FundingPlan<C>): BuiltFunding['outPoint']['txid'] {
+/**
+ * A last look at the finished bytes: what they spend is what was chosen, and not a satoshi more
+ * goes to the fee.
+ */
+function checked<C extends Selectable>(
+  raw: Uint8Array,
+  { inputs, fee, beside }: FundingPlan<C>
+): BuiltFunding['outPoint']['txid'] {
   const { txid, vsize, outputs } = parseTransaction(raw)
   const spent = inputs.reduce((sum, { value }) => sum + value, beside?.value ?? 0n)
   const paid = outputs.reduce((sum, { value }) => sum + value, 0n)
-  if (spent - paid !== fee || vsize + (beside === undefined ? 0 : FUNDING_WITNESS_BYTES / 4) > (beside === undefined ? MAX_TRUC_VSIZE : MAX_RENEWAL_VSIZE)) throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
+  if (
+    spent - paid !== fee ||
+    vsize + (beside === undefined ? 0 : FUNDING_WITNESS_BYTES / 4) >
+      (beside === undefined ? MAX_TRUC_VSIZE : MAX_RENEWAL_VSIZE)
+  ) {
+    throw new Error(`the funding transaction spends ${spent}, pays ${paid}, and has ${vsize} vB`)
+  }
   return txid
 }

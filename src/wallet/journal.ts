@@ -20,13 +20,29 @@ export interface JournalInit {
 }
 
 /** @param channelKind - what a transaction is for a channel; undefined when it is for none */
-export function listTransactions (init: JournalInit, tip: BlockHeight | undefined, channelKind: (id: Txid) => TransactionKind | undefined): WalletTransaction[] {
+export function listTransactions(
+  init: JournalInit,
+  tip: BlockHeight | undefined,
+  channelKind: (id: Txid) => TransactionKind | undefined
+): WalletTransaction[] {
   const { view, outgoing } = init
   const seen = [...view.transactions()].filter((transaction) => !view.isReplaced(transaction))
-  const waiting = outgoing.all()
-    .filter(({ versions }) => versions.every((raw) => view.transaction(parseTransaction(raw).txid) === undefined))
-    .map((each): KnownTransaction => ({ ...parseTransaction(newestOf(each)), raw: newestOf(each), height: undefined }))
-  const rank = new Map([...waiting, ...seen].map(({ txid, height }, i) => [txid, height ?? Number.MAX_SAFE_INTEGER - i]))
+  const waiting = outgoing
+    .all()
+    .filter(({ versions }) =>
+      versions.every((raw) => view.transaction(parseTransaction(raw).txid) === undefined)
+    )
+    .map((each): KnownTransaction => ({
+      ...parseTransaction(newestOf(each)),
+      raw: newestOf(each),
+      height: undefined
+    }))
+  const rank = new Map(
+    [...waiting, ...seen].map(({ txid, height }, i) => [
+      txid,
+      height ?? Number.MAX_SAFE_INTEGER - i
+    ])
+  )
   return [...waiting, ...seen]
     .flatMap((transaction) => describe(init, transaction, tip, channelKind))
     .sort((a, b) => {
@@ -36,39 +52,68 @@ export function listTransactions (init: JournalInit, tip: BlockHeight | undefine
     })
 }
 
-function rankOf (rank: ReadonlyMap<Txid, number>, { txid }: WalletTransaction): number {
+function rankOf(rank: ReadonlyMap<Txid, number>, { txid }: WalletTransaction): number {
   return rank.get(txid) ?? 0
 }
 
-function describe ({ network, addresses, view, outgoing, notes }: JournalInit, transaction: KnownTransaction, tip: BlockHeight | undefined, channelKind: (id: Txid) => TransactionKind | undefined): WalletTransaction[] {
+function describe(
+  { network, addresses, view, outgoing, notes }: JournalInit,
+  transaction: KnownTransaction,
+  tip: BlockHeight | undefined,
+  channelKind: (id: Txid) => TransactionKind | undefined
+): WalletTransaction[] {
   const { txid, inputs, outputs, height } = transaction
   // An input of a send that was forgotten by the chain's view is known from its record.
-  const known = new Map(outgoing.find(txid)?.inputs.map(({ outPoint, value, script }) => [`${outPoint.txid}:${outPoint.vout}`, { value, script }]))
-  const sources = inputs.map(({ outPoint }) => view.transaction(outPoint.txid)?.outputs[outPoint.vout] ?? known.get(`${outPoint.txid}:${outPoint.vout}`))
-  const isOwn = (script: Uint8Array | undefined): boolean => script !== undefined && addresses.find(script) !== undefined
+  const known = new Map(
+    outgoing
+      .find(txid)
+      ?.inputs.map(({ outPoint, value, script }) => [
+        `${outPoint.txid}:${outPoint.vout}`,
+        { value, script }
+      ])
+  )
+  const sources = inputs.map(
+    ({ outPoint }) =>
+      view.transaction(outPoint.txid)?.outputs[outPoint.vout] ??
+      known.get(`${outPoint.txid}:${outPoint.vout}`)
+  )
+  const isOwn = (script: Uint8Array | undefined): boolean =>
+    script !== undefined && addresses.find(script) !== undefined
   const ownInputs = sources.filter((source) => isOwn(source?.script))
   const ownOutputs = outputs.filter(({ script }) => isOwn(script))
   // A payout output of a channel is not yet a coin of the wallet: its sweep is.
   if (ownInputs.length === 0 && ownOutputs.length === 0) return []
-  const total = (values: ReadonlyArray<{ readonly value: Satoshi } | undefined>): bigint => values.reduce((sum, each) => sum + (each?.value ?? 0n), 0n)
+  const total = (values: ReadonlyArray<{ readonly value: Satoshi } | undefined>): bigint =>
+    values.reduce((sum, each) => sum + (each?.value ?? 0n), 0n)
   const made = notes.made(txid)
-  const left = sources.every((source) => source !== undefined) ? total(sources) - total(outputs) : -1n
+  const left = sources.every((source) => source !== undefined)
+    ? total(sources) - total(outputs)
+    : -1n
   // What pays more than it spends, or leaves more than there is, a server has made up.
   const fee = made?.fee ?? (left < 0n || left > MAX_MONEY ? undefined : satoshi(left))
   const kind = channelKind(txid) ?? made?.kind ?? (ownInputs.length > 0 ? 'send' : 'receive')
-  const addressLabel = outputs.map(({ script }) => labelOf(notes, script, network)).find((label) => label !== undefined)
-  return [{
-    txid,
-    kind,
-    amount: total(ownOutputs) - total(ownInputs),
-    fee,
-    height,
-    confirmations: height === undefined || tip === undefined ? 0 : Math.max(0, tip - height + 1),
-    status: height !== undefined ? 'confirmed' : view.transaction(txid) === undefined ? 'waiting' : 'mempool',
-    label: notes.label(txid) ?? addressLabel
-  }]
+  const addressLabel = outputs
+    .map(({ script }) => labelOf(notes, script, network))
+    .find((label) => label !== undefined)
+  return [
+    {
+      txid,
+      kind,
+      amount: total(ownOutputs) - total(ownInputs),
+      fee,
+      height,
+      confirmations: height === undefined || tip === undefined ? 0 : Math.max(0, tip - height + 1),
+      status:
+        height !== undefined
+          ? 'confirmed'
+          : view.transaction(txid) === undefined
+            ? 'waiting'
+            : 'mempool',
+      label: notes.label(txid) ?? addressLabel
+    }
+  ]
 }
 
-function labelOf (notes: Notes, script: Uint8Array, network: Network): string | undefined {
+function labelOf(notes: Notes, script: Uint8Array, network: Network): string | undefined {
   return isStandardScript(script) ? notes.label(addressFromScript(script, network)) : undefined
 }

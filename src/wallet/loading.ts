@@ -1,4 +1,7 @@
-/** What a wallet finds on its disk. A record that is damaged is told and left alone: the rest is usable. */
+/**
+ * What a wallet finds on its disk. A record that is damaged is told and left alone: the rest is
+ * usable.
+ */
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import type { Store } from '../engine/ports.js'
 import { CLOSE_GAP, type AddressBook } from './addresses.js'
@@ -7,7 +10,17 @@ import { LOCKED, readLock, type CoinLocks } from './coin-locks.js'
 import { LABELS, MADE, readLabel, readMade, type Notes } from './notes.js'
 import { OUTGOING, readOutgoing, type OutgoingTransactions } from './outgoing.js'
 import { upgradeRecord, upgradeRecords } from './record-format.js'
-import { BRANCHES, branchKey, CLAIMS, GAP_KEY, readBranch, readClaim, readGap, readReservation, RESERVATIONS } from './records.js'
+import {
+  BRANCHES,
+  branchKey,
+  CLAIMS,
+  GAP_KEY,
+  readBranch,
+  readClaim,
+  readGap,
+  readReservation,
+  RESERVATIONS
+} from './records.js'
 import type { Reservations } from './reservations.js'
 
 export interface LoadedWallet {
@@ -21,22 +34,31 @@ export interface LoadedWallet {
 
 /** What it means that records of one kind cannot be read. */
 const MEANING: ReadonlyArray<readonly [prefix: string, meaning: string]> = [
-  ['wallet/branch/', 'Which addresses were given out is not known; those that were paid to are found on the chain, others may be given out again.'],
+  [
+    'wallet/branch/',
+    'Which addresses were given out is not known; those that were paid to are found on the chain, others may be given out again.'
+  ],
   [RESERVATIONS, 'Coins of a funding transaction are free again before it is decided.'],
   [LOCKED, 'A coin that was locked may be chosen: lock it once more with `paychan coins lock`.'],
   [CLAIMS, 'A payout of a channel is claimed again by its channel.'],
-  [OUTGOING, 'A send is not sent again, and its coins are free: look at `paychan transactions` and at the chain before it is paid again.'],
+  [
+    OUTGOING,
+    'A send is not sent again, and its coins are free: look at `paychan transactions` and at the chain before it is paid again.'
+  ],
   [LABELS, 'A label is gone.'],
   [MADE, 'What a transaction was for is not known any more.']
 ]
 
 /** What it means that a record cannot be read. */
-export function meaningOfDamage (key: string): string {
+export function meaningOfDamage(key: string): string {
   return MEANING.find(([prefix]) => key.startsWith(prefix))?.[1] ?? ''
 }
 
-/** Reads a record as the wallet does when it starts. @throws PaychanError `ERR_STORE_CORRUPT`, `ERR_STORE_VERSION` */
-export function checkRecord (key: string, value: Uint8Array): void {
+/**
+ * Reads a record as the wallet does when it starts. @throws PaychanError `ERR_STORE_CORRUPT`,
+ * `ERR_STORE_VERSION`
+ */
+export function checkRecord(key: string, value: Uint8Array): void {
   upgradeRecord(key, value)
   const branch = BRANCHES.find((name) => branchKey(name) === key)
   if (branch !== undefined) readBranch(branch, value)
@@ -55,20 +77,35 @@ export function checkRecord (key: string, value: Uint8Array): void {
  * @param onDamaged - told of each record that cannot be read: `ERR_STORE_CORRUPT`
  * @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_FAILED`
  */
-export async function loadWallet (store: Store, { addresses, reservations, locks, claims, outgoing, notes }: LoadedWallet, onDamaged: (error: Error) => void): Promise<void> {
+export async function loadWallet(
+  store: Store,
+  { addresses, reservations, locks, claims, outgoing, notes }: LoadedWallet,
+  onDamaged: (error: Error) => void
+): Promise<void> {
   const whole = (key: string, read: () => void): void => {
     try {
       read()
     } catch (error) {
       if (codeOf(error) !== 'ERR_STORE_CORRUPT') throw error
-      onDamaged(new PaychanError('ERR_STORE_CORRUPT', `${messageOf(error)} ${meaningOfDamage(key)}`.trim(), { key }, { cause: error }))
+      onDamaged(
+        new PaychanError(
+          'ERR_STORE_CORRUPT',
+          `${messageOf(error)} ${meaningOfDamage(key)}`.trim(),
+          { key },
+          { cause: error }
+        )
+      )
     }
   }
   await upgradeRecords(store)
   for (const branch of BRANCHES) {
     const key = branchKey(branch)
     const value = await store.get(key)
-    if (value !== undefined) whole(key, () => { addresses.next[branch] = readBranch(branch, value) })
+    if (value !== undefined) {
+      whole(key, () => {
+        addresses.next[branch] = readBranch(branch, value)
+      })
+    }
   }
   const gap = await store.get(GAP_KEY)
   if (gap !== undefined) {
@@ -77,10 +114,34 @@ export async function loadWallet (store: Store, { addresses, reservations, locks
       addresses.closeGap = Math.max(CLOSE_GAP, addresses.gap)
     })
   }
-  for await (const [key, value] of store.entries(RESERVATIONS)) whole(key, () => { reservations.add(readReservation(key, value)) })
-  for await (const [key, value] of store.entries(LOCKED)) whole(key, () => { locks.add(readLock(key, value)) })
-  for await (const [key, value] of store.entries(CLAIMS)) whole(key, () => { claims.add(readClaim(key, value)) })
-  for await (const [key, value] of store.entries(OUTGOING)) whole(key, () => { outgoing.set(readOutgoing(key, value)) })
-  for await (const [key, value] of store.entries(LABELS)) whole(key, () => { notes.setLabel(key.slice(LABELS.length), readLabel(key, value)) })
-  for await (const [key, value] of store.entries(MADE)) whole(key, () => { notes.setMade(...readMade(key, value)) })
+  for await (const [key, value] of store.entries(RESERVATIONS)) {
+    whole(key, () => {
+      reservations.add(readReservation(key, value))
+    })
+  }
+  for await (const [key, value] of store.entries(LOCKED)) {
+    whole(key, () => {
+      locks.add(readLock(key, value))
+    })
+  }
+  for await (const [key, value] of store.entries(CLAIMS)) {
+    whole(key, () => {
+      claims.add(readClaim(key, value))
+    })
+  }
+  for await (const [key, value] of store.entries(OUTGOING)) {
+    whole(key, () => {
+      outgoing.set(readOutgoing(key, value))
+    })
+  }
+  for await (const [key, value] of store.entries(LABELS)) {
+    whole(key, () => {
+      notes.setLabel(key.slice(LABELS.length), readLabel(key, value))
+    })
+  }
+  for await (const [key, value] of store.entries(MADE)) {
+    whole(key, () => {
+      notes.setMade(...readMade(key, value))
+    })
+  }
 }

@@ -2,10 +2,10 @@
 export class LruCache<K, V> {
   private readonly entries = new Map<K, V>()
 
-  constructor (private readonly capacity: number) {}
+  constructor(private readonly capacity: number) {}
 
   /** What is cached under `key`, or what `make` returns, which is then cached. */
-  get (key: K, make: () => V): V {
+  get(key: K, make: () => V): V {
     const known = this.entries.get(key)
     const value = known ?? make()
     // A Map keeps the order of insertion: what is used last goes to the end.
@@ -18,7 +18,7 @@ export class LruCache<K, V> {
     return value
   }
 
-  get size (): number {
+  get size(): number {
     return this.entries.size
   }
 }

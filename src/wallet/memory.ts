@@ -4,12 +4,24 @@
  */
 import * as bitcoin from 'bitcoinjs-lib'
 import { HDKey } from '@scure/bip32'
-import { outPointText, sameOutPoint, txidFromHash, type ChannelId, type OutPoint, type Txid } from '../types/bytes.js'
+import {
+  outPointText,
+  sameOutPoint,
+  txidFromHash,
+  type ChannelId,
+  type OutPoint,
+  type Txid
+} from '../types/bytes.js'
 import { PaychanError } from '../types/errors.js'
 import { blockHeight, satoshi, type FeeRate, type Satoshi } from '../types/units.js'
 import { AddressBook, type OwnScript } from './addresses.js'
 import { selectCoins } from './coin-selection.js'
-import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust, selectFunding } from './funding.js'
+import {
+  ANY_FUNDING_SCRIPT,
+  buildFundingTransaction,
+  requireNoDust,
+  selectFunding
+} from './funding.js'
 import { previousOf } from './previous.js'
 import { createSigner } from './signer.js'
 import type { Network } from '../../protocols/paychan/1.0/index.js'
@@ -34,23 +46,27 @@ export interface MemoryWallet extends Wallet {
   readonly receive: (value: Satoshi) => OutPoint
 }
 
-interface MadeUpCoin { readonly outPoint: OutPoint, readonly value: Satoshi, readonly own: OwnScript }
+interface MadeUpCoin {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly own: OwnScript
+}
 
 /**
  * @example
  * const wallet = createMemoryWallet({ seed: 'alice', coins: [satoshi(1_000_000n)] })
  */
-export function createMemoryWallet (init: MemoryWalletInit): MemoryWallet {
+export function createMemoryWallet(init: MemoryWalletInit): MemoryWallet {
   return new InMemoryWallet(init)
 }
 
 /** A signer whose keys come from a text: never for money. */
-export function createTestSigner (seed: string, network: Network = 'regtest'): Signer {
+export function createTestSigner(seed: string, network: Network = 'regtest'): Signer {
   return createSigner(testRoot(seed), network)
 }
 
 /** The BIP32 master key of a text: never for money. */
-export function testRoot (seed: string): HDKey {
+export function testRoot(seed: string): HDKey {
   return HDKey.fromMasterSeed(hashOf(`paychan test seed ${seed}`))
 }
 
@@ -63,12 +79,12 @@ class InMemoryWallet implements MemoryWallet {
   private readonly origins = new Map<Txid, Uint8Array>()
   private received = 0
 
-  constructor (private readonly init: MemoryWalletInit) {
+  constructor(private readonly init: MemoryWalletInit) {
     this.addresses = new AddressBook(testRoot(init.seed), init.network ?? 'regtest')
     for (const value of init.coins ?? [satoshi(100_000_000n)]) this.receive(value)
   }
 
-  receive (value: Satoshi): OutPoint {
+  receive(value: Satoshi): OutPoint {
     const own = this.take('receive')
     const origin = new bitcoin.Transaction()
     origin.addInput(hashOf(`${this.init.seed} coin ${this.received++}`), 0)
@@ -80,34 +96,58 @@ class InMemoryWallet implements MemoryWallet {
     return coin.outPoint
   }
 
-  async newScript (): Promise<Uint8Array> {
+  async newScript(): Promise<Uint8Array> {
     await Promise.resolve()
     return this.take('receive').scriptPubKey
   }
 
-  async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
+  async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
     await Promise.resolve()
     this.addresses.watched()
     this.addresses.deriveCloseScripts()
     const own = this.addresses.find(scriptPubKey)
-    if (own !== undefined) this.addresses.next[own.branch] = Math.max(this.addresses.next[own.branch], own.index + 1)
+    if (own !== undefined) {
+      this.addresses.next[own.branch] = Math.max(this.addresses.next[own.branch], own.index + 1)
+    }
     return own !== undefined
   }
 
-  closeScript (index: number): Uint8Array {
+  closeScript(index: number): Uint8Array {
     return this.addresses.at('close', index).scriptPubKey
   }
 
-  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
-    return selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey }).fee
+  checkFunds(amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
+    return selectCoins({
+      ...this.offered(named),
+      scriptPubKey: ANY_FUNDING_SCRIPT,
+      amount,
+      feeRate,
+      changeScript: this.addresses.upcoming('change').scriptPubKey
+    }).fee
   }
 
-  async buildFunding ({ channel, scriptPubKey, amount, feeRate, beside, coins }: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding({
+    channel,
+    scriptPubKey,
+    amount,
+    feeRate,
+    beside,
+    coins
+  }: FundingRequest): Promise<BuiltFunding> {
     await Promise.resolve()
     requireNoDust(scriptPubKey, amount)
-    if (this.reserved.has(channel)) throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already.`, { channel })
+    if (this.reserved.has(channel)) {
+      throw new PaychanError(
+        'ERR_FUNDING_EXISTS',
+        `Coins are set aside for channel ${channel} already.`,
+        { channel }
+      )
+    }
     const changeScript = this.addresses.upcoming('change').scriptPubKey
-    const selection = selectFunding({ ...this.offered(coins), scriptPubKey, amount, feeRate, changeScript }, beside)
+    const selection = selectFunding(
+      { ...this.offered(coins), scriptPubKey, amount, feeRate, changeScript },
+      beside
+    )
     if (selection.change > 0n) this.take('change')
     const chosen = new Set(selection.inputs.map(({ outPoint }) => outPointText(outPoint)))
     this.reserved.set(channel, selection.inputs)
@@ -123,50 +163,63 @@ class InMemoryWallet implements MemoryWallet {
       secretOf: ({ own }) => this.addresses.secret(own),
       beside
     })
-    return beside === undefined ? funding : { ...funding, previous: previousOf(selection.inputs, (id) => this.origins.get(id)) }
+    return beside === undefined
+      ? funding
+      : { ...funding, previous: previousOf(selection.inputs, (id) => this.origins.get(id)) }
   }
 
-  private offered (named: readonly OutPoint[] | undefined): { readonly coins: readonly MadeUpCoin[], readonly exact: boolean } {
+  private offered(named: readonly OutPoint[] | undefined): {
+    readonly coins: readonly MadeUpCoin[]
+    readonly exact: boolean
+  } {
     if (named === undefined) return { coins: this.free, exact: false }
     const coins = named.map((outPoint) => {
       const found = this.free.find((coin) => sameOutPoint(coin.outPoint, outPoint))
-      if (found === undefined) throw new PaychanError('ERR_COIN_UNKNOWN', `The wallet has no free coin ${outPointText(outPoint)}.`, { coin: outPointText(outPoint) })
+      if (found === undefined) {
+        throw new PaychanError(
+          'ERR_COIN_UNKNOWN',
+          `The wallet has no free coin ${outPointText(outPoint)}.`,
+          { coin: outPointText(outPoint) }
+        )
+      }
       return found
     })
     return { coins, exact: true }
   }
 
-  async releaseFunding (channel: ChannelId): Promise<void> {
+  async releaseFunding(channel: ChannelId): Promise<void> {
     await Promise.resolve()
-    this.free.push(...this.reserved.get(channel) ?? [])
+    this.free.push(...(this.reserved.get(channel) ?? []))
     this.reserved.delete(channel)
   }
 
   /** Its coins are made up, and so is nothing in a mempool that a child could help. */
-  async bumpFunding (): Promise<void> {
+  async bumpFunding(): Promise<void> {
     await Promise.resolve()
   }
 
-  async claim (output: CsvOutput): Promise<void> {
+  async claim(output: CsvOutput): Promise<void> {
     await Promise.resolve()
-    if (!this.claims.some(({ outPoint }) => sameOutPoint(outPoint, output.outPoint))) this.claims.push(output)
+    if (!this.claims.some(({ outPoint }) => sameOutPoint(outPoint, output.outPoint))) {
+      this.claims.push(output)
+    }
   }
 
-  reservedFor (): ChannelId[] {
+  reservedFor(): ChannelId[] {
     return [...this.reserved.keys()]
   }
 
-  available (): Satoshi {
+  available(): Satoshi {
     return satoshi(this.free.reduce((sum, { value }) => sum + value, 0n))
   }
 
-  private take (branch: 'receive' | 'change'): OwnScript {
+  private take(branch: 'receive' | 'change'): OwnScript {
     const own = this.addresses.upcoming(branch)
     this.addresses.next[branch]++
     return own
   }
 }
 
-function hashOf (text: string): Uint8Array {
+function hashOf(text: string): Uint8Array {
   return bitcoin.crypto.sha256(new TextEncoder().encode(text))
 }

@@ -5,7 +5,14 @@ import type { Chain, Random, Store, Unsubscribe, Wallet } from '../engine/ports.
 import type { ChannelId, OutPoint, Txid } from '../types/bytes.js'
 import type { BlockHeight, Satoshi } from '../types/units.js'
 import type { Branch } from './records.js'
-import type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
+import type {
+  BumpResult,
+  FeeChoice,
+  SendOptions,
+  SendResult,
+  TransactionKind,
+  WalletTransaction
+} from './spending-types.js'
 
 export interface WalletInit {
   /** The BIP32 master key (`rootFromWords`). */
@@ -14,7 +21,9 @@ export interface WalletInit {
   readonly store: Store
   readonly chain: Chain
   readonly random: Random
-  /** Told of watches that do not stand, refused broadcasts, servers that lie. The wallet goes on. */
+  /**
+   * Told of watches that do not stand, refused broadcasts, servers that lie. The wallet goes on.
+   */
   readonly onError: (error: Error) => void
 }
 
@@ -52,7 +61,9 @@ export interface WalletBalance {
   readonly pending: Satoshi
   /** Payout outputs of channels, in the chain or in the mempool, that nothing spends yet. */
   readonly unswept: Satoshi
-  /** The part of `confirmed` that is set aside for T1s and sends that the chain has not shown yet. */
+  /**
+   * The part of `confirmed` that is set aside for T1s and sends that the chain has not shown yet.
+   */
   readonly reserved: Satoshi
   /** The part of `confirmed` that its owner has locked, and that nothing spends. */
   readonly locked: Satoshi
@@ -70,31 +81,43 @@ export interface NodeWallet extends Wallet {
   /** A fresh receive address; its index is on disk before this resolves. */
   newAddress: () => Promise<string>
   /**
-   * Pays to an address from confirmed coins that nobody else needs, or from those that are named; on
-   * disk before it leaves. Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`, `ERR_URI_UNSUPPORTED`,
-   * `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW`, `ERR_INVALID_TARGET`,
-   * `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked, available, fee, and what is locked),
-   * `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`,
-   * `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin),
+   * Pays to an address from confirmed coins that nobody else needs, or from those that are named;
+   * on disk before it leaves. Errors: `ERR_INVALID_ADDRESS`, `ERR_INVALID_URI`,
+   * `ERR_URI_UNSUPPORTED`, `ERR_INVALID_AMOUNT`, `ERR_INVALID_FEERATE`, `ERR_FEERATE_TOO_LOW`,
+   * `ERR_INVALID_TARGET`, `ERR_INVALID_LABEL`, `ERR_INSUFFICIENT_FUNDS` (facts: asked, available,
+   * fee, and what is locked), `ERR_TOO_MANY_COINS`, `ERR_INVALID_OUTPOINT`, `ERR_COIN_UNKNOWN`,
+   * `ERR_COIN_SPENT`, `ERR_COIN_UNCONFIRMED`, `ERR_COIN_RESERVED` (facts: coin),
    * `ERR_CHAIN_UNAVAILABLE`, `ERR_BROADCAST_REFUSED` (facts: txid; it is kept and sent again).
    */
   send: (options: SendOptions) => Promise<SendResult>
   /**
    * Raises what a send (a replacement) or a T1 (a child) pays. A replacement pays at least what
    * replaces, except when a feerate says otherwise.
-   * Errors: `ERR_COIN_LOCKED` (the change of T1 is), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`, `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW` (facts: asked, least),
-   * `ERR_NO_CHANGE`, `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
+   * Errors: `ERR_COIN_LOCKED` (the change of T1 is), `ERR_INVALID_TARGET`, `ERR_CANNOT_BUMP`,
+   * `ERR_ALREADY_CONFIRMED`, `ERR_FEERATE_TOO_LOW` (facts: asked, least), `ERR_NO_CHANGE`,
+   * `ERR_INSUFFICIENT_FUNDS`, `ERR_INVALID_FEERATE`, `ERR_BROADCAST_REFUSED`.
    */
   bumpFee: (txid: string, choice?: FeeChoice) => Promise<BumpResult>
-  /** All transactions of the wallet, the newest first; `channelKind` tells what one is for a channel. */
+  /**
+   * All transactions of the wallet, the newest first; `channelKind` tells what one is for a
+   * channel.
+   */
   transactions: (channelKind: (id: Txid) => TransactionKind | undefined) => WalletTransaction[]
-  /** Gives a txid or an address a label of at most 128 characters; an empty one takes it away. Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`. */
+  /**
+   * Gives a txid or an address a label of at most 128 characters; an empty one takes it away.
+   * Errors: `ERR_INVALID_LABEL`, `ERR_INVALID_ADDRESS`.
+   */
   label: (of: string, text: string) => Promise<void>
   /** The largest first. */
   coins: () => WalletCoin[]
-  /** Nothing chooses these coins from now on, a restart included. Errors: `ERR_COIN_UNKNOWN`, `ERR_COIN_SPENT`. */
+  /**
+   * Nothing chooses these coins from now on, a restart included. Errors: `ERR_COIN_UNKNOWN`,
+   * `ERR_COIN_SPENT`.
+   */
   lockCoins: (coins: readonly OutPoint[]) => Promise<void>
-  /** Takes locks away, also those of coins that the chain does not show now. Errors: as `lockCoins`. */
+  /**
+   * Takes locks away, also those of coins that the chain does not show now. Errors: as `lockCoins`.
+   */
   unlockCoins: (coins: readonly OutPoint[]) => Promise<void>
   balance: () => WalletBalance
   /** How many addresses of each branch are used so far. */

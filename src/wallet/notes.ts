@@ -17,7 +17,10 @@ import type { Change } from '../engine/ports.js'
 /** What the wallet makes transactions for; a `bump` is a child that pays for its parent. */
 export type MadeKind = 'send' | 'sweep' | 'bump'
 
-export interface Made { readonly kind: MadeKind, readonly fee: Satoshi }
+export interface Made {
+  readonly kind: MadeKind
+  readonly fee: Satoshi
+}
 
 export const LABELS = 'wallet/label/'
 export const MADE = 'wallet/made/'
@@ -27,33 +30,37 @@ const labelRecord = z.object({ text: z.string() })
 const madeRecord = z.object({ kind: z.enum(['send', 'sweep', 'bump']), fee: amount })
 
 /** The change that remembers what a transaction is for. */
-export function madeChange (id: Txid, { kind, fee }: Made): Change {
+export function madeChange(id: Txid, { kind, fee }: Made): Change {
   const key = MADE + id
   return { key, value: encodeRecord(key, { kind, fee: fee.toString() }) }
 }
 
 /** @throws PaychanError `ERR_INVALID_LABEL` */
-export function checkLabel (text: string): string {
+export function checkLabel(text: string): string {
   const trimmed = text.trim()
   if (trimmed.length > MAX_LABEL_LENGTH || /\p{Cc}/u.test(trimmed)) {
-    throw new PaychanError('ERR_INVALID_LABEL', `A label has at most ${MAX_LABEL_LENGTH} characters, on one line.`, { length: trimmed.length, most: MAX_LABEL_LENGTH })
+    throw new PaychanError(
+      'ERR_INVALID_LABEL',
+      `A label has at most ${MAX_LABEL_LENGTH} characters, on one line.`,
+      { length: trimmed.length, most: MAX_LABEL_LENGTH }
+    )
   }
   return trimmed
 }
 
 /** The change that gives a transaction or an address a label; an empty one takes it away. */
-export function labelChange (of: string, text: string): Change {
+export function labelChange(of: string, text: string): Change {
   const key = LABELS + of
   return { key, value: text === '' ? undefined : encodeRecord(key, { text }) }
 }
 
 /** The text of a label. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readLabel (key: string, value: Uint8Array): string {
+export function readLabel(key: string, value: Uint8Array): string {
   return decodeRecord(key, value, labelRecord).text
 }
 
 /** What a transaction is for. @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readMade (key: string, value: Uint8Array): [id: Txid, made: Made] {
+export function readMade(key: string, value: Uint8Array): [id: Txid, made: Made] {
   return [named(key, () => txid(key.slice(MADE.length))), decodeRecord(key, value, madeRecord)]
 }
 
@@ -61,20 +68,20 @@ export class Notes {
   private readonly labels = new Map<string, string>()
   private readonly mades = new Map<Txid, Made>()
 
-  setLabel (of: string, text: string): void {
+  setLabel(of: string, text: string): void {
     if (text === '') this.labels.delete(of)
     else this.labels.set(of, text)
   }
 
-  setMade (id: Txid, made: Made): void {
+  setMade(id: Txid, made: Made): void {
     this.mades.set(id, made)
   }
 
-  label (of: string): string | undefined {
+  label(of: string): string | undefined {
     return this.labels.get(of)
   }
 
-  made (id: Txid): Made | undefined {
+  made(id: Txid): Made | undefined {
     return this.mades.get(id)
   }
 }

@@ -17,12 +17,18 @@ import type { Change } from '../engine/ports.js'
 import type { Reservations } from './reservations.js'
 
 /** A coin of ours, with what it takes to sign for it even when the chain no longer shows it. */
-export interface OwnInput { readonly outPoint: OutPoint, readonly value: Satoshi, readonly script: Uint8Array }
+export interface OwnInput {
+  readonly outPoint: OutPoint
+  readonly value: Satoshi
+  readonly script: Uint8Array
+}
 
 export interface Outgoing {
   /** The txid of the first version. */
   readonly id: Txid
-  /** `child`: spends the change of an unconfirmed T1, and is version 3 as its parent is (BIP431). */
+  /**
+   * `child`: spends the change of an unconfirmed T1, and is version 3 as its parent is (BIP431).
+   */
   readonly kind: 'send' | 'child'
   /** The inputs of all versions. */
   readonly inputs: readonly OwnInput[]
@@ -50,14 +56,18 @@ const record = z.object({
   versions: z.array(hex).min(1)
 })
 
-export function outgoingChange (outgoing: Outgoing): Change {
+export function outgoingChange(outgoing: Outgoing): Change {
   const { id, kind, inputs, to, amount, change, exact, versions } = outgoing
   const key = OUTGOING + id
   return {
     key,
     value: encodeRecord(key, {
       kind,
-      inputs: inputs.map(({ outPoint, value, script }) => ({ outPoint: outPointText(outPoint), value: value.toString(), script: toHex(script) })),
+      inputs: inputs.map(({ outPoint, value, script }) => ({
+        outPoint: outPointText(outPoint),
+        value: value.toString(),
+        script: toHex(script)
+      })),
       to: toHex(to),
       ...(amount === undefined ? {} : { amount: amount.toString() }),
       ...(change === undefined ? {} : { change: toHex(change) }),
@@ -67,36 +77,47 @@ export function outgoingChange (outgoing: Outgoing): Change {
   }
 }
 
-export function outgoingRemoval (id: Txid): Change {
+export function outgoingRemoval(id: Txid): Change {
   return { key: OUTGOING + id, value: undefined }
 }
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readOutgoing (key: string, value: Uint8Array): Outgoing {
+export function readOutgoing(key: string, value: Uint8Array): Outgoing {
   const { amount, change, exact = false, ...rest } = decodeRecord(key, value, record)
   return { id: named(key, () => txid(key.slice(OUTGOING.length))), ...rest, amount, change, exact }
 }
 
 /** The version with the highest fee. */
-export function newestOf ({ versions }: Outgoing): Uint8Array {
+export function newestOf({ versions }: Outgoing): Uint8Array {
   const newest = versions.at(-1)
   if (newest === undefined) throw new Error('a transaction without a version')
   return newest
 }
 
 /**
- * The version that goes out again: the newest, unless a T1 spends an output of another one. A reorganisation can
- * take that one out of its block, and a dearer one would make the T1 void (FUND-5).
+ * The version that goes out again: the newest, unless a T1 spends an output of another one. A
+ * reorganisation can take that one out of its block, and a dearer one would make the T1 void
+ * (FUND-5).
  */
-export function versionToSend (outgoing: Outgoing, reservations: Pick<Reservations, 'fundedBy'>): Uint8Array {
-  return outgoing.versions.find((raw) => reservations.fundedBy(parseTransaction(raw).txid) !== undefined) ?? newestOf(outgoing)
+export function versionToSend(
+  outgoing: Outgoing,
+  reservations: Pick<Reservations, 'fundedBy'>
+): Uint8Array {
+  return (
+    outgoing.versions.find(
+      (raw) => reservations.fundedBy(parseTransaction(raw).txid) !== undefined
+    ) ?? newestOf(outgoing)
+  )
 }
 
 /** What a version pays to the miner. */
-export function feeOf ({ inputs }: Outgoing, raw: Uint8Array): Satoshi {
+export function feeOf({ inputs }: Outgoing, raw: Uint8Array): Satoshi {
   const parsed = parseTransaction(raw)
   const spent = new Set(parsed.inputs.map(({ outPoint }) => outPointText(outPoint)))
-  const total = inputs.reduce((sum, { outPoint, value }) => spent.has(outPointText(outPoint)) ? sum + value : sum, 0n)
+  const total = inputs.reduce(
+    (sum, { outPoint, value }) => (spent.has(outPointText(outPoint)) ? sum + value : sum),
+    0n
+  )
   return satoshi(total - parsed.outputs.reduce((sum, { value }) => sum + value, 0n))
 }
 
@@ -106,13 +127,13 @@ export class OutgoingTransactions {
   private readonly byInput = new Map<string, Outgoing>()
 
   /** A new one, or a new version of one that is known. */
-  set (outgoing: Outgoing): void {
+  set(outgoing: Outgoing): void {
     this.byId.set(outgoing.id, outgoing)
     for (const raw of outgoing.versions) this.byVersion.set(parseTransaction(raw).txid, outgoing)
     for (const { outPoint } of outgoing.inputs) this.byInput.set(outPointText(outPoint), outgoing)
   }
 
-  remove (id: Txid): void {
+  remove(id: Txid): void {
     const outgoing = this.byId.get(id)
     if (outgoing === undefined) return
     this.byId.delete(id)
@@ -120,17 +141,17 @@ export class OutgoingTransactions {
     for (const { outPoint } of outgoing.inputs) this.byInput.delete(outPointText(outPoint))
   }
 
-  all (): Outgoing[] {
+  all(): Outgoing[] {
     return [...this.byId.values()]
   }
 
   /** The one that a transaction is a version of. */
-  find (id: Txid): Outgoing | undefined {
+  find(id: Txid): Outgoing | undefined {
     return this.byVersion.get(id)
   }
 
   /** The one that spends a coin. */
-  spending (outPoint: OutPoint): Outgoing | undefined {
+  spending(outPoint: OutPoint): Outgoing | undefined {
     return this.byInput.get(outPointText(outPoint))
   }
 }

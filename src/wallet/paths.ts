@@ -26,7 +26,7 @@ const ROLES = { client: 0, server: 1, identity: 2 } as const
 const USES = { channel: 0, payout: 1 } as const
 
 /** The node `m/7364985'/coin'` that channel keys and identity hang from. */
-export function channelRoot (root: HDKey, network: Network): HDKey {
+export function channelRoot(root: HDKey, network: Network): HDKey {
   return hardened(root, CHANNEL_PURPOSE, networkParams(network).coinType)
 }
 
@@ -35,13 +35,19 @@ export function channelRoot (root: HDKey, network: Network): HDKey {
  *
  * @throws PaychanError `ERR_INVALID_KEY_PATH` when `high` or `low` is not 31 bits.
  */
-export function channelKey (parent: HDKey, { role, high, low, use }: KeyPath): HDKey {
-  if (!isIndex(high) || !isIndex(low)) throw new PaychanError('ERR_INVALID_KEY_PATH', 'The two indexes of a channel key are whole numbers from 0 to 2147483647.', { high, low })
+export function channelKey(parent: HDKey, { role, high, low, use }: KeyPath): HDKey {
+  if (!isIndex(high) || !isIndex(low)) {
+    throw new PaychanError(
+      'ERR_INVALID_KEY_PATH',
+      'The two indexes of a channel key are whole numbers from 0 to 2147483647.',
+      { high, low }
+    )
+  }
   return hardened(parent, ROLES[role], high, low, USES[use])
 }
 
 /** The node `m/84'/coin'/0'/branch`: its children are the addresses of one branch. */
-export function addressBranch (root: HDKey, network: Network, branch: number): HDKey {
+export function addressBranch(root: HDKey, network: Network, branch: number): HDKey {
   return hardened(root, BIP84_PURPOSE, networkParams(network).coinType, 0).deriveChild(branch)
 }
 
@@ -50,26 +56,33 @@ export function addressBranch (root: HDKey, network: Network, branch: number): H
  * (`generateKeyPairFromSeed('Ed25519', identitySeed(root, network))` of @libp2p/crypto).
  * One identity per kind of network: mainnet has its own, the test networks share one.
  */
-export function identitySeed (root: HDKey, network: Network): Uint8Array {
+export function identitySeed(root: HDKey, network: Network): Uint8Array {
   return secretOf(hardened(channelRoot(root, network), ROLES.identity))
 }
 
 /** The 32 secret bytes of a node. */
-export function secretOf (key: HDKey): Uint8Array {
-  if (key.privateKey === null) throw new PaychanError('ERR_SEED_UNREADABLE', 'This key has no secret part; the node needs the words themselves, not an extended public key.')
+export function secretOf(key: HDKey): Uint8Array {
+  if (key.privateKey === null) {
+    throw new PaychanError(
+      'ERR_SEED_UNREADABLE',
+      'This key has no secret part; the node needs the words themselves, not an extended public key.'
+    )
+  }
   return key.privateKey
 }
 
 /** The 33 public bytes of a node. */
-export function publicOf (key: HDKey): Uint8Array {
-  if (key.publicKey === null) throw new PaychanError('ERR_SEED_UNREADABLE', 'This key has no public part.')
+export function publicOf(key: HDKey): Uint8Array {
+  if (key.publicKey === null) {
+    throw new PaychanError('ERR_SEED_UNREADABLE', 'This key has no public part.')
+  }
   return key.publicKey
 }
 
-function hardened (key: HDKey, ...indexes: number[]): HDKey {
+function hardened(key: HDKey, ...indexes: number[]): HDKey {
   return indexes.reduce((parent, index) => parent.deriveChild(index + HARDENED_OFFSET), key)
 }
 
-function isIndex (value: number): boolean {
+function isIndex(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value < HARDENED_OFFSET
 }

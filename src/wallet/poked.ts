@@ -1,35 +1,39 @@
-/** A task that looks at everything once more whenever something may have changed; one run at a time. */
+/**
+ * A task that looks at everything once more whenever something may have changed; one run at a time.
+ */
 export class Poked {
   private again = false
   private isRunning = false
   private running: Promise<void> = Promise.resolve()
   private isStopped = false
 
-  /** @param task - told to give up between two steps once `stopped` is true; its errors are its own */
-  constructor (private readonly task: () => Promise<void>) {}
+  /**
+   * @param task - told to give up between two steps once `stopped` is true; its errors are its own
+   */
+  constructor(private readonly task: () => Promise<void>) {}
 
-  get stopped (): boolean {
+  get stopped(): boolean {
     return this.isStopped
   }
 
   /** Something may have changed. */
-  poke (): void {
+  poke(): void {
     this.again = true
     if (this.isRunning || this.isStopped) return
     this.isRunning = true
     this.running = this.run()
   }
 
-  stop (): void {
+  stop(): void {
     this.isStopped = true
   }
 
   /** Resolves once everything that the pokes so far asked for is done. */
-  async idle (): Promise<void> {
+  async idle(): Promise<void> {
     await this.running
   }
 
-  private async run (): Promise<void> {
+  private async run(): Promise<void> {
     try {
       while (this.again && !this.isStopped) {
         this.again = false

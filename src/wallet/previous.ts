@@ -1,4 +1,7 @@
-/** The transactions that inputs spend from: whoever signs for another input of the same transaction can see by them that all are SegWit. */
+/**
+ * The transactions that inputs spend from: whoever signs for another input of the same transaction
+ * can see by them that all are SegWit.
+ */
 import { Transaction } from 'bitcoinjs-lib'
 import { MAX_PREVIOUS_BYTES } from '../../protocols/paychan/1.0/index.js'
 import type { OutPoint, Txid } from '../types/bytes.js'
@@ -9,18 +12,27 @@ import { PaychanError } from '../types/errors.js'
  *
  * @throws PaychanError `ERR_COINS_TOO_LARGE` when they do not fit into a message
  */
-export function previousOf (inputs: ReadonlyArray<{ readonly outPoint: OutPoint }>, rawOf: (id: Txid) => Uint8Array | undefined): Uint8Array[] {
-  const previous = [...new Set(inputs.map(({ outPoint }) => outPoint.txid))].map((id) => stripped(rawOf(id) ?? missing(id)))
+export function previousOf(
+  inputs: ReadonlyArray<{ readonly outPoint: OutPoint }>,
+  rawOf: (id: Txid) => Uint8Array | undefined
+): Uint8Array[] {
+  const previous = [...new Set(inputs.map(({ outPoint }) => outPoint.txid))].map((id) =>
+    stripped(rawOf(id) ?? missing(id))
+  )
   const size = previous.reduce((sum, { length }) => sum + length, 0)
   if (size <= MAX_PREVIOUS_BYTES) return previous
-  throw new PaychanError('ERR_COINS_TOO_LARGE', `The coins come from transactions of ${size} bytes, and the peer has to be shown them: at most ${MAX_PREVIOUS_BYTES} bytes. Send the amount to an address from \`paychan address\` first, then top the channel up with that coin.`, { size, most: MAX_PREVIOUS_BYTES })
+  throw new PaychanError(
+    'ERR_COINS_TOO_LARGE',
+    `The coins come from transactions of ${size} bytes, and the peer has to be shown them: at most ${MAX_PREVIOUS_BYTES} bytes. Send the amount to an address from \`paychan address\` first, then top the channel up with that coin.`,
+    { size, most: MAX_PREVIOUS_BYTES }
+  )
 }
 
-function missing (id: Txid): never {
+function missing(id: Txid): never {
   throw new Error(`the wallet has a coin of transaction ${id}, which it does not know`)
 }
 
-function stripped (raw: Uint8Array): Uint8Array {
+function stripped(raw: Uint8Array): Uint8Array {
   const transaction = Transaction.fromBuffer(raw)
   for (const [i] of transaction.ins.entries()) transaction.setWitness(i, [])
   return transaction.toBuffer()

@@ -14,17 +14,26 @@ const TEMPORARY = '.tmp'
  *
  * @throws the error of the system; its code is `EEXIST` when there is one already
  */
-export async function createPrivateFile (path: string, content: string): Promise<void> {
-  // A link is refused when the name is taken: two processes at once cannot overwrite each other's file.
-  await throughTemporary(path, content, async temporary => { await link(temporary, path) })
+export async function createPrivateFile(path: string, content: string): Promise<void> {
+  // A link is refused when the name is taken: two processes at once cannot overwrite each other's
+  // file.
+  await throughTemporary(path, content, async (temporary) => {
+    await link(temporary, path)
+  })
 }
 
 /** The same for a file that exists: a crash leaves the old content or the new one. */
-export async function replacePrivateFile (path: string, content: string): Promise<void> {
-  await throughTemporary(path, content, async temporary => { await rename(temporary, path) })
+export async function replacePrivateFile(path: string, content: string): Promise<void> {
+  await throughTemporary(path, content, async (temporary) => {
+    await rename(temporary, path)
+  })
 }
 
-async function throughTemporary (path: string, content: string, publish: (temporary: string) => Promise<void>): Promise<void> {
+async function throughTemporary(
+  path: string,
+  content: string,
+  publish: (temporary: string) => Promise<void>
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const temporary = `${path}.${randomUUID()}${TEMPORARY}`
   try {
@@ -42,14 +51,20 @@ async function throughTemporary (path: string, content: string, publish: (tempor
   await syncDirectory(dirname(path))
 }
 
-/** Removes what a process that died left beside a file: it may hold an open seed next to an encrypted one. */
-export async function removeLeftovers (path: string): Promise<void> {
-  const isLeftover = (name: string): boolean => name.startsWith(`${basename(path)}.`) && name.endsWith(TEMPORARY)
-  for (const name of await readdir(dirname(path))) if (isLeftover(name)) await rm(join(dirname(path), name), { force: true })
+/**
+ * Removes what a process that died left beside a file: it may hold an open seed next to an
+ * encrypted one.
+ */
+export async function removeLeftovers(path: string): Promise<void> {
+  const isLeftover = (name: string): boolean =>
+    name.startsWith(`${basename(path)}.`) && name.endsWith(TEMPORARY)
+  for (const name of await readdir(dirname(path))) {
+    if (isLeftover(name)) await rm(join(dirname(path), name), { force: true })
+  }
 }
 
 /** Makes the name of a new file durable, which fsync of the file alone does not (POSIX only). */
-async function syncDirectory (path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const directory = await open(path, 'r')
   try {

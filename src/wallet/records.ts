@@ -9,20 +9,34 @@
  *     wallet/claim/<txid>:<vout>                    a payout output that is ours to sweep
  */
 import { z } from 'zod'
-import { channelId, fromHex, outPointFromText, outPointText, toHex, type ChannelId, type OutPoint } from '../types/bytes.js'
+import {
+  channelId,
+  fromHex,
+  outPointFromText,
+  outPointText,
+  toHex,
+  type ChannelId,
+  type OutPoint
+} from '../types/bytes.js'
 import { messageOf } from '../types/errors.js'
 import { satoshi, type Satoshi } from '../types/units.js'
 import { corruptRecord, decodeRecord, encodeRecord } from './record-format.js'
 import type { Change, CsvOutput } from '../engine/ports.js'
 
 export const BRANCHES = ['receive', 'change', 'close'] as const
-export type Branch = typeof BRANCHES[number]
+export type Branch = (typeof BRANCHES)[number]
 
 /** Coins set aside for a channel. */
-export interface Reservation { readonly channel: ChannelId, readonly inputs: readonly OutPoint[] }
+export interface Reservation {
+  readonly channel: ChannelId
+  readonly inputs: readonly OutPoint[]
+}
 
 /** A payout output in our charge, and the transaction that sweeps it once there is one. */
-export interface ClaimRecord { readonly output: CsvOutput, readonly sweep: Uint8Array | undefined }
+export interface ClaimRecord {
+  readonly output: CsvOutput
+  readonly sweep: Uint8Array | undefined
+}
 
 export const RESERVATIONS = 'wallet/reservation/'
 export const CLAIMS = 'wallet/claim/'
@@ -35,58 +49,68 @@ export const MAX_GAP = 10_000
 export const GAP_KEY = 'wallet/gap'
 export const hex = z.string().transform((value, context) => parsed(value, fromHex, context))
 const index = z.number().int().min(0).max(MAX_INDEX)
-export const outPoint = z.string().transform((value, context) => parsed(value, outPointFromText, context))
-export const amount: z.ZodType<Satoshi> = z.string().regex(/^[0-9]{1,16}$/).transform((value, context) => parsed(value, (text) => satoshi(BigInt(text)), context))
+export const outPoint = z
+  .string()
+  .transform((value, context) => parsed(value, outPointFromText, context))
+export const amount: z.ZodType<Satoshi> = z
+  .string()
+  .regex(/^[0-9]{1,16}$/)
+  .transform((value, context) => parsed(value, (text) => satoshi(BigInt(text)), context))
 const branchRecord = z.object({ next: index })
 const gapRecord = z.object({ gap: z.number().int().min(1).max(MAX_GAP) })
 const reservationRecord = z.object({ inputs: z.array(outPoint) })
 const claimRecord = z.object({
   value: amount,
   scriptPubKey: hex,
-  key: z.object({ role: z.enum(['client', 'server']), high: index, low: index, use: z.enum(['channel', 'payout']) }),
+  key: z.object({
+    role: z.enum(['client', 'server']),
+    high: index,
+    low: index,
+    use: z.enum(['channel', 'payout'])
+  }),
   sweep: hex.optional()
 })
 
-export function branchKey (branch: Branch): string {
+export function branchKey(branch: Branch): string {
   return `wallet/branch/${branch}`
 }
 
 /** The change that makes `next` the next index of a branch. */
-export function branchChange (branch: Branch, next: number): Change {
+export function branchChange(branch: Branch, next: number): Change {
   return { key: branchKey(branch), value: encodeRecord(branchKey(branch), { next }) }
 }
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readBranch (branch: Branch, value: Uint8Array): number {
+export function readBranch(branch: Branch, value: Uint8Array): number {
   return decodeRecord(branchKey(branch), value, branchRecord).next
 }
 
 /** The change that makes `gap` addresses beyond the last used one be watched. */
-export function gapChange (gap: number): Change {
+export function gapChange(gap: number): Change {
   return { key: GAP_KEY, value: encodeRecord(GAP_KEY, { gap }) }
 }
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readGap (value: Uint8Array): number {
+export function readGap(value: Uint8Array): number {
   return decodeRecord(GAP_KEY, value, gapRecord).gap
 }
 
-export function reservationChange ({ channel, inputs }: Reservation): Change {
+export function reservationChange({ channel, inputs }: Reservation): Change {
   const key = RESERVATIONS + channel
   return { key, value: encodeRecord(key, { inputs: inputs.map(outPointText) }) }
 }
 
-export function reservationRemoval (channel: ChannelId): Change {
+export function reservationRemoval(channel: ChannelId): Change {
   return { key: RESERVATIONS + channel, value: undefined }
 }
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readReservation (key: string, value: Uint8Array): Reservation {
+export function readReservation(key: string, value: Uint8Array): Reservation {
   const { inputs } = decodeRecord(key, value, reservationRecord)
   return { channel: named(key, () => channelId(key.slice(RESERVATIONS.length))), inputs }
 }
 
-export function claimChange ({ output, sweep }: ClaimRecord): Change {
+export function claimChange({ output, sweep }: ClaimRecord): Change {
   const { outPoint, value, scriptPubKey, key } = output
   const name = CLAIMS + outPointText(outPoint)
   return {
@@ -100,18 +124,21 @@ export function claimChange ({ output, sweep }: ClaimRecord): Change {
   }
 }
 
-export function claimRemoval (outPoint: OutPoint): Change {
+export function claimRemoval(outPoint: OutPoint): Change {
   return { key: CLAIMS + outPointText(outPoint), value: undefined }
 }
 
 /** @throws PaychanError `ERR_STORE_VERSION`, `ERR_STORE_CORRUPT` */
-export function readClaim (key: string, value: Uint8Array): ClaimRecord {
+export function readClaim(key: string, value: Uint8Array): ClaimRecord {
   const { sweep, ...rest } = decodeRecord(key, value, claimRecord)
-  return { output: { outPoint: named(key, () => outPointFromText(key.slice(CLAIMS.length))), ...rest }, sweep }
+  return {
+    output: { outPoint: named(key, () => outPointFromText(key.slice(CLAIMS.length))), ...rest },
+    sweep
+  }
 }
 
 /** Reads what the key itself says. */
-export function named<T> (key: string, read: () => T): T {
+export function named<T>(key: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
@@ -119,7 +146,7 @@ export function named<T> (key: string, read: () => T): T {
   }
 }
 
-function parsed<T> (value: string, parse: (value: string) => T, context: z.RefinementCtx): T {
+function parsed<T>(value: string, parse: (value: string) => T, context: z.RefinementCtx): T {
   try {
     return parse(value)
   } catch (error) {

@@ -31,7 +31,11 @@ const shape = z.strictObject({
   paychan: z.literal('seed'),
   v: z.literal(VERSION),
   kdf: z.literal('scrypt'),
-  N: z.int().min(2).max(4_194_304).refine(value => (value & (value - 1)) === 0),
+  N: z
+    .int()
+    .min(2)
+    .max(4_194_304)
+    .refine((value) => (value & (value - 1)) === 0),
   r: z.int().min(1).max(32),
   p: z.int().min(1).max(16),
   salt: hex(SALT_BYTES),
@@ -44,7 +48,7 @@ const shape = z.strictObject({
 type Sealed = z.infer<typeof shape>
 
 /** Whether the content of a seed file is encrypted. */
-export function isEncrypted (content: string): boolean {
+export function isEncrypted(content: string): boolean {
   return content.trimStart().startsWith('{')
 }
 
@@ -53,43 +57,70 @@ export function isEncrypted (content: string): boolean {
  *
  * @throws PaychanError `ERR_PASSPHRASE_TOO_SHORT`
  */
-export async function encryptWords (words: string, passphrase: string): Promise<string> {
+export async function encryptWords(words: string, passphrase: string): Promise<string> {
   if ([...passphrase].length < MIN_PASSPHRASE_LENGTH) {
-    throw new PaychanError('ERR_PASSPHRASE_TOO_SHORT', `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; several words in a row are a good one.`, { least: MIN_PASSPHRASE_LENGTH })
+    throw new PaychanError(
+      'ERR_PASSPHRASE_TOO_SHORT',
+      `A passphrase has at least ${MIN_PASSPHRASE_LENGTH} characters; several words in a row are a good one.`,
+      { least: MIN_PASSPHRASE_LENGTH }
+    )
   }
-  const head = { paychan: 'seed' as const, v: VERSION as typeof VERSION, kdf: 'scrypt' as const, ...COST, salt: toHex(randomBytes(SALT_BYTES)), cipher: 'aes-256-gcm' as const, nonce: toHex(randomBytes(NONCE_BYTES)) }
-  const cipher = createCipheriv(head.cipher, await keyOf(passphrase, head), fromHex(head.nonce), { authTagLength: TAG_BYTES })
+  const head = {
+    paychan: 'seed' as const,
+    v: VERSION as typeof VERSION,
+    kdf: 'scrypt' as const,
+    ...COST,
+    salt: toHex(randomBytes(SALT_BYTES)),
+    cipher: 'aes-256-gcm' as const,
+    nonce: toHex(randomBytes(NONCE_BYTES))
+  }
+  const cipher = createCipheriv(head.cipher, await keyOf(passphrase, head), fromHex(head.nonce), {
+    authTagLength: TAG_BYTES
+  })
   cipher.setAAD(authenticated(head))
   const data = Buffer.concat([cipher.update(words, 'utf8'), cipher.final()])
   return JSON.stringify({ ...head, data: toHex(data), tag: toHex(cipher.getAuthTag()) })
 }
 
 /** @throws PaychanError `ERR_WRONG_PASSPHRASE`, `ERR_SEED_UNREADABLE`, `ERR_STORE_VERSION` */
-export async function decryptWords (content: string, passphrase: string): Promise<string> {
+export async function decryptWords(content: string, passphrase: string): Promise<string> {
   const sealed = readSealed(content)
-  const decipher = createDecipheriv(sealed.cipher, await keyOf(passphrase, sealed), fromHex(sealed.nonce), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv(
+    sealed.cipher,
+    await keyOf(passphrase, sealed),
+    fromHex(sealed.nonce),
+    { authTagLength: TAG_BYTES }
+  )
   decipher.setAAD(authenticated(sealed))
   decipher.setAuthTag(fromHex(sealed.tag))
   try {
     return Buffer.concat([decipher.update(fromHex(sealed.data)), decipher.final()]).toString('utf8')
   } catch {
     // GCM cannot tell a wrong key from a damaged file. The cause would say no more than that.
-    throw new PaychanError('ERR_WRONG_PASSPHRASE', 'The passphrase does not open the seed. Try again; if you are sure of it, the file is damaged: restore it from a copy, or with `paychan restore` from the words.')
+    throw new PaychanError(
+      'ERR_WRONG_PASSPHRASE',
+      'The passphrase does not open the seed. Try again; if you are sure of it, the file is damaged: restore it from a copy, or with `paychan restore` from the words.'
+    )
   }
 }
 
-function readSealed (content: string): Sealed {
+function readSealed(content: string): Sealed {
   const json = parse(content)
-  const version = z.looseObject({ paychan: z.literal('seed'), v: z.number() }).safeParse(json).data?.v
+  const version = z.looseObject({ paychan: z.literal('seed'), v: z.number() }).safeParse(json)
+    .data?.v
   if (version !== undefined && version > VERSION) {
-    throw new PaychanError('ERR_STORE_VERSION', `the seed has layout ${version}, and this paychan knows ${VERSION}. Use the newer paychan that wrote it.`, { version, known: VERSION })
+    throw new PaychanError(
+      'ERR_STORE_VERSION',
+      `the seed has layout ${version}, and this paychan knows ${VERSION}. Use the newer paychan that wrote it.`,
+      { version, known: VERSION }
+    )
   }
   const sealed = shape.safeParse(json)
   if (!sealed.success || memoryOf(sealed.data) > MAX_MEMORY) throw damaged(sealed.error)
   return sealed.data
 }
 
-function parse (content: string): unknown {
+function parse(content: string): unknown {
   try {
     return JSON.parse(content)
   } catch (error) {
@@ -97,26 +128,50 @@ function parse (content: string): unknown {
   }
 }
 
-function damaged (cause: unknown): PaychanError {
-  return new PaychanError('ERR_SEED_UNREADABLE', 'this is no encrypted seed of paychan, or it is damaged. Restore the file from a copy, or with `paychan restore` from the words.', {}, { cause })
+function damaged(cause: unknown): PaychanError {
+  return new PaychanError(
+    'ERR_SEED_UNREADABLE',
+    'this is no encrypted seed of paychan, or it is damaged. Restore the file from a copy, or with `paychan restore` from the words.',
+    {},
+    { cause }
+  )
 }
 
 /** What is not secret is authenticated: nobody can make the parameters weaker unseen. */
-function authenticated ({ paychan, v, kdf, N, r, p, salt, cipher, nonce }: Omit<Sealed, 'data' | 'tag'>): Uint8Array {
+function authenticated({
+  paychan,
+  v,
+  kdf,
+  N,
+  r,
+  p,
+  salt,
+  cipher,
+  nonce
+}: Omit<Sealed, 'data' | 'tag'>): Uint8Array {
   return new TextEncoder().encode(JSON.stringify([paychan, v, kdf, N, r, p, salt, cipher, nonce]))
 }
 
-function memoryOf ({ N, r }: Pick<Sealed, 'N' | 'r'>): number {
+function memoryOf({ N, r }: Pick<Sealed, 'N' | 'r'>): number {
   return 128 * N * r
 }
 
-async function keyOf (passphrase: string, { N, r, p, salt }: Pick<Sealed, 'N' | 'r' | 'p' | 'salt'>): Promise<Uint8Array> {
+async function keyOf(
+  passphrase: string,
+  { N, r, p, salt }: Pick<Sealed, 'N' | 'r' | 'p' | 'salt'>
+): Promise<Uint8Array> {
   // One form for letters that can be written in several ways, as BIP39 does it.
   const text = passphrase.normalize('NFKD')
   return await new Promise((resolve, reject) => {
-    scrypt(text, fromHex(salt), KEY_BYTES, { N, r, p, maxmem: memoryOf({ N, r }) * 2 }, (error, key) => {
-      if (error === null) resolve(key)
-      else reject(error)
-    })
+    scrypt(
+      text,
+      fromHex(salt),
+      KEY_BYTES,
+      { N, r, p, maxmem: memoryOf({ N, r }) * 2 },
+      (error, key) => {
+        if (error === null) resolve(key)
+        else reject(error)
+      }
+    )
   })
 }

@@ -7,10 +7,16 @@ import type { Network } from '../../protocols/paychan/1.0/messages.js'
 import type { KeyPath } from '../bitcoin/keys.js'
 import type { Signer } from '../engine/ports.js'
 
-/** A derivation takes about a millisecond, a signature 40 microseconds: the keys in use stay at hand. */
+/**
+ * A derivation takes about a millisecond, a signature 40 microseconds: the keys in use stay at
+ * hand.
+ */
 const CACHED_KEYS = 4_096
 
-interface KeyPair { readonly secret: Uint8Array, readonly publicKey: Uint8Array }
+interface KeyPair {
+  readonly secret: Uint8Array
+  readonly publicKey: Uint8Array
+}
 
 /**
  * @param root - the BIP32 master key (`rootFromWords`)
@@ -19,11 +25,15 @@ interface KeyPair { readonly secret: Uint8Array, readonly publicKey: Uint8Array 
  * const signer = createSigner(rootFromWords(words), 'regtest')
  * const k1 = signer.publicKey({ role: 'client', high: 12, low: 34, use: 'channel' })
  */
-export function createSigner (root: HDKey, network: Network, ecdsa: EcdsaWithSecrets = loadEcdsa()): Signer {
+export function createSigner(
+  root: HDKey,
+  network: Network,
+  ecdsa: EcdsaWithSecrets = loadEcdsa()
+): Signer {
   const parent = channelRoot(root, network)
   const cache = new LruCache<string, KeyPair>(CACHED_KEYS)
 
-  function keyPair (path: KeyPath): KeyPair {
+  function keyPair(path: KeyPath): KeyPair {
     return cache.get(`${path.role}/${path.high}/${path.low}/${path.use}`, () => {
       const secret = secretOf(channelKey(parent, path))
       return { secret, publicKey: ecdsa.publicKeyOf(secret) }

@@ -3,13 +3,37 @@ import { addressFromScript, scriptFromAddress } from '../bitcoin/address.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { outPointFromText, outPointText, txid, type OutPoint, type Txid } from '../types/bytes.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
-import { blockDelta, blockHeight, feeFor, feeRate, formatFeeRate, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  blockDelta,
+  blockHeight,
+  feeFor,
+  feeRate,
+  formatFeeRate,
+  type BlockHeight,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { buildSpend } from './build-spend.js'
 import { planChild, unconfirmedFunding, type ChildPlan } from './child-plan.js'
 import { isBuried } from './claims.js'
-import { askedRate, checkCost, chosenRate, incrementalOf, targetOf, type FeeChoice } from './fee-choice.js'
+import {
+  askedRate,
+  checkCost,
+  chosenRate,
+  incrementalOf,
+  targetOf,
+  type FeeChoice
+} from './fee-choice.js'
 import { labelChange, madeChange, type Notes } from './notes.js'
-import { feeOf, newestOf, outgoingChange, outgoingRemoval, versionToSend, type Outgoing, type OutgoingTransactions } from './outgoing.js'
+import {
+  feeOf,
+  newestOf,
+  outgoingChange,
+  outgoingRemoval,
+  versionToSend,
+  type Outgoing,
+  type OutgoingTransactions
+} from './outgoing.js'
 import { Poked } from './poked.js'
 import { refusedText } from './refusal-advice.js'
 import { spendVsize } from './coin-selection.js'
@@ -50,24 +74,26 @@ export interface SpenderInit {
 
 export class Spender {
   private readonly triedAt = new Map<Txid, string>()
-  private readonly poked = new Poked(async () => { await this.look() })
+  private readonly poked = new Poked(async () => {
+    await this.look()
+  })
 
-  constructor (private readonly init: SpenderInit) {}
+  constructor(private readonly init: SpenderInit) {}
 
   /** A new block, a new history, a new connection. */
-  poke (): void {
+  poke(): void {
     this.poked.poke()
   }
 
-  stop (): void {
+  stop(): void {
     this.poked.stop()
   }
 
-  async idle (): Promise<void> {
+  async idle(): Promise<void> {
     await this.poked.idle()
   }
 
-  async send (options: SendOptions): Promise<SendResult> {
+  async send(options: SendOptions): Promise<SendResult> {
     const { network, addresses, coins, explained, chain } = this.init
     const { address, amount: wanted, label, message } = paymentOf(options, network)
     const to = scriptFromAddress(address, network)
@@ -75,64 +101,131 @@ export class Spender {
     const rate = await chosenRate(chain, options, SEND_TARGET)
     const prepared = await this.init.change(async () => {
       const changeScript = addresses.upcoming('change')
-      const plan = explained(() => planSend({ coins: named === undefined ? coins.free() : coins.named(named), to, amount: wanted, rate, changeScript: changeScript.scriptPubKey, exact: named !== undefined }))
+      const plan = explained(() =>
+        planSend({
+          coins: named === undefined ? coins.free() : coins.named(named),
+          to,
+          amount: wanted,
+          rate,
+          changeScript: changeScript.scriptPubKey,
+          exact: named !== undefined
+        })
+      )
       if (options.dryRun === true) return { plan, outgoing: undefined }
-      await checkCost(chain, { rate: options.feeRate === undefined ? undefined : rate, fee: plan.fee, amount: plan.amount }, options.highFee)
-      const outgoing = this.first('send', plan, to, wanted === 'all' ? undefined : plan.amount, changeScript, named !== undefined)
+      await checkCost(
+        chain,
+        {
+          rate: options.feeRate === undefined ? undefined : rate,
+          fee: plan.fee,
+          amount: plan.amount
+        },
+        options.highFee
+      )
+      const outgoing = this.first(
+        'send',
+        plan,
+        to,
+        wanted === 'all' ? undefined : plan.amount,
+        changeScript,
+        named !== undefined
+      )
       await this.write(outgoing, plan, label)
       return { plan, outgoing }
     })
     const { plan, outgoing } = prepared
-    const planned = spendVsize(plan.inputs.length, plan.change === 0n ? [to] : [to, addresses.upcoming('change').scriptPubKey])
-    const shown = { to: addressFromScript(to, network), amount: plan.amount, fee: plan.fee, feeRate: rateOf(plan, to, rate), change: plan.change, message }
-    if (outgoing === undefined) return { ...shown, vsize: planned, txid: undefined, broadcast: false }
+    const planned = spendVsize(
+      plan.inputs.length,
+      plan.change === 0n ? [to] : [to, addresses.upcoming('change').scriptPubKey]
+    )
+    const shown = {
+      to: addressFromScript(to, network),
+      amount: plan.amount,
+      fee: plan.fee,
+      feeRate: rateOf(plan, to, rate),
+      change: plan.change,
+      message
+    }
+    if (outgoing === undefined) {
+      return { ...shown, vsize: planned, txid: undefined, broadcast: false }
+    }
     const raw = newestOf(outgoing)
-    return { ...shown, vsize: parseTransaction(raw).vsize, txid: outgoing.id, broadcast: await this.broadcast(outgoing.id, raw) }
+    return {
+      ...shown,
+      vsize: parseTransaction(raw).vsize,
+      txid: outgoing.id,
+      broadcast: await this.broadcast(outgoing.id, raw)
+    }
   }
 
   /** A send is replaced; T1, which never is (FUND-5), gets a child, or a dearer one. */
-  async bump (which: string, choice: FeeChoice): Promise<BumpResult> {
+  async bump(which: string, choice: FeeChoice): Promise<BumpResult> {
     const of = txid(which)
     const known = this.init.outgoing.find(of)
-    const parent = known?.kind === 'child' ? known.inputs[0]?.outPoint.txid ?? of : of
+    const parent = known?.kind === 'child' ? (known.inputs[0]?.outPoint.txid ?? of) : of
     // A child that T1 went ahead of has only itself to pay for.
-    const isAlone = known?.kind === 'send' || this.init.view.transaction(parent)?.height !== undefined
+    const isAlone =
+      known?.kind === 'send' || this.init.view.transaction(parent)?.height !== undefined
     if (known !== undefined && isAlone) return await this.replace(known, choice)
     const rate = await chosenRate(this.init.chain, choice, SEND_TARGET)
-    return await this.payFor(parent, rate, undefined, async () => { await checkCost(this.init.chain, { rate: choice.feeRate === undefined ? undefined : rate }, choice.highFee) })
+    return await this.payFor(parent, rate, undefined, async () => {
+      await checkCost(
+        this.init.chain,
+        { rate: choice.feeRate === undefined ? undefined : rate },
+        choice.highFee
+      )
+    })
   }
 
-  /** For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At most `most`. */
-  async bumpFunding (funding: Txid, rate: FeeRate, most: Satoshi): Promise<void> {
+  /**
+   * For a channel whose T1 does not confirm: a child, as long as there is change to pay it from. At
+   * most `most`.
+   */
+  async bumpFunding(funding: Txid, rate: FeeRate, most: Satoshi): Promise<void> {
     try {
       await this.payFor(funding, rate, most)
     } catch (error) {
-      // Nothing is to be done: it pays enough, has no change that may be spent, or is in a block by now.
-      if (!['ERR_FEERATE_TOO_LOW', 'ERR_INSUFFICIENT_FUNDS', 'ERR_NO_CHANGE', 'ERR_CANNOT_BUMP', 'ERR_ALREADY_CONFIRMED', 'ERR_COIN_LOCKED'].includes(codeOf(error))) throw error
+      // Nothing is to be done: it pays enough, has no change that may be spent, or is in a block by
+      // now.
+      if (
+        ![
+          'ERR_FEERATE_TOO_LOW',
+          'ERR_INSUFFICIENT_FUNDS',
+          'ERR_NO_CHANGE',
+          'ERR_CANNOT_BUMP',
+          'ERR_ALREADY_CONFIRMED',
+          'ERR_COIN_LOCKED'
+        ].includes(codeOf(error))
+      ) {
+        throw error
+      }
     }
   }
 
   /** Sends again what is in no block, and lets go of what is buried. */
-  private async look (): Promise<void> {
+  private async look(): Promise<void> {
     const { outgoing, chain, view } = this.init
     const { tip } = chain
     if (tip === undefined) return
     for (const each of outgoing.all()) {
       if (this.poked.stopped) return
-      const spenders = each.versions.map((version) => parseTransaction(version).inputs.map(({ outPoint }) => view.spender(outPoint)))
+      const spenders = each.versions.map((version) =>
+        parseTransaction(version).inputs.map(({ outPoint }) => view.spender(outPoint))
+      )
       // Each version is buried, or can never be in a block any more because a conflict is.
-      const decided = spenders.every((those) => those.some((spender) => isBuried(spender?.height, tip.height)))
+      const decided = spenders.every((those) =>
+        those.some((spender) => isBuried(spender?.height, tip.height))
+      )
       const isOpen = spenders.at(-1)?.every((spender) => spender?.height === undefined) ?? false
       if (decided) await this.settle(each)
       else if (isOpen && this.triedAt.get(each.id) !== tip.hash) await this.again(each, tip.hash)
     }
   }
 
-  private async replace (known: Outgoing, choice: FeeChoice): Promise<BumpResult> {
+  private async replace(known: Outgoing, choice: FeeChoice): Promise<BumpResult> {
     const { addresses, chain, outgoing, view } = this.init
     const target = targetOf(choice) ?? SEND_TARGET
     const asked = await askedRate(chain, choice)
-    const estimate = asked ?? await chain.estimateFeeRate(target)
+    const estimate = asked ?? (await chain.estimateFeeRate(target))
     const incremental = await incrementalOf(chain)
     const { raw, plan, of } = await this.init.change(async () => {
       // Another bump may have come first.
@@ -143,16 +236,39 @@ export class Spender {
       const plan = this.bumpPlan(now, asked, estimate, coins, changeScript, incremental)
       await checkCost(chain, { rate: asked, fee: plan.fee, amount: now.amount }, choice.highFee)
       const raw = this.sign(now.kind, plan, now.to, now.change ?? changeScript.scriptPubKey)
-      await this.write({ ...now, inputs: merged(now.inputs, plan.inputs), change: plan.change > 0n ? now.change ?? changeScript.scriptPubKey : now.change, versions: [...now.versions, raw] }, plan)
+      await this.write(
+        {
+          ...now,
+          inputs: merged(now.inputs, plan.inputs),
+          change: plan.change > 0n ? (now.change ?? changeScript.scriptPubKey) : now.change,
+          versions: [...now.versions, raw]
+        },
+        plan
+      )
       return { raw, plan, of: parseTransaction(newestOf(now)).txid }
     })
     const { txid: id, vsize } = parseTransaction(raw)
     const sent = await this.broadcast(known.id, raw)
-    return { kind: 'replacement', txid: id, of, fee: plan.fee, feeRate: feeRate(plan.fee * 1000n / BigInt(vsize)), vsize, broadcast: sent || view.transaction(id) !== undefined }
+    return {
+      kind: 'replacement',
+      txid: id,
+      of,
+      fee: plan.fee,
+      feeRate: feeRate((plan.fee * 1000n) / BigInt(vsize)),
+      vsize,
+      broadcast: sent || view.transaction(id) !== undefined
+    }
   }
 
   /** Without a feerate: the estimate, or the least that replaces when that is more. */
-  private bumpPlan (now: Outgoing, asked: FeeRate | undefined, estimate: FeeRate, coins: readonly Coin[], changeScript: OwnScript, incremental: FeeRate): SendPlan {
+  private bumpPlan(
+    now: Outgoing,
+    asked: FeeRate | undefined,
+    estimate: FeeRate,
+    coins: readonly Coin[],
+    changeScript: OwnScript,
+    incremental: FeeRate
+  ): SendPlan {
     const isThere = ({ txid }: OutPoint): boolean => this.init.view.transaction(txid) !== undefined
     try {
       return planBump(now, estimate, coins, changeScript.scriptPubKey, isThere, incremental)
@@ -162,7 +278,12 @@ export class Spender {
     }
   }
 
-  private async payFor (parent: Txid, rate: FeeRate, most: bigint | undefined, ask: () => Promise<void> = async () => {}): Promise<BumpResult> {
+  private async payFor(
+    parent: Txid,
+    rate: FeeRate,
+    most: bigint | undefined,
+    ask: () => Promise<void> = async () => {}
+  ): Promise<BumpResult> {
     const { addresses, chain, view, reservations, outgoing, locks } = this.init
     const incremental = await incrementalOf(chain)
     const { raw, plan, id } = await this.init.change(async () => {
@@ -170,60 +291,138 @@ export class Spender {
       const funding = unconfirmedFunding(view, reservations, addresses, parent)
       const before = outgoing.spending(funding.change.outPoint)
       const coin = outPointText(funding.change.outPoint)
-      if (before === undefined && locks.has(funding.change.outPoint)) throw new PaychanError('ERR_COIN_LOCKED', `Only its change ${coin} could pay for the funding transaction ${parent}, and that is locked: free it with \`paychan coins unlock ${coin}\`.`, { coin })
+      if (before === undefined && locks.has(funding.change.outPoint)) {
+        throw new PaychanError(
+          'ERR_COIN_LOCKED',
+          `Only its change ${coin} could pay for the funding transaction ${parent}, and that is locked: free it with \`paychan coins unlock ${coin}\`.`,
+          { coin }
+        )
+      }
       const to = addresses.upcoming('change')
-      const plan = planChild(funding, before, before?.to ?? to.scriptPubKey, rate, most, incremental)
+      const plan = planChild(
+        funding,
+        before,
+        before?.to ?? to.scriptPubKey,
+        rate,
+        most,
+        incremental
+      )
       await ask()
-      const next = before === undefined
-        ? this.first('child', plan, to.scriptPubKey, undefined, to, false)
-        : { ...before, versions: [...before.versions, this.sign('child', plan, before.to, before.to)] }
+      const next =
+        before === undefined
+          ? this.first('child', plan, to.scriptPubKey, undefined, to, false)
+          : {
+              ...before,
+              versions: [...before.versions, this.sign('child', plan, before.to, before.to)]
+            }
       await this.write(next, plan, '', before === undefined)
       return { raw: newestOf(next), plan, id: next.id }
     })
     const sent = await this.broadcast(id, raw)
     const { txid: child, vsize } = parseTransaction(raw)
-    return { kind: 'child', txid: child, of: parent, fee: plan.fee, feeRate: plan.packageRate, vsize, broadcast: sent }
+    return {
+      kind: 'child',
+      txid: child,
+      of: parent,
+      fee: plan.fee,
+      feeRate: plan.packageRate,
+      vsize,
+      broadcast: sent
+    }
   }
 
-  private first (kind: Outgoing['kind'], plan: SendPlan | ChildPlan, to: Uint8Array, amount: Outgoing['amount'], change: OwnScript, exact: boolean): Outgoing {
+  private first(
+    kind: Outgoing['kind'],
+    plan: SendPlan | ChildPlan,
+    to: Uint8Array,
+    amount: Outgoing['amount'],
+    change: OwnScript,
+    exact: boolean
+  ): Outgoing {
     const raw = this.sign(kind, plan, to, change.scriptPubKey)
-    return { id: parseTransaction(raw).txid, kind, inputs: plan.inputs, to, amount, change: plan.change > 0n ? change.scriptPubKey : undefined, exact, versions: [raw] }
+    return {
+      id: parseTransaction(raw).txid,
+      kind,
+      inputs: plan.inputs,
+      to,
+      amount,
+      change: plan.change > 0n ? change.scriptPubKey : undefined,
+      exact,
+      versions: [raw]
+    }
   }
 
-  private sign (kind: Outgoing['kind'], { inputs, amount, change, fee }: SendPlan, to: Uint8Array, changeScript: Uint8Array): Uint8Array {
+  private sign(
+    kind: Outgoing['kind'],
+    { inputs, amount, change, fee }: SendPlan,
+    to: Uint8Array,
+    changeScript: Uint8Array
+  ): Uint8Array {
     const { addresses } = this.init
     const payment = { script: to, amount }
     return buildSpend({
       version: kind === 'child' ? 3 : 2,
       inputs,
       // The smaller first: nobody can tell from the order which one is the change.
-      outputs: change === 0n ? [payment] : [payment, { script: changeScript, amount: change }].sort((a, b) => a.amount < b.amount ? -1 : 1),
+      outputs:
+        change === 0n
+          ? [payment]
+          : [payment, { script: changeScript, amount: change }].sort((a, b) =>
+              a.amount < b.amount ? -1 : 1
+            ),
       fee,
       lockTime: this.height() ?? blockHeight(0),
       secretOf: (script) => {
         const own = addresses.find(script)
-        if (own === undefined) throw new PaychanError('ERR_SEED_UNREADABLE', 'A coin of this transaction belongs to other words than the wallet has now. Restore the seed that the data directory was made with.')
+        if (own === undefined) {
+          throw new PaychanError(
+            'ERR_SEED_UNREADABLE',
+            'A coin of this transaction belongs to other words than the wallet has now. Restore the seed that the data directory was made with.'
+          )
+        }
         return addresses.secret(own)
       }
     })
   }
 
-  /** On disk first; every version has the label of the first. An index of a change address that is used for the first time is in the same batch. */
-  private async write (next: Outgoing, plan: SendPlan, label = this.init.notes.label(next.id) ?? '', usesIndex = false): Promise<void> {
+  /**
+   * On disk first; every version has the label of the first. An index of a change address that is
+   * used for the first time is in the same batch.
+   */
+  private async write(
+    next: Outgoing,
+    plan: SendPlan,
+    label = this.init.notes.label(next.id) ?? '',
+    usesIndex = false
+  ): Promise<void> {
     const { store, outgoing, notes, addresses, useChange } = this.init
-    const made = { kind: next.kind === 'child' ? 'bump' as const : 'send' as const, fee: plan.fee }
+    const made = {
+      kind: next.kind === 'child' ? ('bump' as const) : ('send' as const),
+      fee: plan.fee
+    }
     const { txid: id } = parseTransaction(newestOf(next))
-    const records = [outgoingChange(next), madeChange(id, made), ...(label === '' ? [] : [labelChange(id, label)])]
+    const records = [
+      outgoingChange(next),
+      madeChange(id, made),
+      ...(label === '' ? [] : [labelChange(id, label)])
+    ]
     const upcoming = addresses.upcoming('change').scriptPubKey
-    if (usesIndex || (next.change !== undefined && addresses.find(next.change) === addresses.find(upcoming))) await useChange(records)
-    else await store.commit(records)
+    if (
+      usesIndex ||
+      (next.change !== undefined && addresses.find(next.change) === addresses.find(upcoming))
+    ) {
+      await useChange(records)
+    } else await store.commit(records)
     outgoing.set(next)
     notes.setMade(id, made)
     notes.setLabel(id, label)
   }
 
-  /** Whether a server has it now. One that is not reached gets it later; one that refuses it is an error. */
-  private async broadcast (id: Txid, raw: Uint8Array): Promise<boolean> {
+  /**
+   * Whether a server has it now. One that is not reached gets it later; one that refuses it is an
+   * error.
+   */
+  private async broadcast(id: Txid, raw: Uint8Array): Promise<boolean> {
     const { chain } = this.init
     if (chain.tip !== undefined) this.triedAt.set(id, chain.tip.hash)
     try {
@@ -235,15 +434,28 @@ export class Spender {
         return false
       }
       const sent = parseTransaction(raw).txid
-      throw PaychanError.of(codeOf(error), refusedText(`The server refused the transaction ${sent}`, sent, error, 'Do not send once more. '), { txid: sent }, { cause: error })
+      throw PaychanError.of(
+        codeOf(error),
+        refusedText(
+          `The server refused the transaction ${sent}`,
+          sent,
+          error,
+          'Do not send once more. '
+        ),
+        { txid: sent },
+        { cause: error }
+      )
     }
   }
 
-  private async again (each: Outgoing, tip: string): Promise<void> {
+  private async again(each: Outgoing, tip: string): Promise<void> {
     const { view, chain, reservations, onError } = this.init
     const raw = versionToSend(each, reservations)
-    // Without its parent it comes in only with it, as a package, where the server has refused that one for its fee.
-    const isOrphan = each.kind === 'child' && view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
+    // Without its parent it comes in only with it, as a package, where the server has refused that
+    // one for its fee.
+    const isOrphan =
+      each.kind === 'child' &&
+      view.transaction(each.inputs[0]?.outPoint.txid ?? each.id) === undefined
     this.triedAt.set(each.id, tip)
     try {
       await chain.broadcast(raw)
@@ -254,18 +466,44 @@ export class Spender {
       }
       if (isOrphan) return
       // A dearer version may be refused while an older one is well on its way.
-      if (each.versions.some((version) => view.transaction(parseTransaction(version).txid) !== undefined)) return
+      if (
+        each.versions.some(
+          (version) => view.transaction(parseTransaction(version).txid) !== undefined
+        )
+      ) {
+        return
+      }
       const { txid: id, vsize } = parseTransaction(raw)
-      const pays = formatFeeRate(feeRate(feeOf(each, raw) * 1000n / BigInt(vsize)))
-      onError(PaychanError.of(codeOf(error), refusedText(`The transaction ${id}, which pays ${pays}, was refused`, id, error), { txid: id }, { cause: error }))
+      const pays = formatFeeRate(feeRate((feeOf(each, raw) * 1000n) / BigInt(vsize)))
+      onError(
+        PaychanError.of(
+          codeOf(error),
+          refusedText(`The transaction ${id}, which pays ${pays}, was refused`, id, error),
+          { txid: id },
+          { cause: error }
+        )
+      )
     }
   }
 
-  private async settle ({ id, versions, inputs }: Outgoing): Promise<void> {
+  private async settle({ id, versions, inputs }: Outgoing): Promise<void> {
     const { change, store, outgoing, view, onError } = this.init
-    if (versions.every((version) => view.transaction(parseTransaction(version).txid)?.height === undefined)) {
-      const rival = inputs.map(({ outPoint }) => view.spender(outPoint)?.txid).find((spender) => spender !== undefined) ?? 'another transaction'
-      onError(new PaychanError('ERR_SEND_OVERTAKEN', `The transaction ${id} can never be in a block: ${rival}, which spends the same coins, is buried. If that was not you, somebody else has the words of this wallet.`, { txid: id, rival }))
+    if (
+      versions.every(
+        (version) => view.transaction(parseTransaction(version).txid)?.height === undefined
+      )
+    ) {
+      const rival =
+        inputs
+          .map(({ outPoint }) => view.spender(outPoint)?.txid)
+          .find((spender) => spender !== undefined) ?? 'another transaction'
+      onError(
+        new PaychanError(
+          'ERR_SEND_OVERTAKEN',
+          `The transaction ${id} can never be in a block: ${rival}, which spends the same coins, is buried. If that was not you, somebody else has the words of this wallet.`,
+          { txid: id, rival }
+        )
+      )
     }
     try {
       await change(async () => {
@@ -278,31 +516,52 @@ export class Spender {
     }
   }
 
-  private assertUnconfirmed (ids: readonly Txid[]): void {
+  private assertUnconfirmed(ids: readonly Txid[]): void {
     for (const id of ids) {
       const height = this.init.view.transaction(id)?.height
-      if (height !== undefined) throw new PaychanError('ERR_ALREADY_CONFIRMED', `The transaction ${id} is in block ${height}: its fee cannot change any more.`, { txid: id, height })
+      if (height !== undefined) {
+        throw new PaychanError(
+          'ERR_ALREADY_CONFIRMED',
+          `The transaction ${id} is in block ${height}: its fee cannot change any more.`,
+          { txid: id, height }
+        )
+      }
     }
   }
 
-  private assertReplaceable (ids: readonly Txid[]): void {
+  private assertReplaceable(ids: readonly Txid[]): void {
     this.assertUnconfirmed(ids)
-    const channel = ids.map((id) => this.init.reservations.fundedBy(id)).find((id) => id !== undefined)
-    if (channel !== undefined) throw new PaychanError('ERR_CANNOT_BUMP', `The fee of ${ids.at(-1)} cannot be raised: the funding transaction of channel ${channel} spends its change, and would be void with another one. It is sent again with every block.`, { txid: ids.at(-1), channel })
+    const channel = ids
+      .map((id) => this.init.reservations.fundedBy(id))
+      .find((id) => id !== undefined)
+    if (channel !== undefined) {
+      throw new PaychanError(
+        'ERR_CANNOT_BUMP',
+        `The fee of ${ids.at(-1)} cannot be raised: the funding transaction of channel ${channel} spends its change, and would be void with another one. It is sent again with every block.`,
+        { txid: ids.at(-1), channel }
+      )
+    }
   }
 
-  private height (): BlockHeight | undefined {
+  private height(): BlockHeight | undefined {
     return this.init.chain.tip?.height
   }
 }
 
-/** What a plan pays: more than was asked for when what is left would not be worth a change output. */
-function rateOf ({ inputs, change, fee }: SendPlan, to: Uint8Array, asked: FeeRate): FeeRate {
+/**
+ * What a plan pays: more than was asked for when what is left would not be worth a change output.
+ */
+function rateOf({ inputs, change, fee }: SendPlan, to: Uint8Array, asked: FeeRate): FeeRate {
   const vsize = spendVsize(inputs.length, [to])
-  return change > 0n || fee === feeFor(asked, vsize) ? asked : feeRate(fee * 1000n / BigInt(vsize))
+  return change > 0n || fee === feeFor(asked, vsize)
+    ? asked
+    : feeRate((fee * 1000n) / BigInt(vsize))
 }
 
-function merged (known: Outgoing['inputs'], more: Outgoing['inputs']): Outgoing['inputs'] {
+function merged(known: Outgoing['inputs'], more: Outgoing['inputs']): Outgoing['inputs'] {
   const names = new Set(known.map(({ outPoint }) => `${outPoint.txid}:${outPoint.vout}`))
-  return [...known, ...more.filter(({ outPoint }) => !names.has(`${outPoint.txid}:${outPoint.vout}`))]
+  return [
+    ...known,
+    ...more.filter(({ outPoint }) => !names.has(`${outPoint.txid}:${outPoint.vout}`))
+  ]
 }

@@ -9,9 +9,15 @@ export type { FeeChoice } from './fee-choice.js'
 export interface SendOptions extends FeeChoice {
   /** An address of the node's network, or a `bitcoin:` URI (BIP321). */
   readonly to: string
-  /** Satoshis, or everything that is confirmed, free, and worth its fee; what a URI asks for when left out. */
+  /**
+   * Satoshis, or everything that is confirmed, free, and worth its fee; what a URI asks for when
+   * left out.
+   */
   readonly amount?: bigint | 'all'
-  /** Exactly these coins are spent, as `txid:vout`, locked ones too; the wallet chooses when left out. */
+  /**
+   * Exactly these coins are spent, as `txid:vout`, locked ones too; the wallet chooses when left
+   * out.
+   */
   readonly coins?: readonly string[]
   /** That of a URI when left out. */
   readonly label?: string
@@ -33,7 +39,10 @@ export interface SendResult {
   readonly change: Satoshi
   /** What a URI says that it is for: the words of whoever wrote it. */
   readonly message: string | undefined
-  /** Whether a server has it; otherwise it is on disk, and goes out with the next block or connection. */
+  /**
+   * Whether a server has it; otherwise it is on disk, and goes out with the next block or
+   * connection.
+   */
   readonly broadcast: boolean
 }
 
@@ -53,7 +62,8 @@ export interface BumpResult {
 }
 
 /** `bump`: a child of ours that pays for its parent. The kinds of channels are told by the node. */
-export type TransactionKind = 'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'send' | 'bump' | 'receive'
+export type TransactionKind =
+  'funding' | 'close' | 'settlement' | 'refund' | 'sweep' | 'send' | 'bump' | 'receive'
 
 export interface WalletTransaction {
   readonly txid: Txid

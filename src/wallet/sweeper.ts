@@ -1,14 +1,24 @@
 /**
- * Carries out what `claims.ts` says is to be done: builds, stores and broadcasts sweeps. What can be
- * swept at the same time goes into one transaction, which is cheaper: a further input costs 69 vB,
- * a transaction of its own 111.
+ * Carries out what `claims.ts` says is to be done: builds, stores and broadcasts sweeps. What can
+ * be swept at the same time goes into one transaction, which is cheaper: a further input costs 69
+ * vB, a transaction of its own 111.
  */
 import { buildSweep, sweepVsize } from '../bitcoin/payout.js'
 import { parseTransaction } from '../bitcoin/transaction.js'
 import { codeOf, messageOf, PaychanError } from '../types/errors.js'
 import { outPointText, toHex, type Txid } from '../types/bytes.js'
 import { incrementalOf } from './fee-choice.js'
-import { blockDelta, feeFor, feeRate, formatAmount, max, satoshi, type BlockHeight, type FeeRate, type Satoshi } from '../types/units.js'
+import {
+  blockDelta,
+  feeFor,
+  feeRate,
+  formatAmount,
+  max,
+  satoshi,
+  type BlockHeight,
+  type FeeRate,
+  type Satoshi
+} from '../types/units.js'
 import { madeChange, type Notes } from './notes.js'
 import { Poked } from './poked.js'
 import { branchChange, claimChange, claimRemoval, type ClaimRecord } from './records.js'
@@ -24,7 +34,9 @@ const SWEEP_TARGET = blockDelta(144)
 /** Blocks in the mempool after which a sweep that pays less than the estimate is replaced. */
 const STUCK_BLOCKS = 6
 
-/** Inputs of one sweep: 69 vB each, far below what is relayed. Each claim keeps a copy of its sweep. */
+/**
+ * Inputs of one sweep: 69 vB each, far below what is relayed. Each claim keeps a copy of its sweep.
+ */
 const MAX_BATCH = 50
 
 export interface SweeperInit {
@@ -43,30 +55,35 @@ export interface SweeperInit {
 }
 
 /** Claims that one transaction sweeps, or is to sweep; `raw` when it is built. */
-interface Batch { readonly claims: readonly Claim[], readonly raw: Uint8Array | undefined }
+interface Batch {
+  readonly claims: readonly Claim[]
+  readonly raw: Uint8Array | undefined
+}
 
 export class Sweeper {
-  private readonly poked = new Poked(async () => { await this.look() })
+  private readonly poked = new Poked(async () => {
+    await this.look()
+  })
   /** The height at which each sweep was first seen waiting, since this node started. */
   private readonly waitingSince = new Map<Txid, BlockHeight>()
 
-  constructor (private readonly init: SweeperInit) {}
+  constructor(private readonly init: SweeperInit) {}
 
   /** Something may have changed: look at every claim once more. */
-  poke (): void {
+  poke(): void {
     this.poked.poke()
   }
 
-  stop (): void {
+  stop(): void {
     this.poked.stop()
   }
 
   /** Resolves once everything that the events so far asked for is done. */
-  async idle (): Promise<void> {
+  async idle(): Promise<void> {
     await this.poked.idle()
   }
 
-  private async look (): Promise<void> {
+  private async look(): Promise<void> {
     const { chain, claims } = this.init
     const { tip } = chain
     if (tip === undefined) return
@@ -74,15 +91,26 @@ export class Sweeper {
     const ready: Claim[] = []
     for (const claim of claims.all()) {
       const step = claims.step(claim, tip)
-      if (step.do === 'forget') await this.attempt([claim], async () => { await this.forget(claim) })
-      else if (step.do === 'rebroadcast') waiting.push([claim, step.raw])
+      if (step.do === 'forget') {
+        await this.attempt([claim], async () => {
+          await this.forget(claim)
+        })
+      } else if (step.do === 'rebroadcast') waiting.push([claim, step.raw])
       else if (step.do === 'sweep') ready.push(claim)
     }
-    for (const batch of groups(waiting)) await this.attempt(batch.claims, async () => { await this.keepGoing(batch, tip) })
-    for (const batch of batches(ready)) await this.attempt(batch.claims, async () => { await this.sweep(batch, tip) })
+    for (const batch of groups(waiting)) {
+      await this.attempt(batch.claims, async () => {
+        await this.keepGoing(batch, tip)
+      })
+    }
+    for (const batch of batches(ready)) {
+      await this.attempt(batch.claims, async () => {
+        await this.sweep(batch, tip)
+      })
+    }
   }
 
-  private async attempt (claims: readonly Claim[], task: () => Promise<void>): Promise<void> {
+  private async attempt(claims: readonly Claim[], task: () => Promise<void>): Promise<void> {
     if (this.poked.stopped) return
     try {
       await task()
@@ -91,12 +119,18 @@ export class Sweeper {
     }
   }
 
-  /** A sweep in the mempool is sent again, for mempools forget; one that is stuck is replaced (BIP125). */
-  private async keepGoing (batch: Batch & { readonly raw: Uint8Array }, tip: Tip): Promise<void> {
+  /**
+   * A sweep in the mempool is sent again, for mempools forget; one that is stuck is replaced
+   * (BIP125).
+   */
+  private async keepGoing(batch: Batch & { readonly raw: Uint8Array }, tip: Tip): Promise<void> {
     const { txid, vsize } = parseTransaction(batch.raw)
     const since = this.waitingSince.get(txid) ?? tip.height
     this.waitingSince.set(txid, since)
-    const rate = tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.raw) ? undefined : await this.init.chain.estimateFeeRate(SWEEP_TARGET)
+    const rate =
+      tip.height - since < STUCK_BLOCKS || this.fundsChannel(batch.raw)
+        ? undefined
+        : await this.init.chain.estimateFeeRate(SWEEP_TARGET)
     const fee = feeOf(batch)
     if (rate === undefined || feeFor(rate, vsize) <= fee) {
       await this.broadcast(batch.claims, batch.raw, tip)
@@ -109,49 +143,84 @@ export class Sweeper {
     await this.broadcast(batch.claims, next ?? batch.raw, tip)
   }
 
-  private async sweep (batch: Batch, tip: Tip): Promise<void> {
+  private async sweep(batch: Batch, tip: Tip): Promise<void> {
     const rate = await this.init.chain.estimateFeeRate(SWEEP_TARGET)
     const raw = await this.init.serial.run(async () => {
       const { raw } = batch
-      const isGood = raw !== undefined && isWhole(batch, raw) && (this.fundsChannel(raw) || rateOf(batch, raw) >= rate)
+      const isGood =
+        raw !== undefined &&
+        isWhole(batch, raw) &&
+        (this.fundsChannel(raw) || rateOf(batch, raw) >= rate)
       return isGood ? raw : await this.build(batch, rate)
     })
     if (raw === undefined) for (const claim of batch.claims) claim.triedAt = tip.hash
     else await this.broadcast(batch.claims, raw, tip)
   }
 
-  /** FUND-5: a T1 spends what it has brought, and would be void with another one. It was in a block, and a reorganisation has undone that. */
-  private fundsChannel (raw: Uint8Array): boolean {
+  /**
+   * FUND-5: a T1 spends what it has brought, and would be void with another one. It was in a block,
+   * and a reorganisation has undone that.
+   */
+  private fundsChannel(raw: Uint8Array): boolean {
     return this.init.reservations.fundedBy(parseTransaction(raw).txid) !== undefined
   }
 
   /** A new sweep, on disk; undefined when it is not worth its fee now. */
-  private async build ({ claims, raw: before }: Batch, rate: FeeRate): Promise<Uint8Array | undefined> {
+  private async build(
+    { claims, raw: before }: Batch,
+    rate: FeeRate
+  ): Promise<Uint8Array | undefined> {
     if (this.poked.stopped) return undefined
     const { store, addresses, notes, signer } = this.init
     // Once a sweep has a destination, a dearer one pays to the same: no address is used up twice.
     const known = before === undefined ? undefined : parseTransaction(before).outputs[0]?.script
     const to = known ?? addresses.upcoming('change').scriptPubKey
-    const worth = before === undefined ? claims.filter(({ record }) => record.output.value > marginalFee(rate, to)) : claims
-    const built = whenWorthIt(() => buildSweep(worth.map(({ record: { output: { outPoint, value, key } } }) =>
-      ({ outPoint, value, key: signer.publicKey(key), sign: (digest) => signer.sign(key, digest) })), to, rate))
+    const worth =
+      before === undefined
+        ? claims.filter(({ record }) => record.output.value > marginalFee(rate, to))
+        : claims
+    const built = whenWorthIt(() =>
+      buildSweep(
+        worth.map(
+          ({
+            record: {
+              output: { outPoint, value, key }
+            }
+          }) => ({
+            outPoint,
+            value,
+            key: signer.publicKey(key),
+            sign: (digest) => signer.sign(key, digest)
+          })
+        ),
+        to,
+        rate
+      )
+    )
     if (built === undefined) return undefined
     const { txid } = parseTransaction(built.raw)
     const made = { kind: 'sweep' as const, fee: built.fee }
-    const records = worth.map(({ record }): ClaimRecord => ({ output: record.output, sweep: built.raw }))
+    const records = worth.map(({ record }): ClaimRecord => ({
+      output: record.output,
+      sweep: built.raw
+    }))
     const changes: Change[] = [...records.map(claimChange), madeChange(txid, made)]
     if (known === undefined) changes.push(branchChange('change', addresses.next.change + 1))
     await store.commit(changes)
     if (known === undefined) addresses.next.change++
     notes.setMade(txid, made)
-    worth.forEach((claim, i) => { claim.record = records[i] ?? claim.record })
+    worth.forEach((claim, i) => {
+      claim.record = records[i] ?? claim.record
+    })
     for (const claim of worth) this.init.onChange(claim, false)
     return built.raw
   }
 
-  private async broadcast (claims: readonly Claim[], raw: Uint8Array, tip: Tip): Promise<void> {
+  private async broadcast(claims: readonly Claim[], raw: Uint8Array, tip: Tip): Promise<void> {
     if (this.poked.stopped) return
-    const tried = (): void => { for (const claim of claims) claim.triedAt = tip.hash }
+    const tried = (): void => {
+      for (const claim of claims) claim.triedAt = tip.hash
+    }
     try {
       await this.init.chain.broadcast(raw)
       tried()
@@ -162,31 +231,40 @@ export class Sweeper {
     }
   }
 
-  private async forget (claim: Claim): Promise<void> {
+  private async forget(claim: Claim): Promise<void> {
     const { serial, store, claims } = this.init
     const { outPoint } = claim.record.output
     await serial.run(async () => {
       if (this.poked.stopped || claims.get(outPoint) !== claim) return
       await store.commit([claimRemoval(outPoint)])
       claims.remove(outPoint)
-      if (claim.record.sweep !== undefined) this.waitingSince.delete(parseTransaction(claim.record.sweep).txid)
+      if (claim.record.sweep !== undefined) {
+        this.waitingSince.delete(parseTransaction(claim.record.sweep).txid)
+      }
       this.init.onChange(claim, true)
     })
   }
 
-  private report (claims: readonly Claim[], error: unknown): void {
+  private report(claims: readonly Claim[], error: unknown): void {
     if (this.poked.stopped || codeOf(error) === 'ERR_CHAIN_UNAVAILABLE') return
     const value = totalOf(claims)
     const output = claims.map(({ record }) => outPointText(record.output.outPoint)).join(', ')
-    this.init.onError(PaychanError.of(codeOf(error),
-      `The payout ${output} of ${formatAmount(value)} could not be swept yet (${messageOf(error)}). It is tried again with every block.`,
-      { output, value }, { cause: error }))
+    this.init.onError(
+      PaychanError.of(
+        codeOf(error),
+        `The payout ${output} of ${formatAmount(value)} could not be swept yet (${messageOf(error)}). It is tried again with every block.`,
+        { output, value },
+        { cause: error }
+      )
+    )
   }
 }
 
 /** By the transaction that sweeps them. */
-function groups (swept: ReadonlyArray<readonly [Claim, Uint8Array]>): Array<{ claims: Claim[], raw: Uint8Array }> {
-  const byRaw = new Map<string, { claims: Claim[], raw: Uint8Array }>()
+function groups(
+  swept: ReadonlyArray<readonly [Claim, Uint8Array]>
+): Array<{ claims: Claim[]; raw: Uint8Array }> {
+  const byRaw = new Map<string, { claims: Claim[]; raw: Uint8Array }>()
   for (const [claim, raw] of swept) {
     const group = byRaw.get(toHex(raw)) ?? { claims: [], raw }
     group.claims.push(claim)
@@ -196,36 +274,45 @@ function groups (swept: ReadonlyArray<readonly [Claim, Uint8Array]>): Array<{ cl
 }
 
 /** Those that have a sweep stay with it; the others go together. */
-function batches (ready: readonly Claim[]): Batch[] {
-  const built = groups(ready.flatMap((claim) => claim.record.sweep === undefined ? [] : [[claim, claim.record.sweep] as const]))
-  const fresh = ready.filter(({ record }) => record.sweep === undefined).sort((a, b) => a.record.output.value > b.record.output.value ? -1 : 1)
-  const together = Array.from({ length: Math.ceil(fresh.length / MAX_BATCH) }, (_, i) => ({ claims: fresh.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH), raw: undefined }))
+function batches(ready: readonly Claim[]): Batch[] {
+  const built = groups(
+    ready.flatMap((claim) =>
+      claim.record.sweep === undefined ? [] : [[claim, claim.record.sweep] as const]
+    )
+  )
+  const fresh = ready
+    .filter(({ record }) => record.sweep === undefined)
+    .sort((a, b) => (a.record.output.value > b.record.output.value ? -1 : 1))
+  const together = Array.from({ length: Math.ceil(fresh.length / MAX_BATCH) }, (_, i) => ({
+    claims: fresh.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH),
+    raw: undefined
+  }))
   return [...built, ...together]
 }
 
 /** Whether all that a sweep spends is there. */
-function isWhole ({ claims }: Batch, raw: Uint8Array): boolean {
+function isWhole({ claims }: Batch, raw: Uint8Array): boolean {
   return parseTransaction(raw).inputs.length === claims.length
 }
 
-function marginalFee (rate: FeeRate, to: Uint8Array): Satoshi {
+function marginalFee(rate: FeeRate, to: Uint8Array): Satoshi {
   return feeFor(rate, sweepVsize(2, to) - sweepVsize(1, to))
 }
 
-function totalOf (claims: readonly Claim[]): bigint {
+function totalOf(claims: readonly Claim[]): bigint {
   return claims.reduce((sum, { record }) => sum + record.output.value, 0n)
 }
 
-function feeOf ({ claims, raw }: Batch & { readonly raw: Uint8Array }): bigint {
+function feeOf({ claims, raw }: Batch & { readonly raw: Uint8Array }): bigint {
   return totalOf(claims) - parseTransaction(raw).outputs.reduce((sum, { value }) => sum + value, 0n)
 }
 
 /** The feerate of a sweep, rounded down. */
-function rateOf (batch: Batch, raw: Uint8Array): FeeRate {
-  return feeRate(feeOf({ ...batch, raw }) * 1000n / BigInt(parseTransaction(raw).vsize))
+function rateOf(batch: Batch, raw: Uint8Array): FeeRate {
+  return feeRate((feeOf({ ...batch, raw }) * 1000n) / BigInt(parseTransaction(raw).vsize))
 }
 
-function whenWorthIt<T> (build: () => T): T | undefined {
+function whenWorthIt<T>(build: () => T): T | undefined {
   try {
     return build()
   } catch (error) {

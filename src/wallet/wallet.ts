@@ -16,7 +16,12 @@ import { CoinControl } from './coin-control.js'
 import { CoinLocks } from './coin-locks.js'
 import { type Coin } from './coins.js'
 import { selectCoins } from './coin-selection.js'
-import { ANY_FUNDING_SCRIPT, buildFundingTransaction, requireNoDust, selectFunding } from './funding.js'
+import {
+  ANY_FUNDING_SCRIPT,
+  buildFundingTransaction,
+  requireNoDust,
+  selectFunding
+} from './funding.js'
 import { previousOf } from './previous.js'
 import { HistoryView } from './history-view.js'
 import { listTransactions } from './journal.js'
@@ -24,7 +29,13 @@ import { loadWallet } from './loading.js'
 import { checkLabel, labelChange, Notes } from './notes.js'
 import { OutgoingTransactions } from './outgoing.js'
 import { NOT_HEARD, ownScript } from './own-script.js'
-import { branchChange, claimChange, reservationChange, reservationRemoval, type Branch } from './records.js'
+import {
+  branchChange,
+  claimChange,
+  reservationChange,
+  reservationRemoval,
+  type Branch
+} from './records.js'
 import { Reservations } from './reservations.js'
 import { SerialQueue } from './serial.js'
 import { createSigner } from './signer.js'
@@ -32,16 +43,29 @@ import { Spender } from './spender.js'
 import { Sweeper } from './sweeper.js'
 import { Watches } from './watches.js'
 import type { NodeWallet, WalletBalance, WalletCoin, WalletInit } from './node-wallet.js'
-import type { BumpResult, FeeChoice, SendOptions, SendResult, TransactionKind, WalletTransaction } from './spending-types.js'
-import type { BuiltFunding, FundingRequest, ChainTransaction, Change, CsvOutput, Unsubscribe } from '../engine/ports.js'
+import type {
+  BumpResult,
+  FeeChoice,
+  SendOptions,
+  SendResult,
+  TransactionKind,
+  WalletTransaction
+} from './spending-types.js'
+import type {
+  BuiltFunding,
+  FundingRequest,
+  ChainTransaction,
+  Change,
+  CsvOutput,
+  Unsubscribe
+} from '../engine/ports.js'
 
 /**
  * @example
- * const wallet = createWallet({ root: rootFromWords(words), network: 'regtest', store, chain, random, onError })
- * await wallet.start()
- * console.log(await wallet.newAddress())
+ * const wallet = createWallet({ root: rootFromWords(words), network: 'regtest', store, chain,
+ * random, onError }) await wallet.start() console.log(await wallet.newAddress())
  */
-export function createWallet (init: WalletInit): NodeWallet {
+export function createWallet(init: WalletInit): NodeWallet {
   return new OnChainWallet(init)
 }
 
@@ -62,12 +86,18 @@ class OnChainWallet implements NodeWallet {
   private readonly unsubscribe: Unsubscribe[] = []
   private running = false
 
-  constructor (private readonly init: WalletInit) {
+  constructor(private readonly init: WalletInit) {
     const { root, network, chain, store, onError } = init
     this.addresses = new AddressBook(root, network)
     this.view = new HistoryView(onError)
     this.claims = new Claims(this.view)
-    this.watches = new Watches({ chain, onError, onHistory: (script, history) => { this.heard(script, history) } })
+    this.watches = new Watches({
+      chain,
+      onError,
+      onHistory: (script, history) => {
+        this.heard(script, history)
+      }
+    })
     this.sweeper = new Sweeper({
       claims: this.claims,
       chain,
@@ -78,20 +108,34 @@ class OnChainWallet implements NodeWallet {
       onError,
       notes: this.notes,
       reservations: this.reservations,
-      onChange: (claim, gone) => { this.claimChanged(claim, gone) }
+      onChange: (claim, gone) => {
+        this.claimChanged(claim, gone)
+      }
     })
     const { addresses, view, reservations, outgoing, notes, locks } = this
-    this.control = new CoinControl({ network, addresses, view, reservations, outgoing, locks, notes, store, height: () => this.height() })
+    this.control = new CoinControl({
+      network,
+      addresses,
+      view,
+      reservations,
+      outgoing,
+      locks,
+      notes,
+      store,
+      height: () => this.height()
+    })
     this.spender = new Spender({
       ...{ chain, store, network, addresses, view, reservations, outgoing, notes, locks, onError },
       change: async (task) => await this.change(task),
       coins: this.control,
       explained: (choose) => this.explained(choose),
-      useChange: async (records) => { await this.use('change', this.addresses.next.change + 1, records) }
+      useChange: async (records) => {
+        await this.use('change', this.addresses.next.change + 1, records)
+      }
     })
   }
 
-  async start (): Promise<void> {
+  async start(): Promise<void> {
     const { store, chain, onError } = this.init
     const { addresses, reservations, locks, claims, outgoing, notes } = this
     await loadWallet(store, { addresses, reservations, locks, claims, outgoing, notes }, onError)
@@ -100,12 +144,16 @@ class OnChainWallet implements NodeWallet {
     this.watchAll()
     for (const { record } of this.claims.all()) this.watches.add(record.output.scriptPubKey)
     this.unsubscribe.push(
-      chain.onTip(() => { this.look() }),
-      chain.onStatus((status) => { if (status === 'synced') this.look() })
+      chain.onTip(() => {
+        this.look()
+      }),
+      chain.onStatus((status) => {
+        if (status === 'synced') this.look()
+      })
     )
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.running = false
     for (const stop of this.unsubscribe.splice(0)) stop()
     this.watches.stop()
@@ -114,7 +162,7 @@ class OnChainWallet implements NodeWallet {
     await this.serial.idle()
   }
 
-  async newScript (): Promise<Uint8Array> {
+  async newScript(): Promise<Uint8Array> {
     return await this.change(async () => {
       const { scriptPubKey } = this.addresses.upcoming('receive')
       await this.use('receive', this.addresses.next.receive + 1)
@@ -122,39 +170,64 @@ class OnChainWallet implements NodeWallet {
     })
   }
 
-  async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
+  async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
     const own = ownScript(scriptPubKey, this.addresses, this.watches)
-    if (own !== undefined && own.index >= this.addresses.next[own.branch]) await this.change(async () => { await this.skipPast(own) })
+    if (own !== undefined && own.index >= this.addresses.next[own.branch]) {
+      await this.change(async () => {
+        await this.skipPast(own)
+      })
+    }
     return own !== undefined
   }
 
   closeScript = (index: number): Uint8Array => this.addresses.at('close', index).scriptPubKey
 
-  async newAddress (): Promise<string> {
+  async newAddress(): Promise<string> {
     return addressFromScript(await this.newScript(), this.init.network)
   }
 
-  checkFunds (amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
-    return this.explained(() => selectCoins({ ...this.offered(named), scriptPubKey: ANY_FUNDING_SCRIPT, amount, feeRate, changeScript: this.addresses.upcoming('change').scriptPubKey })).fee
+  checkFunds(amount: Satoshi, feeRate: FeeRate, named?: readonly OutPoint[]): Satoshi {
+    return this.explained(() =>
+      selectCoins({
+        ...this.offered(named),
+        scriptPubKey: ANY_FUNDING_SCRIPT,
+        amount,
+        feeRate,
+        changeScript: this.addresses.upcoming('change').scriptPubKey
+      })
+    ).fee
   }
 
-  async buildFunding (request: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
     return await this.change(async () => {
       const { channel, scriptPubKey, amount, feeRate, beside, coins } = request
       requireNoDust(scriptPubKey, amount)
       if (this.reservations.has(channel)) {
-        throw new PaychanError('ERR_FUNDING_EXISTS', `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`, { channel })
+        throw new PaychanError(
+          'ERR_FUNDING_EXISTS',
+          `Coins are set aside for channel ${channel} already; release them before another funding transaction is built.`,
+          { channel }
+        )
       }
       const change = this.addresses.upcoming('change').scriptPubKey
-      const selection = this.explained(() => selectFunding({ ...this.offered(coins), scriptPubKey, amount, feeRate, changeScript: change }, beside))
-      const previous = beside === undefined ? [] : previousOf(selection.inputs, (id) => this.view.transaction(id)?.raw)
+      const selection = this.explained(() =>
+        selectFunding(
+          { ...this.offered(coins), scriptPubKey, amount, feeRate, changeScript: change },
+          beside
+        )
+      )
+      const previous =
+        beside === undefined
+          ? []
+          : previousOf(selection.inputs, (id) => this.view.transaction(id)?.raw)
       const funding = buildFundingTransaction({
         ...selection,
         scriptPubKey,
         amount,
         changeScript: change,
         changeFirst: ((this.init.random.bytes(1)[0] ?? 0) & 1) === 1,
-        lockTime: beside === undefined ? this.height() ?? blockHeight(0) : renewalLock(this.height()),
+        lockTime:
+          beside === undefined ? (this.height() ?? blockHeight(0)) : renewalLock(this.height()),
         secretOf: ({ own }) => this.addresses.secret(own),
         beside
       })
@@ -167,7 +240,7 @@ class OnChainWallet implements NodeWallet {
     })
   }
 
-  async releaseFunding (channel: ChannelId): Promise<void> {
+  async releaseFunding(channel: ChannelId): Promise<void> {
     await this.change(async () => {
       if (!this.reservations.has(channel)) return
       await this.init.store.commit([reservationRemoval(channel)])
@@ -175,7 +248,7 @@ class OnChainWallet implements NodeWallet {
     })
   }
 
-  async claim (output: CsvOutput): Promise<void> {
+  async claim(output: CsvOutput): Promise<void> {
     await this.change(async () => {
       if (this.claims.get(output.outPoint) !== undefined) return
       const record = { output, sweep: undefined }
@@ -186,27 +259,41 @@ class OnChainWallet implements NodeWallet {
     this.sweeper.poke()
   }
 
-  async send (options: SendOptions): Promise<SendResult> {
+  async send(options: SendOptions): Promise<SendResult> {
     return await this.spender.send(options)
   }
 
-  async bumpFee (id: string, choice: FeeChoice = {}): Promise<BumpResult> {
+  async bumpFee(id: string, choice: FeeChoice = {}): Promise<BumpResult> {
     return await this.spender.bump(id, choice)
   }
 
-  async bumpFunding ({ funding, feeRate, most }: { funding: Txid, feeRate: FeeRate, most: Satoshi }): Promise<void> {
+  async bumpFunding({
+    funding,
+    feeRate,
+    most
+  }: {
+    funding: Txid
+    feeRate: FeeRate
+    most: Satoshi
+  }): Promise<void> {
     await this.spender.bumpFunding(funding, feeRate, most)
   }
 
-  transactions (channelKind: (id: Txid) => TransactionKind | undefined): WalletTransaction[] {
+  transactions(channelKind: (id: Txid) => TransactionKind | undefined): WalletTransaction[] {
     const { addresses, view, outgoing, notes } = this
-    return listTransactions({ network: this.init.network, addresses, view, outgoing, notes }, this.height(), channelKind)
+    return listTransactions(
+      { network: this.init.network, addresses, view, outgoing, notes },
+      this.height(),
+      channelKind
+    )
   }
 
-  async label (of: string, text: string): Promise<void> {
+  async label(of: string, text: string): Promise<void> {
     const { network, store } = this.init
     // Brought into one form: an address may be written in capitals.
-    const name = /^[0-9a-f]{64}$/i.test(of) ? txid(of.toLowerCase()) : addressFromScript(scriptFromAddress(of, network), network)
+    const name = /^[0-9a-f]{64}$/i.test(of)
+      ? txid(of.toLowerCase())
+      : addressFromScript(scriptFromAddress(of, network), network)
     const label = checkLabel(text)
     await this.change(async () => {
       await store.commit([labelChange(name, label)])
@@ -216,30 +303,36 @@ class OnChainWallet implements NodeWallet {
 
   coins = (): WalletCoin[] => this.control.list()
 
-  async lockCoins (coins: readonly OutPoint[]): Promise<void> {
-    await this.change(async () => { await this.known(() => this.control.lock(coins)) })
+  async lockCoins(coins: readonly OutPoint[]): Promise<void> {
+    await this.change(async () => {
+      await this.known(() => this.control.lock(coins))
+    })
   }
 
-  async unlockCoins (coins: readonly OutPoint[]): Promise<void> {
-    await this.change(async () => { await this.known(() => this.control.unlock(coins)) })
+  async unlockCoins(coins: readonly OutPoint[]): Promise<void> {
+    await this.change(async () => {
+      await this.known(() => this.control.unlock(coins))
+    })
   }
 
-  balance (): WalletBalance {
+  balance(): WalletBalance {
     return { ...this.control.balance(), unswept: this.claims.unswept() }
   }
 
   used = (): Readonly<Record<Branch, number>> => ({ ...this.addresses.next })
 
-  onChange (listener: () => void): Unsubscribe {
+  onChange(listener: () => void): Unsubscribe {
     this.listeners.add(listener)
-    return () => { this.listeners.delete(listener) }
+    return () => {
+      this.listeners.delete(listener)
+    }
   }
 
-  reservedFor (): ChannelId[] {
+  reservedFor(): ChannelId[] {
     return this.reservations.channels()
   }
 
-  async idle (): Promise<void> {
+  async idle(): Promise<void> {
     await this.serial.idle()
     await this.sweeper.idle()
     await this.spender.idle()
@@ -247,15 +340,21 @@ class OnChainWallet implements NodeWallet {
   }
 
   /** The coins that were named, all of them; or those among which to choose. */
-  private offered (named: readonly OutPoint[] | undefined): { readonly coins: Coin[], readonly exact: boolean } {
-    return { coins: named === undefined ? this.control.free() : this.control.named(named), exact: named !== undefined }
+  private offered(named: readonly OutPoint[] | undefined): {
+    readonly coins: Coin[]
+    readonly exact: boolean
+  } {
+    return {
+      coins: named === undefined ? this.control.free() : this.control.named(named),
+      exact: named !== undefined
+    }
   }
 
-  private height (): BlockHeight | undefined {
+  private height(): BlockHeight | undefined {
     return this.init.chain.tip?.height
   }
 
-  private explained<T> (choose: () => T): T {
+  private explained<T>(choose: () => T): T {
     try {
       return choose()
     } catch (error) {
@@ -263,7 +362,7 @@ class OnChainWallet implements NodeWallet {
     }
   }
 
-  private async known (work: () => Promise<void>): Promise<void> {
+  private async known(work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
@@ -271,78 +370,121 @@ class OnChainWallet implements NodeWallet {
     }
   }
 
-  /** Before every address was heard of, a coin that is not there only means that there is no server yet. */
-  private explanation (error: unknown): unknown {
-    if (!(error instanceof PaychanError) || !['ERR_INSUFFICIENT_FUNDS', 'ERR_COIN_UNKNOWN'].includes(error.code)) return error
-    if (this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.control.explain(error) : error
+  /**
+   * Before every address was heard of, a coin that is not there only means that there is no server
+   * yet.
+   */
+  private explanation(error: unknown): unknown {
+    if (
+      !(error instanceof PaychanError) ||
+      !['ERR_INSUFFICIENT_FUNDS', 'ERR_COIN_UNKNOWN'].includes(error.code)
+    ) {
+      return error
+    }
+    if (this.handedOut().every(({ scriptPubKey }) => this.watches.heard(scriptPubKey))) {
+      return error.code === 'ERR_INSUFFICIENT_FUNDS' ? this.control.explain(error) : error
+    }
     return new PaychanError('ERR_CHAIN_UNAVAILABLE', NOT_HEARD, {}, { cause: error })
   }
 
-  private handedOut (): OwnScript[] {
-    return this.addresses.watched().filter(({ branch, index }) => index < this.addresses.next[branch])
+  private handedOut(): OwnScript[] {
+    return this.addresses
+      .watched()
+      .filter(({ branch, index }) => index < this.addresses.next[branch])
   }
 
-  /** Writes the next index of a branch (with other records, in one batch), and only then counts on. */
-  private async use (branch: Branch, next: number, records: readonly Change[] = []): Promise<void> {
+  /**
+   * Writes the next index of a branch (with other records, in one batch), and only then counts on.
+   */
+  private async use(branch: Branch, next: number, records: readonly Change[] = []): Promise<void> {
     await this.init.store.commit([branchChange(branch, next), ...records])
     this.addresses.next[branch] = next
     this.watchAll()
   }
 
-  private watchAll (): void {
+  private watchAll(): void {
     if (!this.running) return
     for (const { scriptPubKey } of this.addresses.watched()) this.watches.add(scriptPubKey)
   }
 
   /** A task that chooses or writes: one at a time, and the listeners are told afterwards. */
-  private async change<T> (task: () => Promise<T>): Promise<T> {
+  private async change<T>(task: () => Promise<T>): Promise<T> {
     return await this.serial.run(async () => {
-      if (!this.running) throw new PaychanError('ERR_WALLET_STOPPED', 'The wallet is not running; start the node first.')
+      if (!this.running) {
+        throw new PaychanError(
+          'ERR_WALLET_STOPPED',
+          'The wallet is not running; start the node first.'
+        )
+      }
       const result = await task()
       this.notify()
       return result
     })
   }
 
-  private heard (scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
+  private heard(scriptPubKey: Uint8Array, history: readonly ChainTransaction[]): void {
     this.view.set(scriptPubKey, history)
     const own = this.addresses.find(scriptPubKey)
-    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) this.inBackground(async () => { await this.skipPast(own) })
+    if (own !== undefined && history.length > 0 && own.index >= this.addresses.next[own.branch]) {
+      this.inBackground(async () => {
+        await this.skipPast(own)
+      })
+    }
     this.look()
   }
 
-  /** An address of the gap was paid to, or named to a peer: the words were used elsewhere. It is never handed out here. */
-  private async skipPast ({ branch, index }: OwnScript): Promise<void> {
+  /**
+   * An address of the gap was paid to, or named to a peer: the words were used elsewhere. It is
+   * never handed out here.
+   */
+  private async skipPast({ branch, index }: OwnScript): Promise<void> {
     if (index >= this.addresses.next[branch]) await this.use(branch, index + 1)
   }
 
-  private look (): void {
-    const settled = this.reservations.settled((outPoint) => isBuried(this.view.spender(outPoint)?.height, this.height()))
-    for (const channel of settled) this.inBackground(async () => { await this.releaseSettled(channel) })
+  private look(): void {
+    const settled = this.reservations.settled((outPoint) =>
+      isBuried(this.view.spender(outPoint)?.height, this.height())
+    )
+    for (const channel of settled) {
+      this.inBackground(async () => {
+        await this.releaseSettled(channel)
+      })
+    }
     const gone = this.control.spentForGood()
-    if (gone.length > 0) this.inBackground(async () => { await this.control.forget(gone) })
+    if (gone.length > 0) {
+      this.inBackground(async () => {
+        await this.control.forget(gone)
+      })
+    }
     this.sweeper.poke()
     this.spender.poke()
     this.notify()
   }
 
-  private async releaseSettled (channel: ChannelId): Promise<void> {
+  private async releaseSettled(channel: ChannelId): Promise<void> {
     if (!this.reservations.has(channel)) return
     await this.init.store.commit([reservationRemoval(channel)])
     this.reservations.remove(channel)
   }
 
-  private inBackground (task: () => Promise<void>): void {
-    this.change(task).catch((error: unknown) => { this.report(error) })
+  private inBackground(task: () => Promise<void>): void {
+    this.change(task).catch((error: unknown) => {
+      this.report(error)
+    })
   }
 
-  private report (error: unknown): void {
+  private report(error: unknown): void {
     if (this.running) this.init.onError(error instanceof Error ? error : new Error(String(error)))
   }
 
-  private claimChanged ({ record }: Claim, gone: boolean): void {
+  private claimChanged({ record }: Claim, gone: boolean): void {
     const { scriptPubKey } = record.output
-    const shared = this.claims.all().some(({ record: other }) => other !== record && sameBytes(other.output.scriptPubKey, scriptPubKey))
+    const shared = this.claims
+      .all()
+      .some(
+        ({ record: other }) =>
+          other !== record && sameBytes(other.output.scriptPubKey, scriptPubKey)
+      )
     if (gone && !shared) {
       this.watches.remove(scriptPubKey)
       this.view.delete(scriptPubKey)
@@ -351,7 +493,7 @@ class OnChainWallet implements NodeWallet {
     this.notify()
   }
 
-  private notify (): void {
+  private notify(): void {
     for (const listener of this.listeners) {
       try {
         listener()

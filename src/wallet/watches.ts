@@ -23,17 +23,21 @@ export class Watches {
   private readonly watched = new Map<string, Watched>()
   private readonly unsubscribe: Unsubscribe[] = []
 
-  constructor (private readonly init: WatchesInit) {}
+  constructor(private readonly init: WatchesInit) {}
 
-  start (): void {
+  start(): void {
     this.unsubscribe.push(
-      this.init.chain.onTip(() => { this.retry() }),
-      this.init.chain.onStatus((status) => { if (status === 'synced') this.retry() })
+      this.init.chain.onTip(() => {
+        this.retry()
+      }),
+      this.init.chain.onStatus((status) => {
+        if (status === 'synced') this.retry()
+      })
     )
   }
 
   /** Watches a script from now on; once more makes no difference. */
-  add (scriptPubKey: Uint8Array): void {
+  add(scriptPubKey: Uint8Array): void {
     const key = toHex(scriptPubKey)
     if (this.watched.has(key)) return
     const entry: Watched = { scriptPubKey, watch: undefined, heard: false }
@@ -41,30 +45,30 @@ export class Watches {
     this.setUp(key, entry)
   }
 
-  remove (scriptPubKey: Uint8Array): void {
+  remove(scriptPubKey: Uint8Array): void {
     const key = toHex(scriptPubKey)
     this.watched.get(key)?.watch?.stop()
     this.watched.delete(key)
   }
 
   /** Whether the history of a script has arrived. */
-  heard (scriptPubKey: Uint8Array): boolean {
+  heard(scriptPubKey: Uint8Array): boolean {
     return this.watched.get(toHex(scriptPubKey))?.heard ?? false
   }
 
-  stop (): void {
+  stop(): void {
     for (const stop of this.unsubscribe.splice(0)) stop()
     for (const { watch } of this.watched.values()) watch?.stop()
     this.watched.clear()
   }
 
-  private retry (): void {
+  private retry(): void {
     for (const [key, entry] of this.watched) {
       if (entry.watch === undefined) this.setUp(key, entry)
     }
   }
 
-  private setUp (key: string, entry: Watched): void {
+  private setUp(key: string, entry: Watched): void {
     const isCurrent = (): boolean => this.watched.get(key) === entry
     const watch = this.init.chain.watchScript(entry.scriptPubKey, {
       onHistory: (history) => {
@@ -72,15 +76,22 @@ export class Watches {
         entry.heard = true
         this.init.onHistory(entry.scriptPubKey, history)
       },
-      onError: (error) => { if (isCurrent()) this.init.onError(error) }
+      onError: (error) => {
+        if (isCurrent()) this.init.onError(error)
+      }
     })
     entry.watch = watch
     watch.ready.catch((error: unknown) => {
       if (!isCurrent() || entry.watch !== watch) return
       entry.watch = undefined
-      this.init.onError(new PaychanError('ERR_WALLET_WATCH',
-        `The server does not watch one of the wallet's scripts (${messageOf(error)}). It is tried again with the next block; if this goes on, use another server.`,
-        { script: key }, { cause: error }))
+      this.init.onError(
+        new PaychanError(
+          'ERR_WALLET_WATCH',
+          `The server does not watch one of the wallet's scripts (${messageOf(error)}). It is tried again with the next block; if this goes on, use another server.`,
+          { script: key },
+          { cause: error }
+        )
+      )
     })
   }
 }

@@ -13,27 +13,37 @@ const untyped = new ESLint({
 })
 const typed = new ESLint()
 
-export interface Complaint { readonly rule: string, readonly message: string }
+export interface Complaint {
+  readonly rule: string
+  readonly message: string
+}
 
-async function lintWith (eslint: ESLint, filePath: string, code: string): Promise<Complaint[]> {
+async function lintWith(eslint: ESLint, filePath: string, code: string): Promise<Complaint[]> {
   const [result] = await eslint.lintText(code.endsWith('\n') ? code : `${code}\n`, { filePath })
-  return (result?.messages ?? []).map(({ ruleId, message }) => ({ rule: ruleId ?? 'parse', message }))
+  return (result?.messages ?? []).map(({ ruleId, message }) => ({
+    rule: ruleId ?? 'parse',
+    message
+  }))
 }
 
 /** What the rules that need no types say about `code` in the file `filePath`. */
-export async function lint (filePath: string, code: string): Promise<Complaint[]> {
+export async function lint(filePath: string, code: string): Promise<Complaint[]> {
   return await lintWith(untyped, filePath, code)
 }
 
-/** The same, with types. `filePath` must exist; its text is replaced by `code` for this call only. */
-export async function lintTyped (filePath: string, code: string): Promise<Complaint[]> {
+/**
+ * The same, with types. `filePath` must exist; its text is replaced by `code` for this call only.
+ */
+export async function lintTyped(filePath: string, code: string): Promise<Complaint[]> {
   return await lintWith(typed, filePath, code)
 }
 
 /** The first TypeScript file of a room, to import from. */
-export function anyFileOf (room: string): string {
+export function anyFileOf(room: string): string {
   if (room.endsWith('.ts')) return room
-  const name = readdirSync(room, { recursive: true, encoding: 'utf8' }).filter(entry => entry.endsWith('.ts')).sort()[0]
+  const name = readdirSync(room, { recursive: true, encoding: 'utf8' })
+    .filter((entry) => entry.endsWith('.ts'))
+    .sort()[0]
   if (name === undefined) throw new Error(`no file in ${room}`)
   return join(room, name)
 }

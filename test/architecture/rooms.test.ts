@@ -4,18 +4,24 @@ import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { anyFileOf, lint } from './lint.js'
 
-interface LintConfig { ROOMS: Record<string, string[]>, PURE_ROOMS: string[] }
+interface LintConfig {
+  ROOMS: Record<string, string[]>
+  PURE_ROOMS: string[]
+}
 
 /** `'../chain/x.js'`, as a file of `room` would write it. */
-function specifier (room: string, file: string): string {
+function specifier(room: string, file: string): string {
   const path = relative(room.endsWith('.ts') ? dirname(room) : room, file).replace(/\.ts$/, '.js')
   return path.startsWith('.') ? path : `./${path}`
 }
 
 /** Whether there is code in a room. */
-function isBuilt (room: string): boolean {
+function isBuilt(room: string): boolean {
   if (room.endsWith('.ts')) return existsSync(room)
-  return existsSync(room) && readdirSync(room, { recursive: true, encoding: 'utf8' }).some(name => name.endsWith('.ts'))
+  return (
+    existsSync(room) &&
+    readdirSync(room, { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.ts'))
+  )
 }
 
 describe('the rooms', function () {
@@ -24,26 +30,36 @@ describe('the rooms', function () {
   let built: string[]
 
   before(async () => {
-    config = await import(pathToFileURL('eslint.config.js').href) as LintConfig
+    config = (await import(pathToFileURL('eslint.config.js').href)) as LintConfig
     built = Object.keys(config.ROOMS).filter(isBuilt)
   })
 
-  async function complaintsAbout (from: string, to: string): Promise<string[]> {
+  async function complaintsAbout(from: string, to: string): Promise<string[]> {
     const file = from.endsWith('.ts') ? from : join(from, 'snippet.ts')
     const complaints = await lint(file, `import '${specifier(from, anyFileOf(to))}'`)
-    return complaints.filter(({ rule }) => rule === 'import-x/no-restricted-paths').map(({ message }) => message)
+    return complaints
+      .filter(({ rule }) => rule === 'import-x/no-restricted-paths')
+      .map(({ message }) => message)
   }
 
   it('are all named in the lint configuration', () => {
     const found = readdirSync('src', { withFileTypes: true })
-      .map(entry => `src/${entry.name}`)
+      .map((entry) => `src/${entry.name}`)
       .filter(isBuilt)
-    assert.deepEqual(found.filter(room => !(room in config.ROOMS)), [])
+    assert.deepEqual(
+      found.filter((room) => !(room in config.ROOMS)),
+      []
+    )
   })
 
   it('name each other in one direction only', () => {
     for (const [room, allowed] of Object.entries(config.ROOMS)) {
-      for (const other of allowed) assert.ok(!config.ROOMS[other]?.includes(room), `${room} and ${other} may import each other`)
+      for (const other of allowed) {
+        assert.ok(
+          !config.ROOMS[other]?.includes(room),
+          `${room} and ${other} may import each other`
+        )
+      }
     }
   })
 
@@ -53,15 +69,23 @@ describe('the rooms', function () {
         if (from === to) continue
         const complaints = await complaintsAbout(from, to)
         const allowed = config.ROOMS[from]?.includes(to) ?? false
-        assert.equal(complaints.length === 0, allowed, `${from} imports ${to}: ${complaints.join() || 'not reported'}`)
+        assert.equal(
+          complaints.length === 0,
+          allowed,
+          `${from} imports ${to}: ${complaints.join() || 'not reported'}`
+        )
       }
     }
   })
 
   // Written out, so that a slip in the configuration's own table cannot pass unseen.
   for (const [from, to] of [
-    ['src/types', 'src/bitcoin'], ['src/bitcoin', 'src/channel'], ['src/channel', 'src/engine'], ['src/engine', 'src/node'],
-    ['src/wallet', 'src/engine'], ['protocols', 'src/types']
+    ['src/types', 'src/bitcoin'],
+    ['src/bitcoin', 'src/channel'],
+    ['src/channel', 'src/engine'],
+    ['src/engine', 'src/node'],
+    ['src/wallet', 'src/engine'],
+    ['protocols', 'src/types']
   ] as const) {
     const forbidden = from !== 'src/wallet'
     it(`${from} ${forbidden ? 'must not' : 'may'} import ${to}`, async () => {
@@ -70,8 +94,15 @@ describe('the rooms', function () {
   }
 
   for (const [from, to] of [
-    ['src/p2p', 'src/store'], ['src/wallet', 'src/chain'], ['src/chain', 'src/p2p'], ['src/store', 'src/wallet'],
-    ['src/devnet', 'src/engine'], ['src/devnet', 'src/node'], ['src/node', 'src/daemon'], ['src/daemon', 'src/cli'], ['src/node', 'src/devnet']
+    ['src/p2p', 'src/store'],
+    ['src/wallet', 'src/chain'],
+    ['src/chain', 'src/p2p'],
+    ['src/store', 'src/wallet'],
+    ['src/devnet', 'src/engine'],
+    ['src/devnet', 'src/node'],
+    ['src/node', 'src/daemon'],
+    ['src/daemon', 'src/cli'],
+    ['src/node', 'src/devnet']
   ] as const) {
     it(`${from} must not import ${to}`, async () => {
       assert.equal((await complaintsAbout(from, to)).length, 1)
@@ -90,8 +121,20 @@ describe('the rooms', function () {
 
   it('keep bitcore-lib in the devnet', async () => {
     const code = "import bitcore from 'bitcore-lib'\nexport const opcode = bitcore\n"
-    assert.ok((await lint('src/wallet/snippet.ts', code)).some(({ rule }) => rule === 'no-restricted-imports'))
-    assert.ok((await lint('src/bitcoin/snippet.ts', code)).some(({ rule }) => rule === 'no-restricted-imports'))
-    assert.ok(!(await lint('src/devnet/snippet.ts', code)).some(({ rule }) => rule === 'no-restricted-imports'))
+    assert.ok(
+      (await lint('src/wallet/snippet.ts', code)).some(
+        ({ rule }) => rule === 'no-restricted-imports'
+      )
+    )
+    assert.ok(
+      (await lint('src/bitcoin/snippet.ts', code)).some(
+        ({ rule }) => rule === 'no-restricted-imports'
+      )
+    )
+    assert.ok(
+      !(await lint('src/devnet/snippet.ts', code)).some(
+        ({ rule }) => rule === 'no-restricted-imports'
+      )
+    )
   })
 })

@@ -13,14 +13,22 @@ describe('the setup of a test run', function () {
   this.timeout(30_000)
   let dir: string
 
-  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-setup-')) })
-  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'paychan-setup-'))
+  })
+  afterEach(async () => {
+    await rm(dir, { recursive: true, force: true })
+  })
 
-  async function runTest (body: string): Promise<number | null> {
+  async function runTest(body: string): Promise<number | null> {
     const file = join(dir, 'sample.test.mjs')
     await writeFile(file, `describe('sample', () => { it('runs', async () => { ${body} }) })\n`)
-    const child = spawn(process.execPath, [MOCHA, '--no-config', '--no-package', '--require', SETUP, file], { stdio: 'ignore' })
-    const [code] = await once(child, 'exit') as [number | null]
+    const child = spawn(
+      process.execPath,
+      [MOCHA, '--no-config', '--no-package', '--require', SETUP, file],
+      { stdio: 'ignore' }
+    )
+    const [code] = (await once(child, 'exit')) as [number | null]
     return code
   }
 
@@ -29,6 +37,11 @@ describe('the setup of a test run', function () {
   })
 
   it('fails a run in which a rejection is handled by nobody', async () => {
-    assert.notEqual(await runTest("Promise.reject(new Error('lost')); await new Promise(resolve => setImmediate(resolve))"), 0)
+    assert.notEqual(
+      await runTest(
+        "Promise.reject(new Error('lost')); await new Promise(resolve => setImmediate(resolve))"
+      ),
+      0
+    )
   })
 })

@@ -14,7 +14,9 @@ describe('bench', () => {
     const load = await closedLoop(7, 5, async () => {
       underWay += 1
       most = Math.max(most, underWay)
-      await new Promise<void>((resolve) => { setImmediate(resolve) })
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
       underWay -= 1
       made += 1
     })
@@ -22,24 +24,49 @@ describe('bench', () => {
   })
 
   it('fails with the first payment that fails', async () => {
-    await assert.rejects(closedLoop(3, 1_000, async () => { throw new Error('refused') }), /refused/)
+    await assert.rejects(
+      closedLoop(3, 1_000, async () => {
+        throw new Error('refused')
+      }),
+      /refused/
+    )
   })
 
   it('compares with a round trip, a signature, a verification and a commit one after another', () => {
     const floors = floorsOf({ sign: 50, verify: 50, fsync: 100, commit: 200 }, 200)
     assert.equal(floors.sum, 500)
-    assert.equal(withRatio({ callers: 1, seconds: 1, payments: 1_000, perSecond: 1_000, p50: 1, p99: 1 }, floors).ratio, 0.5)
+    assert.equal(
+      withRatio(
+        { callers: 1, seconds: 1, payments: 1_000, perSecond: 1_000, p50: 1, p99: 1 },
+        floors
+      ).ratio,
+      0.5
+    )
   })
 
   it('says whether a goal is reached, by the ratio to the floor', () => {
-    assert.deepEqual([{ callers: 1, ratio: 0.28 }, { callers: 1, ratio: 0.27 }, { callers: 1_000, ratio: 130 }, { callers: 100, ratio: 30 }].map(goalOf), ['reached 0.28 x', 'missed 0.28 x', 'reached 120 x', ''])
+    assert.deepEqual(
+      [
+        { callers: 1, ratio: 0.28 },
+        { callers: 1, ratio: 0.27 },
+        { callers: 1_000, ratio: 130 },
+        { callers: 100, ratio: 30 }
+      ].map(goalOf),
+      ['reached 0.28 x', 'missed 0.28 x', 'reached 120 x', '']
+    )
   })
 
   it('holds a command line against the start of Node.js in the same run', () => {
-    assert.deepEqual(commandLines({ node: 100, version: 150, info: 400 }).trimEnd().split('\n').map((line) => line.trim().replace(/ +/g, ' ')), [
-      'node -e 0 100 ms',
-      'paychan --version 150 ms 1.50 x reached 2.07 x',
-      'paychan info 400 ms 4.00 x missed 3.45 x'
-    ])
+    assert.deepEqual(
+      commandLines({ node: 100, version: 150, info: 400 })
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.trim().replace(/ +/g, ' ')),
+      [
+        'node -e 0 100 ms',
+        'paychan --version 150 ms 1.50 x reached 2.07 x',
+        'paychan info 400 ms 4.00 x missed 3.45 x'
+      ]
+    )
   })
 })

@@ -8,11 +8,27 @@ import { P2PKH, P2SH, P2TR, P2WSH, p2wpkh, refuses } from './support.js'
 describe('addresses', () => {
   it('come out as the examples of BIP173 and BIP350', () => {
     const examples = [
-      ['mainnet', 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4', '0014751e76e8199196d454941c45d1b3a323f1433bd6'],
-      ['testnet', 'tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7', '00201863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262'],
-      ['mainnet', 'bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kt5nd6y', '5128751e76e8199196d454941c45d1b3a323f1433bd6751e76e8199196d454941c45d1b3a323f1433bd6'],
+      [
+        'mainnet',
+        'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4',
+        '0014751e76e8199196d454941c45d1b3a323f1433bd6'
+      ],
+      [
+        'testnet',
+        'tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7',
+        '00201863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262'
+      ],
+      [
+        'mainnet',
+        'bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kt5nd6y',
+        '5128751e76e8199196d454941c45d1b3a323f1433bd6751e76e8199196d454941c45d1b3a323f1433bd6'
+      ],
       ['mainnet', 'bc1sw50qgdz25j', '6002751e'],
-      ['mainnet', 'bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0', '512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798']
+      [
+        'mainnet',
+        'bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0',
+        '512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
+      ]
     ] as const
     for (const [network, address, script] of examples) {
       assert.equal(toHex(scriptFromAddress(address, network)), script)
@@ -34,19 +50,42 @@ describe('addresses', () => {
   })
 
   it('accept capitals, as QR codes carry them', () => {
-    assert.deepEqual(scriptFromAddress(addressFromScript(P2WSH, 'regtest').toUpperCase(), 'regtest'), P2WSH)
+    assert.deepEqual(
+      scriptFromAddress(addressFromScript(P2WSH, 'regtest').toUpperCase(), 'regtest'),
+      P2WSH
+    )
   })
 
   it('are refused on another network, with the prefix that is needed', () => {
-    refuses(() => scriptFromAddress(addressFromScript(P2WSH, 'mainnet'), 'regtest'), 'ERR_INVALID_ADDRESS', /address of mainnet, but this is regtest: .* starts with bcrt1/)
-    refuses(() => scriptFromAddress(addressFromScript(P2PKH, 'mainnet'), 'regtest'), 'ERR_INVALID_ADDRESS', /mainnet/)
-    refuses(() => scriptFromAddress(addressFromScript(P2SH, 'regtest'), 'mainnet'), 'ERR_INVALID_ADDRESS', /starts with bc1/)
-    refuses(() => scriptFromAddress(addressFromScript(P2WSH, 'testnet'), 'regtest'), 'ERR_INVALID_ADDRESS', /testnet, testnet4 or signet/)
+    refuses(
+      () => scriptFromAddress(addressFromScript(P2WSH, 'mainnet'), 'regtest'),
+      'ERR_INVALID_ADDRESS',
+      /address of mainnet, but this is regtest: .* starts with bcrt1/
+    )
+    refuses(
+      () => scriptFromAddress(addressFromScript(P2PKH, 'mainnet'), 'regtest'),
+      'ERR_INVALID_ADDRESS',
+      /mainnet/
+    )
+    refuses(
+      () => scriptFromAddress(addressFromScript(P2SH, 'regtest'), 'mainnet'),
+      'ERR_INVALID_ADDRESS',
+      /starts with bc1/
+    )
+    refuses(
+      () => scriptFromAddress(addressFromScript(P2WSH, 'testnet'), 'regtest'),
+      'ERR_INVALID_ADDRESS',
+      /testnet, testnet4 or signet/
+    )
   })
 
   it('are refused when they are invalid', () => {
     const invalid = [
-      '', ' ', 'hello', 'bcrt1', '1',
+      '',
+      ' ',
+      'hello',
+      'bcrt1',
+      '1',
       'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5', // one letter wrong
       'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7k', // cut off
       'BC1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4', // capitals and small letters
@@ -61,11 +100,21 @@ describe('addresses', () => {
       'LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1', // another coin
       'b'.repeat(100_000)
     ]
-    for (const address of invalid) refuses(() => scriptFromAddress(address, 'mainnet'), 'ERR_INVALID_ADDRESS', /not a Bitcoin address/)
+    for (const address of invalid) {
+      refuses(
+        () => scriptFromAddress(address, 'mainnet'),
+        'ERR_INVALID_ADDRESS',
+        /not a Bitcoin address/
+      )
+    }
   })
 
   it('never break on what people type', () => {
-    fc.assert(fc.property(fc.string(), text => refuses(() => scriptFromAddress(text, 'regtest'), 'ERR_INVALID_ADDRESS')))
+    fc.assert(
+      fc.property(fc.string(), (text) =>
+        refuses(() => scriptFromAddress(text, 'regtest'), 'ERR_INVALID_ADDRESS')
+      )
+    )
   })
 
   it('do not exist for other scripts', () => {

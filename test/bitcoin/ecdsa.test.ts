@@ -15,29 +15,42 @@ const ONE = Uint8Array.from([...new Uint8Array(31), 1])
 const compact = (r: Uint8Array, s: Uint8Array): Uint8Array => Uint8Array.from([...r, ...s])
 
 /** The other valid signature of the same digest: (r, n - s). */
-function highS (signature: Uint8Array): Uint8Array {
+function highS(signature: Uint8Array): Uint8Array {
   const negated = secp.privateNegate(signature.slice(32))
   return compact(signature.slice(0, 32), negated)
 }
 
 describe('signatures', () => {
-  const types = [SIGHASH.ALL, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY, SIGHASH.NONE | SIGHASH.ANYONECANPAY]
+  const types = [
+    SIGHASH.ALL,
+    SIGHASH.SINGLE | SIGHASH.ANYONECANPAY,
+    SIGHASH.NONE | SIGHASH.ANYONECANPAY
+  ]
 
   it('have the sighash types of BIP143', () => {
     assert.deepEqual(types, [0x01, 0x83, 0x82])
   })
 
   it('survive the way to DER and back', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.constantFrom(...types), (message, type) => {
-      const signature = K1.sign(message)
-      const der = toDer(signature, type)
-      assert.ok(der.length <= MAX_SIGNATURE_BYTES)
-      assert.deepEqual(fromDer(der), { signature, sighashType: type })
-    }))
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        fc.constantFrom(...types),
+        (message, type) => {
+          const signature = K1.sign(message)
+          const der = toDer(signature, type)
+          assert.ok(der.length <= MAX_SIGNATURE_BYTES)
+          assert.deepEqual(fromDer(der), { signature, sighashType: type })
+        }
+      )
+    )
   })
 
   it('are as long as the worst case says when R is high and S as high as allowed', () => {
-    assert.equal(toDer(compact(new Uint8Array(32).fill(0xee), HALF), SIGHASH.ALL).length, MAX_SIGNATURE_BYTES)
+    assert.equal(
+      toDer(compact(new Uint8Array(32).fill(0xee), HALF), SIGHASH.ALL).length,
+      MAX_SIGNATURE_BYTES
+    )
   })
 
   describe('low S', () => {
@@ -56,7 +69,15 @@ describe('signatures', () => {
 
     it('leaves out what is out of range', () => {
       const zero = new Uint8Array(32)
-      for (const bad of [compact(zero, ONE), compact(ONE, zero), compact(ORDER, ONE), compact(ONE, ORDER), new Uint8Array(63), new Uint8Array(65), new Uint8Array(0)]) {
+      for (const bad of [
+        compact(zero, ONE),
+        compact(ONE, zero),
+        compact(ORDER, ONE),
+        compact(ONE, ORDER),
+        new Uint8Array(63),
+        new Uint8Array(65),
+        new Uint8Array(0)
+      ]) {
         assert.ok(!isLowS(bad))
         refuses(() => toDer(bad, SIGHASH.ALL), 'ERR_INVALID_SIGNATURE')
       }
@@ -64,25 +85,41 @@ describe('signatures', () => {
   })
 
   it('need a defined sighash type', () => {
-    for (const type of [0, 4, 0x80, 0x84, 0x101]) refuses(() => toDer(K1.sign(digest), type), 'ERR_INVALID_SIGNATURE')
+    for (const type of [0, 4, 0x80, 0x84, 0x101]) {
+      refuses(() => toDer(K1.sign(digest), type), 'ERR_INVALID_SIGNATURE')
+    }
   })
 
   it('are refused in a witness unless they are strict DER with a low S', () => {
     const der = toDer(K1.sign(digest), SIGHASH.ALL)
     const high = bitcoin.script.signature.encode(highS(K1.sign(digest)), SIGHASH.ALL)
     const r40 = Uint8Array.from([0x30, 45, 2, 40, ...new Uint8Array(40).fill(1), 2, 1, 1, 1])
-    for (const bad of [new Uint8Array(0), new Uint8Array(72), der.slice(1), der.slice(0, -1), Uint8Array.from([...der, 1]), high, r40]) {
+    for (const bad of [
+      new Uint8Array(0),
+      new Uint8Array(72),
+      der.slice(1),
+      der.slice(0, -1),
+      Uint8Array.from([...der, 1]),
+      high,
+      r40
+    ]) {
       refuses(() => fromDer(bad), 'ERR_INVALID_SIGNATURE')
     }
-    fc.assert(fc.property(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
-      const changed = Uint8Array.from(der)
-      changed[at] = (changed[at] ?? 0) ^ flip
-      try {
-        assert.deepEqual(toDer(fromDer(changed).signature, fromDer(changed).sighashType), changed, 'only one encoding for a signature')
-      } catch (error) {
-        if (error instanceof assert.AssertionError) throw error
-        refuses(() => fromDer(changed), 'ERR_INVALID_SIGNATURE')
-      }
-    }))
+    fc.assert(
+      fc.property(fc.nat(der.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const changed = Uint8Array.from(der)
+        changed[at] = (changed[at] ?? 0) ^ flip
+        try {
+          assert.deepEqual(
+            toDer(fromDer(changed).signature, fromDer(changed).sighashType),
+            changed,
+            'only one encoding for a signature'
+          )
+        } catch (error) {
+          if (error instanceof assert.AssertionError) throw error
+          refuses(() => fromDer(changed), 'ERR_INVALID_SIGNATURE')
+        }
+      })
+    )
   })
 })

@@ -1,4 +1,7 @@
-/** What an outside wallet brings for T1: which PSBTs are taken, which are refused, and with what code. */
+/**
+ * What an outside wallet brings for T1: which PSBTs are taken, which are refused, and with what
+ * code.
+ */
 import assert from 'node:assert/strict'
 import { p2pkh, p2sh, p2tr, p2wpkh } from '@scure/btc-signer'
 import { SigHash, Transaction } from '@scure/btc-signer/transaction.js'
@@ -16,20 +19,36 @@ import { OutsideWallet, type FundingOptions, type OutsideCoin } from '../outside
 
 const CAPACITY = satoshi(100_000n)
 const SCRIPT = fundingScript(keyPair('client').publicKey, keyPair('server').publicKey)
-const DEMAND = { network: 'regtest', script: SCRIPT, capacity: CAPACITY, height: blockHeight(500), leastRate: feeRate(1_000n) } as const
+const DEMAND = {
+  network: 'regtest',
+  script: SCRIPT,
+  capacity: CAPACITY,
+  height: blockHeight(500),
+  leastRate: feeRate(1_000n)
+} as const
 const wallet = new OutsideWallet()
 const nested = p2sh(p2wpkh(wallet.publicKey))
 const COIN: OutsideCoin = { txid: 'c0'.repeat(32), vout: 1, value: 300_000n }
-const PAID: ReadonlyArray<{ readonly script: Uint8Array, readonly amount: bigint }> = [{ script: SCRIPT, amount: CAPACITY }]
+const PAID: ReadonlyArray<{ readonly script: Uint8Array; readonly amount: bigint }> = [
+  { script: SCRIPT, amount: CAPACITY }
+]
 
 const psbtOf = (transaction: Transaction): Uint8Array => transaction.toPSBT(0)
-const fund = (options: FundingOptions = {}, coins: readonly OutsideCoin[] = [COIN], outputs = PAID): Uint8Array => psbtOf(wallet.fund(coins, outputs, options))
+const fund = (
+  options: FundingOptions = {},
+  coins: readonly OutsideCoin[] = [COIN],
+  outputs = PAID
+): Uint8Array => psbtOf(wallet.fund(coins, outputs, options))
 const check = (psbt: Uint8Array): FundedPsbt => checkFundedPsbt(psbt, DEMAND)
 
 /** A transaction that pays the wallet at output 1, as its whole. */
-function previous (value: bigint): { raw: Uint8Array, id: string } {
+function previous(value: bigint): { raw: Uint8Array; id: string } {
   const transaction = new Transaction({ allowUnknownOutputs: true })
-  transaction.addInput({ txid: 'aa'.repeat(32), index: 0, witnessUtxo: { amount: 1_000_000n, script: wallet.script } })
+  transaction.addInput({
+    txid: 'aa'.repeat(32),
+    index: 0,
+    witnessUtxo: { amount: 1_000_000n, script: wallet.script }
+  })
   transaction.addOutput({ script: wallet.script, amount: 5_000n })
   transaction.addOutput({ script: wallet.script, amount: value })
   transaction.sign(wallet.secret)
@@ -41,11 +60,18 @@ describe('bitcoin / funded PSBT', () => {
   it('is taken when it pays exactly the capacity to the channel; its txid is that of T1', () => {
     const transaction = wallet.fund([COIN], PAID)
     const { outPoint, fee, warnings, raw } = check(psbtOf(transaction))
-    assert.deepEqual([outPoint, fee, warnings], [{ txid: wallet.sign(psbtOf(transaction)).id, vout: 0 }, 1_000n, []])
+    assert.deepEqual(
+      [outPoint, fee, warnings],
+      [{ txid: wallet.sign(psbtOf(transaction)).id, vout: 0 }, 1_000n, []]
+    )
     assert.deepEqual(raw, transaction.unsignedTx)
   })
 
-  for (const version of [1, 2, 3]) it(`is taken in version ${version}: T1's version is the client's business (FUND-2)`, () => { check(fund({ version })) })
+  for (const version of [1, 2, 3]) {
+    it(`is taken in version ${version}: T1's version is the client's business (FUND-2)`, () => {
+      check(fund({ version }))
+    })
+  }
 
   it('is taken with the whole previous transaction, and from P2TR', () => {
     const { raw, id } = previous(300_000n)
@@ -59,38 +85,103 @@ describe('bitcoin / funded PSBT', () => {
     ['garbage', 'ERR_PSBT_MALFORMED', () => new Uint8Array(200).fill(7)],
     ['one that is cut off', 'ERR_PSBT_MALFORMED', () => fund().slice(0, -20)],
     ['one of version 2 (BIP370)', 'ERR_PSBT_MALFORMED', () => wallet.fund([COIN], PAID).toPSBT(2)],
-    ['more bytes than any that is needed', 'ERR_PSBT_TOO_LARGE', () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES)])],
-    ['the one that it was given, without inputs', 'ERR_PSBT_NO_INPUTS', () => basePsbt(SCRIPT, CAPACITY)],
+    [
+      'more bytes than any that is needed',
+      'ERR_PSBT_TOO_LARGE',
+      () => Uint8Array.from([...fund(), ...new Uint8Array(MAX_PSBT_BYTES)])
+    ],
+    [
+      'the one that it was given, without inputs',
+      'ERR_PSBT_NO_INPUTS',
+      () => basePsbt(SCRIPT, CAPACITY)
+    ],
     ['one output spent twice', 'ERR_PSBT_DUPLICATE_INPUT', () => fund({}, [COIN, COIN])],
     ['a version that is not relayed', 'ERR_PSBT_VERSION', () => fund({ version: 4 })],
-    ['1 sat less than the capacity', 'ERR_PSBT_OUTPUT', () => fund({}, [COIN], [{ script: SCRIPT, amount: CAPACITY - 1n }])],
-    ['1 sat more than the capacity', 'ERR_PSBT_OUTPUT', () => fund({}, [COIN], [{ script: SCRIPT, amount: CAPACITY + 1n }])],
-    ['another script (another channel)', 'ERR_PSBT_OUTPUT', () => fund({}, [COIN], [{ script: fundingScript(keyPair('client').publicKey, keyPair('other').publicKey), amount: CAPACITY }])],
+    [
+      '1 sat less than the capacity',
+      'ERR_PSBT_OUTPUT',
+      () => fund({}, [COIN], [{ script: SCRIPT, amount: CAPACITY - 1n }])
+    ],
+    [
+      '1 sat more than the capacity',
+      'ERR_PSBT_OUTPUT',
+      () => fund({}, [COIN], [{ script: SCRIPT, amount: CAPACITY + 1n }])
+    ],
+    [
+      'another script (another channel)',
+      'ERR_PSBT_OUTPUT',
+      () =>
+        fund(
+          {},
+          [COIN],
+          [
+            {
+              script: fundingScript(keyPair('client').publicKey, keyPair('other').publicKey),
+              amount: CAPACITY
+            }
+          ]
+        )
+    ],
     ['two funding outputs', 'ERR_PSBT_OUTPUT', () => fund({}, [COIN], [...PAID, ...PAID])],
-    ['an input without the output that it spends', 'ERR_PSBT_UTXO_MISSING', () => {
-      const transaction = new Transaction({ version: 3 })
-      transaction.addInput({ txid: COIN.txid, index: 0 })
-      transaction.addOutput({ script: SCRIPT, amount: CAPACITY })
-      return psbtOf(transaction)
-    }],
-    ['a P2PKH input', 'ERR_PSBT_NOT_SEGWIT', () => fund({}, [{ ...COIN, script: p2pkh(wallet.publicKey).script }])],
-    ['a P2SH-P2WPKH input', 'ERR_PSBT_NOT_SEGWIT', () => fund({}, [COIN, { ...COIN, vout: 2, script: nested.script }])],
-    ['an anyone-can-spend anchor', 'ERR_PSBT_NOT_SEGWIT', () => fund({}, [{ ...COIN, script: Uint8Array.from([0x51, 2, 0x4e, 0x73]) }])],
+    [
+      'an input without the output that it spends',
+      'ERR_PSBT_UTXO_MISSING',
+      () => {
+        const transaction = new Transaction({ version: 3 })
+        transaction.addInput({ txid: COIN.txid, index: 0 })
+        transaction.addOutput({ script: SCRIPT, amount: CAPACITY })
+        return psbtOf(transaction)
+      }
+    ],
+    [
+      'a P2PKH input',
+      'ERR_PSBT_NOT_SEGWIT',
+      () => fund({}, [{ ...COIN, script: p2pkh(wallet.publicKey).script }])
+    ],
+    [
+      'a P2SH-P2WPKH input',
+      'ERR_PSBT_NOT_SEGWIT',
+      () => fund({}, [COIN, { ...COIN, vout: 2, script: nested.script }])
+    ],
+    [
+      'an anyone-can-spend anchor',
+      'ERR_PSBT_NOT_SEGWIT',
+      () => fund({}, [{ ...COIN, script: Uint8Array.from([0x51, 2, 0x4e, 0x73]) }])
+    ],
     ['keys of another network', 'ERR_PSBT_NETWORK', () => fund({ coinType: 0 })],
-    ['outputs worth more than the inputs', 'ERR_PSBT_FEE', () => fund({}, [{ ...COIN, value: 99_999n }])],
+    [
+      'outputs worth more than the inputs',
+      'ERR_PSBT_FEE',
+      () => fund({}, [{ ...COIN, value: 99_999n }])
+    ],
     ['a fee of 1,001 sat/vB: the change is missing', 'ERR_PSBT_FEE', () => fund({ fee: 180_000n })],
     ['a lock far ahead of the tip', 'ERR_PSBT_LOCKED', () => fund({ lockTime: 507 })],
     ['a lock by time', 'ERR_PSBT_LOCKED', () => fund({ lockTime: 1_900_000_000 })],
-    ['more inputs than a version 3 transaction may have', 'ERR_PSBT_TOO_LARGE', () => fund({}, Array.from({ length: 150 }, (_, vout) => ({ ...COIN, vout })))]
+    [
+      'more inputs than a version 3 transaction may have',
+      'ERR_PSBT_TOO_LARGE',
+      () =>
+        fund(
+          {},
+          Array.from({ length: 150 }, (_, vout) => ({ ...COIN, vout }))
+        )
+    ]
   ]
-  for (const [what, code, psbt] of refusals) it(`refuses ${what}: ${code}`, () => { assert.throws(() => check(psbt()), { name: 'PaychanError', code }) })
+  for (const [what, code, psbt] of refusals) {
+    it(`refuses ${what}: ${code}`, () => {
+      assert.throws(() => check(psbt()), { name: 'PaychanError', code })
+    })
+  }
 
   it('refuses a previous transaction with another txid: ERR_PSBT_UTXO_MISMATCH', () => {
-    // The library would not write it: the whole transaction is put in the place of another one of the same length.
+    // The library would not write it: the whole transaction is put in the place of another one of
+    // the same length.
     const lie = previous(300_001n).raw
     const text = toHex(fund({ previous: raw }, [{ ...COIN, txid: id }]))
     assert.ok(text.includes(toHex(raw)) && raw.length === lie.length)
-    assert.throws(() => check(bytesOfText(text.replace(toHex(raw), toHex(lie)))), { code: 'ERR_PSBT_UTXO_MISMATCH' })
+    assert.throws(() => check(bytesOfText(text.replace(toHex(raw), toHex(lie)))), {
+      code: 'ERR_PSBT_UTXO_MISMATCH'
+    })
   })
 
   it('refuses a sighash type that would leave the transaction open: ERR_PSBT_SIGHASH', () => {
@@ -108,33 +199,58 @@ describe('bitcoin / funded PSBT', () => {
 
   it('never ends in anything but a PSBT or a refusal, whatever the bytes', () => {
     const good = fund()
-    const bent = fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, byte]) => good.map((old, i) => i === at ? byte : old))
-    fc.assert(fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), bent), (bytes) => {
-      try {
-        check(bytes)
-      } catch (error) {
-        assert.ok(error instanceof PaychanError && error.code.startsWith('ERR_PSBT_'), String(error))
-      }
-    }), { numRuns: 300 })
+    const bent = fc
+      .tuple(fc.nat(good.length - 1), fc.nat(255))
+      .map(([at, byte]) => good.map((old, i) => (i === at ? byte : old)))
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), bent), (bytes) => {
+        try {
+          check(bytes)
+        } catch (error) {
+          assert.ok(
+            error instanceof PaychanError && error.code.startsWith('ERR_PSBT_'),
+            String(error)
+          )
+        }
+      }),
+      { numRuns: 300 }
+    )
   })
 })
 
 describe('bitcoin / signed T1 of an outside wallet', () => {
   const psbt = fund()
-  const order = { psbt, outPoint: check(psbt).outPoint, script: SCRIPT, capacity: CAPACITY, verify: ecdsa.verify }
+  const order = {
+    psbt,
+    outPoint: check(psbt).outPoint,
+    script: SCRIPT,
+    capacity: CAPACITY,
+    verify: ecdsa.verify
+  }
   const final = wallet.sign(psbt)
 
   it('is taken as a signed PSBT, as a final one, and as the transaction: they are the same', () => {
-    for (const given of [wallet.sign(psbt, { finalize: false }).toPSBT(0), final.toPSBT(0), final.extract()]) assert.deepEqual(signedFunding(given, order), final.extract())
+    for (const given of [
+      wallet.sign(psbt, { finalize: false }).toPSBT(0),
+      final.toPSBT(0),
+      final.extract()
+    ]) {
+      assert.deepEqual(signedFunding(given, order), final.extract())
+    }
   })
 
   it('refuses what is not signed, or by another key: ERR_PSBT_NOT_SIGNED', () => {
     assert.throws(() => signedFunding(psbt, order), { code: 'ERR_PSBT_NOT_SIGNED' })
-    assert.throws(() => signedFunding(order.psbt.length > 0 ? check(psbt).raw : psbt, order), { code: 'ERR_PSBT_NOT_SIGNED' })
+    assert.throws(() => signedFunding(order.psbt.length > 0 ? check(psbt).raw : psbt, order), {
+      code: 'ERR_PSBT_NOT_SIGNED'
+    })
     const two = fund({}, [COIN, { ...COIN, vout: 2, script: new OutsideWallet('other').script }])
     const half = Transaction.fromPSBT(two)
     half.signIdx(wallet.secret, 0)
-    assert.throws(() => signedFunding(psbtOf(half), { ...order, psbt: two, outPoint: check(two).outPoint }), { code: 'ERR_PSBT_NOT_SIGNED' })
+    assert.throws(
+      () => signedFunding(psbtOf(half), { ...order, psbt: two, outPoint: check(two).outPoint }),
+      { code: 'ERR_PSBT_NOT_SIGNED' }
+    )
   })
 
   it('refuses another transaction than the one that T2 was signed for: ERR_PSBT_TXID (FUND-1, FUND-5)', () => {
@@ -162,35 +278,67 @@ describe('bitcoin / signed T1 of an outside wallet', () => {
     const [DEFAULT, ALL, LOOSE] = [new Uint8Array(64).fill(7), 0x01, 0x81]
     const schnorr = (sighash: number): Uint8Array => Uint8Array.from([...DEFAULT, sighash])
     const annex = Uint8Array.of(0x50, 1)
-    // A script of 65 bytes with its control block of 65: no signatures, though they are as long as one.
+    // A script of 65 bytes with its control block of 65: no signatures, though they are as long as
+    // one.
     const leaf = [schnorr(LOOSE), schnorr(LOOSE)]
 
-    function spentWith (...witness: Uint8Array[]): Uint8Array {
+    function spentWith(...witness: Uint8Array[]): Uint8Array {
       const transaction = BitcoinTransaction.fromBuffer(check(taproot).raw)
       transaction.setWitness(0, witness)
-      return signedFunding(transaction.toBuffer(), { ...order, psbt: taproot, outPoint: check(taproot).outPoint })
+      return signedFunding(transaction.toBuffer(), {
+        ...order,
+        psbt: taproot,
+        outPoint: check(taproot).outPoint
+      })
     }
 
-    for (const [what, witness] of [['by the key', [DEFAULT]], ['by the key, with ALL', [schnorr(ALL)]], ['by the key, with an annex', [DEFAULT, annex]], ['by a script', [DEFAULT, ...leaf]], ['by a script, with ALL', [schnorr(ALL), DEFAULT, ...leaf]]] as const) {
-      it(`is taken ${what}`, () => { assert.ok(spentWith(...witness).length > 0) })
+    for (const [what, witness] of [
+      ['by the key', [DEFAULT]],
+      ['by the key, with ALL', [schnorr(ALL)]],
+      ['by the key, with an annex', [DEFAULT, annex]],
+      ['by a script', [DEFAULT, ...leaf]],
+      ['by a script, with ALL', [schnorr(ALL), DEFAULT, ...leaf]]
+    ] as const) {
+      it(`is taken ${what}`, () => {
+        assert.ok(spentWith(...witness).length > 0)
+      })
     }
 
-    for (const [what, witness] of [['by the key', [schnorr(LOOSE)]], ['by the key, with an annex', [schnorr(LOOSE), annex]], ['by a script', [DEFAULT, schnorr(LOOSE), ...leaf]], ['by a script, with an annex', [schnorr(LOOSE), ...leaf, annex]]] as const) {
-      it(`refuses a signature that does not cover everything, ${what}: ERR_PSBT_SIGHASH (FUND-2)`, () => { assert.throws(() => spentWith(...witness), { code: 'ERR_PSBT_SIGHASH' }) })
+    for (const [what, witness] of [
+      ['by the key', [schnorr(LOOSE)]],
+      ['by the key, with an annex', [schnorr(LOOSE), annex]],
+      ['by a script', [DEFAULT, schnorr(LOOSE), ...leaf]],
+      ['by a script, with an annex', [schnorr(LOOSE), ...leaf, annex]]
+    ] as const) {
+      it(`refuses a signature that does not cover everything, ${what}: ERR_PSBT_SIGHASH (FUND-2)`, () => {
+        assert.throws(() => spentWith(...witness), { code: 'ERR_PSBT_SIGHASH' })
+      })
     }
   })
 
   it('refuses garbage: ERR_PSBT_MALFORMED', () => {
-    for (const garbage of [new Uint8Array(0), new Uint8Array(100).fill(1), psbt.slice(0, 60)]) assert.throws(() => signedFunding(garbage, order), { code: 'ERR_PSBT_MALFORMED' })
+    for (const garbage of [new Uint8Array(0), new Uint8Array(100).fill(1), psbt.slice(0, 60)]) {
+      assert.throws(() => signedFunding(garbage, order), { code: 'ERR_PSBT_MALFORMED' })
+    }
   })
 })
 
 describe('bitcoin / PSBT as text', () => {
   it('is base64 or hex, over several lines if need be', () => {
     const psbt = fund()
-    for (const text of [psbtText(psbt), toHex(psbt), ` ${psbtText(psbt).replace(/(.{20})/g, '$1\n')} `]) assert.deepEqual(bytesOfText(text), psbt)
+    for (const text of [
+      psbtText(psbt),
+      toHex(psbt),
+      ` ${psbtText(psbt).replace(/(.{20})/g, '$1\n')} `
+    ]) {
+      assert.deepEqual(bytesOfText(text), psbt)
+    }
     assert.ok(isPsbt(psbt) && psbtText(psbt).startsWith('cHNidP8B'))
   })
 
-  for (const text of ['', '  ', 'not base64!', 'cHNidP8', '==']) it(`refuses '${text}'`, () => { assert.throws(() => bytesOfText(text), { code: 'ERR_PSBT_MALFORMED' }) })
+  for (const text of ['', '  ', 'not base64!', 'cHNidP8', '==']) {
+    it(`refuses '${text}'`, () => {
+      assert.throws(() => bytesOfText(text), { code: 'ERR_PSBT_MALFORMED' })
+    })
+  }
 })

@@ -10,7 +10,10 @@ const script = fundingScript(K1.publicKey, K2.publicKey)
 const capacity = satoshi(1_000_000n)
 
 /** A T1 with two inputs, the change first and the funding output second. */
-function build (change: (tx: bitcoin.Transaction) => void = () => {}): { raw: Uint8Array, expected: Parameters<typeof checkFundingTx>[1] } {
+function build(change: (tx: bitcoin.Transaction) => void = () => {}): {
+  raw: Uint8Array
+  expected: Parameters<typeof checkFundingTx>[1]
+} {
   const tx = new bitcoin.Transaction()
   tx.version = 3
   for (const [i, byte] of [1, 2].entries()) {
@@ -20,7 +23,10 @@ function build (change: (tx: bitcoin.Transaction) => void = () => {}): { raw: Ui
   tx.addOutput(p2wpkh(), 5000n)
   tx.addOutput(script, capacity)
   change(tx)
-  return { raw: tx.toBuffer(), expected: { outPoint: { txid: txid(tx.getId()), vout: 1 }, script, capacity } }
+  return {
+    raw: tx.toBuffer(),
+    expected: { outPoint: { txid: txid(tx.getId()), vout: 1 }, script, capacity }
+  }
 }
 
 describe('funding transaction', () => {
@@ -37,29 +43,59 @@ describe('funding transaction', () => {
 
   it('is refused when it cannot be read', () => {
     const { raw, expected } = build()
-    for (const bad of [new Uint8Array(0), raw.slice(0, -1), Uint8Array.from([...raw, 1])]) refuses(() => checkFundingTx(bad, expected), 'ERR_FUNDING_MALFORMED')
+    for (const bad of [new Uint8Array(0), raw.slice(0, -1), Uint8Array.from([...raw, 1])]) {
+      refuses(() => checkFundingTx(bad, expected), 'ERR_FUNDING_MALFORMED')
+    }
   })
 
   it('is refused when it is another transaction than the one whose refund was signed', () => {
     const { expected } = build()
-    refuses(() => checkFundingTx(build(tx => { tx.locktime = 1 }).raw, expected), 'ERR_FUNDING_TXID')
+    refuses(
+      () =>
+        checkFundingTx(
+          build((tx) => {
+            tx.locktime = 1
+          }).raw,
+          expected
+        ),
+      'ERR_FUNDING_TXID'
+    )
   })
 
-  it('is refused when the output is missing, too small, too large, or not the channel\'s', () => {
+  it("is refused when the output is missing, too small, too large, or not the channel's", () => {
     const { raw, expected } = build()
-    const at = (vout: number): typeof expected => ({ ...expected, outPoint: { ...expected.outPoint, vout } })
+    const at = (vout: number): typeof expected => ({
+      ...expected,
+      outPoint: { ...expected.outPoint, vout }
+    })
     refuses(() => checkFundingTx(raw, at(2)), 'ERR_FUNDING_OUTPUT', /no output 2/)
     refuses(() => checkFundingTx(raw, at(0)), 'ERR_FUNDING_OUTPUT', /does not pay to the keys/)
-    refuses(() => checkFundingTx(raw, { ...expected, capacity: satoshi(1_000_001n) }), 'ERR_FUNDING_OUTPUT', /1000000 sat; the terms say 1000001/)
-    refuses(() => checkFundingTx(raw, { ...expected, capacity: satoshi(999_999n) }), 'ERR_FUNDING_OUTPUT')
-    refuses(() => checkFundingTx(raw, { ...expected, script: fundingScript(K2.publicKey, K1.publicKey) }), 'ERR_FUNDING_OUTPUT')
+    refuses(
+      () => checkFundingTx(raw, { ...expected, capacity: satoshi(1_000_001n) }),
+      'ERR_FUNDING_OUTPUT',
+      /1000000 sat; the terms say 1000001/
+    )
+    refuses(
+      () => checkFundingTx(raw, { ...expected, capacity: satoshi(999_999n) }),
+      'ERR_FUNDING_OUTPUT'
+    )
+    refuses(
+      () => checkFundingTx(raw, { ...expected, script: fundingScript(K2.publicKey, K1.publicKey) }),
+      'ERR_FUNDING_OUTPUT'
+    )
   })
 
   it('is refused with an input whose scriptSig others could alter', () => {
     for (const change of [
-      (tx: bitcoin.Transaction) => { tx.setWitness(1, []) },
-      (tx: bitcoin.Transaction) => { tx.setInputScript(1, Uint8Array.from([22, 0, 20, ...new Uint8Array(20)])) },
-      (tx: bitcoin.Transaction) => { tx.stripWitnesses() }
+      (tx: bitcoin.Transaction) => {
+        tx.setWitness(1, [])
+      },
+      (tx: bitcoin.Transaction) => {
+        tx.setInputScript(1, Uint8Array.from([22, 0, 20, ...new Uint8Array(20)]))
+      },
+      (tx: bitcoin.Transaction) => {
+        tx.stripWitnesses()
+      }
     ]) {
       const { raw, expected } = build(change)
       refuses(() => checkFundingTx(raw, expected), 'ERR_FUNDING_NOT_SEGWIT')

@@ -11,7 +11,7 @@ const [one, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
 const [K1, K2] = [ecdsa.publicKeyOf(one), ecdsa.publicKeyOf(other)]
 const ALL = 0x01
 
-function spend (): Transaction {
+function spend(): Transaction {
   const tx = new Transaction()
   tx.version = 3
   tx.addInput(new Uint8Array(32).fill(7), 1, 0xfffffffd)
@@ -19,12 +19,13 @@ function spend (): Transaction {
   return tx
 }
 
-function sign (tx: Transaction, script: Uint8Array, secret: Uint8Array): Uint8Array {
+function sign(tx: Transaction, script: Uint8Array, secret: Uint8Array): Uint8Array {
   return toDer(ecdsa.sign(secret, tx.hashForWitnessV0(0, script, VALUE, ALL)), ALL)
 }
 
 describe('spends that wait, of a script of ours', () => {
-  const isForged = (tx: Transaction, script: Uint8Array): boolean => isForgedSpend(tx, 0, script, VALUE, ecdsa.verify)
+  const isForged = (tx: Transaction, script: Uint8Array): boolean =>
+    isForgedSpend(tx, 0, script, VALUE, ecdsa.verify)
   const funding = fundingWitnessScript(K1, K2)
   const payout = payoutWitnessScript(K1)
 
@@ -37,7 +38,16 @@ describe('spends that wait, of a script of ours', () => {
     }
     const nothing = new Uint8Array()
     assert.equal(witness(nothing, client, server, funding), false)
-    for (const items of [[], [nothing, client, client, funding], [nothing, server, client, funding], [client, server, funding], [nothing, client, server, payout], [nothing, client, nothing, funding]]) assert.equal(witness(...items), true)
+    for (const items of [
+      [],
+      [nothing, client, client, funding],
+      [nothing, server, client, funding],
+      [client, server, funding],
+      [nothing, client, server, payout],
+      [nothing, client, nothing, funding]
+    ]) {
+      assert.equal(witness(...items), true)
+    }
   })
 
   it('of a payout: its owner has signed, or it is forged', () => {

@@ -9,8 +9,13 @@ import { txid } from '../../src/types/bytes.js'
 import { feeRate, satoshi } from '../../src/types/units.js'
 import { CLIENT_PAYOUT, P2TR, p2wpkh, refuses, SERVER_PAYOUT, type KeyPair } from './support.js'
 
-function input (value: bigint, key: KeyPair = CLIENT_PAYOUT, vout = 0): SweepInput {
-  return { outPoint: { txid: txid('ef'.repeat(32)), vout }, value: satoshi(value), key: key.publicKey, sign: key.sign }
+function input(value: bigint, key: KeyPair = CLIENT_PAYOUT, vout = 0): SweepInput {
+  return {
+    outPoint: { txid: txid('ef'.repeat(32)), vout },
+    value: satoshi(value),
+    key: key.publicKey,
+    sign: key.sign
+  }
 }
 
 const to = p2wpkh()
@@ -22,7 +27,13 @@ describe('sweep', () => {
     const tx = bitcoin.Transaction.fromBuffer(raw)
     assert.equal(tx.version, 2)
     assert.equal(tx.locktime, 0)
-    assert.deepEqual(tx.ins.map(({ sequence, index }) => [sequence, index]), [[1, 0], [1, 1]])
+    assert.deepEqual(
+      tx.ins.map(({ sequence, index }) => [sequence, index]),
+      [
+        [1, 0],
+        [1, 1]
+      ]
+    )
     assert.deepEqual(tx.outs, [{ script: to, value }])
     assert.equal(value + fee, 12_000n)
     for (const [i, key] of [CLIENT_PAYOUT, SERVER_PAYOUT].entries()) {
@@ -32,17 +43,33 @@ describe('sweep', () => {
       assert.ok(der !== undefined)
       const { signature, sighashType } = fromDer(der)
       assert.equal(sighashType, 1)
-      assert.ok(secp.verify(tx.hashForWitnessV0(i, script, inputs[i]?.value ?? 0n, 1), key.publicKey, signature))
+      assert.ok(
+        secp.verify(
+          tx.hashForWitnessV0(i, script, inputs[i]?.value ?? 0n, 1),
+          key.publicKey,
+          signature
+        )
+      )
     }
   })
 
   it('pays the rate on its real size, and at most 2 vB an input more', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 8 }), fc.nat(1_000_000), fc.constantFrom(to, P2TR), (count, salt, script) => {
-      const inputs = Array.from({ length: count }, (_, i) => input(BigInt(50_000 + salt), CLIENT_PAYOUT, i))
-      const { raw, fee } = buildSweep(inputs, script, feeRate(1000n))
-      const spare = Number(fee) - bitcoin.Transaction.fromBuffer(raw).virtualSize()
-      assert.ok(spare >= 0 && spare <= 2 * count, `${spare} vB to spare`)
-    }), { numRuns: 50 })
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.nat(1_000_000),
+        fc.constantFrom(to, P2TR),
+        (count, salt, script) => {
+          const inputs = Array.from({ length: count }, (_, i) =>
+            input(BigInt(50_000 + salt), CLIENT_PAYOUT, i)
+          )
+          const { raw, fee } = buildSweep(inputs, script, feeRate(1000n))
+          const spare = Number(fee) - bitcoin.Transaction.fromBuffer(raw).virtualSize()
+          assert.ok(spare >= 0 && spare <= 2 * count, `${spare} vB to spare`)
+        }
+      ),
+      { numRuns: 50 }
+    )
     assert.equal(sweepVsize(1, to), 111)
   })
 

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
-import { channelIdOf, fundingWitnessScript, isStandardScript, p2wsh, payoutWitnessScript } from '../../src/bitcoin/scripts.js'
+import {
+  channelIdOf,
+  fundingWitnessScript,
+  isStandardScript,
+  p2wsh,
+  payoutWitnessScript
+} from '../../src/bitcoin/scripts.js'
 import { toHex } from '../../src/types/bytes.js'
 import { K1, K2, P2PKH, P2SH, P2TR, P2WSH, p2wpkh, refuses } from './support.js'
 
@@ -15,7 +21,10 @@ describe('scripts', () => {
   })
 
   it('does not sort the keys', () => {
-    assert.equal(bitcoin.script.toASM(fundingWitnessScript(K2.publicKey, K1.publicKey)), `OP_2 ${k2} ${k1} OP_2 OP_CHECKMULTISIG`)
+    assert.equal(
+      bitcoin.script.toASM(fundingWitnessScript(K2.publicKey, K1.publicKey)),
+      `OP_2 ${k2} ${k1} OP_2 OP_CHECKMULTISIG`
+    )
   })
 
   it('delays a payout by one block', () => {
@@ -46,10 +55,13 @@ describe('scripts', () => {
   })
 
   describe('standard scripts', () => {
-    const program = (opcode: number, length: number): Uint8Array => Uint8Array.from([opcode, length, ...new Uint8Array(length).fill(1)])
+    const program = (opcode: number, length: number): Uint8Array =>
+      Uint8Array.from([opcode, length, ...new Uint8Array(length).fill(1)])
 
     it('are those that have an address', () => {
-      for (const script of [P2PKH, P2SH, p2wpkh(), P2WSH, P2TR]) assert.ok(isStandardScript(script), toHex(script))
+      for (const script of [P2PKH, P2SH, p2wpkh(), P2WSH, P2TR]) {
+        assert.ok(isStandardScript(script), toHex(script))
+      }
     })
 
     it('include witness programs of the future, from 2 to 40 bytes', () => {
@@ -72,7 +84,15 @@ describe('scripts', () => {
       const data = Uint8Array.from([0x6a, 4, 1, 2, 3, 4])
       const trailing = Uint8Array.from([...p2wpkh(), 0])
       const wrongEnd = Uint8Array.from([...P2PKH.slice(0, 24), 0xad])
-      for (const script of [new Uint8Array(0), bareKey, data, trailing, wrongEnd, P2SH.slice(1), fundingWitnessScript(K1.publicKey, K2.publicKey)]) {
+      for (const script of [
+        new Uint8Array(0),
+        bareKey,
+        data,
+        trailing,
+        wrongEnd,
+        P2SH.slice(1),
+        fundingWitnessScript(K1.publicKey, K2.publicKey)
+      ]) {
         assert.ok(!isStandardScript(script), toHex(script))
       }
     })

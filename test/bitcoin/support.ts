@@ -8,14 +8,18 @@ import { txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockHeight, satoshi, type Satoshi } from '../../src/types/units.js'
 
-export interface KeyPair { readonly secret: Uint8Array, readonly publicKey: Uint8Array, readonly sign: (digest: Uint8Array) => Uint8Array }
+export interface KeyPair {
+  readonly secret: Uint8Array
+  readonly publicKey: Uint8Array
+  readonly sign: (digest: Uint8Array) => Uint8Array
+}
 
 /** A key pair whose secret is one byte, repeated. */
-export function keyPair (byte: number): KeyPair {
+export function keyPair(byte: number): KeyPair {
   const secret = new Uint8Array(32).fill(byte)
   const publicKey = secp.pointFromScalar(secret, true)
   assert.ok(publicKey)
-  return { secret, publicKey, sign: digest => secp.sign(digest, secret) }
+  return { secret, publicKey, sign: (digest) => secp.sign(digest, secret) }
 }
 
 export const K1 = keyPair(0x11)
@@ -24,21 +28,35 @@ export const CLIENT_PAYOUT = keyPair(0x33)
 export const SERVER_PAYOUT = keyPair(0x44)
 export const STRANGER = keyPair(0x55)
 
-export function funding (changes: Partial<FundingOutput> = {}): FundingOutput {
-  return { outPoint: { txid: txid('ab'.repeat(31) + '01'), vout: 1 }, value: satoshi(1_000_000n), clientKey: K1.publicKey, serverKey: K2.publicKey, ...changes }
+export function funding(changes: Partial<FundingOutput> = {}): FundingOutput {
+  return {
+    outPoint: { txid: txid('ab'.repeat(31) + '01'), vout: 1 },
+    value: satoshi(1_000_000n),
+    clientKey: K1.publicKey,
+    serverKey: K2.publicKey,
+    ...changes
+  }
 }
 
-export function state (payerBalance: bigint, changes: Partial<StateTemplate> = {}): StateTemplate {
-  return { funding: funding(), version: 3, lock: blockHeight(0), payer: 'client', payerBalance: satoshi(payerBalance), payerPayoutKey: CLIENT_PAYOUT.publicKey, ...changes }
+export function state(payerBalance: bigint, changes: Partial<StateTemplate> = {}): StateTemplate {
+  return {
+    funding: funding(),
+    version: 3,
+    lock: blockHeight(0),
+    payer: 'client',
+    payerBalance: satoshi(payerBalance),
+    payerPayoutKey: CLIENT_PAYOUT.publicKey,
+    ...changes
+  }
 }
 
 /** The channel key of a side, and of the other. */
-export function channelKeys (payer: Role): { payer: KeyPair, payee: KeyPair } {
+export function channelKeys(payer: Role): { payer: KeyPair; payee: KeyPair } {
   return payer === 'client' ? { payer: K1, payee: K2 } : { payer: K2, payee: K1 }
 }
 
 /** A P2WPKH script; its 20 bytes are one byte, repeated. */
-export function p2wpkh (byte = 0xcc): Uint8Array {
+export function p2wpkh(byte = 0xcc): Uint8Array {
   return Uint8Array.from([0, 20, ...new Uint8Array(20).fill(byte)])
 }
 
@@ -47,9 +65,11 @@ export const P2SH = Uint8Array.from([0xa9, 20, ...new Uint8Array(20).fill(7), 0x
 export const P2WSH = Uint8Array.from([0, 32, ...new Uint8Array(32).fill(7)])
 export const P2TR = Uint8Array.from([0x51, 32, ...new Uint8Array(32).fill(7)])
 
-export const anyTxid = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytes => txid(Buffer.from(bytes).toString('hex')))
+export const anyTxid = fc
+  .uint8Array({ minLength: 32, maxLength: 32 })
+  .map((bytes) => txid(Buffer.from(bytes).toString('hex')))
 export const anyAmount = fc.bigInt(0n, 2_100_000_000_000_000n).map(satoshi)
-export const anyKey = fc.uint8Array({ minLength: 31, maxLength: 31 }).map(bytes => {
+export const anyKey = fc.uint8Array({ minLength: 31, maxLength: 31 }).map((bytes) => {
   // A leading 01 keeps the number between 1 and the order of the curve.
   const point = secp.pointFromScalar(Uint8Array.from([1, ...bytes]), true)
   assert.ok(point)
@@ -57,8 +77,8 @@ export const anyKey = fc.uint8Array({ minLength: 31, maxLength: 31 }).map(bytes 
 })
 
 /** Asserts that a call throws a PaychanError with this code. */
-export function refuses (call: () => unknown, code: string, sentence?: RegExp): void {
-  assert.throws(call, error => {
+export function refuses(call: () => unknown, code: string, sentence?: RegExp): void {
+  assert.throws(call, (error) => {
     assert.ok(error instanceof PaychanError, `not a PaychanError: ${String(error)}`)
     assert.equal(error.code, code)
     if (sentence !== undefined) assert.match(error.message, sentence)
@@ -66,4 +86,5 @@ export function refuses (call: () => unknown, code: string, sentence?: RegExp): 
   })
 }
 
-export const sum = (values: readonly Satoshi[]): bigint => values.reduce((total, value) => total + value, 0n)
+export const sum = (values: readonly Satoshi[]): bigint =>
+  values.reduce((total, value) => total + value, 0n)

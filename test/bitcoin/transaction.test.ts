@@ -10,12 +10,20 @@ import { satoshi } from '../../src/types/units.js'
 import { funding, K2, p2wpkh, refuses, state } from './support.js'
 
 /** The coinbase transaction of the genesis block: no witness, and a txid that everyone knows. */
-const COINBASE = fromHex('01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff0100f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000')
+const COINBASE = fromHex(
+  '01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff0100f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000'
+)
 
-const SIGNED = completeState(state(600_000n), K2.sign(new Uint8Array(32)), [{ script: p2wpkh(), value: satoshi(300_000n) }], K2.sign)
+const SIGNED = completeState(
+  state(600_000n),
+  K2.sign(new Uint8Array(32)),
+  [{ script: p2wpkh(), value: satoshi(300_000n) }],
+  K2.sign
+)
 
 /** version, then the given bytes. */
-const raw = (...parts: (string | Uint8Array)[]): Uint8Array => Uint8Array.from(parts.flatMap(part => [...(typeof part === 'string' ? fromHex(part) : part)]))
+const raw = (...parts: (string | Uint8Array)[]): Uint8Array =>
+  Uint8Array.from(parts.flatMap((part) => [...(typeof part === 'string' ? fromHex(part) : part)]))
 const INPUT = 'ab'.repeat(32) + '00000000' + '00' + 'fdffffff'
 const OUTPUT = '0010000000000000' + '160014' + 'cc'.repeat(20)
 
@@ -25,8 +33,18 @@ describe('transactions', () => {
     assert.equal(parsed.txid, '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b')
     assert.equal(parsed.version, 1)
     assert.equal(parsed.lockTime, 0)
-    assert.deepEqual(parsed.inputs, [{ outPoint: { txid: '0'.repeat(64), vout: 0xffffffff }, sequence: 0xffffffff, hasWitness: false, scriptSigLength: 77 }])
-    assert.deepEqual(parsed.outputs.map(({ value, script }) => [value, script.length]), [[5_000_000_000n, 67]])
+    assert.deepEqual(parsed.inputs, [
+      {
+        outPoint: { txid: '0'.repeat(64), vout: 0xffffffff },
+        sequence: 0xffffffff,
+        hasWitness: false,
+        scriptSigLength: 77
+      }
+    ])
+    assert.deepEqual(
+      parsed.outputs.map(({ value, script }) => [value, script.length]),
+      [[5_000_000_000n, 67]]
+    )
     assert.equal(parsed.vsize, COINBASE.length)
   })
 
@@ -36,7 +54,9 @@ describe('transactions', () => {
     assert.equal(parsed.txid, tx.getId())
     assert.equal(parsed.vsize, tx.virtualSize())
     assert.equal(parsed.version, 3)
-    assert.deepEqual(parsed.inputs, [{ outPoint: funding().outPoint, sequence: 0xfffffffd, hasWitness: true, scriptSigLength: 0 }])
+    assert.deepEqual(parsed.inputs, [
+      { outPoint: funding().outPoint, sequence: 0xfffffffd, hasWitness: true, scriptSigLength: 0 }
+    ])
     tx.stripWitnesses()
     assert.equal(parseTransaction(tx.toBuffer()).txid, parsed.txid)
   })
@@ -50,7 +70,8 @@ describe('transactions', () => {
   })
 
   describe('are refused', () => {
-    const refused = (bytes: Uint8Array): void => refuses(() => parseTransaction(bytes), 'ERR_INVALID_TRANSACTION', /not a transaction/)
+    const refused = (bytes: Uint8Array): void =>
+      refuses(() => parseTransaction(bytes), 'ERR_INVALID_TRANSACTION', /not a transaction/)
 
     it('when cut off anywhere', () => {
       for (const whole of [COINBASE, SIGNED]) {
@@ -71,7 +92,13 @@ describe('transactions', () => {
     })
 
     it('with a count that the bytes do not hold', () => {
-      for (const count of ['02', 'fdffff', 'feffffffff', 'ffffffffffffffffff', 'ffffffffffffff1f00']) {
+      for (const count of [
+        '02',
+        'fdffff',
+        'feffffffff',
+        'ffffffffffffffffff',
+        'ffffffffffffff1f00'
+      ]) {
         refused(raw('03000000', count, INPUT, '01', OUTPUT, '00000000'))
         refused(raw('03000000', '01', INPUT, count, OUTPUT, '00000000'))
         refused(raw('03000000', '01', 'ab'.repeat(32), '00000000', count))
@@ -80,7 +107,10 @@ describe('transactions', () => {
     })
 
     it('with a count in more bytes than it needs', () => {
-      assert.equal(parseTransaction(raw('03000000', '01', INPUT, '01', OUTPUT, '00000000')).outputs[0]?.value, 4096n)
+      assert.equal(
+        parseTransaction(raw('03000000', '01', INPUT, '01', OUTPUT, '00000000')).outputs[0]?.value,
+        4096n
+      )
       refused(raw('03000000', 'fd0100', INPUT, '01', OUTPUT, '00000000'))
       refused(raw('03000000', '01', INPUT, 'fe01000000', OUTPUT, '00000000'))
     })
@@ -94,7 +124,21 @@ describe('transactions', () => {
       for (const value of ['ffffffffffffffff', '0140075af0750700', '0000000000000080']) {
         refused(raw('03000000', '01', INPUT, '01', value, '160014', 'cc'.repeat(20), '00000000'))
       }
-      assert.equal(parseTransaction(raw('03000000', '01', INPUT, '01', '0040075af0750700', '160014', 'cc'.repeat(20), '00000000')).outputs[0]?.value, 2_100_000_000_000_000n)
+      assert.equal(
+        parseTransaction(
+          raw(
+            '03000000',
+            '01',
+            INPUT,
+            '01',
+            '0040075af0750700',
+            '160014',
+            'cc'.repeat(20),
+            '00000000'
+          )
+        ).outputs[0]?.value,
+        2_100_000_000_000_000n
+      )
     })
 
     it('when they would not fit into a block', () => {
@@ -111,11 +155,14 @@ describe('transactions', () => {
         }
       }
       fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), check))
-      fc.assert(fc.property(fc.nat(SIGNED.length - 1), fc.nat(255), (at, byte) => {
-        const changed = Uint8Array.from(SIGNED)
-        changed[at] = byte
-        check(changed)
-      }), { numRuns: 1000 })
+      fc.assert(
+        fc.property(fc.nat(SIGNED.length - 1), fc.nat(255), (at, byte) => {
+          const changed = Uint8Array.from(SIGNED)
+          changed[at] = byte
+          check(changed)
+        }),
+        { numRuns: 1000 }
+      )
     })
   })
 
@@ -131,7 +178,15 @@ describe('transactions', () => {
     })
 
     it('are looked for among all inputs', () => {
-      const two = raw('03000000', '02', INPUT, INPUT.replace('00000000', '07000000'), '01', OUTPUT, '00000000')
+      const two = raw(
+        '03000000',
+        '02',
+        INPUT,
+        INPUT.replace('00000000', '07000000'),
+        '01',
+        OUTPUT,
+        '00000000'
+      )
       assert.equal(spenderOf(two, { txid: txid('ab'.repeat(32)), vout: 7 }), true)
     })
 

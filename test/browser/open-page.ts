@@ -12,43 +12,71 @@ export interface Opened {
   readonly close: () => Promise<void>
 }
 
-export interface Look { readonly width?: number, readonly height?: number, readonly dark?: boolean }
+export interface Look {
+  readonly width?: number
+  readonly height?: number
+  readonly dark?: boolean
+}
 
 /** Writes `html` to a file and opens it as somebody would who was sent it. */
-export async function openPage (browser: Browser, html: string, look: Look = {}): Promise<Opened> {
+export async function openPage(browser: Browser, html: string, look: Look = {}): Promise<Opened> {
   const folder = mkdtempSync(join(tmpdir(), 'paychan-report-'))
   const file = join(folder, 'report.html')
   writeFileSync(file, html)
   const url = pathToFileURL(file).href
-  const page = await browser.newPage({ viewport: { width: look.width ?? 1280, height: look.height ?? 900 }, colorScheme: look.dark === true ? 'dark' : 'light', reducedMotion: 'reduce' })
+  const page = await browser.newPage({
+    viewport: { width: look.width ?? 1280, height: look.height ?? 900 },
+    colorScheme: look.dark === true ? 'dark' : 'light',
+    reducedMotion: 'reduce'
+  })
   const complaints: string[] = []
-  page.on('console', message => { complaints.push(`${message.type()}: ${message.text()}`) })
-  page.on('pageerror', error => { complaints.push(`error: ${error.message}`) })
-  page.on('request', request => { if (request.url() !== url && !request.url().startsWith('data:')) complaints.push(`request: ${request.url()}`) })
-  page.on('dialog', dialog => { complaints.push(`dialog: ${dialog.message()}`); void dialog.dismiss() })
+  page.on('console', (message) => {
+    complaints.push(`${message.type()}: ${message.text()}`)
+  })
+  page.on('pageerror', (error) => {
+    complaints.push(`error: ${error.message}`)
+  })
+  page.on('request', (request) => {
+    if (request.url() !== url && !request.url().startsWith('data:')) {
+      complaints.push(`request: ${request.url()}`)
+    }
+  })
+  page.on('dialog', (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
   await page.goto(url)
   await painted(page)
-  return { page, complaints, close: async () => { await page.close(); rmSync(folder, { recursive: true }) } }
+  return {
+    page,
+    complaints,
+    close: async () => {
+      await page.close()
+      rmSync(folder, { recursive: true })
+    }
+  }
 }
 
 /** Whatever was asked for is on the screen: it is painted within the next frame. */
-export async function painted (page: Page): Promise<void> {
-  await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))')
+export async function painted(page: Page): Promise<void> {
+  await page.evaluate(
+    'new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))'
+  )
 }
 
 /** The picture of the network, to compare with itself. */
-export async function picture (page: Page): Promise<string> {
+export async function picture(page: Page): Promise<string> {
   await painted(page)
   return await page.evaluate<string>("document.getElementById('picture').toDataURL()")
 }
 
 /** Sets the slider as a hand would. */
-export async function setTime (page: Page, sample: number): Promise<void> {
+export async function setTime(page: Page, sample: number): Promise<void> {
   await page.locator('#time').fill(String(sample))
   await painted(page)
 }
 
 /** The first column of a table, as far as it is shown. */
-export async function firstColumn (page: Page, table: string): Promise<string[]> {
+export async function firstColumn(page: Page, table: string): Promise<string[]> {
   return await page.locator(`#${table} tbody th`).allTextContents()
 }

@@ -5,7 +5,15 @@ import { renderReport } from '../../src/sim/report/index.js'
 import { sat } from '../../src/sim/report/format.js'
 import { LARGE, makeResults, SMALL } from '../sim/report/fixture.js'
 import { launchChromium } from './chromium.js'
-import { firstColumn, openPage, painted, picture, setTime, type Look, type Opened } from './open-page.js'
+import {
+  firstColumn,
+  openPage,
+  painted,
+  picture,
+  setTime,
+  type Look,
+  type Opened
+} from './open-page.js'
 
 const RESULTS = makeResults(SMALL)
 const REPORT = renderReport(RESULTS)
@@ -14,9 +22,15 @@ describe('the report in a browser', () => {
   let browser: Browser
   const opened: Opened[] = []
 
-  before(async () => { browser = await launchChromium() })
-  after(async () => { await browser.close() })
-  afterEach(async () => { for (const { close } of opened.splice(0)) await close() })
+  before(async () => {
+    browser = await launchChromium()
+  })
+  after(async () => {
+    await browser.close()
+  })
+  afterEach(async () => {
+    for (const { close } of opened.splice(0)) await close()
+  })
 
   const open = async (html: string, look: Look = {}): Promise<Opened> => {
     const one = await openPage(browser, html, look)
@@ -26,7 +40,9 @@ describe('the report in a browser', () => {
 
   it('opens from a file without an error, a request or a layout that jumps', async () => {
     const { page, complaints } = await open(REPORT)
-    const shifted = await page.evaluate<number>("new Promise(done => new PerformanceObserver(list => done(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({ type: 'layout-shift', buffered: true }) ?? setTimeout(done, 200, 0))")
+    const shifted = await page.evaluate<number>(
+      "new Promise(done => new PerformanceObserver(list => done(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({ type: 'layout-shift', buffered: true }) ?? setTimeout(done, 200, 0))"
+    )
     assert.ok(shifted < 0.01, `the layout moved by ${shifted}`)
     assert.equal(await page.title(), 'hostile, seed 1: paychan simulation')
     assert.equal(await page.locator('.curve canvas').count(), 8)
@@ -35,7 +51,10 @@ describe('the report in a browser', () => {
 
   it('shows the balances at the time of the slider, in the picture and as figures', async () => {
     const { page, complaints } = await open(REPORT)
-    const channel = RESULTS.channels.find(({ firstSample, balances }) => firstSample === 0 && balances.length === SMALL.samples && balances[50] !== balances[250])
+    const channel = RESULTS.channels.find(
+      ({ firstSample, balances }) =>
+        firstSample === 0 && balances.length === SMALL.samples && balances[50] !== balances[250]
+    )
     assert.ok(channel !== undefined)
     await page.locator('#channels-table-filter').fill(channel.client)
     await page.getByRole('button', { name: String(channel.number), exact: true }).click()
@@ -43,11 +62,14 @@ describe('the report in a browser', () => {
     for (const sample of [50, 250]) {
       await setTime(page, sample)
       const balance: number = channel.balances[sample] ?? 0
-      assert.deepEqual(await page.locator('#details .balance span:not(.track)').allTextContents(), [`client ${sat(balance)}`, `server ${sat(channel.capacity - balance)}`])
+      assert.deepEqual(await page.locator('#details .balance span:not(.track)').allTextContents(), [
+        `client ${sat(balance)}`,
+        `server ${sat(channel.capacity - balance)}`
+      ])
       pictures.add(await picture(page))
     }
     assert.equal(pictures.size, 2)
-    assert.match(await page.locator('#now').textContent() ?? '', /^20 d 20:00 · block 803,000$/)
+    assert.match((await page.locator('#now').textContent()) ?? '', /^20 d 20:00 · block 803,000$/)
     assert.deepEqual(complaints, [])
   })
 
@@ -57,8 +79,16 @@ describe('the report in a browser', () => {
     await page.locator('#search').press('Enter')
     for (const sample of [0, 200, SMALL.samples - 1]) {
       await setTime(page, sample)
-      const there = RESULTS.channels.filter(({ client, server, firstSample, balances }) => [client, server].includes('node-0') && firstSample <= sample && sample < firstSample + balances.length).length
-      assert.match(await page.locator('#details h4').textContent() ?? '', new RegExp(`^${there} open channel`))
+      const there = RESULTS.channels.filter(
+        ({ client, server, firstSample, balances }) =>
+          [client, server].includes('node-0') &&
+          firstSample <= sample &&
+          sample < firstSample + balances.length
+      ).length
+      assert.match(
+        (await page.locator('#details h4').textContent()) ?? '',
+        new RegExp(`^${there} open channel`)
+      )
     }
   })
 
@@ -67,7 +97,9 @@ describe('the report in a browser', () => {
     const time = page.locator('#time')
     await setTime(page, SMALL.samples - 1)
     await page.locator('#play').click()
-    await page.evaluate("new Promise(done => { const look = () => { Number(document.getElementById('time').value) > 3 ? done() : requestAnimationFrame(look) }; look() })")
+    await page.evaluate(
+      "new Promise(done => { const look = () => { Number(document.getElementById('time').value) > 3 ? done() : requestAnimationFrame(look) }; look() })"
+    )
     await page.locator('#play').click()
     const stopped = Number(await time.inputValue())
     assert.ok(stopped > 3 && stopped < SMALL.samples - 1)
@@ -99,31 +131,55 @@ describe('the report in a browser', () => {
     assert.notEqual(await picture(page), chosen)
     await page.keyboard.press('0')
     await page.keyboard.press('Escape')
-    assert.match(await page.locator('#details').textContent() ?? '', /Everything at this time/)
+    assert.match((await page.locator('#details').textContent()) ?? '', /Everything at this time/)
     // The widest node is under the pointer where the layout put it.
-    const data = JSON.parse(await page.locator('#data').textContent() ?? '') as { picture: { width: number, height: number, nodes: Array<{ x: number, y: number, row: number }> } }
+    const data = JSON.parse((await page.locator('#data').textContent()) ?? '') as {
+      picture: {
+        width: number
+        height: number
+        nodes: Array<{ x: number; y: number; row: number }>
+      }
+    }
     const [node] = data.picture.nodes
     const box = await page.locator('#picture').boundingBox()
     assert.ok(node !== undefined && box !== null)
     const [wide, high] = [box.width - 2, box.height - 2]
     const scale = Math.min((wide - 16) / data.picture.width, (high - 16) / data.picture.height)
-    await page.locator('#picture').click({ position: { x: (wide - data.picture.width * scale) / 2 + node.x * scale + 1, y: (high - data.picture.height * scale) / 2 + node.y * scale + 1 } })
+    await page.locator('#picture').click({
+      position: {
+        x: (wide - data.picture.width * scale) / 2 + node.x * scale + 1,
+        y: (high - data.picture.height * scale) / 2 + node.y * scale + 1
+      }
+    })
     assert.equal(await page.locator('#details h3').textContent(), `node-${node.row}`)
   })
 
   it('sorts, filters and leafs through the tables', async () => {
     const { page } = await open(REPORT)
-    const heading = page.locator('#nodes-table').getByRole('button', { name: 'received', exact: true })
+    const heading = page
+      .locator('#nodes-table')
+      .getByRole('button', { name: 'received', exact: true })
     await heading.click()
-    const byReceived = RESULTS.nodes.toSorted((a, b) => b.received - a.received).map(({ name }) => name)
+    const byReceived = RESULTS.nodes
+      .toSorted((a, b) => b.received - a.received)
+      .map(({ name }) => name)
     assert.deepEqual(await firstColumn(page, 'nodes-table'), byReceived.slice(0, 25))
-    assert.equal(await page.locator('#nodes-table th[aria-sort=descending]').textContent(), 'received')
+    assert.equal(
+      await page.locator('#nodes-table th[aria-sort=descending]').textContent(),
+      'received'
+    )
     await heading.click()
     assert.equal((await firstColumn(page, 'nodes-table'))[0], byReceived.at(-1))
     await page.getByRole('button', { name: 'next 25 nodes' }).click()
-    assert.match(await page.locator('#nodes-table [role=status]').textContent() ?? '', /^26–50 of 60$/)
+    assert.match(
+      (await page.locator('#nodes-table [role=status]').textContent()) ?? '',
+      /^26–50 of 60$/
+    )
     await page.locator('#nodes-table-filter').fill('cheaters')
-    assert.match(await page.locator('#nodes-table [role=status]').textContent() ?? '', /^1–4 of 4 found in 60$/)
+    assert.match(
+      (await page.locator('#nodes-table [role=status]').textContent()) ?? '',
+      /^1–4 of 4 found in 60$/
+    )
   })
 
   it('is dark where the system is, also when that changes while it is open', async () => {
@@ -144,7 +200,9 @@ describe('the report in a browser', () => {
 
   it('can be printed, in light colours', async () => {
     const { page, complaints } = await open(REPORT, { dark: true })
-    await page.evaluate("window.addEventListener('beforeprint', () => { window.printed = getComputedStyle(document.documentElement).getPropertyValue('--paper') })")
+    await page.evaluate(
+      "window.addEventListener('beforeprint', () => { window.printed = getComputedStyle(document.documentElement).getPropertyValue('--paper') })"
+    )
     assert.ok((await page.pdf()).length > 20_000)
     assert.equal(await page.evaluate('window.printed'), '#fff')
     assert.equal(await page.evaluate("'print' in document.documentElement.dataset"), false)
@@ -153,12 +211,18 @@ describe('the report in a browser', () => {
 
   it('stays quiet about names that would like to run a script', async () => {
     const evil = '</script><img src=x onerror=alert(1)>'
-    const { page, complaints } = await open(renderReport({
-      ...RESULTS,
-      scenario: { ...RESULTS.scenario, name: evil },
-      nodes: RESULTS.nodes.map(node => ({ ...node, name: `${evil}${node.name}` })),
-      channels: RESULTS.channels.map(channel => ({ ...channel, client: `${evil}${channel.client}`, server: `${evil}${channel.server}` }))
-    }))
+    const { page, complaints } = await open(
+      renderReport({
+        ...RESULTS,
+        scenario: { ...RESULTS.scenario, name: evil },
+        nodes: RESULTS.nodes.map((node) => ({ ...node, name: `${evil}${node.name}` })),
+        channels: RESULTS.channels.map((channel) => ({
+          ...channel,
+          client: `${evil}${channel.client}`,
+          server: `${evil}${channel.server}`
+        }))
+      })
+    )
     await page.locator('#search').fill('node-0')
     await page.locator('#search').press('Enter')
     assert.equal(await page.locator('#details h3').textContent(), `${evil}node-0`)
@@ -168,7 +232,10 @@ describe('the report in a browser', () => {
 
   it('shows a thousand nodes', async () => {
     const { page, complaints } = await open(renderReport(makeResults(LARGE)))
-    assert.match(await page.locator('#channels-table [role=status]').textContent() ?? '', /^1–25 of 3,000$/)
+    assert.match(
+      (await page.locator('#channels-table [role=status]').textContent()) ?? '',
+      /^1–25 of 3,000$/
+    )
     const before = await picture(page)
     await setTime(page, 10)
     assert.notEqual(await picture(page), before)
@@ -176,8 +243,23 @@ describe('the report in a browser', () => {
   })
 
   it('shows a run that was interrupted before anything happened', async () => {
-    const series = Object.fromEntries(Object.keys(RESULTS.series).map(name => [name, []])) as unknown as Results['series']
-    const { complaints } = await open(renderReport({ ...RESULTS, complete: false, simulated: 0, nodes: [], channels: [], groups: [], losses: [], attacks: [], risk: [], series }))
+    const series = Object.fromEntries(
+      Object.keys(RESULTS.series).map((name) => [name, []])
+    ) as unknown as Results['series']
+    const { complaints } = await open(
+      renderReport({
+        ...RESULTS,
+        complete: false,
+        simulated: 0,
+        nodes: [],
+        channels: [],
+        groups: [],
+        losses: [],
+        attacks: [],
+        risk: [],
+        series
+      })
+    )
     assert.deepEqual(complaints, [])
   })
 })

@@ -3,7 +3,8 @@
  *
  *     test/browser/shoot.sh report.html docs/report.jpg [--width 1280] [--height 1100] [--scale 0.75] [--dark] [--full]
  *
- * The picture is PNG or JPEG, by its name. `report.html` may be `fixture:small`, `fixture:large` or `fixture:sweep`: made-up results.
+ * The picture is PNG or JPEG, by its name. `report.html` may be `fixture:small`, `fixture:large` or
+ * `fixture:sweep`: made-up results.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,11 +21,22 @@ const FIXTURES: Readonly<Record<string, () => string>> = {
   'fixture:sweep': () => renderSweep(makeSweep())
 }
 
-const { values, positionals: [source, target] } = parseArgs({
+const {
+  values,
+  positionals: [source, target]
+} = parseArgs({
   allowPositionals: true,
-  options: { width: { type: 'string', default: '1280' }, height: { type: 'string', default: '1100' }, scale: { type: 'string', default: '1' }, dark: { type: 'boolean' }, full: { type: 'boolean' } }
+  options: {
+    width: { type: 'string', default: '1280' },
+    height: { type: 'string', default: '1100' },
+    scale: { type: 'string', default: '1' },
+    dark: { type: 'boolean' },
+    full: { type: 'boolean' }
+  }
 })
-if (source === undefined || target === undefined) throw new Error('name the report and the picture: shoot.sh report.html docs/report.jpg')
+if (source === undefined || target === undefined) {
+  throw new Error('name the report and the picture: shoot.sh report.html docs/report.jpg')
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'paychan-shoot-'))
 const browser = await launchChromium()
@@ -32,10 +44,16 @@ try {
   const make = FIXTURES[source]
   const file = make === undefined ? resolve(source) : join(folder, 'report.html')
   if (make !== undefined) writeFileSync(file, make())
-  const page = await browser.newPage({ viewport: { width: Number(values.width), height: Number(values.height) }, colorScheme: values.dark === true ? 'dark' : 'light', deviceScaleFactor: Number(values.scale) })
+  const page = await browser.newPage({
+    viewport: { width: Number(values.width), height: Number(values.height) },
+    colorScheme: values.dark === true ? 'dark' : 'light',
+    deviceScaleFactor: Number(values.scale)
+  })
   await page.goto(pathToFileURL(file).href)
   // Two frames: everything that changes is painted within the next one.
-  await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))')
+  await page.evaluate(
+    'new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))'
+  )
   await page.screenshot({ path: target, fullPage: values.full === true })
 } finally {
   await browser.close()

@@ -10,24 +10,46 @@ import { realClock, Recorder, seededRandom } from './helpers.js'
 
 describe('the chain that a data directory belongs to', () => {
   const ends: Array<() => Promise<void>> = []
-  afterEach(async () => { for (const end of ends.splice(0).reverse()) await end() })
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end()
+  })
 
-  async function devnet (seed: string): Promise<Devnet> {
+  async function devnet(seed: string): Promise<Devnet> {
     const started = await startDevnet({ seed })
-    ends.push(async () => { await started.stop() })
+    ends.push(async () => {
+      await started.stop()
+    })
     return started
   }
 
-  interface View { readonly chain: ElectrumChain, readonly statuses: Recorder<ChainStatus>, readonly anchors: Recorder<Anchor> }
+  interface View {
+    readonly chain: ElectrumChain
+    readonly statuses: Recorder<ChainStatus>
+    readonly anchors: Recorder<Anchor>
+  }
 
-  async function view (url: string, anchor?: Anchor): Promise<View> {
+  async function view(url: string, anchor?: Anchor): Promise<View> {
     const anchors = new Recorder<Anchor>()
     const statuses = new Recorder<ChainStatus>()
-    const chain = createElectrumChain({ url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 }, anchor, onAnchor: each => { anchors.push(each) } })
-    ends.push(async () => { await chain.stop() })
-    chain.onStatus(status => { statuses.push(status) })
+    const chain = createElectrumChain({
+      url,
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom(),
+      timeouts: { retryFirst: 2, retryMost: 20 },
+      anchor,
+      onAnchor: (each) => {
+        anchors.push(each)
+      }
+    })
+    ends.push(async () => {
+      await chain.stop()
+    })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
     await chain.start()
-    await statuses.when(status => status !== 'connecting')
+    await statuses.when((status) => status !== 'connecting')
     return { chain, statuses, anchors }
   }
 
@@ -36,9 +58,11 @@ describe('the chain that a data directory belongs to', () => {
     const { chain, anchors } = await view(world.url)
     await anchors.when(({ height }) => height === 20)
     const tips = new Recorder<number>()
-    chain.onTip(({ height }) => { tips.push(height) })
+    chain.onTip(({ height }) => {
+      tips.push(height)
+    })
     await world.mine(99)
-    await tips.when(height => height === 219)
+    await tips.when((height) => height === 219)
     await world.mine(1)
     await anchors.when(({ height }) => height === 120)
     assert.equal(anchors.all.length, 2)
@@ -55,8 +79,14 @@ describe('the chain that a data directory belongs to', () => {
   it('is not mistaken for another one of the same network: that is refused, with what to do', async () => {
     const { anchors } = await view((await devnet('one')).url)
     const { chain } = await view((await devnet('two')).url, anchors.last)
-    assert.deepEqual([chain.status, chain.lastErrorCode, chain.tip], ['down', 'ERR_WRONG_CHAIN', undefined])
-    assert.match(chain.lastError ?? '', /another chain than the one of this data directory: it has block [0-9a-f]{64} at height 20, where block [0-9a-f]{64} was buried.*--data/)
+    assert.deepEqual(
+      [chain.status, chain.lastErrorCode, chain.tip],
+      ['down', 'ERR_WRONG_CHAIN', undefined]
+    )
+    assert.match(
+      chain.lastError ?? '',
+      /another chain than the one of this data directory: it has block [0-9a-f]{64} at height 20, where block [0-9a-f]{64} was buried.*--data/
+    )
   })
 
   it('is not judged by a server that has not come as far', async () => {
@@ -70,7 +100,9 @@ describe('the chain that a data directory belongs to', () => {
     const headers = new HeaderChain(chainParams('regtest'))
     const branch = (from: Uint8Array, count: number, time: number): Uint8Array[] => {
       const made: Uint8Array[] = []
-      while (made.length < count) made.push(makeHeader(made.at(-1) ?? from, new Uint8Array(32), { time: time + made.length }))
+      while (made.length < count) {
+        made.push(makeHeader(made.at(-1) ?? from, new Uint8Array(32), { time: time + made.length }))
+      }
       return made
     }
     const { genesis } = chainParams('regtest')
@@ -78,8 +110,18 @@ describe('the chain that a data directory belongs to', () => {
     headers.connect(1, concat(ours))
     headers.anchor = { height: 2, hash: headers.hashAt(2) ?? assert.fail() }
     const { tip } = headers
-    assert.throws(() => { headers.connect(1, concat(branch(genesis, 9, 1_600_000_100))) }, { code: 'ERR_WRONG_CHAIN' })
-    assert.throws(() => { headers.connect(2, concat(branch(ours[0] ?? genesis, 9, 1_600_000_100))) }, { code: 'ERR_WRONG_CHAIN' })
+    assert.throws(
+      () => {
+        headers.connect(1, concat(branch(genesis, 9, 1_600_000_100)))
+      },
+      { code: 'ERR_WRONG_CHAIN' }
+    )
+    assert.throws(
+      () => {
+        headers.connect(2, concat(branch(ours[0] ?? genesis, 9, 1_600_000_100)))
+      },
+      { code: 'ERR_WRONG_CHAIN' }
+    )
     assert.deepEqual(headers.tip, tip)
     headers.connect(3, concat(branch(ours[1] ?? genesis, 4, 1_600_000_100)))
     assert.equal(headers.height, 6)

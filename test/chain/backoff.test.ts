@@ -8,7 +8,10 @@ const highest = { bytes: (length: number) => new Uint8Array(length).fill(255) }
 
 describe('backoff', () => {
   it('doubles from the first delay up to the longest', () => {
-    assert.deepEqual([0, 1, 2, 5, 6, 1000].map(failures => backoffDelay(backoff, failures, highest)), [500, 1000, 2000, 16_000, 30_000, 30_000])
+    assert.deepEqual(
+      [0, 1, 2, 5, 6, 1000].map((failures) => backoffDelay(backoff, failures, highest)),
+      [500, 1000, 2000, 16_000, 30_000, 30_000]
+    )
   })
 
   it('takes off up to a half at random', () => {

@@ -7,7 +7,14 @@ import { blockDelta } from '../../src/types/units.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { makeHeader } from './fake-chain.js'
 import { FakeServer, Refusal, SILENCE } from './fake-server.js'
-import { FakeClock, realClock, Recorder, recordingWatcher, seededRandom, testScript } from './helpers.js'
+import {
+  FakeClock,
+  realClock,
+  Recorder,
+  recordingWatcher,
+  seededRandom,
+  testScript
+} from './helpers.js'
 import { toHex } from '../../src/types/bytes.js'
 
 // Short delays between tries: the tests wait for what happens then, never for the time itself.
@@ -20,13 +27,26 @@ describe('electrum chain', () => {
   let statuses: Recorder<ChainStatus>
   let lines: Recorder<string>
 
-  function create (clock: Clock = realClock, timeouts: Partial<ChainTimeouts> = QUICK): void {
+  function create(clock: Clock = realClock, timeouts: Partial<ChainTimeouts> = QUICK): void {
     tips = new Recorder()
     statuses = new Recorder()
     lines = new Recorder()
-    chain = createElectrumChain({ url: server.url, network: 'regtest', clock, random: seededRandom(), timeouts, log: line => { lines.push(line) } })
-    chain.onTip(tip => { tips.push(tip) })
-    chain.onStatus(status => { statuses.push(status) })
+    chain = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      clock,
+      random: seededRandom(),
+      timeouts,
+      log: (line) => {
+        lines.push(line)
+      }
+    })
+    chain.onTip((tip) => {
+      tips.push(tip)
+    })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
   }
 
   beforeEach(async () => {
@@ -46,8 +66,11 @@ describe('electrum chain', () => {
       assert.equal(chain.tip, undefined)
       await chain.start()
       assert.deepEqual(await tips.when(() => true), { height: 3, hash: server.chain.tipHash })
-      await statuses.when(status => status === 'synced')
-      assert.deepEqual(server.requests.all[0], { method: 'server.version', params: ['paychan', ['1.4', '1.7']] })
+      await statuses.when((status) => status === 'synced')
+      assert.deepEqual(server.requests.all[0], {
+        method: 'server.version',
+        params: ['paychan', ['1.4', '1.7']]
+      })
       assert.deepEqual(chain.tip, tips.last)
       assert.equal(chain.lastError, undefined)
       assert.equal(chain.server, server.url)
@@ -57,73 +80,86 @@ describe('electrum chain', () => {
       await chain.start()
       await tips.when(() => true)
       const heights: number[] = []
-      chain.onTip(({ height }) => { heights.push(height) })
+      chain.onTip(({ height }) => {
+        heights.push(height)
+      })
       assert.deepEqual(heights, [3])
     })
 
     it('starts while the server is down, says so, and finds it when it comes up', async () => {
       await server.close()
       await chain.start()
-      await statuses.when(status => status === 'down')
+      await statuses.when((status) => status === 'down')
       assert.match(chain.lastError ?? '', /Cannot reach the Electrum server at 127\.0\.0\.1/)
       await server.listen()
-      await statuses.when(status => status === 'synced')
+      await statuses.when((status) => status === 'synced')
       assert.equal(chain.tip?.height, 3)
     })
 
     it('comes back after a drop, and sees what happened meanwhile', async () => {
       await chain.start()
-      await statuses.when(status => status === 'synced')
+      await statuses.when((status) => status === 'synced')
       const before = statuses.all.length
       await server.close()
-      await statuses.when(status => status === 'down')
+      await statuses.when((status) => status === 'down')
       assert.equal(tips.last?.height, 3)
       server.chain.mine(2)
       await server.listen()
-      await statuses.when(status => status === 'synced', before)
+      await statuses.when((status) => status === 'synced', before)
       assert.equal(chain.tip?.height, 5)
     })
 
     it('waits longer after every failure up to a bound, and starts over after a session that has lasted', async () => {
       const clock = new FakeClock()
-      const others = { connect: 100_001, request: 100_002, ping: 100_003, settle: 100_004, silence: 300_000 }
+      const others = {
+        connect: 100_001,
+        request: 100_002,
+        ping: 100_003,
+        settle: 100_004,
+        silence: 300_000
+      }
       await server.close()
       create(clock, { retryFirst: 1000, retryMost: 8000, ...others })
       await chain.start()
       const delays: number[] = []
       for (let n = 0; n < 6; n++) {
-        const delay = await clock.set.when(ms => ms <= 8000, clock.set.all.length)
+        const delay = await clock.set.when((ms) => ms <= 8000, clock.set.all.length)
         delays.push(delay)
         if (n === 5) await server.listen()
         clock.advance(delay)
       }
-      delays.forEach((delay, n) => { assert.ok(delay >= Math.min(8000, 1000 * 2 ** n) / 2 && delay <= Math.min(8000, 1000 * 2 ** n), delays.join()) })
-      await statuses.when(status => status === 'synced')
-      const short = clock.set.when(ms => ms <= 8000, clock.set.all.length)
+      delays.forEach((delay, n) => {
+        assert.ok(
+          delay >= Math.min(8000, 1000 * 2 ** n) / 2 && delay <= Math.min(8000, 1000 * 2 ** n),
+          delays.join()
+        )
+      })
+      await statuses.when((status) => status === 'synced')
+      const short = clock.set.when((ms) => ms <= 8000, clock.set.all.length)
       server.drop()
       const delay = await short
       assert.ok(delay > 1000, 'the session did not last: no quick return')
       const again = statuses.all.length
       clock.advance(delay)
-      await statuses.when(status => status === 'synced', again)
+      await statuses.when((status) => status === 'synced', again)
       clock.advance(8000)
-      const next = clock.set.when(ms => ms <= 8000, clock.set.all.length)
+      const next = clock.set.when((ms) => ms <= 8000, clock.set.all.length)
       server.drop()
-      assert.ok(await next <= 1000)
+      assert.ok((await next) <= 1000)
     })
 
     it('gives up a connection attempt that hangs, and a server that does not answer its pings', async () => {
       const clock = new FakeClock()
       create(clock, { silence: 10_000, ping: 60_000 })
       await chain.start()
-      await statuses.when(status => status === 'synced')
-      await clock.set.when(ms => ms === 60_000)
+      await statuses.when((status) => status === 'synced')
+      await clock.set.when((ms) => ms === 60_000)
       server.on('server.ping', () => SILENCE)
       const sent = server.count('server.ping')
       clock.advance(60_000)
       while (server.count('server.ping') === sent) await server.requests.next()
       clock.advance(10_000)
-      await statuses.when(status => status === 'down')
+      await statuses.when((status) => status === 'down')
       assert.match(chain.lastError ?? '', /sent nothing for 10 s/)
     })
 
@@ -131,7 +167,7 @@ describe('electrum chain', () => {
       const clock = new FakeClock()
       create(clock)
       await chain.start()
-      await statuses.when(status => status === 'synced')
+      await statuses.when((status) => status === 'synced')
       chain.watchScript(testScript(1), recordingWatcher())
       await chain.stop()
       await chain.stop()
@@ -144,7 +180,7 @@ describe('electrum chain', () => {
   describe('blocks', () => {
     beforeEach(async () => {
       await chain.start()
-      await statuses.when(status => status === 'synced')
+      await statuses.when((status) => status === 'synced')
     })
 
     it('follows new ones', async () => {
@@ -171,11 +207,11 @@ describe('electrum chain', () => {
       const best = server.chain.tipHash
       const block = server.chain.blocks.pop()
       server.notifyTip()
-      await statuses.when(status => status === 'down')
+      await statuses.when((status) => status === 'down')
       assert.match(chain.lastError ?? '', /behind height 3/)
       assert.equal(chain.tip?.hash, best)
       if (block !== undefined) server.chain.blocks.push(block)
-      await statuses.when(status => status === 'synced', statuses.all.length)
+      await statuses.when((status) => status === 'synced', statuses.all.length)
       assert.equal(chain.tip.hash, best)
     })
 
@@ -187,8 +223,8 @@ describe('electrum chain', () => {
       ]) {
         const seen = statuses.all.length
         server.notify('blockchain.headers.subscribe', [{ height: 4, hex: toHex(header) }])
-        await statuses.when(status => status === 'down', seen)
-        await statuses.when(status => status === 'synced', seen)
+        await statuses.when((status) => status === 'down', seen)
+        await statuses.when((status) => status === 'synced', seen)
         assert.equal(chain.tip?.height, 3)
       }
       assert.equal(tips.all.length, 1)
@@ -199,7 +235,7 @@ describe('electrum chain', () => {
     it('of another network is refused with a sentence', async () => {
       server.chain.blocks[0] = { header: chainParams('testnet').genesis, transactions: [] }
       await chain.start()
-      await lines.when(line => line.includes('does not serve regtest'))
+      await lines.when((line) => line.includes('does not serve regtest'))
       assert.equal(chain.status, 'down')
       assert.match(chain.lastError ?? '', /first block is another one/)
       assert.equal(chain.tip, undefined)
@@ -208,23 +244,25 @@ describe('electrum chain', () => {
     it('that speaks another version, or rubbish, is refused and tried again', async () => {
       server.on('server.version', () => ['Other', '0.9'])
       await chain.start()
-      await lines.when(line => line.includes('speaks none of the versions 1.4 to 1.7'))
+      await lines.when((line) => line.includes('speaks none of the versions 1.4 to 1.7'))
       server.on('server.version', () => ({ hello: 'world' }))
-      await lines.when(line => line.includes('wrong form'))
+      await lines.when((line) => line.includes('wrong form'))
       server.on('server.version', (_params, socket) => {
         socket.write('SSH-2.0-OpenSSH_9\r\n')
         return SILENCE
       })
-      await lines.when(line => line.includes('not a JSON-RPC message'))
+      await lines.when((line) => line.includes('not a JSON-RPC message'))
       server.restore('server.version')
-      await statuses.when(status => status === 'synced')
+      await statuses.when((status) => status === 'synced')
     })
   })
 
   describe('broadcast', () => {
     it('sends the transaction and resolves with its id', async () => {
       const transaction = server.chain.pay(testScript(1))
-      server.on('blockchain.transaction.broadcast', ([hex]) => hex === transaction.toHex() ? transaction.getId() : 'wrong')
+      server.on('blockchain.transaction.broadcast', ([hex]) =>
+        hex === transaction.toHex() ? transaction.getId() : 'wrong'
+      )
       const sent = chain.broadcast(Uint8Array.from(transaction.toBuffer()))
       await chain.start()
       assert.equal((await sent).txid, transaction.getId())
@@ -233,8 +271,14 @@ describe('electrum chain', () => {
     it('resolves when the server has it already', async () => {
       await chain.start()
       const transaction = server.chain.pay(testScript(1))
-      for (const text of ['txn-already-in-mempool', 'Transaction already in block chain', 'the transaction was rejected by network rules.\n\nTransaction outputs already in utxo set']) {
-        server.on('blockchain.transaction.broadcast', () => { throw new Refusal(text) })
+      for (const text of [
+        'txn-already-in-mempool',
+        'Transaction already in block chain',
+        'the transaction was rejected by network rules.\n\nTransaction outputs already in utxo set'
+      ]) {
+        server.on('blockchain.transaction.broadcast', () => {
+          throw new Refusal(text)
+        })
         assert.equal((await chain.broadcast(transaction.toBuffer())).txid, transaction.getId())
       }
     })
@@ -242,11 +286,17 @@ describe('electrum chain', () => {
     it('rejects with kind and reason when the server refuses it', async () => {
       await chain.start()
       const transaction = server.chain.pay(testScript(1))
-      server.on('blockchain.transaction.broadcast', () => { throw new Refusal('the transaction was rejected by network rules.\n\nnon-final') })
+      server.on('blockchain.transaction.broadcast', () => {
+        throw new Refusal('the transaction was rejected by network rules.\n\nnon-final')
+      })
       await assert.rejects(chain.broadcast(transaction.toBuffer()), (error: unknown) => {
         assert.ok(error instanceof PaychanError)
         assert.equal(error.code, 'ERR_BROADCAST_REFUSED')
-        assert.deepEqual(error.facts, { kind: 'non-final', reason: 'the transaction was rejected by network rules. non-final', txid: transaction.getId() })
+        assert.deepEqual(error.facts, {
+          kind: 'non-final',
+          reason: 'the transaction was rejected by network rules. non-final',
+          txid: transaction.getId()
+        })
         return true
       })
     })
@@ -269,14 +319,16 @@ describe('electrum chain', () => {
       const transaction = server.chain.pay(testScript(1))
       server.on('blockchain.transaction.broadcast', () => 'cd'.repeat(32))
       await assert.rejects(chain.broadcast(transaction.toBuffer()), { code: 'ERR_CHAIN_LIED' })
-      await assert.rejects(chain.broadcast(new Uint8Array([1, 2, 3])), { code: 'ERR_INVALID_TRANSACTION' })
+      await assert.rejects(chain.broadcast(new Uint8Array([1, 2, 3])), {
+        code: 'ERR_INVALID_TRANSACTION'
+      })
     })
 
     it('rejects when the chain is stopped meanwhile', async () => {
       const transaction = server.chain.pay(testScript(1))
       const sent = chain.broadcast(transaction.toBuffer())
       await chain.stop()
-      await assert.rejects(sent, error => codeOf(error) === 'ERR_CHAIN_UNAVAILABLE')
+      await assert.rejects(sent, (error) => codeOf(error) === 'ERR_CHAIN_UNAVAILABLE')
     })
   })
 })

@@ -1,9 +1,17 @@
-/** A chain that begins at a checkpoint: what is known of it, what is fetched, and who is refused. */
+/**
+ * A chain that begins at a checkpoint: what is known of it, what is fetched, and who is refused.
+ */
 import assert from 'node:assert/strict'
 import { PERIOD } from '../../src/chain/difficulty.js'
 import { targetFromBits } from '../../src/chain/header-fields.js'
 import { HeaderChain } from '../../src/chain/headers.js'
-import { extendDown, HEADERS_BATCH, syncHeaders, type AnnouncedTip, type HeaderSource } from '../../src/chain/header-sync.js'
+import {
+  extendDown,
+  HEADERS_BATCH,
+  syncHeaders,
+  type AnnouncedTip,
+  type HeaderSource
+} from '../../src/chain/header-sync.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import { VerifiedHistory, type HistorySource } from '../../src/chain/history.js'
 import { txid } from '../../src/types/bytes.js'
@@ -23,7 +31,10 @@ describe('header chain / checkpoint', () => {
   before(() => {
     blocks = new FakeChain()
     blocks.mine(HEIGHT + 20)
-    params = { ...chainParams('regtest'), checkpoint: { height: HEIGHT, hash: hashOf(blocks.header(HEIGHT)) } }
+    params = {
+      ...chainParams('regtest'),
+      checkpoint: { height: HEIGHT, hash: hashOf(blocks.header(HEIGHT)) }
+    }
   })
 
   beforeEach(() => {
@@ -37,13 +48,19 @@ describe('header chain / checkpoint', () => {
       return concat(of.blocks.slice(start, start + count).map(({ header }) => header))
     }
   })
-  const tipOf = (of: FakeChain, height = of.height): AnnouncedTip => ({ height, header: of.header(height) })
+  const tipOf = (of: FakeChain, height = of.height): AnnouncedTip => ({
+    height,
+    header: of.header(height)
+  })
 
   it('begins with the period of the checkpoint, and nothing before is asked for', async () => {
     const chain = new HeaderChain(params)
     assert.equal(chain.isStarted, false)
     assert.equal(await syncHeaders(chain, source, tipOf(blocks)), HEIGHT + 1)
-    assert.deepEqual([chain.first, chain.height, chain.tip.hash], [2_016, HEIGHT + 20, blocks.tipHash])
+    assert.deepEqual(
+      [chain.first, chain.height, chain.tip.hash],
+      [2_016, HEIGHT + 20, blocks.tipHash]
+    )
     assert.ok(asked.every(([start]) => start >= 2_016))
     assert.equal(chain.hashAt(2_014), undefined)
     assert.equal(chain.workUpTo(chain.height), 2n * BigInt(chain.height - 2_016 + 1))
@@ -53,7 +70,8 @@ describe('header chain / checkpoint', () => {
     const other = new FakeChain()
     other.pay(new Uint8Array(22).fill(3))
     other.mine(HEIGHT + 20)
-    const refused = async (of: FakeChain, tip: AnnouncedTip): Promise<unknown> => await syncHeaders(new HeaderChain(params), sourceOf(of), tip).catch(codeOf)
+    const refused = async (of: FakeChain, tip: AnnouncedTip): Promise<unknown> =>
+      await syncHeaders(new HeaderChain(params), sourceOf(of), tip).catch(codeOf)
     assert.equal(await refused(other, tipOf(other)), 'ERR_WRONG_NETWORK')
     assert.equal(await refused(blocks, tipOf(blocks, HEIGHT - 1)), 'ERR_CHAIN_BEHIND')
   })
@@ -66,7 +84,10 @@ describe('header chain / checkpoint', () => {
         return honest
       }
     }
-    assert.equal(await syncHeaders(new HeaderChain(params), forged, tipOf(blocks)).catch(codeOf), 'ERR_CHAIN_LIED')
+    assert.equal(
+      await syncHeaders(new HeaderChain(params), forged, tipOf(blocks)).catch(codeOf),
+      'ERR_CHAIN_LIED'
+    )
     const chain = new HeaderChain(params)
     await syncHeaders(chain, source, tipOf(blocks))
     assert.equal(await extendDown(chain, forged, 10).catch(codeOf), 'ERR_CHAIN_LIED')
@@ -80,7 +101,9 @@ describe('header chain / checkpoint', () => {
     await Promise.all([extendDown(chain, source, 10), extendDown(chain, source, 20)])
     assert.equal(chain.first, 0)
     assert.ok(asked.every(([, count]) => count === HEADERS_BATCH))
-    for (const height of [0, 10, 2_015, 2_016, HEIGHT, HEIGHT + 20]) assert.equal(chain.hashAt(height), hashOf(blocks.header(height)))
+    for (const height of [0, 10, 2_015, 2_016, HEIGHT, HEIGHT + 20]) {
+      assert.equal(chain.hashAt(height), hashOf(blocks.header(height)))
+    }
     assert.equal(chain.height, HEIGHT + 20)
   })
 
@@ -101,7 +124,14 @@ describe('header chain / checkpoint', () => {
     const scripts = Array.from({ length: 20 }, (_, n) => new VerifiedHistory(testScript(n)))
     const codes: unknown[] = []
     for (let attempt = 0; attempt < 5; attempt++) {
-      for (const outcome of await Promise.allSettled(scripts.map(async (script) => await script.load({ source: liar, headers: chain, catchUp: async () => {} })))) codes.push(outcome.status === 'rejected' ? codeOf(outcome.reason) : 'believed')
+      for (const outcome of await Promise.allSettled(
+        scripts.map(
+          async (script) =>
+            await script.load({ source: liar, headers: chain, catchUp: async () => {} })
+        )
+      )) {
+        codes.push(outcome.status === 'rejected' ? codeOf(outcome.reason) : 'believed')
+      }
     }
     assert.deepEqual([asked, chain.first], [[[0, HEADERS_BATCH]], 0])
     assert.deepEqual([...new Set(codes)], ['ERR_CHAIN_UNAVAILABLE', 'ERR_CHAIN_LIED'])
@@ -126,10 +156,14 @@ describe('header chain / checkpoint', () => {
     for (const network of ['mainnet', 'testnet', 'testnet4', 'signet'] as const) {
       const { checkpoint } = chainParams(network)
       assert.match(checkpoint?.hash ?? '', /^(?=0{7})[0-9a-f]{64}$/)
-      // The median time of what follows it needs eleven headers, and only those of its period are fetched.
+      // The median time of what follows it needs eleven headers, and only those of its period are
+      // fetched.
       assert.ok((checkpoint?.height ?? 0) % PERIOD >= 11)
       const target = targetFromBits(chainParams(network).powLimitBits) ?? 0n
-      assert.ok(BigInt(`0x${checkpoint?.hash ?? ''}`) <= target, 'proof of work, as far as a hash alone shows it')
+      assert.ok(
+        BigInt(`0x${checkpoint?.hash ?? ''}`) <= target,
+        'proof of work, as far as a hash alone shows it'
+      )
       assert.equal(new HeaderChain(chainParams(network)).isStarted, false)
     }
   })

@@ -1,24 +1,39 @@
-/** The contract of the `Chain` port, run on the adapter in memory and on the one over the devnet's Electrum server. */
+/**
+ * The contract of the `Chain` port, run on the adapter in memory and on the one over the devnet's
+ * Electrum server.
+ */
 import { address, networks } from 'bitcoinjs-lib'
 import { createElectrumChain } from '../../src/chain/chain.js'
 import { MemoryWorld } from '../../src/chain/memory-world.js'
 import { MemoryChain } from '../../src/chain/memory.js'
 import { startDevnet } from '../../src/devnet/devnet.js'
-import { chainContract, reorganisationContract, type ReorganisingFixture } from '../contracts/chain.js'
+import {
+  chainContract,
+  reorganisationContract,
+  type ReorganisingFixture
+} from '../contracts/chain.js'
 import { realClock, seededRandom, statusOf } from './helpers.js'
 import { Proxy } from './proxy.js'
 
-async function inMemory (): Promise<ReorganisingFixture> {
+async function inMemory(): Promise<ReorganisingFixture> {
   const world = new MemoryWorld()
   world.mine(3)
   const chain = new MemoryChain(world)
   return {
     chain,
     fund: async (script, amount) => world.fund(script, amount),
-    mine: async count => { world.mine(count) },
-    disconnect: async () => { chain.disconnect() },
-    reconnect: async () => { chain.reconnect() },
-    reorg: async depth => { world.reorg(depth) },
+    mine: async (count) => {
+      world.mine(count)
+    },
+    disconnect: async () => {
+      chain.disconnect()
+    },
+    reconnect: async () => {
+      chain.reconnect()
+    },
+    reorg: async (depth) => {
+      world.reorg(depth)
+    },
     stop: async () => {}
   }
 }
@@ -26,22 +41,35 @@ async function inMemory (): Promise<ReorganisingFixture> {
 chainContract('in memory', inMemory)
 reorganisationContract('in memory', inMemory)
 
-async function onDevnet (): Promise<ReorganisingFixture> {
+async function onDevnet(): Promise<ReorganisingFixture> {
   const devnet = await startDevnet({ port: 0, seed: 'chain contract' })
   const proxy = await new Proxy(devnet).open()
-  const chain = createElectrumChain({ url: proxy.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 } })
+  const chain = createElectrumChain({
+    url: proxy.url,
+    network: 'regtest',
+    clock: realClock,
+    random: seededRandom(),
+    timeouts: { retryFirst: 2, retryMost: 20 }
+  })
   await chain.start()
   return {
     chain,
-    fund: async (script, amount) => await devnet.fund(address.fromOutputScript(script, networks.regtest), amount),
-    mine: async count => { await devnet.mine(count) },
+    fund: async (script, amount) =>
+      await devnet.fund(address.fromOutputScript(script, networks.regtest), amount),
+    mine: async (count) => {
+      await devnet.mine(count)
+    },
     disconnect: async () => {
       const down = statusOf(chain, 'down')
       await proxy.cut()
       await down
     },
-    reconnect: async () => { await proxy.open() },
-    reorg: async depth => { await devnet.reorg(depth) },
+    reconnect: async () => {
+      await proxy.open()
+    },
+    reorg: async (depth) => {
+      await devnet.reorg(depth)
+    },
     stop: async () => {
       await chain.stop()
       await proxy.cut()

@@ -1,4 +1,7 @@
-/** Blocks from the future, which make heights on a network where any block will do 20 minutes after the last. */
+/**
+ * Blocks from the future, which make heights on a network where any block will do 20 minutes after
+ * the last.
+ */
 import assert from 'node:assert/strict'
 import { HeaderChain } from '../../src/chain/headers.js'
 import { timeOf } from '../../src/chain/header-fields.js'
@@ -16,20 +19,22 @@ const HOUR = 60 * 60
 describe('headers from the future', () => {
   let now = START
 
-  beforeEach(() => { now = START })
+  beforeEach(() => {
+    now = START
+  })
 
-  function chainOf (params: ChainParams): HeaderChain {
+  function chainOf(params: ChainParams): HeaderChain {
     return new HeaderChain(params, undefined, () => now * 1_000)
   }
 
   /** The next block so many seconds after the tip. */
-  function next (chain: HeaderChain, seconds: number): Uint8Array {
+  function next(chain: HeaderChain, seconds: number): Uint8Array {
     const tip = chain.headerAt(chain.height) ?? assert.fail()
     return makeHeader(tip, ROOT, { time: timeOf(tip) + seconds })
   }
 
   /** How many blocks a server alone can make up, each as soon as it needs no work. */
-  function inflate (chain: HeaderChain): number {
+  function inflate(chain: HeaderChain): number {
     for (let made = 0; made < 1_000; made++) {
       try {
         chain.connect(chain.height + 1, next(chain, 20 * 60 + 1))
@@ -43,7 +48,12 @@ describe('headers from the future', () => {
 
   it('are taken up to two hours ahead of our clock, which may be behind by one, and no further', () => {
     const chain = chainOf(testnet)
-    assert.throws(() => { chain.connect(1, next(chain, 3 * HOUR + 1)) }, { code: 'ERR_BLOCK_FROM_FUTURE' })
+    assert.throws(
+      () => {
+        chain.connect(1, next(chain, 3 * HOUR + 1))
+      },
+      { code: 'ERR_BLOCK_FROM_FUTURE' }
+    )
     assert.equal(chain.height, 0)
     chain.connect(1, next(chain, 3 * HOUR))
   })
@@ -51,7 +61,12 @@ describe('headers from the future', () => {
   it('are good once their time has come: nobody has lied', () => {
     const chain = chainOf(testnet)
     const header = next(chain, 4 * HOUR)
-    assert.throws(() => { chain.connect(1, header) }, { code: 'ERR_BLOCK_FROM_FUTURE' })
+    assert.throws(
+      () => {
+        chain.connect(1, header)
+      },
+      { code: 'ERR_BLOCK_FROM_FUTURE' }
+    )
     now += HOUR
     chain.connect(1, header)
     assert.equal(chain.height, 1)

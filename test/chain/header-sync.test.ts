@@ -8,25 +8,33 @@ import { FakeChain, makeHeader } from './fake-chain.js'
 class Source implements HeaderSource {
   asked: Array<[start: number, count: number]> = []
 
-  constructor (readonly chain: FakeChain, readonly most = 2016) {}
+  constructor(
+    readonly chain: FakeChain,
+    readonly most = 2016
+  ) {}
 
-  async headers (start: number, count: number): Promise<Uint8Array> {
+  async headers(start: number, count: number): Promise<Uint8Array> {
     this.asked.push([start, count])
-    return concat(this.chain.blocks.slice(start, start + Math.min(count, this.most)).map(({ header }) => header))
+    return concat(
+      this.chain.blocks.slice(start, start + Math.min(count, this.most)).map(({ header }) => header)
+    )
   }
 
-  get tip (): AnnouncedTip {
+  get tip(): AnnouncedTip {
     return { height: this.chain.height, header: this.chain.header(this.chain.height) }
   }
 }
 
-function synced (): HeaderChain {
+function synced(): HeaderChain {
   return new HeaderChain(chainParams('regtest'))
 }
 
 describe('header chain', () => {
   it('starts at the first block of the network', () => {
-    assert.deepEqual(synced().tip, { height: 0, hash: '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206' })
+    assert.deepEqual(synced().tip, {
+      height: 0,
+      hash: '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206'
+    })
   })
 
   it('grows past its first buffer and still knows every hash', () => {
@@ -47,7 +55,12 @@ describe('header chain', () => {
     const headers = synced()
     headers.connect(1, concat(fake.blocks.slice(1).map(({ header }) => header)))
     const bad = makeHeader(fake.header(3), new Uint8Array(32), { work: false })
-    assert.throws(() => { headers.connect(4, bad) }, { code: 'ERR_CHAIN_LIED' })
+    assert.throws(
+      () => {
+        headers.connect(4, bad)
+      },
+      { code: 'ERR_CHAIN_LIED' }
+    )
     assert.deepEqual(headers.tip, { height: 3, hash: fake.tipHash })
   })
 })
@@ -88,14 +101,19 @@ describe('header sync', () => {
     const headers = synced()
     assert.equal(await syncHeaders(headers, new Source(fake), new Source(fake).tip), undefined)
     fake.blocks[0] = { header: chainParams('signet').genesis, transactions: [] }
-    await assert.rejects(syncHeaders(headers, new Source(fake), new Source(fake).tip), { code: 'ERR_WRONG_NETWORK', message: /regtest/ })
+    await assert.rejects(syncHeaders(headers, new Source(fake), new Source(fake).tip), {
+      code: 'ERR_WRONG_NETWORK',
+      message: /regtest/
+    })
   })
 
   it('refuses a server of another network', async () => {
     const fake = new FakeChain()
     fake.blocks[0] = { header: chainParams('mainnet').genesis, transactions: [] }
     fake.mine(3)
-    await assert.rejects(syncHeaders(synced(), new Source(fake), new Source(fake).tip), { code: 'ERR_WRONG_NETWORK' })
+    await assert.rejects(syncHeaders(synced(), new Source(fake), new Source(fake).tip), {
+      code: 'ERR_WRONG_NETWORK'
+    })
   })
 
   for (const depth of [1, 2, 11, 150]) {
@@ -120,11 +138,13 @@ describe('header sync', () => {
     const best = fake.tipHash
     fake.unmine(5)
     fake.mine(4)
-    await assert.rejects(syncHeaders(headers, new Source(fake), new Source(fake).tip), { code: 'ERR_CHAIN_BEHIND' })
+    await assert.rejects(syncHeaders(headers, new Source(fake), new Source(fake).tip), {
+      code: 'ERR_CHAIN_BEHIND'
+    })
     assert.equal(headers.tip.hash, best)
   })
 
-  it('goes over to a branch with the same work: the server\'s histories and proofs are of that one', async () => {
+  it("goes over to a branch with the same work: the server's histories and proofs are of that one", async () => {
     const fake = new FakeChain()
     fake.mine(20)
     const headers = synced()
@@ -141,7 +161,9 @@ describe('header sync', () => {
     const headers = synced()
     await syncHeaders(headers, new Source(fake), new Source(fake).tip)
     fake.unmine(1)
-    await assert.rejects(syncHeaders(headers, new Source(fake), new Source(fake).tip), { code: 'ERR_CHAIN_BEHIND' })
+    await assert.rejects(syncHeaders(headers, new Source(fake), new Source(fake).tip), {
+      code: 'ERR_CHAIN_BEHIND'
+    })
   })
 
   it('refuses a tip that is not the last of the headers', async () => {
@@ -156,7 +178,12 @@ describe('header sync', () => {
   it('refuses to fetch more headers than fit, or none where some were announced', async () => {
     const fake = new FakeChain()
     const header = fake.header(0)
-    await assert.rejects(syncHeaders(synced(), new Source(fake), { height: MAX_HEADERS, header }), { code: 'ERR_CHAIN_LIED' })
-    await assert.rejects(syncHeaders(synced(), new Source(fake), { height: 10, header }), { code: 'ERR_CHAIN_LIED', message: /no proper headers/ })
+    await assert.rejects(syncHeaders(synced(), new Source(fake), { height: MAX_HEADERS, header }), {
+      code: 'ERR_CHAIN_LIED'
+    })
+    await assert.rejects(syncHeaders(synced(), new Source(fake), { height: 10, header }), {
+      code: 'ERR_CHAIN_LIED',
+      message: /no proper headers/
+    })
   })
 })

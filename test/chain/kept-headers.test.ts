@@ -7,7 +7,12 @@ import { chainOfKept } from '../../src/chain/kept-headers.js'
 import { chainParams, type ChainParams } from '../../src/chain/params.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import { concat } from 'uint8arrays'
-import { forgetHeaders, HeaderRecords, HEADERS_PREFIX, readHeaders } from '../../src/node/header-records.js'
+import {
+  forgetHeaders,
+  HeaderRecords,
+  HEADERS_PREFIX,
+  readHeaders
+} from '../../src/node/header-records.js'
 import { openMemoryStore } from '../../src/store/memory.js'
 import { FakeChain, hashOf } from './fake-chain.js'
 import { FakeServer } from './fake-server.js'
@@ -19,19 +24,29 @@ describe('kept headers', () => {
   let blocks: FakeChain
   let params: ChainParams
   const now = (): number => Date.now()
-  const headers = (from: number, to: number): Uint8Array => concat(blocks.blocks.slice(from, to).map(({ header }) => header))
+  const headers = (from: number, to: number): Uint8Array =>
+    concat(blocks.blocks.slice(from, to).map(({ header }) => header))
 
   before(() => {
     blocks = new FakeChain()
     blocks.mine(HEIGHT + 2_100)
-    params = { ...chainParams('regtest'), checkpoint: { height: HEIGHT, hash: hashOf(blocks.header(HEIGHT)) } }
+    params = {
+      ...chainParams('regtest'),
+      checkpoint: { height: HEIGHT, hash: hashOf(blocks.header(HEIGHT)) }
+    }
   })
 
   it('are taken as they are: from the first block, from the checkpoint on, and from below it', () => {
-    const whole = chainOfKept(chainParams('regtest'), undefined, now, { first: 0, headers: headers(0, 51) })
+    const whole = chainOfKept(chainParams('regtest'), undefined, now, {
+      first: 0,
+      headers: headers(0, 51)
+    })
     assert.deepEqual([whole?.first, whole?.height, whole?.workUpTo(50)], [0, 50, 102n])
     for (const first of [2_016, 0]) {
-      const chain = chainOfKept(params, undefined, now, { first, headers: headers(first, HEIGHT + 10) })
+      const chain = chainOfKept(params, undefined, now, {
+        first,
+        headers: headers(first, HEIGHT + 10)
+      })
       assert.deepEqual([chain?.first, chain?.tip.hash], [first, hashOf(blocks.header(HEIGHT + 9))])
     }
   })
@@ -41,25 +56,60 @@ describe('kept headers', () => {
     for (const at of [10, 85 * HEADER_SIZE + 10, kept.headers.length - 10]) {
       const damaged = Uint8Array.from(kept.headers)
       damaged[at] = (damaged[at] ?? 0) ^ 1
-      assert.equal(chainOfKept(params, undefined, now, { ...kept, headers: damaged }), undefined, String(at))
+      assert.equal(
+        chainOfKept(params, undefined, now, { ...kept, headers: damaged }),
+        undefined,
+        String(at)
+      )
     }
-    assert.equal(chainOfKept(params, undefined, now, { ...kept, headers: kept.headers.subarray(1) }), undefined)
-    assert.equal(chainOfKept(params, undefined, now, { ...kept, headers: headers(2_016, HEIGHT) }), undefined)
-    assert.equal(chainOfKept(params, undefined, now, { first: HEIGHT + 1, headers: headers(HEIGHT + 1, HEIGHT + 10) }), undefined)
-    assert.equal(chainOfKept(params, { height: HEIGHT + 5, hash: 'ab'.repeat(32) }, now, kept), undefined)
+    assert.equal(
+      chainOfKept(params, undefined, now, { ...kept, headers: kept.headers.subarray(1) }),
+      undefined
+    )
+    assert.equal(
+      chainOfKept(params, undefined, now, { ...kept, headers: headers(2_016, HEIGHT) }),
+      undefined
+    )
+    assert.equal(
+      chainOfKept(params, undefined, now, {
+        first: HEIGHT + 1,
+        headers: headers(HEIGHT + 1, HEIGHT + 10)
+      }),
+      undefined
+    )
+    assert.equal(
+      chainOfKept(params, { height: HEIGHT + 5, hash: 'ab'.repeat(32) }, now, kept),
+      undefined
+    )
     assert.equal(chainOfKept(chainParams('signet'), undefined, now, kept), undefined)
   })
 
   it('are not asked for again', async () => {
     const server = await new FakeServer(blocks).listen()
-    const known = chainOfKept(params, undefined, now, { first: 0, headers: headers(0, HEIGHT + 1) }) ?? assert.fail()
-    const chain = createElectrumChain({ url: server.url, network: 'regtest', clock: realClock, random: seededRandom(), known })
+    const known =
+      chainOfKept(params, undefined, now, { first: 0, headers: headers(0, HEIGHT + 1) }) ??
+      assert.fail()
+    const chain = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom(),
+      known
+    })
     const statuses = new Recorder<ChainStatus>()
-    chain.onStatus((status) => { statuses.push(status) })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
     await chain.start()
     await statuses.when((status) => status === 'synced')
-    const starts = server.requests.all.flatMap(({ method, params: [start] }) => method === 'blockchain.block.headers' ? [Number(start)] : [])
-    assert.deepEqual([Math.min(...starts), chain.tip?.hash, known.height], [HEIGHT, blocks.tipHash, HEIGHT], 'and what was known is left as it was')
+    const starts = server.requests.all.flatMap(({ method, params: [start] }) =>
+      method === 'blockchain.block.headers' ? [Number(start)] : []
+    )
+    assert.deepEqual(
+      [Math.min(...starts), chain.tip?.hash, known.height],
+      [HEIGHT, blocks.tipHash, HEIGHT],
+      'and what was known is left as it was'
+    )
     await chain.stop()
     await server.close()
   })

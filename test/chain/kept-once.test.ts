@@ -1,6 +1,10 @@
 /** The bytes of a transaction take most of the memory of a watch: what is the same is kept once. */
 import assert from 'node:assert/strict'
-import { PooledScript, type Member, type PooledScriptContext } from '../../src/chain/pooled-script.js'
+import {
+  PooledScript,
+  type Member,
+  type PooledScriptContext
+} from '../../src/chain/pooled-script.js'
 import type { ProvedWatcher } from '../../src/chain/script-watch.js'
 import { fromHex, type Txid } from '../../src/types/bytes.js'
 import { idOf } from './fake-chain.js'
@@ -21,17 +25,22 @@ describe('transactions that are kept once', () => {
       world.server.notifyTip()
     })
 
-    afterEach(async () => { await world.stop() })
+    afterEach(async () => {
+      await world.stop()
+    })
 
     /** What the history of a chain holds when the watcher keeps these bytes itself. */
-    async function heldWith (kept: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+    async function heldWith(kept: Uint8Array | undefined): Promise<Uint8Array | undefined> {
       const watcher = recordingWatcher()
-      const { ready } = (await world.connect()).watchScript(script, { ...watcher, kept: (asked) => asked === id ? kept : undefined })
+      const { ready } = (await world.connect()).watchScript(script, {
+        ...watcher,
+        kept: (asked) => (asked === id ? kept : undefined)
+      })
       await ready
       return watcher.histories.all.at(-1)?.[0]?.raw
     }
 
-    it('two servers\' histories hold the same array, when each is told what the other has', async () => {
+    it("two servers' histories hold the same array, when each is told what the other has", async () => {
       const first = await heldWith(undefined)
       assert.ok(first)
       assert.equal(await heldWith(first), first)
@@ -47,9 +56,17 @@ describe('transactions that are kept once', () => {
 
   describe('between servers', () => {
     const transaction = { txid: 'ab'.repeat(32) as Txid, raw: fromHex('00ff'), height: undefined }
-    const context: PooledScriptContext = { log: () => {}, best: () => undefined, onError: () => true, onDifference: () => {}, onOmission: () => {}, later: () => () => {}, onUnused: () => {} }
+    const context: PooledScriptContext = {
+      log: () => {},
+      best: () => undefined,
+      onError: () => true,
+      onDifference: () => {},
+      onOmission: () => {},
+      later: () => () => {},
+      onUnused: () => {}
+    }
 
-    function member (url: string, watchers: ProvedWatcher[]): Member {
+    function member(url: string, watchers: ProvedWatcher[]): Member {
       return {
         url,
         isUsed: true,
@@ -64,7 +81,11 @@ describe('transactions that are kept once', () => {
     it('each is told what another one has sent, and what the one who watches keeps', () => {
       const watchers: ProvedWatcher[] = []
       const pooled = new PooledScript(script, context)
-      pooled.add({ onHistory: () => {}, onError: () => {}, kept: (id) => id === 'cd'.repeat(32) ? transaction.raw : undefined })
+      pooled.add({
+        onHistory: () => {},
+        onError: () => {},
+        kept: (id) => (id === 'cd'.repeat(32) ? transaction.raw : undefined)
+      })
       pooled.attach(member('tcp://first', watchers))
       pooled.attach(member('tcp://second', watchers))
       const [first, second] = watchers

@@ -13,7 +13,7 @@ describe('memory chain', () => {
     const [first, second] = [recordingWatcher(), recordingWatcher()]
     await Promise.all([one.watchScript(script, first).ready, two.watchScript(script, second).ready])
     const id = world.fund(script, satoshi(5_000n))
-    await second.histories.when(history => history[0]?.txid === id)
+    await second.histories.when((history) => history[0]?.txid === id)
     assert.deepEqual(first.histories.all, second.histories.all)
   })
 
@@ -22,7 +22,13 @@ describe('memory chain', () => {
     const wanted = world.fund(script, satoshi(5_000n))
     const waiting = world.fund(script, satoshi(6_000n))
     world.confirm(wanted)
-    assert.deepEqual(world.historyOf(script).map(({ txid, height }) => [txid, height]), [[wanted, 1], [waiting, undefined]])
+    assert.deepEqual(
+      world.historyOf(script).map(({ txid, height }) => [txid, height]),
+      [
+        [wanted, 1],
+        [waiting, undefined]
+      ]
+    )
   })
 
   it('puts what a reorganisation undoes back into the mempool, except what is dropped', () => {
@@ -40,10 +46,21 @@ describe('memory chain', () => {
   it('runs on the schedule that it is given, histories before the tip', () => {
     const world = new MemoryWorld()
     const work: Array<() => void> = []
-    const chain = new MemoryChain(world, { schedule: job => { work.push(job) } })
+    const chain = new MemoryChain(world, {
+      schedule: (job) => {
+        work.push(job)
+      }
+    })
     const events: string[] = []
-    chain.watchScript(script, { onHistory: history => { events.push(`history ${history[0]?.height}`) }, onError: () => {} })
-    chain.onTip(({ height }) => { events.push(`tip ${height}`) })
+    chain.watchScript(script, {
+      onHistory: (history) => {
+        events.push(`history ${history[0]?.height}`)
+      },
+      onError: () => {}
+    })
+    chain.onTip(({ height }) => {
+      events.push(`tip ${height}`)
+    })
     world.fund(script, satoshi(5_000n))
     world.mine()
     assert.deepEqual(events, ['tip 0'])

@@ -5,41 +5,62 @@ import { checkMerkleProof, merkleRootOf, readsAsTransaction } from '../../src/ch
 import { hashFromTxid, toHex, txid, txidFromHash, type Txid } from '../../src/types/bytes.js'
 import { merkleProof, merkleRootOfIds } from './fake-chain.js'
 
-function ids (count: number): Txid[] {
-  return Array.from({ length: count }, (_, n) => txid(toHex(crypto.sha256(new Uint8Array([n & 0xff, n >> 8])))))
+function ids(count: number): Txid[] {
+  return Array.from({ length: count }, (_, n) =>
+    txid(toHex(crypto.sha256(new Uint8Array([n & 0xff, n >> 8]))))
+  )
 }
 
 const lied = { code: 'ERR_CHAIN_LIED' }
 
 describe('merkle proof', () => {
   it('of every transaction in blocks of every size leads to the root', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), (count, pick) => {
-      const all = ids(count)
-      const pos = pick % count
-      checkMerkleProof(all[pos] ?? txid(''), 250, merkleProof(all, pos), merkleRootOfIds(all))
-    }))
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), (count, pick) => {
+        const all = ids(count)
+        const pos = pick % count
+        checkMerkleProof(all[pos] ?? txid(''), 250, merkleProof(all, pos), merkleRootOfIds(all))
+      })
+    )
   })
 
   it('fails for another transaction, another place or another branch', () => {
-    fc.assert(fc.property(fc.integer({ min: 2, max: 70 }), fc.nat(), fc.nat(), (count, pick, other) => {
-      const all = ids(count + 1)
-      const stranger = all.pop() ?? txid('')
-      const root = merkleRootOfIds(all)
-      const pos = pick % count
-      const id = all[pos] ?? txid('')
-      const proof = merkleProof(all, pos)
-      assert.throws(() => { checkMerkleProof(stranger, 250, proof, root) }, lied)
-      const level = other % proof.merkle.length
-      assert.throws(() => { checkMerkleProof(id, 250, { ...proof, merkle: proof.merkle.map((hash, at) => at === level ? stranger : hash) }, root) }, lied)
-      assert.throws(() => { checkMerkleProof(id, 250, { ...proof, pos: proof.pos ^ (1 << level) }, root) }, lied)
-      assert.throws(() => { checkMerkleProof(id, 250, { ...proof, merkle: proof.merkle.slice(1) }, root) }, lied)
-    }))
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 70 }), fc.nat(), fc.nat(), (count, pick, other) => {
+        const all = ids(count + 1)
+        const stranger = all.pop() ?? txid('')
+        const root = merkleRootOfIds(all)
+        const pos = pick % count
+        const id = all[pos] ?? txid('')
+        const proof = merkleProof(all, pos)
+        assert.throws(() => {
+          checkMerkleProof(stranger, 250, proof, root)
+        }, lied)
+        const level = other % proof.merkle.length
+        assert.throws(() => {
+          checkMerkleProof(
+            id,
+            250,
+            { ...proof, merkle: proof.merkle.map((hash, at) => (at === level ? stranger : hash)) },
+            root
+          )
+        }, lied)
+        assert.throws(() => {
+          checkMerkleProof(id, 250, { ...proof, pos: proof.pos ^ (1 << level) }, root)
+        }, lied)
+        assert.throws(() => {
+          checkMerkleProof(id, 250, { ...proof, merkle: proof.merkle.slice(1) }, root)
+        }, lied)
+      })
+    )
   })
 
   it('is refused when the position is not in the tree', () => {
     const all = ids(4)
     const [id = txid('')] = all
-    for (const pos of [4, -1, 0.5, 2 ** 40, Number.NaN]) assert.throws(() => merkleRootOf(id, { ...merkleProof(all, 0), pos }), lied)
+    for (const pos of [4, -1, 0.5, 2 ** 40, Number.NaN]) {
+      assert.throws(() => merkleRootOf(id, { ...merkleProof(all, 0), pos }), lied)
+    }
     assert.throws(() => merkleRootOf(id, { merkle: new Array<Txid>(33).fill(id), pos: 0 }), lied)
   })
 
@@ -47,12 +68,16 @@ describe('merkle proof', () => {
     const all = ids(3)
     const root = merkleRootOfIds(all)
     checkMerkleProof(all[2] ?? txid(''), 250, merkleProof(all, 2), root)
-    assert.throws(() => { checkMerkleProof(all[2] ?? txid(''), 250, { ...merkleProof(all, 2), pos: 3 }, root) }, lied)
+    assert.throws(() => {
+      checkMerkleProof(all[2] ?? txid(''), 250, { ...merkleProof(all, 2), pos: 3 }, root)
+    }, lied)
   })
 
   it('is refused for a transaction of 64 bytes, which could be an inner node (CVE-2017-12842)', () => {
     const all = ids(2)
-    assert.throws(() => { checkMerkleProof(all[0] ?? txid(''), 64, merkleProof(all, 0), merkleRootOfIds(all)) }, lied)
+    assert.throws(() => {
+      checkMerkleProof(all[0] ?? txid(''), 64, merkleProof(all, 0), merkleRootOfIds(all))
+    }, lied)
   })
 
   it('is refused when an inner node is really a transaction in the block (CVE-2017-12842)', () => {
@@ -68,13 +93,28 @@ describe('merkle proof', () => {
     const forged = txidFromHash(small.slice(32))
     const block = [txidFromHash(crypto.hash256(small)), ...ids(1)]
     assert.equal(readsAsTransaction(small), true)
-    const proof = { merkle: [txidFromHash(small.slice(0, 32)), ...merkleProof(block, 0).merkle], pos: 1 }
-    assert.throws(() => { checkMerkleProof(forged, 250, proof, merkleRootOfIds(block)) }, lied)
+    const proof = {
+      merkle: [txidFromHash(small.slice(0, 32)), ...merkleProof(block, 0).merkle],
+      pos: 1
+    }
+    assert.throws(() => {
+      checkMerkleProof(forged, 250, proof, merkleRootOfIds(block))
+    }, lied)
   })
 
   it('takes two hashes side by side for no transaction', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 64, maxLength: 64 }), seed => {
-      assert.equal(readsAsTransaction(Uint8Array.from([...hashFromTxid(txidFromHash(crypto.sha256(seed))), ...crypto.hash256(seed)])), false)
-    }))
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 64, maxLength: 64 }), (seed) => {
+        assert.equal(
+          readsAsTransaction(
+            Uint8Array.from([
+              ...hashFromTxid(txidFromHash(crypto.sha256(seed))),
+              ...crypto.hash256(seed)
+            ])
+          ),
+          false
+        )
+      })
+    )
   })
 })

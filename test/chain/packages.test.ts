@@ -1,4 +1,7 @@
-/** A child that pays for a parent which the mempool refuses alone: in one package, where the server can take one. */
+/**
+ * A child that pays for a parent which the mempool refuses alone: in one package, where the server
+ * can take one.
+ */
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
@@ -22,7 +25,13 @@ describe('electrum chain / packages', () => {
     await devnet.fund(alice.address, satoshi(100_000n))
     await devnet.mine(1)
     coin = (await devnet.utxos(alice.script))[0] ?? assert.fail()
-    chain = createElectrumChain({ url: devnet.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: TIMEOUTS })
+    chain = createElectrumChain({
+      url: devnet.url,
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom(),
+      timeouts: TIMEOUTS
+    })
     await chain.start()
   })
 
@@ -31,13 +40,26 @@ describe('electrum chain / packages', () => {
     await devnet.stop()
   })
 
-  const spend = (from: Spendable, fee: bigint): Transaction => signed({ from: [{ ...from, owner: alice }], to: [[alice.script, from.value - fee]], version: 3 })
-  const refusal = async (sent: Promise<unknown>): Promise<unknown> => await sent.then(() => 'accepted', (error: unknown) => error instanceof PaychanError ? error.facts.kind : error)
+  const spend = (from: Spendable, fee: bigint): Transaction =>
+    signed({
+      from: [{ ...from, owner: alice }],
+      to: [[alice.script, from.value - fee]],
+      version: 3
+    })
+  const refusal = async (sent: Promise<unknown>): Promise<unknown> =>
+    await sent.then(
+      () => 'accepted',
+      (error: unknown) => (error instanceof PaychanError ? error.facts.kind : error)
+    )
 
   it('bring both in, once the parent has been refused for its fee', async () => {
     const parent = spend(coin, 10n)
     const child = spend(output(parent, 0), 5_000n)
-    assert.equal(await refusal(chain.broadcast(child.toBuffer())), 'missing-inputs', 'nobody has seen the parent')
+    assert.equal(
+      await refusal(chain.broadcast(child.toBuffer())),
+      'missing-inputs',
+      'nobody has seen the parent'
+    )
     assert.equal(await refusal(chain.broadcast(parent.toBuffer())), 'fee-too-low')
     assert.equal((await chain.broadcast(child.toBuffer())).txid, child.getId())
     assert.equal((await devnet.backend.mempool()).length, 2)
@@ -46,17 +68,35 @@ describe('electrum chain / packages', () => {
   it('are refused with the reason when the child pays too little as well', async () => {
     const parent = spend(coin, 10n)
     assert.equal(await refusal(chain.broadcast(parent.toBuffer())), 'fee-too-low')
-    assert.equal(await refusal(chain.broadcast(spend(output(parent, 0), 50n).toBuffer())), 'fee-too-low')
+    assert.equal(
+      await refusal(chain.broadcast(spend(output(parent, 0), 50n).toBuffer())),
+      'fee-too-low'
+    )
   })
 
   it('are not sent to a server that speaks a protocol without them', async () => {
     const server = await new FakeServer().listen()
-    const other = createElectrumChain({ url: server.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: TIMEOUTS })
+    const other = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom(),
+      timeouts: TIMEOUTS
+    })
     await other.start()
     const parent = spend(coin, 10n)
-    server.on('blockchain.transaction.broadcast', ([raw]) => { throw new Refusal(raw === parent.toHex() ? 'min relay fee not met, 10 < 110' : 'bad-txns-inputs-missingorspent') })
+    server.on('blockchain.transaction.broadcast', ([raw]) => {
+      throw new Refusal(
+        raw === parent.toHex()
+          ? 'min relay fee not met, 10 < 110'
+          : 'bad-txns-inputs-missingorspent'
+      )
+    })
     assert.equal(await refusal(other.broadcast(parent.toBuffer())), 'fee-too-low')
-    assert.equal(await refusal(other.broadcast(spend(output(parent, 0), 5_000n).toBuffer())), refusalKind('bad-txns-inputs-missingorspent'))
+    assert.equal(
+      await refusal(other.broadcast(spend(output(parent, 0), 5_000n).toBuffer())),
+      refusalKind('bad-txns-inputs-missingorspent')
+    )
     assert.equal(server.count('blockchain.transaction.broadcast_package'), 0)
     await other.stop()
     await server.close()

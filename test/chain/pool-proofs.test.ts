@@ -1,11 +1,21 @@
-/** What several servers have proved of a script: it counts in the best chain, whoever is silent, slow, dropped, or on another branch. */
+/**
+ * What several servers have proved of a script: it counts in the best chain, whoever is silent,
+ * slow, dropped, or on another branch.
+ */
 import assert from 'node:assert/strict'
 import type { ElectrumChain } from '../../src/chain/chain.js'
 import type { Anchor } from '../../src/chain/headers.js'
 import { createServerPool, type PoolTimes, type ServerReport } from '../../src/chain/pool.js'
 import { idOf } from './fake-chain.js'
 import { FakeServer, Refusal, SILENCE } from './fake-server.js'
-import { FakeClock, realClock, Recorder, recordingWatcher, seededRandom, testScript } from './helpers.js'
+import {
+  FakeClock,
+  realClock,
+  Recorder,
+  recordingWatcher,
+  seededRandom,
+  testScript
+} from './helpers.js'
 import { entries } from './watch-world.js'
 
 const NEVER = 1_000_000
@@ -21,7 +31,7 @@ describe('server pool / proofs', () => {
   let anchors: Recorder<Anchor>
 
   beforeEach(async () => {
-    [first, second] = [await new FakeServer().listen(), await new FakeServer().listen()]
+    ;[first, second] = [await new FakeServer().listen(), await new FakeServer().listen()]
     mineBoth(3)
   })
 
@@ -30,35 +40,58 @@ describe('server pool / proofs', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  async function start (times: Partial<PoolTimes> = {}, clock: typeof realClock = realClock): Promise<void> {
-    [reports, anchors] = [new Recorder(), new Recorder()]
+  async function start(
+    times: Partial<PoolTimes> = {},
+    clock: typeof realClock = realClock
+  ): Promise<void> {
+    ;[reports, anchors] = [new Recorder(), new Recorder()]
     chain = createServerPool({
       servers: [{ url: first.url }, { url: second.url }],
       network: 'regtest',
       clock,
       random: seededRandom(),
       timeouts: { retryFirst: 2, retryMost: 20, ping: NEVER, silence: NEVER, request: NEVER },
-      times: { lag: NEVER, omission: NEVER, answers: 100, settle: NEVER, retry: NEVER, retryAlone: NEVER, ...times },
-      onReport: (report) => { reports.push(report) },
-      onAnchor: (anchor) => { anchors.push(anchor) }
+      times: {
+        lag: NEVER,
+        omission: NEVER,
+        answers: 100,
+        settle: NEVER,
+        retry: NEVER,
+        retryAlone: NEVER,
+        ...times
+      },
+      onReport: (report) => {
+        reports.push(report)
+      },
+      onAnchor: (anchor) => {
+        anchors.push(anchor)
+      }
     })
     await chain.start()
     await areUsed()
   }
 
-  async function until (test: () => boolean): Promise<void> {
-    while (!test()) await new Promise((resolve) => { setImmediate(resolve) })
+  async function until(test: () => boolean): Promise<void> {
+    while (!test()) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
   }
 
-  const areUsed = async (): Promise<void> => { await until(() => chain.servers.every(({ state }) => state === 'used')) }
-  const areAt = async (...heights: number[]): Promise<void> => { await until(() => chain.servers.every(({ height }, i) => height === heights[i])) }
+  const areUsed = async (): Promise<void> => {
+    await until(() => chain.servers.every(({ state }) => state === 'used'))
+  }
+  const areAt = async (...heights: number[]): Promise<void> => {
+    await until(() => chain.servers.every(({ height }, i) => height === heights[i]))
+  }
 
-  function mineBoth (count = 1): void {
+  function mineBoth(count = 1): void {
     first.chain.mine(count)
     copy(first, second)
   }
 
-  function copy (from: FakeServer, to: FakeServer): void {
+  function copy(from: FakeServer, to: FakeServer): void {
     to.chain.blocks.splice(0, to.chain.blocks.length, ...from.chain.blocks)
   }
 
@@ -73,7 +106,9 @@ describe('server pool / proofs', () => {
     second.notifyTip()
     await areAt(3, 4)
     first.notifyTip()
-    const history = await watcher.histories.when((each) => each.some(({ height }) => height !== undefined))
+    const history = await watcher.histories.when((each) =>
+      each.some(({ height }) => height !== undefined)
+    )
     assert.deepEqual(entries(history), [[payment, 4]])
     const { code, server } = await reports.when(() => true)
     assert.deepEqual([code, server], ['ERR_CHAIN_LIED', first.url])
@@ -93,10 +128,19 @@ describe('server pool / proofs', () => {
     second.notifyScript(SCRIPT)
     second.notifyTip()
     await areAt(5, 4)
-    assert.deepEqual(entries(await watcher.histories.when((each) => each.length > 0)), [[idOf(payment), undefined]], 'proved on a branch with less work')
+    assert.deepEqual(
+      entries(await watcher.histories.when((each) => each.length > 0)),
+      [[idOf(payment), undefined]],
+      'proved on a branch with less work'
+    )
     copy(first, second)
     second.notifyTip()
-    assert.deepEqual(entries(await watcher.histories.when((each) => each.some(({ height }) => height !== undefined))), [[idOf(payment), 4]])
+    assert.deepEqual(
+      entries(
+        await watcher.histories.when((each) => each.some(({ height }) => height !== undefined))
+      ),
+      [[idOf(payment), 4]]
+    )
   })
 
   it('does not count before it is proved in the branch that wins, at whatever height', async () => {
@@ -113,7 +157,9 @@ describe('server pool / proofs', () => {
     second.on(HISTORY, () => SILENCE)
     second.notifyTip()
     first.notifyTip()
-    const last = await watcher.histories.when((each) => each.length === 1 && each[0]?.height === undefined)
+    const last = await watcher.histories.when(
+      (each) => each.length === 1 && each[0]?.height === undefined
+    )
     assert.deepEqual(entries(last), [[idOf(payment), undefined]])
   })
 
@@ -128,7 +174,9 @@ describe('server pool / proofs', () => {
     first.notifyTip()
     second.notifyTip()
     await areAt(4, 4)
-    assert.deepEqual(entries(await watcher.histories.when((each) => each.length > 0)), [[payment, 4]])
+    assert.deepEqual(entries(await watcher.histories.when((each) => each.length > 0)), [
+      [payment, 4]
+    ])
     await until(() => second.count(HISTORY) > asked)
     const more = idOf(first.chain.pay(SCRIPT))
     mineBoth()
@@ -137,7 +185,10 @@ describe('server pool / proofs', () => {
     await areAt(4, 5)
     await watcher.histories.when((each) => each.some(({ txid }) => txid === more))
     assert.deepEqual(reports.all, [], 'it was only slow')
-    assert.deepEqual(chain.servers.map(({ state }) => state), ['used', 'used'])
+    assert.deepEqual(
+      chain.servers.map(({ state }) => state),
+      ['used', 'used']
+    )
   })
 
   it('counts while the server that has proved it is dropped, and while it is asked again', async () => {
@@ -159,11 +210,21 @@ describe('server pool / proofs', () => {
     const other = first.chain.pay(SCRIPT)
     first.on(HISTORY, () => [{ tx_hash: idOf(other), height: 0 }])
     first.notifyScript(SCRIPT)
-    assert.deepEqual(entries(await watcher.histories.when((each) => each.some(({ txid }) => txid === idOf(other)))), [[payment, 4], [idOf(other), undefined]])
+    assert.deepEqual(
+      entries(
+        await watcher.histories.when((each) => each.some(({ txid }) => txid === idOf(other)))
+      ),
+      [
+        [payment, 4],
+        [idOf(other), undefined]
+      ]
+    )
   })
 
   it('watches a script again on a server that has refused it, and meanwhile on the other', async () => {
-    first.on(SUBSCRIBE, () => { throw new Refusal('too many subscriptions') })
+    first.on(SUBSCRIBE, () => {
+      throw new Refusal('too many subscriptions')
+    })
     await start({ retry: 20 })
     const watcher = recordingWatcher()
     await chain.watchScript(SCRIPT, watcher).ready
@@ -173,7 +234,9 @@ describe('server pool / proofs', () => {
     second.drop()
     const payment = first.chain.pay(SCRIPT)
     first.notifyScript(SCRIPT)
-    assert.deepEqual(entries(await watcher.histories.when((each) => each.length > 0)), [[idOf(payment), undefined]])
+    assert.deepEqual(entries(await watcher.histories.when((each) => each.length > 0)), [
+      [idOf(payment), undefined]
+    ])
   })
 
   it('tells the buried block to remember at the first start, and only of the best chain', async () => {

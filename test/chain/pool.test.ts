@@ -31,18 +31,46 @@ describe('server pool', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  async function start (times: Partial<PoolTimes> = {}, wait = true, clock: Clock = realClock): Promise<void> {
+  async function start(
+    times: Partial<PoolTimes> = {},
+    wait = true,
+    clock: Clock = realClock
+  ): Promise<void> {
     tips = new Recorder()
     reports = new Recorder()
-    chain = createServerPool({ servers: [{ url: first.url }, { url: second.url }], network: 'regtest', clock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20, ping: NEVER, silence: NEVER, request: NEVER }, times: { lag: NEVER, omission: NEVER, answers: 100, settle: 10, retry: NEVER, retryAlone: NEVER, ...times }, onReport: (report) => { reports.push(report) } })
-    chain.onTip((tip) => { tips.push(tip) })
+    chain = createServerPool({
+      servers: [{ url: first.url }, { url: second.url }],
+      network: 'regtest',
+      clock,
+      random: seededRandom(),
+      timeouts: { retryFirst: 2, retryMost: 20, ping: NEVER, silence: NEVER, request: NEVER },
+      times: {
+        lag: NEVER,
+        omission: NEVER,
+        answers: 100,
+        settle: 10,
+        retry: NEVER,
+        retryAlone: NEVER,
+        ...times
+      },
+      onReport: (report) => {
+        reports.push(report)
+      }
+    })
+    chain.onTip((tip) => {
+      tips.push(tip)
+    })
     await chain.start()
     if (!wait) return
-    while (!chain.servers.every(({ state }) => state === 'used')) await new Promise((resolve) => { setImmediate(resolve) })
+    while (!chain.servers.every(({ state }) => state === 'used')) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
   }
 
   /** The same block on both. */
-  function mineBoth (): void {
+  function mineBoth(): void {
     first.chain.mine()
     second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
   }
@@ -51,7 +79,11 @@ describe('server pool', () => {
     await start()
     assert.equal(chain.server, first.url)
     await first.close()
-    while (chain.servers[0]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.servers[0]?.state !== 'down') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(chain.status, 'synced')
     second.chain.mine()
     second.notifyTip()
@@ -70,8 +102,16 @@ describe('server pool', () => {
     assert.equal((await tips.when(({ height }) => height === 5)).hash, second.chain.tipHash)
     const { code, text } = await reports.when(() => true)
     assert.equal(code, 'ERR_CHAIN_BEHIND')
-    assert.match(text, new RegExp(`${first.url} follows a chain with less work than the one that ${second.url} has shown`))
-    assert.deepEqual(chain.servers.map(({ state }) => state), ['dropped', 'used'])
+    assert.match(
+      text,
+      new RegExp(
+        `${first.url} follows a chain with less work than the one that ${second.url} has shown`
+      )
+    )
+    assert.deepEqual(
+      chain.servers.map(({ state }) => state),
+      ['dropped', 'used']
+    )
   })
 
   it('stays with the tip that it has when another one has as much work', async () => {
@@ -81,7 +121,11 @@ describe('server pool', () => {
     const { hash } = await tips.when(({ height }) => height === 4)
     second.chain.mine()
     second.notifyTip()
-    while (chain.servers[1]?.height !== 4) await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.servers[1]?.height !== 4) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(chain.tip?.hash, hash)
   })
 
@@ -89,14 +133,24 @@ describe('server pool', () => {
     await start({ lag: 20, retry: 100 })
     second.chain.mine(2)
     second.notifyTip()
-    assert.match((await reports.when(() => true)).text, /is stuck at height 3, while .* has shown block 5/)
+    assert.match(
+      (await reports.when(() => true)).text,
+      /is stuck at height 3, while .* has shown block 5/
+    )
     first.chain.blocks.splice(0, first.chain.blocks.length, ...second.chain.blocks)
-    while (!chain.servers.every(({ state }) => state === 'used')) await new Promise((resolve) => { setImmediate(resolve) })
+    while (!chain.servers.every(({ state }) => state === 'used')) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(chain.servers[0]?.height, 5)
   })
 
   it('drops who is of another network, or shows a header without work', async () => {
-    second.on('blockchain.headers.subscribe', () => ({ height: 4, hex: toHex(makeHeader(second.chain.header(3), new Uint8Array(32), { work: false })) }))
+    second.on('blockchain.headers.subscribe', () => ({
+      height: 4,
+      hex: toHex(makeHeader(second.chain.header(3), new Uint8Array(32), { work: false }))
+    }))
     await start({}, false)
     assert.equal((await reports.when(() => true)).code, 'ERR_CHAIN_LIED')
     assert.match(chain.servers[1]?.problem ?? '', /without proof of work/)
@@ -107,7 +161,11 @@ describe('server pool', () => {
     first.chain.mine()
     second.on('server.version', async () => await new Promise(() => {}))
     await start({ first: 200 }, false)
-    while (chain.servers[0]?.state !== 'used') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.servers[0]?.state !== 'used') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.deepEqual([chain.tip, chain.status], [undefined, 'connecting'])
     assert.equal((await tips.when(() => true)).height, 4)
     assert.equal(chain.status, 'synced')
@@ -117,20 +175,40 @@ describe('server pool', () => {
     await start({ first: 300 })
     const { port } = new URL(second.url)
     await Promise.all([first.close(), second.close()])
-    while (chain.status !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.status !== 'down') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     mineBoth()
     await first.listen()
-    while (chain.servers[0]?.state !== 'used') await new Promise((resolve) => { setImmediate(resolve) })
-    assert.deepEqual([chain.tip?.height, chain.status], [3, 'connecting'], 'the second one may know more')
+    while (chain.servers[0]?.state !== 'used') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    assert.deepEqual(
+      [chain.tip?.height, chain.status],
+      [3, 'connecting'],
+      'the second one may know more'
+    )
     mineBoth()
     await second.listen(Number(port))
     await tips.when(({ height }) => height === 5)
     assert.deepEqual([chain.status, tips.all.map(({ height }) => height)], ['synced', [3, 5]])
     await Promise.all([first.close(), second.close()])
-    while (chain.status !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.status !== 'down') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     mineBoth()
     await first.listen()
-    assert.equal((await tips.when(({ height }) => height === 6)).hash, first.chain.tipHash, 'the second one does not come back')
+    assert.equal(
+      (await tips.when(({ height }) => height === 6)).hash,
+      first.chain.tipHash,
+      'the second one does not come back'
+    )
     assert.equal(chain.status, 'synced')
   })
 
@@ -139,16 +217,28 @@ describe('server pool', () => {
     for (let n = 0; n < 6; n++) {
       first.chain.mine()
       first.notifyTip()
-      await new Promise((resolve) => { setTimeout(resolve, 50) })
+      await new Promise((resolve) => {
+        setTimeout(resolve, 50)
+      })
     }
-    assert.deepEqual(tips.all.map(({ height }) => height), [3, 4])
+    assert.deepEqual(
+      tips.all.map(({ height }) => height),
+      [3, 4]
+    )
     await second.close()
-    while (chain.servers[1]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.servers[1]?.state !== 'down') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(chain.tip?.height, 4, 'nor when it turns out to be gone')
     second.chain.blocks.splice(0, second.chain.blocks.length, ...first.chain.blocks)
     await second.listen()
     await tips.when(({ height }) => height === 9)
-    assert.deepEqual(tips.all.map(({ height }) => height), [3, 4, 9])
+    assert.deepEqual(
+      tips.all.map(({ height }) => height),
+      [3, 4, 9]
+    )
   })
 
   it('waits no longer than that, and not where all have the block', async () => {
@@ -170,7 +260,11 @@ describe('server pool', () => {
     const { port } = new URL(second.url)
     await second.close()
     await start({}, false)
-    while (chain.servers[1]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.servers[1]?.state !== 'down') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.deepEqual(reports.all, [])
     second.on('server.version', () => ['Other', '9'])
     await second.listen(Number(port))
@@ -181,7 +275,15 @@ describe('server pool', () => {
   it('is down, with the reasons of all, when none is left, and tries again', async () => {
     for (const server of [first, second]) server.on('server.version', () => ['Other', '9'])
     await start({ retryAlone: 30 }, false)
-    while (chain.lastError === undefined || !chain.lastError.includes(first.url) || !chain.lastError.includes(second.url)) await new Promise((resolve) => { setImmediate(resolve) })
+    while (
+      chain.lastError === undefined ||
+      !chain.lastError.includes(first.url) ||
+      !chain.lastError.includes(second.url)
+    ) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(chain.lastErrorCode, 'ERR_ELECTRUM_PROTOCOL')
     const synced = statusOf(chain, 'synced')
     for (const server of [first, second]) server.restore('server.version')
@@ -191,15 +293,27 @@ describe('server pool', () => {
   it('tries a dropped one again as soon as none of the others is up, and not before', async () => {
     second.on('server.version', () => ['Other', '9'])
     const hand = new FakeClock()
-    const clock: Clock = { now: () => hand.now(), after: (ms, callback) => ms < 10_000 ? realClock.after(ms, callback) : hand.after(ms, callback) }
+    const clock: Clock = {
+      now: () => hand.now(),
+      after: (ms, callback) =>
+        ms < 10_000 ? realClock.after(ms, callback) : hand.after(ms, callback)
+    }
     await start({ retry: 600_000, retryAlone: 30_000 }, false, clock)
     const states = (): string => chain.servers.map(({ state }) => state).join()
-    while (states() !== 'used,dropped') await new Promise((resolve) => { setImmediate(resolve) })
+    while (states() !== 'used,dropped') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     second.restore('server.version')
     hand.advance(599_000)
     assert.equal(states(), 'used,dropped')
     await first.close()
-    while (states() !== 'down,used') await new Promise((resolve) => { setImmediate(resolve) })
+    while (states() !== 'down,used') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     // It is alone until those that were there before have had time to come back (EVID-6).
     const synced = statusOf(chain, 'synced')
     hand.advance(60_000)
@@ -214,18 +328,36 @@ describe('server pool', () => {
     await start({ lag: 20, retry: 100 }, false)
     await reports.when(({ code }) => code === 'ERR_CHAIN_BEHIND')
     const before = second.requests.all.length
-    assert.match((await reports.when(({ code }) => code === 'ERR_WRONG_CHAIN')).text, /at height 103, where block [0-9a-f]{64} was buried/)
-    const asked = second.requests.all.slice(before).filter(({ method }) => method === 'blockchain.block.headers')
-    assert.deepEqual(asked.map(({ params }) => params), [[103, 1], [103, 1]])
+    assert.match(
+      (await reports.when(({ code }) => code === 'ERR_WRONG_CHAIN')).text,
+      /at height 103, where block [0-9a-f]{64} was buried/
+    )
+    const asked = second.requests.all
+      .slice(before)
+      .filter(({ method }) => method === 'blockchain.block.headers')
+    assert.deepEqual(
+      asked.map(({ params }) => params),
+      [
+        [103, 1],
+        [103, 1]
+      ]
+    )
   })
 
   it('has the histories of a block before its tip, whichever server is first', async () => {
     await start({ settle: 5_000 })
     const told: string[] = []
-    await chain.watchScript(testScript(1), { onHistory: (history) => { told.push(`history ${history[0]?.height ?? 'empty'}`) }, onError: assert.fail }).ready
+    await chain.watchScript(testScript(1), {
+      onHistory: (history) => {
+        told.push(`history ${history[0]?.height ?? 'empty'}`)
+      },
+      onError: assert.fail
+    }).ready
     const payment = first.chain.pay(testScript(1))
     mineBoth()
-    chain.onTip(({ height }) => { told.push(`tip ${height}`) })
+    chain.onTip(({ height }) => {
+      told.push(`tip ${height}`)
+    })
     second.on('blockchain.scripthash.get_history', () => [])
     second.notifyTip()
     first.notifyTip()
@@ -237,14 +369,24 @@ describe('server pool', () => {
 
   it('estimates by the median; who falls silent, or is away, is heard by what it said last', async () => {
     const rates = [0.0002, 0.0009]
-    for (const [i, server] of [first, second].entries()) server.on('blockchain.estimatefee', () => rates[i])
+    for (const [i, server] of [first, second].entries()) {
+      server.on('blockchain.estimatefee', () => rates[i])
+    }
     await start()
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n, 'of two the lower one')
     first.on('blockchain.estimatefee', async () => await new Promise(() => {}))
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
-    assert.equal(await chain.estimateFeeRate(blockDelta(3)), 90_000n, 'never said: by what has come')
+    assert.equal(
+      await chain.estimateFeeRate(blockDelta(3)),
+      90_000n,
+      'never said: by what has come'
+    )
     await first.close()
-    while (chain.servers[0]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.servers[0]?.state !== 'down') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 20_000n)
   })
 
@@ -254,23 +396,41 @@ describe('server pool', () => {
     await start()
     assert.equal(await chain.estimateFeeRate(blockDelta(6)), 5_000n)
     second.on('blockchain.estimatefee', async () => await new Promise(() => {}))
-    assert.equal(await chain.estimateFeeRate(blockDelta(144)), 5_000n, 'a sweep asks for that, once in a month')
+    assert.equal(
+      await chain.estimateFeeRate(blockDelta(144)),
+      5_000n,
+      'a sweep asks for that, once in a month'
+    )
     assert.equal(await chain.estimateFeeRate(blockDelta(3)), 1_000_000n)
   })
 
   it('broadcasts to all, is content with one that takes it, tells who does not, and says why when none does', async () => {
     await start()
     const payment = first.chain.pay(testScript(1))
-    const refuse = (): never => { throw new Refusal('min relay fee not met, 1 < 100') }
+    const refuse = (): never => {
+      throw new Refusal('min relay fee not met, 1 < 100')
+    }
     first.on('blockchain.transaction.broadcast', refuse)
     second.on('blockchain.transaction.broadcast', () => idOf(payment))
     assert.equal((await chain.broadcast(payment.toBuffer())).txid, idOf(payment))
-    assert.deepEqual([first, second].map((server) => server.count('blockchain.transaction.broadcast')), [1, 1])
+    assert.deepEqual(
+      [first, second].map((server) => server.count('blockchain.transaction.broadcast')),
+      [1, 1]
+    )
     const { code, text, server } = await reports.when(() => true)
     assert.deepEqual([code, server], ['ERR_SERVERS_DISAGREE', first.url])
-    assert.match(text, new RegExp(`refuses transaction ${idOf(payment)} \\(min relay fee not met, 1 < 100\\), and ${second.url} has taken it`))
+    assert.match(
+      text,
+      new RegExp(
+        `refuses transaction ${idOf(payment)} \\(min relay fee not met, 1 < 100\\), and ${second.url} has taken it`
+      )
+    )
     await chain.broadcast(payment.toBuffer())
-    while (first.count('blockchain.transaction.broadcast') < 2) await new Promise((resolve) => { setImmediate(resolve) })
+    while (first.count('blockchain.transaction.broadcast') < 2) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     second.on('blockchain.transaction.broadcast', refuse)
     await assert.rejects(chain.broadcast(payment.toBuffer()), { code: 'ERR_BROADCAST_REFUSED' })
     assert.equal(reports.all.length, 1, 'what comes again with every block is told once')
@@ -281,29 +441,57 @@ describe('server pool', () => {
     const payment = first.chain.pay(testScript(1))
     first.on('blockchain.transaction.broadcast', () => idOf(payment))
     second.on('blockchain.transaction.broadcast', async () => {
-      await new Promise((resolve) => { setImmediate(resolve) })
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
       throw new Refusal('mempool min fee not met, 1 < 100')
     })
-    assert.deepEqual(await chain.broadcast(payment.toBuffer()), { txid: idOf(payment), taken: 1, of: 2, refusals: [{ kind: 'fee-too-low', reason: 'mempool min fee not met, 1 < 100' }] })
+    assert.deepEqual(await chain.broadcast(payment.toBuffer()), {
+      txid: idOf(payment),
+      taken: 1,
+      of: 2,
+      refusals: [{ kind: 'fee-too-low', reason: 'mempool min fee not met, 1 < 100' }]
+    })
     second.on('blockchain.transaction.broadcast', async () => await new Promise(() => {}))
-    assert.deepEqual(await chain.broadcast(payment.toBuffer()), { txid: idOf(payment), taken: 1, of: 2, refusals: [] })
+    assert.deepEqual(await chain.broadcast(payment.toBuffer()), {
+      txid: idOf(payment),
+      taken: 1,
+      of: 2,
+      refusals: []
+    })
   })
 
-  for (const [liar, honest] of [[0, 1], [1, 0]] as const) {
+  for (const [liar, honest] of [
+    [0, 1],
+    [1, 0]
+  ] as const) {
     it(`takes a refusal for the fee for weightier than any other, also when the ${liar === 0 ? 'first' : 'second'} server lies`, async () => {
       await start()
       const servers = [first, second]
       const payment = first.chain.pay(testScript(1))
-      servers[liar]?.on('blockchain.transaction.broadcast', () => { throw new Refusal('bad-txns-inputs-missingorspent') })
-      servers[honest]?.on('blockchain.transaction.broadcast', () => { throw new Refusal('mempool full') })
-      await assert.rejects(chain.broadcast(payment.toBuffer()), ({ code, facts: { kind } }: PaychanError) => code === 'ERR_BROADCAST_REFUSED' && kind === 'fee-too-low')
+      servers[liar]?.on('blockchain.transaction.broadcast', () => {
+        throw new Refusal('bad-txns-inputs-missingorspent')
+      })
+      servers[honest]?.on('blockchain.transaction.broadcast', () => {
+        throw new Refusal('mempool full')
+      })
+      await assert.rejects(
+        chain.broadcast(payment.toBuffer()),
+        ({ code, facts: { kind } }: PaychanError) =>
+          code === 'ERR_BROADCAST_REFUSED' && kind === 'fee-too-low'
+      )
     })
   }
 
   it('says how many servers show what waits, and tells when only that changes', async () => {
     await start()
     const histories = new Recorder<ReadonlyArray<number | undefined>>()
-    const watch = chain.watchScript(testScript(1), { onHistory: (history) => { histories.push(history.map(({ shownBy }) => shownBy)) }, onError: () => {} })
+    const watch = chain.watchScript(testScript(1), {
+      onHistory: (history) => {
+        histories.push(history.map(({ shownBy }) => shownBy))
+      },
+      onError: () => {}
+    })
     await watch.ready
     const payment = first.chain.pay(testScript(1))
     first.notifyScript(testScript(1))
@@ -316,23 +504,39 @@ describe('server pool', () => {
 
   it('is current where one of the servers that are used tells of a script', async () => {
     await start()
-    for (const server of [first, second]) server.on('blockchain.scripthash.subscribe', () => { throw new Refusal('excessive resource usage') })
+    for (const server of [first, second]) {
+      server.on('blockchain.scripthash.subscribe', () => {
+        throw new Refusal('excessive resource usage')
+      })
+    }
     first.restore('blockchain.scripthash.subscribe')
     const watch = chain.watchScript(testScript(1), { onHistory: () => {}, onError: () => {} })
     assert.equal(watch.isCurrent, false, 'nobody has told yet')
     await watch.ready
     assert.equal(watch.isCurrent, true)
     await first.close()
-    while (chain.servers[0]?.state !== 'down') await new Promise((resolve) => { setImmediate(resolve) })
+    while (chain.servers[0]?.state !== 'down') {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(chain.status, 'synced')
     assert.equal(watch.isCurrent, false, 'the other one declines to tell')
     watch.stop()
   })
 
-  it('with one server is that server\'s chain', async () => {
+  it("with one server is that server's chain", async () => {
     await start()
-    const alone = createServerPool({ servers: [{ url: first.url }], network: 'regtest', clock: realClock, random: seededRandom() })
-    assert.deepEqual(alone.servers.map(({ url, state }) => [url, state]), [[first.url, 'connecting']])
+    const alone = createServerPool({
+      servers: [{ url: first.url }],
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom()
+    })
+    assert.deepEqual(
+      alone.servers.map(({ url, state }) => [url, state]),
+      [[first.url, 'connecting']]
+    )
     await alone.stop()
   })
 })

@@ -29,7 +29,10 @@ describe('electrum chain / proof of histories', () => {
 
   describe('a server that lies', () => {
     /** The watch must report the lie, hold back the history, and believe the truth afterwards. */
-    async function mustBeRefused (method: string, lie: (params: unknown[]) => unknown): Promise<void> {
+    async function mustBeRefused(
+      method: string,
+      lie: (params: unknown[]) => unknown
+    ): Promise<void> {
       const transaction = server.chain.pay(script)
       server.chain.pay(testScript(9))
       server.chain.mine()
@@ -46,23 +49,35 @@ describe('electrum chain / proof of histories', () => {
     }
 
     it('with a false merkle proof', async () => {
-      await mustBeRefused('blockchain.transaction.get_merkle', () => ({ ...merkleProof([txid('aa'.repeat(32)), txid('bb'.repeat(32))], 0), block_height: 4 }))
+      await mustBeRefused('blockchain.transaction.get_merkle', () => ({
+        ...merkleProof([txid('aa'.repeat(32)), txid('bb'.repeat(32))], 0),
+        block_height: 4
+      }))
     })
 
     it('with a place outside the block', async () => {
-      await mustBeRefused('blockchain.transaction.get_merkle', params => ({ ...Object(server.honest('blockchain.transaction.get_merkle', params)), pos: 1000 }))
+      await mustBeRefused('blockchain.transaction.get_merkle', (params) => ({
+        ...Object(server.honest('blockchain.transaction.get_merkle', params)),
+        pos: 1000
+      }))
     })
 
     it('with a confirmation and no proof', async () => {
-      await mustBeRefused('blockchain.transaction.get_merkle', () => { throw new Refusal('no such block') })
+      await mustBeRefused('blockchain.transaction.get_merkle', () => {
+        throw new Refusal('no such block')
+      })
     })
 
     it('with a confirmation in another block than the real one', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => server.chain.history(String(hash)).map(entry => ({ ...entry, height: 3 })))
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) =>
+        server.chain.history(String(hash)).map((entry) => ({ ...entry, height: 3 }))
+      )
     })
 
     it('with a confirmation above its own tip', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => server.chain.history(String(hash)).map(entry => ({ ...entry, height: 1000 })))
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) =>
+        server.chain.history(String(hash)).map((entry) => ({ ...entry, height: 1000 }))
+      )
     })
 
     it('with another transaction than the one asked for', async () => {
@@ -89,20 +104,31 @@ describe('electrum chain / proof of histories', () => {
       const gift = new Transaction()
       gift.addInput(new Uint8Array(32).fill(1), 0)
       gift.addOutput(script, MAX_MONEY + 1n)
-      server.on('blockchain.transaction.get', (params) => params[0] === gift.getId() ? gift.toHex() : server.honest('blockchain.transaction.get', params))
-      await mustBeRefused('blockchain.scripthash.get_history', () => [{ tx_hash: gift.getId(), height: 0 }])
+      server.on('blockchain.transaction.get', (params) =>
+        params[0] === gift.getId()
+          ? gift.toHex()
+          : server.honest('blockchain.transaction.get', params)
+      )
+      await mustBeRefused('blockchain.scripthash.get_history', () => [
+        { tx_hash: gift.getId(), height: 0 }
+      ])
     })
 
     it('with a transaction that has nothing to do with the script', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', () => server.chain.history(scriptHashOf(testScript(9))))
+      await mustBeRefused('blockchain.scripthash.get_history', () =>
+        server.chain.history(scriptHashOf(testScript(9)))
+      )
     })
 
     it('with a transaction listed twice', async () => {
-      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => [...server.chain.history(String(hash)), ...server.chain.history(String(hash))])
+      await mustBeRefused('blockchain.scripthash.get_history', ([hash]) => [
+        ...server.chain.history(String(hash)),
+        ...server.chain.history(String(hash))
+      ])
     })
 
     /** More than 20 MB of payments to the script, which wait. */
-    function dust (): Map<string, string> {
+    function dust(): Map<string, string> {
       const made = new Map<string, string>()
       for (let n = 0; n < 23; n++) {
         const large = server.chain.pay(script)
@@ -116,10 +142,17 @@ describe('electrum chain / proof of histories', () => {
     it('but not with more that waits than we want to keep: the rest is left out, and the watch goes on', async () => {
       const made = dust()
       const first = server.chain.pay(script)
-      server.on('blockchain.transaction.get', ([id]) => made.get(String(id)) ?? server.honest('blockchain.transaction.get', [id]))
+      server.on(
+        'blockchain.transaction.get',
+        ([id]) => made.get(String(id)) ?? server.honest('blockchain.transaction.get', [id])
+      )
       server.on('blockchain.scripthash.get_history', ([hash]) => {
         const honest = server.chain.history(String(hash))
-        return [...honest.filter(({ height }) => height > 0), ...[...made.keys()].map((id) => ({ tx_hash: id, height: 0 })), ...honest.filter(({ height }) => height === 0)]
+        return [
+          ...honest.filter(({ height }) => height > 0),
+          ...[...made.keys()].map((id) => ({ tx_hash: id, height: 0 })),
+          ...honest.filter(({ height }) => height === 0)
+        ]
       })
       const watcher = recordingWatcher()
       const watch = chain.watchScript(script, watcher)
@@ -129,11 +162,15 @@ describe('electrum chain / proof of histories', () => {
       await watch.ready
       assert.equal(watch.isCurrent, true)
       const shown = watcher.histories.last ?? assert.fail()
-      assert.ok(shown.length > 20 && shown.reduce((sum, { raw }) => sum + raw.length, 0) <= 20_000_000)
+      assert.ok(
+        shown.length > 20 && shown.reduce((sum, { raw }) => sum + raw.length, 0) <= 20_000_000
+      )
       assert.ok(!shown.some(({ txid: id }) => id === idOf(first)), 'what stands behind the rest')
       server.chain.mine()
       server.notifyTip()
-      await watcher.histories.when((history) => history.some(({ txid: id, height }) => id === idOf(first) && height === 4))
+      await watcher.histories.when((history) =>
+        history.some(({ txid: id, height }) => id === idOf(first) && height === 4)
+      )
       assert.equal(watcher.errors.all.length, 1, 'told once')
     })
 
@@ -142,7 +179,9 @@ describe('electrum chain / proof of histories', () => {
       server.chain.mine()
       server.notifyTip()
       const watcher = recordingWatcher()
-      server.on('blockchain.transaction.get_merkle', () => { throw new Refusal('excessive resource usage') })
+      server.on('blockchain.transaction.get_merkle', () => {
+        throw new Refusal('excessive resource usage')
+      })
       const { ready } = chain.watchScript(script, watcher)
       assert.equal(codeOf(await watcher.errors.when(() => true)), 'ERR_ELECTRUM_REFUSED')
       server.restore('blockchain.transaction.get_merkle')
@@ -193,7 +232,7 @@ describe('electrum chain / proof of histories', () => {
       server.chain.mempool.splice(0)
       server.chain.mine(3)
       server.notifyTip()
-      await watcher.histories.when(history => history.length === 0)
+      await watcher.histories.when((history) => history.length === 0)
     })
 
     it('move a transaction to another height', async () => {
@@ -211,9 +250,11 @@ describe('electrum chain / proof of histories', () => {
       server.chain.unmine(2)
       server.chain.mine(3)
       const tips = new Recorder<number>()
-      chain.onTip(({ height }) => { tips.push(height) })
+      chain.onTip(({ height }) => {
+        tips.push(height)
+      })
       server.notifyTip()
-      await tips.when(height => height === 6)
+      await tips.when((height) => height === 6)
       assert.equal(server.count('blockchain.transaction.get_merkle'), proofs + 1)
       const [before, after, ...more] = watcher.histories.all.map(entries)
       assert.deepEqual([after, more], [before, []], 'told once more: it is another proof')
@@ -234,14 +275,23 @@ describe('electrum chain / proof of histories', () => {
       const second = server.chain.pay(script, 2000n)
       const fresh = await world.connect()
       let release = (): void => {}
-      server.on('blockchain.transaction.get', async params => {
-        if (params[0] === idOf(second)) await new Promise<void>(resolve => { release = resolve })
+      server.on('blockchain.transaction.get', async (params) => {
+        if (params[0] === idOf(second)) {
+          await new Promise<void>((resolve) => {
+            release = resolve
+          })
+        }
         return server.honest('blockchain.transaction.get', params)
       })
       const proved = server.count('blockchain.transaction.get_merkle')
       const { ready } = fresh.watchScript(script, late)
-      while (server.count('blockchain.transaction.get_merkle') === proved) await server.requests.next()
-      await server.requests.when(({ method, params }) => method === 'blockchain.transaction.get' && params[0] === idOf(second)) // by now the proof has arrived
+      while (server.count('blockchain.transaction.get_merkle') === proved) {
+        await server.requests.next()
+      }
+      await server.requests.when(
+        ({ method, params }) =>
+          method === 'blockchain.transaction.get' && params[0] === idOf(second)
+      ) // by now the proof has arrived
       server.chain.mempool.splice(0)
       server.chain.unmine(2)
       server.chain.mempool.splice(0, 1)
@@ -249,22 +299,33 @@ describe('electrum chain / proof of histories', () => {
       server.chain.mempool.push(second, transaction)
       server.restore('blockchain.transaction.get')
       server.notifyTip()
-      await server.requests.when(({ method }) => method === 'server.ping', server.requests.all.length)
+      await server.requests.when(
+        ({ method }) => method === 'server.ping',
+        server.requests.all.length
+      )
       release()
       await ready
-      assert.deepEqual(late.histories.all.map(history => history.map(entry => entry.height)), [[undefined, undefined]])
+      assert.deepEqual(
+        late.histories.all.map((history) => history.map((entry) => entry.height)),
+        [[undefined, undefined]]
+      )
     })
 
     it('keep an outdated history from a watcher that comes meanwhile', async () => {
       let release = (): void => {}
-      server.on('blockchain.scripthash.get_history', async params => {
-        await new Promise<void>(resolve => { release = resolve })
+      server.on('blockchain.scripthash.get_history', async (params) => {
+        await new Promise<void>((resolve) => {
+          release = resolve
+        })
         return server.honest('blockchain.scripthash.get_history', params)
       })
       server.chain.unmine(2)
       server.chain.mempool.splice(0)
       server.chain.mine(3)
-      const asked = server.requests.when(({ method }) => method === 'blockchain.scripthash.get_history', server.requests.all.length)
+      const asked = server.requests.when(
+        ({ method }) => method === 'blockchain.scripthash.get_history',
+        server.requests.all.length
+      )
       server.notifyTip()
       await asked
       const late = recordingWatcher()
@@ -280,7 +341,7 @@ describe('electrum chain / proof of histories', () => {
       await chain.stop()
       chain = await world.connect()
       const late = recordingWatcher()
-      server.on('blockchain.transaction.get_merkle', params => {
+      server.on('blockchain.transaction.get_merkle', (params) => {
         server.restore('blockchain.transaction.get_merkle')
         server.chain.unmine(2)
         server.chain.mine(3)

@@ -28,7 +28,10 @@ describe('electrum chain / watchScript', () => {
 
   it('names a script as the Electrum protocol does', () => {
     // The example of the protocol's documentation: P2PKH of the first block's coinbase address.
-    assert.equal(scriptHashOf(fromHex('76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac')), '8b01df4e368ea28f8dc0423bcf7a4923e3a12d307c875e47a0cfbf90b5c39161')
+    assert.equal(
+      scriptHashOf(fromHex('76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac')),
+      '8b01df4e368ea28f8dc0423bcf7a4923e3a12d307c875e47a0cfbf90b5c39161'
+    )
   })
 
   it('is ready with an empty history', async () => {
@@ -40,7 +43,9 @@ describe('electrum chain / watchScript', () => {
   it('tells a new session first of the scripts that cannot wait: the server may refuse to watch more', async () => {
     const scripts = [10, 11, 12, 13].map(testScript)
     const hashes = scripts.map(scriptHashOf)
-    for (const [n, each] of scripts.entries()) await chain.watchScript(each, { ...recordingWatcher(), canWait: () => n % 2 === 0 }).ready
+    for (const [n, each] of scripts.entries()) {
+      await chain.watchScript(each, { ...recordingWatcher(), canWait: () => n % 2 === 0 }).ready
+    }
     const before = server.requests.all.length
     let left = 2
     server.on('blockchain.scripthash.subscribe', () => {
@@ -48,8 +53,16 @@ describe('electrum chain / watchScript', () => {
       throw new Refusal('excessive resource usage')
     })
     server.drop()
-    await server.requests.when(() => server.requests.all.slice(before).filter(({ method }) => method === 'blockchain.scripthash.subscribe').length >= 4)
-    const asked = server.requests.all.slice(before).filter(({ method }) => method === 'blockchain.scripthash.subscribe').map(({ params }) => hashes.indexOf(String(params[0])))
+    await server.requests.when(
+      () =>
+        server.requests.all
+          .slice(before)
+          .filter(({ method }) => method === 'blockchain.scripthash.subscribe').length >= 4
+    )
+    const asked = server.requests.all
+      .slice(before)
+      .filter(({ method }) => method === 'blockchain.scripthash.subscribe')
+      .map(({ params }) => hashes.indexOf(String(params[0])))
     assert.deepEqual(asked.slice(0, 4), [1, 3, 0, 2])
   })
 
@@ -59,17 +72,21 @@ describe('electrum chain / watchScript', () => {
     const transaction = server.chain.pay(script)
     server.notifyScript(script)
     server.notifyScript(script)
-    const [seen] = await watcher.histories.when(history => history.length === 1)
-    assert.deepEqual(seen, { txid: idOf(transaction), raw: Uint8Array.from(transaction.toBuffer()), height: undefined })
+    const [seen] = await watcher.histories.when((history) => history.length === 1)
+    assert.deepEqual(seen, {
+      txid: idOf(transaction),
+      raw: Uint8Array.from(transaction.toBuffer()),
+      height: undefined
+    })
     server.chain.mine()
     server.notifyTip()
     server.notifyScript(script)
-    await watcher.histories.when(history => history[0]?.height === 4)
+    await watcher.histories.when((history) => history[0]?.height === 4)
     assert.equal(watcher.histories.all.length, 3)
     assert.deepEqual(watcher.errors.all, [])
   })
 
-  it('delivers spends of the script\'s outputs', async () => {
+  it("delivers spends of the script's outputs", async () => {
     const watcher = recordingWatcher()
     const funding = server.chain.pay(script)
     const spend = new Transaction()
@@ -77,30 +94,64 @@ describe('electrum chain / watchScript', () => {
     spend.addOutput(testScript(2), 900n)
     server.chain.mempool.push(spend)
     await chain.watchScript(script, watcher).ready
-    assert.deepEqual(entries(watcher.histories.last ?? []), [[idOf(funding), undefined], [idOf(spend), undefined]])
+    assert.deepEqual(entries(watcher.histories.last ?? []), [
+      [idOf(funding), undefined],
+      [idOf(spend), undefined]
+    ])
   })
 
   for (const [what, notify] of [
-    ['the header first', () => { server.notifyTip(); server.notifyScript(script) }],
-    ['the history first', () => { server.notifyScript(script); server.notifyTip() }],
-    ['the header only', () => { server.notifyTip() }]
+    [
+      'the header first',
+      () => {
+        server.notifyTip()
+        server.notifyScript(script)
+      }
+    ],
+    [
+      'the history first',
+      () => {
+        server.notifyScript(script)
+        server.notifyTip()
+      }
+    ],
+    [
+      'the header only',
+      () => {
+        server.notifyTip()
+      }
+    ]
   ] as const) {
     it(`delivers the history of a block before its tip when the server sends ${what}`, async () => {
       const events = new Recorder<string>()
       server.chain.pay(script)
-      await chain.watchScript(script, { onHistory: ([first]) => { events.push(`history ${first?.height}`) }, onError: () => {} }).ready
-      chain.onTip(({ height }) => { events.push(`tip ${height}`) })
+      await chain.watchScript(script, {
+        onHistory: ([first]) => {
+          events.push(`history ${first?.height}`)
+        },
+        onError: () => {}
+      }).ready
+      chain.onTip(({ height }) => {
+        events.push(`tip ${height}`)
+      })
       server.chain.mine()
       notify()
-      await events.when(event => event === 'tip 4')
+      await events.when((event) => event === 'tip 4')
       assert.deepEqual(events.all, ['history undefined', 'tip 3', 'history 4', 'tip 4'])
     })
   }
 
   it('delivers the history before the tip when the transaction was never in the mempool', async () => {
     const events = new Recorder<string>()
-    await chain.watchScript(script, { onHistory: ([first]) => { events.push(`history ${first?.height}`) }, onError: () => {} }).ready
-    chain.onTip(({ height }) => { events.push(`tip ${height}`) })
+    await chain.watchScript(script, {
+      onHistory: ([first]) => {
+        events.push(`history ${first?.height}`)
+      },
+      onError: () => {}
+    }).ready
+    chain.onTip(({ height }) => {
+      events.push(`tip ${height}`)
+    })
     server.chain.pay(script)
     server.chain.mine()
     // The latest moment that still counts: all that a server sends before it answers a ping.
@@ -109,7 +160,7 @@ describe('electrum chain / watchScript', () => {
       return null
     })
     server.notifyTip()
-    await events.when(event => event === 'tip 4')
+    await events.when((event) => event === 'tip 4')
     assert.deepEqual(events.all, ['history undefined', 'tip 3', 'history 4', 'tip 4'])
   })
 
@@ -132,12 +183,25 @@ describe('electrum chain / watchScript', () => {
     await chain.stop()
     const late = new Recorder<() => void>()
     // Time stands still except for the one limit that this is about.
-    const clock = { now: () => 0, after: (ms: number, callback: () => void) => { if (ms === 3000) late.push(callback); return () => {} } }
-    chain = createElectrumChain({ url: server.url, network: 'regtest', clock, random: seededRandom() })
-    chain.onTip(({ height }) => { tips.push(height) })
+    const clock = {
+      now: () => 0,
+      after: (ms: number, callback: () => void) => {
+        if (ms === 3000) late.push(callback)
+        return () => {}
+      }
+    }
+    chain = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      clock,
+      random: seededRandom()
+    })
+    chain.onTip(({ height }) => {
+      tips.push(height)
+    })
     await chain.start()
     await chain.watchScript(script, recordingWatcher()).ready
-    await tips.when(height => height === 3)
+    await tips.when((height) => height === 3)
     server.on('blockchain.scripthash.get_history', () => SILENCE)
     server.chain.mine()
     const next = late.next()
@@ -145,7 +209,7 @@ describe('electrum chain / watchScript', () => {
     const callback = await next
     await server.requests.when(({ method }) => method === 'blockchain.scripthash.get_history')
     callback()
-    await tips.when(height => height === 4)
+    await tips.when((height) => height === 4)
     await chain.stop()
   })
 
@@ -160,7 +224,7 @@ describe('electrum chain / watchScript', () => {
       return server.honest('blockchain.transaction.get', [id])
     })
     server.notifyScript(script)
-    await watcher.histories.when(history => history.length === 2)
+    await watcher.histories.when((history) => history.length === 2)
   })
 
   describe('several watchers of one script', () => {
@@ -183,7 +247,7 @@ describe('electrum chain / watchScript', () => {
       first.stop()
       server.chain.pay(script)
       server.notifyScript(script)
-      await two.histories.when(history => history.length === 1)
+      await two.histories.when((history) => history.length === 1)
       assert.equal(one.histories.all.length, 1)
       second.stop()
       const three = recordingWatcher()
@@ -194,7 +258,12 @@ describe('electrum chain / watchScript', () => {
 
     it('do not suffer when one of them throws', async () => {
       const watcher = recordingWatcher()
-      const bad = chain.watchScript(script, { onHistory: () => { throw new Error('a bug') }, onError: () => {} })
+      const bad = chain.watchScript(script, {
+        onHistory: () => {
+          throw new Error('a bug')
+        },
+        onError: () => {}
+      })
       await Promise.all([bad.ready, chain.watchScript(script, watcher).ready])
       assert.equal(watcher.histories.all.length, 1)
     })
@@ -211,9 +280,11 @@ describe('electrum chain / watchScript', () => {
       server.notifyScript(script)
       server.chain.mine()
       const tip = new Recorder<number>()
-      chain.onTip(({ height }) => { tip.push(height) })
+      chain.onTip(({ height }) => {
+        tip.push(height)
+      })
       server.notifyTip()
-      await tip.when(height => height === 4)
+      await tip.when((height) => height === 4)
       assert.equal(server.count('blockchain.scripthash.get_history'), histories)
     })
   })
@@ -221,7 +292,7 @@ describe('electrum chain / watchScript', () => {
   describe('across connections', () => {
     it('waits while the server is down, and is ready when it comes up', async () => {
       await server.close()
-      await world.statuses.when(status => status === 'down')
+      await world.statuses.when((status) => status === 'down')
       const watcher = recordingWatcher()
       const { ready } = chain.watchScript(script, watcher)
       assert.equal(await isSettled(ready), false)
@@ -233,13 +304,20 @@ describe('electrum chain / watchScript', () => {
 
     it('delivers what changed while the server was away, before the tip', async () => {
       const events = new Recorder<string>()
-      await chain.watchScript(script, { onHistory: history => { events.push(`history of ${history.length}`) }, onError: () => {} }).ready
-      chain.onTip(({ height }) => { events.push(`tip ${height}`) })
+      await chain.watchScript(script, {
+        onHistory: (history) => {
+          events.push(`history of ${history.length}`)
+        },
+        onError: () => {}
+      }).ready
+      chain.onTip(({ height }) => {
+        events.push(`tip ${height}`)
+      })
       await server.close()
       server.chain.pay(script)
       server.chain.mine(2)
       await server.listen()
-      await events.when(event => event === 'tip 5')
+      await events.when((event) => event === 'tip 5')
       assert.deepEqual(events.all, ['history of 0', 'tip 3', 'history of 1', 'tip 5'])
     })
 
@@ -249,13 +327,18 @@ describe('electrum chain / watchScript', () => {
       await chain.watchScript(script, watcher).ready
       const seen = world.statuses.all.length
       server.drop()
-      await world.statuses.when(status => status === 'synced', seen)
+      await world.statuses.when((status) => status === 'synced', seen)
       assert.equal(server.count('blockchain.scripthash.subscribe'), 2)
       assert.equal(watcher.histories.all.length, 1)
       assert.deepEqual(watcher.errors.all, [])
     })
 
-    for (const method of ['blockchain.scripthash.subscribe', 'blockchain.scripthash.get_history', 'blockchain.transaction.get', 'blockchain.transaction.get_merkle']) {
+    for (const method of [
+      'blockchain.scripthash.subscribe',
+      'blockchain.scripthash.get_history',
+      'blockchain.transaction.get',
+      'blockchain.transaction.get_merkle'
+    ]) {
       it(`survives a drop in the middle of ${method}`, async () => {
         const transaction = server.chain.pay(script)
         server.chain.mine()
@@ -276,8 +359,13 @@ describe('electrum chain / watchScript', () => {
   describe('a watch that cannot be set up', () => {
     it('rejects when the server refuses the subscription, and is gone', async () => {
       const watcher = recordingWatcher()
-      server.on('blockchain.scripthash.subscribe', () => { throw new Refusal('excessive resource usage') })
-      await assert.rejects(chain.watchScript(script, watcher).ready, { code: 'ERR_ELECTRUM_REFUSED', message: /excessive resource usage/ })
+      server.on('blockchain.scripthash.subscribe', () => {
+        throw new Refusal('excessive resource usage')
+      })
+      await assert.rejects(chain.watchScript(script, watcher).ready, {
+        code: 'ERR_ELECTRUM_REFUSED',
+        message: /excessive resource usage/
+      })
       server.restore('blockchain.scripthash.subscribe')
       const again = recordingWatcher()
       await chain.watchScript(script, again).ready
@@ -285,7 +373,9 @@ describe('electrum chain / watchScript', () => {
     })
 
     it('does not end the process when nobody looks at the rejection', async () => {
-      server.on('blockchain.scripthash.subscribe', () => { throw new Refusal('no') })
+      server.on('blockchain.scripthash.subscribe', () => {
+        throw new Refusal('no')
+      })
       chain.watchScript(script, recordingWatcher())
       await server.requests.when(({ method }) => method === 'blockchain.scripthash.subscribe')
       await chain.broadcast(server.chain.pay(script).toBuffer()).catch(() => {})
@@ -294,12 +384,14 @@ describe('electrum chain / watchScript', () => {
     it('that stood before is an error to its watcher, and is tried again', async () => {
       const watcher = recordingWatcher()
       await chain.watchScript(script, watcher).ready
-      server.on('blockchain.scripthash.subscribe', () => { throw new Refusal('busy') })
+      server.on('blockchain.scripthash.subscribe', () => {
+        throw new Refusal('busy')
+      })
       server.chain.pay(script)
       server.drop()
       assert.match((await watcher.errors.when(() => true)).message, /busy/)
       server.restore('blockchain.scripthash.subscribe')
-      await watcher.histories.when(history => history.length === 1)
+      await watcher.histories.when((history) => history.length === 1)
     })
 
     it('is an error when the answer has the wrong form, and is tried again', async () => {

@@ -15,29 +15,40 @@ describe('an Electrum server that hangs', () => {
     server = await new FakeServer().listen()
     clock = new FakeClock()
   })
-  afterEach(async () => { await server.close() })
+  afterEach(async () => {
+    await server.close()
+  })
 
   it('is noticed 10 s after the call that it does not answer; the call is made again at the next connection', async () => {
-    const chain = createElectrumChain({ url: server.url, network: 'regtest', clock, random: seededRandom() })
+    const chain = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      clock,
+      random: seededRandom()
+    })
     const statuses = new Recorder<ChainStatus>()
-    chain.onStatus(status => { statuses.push(status) })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
     await chain.start()
-    await statuses.when(status => status === 'synced')
+    await statuses.when((status) => status === 'synced')
     const transaction = new Transaction()
     transaction.addInput(new Uint8Array(32).fill(1), 0)
     transaction.addOutput(new Uint8Array(22), 1_000n)
-    for (const method of ['blockchain.transaction.broadcast', 'server.ping']) server.on(method, () => SILENCE)
+    for (const method of ['blockchain.transaction.broadcast', 'server.ping']) {
+      server.on(method, () => SILENCE)
+    }
     const call = chain.broadcast(transaction.toBuffer())
     await server.requests.when(({ method }) => method === 'blockchain.transaction.broadcast')
     clock.advance(9_999)
     assert.equal(chain.status, 'synced')
-    const down = statuses.when(status => status === 'down')
+    const down = statuses.when((status) => status === 'down')
     clock.advance(1)
     await down
     assert.match(chain.lastError ?? '', /sent nothing for 10 s/)
     server.restore('server.ping')
     server.on('blockchain.transaction.broadcast', () => transaction.getId())
-    const back = statuses.when(status => status === 'synced', statuses.all.length)
+    const back = statuses.when((status) => status === 'synced', statuses.all.length)
     clock.advance(500)
     await back
     assert.equal((await call).txid, transaction.getId())
@@ -46,16 +57,25 @@ describe('an Electrum server that hangs', () => {
   })
 
   it('may refuse pings: that is an answer too', async () => {
-    server.on('server.ping', () => { throw new Refusal('unknown method') })
-    const chain = createElectrumChain({ url: server.url, network: 'regtest', clock, random: seededRandom() })
+    server.on('server.ping', () => {
+      throw new Refusal('unknown method')
+    })
+    const chain = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      clock,
+      random: seededRandom()
+    })
     const statuses = new Recorder<ChainStatus>()
-    chain.onStatus(status => { statuses.push(status) })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
     await chain.start()
-    await statuses.when(status => status === 'synced')
-    await clock.set.when(ms => ms === 15_000)
+    await statuses.when((status) => status === 'synced')
+    await clock.set.when((ms) => ms === 15_000)
     const timers = clock.set.all.length
     clock.advance(15_000)
-    await clock.set.when(ms => ms === 15_000, timers)
+    await clock.set.when((ms) => ms === 15_000, timers)
     assert.equal(chain.status, 'synced')
     await chain.stop()
   })
@@ -72,11 +92,15 @@ describe('an Electrum server that hangs', () => {
         requestTimeout: 30_000,
         silence: 10_000,
         onNotification: () => {},
-        onQuiet: () => { probes.push(rpc.request('server.ping', []).catch(() => {})) }
+        onQuiet: () => {
+          probes.push(rpc.request('server.ping', []).catch(() => {}))
+        }
       })
       server.on('slow', () => SILENCE)
     })
-    afterEach(() => { rpc.close(new Error('the test is over')) })
+    afterEach(() => {
+      rpc.close(new Error('the test is over'))
+    })
 
     it('is asked for a sign of life every 5 s, and kept when it gives one', async () => {
       const slow = rpc.request('slow', [])
@@ -96,7 +120,10 @@ describe('an Electrum server that hangs', () => {
       clock.advance(5_000)
       assert.equal(probes.length, 1)
       clock.advance(5_000)
-      await assert.rejects(slow, { code: 'ERR_CHAIN_UNAVAILABLE', message: /sent nothing for 10 s/ })
+      await assert.rejects(slow, {
+        code: 'ERR_CHAIN_UNAVAILABLE',
+        message: /sent nothing for 10 s/
+      })
       assert.equal(clock.pending, 0)
     })
 

@@ -17,8 +17,8 @@ describe('electrum chain / through a SOCKS5 proxy', () => {
   let asked: Recorder<string>
 
   /** RFC 1928, as much of it as is used: no authentication, CONNECT to a name. */
-  async function start (tls: boolean, answer = 0): Promise<number> {
-    devnet = await startDevnet({ seed: 'socks', ...tls ? { tls: LOCALHOST } : {} })
+  async function start(tls: boolean, answer = 0): Promise<number> {
+    devnet = await startDevnet({ seed: 'socks', ...(tls ? { tls: LOCALHOST } : {}) })
     asked = new Recorder()
     proxy = createServer((client) => {
       client.on('error', () => {})
@@ -26,14 +26,18 @@ describe('electrum chain / through a SOCKS5 proxy', () => {
         client.write(Uint8Array.of(5, 0))
         client.once('data', (request: Buffer) => {
           const length = request[4] ?? 0
-          asked.push(`${request[3]} ${request.subarray(5, 5 + length).toString()}:${request.readUInt16BE(5 + length)}`)
+          asked.push(
+            `${request[3]} ${request.subarray(5, 5 + length).toString()}:${request.readUInt16BE(5 + length)}`
+          )
           client.write(Uint8Array.of(5, answer, 0, 1, 0, 0, 0, 0, 0, 0))
           if (answer !== 0) {
             client.end()
             return
           }
           const upstream = connect({ host: '127.0.0.1', port: devnet.port })
-          upstream.on('error', () => { client.destroy() })
+          upstream.on('error', () => {
+            client.destroy()
+          })
           client.pipe(upstream).pipe(client)
         })
       })
@@ -43,10 +47,20 @@ describe('electrum chain / through a SOCKS5 proxy', () => {
     return (proxy.address() as AddressInfo).port
   }
 
-  async function meet (url: string, port: number): Promise<string> {
-    chain = createElectrumChain({ url, proxy: parseProxy(`socks5://127.0.0.1:${port}`), network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 100_000 }, tls: { fingerprint: readFingerprint(LOCALHOST_FINGERPRINT) } })
+  async function meet(url: string, port: number): Promise<string> {
+    chain = createElectrumChain({
+      url,
+      proxy: parseProxy(`socks5://127.0.0.1:${port}`),
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom(),
+      timeouts: { retryFirst: 100_000 },
+      tls: { fingerprint: readFingerprint(LOCALHOST_FINGERPRINT) }
+    })
     const statuses = new Recorder<string>()
-    chain.onStatus((status) => { statuses.push(status) })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
     await chain.start()
     return await statuses.when((status) => status !== 'connecting')
   }
@@ -59,7 +73,10 @@ describe('electrum chain / through a SOCKS5 proxy', () => {
 
   for (const tls of [false, true]) {
     it(`are reached${tls ? ', with TLS inside' : ''}; only the proxy sees the name`, async () => {
-      assert.equal(await meet(`${tls ? 'tls' : 'tcp'}://hidden.onion:50001`, await start(tls)), 'synced')
+      assert.equal(
+        await meet(`${tls ? 'tls' : 'tcp'}://hidden.onion:50001`, await start(tls)),
+        'synced'
+      )
       // 3: a domain name (RFC 1928, section 5).
       assert.equal(asked.last, '3 hidden.onion:50001')
     })
@@ -76,10 +93,36 @@ describe('electrum chain / through a SOCKS5 proxy', () => {
   })
 
   it('a proxy has an address that can be read', () => {
-    assert.deepEqual(parseProxy('socks5h://me:secret@[::1]:9050'), { host: '::1', port: 9050, userId: 'me', password: 'secret' })
-    for (const text of ['http://127.0.0.1:9050', 'socks5://127.0.0.1', 'socks5://', '127.0.0.1:9050', 'socks4://127.0.0.1:9050']) {
-      assert.equal(codeOf((() => { try { return parseProxy(text) } catch (error) { return error } })()), 'ERR_INVALID_PROXY', text)
+    assert.deepEqual(parseProxy('socks5h://me:secret@[::1]:9050'), {
+      host: '::1',
+      port: 9050,
+      userId: 'me',
+      password: 'secret'
+    })
+    for (const text of [
+      'http://127.0.0.1:9050',
+      'socks5://127.0.0.1',
+      'socks5://',
+      '127.0.0.1:9050',
+      'socks4://127.0.0.1:9050'
+    ]) {
+      assert.equal(
+        codeOf(
+          (() => {
+            try {
+              return parseProxy(text)
+            } catch (error) {
+              return error
+            }
+          })()
+        ),
+        'ERR_INVALID_PROXY',
+        text
+      )
     }
-    assert.throws(() => parseProxy('socks5://me:secret@host'), (error: unknown) => error instanceof Error && !error.message.includes('secret'))
+    assert.throws(
+      () => parseProxy('socks5://me:secret@host'),
+      (error: unknown) => error instanceof Error && !error.message.includes('secret')
+    )
   })
 })

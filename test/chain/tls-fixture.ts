@@ -1,9 +1,12 @@
 /**
- * TEST FIXTURES, worthless on purpose: everybody has these keys. Self-signed certificates of the P-256
- * curve, made with openssl, because Node makes none itself. Never trust them anywhere else.
+ * TEST FIXTURES, worthless on purpose: everybody has these keys. Self-signed certificates of the
+ * P-256 curve, made with openssl, because Node makes none itself. Never trust them anywhere else.
  */
 
-export interface TlsFixture { readonly cert: string, readonly key: string }
+export interface TlsFixture {
+  readonly cert: string
+  readonly key: string
+}
 
 const LOCALHOST_KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgkNGKEosOqudZvvIe
@@ -31,7 +34,8 @@ NB1vLYg/XiamJ/0nZ7V/aa2UFAIgP8kTT+gqTnPYrqHU7OqwkC9X4zfHHe3T/sSi
 }
 
 /** The SHA-256 fingerprint of `LOCALHOST`, as openssl prints it. */
-export const LOCALHOST_FINGERPRINT = 'C3:69:46:65:63:AF:F6:0C:BE:9F:08:89:55:7C:CF:53:50:96:08:70:54:79:6B:2D:99:74:FF:B4:A6:25:C1:47'
+export const LOCALHOST_FINGERPRINT =
+  'C3:69:46:65:63:AF:F6:0C:BE:9F:08:89:55:7C:CF:53:50:96:08:70:54:79:6B:2D:99:74:FF:B4:A6:25:C1:47'
 
 /** The same, valid in January 2020 only. */
 export const EXPIRED: TlsFixture = {

@@ -2,12 +2,23 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
-import { checkCa, checkCertificate, readFingerprint, type TlsTrust } from '../../src/chain/electrum/tls.js'
+import {
+  checkCa,
+  checkCertificate,
+  readFingerprint,
+  type TlsTrust
+} from '../../src/chain/electrum/tls.js'
 import type { ChainStatus } from '../../src/engine/ports.js'
 import { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { startElectrumServer, type ElectrumServer } from '../../src/devnet/electrum/server.js'
 import { realClock, Recorder, seededRandom } from './helpers.js'
-import { EXPIRED, LOCALHOST, LOCALHOST_FINGERPRINT, OTHER_HOST, type TlsFixture } from './tls-fixture.js'
+import {
+  EXPIRED,
+  LOCALHOST,
+  LOCALHOST_FINGERPRINT,
+  OTHER_HOST,
+  type TlsFixture
+} from './tls-fixture.js'
 
 const PINNED = readFingerprint(LOCALHOST_FINGERPRINT) ?? assert.fail()
 
@@ -23,17 +34,36 @@ describe('Electrum over TLS', () => {
   })
 
   /** The first status after connecting, and why when it is not `synced`. */
-  async function meet (fixture: TlsFixture, tls: TlsTrust, host = 'localhost', scheme = 'tls'): Promise<string> {
-    server = await startElectrumServer(new EmbeddedChain({ seed: 'tls', now: () => 1_700_000_000 }), '127.0.0.1', 0, fixture)
+  async function meet(
+    fixture: TlsFixture,
+    tls: TlsTrust,
+    host = 'localhost',
+    scheme = 'tls'
+  ): Promise<string> {
+    server = await startElectrumServer(
+      new EmbeddedChain({ seed: 'tls', now: () => 1_700_000_000 }),
+      '127.0.0.1',
+      0,
+      fixture
+    )
     return await outcome(`${scheme}://${host}:${server.port}`, tls)
   }
 
-  async function outcome (url: string, tls: TlsTrust): Promise<string> {
+  async function outcome(url: string, tls: TlsTrust): Promise<string> {
     statuses = new Recorder()
-    chain = createElectrumChain({ url, tls, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 100_000 } })
-    chain.onStatus(status => { statuses.push(status) })
+    chain = createElectrumChain({
+      url,
+      tls,
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom(),
+      timeouts: { retryFirst: 100_000 }
+    })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
     await chain.start()
-    const status = await statuses.when(each => each !== 'connecting')
+    const status = await statuses.when((each) => each !== 'connecting')
     return chain.lastError ?? status
   }
 
@@ -42,25 +72,58 @@ describe('Electrum over TLS', () => {
     ['one that a given authority vouches for', { ca: LOCALHOST.cert }, 'localhost'],
     ['the same at its IP address', { ca: LOCALHOST.cert }, '127.0.0.1']
   ] as const) {
-    it(`takes ${what}`, async () => { assert.equal(await meet(LOCALHOST, tls, host), 'synced') })
+    it(`takes ${what}`, async () => {
+      assert.equal(await meet(LOCALHOST, tls, host), 'synced')
+    })
   }
 
-  it('knows ssl:// as the same', async () => { assert.equal(await meet(LOCALHOST, { fingerprint: PINNED }, 'localhost', 'ssl'), 'synced') })
+  it('knows ssl:// as the same', async () => {
+    assert.equal(await meet(LOCALHOST, { fingerprint: PINNED }, 'localhost', 'ssl'), 'synced')
+  })
 
   it('looks neither at names nor at dates of the certificate that is pinned', async () => {
     const unpinned = await meet(EXPIRED, {})
     await chain.stop()
-    const shown = readFingerprint(/--electrum-fingerprint ([0-9A-F:]{95})/.exec(unpinned)?.[1] ?? '')
+    const shown = readFingerprint(
+      /--electrum-fingerprint ([0-9A-F:]{95})/.exec(unpinned)?.[1] ?? ''
+    )
     assert.ok(shown !== undefined, unpinned)
     assert.equal(await outcome(`tls://localhost:${server?.port}`, { fingerprint: shown }), 'synced')
   })
 
   for (const [what, fixture, tls, expected] of [
-    ['a self-signed one, with the fingerprint to pin', LOCALHOST, {}, new RegExp(`no authority that this computer trusts.*--electrum-fingerprint ${LOCALHOST_FINGERPRINT}`)],
-    ['one that is not of the given authority', LOCALHOST, { ca: OTHER_HOST.cert }, /none of the certificates given with --electrum-ca/],
-    ['one for another host', OTHER_HOST, { ca: OTHER_HOST.cert }, /for another host \(DNS:electrum\.example\.org\)/],
-    ['one that has expired', EXPIRED, { ca: EXPIRED.cert }, /valid from Jan +1 .*2020 GMT to Feb +1 .*2020 GMT only.*clock/],
-    ['another one than the pinned one, whoever vouches for it', OTHER_HOST, { fingerprint: PINNED, ca: OTHER_HOST.cert }, /another certificate than the one that is pinned: 1C:3F:43/]
+    [
+      'a self-signed one, with the fingerprint to pin',
+      LOCALHOST,
+      {},
+      new RegExp(
+        `no authority that this computer trusts.*--electrum-fingerprint ${LOCALHOST_FINGERPRINT}`
+      )
+    ],
+    [
+      'one that is not of the given authority',
+      LOCALHOST,
+      { ca: OTHER_HOST.cert },
+      /none of the certificates given with --electrum-ca/
+    ],
+    [
+      'one for another host',
+      OTHER_HOST,
+      { ca: OTHER_HOST.cert },
+      /for another host \(DNS:electrum\.example\.org\)/
+    ],
+    [
+      'one that has expired',
+      EXPIRED,
+      { ca: EXPIRED.cert },
+      /valid from Jan +1 .*2020 GMT to Feb +1 .*2020 GMT only.*clock/
+    ],
+    [
+      'another one than the pinned one, whoever vouches for it',
+      OTHER_HOST,
+      { fingerprint: PINNED, ca: OTHER_HOST.cert },
+      /another certificate than the one that is pinned: 1C:3F:43/
+    ]
   ] as const) {
     it(`refuses ${what}, and says nothing to the server`, async () => {
       assert.match(await meet(fixture, tls), expected)
@@ -80,18 +143,29 @@ describe('Electrum over TLS', () => {
   })
 
   it('says so when nothing speaks TLS there', async () => {
-    const plain = createServer(socket => {
+    const plain = createServer((socket) => {
       socket.on('error', () => {})
       socket.end('{"jsonrpc":"2.0","result":"hello"}\n')
     }).listen(0, '127.0.0.1')
     await once(plain, 'listening')
-    assert.match(await outcome(`tls://127.0.0.1:${(plain.address() as AddressInfo).port}`, {}), /nothing speaks TLS at this port/)
+    assert.match(
+      await outcome(`tls://127.0.0.1:${(plain.address() as AddressInfo).port}`, {}),
+      /nothing speaks TLS at this port/
+    )
     plain.close()
   })
 
   it('is not what a plain connection gets', async () => {
-    server = await startElectrumServer(new EmbeddedChain({ seed: 'tls', now: () => 1_700_000_000 }), '127.0.0.1', 0, LOCALHOST)
-    assert.match(await outcome(`tcp://127.0.0.1:${server.port}`, {}), /closed the connection|broke|understood|JSON-RPC/)
+    server = await startElectrumServer(
+      new EmbeddedChain({ seed: 'tls', now: () => 1_700_000_000 }),
+      '127.0.0.1',
+      0,
+      LOCALHOST
+    )
+    assert.match(
+      await outcome(`tcp://127.0.0.1:${server.port}`, {}),
+      /closed the connection|broke|understood|JSON-RPC/
+    )
   })
 })
 
@@ -99,27 +173,49 @@ describe('the trust in a certificate', () => {
   const endpoint = { protocol: 'tls', host: 'h', port: 1 } as const
 
   it('reads fingerprints as openssl and people write them', () => {
-    for (const text of [LOCALHOST_FINGERPRINT, LOCALHOST_FINGERPRINT.toLowerCase(), PINNED, ` sha256:${PINNED} `, `SHA256=${PINNED}`]) assert.equal(readFingerprint(text), PINNED)
-    for (const text of ['', 'AB:CD', PINNED.slice(1), `${PINNED}00`, 'g'.repeat(64)]) assert.equal(readFingerprint(text), undefined)
+    for (const text of [
+      LOCALHOST_FINGERPRINT,
+      LOCALHOST_FINGERPRINT.toLowerCase(),
+      PINNED,
+      ` sha256:${PINNED} `,
+      `SHA256=${PINNED}`
+    ]) {
+      assert.equal(readFingerprint(text), PINNED)
+    }
+    for (const text of ['', 'AB:CD', PINNED.slice(1), `${PINNED}00`, 'g'.repeat(64)]) {
+      assert.equal(readFingerprint(text), undefined)
+    }
   })
 
   it('is refused to a file without a certificate', () => {
     assert.equal(checkCa(LOCALHOST.cert, 'ca.pem'), LOCALHOST.cert)
-    assert.throws(() => checkCa(LOCALHOST.key, 'ca.pem'), { code: 'ERR_INVALID_CA', message: /^ca\.pem holds no certificate/ })
+    assert.throws(() => checkCa(LOCALHOST.key, 'ca.pem'), {
+      code: 'ERR_INVALID_CA',
+      message: /^ca\.pem holds no certificate/
+    })
   })
 
   it('is refused to a server without a certificate, pinned or not', () => {
     const peer = { authorized: true, authorizationError: null, getPeerCertificate: () => ({}) }
-    for (const trust of [{}, { fingerprint: PINNED }]) assert.equal(checkCertificate(endpoint, trust, peer)?.code, 'ERR_TLS_UNTRUSTED')
+    for (const trust of [{}, { fingerprint: PINNED }]) {
+      assert.equal(checkCertificate(endpoint, trust, peer)?.code, 'ERR_TLS_UNTRUSTED')
+    }
   })
 
   for (const [reason, code] of [
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'ERR_TLS_UNTRUSTED'], ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_TLS_UNTRUSTED'],
-    ['CERT_REVOKED', 'ERR_TLS_UNTRUSTED'], ['CERT_HAS_EXPIRED', 'ERR_TLS_EXPIRED'], ['CERT_NOT_YET_VALID', 'ERR_TLS_EXPIRED'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'ERR_TLS_UNTRUSTED'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_TLS_UNTRUSTED'],
+    ['CERT_REVOKED', 'ERR_TLS_UNTRUSTED'],
+    ['CERT_HAS_EXPIRED', 'ERR_TLS_EXPIRED'],
+    ['CERT_NOT_YET_VALID', 'ERR_TLS_EXPIRED'],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'ERR_TLS_WRONG_HOST']
   ] as const) {
     it(`calls ${reason} ${code}`, () => {
-      const peer = { authorized: false, authorizationError: reason, getPeerCertificate: () => ({ raw: new Uint8Array(3), valid_from: 'a', valid_to: 'b' }) }
+      const peer = {
+        authorized: false,
+        authorizationError: reason,
+        getPeerCertificate: () => ({ raw: new Uint8Array(3), valid_from: 'a', valid_to: 'b' })
+      }
       const refusal = checkCertificate(endpoint, {}, peer)
       assert.equal(refusal?.code, code)
       assert.equal(refusal?.facts['reason'], reason)

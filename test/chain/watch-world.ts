@@ -14,16 +14,24 @@ export interface WatchWorld {
   stop: () => Promise<void>
 }
 
-export async function watchWorld (): Promise<WatchWorld> {
+export async function watchWorld(): Promise<WatchWorld> {
   const server = await new FakeServer().listen()
   server.chain.mine(3)
   const chains: ElectrumChain[] = []
   const connect = async (statuses = new Recorder<ChainStatus>()): Promise<ElectrumChain> => {
-    const chain = createElectrumChain({ url: server.url, network: 'regtest', clock: realClock, random: seededRandom(), timeouts: { retryFirst: 2, retryMost: 20 } })
+    const chain = createElectrumChain({
+      url: server.url,
+      network: 'regtest',
+      clock: realClock,
+      random: seededRandom(),
+      timeouts: { retryFirst: 2, retryMost: 20 }
+    })
     chains.push(chain)
-    chain.onStatus(status => { statuses.push(status) })
+    chain.onStatus((status) => {
+      statuses.push(status)
+    })
     await chain.start()
-    await statuses.when(status => status === 'synced')
+    await statuses.when((status) => status === 'synced')
     return chain
   }
   const statuses = new Recorder<ChainStatus>()
@@ -33,13 +41,17 @@ export async function watchWorld (): Promise<WatchWorld> {
     chain: await connect(statuses),
     connect: async () => await connect(),
     stop: async () => {
-      await Promise.all(chains.map(async chain => { await chain.stop() }))
+      await Promise.all(
+        chains.map(async (chain) => {
+          await chain.stop()
+        })
+      )
       await server.close()
     }
   }
 }
 
 /** What a history says, without the raw transactions. */
-export function entries (history: History): Array<[Txid, number | undefined]> {
+export function entries(history: History): Array<[Txid, number | undefined]> {
   return history.map(({ txid, height }) => [txid, height])
 }

@@ -22,32 +22,64 @@ describe('attacks / a close whose fee comes back when it is replaced', () => {
     world.server.post(eventOf({ type: 'RefundSignature', signature: new Uint8Array(64) }))
     const { publication, stopped } = world.server.established
     assert.equal(stopped?.rule, 'ERR-2')
-    assert.equal(publication, undefined, 'before the settlement height nothing competes with what pays it in full (TIME-10)')
+    assert.equal(
+      publication,
+      undefined,
+      'before the settlement height nothing competes with what pays it in full (TIME-10)'
+    )
     world.mine()
     assert.equal(world.server.info.spend?.kind, 'close')
     assert.equal(world.payouts().server, 40_000n)
   })
 })
 
-describe('attacks / a settlement with another input before the channel\'s (SIG-2)', () => {
-  it('the client finds its output beside the channel\'s input, and claims that', () => {
+describe("attacks / a settlement with another input before the channel's (SIG-2)", () => {
+  it("the client finds its output beside the channel's input, and claims that", () => {
     const world = paid()
     const payout = p2wsh(payoutWitnessScript(world.client.payoutKey.publicKey))
     const settlement = new Transaction()
     settlement.version = 3
     settlement.addInput(new Uint8Array(32).fill(7), 0)
-    settlement.addInput(hashFromTxid(world.funding.outPoint.txid), world.funding.outPoint.vout, 0xfffffffd)
+    settlement.addInput(
+      hashFromTxid(world.funding.outPoint.txid),
+      world.funding.outPoint.vout,
+      0xfffffffd
+    )
     settlement.addOutput(scriptOf('server change'), 1_000n)
     settlement.addOutput(payout, 60_000n)
     const held = publishable(world.server.established)
     assert.ok(held)
     const script = fundingWitnessScript(world.funding.clientKey, world.funding.serverKey)
-    const theirs = toDer(world.server.channelKey.sign(settlement.hashForWitnessV0(1, script, world.capacity, SIGHASH.ALL)), SIGHASH.ALL)
-    settlement.setWitness(1, [new Uint8Array(0), toDer(held.signature, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY), theirs, script])
-    const spend = { txid: txid(settlement.getId()), raw: Uint8Array.from(settlement.toBuffer()), height: blockHeight(world.chain.height) }
-    const effects = world.client.post({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: blockHeight(601) }, spends: [spend], strays: [] } })
+    const theirs = toDer(
+      world.server.channelKey.sign(
+        settlement.hashForWitnessV0(1, script, world.capacity, SIGHASH.ALL)
+      ),
+      SIGHASH.ALL
+    )
+    settlement.setWitness(1, [
+      new Uint8Array(0),
+      toDer(held.signature, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY),
+      theirs,
+      script
+    ])
+    const spend = {
+      txid: txid(settlement.getId()),
+      raw: Uint8Array.from(settlement.toBuffer()),
+      height: blockHeight(world.chain.height)
+    }
+    const effects = world.client.post({
+      type: 'history',
+      history: {
+        funding: { raw: world.client.established.fundingTx, height: blockHeight(601) },
+        spends: [spend],
+        strays: []
+      }
+    })
     assert.equal(world.client.established.onChain.spend?.clientBalance, 60_000n)
-    assert.deepEqual(effectsOf(effects, 'claim').map((claim) => claim.payout), [{ outPoint: { txid: spend.txid, vout: 1 }, value: 60_000n, scriptPubKey: payout }])
+    assert.deepEqual(
+      effectsOf(effects, 'claim').map((claim) => claim.payout),
+      [{ outPoint: { txid: spend.txid, vout: 1 }, value: 60_000n, scriptPubKey: payout }]
+    )
   })
 })
 
@@ -61,7 +93,10 @@ describe('attacks / close requests that differ by a satoshi', () => {
     assert.equal(world.server.established.closes.length, 1)
     const { state, effects } = world.server.attempt(eventOf({ ...request, fee: request.fee + 1n }))
     assert.equal(state, world.server.channel)
-    assert.deepEqual(sentOf(effects, 'Error').map(({ code, rule }) => [code, rule]), [['ERR_CLOSE_FEE_TOO_LOW', 'CLOSE-7']])
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ code, rule }) => [code, rule]),
+      [['ERR_CLOSE_FEE_TOO_LOW', 'CLOSE-7']]
+    )
   })
 })
 
@@ -71,19 +106,39 @@ describe('attacks / a mempool that says no', () => {
     world.chain.lowestFeeRate = 1_000_000_000n
     const first = world.server.established.publication
     assert.ok(first)
-    world.server.post({ type: 'broadcast-failed', purpose: 'publication', txid: first.txid, kind: 'other', reason: 'no' })
+    world.server.post({
+      type: 'broadcast-failed',
+      purpose: 'publication',
+      txid: first.txid,
+      kind: 'other',
+      reason: 'no'
+    })
     world.server.blind = true
-    for (let height = 665; height < 680; height++) world.server.channel = world.server.attempt({ type: 'tip' }, { height: blockHeight(height) }).state
+    for (let height = 665; height < 680; height++) {
+      world.server.channel = world.server.attempt(
+        { type: 'tip' },
+        { height: blockHeight(height) }
+      ).state
+    }
     const { state, effects } = world.server.attempt({ type: 'tip' }, { height: blockHeight(680) })
     assert.ok(state.stage === 'established')
     assert.ok((state.publication?.fee ?? 0n) > first.fee * 4n, 'sixteen of the 36 blocks are gone')
-    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ raw }) => raw), [state.publication?.raw])
+    assert.deepEqual(
+      effectsOf(effects, 'broadcast').map(({ raw }) => raw),
+      [state.publication?.raw]
+    )
   })
 
   it('to a bid that was replaced since does not raise the one that stands', () => {
     const world = paid().kill('client').mineTo(664)
     const before = world.server.established.publication
-    const { state } = world.server.attempt({ type: 'broadcast-failed', purpose: 'publication', txid: txid('ab'.repeat(32)), kind: 'insufficient-fee', reason: 'no' })
+    const { state } = world.server.attempt({
+      type: 'broadcast-failed',
+      purpose: 'publication',
+      txid: txid('ab'.repeat(32)),
+      kind: 'insufficient-fee',
+      reason: 'no'
+    })
     assert.ok(state.stage === 'established')
     assert.equal(state.publication, before)
   })
@@ -94,7 +149,13 @@ describe('attacks / a mempool that says no', () => {
     for (let i = 0; i < 100; i++) {
       const { publication } = world.server.established
       assert.ok(publication)
-      world.server.channel = world.server.attempt({ type: 'broadcast-failed', purpose: 'publication', txid: publication.txid, kind: 'insufficient-fee', reason: 'no' }).state
+      world.server.channel = world.server.attempt({
+        type: 'broadcast-failed',
+        purpose: 'publication',
+        txid: publication.txid,
+        kind: 'insufficient-fee',
+        reason: 'no'
+      }).state
     }
     assert.ok((world.server.established.publication?.feeRate ?? 0n) <= 20_000n)
   })

@@ -9,16 +9,17 @@ import { payment, World } from './world.js'
 const paid = (): World => new World().open().paid(10_000n).paid(500n)
 
 /** What is found about a side's channel, with changes. */
-function audit (side: Side, changes: Partial<Established> = {}, count = 2): Finding[] {
+function audit(side: Side, changes: Partial<Established> = {}, count = 2): Finding[] {
   const channel: Established = { ...side.established, ...changes }
   return auditChannel(channel, {
     verify: ecdsa.verify,
-    publicKey: ({ use }) => use === 'channel' ? side.channelKey.publicKey : side.payoutKey.publicKey,
+    publicKey: ({ use }) =>
+      use === 'channel' ? side.channelKey.publicKey : side.payoutKey.publicKey,
     logged: sumLog(side.log.slice(0, count), channel.ledger.held?.sequence ?? 0)
   })
 }
 
-function broken (findings: readonly Finding[], like: RegExp): void {
+function broken(findings: readonly Finding[], like: RegExp): void {
   assert.equal(findings.length, 1, JSON.stringify(findings))
   assert.equal(findings[0]?.severity, 'broken')
   assert.match(findings[0]?.text ?? '', like)
@@ -32,27 +33,54 @@ describe('channel / audit', () => {
   })
 
   it('finds nothing in a two-way channel after some turns; and a signature of a turn that is over, when it is missing or wrong (TURN-6)', () => {
-    const world = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 5_000n).paidBy('client', 1_000n)
+    const world = new World({ step: 20 })
+      .open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 5_000n)
+      .paidBy('client', 1_000n)
     assert.deepEqual([audit(world.client, {}, 3), audit(world.server, {}, 3)], [[], []])
     const { ended } = world.client.established
-    for (const signature of [undefined, new Uint8Array(64).fill(1)]) broken(audit(world.client, { ended: ended.map((turn) => turn.turn === 1 ? { ...turn, signature } : turn) }, 3), /turn 1 is missing or wrong/)
+    for (const signature of [undefined, new Uint8Array(64).fill(1)]) {
+      broken(
+        audit(
+          world.client,
+          { ended: ended.map((turn) => (turn.turn === 1 ? { ...turn, signature } : turn)) },
+          3
+        ),
+        /turn 1 is missing or wrong/
+      )
+    }
     world.server.post({ type: 'ask-turn', payments: [payment(2_000n)] })
     world.run()
-    assert.deepEqual([audit(world.client, {}, 3), audit(world.server, {}, 3)], [[], []], 'nothing is paid in turn 3 yet')
+    assert.deepEqual(
+      [audit(world.client, {}, 3), audit(world.server, {}, 3)],
+      [[], []],
+      'nothing is paid in turn 3 yet'
+    )
   })
 
   it('finds keys of another seed', () => {
     const { client } = paid()
     const { terms } = client.established
-    const foreign = { ...terms, client: { ...terms.client, payoutKey: keyPair('somebody').publicKey } }
+    const foreign = {
+      ...terms,
+      client: { ...terms.client, payoutKey: keyPair('somebody').publicKey }
+    }
     broken(audit(client, { terms: foreign }), /payout key does not derive/)
-    const findings = auditChannel(client.established, { verify: ecdsa.verify, publicKey: () => keyPair('somebody').publicKey, logged: { count: 2, amount: satoshi(10_500n) } })
+    const findings = auditChannel(client.established, {
+      verify: ecdsa.verify,
+      publicKey: () => keyPair('somebody').publicKey,
+      logged: { count: 2, amount: satoshi(10_500n) }
+    })
     assert.equal(findings.length, 2)
   })
 
   it('finds an id that is not that of K1 (ID-1)', () => {
     const { client, server } = paid()
-    broken(audit(client, { id: server.established.outPoint.txid as string as Established['id'] }), /ID-1/)
+    broken(
+      audit(client, { id: server.established.outPoint.txid as string as Established['id'] }),
+      /ID-1/
+    )
   })
 
   it('finds a funding transaction that is another one (FUND-1)', () => {
@@ -72,8 +100,16 @@ describe('channel / audit', () => {
     const { server } = paid()
     const { ledger } = server.established
     assert.ok(ledger.held)
-    broken(audit(server, { ledger: { ...ledger, held: { ...ledger.held, signature: undefined } } }), /missing/)
-    broken(audit(server, { ledger: { ...ledger, held: { ...ledger.held, signature: new Uint8Array(64).fill(1) } } }), /UPD-4/)
+    broken(
+      audit(server, { ledger: { ...ledger, held: { ...ledger.held, signature: undefined } } }),
+      /missing/
+    )
+    broken(
+      audit(server, {
+        ledger: { ...ledger, held: { ...ledger.held, signature: new Uint8Array(64).fill(1) } }
+      }),
+      /UPD-4/
+    )
   })
 
   it('finds a balance that grows (UPD-18)', () => {
@@ -81,13 +117,24 @@ describe('channel / audit', () => {
     world.pay(7n)
     const { ledger } = world.client.established
     assert.equal(ledger.inFlight.length, 1)
-    const findings = audit(world.client, { ledger: { ...ledger, inFlight: ledger.inFlight.map((update) => ({ ...update, payerBalance: satoshi(90_000n) })) } })
-    assert.ok(findings.some(({ severity, text }) => severity === 'broken' && text.includes('UPD-18')), JSON.stringify(findings))
+    const findings = audit(world.client, {
+      ledger: {
+        ...ledger,
+        inFlight: ledger.inFlight.map((update) => ({ ...update, payerBalance: satoshi(90_000n) }))
+      }
+    })
+    assert.ok(
+      findings.some(({ severity, text }) => severity === 'broken' && text.includes('UPD-18')),
+      JSON.stringify(findings)
+    )
   })
 
   it('tells a payment log that is not complete from a channel that is broken', () => {
     const { server } = paid()
     const findings = audit(server, {}, 1)
-    assert.deepEqual(findings.map(({ severity }) => severity), ['incomplete'])
+    assert.deepEqual(
+      findings.map(({ severity }) => severity),
+      ['incomplete']
+    )
   })
 })

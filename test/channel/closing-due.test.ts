@@ -8,11 +8,15 @@ import { World } from './world.js'
 /** L is 700: the last payment is at height 652, the server settles at 664. */
 const LAST_PAYMENT = 652
 
-const kinds = (world: World): Array<string | undefined> => [world.client, world.server].map((side) => side.established.onChain.spend?.kind)
+const kinds = (world: World): Array<string | undefined> =>
+  [world.client, world.server].map((side) => side.established.onChain.spend?.kind)
 
 describe('channel / closing by height (TIME-5)', () => {
   it('the server asks three blocks after the last payment, and both get their shares', () => {
-    const world = new World().open().paid(40_000n).mineTo(LAST_PAYMENT + 2)
+    const world = new World()
+      .open()
+      .paid(40_000n)
+      .mineTo(LAST_PAYMENT + 2)
     assert.deepEqual([world.client.established.closes, world.server.established.closes], [[], []])
     world.mineTo(LAST_PAYMENT + 5)
     assert.deepEqual(kinds(world), ['close', 'close'])
@@ -30,8 +34,15 @@ describe('channel / closing by height (TIME-5)', () => {
   })
 
   it('costs at most a quarter of the share of who asks: with a small one the other side goes ahead, or both wait for cheaper blocks', () => {
-    const world = new World().open().paid(1_000n).mineTo(LAST_PAYMENT + 5)
-    assert.deepEqual(sentOf(world.server.effects, 'CloseRequest'), [], '169 vB at 2.2 sat/vB are 371 of 1,000 sat')
+    const world = new World()
+      .open()
+      .paid(1_000n)
+      .mineTo(LAST_PAYMENT + 5)
+    assert.deepEqual(
+      sentOf(world.server.effects, 'CloseRequest'),
+      [],
+      '169 vB at 2.2 sat/vB are 371 of 1,000 sat'
+    )
     for (const side of [world.client, world.server]) side.feeRate = feeRate(200_000n)
     world.mineTo(LAST_PAYMENT + 8)
     assert.deepEqual(sentOf(world.client.effects, 'CloseRequest'), [])
@@ -45,11 +56,19 @@ describe('channel / closing by height (TIME-5)', () => {
     const world = new World().open().paid(40_000n)
     world.chain.lowestFeeRate = 1_000_000_000n
     world.mineTo(LAST_PAYMENT + 10)
-    assert.equal(sentOf(world.server.effects, 'CloseRequest').length + sentOf(world.client.effects, 'CloseRequest').length, 1)
+    assert.equal(
+      sentOf(world.server.effects, 'CloseRequest').length +
+        sentOf(world.client.effects, 'CloseRequest').length,
+      1
+    )
   })
 
   it('waits until the other side is there; nobody is frozen meanwhile', () => {
-    const world = new World().open().paid(40_000n).disconnect().mineTo(LAST_PAYMENT + 5)
+    const world = new World()
+      .open()
+      .paid(40_000n)
+      .disconnect()
+      .mineTo(LAST_PAYMENT + 5)
     assert.deepEqual([world.client.established.closes, world.server.established.closes], [[], []])
     world.connect().run().mine(2)
     assert.deepEqual(kinds(world), ['close', 'close'])
@@ -90,7 +109,10 @@ describe('channel / closing / asked again and again (CLOSE-7)', () => {
     const fees = sentOf(world.client.effects, 'CloseRequest').map(({ fee }) => fee)
     const [first = 0n] = fees
     assert.ok(fees.length > 3 && fees.every((fee) => fee <= first * 10n), fees.join())
-    assert.equal(effectsOf(world.client.effects, 'close-refused').at(-1)?.error.code, 'ERR_CLOSE_FEE_TOO_HIGH')
+    assert.equal(
+      effectsOf(world.client.effects, 'close-refused').at(-1)?.error.code,
+      'ERR_CLOSE_FEE_TOO_HIGH'
+    )
   })
 })
 

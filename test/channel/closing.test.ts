@@ -11,7 +11,7 @@ const paid = (amount = 40_000n): World => new World().open().paid(amount)
 const spent = (world: World, role: Role): boolean => world[role].established.closes.length > 0
 
 /** The asker's request, on its way to the other side. */
-function asked (world: World, asker: Role = 'client'): CloseRequest {
+function asked(world: World, asker: Role = 'client'): CloseRequest {
   world[asker].post({ type: 'close' })
   return take(world, otherRole(asker), 'CloseRequest')
 }
@@ -23,9 +23,17 @@ describe('channel / closing / in peace', () => {
       world[asker].post({ type: 'close' })
       world.run().mine()
       const { client, server, fee } = world.payouts()
-      assert.deepEqual({ client, server }, asker === 'client' ? { client: 60_000n - fee, server: 40_000n } : { client: 60_000n, server: 40_000n - fee })
+      assert.deepEqual(
+        { client, server },
+        asker === 'client'
+          ? { client: 60_000n - fee, server: 40_000n }
+          : { client: 60_000n, server: 40_000n - fee }
+      )
       assert.deepEqual([world.client.info.status, world.server.info.status], ['closed', 'closed'])
-      assert.deepEqual(effectsOf(world[asker].effects, 'close-done').map(({ kind }) => kind), ['close'])
+      assert.deepEqual(
+        effectsOf(world[asker].effects, 'close-done').map(({ kind }) => kind),
+        ['close']
+      )
     })
   }
 
@@ -36,7 +44,10 @@ describe('channel / closing / in peace', () => {
     assert.ok(broadcast)
     assert.equal(faultOfSpend(broadcast.raw, world.funding), undefined)
     const vsize = BigInt(world.chain.spendOf(world.funding.outPoint)?.parsed.vsize ?? 0)
-    assert.ok(request.fee >= vsize * 22n / 10n && request.fee <= (vsize + 2n) * 22n / 10n + 1n, `${request.fee} sat for ${vsize} vB`)
+    assert.ok(
+      request.fee >= (vsize * 22n) / 10n && request.fee <= ((vsize + 2n) * 22n) / 10n + 1n,
+      `${request.fee} sat for ${vsize} vB`
+    )
     assert.equal(world.chain.spendOf(world.funding.outPoint)?.parsed.lockTime, 0)
   })
 
@@ -52,12 +63,18 @@ describe('channel / closing / in peace', () => {
     world.client.post({ type: 'close' })
     world.server.post({ type: 'close' })
     world.run().mine()
-    assert.deepEqual([world.client.info.spend?.kind, world.server.info.spend?.kind], ['close', 'close'])
+    assert.deepEqual(
+      [world.client.info.spend?.kind, world.server.info.spend?.kind],
+      ['close', 'close']
+    )
   })
 
   it('can be asked for by a channel that has stopped', () => {
     const world = paid()
-    world.client.post({ type: 'message', message: { type: 'Error', code: 'ERR_ANY', rule: '', text: 'enough', fatal: true } })
+    world.client.post({
+      type: 'message',
+      message: { type: 'Error', code: 'ERR_ANY', rule: '', text: 'enough', fatal: true }
+    })
     world.connect().run()
     world.client.post({ type: 'close' })
     world.run().mine()
@@ -68,48 +85,161 @@ describe('channel / closing / in peace', () => {
 describe('channel / closing / on close / refuses, and does not move', () => {
   const cases: Array<[string, string, () => World]> = [
     ['when the peer is not connected', 'ERR_PEER_UNREACHABLE', () => paid().disconnect()],
-    ['before the initial T3 is acknowledged', 'ERR_CHANNEL_NOT_OPEN', () => new World().until('client', 'established')],
-    ['while payments are in flight: the other side may hold them (CLOSE-1)', 'ERR_LATER_UPDATES', () => { const world = paid(); world.pay(1n); return world }],
-    ['when a T3 is in the mempool', 'ERR_CHANNEL_CLOSED', () => { const world = paid(); world.server.post({ type: 'settle' }); return world.connect().run() }],
-    ['when the channel is closed', 'ERR_CHANNEL_CLOSED', () => { const world = paid(); world.server.post({ type: 'close' }); return world.run().mine() }],
+    [
+      'before the initial T3 is acknowledged',
+      'ERR_CHANNEL_NOT_OPEN',
+      () => new World().until('client', 'established')
+    ],
+    [
+      'while payments are in flight: the other side may hold them (CLOSE-1)',
+      'ERR_LATER_UPDATES',
+      () => {
+        const world = paid()
+        world.pay(1n)
+        return world
+      }
+    ],
+    [
+      'when a T3 is in the mempool',
+      'ERR_CHANNEL_CLOSED',
+      () => {
+        const world = paid()
+        world.server.post({ type: 'settle' })
+        return world.connect().run()
+      }
+    ],
+    [
+      'when the channel is closed',
+      'ERR_CHANNEL_CLOSED',
+      () => {
+        const world = paid()
+        world.server.post({ type: 'close' })
+        return world.run().mine()
+      }
+    ],
     ['when the fee is more than it has (CLOSE-3)', 'ERR_CLOSE_TOO_POOR', () => paid(100_000n)]
   ]
   for (const [what, code, make] of cases) {
-    it(what, () => { const { client } = make(); assertRefused(client, client.attempt({ type: 'close' }), code) })
+    it(what, () => {
+      const { client } = make()
+      assertRefused(client, client.attempt({ type: 'close' }), code)
+    })
   }
 
   it('and tells the server what it can do when the client is gone', () => {
     const world = paid().disconnect()
-    assert.match(assertRefused(world.server, world.server.attempt({ type: 'close' }), 'ERR_PEER_UNREACHABLE').message, /--force.*height 664/)
+    assert.match(
+      assertRefused(world.server, world.server.attempt({ type: 'close' }), 'ERR_PEER_UNREACHABLE')
+        .message,
+      /--force.*height 664/
+    )
   })
 })
 
 describe('channel / closing / on CloseRequest / refuses, and does not move', () => {
-  const resign = (world: World, request: CloseRequest, changes: Partial<CloseRequest>): CloseRequest => {
+  const resign = (
+    world: World,
+    request: CloseRequest,
+    changes: Partial<CloseRequest>
+  ): CloseRequest => {
     const all = { ...request, ...changes }
-    const terms = { funding: world.funding, version: 3, clientBalance: satoshi(all.clientBalance), serverBalance: satoshi(all.serverBalance), clientScript: all.clientScript, serverScript: all.serverScript, fee: satoshi(all.fee), feePayer: 'client' as const }
+    const terms = {
+      funding: world.funding,
+      version: 3,
+      clientBalance: satoshi(all.clientBalance),
+      serverBalance: satoshi(all.serverBalance),
+      clientScript: all.clientScript,
+      serverScript: all.serverScript,
+      fee: satoshi(all.fee),
+      feePayer: 'client' as const
+    }
     return { ...all, signature: world.client.channelKey.sign(closeSighash(terms)) }
   }
-  const cases: Array<[string, string, string, (world: World, request: CloseRequest) => CloseRequest]> = [
-    ['an earlier sequence: later updates exist', 'CLOSE-1', 'ERR_LATER_UPDATES', (_world, request) => ({ ...request, sequence: 0 })],
-    ['a later sequence', 'CLOSE-1', 'ERR_LATER_UPDATES', (_world, request) => ({ ...request, sequence: 2 })],
-    ['another turn', 'CLOSE-1', 'ERR_LATER_UPDATES', (_world, request) => ({ ...request, turn: 1 })],
-    ['balances that give the asker 1 sat more', 'CLOSE-1', 'ERR_BALANCE_MISMATCH', (world, request) => resign(world, request, { clientBalance: 60_001n, serverBalance: 39_999n })],
-    ['balances that do not add up', 'CLOSE-1', 'ERR_BALANCE_MISMATCH', (_world, request) => ({ ...request, serverBalance: 39_999n })],
-    ['another script for the client', 'CLOSE-2', 'ERR_SCRIPT_MISMATCH', (world, request) => resign(world, request, { clientScript: scriptOf('x') })],
-    ['another script for the server', 'CLOSE-2', 'ERR_SCRIPT_MISMATCH', (world, request) => resign(world, request, { serverScript: scriptOf('x') })],
-    ['a fee that the asker cannot pay', 'CLOSE-3', 'ERR_CLOSE_TOO_POOR', (_world, request) => ({ ...request, fee: 60_001n })],
-    ['a fee below its own estimate', 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', (world, request) => resign(world, request, { fee: 100n })],
-    ['a fee of 0', 'CLOSE-4', 'ERR_CLOSE_FEE_TOO_LOW', (world, request) => resign(world, request, { fee: 0n })],
-    ['a signature of another key', 'CLOSE-5', 'ERR_BAD_SIGNATURE', (_world, request) => ({ ...request, signature: keyPair('stranger').sign(new Uint8Array(32)) })],
-    ['a signature of another fee', 'CLOSE-5', 'ERR_BAD_SIGNATURE', (_world, request) => ({ ...request, fee: request.fee + 1n })]
+  const cases: Array<
+    [string, string, string, (world: World, request: CloseRequest) => CloseRequest]
+  > = [
+    [
+      'an earlier sequence: later updates exist',
+      'CLOSE-1',
+      'ERR_LATER_UPDATES',
+      (_world, request) => ({ ...request, sequence: 0 })
+    ],
+    [
+      'a later sequence',
+      'CLOSE-1',
+      'ERR_LATER_UPDATES',
+      (_world, request) => ({ ...request, sequence: 2 })
+    ],
+    [
+      'another turn',
+      'CLOSE-1',
+      'ERR_LATER_UPDATES',
+      (_world, request) => ({ ...request, turn: 1 })
+    ],
+    [
+      'balances that give the asker 1 sat more',
+      'CLOSE-1',
+      'ERR_BALANCE_MISMATCH',
+      (world, request) => resign(world, request, { clientBalance: 60_001n, serverBalance: 39_999n })
+    ],
+    [
+      'balances that do not add up',
+      'CLOSE-1',
+      'ERR_BALANCE_MISMATCH',
+      (_world, request) => ({ ...request, serverBalance: 39_999n })
+    ],
+    [
+      'another script for the client',
+      'CLOSE-2',
+      'ERR_SCRIPT_MISMATCH',
+      (world, request) => resign(world, request, { clientScript: scriptOf('x') })
+    ],
+    [
+      'another script for the server',
+      'CLOSE-2',
+      'ERR_SCRIPT_MISMATCH',
+      (world, request) => resign(world, request, { serverScript: scriptOf('x') })
+    ],
+    [
+      'a fee that the asker cannot pay',
+      'CLOSE-3',
+      'ERR_CLOSE_TOO_POOR',
+      (_world, request) => ({ ...request, fee: 60_001n })
+    ],
+    [
+      'a fee below its own estimate',
+      'CLOSE-4',
+      'ERR_CLOSE_FEE_TOO_LOW',
+      (world, request) => resign(world, request, { fee: 100n })
+    ],
+    [
+      'a fee of 0',
+      'CLOSE-4',
+      'ERR_CLOSE_FEE_TOO_LOW',
+      (world, request) => resign(world, request, { fee: 0n })
+    ],
+    [
+      'a signature of another key',
+      'CLOSE-5',
+      'ERR_BAD_SIGNATURE',
+      (_world, request) => ({ ...request, signature: keyPair('stranger').sign(new Uint8Array(32)) })
+    ],
+    [
+      'a signature of another fee',
+      'CLOSE-5',
+      'ERR_BAD_SIGNATURE',
+      (_world, request) => ({ ...request, fee: request.fee + 1n })
+    ]
   ]
   for (const [what, rule, code, change] of cases) {
     it(`${what} (${rule})`, () => {
       const world = paid()
       const { state, effects } = world.server.attempt(eventOf(change(world, asked(world))))
       assert.ok(state === world.server.channel)
-      assert.deepEqual(sentOf(effects, 'Error').map((error) => [error.rule, error.code, error.fatal]), [[rule, code, false]])
+      assert.deepEqual(
+        sentOf(effects, 'Error').map((error) => [error.rule, error.code, error.fatal]),
+        [[rule, code, false]]
+      )
       assert.deepEqual(effectsOf(effects, 'broadcast'), [])
     })
   }
@@ -120,8 +250,20 @@ describe('channel / closing / on CloseRequest / refuses, and does not move', () 
     world.server.feeRate = feeRate(5000n)
     const [error] = sentOf(world.server.attempt(eventOf(request)).effects, 'Error')
     const least = BigInt(/at least (\d+) sat/.exec(error?.text ?? '')?.[1] ?? 0)
-    assert.equal(sentOf(world.server.attempt(eventOf(resign(world, request, { fee: least - 1n }))).effects, 'Error').length, 1)
-    assert.equal(effectsOf(world.server.attempt(eventOf(resign(world, request, { fee: least }))).effects, 'broadcast').length, 1)
+    assert.equal(
+      sentOf(
+        world.server.attempt(eventOf(resign(world, request, { fee: least - 1n }))).effects,
+        'Error'
+      ).length,
+      1
+    )
+    assert.equal(
+      effectsOf(
+        world.server.attempt(eventOf(resign(world, request, { fee: least }))).effects,
+        'broadcast'
+      ).length,
+      1
+    )
   })
 
   it('once the channel is spent (CLOSE-1)', () => {
@@ -129,7 +271,10 @@ describe('channel / closing / on CloseRequest / refuses, and does not move', () 
     const request = asked(world)
     world.server.post(eventOf(request))
     world.mine()
-    assert.deepEqual(sentOf(world.server.attempt(eventOf(request)).effects, 'Error').map(({ code }) => code), ['ERR_CHANNEL_CLOSED'])
+    assert.deepEqual(
+      sentOf(world.server.attempt(eventOf(request)).effects, 'Error').map(({ code }) => code),
+      ['ERR_CHANNEL_CLOSED']
+    )
   })
 
   it('before it holds a T3 (CLOSE-1)', () => {
@@ -137,7 +282,10 @@ describe('channel / closing / on CloseRequest / refuses, and does not move', () 
     const request = { ...asked(world), sequence: 0, clientBalance: 100_000n, serverBalance: 0n }
     const early = new World().until('client', 'established')
     early.deliver('server')
-    assert.deepEqual(sentOf(early.server.attempt(eventOf(request)).effects, 'Error').map(({ rule }) => rule), ['CLOSE-1'])
+    assert.deepEqual(
+      sentOf(early.server.attempt(eventOf(request)).effects, 'Error').map(({ rule }) => rule),
+      ['CLOSE-1']
+    )
   })
 
   it('and the asker is told why', () => {
@@ -146,7 +294,10 @@ describe('channel / closing / on CloseRequest / refuses, and does not move', () 
     world.client.post({ type: 'close' })
     world.run()
     const [refusal] = effectsOf(world.client.effects, 'close-refused')
-    assert.deepEqual([refusal?.error.code, refusal?.error.facts.peerCode], ['ERR_CLOSE_REFUSED', 'ERR_CLOSE_FEE_TOO_LOW'])
+    assert.deepEqual(
+      [refusal?.error.code, refusal?.error.facts.peerCode],
+      ['ERR_CLOSE_REFUSED', 'ERR_CLOSE_FEE_TOO_LOW']
+    )
     assert.deepEqual([spent(world, 'client'), spent(world, 'server')], [true, false])
   })
 })
@@ -157,7 +308,11 @@ describe('channel / closing / frozen for good (CLOSE-6)', () => {
     world.server.feeRate = feeRate(9000n)
     world.client.post({ type: 'close' })
     world.run()
-    assertRefused(world.client, world.client.attempt({ type: 'pay', payments: [payment(1n)] }), 'ERR_CHANNEL_CLOSED')
+    assertRefused(
+      world.client,
+      world.client.attempt({ type: 'pay', payments: [payment(1n)] }),
+      'ERR_CHANNEL_CLOSED'
+    )
   })
 
   it('the side that completed it stores no update any more', () => {
@@ -171,7 +326,11 @@ describe('channel / closing / frozen for good (CLOSE-6)', () => {
     const world = paid()
     asked(world)
     world.restart('client').connect().run()
-    assertRefused(world.client, world.client.attempt({ type: 'pay', payments: [payment(1n)] }), 'ERR_CHANNEL_CLOSED')
+    assertRefused(
+      world.client,
+      world.client.attempt({ type: 'pay', payments: [payment(1n)] }),
+      'ERR_CHANNEL_CLOSED'
+    )
   })
 
   it('a payment that crosses the close of the payee is not stored; the payer completes the close all the same', () => {
@@ -181,8 +340,17 @@ describe('channel / closing / frozen for good (CLOSE-6)', () => {
     world.run().mine(6)
     const { client, server, fee } = world.payouts()
     assert.deepEqual([client, server], [60_000n, 40_000n - fee])
-    assert.deepEqual(effectsOf(world.client.effects, 'payments-unknown').flatMap(({ payments }) => payments.map(({ amount }) => amount)), [5_000n])
-    assert.equal(world.client.established.ledger.settledSequence, 1, 'the payment in flight has failed')
+    assert.deepEqual(
+      effectsOf(world.client.effects, 'payments-unknown').flatMap(({ payments }) =>
+        payments.map(({ amount }) => amount)
+      ),
+      [5_000n]
+    )
+    assert.equal(
+      world.client.established.ledger.settledSequence,
+      1,
+      'the payment in flight has failed'
+    )
   })
 })
 
@@ -195,7 +363,11 @@ describe('channel / closing / frozen with payments in flight', () => {
     world.disconnect().connect().deliver('server')
     const effects = world.client.post(eventOf(take(world, 'client', 'Reestablish')))
     assert.deepEqual(sentOf(effects, 'Update'), [])
-    assert.equal(world.client.established.ledger.inFlight.length, 1, 'it stays unknown until the close is in a block')
+    assert.equal(
+      world.client.established.ledger.inFlight.length,
+      1,
+      'it stays unknown until the close is in a block'
+    )
   })
 })
 
@@ -238,10 +410,16 @@ describe('channel / closing / on CloseDone', () => {
     world.client.post({ type: 'close' })
     world.run()
     const done = effectsOf(world.client.effects, 'close-done')
-    assert.deepEqual(done.map(({ txid }) => txid), [world.chain.spendOf(world.funding.outPoint)?.parsed.txid])
+    assert.deepEqual(
+      done.map(({ txid }) => txid),
+      [world.chain.spendOf(world.funding.outPoint)?.parsed.txid]
+    )
   })
 
-  const unasked = { type: 'message', message: { type: 'CloseDone', txid: new Uint8Array(32).fill(1) } } as const
+  const unasked = {
+    type: 'message',
+    message: { type: 'CloseDone', txid: new Uint8Array(32).fill(1) }
+  } as const
 
   it('of a close that was never asked for is a broken rule (ERR-2)', () => {
     for (const role of ['client', 'server'] as const) {
@@ -255,10 +433,22 @@ describe('channel / closing / on CloseDone', () => {
 
   it('of a close that this side may have forgotten, as its channel only closes, changes nothing (RESTORE-6)', () => {
     const world = paid()
-    world.client.post({ type: 'message', message: { type: 'Error', code: 'ERR_STATE_FORGOTTEN', rule: 'REEST-4', text: 'No.', fatal: true } })
+    world.client.post({
+      type: 'message',
+      message: {
+        type: 'Error',
+        code: 'ERR_STATE_FORGOTTEN',
+        rule: 'REEST-4',
+        text: 'No.',
+        fatal: true
+      }
+    })
     const { state, effects } = world.client.attempt(unasked)
     assert.ok(state === world.client.channel)
-    assert.deepEqual(effects.map(({ type }) => type), ['notify'])
+    assert.deepEqual(
+      effects.map(({ type }) => type),
+      ['notify']
+    )
   })
 
   it('is not said before both sides know where they stand (REEST-5)', () => {
@@ -266,7 +456,18 @@ describe('channel / closing / on CloseDone', () => {
     world.server.post(eventOf(asked(world)))
     world.disconnect()
     world.server.post({ type: 'connected' })
-    assert.deepEqual(sentOf(world.server.post({ type: 'broadcast-done', purpose: 'close', txid: world.funding.outPoint.txid, refusedForFee: false }), 'CloseDone'), [])
+    assert.deepEqual(
+      sentOf(
+        world.server.post({
+          type: 'broadcast-done',
+          purpose: 'close',
+          txid: world.funding.outPoint.txid,
+          refusedForFee: false
+        }),
+        'CloseDone'
+      ),
+      []
+    )
   })
 
   it('is not said when no mempool took the close; the next block tries again', () => {

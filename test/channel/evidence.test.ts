@@ -23,18 +23,28 @@ import { World } from './world.js'
 type Shown = FundingHistory['spends'][number]
 
 /** A state that a side holds, completed by hand. */
-function completed (side: Side, held: Established, fee: bigint): Uint8Array {
+function completed(side: Side, held: Established, fee: bigint): Uint8Array {
   const ours = publishable(held)
   assert.ok(ours)
-  return completeState(ours.template, ours.signature, [{ script: side.closeScript, value: satoshi(ours.share - fee) }], side.channelKey.sign)
+  return completeState(
+    ours.template,
+    ours.signature,
+    [{ script: side.closeScript, value: satoshi(ours.share - fee) }],
+    side.channelKey.sign
+  )
 }
 
-function shownAs (raw: Uint8Array, shownBy: number): Shown {
-  return { txid: txidFromHash(Transaction.fromBuffer(Uint8Array.from(raw)).getHash()), raw, height: undefined, shownBy }
+function shownAs(raw: Uint8Array, shownBy: number): Shown {
+  return {
+    txid: txidFromHash(Transaction.fromBuffer(Uint8Array.from(raw)).getHash()),
+    raw,
+    height: undefined,
+    shownBy
+  }
 }
 
 /** Adds an input that exists nowhere, and signs for it: ANYONECANPAY lets the payee. */
-function withForeignInput (side: Side, world: World, raw: Uint8Array): Uint8Array {
+function withForeignInput(side: Side, world: World, raw: Uint8Array): Uint8Array {
   const tx = Transaction.fromBuffer(Uint8Array.from(raw))
   const [empty, payer, , script] = tx.ins[0]?.witness ?? []
   assert.ok(empty !== undefined && payer !== undefined && script !== undefined)
@@ -46,26 +56,35 @@ function withForeignInput (side: Side, world: World, raw: Uint8Array): Uint8Arra
 }
 
 /** From here on both sides are shown these as well, as long as nothing is in a block. */
-function show (world: World, ...phantoms: readonly Shown[]): void {
+function show(world: World, ...phantoms: readonly Shown[]): void {
   const honest = world.chain.history.bind(world.chain)
   world.chain.history = (outPoint) => {
     const history = honest(outPoint)
-    return history.spends.some(({ height }) => height !== undefined) ? history : { ...history, spends: [...phantoms, ...history.spends] }
+    return history.spends.some(({ height }) => height !== undefined)
+      ? history
+      : { ...history, spends: [...phantoms, ...history.spends] }
   }
 }
 
 describe('channel / evidence', () => {
   it('the table of the code is the one of spec.md (EVID-1)', () => {
     const spec = readFileSync('protocols/paychan/1.0/spec.md', 'utf8')
-    for (const { decision, takes, evidence, ifFalse } of DECISIONS) assert.ok(spec.includes(`| ${decision} | ${takes} | ${evidence} | ${ifFalse} |`), decision)
-    const [, table = ''] = spec.split('| decision | takes | evidence | if it is false |\n|---|---|---|---|\n')
+    for (const { decision, takes, evidence, ifFalse } of DECISIONS) {
+      assert.ok(spec.includes(`| ${decision} | ${takes} | ${evidence} | ${ifFalse} |`), decision)
+    }
+    const [, table = ''] = spec.split(
+      '| decision | takes | evidence | if it is false |\n|---|---|---|---|\n'
+    )
     assert.equal(table.split('\n\n')[0]?.split('\n').length, DECISIONS.length)
   })
 })
 
 describe('channel / evidence / a state is known by the signature of its payer (EVID-2)', () => {
-  /** The payee holds an update that leaves the payer 100 sat, has not acknowledged it, and publishes it beside a gift to the payer. */
-  const published = (gift: bigint, forge = false): { world: World, sequence: number } => {
+  /**
+   * The payee holds an update that leaves the payer 100 sat, has not acknowledged it, and publishes
+   * it beside a gift to the payer.
+   */
+  const published = (gift: bigint, forge = false): { world: World; sequence: number } => {
     const world = new World({ capacity: 1_000_000n }).open().paid(1_000n)
     const [update] = sentOf(world.pay(998_900n), 'Update')
     assert.ok(update)
@@ -74,15 +93,31 @@ describe('channel / evidence / a state is known by the signature of its payer (E
     const t = stateTemplate(world.client.established, satoshi(update.payerBalance), 0)
     assert.equal(payerOutput(t), undefined)
     const payout = p2wsh(payoutWitnessScript(world.client.payoutKey.publicKey))
-    const tx = fundingSpend(t.funding, 3, 0, [...gift > 0n ? [{ script: payout, value: satoshi(gift) }] : [], { script: world.server.closeScript, value: satoshi(998_000n) }])
+    const tx = fundingSpend(t.funding, 3, 0, [
+      ...(gift > 0n ? [{ script: payout, value: satoshi(gift) }] : []),
+      { script: world.server.closeScript, value: satoshi(998_000n) }
+    ])
     const theirs = toDer(world.server.channelKey.sign(digestOfAll(tx, t.funding)), SIGHASH.ALL)
-    const raw = withSignatures(tx, t.funding, toDer(update.signature, SIGHASH.NONE | SIGHASH.ANYONECANPAY), theirs)
+    const raw = withSignatures(
+      tx,
+      t.funding,
+      toDer(update.signature, SIGHASH.NONE | SIGHASH.ANYONECANPAY),
+      theirs
+    )
     assert.ok('txid' in world.chain.broadcast(raw))
     if (forge) {
       // A proof is one of the txid: the witness may be any that a server likes to show.
-      const false_ = withSignatures(tx, t.funding, toDer(update.signature, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY), theirs)
+      const false_ = withSignatures(
+        tx,
+        t.funding,
+        toDer(update.signature, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY),
+        theirs
+      )
       const honest = world.chain.history.bind(world.chain)
-      world.chain.history = (outPoint) => { const history = honest(outPoint); return { ...history, spends: history.spends.map((spend) => ({ ...spend, raw: false_ })) } }
+      world.chain.history = (outPoint) => {
+        const history = honest(outPoint)
+        return { ...history, spends: history.spends.map((spend) => ({ ...spend, raw: false_ })) }
+      }
     }
     world.mine(7)
     return { world, sequence: update.sequence }
@@ -97,7 +132,7 @@ describe('channel / evidence / a state is known by the signature of its payer (E
     })
   }
 
-  it('a state of a later turn than a copy of the payer\'s data knows: whether what was in flight has been paid nobody knows, and nobody pays again', () => {
+  it("a state of a later turn than a copy of the payer's data knows: whether what was in flight has been paid nobody knows, and nobody pays again", () => {
     const world = new World({ capacity: 1_000_000n, step: 20 }).open().paidBy('client', 10_000n)
     const [update] = sentOf(world.pay(40_000n), 'Update')
     assert.ok(update)
@@ -106,20 +141,25 @@ describe('channel / evidence / a state is known by the signature of its payer (E
     world.client.channel = copy
     world.client.restart()
     world.mineTo(660)
-    assert.deepEqual([world.client.established.ledger.turn, world.client.info.spend?.kind, world.payouts().client], [0, 'settlement', 954_000n])
+    assert.deepEqual(
+      [world.client.established.ledger.turn, world.client.info.spend?.kind, world.payouts().client],
+      [0, 'settlement', 954_000n]
+    )
     assert.equal(statusOfUpdate(world.client.channel, update.sequence), 'unknown')
   })
 
-  it('a server shows it with another sighash type, as if the gift were the payer\'s: nobody knows, and nobody pays again', () => {
+  it("a server shows it with another sighash type, as if the gift were the payer's: nobody knows, and nobody pays again", () => {
     const { world, sequence } = published(330n, true)
     assert.equal(world.client.info.spend?.kind, 'unknown')
     assert.equal(statusOfUpdate(world.client.channel, sequence), 'unknown')
-    assert.ok(effectsOf(world.client.effects, 'alarm').some(({ code }) => code === 'ERR_FORGED_SPEND'))
+    assert.ok(
+      effectsOf(world.client.effects, 'alarm').some(({ code }) => code === 'ERR_FORGED_SPEND')
+    )
   })
 })
 
 describe('channel / evidence / what could not be in the next block does not count (EVID-3)', () => {
-  it('the client\'s refund with a fortune as a fee, before its lock: the server does not bid against it, however many servers show it', () => {
+  it("the client's refund with a fortune as a fee, before its lock: the server does not bid against it, however many servers show it", () => {
     const world = new World({ capacity: 1_000_000n, blocks: 4_000 }).open().paid(900_000n)
     const raw = completed(world.client, world.client.established, 999_000n)
     assert.deepEqual(world.chain.broadcast(raw), { refused: 'non-final' })
@@ -130,7 +170,9 @@ describe('channel / evidence / what could not be in the next block does not coun
   })
 
   it('an older state before its lock: the newest is published at its estimate', () => {
-    const world = new World({ capacity: 1_000_000n, step: 36, blocks: 300 }).open().paidBy('client', 900_000n)
+    const world = new World({ capacity: 1_000_000n, step: 36, blocks: 300 })
+      .open()
+      .paidBy('client', 900_000n)
     const old = world.server.established
     world.paidBy('server', 850_000n)
     show(world, shownAs(completed(world.server, old, 899_000n), 2))
@@ -141,9 +183,16 @@ describe('channel / evidence / what could not be in the next block does not coun
 })
 
 describe('channel / evidence / nobody gives up its window for what is in no block (TIME-7)', () => {
-  /** The server holds the newest state, of turn 2; the client that of turn 1; the server's old one of turn 0 gives it nearly everything. */
-  const phantom = (make: (raw: Uint8Array, world: World) => Uint8Array): { world: World, cheat: Uint8Array } => {
-    const world = new World({ capacity: 1_000_000n, step: 36, blocks: 300 }).open().paidBy('client', 900_000n)
+  /**
+   * The server holds the newest state, of turn 2; the client that of turn 1; the server's old one
+   * of turn 0 gives it nearly everything.
+   */
+  const phantom = (
+    make: (raw: Uint8Array, world: World) => Uint8Array
+  ): { world: World; cheat: Uint8Array } => {
+    const world = new World({ capacity: 1_000_000n, step: 36, blocks: 300 })
+      .open()
+      .paidBy('client', 900_000n)
     const old = world.server.established
     world.paidBy('server', 850_000n).paidBy('client', 10_000n)
     const cheat = completed(world.server, old, 1_000n)
@@ -155,8 +204,16 @@ describe('channel / evidence / nobody gives up its window for what is in no bloc
   }
 
   for (const [name, make, before] of [
-    ['with an input that exists nowhere, it is as if it were not there', (raw: Uint8Array, world: World) => withForeignInput(world.server, world, raw), 36],
-    ['that could be mined, it postpones ours for two thirds of the window', (raw: Uint8Array) => raw, 12]
+    [
+      'with an input that exists nowhere, it is as if it were not there',
+      (raw: Uint8Array, world: World) => withForeignInput(world.server, world, raw),
+      36
+    ],
+    [
+      'that could be mined, it postpones ours for two thirds of the window',
+      (raw: Uint8Array) => raw,
+      12
+    ]
   ] as const) {
     it(`a newest state that one server makes up: ${name}, and the old one is too late`, () => {
       const { world, cheat } = phantom(make)
@@ -174,7 +231,10 @@ describe('channel / evidence / nobody gives up its window for what is in no bloc
 })
 
 describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
-  /** Both states are mature, and the old one is in the mempool before the client, who has slept, looks. */
+  /**
+   * Both states are mature, and the old one is in the mempool before the client, who has slept,
+   * looks.
+   */
   const race = (servers: number, fee: bigint): World => {
     const world = new World({ step: 20 }).open().paidBy('client', 40_000n)
     const old = world.server.established
@@ -192,9 +252,11 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
 
   it('an old state that two servers show is outbid at once, by at most twice a normal bid; what one shows, up to twice the estimate', () => {
     // A normal bid is 181 vB at a quarter above 20 sat/vB: 4,525 sat.
-    const [one, two] = [race(1, 6_500n), race(2, 6_500n)].map((world) => world.client.established.publication?.fee ?? 0n)
+    const [one, two] = [race(1, 6_500n), race(2, 6_500n)].map(
+      (world) => world.client.established.publication?.fee ?? 0n
+    )
     assert.ok(one !== undefined && one <= 7_240n, `${one} sat; 181 vB at twice 20 sat/vB are 7,240`)
-    assert.ok(two !== undefined && two > 6_500n * 5n / 4n && two <= 9_050n, `${two} sat`)
+    assert.ok(two !== undefined && two > (6_500n * 5n) / 4n && two <= 9_050n, `${two} sat`)
   })
 
   it('and with the next block by at most twice as much again, whatever the other side pays', () => {
@@ -216,16 +278,29 @@ describe('channel / evidence / how far a fee rises (EVID-4, EVID-5)', () => {
     assert.ok(ours)
     const own = payerOutput(ours.template)
     assert.ok(own)
-    // 9.9 kvB with a coin of the server's wallet, at 28 sat/vB where blocks take 30: ANYONECANPAY lets it.
+    // 9.9 kvB with a coin of the server's wallet, at 28 sat/vB where blocks take 30: ANYONECANPAY
+    // lets it.
     const coin = { txid: txid('aa'.repeat(32)), vout: 0 }
     world.chain.addCoin(coin, 10_000_000n)
     const tx = fundingSpend(ours.template.funding, 3, 0, [own])
     tx.addInput(new Uint8Array(32).fill(0xaa), 0, 0xfffffffd)
-    for (let n = 0; n < 307; n++) tx.addOutput(scriptOf(`a${n}`), n < 306 ? 1_000n : 10_000_000n + 2_000n - 306_000n - 280_000n)
+    for (let n = 0; n < 307; n++) {
+      tx.addOutput(scriptOf(`a${n}`), n < 306 ? 1_000n : 10_000_000n + 2_000n - 306_000n - 280_000n)
+    }
     tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
-    const script = fundingWitnessScript(ours.template.funding.clientKey, ours.template.funding.serverKey)
-    const theirs = world.server.channelKey.sign(tx.hashForWitnessV0(0, script, world.capacity, SIGHASH.ALL))
-    tx.setWitness(0, [new Uint8Array(0), toDer(ours.signature, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY), toDer(theirs, SIGHASH.ALL), script])
+    const script = fundingWitnessScript(
+      ours.template.funding.clientKey,
+      ours.template.funding.serverKey
+    )
+    const theirs = world.server.channelKey.sign(
+      tx.hashForWitnessV0(0, script, world.capacity, SIGHASH.ALL)
+    )
+    tx.setWitness(0, [
+      new Uint8Array(0),
+      toDer(ours.signature, SIGHASH.SINGLE | SIGHASH.ANYONECANPAY),
+      toDer(theirs, SIGHASH.ALL),
+      script
+    ])
     world.kill('server')
     world.chain.lowestFeeRate = 30_000n
     world.client.feeRate = feeRate(30_000n)

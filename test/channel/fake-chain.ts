@@ -11,10 +11,16 @@ import { outPointText, sameOutPoint, type OutPoint, type Txid } from '../../src/
 import { blockHeight, type BlockHeight } from '../../src/types/units.js'
 import { faultOfSpend } from './keys.js'
 
-export type Refusal = 'non-final' | 'missing-inputs' | 'insufficient-fee' | 'fee-too-low' | 'dust' | 'other'
+export type Refusal =
+  'non-final' | 'missing-inputs' | 'insufficient-fee' | 'fee-too-low' | 'dust' | 'other'
 export type Outcome = { readonly txid: Txid } | { readonly refused: Refusal }
 
-interface KnownTransaction { readonly raw: Uint8Array, readonly parsed: ParsedTransaction, readonly fee: bigint, height: BlockHeight | undefined }
+interface KnownTransaction {
+  readonly raw: Uint8Array
+  readonly parsed: ParsedTransaction
+  readonly fee: bigint
+  height: BlockHeight | undefined
+}
 
 export class FakeChain {
   /** Blocks leave out what pays less, in satoshis per 1,000 vB. */
@@ -26,14 +32,14 @@ export class FakeChain {
   readonly #known = new Map<Txid, KnownTransaction>()
   readonly #coins = new Map<string, bigint>()
 
-  constructor (public height: BlockHeight) {}
+  constructor(public height: BlockHeight) {}
 
   /** A coin that a T1 can spend. */
-  addCoin (outPoint: OutPoint, value: bigint): void {
+  addCoin(outPoint: OutPoint, value: bigint): void {
     this.#coins.set(outPointText(outPoint), value)
   }
 
-  broadcast (raw: Uint8Array): Outcome {
+  broadcast(raw: Uint8Array): Outcome {
     const parsed = parseTransaction(raw)
     if (this.#known.has(parsed.txid)) return { txid: parsed.txid }
     if (parsed.lockTime > this.height) return { refused: 'non-final' }
@@ -42,27 +48,45 @@ export class FakeChain {
     if (values.includes(undefined)) return { refused: 'missing-inputs' }
     const fee = values.reduce<bigint>((sum, value) => sum + (value ?? 0n), 0n) - paid
     if (fee < parsed.vsize) return { refused: 'fee-too-low' }
-    if (parsed.outputs.some(({ script, value }) => value < dustLimit(script))) return { refused: 'dust' }
+    if (parsed.outputs.some(({ script, value }) => value < dustLimit(script))) {
+      return { refused: 'dust' }
+    }
     const rivals = this.#rivalsOf(parsed)
     if (rivals.some(({ height }) => height !== undefined)) return { refused: 'missing-inputs' }
-    if (rivals.some((rival) => fee < rival.fee + BigInt(parsed.vsize))) return { refused: 'insufficient-fee' }
-    if (this.funding !== undefined && this.#spends(parsed, this.funding.outPoint) && faultOfSpend(raw, this.funding) !== undefined) return { refused: 'other' }
+    if (rivals.some((rival) => fee < rival.fee + BigInt(parsed.vsize))) {
+      return { refused: 'insufficient-fee' }
+    }
+    if (
+      this.funding !== undefined &&
+      this.#spends(parsed, this.funding.outPoint) &&
+      faultOfSpend(raw, this.funding) !== undefined
+    ) {
+      return { refused: 'other' }
+    }
     for (const rival of rivals) this.#known.delete(rival.parsed.txid)
     this.#known.set(parsed.txid, { raw, parsed, fee, height: undefined })
     return { txid: parsed.txid }
   }
 
-  mine (blocks = 1): void {
+  mine(blocks = 1): void {
     for (let i = 0; i < blocks; i++) {
       this.height = blockHeight(this.height + 1)
       for (const known of this.#known.values()) {
-        if (known.height === undefined && known.fee * 1000n >= this.lowestFeeRate * BigInt(known.parsed.vsize)) known.height = this.height
+        if (
+          known.height === undefined &&
+          known.fee * 1000n >= this.lowestFeeRate * BigInt(known.parsed.vsize)
+        ) {
+          known.height = this.height
+        }
       }
     }
   }
 
-  /** The last blocks are replaced by one more, all of them empty; what they held waits in the mempool again, or is lost. */
-  reorg (depth: number, lost: readonly Txid[] = []): void {
+  /**
+   * The last blocks are replaced by one more, all of them empty; what they held waits in the
+   * mempool again, or is lost.
+   */
+  reorg(depth: number, lost: readonly Txid[] = []): void {
     for (const known of this.#known.values()) {
       if (known.height !== undefined && known.height > this.height - depth) known.height = undefined
     }
@@ -71,26 +95,45 @@ export class FakeChain {
   }
 
   /** T1, and what spends its output. */
-  history (outPoint: OutPoint): FundingHistory {
+  history(outPoint: OutPoint): FundingHistory {
     const funding = this.#known.get(outPoint.txid)
     const spend = this.spendOf(outPoint)
-    return { funding: funding && { raw: funding.raw, height: funding.height }, spends: spend === undefined ? [] : [{ txid: spend.parsed.txid, raw: spend.raw, height: spend.height, shownBy: this.servers }], strays: [] }
+    return {
+      funding: funding && { raw: funding.raw, height: funding.height },
+      spends:
+        spend === undefined
+          ? []
+          : [
+              {
+                txid: spend.parsed.txid,
+                raw: spend.raw,
+                height: spend.height,
+                shownBy: this.servers
+              }
+            ],
+      strays: []
+    }
   }
 
   /** The transaction that spends the funding output, and its fee. */
-  spendOf (outPoint: OutPoint): KnownTransaction | undefined {
+  spendOf(outPoint: OutPoint): KnownTransaction | undefined {
     return [...this.#known.values()].find(({ parsed }) => this.#spends(parsed, outPoint))
   }
 
-  #spends (parsed: ParsedTransaction, outPoint: OutPoint): boolean {
+  #spends(parsed: ParsedTransaction, outPoint: OutPoint): boolean {
     return parsed.inputs.some((input) => sameOutPoint(input.outPoint, outPoint))
   }
 
-  #valueOf (outPoint: OutPoint): bigint | undefined {
-    return this.#coins.get(outPointText(outPoint)) ?? this.#known.get(outPoint.txid)?.parsed.outputs[outPoint.vout]?.value
+  #valueOf(outPoint: OutPoint): bigint | undefined {
+    return (
+      this.#coins.get(outPointText(outPoint)) ??
+      this.#known.get(outPoint.txid)?.parsed.outputs[outPoint.vout]?.value
+    )
   }
 
-  #rivalsOf (parsed: ParsedTransaction): KnownTransaction[] {
-    return [...this.#known.values()].filter((known) => parsed.inputs.some(({ outPoint }) => this.#spends(known.parsed, outPoint)))
+  #rivalsOf(parsed: ParsedTransaction): KnownTransaction[] {
+    return [...this.#known.values()].filter((known) =>
+      parsed.inputs.some(({ outPoint }) => this.#spends(known.parsed, outPoint))
+    )
   }
 }

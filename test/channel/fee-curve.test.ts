@@ -3,14 +3,31 @@ import fc from 'fast-check'
 import { curveRate, patientRate, type CurveInput } from '../../src/channel/fee-curve.js'
 import { blockHeight, feeRate } from '../../src/types/units.js'
 
-/** The bids of all heights from the first on; against a rival, or where nothing presses when there is no deadline. */
-function bids ({ deadline, ...input }: Pick<CurveInput, 'since' | 'budget'> & { deadline: number | undefined }, estimates: readonly bigint[], from: number = input.since.height): bigint[] {
+/**
+ * The bids of all heights from the first on; against a rival, or where nothing presses when there
+ * is no deadline.
+ */
+function bids(
+  { deadline, ...input }: Pick<CurveInput, 'since' | 'budget'> & { deadline: number | undefined },
+  estimates: readonly bigint[],
+  from: number = input.since.height
+): bigint[] {
   let previous = input.since.feeRate
   return estimates.map((each, i) => {
     const [height, estimate] = [from + i, feeRate(each)]
-    previous = deadline === undefined
-      ? patientRate({ ...input, height, previous, estimate })
-      : curveRate({ ...input, deadline, isContested: true, height, previous, passedOver: i === 0 ? undefined : previous, estimate, nextBlock: estimate })
+    previous =
+      deadline === undefined
+        ? patientRate({ ...input, height, previous, estimate })
+        : curveRate({
+            ...input,
+            deadline,
+            isContested: true,
+            height,
+            previous,
+            passedOver: i === 0 ? undefined : previous,
+            estimate,
+            nextBlock: estimate
+          })
     return previous
   })
 }
@@ -19,49 +36,114 @@ const since = { height: blockHeight(100), feeRate: feeRate(2_000n) }
 
 describe('channel / fee curve', () => {
   it('begins with the estimate, grows by the same factor, reaches half of the budget before the last six blocks, and all of it in the last', () => {
-    const all = bids({ since, deadline: 136, budget: feeRate(200_000n) }, Array.from({ length: 36 }, () => 2_000n))
-    assert.deepEqual([all[0], all[15], all[29], all[30], all[33], all[35]], [2_000n, 14_142n, 87_774n, 100_000n, 151_572n, 200_000n])
+    const all = bids(
+      { since, deadline: 136, budget: feeRate(200_000n) },
+      Array.from({ length: 36 }, () => 2_000n)
+    )
+    assert.deepEqual(
+      [all[0], all[15], all[29], all[30], all[33], all[35]],
+      [2_000n, 14_142n, 87_774n, 100_000n, 151_572n, 200_000n]
+    )
   })
 
   it('follows an estimate that rises faster, to a quarter of the budget until the last third; then to all of it (STAKE-4)', () => {
-    assert.deepEqual(bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 7_000n, 900_000n]), [2_000n, 7_000n, 7_500n])
-    assert.deepEqual(bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 900_000n], 124), [10_025n, 30_000n])
+    assert.deepEqual(
+      bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 7_000n, 900_000n]),
+      [2_000n, 7_000n, 7_500n]
+    )
+    assert.deepEqual(
+      bids({ since, deadline: 136, budget: feeRate(30_000n) }, [2_000n, 900_000n], 124),
+      [10_025n, 30_000n]
+    )
   })
 
   it('never falls, whatever the estimate does; never passes the budget; is the same after a restart at any block', () => {
-    const story = fc.record({ blocks: fc.integer({ min: 1, max: 200 }), budget: fc.bigInt(2_000n, 10_000_000n), estimates: fc.array(fc.bigInt(1_000n, 1_000_000n), { minLength: 1, maxLength: 220 }), restart: fc.nat(219) })
-    fc.assert(fc.property(story, ({ blocks, budget, estimates, restart }) => {
-      const input = { since, deadline: 100 + blocks, budget: feeRate(budget) }
-      const all = bids(input, estimates)
-      all.forEach((rate, i) => { assert.ok(rate <= budget && rate >= (all[i - 1] ?? 0n), `${all[i - 1]} -> ${rate}`) })
-      // What a restart has is the last bid and where the race began.
-      const at = Math.min(restart, estimates.length - 1)
-      const previous = at === 0 ? since.feeRate : feeRate(all[at - 1] ?? 0n)
-      assert.equal(curveRate({ ...input, height: 100 + at, previous, passedOver: at === 0 ? undefined : previous, isContested: true, estimate: feeRate(estimates[at] ?? 0n), nextBlock: feeRate(estimates[at] ?? 0n) }), all[at])
-    }))
+    const story = fc.record({
+      blocks: fc.integer({ min: 1, max: 200 }),
+      budget: fc.bigInt(2_000n, 10_000_000n),
+      estimates: fc.array(fc.bigInt(1_000n, 1_000_000n), { minLength: 1, maxLength: 220 }),
+      restart: fc.nat(219)
+    })
+    fc.assert(
+      fc.property(story, ({ blocks, budget, estimates, restart }) => {
+        const input = { since, deadline: 100 + blocks, budget: feeRate(budget) }
+        const all = bids(input, estimates)
+        all.forEach((rate, i) => {
+          assert.ok(rate <= budget && rate >= (all[i - 1] ?? 0n), `${all[i - 1]} -> ${rate}`)
+        })
+        // What a restart has is the last bid and where the race began.
+        const at = Math.min(restart, estimates.length - 1)
+        const previous = at === 0 ? since.feeRate : feeRate(all[at - 1] ?? 0n)
+        assert.equal(
+          curveRate({
+            ...input,
+            height: 100 + at,
+            previous,
+            passedOver: at === 0 ? undefined : previous,
+            isContested: true,
+            estimate: feeRate(estimates[at] ?? 0n),
+            nextBlock: feeRate(estimates[at] ?? 0n)
+          }),
+          all[at]
+        )
+      })
+    )
   })
 
   it('is in a block before the deadline whenever a rate within the budget would have been enough in the last block', () => {
-    const story = fc.record({ blocks: fc.integer({ min: 6, max: 200 }), budget: fc.bigInt(2_000n, 1_000_000n), needed: fc.array(fc.bigInt(1_000n, 1_000_000n), { minLength: 200, maxLength: 200 }) })
-    fc.assert(fc.property(story, ({ blocks, budget, needed }) => {
-      const input = { since, deadline: 100 + blocks, budget: feeRate(budget) }
-      const all = bids(input, Array.from({ length: blocks }, () => 1_000n))
-      const wouldHave = (needed[blocks - 1] ?? 0n) <= budget
-      assert.ok(!wouldHave || all.some((rate, i) => rate >= (needed[i] ?? 0n)))
-    }))
+    const story = fc.record({
+      blocks: fc.integer({ min: 6, max: 200 }),
+      budget: fc.bigInt(2_000n, 1_000_000n),
+      needed: fc.array(fc.bigInt(1_000n, 1_000_000n), { minLength: 200, maxLength: 200 })
+    })
+    fc.assert(
+      fc.property(story, ({ blocks, budget, needed }) => {
+        const input = { since, deadline: 100 + blocks, budget: feeRate(budget) }
+        const all = bids(
+          input,
+          Array.from({ length: blocks }, () => 1_000n)
+        )
+        const wouldHave = (needed[blocks - 1] ?? 0n) <= budget
+        assert.ok(!wouldHave || all.some((rate, i) => rate >= (needed[i] ?? 0n)))
+      })
+    )
   })
 
   it('in the last third bids a quarter more than the next block takes, which is mostly far less than the budget', () => {
-    const rate = (height: number): bigint => curveRate({ since, height, deadline: 136, previous: feeRate(5_000n), passedOver: feeRate(5_000n), isContested: false, estimate: feeRate(2_000n), nextBlock: feeRate(40_000n), budget: feeRate(80_000n) })
+    const rate = (height: number): bigint =>
+      curveRate({
+        since,
+        height,
+        deadline: 136,
+        previous: feeRate(5_000n),
+        passedOver: feeRate(5_000n),
+        isContested: false,
+        estimate: feeRate(2_000n),
+        nextBlock: feeRate(40_000n),
+        budget: feeRate(80_000n)
+      })
     assert.deepEqual([rate(123), rate(124)], [19_883n, 50_000n])
   })
 
   it('after the deadline, and where nothing presses, a quarter more with each block; the latter up to ten times the estimate on the first day, twice as much with each further one', () => {
     const budget = feeRate(1_000_000n)
-    assert.deepEqual(bids({ since, deadline: 90, budget }, [2_000n, 2_000n, 2_000n]), [2_000n, 3_000n, 4_000n])
-    const calm = bids({ since, deadline: undefined, budget }, Array.from({ length: 30 }, () => 2_000n))
+    assert.deepEqual(bids({ since, deadline: 90, budget }, [2_000n, 2_000n, 2_000n]), [
+      2_000n,
+      3_000n,
+      4_000n
+    ])
+    const calm = bids(
+      { since, deadline: undefined, budget },
+      Array.from({ length: 30 }, () => 2_000n)
+    )
     assert.equal(calm.at(-1), 20_000n)
-    const days = bids({ since, deadline: undefined, budget }, Array.from({ length: 3 * 144 }, () => 2_000n))
-    assert.deepEqual([143, 287, 431].map((at) => days[at]), [20_000n, 40_000n, 80_000n])
+    const days = bids(
+      { since, deadline: undefined, budget },
+      Array.from({ length: 3 * 144 }, () => 2_000n)
+    )
+    assert.deepEqual(
+      [143, 287, 431].map((at) => days[at]),
+      [20_000n, 40_000n, 80_000n]
+    )
   })
 })

@@ -9,7 +9,7 @@ import { World } from './world.js'
 
 describe('channel / the fee of T1', () => {
   /** The client's channel, whose T1 was built at a height and is in the mempool. */
-  function waiting (builtAt: number, patience?: number): { channel: Established, world: World } {
+  function waiting(builtAt: number, patience?: number): { channel: Established; world: World } {
     const world = new World()
     world.asked = { patience: patience === undefined ? undefined : blockDelta(patience) }
     world.offer().run()
@@ -21,12 +21,17 @@ describe('channel / the fee of T1', () => {
     return { channel: { ...channel, fundingTx: tx.toBuffer() }, world }
   }
 
-  const bumps = (channel: Established, world: World, height: number): unknown[] => fundingFee(channel, world.client.env({ height: blockHeight(height), feeRate: feeRate(9_000n) }))
+  const bumps = (channel: Established, world: World, height: number): unknown[] =>
+    fundingFee(channel, world.client.env({ height: blockHeight(height), feeRate: feeRate(9_000n) }))
 
   it('is left alone for six blocks (FUND-5)', () => {
     const { channel, world } = waiting(600)
     assert.deepEqual(bumps(channel, world, 605), [])
-    assert.deepEqual(bumps(channel, world, 606), [{ type: 'bump-funding', funding: channel.outPoint.txid, feeRate: 9_000n, most: 5_000n }], 'at most 5 % of 100,000 sat')
+    assert.deepEqual(
+      bumps(channel, world, 606),
+      [{ type: 'bump-funding', funding: channel.outPoint.txid, feeRate: 9_000n, most: 5_000n }],
+      'at most 5 % of 100,000 sat'
+    )
   })
 
   it('is left alone for as long as was asked for (FUND-5)', () => {
@@ -35,18 +40,31 @@ describe('channel / the fee of T1', () => {
     assert.equal(bumps(channel, world, 536).length, 1)
   })
 
-  it('is the client\'s business, and only while T1 is in the mempool (FUND-5)', () => {
+  it("is the client's business, and only while T1 is in the mempool (FUND-5)", () => {
     const { channel, world } = waiting(0)
     assert.equal(bumps(channel, world, 700).length, 1)
     assert.deepEqual(bumps({ ...channel, role: 'server' }, world, 700), [])
-    assert.deepEqual(bumps({ ...channel, onChain: { ...channel.onChain, fundingSeen: false } }, world, 700), [])
-    assert.deepEqual(bumps({ ...channel, onChain: { ...channel.onChain, fundingHeight: blockHeight(699) } }, world, 700), [])
+    assert.deepEqual(
+      bumps({ ...channel, onChain: { ...channel.onChain, fundingSeen: false } }, world, 700),
+      []
+    )
+    assert.deepEqual(
+      bumps(
+        { ...channel, onChain: { ...channel.onChain, fundingHeight: blockHeight(699) } },
+        world,
+        700
+      ),
+      []
+    )
   })
 
   it('is looked at with every block, and T1 itself goes out unchanged (FUND-5)', () => {
     const { world } = waiting(0)
     const { effects } = world.client.attempt({ type: 'tip' })
     assert.equal(effectsOf(effects, 'bump-funding').length, 1)
-    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ raw }) => raw), [world.client.established.fundingTx])
+    assert.deepEqual(
+      effectsOf(effects, 'broadcast').map(({ raw }) => raw),
+      [world.client.established.fundingTx]
+    )
   })
 })

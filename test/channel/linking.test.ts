@@ -11,7 +11,10 @@ describe('channel / linking / on connected', () => {
     assert.deepEqual([world.client.info.status, world.server.info.status], ['offline', 'offline'])
     world.connect()
     const message = take(world, 'server', 'Reestablish')
-    assert.deepEqual([message.derivation, message.turn, message.sequence], [Uint8Array.from([0, 0, 0, 3, 0, 0, 0, 4]), 0, 1])
+    assert.deepEqual(
+      [message.derivation, message.turn, message.sequence],
+      [Uint8Array.from([0, 0, 0, 3, 0, 0, 0, 4]), 0, 1]
+    )
     assert.equal(world.client.established.link, 'up')
   })
 
@@ -37,11 +40,23 @@ describe('channel / linking / before the other side has said where it stands (RE
     world.client.post({ type: 'connected' })
     const from = [world.client.effects.length, world.server.effects.length] as const
     world.mine(1, { quiet: true })
-    world.server.post({ type: 'broadcast-done', purpose: 'funding', txid: world.funding.outPoint.txid, refusedForFee: false })
+    world.server.post({
+      type: 'broadcast-done',
+      purpose: 'funding',
+      txid: world.funding.outPoint.txid,
+      refusedForFee: false
+    })
     world.pay(10_000n)
-    const sent = [...world.client.effects.slice(from[0]), ...world.server.effects.slice(from[1])].filter(({ type }) => type === 'send')
+    const sent = [
+      ...world.client.effects.slice(from[0]),
+      ...world.server.effects.slice(from[1])
+    ].filter(({ type }) => type === 'send')
     assert.deepEqual(sent, [])
-    assert.deepEqual([world.client.established.ready.ours, world.server.established.ready.ours], [true, true], 'it is said later')
+    assert.deepEqual(
+      [world.client.established.ready.ours, world.server.established.ready.ours],
+      [true, true],
+      'it is said later'
+    )
     world.connect().run().paid(10_000n)
     assert.equal(world.server.info.ourBalance, 10_000n)
   })
@@ -52,7 +67,10 @@ describe('channel / linking / what was in flight', () => {
     const world = paid()
     world.pay(5_000n)
     const effects = world.client.post({ type: 'disconnected', reason: 'reset' })
-    assert.deepEqual(paymentsOf(effects, 'payments-unknown').map(({ amount }) => amount), [5_000n])
+    assert.deepEqual(
+      paymentsOf(effects, 'payments-unknown').map(({ amount }) => amount),
+      [5_000n]
+    )
     assert.deepEqual(paymentsOf(effects, 'payments-acknowledged'), [])
   })
 
@@ -62,8 +80,14 @@ describe('channel / linking / what was in flight', () => {
     world.pay(6n)
     world.disconnect().connect().run()
     assert.equal(world.server.info.ourBalance, 15_006n)
-    assert.deepEqual(paymentsOf(world.client.effects, 'payments-acknowledged').map(({ amount }) => amount), [10_000n, 5_000n, 6n])
-    assert.deepEqual(paymentsOf(world.server.effects, 'payments-received').map(({ amount }) => amount), [10_000n, 5_000n, 6n])
+    assert.deepEqual(
+      paymentsOf(world.client.effects, 'payments-acknowledged').map(({ amount }) => amount),
+      [10_000n, 5_000n, 6n]
+    )
+    assert.deepEqual(
+      paymentsOf(world.server.effects, 'payments-received').map(({ amount }) => amount),
+      [10_000n, 5_000n, 6n]
+    )
   })
 
   it('stored, but the ack was lost: is acknowledged by what the server says, and not sent again (REEST-2)', () => {
@@ -73,7 +97,10 @@ describe('channel / linking / what was in flight', () => {
     world.disconnect().connect()
     world.deliver('server')
     const effects = world.client.post(eventOf(take(world, 'client', 'Reestablish')))
-    assert.deepEqual(paymentsOf(effects, 'payments-acknowledged').map(({ amount }) => amount), [5_000n])
+    assert.deepEqual(
+      paymentsOf(effects, 'payments-acknowledged').map(({ amount }) => amount),
+      [5_000n]
+    )
     assert.deepEqual(sentOf(effects, 'Update'), [])
     assert.equal(world.run().server.info.ourBalance, 15_000n)
   })
@@ -99,14 +126,25 @@ describe('channel / linking / what was in flight', () => {
 })
 
 describe('channel / linking / on Error', () => {
-  const error = (code: string, fatal: boolean): { type: 'message', message: { type: 'Error', code: string, rule: string, text: string, fatal: boolean } } =>
-    ({ type: 'message', message: { type: 'Error', code, rule: 'UPD-4', text: 'No.', fatal } })
+  const error = (
+    code: string,
+    fatal: boolean
+  ): {
+    type: 'message'
+    message: { type: 'Error'; code: string; rule: string; text: string; fatal: boolean }
+  } => ({ type: 'message', message: { type: 'Error', code, rule: 'UPD-4', text: 'No.', fatal } })
 
   it('a fatal one ends the payments, is told loudly (ERR-3), and is not answered (ERR-5); the stream is for its sender to end', () => {
     const world = paid()
     const effects = world.client.post(error('ERR_BAD_SIGNATURE', true))
-    assert.deepEqual([world.client.established.stopped?.code, world.client.info.status], ['ERR_BAD_SIGNATURE', 'stopped'])
-    assert.deepEqual([effectsOf(effects, 'hang-up').length, effectsOf(effects, 'alarm').length], [0, 1])
+    assert.deepEqual(
+      [world.client.established.stopped?.code, world.client.info.status],
+      ['ERR_BAD_SIGNATURE', 'stopped']
+    )
+    assert.deepEqual(
+      [effectsOf(effects, 'hang-up').length, effectsOf(effects, 'alarm').length],
+      [0, 1]
+    )
     assert.deepEqual(sentOf(effects, 'Error'), [], 'an Error is never answered by an Error')
   })
 
@@ -135,7 +173,10 @@ describe('channel / linking / on Error', () => {
     assert.equal(world.server.established.stopped?.code, 'ERR_BAD_ACK')
     for (let n = 0; n < 2; n++) {
       world.disconnect().connect().run()
-      assert.deepEqual([world.client.established.link, world.server.established.link], ['live', 'live'])
+      assert.deepEqual(
+        [world.client.established.link, world.server.established.link],
+        ['live', 'live']
+      )
     }
     assert.equal(effectsOf(world.server.effects, 'alarm').length, 1, 'a person is told once')
     world.server.post({ type: 'close' })
@@ -146,7 +187,12 @@ describe('channel / linking / on Error', () => {
   it('a fatal one makes what is in flight unknown to its callers at once (UPD-18)', () => {
     const world = paid()
     world.pay(5n)
-    assert.deepEqual(paymentsOf(world.client.post(error('ERR_ANY', true)), 'payments-unknown').map(({ amount }) => amount), [5n])
+    assert.deepEqual(
+      paymentsOf(world.client.post(error('ERR_ANY', true)), 'payments-unknown').map(
+        ({ amount }) => amount
+      ),
+      [5n]
+    )
   })
 
   it('one that is not fatal moves nothing (ERR-4)', () => {

@@ -10,14 +10,25 @@ import { effectsOf } from './asserts.js'
 import { World } from './world.js'
 
 const paid = (amount = 40_000n): World => new World().open().paid(amount)
-const alarms = (world: World, role: 'client' | 'server'): string[] => effectsOf(world[role].effects, 'alarm').map(({ code }) => code)
+const alarms = (world: World, role: 'client' | 'server'): string[] =>
+  effectsOf(world[role].effects, 'alarm').map(({ code }) => code)
 
 describe('channel / on the chain / T1', () => {
   it('is ready once it is as deep as the terms ask for, not one block before (FUND-4)', () => {
     const world = new World({ policy: { minDepth: 3 } }).offer().run().mine(2)
-    assert.deepEqual([world.client.established.ready.ours, world.client.info.confirmations, world.client.info.status], [false, 2, 'confirming'])
+    assert.deepEqual(
+      [
+        world.client.established.ready.ours,
+        world.client.info.confirmations,
+        world.client.info.status
+      ],
+      [false, 2, 'confirming']
+    )
     world.mine()
-    assert.deepEqual([world.client.established.ready, world.client.info.status], [{ ours: true, theirs: true }, 'open'])
+    assert.deepEqual(
+      [world.client.established.ready, world.client.info.status],
+      [{ ours: true, theirs: true }, 'open']
+    )
   })
 
   it('confirmed too late for any payment: stops, and waits for the refund (FUND-4)', () => {
@@ -40,16 +51,29 @@ describe('channel / on the chain / T1', () => {
     const none = { ...world.chain.history(world.client.established.outPoint), spends: [] }
     for (const side of [world.client, world.server]) {
       const undone = side.attempt({ type: 'history', history: none }).effects
-      assert.deepEqual(effectsOf(undone, 'broadcast').map(({ purpose }) => purpose), side.role === 'server' ? ['close'] : [], 'the asker does not have the other signature')
-      const gone = side.attempt({ type: 'history', history: { funding: undefined, spends: [], strays: [] } }).effects
-      assert.deepEqual(effectsOf(gone, 'broadcast').map(({ purpose }) => purpose), ['funding'])
+      assert.deepEqual(
+        effectsOf(undone, 'broadcast').map(({ purpose }) => purpose),
+        side.role === 'server' ? ['close'] : [],
+        'the asker does not have the other signature'
+      )
+      const gone = side.attempt({
+        type: 'history',
+        history: { funding: undefined, spends: [], strays: [] }
+      }).effects
+      assert.deepEqual(
+        effectsOf(gone, 'broadcast').map(({ purpose }) => purpose),
+        ['funding']
+      )
     }
   })
 
   it('taken back by a reorg: alarms, and the same T1 goes out again with the next block (FUND-5)', () => {
     const world = paid()
     world.reorg(1, [world.client.established.outPoint.txid])
-    assert.deepEqual([alarms(world, 'client'), alarms(world, 'server')], [['ERR_FUNDING_REORGED'], ['ERR_FUNDING_REORGED']])
+    assert.deepEqual(
+      [alarms(world, 'client'), alarms(world, 'server')],
+      [['ERR_FUNDING_REORGED'], ['ERR_FUNDING_REORGED']]
+    )
     assert.equal(world.client.info.confirmations, 0)
     world.mine().paid(1n)
     assert.equal(world.server.info.ourBalance, 40_001n)
@@ -66,7 +90,10 @@ describe('channel / on the chain / what spends it', () => {
     const world = paid()
     world.client.post({ type: 'close' })
     world.run().mine()
-    assert.deepEqual([world.client.info.spend?.kind, world.server.info.spend?.kind], ['close', 'close'])
+    assert.deepEqual(
+      [world.client.info.spend?.kind, world.server.info.spend?.kind],
+      ['close', 'close']
+    )
     assert.deepEqual([...alarms(world, 'client'), ...alarms(world, 'server')], [])
   })
 
@@ -77,7 +104,10 @@ describe('channel / on the chain / what spends it', () => {
     world.mine()
     const txid = world.client.info.spend?.txid
     const scriptPubKey = p2wsh(payoutWitnessScript(world.client.payoutKey.publicKey))
-    assert.deepEqual(effectsOf(world.client.effects, 'claim').map(({ payout }) => payout), [{ outPoint: { txid, vout: 0 }, value: 60_000n, scriptPubKey }])
+    assert.deepEqual(
+      effectsOf(world.client.effects, 'claim').map(({ payout }) => payout),
+      [{ outPoint: { txid, vout: 0 }, value: 60_000n, scriptPubKey }]
+    )
     assert.deepEqual(effectsOf(world.server.effects, 'claim'), [])
   })
 
@@ -107,32 +137,76 @@ describe('channel / on the chain / what spends it', () => {
 
   describe('in no block yet (TIME-8)', () => {
     /** A spend with a lock that no state has, signed by these. */
-    const spendOf = (world: World, lock: number, ...signers: Array<'client' | 'server'>): FundingHistory['spends'][number] => {
+    const spendOf = (
+      world: World,
+      lock: number,
+      ...signers: Array<'client' | 'server'>
+    ): FundingHistory['spends'][number] => {
       const { outPoint, terms } = world.server.established
-      const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
-      const tx = fundingSpend(output, 3, lock, [{ script: world.client.closeScript, value: satoshi(99_000n) }])
-      const sign = (role: 'client' | 'server'): Uint8Array => toDer(world[signers.includes(role) ? role : signers[0] ?? 'client'].channelKey.sign(digestOfAll(tx, output)), SIGHASH.ALL)
-      const raw = signers.length === 0 ? tx.toBuffer() : withSignatures(tx, output, sign('client'), sign('server'))
+      const output = {
+        outPoint,
+        value: terms.capacity,
+        clientKey: terms.client.channelKey,
+        serverKey: terms.server.channelKey
+      }
+      const tx = fundingSpend(output, 3, lock, [
+        { script: world.client.closeScript, value: satoshi(99_000n) }
+      ])
+      const sign = (role: 'client' | 'server'): Uint8Array =>
+        toDer(
+          world[signers.includes(role) ? role : (signers[0] ?? 'client')].channelKey.sign(
+            digestOfAll(tx, output)
+          ),
+          SIGHASH.ALL
+        )
+      const raw =
+        signers.length === 0
+          ? tx.toBuffer()
+          : withSignatures(tx, output, sign('client'), sign('server'))
       return { txid: parseTransaction(raw).txid, raw: Uint8Array.from(raw), height: undefined }
     }
-    const shown = (world: World, ...spends: FundingHistory['spends']): ReturnType<typeof world.server.attempt> =>
-      world.server.attempt({ type: 'history', history: { funding: { raw: world.server.established.fundingTx, height: blockHeight(501) }, spends, strays: [] } })
-    const codes = ({ effects }: ReturnType<typeof shown>): string[] => effectsOf(effects, 'alarm').map(({ code }) => code)
+    const shown = (
+      world: World,
+      ...spends: FundingHistory['spends']
+    ): ReturnType<typeof world.server.attempt> =>
+      world.server.attempt({
+        type: 'history',
+        history: {
+          funding: { raw: world.server.established.fundingTx, height: blockHeight(501) },
+          spends,
+          strays: []
+        }
+      })
+    const codes = ({ effects }: ReturnType<typeof shown>): string[] =>
+      effectsOf(effects, 'alarm').map(({ code }) => code)
 
     it('signed by both, though nobody should have it: alarm, and the server publishes T3 against it', () => {
       const world = paid()
       const after = shown(world, spendOf(world, 77, 'client', 'server'))
       assert.deepEqual(codes(after), ['ERR_UNKNOWN_SPEND'])
-      assert.equal(after.state.stage === 'established' && after.state.publication?.kind, 'settlement')
+      assert.equal(
+        after.state.stage === 'established' && after.state.publication?.kind,
+        'settlement'
+      )
     })
 
-    for (const [who, ...signers] of [['nobody'], ['the client alone', 'client'], ['the server alone', 'server']] as const) {
+    for (const [who, ...signers] of [
+      ['nobody'],
+      ['the client alone', 'client'],
+      ['the server alone', 'server']
+    ] as const) {
       it(`signed by ${who}: made up, and ignored, whatever state it pretends to be`, () => {
         const world = paid()
         for (const lock of [77, 0, world.server.established.terms.refundHeight]) {
           const after = shown(world, spendOf(world, lock, ...signers))
           assert.deepEqual(codes(after), ['ERR_FORGED_SPEND'])
-          assert.deepEqual(after.state.stage === 'established' && [after.state.onChain.spend, after.state.onChain.shown], [undefined, []])
+          assert.deepEqual(
+            after.state.stage === 'established' && [
+              after.state.onChain.spend,
+              after.state.onChain.shown
+            ],
+            [undefined, []]
+          )
         }
       })
     }
@@ -140,10 +214,16 @@ describe('channel / on the chain / what spends it', () => {
     it('beside a real one: does not hide it', () => {
       const world = paid()
       const real = spendOf(world, 77, 'client', 'server')
-      for (const spends of [[real, spendOf(world, 0)], [spendOf(world, 0), real]]) {
+      for (const spends of [
+        [real, spendOf(world, 0)],
+        [spendOf(world, 0), real]
+      ]) {
         const after = shown(world, ...spends)
         assert.deepEqual(codes(after), ['ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND'])
-        assert.equal(after.state.stage === 'established' && after.state.onChain.shown[0]?.txid, real.txid)
+        assert.equal(
+          after.state.stage === 'established' && after.state.onChain.shown[0]?.txid,
+          real.txid
+        )
       }
     })
 
@@ -154,16 +234,24 @@ describe('channel / on the chain / what spends it', () => {
       assert.ok(publication)
       const ours = { txid: publication.txid, raw: publication.raw, height: undefined }
       const rival = spendOf(world, 77, 'client', 'server')
-      for (const spends of [[ours, rival], [rival, ours]]) {
+      for (const spends of [
+        [ours, rival],
+        [rival, ours]
+      ]) {
         const after = shown(world, ...spends)
-        assert.equal(after.state.stage === 'established' && after.state.onChain.shown[0]?.txid, rival.txid)
+        assert.equal(
+          after.state.stage === 'established' && after.state.onChain.shown[0]?.txid,
+          rival.txid
+        )
       }
     })
   })
 })
 
 describe('channel / on the chain / payments in flight, once the spend is buried (TIME-4)', () => {
-  /** The client has signed 5,000 sat more; the server holds it, or does not. The ack never comes. */
+  /**
+   * The client has signed 5,000 sat more; the server holds it, or does not. The ack never comes.
+   */
   const inFlight = (arrived: boolean): World => {
     const world = paid()
     world.pay(5_000n)
@@ -172,7 +260,10 @@ describe('channel / on the chain / payments in flight, once the spend is buried 
     world.server.post({ type: 'settle' })
     return world
   }
-  const settled = (channel: Established): [number | undefined, number | undefined] => [channel.ledger.held?.sequence, channel.ledger.settledSequence]
+  const settled = (channel: Established): [number | undefined, number | undefined] => [
+    channel.ledger.held?.sequence,
+    channel.ledger.settledSequence
+  ]
 
   it('included in the settlement: were received after all', () => {
     assert.deepEqual(settled(inFlight(true).mine(6).client.established), [1, 2])
@@ -186,7 +277,11 @@ describe('channel / on the chain / payments in flight, once the spend is buried 
     const world = inFlight(true)
     assert.deepEqual(settled(world.client.established), [1, undefined])
     world.mine(5)
-    assert.deepEqual(settled(world.client.established), [1, undefined], 'five blocks can be taken back')
+    assert.deepEqual(
+      settled(world.client.established),
+      [1, undefined],
+      'five blocks can be taken back'
+    )
     world.mine()
     assert.deepEqual(settled(world.client.established), [1, 2])
     world.reorg(6)
@@ -208,7 +303,14 @@ describe('channel / on the chain / the same history again', () => {
     world.mine()
     const { onChain } = world.client.established
     assert.ok(onChain.spend)
-    const { effects } = world.client.attempt({ type: 'history', history: { funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight }, spends: [onChain.spend], strays: [] } })
+    const { effects } = world.client.attempt({
+      type: 'history',
+      history: {
+        funding: { raw: world.client.established.fundingTx, height: onChain.fundingHeight },
+        spends: [onChain.spend],
+        strays: []
+      }
+    })
     assert.deepEqual(effects, [])
   })
 })

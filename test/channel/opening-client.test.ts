@@ -8,8 +8,15 @@ import { payment, World } from './world.js'
 
 describe('client / opening / on offer', () => {
   it('asks for a one-way channel of version 3, locked until tip + blocks (step 1)', () => {
-    const offer = take(new World({ capacity: 50_000n, blocks: 150 }).offer(), 'server', 'OpenChannel')
-    assert.deepEqual([offer.capacity, offer.refundHeight, offer.mode, offer.step, offer.txVersion], [50_000n, 650, 'one-way', 0, 3])
+    const offer = take(
+      new World({ capacity: 50_000n, blocks: 150 }).offer(),
+      'server',
+      'OpenChannel'
+    )
+    assert.deepEqual(
+      [offer.capacity, offer.refundHeight, offer.mode, offer.step, offer.txVersion],
+      [50_000n, 650, 'one-way', 0, 3]
+    )
   })
 
   it('refuses 1 sat less than the least capacity', () => {
@@ -29,7 +36,10 @@ describe('client / opening / on AcceptChannel', () => {
     const world = new World().until('server', 'accepted')
     world.holdFunding = true
     const effects = world.client.post(eventOf(take(world, 'client', 'AcceptChannel')))
-    assert.deepEqual(effectsOf(effects, 'build-funding').map(({ scriptPubKey, amount }) => [scriptPubKey, amount]), [[world.fundingScript, 100_000n]])
+    assert.deepEqual(
+      effectsOf(effects, 'build-funding').map(({ scriptPubKey, amount }) => [scriptPubKey, amount]),
+      [[world.fundingScript, 100_000n]]
+    )
     assert.deepEqual(world.queues.server, [])
     assert.deepEqual(effectsOf(effects, 'broadcast'), [])
   })
@@ -40,21 +50,34 @@ describe('client / opening / on AcceptChannel', () => {
       const world = new World()
       world.asked = { choice }
       world.until('server', 'accepted').holdFunding = true
-      const [effect] = effectsOf(world.client.post(eventOf(take(world, 'client', 'AcceptChannel'))), 'build-funding')
-      assert.deepEqual([effect?.feeRate, effect?.coins], [choice?.feeRate ?? world.client.feeRate, choice?.coins])
+      const [effect] = effectsOf(
+        world.client.post(eventOf(take(world, 'client', 'AcceptChannel'))),
+        'build-funding'
+      )
+      assert.deepEqual(
+        [effect?.feeRate, effect?.coins],
+        [choice?.feeRate ?? world.client.feeRate, choice?.coins]
+      )
     }
   })
 
   it('gives up when a term breaks a rule, and tells which (OPEN-8)', () => {
     const world = new World().until('server', 'accepted')
-    const effects = world.client.post(eventOf({ ...take(world, 'client', 'AcceptChannel'), minDepth: 0 }))
+    const effects = world.client.post(
+      eventOf({ ...take(world, 'client', 'AcceptChannel'), minDepth: 0 })
+    )
     assertAbandoned(world.client, effects, 'OPEN-8', 'ERR_TERMS_REFUSED')
     assert.deepEqual(effectsOf(effects, 'build-funding'), [])
   })
 
   it('gives up when K2 = K1 (KEY-4)', () => {
     const world = new World().until('server', 'accepted')
-    const effects = world.client.post(eventOf({ ...take(world, 'client', 'AcceptChannel'), channelKey: world.client.channelKey.publicKey }))
+    const effects = world.client.post(
+      eventOf({
+        ...take(world, 'client', 'AcceptChannel'),
+        channelKey: world.client.channelKey.publicKey
+      })
+    )
     assertAbandoned(world.client, effects, 'KEY-4', 'ERR_KEY_REUSED')
   })
 })
@@ -65,9 +88,20 @@ describe('client / opening / on funding built', () => {
     const t2 = Transaction.fromBuffer(take(world, 'server', 'RefundRequest').refundTx)
     const { channel } = world.client
     assert.ok(channel.stage === 'refund-requested')
-    assert.deepEqual([t2.version, t2.locktime, t2.ins.length, t2.ins[0]?.sequence, t2.ins[0]?.witness.length], [3, 700, 1, 0xfffffffd, 0])
-    assert.equal(Buffer.from(t2.ins[0]?.hash ?? []).reverse().toString('hex'), channel.outPoint.txid)
-    assert.deepEqual(t2.outs.map(({ script }) => script), [world.client.closeScript])
+    assert.deepEqual(
+      [t2.version, t2.locktime, t2.ins.length, t2.ins[0]?.sequence, t2.ins[0]?.witness.length],
+      [3, 700, 1, 0xfffffffd, 0]
+    )
+    assert.equal(
+      Buffer.from(t2.ins[0]?.hash ?? [])
+        .reverse()
+        .toString('hex'),
+      channel.outPoint.txid
+    )
+    assert.deepEqual(
+      t2.outs.map(({ script }) => script),
+      [world.client.closeScript]
+    )
     assert.deepEqual(effectsOf(world.client.effects, 'broadcast'), [])
     assert.deepEqual(sentOf(world.client.effects, 'Funding'), [])
   })
@@ -76,9 +110,19 @@ describe('client / opening / on funding built', () => {
     const world = new World().until('server', 'accepted')
     world.holdFunding = true
     world.deliver('client')
-    const effects = world.client.post({ type: 'funding-failed', code: 'ERR_INSUFFICIENT_FUNDS', reason: 'Only 17 sat are in the wallet.' })
-    assert.equal(world.client.channel.stage === 'abandoned' && world.client.channel.code, 'ERR_INSUFFICIENT_FUNDS')
-    assert.deepEqual(sentOf(effects, 'Error').map(({ code }) => code), ['ERR_FUNDING_FAILED'])
+    const effects = world.client.post({
+      type: 'funding-failed',
+      code: 'ERR_INSUFFICIENT_FUNDS',
+      reason: 'Only 17 sat are in the wallet.'
+    })
+    assert.equal(
+      world.client.channel.stage === 'abandoned' && world.client.channel.code,
+      'ERR_INSUFFICIENT_FUNDS'
+    )
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ code }) => code),
+      ['ERR_FUNDING_FAILED']
+    )
     assert.doesNotMatch(sentOf(effects, 'Error')[0]?.text ?? '', /17/)
   })
 
@@ -101,8 +145,14 @@ describe('client / opening / on RefundSignature', () => {
     world.deliver('server')
     const effects = world.client.post(eventOf(take(world, 'client', 'RefundSignature')))
     const { fundingTx } = world.client.established
-    assert.deepEqual(sentOf(effects, 'Funding').map((message) => message.fundingTx), [fundingTx])
-    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ purpose, raw }) => [purpose, raw]), [['funding', fundingTx]])
+    assert.deepEqual(
+      sentOf(effects, 'Funding').map((message) => message.fundingTx),
+      [fundingTx]
+    )
+    assert.deepEqual(
+      effectsOf(effects, 'broadcast').map(({ purpose, raw }) => [purpose, raw]),
+      [['funding', fundingTx]]
+    )
   })
 
   it('holds a T2 that is valid at L, whatever the server does from now on', () => {
@@ -118,7 +168,9 @@ describe('client / opening / on RefundSignature', () => {
   for (const [what, signature] of wrong) {
     it(`gives up at a signature ${what}: T1 never leaves, its inputs are free (REF-7)`, () => {
       const world = new World().until('client', 'refund-requested')
-      const effects = world.client.post(eventOf({ type: 'RefundSignature', signature: signature(world) }))
+      const effects = world.client.post(
+        eventOf({ type: 'RefundSignature', signature: signature(world) })
+      )
       assertAbandoned(world.client, effects, 'REF-7', 'ERR_BAD_REFUND_SIGNATURE')
       assert.deepEqual(sentOf(world.client.effects, 'Funding'), [])
       assert.deepEqual(effectsOf(world.client.effects, 'broadcast'), [])
@@ -141,13 +193,29 @@ describe('client / opening / on FundingBroadcast', () => {
     world.deliver('client')
     world.deliver('server')
     const effects = world.client.post(eventOf(take(world, 'client', 'FundingBroadcast')))
-    assert.deepEqual(sentOf(effects, 'Update').map(({ sequence, payerBalance, payments }) => [sequence, payerBalance, payments]), [[0, 100_000n, []]])
-    assert.equal(world.client.post({ type: 'message', message: { type: 'FundingBroadcast', txid: fromHex(world.funding.outPoint.txid).reverse() } }).length, 0)
+    assert.deepEqual(
+      sentOf(effects, 'Update').map(({ sequence, payerBalance, payments }) => [
+        sequence,
+        payerBalance,
+        payments
+      ]),
+      [[0, 100_000n, []]]
+    )
+    assert.equal(
+      world.client.post({
+        type: 'message',
+        message: { type: 'FundingBroadcast', txid: fromHex(world.funding.outPoint.txid).reverse() }
+      }).length,
+      0
+    )
   })
 
   it('stops when the server names another T1 (FUND-1)', () => {
     const world = new World().until('client', 'established')
-    const effects = world.client.post({ type: 'message', message: { type: 'FundingBroadcast', txid: new Uint8Array(32).fill(9) } })
+    const effects = world.client.post({
+      type: 'message',
+      message: { type: 'FundingBroadcast', txid: new Uint8Array(32).fill(9) }
+    })
     assertStopped(world.client, effects, 'FUND-1', 'ERR_FUNDING_TXID')
     assert.deepEqual(sentOf(world.client.effects, 'Update'), [])
   })
@@ -164,7 +232,10 @@ describe('client / opening / on an end before T1 has left', () => {
     it(`${stage}: gives up when the peer goes away`, () => {
       const world = at()
       const effects = world.client.post({ type: 'disconnected', reason: 'reset' })
-      assert.equal(world.client.channel.stage === 'abandoned' && world.client.channel.code, 'ERR_PEER_UNREACHABLE')
+      assert.equal(
+        world.client.channel.stage === 'abandoned' && world.client.channel.code,
+        'ERR_PEER_UNREACHABLE'
+      )
       assert.equal(effectsOf(effects, 'release-funding').length, 1)
     })
 
@@ -177,12 +248,24 @@ describe('client / opening / on an end before T1 has left', () => {
       const world = at()
       const effects = world.client.post({ type: 'close' })
       assertAbandoned(world.client, effects, '', 'ERR_CANCELLED')
-      assert.deepEqual(effectsOf(effects, 'close-done').map(({ kind }) => kind), ['abandoned'])
+      assert.deepEqual(
+        effectsOf(effects, 'close-done').map(({ kind }) => kind),
+        ['abandoned']
+      )
     })
 
     it(`${stage}: gives up when the server refuses, and says why`, () => {
       const world = at()
-      world.client.post({ type: 'message', message: { type: 'Error', code: 'ERR_CAPACITY_REFUSED', rule: 'OPEN-2', text: 'Too small for us.', fatal: true } })
+      world.client.post({
+        type: 'message',
+        message: {
+          type: 'Error',
+          code: 'ERR_CAPACITY_REFUSED',
+          rule: 'OPEN-2',
+          text: 'Too small for us.',
+          fatal: true
+        }
+      })
       const { channel } = world.client
       assert.equal(channel.stage === 'abandoned' && channel.code, 'ERR_OPEN_REFUSED')
       assert.match(channel.stage === 'abandoned' ? channel.reason : '', /Too small for us/)
@@ -192,18 +275,31 @@ describe('client / opening / on an end before T1 has left', () => {
       const world = at()
       const { state, effects } = world.client.attempt({ type: 'pay', payments: [payment(1_000n)] })
       assert.ok(state === world.client.channel)
-      assert.deepEqual(effectsOf(effects, 'payment-refused').map(({ error }) => error.code), ['ERR_CHANNEL_NOT_OPEN'])
+      assert.deepEqual(
+        effectsOf(effects, 'payment-refused').map(({ error }) => error.code),
+        ['ERR_CHANNEL_NOT_OPEN']
+      )
     })
   }
 
   it('abandoned: nothing moves it any more', () => {
     const world = new World().offer()
     world.client.post({ type: 'timeout' })
-    for (const event of [{ type: 'timeout' }, { type: 'tip' }, { type: 'connected' }, { type: 'disconnected', reason: '' }] as const) {
+    for (const event of [
+      { type: 'timeout' },
+      { type: 'tip' },
+      { type: 'connected' },
+      { type: 'disconnected', reason: '' }
+    ] as const) {
       const { state, effects } = world.client.attempt(event)
       assert.deepEqual([state === world.client.channel, effects], [true, []])
     }
-    assert.deepEqual(effectsOf(world.client.attempt({ type: 'close' }).effects, 'close-done').map(({ kind }) => kind), ['abandoned'])
+    assert.deepEqual(
+      effectsOf(world.client.attempt({ type: 'close' }).effects, 'close-done').map(
+        ({ kind }) => kind
+      ),
+      ['abandoned']
+    )
     assert.equal(world.client.info.status, 'abandoned')
   })
 })

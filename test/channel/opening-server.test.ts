@@ -9,13 +9,13 @@ import { ecdsa, scriptOf } from './keys.js'
 import { reestablishOf } from '../protocols/reestablish.js'
 import { buildT1, World } from './world.js'
 
-function altered (raw: Uint8Array, change: (tx: Transaction) => void): Uint8Array {
+function altered(raw: Uint8Array, change: (tx: Transaction) => void): Uint8Array {
   const tx = Transaction.fromBuffer(Uint8Array.from(raw))
   change(tx)
   return tx.toBuffer()
 }
 
-function input (tx: Transaction): Transaction['ins'][number] {
+function input(tx: Transaction): Transaction['ins'][number] {
   const [first] = tx.ins
   assert.ok(first)
   return first
@@ -24,7 +24,9 @@ function input (tx: Transaction): Transaction['ins'][number] {
 describe('server / opening / on OpenChannel', () => {
   it('keeps the derivation of K1, for a client that loses its data (KEY-5)', () => {
     const world = new World().open()
-    for (const { terms } of [world.client.established, world.server.established]) assert.deepEqual(terms.clientDerivation, Uint8Array.from([0, 0, 0, 1, 0, 0, 0, 2]))
+    for (const { terms } of [world.client.established, world.server.established]) {
+      assert.deepEqual(terms.clientDerivation, Uint8Array.from([0, 0, 0, 1, 0, 0, 0, 2]))
+    }
   })
 
   it('names K2, its derivation and its conditions (step 1, KEY-2)', () => {
@@ -32,13 +34,21 @@ describe('server / opening / on OpenChannel', () => {
     const accept = take(world, 'client', 'AcceptChannel')
     assert.deepEqual(accept.channelKey, world.server.channelKey.publicKey)
     assert.deepEqual(accept.derivation, Uint8Array.from([0, 0, 0, 3, 0, 0, 0, 4]))
-    assert.deepEqual([accept.minDepth, accept.settleHeight, accept.lastPaymentHeight], [1, 664, 652])
+    assert.deepEqual(
+      [accept.minDepth, accept.settleHeight, accept.lastPaymentHeight],
+      [1, 664, 652]
+    )
   })
 
   it('makes no channel of an offer that it refuses', () => {
     const world = new World().offer()
     const offer = take(world, 'server', 'OpenChannel')
-    assert.throws(() => { world.accept({ ...offer, mode: 'two-way' }) }, (error) => error instanceof Violation && error.rule === 'OPEN-4')
+    assert.throws(
+      () => {
+        world.accept({ ...offer, mode: 'two-way' })
+      },
+      (error) => error instanceof Violation && error.rule === 'OPEN-4'
+    )
     assert.equal(world.server.has, false)
   })
 
@@ -47,12 +57,17 @@ describe('server / opening / on OpenChannel', () => {
     const offer = take(world, 'server', 'OpenChannel')
     world.accept(offer)
     world.server.post({ type: 'timeout' })
-    assert.throws(() => { world.accept(offer) }, (error) => error instanceof Violation && error.rule === 'KEY-3')
+    assert.throws(
+      () => {
+        world.accept(offer)
+      },
+      (error) => error instanceof Violation && error.rule === 'KEY-3'
+    )
   })
 })
 
 describe('server / opening / on RefundRequest', () => {
-  const at = (): { world: World, refundTx: Uint8Array } => {
+  const at = (): { world: World; refundTx: Uint8Array } => {
     const world = new World().until('client', 'refund-requested')
     return { world, refundTx: take(world, 'server', 'RefundRequest').refundTx }
   }
@@ -63,25 +78,94 @@ describe('server / opening / on RefundRequest', () => {
     assert.equal(world.server.channel.stage, 'refund-signed')
     const [signed] = sentOf(effects, 'RefundSignature')
     const tx = Transaction.fromBuffer(Uint8Array.from(refundTx))
-    const witnessScript = fundingWitnessScript(world.client.channelKey.publicKey, world.server.channelKey.publicKey)
-    const digest = tx.hashForWitnessV0(0, witnessScript, world.capacity, Transaction.SIGHASH_NONE | Transaction.SIGHASH_ANYONECANPAY)
-    assert.ok(signed !== undefined && ecdsa.verify(world.server.channelKey.publicKey, digest, signed.signature))
+    const witnessScript = fundingWitnessScript(
+      world.client.channelKey.publicKey,
+      world.server.channelKey.publicKey
+    )
+    const digest = tx.hashForWitnessV0(
+      0,
+      witnessScript,
+      world.capacity,
+      Transaction.SIGHASH_NONE | Transaction.SIGHASH_ANYONECANPAY
+    )
+    assert.ok(
+      signed !== undefined &&
+        ecdsa.verify(world.server.channelKey.publicKey, digest, signed.signature)
+    )
   })
 
   const cases: Array<[string, string, string, (tx: Transaction) => void]> = [
-    ['1 block too early a lock', 'REF-3', 'ERR_REFUND_LOCK', (tx) => { tx.locktime -= 1 }],
-    ['no lock', 'REF-3', 'ERR_REFUND_LOCK', (tx) => { tx.locktime = 0 }],
-    ['a later lock', 'REF-3', 'ERR_REFUND_LOCK', (tx) => { tx.locktime += 1 }],
-    ['a final sequence, which switches the lock off', 'REF-4', 'ERR_REFUND_SEQUENCE', (tx) => { input(tx).sequence = 0xffffffff }],
-    ['a sequence that refuses replacement', 'REF-4', 'ERR_REFUND_SEQUENCE', (tx) => { input(tx).sequence = 0xfffffffe }],
-    ['version 2', 'REF-5', 'ERR_REFUND_VERSION', (tx) => { tx.version = 2 }],
-    ['two inputs', 'REF-1', 'ERR_REFUND_INPUTS', (tx) => { tx.addInput(new Uint8Array(32).fill(5), 0, 0xfffffffd) }],
-    ['a scriptSig', 'REF-1', 'ERR_REFUND_MALFORMED', (tx) => { tx.setInputScript(0, Uint8Array.from([1])) }]
+    [
+      '1 block too early a lock',
+      'REF-3',
+      'ERR_REFUND_LOCK',
+      (tx) => {
+        tx.locktime -= 1
+      }
+    ],
+    [
+      'no lock',
+      'REF-3',
+      'ERR_REFUND_LOCK',
+      (tx) => {
+        tx.locktime = 0
+      }
+    ],
+    [
+      'a later lock',
+      'REF-3',
+      'ERR_REFUND_LOCK',
+      (tx) => {
+        tx.locktime += 1
+      }
+    ],
+    [
+      'a final sequence, which switches the lock off',
+      'REF-4',
+      'ERR_REFUND_SEQUENCE',
+      (tx) => {
+        input(tx).sequence = 0xffffffff
+      }
+    ],
+    [
+      'a sequence that refuses replacement',
+      'REF-4',
+      'ERR_REFUND_SEQUENCE',
+      (tx) => {
+        input(tx).sequence = 0xfffffffe
+      }
+    ],
+    [
+      'version 2',
+      'REF-5',
+      'ERR_REFUND_VERSION',
+      (tx) => {
+        tx.version = 2
+      }
+    ],
+    [
+      'two inputs',
+      'REF-1',
+      'ERR_REFUND_INPUTS',
+      (tx) => {
+        tx.addInput(new Uint8Array(32).fill(5), 0, 0xfffffffd)
+      }
+    ],
+    [
+      'a scriptSig',
+      'REF-1',
+      'ERR_REFUND_MALFORMED',
+      (tx) => {
+        tx.setInputScript(0, Uint8Array.from([1]))
+      }
+    ]
   ]
   for (const [what, rule, code, change] of cases) {
     it(`refuses T2 with ${what}, and signs nothing (${rule})`, () => {
       const { world, refundTx } = at()
-      const effects = world.server.post(eventOf({ type: 'RefundRequest', refundTx: altered(refundTx, change) }))
+      const effects = world.server.post(
+        eventOf({ type: 'RefundRequest', refundTx: altered(refundTx, change) })
+      )
       assertAbandoned(world.server, effects, rule, code)
       assert.deepEqual(sentOf(effects, 'RefundSignature'), [])
     })
@@ -89,7 +173,9 @@ describe('server / opening / on RefundRequest', () => {
 
   it('refuses bytes that are no transaction (REF-1)', () => {
     const { world } = at()
-    const effects = world.server.post(eventOf({ type: 'RefundRequest', refundTx: Uint8Array.from([1, 2, 3]) }))
+    const effects = world.server.post(
+      eventOf({ type: 'RefundRequest', refundTx: Uint8Array.from([1, 2, 3]) })
+    )
     assertAbandoned(world.server, effects, 'REF-1', 'ERR_REFUND_MALFORMED')
   })
 
@@ -107,13 +193,20 @@ describe('server / opening / on RefundRequest', () => {
     const other = new World().until('server', 'refund-signed')
     other.server.post({ type: 'timeout' })
     world.server.registry.learn(other.server.channel, other.server.channelKey.publicKey)
-    assertAbandoned(world.server, world.server.post(eventOf({ type: 'RefundRequest', refundTx })), 'REF-2', 'ERR_OUTPOINT_REUSED')
+    assertAbandoned(
+      world.server,
+      world.server.post(eventOf({ type: 'RefundRequest', refundTx })),
+      'REF-2',
+      'ERR_OUTPOINT_REUSED'
+    )
   })
 })
 
 describe('server / opening / on Funding', () => {
   /** A client whose T1 is what `options` say, at the moment in which it hands it over. */
-  const handing = (options: Partial<Parameters<typeof buildT1>[0]> = {}): { world: World, fundingTx: Uint8Array } => {
+  const handing = (
+    options: Partial<Parameters<typeof buildT1>[0]> = {}
+  ): { world: World; fundingTx: Uint8Array } => {
     const world = new World()
     world.holdFunding = true
     world.until('client', 'accepted').build(world.fundingScript, options)
@@ -125,10 +218,19 @@ describe('server / opening / on Funding', () => {
   it('broadcasts T1 and watches it, and says so only once a mempool has it (step 6, FUND-3)', () => {
     const { world, fundingTx } = handing({ vout: 1 })
     const first = world.server.attempt(eventOf({ type: 'Funding', fundingTx }))
-    assert.deepEqual(effectsOf(first.effects, 'broadcast').map(({ raw }) => raw), [fundingTx])
-    assert.deepEqual(effectsOf(first.effects, 'watch-funding').map(({ scriptPubKey }) => scriptPubKey), [world.fundingScript])
+    assert.deepEqual(
+      effectsOf(first.effects, 'broadcast').map(({ raw }) => raw),
+      [fundingTx]
+    )
+    assert.deepEqual(
+      effectsOf(first.effects, 'watch-funding').map(({ scriptPubKey }) => scriptPubKey),
+      [world.fundingScript]
+    )
     assert.deepEqual(sentOf(first.effects, 'FundingBroadcast'), [])
-    assert.equal(sentOf(world.server.post(eventOf({ type: 'Funding', fundingTx })), 'FundingBroadcast').length, 1)
+    assert.equal(
+      sentOf(world.server.post(eventOf({ type: 'Funding', fundingTx })), 'FundingBroadcast').length,
+      1
+    )
   })
 
   it('says it again when T1 is handed over again', () => {
@@ -136,29 +238,51 @@ describe('server / opening / on Funding', () => {
     world.server.post(eventOf({ type: 'Funding', fundingTx }))
     const { state } = world.server.attempt(eventOf({ type: 'Funding', fundingTx }))
     assert.ok(state === world.server.channel)
-    assert.equal(sentOf(world.server.post(eventOf({ type: 'Funding', fundingTx })), 'FundingBroadcast').length, 1)
+    assert.equal(
+      sentOf(world.server.post(eventOf({ type: 'Funding', fundingTx })), 'FundingBroadcast').length,
+      1
+    )
   })
 
   it('tries again with every block when T1 was not accepted', () => {
     const { world, fundingTx } = handing()
     world.server.blind = true
     const effects = world.server.post(eventOf({ type: 'Funding', fundingTx }))
-    assert.ok(effectsOf(effects, 'notify').some(({ news }) => news.kind === 'funding-refused'), 'no alarm: the coins are not ours')
+    assert.ok(
+      effectsOf(effects, 'notify').some(({ news }) => news.kind === 'funding-refused'),
+      'no alarm: the coins are not ours'
+    )
     assert.deepEqual(sentOf(effects, 'FundingBroadcast'), [])
     const again = world.server.attempt(eventOf({ type: 'Funding', fundingTx })).effects
-    assert.deepEqual([effectsOf(again, 'broadcast').length, sentOf(again, 'FundingBroadcast')], [1, []], 'handed over again: it tries again')
+    assert.deepEqual(
+      [effectsOf(again, 'broadcast').length, sentOf(again, 'FundingBroadcast')],
+      [1, []],
+      'handed over again: it tries again'
+    )
     world.server.blind = false
     assert.equal(sentOf(world.server.post({ type: 'tip' }), 'FundingBroadcast').length, 1)
   })
 
-  for (const [what, kind, code] of [['no mempool takes it', 'fee-too-low', 'ERR_BROADCAST_REFUSED'], ['the chain cannot be reached', 'unavailable', 'ERR_NOT_READY']] as const) {
+  for (const [what, kind, code] of [
+    ['no mempool takes it', 'fee-too-low', 'ERR_BROADCAST_REFUSED'],
+    ['the chain cannot be reached', 'unavailable', 'ERR_NOT_READY']
+  ] as const) {
     it(`says so at once when ${what}, and not what its servers said (FUND-3, ERR-1)`, () => {
       const { world, fundingTx } = handing({})
       world.server.blind = true
       world.server.post(eventOf({ type: 'Funding', fundingTx }))
-      const failed = { type: 'broadcast-failed', purpose: 'funding', txid: world.server.established.outPoint.txid, kind, reason: 'electrum.example: no' } as const
+      const failed = {
+        type: 'broadcast-failed',
+        purpose: 'funding',
+        txid: world.server.established.outPoint.txid,
+        kind,
+        reason: 'electrum.example: no'
+      } as const
       const { state, effects } = world.server.attempt(failed)
-      assert.deepEqual(sentOf(effects, 'Error').map(({ rule, code, fatal }) => [rule, code, fatal]), [['', code, false]])
+      assert.deepEqual(
+        sentOf(effects, 'Error').map(({ rule, code, fatal }) => [rule, code, fatal]),
+        [['', code, false]]
+      )
       assert.ok(!sentOf(effects, 'Error').some(({ text }) => text.includes('electrum')))
       assert.ok(state === world.server.channel)
       world.disconnect()
@@ -166,20 +290,40 @@ describe('server / opening / on Funding', () => {
     })
   }
 
-  const other = (): Uint8Array => buildT1({ script: scriptOf('elsewhere'), amount: 100_000n, coin: new World().coin })
-  const cases: Array<[string, string, string, Partial<Parameters<typeof buildT1>[0]>, (() => Uint8Array)?]> = [
+  const other = (): Uint8Array =>
+    buildT1({ script: scriptOf('elsewhere'), amount: 100_000n, coin: new World().coin })
+  const cases: Array<
+    [string, string, string, Partial<Parameters<typeof buildT1>[0]>, (() => Uint8Array)?]
+  > = [
     ['that is another one than T2 spends', 'FUND-1', 'ERR_FUNDING_TXID', {}, other],
     ['that cannot be read', 'FUND-1', 'ERR_FUNDING_MALFORMED', {}, () => Uint8Array.from([9])],
-    ['that pays to another script', 'FUND-1', 'ERR_FUNDING_OUTPUT', { script: scriptOf('elsewhere') }],
+    [
+      'that pays to another script',
+      'FUND-1',
+      'ERR_FUNDING_OUTPUT',
+      { script: scriptOf('elsewhere') }
+    ],
     ['that pays 1 sat too little', 'FUND-1', 'ERR_FUNDING_OUTPUT', { amount: 99_999n }],
     ['that pays 1 sat too much', 'FUND-1', 'ERR_FUNDING_OUTPUT', { amount: 100_001n }],
-    ['with an input without a witness, whose txid others can change', 'FUND-2', 'ERR_FUNDING_NOT_SEGWIT', { witness: [] }],
-    ['with a scriptSig, whose txid others can change', 'FUND-2', 'ERR_FUNDING_NOT_SEGWIT', { scriptSig: Uint8Array.from([0x51]) }]
+    [
+      'with an input without a witness, whose txid others can change',
+      'FUND-2',
+      'ERR_FUNDING_NOT_SEGWIT',
+      { witness: [] }
+    ],
+    [
+      'with a scriptSig, whose txid others can change',
+      'FUND-2',
+      'ERR_FUNDING_NOT_SEGWIT',
+      { scriptSig: Uint8Array.from([0x51]) }
+    ]
   ]
   for (const [what, rule, code, options, instead] of cases) {
     it(`refuses a T1 ${what} (${rule})`, () => {
       const { world, fundingTx } = handing(options)
-      const effects = world.server.post(eventOf({ type: 'Funding', fundingTx: instead?.() ?? fundingTx }))
+      const effects = world.server.post(
+        eventOf({ type: 'Funding', fundingTx: instead?.() ?? fundingTx })
+      )
       assertAbandoned(world.server, effects, rule, code)
     })
   }
@@ -245,14 +389,20 @@ describe('server / opening / when the stream breaks', () => {
     world.disconnect().mine(3)
     assert.equal(world.server.channel.stage, 'established')
     world.connect().run().paid(5_000n)
-    assert.deepEqual([world.server.established.stopped, world.server.info.ourBalance], [undefined, 5_000n])
+    assert.deepEqual(
+      [world.server.established.stopped, world.server.info.ourBalance],
+      [undefined, 5_000n]
+    )
   })
 
   it('refund signed: a T1 on the chain that is not the one of the refund changes nothing', () => {
     const world = new World().until('client', 'established')
     world.disconnect()
     const other = buildT1({ script: world.fundingScript, amount: 50_000n, coin: world.coin })
-    world.server.post({ type: 'history', history: { funding: { raw: other, height: blockHeight(501) }, spends: [], strays: [] } })
+    world.server.post({
+      type: 'history',
+      history: { funding: { raw: other, height: blockHeight(501) }, spends: [], strays: [] }
+    })
     assert.equal(world.server.channel.stage, 'refund-signed')
   })
 })

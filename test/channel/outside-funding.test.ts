@@ -1,4 +1,7 @@
-/** T1 is made by an outside wallet: nobody signs it before T2's signature is on disk, and T2 is kept for good. */
+/**
+ * T1 is made by an outside wallet: nobody signs it before T2's signature is on disk, and T2 is kept
+ * for good.
+ */
 import assert from 'node:assert/strict'
 import { checkFunded, checkSigned } from '../../src/channel/outside-funding.js'
 import { recordOf } from '../../src/channel/recording.js'
@@ -11,18 +14,20 @@ import { World } from './world.js'
 const wallet = new OutsideWallet()
 
 /** A client that the server has accepted. */
-function accepted (): World {
+function accepted(): World {
   const world = new World({ outside: true }).until('client', 'accepted')
   return world
 }
 
-function psbtOf (world: World, fee = 1_000n): Uint8Array {
+function psbtOf(world: World, fee = 1_000n): Uint8Array {
   const coin = { txid: world.coin.txid, vout: world.coin.vout, value: 10_000_000n }
-  return wallet.fund([coin], [{ script: world.fundingScript, amount: world.capacity }], { fee }).toPSBT(0)
+  return wallet
+    .fund([coin], [{ script: world.fundingScript, amount: world.capacity }], { fee })
+    .toPSBT(0)
 }
 
 /** The outside wallet has paid for T1. */
-function funded (world = accepted()): World {
+function funded(world = accepted()): World {
   const { channel } = world.client
   assert.ok(channel.stage === 'accepted')
   const { warnings, ...funding } = checkFunded(channel, psbtOf(world), world.client.env())
@@ -32,15 +37,18 @@ function funded (world = accepted()): World {
 }
 
 /** T2's signature is on disk; T1 is not signed. */
-function secured (): World {
+function secured(): World {
   const world = funded().run()
-  assert.deepEqual([world.client.info.outside?.needs, world.server.channel.stage], ['signatures', 'refund-signed'])
+  assert.deepEqual(
+    [world.client.info.outside?.needs, world.server.channel.stage],
+    ['signatures', 'refund-signed']
+  )
   return world
 }
 
 const signedOf = (world: World): Uint8Array => wallet.sign(psbtOf(world)).extract()
 
-function sign (world: World): World {
+function sign(world: World): World {
   const raw = checkSigned(world.client.established, signedOf(world), world.client.env())
   world.client.post({ type: 'funding-signed', raw })
   return world
@@ -50,15 +58,26 @@ describe('client / T1 of an outside wallet', () => {
   it('asks for inputs once the server has named K2, and builds nothing itself (step 2)', () => {
     const { client } = accepted()
     assert.deepEqual(effectsOf(client.effects, 'build-funding'), [])
-    assert.deepEqual([client.info.status, client.info.outside?.needs, client.info.outside?.amount], ['opening', 'inputs', 100_000n])
+    assert.deepEqual(
+      [client.info.status, client.info.outside?.needs, client.info.outside?.amount],
+      ['opening', 'inputs', 100_000n]
+    )
     assert.match(client.info.outside?.address ?? '', /^bcrt1q/)
   })
 
   it('has T2 signed for the txid of the unsigned T1, which nobody is told to sign before (steps 3 to 5, REF-7)', () => {
     const world = funded()
-    assert.deepEqual([world.client.info.outside, sentOf(world.client.effects, 'Funding'), effectsOf(world.client.effects, 'broadcast')], [undefined, [], []])
+    assert.deepEqual(
+      [
+        world.client.info.outside,
+        sentOf(world.client.effects, 'Funding'),
+        effectsOf(world.client.effects, 'broadcast')
+      ],
+      [undefined, [], []]
+    )
     world.deliver('server')
-    // The state with the signature is committed, and the process dies before any effect of it: it may be signed all the same.
+    // The state with the signature is committed, and the process dies before any effect of it: it
+    // may be signed all the same.
     world.client.crashNext = true
     world.deliver('client')
     world.client.restart()
@@ -68,7 +87,14 @@ describe('client / T1 of an outside wallet', () => {
 
   it('gives up at a wrong signature of T2: nothing was signed (REF-7)', () => {
     const world = funded()
-    assertAbandoned(world.client, world.client.post(eventOf({ type: 'RefundSignature', signature: new Uint8Array(64).fill(1) })), 'REF-7', 'ERR_BAD_REFUND_SIGNATURE')
+    assertAbandoned(
+      world.client,
+      world.client.post(
+        eventOf({ type: 'RefundSignature', signature: new Uint8Array(64).fill(1) })
+      ),
+      'REF-7',
+      'ERR_BAD_REFUND_SIGNATURE'
+    )
   })
 
   it('hands nothing over while T1 is not signed, in no block and behind no Reestablish', () => {
@@ -76,7 +102,13 @@ describe('client / T1 of an outside wallet', () => {
     const from = world.client.effects.length
     world.mine(3)
     world.disconnect().connect().run()
-    assert.deepEqual([sentOf(world.client.effects.slice(from), 'Funding'), effectsOf(world.client.effects.slice(from), 'broadcast')], [[], []])
+    assert.deepEqual(
+      [
+        sentOf(world.client.effects.slice(from), 'Funding'),
+        effectsOf(world.client.effects.slice(from), 'broadcast')
+      ],
+      [[], []]
+    )
     assert.equal(world.server.channel.stage, 'refund-signed')
   })
 
@@ -91,7 +123,10 @@ describe('client / T1 of an outside wallet', () => {
   it('is a channel like any other once T1 is signed (step 6, FUND-1, FUND-2, FUND-3)', () => {
     const world = sign(secured()).run()
     world.mine()
-    assert.deepEqual([world.client.info.status, world.server.info.status, world.client.info.outside], ['open', 'open', undefined])
+    assert.deepEqual(
+      [world.client.info.status, world.server.info.status, world.client.info.outside],
+      ['open', 'open', undefined]
+    )
     world.paid(1_000n)
     world.client.post({ type: 'close' })
     world.run().mine()
@@ -117,8 +152,11 @@ describe('client / T1 of an outside wallet', () => {
   it('does not take a T1 with made-up witnesses from a mempool', () => {
     const world = secured()
     const raw = wallet.sign(psbtOf(world)).extract()
-    const forged = raw.map((byte, i) => i > raw.length - 60 ? byte ^ 1 : byte)
-    const { state } = world.client.attempt({ type: 'history', history: { funding: { raw: forged, height: undefined }, spends: [], strays: [] } })
+    const forged = raw.map((byte, i) => (i > raw.length - 60 ? byte ^ 1 : byte))
+    const { state } = world.client.attempt({
+      type: 'history',
+      history: { funding: { raw: forged, height: undefined }, spends: [], strays: [] }
+    })
     assert.ok(state.stage === 'established')
     assert.equal(state.outside?.isSigned, false)
   })
@@ -129,7 +167,10 @@ describe('client / T1 of an outside wallet', () => {
     sign(world)
     assert.equal(effectsOf(world.client.effects.slice(from), 'broadcast').length, 1)
     world.run().mine()
-    assert.throws(() => checkSigned(world.client.established, signedOf(world), world.client.env()), { code: 'ERR_PSBT_NOT_EXPECTED' })
+    assert.throws(
+      () => checkSigned(world.client.established, signedOf(world), world.client.env()),
+      { code: 'ERR_PSBT_NOT_EXPECTED' }
+    )
   })
 
   it('never asks our wallet for a child: it has no change of it (FUND-5)', () => {
@@ -143,21 +184,35 @@ describe('client / T1 of an outside wallet', () => {
     const bumped = (world: World): Uint8Array => wallet.sign(psbtOf(world, 9_000n)).extract()
     const shown = (world: World, height?: number): string[] => {
       const raw = bumped(world)
-      const stray = { txid: parseTransaction(raw).txid, raw, height: height === undefined ? undefined : blockHeight(height) }
+      const stray = {
+        txid: parseTransaction(raw).txid,
+        raw,
+        height: height === undefined ? undefined : blockHeight(height)
+      }
       const history = { ...world.chain.history(world.client.established.outPoint), strays: [stray] }
-      return effectsOf(world.client.post({ type: 'history', history }), 'alarm').map(({ code, text }) => `${code} ${text}`)
+      return effectsOf(world.client.post({ type: 'history', history }), 'alarm').map(
+        ({ code, text }) => `${code} ${text}`
+      )
     }
 
     it('such as a T1 with a higher fee: the person hears what to do, once in the mempool and once in a block (FUND-5)', () => {
       const world = sign(secured()).run()
       const { txid } = parseTransaction(bumped(world))
       const [first = '', ...more] = shown(world)
-      assert.match(first, new RegExp(`^ERR_PAID_WITHOUT_REFUND Transaction ${txid} pays 100,000 sat .* is not T1 ${world.client.established.outPoint.txid}.*RBF`))
+      assert.match(
+        first,
+        new RegExp(
+          `^ERR_PAID_WITHOUT_REFUND Transaction ${txid} pays 100,000 sat .* is not T1 ${world.client.established.outPoint.txid}.*RBF`
+        )
+      )
       assert.deepEqual([more, shown(world)], [[], []])
       world.restart('client')
       assert.deepEqual(shown(world), [])
       const [mined = ''] = shown(world, 501)
-      assert.match(mined, /^ERR_PAID_WITHOUT_REFUND .* is in block 501: only both sides together can move it/)
+      assert.match(
+        mined,
+        /^ERR_PAID_WITHOUT_REFUND .* is in block 501: only both sides together can move it/
+      )
       assert.deepEqual([shown(world, 501), world.client.established.outside?.isSigned], [[], true])
     })
 
@@ -172,8 +227,20 @@ describe('client / T1 of an outside wallet', () => {
 
     it('nor when it pays elsewhere: it spends what such a payment had brought', () => {
       const world = sign(secured()).run()
-      const raw = wallet.sign(wallet.fund([{ txid: 'aa'.repeat(32), vout: 0, value: 100_000n }], [{ script: wallet.script, amount: 90_000n }]).toPSBT(0)).extract()
-      const history = { ...world.chain.history(world.client.established.outPoint), strays: [{ txid: parseTransaction(raw).txid, raw, height: undefined }] }
+      const raw = wallet
+        .sign(
+          wallet
+            .fund(
+              [{ txid: 'aa'.repeat(32), vout: 0, value: 100_000n }],
+              [{ script: wallet.script, amount: 90_000n }]
+            )
+            .toPSBT(0)
+        )
+        .extract()
+      const history = {
+        ...world.chain.history(world.client.established.outPoint),
+        strays: [{ txid: parseTransaction(raw).txid, raw, height: undefined }]
+      }
       assert.deepEqual(effectsOf(world.client.post({ type: 'history', history }), 'alarm'), [])
     })
   })
@@ -182,12 +249,24 @@ describe('client / T1 of an outside wallet', () => {
     it('is given up by its user: the server is told, and T2 stays (OPEN-9)', () => {
       const world = secured()
       const effects = world.client.post({ type: 'close' })
-      assert.deepEqual(effectsOf(effects, 'close-done').map(({ kind }) => kind), ['abandoned'])
-      assert.deepEqual(sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]), [['ERR_CANCELLED', true]])
+      assert.deepEqual(
+        effectsOf(effects, 'close-done').map(({ kind }) => kind),
+        ['abandoned']
+      )
+      assert.deepEqual(
+        sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]),
+        [['ERR_CANCELLED', true]]
+      )
       world.run()
-      assert.deepEqual([world.client.info.status, world.server.info.status], ['abandoned', 'abandoned'])
+      assert.deepEqual(
+        [world.client.info.status, world.server.info.status],
+        ['abandoned', 'abandoned']
+      )
       assert.ok(world.client.established.refundSignature !== undefined)
-      assert.deepEqual(effectsOf(world.client.post({ type: 'close' }), 'close-done').map(({ kind }) => kind), ['abandoned'])
+      assert.deepEqual(
+        effectsOf(world.client.post({ type: 'close' }), 'close-done').map(({ kind }) => kind),
+        ['abandoned']
+      )
     })
 
     it('takes no signature any more', () => {
@@ -204,7 +283,14 @@ describe('client / T1 of an outside wallet', () => {
       world.mineTo(lastPaymentHeight)
       assert.equal(world.client.info.status, 'opening')
       world.mine()
-      assert.deepEqual([world.client.info.status, world.client.established.stopped?.code, world.server.info.status], ['abandoned', 'ERR_OPEN_TIMEOUT', 'abandoned'])
+      assert.deepEqual(
+        [
+          world.client.info.status,
+          world.client.established.stopped?.code,
+          world.server.info.status
+        ],
+        ['abandoned', 'ERR_OPEN_TIMEOUT', 'abandoned']
+      )
     })
 
     it('and is sent all the same: an alarm, and T2 brings everything back at L', () => {
@@ -214,7 +300,9 @@ describe('client / T1 of an outside wallet', () => {
       world.restart('client')
       world.chain.broadcast(signedOf(world))
       world.mine()
-      assert.ok(effectsOf(world.client.effects, 'alarm').some(({ code }) => code === 'ERR_FUNDED_TOO_LATE'))
+      assert.ok(
+        effectsOf(world.client.effects, 'alarm').some(({ code }) => code === 'ERR_FUNDED_TOO_LATE')
+      )
       world.mineTo(world.client.established.terms.refundHeight + 1)
       assert.equal(world.client.info.spend?.kind, 'refund')
       assert.equal(world.client.info.status, 'closed')
@@ -233,9 +321,13 @@ describe('client / T1 of an outside wallet', () => {
     const world = accepted()
     const { channel } = world.client
     assert.ok(channel.stage === 'accepted')
-    assert.throws(() => checkFunded(channel, new Uint8Array(10), world.client.env()), { code: 'ERR_PSBT_MALFORMED' })
+    assert.throws(() => checkFunded(channel, new Uint8Array(10), world.client.env()), {
+      code: 'ERR_PSBT_MALFORMED'
+    })
     world.client.blind = true
-    assert.throws(() => checkFunded(channel, psbtOf(world), world.client.env()), { code: 'ERR_CHAIN_UNAVAILABLE' })
+    assert.throws(() => checkFunded(channel, psbtOf(world), world.client.env()), {
+      code: 'ERR_CHAIN_UNAVAILABLE'
+    })
     world.client.blind = false
     assert.equal(funded(world).run().client.info.outside?.needs, 'signatures')
   })

@@ -1,4 +1,7 @@
-/** What a side bids when nobody competes: too late a start, an early end, and money that the other side leaves lying (STAKE-3, TIME-10). */
+/**
+ * What a side bids when nobody competes: too late a start, an early end, and money that the other
+ * side leaves lying (STAKE-3, TIME-10).
+ */
 import assert from 'node:assert/strict'
 import { completeState } from '../../src/bitcoin/template.js'
 import { publishable } from '../../src/channel/publishable.js'
@@ -10,7 +13,7 @@ import { effectsOf, eventOf } from './asserts.js'
 import { World } from './world.js'
 
 /** A server with 400,000 sat out of a channel before; its client is gone. */
-function renewed (...paid: bigint[]): World {
+function renewed(...paid: bigint[]): World {
   const old = new World({ capacity: 1_000_000n, blocks: 200 }).open().paid(400_000n)
   const world = new World({ renews: { world: old }, blocks: 200 }).open()
   for (const amount of paid) world.paid(amount)
@@ -18,7 +21,7 @@ function renewed (...paid: bigint[]): World {
   return world.kill('client')
 }
 
-function mineUntilSpent (world: World, most: number): number {
+function mineUntilSpent(world: World, most: number): number {
   const { outPoint } = world.server.established
   for (let blocks = 0; blocks < most; blocks++) {
     if (world.chain.spendOf(outPoint)?.height !== undefined) return blocks
@@ -28,7 +31,10 @@ function mineUntilSpent (world: World, most: number): number {
 }
 
 describe('channel / patience / what the server brought along by a renewal', () => {
-  for (const [name, paid] of [['without a payment since', []], ['after payments of 1 sat and 1,999 sat', [1n, 1_999n]]] as const) {
+  for (const [name, paid] of [
+    ['without a payment since', []],
+    ['after payments of 1 sat and 1,999 sat', [1n, 1_999n]]
+  ] as const) {
     it(`${name}: comes home once the client has let L go by, and costs what blocks take (STAKE-3)`, () => {
       const world = renewed(...paid)
       const { refundHeight } = world.server.established.terms
@@ -37,11 +43,14 @@ describe('channel / patience / what the server brought along by a renewal', () =
       world.mineTo(refundHeight)
       assert.ok(mineUntilSpent(world, 10) <= 10)
       const { server, fee } = world.payouts()
-      assert.ok(fee <= 181n * 25n && server === 400_000n + paid.reduce((sum, each) => sum + each, 0n) - fee, `${server} at a fee of ${fee}`)
+      assert.ok(
+        fee <= 181n * 25n && server === 400_000n + paid.reduce((sum, each) => sum + each, 0n) - fee,
+        `${server} at a fee of ${fee}`
+      )
     })
   }
 
-  it('is left to the client\'s T2 before: nobody pays a fee for what comes without one (STAKE-1)', () => {
+  it("is left to the client's T2 before: nobody pays a fee for what comes without one (STAKE-1)", () => {
     const world = renewed(1n)
     world.mineTo(world.server.established.terms.refundHeight - 1)
     assert.equal(world.server.established.publication, undefined)
@@ -64,7 +73,10 @@ describe('channel / patience / what the server brought along by a renewal', () =
     world.kill('client')
     // The client has kept it to itself, and to a server that lies.
     const honest = world.chain.history.bind(world.chain)
-    world.chain.history = (outPoint) => ({ ...honest(outPoint), spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }] })
+    world.chain.history = (outPoint) => ({
+      ...honest(outPoint),
+      spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }]
+    })
     world.chain.lowestFeeRate = 1_000_000_000n
     world.lookAtChain()
     const isSettled = (blocks: number): boolean => {
@@ -95,11 +107,17 @@ describe('channel / patience / what the server brought along by a renewal', () =
 })
 
 describe('channel / patience / a race that begins late', () => {
-  /** A server that comes back some blocks before L, where the next block takes 40 sat/vB and one within six blocks 10. */
-  function backAt (before: number): World {
+  /**
+   * A server that comes back some blocks before L, where the next block takes 40 sat/vB and one
+   * within six blocks 10.
+   */
+  function backAt(before: number): World {
     const world = new World({ capacity: 1_000_000n, blocks: 200 }).open().paid(600_000n)
     const env = world.server.env.bind(world.server)
-    world.server.env = (changes: Partial<Env> = {}) => ({ ...env(changes), nextBlockRate: feeRate(40_000n) })
+    world.server.env = (changes: Partial<Env> = {}) => ({
+      ...env(changes),
+      nextBlockRate: feeRate(40_000n)
+    })
     world.server.dead = true
     world.kill('client').mineTo(world.server.established.terms.refundHeight - before)
     world.server.feeRate = feeRate(10_000n)
@@ -113,7 +131,10 @@ describe('channel / patience / a race that begins late', () => {
       const world = backAt(before)
       const { publication } = world.server.established
       const normal = 181n * 50n
-      assert.ok(publication !== undefined && publication.fee >= normal && publication.fee <= normal * 2n, `${publication?.fee} sat; a normal bid is ${normal}`)
+      assert.ok(
+        publication !== undefined && publication.fee >= normal && publication.fee <= normal * 2n,
+        `${publication?.fee} sat; a normal bid is ${normal}`
+      )
       assert.equal(mineUntilSpent(world, 2), 1)
     })
   }
@@ -121,12 +142,21 @@ describe('channel / patience / a race that begins late', () => {
   it('doubles with each block that passes over it, whatever servers say of prices', () => {
     const world = backAt(3)
     world.chain.lowestFeeRate = 1_000_000_000n
-    const fees = [0, 1, 2].map(() => { const { fee = 0n } = world.server.established.publication ?? {}; world.mine(); return fee })
-    assert.ok(fees.slice(1).every((fee, i) => fee > (fees[i] ?? 0n) && fee <= (fees[i] ?? 0n) * 2n + 362n), fees.join())
+    const fees = [0, 1, 2].map(() => {
+      const { fee = 0n } = world.server.established.publication ?? {}
+      world.mine()
+      return fee
+    })
+    assert.ok(
+      fees.slice(1).every((fee, i) => fee > (fees[i] ?? 0n) && fee <= (fees[i] ?? 0n) * 2n + 362n),
+      fees.join()
+    )
   })
 
   it('a poor old state in every mempool lifts nothing: whoever is late does not burn its share against it (EVID-4)', () => {
-    const world = new World({ capacity: 1_000_000n, blocks: 1_000, step: 36 }).open().paidBy('client', 600_000n)
+    const world = new World({ capacity: 1_000_000n, blocks: 1_000, step: 36 })
+      .open()
+      .paidBy('client', 600_000n)
     const refund = publishable(world.client.established)
     assert.ok(refund)
     world.paidBy('server', 15_000n).paidBy('client', 15_000n)
@@ -136,12 +166,25 @@ describe('channel / patience / a race that begins late', () => {
     world.server.dead = true
     world.kill('client').mineTo(refundHeight - 2)
     world.chain.servers = 2
-    assert.ok('txid' in world.chain.broadcast(completeState(old.template, old.signature, [{ script: world.client.closeScript, value: satoshi(old.share - 217n) }], world.client.channelKey.sign)))
+    assert.ok(
+      'txid' in
+        world.chain.broadcast(
+          completeState(
+            old.template,
+            old.signature,
+            [{ script: world.client.closeScript, value: satoshi(old.share - 217n) }],
+            world.client.channelKey.sign
+          )
+        )
+    )
     world.server.feeRate = feeRate(30_000n)
     world.restart('server')
     const normal = 181n * 38n
     const { fee = 0n } = world.server.established.publication ?? {}
-    assert.ok(fee >= normal * 3n / 4n && fee <= normal * 2n, `${fee} sat; a normal bid is ${normal}`)
+    assert.ok(
+      fee >= (normal * 3n) / 4n && fee <= normal * 2n,
+      `${fee} sat; a normal bid is ${normal}`
+    )
   })
 
   it('whoever is late and is refused by one server, while another one has taken the bid, does not raise it without end (EVID-4)', () => {
@@ -150,9 +193,19 @@ describe('channel / patience / a race that begins late', () => {
     assert.ok(first)
     for (let n = 0; n < 50; n++) {
       const { publication } = world.server.established
-      if (publication !== undefined) world.server.channel = world.server.attempt({ type: 'broadcast-done', purpose: 'publication', txid: publication.txid, refusedForFee: true }).state
+      if (publication !== undefined) {
+        world.server.channel = world.server.attempt({
+          type: 'broadcast-done',
+          purpose: 'publication',
+          txid: publication.txid,
+          refusedForFee: true
+        }).state
+      }
     }
-    assert.ok((world.server.established.publication?.fee ?? 0n) <= first.fee * 2n, `${world.server.established.publication?.fee} after ${first.fee}`)
+    assert.ok(
+      (world.server.established.publication?.fee ?? 0n) <= first.fee * 2n,
+      `${world.server.established.publication?.fee} after ${first.fee}`
+    )
   })
 
   it('nor when a block or two have passed over it so soon that none could have it: nobody shows what it would have to replace (EVID-4)', () => {
@@ -162,7 +215,14 @@ describe('channel / patience / a race that begins late', () => {
       const refused = (): bigint => {
         for (let n = 0; n < 50; n++) {
           const { publication } = world.server.established
-          if (publication !== undefined) world.server.post({ type: 'broadcast-done', purpose: 'publication', txid: publication.txid, refusedForFee: true })
+          if (publication !== undefined) {
+            world.server.post({
+              type: 'broadcast-done',
+              purpose: 'publication',
+              txid: publication.txid,
+              refusedForFee: true
+            })
+          }
         }
         return world.server.established.publication?.fee ?? 0n
       }
@@ -171,7 +231,10 @@ describe('channel / patience / a race that begins late', () => {
         world.mine()
         fees.push(refused())
       }
-      assert.ok(fees.slice(1).every((fee, i) => fee <= (fees[i] ?? 0n) * 2n + 362n), fees.join())
+      assert.ok(
+        fees.slice(1).every((fee, i) => fee <= (fees[i] ?? 0n) * 2n + 362n),
+        fees.join()
+      )
     }
   })
 
@@ -184,10 +247,22 @@ describe('channel / patience / a race that begins late', () => {
         for (let n = 0; n < 50; n++) {
           const { publication, outPoint } = world.server.established
           if (publication === undefined) continue
-          const spends = [before, publication.raw].flatMap((raw) => raw === undefined ? [] : [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }])
-          world.server.post({ type: 'history', history: { ...world.chain.history(outPoint), spends } })
+          const spends = [before, publication.raw].flatMap((raw) =>
+            raw === undefined
+              ? []
+              : [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 1 }]
+          )
+          world.server.post({
+            type: 'history',
+            history: { ...world.chain.history(outPoint), spends }
+          })
           before = publication.raw
-          world.server.post({ type: 'broadcast-done', purpose: 'publication', txid: publication.txid, refusedForFee: true })
+          world.server.post({
+            type: 'broadcast-done',
+            purpose: 'publication',
+            txid: publication.txid,
+            refusedForFee: true
+          })
         }
         return world.server.established.publication?.fee ?? 0n
       }
@@ -196,7 +271,10 @@ describe('channel / patience / a race that begins late', () => {
         world.mine()
         fees.push(refused())
       }
-      assert.ok(fees.slice(1).every((fee, i) => fee <= (fees[i] ?? 0n) * 2n + 362n), fees.join())
+      assert.ok(
+        fees.slice(1).every((fee, i) => fee <= (fees[i] ?? 0n) * 2n + 362n),
+        fees.join()
+      )
     }
   })
 
@@ -204,7 +282,7 @@ describe('channel / patience / a race that begins late', () => {
     const world = new World().open().paid(40_000n).kill('client').mineTo(664)
     world.chain.lowestFeeRate = 1_000_000_000n
     world.mineTo(699)
-    assert.equal(world.server.established.publication?.fee, (40_000n - 294n) * 3n / 4n + 1n)
+    assert.equal(world.server.established.publication?.fee, ((40_000n - 294n) * 3n) / 4n + 1n)
   })
 
   it('does not take all of a share 36 blocks early because of an estimate', () => {
@@ -217,7 +295,8 @@ describe('channel / patience / a race that begins late', () => {
 
 describe('channel / patience / estimates that are far too low', () => {
   it('a window in which all is at stake is a race of its own, although an earlier one was worth nothing (STAKE-1)', () => {
-    // Turn 1 leaves the server 1,000 less than its newest state, T2 all of it. A server of the chain says 1 sat/vB where blocks take 30.
+    // Turn 1 leaves the server 1,000 less than its newest state, T2 all of it. A server of the
+    // chain says 1 sat/vB where blocks take 30.
     const world = new World({ capacity: 1_000_000n, blocks: 1_000, step: 36 }).open()
     world.paidBy('client', 600_000n).paidBy('server', 1_000n).paidBy('client', 1_000n)
     const { refundHeight } = world.server.established.terms
@@ -229,10 +308,18 @@ describe('channel / patience / estimates that are far too low', () => {
     assert.ok(server === 600_000n - fee && fee <= 181n * 60n, `${server} sat, ${fee} of fees`)
   })
 
-  /** The server holds turn 4, which has brought it 1,000, and turn 2; the client turn 3, which has brought it 280,000. */
-  function cheapNewest (): { world: World, fees: bigint[] } {
+  /**
+   * The server holds turn 4, which has brought it 1,000, and turn 2; the client turn 3, which has
+   * brought it 280,000.
+   */
+  function cheapNewest(): { world: World; fees: bigint[] } {
     const world = new World({ capacity: 1_300_000n, blocks: 1_000, step: 36 }).open()
-    world.paidBy('client', 200_000n).paidBy('server', 100_000n).paidBy('client', 300_000n).paidBy('server', 280_000n).paidBy('client', 1_000n)
+    world
+      .paidBy('client', 200_000n)
+      .paidBy('server', 100_000n)
+      .paidBy('client', 300_000n)
+      .paidBy('server', 280_000n)
+      .paidBy('client', 1_000n)
     const newest = publishable(world.server.established)
     assert.ok(newest)
     const { refundHeight } = world.client.established.terms
@@ -241,7 +328,12 @@ describe('channel / patience / estimates that are far too low', () => {
     world.kill('server')
     world.chain.lowestFeeRate = 30_000n
     world.mineTo(refundHeight - 5 * 36)
-    const cheap = completeState(newest.template, newest.signature, [{ script: world.server.closeScript, value: satoshi(newest.share - 362n) }], world.server.channelKey.sign)
+    const cheap = completeState(
+      newest.template,
+      newest.signature,
+      [{ script: world.server.closeScript, value: satoshi(newest.share - 362n) }],
+      world.server.channelKey.sign
+    )
     assert.ok('txid' in world.chain.broadcast(cheap))
     world.lookAtChain()
     const fees: bigint[] = []
@@ -272,9 +364,20 @@ describe('channel / patience / estimates that are far too low', () => {
     world.mineTo(refundHeight - 72)
     world.client.dead = false
     const since = [newest, old, newest].map(({ template, signature, share, turn }, n) => {
-      const raw = completeState(template, signature, [{ script: world.server.closeScript, value: satoshi(share - 40_000n * BigInt(n + 1)) }], world.server.channelKey.sign)
-      const history = { ...world.chain.history(world.client.established.outPoint), spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 2 }] }
-      world.client.channel = world.client.attempt({ type: 'history', history }, { height: blockHeight(refundHeight - 72 + n) }).state
+      const raw = completeState(
+        template,
+        signature,
+        [{ script: world.server.closeScript, value: satoshi(share - 40_000n * BigInt(n + 1)) }],
+        world.server.channelKey.sign
+      )
+      const history = {
+        ...world.chain.history(world.client.established.outPoint),
+        spends: [{ txid: parseTransaction(raw).txid, raw, height: undefined, shownBy: 2 }]
+      }
+      world.client.channel = world.client.attempt(
+        { type: 'history', history },
+        { height: blockHeight(refundHeight - 72 + n) }
+      ).state
       const shown = world.client.established.onChain.shown.find((each) => each.turn === turn)
       assert.ok(shown)
       return shown.since
@@ -301,7 +404,8 @@ describe('channel / patience / a client that breaks a rule', () => {
     assert.equal(world.server.established.stopped?.settleNow, true)
     return world
   }
-  const broadcasts = (world: World): string[] => effectsOf(world.server.effects, 'broadcast').map(({ purpose }) => purpose)
+  const broadcasts = (world: World): string[] =>
+    effectsOf(world.server.effects, 'broadcast').map(({ purpose }) => purpose)
 
   it('after a close that pays the server in full: the server does not compete with it before the settlement height (TIME-10)', () => {
     const world = new World({ capacity: 1_000_000n }).open().paid(60_000n)
@@ -333,9 +437,15 @@ describe('channel / patience / a client that breaks a rule', () => {
 
 describe('channel / patience / what a mempool is said to take at the least', () => {
   const saying = (minimum: bigint): World => {
-    const world = new World({ capacity: 1_000_000n, blocks: 200 }).open().paid(100_000n).kill('client')
+    const world = new World({ capacity: 1_000_000n, blocks: 200 })
+      .open()
+      .paid(100_000n)
+      .kill('client')
     const env = world.server.env.bind(world.server)
-    world.server.env = (changes: Partial<Env> = {}) => ({ ...env(changes), relay: { minimum: feeRate(minimum), incremental: feeRate(1_000n) } })
+    world.server.env = (changes: Partial<Env> = {}) => ({
+      ...env(changes),
+      relay: { minimum: feeRate(minimum), incremental: feeRate(1_000n) }
+    })
     world.chain.lowestFeeRate = 1_000_000_000n
     return world
   }
@@ -358,7 +468,10 @@ describe('channel / patience / what a mempool is said to take at the least', () 
 describe('channel / patience / what is due and cannot be bid for', () => {
   it('is known, until blocks are cheaper; what is not worth an output is not worth a word', () => {
     const stuck = (amount: bigint): boolean[] => {
-      const world = new World({ policy: { minFirstPayment: satoshi(1n) } }).open().paid(amount).kill('client')
+      const world = new World({ policy: { minFirstPayment: satoshi(1n) } })
+        .open()
+        .paid(amount)
+        .kill('client')
       const isStuck = (): boolean => isUnaffordable(world.server.established, world.server.env())
       world.mineTo(663)
       const before = isStuck()
@@ -366,6 +479,13 @@ describe('channel / patience / what is due and cannot be bid for', () => {
       return [before, isStuck()]
     }
     // 181 vB at 1 sat/vB, and an output of 294 sat.
-    assert.deepEqual([stuck(100n), stuck(400n), stuck(700n)], [[false, false], [false, true], [false, false]])
+    assert.deepEqual(
+      [stuck(100n), stuck(400n), stuck(700n)],
+      [
+        [false, false],
+        [false, true],
+        [false, false]
+      ]
+    )
   })
 })

@@ -9,8 +9,15 @@ import { ecdsa } from './keys.js'
 import { paymentsOf } from './side.js'
 import { payment, World } from './world.js'
 
-const open = (options: ConstructorParameters<typeof World>[0] = {}): World => new World(options).open()
-const one = (amount: bigint, memo = ''): { type: 'pay', payments: [ReturnType<typeof payment>] } => ({ type: 'pay', payments: [payment(amount, memo)] })
+const open = (options: ConstructorParameters<typeof World>[0] = {}): World =>
+  new World(options).open()
+const one = (
+  amount: bigint,
+  memo = ''
+): { type: 'pay'; payments: [ReturnType<typeof payment>] } => ({
+  type: 'pay',
+  payments: [payment(amount, memo)]
+})
 
 describe('client / open / on pay', () => {
   it('signs a smaller balance of its own, and sends signature and increment (step 9)', () => {
@@ -18,16 +25,38 @@ describe('client / open / on pay', () => {
     const effects = world.pay(40_000n)
     const [update] = sentOf(effects, 'Update')
     assert.ok(update)
-    assert.deepEqual([update.sequence, update.payerBalance, update.payments.map(({ amount }) => amount)], [1, 60_000n, [40_000n]])
-    assert.ok(ecdsa.verify(world.client.channelKey.publicKey, stateDigest(world.client.established, satoshi(60_000n)), update.signature))
+    assert.deepEqual(
+      [update.sequence, update.payerBalance, update.payments.map(({ amount }) => amount)],
+      [1, 60_000n, [40_000n]]
+    )
+    assert.ok(
+      ecdsa.verify(
+        world.client.channelKey.publicKey,
+        stateDigest(world.client.established, satoshi(60_000n)),
+        update.signature
+      )
+    )
     assert.deepEqual(effectsOf(effects, 'payments-acknowledged'), [], 'not before the ack')
   })
 
   it('puts what waits together under one signature (UPD-7)', () => {
     const world = open()
     const effects = world.pay(1_000n, 2_000n, 3_000n)
-    assert.deepEqual(sentOf(effects, 'Update').map(({ payerBalance, payments }) => [payerBalance, payments.length]), [[94_000n, 3]])
-    assert.deepEqual(world.client.log.map(({ sequence, direction, payments }) => [sequence, direction, payments.length]), [[1, 'sent', 3]])
+    assert.deepEqual(
+      sentOf(effects, 'Update').map(({ payerBalance, payments }) => [
+        payerBalance,
+        payments.length
+      ]),
+      [[94_000n, 3]]
+    )
+    assert.deepEqual(
+      world.client.log.map(({ sequence, direction, payments }) => [
+        sequence,
+        direction,
+        payments.length
+      ]),
+      [[1, 'sent', 3]]
+    )
   })
 
   it('counts what is signed as spent, acknowledged or not (UPD-18)', () => {
@@ -46,13 +75,29 @@ describe('client / open / on pay', () => {
   it('makes the payments that can be made and refuses the others one by one', () => {
     const world = open()
     const effects = world.pay(50_000n, 0n, 60_000n, 40_000n)
-    assert.deepEqual(sentOf(effects, 'Update').map(({ payments }) => payments.map(({ amount }) => amount)), [[50_000n, 40_000n]])
-    assert.deepEqual(effectsOf(effects, 'payment-refused').map(({ payment, error }) => [payment.amount, error.code]), [[0n, 'ERR_INVALID_AMOUNT'], [60_000n, 'ERR_INSUFFICIENT_BALANCE']])
+    assert.deepEqual(
+      sentOf(effects, 'Update').map(({ payments }) => payments.map(({ amount }) => amount)),
+      [[50_000n, 40_000n]]
+    )
+    assert.deepEqual(
+      effectsOf(effects, 'payment-refused').map(({ payment, error }) => [
+        payment.amount,
+        error.code
+      ]),
+      [
+        [0n, 'ERR_INVALID_AMOUNT'],
+        [60_000n, 'ERR_INSUFFICIENT_BALANCE']
+      ]
+    )
   })
 
   it('refuses 1 sat more than is left, tells how much that is, and does not move (UPD-3)', () => {
     const world = open().paid(40_000n)
-    const error = assertRefused(world.client, world.client.attempt(one(60_001n)), 'ERR_INSUFFICIENT_BALANCE')
+    const error = assertRefused(
+      world.client,
+      world.client.attempt(one(60_001n)),
+      'ERR_INSUFFICIENT_BALANCE'
+    )
     assert.deepEqual([error.facts.asked, error.facts.left], [60_001n, 60_000n])
   })
 
@@ -61,7 +106,12 @@ describe('client / open / on pay', () => {
     ['a negative amount, which would take money back (UPD-13)', 'ERR_INVALID_AMOUNT', -1n, ''],
     ['a memo of 129 bytes (UPD-8)', 'ERR_MEMO_TOO_LONG', 1_000n, 'x'.repeat(129)],
     ['a memo of 43 three-byte letters (UPD-8)', 'ERR_MEMO_TOO_LONG', 1_000n, '\u20ac'.repeat(43)],
-    ['a memo of two lines, which could not be sent once it is signed (WIRE-7)', 'ERR_INVALID_MEMO', 1_000n, 'a\nb']
+    [
+      'a memo of two lines, which could not be sent once it is signed (WIRE-7)',
+      'ERR_INVALID_MEMO',
+      1_000n,
+      'a\nb'
+    ]
   ]
   for (const [what, code, amount, memo] of refused) {
     it(`refuses ${what}, and does not move`, () => {
@@ -77,7 +127,11 @@ describe('client / open / on pay', () => {
   it('refuses a first payment 1 sat below the least that is worth settling; later ones may be smaller (UPD-10)', () => {
     const world = open()
     const least = world.client.established.terms.limits.minFirstPayment
-    assertRefused(world.client, world.client.attempt(one(least - 1n)), 'ERR_BELOW_MIN_FIRST_PAYMENT')
+    assertRefused(
+      world.client,
+      world.client.attempt(one(least - 1n)),
+      'ERR_BELOW_MIN_FIRST_PAYMENT'
+    )
     world.paid(least).paid(1n)
     assert.equal(world.server.info.ourBalance, least + 1n)
   })
@@ -95,8 +149,14 @@ describe('client / open / on pay', () => {
     const world = open()
     const twice = payment(1_000n)
     const effects = world.client.post({ type: 'pay', payments: [twice, twice] })
-    assert.deepEqual(sentOf(effects, 'Update').map(({ payments }) => payments.length), [1])
-    assert.deepEqual(effectsOf(effects, 'payment-refused').map(({ error }) => error.code), ['ERR_DUPLICATE_PAYMENT'])
+    assert.deepEqual(
+      sentOf(effects, 'Update').map(({ payments }) => payments.length),
+      [1]
+    )
+    assert.deepEqual(
+      effectsOf(effects, 'payment-refused').map(({ error }) => error.code),
+      ['ERR_DUPLICATE_PAYMENT']
+    )
     world.run()
     assert.equal(world.server.established.stopped, undefined)
   })
@@ -105,15 +165,22 @@ describe('client / open / on pay', () => {
     const world = open().paid(10_000n)
     const many = Array.from({ length: MAX_PAYMENTS_PER_UPDATE + 1 }, () => payment(1n))
     const effects = world.client.post({ type: 'pay', payments: many })
-    assert.deepEqual(sentOf(effects, 'Update').map(({ payments }) => payments.length), [MAX_PAYMENTS_PER_UPDATE])
-    assert.deepEqual(effectsOf(effects, 'payment-refused').map(({ error }) => error.code), ['ERR_WINDOW_FULL'])
+    assert.deepEqual(
+      sentOf(effects, 'Update').map(({ payments }) => payments.length),
+      [MAX_PAYMENTS_PER_UPDATE]
+    )
+    assert.deepEqual(
+      effectsOf(effects, 'payment-refused').map(({ error }) => error.code),
+      ['ERR_WINDOW_FULL']
+    )
     world.run()
     assert.equal(world.server.established.stopped, undefined)
   })
 })
 
 describe('client / open / on pay / in flight', () => {
-  const windowed = (): World => open({ policy: { maxInFlightUpdates: 2, maxInFlightValue: satoshi(20_000n) } })
+  const windowed = (): World =>
+    open({ policy: { maxInFlightUpdates: 2, maxInFlightValue: satoshi(20_000n) } })
 
   it('keeps within the number of updates that the server takes at once (UPD-6)', () => {
     const world = windowed()
@@ -129,7 +196,10 @@ describe('client / open / on pay / in flight', () => {
     const world = windowed()
     world.pay(15_000n)
     assertRefused(world.client, world.client.attempt(one(5_001n)), 'ERR_WINDOW_FULL')
-    assert.equal(payableNow(world.client.channel, [payment(4_000n), payment(1_000n), payment(1n)]), 2)
+    assert.equal(
+      payableNow(world.client.channel, [payment(4_000n), payment(1_000n), payment(1n)]),
+      2
+    )
     world.pay(5_000n)
     assert.equal(world.client.info.inFlight, 20_000n)
   })
@@ -137,14 +207,24 @@ describe('client / open / on pay / in flight', () => {
   it('refuses a payment that is larger than the whole window (UPD-6)', () => {
     const world = windowed()
     assertRefused(world.client, world.client.attempt(one(20_001n)), 'ERR_ABOVE_IN_FLIGHT_LIMIT')
-    assert.equal(payableNow(world.client.channel, [payment(20_001n), payment(1n)]), 1, 'it does not block the queue')
+    assert.equal(
+      payableNow(world.client.channel, [payment(20_001n), payment(1n)]),
+      1,
+      'it does not block the queue'
+    )
   })
 
   it('lets payments wait that do not fit into an empty window together', () => {
     const world = windowed()
     const queue = [payment(15_000n), payment(15_000n), payment(15_000n)]
     assert.equal(payableNow(world.client.channel, queue), 1)
-    assert.deepEqual(effectsOf(world.client.post({ type: 'pay', payments: queue.splice(0, 1) }), 'payment-refused'), [])
+    assert.deepEqual(
+      effectsOf(
+        world.client.post({ type: 'pay', payments: queue.splice(0, 1) }),
+        'payment-refused'
+      ),
+      []
+    )
   })
 
   it('lets nothing wait for acks that cannot come: payments are refused at once when the peer is gone', () => {
@@ -157,29 +237,91 @@ describe('client / open / on pay / in flight', () => {
   })
 
   it('takes at most as many from a queue as an update carries (UPD-7)', () => {
-    assert.equal(payableNow(open().client.channel, Array.from({ length: 1_500 }, () => payment(1n))), MAX_PAYMENTS_PER_UPDATE)
+    assert.equal(
+      payableNow(
+        open().client.channel,
+        Array.from({ length: 1_500 }, () => payment(1n))
+      ),
+      MAX_PAYMENTS_PER_UPDATE
+    )
     assert.equal(payableNow(open().client.channel, []), 0)
   })
 })
 
 describe('client / on pay / when the channel takes none', () => {
   const cases: Array<[string, string, () => World]> = [
-    ['T1 is not deep enough (FUND-4)', 'ERR_CHANNEL_NOT_OPEN', () => new World().until('client', 'established').run()],
-    ['the server is not ready (FUND-4)', 'ERR_CHANNEL_NOT_OPEN', () => new World().offer().run().mine(1, { quiet: true })],
+    [
+      'T1 is not deep enough (FUND-4)',
+      'ERR_CHANNEL_NOT_OPEN',
+      () => new World().until('client', 'established').run()
+    ],
+    [
+      'the server is not ready (FUND-4)',
+      'ERR_CHANNEL_NOT_OPEN',
+      () => new World().offer().run().mine(1, { quiet: true })
+    ],
     ['T1 was taken back by a reorg (FUND-4)', 'ERR_CHANNEL_NOT_OPEN', () => open().reorg(1)],
     ['the peer is not connected', 'ERR_PEER_UNREACHABLE', () => open().disconnect()],
     ['the peer has not said where it stands', 'ERR_PEER_UNREACHABLE', () => open().connect()],
-    ['the tip is above the last height for payments (UPD-12)', 'ERR_CHANNEL_EXPIRED', () => open().mineTo(653)],
-    ['a close is signed (CLOSE-6)', 'ERR_CHANNEL_CLOSED', () => { const world = open(); world.client.post({ type: 'close' }); return world }],
-    ['a T3 is in the mempool', 'ERR_CHANNEL_CLOSED', () => { const world = open().paid(40_000n); world.server.post({ type: 'settle' }); return world }],
-    ['the refund is published', 'ERR_CHANNEL_CLOSED', () => { const world = open(); world.server.dead = true; return world.mineTo(700) }],
-    ['a rule was broken (UPD-16)', 'ERR_CHANNEL_STOPPED', () => {
-      const world = open()
-      world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 7 } })
-      return world
-    }],
-    ['no server tells of the funding output (UPD-20)', 'ERR_NOT_WATCHED', () => { const world = open(); world.client.unwatched = true; return world }],
-    ['the chain is not seen', 'ERR_CHAIN_UNAVAILABLE', () => { const world = open(); world.client.blind = true; return world }]
+    [
+      'the tip is above the last height for payments (UPD-12)',
+      'ERR_CHANNEL_EXPIRED',
+      () => open().mineTo(653)
+    ],
+    [
+      'a close is signed (CLOSE-6)',
+      'ERR_CHANNEL_CLOSED',
+      () => {
+        const world = open()
+        world.client.post({ type: 'close' })
+        return world
+      }
+    ],
+    [
+      'a T3 is in the mempool',
+      'ERR_CHANNEL_CLOSED',
+      () => {
+        const world = open().paid(40_000n)
+        world.server.post({ type: 'settle' })
+        return world
+      }
+    ],
+    [
+      'the refund is published',
+      'ERR_CHANNEL_CLOSED',
+      () => {
+        const world = open()
+        world.server.dead = true
+        return world.mineTo(700)
+      }
+    ],
+    [
+      'a rule was broken (UPD-16)',
+      'ERR_CHANNEL_STOPPED',
+      () => {
+        const world = open()
+        world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 7 } })
+        return world
+      }
+    ],
+    [
+      'no server tells of the funding output (UPD-20)',
+      'ERR_NOT_WATCHED',
+      () => {
+        const world = open()
+        world.client.unwatched = true
+        return world
+      }
+    ],
+    [
+      'the chain is not seen',
+      'ERR_CHAIN_UNAVAILABLE',
+      () => {
+        const world = open()
+        world.client.blind = true
+        return world
+      }
+    ]
   ]
   for (const [what, code, make] of cases) {
     it(`refuses when ${what}, and does not move`, () => {
@@ -196,7 +338,9 @@ describe('client / on pay / when the channel takes none', () => {
   })
 
   it('after a reorg waits until T1 is as deep again as the terms ask for (FUND-4)', () => {
-    const world = open({ policy: { minDepth: 3 } }).reorg(4).mine(2)
+    const world = open({ policy: { minDepth: 3 } })
+      .reorg(4)
+      .mine(2)
     assertRefused(world.client, world.client.attempt(one(10_000n)), 'ERR_CHANNEL_NOT_OPEN')
     assert.equal(world.client.info.status, 'confirming')
     world.mine().paid(10_000n)
@@ -206,7 +350,10 @@ describe('client / on pay / when the channel takes none', () => {
   it('says why an abandoned channel takes none', () => {
     const world = new World().offer()
     world.client.post({ type: 'timeout' })
-    assert.match(refusalOf(world.client.channel, payment(1n), satoshi(0n), world.client.env())?.message ?? '', /took too long/)
+    assert.match(
+      refusalOf(world.client.channel, payment(1n), satoshi(0n), world.client.env())?.message ?? '',
+      /took too long/
+    )
   })
 })
 
@@ -224,9 +371,18 @@ describe('client / on UpdateAck', () => {
     world.pay(10_000n)
     world.pay(2n, 3n)
     world.pay(4n)
-    const effects = world.client.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 2 } })
-    assert.deepEqual(paymentsOf(effects, 'payments-acknowledged').map(({ amount }) => amount), [10_000n, 2n, 3n])
-    assert.deepEqual([world.client.info.ourBalance, world.client.info.inFlight, world.client.info.payments.sent], [89_995n, 4n, 3])
+    const effects = world.client.post({
+      type: 'message',
+      message: { type: 'UpdateAck', turn: 0, sequence: 2 }
+    })
+    assert.deepEqual(
+      paymentsOf(effects, 'payments-acknowledged').map(({ amount }) => amount),
+      [10_000n, 2n, 3n]
+    )
+    assert.deepEqual(
+      [world.client.info.ourBalance, world.client.info.inFlight, world.client.info.payments.sent],
+      [89_995n, 4n, 3]
+    )
   })
 
   it('an ack that came before changes nothing', () => {
@@ -239,7 +395,10 @@ describe('client / on UpdateAck', () => {
     assert.deepEqual([state === world.client.channel, effects], [true, []])
   })
 
-  const bad: Array<[string, { turn: number, sequence: number }]> = [['of an update that was never signed', { turn: 0, sequence: 2 }], ['of another turn', { turn: 1, sequence: 1 }]]
+  const bad: Array<[string, { turn: number; sequence: number }]> = [
+    ['of an update that was never signed', { turn: 0, sequence: 2 }],
+    ['of another turn', { turn: 1, sequence: 1 }]
+  ]
   for (const [what, ack] of bad) {
     it(`stops at an ack ${what} (UPD-15)`, () => {
       const world = open()
@@ -252,6 +411,11 @@ describe('client / on UpdateAck', () => {
 
   it('the server stops at any ack: it pays nothing (UPD-15)', () => {
     const world = open()
-    assertStopped(world.server, world.server.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 0 } }), 'UPD-15', 'ERR_BAD_ACK')
+    assertStopped(
+      world.server,
+      world.server.post({ type: 'message', message: { type: 'UpdateAck', turn: 0, sequence: 0 } }),
+      'UPD-15',
+      'ERR_BAD_ACK'
+    )
   })
 })

@@ -7,8 +7,25 @@ import { feeRate, satoshi } from '../../src/types/units.js'
 import { World } from './world.js'
 
 const RATE = feeRate(1_000n)
-const CLOSE: SignedClose = { asker: 'client', fee: satoshi(400n), txid: txid('ef'.repeat(32)), signature: new Uint8Array(64), raw: undefined }
-const SHOWN: ShownSpend = { kind: 'unknown', turn: undefined, txid: txid('ab'.repeat(32)), raw: new Uint8Array(10), clientBalance: undefined, height: undefined, shownBy: 1, fee: satoshi(500n), vsize: 170, lock: 0 }
+const CLOSE: SignedClose = {
+  asker: 'client',
+  fee: satoshi(400n),
+  txid: txid('ef'.repeat(32)),
+  signature: new Uint8Array(64),
+  raw: undefined
+}
+const SHOWN: ShownSpend = {
+  kind: 'unknown',
+  turn: undefined,
+  txid: txid('ab'.repeat(32)),
+  raw: new Uint8Array(10),
+  clientBalance: undefined,
+  height: undefined,
+  shownBy: 1,
+  fee: satoshi(500n),
+  vsize: 170,
+  lock: 0
+}
 
 describe('channel / publishable', () => {
   const paid = (): World => new World().open().paid(40_000n)
@@ -16,13 +33,23 @@ describe('channel / publishable', () => {
   it('a server settles a one-way channel that is worth its fee, and that nothing ends yet', () => {
     const { server } = paid()
     assert.equal(isWorthSettling(server.established, RATE), true)
-    assert.equal(isWorthSettling(server.established, feeRate(400_000n)), false, 'not for 72,400 sat')
+    assert.equal(
+      isWorthSettling(server.established, feeRate(400_000n)),
+      false,
+      'not for 72,400 sat'
+    )
   })
 
   const others: ReadonlyArray<readonly [string, (channel: Established) => Channel]> = [
     ['whose close is signed', (channel) => ({ ...channel, closes: [CLOSE] })],
-    ['whose T1 is in no block', (channel) => ({ ...channel, onChain: { ...channel.onChain, fundingHeight: undefined } })],
-    ['that a spend is shown of', (channel) => ({ ...channel, onChain: { ...channel.onChain, shown: [SHOWN] } })],
+    [
+      'whose T1 is in no block',
+      (channel) => ({ ...channel, onChain: { ...channel.onChain, fundingHeight: undefined } })
+    ],
+    [
+      'that a spend is shown of',
+      (channel) => ({ ...channel, onChain: { ...channel.onChain, shown: [SHOWN] } })
+    ],
     ['of two ways', (channel) => ({ ...channel, terms: { ...channel.terms, mode: 'two-way' } })]
   ]
   for (const [which, changed] of others) {
@@ -35,7 +62,13 @@ describe('channel / publishable', () => {
     const { server } = paid()
     server.post({ type: 'settle' })
     assert.equal(server.established.publication?.kind, 'settlement')
-    assert.equal(isWorthSettling({ ...server.established, onChain: { ...server.established.onChain, shown: [] } }, RATE), false)
+    assert.equal(
+      isWorthSettling(
+        { ...server.established, onChain: { ...server.established.onChain, shown: [] } },
+        RATE
+      ),
+      false
+    )
     assert.equal(isWorthSettling(paid().client.established, RATE), false)
   })
 })

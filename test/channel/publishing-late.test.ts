@@ -1,11 +1,22 @@
-/** Two-way: the newest state comes back to the mempool when older ones have matured as well (TIME-4, TIME-7). */
+/**
+ * Two-way: the newest state comes back to the mempool when older ones have matured as well (TIME-4,
+ * TIME-7).
+ */
 import assert from 'node:assert/strict'
 import { feeRate } from '../../src/types/units.js'
 import { World } from './world.js'
 
-/** L = 700, turns 1 apart. The client was paid 15,000 last and published that at 698; it is in no block, and so T2 has matured, too. */
-function undone (lost: boolean): World {
-  const world = new World({ step: 1 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n).disconnect().mineTo(699)
+/**
+ * L = 700, turns 1 apart. The client was paid 15,000 last and published that at 698; it is in no
+ * block, and so T2 has matured, too.
+ */
+function undone(lost: boolean): World {
+  const world = new World({ step: 1 })
+    .open()
+    .paidBy('client', 40_000n)
+    .paidBy('server', 15_000n)
+    .disconnect()
+    .mineTo(699)
   const { publication } = world.client.established
   assert.deepEqual([publication?.turn, world.client.info.spend?.height], [1, 699])
   world.mine()
@@ -15,7 +26,7 @@ function undone (lost: boolean): World {
 }
 
 /** News go back and forth until nobody has an answer. */
-function settled (world: World): World {
+function settled(world: World): World {
   for (let n = 0; n < 40; n++) world.lookAtChain()
   return world
 }
@@ -42,7 +53,10 @@ describe('channel / publishing / two-way, after a reorganisation', () => {
 
   it('publishes what it holds when the newer one is in sight no more', () => {
     const world = settled(undone(true))
-    world.server.post({ type: 'history', history: { ...world.chain.history(world.funding.outPoint), spends: [] } })
+    world.server.post({
+      type: 'history',
+      history: { ...world.chain.history(world.funding.outPoint), spends: [] }
+    })
     assert.equal(world.server.established.publication?.turn, 0)
   })
 
@@ -51,9 +65,15 @@ describe('channel / publishing / two-way, after a reorganisation', () => {
     world.chain.servers = 2
     world.chain.lowestFeeRate = 1_000_000_000n
     world.client.dead = true
-    const fees = [843, 844, 850].map((height) => { world.mineTo(height); return world.server.established.publication?.fee ?? 0n })
+    const fees = [843, 844, 850].map((height) => {
+      world.mineTo(height)
+      return world.server.established.publication?.fee ?? 0n
+    })
     assert.equal(world.server.established.publication?.turn, 0)
-    assert.ok(fees.every((fee) => fee > 0n && fee <= 30_000n), fees.join())
+    assert.ok(
+      fees.every((fee) => fee > 0n && fee <= 30_000n),
+      fees.join()
+    )
     const shown = world.server.established.onChain.shown.find(({ turn }) => turn === 1)
     assert.ok(shown === undefined || (shown.since ?? 0) < world.chain.height)
   })

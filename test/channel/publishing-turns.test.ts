@@ -13,32 +13,48 @@ import { World } from './world.js'
 /** L = 700, turns 20 apart: turn 0 matures at 680, turn 1 at 660, turn 2 at 640. */
 const open = (): World => new World({ step: 20 }).open()
 
-function published (side: Side): Publication {
+function published(side: Side): Publication {
   const { publication } = side.established
   assert.ok(publication, `the ${side.role} has published nothing`)
   return publication
 }
 
 /** What a side that cheats would broadcast of a state it has kept. */
-function stale (side: Side, old: Established, fee: bigint): Uint8Array {
+function stale(side: Side, old: Established, fee: bigint): Uint8Array {
   const ours = publishable(old)
   assert.ok(ours)
-  return completeState(ours.template, ours.signature, [{ script: side.closeScript, value: satoshi(ours.share - fee) }], side.channelKey.sign)
+  return completeState(
+    ours.template,
+    ours.signature,
+    [{ script: side.closeScript, value: satoshi(ours.share - fee) }],
+    side.channelKey.sign
+  )
 }
 
 describe('channel / publishing / two-way', () => {
   it('the payee of the last turn publishes its state at its lock, not one block before', () => {
-    const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).kill('server').mineTo(659)
+    const world = open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 15_000n)
+      .kill('server')
+      .mineTo(659)
     assert.equal(world.client.established.publication, undefined)
     world.mine()
-    assert.deepEqual([published(world.client).kind, published(world.client).turn], ['settlement', 1])
+    assert.deepEqual(
+      [published(world.client).kind, published(world.client).turn],
+      ['settlement', 1]
+    )
     world.mine()
     const { client, server, fee } = world.payouts()
     assert.deepEqual([client, server], [75_000n - fee, 25_000n])
   })
 
   it('the payee of the last turn stays silent: the other side publishes its state of the turn before, a step later', () => {
-    const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).kill('client').mineTo(679)
+    const world = open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 15_000n)
+      .kill('client')
+      .mineTo(679)
     assert.equal(world.server.established.publication, undefined)
     world.mine(2)
     assert.equal(published(world.server).turn, 0)
@@ -48,7 +64,10 @@ describe('channel / publishing / two-way', () => {
 
   it('nothing was paid in the last turn: its payer holds the newest state', () => {
     const world = open().paidBy('client', 40_000n)
-    world.server.post({ type: 'ask-turn', payments: [{ id: new Uint8Array(16), amount: 5_000n, memo: '' }] })
+    world.server.post({
+      type: 'ask-turn',
+      payments: [{ id: new Uint8Array(16), amount: 5_000n, memo: '' }]
+    })
     world.run().kill('client').mineTo(680)
     assert.deepEqual([world.server.established.ledger.turn, published(world.server).turn], [1, 0])
   })
@@ -63,12 +82,23 @@ describe('channel / publishing / two-way', () => {
 
   it('T2, if nobody was ever paid', () => {
     const world = open().kill('server').mineTo(701)
-    assert.deepEqual([published(world.client).kind, world.payouts().client], ['refund', 100_000n - world.payouts().fee])
+    assert.deepEqual(
+      [published(world.client).kind, world.payouts().client],
+      ['refund', 100_000n - world.payouts().fee]
+    )
   })
 
   it('the payer of the turn has its output swept by its wallet', () => {
-    const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).mineTo(648).disconnect().mineTo(661)
-    assert.deepEqual(effectsOf(world.server.effects, 'claim').map(({ payout }) => payout.value), [25_000n])
+    const world = open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 15_000n)
+      .mineTo(648)
+      .disconnect()
+      .mineTo(661)
+    assert.deepEqual(
+      effectsOf(world.server.effects, 'claim').map(({ payout }) => payout.value),
+      [25_000n]
+    )
     assert.deepEqual(effectsOf(world.client.effects, 'claim'), [])
   })
 
@@ -94,7 +124,10 @@ describe('channel / publishing / two-way', () => {
     world.server.dead = true
     world.lookAtChain()
     assert.equal(published(world.client).turn, 1)
-    assert.ok(published(world.client).fee > 2_500n && published(world.client).fee <= 3_620n, '20 sat/vB at once')
+    assert.ok(
+      published(world.client).fee > 2_500n && published(world.client).fee <= 3_620n,
+      '20 sat/vB at once'
+    )
     world.mine()
     const { client, server, fee } = world.payouts()
     assert.deepEqual([client, server], [75_000n - fee, 25_000n])
@@ -110,10 +143,21 @@ describe('channel / publishing / two-way', () => {
     world.client.dead = false
     world.server.dead = true
     world.lookAtChain()
-    assert.ok(published(world.client).fee <= 3_620n, 'not more than 20 sat/vB before a block has passed')
+    assert.ok(
+      published(world.client).fee <= 3_620n,
+      'not more than 20 sat/vB before a block has passed'
+    )
     world.mine()
-    assert.deepEqual([world.client.info.spend?.kind, world.payouts().client], ['settlement', 60_000n])
-    assert.match(effectsOf(world.client.effects, 'alarm').map(({ code, text }) => `${code} ${text}`).join(), /ERR_OLDER_STATE_CONFIRMED .* 15,?000/)
+    assert.deepEqual(
+      [world.client.info.spend?.kind, world.payouts().client],
+      ['settlement', 60_000n]
+    )
+    assert.match(
+      effectsOf(world.client.effects, 'alarm')
+        .map(({ code, text }) => `${code} ${text}`)
+        .join(),
+      /ERR_OLDER_STATE_CONFIRMED .* 15,?000/
+    )
   })
 
   it('a rival that comes when ours is in the mempool is answered at once, not with the next block', () => {
@@ -155,7 +199,10 @@ describe('channel / publishing / two-way', () => {
   it('is not asked for by the user before it matures', () => {
     const world = open().paidBy('client', 40_000n).paidBy('server', 15_000n).disconnect()
     world.client.post({ type: 'settle' })
-    assert.deepEqual(effectsOf(world.client.effects, 'close-refused').map(({ error }) => error.facts), [{ height: 501, matures: 660 }])
+    assert.deepEqual(
+      effectsOf(world.client.effects, 'close-refused').map(({ error }) => error.facts),
+      [{ height: 501, matures: 660 }]
+    )
   })
 })
 
@@ -164,12 +211,27 @@ describe('opening terms / client / two-way', () => {
     const world = new World({ step: 20 }).offer()
     world.deliver('server')
     const accept = take(world, 'client', 'AcceptChannel')
-    const offer = world.client.channel.stage === 'offered' ? world.client.channel.offer : assert.fail()
+    const offer =
+      world.client.channel.stage === 'offered' ? world.client.channel.offer : assert.fail()
     checkAcceptance(offer, accept, world.client.env())
     assert.deepEqual([accept.settleHeight, accept.lastPaymentHeight], [680, 668])
-    for (const changes of [{ settleHeight: 681 }, { lastPaymentHeight: 667 }, { limits: { ...accept.limits, minTurnAmount: 100_001n } }]) {
-      assert.throws(() => { checkAcceptance(offer, { ...accept, ...changes }, world.client.env()) }, (error) => error instanceof Violation && error.rule === 'OPEN-10')
+    for (const changes of [
+      { settleHeight: 681 },
+      { lastPaymentHeight: 667 },
+      { limits: { ...accept.limits, minTurnAmount: 100_001n } }
+    ]) {
+      assert.throws(
+        () => {
+          checkAcceptance(offer, { ...accept, ...changes }, world.client.env())
+        },
+        (error) => error instanceof Violation && error.rule === 'OPEN-10'
+      )
     }
-    assert.throws(() => { checkAcceptance({ ...offer, mode: 'one-way', step: 0 }, accept, world.client.env()) }, (error) => error instanceof Violation && error.rule === 'OPEN-10')
+    assert.throws(
+      () => {
+        checkAcceptance({ ...offer, mode: 'one-way', step: 0 }, accept, world.client.env())
+      },
+      (error) => error instanceof Violation && error.rule === 'OPEN-10'
+    )
   })
 })

@@ -7,7 +7,8 @@ import { faultOfSpend } from './keys.js'
 import type { Side } from './side.js'
 import { World } from './world.js'
 
-const paid = (amount = 40_000n, options: ConstructorParameters<typeof World>[0] = {}): World => new World(options).open().paid(amount)
+const paid = (amount = 40_000n, options: ConstructorParameters<typeof World>[0] = {}): World =>
+  new World(options).open().paid(amount)
 const published = (side: Side): Publication => {
   const { publication } = side.established
   assert.ok(publication, `the ${side.role} has published nothing`)
@@ -15,9 +16,12 @@ const published = (side: Side): Publication => {
 }
 
 /** Mines blocks that leave our transaction out; returns the fee after each. */
-function fees (world: World, side: Side, blocks: number): bigint[] {
+function fees(world: World, side: Side, blocks: number): bigint[] {
   world.chain.lowestFeeRate = 1_000_000_000n
-  return Array.from({ length: blocks }, () => { world.mine(); return published(side).fee })
+  return Array.from({ length: blocks }, () => {
+    world.mine()
+    return published(side).fee
+  })
 }
 
 describe('server / publishing / T3', () => {
@@ -29,7 +33,7 @@ describe('server / publishing / T3', () => {
     assert.equal(faultOfSpend(published(world.server).raw, world.funding), undefined)
   })
 
-  it('pays its fee out of the server\'s share, at the estimate', () => {
+  it("pays its fee out of the server's share, at the estimate", () => {
     const world = paid().kill('client').mineTo(665)
     const { client, server, fee } = world.payouts()
     assert.deepEqual([client, server, fee], [60_000n, 40_000n - fee, 362n], '181 vB at 2 sat/vB')
@@ -54,7 +58,12 @@ describe('server / publishing / T3', () => {
     assert.equal(world.server.info.atRisk, 300n)
     world.kill('client').mineTo(664)
     assert.equal(world.server.established.publication, undefined)
-    assert.deepEqual(effectsOf(world.server.effects, 'broadcast').filter(({ purpose }) => purpose === 'publication'), [])
+    assert.deepEqual(
+      effectsOf(world.server.effects, 'broadcast').filter(
+        ({ purpose }) => purpose === 'publication'
+      ),
+      []
+    )
   })
 
   it('is published for less than the estimate when that is more than the share can pay: a quarter of it at the most until the last third', () => {
@@ -65,7 +74,7 @@ describe('server / publishing / T3', () => {
     assert.deepEqual([world.payouts().server, world.payouts().fee], [819n, 181n])
   })
 
-  it('pays what the server\'s mempool asks for, when that is more than the estimate', () => {
+  it("pays what the server's mempool asks for, when that is more than the estimate", () => {
     const world = paid().kill('client')
     world.server.relay = { minimum: feeRate(7_000n), incremental: feeRate(1_000n) }
     assert.equal(world.mineTo(665).payouts().fee, 1_267n, '181 vB at 7 sat/vB')
@@ -89,14 +98,20 @@ describe('server / publishing / T3', () => {
     assert.equal(poor(100n)?.fee, 156n, 'what the share has above dust')
   })
 
-  it('is replaced by one that pays the server\'s incremental relay fee more, for all of its size (BIP125)', () => {
+  it("is replaced by one that pays the server's incremental relay fee more, for all of its size (BIP125)", () => {
     const raises = [1_000n, 5_000n].map((rate) => {
       const world = paid().kill('client')
       world.server.relay = { minimum: feeRate(1_000n), incremental: feeRate(rate) }
       world.mineTo(664)
       const bids = [published(world.server).fee, ...fees(world, world.server, 30)]
-      const steps = bids.slice(1).map((fee, i) => fee - (bids[i] ?? 0n)).filter((step) => step > 0n)
-      assert.ok(steps.length > 3 && steps.every((step) => step >= rate * 181n / 1_000n), `${rate}: ${steps.join()}`)
+      const steps = bids
+        .slice(1)
+        .map((fee, i) => fee - (bids[i] ?? 0n))
+        .filter((step) => step > 0n)
+      assert.ok(
+        steps.length > 3 && steps.every((step) => step >= (rate * 181n) / 1_000n),
+        `${rate}: ${steps.join()}`
+      )
       return steps.length
     })
     assert.ok((raises[1] ?? 0) < (raises[0] ?? 0), 'fewer and larger ones')
@@ -107,7 +122,7 @@ describe('server / publishing / T3', () => {
     assert.equal(paid(40_000n).client.info.atRisk, 0n)
   })
 
-  it('nothing is at risk on the client\'s side, nor once the channel is spent', () => {
+  it("nothing is at risk on the client's side, nor once the channel is spent", () => {
     const world = paid(1_000n)
     for (const side of [world.client, world.server]) side.feeRate = feeRate(1_000_000n)
     assert.deepEqual([world.client.info.atRisk, world.server.info.atRisk], [0n, 1_000n])
@@ -119,7 +134,10 @@ describe('server / publishing / T3', () => {
 
   it('gives the server a client balance that is dust', () => {
     const world = paid(99_671n).kill('client').mineTo(665)
-    assert.deepEqual([world.payouts().client, world.payouts().server], [0n, 100_000n - world.payouts().fee])
+    assert.deepEqual(
+      [world.payouts().client, world.payouts().server],
+      [0n, 100_000n - world.payouts().fee]
+    )
   })
 
   it('keeps a client balance of exactly 330 sat', () => {
@@ -143,8 +161,16 @@ describe('server / publishing / T3', () => {
   it('is published again with the next block when T1 was not there yet', () => {
     const world = paid()
     world.server.post({ type: 'settle' })
-    const [first] = effectsOf(world.server.effects, 'broadcast').filter(({ purpose }) => purpose === 'publication')
-    world.server.post({ type: 'broadcast-failed', purpose: 'publication', txid: published(world.server).txid, kind: 'missing-inputs', reason: 'missing' })
+    const [first] = effectsOf(world.server.effects, 'broadcast').filter(
+      ({ purpose }) => purpose === 'publication'
+    )
+    world.server.post({
+      type: 'broadcast-failed',
+      purpose: 'publication',
+      txid: published(world.server).txid,
+      kind: 'missing-inputs',
+      reason: 'missing'
+    })
     assert.equal(published(world.server).raw, first?.raw)
   })
 })
@@ -174,11 +200,20 @@ describe('client / publishing / T2', () => {
   it('is not published while T1 has never been seen', () => {
     const world = new World().until('client', 'established')
     world.chain.reorg(0, [world.client.established.outPoint.txid])
-    const state = { ...world.client.established, onChain: { fundingSeen: false, fundingHeight: undefined, spend: undefined, shown: [] } }
+    const state = {
+      ...world.client.established,
+      onChain: { fundingSeen: false, fundingHeight: undefined, spend: undefined, shown: [] }
+    }
     world.client.channel = state
     world.client.blind = true
-    const { effects } = world.client.attempt({ type: 'tip' }, { height: world.client.established.terms.refundHeight })
-    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ purpose }): BroadcastPurpose => purpose), ['funding'])
+    const { effects } = world.client.attempt(
+      { type: 'tip' },
+      { height: world.client.established.terms.refundHeight }
+    )
+    assert.deepEqual(
+      effectsOf(effects, 'broadcast').map(({ purpose }): BroadcastPurpose => purpose),
+      ['funding']
+    )
   })
 
   it('does not compete with a T3 in the mempool, which is what both have agreed on; only if that is stuck for a day of blocks (TIME-7)', () => {
@@ -209,7 +244,10 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     const world = paid().kill('client').mineTo(664)
     const { state, effects } = world.server.attempt({ type: 'tip' })
     assert.ok(state === world.server.channel)
-    assert.deepEqual(effectsOf(effects, 'broadcast').map(({ raw }) => raw), [published(world.server).raw])
+    assert.deepEqual(
+      effectsOf(effects, 'broadcast').map(({ raw }) => raw),
+      [published(world.server).raw]
+    )
   })
 
   it('follows the estimate when that rises faster, and never falls with it', () => {
@@ -226,7 +264,10 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
     const all = fees(world, world.server, 37)
     assert.ok(all.every((fee) => fee <= 5_000n - 294n))
     assert.deepEqual([all.at(-1), all.at(-2)], [3_530n, 3_530n])
-    assert.deepEqual(effectsOf(world.server.effects, 'broadcast').at(-1)?.raw, published(world.server).raw)
+    assert.deepEqual(
+      effectsOf(world.server.effects, 'broadcast').at(-1)?.raw,
+      published(world.server).raw
+    )
     world.chain.lowestFeeRate = 0n
     assert.equal(world.mine().payouts().client, 95_000n, 'the client is not touched')
   })
@@ -234,8 +275,16 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
   it('every bid is one that a mempool takes', () => {
     const world = paid(20_000n).kill('client').mineTo(664)
     fees(world, world.server, 20)
-    assert.equal(world.chain.spendOf(world.funding.outPoint)?.parsed.txid, published(world.server).txid)
-    assert.deepEqual(world.server.effects.filter((effect) => effect.type === 'notify' && effect.news.kind === 'publication-refused'), [])
+    assert.equal(
+      world.chain.spendOf(world.funding.outPoint)?.parsed.txid,
+      published(world.server).txid
+    )
+    assert.deepEqual(
+      world.server.effects.filter(
+        (effect) => effect.type === 'notify' && effect.news.kind === 'publication-refused'
+      ),
+      []
+    )
   })
 
   it('at once when a mempool says that it is too low', () => {
@@ -250,7 +299,13 @@ describe('channel / publishing / raises the fee (BIP125)', () => {
   it('not for other refusals', () => {
     const world = paid().kill('client').mineTo(664)
     const before = published(world.server)
-    world.server.post({ type: 'broadcast-failed', purpose: 'publication', txid: published(world.server).txid, kind: 'other', reason: 'no' })
+    world.server.post({
+      type: 'broadcast-failed',
+      purpose: 'publication',
+      txid: published(world.server).txid,
+      kind: 'other',
+      reason: 'no'
+    })
     assert.deepEqual(published(world.server), { ...before, refusedFor: 'other' })
   })
 
@@ -286,7 +341,10 @@ describe('channel / publishing / on settle', () => {
     const world = paid()
     world.server.post({ type: 'settle' })
     assert.equal(world.server.info.spend?.kind, 'settlement')
-    assert.deepEqual(effectsOf(world.server.effects, 'close-done').map(({ kind }) => kind), ['settlement'])
+    assert.deepEqual(
+      effectsOf(world.server.effects, 'close-done').map(({ kind }) => kind),
+      ['settlement']
+    )
     world.mine()
     assert.deepEqual([world.payouts().client, world.client.info.status], [60_000n, 'closed'])
   })
@@ -294,9 +352,15 @@ describe('channel / publishing / on settle', () => {
   it('asked again, the same goes out again', () => {
     const world = paid()
     world.server.post({ type: 'settle' })
-    world.server.channel = { ...world.server.established, onChain: { ...world.server.established.onChain, spend: undefined, shown: [] } }
+    world.server.channel = {
+      ...world.server.established,
+      onChain: { ...world.server.established.onChain, spend: undefined, shown: [] }
+    }
     const { state, effects } = world.server.attempt({ type: 'settle' })
-    assert.deepEqual([state === world.server.channel, effectsOf(effects, 'broadcast').map(({ raw }) => raw)], [true, [published(world.server).raw]])
+    assert.deepEqual(
+      [state === world.server.channel, effectsOf(effects, 'broadcast').map(({ raw }) => raw)],
+      [true, [published(world.server).raw]]
+    )
   })
 
   it('refuses a share that is not worth a transaction, and does not move', () => {
@@ -306,12 +370,20 @@ describe('channel / publishing / on settle', () => {
 
   it('refuses to the client, which has only its refund at L', () => {
     const world = paid()
-    assert.match(assertRefused(world.client, world.client.attempt({ type: 'settle' }), 'ERR_NOTHING_TO_SETTLE').message, /height 700/)
+    assert.match(
+      assertRefused(world.client, world.client.attempt({ type: 'settle' }), 'ERR_NOTHING_TO_SETTLE')
+        .message,
+      /height 700/
+    )
   })
 
   it('refuses during the opening, and once the channel is being closed', () => {
     const opening = new World().offer()
-    assertRefused(opening.client, opening.client.attempt({ type: 'settle' }), 'ERR_NOTHING_TO_SETTLE')
+    assertRefused(
+      opening.client,
+      opening.client.attempt({ type: 'settle' }),
+      'ERR_NOTHING_TO_SETTLE'
+    )
     const world = paid()
     world.client.post({ type: 'close' })
     world.run().mine()

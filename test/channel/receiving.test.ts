@@ -10,8 +10,11 @@ import { payment, World } from './world.js'
 const paid = (amount = 10_000n): World => new World().open().paid(amount)
 
 /** Updates that follow one another, as an honest payer signs them. */
-function series (world: World, ...amounts: bigint[]): Update[] {
-  let { sequence, payerBalance } = world.server.established.ledger.held ?? { sequence: -1, payerBalance: world.capacity }
+function series(world: World, ...amounts: bigint[]): Update[] {
+  let { sequence, payerBalance } = world.server.established.ledger.held ?? {
+    sequence: -1,
+    payerBalance: world.capacity
+  }
   return amounts.map((amount) => {
     payerBalance = satoshi(payerBalance - amount)
     sequence += 1
@@ -20,10 +23,17 @@ function series (world: World, ...amounts: bigint[]): Update[] {
 }
 
 /** The newest state that the server holds, which has to be one that the client signed. */
-function held (world: World): [number, bigint] {
+function held(world: World): [number, bigint] {
   const { ledger } = world.server.established
   assert.ok(ledger.held?.signature !== undefined)
-  assert.ok(ecdsa.verify(world.client.channelKey.publicKey, stateDigest(world.server.established, ledger.held.payerBalance), ledger.held.signature), 'holds a signature that is not valid')
+  assert.ok(
+    ecdsa.verify(
+      world.client.channelKey.publicKey,
+      stateDigest(world.server.established, ledger.held.payerBalance),
+      ledger.held.signature
+    ),
+    'holds a signature that is not valid'
+  )
   return [ledger.held.sequence, ledger.held.payerBalance]
 }
 
@@ -36,8 +46,15 @@ describe('server / open / on Update', () => {
     const { state, log, effects } = world.server.attempt(eventOf(update))
     assert.ok(state.stage === 'established')
     assert.deepEqual(state.ledger.held?.signature, update.signature)
-    assert.deepEqual(log.map(({ sequence, direction, payments }) => [sequence, direction, payments]), [[1, 'received', update.payments]], 'one write with the state')
-    assert.deepEqual(sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence), [1])
+    assert.deepEqual(
+      log.map(({ sequence, direction, payments }) => [sequence, direction, payments]),
+      [[1, 'received', update.payments]],
+      'one write with the state'
+    )
+    assert.deepEqual(
+      sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence),
+      [1]
+    )
     assert.deepEqual(paymentsOf(effects, 'payments-received'), update.payments)
   })
 
@@ -45,16 +62,32 @@ describe('server / open / on Update', () => {
     const world = paid()
     const updates = series(world, 1n, 2n, 3n)
     let verifications = 0
-    const verify: typeof ecdsa.verify = (...args) => { verifications += 1; return ecdsa.verify(...args) }
+    const verify: typeof ecdsa.verify = (...args) => {
+      verifications += 1
+      return ecdsa.verify(...args)
+    }
     const { effects } = world.server.attempt({ type: 'updates', updates }, { verify })
     assert.equal(verifications, 1)
-    assert.deepEqual(sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence), [4])
-    assert.deepEqual(paymentsOf(effects, 'payments-received').map(({ amount }) => amount), [1n, 2n, 3n])
+    assert.deepEqual(
+      sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence),
+      [4]
+    )
+    assert.deepEqual(
+      paymentsOf(effects, 'payments-received').map(({ amount }) => amount),
+      [1n, 2n, 3n]
+    )
   })
 
   it('acknowledges the first update again when it comes again, and stores nothing (REEST-3)', () => {
     const world = paid()
-    const first: Update = { type: 'Update', turn: 0, sequence: 0, payerBalance: 100_000n, payments: [], signature: new Uint8Array(64) }
+    const first: Update = {
+      type: 'Update',
+      turn: 0,
+      sequence: 0,
+      payerBalance: 100_000n,
+      payments: [],
+      signature: new Uint8Array(64)
+    }
     const { state, log, effects } = world.server.attempt(eventOf(first))
     assert.ok(state === world.server.channel)
     assert.deepEqual([log, sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence)], [[], [1]])
@@ -66,16 +99,59 @@ describe('server / open / on Update / that breaks a rule', () => {
     ['of another turn', 'UPD-1', 'ERR_WRONG_TURN', () => ({ turn: 1 })],
     ['that comes again (replay)', 'UPD-2', 'ERR_OUT_OF_ORDER', () => ({ sequence: 1 })],
     ['that leaves one out', 'UPD-2', 'ERR_OUT_OF_ORDER', () => ({ sequence: 3 })],
-    ['whose balance is 1 sat above the increments', 'UPD-3', 'ERR_BALANCE_MISMATCH', () => ({ payerBalance: 89_001n })],
-    ['whose balance is 1 sat below the increments', 'UPD-3', 'ERR_BALANCE_MISMATCH', () => ({ payerBalance: 88_999n })],
-    ['that pays more than is left', 'UPD-3', 'ERR_BALANCE_MISMATCH', () => ({ payments: [payment(90_001n)], payerBalance: 0n })],
-    ['that takes money back', 'UPD-13', 'ERR_INVALID_AMOUNT', () => ({ payments: [payment(-5_000n)], payerBalance: 95_000n })],
+    [
+      'whose balance is 1 sat above the increments',
+      'UPD-3',
+      'ERR_BALANCE_MISMATCH',
+      () => ({ payerBalance: 89_001n })
+    ],
+    [
+      'whose balance is 1 sat below the increments',
+      'UPD-3',
+      'ERR_BALANCE_MISMATCH',
+      () => ({ payerBalance: 88_999n })
+    ],
+    [
+      'that pays more than is left',
+      'UPD-3',
+      'ERR_BALANCE_MISMATCH',
+      () => ({ payments: [payment(90_001n)], payerBalance: 0n })
+    ],
+    [
+      'that takes money back',
+      'UPD-13',
+      'ERR_INVALID_AMOUNT',
+      () => ({ payments: [payment(-5_000n)], payerBalance: 95_000n })
+    ],
     ['that pays 0 sat', 'UPD-13', 'ERR_INVALID_AMOUNT', () => ({ payments: [payment(0n)] })],
-    ['that hides a negative payment among others', 'UPD-13', 'ERR_INVALID_AMOUNT', () => ({ payments: [payment(5_000n), payment(-1n)] })],
+    [
+      'that hides a negative payment among others',
+      'UPD-13',
+      'ERR_INVALID_AMOUNT',
+      () => ({ payments: [payment(5_000n), payment(-1n)] })
+    ],
     ['without a payment', 'UPD-7', 'ERR_BAD_PAYMENT_COUNT', () => ({ payments: [] })],
-    ['with one id twice', 'UPD-14', 'ERR_DUPLICATE_PAYMENT', () => { const one = payment(1n); return { payments: [one, one] } }],
-    ['with a signature of another key', 'UPD-4', 'ERR_BAD_SIGNATURE', (world) => ({ signature: forge(world, {}, keyPair('stranger').sign).signature })],
-    ['with the signature of another balance', 'UPD-4', 'ERR_BAD_SIGNATURE', (world) => ({ signature: forge(world, { payments: [payment(999n)] }).signature })],
+    [
+      'with one id twice',
+      'UPD-14',
+      'ERR_DUPLICATE_PAYMENT',
+      () => {
+        const one = payment(1n)
+        return { payments: [one, one] }
+      }
+    ],
+    [
+      'with a signature of another key',
+      'UPD-4',
+      'ERR_BAD_SIGNATURE',
+      (world) => ({ signature: forge(world, {}, keyPair('stranger').sign).signature })
+    ],
+    [
+      'with the signature of another balance',
+      'UPD-4',
+      'ERR_BAD_SIGNATURE',
+      (world) => ({ signature: forge(world, { payments: [payment(999n)] }).signature })
+    ],
     ['without a signature', 'UPD-4', 'ERR_BAD_SIGNATURE', () => ({ signature: new Uint8Array(64) })]
   ]
   for (const [what, rule, code, changes] of cases) {
@@ -93,10 +169,30 @@ describe('server / open / on Update / that breaks a rule', () => {
     })
   }
 
-  const limited: Array<[string, string, string, Partial<Update>, ConstructorParameters<typeof World>[0]]> = [
-    ['that puts 1 sat too much at stake', 'UPD-11', 'ERR_STAKE_TOO_HIGH', { payments: [payment(50_001n)] }, { policy: { maxStake: satoshi(50_000n) } }],
-    ['that is 1 sat above the window', 'UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT', { payments: [payment(10_001n), payment(10_000n)] }, { policy: { maxInFlightValue: satoshi(20_000n) } }],
-    ['whose first payment is 1 sat too small', 'UPD-10', 'ERR_BELOW_MIN_FIRST_PAYMENT', { payments: [payment(655n)] }, {}]
+  const limited: Array<
+    [string, string, string, Partial<Update>, ConstructorParameters<typeof World>[0]]
+  > = [
+    [
+      'that puts 1 sat too much at stake',
+      'UPD-11',
+      'ERR_STAKE_TOO_HIGH',
+      { payments: [payment(50_001n)] },
+      { policy: { maxStake: satoshi(50_000n) } }
+    ],
+    [
+      'that is 1 sat above the window',
+      'UPD-6',
+      'ERR_ABOVE_IN_FLIGHT_LIMIT',
+      { payments: [payment(10_001n), payment(10_000n)] },
+      { policy: { maxInFlightValue: satoshi(20_000n) } }
+    ],
+    [
+      'whose first payment is 1 sat too small',
+      'UPD-10',
+      'ERR_BELOW_MIN_FIRST_PAYMENT',
+      { payments: [payment(655n)] },
+      {}
+    ]
   ]
   for (const [what, rule, code, changes, options] of limited) {
     it(`refuses one ${what} (${rule})`, () => {
@@ -106,37 +202,70 @@ describe('server / open / on Update / that breaks a rule', () => {
   }
 
   it('takes what is exactly at its limits (UPD-6, UPD-10, UPD-11)', () => {
-    const world = new World({ policy: { maxStake: satoshi(20_656n), maxInFlightValue: satoshi(20_000n) } }).open()
-    assert.equal(sentOf(world.server.post(eventOf(forge(world, { payments: [payment(656n)] }))), 'UpdateAck').length, 1)
-    assert.equal(sentOf(world.server.post(eventOf(forge(world, { payments: [payment(20_000n)] }))), 'UpdateAck').length, 1)
+    const world = new World({
+      policy: { maxStake: satoshi(20_656n), maxInFlightValue: satoshi(20_000n) }
+    }).open()
+    assert.equal(
+      sentOf(world.server.post(eventOf(forge(world, { payments: [payment(656n)] }))), 'UpdateAck')
+        .length,
+      1
+    )
+    assert.equal(
+      sentOf(
+        world.server.post(eventOf(forge(world, { payments: [payment(20_000n)] }))),
+        'UpdateAck'
+      ).length,
+      1
+    )
     assert.deepEqual(held(world), [2, 79_344n])
   })
 
   it('counts the updates that wait for its acknowledgement, and takes no more than the window (UPD-6)', () => {
     const world = new World({ policy: { maxInFlightUpdates: 3 } }).open().paid(10_000n)
     const updates = series(world, 1n, 2n, 3n, 4n)
-    assert.deepEqual(sentOf(world.server.attempt({ type: 'updates', updates: updates.slice(0, 3) }).effects, 'Error'), [], 'as many as the window has')
+    assert.deepEqual(
+      sentOf(
+        world.server.attempt({ type: 'updates', updates: updates.slice(0, 3) }).effects,
+        'Error'
+      ),
+      [],
+      'as many as the window has'
+    )
     const effects = world.server.post({ type: 'updates', updates })
-    assert.deepEqual(sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence), [4], 'what was within it stays received (UPD-16)')
+    assert.deepEqual(
+      sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence),
+      [4],
+      'what was within it stays received (UPD-16)'
+    )
     assertStopped(world.server, effects, 'UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT')
     assert.deepEqual(held(world), [4, 89_994n])
   })
 
   it('counts the value of all that wait together (UPD-6)', () => {
     const world = new World({ policy: { maxInFlightValue: satoshi(20_000n) } }).open().paid(10_000n)
-    assert.deepEqual(sentOf(world.server.attempt({ type: 'updates', updates: series(world, 15_000n, 5_000n) }).effects, 'Error'), [])
+    assert.deepEqual(
+      sentOf(
+        world.server.attempt({ type: 'updates', updates: series(world, 15_000n, 5_000n) }).effects,
+        'Error'
+      ),
+      []
+    )
     const effects = world.server.post({ type: 'updates', updates: series(world, 15_000n, 5_001n) })
     assertStopped(world.server, effects, 'UPD-6', 'ERR_ABOVE_IN_FLIGHT_LIMIT')
     assert.deepEqual(held(world), [2, 75_000n])
   })
 
   it('counts from each acknowledgement anew: any number of updates, one window after the other (UPD-6)', () => {
-    const world = new World({ policy: { maxInFlightUpdates: 2, maxInFlightValue: satoshi(2_000n) } }).open()
-    for (let n = 0; n < 5; n++) world.server.post({ type: 'updates', updates: series(world, 1_000n, 1_000n) })
+    const world = new World({
+      policy: { maxInFlightUpdates: 2, maxInFlightValue: satoshi(2_000n) }
+    }).open()
+    for (let n = 0; n < 5; n++) {
+      world.server.post({ type: 'updates', updates: series(world, 1_000n, 1_000n) })
+    }
     assert.deepEqual(held(world), [10, 90_000n])
   })
 
-  it('takes a payment from a payer whose ChannelReady has not come: the payer\'s readiness is the payer\'s business (FUND-4)', () => {
+  it("takes a payment from a payer whose ChannelReady has not come: the payer's readiness is the payer's business (FUND-4)", () => {
     const world = new World().open()
     world.server.channel = { ...world.server.established, ready: { ours: true, theirs: false } }
     assert.equal(sentOf(world.server.post(eventOf(forge(world))), 'UpdateAck').length, 1)
@@ -146,9 +275,18 @@ describe('server / open / on Update / that breaks a rule', () => {
     const world = paid()
     const [first, second, third] = series(world, 100n, 200n, 300n)
     assert.ok(first && second && third)
-    const effects = world.server.post({ type: 'updates', updates: [first, second, { ...third, signature: second.signature }] })
-    assert.deepEqual(sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence), [3])
-    assert.deepEqual(paymentsOf(effects, 'payments-received').map(({ amount }) => amount), [100n, 200n])
+    const effects = world.server.post({
+      type: 'updates',
+      updates: [first, second, { ...third, signature: second.signature }]
+    })
+    assert.deepEqual(
+      sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence),
+      [3]
+    )
+    assert.deepEqual(
+      paymentsOf(effects, 'payments-received').map(({ amount }) => amount),
+      [100n, 200n]
+    )
     assertStopped(world.server, effects, 'UPD-4', 'ERR_BAD_SIGNATURE')
     assert.deepEqual(held(world), [3, 89_700n])
     world.mine()
@@ -157,8 +295,15 @@ describe('server / open / on Update / that breaks a rule', () => {
 
   it('falls back over several bad ones (UPD-4)', () => {
     const world = paid()
-    const updates = series(world, 100n, 200n, 300n).map((update, i) => i === 0 ? update : { ...update, signature: new Uint8Array(64).fill(7) })
-    assertStopped(world.server, world.server.post({ type: 'updates', updates }), 'UPD-4', 'ERR_BAD_SIGNATURE')
+    const updates = series(world, 100n, 200n, 300n).map((update, i) =>
+      i === 0 ? update : { ...update, signature: new Uint8Array(64).fill(7) }
+    )
+    assertStopped(
+      world.server,
+      world.server.post({ type: 'updates', updates }),
+      'UPD-4',
+      'ERR_BAD_SIGNATURE'
+    )
     assert.deepEqual(held(world), [2, 89_900n])
   })
 
@@ -166,7 +311,10 @@ describe('server / open / on Update / that breaks a rule', () => {
     const world = paid()
     const [first, second] = series(world, 100n, 200n)
     assert.ok(first && second)
-    world.server.post({ type: 'updates', updates: [{ ...first, signature: new Uint8Array(64) }, second] })
+    world.server.post({
+      type: 'updates',
+      updates: [{ ...first, signature: new Uint8Array(64) }, second]
+    })
     assert.equal(world.server.established.stopped, undefined)
     assert.deepEqual(held(world), [3, 89_700n])
   })
@@ -176,7 +324,10 @@ describe('server / open / on Update / that breaks a rule', () => {
     const [first, , third] = series(world, 100n, 200n, 300n)
     assert.ok(first && third)
     const effects = world.server.post({ type: 'updates', updates: [first, third] })
-    assert.deepEqual(sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence), [2])
+    assert.deepEqual(
+      sentOf(effects, 'UpdateAck').map(({ sequence }) => sequence),
+      [2]
+    )
     assertStopped(world.server, effects, 'UPD-2', 'ERR_OUT_OF_ORDER')
   })
 
@@ -184,18 +335,32 @@ describe('server / open / on Update / that breaks a rule', () => {
     const world = paid()
     const [first] = series(world, 100n)
     assert.ok(first)
-    const effects = world.server.post({ type: 'updates', updates: [first, forge(world, { payments: [payment(50_000n)] })] })
-    assert.deepEqual(paymentsOf(effects, 'payments-received').map(({ amount }) => amount), [100n])
-    assert.deepEqual(world.server.log.map(({ payments }) => payments.map(({ amount }) => amount)), [[10_000n], [100n]])
+    const effects = world.server.post({
+      type: 'updates',
+      updates: [first, forge(world, { payments: [payment(50_000n)] })]
+    })
+    assert.deepEqual(
+      paymentsOf(effects, 'payments-received').map(({ amount }) => amount),
+      [100n]
+    )
+    assert.deepEqual(
+      world.server.log.map(({ payments }) => payments.map(({ amount }) => amount)),
+      [[10_000n], [100n]]
+    )
     assertStopped(world.server, effects, 'UPD-2', 'ERR_OUT_OF_ORDER')
   })
 })
 
 describe('server / confirming / on Update', () => {
-  const first = (changes: Partial<Update> = {}): { world: World, effects: ReturnType<World['server']['post']> } => {
+  const first = (
+    changes: Partial<Update> = {}
+  ): { world: World; effects: ReturnType<World['server']['post']> } => {
     const world = new World().until('client', 'established')
     world.deliver('server')
-    return { world, effects: world.server.post(eventOf(forge(world, { sequence: 0, payments: [], ...changes }))) }
+    return {
+      world,
+      effects: world.server.post(eventOf(forge(world, { sequence: 0, payments: [], ...changes })))
+    }
   }
 
   it('stores the initial T3: everything to the client (UPD-9)', () => {
@@ -224,7 +389,12 @@ describe('server / confirming / on Update', () => {
 
   it('refuses a payment before T1 is deep enough (FUND-4)', () => {
     const { world } = first()
-    assertStopped(world.server, world.server.post(eventOf(forge(world, { payments: [payment(10_000n)] }))), 'FUND-4', 'ERR_CHANNEL_NOT_OPEN')
+    assertStopped(
+      world.server,
+      world.server.post(eventOf(forge(world, { payments: [payment(10_000n)] }))),
+      'FUND-4',
+      'ERR_CHANNEL_NOT_OPEN'
+    )
   })
 })
 
@@ -234,20 +404,57 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
     const update = forge(world)
     const { state, log, effects } = world.server.attempt(eventOf(update))
     assert.deepEqual({ ...state, link: 'any' }, { ...channel, link: 'any' }, 'something is stored')
-    assert.deepEqual([log, sentOf(effects, 'UpdateAck'), paymentsOf(effects, 'payments-received')], [[], [], []])
+    assert.deepEqual(
+      [log, sentOf(effects, 'UpdateAck'), paymentsOf(effects, 'payments-received')],
+      [[], [], []]
+    )
     return [...effects]
   }
 
   const cases: Array<[string, () => World]> = [
-    ['a close is signed: what crossed it is not stored (CLOSE-6)', () => { const world = paid(); world.server.post({ type: 'close' }); return world }],
-    ['the user has settled', () => { const world = paid(); world.server.post({ type: 'settle' }); return world }],
-    ['a rule was broken before (UPD-16)', () => { const world = paid(); world.server.post(eventOf(forge(world, { turn: 3 }))); return world.disconnect().connect().run() }],
-    ['the settlement height is reached: a T3 would race the refund (TIME-1)', () => new World().open().mineTo(664)],
-    ['the channel is spent', () => { const world = paid(); world.client.post({ type: 'close' }); return world.run().mine() }]
+    [
+      'a close is signed: what crossed it is not stored (CLOSE-6)',
+      () => {
+        const world = paid()
+        world.server.post({ type: 'close' })
+        return world
+      }
+    ],
+    [
+      'the user has settled',
+      () => {
+        const world = paid()
+        world.server.post({ type: 'settle' })
+        return world
+      }
+    ],
+    [
+      'a rule was broken before (UPD-16)',
+      () => {
+        const world = paid()
+        world.server.post(eventOf(forge(world, { turn: 3 })))
+        return world.disconnect().connect().run()
+      }
+    ],
+    [
+      'the settlement height is reached: a T3 would race the refund (TIME-1)',
+      () => new World().open().mineTo(664)
+    ],
+    [
+      'the channel is spent',
+      () => {
+        const world = paid()
+        world.client.post({ type: 'close' })
+        return world.run().mine()
+      }
+    ]
   ]
   for (const [what, make] of cases) {
     it(`refuses when ${what}`, () => {
-      assert.deepEqual(sentOf(refuse(make()), 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]), [['ERR_CHANNEL_CLOSED', 'UPD-17', false]])
+      assert.deepEqual(
+        sentOf(refuse(make()), 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]),
+        [['ERR_CHANNEL_CLOSED', 'UPD-17', false]]
+      )
     })
   }
 
@@ -258,11 +465,17 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
 
   for (const [what, make] of [
     ['T1 was taken back by a reorg', () => paid().reorg(1)],
-    ['T1 is not yet as deep again', () => new World({ policy: { minDepth: 3 } }).open().paid(10_000n).reorg(4).mine(2)]
+    [
+      'T1 is not yet as deep again',
+      () => new World({ policy: { minDepth: 3 } }).open().paid(10_000n).reorg(4).mine(2)
+    ]
   ] as Array<[string, () => World]>) {
     it(`refuses when ${what}, and ends the stream so that it is sent again (FUND-4)`, () => {
       const effects = refuse(make())
-      assert.deepEqual(sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]), [['ERR_CHANNEL_NOT_OPEN', 'FUND-4', false]])
+      assert.deepEqual(
+        sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]),
+        [['ERR_CHANNEL_NOT_OPEN', 'FUND-4', false]]
+      )
       assert.equal(effectsOf(effects, 'hang-up').length, 1)
     })
   }
@@ -271,7 +484,10 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
     const world = paid()
     world.server.blind = true
     const effects = refuse(world)
-    assert.deepEqual(sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]), [['ERR_NOT_READY', 'UPD-20', false]])
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]),
+      [['ERR_NOT_READY', 'UPD-20', false]]
+    )
     assert.equal(effectsOf(effects, 'hang-up').length, 1)
   })
 
@@ -279,7 +495,10 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
     const world = paid()
     world.server.unwatched = true
     const effects = refuse(world)
-    assert.deepEqual(sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]), [['ERR_NOT_READY', 'UPD-20', false]])
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ code, rule, fatal }) => [code, rule, fatal]),
+      [['ERR_NOT_READY', 'UPD-20', false]]
+    )
     assert.equal(effectsOf(effects, 'hang-up').length, 1)
     assert.deepEqual([world.server.info.watched, world.server.info.receivable], [false, 0n])
     world.server.unwatched = false
@@ -291,7 +510,10 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
   it('does not hear what was sent behind such an update, which is no broken rule then (REEST-6)', () => {
     const world = paid()
     const first = forge(world)
-    const second = forge(world, { sequence: first.sequence + 1, payerBalance: satoshi(first.payerBalance - 1_000n) })
+    const second = forge(world, {
+      sequence: first.sequence + 1,
+      payerBalance: satoshi(first.payerBalance - 1_000n)
+    })
     world.server.blind = true
     world.server.channel = world.server.attempt(eventOf(first)).state
     world.server.blind = false // before the stream is really gone
@@ -307,13 +529,21 @@ describe('server / on Update / when it takes none (UPD-17)', () => {
     world.run()
     assert.deepEqual([world.server.info.ourBalance, world.client.info.inFlight], [10_000n, 5_000n])
     world.mine().connect().run()
-    assert.deepEqual([world.server.info.ourBalance, world.client.info.ourBalance, world.client.info.inFlight], [15_000n, 85_000n, 0n])
+    assert.deepEqual(
+      [world.server.info.ourBalance, world.client.info.ourBalance, world.client.info.inFlight],
+      [15_000n, 85_000n, 0n]
+    )
   })
 })
 
 describe('client / on Update', () => {
   it('stops: the server is not the payer (UPD-1)', () => {
     const world = paid()
-    assertStopped(world.client, world.client.post(eventOf(forge(world))), 'UPD-1', 'ERR_NOT_THE_PAYER')
+    assertStopped(
+      world.client,
+      world.client.post(eventOf(forge(world))),
+      'UPD-1',
+      'ERR_NOT_THE_PAYER'
+    )
   })
 })

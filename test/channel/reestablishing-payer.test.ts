@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict'
 import type { Message, Reestablish } from '../../protocols/paychan/1.0/index.js'
 import { assertStopped, sentOf, take } from './asserts.js'
-import { assertCloseOnly, bothCloseOnly, closesWith, copyOf, paid, says, stateOf } from './reestablish-stories.js'
+import {
+  assertCloseOnly,
+  bothCloseOnly,
+  closesWith,
+  copyOf,
+  paid,
+  says,
+  stateOf
+} from './reestablish-stories.js'
 import { paymentsOf } from './side.js'
 import type { World } from './world.js'
 
 describe('channel / reestablishing / a payer that knows less than it has signed', () => {
   /** What is on its disk is of before two updates, as if the last writes had been lost. */
-  function lost (upTo: (world: World) => unknown = () => {}): World {
+  function lost(upTo: (world: World) => unknown = () => {}): World {
     const world = paid()
     upTo(world)
     const before = world.client.established
@@ -20,13 +28,24 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     return world
   }
 
-  it('adopts the payee\'s state, logs what was paid, and goes on (REEST-4, REEST-8)', () => {
+  it("adopts the payee's state, logs what was paid, and goes on (REEST-4, REEST-8)", () => {
     const world = lost()
     const from = world.client.effects.length
     world.connect().run()
-    assert.deepEqual([world.client.info.ourBalance, world.client.info.payments.sent, world.client.info.status], [87_700n, 3, 'open'])
-    assert.deepEqual(world.client.log.at(-1)?.payments.map(({ amount }) => amount), [2_000n, 300n])
-    assert.deepEqual(paymentsOf(world.client.effects.slice(from), 'payments-acknowledged').map(({ amount }) => amount), [2_000n, 300n])
+    assert.deepEqual(
+      [world.client.info.ourBalance, world.client.info.payments.sent, world.client.info.status],
+      [87_700n, 3, 'open']
+    )
+    assert.deepEqual(
+      world.client.log.at(-1)?.payments.map(({ amount }) => amount),
+      [2_000n, 300n]
+    )
+    assert.deepEqual(
+      paymentsOf(world.client.effects.slice(from), 'payments-acknowledged').map(
+        ({ amount }) => amount
+      ),
+      [2_000n, 300n]
+    )
     world.paid(5n)
     assert.equal(world.server.info.ourBalance, 12_305n)
   })
@@ -35,7 +54,10 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     const world = lost().connect()
     world.deliver('server')
     const answer = take(world, 'client', 'Reestablish')
-    world.client.post({ type: 'message', message: { ...answer, payments: answer.payments.slice(1), paymentsAfter: 2 } })
+    world.client.post({
+      type: 'message',
+      message: { ...answer, payments: answer.payments.slice(1), paymentsAfter: 2 }
+    })
     assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
     assert.equal(world.client.info.ourBalance, 87_700n)
   })
@@ -44,7 +66,10 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     const world = lost().connect()
     world.deliver('server')
     const answer = take(world, 'client', 'Reestablish')
-    world.client.post({ type: 'message', message: { ...answer, payments: answer.payments.slice(1) } })
+    world.client.post({
+      type: 'message',
+      message: { ...answer, payments: answer.payments.slice(1) }
+    })
     assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
   })
 
@@ -53,9 +78,18 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     world.deliver('server')
     const answer = take(world, 'client', 'Reestablish')
     world.disconnect()
-    const effects = world.client.post({ type: 'message', message: { ...answer, payments: [], paymentsAfter: answer.sequence } })
-    assert.deepEqual(sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]), [['ERR_PAYMENTS_UNKNOWN', false]])
-    assert.deepEqual([world.client.established.stopped, world.client.info.ourBalance], [undefined, 90_000n])
+    const effects = world.client.post({
+      type: 'message',
+      message: { ...answer, payments: [], paymentsAfter: answer.sequence }
+    })
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ code, fatal }) => [code, fatal]),
+      [['ERR_PAYMENTS_UNKNOWN', false]]
+    )
+    assert.deepEqual(
+      [world.client.established.stopped, world.client.info.ourBalance],
+      [undefined, 90_000n]
+    )
     world.disconnect().connect().run()
     assert.equal(world.client.info.ourBalance, 87_700n)
   })
@@ -70,15 +104,33 @@ describe('channel / reestablishing / a payer that knows less than it has signed'
     closesWith(world, 'client', 12_300n)
   })
 
-  const lies: Array<[what: string, changes: (world: World) => Partial<Reestablish>, code: string]> = [
-    ['what was never signed', () => ({ sequence: 2, payerBalance: 80_000n }), 'ERR_BAD_SIGNATURE'],
-    ['a larger balance under a later number', (world) => ({ sequence: 2, ...stateOf(world, 95_000n) }), 'ERR_BALANCE_MISMATCH'],
-    ['a larger balance under the same number', (world) => ({ sequence: 1, ...stateOf(world, 95_000n) }), 'ERR_BALANCE_MISMATCH']
-  ]
+  const lies: Array<[what: string, changes: (world: World) => Partial<Reestablish>, code: string]> =
+    [
+      [
+        'what was never signed',
+        () => ({ sequence: 2, payerBalance: 80_000n }),
+        'ERR_BAD_SIGNATURE'
+      ],
+      [
+        'a larger balance under a later number',
+        (world) => ({ sequence: 2, ...stateOf(world, 95_000n) }),
+        'ERR_BALANCE_MISMATCH'
+      ],
+      [
+        'a larger balance under the same number',
+        (world) => ({ sequence: 1, ...stateOf(world, 95_000n) }),
+        'ERR_BALANCE_MISMATCH'
+      ]
+    ]
   for (const [what, changes, code] of lies) {
     it(`stops when the payee claims ${what} (REEST-9)`, () => {
       const world = paid().disconnect().connect()
-      assertStopped(world.client, world.client.post(says(world, world.client, changes(world))), 'REEST-9', code)
+      assertStopped(
+        world.client,
+        world.client.post(says(world, world.client, changes(world))),
+        'REEST-9',
+        code
+      )
       assert.equal(world.client.info.ourBalance, 90_000n)
     })
   }
@@ -97,14 +149,20 @@ describe('channel / reestablishing / a payer that went back to a copy with a pay
     world.pay(656n)
     const copy = copyOf(world, 'client')
     const [forgotten] = world.client.established.ledger.inFlight.flatMap(({ payments }) => payments)
-    world.client.channel = { ...world.client.established, ledger: { ...world.client.established.ledger, inFlight: [] } }
+    world.client.channel = {
+      ...world.client.established,
+      ledger: { ...world.client.established.ledger, inFlight: [] }
+    }
     world.disconnect().connect().run().paid(656n).disconnect().connect().run()
     copy.goBack()
     const from = world.client.effects.length
     world.connect().run()
     const effects = world.client.effects.slice(from)
     assertCloseOnly(world.client, 'ERR_STATE_FORGOTTEN')
-    assert.deepEqual([paymentsOf(effects, 'payments-acknowledged'), paymentsOf(effects, 'payments-unknown')], [[], [forgotten]])
+    assert.deepEqual(
+      [paymentsOf(effects, 'payments-acknowledged'), paymentsOf(effects, 'payments-unknown')],
+      [[], [forgotten]]
+    )
     assert.equal(world.client.info.ourBalance, 89_344n, 'the balance that was signed stands')
   })
 })
@@ -118,7 +176,9 @@ describe('channel / reestablishing / two that do not agree', () => {
 
   it('close only: the payee holds nothing, and had acknowledged something', () => {
     const world = paid().disconnect().connect()
-    const effects = world.client.post(says(world, world.client, { sequence: 0, payerBalance: 0n, signature: new Uint8Array(0) }))
+    const effects = world.client.post(
+      says(world, world.client, { sequence: 0, payerBalance: 0n, signature: new Uint8Array(0) })
+    )
     assertCloseOnly(world.client, 'ERR_PEER_FORGOT')
     assert.equal(sentOf(effects, 'Funding').length, 1, 'it may have forgotten T1')
   })
@@ -147,7 +207,12 @@ describe('channel / reestablishing / two that do not agree', () => {
     it(`the ${role} stops when the derivation of K2 is another one (REEST-1)`, () => {
       const world = paid().disconnect().connect()
       world.linked[role] = true
-      assertStopped(world[role], world[role].post(says(world, world[role], { derivation: new Uint8Array(8) })), 'REEST-1', 'ERR_WRONG_DERIVATION')
+      assertStopped(
+        world[role],
+        world[role].post(says(world, world[role], { derivation: new Uint8Array(8) })),
+        'REEST-1',
+        'ERR_WRONG_DERIVATION'
+      )
     })
   }
 })

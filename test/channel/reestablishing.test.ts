@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
 import type { Role } from '../../src/bitcoin/keys.js'
 import { assertStopped, effectsOf, sentOf, take } from './asserts.js'
-import { assertCloseOnly, bothCloseOnly, closesWith, copyOf, paid, says, stateOf } from './reestablish-stories.js'
+import {
+  assertCloseOnly,
+  bothCloseOnly,
+  closesWith,
+  copyOf,
+  paid,
+  says,
+  stateOf
+} from './reestablish-stories.js'
 import { World } from './world.js'
 
 describe('channel / reestablishing / what is said', () => {
@@ -11,7 +19,16 @@ describe('channel / reestablishing / what is said', () => {
     world.pay(5n)
     world.disconnect().connect()
     const message = take(world, 'server', 'Reestablish')
-    assert.deepEqual([message.sequence, message.payerBalance, message.signed, message.payments, message.paymentsAfter], [1, 90_000n, 2, [], 0])
+    assert.deepEqual(
+      [
+        message.sequence,
+        message.payerBalance,
+        message.signed,
+        message.payments,
+        message.paymentsAfter
+      ],
+      [1, 90_000n, 2, [], 0]
+    )
     assert.deepEqual(message.signature, world.server.established.ledger.held?.signature)
     assert.deepEqual([message.epoch, message.peerEpoch], [1, 0])
   })
@@ -20,7 +37,16 @@ describe('channel / reestablishing / what is said', () => {
     const world = paid().disconnect().connect()
     world.deliver('server')
     const message = take(world, 'client', 'Reestablish')
-    assert.deepEqual([message.sequence, message.payerBalance, message.signed, message.payments, message.paymentsAfter], [1, 90_000n, 0, [], 1])
+    assert.deepEqual(
+      [
+        message.sequence,
+        message.payerBalance,
+        message.signed,
+        message.payments,
+        message.paymentsAfter
+      ],
+      [1, 90_000n, 0, [], 1]
+    )
     assert.deepEqual([message.epoch, message.peerEpoch], [1, 1])
   })
 
@@ -31,7 +57,12 @@ describe('channel / reestablishing / what is said', () => {
 
   it('once on a stream: another one is a broken rule (REEST-1, ERR-2)', () => {
     const world = paid().disconnect().connect().run()
-    assertStopped(world.server, world.server.post(says(world, world.server)), 'ERR-2', 'ERR_UNEXPECTED_MESSAGE')
+    assertStopped(
+      world.server,
+      world.server.post(says(world, world.server)),
+      'ERR-2',
+      'ERR_UNEXPECTED_MESSAGE'
+    )
   })
 })
 
@@ -40,22 +71,76 @@ describe('channel / reestablishing / epochs (REEST-7)', () => {
     const world = paid()
     for (let n = 1; n <= 3; n++) {
       world.disconnect().connect().run()
-      assert.deepEqual([world.client.established.epochs, world.server.established.epochs], [{ ours: n, theirs: n, seen: n }, { ours: n, theirs: n, seen: n }])
+      assert.deepEqual(
+        [world.client.established.epochs, world.server.established.epochs],
+        [
+          { ours: n, theirs: n, seen: n },
+          { ours: n, theirs: n, seen: n }
+        ]
+      )
     }
   })
 
-  it('a stream that broke before it was read leaves a gap, which is nobody\'s fault', () => {
-    const world = paid().disconnect().connect().disconnect().connect().disconnect().connect().run().paid(5n)
-    assert.deepEqual([world.client.info.status, world.server.info.status, world.server.info.ourBalance], ['open', 'open', 10_005n])
+  it("a stream that broke before it was read leaves a gap, which is nobody's fault", () => {
+    const world = paid()
+      .disconnect()
+      .connect()
+      .disconnect()
+      .connect()
+      .disconnect()
+      .connect()
+      .run()
+      .paid(5n)
+    assert.deepEqual(
+      [world.client.info.status, world.server.info.status, world.server.info.ourBalance],
+      ['open', 'open', 10_005n]
+    )
   })
 
-  const cases: Array<[what: string, role: Role, changes: (epochs: { ours: number, theirs: number, seen: number }) => Partial<Reestablish>, code: string]> = [
-    ['the peer repeats an epoch', 'server', ({ theirs }) => ({ epoch: theirs }), 'ERR_COPY_RUNNING'],
-    ['the peer answers with an epoch that was there before', 'client', ({ theirs }) => ({ epoch: theirs - 1 }), 'ERR_COPY_RUNNING'],
-    ['the peer answers with the same epoch', 'client', ({ theirs }) => ({ epoch: theirs }), 'ERR_COPY_RUNNING'],
-    ['the peer has not seen what it had seen', 'server', ({ seen }) => ({ peerEpoch: seen - 1 }), 'ERR_PEER_FORGOT'],
-    ['the peer has seen what we have never said', 'server', ({ ours }) => ({ peerEpoch: ours + 1 }), 'ERR_STATE_FORGOTTEN'],
-    ['the peer has seen in us what we have never said', 'client', ({ ours }) => ({ peerEpoch: ours + 1 }), 'ERR_STATE_FORGOTTEN']
+  const cases: Array<
+    [
+      what: string,
+      role: Role,
+      changes: (epochs: { ours: number; theirs: number; seen: number }) => Partial<Reestablish>,
+      code: string
+    ]
+  > = [
+    [
+      'the peer repeats an epoch',
+      'server',
+      ({ theirs }) => ({ epoch: theirs }),
+      'ERR_COPY_RUNNING'
+    ],
+    [
+      'the peer answers with an epoch that was there before',
+      'client',
+      ({ theirs }) => ({ epoch: theirs - 1 }),
+      'ERR_COPY_RUNNING'
+    ],
+    [
+      'the peer answers with the same epoch',
+      'client',
+      ({ theirs }) => ({ epoch: theirs }),
+      'ERR_COPY_RUNNING'
+    ],
+    [
+      'the peer has not seen what it had seen',
+      'server',
+      ({ seen }) => ({ peerEpoch: seen - 1 }),
+      'ERR_PEER_FORGOT'
+    ],
+    [
+      'the peer has seen what we have never said',
+      'server',
+      ({ ours }) => ({ peerEpoch: ours + 1 }),
+      'ERR_STATE_FORGOTTEN'
+    ],
+    [
+      'the peer has seen in us what we have never said',
+      'client',
+      ({ ours }) => ({ peerEpoch: ours + 1 }),
+      'ERR_STATE_FORGOTTEN'
+    ]
   ]
   for (const [what, role, changes, code] of cases) {
     it(`close only: ${what}: ${code} (REEST-4)`, () => {
@@ -67,17 +152,36 @@ describe('channel / reestablishing / epochs (REEST-7)', () => {
       world.linked[role] = true
       const effects = side.post(says(world, side, changes(side.established.epochs)))
       assertCloseOnly(side, code)
-      assert.deepEqual(sentOf(effects, 'Error').map((error) => [error.rule, error.fatal]), [['REEST-4', true]])
+      assert.deepEqual(
+        sentOf(effects, 'Error').map((error) => [error.rule, error.fatal]),
+        [['REEST-4', true]]
+      )
       assert.equal(effectsOf(effects, 'alarm')[0]?.code, code)
-      assert.equal(effectsOf(effects, 'ask-for-channels').length, code === 'ERR_PEER_FORGOT' ? 0 : 1, 'RESTORE-8')
+      assert.equal(
+        effectsOf(effects, 'ask-for-channels').length,
+        code === 'ERR_PEER_FORGOT' ? 0 : 1,
+        'RESTORE-8'
+      )
     })
   }
 
   for (const code of ['ERR_PEER_FORGOT', 'ERR_COPY_RUNNING', 'ERR_STATE_FORGOTTEN'] as const) {
     it(`the peer says so alone, by ${code}: ${code === 'ERR_STATE_FORGOTTEN' ? 'it has nothing to tell' : 'it is asked for what this node may have forgotten'} (RESTORE-8)`, () => {
       const { client } = paid()
-      const says = { type: 'message', message: { type: 'Error', code, rule: 'REEST-4', text: 'Somebody has forgotten.', fatal: true } } as const
-      assert.equal(effectsOf(client.post(says), 'ask-for-channels').length, code === 'ERR_STATE_FORGOTTEN' ? 0 : 1)
+      const says = {
+        type: 'message',
+        message: {
+          type: 'Error',
+          code,
+          rule: 'REEST-4',
+          text: 'Somebody has forgotten.',
+          fatal: true
+        }
+      } as const
+      assert.equal(
+        effectsOf(client.post(says), 'ask-for-channels').length,
+        code === 'ERR_STATE_FORGOTTEN' ? 0 : 1
+      )
       assert.deepEqual(effectsOf(client.post(says), 'ask-for-channels'), [], 'once a channel')
     })
   }
@@ -88,7 +192,11 @@ describe('channel / reestablishing / epochs (REEST-7)', () => {
     world.server.post({ type: 'disconnected', reason: 'replaced by a newer stream' })
     const effects = world.server.post(late)
     assert.equal(world.server.established.stopped, undefined)
-    assert.deepEqual(sentOf(effects, 'Reestablish').map(({ peerEpoch }) => peerEpoch), [2], 'whoever listens learns that it is the copy')
+    assert.deepEqual(
+      sentOf(effects, 'Reestablish').map(({ peerEpoch }) => peerEpoch),
+      [2],
+      'whoever listens learns that it is the copy'
+    )
     world.disconnect().connect().run().paid(5n)
     assert.equal(world.server.info.ourBalance, 10_005n)
   })
@@ -117,7 +225,9 @@ describe('channel / reestablishing / a payee that was restored from an old copy'
   })
 
   for (const asker of ['client', 'server'] as const) {
-    it(`the ${asker} can close it with the best state`, () => { closesWith(restored(), asker, 30_300n) })
+    it(`the ${asker} can close it with the best state`, () => {
+      closesWith(restored(), asker, 30_300n)
+    })
   }
 
   it('publishes the state that it was given, at its height', () => {
@@ -157,18 +267,40 @@ describe('channel / reestablishing / a payee that was restored from an old copy'
     }
   })
 
-  const lies: Array<[what: string, changes: (world: World) => Partial<Reestablish>, code: string]> = [
-    ['a signature that is not the payer\'s', () => ({ sequence: 2, payerBalance: 80_000n, signature: new Uint8Array(64).fill(1) }), 'ERR_BAD_SIGNATURE'],
-    ['the signature of another state', (world) => ({ sequence: 2, ...stateOf(world, 80_000n), payerBalance: 70_000n }), 'ERR_BAD_SIGNATURE'],
-    ['a larger balance of the payer', (world) => ({ sequence: 2, ...stateOf(world, 95_000n) }), 'ERR_BALANCE_MISMATCH'],
-    ['a balance above the capacity', () => ({ sequence: 2, payerBalance: 100_001n }), 'ERR_BALANCE_MISMATCH']
-  ]
+  const lies: Array<[what: string, changes: (world: World) => Partial<Reestablish>, code: string]> =
+    [
+      [
+        "a signature that is not the payer's",
+        () => ({ sequence: 2, payerBalance: 80_000n, signature: new Uint8Array(64).fill(1) }),
+        'ERR_BAD_SIGNATURE'
+      ],
+      [
+        'the signature of another state',
+        (world) => ({ sequence: 2, ...stateOf(world, 80_000n), payerBalance: 70_000n }),
+        'ERR_BAD_SIGNATURE'
+      ],
+      [
+        'a larger balance of the payer',
+        (world) => ({ sequence: 2, ...stateOf(world, 95_000n) }),
+        'ERR_BALANCE_MISMATCH'
+      ],
+      [
+        'a balance above the capacity',
+        () => ({ sequence: 2, payerBalance: 100_001n }),
+        'ERR_BALANCE_MISMATCH'
+      ]
+    ]
   for (const [what, changes, code] of lies) {
     it(`takes nothing over with ${what}: the channel ends with what it holds (REEST-9)`, () => {
       const world = paid().disconnect()
       world.linked.server = true
       const { held } = world.server.established.ledger
-      assertStopped(world.server, world.server.post(says(world, world.server, changes(world))), 'REEST-9', code)
+      assertStopped(
+        world.server,
+        world.server.post(says(world, world.server, changes(world))),
+        'REEST-9',
+        code
+      )
       assert.deepEqual(world.server.established.ledger.held, held)
     })
   }

@@ -18,19 +18,28 @@ import { scriptOf } from './keys.js'
 import { originOf, payment, World, type WorldOptions } from './world.js'
 
 /** Open, the client has paid 40,000 of 100,000 sat. */
-function paidWorld (options: WorldOptions = {}): World {
+function paidWorld(options: WorldOptions = {}): World {
   return new World(options).open().paid(40_000n)
 }
 
 /** A renewal up to the request of the client, which is on its way to the server. */
-function requested (old = paidWorld(), topUp = 0n): { old: World, renewal: World, request: RenewalRequest } {
-  const renewal = new World({ renews: { world: old, topUp }, ...(old.step === undefined ? {} : { step: old.step }) }).until('client', 'established')
+function requested(
+  old = paidWorld(),
+  topUp = 0n
+): { old: World; renewal: World; request: RenewalRequest } {
+  const renewal = new World({
+    renews: { world: old, topUp },
+    ...(old.step === undefined ? {} : { step: old.step })
+  }).until('client', 'established')
   return { old, renewal, request: take(renewal, 'server', 'RenewalRequest') }
 }
 
 /** What the server says to a request of the client. */
-function answer (renewal: World, request: RenewalRequest): Array<[rule: string, code: string]> {
-  return sentOf(renewal.server.post(eventOf(request)), 'Error').map(({ rule, code }) => [rule, code])
+function answer(renewal: World, request: RenewalRequest): Array<[rule: string, code: string]> {
+  return sentOf(renewal.server.post(eventOf(request)), 'Error').map(({ rule, code }) => [
+    rule,
+    code
+  ])
 }
 
 describe('channel / renewal', () => {
@@ -38,10 +47,16 @@ describe('channel / renewal', () => {
     const old = paidWorld()
     const renewal = new World({ renews: { world: old } }).open()
     // (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 2.2 sat/vB, a tenth above the estimate
-    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [60_000n - 330n, 40_000n])
+    assert.deepEqual(
+      [renewal.client.info.ourBalance, renewal.server.info.ourBalance],
+      [60_000n - 330n, 40_000n]
+    )
     assert.deepEqual([old.client.info.status, old.server.info.status], ['closed', 'closed'])
     assert.equal(old.client.info.spend?.txid, renewal.client.info.funding?.txid)
-    assert.deepEqual([old.client.info.renewedAs, renewal.client.info.renews], [renewal.client.channel.id, old.client.channel.id])
+    assert.deepEqual(
+      [old.client.info.renewedAs, renewal.client.info.renews],
+      [renewal.client.channel.id, old.client.channel.id]
+    )
   })
 
   it('signs T1 only once both hold what protects them in the new channel (RENEW-3)', () => {
@@ -51,31 +66,53 @@ describe('channel / renewal', () => {
     assert.deepEqual([old.client.established.closes, old.server.established.closes], [[], []])
     renewal.deliver('server') // RefundRequest
     renewal.deliver('client') // RefundSignature
-    assert.deepEqual(old.client.established.closes, [], 'signed before the server holds the first state')
+    assert.deepEqual(
+      old.client.established.closes,
+      [],
+      'signed before the server holds the first state'
+    )
     take(renewal, 'server', 'Update')
     const { channel } = renewal.client
     assert.ok(channel.stage === 'refund-requested' && channel.secured?.acknowledged === false)
   })
 
   it('answers the first state with an acknowledgement once it is stored, and nothing else with one (UPD-9, UPD-4)', () => {
-    const renewal = new World({ renews: { world: paidWorld() } }).until('client', 'refund-requested')
+    const renewal = new World({ renews: { world: paidWorld() } }).until(
+      'client',
+      'refund-requested'
+    )
     renewal.deliver('server')
     renewal.deliver('client')
     const update = take(renewal, 'server', 'Update')
-    assert.equal(update.payerBalance, initialBalance({ capacity: satoshi(renewal.capacity), serverBalance: satoshi(40_000n) }))
-    for (const [bad, code] of [[{ ...update, payerBalance: satoshi(renewal.capacity) }, 'ERR_BAD_INITIAL_STATE'], [{ ...update, signature: new Uint8Array(64).fill(1) }, 'ERR_BAD_SIGNATURE']] as const) {
+    assert.equal(
+      update.payerBalance,
+      initialBalance({ capacity: satoshi(renewal.capacity), serverBalance: satoshi(40_000n) })
+    )
+    for (const [bad, code] of [
+      [{ ...update, payerBalance: satoshi(renewal.capacity) }, 'ERR_BAD_INITIAL_STATE'],
+      [{ ...update, signature: new Uint8Array(64).fill(1) }, 'ERR_BAD_SIGNATURE']
+    ] as const) {
       const { state, effects } = renewal.server.attempt(eventOf(bad))
-      assert.deepEqual([state.stage, sentOf(effects, 'Error')[0]?.code, sentOf(effects, 'UpdateAck').length], ['abandoned', code, 0])
+      assert.deepEqual(
+        [state.stage, sentOf(effects, 'Error')[0]?.code, sentOf(effects, 'UpdateAck').length],
+        ['abandoned', code, 0]
+      )
     }
-    assert.deepEqual(sentOf(renewal.server.post(eventOf(update)), 'UpdateAck'), [{ type: 'UpdateAck', turn: 0, sequence: 0 }])
+    assert.deepEqual(sentOf(renewal.server.post(eventOf(update)), 'UpdateAck'), [
+      { type: 'UpdateAck', turn: 0, sequence: 0 }
+    ])
     const { channel } = renewal.server
     assert.ok(channel.stage === 'refund-signed' && channel.initial?.signature !== undefined)
   })
 
   it('gives the server its output in T2, by SINGLE; below dust by NONE (RENEW-2)', () => {
-    const { terms, outPoint } = new World({ renews: { world: paidWorld() } }).open().client.established
+    const { terms, outPoint } = new World({ renews: { world: paidWorld() } }).open().client
+      .established
     assert.equal(payerOutput(refundTemplateOf(terms, outPoint))?.value, 40_000n)
-    assert.equal(payerOutput(refundTemplateOf({ ...terms, serverBalance: satoshi(329n) }, outPoint)), undefined)
+    assert.equal(
+      payerOutput(refundTemplateOf({ ...terms, serverBalance: satoshi(329n) }, outPoint)),
+      undefined
+    )
   })
 
   it('counts what T2 leaves the server: only what it is paid on top is at stake (UPD-11)', () => {
@@ -90,12 +127,21 @@ describe('channel / renewal', () => {
       const { old, renewal, request } = requested()
       assert.deepEqual(answer(renewal, request), [])
       assert.equal(old.server.established.closes[0]?.renewedAs, renewal.server.channel.id)
-      assert.equal(renewal.server.established.outPoint.txid, renewal.client.established.outPoint.txid)
-      assert.deepEqual(effectsOf(renewal.server.effects, 'broadcast').map(({ purpose }) => purpose), ['funding'])
+      assert.equal(
+        renewal.server.established.outPoint.txid,
+        renewal.client.established.outPoint.txid
+      )
+      assert.deepEqual(
+        effectsOf(renewal.server.effects, 'broadcast').map(({ purpose }) => purpose),
+        ['funding']
+      )
       renewal.run()
       assert.ok(renewal.client.established.fundingAcknowledged)
       old.pay(1_000n)
-      assert.deepEqual(effectsOf(old.client.effects, 'payment-refused').map(({ error }) => error.code), ['ERR_CHANNEL_CLOSED'])
+      assert.deepEqual(
+        effectsOf(old.client.effects, 'payment-refused').map(({ error }) => error.code),
+        ['ERR_CHANNEL_CLOSED']
+      )
     })
 
     it('takes the same one again for the same, as after a break (RENEW-6)', () => {
@@ -108,21 +154,35 @@ describe('channel / renewal', () => {
 
     it('refuses a T1 that is another one, or funds something else (FUND-1), and signs nothing', () => {
       for (const change of [
-        (tx: Transaction) => { tx.locktime += 1 },
-        (tx: Transaction) => { for (const output of tx.outs) output.value -= 1n },
-        (tx: Transaction) => { tx.version = 2 }
+        (tx: Transaction) => {
+          tx.locktime += 1
+        },
+        (tx: Transaction) => {
+          for (const output of tx.outs) output.value -= 1n
+        },
+        (tx: Transaction) => {
+          tx.version = 2
+        }
       ]) {
         const { old, renewal, request } = requested()
         const tx = Transaction.fromBuffer(Uint8Array.from(request.fundingTx))
         change(tx)
-        assert.deepEqual(answer(renewal, { ...request, fundingTx: tx.toBuffer() }), [['FUND-1', 'ERR_FUNDING_TXID']])
+        assert.deepEqual(answer(renewal, { ...request, fundingTx: tx.toBuffer() }), [
+          ['FUND-1', 'ERR_FUNDING_TXID']
+        ])
         assert.deepEqual(old.server.established.closes, [])
       }
     })
 
-    it('refuses a signature that is not the client\'s, and the renewal is over (RENEW-5)', () => {
+    it("refuses a signature that is not the client's, and the renewal is over (RENEW-5)", () => {
       const { old, renewal, request } = requested()
-      assert.deepEqual(answer(renewal, { ...request, signature: renewal.server.channelKey.sign(new Uint8Array(32)) }), [['RENEW-5', 'ERR_BAD_SIGNATURE']])
+      assert.deepEqual(
+        answer(renewal, {
+          ...request,
+          signature: renewal.server.channelKey.sign(new Uint8Array(32))
+        }),
+        [['RENEW-5', 'ERR_BAD_SIGNATURE']]
+      )
       assert.equal(renewal.server.channel.stage, 'abandoned')
       assert.deepEqual(old.server.established.closes, [])
       assert.equal(old.server.info.status, 'open')
@@ -143,12 +203,25 @@ describe('channel / renewal', () => {
       const { state } = renewal.server.attempt(eventOf(request))
       renewal.server.channel = state
       for (const event of [
-        { type: 'timeout' as const }, { type: 'cancel' as const }, { type: 'close' as const }, { type: 'tip' as const },
+        { type: 'timeout' as const },
+        { type: 'cancel' as const },
+        { type: 'close' as const },
+        { type: 'tip' as const },
         { type: 'disconnected' as const, reason: '' },
-        { type: 'message' as const, message: { type: 'Error' as const, code: 'ERR_X', rule: '', text: '', fatal: true } },
-        { type: 'message' as const, message: { type: 'CloseDone' as const, txid: new Uint8Array(32) } }
+        {
+          type: 'message' as const,
+          message: { type: 'Error' as const, code: 'ERR_X', rule: '', text: '', fatal: true }
+        },
+        {
+          type: 'message' as const,
+          message: { type: 'CloseDone' as const, txid: new Uint8Array(32) }
+        }
       ]) {
-        assert.equal(renewal.server.attempt(event, { height: blockHeight(5_000) }).state.stage, 'refund-signed', event.type)
+        assert.equal(
+          renewal.server.attempt(event, { height: blockHeight(5_000) }).state.stage,
+          'refund-signed',
+          event.type
+        )
       }
       assert.deepEqual(old.server.established.closes, [])
     })
@@ -167,13 +240,20 @@ describe('channel / renewal', () => {
     it('adds coins of the wallet, whose transactions the server is shown (FUND-2)', () => {
       const old = paidWorld()
       const renewal = new World({ renews: { world: old, topUp: 50_000n } }).open()
-      assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [110_000n, 40_000n])
+      assert.deepEqual(
+        [renewal.client.info.ourBalance, renewal.server.info.ourBalance],
+        [110_000n, 40_000n]
+      )
     })
 
     it('is refused with a coin that is not SegWit, or not shown: its txid could change (FUND-2, RENEW-4)', () => {
       const legacy = Uint8Array.from([0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac])
       const shown = requested(paidWorld(), 50_000n)
-      for (const previous of [[], [originOf(legacy).toBuffer()], [originOf(scriptOf('another')).toBuffer()]]) {
+      for (const previous of [
+        [],
+        [originOf(legacy).toBuffer()],
+        [originOf(scriptOf('another')).toBuffer()]
+      ]) {
         const { renewal, request, old } = requested(paidWorld(), 50_000n)
         answer(renewal, { ...request, previous })
         assert.ok(renewal.server.channel.stage === 'abandoned')
@@ -186,8 +266,24 @@ describe('channel / renewal', () => {
 
   describe('a T1 that a client has made by hand, and signed (RENEW-4)', () => {
     /** What the old channel of the side says to a top-up by 50,000 sat. */
-    function judged (side: 'client' | 'server', made: { coin?: Uint8Array, outputs?: number, fee?: bigint, lock?: number, sequence?: number } = {}, old = paidWorld()): string {
-      const { coin = scriptOf('coin'), outputs = 2, fee = 1_000n, lock = 500, sequence = 0xfffffffd } = made
+    function judged(
+      side: 'client' | 'server',
+      made: {
+        coin?: Uint8Array
+        outputs?: number
+        fee?: bigint
+        lock?: number
+        sequence?: number
+      } = {},
+      old = paidWorld()
+    ): string {
+      const {
+        coin = scriptOf('coin'),
+        outputs = 2,
+        fee = 1_000n,
+        lock = 500,
+        sequence = 0xfffffffd
+      } = made
       const origin = originOf(coin)
       const tx = new Transaction()
       tx.version = 3
@@ -198,28 +294,70 @@ describe('channel / renewal', () => {
       for (let i = 2; i < outputs; i++) tx.addOutput(scriptOf(`own ${i}`), 1_000n)
       tx.addOutput(scriptOf('change'), 10_000_000n - 50_000n - 1_000n * BigInt(outputs - 2) - fee)
       tx.setWitness(1, [new Uint8Array(71).fill(1), new Uint8Array(33).fill(2)])
-      const draft = { by: channelIdOf(scriptOf('new')), fundingTx: tx.toBuffer(), previous: [origin.toBuffer()], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
-      const signed = { type: 'complete-renewal' as const, draft, signature: old.client.channelKey.sign(renewalSighash(draft.fundingTx, old.funding)) }
-      const told = effectsOf(old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : signed), 'tell')[0]?.event
+      const draft = {
+        by: channelIdOf(scriptOf('new')),
+        fundingTx: tx.toBuffer(),
+        previous: [origin.toBuffer()],
+        fee: satoshi(0n),
+        turn: 0,
+        sequence: 1,
+        serverBalance: satoshi(40_000n)
+      }
+      const signed = {
+        type: 'complete-renewal' as const,
+        draft,
+        signature: old.client.channelKey.sign(renewalSighash(draft.fundingTx, old.funding))
+      }
+      const told = effectsOf(
+        old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : signed),
+        'tell'
+      )[0]?.event
       assert.equal(old[side].established.closes.length, told?.type === 'renewal-refused' ? 0 : 1)
-      return told?.type === 'renewal-refused' ? told.error.code : told?.type ?? 'nothing'
+      return told?.type === 'renewal-refused' ? told.error.code : (told?.type ?? 'nothing')
     }
 
     it('is signed when it holds to every bound', () => {
-      assert.deepEqual([judged('server'), judged('client')], ['renewal-completed', 'renewal-signed'])
+      assert.deepEqual(
+        [judged('server'), judged('client')],
+        ['renewal-completed', 'renewal-signed']
+      )
     })
 
     for (const [name, made, code] of [
-      ['with a coin of a legacy script: a witness on it proves nothing (FUND-2)', { coin: Uint8Array.from([0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac]) }, 'ERR_FUNDING_NOT_SEGWIT'],
-      ['with a coin of P2WSH, whose witness may grow', { coin: Uint8Array.from([0, 32, ...new Uint8Array(32)]) }, 'ERR_RENEWAL_INPUT'],
-      ['with a coin of P2TR, whose witness may grow', { coin: Uint8Array.from([0x51, 32, ...new Uint8Array(32)]) }, 'ERR_RENEWAL_INPUT'],
-      ['with a coin of a future version, which anybody may spend', { coin: Uint8Array.from([0x52, 32, ...new Uint8Array(32)]) }, 'ERR_RENEWAL_INPUT'],
+      [
+        'with a coin of a legacy script: a witness on it proves nothing (FUND-2)',
+        { coin: Uint8Array.from([0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac]) },
+        'ERR_FUNDING_NOT_SEGWIT'
+      ],
+      [
+        'with a coin of P2WSH, whose witness may grow',
+        { coin: Uint8Array.from([0, 32, ...new Uint8Array(32)]) },
+        'ERR_RENEWAL_INPUT'
+      ],
+      [
+        'with a coin of P2TR, whose witness may grow',
+        { coin: Uint8Array.from([0x51, 32, ...new Uint8Array(32)]) },
+        'ERR_RENEWAL_INPUT'
+      ],
+      [
+        'with a coin of a future version, which anybody may spend',
+        { coin: Uint8Array.from([0x52, 32, ...new Uint8Array(32)]) },
+        'ERR_RENEWAL_INPUT'
+      ],
       ['with a relative lock', { sequence: 10 }, 'ERR_RENEWAL_INPUT'],
       ['that is not to be replaced', { sequence: 0xffffffff }, 'ERR_RENEWAL_INPUT'],
       ['with a lock above the tip', { lock: 10_000 }, 'ERR_RENEWAL_FORM'],
-      ['with 308 outputs, 10,000 vB, which pins every state of the old channel', { outputs: 308, fee: 57_000n }, 'ERR_RENEWAL_FORM'],
+      [
+        'with 308 outputs, 10,000 vB, which pins every state of the old channel',
+        { outputs: 308, fee: 57_000n },
+        'ERR_RENEWAL_FORM'
+      ],
       ['with a fee below the estimate', { fee: 400n }, 'ERR_RENEWAL_FEE'],
-      ['with a fee that a state of the old channel would have to outbid', { fee: 6_000n }, 'ERR_RENEWAL_FEE']
+      [
+        'with a fee that a state of the old channel would have to outbid',
+        { fee: 6_000n },
+        'ERR_RENEWAL_FEE'
+      ]
     ] as const) {
       it(`is signed by neither side ${name}`, () => {
         assert.deepEqual([judged('server', made), judged('client', made)], [code, code])
@@ -231,8 +369,23 @@ describe('channel / renewal', () => {
       old.client.post({ type: 'close' })
       old.run()
       for (const side of ['client', 'server'] as const) {
-        const draft = { by: channelIdOf(scriptOf('new')), fundingTx: new Uint8Array(), previous: [], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
-        const told = effectsOf(old[side].post(side === 'client' ? { type: 'sign-renewal', draft } : { type: 'complete-renewal', draft, signature: new Uint8Array(64) }), 'tell')[0]?.event
+        const draft = {
+          by: channelIdOf(scriptOf('new')),
+          fundingTx: new Uint8Array(),
+          previous: [],
+          fee: satoshi(0n),
+          turn: 0,
+          sequence: 1,
+          serverBalance: satoshi(40_000n)
+        }
+        const told = effectsOf(
+          old[side].post(
+            side === 'client'
+              ? { type: 'sign-renewal', draft }
+              : { type: 'complete-renewal', draft, signature: new Uint8Array(64) }
+          ),
+          'tell'
+        )[0]?.event
         assert.ok(told?.type === 'renewal-refused')
         assert.equal(errorMessage(told.error, true).rule, '')
         assert.equal(told.error.code, 'ERR_CHANNEL_CLOSED')
@@ -252,10 +405,26 @@ describe('channel / renewal', () => {
   describe('client', () => {
     it('does not sign with payments in flight, nor in another state; the old channel goes on (RENEW-5)', () => {
       const { client } = paidWorld()
-      const draft = { by: client.channel.id, fundingTx: new Uint8Array(), previous: [], fee: satoshi(0n), turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      const draft = {
+        by: client.channel.id,
+        fundingTx: new Uint8Array(),
+        previous: [],
+        fee: satoshi(0n),
+        turn: 0,
+        sequence: 1,
+        serverBalance: satoshi(40_000n)
+      }
       client.post({ type: 'pay', payments: [payment(1n)] })
-      for (const changes of [{}, { sequence: 2 }, { turn: 1 }, { serverBalance: satoshi(39_999n) }]) {
-        const { state, effects } = client.attempt({ type: 'sign-renewal', draft: { ...draft, ...changes } })
+      for (const changes of [
+        {},
+        { sequence: 2 },
+        { turn: 1 },
+        { serverBalance: satoshi(39_999n) }
+      ]) {
+        const { state, effects } = client.attempt({
+          type: 'sign-renewal',
+          draft: { ...draft, ...changes }
+        })
         assert.equal(state, client.channel)
         const [told] = effectsOf(effects, 'tell')
         assert.equal(told?.event.type, 'renewal-refused')
@@ -277,10 +446,21 @@ describe('channel / renewal', () => {
       const { old, renewal } = requested()
       const close = old.client.established.closes[0]
       assert.ok(close !== undefined)
-      const draft = { by: renewal.client.channel.id, fundingTx: renewal.client.established.fundingTx, previous: [], fee: close.fee, turn: 0, sequence: 1, serverBalance: satoshi(40_000n) }
+      const draft = {
+        by: renewal.client.channel.id,
+        fundingTx: renewal.client.established.fundingTx,
+        previous: [],
+        fee: close.fee,
+        turn: 0,
+        sequence: 1,
+        serverBalance: satoshi(40_000n)
+      }
       const { state, effects } = old.client.attempt({ type: 'sign-renewal', draft })
       assert.equal(state, old.client.channel)
-      assert.deepEqual(effectsOf(effects, 'tell').map(({ event }) => event), [{ type: 'renewal-signed', signature: close.signature }])
+      assert.deepEqual(
+        effectsOf(effects, 'tell').map(({ event }) => event),
+        [{ type: 'renewal-signed', signature: close.signature }]
+      )
     })
 
     it('may still close in peace when the server does not complete it, at a higher fee (CLOSE-7)', () => {
@@ -289,7 +469,10 @@ describe('channel / renewal', () => {
       old.run().mine()
       assert.deepEqual([old.client.info.status, old.client.info.spend?.kind], ['closed', 'close'])
       assert.equal(old.client.info.renewedAs, undefined)
-      assert.deepEqual([old.payouts().server, old.payouts().client + old.payouts().fee], [40_000n, 60_000n])
+      assert.deepEqual(
+        [old.payouts().server, old.payouts().client + old.payouts().fee],
+        [40_000n, 60_000n]
+      )
     })
 
     it('hands T1 over again behind a Reestablish, until the server has answered (RENEW-6, REEST-2)', () => {
@@ -299,11 +482,19 @@ describe('channel / renewal', () => {
       renewal.deliver('client')
       assert.equal(take(renewal, 'server', 'RenewalRequest').type, 'RenewalRequest')
       renewal.disconnect().connect().run()
-      assert.ok(renewal.server.established.fundingAcknowledged && renewal.client.established.fundingAcknowledged)
+      assert.ok(
+        renewal.server.established.fundingAcknowledged &&
+          renewal.client.established.fundingAcknowledged
+      )
       renewal.disconnect().connect()
       renewal.deliver('server')
       renewal.deliver('client')
-      assert.equal(renewal.queues.server.some((message) => message !== 'end' && message.type === 'RenewalRequest'), false)
+      assert.equal(
+        renewal.queues.server.some(
+          (message) => message !== 'end' && message.type === 'RenewalRequest'
+        ),
+        false
+      )
     })
   })
 
@@ -319,10 +510,16 @@ describe('channel / renewal', () => {
     const { old, renewal } = requested()
     old.client.post({ type: 'close' })
     old.run().mine()
-    const at = (depth: number): unknown => lostTo(renewal.client.channel, old.client.channel, { height: blockHeight(old.chain.height + depth - 1) })
+    const at = (depth: number): unknown =>
+      lostTo(renewal.client.channel, old.client.channel, {
+        height: blockHeight(old.chain.height + depth - 1)
+      })
     assert.equal(at(5), undefined)
     assert.equal(at(6), old.client.info.spend?.txid)
-    const lost = renewal.client.post({ type: 'funding-lost', by: old.client.info.spend?.txid ?? assert.fail() })
+    const lost = renewal.client.post({
+      type: 'funding-lost',
+      by: old.client.info.spend?.txid ?? assert.fail()
+    })
     assert.equal(renewal.client.channel.stage, 'abandoned')
     assert.equal(effectsOf(lost, 'release-funding').length, 1)
     // T1 itself is no such spend.
@@ -330,7 +527,12 @@ describe('channel / renewal', () => {
     answer(good.renewal, good.request)
     good.renewal.mine(10)
     good.old.lookAtChain()
-    assert.equal(lostTo(good.renewal.client.channel, good.old.client.channel, { height: good.old.chain.height }), undefined)
+    assert.equal(
+      lostTo(good.renewal.client.channel, good.old.client.channel, {
+        height: good.old.chain.height
+      }),
+      undefined
+    )
   })
 
   it('is due by itself six blocks before the last payment, for a client that wants it (TIME-5)', () => {
@@ -339,15 +541,27 @@ describe('channel / renewal', () => {
     const wanted = { ...old.client.established, renewFor: blockDelta(200) }
     assert.equal(isRenewalDue(wanted, { height: blockHeight(lastPaymentHeight - 7) }), false)
     assert.equal(isRenewalDue(wanted, { height: blockHeight(lastPaymentHeight - 6) }), true)
-    assert.equal(isRenewalDue(old.client.established, { height: blockHeight(lastPaymentHeight) }), false)
+    assert.equal(
+      isRenewalDue(old.client.established, { height: blockHeight(lastPaymentHeight) }),
+      false
+    )
     assert.equal(isRenewalDue(wanted, { height: undefined }), false)
   })
 
   it('goes over in a later turn of a two-way channel as well', () => {
-    const old = new World({ step: 20, blocks: 300 }).open().paidBy('client', 40_000n).paidBy('server', 10_000n)
+    const old = new World({ step: 20, blocks: 300 })
+      .open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 10_000n)
     const renewal = new World({ renews: { world: old }, step: 20, blocks: 300 }).open()
-    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [69_670n, 30_000n])
+    assert.deepEqual(
+      [renewal.client.info.ourBalance, renewal.server.info.ourBalance],
+      [69_670n, 30_000n]
+    )
     renewal.paidBy('server', 5_000n)
-    assert.deepEqual([renewal.client.info.ourBalance, renewal.server.info.ourBalance], [74_670n, 25_000n])
+    assert.deepEqual(
+      [renewal.client.info.ourBalance, renewal.server.info.ourBalance],
+      [74_670n, 25_000n]
+    )
   })
 })

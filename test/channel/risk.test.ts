@@ -7,11 +7,15 @@ import { payment, World } from './world.js'
 
 const flat = (rate: bigint, blocks: number): bigint[] => Array.from({ length: blocks }, () => rate)
 /** A month in which every tenth day the rate is twentyfold for a day. */
-const bursts = (): bigint[] => Array.from({ length: 30 * 144 }, (_, i) => Math.floor(i / 144) % 10 === 9 ? 40_000n : 2_000n)
+const bursts = (): bigint[] =>
+  Array.from({ length: 30 * 144 }, (_, i) => (Math.floor(i / 144) % 10 === 9 ? 40_000n : 2_000n))
 
 describe('channel / risk', () => {
   it('is small where fees never moved, and never nothing', () => {
-    assert.equal(riskOf({ history: flat(2_000n, 1_000), now: 2_000n, bids: flat(2_000n, 36) }), 1 / 965)
+    assert.equal(
+      riskOf({ history: flat(2_000n, 1_000), now: 2_000n, bids: flat(2_000n, 36) }),
+      1 / 965
+    )
   })
 
   it('is everything when there is no block left', () => {
@@ -20,32 +24,55 @@ describe('channel / risk', () => {
 
   it('counts the stretches of the history in which no bid would have been enough', () => {
     const quiet = riskOf({ history: bursts(), now: 2_000n, bids: flat(3_000n, 12) })
-    // Three days of 144 blocks; a stretch that begins in one is at its level, one that ends in it still has a block before.
+    // Three days of 144 blocks; a stretch that begins in one is at its level, one that ends in it
+    // still has a block before.
     assert.ok(quiet < 0.01, `${quiet}`)
-    const step1 = riskOf({ history: bursts().map((rate, i) => i % 7 === 0 ? rate * 3n : rate), now: 2_000n, bids: flat(2_000n, 1) })
+    const step1 = riskOf({
+      history: bursts().map((rate, i) => (i % 7 === 0 ? rate * 3n : rate)),
+      now: 2_000n,
+      bids: flat(2_000n, 1)
+    })
     assert.ok(step1 > 0.1 && step1 < 0.2, `${step1}`)
-    const risen = riskOf({ history: Array.from({ length: 500 }, (_, i) => BigInt(1_000 + i * 50)), now: 2_000n, bids: flat(2_000n, 10).map((bid, i) => i === 0 ? bid - 1n : bid) })
+    const risen = riskOf({
+      history: Array.from({ length: 500 }, (_, i) => BigInt(1_000 + i * 50)),
+      now: 2_000n,
+      bids: flat(2_000n, 10).map((bid, i) => (i === 0 ? bid - 1n : bid))
+    })
     assert.ok(risen > 0.9, 'a rise that never ended')
   })
 
   it('knows little at first: half of what was not seen rises tenfold', () => {
     assert.equal(riskOf({ history: [], now: 2_000n, bids: flat(2_000n, 36) }), 73 / 145)
-    assert.equal(riskOf({ history: [], now: 2_000n, bids: [...flat(2_000n, 35), 20_000n] }), 1 / 145)
+    assert.equal(
+      riskOf({ history: [], now: 2_000n, bids: [...flat(2_000n, 35), 20_000n] }),
+      1 / 145
+    )
   })
 
   it('never grows with higher bids or more blocks; between 0 and 1', () => {
     const rates = fc.array(fc.bigInt(1_000n, 500_000n), { maxLength: 300 })
     const bids = fc.array(fc.bigInt(1_000n, 500_000n), { minLength: 1, maxLength: 20 })
-    fc.assert(fc.property(rates, fc.bigInt(1_000n, 100_000n), bids, fc.bigInt(0n, 50_000n), (history, now, bids, more) => {
-      const risk = riskOf({ history, now, bids })
-      assert.ok(risk > 0 && risk <= 1)
-      assert.ok(riskOf({ history, now, bids: bids.map((bid) => bid + more) }) <= risk)
-    }))
+    fc.assert(
+      fc.property(
+        rates,
+        fc.bigInt(1_000n, 100_000n),
+        bids,
+        fc.bigInt(0n, 50_000n),
+        (history, now, bids, more) => {
+          const risk = riskOf({ history, now, bids })
+          assert.ok(risk > 0 && risk <= 1)
+          assert.ok(riskOf({ history, now, bids: bids.map((bid) => bid + more) }) <= risk)
+        }
+      )
+    )
   })
 
   it('is shown for what is at stake: the server of a one-way channel, the payee of a turn; not for who has nothing to lose', () => {
     const oneWay = new World().open().paid(40_000n)
-    assert.deepEqual([oneWay.client.info.risk, (oneWay.server.info.risk ?? 1) < 0.01], [undefined, true])
+    assert.deepEqual(
+      [oneWay.client.info.risk, (oneWay.server.info.risk ?? 1) < 0.01],
+      [undefined, true]
+    )
     const world = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
     assert.ok((world.client.info.risk ?? 1) < 0.01)
     const narrow = new World({ step: 1 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
@@ -73,7 +100,11 @@ describe('channel / risk', () => {
 
     it('above what the payee takes: nothing is signed; below, it is', () => {
       const world = limited(40)
-      const error = assertRefused(world.client, world.client.attempt({ type: 'pay', payments: [payment(1_500n)] }), 'ERR_STAKE_TOO_HIGH')
+      const error = assertRefused(
+        world.client,
+        world.client.attempt({ type: 'pay', payments: [payment(1_500n)] }),
+        'ERR_STAKE_TOO_HIGH'
+      )
       assert.equal(error.facts['mostRisk'], 0.4)
       assert.equal(world.paid(40_000n).server.info.ourBalance, 40_000n)
     })

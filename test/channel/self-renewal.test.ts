@@ -8,14 +8,19 @@ import { blockDelta, blockHeight, feeRate, satoshi } from '../../src/types/units
 import { World } from './world.js'
 
 /** T1 is in block 501; the client has 60,000 of 100,000 sat. */
-function paidWorld (options: ConstructorParameters<typeof World>[0] = {}): World {
+function paidWorld(options: ConstructorParameters<typeof World>[0] = {}): World {
   return new World({ blocks: 1_000, ...options }).open().paid(40_000n)
 }
 
 describe('channel / renewal / by itself', () => {
   const asked = (old: World, life: number, asked?: number, byItself = true): string => {
     try {
-      planRenewal(old.client.channel, satoshi(0n), old.client.env({ height: blockHeight(501 + life) }), { asked: asked === undefined ? undefined : feeRate(BigInt(asked)), byItself })
+      planRenewal(
+        old.client.channel,
+        satoshi(0n),
+        old.client.env({ height: blockHeight(501 + life) }),
+        { asked: asked === undefined ? undefined : feeRate(BigInt(asked)), byItself }
+      )
       return 'renewed'
     } catch (error) {
       return codeOf(error)
@@ -48,19 +53,39 @@ describe('channel / renewal / by itself', () => {
     const { client } = paidWorld()
     const open = client.established
     const last = open.terms.lastPaymentHeight
-    const close = { asker: 'client', fee: satoshi(200n), txid: open.outPoint.txid, signature: new Uint8Array(64), raw: undefined } as const
-    const text = (channel: Established, height: number = last): string => afterRenewalFailed({ ...channel, renewFor: blockDelta(1_000) }, { height: blockHeight(height) })
+    const close = {
+      asker: 'client',
+      fee: satoshi(200n),
+      txid: open.outPoint.txid,
+      signature: new Uint8Array(64),
+      raw: undefined
+    } as const
+    const text = (channel: Established, height: number = last): string =>
+      afterRenewalFailed(
+        { ...channel, renewFor: blockDelta(1_000) },
+        { height: blockHeight(height) }
+      )
     assert.match(text(open), /^It is tried again with every block/)
-    assert.match(text({ ...open, closes: [close] }), /^A close of the channel is signed: it is closed, and not renewed/)
-    assert.match(text({ ...open, closes: [{ ...close, renewedAs: open.id }] }), /^It is signed already, as channel [0-9a-f]{8}, and goes on once the peer is back/)
+    assert.match(
+      text({ ...open, closes: [close] }),
+      /^A close of the channel is signed: it is closed, and not renewed/
+    )
+    assert.match(
+      text({ ...open, closes: [{ ...close, renewedAs: open.id }] }),
+      /^It is signed already, as channel [0-9a-f]{8}, and goes on once the peer is back/
+    )
     assert.match(text(open, last - 7), /^It is not tried again/)
   })
 
   it('for as many blocks again; with money of the server in a two-way channel for no more than this node would let (RENEW-9)', () => {
     const policy = { policy: { ...paidWorld().client.policy, maxRenewalWait: blockDelta(500) } }
-    const blocks = (old: World): number => blocksToRenewFor(old.client.established, blockDelta(1_000), policy)
+    const blocks = (old: World): number =>
+      blocksToRenewFor(old.client.established, blockDelta(1_000), policy)
     assert.equal(blocks(paidWorld()), 1_000)
     assert.equal(blocks(new World({ blocks: 1_000, step: 20 }).open()), 1_000)
-    assert.equal(blocks(new World({ blocks: 1_000, step: 20 }).open().paidBy('client', 40_000n)), 500)
+    assert.equal(
+      blocks(new World({ blocks: 1_000, step: 20 }).open().paidBy('client', 40_000n)),
+      500
+    )
   })
 })

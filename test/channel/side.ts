@@ -43,7 +43,9 @@ export class Side {
   blind = false
   /** No server tells what happens to the funding output. */
   unwatched = false
-  /** From T2's signature on a server watches for T1; in most stories the client's hand is faster. */
+  /**
+   * From T2's signature on a server watches for T1; in most stories the client's hand is faster.
+   */
   seesFunding = false
   /** Hands the turn over as soon as it can. */
   grants = true
@@ -57,35 +59,44 @@ export class Side {
   #seen = ''
   #tip: number
 
-  constructor (readonly role: Role, readonly chain: FakeChain, private readonly around: Surroundings, name: string) {
+  constructor(
+    readonly role: Role,
+    readonly chain: FakeChain,
+    private readonly around: Surroundings,
+    name: string
+  ) {
     this.channelKey = keyPair(`${name} channel`)
     this.payoutKey = keyPair(`${name} payout`)
     this.closeScript = scriptOf(`${name} close`)
     this.#tip = chain.height
   }
 
-  get channel (): Channel {
+  get channel(): Channel {
     assert.ok(this.#channel, `the ${this.role} has no channel`)
     return this.#channel
   }
 
-  set channel (channel: Channel) {
+  set channel(channel: Channel) {
     const known = this.#channel?.stage === channel.stage
     this.#channel = channel
     if (!known) this.registry.learn(channel, this.channelKey.publicKey)
   }
 
-  get has (): boolean { return this.#channel !== undefined }
+  get has(): boolean {
+    return this.#channel !== undefined
+  }
 
-  get established (): Established {
+  get established(): Established {
     const { channel } = this
     assert.ok(channel.stage === 'established', `the ${this.role} is at ${channel.stage}`)
     return channel
   }
 
-  get info (): ChannelInfo { return summarise(this.channel, this.env()) }
+  get info(): ChannelInfo {
+    return summarise(this.channel, this.env())
+  }
 
-  env (changes: Partial<Env> = {}): Env {
+  env(changes: Partial<Env> = {}): Env {
     return {
       policy: this.policy,
       height: this.blind ? undefined : this.chain.height,
@@ -105,12 +116,12 @@ export class Side {
   }
 
   /** What would come of an event; nothing happens. */
-  attempt (event: ChannelEvent, changes: Partial<Env> = {}): Transition {
+  attempt(event: ChannelEvent, changes: Partial<Env> = {}): Transition {
     return transition(this.channel, event, this.env(changes))
   }
 
   /** An event: the new state is committed, then the effects are performed. Returns the effects. */
-  post (event: ChannelEvent): Effect[] {
+  post(event: ChannelEvent): Effect[] {
     const from = this.effects.length
     this.#waiting.push(event)
     this.#drain()
@@ -118,13 +129,13 @@ export class Side {
   }
 
   /** The first transition of a channel. */
-  begin (first: Transition): void {
+  begin(first: Transition): void {
     this.#apply(first)
     this.#drain()
   }
 
   /** The process dies and starts again: only what was committed is left. */
-  restart (): void {
+  restart(): void {
     this.dead = false
     this.#waiting.length = 0
     this.#channel = decodeRecord<Channel>('channel', encodeRecord('channel', this.channel))
@@ -132,11 +143,26 @@ export class Side {
     this.post({ type: 'disconnected', reason: 'this node was restarted' })
   }
 
-  /** What the chain watcher brings: a history when it is another one, then the tip when it is another one. */
-  lookAtChain (): void {
-    if (this.dead || this.blind || !this.has || (this.channel.stage !== 'established' && !(this.seesFunding && this.channel.stage === 'refund-signed'))) return
+  /**
+   * What the chain watcher brings: a history when it is another one, then the tip when it is
+   * another one.
+   */
+  lookAtChain(): void {
+    if (
+      this.dead ||
+      this.blind ||
+      !this.has ||
+      (this.channel.stage !== 'established' &&
+        !(this.seesFunding && this.channel.stage === 'refund-signed'))
+    ) {
+      return
+    }
     const history = this.chain.history(this.channel.outPoint)
-    const shown = JSON.stringify([history.funding !== undefined, history.funding?.height, ...history.spends.flatMap(({ txid, height, shownBy }) => [txid, height, shownBy])])
+    const shown = JSON.stringify([
+      history.funding !== undefined,
+      history.funding?.height,
+      ...history.spends.flatMap(({ txid, height, shownBy }) => [txid, height, shownBy])
+    ])
     if (shown !== this.#seen) {
       this.#seen = shown
       this.post({ type: 'history', history })
@@ -147,21 +173,28 @@ export class Side {
     }
   }
 
-  #drain (): void {
+  #drain(): void {
     if (this.#busy) return
     this.#busy = true
     try {
       for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
         if (!this.dead) this.#apply(transition(this.channel, event, this.env()))
         // As an engine without payments that wait does.
-        if (!this.dead && this.#waiting.length === 0 && this.grants && grantDue(this.channel, false)) this.#waiting.push({ type: 'grant-turn' })
+        if (
+          !this.dead &&
+          this.#waiting.length === 0 &&
+          this.grants &&
+          grantDue(this.channel, false)
+        ) {
+          this.#waiting.push({ type: 'grant-turn' })
+        }
       }
     } finally {
       this.#busy = false
     }
   }
 
-  #apply ({ state, log, effects }: Transition): void {
+  #apply({ state, log, effects }: Transition): void {
     this.channel = state
     this.log.push(...log)
     if (this.crashNext) {
@@ -175,21 +208,40 @@ export class Side {
     }
   }
 
-  #perform (effect: Effect): void {
+  #perform(effect: Effect): void {
     switch (effect.type) {
-      case 'send': return this.around.send(effect.message)
+      case 'send':
+        return this.around.send(effect.message)
       case 'send-with-payments': {
-        const payments = this.log.filter(({ sequence }) => sequence > effect.after && sequence <= effect.message.sequence).flatMap(({ payments }) => payments)
+        const payments = this.log
+          .filter(({ sequence }) => sequence > effect.after && sequence <= effect.message.sequence)
+          .flatMap(({ payments }) => payments)
         return this.around.send({ ...effect.message, payments, paymentsAfter: effect.after })
       }
-      case 'hang-up': return this.around.hangUp()
-      case 'tell': return this.around.tell(effect)
-      case 'build-funding': return this.around.buildFunding(effect)
+      case 'hang-up':
+        return this.around.hangUp()
+      case 'tell':
+        return this.around.tell(effect)
+      case 'build-funding':
+        return this.around.buildFunding(effect)
       case 'broadcast': {
         const outcome = this.blind ? { refused: 'unavailable' } : this.chain.broadcast(effect.raw)
-        this.#waiting.push('txid' in outcome
-          ? { type: 'broadcast-done', purpose: effect.purpose, txid: outcome.txid, refusedForFee: false }
-          : { type: 'broadcast-failed', purpose: effect.purpose, txid: parseTransaction(effect.raw).txid, kind: outcome.refused, reason: outcome.refused })
+        this.#waiting.push(
+          'txid' in outcome
+            ? {
+                type: 'broadcast-done',
+                purpose: effect.purpose,
+                txid: outcome.txid,
+                refusedForFee: false
+              }
+            : {
+                type: 'broadcast-failed',
+                purpose: effect.purpose,
+                txid: parseTransaction(effect.raw).txid,
+                kind: outcome.refused,
+                reason: outcome.refused
+              }
+        )
         this.around.chainChanged()
         break
       }
@@ -199,6 +251,9 @@ export class Side {
 }
 
 /** The payments of all effects of one kind. */
-export function paymentsOf (effects: readonly Effect[], type: 'payments-acknowledged' | 'payments-received' | 'payments-unknown'): Payment[] {
-  return effects.flatMap((effect) => effect.type === type ? effect.payments : [])
+export function paymentsOf(
+  effects: readonly Effect[],
+  type: 'payments-acknowledged' | 'payments-received' | 'payments-unknown'
+): Payment[] {
+  return effects.flatMap((effect) => (effect.type === type ? effect.payments : []))
 }

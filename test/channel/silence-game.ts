@@ -1,6 +1,6 @@
 /**
- * A brute-force solver of the game at the end of a channel, for small ones: what silence brings when the other side
- * does what is best for itself, or is gone. `stakeOf` is held against it.
+ * A brute-force solver of the game at the end of a channel, for small ones: what silence brings
+ * when the other side does what is best for itself, or is gone. `stakeOf` is held against it.
  */
 import { payeeOf } from '../../src/channel/schedule.js'
 import type { Role } from '../../src/bitcoin/keys.js'
@@ -14,16 +14,20 @@ export interface Game {
   readonly fee: number
 }
 
-interface Outcome { readonly ours: number, readonly theirs: number }
+interface Outcome {
+  readonly ours: number
+  readonly theirs: number
+}
 
 /**
- * The game from the height on at which our state of turn `slot` has matured and the next older one of the other side has
- * not. In each window first we bid, with any mature state of ours, then they may bid more: whoever moves last has the
- * better of it. The block takes the higher bid, or the next window opens.
+ * The game from the height on at which our state of turn `slot` has matured and the next older one
+ * of the other side has not. In each window first we bid, with any mature state of ours, then they
+ * may bid more: whoever moves last has the better of it. The block takes the higher bid, or the
+ * next window opens.
  *
  * @param isSilent - we bid nothing in the first window
  */
-function play (game: Game, slot: number, isSilent: boolean): Outcome {
+function play(game: Game, slot: number, isSilent: boolean): Outcome {
   if (slot < LAST_SLOT) return { ours: 0, theirs: 0 } // locked up for good
   let best = reply(game, slot, undefined)
   if (isSilent) return best
@@ -39,28 +43,46 @@ function play (game: Game, slot: number, isSilent: boolean): Outcome {
 /** T2 has matured for a window and nobody has published: one more, then it is taken for ever. */
 const LAST_SLOT = -2
 
-/** The other side answers our bid, or our silence: what is best for it; among equals what is worst for us. */
-function reply (game: Game, slot: number, bid: { readonly turn: number, readonly fee: number } | undefined): Outcome {
-  let best: Outcome = bid === undefined ? play(game, slot - 1, false) : { ours: shareIn(game, bid.turn) - bid.fee, theirs: game.capacity - shareIn(game, bid.turn) }
+/**
+ * The other side answers our bid, or our silence: what is best for it; among equals what is worst
+ * for us.
+ */
+function reply(
+  game: Game,
+  slot: number,
+  bid: { readonly turn: number; readonly fee: number } | undefined
+): Outcome {
+  let best: Outcome =
+    bid === undefined
+      ? play(game, slot - 1, false)
+      : { ours: shareIn(game, bid.turn) - bid.fee, theirs: game.capacity - shareIn(game, bid.turn) }
   for (const turn of mature(game, slot, game.role === 'client' ? 'server' : 'client')) {
     const theirs = game.capacity - shareIn(game, turn)
     const fee = Math.max(game.fee, (bid?.fee ?? 0) + 1)
     const outcome: Outcome = { ours: shareIn(game, turn), theirs: theirs - fee }
-    if (fee <= theirs && (outcome.theirs > best.theirs || (outcome.theirs === best.theirs && outcome.ours < best.ours))) best = outcome
+    if (
+      fee <= theirs &&
+      (outcome.theirs > best.theirs || (outcome.theirs === best.theirs && outcome.ours < best.ours))
+    ) {
+      best = outcome
+    }
   }
   return best
 }
 
-function mature ({ shares }: Game, slot: number, role: Role): number[] {
+function mature({ shares }: Game, slot: number, role: Role): number[] {
   return shares.map((_, i) => i - 1).filter((turn) => turn >= slot && payeeOf(turn) === role)
 }
 
-function shareIn ({ shares }: Game, turn: number): number {
+function shareIn({ shares }: Game, turn: number): number {
   return shares[turn + 1] ?? 0
 }
 
-/** The most that publishing our newest state in the window of `slot` is worth: what it gives, less what silence brings at worst. */
-export function solvedStake (game: Game, turn: number, slot: number): number {
+/**
+ * The most that publishing our newest state in the window of `slot` is worth: what it gives, less
+ * what silence brings at worst.
+ */
+export function solvedStake(game: Game, turn: number, slot: number): number {
   const newest = shareIn(game, turn)
   // Gone: whatever we publish later costs what a block takes.
   const gone = Math.max(0, newest - game.fee)

@@ -5,69 +5,150 @@ import { solvedStake } from './silence-game.js'
 
 const FEE = 18_000n
 
-/** Our shares as server: T2's, then those of turns 0, 1, ... of which each gives us `up` or takes `down`. */
-function lopsided (turns: number, up: bigint, down: bigint): bigint[] {
+/**
+ * Our shares as server: T2's, then those of turns 0, 1, ... of which each gives us `up` or takes
+ * `down`.
+ */
+function lopsided(turns: number, up: bigint, down: bigint): bigint[] {
   const shares = [0n]
-  for (let turn = 0; turn < turns; turn++) shares.push((shares.at(-1) ?? 0n) + (turn % 2 === 0 ? up : -down))
+  for (let turn = 0; turn < turns; turn++) {
+    shares.push((shares.at(-1) ?? 0n) + (turn % 2 === 0 ? up : -down))
+  }
   return shares
 }
 
 describe('channel / stakes', () => {
   it('the server of a one-way channel: all of its share, since T2 leaves it nothing', () => {
-    assert.equal(stakeOf({ shares: [0n, 40_000n], turn: 0, role: 'server', fee: 200n, slot: 0 }), 40_000n)
+    assert.equal(
+      stakeOf({ shares: [0n, 40_000n], turn: 0, role: 'server', fee: 200n, slot: 0 }),
+      40_000n
+    )
   })
 
   it('the client in turn 1: what was paid to it in that turn; turn 0 is the worst that can follow', () => {
-    assert.equal(stakeOf({ shares: [100_000n, 60_000n, 75_000n], turn: 1, role: 'client', fee: 200n, slot: 1 }), 15_000n)
+    assert.equal(
+      stakeOf({
+        shares: [100_000n, 60_000n, 75_000n],
+        turn: 1,
+        role: 'client',
+        fee: 200n,
+        slot: 1
+      }),
+      15_000n
+    )
   })
 
   it('nothing when an older state gives us more: nobody pays for less', () => {
-    assert.equal(stakeOf({ shares: [10_000n, 50_000n, 10_000n, 10_001n], turn: 2, role: 'server', fee: 200n, slot: 2 }), 1n)
-    assert.equal(stakeOf({ shares: [100_000n, 90_000n, 80_000n], turn: 1, role: 'client', fee: 200n, slot: 1 }), 0n)
+    assert.equal(
+      stakeOf({
+        shares: [10_000n, 50_000n, 10_000n, 10_001n],
+        turn: 2,
+        role: 'server',
+        fee: 200n,
+        slot: 2
+      }),
+      1n
+    )
+    assert.equal(
+      stakeOf({
+        shares: [100_000n, 90_000n, 80_000n],
+        turn: 1,
+        role: 'client',
+        fee: 200n,
+        slot: 1
+      }),
+      0n
+    )
   })
 
   it('what can follow only after further locks is worth a normal publication', () => {
-    assert.equal(stakeOf({ shares: [0n, 50_000n, 10_000n, 10_001n], turn: 2, role: 'server', fee: 200n, slot: 2 }), 200n)
+    assert.equal(
+      stakeOf({
+        shares: [0n, 50_000n, 10_000n, 10_001n],
+        turn: 2,
+        role: 'server',
+        fee: 200n,
+        slot: 2
+      }),
+      200n
+    )
   })
 
   it('27 turns of 17,000 against 1 sat at a fee of 18,000: each difference is below the fee, and together they are 237,987 sat', () => {
     const shares = lopsided(27, 17_000n, 1n)
     assert.equal(shares.at(-1), 237_987n)
-    const stakes = Array.from({ length: 14 }, (_, i) => stakeOf({ shares, turn: 2 * i, role: 'server', fee: FEE, slot: 2 * i }))
-    assert.ok((shares[27] ?? 0n) - (shares[26] ?? 0n) < FEE, 'the last difference alone is not worth the fee')
+    const stakes = Array.from({ length: 14 }, (_, i) =>
+      stakeOf({ shares, turn: 2 * i, role: 'server', fee: FEE, slot: 2 * i })
+    )
+    assert.ok(
+      (shares[27] ?? 0n) - (shares[26] ?? 0n) < FEE,
+      'the last difference alone is not worth the fee'
+    )
     assert.equal(stakes.at(-1), FEE, 'what would follow is')
   })
 
   it('a side that publishes whenever the stake is worth the fee loses less than two fees against having everything, over any turns', () => {
-    fc.assert(fc.property(fc.array(fc.bigInt(0n, 20_000n), { minLength: 1, maxLength: 40 }), fc.bigInt(100n, 20_000n), (amounts, fee) => {
-      const shares = [0n]
-      for (const [turn, amount] of amounts.entries()) shares.push(turn % 2 === 0 ? (shares.at(-1) ?? 0n) + amount : bounded((shares.at(-1) ?? 0n) - amount))
-      const newest = amounts.length % 2 === 1 ? amounts.length - 1 : amounts.length - 2
-      // The worst opponent publishes the state that hurts us most as soon as we were silent at its lock.
-      let worst = shares[newest + 1] ?? 0n
-      for (let slot = newest; slot >= 0; slot -= 2) {
-        const stake = stakeOf({ shares, turn: newest, role: 'server', fee, slot })
-        if (stake >= fee) { worst = (shares[newest + 1] ?? 0n) - fee; break }
-        worst = bounded(worst < (shares[slot] ?? 0n) ? worst : shares[slot] ?? 0n)
-        assert.ok((shares[newest + 1] ?? 0n) - (shares[slot] ?? 0n) <= 2n * fee, `silent at ${slot} costs more than two fees`)
-      }
-      assert.ok((shares[newest + 1] ?? 0n) - worst <= 2n * fee)
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.bigInt(0n, 20_000n), { minLength: 1, maxLength: 40 }),
+        fc.bigInt(100n, 20_000n),
+        (amounts, fee) => {
+          const shares = [0n]
+          for (const [turn, amount] of amounts.entries()) {
+            shares.push(
+              turn % 2 === 0
+                ? (shares.at(-1) ?? 0n) + amount
+                : bounded((shares.at(-1) ?? 0n) - amount)
+            )
+          }
+          const newest = amounts.length % 2 === 1 ? amounts.length - 1 : amounts.length - 2
+          // The worst opponent publishes the state that hurts us most as soon as we were silent at
+          // its lock.
+          let worst = shares[newest + 1] ?? 0n
+          for (let slot = newest; slot >= 0; slot -= 2) {
+            const stake = stakeOf({ shares, turn: newest, role: 'server', fee, slot })
+            if (stake >= fee) {
+              worst = (shares[newest + 1] ?? 0n) - fee
+              break
+            }
+            worst = bounded(worst < (shares[slot] ?? 0n) ? worst : (shares[slot] ?? 0n))
+            assert.ok(
+              (shares[newest + 1] ?? 0n) - (shares[slot] ?? 0n) <= 2n * fee,
+              `silent at ${slot} costs more than two fees`
+            )
+          }
+          assert.ok((shares[newest + 1] ?? 0n) - worst <= 2n * fee)
+        }
+      )
+    )
   })
 
-  it('once the locks of older states have passed, the least of the other side\'s counts', () => {
+  it("once the locks of older states have passed, the least of the other side's counts", () => {
     const shares = [0n, 50_000n, 20_000n, 60_000n, 55_000n, 70_000n]
-    const at = (slot: number): bigint => stakeOf({ shares, turn: 4, role: 'server', fee: 1_000n, slot })
+    const at = (slot: number): bigint =>
+      stakeOf({ shares, turn: 4, role: 'server', fee: 1_000n, slot })
     assert.deepEqual([at(4), at(2), at(0)], [15_000n, 50_000n, 70_000n])
   })
 
   it('when even T2 has matured, what the server could still publish; of T2 nothing, for nothing can come in its place', () => {
-    assert.equal(stakeOf({ shares: [100_000n, 60_000n, 60_001n], turn: 1, role: 'client', fee: 200n, slot: -1 }), 1n)
+    assert.equal(
+      stakeOf({
+        shares: [100_000n, 60_000n, 60_001n],
+        turn: 1,
+        role: 'client',
+        fee: 200n,
+        slot: -1
+      }),
+      1n
+    )
     assert.equal(stakeOf({ shares: [100_000n], turn: -1, role: 'client', fee: 200n, slot: -1 }), 0n)
   })
 
   it('what the server brought along is not: T2 leaves it that, and where no T2 comes nothing presses (STAKE-2)', () => {
-    assert.equal(stakeOf({ shares: [400_000n, 402_000n], turn: 0, role: 'server', fee: 5_000n, slot: 0 }), 2_000n)
+    assert.equal(
+      stakeOf({ shares: [400_000n, 402_000n], turn: 0, role: 'server', fee: 5_000n, slot: 0 }),
+      2_000n
+    )
   })
 
   it('is never more than a solver finds that plays both sides with every state and every fee (STAKE-1)', () => {
@@ -78,24 +159,40 @@ describe('channel / stakes', () => {
       fee: fc.integer({ min: 1, max: 6 }),
       role: fc.constantFrom('client' as const, 'server' as const)
     })
-    fc.assert(fc.property(story, ({ capacity, parts, brought, fee, role }) => {
-      const shares = sharesOf(capacity, parts, brought, role)
-      const newest = newestTurn(parts.length, role)
-      for (let slot = newest; slot >= (role === 'client' ? -1 : 0); slot -= 2) {
-        const stake = Number(stakeOf({ shares: shares.map(BigInt), turn: newest, role, fee: BigInt(fee), slot }))
-        const solved = solvedStake({ capacity, shares, role, fee }, newest, slot)
-        assert.ok(stake <= solved, `slot ${slot} of ${shares.join()}: ${stake}, the solver finds ${solved}`)
-      }
-    }), { numRuns: 1_000 })
+    fc.assert(
+      fc.property(story, ({ capacity, parts, brought, fee, role }) => {
+        const shares = sharesOf(capacity, parts, brought, role)
+        const newest = newestTurn(parts.length, role)
+        for (let slot = newest; slot >= (role === 'client' ? -1 : 0); slot -= 2) {
+          const stake = Number(
+            stakeOf({ shares: shares.map(BigInt), turn: newest, role, fee: BigInt(fee), slot })
+          )
+          const solved = solvedStake({ capacity, shares, role, fee }, newest, slot)
+          assert.ok(
+            stake <= solved,
+            `slot ${slot} of ${shares.join()}: ${stake}, the solver finds ${solved}`
+          )
+        }
+      }),
+      { numRuns: 1_000 }
+    )
   })
 
   it('what nothing presses costs a quarter of the share on the first day, half on the second, then all (STAKE-3)', () => {
-    assert.deepEqual([0, 143, 144, 288, 10_000].map((blocks) => patientBudget(40_000n, blocks)), [10_000n, 10_000n, 20_000n, 40_000n, 40_000n])
+    assert.deepEqual(
+      [0, 143, 144, 288, 10_000].map((blocks) => patientBudget(40_000n, blocks)),
+      [10_000n, 10_000n, 20_000n, 40_000n, 40_000n]
+    )
   })
 })
 
 /** In turn k its payer, the client when k is even, pays a part of what it has. */
-function sharesOf (capacity: number, parts: readonly number[], brought: number, role: 'client' | 'server'): number[] {
+function sharesOf(
+  capacity: number,
+  parts: readonly number[],
+  brought: number,
+  role: 'client' | 'server'
+): number[] {
   let server = Math.floor(capacity * brought)
   const servers = [server]
   for (const [turn, part] of parts.entries()) {
@@ -105,11 +202,11 @@ function sharesOf (capacity: number, parts: readonly number[], brought: number, 
   return role === 'server' ? servers : servers.map((share) => capacity - share)
 }
 
-function newestTurn (turns: number, role: 'client' | 'server'): number {
+function newestTurn(turns: number, role: 'client' | 'server'): number {
   const last = turns - 1
   return (last % 2 === 0) === (role === 'server') ? last : last - 1
 }
 
-function bounded (share: bigint): bigint {
+function bounded(share: bigint): bigint {
   return share < 0n ? 0n : share
 }

@@ -9,11 +9,14 @@ describe('channel / storms: payments, breaks, crashes, restored disks, blocks, r
   this.timeout(600_000)
 
   it('nobody who keeps to the rules loses more than fees; what was acknowledged is in the end', () => {
-    fc.assert(fc.property(anyStormStory, ({ commands }) => {
-      const storm = new Storm()
-      for (const command of commands) storm.perform(command)
-      storm.finish()
-      storm.checkEnd()
-    }), { numRuns: (fc.readConfigureGlobal().numRuns ?? 100) * MANY })
+    fc.assert(
+      fc.property(anyStormStory, ({ commands }) => {
+        const storm = new Storm()
+        for (const command of commands) storm.perform(command)
+        storm.finish()
+        storm.checkEnd()
+      }),
+      { numRuns: (fc.readConfigureGlobal().numRuns ?? 100) * MANY }
+    )
   })
 })

@@ -15,31 +15,72 @@ import { sentOf } from './asserts.js'
 import { paymentsOf } from './side.js'
 import { World } from './world.js'
 
-export type StormCommand = Command
-  | { readonly do: 'restore', readonly role: Role, readonly age: number }
-  | { readonly do: 'paid', readonly amount: bigint }
+export type StormCommand =
+  | Command
+  | { readonly do: 'restore'; readonly role: Role; readonly age: number }
+  | { readonly do: 'paid'; readonly amount: bigint }
   | { readonly do: 'meet' }
-  | { readonly do: 'deep reorg', readonly depth: number, readonly lost: 'nothing' | 'the spend' | 'everything' }
+  | {
+      readonly do: 'deep reorg'
+      readonly depth: number
+      readonly lost: 'nothing' | 'the spend' | 'everything'
+    }
 
-const deepReorg = fc.record({ do: fc.constant('deep reorg' as const), depth: fc.integer({ min: 1, max: 10 }), lost: fc.constantFrom<'nothing' | 'the spend' | 'everything'>('nothing', 'the spend', 'everything') })
+const deepReorg = fc.record({
+  do: fc.constant('deep reorg' as const),
+  depth: fc.integer({ min: 1, max: 10 }),
+  lost: fc.constantFrom<'nothing' | 'the spend' | 'everything'>(
+    'nothing',
+    'the spend',
+    'everything'
+  )
+})
 
-/** Whose disk goes back: one of the two, so that somebody still knows. `age` in percent: 0 is now, 100 the moment when the channel was open. */
-function anyStorm (victim: Role | undefined): fc.Arbitrary<StormCommand[]> {
-  const restores = victim === undefined ? [] : [{ weight: 4, arbitrary: fc.record({ do: fc.constant('restore' as const), role: fc.constant(victim), age: fc.integer({ min: 0, max: 100 }) }) }]
+/**
+ * Whose disk goes back: one of the two, so that somebody still knows. `age` in percent: 0 is now,
+ * 100 the moment when the channel was open.
+ */
+function anyStorm(victim: Role | undefined): fc.Arbitrary<StormCommand[]> {
+  const restores =
+    victim === undefined
+      ? []
+      : [
+          {
+            weight: 4,
+            arbitrary: fc.record({
+              do: fc.constant('restore' as const),
+              role: fc.constant(victim),
+              age: fc.integer({ min: 0, max: 100 })
+            })
+          }
+        ]
   // Without these most stories are over before anything was paid that could be forgotten.
   const paid = fc.record({ do: fc.constant('paid' as const), amount: fc.bigInt(1n, 3_000n) })
   const meet = fc.constant<StormCommand>({ do: 'meet' })
-  const any = fc.oneof({ weight: 20, arbitrary: anyCommand }, { weight: 12, arbitrary: paid }, { weight: 4, arbitrary: meet }, { weight: 2, arbitrary: deepReorg }, ...restores)
+  const any = fc.oneof(
+    { weight: 20, arbitrary: anyCommand },
+    { weight: 12, arbitrary: paid },
+    { weight: 4, arbitrary: meet },
+    { weight: 2, arbitrary: deepReorg },
+    ...restores
+  )
   return fc.array(any, { minLength: 12, maxLength: 40, size: 'max' })
 }
 
-export interface StormStory { readonly victim: Role | undefined, readonly commands: readonly StormCommand[] }
+export interface StormStory {
+  readonly victim: Role | undefined
+  readonly commands: readonly StormCommand[]
+}
 
-export const anyStormStory: fc.Arbitrary<StormStory> = fc.constantFrom<Role | undefined>(undefined, 'client', 'server')
+export const anyStormStory: fc.Arbitrary<StormStory> = fc
+  .constantFrom<Role | undefined>(undefined, 'client', 'server')
   .chain((victim) => anyStorm(victim).map((commands) => ({ victim, commands })))
 
 /** What a side had on its disk at one moment. */
-interface Copy { readonly channel: Established, readonly log: World['client']['log'] }
+interface Copy {
+  readonly channel: Established
+  readonly log: World['client']['log']
+}
 
 export class Storm {
   readonly world = new World().open()
@@ -51,11 +92,11 @@ export class Storm {
   /** It published what the copy says before it heard from the client. */
   #publishedBehind = false
 
-  constructor () {
+  constructor() {
     this.#remember()
   }
 
-  perform (command: StormCommand): void {
+  perform(command: StormCommand): void {
     const { world } = this
     if (command.do === 'restore') this.#restore(command.role, command.age)
     else if (command.do === 'paid') world.connect().run().paid(command.amount)
@@ -67,7 +108,7 @@ export class Storm {
   }
 
   /** Everybody comes back, talks if the story lets it, and the chain goes on beyond L. */
-  finish (): void {
+  finish(): void {
     const { world } = this
     for (const role of ['client', 'server'] as const) {
       world[role].crashNext = false
@@ -82,43 +123,66 @@ export class Storm {
   }
 
   /** No honest side has lost more than fees; what was forgotten with a disk is explained. */
-  checkEnd (): void {
+  checkEnd(): void {
     const { world } = this
     const { client, server, fee } = world.payouts()
     assert.equal(client + server + fee, world.capacity, 'value in is not outputs + fee')
     const signed = this.#leastSigned()
-    assert.ok(client >= signed - (signed < DUST ? signed : 0n) - fee, `the client got ${client} sat of ${signed} sat that it never signed away, fee ${fee} sat`)
+    assert.ok(
+      client >= signed - (signed < DUST ? signed : 0n) - fee,
+      `the client got ${client} sat of ${signed} sat that it never signed away, fee ${fee} sat`
+    )
     const owed = this.#owed()
-    if (owed >= WORTH_SETTLING) assert.ok(server >= owed - fee, `the server got ${server} sat of ${owed} sat, fee ${fee} sat`)
+    if (owed >= WORTH_SETTLING) {
+      assert.ok(server >= owed - fee, `the server got ${server} sat of ${owed} sat, fee ${fee} sat`)
+    }
   }
 
-  /** What the server has acknowledged; one that came back from a copy, and acted before it met the client again, has what the copy says. */
-  #owed (): bigint {
+  /**
+   * What the server has acknowledged; one that came back from a copy, and acted before it met the
+   * client again, has what the copy says.
+   */
+  #owed(): bigint {
     const { client, server, capacity } = this.world
     if (this.#isBehind || this.#publishedBehind) return this.#restoredShare
-    const acknowledged = new Map(paymentsOf(client.effects, 'payments-acknowledged').map(({ id, amount }) => [toHex(id), amount]))
+    const acknowledged = new Map(
+      paymentsOf(client.effects, 'payments-acknowledged').map(({ id, amount }) => [
+        toHex(id),
+        amount
+      ])
+    )
     const held = capacity - (server.established.ledger.held?.payerBalance ?? capacity)
     const sum = [...acknowledged.values()].reduce((total, amount) => total + amount, 0n)
     return sum > held ? sum : held
   }
 
-  #leastSigned (): bigint {
-    const balances = sentOf(this.world.client.effects, 'Update').map(({ payerBalance }) => payerBalance)
+  #leastSigned(): bigint {
+    const balances = sentOf(this.world.client.effects, 'Update').map(
+      ({ payerBalance }) => payerBalance
+    )
     const { ledger, terms } = this.world.client.established
-    return [...balances, signedBalance(ledger, terms)].reduce((least, balance) => balance < least ? balance : least, this.world.capacity)
+    return [...balances, signedBalance(ledger, terms)].reduce(
+      (least, balance) => (balance < least ? balance : least),
+      this.world.capacity
+    )
   }
 
-  #remember (): void {
+  #remember(): void {
     for (const role of ['client', 'server'] as const) {
       const side = this.world[role]
-      if (side.channel.stage === 'established' && this.#copies[role].at(-1)?.channel !== side.channel) this.#copies[role].push({ channel: side.channel, log: [...side.log] })
+      if (
+        side.channel.stage === 'established' &&
+        this.#copies[role].at(-1)?.channel !== side.channel
+      ) {
+        this.#copies[role].push({ channel: side.channel, log: [...side.log] })
+      }
     }
   }
 
-  #restore (role: Role, age: number): void {
+  #restore(role: Role, age: number): void {
     const { world } = this
     const copies = this.#copies[role]
-    const copy = copies[Math.floor((copies.length - 1) * (100 - age) / 100)]
+    const copy = copies[Math.floor(((copies.length - 1) * (100 - age)) / 100)]
     assert.ok(copy)
     world.disconnect()
     world[role].channel = copy.channel
@@ -131,35 +195,71 @@ export class Storm {
     }
   }
 
-  #lost (what: 'nothing' | 'the spend' | 'everything'): Txid[] {
+  #lost(what: 'nothing' | 'the spend' | 'everything'): Txid[] {
     const { chain, funding } = this.world
     const spend = chain.spendOf(funding.outPoint)
-    return [...what === 'everything' ? [funding.outPoint.txid] : [], ...what === 'nothing' || spend === undefined ? [] : [spend.parsed.txid]]
+    return [
+      ...(what === 'everything' ? [funding.outPoint.txid] : []),
+      ...(what === 'nothing' || spend === undefined ? [] : [spend.parsed.txid])
+    ]
   }
 
-  #check (): void {
+  #check(): void {
     const { client, server, capacity } = this.world
     if (this.#isBehind && server.established.publication !== undefined) this.#publishedBehind = true
-    // Once both have said where they stand, the server has back what the client knows to be acknowledged.
-    if (server.established.link === 'live' && client.established.link === 'live') this.#isBehind = false
-    for (const { established: { stopped, role } } of [client, server]) {
-      const isExplained = stopped === undefined || stopped.code === 'ERR_CHANNEL_SETTLED' || stopped.rule === 'REEST-4'
-      assert.ok(isExplained, `two honest sides, and the ${role} stopped: ${stopped?.rule} ${stopped?.code} ${stopped?.reason}`)
+    // Once both have said where they stand, the server has back what the client knows to be
+    // acknowledged.
+    if (server.established.link === 'live' && client.established.link === 'live') {
+      this.#isBehind = false
+    }
+    for (const {
+      established: { stopped, role }
+    } of [client, server]) {
+      const isExplained =
+        stopped === undefined ||
+        stopped.code === 'ERR_CHANNEL_SETTLED' ||
+        stopped.rule === 'REEST-4'
+      assert.ok(
+        isExplained,
+        `two honest sides, and the ${role} stopped: ${stopped?.rule} ${stopped?.code} ${stopped?.reason}`
+      )
     }
     const held = server.established.ledger.held?.payerBalance ?? capacity
     const heard = server.log.flatMap(({ payments }) => payments)
-    assert.equal(new Set(heard.map(({ id }) => toHex(id))).size, heard.length, 'a payment was counted twice')
-    assert.ok(heard.reduce((sum, { amount }) => sum + amount, 0n) <= capacity - held, 'the payee has logged more than it holds')
+    assert.equal(
+      new Set(heard.map(({ id }) => toHex(id))).size,
+      heard.length,
+      'a payment was counted twice'
+    )
+    assert.ok(
+      heard.reduce((sum, { amount }) => sum + amount, 0n) <= capacity - held,
+      'the payee has logged more than it holds'
+    )
     assert.ok(held >= this.#leastSigned(), 'the payee holds more than was ever signed')
     this.#checkPayersLog()
   }
 
-  /** The payer knows of each payment that it has made, also of those that its disk forgot (REEST-8). */
-  #checkPayersLog (): void {
-    const { log, established: { ledger: { held }, terms, stopped } } = this.world.client
+  /**
+   * The payer knows of each payment that it has made, also of those that its disk forgot (REEST-8).
+   */
+  #checkPayersLog(): void {
+    const {
+      log,
+      established: {
+        ledger: { held },
+        terms,
+        stopped
+      }
+    } = this.world.client
     if (held === undefined || stopped?.rule === 'REEST-4') return
-    const made = log.filter(({ sequence }) => sequence <= held.sequence).flatMap(({ payments }) => payments)
-    assert.equal(made.reduce((sum, { amount }) => sum + amount, 0n), terms.capacity - held.payerBalance, 'the payer\'s log and its state do not agree')
+    const made = log
+      .filter(({ sequence }) => sequence <= held.sequence)
+      .flatMap(({ payments }) => payments)
+    assert.equal(
+      made.reduce((sum, { amount }) => sum + amount, 0n),
+      terms.capacity - held.payerBalance,
+      "the payer's log and its state do not agree"
+    )
     assert.equal(made.length, held.paymentCount)
   }
 }

@@ -10,12 +10,34 @@ describe('channel / summary', () => {
     const world = new World().open().paid(30_000n)
     world.pay(5_000n)
     const { client, server } = world
-    assert.deepEqual([client.info.ourBalance, client.info.theirBalance, client.info.inFlight, client.info.spendable], [70_000n, 30_000n, 5_000n, 65_000n])
-    assert.deepEqual([server.info.ourBalance, server.info.theirBalance, server.info.inFlight, server.info.spendable], [30_000n, 70_000n, 0n, 0n])
-    assert.deepEqual([client.info.payments, server.info.payments], [{ sent: 1, received: 0 }, { sent: 0, received: 1 }])
+    assert.deepEqual(
+      [
+        client.info.ourBalance,
+        client.info.theirBalance,
+        client.info.inFlight,
+        client.info.spendable
+      ],
+      [70_000n, 30_000n, 5_000n, 65_000n]
+    )
+    assert.deepEqual(
+      [
+        server.info.ourBalance,
+        server.info.theirBalance,
+        server.info.inFlight,
+        server.info.spendable
+      ],
+      [30_000n, 70_000n, 0n, 0n]
+    )
+    assert.deepEqual(
+      [client.info.payments, server.info.payments],
+      [
+        { sent: 1, received: 0 },
+        { sent: 0, received: 1 }
+      ]
+    )
   })
 
-  it('what could be paid is bounded by the server\'s stake, not hidden by it (UPD-11)', () => {
+  it("what could be paid is bounded by the server's stake, not hidden by it (UPD-11)", () => {
     const world = new World({ policy: { maxStake: satoshi(50_000n) } }).open().paid(10_000n)
     assert.equal(world.client.info.spendable, 40_000n)
   })
@@ -32,25 +54,49 @@ describe('channel / summary', () => {
     assert.equal(world.client.info.status, 'closing')
     assert.equal(world.run().mine().client.info.status, 'closed')
     assert.equal(new World().open().kill('server').mineTo(700).client.info.status, 'refunding')
-    assert.equal(new World().open().paid(10_000n).kill('client').mineTo(664).server.info.status, 'settling')
+    assert.equal(
+      new World().open().paid(10_000n).kill('client').mineTo(664).server.info.status,
+      'settling'
+    )
   })
 
   it('says by what our share comes home without the peer, and from when on', () => {
     const world = new World().open()
-    assert.deepEqual([world.client.info.alone, world.server.info.alone], [{ by: 'refund', from: 700 }, { by: 'settlement', from: 664 }])
-    const twoWay = new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
-    assert.deepEqual([twoWay.client.info.alone, twoWay.server.info.alone], [{ by: 'settlement', from: 660 }, { by: 'settlement', from: 680 }])
+    assert.deepEqual(
+      [world.client.info.alone, world.server.info.alone],
+      [
+        { by: 'refund', from: 700 },
+        { by: 'settlement', from: 664 }
+      ]
+    )
+    const twoWay = new World({ step: 20 })
+      .open()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 15_000n)
+    assert.deepEqual(
+      [twoWay.client.info.alone, twoWay.server.info.alone],
+      [
+        { by: 'settlement', from: 660 },
+        { by: 'settlement', from: 680 }
+      ]
+    )
     world.client.post({ type: 'close' })
     world.run().mine()
     assert.deepEqual([world.client.info.alone, world.server.info.alone], [undefined, undefined])
   })
 
-  it('shows the money of an opening as nobody\'s yet, and its heights', () => {
+  it("shows the money of an opening as nobody's yet, and its heights", () => {
     const { info } = new World().offer().client
-    assert.deepEqual([info.capacity, info.ourBalance, info.refundHeight, info.funding], [100_000n, 0n, 700, undefined])
+    assert.deepEqual(
+      [info.capacity, info.ourBalance, info.refundHeight, info.funding],
+      [100_000n, 0n, 700, undefined]
+    )
     const abandoned = new World().offer().client
     abandoned.post({ type: 'timeout' })
-    assert.deepEqual([abandoned.info.capacity, abandoned.info.refundHeight, abandoned.info.status], [100_000n, 700, 'abandoned'])
+    assert.deepEqual(
+      [abandoned.info.capacity, abandoned.info.refundHeight, abandoned.info.status],
+      [100_000n, 700, 'abandoned']
+    )
     assert.match(abandoned.info.reason ?? '', /took too long/)
   })
 })
@@ -67,28 +113,50 @@ describe('channel / schedule', () => {
 
   it('two-way: every turn matures a step before the one before it', () => {
     const terms = { mode: 'two-way', refundHeight: blockHeight(1_000), step: 144 } as const
-    assert.deepEqual([-1, 0, 1, 2].map((turn) => lockOf(terms, turn)), [1_000, 856, 712, 568])
+    assert.deepEqual(
+      [-1, 0, 1, 2].map((turn) => lockOf(terms, turn)),
+      [1_000, 856, 712, 568]
+    )
   })
 
   it('the settlement and the last payment before it (TIME-1, UPD-12)', () => {
-    assert.deepEqual(heightsBefore(blockHeight(700), blockDelta(36)), { settleHeight: 664, lastPaymentHeight: 652 })
+    assert.deepEqual(heightsBefore(blockHeight(700), blockDelta(36)), {
+      settleHeight: 664,
+      lastPaymentHeight: 652
+    })
   })
 })
 
 describe('channel / ledger', () => {
   it('gives everything to the client before the first update', () => {
-    assert.deepEqual(balances({ capacity: satoshi(5n), serverBalance: satoshi(0n) }, NEW_LEDGER), { client: 5n, server: 0n })
+    assert.deepEqual(balances({ capacity: satoshi(5n), serverBalance: satoshi(0n) }, NEW_LEDGER), {
+      client: 5n,
+      server: 0n
+    })
   })
 
   it('knows the payer of an odd turn to be the server', () => {
-    const ledger = { ...NEW_LEDGER, turn: 1, held: { sequence: 0, payerBalance: satoshi(2n), paymentCount: 0, signature: undefined } }
-    assert.deepEqual(balances({ capacity: satoshi(5n), serverBalance: satoshi(0n) }, ledger), { client: 3n, server: 2n })
+    const ledger = {
+      ...NEW_LEDGER,
+      turn: 1,
+      held: { sequence: 0, payerBalance: satoshi(2n), paymentCount: 0, signature: undefined }
+    }
+    assert.deepEqual(balances({ capacity: satoshi(5n), serverBalance: satoshi(0n) }, ledger), {
+      client: 3n,
+      server: 2n
+    })
   })
 })
 
 describe('channel / violation', () => {
   it('is told to the peer with its rule, in at most 1,000 bytes of one line (ERR-1)', () => {
-    const message = errorMessage(new Violation('UPD-4', 'ERR_BAD_SIGNATURE', `two\n${'€'.repeat(500)}`), true)
-    assert.deepEqual([message.rule, message.code, message.text, message.fatal], ['UPD-4', 'ERR_BAD_SIGNATURE', `two ${'€'.repeat(332)}`, true])
+    const message = errorMessage(
+      new Violation('UPD-4', 'ERR_BAD_SIGNATURE', `two\n${'€'.repeat(500)}`),
+      true
+    )
+    assert.deepEqual(
+      [message.rule, message.code, message.text, message.fatal],
+      ['UPD-4', 'ERR_BAD_SIGNATURE', `two ${'€'.repeat(332)}`, true]
+    )
   })
 })

@@ -6,18 +6,57 @@ import { assertAbandoned, assertStopped, effectsOf, eventOf } from './asserts.js
 import { reestablishOf } from '../protocols/reestablish.js'
 import { World } from './world.js'
 
-/** One message of every type but Error, with contents that nobody looks at before its place is checked. */
-function everyMessage (): Message[] {
+/**
+ * One message of every type but Error, with contents that nobody looks at before its place is
+ * checked.
+ */
+function everyMessage(): Message[] {
   const world = new World().open().paid(1_000n)
   world.client.post({ type: 'close' })
   world.run()
   const key = world.client.channelKey.publicKey
   const signature = new Uint8Array(64).fill(1)
-  const limits = { minFirstPayment: 1n, maxStake: 1n, minTurnAmount: 0n, maxInFlightUpdates: 1, maxInFlightValue: 1n, maxRisk: 100 }
-  const update: Update = { type: 'Update', turn: 0, sequence: 0, payerBalance: 1n, payments: [], signature }
+  const limits = {
+    minFirstPayment: 1n,
+    maxStake: 1n,
+    minTurnAmount: 0n,
+    maxInFlightUpdates: 1,
+    maxInFlightValue: 1n,
+    maxRisk: 100
+  }
+  const update: Update = {
+    type: 'Update',
+    turn: 0,
+    sequence: 0,
+    payerBalance: 1n,
+    payments: [],
+    signature
+  }
   return [
-    { type: 'OpenChannel', network: 'regtest', channelKey: key, payoutKey: key, closeScript: world.client.closeScript, capacity: 1n, refundHeight: 1, mode: 'one-way', step: 0, txVersion: 3, derivation: new Uint8Array(8) },
-    { type: 'AcceptChannel', channelKey: key, derivation: new Uint8Array(8), payoutKey: key, closeScript: world.client.closeScript, minDepth: 1, limits, lastPaymentHeight: 1, settleHeight: 1 },
+    {
+      type: 'OpenChannel',
+      network: 'regtest',
+      channelKey: key,
+      payoutKey: key,
+      closeScript: world.client.closeScript,
+      capacity: 1n,
+      refundHeight: 1,
+      mode: 'one-way',
+      step: 0,
+      txVersion: 3,
+      derivation: new Uint8Array(8)
+    },
+    {
+      type: 'AcceptChannel',
+      channelKey: key,
+      derivation: new Uint8Array(8),
+      payoutKey: key,
+      closeScript: world.client.closeScript,
+      minDepth: 1,
+      limits,
+      lastPaymentHeight: 1,
+      settleHeight: 1
+    },
     { type: 'RefundRequest', refundTx: Uint8Array.from([1]) },
     { type: 'RefundSignature', signature },
     { type: 'Funding', fundingTx: Uint8Array.from([1]) },
@@ -25,7 +64,17 @@ function everyMessage (): Message[] {
     update,
     { type: 'UpdateAck', turn: 0, sequence: 0 },
     { type: 'ChannelReady' },
-    { type: 'CloseRequest', turn: 0, sequence: 0, clientBalance: 1n, serverBalance: 1n, clientScript: world.client.closeScript, serverScript: world.client.closeScript, fee: 1n, signature },
+    {
+      type: 'CloseRequest',
+      turn: 0,
+      sequence: 0,
+      clientBalance: 1n,
+      serverBalance: 1n,
+      clientScript: world.client.closeScript,
+      serverScript: world.client.closeScript,
+      fee: 1n,
+      signature
+    },
     { type: 'CloseDone', txid: new Uint8Array(32) },
     reestablishOf(),
     { type: 'RestoreRequest', after: new Uint8Array(0) },
@@ -37,10 +86,26 @@ const stages: Array<[Role, string, Array<Message['type']>]> = [
   ['client', 'offered', ['AcceptChannel']],
   ['client', 'accepted', []],
   ['client', 'refund-requested', ['RefundSignature']],
-  ['client', 'established', ['FundingBroadcast', 'Update', 'UpdateAck', 'ChannelReady', 'CloseRequest', 'CloseDone', 'Reestablish']],
+  [
+    'client',
+    'established',
+    [
+      'FundingBroadcast',
+      'Update',
+      'UpdateAck',
+      'ChannelReady',
+      'CloseRequest',
+      'CloseDone',
+      'Reestablish'
+    ]
+  ],
   ['server', 'accepted', ['RefundRequest']],
   ['server', 'refund-signed', ['Funding', 'Reestablish']],
-  ['server', 'established', ['Funding', 'Update', 'UpdateAck', 'ChannelReady', 'CloseRequest', 'CloseDone', 'Reestablish']]
+  [
+    'server',
+    'established',
+    ['Funding', 'Update', 'UpdateAck', 'ChannelReady', 'CloseRequest', 'CloseDone', 'Reestablish']
+  ]
 ]
 
 describe('channel / transition / a message that has no place (ERR-2)', () => {
@@ -60,7 +125,13 @@ describe('channel / transition / a message that has no place (ERR-2)', () => {
   it('abandoned: nothing is answered, nothing moves', () => {
     const world = new World().offer()
     world.client.post({ type: 'timeout' })
-    const error: Message = { type: 'Error', code: 'ERR_ANY', rule: '', text: 'too late', fatal: true }
+    const error: Message = {
+      type: 'Error',
+      code: 'ERR_ANY',
+      rule: '',
+      text: 'too late',
+      fatal: true
+    }
     for (const message of [...everyMessage(), error]) {
       const { state, effects } = world.client.attempt(eventOf(message))
       assert.ok(state === world.client.channel)
@@ -73,8 +144,16 @@ describe('channel / transition / events that come too late', () => {
   it('what the chain says before T1 is out changes nothing', () => {
     const world = new World().offer()
     const late = [
-      { type: 'tip' }, { type: 'history', history: { funding: undefined, spends: [], strays: [] } },
-      { type: 'broadcast-failed', purpose: 'funding', txid: txid('00'.repeat(32)), kind: 'other', reason: '' }, { type: 'connected' }
+      { type: 'tip' },
+      { type: 'history', history: { funding: undefined, spends: [], strays: [] } },
+      {
+        type: 'broadcast-failed',
+        purpose: 'funding',
+        txid: txid('00'.repeat(32)),
+        kind: 'other',
+        reason: ''
+      },
+      { type: 'connected' }
     ] as const
     for (const event of late) {
       const { state, effects } = world.client.attempt(event)
@@ -84,7 +163,10 @@ describe('channel / transition / events that come too late', () => {
 
   it('the end of the time for the opening is nothing to a channel that is set up', () => {
     const world = new World().open()
-    for (const event of [{ type: 'timeout' }, { type: 'funding-failed', code: 'ERR_ANY', reason: '' }] as const) {
+    for (const event of [
+      { type: 'timeout' },
+      { type: 'funding-failed', code: 'ERR_ANY', reason: '' }
+    ] as const) {
       const { state, effects } = world.client.attempt(event)
       assert.deepEqual([state === world.client.channel, effects], [true, []])
     }
@@ -92,7 +174,13 @@ describe('channel / transition / events that come too late', () => {
 
   it('a close that no mempool took is told, and moves nothing', () => {
     const world = new World().open()
-    const { state, effects } = world.client.attempt({ type: 'broadcast-failed', purpose: 'close', txid: txid('00'.repeat(32)), kind: 'other', reason: 'no' })
+    const { state, effects } = world.client.attempt({
+      type: 'broadcast-failed',
+      purpose: 'close',
+      txid: txid('00'.repeat(32)),
+      kind: 'other',
+      reason: 'no'
+    })
     assert.ok(state === world.client.channel)
     assert.equal(effectsOf(effects, 'notify').length, 1)
   })

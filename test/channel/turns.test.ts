@@ -8,26 +8,56 @@ import { feeRate } from '../../src/types/units.js'
 import { payment, World, type WorldOptions } from './world.js'
 import { assertStopped, effectsOf, sentOf } from './asserts.js'
 
-/** L = 700, the tip at 501, turns 20 blocks apart: lock(0) = 680, lock(k) >= H + 24 up to turn 7. */
-function twoWay (options: WorldOptions = {}): World {
+/**
+ * L = 700, the tip at 501, turns 20 blocks apart: lock(0) = 680, lock(k) >= H + 24 up to turn 7.
+ */
+function twoWay(options: WorldOptions = {}): World {
   return new World({ step: 20, ...options }).open()
 }
 
-const balances = (world: World): bigint[] => [world.client.info.ourBalance, world.server.info.ourBalance]
-const turnsOf = (world: World): number[] => [world.client.established.ledger.turn, world.server.established.ledger.turn]
-const refusals = (world: World, role: Role): string[] => effectsOf(world[role].effects, 'payment-refused').map(({ error }) => error.code)
+const balances = (world: World): bigint[] => [
+  world.client.info.ourBalance,
+  world.server.info.ourBalance
+]
+const turnsOf = (world: World): number[] => [
+  world.client.established.ledger.turn,
+  world.server.established.ledger.turn
+]
+const refusals = (world: World, role: Role): string[] =>
+  effectsOf(world[role].effects, 'payment-refused').map(({ error }) => error.code)
 
 describe('channel / turns', () => {
   it('the client pays, then the server, then the client: whoever is not the payer asks for the turn', () => {
-    const world = twoWay().paidBy('client', 40_000n).paidBy('server', 15_000n, 5_000n).paidBy('client', 1_000n)
-    assert.deepEqual([balances(world), turnsOf(world)], [[79_000n, 21_000n], [2, 2]])
-    assert.deepEqual([world.client.info.payments, world.server.info.payments], [{ sent: 2, received: 2 }, { sent: 2, received: 2 }])
+    const world = twoWay()
+      .paidBy('client', 40_000n)
+      .paidBy('server', 15_000n, 5_000n)
+      .paidBy('client', 1_000n)
+    assert.deepEqual(
+      [balances(world), turnsOf(world)],
+      [
+        [79_000n, 21_000n],
+        [2, 2]
+      ]
+    )
+    assert.deepEqual(
+      [world.client.info.payments, world.server.info.payments],
+      [
+        { sent: 2, received: 2 },
+        { sent: 2, received: 2 }
+      ]
+    )
   })
 
   it('a turn is for a change of direction, not for a payment', () => {
     const world = twoWay().paidBy('client', 40_000n).paidBy('server', 1_000n)
     for (let n = 0; n < 5; n++) world.paidBy('server', 1_000n)
-    assert.deepEqual([balances(world), turnsOf(world)], [[66_000n, 34_000n], [1, 1]])
+    assert.deepEqual(
+      [balances(world), turnsOf(world)],
+      [
+        [66_000n, 34_000n],
+        [1, 1]
+      ]
+    )
   })
 
   it('begins with the last state of the turn before, and its number (TURN-6)', () => {
@@ -36,37 +66,75 @@ describe('channel / turns', () => {
     world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
     world.run()
     const { ledger, ended } = world.server.established
-    assert.deepEqual([ledger.turn, ledger.held?.sequence, ledger.held?.payerBalance, ledger.held?.signature], [1, before?.sequence, 40_000n, undefined])
+    assert.deepEqual(
+      [ledger.turn, ledger.held?.sequence, ledger.held?.payerBalance, ledger.held?.signature],
+      [1, before?.sequence, 40_000n, undefined]
+    )
     assert.deepEqual(ended[0]?.signature, before?.signature)
     assert.deepEqual(balances(world), [60_000n, 40_000n])
   })
 
   it('matures `step` blocks before the turn before it', () => {
     const world = twoWay().paidBy('client', 40_000n)
-    assert.deepEqual(world.client.info.turns, { number: 0, payer: 'us', left: 7, step: 20, oursMatures: 700, theirsMatures: 680 })
+    assert.deepEqual(world.client.info.turns, {
+      number: 0,
+      payer: 'us',
+      left: 7,
+      step: 20,
+      oursMatures: 700,
+      theirsMatures: 680
+    })
     world.paidBy('server', 1_000n)
-    assert.deepEqual(world.client.info.turns, { number: 1, payer: 'peer', left: 6, step: 20, oursMatures: 660, theirsMatures: 680 })
-    assert.deepEqual(world.server.info.turns, { number: 1, payer: 'us', left: 6, step: 20, oursMatures: 680, theirsMatures: 660 })
+    assert.deepEqual(world.client.info.turns, {
+      number: 1,
+      payer: 'peer',
+      left: 6,
+      step: 20,
+      oursMatures: 660,
+      theirsMatures: 680
+    })
+    assert.deepEqual(world.server.info.turns, {
+      number: 1,
+      payer: 'us',
+      left: 6,
+      step: 20,
+      oursMatures: 680,
+      theirsMatures: 660
+    })
   })
 
   it('shows what can be paid each way, in this turn or in the next', () => {
     const world = twoWay().paidBy('client', 40_000n)
-    assert.deepEqual([world.client.info.spendable, world.client.info.receivable], [60_000n, 40_000n])
-    assert.deepEqual([world.server.info.spendable, world.server.info.receivable], [40_000n, 60_000n])
+    assert.deepEqual(
+      [world.client.info.spendable, world.client.info.receivable],
+      [60_000n, 40_000n]
+    )
+    assert.deepEqual(
+      [world.server.info.spendable, world.server.info.receivable],
+      [40_000n, 60_000n]
+    )
   })
 })
 
 describe('channel / turns / asking', () => {
   it('is refused before the peer is bothered: less than a turn is worth (TURN-1)', () => {
-    const world = twoWay({ policy: { minTurnAmount: undefined } }).paidBy('client', 40_000n).paidBy('server', 10n)
-    assert.deepEqual([refusals(world, 'server'), sentOf(world.server.effects, 'TurnRequest')], [['ERR_BELOW_MIN_TURN'], []])
+    const world = twoWay({ policy: { minTurnAmount: undefined } })
+      .paidBy('client', 40_000n)
+      .paidBy('server', 10n)
+    assert.deepEqual(
+      [refusals(world, 'server'), sentOf(world.server.effects, 'TurnRequest')],
+      [['ERR_BELOW_MIN_TURN'], []]
+    )
     world.paidBy('server', 10_000n)
     assert.deepEqual(balances(world), [70_000n, 30_000n], 'and the next one is asked for')
   })
 
   it('is refused: more than the balance', () => {
     const world = twoWay().paidBy('client', 40_000n).paidBy('server', 40_001n)
-    assert.deepEqual([refusals(world, 'server'), turnsOf(world)], [['ERR_INSUFFICIENT_BALANCE'], [0, 0]])
+    assert.deepEqual(
+      [refusals(world, 'server'), turnsOf(world)],
+      [['ERR_INSUFFICIENT_BALANCE'], [0, 0]]
+    )
   })
 
   it('no turn is left: with the heights (TURN-3)', () => {
@@ -74,47 +142,112 @@ describe('channel / turns / asking', () => {
     assert.deepEqual(turnsOf(world), [1, 1], 'lock(1) = 660 is 24 above 636')
     const late = twoWay().paidBy('client', 40_000n).mineTo(637).paidBy('server', 10_000n)
     const [refused] = effectsOf(late.server.effects, 'payment-refused')
-    assert.deepEqual([refused?.error.code, refused?.error.facts], ['ERR_NO_TURN_LEFT', { height: 637, lock: 660, turn: 0 }])
+    assert.deepEqual(
+      [refused?.error.code, refused?.error.facts],
+      ['ERR_NO_TURN_LEFT', { height: 637, lock: 660, turn: 0 }]
+    )
   })
 
   it('the payer does not grant what no lock is left for, whatever is asked (TURN-3)', () => {
     const world = twoWay().paidBy('client', 40_000n).mineTo(637)
-    const [answer] = sentOf(world.client.attempt({ type: 'message', message: { type: 'TurnRequest', turn: 1, amount: 1_000n } }).effects, 'TurnRefuse')
+    const [answer] = sentOf(
+      world.client.attempt({
+        type: 'message',
+        message: { type: 'TurnRequest', turn: 1, amount: 1_000n }
+      }).effects,
+      'TurnRefuse'
+    )
     assert.deepEqual([answer?.code, answer?.notBefore], ['ERR_NO_TURN_LEFT', 0])
   })
 
-  for (const [what, amount] of [['too little', 0n], ['more than the payee has', 40_001n]] as const) {
+  for (const [what, amount] of [
+    ['too little', 0n],
+    ['more than the payee has', 40_001n]
+  ] as const) {
     it(`the payer does not grant a turn for ${what} (TURN-1)`, () => {
       const world = twoWay().paidBy('client', 40_000n)
-      const [answer] = sentOf(world.client.attempt({ type: 'message', message: { type: 'TurnRequest', turn: 1, amount } }).effects, 'TurnRefuse')
+      const [answer] = sentOf(
+        world.client.attempt({ type: 'message', message: { type: 'TurnRequest', turn: 1, amount } })
+          .effects,
+        'TurnRefuse'
+      )
       assert.deepEqual([answer?.code, answer?.turn], ['ERR_BELOW_MIN_TURN', 1])
     })
   }
 
-  const answerTo = (amount: bigint, world: World, changes: Partial<Env> = {}) => sentOf(world.client.attempt({ type: 'message', message: { type: 'TurnRequest', turn: 1, amount } }, changes).effects, 'TurnRefuse').map(({ code, notBefore, text }) => [code, notBefore, text])
+  const answerTo = (amount: bigint, world: World, changes: Partial<Env> = {}) =>
+    sentOf(
+      world.client.attempt(
+        { type: 'message', message: { type: 'TurnRequest', turn: 1, amount } },
+        changes
+      ).effects,
+      'TurnRefuse'
+    ).map(({ code, notBefore, text }) => [code, notBefore, text])
 
   it('what passes is refused for the moment, with its true reason, and may be asked for at once or with the next block (TURN-9, UPD-20)', () => {
     const paid = (): World => twoWay().paidBy('client', 40_000n)
     const { height } = paid().chain
-    assert.deepEqual(answerTo(1_000n, paid(), { height: undefined }), [['ERR_NOT_READY', 1, 'The payer\'s node does not see the chain just now.']])
-    assert.deepEqual(answerTo(1_000n, paid(), { isWatched: false }), [['ERR_NOT_READY', 1, 'No server tells the payer\'s node just now what happens to the channel on the chain.']])
+    assert.deepEqual(answerTo(1_000n, paid(), { height: undefined }), [
+      ['ERR_NOT_READY', 1, "The payer's node does not see the chain just now."]
+    ])
+    assert.deepEqual(answerTo(1_000n, paid(), { isWatched: false }), [
+      [
+        'ERR_NOT_READY',
+        1,
+        "No server tells the payer's node just now what happens to the channel on the chain."
+      ]
+    ])
     const lost = paid()
-    lost.client.channel = { ...lost.client.established, onChain: { ...lost.client.established.onChain, fundingHeight: undefined } }
-    assert.deepEqual(answerTo(1_000n, lost).map((answer) => answer.slice(0, 2)), [['ERR_CHANNEL_NOT_OPEN', height + 1]])
+    lost.client.channel = {
+      ...lost.client.established,
+      onChain: { ...lost.client.established.onChain, fundingHeight: undefined }
+    }
+    assert.deepEqual(
+      answerTo(1_000n, lost).map((answer) => answer.slice(0, 2)),
+      [['ERR_CHANNEL_NOT_OPEN', height + 1]]
+    )
     const shown = paid()
-    shown.client.channel = { ...shown.client.established, onChain: { ...shown.client.established.onChain, shown: [{ kind: 'unknown', turn: undefined, txid: txid('ab'.repeat(32)), raw: new Uint8Array(), clientBalance: undefined, height: undefined, shownBy: 1, fee: undefined, vsize: 200, lock: 0 }] } }
-    assert.deepEqual(answerTo(1_000n, shown).map((answer) => answer.slice(0, 2)), [['ERR_CHANNEL_CLOSED', height + 1]])
-    assert.deepEqual(answerTo(0n, paid()).map((answer) => answer.slice(0, 2)), [['ERR_BELOW_MIN_TURN', 1]])
+    shown.client.channel = {
+      ...shown.client.established,
+      onChain: {
+        ...shown.client.established.onChain,
+        shown: [
+          {
+            kind: 'unknown',
+            turn: undefined,
+            txid: txid('ab'.repeat(32)),
+            raw: new Uint8Array(),
+            clientBalance: undefined,
+            height: undefined,
+            shownBy: 1,
+            fee: undefined,
+            vsize: 200,
+            lock: 0
+          }
+        ]
+      }
+    }
+    assert.deepEqual(
+      answerTo(1_000n, shown).map((answer) => answer.slice(0, 2)),
+      [['ERR_CHANNEL_CLOSED', height + 1]]
+    )
+    assert.deepEqual(
+      answerTo(0n, paid()).map((answer) => answer.slice(0, 2)),
+      [['ERR_BELOW_MIN_TURN', 1]]
+    )
   })
 
   it('a channel that is closing is refused for good', () => {
     const world = twoWay().paidBy('client', 40_000n)
     world.client.post({ type: 'close' })
-    assert.deepEqual(answerTo(1_000n, world).map((answer) => answer.slice(0, 2)), [['ERR_CHANNEL_CLOSED', 0]])
+    assert.deepEqual(
+      answerTo(1_000n, world).map((answer) => answer.slice(0, 2)),
+      [['ERR_CHANNEL_CLOSED', 0]]
+    )
   })
 
   /** The client's node does not see the chain when the server would like to pay. */
-  function refusedInTheDark (): World {
+  function refusedInTheDark(): World {
     const world = twoWay().paidBy('client', 40_000n)
     world.client.blind = true
     world.paidBy('server', 1_000n)
@@ -125,7 +258,10 @@ describe('channel / turns / asking', () => {
 
   it('what passes is asked for again with the next payment, at the same height, and also after a restart', () => {
     assert.deepEqual(turnsOf(refusedInTheDark().paidBy('server', 1_000n)), [1, 1])
-    assert.deepEqual(turnsOf(refusedInTheDark().restart('server').connect().run().paidBy('server', 1_000n)), [1, 1])
+    assert.deepEqual(
+      turnsOf(refusedInTheDark().restart('server').connect().run().paidBy('server', 1_000n)),
+      [1, 1]
+    )
   })
 
   it('each request is for another payment: a peer that refuses at once and for ever makes nobody ask in a circle', () => {
@@ -134,21 +270,42 @@ describe('channel / turns / asking', () => {
     world.mine(3)
     const before = sentOf(world.server.effects, 'TurnRequest').length
     for (let n = 0; n < 5; n++) world.paidBy('server', 1_000n)
-    assert.deepEqual([sentOf(world.server.effects, 'TurnRequest').length - before, turnsOf(world)], [5, [0, 0]])
+    assert.deepEqual(
+      [sentOf(world.server.effects, 'TurnRequest').length - before, turnsOf(world)],
+      [5, [0, 0]]
+    )
   })
 
   it('nothing is spendable while the turn is refused, and the channel says why (TURN-5)', () => {
-    const spendable = (world: World): unknown[] => [world.server.info.status, world.server.info.spendable, world.server.info.receivable, world.server.info.reason]
+    const spendable = (world: World): unknown[] => [
+      world.server.info.status,
+      world.server.info.spendable,
+      world.server.info.receivable,
+      world.server.info.reason
+    ]
     const refused = (notBefore: number): World => {
       const world = twoWay().paidBy('client', 40_000n)
       world.client.grants = false
       world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
-      world.server.post({ type: 'message', message: { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore, text: 'Not now.' } })
+      world.server.post({
+        type: 'message',
+        message: { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore, text: 'Not now.' }
+      })
       return world
     }
-    const said = 'It is the peer\'s turn to pay, and it does not hand over: Not now.'
-    assert.deepEqual(spendable(refused(0)), ['open', 0n, 60_000n, `${said} It never will on this channel: close it, or let the peer pay.`])
-    assert.deepEqual(spendable(refused(510)), ['open', 0n, 60_000n, `${said} Try again from height 510 on.`])
+    const said = "It is the peer's turn to pay, and it does not hand over: Not now."
+    assert.deepEqual(spendable(refused(0)), [
+      'open',
+      0n,
+      60_000n,
+      `${said} It never will on this channel: close it, or let the peer pay.`
+    ])
+    assert.deepEqual(spendable(refused(510)), [
+      'open',
+      0n,
+      60_000n,
+      `${said} Try again from height 510 on.`
+    ])
     assert.deepEqual(spendable(refused(510).mineTo(510)), ['open', 40_000n, 60_000n, undefined])
     assert.deepEqual(spendable(refused(1)), ['open', 40_000n, 60_000n, undefined])
   })
@@ -159,10 +316,17 @@ describe('channel / turns / asking', () => {
     assert.deepEqual(turnsOf(world), [4, 4])
     world.paidBy('server', 1_000n)
     const refused = effectsOf(world.server.effects, 'payment-refused').at(-1)
-    assert.deepEqual([refused?.error.code, refused?.error.facts, turnsOf(world)], ['ERR_TURN_REFUSED', { peerCode: 'ERR_TURN_TOO_EARLY', notBefore: 521 }, [4, 4]])
+    assert.deepEqual(
+      [refused?.error.code, refused?.error.facts, turnsOf(world)],
+      ['ERR_TURN_REFUSED', { peerCode: 'ERR_TURN_TOO_EARLY', notBefore: 521 }, [4, 4]]
+    )
     const asked = sentOf(world.server.effects, 'TurnRequest').length
     world.mineTo(520).paidBy('server', 1_000n)
-    assert.equal(sentOf(world.server.effects, 'TurnRequest').length, asked, 'not asked again before')
+    assert.equal(
+      sentOf(world.server.effects, 'TurnRequest').length,
+      asked,
+      'not asked again before'
+    )
     world.mineTo(521).paidBy('server', 1_000n)
     assert.deepEqual(turnsOf(world), [5, 5])
   })
@@ -172,9 +336,18 @@ describe('channel / turns / asking', () => {
     world.pay(2_000n)
     world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
     world.deliver('client')
-    assert.deepEqual([sentOf(world.client.effects, 'TurnGrant').length, world.client.established.ledger.turn], [0, 0])
+    assert.deepEqual(
+      [sentOf(world.client.effects, 'TurnGrant').length, world.client.established.ledger.turn],
+      [0, 0]
+    )
     world.run()
-    assert.deepEqual([turnsOf(world), balances(world)], [[1, 1], [58_000n, 42_000n]])
+    assert.deepEqual(
+      [turnsOf(world), balances(world)],
+      [
+        [1, 1],
+        [58_000n, 42_000n]
+      ]
+    )
   })
 
   it('a payer that pays on and on lets the other side in after 64 updates (TURN-2)', () => {
@@ -195,45 +368,82 @@ describe('channel / turns / broken rules', () => {
 
   it('a second request before the answer, one for another turn, one from the payer (TURN-1)', () => {
     const world = paid()
-    const request = (turn: number) => ({ type: 'message', message: { type: 'TurnRequest', turn, amount: 1_000n } } as const)
+    const request = (turn: number) =>
+      ({ type: 'message', message: { type: 'TurnRequest', turn, amount: 1_000n } }) as const
     const [ahead, payers] = [paid(), paid()]
     assertStopped(ahead.client, ahead.client.post(request(2)), 'TURN-1', 'ERR_UNEXPECTED_TURN')
     assertStopped(payers.server, payers.server.post(request(1)), 'TURN-1', 'ERR_UNEXPECTED_TURN')
     world.client.grants = false
     world.client.post(request(1))
     const effects = world.client.post(request(1))
-    assert.deepEqual(sentOf(effects, 'Error').map(({ rule, text }) => [rule, text]), [['TURN-1', 'Turn 1 was asked for again before the first request was answered.']])
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ rule, text }) => [rule, text]),
+      [['TURN-1', 'Turn 1 was asked for again before the first request was answered.']]
+    )
   })
 
   it('a grant that was not asked for, of another turn, or from another update (TURN-4)', () => {
-    for (const [turn, sequence, asks] of [[1, 1, false], [2, 1, true], [1, 2, true]] as const) {
+    for (const [turn, sequence, asks] of [
+      [1, 1, false],
+      [2, 1, true],
+      [1, 2, true]
+    ] as const) {
       const world = paid()
       world.client.grants = false
       if (asks) world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
-      const effects = world.server.post({ type: 'message', message: { type: 'TurnGrant', turn, sequence } })
-      assert.deepEqual(sentOf(effects, 'Error').map(({ rule }) => rule), ['TURN-4'])
+      const effects = world.server.post({
+        type: 'message',
+        message: { type: 'TurnGrant', turn, sequence }
+      })
+      assert.deepEqual(
+        sentOf(effects, 'Error').map(({ rule }) => rule),
+        ['TURN-4']
+      )
       assert.equal(world.server.established.ledger.turn, 0)
     }
   })
 
   it('a refusal of what was not asked for (TURN-5)', () => {
-    const effects = paid().server.post({ type: 'message', message: { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore: 0, text: '' } })
-    assert.deepEqual(sentOf(effects, 'Error').map(({ rule }) => rule), ['TURN-5'])
+    const effects = paid().server.post({
+      type: 'message',
+      message: { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore: 0, text: '' }
+    })
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ rule }) => rule),
+      ['TURN-5']
+    )
   })
 
   it('an update without the turn (UPD-1), also by a peer that has just granted it', () => {
     const world = paid()
     world.server.post({ type: 'ask-turn', payments: [payment(1_000n)] })
     world.run()
-    const update = { type: 'Update', turn: 1, sequence: 2, payerBalance: 59_000n, payments: [payment(1_000n)], signature: new Uint8Array(64) } as const
+    const update = {
+      type: 'Update',
+      turn: 1,
+      sequence: 2,
+      payerBalance: 59_000n,
+      payments: [payment(1_000n)],
+      signature: new Uint8Array(64)
+    } as const
     const effects = world.server.post({ type: 'updates', updates: [update] })
-    assert.deepEqual(sentOf(effects, 'Error').map(({ rule }) => rule), ['UPD-1'])
+    assert.deepEqual(
+      sentOf(effects, 'Error').map(({ rule }) => rule),
+      ['UPD-1']
+    )
   })
 
   it('turns have no place in a one-way channel (ERR-2)', () => {
-    for (const message of [{ type: 'TurnRequest', turn: 1, amount: 1_000n }, { type: 'TurnGrant', turn: 1, sequence: 0 }, { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore: 0, text: '' }] as const) {
+    for (const message of [
+      { type: 'TurnRequest', turn: 1, amount: 1_000n },
+      { type: 'TurnGrant', turn: 1, sequence: 0 },
+      { type: 'TurnRefuse', turn: 1, code: 'ERR_X', notBefore: 0, text: '' }
+    ] as const) {
       const world = new World().open()
-      assert.deepEqual(sentOf(world.client.post({ type: 'message', message }), 'Error').map(({ rule }) => rule), ['ERR-2'])
+      assert.deepEqual(
+        sentOf(world.client.post({ type: 'message', message }), 'Error').map(({ rule }) => rule),
+        ['ERR-2']
+      )
     }
   })
 })
@@ -249,7 +459,13 @@ describe('channel / turns / a stream that breaks', () => {
     const world = asked().disconnect().connect().run()
     assert.deepEqual(turnsOf(world), [0, 0])
     world.paidBy('server', 1_000n)
-    assert.deepEqual([turnsOf(world), balances(world)], [[1, 1], [61_000n, 39_000n]])
+    assert.deepEqual(
+      [turnsOf(world), balances(world)],
+      [
+        [1, 1],
+        [61_000n, 39_000n]
+      ]
+    )
   })
 
   for (const who of ['client', 'server'] as const) {
@@ -258,7 +474,13 @@ describe('channel / turns / a stream that breaks', () => {
       world.deliver('client')
       assert.equal(world.client.established.ledger.turn, 1)
       world.restart(who).connect().run()
-      assert.deepEqual([turnsOf(world), balances(world)], [[1, 1], [60_000n, 40_000n]])
+      assert.deepEqual(
+        [turnsOf(world), balances(world)],
+        [
+          [1, 1],
+          [60_000n, 40_000n]
+        ]
+      )
       world.paidBy('server', 1_000n)
       assert.deepEqual(balances(world), [61_000n, 39_000n])
     })
@@ -268,7 +490,13 @@ describe('channel / turns / a stream that breaks', () => {
     const world = asked().run()
     world.server.post({ type: 'pay', payments: [payment(1_000n)] })
     world.disconnect().connect().run()
-    assert.deepEqual([turnsOf(world), balances(world)], [[1, 1], [61_000n, 39_000n]])
+    assert.deepEqual(
+      [turnsOf(world), balances(world)],
+      [
+        [1, 1],
+        [61_000n, 39_000n]
+      ]
+    )
   })
 
   it('after its acknowledgement, and that is lost', () => {
@@ -314,9 +542,15 @@ describe('channel / turns / a close', () => {
     world.server.post({ type: 'close' })
     world.queues.client.length = 0
     world.deliver('server')
-    assert.deepEqual([turnsOf(world), sentOf(world.server.effects, 'CloseRequest').length], [[1, 1], 1])
+    assert.deepEqual(
+      [turnsOf(world), sentOf(world.server.effects, 'CloseRequest').length],
+      [[1, 1], 1]
+    )
     world.disconnect().connect().run()
-    assert.deepEqual([world.client.established.stopped, world.server.established.stopped], [undefined, undefined])
+    assert.deepEqual(
+      [world.client.established.stopped, world.server.established.stopped],
+      [undefined, undefined]
+    )
     world.server.post({ type: 'close' })
     world.run().mine()
     assert.equal(world.client.info.spend?.kind, 'close')
@@ -337,17 +571,29 @@ describe('channel / turns / a close', () => {
     world.run()
     for (const side of [world.client, world.server]) side.feeRate = feeRate(6_500n)
     world.mine(30)
-    assert.deepEqual(sentOf(world.client.effects, 'CloseRequest'), [], '169 vB at 7.15 sat/vB, of 60,000 sat')
+    assert.deepEqual(
+      sentOf(world.client.effects, 'CloseRequest'),
+      [],
+      '169 vB at 7.15 sat/vB, of 60,000 sat'
+    )
     for (const side of [world.client, world.server]) side.feeRate = feeRate(6_400n)
     world.mine()
-    assert.deepEqual(sentOf(world.client.effects, 'CloseRequest').map(({ fee }) => fee), [1_190n])
+    assert.deepEqual(
+      sentOf(world.client.effects, 'CloseRequest').map(({ fee }) => fee),
+      [1_190n]
+    )
   })
 
   it('is not, once something was paid in it', () => {
     const world = twoWay().paidBy('client', 40_000n).paidBy('server', 1_000n).mine(30)
-    assert.deepEqual([sentOf(world.client.effects, 'CloseRequest'), sentOf(world.server.effects, 'CloseRequest')], [[], []])
+    assert.deepEqual(
+      [sentOf(world.client.effects, 'CloseRequest'), sentOf(world.server.effects, 'CloseRequest')],
+      [[], []]
+    )
     // Nor do tips bother such a channel any more.
-    for (const { channel } of [world.client, world.server]) assert.ok(nextDue(channel, world.chain.height + 1) > world.chain.height + 100)
+    for (const { channel } of [world.client, world.server]) {
+      assert.ok(nextDue(channel, world.chain.height + 1) > world.chain.height + 100)
+    }
   })
 
   it('comes after the last payment of the turn, 12 blocks before its lock (UPD-12, TIME-5)', () => {

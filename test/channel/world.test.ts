@@ -5,7 +5,10 @@ import { World } from './world.js'
 describe('channel / the whole story', () => {
   it('opens by steps 1 to 8, pays, and closes in peace: the asker pays the fee', () => {
     const world = new World().open().paid(40_000n).paid(1n, 2n, 3n)
-    assert.deepEqual([world.client.info.ourBalance, world.server.info.ourBalance], [59_994n, 40_006n])
+    assert.deepEqual(
+      [world.client.info.ourBalance, world.server.info.ourBalance],
+      [59_994n, 40_006n]
+    )
     world.client.post({ type: 'close' })
     world.run().mine()
     const { client, server, fee } = world.payouts()

@@ -11,7 +11,10 @@ const UNKNOWN = new Set(['ERR_PAYMENT_UNKNOWN', 'ERR_PAYMENT_PARTIAL', 'ERR_API_
 const BETWEEN = { least: 5, most: 80 } as const
 const AGAIN_MS = 250
 
-export interface Direction { readonly from: Name, readonly to: Name }
+export interface Direction {
+  readonly from: Name
+  readonly to: Name
+}
 
 export class Callers {
   readonly told: Told[] = []
@@ -25,12 +28,20 @@ export class Callers {
   /** Nobody asks again from then on. */
   #giveUpAt = Number.POSITIVE_INFINITY
 
-  constructor (private readonly world: World, private readonly draw: Draw) {}
+  constructor(
+    private readonly world: World,
+    private readonly draw: Draw
+  ) {}
 
-  get acknowledged (): number { return this.told.filter(({ outcome }) => outcome === 'acknowledged').length }
+  get acknowledged(): number {
+    return this.told.filter(({ outcome }) => outcome === 'acknowledged').length
+  }
 
-  /** Pays in one direction after the other, until it is over. `directions`: which one it is just now. */
-  async run (direction: () => Direction): Promise<void> {
+  /**
+   * Pays in one direction after the other, until it is over. `directions`: which one it is just
+   * now.
+   */
+  async run(direction: () => Direction): Promise<void> {
     while (!this.#isOver) {
       await this.payOnce(direction())
       await pause(this.draw.between(BETWEEN.least, BETWEEN.most))
@@ -38,29 +49,44 @@ export class Callers {
   }
 
   /** Who still waits, and for what. */
-  get waiting (): string { return [...this.#waiting].map(([memo, code]) => `${memo}: ${code}`).join(', ') }
+  get waiting(): string {
+    return [...this.#waiting].map(([memo, code]) => `${memo}: ${code}`).join(', ')
+  }
 
   /** No new payments; those that have a name are asked for so long. */
-  end (seconds: number): void {
+  end(seconds: number): void {
     this.#isOver = true
     this.#giveUpAt = performance.now() + seconds * 1_000
   }
 
   /** Payments go on, as after `end` they do not. */
-  again (): void {
+  again(): void {
     this.#isOver = false
     this.#giveUpAt = Number.POSITIVE_INFINITY
   }
 
-  /** One payment, and all that its caller does about it: with a name it is asked for until it is made, and sometimes once more. */
-  async payOnce ({ from, to }: Direction, isNamed = this.draw.chance(70)): Promise<Told> {
+  /**
+   * One payment, and all that its caller does about it: with a name it is asked for until it is
+   * made, and sometimes once more.
+   */
+  async payOnce({ from, to }: Direction, isNamed = this.draw.chance(70)): Promise<Told> {
     const memo = `${from} ${++this.#count}`
     const amount = BigInt(this.draw.between(1, 200))
-    const ask = async (): Promise<readonly string[] | string> => await this.#ask(from, { to: this.world.node(to).peerId, amount, memo, ...isNamed ? { id: memo } : {} })
+    const ask = async (): Promise<readonly string[] | string> =>
+      await this.#ask(from, {
+        to: this.world.node(to).peerId,
+        amount,
+        memo,
+        ...(isNamed ? { id: memo } : {})
+      })
     const mostTries = isNamed ? Number.POSITIVE_INFINITY : 1
     let answer = await ask()
     let mayBeMade = isUnknown(answer)
-    for (let tries = 1; tries < mostTries && typeof answer === 'string' && performance.now() < this.#giveUpAt; tries++) {
+    for (
+      let tries = 1;
+      tries < mostTries && typeof answer === 'string' && performance.now() < this.#giveUpAt;
+      tries++
+    ) {
       await pause(AGAIN_MS)
       answer = await ask()
       mayBeMade ||= isUnknown(answer)
@@ -68,16 +94,30 @@ export class Callers {
     const ids = typeof answer === 'string' ? [] : answer
     if (isNamed && ids.length > 0 && this.draw.chance(15)) {
       const again = await ask()
-      if (typeof again !== 'string' && again.join() !== ids.join()) this.findings.push(`${memo} was acknowledged as ${ids.join()}, and asked for again as ${again.join()}`)
+      if (typeof again !== 'string' && again.join() !== ids.join()) {
+        this.findings.push(
+          `${memo} was acknowledged as ${ids.join()}, and asked for again as ${again.join()}`
+        )
+      }
     }
     this.#waiting.delete(memo)
-    const told: Told = { memo, from, to, amount, outcome: ids.length > 0 ? 'acknowledged' : mayBeMade ? 'unknown' : 'refused', ids }
+    const told: Told = {
+      memo,
+      from,
+      to,
+      amount,
+      outcome: ids.length > 0 ? 'acknowledged' : mayBeMade ? 'unknown' : 'refused',
+      ids
+    }
     this.told.push(told)
     return told
   }
 
   /** The ids of what was paid, or the code of why not. */
-  async #ask (from: Name, request: { to: string, amount: bigint, memo: string, id?: string }): Promise<readonly string[] | string> {
+  async #ask(
+    from: Name,
+    request: { to: string; amount: bigint; memo: string; id?: string }
+  ): Promise<readonly string[] | string> {
     const { memo } = request
     this.#waiting.set(memo, `no answer, after ${this.#waiting.get(memo) ?? 'nothing'}`)
     try {
@@ -92,6 +132,6 @@ export class Callers {
   }
 }
 
-function isUnknown (answer: readonly string[] | string): boolean {
+function isUnknown(answer: readonly string[] | string): boolean {
   return typeof answer === 'string' && UNKNOWN.has(answer)
 }

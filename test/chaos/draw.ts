@@ -1,4 +1,7 @@
-/** What is left to chance in a drill, from its seed: the same seed draws the same faults in the same order. When they strike is up to the machine. */
+/**
+ * What is left to chance in a drill, from its seed: the same seed draws the same faults in the same
+ * order. When they strike is up to the machine.
+ */
 import { seededRandom } from '../chain/helpers.js'
 
 export interface Draw {
@@ -8,9 +11,10 @@ export interface Draw {
   chance: (percent: number) => boolean
 }
 
-export function drawFrom (seed: number): Draw {
+export function drawFrom(seed: number): Draw {
   const random = seededRandom(seed === 0 ? 1 : seed)
-  const below = (limit: number): number => Number.parseInt(Buffer.from(random.bytes(4)).toString('hex'), 16) % limit
+  const below = (limit: number): number =>
+    Number.parseInt(Buffer.from(random.bytes(4)).toString('hex'), 16) % limit
   // The first numbers of a small seed are small themselves.
   for (let n = 0; n < 16; n++) below(2)
   return {

@@ -1,4 +1,7 @@
-/** What a drill does to its world: each fault strikes, lasts and is mended. Several may hold at once, not of the same victim. */
+/**
+ * What a drill does to its world: each fault strikes, lasts and is mended. Several may hold at
+ * once, not of the same victim.
+ */
 import { spawnSync } from 'node:child_process'
 import { EXIT } from '../../src/cli/exit-codes.js'
 import type { Draw } from './draw.js'
@@ -26,22 +29,45 @@ const SECOND = 1_000
 const MINUTE = 60 * SECOND
 
 /** A client's road to Bob, or a node's to its Electrum server. */
-function someRoad (world: World, draw: Draw): { readonly what: string, readonly road: Road } {
+function someRoad(world: World, draw: Draw): { readonly what: string; readonly road: Road } {
   const roads = [
-    ...CLIENTS.map((name) => ({ what: `the link of ${name} and bob`, road: world.links.get(name) })),
-    ...NAMES.map((name) => ({ what: `the Electrum server of ${name}`, road: world.electrum.get(name) }))
+    ...CLIENTS.map((name) => ({
+      what: `the link of ${name} and bob`,
+      road: world.links.get(name)
+    })),
+    ...NAMES.map((name) => ({
+      what: `the Electrum server of ${name}`,
+      road: world.electrum.get(name)
+    }))
   ]
   const { what, road } = draw.pick(roads)
   if (road === undefined) throw new Error(`There is no road: ${what}.`)
   return { what, road }
 }
 
-const onRoad = (name: string, how: (draw: Draw) => { readonly text: string, readonly seconds: readonly [number, number], readonly begin: (road: Road) => Promise<void> | void }): Fault => ({
+const onRoad = (
+  name: string,
+  how: (draw: Draw) => {
+    readonly text: string
+    readonly seconds: readonly [number, number]
+    readonly begin: (road: Road) => Promise<void> | void
+  }
+): Fault => ({
   name,
   plan: (world, draw) => {
     const { what, road } = someRoad(world, draw)
     const { text, seconds, begin } = how(draw)
-    return { what: `${what} ${text}`, victim: what, lastsMs: draw.between(seconds[0] * SECOND, seconds[1] * SECOND), begin: async () => { await begin(road) }, mend: async () => { await road.open() } }
+    return {
+      what: `${what} ${text}`,
+      victim: what,
+      lastsMs: draw.between(seconds[0] * SECOND, seconds[1] * SECOND),
+      begin: async () => {
+        await begin(road)
+      },
+      mend: async () => {
+        await road.open()
+      }
+    }
   }
 })
 
@@ -49,7 +75,17 @@ const killed: Fault = {
   name: 'SIGKILL',
   plan: (world, draw) => {
     const name = draw.pick(NAMES)
-    return { what: `SIGKILL: ${name}`, victim: name, lastsMs: draw.between(0, 1_500), begin: async () => { await world.kill(name) }, mend: async () => { await world.start(name) } }
+    return {
+      what: `SIGKILL: ${name}`,
+      victim: name,
+      lastsMs: draw.between(0, 1_500),
+      begin: async () => {
+        await world.kill(name)
+      },
+      mend: async () => {
+        await world.start(name)
+      }
+    }
   }
 }
 
@@ -57,7 +93,17 @@ const frozen: Fault = {
   name: 'SIGSTOP',
   plan: (world, draw) => {
     const name = draw.pick(NAMES)
-    return { what: `SIGSTOP: ${name}`, victim: name, lastsMs: draw.between(SECOND, 12 * SECOND), begin: async () => { world.freeze(name) }, mend: async () => { world.thaw(name) } }
+    return {
+      what: `SIGSTOP: ${name}`,
+      victim: name,
+      lastsMs: draw.between(SECOND, 12 * SECOND),
+      begin: async () => {
+        world.freeze(name)
+      },
+      mend: async () => {
+        world.thaw(name)
+      }
+    }
   }
 }
 
@@ -65,7 +111,15 @@ const blocks: Fault = {
   name: 'a burst of blocks',
   plan: (world, draw) => {
     const count = draw.between(4, 15)
-    return { what: `${count} blocks at once`, victim: 'the chain', lastsMs: 0, begin: async () => { await world.mine(count) }, mend: async () => {} }
+    return {
+      what: `${count} blocks at once`,
+      victim: 'the chain',
+      lastsMs: 0,
+      begin: async () => {
+        await world.mine(count)
+      },
+      mend: async () => {}
+    }
   }
 }
 
@@ -74,11 +128,24 @@ const reorganisation: Fault = {
   plan: (world, draw) => {
     const depth = draw.between(1, 5)
     const transactions = draw.pick(['wait', 'mine', 'second'] as const)
-    return { what: `${depth} blocks are taken back, their transactions: ${transactions}`, victim: 'the chain', lastsMs: 0, begin: async () => { await world.devnet.reorg(depth, { transactions }) }, mend: async () => {} }
+    return {
+      what: `${depth} blocks are taken back, their transactions: ${transactions}`,
+      victim: 'the chain',
+      lastsMs: 0,
+      begin: async () => {
+        await world.devnet.reorg(depth, { transactions })
+      },
+      mend: async () => {}
+    }
   }
 }
 
-const HOURS: ReadonlyArray<readonly [string, number]> = [['back by 59 minutes', -59], ['back by 61 minutes', -61], ['back by a day', -1_440], ['ahead by an hour', 60]]
+const HOURS: ReadonlyArray<readonly [string, number]> = [
+  ['back by 59 minutes', -59],
+  ['back by 61 minutes', -61],
+  ['back by a day', -1_440],
+  ['ahead by an hour', 60]
+]
 
 const clock: Fault = {
   name: 'a clock that is set',
@@ -86,33 +153,63 @@ const clock: Fault = {
     const name = draw.pick(NAMES)
     const [text, minutes] = draw.pick(HOURS)
     // Longer than a ping and the time that it is given.
-    return { what: `the clock of ${name} goes ${text}`, victim: `clock of ${name}`, lastsMs: draw.between(20 * SECOND, 40 * SECOND), begin: async () => { await world.surround(name, { clock: minutes * MINUTE }) }, mend: async () => { await world.surround(name, { clock: 0 }) } }
+    return {
+      what: `the clock of ${name} goes ${text}`,
+      victim: `clock of ${name}`,
+      lastsMs: draw.between(20 * SECOND, 40 * SECOND),
+      begin: async () => {
+        await world.surround(name, { clock: minutes * MINUTE })
+      },
+      mend: async () => {
+        await world.surround(name, { clock: 0 })
+      }
+    }
   }
 }
 
-/** A limit of the size of files makes each write of a process fail, and no other process feels it. */
-function limitFiles (pid: number, size: 'unlimited' | '0'): void {
+/**
+ * A limit of the size of files makes each write of a process fail, and no other process feels it.
+ */
+function limitFiles(pid: number, size: 'unlimited' | '0'): void {
   spawnSync('prlimit', ['--pid', String(pid), `--fsize=${size}:unlimited`])
 }
 
 const fullDisk: Fault = {
   name: 'a full disk',
-  missing: () => spawnSync('prlimit', ['--version']).status === 0 ? undefined : 'prlimit (util-linux) is not installed, and a disk of its own takes root',
+  missing: () =>
+    spawnSync('prlimit', ['--version']).status === 0
+      ? undefined
+      : 'prlimit (util-linux) is not installed, and a disk of its own takes root',
   plan: (world, draw) => {
     const name = draw.pick(NAMES)
-    return { what: `the disk of ${name} is full`, victim: name, lastsMs: draw.between(2 * SECOND, 4 * SECOND), begin: async () => { await failDisk(world, name) }, mend: async () => { await mendDisk(world, name) } }
+    return {
+      what: `the disk of ${name} is full`,
+      victim: name,
+      lastsMs: draw.between(2 * SECOND, 4 * SECOND),
+      begin: async () => {
+        await failDisk(world, name)
+      },
+      mend: async () => {
+        await mendDisk(world, name)
+      }
+    }
   }
 }
 
-async function failDisk (world: World, name: Name): Promise<void> {
+async function failDisk(world: World, name: Name): Promise<void> {
   world.expectEnd(name)
   limitFiles(world.node(name).pid, '0')
 }
 
-/** Whether it has noticed, and stopped, or had nothing to write: it is started again as by a person who has made room. */
-async function mendDisk (world: World, name: Name): Promise<void> {
+/**
+ * Whether it has noticed, and stopped, or had nothing to write: it is started again as by a person
+ * who has made room.
+ */
+async function mendDisk(world: World, name: Name): Promise<void> {
   const { end } = world.node(name)
-  if (end !== undefined && end.code !== EXIT.storeFailed) world.findings.push(`${name} ended on a full disk with ${JSON.stringify(end)}`)
+  if (end !== undefined && end.code !== EXIT.storeFailed) {
+    world.findings.push(`${name} ended on a full disk with ${JSON.stringify(end)}`)
+  }
   await world.kill(name)
   await world.start(name)
 }
@@ -121,12 +218,30 @@ export const FAULTS: readonly Fault[] = [
   killed,
   killed,
   frozen,
-  onRoad('links cut', () => ({ text: 'is cut', seconds: [1, 8], begin: async (road) => { await road.cut() } })),
+  onRoad('links cut', () => ({
+    text: 'is cut',
+    seconds: [1, 8],
+    begin: async (road) => {
+      await road.cut()
+    }
+  })),
   onRoad('links slow', (draw) => {
     const ms = draw.between(100, 1_500)
-    return { text: `takes ${ms} ms`, seconds: [3, 10], begin: (road) => { road.slow(ms) } }
+    return {
+      text: `takes ${ms} ms`,
+      seconds: [3, 10],
+      begin: (road) => {
+        road.slow(ms)
+      }
+    }
   }),
-  onRoad('links black-holed', () => ({ text: 'swallows everything', seconds: [2, 20], begin: (road) => { road.black() } })),
+  onRoad('links black-holed', () => ({
+    text: 'swallows everything',
+    seconds: [2, 20],
+    begin: (road) => {
+      road.black()
+    }
+  })),
   blocks,
   reorganisation,
   clock,
@@ -134,4 +249,7 @@ export const FAULTS: readonly Fault[] = [
 ]
 
 /** What cannot be done here at all. */
-export const NEVER: readonly string[] = ['a disk that is slow: that takes root', 'packets that are lost one by one: that takes root (what a link swallows arrives later, or its connection ends)']
+export const NEVER: readonly string[] = [
+  'a disk that is slow: that takes root',
+  'packets that are lost one by one: that takes root (what a link swallows arrives later, or its connection ends)'
+]

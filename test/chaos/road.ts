@@ -1,6 +1,15 @@
-/** A TCP proxy that a drill does things to: cuts it, slows it down, lets nothing pass for a while. What passes is never changed or lost. */
+/**
+ * A TCP proxy that a drill does things to: cuts it, slows it down, lets nothing pass for a while.
+ * What passes is never changed or lost.
+ */
 import { once } from 'node:events'
-import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import {
+  createConnection,
+  createServer,
+  type AddressInfo,
+  type Server,
+  type Socket
+} from 'node:net'
 
 export class Road {
   readonly #sockets = new Set<Socket>()
@@ -9,19 +18,21 @@ export class Road {
   #delay = 0
   #isBlack = false
 
-  private constructor (private readonly target: number) {}
+  private constructor(private readonly target: number) {}
 
   /** To a port of this machine. */
-  static async to (target: number): Promise<Road> {
+  static async to(target: number): Promise<Road> {
     const road = new Road(target)
     await road.#listen()
     return road
   }
 
-  get port (): number { return this.#port }
+  get port(): number {
+    return this.#port
+  }
 
   /** Everything passes again, at once. */
-  async open (): Promise<void> {
+  async open(): Promise<void> {
     this.#delay = 0
     this.#isBlack = false
     for (const socket of this.#sockets) socket.resume()
@@ -29,18 +40,18 @@ export class Road {
   }
 
   /** Each chunk takes so long. */
-  slow (ms: number): void {
+  slow(ms: number): void {
     this.#delay = ms
   }
 
   /** Connections stand and can be made, and nothing passes: both sides wait. */
-  black (): void {
+  black(): void {
     this.#isBlack = true
     for (const socket of this.#sockets) socket.pause()
   }
 
   /** Connections end, and no new ones can be made. */
-  async cut (): Promise<void> {
+  async cut(): Promise<void> {
     const server = this.#server
     this.#server = undefined
     for (const socket of this.#sockets) socket.destroy()
@@ -49,18 +60,23 @@ export class Road {
     await once(server, 'close')
   }
 
-  async #listen (): Promise<void> {
-    const server = createServer((client) => { this.#lead(client) })
+  async #listen(): Promise<void> {
+    const server = createServer((client) => {
+      this.#lead(client)
+    })
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')
     this.#port = (server.address() as AddressInfo).port
     this.#server = server
   }
 
-  #lead (client: Socket): void {
+  #lead(client: Socket): void {
     const upstream = createConnection({ host: '127.0.0.1', port: this.target, noDelay: true })
     client.setNoDelay(true)
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client]
+    ] as const) {
       this.#sockets.add(from)
       let free = 0
       const later = (pass: () => void): void => {
@@ -69,11 +85,19 @@ export class Road {
         if (free <= performance.now()) pass()
         else setTimeout(pass, free - performance.now())
       }
-      from.on('data', (chunk) => { later(() => { if (!to.destroyed) to.write(chunk) }) })
-      from.on('error', () => { to.destroy() })
+      from.on('data', (chunk) => {
+        later(() => {
+          if (!to.destroyed) to.write(chunk)
+        })
+      })
+      from.on('error', () => {
+        to.destroy()
+      })
       from.on('close', () => {
         this.#sockets.delete(from)
-        later(() => { to.destroy() })
+        later(() => {
+          to.destroy()
+        })
       })
       if (this.#isBlack) from.pause()
     }

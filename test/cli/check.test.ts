@@ -12,15 +12,24 @@ const PASSPHRASE = 'correct horse battery'
 describe('cli / check', () => {
   let dir: string
 
-  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-cli-')) })
-  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'paychan-cli-'))
+  })
+  afterEach(async () => {
+    await rm(dir, { recursive: true, force: true })
+  })
 
-  async function run (argv: readonly string[], options: WorldOptions = {}): Promise<{ code: number, world: TestWorld }> {
+  async function run(
+    argv: readonly string[],
+    options: WorldOptions = {}
+  ): Promise<{ code: number; world: TestWorld }> {
     const world = testWorld(options)
     return { code: await world.run(...argv, '--data', dir), world }
   }
 
-  async function store (...changes: Parameters<Awaited<ReturnType<typeof openLevelStore>>['commit']>[0]): Promise<void> {
+  async function store(
+    ...changes: Parameters<Awaited<ReturnType<typeof openLevelStore>>['commit']>[0]
+  ): Promise<void> {
     const opened = await openLevelStore(join(dir, 'db'))
     await opened.commit(changes)
     await opened.close()
@@ -42,14 +51,25 @@ describe('cli / check', () => {
     assert.match(world.out(), /BROKEN {2}wallet\n.*wallet\/branch\/receive/)
     const json = await run(['check', '--json'])
     assert.equal(json.code, 1)
-    const report = JSON.parse(json.world.out()) as { ok: boolean, channels: unknown[], wallet: { ok: boolean, findings: unknown[] } }
-    assert.deepEqual([report.ok, report.channels, report.wallet.ok, report.wallet.findings.length], [false, [], false, 1])
+    const report = JSON.parse(json.world.out()) as {
+      ok: boolean
+      channels: unknown[]
+      wallet: { ok: boolean; findings: unknown[] }
+    }
+    assert.deepEqual(
+      [report.ok, report.channels, report.wallet.ok, report.wallet.findings.length],
+      [false, [], false, 1]
+    )
   })
 
   it('finds newest writes that LevelDB would pass over, and leaves them as they are', async () => {
     await run(['init'])
     await store(branchChange('receive', 3))
-    const log = join(dir, 'db', (await readdir(join(dir, 'db'))).find((name) => name.endsWith('.log')) ?? assert.fail())
+    const log = join(
+      dir,
+      'db',
+      (await readdir(join(dir, 'db'))).find((name) => name.endsWith('.log')) ?? assert.fail()
+    )
     const bytes = await readFile(log)
     bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
     await writeFile(log, bytes)
@@ -64,8 +84,14 @@ describe('cli / check', () => {
   it('says so when there is a seed and no store: channels may have been in it', async () => {
     await run(['init'])
     const { code, world } = await run(['check', '--json'])
-    const { ok, store } = JSON.parse(world.out()) as { ok: boolean, store: { findings: Array<{ severity: string, text: string }> } }
-    assert.deepEqual([code, ok, store.findings.map(({ severity }) => severity)], [0, true, ['incomplete']])
+    const { ok, store } = JSON.parse(world.out()) as {
+      ok: boolean
+      store: { findings: Array<{ severity: string; text: string }> }
+    }
+    assert.deepEqual(
+      [code, ok, store.findings.map(({ severity }) => severity)],
+      [0, true, ['incomplete']]
+    )
     assert.match(store.findings[0]?.text ?? '', /no store/)
   })
 
@@ -86,8 +112,11 @@ describe('cli / check', () => {
   })
 
   describe('in surroundings that are at fault', () => {
-    /** As on a disk that is full or read-only, or with files of another user: LevelDB cannot lock it. */
-    async function unlockable (): Promise<void> {
+    /**
+     * As on a disk that is full or read-only, or with files of another user: LevelDB cannot lock
+     * it.
+     */
+    async function unlockable(): Promise<void> {
       await rm(join(dir, 'db', 'LOCK'))
       await mkdir(join(dir, 'db', 'LOCK'))
     }
@@ -96,11 +125,15 @@ describe('cli / check', () => {
       await run(['init'])
       await store(branchChange('receive', 3))
       await unlockable()
-      const records = async (): Promise<string[]> => (await readdir(join(dir, 'db'))).filter((name) => !name.startsWith('LOG')).sort()
+      const records = async (): Promise<string[]> =>
+        (await readdir(join(dir, 'db'))).filter((name) => !name.startsWith('LOG')).sort()
       const files = await records()
       const { code, world } = await run(['check'])
       assert.equal(code, 0, world.out())
-      assert.match(world.out(), /not checked {2}Whether a node is running on it[^]*nothing is broken in 1 records/)
+      assert.match(
+        world.out(),
+        /not checked {2}Whether a node is running on it[^]*nothing is broken in 1 records/
+      )
       assert.deepEqual(await records(), files)
     })
 
@@ -117,9 +150,15 @@ describe('cli / check', () => {
       await unlockable()
       const before = process.env['TMPDIR']
       process.env['TMPDIR'] = join(dir, 'seed') // no directory: nothing can be made in it
-      const { code, world } = await run(['check']).finally(() => { if (before === undefined) delete process.env['TMPDIR']; else process.env['TMPDIR'] = before })
+      const { code, world } = await run(['check']).finally(() => {
+        if (before === undefined) delete process.env['TMPDIR']
+        else process.env['TMPDIR'] = before
+      })
       assert.equal(code, 1)
-      assert.match(world.err(), /could not be checked: .*That says nothing about what is in it.*\(ERR_NOT_CHECKED\)/)
+      assert.match(
+        world.err(),
+        /could not be checked: .*That says nothing about what is in it.*\(ERR_NOT_CHECKED\)/
+      )
       assert.doesNotMatch(world.out() + world.err(), /BROKEN|restore the newest backup/i)
     })
 
@@ -143,7 +182,10 @@ describe('cli / check', () => {
       // With signet the servers have to be named, which whoever starts the node may do.
       for (const env of [{}, { PAYCHAN_NETWORK: 'signet' }, { PAYCHAN_NETWORK: 'regtest' }]) {
         const { code, world } = await run(['check', '--json'], { env })
-        const { network, config } = JSON.parse(world.out()) as { network: string, config: { ok: boolean } }
+        const { network, config } = JSON.parse(world.out()) as {
+          network: string
+          config: { ok: boolean }
+        }
         assert.deepEqual([code, network, config.ok], [0, 'signet', true])
       }
     })
@@ -154,7 +196,10 @@ describe('cli / check', () => {
     await store(branchChange('receive', 3))
     const without = await run(['check'])
     assert.equal(without.code, 0)
-    assert.match(without.world.out(), /not checked {2}Whether the keys of the channels derive from the seed/)
+    assert.match(
+      without.world.out(),
+      /not checked {2}Whether the keys of the channels derive from the seed/
+    )
     const given = await run(['check'], { env: { PAYCHAN_PASSPHRASE: PASSPHRASE } })
     assert.doesNotMatch(given.world.out(), /not checked/)
   })

@@ -9,13 +9,20 @@ const ADDRESS = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 describe('paychan devnet', () => {
   describe('mine and fund', () => {
     let devnet: Devnet
-    before(async () => { devnet = await startDevnet({ seed: 'cli' }) })
-    after(async () => { await devnet.stop() })
+    before(async () => {
+      devnet = await startDevnet({ seed: 'cli' })
+    })
+    after(async () => {
+      await devnet.stop()
+    })
 
     it('reach a running devnet', async () => {
       const before = devnet.height
       const fund = testWorld()
-      assert.equal(await fund.run('devnet', 'fund', ADDRESS, '0.001btc', '--electrum', devnet.url), 0)
+      assert.equal(
+        await fund.run('devnet', 'fund', ADDRESS, '0.001btc', '--electrum', devnet.url),
+        0
+      )
       assert.match(fund.out(), /^Sent 100,000 sat to bcrt1q.* in transaction [0-9a-f]{64}\./)
       const mine = testWorld()
       assert.equal(await mine.run('devnet', 'mine', '2', '--electrum', devnet.url), 0)
@@ -24,15 +31,29 @@ describe('paychan devnet', () => {
     })
 
     it('replace blocks, with what becomes of their transactions', async () => {
-      for (const [options, fate] of [[[], 'waits'], [['--mine'], 'confirmed'], [['--drop'], 'gone']] as const) {
+      for (const [options, fate] of [
+        [[], 'waits'],
+        [['--mine'], 'confirmed'],
+        [['--drop'], 'gone']
+      ] as const) {
         const txid = await devnet.fund(ADDRESS, 20_000n)
         await devnet.mine(2)
         const { height } = devnet
         const world = testWorld()
-        assert.equal(await world.run('devnet', 'reorg', '2', ...options, '--electrum', devnet.url), 0)
-        assert.equal(world.out(), `Replaced 2 blocks by 3: the chain is at block ${height + 1}, ${devnet.tip.hash}.\n`)
+        assert.equal(
+          await world.run('devnet', 'reorg', '2', ...options, '--electrum', devnet.url),
+          0
+        )
+        assert.equal(
+          world.out(),
+          `Replaced 2 blocks by 3: the chain is at block ${height + 1}, ${devnet.tip.hash}.\n`
+        )
         const found = await devnet.transaction(txid)
-        assert.equal(found === undefined ? 'gone' : found.block === undefined ? 'waits' : 'confirmed', fate, options.join(' '))
+        assert.equal(
+          found === undefined ? 'gone' : found.block === undefined ? 'waits' : 'confirmed',
+          fate,
+          options.join(' ')
+        )
       }
       const tooDeep = testWorld()
       assert.equal(await tooDeep.run('devnet', 'reorg', '5000', '--electrum', devnet.url), 1)
@@ -47,17 +68,33 @@ describe('paychan devnet', () => {
       assert.ok(await devnet.transaction(String(txid)))
       const mine = testWorld()
       await mine.run('devnet', 'mine', '--electrum', devnet.url, '--json')
-      assert.deepEqual(JSON.parse(mine.out()), { mined: 1, height: devnet.height, hash: devnet.tip.hash })
+      assert.deepEqual(JSON.parse(mine.out()), {
+        mined: 1,
+        height: devnet.height,
+        hash: devnet.tip.hash
+      })
     })
 
     it('pass a refusal on', async () => {
       const world = testWorld()
-      assert.equal(await world.run('devnet', 'fund', 'bc1qnonsense', '1000', '--electrum', devnet.url), 1)
+      assert.equal(
+        await world.run('devnet', 'fund', 'bc1qnonsense', '1000', '--electrum', devnet.url),
+        1
+      )
       assert.match(world.err(), /The devnet refused: .*ERR_DEVNET_REFUSED/)
     })
 
     it('refuse wrong arguments before they ask', async () => {
-      for (const argv of [['reorg'], ['reorg', '0'], ['reorg', '1', '--mine', '--drop'], ['mine', '0'], ['mine', 'x'], ['fund', ADDRESS, '0'], ['fund', ADDRESS], ['mine', '--electrum', 'localhost:1']]) {
+      for (const argv of [
+        ['reorg'],
+        ['reorg', '0'],
+        ['reorg', '1', '--mine', '--drop'],
+        ['mine', '0'],
+        ['mine', 'x'],
+        ['fund', ADDRESS, '0'],
+        ['fund', ADDRESS],
+        ['mine', '--electrum', 'localhost:1']
+      ]) {
         assert.equal(await testWorld().run('devnet', ...argv), 2, argv.join(' '))
       }
     })
@@ -68,26 +105,45 @@ describe('paychan devnet', () => {
     let answer: (socket: Socket, line: string) => void
     let url: string
     beforeEach(async () => {
-      server = createServer(socket => {
+      server = createServer((socket) => {
         socket.on('error', () => {})
-        socket.setEncoding('utf8').on('data', (text: string) => { text.split('\n').filter(line => line !== '').forEach(line => { answer(socket, line) }) })
+        socket.setEncoding('utf8').on('data', (text: string) => {
+          text
+            .split('\n')
+            .filter((line) => line !== '')
+            .forEach((line) => {
+              answer(socket, line)
+            })
+        })
       })
       server.listen(0, '127.0.0.1')
       await once(server, 'listening')
       url = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
     })
-    afterEach(() => { server.close() })
+    afterEach(() => {
+      server.close()
+    })
 
     it('says that an Electrum server is no devnet', async () => {
-      answer = (socket, line) => { socket.write(`${JSON.stringify({ id: (JSON.parse(line) as { id: number }).id, error: { code: -32601, message: 'unknown method' } })}\n`) }
+      answer = (socket, line) => {
+        socket.write(
+          `${JSON.stringify({ id: (JSON.parse(line) as { id: number }).id, error: { code: -32601, message: 'unknown method' } })}\n`
+        )
+      }
       const world = testWorld()
       assert.equal(await world.run('devnet', 'mine', '--electrum', url), 5)
       assert.match(world.err(), /no devnet.*ERR_NO_DEVNET/)
     })
 
-    for (const [what, reply] of [['garbage', 'hello\n'], ['another shape', '[1]\n'], ['silence and an end', '']] as const) {
+    for (const [what, reply] of [
+      ['garbage', 'hello\n'],
+      ['another shape', '[1]\n'],
+      ['silence and an end', '']
+    ] as const) {
       it(`survives ${what}`, async () => {
-        answer = socket => { socket.end(reply) }
+        answer = (socket) => {
+          socket.end(reply)
+        }
         const world = testWorld()
         assert.equal(await world.run('devnet', 'mine', '--electrum', url), 5)
         assert.match(world.err(), /No devnet answers at .*ERR_CHAIN_UNAVAILABLE/)
@@ -113,7 +169,11 @@ describe('paychan devnet', () => {
   })
 
   it('does not start on a bitcoind that is not there, or by an address that is none', async () => {
-    for (const [url, code] of [['http://me:hunter2@127.0.0.1:1', /Is it running.*ERR_BITCOIND_UNREACHABLE/s], ['127.0.0.1:18443', /http:\/\/USER:PASSWORD@HOST:PORT.*ERR_CONFIG_INVALID/s], ['http://127.0.0.1:18443', /USER:PASSWORD/]] as const) {
+    for (const [url, code] of [
+      ['http://me:hunter2@127.0.0.1:1', /Is it running.*ERR_BITCOIND_UNREACHABLE/s],
+      ['127.0.0.1:18443', /http:\/\/USER:PASSWORD@HOST:PORT.*ERR_CONFIG_INVALID/s],
+      ['http://127.0.0.1:18443', /USER:PASSWORD/]
+    ] as const) {
       const world = testWorld()
       assert.notEqual(await world.run('devnet', '--port', '0', '--bitcoind', url), 0)
       assert.match(world.err(), code)
@@ -131,7 +191,14 @@ describe('paychan devnet', () => {
     await world.printed('"block"')
     world.interrupt()
     assert.equal(await done, 0)
-    const events = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as { event: string })
-    assert.deepEqual(events.map(({ event }) => event), ['started', 'block', 'stopped'])
+    const events = world
+      .out()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string })
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ['started', 'block', 'stopped']
+    )
   })
 })

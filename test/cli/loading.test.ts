@@ -15,14 +15,19 @@ import { testWorld } from './world.js'
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 /** Writes the address of every module that is loaded to standard error. */
-const HOOKS = 'import { writeSync } from "node:fs"; export async function load (url, context, next) { writeSync(2, "LOAD " + url + "\\n"); return next(url, context) }'
+const HOOKS =
+  'import { writeSync } from "node:fs"; export async function load (url, context, next) { writeSync(2, "LOAD " + url + "\\n"); return next(url, context) }'
 const WATCH = `import { register } from "node:module"; register(${JSON.stringify(asModule(HOOKS))})`
 
-function asModule (source: string): string {
+function asModule(source: string): string {
   return `data:text/javascript,${encodeURIComponent(source)}`
 }
 
-interface Loaded { readonly packages: string[], readonly rooms: string[], readonly output: string }
+interface Loaded {
+  readonly packages: string[]
+  readonly rooms: string[]
+  readonly output: string
+}
 
 describe('what a command loads', function () {
   this.timeout(30_000)
@@ -38,26 +43,48 @@ describe('what a command loads', function () {
     await rm(dir, { recursive: true, force: true })
   })
 
-  async function loadedBy (...argv: string[]): Promise<Loaded> {
+  async function loadedBy(...argv: string[]): Promise<Loaded> {
     const [output, seen] = await new Promise<[string, string]>((resolve, reject) => {
-      execFile(process.execPath, ['--import', asModule(WATCH), MAIN, ...argv], { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir } }, (error, stdout, stderr) => {
-        if (error === null) resolve([stdout, stderr])
-        else reject(new Error(stderr, { cause: error }))
-      })
+      execFile(
+        process.execPath,
+        ['--import', asModule(WATCH), MAIN, ...argv],
+        { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir } },
+        (error, stdout, stderr) => {
+          if (error === null) resolve([stdout, stderr])
+          else reject(new Error(stderr, { cause: error }))
+        }
+      )
     })
     const paths = [...seen.matchAll(/^LOAD file:\/\/(.*)$/gm)].map(([, path = '']) => path)
-    const names = (pattern: RegExp): string[] => [...new Set(paths.flatMap(path => pattern.exec(path)?.[1] ?? []))].sort()
-    return { packages: names(/.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//), rooms: names(/\/dist\/src\/([^/]+)\//), output }
+    const names = (pattern: RegExp): string[] =>
+      [...new Set(paths.flatMap((path) => pattern.exec(path)?.[1] ?? []))].sort()
+    return {
+      packages: names(/.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//),
+      rooms: names(/\/dist\/src\/([^/]+)\//),
+      output
+    }
   }
 
   it('--version: the command line, and neither the node nor what asks it', async () => {
     const { packages, rooms, output } = await loadedBy('--version')
     assert.match(output, /^\d+\.\d+\.\d+\n$/)
     assert.deepEqual(packages, ['commander', 'picocolors'])
-    assert.deepEqual(rooms.filter(room => !['cli', 'daemon', 'node', 'types'].includes(room)), [])
+    assert.deepEqual(
+      rooms.filter((room) => !['cli', 'daemon', 'node', 'types'].includes(room)),
+      []
+    )
   })
 
-  for (const argv of [['info'], ['balance'], ['channels'], ['pay', 'ffffffff', '1000'], ['close', 'ffffffff'], ['coins'], ['send', 'bcrt1q', '1000'], ['open', 'ffffffff', '1000']]) {
+  for (const argv of [
+    ['info'],
+    ['balance'],
+    ['channels'],
+    ['pay', 'ffffffff', '1000'],
+    ['close', 'ffffffff'],
+    ['coins'],
+    ['send', 'bcrt1q', '1000'],
+    ['open', 'ffffffff', '1000']
+  ]) {
     it(`${argv.join(' ')}: what reads the answers beside it, and nothing of Bitcoin or libp2p`, async () => {
       const { packages, output } = await loadedBy(...argv)
       assert.notEqual(output, '')
@@ -66,7 +93,12 @@ describe('what a command loads', function () {
   }
 
   it('the help of all: nothing of Bitcoin or libp2p', async () => {
-    assert.deepEqual((await loadedBy('--help')).packages.filter(name => !['commander', 'picocolors', 'zod'].includes(name)), [])
+    assert.deepEqual(
+      (await loadedBy('--help')).packages.filter(
+        (name) => !['commander', 'picocolors', 'zod'].includes(name)
+      ),
+      []
+    )
   })
 
   it('each group adds the commands that it is loaded for, and a line is given the ones that it may mean', async () => {
@@ -75,10 +107,27 @@ describe('what a command loads', function () {
     for (const { names, load } of GROUPS) {
       const program = new Command()
       ;(await load())(program, world)
-      assert.deepEqual(program.commands.map(command => command.name()), names)
+      assert.deepEqual(
+        program.commands.map((command) => command.name()),
+        names
+      )
     }
-    const given = async (...argv: string[]): Promise<number> => (await createProgram(world, argv)).commands.length
+    const given = async (...argv: string[]): Promise<number> =>
+      (await createProgram(world, argv)).commands.length
     const all = GROUPS.flatMap(({ names }) => names).length
-    assert.deepEqual(await Promise.all([given('--version'), given('-V'), given('coins'), given('--json', '--data', 'pay', 'coins'), given(), given('--help'), given('help', 'pay'), given('coin'), given('--version', 'coins')]), [0, 0, 1, 1, all, all, all, all, 1])
+    assert.deepEqual(
+      await Promise.all([
+        given('--version'),
+        given('-V'),
+        given('coins'),
+        given('--json', '--data', 'pay', 'coins'),
+        given(),
+        given('--help'),
+        given('help', 'pay'),
+        given('coin'),
+        given('--version', 'coins')
+      ]),
+      [0, 0, 1, 1, all, all, all, all, 1]
+    )
   })
 })

@@ -11,15 +11,20 @@ describe('the lines of payments', () => {
   beforeEach(() => {
     shown = []
     due = undefined
-    lines = paymentLines({
-      after: (_ms, callback) => {
-        due = callback
-        return () => { due = undefined }
-      }
-    }, line => shown.push(line))
+    lines = paymentLines(
+      {
+        after: (_ms, callback) => {
+          due = callback
+          return () => {
+            due = undefined
+          }
+        }
+      },
+      (line) => shown.push(line)
+    )
   })
 
-  function second (): void {
+  function second(): void {
     const callback = due
     due = undefined
     callback?.()
@@ -27,7 +32,12 @@ describe('the lines of payments', () => {
 
   it('show the first payment at once', () => {
     lines.add(payment)
-    assert.deepEqual(shown, ['sent 1,000 sat to …nc6iDEp on channel 1a2b3c4d: coffee'.replace('…nc6iDEp', `…${payment.peerId.slice(-8)}`)])
+    assert.deepEqual(shown, [
+      'sent 1,000 sat to …nc6iDEp on channel 1a2b3c4d: coffee'.replace(
+        '…nc6iDEp',
+        `…${payment.peerId.slice(-8)}`
+      )
+    ])
   })
 
   it('show those of one second together', () => {

@@ -9,19 +9,32 @@ import { VERSION } from '../../src/node/layout.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
-interface Ended { readonly code: number, readonly stdout: string, readonly stderr: string }
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
 
 describe('the paychan process', function () {
   this.timeout(30_000)
   let dir: string
-  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-process-')) })
-  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'paychan-process-'))
+  })
+  afterEach(async () => {
+    await rm(dir, { recursive: true, force: true })
+  })
 
-  async function paychan (...argv: string[]): Promise<Ended> {
-    return await new Promise(resolve => {
-      const child = execFile(process.execPath, [MAIN, ...argv], { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir } }, (_error, stdout, stderr) => {
-        resolve({ code: child.exitCode ?? -1, stdout, stderr })
-      })
+  async function paychan(...argv: string[]): Promise<Ended> {
+    return await new Promise((resolve) => {
+      const child = execFile(
+        process.execPath,
+        [MAIN, ...argv],
+        { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir } },
+        (_error, stdout, stderr) => {
+          resolve({ code: child.exitCode ?? -1, stdout, stderr })
+        }
+      )
     })
   }
 
@@ -33,7 +46,28 @@ describe('the paychan process', function () {
     const { code, stdout } = await paychan('--help')
     assert.equal(code, 0)
     assert.match(stdout, /Exit codes:/)
-    for (const name of ['init', 'start', 'info', 'address', 'balance', 'send', 'bumpfee', 'transactions', 'label', 'connect', 'peers', 'recover', 'open', 'pay', 'channels', 'payments', 'close', 'stop', 'devnet', 'simulate']) {
+    for (const name of [
+      'init',
+      'start',
+      'info',
+      'address',
+      'balance',
+      'send',
+      'bumpfee',
+      'transactions',
+      'label',
+      'connect',
+      'peers',
+      'recover',
+      'open',
+      'pay',
+      'channels',
+      'payments',
+      'close',
+      'stop',
+      'devnet',
+      'simulate'
+    ]) {
       assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'))
     }
     assert.match((await paychan('help', 'pay')).stdout, /Example/)
@@ -56,14 +90,25 @@ describe('the paychan process', function () {
     const json = await paychan('balance', '--json')
     assert.equal(json.code, 3)
     assert.equal(json.stderr, '')
-    assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, 'ERR_NODE_NOT_RUNNING')
+    assert.equal(
+      (JSON.parse(json.stdout) as { error: { code: string } }).error.code,
+      'ERR_NODE_NOT_RUNNING'
+    )
   })
 
   it('ends with 1 when its result cannot be written, and says so', async function () {
     if (process.platform !== 'linux') this.skip() // which alone has /dev/full
     const full = await open('/dev/full', 'w')
-    const child = spawn(process.execPath, [MAIN, 'init'], { env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir }, stdio: ['ignore', full.fd, 'pipe'] })
-    const [stderr, code] = await Promise.all([text(child.stderr ?? assert.fail()), new Promise<number | null>(resolve => { child.once('exit', resolve) })])
+    const child = spawn(process.execPath, [MAIN, 'init'], {
+      env: { PATH: process.env['PATH'], PAYCHAN_DATA: dir },
+      stdio: ['ignore', full.fd, 'pipe']
+    })
+    const [stderr, code] = await Promise.all([
+      text(child.stderr ?? assert.fail()),
+      new Promise<number | null>((resolve) => {
+        child.once('exit', resolve)
+      })
+    ])
     await full.close()
     assert.equal(code, 1)
     assert.match(stderr, /could not be written \(.*ENOSPC.*\(ERR_OUTPUT_LOST\)/)
@@ -71,7 +116,10 @@ describe('the paychan process', function () {
 
   it('answers a program that names no command with one object', async () => {
     const { code, stdout, stderr } = await paychan('--json')
-    assert.deepEqual([code, stderr, (JSON.parse(stdout) as { error: { code: string } }).error.code], [2, '', 'ERR_USAGE'])
+    assert.deepEqual(
+      [code, stderr, (JSON.parse(stdout) as { error: { code: string } }).error.code],
+      [2, '', 'ERR_USAGE']
+    )
   })
 
   it('does not start without a seed, and says how to make one', async () => {

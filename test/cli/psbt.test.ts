@@ -14,10 +14,19 @@ import { base64, OutsideWallet } from '../outside-wallet.js'
 import { testWorld } from './world.js'
 
 const wallet = new OutsideWallet()
-const PSBT = base64(wallet.fund([{ txid: 'c0'.repeat(32), vout: 0, value: 2_000_000n }], [{ script: wallet.script, amount: 1_000_000n }]))
+const PSBT = base64(
+  wallet.fund(
+    [{ txid: 'c0'.repeat(32), vout: 0, value: 2_000_000n }],
+    [{ script: wallet.script, amount: 1_000_000n }]
+  )
+)
 const SHORT = CHANNEL.slice(0, 8)
 
-const asking = (needs: 'inputs' | 'signatures'): ChannelInfo => ({ ...channel, status: 'opening', outside: { needs, address: 'bcrt1qchannel', amount: satoshi(1_000_000n), psbt: PSBT } })
+const asking = (needs: 'inputs' | 'signatures'): ChannelInfo => ({
+  ...channel,
+  status: 'opening',
+  outside: { needs, address: 'bcrt1qchannel', amount: satoshi(1_000_000n), psbt: PSBT }
+})
 
 describe('cli / funding from an outside wallet', () => {
   let dir: string
@@ -36,31 +45,56 @@ describe('cli / funding from an outside wallet', () => {
     await rm(dir, { recursive: true, force: true })
   })
 
-  const world = (lines: readonly string[] = [], isTTY = false): ReturnType<typeof testWorld> => testWorld({ env: { PAYCHAN_DATA: dir }, lines, isTTY })
-  const given = (): unknown[] => node.calls.filter(({ verb }) => verb === 'fundingPsbt').map(({ args }) => args)
+  const world = (lines: readonly string[] = [], isTTY = false): ReturnType<typeof testWorld> =>
+    testWorld({ env: { PAYCHAN_DATA: dir }, lines, isTTY })
+  const given = (): unknown[] =>
+    node.calls.filter(({ verb }) => verb === 'fundingPsbt').map(({ args }) => args)
 
   it('a script is told the address, the exact amount, the PSBT, and what comes next', async () => {
     const { run, out } = world()
     assert.equal(await run('open', PEER, '1000000', '--psbt'), 0)
-    for (const part of ['0.01000000 BTC (1,000,000 sat)', 'bcrt1qchannel', PSBT, 'Do NOT sign', `paychan psbt ${SHORT} FILE`, 'walletcreatefundedpsbt']) assert.ok(out().includes(part), part)
-    assert.deepEqual(node.calls.find(({ verb }) => verb === 'open')?.args, [{ peer: PEER, amount: 1_000_000n, psbt: true, wait: 'ready' }])
+    for (const part of [
+      '0.01000000 BTC (1,000,000 sat)',
+      'bcrt1qchannel',
+      PSBT,
+      'Do NOT sign',
+      `paychan psbt ${SHORT} FILE`,
+      'walletcreatefundedpsbt'
+    ]) {
+      assert.ok(out().includes(part), part)
+    }
+    assert.deepEqual(node.calls.find(({ verb }) => verb === 'open')?.args, [
+      { peer: PEER, amount: 1_000_000n, psbt: true, wait: 'ready' }
+    ])
     const json = world()
     await json.run('open', PEER, '1000000', '--psbt', '--json')
-    assert.deepEqual((JSON.parse(json.out()) as ChannelInfo).outside, { needs: 'inputs', address: 'bcrt1qchannel', amount: 1_000_000, psbt: PSBT })
+    assert.deepEqual((JSON.parse(json.out()) as ChannelInfo).outside, {
+      needs: 'inputs',
+      address: 'bcrt1qchannel',
+      amount: 1_000_000,
+      psbt: PSBT
+    })
   })
 
   it('a person at a terminal is asked for both PSBTs, and again for one that is refused', async () => {
     let times = 0
     node.answers.fundingPsbt = async () => {
       times += 1
-      if (times === 1) throw new PaychanError('ERR_PSBT_OUTPUT', 'No output pays to the address of the channel.')
-      return times === 2 ? { channel: asking('signatures'), warnings: ['It is signed already.'] } : { channel, warnings: [] }
+      if (times === 1) {
+        throw new PaychanError('ERR_PSBT_OUTPUT', 'No output pays to the address of the channel.')
+      }
+      return times === 2
+        ? { channel: asking('signatures'), warnings: ['It is signed already.'] }
+        : { channel, warnings: [] }
     }
     const { run, out, err } = world([PSBT, PSBT, PSBT], true)
     assert.equal(await run('open', PEER, '1000000', '--psbt'), 0)
     assert.match(err(), /No output pays .*ERR_PSBT_OUTPUT\) Try again/)
     assert.match(err(), /Note: It is signed already/)
-    assert.match(out(), /The refund is signed by the peer and stored[^]*Now sign this PSBT[^]*Never replace[^]*Pay with: paychan pay/)
+    assert.match(
+      out(),
+      /The refund is signed by the peer and stored[^]*Now sign this PSBT[^]*Never replace[^]*Pay with: paychan pay/
+    )
     assert.equal(given().length, 3)
   })
 
@@ -68,11 +102,20 @@ describe('cli / funding from an outside wallet', () => {
     await writeFile(join(dir, 'binary.psbt'), bytesOfText(PSBT))
     await writeFile(join(dir, 'text.psbt'), `${PSBT.slice(0, 60)}\n${PSBT.slice(60)}\n`)
     const hex = toHex(bytesOfText(PSBT))
-    for (const argument of [PSBT, hex, join(dir, 'binary.psbt'), join(dir, 'text.psbt')]) assert.equal(await world().run('psbt', SHORT, argument), 0)
+    for (const argument of [PSBT, hex, join(dir, 'binary.psbt'), join(dir, 'text.psbt')]) {
+      assert.equal(await world().run('psbt', SHORT, argument), 0)
+    }
     assert.equal(await world([PSBT.slice(0, 76), PSBT.slice(76)]).run('psbt', SHORT, '-'), 0)
     assert.equal(await world([PSBT]).run('psbt', SHORT, '--no-wait'), 0)
     const ready = [SHORT, PSBT, { wait: 'ready' }]
-    assert.deepEqual(given(), [ready, ready, ready, ready, ready, [SHORT, PSBT, { wait: 'broadcast' }]])
+    assert.deepEqual(given(), [
+      ready,
+      ready,
+      ready,
+      ready,
+      ready,
+      [SHORT, PSBT, { wait: 'broadcast' }]
+    ])
   })
 
   it('a signed transaction in hex is passed on as it is', async () => {
@@ -82,8 +125,10 @@ describe('cli / funding from an outside wallet', () => {
   })
 
   for (const [what, argv, code] of [
-    ['a file that is not there', ['nowhere.psbt'], 'ERR_PSBT_UNREADABLE'], ['garbage', ['!'.repeat(100)], 'ERR_PSBT_UNREADABLE'],
-    ['nothing', ['-'], 'ERR_PSBT_MALFORMED'], ['a PSBT and --cancel', [PSBT, '--cancel'], 'ERR_USAGE']
+    ['a file that is not there', ['nowhere.psbt'], 'ERR_PSBT_UNREADABLE'],
+    ['garbage', ['!'.repeat(100)], 'ERR_PSBT_UNREADABLE'],
+    ['nothing', ['-'], 'ERR_PSBT_MALFORMED'],
+    ['a PSBT and --cancel', [PSBT, '--cancel'], 'ERR_USAGE']
   ] as const) {
     it(`refuses ${what} before the node hears of it, with exit code 2`, async () => {
       const { run, err } = world()
@@ -94,7 +139,13 @@ describe('cli / funding from an outside wallet', () => {
   }
 
   it('a PSBT that the node refuses is wrong usage, too', async () => {
-    node.answers.fundingPsbt = async () => { throw new PaychanError('ERR_PSBT_FEE', 'The fee would be 290,000 sat: is the change missing?', { fee: 290_000n }) }
+    node.answers.fundingPsbt = async () => {
+      throw new PaychanError(
+        'ERR_PSBT_FEE',
+        'The fee would be 290,000 sat: is the change missing?',
+        { fee: 290_000n }
+      )
+    }
     const { run, out } = world()
     assert.equal(await run('psbt', SHORT, PSBT, '--json'), 2)
     assert.equal((JSON.parse(out()) as { error: { code: string } }).error.code, 'ERR_PSBT_FEE')

@@ -1,101 +1,243 @@
 import type { ChannelInfo } from '../../src/node/api.js'
 import assert from 'node:assert/strict'
 import pc from 'picocolors'
-import { formatTime, leftAfter, renderBalance, renderClosed, renderInfo, renderOpened, renderPaid, renderPayments, renderPeers, shortPeer } from '../../src/cli/render.js'
+import {
+  formatTime,
+  leftAfter,
+  renderBalance,
+  renderClosed,
+  renderInfo,
+  renderOpened,
+  renderPaid,
+  renderPayments,
+  renderPeers,
+  shortPeer
+} from '../../src/cli/render.js'
 import { renderChannel, renderChannels } from '../../src/cli/render-channels.js'
 import { channelId } from '../../src/types/bytes.js'
 import { blockDelta, blockHeight, satoshi } from '../../src/types/units.js'
-import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer } from '../daemon/fake-node.js'
+import {
+  balance,
+  channel,
+  CHANNEL,
+  FUNDING,
+  info,
+  paid,
+  PEER,
+  payment,
+  peer
+} from '../daemon/fake-node.js'
 
 const plain = pc.createColors(false)
 
 describe('what people read', () => {
   it('info', () => {
-    assert.equal(renderInfo({ ...info, chain: { ...info.chain, status: 'down', lastError: 'connection refused' } }, plain), [
-      'version       0.1.0',
-      'network       regtest',
-      `peer id       ${PEER}`,
-      `peer address  /ip4/127.0.0.1/tcp/4001/p2p/${PEER}`,
-      'chain         down at block 120, tcp://127.0.0.1:50001 (connection refused)',
-      'channels      1 open, 2 in all',
-      'takes         channels of 10,000 sat to 1,300,000 sat, for 55 to 8064 blocks, 64 a peer; payments after 1 confirmation',
-      'payments      first payment worth settling, at most 1,300,000 sat at stake; in flight 16 updates, 1,300,000 sat',
-      'data          /home/alice/.paychan',
-      'ecdsa         secp256k1'
-    ].join('\n'))
+    assert.equal(
+      renderInfo(
+        { ...info, chain: { ...info.chain, status: 'down', lastError: 'connection refused' } },
+        plain
+      ),
+      [
+        'version       0.1.0',
+        'network       regtest',
+        `peer id       ${PEER}`,
+        `peer address  /ip4/127.0.0.1/tcp/4001/p2p/${PEER}`,
+        'chain         down at block 120, tcp://127.0.0.1:50001 (connection refused)',
+        'channels      1 open, 2 in all',
+        'takes         channels of 10,000 sat to 1,300,000 sat, for 55 to 8064 blocks, 64 a peer; payments after 1 confirmation',
+        'payments      first payment worth settling, at most 1,300,000 sat at stake; in flight 16 updates, 1,300,000 sat',
+        'data          /home/alice/.paychan',
+        'ecdsa         secp256k1'
+      ].join('\n')
+    )
   })
 
   it('info while histories are being read', () => {
-    assert.match(renderInfo({ ...info, chain: { ...info.chain, histories: { known: 3_200, total: 10_000 } } }, plain), /^chain .*, reading histories: 3,200 of 10,000$/m)
+    assert.match(
+      renderInfo(
+        { ...info, chain: { ...info.chain, histories: { known: 3_200, total: 10_000 } } },
+        plain
+      ),
+      /^chain .*, reading histories: 3,200 of 10,000$/m
+    )
   })
 
   it('what no server tells of: in the info, the balance and the channels (UPD-20)', () => {
-    assert.match(renderInfo({ ...info, channels: { open: 1, total: 2, unwatched: 1 } }, plain), /^channels .*, 1 not watched: no server tells what happens to it$/m)
-    assert.match(renderBalance({ ...balance, unwatched: satoshi(1_000n) }, plain), /^ {2}of it not watched +1,000 sat$/m)
-    assert.match(renderChannels([{ ...channel, watched: false }], plain, 200), /not watched: no server tells what happens to it, and nothing is paid/)
-    assert.doesNotMatch(renderChannels([{ ...channel, watched: false, status: 'closed' }], plain, 200), /not watched/)
+    assert.match(
+      renderInfo({ ...info, channels: { open: 1, total: 2, unwatched: 1 } }, plain),
+      /^channels .*, 1 not watched: no server tells what happens to it$/m
+    )
+    assert.match(
+      renderBalance({ ...balance, unwatched: satoshi(1_000n) }, plain),
+      /^ {2}of it not watched +1,000 sat$/m
+    )
+    assert.match(
+      renderChannels([{ ...channel, watched: false }], plain, 200),
+      /not watched: no server tells what happens to it, and nothing is paid/
+    )
+    assert.doesNotMatch(
+      renderChannels([{ ...channel, watched: false, status: 'closed' }], plain, 200),
+      /not watched/
+    )
   })
 
   it('balance, the amounts aligned and with their unit', () => {
-    assert.equal(renderBalance(balance, plain), [
-      'confirmed         1,000,000 sat',
-      '  of it reserved     70,000 sat',
-      '  of it locked        5,000 sat',
-      'pending                   0 sat',
-      'in channels         250,000 sat',
-      'unswept                 330 sat',
-      'total             1,250,330 sat'
-    ].join('\n'))
+    assert.equal(
+      renderBalance(balance, plain),
+      [
+        'confirmed         1,000,000 sat',
+        '  of it reserved     70,000 sat',
+        '  of it locked        5,000 sat',
+        'pending                   0 sat',
+        'in channels         250,000 sat',
+        'unswept                 330 sat',
+        'total             1,250,330 sat'
+      ].join('\n')
+    )
   })
 
   it('a two-way channel: whose turn it is, how many are left, what can come in, and when states mature', () => {
-    const turns = { number: 1, payer: 'peer', left: 6, step: 20, oursMatures: blockHeight(660), theirsMatures: blockHeight(680) } as const
-    const line = renderChannels([{ ...channel, mode: 'two-way', turns, receivable: satoshi(40_000n), lastPaymentHeight: blockHeight(648) }], plain, 200).split('\n')[2] ?? ''
-    assert.match(line, /turn 1: the peer pays, 6 more; receivable 40,000 sat; close by block 648; our state matures at 660, theirs at 680/)
+    const turns = {
+      number: 1,
+      payer: 'peer',
+      left: 6,
+      step: 20,
+      oursMatures: blockHeight(660),
+      theirsMatures: blockHeight(680)
+    } as const
+    const line =
+      renderChannels(
+        [
+          {
+            ...channel,
+            mode: 'two-way',
+            turns,
+            receivable: satoshi(40_000n),
+            lastPaymentHeight: blockHeight(648)
+          }
+        ],
+        plain,
+        200
+      ).split('\n')[2] ?? ''
+    assert.match(
+      line,
+      /turn 1: the peer pays, 6 more; receivable 40,000 sat; close by block 648; our state matures at 660, theirs at 680/
+    )
   })
 
   it('a channel without its peer: by what our share comes home, and from when on', () => {
     const alone = { by: 'refund', from: blockHeight(1_048) } as const
-    const note = (status: ChannelInfo['status']): string => renderChannels([{ ...channel, status, alone }], plain, 200)
-    assert.match(note('offline'), /without the peer our share comes home by the refund, from block 1048 on/)
+    const note = (status: ChannelInfo['status']): string =>
+      renderChannels([{ ...channel, status, alone }], plain, 200)
+    assert.match(
+      note('offline'),
+      /without the peer our share comes home by the refund, from block 1048 on/
+    )
     assert.doesNotMatch(note('open'), /comes home/)
   })
 
   it('peers', () => {
-    assert.equal(renderPeers([peer, { ...peer, connected: false, paychan: true, multiaddrs: ['/ip4/127.0.0.1/tcp/1'] }], plain), [
-      'PEER                                                  CONNECTED  PAYCHAN  ADDRESS',
-      `${PEER}  yes        ?`,
-      `${PEER}  no         yes      /ip4/127.0.0.1/tcp/1`
-    ].join('\n'))
+    assert.equal(
+      renderPeers(
+        [peer, { ...peer, connected: false, paychan: true, multiaddrs: ['/ip4/127.0.0.1/tcp/1'] }],
+        plain
+      ),
+      [
+        'PEER                                                  CONNECTED  PAYCHAN  ADDRESS',
+        `${PEER}  yes        ?`,
+        `${PEER}  no         yes      /ip4/127.0.0.1/tcp/1`
+      ].join('\n')
+    )
     assert.match(renderPeers([], plain), /paychan connect/)
   })
 
   it('channels, with short ids and what there is to know', () => {
-    const waiting = { ...channel, id: channelId('ff'.repeat(32)), role: 'server' as const, status: 'confirming' as const, confirmations: 0, minDepth: 3, ourBalance: satoshi(0n), atRisk: satoshi(200n), inFlight: satoshi(50n) }
-    assert.equal(renderChannels([channel, waiting], plain, 200), [
-      'CHANNEL   PEER       ROLE    STATUS           CAPACITY         OURS       THEIRS    SPENDABLE   REFUND AT',
-      '1a2b3c4d  ' + shortPeer(PEER) + '  client  open        1,000,000 sat  750,000 sat  250,000 sat  749,000 sat  block 1048',
-      'ffffffff  ' + shortPeer(PEER) + '  server  confirming  1,000,000 sat        0 sat  250,000 sat  749,000 sat  block 1048',
-      '    0 of 3 confirmations; 50 sat not acknowledged; 200 sat at risk: not worth the fee of settling alone'
-    ].join('\n'))
+    const waiting = {
+      ...channel,
+      id: channelId('ff'.repeat(32)),
+      role: 'server' as const,
+      status: 'confirming' as const,
+      confirmations: 0,
+      minDepth: 3,
+      ourBalance: satoshi(0n),
+      atRisk: satoshi(200n),
+      inFlight: satoshi(50n)
+    }
+    assert.equal(
+      renderChannels([channel, waiting], plain, 200),
+      [
+        'CHANNEL   PEER       ROLE    STATUS           CAPACITY         OURS       THEIRS    SPENDABLE   REFUND AT',
+        '1a2b3c4d  ' +
+          shortPeer(PEER) +
+          '  client  open        1,000,000 sat  750,000 sat  250,000 sat  749,000 sat  block 1048',
+        'ffffffff  ' +
+          shortPeer(PEER) +
+          '  server  confirming  1,000,000 sat        0 sat  250,000 sat  749,000 sat  block 1048',
+        '    0 of 3 confirmations; 50 sat not acknowledged; 200 sat at risk: not worth the fee of settling alone'
+      ].join('\n')
+    )
     assert.match(renderChannels([], plain, 200), /paychan open/)
   })
 
   it('channels in 80 columns, whatever there is to say of them', () => {
-    const turns = { number: 1, payer: 'peer', left: 6, step: 20, oursMatures: blockHeight(660), theirsMatures: blockHeight(680) } as const
+    const turns = {
+      number: 1,
+      payer: 'peer',
+      left: 6,
+      step: 20,
+      oursMatures: blockHeight(660),
+      theirsMatures: blockHeight(680)
+    } as const
     const large = satoshi(20_999_999_999_999n)
-    const busy: ChannelInfo = { ...channel, status: 'confirming', turns, watched: false, reason: 'the peer says that it is too late', renewFor: blockDelta(1_008), inFlight: satoshi(50n), atRisk: satoshi(200n), risk: 0.5 }
-    for (const listed of [[channel], [channel, busy], [{ ...busy, capacity: large, ourBalance: large, theirBalance: large, spendable: large }]]) {
+    const busy: ChannelInfo = {
+      ...channel,
+      status: 'confirming',
+      turns,
+      watched: false,
+      reason: 'the peer says that it is too late',
+      renewFor: blockDelta(1_008),
+      inFlight: satoshi(50n),
+      atRisk: satoshi(200n),
+      risk: 0.5
+    }
+    for (const listed of [
+      [channel],
+      [channel, busy],
+      [{ ...busy, capacity: large, ourBalance: large, theirBalance: large, spendable: large }]
+    ]) {
       const lines = renderChannels(listed, plain, 80).split('\n')
       for (const line of lines) assert.ok(line.length <= 80, `${line.length}: ${line}`)
       assert.match(lines[0] ?? '', /^CHANNEL +PEER .*STATUS .*OURS .*SPENDABLE/)
     }
-    assert.ok(renderChannels([busy], plain, 80).replace(/\n +/g, ' ').includes(renderChannels([busy], plain, 2_000).split('\n')[2]?.trim() ?? '?'), 'nothing of the note is lost')
+    assert.ok(
+      renderChannels([busy], plain, 80)
+        .replace(/\n +/g, ' ')
+        .includes(renderChannels([busy], plain, 2_000).split('\n')[2]?.trim() ?? '?'),
+      'nothing of the note is lost'
+    )
   })
 
   it('all of one channel', () => {
-    const text = renderChannel({ ...channel, spend: { kind: 'close', txid: FUNDING, height: undefined }, reason: 'the peer is gone' }, plain)
-    for (const line of [`channel        ${CHANNEL}`, `peer           ${PEER}`, 'capacity       1,000,000 sat', 'ours           750,000 sat', `funding        ${FUNDING}:1`, `spent by       close ${FUNDING}, in no block yet`, 'settled at     block 1012', 'refund at      block 1048', 'payments       12 sent, 0 received', 'note           the peer is gone']) {
+    const text = renderChannel(
+      {
+        ...channel,
+        spend: { kind: 'close', txid: FUNDING, height: undefined },
+        reason: 'the peer is gone'
+      },
+      plain
+    )
+    for (const line of [
+      `channel        ${CHANNEL}`,
+      `peer           ${PEER}`,
+      'capacity       1,000,000 sat',
+      'ours           750,000 sat',
+      `funding        ${FUNDING}:1`,
+      `spent by       close ${FUNDING}, in no block yet`,
+      'settled at     block 1012',
+      'refund at      block 1048',
+      'payments       12 sent, 0 received',
+      'note           the peer is gone'
+    ]) {
       assert.ok(text.split('\n').includes(line), `${line}\n${text}`)
     }
   })
@@ -103,36 +245,87 @@ describe('what people read', () => {
   it('what is left to pay: on the channel, and on all to that peer', () => {
     const other = { ...channel, id: channelId('ee'.repeat(32)), spendable: satoshi(1_000n) }
     const stranger = { ...channel, peerId: 'another', id: channelId('dd'.repeat(32)) }
-    assert.match(renderPaid(paid, leftAfter(paid, [channel, stranger])), / on channel 1a2b3c4d\. 749,000 sat are left to pay on it\.$/)
-    assert.match(renderPaid(paid, leftAfter(paid, [channel, other])), / 749,000 sat are left to pay on it, 750,000 sat on all channels to that peer\.$/)
-    assert.match(renderPaid(paid, leftAfter(paid, [{ ...channel, spendable: satoshi(0n) }])), / 0 sat are left to pay on it\.$/)
+    assert.match(
+      renderPaid(paid, leftAfter(paid, [channel, stranger])),
+      / on channel 1a2b3c4d\. 749,000 sat are left to pay on it\.$/
+    )
+    assert.match(
+      renderPaid(paid, leftAfter(paid, [channel, other])),
+      / 749,000 sat are left to pay on it, 750,000 sat on all channels to that peer\.$/
+    )
+    assert.match(
+      renderPaid(paid, leftAfter(paid, [{ ...channel, spendable: satoshi(0n) }])),
+      / 0 sat are left to pay on it\.$/
+    )
   })
 
   it('payments, their memos harmless', () => {
-    assert.equal(renderPayments([payment, { ...payment, direction: 'received', status: 'unknown', memo: '\u001b[31mred' }], plain, 100), [
-      'TIME                  CHANNEL   PEER       DIRECTION     AMOUNT  STATUS        MEMO',
-      `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  sent       1,000 sat  acknowledged  coffee`,
-      `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  received   1,000 sat  unknown       \ufffd[31mred`
-    ].join('\n'))
+    assert.equal(
+      renderPayments(
+        [payment, { ...payment, direction: 'received', status: 'unknown', memo: '\u001b[31mred' }],
+        plain,
+        100
+      ),
+      [
+        'TIME                  CHANNEL   PEER       DIRECTION     AMOUNT  STATUS        MEMO',
+        `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  sent       1,000 sat  acknowledged  coffee`,
+        `2027-01-15 08:00:00Z  1a2b3c4d  ${shortPeer(PEER)}  received   1,000 sat  unknown       \ufffd[31mred`
+      ].join('\n')
+    )
   })
 
   it('payments in 80 columns, their memos below them where they do not fit', () => {
-    const long = { ...payment, memo: 'a memo of some words that are too many for the line of its payment, and yet all of them are shown' }
-    const lines = renderPayments([payment, { ...long, amount: satoshi(1_300_000n) }], plain, 80).split('\n')
+    const long = {
+      ...payment,
+      memo: 'a memo of some words that are too many for the line of its payment, and yet all of them are shown'
+    }
+    const lines = renderPayments(
+      [payment, { ...long, amount: satoshi(1_300_000n) }],
+      plain,
+      80
+    ).split('\n')
     for (const line of lines) assert.ok(line.length <= 80, line)
     assert.equal(lines.slice(3).join(' ').replace(/ +/g, ' ').includes(long.memo), true)
-    assert.match(renderPayments([payment], plain, 80), /^TIME {18}PEER.*STATUS +MEMO\n.*acknowledged +coffee$/)
+    assert.match(
+      renderPayments([payment], plain, 80),
+      /^TIME {18}PEER.*STATUS +MEMO\n.*acknowledged +coffee$/
+    )
   })
 
   it('the outcome of open, pay and close', () => {
-    assert.match(renderOpened(channel), /1,000,000 sat.*block 1048\.\nPay with: paychan pay 1a2b3c4d AMOUNT/)
+    assert.match(
+      renderOpened(channel),
+      /1,000,000 sat.*block 1048\.\nPay with: paychan pay 1a2b3c4d AMOUNT/
+    )
     assert.match(renderOpened({ ...channel, status: 'confirming' }), /It is confirming/)
     assert.match(renderPaid(paid), /^Paid 1,000 sat to …/)
-    assert.match(renderPaid({ ...paid, already: true }), /^1,000 sat were paid already to …\S+, at \d{4}-.*Z; nothing was paid now\./)
-    assert.match(renderPaid({ ...paid, amount: satoshi(3_000n), parts: [payment, { ...payment, channel: channelId('ffeeddcc'.repeat(8)), amount: satoshi(2_000n) }] }), /^Paid 3,000 sat to …\S+ in 2 parts: 1,000 sat on channel 1a2b3c4d, 2,000 sat on channel ffeeddcc\.$/)
-    assert.match(renderClosed({ channel: CHANNEL, kind: 'close', txid: FUNDING }), /closed by both sides in transaction f0f0/)
-    assert.match(renderClosed({ channel: CHANNEL, kind: 'settlement', txid: FUNDING }), /settled alone/)
-    assert.match(renderClosed({ channel: CHANNEL, kind: 'abandoned', txid: undefined }), /abandoned/)
+    assert.match(
+      renderPaid({ ...paid, already: true }),
+      /^1,000 sat were paid already to …\S+, at \d{4}-.*Z; nothing was paid now\./
+    )
+    assert.match(
+      renderPaid({
+        ...paid,
+        amount: satoshi(3_000n),
+        parts: [
+          payment,
+          { ...payment, channel: channelId('ffeeddcc'.repeat(8)), amount: satoshi(2_000n) }
+        ]
+      }),
+      /^Paid 3,000 sat to …\S+ in 2 parts: 1,000 sat on channel 1a2b3c4d, 2,000 sat on channel ffeeddcc\.$/
+    )
+    assert.match(
+      renderClosed({ channel: CHANNEL, kind: 'close', txid: FUNDING }),
+      /closed by both sides in transaction f0f0/
+    )
+    assert.match(
+      renderClosed({ channel: CHANNEL, kind: 'settlement', txid: FUNDING }),
+      /settled alone/
+    )
+    assert.match(
+      renderClosed({ channel: CHANNEL, kind: 'abandoned', txid: undefined }),
+      /abandoned/
+    )
   })
 
   it('times, the same everywhere, and no crash for one that is none', () => {

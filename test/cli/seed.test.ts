@@ -10,7 +10,8 @@ import { isSeedEncrypted, readSeedFile } from '../../src/wallet/seed-file.js'
 import { BRANCHES, branchKey, readBranch } from '../../src/wallet/records.js'
 import { testWorld, type TestWorld, type WorldOptions } from './world.js'
 
-const WORDS = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
+const WORDS =
+  'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
 const PASSPHRASE = 'correct horse battery'
 
 describe('cli / seed', () => {
@@ -21,13 +22,19 @@ describe('cli / seed', () => {
     dir = await mkdtemp(join(tmpdir(), 'paychan-cli-'))
     seed = join(dir, 'seed')
   })
-  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+  afterEach(async () => {
+    await rm(dir, { recursive: true, force: true })
+  })
 
-  async function run (options: WorldOptions, ...argv: string[]): Promise<{ code: number, world: TestWorld }> {
+  async function run(
+    options: WorldOptions,
+    ...argv: string[]
+  ): Promise<{ code: number; world: TestWorld }> {
     const world = testWorld({ ...options, env: { PAYCHAN_DATA: dir, ...options.env } })
     return { code: await world.run(...argv), world }
   }
-  const opened = async (passphrase: string): Promise<string> => await readSeedFile(seed, async () => await Promise.resolve(passphrase))
+  const opened = async (passphrase: string): Promise<string> =>
+    await readSeedFile(seed, async () => await Promise.resolve(passphrase))
 
   it('restore takes the words from standard input, and says what they bring back and what not', async () => {
     const { code, world } = await run({ lines: [` ${WORDS.toUpperCase()} `] }, 'restore')
@@ -40,7 +47,11 @@ describe('cli / seed', () => {
   it('restore --used begins the search behind the addresses that were written down beside the words', async () => {
     assert.equal((await run({ lines: [WORDS] }, 'restore', '--used', '500')).code, 0)
     const store = await openLevelStore(join(dir, STORE_DIRECTORY))
-    const next = await Promise.all(BRANCHES.map(async (branch) => readBranch(branch, await store.get(branchKey(branch)) ?? new Uint8Array())))
+    const next = await Promise.all(
+      BRANCHES.map(async (branch) =>
+        readBranch(branch, (await store.get(branchKey(branch))) ?? new Uint8Array())
+      )
+    )
     await store.close()
     assert.deepEqual(next, [500, 500, 500])
   })
@@ -60,10 +71,15 @@ describe('cli / seed', () => {
   })
 
   describe('words on more than one line', () => {
-    const LONG = 'zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo vote'
+    const LONG =
+      'zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo vote'
     // The first twelve of these 24 are a wallet of their own.
-    const TWICE = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon almost'
-    const halves = (words: string): string[] => [words.split(' ').slice(0, 12).join(' '), words.split(' ').slice(12).join(' ')]
+    const TWICE =
+      'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon almost'
+    const halves = (words: string): string[] => [
+      words.split(' ').slice(0, 12).join(' '),
+      words.split(' ').slice(12).join(' ')
+    ]
 
     it('are one seed', async () => {
       assert.equal((await run({ lines: [...halves(LONG), ''] }, 'restore')).code, 0)
@@ -85,17 +101,38 @@ describe('cli / seed', () => {
       const { code, world } = await run({ lines: halves(TWICE) }, 'restore', '--encrypt', '--json')
       assert.equal(code, 1)
       assert.match(world.out(), /ERR_SEED_UNREADABLE.*PAYCHAN_PASSPHRASE/)
-      assert.equal((await run({ lines: [...halves(LONG), PASSPHRASE] }, 'restore', '--encrypt')).code, 0)
+      assert.equal(
+        (await run({ lines: [...halves(LONG), PASSPHRASE] }, 'restore', '--encrypt')).code,
+        0
+      )
       assert.equal(await opened(PASSPHRASE), LONG)
     })
 
     it('with --encrypt and a passphrase from outside: all lines are words', async () => {
-      assert.equal((await run({ lines: halves(LONG), env: { PAYCHAN_PASSPHRASE: PASSPHRASE } }, 'restore', '--encrypt')).code, 0)
+      assert.equal(
+        (
+          await run(
+            { lines: halves(LONG), env: { PAYCHAN_PASSPHRASE: PASSPHRASE } },
+            'restore',
+            '--encrypt'
+          )
+        ).code,
+        0
+      )
       assert.equal(await opened(PASSPHRASE), LONG)
     })
 
     it('are asked for at a terminal until they are 24, or Enter says that 12 are all', async () => {
-      assert.equal((await run({ isTTY: true, lines: [...halves(LONG), PASSPHRASE, PASSPHRASE] }, 'restore', '--encrypt')).code, 0)
+      assert.equal(
+        (
+          await run(
+            { isTTY: true, lines: [...halves(LONG), PASSPHRASE, PASSPHRASE] },
+            'restore',
+            '--encrypt'
+          )
+        ).code,
+        0
+      )
       assert.equal(await opened(PASSPHRASE), LONG)
       await rm(dir, { recursive: true })
       assert.equal((await run({ isTTY: true, lines: [WORDS, ''] }, 'restore')).code, 0)
@@ -104,24 +141,48 @@ describe('cli / seed', () => {
   })
 
   it('a new passphrase is one line of the input: what follows is not dropped, but refused', async () => {
-    const { code, world } = await run({ lines: [PASSPHRASE, 'a second line'] }, 'init', '--encrypt', '--json')
+    const { code, world } = await run(
+      { lines: [PASSPHRASE, 'a second line'] },
+      'init',
+      '--encrypt',
+      '--json'
+    )
     assert.equal(code, 1)
     assert.match(world.out(), /ERR_PASSPHRASE_MISMATCH/)
     await assert.rejects(readSeedFile(seed))
   })
 
   it('init --encrypt asks twice on a terminal, and refuses two that differ', async () => {
-    const { code, world } = await run({ isTTY: true, lines: [PASSPHRASE, 'something else'] }, 'init', '--encrypt', '--json')
+    const { code, world } = await run(
+      { isTTY: true, lines: [PASSPHRASE, 'something else'] },
+      'init',
+      '--encrypt',
+      '--json'
+    )
     assert.equal(code, 1)
     assert.match(world.out(), /ERR_PASSPHRASE_MISMATCH/)
-    assert.equal((await run({ isTTY: true, lines: [PASSPHRASE, PASSPHRASE] }, 'init', '--encrypt')).code, 0)
+    assert.equal(
+      (await run({ isTTY: true, lines: [PASSPHRASE, PASSPHRASE] }, 'init', '--encrypt')).code,
+      0
+    )
     assert.equal((await opened(PASSPHRASE)).split(' ').length, 24)
   })
 
   it('takes a passphrase from the environment or a file descriptor, for services', async () => {
-    assert.equal((await run({ env: { PAYCHAN_PASSPHRASE: PASSPHRASE } }, 'init', '--encrypt')).code, 0)
+    assert.equal(
+      (await run({ env: { PAYCHAN_PASSPHRASE: PASSPHRASE } }, 'init', '--encrypt')).code,
+      0
+    )
     assert.equal(await isSeedEncrypted(seed), true)
-    assert.equal((await run({ env: { PAYCHAN_PASSPHRASE_FD: '3' }, descriptors: { 3: `${PASSPHRASE}\n` } }, 'decrypt')).code, 0)
+    assert.equal(
+      (
+        await run(
+          { env: { PAYCHAN_PASSPHRASE_FD: '3' }, descriptors: { 3: `${PASSPHRASE}\n` } },
+          'decrypt'
+        )
+      ).code,
+      0
+    )
     assert.equal(await isSeedEncrypted(seed), false)
     assert.equal((await run({ env: { PAYCHAN_PASSPHRASE_FD: 'three' } }, 'encrypt')).code, 2)
   })
@@ -130,10 +191,18 @@ describe('cli / seed', () => {
     await run({ lines: [WORDS] }, 'restore')
     assert.equal((await run({ lines: [PASSPHRASE] }, 'encrypt')).code, 0)
     const before = await readFile(seed, 'utf8')
-    const wrong = await run({ env: { PAYCHAN_PASSPHRASE: 'wrong horse' }, lines: ['another one'] }, 'encrypt', '--json')
+    const wrong = await run(
+      { env: { PAYCHAN_PASSPHRASE: 'wrong horse' }, lines: ['another one'] },
+      'encrypt',
+      '--json'
+    )
     assert.match(wrong.world.out(), /ERR_WRONG_PASSPHRASE/)
     assert.equal(await readFile(seed, 'utf8'), before)
-    assert.equal((await run({ isTTY: true, lines: [PASSPHRASE, 'another one', 'another one'] }, 'encrypt')).code, 0)
+    assert.equal(
+      (await run({ isTTY: true, lines: [PASSPHRASE, 'another one', 'another one'] }, 'encrypt'))
+        .code,
+      0
+    )
     assert.equal(await opened('another one'), WORDS)
   })
 
@@ -142,7 +211,10 @@ describe('cli / seed', () => {
     assert.match((await run({ lines: [PASSPHRASE] }, 'check')).world.out(), /ok +seed/)
     assert.equal((await run({ lines: [PASSPHRASE, 'another one'] }, 'encrypt')).code, 0)
     const wrong = await run({ lines: [PASSPHRASE] }, 'decrypt', '--json')
-    assert.deepEqual([wrong.code, /ERR_WRONG_PASSPHRASE/.test(wrong.world.out()), await isSeedEncrypted(seed)], [1, true, true])
+    assert.deepEqual(
+      [wrong.code, /ERR_WRONG_PASSPHRASE/.test(wrong.world.out()), await isSeedEncrypted(seed)],
+      [1, true, true]
+    )
     assert.match((await run({}, 'decrypt', '--json')).world.out(), /ERR_PASSPHRASE_NEEDED/)
     assert.equal((await run({ lines: ['another one'] }, 'decrypt')).code, 0)
     assert.equal(await isSeedEncrypted(seed), false)

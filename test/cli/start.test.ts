@@ -10,8 +10,12 @@ import { testWorld, type WorldOptions } from './world.js'
 
 describe('commands that need no running node', () => {
   let dir: string
-  beforeEach(async () => { dir = await mkdtemp(join(tmpdir(), 'paychan-start-')) })
-  afterEach(async () => { await rm(dir, { recursive: true, force: true }) })
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'paychan-start-'))
+  })
+  afterEach(async () => {
+    await rm(dir, { recursive: true, force: true })
+  })
 
   describe('init', () => {
     it('makes a seed that only its owner can read, and says where', async () => {
@@ -35,7 +39,11 @@ describe('commands that need no running node', () => {
     it('prints one object with --json, the words among it only when asked for', async () => {
       const world = testWorld()
       await world.run('init', '--data', join(dir, 'a'), '--json')
-      assert.deepEqual(JSON.parse(world.out()), { dataDir: join(dir, 'a'), seedFile: join(dir, 'a', 'seed'), encrypted: false })
+      assert.deepEqual(JSON.parse(world.out()), {
+        dataDir: join(dir, 'a'),
+        seedFile: join(dir, 'a', 'seed'),
+        encrypted: false
+      })
       const asked = testWorld()
       await asked.run('init', '--data', join(dir, 'b'), '--json', '--words')
       assert.equal((JSON.parse(asked.out()) as { words: string }).words.split(' ').length, 24)
@@ -56,8 +64,21 @@ describe('commands that need no running node', () => {
     it('runs the node as configured until it is interrupted, and stops it in order', async () => {
       const node = new FakeNode()
       const configs: NodeConfig[] = []
-      const world = testWorld({ env: { PAYCHAN_DATA: dir, PAYCHAN_MIN_DEPTH: '2' }, createNode: async given => { configs.push(given); return node } })
-      const done = world.run('start', '--electrum', 'tcp://127.0.0.1:1', '--listen', '/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002')
+      const world = testWorld({
+        env: { PAYCHAN_DATA: dir, PAYCHAN_MIN_DEPTH: '2' },
+        createNode: async (given) => {
+          configs.push(given)
+          return node
+        }
+      })
+      const done = world.run(
+        'start',
+        '--electrum',
+        'tcp://127.0.0.1:1',
+        '--listen',
+        '/ip4/127.0.0.1/tcp/4001',
+        '/ip4/127.0.0.1/tcp/4002'
+      )
       await world.printed('Running.')
       const [config] = configs
       assert.ok(config)
@@ -68,10 +89,21 @@ describe('commands that need no running node', () => {
       assert.match(world.out(), new RegExp(PEER))
       node.emit({ type: 'chain', status: 'down', height: channel.refundHeight })
       assert.match(world.out(), /chain +down at block 1048\n/)
-      node.emit({ type: 'chain', status: 'down', height: channel.refundHeight, reason: 'Cannot reach the Electrum server at 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1.' })
-      assert.match(world.out(), /chain +down at block 1048: Cannot reach the Electrum server at 127.0.0.1:1: connect ECONNREFUSED/)
+      node.emit({
+        type: 'chain',
+        status: 'down',
+        height: channel.refundHeight,
+        reason: 'Cannot reach the Electrum server at 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1.'
+      })
+      assert.match(
+        world.out(),
+        /chain +down at block 1048: Cannot reach the Electrum server at 127.0.0.1:1: connect ECONNREFUSED/
+      )
       node.emit({ type: 'payment', payment: { ...payment, memo: 'red \u001b[31m' } })
-      assert.match(world.out(), /payment +sent 1,000 sat to …\S+ on channel 1a2b3c4d: red \ufffd\[31m\n/)
+      assert.match(
+        world.out(),
+        /payment +sent 1,000 sat to …\S+ on channel 1a2b3c4d: red \ufffd\[31m\n/
+      )
       assert.ok(!node.calls.some(({ verb }) => verb === 'stop'))
       world.interrupt()
       assert.equal(await done, 0)
@@ -84,7 +116,9 @@ describe('commands that need no running node', () => {
       const node = new FakeNode()
       const createNode = async (): Promise<FakeNode> => {
         // A node may have news before it has started.
-        setImmediate(() => { node.emit({ type: 'chain', status: 'connecting', height: undefined }) })
+        setImmediate(() => {
+          node.emit({ type: 'chain', status: 'connecting', height: undefined })
+        })
         return node
       }
       const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode })
@@ -92,11 +126,23 @@ describe('commands that need no running node', () => {
       await world.printed('connecting')
       node.emit({ type: 'payment', payment })
       node.emit({ type: 'channel', channel, news: { kind: 'open' } })
-      node.emit({ type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined })
+      node.emit({
+        type: 'alarm',
+        code: 'ERR_CHAIN_LIED',
+        text: 'The server lied.',
+        channel: undefined
+      })
       world.interrupt()
       await done
-      const lines = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
-      assert.deepEqual(lines.map(({ event }) => event), ['started', 'chain', 'payment', 'channel', 'alarm', 'stopped'])
+      const lines = world
+        .out()
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+      assert.deepEqual(
+        lines.map(({ event }) => event),
+        ['started', 'chain', 'payment', 'channel', 'alarm', 'stopped']
+      )
       const [started, , paid] = lines
       assert.ok(started !== undefined && paid !== undefined)
       assert.equal(started['peerId'], info.peerId)
@@ -120,13 +166,22 @@ describe('commands that need no running node', () => {
       node.emit({ type: 'histories', known: 3_200, total: 10_000 })
       json.interrupt()
       await again
-      assert.deepEqual(JSON.parse(json.out().split('\n')[1] ?? ''), { event: 'histories', known: 3_200, total: 10_000 })
+      assert.deepEqual(JSON.parse(json.out().split('\n')[1] ?? ''), {
+        event: 'histories',
+        known: 3_200,
+        total: 10_000
+      })
     })
 
     it('tells what the node found while it started, damage for one, and tells it once', async () => {
       const node = new FakeNode()
       const createNode: WorldOptions['createNode'] = async (_config, _passphrase, onEvent) => {
-        onEvent({ type: 'alarm', code: 'ERR_STORE_CORRUPT', text: 'A channel cannot be used.', channel: undefined })
+        onEvent({
+          type: 'alarm',
+          code: 'ERR_STORE_CORRUPT',
+          text: 'A channel cannot be used.',
+          channel: undefined
+        })
         return await Promise.resolve(node)
       }
       const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode })
@@ -134,12 +189,22 @@ describe('commands that need no running node', () => {
       await world.printed('ERR_STORE_CORRUPT')
       world.interrupt()
       await done
-      const lines = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
-      assert.deepEqual(lines.map(({ event }) => event), ['started', 'alarm', 'stopped'])
+      const lines = world
+        .out()
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+      assert.deepEqual(
+        lines.map(({ event }) => event),
+        ['started', 'alarm', 'stopped']
+      )
     })
 
     it('ends when somebody says stop', async () => {
-      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => new FakeNode() })
+      const world = testWorld({
+        env: { PAYCHAN_DATA: dir },
+        createNode: async () => new FakeNode()
+      })
       const done = world.run('start')
       await world.printed('Running.')
       const other = testWorld({ env: { PAYCHAN_DATA: dir } })
@@ -153,11 +218,25 @@ describe('commands that need no running node', () => {
       const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => node })
       const done = world.run('start', '--json')
       await world.printed('started')
-      node.emit({ type: 'alarm', code: 'ERR_STORE_FAILED', text: 'The disk refused a write.', channel: undefined })
+      node.emit({
+        type: 'alarm',
+        code: 'ERR_STORE_FAILED',
+        text: 'The disk refused a write.',
+        channel: undefined
+      })
       assert.equal(await done, 6)
-      const lines = world.out().trimEnd().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+      const lines = world
+        .out()
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
       assert.deepEqual(lines.slice(1), [
-        { event: 'alarm', code: 'ERR_STORE_FAILED', text: 'The disk refused a write.', channel: null },
+        {
+          event: 'alarm',
+          code: 'ERR_STORE_FAILED',
+          text: 'The disk refused a write.',
+          channel: null
+        },
         { error: { code: 'ERR_STORE_FAILED', message: 'The disk refused a write.', facts: {} } }
       ])
       assert.equal(node.calls.at(-1)?.verb, 'stop')
@@ -165,7 +244,10 @@ describe('commands that need no running node', () => {
     })
 
     it('does not start twice on one data directory, and lets go of the second node', async () => {
-      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => new FakeNode() })
+      const world = testWorld({
+        env: { PAYCHAN_DATA: dir },
+        createNode: async () => new FakeNode()
+      })
       const done = world.run('start')
       await world.printed('Running.')
       const second = new FakeNode()
@@ -181,9 +263,16 @@ describe('commands that need no running node', () => {
     })
 
     it('reports why a node could not start', async () => {
-      const world = testWorld({ env: { PAYCHAN_DATA: dir }, createNode: async () => { throw new PaychanError('ERR_STORE_LOCKED', 'Another process has it.') } })
+      const world = testWorld({
+        env: { PAYCHAN_DATA: dir },
+        createNode: async () => {
+          throw new PaychanError('ERR_STORE_LOCKED', 'Another process has it.')
+        }
+      })
       assert.equal(await world.run('start', '--json'), 1)
-      assert.deepEqual(JSON.parse(world.out()), { error: { code: 'ERR_STORE_LOCKED', message: 'Another process has it.', facts: {} } })
+      assert.deepEqual(JSON.parse(world.out()), {
+        error: { code: 'ERR_STORE_LOCKED', message: 'Another process has it.', facts: {} }
+      })
     })
 
     for (const [what, argv, code] of [

@@ -11,27 +11,53 @@ const colored = pc.createColors(true)
 
 describe('tables', () => {
   it('align columns two spaces apart, without trailing spaces', () => {
-    const table = renderTable([{ title: 'NAME' }, { title: 'AMOUNT', align: 'right' }, { title: 'NOTE' }],
-      [['a', '1 sat', ''], ['longer', '1,000 sat', 'x']], plain)
-    assert.equal(table, [
-      'NAME       AMOUNT  NOTE',
-      'a           1 sat',
-      'longer  1,000 sat  x'
-    ].join('\n'))
+    const table = renderTable(
+      [{ title: 'NAME' }, { title: 'AMOUNT', align: 'right' }, { title: 'NOTE' }],
+      [
+        ['a', '1 sat', ''],
+        ['longer', '1,000 sat', 'x']
+      ],
+      plain
+    )
+    assert.equal(
+      table,
+      ['NAME       AMOUNT  NOTE', 'a           1 sat', 'longer  1,000 sat  x'].join('\n')
+    )
   })
 
   it('measure a cell before it is coloured', () => {
-    const rows = (colors: typeof plain): string => renderTable([{ title: 'S' }, { title: 'T' }], [[{ text: 'open', style: colors.green }, 'x'], ['closing', 'y']], colors)
+    const rows = (colors: typeof plain): string =>
+      renderTable(
+        [{ title: 'S' }, { title: 'T' }],
+        [
+          [{ text: 'open', style: colors.green }, 'x'],
+          ['closing', 'y']
+        ],
+        colors
+      )
     assert.notEqual(rows(colored), rows(plain))
     assert.equal(stripVTControlCharacters(rows(colored)), rows(plain))
   })
 
   it('count letters, not bytes', () => {
-    assert.equal(renderTable([{ title: 'A' }, { title: 'B' }], [['…é𝄞', '|'], ['abc', '|']], plain), 'A    B\n…é𝄞  |\nabc  |')
+    assert.equal(
+      renderTable(
+        [{ title: 'A' }, { title: 'B' }],
+        [
+          ['…é𝄞', '|'],
+          ['abc', '|']
+        ],
+        plain
+      ),
+      'A    B\n…é𝄞  |\nabc  |'
+    )
   })
 
   it('show control characters of strangers as what they are not', () => {
-    assert.equal(renderTable([{ title: 'MEMO' }], [['\u001b[2Jgone\nnew line\u202e']], plain), 'MEMO\n\ufffd[2Jgone\ufffdnew line\ufffd')
+    assert.equal(
+      renderTable([{ title: 'MEMO' }], [['\u001b[2Jgone\nnew line\u202e']], plain),
+      'MEMO\n\ufffd[2Jgone\ufffdnew line\ufffd'
+    )
     const { io, err } = testWorld()
     const output = createOutput(io, false)
     output.progress('the peer says: \u202eno\u001b[2J')
@@ -41,6 +67,15 @@ describe('tables', () => {
   })
 
   it('align the names of fields', () => {
-    assert.equal(renderFields([['a', '1'], ['long', '']], plain), 'a     1\nlong')
+    assert.equal(
+      renderFields(
+        [
+          ['a', '1'],
+          ['long', '']
+        ],
+        plain
+      ),
+      'a     1\nlong'
+    )
   })
 })

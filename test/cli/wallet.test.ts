@@ -26,50 +26,107 @@ describe('cli / wallet', () => {
   })
 
   it('sends what was asked for, with units in what it shows', async () => {
-    assert.equal(await world.run('send', 'bcrt1qaddress', '0.0003btc', '--feerate', '2.5', '--label', 'rent'), 0)
-    assert.deepEqual(node.calls, [{ verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 30_000n, satPerVByte: 2.5, label: 'rent' }] }])
-    assert.equal(world.out(), `Sent 30,000 sat to bcrt1qaddress.\nThe fee is 141 sat (1 sat/vB, 141 vB); 69,859 sat come back as change.\nTransaction ${FUNDING}\n`)
+    assert.equal(
+      await world.run('send', 'bcrt1qaddress', '0.0003btc', '--feerate', '2.5', '--label', 'rent'),
+      0
+    )
+    assert.deepEqual(node.calls, [
+      {
+        verb: 'send',
+        args: [{ to: 'bcrt1qaddress', amount: 30_000n, satPerVByte: 2.5, label: 'rent' }]
+      }
+    ])
+    assert.equal(
+      world.out(),
+      `Sent 30,000 sat to bcrt1qaddress.\nThe fee is 141 sat (1 sat/vB, 141 vB); 69,859 sat come back as change.\nTransaction ${FUNDING}\n`
+    )
   })
 
   it('sends all, or only says what that would cost', async () => {
     assert.equal(await world.run('send', 'bcrt1qaddress', 'all', '--dry-run', '--json'), 0)
     assert.deepEqual(node.calls[0]?.args, [{ to: 'bcrt1qaddress', amount: 'all', dryRun: true }])
-    assert.deepEqual(JSON.parse(world.out()), { txid: null, to: 'bcrt1qaddress', amount: 30_000, fee: 141, satPerVByte: 1, vsize: 141, change: 69_859, message: null, broadcast: true })
+    assert.deepEqual(JSON.parse(world.out()), {
+      txid: null,
+      to: 'bcrt1qaddress',
+      amount: 30_000,
+      fee: 141,
+      satPerVByte: 1,
+      vsize: 141,
+      change: 69_859,
+      message: null,
+      broadcast: true
+    })
     assert.match(renderSent({ ...sent, txid: undefined }), /Nothing was sent/)
-    assert.match(renderSent({ ...sent, broadcast: false }), /it is on disk, and goes out as soon as one answers/)
+    assert.match(
+      renderSent({ ...sent, broadcast: false }),
+      /it is on disk, and goes out as soon as one answers/
+    )
   })
 
   it('sends to a bitcoin: URI, whose amount it leaves to the node, and shows the message of the payee without its tricks', async () => {
     node.answers.send = async () => ({ ...sent, message: 'Order 17\u001b[31m' })
     assert.equal(await world.run('send', 'bitcoin:bcrt1qaddress?amount=0.0003'), 0)
-    assert.deepEqual(node.calls, [{ verb: 'send', args: [{ to: 'bitcoin:bcrt1qaddress?amount=0.0003' }] }])
+    assert.deepEqual(node.calls, [
+      { verb: 'send', args: [{ to: 'bitcoin:bcrt1qaddress?amount=0.0003' }] }
+    ])
     assert.match(world.out(), /The payee says: Order 17\ufffd\[31m\n/)
   })
 
   it('takes a target and coins for every verb that makes a transaction', async () => {
     const other = `${'AB'.repeat(32)}:1`
-    const run = async (...argv: string[]): Promise<void> => { assert.equal(await testWorld({ env: { PAYCHAN_DATA: dir } }).run(...argv), 0, argv.join(' ')) }
-    await run('send', 'bcrt1qaddress', 'all', '--target', '36', '--coin', coin.outPoint, '--coin', other)
+    const run = async (...argv: string[]): Promise<void> => {
+      assert.equal(await testWorld({ env: { PAYCHAN_DATA: dir } }).run(...argv), 0, argv.join(' '))
+    }
+    await run(
+      'send',
+      'bcrt1qaddress',
+      'all',
+      '--target',
+      '36',
+      '--coin',
+      coin.outPoint,
+      '--coin',
+      other
+    )
     await run('open', PEER, '100000', '--feerate', '2', '--coin', coin.outPoint)
     await run('topup', CHANNEL, '100000', '--target', '3', '--coin', coin.outPoint)
     await run('renew', CHANNEL, '--feerate', '3')
     await run('bumpfee', FUNDING, '--target', '1')
     const coins = [coin.outPoint]
-    assert.deepEqual(node.calls.filter(({ verb }) => verb !== 'info').map(({ args }) => args), [
-      [{ to: 'bcrt1qaddress', amount: 'all', target: 36, coins: [coin.outPoint, other.toLowerCase()] }],
-      [{ peer: PEER, amount: 100_000n, satPerVByte: 2, coins, wait: 'ready' }],
-      [CHANNEL, { amount: 100_000n, target: 3, coins, wait: 'ready' }],
-      [CHANNEL, { satPerVByte: 3, wait: 'ready' }],
-      [FUNDING, { target: 1 }]
-    ])
+    assert.deepEqual(
+      node.calls.filter(({ verb }) => verb !== 'info').map(({ args }) => args),
+      [
+        [
+          {
+            to: 'bcrt1qaddress',
+            amount: 'all',
+            target: 36,
+            coins: [coin.outPoint, other.toLowerCase()]
+          }
+        ],
+        [{ peer: PEER, amount: 100_000n, satPerVByte: 2, coins, wait: 'ready' }],
+        [CHANNEL, { amount: 100_000n, target: 3, coins, wait: 'ready' }],
+        [CHANNEL, { satPerVByte: 3, wait: 'ready' }],
+        [FUNDING, { target: 1 }]
+      ]
+    )
   })
 
   it('shows the estimates and the least that is relayed', async () => {
     assert.equal(await world.run('fees'), 0)
-    assert.equal(world.out(), 'WITHIN         ESTIMATE\n1 block     12.5 sat/vB\n144 blocks     1 sat/vB\nThe server takes nothing below 1 sat/vB.\n')
+    assert.equal(
+      world.out(),
+      'WITHIN         ESTIMATE\n1 block     12.5 sat/vB\n144 blocks     1 sat/vB\nThe server takes nothing below 1 sat/vB.\n'
+    )
     const json = testWorld({ env: { PAYCHAN_DATA: dir } })
     await json.run('fees', '--json')
-    assert.deepEqual(JSON.parse(json.out()), { leastSatPerVByte: 1, estimates: [{ blocks: 1, satPerVByte: 12.5 }, { blocks: 144, satPerVByte: 1 }] })
+    assert.deepEqual(JSON.parse(json.out()), {
+      leastSatPerVByte: 1,
+      estimates: [
+        { blocks: 1, satPerVByte: 12.5 },
+        { blocks: 144, satPerVByte: 1 }
+      ]
+    })
   })
 
   it('says the feerate in one unit: what `fees` prints, `--feerate` takes', async () => {
@@ -77,13 +134,25 @@ describe('cli / wallet', () => {
     await fees.run('fees', '--json')
     const { estimates } = JSON.parse(fees.out()) as { estimates: Array<{ satPerVByte: number }> }
     await world.run('send', 'bcrt1qaddress', '1000', '--feerate', String(estimates[0]?.satPerVByte))
-    assert.deepEqual(node.calls.at(-1)?.args, [{ to: 'bcrt1qaddress', amount: 1_000n, satPerVByte: 12.5 }])
+    assert.deepEqual(node.calls.at(-1)?.args, [
+      { to: 'bcrt1qaddress', amount: 1_000n, satPerVByte: 12.5 }
+    ])
   })
 
   it('tells the node with --yes that a high fee is meant', async () => {
-    for (const argv of [['send', 'bcrt1qaddress', '1000'], ['open', PEER, '100000'], ['topup', CHANNEL, '100000'], ['renew', CHANNEL], ['bumpfee', FUNDING]]) {
+    for (const argv of [
+      ['send', 'bcrt1qaddress', '1000'],
+      ['open', PEER, '100000'],
+      ['topup', CHANNEL, '100000'],
+      ['renew', CHANNEL],
+      ['bumpfee', FUNDING]
+    ]) {
       await testWorld({ env: { PAYCHAN_DATA: dir } }).run(...argv, '--yes')
-      assert.equal((node.calls.at(-1)?.args.at(-1) as { highFee?: true }).highFee, true, argv.join(' '))
+      assert.equal(
+        (node.calls.at(-1)?.args.at(-1) as { highFee?: true }).highFee,
+        true,
+        argv.join(' ')
+      )
     }
   })
 
@@ -110,7 +179,10 @@ describe('cli / wallet', () => {
     assert.equal(await world.run('coins', 'lock', coin.outPoint, `${'ab'.repeat(32)}:7`), 0)
     assert.equal(world.out(), 'Locked 2 coins.\n')
     await world.run('coins', 'unlock', coin.outPoint)
-    assert.deepEqual(node.calls, [{ verb: 'lockCoins', args: [[coin.outPoint, `${'ab'.repeat(32)}:7`]] }, { verb: 'unlockCoins', args: [[coin.outPoint]] }])
+    assert.deepEqual(node.calls, [
+      { verb: 'lockCoins', args: [[coin.outPoint, `${'ab'.repeat(32)}:7`]] },
+      { verb: 'unlockCoins', args: [[coin.outPoint]] }
+    ])
   })
 
   it('prints an address, or a URI when something is asked for, and labels the address', async () => {
@@ -121,10 +193,19 @@ describe('cli / wallet', () => {
     }
     assert.equal(await run(), 'bcrt1qaddress')
     assert.equal(await run('--uri'), 'bitcoin:bcrt1qaddress')
-    assert.equal(await run('0.001btc', '--message', 'Order 17'), 'bitcoin:bcrt1qaddress?amount=0.001&message=Order%2017')
+    assert.equal(
+      await run('0.001btc', '--message', 'Order 17'),
+      'bitcoin:bcrt1qaddress?amount=0.001&message=Order%2017'
+    )
     assert.equal(await run('--label', 'The bakery'), 'bitcoin:bcrt1qaddress?label=The%20bakery')
-    assert.deepEqual(JSON.parse(await run('1000', '--json')), { address: 'bcrt1qaddress', uri: 'bitcoin:bcrt1qaddress?amount=0.00001' })
-    assert.deepEqual(node.calls.filter(({ verb }) => verb === 'label').map(({ args }) => args), [['bcrt1qaddress', 'The bakery']])
+    assert.deepEqual(JSON.parse(await run('1000', '--json')), {
+      address: 'bcrt1qaddress',
+      uri: 'bitcoin:bcrt1qaddress?amount=0.00001'
+    })
+    assert.deepEqual(
+      node.calls.filter(({ verb }) => verb === 'label').map(({ args }) => args),
+      [['bcrt1qaddress', 'The bakery']]
+    )
   })
 
   it('raises a fee', async () => {
@@ -134,7 +215,19 @@ describe('cli / wallet', () => {
   })
 
   it('lists transactions, and says when there are more', async () => {
-    node.answers.transactions = async () => [transaction, { ...transaction, kind: 'receive', amount: 1_500_000n, fee: undefined, label: undefined, status: 'mempool', height: undefined, confirmations: 0 }]
+    node.answers.transactions = async () => [
+      transaction,
+      {
+        ...transaction,
+        kind: 'receive',
+        amount: 1_500_000n,
+        fee: undefined,
+        label: undefined,
+        status: 'mempool',
+        height: undefined,
+        confirmations: 0
+      }
+    ]
     assert.equal(await world.run('transactions', '--limit', '1'), 0)
     assert.match(world.out(), /118 +3 {2}funding {2}-1,000,153 sat {2}153 sat {2}f0f0.* {2}to bob/)
     assert.match(world.err(), /--limit/)
@@ -146,11 +239,36 @@ describe('cli / wallet', () => {
   it('labels, and takes labels away', async () => {
     await world.run('label', FUNDING, 'rent')
     await world.run('label', FUNDING)
-    assert.deepEqual(node.calls.map(({ args }) => args), [[FUNDING, 'rent'], [FUNDING, '']])
+    assert.deepEqual(
+      node.calls.map(({ args }) => args),
+      [
+        [FUNDING, 'rent'],
+        [FUNDING, '']
+      ]
+    )
   })
 
   it('refuses wrong arguments with exit code 2, and asks nothing', async () => {
-    for (const argv of [['send'], ['send', 'x', '1.5'], ['send', 'x', '1', '--feerate', '2', '--target', '3'], ['bumpfee', FUNDING, '--feerate', '2', '--target', '3'], ['send', 'x', '1', '--target', '0'], ['send', 'x', '1', '--target', '1009'], ['send', 'x', '1', '--target', 'soon'], ['send', 'x', '1', '--coin', 'x'], ['open', PEER, '1000', '--coin', `${FUNDING}:4294967296`], ['coins', 'lock'], ['coins', 'lock', 'x'], ['coins', 'unlock', FUNDING], ['address', 'x'], ['address', '--label', 'two\nlines'], ['send', 'x', '1', '--feerate', '1.2345'], ['send', 'x', '1', '--feerate', '-1'], ['bumpfee'], ['transactions', '--limit', '0']]) {
+    for (const argv of [
+      ['send'],
+      ['send', 'x', '1.5'],
+      ['send', 'x', '1', '--feerate', '2', '--target', '3'],
+      ['bumpfee', FUNDING, '--feerate', '2', '--target', '3'],
+      ['send', 'x', '1', '--target', '0'],
+      ['send', 'x', '1', '--target', '1009'],
+      ['send', 'x', '1', '--target', 'soon'],
+      ['send', 'x', '1', '--coin', 'x'],
+      ['open', PEER, '1000', '--coin', `${FUNDING}:4294967296`],
+      ['coins', 'lock'],
+      ['coins', 'lock', 'x'],
+      ['coins', 'unlock', FUNDING],
+      ['address', 'x'],
+      ['address', '--label', 'two\nlines'],
+      ['send', 'x', '1', '--feerate', '1.2345'],
+      ['send', 'x', '1', '--feerate', '-1'],
+      ['bumpfee'],
+      ['transactions', '--limit', '0']
+    ]) {
       assert.equal(await testWorld({ env: { PAYCHAN_DATA: dir } }).run(...argv), 2, argv.join(' '))
     }
     assert.deepEqual(node.calls, [])

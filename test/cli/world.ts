@@ -14,9 +14,27 @@ export interface TestWorld extends Outside {
   readonly run: (...argv: string[]) => Promise<number>
 }
 
-export interface WorldOptions { readonly isTTY?: boolean, readonly columns?: number, readonly env?: Record<string, string>, readonly createNode?: CreateNode, readonly simulator?: Outside['simulator'], readonly sweepScript?: URL, readonly lines?: readonly string[], readonly descriptors?: Readonly<Record<number, string>> }
+export interface WorldOptions {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly env?: Record<string, string>
+  readonly createNode?: CreateNode
+  readonly simulator?: Outside['simulator']
+  readonly sweepScript?: URL
+  readonly lines?: readonly string[]
+  readonly descriptors?: Readonly<Record<number, string>>
+}
 
-export function testWorld ({ isTTY = false, columns, env = {}, createNode = refuseToStart, simulator = refuseToSimulate, sweepScript, lines = [], descriptors = {} }: WorldOptions = {}): TestWorld {
+export function testWorld({
+  isTTY = false,
+  columns,
+  env = {},
+  createNode = refuseToStart,
+  simulator = refuseToSimulate,
+  sweepScript,
+  lines = [],
+  descriptors = {}
+}: WorldOptions = {}): TestWorld {
   let out = ''
   let err = ''
   const typed = [...lines]
@@ -26,20 +44,44 @@ export function testWorld ({ isTTY = false, columns, env = {}, createNode = refu
   const world: Outside = {
     createNode,
     simulator,
-    ...sweepScript === undefined ? {} : { sweepScript },
+    ...(sweepScript === undefined ? {} : { sweepScript }),
     io: {
-      stdout: { isTTY, columns, write: text => { out += text; for (const check of [...waiting]) check() } },
-      stderr: { isTTY, columns, write: text => { err += text; for (const check of [...waiting]) check() } },
-      stdin: { isTTY, readLine: async prompt => { if (isTTY) err += prompt; return typed.shift() } },
-      readDescriptor: async descriptor => descriptors[descriptor] ?? '',
+      stdout: {
+        isTTY,
+        columns,
+        write: (text) => {
+          out += text
+          for (const check of [...waiting]) check()
+        }
+      },
+      stderr: {
+        isTTY,
+        columns,
+        write: (text) => {
+          err += text
+          for (const check of [...waiting]) check()
+        }
+      },
+      stdin: {
+        isTTY,
+        readLine: async (prompt) => {
+          if (isTTY) err += prompt
+          return typed.shift()
+        }
+      },
+      readDescriptor: async (descriptor) => descriptors[descriptor] ?? '',
       env,
       after: (_ms, callback) => {
         timers.add(callback)
-        return () => { timers.delete(callback) }
+        return () => {
+          timers.delete(callback)
+        }
       },
-      onInterrupt: callback => {
+      onInterrupt: (callback) => {
         onSignal.add(callback)
-        return () => { onSignal.delete(callback) }
+        return () => {
+          onSignal.delete(callback)
+        }
       }
     }
   }
@@ -47,14 +89,16 @@ export function testWorld ({ isTTY = false, columns, env = {}, createNode = refu
     ...world,
     out: () => out,
     err: () => err,
-    interrupt: () => { for (const listener of [...onSignal]) listener('SIGINT') },
+    interrupt: () => {
+      for (const listener of [...onSignal]) listener('SIGINT')
+    },
     pass: () => {
       const due = [...timers]
       timers.clear()
       for (const callback of due) callback()
     },
-    printed: async text => {
-      await new Promise<void>(resolve => {
+    printed: async (text) => {
+      await new Promise<void>((resolve) => {
         const check = (): void => {
           if (!out.includes(text) && !err.includes(text)) return
           waiting.delete(check)
@@ -68,6 +112,10 @@ export function testWorld ({ isTTY = false, columns, env = {}, createNode = refu
   }
 }
 
-const refuseToStart: CreateNode = async () => { throw new Error('this test starts no node') }
+const refuseToStart: CreateNode = async () => {
+  throw new Error('this test starts no node')
+}
 
-const refuseToSimulate: Outside['simulator'] = async () => { throw new Error('this test simulates nothing') }
+const refuseToSimulate: Outside['simulator'] = async () => {
+  throw new Error('this test simulates nothing')
+}

@@ -1,4 +1,7 @@
-/** What every adapter of the `Chain` port must do; run on the one in memory and on the one over Electrum. */
+/**
+ * What every adapter of the `Chain` port must do; run on the one in memory and on the one over
+ * Electrum.
+ */
 import assert from 'node:assert/strict'
 import { crypto, Transaction } from 'bitcoinjs-lib'
 import type { Chain, ChainStatus, Tip } from '../../src/engine/ports.js'
@@ -18,8 +21,11 @@ export interface ChainFixture {
   stop: () => Promise<void>
 }
 
-/** P2WSH of `<byte> OP_DROP OP_1`: anyone can spend it, and there are many of them (bytes above 16: smaller ones have opcodes). */
-function openScript (byte: number): { script: Uint8Array, witness: Uint8Array } {
+/**
+ * P2WSH of `<byte> OP_DROP OP_1`: anyone can spend it, and there are many of them (bytes above 16:
+ * smaller ones have opcodes).
+ */
+function openScript(byte: number): { script: Uint8Array; witness: Uint8Array } {
   const witness = Uint8Array.from([0x01, byte, 0x75, 0x51])
   return { script: Uint8Array.from([0x00, 0x20, ...crypto.sha256(witness)]), witness }
 }
@@ -28,7 +34,10 @@ const { script, witness } = openScript(0x21)
 const other = openScript(0x22).script
 const AMOUNT = satoshi(100_000n)
 
-function spendOf (funding: Txid, options: { fee?: bigint, lock?: number, vout?: number, sequence?: number } = {}): Transaction {
+function spendOf(
+  funding: Txid,
+  options: { fee?: bigint; lock?: number; vout?: number; sequence?: number } = {}
+): Transaction {
   const spend = new Transaction()
   spend.version = 2
   spend.locktime = options.lock ?? 0
@@ -38,15 +47,17 @@ function spendOf (funding: Txid, options: { fee?: bigint, lock?: number, vout?: 
   return spend
 }
 
-function bytesOf (transaction: Transaction): Uint8Array {
+function bytesOf(transaction: Transaction): Uint8Array {
   return Uint8Array.from(transaction.toBuffer())
 }
 
 /** A fixture that can also replace the newest blocks by one more, all empty. */
-export interface ReorganisingFixture extends ChainFixture { readonly reorg: (depth: number) => Promise<void> }
+export interface ReorganisingFixture extends ChainFixture {
+  readonly reorg: (depth: number) => Promise<void>
+}
 
 /** What holds for every chain. */
-export function chainContract (name: string, create: () => Promise<ChainFixture>): void {
+export function chainContract(name: string, create: () => Promise<ChainFixture>): void {
   describe(`the chain port / ${name}`, () => {
     let world: ChainFixture
     let chain: Chain
@@ -54,14 +65,19 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
     let statuses: Recorder<ChainStatus>
 
     /** The output that pays AMOUNT to the script: a backend may add change before or after it. */
-    async function funded (): Promise<{ txid: Txid, vout: number }> {
+    async function funded(): Promise<{ txid: Txid; vout: number }> {
       const watcher = recordingWatcher()
       const watch = chain.watchScript(script, watcher)
       const id = await world.fund(script, AMOUNT)
-      const history = await watcher.histories.when(entries => entries.some(entry => entry.txid === id))
+      const history = await watcher.histories.when((entries) =>
+        entries.some((entry) => entry.txid === id)
+      )
       watch.stop()
-      const raw = history.find(entry => entry.txid === id)?.raw ?? new Uint8Array()
-      return { txid: id, vout: Transaction.fromBuffer(raw).outs.findIndex(output => output.value === AMOUNT) }
+      const raw = history.find((entry) => entry.txid === id)?.raw ?? new Uint8Array()
+      return {
+        txid: id,
+        vout: Transaction.fromBuffer(raw).outs.findIndex((output) => output.value === AMOUNT)
+      }
     }
 
     beforeEach(async () => {
@@ -69,9 +85,13 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       chain = world.chain
       tips = new Recorder()
       statuses = new Recorder()
-      chain.onTip(tip => { tips.push(tip) })
-      chain.onStatus(status => { statuses.push(status) })
-      if (chain.status !== 'synced') await statuses.when(status => status === 'synced')
+      chain.onTip((tip) => {
+        tips.push(tip)
+      })
+      chain.onStatus((status) => {
+        statuses.push(status)
+      })
+      if (chain.status !== 'synced') await statuses.when((status) => status === 'synced')
     })
 
     afterEach(async () => {
@@ -83,14 +103,18 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       assert.deepEqual(chain.tip, tip)
       assert.match(tip.hash, /^[0-9a-f]{64}$/)
       let seen: Tip | undefined
-      chain.onTip(value => { seen = value })()
+      chain.onTip((value) => {
+        seen = value
+      })()
       assert.deepEqual(seen, tip)
     })
 
     it('tells every new tip until it is told to stop', async () => {
       const first = await tips.when(() => true)
       const silent = new Recorder<Tip>()
-      chain.onTip(tip => { silent.push(tip) })()
+      chain.onTip((tip) => {
+        silent.push(tip)
+      })()
       await world.mine(2)
       const tip = await tips.when(({ height }) => height === first.height + 2)
       assert.notEqual(tip.hash, first.hash)
@@ -104,21 +128,33 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       assert.deepEqual(watcher.histories.all, [[]])
     })
 
-    it('delivers a transaction in the mempool, then in its block, before that block\'s tip', async () => {
+    it("delivers a transaction in the mempool, then in its block, before that block's tip", async () => {
       const events = new Recorder<string>()
       const { height } = await tips.when(() => true)
       await chain.watchScript(script, {
-        onHistory: history => { events.push(`history ${history.map(entry => entry.height ?? 'mempool').join()}`) },
-        onError: error => { events.push(error.message) }
+        onHistory: (history) => {
+          events.push(`history ${history.map((entry) => entry.height ?? 'mempool').join()}`)
+        },
+        onError: (error) => {
+          events.push(error.message)
+        }
       }).ready
       await world.fund(script, AMOUNT)
-      await events.when(event => event === 'history mempool')
-      chain.onTip(tip => { events.push(`tip ${tip.height}`) })
+      await events.when((event) => event === 'history mempool')
+      chain.onTip((tip) => {
+        events.push(`tip ${tip.height}`)
+      })
       await world.mine(1)
-      await events.when(event => event === `tip ${height + 1}`)
+      await events.when((event) => event === `tip ${height + 1}`)
       // electrs may have it in neither place for a moment, between the two.
       const told = events.all.filter((event, n) => n === 0 || event !== 'history ')
-      assert.deepEqual(told, ['history ', 'history mempool', `tip ${height}`, `history ${height + 1}`, `tip ${height + 1}`])
+      assert.deepEqual(told, [
+        'history ',
+        'history mempool',
+        `tip ${height}`,
+        `history ${height + 1}`,
+        `tip ${height + 1}`
+      ])
     })
 
     it('delivers the whole transaction, and the spend of its output as well', async () => {
@@ -127,8 +163,11 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       const { txid: id, vout } = await funded()
       const spend = spendOf(id, { vout })
       assert.equal((await chain.broadcast(bytesOf(spend))).txid, spend.getId())
-      const history = await watcher.histories.when(entries => entries.length === 2)
-      assert.deepEqual(history.map(entry => entry.txid), [id, spend.getId()])
+      const history = await watcher.histories.when((entries) => entries.length === 2)
+      assert.deepEqual(
+        history.map((entry) => entry.txid),
+        [id, spend.getId()]
+      )
       assert.deepEqual(history[1], { txid: spend.getId(), raw: bytesOf(spend), height: undefined })
     })
 
@@ -140,7 +179,10 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       watch.stop()
       const { txid: id } = await funded()
       await chain.watchScript(script, late).ready
-      assert.deepEqual(late.histories.all.map(history => history.map(entry => entry.txid)), [[id]])
+      assert.deepEqual(
+        late.histories.all.map((history) => history.map((entry) => entry.txid)),
+        [[id]]
+      )
       assert.deepEqual(early.histories.all, [[]])
     })
 
@@ -153,17 +195,26 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       assert.equal(watch.isCurrent, true, 'a block changes nothing about that')
       await world.disconnect()
       assert.equal(watch.isCurrent, false)
-      const back = statuses.when(status => status === 'synced', statuses.all.length)
+      const back = statuses.when((status) => status === 'synced', statuses.all.length)
       await world.reconnect()
       await back
-      while (!watch.isCurrent) await new Promise(resolve => { setImmediate(resolve) })
+      while (!watch.isCurrent) {
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
+      }
       watch.stop()
     })
 
     it('says how many servers have taken a broadcast, of how many, and why the others have not', async () => {
       const { txid: id, vout } = await funded()
       const spend = spendOf(id, { vout })
-      assert.deepEqual(await chain.broadcast(bytesOf(spend)), { txid: spend.getId(), taken: 1, of: 1, refusals: [] })
+      assert.deepEqual(await chain.broadcast(bytesOf(spend)), {
+        txid: spend.getId(),
+        taken: 1,
+        of: 1,
+        refusals: []
+      })
     })
 
     it('resolves a broadcast of what the mempool or the chain has already', async () => {
@@ -176,11 +227,19 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
     })
 
     describe('refuses a broadcast', () => {
-      async function refusalOf (transaction: Transaction): Promise<unknown> {
-        const error: unknown = await chain.broadcast(bytesOf(transaction)).then(() => undefined, (reason: unknown) => reason)
+      async function refusalOf(transaction: Transaction): Promise<unknown> {
+        const error: unknown = await chain.broadcast(bytesOf(transaction)).then(
+          () => undefined,
+          (reason: unknown) => reason
+        )
         assert.ok(error instanceof Error && 'code' in error && 'facts' in error)
         assert.equal(error.code, 'ERR_BROADCAST_REFUSED')
-        assert.ok(typeof error.facts === 'object' && error.facts !== null && 'kind' in error.facts && 'reason' in error.facts)
+        assert.ok(
+          typeof error.facts === 'object' &&
+            error.facts !== null &&
+            'kind' in error.facts &&
+            'reason' in error.facts
+        )
         return error.facts.kind
       }
 
@@ -220,7 +279,9 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
       })
 
       it('of bytes that are no transaction', async () => {
-        await assert.rejects(chain.broadcast(new Uint8Array([1, 2, 3])), { code: 'ERR_INVALID_TRANSACTION' })
+        await assert.rejects(chain.broadcast(new Uint8Array([1, 2, 3])), {
+          code: 'ERR_INVALID_TRANSACTION'
+        })
       })
     })
 
@@ -246,7 +307,7 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
         await world.mine(1)
         await world.reconnect()
         await watcher.histories.when(([entry]) => entry?.height === height + 1)
-        await tips.when(tip => tip.height === height + 1)
+        await tips.when((tip) => tip.height === height + 1)
         assert.equal(chain.status, 'synced')
         assert.equal(statuses.last, 'synced')
       })
@@ -267,13 +328,18 @@ export function chainContract (name: string, create: () => Promise<ChainFixture>
 }
 
 /** What holds besides for a chain whose backend can reorganise. */
-export function reorganisationContract (name: string, create: () => Promise<ReorganisingFixture>): void {
+export function reorganisationContract(
+  name: string,
+  create: () => Promise<ReorganisingFixture>
+): void {
   describe(`the chain port / ${name} / a reorganisation`, () => {
     it('takes a confirmation away, and then shows the new tip', async () => {
       const { chain, fund, mine, reorg, stop } = await create()
       try {
         const tips = new Recorder<Tip>()
-        chain.onTip(tip => { tips.push(tip) })
+        chain.onTip((tip) => {
+          tips.push(tip)
+        })
         const watcher = recordingWatcher()
         await chain.watchScript(script, watcher).ready
         await fund(script, AMOUNT)
@@ -282,8 +348,11 @@ export function reorganisationContract (name: string, create: () => Promise<Reor
         const before = watcher.histories.all.length
         const { height } = tips.last ?? { height: 0 }
         await reorg(1)
-        await watcher.histories.when(([entry]) => entry !== undefined && entry.height === undefined, before)
-        await tips.when(tip => tip.height > height)
+        await watcher.histories.when(
+          ([entry]) => entry !== undefined && entry.height === undefined,
+          before
+        )
+        await tips.when((tip) => tip.height > height)
       } finally {
         await stop()
       }

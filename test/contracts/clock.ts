@@ -3,13 +3,18 @@ import assert from 'node:assert/strict'
 import type { Clock } from '../../src/engine/ports.js'
 
 /** `pass` lets at least so many milliseconds go by; short ones, since some clocks are real. */
-export function clockContract (name: string, create: () => { readonly clock: Clock, readonly pass: (ms: number) => Promise<void> }): void {
+export function clockContract(
+  name: string,
+  create: () => { readonly clock: Clock; readonly pass: (ms: number) => Promise<void> }
+): void {
   describe(`the clock port / ${name}`, () => {
     it('calls back once, after the time and never before', async () => {
       const { clock, pass } = create()
       const begun = clock.now()
       const calls: number[] = []
-      clock.after(5, () => { calls.push(clock.now() - begun) })
+      clock.after(5, () => {
+        calls.push(clock.now() - begun)
+      })
       assert.deepEqual(calls, [], 'not at once')
       await pass(30)
       assert.equal(calls.length, 1)
@@ -19,8 +24,12 @@ export function clockContract (name: string, create: () => { readonly clock: Clo
     it('calls in the order in which the times are due', async () => {
       const { clock, pass } = create()
       const order: string[] = []
-      clock.after(20, () => { order.push('late') })
-      clock.after(1, () => { order.push('early') })
+      clock.after(20, () => {
+        order.push('late')
+      })
+      clock.after(1, () => {
+        order.push('early')
+      })
       await pass(60)
       assert.deepEqual(order, ['early', 'late'])
     })
@@ -28,7 +37,9 @@ export function clockContract (name: string, create: () => { readonly clock: Clo
     it('does not call back what was cancelled, however often', async () => {
       const { clock, pass } = create()
       let called = false
-      const cancel = clock.after(5, () => { called = true })
+      const cancel = clock.after(5, () => {
+        called = true
+      })
       cancel()
       cancel()
       await pass(30)

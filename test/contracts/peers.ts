@@ -29,13 +29,19 @@ export interface PeersWorld {
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 
 /** A turn of the event loop. */
-const turn = async (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
+const turn = async (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 
 /** Links between alice and bob, and who listens at both ends. */
-async function connect (world: PeersWorld, bobs: LinkListener): Promise<{ link: Link, listener: Recorder, bobLink: Link }> {
+async function connect(
+  world: PeersWorld,
+  bobs: LinkListener
+): Promise<{ link: Link; listener: Recorder; bobLink: Link }> {
   const listener = new Recorder()
-  const incoming = new Promise<Link>(resolve => {
-    world.bob.onIncoming(link => {
+  const incoming = new Promise<Link>((resolve) => {
+    world.bob.onIncoming((link) => {
       resolve(link)
       return bobs
     })
@@ -44,15 +50,20 @@ async function connect (world: PeersWorld, bobs: LinkListener): Promise<{ link: 
   return { link, listener, bobLink: await incoming }
 }
 
-async function rejectsWith (code: string, promise: Promise<unknown>): Promise<void> {
+async function rejectsWith(code: string, promise: Promise<unknown>): Promise<void> {
   await assert.rejects(promise, (error: unknown) => {
     assert.equal(codeOf(error), code)
     return true
   })
 }
 
-/** Describes the contract; `create` makes a fresh world with at most `maxQueuedBytes` waiting on a link. */
-export function peersContract (create: (options: { maxQueuedBytes: number }) => Promise<PeersWorld>): void {
+/**
+ * Describes the contract; `create` makes a fresh world with at most `maxQueuedBytes` waiting on a
+ * link.
+ */
+export function peersContract(
+  create: (options: { maxQueuedBytes: number }) => Promise<PeersWorld>
+): void {
   let world: PeersWorld
 
   beforeEach(async () => {
@@ -72,24 +83,41 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
     })
 
     it('rejects a name that nobody has', async () => {
-      await rejectsWith('ERR_PEER_UNKNOWN', world.alice.open(world.unknown, () => new Recorder()))
+      await rejectsWith(
+        'ERR_PEER_UNKNOWN',
+        world.alice.open(world.unknown, () => new Recorder())
+      )
     })
 
     it('rejects when the peer is not there', async () => {
-      await rejectsWith('ERR_PEER_UNREACHABLE', world.alice.open(world.gone, () => new Recorder()))
+      await rejectsWith(
+        'ERR_PEER_UNREACHABLE',
+        world.alice.open(world.gone, () => new Recorder())
+      )
     })
 
     it('rejects when the peer is the node itself', async () => {
-      await rejectsWith('ERR_PEER_UNREACHABLE', world.alice.open(world.alice.self, () => new Recorder()))
+      await rejectsWith(
+        'ERR_PEER_UNREACHABLE',
+        world.alice.open(world.alice.self, () => new Recorder())
+      )
     })
 
     it('rejects when the peer does not speak the protocol', async () => {
-      await rejectsWith('ERR_NO_PAYCHAN', world.alice.open(world.mute, () => new Recorder()))
+      await rejectsWith(
+        'ERR_NO_PAYCHAN',
+        world.alice.open(world.mute, () => new Recorder())
+      )
     })
 
     it('rejects with what the listener of the opener throws', async () => {
       world.bob.onIncoming(() => new Recorder())
-      await assert.rejects(world.alice.open(world.bobAddress, () => { throw new Error('not today') }), /not today/)
+      await assert.rejects(
+        world.alice.open(world.bobAddress, () => {
+          throw new Error('not today')
+        }),
+        /not today/
+      )
     })
 
     it('is answered with an Error while nobody accepts', async () => {
@@ -99,16 +127,27 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
       const listener = new Recorder()
       await world.alice.open(world.bobAddress, () => listener)
       assert.equal(await listener.closed(), undefined)
-      assert.deepEqual(listener.messages.map(message => message.type === 'Error' && message.code), ['ERR_NOT_READY'])
+      assert.deepEqual(
+        listener.messages.map((message) => message.type === 'Error' && message.code),
+        ['ERR_NOT_READY']
+      )
     })
 
     it('is answered with an Error, and reported, when the one who accepts throws', async () => {
-      world.bob.onIncoming(() => { throw new Error('broken acceptor') })
+      world.bob.onIncoming(() => {
+        throw new Error('broken acceptor')
+      })
       const listener = new Recorder()
       await world.alice.open(world.bobAddress, () => listener)
       await listener.closed()
-      assert.deepEqual(listener.messages.map(message => message.type === 'Error' && message.code), ['ERR_INTERNAL'])
-      assert.deepEqual(world.reported.map(error => error.message), ['broken acceptor'])
+      assert.deepEqual(
+        listener.messages.map((message) => message.type === 'Error' && message.code),
+        ['ERR_INTERNAL']
+      )
+      assert.deepEqual(
+        world.reported.map((error) => error.message),
+        ['broken acceptor']
+      )
     })
   })
 
@@ -125,12 +164,12 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
 
     it('delivers what both sides send before they have a listener', async () => {
       const bobs = new Recorder()
-      world.bob.onIncoming(link => {
+      world.bob.onIncoming((link) => {
         link.send(ack(1))
         return bobs
       })
       const alices = new Recorder()
-      await world.alice.open(world.bobAddress, link => {
+      await world.alice.open(world.bobAddress, (link) => {
         link.send(ack(2))
         return alices
       })
@@ -150,16 +189,31 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
       const listener = new Recorder()
       const { link } = await connect(world, listener)
       const signature = new Uint8Array(64).fill(1)
-      const update: Update = { type: 'Update', turn: 0, sequence: 1, payerBalance: 5n, payments: [], signature }
+      const update: Update = {
+        type: 'Update',
+        turn: 0,
+        sequence: 1,
+        payerBalance: 5n,
+        payments: [],
+        signature
+      }
       link.send(update)
       signature.fill(2)
-      assert.deepEqual(await listener.received(1), [{ ...update, signature: new Uint8Array(64).fill(1) }])
+      assert.deepEqual(await listener.received(1), [
+        { ...update, signature: new Uint8Array(64).fill(1) }
+      ])
     })
 
     it('makes one plain line of the text of an Error, whatever it was', async () => {
       const listener = new Recorder()
       const { link } = await connect(world, listener)
-      link.send({ type: 'Error', code: 'ERR_ANY', rule: '', text: `two\nlines ${'€'.repeat(400)}`, fatal: false })
+      link.send({
+        type: 'Error',
+        code: 'ERR_ANY',
+        rule: '',
+        text: `two\nlines ${'€'.repeat(400)}`,
+        fatal: false
+      })
       const [told] = await listener.received(1)
       // 10 bytes, then 330 x 3 bytes: the 331st would end at byte 1,003.
       assert.equal(told?.type === 'Error' && told.text, `two lines ${'€'.repeat(330)}`)
@@ -173,7 +227,10 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
       const second = await world.alice.open(world.bobAddress, () => new Recorder())
       first.send(ack(1))
       second.send(ack(2))
-      assert.deepEqual((await Promise.all(listeners.map(async listener => listener.received(1)))).flat(), [ack(1), ack(2)])
+      assert.deepEqual(
+        (await Promise.all(listeners.map(async (listener) => listener.received(1)))).flat(),
+        [ack(1), ack(2)]
+      )
       first.close()
       await listeners[0]?.closed()
       second.send(ack(3))
@@ -182,11 +239,13 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
 
     it('holds the peer back while a listener is busy', async () => {
       let release = (): void => {}
-      const busy = new Promise<void>(resolve => { release = resolve })
+      const busy = new Promise<void>((resolve) => {
+        release = resolve
+      })
       const seen: Message[] = []
-      const last = new Promise<void>(resolve => {
+      const last = new Promise<void>((resolve) => {
         void connect(world, {
-          onMessage: message => {
+          onMessage: (message) => {
             seen.push(message)
             if (seen.length === 3) resolve()
             return seen.length === 1 ? busy : undefined
@@ -246,10 +305,24 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
     })
 
     it('closes the link with an end of its own when the peer does not read (WIRE-11)', async () => {
-      const { link, listener } = await connect(world, { onMessage: async () => new Promise(() => {}), onClosed: () => {} })
+      const { link, listener } = await connect(world, {
+        onMessage: async () => new Promise(() => {}),
+        onClosed: () => {}
+      })
       // 100 x 163 bytes a turn. What the real adapter may have on its way besides the queue, both
       // stream windows and read buffers, is a few MiB: 1,000 turns are 16 MB.
-      const update: Update = { type: 'Update', turn: 0, sequence: 1, payerBalance: 5n, payments: Array.from({ length: 100 }, () => ({ id: new Uint8Array(16), amount: 1n, memo: 'x'.repeat(128) })), signature: new Uint8Array(64) }
+      const update: Update = {
+        type: 'Update',
+        turn: 0,
+        sequence: 1,
+        payerBalance: 5n,
+        payments: Array.from({ length: 100 }, () => ({
+          id: new Uint8Array(16),
+          amount: 1n,
+          memo: 'x'.repeat(128)
+        })),
+        signature: new Uint8Array(64)
+      }
       for (let turns = 0; turns < 1_000 && listener.endings.length === 0; turns++) {
         link.send(update)
         await turn()
@@ -259,23 +332,37 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
 
     it('reports a listener that throws, closes that link, and goes on', async () => {
       let ended: Error | undefined
-      const ending = new Promise<void>(resolve => {
+      const ending = new Promise<void>((resolve) => {
         void connect(world, {
-          onMessage: () => { throw new Error('broken listener') },
-          onClosed: error => {
+          onMessage: () => {
+            throw new Error('broken listener')
+          },
+          onClosed: (error) => {
             ended = error
             resolve()
             throw new Error('broken twice')
           }
-        }).then(({ link }) => { link.send(ack(1)) })
+        }).then(({ link }) => {
+          link.send(ack(1))
+        })
       })
       await ending
       assert.equal(codeOf(ended), 'ERR_LISTENER_FAILED')
-      assert.deepEqual(world.reported.map(error => error.message), ['broken listener', 'broken twice'])
+      assert.deepEqual(
+        world.reported.map((error) => error.message),
+        ['broken listener', 'broken twice']
+      )
       const listener = new Recorder()
-      await world.alice.open(world.bobAddress, () => listener).then(link => { link.send(ack(1)) })
+      await world.alice
+        .open(world.bobAddress, () => listener)
+        .then((link) => {
+          link.send(ack(1))
+        })
       await listener.closed()
-      assert.deepEqual(listener.messages.map(message => message.type === 'Error' && message.code), ['ERR_INTERNAL'])
+      assert.deepEqual(
+        listener.messages.map((message) => message.type === 'Error' && message.code),
+        ['ERR_INTERNAL']
+      )
     })
   })
 
@@ -298,7 +385,11 @@ export function peersContract (create: (options: { maxQueuedBytes: number }) => 
         assert.equal(error instanceof Error && 'rule' in error && error.rule, rule)
         assert.deepEqual(bobs.messages, [{ type: 'ChannelReady' }])
         const [told] = await intruder.received(1)
-        assert.deepEqual(told?.type === 'Error' && [told.code, told.rule, told.fatal], ['ERR_BAD_MESSAGE', rule, false])
+        assert.deepEqual(told?.type === 'Error' && [told.code, told.rule, told.fatal], [
+          'ERR_BAD_MESSAGE',
+          rule,
+          false
+        ])
       })
     }
   })

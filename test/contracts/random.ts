@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { toHex } from '../../src/types/bytes.js'
 import type { Random } from '../../src/engine/ports.js'
 
-export function randomContract (name: string, create: () => Random): void {
+export function randomContract(name: string, create: () => Random): void {
   describe(`the random port / ${name}`, () => {
     it('draws as many bytes as are asked for', () => {
       const random = create()

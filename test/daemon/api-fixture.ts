@@ -15,7 +15,7 @@ export interface ApiFixture {
   readonly stop: () => Promise<void>
 }
 
-export async function startApi (): Promise<ApiFixture> {
+export async function startApi(): Promise<ApiFixture> {
   const dir = await mkdtemp(join(tmpdir(), 'paychan-api-'))
   const socketPath = join(dir, 'api.sock')
   const node = new FakeNode()

@@ -1,6 +1,25 @@
-/** A node that remembers what it was asked and answers from a script. No chain, no peers, no disk. */
-import type { BumpResult, CoinInfo, Fees, SendResult, SettleAllResult, WalletTransaction } from '../../src/node/api.js'
-import type { Balance, ChannelInfo, NodeApi, NodeEvent, NodeInfo, PaymentInfo, PayResult, PeerInfo, RecoverResult } from '../../src/node/api.js'
+/**
+ * A node that remembers what it was asked and answers from a script. No chain, no peers, no disk.
+ */
+import type {
+  BumpResult,
+  CoinInfo,
+  Fees,
+  SendResult,
+  SettleAllResult,
+  WalletTransaction
+} from '../../src/node/api.js'
+import type {
+  Balance,
+  ChannelInfo,
+  NodeApi,
+  NodeEvent,
+  NodeInfo,
+  PaymentInfo,
+  PayResult,
+  PeerInfo,
+  RecoverResult
+} from '../../src/node/api.js'
 import { defaultPolicy } from '../../src/channel/policy.js'
 import { channelId, txid } from '../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../src/types/units.js'
@@ -15,14 +34,28 @@ export const info: NodeInfo = {
   peerId: PEER,
   multiaddrs: [`/ip4/127.0.0.1/tcp/4001/p2p/${PEER}`],
   dataDir: '/home/alice/.paychan',
-  chain: { status: 'synced', server: 'tcp://127.0.0.1:50001', height: blockHeight(120), hash: '00'.repeat(32), lastError: undefined, servers: [] },
+  chain: {
+    status: 'synced',
+    server: 'tcp://127.0.0.1:50001',
+    height: blockHeight(120),
+    hash: '00'.repeat(32),
+    lastError: undefined,
+    servers: []
+  },
   channels: { open: 1, total: 2, unwatched: 0 },
   policy: defaultPolicy('regtest'),
   ecdsa: 'secp256k1'
 }
 
 export const balance: Balance = {
-  confirmed: satoshi(1_000_000n), pending: satoshi(0n), reserved: satoshi(70_000n), locked: satoshi(5_000n), inChannels: satoshi(250_000n), unwatched: satoshi(0n), unswept: satoshi(330n), total: satoshi(1_250_330n)
+  confirmed: satoshi(1_000_000n),
+  pending: satoshi(0n),
+  reserved: satoshi(70_000n),
+  locked: satoshi(5_000n),
+  inChannels: satoshi(250_000n),
+  unwatched: satoshi(0n),
+  unswept: satoshi(330n),
+  total: satoshi(1_250_330n)
 }
 
 export const peer: PeerInfo = { peerId: PEER, connected: true, multiaddrs: [], paychan: undefined }
@@ -52,7 +85,14 @@ export const channel: ChannelInfo = {
   lastPaymentHeight: blockHeight(1_000),
   settleHeight: blockHeight(1_012),
   refundHeight: blockHeight(1_048),
-  limits: { minFirstPayment: satoshi(511n), maxStake: satoshi(999_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n), maxRisk: 100 },
+  limits: {
+    minFirstPayment: satoshi(511n),
+    maxStake: satoshi(999_000n),
+    minTurnAmount: satoshi(0n),
+    maxInFlightUpdates: 16,
+    maxInFlightValue: satoshi(1_300_000n),
+    maxRisk: 100
+  },
   renews: undefined,
   renewedAs: undefined,
   renewFor: undefined,
@@ -60,28 +100,96 @@ export const channel: ChannelInfo = {
   spend: undefined
 }
 
-export const recovered: RecoverResult = { peerId: PEER, recovered: [channel], known: 1, refused: [{ channel: CHANNEL, code: 'ERR_BAD_SIGNATURE', reason: 'The signature of state 3 is not the payer\'s.' }] }
+export const recovered: RecoverResult = {
+  peerId: PEER,
+  recovered: [channel],
+  known: 1,
+  refused: [
+    {
+      channel: CHANNEL,
+      code: 'ERR_BAD_SIGNATURE',
+      reason: "The signature of state 3 is not the payer's."
+    }
+  ]
+}
 
 export const payment: PaymentInfo = {
-  id: 'ab'.repeat(16), channel: CHANNEL, peerId: PEER, direction: 'sent', amount: satoshi(1_000n), memo: 'coffee', status: 'acknowledged', time: 1_800_000_000_000
+  id: 'ab'.repeat(16),
+  channel: CHANNEL,
+  peerId: PEER,
+  direction: 'sent',
+  amount: satoshi(1_000n),
+  memo: 'coffee',
+  status: 'acknowledged',
+  time: 1_800_000_000_000
 }
 
 export const transaction: WalletTransaction = {
-  txid: FUNDING, kind: 'funding', amount: -1_000_153n, fee: satoshi(153n), height: blockHeight(118), confirmations: 3, status: 'confirmed', label: 'to bob'
+  txid: FUNDING,
+  kind: 'funding',
+  amount: -1_000_153n,
+  fee: satoshi(153n),
+  height: blockHeight(118),
+  confirmations: 3,
+  status: 'confirmed',
+  label: 'to bob'
 }
 
-export const sent: SendResult = { txid: FUNDING, to: 'bcrt1qaddress', amount: satoshi(30_000n), fee: satoshi(141n), satPerVByte: 1, vsize: 141, change: satoshi(69_859n), message: undefined, broadcast: true }
+export const sent: SendResult = {
+  txid: FUNDING,
+  to: 'bcrt1qaddress',
+  amount: satoshi(30_000n),
+  fee: satoshi(141n),
+  satPerVByte: 1,
+  vsize: 141,
+  change: satoshi(69_859n),
+  message: undefined,
+  broadcast: true
+}
 
-export const bumped: BumpResult = { kind: 'replacement', txid: txid('b0'.repeat(32)), of: FUNDING, fee: satoshi(705n), satPerVByte: 5, vsize: 141, broadcast: true }
+export const bumped: BumpResult = {
+  kind: 'replacement',
+  txid: txid('b0'.repeat(32)),
+  of: FUNDING,
+  fee: satoshi(705n),
+  satPerVByte: 5,
+  vsize: 141,
+  broadcast: true
+}
 
-export const fees: Fees = { leastSatPerVByte: 1, estimates: [{ blocks: 1, satPerVByte: 12.5 }, { blocks: 144, satPerVByte: 1 }] }
+export const fees: Fees = {
+  leastSatPerVByte: 1,
+  estimates: [
+    { blocks: 1, satPerVByte: 12.5 },
+    { blocks: 144, satPerVByte: 1 }
+  ]
+}
 
-export const coin: CoinInfo = { outPoint: `${FUNDING}:0`, amount: satoshi(100_000n), address: 'bcrt1qaddress', height: blockHeight(118), confirmations: 3, label: 'salary', state: 'free', locked: false, channel: undefined, spentBy: undefined }
+export const coin: CoinInfo = {
+  outPoint: `${FUNDING}:0`,
+  amount: satoshi(100_000n),
+  address: 'bcrt1qaddress',
+  height: blockHeight(118),
+  confirmations: 3,
+  label: 'salary',
+  state: 'free',
+  locked: false,
+  channel: undefined,
+  spentBy: undefined
+}
 
 /** What `pay` answers when one channel was enough. */
-export const paid: PayResult = { ...payment, requestId: undefined, parts: [payment], already: false }
+export const paid: PayResult = {
+  ...payment,
+  requestId: undefined,
+  parts: [payment],
+  already: false
+}
 
-export interface Call { readonly verb: string, readonly args: readonly unknown[] }
+export interface Call {
+  readonly verb: string
+  readonly args: readonly unknown[]
+}
 
 export class FakeNode implements NodeApi {
   readonly calls: Call[] = []
@@ -91,56 +199,113 @@ export class FakeNode implements NodeApi {
   signal: AbortSignal | undefined
   private readonly listeners = new Set<(event: NodeEvent) => void>()
 
-  readonly info = async (): ReturnType<NodeApi['info']> => await this.answer('info', [], async () => info)
-  readonly address = async (): ReturnType<NodeApi['address']> => await this.answer('address', [], async () => 'bcrt1qaddress')
-  readonly balance = async (): ReturnType<NodeApi['balance']> => await this.answer('balance', [], async () => balance)
-  readonly send = async (...args: Parameters<NodeApi['send']>): ReturnType<NodeApi['send']> => await this.answer('send', args, async ({ dryRun = false }) => ({ ...sent, txid: dryRun ? undefined : sent.txid }))
-  readonly bumpFee = async (...args: Parameters<NodeApi['bumpFee']>): ReturnType<NodeApi['bumpFee']> => await this.answer('bumpFee', args, async () => bumped)
-  readonly fees = async (): ReturnType<NodeApi['fees']> => await this.answer('fees', [], async () => fees)
-  readonly coins = async (): ReturnType<NodeApi['coins']> => await this.answer('coins', [], async () => [coin])
-  readonly lockCoins = async (...args: Parameters<NodeApi['lockCoins']>): ReturnType<NodeApi['lockCoins']> => await this.answer('lockCoins', args, async () => {})
-  readonly unlockCoins = async (...args: Parameters<NodeApi['unlockCoins']>): ReturnType<NodeApi['unlockCoins']> => await this.answer('unlockCoins', args, async () => {})
-  readonly transactions = async (...args: Parameters<NodeApi['transactions']>): ReturnType<NodeApi['transactions']> => await this.answer('transactions', args, async () => [transaction])
-  readonly label = async (...args: Parameters<NodeApi['label']>): ReturnType<NodeApi['label']> => await this.answer('label', args, async () => {})
-  readonly recover = async (...args: Parameters<NodeApi['recover']>): ReturnType<NodeApi['recover']> => await this.answer('recover', args, async () => recovered)
-  readonly connect = async (...args: Parameters<NodeApi['connect']>): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
-  readonly peers = async (): ReturnType<NodeApi['peers']> => await this.answer('peers', [], async () => [peer])
-  readonly open = async ({ signal, ...asked }: Parameters<NodeApi['open']>[0]): ReturnType<NodeApi['open']> => {
+  readonly info = async (): ReturnType<NodeApi['info']> =>
+    await this.answer('info', [], async () => info)
+  readonly address = async (): ReturnType<NodeApi['address']> =>
+    await this.answer('address', [], async () => 'bcrt1qaddress')
+  readonly balance = async (): ReturnType<NodeApi['balance']> =>
+    await this.answer('balance', [], async () => balance)
+  readonly send = async (...args: Parameters<NodeApi['send']>): ReturnType<NodeApi['send']> =>
+    await this.answer('send', args, async ({ dryRun = false }) => ({
+      ...sent,
+      txid: dryRun ? undefined : sent.txid
+    }))
+  readonly bumpFee = async (
+    ...args: Parameters<NodeApi['bumpFee']>
+  ): ReturnType<NodeApi['bumpFee']> => await this.answer('bumpFee', args, async () => bumped)
+  readonly fees = async (): ReturnType<NodeApi['fees']> =>
+    await this.answer('fees', [], async () => fees)
+  readonly coins = async (): ReturnType<NodeApi['coins']> =>
+    await this.answer('coins', [], async () => [coin])
+  readonly lockCoins = async (
+    ...args: Parameters<NodeApi['lockCoins']>
+  ): ReturnType<NodeApi['lockCoins']> => await this.answer('lockCoins', args, async () => {})
+  readonly unlockCoins = async (
+    ...args: Parameters<NodeApi['unlockCoins']>
+  ): ReturnType<NodeApi['unlockCoins']> => await this.answer('unlockCoins', args, async () => {})
+  readonly transactions = async (
+    ...args: Parameters<NodeApi['transactions']>
+  ): ReturnType<NodeApi['transactions']> =>
+    await this.answer('transactions', args, async () => [transaction])
+  readonly label = async (...args: Parameters<NodeApi['label']>): ReturnType<NodeApi['label']> =>
+    await this.answer('label', args, async () => {})
+  readonly recover = async (
+    ...args: Parameters<NodeApi['recover']>
+  ): ReturnType<NodeApi['recover']> => await this.answer('recover', args, async () => recovered)
+  readonly connect = async (
+    ...args: Parameters<NodeApi['connect']>
+  ): ReturnType<NodeApi['connect']> => await this.answer('connect', args, async () => peer)
+  readonly peers = async (): ReturnType<NodeApi['peers']> =>
+    await this.answer('peers', [], async () => [peer])
+  readonly open = async ({
+    signal,
+    ...asked
+  }: Parameters<NodeApi['open']>[0]): ReturnType<NodeApi['open']> => {
     this.signal = signal
     return await this.answer('open', [asked], async () => channel)
   }
 
-  readonly fundingPsbt = async (...args: Parameters<NodeApi['fundingPsbt']>): ReturnType<NodeApi['fundingPsbt']> => await this.answer('fundingPsbt', args, async () => ({ channel, warnings: [] }))
-  readonly renew = async (of: string, { signal, ...options }: NonNullable<Parameters<NodeApi['renew']>[1]> = {}): ReturnType<NodeApi['renew']> => {
+  readonly fundingPsbt = async (
+    ...args: Parameters<NodeApi['fundingPsbt']>
+  ): ReturnType<NodeApi['fundingPsbt']> =>
+    await this.answer('fundingPsbt', args, async () => ({ channel, warnings: [] }))
+  readonly renew = async (
+    of: string,
+    { signal, ...options }: NonNullable<Parameters<NodeApi['renew']>[1]> = {}
+  ): ReturnType<NodeApi['renew']> => {
     this.signal = signal
     return await this.answer('renew', [of, options], async () => channel)
   }
 
-  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> => await this.answer('pay', args, async ({ amount, memo = '', id }) => {
-    const part = { ...payment, amount: satoshi(amount), memo }
-    return { ...part, requestId: id, parts: [part], already: false }
-  })
+  readonly pay = async (...args: Parameters<NodeApi['pay']>): ReturnType<NodeApi['pay']> =>
+    await this.answer('pay', args, async ({ amount, memo = '', id }) => {
+      const part = { ...payment, amount: satoshi(amount), memo }
+      return { ...part, requestId: id, parts: [part], already: false }
+    })
 
-  readonly channels = async (): ReturnType<NodeApi['channels']> => await this.answer('channels', [], async () => [channel])
-  readonly payments = async (...args: Parameters<NodeApi['payments']>): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
-  readonly settleAll = async (): ReturnType<NodeApi['settleAll']> => await this.answer('settleAll', [], async () => ({ settled: [{ channel: CHANNEL, kind: 'settlement' as const, txid: FUNDING }], failed: this.unsettled, leftOut: [] }))
+  readonly channels = async (): ReturnType<NodeApi['channels']> =>
+    await this.answer('channels', [], async () => [channel])
+  readonly payments = async (
+    ...args: Parameters<NodeApi['payments']>
+  ): ReturnType<NodeApi['payments']> => await this.answer('payments', args, async () => [payment])
+  readonly settleAll = async (): ReturnType<NodeApi['settleAll']> =>
+    await this.answer('settleAll', [], async () => ({
+      settled: [{ channel: CHANNEL, kind: 'settlement' as const, txid: FUNDING }],
+      failed: this.unsettled,
+      leftOut: []
+    }))
   unsettled: SettleAllResult['failed'] = []
-  readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> => await this.answer('close', args, async () => ({ channel: CHANNEL, kind: 'close' as const, txid: FUNDING }))
-  readonly stop = async (): Promise<void> => { await this.answer('stop', [], async () => {}) }
+  readonly close = async (...args: Parameters<NodeApi['close']>): ReturnType<NodeApi['close']> =>
+    await this.answer('close', args, async () => ({
+      channel: CHANNEL,
+      kind: 'close' as const,
+      txid: FUNDING
+    }))
+  readonly stop = async (): Promise<void> => {
+    await this.answer('stop', [], async () => {})
+  }
 
-  readonly onEvent: NodeApi['onEvent'] = listener => {
+  readonly onEvent: NodeApi['onEvent'] = (listener) => {
     this.listeners.add(listener)
-    return () => { this.listeners.delete(listener) }
+    return () => {
+      this.listeners.delete(listener)
+    }
   }
 
   /** How many follow the events. */
-  followers (): number { return this.listeners.size }
+  followers(): number {
+    return this.listeners.size
+  }
 
-  emit (event: NodeEvent): void {
+  emit(event: NodeEvent): void {
     for (const listener of this.listeners) listener(event)
   }
 
-  private async answer<Args extends unknown[], Result> (verb: keyof NodeApi, args: Args, fallback: (...args: NoInfer<Args>) => Promise<Result>): Promise<Result> {
+  private async answer<Args extends unknown[], Result>(
+    verb: keyof NodeApi,
+    args: Args,
+    fallback: (...args: NoInfer<Args>) => Promise<Result>
+  ): Promise<Result> {
     this.calls.push({ verb, args })
     const override = this.answers[verb] as ((...args: Args) => Promise<Result>) | undefined
     return await (override ?? fallback)(...args)

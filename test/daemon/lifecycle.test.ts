@@ -19,8 +19,8 @@ describe('the local API, its life', () => {
   let client: ApiClient
 
   beforeEach(async () => {
-    api = await startApi();
-    ({ dir, socketPath, node, server, client } = api)
+    api = await startApi()
+    ;({ dir, socketPath, node, server, client } = api)
   })
 
   afterEach(async () => {
@@ -59,7 +59,15 @@ describe('the local API, its life', () => {
 
     it('of a dead process is replaced', async () => {
       const path = join(dir, 'stale.sock')
-      const child = spawn(process.execPath, ['-e', 'require("net").createServer().listen(process.argv[1], () => console.log("up"))', path], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(
+        process.execPath,
+        [
+          '-e',
+          'require("net").createServer().listen(process.argv[1], () => console.log("up"))',
+          path
+        ],
+        { stdio: ['ignore', 'pipe', 'inherit'] }
+      )
       await once(child.stdout, 'data')
       child.kill('SIGKILL')
       await once(child, 'exit')
@@ -80,27 +88,42 @@ describe('the local API, its life', () => {
 
     it('whose path is too long is refused with the way out', async () => {
       const path = join(dir, 'x'.repeat(120), 'api.sock')
-      await assert.rejects(serveApi(node, path), { code: 'ERR_SOCKET_PATH_TOO_LONG', message: /shorter --data/ })
+      await assert.rejects(serveApi(node, path), {
+        code: 'ERR_SOCKET_PATH_TOO_LONG',
+        message: /shorter --data/
+      })
       assert.throws(() => connectApi(path), { code: 'ERR_SOCKET_PATH_TOO_LONG' })
     })
 
     it('that cannot be made is explained', async () => {
       const file = join(dir, 'file')
       await writeFile(file, 'x')
-      await assert.rejects(serveApi(node, join(file, 'api.sock')), { code: 'ERR_SOCKET_FAILED', message: /permissions/ })
+      await assert.rejects(serveApi(node, join(file, 'api.sock')), {
+        code: 'ERR_SOCKET_FAILED',
+        message: /permissions/
+      })
     })
   })
 
   describe('the client', () => {
     it('says how to start a node that is not running', async () => {
       const absent = connectApi(join(dir, 'absent.sock'))
-      await assert.rejects(absent.info(), { code: 'ERR_NODE_NOT_RUNNING', message: /start it with `paychan start/ })
+      await assert.rejects(absent.info(), {
+        code: 'ERR_NODE_NOT_RUNNING',
+        message: /start it with `paychan start/
+      })
       await assert.rejects(absent.events(() => {}).ready, { code: 'ERR_NODE_NOT_RUNNING' })
     })
 
     it('says that the outcome is unknown when the node ends during a call', async () => {
-      node.answers.pay = async () => { await server.close(); return paid }
-      await assert.rejects(client.pay({ to: PEER, amount: satoshi(1n) }), { code: 'ERR_API_FAILED', message: /unknown/ })
+      node.answers.pay = async () => {
+        await server.close()
+        return paid
+      }
+      await assert.rejects(client.pay({ to: PEER, amount: satoshi(1n) }), {
+        code: 'ERR_API_FAILED',
+        message: /unknown/
+      })
     })
   })
 
@@ -114,9 +137,16 @@ describe('the local API, its life', () => {
 
     it('ends the server even when the one who asked is gone', async () => {
       let stopping = (): void => {}
-      const asked = new Promise<void>(resolve => { stopping = resolve })
+      const asked = new Promise<void>((resolve) => {
+        stopping = resolve
+      })
       let finish = (): void => {}
-      node.answers.stop = async () => { stopping(); await new Promise<void>(resolve => { finish = resolve }) }
+      node.answers.stop = async () => {
+        stopping()
+        await new Promise<void>((resolve) => {
+          finish = resolve
+        })
+      }
       const call = client.stop()
       await asked
       client.disconnect()
@@ -126,7 +156,9 @@ describe('the local API, its life', () => {
     })
 
     it('that fails is reported, and the server goes on', async () => {
-      node.answers.stop = async () => { throw new PaychanError('ERR_STORE_FAILED', 'The disk is full.') }
+      node.answers.stop = async () => {
+        throw new PaychanError('ERR_STORE_FAILED', 'The disk is full.')
+      }
       await assert.rejects(client.stop(), { code: 'ERR_STORE_FAILED' })
       assert.deepEqual(await client.peers(), [peer])
     })

@@ -10,7 +10,21 @@ import { NODE_VERBS, type NodeEvent } from '../../src/node/api.js'
 import { PaychanError } from '../../src/types/errors.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import type { FakeNode } from './fake-node.js'
-import { balance, channel, CHANNEL, FUNDING, info, paid, PEER, payment, peer, recovered, bumped, sent, transaction } from './fake-node.js'
+import {
+  balance,
+  channel,
+  CHANNEL,
+  FUNDING,
+  info,
+  paid,
+  PEER,
+  payment,
+  peer,
+  recovered,
+  bumped,
+  sent,
+  transaction
+} from './fake-node.js'
 import { startApi, type ApiFixture } from './api-fixture.js'
 import { rawBytes, rawRequest } from './raw.js'
 
@@ -22,8 +36,8 @@ describe('the local API', () => {
   let client: ApiClient
 
   beforeEach(async () => {
-    api = await startApi();
-    ({ socketPath, node, server, client } = api)
+    api = await startApi()
+    ;({ socketPath, node, server, client } = api)
   })
 
   afterEach(async () => {
@@ -32,8 +46,16 @@ describe('the local API', () => {
 
   describe('verbs', () => {
     it('have a row for each call of a node', () => {
-      assert.deepEqual([...VERBS.keys()].filter(name => name !== 'cancel'), NODE_VERBS)
-      assert.deepEqual(Object.keys(client).filter(name => !['cancel', 'onEvent', 'events', 'disconnect'].includes(name)), NODE_VERBS)
+      assert.deepEqual(
+        [...VERBS.keys()].filter((name) => name !== 'cancel'),
+        NODE_VERBS
+      )
+      assert.deepEqual(
+        Object.keys(client).filter(
+          (name) => !['cancel', 'onEvent', 'events', 'disconnect'].includes(name)
+        ),
+        NODE_VERBS
+      )
     })
 
     it('come back from the wire as the node gave them', async () => {
@@ -48,20 +70,38 @@ describe('the local API', () => {
       assert.deepEqual(await client.peers(), [peer])
       assert.deepEqual(await client.recover(PEER), recovered)
       assert.deepEqual(await client.open({ peer: PEER, amount: satoshi(1n) }), channel)
-      assert.deepEqual(await client.pay({ to: PEER, amount: satoshi(1_000n), memo: 'coffee' }), paid)
+      assert.deepEqual(
+        await client.pay({ to: PEER, amount: satoshi(1_000n), memo: 'coffee' }),
+        paid
+      )
       assert.deepEqual(await client.channels(), [channel])
       assert.deepEqual(await client.payments(), [payment])
-      assert.deepEqual(await client.close(CHANNEL), { channel: CHANNEL, kind: 'close', txid: FUNDING })
+      assert.deepEqual(await client.close(CHANNEL), {
+        channel: CHANNEL,
+        kind: 'close',
+        txid: FUNDING
+      })
     })
 
     it('reach the node with what was asked, and with nothing that was not', async () => {
       await client.connect('/ip4/127.0.0.1/tcp/1')
       await client.recover(PEER)
-      await client.open({ peer: PEER, amount: satoshi(2_100_000_000_000_000n), blocks: blockDelta(144), wait: 'broadcast' })
+      await client.open({
+        peer: PEER,
+        amount: satoshi(2_100_000_000_000_000n),
+        blocks: blockDelta(144),
+        wait: 'broadcast'
+      })
       await client.open({ peer: PEER, amount: satoshi(7n) })
       await client.pay({ to: CHANNEL, amount: satoshi(1_007_199_254_740_993n), memo: 'ü\n\u0000' })
       await client.pay({ to: PEER, amount: satoshi(5n), id: 'invoice 17' })
-      await client.send({ to: 'bcrt1qaddress', amount: 'all', satPerVByte: 2.5, label: 'rent', dryRun: true })
+      await client.send({
+        to: 'bcrt1qaddress',
+        amount: 'all',
+        satPerVByte: 2.5,
+        label: 'rent',
+        dryRun: true
+      })
       await client.bumpFee(FUNDING, { satPerVByte: 12 })
       await client.label(FUNDING, '')
       await client.payments({ channel: CHANNEL, limit: 5 })
@@ -71,11 +111,19 @@ describe('the local API', () => {
       assert.deepEqual(node.calls, [
         { verb: 'connect', args: ['/ip4/127.0.0.1/tcp/1'] },
         { verb: 'recover', args: [PEER] },
-        { verb: 'open', args: [{ peer: PEER, amount: 2_100_000_000_000_000n, blocks: 144, wait: 'broadcast' }] },
+        {
+          verb: 'open',
+          args: [{ peer: PEER, amount: 2_100_000_000_000_000n, blocks: 144, wait: 'broadcast' }]
+        },
         { verb: 'open', args: [{ peer: PEER, amount: 7n }] },
         { verb: 'pay', args: [{ to: CHANNEL, amount: 1_007_199_254_740_993n, memo: 'ü\n\u0000' }] },
         { verb: 'pay', args: [{ to: PEER, amount: 5n, id: 'invoice 17' }] },
-        { verb: 'send', args: [{ to: 'bcrt1qaddress', amount: 'all', satPerVByte: 2.5, label: 'rent', dryRun: true }] },
+        {
+          verb: 'send',
+          args: [
+            { to: 'bcrt1qaddress', amount: 'all', satPerVByte: 2.5, label: 'rent', dryRun: true }
+          ]
+        },
         { verb: 'bumpFee', args: [FUNDING, { satPerVByte: 12 }] },
         { verb: 'label', args: [FUNDING, ''] },
         { verb: 'payments', args: [{ channel: CHANNEL, limit: 5 }] },
@@ -95,36 +143,63 @@ describe('the local API', () => {
     it('run at the same time', async () => {
       let waiting = 0
       let release = (): void => {}
-      const everybody = new Promise<void>(resolve => { release = resolve })
+      const everybody = new Promise<void>((resolve) => {
+        release = resolve
+      })
       node.answers.pay = async ({ amount }) => {
         if (++waiting === 40) release()
         await everybody
         return { ...paid, amount: satoshi(amount) }
       }
-      const answers = await Promise.all(Array.from({ length: 40 }, async (_, i) => await client.pay({ to: PEER, amount: satoshi(BigInt(i)) })))
-      assert.deepEqual(answers.map(({ amount }) => Number(amount)), Array.from({ length: 40 }, (_, i) => i))
+      const answers = await Promise.all(
+        Array.from(
+          { length: 40 },
+          async (_, i) => await client.pay({ to: PEER, amount: satoshi(BigInt(i)) })
+        )
+      )
+      assert.deepEqual(
+        answers.map(({ amount }) => Number(amount)),
+        Array.from({ length: 40 }, (_, i) => i)
+      )
     })
   })
 
   describe('errors', () => {
     it('of the node arrive with code, sentence and facts', async () => {
-      node.answers.pay = async () => { throw new PaychanError('ERR_INSUFFICIENT_BALANCE', 'Asked to pay 500 sat, but 400 sat are left.', { asked: 500n, left: 400n }) }
+      node.answers.pay = async () => {
+        throw new PaychanError(
+          'ERR_INSUFFICIENT_BALANCE',
+          'Asked to pay 500 sat, but 400 sat are left.',
+          { asked: 500n, left: 400n }
+        )
+      }
       await assert.rejects(client.pay({ to: PEER, amount: satoshi(500n) }), {
-        name: 'PaychanError', code: 'ERR_INSUFFICIENT_BALANCE', message: 'Asked to pay 500 sat, but 400 sat are left.', facts: { asked: '500', left: '400' }
+        name: 'PaychanError',
+        code: 'ERR_INSUFFICIENT_BALANCE',
+        message: 'Asked to pay 500 sat, but 400 sat are left.',
+        facts: { asked: '500', left: '400' }
       })
     })
 
     for (const [code, status] of [
-      ['ERR_INSUFFICIENT_BALANCE', 409], ['ERR_INVALID_AMOUNT', 400], ['ERR_NO_CHANNEL', 404], ['ERR_PEER_UNREACHABLE', 502], ['ERR_CHAIN_UNAVAILABLE', 503]
+      ['ERR_INSUFFICIENT_BALANCE', 409],
+      ['ERR_INVALID_AMOUNT', 400],
+      ['ERR_NO_CHANNEL', 404],
+      ['ERR_PEER_UNREACHABLE', 502],
+      ['ERR_CHAIN_UNAVAILABLE', 503]
     ] as const) {
       it(`${code} has status ${status}`, async () => {
-        node.answers.balance = async () => { throw new PaychanError(code, 'No.') }
+        node.answers.balance = async () => {
+          throw new PaychanError(code, 'No.')
+        }
         assert.equal((await rawRequest(socketPath, 'POST', '/v1/balance')).status, status)
       })
     }
 
     it('that are bugs have status 500 and do not end the server', async () => {
-      node.answers.balance = async () => { throw new TypeError('x is undefined') }
+      node.answers.balance = async () => {
+        throw new TypeError('x is undefined')
+      }
       const { status, body } = await rawRequest(socketPath, 'POST', '/v1/balance')
       assert.equal(status, 500)
       assert.equal(body.error?.code, 'ERR_INTERNAL')
@@ -133,20 +208,71 @@ describe('the local API', () => {
   })
 
   describe('refuses', () => {
-    const cases: ReadonlyArray<readonly [what: string, method: string, path: string, body: string, status: number, code: string]> = [
+    const cases: ReadonlyArray<
+      readonly [
+        what: string,
+        method: string,
+        path: string,
+        body: string,
+        status: number,
+        code: string
+      ]
+    > = [
       ['an unknown verb', 'POST', '/v1/spend', '{}', 404, 'ERR_UNKNOWN_VERB'],
       ['a name that every object has', 'POST', '/v1/constructor', '{}', 404, 'ERR_UNKNOWN_VERB'],
       ['a verb of another version', 'POST', '/v2/info', '{}', 404, 'ERR_UNKNOWN_VERB'],
       ['GET on a verb', 'GET', '/v1/info', '', 405, 'ERR_METHOD_NOT_ALLOWED'],
       ['POST on the events', 'POST', '/v1/events', '{}', 405, 'ERR_METHOD_NOT_ALLOWED'],
-      ['an unknown field', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"1","ammount":"2"}`, 400, 'ERR_UNKNOWN_FIELD'],
+      [
+        'an unknown field',
+        'POST',
+        '/v1/pay',
+        `{"to":"${PEER}","amount":"1","ammount":"2"}`,
+        400,
+        'ERR_UNKNOWN_FIELD'
+      ],
       ['a field where none is', 'POST', '/v1/stop', '{"now":true}', 400, 'ERR_UNKNOWN_FIELD'],
       ['a missing field', 'POST', '/v1/pay', `{"to":"${PEER}"}`, 400, 'ERR_INVALID_REQUEST'],
-      ['an amount that is a number', 'POST', '/v1/pay', `{"to":"${PEER}","amount":1}`, 400, 'ERR_INVALID_REQUEST'],
-      ['a negative amount', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"-1"}`, 400, 'ERR_INVALID_AMOUNT'],
-      ['a fraction of a satoshi', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"1.5"}`, 400, 'ERR_INVALID_REQUEST'],
-      ['more than all bitcoin', 'POST', '/v1/pay', `{"to":"${PEER}","amount":"2100000000000001"}`, 400, 'ERR_INVALID_AMOUNT'],
-      ['half a block', 'POST', '/v1/open', `{"peer":"${PEER}","amount":"1","blocks":0.5}`, 400, 'ERR_INVALID_REQUEST'],
+      [
+        'an amount that is a number',
+        'POST',
+        '/v1/pay',
+        `{"to":"${PEER}","amount":1}`,
+        400,
+        'ERR_INVALID_REQUEST'
+      ],
+      [
+        'a negative amount',
+        'POST',
+        '/v1/pay',
+        `{"to":"${PEER}","amount":"-1"}`,
+        400,
+        'ERR_INVALID_AMOUNT'
+      ],
+      [
+        'a fraction of a satoshi',
+        'POST',
+        '/v1/pay',
+        `{"to":"${PEER}","amount":"1.5"}`,
+        400,
+        'ERR_INVALID_REQUEST'
+      ],
+      [
+        'more than all bitcoin',
+        'POST',
+        '/v1/pay',
+        `{"to":"${PEER}","amount":"2100000000000001"}`,
+        400,
+        'ERR_INVALID_AMOUNT'
+      ],
+      [
+        'half a block',
+        'POST',
+        '/v1/open',
+        `{"peer":"${PEER}","amount":"1","blocks":0.5}`,
+        400,
+        'ERR_INVALID_REQUEST'
+      ],
       ['a list', 'POST', '/v1/info', '[]', 400, 'ERR_INVALID_REQUEST'],
       ['null', 'POST', '/v1/info', 'null', 400, 'ERR_INVALID_REQUEST'],
       ['text that is no JSON', 'POST', '/v1/info', '{"a":', 400, 'ERR_INVALID_REQUEST']
@@ -161,7 +287,12 @@ describe('the local API', () => {
     }
 
     it('bytes that are not UTF-8', async () => {
-      const answer = await rawRequest(socketPath, 'POST', '/v1/pay', Buffer.from('{"to":"\u00fc","amount":"1"}', 'latin1'))
+      const answer = await rawRequest(
+        socketPath,
+        'POST',
+        '/v1/pay',
+        Buffer.from('{"to":"\u00fc","amount":"1"}', 'latin1')
+      )
       assert.equal(answer.body.error?.code, 'ERR_INVALID_REQUEST')
       assert.deepEqual(node.calls, [])
     })
@@ -174,23 +305,39 @@ describe('the local API', () => {
     })
 
     it('garbage, and goes on', async () => {
-      const bytes = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.string({ minLength: 1 }).map(text => Buffer.from(`POST /v1/${text} HTTP/1.1\r\n\r\n`)))
-      await fc.assert(fc.asyncProperty(bytes, async garbage => {
-        const socket = createConnection(socketPath)
-        socket.on('error', () => {})
-        socket.end(garbage)
-        socket.resume()
-        await once(socket, 'close')
-      }), { numRuns: 50 })
+      const bytes = fc.oneof(
+        fc.uint8Array({ minLength: 1, maxLength: 300 }),
+        fc.string({ minLength: 1 }).map((text) => Buffer.from(`POST /v1/${text} HTTP/1.1\r\n\r\n`))
+      )
+      await fc.assert(
+        fc.asyncProperty(bytes, async (garbage) => {
+          const socket = createConnection(socketPath)
+          socket.on('error', () => {})
+          socket.end(garbage)
+          socket.resume()
+          await once(socket, 'close')
+        }),
+        { numRuns: 50 }
+      )
       assert.deepEqual(await client.peers(), [peer])
-      assert.deepEqual(node.calls.map(({ verb }) => verb), ['peers'])
+      assert.deepEqual(
+        node.calls.map(({ verb }) => verb),
+        ['peers']
+      )
     })
 
     it('anything that is not a verb, whatever its body', async () => {
-      await fc.assert(fc.asyncProperty(fc.constantFrom(...[...VERBS.keys()].filter(name => name !== 'stop')), fc.json(), async (verb, body) => {
-        const { status } = await rawRequest(socketPath, 'POST', `/v1/${verb}`, body)
-        assert.ok(status === 400 || body.trim() === '{}', `${verb} ${body}: ${status}`)
-      }), { numRuns: 50 })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...[...VERBS.keys()].filter((name) => name !== 'stop')),
+          fc.json(),
+          async (verb, body) => {
+            const { status } = await rawRequest(socketPath, 'POST', `/v1/${verb}`, body)
+            assert.ok(status === 400 || body.trim() === '{}', `${verb} ${body}: ${status}`)
+          }
+        ),
+        { numRuns: 50 }
+      )
     })
   })
 
@@ -198,11 +345,14 @@ describe('the local API', () => {
     const block: NodeEvent = { type: 'chain', status: 'synced', height: channel.refundHeight }
 
     /** Follows until `count` events have come. */
-    async function collect (count: number, during: () => void): Promise<NodeEvent[]> {
+    async function collect(count: number, during: () => void): Promise<NodeEvent[]> {
       const seen: NodeEvent[] = []
       await new Promise<void>((resolve, reject) => {
-        const stream = client.events(event => {
-          if (seen.push(event) === count) { stream.stop(); resolve() }
+        const stream = client.events((event) => {
+          if (seen.push(event) === count) {
+            stream.stop()
+            resolve()
+          }
         })
         stream.ready.then(during, reject)
       })
@@ -213,14 +363,40 @@ describe('the local API', () => {
       const events: NodeEvent[] = [
         block,
         { type: 'channel', channel, news: { kind: 'ready', confirmations: 1, minDepth: 1 } },
-        { type: 'channel', channel, news: { kind: 'funding-built', by: 'wallet', fee: satoshi(180n), vsize: 153 }, step: 6, txid: FUNDING },
-        { type: 'channel', channel, news: { kind: 'renewed-as', channel: CHANNEL }, step: 'close', txid: undefined },
+        {
+          type: 'channel',
+          channel,
+          news: { kind: 'funding-built', by: 'wallet', fee: satoshi(180n), vsize: 153 },
+          step: 6,
+          txid: FUNDING
+        },
+        {
+          type: 'channel',
+          channel,
+          news: { kind: 'renewed-as', channel: CHANNEL },
+          step: 'close',
+          txid: undefined
+        },
         { type: 'payment', payment: { ...payment, memo: 'two\nlines' } },
         { type: 'alarm', code: 'ERR_CHAIN_LIED', text: 'The server lied.', channel: undefined },
         { type: 'chain', status: 'down', height: undefined, reason: 'Nobody answers.' },
-        { type: 'alarm', code: 'ERR_WATCH_FAILED', text: 'Twice more.', channel: undefined, count: 2, channels: [CHANNEL, CHANNEL] }
+        {
+          type: 'alarm',
+          code: 'ERR_WATCH_FAILED',
+          text: 'Twice more.',
+          channel: undefined,
+          count: 2,
+          channels: [CHANNEL, CHANNEL]
+        }
       ]
-      assert.deepEqual(await collect(events.length, () => { events.forEach(event => { node.emit(event) }) }), events)
+      assert.deepEqual(
+        await collect(events.length, () => {
+          events.forEach((event) => {
+            node.emit(event)
+          })
+        }),
+        events
+      )
     })
 
     it('are no longer followed by a reader that left', async () => {
@@ -239,7 +415,12 @@ describe('the local API', () => {
       socket.on('error', () => {})
       socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n')
       await once(socket, 'readable')
-      const long = { type: 'alarm', code: 'ERR_X', text: 'x'.repeat(100_000), channel: undefined } as const
+      const long = {
+        type: 'alarm',
+        code: 'ERR_X',
+        text: 'x'.repeat(100_000),
+        channel: undefined
+      } as const
       for (let i = 0; i < 100 && node.followers() > 0; i++) {
         node.emit(long)
         await client.peers()
@@ -247,12 +428,18 @@ describe('the local API', () => {
       assert.equal(node.followers(), 0)
       const lines: string[] = []
       socket.setEncoding('utf8')
-      socket.on('data', (text: string) => { lines.push(text) })
+      socket.on('data', (text: string) => {
+        lines.push(text)
+      })
       socket.resume()
       await once(socket, 'end')
       const text = lines.join('')
       assert.ok(text.length < 3_000_000, `${text.length} characters were kept for it`)
-      assert.match(text.slice(text.lastIndexOf('{"type"')), /ERR_EVENTS_LOST/, 'it is told why, in its last line')
+      assert.match(
+        text.slice(text.lastIndexOf('{"type"')),
+        /ERR_EVENTS_LOST/,
+        'it is told why, in its last line'
+      )
       socket.destroy()
     })
 

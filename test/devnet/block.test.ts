@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { Block as ReferenceBlock, Transaction } from 'bitcoinjs-lib'
 import { concat } from 'uint8arrays'
-import { buildCoinbase, genesisBlock, meetsTarget, mineBlock, sealBlock, subsidyAt, witnessCommitment, type Block } from '../../src/devnet/block.js'
+import {
+  buildCoinbase,
+  genesisBlock,
+  meetsTarget,
+  mineBlock,
+  sealBlock,
+  subsidyAt,
+  witnessCommitment,
+  type Block
+} from '../../src/devnet/block.js'
 import { Chain } from '../../src/devnet/chain.js'
 import { Rejected } from '../../src/devnet/rejected.js'
 import { ScriptVerifier } from '../../src/devnet/script-interpreter.js'
@@ -15,24 +24,42 @@ describe('devnet / block', () => {
     it('is that of regtest', () => {
       const genesis = genesisBlock()
       assert.equal(genesis.hash, '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206')
-      assert.equal(genesis.transactions[0]?.txid, '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b')
+      assert.equal(
+        genesis.transactions[0]?.txid,
+        '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b'
+      )
     })
   })
 
   describe('subsidy', () => {
     it('halves every 150 blocks, until nothing is left', () => {
-      assert.deepEqual([1, 149, 150, 299, 300, 150 * 33, 150 * 64].map(subsidyAt),
-        [5_000_000_000n, 5_000_000_000n, 2_500_000_000n, 2_500_000_000n, 1_250_000_000n, 0n, 0n])
+      assert.deepEqual([1, 149, 150, 299, 300, 150 * 33, 150 * 64].map(subsidyAt), [
+        5_000_000_000n,
+        5_000_000_000n,
+        2_500_000_000n,
+        2_500_000_000n,
+        1_250_000_000n,
+        0n,
+        0n
+      ])
     })
   })
 
   describe('target', () => {
     const hash = (top: string): Uint8Array => fromHex(top.padEnd(64, '0')).reverse()
 
-    it('is met by 7fffff followed by zeros', () => { assert.ok(meetsTarget(hash('7fffff'))) })
-    it('is met by what is below', () => { assert.ok(meetsTarget(hash(`7ffffe${'f'.repeat(58)}`))) })
-    it('is missed by one more', () => { assert.ok(!meetsTarget(fromHex(`7fffff${'0'.repeat(57)}1`).reverse())) })
-    it('is missed by a hash whose top bit is set', () => { assert.ok(!meetsTarget(hash('80'))) })
+    it('is met by 7fffff followed by zeros', () => {
+      assert.ok(meetsTarget(hash('7fffff')))
+    })
+    it('is met by what is below', () => {
+      assert.ok(meetsTarget(hash(`7ffffe${'f'.repeat(58)}`)))
+    })
+    it('is missed by one more', () => {
+      assert.ok(!meetsTarget(fromHex(`7fffff${'0'.repeat(57)}1`).reverse()))
+    })
+    it('is missed by a hash whose top bit is set', () => {
+      assert.ok(!meetsTarget(hash('80')))
+    })
   })
 
   describe('chain of headers', () => {
@@ -45,11 +72,18 @@ describe('devnet / block', () => {
         const header = await chain.header(height)
         const txids = await chain.blockTxids(height)
         assert.ok(header !== undefined && txids !== undefined)
-        const raws = await Promise.all(txids.map(async id => (await chain.transaction(id))?.raw ?? new Uint8Array(0)))
-        const block = ReferenceBlock.fromBuffer(concat([header, Uint8Array.of(raws.length), ...raws]))
+        const raws = await Promise.all(
+          txids.map(async (id) => (await chain.transaction(id))?.raw ?? new Uint8Array(0))
+        )
+        const block = ReferenceBlock.fromBuffer(
+          concat([header, Uint8Array.of(raws.length), ...raws])
+        )
         assert.ok(block.checkProofOfWork(), `work of block ${height}`)
         assert.ok(block.checkTxRoots(), `roots of block ${height}`)
-        assert.deepEqual(block.prevHash, Uint8Array.from(ReferenceBlock.fromBuffer(previous).getHash()))
+        assert.deepEqual(
+          block.prevHash,
+          Uint8Array.from(ReferenceBlock.fromBuffer(previous).getHash())
+        )
         previous = header
       }
     })
@@ -65,22 +99,37 @@ describe('devnet / block', () => {
       parent = chain.tip
     })
 
-    const coinbaseAt = (height: number, value: Satoshi = subsidyAt(height), others: readonly Tx[] = []): Tx => buildCoinbase(height, alice.script, value, others)
-    const onTop = (transactions: readonly Tx[], time = chain.tip.header.time + 600): Block => mineBlock(chain.tip, time, transactions)
+    const coinbaseAt = (
+      height: number,
+      value: Satoshi = subsidyAt(height),
+      others: readonly Tx[] = []
+    ): Tx => buildCoinbase(height, alice.script, value, others)
+    const onTop = (transactions: readonly Tx[], time = chain.tip.header.time + 600): Block =>
+      mineBlock(chain.tip, time, transactions)
     const grow = (blocks: number): void => {
       for (let i = 0; i < blocks; i++) chain.connect(onTop([coinbaseAt(chain.tip.height + 1)]), now)
     }
     const refuses = (block: Block, reason: string, time = now): void => {
       const before = { tip: chain.tip.hash, total: chain.coins.total }
-      assert.throws(() => chain.connect(block, time), (error: unknown) => error instanceof Rejected && error.reason === reason)
+      assert.throws(
+        () => chain.connect(block, time),
+        (error: unknown) => error instanceof Rejected && error.reason === reason
+      )
       assert.deepEqual({ tip: chain.tip.hash, total: chain.coins.total }, before)
     }
     /** Spends the coinbase of block 1, which is Alice's. */
     const spendFirst = (value: bigint, locktime = 0, sequence?: number): Tx => {
       const first = chain.block(1)?.transactions[0]
       assert.ok(first !== undefined)
-      const from = { outPoint: { txid: first.txid, vout: 0 }, value: 5_000_000_000n, owner: alice, ...(sequence === undefined ? {} : { sequence }) }
-      return decodeTransaction(signed({ from: [from], to: [[bob.script, value]], locktime }).toBuffer())
+      const from = {
+        outPoint: { txid: first.txid, vout: 0 },
+        value: 5_000_000_000n,
+        owner: alice,
+        ...(sequence === undefined ? {} : { sequence })
+      }
+      return decodeTransaction(
+        signed({ from: [from], to: [[bob.script, value]], locktime }).toBuffer()
+      )
     }
 
     it('accept a block with a coinbase alone', () => {
@@ -92,13 +141,18 @@ describe('devnet / block', () => {
       const good = onTop([coinbaseAt(1)])
       let nonce = good.header.nonce
       let bad = good
-      while (meetsTarget(fromHex(bad.hash).reverse())) bad = sealBlock(good.height, { ...good.header, nonce: ++nonce }, good.transactions)
+      while (meetsTarget(fromHex(bad.hash).reverse())) {
+        bad = sealBlock(good.height, { ...good.header, nonce: ++nonce }, good.transactions)
+      }
       refuses(bad, 'high-hash')
     })
 
     it('refuse easier work', () => {
       const good = onTop([coinbaseAt(1)])
-      refuses(sealBlock(good.height, { ...good.header, bits: 0x2100ffff }, good.transactions), 'bad-diffbits')
+      refuses(
+        sealBlock(good.height, { ...good.header, bits: 0x2100ffff }, good.transactions),
+        'bad-diffbits'
+      )
     })
 
     it('refuse one that is not on top of the tip', () => {
@@ -121,7 +175,10 @@ describe('devnet / block', () => {
 
     it('refuse a merkle root of other transactions', () => {
       const other = onTop([coinbaseAt(1)])
-      refuses({ ...other, transactions: [buildCoinbase(1, bob.script, subsidyAt(1), [])] }, 'bad-txnmrklroot')
+      refuses(
+        { ...other, transactions: [buildCoinbase(1, bob.script, subsidyAt(1), [])] },
+        'bad-txnmrklroot'
+      )
     })
 
     it('refuse a block without a coinbase, or with two', () => {
@@ -138,7 +195,9 @@ describe('devnet / block', () => {
     })
 
     it('refuse a coinbase that names another height (BIP34)', () => {
-      for (const height of [1, 17, 120]) refuses(onTop([coinbaseAt(height + 1, subsidyAt(1))]), 'bad-cb-height')
+      for (const height of [1, 17, 120]) {
+        refuses(onTop([coinbaseAt(height + 1, subsidyAt(1))]), 'bad-cb-height')
+      }
     })
 
     it('refuse a witness commitment that leaves a transaction out (BIP141)', () => {
@@ -150,7 +209,10 @@ describe('devnet / block', () => {
     it('refuse to spend a coinbase before 100 blocks are on it', () => {
       grow(99)
       const tx = spendFirst(5_000_000_000n)
-      refuses(onTop([coinbaseAt(100, subsidyAt(100), [tx]), tx]), 'bad-txns-premature-spend-of-coinbase')
+      refuses(
+        onTop([coinbaseAt(100, subsidyAt(100), [tx]), tx]),
+        'bad-txns-premature-spend-of-coinbase'
+      )
       grow(1)
       chain.connect(onTop([coinbaseAt(101, subsidyAt(101), [tx]), tx]), now)
     })
@@ -174,7 +236,10 @@ describe('devnet / block', () => {
     it('refuse the same coin twice in one block', () => {
       grow(100)
       const [a, b] = [spendFirst(4_000_000_000n), spendFirst(4_100_000_000n)]
-      refuses(onTop([coinbaseAt(101, subsidyAt(101), [a, b]), a, b]), 'bad-txns-inputs-missingorspent')
+      refuses(
+        onTop([coinbaseAt(101, subsidyAt(101), [a, b]), a, b]),
+        'bad-txns-inputs-missingorspent'
+      )
     })
 
     it('refuse more value out than in', () => {
@@ -187,10 +252,16 @@ describe('devnet / block', () => {
       grow(100)
       const first = chain.block(1)?.transactions[0]
       assert.ok(first !== undefined)
-      const forged = signed({ from: [{ outPoint: { txid: first.txid, vout: 0 }, value: 5_000_000_000n, owner: bob }], to: [[bob.script, 1_000_000n]] })
+      const forged = signed({
+        from: [{ outPoint: { txid: first.txid, vout: 0 }, value: 5_000_000_000n, owner: bob }],
+        to: [[bob.script, 1_000_000n]]
+      })
       forged.setWitness(0, [forged.ins[0]?.witness[0] ?? new Uint8Array(0), alice.publicKey])
       const tx = decodeTransaction(forged.toBuffer())
-      refuses(onTop([coinbaseAt(101, subsidyAt(101), [tx]), tx]), 'block-script-verify-flag-failed (Signature must be zero for failed CHECK(MULTI)SIG operation)')
+      refuses(
+        onTop([coinbaseAt(101, subsidyAt(101), [tx]), tx]),
+        'block-script-verify-flag-failed (Signature must be zero for failed CHECK(MULTI)SIG operation)'
+      )
     })
 
     it('refuse a block of more than 4,000,000 weight units', () => {
@@ -212,7 +283,15 @@ describe('devnet / block', () => {
       assert.deepEqual(coinbase.outputs[1]?.script, witnessCommitment([]))
       assert.ok(chain.coins.coin(outPointText({ txid: coinbase.txid, vout: 0 })) !== undefined)
       assert.equal(chain.coins.coin(outPointText({ txid: coinbase.txid, vout: 1 })), undefined)
-      assert.equal(chain.coins.coin(outPointText({ txid: txid('4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b'), vout: 0 })), undefined)
+      assert.equal(
+        chain.coins.coin(
+          outPointText({
+            txid: txid('4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b'),
+            vout: 0
+          })
+        ),
+        undefined
+      )
       assert.equal(parent.height, blockHeight(0))
     })
   })

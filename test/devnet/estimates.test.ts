@@ -47,8 +47,13 @@ describe('devnet / estimates', () => {
 
   it('are lower for later blocks', async () => {
     for (let i = 0; i < 14; i++) await send(i, 20 + i)
-    const rates = await Promise.all([1, 2, 3].map(async target => Number(await chain.estimateFeeRate(target))))
-    assert.ok(rates.every((rate, i) => i === 0 || rate < (rates[i - 1] ?? 0)), rates.join())
+    const rates = await Promise.all(
+      [1, 2, 3].map(async (target) => Number(await chain.estimateFeeRate(target)))
+    )
+    assert.ok(
+      rates.every((rate, i) => i === 0 || rate < (rates[i - 1] ?? 0)),
+      rates.join()
+    )
     assert.equal(await chain.estimateFeeRate(4), undefined)
   })
 
@@ -63,7 +68,12 @@ describe('devnet / estimates', () => {
   })
 
   it('need limits that make sense', async () => {
-    for (const options of [{ blockWeight: 3_999 }, { blockWeight: 3_996_001 }, { mempoolVsize: 999 }, { mempoolVsize: 1_000.5 }]) {
+    for (const options of [
+      { blockWeight: 3_999 },
+      { blockWeight: 3_996_001 },
+      { mempoolVsize: 999 },
+      { mempoolVsize: 1_000.5 }
+    ]) {
       await assert.rejects(startDevnet(options), { code: 'ERR_CONFIG_INVALID' })
     }
   })
@@ -74,17 +84,30 @@ describe('devnet / estimates', () => {
     const older = await TestClient.connect(devnet.port, '1.4')
     try {
       assert.equal(await client.call('blockchain.estimatefee', 1), -1)
-      assert.deepEqual(await client.call('mempool.get_info'), { mempoolminfee: 0.00001, minrelaytxfee: 0.00001, incrementalrelayfee: 0.00001 })
+      assert.deepEqual(await client.call('mempool.get_info'), {
+        mempoolminfee: 0.00001,
+        minrelaytxfee: 0.00001,
+        incrementalrelayfee: 0.00001
+      })
       for (let i = 0; i < 3; i++) await devnet.fund(alice.address, 1_000_000n)
       await devnet.mine(1)
       // 1,500 vB each: a block has room for one of them, the mempool for two.
       const bids = (await devnet.utxos(alice.script)).map((coin, i) => bid(coin, 30 + 10 * i, 45))
       for (const each of bids) assert.equal((await devnet.submit(each.toBuffer())).accepted, true)
-      assert.deepEqual((await client.call('mempool.get_fee_histogram') as number[][]).map(([rate]) => rate), [50, 40])
+      assert.deepEqual(
+        ((await client.call('mempool.get_fee_histogram')) as number[][]).map(([rate]) => rate),
+        [50, 40]
+      )
       const estimate = Number(await client.call('blockchain.estimatefee', 1))
       assert.ok(estimate >= 0.0005 && estimate < 0.000505, String(estimate))
-      const { mempoolminfee, ...others } = await client.call('mempool.get_info') as Record<string, number>
-      assert.ok(mempoolminfee !== undefined && mempoolminfee >= 0.00031 && mempoolminfee < 0.000315, String(mempoolminfee))
+      const { mempoolminfee, ...others } = (await client.call('mempool.get_info')) as Record<
+        string,
+        number
+      >
+      assert.ok(
+        mempoolminfee !== undefined && mempoolminfee >= 0.00031 && mempoolminfee < 0.000315,
+        String(mempoolminfee)
+      )
       assert.deepEqual(others, { minrelaytxfee: 0.00001, incrementalrelayfee: 0.00001 })
       assert.equal(await older.call('blockchain.relayfee'), 0.00001)
     } finally {

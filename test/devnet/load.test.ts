@@ -1,7 +1,13 @@
 /** Congestion: blocks that are full, a mempool that has an end, and a rate that follows a trace. */
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { congestedMonth, formatTrace, parseTrace, rateAt, type Trace } from '../../src/devnet/trace.js'
+import {
+  congestedMonth,
+  formatTrace,
+  parseTrace,
+  rateAt,
+  type Trace
+} from '../../src/devnet/trace.js'
 import { DEFAULT_RELEASE, RELEASES } from '../../src/devnet/release.js'
 import { FeeFloor } from '../../src/devnet/fee-floor.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
@@ -10,8 +16,17 @@ import { feeRate } from '../../src/types/units.js'
 
 const BLOCK_WEIGHT = 100_000
 
-async function loaded (trace: Trace, run: (devnet: Devnet) => Promise<void>, options: { readonly mempoolVsize?: number } = {}): Promise<void> {
-  const devnet = await startDevnet({ seed: 'load', blockWeight: BLOCK_WEIGHT, load: trace, ...options })
+async function loaded(
+  trace: Trace,
+  run: (devnet: Devnet) => Promise<void>,
+  options: { readonly mempoolVsize?: number } = {}
+): Promise<void> {
+  const devnet = await startDevnet({
+    seed: 'load',
+    blockWeight: BLOCK_WEIGHT,
+    load: trace,
+    ...options
+  })
   try {
     await run(devnet)
   } finally {
@@ -22,12 +37,27 @@ async function loaded (trace: Trace, run: (devnet: Devnet) => Promise<void>, opt
 describe('devnet / trace', () => {
   it('reads heights and rates, comments and empty lines; holds a value until the next', () => {
     const trace = parseTrace('# a story\n0,5\n\n10,120.5 # a burst\n12,8\n')
-    assert.deepEqual([0, 9, 10, 11, 12, 1_000].map((height) => rateAt(trace, height)), [5_000n, 5_000n, 120_500n, 120_500n, 8_000n, 8_000n])
+    assert.deepEqual(
+      [0, 9, 10, 11, 12, 1_000].map((height) => rateAt(trace, height)),
+      [5_000n, 5_000n, 120_500n, 120_500n, 8_000n, 8_000n]
+    )
   })
 
-  for (const [what, text, line] of [['words', '0,5\nten,6', 2], ['no rate', '5', 1], ['a height that does not come after', '5,1\n5,2', 2], ['a negative rate', '0,-1', 1], ['nothing', '# nothing\n', 0]] as const) {
+  for (const [what, text, line] of [
+    ['words', '0,5\nten,6', 2],
+    ['no rate', '5', 1],
+    ['a height that does not come after', '5,1\n5,2', 2],
+    ['a negative rate', '0,-1', 1],
+    ['nothing', '# nothing\n', 0]
+  ] as const) {
     it(`refuses ${what}, with the line`, () => {
-      assert.throws(() => parseTrace(text), (error) => error instanceof PaychanError && error.code === 'ERR_INVALID_TRACE' && error.facts.line === line)
+      assert.throws(
+        () => parseTrace(text),
+        (error) =>
+          error instanceof PaychanError &&
+          error.code === 'ERR_INVALID_TRACE' &&
+          error.facts.line === line
+      )
     })
   }
 
@@ -35,7 +65,10 @@ describe('devnet / trace', () => {
     const month = congestedMonth()
     assert.deepEqual(parseTrace(formatTrace(month)), congestedMonth())
     const rates = month.map(({ rate }) => Number(rate) / 1_000)
-    assert.deepEqual([month.length, Math.min(...rates) < 15, Math.max(...rates) > 200], [720, true, true])
+    assert.deepEqual(
+      [month.length, Math.min(...rates) < 15, Math.max(...rates) > 200],
+      [720, true, true]
+    )
     assert.notDeepEqual(congestedMonth(2), month)
   })
 })
@@ -75,7 +108,7 @@ describe('devnet / load', function () {
         assert.ok(vsize <= BLOCK_WEIGHT / 4, `a block of ${vsize} vB`)
         const estimate = await devnet.backend.estimateFeeRate(1)
         assert.ok(estimate !== undefined, 'the next block is full')
-        const least = Math.min(...mined.map(({ fee, vsize }) => Number(fee) * 1_000 / vsize))
+        const least = Math.min(...mined.map(({ fee, vsize }) => (Number(fee) * 1_000) / vsize))
         const rate = Number(rateAt(parseTrace('0,20\n6,100\n12,5'), n))
         assert.ok(least >= rate * 0.99, `${least} in a block of ${rate}`)
       }
@@ -83,25 +116,45 @@ describe('devnet / load', function () {
   })
 
   it('a mempool that is full evicts the worst, raises its floor, and says "mempool min fee not met"', async () => {
-    await loaded(parseTrace('0,5\n3,50'), async (devnet) => {
-      await devnet.mine(6)
-      const size = (await devnet.backend.mempool()).reduce((sum, { vsize }) => sum + vsize, 0)
-      assert.ok(size <= 32_000, `${size} vB wait`)
-      const { minimum } = await devnet.backend.feeRates()
-      assert.ok(minimum > feeRate(1_000n), `${minimum}`)
-      await assert.rejects(devnet.fund('bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', 100_000n), /mempool min fee not met/)
-    }, { mempoolVsize: 32_000 })
+    await loaded(
+      parseTrace('0,5\n3,50'),
+      async (devnet) => {
+        await devnet.mine(6)
+        const size = (await devnet.backend.mempool()).reduce((sum, { vsize }) => sum + vsize, 0)
+        assert.ok(size <= 32_000, `${size} vB wait`)
+        const { minimum } = await devnet.backend.feeRates()
+        assert.ok(minimum > feeRate(1_000n), `${minimum}`)
+        await assert.rejects(
+          devnet.fund('bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', 100_000n),
+          /mempool min fee not met/
+        )
+      },
+      { mempoolVsize: 32_000 }
+    )
   })
 
   it('never holds more than it has room for, whatever the trace does', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 3, maxLength: 6 }), async (rates) => {
-      await loaded(rates.map((rate, i) => ({ height: i * 2, rate: feeRate(BigInt(rate * 1_000)) })), async (devnet) => {
-        for (let n = 0; n < 8; n++) {
-          await devnet.mine()
-          const size = (await devnet.backend.mempool()).reduce((sum, { vsize }) => sum + vsize, 0)
-          assert.ok(size <= 40_000)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 3, maxLength: 6 }),
+        async (rates) => {
+          await loaded(
+            rates.map((rate, i) => ({ height: i * 2, rate: feeRate(BigInt(rate * 1_000)) })),
+            async (devnet) => {
+              for (let n = 0; n < 8; n++) {
+                await devnet.mine()
+                const size = (await devnet.backend.mempool()).reduce(
+                  (sum, { vsize }) => sum + vsize,
+                  0
+                )
+                assert.ok(size <= 40_000)
+              }
+            },
+            { mempoolVsize: 40_000 }
+          )
         }
-      }, { mempoolVsize: 40_000 })
-    }), { numRuns: 3 })
+      ),
+      { numRuns: 3 }
+    )
   })
 })

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Transaction } from 'bitcoinjs-lib'
 import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
-import { accept, alice, bid, coinsFor, freshChain, output, refuse, type Spendable } from './support.js'
+import {
+  accept,
+  alice,
+  bid,
+  coinsFor,
+  freshChain,
+  output,
+  refuse,
+  type Spendable
+} from './support.js'
 
 describe('devnet / mempool limit', () => {
   let chain: EmbeddedChain
@@ -19,7 +28,8 @@ describe('devnet / mempool limit', () => {
     assert.ok(found !== undefined)
     return found
   }
-  const has = async (tx: Transaction): Promise<boolean> => (await chain.mempool()).some(({ txid }) => txid === tx.getId())
+  const has = async (tx: Transaction): Promise<boolean> =>
+    (await chain.mempool()).some(({ txid }) => txid === tx.getId())
   /** Nine that pay these rates. */
   const fill = async (rate: (i: number) => number): Promise<Transaction[]> => {
     const bids = Array.from({ length: 9 }, (_, i) => bid(coin(i), rate(i)))
@@ -35,15 +45,27 @@ describe('devnet / mempool limit', () => {
   })
 
   it('lets the worst go for a better one, and asks for more than that one paid from then on', async () => {
-    const bids = await fill(i => 10 + i)
+    const bids = await fill((i) => 10 + i)
     const better = bid(coin(9), 30)
     await accept(chain, better)
-    assert.deepEqual(await Promise.all([...bids, better].map(has)), [false, ...bids.slice(1).map(() => true), true])
+    assert.deepEqual(await Promise.all([...bids, better].map(has)), [
+      false,
+      ...bids.slice(1).map(() => true),
+      true
+    ])
     // What was let go paid 10 sat/vB; the incremental relay fee is 1.
     assert.equal(await minimum(), 11_000)
     const vsize = BigInt(bid(coin(10), 10).virtualSize())
-    await refuse(chain, bid(coin(10), 10), `mempool min fee not met, ${vsize * 10n} < ${vsize * 11n}`)
-    await refuse(chain, bid(coin(10), 0.5), `mempool min fee not met, ${vsize / 2n} < ${vsize * 11n}`)
+    await refuse(
+      chain,
+      bid(coin(10), 10),
+      `mempool min fee not met, ${vsize * 10n} < ${vsize * 11n}`
+    )
+    await refuse(
+      chain,
+      bid(coin(10), 0.5),
+      `mempool min fee not met, ${vsize / 2n} < ${vsize * 11n}`
+    )
     await accept(chain, bid(coin(10), 11.5))
   })
 
@@ -66,7 +88,10 @@ describe('devnet / mempool limit', () => {
     await accept(chain, parent)
     await accept(chain, child)
     for (let i = 1; i <= 8; i++) await accept(chain, bid(coin(i), 10))
-    assert.deepEqual([await has(parent), await has(child), (await chain.mempool()).length], [false, false, 8])
+    assert.deepEqual(
+      [await has(parent), await has(child), (await chain.mempool()).length],
+      [false, false, 8]
+    )
     await refuse(chain, bid(output(parent, 0), 20), 'bad-txns-inputs-missingorspent')
   })
 
@@ -86,7 +111,10 @@ describe('devnet / mempool limit', () => {
     await accept(chain, child)
     const others = [5, 6, 7, 8, 9, 10, 11, 12]
     for (const rate of others) await accept(chain, bid(coin(rate), rate))
-    assert.deepEqual([await has(parent), await has(child), (await chain.mempool()).length], [true, true, 9])
+    assert.deepEqual(
+      [await has(parent), await has(child), (await chain.mempool()).length],
+      [true, true, 9]
+    )
   })
 
   it('measures the whole of what goes: parent and child paid 3 sat/vB together', async () => {
@@ -104,13 +132,18 @@ describe('devnet / mempool limit', () => {
     const [first] = bids
     assert.ok(first !== undefined)
     await accept(chain, bid(coin(0), 7))
-    assert.deepEqual([await has(first), (await chain.mempool()).length, await minimum()], [false, 9, 1_000])
+    assert.deepEqual(
+      [await has(first), (await chain.mempool()).length, await minimum()],
+      [false, 9, 1_000]
+    )
   })
 
   it('tells the scripts of what goes', async () => {
     await fill(() => 5)
     const touched = new Set<string>()
-    chain.on('mempool', change => { for (const script of change.touched) touched.add(script) })
+    chain.on('mempool', (change) => {
+      for (const script of change.touched) touched.add(script)
+    })
     await refuse(chain, bid(coin(9), 4), 'mempool full')
     assert.equal(touched.size, 1)
   })
@@ -123,7 +156,7 @@ describe('devnet / mempool limit', () => {
     const left = await chain.mempool()
     assert.equal(left.length, 9)
     assert.ok(left.every(({ fee, vsize }) => Number(fee) / vsize >= 8))
-    assert.ok(await minimum() >= 6_000)
+    assert.ok((await minimum()) >= 6_000)
   })
 
   describe('the raised minimum', () => {
@@ -154,49 +187,57 @@ describe('devnet / mempool limit', () => {
 
     it('does not fall when something cheaper is let go', async () => {
       await accept(chain, bid(coin(10), 130))
-      assert.ok(await minimum() >= 100_000)
+      assert.ok((await minimum()) >= 100_000)
     })
   })
 
   it('never holds more than its limit, and blocks never more than theirs, whatever comes', async () => {
-    await fc.assert(fc.asyncProperty(
-      fc.array(fc.record({
-        act: fc.constantFrom('bid', 'bid', 'bid', 'bid', 'child', 'mine', 'reorg'),
-        coin: fc.nat(19),
-        rate: fc.integer({ min: 1, max: 50 }),
-        outputs: fc.integer({ min: 1, max: 12 })
-      }), { minLength: 20, maxLength: 40 }),
-      async steps => {
-        const limits = { maxWeight: 2_400, mempoolVsize: 1_000 }
-        const chain = await freshChain(limits)
-        // A block of this weight has no room for twenty at once.
-        const coins = await coinsFor(chain, alice, 12, 1_000_000n)
-        const sent: Transaction[] = []
-        for (const { act, coin: which, rate, outputs } of steps) {
-          if (act === 'mine') await chain.mine(1)
-          else if (act === 'reorg') await chain.reorg(1)
-          else {
-            const parent = act === 'child' ? sent.at(which % Math.max(1, sent.length)) : undefined
-            const spent = parent === undefined ? coins[which % coins.length] : output(parent, 0)
-            assert.ok(spent !== undefined)
-            const tx = bid(spent, rate, outputs)
-            if ((await chain.submit(tx.toBuffer())).accepted) sent.push(tx)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            act: fc.constantFrom('bid', 'bid', 'bid', 'bid', 'child', 'mine', 'reorg'),
+            coin: fc.nat(19),
+            rate: fc.integer({ min: 1, max: 50 }),
+            outputs: fc.integer({ min: 1, max: 12 })
+          }),
+          { minLength: 20, maxLength: 40 }
+        ),
+        async (steps) => {
+          const limits = { maxWeight: 2_400, mempoolVsize: 1_000 }
+          const chain = await freshChain(limits)
+          // A block of this weight has no room for twenty at once.
+          const coins = await coinsFor(chain, alice, 12, 1_000_000n)
+          const sent: Transaction[] = []
+          for (const { act, coin: which, rate, outputs } of steps) {
+            if (act === 'mine') await chain.mine(1)
+            else if (act === 'reorg') await chain.reorg(1)
+            else {
+              const parent = act === 'child' ? sent.at(which % Math.max(1, sent.length)) : undefined
+              const spent = parent === undefined ? coins[which % coins.length] : output(parent, 0)
+              assert.ok(spent !== undefined)
+              const tx = bid(spent, rate, outputs)
+              if ((await chain.submit(tx.toBuffer())).accepted) sent.push(tx)
+            }
+            const size = (await chain.mempool()).reduce((sum, { vsize }) => sum + vsize, 0)
+            assert.ok(size <= limits.mempoolVsize, `${size} vB`)
+            const weight = await weightOf(chain, chain.best.height)
+            assert.ok(weight <= limits.maxWeight, `${weight} WU`)
           }
-          const size = (await chain.mempool()).reduce((sum, { vsize }) => sum + vsize, 0)
-          assert.ok(size <= limits.mempoolVsize, `${size} vB`)
-          const weight = await weightOf(chain, chain.best.height)
-          assert.ok(weight <= limits.maxWeight, `${weight} WU`)
         }
-      }
-    ), { numRuns: 6, seed: 41 })
+      ),
+      { numRuns: 6, seed: 41 }
+    )
   })
 })
 
 /** The weight of a block's transactions but the coinbase. */
-async function weightOf (chain: EmbeddedChain, height: number): Promise<number> {
+async function weightOf(chain: EmbeddedChain, height: number): Promise<number> {
   let weight = 0
   for (const id of (await chain.blockTxids(height))?.slice(1) ?? []) {
-    weight += Transaction.fromBuffer((await chain.transaction(id))?.raw ?? new Uint8Array(0)).weight()
+    weight += Transaction.fromBuffer(
+      (await chain.transaction(id))?.raw ?? new Uint8Array(0)
+    ).weight()
   }
   return weight
 }

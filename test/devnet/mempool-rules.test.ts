@@ -2,7 +2,21 @@ import assert from 'node:assert/strict'
 import { opcodes, payments, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
 import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { fromHex } from '../../src/types/bytes.js'
-import { accept, alice, bob, coinFor, freshChain, GENESIS_TIME, output, p2wsh, Person, refuse, signed, unsigned, type Spendable } from './support.js'
+import {
+  accept,
+  alice,
+  bob,
+  coinFor,
+  freshChain,
+  GENESIS_TIME,
+  output,
+  p2wsh,
+  Person,
+  refuse,
+  signed,
+  unsigned,
+  type Spendable
+} from './support.js'
 
 describe('devnet / mempool rules', () => {
   let chain: EmbeddedChain
@@ -13,19 +27,33 @@ describe('devnet / mempool rules', () => {
     coin = await coinFor(chain, alice.script, 100_000n)
   })
 
-  const mine = async (blocks = 1): Promise<void> => { await chain.mine(blocks) }
-  const pay = (value: bigint, more: { sequence?: number, version?: number, locktime?: number, script?: Uint8Array } = {}): Transaction => {
+  const mine = async (blocks = 1): Promise<void> => {
+    await chain.mine(blocks)
+  }
+  const pay = (
+    value: bigint,
+    more: { sequence?: number; version?: number; locktime?: number; script?: Uint8Array } = {}
+  ): Transaction => {
     const { sequence, script = bob.script, ...rest } = more
-    return signed({ from: [{ ...coin, owner: alice, ...(sequence === undefined ? {} : { sequence }) }], to: [[script, value]], ...rest })
+    return signed({
+      from: [{ ...coin, owner: alice, ...(sequence === undefined ? {} : { sequence }) }],
+      to: [[script, value]],
+      ...rest
+    })
   }
 
   describe('inputs', () => {
-    it('accept a confirmed coin', async () => { await accept(chain, pay(99_000n)) })
+    it('accept a confirmed coin', async () => {
+      await accept(chain, pay(99_000n))
+    })
 
     it('accept an output of the mempool', async () => {
       const first = pay(99_000n)
       await accept(chain, first)
-      await accept(chain, signed({ from: [{ ...output(first, 0), owner: bob }], to: [[alice.script, 98_000n]] }))
+      await accept(
+        chain,
+        signed({ from: [{ ...output(first, 0), owner: bob }], to: [[alice.script, 98_000n]] })
+      )
     })
 
     it('refuse what does not exist', async () => {
@@ -42,12 +70,30 @@ describe('devnet / mempool rules', () => {
     it('refuse an output index that the mempool transaction does not have', async () => {
       const first = pay(99_000n)
       await accept(chain, first)
-      await refuse(chain, signed({ from: [{ ...output(first, 0), outPoint: { ...output(first, 0).outPoint, vout: 1 }, owner: bob }], to: [[bob.script, 1_000n]] }),
-        'bad-txns-inputs-missingorspent')
+      await refuse(
+        chain,
+        signed({
+          from: [
+            { ...output(first, 0), outPoint: { ...output(first, 0).outPoint, vout: 1 }, owner: bob }
+          ],
+          to: [[bob.script, 1_000n]]
+        }),
+        'bad-txns-inputs-missingorspent'
+      )
     })
 
     it('refuse the same input twice', async () => {
-      await refuse(chain, signed({ from: [{ ...coin, owner: alice }, { ...coin, owner: alice }], to: [[bob.script, 150_000n]] }), 'bad-txns-inputs-duplicate')
+      await refuse(
+        chain,
+        signed({
+          from: [
+            { ...coin, owner: alice },
+            { ...coin, owner: alice }
+          ],
+          to: [[bob.script, 150_000n]]
+        }),
+        'bad-txns-inputs-duplicate'
+      )
     })
 
     it('refuse a coinbase', async () => {
@@ -63,7 +109,11 @@ describe('devnet / mempool rules', () => {
       assert.ok(id !== undefined)
       coin = { outPoint: { txid: id, vout: 0 }, value: 5_000_000_000n }
       await mine(98)
-      await refuse(chain, pay(4_000_000_000n), 'bad-txns-premature-spend-of-coinbase, tried to spend coinbase at depth 99')
+      await refuse(
+        chain,
+        pay(4_000_000_000n),
+        'bad-txns-premature-spend-of-coinbase, tried to spend coinbase at depth 99'
+      )
       await mine()
       await accept(chain, pay(4_000_000_000n))
     })
@@ -74,30 +124,56 @@ describe('devnet / mempool rules', () => {
       await accept(chain, pay(99_000n))
       await accept(chain, pay(99_000n))
       assert.equal((await chain.mempool()).length, 1)
-      assert.deepEqual(await chain.test(pay(99_000n).toBuffer()), { accepted: false, reason: 'txn-already-in-mempool' })
+      assert.deepEqual(await chain.test(pay(99_000n).toBuffer()), {
+        accepted: false,
+        reason: 'txn-already-in-mempool'
+      })
     })
 
     it('is refused once it is confirmed', async () => {
       await accept(chain, pay(99_000n))
       await mine()
       await refuse(chain, pay(99_000n), 'Transaction outputs already in utxo set')
-      assert.deepEqual(await chain.test(pay(99_000n).toBuffer()), { accepted: false, reason: 'txn-already-known' })
+      assert.deepEqual(await chain.test(pay(99_000n).toBuffer()), {
+        accepted: false,
+        reason: 'txn-already-known'
+      })
     })
   })
 
   describe('value', () => {
-    it('refuses more out than in', async () => { await refuse(chain, pay(100_001n), 'bad-txns-in-belowout, value in (0.001) < value out (0.00100001)') })
+    it('refuses more out than in', async () => {
+      await refuse(
+        chain,
+        pay(100_001n),
+        'bad-txns-in-belowout, value in (0.001) < value out (0.00100001)'
+      )
+    })
 
     it('refuses less than 1 sat/vB', async () => {
       const size = BigInt(pay(99_000n).virtualSize())
-      await refuse(chain, pay(100_000n - size + 1n), `min relay fee not met, ${size - 1n} < ${size}`)
+      await refuse(
+        chain,
+        pay(100_000n - size + 1n),
+        `min relay fee not met, ${size - 1n} < ${size}`
+      )
       await accept(chain, pay(100_000n - size))
     })
 
     it('refuses a negative output and more than there can be', async () => {
       await refuse(chain, pay(-1n), 'bad-txns-vout-negative')
       await refuse(chain, pay(2_100_000_000_000_001n), 'bad-txns-vout-toolarge')
-      await refuse(chain, signed({ from: [{ ...coin, owner: alice }], to: [[bob.script, 2_100_000_000_000_000n], [bob.script, 1n]] }), 'bad-txns-txouttotal-toolarge')
+      await refuse(
+        chain,
+        signed({
+          from: [{ ...coin, owner: alice }],
+          to: [
+            [bob.script, 2_100_000_000_000_000n],
+            [bob.script, 1n]
+          ]
+        }),
+        'bad-txns-txouttotal-toolarge'
+      )
     })
   })
 
@@ -112,7 +188,9 @@ describe('devnet / mempool rules', () => {
       await accept(chain, pay(99_000n, { locktime: lock }))
     })
 
-    it('is ignored when every input is final', async () => { await accept(chain, pay(99_000n, { locktime: 499_999_999, sequence: 0xffffffff })) })
+    it('is ignored when every input is final', async () => {
+      await accept(chain, pay(99_000n, { locktime: 499_999_999, sequence: 0xffffffff }))
+    })
 
     it('compares a time with the median of the last eleven blocks (BIP113)', async () => {
       // Blocks are 600 s apart: the median is that of the block five below the tip.
@@ -133,14 +211,18 @@ describe('devnet / mempool rules', () => {
     it('counts an output of the mempool from the next block', async () => {
       const first = pay(99_000n)
       await accept(chain, first)
-      const second = signed({ from: [{ ...output(first, 0), owner: bob, sequence: 1 }], to: [[bob.script, 98_000n]] })
+      const second = signed({
+        from: [{ ...output(first, 0), owner: bob, sequence: 1 }],
+        to: [[bob.script, 98_000n]]
+      })
       await refuse(chain, second, 'non-BIP68-final')
       await mine()
       await accept(chain, second)
     })
 
     it('counts units of 512 seconds from the median time before the coin', async () => {
-      // 600 s a block: after n blocks the medians are n x 600 s apart. 2 x 512 = 1,024 s need two blocks.
+      // 600 s a block: after n blocks the medians are n x 600 s apart. 2 x 512 = 1,024 s need two
+      // blocks.
       await refuse(chain, pay(99_000n, { sequence: 0x400002 }), 'non-BIP68-final')
       await mine()
       await accept(chain, pay(99_000n, { sequence: 0x400002 }))
@@ -161,33 +243,59 @@ describe('devnet / mempool rules', () => {
     it('refuses dust by the kind of the output, accepts one satoshi more', async () => {
       const script = p2wsh(Uint8Array.of(opcodes.OP_TRUE))
       const cases: [Uint8Array, bigint][] = [
-        [bob.script, 294n], [script, 330n],
+        [bob.script, 294n],
+        [script, 330n],
         [payments.p2pkh({ pubkey: bob.publicKey }).output ?? script, 546n],
         [payments.p2sh({ redeem: { output: bob.script } }).output ?? script, 540n],
         [fromHex(`5120${'79'.repeat(32)}`), 330n]
       ]
       for (const [each, limit] of cases) {
         const change = 90_000n
-        const make = (value: bigint): Transaction => signed({ from: [{ ...coin, owner: alice }], to: [[each, value], [alice.script, change]] })
+        const make = (value: bigint): Transaction =>
+          signed({
+            from: [{ ...coin, owner: alice }],
+            to: [
+              [each, value],
+              [alice.script, change]
+            ]
+          })
         await refuse(chain, make(limit - 1n), 'dust')
         assert.equal((await chain.test(make(limit).toBuffer())).accepted, true)
       }
     })
 
-    it('refuses an output script of no standard form', async () => { await refuse(chain, pay(99_000n, { script: fromHex('5187') }), 'scriptpubkey') })
+    it('refuses an output script of no standard form', async () => {
+      await refuse(chain, pay(99_000n, { script: fromHex('5187') }), 'scriptpubkey')
+    })
 
     it('accepts one OP_RETURN of 80 bytes, refuses a longer one, and two', async () => {
-      const data = (length: number): Uint8Array => bitcoinScript.compile([0x6a, new Uint8Array(length).fill(1)])
-      const make = (...scripts: Uint8Array[]): Transaction => signed({ from: [{ ...coin, owner: alice }], to: [[bob.script, 90_000n], ...scripts.map(each => [each, 0n] as const)] })
+      const data = (length: number): Uint8Array =>
+        bitcoinScript.compile([0x6a, new Uint8Array(length).fill(1)])
+      const make = (...scripts: Uint8Array[]): Transaction =>
+        signed({
+          from: [{ ...coin, owner: alice }],
+          to: [[bob.script, 90_000n], ...scripts.map((each) => [each, 0n] as const)]
+        })
       await refuse(chain, make(data(81)), 'scriptpubkey')
       await refuse(chain, make(data(10), data(10)), 'multi-op-return')
       await accept(chain, make(data(80)))
     })
 
     it('refuses a transaction of fewer than 65 bytes without witness', async () => {
-      await refuse(chain, signed({ from: [{ ...coin, owner: alice }], to: [[fromHex('6a'), 0n]] }), 'tx-size-small')
-      await refuse(chain, signed({ from: [{ ...coin, owner: alice }], to: [[fromHex('6a0100'), 0n]] }), 'tx-size-small')
-      await accept(chain, signed({ from: [{ ...coin, owner: alice }], to: [[fromHex('6a03000000'), 0n]] }))
+      await refuse(
+        chain,
+        signed({ from: [{ ...coin, owner: alice }], to: [[fromHex('6a'), 0n]] }),
+        'tx-size-small'
+      )
+      await refuse(
+        chain,
+        signed({ from: [{ ...coin, owner: alice }], to: [[fromHex('6a0100'), 0n]] }),
+        'tx-size-small'
+      )
+      await accept(
+        chain,
+        signed({ from: [{ ...coin, owner: alice }], to: [[fromHex('6a03000000'), 0n]] })
+      )
     })
 
     it('refuses more than 400,000 weight units', async () => {
@@ -205,7 +313,13 @@ describe('devnet / mempool rules', () => {
     })
 
     it('refuses bytes that are no transaction', async () => {
-      for (const raw of [new Uint8Array(0), fromHex('00'), new Uint8Array(300), pay(99_000n).toBuffer().subarray(1), fromHex(`${pay(99_000n).toHex()}00`)]) {
+      for (const raw of [
+        new Uint8Array(0),
+        fromHex('00'),
+        new Uint8Array(300),
+        pay(99_000n).toBuffer().subarray(1),
+        fromHex(`${pay(99_000n).toHex()}00`)
+      ]) {
         const result = await chain.submit(raw)
         assert.ok(!result.accepted && result.reason.startsWith('TX decode failed'))
       }
@@ -218,27 +332,50 @@ describe('devnet / mempool rules', () => {
       const forged = signed({ from: [{ ...coin, owner: mallory }], to: [[bob.script, 99_000n]] })
       const refused = await chain.submit(forged.toBuffer())
       assert.ok(!refused.accepted)
-      assert.match(refused.reason, /^mempool-script-verify-flag-failed \(Script failed an OP_EQUALVERIFY operation\), input 0 of [0-9a-f]{64} \(wtxid [0-9a-f]{64}\), spending [0-9a-f]{64}:\d$/)
+      assert.match(
+        refused.reason,
+        /^mempool-script-verify-flag-failed \(Script failed an OP_EQUALVERIFY operation\), input 0 of [0-9a-f]{64} \(wtxid [0-9a-f]{64}\), spending [0-9a-f]{64}:\d$/
+      )
     })
 
     it('refuse a missing witness, an undefined hash type and a high S', async () => {
-      await refuse(chain, unsigned({ from: [{ ...coin, owner: alice }], to: [[bob.script, 99_000n]] }), 'mempool-script-verify-flag-failed (Witness program hash mismatch)')
+      await refuse(
+        chain,
+        unsigned({ from: [{ ...coin, owner: alice }], to: [[bob.script, 99_000n]] }),
+        'mempool-script-verify-flag-failed (Witness program hash mismatch)'
+      )
       const make = (change: (signature: Uint8Array) => Uint8Array): Transaction => {
         const transaction = pay(99_000n)
-        const [signature = new Uint8Array(0), key = new Uint8Array(0)] = transaction.ins[0]?.witness ?? []
+        const [signature = new Uint8Array(0), key = new Uint8Array(0)] =
+          transaction.ins[0]?.witness ?? []
         transaction.setWitness(0, [change(signature), key])
         return transaction
       }
-      await refuse(chain, make(signature => Uint8Array.of(...signature.subarray(0, -1), 4)), 'mempool-script-verify-flag-failed (Signature hash type missing or not understood)')
-      await refuse(chain, make(highS), 'mempool-script-verify-flag-failed (Non-canonical signature: S value is unnecessarily high)')
+      await refuse(
+        chain,
+        make((signature) => Uint8Array.of(...signature.subarray(0, -1), 4)),
+        'mempool-script-verify-flag-failed (Signature hash type missing or not understood)'
+      )
+      await refuse(
+        chain,
+        make(highS),
+        'mempool-script-verify-flag-failed (Non-canonical signature: S value is unnecessarily high)'
+      )
     })
 
     it('enforce OP_CHECKLOCKTIMEVERIFY (BIP65)', async () => {
       const lock = chain.best.height
-      const script = bitcoinScript.compile([bitcoinScript.number.encode(lock), opcodes.OP_CHECKLOCKTIMEVERIFY])
+      const script = bitcoinScript.compile([
+        bitcoinScript.number.encode(lock),
+        opcodes.OP_CHECKLOCKTIMEVERIFY
+      ])
       coin = await coinFor(chain, p2wsh(script), 50_000n)
       const claim = (locktime: number, sequence: number): Transaction => {
-        const transaction = unsigned({ from: [{ ...coin, owner: alice, sequence }], to: [[bob.script, 49_000n]], locktime })
+        const transaction = unsigned({
+          from: [{ ...coin, owner: alice, sequence }],
+          to: [[bob.script, 49_000n]],
+          locktime
+        })
         transaction.setWitness(0, [script])
         return transaction
       }
@@ -252,7 +389,11 @@ describe('devnet / mempool rules', () => {
       const script = bitcoinScript.compile([opcodes.OP_2, opcodes.OP_CHECKSEQUENCEVERIFY])
       coin = await coinFor(chain, p2wsh(script), 50_000n)
       const claim = (sequence: number, version = 2): Transaction => {
-        const transaction = unsigned({ from: [{ ...coin, owner: alice, sequence }], to: [[bob.script, 49_000n]], version })
+        const transaction = unsigned({
+          from: [{ ...coin, owner: alice, sequence }],
+          to: [[bob.script, 49_000n]],
+          version
+        })
         transaction.setWitness(0, [script])
         return transaction
       }
@@ -269,7 +410,10 @@ describe('devnet / mempool rules', () => {
       const script = bitcoinScript.compile([opcodes.OP_DROP, opcodes.OP_TRUE])
       coin = await coinFor(chain, p2wsh(script), 50_000n)
       const claim = (item: Uint8Array): Transaction => {
-        const transaction = unsigned({ from: [{ ...coin, owner: alice }], to: [[bob.script, 49_000n]] })
+        const transaction = unsigned({
+          from: [{ ...coin, owner: alice }],
+          to: [[bob.script, 49_000n]]
+        })
         transaction.setWitness(0, [item, script])
         return transaction
       }
@@ -289,7 +433,10 @@ describe('devnet / mempool rules', () => {
       let last = pay(99_000n, { script: alice.script })
       for (let length = 1; length <= 25; length++) {
         await accept(chain, last)
-        last = signed({ from: [{ ...output(last, 0), owner: alice }], to: [[alice.script, output(last, 0).value - 200n]] })
+        last = signed({
+          from: [{ ...output(last, 0), owner: alice }],
+          to: [[alice.script, output(last, 0).value - 200n]]
+        })
       }
       await refuse(chain, last, 'too-long-mempool-chain')
       await mine()
@@ -297,12 +444,26 @@ describe('devnet / mempool rules', () => {
     })
 
     it('have at most 25 members from one parent on, and a small one more', async () => {
-      const parent = signed({ from: [{ ...coin, owner: alice }], to: Array.from({ length: 26 }, () => [alice.script, 3_000n] as const) })
+      const parent = signed({
+        from: [{ ...coin, owner: alice }],
+        to: Array.from({ length: 26 }, () => [alice.script, 3_000n] as const)
+      })
       await accept(chain, parent)
-      const child = (vout: number): Transaction => signed({ from: [{ ...output(parent, vout), owner: alice }], to: [[bob.script, 2_000n]] })
+      const child = (vout: number): Transaction =>
+        signed({ from: [{ ...output(parent, vout), owner: alice }], to: [[bob.script, 2_000n]] })
       for (let vout = 0; vout < 24; vout++) await accept(chain, child(vout))
       const [a, b] = [output(child(0), 0), output(parent, 24)]
-      await refuse(chain, signed({ from: [{ ...a, owner: bob }, { ...b, owner: alice }], to: [[bob.script, 3_000n]] }), 'too-long-mempool-chain')
+      await refuse(
+        chain,
+        signed({
+          from: [
+            { ...a, owner: bob },
+            { ...b, owner: alice }
+          ],
+          to: [[bob.script, 3_000n]]
+        }),
+        'too-long-mempool-chain'
+      )
       await accept(chain, child(24))
       await refuse(chain, child(25), 'too-long-mempool-chain')
     })
@@ -310,9 +471,12 @@ describe('devnet / mempool rules', () => {
 })
 
 /** The same signature with the other S, which is as valid but not standard. */
-function highS (der: Uint8Array): Uint8Array {
+function highS(der: Uint8Array): Uint8Array {
   const order = BigInt('0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141')
   const { signature, hashType } = bitcoinScript.signature.decode(der)
   const s = order - BigInt(`0x${Buffer.from(signature.subarray(32)).toString('hex')}`)
-  return bitcoinScript.signature.encode(Uint8Array.of(...signature.subarray(0, 32), ...fromHex(s.toString(16).padStart(64, '0'))), hashType)
+  return bitcoinScript.signature.encode(
+    Uint8Array.of(...signature.subarray(0, 32), ...fromHex(s.toString(16).padStart(64, '0'))),
+    hashType
+  )
 }

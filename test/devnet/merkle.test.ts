@@ -4,7 +4,10 @@ import { concat } from 'uint8arrays'
 import { hash256 } from '../../src/devnet/hashes.js'
 import { merkleBranch, merkleRoot } from '../../src/devnet/merkle.js'
 
-const hashes = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { minLength: 1, maxLength: 40 })
+const hashes = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), {
+  minLength: 1,
+  maxLength: 40
+})
 
 describe('devnet / merkle', () => {
   it('has a single hash as its own root', () => {
@@ -14,14 +17,19 @@ describe('devnet / merkle', () => {
   })
 
   it('leads from every position to the root', () => {
-    fc.assert(fc.property(hashes, list => {
-      const root = merkleRoot(list)
-      list.forEach((leaf, position) => {
-        const reached = merkleBranch(list, position).reduce((hash, sibling, level) => (
-          hash256(concat(((position >> level) & 1) === 0 ? [hash, sibling] : [sibling, hash]))
-        ), leaf)
-        assert.deepEqual(Uint8Array.from(reached), Uint8Array.from(root))
-      })
-    }), { numRuns: 50 })
+    fc.assert(
+      fc.property(hashes, (list) => {
+        const root = merkleRoot(list)
+        list.forEach((leaf, position) => {
+          const reached = merkleBranch(list, position).reduce(
+            (hash, sibling, level) =>
+              hash256(concat(((position >> level) & 1) === 0 ? [hash, sibling] : [sibling, hash])),
+            leaf
+          )
+          assert.deepEqual(Uint8Array.from(reached), Uint8Array.from(root))
+        })
+      }),
+      { numRuns: 50 }
+    )
   })
 })

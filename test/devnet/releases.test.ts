@@ -1,13 +1,34 @@
-/** The mempool rules that differ between releases of Bitcoin Core: fees below 1 sat/vB from 29.1 on, clusters from 31 on. */
+/**
+ * The mempool rules that differ between releases of Bitcoin Core: fees below 1 sat/vB from 29.1 on,
+ * clusters from 31 on.
+ */
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
 import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import { startDevnet } from '../../src/devnet/devnet.js'
-import { accept, alice, bob, coinFor, coinsFor, freshChain, output, refuse, signed, type Spendable } from './support.js'
+import {
+  accept,
+  alice,
+  bob,
+  coinFor,
+  coinsFor,
+  freshChain,
+  output,
+  refuse,
+  signed,
+  type Spendable
+} from './support.js'
 import { TestClient } from './electrum/client.js'
 
 /** Spends an output of Alice's into as many of hers, of which the first has the rest. */
-const spend = (coin: Spendable, fee: bigint, outputs = 1): Transaction => signed({ from: [{ ...coin, owner: alice }], to: [[alice.script, coin.value - fee - 1_000n * BigInt(outputs - 1)], ...Array.from({ length: outputs - 1 }, () => [alice.script, 1_000n] as const)] })
+const spend = (coin: Spendable, fee: bigint, outputs = 1): Transaction =>
+  signed({
+    from: [{ ...coin, owner: alice }],
+    to: [
+      [alice.script, coin.value - fee - 1_000n * BigInt(outputs - 1)],
+      ...Array.from({ length: outputs - 1 }, () => [alice.script, 1_000n] as const)
+    ]
+  })
 
 describe('devnet / releases of Bitcoin Core', () => {
   describe('30: fees from 0.1 sat/vB on', () => {
@@ -32,7 +53,11 @@ describe('devnet / releases of Bitcoin Core', () => {
     it('are told to Electrum clients', async () => {
       const devnet = await startDevnet({ seed: 'low fees', core: 30 })
       const client = await TestClient.connect(devnet.port, '1.6')
-      assert.deepEqual(await client.call('mempool.get_info'), { mempoolminfee: 0.000001, minrelaytxfee: 0.000001, incrementalrelayfee: 0.000001 })
+      assert.deepEqual(await client.call('mempool.get_info'), {
+        mempoolminfee: 0.000001,
+        minrelaytxfee: 0.000001,
+        incrementalrelayfee: 0.000001
+      })
       client.close()
       await devnet.stop()
     })
@@ -49,7 +74,10 @@ describe('devnet / releases of Bitcoin Core', () => {
   })
 
   it('are those that there are', async () => {
-    await assert.rejects(startDevnet({ core: 29 as 30 }), { code: 'ERR_CONFIG_INVALID', message: /core is one of 28, 30, 31/ })
+    await assert.rejects(startDevnet({ core: 29 as 30 }), {
+      code: 'ERR_CONFIG_INVALID',
+      message: /core is one of 28, 30, 31/
+    })
   })
 
   describe('31: clusters', () => {
@@ -93,7 +121,11 @@ describe('devnet / releases of Bitcoin Core', () => {
       await accept(chain, first)
       await refuse(chain, spend(coin, 1_000n, 2), 'insufficient fee')
       // More in all, at a lower rate: what a miner has of the first bytes would be less.
-      await refuse(chain, spend(coin, 1_200n, 30), 'replacement-failed, insufficient feerate: does not improve feerate diagram')
+      await refuse(
+        chain,
+        spend(coin, 1_200n, 30),
+        'replacement-failed, insufficient feerate: does not improve feerate diagram'
+      )
       await accept(chain, spend(coin, 1_100n))
     })
 
@@ -107,18 +139,34 @@ describe('devnet / releases of Bitcoin Core', () => {
     })
 
     it('may be joined by a replacement with an input that is unconfirmed (rule 2 is gone)', async () => {
-      const [one, other] = await coinsFor(chain, alice, 2, 100_000n) as [Spendable, Spendable]
+      const [one, other] = (await coinsFor(chain, alice, 2, 100_000n)) as [Spendable, Spendable]
       const parent = spend(other, 500n)
       await accept(chain, spend(one, 500n))
       await accept(chain, parent)
-      const both = signed({ from: [{ ...one, owner: alice }, { ...output(parent, 0), owner: alice }], to: [[bob.script, 150_000n]] })
+      const both = signed({
+        from: [
+          { ...one, owner: alice },
+          { ...output(parent, 0), owner: alice }
+        ],
+        to: [[bob.script, 150_000n]]
+      })
       await accept(chain, both)
       const older = await freshChain()
-      const [first, second] = await coinsFor(older, alice, 2, 100_000n) as [Spendable, Spendable]
+      const [first, second] = (await coinsFor(older, alice, 2, 100_000n)) as [Spendable, Spendable]
       const its = spend(second, 500n)
       await accept(older, spend(first, 500n))
       await accept(older, its)
-      await refuse(older, signed({ from: [{ ...first, owner: alice }, { ...output(its, 0), owner: alice }], to: [[bob.script, 150_000n]] }), 'replacement-adds-unconfirmed')
+      await refuse(
+        older,
+        signed({
+          from: [
+            { ...first, owner: alice },
+            { ...output(its, 0), owner: alice }
+          ],
+          to: [[bob.script, 150_000n]]
+        }),
+        'replacement-adds-unconfirmed'
+      )
     })
 
     it('lose their last part when there is no room: a child goes before a parent that pays better', async () => {
@@ -126,10 +174,18 @@ describe('devnet / releases of Bitcoin Core', () => {
       const coins = await coinsFor(small, alice, 9, 10_000n)
       const parent = spend(coins[0] ?? assert.fail(), 2_000n)
       const child = spend(output(parent, 0), 150n)
-      for (const each of [parent, child, ...coins.slice(1).map((one) => spend(one, 1_000n))]) await accept(small, each)
+      for (const each of [parent, child, ...coins.slice(1).map((one) => spend(one, 1_000n))]) {
+        await accept(small, each)
+      }
       const left = (await small.mempool()).map(({ txid }) => txid)
-      assert.deepEqual([left.includes(parent.getId() as never), left.includes(child.getId() as never)], [true, false])
-      assert.ok((await small.feeRates()).minimum > 1_000n, 'and what comes in has to pay more than it did')
+      assert.deepEqual(
+        [left.includes(parent.getId() as never), left.includes(child.getId() as never)],
+        [true, false]
+      )
+      assert.ok(
+        (await small.feeRates()).minimum > 1_000n,
+        'and what comes in has to pay more than it did'
+      )
     })
   })
 })

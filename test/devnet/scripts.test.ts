@@ -31,18 +31,29 @@ describe('devnet / scripts', () => {
     ['51', 'nonstandard']
   ]
   for (const [hex, kind] of kinds) {
-    it(`calls ${hex.slice(0, 24)}${hex.length > 24 ? '...' : ''} ${kind}`, () => { assert.equal(scriptKind(fromHex(hex)), kind) })
+    it(`calls ${hex.slice(0, 24)}${hex.length > 24 ? '...' : ''} ${kind}`, () => {
+      assert.equal(scriptKind(fromHex(hex)), kind)
+    })
   }
 
   it('reads a witness program', () => {
-    assert.deepEqual(witnessProgram(fromHex(`6020${'22'.repeat(32)}`)), { version: 16, program: fromHex('22'.repeat(32)) })
+    assert.deepEqual(witnessProgram(fromHex(`6020${'22'.repeat(32)}`)), {
+      version: 16,
+      program: fromHex('22'.repeat(32))
+    })
     assert.equal(witnessProgram(fromHex('510101')), undefined)
   })
 
   it('knows pushes of every length from operators', () => {
-    for (const hex of ['', '00', '60', '4f', '4c0101', '4d010001', '4e0100000001']) assert.ok(isPushOnly(fromHex(hex)), hex)
-    for (const hex of ['61', '4c', '4c02ff', '4d01', '4e01000000', '02ff', '4effffffff']) assert.ok(!isPushOnly(fromHex(hex)), hex)
+    for (const hex of ['', '00', '60', '4f', '4c0101', '4d010001', '4e0100000001']) {
+      assert.ok(isPushOnly(fromHex(hex)), hex)
+    }
+    for (const hex of ['61', '4c', '4c02ff', '4d01', '4e01000000', '02ff', '4effffffff']) {
+      assert.ok(!isPushOnly(fromHex(hex)), hex)
+    }
   })
 
-  it('asks nothing of an output that nobody can spend', () => { assert.equal(dustThreshold(fromHex('6a0101')), 0n) })
+  it('asks nothing of an output that nobody can spend', () => {
+    assert.equal(dustThreshold(fromHex('6a0101')), 0n)
+  })
 })

@@ -1,4 +1,7 @@
-/** What the devnet's tests are written with: people with one key each, transactions between them, a chain without a server. */
+/**
+ * What the devnet's tests are written with: people with one key each, transactions between them, a
+ * chain without a server.
+ */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { networks, payments, script as bitcoinScript, Transaction } from 'bitcoinjs-lib'
@@ -14,7 +17,7 @@ export const SEQUENCE_RBF = 0xfffffffd
 /** The time of regtest's genesis block. */
 export const GENESIS_TIME = 1_296_688_602
 
-function defined<T> (value: T | null | undefined): T {
+function defined<T>(value: T | null | undefined): T {
   assert.ok(value !== null && value !== undefined)
   return value
 }
@@ -27,7 +30,7 @@ export class Person {
   readonly script: Uint8Array
   readonly address: string
 
-  constructor (name: string) {
+  constructor(name: string) {
     this.secret = createHash('sha256').update(`test ${name}`).digest()
     this.publicKey = defined(pointFromScalar(this.secret))
     const payment = payments.p2wpkh({ pubkey: this.publicKey, network: networks.regtest })
@@ -36,12 +39,12 @@ export class Person {
   }
 
   /** What a signature of an input that spends a coin of theirs signs (BIP143). */
-  get scriptCode (): Uint8Array {
+  get scriptCode(): Uint8Array {
     return defined(payments.p2pkh({ pubkey: this.publicKey }).output)
   }
 
   /** A DER signature with its hash type. */
-  sign (digest: Uint8Array, hashType = Transaction.SIGHASH_ALL): Uint8Array {
+  sign(digest: Uint8Array, hashType = Transaction.SIGHASH_ALL): Uint8Array {
     return bitcoinScript.signature.encode(sign(digest, this.secret), hashType)
   }
 }
@@ -49,53 +52,78 @@ export class Person {
 export const alice = new Person('alice')
 export const bob = new Person('bob')
 
-export function p2wsh (witnessScript: Uint8Array): Uint8Array {
+export function p2wsh(witnessScript: Uint8Array): Uint8Array {
   return defined(payments.p2wsh({ redeem: { output: witnessScript } }).output)
 }
 
-export interface Spendable { readonly outPoint: OutPoint, readonly value: bigint }
+export interface Spendable {
+  readonly outPoint: OutPoint
+  readonly value: bigint
+}
 
 export interface Draft {
-  readonly from: readonly (Spendable & { readonly owner: Person, readonly sequence?: number })[]
+  readonly from: readonly (Spendable & { readonly owner: Person; readonly sequence?: number })[]
   readonly to: readonly (readonly [script: Uint8Array, value: bigint])[]
   readonly version?: number
   readonly locktime?: number
 }
 
 /** The transaction of a draft without its signatures. */
-export function unsigned ({ from, to, version = 2, locktime = 0 }: Draft): Transaction {
+export function unsigned({ from, to, version = 2, locktime = 0 }: Draft): Transaction {
   const transaction = new Transaction()
   transaction.version = version
   transaction.locktime = locktime
-  for (const { outPoint, sequence = SEQUENCE_RBF } of from) transaction.addInput(hashFromTxid(outPoint.txid), outPoint.vout, sequence)
+  for (const { outPoint, sequence = SEQUENCE_RBF } of from) {
+    transaction.addInput(hashFromTxid(outPoint.txid), outPoint.vout, sequence)
+  }
   // Not by `addOutput`, which would refuse the bad amounts that some tests are about.
   for (const [script, value] of to) transaction.outs.push({ script, value })
   return transaction
 }
 
 /** A transaction that spends P2WPKH outputs, signed by their owners. */
-export function signed (draft: Draft): Transaction {
+export function signed(draft: Draft): Transaction {
   const transaction = unsigned(draft)
   draft.from.forEach(({ owner, value }, i) => {
-    transaction.setWitness(i, [owner.sign(transaction.hashForWitnessV0(i, owner.scriptCode, value, Transaction.SIGHASH_ALL)), owner.publicKey])
+    transaction.setWitness(i, [
+      owner.sign(transaction.hashForWitnessV0(i, owner.scriptCode, value, Transaction.SIGHASH_ALL)),
+      owner.publicKey
+    ])
   })
   return transaction
 }
 
 /** An output of a transaction, to be spent. */
-export function output (transaction: Transaction, vout: number): Spendable {
-  return { outPoint: { txid: txid(transaction.getId()), vout }, value: defined(transaction.outs[vout]).value }
+export function output(transaction: Transaction, vout: number): Spendable {
+  return {
+    outPoint: { txid: txid(transaction.getId()), vout },
+    value: defined(transaction.outs[vout]).value
+  }
 }
 
 /** A chain without a server, on which 120 blocks are mined, ten minutes apart. */
-export async function freshChain (options: { readonly maxWeight?: number, readonly mempoolVsize?: number, readonly core?: CoreRelease } = {}): Promise<EmbeddedChain> {
-  const chain = new EmbeddedChain({ seed: 'test', now: height => GENESIS_TIME + height * 600, ...options })
+export async function freshChain(
+  options: {
+    readonly maxWeight?: number
+    readonly mempoolVsize?: number
+    readonly core?: CoreRelease
+  } = {}
+): Promise<EmbeddedChain> {
+  const chain = new EmbeddedChain({
+    seed: 'test',
+    now: (height) => GENESIS_TIME + height * 600,
+    ...options
+  })
   await chain.mine(120)
   return chain
 }
 
 /** A confirmed coin of that value for somebody. */
-export async function coinFor (chain: EmbeddedChain, script: Uint8Array, value: bigint): Promise<Spendable> {
+export async function coinFor(
+  chain: EmbeddedChain,
+  script: Uint8Array,
+  value: bigint
+): Promise<Spendable> {
   const id = await chain.fund(script, satoshi(value))
   await chain.mine(1)
   const { unspent } = await chain.scriptCoins(scriptHashOf(script))
@@ -103,22 +131,34 @@ export async function coinFor (chain: EmbeddedChain, script: Uint8Array, value: 
 }
 
 /** Submits and demands that it is accepted. */
-export async function accept (chain: EmbeddedChain, transaction: Transaction): Promise<void> {
+export async function accept(chain: EmbeddedChain, transaction: Transaction): Promise<void> {
   const result = await chain.submit(transaction.toBuffer())
   assert.ok(result.accepted, result.accepted ? '' : result.reason)
 }
 
 /** Submits and demands that it is refused for this reason (the start of it). */
-export async function refuse (chain: EmbeddedChain, transaction: Transaction, reason: string): Promise<void> {
+export async function refuse(
+  chain: EmbeddedChain,
+  transaction: Transaction,
+  reason: string
+): Promise<void> {
   const result = await chain.submit(transaction.toBuffer())
   assert.ok(!result.accepted, `accepted, though '${reason}' was expected`)
   assert.ok(result.reason.startsWith(reason), `refused with '${result.reason}', not '${reason}'`)
 }
 
 /** Confirmed coins of somebody's, all of one value. */
-export async function coinsFor (chain: EmbeddedChain, owner: Person, count: number, value: bigint): Promise<Spendable[]> {
+export async function coinsFor(
+  chain: EmbeddedChain,
+  owner: Person,
+  count: number,
+  value: bigint
+): Promise<Spendable[]> {
   const whole = await coinFor(chain, owner.script, value * BigInt(count) + 100_000n)
-  const split = signed({ from: [{ ...whole, owner }], to: Array.from({ length: count }, () => [owner.script, value] as const) })
+  const split = signed({
+    from: [{ ...whole, owner }],
+    to: Array.from({ length: count }, () => [owner.script, value] as const)
+  })
   await accept(chain, split)
   await chain.mine(1)
   return Array.from({ length: count }, (_, vout) => output(split, vout))
@@ -129,10 +169,16 @@ export async function coinsFor (chain: EmbeddedChain, owner: Person, count: numb
  *
  * @example bid(coin, 5) // 110 vB at 5 sat/vB
  */
-export function bid (coin: Spendable, rate: number, outputs = 1): Transaction {
+export function bid(coin: Spendable, rate: number, outputs = 1): Transaction {
   const make = (fee: bigint): Transaction => {
     const rest = coin.value - BigInt(outputs - 1) * 1_000n - fee
-    return signed({ from: [{ ...coin, owner: alice }], to: [[alice.script, rest], ...Array.from({ length: outputs - 1 }, () => [alice.script, 1_000n] as const)] })
+    return signed({
+      from: [{ ...coin, owner: alice }],
+      to: [
+        [alice.script, rest],
+        ...Array.from({ length: outputs - 1 }, () => [alice.script, 1_000n] as const)
+      ]
+    })
   }
   return make(BigInt(Math.ceil(make(0n).virtualSize() * rate)))
 }

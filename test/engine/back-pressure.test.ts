@@ -1,4 +1,7 @@
-/** Whoever does not keep up, or asks for too much, costs a bounded number of things: counted, not measured. */
+/**
+ * Whoever does not keep up, or asks for too much, costs a bounded number of things: counted, not
+ * measured.
+ */
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { BURST, INTERVAL_MS, STREAM_BURST, STREAM_INTERVAL_MS } from '../../src/engine/throttle.js'
@@ -9,13 +12,21 @@ import { RawPeer } from './raw-peer.js'
 import { CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.js'
 
 /** Asks for payments of 1 sat without waiting for any; tells what has become of them so far. */
-function payWithoutWaiting (node: Node, count: number): { acknowledged: number, refused: number, others: Set<string> } {
+function payWithoutWaiting(
+  node: Node,
+  count: number
+): { acknowledged: number; refused: number; others: Set<string> } {
   const seen = { acknowledged: 0, refused: 0, others: new Set<string>() }
   for (let n = 0; n < count; n++) {
-    node.pay(1n).then(() => { seen.acknowledged += 1 }, (error: unknown) => {
-      if (codeOf(error) === 'ERR_TOO_MANY_WAITING') seen.refused += 1
-      else seen.others.add(codeOf(error))
-    })
+    node.pay(1n).then(
+      () => {
+        seen.acknowledged += 1
+      },
+      (error: unknown) => {
+        if (codeOf(error) === 'ERR_TOO_MANY_WAITING') seen.refused += 1
+        else seen.others.add(codeOf(error))
+      }
+    )
   }
   return seen
 }
@@ -27,7 +38,11 @@ describe('engine / back-pressure', () => {
     await alice.pay(1_000n)
     const seen = payWithoutWaiting(alice, MOST_WAITING_PAYMENTS + 1_000)
     await quiet()
-    assert.deepEqual(seen, { acknowledged: MOST_WAITING_PAYMENTS, refused: 1_000, others: new Set() })
+    assert.deepEqual(seen, {
+      acknowledged: MOST_WAITING_PAYMENTS,
+      refused: 1_000,
+      others: new Set()
+    })
     assert.equal(bob.channel.ourBalance, 1_000n + BigInt(MOST_WAITING_PAYMENTS))
   })
 
@@ -66,8 +81,18 @@ describe('engine / back-pressure', () => {
     const { id } = await world.open(alice, bob)
     await alice.pay(1_000n)
     alice.life.holdDisk()
-    const pay = async (name: string): Promise<unknown> => await alice.engine.payOnce({ id: name, peer: 'bob', amount: satoshi(1n), memo: '', plan: (amount) => [{ channel: id, amount }] })
-    const outcomes = Array.from({ length: MOST_WAITING_PAYMENTS }, async () => await pay('the same'))
+    const pay = async (name: string): Promise<unknown> =>
+      await alice.engine.payOnce({
+        id: name,
+        peer: 'bob',
+        amount: satoshi(1n),
+        memo: '',
+        plan: (amount) => [{ channel: id, amount }]
+      })
+    const outcomes = Array.from(
+      { length: MOST_WAITING_PAYMENTS },
+      async () => await pay('the same')
+    )
     assert.equal(await codeFrom(pay('another')), 'ERR_TOO_MANY_WAITING')
     alice.life.releaseDisk()
     await Promise.all(outcomes)
@@ -82,7 +107,10 @@ describe('engine / back-pressure', () => {
     alice.life.holdDisk()
     const seen = payWithoutWaiting(alice, 5_000)
     await quiet()
-    assert.deepEqual([alice.life.waitingCommits, world.said(alice, 'Update').length - updates], [1, 0])
+    assert.deepEqual(
+      [alice.life.waitingCommits, world.said(alice, 'Update').length - updates],
+      [1, 0]
+    )
     alice.life.releaseDisk()
     await quiet()
     assert.equal(seen.acknowledged, 5_000)
@@ -118,7 +146,9 @@ describe('engine / floods (WIRE-11)', () => {
       world.mend(alice, bob)
       await world.pass(61_000)
     }
-    const refused = alice.story.filter((news) => news.kind === 'peer-says' && news.code === 'ERR_NOT_READY').length
+    const refused = alice.story.filter(
+      (news) => news.kind === 'peer-says' && news.code === 'ERR_NOT_READY'
+    ).length
     assert.ok(refused > 10, `${refused} streams were refused`)
     bob.life.releaseDisk()
     await world.pass(61_000)
@@ -152,7 +182,9 @@ describe('engine / floods (WIRE-11)', () => {
   it('of streams are served slowly, each peer by itself', async () => {
     const { world, alice, bob } = await twoNodes()
     const mallory = new RawPeer(world, 'mallory')
-    const streams = await Promise.all(Array.from({ length: STREAM_BURST + 20 }, async () => await mallory.stream('bob')))
+    const streams = await Promise.all(
+      Array.from({ length: STREAM_BURST + 20 }, async () => await mallory.stream('bob'))
+    )
     for (const stream of streams) await stream.say(ready)
     const served = (): number => streams.filter(({ refusal }) => refusal?.rule === 'ERR-2').length
     assert.equal(served(), STREAM_BURST - 1)
@@ -170,14 +202,24 @@ describe('engine / floods (WIRE-11)', () => {
     const mallory = new RawPeer(world, 'mallory')
     const stream = await mallory.stream('bob')
     await stream.say(mallory.offer(world.chain.height))
-    await stream.say(...Array.from({ length: 500 }, (): Message => ({ type: 'Error', code: 'ERR_ANY', rule: '', text: 'hello', fatal: false })))
+    await stream.say(
+      ...Array.from({ length: 500 }, (): Message => ({
+        type: 'Error',
+        code: 'ERR_ANY',
+        rule: '',
+        text: 'hello',
+        fatal: false
+      }))
+    )
     await alice.pay(1_000n)
     assert.equal(bob.channel.ourBalance, 1_000n)
   })
 })
 
 /** A peer that says something a thousand times when it should ask for a close. */
-function flooding (what: () => Message): NonNullable<Parameters<typeof twoNodes>[0]>['peers'] & object {
+function flooding(
+  what: () => Message
+): NonNullable<Parameters<typeof twoNodes>[0]>['peers'] & object {
   return (peers) => ({
     self: peers.self,
     onIncoming: (accept) => peers.onIncoming(accept),
@@ -186,7 +228,9 @@ function flooding (what: () => Message): NonNullable<Parameters<typeof twoNodes>
       return {
         peer: link.peer,
         address: link.address,
-        close: () => { link.close() },
+        close: () => {
+          link.close()
+        },
         send: (message) => {
           if (message.type !== 'CloseRequest') link.send(message)
           else for (let n = 0; n < 1_000; n++) link.send(what())

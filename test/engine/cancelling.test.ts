@@ -2,23 +2,44 @@
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { PaychanError } from '../../src/types/errors.js'
-import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node, type World } from './world.js'
+import {
+  BLOCKS,
+  CAPACITY,
+  codeFrom,
+  quiet,
+  soon,
+  twoNodes,
+  type Node,
+  type World
+} from './world.js'
 
 const REQUEST = { peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' as const }
 
 /** Cancels as soon as one side has said something. */
-async function cancelAt (type: Message['type'], who: 'alice' | 'bob'): Promise<{ world: World, alice: Node, bob: Node, code: string }> {
+async function cancelAt(
+  type: Message['type'],
+  who: 'alice' | 'bob'
+): Promise<{ world: World; alice: Node; bob: Node; code: string }> {
   const { world, alice, bob } = await twoNodes()
   const cancel = new AbortController()
   const opening = codeFrom(alice.engine.open({ ...REQUEST, signal: cancel.signal }))
-  await soon(() => world.said(who === 'alice' ? alice : bob, type).length > 0, () => { cancel.abort() })
+  await soon(
+    () => world.said(who === 'alice' ? alice : bob, type).length > 0,
+    () => {
+      cancel.abort()
+    }
+  )
   const code = await opening
   await quiet()
   return { world, alice, bob, code }
 }
 
 describe('engine / an opening that is cancelled', () => {
-  for (const [type, who] of [['OpenChannel', 'alice'], ['AcceptChannel', 'bob'], ['RefundRequest', 'alice']] as const) {
+  for (const [type, who] of [
+    ['OpenChannel', 'alice'],
+    ['AcceptChannel', 'bob'],
+    ['RefundRequest', 'alice']
+  ] as const) {
     it(`after ${type}: nothing was funded, the coins are free, the peer knows`, async () => {
       const { world, alice, bob, code } = await cancelAt(type, who)
       assert.equal(code, 'ERR_CANCELLED')
@@ -31,7 +52,9 @@ describe('engine / an opening that is cancelled', () => {
 
   it('while the peer is dialled: it is not asked at all', async () => {
     let arrive = (): void => {}
-    const dialled = new Promise<void>((resolve) => { arrive = resolve })
+    const dialled = new Promise<void>((resolve) => {
+      arrive = resolve
+    })
     const { world, alice, bob } = await twoNodes({
       peers: (peers) => ({
         ...peers,
@@ -48,12 +71,18 @@ describe('engine / an opening that is cancelled', () => {
     assert.equal(await opening, 'ERR_CANCELLED')
     arrive()
     await quiet()
-    assert.deepEqual([world.said(alice), alice.engine.channels(), bob.engine.channels()], [[], [], []])
+    assert.deepEqual(
+      [world.said(alice), alice.engine.channels(), bob.engine.channels()],
+      [[], [], []]
+    )
   })
 
   it('before it has begun', async () => {
     const { world, alice } = await twoNodes()
-    assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, signal: AbortSignal.abort() })), 'ERR_CANCELLED')
+    assert.equal(
+      await codeFrom(alice.engine.open({ ...REQUEST, signal: AbortSignal.abort() })),
+      'ERR_CANCELLED'
+    )
     await quiet()
     assert.deepEqual([world.said(alice), alice.engine.channels()], [[], []])
   })
@@ -61,12 +90,23 @@ describe('engine / an opening that is cancelled', () => {
   it('too late once T1 has left: the channel opens, and its user is told', async () => {
     const { world, alice } = await twoNodes()
     const cancel = new AbortController()
-    const opening = alice.engine.open({ ...REQUEST, signal: cancel.signal }).then(() => undefined, (error: unknown) => error)
-    await soon(() => world.said(alice, 'Funding').length > 0, () => { cancel.abort() })
+    const opening = alice.engine.open({ ...REQUEST, signal: cancel.signal }).then(
+      () => undefined,
+      (error: unknown) => error
+    )
+    await soon(
+      () => world.said(alice, 'Funding').length > 0,
+      () => {
+        cancel.abort()
+      }
+    )
     const error = await opening
     assert.ok(error instanceof PaychanError)
     const { id, funding } = alice.channel
-    assert.deepEqual([error.code, error.facts], ['ERR_CANCEL_TOO_LATE', { channel: id, txid: funding?.txid }])
+    assert.deepEqual(
+      [error.code, error.facts],
+      ['ERR_CANCEL_TOO_LATE', { channel: id, txid: funding?.txid }]
+    )
     await world.mine()
     assert.equal(alice.channel.status, 'open')
     await alice.pay(1_000n)
@@ -88,7 +128,9 @@ describe('engine / an opening that is cancelled', () => {
 describe('engine / an opening without the coins for it', () => {
   it('is refused before the peer is asked', async () => {
     const { world, alice, bob } = await twoNodes()
-    alice.wallet.checkFunds = (amount) => { throw new PaychanError('ERR_INSUFFICIENT_FUNDS', 'Too little.', { asked: amount }) }
+    alice.wallet.checkFunds = (amount) => {
+      throw new PaychanError('ERR_INSUFFICIENT_FUNDS', 'Too little.', { asked: amount })
+    }
     assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_INSUFFICIENT_FUNDS')
     await quiet()
     assert.deepEqual([world.left, alice.engine.channels(), bob.engine.channels()], [[], [], []])

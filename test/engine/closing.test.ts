@@ -6,7 +6,7 @@ import { CAPACITY, codeFrom, quiet, soon, twoNodes, type Node, type World } from
 const OPENED_WITH = 1_000_000n
 
 /** A channel on which 40,000 sat were paid. */
-async function paid (): Promise<{ world: World, alice: Node, bob: Node }> {
+async function paid(): Promise<{ world: World; alice: Node; bob: Node }> {
   const nodes = await twoNodes()
   await nodes.world.open(nodes.alice, nodes.bob)
   await nodes.alice.pay(40_000n)
@@ -88,7 +88,12 @@ describe('engine / cooperative close', () => {
   it('is known to be done when the chain shows it, although the peer went away before it said so', async () => {
     const { world, alice, bob } = await paid()
     const closing = alice.close()
-    await soon(() => world.chain.mempool.length !== 0, () => { world.network.cut('alice', 'bob') })
+    await soon(
+      () => world.chain.mempool.length !== 0,
+      () => {
+        world.network.cut('alice', 'bob')
+      }
+    )
     const closed = await closing
     assert.deepEqual([closed.kind, world.chain.mempool], ['close', [closed.txid]])
     assert.equal(alice.channel.status, 'closing')
@@ -122,7 +127,7 @@ describe('engine / alone', () => {
     assert.ok(alice.wallet.balance > OPENED_WITH - 1_000n)
   })
 
-  it('the client is gone: the server settles at the settlement height, by T3, and the client\'s rest is claimed when it comes back', async () => {
+  it("the client is gone: the server settles at the settlement height, by T3, and the client's rest is claimed when it comes back", async () => {
     const { world, alice, bob } = await paid()
     const { settleHeight } = bob.channel
     assert.ok(settleHeight !== undefined)
@@ -135,7 +140,10 @@ describe('engine / alone', () => {
     assert.deepEqual([bob.channel.status, bob.channel.spend?.kind], ['closed', 'settlement'])
     assert.ok(bob.wallet.balance > 39_000n && bob.wallet.balance < 40_000n)
     await alice.restart()
-    assert.deepEqual(alice.wallet.claims.map(({ value }) => value), [CAPACITY - 40_000n])
+    assert.deepEqual(
+      alice.wallet.claims.map(({ value }) => value),
+      [CAPACITY - 40_000n]
+    )
     assert.ok(alice.wallet.balance > OPENED_WITH - 40_000n - 1_000n)
   })
 
@@ -157,7 +165,7 @@ describe('engine / alone', () => {
     assert.ok(bob.wallet.balance < 40_000n)
   })
 
-  it('its user raises the fee at once, by a rate or by a quarter, and not above what is at stake; what is of no channel is the wallet\'s', async () => {
+  it("its user raises the fee at once, by a rate or by a quarter, and not above what is at stake; what is of no channel is the wallet's", async () => {
     const { world, alice, bob } = await paid()
     alice.crash()
     const { txid } = await bob.close(true)
@@ -166,11 +174,20 @@ describe('engine / alone', () => {
     assert.deepEqual([first?.of, first?.fee, world.chain.mempool], [txid, 3_620n, [first?.txid]])
     const second = await bob.engine.bump(first?.txid ?? '', undefined)
     assert.deepEqual([second?.fee, world.chain.mempool], [4_525n, [second?.txid]])
-    await assert.rejects(bob.engine.bump(second?.txid ?? '', feeRate(300_000n)), (error) => error instanceof PaychanError && error.code === 'ERR_CANNOT_BUMP' && error.facts.most === 39_706n)
+    await assert.rejects(
+      bob.engine.bump(second?.txid ?? '', feeRate(300_000n)),
+      (error) =>
+        error instanceof PaychanError &&
+        error.code === 'ERR_CANNOT_BUMP' &&
+        error.facts.most === 39_706n
+    )
     await assert.rejects(bob.engine.bump(second?.txid ?? '', feeRate(25_100n)), /1 sat\/vB more/)
     assert.equal(await bob.engine.bump('ab'.repeat(32), undefined), undefined)
     await world.mine()
-    await assert.rejects(bob.engine.bump(second?.txid ?? '', undefined), (error) => error instanceof PaychanError && error.code === 'ERR_ALREADY_CONFIRMED')
+    await assert.rejects(
+      bob.engine.bump(second?.txid ?? '', undefined),
+      (error) => error instanceof PaychanError && error.code === 'ERR_ALREADY_CONFIRMED'
+    )
   })
 
   it('the bids of a refund go on after a restart', async () => {
@@ -192,7 +209,10 @@ describe('engine / alone', () => {
     assert.deepEqual([closed.kind, world.chain.mempool], ['settlement', [closed.txid]])
     await world.mine()
     assert.deepEqual([alice.channel.status, alice.channel.spend?.kind], ['closed', 'settlement'])
-    assert.deepEqual(alice.wallet.claims.map(({ value }) => value), [CAPACITY - 40_000n])
+    assert.deepEqual(
+      alice.wallet.claims.map(({ value }) => value),
+      [CAPACITY - 40_000n]
+    )
   })
 
   it('the client cannot settle, and a server without a share has nothing to', async () => {
@@ -212,7 +232,9 @@ describe('engine / alone', () => {
       world.chain.confirm()
       await quiet()
     }
-    assert.ok(bob.story.some((news) => news.kind === 'published' && news.transaction === 'settlement'))
+    assert.ok(
+      bob.story.some((news) => news.kind === 'published' && news.transaction === 'settlement')
+    )
     await world.mine()
     assert.ok(bob.wallet.balance > 38_000n)
   })
@@ -235,11 +257,22 @@ describe('engine / alone', () => {
     const { world, alice, bob } = await twoNodes({
       chain: (chain) => ({
         ...chain,
-        get status () { return chain.status },
-        get tip () { return chain.tip },
-        watchScript: (script, watcher) => refuse
-          ? { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), isCurrent: false, stop: () => {} }
-          : chain.watchScript(script, watcher)
+        get status() {
+          return chain.status
+        },
+        get tip() {
+          return chain.tip
+        },
+        watchScript: (script, watcher) =>
+          refuse
+            ? {
+                ready: Promise.reject(
+                  new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')
+                ),
+                isCurrent: false,
+                stop: () => {}
+              }
+            : chain.watchScript(script, watcher)
       })
     })
     await world.open(alice, bob)
@@ -247,7 +280,10 @@ describe('engine / alone', () => {
     refuse = true
     await alice.restart()
     assert.ok(alice.alarms.includes('ERR_WATCH_FAILED'))
-    assert.deepEqual([alice.channel.watched, alice.channel.spendable, alice.engine.unwatched()], [false, 0n, alice.channel.ourBalance])
+    assert.deepEqual(
+      [alice.channel.watched, alice.channel.spendable, alice.engine.unwatched()],
+      [false, 0n, alice.channel.ourBalance]
+    )
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_NOT_WATCHED', 'UPD-20')
     assert.equal(bob.channel.ourBalance, 40_000n)
     refuse = false

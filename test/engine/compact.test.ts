@@ -7,15 +7,26 @@ const values = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small' },
     fc.constantFrom(null, undefined, true, false),
-    fc.double(), fc.bigInt(), fc.string(), fc.uint8Array(),
+    fc.double(),
+    fc.bigInt(),
+    fc.string(),
+    fc.uint8Array(),
     fc.array(tie('value'), { maxLength: 4 }),
-    fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('constructor', '"', '1', 'toString')), tie('value'), { noNullPrototype: true, maxKeys: 30 })
+    fc.dictionary(
+      fc.oneof(fc.string(), fc.constantFrom('constructor', '"', '1', 'toString')),
+      tie('value'),
+      { noNullPrototype: true, maxKeys: 30 }
+    )
   )
 })).value
 
 describe('compact values', () => {
   it('are what they were', () => {
-    fc.assert(fc.property(values, (value) => { assert.deepStrictEqual(compact(value), value) }))
+    fc.assert(
+      fc.property(values, (value) => {
+        assert.deepStrictEqual(compact(value), value)
+      })
+    )
   })
 
   it('hold the very same long byte strings, which others may keep as well, and leave what they were made of as it was', () => {
@@ -29,7 +40,11 @@ describe('compact values', () => {
   })
 
   it('have their short byte strings in one buffer, which is no longer than they are, and each is its own part', () => {
-    const { a, b, c } = compact({ a: new Uint8Array(33).fill(1), b: new Uint8Array(0), c: [new Uint8Array(64).fill(2)] })
+    const { a, b, c } = compact({
+      a: new Uint8Array(33).fill(1),
+      b: new Uint8Array(0),
+      c: [new Uint8Array(64).fill(2)]
+    })
     assert.equal(a.buffer, c[0]?.buffer)
     assert.equal(a.buffer.byteLength, 97)
     a.fill(9)

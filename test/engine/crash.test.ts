@@ -12,7 +12,7 @@ const EACH: readonly Accident[] = ['dies before', 'dies after', 'has a disk that
 const SAMPLE = 3
 
 /** Every accident that can happen to a story with so many writes. */
-function accidents (writes: Readonly<Record<'alice' | 'bob', number>>): Fault[] {
+function accidents(writes: Readonly<Record<'alice' | 'bob', number>>): Fault[] {
   const faults: Fault[] = []
   for (const victim of ['alice', 'bob'] as const) {
     for (let write = 1; write <= writes[victim]; write++) {
@@ -23,11 +23,14 @@ function accidents (writes: Readonly<Record<'alice' | 'bob', number>>): Fault[] 
   return faults
 }
 
-async function tellWith (scenario: Scenario, fault: Fault): Promise<void> {
+async function tellWith(scenario: Scenario, fault: Fault): Promise<void> {
   try {
     await tell(scenario, fault)
   } catch (error) {
-    throw new Error(`${fault.victim} ${fault.accident} write ${fault.write}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new Error(
+      `${fault.victim} ${fault.accident} write ${fault.write}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error }
+    )
   }
 }
 

@@ -4,18 +4,23 @@ import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { BLOCKS, CAPACITY, quiet, soon, twoNodes, type Node, type World } from './world.js'
 
 /** While the disk is held nothing of this type leaves; once it is released it does. */
-async function waitsForTheDisk (world: World, node: Node, type: Message['type']): Promise<void> {
+async function waitsForTheDisk(world: World, node: Node, type: Message['type']): Promise<void> {
   const before = world.said(node, type).length
   await quiet()
   assert.ok(node.life.waitingCommits > 0, `${node.name} wants to write nothing`)
-  assert.equal(world.said(node, type).length, before, `${type} left ${node.name} before the disk had it`)
+  assert.equal(
+    world.said(node, type).length,
+    before,
+    `${type} left ${node.name} before the disk had it`
+  )
   node.life.releaseDisk()
   await quiet()
   assert.equal(world.said(node, type).length, before + 1)
 }
 
 describe('engine / commit before effects', () => {
-  const offer = async (alice: Node): Promise<unknown> => await alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
+  const offer = async (alice: Node): Promise<unknown> =>
+    await alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
 
   it('OpenChannel: the bits of K1 are on disk before K1 is sent', async () => {
     const { world, alice } = await twoNodes()
@@ -36,7 +41,12 @@ describe('engine / commit before effects', () => {
   it('RefundSignature: the outpoint is on disk before T2 is signed away (REF-2)', async () => {
     const { world, alice, bob } = await twoNodes()
     const opening = offer(alice)
-    await soon(() => world.said(alice, 'RefundRequest').length !== 0, () => { bob.life.holdDisk() })
+    await soon(
+      () => world.said(alice, 'RefundRequest').length !== 0,
+      () => {
+        bob.life.holdDisk()
+      }
+    )
     await waitsForTheDisk(world, bob, 'RefundSignature')
     await opening
   })
@@ -44,7 +54,12 @@ describe('engine / commit before effects', () => {
   it('T1: T2 is on disk before T1 leaves, to the peer or to the chain (REF-7)', async () => {
     const { world, alice, bob } = await twoNodes()
     const opening = offer(alice)
-    await soon(() => world.said(bob, 'RefundSignature').length !== 0, () => { alice.life.holdDisk() })
+    await soon(
+      () => world.said(bob, 'RefundSignature').length !== 0,
+      () => {
+        alice.life.holdDisk()
+      }
+    )
     await quiet()
     assert.deepEqual(world.broadcasts(alice), [])
     assert.deepEqual(world.chain.mempool, [])
@@ -53,7 +68,7 @@ describe('engine / commit before effects', () => {
     await opening
   })
 
-  it('Update: what is signed is on the payer\'s disk before it is sent', async () => {
+  it("Update: what is signed is on the payer's disk before it is sent", async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     alice.life.holdDisk()
@@ -62,7 +77,7 @@ describe('engine / commit before effects', () => {
     await paying
   })
 
-  it('UpdateAck: what is acknowledged is on the payee\'s disk', async () => {
+  it("UpdateAck: what is acknowledged is on the payee's disk", async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     bob.life.holdDisk()
@@ -92,8 +107,14 @@ describe('engine / commit before effects', () => {
     await alice.pay(1_000n)
     await alice.restart()
     await world.pass(1_000)
-    assert.deepEqual((await alice.payments()).map(({ status }) => status), ['acknowledged'])
-    assert.deepEqual([alice.channel.ourBalance, alice.channel.inFlight, bob.channel.ourBalance], [CAPACITY - 1_000n, 0n, 1_000n])
+    assert.deepEqual(
+      (await alice.payments()).map(({ status }) => status),
+      ['acknowledged']
+    )
+    assert.deepEqual(
+      [alice.channel.ourBalance, alice.channel.inFlight, bob.channel.ourBalance],
+      [CAPACITY - 1_000n, 0n, 1_000n]
+    )
     assert.deepEqual((await bob.payments()).length, 1)
   })
 

@@ -11,7 +11,10 @@ describe('engine / messages of a stream that was ended here', () => {
     bob.chain.disconnect()
     // While bob writes down that the stream is over, the next one arrives.
     bob.life.holdDisk()
-    for (const [memo, amount] of [['one', 1_000n], ['two', 2_000n]] as const) {
+    for (const [memo, amount] of [
+      ['one', 1_000n],
+      ['two', 2_000n]
+    ] as const) {
       // Unknown for the moment; what becomes of it shows in the end.
       alice.pay(amount, memo).catch(() => {})
       await quiet()
@@ -19,7 +22,10 @@ describe('engine / messages of a stream that was ended here', () => {
     bob.chain.reconnect()
     bob.life.releaseDisk()
     for (let second = 0; second < 5; second++) await world.pass(1_000)
-    assert.deepEqual([alice.channel.status, bob.channel.status, bob.channel.ourBalance], ['open', 'open', 3_000n])
+    assert.deepEqual(
+      [alice.channel.status, bob.channel.status, bob.channel.ourBalance],
+      ['open', 'open', 3_000n]
+    )
     assert.deepEqual(bob.alarms, [])
   })
 })

@@ -1,4 +1,6 @@
-/** The fees that are seen with every block: kept over restarts, and what is made known of the risk. */
+/**
+ * The fees that are seen with every block: kept over restarts, and what is made known of the risk.
+ */
 import assert from 'node:assert/strict'
 import { FEES_KEY } from '../../src/engine/fee-estimates.js'
 import { decodeRecord } from '../../src/engine/records.js'
@@ -8,13 +10,17 @@ import { feeRate, satoshi } from '../../src/types/units.js'
 import { quiet, twoNodes, World, type Node } from './world.js'
 
 /** The chain, at the fee of the moment. */
-function priced (chain: Chain, rate: () => bigint): Chain {
-  return Object.create(chain, { estimateFeeRate: { value: () => Promise.resolve(feeRate(rate())) } }) as Chain
+function priced(chain: Chain, rate: () => bigint): Chain {
+  return Object.create(chain, {
+    estimateFeeRate: { value: () => Promise.resolve(feeRate(rate())) }
+  }) as Chain
 }
 
-async function seen (node: Node): Promise<readonly number[]> {
+async function seen(node: Node): Promise<readonly number[]> {
   const record = await node.store.get(FEES_KEY)
-  return record === undefined ? [] : decodeRecord<{ rates: readonly number[] }>(FEES_KEY, record).rates
+  return record === undefined
+    ? []
+    : decodeRecord<{ rates: readonly number[] }>(FEES_KEY, record).rates
 }
 
 describe('engine / fee estimates', () => {
@@ -38,7 +44,20 @@ describe('engine / fee estimates', () => {
   it('what is asked for while the node stops is no alarm; while it runs it is', async () => {
     const refusals: Array<() => void> = []
     const world = new World()
-    const bob = await world.node('bob', { coin: 0n, chain: (chain) => Object.create(chain, { estimateFeeRate: { value: async () => await new Promise((_resolve, reject) => { refusals.push(() => { reject(new Error('The chain connection was stopped.')) }) }) } }) as Chain })
+    const bob = await world.node('bob', {
+      coin: 0n,
+      chain: (chain) =>
+        Object.create(chain, {
+          estimateFeeRate: {
+            value: async () =>
+              await new Promise((_resolve, reject) => {
+                refusals.push(() => {
+                  reject(new Error('The chain connection was stopped.'))
+                })
+              })
+          }
+        }) as Chain
+    })
     const refuse = async (): Promise<void> => {
       for (const each of refusals.splice(0)) each()
       await quiet()
@@ -66,9 +85,13 @@ describe('engine / fee estimates', () => {
 
   it('an event tells when the risk of a channel rises to the level of the policy, and when it is below again', async () => {
     let rate = 1_000n
-    const { world, alice, bob } = await twoNodes({}, { policy: { riskAlarm: 40 }, chain: (chain) => priced(chain, () => rate) })
+    const { world, alice, bob } = await twoNodes(
+      {},
+      { policy: { riskAlarm: 40 }, chain: (chain) => priced(chain, () => rate) }
+    )
     await world.open(alice, bob)
-    const told = (): unknown[] => bob.events.flatMap((event) => event.type === 'risk' ? [[event.isHigh, event.stake]] : [])
+    const told = (): unknown[] =>
+      bob.events.flatMap((event) => (event.type === 'risk' ? [[event.isHigh, event.stake]] : []))
     await alice.pay(3_000n)
     await world.mine()
     assert.deepEqual(told(), [], 'ten times the fee is within the share')
@@ -80,7 +103,11 @@ describe('engine / fee estimates', () => {
     await world.mine()
     await quiet()
     assert.deepEqual(told().slice(1), [[false, 102_706n]])
-    assert.deepEqual(alice.events.filter(({ type }) => type === 'risk'), [], 'the payer has nothing at stake')
+    assert.deepEqual(
+      alice.events.filter(({ type }) => type === 'risk'),
+      [],
+      'the payer has nothing at stake'
+    )
   })
 
   it('an alarm tells once when a share is due and pays for no transaction', async () => {
@@ -90,7 +117,10 @@ describe('engine / fee estimates', () => {
     const { settleHeight } = bob.channel
     assert.ok(settleHeight !== undefined)
     alice.crash()
-    const told = (): string[] => bob.events.flatMap((event) => event.type === 'alarm' && event.code === 'ERR_NOT_WORTH_A_BID' ? [event.text] : [])
+    const told = (): string[] =>
+      bob.events.flatMap((event) =>
+        event.type === 'alarm' && event.code === 'ERR_NOT_WORTH_A_BID' ? [event.text] : []
+      )
     await world.mineTo(settleHeight - 1)
     await quiet()
     assert.deepEqual(told(), [])
@@ -102,9 +132,15 @@ describe('engine / fee estimates', () => {
 
   it('an alarm tells when a settlement has been in no block for a day: a server may keep it to itself', async () => {
     let swallows = false
-    const swallowing = (chain: Chain): Chain => Object.create(chain, {
-      broadcast: { value: async (raw: Uint8Array) => swallows ? { txid: parseTransaction(raw).txid, taken: 1, of: 1, refusals: [] } : await chain.broadcast(raw) }
-    }) as Chain
+    const swallowing = (chain: Chain): Chain =>
+      Object.create(chain, {
+        broadcast: {
+          value: async (raw: Uint8Array) =>
+            swallows
+              ? { txid: parseTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
+              : await chain.broadcast(raw)
+        }
+      }) as Chain
     const { world, alice, bob } = await twoNodes({}, { chain: swallowing })
     await world.open(alice, bob)
     await alice.pay(40_000n)
@@ -112,7 +148,8 @@ describe('engine / fee estimates', () => {
     assert.ok(settleHeight !== undefined)
     alice.crash()
     swallows = true
-    const told = (): number => bob.events.filter((event) => event.type === 'alarm' && event.code === 'ERR_BID_WAITS').length
+    const told = (): number =>
+      bob.events.filter((event) => event.type === 'alarm' && event.code === 'ERR_BID_WAITS').length
     await world.mineTo(settleHeight + 143)
     await quiet()
     assert.equal(told(), 0)

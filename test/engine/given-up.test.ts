@@ -1,4 +1,7 @@
-/** Openings of a server that came to nothing, as stores of before have them, and as they are kept now. */
+/**
+ * Openings of a server that came to nothing, as stores of before have them, and as they are kept
+ * now.
+ */
 import assert from 'node:assert/strict'
 import type { OpenChannel } from '../../protocols/paychan/1.0/index.js'
 import type { Abandoned } from '../../src/channel/state.js'
@@ -12,8 +15,10 @@ import { CAPACITY, twoNodes, type Node, type World } from './world.js'
 
 const OUT_POINT = { txid: txid('cd'.repeat(32)), vout: 1 }
 
-/** Bob with the records of two openings as a release of before left them: one with T2, one without. */
-async function oldStore (): Promise<{ world: World, bob: Node, offers: OpenChannel[] }> {
+/**
+ * Bob with the records of two openings as a release of before left them: one with T2, one without.
+ */
+async function oldStore(): Promise<{ world: World; bob: Node; offers: OpenChannel[] }> {
   const { world, bob } = await twoNodes()
   const mallory = new RawPeer(world, 'mallory')
   const disk = new Map(bob.store.snapshot())
@@ -47,7 +52,12 @@ describe('engine / openings that a server has given up', () => {
   it('in a store of before are brought down to what must never be signed again', async () => {
     const { world, bob, offers } = await oldStore()
     assert.deepEqual(bob.engine.channels(), [])
-    assert.deepEqual([...bob.store.snapshot().keys()].filter((key) => /^(channel|known)\//.test(key)).map((key) => key.slice(0, 6)), ['known/'])
+    assert.deepEqual(
+      [...bob.store.snapshot().keys()]
+        .filter((key) => /^(channel|known)\//.test(key))
+        .map((key) => key.slice(0, 6)),
+      ['known/']
+    )
     const again = new RawPeer(world, 'again')
     const refusals: Array<string | undefined> = []
     for (const offer of offers) {
@@ -79,7 +89,10 @@ describe('engine / openings that a server has given up', () => {
     await bob.restart(disk)
     assert.ok(bob.alarms.includes('ERR_STORE_CORRUPT'))
     const { store } = await checkStore(bob.store, undefined)
-    assert.deepEqual(store.map(({ severity }) => severity), ['incomplete'])
+    assert.deepEqual(
+      store.map(({ severity }) => severity),
+      ['incomplete']
+    )
     const stream = await new RawPeer(world, 'again').stream('bob')
     await stream.say({ ...offer, refundHeight: world.chain.height + 60 })
     assert.equal(stream.refusal?.rule, 'KEY-3')

@@ -23,11 +23,18 @@ const channel: Abandoned = {
   theirKey: undefined
 }
 
-function update (sequence: number): Update {
-  return { type: 'Update', turn: 0, sequence, payerBalance: 0n, payments: [], signature: new Uint8Array(64) }
+function update(sequence: number): Update {
+  return {
+    type: 'Update',
+    turn: 0,
+    sequence,
+    payerBalance: 0n,
+    payments: [],
+    signature: new Uint8Array(64)
+  }
 }
 
-function payment (id: number): Payment {
+function payment(id: number): Payment {
   return { id: new Uint8Array(16).fill(id), amount: 1n, memo: '' }
 }
 
@@ -61,12 +68,15 @@ describe('engine / inbox', () => {
     inbox.post({ type: 'pay', payments: [payment(1)] })
     inbox.post({ type: 'tip' })
     inbox.post({ type: 'pay', payments: [payment(2)] })
-    assert.deepEqual([inbox.take(channel), inbox.take(channel), inbox.take(channel), inbox.take(channel)], [
-      [{ type: 'tip' }],
-      [{ type: 'pay', payments: [payment(1), payment(2)] }],
-      [{ type: 'close' }],
-      []
-    ])
+    assert.deepEqual(
+      [inbox.take(channel), inbox.take(channel), inbox.take(channel), inbox.take(channel)],
+      [
+        [{ type: 'tip' }],
+        [{ type: 'pay', payments: [payment(1), payment(2)] }],
+        [{ type: 'close' }],
+        []
+      ]
+    )
   })
 
   it('is full from the 33rd message on, until it is looked at', () => {

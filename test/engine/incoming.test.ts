@@ -16,7 +16,10 @@ describe('engine / streams that peers open', () => {
     const { world, bob } = await twoNodes()
     const stream = await new RawPeer(world, 'mallory').stream('bob')
     await stream.say({ type: 'ChannelReady' })
-    assert.deepEqual([stream.refusal?.code, stream.refusal?.rule, stream.closed], ['ERR_UNEXPECTED_MESSAGE', 'ERR-2', true])
+    assert.deepEqual(
+      [stream.refusal?.code, stream.refusal?.rule, stream.closed],
+      ['ERR_UNEXPECTED_MESSAGE', 'ERR-2', true]
+    )
     assert.deepEqual(bob.engine.channels(), [])
   })
 
@@ -41,7 +44,10 @@ describe('engine / streams that peers open', () => {
     const mallory = new RawPeer(world, 'mallory')
     const stream = await mallory.stream('bob')
     bob.life.holdDisk()
-    await stream.say(mallory.offer(world.chain.height), ...Array.from({ length: 1_000 }, () => ({ type: 'ChannelReady' } as const)))
+    await stream.say(
+      mallory.offer(world.chain.height),
+      ...Array.from({ length: 1_000 }, () => ({ type: 'ChannelReady' }) as const)
+    )
     assert.ok(bob.life.heard < 50, `${bob.life.heard} messages were taken`)
     bob.life.releaseDisk()
     await quiet()
@@ -49,8 +55,10 @@ describe('engine / streams that peers open', () => {
   })
 
   describe('Reestablish', () => {
-    const reestablish = (id: string, derivation: Uint8Array = new Uint8Array(8)): Parameters<RawStream['say']>[0] =>
-      reestablishOf({ channelId: fromHex(id), derivation })
+    const reestablish = (
+      id: string,
+      derivation: Uint8Array = new Uint8Array(8)
+    ): Parameters<RawStream['say']>[0] => reestablishOf({ channelId: fromHex(id), derivation })
 
     it('of a channel that does not exist is refused', async () => {
       const { world } = await twoNodes()
@@ -91,19 +99,37 @@ describe('engine / streams that peers open', () => {
     it('more than OPEN-7 allows, in one burst, are refused; the others go on', async () => {
       const { world, bob } = await twoNodes()
       const mallory = new RawPeer(world, 'mallory')
-      const streams = await Promise.all(Array.from({ length: 7 }, async () => await mallory.stream('bob')))
+      const streams = await Promise.all(
+        Array.from({ length: 7 }, async () => await mallory.stream('bob'))
+      )
       // All in one turn, before bob has drawn a single key.
       for (const stream of streams) void stream.say(mallory.offer(world.chain.height))
       await quiet()
-      assert.deepEqual(streams.map((stream) => stream.heard[0]?.type), ['AcceptChannel', 'AcceptChannel', 'AcceptChannel', 'AcceptChannel', 'Error', 'Error', 'Error'])
-      assert.deepEqual(streams.slice(4).map((stream) => stream.refusal?.rule), ['OPEN-7', 'OPEN-7', 'OPEN-7'])
+      assert.deepEqual(
+        streams.map((stream) => stream.heard[0]?.type),
+        [
+          'AcceptChannel',
+          'AcceptChannel',
+          'AcceptChannel',
+          'AcceptChannel',
+          'Error',
+          'Error',
+          'Error'
+        ]
+      )
+      assert.deepEqual(
+        streams.slice(4).map((stream) => stream.refusal?.rule),
+        ['OPEN-7', 'OPEN-7', 'OPEN-7']
+      )
       assert.equal(bob.engine.channels().length, 4)
     })
 
     it('of one peer do not count against another, and ended ones do not count', async () => {
       const { world, alice, bob } = await twoNodes()
       const mallory = new RawPeer(world, 'mallory')
-      const streams = await Promise.all(Array.from({ length: 4 }, async () => await mallory.stream('bob')))
+      const streams = await Promise.all(
+        Array.from({ length: 4 }, async () => await mallory.stream('bob'))
+      )
       for (const stream of streams) await stream.say(mallory.offer(world.chain.height))
       assert.equal((await world.open(alice, bob)).status, 'open')
       streams[0]?.hangUp()
@@ -184,9 +210,16 @@ describe('engine / streams that peers open', () => {
       const before = new Set(bob.store.snapshot().keys())
       for (let n = 0; n < 10; n++) await Stranger.withRefund(world, `stranger ${n}`)
       await world.mine(200)
-      const left = [...bob.store.snapshot()].filter(([key]) => !before.has(key) && !key.startsWith('fees/'))
+      const left = [...bob.store.snapshot()].filter(
+        ([key]) => !before.has(key) && !key.startsWith('fees/')
+      )
       assert.equal(left.length, 10)
-      for (const [key, value] of left) assert.ok(key.startsWith('known/') && key.length + value.length <= 100, `${key}: ${key.length + value.length} bytes`)
+      for (const [key, value] of left) {
+        assert.ok(
+          key.startsWith('known/') && key.length + value.length <= 100,
+          `${key}: ${key.length + value.length} bytes`
+        )
+      }
       assert.deepEqual(bob.engine.channels(), [])
     })
 
@@ -215,13 +248,23 @@ describe('engine / streams that peers open', () => {
     const outPoint: OutPoint = { txid: txid('12'.repeat(32)), vout: 0 }
 
     /** Gets a channel accepted, and returns the T2 to ask a signature for. */
-    async function upToRefund (mallory: RawPeer, height: number, vout = outPoint.vout): Promise<{ stream: RawStream, refundTx: Uint8Array }> {
+    async function upToRefund(
+      mallory: RawPeer,
+      height: number,
+      vout = outPoint.vout
+    ): Promise<{ stream: RawStream; refundTx: Uint8Array }> {
       const stream = await mallory.stream('bob')
       const offer = mallory.offer(height)
       const accept = await stream.say(offer)
       assert.ok(accept?.type === 'AcceptChannel')
       const terms = termsOf(offer, accept)
-      return { stream, refundTx: unsignedRefund(refundTemplateOf(terms, { ...outPoint, vout }), { script: offer.closeScript, value: satoshi(CAPACITY - 1_000n) }) }
+      return {
+        stream,
+        refundTx: unsignedRefund(refundTemplateOf(terms, { ...outPoint, vout }), {
+          script: offer.closeScript,
+          value: satoshi(CAPACITY - 1_000n)
+        })
+      }
     }
 
     it('for one outpoint in two channels at once: one is refused', async () => {
@@ -233,7 +276,10 @@ describe('engine / streams that peers open', () => {
       void one.stream.say({ type: 'RefundRequest', refundTx: one.refundTx })
       await other.stream.say({ type: 'RefundRequest', refundTx: other.refundTx })
       assert.equal(one.stream.heard.at(-1)?.type, 'RefundSignature')
-      assert.deepEqual([other.stream.refusal?.code, other.stream.refusal?.rule], ['ERR_OUTPOINT_REUSED', 'REF-2'])
+      assert.deepEqual(
+        [other.stream.refusal?.code, other.stream.refusal?.rule],
+        ['ERR_OUTPOINT_REUSED', 'REF-2']
+      )
     })
 
     it('leaves a channel that waits for its funding; more of these than OPEN-7 allows are not opened', async () => {
@@ -241,11 +287,17 @@ describe('engine / streams that peers open', () => {
       const mallory = new RawPeer(world, 'mallory')
       for (let vout = 0; vout < 4; vout++) {
         const { stream, refundTx } = await upToRefund(mallory, world.chain.height, vout)
-        assert.equal((await stream.say({ type: 'RefundRequest', refundTx }))?.type, 'RefundSignature')
+        assert.equal(
+          (await stream.say({ type: 'RefundRequest', refundTx }))?.type,
+          'RefundSignature'
+        )
       }
       const fifth = await mallory.stream('bob')
       await fifth.say(mallory.offer(world.chain.height))
-      assert.deepEqual([fifth.refusal?.code, fifth.refusal?.rule], ['ERR_TOO_MANY_OPENINGS', 'OPEN-7'])
+      assert.deepEqual(
+        [fifth.refusal?.code, fifth.refusal?.rule],
+        ['ERR_TOO_MANY_OPENINGS', 'OPEN-7']
+      )
     })
 
     it('for the outpoint of a channel that was given up is refused, also after a restart', async () => {

@@ -1,8 +1,17 @@
-/** Payments with a name, and payees that list what a payer has forgotten (REEST-8): a list says nothing about payments to others, and changes nothing that the payer knows. */
+/**
+ * Payments with a name, and payees that list what a payer has forgotten (REEST-8): a list says
+ * nothing about payments to others, and changes nothing that the payer knows.
+ */
 import assert from 'node:assert/strict'
 import type { Payment } from '../../protocols/paychan/1.0/index.js'
 import type { ChannelInfo } from '../../src/channel/summary.js'
-import { NAME_PREFIX, PAID_PREFIX, partId, readPaid, unboundPartId } from '../../src/engine/paid-records.js'
+import {
+  NAME_PREFIX,
+  PAID_PREFIX,
+  partId,
+  readPaid,
+  unboundPartId
+} from '../../src/engine/paid-records.js'
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import type { Link, Peers } from '../../src/engine/ports.js'
 import { recordChange } from '../../src/engine/records.js'
@@ -15,12 +24,20 @@ const COIN = 3_000_000n
 const TRUTH = (truth: readonly Payment[]): readonly Payment[] => truth
 
 /** Lists what `list` makes of the truth. */
-function lying (peers: Peers, list: () => typeof TRUTH): Peers {
+function lying(peers: Peers, list: () => typeof TRUTH): Peers {
   const wrap = (link: Link): Link => ({
     peer: link.peer,
     address: link.address,
-    close: () => { link.close() },
-    send: (message) => { link.send(message.type === 'Reestablish' && message.payments.length > 0 ? { ...message, payments: [...list()(message.payments)] } : message) }
+    close: () => {
+      link.close()
+    },
+    send: (message) => {
+      link.send(
+        message.type === 'Reestablish' && message.payments.length > 0
+          ? { ...message, payments: [...list()(message.payments)] }
+          : message
+      )
+    }
   })
   return {
     self: peers.self,
@@ -29,13 +46,24 @@ function lying (peers: Peers, list: () => typeof TRUTH): Peers {
   }
 }
 
-interface Story { readonly world: World, readonly alice: Node, readonly mallory: Node, readonly bob: Node, readonly toMallory: readonly [ChannelInfo, ChannelInfo], readonly toBob: ChannelInfo, lieWith: (list: typeof TRUTH) => void }
+interface Story {
+  readonly world: World
+  readonly alice: Node
+  readonly mallory: Node
+  readonly bob: Node
+  readonly toMallory: readonly [ChannelInfo, ChannelInfo]
+  readonly toBob: ChannelInfo
+  lieWith: (list: typeof TRUTH) => void
+}
 
 /** Alice has two channels to mallory, who lists what she likes, and one to bob. */
-async function begin (): Promise<Story> {
+async function begin(): Promise<Story> {
   const world = new World()
   let list = TRUTH
-  const mallory = await world.node('mallory', { coin: 0n, peers: (peers) => lying(peers, () => list) })
+  const mallory = await world.node('mallory', {
+    coin: 0n,
+    peers: (peers) => lying(peers, () => list)
+  })
   const bob = await world.node('bob', { coin: 0n })
   const alice = await world.node('alice', { coin: COIN })
   const open = async (server: Node): Promise<ChannelInfo> => {
@@ -44,39 +72,75 @@ async function begin (): Promise<Story> {
     await world.mine()
     return channel
   }
-  return { world, alice, mallory, bob, toMallory: [await open(mallory), await open(mallory)], toBob: await open(bob), lieWith: (lie) => { list = lie } }
+  return {
+    world,
+    alice,
+    mallory,
+    bob,
+    toMallory: [await open(mallory), await open(mallory)],
+    toBob: await open(bob),
+    lieWith: (lie) => {
+      list = lie
+    }
+  }
 }
 
-async function payOnce (alice: Node, id: string, channel: ChannelInfo, amount: bigint): Promise<PaymentInfo[]> {
-  return await alice.engine.payOnce({ id, peer: channel.peerId, amount: satoshi(amount), memo: '', plan: (rest) => [{ channel: channel.id, amount: rest }] })
+async function payOnce(
+  alice: Node,
+  id: string,
+  channel: ChannelInfo,
+  amount: bigint
+): Promise<PaymentInfo[]> {
+  return await alice.engine.payOnce({
+    id,
+    peer: channel.peerId,
+    amount: satoshi(amount),
+    memo: '',
+    plan: (rest) => [{ channel: channel.id, amount: rest }]
+  })
 }
 
-async function isBackFrom ({ world, alice }: Story, copy: Snapshot): Promise<void> {
+async function isBackFrom({ world, alice }: Story, copy: Snapshot): Promise<void> {
   await alice.restart(copy)
   await world.pass(5_000)
   await quiet()
 }
 
-function received (node: Node): bigint {
+function received(node: Node): bigint {
   return node.engine.channels().reduce((sum, { ourBalance }) => sum + ourBalance, 0n)
 }
 
-const part = (peer: string, name: string, amount: bigint): Payment => ({ id: partId(peer, name, 0), amount, memo: '' })
-const sumOf = (payments: readonly Payment[]): bigint => payments.reduce((sum, { amount }) => sum + amount, 0n)
+const part = (peer: string, name: string, amount: bigint): Payment => ({
+  id: partId(peer, name, 0),
+  amount,
+  memo: ''
+})
+const sumOf = (payments: readonly Payment[]): bigint =>
+  payments.reduce((sum, { amount }) => sum + amount, 0n)
 
 /** The store as a version left it that knew of no payees in ids. */
-function asBefore (copy: Snapshot, peer: string, name: string): Snapshot {
+function asBefore(copy: Snapshot, peer: string, name: string): Snapshot {
   const bound = PAID_PREFIX + toHex(partId(peer, name, 0))
   const value = copy.get(bound)
   assert.ok(value !== undefined)
-  const { key, value: moved = value } = recordChange(PAID_PREFIX + toHex(unboundPartId(name, 0)), readPaid(bound, value))
-  return new Map([...[...copy].filter(([other]) => other !== bound && !other.startsWith(NAME_PREFIX)), [key, moved]])
+  const { key, value: moved = value } = recordChange(
+    PAID_PREFIX + toHex(unboundPartId(name, 0)),
+    readPaid(bound, value)
+  )
+  return new Map([
+    ...[...copy].filter(([other]) => other !== bound && !other.startsWith(NAME_PREFIX)),
+    [key, moved]
+  ])
 }
 
 describe('engine / payments with an id, and what a payee lists of them', () => {
   it('are not made twice when the payee tells the truth, and it pays what is new', async () => {
     const story = await begin()
-    const { alice, mallory, toMallory: [first, second] } = story
+    const {
+      alice,
+      mallory,
+      toMallory: [first, second]
+    } = story
     await alice.engine.pay(first.id, satoshi(5_000n), 'coffee')
     const copy = alice.store.snapshot()
     await payOnce(alice, 'rent', first, 20_000n)
@@ -89,16 +153,29 @@ describe('engine / payments with an id, and what a payee lists of them', () => {
 
   it('to others are neither blocked nor falsified by a list', async () => {
     const story = await begin()
-    const { alice, bob, toMallory: [first], toBob } = story
+    const {
+      alice,
+      bob,
+      toMallory: [first],
+      toBob
+    } = story
     await payOnce(alice, 'november', toBob, 20_000n)
     const copy = alice.store.snapshot()
     for (let n = 0; n < 4; n++) await alice.engine.pay(first.id, satoshi(5_000n), 'coffee')
-    const listed = [part('bob', 'december', 1n), { ...part('', '', 1n), id: unboundPartId('december', 0) }, { ...part('', '', 1n), id: unboundPartId('january', 0) }]
+    const listed = [
+      part('bob', 'december', 1n),
+      { ...part('', '', 1n), id: unboundPartId('december', 0) },
+      { ...part('', '', 1n), id: unboundPartId('january', 0) }
+    ]
     story.lieWith((truth) => [...listed, part('', 'else', sumOf(truth) - 3n)])
     await isBackFrom(story, copy)
     assert.equal((await alice.payments(first.id)).length, 4, 'the list is taken')
-    for (const month of ['november', 'december', 'january']) await payOnce(alice, month, toBob, 20_000n)
-    for (const month of ['november', 'december', 'january']) await payOnce(alice, month, toBob, 20_000n)
+    for (const month of ['november', 'december', 'january']) {
+      await payOnce(alice, month, toBob, 20_000n)
+    }
+    for (const month of ['november', 'december', 'january']) {
+      await payOnce(alice, month, toBob, 20_000n)
+    }
     assert.equal(received(bob), 60_000n)
     assert.ok(!alice.alarms.includes('ERR_LIST_FALSE'))
   })
@@ -111,33 +188,57 @@ describe('engine / payments with an id, and what a payee lists of them', () => {
   ] as const) {
     it(`make a list false that has one that ${what}: the channel only closes, what is known stands, and a person has to look`, async () => {
       const story = await begin()
-      const { alice, mallory, bob, toMallory: [first, second], toBob } = story
+      const {
+        alice,
+        mallory,
+        bob,
+        toMallory: [first, second],
+        toBob
+      } = story
       if (isKnown) await payOnce(alice, 'order 1', peer === 'bob' ? toBob : second, 50_000n)
       const copy = alice.store.snapshot()
       for (let n = 0; n < 12; n++) await alice.engine.pay(first.id, satoshi(5_000n), 'coffee')
       const [hers, his] = [received(mallory), received(bob)]
-      story.lieWith((truth) => [...Array.from({ length: isKnown ? 1 : 2 }, () => part(peer, 'order 1', amount)), part('', 'else', sumOf(truth) - (isKnown ? 1n : 2n) * amount)])
+      story.lieWith((truth) => [
+        ...Array.from({ length: isKnown ? 1 : 2 }, () => part(peer, 'order 1', amount)),
+        part('', 'else', sumOf(truth) - (isKnown ? 1n : 2n) * amount)
+      ])
       await isBackFrom(story, copy)
       assert.equal(alice.engine.describe(first.id).status, 'stopped')
       assert.ok(alice.alarms.includes('ERR_LIST_FALSE'))
       if (isKnown) await payOnce(alice, 'order 1', peer === 'bob' ? toBob : second, 50_000n)
       assert.equal(await codeFrom(payOnce(alice, 'order 2', second, 20_000n)), 'ERR_LIST_FALSE')
       await alice.restart()
-      assert.equal(await codeFrom(payOnce(alice, 'order 2', second, 20_000n)), 'ERR_LIST_FALSE', 'after a restart too')
+      assert.equal(
+        await codeFrom(payOnce(alice, 'order 2', second, 20_000n)),
+        'ERR_LIST_FALSE',
+        'after a restart too'
+      )
       assert.deepEqual([received(mallory), received(bob)], [hers, his])
       await payOnce(alice, 'order 2', toBob, 20_000n)
       await alice.engine.pay(second.id, satoshi(20_000n), 'order 2')
-      assert.deepEqual([received(mallory), received(bob)], [hers + 20_000n, his + 20_000n], 'others are paid, and the payee without an id')
+      assert.deepEqual(
+        [received(mallory), received(bob)],
+        [hers + 20_000n, his + 20_000n],
+        'others are paid, and the payee without an id'
+      )
     })
   }
 
   it('that an earlier version has made are found: signed by it, or listed under its ids', async () => {
     const story = await begin()
-    const { alice, mallory, toMallory: [first, second], toBob } = story
+    const {
+      alice,
+      mallory,
+      toMallory: [first, second],
+      toBob
+    } = story
     await payOnce(alice, 'signed', second, 20_000n)
     const copy = asBefore(alice.store.snapshot(), 'mallory', 'signed')
     await payOnce(alice, 'listed', first, 20_000n)
-    story.lieWith((truth) => truth.map((payment) => ({ ...payment, id: unboundPartId('listed', 0) })))
+    story.lieWith((truth) =>
+      truth.map((payment) => ({ ...payment, id: unboundPartId('listed', 0) }))
+    )
     await isBackFrom(story, copy)
     await payOnce(alice, 'signed', second, 20_000n)
     await payOnce(alice, 'listed', second, 20_000n)

@@ -11,29 +11,46 @@ import { codeFrom, soon, twoNodes, type Node, type World } from './world.js'
 
 const ID = 'invoice 17'
 
-interface Wish { readonly amount?: bigint, readonly id?: string, readonly peer?: string, readonly parts?: readonly bigint[] }
+interface Wish {
+  readonly amount?: bigint
+  readonly id?: string
+  readonly peer?: string
+  readonly parts?: readonly bigint[]
+}
 
-/** Pays on the node's channels, the newest first: what is missing in one piece, or one piece on each. */
-async function payOnce (node: Node, { amount = 5_000n, id = ID, peer = 'bob', parts }: Wish = {}): Promise<PaymentInfo[]> {
+/**
+ * Pays on the node's channels, the newest first: what is missing in one piece, or one piece on
+ * each.
+ */
+async function payOnce(
+  node: Node,
+  { amount = 5_000n, id = ID, peer = 'bob', parts }: Wish = {}
+): Promise<PaymentInfo[]> {
   const plan = (rest: bigint): Part[] => {
     const channels = node.engine.channels().filter(({ role }) => role === 'client')
-    return (parts ?? [rest]).map((part, n) => ({ channel: (channels[n] ?? node.channel).id, amount: satoshi(part) }))
+    return (parts ?? [rest]).map((part, n) => ({
+      channel: (channels[n] ?? node.channel).id,
+      amount: satoshi(part)
+    }))
   }
   return await node.engine.payOnce({ id, peer, amount: satoshi(amount), memo: 'tea', plan })
 }
 
 /** The error that a promise rejects with. */
-async function errorFrom (promise: Promise<unknown>): Promise<PaychanError> {
-  const error: unknown = await promise.then(() => undefined, (thrown: unknown) => thrown)
+async function errorFrom(promise: Promise<unknown>): Promise<PaychanError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown
+  )
   assert.ok(error instanceof PaychanError, 'it was expected to be refused')
   return error
 }
 
-function received (bob: Node): bigint {
+function received(bob: Node): bigint {
   return bob.engine.channels().reduce((sum, { ourBalance }) => sum + ourBalance, 0n)
 }
 
-async function sentBy (alice: Node): Promise<string[]> {
+async function sentBy(alice: Node): Promise<string[]> {
   return (await alice.payments()).map(({ amount, status }) => `${amount} ${status}`)
 }
 
@@ -43,7 +60,10 @@ describe('engine / payments with an id', () => {
     await world.open(alice, bob)
     const [first, second] = [await payOnce(alice), await payOnce(alice)]
     assert.deepEqual(second, first)
-    assert.deepEqual([first[0]?.amount, first[0]?.memo, first[0]?.status, first[0]?.id], [5_000n, 'tea', 'acknowledged', toHex(partId('bob', ID, 0))])
+    assert.deepEqual(
+      [first[0]?.amount, first[0]?.memo, first[0]?.status, first[0]?.id],
+      [5_000n, 'tea', 'acknowledged', toHex(partId('bob', ID, 0))]
+    )
     assert.equal(received(bob), 5_000n)
     assert.deepEqual(await sentBy(alice), ['5000 acknowledged'])
   })
@@ -51,7 +71,11 @@ describe('engine / payments with an id', () => {
   it('of different names are different payments', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
-    await Promise.all([payOnce(alice, { id: 'a' }), payOnce(alice, { id: 'b' }), payOnce(alice, { id: 'a/0' })])
+    await Promise.all([
+      payOnce(alice, { id: 'a' }),
+      payOnce(alice, { id: 'b' }),
+      payOnce(alice, { id: 'a/0' })
+    ])
     assert.equal(received(bob), 15_000n)
   })
 
@@ -72,7 +96,10 @@ describe('engine / payments with an id', () => {
     await first
     await alice.restart()
     const { code, facts } = await errorFrom(payOnce(alice, { amount: 6_000n }))
-    assert.deepEqual([code, facts], ['ERR_PAYMENT_CONFLICT', { id: ID, asked: 6_000n, amount: 5_000n, peer: 'bob' }])
+    assert.deepEqual(
+      [code, facts],
+      ['ERR_PAYMENT_CONFLICT', { id: ID, asked: 6_000n, amount: 5_000n, peer: 'bob' }]
+    )
     assert.equal(await codeFrom(payOnce(alice, { peer: 'carol' })), 'ERR_PAYMENT_CONFLICT')
     assert.equal(received(bob), 5_000n)
   })
@@ -88,8 +115,12 @@ describe('engine / payments with an id', () => {
   it('have names of 1 to 128 characters', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
-    for (const id of ['', 'x'.repeat(129), '\ud800']) assert.equal(await codeFrom(payOnce(alice, { id })), 'ERR_INVALID_PAYMENT_ID')
-    for (const id of ['x', '€'.repeat(128), '🙂'.repeat(128), 'two\nlines']) await payOnce(alice, { id })
+    for (const id of ['', 'x'.repeat(129), '\ud800']) {
+      assert.equal(await codeFrom(payOnce(alice, { id })), 'ERR_INVALID_PAYMENT_ID')
+    }
+    for (const id of ['x', '€'.repeat(128), '🙂'.repeat(128), 'two\nlines']) {
+      await payOnce(alice, { id })
+    }
     assert.equal(received(bob), 20_000n)
   })
 
@@ -100,7 +131,10 @@ describe('engine / payments with an id', () => {
     const before = alice.store.batches
     await payOnce(alice)
     assert.equal(alice.store.batches - before, 1, 'the ack is written with what comes next')
-    assert.equal([...alice.store.snapshot().keys()].filter((key) => key.startsWith('paid/')).length, 1)
+    assert.equal(
+      [...alice.store.snapshot().keys()].filter((key) => key.startsWith('paid/')).length,
+      1
+    )
   })
 })
 
@@ -110,7 +144,10 @@ describe('engine / payments with an id, when the stream breaks', () => {
     await world.open(alice, bob)
     world.cutAt(alice, 'Update')
     const { code, facts, message } = await errorFrom(payOnce(alice))
-    assert.deepEqual([code, facts], ['ERR_PAYMENT_UNKNOWN', { id: ID, asked: 5_000n, paid: 0n, unknown: 5_000n }])
+    assert.deepEqual(
+      [code, facts],
+      ['ERR_PAYMENT_UNKNOWN', { id: ID, asked: 5_000n, paid: 0n, unknown: 5_000n }]
+    )
     assert.match(message, /Pay again with the id 'invoice 17'/)
     world.mend(alice, bob)
     const again = payOnce(alice)
@@ -127,7 +164,10 @@ describe('engine / payments with an id, when the stream breaks', () => {
     assert.equal(await codeFrom(payOnce(alice)), 'ERR_PAYMENT_UNKNOWN')
     const again = errorFrom(payOnce(alice))
     for (let second = 0; second < 10; second++) await world.pass(1_000)
-    assert.deepEqual([(await again).code, (await again).facts], ['ERR_PAYMENT_UNKNOWN', { id: ID, asked: 5_000n, paid: 0n, unknown: 5_000n }])
+    assert.deepEqual(
+      [(await again).code, (await again).facts],
+      ['ERR_PAYMENT_UNKNOWN', { id: ID, asked: 5_000n, paid: 0n, unknown: 5_000n }]
+    )
     world.mend(alice, bob)
     await world.pass(60_000)
     await payOnce(alice)
@@ -156,7 +196,7 @@ describe('engine / payments with an id, when the stream breaks', () => {
 })
 
 describe('engine / payments in parts', () => {
-  async function twoChannels (): Promise<{ world: World, alice: Node, bob: Node }> {
+  async function twoChannels(): Promise<{ world: World; alice: Node; bob: Node }> {
     const nodes = await twoNodes({ coin: 2_000_000n })
     await nodes.world.open(nodes.alice, nodes.bob)
     await nodes.world.open(nodes.alice, nodes.bob)
@@ -166,16 +206,31 @@ describe('engine / payments in parts', () => {
   it('go over several channels', async () => {
     const { alice, bob } = await twoChannels()
     const parts = await payOnce(alice, { amount: 8_000n, parts: [5_000n, 3_000n] })
-    assert.deepEqual(parts.map(({ amount }) => amount), [5_000n, 3_000n])
+    assert.deepEqual(
+      parts.map(({ amount }) => amount),
+      [5_000n, 3_000n]
+    )
     assert.equal(new Set(parts.map(({ channel }) => channel)).size, 2)
-    assert.deepEqual(bob.engine.channels().map(({ ourBalance }) => ourBalance).sort(), [3_000n, 5_000n])
+    assert.deepEqual(
+      bob.engine
+        .channels()
+        .map(({ ourBalance }) => ourBalance)
+        .sort(),
+      [3_000n, 5_000n]
+    )
   })
 
   it('are all checked before the first is signed', async () => {
     const { world, alice, bob } = await twoChannels()
     const before = world.said(alice, 'Update').length
-    assert.equal(await codeFrom(payOnce(alice, { amount: 5_001n, parts: [5_000n, 1n] })), 'ERR_BELOW_MIN_FIRST_PAYMENT')
-    assert.equal(await codeFrom(payOnce(alice, { amount: 800_000n, parts: [200_000n, 600_000n] })), 'ERR_INSUFFICIENT_BALANCE')
+    assert.equal(
+      await codeFrom(payOnce(alice, { amount: 5_001n, parts: [5_000n, 1n] })),
+      'ERR_BELOW_MIN_FIRST_PAYMENT'
+    )
+    assert.equal(
+      await codeFrom(payOnce(alice, { amount: 800_000n, parts: [200_000n, 600_000n] })),
+      'ERR_INSUFFICIENT_BALANCE'
+    )
     assert.equal(world.said(alice, 'Update').length, before)
     assert.equal(received(bob), 0n)
   })
@@ -184,7 +239,10 @@ describe('engine / payments in parts', () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     const before = world.said(alice, 'Update').length
-    assert.equal(await codeFrom(payOnce(alice, { amount: 600_000n, parts: [300_000n, 300_000n] })), 'ERR_INSUFFICIENT_BALANCE')
+    assert.equal(
+      await codeFrom(payOnce(alice, { amount: 600_000n, parts: [300_000n, 300_000n] })),
+      'ERR_INSUFFICIENT_BALANCE'
+    )
     assert.equal(world.said(alice, 'Update').length, before)
   })
 
@@ -195,12 +253,21 @@ describe('engine / payments in parts', () => {
     await soon(() => world.said(alice, 'Update').length === updates + 1)
     world.cutAt(alice, 'Update')
     const { code, facts, message } = await paying
-    assert.deepEqual([code, facts], ['ERR_PAYMENT_PARTIAL', { id: ID, asked: 8_000n, paid: 5_000n, unknown: 3_000n }])
-    assert.match(message, /^5,000 sat of 8,000 sat are paid, and 3,000 sat are signed but not acknowledged .*Pay again with the id 'invoice 17'/)
+    assert.deepEqual(
+      [code, facts],
+      ['ERR_PAYMENT_PARTIAL', { id: ID, asked: 8_000n, paid: 5_000n, unknown: 3_000n }]
+    )
+    assert.match(
+      message,
+      /^5,000 sat of 8,000 sat are paid, and 3,000 sat are signed but not acknowledged .*Pay again with the id 'invoice 17'/
+    )
     world.mend(alice, bob)
     await world.pass(60_000)
     const parts = await payOnce(alice, { amount: 8_000n })
-    assert.deepEqual(parts.map(({ amount }) => amount), [5_000n, 3_000n])
+    assert.deepEqual(
+      parts.map(({ amount }) => amount),
+      [5_000n, 3_000n]
+    )
     assert.equal(received(bob), 8_000n)
   })
 })
@@ -211,10 +278,14 @@ describe('engine / payments in parts, when somebody else is faster', () => {
     await world.open(alice, bob)
     await world.open(alice, bob)
     const plan = (rest: bigint): Part[] => planPayment(alice.engine.payable(), 'bob', rest)
-    const pay = async (id: string, amount: bigint): Promise<PaymentInfo[]> => await alice.engine.payOnce({ id, peer: 'bob', amount: satoshi(amount), memo: '', plan })
+    const pay = async (id: string, amount: bigint): Promise<PaymentInfo[]> =>
+      await alice.engine.payOnce({ id, peer: 'bob', amount: satoshi(amount), memo: '', plan })
     // Each alone would take the same channel.
     const paid = await Promise.all([pay('a', 300_000n), pay('b', 300_000n), pay('c', 300_000n)])
-    assert.deepEqual(paid.map((parts) => parts.reduce((sum, { amount }) => sum + amount, 0n)), [300_000n, 300_000n, 300_000n])
+    assert.deepEqual(
+      paid.map((parts) => parts.reduce((sum, { amount }) => sum + amount, 0n)),
+      [300_000n, 300_000n, 300_000n]
+    )
     assert.equal(received(bob), 900_000n)
   })
 
@@ -225,17 +296,32 @@ describe('engine / payments in parts, when somebody else is faster', () => {
     const both = payOnce(alice, { amount: 800_000n, parts: [450_000n, 350_000n] })
     const other = payOnce(alice, { id: 'the rest', amount: 480_000n, parts: [10_000n, 470_000n] })
     const outcomes = await Promise.allSettled([both, other])
-    const refused = outcomes.flatMap((outcome) => outcome.status === 'rejected' ? [outcome.reason as PaychanError] : [])
-    assert.deepEqual(refused.map(({ code }) => code), ['ERR_PAYMENT_PARTIAL'])
+    const refused = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as PaychanError] : []
+    )
+    assert.deepEqual(
+      refused.map(({ code }) => code),
+      ['ERR_PAYMENT_PARTIAL']
+    )
     assert.equal(refused[0]?.facts['unknown'], 0n)
-    assert.match(refused[0]?.message ?? '', /are paid \(.*left in this channel\)\. Pay again with the id/)
+    assert.match(
+      refused[0]?.message ?? '',
+      /are paid \(.*left in this channel\)\. Pay again with the id/
+    )
     assert.ok(received(bob) > 0n)
   })
 })
 
 describe('engine / payments with an id, and crashes', () => {
-  /** The payment in two parts; the node dies at its write number `write`, comes back, and is asked again. */
-  async function tell (who: 'alice' | 'bob', moment: 'before' | 'after', write: number): Promise<boolean> {
+  /**
+   * The payment in two parts; the node dies at its write number `write`, comes back, and is asked
+   * again.
+   */
+  async function tell(
+    who: 'alice' | 'bob',
+    moment: 'before' | 'after',
+    write: number
+  ): Promise<boolean> {
     const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
     await world.open(alice, bob)
     await world.open(alice, bob)
@@ -257,9 +343,15 @@ describe('engine / payments with an id, and crashes', () => {
     await again.catch(async () => await payOnce(alice, { amount: 8_000n }))
     const label = `${who}, ${moment} write ${write}`
     assert.equal(received(bob), 8_000n, label)
-    const sent = (await alice.payments()).filter(({ status }) => status === 'acknowledged').reduce((sum, { amount }) => sum + amount, 0n)
+    const sent = (await alice.payments())
+      .filter(({ status }) => status === 'acknowledged')
+      .reduce((sum, { amount }) => sum + amount, 0n)
     assert.equal(sent, 8_000n, label)
-    assert.equal((await bob.payments()).reduce((sum, { amount }) => sum + amount, 0n), 8_000n, label)
+    assert.equal(
+      (await bob.payments()).reduce((sum, { amount }) => sum + amount, 0n),
+      8_000n,
+      label
+    )
     return died
   }
 

@@ -1,4 +1,6 @@
-/** Payments with ids, in whatever order streams break, nodes die, blocks come and callers ask again. */
+/**
+ * Payments with ids, in whatever order streams break, nodes die, blocks come and callers ask again.
+ */
 import assert from 'node:assert/strict'
 import type { PaymentInfo } from '../../src/engine/payments.js'
 import { planPayment } from '../../src/node/plan-payment.js'
@@ -12,27 +14,42 @@ const AMOUNTS = [150_000n, 3_000n, 220_000n, 90_000n, 1_000n, 60_000n]
 const STORMS = 60
 
 /** Numbers from 0 to 1, the same for the same seed (Park and Miller 1988). */
-function dice (seed: number): () => number {
-  let state = seed * 48_271 % 2_147_483_647
+function dice(seed: number): () => number {
+  let state = (seed * 48_271) % 2_147_483_647
   return () => {
-    state = state * 48_271 % 2_147_483_647
+    state = (state * 48_271) % 2_147_483_647
     return state / 2_147_483_647
   }
 }
 
-function idOf (n: number): string {
+function idOf(n: number): string {
   return `payment ${n}`
 }
 
-async function pay ({ engine }: Node, n: number): Promise<PaymentInfo[]> {
+async function pay({ engine }: Node, n: number): Promise<PaymentInfo[]> {
   const amount = satoshi(AMOUNTS[n] ?? 0n)
-  return await engine.payOnce({ id: idOf(n), peer: 'bob', amount, memo: '', plan: (rest) => planPayment(engine.payable(), 'bob', rest) })
+  return await engine.payOnce({
+    id: idOf(n),
+    peer: 'bob',
+    amount,
+    memo: '',
+    plan: (rest) => planPayment(engine.payable(), 'bob', rest)
+  })
 }
 
 /** What a caller may be told in a storm; a conflict, or anything unexpected, fails the test. */
-const PASSING = new Set(['ERR_PAYMENT_UNKNOWN', 'ERR_PAYMENT_PARTIAL', 'ERR_PEER_UNREACHABLE', 'ERR_CHANNEL_NOT_OPEN', 'ERR_NODE_STOPPED', 'ERR_CHAIN_UNAVAILABLE'])
+const PASSING = new Set([
+  'ERR_PAYMENT_UNKNOWN',
+  'ERR_PAYMENT_PARTIAL',
+  'ERR_PEER_UNREACHABLE',
+  'ERR_CHANNEL_NOT_OPEN',
+  'ERR_NODE_STOPPED',
+  'ERR_CHAIN_UNAVAILABLE'
+])
 
-async function storm (seed: number): Promise<{ world: World, alice: Node, bob: Node, unexpected: string[] }> {
+async function storm(
+  seed: number
+): Promise<{ world: World; alice: Node; bob: Node; unexpected: string[] }> {
   const roll = dice(seed)
   const { world, alice, bob } = await twoNodes({ coin: 3_000_000n })
   await world.open(alice, bob)
@@ -43,7 +60,9 @@ async function storm (seed: number): Promise<{ world: World, alice: Node, bob: N
   for (let turn = 0; turn < 40; turn++) {
     const what = roll()
     if (what < 0.45) {
-      pay(alice, Math.floor(roll() * AMOUNTS.length)).catch((error: unknown) => { if (!PASSING.has(codeOf(error))) unexpected.push(String(error)) })
+      pay(alice, Math.floor(roll() * AMOUNTS.length)).catch((error: unknown) => {
+        if (!PASSING.has(codeOf(error))) unexpected.push(String(error))
+      })
       // The next accident comes in the middle of it.
       for (let steps = Math.floor(roll() * 40); steps > 0; steps--) await Promise.resolve()
     } else if (what < 0.6) {
@@ -65,12 +84,15 @@ async function storm (seed: number): Promise<{ world: World, alice: Node, bob: N
 }
 
 /** Asks for a payment until it is made. */
-async function untilMade (world: World, alice: Node, n: number): Promise<void> {
+async function untilMade(world: World, alice: Node, n: number): Promise<void> {
   for (let tries = 0; tries < 10; tries++) {
-    const paying = pay(alice, n).then(() => true, (error: unknown) => {
-      assert.ok(PASSING.has(codeOf(error)), String(error))
-      return false
-    })
+    const paying = pay(alice, n).then(
+      () => true,
+      (error: unknown) => {
+        assert.ok(PASSING.has(codeOf(error)), String(error))
+        return false
+      }
+    )
     await world.pass(60_000)
     if (await paying) return
   }
@@ -86,9 +108,16 @@ describe('engine / payments with an id in a storm', function () {
       const { world, alice, bob, unexpected } = await storm(seed)
       assert.deepEqual(unexpected, [], `seed ${seed}`)
       for (const n of AMOUNTS.keys()) await untilMade(world, alice, n)
-      const sum = async (node: Node): Promise<bigint> => (await node.payments()).filter(({ status }) => status === 'acknowledged').reduce((all, { amount }) => all + amount, 0n)
+      const sum = async (node: Node): Promise<bigint> =>
+        (await node.payments())
+          .filter(({ status }) => status === 'acknowledged')
+          .reduce((all, { amount }) => all + amount, 0n)
       assert.deepEqual([await sum(alice), await sum(bob)], [total, total], `seed ${seed}`)
-      assert.equal(bob.engine.channels().reduce((all, { ourBalance }) => all + ourBalance, 0n), total, `seed ${seed}`)
+      assert.equal(
+        bob.engine.channels().reduce((all, { ourBalance }) => all + ourBalance, 0n),
+        total,
+        `seed ${seed}`
+      )
     }
   })
 })

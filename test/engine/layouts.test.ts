@@ -11,15 +11,23 @@ import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node } from './world.
 
 type Fixture = Record<'alice' | 'bob', Record<string, string>>
 
-/** Written by the last release of layout 1: 3 payments, and a fourth of 250 sat that alice has signed and bob has not acknowledged. */
+/**
+ * Written by the last release of layout 1: 3 payments, and a fourth of 250 sat that alice has
+ * signed and bob has not acknowledged.
+ */
 const LAYOUT_1 = JSON.parse(readFileSync('test/engine/fixtures/layout-1.json', 'utf8')) as Fixture
 
-function disk (who: keyof Fixture): Snapshot {
-  return new Map(Object.entries(LAYOUT_1[who]).map(([key, text]) => [key, new TextEncoder().encode(text)]))
+function disk(who: keyof Fixture): Snapshot {
+  return new Map(
+    Object.entries(LAYOUT_1[who]).map(([key, text]) => [key, new TextEncoder().encode(text)])
+  )
 }
 
-async function onlyChannel (store: MemoryStore): Promise<Established> {
-  const { channels: [channel], damaged } = await loadChannels(store)
+async function onlyChannel(store: MemoryStore): Promise<Established> {
+  const {
+    channels: [channel],
+    damaged
+  } = await loadChannels(store)
   assert.deepEqual(damaged, [])
   assert.ok(channel?.stage === 'established')
   return channel
@@ -31,7 +39,10 @@ describe('engine / a store of layout 1', () => {
       const store = openMemoryStore(disk(who))
       const first = await onlyChannel(store)
       assert.equal(store.batches, 1)
-      assert.deepEqual([...store.snapshot()].filter(([, value]) => isLayout1(value)), [])
+      assert.deepEqual(
+        [...store.snapshot()].filter(([, value]) => isLayout1(value)),
+        []
+      )
       const again = openMemoryStore(store.snapshot())
       assert.deepEqual(await onlyChannel(again), first)
       assert.equal(again.batches, 0)
@@ -40,8 +51,22 @@ describe('engine / a store of layout 1', () => {
 
   it('keeps balances, signatures, and what is in flight with its payments', async () => {
     const alice = await onlyChannel(openMemoryStore(disk('alice')))
-    assert.deepEqual([alice.ledger.held?.sequence, alice.ledger.held?.payerBalance, alice.ledger.held?.paymentCount], [3, CAPACITY - 2_200n, 3])
-    assert.deepEqual(alice.ledger.inFlight.map(({ sequence, payerBalance, payments }) => [sequence, payerBalance, payments.map(({ amount, memo }) => [amount, memo])]), [[4, CAPACITY - 2_450n, [[250n, 'in flight']]]])
+    assert.deepEqual(
+      [
+        alice.ledger.held?.sequence,
+        alice.ledger.held?.payerBalance,
+        alice.ledger.held?.paymentCount
+      ],
+      [3, CAPACITY - 2_200n, 3]
+    )
+    assert.deepEqual(
+      alice.ledger.inFlight.map(({ sequence, payerBalance, payments }) => [
+        sequence,
+        payerBalance,
+        payments.map(({ amount, memo }) => [amount, memo])
+      ]),
+      [[4, CAPACITY - 2_450n, [[250n, 'in flight']]]]
+    )
     assert.equal(alice.refundSignature?.length, 64)
     const bob = await onlyChannel(openMemoryStore(disk('bob')))
     assert.equal(bob.ledger.held?.signature?.length, 64)
@@ -49,10 +74,25 @@ describe('engine / a store of layout 1', () => {
 
   it('serves a node with its payments as they were', async () => {
     const { alice, bob } = await twoNodes()
-    for (const [node, name] of [[alice, 'alice'], [bob, 'bob']] as const) await node.restart(disk(name))
-    assert.deepEqual((await bob.payments()).map(({ amount, memo, status }) => [amount, memo, status]), [[1_000n, 'tea', 'acknowledged'], [500n, '', 'acknowledged'], [700n, 'für zwei', 'acknowledged']])
+    for (const [node, name] of [
+      [alice, 'alice'],
+      [bob, 'bob']
+    ] as const) {
+      await node.restart(disk(name))
+    }
+    assert.deepEqual(
+      (await bob.payments()).map(({ amount, memo, status }) => [amount, memo, status]),
+      [
+        [1_000n, 'tea', 'acknowledged'],
+        [500n, '', 'acknowledged'],
+        [700n, 'für zwei', 'acknowledged']
+      ]
+    )
     assert.equal((await alice.payments()).length, 4)
-    assert.deepEqual([...alice.alarms, ...bob.alarms].filter((code) => code === 'ERR_STORE_CORRUPT'), [])
+    assert.deepEqual(
+      [...alice.alarms, ...bob.alarms].filter((code) => code === 'ERR_STORE_CORRUPT'),
+      []
+    )
   })
 
   it('that cannot be written anew stays as it is', async () => {
@@ -64,25 +104,39 @@ describe('engine / a store of layout 1', () => {
 })
 
 /** Changes the records of a node that `which` picks, as a disk does that fails. */
-function edited (node: Node, which: (key: string) => boolean, edit: (value: Uint8Array, key: string) => Uint8Array | undefined): Snapshot {
-  const entries = [...node.store.snapshot()].map(([key, value]) => [key, which(key) ? edit(value, key) : value] as const)
-  return new Map(entries.filter((entry): entry is readonly [string, Uint8Array] => entry[1] !== undefined))
+function edited(
+  node: Node,
+  which: (key: string) => boolean,
+  edit: (value: Uint8Array, key: string) => Uint8Array | undefined
+): Snapshot {
+  const entries = [...node.store.snapshot()].map(
+    ([key, value]) => [key, which(key) ? edit(value, key) : value] as const
+  )
+  return new Map(
+    entries.filter((entry): entry is readonly [string, Uint8Array] => entry[1] !== undefined)
+  )
 }
 
-function flipped (value: Uint8Array): Uint8Array {
+function flipped(value: Uint8Array): Uint8Array {
   const bad = value.slice()
   bad[bad.length - 1] = (bad[bad.length - 1] ?? 0) ^ 1
   return bad
 }
 
 describe('engine / a damaged record', () => {
-  const damages: ReadonlyArray<readonly [string, string, (value: Uint8Array, key: string) => Uint8Array | undefined]> = [
+  const damages: ReadonlyArray<
+    readonly [string, string, (value: Uint8Array, key: string) => Uint8Array | undefined]
+  > = [
     ['of a channel', 'channel/', flipped],
     ['of a ledger', 'ledger/', flipped],
     ['of a ledger that is gone', 'ledger/', () => undefined],
     ['of a channel that is gone', 'channel/', () => undefined],
     ['that is no channel', 'channel/', (_value, key) => encodeRecord(key, 5)],
-    ['at a stage that there is not', 'channel/', (_value, key) => encodeRecord(key, { stage: 'floating' })]
+    [
+      'at a stage that there is not',
+      'channel/',
+      (_value, key) => encodeRecord(key, { stage: 'floating' })
+    ]
   ]
   for (const [what, prefix, edit] of damages) {
     it(`${what}: an alarm, and the other channels go on`, async () => {
@@ -91,8 +145,16 @@ describe('engine / a damaged record', () => {
       const second = await world.open(alice, bob)
       await bob.restart(edited(bob, (key) => key === prefix + first.id, edit))
       await world.pass(1_000)
-      assert.deepEqual(bob.events.flatMap((event) => event.type === 'alarm' ? [[event.code, event.channel]] : []), [['ERR_STORE_CORRUPT', first.id]])
-      assert.deepEqual(bob.engine.channels().map(({ id }) => id), [second.id])
+      assert.deepEqual(
+        bob.events.flatMap((event) =>
+          event.type === 'alarm' ? [[event.code, event.channel]] : []
+        ),
+        [['ERR_STORE_CORRUPT', first.id]]
+      )
+      assert.deepEqual(
+        bob.engine.channels().map(({ id }) => id),
+        [second.id]
+      )
       await alice.engine.pay(second.id, 1_000n as typeof CAPACITY, '')
       assert.equal(bob.engine.describe(second.id).ourBalance, 1_000n)
     })
@@ -104,7 +166,9 @@ describe('engine / a damaged record', () => {
       await bob.restart(edited(bob, (key) => key === prefix + id, edit))
       const refused: string[] = []
       const link = await world.network.join('mallory').open('bob', () => ({
-        onMessage: (message) => { refused.push(message.type === 'Error' ? message.code : message.type) },
+        onMessage: (message) => {
+          refused.push(message.type === 'Error' ? message.code : message.type)
+        },
         onClosed: () => {}
       }))
       assert.ok(offer)
@@ -126,12 +190,18 @@ describe('engine / a damaged record', () => {
       alice.events.length = 0
       await alice.restart(edited(alice, (key) => key.startsWith(`payment/${id}/`), damage))
       assert.deepEqual(alice.alarms, ['ERR_STORE_CORRUPT'])
-      assert.deepEqual(alice.engine.channels().map(({ status }) => status), ['stopped'])
+      assert.deepEqual(
+        alice.engine.channels().map(({ status }) => status),
+        ['stopped']
+      )
     }
     void paying
   })
 
-  for (const [what, damage] of [['damaged', flipped], ['gone', (): undefined => undefined]] as const) {
+  for (const [what, damage] of [
+    ['damaged', flipped],
+    ['gone', (): undefined => undefined]
+  ] as const) {
     it(`of a client's ledger, ${what}: the refund is published at L without the server (TIME-2)`, async () => {
       const { world, alice, bob } = await twoNodes()
       const { id } = await world.open(alice, bob)
@@ -143,11 +213,13 @@ describe('engine / a damaged record', () => {
       await world.pass(60_000)
       assert.equal(await paying, 'ERR_CHANNEL_NOT_OPEN')
       await world.mineTo(BLOCKS + 10)
-      assert.ok(alice.story.some((news) => news.kind === 'published' && news.transaction === 'refund'))
+      assert.ok(
+        alice.story.some((news) => news.kind === 'published' && news.transaction === 'refund')
+      )
     })
   }
 
-  it('of a client\'s ledger: the server brings the balances back, and nothing is paid any more', async () => {
+  it("of a client's ledger: the server brings the balances back, and nothing is paid any more", async () => {
     const { world, alice, bob } = await twoNodes()
     const { id } = await world.open(alice, bob)
     await alice.pay(1_000n)
@@ -167,8 +239,14 @@ describe('engine / a damaged record', () => {
     for (const amount of [1_000n, 500n, 700n]) await alice.pay(amount)
     await bob.restart(edited(bob, (key) => key === paymentKey(id, 2), flipped))
     await world.pass(1_000)
-    assert.deepEqual((await bob.payments()).map(({ amount }) => amount), [1_000n, 700n])
-    assert.deepEqual(bob.events.flatMap((event) => event.type === 'alarm' ? [[event.code, event.channel]] : []), [['ERR_STORE_CORRUPT', id]])
+    assert.deepEqual(
+      (await bob.payments()).map(({ amount }) => amount),
+      [1_000n, 700n]
+    )
+    assert.deepEqual(
+      bob.events.flatMap((event) => (event.type === 'alarm' ? [[event.code, event.channel]] : [])),
+      [['ERR_STORE_CORRUPT', id]]
+    )
     assert.equal(bob.channel.ourBalance, 2_200n)
     await alice.pay(100n)
   })
@@ -179,16 +257,29 @@ describe('engine / a damaged record', () => {
     const second = await world.open(alice, bob)
     await alice.engine.pay(first.id, 1_000n as typeof CAPACITY, '')
     const richer = bob.store.snapshot().get(`ledger/${first.id}`)
-    await bob.restart(edited(bob, (key) => key === `ledger/${second.id}`, () => richer))
+    await bob.restart(
+      edited(
+        bob,
+        (key) => key === `ledger/${second.id}`,
+        () => richer
+      )
+    )
     assert.deepEqual(bob.alarms, ['ERR_STORE_CORRUPT'])
-    assert.deepEqual(bob.engine.channels().map(({ id }) => id), [first.id])
+    assert.deepEqual(
+      bob.engine.channels().map(({ id }) => id),
+      [first.id]
+    )
   })
 
   it('of a later release is none: the node does not start (ERR_STORE_VERSION)', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     for (const prefix of ['channel/', 'ledger/']) {
-      const later = edited(bob, (key) => key.startsWith(prefix), (_value, key) => sealRecord(key, fromHex('0a00'), RECORD_VERSION + 1))
+      const later = edited(
+        bob,
+        (key) => key.startsWith(prefix),
+        (_value, key) => sealRecord(key, fromHex('0a00'), RECORD_VERSION + 1)
+      )
       assert.equal(await codeFrom(bob.restart(later)), 'ERR_STORE_VERSION')
     }
   })

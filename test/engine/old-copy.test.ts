@@ -1,4 +1,7 @@
-/** Nodes on an old copy of their data, and channels that were opened or renewed since: RESTORE-8 through engines. */
+/**
+ * Nodes on an old copy of their data, and channels that were opened or renewed since: RESTORE-8
+ * through engines.
+ */
 import assert from 'node:assert/strict'
 import type { Message } from '../../protocols/paychan/1.0/index.js'
 import { SIGHASH, toDer } from '../../src/bitcoin/ecdsa.js'
@@ -18,13 +21,17 @@ const NOTHING = satoshi(0n)
 /** Half of them are for payments (RENEW-11). */
 const RENEWED_FOR = blockDelta(120)
 
-interface Story { readonly world: World, readonly alice: Node, readonly bob: Node }
+interface Story {
+  readonly world: World
+  readonly alice: Node
+  readonly bob: Node
+}
 
-async function nodes (): Promise<Story> {
+async function nodes(): Promise<Story> {
   return await twoNodes({ coin: COIN / 2n })
 }
 
-async function open ({ world, alice }: Story, blocks = BLOCKS): Promise<ChannelId> {
+async function open({ world, alice }: Story, blocks = BLOCKS): Promise<ChannelId> {
   alice.wallet.receive(COIN / 2n)
   await world.mine()
   const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks, wait: 'ready' })
@@ -33,7 +40,7 @@ async function open ({ world, alice }: Story, blocks = BLOCKS): Promise<ChannelI
   return (await opening).id
 }
 
-async function renew ({ world, alice }: Story, old: ChannelId): Promise<ChannelId> {
+async function renew({ world, alice }: Story, old: ChannelId): Promise<ChannelId> {
   const renewing = alice.engine.renew(old, { amount: NOTHING, blocks: RENEWED_FOR, wait: 'ready' })
   await quiet()
   await world.mine()
@@ -41,13 +48,16 @@ async function renew ({ world, alice }: Story, old: ChannelId): Promise<ChannelI
 }
 
 /** The node comes back on the copy, and a minute passes. */
-async function goBack (world: World, node: Node, copy: Snapshot): Promise<void> {
+async function goBack(world: World, node: Node, copy: Snapshot): Promise<void> {
   await node.restart(copy)
   for (let second = 0; second < 60; second++) await world.pass(1_000)
 }
 
 const questions = (world: World, node: Node): number => world.said(node, 'RestoreRequest').length
-const alarmText = (node: Node, code: string): string => node.events.flatMap((event) => event.type === 'alarm' && event.code === code ? [event.text] : []).join('\n')
+const alarmText = (node: Node, code: string): string =>
+  node.events
+    .flatMap((event) => (event.type === 'alarm' && event.code === code ? [event.text] : []))
+    .join('\n')
 
 describe('engine / a node whose disk went back to before', () => {
   for (const who of ['alice', 'bob'] as const) {
@@ -61,7 +71,10 @@ describe('engine / a node whose disk went back to before', () => {
       await alice.engine.pay(fresh, satoshi(30_000n), '')
       await goBack(world, story[who], copy)
       const { ourBalance, status } = story[who].engine.describe(fresh)
-      assert.deepEqual([ourBalance > (who === 'alice' ? CAPACITY - 51_000n : 49_999n), status], [true, 'stopped'])
+      assert.deepEqual(
+        [ourBalance > (who === 'alice' ? CAPACITY - 51_000n : 49_999n), status],
+        [true, 'stopped']
+      )
       assert.match(alarmText(story[who], 'ERR_UNKNOWN_SPEND'), /paychan recover (alice|bob)/)
       assert.match(alarmText(story[who], 'ERR_CHANNELS_FORGOTTEN'), new RegExp(fresh.slice(0, 8)))
       await world.mineTo(alice.engine.describe(fresh).refundHeight + 2)
@@ -78,7 +91,10 @@ describe('engine / a node whose disk went back to before', () => {
     const second = await open(story)
     await alice.engine.pay(second, satoshi(20_000n), '')
     await goBack(world, alice, copy)
-    assert.deepEqual([alice.engine.describe(second).status, alice.engine.describe(first).status], ['stopped', 'open'])
+    assert.deepEqual(
+      [alice.engine.describe(second).status, alice.engine.describe(first).status],
+      ['stopped', 'open']
+    )
     assert.deepEqual(alice.alarms.slice(-1), ['ERR_CHANNELS_FORGOTTEN'])
     await alice.engine.pay(first, satoshi(1_000n), '')
     bob.crash()
@@ -111,7 +127,10 @@ describe('engine / a node whose disk went back to before', () => {
     await world.mine(20)
     for (let second = 0; second < 5; second++) await world.pass(1_000)
     await world.mine()
-    assert.deepEqual(alice.wallet.claims.map(({ value }) => value), [CAPACITY - 20_000n])
+    assert.deepEqual(
+      alice.wallet.claims.map(({ value }) => value),
+      [CAPACITY - 20_000n]
+    )
   })
 
   it('a server is asked when it can be reached, and people hear when it cannot', async () => {
@@ -167,7 +186,13 @@ describe('engine / who is asked at a start (RESTORE-8)', () => {
 
   it('a peer that refuses to answer: eight times in some two minutes, and again when it comes', async () => {
     let refused = 0
-    const story = await twoNodes({ coin: COIN / 2n, peers: (peers) => refusing(peers, () => { refused += 1 }) })
+    const story = await twoNodes({
+      coin: COIN / 2n,
+      peers: (peers) =>
+        refusing(peers, () => {
+          refused += 1
+        })
+    })
     const { world, alice } = story
     await open(story)
     await alice.restart()
@@ -192,7 +217,7 @@ describe('engine / who is asked at a start (RESTORE-8)', () => {
 })
 
 /** Peers that cannot be reached at times. */
-function absent (peers: Peers, isAway: () => boolean): Peers {
+function absent(peers: Peers, isAway: () => boolean): Peers {
   return {
     self: peers.self,
     onIncoming: (accept) => peers.onIncoming(accept),
@@ -204,30 +229,60 @@ function absent (peers: Peers, isAway: () => boolean): Peers {
 }
 
 /** Peers whose other side says "later" to every question for channels. */
-function refusing (peers: Peers, count: () => void): Peers {
+function refusing(peers: Peers, count: () => void): Peers {
   return {
     self: peers.self,
     onIncoming: (accept) => peers.onIncoming(accept),
     open: async (peer, listener) => {
       let heard: LinkListener | undefined
-      const link = await peers.open(peer, (link) => { heard = listener(link); return heard })
+      const link = await peers.open(peer, (link) => {
+        heard = listener(link)
+        return heard
+      })
       const send = (message: Message): void => {
-        if (message.type !== 'RestoreRequest') { link.send(message); return }
+        if (message.type !== 'RestoreRequest') {
+          link.send(message)
+          return
+        }
         count()
-        void heard?.onMessage({ type: 'Error', code: 'ERR_NOT_READY', rule: '', text: 'Later.', fatal: false })
+        void heard?.onMessage({
+          type: 'Error',
+          code: 'ERR_NOT_READY',
+          rule: '',
+          text: 'Later.',
+          fatal: false
+        })
       }
-      return { peer: link.peer, address: link.address, send, close: () => { link.close() } }
+      return {
+        peer: link.peer,
+        address: link.address,
+        send,
+        close: () => {
+          link.close()
+        }
+      }
     }
   }
 }
 
 /** A spend of the newest channel that both have signed, in a life that neither remembers. */
-function spendOfBoth (alice: Node, bob: Node): Uint8Array {
+function spendOfBoth(alice: Node, bob: Node): Uint8Array {
   const [client, server] = [alice.engine.states()[0], bob.engine.states()[0]]
   assert.ok(client?.stage === 'established' && server?.stage === 'established')
   const { terms, outPoint } = client
-  const output = { outPoint, value: terms.capacity, clientKey: terms.client.channelKey, serverKey: terms.server.channelKey }
-  const tx = fundingSpend(output, 3, 1, [{ script: terms.client.closeScript, value: satoshi(499_000n) }])
-  const sign = (name: string, { role, keys }: Channel): Uint8Array => toDer(createTestSigner(name).sign({ role, ...keys, use: 'channel' }, digestOfAll(tx, output)), SIGHASH.ALL)
+  const output = {
+    outPoint,
+    value: terms.capacity,
+    clientKey: terms.client.channelKey,
+    serverKey: terms.server.channelKey
+  }
+  const tx = fundingSpend(output, 3, 1, [
+    { script: terms.client.closeScript, value: satoshi(499_000n) }
+  ])
+  const sign = (name: string, { role, keys }: Channel): Uint8Array =>
+    toDer(
+      createTestSigner(name).sign({ role, ...keys, use: 'channel' }, digestOfAll(tx, output)),
+      SIGHASH.ALL
+    )
   return withSignatures(tx, output, sign('alice', client), sign('bob', server))
 }

@@ -14,14 +14,33 @@ describe('engine / opening', () => {
     const { world, alice, bob } = await twoNodes()
     const channel = await world.open(alice, bob)
     await alice.pay(1_000n)
-    assert.deepEqual([channel.status, channel.role, channel.capacity, channel.spendable], ['open', 'client', CAPACITY, CAPACITY])
-    const steps = (node: Node): unknown[] => node.events.flatMap((event) => event.type === 'channel' && event.step !== undefined ? [event.step] : [])
+    assert.deepEqual(
+      [channel.status, channel.role, channel.capacity, channel.spendable],
+      ['open', 'client', CAPACITY, CAPACITY]
+    )
+    const steps = (node: Node): unknown[] =>
+      node.events.flatMap((event) =>
+        event.type === 'channel' && event.step !== undefined ? [event.step] : []
+      )
     assert.deepEqual(steps(alice), [1, 1, 2, 3, 5, 6, 7, 8])
     assert.deepEqual(steps(bob), [1, 4, 6, 8])
-    assert.deepEqual(world.left.filter((left) => left.kind === 'message').slice(0, 9).map(({ node, message }) => `${node} ${message.type}`), [
-      'alice OpenChannel', 'bob AcceptChannel', 'alice RefundRequest', 'bob RefundSignature', 'alice Funding',
-      'bob FundingBroadcast', 'alice Update', 'bob UpdateAck', 'bob ChannelReady'
-    ])
+    assert.deepEqual(
+      world.left
+        .filter((left) => left.kind === 'message')
+        .slice(0, 9)
+        .map(({ node, message }) => `${node} ${message.type}`),
+      [
+        'alice OpenChannel',
+        'bob AcceptChannel',
+        'alice RefundRequest',
+        'bob RefundSignature',
+        'alice Funding',
+        'bob FundingBroadcast',
+        'alice Update',
+        'bob UpdateAck',
+        'bob ChannelReady'
+      ]
+    )
   })
 
   it('resolves once a server has taken T1, when that is what the caller waits for', async () => {
@@ -33,24 +52,45 @@ describe('engine / opening', () => {
 
   describe('as long as no server has taken T1', () => {
     /** Broadcasts end in `outcome`, and the peer's in nothing. */
-    async function unheard (outcome: (send: () => Promise<Verdict>) => Promise<Verdict>): Promise<{ world: World, alice: Node }> {
-      const between = (answer: (send: () => Promise<Verdict>) => Promise<Verdict>) => (chain: Chain): Chain => ({
-        ...chain,
-        get status () { return chain.status },
-        get tip () { return chain.tip },
-        broadcast: async (raw) => await answer(async () => await chain.broadcast(raw))
-      })
-      return await twoNodes({ chain: between(outcome) }, { chain: between(async () => await new Promise<Verdict>(() => {})) })
+    async function unheard(
+      outcome: (send: () => Promise<Verdict>) => Promise<Verdict>
+    ): Promise<{ world: World; alice: Node }> {
+      const between =
+        (answer: (send: () => Promise<Verdict>) => Promise<Verdict>) =>
+        (chain: Chain): Chain => ({
+          ...chain,
+          get status() {
+            return chain.status
+          },
+          get tip() {
+            return chain.tip
+          },
+          broadcast: async (raw) => await answer(async () => await chain.broadcast(raw))
+        })
+      return await twoNodes(
+        { chain: between(outcome) },
+        { chain: between(async () => await new Promise<Verdict>(() => {})) }
+      )
     }
 
     it('waits for the answer', async () => {
       let answer = (): void => {}
-      const answered = new Promise<void>((resolve) => { answer = resolve })
-      const { world, alice } = await unheard(async (send) => { await answered; return await send() })
+      const answered = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      const { world, alice } = await unheard(async (send) => {
+        await answered
+        return await send()
+      })
       let isOpen = false
-      const opening = alice.engine.open({ ...REQUEST, wait: 'broadcast' }).then(() => { isOpen = true })
+      const opening = alice.engine.open({ ...REQUEST, wait: 'broadcast' }).then(() => {
+        isOpen = true
+      })
       await quiet()
-      assert.deepEqual([isOpen, alice.channel.status, world.broadcasts(alice)], [false, 'confirming', []])
+      assert.deepEqual(
+        [isOpen, alice.channel.status, world.broadcasts(alice)],
+        [false, 'confirming', []]
+      )
       answer()
       await opening
       assert.equal(world.broadcasts(alice).length, 1)
@@ -65,7 +105,10 @@ describe('engine / opening', () => {
         })
         await assert.rejects(alice.engine.open({ ...REQUEST, wait: 'broadcast' }), (error) => {
           assert.ok(error instanceof PaychanError)
-          assert.deepEqual([error.code, error.facts['channel'], error.facts['txid']], ['ERR_FUNDING_NOT_TAKEN', alice.channel.id, alice.channel.funding?.txid])
+          assert.deepEqual(
+            [error.code, error.facts['channel'], error.facts['txid']],
+            ['ERR_FUNDING_NOT_TAKEN', alice.channel.id, alice.channel.funding?.txid]
+          )
           return true
         })
         assert.equal(alice.channel.status, 'confirming')
@@ -80,22 +123,43 @@ describe('engine / opening', () => {
     const { world, alice } = await twoNodes()
     alice.wallet.checkFunds = () => satoshi(CAPACITY + 1n)
     const before = world.left.length
-    assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, wait: 'broadcast', mostFee: CAPACITY })), 'ERR_FEE_TOO_HIGH')
+    assert.equal(
+      await codeFrom(alice.engine.open({ ...REQUEST, wait: 'broadcast', mostFee: CAPACITY })),
+      'ERR_FEE_TOO_HIGH'
+    )
     assert.equal(world.left.length, before)
     await alice.engine.open({ ...REQUEST, wait: 'broadcast', mostFee: satoshi(CAPACITY + 1n) })
   })
 
   it('asks the wallet for a T1 at the feerate and of the coins that were named, before the peer is asked and after', async () => {
     const { world, alice } = await twoNodes({ coin: 2_000_000n })
-    const coins = alice.wallet.coins().slice(0, 1).map(({ outPoint }) => outPoint)
+    const coins = alice.wallet
+      .coins()
+      .slice(0, 1)
+      .map(({ outPoint }) => outPoint)
     const checked: unknown[] = []
-    alice.wallet.checkFunds = (amount, rate, named) => { checked.push([amount, rate, named]); return satoshi(0n) }
-    await alice.engine.open({ ...REQUEST, wait: 'broadcast', choice: { feeRate: feeRate(4_000n), coins } })
+    alice.wallet.checkFunds = (amount, rate, named) => {
+      checked.push([amount, rate, named])
+      return satoshi(0n)
+    }
+    await alice.engine.open({
+      ...REQUEST,
+      wait: 'broadcast',
+      choice: { feeRate: feeRate(4_000n), coins }
+    })
     assert.deepEqual(checked, [[CAPACITY, 4_000n, coins]])
-    const { inputs, outputs, vsize } = parseTransaction(world.broadcasts(alice)[0] ?? assert.fail('T1 was not broadcast'))
-    assert.deepEqual(inputs.map(({ outPoint }) => outPoint), coins)
+    const { inputs, outputs, vsize } = parseTransaction(
+      world.broadcasts(alice)[0] ?? assert.fail('T1 was not broadcast')
+    )
+    assert.deepEqual(
+      inputs.map(({ outPoint }) => outPoint),
+      coins
+    )
     const fee = 2_000_000n - outputs.reduce((sum, { value }) => sum + value, 0n)
-    assert.ok(fee >= feeFor(feeRate(4_000n), vsize - 2) && fee <= feeFor(feeRate(4_000n), vsize + 14), `${fee} sat for ${vsize} vB`)
+    assert.ok(
+      fee >= feeFor(feeRate(4_000n), vsize - 2) && fee <= feeFor(feeRate(4_000n), vsize + 14),
+      `${fee} sat for ${vsize} vB`
+    )
   })
 
   it('opens two channels to one peer, with other keys and other coins', async () => {
@@ -103,12 +167,15 @@ describe('engine / opening', () => {
     const first = await world.open(alice, bob)
     const second = await world.open(alice, bob)
     assert.notEqual(first.id, second.id)
-    assert.deepEqual(bob.engine.channels().map(({ status }) => status), ['open', 'open'])
+    assert.deepEqual(
+      bob.engine.channels().map(({ status }) => status),
+      ['open', 'open']
+    )
   })
 
   describe('is given up', () => {
     /** Nothing was spent, nothing stays reserved, nothing more is watched for. */
-    async function nothingLost (world: World, alice: Node): Promise<void> {
+    async function nothingLost(world: World, alice: Node): Promise<void> {
       await quiet()
       await world.mine()
       assert.equal(alice.channel.status, 'abandoned')
@@ -155,14 +222,25 @@ describe('engine / opening', () => {
       const offer = stream?.heard[0]
       assert.ok(stream !== undefined && offer?.type === 'OpenChannel')
       await stream.say(mallory.acceptance(offer))
-      await stream.say({ type: 'RefundSignature', signature: mallory.signer.sign({ role: 'server', high: 3, low: 3, use: 'channel' }, new Uint8Array(32).fill(1)) })
+      await stream.say({
+        type: 'RefundSignature',
+        signature: mallory.signer.sign(
+          { role: 'server', high: 3, low: 3, use: 'channel' },
+          new Uint8Array(32).fill(1)
+        )
+      })
       assert.equal(await opening, 'ERR_BAD_REFUND_SIGNATURE')
       assert.deepEqual(world.broadcasts(alice), [])
       assert.deepEqual(world.said(alice, 'Funding'), [])
       await nothingLost(world, alice)
     })
 
-    for (const stage of ['OpenChannel', 'AcceptChannel', 'RefundRequest', 'RefundSignature'] as const) {
+    for (const stage of [
+      'OpenChannel',
+      'AcceptChannel',
+      'RefundRequest',
+      'RefundSignature'
+    ] as const) {
       it(`when the stream breaks as ${stage} is on its way`, async () => {
         const { world, alice, bob } = await twoNodes()
         world.cutAt(stage === 'OpenChannel' || stage === 'RefundRequest' ? alice : bob, stage)
@@ -172,7 +250,10 @@ describe('engine / opening', () => {
         await world.pass(60_000)
         // OPEN-9: who has signed T2 waits for T1, as long as it could still carry payments.
         if (stage === 'RefundSignature') await world.mine(REQUEST.blocks)
-        assert.deepEqual(bob.engine.channels().filter(({ status }) => status !== 'abandoned'), [])
+        assert.deepEqual(
+          bob.engine.channels().filter(({ status }) => status !== 'abandoned'),
+          []
+        )
       })
     }
 
@@ -189,13 +270,25 @@ describe('engine / opening', () => {
       const { world, alice } = await twoNodes({
         chain: (chain) => ({
           ...chain,
-          get status () { return chain.status },
-          get tip () { return chain.tip },
-          watchScript: () => ({ ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')), isCurrent: false, stop: () => {} })
+          get status() {
+            return chain.status
+          },
+          get tip() {
+            return chain.tip
+          },
+          watchScript: () => ({
+            ready: Promise.reject(
+              new PaychanError('ERR_ELECTRUM_REFUSED', 'too many subscriptions')
+            ),
+            isCurrent: false,
+            stop: () => {}
+          })
         })
       })
       let built = 0
-      alice.wallet.beforeFunding = () => { built++ }
+      alice.wallet.beforeFunding = () => {
+        built++
+      }
       assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_ELECTRUM_REFUSED')
       assert.equal(built, 0)
       assert.ok(alice.alarms.includes('ERR_WATCH_FAILED'))
@@ -206,9 +299,17 @@ describe('engine / opening', () => {
       const { world, alice } = await twoNodes({
         chain: (chain) => ({
           ...chain,
-          get status () { return chain.status },
-          get tip () { return chain.tip },
-          watchScript: () => ({ ready: new Promise<void>(() => {}), isCurrent: false, stop: () => {} })
+          get status() {
+            return chain.status
+          },
+          get tip() {
+            return chain.tip
+          },
+          watchScript: () => ({
+            ready: new Promise<void>(() => {}),
+            isCurrent: false,
+            stop: () => {}
+          })
         })
       })
       const opening = codeFrom(alice.engine.open(REQUEST))
@@ -255,8 +356,14 @@ describe('engine / opening', () => {
     it('to a peer that nobody knows, that is not there, or that is no peer of ours', async () => {
       const { world, alice, bob } = await twoNodes()
       world.network.join('plain', { paychan: false })
-      assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, peer: 'nobody' })), 'ERR_PEER_UNKNOWN')
-      assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, peer: 'plain' })), 'ERR_NO_PAYCHAN')
+      assert.equal(
+        await codeFrom(alice.engine.open({ ...REQUEST, peer: 'nobody' })),
+        'ERR_PEER_UNKNOWN'
+      )
+      assert.equal(
+        await codeFrom(alice.engine.open({ ...REQUEST, peer: 'plain' })),
+        'ERR_NO_PAYCHAN'
+      )
       await world.cut(alice, bob)
       assert.equal(await codeFrom(alice.engine.open(REQUEST)), 'ERR_PEER_UNREACHABLE')
       assert.deepEqual(alice.engine.channels(), [])
@@ -264,7 +371,10 @@ describe('engine / opening', () => {
 
     it('with less than a channel holds', async () => {
       const { alice } = await twoNodes()
-      assert.equal(await codeFrom(alice.engine.open({ ...REQUEST, capacity: satoshi(9_999n) })), 'ERR_INVALID_AMOUNT')
+      assert.equal(
+        await codeFrom(alice.engine.open({ ...REQUEST, capacity: satoshi(9_999n) })),
+        'ERR_INVALID_AMOUNT'
+      )
       assert.deepEqual(alice.engine.channels(), [])
     })
 
@@ -273,7 +383,10 @@ describe('engine / opening', () => {
       await assert.rejects(alice.engine.open(REQUEST), (error: unknown) => {
         assert.ok(error instanceof PaychanError)
         assert.match(error.message, /takes channels of 10,000 sat to 100,000 sat/)
-        assert.deepEqual([error.code, error.facts.peerCode, error.facts.rule], ['ERR_OPEN_REFUSED', 'ERR_CAPACITY_REFUSED', 'OPEN-2'])
+        assert.deepEqual(
+          [error.code, error.facts.peerCode, error.facts.rule],
+          ['ERR_OPEN_REFUSED', 'ERR_CAPACITY_REFUSED', 'OPEN-2']
+        )
         return true
       })
       assert.deepEqual(bob.engine.channels(), [])

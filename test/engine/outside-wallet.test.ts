@@ -6,26 +6,38 @@ import { askOutside, fundedFor, outsideCoin, outsideWallet } from './outside-ste
 import { codeFrom, quiet, soon, twoNodes, type Node, type NodeSetup, type World } from './world.js'
 
 /** A client without a coin of its own, beside a person with an outside wallet. */
-async function nodes (client: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node }> {
+async function nodes(client: NodeSetup = {}): Promise<{ world: World; alice: Node; bob: Node }> {
   const made = await twoNodes({ coin: 0n, ...client })
   await outsideCoin(made.world)
   return made
 }
 
-const fund = async (alice: Node, psbt = fundedFor(alice.world, alice.channel)): Promise<readonly string[]> => await alice.engine.fundingPsbt(alice.channel.id, psbt, 'broadcast')
+const fund = async (
+  alice: Node,
+  psbt = fundedFor(alice.world, alice.channel)
+): Promise<readonly string[]> => await alice.engine.fundingPsbt(alice.channel.id, psbt, 'broadcast')
 
-async function sign (alice: Node, wait: 'broadcast' | 'ready' = 'broadcast'): Promise<void> {
-  await alice.engine.fundingPsbt(alice.channel.id, outsideWallet.sign(bytesOfText(alice.channel.outside?.psbt ?? '')).toPSBT(0), wait)
+async function sign(alice: Node, wait: 'broadcast' | 'ready' = 'broadcast'): Promise<void> {
+  await alice.engine.fundingPsbt(
+    alice.channel.id,
+    outsideWallet.sign(bytesOfText(alice.channel.outside?.psbt ?? '')).toPSBT(0),
+    wait
+  )
 }
 
 describe('engine / T1 of an outside wallet', () => {
   it('waits for a PSBT, has T2 signed, waits for the signature, and opens; our wallet is never asked (REF-7)', async () => {
     const { world, alice, bob } = await nodes()
     let built = 0
-    alice.wallet.beforeFunding = () => { built++ }
+    alice.wallet.beforeFunding = () => {
+      built++
+    }
     assert.equal((await askOutside(alice)).outside?.needs, 'inputs')
     await fund(alice)
-    assert.deepEqual([alice.channel.outside?.needs, world.broadcasts(alice), world.said(alice, 'Funding')], ['signatures', [], []])
+    assert.deepEqual(
+      [alice.channel.outside?.needs, world.broadcasts(alice), world.said(alice, 'Funding')],
+      ['signatures', [], []]
+    )
     const signing = sign(alice, 'ready')
     await quiet()
     await world.mine()
@@ -66,10 +78,19 @@ describe('engine / T1 of an outside wallet', () => {
     await askOutside(alice)
     const psbt = fundedFor(world, alice.channel)
     const funding = fund(alice, psbt)
-    await soon(() => world.said(bob, 'RefundSignature').length > 0, () => { alice.life.holdDisk() })
+    await soon(
+      () => world.said(bob, 'RefundSignature').length > 0,
+      () => {
+        alice.life.holdDisk()
+      }
+    )
     await quiet()
     assert.deepEqual([alice.life.waitingCommits, alice.channel.outside], [1, undefined])
-    const early = alice.engine.fundingPsbt(alice.channel.id, outsideWallet.sign(psbt).toPSBT(0), 'broadcast')
+    const early = alice.engine.fundingPsbt(
+      alice.channel.id,
+      outsideWallet.sign(psbt).toPSBT(0),
+      'broadcast'
+    )
     await quiet()
     assert.deepEqual(world.broadcasts(alice), [])
     alice.life.releaseDisk()
@@ -94,7 +115,10 @@ describe('engine / T1 of an outside wallet', () => {
     assert.equal(await codeFrom(fund(alice, fundedFor(world, alice.channel, -1n))), 'ERR_PSBT_FEE')
     assert.deepEqual(world.said(alice, 'RefundRequest'), [])
     await fund(alice)
-    assert.equal(await codeFrom(fund(alice, bytesOfText(alice.channel.outside?.psbt ?? ''))), 'ERR_PSBT_NOT_SIGNED')
+    assert.equal(
+      await codeFrom(fund(alice, bytesOfText(alice.channel.outside?.psbt ?? ''))),
+      'ERR_PSBT_NOT_SIGNED'
+    )
     await sign(alice)
     await world.mine()
     assert.equal(alice.channel.status, 'open')
@@ -104,7 +128,15 @@ describe('engine / T1 of an outside wallet', () => {
     const { world, alice } = await nodes()
     await askOutside(alice)
     const psbts = [fundedFor(world, alice.channel), fundedFor(world, alice.channel, 2_000n)]
-    const outcomes = await Promise.all(psbts.map(async (psbt) => await fund(alice, psbt).then(() => 'taken', (error: unknown) => error instanceof PaychanError ? error.code : error)))
+    const outcomes = await Promise.all(
+      psbts.map(
+        async (psbt) =>
+          await fund(alice, psbt).then(
+            () => 'taken',
+            (error: unknown) => (error instanceof PaychanError ? error.code : error)
+          )
+      )
+    )
     assert.deepEqual(outcomes, ['taken', 'ERR_PSBT_SUPERSEDED'])
     assert.equal(world.said(alice, 'RefundRequest').length, 1)
   })
@@ -114,10 +146,16 @@ describe('engine / T1 of an outside wallet', () => {
     const { world, alice } = await nodes({
       chain: (chain) => ({
         ...chain,
-        get status () { return chain.status },
-        get tip () { return chain.tip },
+        get status() {
+          return chain.status
+        },
+        get tip() {
+          return chain.tip
+        },
         broadcast: async (raw) => {
-          if (refuses) throw new PaychanError('ERR_BROADCAST_REFUSED', 'refused', { kind: 'missing-inputs' })
+          if (refuses) {
+            throw new PaychanError('ERR_BROADCAST_REFUSED', 'refused', { kind: 'missing-inputs' })
+          }
           return await chain.broadcast(raw)
         }
       })
@@ -138,7 +176,10 @@ describe('engine / T1 of an outside wallet', () => {
     await fund(alice)
     assert.equal((await alice.close()).kind, 'abandoned')
     await quiet()
-    assert.deepEqual([alice.channel.status, bob.engine.channels(), alice.life.watching], ['abandoned', [], 1])
+    assert.deepEqual(
+      [alice.channel.status, bob.engine.channels(), alice.life.watching],
+      ['abandoned', [], 1]
+    )
     await world.pass(100_000)
     assert.deepEqual(world.said(alice, 'Reestablish'), [])
     await alice.restart()
@@ -153,7 +194,8 @@ describe('engine / T1 of an outside wallet', () => {
     await sign(alice)
     world.chain.broadcast(bumped.extract())
     await quiet()
-    const heard = (): number => alice.alarms.filter((code) => code === 'ERR_PAID_WITHOUT_REFUND').length
+    const heard = (): number =>
+      alice.alarms.filter((code) => code === 'ERR_PAID_WITHOUT_REFUND').length
     assert.equal(heard(), 1)
     await world.mine()
     assert.deepEqual([heard(), alice.channel.status], [2, 'confirming'])
@@ -164,6 +206,9 @@ describe('engine / T1 of an outside wallet', () => {
     await askOutside(alice)
     await fund(alice)
     await sign(alice)
-    assert.equal(await codeFrom(alice.engine.bump(alice.channel.funding?.txid ?? '', feeRate(9_000n))), 'ERR_CANNOT_BUMP')
+    assert.equal(
+      await codeFrom(alice.engine.bump(alice.channel.funding?.txid ?? '', feeRate(9_000n))),
+      'ERR_CANNOT_BUMP'
+    )
   })
 })

@@ -4,7 +4,7 @@ import { planPayment } from '../../src/node/plan-payment.js'
 import { satoshi } from '../../src/types/units.js'
 import { CAPACITY, twoNodes, type Node, type World } from './world.js'
 
-async function twoChannels (): Promise<{ world: World, alice: Node, bob: Node, ids: string[] }> {
+async function twoChannels(): Promise<{ world: World; alice: Node; bob: Node; ids: string[] }> {
   const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
   const ids = [(await world.open(alice, bob)).id, (await world.open(alice, bob)).id]
   return { world, alice, bob, ids }
@@ -19,7 +19,9 @@ describe('engine / the channel that carries a payment', () => {
 
   it('is the one that a plan has, whoever is meant and whatever the amount', async () => {
     const { alice, ids } = await twoChannels()
-    for (const { id } of alice.engine.channels()) await alice.engine.pay(id, satoshi(id === ids[0] ? 100_000n : 5_000n), '')
+    for (const { id } of alice.engine.channels()) {
+      await alice.engine.pay(id, satoshi(id === ids[0] ? 100_000n : 5_000n), '')
+    }
     let taken = 0
     for (const to of ['bob', ...ids]) {
       for (const amount of [1n, 1_000n, 399_999n, 400_000n, 400_001n, CAPACITY - 5_000n]) {
@@ -39,6 +41,8 @@ describe('engine / the channel that carries a payment', () => {
     assert.equal(bob.engine.channelFor('alice', satoshi(1n)), undefined)
     assert.equal(alice.engine.channelFor('carol', satoshi(1n)), undefined)
     await world.cut(alice, bob)
-    for (const to of ['bob', ...ids]) assert.equal(alice.engine.channelFor(to, satoshi(1n)), undefined)
+    for (const to of ['bob', ...ids]) {
+      assert.equal(alice.engine.channelFor(to, satoshi(1n)), undefined)
+    }
   })
 })

@@ -4,11 +4,20 @@ import { satoshi } from '../../src/types/units.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node } from './world.js'
 
 /** Payments that nobody waits for here. */
-function codesOf (payments: Array<Promise<unknown>>): Promise<string[]> {
-  return Promise.all(payments.map(async (payment) => await payment.then(() => 'acknowledged', (error: unknown) => error instanceof Error && 'code' in error ? String(error.code) : 'another error')))
+function codesOf(payments: Array<Promise<unknown>>): Promise<string[]> {
+  return Promise.all(
+    payments.map(
+      async (payment) =>
+        await payment.then(
+          () => 'acknowledged',
+          (error: unknown) =>
+            error instanceof Error && 'code' in error ? String(error.code) : 'another error'
+        )
+    )
+  )
 }
 
-async function statuses (node: Node): Promise<string[]> {
+async function statuses(node: Node): Promise<string[]> {
   return (await node.payments()).map(({ status, amount }) => `${amount} ${status}`)
 }
 
@@ -17,19 +26,33 @@ describe('engine / paying', () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     const paid = await alice.pay(1_000n, 'tea')
-    assert.deepEqual([paid.amount, paid.memo, paid.direction, paid.peerId, paid.status], [1_000n, 'tea', 'sent', 'bob', 'acknowledged'])
+    assert.deepEqual(
+      [paid.amount, paid.memo, paid.direction, paid.peerId, paid.status],
+      [1_000n, 'tea', 'sent', 'bob', 'acknowledged']
+    )
     const [sent, received] = [(await alice.payments())[0], (await bob.payments())[0]]
     assert.deepEqual([sent?.id, sent?.memo, sent?.status], [paid.id, 'tea', 'acknowledged'])
-    assert.deepEqual([received?.id, received?.direction, received?.peerId, received?.memo], [paid.id, 'received', 'alice', 'tea'])
+    assert.deepEqual(
+      [received?.id, received?.direction, received?.peerId, received?.memo],
+      [paid.id, 'received', 'alice', 'tea']
+    )
     await quiet()
-    assert.deepEqual(bob.events.flatMap((event) => event.type === 'payment' ? [event.payment.id] : []), [paid.id])
+    assert.deepEqual(
+      bob.events.flatMap((event) => (event.type === 'payment' ? [event.payment.id] : [])),
+      [paid.id]
+    )
   })
 
   it('puts 1,000 payments of one turn under one signature, one write on each side, one ack', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)
-    const before = { updates: world.said(alice, 'Update').length, acks: world.said(bob, 'UpdateAck').length, alice: alice.store.batches, bob: bob.store.batches }
+    const before = {
+      updates: world.said(alice, 'Update').length,
+      acks: world.said(bob, 'UpdateAck').length,
+      alice: alice.store.batches,
+      bob: bob.store.batches
+    }
     const paid = await Promise.all(Array.from({ length: 1_000 }, async () => await alice.pay(10n)))
     assert.equal(new Set(paid.map(({ id }) => id)).size, 1_000)
     assert.equal(world.said(alice, 'Update').length - before.updates, 1)
@@ -69,7 +92,10 @@ describe('engine / paying', () => {
   })
 
   it('keeps to the window by value; what could never fit is refused', async () => {
-    const { world, alice, bob } = await twoNodes({}, { policy: { maxInFlightValue: satoshi(5_000n) } })
+    const { world, alice, bob } = await twoNodes(
+      {},
+      { policy: { maxInFlightValue: satoshi(5_000n) } }
+    )
     await world.open(alice, bob)
     await alice.pay(1_000n)
     bob.life.holdDisk()
@@ -87,8 +113,22 @@ describe('engine / paying', () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)
-    const payments = [alice.pay(2_000n), alice.pay(0n), alice.pay(CAPACITY), alice.pay(3_000n), alice.pay(1n, 'x'.repeat(129)), alice.pay(1n, 'two\nlines')]
-    assert.deepEqual(await codesOf(payments), ['acknowledged', 'ERR_INVALID_AMOUNT', 'ERR_INSUFFICIENT_BALANCE', 'acknowledged', 'ERR_MEMO_TOO_LONG', 'ERR_INVALID_MEMO'])
+    const payments = [
+      alice.pay(2_000n),
+      alice.pay(0n),
+      alice.pay(CAPACITY),
+      alice.pay(3_000n),
+      alice.pay(1n, 'x'.repeat(129)),
+      alice.pay(1n, 'two\nlines')
+    ]
+    assert.deepEqual(await codesOf(payments), [
+      'acknowledged',
+      'ERR_INVALID_AMOUNT',
+      'ERR_INSUFFICIENT_BALANCE',
+      'acknowledged',
+      'ERR_MEMO_TOO_LONG',
+      'ERR_INVALID_MEMO'
+    ])
     assert.equal(bob.channel.ourBalance, 6_000n)
   })
 
@@ -99,7 +139,10 @@ describe('engine / paying', () => {
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_NOT_OPEN')
     await world.mine()
     assert.equal(await codeFrom(bob.pay(1_000n)), 'ERR_NOT_THE_PAYER')
-    assert.equal(await codeFrom(alice.engine.pay(channelId('ab'.repeat(32)), satoshi(1n), '')), 'ERR_NO_CHANNEL')
+    assert.equal(
+      await codeFrom(alice.engine.pay(channelId('ab'.repeat(32)), satoshi(1n), '')),
+      'ERR_NO_CHANNEL'
+    )
   })
 
   it('is refused after the last height for payments (UPD-12)', async () => {
@@ -125,7 +168,10 @@ describe('engine / a stream that breaks', () => {
     assert.deepEqual(await statuses(alice), ['1000 acknowledged', '500 unknown'])
     world.mend(alice, bob)
     await world.pass(1_000)
-    assert.deepEqual([alice.channel.status, bob.channel.ourBalance, bob.channel.payments.received], ['open', 1_500n, 2])
+    assert.deepEqual(
+      [alice.channel.status, bob.channel.ourBalance, bob.channel.payments.received],
+      ['open', 1_500n, 2]
+    )
     assert.deepEqual(await statuses(alice), ['1000 acknowledged', '500 acknowledged'])
     assert.deepEqual(await statuses(bob), ['1000 acknowledged', '500 acknowledged'])
   })
@@ -143,7 +189,11 @@ describe('engine / a stream that breaks', () => {
     await world.pass(1_000)
     assert.deepEqual(await statuses(alice), ['1000 acknowledged', '500 acknowledged'])
     assert.equal(bob.channel.ourBalance, 1_500n)
-    assert.equal(world.said(alice, 'Update').length, sent + 1, 'what the payee has is not sent again')
+    assert.equal(
+      world.said(alice, 'Update').length,
+      sent + 1,
+      'what the payee has is not sent again'
+    )
   })
 
   it('fails what was not sent yet: that was certainly not paid', async () => {
@@ -157,7 +207,10 @@ describe('engine / a stream that breaks', () => {
     const waiting = codesOf([alice.pay(200n)])
     await quiet()
     await world.cut(alice, bob)
-    assert.deepEqual([await codes, await waiting], [['ERR_PAYMENT_UNKNOWN'], ['ERR_PEER_UNREACHABLE']])
+    assert.deepEqual(
+      [await codes, await waiting],
+      [['ERR_PAYMENT_UNKNOWN'], ['ERR_PEER_UNREACHABLE']]
+    )
     bob.life.releaseDisk()
     world.mend(alice, bob)
     await world.pass(1_000)
@@ -170,7 +223,10 @@ describe('engine / a stream that breaks', () => {
     const before = world.clock.set.all.length
     await world.cut(alice, bob)
     for (let n = 0; n < 9; n++) await world.pass(world.clock.set.last ?? 0)
-    assert.deepEqual(world.clock.set.all.slice(before), [1, 2, 4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * 1_000))
+    assert.deepEqual(
+      world.clock.set.all.slice(before),
+      [1, 2, 4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * 1_000)
+    )
     world.mend(alice, bob)
     await world.pass(60_000)
     assert.equal(alice.channel.status, 'open')
@@ -180,22 +236,30 @@ describe('engine / a stream that breaks', () => {
 
   it('is not dialled faster when the peer takes every stream only to end it', async () => {
     let isRude = false
-    const { world, alice, bob } = await twoNodes({}, {
-      peers: (peers) => ({
-        ...peers,
-        onIncoming: (accept) => peers.onIncoming((link) => {
-          if (!isRude) return accept(link)
-          link.close()
-          return { onMessage: () => {}, onClosed: () => {} }
+    const { world, alice, bob } = await twoNodes(
+      {},
+      {
+        peers: (peers) => ({
+          ...peers,
+          onIncoming: (accept) =>
+            peers.onIncoming((link) => {
+              if (!isRude) return accept(link)
+              link.close()
+              return { onMessage: () => {}, onClosed: () => {} }
+            })
         })
-      })
-    })
+      }
+    )
     await world.open(alice, bob)
     isRude = true
     await world.cut(alice, bob)
     world.mend(alice, bob)
     const before = world.clock.set.all.length
-    for (let n = 0; n < 4; n++) await world.pass(world.clock.set.all.filter((ms) => ms % 1_000 === 0 && ms < 30_000).at(-1) ?? 0)
+    for (let n = 0; n < 4; n++) {
+      await world.pass(
+        world.clock.set.all.filter((ms) => ms % 1_000 === 0 && ms < 30_000).at(-1) ?? 0
+      )
+    }
     const delays = world.clock.set.all.slice(before).filter((ms) => ms < 30_000)
     assert.deepEqual(delays.slice(-3), [4_000, 8_000, 16_000])
   })
@@ -205,14 +269,15 @@ describe('engine / a stream that breaks', () => {
     const { world, alice, bob } = await twoNodes({
       peers: (peers) => ({
         ...peers,
-        open: async (peer, listen) => await peers.open(peer, (link) => {
-          const listener = listen(link)
-          if (!stillborn) return listener
-          stillborn = false
-          link.close()
-          listener.onClosed(undefined)
-          return { onMessage: () => {}, onClosed: () => {} }
-        })
+        open: async (peer, listen) =>
+          await peers.open(peer, (link) => {
+            const listener = listen(link)
+            if (!stillborn) return listener
+            stillborn = false
+            link.close()
+            listener.onClosed(undefined)
+            return { onMessage: () => {}, onClosed: () => {} }
+          })
       })
     })
     await world.open(alice, bob)
@@ -245,7 +310,10 @@ describe('engine / a stream that breaks', () => {
     await world.cut(alice, bob)
     world.mend(alice, bob)
     const paid = await Promise.all([alice.pay(1_000n), alice.pay(500n)])
-    assert.deepEqual(paid.map(({ status }) => status), ['acknowledged', 'acknowledged'])
+    assert.deepEqual(
+      paid.map(({ status }) => status),
+      ['acknowledged', 'acknowledged']
+    )
     assert.equal(bob.channel.ourBalance, 1_500n)
   })
 

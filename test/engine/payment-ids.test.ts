@@ -7,7 +7,12 @@ describe('engine / payment ids', () => {
   it('are 16 random bytes each, none of them given twice, drawn many at a time', () => {
     let calls = 0
     const random = seededRandom(3)
-    const ids = new PaymentIds({ bytes: (length) => { calls += 1; return random.bytes(length) } })
+    const ids = new PaymentIds({
+      bytes: (length) => {
+        calls += 1
+        return random.bytes(length)
+      }
+    })
     const drawn = Array.from({ length: 600 }, () => ids.draw())
     assert.ok(drawn.every(({ length }) => length === 16))
     assert.equal(new Set(drawn.map(toHex)).size, 600)

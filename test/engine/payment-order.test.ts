@@ -5,7 +5,7 @@ import { twoNodes, type Node } from './world.js'
 
 const HOUR = 3_600_000
 
-async function newest (node: Node, limit?: number): Promise<string[]> {
+async function newest(node: Node, limit?: number): Promise<string[]> {
   return (await newestFirst(node.engine.payments(), limit)).map(({ memo }) => memo)
 }
 
@@ -13,8 +13,10 @@ describe('engine / the order of payments', () => {
   it('is that of the log on both sides, over channels, restarts, and a clock that is set back', async () => {
     const { world, alice, bob } = await twoNodes()
     const one = await world.open(alice, bob)
-    const other = await world.open(alice, bob, one.capacity / 2n as typeof one.capacity)
-    const pay = async (channel: typeof one, memo: string): Promise<void> => { await alice.engine.pay(channel.id, 1_000n as typeof one.capacity, memo) }
+    const other = await world.open(alice, bob, (one.capacity / 2n) as typeof one.capacity)
+    const pay = async (channel: typeof one, memo: string): Promise<void> => {
+      await alice.engine.pay(channel.id, 1_000n as typeof one.capacity, memo)
+    }
     await pay(one, 'first')
     await world.pass(-HOUR)
     await pay(other, 'second')

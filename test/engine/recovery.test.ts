@@ -5,8 +5,17 @@ import { satoshi } from '../../src/types/units.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes, type Node } from './world.js'
 
 /** Changes one record on the disk of a node, as if somebody had edited it. */
-function edited (node: Node, prefix: string, edit: (value: Uint8Array, key: string) => Uint8Array): Map<string, Uint8Array> {
-  return new Map([...node.store.snapshot()].map(([key, value]) => [key, key.startsWith(prefix) ? edit(value, key) : value]))
+function edited(
+  node: Node,
+  prefix: string,
+  edit: (value: Uint8Array, key: string) => Uint8Array
+): Map<string, Uint8Array> {
+  return new Map(
+    [...node.store.snapshot()].map(([key, value]) => [
+      key,
+      key.startsWith(prefix) ? edit(value, key) : value
+    ])
+  )
 }
 
 describe('engine / restart', () => {
@@ -17,11 +26,21 @@ describe('engine / restart', () => {
     for (const node of [alice, bob]) {
       await node.restart()
       await world.pass(1_000)
-      assert.deepEqual([alice.channel.status, bob.channel.status], ['open', 'open'], `after ${node.name} came back`)
+      assert.deepEqual(
+        [alice.channel.status, bob.channel.status],
+        ['open', 'open'],
+        `after ${node.name} came back`
+      )
       await alice.pay(500n)
     }
-    assert.deepEqual([alice.channel.ourBalance, bob.channel.ourBalance], [CAPACITY - 2_000n, 2_000n])
-    assert.deepEqual((await bob.payments()).map(({ amount }) => amount), [1_000n, 500n, 500n])
+    assert.deepEqual(
+      [alice.channel.ourBalance, bob.channel.ourBalance],
+      [CAPACITY - 2_000n, 2_000n]
+    )
+    assert.deepEqual(
+      (await bob.payments()).map(({ amount }) => amount),
+      [1_000n, 500n, 500n]
+    )
   })
 
   it('of both at once', async () => {
@@ -89,7 +108,9 @@ describe('engine / restart', () => {
   it('stops cleanly in the middle of an opening, too', async () => {
     const { world, alice, bob } = await twoNodes()
     bob.life.holdDisk()
-    const opening = codeFrom(alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' }))
+    const opening = codeFrom(
+      alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' })
+    )
     await quiet()
     await alice.engine.stop()
     assert.equal(await opening, 'ERR_PEER_UNREACHABLE')
@@ -102,17 +123,26 @@ describe('engine / restart', () => {
 
 describe('engine / a bug', () => {
   /** A state that no release writes, and that makes transitions throw. */
-  async function withBug (edit: (channel: Established) => unknown): Promise<{ alice: Node, bob: Node, world: Awaited<ReturnType<typeof twoNodes>>['world'] }> {
+  async function withBug(
+    edit: (channel: Established) => unknown
+  ): Promise<{ alice: Node; bob: Node; world: Awaited<ReturnType<typeof twoNodes>>['world'] }> {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await alice.pay(1_000n)
-    await alice.restart(edited(alice, 'channel/', (value, key) => encodeRecord(key, edit(decodeRecord<Established>(key, value)))))
+    await alice.restart(
+      edited(alice, 'channel/', (value, key) =>
+        encodeRecord(key, edit(decodeRecord<Established>(key, value)))
+      )
+    )
     await world.pass(1_000)
     return { world, alice, bob }
   }
 
   it('in a transition costs a stream and raises an alarm; whoever waits hears of it', async () => {
-    const { world, alice, bob } = await withBug((channel) => ({ ...channel, terms: { ...channel.terms, client: { ...channel.terms.client, payoutKey: 5 } } }))
+    const { world, alice, bob } = await withBug((channel) => ({
+      ...channel,
+      terms: { ...channel.terms, client: { ...channel.terms.client, payoutKey: 5 } }
+    }))
     const paying = codeFrom(alice.pay(1_000n))
     await world.pass(10_000)
     assert.ok((await paying).length > 0)
@@ -121,23 +151,30 @@ describe('engine / a bug', () => {
   })
 
   it('before a transition is no other: payments are refused, the chain is still followed', async () => {
-    const { world, alice, bob } = await withBug((channel) => ({ ...channel, terms: { ...channel.terms, limits: { ...channel.terms.limits, maxInFlightValue: null } } }))
+    const { world, alice, bob } = await withBug((channel) => ({
+      ...channel,
+      terms: { ...channel.terms, limits: { ...channel.terms.limits, maxInFlightValue: null } }
+    }))
     const paying = codeFrom(alice.pay(1_000n))
     await world.pass(10_000)
     assert.ok((await paying).length > 0)
     bob.crash()
     await world.mineTo(BLOCKS + 10)
-    assert.ok(alice.story.some((news) => news.kind === 'published' && news.transaction === 'refund'))
+    assert.ok(
+      alice.story.some((news) => news.kind === 'published' && news.transaction === 'refund')
+    )
   })
 
   it('in one channel leaves the others alone', async () => {
     const { world, alice, bob } = await twoNodes({ coin: 2_000_000n })
     const first = await world.open(alice, bob)
     await world.open(alice, bob)
-    await alice.restart(edited(alice, `channel/${first.id}`, (value, key) => {
-      const channel = decodeRecord<Established>(key, value)
-      return encodeRecord(key, { ...channel, closes: 7 })
-    }))
+    await alice.restart(
+      edited(alice, `channel/${first.id}`, (value, key) => {
+        const channel = decodeRecord<Established>(key, value)
+        return encodeRecord(key, { ...channel, closes: 7 })
+      })
+    )
     await world.pass(1_000)
     const other = bob.engine.channels().find(({ id }) => id !== first.id)
     assert.ok(other !== undefined)
@@ -151,7 +188,11 @@ describe('engine / restart / records of before there were epochs', () => {
   it('count from the beginning', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
-    await alice.restart(edited(alice, 'channel/', (value, key) => encodeRecord(key, { ...decodeRecord<Established>(key, value), epochs: undefined })))
+    await alice.restart(
+      edited(alice, 'channel/', (value, key) =>
+        encodeRecord(key, { ...decodeRecord<Established>(key, value), epochs: undefined })
+      )
+    )
     await world.pass(1_000)
     await alice.pay(1_000n)
     assert.equal(bob.channel.ourBalance, 1_000n)

@@ -24,20 +24,29 @@ describe('engine / redialling', () => {
     assert.equal(bob.channel.ourBalance, 6_000n)
   })
 
-  const failures = (node: Node): number => node.story.filter(({ kind }) => kind === 'not-reconnected').length
+  const failures = (node: Node): number =>
+    node.story.filter(({ kind }) => kind === 'not-reconnected').length
 
   it('a dial that many payments wait for is told of once', async () => {
     const { world, alice, bob } = await twoNodes()
     await world.open(alice, bob)
     await world.cut(alice, bob)
-    const codes = await Promise.all(Array.from({ length: 300 }, async () => await codeFrom(alice.pay(1n))))
+    const codes = await Promise.all(
+      Array.from({ length: 300 }, async () => await codeFrom(alice.pay(1n)))
+    )
     assert.deepEqual([...new Set(codes)], ['ERR_PEER_UNREACHABLE'])
     assert.equal(failures(alice), 1)
   })
 
   it('a payer that pays all the time does not hurry past the growing delays, and has a stream once there is a peer', async () => {
     let dials = 0
-    const counted = (peers: Peers): Peers => ({ ...peers, open: async (...args) => { dials += 1; return await peers.open(...args) } })
+    const counted = (peers: Peers): Peers => ({
+      ...peers,
+      open: async (...args) => {
+        dials += 1
+        return await peers.open(...args)
+      }
+    })
     const { world, alice, bob } = await twoNodes({ peers: counted })
     await world.open(alice, bob)
     await world.cut(alice, bob)
@@ -69,11 +78,26 @@ describe('engine / redialling', () => {
   it('why a peer does not answer at its address is not lost where no other address is known', async () => {
     const link = { address: '/ip4/192.0.2.1/tcp/9800/p2p/BOB', peer: 'BOB' }
     const peers = (second: string): Pick<Peers, 'open'> => ({
-      open: async (peer) => await Promise.reject(peer === 'BOB' ? PaychanError.of(second, 'second') : new PaychanError('ERR_PEER_UNREACHABLE', 'BOB could not be reached: connect ECONNREFUSED'))
+      open: async (peer) =>
+        await Promise.reject(
+          peer === 'BOB'
+            ? PaychanError.of(second, 'second')
+            : new PaychanError(
+                'ERR_PEER_UNREACHABLE',
+                'BOB could not be reached: connect ECONNREFUSED'
+              )
+        )
     })
-    const reached = async (second: string): Promise<string> => await reach(peers(second) as Peers, link, new LateListener()).then(() => 'reached', messageOf)
-    assert.equal(await reached('ERR_PEER_UNKNOWN'), 'BOB could not be reached: connect ECONNREFUSED')
-    assert.equal(await reached('ERR_PEER_UNREACHABLE'), 'BOB could not be reached: connect ECONNREFUSED')
+    const reached = async (second: string): Promise<string> =>
+      await reach(peers(second) as Peers, link, new LateListener()).then(() => 'reached', messageOf)
+    assert.equal(
+      await reached('ERR_PEER_UNKNOWN'),
+      'BOB could not be reached: connect ECONNREFUSED'
+    )
+    assert.equal(
+      await reached('ERR_PEER_UNREACHABLE'),
+      'BOB could not be reached: connect ECONNREFUSED'
+    )
     assert.equal(await reached('ERR_NO_PAYCHAN'), 'second')
   })
 })

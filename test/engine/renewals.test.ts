@@ -1,4 +1,6 @@
-/** Renewals and top-ups between two engines: the closing transaction of one channel funds the next. */
+/**
+ * Renewals and top-ups between two engines: the closing transaction of one channel funds the next.
+ */
 import assert from 'node:assert/strict'
 import type { Policy } from '../../src/channel/policy.js'
 import type { Link } from '../../src/engine/ports.js'
@@ -6,17 +8,33 @@ import type { ChannelId } from '../../src/types/bytes.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
 import { CAPACITY, quiet, World, type Node } from './world.js'
 
-/** L minus the tip: settled at +84, last payment at +72. Of 60 blocks a renewal would have too few for payments (RENEW-11). */
+/**
+ * L minus the tip: settled at +84, last payment at +72. Of 60 blocks a renewal would have too few
+ * for payments (RENEW-11).
+ */
 const LASTING = blockDelta(120)
 
-/** Of T1 that spends the old channel alone: (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 1.1 sat/vB. */
+/**
+ * Of T1 that spends the old channel alone: (51 + 43) x 4 + 222 bytes / 4 = 150 vB at 1.1 sat/vB.
+ */
 const FEE = 165n
 
-async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, alice: Node, bob: Node, old: ChannelId }> {
+async function pair({ step }: { step?: number } = {}): Promise<{
+  world: World
+  alice: Node
+  bob: Node
+  old: ChannelId
+}> {
   const world = new World()
   const alice = await world.node('alice')
   const bob = await world.node('bob', { coin: 0n })
-  const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, ...(step === undefined ? {} : { step: blockDelta(step) }), wait: 'ready' })
+  const opening = alice.engine.open({
+    peer: 'bob',
+    capacity: CAPACITY,
+    blocks: LASTING,
+    ...(step === undefined ? {} : { step: blockDelta(step) }),
+    wait: 'ready'
+  })
   await quiet()
   await world.mine()
   const { id } = await opening
@@ -24,8 +42,15 @@ async function pair ({ step }: { step?: number } = {}): Promise<{ world: World, 
   return { world, alice, bob, old: id }
 }
 
-async function renew ({ world, alice, old }: { world: World, alice: Node, old: ChannelId }, amount = 0n): ReturnType<Node['engine']['renew']> {
-  const renewing = alice.engine.renew(old, { amount: satoshi(amount), blocks: LASTING, wait: 'ready' })
+async function renew(
+  { world, alice, old }: { world: World; alice: Node; old: ChannelId },
+  amount = 0n
+): ReturnType<Node['engine']['renew']> {
+  const renewing = alice.engine.renew(old, {
+    amount: satoshi(amount),
+    blocks: LASTING,
+    wait: 'ready'
+  })
   renewing.catch(() => {})
   await quiet()
   await world.mine()
@@ -46,7 +71,10 @@ describe('engine / renewals', () => {
       assert.equal(before.spend?.txid, after.funding?.txid, 'not the same transaction')
       assert.equal(after.capacity, CAPACITY - FEE)
     }
-    assert.deepEqual([alice.engine.describe(fresh.id).ourBalance, bob.engine.describe(fresh.id).ourBalance], [480_000n - FEE, 20_000n])
+    assert.deepEqual(
+      [alice.engine.describe(fresh.id).ourBalance, bob.engine.describe(fresh.id).ourBalance],
+      [480_000n - FEE, 20_000n]
+    )
     await alice.engine.pay(fresh.id, satoshi(100n), 'after')
     assert.equal(bob.engine.describe(fresh.id).ourBalance, 20_100n)
     assert.deepEqual([alice.alarms, bob.alarms], [[], []])
@@ -55,13 +83,22 @@ describe('engine / renewals', () => {
   it('takes no payment on the old channel once it is signed, nor on the new one before T1 is buried (RENEW-6)', async () => {
     const story = await pair()
     const { world, alice, bob, old } = story
-    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' })
+    const renewing = alice.engine.renew(old, {
+      amount: satoshi(0n),
+      blocks: LASTING,
+      wait: 'broadcast'
+    })
     await quiet()
     const { id } = await renewing
-    assert.deepEqual([alice, bob].map((node) => node.engine.describe(old).status), ['closing', 'closing'])
+    assert.deepEqual(
+      [alice, bob].map((node) => node.engine.describe(old).status),
+      ['closing', 'closing']
+    )
     assert.match(alice.engine.describe(old).reason ?? '', /^renewed as channel [0-9a-f]{8}$/)
     await assert.rejects(alice.engine.pay(old, satoshi(1n), ''), { code: 'ERR_CHANNEL_CLOSED' })
-    await assert.rejects(alice.engine.pay(id, satoshi(1_000n), ''), { code: 'ERR_CHANNEL_NOT_OPEN' })
+    await assert.rejects(alice.engine.pay(id, satoshi(1_000n), ''), {
+      code: 'ERR_CHANNEL_NOT_OPEN'
+    })
     await world.mine()
     await alice.engine.pay(id, satoshi(1_000n), '')
     assert.equal(bob.engine.describe(id).ourBalance, 21_000n)
@@ -75,7 +112,8 @@ describe('engine / renewals', () => {
     assert.deepEqual([fresh.ourBalance, fresh.theirBalance], [580_000n, 20_000n])
     assert.equal(bob.engine.describe(fresh.id).ourBalance, 20_000n)
     assert.equal(alice.engine.describe(old).status, 'closed')
-    // The wallet had 1,000,000 sat: 181 went to T1 of the old channel, the rest of the difference is the fee of the top-up.
+    // The wallet had 1,000,000 sat: 181 went to T1 of the old channel, the rest of the difference
+    // is the fee of the top-up.
     const spent = 1_000_000n - 500_000n - 100_000n - alice.wallet.balance
     assert.ok(spent > 300n && spent < 600n, `fees of ${spent} sat`)
   })
@@ -121,7 +159,13 @@ describe('engine / renewals', () => {
     const world = new World()
     const alice = await world.node('alice')
     const bob = await world.node('bob', { coin: 0n })
-    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: LASTING, wait: 'ready' })
+    const opening = alice.engine.open({
+      peer: 'bob',
+      capacity: CAPACITY,
+      blocks: LASTING,
+      renewFor: LASTING,
+      wait: 'ready'
+    })
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
@@ -130,8 +174,14 @@ describe('engine / renewals', () => {
     assert.equal(alice.engine.channels().length, 1)
     await world.mine(2)
     const [fresh] = alice.engine.channels()
-    assert.deepEqual([fresh?.renews, fresh?.status, fresh?.renewFor, fresh?.theirBalance], [id, 'open', LASTING, 20_000n])
-    assert.deepEqual([alice.engine.describe(id).status, bob.engine.describe(id).status], ['closed', 'closed'])
+    assert.deepEqual(
+      [fresh?.renews, fresh?.status, fresh?.renewFor, fresh?.theirBalance],
+      [id, 'open', LASTING, 20_000n]
+    )
+    assert.deepEqual(
+      [alice.engine.describe(id).status, bob.engine.describe(id).status],
+      ['closed', 'closed']
+    )
     assert.deepEqual([alice.alarms, bob.alarms], [[], []])
   })
 
@@ -139,22 +189,41 @@ describe('engine / renewals', () => {
     const world = new World()
     const alice = await world.node('alice')
     const bob = await world.node('bob', { coin: 0n, policy: { maxCapacity: CAPACITY } })
-    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: blockDelta(9_000), wait: 'ready' })
+    const opening = alice.engine.open({
+      peer: 'bob',
+      capacity: CAPACITY,
+      blocks: LASTING,
+      renewFor: blockDelta(9_000),
+      wait: 'ready'
+    })
     await quiet()
     await world.mine()
     const { id, lastPaymentHeight } = await opening
     await alice.pay(20_000n)
     await world.mine((lastPaymentHeight ?? 0) + 5 - world.chain.height)
     assert.ok(alice.alarms.includes('ERR_RENEWAL_FAILED'))
-    assert.deepEqual([alice.engine.describe(id).spend?.kind, bob.engine.describe(id).spend?.kind], ['close', 'close'])
+    assert.deepEqual(
+      [alice.engine.describe(id).spend?.kind, bob.engine.describe(id).spend?.kind],
+      ['close', 'close']
+    )
   })
 
   describe('by itself', () => {
     /** Alice asks for a channel that renews itself, and it is open. */
-    async function lasting (world: World, blocks = LASTING, server: { coin: bigint, policy?: Partial<Policy> } = { coin: 0n }): Promise<{ alice: Node, bob: Node, old: ChannelId, last: number }> {
+    async function lasting(
+      world: World,
+      blocks = LASTING,
+      server: { coin: bigint; policy?: Partial<Policy> } = { coin: 0n }
+    ): Promise<{ alice: Node; bob: Node; old: ChannelId; last: number }> {
       const bob = await world.node('bob', server)
       const alice = await world.node('alice')
-      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks, renewFor: blocks, wait: 'ready' })
+      const opening = alice.engine.open({
+        peer: 'bob',
+        capacity: CAPACITY,
+        blocks,
+        renewFor: blocks,
+        wait: 'ready'
+      })
       opening.catch(() => {})
       await quiet()
       await world.mine()
@@ -162,7 +231,8 @@ describe('engine / renewals', () => {
       await alice.pay(20_000n)
       return { alice, bob, old: id, last: lastPaymentHeight ?? assert.fail() }
     }
-    const alive = (node: Node): number => node.engine.states().filter(({ stage }) => stage !== 'abandoned').length
+    const alive = (node: Node): number =>
+      node.engine.states().filter(({ stage }) => stage !== 'abandoned').length
 
     it('is not had of a server that leaves it no blocks for payments: the channel closes, and a person is told (RENEW-11)', async () => {
       const world = new World()
@@ -201,7 +271,10 @@ describe('engine / renewals', () => {
       assert.equal(alive(alice), 1)
       world.mend(alice, bob)
       await world.pass(60_000)
-      assert.deepEqual([alive(alice), alice.engine.channels()[0]?.renews, alice.alarms], [2, old, []])
+      assert.deepEqual(
+        [alive(alice), alice.engine.channels()[0]?.renews, alice.alarms],
+        [2, old, []]
+      )
     })
 
     it('that comes to nothing is told, when the peer closes what could not be renewed', async () => {
@@ -213,21 +286,36 @@ describe('engine / renewals', () => {
       alice.chain.reconnect()
       await world.pass(60_000)
       await world.mine(2)
-      assert.deepEqual([alice.engine.describe(old).spend?.kind, bob.engine.describe(old).spend?.kind], ['close', 'close'])
+      assert.deepEqual(
+        [alice.engine.describe(old).spend?.kind, bob.engine.describe(old).spend?.kind],
+        ['close', 'close']
+      )
       assert.deepEqual([...new Set(alice.alarms)], ['ERR_RENEWAL_FAILED'])
-      assert.match(alice.alarmTexts.join(), /was to renew itself and did not in time: it is closed now/)
+      assert.match(
+        alice.alarmTexts.join(),
+        /was to renew itself and did not in time: it is closed now/
+      )
     })
 
     it('is not begun for so few blocks that an honest server leaves it less than half (RENEW-11)', async () => {
       const opening = lasting(new World(), blockDelta(60))
-      await assert.rejects(opening, { code: 'ERR_TERMS_REFUSED', message: /Ask for 98 blocks or more/ })
+      await assert.rejects(opening, {
+        code: 'ERR_TERMS_REFUSED',
+        message: /Ask for 98 blocks or more/
+      })
     })
 
     it('is not done of a channel that was funded too late to have lasted: it closes, and a person is told (RENEW-12)', async () => {
       const world = new World()
       const bob = await world.node('bob', { coin: 0n })
       const alice = await world.node('alice')
-      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, renewFor: LASTING, wait: 'ready' })
+      const opening = alice.engine.open({
+        peer: 'bob',
+        capacity: CAPACITY,
+        blocks: LASTING,
+        renewFor: LASTING,
+        wait: 'ready'
+      })
       await quiet()
       for (let n = 0; n < 40; n++) {
         world.chain.confirm()
@@ -237,15 +325,27 @@ describe('engine / renewals', () => {
       const { id, lastPaymentHeight } = await opening
       await alice.pay(20_000n)
       await world.mineTo((lastPaymentHeight ?? 0) + 10)
-      assert.deepEqual([alive(alice), alive(bob), alice.engine.describe(id).spend?.kind], [1, 1, 'close'])
+      assert.deepEqual(
+        [alive(alice), alive(bob), alice.engine.describe(id).spend?.kind],
+        [1, 1, 'close']
+      )
       assert.deepEqual([...new Set(alice.alarms)], ['ERR_RENEWAL_FAILED'])
       assert.match(alice.alarmTexts.join(), /has lasted 25 blocks, .* `paychan renew`/)
     })
   })
 
   describe('that its client begins and does not go on with', () => {
-    /** Bob's turn, and Alice says nothing more on a stream of hers once she has asked for a refund to be signed. */
-    async function stalling (): Promise<{ world: World, alice: Node, bob: Node, old: ChannelId, stall: () => Promise<void> }> {
+    /**
+     * Bob's turn, and Alice says nothing more on a stream of hers once she has asked for a refund
+     * to be signed.
+     */
+    async function stalling(): Promise<{
+      world: World
+      alice: Node
+      bob: Node
+      old: ChannelId
+      stall: () => Promise<void>
+    }> {
       let isSilent = false
       const world = new World()
       const bob = await world.node('bob', { coin: 0n })
@@ -268,10 +368,18 @@ describe('engine / renewals', () => {
             link.send(message)
             isStalled = isSilent && message.type === 'RefundRequest'
           },
-          close: () => { if (!isStalled) link.close() }
+          close: () => {
+            if (!isStalled) link.close()
+          }
         }
       }
-      const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: LASTING, step: blockDelta(2), wait: 'ready' })
+      const opening = alice.engine.open({
+        peer: 'bob',
+        capacity: CAPACITY,
+        blocks: LASTING,
+        step: blockDelta(2),
+        wait: 'ready'
+      })
       await quiet()
       await world.mine()
       const { id: old } = await opening
@@ -284,9 +392,15 @@ describe('engine / renewals', () => {
         bob,
         old,
         stall: async () => {
-          alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }).catch(() => {})
+          alice.engine
+            .renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' })
+            .catch(() => {})
           await quiet()
-          assert.equal(bob.engine.states().filter(({ stage }) => stage === 'refund-signed').length, 1, 'nothing is stalled')
+          assert.equal(
+            bob.engine.states().filter(({ stage }) => stage === 'refund-signed').length,
+            1,
+            'nothing is stalled'
+          )
         }
       }
     }
@@ -322,29 +436,51 @@ describe('engine / renewals', () => {
   describe('is refused', () => {
     it('to the server, and twice', async () => {
       const { alice, bob, old } = await pair()
-      await assert.rejects(bob.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_NOT_THE_CLIENT' })
-      const first = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' })
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }), { code: 'ERR_RENEWAL_UNDER_WAY' })
+      await assert.rejects(
+        bob.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }),
+        { code: 'ERR_NOT_THE_CLIENT' }
+      )
+      const first = alice.engine.renew(old, {
+        amount: satoshi(0n),
+        blocks: LASTING,
+        wait: 'broadcast'
+      })
+      await assert.rejects(
+        alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }),
+        { code: 'ERR_RENEWAL_UNDER_WAY' }
+      )
       await first
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }), { code: 'ERR_CHANNEL_CLOSED' })
+      await assert.rejects(
+        alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'broadcast' }),
+        { code: 'ERR_CHANNEL_CLOSED' }
+      )
     })
 
     it('when the client is too poor for the fee, and says what helps', async () => {
       const { alice, old } = await pair()
       await alice.engine.pay(old, satoshi(479_800n), 'nearly all')
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ })
+      await assert.rejects(
+        alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' }),
+        { code: 'ERR_INSUFFICIENT_BALANCE', message: /paychan topup/ }
+      )
     })
 
     it('by a server that does not take the new terms, and the old channel goes on', async () => {
       const { alice, bob, old } = await pair()
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(0n), blocks: blockDelta(9_000), wait: 'ready' }), { code: 'ERR_OPEN_REFUSED' })
+      await assert.rejects(
+        alice.engine.renew(old, { amount: satoshi(0n), blocks: blockDelta(9_000), wait: 'ready' }),
+        { code: 'ERR_OPEN_REFUSED' }
+      )
       await alice.engine.pay(old, satoshi(1_000n), 'on')
       assert.equal(bob.engine.describe(old).ourBalance, 21_000n)
     })
 
     it('when the wallet lacks the coins of a top-up, before the peer is asked', async () => {
       const { alice, old } = await pair()
-      await assert.rejects(alice.engine.renew(old, { amount: satoshi(800_000n), blocks: LASTING, wait: 'ready' }), { code: 'ERR_INSUFFICIENT_FUNDS' })
+      await assert.rejects(
+        alice.engine.renew(old, { amount: satoshi(800_000n), blocks: LASTING, wait: 'ready' }),
+        { code: 'ERR_INSUFFICIENT_FUNDS' }
+      )
       await alice.engine.pay(old, satoshi(1_000n), 'on')
     })
   })
@@ -352,7 +488,11 @@ describe('engine / renewals', () => {
   it('lets payments wait while it is made, and takes them when nothing comes of it', async () => {
     const { world, alice, bob, old } = await pair()
     world.cutAt(bob, 'RefundSignature')
-    const renewing = alice.engine.renew(old, { amount: satoshi(0n), blocks: LASTING, wait: 'ready' })
+    const renewing = alice.engine.renew(old, {
+      amount: satoshi(0n),
+      blocks: LASTING,
+      wait: 'ready'
+    })
     const failed = assert.rejects(renewing)
     world.mend(alice, bob)
     await failed
@@ -365,7 +505,11 @@ describe('engine / renewals', () => {
   it('is lost when another spend of the old channel is buried (RENEW-7), and its coins are free again', async () => {
     const story = await pair()
     const { world, alice, bob, old } = story
-    const renewing = alice.engine.renew(old, { amount: satoshi(100_000n), blocks: LASTING, wait: 'broadcast' })
+    const renewing = alice.engine.renew(old, {
+      amount: satoshi(100_000n),
+      blocks: LASTING,
+      wait: 'broadcast'
+    })
     const { id } = await renewing
     assert.deepEqual(alice.wallet.reservedFor.includes(id), true)
     // T1 stays in the mempool until the server settles, which is then due (CLOSE-8).
@@ -375,7 +519,10 @@ describe('engine / renewals', () => {
     }
     assert.equal(bob.engine.describe(old).spend?.kind, 'settlement')
     await world.mine(6)
-    assert.deepEqual([alice.engine.describe(id).status, bob.engine.find(id)], ['abandoned', undefined])
+    assert.deepEqual(
+      [alice.engine.describe(id).status, bob.engine.find(id)],
+      ['abandoned', undefined]
+    )
     assert.match(alice.engine.describe(id).reason ?? '', /ended by transaction/)
     assert.equal(alice.wallet.reservedFor.includes(id), false)
   })

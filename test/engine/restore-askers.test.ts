@@ -4,7 +4,7 @@ import { reestablishOf } from '../protocols/reestablish.js'
 import { RawPeer } from './raw-peer.js'
 import { twoNodes, type Node, type World } from './world.js'
 
-async function opened (): Promise<{ world: World, alice: Node, bob: Node }> {
+async function opened(): Promise<{ world: World; alice: Node; bob: Node }> {
   const nodes = await twoNodes()
   await nodes.world.open(nodes.alice, nodes.bob)
   return nodes
@@ -15,8 +15,16 @@ describe('engine / who is told', () => {
     const { world, alice } = await opened()
     const mallory = new RawPeer(world, 'mallory')
     const stream = await mallory.stream('bob')
-    assert.deepEqual(await stream.say({ type: 'RestoreRequest', after: new Uint8Array(0) }), { type: 'RestoreDone' })
-    assert.deepEqual(await stream.say({ type: 'ChannelReady' }), { type: 'Error', code: 'ERR_UNEXPECTED_MESSAGE', rule: 'ERR-2', text: 'ChannelReady has no place on a stream that asks for channels.', fatal: false })
+    assert.deepEqual(await stream.say({ type: 'RestoreRequest', after: new Uint8Array(0) }), {
+      type: 'RestoreDone'
+    })
+    assert.deepEqual(await stream.say({ type: 'ChannelReady' }), {
+      type: 'Error',
+      code: 'ERR_UNEXPECTED_MESSAGE',
+      rule: 'ERR-2',
+      text: 'ChannelReady has no place on a stream that asks for channels.',
+      fatal: false
+    })
     assert.equal(alice.channel.status, 'open')
   })
 

@@ -1,4 +1,7 @@
-/** Nodes whose disk went back to an old copy, or that run twice: REEST-4, REEST-7 to REEST-9 through engines. */
+/**
+ * Nodes whose disk went back to an old copy, or that run twice: REEST-4, REEST-7 to REEST-9 through
+ * engines.
+ */
 import assert from 'node:assert/strict'
 import { planPayment } from '../../src/node/plan-payment.js'
 import type { Snapshot } from '../../src/store/memory.js'
@@ -7,7 +10,7 @@ import { CAPACITY, codeFrom, twoNodes, type Node, type World } from './world.js'
 
 const COIN = 1_000_000n
 
-async function open (): Promise<{ world: World, alice: Node, bob: Node }> {
+async function open(): Promise<{ world: World; alice: Node; bob: Node }> {
   const nodes = await twoNodes()
   await nodes.world.open(nodes.alice, nodes.bob)
   await nodes.alice.pay(1_000n, 'before')
@@ -15,19 +18,31 @@ async function open (): Promise<{ world: World, alice: Node, bob: Node }> {
 }
 
 /** The node goes back to a copy, and is given the time to meet its peer. */
-async function goBack (world: World, node: Node, copy: Snapshot): Promise<void> {
+async function goBack(world: World, node: Node, copy: Snapshot): Promise<void> {
   await node.restart(copy)
   await world.pass(2_000)
 }
 
 /** Pays under a name. */
-async function payOnce (alice: Node, id: string, amount: bigint): Promise<void> {
+async function payOnce(alice: Node, id: string, amount: bigint): Promise<void> {
   const { engine } = alice
-  await engine.payOnce({ id, peer: 'bob', amount: satoshi(amount), memo: id, plan: (rest) => planPayment(engine.payable(), 'bob', rest) })
+  await engine.payOnce({
+    id,
+    peer: 'bob',
+    amount: satoshi(amount),
+    memo: id,
+    plan: (rest) => planPayment(engine.payable(), 'bob', rest)
+  })
 }
 
 /** What both have in the end, after a cooperative close; fees are at most 2,000 sat. */
-async function closeAndCount (world: World, asker: Node, alice: Node, bob: Node, paid: bigint): Promise<void> {
+async function closeAndCount(
+  world: World,
+  asker: Node,
+  alice: Node,
+  bob: Node,
+  paid: bigint
+): Promise<void> {
   await asker.close()
   await world.mine()
   assert.deepEqual([alice.channel.status, bob.channel.status], ['closed', 'closed'])
@@ -43,7 +58,15 @@ describe('engine / a payer whose disk went back', () => {
     for (const memo of ['one', 'two', 'three']) await alice.pay(700n, memo)
     await goBack(world, alice, copy)
     assert.deepEqual([alice.channel.status, alice.channel.ourBalance], ['open', CAPACITY - 3_100n])
-    assert.deepEqual((await alice.payments()).map(({ memo, status }) => [memo, status]), [['before', 'acknowledged'], ['one', 'acknowledged'], ['two', 'acknowledged'], ['three', 'acknowledged']])
+    assert.deepEqual(
+      (await alice.payments()).map(({ memo, status }) => [memo, status]),
+      [
+        ['before', 'acknowledged'],
+        ['one', 'acknowledged'],
+        ['two', 'acknowledged'],
+        ['three', 'acknowledged']
+      ]
+    )
     await alice.pay(500n)
     await closeAndCount(world, alice, alice, bob, 3_600n)
   })
@@ -70,7 +93,12 @@ describe('engine / a payer whose disk went back', () => {
     await goBack(world, alice, copy)
     for (const node of [alice, bob]) {
       assert.equal(node.channel.status, 'stopped', node.name)
-      assert.ok(node.alarms.some((code) => ['ERR_STATE_FORGOTTEN', 'ERR_COPY_RUNNING', 'ERR_PEER_FORGOT'].includes(code)), node.alarms.join())
+      assert.ok(
+        node.alarms.some((code) =>
+          ['ERR_STATE_FORGOTTEN', 'ERR_COPY_RUNNING', 'ERR_PEER_FORGOT'].includes(code)
+        ),
+        node.alarms.join()
+      )
     }
     assert.equal(await codeFrom(alice.pay(1n)), 'ERR_CHANNEL_STOPPED')
     await closeAndCount(world, alice, alice, bob, 2_500n)
@@ -140,12 +168,19 @@ describe('engine / a copy of every moment of a channel', () => {
     })
   }
 
-  /** A few payments and reconnections; then the victim goes back to one of its writes. Returns how many there are. */
-  async function tell (victim: 'alice' | 'bob', moment: number | undefined): Promise<number> {
+  /**
+   * A few payments and reconnections; then the victim goes back to one of its writes. Returns how
+   * many there are.
+   */
+  async function tell(victim: 'alice' | 'bob', moment: number | undefined): Promise<number> {
     const { world, alice, bob } = await open()
     const node = victim === 'alice' ? alice : bob
     const copies: Snapshot[] = []
-    const follow = (): void => { node.store.onDurable((snapshot) => { copies.push(snapshot) }) }
+    const follow = (): void => {
+      node.store.onDurable((snapshot) => {
+        copies.push(snapshot)
+      })
+    }
     follow()
     await alice.pay(700n)
     await Promise.all([alice.pay(10n), alice.pay(11n)])
@@ -161,7 +196,10 @@ describe('engine / a copy of every moment of a channel', () => {
     if (copy !== undefined) await goBack(world, node, copy)
     await alice.pay(50n).catch(() => {})
     const { ourBalance } = bob.channel
-    assert.ok(ourBalance === 2_921n || ourBalance === 2_971n, `the payee holds ${ourBalance} sat after the copy of moment ${moment}`)
+    assert.ok(
+      ourBalance === 2_921n || ourBalance === 2_971n,
+      `the payee holds ${ourBalance} sat after the copy of moment ${moment}`
+    )
     await closeAndCount(world, bob, alice, bob, ourBalance)
     return copies.length
   }

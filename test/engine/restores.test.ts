@@ -1,4 +1,7 @@
-/** Nodes that have lost their disk and are given their channels back by their peers: RESTORE-1 to RESTORE-7, through engines. */
+/**
+ * Nodes that have lost their disk and are given their channels back by their peers: RESTORE-1 to
+ * RESTORE-7, through engines.
+ */
 import assert from 'node:assert/strict'
 import type { ChannelRecord, Message } from '../../protocols/paychan/1.0/index.js'
 import { channelIdOf } from '../../src/bitcoin/scripts.js'
@@ -12,28 +15,37 @@ import { CAPACITY, codeFrom, quiet, twoNodes, type Node, type World } from './wo
 const COIN = 1_000_000n
 
 /** A disk on which there is nothing. */
-function emptyDisk (): Snapshot {
+function emptyDisk(): Snapshot {
   return openMemoryStore().snapshot()
 }
 
 /** A disk as `paychan restore` leaves it. */
-async function restoredDisk (): Promise<Snapshot> {
+async function restoredDisk(): Promise<Snapshot> {
   const store = openMemoryStore()
   await store.commit([restoredChange()])
   return store.snapshot()
 }
 
-async function opened (): Promise<{ world: World, alice: Node, bob: Node }> {
+async function opened(): Promise<{ world: World; alice: Node; bob: Node }> {
   const nodes = await twoNodes()
   await nodes.world.open(nodes.alice, nodes.bob)
   await nodes.alice.pay(20_000n)
   return nodes
 }
 
-/** L 300 blocks away, turns 20 apart. In turn 0 alice has paid 40,000 sat, in turn 1 bob 15,000 sat, in turn 2 alice 1,000 sat. */
-async function inTurn (turn: 0 | 1 | 2): Promise<{ world: World, alice: Node, bob: Node }> {
+/**
+ * L 300 blocks away, turns 20 apart. In turn 0 alice has paid 40,000 sat, in turn 1 bob 15,000 sat,
+ * in turn 2 alice 1,000 sat.
+ */
+async function inTurn(turn: 0 | 1 | 2): Promise<{ world: World; alice: Node; bob: Node }> {
   const nodes = await twoNodes()
-  const opening = nodes.alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: blockDelta(300), step: blockDelta(20), wait: 'ready' })
+  const opening = nodes.alice.engine.open({
+    peer: 'bob',
+    capacity: CAPACITY,
+    blocks: blockDelta(300),
+    step: blockDelta(20),
+    wait: 'ready'
+  })
   await quiet()
   await nodes.world.mine()
   await opening
@@ -46,20 +58,26 @@ async function inTurn (turn: 0 | 1 | 2): Promise<{ world: World, alice: Node, bo
 const BOB_HAS = { 0: 40_000n, 1: 25_000n, 2: 26_000n } as const
 
 /** The node comes back with nothing but its words, and meets its peer. */
-async function lose (world: World, node: Node): Promise<void> {
+async function lose(world: World, node: Node): Promise<void> {
   await node.restart(emptyDisk())
   if (node.name === 'alice') await node.engine.recover('bob')
   for (let second = 0; second < 5; second++) await world.pass(1_000)
 }
 
 /** A cooperative close; fees are at most 2,000 sat. */
-async function closeAndCount (world: World, asker: Node, alice: Node, bob: Node, paid: bigint): Promise<void> {
+async function closeAndCount(
+  world: World,
+  asker: Node,
+  alice: Node,
+  bob: Node,
+  paid: bigint
+): Promise<void> {
   await asker.close()
   await world.mine()
   assertPaid(alice, bob, paid)
 }
 
-function assertPaid (alice: Node, bob: Node, paid: bigint): void {
+function assertPaid(alice: Node, bob: Node, paid: bigint): void {
   const [left, received] = [alice.wallet.balance, bob.wallet.balance]
   assert.ok(received <= paid && received > paid - 2_000n, `${received} sat of ${paid} sat`)
   assert.ok(left <= COIN - paid && left > COIN - paid - 2_000n, `${left} sat of ${COIN - paid} sat`)
@@ -73,7 +91,10 @@ describe('engine / a client that has lost its disk', () => {
     const { peer, restored, known, refused } = await alice.engine.recover('bob')
     assert.deepEqual([peer, restored, known, refused], ['bob', [bob.channel.id], 0, []])
     for (let second = 0; second < 3; second++) await world.pass(1_000)
-    assert.deepEqual([alice.channel.status, alice.channel.ourBalance], ['stopped', CAPACITY - 20_000n])
+    assert.deepEqual(
+      [alice.channel.status, alice.channel.ourBalance],
+      ['stopped', CAPACITY - 20_000n]
+    )
     assert.deepEqual([bob.channel.status, bob.channel.ourBalance], ['stopped', 20_000n])
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHANNEL_STOPPED')
     await closeAndCount(world, alice, alice, bob, 20_000n)
@@ -94,7 +115,10 @@ describe('engine / a server that has lost its disk', () => {
   it('is given the channel back by the client, who dials as ever (REEST-1, RESTORE-1)', async () => {
     const { world, alice, bob } = await opened()
     await lose(world, bob)
-    assert.deepEqual([bob.channel.status, bob.channel.ourBalance, bob.channel.role], ['stopped', 20_000n, 'server'])
+    assert.deepEqual(
+      [bob.channel.status, bob.channel.ourBalance, bob.channel.role],
+      ['stopped', 20_000n, 'server']
+    )
     assert.equal(alice.channel.status, 'stopped')
     await closeAndCount(world, bob, alice, bob, 20_000n)
   })
@@ -116,7 +140,10 @@ describe('engine / a two-way channel after a loss', () => {
         const nodes = await inTurn(turn)
         const { world, alice, bob } = nodes
         await lose(world, nodes[victim])
-        assert.deepEqual([nodes[victim].channel.turns?.number, bob.channel.ourBalance, alice.channel.ourBalance], [turn, BOB_HAS[turn], CAPACITY - BOB_HAS[turn]])
+        assert.deepEqual(
+          [nodes[victim].channel.turns?.number, bob.channel.ourBalance, alice.channel.ourBalance],
+          [turn, BOB_HAS[turn], CAPACITY - BOB_HAS[turn]]
+        )
         assert.deepEqual([alice.channel.status, bob.channel.status], ['stopped', 'stopped'])
         await closeAndCount(world, nodes[victim], alice, bob, BOB_HAS[turn])
       })
@@ -148,7 +175,10 @@ describe('engine / a channel that was settled while its client had lost everythi
     assert.deepEqual(alice.wallet.claims, [])
     await alice.engine.recover('bob')
     await quiet()
-    assert.deepEqual(alice.wallet.claims.map(({ value }) => value), [CAPACITY - 20_000n])
+    assert.deepEqual(
+      alice.wallet.claims.map(({ value }) => value),
+      [CAPACITY - 20_000n]
+    )
     assert.equal(alice.channel.status, 'closed')
   })
 
@@ -194,7 +224,10 @@ describe('engine / who is asked', () => {
     const { restored, known } = await alice.engine.recover('bob')
     assert.deepEqual([restored, known], [[], 1])
     await alice.pay(1_000n)
-    assert.deepEqual([alice.channel.status, bob.channel.status, bob.channel.ourBalance], ['open', 'open', 21_000n])
+    assert.deepEqual(
+      [alice.channel.status, bob.channel.status, bob.channel.ourBalance],
+      ['open', 'open', 21_000n]
+    )
   })
 
   it('a channel that was given back is still there after a restart, and only closes', async () => {
@@ -209,7 +242,12 @@ describe('engine / who is asked', () => {
   it('both have lost their disks: there is nothing to be told', async () => {
     const { alice, bob } = await opened()
     for (const node of [alice, bob]) await node.restart(emptyDisk())
-    assert.deepEqual(await alice.engine.recover('bob'), { peer: 'bob', restored: [], known: 0, refused: [] })
+    assert.deepEqual(await alice.engine.recover('bob'), {
+      peer: 'bob',
+      restored: [],
+      known: 0,
+      refused: []
+    })
   })
 })
 
@@ -217,7 +255,13 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
   let silent = false
 
   /** Bob's engine has told alice what it knows; now somebody else with bob's name answers. */
-  async function told (): Promise<{ world: World, alice: Node, record: ChannelRecord, older: ChannelRecord, liar: (...answers: Message[]) => void }> {
+  async function told(): Promise<{
+    world: World
+    alice: Node
+    record: ChannelRecord
+    older: ChannelRecord
+    liar: (...answers: Message[]) => void
+  }> {
     const { world, alice, bob } = await opened()
     const older = await recordOfBob(world, alice)
     await bob.restart()
@@ -229,25 +273,31 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     let answers: Message[] = []
     world.network.join('mallory').onIncoming((link) => ({
       onMessage: (message) => {
-        const answer = message.type === 'RestoreRequest' && !silent ? answers.shift() ?? { type: 'RestoreDone' as const } : undefined
+        const answer =
+          message.type === 'RestoreRequest' && !silent
+            ? (answers.shift() ?? { type: 'RestoreDone' as const })
+            : undefined
         if (answer !== undefined) link.send(answer)
       },
       onClosed: () => {}
     }))
     silent = false
-    const liar = (...lies: Message[]): void => { answers = lies }
+    const liar = (...lies: Message[]): void => {
+      answers = lies
+    }
     return { world, alice, record, older, liar }
   }
 
   /** What bob tells somebody who asks in alice's name, while her own node looks on. */
-  async function recordOfBob (world: World, alice: Node): Promise<ChannelRecord> {
+  async function recordOfBob(world: World, alice: Node): Promise<ChannelRecord> {
     await alice.engine.recover('bob')
     const [record] = world.said(world.nodes[0] ?? alice, 'ChannelRecord').slice(-1)
     assert.ok(record?.type === 'ChannelRecord')
     return record
   }
 
-  const refusalOf = async (alice: Node): Promise<readonly string[]> => (await alice.engine.recover('mallory')).refused.map(({ code }) => code)
+  const refusalOf = async (alice: Node): Promise<readonly string[]> =>
+    (await alice.engine.recover('mallory')).refused.map(({ code }) => code)
 
   it('an older state: it is taken, and what is lost is what it hides', async () => {
     const { alice, older, liar } = await told()
@@ -259,16 +309,34 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
   it('keys, signatures, a script or a channel of somebody else: refused, with an alarm where the keys are ours, and nothing is stored (RESTORE-4, RESTORE-5)', async () => {
     const { alice, record, liar } = await told()
     const wrong: Array<readonly [code: string, record: ChannelRecord]> = [
-      ['ERR_NOT_OUR_CHANNEL', { ...record, open: { ...record.open, derivation: new Uint8Array(8) } }],
-      ['ERR_NOT_OUR_SCRIPT', { ...record, open: { ...record.open, closeScript: record.accept.closeScript } }],
-      ['ERR_BAD_SIGNATURE', { ...record, states: record.states.map((state) => ({ ...state, signature: new Uint8Array(64).fill(1) })) }],
+      [
+        'ERR_NOT_OUR_CHANNEL',
+        { ...record, open: { ...record.open, derivation: new Uint8Array(8) } }
+      ],
+      [
+        'ERR_NOT_OUR_SCRIPT',
+        { ...record, open: { ...record.open, closeScript: record.accept.closeScript } }
+      ],
+      [
+        'ERR_BAD_SIGNATURE',
+        {
+          ...record,
+          states: record.states.map((state) => ({
+            ...state,
+            signature: new Uint8Array(64).fill(1)
+          }))
+        }
+      ],
       ['ERR_BAD_REFUND_SIGNATURE', { ...record, refundSignature: new Uint8Array(64).fill(1) }]
     ]
     for (const [code, lie] of wrong) {
       const before = alice.commits
       liar(lie)
       assert.deepEqual(await refusalOf(alice), [code])
-      assert.deepEqual([alice.engine.channels(), alice.commits, alice.alarms.at(-1)], [[], before, code === 'ERR_NOT_OUR_CHANNEL' ? undefined : code])
+      assert.deepEqual(
+        [alice.engine.channels(), alice.commits, alice.alarms.at(-1)],
+        [[], before, code === 'ERR_NOT_OUR_CHANNEL' ? undefined : code]
+      )
     }
   })
 
@@ -288,35 +356,64 @@ describe('engine / a peer that lies to a node which has lost its disk', () => {
     assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_OUT_OF_ORDER')
   })
 
-  const floodOf = (record: ChannelRecord): ChannelRecord[] => Array.from({ length: 50 }, (_, n) => ({ ...record, open: { ...record.open, channelKey: Uint8Array.of(2, ...new Uint8Array(31).fill(7), n) } }))
-    .sort((a, b) => channelIdOf(a.open.channelKey) < channelIdOf(b.open.channelKey) ? -1 : 1)
+  const floodOf = (record: ChannelRecord): ChannelRecord[] =>
+    Array.from({ length: 50 }, (_, n) => ({
+      ...record,
+      open: { ...record.open, channelKey: Uint8Array.of(2, ...new Uint8Array(31).fill(7), n) }
+    })).sort((a, b) => (channelIdOf(a.open.channelKey) < channelIdOf(b.open.channelKey) ? -1 : 1))
 
   it('a flood of channels that are not ours: eight are looked at (RESTORE-7)', async () => {
     const { world, alice, record, liar } = await told()
     liar(...floodOf(record))
     assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_TOO_MANY_REFUSED')
-    assert.equal(world.said(alice, 'RestoreRequest').filter(({ type }) => type === 'RestoreRequest').length, 2 + 2 + 8)
+    assert.equal(
+      world.said(alice, 'RestoreRequest').filter(({ type }) => type === 'RestoreRequest').length,
+      2 + 2 + 8
+    )
   })
 
   it('a stranger that made the node ask for such a flood: no alarm for what is none of ours, and it is not asked again', async () => {
     const { world, alice } = await opened()
     const record = await recordOfBob(world, alice)
     const mallory = new RawPeer(world, 'mallory')
-    await (await mallory.stream('alice')).say(reestablishOf({ channelId: new Uint8Array(32).fill(1) }))
-    for (const lie of floodOf({ ...record, accept: { ...record.accept, derivation: new Uint8Array(8) } })) await mallory.incoming[0]?.say(lie)
+    await (
+      await mallory.stream('alice')
+    ).say(reestablishOf({ channelId: new Uint8Array(32).fill(1) }))
+    for (const lie of floodOf({
+      ...record,
+      accept: { ...record.accept, derivation: new Uint8Array(8) }
+    })) {
+      await mallory.incoming[0]?.say(lie)
+    }
     await world.pass(300_000)
-    assert.deepEqual([mallory.incoming.length, mallory.incoming[0]?.refusal?.code, alice.alarms], [1, 'ERR_TOO_MANY_REFUSED', []])
+    assert.deepEqual(
+      [mallory.incoming.length, mallory.incoming[0]?.refusal?.code, alice.alarms],
+      [1, 'ERR_TOO_MANY_REFUSED', []]
+    )
   })
 
   it('a node that has the channel is never made to change it by what anybody says (RESTORE-4)', async () => {
     const { world, alice } = await opened()
     const older = await recordOfBob(world, alice)
     await alice.pay(30_000n)
-    world.network.join('mallory').onIncoming((link) => ({ onMessage: () => { link.send(link.peer === 'alice' ? older : { type: 'RestoreDone' }) }, onClosed: () => {} }))
+    world.network.join('mallory').onIncoming((link) => ({
+      onMessage: () => {
+        link.send(link.peer === 'alice' ? older : { type: 'RestoreDone' })
+      },
+      onClosed: () => {}
+    }))
     const copied = { ...older, open: { ...older.open, channelKey: older.accept.channelKey } }
     assert.equal(await codeFrom(alice.engine.recover('mallory')), 'ERR_OUT_OF_ORDER')
-    world.network.join('mallory2').onIncoming((link) => ({ onMessage: () => { link.send(copied) }, onClosed: () => {} }))
+    world.network.join('mallory2').onIncoming((link) => ({
+      onMessage: () => {
+        link.send(copied)
+      },
+      onClosed: () => {}
+    }))
     assert.equal(await codeFrom(alice.engine.recover('mallory2')), 'ERR_OUT_OF_ORDER')
-    assert.deepEqual([alice.channel.status, alice.channel.ourBalance, alice.engine.channels().length], ['open', CAPACITY - 50_000n, 1])
+    assert.deepEqual(
+      [alice.channel.status, alice.channel.ourBalance, alice.engine.channels().length],
+      ['open', CAPACITY - 50_000n, 1]
+    )
   })
 })

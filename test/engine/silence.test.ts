@@ -5,16 +5,26 @@ import type { Peers } from '../../src/engine/ports.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, twoNodes, type Node, type World } from './world.js'
 
 /** Alice, who does not hear one kind of message while `deaf` holds. */
-async function deafTo (type: Message['type']): Promise<{ world: World, alice: Node, bob: Node, ear: { deaf: boolean } }> {
+async function deafTo(
+  type: Message['type']
+): Promise<{ world: World; alice: Node; bob: Node; ear: { deaf: boolean } }> {
   const ear = { deaf: false }
   const peers = (all: Peers): Peers => ({
     ...all,
-    open: async (peer, listener) => await all.open(peer, (link) => {
-      const inner = listener(link)
-      return { ...inner, onMessage: (message) => ear.deaf && message.type === type ? undefined : inner.onMessage(message), onClosed: (error) => { inner.onClosed(error) } }
-    })
+    open: async (peer, listener) =>
+      await all.open(peer, (link) => {
+        const inner = listener(link)
+        return {
+          ...inner,
+          onMessage: (message) =>
+            ear.deaf && message.type === type ? undefined : inner.onMessage(message),
+          onClosed: (error) => {
+            inner.onClosed(error)
+          }
+        }
+      })
   })
-  return { ...await twoNodes({ peers }), ear }
+  return { ...(await twoNodes({ peers })), ear }
 }
 
 describe('engine / a peer that says nothing (WIRE-12)', () => {
@@ -40,7 +50,12 @@ describe('engine / a peer that says nothing (WIRE-12)', () => {
   it('to Funding: it goes out again on another stream', async () => {
     const { world, alice, ear } = await deafTo('FundingBroadcast')
     ear.deaf = true
-    const opening = alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' })
+    const opening = alice.engine.open({
+      peer: 'bob',
+      capacity: CAPACITY,
+      blocks: BLOCKS,
+      wait: 'ready'
+    })
     await quiet()
     await world.mine()
     ear.deaf = false

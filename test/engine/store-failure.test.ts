@@ -1,4 +1,7 @@
-/** A disk that fails: the engine halts as a whole, nothing is said any more, and a restart has all that was acknowledged. */
+/**
+ * A disk that fails: the engine halts as a whole, nothing is said any more, and a restart has all
+ * that was acknowledged.
+ */
 import assert from 'node:assert/strict'
 import { satoshi } from '../../src/types/units.js'
 import { BLOCKS, CAPACITY, codeFrom, quiet, soon, twoNodes } from './world.js'
@@ -39,13 +42,21 @@ describe('engine / a disk that fails', () => {
     await world.open(alice, bob)
     const acks = world.said(bob, 'UpdateAck').length
     const paying = alice.pay(1_000n)
-    await soon(() => world.said(bob, 'UpdateAck').length > acks, () => { alice.store.failNext() })
+    await soon(
+      () => world.said(bob, 'UpdateAck').length > acks,
+      () => {
+        alice.store.failNext()
+      }
+    )
     assert.equal((await paying).status, 'acknowledged')
     await world.pass(20)
     assert.deepEqual(alice.alarms, ['ERR_STORE_FAILED'])
     await alice.restart()
     await world.pass(2_000)
-    assert.deepEqual((await alice.payments()).map(({ status }) => status), ['acknowledged'])
+    assert.deepEqual(
+      (await alice.payments()).map(({ status }) => status),
+      ['acknowledged']
+    )
   })
 
   it('under one channel ends the others too: none of them says a word, what is in flight is unknown, what is not signed is refused', async () => {
@@ -57,14 +68,25 @@ describe('engine / a disk that fails', () => {
     await quiet()
     alice.store.failNext()
     const failing = codeFrom(alice.engine.pay(first.id, satoshi(1_000n), ''))
-    assert.deepEqual([await failing, await inFlight], ['ERR_PAYMENT_UNKNOWN', 'ERR_PAYMENT_UNKNOWN'])
+    assert.deepEqual(
+      [await failing, await inFlight],
+      ['ERR_PAYMENT_UNKNOWN', 'ERR_PAYMENT_UNKNOWN']
+    )
     const said = world.said(alice).length
     bob.life.releaseDisk()
     await world.mine(2)
     await world.pass(120_000)
-    assert.equal(await codeFrom(alice.engine.pay(second.id, satoshi(1_000n), '')), 'ERR_STORE_FAILED')
+    assert.equal(
+      await codeFrom(alice.engine.pay(second.id, satoshi(1_000n), '')),
+      'ERR_STORE_FAILED'
+    )
     assert.equal(await codeFrom(alice.engine.close(second.id, false)), 'ERR_STORE_FAILED')
-    assert.equal(await codeFrom(alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' })), 'ERR_STORE_FAILED')
+    assert.equal(
+      await codeFrom(
+        alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'ready' })
+      ),
+      'ERR_STORE_FAILED'
+    )
     assert.equal(world.said(alice).length, said)
     assert.deepEqual(alice.alarms, ['ERR_STORE_FAILED'])
     assert.equal(alice.life.watching, 0)
@@ -83,8 +105,15 @@ describe('engine / a disk that fails', () => {
 
   it('of the client while a channel opens: T1 does not leave, and the opening is refused', async () => {
     const { world, alice, bob } = await twoNodes()
-    const opening = codeFrom(alice.engine.open({ peer: 'bob', capacity: satoshi(100_000n), blocks: BLOCKS, wait: 'ready' }))
-    await soon(() => world.said(bob, 'RefundSignature').length !== 0, () => { alice.store.failNext() })
+    const opening = codeFrom(
+      alice.engine.open({ peer: 'bob', capacity: satoshi(100_000n), blocks: BLOCKS, wait: 'ready' })
+    )
+    await soon(
+      () => world.said(bob, 'RefundSignature').length !== 0,
+      () => {
+        alice.store.failNext()
+      }
+    )
     assert.equal(await opening, 'ERR_STORE_FAILED')
     assert.deepEqual(world.broadcasts(alice), [])
     await alice.restart()

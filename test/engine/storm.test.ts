@@ -9,11 +9,14 @@ describe('engine / storm', function () {
   this.timeout(20_000 + 500 * RUNS)
 
   it('payments by name, deaths, full disks, broken streams, blocks and reorganisations in any order: what callers were told is true, the channels go on, and the chain pays', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(weather, { minLength: 5, maxLength: 40 }), async (events) => {
-      const storm = await Storm.create()
-      for (const event of events) await storm.endure(event)
-      await storm.calm()
-      await storm.end()
-    }), { numRuns: RUNS })
+    await fc.assert(
+      fc.asyncProperty(fc.array(weather, { minLength: 5, maxLength: 40 }), async (events) => {
+        const storm = await Storm.create()
+        for (const event of events) await storm.endure(event)
+        await storm.calm()
+        await storm.end()
+      }),
+      { numRuns: RUNS }
+    )
   })
 })

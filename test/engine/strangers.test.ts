@@ -1,4 +1,7 @@
-/** What peers that cost nothing can take of a server: a bounded room, out of which the oldest go first (OPEN-11). */
+/**
+ * What peers that cost nothing can take of a server: a bounded room, out of which the oldest go
+ * first (OPEN-11).
+ */
 import assert from 'node:assert/strict'
 import { toHex, type Txid } from '../../src/types/bytes.js'
 import { PaychanError } from '../../src/types/errors.js'
@@ -8,7 +11,7 @@ import { Stranger } from './stranger.js'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-function fundingOf (node: Node): Txid {
+function fundingOf(node: Node): Txid {
   const { funding } = node.channel
   assert.ok(funding !== undefined)
   return funding.txid
@@ -19,7 +22,10 @@ describe('engine / channels that strangers ask for', () => {
     const { world } = await twoNodes({}, { policy: { maxUnfundedInAll: 2, maxPendingInAll: 2 } })
     for (const name of ['one', 'two']) await Stranger.withRefund(world, name)
     const third = await Stranger.asks(world, 'three')
-    assert.deepEqual([third.stream.refusal?.code, third.stream.refusal?.rule], ['ERR_TOO_MANY_OPENINGS', 'OPEN-11'])
+    assert.deepEqual(
+      [third.stream.refusal?.code, third.stream.refusal?.rule],
+      ['ERR_TOO_MANY_OPENINGS', 'OPEN-11']
+    )
     for (const name of ['four', 'five']) await Stranger.asks(world, name)
     assert.ok((await Stranger.asks(world, 'six')).stream.refusal !== undefined)
   })
@@ -31,9 +37,21 @@ describe('engine / channels that strangers ask for', () => {
     const two = await Stranger.withRefund(world, 'two')
     await world.pass(MINUTE / 2)
     const three = await Stranger.withRefund(world, 'three')
-    assert.deepEqual([one.stream.refusal?.code, one.stream.closed, two.stream.refusal, three.stream.refusal], ['ERR_TOO_MANY_OPENINGS', true, undefined, undefined])
-    assert.deepEqual(bob.engine.states().map(({ stage }) => stage).filter((stage) => stage !== 'abandoned'), ['refund-signed', 'refund-signed'])
-    assert.ok((await Stranger.asks(world, 'four')).stream.refusal !== undefined, 'the next is not a minute old')
+    assert.deepEqual(
+      [one.stream.refusal?.code, one.stream.closed, two.stream.refusal, three.stream.refusal],
+      ['ERR_TOO_MANY_OPENINGS', true, undefined, undefined]
+    )
+    assert.deepEqual(
+      bob.engine
+        .states()
+        .map(({ stage }) => stage)
+        .filter((stage) => stage !== 'abandoned'),
+      ['refund-signed', 'refund-signed']
+    )
+    assert.ok(
+      (await Stranger.asks(world, 'four')).stream.refusal !== undefined,
+      'the next is not a minute old'
+    )
   })
 
   it('make room once, also when many ask while it is being written', async () => {
@@ -41,12 +59,18 @@ describe('engine / channels that strangers ask for', () => {
     for (const name of ['1', '2', '3', '4']) await Stranger.withRefund(world, name)
     await world.pass(MINUTE)
     bob.life.holdDisk()
-    const asking = Promise.all(['5', '6', '7'].map(async (name) => await Stranger.asks(world, name)))
+    const asking = Promise.all(
+      ['5', '6', '7'].map(async (name) => await Stranger.asks(world, name))
+    )
     await quiet()
     bob.life.releaseDisk()
     await asking
     await quiet()
-    assert.equal(bob.engine.states().filter(({ stage }) => stage === 'refund-signed').length, 3, 'the first has made room for all, as none of them has T2 yet')
+    assert.equal(
+      bob.engine.states().filter(({ stage }) => stage === 'refund-signed').length,
+      3,
+      'the first has made room for all, as none of them has T2 yet'
+    )
   })
 
   it('that were never asked for T2 make room for others as well', async () => {
@@ -54,7 +78,10 @@ describe('engine / channels that strangers ask for', () => {
     const [one, two] = [await Stranger.asks(world, 'one'), await Stranger.asks(world, 'two')]
     await world.pass(MINUTE)
     const three = await Stranger.asks(world, 'three')
-    assert.deepEqual([one.stream.refusal?.code, two.stream.refusal, three.stream.refusal], ['ERR_TOO_MANY_OPENINGS', undefined, undefined])
+    assert.deepEqual(
+      [one.stream.refusal?.code, two.stream.refusal, three.stream.refusal],
+      ['ERR_TOO_MANY_OPENINGS', undefined, undefined]
+    )
   })
 
   it('do not push out a channel whose T1 was handed over within the hour', async () => {
@@ -65,7 +92,10 @@ describe('engine / channels that strangers ask for', () => {
     assert.ok((await Stranger.asks(world, 'two')).stream.refusal !== undefined)
     await world.pass(MINUTE)
     assert.equal((await Stranger.withRefund(world, 'three')).stream.refusal, undefined)
-    assert.deepEqual([alice.channel.status, bob.engine.find(alice.channel.id)?.stage], ['confirming', 'established'])
+    assert.deepEqual(
+      [alice.channel.status, bob.engine.find(alice.channel.id)?.stage],
+      ['confirming', 'established']
+    )
     await world.mine()
     assert.equal(alice.channel.status, 'open')
   })
@@ -82,9 +112,17 @@ describe('engine / channels that strangers ask for', () => {
   })
 
   it('go before those of a peer whose money is in a channel, whatever their age', async () => {
-    const { world, alice, bob } = await twoNodes({ coin: 2_000_000n }, { policy: { maxUnfundedInAll: 2 } })
+    const { world, alice, bob } = await twoNodes(
+      { coin: 2_000_000n },
+      { policy: { maxUnfundedInAll: 2 } }
+    )
     await world.open(alice, bob)
-    const second = await alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
+    const second = await alice.engine.open({
+      peer: 'bob',
+      capacity: CAPACITY,
+      blocks: BLOCKS,
+      wait: 'broadcast'
+    })
     await world.pass(MINUTE)
     const one = await Stranger.withRefund(world, 'one')
     await world.pass(HOUR)
@@ -105,20 +143,43 @@ describe('engine / channels that strangers ask for', () => {
     }
     assert.ok(scripts.size <= 4, `${scripts.size} scripts`)
     assert.ok(bob.wallet.scriptsDrawn - drawn <= 4)
-    const [closeScript] = bob.engine.states().flatMap((state) => state.stage === 'established' ? [toHex(state.terms.server.closeScript)] : [])
-    assert.ok(closeScript !== undefined && !scripts.has(closeScript), 'that of a channel with money is nobody else\'s')
+    const [closeScript] = bob.engine
+      .states()
+      .flatMap((state) =>
+        state.stage === 'established' ? [toHex(state.terms.server.closeScript)] : []
+      )
+    assert.ok(
+      closeScript !== undefined && !scripts.has(closeScript),
+      "that of a channel with money is nobody else's"
+    )
   })
 
   it('are watched after the channels with money, when a server watches only so many scripts', async () => {
     let most = Infinity
-    const { world, alice, bob } = await twoNodes({}, {
-      chain: (chain) => ({
-        ...chain,
-        get status () { return chain.status },
-        get tip () { return chain.tip },
-        watchScript: (script, watcher) => most-- > 0 ? chain.watchScript(script, watcher) : { ready: Promise.reject(new PaychanError('ERR_ELECTRUM_REFUSED', 'excessive resource usage')), isCurrent: false, stop: () => {} }
-      })
-    })
+    const { world, alice, bob } = await twoNodes(
+      {},
+      {
+        chain: (chain) => ({
+          ...chain,
+          get status() {
+            return chain.status
+          },
+          get tip() {
+            return chain.tip
+          },
+          watchScript: (script, watcher) =>
+            most-- > 0
+              ? chain.watchScript(script, watcher)
+              : {
+                  ready: Promise.reject(
+                    new PaychanError('ERR_ELECTRUM_REFUSED', 'excessive resource usage')
+                  ),
+                  isCurrent: false,
+                  stop: () => {}
+                }
+        })
+      }
+    )
     for (let n = 0; n < 4; n++) await Stranger.withRefund(world, `stranger ${n}`)
     await world.open(alice, bob)
     await alice.pay(10_000n)
@@ -126,7 +187,13 @@ describe('engine / channels that strangers ask for', () => {
     most = 1
     await bob.restart()
     const { id } = alice.channel
-    assert.deepEqual([bob.life.watching, bob.events.filter((event) => event.type === 'alarm' && event.channel === id)], [1, []])
+    assert.deepEqual(
+      [
+        bob.life.watching,
+        bob.events.filter((event) => event.type === 'alarm' && event.channel === id)
+      ],
+      [1, []]
+    )
     await bob.engine.close(id, true)
     await world.mine()
     assert.ok(bob.engine.describe(id).spend !== undefined, 'it sees what becomes of the money')

@@ -2,12 +2,26 @@
 import assert from 'node:assert/strict'
 import { blockDelta } from '../../src/types/units.js'
 import type { Chain } from '../../src/engine/ports.js'
-import { CAPACITY, codeFrom, quiet, twoNodes, type Node, type NodeSetup, type World } from './world.js'
+import {
+  CAPACITY,
+  codeFrom,
+  quiet,
+  twoNodes,
+  type Node,
+  type NodeSetup,
+  type World
+} from './world.js'
 
 /** L 300 blocks away, turns 20 apart: twelve turns, of which six are free. */
-async function twoWay (client: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node }> {
+async function twoWay(client: NodeSetup = {}): Promise<{ world: World; alice: Node; bob: Node }> {
   const nodes = await twoNodes(client)
-  const opening = nodes.alice.engine.open({ peer: 'bob', capacity: CAPACITY, blocks: blockDelta(300), step: blockDelta(20), wait: 'ready' })
+  const opening = nodes.alice.engine.open({
+    peer: 'bob',
+    capacity: CAPACITY,
+    blocks: blockDelta(300),
+    step: blockDelta(20),
+    wait: 'ready'
+  })
   await quiet()
   await nodes.world.mine()
   await opening
@@ -24,17 +38,40 @@ describe('engine / turns', () => {
     assert.equal(direction, 'sent')
     await bob.pay(5_000n)
     await alice.pay(1_000n)
-    assert.deepEqual([alice.channel.ourBalance, bob.channel.ourBalance, turnOf(alice), turnOf(bob)], [CAPACITY - 21_000n, 21_000n, 2, 2])
-    assert.deepEqual([alice.channel.payments, bob.channel.payments], [{ sent: 2, received: 2 }, { sent: 2, received: 2 }])
-    assert.deepEqual((await alice.payments()).map(({ direction, amount }) => [direction, amount]), [['sent', 40_000n], ['received', 15_000n], ['received', 5_000n], ['sent', 1_000n]])
+    assert.deepEqual(
+      [alice.channel.ourBalance, bob.channel.ourBalance, turnOf(alice), turnOf(bob)],
+      [CAPACITY - 21_000n, 21_000n, 2, 2]
+    )
+    assert.deepEqual(
+      [alice.channel.payments, bob.channel.payments],
+      [
+        { sent: 2, received: 2 },
+        { sent: 2, received: 2 }
+      ]
+    )
+    assert.deepEqual(
+      (await alice.payments()).map(({ direction, amount }) => [direction, amount]),
+      [
+        ['sent', 40_000n],
+        ['received', 15_000n],
+        ['received', 5_000n],
+        ['sent', 1_000n]
+      ]
+    )
   })
 
   it('both at once: each gets its turn, and nobody waits for ever', async () => {
     const { alice, bob } = await twoWay()
     await alice.pay(40_000n)
-    const both = Array.from({ length: 30 }, (_, n) => [alice.pay(1_000n + BigInt(n)), bob.pay(1_000n)]).flat()
+    const both = Array.from({ length: 30 }, (_, n) => [
+      alice.pay(1_000n + BigInt(n)),
+      bob.pay(1_000n)
+    ]).flat()
     await Promise.all(both)
-    assert.deepEqual([alice.channel.ourBalance, bob.channel.ourBalance], [CAPACITY - 40_435n, 40_435n])
+    assert.deepEqual(
+      [alice.channel.ourBalance, bob.channel.ourBalance],
+      [CAPACITY - 40_435n, 40_435n]
+    )
     assert.ok((turnOf(alice) ?? 99) <= 3, `it took ${turnOf(alice)} turns`)
   })
 
@@ -82,14 +119,19 @@ describe('engine / turns', () => {
     alice.chain.reconnect()
     await quiet()
     await bob.pay(1_000n)
-    assert.deepEqual([alice.channel.ourBalance, turnOf(alice), turnOf(bob)], [CAPACITY - 39_000n, 1, 1])
+    assert.deepEqual(
+      [alice.channel.ourBalance, turnOf(alice), turnOf(bob)],
+      [CAPACITY - 39_000n, 1, 1]
+    )
   })
 
   it('the payer was started again, and has not seen the chain yet: the payment is made once it has, also by one that was started again meanwhile', async () => {
     let isDark = false
-    const dark = (chain: Chain): Chain => new Proxy(chain, {
-      get: (target, name) => name === 'tip' && isDark ? undefined : Reflect.get(target, name) as unknown
-    })
+    const dark = (chain: Chain): Chain =>
+      new Proxy(chain, {
+        get: (target, name) =>
+          name === 'tip' && isDark ? undefined : (Reflect.get(target, name) as unknown)
+      })
     const { world, alice, bob } = await twoWay({ chain: dark })
     await alice.pay(40_000n)
     isDark = true
@@ -100,7 +142,10 @@ describe('engine / turns', () => {
     await bob.restart()
     for (let second = 0; second < 3; second++) await world.pass(1_000)
     await bob.pay(1_000n)
-    assert.deepEqual([alice.channel.ourBalance, turnOf(alice), turnOf(bob)], [CAPACITY - 39_000n, 1, 1])
+    assert.deepEqual(
+      [alice.channel.ourBalance, turnOf(alice), turnOf(bob)],
+      [CAPACITY - 39_000n, 1, 1]
+    )
   })
 
   it('is all there again after a restart of both', async () => {
@@ -112,7 +157,10 @@ describe('engine / turns', () => {
     for (let second = 0; second < 3; second++) await world.pass(1_000)
     await bob.pay(1_000n)
     await alice.pay(1_000n)
-    assert.deepEqual([alice.channel.ourBalance, bob.channel.ourBalance, turnOf(bob)], [CAPACITY - 25_000n, 25_000n, 2])
+    assert.deepEqual(
+      [alice.channel.ourBalance, bob.channel.ourBalance, turnOf(bob)],
+      [CAPACITY - 25_000n, 25_000n, 2]
+    )
   })
 
   it('ends on the chain with the newest state, and both wallets have theirs', async () => {
@@ -124,6 +172,9 @@ describe('engine / turns', () => {
     assert.deepEqual([alice.channel.status, alice.channel.spend?.kind], ['closed', 'settlement'])
     await bob.restart()
     await quiet()
-    assert.deepEqual(bob.wallet.claims.map(({ value }) => value), [25_000n])
+    assert.deepEqual(
+      bob.wallet.claims.map(({ value }) => value),
+      [25_000n]
+    )
   })
 })

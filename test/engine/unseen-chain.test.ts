@@ -14,7 +14,10 @@ describe('engine / a payee that does not see the chain', () => {
     await quiet()
     await world.pass(1_000)
     assert.equal(bob.channel.ourBalance, 1_500n)
-    assert.deepEqual((await alice.payments()).map(({ status, amount }) => `${amount} ${status}`), ['1000 acknowledged', '500 acknowledged'])
+    assert.deepEqual(
+      (await alice.payments()).map(({ status, amount }) => `${amount} ${status}`),
+      ['1000 acknowledged', '500 acknowledged']
+    )
   })
 
   it('nor does a payer that does not see it sign, or freeze the channel by a close', async () => {
@@ -23,7 +26,10 @@ describe('engine / a payee that does not see the chain', () => {
     alice.chain.disconnect()
     await quiet()
     assert.equal(await codeFrom(alice.pay(1_000n)), 'ERR_CHAIN_UNAVAILABLE')
-    assert.equal(await codeFrom(alice.engine.close(alice.channel.id, false)), 'ERR_CHAIN_UNAVAILABLE')
+    assert.equal(
+      await codeFrom(alice.engine.close(alice.channel.id, false)),
+      'ERR_CHAIN_UNAVAILABLE'
+    )
     assert.deepEqual(world.said(alice, 'CloseRequest'), [])
   })
 })

@@ -28,13 +28,18 @@ export const CAPACITY = satoshi(500_000n)
 /** L minus the tip at the opening; settled at +24, last payment at +12. */
 export const BLOCKS = blockDelta(60)
 
-/** All microtasks, and everything in memory is made of these, run before the next turn of the event loop. */
-export async function quiet (): Promise<void> {
-  await new Promise<void>((resolve) => { setImmediate(resolve) })
+/**
+ * All microtasks, and everything in memory is made of these, run before the next turn of the event
+ * loop.
+ */
+export async function quiet(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 /** Waits for a condition, one microtask at a time, and strikes in the one in which it holds. */
-export async function soon (condition: () => boolean, strike: () => void = () => {}): Promise<void> {
+export async function soon(condition: () => boolean, strike: () => void = () => {}): Promise<void> {
   for (let n = 0; n < 100_000; n++) {
     if (condition()) {
       strike()
@@ -48,7 +53,7 @@ export async function soon (condition: () => boolean, strike: () => void = () =>
 /** Keys take milliseconds to derive: a story that is told again has the same ones. */
 const signers = new Map<string, Signer>()
 
-function signerOf (seed: string): Signer {
+function signerOf(seed: string): Signer {
   const signer = signers.get(seed) ?? createTestSigner(seed)
   signers.set(seed, signer)
   return signer
@@ -74,24 +79,33 @@ export class Node {
   engine: Engine
   /** Commits since the beginning, over all lives. */
   commits = 0
-  /** Asked at every commit: before it is written, and when it is durable but nobody knows. True: crash now. */
+  /**
+   * Asked at every commit: before it is written, and when it is durable but nobody knows. True:
+   * crash now.
+   */
   crashAt: (moment: 'before' | 'after', commit: number) => boolean = () => false
   readonly #peers: Peers
   readonly #random: Random
 
-  constructor (readonly world: World, readonly name: string, private readonly setup: NodeSetup) {
+  constructor(
+    readonly world: World,
+    readonly name: string,
+    private readonly setup: NodeSetup
+  ) {
     this.#peers = world.network.join(name)
     this.#random = seededRandom(world.nodes.length + 7)
     this.signerSeed = setup.signer ?? name
     this.wallet = new WorldWallet(world.chain, name)
     this.store = openMemoryStore()
     this.chain = new MemoryChain(world.chain)
-    this.life = new Life(name, (left) => { world.note(left) })
+    this.life = new Life(name, (left) => {
+      world.note(left)
+    })
     this.engine = this.#create()
   }
 
   /** The process dies: nothing more leaves, and the peers see their streams break. */
-  crash (): void {
+  crash(): void {
     this.life.end()
     for (const other of this.world.nodes) {
       if (other === this) continue
@@ -101,52 +115,57 @@ export class Node {
   }
 
   /** A new process on what the disk has, with another accident ahead of it or none. */
-  async restart (snapshot: Snapshot = this.store.snapshot(), crashAt: Node['crashAt'] = () => false): Promise<void> {
+  async restart(
+    snapshot: Snapshot = this.store.snapshot(),
+    crashAt: Node['crashAt'] = () => false
+  ): Promise<void> {
     if (this.life.alive) this.crash()
     this.crashAt = crashAt
     this.store = openMemoryStore(snapshot)
     this.chain = new MemoryChain(this.world.chain)
-    this.life = new Life(this.name, (left) => { this.world.note(left) })
+    this.life = new Life(this.name, (left) => {
+      this.world.note(left)
+    })
     this.engine = this.#create()
     await this.engine.start()
     await quiet()
   }
 
   /** The one channel that it has, or the newest. */
-  get channel (): ChannelInfo {
+  get channel(): ChannelInfo {
     const [channel] = this.engine.channels()
     assert.ok(channel, `${this.name} has no channel`)
     return channel
   }
 
-  async pay (amount: bigint, memo = ''): Promise<PaymentInfo> {
+  async pay(amount: bigint, memo = ''): Promise<PaymentInfo> {
     return await this.engine.pay(this.channel.id, satoshi(amount), memo)
   }
 
-  async close (force = false): ReturnType<Engine['close']> {
+  async close(force = false): ReturnType<Engine['close']> {
     return await this.engine.close(this.channel.id, force)
   }
 
-  async payments (only?: ChannelId): Promise<PaymentInfo[]> {
+  async payments(only?: ChannelId): Promise<PaymentInfo[]> {
     const all: PaymentInfo[] = []
     for await (const { payment } of this.engine.payments(only)) all.push(payment)
     return all
   }
 
-  get alarms (): string[] {
-    return this.events.flatMap((event) => event.type === 'alarm' ? [event.code] : [])
+  get alarms(): string[] {
+    return this.events.flatMap((event) => (event.type === 'alarm' ? [event.code] : []))
   }
 
-  get alarmTexts (): string[] {
-    return this.events.flatMap((event) => event.type === 'alarm' ? [event.text] : [])
+  get alarmTexts(): string[] {
+    return this.events.flatMap((event) => (event.type === 'alarm' ? [event.text] : []))
   }
 
   /** What happened to its channels, in order. */
-  get story (): News[] {
-    return this.events.flatMap((event) => event.type === 'channel' ? [event.news] : [])
+  get story(): News[] {
+    return this.events.flatMap((event) => (event.type === 'channel' ? [event.news] : []))
   }
 
-  #create (): Engine {
+  #create(): Engine {
     const { life, world, setup } = this
     this.store.onDurable(() => {
       this.commits += 1
@@ -157,7 +176,9 @@ export class Node {
     return new Engine({
       network: 'regtest',
       policy: { ...defaultPolicy('regtest'), ...setup.policy },
-      store: life.store(this.store, () => { if (this.crashAt('before', this.commits + 1)) this.crash() }),
+      store: life.store(this.store, () => {
+        if (this.crashAt('before', this.commits + 1)) this.crash()
+      }),
       chain: setup.chain?.(chain) ?? chain,
       peers: setup.peers?.(peers) ?? peers,
       wallet: life.wallet(this.wallet),
@@ -165,7 +186,9 @@ export class Node {
       clock: life.clock(world.clock),
       random: this.#random,
       initialFeeRate: feeRate(1000n),
-      onEvent: (event) => { if (life.alive) this.events.push(event) },
+      onEvent: (event) => {
+        if (life.alive) this.events.push(event)
+      },
       ...(setup.timeouts === undefined ? {} : { timeouts: setup.timeouts })
     })
   }
@@ -178,25 +201,34 @@ export class World {
   readonly nodes: Node[] = []
   /** Everything that left any node, in order. */
   readonly left: Left[] = []
-  #cutAt: { readonly node: string, readonly type: Message['type'] } | undefined
+  #cutAt: { readonly node: string; readonly type: Message['type'] } | undefined
 
   /** To be called before something leaves a node. */
-  note (left: Left): void {
+  note(left: Left): void {
     this.left.push(left)
-    if (left.kind !== 'message' || left.node !== this.#cutAt?.node || left.message.type !== this.#cutAt.type) return
+    if (
+      left.kind !== 'message' ||
+      left.node !== this.#cutAt?.node ||
+      left.message.type !== this.#cutAt.type
+    ) {
+      return
+    }
     this.#cutAt = undefined
     for (const other of this.nodes) {
       if (other.name !== left.node) this.network.cut(left.node, other.name)
     }
   }
 
-  /** The next message of that type is the first that is lost: its stream breaks as it is sent, and stays broken until `mend`. */
-  cutAt (node: Node, type: Message['type']): void {
+  /**
+   * The next message of that type is the first that is lost: its stream breaks as it is sent, and
+   * stays broken until `mend`.
+   */
+  cutAt(node: Node, type: Message['type']): void {
     this.#cutAt = { node: node.name, type }
   }
 
   /** A started node with a confirmed coin. */
-  async node (name: string, setup: NodeSetup & { readonly coin?: bigint } = {}): Promise<Node> {
+  async node(name: string, setup: NodeSetup & { readonly coin?: bigint } = {}): Promise<Node> {
     const node = new Node(this, name, setup)
     this.nodes.push(node)
     if (setup.coin !== 0n) {
@@ -208,7 +240,7 @@ export class World {
     return node
   }
 
-  async mine (blocks = 1): Promise<void> {
+  async mine(blocks = 1): Promise<void> {
     for (let n = 0; n < blocks; n++) {
       this.chain.mine()
       await quiet()
@@ -216,45 +248,61 @@ export class World {
   }
 
   /** Mines up to a height. */
-  async mineTo (height: number): Promise<void> {
+  async mineTo(height: number): Promise<void> {
     await this.mine(height - this.chain.height)
   }
 
-  async pass (ms: number): Promise<void> {
+  async pass(ms: number): Promise<void> {
     this.clock.advance(ms)
     await quiet()
   }
 
   /** Opens a channel that can be paid on. */
-  async open (client: Node, server: Node, capacity = CAPACITY): Promise<ChannelInfo> {
-    const opening = client.engine.open({ peer: server.name, capacity, blocks: BLOCKS, wait: 'ready' })
+  async open(client: Node, server: Node, capacity = CAPACITY): Promise<ChannelInfo> {
+    const opening = client.engine.open({
+      peer: server.name,
+      capacity,
+      blocks: BLOCKS,
+      wait: 'ready'
+    })
     await quiet()
     await this.mine()
     return await opening
   }
 
   /** What one node said, by type. */
-  said (node: Node, type?: Message['type']): Message[] {
-    return this.left.flatMap((left) => left.node === node.name && left.kind === 'message' && (type === undefined || left.message.type === type) ? [left.message] : [])
+  said(node: Node, type?: Message['type']): Message[] {
+    return this.left.flatMap((left) =>
+      left.node === node.name &&
+      left.kind === 'message' &&
+      (type === undefined || left.message.type === type)
+        ? [left.message]
+        : []
+    )
   }
 
-  broadcasts (node: Node): Uint8Array[] {
-    return this.left.flatMap((left) => left.node === node.name && left.kind === 'broadcast' ? [left.raw] : [])
+  broadcasts(node: Node): Uint8Array[] {
+    return this.left.flatMap((left) =>
+      left.node === node.name && left.kind === 'broadcast' ? [left.raw] : []
+    )
   }
 
   /** Breaks the streams between two nodes, and lets no new ones be opened until `mend`. */
-  async cut (one: Node, other: Node): Promise<void> {
+  async cut(one: Node, other: Node): Promise<void> {
     this.network.cut(one.name, other.name)
     await quiet()
   }
 
-  mend (one: Node, other: Node): void {
+  mend(one: Node, other: Node): void {
     this.network.mend(one.name, other.name)
   }
 }
 
 /** A client with a coin, a server, and the world around them. */
-export async function twoNodes (client: NodeSetup & { readonly coin?: bigint } = {}, server: NodeSetup = {}): Promise<{ world: World, alice: Node, bob: Node }> {
+export async function twoNodes(
+  client: NodeSetup & { readonly coin?: bigint } = {},
+  server: NodeSetup = {}
+): Promise<{ world: World; alice: Node; bob: Node }> {
   const world = new World()
   const bob = await world.node('bob', { coin: 0n, ...server })
   const alice = await world.node('alice', client)
@@ -262,7 +310,7 @@ export async function twoNodes (client: NodeSetup & { readonly coin?: bigint } =
 }
 
 /** The code that a promise rejects with; a promise that resolves fails the test. */
-export async function codeFrom (promise: Promise<unknown>): Promise<string> {
+export async function codeFrom(promise: Promise<unknown>): Promise<string> {
   try {
     await promise
   } catch (error) {

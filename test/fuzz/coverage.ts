@@ -1,41 +1,50 @@
-/** Which code has run: V8 counts that itself (`Profiler.takePreciseCoverage`), so that nothing has to be instrumented. */
+/**
+ * Which code has run: V8 counts that itself (`Profiler.takePreciseCoverage`), so that nothing has
+ * to be instrumented.
+ */
 import { Session, type Profiler } from 'node:inspector'
 
 /** Ours, and the libraries that read for us; not the tests, and not Node.js. */
-export function isReader (url: string): boolean {
+export function isReader(url: string): boolean {
   return url.startsWith('file:') && !url.includes('/dist/test/')
 }
 
 export class Coverage {
   readonly #session = new Session()
-  /** Of each function that has ever run, for each character whether it has. V8 names only ranges that differ from those around them, so ranges of two runs cannot be compared. */
+  /**
+   * Of each function that has ever run, for each character whether it has. V8 names only ranges
+   * that differ from those around them, so ranges of two runs cannot be compared.
+   */
   readonly #ran = new Map<string, Uint8Array>()
   /** Functions of which there is nothing left to reach. */
   readonly #whole = new Set<string>()
 
   /** @param counts - whether the code of a file counts */
-  constructor (private readonly counts: (url: string) => boolean) {}
+  constructor(private readonly counts: (url: string) => boolean) {}
 
-  start (): void {
+  start(): void {
     this.#session.connect()
     this.#session.post('Profiler.enable')
     this.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
   }
 
-  stop (): void {
+  stop(): void {
     this.#session.post('Profiler.stopPreciseCoverage')
     this.#session.disconnect()
   }
 
   /** Characters of code that have run. */
-  get size (): number {
+  get size(): number {
     let size = 0
     for (const ran of this.#ran.values()) for (const has of ran) size += has
     return size
   }
 
-  /** Whether any code has run since the last look that had never run before. `keep`: from now on it has. */
-  hasNews ({ keep }: { readonly keep: boolean }): boolean {
+  /**
+   * Whether any code has run since the last look that had never run before. `keep`: from now on it
+   * has.
+   */
+  hasNews({ keep }: { readonly keep: boolean }): boolean {
     let hasNews = false
     for (const { url, scriptId, functions } of this.#taken()) {
       if (!this.counts(url)) continue
@@ -57,7 +66,7 @@ export class Coverage {
     return hasNews
   }
 
-  #taken (): readonly Profiler.ScriptCoverage[] {
+  #taken(): readonly Profiler.ScriptCoverage[] {
     let taken: readonly Profiler.ScriptCoverage[] = []
     // Answered before it returns: the session is of this thread.
     this.#session.post('Profiler.takePreciseCoverage', (error, { result }) => {
@@ -69,8 +78,13 @@ export class Coverage {
 }
 
 /** Ranges lie in each other, the outer ones first: what is inside decides. */
-function painted (ranges: readonly Profiler.CoverageRange[], { startOffset: from, endOffset: to }: Profiler.CoverageRange): Uint8Array {
+function painted(
+  ranges: readonly Profiler.CoverageRange[],
+  { startOffset: from, endOffset: to }: Profiler.CoverageRange
+): Uint8Array {
   const characters = new Uint8Array(to - from)
-  for (const { startOffset, endOffset, count } of ranges) characters.fill(count > 0 ? 1 : 0, startOffset - from, endOffset - from)
+  for (const { startOffset, endOffset, count } of ranges) {
+    characters.fill(count > 0 ? 1 : 0, startOffset - from, endOffset - from)
+  }
   return characters
 }

@@ -1,4 +1,7 @@
-/** What the fuzzer has found stays found; and it finds what lies behind one condition after the other. */
+/**
+ * What the fuzzer has found stays found; and it finds what lies behind one condition after the
+ * other.
+ */
 import assert from 'node:assert/strict'
 import { PaychanError } from '../../src/types/errors.js'
 import { readCorpus } from './corpus.js'
@@ -16,7 +19,9 @@ describe('fuzz / what others make is read, or refused by an error of its own', (
   for (const target of TARGETS) {
     it(`${target.name}: good inputs, and every case that was a fault once`, async () => {
       for (const [n, seed] of target.seeds().entries()) await noFault(target, seed, `seed ${n}`)
-      for (const { name, input } of await readCorpus(target.name)) await noFault(target, input, name)
+      for (const { name, input } of await readCorpus(target.name)) {
+        await noFault(target, input, name)
+      }
     })
   }
 })
@@ -28,7 +33,9 @@ describe('fuzz / the fuzzer', () => {
     seeds: () => [utf8('aaaa')],
     run: (input) => {
       if (input[0] !== 0x62) throw new PaychanError('ERR_INVALID_HEX', 'The first byte is another.')
-      if (input[1] !== 0x63) throw new PaychanError('ERR_INVALID_TXID', 'The second byte is another.')
+      if (input[1] !== 0x63) {
+        throw new PaychanError('ERR_INVALID_TXID', 'The second byte is another.')
+      }
       if (input[2] !== 0x69) return
       isFound = true
       throw new TypeError('a fault')
@@ -36,14 +43,37 @@ describe('fuzz / the fuzzer', () => {
   }
 
   it('goes on from what reaches further, and shortens what it finds', async () => {
-    const { findings, kept } = await fuzz(planted, { draw: drawFrom(1), corpus: [], isOver: (runs) => isFound || runs > 20_000, counts: (url) => url.endsWith('/fuzz.test.js') })
-    assert.deepEqual(findings.map(({ error, input }) => [error.message, new TextDecoder().decode(input)]), [['a fault', 'bci']])
+    const { findings, kept } = await fuzz(planted, {
+      draw: drawFrom(1),
+      corpus: [],
+      isOver: (runs) => isFound || runs > 20_000,
+      counts: (url) => url.endsWith('/fuzz.test.js')
+    })
+    assert.deepEqual(
+      findings.map(({ error, input }) => [error.message, new TextDecoder().decode(input)]),
+      [['a fault', 'bci']]
+    )
     assert.ok(kept.length >= 3, `${kept.length} inputs`)
   })
 
   it('takes an error without a code, and one that stands for a bug, for a fault', async () => {
-    const throwing = (error: Error): Target => ({ name: 'throwing', seeds: () => [], run: () => { throw error } })
-    assert.equal(await faultOf(throwing(new PaychanError('ERR_INVALID_TXID', 'No.')), new Uint8Array(0)), undefined)
-    for (const error of [new TypeError('x'), new RangeError('y'), new PaychanError('ERR_INTERNAL', 'z')]) assert.equal(await faultOf(throwing(error), new Uint8Array(0)), error)
+    const throwing = (error: Error): Target => ({
+      name: 'throwing',
+      seeds: () => [],
+      run: () => {
+        throw error
+      }
+    })
+    assert.equal(
+      await faultOf(throwing(new PaychanError('ERR_INVALID_TXID', 'No.')), new Uint8Array(0)),
+      undefined
+    )
+    for (const error of [
+      new TypeError('x'),
+      new RangeError('y'),
+      new PaychanError('ERR_INTERNAL', 'z')
+    ]) {
+      assert.equal(await faultOf(throwing(error), new Uint8Array(0)), error)
+    }
   })
 })

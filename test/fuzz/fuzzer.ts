@@ -7,7 +7,10 @@ import { Coverage, isReader } from './coverage.js'
 import { mutated, type Draw } from './mutations.js'
 import { isRefusal, utf8, type Target } from './target.js'
 
-/** To ask what has run takes V8 a walk through the heap, which is some dozen milliseconds: one question for so many inputs. */
+/**
+ * To ask what has run takes V8 a walk through the heap, which is some dozen milliseconds: one
+ * question for so many inputs.
+ */
 const BATCH = 256
 /** Nothing that is read may take as long. */
 const LONGEST_MS = 5_000
@@ -16,7 +19,10 @@ const MOST_FINDINGS = 5
 const SHORTENING_RUNS = 2_000
 
 /** An input that is not refused as it should be. */
-export interface Finding { readonly input: Uint8Array, readonly error: Error }
+export interface Finding {
+  readonly input: Uint8Array
+  readonly error: Error
+}
 
 export interface Outcome {
   readonly runs: number
@@ -37,7 +43,7 @@ export interface Session {
 }
 
 /** Runs a target with one input; the fault, if it is one. */
-export async function faultOf ({ run }: Target, input: Uint8Array): Promise<Error | undefined> {
+export async function faultOf({ run }: Target, input: Uint8Array): Promise<Error | undefined> {
   const start = performance.now()
   try {
     const running = run(input)
@@ -50,7 +56,10 @@ export async function faultOf ({ run }: Target, input: Uint8Array): Promise<Erro
 }
 
 /** Fuzzes one target until it is over. */
-export async function fuzz (target: Target, { draw, corpus, isOver, counts = isReader }: Session): Promise<Outcome> {
+export async function fuzz(
+  target: Target,
+  { draw, corpus, isOver, counts = isReader }: Session
+): Promise<Outcome> {
   const words = (target.words ?? []).map(utf8)
   const pool = [...target.seeds(), ...corpus]
   const findings = new Map<string, Finding>()
@@ -59,33 +68,43 @@ export async function fuzz (target: Target, { draw, corpus, isOver, counts = isR
   const attempt = async (input: Uint8Array): Promise<void> => {
     runs += 1
     const error = await faultOf(target, input)
-    if (error !== undefined && !findings.has(signature(error))) findings.set(signature(error), { input, error })
+    if (error !== undefined && !findings.has(signature(error))) {
+      findings.set(signature(error), { input, error })
+    }
   }
   /** Those of some inputs that bring news, by halves. */
   const sift = async (inputs: readonly Uint8Array[]): Promise<void> => {
     for (const input of inputs) await faultOf(target, input)
     if (!coverage.hasNews({ keep: inputs.length === 1 })) return
     if (inputs.length === 1) pool.push(...inputs)
-    else for (const half of [inputs.slice(0, inputs.length >> 1), inputs.slice(inputs.length >> 1)]) await sift(half)
+    else {
+      for (const half of [inputs.slice(0, inputs.length >> 1), inputs.slice(inputs.length >> 1)]) {
+        await sift(half)
+      }
+    }
   }
   coverage.start()
   try {
     for (const seed of pool) await attempt(seed)
     coverage.hasNews({ keep: true })
     while (!isOver(runs) && findings.size < MOST_FINDINGS) {
-      const batch = Array.from({ length: BATCH }, () => mutated(pool[draw(pool.length)] ?? new Uint8Array(0), draw, pool, words))
+      const batch = Array.from({ length: BATCH }, () =>
+        mutated(pool[draw(pool.length)] ?? new Uint8Array(0), draw, pool, words)
+      )
       for (const input of batch) await attempt(input)
       if (coverage.hasNews({ keep: false })) await sift(batch)
     }
   } finally {
     coverage.stop()
   }
-  const shortest = await Promise.all([...findings.values()].map(async (finding) => await shortened(target, finding)))
+  const shortest = await Promise.all(
+    [...findings.values()].map(async (finding) => await shortened(target, finding))
+  )
   return { runs, reached: coverage.size, kept: pool, findings: shortest }
 }
 
 /** Takes pieces out as long as the fault stays the same. */
-async function shortened (target: Target, finding: Finding): Promise<Finding> {
+async function shortened(target: Target, finding: Finding): Promise<Finding> {
   let { input } = finding
   let runs = 0
   for (let piece = input.length >> 1; piece >= 1; piece >>= 1) {
@@ -100,7 +119,13 @@ async function shortened (target: Target, finding: Finding): Promise<Finding> {
 }
 
 /** Two errors are one fault when they come from the same place. */
-function signature (error: Error): string {
+function signature(error: Error): string {
   const cause = error.cause instanceof Error ? error.cause : error
-  return `${cause.name} ${cause.stack?.split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 2).join() ?? ''}`
+  return `${cause.name} ${
+    cause.stack
+      ?.split('\n')
+      .filter((line) => /^\s+at /.test(line))
+      .slice(0, 2)
+      .join() ?? ''
+  }`
 }

@@ -1,6 +1,7 @@
 /**
- * Whole nodes against a peer who signs and publishes by hand whatever its keys allow, and who runs one of the Electrum
- * servers of its victim. What is in no block may be made up: it costs the honest side no more than the fee of a normal bid.
+ * Whole nodes against a peer who signs and publishes by hand whatever its keys allow, and who runs
+ * one of the Electrum servers of its victim. What is in no block may be made up: it costs the
+ * honest side no more than the fee of a normal bid.
  */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
@@ -34,73 +35,123 @@ for (const core of [28, 31] as const) {
     this.timeout(60_000)
     let fixture: Fixture
 
-    beforeEach(async () => { fixture = await Fixture.create({ autoMine: false, blockWeight: BLOCK_WEIGHT, core }) })
-    afterEach(async () => { await fixture.end() })
+    beforeEach(async () => {
+      fixture = await Fixture.create({ autoMine: false, blockWeight: BLOCK_WEIGHT, core })
+    })
+    afterEach(async () => {
+      await fixture.end()
+    })
 
     /** Shows the truth, until it is told to show more. */
-    async function phantom (): Promise<PhantomServer> {
+    async function phantom(): Promise<PhantomServer> {
       const server = await PhantomServer.start(fixture.devnet)
-      fixture.onEnd(async () => { await server.stop() })
+      fixture.onEnd(async () => {
+        await server.stop()
+      })
       return server
     }
 
-    async function mine (blocks: number, ...nodes: readonly TestNode[]): Promise<void> {
+    async function mine(blocks: number, ...nodes: readonly TestNode[]): Promise<void> {
       await fixture.devnet.mine(blocks)
       for (const node of nodes) await node.synced()
     }
 
-    const of = async (node: TestNode): Promise<ChannelInfo> => (await node.api.channels())[0] ?? assert.fail()
+    const of = async (node: TestNode): Promise<ChannelInfo> =>
+      (await node.api.channels())[0] ?? assert.fail()
 
     /** A channel that can be paid on. */
-    async function open (client: TestNode, server: TestNode, request: Partial<OpenRequest>): Promise<ChannelInfo> {
+    async function open(
+      client: TestNode,
+      server: TestNode,
+      request: Partial<OpenRequest>
+    ): Promise<ChannelInfo> {
       await fixture.devnet.fund(await client.api.address(), satoshi(MONEY))
       await fixture.devnet.mine(1)
       await client.sees(async () => (await client.api.balance()).confirmed >= MONEY)
-      const channel = await client.api.open({ peer: await server.address(), amount: CAPACITY, ...request, wait: 'broadcast' })
+      const channel = await client.api.open({
+        peer: await server.address(),
+        amount: CAPACITY,
+        ...request,
+        wait: 'broadcast'
+      })
       await fixture.devnet.mine(2)
-      for (const node of [client, server]) await node.sees(async () => (await node.api.channels()).some((each) => each.id === channel.id && each.status === 'open'))
+      for (const node of [client, server]) {
+        await node.sees(async () =>
+          (await node.api.channels()).some(
+            (each) => each.id === channel.id && each.status === 'open'
+          )
+        )
+      }
       return channel
     }
 
     /** The node stops, and its operator goes on by hand. */
-    async function takenOver (node: TestNode, name: string): Promise<Attacker> {
+    async function takenOver(node: TestNode, name: string): Promise<Attacker> {
       await node.api.stop()
       return await Attacker.of(fixture.path(name))
     }
 
     /** What the victim has published, oldest first. */
-    function published ({ events }: TestNode): string[] {
-      return events.all.flatMap((event) => event.type === 'channel' && event.news.kind === 'published' ? event.txid ?? [] : [])
+    function published({ events }: TestNode): string[] {
+      return events.all.flatMap((event) =>
+        event.type === 'channel' && event.news.kind === 'published' ? (event.txid ?? []) : []
+      )
     }
 
     /** Until the victim has been shown a transaction. */
-    async function shown ({ events }: TestNode, tx: Transaction): Promise<void> {
+    async function shown({ events }: TestNode, tx: Transaction): Promise<void> {
       await events.when((event) => event.type === 'channel' && event.txid === tx.getId())
     }
 
     /** What spends the channel in the honest mempool, if anything does. */
-    async function waiting ({ channel: { outPoint }, fundingScript }: Attacker): Promise<Transaction | undefined> {
-      for (const { txid: id } of (await fixture.devnet.backend.scriptHistory(scriptHashOf(fundingScript))).mempool) {
+    async function waiting({
+      channel: { outPoint },
+      fundingScript
+    }: Attacker): Promise<Transaction | undefined> {
+      for (const { txid: id } of (
+        await fixture.devnet.backend.scriptHistory(scriptHashOf(fundingScript))
+      ).mempool) {
         const found = await fixture.devnet.transaction(id)
         const tx = found === undefined ? undefined : Transaction.fromBuffer(found.raw)
-        if (tx?.ins.some(({ hash }) => sameBytes(hash, Buffer.from(outPoint.txid, 'hex').reverse())) === true) return tx
+        if (
+          tx?.ins.some(({ hash }) =>
+            sameBytes(hash, Buffer.from(outPoint.txid, 'hex').reverse())
+          ) === true
+        ) {
+          return tx
+        }
       }
       return undefined
     }
 
-    const refusals = ({ events }: TestNode): number => events.all.filter((event) => event.type === 'channel' && event.news.kind === 'publication-refused').length
+    const refusals = ({ events }: TestNode): number =>
+      events.all.filter(
+        (event) => event.type === 'channel' && event.news.kind === 'publication-refused'
+      ).length
 
-    /** Until the honest server has refused one more bid, or taken it; then what spends the channel in its mempool. */
-    async function answered (victim: TestNode, attacker: Attacker, before: number): Promise<string | undefined> {
+    /**
+     * Until the honest server has refused one more bid, or taken it; then what spends the channel
+     * in its mempool.
+     */
+    async function answered(
+      victim: TestNode,
+      attacker: Attacker,
+      before: number
+    ): Promise<string | undefined> {
       for (;;) {
         const found = (await waiting(attacker))?.getId()
-        if (refusals(victim) > before || (found !== undefined && published(victim).includes(found))) return found
+        if (
+          refusals(victim) > before ||
+          (found !== undefined && published(victim).includes(found))
+        ) {
+          return found
+        }
         await turn()
       }
     }
 
     /** Until something spends the channel in the honest mempool. */
-    async function spending (attacker: Attacker): Promise<Transaction> {
+    async function spending(attacker: Attacker): Promise<Transaction> {
       for (;;) {
         const next = new Promise<void>((resolve) => {
           const stop = fixture.devnet.on('mempool', () => {
@@ -114,14 +165,21 @@ for (const core of [28, 31] as const) {
       }
     }
 
-    const feeOf = ({ outs }: Transaction): bigint => outs.reduce((left, { value }) => left - value, CAPACITY)
+    const feeOf = ({ outs }: Transaction): bigint =>
+      outs.reduce((left, { value }) => left - value, CAPACITY)
 
     describe('the newest state of the peer, shown by one server beside an honest one', () => {
-    /**
-     * The client, our victim, is paid back 850,000 sat in turn 1, and pays 10,000 sat in turn 2. Its peer has the state of turn 2 with
-     * 60,000 sat for itself, and that of turn 0 with 900,000 sat.
-     */
-      async function scene (): Promise<{ victim: TestNode, liar: PhantomServer, attacker: Attacker, lock: (turn: number) => number }> {
+      /**
+       * The client, our victim, is paid back 850,000 sat in turn 1, and pays 10,000 sat in turn 2.
+       * Its peer has the state of turn 2 with 60,000 sat for itself, and that of turn 0 with
+       * 900,000 sat.
+       */
+      async function scene(): Promise<{
+        victim: TestNode
+        liar: PhantomServer
+        attacker: Attacker
+        lock: (turn: number) => number
+      }> {
         const liar = await phantom()
         const victim = await fixture.node('victim', { electrum: [liar.url, fixture.electrum] })
         const peer = await fixture.node('peer')
@@ -134,19 +192,34 @@ for (const core of [28, 31] as const) {
         return { victim, liar, attacker, lock: (turn) => lockOf(attacker.channel.terms, turn) }
       }
 
-      /** The victim's own state is in the next block, and the older one of its peer comes too late. */
-      async function wins (victim: TestNode, attacker: Attacker, spend: Transaction): Promise<void> {
-        assert.deepEqual([spend.locktime, spend.outs[0]?.value], [lockOf(attacker.channel.terms, 1), 50_000n])
+      /**
+       * The victim's own state is in the next block, and the older one of its peer comes too late.
+       */
+      async function wins(victim: TestNode, attacker: Attacker, spend: Transaction): Promise<void> {
+        assert.deepEqual(
+          [spend.locktime, spend.outs[0]?.value],
+          [lockOf(attacker.channel.terms, 1), 50_000n]
+        )
         assert.ok(feeOf(spend) <= NORMAL_FEE, `it pays ${feeOf(spend)} sat`)
         await mine(1, victim)
-        await victim.sees(async () => (await of(victim)).spend?.txid === spend.getId() && (await of(victim)).status === 'closed')
+        await victim.sees(
+          async () =>
+            (await of(victim)).spend?.txid === spend.getId() &&
+            (await of(victim)).status === 'closed'
+        )
         await mine(Math.max(0, lockOf(attacker.channel.terms, 0) - fixture.devnet.height), victim)
-        assert.equal((await fixture.devnet.submit(attacker.state(0, { fee: 1_000n }).toBuffer())).accepted, false)
+        assert.equal(
+          (await fixture.devnet.submit(attacker.state(0, { fee: 1_000n }).toBuffer())).accepted,
+          false
+        )
       }
 
       it('holds nothing back when it spends an output that does not exist, too (EVID-3)', async () => {
         const { victim, liar, attacker, lock } = await scene()
-        const newest = attacker.state(2, { fee: 20_000n, coins: [{ outPoint: { txid: txid('99'.repeat(32)), vout: 0 }, value: 1_000n }] })
+        const newest = attacker.state(2, {
+          fee: 20_000n,
+          coins: [{ outPoint: { txid: txid('99'.repeat(32)), vout: 0 }, value: 1_000n }]
+        })
         await mine(lock(2) - fixture.devnet.height, victim)
         liar.show(attacker.fundingScript, newest)
         await shown(victim, newest)
@@ -158,24 +231,47 @@ for (const core of [28, 31] as const) {
         const { victim, attacker, lock } = await scene()
         await fixture.devnet.fund(hand.address, 10_000_000n)
         await mine(1, victim)
-        const coin = { ...(await fixture.devnet.utxos(hand.script))[0] ?? assert.fail(), owner: hand }
+        const coin = {
+          ...((await fixture.devnet.utxos(hand.script))[0] ?? assert.fail()),
+          owner: hand
+        }
         const crumbs = Array.from({ length: 310 }, () => [hand.script, 1_000n] as const)
-        const parent = signed({ version: 3, from: [coin], to: [[hand.script, coin.value - 320_000n], ...crumbs] })
-        const newest = attacker.state(2, { fee: CHILD_FEE, coins: [{ ...output(parent, 0), owner: hand }] })
+        const parent = signed({
+          version: 3,
+          from: [coin],
+          to: [[hand.script, coin.value - 320_000n], ...crumbs]
+        })
+        const newest = attacker.state(2, {
+          fee: CHILD_FEE,
+          coins: [{ ...output(parent, 0), owner: hand }]
+        })
         await mine(lock(2) - fixture.devnet.height, victim)
-        for (const tx of [parent, newest]) assert.deepEqual(await fixture.devnet.submit(tx.toBuffer()), { accepted: true, txid: tx.getId() })
+        for (const tx of [parent, newest]) {
+          assert.deepEqual(await fixture.devnet.submit(tx.toBuffer()), {
+            accepted: true,
+            txid: tx.getId()
+          })
+        }
         await shown(victim, newest)
         await mine(lock(1) - fixture.devnet.height, victim)
-        for (let before = 0; await answered(victim, attacker, before) === newest.getId(); await mine(1, victim)) {
+        for (
+          let before = 0;
+          (await answered(victim, attacker, before)) === newest.getId();
+          await mine(1, victim)
+        ) {
           assert.ok(fixture.devnet.height < lock(0))
           before = refusals(victim)
         }
-        const spend = await waiting(attacker) ?? assert.fail()
+        const spend = (await waiting(attacker)) ?? assert.fail()
         await mine(1, victim)
         await victim.sees(async () => (await of(victim)).status === 'closed')
         assert.deepEqual([(await of(victim)).spend?.txid, spend.locktime], [spend.getId(), lock(1)])
-        // Mempools keep the child until a bid pays more than it. The curve about doubles the bid with each block, and a block may come before the answer.
-        assert.ok(fixture.devnet.height < lock(0) && feeOf(spend) <= 6n * CHILD_FEE, `it pays ${feeOf(spend)} sat in block ${fixture.devnet.height}`)
+        // Mempools keep the child until a bid pays more than it. The curve about doubles the bid
+        // with each block, and a block may come before the answer.
+        assert.ok(
+          fixture.devnet.height < lock(0) && feeOf(spend) <= 6n * CHILD_FEE,
+          `it pays ${feeOf(spend)} sat in block ${fixture.devnet.height}`
+        )
       })
 
       it('holds ours back for two thirds of our window when it is nowhere else (TIME-7)', async () => {
@@ -184,7 +280,9 @@ for (const core of [28, 31] as const) {
         await mine(lock(2) - fixture.devnet.height, victim)
         liar.show(attacker.fundingScript, newest)
         await shown(victim, newest)
-        for (let height = fixture.devnet.height + 1; height < lock(1) + STEP * 2 / 3; height++) await mine(1, victim)
+        for (let height = fixture.devnet.height + 1; height < lock(1) + (STEP * 2) / 3; height++) {
+          await mine(1, victim)
+        }
         assert.deepEqual(published(victim), [])
         await mine(1, victim)
         await wins(victim, attacker, await spending(attacker))
@@ -222,35 +320,53 @@ for (const core of [28, 31] as const) {
       it('is the payment that was in flight: it is made, and not made again (EVID-2)', async () => {
         const victim = await fixture.node('victim')
         const peer = await fixture.node('peer')
-        const wire = await new Proxy({ host: '127.0.0.1', port: portOf(await peer.address()) }).open()
-        fixture.onEnd(async () => { await wire.cut() })
-        const { id, peerId } = await open(victim, peer, { peer: (await peer.address()).replace(/tcp\/\d+/, `tcp/${new URL(wire.url).port}`), blocks: 144 })
+        const wire = await new Proxy({
+          host: '127.0.0.1',
+          port: portOf(await peer.address())
+        }).open()
+        fixture.onEnd(async () => {
+          await wire.cut()
+        })
+        const { id, peerId } = await open(victim, peer, {
+          peer: (await peer.address()).replace(/tcp\/\d+/, `tcp/${new URL(wire.url).port}`),
+          blocks: 144
+        })
         await victim.api.pay({ to: id, amount: 1_000n })
 
-        // The peer takes the payment, and what it answers is lost: that leaves the payer 100 sat, below dust.
+        // The peer takes the payment, and what it answers is lost: that leaves the payer 100 sat,
+        // below dust.
         wire.swallowAnswers()
         const rent = { to: peerId, amount: 998_900n, id: 'rent' }
         const paying = codeOfRejection(victim.api.pay(rent))
-        await peer.events.when((event) => event.type === 'payment' && event.payment.amount === rent.amount)
+        await peer.events.when(
+          (event) => event.type === 'payment' && event.payment.amount === rent.amount
+        )
         const attacker = await takenOver(peer, 'peer')
         await wire.cut()
         assert.equal(await paying, 'ERR_PAYMENT_UNKNOWN')
 
-        const settlement = attacker.state(0, { fee: 1_000n, outputs: [{ script: attacker.payoutScript('client'), value: satoshi(330n) }] })
+        const settlement = attacker.state(0, {
+          fee: 1_000n,
+          outputs: [{ script: attacker.payoutScript('client'), value: satoshi(330n) }]
+        })
         assert.ok((await fixture.devnet.submit(settlement.toBuffer())).accepted)
         await mine(5, victim)
-        const status = async (): Promise<unknown> => (await victim.api.payments()).find(({ amount }) => amount === rent.amount)?.status
+        const status = async (): Promise<unknown> =>
+          (await victim.api.payments()).find(({ amount }) => amount === rent.amount)?.status
         await victim.sees(async () => (await of(victim)).spend?.txid === settlement.getId())
         assert.equal(await status(), 'unknown')
         await mine(1, victim)
         // No event tells of it.
-        while (await status() === 'unknown') await turn()
+        while ((await status()) === 'unknown') await turn()
         assert.equal(await status(), 'acknowledged')
 
         // There would be money for it, in another channel with the same peer.
         const back = await fixture.node('peer')
         const other = await open(victim, back, { blocks: 144 })
-        assert.deepEqual((await victim.api.pay(rent)).parts.map(({ channel, status }) => [channel, status]), [[id, 'acknowledged']])
+        assert.deepEqual(
+          (await victim.api.pay(rent)).parts.map(({ channel, status }) => [channel, status]),
+          [[id, 'acknowledged']]
+        )
         const channels = await victim.api.channels()
         assert.equal(channels.find((each) => each.id === other.id)?.spendable, CAPACITY)
       })
@@ -258,20 +374,25 @@ for (const core of [28, 31] as const) {
 
     describe('a settlement of 9.9 kvB, which pays the client its share and is in no block', () => {
       it('makes the refund wait, and then bid no more than what the next block takes (EVID-5)', async () => {
-        const bids = new Recorder<{ readonly tx: Transaction, readonly height: number }>()
+        const bids = new Recorder<{ readonly tx: Transaction; readonly height: number }>()
         const server = await Liar.start(fixture.devnet)
-        fixture.onEnd(async () => { await server.stop() })
+        fixture.onEnd(async () => {
+          await server.stop()
+        })
         const victim = await fixture.node('victim', { electrum: server.url })
         const peer = await fixture.node('peer')
         const { id, refundHeight } = await open(victim, peer, { blocks: 72 })
         await victim.api.pay({ to: id, amount: 2_000n })
         const attacker = await takenOver(peer, 'peer')
 
-        // Fees rise. The settlement pays 28 sat/vB out of a coin of the peer's own, which it keeps when another transaction takes its place.
+        // Fees rise. The settlement pays 28 sat/vB out of a coin of the peer's own, which it keeps
+        // when another transaction takes its place.
         server.lie = {
           answer: async ({ method, params: [raw] }, honest) => {
             if (method === 'blockchain.estimatefee') return { result: 0.0003 }
-            if (method === 'blockchain.transaction.broadcast') bids.push({ tx: Transaction.fromHex(String(raw)), height: fixture.devnet.height })
+            if (method === 'blockchain.transaction.broadcast') {
+              bids.push({ tx: Transaction.fromHex(String(raw)), height: fixture.devnet.height })
+            }
             return { result: await honest() }
           }
         }
@@ -280,8 +401,18 @@ for (const core of [28, 31] as const) {
         await fixture.devnet.fund(hand.address, 10_000_000n)
         await mine(1, victim)
         const [coin] = await fixture.devnet.utxos(hand.script)
-        const fat = attacker.state(0, { fee: 280_000n, coins: [{ ...coin ?? assert.fail(), owner: hand }], outputs: Array.from({ length: 306 }, () => ({ script: hand.script, value: satoshi(1_000n) })) })
-        assert.deepEqual(await fixture.devnet.submit(fat.toBuffer()), { accepted: true, txid: fat.getId() })
+        const fat = attacker.state(0, {
+          fee: 280_000n,
+          coins: [{ ...(coin ?? assert.fail()), owner: hand }],
+          outputs: Array.from({ length: 306 }, () => ({
+            script: hand.script,
+            value: satoshi(1_000n)
+          }))
+        })
+        assert.deepEqual(await fixture.devnet.submit(fat.toBuffer()), {
+          accepted: true,
+          txid: fat.getId()
+        })
         await shown(victim, fat)
 
         const begin = refundHeight + PATIENCE
@@ -295,18 +426,27 @@ for (const core of [28, 31] as const) {
         }
         assert.ok(bids.all.every(({ height }) => height >= begin))
         const fees = bids.all.map(({ tx }) => feeOf(tx))
-        assert.ok(fees.every((fee) => fee > 0n && fee <= normalBid), `it bids ${fees.join(', ')} sat`)
-        // What it would have burnt more for leaves the client all but the 2,000 sat that it has paid.
-        assert.deepEqual([(await waiting(attacker))?.getId(), fat.outs[0]?.value], [fat.getId(), CAPACITY - 2_000n])
+        assert.ok(
+          fees.every((fee) => fee > 0n && fee <= normalBid),
+          `it bids ${fees.join(', ')} sat`
+        )
+        // What it would have burnt more for leaves the client all but the 2,000 sat that it has
+        // paid.
+        assert.deepEqual(
+          [(await waiting(attacker))?.getId(), fat.outs[0]?.value],
+          [fat.getId(), CAPACITY - 2_000n]
+        )
       })
     })
   })
 }
 
-function portOf (multiaddr: string): number {
+function portOf(multiaddr: string): number {
   return Number(/\/tcp\/(\d+)/.exec(multiaddr)?.[1] ?? assert.fail())
 }
 
-async function turn (): Promise<void> {
-  await new Promise<void>((resolve) => { setImmediate(resolve) })
+async function turn(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve)
+  })
 }

@@ -1,4 +1,7 @@
-/** A lie about a broadcast that would freeze a fee: what is no matter of fees must not hide that the fee is too low. */
+/**
+ * A lie about a broadcast that would freeze a fee: what is no matter of fees must not hide that the
+ * fee is too low.
+ */
 import assert from 'node:assert/strict'
 import { Transaction } from 'bitcoinjs-lib'
 import { sameBytes, hashFromTxid } from '../../src/types/bytes.js'
@@ -10,7 +13,7 @@ const BROADCAST = 'blockchain.transaction.broadcast'
 const LEAST_FEE = 500n
 
 /** Whatever was sent before has arrived by then. */
-async function roundTrip ({ ask }: Line): Promise<void> {
+async function roundTrip({ ask }: Line): Promise<void> {
   await ask('server.ping')
 }
 
@@ -28,7 +31,8 @@ describe('servers that lie / about why they refuse a broadcast', function () {
       await pair.pay(300_000n)
       const funding = hashFromTxid(pair.fundingTxid)
       const [liar, honest] = [servers[0] ?? assert.fail(), servers[1] ?? assert.fail()]
-      const isSpend = (raw: unknown): boolean => Transaction.fromHex(String(raw)).ins.some(({ hash }) => sameBytes(hash, funding))
+      const isSpend = (raw: unknown): boolean =>
+        Transaction.fromHex(String(raw)).ins.some(({ hash }) => sameBytes(hash, funding))
       const lied = new Set<unknown>()
       liar.lie = {
         answer: async ({ method, params: [raw] }, said) => {
@@ -41,11 +45,17 @@ describe('servers that lie / about why they refuse a broadcast', function () {
       honest.lie = {
         answer: async ({ method, params: [raw] }, said, line) => {
           if (method !== BROADCAST || !isSpend(raw)) return { result: await said() }
-          const fee = CAPACITY - Transaction.fromHex(String(raw)).outs.reduce((sum, { value }) => sum + value, 0n)
+          const fee =
+            CAPACITY -
+            Transaction.fromHex(String(raw)).outs.reduce((sum, { value }) => sum + value, 0n)
           if (fee >= LEAST_FEE) return { result: await said() }
           refused++
           // The lie is heard first.
-          while (!lied.has(raw)) await new Promise((resolve) => { setImmediate(resolve) })
+          while (!lied.has(raw)) {
+            await new Promise((resolve) => {
+              setImmediate(resolve)
+            })
+          }
           await roundTrip(line)
           return { error: 'the transaction was rejected by network rules.\n\nmempool full' }
         }
@@ -56,7 +66,11 @@ describe('servers that lie / about why they refuse a broadcast', function () {
       await pair.paidOut({ server: 300_000n })
     } finally {
       await pair.end()
-      await Promise.all(servers.map(async (server) => { await server.stop() }))
+      await Promise.all(
+        servers.map(async (server) => {
+          await server.stop()
+        })
+      )
     }
   })
 })

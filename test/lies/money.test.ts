@@ -1,6 +1,7 @@
 /**
- * Two real nodes, each with two Electrum servers, of which the first one lies from the start on, in every way that
- * we know: a channel is opened, paid on, settled by the server alone, and swept. Nobody loses more than fees.
+ * Two real nodes, each with two Electrum servers, of which the first one lies from the start on, in
+ * every way that we know: a channel is opened, paid on, settled by the server alone, and swept.
+ * Nobody loses more than fees.
  */
 import { Liar } from './liar.js'
 import { LIES } from './lies.js'

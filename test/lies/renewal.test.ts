@@ -1,6 +1,7 @@
 /**
- * A whole node against a client who makes T1 of a renewal by hand. Signed by both, T1 would be in the way of every state
- * of the old channel, which has to pay more than all of its fee (BIP125 rule 3): the server signs none that is dear to replace.
+ * A whole node against a client who makes T1 of a renewal by hand. Signed by both, T1 would be in
+ * the way of every state of the old channel, which has to pay more than all of its fee (BIP125 rule
+ * 3): the server signs none that is dear to replace.
  */
 import '../../src/p2p/polyfill.js'
 import assert from 'node:assert/strict'
@@ -39,9 +40,13 @@ const NORMAL_FEE = 1_000n
 const BLOCK_WEIGHT = 20_000
 
 /** T1 beside the new funding output, which gets what is left. */
-interface Made { readonly outputs: readonly TxOutput[], readonly fee: bigint }
+interface Made {
+  readonly outputs: readonly TxOutput[]
+  readonly fee: bigint
+}
 
-const own = (count: number): TxOutput[] => Array.from({ length: count }, () => ({ script: hand.script, value: satoshi(1_000n) }))
+const own = (count: number): TxOutput[] =>
+  Array.from({ length: count }, () => ({ script: hand.script, value: satoshi(1_000n) }))
 
 // Under the mempool rules that most nodes have, and under those of Bitcoin Core 31.
 for (const core of [28, 31] as const) {
@@ -59,29 +64,73 @@ for (const core of [28, 31] as const) {
       await fixture.devnet.fund(await alice.api.address(), satoshi(2n * CAPACITY))
       await fixture.devnet.mine(1)
       await alice.sees(async () => (await alice.api.balance()).confirmed > CAPACITY)
-      const { id } = await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
+      const { id } = await alice.api.open({
+        peer: await bob.address(),
+        amount: CAPACITY,
+        blocks: BLOCKS,
+        wait: 'broadcast'
+      })
       await fixture.devnet.mine(2)
-      for (const node of [alice, bob]) await node.sees(async () => (await node.api.channels()).some((each) => each.id === id && each.status === 'open'))
+      for (const node of [alice, bob]) {
+        await node.sees(async () =>
+          (await node.api.channels()).some((each) => each.id === id && each.status === 'open')
+        )
+      }
       await alice.api.pay({ to: id, amount: PAID })
       await alice.api.stop()
       attacker = await Attacker.of(fixture.path('alice'))
     })
-    afterEach(async () => { await fixture.end() })
+    afterEach(async () => {
+      await fixture.end()
+    })
 
     /** A stream to Bob from the PeerId of Alice, and what comes on it. */
-    async function stream (): Promise<{ readonly send: Link['send'], readonly answer: () => Promise<Message> }> {
-      const host = createHost({ privateKey: await generateKeyPairFromSeed('Ed25519', attacker.identity), listen: [] })
-      const node = await createLibp2p<TestServices>({ ...host, services: { ...host.services, peers: (components) => createPeers(components, { onError: assert.ifError }) } })
-      fixture.onEnd(async () => { await node.stop() })
+    async function stream(): Promise<{
+      readonly send: Link['send']
+      readonly answer: () => Promise<Message>
+    }> {
+      const host = createHost({
+        privateKey: await generateKeyPairFromSeed('Ed25519', attacker.identity),
+        listen: []
+      })
+      const node = await createLibp2p<TestServices>({
+        ...host,
+        services: {
+          ...host.services,
+          peers: (components) => createPeers(components, { onError: assert.ifError })
+        }
+      })
+      fixture.onEnd(async () => {
+        await node.stop()
+      })
       const messages = new Recorder<Message>()
-      const link = await node.services.peers.open(await bob.address(), () => ({ onMessage: (message) => { messages.push(message) }, onClosed: () => {} }))
+      const link = await node.services.peers.open(await bob.address(), () => ({
+        onMessage: (message) => {
+          messages.push(message)
+        },
+        onClosed: () => {}
+      }))
       let read = 0
-      return { send: (message) => { link.send(message) }, answer: async () => await messages.when(() => true, read++) }
+      return {
+        send: (message) => {
+          link.send(message)
+        },
+        answer: async () => await messages.when(() => true, read++)
+      }
     }
 
-    /** The whole handshake of a renewal, up to what the server says to T1 that the client has signed. */
-    async function renewed (made: Made): Promise<{ readonly t1: Transaction, readonly said: Message }> {
-      const { channel, channel: { ledger }, signer } = attacker
+    /**
+     * The whole handshake of a renewal, up to what the server says to T1 that the client has
+     * signed.
+     */
+    async function renewed(
+      made: Made
+    ): Promise<{ readonly t1: Transaction; readonly said: Message }> {
+      const {
+        channel,
+        channel: { ledger },
+        signer
+      } = attacker
       const { send, answer } = await stream()
       const keys = { role: 'client', high: 1, low: 2 } as const
       const offer: OpenChannel = {
@@ -95,25 +144,55 @@ for (const core of [28, 31] as const) {
         mode: 'one-way',
         step: 0,
         txVersion: 3,
-        renews: { channelId: fromHex(channel.id), turn: ledger.turn, sequence: ledger.held?.sequence ?? assert.fail(), serverBalance: PAID },
+        renews: {
+          channelId: fromHex(channel.id),
+          turn: ledger.turn,
+          sequence: ledger.held?.sequence ?? assert.fail(),
+          serverBalance: PAID
+        },
         derivation: bitsToBytes(keys)
       }
       send(offer)
       const accept = await answer()
-      assert.ok(accept.type === 'AcceptChannel', accept.type === 'Error' ? accept.text : accept.type)
+      assert.ok(
+        accept.type === 'AcceptChannel',
+        accept.type === 'Error' ? accept.text : accept.type
+      )
       const terms = termsOf(offer, accept)
       const old = fundingOutput(channel.terms, channel.outPoint)
-      const t1 = fundingSpend(old, 3, 0, [{ script: fundingScriptOf(terms), value: terms.capacity }, ...made.outputs])
+      const t1 = fundingSpend(old, 3, 0, [
+        { script: fundingScriptOf(terms), value: terms.capacity },
+        ...made.outputs
+      ])
       const outPoint = { txid: txidFromHash(t1.getHash()), vout: 0 }
-      send({ type: 'RefundRequest', refundTx: unsignedRefund(refundTemplateOf(terms, outPoint), { script: hand.script, value: subSat(initialBalance(terms), satoshi(NORMAL_FEE)) }) })
+      send({
+        type: 'RefundRequest',
+        refundTx: unsignedRefund(refundTemplateOf(terms, outPoint), {
+          script: hand.script,
+          value: subSat(initialBalance(terms), satoshi(NORMAL_FEE))
+        })
+      })
       assert.equal((await answer()).type, 'RefundSignature')
-      send({ type: 'Update', turn: 0, sequence: 0, payerBalance: initialBalance(terms), payments: [], signature: signer.sign({ ...keys, use: 'channel' }, initialDigest({ terms, outPoint })) })
+      send({
+        type: 'Update',
+        turn: 0,
+        sequence: 0,
+        payerBalance: initialBalance(terms),
+        payments: [],
+        signature: signer.sign({ ...keys, use: 'channel' }, initialDigest({ terms, outPoint }))
+      })
       assert.equal((await answer()).type, 'UpdateAck')
-      send({ type: 'RenewalRequest', fundingTx: t1.toBuffer(), signature: attacker.sign(renewalSighash(t1.toBuffer(), old)), previous: [] })
+      send({
+        type: 'RenewalRequest',
+        fundingTx: t1.toBuffer(),
+        signature: attacker.sign(renewalSighash(t1.toBuffer(), old)),
+        previous: []
+      })
       return { t1, said: await answer() }
     }
 
-    const theOld = async (): Promise<ChannelInfo> => (await bob.api.channels()).find(({ id }) => id === attacker.channel.id) ?? assert.fail()
+    const theOld = async (): Promise<ChannelInfo> =>
+      (await bob.api.channels()).find(({ id }) => id === attacker.channel.id) ?? assert.fail()
 
     it('is signed when it is as its node would make it', async () => {
       const { t1, said } = await renewed({ outputs: [], fee: 165n })
@@ -124,7 +203,11 @@ for (const core of [28, 31] as const) {
     })
 
     for (const [name, made, code] of [
-      ['with 10 kvB of outputs at the least feerate', { outputs: own(310), fee: 10_000n }, 'ERR_RENEWAL_FORM'],
+      [
+        'with 10 kvB of outputs at the least feerate',
+        { outputs: own(310), fee: 10_000n },
+        'ERR_RENEWAL_FORM'
+      ],
       ['with a fee far above what blocks take', { outputs: [], fee: 50_000n }, 'ERR_RENEWAL_FEE']
     ] as const) {
       it(`is not signed ${name}, and the server settles the old channel for a normal fee`, async () => {
@@ -137,10 +220,15 @@ for (const core of [28, 31] as const) {
         await bob.sees(async () => (await theOld()).status === 'closed')
         const { spend } = await theOld()
         assert.equal(spend?.kind, 'settlement')
-        const t3 = Transaction.fromBuffer((await fixture.devnet.transaction(txid(spend.txid)))?.raw ?? assert.fail())
+        const t3 = Transaction.fromBuffer(
+          (await fixture.devnet.transaction(txid(spend.txid)))?.raw ?? assert.fail()
+        )
         const fee = t3.outs.reduce((left, { value }) => left - value, CAPACITY)
         assert.ok(fee <= NORMAL_FEE, `it pays ${fee} sat`)
-        assert.deepEqual(t3.outs.map(({ value }) => value), [CAPACITY - PAID, PAID - fee])
+        assert.deepEqual(
+          t3.outs.map(({ value }) => value),
+          [CAPACITY - PAID, PAID - fee]
+        )
       })
     }
   })

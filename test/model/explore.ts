@@ -10,7 +10,10 @@ import { BUDGETS } from './world.js'
 /** Two that meet are what most faults need. */
 export const USUAL_INCIDENTS = 2
 
-/** Of so many worlds with a pin in the mempools one is played to its end: that takes a week of blocks, each with a bid of its own. */
+/**
+ * Of so many worlds with a pin in the mempools one is played to its end: that takes a week of
+ * blocks, each with a bid of its own.
+ */
 const PINNED_ONE_IN = 16
 
 export interface Bounds {
@@ -25,7 +28,9 @@ export interface Bounds {
   readonly without?: string | undefined
 }
 
-export interface Found extends Violation { readonly moves: readonly string[] }
+export interface Found extends Violation {
+  readonly moves: readonly string[]
+}
 
 export interface Explored {
   readonly story: string
@@ -49,7 +54,7 @@ class Ways {
   readonly #names: string[] = []
   readonly #numbers = new Map<string, number>()
 
-  add (parent: number, move: string): number {
+  add(parent: number, move: string): number {
     let number = this.#numbers.get(move)
     if (number === undefined) {
       number = this.#names.push(move) - 1
@@ -59,20 +64,24 @@ class Ways {
     return this.#parents.push(parent) - 1
   }
 
-  to (state: number): string[] {
+  to(state: number): string[] {
     const moves: string[] = []
-    for (let at = state; at > 0; at = this.#parents[at] ?? 0) moves.unshift(this.#names[this.#moves[at] ?? 0] ?? '')
+    for (let at = state; at > 0; at = this.#parents[at] ?? 0) {
+      moves.unshift(this.#names[this.#moves[at] ?? 0] ?? '')
+    }
     return moves
   }
 
-  get size (): number { return this.#parents.length }
+  get size(): number {
+    return this.#parents.length
+  }
 }
 
 /** V8 bounds one set to 16.7 million numbers. */
 class Seen {
   readonly #parts = Array.from({ length: 16 }, () => new Set<number>())
 
-  add (hash: number): boolean {
+  add(hash: number): boolean {
     const part = this.#parts[hash % this.#parts.length]
     if (part === undefined || part.has(hash)) return false
     part.add(hash)
@@ -81,16 +90,27 @@ class Seen {
 }
 
 /** How often each thing may happen, and how many of them in one story. */
-function boundsOf ({ bounds }: Story, incidents: number): number[] {
+function boundsOf({ bounds }: Story, incidents: number): number[] {
   return [...BUDGETS.map((budget) => Math.min(bounds[budget] ?? 0, incidents)), incidents]
 }
 
-export function explore (story: Story, bounds: Bounds = {}): Explored {
+export function explore(story: Story, bounds: Bounds = {}): Explored {
   const { states = Number.POSITIVE_INFINITY } = bounds
-  return withGameOf(story, (game) => exploreGame(game, { ...bounds, states: states * (story.part ?? 1) }))
+  return withGameOf(story, (game) =>
+    exploreGame(game, { ...bounds, states: states * (story.part ?? 1) })
+  )
 }
 
-function exploreGame<W> (game: Game<W>, { incidents = USUAL_INCIDENTS, depth = Number.POSITIVE_INFINITY, states = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, without }: Bounds): Explored {
+function exploreGame<W>(
+  game: Game<W>,
+  {
+    incidents = USUAL_INCIDENTS,
+    depth = Number.POSITIVE_INFINITY,
+    states = Number.POSITIVE_INFINITY,
+    seconds = Number.POSITIVE_INFINITY,
+    without
+  }: Bounds
+): Explored {
   const start = Date.now()
   const judge = new Judge(game, PINNED_ONE_IN)
   const left = without === undefined ? undefined : new RegExp(without)
@@ -100,8 +120,19 @@ function exploreGame<W> (game: Game<W>, { incidents = USUAL_INCIDENTS, depth = N
   let frontier: Array<readonly [number, W]> = [[ways.add(0, ''), first]]
   seen.add(hashOf(game.key(first)))
   const wrong = judge.verdict(first)
-  const total = (of: (machine: Game<W>['machines'][number]) => number): number => game.machines.reduce((sum, machine) => sum + of(machine), 0)
-  const over = (reached: number, isComplete: boolean, violation?: Found): Explored => ({ story: game.story.name, incidents, states: ways.size, depth: reached, seconds: (Date.now() - start) / 1000, isComplete, sides: total(({ sides }) => sides.size), transitions: total(({ sides }) => sides.worked), violation })
+  const total = (of: (machine: Game<W>['machines'][number]) => number): number =>
+    game.machines.reduce((sum, machine) => sum + of(machine), 0)
+  const over = (reached: number, isComplete: boolean, violation?: Found): Explored => ({
+    story: game.story.name,
+    incidents,
+    states: ways.size,
+    depth: reached,
+    seconds: (Date.now() - start) / 1000,
+    isComplete,
+    sides: total(({ sides }) => sides.size),
+    transitions: total(({ sides }) => sides.worked),
+    violation
+  })
   if (wrong !== undefined) return over(0, false, { ...wrong, moves: [] })
   for (let reached = 0; ; reached++) {
     if (frontier.length === 0) return over(reached - 1, true)
@@ -115,7 +146,9 @@ function exploreGame<W> (game: Game<W>, { incidents = USUAL_INCIDENTS, depth = N
         if (!seen.add(hashOf(game.key(after)))) continue
         const at = ways.add(number, move)
         const violation = judge.verdict(after)
-        if (violation !== undefined) return over(reached + 1, false, { ...violation, moves: ways.to(at) })
+        if (violation !== undefined) {
+          return over(reached + 1, false, { ...violation, moves: ways.to(at) })
+        }
         next.push([at, after])
       }
     }
@@ -124,18 +157,30 @@ function exploreGame<W> (game: Game<W>, { incidents = USUAL_INCIDENTS, depth = N
 }
 
 /** Plays moves one after the other; `tell` hears of each world, and of what is wrong with it. */
-export function replay (story: Story, trace: readonly string[], incidents: number, tell: (move: string, world: string, violation: Violation | undefined) => void): Violation | undefined {
+export function replay(
+  story: Story,
+  trace: readonly string[],
+  incidents: number,
+  tell: (move: string, world: string, violation: Violation | undefined) => void
+): Violation | undefined {
   return withGameOf(story, (game) => replayGame(game, trace, incidents, tell))
 }
 
-function replayGame<W> (game: Game<W>, trace: readonly string[], incidents: number, tell: Parameters<typeof replay>[3]): Violation | undefined {
+function replayGame<W>(
+  game: Game<W>,
+  trace: readonly string[],
+  incidents: number,
+  tell: Parameters<typeof replay>[3]
+): Violation | undefined {
   const judge = new Judge(game)
   let world = game.begin(boundsOf(game.story, incidents))
   let violation = judge.verdict(world)
   tell('', game.describe(world), violation)
   for (const move of trace) {
     const moves = game.list(world)
-    if (!moves.includes(move)) throw new Error(`'${move}' cannot happen now; what can: ${moves.join(', ')}`)
+    if (!moves.includes(move)) {
+      throw new Error(`'${move}' cannot happen now; what can: ${moves.join(', ')}`)
+    }
     world = game.apply(world, move)
     violation = judge.verdict(world)
     tell(move, game.describe(world), violation)

@@ -7,7 +7,7 @@ export class Interned<T> {
   readonly #values: T[] = []
 
   /** `key` says all of the value that counts. */
-  numberOf (value: T, key: string): number {
+  numberOf(value: T, key: string): number {
     const known = this.#numbers.get(key)
     if (known !== undefined) return known
     this.#numbers.set(key, this.#values.length)
@@ -15,30 +15,41 @@ export class Interned<T> {
     return this.#values.length - 1
   }
 
-  at (number: number): T {
+  at(number: number): T {
     if (number < 0 || number >= this.#values.length) throw new Error(`there is no value ${number}`)
     return this.#values[number] as T
   }
 
-  get size (): number { return this.#values.length }
-  get all (): T[] { return [...this.#values] }
+  get size(): number {
+    return this.#values.length
+  }
+  get all(): T[] {
+    return [...this.#values]
+  }
 }
 
 const texts = new Interned<string>()
 const known = new WeakMap<object, string>()
 
-/** A text that is the same for two values exactly when they say the same; a field that is undefined is as one that is not there. */
-export function canonical (value: unknown): string {
+/**
+ * A text that is the same for two values exactly when they say the same; a field that is undefined
+ * is as one that is not there.
+ */
+export function canonical(value: unknown): string {
   switch (typeof value) {
-    case 'bigint': return `${value}n`
-    case 'object': return value === null ? 'null' : canonicalObject(value)
+    case 'bigint':
+      return `${value}n`
+    case 'object':
+      return value === null ? 'null' : canonicalObject(value)
     case 'function':
-    case 'symbol': throw new Error('a state holds data only')
-    default: return JSON.stringify(value) ?? 'undefined'
+    case 'symbol':
+      throw new Error('a state holds data only')
+    default:
+      return JSON.stringify(value) ?? 'undefined'
   }
 }
 
-function canonicalObject (value: object): string {
+function canonicalObject(value: object): string {
   const before = known.get(value)
   if (before !== undefined) return before
   const parts = textOf(value)
@@ -47,15 +58,20 @@ function canonicalObject (value: object): string {
   return text
 }
 
-function textOf (value: object): string {
+function textOf(value: object): string {
   if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined).sort(([a], [b]) => a < b ? -1 : 1)
+  const fields = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
   return `{${fields.map(([name, field]) => `${name}:${canonical(field)}`).join(',')}}`
 }
 
-/** 53 bits of a text, by two passes of cyrb53: among ten million texts, two have the same number with a probability of 0.6 %. */
-export function hashOf (text: string): number {
+/**
+ * 53 bits of a text, by two passes of cyrb53: among ten million texts, two have the same number
+ * with a probability of 0.6 %.
+ */
+export function hashOf(text: string): number {
   let a = 0xdeadbeef
   let b = 0x41c6ce57
   for (let i = 0; i < text.length; i++) {

@@ -1,4 +1,7 @@
-/** What has to be true of every world that can be reached, and of where it leads when nobody says a word any more. */
+/**
+ * What has to be true of every world that can be reached, and of where it leads when nobody says a
+ * word any more.
+ */
 import type { Ending, Game } from './game.js'
 import { hashOf } from './intern.js'
 import type { Violation } from './rules.js'
@@ -6,24 +9,32 @@ import type { Violation } from './rules.js'
 export class Judge<W> {
   readonly #exits = new Map<string, Violation | undefined>()
 
-  /** `oneIn`: of so many worlds from which it takes days of blocks to an end, one is played to it. */
-  constructor (private readonly game: Game<W>, private readonly oneIn = 1) {}
+  /**
+   * `oneIn`: of so many worlds from which it takes days of blocks to an end, one is played to it.
+   */
+  constructor(
+    private readonly game: Game<W>,
+    private readonly oneIn = 1
+  ) {}
 
   /** The first thing that is wrong with a world, or with where it leads. */
-  verdict (w: W): Violation | undefined {
+  verdict(w: W): Violation | undefined {
     return this.game.now(w) ?? (this.#isLeftOut(w) ? undefined : this.#end(w))
   }
 
-  #isLeftOut (w: W): boolean {
+  #isLeftOut(w: W): boolean {
     return this.oneIn > 1 && this.game.isPinned(w) && hashOf(this.game.key(w)) % this.oneIn !== 0
   }
 
-  #end (w: W): Violation | undefined {
-    return this.#exit(w, 'silent') ?? (this.game.story.adversary === undefined ? undefined : this.#exit(w, 'greedy'))
+  #end(w: W): Violation | undefined {
+    return (
+      this.#exit(w, 'silent') ??
+      (this.game.story.adversary === undefined ? undefined : this.#exit(w, 'greedy'))
+    )
   }
 
   /** From here nobody says any more; servers go on as they do; blocks come and take what pays. */
-  #exit (from: W, ending: Ending): Violation | undefined {
+  #exit(from: W, ending: Ending): Violation | undefined {
     const { game } = this
     const seen: string[] = []
     const steps: string[] = []

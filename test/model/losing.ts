@@ -1,4 +1,7 @@
-/** A side that has lost its disk: it goes back to an old copy, or has its seed and takes what the peer names (RESTORE-4 to RESTORE-6). */
+/**
+ * A side that has lost its disk: it goes back to an old copy, or has its seed and takes what the
+ * peer names (RESTORE-4 to RESTORE-6).
+ */
 import type { ChannelRecord } from '../../protocols/paychan/1.0/index.js'
 import { otherRole, type Role } from '../../src/bitcoin/keys.js'
 import { recordOf } from '../../src/channel/recording.js'
@@ -14,21 +17,21 @@ import type { World } from './world.js'
 const ALL = 'all'
 
 export class Losing {
-  constructor (private readonly machine: Machine) {}
+  constructor(private readonly machine: Machine) {}
 
   /** The process starts again on an old copy of its disk. */
-  goBack (w: World, role: Role): void {
+  goBack(w: World, role: Role): void {
     this.#begin(w, role, w.copy[role])
   }
 
   /** From the seed alone: the channel as the peer hands it back. */
-  handBack (w: World, role: Role, name = ALL): void {
+  handBack(w: World, role: Role, name = ALL): void {
     const channel = this.#adopted(w, role, name)
     if (channel === undefined) throw new Error(`the peer cannot name ${name}`)
     this.#begin(w, role, this.machine.sides.numberOf({ channel, log: [] }))
   }
 
-  #begin (w: World, role: Role, state: number): void {
+  #begin(w: World, role: Role, state: number): void {
     this.machine.disconnect(w)
     w.lost[role] = w.side[role]
     w.side[role] = state
@@ -36,21 +39,29 @@ export class Losing {
   }
 
   /** The newest states that the peer may name, and prove: an honest one names the true one. */
-  named (w: World, role: Role): string[] {
+  named(w: World, role: Role): string[] {
     const peer = otherRole(role)
     if (!this.machine.runs(w, peer) || this.machine.open(w, peer) === undefined) return []
-    const older = this.machine.isHonest(peer) ? [] : this.machine.spends.states.filter(({ turn }) => turn >= 0).map(({ turn, sequence }) => `${turn}/${sequence}`)
+    const older = this.machine.isHonest(peer)
+      ? []
+      : this.machine.spends.states
+          .filter(({ turn }) => turn >= 0)
+          .map(({ turn, sequence }) => `${turn}/${sequence}`)
     return [ALL, ...older].filter((name) => this.#adopted(w, role, name) !== undefined)
   }
 
-  #adopted (w: World, role: Role, name: string): Established | undefined {
+  #adopted(w: World, role: Role, name: string): Established | undefined {
     const { machine } = this
     const peer = otherRole(role)
     const record = recordOf(machine.channel(w, peer), envOf(machine.nodes[peer], w.height, false))
     const said = record && this.#said(record, name)
     if (said === undefined) return undefined
     const { keys, address, peer: from } = machine.channel(w, role)
-    const env = { ...envOf(machine.nodes[role], w.height, false), isKnownKey: () => false, isKnownOutPoint: () => false }
+    const env = {
+      ...envOf(machine.nodes[role], w.height, false),
+      isKnownKey: () => false,
+      isKnownOutPoint: () => false
+    }
     try {
       return adoptRecord(said, { role, keys, peer: from, address, network: 'regtest' }, env).state
     } catch (error) {
@@ -60,11 +71,29 @@ export class Losing {
   }
 
   /** The record with one state as the newest; undefined when it names the true one anyway. */
-  #said (record: ChannelRecord, name: string): ChannelRecord | undefined {
+  #said(record: ChannelRecord, name: string): ChannelRecord | undefined {
     if (name === ALL) return record
-    const state = this.machine.spends.states.find(({ turn, sequence }) => name === `${turn}/${sequence}`)
+    const state = this.machine.spends.states.find(
+      ({ turn, sequence }) => name === `${turn}/${sequence}`
+    )
     const before = state === undefined ? undefined : record.states[state.turn]
-    if (state === undefined || before === undefined || (state.turn === record.states.length - 1 && state.sequence >= before.sequence)) return undefined
-    return { ...record, states: [...record.states.slice(0, state.turn), { sequence: state.sequence, payerBalance: satoshi(state.payerBalance), signature: state.signature }] }
+    if (
+      state === undefined ||
+      before === undefined ||
+      (state.turn === record.states.length - 1 && state.sequence >= before.sequence)
+    ) {
+      return undefined
+    }
+    return {
+      ...record,
+      states: [
+        ...record.states.slice(0, state.turn),
+        {
+          sequence: state.sequence,
+          payerBalance: satoshi(state.payerBalance),
+          signature: state.signature
+        }
+      ]
+    }
   }
 }

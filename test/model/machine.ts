@@ -1,6 +1,7 @@
 /**
- * What happens to a world: events reach the two nodes, effects are performed, blocks come. Works on a
- * copy that may be changed; a world at rest has told every node that runs all that the chain shows.
+ * What happens to a world: events reach the two nodes, effects are performed, blocks come. Works on
+ * a copy that may be changed; a world at rest has told every node that runs all that the chain
+ * shows.
  */
 import assert from 'node:assert/strict'
 import type { Message, Payment } from '../../protocols/paychan/1.0/index.js'
@@ -19,7 +20,10 @@ import type { Story } from './stories.js'
 import { CAPACITY, statesHeldBy, Transactions, type Spend } from './transactions.js'
 import { copyOf, END, NONE, ROLES, UNSEEN, type World } from './world.js'
 
-interface Posted { readonly key: string, readonly event: () => ChannelEvent }
+interface Posted {
+  readonly key: string
+  readonly event: () => ChannelEvent
+}
 
 /** As often as a story needs: after each of two accidents, and once more. */
 const DIALS = 3
@@ -31,7 +35,7 @@ const BLOCKS = { oneWay: 40, twoWay: 75 }
 
 const POLICY = { settleMargin: blockDelta(SETTLE_MARGIN), minBlocks: blockDelta(30) }
 
-function beginningOf (channel: Channel): Beginning {
+function beginningOf(channel: Channel): Beginning {
   if (channel.stage === 'established') return channel
   assert.ok(channel.stage === 'refund-requested')
   return { ...channel, ledger: NEW_LEDGER }
@@ -41,8 +45,13 @@ function beginningOf (channel: Channel): Beginning {
 export type Beginning = Pick<Established, 'terms' | 'outPoint' | 'ledger' | 'fundingTx'>
 
 /** A small channel that is open. */
-export function openedFor ({ step }: Pick<Story, 'step'>): Opened {
-  return new Opened({ capacity: CAPACITY, blocks: step === undefined ? BLOCKS.oneWay : BLOCKS.twoWay, ...step === undefined ? {} : { step }, policy: POLICY }).open()
+export function openedFor({ step }: Pick<Story, 'step'>): Opened {
+  return new Opened({
+    capacity: CAPACITY,
+    blocks: step === undefined ? BLOCKS.oneWay : BLOCKS.twoWay,
+    ...(step === undefined ? {} : { step }),
+    policy: POLICY
+  }).open()
 }
 
 export class Machine {
@@ -54,15 +63,27 @@ export class Machine {
   /** Events that wait behind one that a side is busy with. */
   readonly #busy: Partial<Record<Role, Posted[]>> = {}
 
-  constructor (readonly story: Story, opened = openedFor(story)) {
+  constructor(
+    readonly story: Story,
+    opened = openedFor(story)
+  ) {
     const { client, server } = opened
     this.nodes = { client, server }
     this.sides = new Sides(this.nodes)
     this.beginning = beginningOf(client.channel)
     this.spends = new Transactions(this.beginning, this.nodes)
-    for (const role of ROLES) for (const state of statesHeldBy(this.nodes[role].channel)) this.spends.learn(state)
-    const [forClient, forServer] = ROLES.map((role) => opened.queues[role].map((message) => message === 'end' ? END : this.sides.messageNumber(message)))
-    const side = { client: this.sides.numberOf({ channel: client.channel, log: [] }), server: this.sides.numberOf({ channel: server.channel, log: [] }) }
+    for (const role of ROLES) {
+      for (const state of statesHeldBy(this.nodes[role].channel)) this.spends.learn(state)
+    }
+    const [forClient, forServer] = ROLES.map((role) =>
+      opened.queues[role].map((message) =>
+        message === 'end' ? END : this.sides.messageNumber(message)
+      )
+    )
+    const side = {
+      client: this.sides.numberOf({ channel: client.channel, log: [] }),
+      server: this.sides.numberOf({ channel: server.channel, log: [] })
+    }
     this.first = {
       side,
       up: { client: true, server: true },
@@ -71,14 +92,22 @@ export class Machine {
       asked: { client: 0, server: 0 },
       told: { client: [], server: [] },
       height: opened.chain.height,
-      fundingHeight: client.channel.stage === 'established' ? client.channel.onChain.fundingHeight ?? UNSEEN : UNSEEN,
+      fundingHeight:
+        client.channel.stage === 'established'
+          ? (client.channel.onChain.fundingHeight ?? UNSEEN)
+          : UNSEEN,
       mempool: NONE,
       mined: NONE,
       minedAt: NONE,
       lie: NONE,
       manner: 'honest',
       congested: false,
-      known: story.adversary === undefined ? [] : statesHeldBy(this.nodes[story.adversary].channel).map((state) => this.spends.learn(state)),
+      known:
+        story.adversary === undefined
+          ? []
+          : statesHeldBy(this.nodes[story.adversary].channel).map((state) =>
+              this.spends.learn(state)
+            ),
       dearest: 0n,
       dials: DIALS,
       copy: { ...side },
@@ -86,27 +115,39 @@ export class Machine {
       left: [],
       shown: { client: '', server: '' }
     }
-    for (const role of ROLES) for (const message of opened.queues[role]) if (message !== 'end' && message.type === 'Update') this.#learn(this.first, otherRole(role), message)
+    for (const role of ROLES) {
+      for (const message of opened.queues[role]) {
+        if (message !== 'end' && message.type === 'Update') {
+          this.#learn(this.first, otherRole(role), message)
+        }
+      }
+    }
   }
 
   /** @throws when T1 has not left the client yet, or will never be */
-  channel (w: World, role: Role): Established {
+  channel(w: World, role: Role): Established {
     const channel = this.anyChannel(w, role)
     if (channel.stage !== 'established') throw new Error(`the ${role} is at ${channel.stage}`)
     return channel
   }
 
-  anyChannel (w: World, role: Role): Channel { return this.sides.state(w.side[role]).channel }
-  isHonest (role: Role): boolean { return role !== this.story.adversary }
+  anyChannel(w: World, role: Role): Channel {
+    return this.sides.state(w.side[role]).channel
+  }
+  isHonest(role: Role): boolean {
+    return role !== this.story.adversary
+  }
   /** Whether the machine of a side runs: an adversary that acts by hand has stopped its own. */
-  runs (w: World, role: Role): boolean { return w.up[role] && w.side[role] !== NONE }
+  runs(w: World, role: Role): boolean {
+    return w.up[role] && w.side[role] !== NONE
+  }
   /** The channel of a side whose machine runs and has money in it. */
-  open (w: World, role: Role): Established | undefined {
+  open(w: World, role: Role): Established | undefined {
     const channel = w.side[role] === NONE ? undefined : this.anyChannel(w, role)
     return channel?.stage === 'established' ? channel : undefined
   }
 
-  payment (role: Role, at: number): Payment {
+  payment(role: Role, at: number): Payment {
     const id = new Uint8Array(16)
     id[0] = role === 'client' ? 1 : 2
     id[15] = at
@@ -115,8 +156,17 @@ export class Machine {
 
   // ------------------------------------------------------------------------------------- nodes
 
-  /** An event, and all that a node does by itself because of it. `crash`: the process dies after its first write, before any effect. */
-  post (w: World, role: Role, key: string, event: ChannelEvent | (() => ChannelEvent), crash = false): void {
+  /**
+   * An event, and all that a node does by itself because of it. `crash`: the process dies after its
+   * first write, before any effect.
+   */
+  post(
+    w: World,
+    role: Role,
+    key: string,
+    event: ChannelEvent | (() => ChannelEvent),
+    crash = false
+  ): void {
     const posted: Posted = { key, event: typeof event === 'function' ? event : () => event }
     // Another channel of this side tells it something while it is at work.
     const behind = this.#busy[role]
@@ -130,30 +180,56 @@ export class Machine {
     delete this.#busy[role]
   }
 
-  #work (w: World, role: Role, waiting: Posted[], crash: boolean): void {
-    for (let next = waiting.shift(); next !== undefined && this.runs(w, role); next = waiting.shift()) {
-      const { next: state, effects } = this.sides.step(role, w.side[role], next.key, next.event, w.height, w.congested)
+  #work(w: World, role: Role, waiting: Posted[], crash: boolean): void {
+    for (
+      let next = waiting.shift();
+      next !== undefined && this.runs(w, role);
+      next = waiting.shift()
+    ) {
+      const { next: state, effects } = this.sides.step(
+        role,
+        w.side[role],
+        next.key,
+        next.event,
+        w.height,
+        w.congested
+      )
       w.side[role] = state
       if (crash) return this.die(w, role)
       for (const effect of effects) this.#perform(w, role, effect, waiting)
-      if (waiting.length === 0 && grantDue(this.anyChannel(w, role), false)) waiting.push({ key: 'grant', event: () => ({ type: 'grant-turn' }) })
+      if (waiting.length === 0 && grantDue(this.anyChannel(w, role), false)) {
+        waiting.push({ key: 'grant', event: () => ({ type: 'grant-turn' }) })
+      }
     }
   }
 
-  #perform (w: World, role: Role, effect: Effect, waiting: Posted[]): void {
+  #perform(w: World, role: Role, effect: Effect, waiting: Posted[]): void {
     switch (effect.type) {
-      case 'send': return this.#send(w, role, this.sides.messageNumber(effect.message))
+      case 'send':
+        return this.#send(w, role, this.sides.messageNumber(effect.message))
       case 'send-with-payments': {
         const { message, after } = effect
-        const payments = this.sides.state(w.side[role]).log.filter(({ sequence }) => sequence > after && sequence <= message.sequence).flatMap(({ payments }) => payments)
-        return this.#send(w, role, this.sides.messageNumber({ ...message, payments, paymentsAfter: after }))
+        const payments = this.sides
+          .state(w.side[role])
+          .log.filter(({ sequence }) => sequence > after && sequence <= message.sequence)
+          .flatMap(({ payments }) => payments)
+        return this.#send(
+          w,
+          role,
+          this.sides.messageNumber({ ...message, payments, paymentsAfter: after })
+        )
       }
       case 'hang-up': {
         if (!w.linked[role]) return
         w.linked[role] = false
         w.queue[role] = []
-        if (w.side[otherRole(role)] !== NONE) w.queue[otherRole(role)] = [...w.queue[otherRole(role)], END]
-        waiting.push({ key: 'down', event: () => ({ type: 'disconnected', reason: 'ended by this node' }) })
+        if (w.side[otherRole(role)] !== NONE) {
+          w.queue[otherRole(role)] = [...w.queue[otherRole(role)], END]
+        }
+        waiting.push({
+          key: 'down',
+          event: () => ({ type: 'disconnected', reason: 'ended by this node' })
+        })
         break
       }
       case 'broadcast': {
@@ -163,7 +239,10 @@ export class Machine {
         const refusal = this.enter(w, number, this.isHonest(role) ? undefined : role)
         const manner = this.isHonest(role) ? w.manner : 'honest'
         const { txid } = this.spends.spend(number)
-        waiting.push({ key: `answer ${purpose} ${number} ${refusal ?? ''} ${manner}`, event: () => answerTo(purpose, txid, refusal, manner) })
+        waiting.push({
+          key: `answer ${purpose} ${number} ${refusal ?? ''} ${manner}`,
+          event: () => answerTo(purpose, txid, refusal, manner)
+        })
         break
       }
       case 'payments-acknowledged': {
@@ -171,21 +250,24 @@ export class Machine {
         w.told[role] = [...new Set([...w.told[role], ...numbers])].sort((a, b) => a - b)
         break
       }
-      case 'tell': return this.tell(role, effect.event)
+      case 'tell':
+        return this.tell(role, effect.event)
       default: // for people, callers and the wallet
     }
   }
 
   /** T1 is out before any story begins, except that of a renewal. */
-  protected fund (_w: World, _role: Role, _raw: Uint8Array): void {}
+  protected fund(_w: World, _role: Role, _raw: Uint8Array): void {}
 
   /** To another channel of the same side. */
-  protected tell (_role: Role, event: RenewalEvent): void { throw new Error(`there is no other channel to be told of ${event.type}`) }
+  protected tell(_role: Role, event: RenewalEvent): void {
+    throw new Error(`there is no other channel to be told of ${event.type}`)
+  }
 
   /** A message has left a side: whatever it signs is in the other's hands. */
-  protected onSent (_from: Role, _message: Message): void {}
+  protected onSent(_from: Role, _message: Message): void {}
 
-  #send (w: World, from: Role, message: number): void {
+  #send(w: World, from: Role, message: number): void {
     const to = otherRole(from)
     const sent = this.sides.message(message)
     if (sent.type === 'Update') this.#learn(w, from, sent)
@@ -193,29 +275,50 @@ export class Machine {
     if (w.linked[from] && w.side[to] !== NONE) w.queue[to] = [...w.queue[to], message]
   }
 
-  /** What an honest payer has signed is in the adversary's hands from then on, whether its node has handled it or not. */
-  #learn (w: World, from: Role, { turn, sequence, payerBalance, signature }: { readonly turn: number, readonly sequence: number, readonly payerBalance: bigint, readonly signature: Uint8Array }): void {
+  /**
+   * What an honest payer has signed is in the adversary's hands from then on, whether its node has
+   * handled it or not.
+   */
+  #learn(
+    w: World,
+    from: Role,
+    {
+      turn,
+      sequence,
+      payerBalance,
+      signature
+    }: {
+      readonly turn: number
+      readonly sequence: number
+      readonly payerBalance: bigint
+      readonly signature: Uint8Array
+    }
+  ): void {
     const number = this.spends.learn({ turn, sequence, payerBalance, signature })
-    if (this.story.adversary === otherRole(from) && !w.known.includes(number)) w.known = [...w.known, number].sort((a, b) => a - b)
+    if (this.story.adversary === otherRole(from) && !w.known.includes(number)) {
+      w.known = [...w.known, number].sort((a, b) => a - b)
+    }
   }
 
-  protected die (w: World, role: Role): void {
+  protected die(w: World, role: Role): void {
     w.up[role] = false
     this.disconnect(w)
   }
 
   /** The stream breaks: what is on its way is lost. */
-  disconnect (w: World): void {
+  disconnect(w: World): void {
     for (const role of ROLES) {
       w.queue[role] = []
       const wasLinked = w.linked[role]
       w.linked[role] = false
-      if (wasLinked) this.post(w, role, 'down', { type: 'disconnected', reason: 'the stream broke' })
+      if (wasLinked) {
+        this.post(w, role, 'down', { type: 'disconnected', reason: 'the stream broke' })
+      }
     }
   }
 
   /** The next message to a side. */
-  deliver (w: World, to: Role, crash = false): void {
+  deliver(w: World, to: Role, crash = false): void {
     const [message, ...rest] = w.queue[to]
     if (message === undefined) return
     w.queue[to] = rest
@@ -227,12 +330,25 @@ export class Machine {
       return
     }
     const said = this.sides.message(message)
-    if (said.type === 'Reestablish' && to === 'server' && this.runs(w, 'server')) w.linked.server = true
-    if (w.linked[to]) this.post(w, to, `message ${message}`, () => said.type === 'Update' ? { type: 'updates', updates: [said] } : { type: 'message', message: said }, crash)
+    if (said.type === 'Reestablish' && to === 'server' && this.runs(w, 'server')) {
+      w.linked.server = true
+    }
+    if (w.linked[to]) {
+      this.post(
+        w,
+        to,
+        `message ${message}`,
+        () =>
+          said.type === 'Update'
+            ? { type: 'updates', updates: [said] }
+            : { type: 'message', message: said },
+        crash
+      )
+    }
   }
 
   /** The process is started again. */
-  restart (w: World, role: Role): void {
+  restart(w: World, role: Role): void {
     w.up[role] = true
     w.shown[role] = ''
     this.post(w, role, 'down', { type: 'disconnected', reason: 'this node was restarted' })
@@ -241,7 +357,7 @@ export class Machine {
   }
 
   /** The adversary stops its node, and acts by hand. */
-  quit (w: World): void {
+  quit(w: World): void {
     const { adversary } = this.story
     if (adversary === undefined || w.side[adversary] === NONE) return
     w.side[adversary] = NONE
@@ -251,7 +367,7 @@ export class Machine {
   // ------------------------------------------------------------------------------------- chain
 
   /** A transaction reaches the honest mempools. Returns why they refuse it. */
-  enter (w: World, number: number, adversary: Role | undefined): Refusal | undefined {
+  enter(w: World, number: number, adversary: Role | undefined): Refusal | undefined {
     const spend = this.spends.spend(number)
     if (w.mined === number || w.mempool === number) return undefined
     if (w.mined !== NONE || spend.extra === 'phantom') return 'missing-inputs'
@@ -259,44 +375,64 @@ export class Machine {
     if (spend.fee < BigInt(spend.vsize)) return 'fee-too-low'
     const rival = w.mempool === NONE ? undefined : this.spends.spend(w.mempool)
     // BIP125 rules 4 and 6: more by the incremental fee, and a higher rate.
-    if (rival !== undefined && (spend.fee < rival.fee + BigInt(spend.vsize) || spend.fee * BigInt(rival.vsize) <= rival.fee * BigInt(spend.vsize))) return 'insufficient-fee'
+    if (
+      rival !== undefined &&
+      (spend.fee < rival.fee + BigInt(spend.vsize) ||
+        spend.fee * BigInt(rival.vsize) <= rival.fee * BigInt(spend.vsize))
+    ) {
+      return 'insufficient-fee'
+    }
     w.mempool = number
     if (adversary !== undefined && spend.fee > w.dearest) w.dearest = spend.fee
     return undefined
   }
 
   /** Whether honest mempools would take it. */
-  wouldEnter (w: World, number: number): boolean { return Machine.prototype.enter.call(this, copyOf(w), number, undefined) === undefined }
+  wouldEnter(w: World, number: number): boolean {
+    return Machine.prototype.enter.call(this, copyOf(w), number, undefined) === undefined
+  }
 
   /** A block. `direct`: a miner takes this transaction, whoever else has one. */
-  mine (w: World, direct?: number): void {
+  mine(w: World, direct?: number): void {
     this.dig(w, direct)
     this.look(w)
   }
 
   /** What a block takes of this channel; nobody has been told yet. */
-  dig (w: World, direct?: number): void {
+  dig(w: World, direct?: number): void {
     w.height += 1
     const taken = direct ?? w.mempool
-    if (w.mined === NONE && taken !== NONE && w.fundingHeight >= 0 && (direct !== undefined || this.#isWorthABlock(w, this.spends.spend(taken)))) this.confirm(w, taken)
+    if (
+      w.mined === NONE &&
+      taken !== NONE &&
+      w.fundingHeight >= 0 &&
+      (direct !== undefined || this.#isWorthABlock(w, this.spends.spend(taken)))
+    ) {
+      this.confirm(w, taken)
+    }
     if (w.fundingHeight === NONE) w.fundingHeight = w.height
   }
 
-  confirm (w: World, spend: number): void {
+  confirm(w: World, spend: number): void {
     Object.assign(w, { mined: spend, minedAt: w.height, mempool: NONE, lie: NONE })
   }
 
-  #isWorthABlock ({ congested }: World, { fee, vsize, extra }: Spend): boolean {
-    return extra === 'none' && fee * 1_000n >= MARKET[congested ? 'congested' : 'quiet'].takes * BigInt(vsize)
+  #isWorthABlock({ congested }: World, { fee, vsize, extra }: Spend): boolean {
+    return (
+      extra === 'none' &&
+      fee * 1_000n >= MARKET[congested ? 'congested' : 'quiet'].takes * BigInt(vsize)
+    )
   }
 
-  /** The last blocks are replaced by one more, all empty; what they held waits in the mempool again. */
-  reorg (w: World, depth: number): void {
+  /**
+   * The last blocks are replaced by one more, all empty; what they held waits in the mempool again.
+   */
+  reorg(w: World, depth: number): void {
     this.undo(w, depth)
     this.look(w)
   }
 
-  undo (w: World, depth: number): void {
+  undo(w: World, depth: number): void {
     if (w.mined !== NONE && w.minedAt > w.height - depth) {
       w.mempool = w.mined
       w.mined = NONE
@@ -307,7 +443,7 @@ export class Machine {
   }
 
   /** Every node that runs is told what the chain shows, and that there is a new tip. */
-  look (w: World): void {
+  look(w: World): void {
     for (const role of ROLES) {
       if (!this.runs(w, role)) continue
       this.show(w, role)
@@ -317,7 +453,7 @@ export class Machine {
   }
 
   /** Until nobody's broadcast is news to anybody. */
-  settle (w: World): void {
+  settle(w: World): void {
     let before = ''
     for (let rounds = 0; before !== `${w.mempool} ${w.mined}`; rounds++) {
       assert.ok(rounds < 100, 'two nodes outbid each other without end')
@@ -327,9 +463,11 @@ export class Machine {
   }
 
   /** T1 as servers show it. */
-  protected t1 (_w: World): Uint8Array { return this.beginning.fundingTx }
+  protected t1(_w: World): Uint8Array {
+    return this.beginning.fundingTx
+  }
 
-  show (w: World, role: Role): void {
+  show(w: World, role: Role): void {
     // The adversary knows what its own server makes up.
     const lie = this.isHonest(role) ? w.lie : NONE
     const manner = this.isHonest(role) ? w.manner : 'honest'
@@ -339,8 +477,14 @@ export class Machine {
     this.post(w, role, key, () => ({
       type: 'history',
       history: historyOf({
-        funding: w.fundingHeight === UNSEEN ? undefined : { raw: this.t1(w), height: w.fundingHeight },
-        honest: w.mined !== NONE ? { spend: this.spends.spend(w.mined), height: w.minedAt } : w.mempool === NONE ? undefined : { spend: this.spends.spend(w.mempool), height: undefined },
+        funding:
+          w.fundingHeight === UNSEEN ? undefined : { raw: this.t1(w), height: w.fundingHeight },
+        honest:
+          w.mined !== NONE
+            ? { spend: this.spends.spend(w.mined), height: w.minedAt }
+            : w.mempool === NONE
+              ? undefined
+              : { spend: this.spends.spend(w.mempool), height: undefined },
         lie: lie === NONE ? undefined : this.spends.spend(lie),
         manner
       })
@@ -349,8 +493,9 @@ export class Machine {
 }
 
 /**
- * Satoshis that an honest side may lose beside what outbidding a real transaction takes: a normal bid when blocks are full (10 sat/vB for
- * 181 vB), overshot twice. In a window of only 9 blocks a bid is multiplied by up to 3.5 from one block to the next; congestion and a
- * reorganisation cost one such step each. That is 2.2 % of the channel.
+ * Satoshis that an honest side may lose beside what outbidding a real transaction takes: a normal
+ * bid when blocks are full (10 sat/vB for 181 vB), overshot twice. In a window of only 9 blocks a
+ * bid is multiplied by up to 3.5 from one block to the next; congestion and a reorganisation cost
+ * one such step each. That is 2.2 % of the channel.
  */
 export const BOUNDED_FEE = 22_000n

@@ -1,4 +1,7 @@
-/** `npm run check:model`: what is decided about money, in every order of events of small channels (docs/assurance.md). */
+/**
+ * `npm run check:model`: what is decided about money, in every order of events of small channels
+ * (docs/assurance.md).
+ */
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { explore, replay, USUAL_INCIDENTS, type Bounds, type Explored } from './explore.js'
@@ -17,16 +20,41 @@ const HELP = `Usage: npm run check:model [-- OPTIONS]
   --list          names the stories
 `
 
-function say (text: string): void { process.stdout.write(`${text}\n`) }
-
-function reportOf ({ story, incidents, states, depth, seconds, isComplete, sides, transitions, violation }: Explored): string {
-  const line = `${story}: ${states} states, depth ${depth}, ${seconds.toFixed(1)} s (${Math.round(states / Math.max(seconds, 0.001))} a second), ${sides} states of sides, ${transitions} transitions${isComplete ? ', all' : violation === undefined ? ', cut off' : ''}`
-  if (violation === undefined) return line
-  const after = violation.after === undefined ? [] : ['  then, by itself:', ...violation.after.map((step) => `    ${step}`)]
-  return [line, `  VIOLATION (${violation.rule}): ${violation.text}`, ...violation.moves.map((move, at) => `  ${at + 1}. ${move}`), ...after, `  npm run check:model -- --story ${story}${incidents === USUAL_INCIDENTS ? '' : ` --incidents ${incidents}`} --replay "${violation.moves.join(', ')}"`].join('\n')
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
 }
 
-async function exploreAll (stories: readonly Story[], bounds: Bounds, workers: number): Promise<Explored[]> {
+function reportOf({
+  story,
+  incidents,
+  states,
+  depth,
+  seconds,
+  isComplete,
+  sides,
+  transitions,
+  violation
+}: Explored): string {
+  const line = `${story}: ${states} states, depth ${depth}, ${seconds.toFixed(1)} s (${Math.round(states / Math.max(seconds, 0.001))} a second), ${sides} states of sides, ${transitions} transitions${isComplete ? ', all' : violation === undefined ? ', cut off' : ''}`
+  if (violation === undefined) return line
+  const after =
+    violation.after === undefined
+      ? []
+      : ['  then, by itself:', ...violation.after.map((step) => `    ${step}`)]
+  return [
+    line,
+    `  VIOLATION (${violation.rule}): ${violation.text}`,
+    ...violation.moves.map((move, at) => `  ${at + 1}. ${move}`),
+    ...after,
+    `  npm run check:model -- --story ${story}${incidents === USUAL_INCIDENTS ? '' : ` --incidents ${incidents}`} --replay "${violation.moves.join(', ')}"`
+  ].join('\n')
+}
+
+async function exploreAll(
+  stories: readonly Story[],
+  bounds: Bounds,
+  workers: number
+): Promise<Explored[]> {
   const waiting = [...stories]
   const done: Explored[] = []
   const work = async (): Promise<void> => {
@@ -40,16 +68,32 @@ async function exploreAll (stories: readonly Story[], bounds: Bounds, workers: n
   return done
 }
 
-function inWorker (story: string, bounds: Bounds): Promise<Explored> {
+function inWorker(story: string, bounds: Bounds): Promise<Explored> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { story, bounds }, resourceLimits: { maxOldGenerationSizeMb: 6_000 } })
+    const worker = new Worker(new URL(import.meta.url), {
+      workerData: { story, bounds },
+      resourceLimits: { maxOldGenerationSizeMb: 6_000 }
+    })
     worker.on('message', resolve)
     worker.on('error', reject)
   })
 }
 
-async function main (): Promise<number> {
-  const { values } = parseArgs({ options: { story: { type: 'string' }, incidents: { type: 'string', default: String(USUAL_INCIDENTS) }, depth: { type: 'string' }, states: { type: 'string' }, seconds: { type: 'string' }, without: { type: 'string' }, workers: { type: 'string', default: '2' }, replay: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } } })
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      story: { type: 'string' },
+      incidents: { type: 'string', default: String(USUAL_INCIDENTS) },
+      depth: { type: 'string' },
+      states: { type: 'string' },
+      seconds: { type: 'string' },
+      without: { type: 'string' },
+      workers: { type: 'string', default: '2' },
+      replay: { type: 'string' },
+      list: { type: 'boolean' },
+      help: { type: 'boolean' }
+    }
+  })
   if (values.help === true) {
     say(HELP)
     return 0
@@ -61,22 +105,45 @@ async function main (): Promise<number> {
   const stories = values.story === undefined ? STORIES : values.story.split(',').map(storyOf)
   const [first] = stories
   if (values.replay !== undefined && first !== undefined) {
-    const moves = values.replay.split(',').map((move) => move.trim()).filter((move) => move !== '')
+    const moves = values.replay
+      .split(',')
+      .map((move) => move.trim())
+      .filter((move) => move !== '')
     const wrong = replay(first, moves, Number(values.incidents), (move, world, violation) => {
       say(`${move === '' ? 'begin' : move}\n    ${world}`)
-      if (violation !== undefined) say([`    VIOLATION (${violation.rule}): ${violation.text}`, ...violation.after?.map((step) => `      ${step}`) ?? []].join('\n'))
+      if (violation !== undefined) {
+        say(
+          [
+            `    VIOLATION (${violation.rule}): ${violation.text}`,
+            ...(violation.after?.map((step) => `      ${step}`) ?? [])
+          ].join('\n')
+        )
+      }
     })
     return wrong === undefined ? 0 : 1
   }
-  const limit = (text: string | undefined): number => text === undefined ? Number.POSITIVE_INFINITY : Number(text)
-  const done = await exploreAll(stories, { incidents: Number(values.incidents), depth: limit(values.depth), states: limit(values.states), seconds: limit(values.seconds), without: values.without }, Number(values.workers))
+  const limit = (text: string | undefined): number =>
+    text === undefined ? Number.POSITIVE_INFINITY : Number(text)
+  const done = await exploreAll(
+    stories,
+    {
+      incidents: Number(values.incidents),
+      depth: limit(values.depth),
+      states: limit(values.states),
+      seconds: limit(values.seconds),
+      without: values.without
+    },
+    Number(values.workers)
+  )
   const violations = done.filter(({ violation }) => violation !== undefined).length
-  say(`${done.reduce((sum, { states }) => sum + states, 0)} states, ${violations === 0 ? 'no violation' : `violations in ${violations} stories`}`)
+  say(
+    `${done.reduce((sum, { states }) => sum + states, 0)} states, ${violations === 0 ? 'no violation' : `violations in ${violations} stories`}`
+  )
   return violations === 0 ? 0 : 1
 }
 
 if (isMainThread) process.exitCode = await main()
 else {
-  const { story, bounds } = workerData as { readonly story: string, readonly bounds: Bounds }
+  const { story, bounds } = workerData as { readonly story: string; readonly bounds: Bounds }
   parentPort?.postMessage(explore(storyOf(story), bounds))
 }

@@ -16,15 +16,26 @@ const FINAL = 6
 const MANNERS: readonly Manner[] = ['hides', 'refuses', 'asks for more', 'takes all']
 /** What is put into honest mempools, and what is shown without being there. */
 const SENT: readonly Completion[] = [
-  { fee: 'low', extra: 'none', gift: false }, { fee: 'market', extra: 'none', gift: true }, { fee: 'market', extra: 'none', gift: false },
+  { fee: 'low', extra: 'none', gift: false },
+  { fee: 'market', extra: 'none', gift: true },
+  { fee: 'market', extra: 'none', gift: false },
   { fee: 'huge', extra: 'none', gift: false }
 ]
 /** In a mempool, and in no block as long as the parent pays too little. */
-const PINNED: readonly Completion[] = [{ fee: 'market', extra: 'parent', gift: false }, { fee: 'huge', extra: 'parent', gift: false }]
-const SHOWN: readonly Completion[] = [
-  { fee: 'market', extra: 'none', gift: false }, { fee: 'huge', extra: 'none', gift: false }, { fee: 'market', extra: 'phantom', gift: false }, { fee: 'huge', extra: 'parent', gift: false }
+const PINNED: readonly Completion[] = [
+  { fee: 'market', extra: 'parent', gift: false },
+  { fee: 'huge', extra: 'parent', gift: false }
 ]
-const MINED: readonly Completion[] = [{ fee: 'low', extra: 'none', gift: false }, { fee: 'low', extra: 'none', gift: true }]
+const SHOWN: readonly Completion[] = [
+  { fee: 'market', extra: 'none', gift: false },
+  { fee: 'huge', extra: 'none', gift: false },
+  { fee: 'market', extra: 'phantom', gift: false },
+  { fee: 'huge', extra: 'parent', gift: false }
+]
+const MINED: readonly Completion[] = [
+  { fee: 'low', extra: 'none', gift: false },
+  { fee: 'low', extra: 'none', gift: true }
+]
 
 export class Moves {
   /** Heights between which nothing changes by itself. */
@@ -32,17 +43,23 @@ export class Moves {
 
   readonly #losing: Losing
 
-  constructor (readonly machine: Machine) {
+  constructor(readonly machine: Machine) {
     this.#losing = new Losing(machine)
     const { terms } = machine.beginning
     const L = terms.refundHeight
     const turns = terms.mode === 'one-way' ? [0] : [0, 1, 2]
-    const heights = turns.flatMap((turn) => [lastPaymentHeightOf(terms, turn) + 6, publishHeightOf(terms, turn) - 1, publishHeightOf(terms, turn)])
-    this.heights = [...new Set([...heights, L - 1, L, L + 1, L + 145])].filter((height) => height > machine.first.height).sort((a, b) => a - b)
+    const heights = turns.flatMap((turn) => [
+      lastPaymentHeightOf(terms, turn) + 6,
+      publishHeightOf(terms, turn) - 1,
+      publishHeightOf(terms, turn)
+    ])
+    this.heights = [...new Set([...heights, L - 1, L, L + 1, L + 145])]
+      .filter((height) => height > machine.first.height)
+      .sort((a, b) => a - b)
   }
 
   /** The world with the bounds of a story, after its prologue. */
-  begin (bounds: World['left']): World {
+  begin(bounds: World['left']): World {
     const first = copyOf(this.machine.first)
     this.machine.settle(first)
     const w = this.machine.story.prologue.reduce((world, move) => this.apply(world, move), first)
@@ -50,17 +67,26 @@ export class Moves {
   }
 
   /** Whether the story is over. */
-  isOver (w: World): boolean {
-    return w.mined === NONE ? w.height > (this.heights.at(-1) ?? 0) + FINAL : w.height - w.minedAt + 1 >= FINAL
+  isOver(w: World): boolean {
+    return w.mined === NONE
+      ? w.height > (this.heights.at(-1) ?? 0) + FINAL
+      : w.height - w.minedAt + 1 >= FINAL
   }
 
-  list (w: World): string[] {
+  list(w: World): string[] {
     if (this.isOver(w)) return []
-    return [...this.talk(w), ...this.#accidents(w), ...this.#losses(w), ...this.#blocks(w), ...this.lies(w), ...this.attacks(w)]
+    return [
+      ...this.talk(w),
+      ...this.#accidents(w),
+      ...this.#losses(w),
+      ...this.#blocks(w),
+      ...this.lies(w),
+      ...this.attacks(w)
+    ]
   }
 
   /** What the two sides may say and do on a stream of this channel. */
-  talk (w: World): string[] {
+  talk(w: World): string[] {
     const moves: string[] = []
     const { machine } = this
     for (const role of ROLES) {
@@ -69,28 +95,46 @@ export class Moves {
       const channel = machine.open(w, role)
       if (w.mined !== NONE || channel === undefined) continue
       if (w.asked[role] < machine.story.payments[role].length && channel.link === 'live') {
-        const isReady = turnNeed(channel) === 'ask' || payableNow(channel, [machine.payment(role, w.asked[role])]) > 0
+        const isReady =
+          turnNeed(channel) === 'ask' ||
+          payableNow(channel, [machine.payment(role, w.asked[role])]) > 0
         if (isReady) moves.push(`pay ${role}`)
       }
       if (left(w, 'closes') > 0 && channel.link === 'live') moves.push(`close ${role}`)
     }
-    if (w.dials > 0 && machine.runs(w, 'client') && machine.open(w, 'client') !== undefined && machine.runs(w, 'server') && !w.linked.client && w.queue.server.length === 0) moves.push('connect')
+    if (
+      w.dials > 0 &&
+      machine.runs(w, 'client') &&
+      machine.open(w, 'client') !== undefined &&
+      machine.runs(w, 'server') &&
+      !w.linked.client &&
+      w.queue.server.length === 0
+    ) {
+      moves.push('connect')
+    }
     return moves
   }
 
-  #accidents (w: World): string[] {
+  #accidents(w: World): string[] {
     const { machine } = this
     const moves: string[] = []
     if (left(w, 'cuts') > 0 && (w.linked.client || w.linked.server)) moves.push('cut')
     for (const role of ROLES) {
       if (!machine.isHonest(role)) continue
       if (!w.up[role]) moves.push(`start ${role}`)
-      else if (left(w, 'crashes') > 0 && w.mined === NONE) moves.push(`crash ${role}`, ...w.queue[role].length > 0 && !this.#isTooLate(w, role) ? [`deliver-crash ${role}`] : [])
+      else if (left(w, 'crashes') > 0 && w.mined === NONE) {
+        moves.push(
+          `crash ${role}`,
+          ...(w.queue[role].length > 0 && !this.#isTooLate(w, role)
+            ? [`deliver-crash ${role}`]
+            : [])
+        )
+      }
     }
     return moves
   }
 
-  #blocks (w: World): string[] {
+  #blocks(w: World): string[] {
     const moves: string[] = []
     if (!this.missesNothing(w)) return moves
     if (w.mined !== NONE) moves.push('final')
@@ -98,49 +142,85 @@ export class Moves {
     else if (this.heights.some((height) => height > w.height)) moves.push('wait')
     else moves.push('block')
     if (left(w, 'reorgs') > 0 && this.mayReorg(w)) moves.push('reorg 1', 'reorg 2')
-    if (left(w, 'congestions') > 0 && w.mined === NONE && !w.congested && this.isNearRace(w)) moves.push('congest')
+    if (left(w, 'congestions') > 0 && w.mined === NONE && !w.congested && this.isNearRace(w)) {
+      moves.push('congest')
+    }
     if (w.congested && w.mined === NONE) moves.push('ease')
     return moves
   }
 
   /** Whoever sleeps is back before its own window begins; that is what it is asked for. */
-  missesNothing (w: World): boolean {
-    return ROLES.every((role) => w.up[role] || !this.machine.isHonest(role) || w.height < this.#windowOf(this.machine.open(w, role)) - 1)
+  missesNothing(w: World): boolean {
+    return ROLES.every(
+      (role) =>
+        w.up[role] ||
+        !this.machine.isHonest(role) ||
+        w.height < this.#windowOf(this.machine.open(w, role)) - 1
+    )
   }
 
-  /** Before its window: whose disk is lost has an old copy of it, or its seed and what the peer names. */
-  #losses (w: World): string[] {
+  /**
+   * Before its window: whose disk is lost has an old copy of it, or its seed and what the peer
+   * names.
+   */
+  #losses(w: World): string[] {
     if (w.mined !== NONE) return []
-    const isAwake = (role: Role): boolean => w.up[role] && w.height < this.#windowOf(this.machine.open(w, role)) - 1
-    return ROLES.filter((role) => this.machine.isHonest(role) && isAwake(role) && w.lost[role] === NONE).flatMap((role) => [
-      ...left(w, 'copies') > 0 && w.copy[role] !== w.side[role] ? [`copy ${role}`] : [],
-      ...left(w, 'restores') > 0 && w.copy[role] !== w.side[role] ? [`restore ${role}`] : [],
-      ...left(w, 'restores') > 0 ? this.#losing.named(w, role).map((name) => `forget ${role} ${name}`) : []
+    const isAwake = (role: Role): boolean =>
+      w.up[role] && w.height < this.#windowOf(this.machine.open(w, role)) - 1
+    return ROLES.filter(
+      (role) => this.machine.isHonest(role) && isAwake(role) && w.lost[role] === NONE
+    ).flatMap((role) => [
+      ...(left(w, 'copies') > 0 && w.copy[role] !== w.side[role] ? [`copy ${role}`] : []),
+      ...(left(w, 'restores') > 0 && w.copy[role] !== w.side[role] ? [`restore ${role}`] : []),
+      ...(left(w, 'restores') > 0
+        ? this.#losing.named(w, role).map((name) => `forget ${role} ${name}`)
+        : [])
     ])
   }
 
-  /** What is given back to who has lost it once its window has begun comes too late, and who is to blame for that has no need to be asked. */
-  #isTooLate (w: World, role: Role): boolean {
+  /**
+   * What is given back to who has lost it once its window has begun comes too late, and who is to
+   * blame for that has no need to be asked.
+   */
+  #isTooLate(w: World, role: Role): boolean {
     const lost = w.lost[role] === NONE ? undefined : this.machine.sides.state(w.lost[role]).channel
     return lost?.stage === 'established' && w.height >= this.#windowOf(lost) - 1
   }
 
-  #windowOf (channel: Established | undefined): number {
+  #windowOf(channel: Established | undefined): number {
     const held = channel && newestHeld(channel)
-    return channel === undefined || held === undefined ? Number.POSITIVE_INFINITY : publishHeightOf(channel.terms, held.turn)
+    return channel === undefined || held === undefined
+      ? Number.POSITIVE_INFINITY
+      : publishHeightOf(channel.terms, held.turn)
   }
 
-  isRace (w: World): boolean {
-    return w.mempool !== NONE || w.fundingHeight === NONE || ROLES.some((role) => this.machine.runs(w, role) && this.machine.open(w, role)?.publication !== undefined)
+  isRace(w: World): boolean {
+    return (
+      w.mempool !== NONE ||
+      w.fundingHeight === NONE ||
+      ROLES.some(
+        (role) =>
+          this.machine.runs(w, role) && this.machine.open(w, role)?.publication !== undefined
+      )
+    )
   }
 
   /** Congestion counts where somebody publishes. */
-  isNearRace (w: World): boolean {
-    return this.isRace(w) || ROLES.some((role) => this.machine.runs(w, role) && w.height + 1 >= this.#windowOf(this.machine.open(w, role)))
+  isNearRace(w: World): boolean {
+    return (
+      this.isRace(w) ||
+      ROLES.some(
+        (role) =>
+          this.machine.runs(w, role) && w.height + 1 >= this.#windowOf(this.machine.open(w, role))
+      )
+    )
   }
 
-  /** Blocks that took an honest side's transaction are taken back only while its window lasts: what then follows is a race that it may still win. */
-  mayReorg (w: World): boolean {
+  /**
+   * Blocks that took an honest side's transaction are taken back only while its window lasts: what
+   * then follows is a race that it may still win.
+   */
+  mayReorg(w: World): boolean {
     if (w.mined === NONE) return w.height - w.fundingHeight < 2 || w.mempool !== NONE
     const { story } = this.machine
     if (w.height - w.minedAt >= 2) return false
@@ -148,51 +228,86 @@ export class Moves {
   }
 
   /** The first lock from the tip on of what the adversary could publish. */
-  #nextThreat (w: World): number {
-    const locks = w.known.map((number) => lockOf(this.machine.beginning.terms, this.machine.spends.state(number).turn)).filter((lock) => lock > w.height - 2)
+  #nextThreat(w: World): number {
+    const locks = w.known
+      .map((number) => lockOf(this.machine.beginning.terms, this.machine.spends.state(number).turn))
+      .filter((lock) => lock > w.height - 2)
     return Math.min(Number.POSITIVE_INFINITY, ...locks)
   }
 
-  lies (w: World): string[] {
+  lies(w: World): string[] {
     if (left(w, 'lies') === 0 || w.mined !== NONE) return []
-    const shown = this.#completions(w, 'show', SHOWN, (number) => number !== w.lie && number !== w.mempool)
+    const shown = this.#completions(
+      w,
+      'show',
+      SHOWN,
+      (number) => number !== w.lie && number !== w.mempool
+    )
     // Whom nobody has signed for shows what was in a mempool once.
-    return [...MANNERS.filter((manner) => manner !== w.manner).map((manner) => `server ${manner}`), ...shown]
+    return [
+      ...MANNERS.filter((manner) => manner !== w.manner).map((manner) => `server ${manner}`),
+      ...shown
+    ]
   }
 
   /** What the adversary can do by hand with what it has signed and been given. */
-  attacks (w: World): string[] {
+  attacks(w: World): string[] {
     const { adversary } = this.machine.story
     if (adversary === undefined || w.mined !== NONE || w.fundingHeight === UNSEEN) return []
     const quits = w.side[adversary] === NONE ? [] : ['quit']
-    const isTaken = (number: number): boolean => number !== w.mempool && this.machine.wouldEnter(w, number)
+    const isTaken = (number: number): boolean =>
+      number !== w.mempool && this.machine.wouldEnter(w, number)
     const sends = left(w, 'sends') === 0 ? [] : this.#completions(w, 'send', SENT, isTaken)
     const pins = left(w, 'pins') === 0 ? [] : this.#completions(w, 'pin', PINNED, isTaken)
-    const directs = left(w, 'directs') === 0 || !this.missesNothing(w) ? [] : this.#completions(w, 'mine', MINED, (number) => this.machine.spends.spend(number).lock <= w.height && w.fundingHeight >= 0)
+    const directs =
+      left(w, 'directs') === 0 || !this.missesNothing(w)
+        ? []
+        : this.#completions(
+            w,
+            'mine',
+            MINED,
+            (number) => this.machine.spends.spend(number).lock <= w.height && w.fundingHeight >= 0
+          )
     return [...quits, ...sends, ...pins, ...directs]
   }
 
-  #completions (w: World, verb: string, hows: readonly Completion[], isUseful: (spend: number) => boolean): string[] {
-    return w.known.flatMap((state) => hows.flatMap((how) => {
-      const spend = this.machine.spends.complete(state, how)
-      return spend === undefined || !isUseful(spend) ? [] : [`${verb} ${this.nameOf(state)} ${how.fee} ${how.extra}${how.gift ? ' gift' : ''}`]
-    }))
+  #completions(
+    w: World,
+    verb: string,
+    hows: readonly Completion[],
+    isUseful: (spend: number) => boolean
+  ): string[] {
+    return w.known.flatMap((state) =>
+      hows.flatMap((how) => {
+        const spend = this.machine.spends.complete(state, how)
+        return spend === undefined || !isUseful(spend)
+          ? []
+          : [`${verb} ${this.nameOf(state)} ${how.fee} ${how.extra}${how.gift ? ' gift' : ''}`]
+      })
+    )
   }
 
-  nameOf (state: number): string {
+  nameOf(state: number): string {
     const { turn, sequence } = this.machine.spends.state(state)
     return turn === -1 ? 'T2' : `turn${turn}/${sequence}`
   }
 
-  spendOf (w: World, [name, fee, extra, gift]: readonly string[]): number {
+  spendOf(w: World, [name, fee, extra, gift]: readonly string[]): number {
     const state = w.known.find((number) => this.nameOf(number) === name)
-    const spend = state === undefined ? undefined : this.machine.spends.complete(state, { fee: fee as Completion['fee'], extra: extra as Completion['extra'], gift: gift !== undefined })
+    const spend =
+      state === undefined
+        ? undefined
+        : this.machine.spends.complete(state, {
+            fee: fee as Completion['fee'],
+            extra: extra as Completion['extra'],
+            gift: gift !== undefined
+          })
     if (spend === undefined) throw new Error(`the adversary does not have ${name ?? ''}`)
     return spend
   }
 
   /** The world after a move; `before` stays as it is. */
-  apply (before: World, move: string): World {
+  apply(before: World, move: string): World {
     const w = copyOf(before)
     this.perform(w, move)
     this.machine.settle(w)
@@ -200,52 +315,129 @@ export class Moves {
   }
 
   /** Changes the world; not everybody has been told of the chain yet. */
-  perform (w: World, move: string): void {
+  perform(w: World, move: string): void {
     const [verb = '', ...words] = move.split(' ')
     const role = words[0] as Role
     const { machine } = this
     switch (verb) {
-      case 'deliver': machine.deliver(w, role); break
-      case 'deliver-crash': spendBudget(w, 'crashes'); machine.deliver(w, role, true); break
-      case 'pay': this.#pay(w, role); break
-      case 'close': spendBudget(w, 'closes'); machine.post(w, role, 'close', { type: 'close' }); break
-      case 'connect': w.dials -= 1; machine.disconnect(w); w.linked.client = true; machine.post(w, 'client', 'connected', { type: 'connected' }); break
-      case 'cut': spendBudget(w, 'cuts'); machine.disconnect(w); break
-      case 'crash': spendBudget(w, 'crashes'); w.up[role] = false; w.linked[role] = false; machine.disconnect(w); break
-      case 'start': machine.restart(w, role); break
-      case 'run': while (w.queue.client.length + w.queue.server.length > 0) { machine.deliver(w, 'server'); machine.deliver(w, 'client') } break
-      case 'block': machine.mine(w); break
-      case 'wait': this.#wait(w); break
-      case 'final': while (w.mined !== NONE && !this.isOver(w)) machine.mine(w); break
-      case 'reorg': spendBudget(w, 'reorgs'); machine.reorg(w, Number(words[0])); break
-      case 'congest': spendBudget(w, 'congestions'); w.congested = true; break
-      case 'ease': w.congested = false; break
-      case 'quit': machine.quit(w); break
-      case 'server': spendBudget(w, 'lies'); w.manner = words.join(' ') as Manner; break
-      case 'show': spendBudget(w, 'lies'); w.lie = this.spendOf(w, words); break
+      case 'deliver':
+        machine.deliver(w, role)
+        break
+      case 'deliver-crash':
+        spendBudget(w, 'crashes')
+        machine.deliver(w, role, true)
+        break
+      case 'pay':
+        this.#pay(w, role)
+        break
+      case 'close':
+        spendBudget(w, 'closes')
+        machine.post(w, role, 'close', { type: 'close' })
+        break
+      case 'connect':
+        w.dials -= 1
+        machine.disconnect(w)
+        w.linked.client = true
+        machine.post(w, 'client', 'connected', { type: 'connected' })
+        break
+      case 'cut':
+        spendBudget(w, 'cuts')
+        machine.disconnect(w)
+        break
+      case 'crash':
+        spendBudget(w, 'crashes')
+        w.up[role] = false
+        w.linked[role] = false
+        machine.disconnect(w)
+        break
+      case 'start':
+        machine.restart(w, role)
+        break
+      case 'run':
+        while (w.queue.client.length + w.queue.server.length > 0) {
+          machine.deliver(w, 'server')
+          machine.deliver(w, 'client')
+        }
+        break
+      case 'block':
+        machine.mine(w)
+        break
+      case 'wait':
+        this.#wait(w)
+        break
+      case 'final':
+        while (w.mined !== NONE && !this.isOver(w)) machine.mine(w)
+        break
+      case 'reorg':
+        spendBudget(w, 'reorgs')
+        machine.reorg(w, Number(words[0]))
+        break
+      case 'congest':
+        spendBudget(w, 'congestions')
+        w.congested = true
+        break
+      case 'ease':
+        w.congested = false
+        break
+      case 'quit':
+        machine.quit(w)
+        break
+      case 'server':
+        spendBudget(w, 'lies')
+        w.manner = words.join(' ') as Manner
+        break
+      case 'show':
+        spendBudget(w, 'lies')
+        w.lie = this.spendOf(w, words)
+        break
       case 'pin':
-      case 'send': spendBudget(w, verb === 'pin' ? 'pins' : 'sends'); machine.quit(w); machine.enter(w, this.spendOf(w, words), machine.story.adversary); break
-      case 'mine': spendBudget(w, 'directs'); machine.quit(w); machine.mine(w, this.spendOf(w, words)); break
-      case 'copy': spendBudget(w, 'copies'); w.copy[role] = w.side[role]; break
-      case 'restore': spendBudget(w, 'restores'); this.#losing.goBack(w, role); break
-      case 'forget': spendBudget(w, 'restores'); this.#losing.handBack(w, role, words[1]); break
-      default: throw new Error(`there is no move '${move}'`)
+      case 'send':
+        spendBudget(w, verb === 'pin' ? 'pins' : 'sends')
+        machine.quit(w)
+        machine.enter(w, this.spendOf(w, words), machine.story.adversary)
+        break
+      case 'mine':
+        spendBudget(w, 'directs')
+        machine.quit(w)
+        machine.mine(w, this.spendOf(w, words))
+        break
+      case 'copy':
+        spendBudget(w, 'copies')
+        w.copy[role] = w.side[role]
+        break
+      case 'restore':
+        spendBudget(w, 'restores')
+        this.#losing.goBack(w, role)
+        break
+      case 'forget':
+        spendBudget(w, 'restores')
+        this.#losing.handBack(w, role, words[1])
+        break
+      default:
+        throw new Error(`there is no move '${move}'`)
     }
   }
 
-  /** As an engine does: asks for the turn when that is what payments need, else signs what the window takes. */
-  #pay (w: World, role: Role): void {
+  /**
+   * As an engine does: asks for the turn when that is what payments need, else signs what the
+   * window takes.
+   */
+  #pay(w: World, role: Role): void {
     const { machine } = this
     const at = w.asked[role]
     const payment = machine.payment(role, at)
-    if (turnNeed(machine.channel(w, role)) === 'ask') return machine.post(w, role, `ask ${at}`, { type: 'ask-turn', payments: [payment] })
+    if (turnNeed(machine.channel(w, role)) === 'ask') {
+      return machine.post(w, role, `ask ${at}`, { type: 'ask-turn', payments: [payment] })
+    }
     if (payableNow(machine.channel(w, role), [payment]) === 0) return
     w.asked[role] = at + 1
     machine.post(w, role, `pay ${at}`, { type: 'pay', payments: [payment] })
   }
 
-  /** Blocks up to the next height at which something changes by itself, or until somebody publishes. */
-  #wait (w: World): void {
+  /**
+   * Blocks up to the next height at which something changes by itself, or until somebody publishes.
+   */
+  #wait(w: World): void {
     const until = this.heights.find((height) => height > w.height) ?? w.height + 1
     const from = w.mempool
     while (w.height < until && w.mined === NONE && w.mempool === from) {

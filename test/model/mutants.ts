@@ -1,4 +1,6 @@
-/** Faults put back: what replaces one line of the compiled code, so that nothing of it has to know. */
+/**
+ * Faults put back: what replaces one line of the compiled code, so that nothing of it has to know.
+ */
 export interface Replacement {
   /** The end of the module's address. */
   readonly module: string
@@ -25,33 +27,58 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'state-by-outputs',
     story: 'one-way-server',
     rule: 'payment',
-    about: 'a state is known by an output that its payee has chosen, not by what its payer has signed (EVID-2)',
-    replacements: [{ module: ONCHAIN, text: 'signed === \'nothing\' ? ZERO_SAT : signed === \'own output\' ?', by: 'true ?' }]
+    about:
+      'a state is known by an output that its payee has chosen, not by what its payer has signed (EVID-2)',
+    replacements: [
+      {
+        module: ONCHAIN,
+        text: "signed === 'nothing' ? ZERO_SAT : signed === 'own output' ?",
+        by: 'true ?'
+      }
+    ]
   },
   {
     name: 'premature-rival',
     story: 'one-way-client',
     rule: 'money',
-    about: 'a spend whose lock lies in the future, shown by one server, is outbid whatever that takes (EVID-3, EVID-4)',
-    replacements: [{ module: EVIDENCE, text: '&& lock <= height', by: '' }, { module: EVIDENCE, text: 'shownBy >= 2)', by: 'true)' }, { module: PUBLISHING, text: 'min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))', by: 'outbidding(race, vsize, env)' }]
+    about:
+      'a spend whose lock lies in the future, shown by one server, is outbid whatever that takes (EVID-3, EVID-4)',
+    replacements: [
+      { module: EVIDENCE, text: '&& lock <= height', by: '' },
+      { module: EVIDENCE, text: 'shownBy >= 2)', by: 'true)' },
+      {
+        module: PUBLISHING,
+        text: 'min(outbidding(race, vsize, env), max(satoshi(base * 2n), feeFor(HURRY_RATE, vsize)))',
+        by: 'outbidding(race, vsize, env)'
+      }
+    ]
   },
   {
     name: 'window-given-up',
     story: 'two-way-client',
     rule: 'exit',
     about: 'a newer state in a mempool is waited for through all of our window (TIME-7)',
-    replacements: [{ module: EVIDENCE, text: '(deadline - height) * 3 > deadline - begin', by: 'true' }]
+    replacements: [
+      { module: EVIDENCE, text: '(deadline - height) * 3 > deadline - begin', by: 'true' }
+    ]
   },
   {
     name: 'nothing-fetched',
     story: 'renewal-client',
     rule: 'exit',
-    about: 'a server bids for what a race decides and for nothing else, and what it brought along stays locked up when its client is gone (STAKE-3)',
-    replacements: [{ module: PUBLISHING, text: 'height < from || isEarly(channel, height) ? 0n', by: 'deadline !== undefined || height < from || isEarly(channel, height) ? 0n' }]
+    about:
+      'a server bids for what a race decides and for nothing else, and what it brought along stays locked up when its client is gone (STAKE-3)',
+    replacements: [
+      {
+        module: PUBLISHING,
+        text: 'height < from || isEarly(channel, height) ? 0n',
+        by: 'deadline !== undefined || height < from || isEarly(channel, height) ? 0n'
+      }
+    ]
   }
 ]
 
-export function mutantOf (name: string): Mutant {
+export function mutantOf(name: string): Mutant {
   const mutant = MUTANTS.find((mutant) => mutant.name === name)
   if (mutant === undefined) throw new Error(`there is no mutant '${name}'`)
   return mutant

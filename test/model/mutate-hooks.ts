@@ -4,7 +4,9 @@ import type { Replacement } from './mutants.js'
 
 let replacements: readonly Replacement[] = []
 
-export const initialize: InitializeHook<readonly Replacement[]> = (data) => { replacements = data }
+export const initialize: InitializeHook<readonly Replacement[]> = (data) => {
+  replacements = data
+}
 
 export const load: LoadHook = async (url, context, nextLoad) => {
   const loaded = await nextLoad(url, context)
@@ -12,7 +14,11 @@ export const load: LoadHook = async (url, context, nextLoad) => {
   if (ours.length === 0) return loaded
   let source = Buffer.from(loaded.source as Uint8Array).toString('utf8')
   for (const { module, text, by } of ours) {
-    if (source.split(text).length !== 2) throw new Error(`${module} does not have '${text}' exactly once: the mutant has to follow the code`)
+    if (source.split(text).length !== 2) {
+      throw new Error(
+        `${module} does not have '${text}' exactly once: the mutant has to follow the code`
+      )
+    }
     source = source.replace(text, () => by)
   }
   return { ...loaded, source }

@@ -1,4 +1,7 @@
-/** The small channels that are explored: who is the adversary, what is paid, and how often each thing may happen. */
+/**
+ * The small channels that are explored: who is the adversary, what is paid, and how often each
+ * thing may happen.
+ */
 import type { Role } from '../../src/bitcoin/keys.js'
 import type { Budget } from './world.js'
 
@@ -50,7 +53,8 @@ export const STORIES: readonly Story[] = [
   },
   {
     name: 'one-way-server',
-    about: 'a one-way channel whose server and one Electrum server lie together; the second payment leaves the client less than an output',
+    about:
+      'a one-way channel whose server and one Electrum server lie together; the second payment leaves the client less than an output',
     adversary: 'server',
     payments: { client: [600_000n, 399_900n], server: [] },
     prologue: [],
@@ -58,7 +62,8 @@ export const STORIES: readonly Story[] = [
   },
   {
     name: 'two-way-honest',
-    about: 'a two-way channel with a turn for each side, both honest, one lying server beside an honest one',
+    about:
+      'a two-way channel with a turn for each side, both honest, one lying server beside an honest one',
     step: 9,
     adversary: undefined,
     payments: { client: [900_000n], server: [850_000n] },
@@ -67,7 +72,8 @@ export const STORIES: readonly Story[] = [
   },
   {
     name: 'two-way-client',
-    about: 'a two-way channel whose client holds the newest state, of turn 1, and lies together with one server',
+    about:
+      'a two-way channel whose client holds the newest state, of turn 1, and lies together with one server',
     step: 9,
     adversary: 'client',
     payments: { client: [900_000n], server: [100_000n] },
@@ -76,7 +82,8 @@ export const STORIES: readonly Story[] = [
   },
   {
     name: 'two-way-server',
-    about: 'a two-way channel whose server holds the oldest and the newest state, and lies together with one Electrum server',
+    about:
+      'a two-way channel whose server holds the oldest and the newest state, and lies together with one Electrum server',
     step: 9,
     adversary: 'server',
     payments: { client: [900_000n, 10_000n], server: [850_000n] },
@@ -86,7 +93,8 @@ export const STORIES: readonly Story[] = [
   ...renewals(),
   {
     name: 'renewed-server',
-    about: 'a two-way channel from the moment in which T1 of its renewal is in the mempools; the server lies',
+    about:
+      'a two-way channel from the moment in which T1 of its renewal is in the mempools; the server lies',
     step: 9,
     adversary: 'server',
     beside: 'renewal',
@@ -94,12 +102,18 @@ export const STORIES: readonly Story[] = [
     before: [600_000n],
     payments: { client: [], server: [] },
     paymentsBeside: { client: [200_000n], server: [700_000n] },
-    prologue: ['other deliver server', 'other deliver client', 'other deliver server', 'other deliver client'],
+    prologue: [
+      'other deliver server',
+      'other deliver client',
+      'other deliver server',
+      'other deliver client'
+    ],
     bounds: { ...HOSTILE, lies: 0, closes: 1 }
   },
   {
     name: 'restore-honest',
-    about: 'a two-way channel whose sides go back to old copies of their disks, or to nothing but their seeds, both honest',
+    about:
+      'a two-way channel whose sides go back to old copies of their disks, or to nothing but their seeds, both honest',
     step: 9,
     adversary: undefined,
     payments: { client: [600_000n], server: [500_000n] },
@@ -128,8 +142,14 @@ export const STORIES: readonly Story[] = [
   }
 ]
 
-function renewals (): Story[] {
-  return ([['honest', undefined, 'both sides honest'], ['client', 'client', 'its client lies'], ['server', 'server', 'its server lies']] as const).map(([name, adversary, about]) => ({
+function renewals(): Story[] {
+  return (
+    [
+      ['honest', undefined, 'both sides honest'],
+      ['client', 'client', 'its client lies'],
+      ['server', 'server', 'its server lies']
+    ] as const
+  ).map(([name, adversary, about]) => ({
     name: `renewal-${name}`,
     about: `a one-way channel that is renewed, ${about}`,
     adversary,
@@ -139,13 +159,15 @@ function renewals (): Story[] {
     payments: { client: [100_000n], server: [] },
     paymentsBeside: { client: [200_000n], server: [] },
     prologue: [],
-    bounds: { ...adversary === undefined ? HONEST : HOSTILE, lies: 0, closes: 1 }
+    bounds: { ...(adversary === undefined ? HONEST : HOSTILE), lies: 0, closes: 1 }
   }))
 }
 
 /** @throws when there is none of that name */
-export function storyOf (name: string): Story {
+export function storyOf(name: string): Story {
   const story = STORIES.find((story) => story.name === name)
-  if (story === undefined) throw new Error(`there is no story '${name}': ${STORIES.map((story) => story.name).join(', ')}`)
+  if (story === undefined) {
+    throw new Error(`there is no story '${name}': ${STORIES.map((story) => story.name).join(', ')}`)
+  }
   return story
 }

@@ -6,11 +6,26 @@
 import type { Role } from '../../src/bitcoin/keys.js'
 
 /** What of a kind may still happen: bounds make the number of states finite. */
-export const BUDGETS = ['cuts', 'crashes', 'reorgs', 'closes', 'congestions', 'lies', 'sends', 'pins', 'directs', 'copies', 'restores'] as const
+export const BUDGETS = [
+  'cuts',
+  'crashes',
+  'reorgs',
+  'closes',
+  'congestions',
+  'lies',
+  'sends',
+  'pins',
+  'directs',
+  'copies',
+  'restores'
+] as const
 
-export type Budget = typeof BUDGETS[number]
+export type Budget = (typeof BUDGETS)[number]
 
-/** How the lying server answers: as the honest one; by showing nothing; by refusing every broadcast, for a made-up reason or for its fee; by taking every one. */
+/**
+ * How the lying server answers: as the honest one; by showing nothing; by refusing every broadcast,
+ * for a made-up reason or for its fee; by taking every one.
+ */
 export type Manner = 'honest' | 'hides' | 'refuses' | 'asks for more' | 'takes all'
 
 /** In no block, or none at all. */
@@ -23,7 +38,10 @@ export const UNSEEN = -2
 export const END = -1
 
 export interface World {
-  /** The number of each side's state; `NONE` once the adversary's node is stopped, and it acts by hand. */
+  /**
+   * The number of each side's state; `NONE` once the adversary's node is stopped, and it acts by
+   * hand.
+   */
   side: Record<Role, number>
   /** Whether the process runs. */
   up: Record<Role, boolean>
@@ -47,36 +65,58 @@ export interface World {
   congested: boolean
   /** The states that the adversary can publish. */
   known: readonly number[]
-  /** The largest fee of the adversary that was in an honest mempool, in satoshis: what it may cost to outbid it. */
+  /**
+   * The largest fee of the adversary that was in an honest mempool, in satoshis: what it may cost
+   * to outbid it.
+   */
   dearest: bigint
-  /** How often the client may still dial: a refusal that ends a stream is repeated for as long as it dials. */
+  /**
+   * How often the client may still dial: a refusal that ends a stream is repeated for as long as it
+   * dials.
+   */
   dials: number
   /** The old copy of each side's disk that it may go back to. */
   copy: Record<Role, number>
   /** What a side that has lost data had before. */
   lost: Record<Role, number>
-  /** How often each thing may still happen, in the order of `BUDGETS`; and how many of them all together. */
+  /**
+   * How often each thing may still happen, in the order of `BUDGETS`; and how many of them all
+   * together.
+   */
   left: readonly number[]
-  /** What each node was shown of the chain last. It follows from the rest, unless the node is down. */
+  /**
+   * What each node was shown of the chain last. It follows from the rest, unless the node is down.
+   */
   shown: Record<Role, string>
 }
 
 export const ROLES: readonly Role[] = ['client', 'server']
 
-export function keyOf (w: World): string {
+export function keyOf(w: World): string {
   return `${w.side.client} ${w.side.server} ${Number(w.up.client)}${Number(w.up.server)}${Number(w.linked.client)}${Number(w.linked.server)} ${w.queue.client.join()} ${w.queue.server.join()} ${w.asked.client} ${w.asked.server} ${w.told.client.join()} ${w.told.server.join()} ${w.height} ${w.fundingHeight} ${w.mempool} ${w.mined} ${w.minedAt} ${w.lie} ${w.manner} ${Number(w.congested)} ${w.known.join()} ${w.dearest} ${w.dials} ${w.copy.client} ${w.copy.server} ${w.lost.client} ${w.lost.server} ${w.left.join()}`
 }
 
 /** A copy to change. */
-export function copyOf (w: World): World {
-  return { ...w, side: { ...w.side }, up: { ...w.up }, linked: { ...w.linked }, queue: { ...w.queue }, asked: { ...w.asked }, told: { ...w.told }, copy: { ...w.copy }, lost: { ...w.lost }, shown: { ...w.shown } }
+export function copyOf(w: World): World {
+  return {
+    ...w,
+    side: { ...w.side },
+    up: { ...w.up },
+    linked: { ...w.linked },
+    queue: { ...w.queue },
+    asked: { ...w.asked },
+    told: { ...w.told },
+    copy: { ...w.copy },
+    lost: { ...w.lost },
+    shown: { ...w.shown }
+  }
 }
 
-export function left (w: World, budget: Budget): number {
+export function left(w: World, budget: Budget): number {
   return Math.min(w.left[BUDGETS.indexOf(budget)] ?? 0, w.left[BUDGETS.length] ?? 0)
 }
 
-export function spendBudget (w: World, budget: Budget): void {
+export function spendBudget(w: World, budget: Budget): void {
   const at = BUDGETS.indexOf(budget)
-  w.left = w.left.map((count, i) => i === at || i === BUDGETS.length ? count - 1 : count)
+  w.left = w.left.map((count, i) => (i === at || i === BUDGETS.length ? count - 1 : count))
 }

@@ -4,8 +4,14 @@ import { Alarms, type Alarm } from '../../src/node/alarms.js'
 import { channelId } from '../../src/types/bytes.js'
 import { FakeClock } from '../chain/helpers.js'
 
-const channelOf = (n: number): ReturnType<typeof channelId> => channelId(n.toString(16).padStart(64, '0'))
-const refused = (n: number): Alarm => ({ type: 'alarm', code: 'ERR_WATCH_FAILED', text: 'The channel could not be watched: excessive resource usage.', channel: channelOf(n) })
+const channelOf = (n: number): ReturnType<typeof channelId> =>
+  channelId(n.toString(16).padStart(64, '0'))
+const refused = (n: number): Alarm => ({
+  type: 'alarm',
+  code: 'ERR_WATCH_FAILED',
+  text: 'The channel could not be watched: excessive resource usage.',
+  channel: channelOf(n)
+})
 
 describe('alarms', () => {
   let clock: FakeClock
@@ -15,7 +21,9 @@ describe('alarms', () => {
   beforeEach(() => {
     clock = new FakeClock()
     told = []
-    alarms = new Alarms(clock, (alarm) => { told.push(alarm) })
+    alarms = new Alarms(clock, (alarm) => {
+      told.push(alarm)
+    })
   })
 
   it('of one cause are one, at once, and then one that says how many and what they are about', () => {
@@ -25,20 +33,28 @@ describe('alarms', () => {
     assert.equal(told.length, 2)
     const [, again] = told
     assert.deepEqual([again?.count, again?.channels?.length, again?.channel], [79, 79, undefined])
-    assert.match(again?.text ?? '', /^The channel could not be watched: excessive resource usage\. \(79 times more in the last 10 s, about 79 channels: 00000000, .*, \.\.\.\.\)$/)
+    assert.match(
+      again?.text ?? '',
+      /^The channel could not be watched: excessive resource usage\. \(79 times more in the last 10 s, about 79 channels: 00000000, .*, \.\.\.\.\)$/
+    )
   })
 
   it('that go on are told less and less often, up to once an hour', () => {
     const times: number[] = []
     const begun = clock.now()
-    alarms = new Alarms(clock, () => { times.push(Math.round((clock.now() - begun) / 1_000)) })
+    alarms = new Alarms(clock, () => {
+      times.push(Math.round((clock.now() - begun) / 1_000))
+    })
     for (let second = 0; second < 24 * 3_600; second++) {
       alarms.raise(refused(1))
       clock.advance(1_000)
     }
     assert.deepEqual(times.slice(0, 6), [0, 10, 30, 70, 150, 310])
     const last = times.slice(-3)
-    assert.deepEqual([(last[1] ?? 0) - (last[0] ?? 0), (last[2] ?? 0) - (last[1] ?? 0)], [3_600, 3_600])
+    assert.deepEqual(
+      [(last[1] ?? 0) - (last[0] ?? 0), (last[2] ?? 0) - (last[1] ?? 0)],
+      [3_600, 3_600]
+    )
   })
 
   it('that come with each block grow rarer as well', () => {
@@ -60,20 +76,38 @@ describe('alarms', () => {
     assert.deepEqual(told.slice(2), [refused(2)])
     clock.advance(10_000)
     assert.equal(told.at(-1)?.count, 1)
-    assert.match(told.at(-1)?.text ?? '', /\(Once more in the last 10 s, about channel 00000000\.\)$/)
+    assert.match(
+      told.at(-1)?.text ?? '',
+      /\(Once more in the last 10 s, about channel 00000000\.\)$/
+    )
   })
 
   it('that differ in a transaction, an address or a number have the same cause', () => {
-    const text = (id: string, sats: string, address: string): Alarm => ({ type: 'alarm', code: 'ERR_WALLET', text: `The payout ${id}:0 of ${sats} sat to ${address} could not be swept yet.`, channel: undefined })
+    const text = (id: string, sats: string, address: string): Alarm => ({
+      type: 'alarm',
+      code: 'ERR_WALLET',
+      text: `The payout ${id}:0 of ${sats} sat to ${address} could not be swept yet.`,
+      channel: undefined
+    })
     alarms.raise(text('ab'.repeat(32), '1,000', 'bcrt1qaaaaaaaaaaaaaaaaaaa'))
     alarms.raise(text('cd'.repeat(32), '20', 'bcrt1qbbbbbbbbbbbbbbbbbbb'))
     assert.equal(told.length, 1)
     clock.advance(10_000)
-    assert.match(told.at(-1)?.text ?? '', /^The payout (cd)+:0 of 20 sat .* \(Once more in the last 10 s\.\)$/)
+    assert.match(
+      told.at(-1)?.text ?? '',
+      /^The payout (cd)+:0 of 20 sat .* \(Once more in the last 10 s\.\)$/
+    )
   })
 
   it('leave no timer behind, however many causes there are', () => {
-    for (let n = 0; n < 1_500; n++) alarms.raise({ type: 'alarm', code: `ERR_${'A'.repeat(n + 1)}`, text: 'x', channel: undefined })
+    for (let n = 0; n < 1_500; n++) {
+      alarms.raise({
+        type: 'alarm',
+        code: `ERR_${'A'.repeat(n + 1)}`,
+        text: 'x',
+        channel: undefined
+      })
+    }
     assert.equal(told.length, 1_500)
     assert.equal(clock.pending, 1_000)
     alarms.stop()

@@ -6,7 +6,7 @@ import { blockHeight, satoshi } from '../../src/types/units.js'
 export const PEER = '12D3KooWPeer'
 
 /** An open one of 100,000 sat in which we pay; nothing has been paid yet. */
-export function channel (id: string, changes: Partial<ChannelInfo> = {}): ChannelInfo {
+export function channel(id: string, changes: Partial<ChannelInfo> = {}): ChannelInfo {
   return {
     id: channelId(id.padEnd(64, '0')),
     peerId: PEER,
@@ -32,7 +32,14 @@ export function channel (id: string, changes: Partial<ChannelInfo> = {}): Channe
     lastPaymentHeight: blockHeight(100),
     settleHeight: blockHeight(112),
     refundHeight: blockHeight(148),
-    limits: { minFirstPayment: satoshi(500n), maxStake: satoshi(1_300_000n), minTurnAmount: satoshi(0n), maxInFlightUpdates: 16, maxInFlightValue: satoshi(1_300_000n), maxRisk: 100 },
+    limits: {
+      minFirstPayment: satoshi(500n),
+      maxStake: satoshi(1_300_000n),
+      minTurnAmount: satoshi(0n),
+      maxInFlightUpdates: 16,
+      maxInFlightValue: satoshi(1_300_000n),
+      maxRisk: 100
+    },
     renews: undefined,
     renewedAs: undefined,
     renewFor: undefined,

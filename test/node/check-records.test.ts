@@ -19,17 +19,31 @@ const OUT_POINT = { txid: txid('ab'.repeat(32)), vout: 1 }
 const WALLET = [
   branchChange('receive', 7),
   reservationChange({ channel: channelId('cd'.repeat(32)), inputs: [OUT_POINT] }),
-  claimChange({ output: { outPoint: OUT_POINT, value: satoshi(5_000n), scriptPubKey: new Uint8Array(34), key: { role: 'client', high: 1, low: 2, use: 'payout' } }, sweep: undefined }),
+  claimChange({
+    output: {
+      outPoint: OUT_POINT,
+      value: satoshi(5_000n),
+      scriptPubKey: new Uint8Array(34),
+      key: { role: 'client', high: 1, low: 2, use: 'payout' }
+    },
+    sweep: undefined
+  }),
   labelChange('rent', 'of May'),
   madeChange(OUT_POINT.txid, { kind: 'send', fee: satoshi(200n) })
 ]
 
 /** Two nodes that have paid, with and without an id; one payment of alice's is in flight. */
-async function story (): Promise<{ alice: Snapshot, bob: Snapshot, id: string }> {
+async function story(): Promise<{ alice: Snapshot; bob: Snapshot; id: string }> {
   const { world, alice, bob } = await twoNodes()
   const { id } = await world.open(alice, bob)
   for (const amount of [1_000n, 500n]) await alice.pay(amount)
-  await alice.engine.payOnce({ id: 'rent', peer: 'bob', amount: satoshi(300n), memo: '', plan: (rest) => [{ channel: id, amount: rest }] })
+  await alice.engine.payOnce({
+    id: 'rent',
+    peer: 'bob',
+    amount: satoshi(300n),
+    memo: '',
+    plan: (rest) => [{ channel: id, amount: rest }]
+  })
   bob.life.holdDisk()
   void alice.pay(250n).catch(() => {})
   await quiet()
@@ -38,22 +52,24 @@ async function story (): Promise<{ alice: Snapshot, bob: Snapshot, id: string }>
   return { alice: withWallet.snapshot(), bob: bob.store.snapshot(), id }
 }
 
-async function check (disk: Snapshot, seed?: string): Promise<Checked> {
+async function check(disk: Snapshot, seed?: string): Promise<Checked> {
   const store = openMemoryStore(disk)
   const found = await checkStore(store, seed === undefined ? undefined : createTestSigner(seed))
   assert.equal(store.batches, 0, 'a check writes nothing')
   return found
 }
 
-function changed (disk: Snapshot, key: string, value: Uint8Array | undefined): Snapshot {
+function changed(disk: Snapshot, key: string, value: Uint8Array | undefined): Snapshot {
   const copy = new Map(disk)
   if (value === undefined) copy.delete(key)
   else copy.set(key, value)
   return copy
 }
 
-function findings ({ store, channels, payments, wallet }: Checked): string[] {
-  return [...store, ...channels.flatMap((channel) => channel.findings), ...payments, ...wallet].map(({ severity, text }) => `${severity}: ${text}`)
+function findings({ store, channels, payments, wallet }: Checked): string[] {
+  return [...store, ...channels.flatMap((channel) => channel.findings), ...payments, ...wallet].map(
+    ({ severity, text }) => `${severity}: ${text}`
+  )
 }
 
 describe('node / check / the records', function () {
@@ -62,25 +78,41 @@ describe('node / check / the records', function () {
   let bob: Snapshot
   let id: string
 
-  before(async () => { ({ alice, bob, id } = await story()) })
+  before(async () => {
+    ;({ alice, bob, id } = await story())
+  })
 
   it('of both sides are whole after payments, with one in flight', async () => {
-    for (const [disk, name] of [[alice, 'alice'], [bob, 'bob']] as const) {
+    for (const [disk, name] of [
+      [alice, 'alice'],
+      [bob, 'bob']
+    ] as const) {
       const found = await check(disk, name)
       assert.deepEqual(findings(found), [])
-      assert.deepEqual(found.channels.map((channel) => [channel.id, channel.ok, channel.advice]), [[id, true, undefined]])
+      assert.deepEqual(
+        found.channels.map((channel) => [channel.id, channel.ok, channel.advice]),
+        [[id, true, undefined]]
+      )
     }
   })
 
   it('with any one byte changed are found', async () => {
     for (const disk of [alice, bob]) {
       const entries = [...disk]
-      await fc.assert(fc.asyncProperty(fc.nat(entries.length - 1), fc.nat(), fc.integer({ min: 1, max: 255 }), async (index, at, difference) => {
-        const [key, value] = entries[index] ?? ['', new Uint8Array(1)]
-        const bad = value.slice()
-        bad[at % bad.length] = (bad[at % bad.length] ?? 0) ^ difference
-        assert.notDeepEqual(findings(await check(changed(disk, key, bad))), [], key)
-      }), { numRuns: 300 })
+      await fc.assert(
+        fc.asyncProperty(
+          fc.nat(entries.length - 1),
+          fc.nat(),
+          fc.integer({ min: 1, max: 255 }),
+          async (index, at, difference) => {
+            const [key, value] = entries[index] ?? ['', new Uint8Array(1)]
+            const bad = value.slice()
+            bad[at % bad.length] = (bad[at % bad.length] ?? 0) ^ difference
+            assert.notDeepEqual(findings(await check(changed(disk, key, bad))), [], key)
+          }
+        ),
+        { numRuns: 300 }
+      )
     }
   })
 
@@ -91,27 +123,45 @@ describe('node / check / the records', function () {
       assert.match(found.channels[0].advice ?? '', /restore the newest backup/i)
     }
     const both = changed(changed(bob, `channel/${id}`, undefined), `ledger/${id}`, undefined)
-    assert.match(findings(await check(both)).join(), /broken: The payment log has 3 updates of channel/)
+    assert.match(
+      findings(await check(both)).join(),
+      /broken: The payment log has 3 updates of channel/
+    )
     const log = await check(changed(bob, paymentKey(channelId(id), 2), undefined))
-    assert.match(findings(log).join(), /^incomplete: The payment log adds up to 1,300 sat in 2 payments/)
+    assert.match(
+      findings(log).join(),
+      /^incomplete: The payment log adds up to 1,300 sat in 2 payments/
+    )
     assert.equal(log.channels[0]?.ok, true, 'the balances are right')
   })
 
   it('of a payment with an id point to the log', async () => {
     const found = findings(await check(changed(alice, paymentKey(channelId(id), 3), undefined)))
-    assert.equal(found.filter((text) => /incomplete: The payment paid\/[0-9a-f]{32} of 300 sat is not in the payment log, at update 3/.test(text)).length, 1)
+    assert.equal(
+      found.filter((text) =>
+        /incomplete: The payment paid\/[0-9a-f]{32} of 300 sat is not in the payment log, at update 3/.test(
+          text
+        )
+      ).length,
+      1
+    )
   })
 
   it('say what the damage means: to a client the refund and its height, to a server what it may lose', async () => {
     const [ofClient] = (await check(changed(alice, `ledger/${id}`, new Uint8Array(9)))).channels
     assert.match(ofClient?.advice ?? '', /refund T2 from block \d+ on/)
     const [ofServer] = (await check(changed(bob, `ledger/${id}`, new Uint8Array(9)))).channels
-    assert.match(ofServer?.advice ?? '', /up to 500,000 sat, is lost unless T3 is in a block before/)
+    assert.match(
+      ofServer?.advice ?? '',
+      /up to 500,000 sat, is lost unless T3 is in a block before/
+    )
   })
 
   it('of a later release are told from damage (ERR_STORE_VERSION)', async () => {
     const key = `channel/${id}`
-    const found = findings(await check(changed(bob, key, sealRecord(key, Uint8Array.of(0), RECORD_VERSION + 1))))
+    const found = findings(
+      await check(changed(bob, key, sealRecord(key, Uint8Array.of(0), RECORD_VERSION + 1)))
+    )
     assert.match(found.join(), /layout 3; this release reads up to 2/)
   })
 
@@ -121,10 +171,15 @@ describe('node / check / the records', function () {
 
   it('of the node around the channels are known: network, chain, peer id, certificates', async () => {
     const keys = ['chain/network', 'chain/anchor', 'node/peer', 'chain/certificate/HOST:50002']
-    assert.deepEqual(findings(await check(new Map(keys.map((key) => [key, new Uint8Array(1)])))), [])
+    assert.deepEqual(
+      findings(await check(new Map(keys.map((key) => [key, new Uint8Array(1)])))),
+      []
+    )
   })
 
   it('that nobody knows are named', async () => {
-    assert.deepEqual(findings(await check(changed(bob, 'chanel/5', new Uint8Array(1)))), ['incomplete: This release knows no record "chanel/5"; it is not used.'])
+    assert.deepEqual(findings(await check(changed(bob, 'chanel/5', new Uint8Array(1)))), [
+      'incomplete: This release knows no record "chanel/5"; it is not used.'
+    ])
   })
 })

@@ -22,16 +22,18 @@ describe('a node with an Electrum server behind TLS', () => {
   })
 
   /** What the node says of its chain as soon as that is one thing or the other. */
-  async function chainOf (trust: Partial<NodeOptions>): Promise<NodeInfo['chain']> {
+  async function chainOf(trust: Partial<NodeOptions>): Promise<NodeInfo['chain']> {
     let settled: () => void = () => {}
-    const known = new Promise<void>(resolve => { settled = resolve })
+    const known = new Promise<void>((resolve) => {
+      settled = resolve
+    })
     const node = await createNode({
       network: 'regtest',
       electrum: devnet.url,
       dataDir,
       create: true,
       ...trust,
-      onEvent: event => {
+      onEvent: (event) => {
         trust.onEvent?.(event)
         if (event.type === 'chain' && event.status !== 'connecting') settled()
       }
@@ -43,7 +45,7 @@ describe('a node with an Electrum server behind TLS', () => {
   }
 
   /** The devnet is gone; returns its port. */
-  async function restarted (): Promise<number> {
+  async function restarted(): Promise<number> {
     await devnet.stop()
     return devnet.port
   }
@@ -55,13 +57,27 @@ describe('a node with an Electrum server behind TLS', () => {
   })
 
   it('does not start with what is no fingerprint, or no certificate', async () => {
-    await assert.rejects(chainOf({ electrumFingerprint: 'AB:CD' }), { code: 'ERR_INVALID_FINGERPRINT' })
-    for (const file of ['rubbish.pem', 'missing.pem']) await assert.rejects(chainOf({ electrumCa: join(dataDir, file) }), { code: 'ERR_INVALID_CA', message: new RegExp(file) })
+    await assert.rejects(chainOf({ electrumFingerprint: 'AB:CD' }), {
+      code: 'ERR_INVALID_FINGERPRINT'
+    })
+    for (const file of ['rubbish.pem', 'missing.pem']) {
+      await assert.rejects(chainOf({ electrumCa: join(dataDir, file) }), {
+        code: 'ERR_INVALID_CA',
+        message: new RegExp(file)
+      })
+    }
   })
 
   it('takes a certificate that no authority vouches for at first use, tells of it once, and takes no other one from then on', async () => {
     const told: string[] = []
-    const meet = async (electrum = devnet.url): Promise<NodeInfo['chain']> => await chainOf({ electrum, dataDir: join(dataDir, 'first-use'), onEvent: event => { if (event.type === 'server') told.push(event.code, event.text) } })
+    const meet = async (electrum = devnet.url): Promise<NodeInfo['chain']> =>
+      await chainOf({
+        electrum,
+        dataDir: join(dataDir, 'first-use'),
+        onEvent: (event) => {
+          if (event.type === 'server') told.push(event.code, event.text)
+        }
+      })
     for (let start = 0; start < 2; start++) assert.equal((await meet()).status, 'synced')
     assert.equal(told[0], 'TLS_FIRST_USE')
     assert.ok(told[1]?.includes(LOCALHOST_FINGERPRINT.replaceAll(':', '').toLowerCase()), told[1])
@@ -75,7 +91,10 @@ describe('a node with an Electrum server behind TLS', () => {
 
   it('refuses a server that is named twice, also with another fingerprint', async () => {
     for (const again of [devnet.url, `${devnet.url}#${LOCALHOST_FINGERPRINT}`]) {
-      await assert.rejects(chainOf({ electrum: [devnet.url, again], dataDir: join(dataDir, 'twice') }), { code: 'ERR_INVALID_ELECTRUM_URL', message: /is named twice/ })
+      await assert.rejects(
+        chainOf({ electrum: [devnet.url, again], dataDir: join(dataDir, 'twice') }),
+        { code: 'ERR_INVALID_ELECTRUM_URL', message: /is named twice/ }
+      )
     }
   })
 })

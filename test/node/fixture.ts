@@ -15,66 +15,121 @@ export class Fixture {
   #isLogWhole = true
   readonly #ends: Array<() => Promise<void>> = []
 
-  private constructor (private readonly chain: TestChain, readonly directory: string) {}
+  private constructor(
+    private readonly chain: TestChain,
+    readonly directory: string
+  ) {}
 
-  get devnet (): Devnet { return this.chain.devnet }
+  get devnet(): Devnet {
+    return this.chain.devnet
+  }
 
   /** The Electrum server that the nodes use. */
-  get electrum (): string { return this.chain.electrum }
+  get electrum(): string {
+    return this.chain.electrum
+  }
 
-  static async create ({ autoMine = true, ...options }: { autoMine?: boolean } & Pick<DevnetOptions, 'blockWeight' | 'core'> = {}): Promise<Fixture> {
-    const fixture = new Fixture(await chainSource.start('nodes', options), await mkdtemp(join(tmpdir(), 'paychan-')))
+  static async create({
+    autoMine = true,
+    ...options
+  }: { autoMine?: boolean } & Pick<DevnetOptions, 'blockWeight' | 'core'> = {}): Promise<Fixture> {
+    const fixture = new Fixture(
+      await chainSource.start('nodes', options),
+      await mkdtemp(join(tmpdir(), 'paychan-'))
+    )
     // Unless a test mines itself: everything that reaches the mempool is in a block at once.
-    if (autoMine) fixture.devnet.on('mempool', () => { void fixture.devnet.mine(1) })
+    if (autoMine) {
+      fixture.devnet.on('mempool', () => {
+        void fixture.devnet.mine(1)
+      })
+    }
     return fixture
   }
 
   /** In the reverse order of the beginnings. */
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     for (const end of this.#ends.reverse()) await end()
     await this.chain.stop()
     const findings = await this.#check()
     await rm(this.directory, { recursive: true, force: true })
-    if (findings.length > 0) throw new Error(`paychan check finds in directories that nobody has damaged: ${findings.join('; ')}`)
+    if (findings.length > 0) {
+      throw new Error(
+        `paychan check finds in directories that nobody has damaged: ${findings.join('; ')}`
+      )
+    }
   }
 
-  /** For a test in which a node loses its data: what its peers hand back has no list of payments. */
-  mayLackPayments (): void {
+  /**
+   * For a test in which a node loses its data: what its peers hand back has no list of payments.
+   */
+  mayLackPayments(): void {
     this.#isLogWhole = false
   }
 
-  async #check (): Promise<string[]> {
+  async #check(): Promise<string[]> {
     const found: string[] = []
     for (const name of await readdir(this.directory)) {
-      const report = await checkData({ dataDir: this.path(name), network: 'regtest' }).catch((error: unknown) => { if (codeOf(error) !== 'ERR_NO_DATA') throw error })
+      const report = await checkData({ dataDir: this.path(name), network: 'regtest' }).catch(
+        (error: unknown) => {
+          if (codeOf(error) !== 'ERR_NO_DATA') throw error
+        }
+      )
       if (report === undefined || report.records === 0) continue
       const { store, wallet, payments, channels } = report
-      const texts = [store, wallet, payments, ...channels].flatMap(({ findings }) => findings.map(({ text }) => text))
-      found.push(...texts.filter((text) => this.#isLogWhole || !text.startsWith('The payment log adds up to')).map((text) => `${name}: ${text}`))
+      const texts = [store, wallet, payments, ...channels].flatMap(({ findings }) =>
+        findings.map(({ text }) => text)
+      )
+      found.push(
+        ...texts
+          .filter((text) => this.#isLogWhole || !text.startsWith('The payment log adds up to'))
+          .map((text) => `${name}: ${text}`)
+      )
     }
     return found
   }
 
-  onEnd (end: () => Promise<void>): void {
+  onEnd(end: () => Promise<void>): void {
     this.#ends.push(end)
   }
 
-  path (name: string): string {
+  path(name: string): string {
     return join(this.directory, name)
   }
 
-  /** A started node with events on record, which knows the chain unless it is told not to wait for that. */
-  async node (name: string, options: Partial<NodeOptions> = {}, wait: 'synced' | 'started' = 'synced'): Promise<TestNode> {
+  /**
+   * A started node with events on record, which knows the chain unless it is told not to wait for
+   * that.
+   */
+  async node(
+    name: string,
+    options: Partial<NodeOptions> = {},
+    wait: 'synced' | 'started' = 'synced'
+  ): Promise<TestNode> {
     const events = new Recorder<NodeEvent>()
-    const api = await createNode({ network: 'regtest', electrum: this.electrum, dataDir: this.path(name), create: true, onEvent: (event) => { events.push(event) }, ...options })
-    this.onEnd(async () => { await api.stop() })
+    const api = await createNode({
+      network: 'regtest',
+      electrum: this.electrum,
+      dataDir: this.path(name),
+      create: true,
+      onEvent: (event) => {
+        events.push(event)
+      },
+      ...options
+    })
+    this.onEnd(async () => {
+      await api.stop()
+    })
     const node = new TestNode(api, events, this.devnet)
     if (wait === 'synced') await node.synced()
     return node
   }
 
   /** A node with money, once it knows of it. */
-  async rich (name: string, amount = 2_000_000n, options: Partial<NodeOptions> = {}): Promise<TestNode> {
+  async rich(
+    name: string,
+    amount = 2_000_000n,
+    options: Partial<NodeOptions> = {}
+  ): Promise<TestNode> {
     const node = await this.node(name, options)
     await this.devnet.fund(await node.api.address(), satoshi(amount))
     await node.sees(async () => (await node.api.balance()).confirmed === amount)
@@ -83,27 +138,34 @@ export class Fixture {
 }
 
 export class TestNode {
-  constructor (readonly api: NodeApi, readonly events: Recorder<NodeEvent>, private readonly devnet: Devnet) {}
+  constructor(
+    readonly api: NodeApi,
+    readonly events: Recorder<NodeEvent>,
+    private readonly devnet: Devnet
+  ) {}
 
-  async address (): Promise<string> {
+  async address(): Promise<string> {
     const [multiaddr] = (await this.api.info()).multiaddrs
     if (multiaddr === undefined) throw new Error('The node does not listen.')
     return multiaddr
   }
 
   /** Waits for events of this node until a condition holds. */
-  async sees (condition: () => Promise<boolean>): Promise<void> {
+  async sees(condition: () => Promise<boolean>): Promise<void> {
     await seen(this.events, condition)
   }
 
   /** Waits until the node has the devnet's tip. */
-  async synced (): Promise<void> {
+  async synced(): Promise<void> {
     await this.sees(async () => (await this.api.info()).chain.height === this.devnet.height)
   }
 }
 
 /** Waits for events until a condition holds. */
-export async function seen (events: Recorder<NodeEvent>, condition: () => Promise<boolean>): Promise<void> {
+export async function seen(
+  events: Recorder<NodeEvent>,
+  condition: () => Promise<boolean>
+): Promise<void> {
   for (;;) {
     const next = events.next()
     if (await condition()) return
@@ -112,7 +174,12 @@ export async function seen (events: Recorder<NodeEvent>, condition: () => Promis
 }
 
 /** The code that a promise rejects with; a promise that resolves fails the test. */
-export async function codeOfRejection (promise: Promise<unknown>): Promise<unknown> {
-  const outcome = await promise.then(() => 'it was not refused', (error: unknown) => error)
-  return typeof outcome === 'object' && outcome !== null && 'code' in outcome ? outcome.code : outcome
+export async function codeOfRejection(promise: Promise<unknown>): Promise<unknown> {
+  const outcome = await promise.then(
+    () => 'it was not refused',
+    (error: unknown) => error
+  )
+  return typeof outcome === 'object' && outcome !== null && 'code' in outcome
+    ? outcome.code
+    : outcome
 }

@@ -9,17 +9,19 @@ class FakeChain {
   watches = { known: 0, total: 10_000 }
   readonly #listeners = new Set<(status: ChainStatus) => void>()
 
-  onStatus (listener: (status: ChainStatus) => void): () => void {
+  onStatus(listener: (status: ChainStatus) => void): () => void {
     this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 
-  become (status: ChainStatus): void {
+  become(status: ChainStatus): void {
     this.status = status
     for (const listener of this.#listeners) listener(status)
   }
 
-  read (known: number): void {
+  read(known: number): void {
     this.watches = { ...this.watches, known }
   }
 }
@@ -42,13 +44,13 @@ describe('the progress of reading histories', () => {
   })
 
   /** So many are known when the next look comes. */
-  function second (known: number): void {
+  function second(known: number): void {
     chain.read(known)
     clock.advance(PROGRESS_MS)
   }
 
   /** All at once, and nobody is told. */
-  function quickStart (): void {
+  function quickStart(): void {
     chain.read(10_000)
     chain.become('synced')
     clock.advance(PROGRESS_MS)
@@ -114,7 +116,11 @@ describe('the progress of reading histories', () => {
   })
 
   it('is part of what a node tells of itself, while histories are being read', () => {
-    assert.equal(historiesOf(chain), undefined, 'nobody has answered yet: that is what the status says')
+    assert.equal(
+      historiesOf(chain),
+      undefined,
+      'nobody has answered yet: that is what the status says'
+    )
     chain.read(3_200)
     assert.deepEqual(historiesOf(chain), { known: 3_200, total: 10_000 })
     chain.read(10_000)

@@ -27,19 +27,35 @@ describe('node', function () {
   this.timeout(30_000)
   let fixture: Fixture
 
-  beforeEach(async () => { fixture = await Fixture.create() })
-  afterEach(async () => { await fixture.end() })
+  beforeEach(async () => {
+    fixture = await Fixture.create()
+  })
+  afterEach(async () => {
+    await fixture.end()
+  })
 
   describe('two of them over TCP', () => {
     it('open a channel, pay, close, and have what they should', async () => {
       const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
       const { peerId } = await bob.api.info()
-      const channel = await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
-      assert.deepEqual([channel.status, channel.peerId, channel.ourBalance], ['open', peerId, CAPACITY])
+      const channel = await alice.api.open({
+        peer: await bob.address(),
+        amount: CAPACITY,
+        blocks: BLOCKS
+      })
+      assert.deepEqual(
+        [channel.status, channel.peerId, channel.ourBalance],
+        ['open', peerId, CAPACITY]
+      )
 
       const paid = await alice.api.pay({ to: peerId, amount: 40_000n, memo: 'tea' })
       assert.deepEqual([paid.status, paid.memo, paid.amount], ['acknowledged', 'tea', 40_000n])
-      await Promise.all(Array.from({ length: 50 }, async () => await alice.api.pay({ to: channel.id.slice(0, 8), amount: 10n })))
+      await Promise.all(
+        Array.from(
+          { length: 50 },
+          async () => await alice.api.pay({ to: channel.id.slice(0, 8), amount: 10n })
+        )
+      )
       assert.equal((await bob.api.channels())[0]?.ourBalance, 40_500n)
       assert.equal((await bob.api.balance()).inChannels, 40_500n)
       const [newest] = await bob.api.payments({ limit: 1 })
@@ -48,11 +64,19 @@ describe('node', function () {
 
       const closed = await alice.api.close(channel.id)
       assert.equal(closed.kind, 'close')
-      for (const node of [alice, bob]) await node.sees(async () => (await node.api.channels())[0]?.status === 'closed')
+      for (const node of [alice, bob]) {
+        await node.sees(async () => (await node.api.channels())[0]?.status === 'closed')
+      }
       await bob.sees(async () => (await bob.api.balance()).confirmed === 40_500n)
       const balance = await alice.api.balance()
-      assert.deepEqual([balance.inChannels, balance.total, balance.total > 2_000_000n - 40_500n - 20_000n], [0n, balance.confirmed + balance.pending, true])
-      assert.deepEqual([...alice.events.all, ...bob.events.all].filter(({ type }) => type === 'alarm'), [])
+      assert.deepEqual(
+        [balance.inChannels, balance.total, balance.total > 2_000_000n - 40_500n - 20_000n],
+        [0n, balance.confirmed + balance.pending, true]
+      )
+      assert.deepEqual(
+        [...alice.events.all, ...bob.events.all].filter(({ type }) => type === 'alarm'),
+        []
+      )
     })
 
     it('know each other: connect, peers, info', async () => {
@@ -60,8 +84,14 @@ describe('node', function () {
       const [a, b] = [await alice.api.info(), await bob.api.info()]
       const peer = await alice.api.connect(await bob.address())
       assert.deepEqual([peer.peerId, peer.connected], [b.peerId, true])
-      assert.deepEqual((await alice.api.peers()).map(({ peerId }) => peerId), [b.peerId])
-      assert.deepEqual([a.network, a.channels, a.version], ['regtest', { open: 0, total: 0, unwatched: 0 }, '0.1.0'])
+      assert.deepEqual(
+        (await alice.api.peers()).map(({ peerId }) => peerId),
+        [b.peerId]
+      )
+      assert.deepEqual(
+        [a.network, a.channels, a.version],
+        ['regtest', { open: 0, total: 0, unwatched: 0 }, '0.1.0']
+      )
       assert.deepEqual(a.policy, defaultPolicy('regtest'))
     })
 
@@ -88,60 +118,104 @@ describe('node', function () {
     it('peers: unknown, a bad multiaddr, one that speaks no paychan, the node itself, nobody there', async () => {
       const alice = await fixture.rich('alice')
       const mute = await startMute()
-      fixture.onEnd(async () => { await mute.stop() })
-      const open = async (peer: string): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks: BLOCKS }))
+      fixture.onEnd(async () => {
+        await mute.stop()
+      })
+      const open = async (peer: string): Promise<unknown> =>
+        await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks: BLOCKS }))
       assert.equal(await open(await somePeerId()), 'ERR_PEER_UNKNOWN')
       assert.equal(await open('nobody'), 'ERR_INVALID_PEER')
       assert.equal(await open('/ip4/127.0.0.1/tcp/1'), 'ERR_INVALID_MULTIADDR')
       assert.equal(await open('/ip4/nowhere'), 'ERR_INVALID_MULTIADDR')
       assert.equal(await open(addressOf(mute)), 'ERR_NO_PAYCHAN')
       assert.equal(await open(await alice.address()), 'ERR_PEER_UNREACHABLE')
-      assert.equal(await open(`/ip4/127.0.0.1/tcp/1/p2p/${await somePeerId()}`), 'ERR_PEER_UNREACHABLE')
+      assert.equal(
+        await open(`/ip4/127.0.0.1/tcp/1/p2p/${await somePeerId()}`),
+        'ERR_PEER_UNREACHABLE'
+      )
       assert.deepEqual(await alice.api.channels(), [])
     })
 
     it('amounts: nothing, less than nothing, too little, too much, and what is no bigint', async () => {
-      const [alice, bob] = [await fixture.rich('alice', 500_000n), await fixture.node('bob', { policy: { maxCapacity: satoshi(300_000n) } })]
+      const [alice, bob] = [
+        await fixture.rich('alice', 500_000n),
+        await fixture.node('bob', { policy: { maxCapacity: satoshi(300_000n) } })
+      ]
       const [peer, { peerId }] = [await bob.address(), await bob.api.info()]
-      const open = async (amount: bigint): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount, blocks: BLOCKS }))
-      for (const amount of [0n, -1n, 9_999n, 21_000_001n * 100_000_000n]) assert.equal(await open(amount), 'ERR_INVALID_AMOUNT', String(amount))
+      const open = async (amount: bigint): Promise<unknown> =>
+        await codeOfRejection(alice.api.open({ peer, amount, blocks: BLOCKS }))
+      for (const amount of [0n, -1n, 9_999n, 21_000_001n * 100_000_000n]) {
+        assert.equal(await open(amount), 'ERR_INVALID_AMOUNT', String(amount))
+      }
       assert.equal(await open(500_000n), 'ERR_INSUFFICIENT_FUNDS')
       assert.deepEqual(await bob.api.channels(), [], 'the peer was not asked')
       assert.equal(await open(300_001n), 'ERR_OPEN_REFUSED')
       await alice.api.open({ peer, amount: 100_000n, blocks: BLOCKS })
-      const pay = async (amount: bigint): Promise<unknown> => await codeOfRejection(alice.api.pay({ to: peerId, amount }))
+      const pay = async (amount: bigint): Promise<unknown> =>
+        await codeOfRejection(alice.api.pay({ to: peerId, amount }))
       assert.equal(await pay(0n), 'ERR_INVALID_AMOUNT')
       assert.equal(await pay(-5n), 'ERR_INVALID_AMOUNT')
       assert.equal(await pay(100_001n), 'ERR_INSUFFICIENT_BALANCE')
       assert.equal(await pay(1n), 'ERR_BELOW_MIN_FIRST_PAYMENT')
-      const untyped: { to: string, amount: bigint } = JSON.parse(`{"to":"${peerId}","amount":1000.5}`) as { to: string, amount: bigint }
+      const untyped: { to: string; amount: bigint } = JSON.parse(
+        `{"to":"${peerId}","amount":1000.5}`
+      ) as { to: string; amount: bigint }
       assert.equal(await codeOfRejection(alice.api.pay(untyped)), 'ERR_INVALID_AMOUNT')
-      assert.deepEqual((await bob.api.channels()).map(({ ourBalance }) => ourBalance), [0n])
+      assert.deepEqual(
+        (await bob.api.channels()).map(({ ourBalance }) => ourBalance),
+        [0n]
+      )
     })
 
     it('blocks: none, a part of one, too few for the server', async () => {
       const [alice, bob] = [await fixture.rich('alice'), await fixture.node('bob')]
       const peer = await bob.address()
-      const open = async (blocks: number): Promise<unknown> => await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks }))
-      assert.deepEqual([await open(0), await open(-1), await open(1.5), await open(10)], ['ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_OPEN_REFUSED'])
+      const open = async (blocks: number): Promise<unknown> =>
+        await codeOfRejection(alice.api.open({ peer, amount: CAPACITY, blocks }))
+      assert.deepEqual(
+        [await open(0), await open(-1), await open(1.5), await open(10)],
+        ['ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_INVALID_HEIGHT', 'ERR_OPEN_REFUSED']
+      )
     })
 
     it('channels that there are not', async () => {
       const alice = await fixture.node('alice')
-      assert.equal(await codeOfRejection(alice.api.pay({ to: await somePeerId(), amount: 1n })), 'ERR_NO_CHANNEL')
-      assert.equal(await codeOfRejection(alice.api.pay({ to: (await alice.api.info()).peerId, amount: 1n })), 'ERR_INVALID_PEER', 'nobody pays himself')
+      assert.equal(
+        await codeOfRejection(alice.api.pay({ to: await somePeerId(), amount: 1n })),
+        'ERR_NO_CHANNEL'
+      )
+      assert.equal(
+        await codeOfRejection(alice.api.pay({ to: (await alice.api.info()).peerId, amount: 1n })),
+        'ERR_INVALID_PEER',
+        'nobody pays himself'
+      )
       assert.equal(await codeOfRejection(alice.api.close('ffffffff')), 'ERR_NO_CHANNEL')
-      assert.equal(await codeOfRejection(alice.api.payments({ channel: 'ffffffff' })), 'ERR_NO_CHANNEL')
+      assert.equal(
+        await codeOfRejection(alice.api.payments({ channel: 'ffffffff' })),
+        'ERR_NO_CHANNEL'
+      )
     })
 
     it('a second node on one data directory, and it does no harm to the first', async () => {
       const alice = await fixture.node('alice')
-      assert.equal(await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('alice') })), 'ERR_STORE_LOCKED')
+      assert.equal(
+        await codeOfRejection(
+          createNode({
+            network: 'regtest',
+            electrum: fixture.electrum,
+            dataDir: fixture.path('alice')
+          })
+        ),
+        'ERR_STORE_LOCKED'
+      )
       assert.match(await alice.api.address(), /^bcrt1/)
     })
 
     it('a seed that is missing, unreadable, or no seed', async () => {
-      const start = async (dataDir: string): Promise<unknown> => await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.electrum, dataDir }))
+      const start = async (dataDir: string): Promise<unknown> =>
+        await codeOfRejection(
+          createNode({ network: 'regtest', electrum: fixture.electrum, dataDir })
+        )
       assert.equal(await start(fixture.path('nothing')), 'ERR_SEED_UNREADABLE')
       const alice = await fixture.node('alice')
       await alice.api.stop()
@@ -154,7 +228,13 @@ describe('node', function () {
     })
 
     it('mainnet unless it is meant, a data directory of another network, and an Electrum URL that is none', async () => {
-      const start = async (network: 'mainnet' | 'regtest' | 'signet', electrum: string): Promise<unknown> => await codeOfRejection(createNode({ network, electrum, dataDir: fixture.path('alice'), create: true }))
+      const start = async (
+        network: 'mainnet' | 'regtest' | 'signet',
+        electrum: string
+      ): Promise<unknown> =>
+        await codeOfRejection(
+          createNode({ network, electrum, dataDir: fixture.path('alice'), create: true })
+        )
       assert.equal(await start('mainnet', fixture.electrum), 'ERR_MAINNET_REFUSED')
       assert.equal(await start('regtest', 'http://127.0.0.1:1'), 'ERR_INVALID_ELECTRUM_URL')
       assert.equal(await start('signet', fixture.electrum), 'ERR_WRONG_NETWORK')
@@ -169,11 +249,25 @@ describe('node', function () {
 
     it('addresses that it cannot listen on: what is no TCP, a port in use, an address of another machine', async () => {
       const { port } = fixture.devnet
-      const start = async (...listen: string[]): Promise<Error> => await createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('alice'), create: true, listen }).then(() => assert.fail('it listens'), (error: unknown) => error as Error)
+      const start = async (...listen: string[]): Promise<Error> =>
+        await createNode({
+          network: 'regtest',
+          electrum: fixture.electrum,
+          dataDir: fixture.path('alice'),
+          create: true,
+          listen
+        }).then(
+          () => assert.fail('it listens'),
+          (error: unknown) => error as Error
+        )
       for (const [address, code, why] of [
         ['/ip4/127.0.0.1/tcp/0/ws', 'ERR_INVALID_LISTEN', /listens on TCP/],
         ['/ip4/127.0.0.1/udp/0/quic-v1', 'ERR_INVALID_LISTEN', /listens on TCP/],
-        ['/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1234', 'ERR_INVALID_LISTEN', /listens on TCP/],
+        [
+          '/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1234',
+          'ERR_INVALID_LISTEN',
+          /listens on TCP/
+        ],
         ['nonsense', 'ERR_INVALID_LISTEN', /listens on TCP/],
         [`/ip4/127.0.0.1/tcp/${port}`, 'ERR_LISTEN_FAILED', /the port is in use/],
         ['/ip4/192.0.2.1/tcp/0', 'ERR_LISTEN_FAILED', /no such address/]
@@ -182,7 +276,10 @@ describe('node', function () {
         const error = await start('/ip4/127.0.0.1/tcp/0', address)
         assert.equal(codeOf(error), code, address)
         assert.match(error.message, why)
-        assert.ok(error.message.includes(address) && !/\n| at |faultTolerance/.test(error.message), error.message)
+        assert.ok(
+          error.message.includes(address) && !/\n| at |faultTolerance/.test(error.message),
+          error.message
+        )
         assert.equal(exitCodeOf(code), EXIT.usage)
       }
     })
@@ -190,15 +287,28 @@ describe('node', function () {
     it('nothing when a port that nobody asked for is in use: it listens elsewhere then, and there when it is free', async () => {
       const { port } = fixture.devnet
       const start = async (dir: string, wanted: number): Promise<string> => {
-        const api = await createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path(dir), create: true, listen: [`/ip4/127.0.0.1/tcp/${wanted}`], listenElse: ['/ip4/127.0.0.1/tcp/0'] })
-        fixture.onEnd(async () => { await api.stop() })
+        const api = await createNode({
+          network: 'regtest',
+          electrum: fixture.electrum,
+          dataDir: fixture.path(dir),
+          create: true,
+          listen: [`/ip4/127.0.0.1/tcp/${wanted}`],
+          listenElse: ['/ip4/127.0.0.1/tcp/0']
+        })
+        fixture.onEnd(async () => {
+          await api.stop()
+        })
         return (await api.info()).multiaddrs[0] ?? ''
       }
       const other = /^\/ip4\/127\.0\.0\.1\/tcp\/(\d+)\//.exec(await start('alice', port))
       assert.ok(other !== null && Number(other[1]) !== port)
       const [free] = await freePorts()
       const both = await Promise.all(['bob', 'carol'].map(async (name) => await start(name, free)))
-      assert.equal(both.filter((address) => address.includes(`/tcp/${free}/`)).length, 1, both.join(' '))
+      assert.equal(
+        both.filter((address) => address.includes(`/tcp/${free}/`)).length,
+        1,
+        both.join(' ')
+      )
     })
 
     it('anything, once it is stopped', async () => {
@@ -206,7 +316,10 @@ describe('node', function () {
       await alice.api.stop()
       await alice.api.stop()
       assert.equal(await codeOfRejection(alice.api.address()), 'ERR_NODE_STOPPED')
-      assert.equal(await codeOfRejection(alice.api.pay({ to: 'ffffffff', amount: 1n })), 'ERR_NODE_STOPPED')
+      assert.equal(
+        await codeOfRejection(alice.api.pay({ to: 'ffffffff', amount: 1n })),
+        'ERR_NODE_STOPPED'
+      )
     })
   })
 
@@ -215,7 +328,9 @@ describe('node', function () {
       const proxy = new Proxy({ host: fixture.devnet.host, port: fixture.devnet.port })
       await proxy.open()
       await proxy.cut()
-      fixture.onEnd(async () => { await proxy.cut() })
+      fixture.onEnd(async () => {
+        await proxy.cut()
+      })
       const bob = await fixture.node('bob')
       const alice = await fixture.node('alice', { electrum: proxy.url }, 'started')
       const { chain } = await alice.api.info()
@@ -230,9 +345,18 @@ describe('node', function () {
 
     it('may drop while a channel opens: what was begun goes on when it is back', async () => {
       const proxy = await new Proxy({ host: fixture.devnet.host, port: fixture.devnet.port }).open()
-      fixture.onEnd(async () => { await proxy.cut() })
-      const [alice, bob] = [await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }), await fixture.node('bob')]
-      const opening = alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      fixture.onEnd(async () => {
+        await proxy.cut()
+      })
+      const [alice, bob] = [
+        await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }),
+        await fixture.node('bob')
+      ]
+      const opening = alice.api.open({
+        peer: await bob.address(),
+        amount: CAPACITY,
+        blocks: BLOCKS
+      })
       // The server sends T1 to the chain as well; the client loses sight of it right here.
       await alice.events.when((event) => event.type === 'channel' && event.step === 5)
       await proxy.cut()
@@ -244,13 +368,25 @@ describe('node', function () {
 
     it('may drop: nothing is paid or closed on a chain that nobody sees, and all goes on when it is back', async () => {
       const proxy = await new Proxy({ host: fixture.devnet.host, port: fixture.devnet.port }).open()
-      fixture.onEnd(async () => { await proxy.cut() })
-      const [alice, bob] = [await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }), await fixture.node('bob')]
-      const channel = await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      fixture.onEnd(async () => {
+        await proxy.cut()
+      })
+      const [alice, bob] = [
+        await fixture.rich('alice', 2_000_000n, { electrum: proxy.url }),
+        await fixture.node('bob')
+      ]
+      const channel = await alice.api.open({
+        peer: await bob.address(),
+        amount: CAPACITY,
+        blocks: BLOCKS
+      })
       await alice.api.pay({ to: channel.id, amount: 5_000n })
       await proxy.cut()
       await alice.sees(async () => (await alice.api.info()).chain.status === 'down')
-      assert.equal(await codeOfRejection(alice.api.pay({ to: channel.id, amount: 5_000n })), 'ERR_CHAIN_UNAVAILABLE')
+      assert.equal(
+        await codeOfRejection(alice.api.pay({ to: channel.id, amount: 5_000n })),
+        'ERR_CHAIN_UNAVAILABLE'
+      )
       assert.equal(await codeOfRejection(alice.api.close(channel.id)), 'ERR_CHAIN_UNAVAILABLE')
       assert.equal((await bob.api.channels())[0]?.ourBalance, 5_000n)
       await proxy.open()
@@ -268,15 +404,31 @@ describe('node', function () {
       const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [] })
       const app = await createLibp2p({
         ...host,
-        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('app'), root: testRoot('app') }) }
+        services: {
+          ...host.services,
+          paychan: paychan({
+            network: 'regtest',
+            electrum: fixture.electrum,
+            dataDir: fixture.path('app'),
+            root: testRoot('app')
+          })
+        }
       })
-      fixture.onEnd(async () => { await app.stop() })
+      fixture.onEnd(async () => {
+        await app.stop()
+      })
       const { paychan: service } = app.services
       const events = new Recorder<NodeEvent>()
-      service.onEvent((event) => { events.push(event) })
+      service.onEvent((event) => {
+        events.push(event)
+      })
       await fixture.devnet.fund(await service.address(), satoshi(2_000_000n))
       await seen(events, async () => (await service.balance()).confirmed > 0n)
-      const channel = await service.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      const channel = await service.open({
+        peer: await bob.address(),
+        amount: CAPACITY,
+        blocks: BLOCKS
+      })
       await service.pay({ to: channel.peerId, amount: 2_000n })
       assert.equal((await bob.api.channels())[0]?.ourBalance, 2_000n)
       assert.equal((await service.info()).peerId, app.peerId.toString())
@@ -284,28 +436,67 @@ describe('node', function () {
 
     it('has the same peer id at every start, by its seed; under another one its channels are refused to it', async () => {
       const bob = await fixture.node('bob')
-      const start = async (privateKey?: PrivateKey): Promise<{ paychan: Paychan, stop: () => Promise<void> }> => {
-        const { privateKey: own, root } = await paychanIdentity({ network: 'regtest', dataDir: fixture.path('app'), create: true })
+      const start = async (
+        privateKey?: PrivateKey
+      ): Promise<{ paychan: Paychan; stop: () => Promise<void> }> => {
+        const { privateKey: own, root } = await paychanIdentity({
+          network: 'regtest',
+          dataDir: fixture.path('app'),
+          create: true
+        })
         const host = createHost({ privateKey: privateKey ?? own, listen: [] })
-        const app = await createLibp2p({ ...host, start: false, services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('app'), root }) } })
-        fixture.onEnd(async () => { await app.stop() })
+        const app = await createLibp2p({
+          ...host,
+          start: false,
+          services: {
+            ...host.services,
+            paychan: paychan({
+              network: 'regtest',
+              electrum: fixture.electrum,
+              dataDir: fixture.path('app'),
+              root
+            })
+          }
+        })
+        fixture.onEnd(async () => {
+          await app.stop()
+        })
         await app.start()
-        return { paychan: app.services.paychan, stop: async () => { await app.stop() } }
+        return {
+          paychan: app.services.paychan,
+          stop: async () => {
+            await app.stop()
+          }
+        }
       }
       // Before there is a channel nobody knows it by its peer id.
       await (await start(await generateKeyPair('Ed25519'))).stop()
       const first = await start()
       const events = new Recorder<NodeEvent>()
-      first.paychan.onEvent((event) => { events.push(event) })
+      first.paychan.onEvent((event) => {
+        events.push(event)
+      })
       await fixture.devnet.fund(await first.paychan.address(), satoshi(2_000_000n))
       await seen(events, async () => (await first.paychan.balance()).confirmed > 0n)
-      const { peerId } = await first.paychan.open({ peer: await bob.address(), amount: CAPACITY, blocks: BLOCKS })
+      const { peerId } = await first.paychan.open({
+        peer: await bob.address(),
+        amount: CAPACITY,
+        blocks: BLOCKS
+      })
       await first.stop()
-      assert.equal(await codeOfRejection(start(await generateKeyPair('Ed25519'))), 'ERR_WRONG_PEER_ID')
+      assert.equal(
+        await codeOfRejection(start(await generateKeyPair('Ed25519'))),
+        'ERR_WRONG_PEER_ID'
+      )
       const again = await start()
       const after = new Recorder<NodeEvent>()
-      again.paychan.onEvent((event) => { after.push(event) })
-      await seen(after, async () => (await again.paychan.info()).chain.height === fixture.devnet.height)
+      again.paychan.onEvent((event) => {
+        after.push(event)
+      })
+      await seen(
+        after,
+        async () => (await again.paychan.info()).chain.height === fixture.devnet.height
+      )
       await again.paychan.connect(await bob.address())
       await again.paychan.pay({ to: peerId, amount: 2_000n })
     })
@@ -314,7 +505,15 @@ describe('node', function () {
       const host = createHost({ privateKey: await generateKeyPair('Ed25519'), listen: [] })
       const app = await createLibp2p({
         ...host,
-        services: { ...host.services, paychan: paychan({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('app'), root: testRoot('app') }) }
+        services: {
+          ...host.services,
+          paychan: paychan({
+            network: 'regtest',
+            electrum: fixture.electrum,
+            dataDir: fixture.path('app'),
+            root: testRoot('app')
+          })
+        }
       })
       await app.stop()
       assert.equal(await codeOfRejection(app.services.paychan.info()), 'ERR_NODE_STOPPED')

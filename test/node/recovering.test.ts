@@ -1,4 +1,7 @@
-/** Nodes whose data directory is gone, and that have nothing but their words and their peers: on the devnet's chain and real streams. */
+/**
+ * Nodes whose data directory is gone, and that have nothing but their words and their peers: on the
+ * devnet's chain and real streams.
+ */
 import assert from 'node:assert/strict'
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,10 +16,12 @@ describe('node / recovering', () => {
     fixture = await Fixture.create()
     fixture.mayLackPayments()
   })
-  afterEach(async () => { await fixture.end() })
+  afterEach(async () => {
+    await fixture.end()
+  })
 
   /** Stops a node, deletes all it had, and starts it again from its words. */
-  async function loseAll (name: string, node: TestNode): Promise<TestNode> {
+  async function loseAll(name: string, node: TestNode): Promise<TestNode> {
     const dataDir = fixture.path(name)
     const words = await readSeedFile(join(dataDir, SEED_FILE))
     await node.api.stop()
@@ -25,7 +30,7 @@ describe('node / recovering', () => {
     return await fixture.node(name, { create: false })
   }
 
-  async function statusOf (node: TestNode): Promise<string | undefined> {
+  async function statusOf(node: TestNode): Promise<string | undefined> {
     return (await node.api.channels())[0]?.status
   }
 
@@ -37,11 +42,18 @@ describe('node / recovering', () => {
     const again = await loseAll('alice', alice)
     assert.deepEqual(await again.api.channels(), [])
     await again.api.connect(await bob.address())
-    await again.sees(async () => await statusOf(again) === 'stopped')
+    await again.sees(async () => (await statusOf(again)) === 'stopped')
     const { recovered, known } = await again.api.recover(await bob.address())
     assert.deepEqual([recovered, known], [[], 1])
-    await again.sees(async () => { try { await again.api.close(id); return true } catch { return false } })
-    await bob.sees(async () => await statusOf(bob) === 'closed')
+    await again.sees(async () => {
+      try {
+        await again.api.close(id)
+        return true
+      } catch {
+        return false
+      }
+    })
+    await bob.sees(async () => (await statusOf(bob)) === 'closed')
     await bob.sees(async () => (await bob.api.balance()).confirmed === 120_000n)
     await again.sees(async () => (await again.api.balance()).confirmed > 1_870_000n)
   })
@@ -55,14 +67,25 @@ describe('node / recovering', () => {
     await alice.api.stop()
     await cp(dataDir, copy, { recursive: true })
     const later = await fixture.node('alice', { create: false })
-    await later.sees(async () => await statusOf(later) === 'open')
+    await later.sees(async () => (await statusOf(later)) === 'open')
     const fresh = await later.api.renew(id)
     await later.api.stop()
     await rm(dataDir, { recursive: true })
     await cp(copy, dataDir, { recursive: true })
     const again = await fixture.node('alice', { create: false })
-    await again.sees(async () => (await again.api.channels()).some((channel) => channel.id === fresh.id && channel.status === 'stopped'))
-    await again.sees(async () => { try { await again.api.close(fresh.id); return true } catch { return false } })
+    await again.sees(async () =>
+      (await again.api.channels()).some(
+        (channel) => channel.id === fresh.id && channel.status === 'stopped'
+      )
+    )
+    await again.sees(async () => {
+      try {
+        await again.api.close(fresh.id)
+        return true
+      } catch {
+        return false
+      }
+    })
     await again.sees(async () => (await again.api.balance()).confirmed > 1_870_000n)
   })
 
@@ -75,9 +98,16 @@ describe('node / recovering', () => {
     const again = await loseAll('bob', bob)
     // Another port: the client is told where it is now.
     await alice.api.connect(await again.address())
-    await again.sees(async () => await statusOf(again) === 'stopped')
+    await again.sees(async () => (await statusOf(again)) === 'stopped')
     assert.equal((await again.api.channels())[0]?.ourBalance, 120_000n)
-    await again.sees(async () => { try { await again.api.close(id); return true } catch { return false } })
+    await again.sees(async () => {
+      try {
+        await again.api.close(id)
+        return true
+      } catch {
+        return false
+      }
+    })
     await again.sees(async () => (await again.api.balance()).confirmed > 110_000n)
   })
 })

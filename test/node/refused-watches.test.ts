@@ -1,4 +1,7 @@
-/** A server that refuses to watch anything: one alarm, not one for each script of the wallet; and why the connection ended is told when it hangs up after that. */
+/**
+ * A server that refuses to watch anything: one alarm, not one for each script of the wallet; and
+ * why the connection ended is told when it hangs up after that.
+ */
 import assert from 'node:assert/strict'
 import { Liar } from '../lies/liar.js'
 import { Fixture } from './fixture.js'
@@ -38,7 +41,10 @@ describe('node / a server that refuses subscriptions', function () {
     await events.when((event) => event.type === 'alarm')
     const alarms = events.all.filter(({ type }) => type === 'alarm')
     assert.equal(alarms.length, 1, JSON.stringify(alarms))
-    assert.match(JSON.stringify(alarms), /does not watch one of the wallet's scripts .*excessive resource usage/)
+    assert.match(
+      JSON.stringify(alarms),
+      /does not watch one of the wallet's scripts .*excessive resource usage/
+    )
   })
 
   it('and hangs up: the event that the chain is down says why', async () => {
@@ -58,6 +64,9 @@ describe('node / a server that refuses subscriptions', function () {
     await events.when((event) => event.type === 'alarm')
     hangUp()
     const down = await events.when((event) => event.type === 'chain' && event.status === 'down')
-    assert.match(down.type === 'chain' ? down.reason ?? '' : '', /(closed the connection|broke: .*)\. Its last word: it refused blockchain\.scripthash\.subscribe: excessive resource usage\.$/)
+    assert.match(
+      down.type === 'chain' ? (down.reason ?? '') : '',
+      /(closed the connection|broke: .*)\. Its last word: it refused blockchain\.scripthash\.subscribe: excessive resource usage\.$/
+    )
   })
 })

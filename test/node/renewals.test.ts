@@ -18,26 +18,49 @@ describe('node / renewals', function () {
     alice = await fixture.rich('alice', 5_000_000n)
     bob = await fixture.node('bob')
   })
-  after(async () => { await fixture.end() })
+  after(async () => {
+    await fixture.end()
+  })
 
-  async function opened (options: { readonly twoWay?: boolean } = {}): Promise<ChannelInfo> {
-    const channel = await alice.api.open({ peer: await bob.address(), amount: CAPACITY, blocks: 300, ...options, ...(options.twoWay === true ? { step: 12 } : {}) })
+  async function opened(options: { readonly twoWay?: boolean } = {}): Promise<ChannelInfo> {
+    const channel = await alice.api.open({
+      peer: await bob.address(),
+      amount: CAPACITY,
+      blocks: 300,
+      ...options,
+      ...(options.twoWay === true ? { step: 12 } : {})
+    })
     await alice.api.pay({ to: channel.id, amount: 60_000n })
     return channel
   }
 
-  const of = async (node: TestNode, id: string): Promise<ChannelInfo> => (await node.api.channels()).find((channel) => channel.id === id) ?? assert.fail()
+  const of = async (node: TestNode, id: string): Promise<ChannelInfo> =>
+    (await node.api.channels()).find((channel) => channel.id === id) ?? assert.fail()
 
   it('renew a channel: one transaction ends the old and begins the new, and both balances go over', async () => {
     const old = await opened()
     const fresh = await alice.api.renew(old.id, { blocks: 300 })
     await bob.sees(async () => (await of(bob, fresh.id)).status === 'open')
-    for (const node of [alice, bob]) await node.sees(async () => (await of(node, old.id)).spend?.txid === fresh.funding?.txid && (await of(node, old.id)).status === 'closed')
+    for (const node of [alice, bob]) {
+      await node.sees(
+        async () =>
+          (await of(node, old.id)).spend?.txid === fresh.funding?.txid &&
+          (await of(node, old.id)).status === 'closed'
+      )
+    }
     // A version 3 transaction of one 2-of-2 input and one P2WSH output has 150 vB at 1.1 sat/vB.
-    assert.deepEqual([fresh.capacity, fresh.ourBalance, fresh.theirBalance], [CAPACITY - 165n, 440_000n - 165n, 60_000n])
+    assert.deepEqual(
+      [fresh.capacity, fresh.ourBalance, fresh.theirBalance],
+      [CAPACITY - 165n, 440_000n - 165n, 60_000n]
+    )
     // No coin of the wallet has a part in it: it is listed all the same.
-    const listed = (await alice.api.transactions()).filter((each) => each.txid === fresh.funding?.txid)
-    assert.deepEqual(listed.map(({ kind, amount, fee, confirmations }) => [kind, amount, fee, confirmations > 0]), [['funding', 0n, 165n, true]])
+    const listed = (await alice.api.transactions()).filter(
+      (each) => each.txid === fresh.funding?.txid
+    )
+    assert.deepEqual(
+      listed.map(({ kind, amount, fee, confirmations }) => [kind, amount, fee, confirmations > 0]),
+      [['funding', 0n, 165n, true]]
+    )
     assert.equal((await bob.api.transactions()).length, 0, 'it is none of the server')
     await alice.api.pay({ to: fresh.id, amount: 1n })
     assert.equal((await of(bob, fresh.id)).ourBalance, 60_001n)
@@ -51,11 +74,16 @@ describe('node / renewals', function () {
     assert.equal(fresh.capacity, CAPACITY + 200_000n)
     await bob.sees(async () => (await of(bob, fresh.id)).status === 'open')
     await bob.api.pay({ to: fresh.id, amount: 50_000n })
-    assert.deepEqual([(await of(alice, fresh.id)).ourBalance, (await of(bob, fresh.id)).ourBalance], [690_000n, 10_000n])
+    assert.deepEqual(
+      [(await of(alice, fresh.id)).ourBalance, (await of(bob, fresh.id)).ourBalance],
+      [690_000n, 10_000n]
+    )
     const raw = (await fixture.devnet.transaction(txid(fresh.funding?.txid ?? assert.fail())))?.raw
     assert.ok(raw !== undefined)
     const { vsize } = parseTransaction(raw)
-    const fee = (await alice.api.transactions()).find((each) => each.txid === fresh.funding?.txid)?.fee ?? assert.fail('what it paid is not known')
+    const fee =
+      (await alice.api.transactions()).find((each) => each.txid === fresh.funding?.txid)?.fee ??
+      assert.fail('what it paid is not known')
     assert.ok(fee >= BigInt(vsize) && fee <= 2n * BigInt(vsize), `${fee} sat for ${vsize} vB`)
     await alice.api.close(fresh.id)
   })

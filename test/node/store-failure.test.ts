@@ -1,4 +1,7 @@
-/** A disk that fills up under a running node: it stops as a whole, and comes back with all that was acknowledged. */
+/**
+ * A disk that fills up under a running node: it stops as a whole, and comes back with all that was
+ * acknowledged.
+ */
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
 import { ClassicLevel } from 'classic-level'
@@ -6,13 +9,24 @@ import { createNode } from '../../src/node/create-node.js'
 import { codeOfRejection, Fixture } from './fixture.js'
 
 /** Lets every write below a directory fail, as on a full disk. */
-function fillDisk (directory: string): () => void {
-  const original = Reflect.get(ClassicLevel.prototype, 'batch') as (this: ClassicLevel, ...args: unknown[]) => unknown
-  const full = mock.method(ClassicLevel.prototype, 'batch', function (this: ClassicLevel, ...args: unknown[]) {
-    if (!this.location.startsWith(directory)) return original.apply(this, args)
-    throw Object.assign(new Error('IO error: No space left on device'), { code: 'LEVEL_IO_ERROR' })
-  })
-  return () => { full.mock.restore() }
+function fillDisk(directory: string): () => void {
+  const original = Reflect.get(ClassicLevel.prototype, 'batch') as (
+    this: ClassicLevel,
+    ...args: unknown[]
+  ) => unknown
+  const full = mock.method(
+    ClassicLevel.prototype,
+    'batch',
+    function (this: ClassicLevel, ...args: unknown[]) {
+      if (!this.location.startsWith(directory)) return original.apply(this, args)
+      throw Object.assign(new Error('IO error: No space left on device'), {
+        code: 'LEVEL_IO_ERROR'
+      })
+    }
+  )
+  return () => {
+    full.mock.restore()
+  }
 }
 
 describe('node / a disk that is full', function () {
@@ -21,7 +35,9 @@ describe('node / a disk that is full', function () {
   let fixture: Fixture
   let makeRoom = (): void => {}
 
-  beforeEach(async () => { fixture = await Fixture.create() })
+  beforeEach(async () => {
+    fixture = await Fixture.create()
+  })
   afterEach(async () => {
     makeRoom()
     await fixture.end()
@@ -35,7 +51,10 @@ describe('node / a disk that is full', function () {
     await alice.api.pay({ to: id, amount: 1_000n })
     makeRoom = fillDisk(fixture.path('bob'))
     const alarm = bob.events.when((event) => event.type === 'alarm')
-    assert.equal(await codeOfRejection(alice.api.pay({ to: id, amount: 500n })), 'ERR_PAYMENT_UNKNOWN')
+    assert.equal(
+      await codeOfRejection(alice.api.pay({ to: id, amount: 500n })),
+      'ERR_PAYMENT_UNKNOWN'
+    )
     const told = await alarm
     assert.equal(told.type === 'alarm' && told.code, 'ERR_STORE_FAILED')
     assert.equal(await codeOfRejection(bob.api.balance()), 'ERR_STORE_FAILED')
@@ -49,7 +68,9 @@ describe('node / a disk that is full', function () {
   it('under the wallet: an address is refused, and the node stops as well', async () => {
     const bob = await fixture.node('bob')
     makeRoom = fillDisk(fixture.path('bob'))
-    const alarm = bob.events.when((event) => event.type === 'alarm' && event.code === 'ERR_STORE_FAILED')
+    const alarm = bob.events.when(
+      (event) => event.type === 'alarm' && event.code === 'ERR_STORE_FAILED'
+    )
     assert.equal(await codeOfRejection(bob.api.address()), 'ERR_STORE_FAILED')
     await alarm
     assert.equal(await codeOfRejection(bob.api.info()), 'ERR_STORE_FAILED')
@@ -58,8 +79,19 @@ describe('node / a disk that is full', function () {
   it('as it starts: it does not start', async () => {
     const bob = await fixture.node('bob')
     await bob.api.stop()
-    const store = mock.method(ClassicLevel.prototype, 'open', async () => { throw Object.assign(new Error('IO error: No space left on device'), { code: 'LEVEL_IO_ERROR' }) })
-    makeRoom = () => { store.mock.restore() }
-    assert.equal(await codeOfRejection(createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('bob') })), 'ERR_STORE_FAILED')
+    const store = mock.method(ClassicLevel.prototype, 'open', async () => {
+      throw Object.assign(new Error('IO error: No space left on device'), {
+        code: 'LEVEL_IO_ERROR'
+      })
+    })
+    makeRoom = () => {
+      store.mock.restore()
+    }
+    assert.equal(
+      await codeOfRejection(
+        createNode({ network: 'regtest', electrum: fixture.electrum, dataDir: fixture.path('bob') })
+      ),
+      'ERR_STORE_FAILED'
+    )
   })
 })

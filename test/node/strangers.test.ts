@@ -1,4 +1,7 @@
-/** Whole nodes against peers that cost nothing: what they leave behind, and what the words still bring back. */
+/**
+ * Whole nodes against peers that cost nothing: what they leave behind, and what the words still
+ * bring back.
+ */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -19,8 +22,16 @@ import { Fixture } from './fixture.js'
 
 const CAPACITY = 100_000n
 
-/** A PeerId that nobody knows; each opening of it takes a stream and ends as soon as it has what it wants. */
-async function stranger (address: string, height: number, openings: number, upTo: 'AcceptChannel' | 'RefundSignature'): Promise<number> {
+/**
+ * A PeerId that nobody knows; each opening of it takes a stream and ends as soon as it has what it
+ * wants.
+ */
+async function stranger(
+  address: string,
+  height: number,
+  openings: number,
+  upTo: 'AcceptChannel' | 'RefundSignature'
+): Promise<number> {
   const node = await startHost({ onError: () => {} })
   let reached = 0
   for (let n = 0; n < openings; n++) {
@@ -40,16 +51,41 @@ async function stranger (address: string, height: number, openings: number, upTo
       derivation: Uint8Array.from([0, 0, 0, 1, 0, 0, 0, n])
     }
     const last = await new Promise<Message | undefined>((resolve) => {
-      const heard = (link: Link) => (message: Message): void => {
-        if (message.type === 'AcceptChannel' && upTo === 'RefundSignature') {
-          const template = refundTemplateOf(termsOf(offer, message), { txid: txid(randomBytes(32).toString('hex')), vout: 0 })
-          link.send({ type: 'RefundRequest', refundTx: unsignedRefund(template, { script: offer.closeScript, value: satoshi(CAPACITY - 1_000n) }) })
-          return
+      const heard =
+        (link: Link) =>
+        (message: Message): void => {
+          if (message.type === 'AcceptChannel' && upTo === 'RefundSignature') {
+            const template = refundTemplateOf(termsOf(offer, message), {
+              txid: txid(randomBytes(32).toString('hex')),
+              vout: 0
+            })
+            link.send({
+              type: 'RefundRequest',
+              refundTx: unsignedRefund(template, {
+                script: offer.closeScript,
+                value: satoshi(CAPACITY - 1_000n)
+              })
+            })
+            return
+          }
+          link.close()
+          resolve(message)
         }
-        link.close()
-        resolve(message)
-      }
-      node.services.peers.open(address, (link) => ({ onMessage: heard(link), onClosed: () => { resolve(undefined) } })).then((link) => { link.send(offer) }, () => { resolve(undefined) })
+      node.services.peers
+        .open(address, (link) => ({
+          onMessage: heard(link),
+          onClosed: () => {
+            resolve(undefined)
+          }
+        }))
+        .then(
+          (link) => {
+            link.send(offer)
+          },
+          () => {
+            resolve(undefined)
+          }
+        )
     })
     if (last?.type === upTo) reached += 1
   }
@@ -58,7 +94,7 @@ async function stranger (address: string, height: number, openings: number, upTo
 }
 
 /** The records of a stopped node. */
-async function recordsOf (data: string): Promise<Array<readonly [string, Uint8Array]>> {
+async function recordsOf(data: string): Promise<Array<readonly [string, Uint8Array]>> {
   const store = await openLevelStore(join(data, STORE_DIRECTORY))
   const records: Array<readonly [string, Uint8Array]> = []
   for await (const entry of store.entries('')) records.push(entry)
@@ -76,7 +112,9 @@ describe('node / strangers', function () {
       const address = await bob.address()
       let signed = 0
       // More than the gap of BIP44 in all.
-      for (let n = 0; n < 3; n++) signed += await stranger(address, f.devnet.height, 10, 'RefundSignature')
+      for (let n = 0; n < 3; n++) {
+        signed += await stranger(address, f.devnet.height, 10, 'RefundSignature')
+      }
       assert.equal(signed, 30)
       assert.deepEqual((await bob.api.info()).addresses, { receive: 0, change: 0, close: 0 })
       const own = await bob.api.address()
@@ -99,11 +137,16 @@ describe('node / strangers', function () {
       const bob = await f.node('bob')
       const address = await bob.address()
       let taken = 0
-      for (let n = 0; n < 3; n++) taken += await stranger(address, f.devnet.height, 10, 'AcceptChannel')
+      for (let n = 0; n < 3; n++) {
+        taken += await stranger(address, f.devnet.height, 10, 'AcceptChannel')
+      }
       assert.equal(taken, 30)
       await bob.sees(async () => (await bob.api.channels()).length === 0)
       await bob.api.stop()
-      assert.deepEqual((await recordsOf(f.path('bob'))).filter(([key]) => /^(channel|known|ledger)\//.test(key)), [])
+      assert.deepEqual(
+        (await recordsOf(f.path('bob'))).filter(([key]) => /^(channel|known|ledger)\//.test(key)),
+        []
+      )
     } finally {
       await f.end()
     }
@@ -115,7 +158,9 @@ describe('node / strangers', function () {
       const bob = await f.node('bob', { policy: { maxUnfundedInAll: 8 } })
       const address = await bob.address()
       let signed = 0
-      for (let n = 0; n < 4; n++) signed += await stranger(address, f.devnet.height, 4, 'RefundSignature')
+      for (let n = 0; n < 4; n++) {
+        signed += await stranger(address, f.devnet.height, 4, 'RefundSignature')
+      }
       assert.equal(signed, 8)
       assert.equal((await bob.api.channels()).length, 8)
     } finally {

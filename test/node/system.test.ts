@@ -5,10 +5,20 @@ import { FakeClock, seededRandom } from '../chain/helpers.js'
 import { clockContract } from '../contracts/clock.js'
 import { randomContract } from '../contracts/random.js'
 
-clockContract('of the machine', () => ({ clock: systemClock, pass: async (ms) => { await sleep(ms) } }))
+clockContract('of the machine', () => ({
+  clock: systemClock,
+  pass: async (ms) => {
+    await sleep(ms)
+  }
+}))
 clockContract('of the tests', () => {
   const clock = new FakeClock()
-  return { clock, pass: async (ms) => { clock.advance(ms) } }
+  return {
+    clock,
+    pass: async (ms) => {
+      clock.advance(ms)
+    }
+  }
 })
 
 randomContract('of the machine', () => systemRandom)

@@ -1,11 +1,20 @@
-/** What a node asks of its Electrum server costs little: servers charge for it, and hang up on whoever costs too much. */
+/**
+ * What a node asks of its Electrum server costs little: servers charge for it, and hang up on
+ * whoever costs too much.
+ */
 import assert from 'node:assert/strict'
 import { createElectrumChain, type ElectrumChain } from '../../src/chain/chain.js'
 import { ANCHOR_DEPTH } from '../../src/chain/headers.js'
 import { startDevnet, type Devnet } from '../../src/devnet/devnet.js'
 import type { ChainStatus, Tip } from '../../src/engine/ports.js'
 import { blockDelta, satoshi } from '../../src/types/units.js'
-import { realClock, Recorder, recordingWatcher, seededRandom, testScript } from '../chain/helpers.js'
+import {
+  realClock,
+  Recorder,
+  recordingWatcher,
+  seededRandom,
+  testScript
+} from '../chain/helpers.js'
 import { TollGate } from '../toll.js'
 import { Fixture, type TestNode } from './fixture.js'
 
@@ -29,10 +38,19 @@ describe('node / what an Electrum server charges', () => {
     beforeEach(async () => {
       devnet = await startDevnet({ seed: 'tolls' })
       gate = await new TollGate(devnet).open()
-      chain = createElectrumChain({ url: gate.url, network: 'regtest', clock: realClock, random: seededRandom() })
-      chain.onTip((tip) => { tips.push(tip) })
+      chain = createElectrumChain({
+        url: gate.url,
+        network: 'regtest',
+        clock: realClock,
+        random: seededRandom()
+      })
+      chain.onTip((tip) => {
+        tips.push(tip)
+      })
       const statuses = new Recorder<ChainStatus>()
-      chain.onStatus((status) => { statuses.push(status) })
+      chain.onStatus((status) => {
+        statuses.push(status)
+      })
       await chain.start()
       await statuses.when((status) => status === 'synced')
     })
@@ -44,7 +62,7 @@ describe('node / what an Electrum server charges', () => {
     })
 
     /** As a node does: twice an estimate, once what the mempool asks for. */
-    async function block (): Promise<void> {
+    async function block(): Promise<void> {
       await devnet.mine(1)
       const { height } = devnet
       await tips.when((tip) => tip.height === height)
@@ -57,12 +75,19 @@ describe('node / what an Electrum server charges', () => {
       const before = gate.total
       for (let i = 0; i < 100; i++) await block()
       assert.deepEqual([gate.refused, gate.hungUp], [[], 0])
-      assert.ok((gate.total - before) / 100 <= BUDGET_BLOCK, `${(gate.total - before) / 100} a block`)
+      assert.ok(
+        (gate.total - before) / 100 <= BUDGET_BLOCK,
+        `${(gate.total - before) / 100} a block`
+      )
     })
 
     it('is no more with a block for scripts that nothing happens to', async () => {
       const scripts = Array.from({ length: 200 }, (_, i) => testScript(i))
-      await Promise.all(scripts.map(async (script) => { await chain.watchScript(script, recordingWatcher()).ready }))
+      await Promise.all(
+        scripts.map(async (script) => {
+          await chain.watchScript(script, recordingWatcher()).ready
+        })
+      )
       const before = gate.total
       for (let i = 0; i < 10; i++) await block()
       assert.ok((gate.total - before) / 10 <= BUDGET_BLOCK, `${(gate.total - before) / 10} a block`)
@@ -79,7 +104,9 @@ describe('node / what an Electrum server charges', () => {
       // Not by itself: T1 is sent by both sides, and whoever comes after its block is refused.
       fixture = await Fixture.create({ autoMine: false })
       gate = await new TollGate(fixture.devnet).open()
-      fixture.onEnd(async () => { await gate.close() })
+      fixture.onEnd(async () => {
+        await gate.close()
+      })
       server = await fixture.node('server', { listen: ['/ip4/127.0.0.1/tcp/0'] })
       client = await fixture.node('client', { electrum: gate.url })
       await fixture.devnet.fund(await client.api.address(), satoshi(2_000_000n))
@@ -87,9 +114,11 @@ describe('node / what an Electrum server charges', () => {
       await client.sees(async () => (await client.api.balance()).confirmed === 2_000_000n)
     })
 
-    afterEach(async () => { await fixture.end() })
+    afterEach(async () => {
+      await fixture.end()
+    })
 
-    async function blocks (count: number): Promise<number> {
+    async function blocks(count: number): Promise<number> {
       const before = gate.total
       for (let i = 0; i < count; i++) {
         await fixture.devnet.mine(1)
@@ -98,7 +127,7 @@ describe('node / what an Electrum server charges', () => {
       return (gate.total - before) / count
     }
 
-    async function restart (): Promise<number> {
+    async function restart(): Promise<number> {
       const before = gate.total
       await client.api.stop()
       client = await fixture.node('client', { electrum: gate.url, create: false })
@@ -107,11 +136,21 @@ describe('node / what an Electrum server charges', () => {
       return gate.total - before
     }
 
-    async function open (): Promise<void> {
-      const { id } = await client.api.open({ peer: await server.address(), amount: satoshi(100_000n), wait: 'broadcast' })
-      await server.sees(async () => (await server.api.channels()).some((channel) => channel.id === id))
+    async function open(): Promise<void> {
+      const { id } = await client.api.open({
+        peer: await server.address(),
+        amount: satoshi(100_000n),
+        wait: 'broadcast'
+      })
+      await server.sees(async () =>
+        (await server.api.channels()).some((channel) => channel.id === id)
+      )
       await blocks(2)
-      await client.sees(async () => (await client.api.channels()).some((channel) => channel.id === id && channel.status === 'open'))
+      await client.sees(async () =>
+        (await client.api.channels()).some(
+          (channel) => channel.id === id && channel.status === 'open'
+        )
+      )
     }
 
     it('includes no header that was fetched at an earlier start, but for those that could be others by now', async () => {
@@ -119,7 +158,11 @@ describe('node / what an Electrum server charges', () => {
       await client.synced()
       const before = gate.requests.length
       await restart()
-      const starts = gate.requests.slice(before).flatMap(({ method, params: [start] }) => method === 'blockchain.block.headers' ? [Number(start)] : [])
+      const starts = gate.requests
+        .slice(before)
+        .flatMap(({ method, params: [start] }) =>
+          method === 'blockchain.block.headers' ? [Number(start)] : []
+        )
       assert.ok(starts.length > 0 && Math.min(...starts) >= 220 - ANCHOR_DEPTH, String(starts))
     })
 
@@ -129,9 +172,15 @@ describe('node / what an Electrum server charges', () => {
       assert.ok(without <= BUDGET_BLOCK, `${without} a block`)
       for (let i = 0; i < 3; i++) await open()
       const idle = await blocks(20)
-      assert.ok(idle - without <= 3 * BUDGET_CHANNEL_BLOCK + 1, `${idle} a block with three channels, ${without} without`)
+      assert.ok(
+        idle - without <= 3 * BUDGET_CHANNEL_BLOCK + 1,
+        `${idle} a block with three channels, ${without} without`
+      )
       const start = await restart()
-      assert.ok(start - first <= 3 * BUDGET_CHANNEL_START, `${start} at a start with three channels, ${first} without`)
+      assert.ok(
+        start - first <= 3 * BUDGET_CHANNEL_START,
+        `${start} at a start with three channels, ${first} without`
+      )
       assert.ok(first <= BUDGET_START, `${first} at a start`)
       assert.deepEqual([gate.refused, gate.hungUp], [[], 0])
     })

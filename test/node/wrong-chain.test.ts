@@ -24,7 +24,7 @@ describe('a node with another chain behind its data directory', () => {
     await first.api.stop()
 
     const { api, events } = await fixture.node('alice', { electrum: other.url }, 'started')
-    const alarm = await events.when(event => event.type === 'alarm')
+    const alarm = await events.when((event) => event.type === 'alarm')
     assert.deepEqual([alarm.type, 'code' in alarm && alarm.code], ['alarm', 'ERR_WRONG_CHAIN'])
     const { chain } = await api.info()
     assert.deepEqual([chain.status, chain.height], ['down', undefined])
@@ -39,7 +39,7 @@ describe('a node with another chain behind its data directory', () => {
     await first.api.stop()
     const { api, events } = await fixture.node('alice', { electrum: other.url }, 'started')
     assert.equal(await codeOfRejection(untilHeight(api, 20)), 'ERR_WRONG_CHAIN')
-    await events.when(event => event.type === 'alarm')
+    await events.when((event) => event.type === 'alarm')
     assert.equal(await codeOfRejection(untilHeight(api, 20)), 'ERR_WRONG_CHAIN')
   })
 
@@ -53,7 +53,12 @@ describe('a node with another chain behind its data directory', () => {
     await store.close()
 
     const second = await fixture.node('bob')
-    assert.equal(second.events.all.some(event => event.type === 'alarm' && event.code === 'ERR_STORE_CORRUPT'), true)
+    assert.equal(
+      second.events.all.some(
+        (event) => event.type === 'alarm' && event.code === 'ERR_STORE_CORRUPT'
+      ),
+      true
+    )
     await second.api.stop()
     const again = await openLevelStore(directory)
     assert.match(new TextDecoder().decode(await again.get(ANCHOR_KEY)), /^1 20 /)

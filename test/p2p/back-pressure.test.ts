@@ -1,4 +1,7 @@
-/** A peer that pours and does not read, over real streams: what waits for it, and for us, is bounded. */
+/**
+ * A peer that pours and does not read, over real streams: what waits for it, and for us, is
+ * bounded.
+ */
 import assert from 'node:assert/strict'
 import type { Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -19,23 +22,42 @@ describe('p2p / back-pressure', function () {
   let mute: Libp2p
   let bob: Libp2p<TestServices>
 
-  before(async () => { mute = await startMute() })
-  after(async () => { await mute.stop() })
-  afterEach(async () => { await bob.stop() })
+  before(async () => {
+    mute = await startMute()
+  })
+  after(async () => {
+    await mute.stop()
+  })
+  afterEach(async () => {
+    await bob.stop()
+  })
 
   /** Everything in one piece: what libp2p makes of it is its own affair. */
-  const pour = (): Uint8Array => Uint8Array.from({ length: READY.length * POURED }, (_, n) => READY[n % READY.length] ?? 0)
+  const pour = (): Uint8Array =>
+    Uint8Array.from({ length: READY.length * POURED }, (_, n) => READY[n % READY.length] ?? 0)
 
   it('a payer that never reads what it is answered is cut off, and told apart from one that went away', async () => {
     const maxQueuedBytes = 50_000
-    bob = await startHost({ maxQueuedBytes, closeTimeout: 100, onError: (error) => { throw error } })
+    bob = await startHost({
+      maxQueuedBytes,
+      closeTimeout: 100,
+      onError: (error) => {
+        throw error
+      }
+    })
     let answers = 0
     const ended = new Promise<Error | undefined>((resolve) => {
       bob.services.peers.onIncoming((link: Link) => ({
         // 80 bytes for 3: what an error of ours costs.
         onMessage: () => {
           answers += 1
-          link.send({ type: 'Error', code: 'ERR_ANY', rule: '', text: 'x'.repeat(60), fatal: false })
+          link.send({
+            type: 'Error',
+            code: 'ERR_ANY',
+            rule: '',
+            text: 'x'.repeat(60),
+            fatal: false
+          })
         },
         onClosed: resolve
       }))
@@ -52,12 +74,21 @@ describe('p2p / back-pressure', function () {
   })
 
   it('a payee that takes nothing in is not answered, and not read either', async () => {
-    bob = await startHost({ closeTimeout: 100, onError: (error) => { throw error } })
+    bob = await startHost({
+      closeTimeout: 100,
+      onError: (error) => {
+        throw error
+      }
+    })
     const heard: Message[] = []
     let release = (): void => {}
-    const busy = new Promise<void>((resolve) => { release = resolve })
+    const busy = new Promise<void>((resolve) => {
+      release = resolve
+    })
     let all = (): void => {}
-    const done = new Promise<void>((resolve) => { all = resolve })
+    const done = new Promise<void>((resolve) => {
+      all = resolve
+    })
     bob.services.peers.onIncoming(() => ({
       onMessage: async (message) => {
         heard.push(message)
@@ -67,12 +98,24 @@ describe('p2p / back-pressure', function () {
       onClosed: () => {}
     }))
     const stream = await mute.dialProtocol(multiaddr(addressOf(bob)), PROTOCOL)
-    // 2.4 MB: more than bob's window and what he reads ahead, so the rest has to wait with its sender.
+    // 2.4 MB: more than bob's window and what he reads ahead, so the rest has to wait with its
+    // sender.
     for (let n = 0; n < 8; n++) stream.send(pour())
-    while (heard.length === 0) await new Promise((resolve) => { setImmediate(resolve) })
-    for (let turns = 0; turns < 200; turns++) await new Promise((resolve) => { setImmediate(resolve) })
+    while (heard.length === 0) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    for (let turns = 0; turns < 200; turns++) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.equal(heard.length, 1)
-    assert.ok(stream.writeBufferLength > 500_000, `${stream.writeBufferLength} bytes wait with the sender`)
+    assert.ok(
+      stream.writeBufferLength > 500_000,
+      `${stream.writeBufferLength} bytes wait with the sender`
+    )
     release()
     await done
   })

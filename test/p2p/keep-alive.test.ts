@@ -12,7 +12,10 @@ import { Recorder } from './recorder.js'
 
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 
-/** The timeouts leave a busy machine the time to answer: a connection that is given up too early is not the one that was swallowed. */
+/**
+ * The timeouts leave a busy machine the time to answer: a connection that is given up too early is
+ * not the one that was swallowed.
+ */
 const EAGER: KeepAlive = { pingInterval: 50, pingTimeout: 1_000 }
 /** So rare that nothing comes of it in a test. */
 const NEVER: KeepAlive = { pingInterval: 1_000_000, pingTimeout: 1_000 }
@@ -23,23 +26,42 @@ describe('p2p / connections', function () {
   let hosts: Array<Libp2p<TestServices>>
   let proxy: Proxy | undefined
 
-  beforeEach(() => { hosts = [] })
+  beforeEach(() => {
+    hosts = []
+  })
 
   afterEach(async () => {
-    await Promise.all(hosts.map(async (host) => { await host.stop() }))
+    await Promise.all(
+      hosts.map(async (host) => {
+        await host.stop()
+      })
+    )
     await proxy?.cut()
     proxy = undefined
   })
 
-  async function start (keepAlive: KeepAlive, dialTimeout = 15_000): Promise<Libp2p<TestServices>> {
-    const host = await startHost({ closeTimeout: 100, dialTimeout, onError: (error) => { throw error } }, keepAlive)
+  async function start(keepAlive: KeepAlive, dialTimeout = 15_000): Promise<Libp2p<TestServices>> {
+    const host = await startHost(
+      {
+        closeTimeout: 100,
+        dialTimeout,
+        onError: (error) => {
+          throw error
+        }
+      },
+      keepAlive
+    )
     hosts.push(host)
     return host
   }
 
   /** The address of a host behind a proxy. */
-  async function behindProxy (host: Libp2p): Promise<string> {
-    const port = Number(multiaddr(addressOf(host)).getComponents().find(({ name }) => name === 'tcp')?.value)
+  async function behindProxy(host: Libp2p): Promise<string> {
+    const port = Number(
+      multiaddr(addressOf(host))
+        .getComponents()
+        .find(({ name }) => name === 'tcp')?.value
+    )
     proxy = await new Proxy({ host: '127.0.0.1', port }).open()
     return `/ip4/127.0.0.1/tcp/${new URL(proxy.url).port}/p2p/${host.peerId.toString()}`
   }
@@ -55,14 +77,22 @@ describe('p2p / connections', function () {
     const alices = new Recorder()
     const link = await alice.services.peers.open(address, () => alices)
     link.send(ack(1))
-    while (incoming.length === 0) await new Promise((resolve) => { setImmediate(resolve) })
+    while (incoming.length === 0) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     await incoming[0]?.received(1)
     proxy?.swallow()
     assert.equal(codeOf(await alices.closed()), 'ERR_CONNECTION_LOST')
     assert.equal(codeOf(await incoming[0]?.closed()), 'ERR_CONNECTION_LOST')
     const again = await alice.services.peers.open(address, () => new Recorder())
     again.send(ack(2))
-    while (incoming.length === 1) await new Promise((resolve) => { setImmediate(resolve) })
+    while (incoming.length === 1) {
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     assert.deepEqual(await incoming[1]?.received(1), [ack(2)])
   })
 
@@ -72,7 +102,10 @@ describe('p2p / connections', function () {
     bob.services.peers.onIncoming(() => new Recorder())
     await alice.services.peers.open(address, () => new Recorder())
     proxy?.swallow()
-    await assert.rejects(alice.services.peers.open(address, () => new Recorder()), (error) => codeOf(error) === 'ERR_PEER_UNREACHABLE')
+    await assert.rejects(
+      alice.services.peers.open(address, () => new Recorder()),
+      (error) => codeOf(error) === 'ERR_PEER_UNREACHABLE'
+    )
     const again = await alice.services.peers.open(address, () => new Recorder())
     assert.equal(again.peer, bob.peerId.toString())
   })
@@ -87,16 +120,25 @@ describe('p2p / connections', function () {
     // Several pings have been answered once the round trip is known anew.
     for (let pings = 0; pings < 3; pings++) {
       delete connection.rtt
-      while (connection.rtt === undefined) await new Promise((resolve) => { setImmediate(resolve) })
+      while (connection.rtt === undefined) {
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
+      }
     }
     link.send(ack(1))
     assert.deepEqual(await bobs.received(1), [ack(1)])
     assert.deepEqual(bobs.endings, [])
   })
 
-  // libp2p reckons the timeout of a ping from the wall clock, and what it made of one that went back was NaN.
+  // libp2p reckons the timeout of a ping from the wall clock, and what it made of one that went
+  // back was NaN.
   const MINUTE = 60_000
-  for (const { name, back } of [{ name: '59 minutes', back: 59 * MINUTE }, { name: '61 minutes', back: 61 * MINUTE }, { name: 'a day', back: 1_440 * MINUTE }]) {
+  for (const { name, back } of [
+    { name: '59 minutes', back: 59 * MINUTE },
+    { name: '61 minutes', back: 61 * MINUTE },
+    { name: 'a day', back: 1_440 * MINUTE }
+  ]) {
     it(`stay when the clock goes back by ${name}, and forward again`, async () => {
       const [alice, bob] = [await start(EAGER), await start(EAGER)]
       const bobs = new Recorder()
@@ -108,7 +150,11 @@ describe('p2p / connections', function () {
       const pings = async (count: number): Promise<void> => {
         for (let n = 0; n < count && connection.status === 'open'; n++) {
           delete connection.rtt
-          while (connection.rtt === undefined && connection.status === 'open') await new Promise((resolve) => { setImmediate(resolve) })
+          while (connection.rtt === undefined && connection.status === 'open') {
+            await new Promise((resolve) => {
+              setImmediate(resolve)
+            })
+          }
         }
       }
       await pings(3)
@@ -132,7 +178,12 @@ describe('p2p / connections', function () {
     const [alice, bob] = [await start(NEVER), await start(NEVER)]
     bob.services.peers.onIncoming(() => new Recorder())
     const address = addressOf(bob)
-    await Promise.all(Array.from({ length: 8 }, async () => await alice.services.peers.open(address, () => new Recorder())))
+    await Promise.all(
+      Array.from(
+        { length: 8 },
+        async () => await alice.services.peers.open(address, () => new Recorder())
+      )
+    )
     assert.equal(alice.getConnections(bob.peerId).length, 1)
     assert.equal(bob.getConnections(alice.peerId).length, 1)
   })

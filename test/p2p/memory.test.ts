@@ -8,7 +8,7 @@ import { Recorder } from './recorder.js'
 const ack = (sequence: number): Message => ({ type: 'UpdateAck', turn: 0, sequence })
 
 describe('memory network', () => {
-  peersContract(async options => {
+  peersContract(async (options) => {
     const network = new MemoryNetwork(options)
     const reported: Error[] = []
     const alice = network.join('alice')
@@ -18,14 +18,20 @@ describe('memory network', () => {
     network.cut('alice', 'gone')
     return {
       alice,
-      bob: network.join('bob', { onError: error => { reported.push(error) } }),
+      bob: network.join('bob', {
+        onError: (error) => {
+          reported.push(error)
+        }
+      }),
       bobAddress: 'bob',
       mute: 'mute',
       gone: 'gone',
       unknown: 'nobody',
       reported,
-      cut: () => { network.cut('alice', 'bob') },
-      intrude: async listener => mallory.open('bob', () => listener),
+      cut: () => {
+        network.cut('alice', 'bob')
+      },
+      intrude: async (listener) => mallory.open('bob', () => listener),
       stop: async () => {}
     }
   })
@@ -59,7 +65,10 @@ describe('memory network', () => {
     network.cut('bob', 'alice')
     await bobs.closed()
     assert.deepEqual(bobs.messages, [])
-    await assert.rejects(alice.open('bob', () => new Recorder()), error => codeOf(error) === 'ERR_PEER_UNREACHABLE')
+    await assert.rejects(
+      alice.open('bob', () => new Recorder()),
+      (error) => codeOf(error) === 'ERR_PEER_UNREACHABLE'
+    )
     network.mend('alice', 'bob')
     const again = await alice.open('bob', () => new Recorder())
     again.send(ack(2))

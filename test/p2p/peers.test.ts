@@ -33,17 +33,26 @@ describe('peers over libp2p', function () {
   })
 
   afterEach(async () => {
-    await Promise.all(hosts.map(async host => host.stop()))
+    await Promise.all(hosts.map(async (host) => host.stop()))
   })
 
-  async function start (options: { maxQueuedBytes?: number, maxStreamsPerPeer?: number, closeTimeout?: number } = {}): Promise<Libp2p<TestServices>> {
-    const host = await startHost({ closeTimeout: 500, dialTimeout: 5_000, ...options, onError: error => { reported.push(error) } })
+  async function start(
+    options: { maxQueuedBytes?: number; maxStreamsPerPeer?: number; closeTimeout?: number } = {}
+  ): Promise<Libp2p<TestServices>> {
+    const host = await startHost({
+      closeTimeout: 500,
+      dialTimeout: 5_000,
+      ...options,
+      onError: (error) => {
+        reported.push(error)
+      }
+    })
     hosts.push(host)
     return host
   }
 
   describe('contract', () => {
-    peersContract(async options => {
+    peersContract(async (options) => {
       const [alice, bob] = [await start(options), await start(options)]
       await alice.dial(multiaddr(addressOf(mute)))
       return {
@@ -54,12 +63,23 @@ describe('peers over libp2p', function () {
         gone: `/ip4/127.0.0.1/tcp/1/p2p/${await somePeerId()}`,
         unknown: await somePeerId(),
         reported,
-        cut: () => { for (const connection of alice.getConnections(bob.peerId)) connection.abort(new Error('cut')) },
-        intrude: async listener => {
+        cut: () => {
+          for (const connection of alice.getConnections(bob.peerId)) {
+            connection.abort(new Error('cut'))
+          }
+        },
+        intrude: async (listener) => {
           const stream = await mute.dialProtocol(multiaddr(addressOf(bob)), PROTOCOL)
           const heard = new Recorder()
-          listen(stream, Object.assign(heard, { onMessage: listener.onMessage, onClosed: listener.onClosed }))
-          return { sendBytes: bytes => { stream.send(lp.encode.single(bytes)) } }
+          listen(
+            stream,
+            Object.assign(heard, { onMessage: listener.onMessage, onClosed: listener.onClosed })
+          )
+          return {
+            sendBytes: (bytes) => {
+              stream.send(lp.encode.single(bytes))
+            }
+          }
         },
         stop: async () => {}
       }
@@ -72,11 +92,18 @@ describe('peers over libp2p', function () {
       ['nothing', '', 'ERR_INVALID_PEER'],
       ['a path that is no multiaddr', '/ip4/300.0.0.1/tcp/1', 'ERR_INVALID_MULTIADDR'],
       ['a multiaddr that does not say who', '/ip4/127.0.0.1/tcp/1', 'ERR_INVALID_MULTIADDR'],
-      ['a multiaddr of a PeerId that is none', '/ip4/127.0.0.1/tcp/1/p2p/bob', 'ERR_INVALID_MULTIADDR']
+      [
+        'a multiaddr of a PeerId that is none',
+        '/ip4/127.0.0.1/tcp/1/p2p/bob',
+        'ERR_INVALID_MULTIADDR'
+      ]
     ] as const) {
       it(`rejects ${what}`, async () => {
         const alice = await start()
-        await assert.rejects(alice.services.peers.open(text, () => new Recorder()), error => codeOf(error) === code)
+        await assert.rejects(
+          alice.services.peers.open(text, () => new Recorder()),
+          (error) => codeOf(error) === code
+        )
       })
     }
 
@@ -85,7 +112,7 @@ describe('peers over libp2p', function () {
       const [address] = addressOf(bob).split('/p2p/')
       await assert.rejects(
         alice.services.peers.open(`${address}/p2p/${await somePeerId()}`, () => new Recorder()),
-        error => codeOf(error) === 'ERR_PEER_UNREACHABLE'
+        (error) => codeOf(error) === 'ERR_PEER_UNREACHABLE'
       )
     })
 
@@ -117,13 +144,19 @@ describe('peers over libp2p', function () {
       assert.equal(known.connected, true)
       await until(async () => (await alice.services.peers.peers())[0]?.paychan !== undefined)
       const [listed] = await alice.services.peers.peers()
-      assert.deepEqual([listed?.paychan, listed?.connected, listed?.peerId], [true, true, bob.peerId.toString()])
-      assert.ok(listed?.multiaddrs.some(address => addressOf(bob).startsWith(address)))
+      assert.deepEqual(
+        [listed?.paychan, listed?.connected, listed?.peerId],
+        [true, true, bob.peerId.toString()]
+      )
+      assert.ok(listed?.multiaddrs.some((address) => addressOf(bob).startsWith(address)))
     })
 
     it('rejects a PeerId, which does not say where', async () => {
       const alice = await start()
-      await assert.rejects(alice.services.peers.connect(await somePeerId()), error => codeOf(error) === 'ERR_INVALID_MULTIADDR')
+      await assert.rejects(
+        alice.services.peers.connect(await somePeerId()),
+        (error) => codeOf(error) === 'ERR_INVALID_MULTIADDR'
+      )
     })
   })
 
@@ -139,7 +172,10 @@ describe('peers over libp2p', function () {
       await alice.services.peers.stop()
       assert.deepEqual([await alices.closed(), await bobs.closed()], [undefined, undefined])
       assert.deepEqual(bobs.messages, [ack(1)])
-      await assert.rejects(bob.services.peers.open(addressOf(alice), () => new Recorder()), error => codeOf(error) === 'ERR_NO_PAYCHAN')
+      await assert.rejects(
+        bob.services.peers.open(addressOf(alice), () => new Recorder()),
+        (error) => codeOf(error) === 'ERR_NO_PAYCHAN'
+      )
       await alice.services.peers.start()
       alice.services.peers.onIncoming(() => new Recorder())
       await bob.services.peers.open(addressOf(alice), () => new Recorder())

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import '../../src/p2p/polyfill.js'
 
-interface WithResolvers { withResolvers: <T> () => { promise: Promise<T>, resolve: (value: T) => void, reject: (reason: unknown) => void } }
+interface WithResolvers {
+  withResolvers: <T>() => {
+    promise: Promise<T>
+    resolve: (value: T) => void
+    reject: (reason: unknown) => void
+  }
+}
 
-const hasIt = (value: unknown): value is WithResolvers => typeof value === 'function' && 'withResolvers' in value
+const hasIt = (value: unknown): value is WithResolvers =>
+  typeof value === 'function' && 'withResolvers' in value
 
 describe('Promise.withResolvers', () => {
   it('is there, on every Node that is supported', async () => {

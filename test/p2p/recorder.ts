@@ -6,7 +6,7 @@ export class Recorder implements LinkListener {
   readonly messages: Message[] = []
   /** What `onClosed` was called with, each time. */
   readonly endings: Array<Error | undefined> = []
-  readonly #waiting: Array<{ readonly done: () => boolean, readonly resolve: () => void }> = []
+  readonly #waiting: Array<{ readonly done: () => boolean; readonly resolve: () => void }> = []
 
   readonly onMessage = (message: Message): void | Promise<void> => {
     this.messages.push(message)
@@ -19,23 +19,25 @@ export class Recorder implements LinkListener {
   }
 
   /** Resolves once that many messages have arrived. */
-  async received (count: number): Promise<Message[]> {
+  async received(count: number): Promise<Message[]> {
     await this.#until(() => this.messages.length >= count)
     return this.messages
   }
 
   /** Resolves with the error of the ending. */
-  async closed (): Promise<Error | undefined> {
+  async closed(): Promise<Error | undefined> {
     await this.#until(() => this.endings.length > 0)
     return this.endings[0]
   }
 
-  async #until (done: () => boolean): Promise<void> {
+  async #until(done: () => boolean): Promise<void> {
     if (done()) return
-    await new Promise<void>(resolve => { this.#waiting.push({ done, resolve }) })
+    await new Promise<void>((resolve) => {
+      this.#waiting.push({ done, resolve })
+    })
   }
 
-  #check (): void {
+  #check(): void {
     for (const { done, resolve } of this.#waiting) if (done()) resolve()
   }
 }

@@ -32,17 +32,26 @@ describe('streams of peers over libp2p', function () {
   })
 
   afterEach(async () => {
-    await Promise.all(hosts.map(async host => host.stop()))
+    await Promise.all(hosts.map(async (host) => host.stop()))
   })
 
-  async function start (options: { maxQueuedBytes?: number, maxStreamsPerPeer?: number, closeTimeout?: number } = {}): Promise<Libp2p<TestServices>> {
-    const host = await startHost({ closeTimeout: 500, dialTimeout: 5_000, ...options, onError: error => { throw error } })
+  async function start(
+    options: { maxQueuedBytes?: number; maxStreamsPerPeer?: number; closeTimeout?: number } = {}
+  ): Promise<Libp2p<TestServices>> {
+    const host = await startHost({
+      closeTimeout: 500,
+      dialTimeout: 5_000,
+      ...options,
+      onError: (error) => {
+        throw error
+      }
+    })
     hosts.push(host)
     return host
   }
 
   /** A raw stream to a host, of a peer that does as it likes. */
-  async function intrude (host: Libp2p): Promise<{ stream: Stream, heard: Recorder }> {
+  async function intrude(host: Libp2p): Promise<{ stream: Stream; heard: Recorder }> {
     const stream = await mute.dialProtocol(multiaddr(addressOf(host)), PROTOCOL)
     const heard = new Recorder()
     listen(stream, heard)
@@ -98,11 +107,20 @@ describe('streams of peers over libp2p', function () {
       const bobs = new Recorder()
       bob.services.peers.onIncoming(() => bobs)
       const { stream } = await intrude(bob)
-      const update: Update = { type: 'Update', turn: 0, sequence: 1, payerBalance: 5n, payments: [{ id: new Uint8Array(16), amount: 1n, memo: 'x' }], signature: new Uint8Array(64) }
+      const update: Update = {
+        type: 'Update',
+        turn: 0,
+        sequence: 1,
+        payerBalance: 5n,
+        payments: [{ id: new Uint8Array(16), amount: 1n, memo: 'x' }],
+        signature: new Uint8Array(64)
+      }
       const bytes = lp.encode.single(encode(update)).subarray()
       for (const byte of bytes) {
         stream.send(Uint8Array.of(byte))
-        await new Promise(resolve => { setImmediate(resolve) })
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
       }
       assert.deepEqual(await bobs.received(1), [update])
     })
@@ -111,22 +129,40 @@ describe('streams of peers over libp2p', function () {
       const [alice, bob] = [await start(), await start()]
       const bobs = new Recorder()
       bob.services.peers.onIncoming(() => bobs)
-      const update: Update = { type: 'Update', turn: 0, sequence: 1, payerBalance: 5n, payments: Array.from({ length: 1_000 }, () => ({ id: new Uint8Array(16), amount: 1n, memo: 'x'.repeat(128) })), signature: new Uint8Array(64) }
+      const update: Update = {
+        type: 'Update',
+        turn: 0,
+        sequence: 1,
+        payerBalance: 5n,
+        payments: Array.from({ length: 1_000 }, () => ({
+          id: new Uint8Array(16),
+          amount: 1n,
+          memo: 'x'.repeat(128)
+        })),
+        signature: new Uint8Array(64)
+      }
       const link = await alice.services.peers.open(addressOf(bob), () => new Recorder())
       for (let count = 0; count < 10; count++) link.send(update)
-      assert.deepEqual(await bobs.received(10), Array.from({ length: 10 }, () => update))
+      assert.deepEqual(
+        await bobs.received(10),
+        Array.from({ length: 10 }, () => update)
+      )
     })
 
     it('of one turn of the event loop share one write', async () => {
       const bob = await start()
-      bob.services.peers.onIncoming(link => {
-        queueMicrotask(() => { for (const sequence of [1, 2, 3]) link.send(ack(sequence)) })
+      bob.services.peers.onIncoming((link) => {
+        queueMicrotask(() => {
+          for (const sequence of [1, 2, 3]) link.send(ack(sequence))
+        })
         link.send(ack(0))
         return new Recorder()
       })
       const stream = await mute.dialProtocol(multiaddr(addressOf(bob)), PROTOCOL)
-      const first = await new Promise<number>(resolve => {
-        stream.addEventListener('message', event => { resolve(event.data.byteLength) })
+      const first = await new Promise<number>((resolve) => {
+        stream.addEventListener('message', (event) => {
+          resolve(event.data.byteLength)
+        })
       })
       // 4 acks: 1 length + 2 header + 0 or 2 bytes of sequence = 3 + 5 + 5 + 5.
       assert.equal(first, 18)
@@ -147,11 +183,18 @@ describe('streams of peers over libp2p', function () {
       await intrude(bob)
       const third = await intrude(bob)
       const [told] = await third.heard.received(1)
-      assert.deepEqual(told?.type === 'Error' && [told.code, told.rule], ['ERR_TOO_MANY_STREAMS', 'WIRE-9'])
+      assert.deepEqual(told?.type === 'Error' && [told.code, told.rule], [
+        'ERR_TOO_MANY_STREAMS',
+        'WIRE-9'
+      ])
       assert.equal(accepted.length, 2)
       first.stream.abort(new Error('done'))
       await third.stream.close()
-      const inbound = (): number => bob.getConnections(mute.peerId).flatMap(({ streams }) => streams).filter(({ protocol }) => protocol === PROTOCOL).length
+      const inbound = (): number =>
+        bob
+          .getConnections(mute.peerId)
+          .flatMap(({ streams }) => streams)
+          .filter(({ protocol }) => protocol === PROTOCOL).length
       await until(() => inbound() === 1)
       const { stream } = await intrude(bob)
       stream.send(READY)
@@ -161,15 +204,19 @@ describe('streams of peers over libp2p', function () {
 
     it('that does not close its side is reset', async () => {
       const bob = await start({ closeTimeout: 20 })
-      const accepted = new Promise<{ close: () => void }>(resolve => {
-        bob.services.peers.onIncoming(link => {
+      const accepted = new Promise<{ close: () => void }>((resolve) => {
+        bob.services.peers.onIncoming((link) => {
           resolve(link)
           return new Recorder()
         })
       })
       const { stream, heard } = await intrude(bob)
       const link = await accepted
-      const reset = new Promise<void>(resolve => { stream.addEventListener('close', () => { resolve() }) })
+      const reset = new Promise<void>((resolve) => {
+        stream.addEventListener('close', () => {
+          resolve()
+        })
+      })
       link.close()
       await heard.closed()
       await reset
@@ -179,24 +226,39 @@ describe('streams of peers over libp2p', function () {
     it('that pours data into a busy reader is held back, and loses nothing', async () => {
       const [alice, bob] = [await start({ maxQueuedBytes: 100_000_000 }), await start()]
       let release = (): void => {}
-      const busy = new Promise<void>(resolve => { release = resolve })
+      const busy = new Promise<void>((resolve) => {
+        release = resolve
+      })
       const bobs = new Recorder()
       bob.services.peers.onIncoming(() => ({
-        onMessage: message => {
+        onMessage: (message) => {
           void bobs.onMessage(message)
           return bobs.messages.length === 1 ? busy : undefined
         },
         onClosed: bobs.onClosed
       }))
       const link = await alice.services.peers.open(addressOf(bob), () => new Recorder())
-      const update: Update = { type: 'Update', turn: 0, sequence: 1, payerBalance: 5n, payments: Array.from({ length: 1_000 }, () => ({ id: new Uint8Array(16), amount: 1n, memo: 'x'.repeat(128) })), signature: new Uint8Array(64) }
+      const update: Update = {
+        type: 'Update',
+        turn: 0,
+        sequence: 1,
+        payerBalance: 5n,
+        payments: Array.from({ length: 1_000 }, () => ({
+          id: new Uint8Array(16),
+          amount: 1n,
+          memo: 'x'.repeat(128)
+        })),
+        signature: new Uint8Array(64)
+      }
       for (let count = 0; count < 60; count++) link.send(update)
       await bobs.received(1)
       const [connection] = alice.getConnections(bob.peerId)
       const stream = connection?.streams.find(({ protocol }) => protocol === PROTOCOL)
       assert.ok(stream !== undefined)
       // 60 x 154 kB = 9 MB were sent: most of it waits on alice's side, however long bob is busy.
-      await new Promise(resolve => { setTimeout(resolve, 100) })
+      await new Promise((resolve) => {
+        setTimeout(resolve, 100)
+      })
       assert.ok(stream.writeBufferLength > 4_000_000, `${stream.writeBufferLength} bytes wait`)
       assert.equal(bobs.messages.length, 1)
       release()
@@ -207,6 +269,6 @@ describe('streams of peers over libp2p', function () {
 })
 
 /** A length as an unsigned varint. */
-function lengthOf (value: number): Uint8Array {
+function lengthOf(value: number): Uint8Array {
   return Uint8Array.of((value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14)
 }

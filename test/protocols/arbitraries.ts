@@ -1,28 +1,49 @@
 /** Arbitrary messages of /paychan/1.0, every field anywhere in its range. */
 import fc from 'fast-check'
 import {
-  MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES, plainText
+  MAX_ERROR_TEXT_BYTES,
+  MAX_MEMO_BYTES,
+  MAX_SCRIPT_BYTES,
+  MAX_TRANSACTION_BYTES,
+  plainText
 } from '../../protocols/paychan/1.0/index.js'
-import type { AcceptChannel, ChannelRecord, Message, OpenChannel, Reestablish } from '../../protocols/paychan/1.0/index.js'
+import type {
+  AcceptChannel,
+  ChannelRecord,
+  Message,
+  OpenChannel,
+  Reestablish
+} from '../../protocols/paychan/1.0/index.js'
 
 const MAX_MONEY = 2_100_000_000_000_000n
 
 /** Objects as literals make them, so that `deepEqual` compares like with like. */
-const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> => fc.record(model, { noNullPrototype: true })
+const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record(model, { noNullPrototype: true })
 
-const bytes = (min: number, max = min): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: min, maxLength: max })
-const key = fc.tuple(fc.constantFrom(2, 3), bytes(32)).map(([parity, x]) => Uint8Array.of(parity, ...x))
+const bytes = (min: number, max = min): fc.Arbitrary<Uint8Array> =>
+  fc.uint8Array({ minLength: min, maxLength: max })
+const key = fc
+  .tuple(fc.constantFrom(2, 3), bytes(32))
+  .map(([parity, x]) => Uint8Array.of(parity, ...x))
 const script = bytes(1, MAX_SCRIPT_BYTES)
 const amount = fc.bigInt({ min: 0n, max: MAX_MONEY })
 const height = fc.integer({ min: 0, max: 499_999_999 })
 const count = fc.integer({ min: 0, max: 0xffff })
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const signature = bytes(64)
-const text = (maxBytes: number): fc.Arbitrary<string> => fc.string({ unit: 'binary', maxLength: maxBytes }).map(value => plainText(value, maxBytes))
+const text = (maxBytes: number): fc.Arbitrary<string> =>
+  fc.string({ unit: 'binary', maxLength: maxBytes }).map((value) => plainText(value, maxBytes))
 
 const open: fc.Arbitrary<OpenChannel> = record({
   type: fc.constant('OpenChannel' as const),
-  network: fc.constantFrom('mainnet' as const, 'testnet' as const, 'testnet4' as const, 'signet' as const, 'regtest' as const),
+  network: fc.constantFrom(
+    'mainnet' as const,
+    'testnet' as const,
+    'testnet4' as const,
+    'signet' as const,
+    'regtest' as const
+  ),
   channelKey: key,
   payoutKey: key,
   closeScript: script,
@@ -32,7 +53,14 @@ const open: fc.Arbitrary<OpenChannel> = record({
   step: count,
   txVersion: fc.integer({ min: 0, max: 255 }),
   derivation: bytes(8)
-}).chain((offer) => fc.oneof<Array<fc.Arbitrary<OpenChannel>>>(fc.constant(offer), record({ channelId: bytes(32), turn: uint32, sequence: uint32, serverBalance: amount }).map((renews) => ({ ...offer, renews }))))
+}).chain((offer) =>
+  fc.oneof<Array<fc.Arbitrary<OpenChannel>>>(
+    fc.constant(offer),
+    record({ channelId: bytes(32), turn: uint32, sequence: uint32, serverBalance: amount }).map(
+      (renews) => ({ ...offer, renews })
+    )
+  )
+)
 
 const limits = record({
   minFirstPayment: amount,
@@ -88,17 +116,47 @@ const error: fc.Arbitrary<Message> = record({
   fatal: fc.boolean()
 })
 
-const transaction = bytes(1, 300).chain(start => fc.constantFrom(start.length, MAX_TRANSACTION_BYTES).map(length => {
-  const whole = new Uint8Array(length)
-  whole.set(start)
-  return whole
-}))
+const transaction = bytes(1, 300).chain((start) =>
+  fc.constantFrom(start.length, MAX_TRANSACTION_BYTES).map((length) => {
+    const whole = new Uint8Array(length)
+    whole.set(start)
+    return whole
+  })
+)
 
-const nothingYet = { sequence: fc.constant(0), payerBalance: fc.constant(0n), signature: fc.constant(new Uint8Array(0)), payments: fc.constant([]), paymentsAfter: fc.constant(0) }
-const someState = { sequence: fc.integer({ min: 1, max: 0xffff_ffff }), payerBalance: amount, signature, payments: fc.array(payment, { maxLength: 5 }), paymentsAfter: fc.constant(0) }
-const standing = { type: fc.constant('Reestablish' as const), channelId: bytes(32), derivation: bytes(8), turn: uint32, signed: uint32, epoch: fc.integer({ min: 1, max: 0xffff_ffff }), peerEpoch: uint32 }
-const granted = { turn: fc.integer({ min: 1, max: 0xffff_ffff }), sequence: uint32, payerBalance: amount }
-const reestablish: fc.Arbitrary<Message> = fc.oneof(record<Reestablish>({ ...standing, ...nothingYet }), record<Reestablish>({ ...standing, ...nothingYet, ...granted }), record<Reestablish>({ ...standing, ...someState }))
+const nothingYet = {
+  sequence: fc.constant(0),
+  payerBalance: fc.constant(0n),
+  signature: fc.constant(new Uint8Array(0)),
+  payments: fc.constant([]),
+  paymentsAfter: fc.constant(0)
+}
+const someState = {
+  sequence: fc.integer({ min: 1, max: 0xffff_ffff }),
+  payerBalance: amount,
+  signature,
+  payments: fc.array(payment, { maxLength: 5 }),
+  paymentsAfter: fc.constant(0)
+}
+const standing = {
+  type: fc.constant('Reestablish' as const),
+  channelId: bytes(32),
+  derivation: bytes(8),
+  turn: uint32,
+  signed: uint32,
+  epoch: fc.integer({ min: 1, max: 0xffff_ffff }),
+  peerEpoch: uint32
+}
+const granted = {
+  turn: fc.integer({ min: 1, max: 0xffff_ffff }),
+  sequence: uint32,
+  payerBalance: amount
+}
+const reestablish: fc.Arbitrary<Message> = fc.oneof(
+  record<Reestablish>({ ...standing, ...nothingYet }),
+  record<Reestablish>({ ...standing, ...nothingYet, ...granted }),
+  record<Reestablish>({ ...standing, ...someState })
+)
 
 const channelRecord: fc.Arbitrary<Message> = record<ChannelRecord>({
   type: fc.constant('ChannelRecord' as const),
@@ -107,7 +165,14 @@ const channelRecord: fc.Arbitrary<Message> = record<ChannelRecord>({
   fundingTx: transaction,
   fundingOutput: uint32,
   refundSignature: signature,
-  states: fc.array(record({ sequence: uint32, payerBalance: amount, signature: fc.oneof(signature, fc.constant(new Uint8Array(0))) }), { maxLength: 5 })
+  states: fc.array(
+    record({
+      sequence: uint32,
+      payerBalance: amount,
+      signature: fc.oneof(signature, fc.constant(new Uint8Array(0)))
+    }),
+    { maxLength: 5 }
+  )
 })
 
 /** Any message that may be sent. */
@@ -123,8 +188,19 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
   fc.constant<Message>({ type: 'ChannelReady' }),
   record({ type: fc.constant('TurnRequest' as const), turn: uint32, amount }),
   record({ type: fc.constant('TurnGrant' as const), turn: uint32, sequence: uint32 }),
-  record({ type: fc.constant('TurnRefuse' as const), turn: uint32, code: errorCode, notBefore: height, text: text(MAX_ERROR_TEXT_BYTES) }),
-  record({ type: fc.constant('RenewalRequest' as const), fundingTx: fc.uint8Array({ minLength: 1, maxLength: 500 }), signature: bytes(64), previous: fc.array(fc.uint8Array({ minLength: 1, maxLength: 500 }), { maxLength: 5 }) }),
+  record({
+    type: fc.constant('TurnRefuse' as const),
+    turn: uint32,
+    code: errorCode,
+    notBefore: height,
+    text: text(MAX_ERROR_TEXT_BYTES)
+  }),
+  record({
+    type: fc.constant('RenewalRequest' as const),
+    fundingTx: fc.uint8Array({ minLength: 1, maxLength: 500 }),
+    signature: bytes(64),
+    previous: fc.array(fc.uint8Array({ minLength: 1, maxLength: 500 }), { maxLength: 5 })
+  }),
   close,
   record({ type: fc.constant('CloseDone' as const), txid: bytes(32) }),
   reestablish,

@@ -1,17 +1,40 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
-  MAX_MESSAGE_BYTES, MAX_PAYMENTS_PER_UPDATE, ProtocolError, decode, encode
+  MAX_MESSAGE_BYTES,
+  MAX_PAYMENTS_PER_UPDATE,
+  ProtocolError,
+  decode,
+  encode
 } from '../../protocols/paychan/1.0/index.js'
-import type { ErrorMessage, Message, OpenChannel, Payment, Update } from '../../protocols/paychan/1.0/index.js'
+import type {
+  ErrorMessage,
+  Message,
+  OpenChannel,
+  Payment,
+  Update
+} from '../../protocols/paychan/1.0/index.js'
 import { message } from './arbitraries.js'
 
 const ACK: Message = { type: 'UpdateAck', turn: 1, sequence: 7 }
-const UPDATE: Update = { type: 'Update', turn: 0, sequence: 1, payerBalance: 900n, payments: [], signature: new Uint8Array(64) }
-const ERROR: ErrorMessage = { type: 'Error', code: 'ERR_REFUSED', rule: 'OPEN-2', text: 'Too small.', fatal: true }
+const UPDATE: Update = {
+  type: 'Update',
+  turn: 0,
+  sequence: 1,
+  payerBalance: 900n,
+  payments: [],
+  signature: new Uint8Array(64)
+}
+const ERROR: ErrorMessage = {
+  type: 'Error',
+  code: 'ERR_REFUSED',
+  rule: 'OPEN-2',
+  text: 'Too small.',
+  fatal: true
+}
 
 /** Asserts that `action` throws a ProtocolError of a rule. */
-function refuses (rule: string, action: () => unknown): void {
+function refuses(rule: string, action: () => unknown): void {
   assert.throws(action, (error: unknown) => {
     assert.ok(error instanceof ProtocolError, String(error))
     assert.equal(error.code, 'ERR_BAD_MESSAGE')
@@ -20,8 +43,11 @@ function refuses (rule: string, action: () => unknown): void {
   })
 }
 
-/** The one thing that hostile bytes may do besides meaning exactly what they say: throw a ProtocolError. */
-function isRefusedOrCanonical (bytes: Uint8Array): void {
+/**
+ * The one thing that hostile bytes may do besides meaning exactly what they say: throw a
+ * ProtocolError.
+ */
+function isRefusedOrCanonical(bytes: Uint8Array): void {
   let decoded: Message
   try {
     decoded = decode(bytes)
@@ -32,7 +58,7 @@ function isRefusedOrCanonical (bytes: Uint8Array): void {
   assert.deepEqual(Uint8Array.from(encode(decoded)), Uint8Array.from(bytes))
 }
 
-function payment (id: number, memo = ''): Payment {
+function payment(id: number, memo = ''): Payment {
   const bytes = new Uint8Array(16)
   new DataView(bytes.buffer).setUint32(12, id)
   return { id: bytes, amount: 1n, memo }
@@ -41,9 +67,12 @@ function payment (id: number, memo = ''): Payment {
 describe('codec', () => {
   describe('round trip', () => {
     it('decodes what it encodes, for any message', () => {
-      fc.assert(fc.property(message, sent => {
-        assert.deepEqual(decode(encode(sent)), sent)
-      }), { numRuns: 300 })
+      fc.assert(
+        fc.property(message, (sent) => {
+          assert.deepEqual(decode(encode(sent)), sent)
+        }),
+        { numRuns: 300 }
+      )
     })
 
     it('gives an empty message a body of its own', () => {
@@ -52,7 +81,9 @@ describe('codec', () => {
     })
 
     it('takes an Update with as many and as long payments as are allowed', () => {
-      const payments = Array.from({ length: MAX_PAYMENTS_PER_UPDATE }, (_, index) => payment(index, 'x'.repeat(128)))
+      const payments = Array.from({ length: MAX_PAYMENTS_PER_UPDATE }, (_, index) =>
+        payment(index, 'x'.repeat(128))
+      )
       const full: Update = { ...UPDATE, payments }
       const bytes = encode(full)
       assert.ok(bytes.length < MAX_MESSAGE_BYTES)
@@ -69,26 +100,40 @@ describe('codec', () => {
 
   describe('refuses bytes', () => {
     it('that are random, with nothing but a ProtocolError', () => {
-      fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), isRefusedOrCanonical), { numRuns: 500 })
+      fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), isRefusedOrCanonical), {
+        numRuns: 500
+      })
     })
 
     it('that are a message with some bytes changed, or mean exactly what they say', () => {
-      const mutation = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 3 })
-      fc.assert(fc.property(message, mutation, (sent, changes) => {
-        const bytes = Uint8Array.from(encode(sent))
-        for (const [at, value] of changes) bytes[at % bytes.length] = value
-        isRefusedOrCanonical(bytes)
-      }), { numRuns: 500 })
+      const mutation = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), {
+        minLength: 1,
+        maxLength: 3
+      })
+      fc.assert(
+        fc.property(message, mutation, (sent, changes) => {
+          const bytes = Uint8Array.from(encode(sent))
+          for (const [at, value] of changes) bytes[at % bytes.length] = value
+          isRefusedOrCanonical(bytes)
+        }),
+        { numRuns: 500 }
+      )
     })
 
     it('that are a message cut short, or two in one', () => {
-      fc.assert(fc.property(message, message, fc.nat(), (first, second, cut) => {
-        const bytes = encode(first)
-        isRefusedOrCanonical(bytes.subarray(0, cut % bytes.length))
-        const both = Uint8Array.of(...bytes.subarray(0, 5_000), ...encode(second).subarray(0, 5_000))
-        isRefusedOrCanonical(both)
-        assert.throws(() => decode(both), ProtocolError)
-      }), { numRuns: 200 })
+      fc.assert(
+        fc.property(message, message, fc.nat(), (first, second, cut) => {
+          const bytes = encode(first)
+          isRefusedOrCanonical(bytes.subarray(0, cut % bytes.length))
+          const both = Uint8Array.of(
+            ...bytes.subarray(0, 5_000),
+            ...encode(second).subarray(0, 5_000)
+          )
+          isRefusedOrCanonical(both)
+          assert.throws(() => decode(both), ProtocolError)
+        }),
+        { numRuns: 200 }
+      )
     })
 
     for (const [what, rule, ...bytes] of [
@@ -103,8 +148,37 @@ describe('codec', () => {
       ['with two bodies, out of order', 'WIRE-4', 0x4a, 0, 0x42, 2, 0x10, 7],
       ['with the same body twice', 'WIRE-4', 0x4a, 0, 0x4a, 0],
       ['with an integer longer than need be', 'WIRE-4', 0x42, 3, 0x10, 0x87, 0],
-      ['with an integer that never ends', 'WIRE-4', 0x42, 12, 0x10, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80],
-      ['with an integer of more than 32 bits', 'WIRE-4', 0x42, 7, 0x10, 0x80, 0x80, 0x80, 0x80, 0x10, 0x08],
+      [
+        'with an integer that never ends',
+        'WIRE-4',
+        0x42,
+        12,
+        0x10,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x80
+      ],
+      [
+        'with an integer of more than 32 bits',
+        'WIRE-4',
+        0x42,
+        7,
+        0x10,
+        0x80,
+        0x80,
+        0x80,
+        0x80,
+        0x10,
+        0x08
+      ],
       ['with the wrong wire type', 'WIRE-4', 0x42, 5, 0x15, 7, 0, 0, 0],
       ['with a length beyond the end', 'WIRE-4', 0x42, 9, 0x10, 7],
       ['with groups in groups', 'WIRE-4', ...Array.from({ length: 50_000 }, () => 0x0b)],
@@ -127,8 +201,12 @@ describe('codec', () => {
     })
 
     it('with more payments than an Update may have (UPD-7), before they cost memory', () => {
-      const body = Uint8Array.from({ length: 2 * (MAX_PAYMENTS_PER_UPDATE + 1) }, (_, index) => index % 2 === 0 ? 0x22 : 0)
-      refuses('UPD-7', () => decode(Uint8Array.of(0x3a, (body.length & 0x7f) | 0x80, body.length >> 7, ...body)))
+      const body = Uint8Array.from({ length: 2 * (MAX_PAYMENTS_PER_UPDATE + 1) }, (_, index) =>
+        index % 2 === 0 ? 0x22 : 0
+      )
+      refuses('UPD-7', () =>
+        decode(Uint8Array.of(0x3a, (body.length & 0x7f) | 0x80, body.length >> 7, ...body))
+      )
     })
 
     for (const [what, ...text] of [
@@ -142,11 +220,14 @@ describe('codec', () => {
       it(`whose text is not UTF-8: ${what} (WIRE-4 or WIRE-7)`, () => {
         const code = [0x0a, 5, 0x45, 0x52, 0x52, 0x5f, 0x41]
         const body = [...code, 0x1a, text.length, ...text]
-        assert.throws(() => decode(Uint8Array.from([0x82, 1, body.length, ...body])), (error: unknown) => {
-          assert.ok(error instanceof ProtocolError)
-          assert.match(error.rule, /^WIRE-[47]$/)
-          return true
-        })
+        assert.throws(
+          () => decode(Uint8Array.from([0x82, 1, body.length, ...body])),
+          (error: unknown) => {
+            assert.ok(error instanceof ProtocolError)
+            assert.match(error.rule, /^WIRE-[47]$/)
+            return true
+          }
+        )
       })
     }
   })
@@ -166,7 +247,11 @@ describe('codec', () => {
       derivation: new Uint8Array(8)
     }
     const cases: ReadonlyArray<readonly [what: string, rule: string, message: Message]> = [
-      ['a key that is not compressed', 'WIRE-6', { ...open, channelKey: Uint8Array.of(4, ...new Uint8Array(32)) }],
+      [
+        'a key that is not compressed',
+        'WIRE-6',
+        { ...open, channelKey: Uint8Array.of(4, ...new Uint8Array(32)) }
+      ],
       ['a key of 32 bytes', 'WIRE-6', { ...open, payoutKey: new Uint8Array(32) }],
       ['an empty script', 'WIRE-6', { ...open, closeScript: new Uint8Array(0) }],
       ['a script of 43 bytes', 'WIRE-6', { ...open, closeScript: new Uint8Array(43) }],
@@ -176,15 +261,39 @@ describe('codec', () => {
       ['a height that is no whole number', 'WIRE-5', { ...open, refundHeight: 1.5 }],
       ['a derivation of 7 bytes', 'WIRE-6', { ...open, derivation: new Uint8Array(7) }],
       ['a step of more than 16 bits', 'WIRE-5', { ...open, step: 65_536 }],
-      ['a sequence of more than 32 bits', 'WIRE-5', { type: 'UpdateAck', turn: 0, sequence: 2 ** 32 }],
+      [
+        'a sequence of more than 32 bits',
+        'WIRE-5',
+        { type: 'UpdateAck', turn: 0, sequence: 2 ** 32 }
+      ],
       ['a short signature', 'WIRE-6', { ...UPDATE, signature: new Uint8Array(63) }],
-      ['a payment id of 15 bytes', 'WIRE-6', { ...UPDATE, payments: [{ id: new Uint8Array(15), amount: 1n, memo: '' }] }],
-      ['1,001 payments', 'UPD-7', { ...UPDATE, payments: Array.from({ length: 1_001 }, (_, index) => payment(index)) }],
-      ['a memo of 129 bytes in 43 characters', 'UPD-8', { ...UPDATE, payments: [payment(1, '€'.repeat(43))] }],
+      [
+        'a payment id of 15 bytes',
+        'WIRE-6',
+        { ...UPDATE, payments: [{ id: new Uint8Array(15), amount: 1n, memo: '' }] }
+      ],
+      [
+        '1,001 payments',
+        'UPD-7',
+        { ...UPDATE, payments: Array.from({ length: 1_001 }, (_, index) => payment(index)) }
+      ],
+      [
+        'a memo of 129 bytes in 43 characters',
+        'UPD-8',
+        { ...UPDATE, payments: [payment(1, '€'.repeat(43))] }
+      ],
       ['a memo of two lines', 'WIRE-7', { ...UPDATE, payments: [payment(1, 'a\nb')] }],
-      ['a memo that steers a terminal', 'WIRE-7', { ...UPDATE, payments: [payment(1, '\u001b[2J')] }],
+      [
+        'a memo that steers a terminal',
+        'WIRE-7',
+        { ...UPDATE, payments: [payment(1, '\u001b[2J')] }
+      ],
       ['half of a surrogate pair', 'WIRE-7', { ...UPDATE, payments: [payment(1, '\ud800')] }],
-      ['a transaction of 40,001 bytes', 'WIRE-6', { type: 'Funding', fundingTx: new Uint8Array(40_001) }],
+      [
+        'a transaction of 40,001 bytes',
+        'WIRE-6',
+        { type: 'Funding', fundingTx: new Uint8Array(40_001) }
+      ],
       ['an empty transaction', 'WIRE-6', { type: 'RefundRequest', refundTx: new Uint8Array(0) }],
       ['a txid of 31 bytes', 'WIRE-6', { type: 'CloseDone', txid: new Uint8Array(31) }],
       ['an error text of 1,001 bytes', 'WIRE-6', { ...ERROR, text: 'x'.repeat(1_001) }],
@@ -206,6 +315,8 @@ describe('codec', () => {
       { ...ACK, sequence: 0xffff_ffff },
       { ...ERROR, text: 'é'.repeat(500) },
       { type: 'Funding', fundingTx: new Uint8Array(40_000) }
-    ] as const) assert.deepEqual(decode(encode(good)), good)
+    ] as const) {
+      assert.deepEqual(decode(encode(good)), good)
+    }
   })
 })

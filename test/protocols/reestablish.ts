@@ -1,7 +1,7 @@
 /** A `Reestablish` of a side that has nothing to say yet, with changes. */
 import type { Reestablish } from '../../protocols/paychan/1.0/index.js'
 
-export function reestablishOf (changes: Partial<Reestablish> = {}): Reestablish {
+export function reestablishOf(changes: Partial<Reestablish> = {}): Reestablish {
   return {
     type: 'Reestablish',
     channelId: new Uint8Array(32),

@@ -4,9 +4,11 @@ import { isPlainText, plainText, textLength } from '../../protocols/paychan/1.0/
 
 describe('text of messages', () => {
   it('is counted in bytes of UTF-8', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), text => {
-      assert.equal(textLength(text), Buffer.byteLength(text))
-    }))
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        assert.equal(textLength(text), Buffer.byteLength(text))
+      })
+    )
   })
 
   it('is cut between two characters', () => {
@@ -17,10 +19,12 @@ describe('text of messages', () => {
 
   it('becomes one line that may be sent, whatever it was', () => {
     assert.equal(plainText('two\nlines\u2028\u0085\ud800', 100), 'two lines   ')
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), fc.nat(40), (text, max) => {
-      const plain = plainText(text, max)
-      assert.ok(isPlainText(plain))
-      assert.ok(textLength(plain) <= max)
-    }))
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.nat(40), (text, max) => {
+        const plain = plainText(text, max)
+        assert.ok(isPlainText(plain))
+        assert.ok(textLength(plain) <= max)
+      })
+    )
   })
 })

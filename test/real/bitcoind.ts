@@ -1,4 +1,7 @@
-/** A real bitcoind on regtest, with a data directory that is gone afterwards. `run.sh` says how to start one. */
+/**
+ * A real bitcoind on regtest, with a data directory that is gone afterwards. `run.sh` says how to
+ * start one.
+ */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -20,10 +23,21 @@ export const CORE_COMMAND = 'PAYCHAN_TEST_CORE'
  * `corepolicy` makes Knots relay what Bitcoin Core does. `maxtipage`: blocks with a date of long ago
  * must not make it think that it has to catch up first.
  */
-const OPTIONS = ['-regtest', '-txindex=1', '-addresstype=bech32', '-fallbackfee=0.0001', '-maxtipage=2000000000', '-dnsseed=0', '-fixedseeds=0', '-natpmp=0', '-printtoconsole=0', '-shrinkdebugfile=1']
+const OPTIONS = [
+  '-regtest',
+  '-txindex=1',
+  '-addresstype=bech32',
+  '-fallbackfee=0.0001',
+  '-maxtipage=2000000000',
+  '-dnsseed=0',
+  '-fixedseeds=0',
+  '-natpmp=0',
+  '-printtoconsole=0',
+  '-shrinkdebugfile=1'
+]
 
 export class Bitcoind {
-  private constructor (
+  private constructor(
     private readonly child: ChildProcess,
     readonly directory: string,
     /** With user and password, as `--bitcoind` takes it. */
@@ -33,38 +47,70 @@ export class Bitcoind {
     private readonly rpc: BitcoindRpc
   ) {}
 
-  /** @param release - of which Bitcoin Core the rules are wanted: 31 is that itself, the others are those of Knots, which follows them */
-  static async start (release: CoreRelease = DEFAULT_RELEASE): Promise<Bitcoind> {
-    const [program, ...args] = [...(process.env[release === 31 ? CORE_COMMAND : COMMAND] ?? '').split(' '), ...release === 31 ? [] : ['-corepolicy=1'], ...feesOf(release)]
-    if (program === undefined || program === '') throw new Error(`${COMMAND} is not set: run npm run test:real`)
+  /**
+   * @param release - of which Bitcoin Core the rules are wanted: 31 is that itself, the others are
+   * those of Knots, which follows them
+   */
+  static async start(release: CoreRelease = DEFAULT_RELEASE): Promise<Bitcoind> {
+    const [program, ...args] = [
+      ...(process.env[release === 31 ? CORE_COMMAND : COMMAND] ?? '').split(' '),
+      ...(release === 31 ? [] : ['-corepolicy=1']),
+      ...feesOf(release)
+    ]
+    if (program === undefined || program === '') {
+      throw new Error(`${COMMAND} is not set: run npm run test:real`)
+    }
     const directory = await mkdtemp(join(tmpdir(), 'paychan-bitcoind-'))
     const [rpcPort, p2pPort] = await freePorts()
-    const child = spawn(program, [...args, ...OPTIONS, `-datadir=${directory}`, `-rpcport=${rpcPort}`, `-port=${p2pPort}`, `-bind=127.0.0.1:${p2pPort}`], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(
+      program,
+      [
+        ...args,
+        ...OPTIONS,
+        `-datadir=${directory}`,
+        `-rpcport=${rpcPort}`,
+        `-port=${p2pPort}`,
+        `-bind=127.0.0.1:${p2pPort}`
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] }
+    )
     const errors: string[] = []
     child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))
     for (;;) {
       if (child.exitCode !== null) throw new Error(`bitcoind has ended: ${errors.join('')}`)
       const url = await ready(directory, rpcPort)
-      if (url !== undefined) return new Bitcoind(child, directory, url, rpcPort, p2pPort, new BitcoindRpc(url))
+      if (url !== undefined) {
+        return new Bitcoind(child, directory, url, rpcPort, p2pPort, new BitcoindRpc(url))
+      }
     }
   }
 
-  async call<T> (shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> {
+  async call<T>(shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> {
     return await this.rpc.call(shape, method, ...params)
   }
 
-  /** Shows it blocks, oldest first, in one request: each alone would wait for its turn on a busy machine. Returns its verdicts; null is a good one. */
-  async submitBlocks (blocks: readonly string[]): Promise<Array<string | null>> {
+  /**
+   * Shows it blocks, oldest first, in one request: each alone would wait for its turn on a busy
+   * machine. Returns its verdicts; null is a good one.
+   */
+  async submitBlocks(blocks: readonly string[]): Promise<Array<string | null>> {
     const { origin, username, password } = new URL(this.url)
     const response = await fetch(`${origin}/`, {
       method: 'POST',
-      headers: { authorization: `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}` },
-      body: JSON.stringify(blocks.map((block, id) => ({ id, method: 'submitblock', params: [block] })))
+      headers: {
+        authorization: `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}`
+      },
+      body: JSON.stringify(
+        blocks.map((block, id) => ({ id, method: 'submitblock', params: [block] }))
+      )
     })
-    return z.array(z.object({ result: z.string().nullable() })).parse(await response.json()).map(({ result }) => result)
+    return z
+      .array(z.object({ result: z.string().nullable() }))
+      .parse(await response.json())
+      .map(({ result }) => result)
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     const exited = once(this.child, 'exit')
     if (this.child.exitCode === null && this.child.signalCode === null) {
       // Nothing of it is kept.
@@ -75,14 +121,14 @@ export class Bitcoind {
   }
 }
 
-function feesOf (release: CoreRelease): string[] {
+function feesOf(release: CoreRelease): string[] {
   const { relay, incremental } = RELEASES[release]
   const btc = (rate: bigint): string => (Number(rate) / 100_000_000).toFixed(8)
   return [`-minrelaytxfee=${btc(relay)}`, `-incrementalrelayfee=${btc(incremental)}`]
 }
 
 /** Its address once it answers; undefined while it does not, after a while. */
-async function ready (directory: string, rpcPort: number): Promise<string | undefined> {
+async function ready(directory: string, rpcPort: number): Promise<string | undefined> {
   try {
     const cookie = await readFile(join(directory, 'regtest', '.cookie'), 'utf8')
     const url = `http://${cookie}@127.0.0.1:${rpcPort}`
@@ -90,20 +136,28 @@ async function ready (directory: string, rpcPort: number): Promise<string | unde
     return url
   } catch (error) {
     if (/permission/i.test(messageOf(error))) throw error
-    await new Promise((resolve) => { setTimeout(resolve, 100) })
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100)
+    })
     return undefined
   }
 }
 
 /** Ports that nobody has at the moment. */
-export async function freePorts (): Promise<[number, number]> {
+export async function freePorts(): Promise<[number, number]> {
   const servers = [createServer(), createServer()]
-  const ports = await Promise.all(servers.map(async (server) => {
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  }))
-  await Promise.all(servers.map(async (server) => { await once(server.close(), 'close') }))
+  const ports = await Promise.all(
+    servers.map(async (server) => {
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const address = server.address()
+      return typeof address === 'object' && address !== null ? address.port : 0
+    })
+  )
+  await Promise.all(
+    servers.map(async (server) => {
+      await once(server.close(), 'close')
+    })
+  )
   return [ports[0] ?? 0, ports[1] ?? 0]
 }

@@ -1,4 +1,7 @@
-/** Loaded before end-to-end tests (`--require`): they run on a real bitcoind then, through a real electrs where there is one. */
+/**
+ * Loaded before end-to-end tests (`--require`): they run on a real bitcoind then, through a real
+ * electrs where there is one.
+ */
 import { startDevnet } from '../../src/devnet/devnet.js'
 import { chainSource } from '../chain-source.js'
 import { Bitcoind } from './bitcoind.js'

@@ -23,7 +23,13 @@ describe('a channel that the wallet of bitcoind funds', () => {
     bitcoind = await Bitcoind.start()
     devnet = await startDevnet({ bitcoind: bitcoind.url })
     await bitcoind.call(z.unknown(), 'createwallet', 'outside')
-    const node = async (name: string): Promise<NodeApi> => await createNode({ network: 'regtest', electrum: devnet.url, dataDir: join(directory, name), create: true })
+    const node = async (name: string): Promise<NodeApi> =>
+      await createNode({
+        network: 'regtest',
+        electrum: devnet.url,
+        dataDir: join(directory, name),
+        create: true
+      })
     bob = await node('bob')
     alice = await node('alice')
     await until(alice, async () => (await alice.info()).chain.height === devnet.height)
@@ -39,56 +45,101 @@ describe('a channel that the wallet of bitcoind funds', () => {
   })
 
   /** Waits for events of a node until a condition holds. */
-  async function until (node: NodeApi, condition: () => Promise<boolean>): Promise<void> {
+  async function until(node: NodeApi, condition: () => Promise<boolean>): Promise<void> {
     for (;;) {
       let stop = (): void => {}
-      const next = new Promise<void>((resolve) => { stop = node.onEvent(() => { resolve() }) })
+      const next = new Promise<void>((resolve) => {
+        stop = node.onEvent(() => {
+          resolve()
+        })
+      })
       if (await condition()) return stop()
       await next
       stop()
     }
   }
 
-  const wallet = async <T>(shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> => await bitcoind.call(shape, method, ...params)
+  const wallet = async <T>(shape: z.ZodType<T>, method: string, ...params: unknown[]): Promise<T> =>
+    await bitcoind.call(shape, method, ...params)
 
-  async function asked (): Promise<ChannelInfo> {
+  async function asked(): Promise<ChannelInfo> {
     const [address] = (await bob.info()).multiaddrs
-    return await alice.open({ peer: address ?? assert.fail(), amount: CAPACITY, blocks: 300, psbt: true })
+    return await alice.open({
+      peer: address ?? assert.fail(),
+      amount: CAPACITY,
+      blocks: 300,
+      psbt: true
+    })
   }
 
-  for (const [type, form] of [['bech32', 'a PSBT'], ['bech32m', 'a PSBT'], ['bech32', 'the transaction'], ['bech32m', 'its own broadcast']] as const) {
+  for (const [type, form] of [
+    ['bech32', 'a PSBT'],
+    ['bech32m', 'a PSBT'],
+    ['bech32', 'the transaction'],
+    ['bech32m', 'its own broadcast']
+  ] as const) {
     it(`from ${type} coins, handed over as ${form}`, async () => {
       const from = await wallet(z.string(), 'getnewaddress', '', type)
       await devnet.fund(from, 2_000_000n)
       await devnet.mine(1)
-      const coins = await wallet(z.array(z.object({ txid: z.string(), vout: z.number() })), 'listunspent', 1, 9_999_999, [from])
+      const coins = await wallet(
+        z.array(z.object({ txid: z.string(), vout: z.number() })),
+        'listunspent',
+        1,
+        9_999_999,
+        [from]
+      )
       const opened = await asked()
-      const { psbt } = await wallet(z.object({ psbt: z.string() }), 'walletcreatefundedpsbt', coins, [{ [opened.outside?.address ?? '']: '0.005' }], 0, { lockUnspents: true, add_inputs: false })
+      const { psbt } = await wallet(
+        z.object({ psbt: z.string() }),
+        'walletcreatefundedpsbt',
+        coins,
+        [{ [opened.outside?.address ?? '']: '0.005' }],
+        0,
+        { lockUnspents: true, add_inputs: false }
+      )
       const { channel, warnings } = await alice.fundingPsbt(opened.id, psbt)
       assert.deepEqual([channel.outside?.needs, warnings], ['signatures', []])
-      const signed = await wallet(z.object({ psbt: z.string(), complete: z.boolean(), hex: z.string().optional() }), 'walletprocesspsbt', psbt)
+      const signed = await wallet(
+        z.object({ psbt: z.string(), complete: z.boolean(), hex: z.string().optional() }),
+        'walletprocesspsbt',
+        psbt
+      )
       assert.equal(signed.complete, true)
       const { hex } = await wallet(z.object({ hex: z.string() }), 'finalizepsbt', signed.psbt)
       if (form === 'its own broadcast') await wallet(z.string(), 'sendrawtransaction', hex)
-      else await alice.fundingPsbt(opened.id, form === 'a PSBT' ? signed.psbt : hex, { wait: 'broadcast' })
-      const status = async (): Promise<string | undefined> => (await alice.channels()).find(({ id }) => id === opened.id)?.status
-      await until(alice, async () => await status() === 'confirming')
+      else {
+        await alice.fundingPsbt(opened.id, form === 'a PSBT' ? signed.psbt : hex, {
+          wait: 'broadcast'
+        })
+      }
+      const status = async (): Promise<string | undefined> =>
+        (await alice.channels()).find(({ id }) => id === opened.id)?.status
+      await until(alice, async () => (await status()) === 'confirming')
       await devnet.mine(1)
-      await until(alice, async () => await status() === 'open')
+      await until(alice, async () => (await status()) === 'open')
       await alice.pay({ to: opened.id, amount: 1_000n })
       await alice.close(opened.id)
       await devnet.mine(1)
-      await until(alice, async () => await status() === 'closed')
+      await until(alice, async () => (await status()) === 'closed')
     })
   }
 
   it('from P2SH-wrapped coins is refused: their signature would change the txid (FUND-2)', async () => {
-    const coins = await wallet(z.array(z.object({ txid: z.string(), vout: z.number() })), 'listunspent')
+    const coins = await wallet(
+      z.array(z.object({ txid: z.string(), vout: z.number() })),
+      'listunspent'
+    )
     await wallet(z.boolean(), 'lockunspent', false, coins)
     await devnet.fund(await wallet(z.string(), 'getnewaddress', '', 'p2sh-segwit'), 2_000_000n)
     await devnet.mine(1)
     const opened = await asked()
-    const { psbt } = await wallet(z.object({ psbt: z.string() }), 'walletcreatefundedpsbt', [], [{ [opened.outside?.address ?? '']: '0.005' }])
+    const { psbt } = await wallet(
+      z.object({ psbt: z.string() }),
+      'walletcreatefundedpsbt',
+      [],
+      [{ [opened.outside?.address ?? '']: '0.005' }]
+    )
     await assert.rejects(alice.fundingPsbt(opened.id, psbt), { code: 'ERR_PSBT_NOT_SEGWIT' })
     await alice.close(opened.id)
   })

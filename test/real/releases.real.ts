@@ -1,22 +1,42 @@
 /**
- * The mempool rules that differ between releases of Bitcoin Core, judged by the devnet and by the real program: those of 30
- * by Knots with these fees, those of 31 by a Bitcoin Core 31 where there is one.
+ * The mempool rules that differ between releases of Bitcoin Core, judged by the devnet and by the
+ * real program: those of 30 by Knots with these fees, those of 31 by a Bitcoin Core 31 where there
+ * is one.
  */
 import assert from 'node:assert/strict'
 import type { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
 import type { EmbeddedChain } from '../../src/devnet/embedded-chain.js'
 import type { CoreRelease } from '../../src/devnet/release.js'
-import { alice, coinFor, coinsFor, freshChain, output, signed, type Spendable } from '../devnet/support.js'
+import {
+  alice,
+  coinFor,
+  coinsFor,
+  freshChain,
+  output,
+  signed,
+  type Spendable
+} from '../devnet/support.js'
 import { Bitcoind, CORE_COMMAND } from './bitcoind.js'
 import { rawBlock } from './raw-block.js'
 
 const hasCore = (process.env[CORE_COMMAND] ?? '') !== ''
 
 /** Spends an output of Alice's into as many of hers, of which the first has the rest. */
-const spend = (coin: Spendable, fee: bigint, outputs = 1, version = 2): Transaction => signed({ from: [{ ...coin, owner: alice }], version, to: [[alice.script, coin.value - fee - 1_000n * BigInt(outputs - 1)], ...Array.from({ length: outputs - 1 }, () => [alice.script, 1_000n] as const)] })
+const spend = (coin: Spendable, fee: bigint, outputs = 1, version = 2): Transaction =>
+  signed({
+    from: [{ ...coin, owner: alice }],
+    version,
+    to: [
+      [alice.script, coin.value - fee - 1_000n * BigInt(outputs - 1)],
+      ...Array.from({ length: outputs - 1 }, () => [alice.script, 1_000n] as const)
+    ]
+  })
 
-for (const release of [30, ...hasCore ? [31] as const : []] as const satisfies readonly CoreRelease[]) {
+for (const release of [
+  30,
+  ...(hasCore ? ([31] as const) : [])
+] as const satisfies readonly CoreRelease[]) {
   describe(`releases / the rules of Core ${release}`, () => {
     let chain: EmbeddedChain
     let bitcoind: Bitcoind
@@ -28,28 +48,45 @@ for (const release of [30, ...hasCore ? [31] as const : []] as const satisfies r
       shown = 0
     })
 
-    afterEach(async () => { await bitcoind.stop() })
+    afterEach(async () => {
+      await bitcoind.stop()
+    })
 
-    async function showBlocks (): Promise<void> {
+    async function showBlocks(): Promise<void> {
       const blocks: string[] = []
-      for (; shown < chain.best.height; shown++) blocks.push(await rawBlock(chain, shown + 1) ?? assert.fail())
+      for (; shown < chain.best.height; shown++) {
+        blocks.push((await rawBlock(chain, shown + 1)) ?? assert.fail())
+      }
       assert.ok((await bitcoind.submitBlocks(blocks)).every((verdict) => verdict === null))
     }
 
-    /** Both are shown it, and say the same: in the verdict, and in the first words of the reason. */
-    async function judged (transaction: Transaction): Promise<boolean> {
+    /**
+     * Both are shown it, and say the same: in the verdict, and in the first words of the reason.
+     */
+    async function judged(transaction: Transaction): Promise<boolean> {
       await showBlocks()
       const raw = transaction.toBuffer()
       const ours = await chain.submit(raw)
-      const theirs = await bitcoind.call(z.string(), 'sendrawtransaction', transaction.toHex(), 0).then(() => undefined, (error: unknown) => String((error as Error).message))
-      assert.deepEqual(ours.accepted ? undefined : ours.reason.split(/[,;[]/)[0]?.trim(), theirs?.split(/[,;[]/)[0]?.trim(), `${ours.accepted ? 'accepted' : ours.reason}, and ${theirs ?? 'accepted'}`)
+      const theirs = await bitcoind
+        .call(z.string(), 'sendrawtransaction', transaction.toHex(), 0)
+        .then(
+          () => undefined,
+          (error: unknown) => String((error as Error).message)
+        )
+      assert.deepEqual(
+        ours.accepted ? undefined : ours.reason.split(/[,;[]/)[0]?.trim(),
+        theirs?.split(/[,;[]/)[0]?.trim(),
+        `${ours.accepted ? 'accepted' : ours.reason}, and ${theirs ?? 'accepted'}`
+      )
       return ours.accepted
     }
 
     it('take fees from 0.1 sat/vB on, and as much more of a replacement', async () => {
       const coin = await coinFor(chain, alice.script, 100_000n)
       const verdicts: boolean[] = []
-      for (const fee of [10n, 11n, 20n, 22n, 32n, 33n]) verdicts.push(await judged(spend(coin, fee)))
+      for (const fee of [10n, 11n, 20n, 22n, 32n, 33n]) {
+        verdicts.push(await judged(spend(coin, fee)))
+      }
       assert.deepEqual(verdicts, [false, true, false, true, false, true])
     })
 
@@ -58,7 +95,7 @@ for (const release of [30, ...hasCore ? [31] as const : []] as const satisfies r
       let taken = 0
       for (let i = 0; i < 65; i++) {
         const next = spend(last, 200n, 2)
-        if (!await judged(next)) break
+        if (!(await judged(next))) break
         taken += 1
         last = output(next, 0)
       }
@@ -66,7 +103,11 @@ for (const release of [30, ...hasCore ? [31] as const : []] as const satisfies r
     })
 
     it('replace by what a miner gains, in the order of what he takes', async () => {
-      const [first, second, third] = await coinsFor(chain, alice, 3, 200_000n) as [Spendable, Spendable, Spendable]
+      const [first, second, third] = (await coinsFor(chain, alice, 3, 200_000n)) as [
+        Spendable,
+        Spendable,
+        Spendable
+      ]
       const parent = spend(first, 110n)
       assert.equal(await judged(parent), true)
       assert.equal(await judged(spend(output(parent, 0), 22_000n)), true)
@@ -76,7 +117,13 @@ for (const release of [30, ...hasCore ? [31] as const : []] as const satisfies r
       assert.equal(await judged(spend(second, 1_200n, 30)), false, 'more in all, at a lower rate')
       const other = spend(third, 500n)
       assert.equal(await judged(other), true)
-      const both = signed({ from: [{ ...second, owner: alice }, { ...output(other, 0), owner: alice }], to: [[alice.script, 350_000n]] })
+      const both = signed({
+        from: [
+          { ...second, owner: alice },
+          { ...output(other, 0), owner: alice }
+        ],
+        to: [[alice.script, 350_000n]]
+      })
       assert.equal(await judged(both), release === 31, 'an unconfirmed input that is new')
     })
 

@@ -1,4 +1,7 @@
-/** The transactions of the vectors before a real bitcoind: what must be accepted is, what carries a bad signature is not. */
+/**
+ * The transactions of the vectors before a real bitcoind: what must be accepted is, what carries a
+ * bad signature is not.
+ */
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import { z } from 'zod'
@@ -12,16 +15,31 @@ import { rawBlock } from './raw-block.js'
 const GENESIS_TIME = 1_296_688_602
 const COINBASE_MATURITY = 100
 
-interface Vector { readonly name: string, readonly raw: string, readonly lock: number }
+interface Vector {
+  readonly name: string
+  readonly raw: string
+  readonly lock: number
+}
 
 /** What a spend of the funding output becomes when one of its two signatures is another one. */
-function signedInstead (raw: string, role: 'client' | 'server', signature: string): string {
+function signedInstead(raw: string, role: 'client' | 'server', signature: string): string {
   const tx = bitcoin.Transaction.fromHex(raw)
   const [empty, client, server, script] = tx.ins[0]?.witness ?? []
   const old = role === 'client' ? client : server
-  if (empty === undefined || client === undefined || server === undefined || script === undefined || old === undefined) assert.fail('no 2-of-2')
+  if (
+    empty === undefined ||
+    client === undefined ||
+    server === undefined ||
+    script === undefined ||
+    old === undefined
+  ) {
+    assert.fail('no 2-of-2')
+  }
   const other = bitcoin.script.signature.encode(fromHex(signature), old[old.length - 1] ?? 0)
-  tx.setWitness(0, role === 'client' ? [empty, other, server, script] : [empty, client, other, script])
+  tx.setWitness(
+    0,
+    role === 'client' ? [empty, other, server, script] : [empty, client, other, script]
+  )
   return tx.toHex()
 }
 
@@ -34,22 +52,34 @@ describe('vectors / on bitcoind', () => {
   const renewal = read.renewal()
 
   /** Why it is refused; undefined when it is not. */
-  async function refusal (raw: string): Promise<string | undefined> {
+  async function refusal(raw: string): Promise<string | undefined> {
     try {
-      const [verdict] = await bitcoind.call(z.array(z.object({ allowed: z.boolean(), 'reject-reason': z.string().optional() })), 'testmempoolaccept', [raw], 0)
-      return verdict?.allowed === true ? undefined : verdict?.['reject-reason'] ?? 'refused'
+      const [verdict] = await bitcoind.call(
+        z.array(z.object({ allowed: z.boolean(), 'reject-reason': z.string().optional() })),
+        'testmempoolaccept',
+        [raw],
+        0
+      )
+      return verdict?.allowed === true ? undefined : (verdict?.['reject-reason'] ?? 'refused')
     } catch (error) {
       return String(error)
     }
   }
 
-  async function height (): Promise<number> {
+  async function height(): Promise<number> {
     return await bitcoind.call(z.number(), 'getblockcount')
   }
 
   /** Blocks until the chain is at a height. */
-  async function mineTo (wanted: number): Promise<void> {
-    for (let left = wanted - await height(); left > 0; left -= 50) await bitcoind.call(z.array(z.string()), 'generatetodescriptor', Math.min(left, 50), 'raw(51)')
+  async function mineTo(wanted: number): Promise<void> {
+    for (let left = wanted - (await height()); left > 0; left -= 50) {
+      await bitcoind.call(
+        z.array(z.string()),
+        'generatetodescriptor',
+        Math.min(left, 50),
+        'raw(51)'
+      )
+    }
   }
 
   before(async () => {
@@ -57,16 +87,25 @@ describe('vectors / on bitcoind', () => {
     const chain = new EmbeddedChain({ seed: 'vectors', now: (at) => GENESIS_TIME + at * 600 })
     await chain.mine(1, p2wpkh(KEYS.wallet))
     await chain.mine(COINBASE_MATURITY)
-    for (let at = 1; at <= COINBASE_MATURITY + 1; at++) assert.equal(await bitcoind.call(z.null(), 'submitblock', await rawBlock(chain, at)), null)
+    for (let at = 1; at <= COINBASE_MATURITY + 1; at++) {
+      assert.equal(await bitcoind.call(z.null(), 'submitblock', await rawBlock(chain, at)), null)
+    }
     await bitcoind.call(z.string(), 'sendrawtransaction', funding.origin)
     await mineTo(COINBASE_MATURITY + 2)
   })
 
-  after(async () => { await bitcoind.stop() })
+  after(async () => {
+    await bitcoind.stop()
+  })
 
   it('the coins of T1 come from the coinbase that the file names', async () => {
     const block = await bitcoind.call(z.string(), 'getblockhash', 1)
-    const { tx } = await bitcoind.call(z.object({ tx: z.array(z.object({ hex: z.string() })) }), 'getblock', block, 2)
+    const { tx } = await bitcoind.call(
+      z.object({ tx: z.array(z.object({ hex: z.string() })) }),
+      'getblock',
+      block,
+      2
+    )
     assert.equal(tx[0]?.hex, funding.coinbase)
   })
 
@@ -76,7 +115,7 @@ describe('vectors / on bitcoind', () => {
     assert.ok(others.length > 5)
     for (const { name, raw } of others) assert.notEqual(await refusal(raw), undefined, name)
     await bitcoind.call(z.string(), 'sendrawtransaction', funding.signed)
-    await mineTo(await height() + 1)
+    await mineTo((await height()) + 1)
   })
 
   const spends: Vector[] = [
@@ -84,13 +123,25 @@ describe('vectors / on bitcoind', () => {
     ...states.cases.map(({ name, raw, lock }) => ({ name: `a state: ${name}`, raw, lock })),
     ...close.cases.map(({ name, raw }) => ({ name: `a close: ${name}`, raw, lock: 0 })),
     // Coins that were made up for a case are on no chain.
-    ...renewal.cases.filter(({ previous }) => previous.every((each) => bitcoin.Transaction.fromHex(each).getId() === bitcoin.Transaction.fromHex(funding.origin).getId())).map(({ name, raw }) => ({ name: `a renewal: ${name}`, raw, lock: bitcoin.Transaction.fromHex(raw).locktime }))
+    ...renewal.cases
+      .filter(({ previous }) =>
+        previous.every(
+          (each) =>
+            bitcoin.Transaction.fromHex(each).getId() ===
+            bitcoin.Transaction.fromHex(funding.origin).getId()
+        )
+      )
+      .map(({ name, raw }) => ({
+        name: `a renewal: ${name}`,
+        raw,
+        lock: bitcoin.Transaction.fromHex(raw).locktime
+      }))
   ]
 
   for (const { name, raw, lock } of spends.sort((a, b) => a.lock - b.lock)) {
     it(`${name} is accepted ${lock === 0 ? 'at any height' : `at height ${lock}, and not before`}`, async () => {
       await mineTo(lock - 1)
-      if (await height() < lock) {
+      if ((await height()) < lock) {
         assert.equal(await refusal(raw), 'non-final')
         await mineTo(lock)
       }
@@ -99,19 +150,28 @@ describe('vectors / on bitcoind', () => {
   }
 
   const forged = [
-    ...refund.refuseSignatures.map(({ name, signature }) => ({ name: `T2, ${name}`, raw: signedInstead(refund.complete.raw, 'server', signature) })),
+    ...refund.refuseSignatures.map(({ name, signature }) => ({
+      name: `T2, ${name}`,
+      raw: signedInstead(refund.complete.raw, 'server', signature)
+    })),
     ...states.refuseSignatures.map(({ name, payer, lock, payerBalance, signature }) => {
       const alike = states.cases.filter((each) => each.payer === payer && each.lock === lock)
-      const good = alike.find((each) => each.payerBalance === payerBalance) ?? alike[0] ?? assert.fail(`no case like ${name}`)
+      const good =
+        alike.find((each) => each.payerBalance === payerBalance) ??
+        alike[0] ??
+        assert.fail(`no case like ${name}`)
       return { name: `a state, ${name}`, raw: signedInstead(good.raw, payer, signature) }
     }),
-    ...close.refuseSignatures.map(({ name, signer, signature }) => ({ name: `a close, ${name}`, raw: signedInstead(close.cases[0]?.raw ?? '', signer, signature) }))
+    ...close.refuseSignatures.map(({ name, signer, signature }) => ({
+      name: `a close, ${name}`,
+      raw: signedInstead(close.cases[0]?.raw ?? '', signer, signature)
+    }))
   ]
 
   for (const { name, raw } of forged) {
     it(`refuses ${name}`, async () => {
       await mineTo(bitcoin.Transaction.fromHex(raw).locktime)
-      assert.match(await refusal(raw) ?? 'accepted', /script-verify-flag-failed|Signature|sig/i)
+      assert.match((await refusal(raw)) ?? 'accepted', /script-verify-flag-failed|Signature|sig/i)
     })
   }
 

@@ -1,4 +1,7 @@
-/** A T1 that a reorganisation takes back and a conflicting spend of the client replaces: what the server sees, and what it cannot lose. */
+/**
+ * A T1 that a reorganisation takes back and a conflicting spend of the client replaces: what the
+ * server sees, and what it cannot lose.
+ */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { startDevnet } from '../../src/devnet/devnet.js'
@@ -9,7 +12,10 @@ import { codeOfRejection, Fixture, TestNode } from '../node/fixture.js'
 import { Recorder } from '../chain/helpers.js'
 import type { NodeEvent } from '../../src/node/api.js'
 
-/** The seed of the fixture's devnet: the same seed and the same calls give the same chain, and the same coins. */
+/**
+ * The seed of the fixture's devnet: the same seed and the same calls give the same chain, and the
+ * same coins.
+ */
 const DEVNET_SEED = 'nodes'
 const COIN = 2_000_000n
 
@@ -17,17 +23,33 @@ describe('reorgs / T1 is replaced by another spend of its coins', function () {
   this.timeout(60_000)
   let fixture: Fixture
 
-  before(async () => { fixture = await Fixture.create({ autoMine: false }) })
-  after(async () => { await fixture.end() })
+  before(async () => {
+    fixture = await Fixture.create({ autoMine: false })
+  })
+  after(async () => {
+    await fixture.end()
+  })
 
   /** What the same wallet would have sent instead, on a chain that is the same up to there. */
-  async function otherSpend (words: string, to: string): Promise<Uint8Array> {
+  async function otherSpend(words: string, to: string): Promise<Uint8Array> {
     const twin = await startDevnet({ seed: DEVNET_SEED })
-    fixture.onEnd(async () => { await twin.stop() })
+    fixture.onEnd(async () => {
+      await twin.stop()
+    })
     const events = new Recorder<NodeEvent>()
     await writeSeedFile(fixture.path('twin/seed'), words)
-    const api = await createNode({ network: 'regtest', electrum: twin.url, dataDir: fixture.path('twin'), create: false, onEvent: (event) => { events.push(event) } })
-    fixture.onEnd(async () => { await api.stop() })
+    const api = await createNode({
+      network: 'regtest',
+      electrum: twin.url,
+      dataDir: fixture.path('twin'),
+      create: false,
+      onEvent: (event) => {
+        events.push(event)
+      }
+    })
+    fixture.onEnd(async () => {
+      await api.stop()
+    })
     const node = new TestNode(api, events, twin)
     await twin.fund(await api.address(), COIN)
     await twin.mine(1)
@@ -44,23 +66,48 @@ describe('reorgs / T1 is replaced by another spend of its coins', function () {
     await fixture.devnet.mine(1)
     await alice.sees(async () => (await alice.api.balance()).confirmed === COIN)
 
-    const opened = await alice.api.open({ peer: await bob.address(), amount: 1_000_000n, blocks: 144, wait: 'broadcast' })
+    const opened = await alice.api.open({
+      peer: await bob.address(),
+      amount: 1_000_000n,
+      blocks: 144,
+      wait: 'broadcast'
+    })
     const funding = txid(opened.funding?.txid ?? assert.fail())
-    while ((await fixture.devnet.transaction(funding)) === undefined) await new Promise<void>((resolve) => { setImmediate(resolve) })
+    while ((await fixture.devnet.transaction(funding)) === undefined) {
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     await fixture.devnet.mine(2)
-    for (const node of [alice, bob]) await node.sees(async () => (await node.api.channels())[0]?.confirmations === 2)
-    assert.equal(await codeOfRejection(alice.api.pay({ to: opened.id, amount: 1_000n })), 'ERR_CHANNEL_NOT_OPEN')
+    for (const node of [alice, bob]) {
+      await node.sees(async () => (await node.api.channels())[0]?.confirmations === 2)
+    }
+    assert.equal(
+      await codeOfRejection(alice.api.pay({ to: opened.id, amount: 1_000n })),
+      'ERR_CHANNEL_NOT_OPEN'
+    )
 
     const conflict = await otherSpend(words.trim(), 'mkHS9ne12qx9pS9VojpwU5xtRd4T7X7ZUt')
     await fixture.devnet.reorg(2, { transactions: 'drop', instead: [conflict] })
     await fixture.devnet.mine(6)
     for (const node of [alice, bob]) {
       await node.synced()
-      await node.sees(async () => (await node.api.channels())[0]?.status === 'confirming' && (await node.api.channels())[0]?.confirmations === 0)
-      await node.sees(async () => node.events.all.some((event) => event.type === 'alarm' && event.code === 'ERR_FUNDING_REORGED'))
+      await node.sees(
+        async () =>
+          (await node.api.channels())[0]?.status === 'confirming' &&
+          (await node.api.channels())[0]?.confirmations === 0
+      )
+      await node.sees(async () =>
+        node.events.all.some(
+          (event) => event.type === 'alarm' && event.code === 'ERR_FUNDING_REORGED'
+        )
+      )
     }
     assert.equal(await fixture.devnet.transaction(funding), undefined)
-    assert.equal(await codeOfRejection(alice.api.pay({ to: opened.id, amount: 1_000n })), 'ERR_CHANNEL_NOT_OPEN')
+    assert.equal(
+      await codeOfRejection(alice.api.pay({ to: opened.id, amount: 1_000n })),
+      'ERR_CHANNEL_NOT_OPEN'
+    )
     assert.deepEqual((await bob.api.payments()).length, 0)
   })
 })

@@ -19,13 +19,23 @@ export class Pair {
   /** Of both wallets, before the channel. */
   #before: readonly [bigint, bigint] = [START, 0n]
 
-  private constructor (private readonly fixture: Fixture, alice: TestNode, bob: TestNode, private readonly listen: string) {
+  private constructor(
+    private readonly fixture: Fixture,
+    alice: TestNode,
+    bob: TestNode,
+    private readonly listen: string
+  ) {
     this.#alice = alice
     this.#bob = bob
   }
 
-  /** @param around - starts what stands between the nodes and the devnet; returns the options of both nodes */
-  static async create (around: (fixture: Fixture) => Promise<Partial<NodeOptions>> = async () => ({})): Promise<Pair> {
+  /**
+   * @param around - starts what stands between the nodes and the devnet; returns the options of
+   * both nodes
+   */
+  static async create(
+    around: (fixture: Fixture) => Promise<Partial<NodeOptions>> = async () => ({})
+  ): Promise<Pair> {
     const fixture = await Fixture.create({ autoMine: false })
     const options = await around(fixture)
     const alice = await fixture.node('alice', options)
@@ -38,75 +48,101 @@ export class Pair {
   }
 
   /** What a person wants to know when a story does not come to its end. */
-  async describe (): Promise<string> {
+  async describe(): Promise<string> {
     const { devnet } = this.fixture
-    const nodes = await Promise.all(this.#nodes.map(async ({ api, events }) => ({
-      channel: (await api.channels())[0],
-      balance: await api.balance(),
-      pending: (await api.transactions()).filter(({ status }) => status === 'mempool'),
-      alarms: events.all.filter(({ type }) => type === 'alarm').slice(-5),
-      events: events.all.flatMap((event) => event.type === 'channel' ? [event.news] : []).slice(-12)
-    })))
-    return JSON.stringify({ height: devnet.height, mempool: (await devnet.backend.mempool()).length, before: this.#before, nodes }, (_, value: unknown) => typeof value === 'bigint' ? Number(value) : value, 1)
+    const nodes = await Promise.all(
+      this.#nodes.map(async ({ api, events }) => ({
+        channel: (await api.channels())[0],
+        balance: await api.balance(),
+        pending: (await api.transactions()).filter(({ status }) => status === 'mempool'),
+        alarms: events.all.filter(({ type }) => type === 'alarm').slice(-5),
+        events: events.all
+          .flatMap((event) => (event.type === 'channel' ? [event.news] : []))
+          .slice(-12)
+      }))
+    )
+    return JSON.stringify(
+      {
+        height: devnet.height,
+        mempool: (await devnet.backend.mempool()).length,
+        before: this.#before,
+        nodes
+      },
+      (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value),
+      1
+    )
   }
 
-  async end (): Promise<void> {
+  async end(): Promise<void> {
     await this.fixture.end()
   }
 
-  get #nodes (): readonly TestNode[] { return [this.#alice, this.#bob] }
+  get #nodes(): readonly TestNode[] {
+    return [this.#alice, this.#bob]
+  }
 
   /** What the nodes have said about their Electrum servers. */
-  get reports (): string[] { return this.#nodes.flatMap(({ events }) => events.all.flatMap((event) => event.type === 'server' ? event.code : [])) }
+  get reports(): string[] {
+    return this.#nodes.flatMap(({ events }) =>
+      events.all.flatMap((event) => (event.type === 'server' ? event.code : []))
+    )
+  }
 
-  get fundingTxid (): Txid { return txid(this.#channel?.funding?.txid ?? assert.fail()) }
+  get fundingTxid(): Txid {
+    return txid(this.#channel?.funding?.txid ?? assert.fail())
+  }
 
-  async mine (blocks = 1): Promise<void> {
+  async mine(blocks = 1): Promise<void> {
     if (blocks === 0) return
     await this.fixture.devnet.mine(blocks)
     await this.#synced()
   }
 
-  async reorg (depth: number, options: ReorgOptions): Promise<void> {
+  async reorg(depth: number, options: ReorgOptions): Promise<void> {
     await this.fixture.devnet.reorg(depth, options)
     await this.#synced()
   }
 
   /** A channel that is open, its T1 in the newest block. */
-  async open (): Promise<void> {
+  async open(): Promise<void> {
     await this.#settleWallets()
     this.#before = [await total(this.#alice), await total(this.#bob)]
-    const opened = await this.#alice.api.open({ peer: await this.#bob.address(), amount: CAPACITY, blocks: BLOCKS, wait: 'broadcast' })
+    const opened = await this.#alice.api.open({
+      peer: await this.#bob.address(),
+      amount: CAPACITY,
+      blocks: BLOCKS,
+      wait: 'broadcast'
+    })
     this.#channel = opened
     await this.waits(txid(opened.funding?.txid ?? assert.fail()))
     await this.mine()
     await this.both('open')
   }
 
-  async pay (amount: bigint): Promise<void> {
+  async pay(amount: bigint): Promise<void> {
     await this.#alice.api.pay({ to: this.#id, amount })
   }
 
-  async close (): Promise<Txid> {
+  async close(): Promise<Txid> {
     const { txid: id } = await this.#alice.api.close(this.#id)
     await this.waits(txid(id ?? assert.fail()))
     return txid(id ?? assert.fail())
   }
 
   /** The server settles alone. */
-  async settle (): Promise<Txid> {
+  async settle(): Promise<Txid> {
     const { txid: id } = await this.#bob.api.close(this.#id, { force: true })
     await this.waits(txid(id ?? assert.fail()))
     return txid(id ?? assert.fail())
   }
 
   /** The server begins to settle alone; whether anybody takes that is seen on the chain. */
-  beginToSettle (): void {
+  beginToSettle(): void {
     this.#bob.api.close(this.#id, { force: true }).catch(() => {})
   }
 
   /** Mines until the channel is closed for both, and returns by what. */
-  async mineUntilClosed (): Promise<string | undefined> {
+  async mineUntilClosed(): Promise<string | undefined> {
     for (;;) {
       const channels = await Promise.all(this.#nodes.map(async (node) => await this.#of(node)))
       if (channels.every(({ status }) => status === 'closed')) return channels[0]?.spend?.kind
@@ -115,7 +151,7 @@ export class Pair {
   }
 
   /** The client's T2, mined as soon as it can be. */
-  async refund (): Promise<Txid> {
+  async refund(): Promise<Txid> {
     await this.mine((this.#channel?.refundHeight ?? assert.fail()) - this.fixture.devnet.height)
     await this.#alice.sees(async () => (await this.#of(this.#alice)).spend !== undefined)
     const id = txid((await this.#of(this.#alice)).spend?.txid ?? assert.fail())
@@ -124,24 +160,27 @@ export class Pair {
   }
 
   /** What brings the output of T3 home, once it waits in the mempool. */
-  async sweep (): Promise<Txid> {
-    const find = async (): Promise<string | undefined> => (await this.#alice.api.transactions()).find(({ kind, status }) => kind === 'sweep' && status === 'mempool')?.txid
+  async sweep(): Promise<Txid> {
+    const find = async (): Promise<string | undefined> =>
+      (await this.#alice.api.transactions()).find(
+        ({ kind, status }) => kind === 'sweep' && status === 'mempool'
+      )?.txid
     for (let id = await find(); ; id = await find()) {
       if (id !== undefined) return txid(id)
       await turn()
     }
   }
 
-  async serverLeaves (): Promise<void> {
+  async serverLeaves(): Promise<void> {
     await this.#bob.api.stop()
   }
 
-  async serverReturns (): Promise<void> {
+  async serverReturns(): Promise<void> {
     this.#bob = await this.fixture.node('bob', { listen: [this.listen] })
   }
 
   /** A transaction is in the mempool, whoever brought it there. */
-  async waits (id: Txid): Promise<void> {
+  async waits(id: Txid): Promise<void> {
     for (;;) {
       const found = await this.fixture.devnet.transaction(id)
       if (found !== undefined && found.block === undefined) return
@@ -150,38 +189,44 @@ export class Pair {
   }
 
   /** Something that spends the funding output is in the mempool. */
-  async someSpendWaits (): Promise<void> {
+  async someSpendWaits(): Promise<void> {
     for (;;) {
       const { spend } = await this.#of(this.#alice)
-      const found = spend === undefined ? undefined : await this.fixture.devnet.transaction(spend.txid)
+      const found =
+        spend === undefined ? undefined : await this.fixture.devnet.transaction(spend.txid)
       if (found !== undefined && found.block === undefined) return
       await turn()
     }
   }
 
-  async both (status: ChannelInfo['status']): Promise<void> {
+  async both(status: ChannelInfo['status']): Promise<void> {
     for (const node of this.#nodes) await this.#reaches(node, status)
   }
 
-  async client (status: ChannelInfo['status']): Promise<void> {
+  async client(status: ChannelInfo['status']): Promise<void> {
     await this.#reaches(this.#alice, status)
   }
 
-  async notClosed (): Promise<void> {
-    for (const node of this.#nodes) await node.sees(async () => (await this.#of(node)).status !== 'closed')
+  async notClosed(): Promise<void> {
+    for (const node of this.#nodes) {
+      await node.sees(async () => (await this.#of(node)).status !== 'closed')
+    }
   }
 
-  async clientNotClosed (): Promise<void> {
+  async clientNotClosed(): Promise<void> {
     await this.#alice.sees(async () => (await this.#of(this.#alice)).status !== 'closed')
   }
 
-  async shares (): Promise<[client: bigint, server: bigint]> {
+  async shares(): Promise<[client: bigint, server: bigint]> {
     return [(await this.#of(this.#alice)).ourBalance, (await this.#of(this.#bob)).ourBalance]
   }
 
   /** In the end the server has what it was paid, and the client the rest, but for fees. */
-  async paidOut ({ server }: { readonly server: bigint }): Promise<void> {
-    const balances = async (): Promise<[bigint, bigint]> => [await total(this.#alice), server === 0n ? this.#before[1] : await total(this.#bob)]
+  async paidOut({ server }: { readonly server: bigint }): Promise<void> {
+    const balances = async (): Promise<[bigint, bigint]> => [
+      await total(this.#alice),
+      server === 0n ? this.#before[1] : await total(this.#bob)
+    ]
     const sum = this.#before[0] + this.#before[1]
     let [alice, bob] = await balances()
     while (alice + bob < sum - FEES) {
@@ -189,17 +234,28 @@ export class Pair {
       ;[alice, bob] = await balances()
     }
     const [spent, earned] = [this.#before[0] - alice, bob - this.#before[1]]
-    assert.ok(spent >= server && spent <= server + FEES, `the client has spent ${spent} sat on ${server} sat`)
-    assert.ok(earned <= server && earned >= server - FEES, `the server has earned ${earned} sat of ${server} sat`)
+    assert.ok(
+      spent >= server && spent <= server + FEES,
+      `the client has spent ${spent} sat on ${server} sat`
+    )
+    assert.ok(
+      earned <= server && earned >= server - FEES,
+      `the server has earned ${earned} sat of ${server} sat`
+    )
   }
 
-  get #id (): ChannelInfo['id'] { return this.#channel?.id ?? assert.fail('no channel') }
-
-  async #of (node: TestNode): Promise<ChannelInfo> {
-    return (await node.api.channels()).find(({ id }) => id === this.#id) ?? assert.fail('the channel is not there')
+  get #id(): ChannelInfo['id'] {
+    return this.#channel?.id ?? assert.fail('no channel')
   }
 
-  async #reaches (node: TestNode, status: ChannelInfo['status']): Promise<void> {
+  async #of(node: TestNode): Promise<ChannelInfo> {
+    return (
+      (await node.api.channels()).find(({ id }) => id === this.#id) ??
+      assert.fail('the channel is not there')
+    )
+  }
+
+  async #reaches(node: TestNode, status: ChannelInfo['status']): Promise<void> {
     for (;;) {
       if ((await this.#of(node)).status === status) return
       await turn()
@@ -207,29 +263,38 @@ export class Pair {
   }
 
   /** Until nothing of either wallet waits any more. */
-  async #settleWallets (): Promise<void> {
+  async #settleWallets(): Promise<void> {
     for (;;) {
       await turn()
       if ((await this.fixture.devnet.backend.mempool()).length > 0) await this.mine()
-      const balances = await Promise.all(this.#nodes.map(async (node) => await running(node) ? await node.api.balance() : undefined))
+      const balances = await Promise.all(
+        this.#nodes.map(async (node) =>
+          (await running(node)) ? await node.api.balance() : undefined
+        )
+      )
       if (balances.every((balance) => balance === undefined || balance.pending === 0n)) return
     }
   }
 
-  async #synced (): Promise<void> {
+  async #synced(): Promise<void> {
     for (const node of this.#nodes) if (await running(node)) await node.synced()
   }
 }
 
-async function running (node: TestNode): Promise<boolean> {
-  return await node.api.info().then(() => true, () => false)
+async function running(node: TestNode): Promise<boolean> {
+  return await node.api.info().then(
+    () => true,
+    () => false
+  )
 }
 
-async function total (node: TestNode): Promise<bigint> {
+async function total(node: TestNode): Promise<bigint> {
   return (await node.api.balance()).total
 }
 
 /** What other processes of this test do meanwhile: it has to be looked at again. */
-async function turn (): Promise<void> {
-  await new Promise<void>((resolve) => { setImmediate(resolve) })
+async function turn(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve)
+  })
 }

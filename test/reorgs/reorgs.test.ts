@@ -1,4 +1,7 @@
-/** Reorganisations of 1 to 10 blocks at every stage of a channel: real nodes, a real Electrum connection, the devnet's chain. */
+/**
+ * Reorganisations of 1 to 10 blocks at every stage of a channel: real nodes, a real Electrum
+ * connection, the devnet's chain.
+ */
 import assert from 'node:assert/strict'
 import { txid, type Txid } from '../../src/types/bytes.js'
 import type { ReorgOptions } from '../../src/devnet/backend.js'
@@ -8,12 +11,18 @@ import { Pair } from './pair.js'
 
 const DEPTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
-/** What was in the blocks waits again, or is gone: every other depth, on a chain that can forget. */
-const fateAt = (depth: number): NonNullable<ReorgOptions['transactions']> => depth % 2 === 1 || !chainSource.canForget ? 'wait' : 'drop'
+/**
+ * What was in the blocks waits again, or is gone: every other depth, on a chain that can forget.
+ */
+const fateAt = (depth: number): NonNullable<ReorgOptions['transactions']> =>
+  depth % 2 === 1 || !chainSource.canForget ? 'wait' : 'drop'
 
 interface Stage {
   readonly name: string
-  /** Brings a new channel to where the transaction that matters is in the newest block; returns that transaction. */
+  /**
+   * Brings a new channel to where the transaction that matters is in the newest block; returns that
+   * transaction.
+   */
   readonly arrive: (pair: Pair) => Promise<Txid>
   /** What is true while that transaction is in no block. */
   readonly meanwhile: (pair: Pair) => Promise<void>
@@ -67,7 +76,9 @@ const STAGES: readonly Stage[] = [
       await pair.both('closed')
       return close
     },
-    meanwhile: async (pair) => { await pair.both('closing') },
+    meanwhile: async (pair) => {
+      await pair.both('closing')
+    },
     afterwards: async (pair) => {
       await pair.both('closed')
       await pair.paidOut({ server: 30_000n })
@@ -83,9 +94,13 @@ const STAGES: readonly Stage[] = [
       await pair.both('closed')
       return settlement
     },
-    meanwhile: async (pair) => { await pair.notClosed() },
+    meanwhile: async (pair) => {
+      await pair.notClosed()
+    },
     // The server bids again at the new height: another transaction, maybe.
-    waits: async (pair) => { await pair.someSpendWaits() },
+    waits: async (pair) => {
+      await pair.someSpendWaits()
+    },
     afterwards: async (pair) => {
       await pair.both('closed')
       await pair.paidOut({ server: 30_000n })
@@ -100,8 +115,12 @@ const STAGES: readonly Stage[] = [
       await pair.client('closed')
       return refund
     },
-    meanwhile: async (pair) => { await pair.clientNotClosed() },
-    waits: async (pair) => { await pair.someSpendWaits() },
+    meanwhile: async (pair) => {
+      await pair.clientNotClosed()
+    },
+    waits: async (pair) => {
+      await pair.someSpendWaits()
+    },
     afterwards: async (pair) => {
       await pair.client('closed')
       await pair.paidOut({ server: 0n })
@@ -127,13 +146,25 @@ const STAGES: readonly Stage[] = [
   }
 ]
 
-for (const { name, arrive, meanwhile, waits = async (pair: Pair, transaction: Txid): Promise<void> => { await pair.waits(transaction) }, afterwards } of STAGES) {
+for (const {
+  name,
+  arrive,
+  meanwhile,
+  waits = async (pair: Pair, transaction: Txid): Promise<void> => {
+    await pair.waits(transaction)
+  },
+  afterwards
+} of STAGES) {
   describe(`reorgs / ${name}`, function () {
     this.timeout(60_000)
     let pair: Pair
 
-    before(async () => { pair = await Pair.create() })
-    after(async () => { await pair.end() })
+    before(async () => {
+      pair = await Pair.create()
+    })
+    after(async () => {
+      await pair.end()
+    })
     afterEach(async function () {
       if (this.currentTest?.state === 'failed') process.stderr.write(`${await pair.describe()}\n`)
     })

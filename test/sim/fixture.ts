@@ -6,12 +6,18 @@ import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 export const DAY = 86_400
 export const HOUR = 3_600
 
-export function group (name: string, changes: Partial<NodeGroup> = {}): NodeGroup {
-  return { name, count: 1, coins: satoshi(2_000_000n), policy: { minFirstPayment: satoshi(0n) }, ...changes }
+export function group(name: string, changes: Partial<NodeGroup> = {}): NodeGroup {
+  return {
+    name,
+    count: 1,
+    coins: satoshi(2_000_000n),
+    policy: { minFirstPayment: satoshi(0n) },
+    ...changes
+  }
 }
 
 /** Two nodes and a quiet chain, for a day. */
-export function scenarioOf (changes: Partial<Scenario> = {}): Scenario {
+export function scenarioOf(changes: Partial<Scenario> = {}): Scenario {
   return {
     name: 'test',
     description: '',
@@ -20,7 +26,13 @@ export function scenarioOf (changes: Partial<Scenario> = {}): Scenario {
     nodes: [group('alice'), group('bob', { coins: satoshi(0n) })],
     channels: [],
     traffic: [],
-    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(2_000n) }, relay: feeRate(1_000n), reorgs: undefined },
+    chain: {
+      interval: { kind: 'constant', value: 600 },
+      blockVsize: 1_000_000,
+      fees: { kind: 'constant', rate: feeRate(2_000n) },
+      relay: feeRate(1_000n),
+      reorgs: undefined
+    },
     network: { latency: { kind: 'constant', value: 50 }, loss: 0, partitions: [] },
     faults: [],
     servers: [],
@@ -31,18 +43,47 @@ export function scenarioOf (changes: Partial<Scenario> = {}): Scenario {
   }
 }
 
-export function openingOf (changes: Partial<PlannedOpening> = {}): PlannedOpening {
-  return { time: 60, client: 'alice', server: 'bob', capacity: satoshi(500_000n), blocks: blockDelta(100), step: undefined, then: 'nothing', ...changes }
+export function openingOf(changes: Partial<PlannedOpening> = {}): PlannedOpening {
+  return {
+    time: 60,
+    client: 'alice',
+    server: 'bob',
+    capacity: satoshi(500_000n),
+    blocks: blockDelta(100),
+    step: undefined,
+    then: 'nothing',
+    ...changes
+  }
 }
 
 /** Payments of one size, one after another. */
-export function every (seconds: number, amount: bigint, until: number, changes: Partial<PlannedPayment> = {}, from = 2 * HOUR): PlannedPayment[] {
-  return Array.from({ length: Math.max(0, Math.floor((until - from) / seconds)) }, (_, n) => ({ time: from + n * seconds, opening: 0, direction: 'forth', amount: satoshi(amount), ...changes }))
+export function every(
+  seconds: number,
+  amount: bigint,
+  until: number,
+  changes: Partial<PlannedPayment> = {},
+  from = 2 * HOUR
+): PlannedPayment[] {
+  return Array.from({ length: Math.max(0, Math.floor((until - from) / seconds)) }, (_, n) => ({
+    time: from + n * seconds,
+    opening: 0,
+    direction: 'forth',
+    amount: satoshi(amount),
+    ...changes
+  }))
 }
 
 /** One node for each group, unless it says otherwise. */
-export function planOf (scenario: Scenario, openings: readonly PlannedOpening[], payments: readonly PlannedPayment[]): Plan {
-  const nodes = scenario.nodes.flatMap(({ name, count }) => count === 1 ? [{ name, group: name }] : Array.from({ length: count }, (_, n) => ({ name: `${name}-${n + 1}`, group: name })))
+export function planOf(
+  scenario: Scenario,
+  openings: readonly PlannedOpening[],
+  payments: readonly PlannedPayment[]
+): Plan {
+  const nodes = scenario.nodes.flatMap(({ name, count }) =>
+    count === 1
+      ? [{ name, group: name }]
+      : Array.from({ length: count }, (_, n) => ({ name: `${name}-${n + 1}`, group: name }))
+  )
   const inOrder = [...payments].sort((a, b) => a.time - b.time)
   return { nodes, openings, payments: () => inOrder.values() }
 }

@@ -10,7 +10,10 @@ describe('sim / simulate', function () {
 
   it('two nodes, one channel: opened, paid on, closed in peace; every satoshi is where it belongs', async () => {
     const scenario = scenarioOf({ duration: 2 * DAY })
-    const results = await simulate(scenario, planOf(scenario, [openingOf({ blocks: blockDelta(144) })], every(600, 1_000n, 12 * HOUR)))
+    const results = await simulate(
+      scenario,
+      planOf(scenario, [openingOf({ blocks: blockDelta(144) })], every(600, 1_000n, 12 * HOUR))
+    )
     assert.deepEqual(results.broken, [])
     assert.equal(results.payments.made, 60)
     assert.deepEqual(results.payments.failed, {})
@@ -33,21 +36,64 @@ describe('sim / simulate', function () {
   })
 
   it('a payment whose payer is switched off is no failure of the network: nobody asks for it', async () => {
-    const away = { kind: 'crash', who: 'alice', every: { kind: 'constant', value: 4 * HOUR + 300 }, down: { kind: 'constant', value: 3 * HOUR }, orderly: true, losesWrites: 0 } as const
+    const away = {
+      kind: 'crash',
+      who: 'alice',
+      every: { kind: 'constant', value: 4 * HOUR + 300 },
+      down: { kind: 'constant', value: 3 * HOUR },
+      orderly: true,
+      losesWrites: 0
+    } as const
     const scenario = scenarioOf({ faults: [away] })
     const told: string[] = []
-    const results = await simulate(scenario, planOf(scenario, [openingOf()], every(600, 1_000n, 7 * HOUR)), { onOutcome: ({ id, status, code }) => { told[id] = `${status}${code ?? ''}` } })
+    const results = await simulate(
+      scenario,
+      planOf(scenario, [openingOf()], every(600, 1_000n, 7 * HOUR)),
+      {
+        onOutcome: ({ id, status, code }) => {
+          told[id] = `${status}${code ?? ''}`
+        }
+      }
+    )
     const { asked, off, made, failed } = results.payments
     assert.deepEqual([asked + off, off, made, failed], [30, 17, 13, {}])
-    assert.deepEqual(results.nodes.map(({ payments }) => payments), [{ asked: 13, made: 13 }, { asked: 0, made: 0 }])
-    assert.deepEqual(told.map((status) => status), Array.from({ length: 30 }, (_, n) => n < 13 ? 'made' : 'off'))
-    assert.equal(results.series.failed.reduce((sum, times) => sum + times, 0), 0)
+    assert.deepEqual(
+      results.nodes.map(({ payments }) => payments),
+      [
+        { asked: 13, made: 13 },
+        { asked: 0, made: 0 }
+      ]
+    )
+    assert.deepEqual(
+      told.map((status) => status),
+      Array.from({ length: 30 }, (_, n) => (n < 13 ? 'made' : 'off'))
+    )
+    assert.equal(
+      results.series.failed.reduce((sum, times) => sum + times, 0),
+      0
+    )
   })
 
   it('without real signatures the results are the same', async () => {
     const played = async (model: boolean): Promise<Results> => {
-      const scenario = scenarioOf({ model, duration: 2 * DAY, faults: [{ kind: 'crash', who: 'bob', every: { kind: 'exponential', mean: 5 * HOUR }, down: { kind: 'constant', value: HOUR }, orderly: false, losesWrites: 0 }] })
-      const results = await simulate(scenario, planOf(scenario, [openingOf({ step: blockDelta(12) })], every(600, 1_000n, 12 * HOUR)))
+      const scenario = scenarioOf({
+        model,
+        duration: 2 * DAY,
+        faults: [
+          {
+            kind: 'crash',
+            who: 'bob',
+            every: { kind: 'exponential', mean: 5 * HOUR },
+            down: { kind: 'constant', value: HOUR },
+            orderly: false,
+            losesWrites: 0
+          }
+        ]
+      })
+      const results = await simulate(
+        scenario,
+        planOf(scenario, [openingOf({ step: blockDelta(12) })], every(600, 1_000n, 12 * HOUR))
+      )
       return { ...results, scenario: { ...results.scenario, model: false } }
     }
     assert.deepEqual(await played(true), await played(false))
@@ -57,13 +103,17 @@ describe('sim / simulate', function () {
     const ending = new AbortController()
     const scenario = scenarioOf()
     const seen: number[] = []
-    const results = await simulate(scenario, planOf(scenario, [openingOf()], every(600, 1_000n, 12 * HOUR)), {
-      signal: ending.signal,
-      onProgress: ({ time, payments }) => {
-        seen.push(time)
-        if (payments >= 10) ending.abort()
+    const results = await simulate(
+      scenario,
+      planOf(scenario, [openingOf()], every(600, 1_000n, 12 * HOUR)),
+      {
+        signal: ending.signal,
+        onProgress: ({ time, payments }) => {
+          seen.push(time)
+          if (payments >= 10) ending.abort()
+        }
       }
-    })
+    )
     assert.equal(results.complete, false)
     assert.ok(results.payments.made >= 10 && results.payments.made < 60)
     assert.ok(results.simulated < DAY && seen.length < 200)
@@ -73,7 +123,14 @@ describe('sim / simulate', function () {
   it('lets a channel be followed by others: renewed, or opened anew', async () => {
     for (const then of ['renew', 'reopen'] as const) {
       const scenario = scenarioOf({ duration: 3 * DAY })
-      const { broken, channels, payments } = await simulate(scenario, planOf(scenario, [openingOf({ then, blocks: blockDelta(120) })], every(3_600, 1_000n, 3 * DAY)))
+      const { broken, channels, payments } = await simulate(
+        scenario,
+        planOf(
+          scenario,
+          [openingOf({ then, blocks: blockDelta(120) })],
+          every(3_600, 1_000n, 3 * DAY)
+        )
+      )
       assert.deepEqual(broken, [])
       assert.ok(channels.length >= 3, `${channels.length} channels`)
       assert.ok(payments.made > 50, `${payments.made} payments`)
@@ -90,7 +147,11 @@ describe('sim / simulate', function () {
   it('holds in worlds in which everything goes wrong', async () => {
     for (const seed of [11, 12, 13, 14, 15]) {
       const { scenario, plan } = worldOf(seed)
-      assert.deepEqual((await simulate(scenario, plan, { checked: true })).broken, [], `world ${seed}`)
+      assert.deepEqual(
+        (await simulate(scenario, plan, { checked: true })).broken,
+        [],
+        `world ${seed}`
+      )
     }
   })
 })

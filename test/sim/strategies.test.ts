@@ -6,36 +6,95 @@ import { blockDelta, feeRate, satoshi } from '../../src/types/units.js'
 import type { PlannedOpening, PlannedPayment } from '../../src/sim/plan.js'
 import { DAY, every, group, HOUR, openingOf, planOf, scenarioOf } from './fixture.js'
 
-/** Alice shows everything honestly; one of the two servers that she asks shows what adversaries make up. */
+/**
+ * Alice shows everything honestly; one of the two servers that she asks shows what adversaries make
+ * up.
+ */
 const LIARS: readonly ServerGroup[] = [{ who: 'all', honest: 1, lying: ['shows'] }]
 
 /**
- * Bob was paid 200,000 sat in turn 0 (lock 1,108), has paid 180,000 back in turn 1 (lock 1,096, alice's), and was paid
- * 40,000 in turn 2 (lock 1,084): the state of turn 0 is worth 140,000 sat more to him than the newest.
+ * Bob was paid 200,000 sat in turn 0 (lock 1,108), has paid 180,000 back in turn 1 (lock 1,096,
+ * alice's), and was paid 40,000 in turn 2 (lock 1,084): the state of turn 0 is worth 140,000 sat
+ * more to him than the newest.
  */
-const TURNS: readonly PlannedPayment[] = [...every(1_800, 40_000n, 2 * HOUR + 5 * 1_800), ...every(HOUR, 180_000n, 6 * HOUR, { direction: 'back' }, 5 * HOUR), ...every(HOUR, 40_000n, 8 * HOUR, {}, 7 * HOUR)]
+const TURNS: readonly PlannedPayment[] = [
+  ...every(1_800, 40_000n, 2 * HOUR + 5 * 1_800),
+  ...every(HOUR, 180_000n, 6 * HOUR, { direction: 'back' }, 5 * HOUR),
+  ...every(HOUR, 40_000n, 8 * HOUR, {}, 7 * HOUR)
+]
 const SHARE_OF_ALICE = 440_000
 
-interface Played { readonly payments?: readonly PlannedPayment[], readonly step?: number, readonly blocks?: number, readonly days?: number, readonly servers?: readonly ServerGroup[], readonly rate?: bigint, readonly then?: PlannedOpening['then'], readonly changes?: Partial<Scenario> }
+interface Played {
+  readonly payments?: readonly PlannedPayment[]
+  readonly step?: number
+  readonly blocks?: number
+  readonly days?: number
+  readonly servers?: readonly ServerGroup[]
+  readonly rate?: bigint
+  readonly then?: PlannedOpening['then']
+  readonly changes?: Partial<Scenario>
+}
 
 /** Alice has a channel of 500,000 sat with bob, and a block takes 20 sat/vB. */
-async function played (adversary: Adversary, { payments = TURNS, step = 12, blocks = 120, days = 1.6, servers = LIARS, rate = 20_000n, then = 'nothing', changes = {} }: Played = {}): Promise<Results> {
+async function played(
+  adversary: Adversary,
+  {
+    payments = TURNS,
+    step = 12,
+    blocks = 120,
+    days = 1.6,
+    servers = LIARS,
+    rate = 20_000n,
+    then = 'nothing',
+    changes = {}
+  }: Played = {}
+): Promise<Results> {
   const scenario = scenarioOf({
     duration: days * DAY,
     nodes: [group('alice'), group('bob')],
-    chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(rate) }, relay: feeRate(1_000n), reorgs: undefined },
+    chain: {
+      interval: { kind: 'constant', value: 600 },
+      blockVsize: 1_000_000,
+      fees: { kind: 'constant', rate: feeRate(rate) },
+      relay: feeRate(1_000n),
+      reorgs: undefined
+    },
     servers,
     adversaries: [adversary],
     ...changes
   })
-  return await simulate(scenario, planOf(scenario, [openingOf({ step: step === 0 ? undefined : blockDelta(step), blocks: blockDelta(blocks), then })], payments), { checked: true })
+  return await simulate(
+    scenario,
+    planOf(
+      scenario,
+      [
+        openingOf({
+          step: step === 0 ? undefined : blockDelta(step),
+          blocks: blockDelta(blocks),
+          then
+        })
+      ],
+      payments
+    ),
+    { checked: true }
+  )
 }
 
-/** Nothing is broken, and who is honest has its newest balance less the fees of T1 and of a normal bid. */
-function assertUnharmed ({ broken, losses, nodes, channels }: Results, name: string, least: number): void {
+/**
+ * Nothing is broken, and who is honest has its newest balance less the fees of T1 and of a normal
+ * bid.
+ */
+function assertUnharmed(
+  { broken, losses, nodes, channels }: Results,
+  name: string,
+  least: number
+): void {
   assert.deepEqual([broken, losses.filter(({ honest }) => honest)], [[], []])
   const node = nodes.find((each) => each.name === name)
-  assert.ok(node !== undefined && node.end >= least, `${name} has ${node?.end} sat, of at least ${least} sat; the channel ended by ${channels[0]?.end}`)
+  assert.ok(
+    node !== undefined && node.end >= least,
+    `${name} has ${node?.end} sat, of at least ${least} sat; the channel ended by ${channels[0]?.end}`
+  )
 }
 
 /** T1 at 20 sat/vB and a T3 at a quarter more, with some room. */
@@ -49,60 +108,148 @@ describe('sim / strategies that gained, and do not any more', function () {
   for (const input of ['unconfirmed', 'unknown'] as const) {
     for (const direct of [false, true]) {
       it(`phantom-state: a newest state with ${input === 'unknown' ? 'an input that does not exist' : 'a parent that pays too little'} takes nobody's window${direct ? ', when the old one goes to a miner as well' : ''}`, async () => {
-        const results = await played({ kind: 'phantom-state', who: 'bob', input, direct, upTo: 0.5 })
-        assert.deepEqual(results.attacks.map(({ kind, succeeded }) => [kind, succeeded]), [['phantom-state', false]])
+        const results = await played({
+          kind: 'phantom-state',
+          who: 'bob',
+          input,
+          direct,
+          upTo: 0.5
+        })
+        assert.deepEqual(
+          results.attacks.map(({ kind, succeeded }) => [kind, succeeded]),
+          [['phantom-state', false]]
+        )
         assertUnharmed(results, 'alice', ALICE)
       })
     }
   }
 
   it('where 0.1 sat/vB is relayed and in every block: an old state gains nothing, and a normal bid costs next to nothing', async () => {
-    const results = await played({ kind: 'publish-old', who: 'bob', upTo: 1 }, { changes: { chain: { interval: { kind: 'constant', value: 600 }, blockVsize: 1_000_000, fees: { kind: 'constant', rate: feeRate(150n) }, relay: feeRate(100n), reorgs: undefined } } })
+    const results = await played(
+      { kind: 'publish-old', who: 'bob', upTo: 1 },
+      {
+        changes: {
+          chain: {
+            interval: { kind: 'constant', value: 600 },
+            blockVsize: 1_000_000,
+            fees: { kind: 'constant', rate: feeRate(150n) },
+            relay: feeRate(100n),
+            reorgs: undefined
+          }
+        }
+      }
+    )
     assertUnharmed(results, 'alice', WALLET - 500_000 + SHARE_OF_ALICE - 1_000)
   })
 
   it('premature-rival: a spend whose lock lies in the future raises no bid, and begins none', async () => {
-    const results = await played({ kind: 'premature-rival', who: 'alice' }, { step: 0, payments: every(1_800, 40_000n, 2 * HOUR + 5 * 1_800) })
-    assert.deepEqual(results.attacks.map(({ kind }) => kind), ['premature-rival'])
+    const results = await played(
+      { kind: 'premature-rival', who: 'alice' },
+      { step: 0, payments: every(1_800, 40_000n, 2 * HOUR + 5 * 1_800) }
+    )
+    assert.deepEqual(
+      results.attacks.map(({ kind }) => kind),
+      ['premature-rival']
+    )
     assertUnharmed(results, 'bob', WALLET + 200_000 - FEES)
   })
 
   it('chosen-output: what was paid is not called failed, whatever output stands beside the input', async () => {
-    const results = await played({ kind: 'chosen-output', who: 'bob' }, { step: 0, payments: [...every(1_800, 2_000n, 2 * HOUR + 1_800), ...every(1_800, 497_900n, 4 * HOUR + 1_800, {}, 4 * HOUR)] })
-    assert.deepEqual(results.attacks.map(({ kind, succeeded }) => [kind, succeeded]), [['chosen-output', true]])
+    const results = await played(
+      { kind: 'chosen-output', who: 'bob' },
+      {
+        step: 0,
+        payments: [
+          ...every(1_800, 2_000n, 2 * HOUR + 1_800),
+          ...every(1_800, 497_900n, 4 * HOUR + 1_800, {}, 4 * HOUR)
+        ]
+      }
+    )
+    assert.deepEqual(
+      results.attacks.map(({ kind, succeeded }) => [kind, succeeded]),
+      [['chosen-output', true]]
+    )
     assert.deepEqual(results.broken, [])
   })
 
-  it('bluff: an old state that is bid up at once makes nobody bid more than twice the last block\'s bid', async () => {
-    const away = { kind: 'crash', who: 'alice', every: { kind: 'constant', value: 90 * 600 }, down: { kind: 'constant', value: 19 * 600 }, orderly: false, losesWrites: 0 } as const
-    const results = await played({ kind: 'bluff', who: 'bob', upTo: 0.9 }, { changes: { faults: [away] } })
-    assert.deepEqual(results.attacks.map(({ kind }) => kind), ['bluff'])
+  it("bluff: an old state that is bid up at once makes nobody bid more than twice the last block's bid", async () => {
+    const away = {
+      kind: 'crash',
+      who: 'alice',
+      every: { kind: 'constant', value: 90 * 600 },
+      down: { kind: 'constant', value: 19 * 600 },
+      orderly: false,
+      losesWrites: 0
+    } as const
+    const results = await played(
+      { kind: 'bluff', who: 'bob', upTo: 0.9 },
+      { changes: { faults: [away] } }
+    )
+    assert.deepEqual(
+      results.attacks.map(({ kind }) => kind),
+      ['bluff']
+    )
     assert.deepEqual(results.broken, [])
   })
 
   it('fat-state: a refund does not bid against a newer state that would have paid it', async () => {
-    const results = await played({ kind: 'fat-state', who: 'bob' }, { step: 0, days: 2.2, payments: every(1_800, 2_000n, 2 * HOUR + 1_800) })
-    assert.deepEqual(results.attacks.map(({ kind }) => kind), ['fat-state'])
+    const results = await played(
+      { kind: 'fat-state', who: 'bob' },
+      { step: 0, days: 2.2, payments: every(1_800, 2_000n, 2 * HOUR + 1_800) }
+    )
+    assert.deepEqual(
+      results.attacks.map(({ kind }) => kind),
+      ['fat-state']
+    )
     assertUnharmed(results, 'alice', WALLET - 2_000 - FEES)
   })
 
   for (const rate of [7_000n, 20_000n]) {
     it(`pinning-renewal: a T1 of 10,000 vB is not signed where blocks take ${rate / 1_000n} sat/vB (RENEW-4)`, async () => {
-      const results = await played({ kind: 'pinning-renewal', who: 'alice' }, { step: 0, blocks: 200, days: 3, rate, payments: every(1_800, 20_000n, 2 * HOUR + 5 * 1_800) })
-      assert.deepEqual(results.attacks.map(({ kind }) => kind), ['pinning-renewal'])
+      const results = await played(
+        { kind: 'pinning-renewal', who: 'alice' },
+        {
+          step: 0,
+          blocks: 200,
+          days: 3,
+          rate,
+          payments: every(1_800, 20_000n, 2 * HOUR + 5 * 1_800)
+        }
+      )
+      assert.deepEqual(
+        results.attacks.map(({ kind }) => kind),
+        ['pinning-renewal']
+      )
       assertUnharmed(results, 'bob', WALLET + 100_000 - FEES)
     })
   }
 
   it('draining-renewal: a channel that renews itself is not renewed in every block until its fees have eaten it (RENEW-11)', async () => {
-    const results = await played({ kind: 'draining-renewal', who: 'bob' }, { step: 0, blocks: 200, days: 2.5, then: 'renew', payments: every(1_800, 20_000n, 2 * HOUR + 5 * 1_800) })
+    const results = await played(
+      { kind: 'draining-renewal', who: 'bob' },
+      {
+        step: 0,
+        blocks: 200,
+        days: 2.5,
+        then: 'renew',
+        payments: every(1_800, 20_000n, 2 * HOUR + 5 * 1_800)
+      }
+    )
     assertUnharmed(results, 'alice', WALLET - 100_000 - FEES)
     assert.equal(results.channels.find(({ number }) => number === 0)?.end, 'close')
   })
 
   it('free-peers: a channel opens, and is paid on, while strangers come and go; few of them are remembered (OPEN-11)', async () => {
-    const nodes = [group('alice'), group('bob', { policy: { minFirstPayment: satoshi(0n), maxPendingInAll: 64, maxUnfundedInAll: 64 } })]
-    const results = await played({ kind: 'free-peers', who: 'alice', perHour: 6 }, { step: 0, payments: every(1_800, 20_000n, 4 * HOUR), changes: { nodes } })
+    const nodes = [
+      group('alice'),
+      group('bob', {
+        policy: { minFirstPayment: satoshi(0n), maxPendingInAll: 64, maxUnfundedInAll: 64 }
+      })
+    ]
+    const results = await played(
+      { kind: 'free-peers', who: 'alice', perHour: 6 },
+      { step: 0, payments: every(1_800, 20_000n, 4 * HOUR), changes: { nodes } }
+    )
     assert.deepEqual([results.broken, results.payments.failed, results.payments.made], [[], {}, 4])
   })
 
@@ -110,15 +257,45 @@ describe('sim / strategies that gained, and do not any more', function () {
     assertUnharmed(await played({ kind: 'direct-miner', who: 'bob', upTo: 0.9 }), 'alice', ALICE)
   })
 
-  for (const lie of ['hides', 'refuses', 'refuses-fees', 'swallows', 'high-fees', 'declines'] as const) {
+  for (const lie of [
+    'hides',
+    'refuses',
+    'refuses-fees',
+    'swallows',
+    'high-fees',
+    'declines'
+  ] as const) {
     it(`one honest server is enough beside one that ${lie}`, async () => {
-      assertUnharmed(await played({ kind: 'publish-old', who: 'bob', upTo: 0.9 }, { servers: [{ who: 'alice', honest: 1, lying: [lie] }] }), 'alice', ALICE)
+      assertUnharmed(
+        await played(
+          { kind: 'publish-old', who: 'bob', upTo: 0.9 },
+          { servers: [{ who: 'alice', honest: 1, lying: [lie] }] }
+        ),
+        'alice',
+        ALICE
+      )
     })
   }
 
   it('without an honest server a node loses, and the loss says so', async () => {
-    const { broken, losses } = await played({ kind: 'publish-old', who: 'bob', upTo: 0.9 }, { servers: [{ who: 'alice', honest: 0, lying: ['swallows'] }] })
+    const { broken, losses } = await played(
+      { kind: 'publish-old', who: 'bob', upTo: 0.9 },
+      { servers: [{ who: 'alice', honest: 0, lying: ['swallows'] }] }
+    )
     assert.deepEqual(broken, [])
-    assert.deepEqual(losses.filter(({ honest }) => honest), [{ node: 'alice', honest: true, channel: 0, height: 1_109, amount: 140_000, why: 'lied', text: 'settlement of turn 0 in block 1109: none of the servers that it asks is honest' }])
+    assert.deepEqual(
+      losses.filter(({ honest }) => honest),
+      [
+        {
+          node: 'alice',
+          honest: true,
+          channel: 0,
+          height: 1_109,
+          amount: 140_000,
+          why: 'lied',
+          text: 'settlement of turn 0 in block 1109: none of the servers that it asks is honest'
+        }
+      ]
+    )
   })
 })

@@ -7,7 +7,7 @@ import { bytes } from '../contracts/store.js'
 /** A disk whose writes end when the test says so. */
 class Disk {
   readonly writes: string[][] = []
-  private readonly pending: Array<{ resolve: () => void, reject: (error: Error) => void }> = []
+  private readonly pending: Array<{ resolve: () => void; reject: (error: Error) => void }> = []
   private arrival: (() => void) | undefined
   readonly group = new GroupCommit(async (changes) => {
     this.writes.push(changes.map(({ key }) => key))
@@ -17,16 +17,24 @@ class Disk {
     })
   })
 
-  commit (key: string): Promise<void> {
+  commit(key: string): Promise<void> {
     return this.group.commit([{ key, value: bytes(1) }])
   }
 
-  async arrived (): Promise<void> {
-    if (this.pending.length === 0) await new Promise<void>((resolve) => { this.arrival = resolve })
+  async arrived(): Promise<void> {
+    if (this.pending.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.arrival = resolve
+      })
+    }
   }
 
-  succeed (): void { this.pending.shift()?.resolve() }
-  fail (): void { this.pending.shift()?.reject(new Error('fsync failed')) }
+  succeed(): void {
+    this.pending.shift()?.resolve()
+  }
+  fail(): void {
+    this.pending.shift()?.reject(new Error('fsync failed'))
+  }
 }
 
 describe('group commit', () => {
@@ -55,9 +63,13 @@ describe('group commit', () => {
   it('resolves nobody before the write with its changes is done', async () => {
     const disk = new Disk()
     const told: string[] = []
-    const first = disk.commit('a').then(() => { told.push('a') })
+    const first = disk.commit('a').then(() => {
+      told.push('a')
+    })
     await disk.arrived()
-    const second = disk.commit('b').then(() => { told.push('b') })
+    const second = disk.commit('b').then(() => {
+      told.push('b')
+    })
     disk.succeed()
     await first
     await disk.arrived()
@@ -74,7 +86,11 @@ describe('group commit', () => {
     const behind = disk.commit('c')
     disk.fail()
     const results = await Promise.allSettled([...failing, behind, disk.commit('d')])
-    assert.ok(results.every((result) => result.status === 'rejected' && codeOf(result.reason) === 'ERR_STORE_FAILED'))
+    assert.ok(
+      results.every(
+        (result) => result.status === 'rejected' && codeOf(result.reason) === 'ERR_STORE_FAILED'
+      )
+    )
     await assert.rejects(disk.commit('e'))
     assert.deepEqual(disk.writes, [['a', 'b']])
   })

@@ -17,13 +17,19 @@ describe('store on disk / the log of newest writes', () => {
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'paychan-log-'))
     const store = await openLevelStore(directory)
-    for (let n = 0; n < 60; n++) await store.commit([{ key: `key/${n}`, value: new Uint8Array(1_000).fill(n + 1) }])
+    for (let n = 0; n < 60; n++) {
+      await store.commit([{ key: `key/${n}`, value: new Uint8Array(1_000).fill(n + 1) }])
+    }
     await store.close()
-    const name = (await readdir(directory)).find((each) => each.endsWith('.log')) ?? assert.fail('there is no log')
+    const name =
+      (await readdir(directory)).find((each) => each.endsWith('.log')) ??
+      assert.fail('there is no log')
     file = join(directory, name)
     log = await readFile(file)
   })
-  after(async () => { await rm(directory, { recursive: true, force: true }) })
+  after(async () => {
+    await rm(directory, { recursive: true, force: true })
+  })
 
   it('computes CRC-32C as LevelDB does', () => {
     assert.equal(crc32c(new TextEncoder().encode('123456789')), 0xe3069283)
@@ -32,28 +38,43 @@ describe('store on disk / the log of newest writes', () => {
   it('is whole as it was written, and when its last write was not finished', () => {
     assert.ok(log.length > 60_000)
     assert.equal(firstDamage(log), undefined)
-    for (const cut of [1, 5, 500, 1_015]) assert.equal(firstDamage(log.subarray(0, log.length - cut)), undefined, `${cut} bytes less`)
+    for (const cut of [1, 5, 500, 1_015]) {
+      assert.equal(firstDamage(log.subarray(0, log.length - cut)), undefined, `${cut} bytes less`)
+    }
     assert.equal(firstDamage(new Uint8Array(0)), undefined)
   })
 
   it('shows any flipped byte but those of a length that could be that of an unfinished write', () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: log.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
-      const damaged = Uint8Array.from(log)
-      damaged[at] = (damaged[at] ?? 0) ^ flip
-      const found = firstDamage(damaged)
-      // Records of one length: 7 bytes, then what a batch of one key takes.
-      if (found === undefined) assert.ok(isInLength(at), `byte ${at}`)
-      else assert.ok(found <= at)
-    }))
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: log.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        (at, flip) => {
+          const damaged = Uint8Array.from(log)
+          damaged[at] = (damaged[at] ?? 0) ^ flip
+          const found = firstDamage(damaged)
+          // Records of one length: 7 bytes, then what a batch of one key takes.
+          if (found === undefined) assert.ok(isInLength(at), `byte ${at}`)
+          else assert.ok(found <= at)
+        }
+      )
+    )
   })
 
   it('is kept when the store is opened, and told; LevelDB goes on without', async () => {
     const damaged = Uint8Array.from(log)
     damaged[30_000] = (damaged[30_000] ?? 0) ^ 1
     await writeFile(file, damaged)
-    assert.deepEqual((await damagedLogs(directory)).map((each) => each.file), [file])
+    assert.deepEqual(
+      (await damagedLogs(directory)).map((each) => each.file),
+      [file]
+    )
     const told: string[] = []
-    const store = await openLevelStore(directory, { onDamage: (sentence) => { told.push(sentence) } })
+    const store = await openLevelStore(directory, {
+      onDamage: (sentence) => {
+        told.push(sentence)
+      }
+    })
     assert.ok((await store.get('key/0')) !== undefined)
     assert.equal(await store.get('key/31'), undefined)
     await store.close()
@@ -67,10 +88,10 @@ describe('store on disk / the log of newest writes', () => {
   })
 
   /** Whether a byte is of the length of a record, which begins where the one before ends. */
-  function isInLength (at: number): boolean {
+  function isInLength(at: number): boolean {
     const view = new DataView(log.buffer, log.byteOffset, log.byteLength)
     for (let start = 0; start + 7 <= log.length;) {
-      const left = 32_768 - start % 32_768
+      const left = 32_768 - (start % 32_768)
       if (left < 7) {
         start += left
         continue

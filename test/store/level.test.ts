@@ -12,7 +12,7 @@ import { openLevelStore } from '../../src/store/level.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { bytes, storeContract } from '../contracts/store.js'
 
-async function temporary (): Promise<string> {
+async function temporary(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'paychan-store-'))
 }
 
@@ -20,15 +20,21 @@ storeContract('classic-level', async () => {
   const directory = await temporary()
   return {
     open: async () => await openLevelStore(directory),
-    remove: async () => { await rm(directory, { recursive: true, force: true }) }
+    remove: async () => {
+      await rm(directory, { recursive: true, force: true })
+    }
   }
 })
 
 describe('store on disk', () => {
   let directory: string
 
-  beforeEach(async () => { directory = await temporary() })
-  afterEach(async () => { await rm(directory, { recursive: true, force: true }) })
+  beforeEach(async () => {
+    directory = await temporary()
+  })
+  afterEach(async () => {
+    await rm(directory, { recursive: true, force: true })
+  })
 
   it('makes the directory, for its owner only', async () => {
     const path = join(directory, 'a', 'b')
@@ -67,7 +73,7 @@ describe('store on disk', () => {
       await exit
     })
 
-    async function otherProcess (): Promise<ChildProcess> {
+    async function otherProcess(): Promise<ChildProcess> {
       const path = fileURLToPath(new URL('./lock-holder.js', import.meta.url))
       child = fork(path, [directory], { stdio: 'ignore' })
       assert.deepEqual(await once(child, 'message'), ['open', undefined])
@@ -87,7 +93,10 @@ describe('store on disk', () => {
 
     it('refuses a second opening in the same process', async () => {
       const store = await openLevelStore(directory)
-      await assert.rejects(openLevelStore(directory), (error) => codeOf(error) === 'ERR_STORE_LOCKED')
+      await assert.rejects(
+        openLevelStore(directory),
+        (error) => codeOf(error) === 'ERR_STORE_LOCKED'
+      )
       await store.close()
     })
 
@@ -100,7 +109,7 @@ describe('store on disk', () => {
       holder.kill('SIGKILL')
       await exit
       const store = await openLevelStore(directory)
-      assert.deepEqual([...await store.get('from/child') ?? []], [4, 2])
+      assert.deepEqual([...((await store.get('from/child')) ?? [])], [4, 2])
       await store.close()
     })
   })

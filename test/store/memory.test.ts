@@ -14,14 +14,19 @@ storeContract('memory', async () => {
       current = openMemoryStore(disk)
       return current
     },
-    remove: async () => { await current.close() }
+    remove: async () => {
+      await current.close()
+    }
   }
 })
 
 describe('memory store', () => {
   it('shows what a crash at this moment would leave: nothing before the write, everything after it', async () => {
     const store = openMemoryStore()
-    const done = store.commit([{ key: 'a', value: bytes(1) }, { key: 'b', value: bytes(2) }])
+    const done = store.commit([
+      { key: 'a', value: bytes(1) },
+      { key: 'b', value: bytes(2) }
+    ])
     assert.equal(store.snapshot().size, 0)
     await done
     assert.deepEqual([...store.snapshot().keys()], ['a', 'b'])
@@ -30,7 +35,9 @@ describe('memory store', () => {
   it('tells of every batch once it is durable, before the caller knows', async () => {
     const store = openMemoryStore()
     const story: string[] = []
-    const stop = store.onDurable((snapshot) => { story.push(`durable ${snapshot.size}`) })
+    const stop = store.onDurable((snapshot) => {
+      story.push(`durable ${snapshot.size}`)
+    })
     await store.commit([{ key: 'a', value: bytes(1) }])
     story.push('resolved')
     stop()
@@ -44,7 +51,7 @@ describe('memory store', () => {
     const snapshot = first.snapshot()
     const second = openMemoryStore(snapshot)
     await second.commit([{ key: 'a', value: bytes(2) }])
-    assert.deepEqual([...snapshot.get('a') ?? []], [1])
+    assert.deepEqual([...(snapshot.get('a') ?? [])], [1])
     assert.deepEqual(await allOf(second), [['a', [2]]])
   })
 
@@ -53,7 +60,11 @@ describe('memory store', () => {
       const store = openMemoryStore()
       await store.commit([{ key: 'before', value: bytes(1) }])
       store.failNext('disk is full')
-      const results = await Promise.allSettled(['a', 'b', 'c'].map(async (key) => { await store.commit([{ key, value: bytes(1) }]) }))
+      const results = await Promise.allSettled(
+        ['a', 'b', 'c'].map(async (key) => {
+          await store.commit([{ key, value: bytes(1) }])
+        })
+      )
       for (const result of results) {
         assert.equal(result.status, 'rejected')
         assert.equal(codeOf(result.reason), 'ERR_STORE_FAILED')
@@ -66,7 +77,10 @@ describe('memory store', () => {
       const store = openMemoryStore()
       store.failNext()
       await assert.rejects(store.commit([{ key: 'a', value: bytes(1) }]))
-      await assert.rejects(store.commit([{ key: 'b', value: bytes(1) }]), (error) => codeOf(error) === 'ERR_STORE_FAILED')
+      await assert.rejects(
+        store.commit([{ key: 'b', value: bytes(1) }]),
+        (error) => codeOf(error) === 'ERR_STORE_FAILED'
+      )
       assert.equal(store.snapshot().size, 0)
     })
   })

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { channelId, fromHex, hashFromTxid, outPointText, sameBytes, sameOutPoint, toHex, txid, txidFromHash } from '../../src/types/bytes.js'
+import {
+  channelId,
+  fromHex,
+  hashFromTxid,
+  outPointText,
+  sameBytes,
+  sameOutPoint,
+  toHex,
+  txid,
+  txidFromHash
+} from '../../src/types/bytes.js'
 
 const hex = 'ab'.repeat(31) + '01'
 
@@ -10,7 +20,15 @@ describe('types / bytes / txid and channel id', () => {
     assert.equal(channelId(hex), hex)
   })
 
-  for (const wrong of ['', 'ab', hex.toUpperCase(), `${hex}0`, hex.slice(1), `${hex.slice(1)}g`, ` ${hex.slice(1)}`]) {
+  for (const wrong of [
+    '',
+    'ab',
+    hex.toUpperCase(),
+    `${hex}0`,
+    hex.slice(1),
+    `${hex.slice(1)}g`,
+    ` ${hex.slice(1)}`
+  ]) {
     it(`refuse '${wrong}'`, () => {
       assert.throws(() => txid(wrong), { code: 'ERR_INVALID_TXID' })
       assert.throws(() => channelId(wrong), { code: 'ERR_INVALID_CHANNEL_ID' })
@@ -19,7 +37,13 @@ describe('types / bytes / txid and channel id', () => {
 
   it('a txid is written in the reversed order of its hash, and back', () => {
     const hash = Uint8Array.from({ length: 32 }, (_, i) => i)
-    assert.equal(txidFromHash(hash), Array.from(hash).reverse().map((byte) => byte.toString(16).padStart(2, '0')).join(''))
+    assert.equal(
+      txidFromHash(hash),
+      Array.from(hash)
+        .reverse()
+        .map((byte) => byte.toString(16).padStart(2, '0'))
+        .join('')
+    )
     assert.deepEqual(hashFromTxid(txidFromHash(hash)), hash)
     assert.deepEqual(hash[0], 0, 'and leaves its argument as it was')
   })
@@ -27,14 +51,18 @@ describe('types / bytes / txid and channel id', () => {
 
 describe('types / bytes / hex', () => {
   it('goes there and back', () => {
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => {
-      assert.deepEqual(fromHex(toHex(bytes)), bytes)
-      assert.deepEqual(fromHex(toHex(bytes).toUpperCase()), bytes)
-    }))
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        assert.deepEqual(fromHex(toHex(bytes)), bytes)
+        assert.deepEqual(fromHex(toHex(bytes).toUpperCase()), bytes)
+      })
+    )
   })
 
   for (const wrong of ['a', 'zz', '0x00', 'ab ', 'a\u0301b']) {
-    it(`refuses '${wrong}'`, () => { assert.throws(() => fromHex(wrong), { code: 'ERR_INVALID_HEX' }) })
+    it(`refuses '${wrong}'`, () => {
+      assert.throws(() => fromHex(wrong), { code: 'ERR_INVALID_HEX' })
+    })
   }
 })
 

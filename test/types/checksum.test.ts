@@ -9,10 +9,17 @@ describe('types / checksum', () => {
   })
 
   it('changes with any one byte', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 1, maxLength: 100 }), fc.nat(), fc.integer({ min: 1, max: 255 }), (bytes, at, difference) => {
-      const before = crc32(bytes)
-      bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ difference
-      assert.notEqual(crc32(bytes), before)
-    }))
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 100 }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        (bytes, at, difference) => {
+          const before = crc32(bytes)
+          bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ difference
+          assert.notEqual(crc32(bytes), before)
+        }
+      )
+    )
   })
 })

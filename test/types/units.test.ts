@@ -1,10 +1,25 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import {
-  addSat, blockDelta, blockHeight, feeFor, feeRate, heightMinus, heightPlus, LOCKTIME_THRESHOLD, max, MAX_MONEY, min, satoshi, subSat, ZERO_SAT
+  addSat,
+  blockDelta,
+  blockHeight,
+  feeFor,
+  feeRate,
+  heightMinus,
+  heightPlus,
+  LOCKTIME_THRESHOLD,
+  max,
+  MAX_MONEY,
+  min,
+  satoshi,
+  subSat,
+  ZERO_SAT
 } from '../../src/types/units.js'
 
-const invalid = (call: () => unknown, code: string): void => { assert.throws(call, { name: 'PaychanError', code }) }
+const invalid = (call: () => unknown, code: string): void => {
+  assert.throws(call, { name: 'PaychanError', code })
+}
 
 describe('types / units / satoshi', () => {
   it('takes 0 to 21 million bitcoin', () => {
@@ -43,11 +58,17 @@ describe('types / units / fee rates and fees', () => {
   })
 
   it('is never below the rate, and never a satoshi above it', () => {
-    fc.assert(fc.property(fc.bigInt(0n, 1_000_000n), fc.integer({ min: 0, max: 100_000 }), (rate, vsize) => {
-      const fee = feeFor(feeRate(rate), vsize)
-      const exact = rate * BigInt(vsize)
-      assert.ok(fee * 1000n >= exact && (fee - 1n) * 1000n < exact)
-    }))
+    fc.assert(
+      fc.property(
+        fc.bigInt(0n, 1_000_000n),
+        fc.integer({ min: 0, max: 100_000 }),
+        (rate, vsize) => {
+          const fee = feeFor(feeRate(rate), vsize)
+          const exact = rate * BigInt(vsize)
+          assert.ok(fee * 1000n >= exact && (fee - 1n) * 1000n < exact)
+        }
+      )
+    )
   })
 })
 
@@ -58,7 +79,9 @@ describe('types / units / heights', () => {
   })
 
   for (const value of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, LOCKTIME_THRESHOLD]) {
-    it(`refuses ${value}`, () => { invalid(() => blockHeight(value), 'ERR_INVALID_HEIGHT') })
+    it(`refuses ${value}`, () => {
+      invalid(() => blockHeight(value), 'ERR_INVALID_HEIGHT')
+    })
   }
 
   it('a number of blocks may be negative, and is whole', () => {
@@ -70,12 +93,18 @@ describe('types / units / heights', () => {
     assert.equal(heightPlus(blockHeight(10), blockDelta(5)), 15)
     assert.equal(heightMinus(blockHeight(10), blockDelta(10)), 0)
     invalid(() => heightMinus(blockHeight(10), blockDelta(11)), 'ERR_INVALID_HEIGHT')
-    invalid(() => heightPlus(blockHeight(LOCKTIME_THRESHOLD - 1), blockDelta(1)), 'ERR_INVALID_HEIGHT')
+    invalid(
+      () => heightPlus(blockHeight(LOCKTIME_THRESHOLD - 1), blockDelta(1)),
+      'ERR_INVALID_HEIGHT'
+    )
   })
 })
 
 describe('types / units / min and max', () => {
   it('pick from amounts and from heights', () => {
-    assert.deepEqual([min(1n, 2n), max(1n, 2n), min(2, 1), max(2, 1), min(3, 3), max(3, 3)], [1n, 2n, 1, 2, 3, 3])
+    assert.deepEqual(
+      [min(1n, 2n), max(1n, 2n), min(2, 1), max(2, 1), min(3, 3), max(3, 3)],
+      [1n, 2n, 1, 2, 3, 3]
+    )
   })
 })

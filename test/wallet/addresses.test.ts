@@ -10,7 +10,8 @@ const root = rootFromWords(`${'abandon '.repeat(11)}about`)
 describe('addresses', () => {
   it('are those of BIP84', () => {
     const book = new AddressBook(root, 'mainnet')
-    const address = (branch: 'receive' | 'change', index: number): string => addressFromScript(book.at(branch, index).scriptPubKey, 'mainnet')
+    const address = (branch: 'receive' | 'change', index: number): string =>
+      addressFromScript(book.at(branch, index).scriptPubKey, 'mainnet')
     assert.equal(address('receive', 0), 'bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu')
     assert.equal(address('receive', 1), 'bc1qnjg0jd8228aq7egyzacy8cys3knf9xvrerkf9g')
     assert.equal(address('change', 0), 'bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el')
@@ -24,7 +25,9 @@ describe('addresses', () => {
 
   it('differ between the branches, the indexes and mainnet', () => {
     const books = [new AddressBook(root, 'regtest'), new AddressBook(root, 'mainnet')]
-    const scripts = books.flatMap((book) => book.watched().map(({ scriptPubKey }) => toHex(scriptPubKey)))
+    const scripts = books.flatMap((book) =>
+      book.watched().map(({ scriptPubKey }) => toHex(scriptPubKey))
+    )
     assert.equal(scripts.length, 4 * GAP)
     assert.equal(new Set(scripts).size, scripts.length)
   })

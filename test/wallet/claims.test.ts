@@ -13,28 +13,39 @@ import { Bench } from './fixtures.js'
 describe('claims', () => {
   let bench: Bench
 
-  beforeEach(async () => { bench = await Bench.start() })
-  afterEach(async () => { await bench.wallet.stop() })
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
-  async function confirmedPayout (value = 50_000): ReturnType<typeof claimedPayout> {
+  async function confirmedPayout(value = 50_000): ReturnType<typeof claimedPayout> {
     const output = await claimedPayout(value)
     bench.chain.mine()
     await bench.settled()
     return output
   }
 
-  async function claimedPayout (value = 50_000): Promise<ReturnType<Bench['payout']>> {
+  async function claimedPayout(value = 50_000): Promise<ReturnType<Bench['payout']>> {
     const output = bench.payout(value)
     await bench.wallet.claim(output)
     await bench.settled()
     return output
   }
 
-  const claimsOnDisk = (): string[] => [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/claim/'))
+  const claimsOnDisk = (): string[] =>
+    [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/claim/'))
 
   it('counts an output as unswept from the mempool on', async () => {
     await claimedPayout()
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 0n, unswept: 50_000n, reserved: 0n, locked: 0n })
+    assert.deepEqual(bench.wallet.balance(), {
+      confirmed: 0n,
+      pending: 0n,
+      unswept: 50_000n,
+      reserved: 0n,
+      locked: 0n
+    })
     assert.equal(bench.chain.broadcasts.length, 0)
   })
 
@@ -42,16 +53,30 @@ describe('claims', () => {
     await confirmedPayout()
     assert.equal(bench.chain.broadcasts.length, 1)
     // One payout to P2WPKH: (82 x 4 + 2 + 112) / 4 = 111 vB at 1 sat/vB.
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 49_889n, unswept: 0n, reserved: 0n, locked: 0n })
+    assert.deepEqual(bench.wallet.balance(), {
+      confirmed: 0n,
+      pending: 49_889n,
+      unswept: 0n,
+      reserved: 0n,
+      locked: 0n
+    })
     bench.chain.mine()
     await bench.settled()
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 49_889n, pending: 0n, unswept: 0n, reserved: 0n, locked: 0n })
+    assert.deepEqual(bench.wallet.balance(), {
+      confirmed: 49_889n,
+      pending: 0n,
+      unswept: 0n,
+      reserved: 0n,
+      locked: 0n
+    })
     assert.deepEqual(bench.errors, [])
   })
 
   it('signs the sweep with the payout key, one block old, all committed', async () => {
     const { key, value } = await confirmedPayout()
-    const tx = bitcoin.Transaction.fromBuffer(bench.chain.broadcasts[0] ?? assert.fail('nothing was broadcast'))
+    const tx = bitcoin.Transaction.fromBuffer(
+      bench.chain.broadcasts[0] ?? assert.fail('nothing was broadcast')
+    )
     const [der, script] = tx.ins[0]?.witness ?? []
     assert.ok(der !== undefined && script !== undefined)
     const signer = createTestSigner(bench.seed)
@@ -59,7 +84,14 @@ describe('claims', () => {
     assert.equal(tx.ins[0]?.sequence, 1)
     const { signature, sighashType } = fromDer(der)
     assert.equal(sighashType, SIGHASH.ALL)
-    assert.equal(signer.verify(signer.publicKey(key), tx.hashForWitnessV0(0, script, value, SIGHASH.ALL), signature), true)
+    assert.equal(
+      signer.verify(
+        signer.publicKey(key),
+        tx.hashForWitnessV0(0, script, value, SIGHASH.ALL),
+        signature
+      ),
+      true
+    )
   })
 
   it('has the sweep and its address on disk before it leaves', async () => {
@@ -67,8 +99,13 @@ describe('claims', () => {
     const onDisk: boolean[] = []
     const broadcast = bench.chain.broadcast.bind(bench.chain)
     bench.chain.broadcast = async (raw) => {
-      const record = new TextDecoder().decode(bench.store.snapshot().get(`wallet/claim/${output.outPoint.txid}:0`))
-      onDisk.push(record.includes(Buffer.from(raw).toString('hex')) && bench.store.snapshot().has('wallet/branch/change'))
+      const record = new TextDecoder().decode(
+        bench.store.snapshot().get(`wallet/claim/${output.outPoint.txid}:0`)
+      )
+      onDisk.push(
+        record.includes(Buffer.from(raw).toString('hex')) &&
+          bench.store.snapshot().has('wallet/branch/change')
+      )
       return await broadcast(raw)
     }
     bench.chain.mine()
@@ -126,8 +163,14 @@ describe('claims', () => {
       bench.chain.mine()
       await bench.settled()
       const [first, second] = bench.chain.broadcasts.map((raw) => parseTransaction(raw).outputs)
-      assert.deepEqual(second?.map(({ script }) => script), first?.map(({ script }) => script))
-      assert.deepEqual(second?.map(({ value }) => value), [50_000n - 333n])
+      assert.deepEqual(
+        second?.map(({ script }) => script),
+        first?.map(({ script }) => script)
+      )
+      assert.deepEqual(
+        second?.map(({ value }) => value),
+        [50_000n - 333n]
+      )
     })
 
     it('waits for a server, and needs no block then', async () => {
@@ -217,13 +260,20 @@ describe('claims', () => {
       bench.chain.drop(outPoint.txid)
       bench.chain.mine(3)
       await bench.settled()
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 0n, unswept: 0n, reserved: 0n, locked: 0n })
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 0n,
+        pending: 0n,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 0n
+      })
     })
   })
 
   it('is forgotten when the sweep is buried, and not one block before', async () => {
     const { scriptPubKey } = await confirmedPayout()
-    const watches = (): boolean => bench.chain.watched.some((script) => Buffer.from(script).equals(scriptPubKey))
+    const watches = (): boolean =>
+      bench.chain.watched.some((script) => Buffer.from(script).equals(scriptPubKey))
     bench.chain.mine(BURIED_DEPTH - 1)
     await bench.settled()
     assert.equal(claimsOnDisk().length, 1)
@@ -238,7 +288,10 @@ describe('claims', () => {
   it('is refused when the disk refuses, and taken when the node has been started again', async () => {
     const output = bench.payout(50_000)
     bench.store.failNext()
-    await assert.rejects(bench.wallet.claim(output), (error) => codeOf(error) === 'ERR_STORE_FAILED')
+    await assert.rejects(
+      bench.wallet.claim(output),
+      (error) => codeOf(error) === 'ERR_STORE_FAILED'
+    )
     assert.equal(bench.wallet.balance().unswept, 0n)
     await bench.restart()
     bench.chain.mine(20)
@@ -274,7 +327,10 @@ describe('claims', () => {
       bench.chain.setStatus('synced')
       bench.chain.mine()
       await bench.settled()
-      assert.equal(parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).inputs.length, 2)
+      assert.equal(
+        parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).inputs.length,
+        2
+      )
       bench.chain.drop(two.outPoint.txid)
       bench.chain.refusal = undefined
       bench.chain.mine()
@@ -299,7 +355,12 @@ describe('claims', () => {
         await bench.settled()
       }
       assert.equal(bench.wallet.balance().pending, 50_000n - 555n)
-      assert.deepEqual(bench.chain.transaction(parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).txid)?.outputs[0]?.script, first.outputs[0]?.script)
+      assert.deepEqual(
+        bench.chain.transaction(
+          parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail()).txid
+        )?.outputs[0]?.script,
+        first.outputs[0]?.script
+      )
       assert.equal(bench.chain.transaction(first.txid), undefined)
     })
 

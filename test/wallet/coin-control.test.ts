@@ -9,29 +9,51 @@ import { feeRate } from '../../src/types/units.js'
 import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 
-const TO = addressFromScript(scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }), 'regtest')
+const TO = addressFromScript(
+  scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }),
+  'regtest'
+)
 
 describe('wallet / coin control', () => {
   let bench: Bench
 
-  beforeEach(async () => { bench = await Bench.start() })
-  afterEach(async () => { await bench.wallet.stop() })
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
   /** The coin of a value. */
-  function coin (value: number): OutPoint {
-    return bench.wallet.coins().find((each) => each.value === BigInt(value))?.outPoint ?? assert.fail(`there is no coin of ${value} sat`)
+  function coin(value: number): OutPoint {
+    return (
+      bench.wallet.coins().find((each) => each.value === BigInt(value))?.outPoint ??
+      assert.fail(`there is no coin of ${value} sat`)
+    )
   }
   const named = (...values: number[]): string[] => values.map((value) => outPointText(coin(value)))
-  const stateOf = (outPoint: OutPoint): string | undefined => bench.wallet.coins().find((each) => outPointText(each.outPoint) === outPointText(outPoint))?.state
-  const inputsOf = (raw: Uint8Array | undefined): string[] => parseTransaction(raw ?? assert.fail('nothing was broadcast')).inputs.map(({ outPoint }) => outPointText(outPoint)).sort()
+  const stateOf = (outPoint: OutPoint): string | undefined =>
+    bench.wallet.coins().find((each) => outPointText(each.outPoint) === outPointText(outPoint))
+      ?.state
+  const inputsOf = (raw: Uint8Array | undefined): string[] =>
+    parseTransaction(raw ?? assert.fail('nothing was broadcast'))
+      .inputs.map(({ outPoint }) => outPointText(outPoint))
+      .sort()
   const spent = (): string[] => inputsOf(bench.chain.broadcasts.at(-1))
-  const locksOnDisk = (): string[] => [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/locked/'))
+  const locksOnDisk = (): string[] =>
+    [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/locked/'))
 
-  async function rejects (work: Promise<unknown>, code: string, facts: Record<string, unknown> = {}): Promise<void> {
+  async function rejects(
+    work: Promise<unknown>,
+    code: string,
+    facts: Record<string, unknown> = {}
+  ): Promise<void> {
     await assert.rejects(work, (error) => {
       assert.ok(error instanceof PaychanError)
       assert.equal(error.code, code)
-      for (const [name, value] of Object.entries(facts)) assert.equal(error.facts[name], value, name)
+      for (const [name, value] of Object.entries(facts)) {
+        assert.equal(error.facts[name], value, name)
+      }
       return true
     })
   }
@@ -41,23 +63,54 @@ describe('wallet / coin control', () => {
       await bench.receive(100_000, 40_000)
       const locked = coin(100_000)
       await bench.wallet.lockCoins([locked])
-      await rejects(bench.wallet.send({ to: TO, amount: 50_000n }), 'ERR_INSUFFICIENT_FUNDS', { available: 40_000n, locked: 100_000n })
-      assert.throws(() => { bench.wallet.checkFunds(sat(50_000), feeRate(1_000n)) }, { code: 'ERR_INSUFFICIENT_FUNDS' })
-      await rejects(bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(50_000), feeRate: feeRate(1_000n) }), 'ERR_INSUFFICIENT_FUNDS', { locked: 100_000n })
+      await rejects(bench.wallet.send({ to: TO, amount: 50_000n }), 'ERR_INSUFFICIENT_FUNDS', {
+        available: 40_000n,
+        locked: 100_000n
+      })
+      assert.throws(
+        () => {
+          bench.wallet.checkFunds(sat(50_000), feeRate(1_000n))
+        },
+        { code: 'ERR_INSUFFICIENT_FUNDS' }
+      )
+      await rejects(
+        bench.wallet.buildFunding({
+          channel: channelNamed('a'),
+          scriptPubKey: fundingScriptOf('a'),
+          amount: sat(50_000),
+          feeRate: feeRate(1_000n)
+        }),
+        'ERR_INSUFFICIENT_FUNDS',
+        { locked: 100_000n }
+      )
       const { txid } = await bench.wallet.send({ to: TO, amount: 39_800n, feeRate: 1_000n })
       await bench.settled()
-      await rejects(bench.wallet.bumpFee(txid ?? assert.fail(), { feeRate: 50_000n }), 'ERR_INSUFFICIENT_FUNDS')
+      await rejects(
+        bench.wallet.bumpFee(txid ?? assert.fail(), { feeRate: 50_000n }),
+        'ERR_INSUFFICIENT_FUNDS'
+      )
       bench.chain.mine()
       await bench.settled()
-      await rejects(bench.wallet.send({ to: TO, amount: 'all' }), 'ERR_INSUFFICIENT_FUNDS', { locked: 100_000n })
+      await rejects(bench.wallet.send({ to: TO, amount: 'all' }), 'ERR_INSUFFICIENT_FUNDS', {
+        locked: 100_000n
+      })
       assert.equal(stateOf(locked), 'locked')
     })
 
     it('says so in the balance and in the sentence of an error', async () => {
       await bench.receive(100_000, 40_000)
       await bench.wallet.lockCoins([coin(100_000)])
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 140_000n, pending: 0n, unswept: 0n, reserved: 0n, locked: 100_000n })
-      await assert.rejects(bench.wallet.send({ to: TO, amount: 50_000n }), /100,000 sat are locked: free them with `paychan coins unlock`/)
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 140_000n,
+        pending: 0n,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 100_000n
+      })
+      await assert.rejects(
+        bench.wallet.send({ to: TO, amount: 50_000n }),
+        /100,000 sat are locked: free them with `paychan coins unlock`/
+      )
     })
 
     it('is spent when it is named', async () => {
@@ -72,9 +125,18 @@ describe('wallet / coin control', () => {
       await bench.receive(100_000)
       const locked = coin(100_000)
       await bench.wallet.lockCoins([locked])
-      await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(50_000), feeRate: feeRate(1_000n), coins: [locked] })
+      await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(50_000),
+        feeRate: feeRate(1_000n),
+        coins: [locked]
+      })
       assert.equal(stateOf(locked), 'reserved')
-      assert.deepEqual([bench.wallet.balance().reserved, bench.wallet.balance().locked], [100_000n, 0n])
+      assert.deepEqual(
+        [bench.wallet.balance().reserved, bench.wallet.balance().locked],
+        [100_000n, 0n]
+      )
       await bench.restart()
       await bench.wallet.releaseFunding(channelNamed('a'))
       assert.equal(stateOf(locked), 'locked')
@@ -111,11 +173,19 @@ describe('wallet / coin control', () => {
       await bench.settled()
       await bench.restart()
       assert.deepEqual(bench.wallet.coins(), [])
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 0n, unswept: 0n, reserved: 0n, locked: 0n })
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 0n,
+        pending: 0n,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 0n
+      })
       bench.chain.insert(raw)
       bench.chain.mine()
       await bench.settled()
-      await rejects(bench.wallet.send({ to: TO, amount: 'all' }), 'ERR_INSUFFICIENT_FUNDS', { locked: 100_000n })
+      await rejects(bench.wallet.send({ to: TO, amount: 'all' }), 'ERR_INSUFFICIENT_FUNDS', {
+        locked: 100_000n
+      })
       bench.chain.reorg(1)
       bench.chain.drop(id)
       await bench.settled()
@@ -137,13 +207,24 @@ describe('wallet / coin control', () => {
 
     it('that is the change of a funding transaction does not pay for it, neither by itself nor when asked', async () => {
       await bench.receive(100_000)
-      const { raw, outPoint } = await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(50_000), feeRate: feeRate(1_000n) })
+      const { raw, outPoint } = await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(50_000),
+        feeRate: feeRate(1_000n)
+      })
       bench.chain.insert(raw)
       await bench.settled()
       const change = bench.wallet.coins()[0]?.outPoint ?? assert.fail('there is no change')
       await bench.wallet.lockCoins([change])
-      await bench.wallet.bumpFunding({ funding: outPoint.txid, feeRate: feeRate(9_000n), most: sat(5_000) })
-      await rejects(bench.wallet.bumpFee(outPoint.txid, { feeRate: 9_000n }), 'ERR_COIN_LOCKED', { coin: outPointText(change) })
+      await bench.wallet.bumpFunding({
+        funding: outPoint.txid,
+        feeRate: feeRate(9_000n),
+        most: sat(5_000)
+      })
+      await rejects(bench.wallet.bumpFee(outPoint.txid, { feeRate: 9_000n }), 'ERR_COIN_LOCKED', {
+        coin: outPointText(change)
+      })
       assert.equal(bench.chain.broadcasts.length, 0)
       await bench.wallet.unlockCoins([change])
       await bench.wallet.bumpFee(outPoint.txid, { feeRate: 9_000n })
@@ -170,25 +251,54 @@ describe('wallet / coin control', () => {
 
     it('that do not suffice fail, and others are not touched', async () => {
       await bench.receive(100_000, 20_000)
-      await rejects(bench.wallet.send({ to: TO, amount: 20_000n, coins: named(20_000), feeRate: 1_000n }), 'ERR_INSUFFICIENT_FUNDS', { asked: 20_000n, available: 20_000n, fee: 110n })
-      const request = { channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(30_000), feeRate: feeRate(1_000n), coins: [coin(20_000)] }
+      await rejects(
+        bench.wallet.send({ to: TO, amount: 20_000n, coins: named(20_000), feeRate: 1_000n }),
+        'ERR_INSUFFICIENT_FUNDS',
+        { asked: 20_000n, available: 20_000n, fee: 110n }
+      )
+      const request = {
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(30_000),
+        feeRate: feeRate(1_000n),
+        coins: [coin(20_000)]
+      }
       await rejects(bench.wallet.buildFunding(request), 'ERR_INSUFFICIENT_FUNDS')
-      assert.throws(() => { bench.wallet.checkFunds(sat(30_000), feeRate(1_000n), [coin(20_000)]) }, { code: 'ERR_INSUFFICIENT_FUNDS' })
-      assert.deepEqual(bench.wallet.coins().map(({ state }) => state), ['free', 'free'])
+      assert.throws(
+        () => {
+          bench.wallet.checkFunds(sat(30_000), feeRate(1_000n), [coin(20_000)])
+        },
+        { code: 'ERR_INSUFFICIENT_FUNDS' }
+      )
+      assert.deepEqual(
+        bench.wallet.coins().map(({ state }) => state),
+        ['free', 'free']
+      )
       assert.deepEqual(bench.chain.broadcasts, [])
     })
 
     it('fund a channel, exactly they', async () => {
       await bench.receive(100_000, 50_000, 20_000)
       const coins = [coin(20_000), coin(50_000)]
-      const { raw } = await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(10_000), feeRate: feeRate(1_000n), coins })
+      const { raw } = await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(10_000),
+        feeRate: feeRate(1_000n),
+        coins
+      })
       assert.deepEqual(inputsOf(raw), coins.map(outPointText).sort())
     })
 
     it('stay the only ones when the fee is raised, also after a restart', async () => {
       await bench.receive(100_000, 50_000)
       const coins = named(50_000)
-      const { txid = assert.fail() } = await bench.wallet.send({ to: TO, amount: 49_000n, coins, feeRate: 1_000n })
+      const { txid = assert.fail() } = await bench.wallet.send({
+        to: TO,
+        amount: 49_000n,
+        coins,
+        feeRate: 1_000n
+      })
       await bench.settled()
       await bench.restart()
       await rejects(bench.wallet.bumpFee(txid, { feeRate: 20_000n }), 'ERR_INSUFFICIENT_FUNDS')
@@ -201,18 +311,31 @@ describe('wallet / coin control', () => {
       const [gone, taken, kept] = [coin(100_000), coin(50_000), coin(30_000)]
       await bench.wallet.send({ to: TO, amount: 'all', coins: [outPointText(gone)] })
       await bench.settled()
-      await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(20_000), feeRate: feeRate(1_000n), coins: [taken] })
+      await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(20_000),
+        feeRate: feeRate(1_000n),
+        coins: [taken]
+      })
       const young = { txid: bench.chain.pay(await bench.freshScript(), sat(7_000)), vout: 0 }
       await bench.settled()
-      const send = async (...coins: OutPoint[]): Promise<unknown> => await bench.wallet.send({ to: TO, amount: 1_000n, coins: coins.map(outPointText) })
+      const send = async (...coins: OutPoint[]): Promise<unknown> =>
+        await bench.wallet.send({ to: TO, amount: 1_000n, coins: coins.map(outPointText) })
       const unknown = { ...kept, vout: 9 }
       await rejects(send(unknown), 'ERR_COIN_UNKNOWN', { coin: outPointText(unknown) })
       await rejects(send(gone), 'ERR_COIN_SPENT', { coin: outPointText(gone) })
-      await rejects(send(taken), 'ERR_COIN_RESERVED', { coin: outPointText(taken), channel: channelNamed('a') })
+      await rejects(send(taken), 'ERR_COIN_RESERVED', {
+        coin: outPointText(taken),
+        channel: channelNamed('a')
+      })
       await rejects(send(young), 'ERR_COIN_UNCONFIRMED', { coin: outPointText(young) })
       await rejects(send(kept, kept), 'ERR_INVALID_OUTPOINT')
       await rejects(send(), 'ERR_INVALID_OUTPOINT')
-      await rejects(bench.wallet.send({ to: TO, amount: 1_000n, coins: ['nonsense'] }), 'ERR_INVALID_OUTPOINT')
+      await rejects(
+        bench.wallet.send({ to: TO, amount: 1_000n, coins: ['nonsense'] }),
+        'ERR_INVALID_OUTPOINT'
+      )
       assert.equal(stateOf(kept), 'free')
     })
 
@@ -231,16 +354,26 @@ describe('wallet / coin control', () => {
     await bench.wallet.label(address, 'salary')
     bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(100_000))
     await bench.settled()
-    assert.deepEqual(bench.wallet.coins().map(({ address, label, confirmations, state }) => [address, label, confirmations, state]), [[address, 'salary', 0, 'unconfirmed']])
+    assert.deepEqual(
+      bench.wallet
+        .coins()
+        .map(({ address, label, confirmations, state }) => [address, label, confirmations, state]),
+      [[address, 'salary', 0, 'unconfirmed']]
+    )
     bench.chain.mine(3)
     await bench.settled()
-    assert.deepEqual(bench.wallet.coins().map(({ confirmations, state }) => [confirmations, state]), [[3, 'free']])
+    assert.deepEqual(
+      bench.wallet.coins().map(({ confirmations, state }) => [confirmations, state]),
+      [[3, 'free']]
+    )
   })
 
   it('locks and unlocks only what there is, and all or nothing', async () => {
     await bench.receive(100_000)
     const unknown = outPointFromText(`${'ab'.repeat(32)}:0`)
-    await rejects(bench.wallet.lockCoins([coin(100_000), unknown]), 'ERR_COIN_UNKNOWN', { coin: outPointText(unknown) })
+    await rejects(bench.wallet.lockCoins([coin(100_000), unknown]), 'ERR_COIN_UNKNOWN', {
+      coin: outPointText(unknown)
+    })
     await rejects(bench.wallet.unlockCoins([unknown]), 'ERR_COIN_UNKNOWN')
     assert.deepEqual(locksOnDisk(), [])
     await bench.wallet.lockCoins([coin(100_000)])
@@ -258,7 +391,10 @@ describe('wallet / coin control', () => {
     offline.chain.setStatus('down')
     await offline.wallet.newAddress()
     await offline.restart()
-    assert.equal(await offline.wallet.lockCoins([outPointFromText(`${'ab'.repeat(32)}:0`)]).catch(codeOf), 'ERR_CHAIN_UNAVAILABLE')
+    assert.equal(
+      await offline.wallet.lockCoins([outPointFromText(`${'ab'.repeat(32)}:0`)]).catch(codeOf),
+      'ERR_CHAIN_UNAVAILABLE'
+    )
     await offline.wallet.stop()
   })
 })

@@ -1,4 +1,7 @@
-/** The wallet dies at each of its writes, before it or after, and everybody asks again: the same outcome. */
+/**
+ * The wallet dies at each of its writes, before it or after, and everybody asks again: the same
+ * outcome.
+ */
 import assert from 'node:assert/strict'
 import { addressFromScript, scriptFromAddress } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
@@ -14,12 +17,15 @@ import { FakeChain } from './fake-chain.js'
 import { Bench, channelNamed, fundingScriptOf, sat, seededRandom } from './fixtures.js'
 
 const SEED = 'alice'
-const stranger = (n: number): Uint8Array => scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(n) })
+const stranger = (n: number): Uint8Array =>
+  scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(n) })
 const addressOf = (script: Uint8Array): string => addressFromScript(script, 'regtest')
 
 type Moment = 'before' | 'after'
 
-/** A wallet whose process ends at one of its writes, and that is started again on what the disk has. */
+/**
+ * A wallet whose process ends at one of its writes, and that is started again on what the disk has.
+ */
 class Mortal {
   readonly chain = new FakeChain()
   writes = 0
@@ -29,18 +35,20 @@ class Mortal {
   #life = new Life('wallet', () => {})
   wallet: NodeWallet = this.#make()
 
-  constructor (private readonly strike?: { readonly write: number, readonly moment: Moment }) {}
+  constructor(private readonly strike?: { readonly write: number; readonly moment: Moment }) {}
 
-  get alive (): boolean { return this.#life.alive }
+  get alive(): boolean {
+    return this.#life.alive
+  }
 
   /** Asks for something; a dead wallet answers nobody. */
-  async try (work: () => Promise<unknown>): Promise<void> {
+  async try(work: () => Promise<unknown>): Promise<void> {
     void work().catch(() => {})
     await this.settled()
     if (!this.alive) await this.restart()
   }
 
-  async restart (): Promise<void> {
+  async restart(): Promise<void> {
     this.#life.end()
     this.store = openMemoryStore(this.store.snapshot())
     this.#life = new Life('wallet', () => {})
@@ -49,17 +57,21 @@ class Mortal {
     await this.settled()
   }
 
-  async mine (blocks = 1): Promise<void> {
+  async mine(blocks = 1): Promise<void> {
     for (let n = 0; n < blocks; n++) this.chain.mine()
     await this.settled()
     if (!this.alive) await this.restart()
   }
 
-  async settled (): Promise<void> {
-    for (let n = 0; n < 8; n++) await new Promise<void>((resolve) => { setImmediate(resolve) })
+  async settled(): Promise<void> {
+    for (let n = 0; n < 8; n++) {
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+    }
   }
 
-  #make (): NodeWallet {
+  #make(): NodeWallet {
     const life = this.#life
     const at = (moment: Moment, write: number): void => {
       if (this.strike?.moment !== moment || this.strike.write !== write || this.struck) return
@@ -73,7 +85,9 @@ class Mortal {
     return createWallet({
       root: testRoot(SEED),
       network: 'regtest',
-      store: life.store(this.store, () => { at('before', this.writes + 1) }),
+      store: life.store(this.store, () => {
+        at('before', this.writes + 1)
+      }),
       chain: life.chain(this.chain),
       random: seededRandom(SEED),
       onError: () => {}
@@ -81,14 +95,23 @@ class Mortal {
   }
 }
 
-/** A life of a wallet: coins in, a channel funded, one given up, a send that is bumped, a payout swept, labels. Returns its writes. */
-async function tell (strike?: { readonly write: number, readonly moment: Moment }): Promise<number> {
+/**
+ * A life of a wallet: coins in, a channel funded, one given up, a send that is bumped, a payout
+ * swept, labels. Returns its writes.
+ */
+async function tell(strike?: { readonly write: number; readonly moment: Moment }): Promise<number> {
   const mortal = new Mortal(strike)
   const { chain } = mortal
-  await mortal.try(async () => { await mortal.wallet.start() })
+  await mortal.try(async () => {
+    await mortal.wallet.start()
+  })
   for (const value of [60_000, 50_000, 40_000]) {
     let address: string | undefined
-    while (address === undefined) await mortal.try(async () => { address = await mortal.wallet.newAddress() })
+    while (address === undefined) {
+      await mortal.try(async () => {
+        address = await mortal.wallet.newAddress()
+      })
+    }
     chain.pay(scriptFromAddress(address, 'regtest'), sat(value))
   }
   await mortal.mine()
@@ -97,7 +120,9 @@ async function tell (strike?: { readonly write: number, readonly moment: Moment 
   await sendAndBump(mortal)
   await sweep(mortal)
   while (mortal.wallet.transactions(() => undefined).every(({ label }) => label === undefined)) {
-    await mortal.try(async () => { await mortal.wallet.label(addressOf(stranger(1)), 'rent') })
+    await mortal.try(async () => {
+      await mortal.wallet.label(addressOf(stranger(1)), 'rent')
+    })
   }
   await mortal.mine(BURIED_DEPTH + 1)
   await mortal.mine(2)
@@ -108,11 +133,13 @@ async function tell (strike?: { readonly write: number, readonly moment: Moment 
 }
 
 /** What an engine does: a T1 that it has not heard of when its process ended is given up. */
-async function fund (mortal: Mortal): Promise<void> {
+async function fund(mortal: Mortal): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     const channel = channelNamed(`funded ${attempt}`)
     let raw: Uint8Array | undefined
-    await mortal.try(async () => { ({ raw } = await build(mortal, channel)) })
+    await mortal.try(async () => {
+      ;({ raw } = await build(mortal, channel))
+    })
     if (raw === undefined) {
       await released(mortal, channel)
       continue
@@ -122,47 +149,82 @@ async function fund (mortal: Mortal): Promise<void> {
   }
 }
 
-async function giveUp (mortal: Mortal): Promise<void> {
+async function giveUp(mortal: Mortal): Promise<void> {
   const channel = channelNamed('given up')
-  await mortal.try(async () => { await build(mortal, channel) })
+  await mortal.try(async () => {
+    await build(mortal, channel)
+  })
   await released(mortal, channel)
 }
 
-async function build (mortal: Mortal, channel: ChannelId): ReturnType<NodeWallet['buildFunding']> {
-  return await mortal.wallet.buildFunding({ channel, scriptPubKey: fundingScriptOf('peer'), amount: sat(30_000), feeRate: feeRate(1_000n) })
+async function build(mortal: Mortal, channel: ChannelId): ReturnType<NodeWallet['buildFunding']> {
+  return await mortal.wallet.buildFunding({
+    channel,
+    scriptPubKey: fundingScriptOf('peer'),
+    amount: sat(30_000),
+    feeRate: feeRate(1_000n)
+  })
 }
 
-async function released (mortal: Mortal, channel: ChannelId): Promise<void> {
-  await mortal.try(async () => { await mortal.wallet.releaseFunding(channel) })
-  while (mortal.wallet.reservedFor().includes(channel)) await mortal.try(async () => { await mortal.wallet.releaseFunding(channel) })
+async function released(mortal: Mortal, channel: ChannelId): Promise<void> {
+  await mortal.try(async () => {
+    await mortal.wallet.releaseFunding(channel)
+  })
+  while (mortal.wallet.reservedFor().includes(channel)) {
+    await mortal.try(async () => {
+      await mortal.wallet.releaseFunding(channel)
+    })
+  }
 }
 
 /** A person who looks before sending again. */
-async function sendAndBump (mortal: Mortal): Promise<void> {
-  const sent = (): string | undefined => mortal.wallet.transactions((id) => id === mortal.funding ? 'funding' : undefined).find(({ kind }) => kind === 'send')?.txid
-  while (sent() === undefined) await mortal.try(async () => { await mortal.wallet.send({ to: addressOf(stranger(1)), amount: 20_000n, feeRate: 1_000n }) })
-  await mortal.try(async () => { await mortal.wallet.bumpFee(sent() ?? '', { feeRate: 5_000n }) })
+async function sendAndBump(mortal: Mortal): Promise<void> {
+  const sent = (): string | undefined =>
+    mortal.wallet
+      .transactions((id) => (id === mortal.funding ? 'funding' : undefined))
+      .find(({ kind }) => kind === 'send')?.txid
+  while (sent() === undefined) {
+    await mortal.try(async () => {
+      await mortal.wallet.send({ to: addressOf(stranger(1)), amount: 20_000n, feeRate: 1_000n })
+    })
+  }
+  await mortal.try(async () => {
+    await mortal.wallet.bumpFee(sent() ?? '', { feeRate: 5_000n })
+  })
   await mortal.mine()
 }
 
 /** The engine claims a payout with every start, as long as it is new. */
-async function sweep (mortal: Mortal): Promise<void> {
+async function sweep(mortal: Mortal): Promise<void> {
   const bench = await Bench.start({ seed: SEED, chain: mortal.chain })
   const payout = bench.payout(25_000)
   await bench.wallet.stop()
   await mortal.mine()
-  for (let n = 0; n < 3; n++) await mortal.try(async () => { await mortal.wallet.claim(payout) })
+  for (let n = 0; n < 3; n++) {
+    await mortal.try(async () => {
+      await mortal.wallet.claim(payout)
+    })
+  }
   await mortal.mine()
 }
 
-function check ({ wallet, chain, store }: Mortal): void {
-  assert.deepEqual(chain.unspent(stranger(1)).map(({ value }) => value), [20_000n], 'the send arrived once')
+function check({ wallet, chain, store }: Mortal): void {
+  assert.deepEqual(
+    chain.unspent(stranger(1)).map(({ value }) => value),
+    [20_000n],
+    'the send arrived once'
+  )
   assert.equal(chain.unspent(fundingScriptOf('peer')).length, 1, 'one channel is funded')
   const { confirmed, reserved, pending, unswept } = wallet.balance()
   assert.deepEqual([reserved, pending, unswept], [0n, 0n, 0n])
-  // 150,000 received, 25,000 paid out, 30,000 in the channel, 20,000 sent; T1, send with its bump and sweep pay at most 2,000.
+  // 150,000 received, 25,000 paid out, 30,000 in the channel, 20,000 sent; T1, send with its bump
+  // and sweep pay at most 2,000.
   assert.ok(confirmed > 123_000n && confirmed < 125_000n, `${confirmed} sat are left`)
-  assert.deepEqual([...store.snapshot().keys()].filter((key) => /reservation|outgoing|claim/.test(key)), [], 'nothing is locked for good')
+  assert.deepEqual(
+    [...store.snapshot().keys()].filter((key) => /reservation|outgoing|claim/.test(key)),
+    [],
+    'nothing is locked for good'
+  )
 }
 
 describe('wallet / crash', function () {
@@ -173,7 +235,13 @@ describe('wallet / crash', function () {
     it(`dies ${moment} each of its writes: the same outcome`, async () => {
       const writes = await tell()
       assert.ok(writes > 10, `${writes} writes`)
-      for (let write = 1; write <= writes; write++) await tell({ write, moment }).catch((error: unknown) => { throw new Error(`${moment} write ${write} of ${writes}: ${String(error)}`, { cause: error }) })
+      for (let write = 1; write <= writes; write++) {
+        await tell({ write, moment }).catch((error: unknown) => {
+          throw new Error(`${moment} write ${write} of ${writes}: ${String(error)}`, {
+            cause: error
+          })
+        })
+      }
     })
   }
 })

@@ -1,17 +1,43 @@
 /**
  * A small chain for the wallet's tests: blocks and a mempool in memory, behind the port `Chain`.
- * It judges what the wallet could get wrong (double spends, values, fees, locks, version 3), not scripts.
+ * It judges what the wallet could get wrong (double spends, values, fees, locks, version 3), not
+ * scripts.
  */
 import { broadcastRefused } from '../../src/chain/broadcast-errors.js'
 import * as bitcoin from 'bitcoinjs-lib'
 import { parseTransaction, type ParsedTransaction } from '../../src/bitcoin/transaction.js'
 import { hashFromTxid, outPointText, sameBytes, txid, type Txid } from '../../src/types/bytes.js'
 import { messageOf, PaychanError } from '../../src/types/errors.js'
-import { blockHeight, feeFor, feeRate, type BlockDelta, type BlockHeight, type FeeRate, type Satoshi } from '../../src/types/units.js'
-import type { Chain, ChainStatus, ChainTransaction, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../../src/engine/ports.js'
+import {
+  blockHeight,
+  feeFor,
+  feeRate,
+  type BlockDelta,
+  type BlockHeight,
+  type FeeRate,
+  type Satoshi
+} from '../../src/types/units.js'
+import type {
+  Chain,
+  ChainStatus,
+  ChainTransaction,
+  ScriptWatch,
+  ScriptWatcher,
+  Tip,
+  Unsubscribe,
+  Verdict
+} from '../../src/engine/ports.js'
 
-interface Entry { readonly parsed: ParsedTransaction, readonly raw: Uint8Array, height: BlockHeight | undefined }
-interface Watching { readonly script: Uint8Array, readonly watcher: ScriptWatcher, readonly ready: { resolve: () => void, reject: (error: Error) => void } }
+interface Entry {
+  readonly parsed: ParsedTransaction
+  readonly raw: Uint8Array
+  height: BlockHeight | undefined
+}
+interface Watching {
+  readonly script: Uint8Array
+  readonly watcher: ScriptWatcher
+  readonly ready: { resolve: () => void; reject: (error: Error) => void }
+}
 
 const MIN_RELAY = feeRate(1000n)
 
@@ -36,41 +62,57 @@ export class FakeChain implements Chain {
   private branch = 0
   private made = 0
 
-  get tip (): Tip {
+  get tip(): Tip {
     return { height: this.height, hash: `block ${this.height} of branch ${this.branch}` }
   }
 
-  get watched (): Uint8Array[] {
+  get watched(): Uint8Array[] {
     return [...this.watching].map(({ script }) => script)
   }
 
-  onTip (listener: (tip: Tip) => void): Unsubscribe {
+  onTip(listener: (tip: Tip) => void): Unsubscribe {
     this.tipListeners.add(listener)
-    queueMicrotask(() => { if (this.tipListeners.has(listener)) listener(this.tip) })
-    return () => { this.tipListeners.delete(listener) }
+    queueMicrotask(() => {
+      if (this.tipListeners.has(listener)) listener(this.tip)
+    })
+    return () => {
+      this.tipListeners.delete(listener)
+    }
   }
 
-  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+  onStatus(listener: (status: ChainStatus) => void): Unsubscribe {
     this.statusListeners.add(listener)
-    return () => { this.statusListeners.delete(listener) }
+    return () => {
+      this.statusListeners.delete(listener)
+    }
   }
 
-  setStatus (status: ChainStatus): void {
+  setStatus(status: ChainStatus): void {
     this.status = status
     if (status === 'synced') for (const watching of this.watching) this.deliverFirst(watching)
     for (const listener of this.statusListeners) listener(status)
   }
 
-  watchScript (script: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+  watchScript(script: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
     let settle = { resolve: (): void => undefined, reject: (_error: Error): void => undefined }
-    const ready = new Promise<void>((resolve, reject) => { settle = { resolve, reject } })
+    const ready = new Promise<void>((resolve, reject) => {
+      settle = { resolve, reject }
+    })
     const watching: Watching = { script, watcher, ready: settle }
     this.watching.add(watching)
-    queueMicrotask(() => { this.deliverFirst(watching) })
-    return { ready, isCurrent: true, stop: () => { this.watching.delete(watching) } }
+    queueMicrotask(() => {
+      this.deliverFirst(watching)
+    })
+    return {
+      ready,
+      isCurrent: true,
+      stop: () => {
+        this.watching.delete(watching)
+      }
+    }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array): Promise<Verdict> {
     await Promise.resolve()
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
     this.broadcasts.push(raw)
@@ -84,13 +126,13 @@ export class FakeChain implements Chain {
     return verdict
   }
 
-  async relayRates (): Promise<{ minimum: FeeRate, incremental: FeeRate }> {
+  async relayRates(): Promise<{ minimum: FeeRate; incremental: FeeRate }> {
     await Promise.resolve()
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
     return { minimum: this.minimum, incremental: MIN_RELAY }
   }
 
-  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
+  async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
     await Promise.resolve()
     if (this.status !== 'synced') throw new PaychanError('ERR_CHAIN_UNAVAILABLE', 'no server')
     this.targets.push(target)
@@ -98,18 +140,27 @@ export class FakeChain implements Chain {
   }
 
   /** Somebody pays to a script: a transaction out of nowhere, in the mempool. */
-  pay (script: Uint8Array, value: Satoshi, options: { coinbase?: boolean } = {}): Txid {
+  pay(script: Uint8Array, value: Satoshi, options: { coinbase?: boolean } = {}): Txid {
     const transaction = new bitcoin.Transaction()
     transaction.version = 2
-    if (options.coinbase === true) transaction.addInput(new Uint8Array(32), 0xffffffff, 0xffffffff, Uint8Array.of(2, this.made & 0xff, this.made >> 8))
-    else transaction.addInput(hashFromTxid(txid(this.made.toString(16).padStart(64, 'f'))), 0)
+    if (options.coinbase === true) {
+      transaction.addInput(
+        new Uint8Array(32),
+        0xffffffff,
+        0xffffffff,
+        Uint8Array.of(2, this.made & 0xff, this.made >> 8)
+      )
+    } else transaction.addInput(hashFromTxid(txid(this.made.toString(16).padStart(64, 'f'))), 0)
     transaction.addOutput(script, value)
     this.made++
     return this.insert(transaction.toBuffer())
   }
 
-  /** Mines a block with everything in the mempool (or with nothing), then as many empty ones as asked for. */
-  mine (blocks = 1, options: { empty?: boolean } = {}): void {
+  /**
+   * Mines a block with everything in the mempool (or with nothing), then as many empty ones as
+   * asked for.
+   */
+  mine(blocks = 1, options: { empty?: boolean } = {}): void {
     for (let i = 0; i < blocks; i++) {
       this.height = blockHeight(this.height + 1)
       if (options.empty !== true) {
@@ -120,7 +171,7 @@ export class FakeChain implements Chain {
   }
 
   /** Takes the last blocks away; their transactions are in the mempool again. */
-  reorg (depth: number): void {
+  reorg(depth: number): void {
     this.height = blockHeight(this.height - depth)
     this.branch++
     for (const entry of this.entries.values()) {
@@ -130,7 +181,7 @@ export class FakeChain implements Chain {
   }
 
   /** Takes a transaction out of the mempool, with all that spend from it. */
-  drop (id: Txid): void {
+  drop(id: Txid): void {
     this.entries.delete(id)
     for (const { parsed } of [...this.entries.values()]) {
       if (parsed.inputs.some(({ outPoint }) => outPoint.txid === id)) this.drop(parsed.txid)
@@ -138,75 +189,107 @@ export class FakeChain implements Chain {
     this.tell()
   }
 
-  transaction (id: Txid): ParsedTransaction | undefined {
+  transaction(id: Txid): ParsedTransaction | undefined {
     return this.entries.get(id)?.parsed
   }
 
-  rawOf (id: Txid): Uint8Array {
+  rawOf(id: Txid): Uint8Array {
     const entry = this.entries.get(id)
     if (entry === undefined) throw new Error(`there is no transaction ${id}`)
     return entry.raw
   }
 
   /** Whether a transaction is in the mempool. */
-  isPending (id: Txid): boolean {
+  isPending(id: Txid): boolean {
     const entry = this.entries.get(id)
     return entry !== undefined && entry.height === undefined
   }
 
   /** All unspent outputs to a script. */
-  unspent (script: Uint8Array): Array<{ value: Satoshi, confirmed: boolean }> {
-    const spent = new Set([...this.entries.values()].flatMap(({ parsed }) => parsed.inputs.map(({ outPoint }) => outPointText(outPoint))))
-    return [...this.entries.values()].flatMap(({ parsed, height }) => parsed.outputs.flatMap((output, vout) =>
-      sameBytes(output.script, script) && !spent.has(outPointText({ txid: parsed.txid, vout })) ? [{ value: output.value, confirmed: height !== undefined }] : []))
+  unspent(script: Uint8Array): Array<{ value: Satoshi; confirmed: boolean }> {
+    const spent = new Set(
+      [...this.entries.values()].flatMap(({ parsed }) =>
+        parsed.inputs.map(({ outPoint }) => outPointText(outPoint))
+      )
+    )
+    return [...this.entries.values()].flatMap(({ parsed, height }) =>
+      parsed.outputs.flatMap((output, vout) =>
+        sameBytes(output.script, script) && !spent.has(outPointText({ txid: parsed.txid, vout }))
+          ? [{ value: output.value, confirmed: height !== undefined }]
+          : []
+      )
+    )
   }
 
   /** Adds a transaction to the mempool without judging it. */
-  insert (raw: Uint8Array): Txid {
+  insert(raw: Uint8Array): Txid {
     const parsed = parseTransaction(raw)
     this.entries.set(parsed.txid, { parsed, raw, height: undefined })
     this.tell()
     return parsed.txid
   }
 
-  private judge (transaction: ParsedTransaction): string | undefined {
+  private judge(transaction: ParsedTransaction): string | undefined {
     let spent = 0n
     for (const { outPoint, sequence } of transaction.inputs) {
       const source = this.entries.get(outPoint.txid)
       const output = source?.parsed.outputs[outPoint.vout]
       if (source === undefined || output === undefined) return 'missing inputs'
-      if (sequence === 1 && (source.height === undefined || source.height > this.height)) return 'non-BIP68-final'
-      if (transaction.version === 3 && source.height === undefined && source.parsed.version !== 3) return 'truc-spends-nontruc'
+      if (sequence === 1 && (source.height === undefined || source.height > this.height)) {
+        return 'non-BIP68-final'
+      }
+      if (transaction.version === 3 && source.height === undefined && source.parsed.version !== 3) {
+        return 'truc-spends-nontruc'
+      }
       spent += output.value
     }
     if (transaction.lockTime > this.height) return 'non-final'
     const fee = spent - transaction.outputs.reduce((sum, { value }) => sum + value, 0n)
     if (fee < 0n) return 'bad-txns-in-belowout'
-    if (transaction.version === 3 && transaction.inputs.some(({ outPoint }) => this.isPending(outPoint.txid)) && transaction.vsize > 1000) return 'TRUC-violation'
+    if (
+      transaction.version === 3 &&
+      transaction.inputs.some(({ outPoint }) => this.isPending(outPoint.txid)) &&
+      transaction.vsize > 1000
+    ) {
+      return 'TRUC-violation'
+    }
     for (const conflict of this.conflicts(transaction)) {
-      if (!this.isPending(conflict.txid) || conflict.inputs.every(({ sequence }) => sequence >= 0xfffffffe)) return 'txn-mempool-conflict'
-      if (fee < this.feeOf(conflict) + feeFor(MIN_RELAY, transaction.vsize)) return 'insufficient fee'
+      if (
+        !this.isPending(conflict.txid) ||
+        conflict.inputs.every(({ sequence }) => sequence >= 0xfffffffe)
+      ) {
+        return 'txn-mempool-conflict'
+      }
+      if (fee < this.feeOf(conflict) + feeFor(MIN_RELAY, transaction.vsize)) {
+        return 'insufficient fee'
+      }
     }
     return fee < feeFor(MIN_RELAY, transaction.vsize) ? 'min relay fee not met' : undefined
   }
 
-  private conflicts (transaction: ParsedTransaction): ParsedTransaction[] {
+  private conflicts(transaction: ParsedTransaction): ParsedTransaction[] {
     const spent = new Set(transaction.inputs.map(({ outPoint }) => outPointText(outPoint)))
-    return [...this.entries.values()].map(({ parsed }) => parsed).filter(({ inputs }) => inputs.some(({ outPoint }) => spent.has(outPointText(outPoint))))
+    return [...this.entries.values()]
+      .map(({ parsed }) => parsed)
+      .filter(({ inputs }) => inputs.some(({ outPoint }) => spent.has(outPointText(outPoint))))
   }
 
-  private feeOf ({ inputs, outputs }: ParsedTransaction): bigint {
-    const spent = inputs.reduce((sum, { outPoint }) => sum + (this.entries.get(outPoint.txid)?.parsed.outputs[outPoint.vout]?.value ?? 0n), 0n)
+  private feeOf({ inputs, outputs }: ParsedTransaction): bigint {
+    const spent = inputs.reduce(
+      (sum, { outPoint }) =>
+        sum + (this.entries.get(outPoint.txid)?.parsed.outputs[outPoint.vout]?.value ?? 0n),
+      0n
+    )
     return spent - outputs.reduce((sum, { value }) => sum + value, 0n)
   }
 
-  private tell (): void {
+  private tell(): void {
     if (this.status !== 'synced') return
     for (const { script, watcher } of [...this.watching]) watcher.onHistory(this.history(script))
     for (const listener of [...this.tipListeners]) listener(this.tip)
   }
 
-  private deliverFirst (watching: Watching): void {
+  private deliverFirst(watching: Watching): void {
     if (!this.watching.has(watching) || this.status !== 'synced') return
     if (this.watchRefusal !== undefined) {
       this.watching.delete(watching)
@@ -221,7 +304,7 @@ export class FakeChain implements Chain {
     }
   }
 
-  private history (script: Uint8Array): ChainTransaction[] {
+  private history(script: Uint8Array): ChainTransaction[] {
     const found: ChainTransaction[] = []
     for (const { parsed, raw, height } of this.entries.values()) {
       const pays = parsed.outputs.some((output) => sameBytes(output.script, script))

@@ -1,4 +1,7 @@
-/** A feerate or a target: what each comes to, and what is refused; and the sends that `bitcoin:` URIs ask for. */
+/**
+ * A feerate or a target: what each comes to, and what is refused; and the sends that `bitcoin:`
+ * URIs ask for.
+ */
 import assert from 'node:assert/strict'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
@@ -7,7 +10,10 @@ import { PaychanError } from '../../src/types/errors.js'
 import { feeRate } from '../../src/types/units.js'
 import { Bench } from './fixtures.js'
 
-const TO = addressFromScript(scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }), 'regtest')
+const TO = addressFromScript(
+  scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }),
+  'regtest'
+)
 
 describe('wallet / the choice of a fee', () => {
   let bench: Bench
@@ -17,13 +23,21 @@ describe('wallet / the choice of a fee', () => {
     await bench.receive(100_000)
     bench.chain.targets.length = 0
   })
-  afterEach(async () => { await bench.wallet.stop() })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
-  async function rejects (work: Promise<unknown>, code: string, facts: Record<string, unknown> = {}): Promise<void> {
+  async function rejects(
+    work: Promise<unknown>,
+    code: string,
+    facts: Record<string, unknown> = {}
+  ): Promise<void> {
     await assert.rejects(work, (error) => {
       assert.ok(error instanceof PaychanError)
       assert.equal(error.code, code)
-      for (const [name, value] of Object.entries(facts)) assert.equal(error.facts[name], value, name)
+      for (const [name, value] of Object.entries(facts)) {
+        assert.equal(error.facts[name], value, name)
+      }
       return true
     })
   }
@@ -38,8 +52,14 @@ describe('wallet / the choice of a fee', () => {
   })
 
   it('shows the largest size that it may come to in a dry run', async () => {
-    assert.equal((await bench.wallet.send({ to: TO, amount: 30_000n, target: 1, dryRun: true })).vsize, 141)
-    assert.equal((await bench.wallet.send({ to: TO, amount: 'all', target: 1, dryRun: true })).vsize, 110)
+    assert.equal(
+      (await bench.wallet.send({ to: TO, amount: 30_000n, target: 1, dryRun: true })).vsize,
+      141
+    )
+    assert.equal(
+      (await bench.wallet.send({ to: TO, amount: 'all', target: 1, dryRun: true })).vsize,
+      110
+    )
   })
 
   it('without either asks for 6 blocks, and with a feerate asks for nothing', async () => {
@@ -49,14 +69,23 @@ describe('wallet / the choice of a fee', () => {
   })
 
   it('refuses both at once, and targets that are none', async () => {
-    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 1_000n, target: 3 }), 'ERR_INVALID_FEERATE')
-    for (const target of [0, -1, 1.5, 1_009, NaN]) await rejects(bench.wallet.send({ to: TO, amount: 1_000n, target }), 'ERR_INVALID_TARGET')
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 1_000n, target: 3 }),
+      'ERR_INVALID_FEERATE'
+    )
+    for (const target of [0, -1, 1.5, 1_009, NaN]) {
+      await rejects(bench.wallet.send({ to: TO, amount: 1_000n, target }), 'ERR_INVALID_TARGET')
+    }
     await bench.wallet.send({ to: TO, amount: 1_000n, target: 1_008, dryRun: true })
   })
 
   it('refuses a feerate that the server would not relay, with the least that it does', async () => {
     bench.chain.minimum = feeRate(4_000n)
-    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 3_999n }), 'ERR_FEERATE_TOO_LOW', { satPerVByte: 3.999, least: 4 })
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 3_999n }),
+      'ERR_FEERATE_TOO_LOW',
+      { satPerVByte: 3.999, least: 4 }
+    )
     await bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 4_000n })
   })
 
@@ -72,7 +101,11 @@ describe('wallet / the choice of a fee', () => {
       const slip = { to: TO, amount: 1_000n, feeRate: 8_000n }
       await rejects(bench.wallet.send(slip), 'ERR_FEE_TOO_HIGH', { fee: 1_128n, amount: 1_000n })
       assert.equal((await bench.wallet.send({ ...slip, dryRun: true })).fee, 1_128n)
-      assert.deepEqual([bench.chain.broadcasts, bench.wallet.balance().reserved], [[], 0n], 'nothing was sent or set aside')
+      assert.deepEqual(
+        [bench.chain.broadcasts, bench.wallet.balance().reserved],
+        [[], 0n],
+        'nothing was sent or set aside'
+      )
       await bench.wallet.send({ ...slip, highFee: true })
     })
 
@@ -82,10 +115,21 @@ describe('wallet / the choice of a fee', () => {
 
     it('a feerate above ten times the estimate, of a send or of a higher fee', async () => {
       bench.chain.rate = feeRate(1_000n)
-      await rejects(bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 10_001n }), 'ERR_FEE_TOO_HIGH', { satPerVByte: 10.001, estimate: 1 })
-      const { txid = assert.fail() } = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 10_000n })
+      await rejects(
+        bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 10_001n }),
+        'ERR_FEE_TOO_HIGH',
+        { satPerVByte: 10.001, estimate: 1 }
+      )
+      const { txid = assert.fail() } = await bench.wallet.send({
+        to: TO,
+        amount: 30_000n,
+        feeRate: 10_000n
+      })
       await bench.settled()
-      await rejects(bench.wallet.bumpFee(txid, { feeRate: 12_500n }), 'ERR_FEE_TOO_HIGH', { satPerVByte: 12.5, estimate: 1 })
+      await rejects(bench.wallet.bumpFee(txid, { feeRate: 12_500n }), 'ERR_FEE_TOO_HIGH', {
+        satPerVByte: 12.5,
+        estimate: 1
+      })
       await bench.wallet.bumpFee(txid, { feeRate: 12_500n, highFee: true })
     })
 
@@ -94,13 +138,20 @@ describe('wallet / the choice of a fee', () => {
       const { txid = assert.fail() } = await bench.wallet.send({ to: TO, amount: 1_000n })
       await bench.settled()
       bench.chain.rate = feeRate(20_000n)
-      await rejects(bench.wallet.bumpFee(txid, {}), 'ERR_FEE_TOO_HIGH', { fee: 2_820n, amount: 1_000n })
+      await rejects(bench.wallet.bumpFee(txid, {}), 'ERR_FEE_TOO_HIGH', {
+        fee: 2_820n,
+        amount: 1_000n
+      })
       assert.equal((await bench.wallet.bumpFee(txid, { highFee: true })).fee, 2_820n)
     })
   })
 
   it('raises a fee to a target, or to the least that replaces when that is more', async () => {
-    const { txid = assert.fail() } = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 5_000n })
+    const { txid = assert.fail() } = await bench.wallet.send({
+      to: TO,
+      amount: 30_000n,
+      feeRate: 5_000n
+    })
     await bench.settled()
     bench.chain.rate = feeRate(1_000n)
     const least = await bench.wallet.bumpFee(txid, { target: 144 })
@@ -110,7 +161,10 @@ describe('wallet / the choice of a fee', () => {
     const raised = await bench.wallet.bumpFee(txid, { target: 1 })
     assert.equal(raised.fee, 2_820n)
     assert.deepEqual(bench.chain.targets.slice(-2), [144, 1])
-    await rejects(bench.wallet.bumpFee(txid, { target: 1, feeRate: 30_000n }), 'ERR_INVALID_FEERATE')
+    await rejects(
+      bench.wallet.bumpFee(txid, { target: 1, feeRate: 30_000n }),
+      'ERR_INVALID_FEERATE'
+    )
   })
 })
 
@@ -121,14 +175,22 @@ describe('wallet / a send to a bitcoin: URI', () => {
     bench = await Bench.start()
     await bench.receive(1_000_000)
   })
-  afterEach(async () => { await bench.wallet.stop() })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
-  async function rejects (work: Promise<unknown>, code: string, sentence: RegExp): Promise<void> {
-    await assert.rejects(work, (error) => error instanceof PaychanError && error.code === code && sentence.test(error.message))
+  async function rejects(work: Promise<unknown>, code: string, sentence: RegExp): Promise<void> {
+    await assert.rejects(
+      work,
+      (error) =>
+        error instanceof PaychanError && error.code === code && sentence.test(error.message)
+    )
   }
 
   it('pays what it asks for, under its label, and shows its message', async () => {
-    const sent = await bench.wallet.send({ to: `bitcoin:${TO}?amount=0.001&label=The%20bakery&message=Order%2017` })
+    const sent = await bench.wallet.send({
+      to: `bitcoin:${TO}?amount=0.001&label=The%20bakery&message=Order%2017`
+    })
     assert.deepEqual([sent.to, sent.amount, sent.message], [TO, 100_000n, 'Order 17'])
     await bench.settled()
     assert.equal(bench.wallet.transactions(() => undefined)[0]?.label, 'The bakery')
@@ -143,11 +205,23 @@ describe('wallet / a send to a bitcoin: URI', () => {
   it('takes the same amount twice, and refuses another one, all, or none', async () => {
     const to = `bitcoin:${TO}?amount=0.001`
     await bench.wallet.send({ to, amount: 100_000n, dryRun: true })
-    await rejects(bench.wallet.send({ to, amount: 99_999n }), 'ERR_INVALID_AMOUNT', /asks for 100,000 sat, and 99,999 sat was given/)
-    await rejects(bench.wallet.send({ to, amount: 'all' }), 'ERR_INVALID_AMOUNT', /and all was given/)
+    await rejects(
+      bench.wallet.send({ to, amount: 99_999n }),
+      'ERR_INVALID_AMOUNT',
+      /asks for 100,000 sat, and 99,999 sat was given/
+    )
+    await rejects(
+      bench.wallet.send({ to, amount: 'all' }),
+      'ERR_INVALID_AMOUNT',
+      /and all was given/
+    )
     await rejects(bench.wallet.send({ to: `bitcoin:${TO}` }), 'ERR_INVALID_AMOUNT', /How much/)
     await rejects(bench.wallet.send({ to: TO }), 'ERR_INVALID_AMOUNT', /How much/)
-    await rejects(bench.wallet.send({ to: `bitcoin:${TO}?amount=0.001&req-x=1` }), 'ERR_URI_UNSUPPORTED', /req-x/)
+    await rejects(
+      bench.wallet.send({ to: `bitcoin:${TO}?amount=0.001&req-x=1` }),
+      'ERR_URI_UNSUPPORTED',
+      /req-x/
+    )
     assert.deepEqual(bench.chain.broadcasts, [])
   })
 })

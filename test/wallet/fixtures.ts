@@ -14,49 +14,63 @@ import type { NodeWallet } from '../../src/wallet/node-wallet.js'
 export const sat = (value: number | bigint): Satoshi => satoshi(BigInt(value))
 
 /** Bytes that look random and are the same every time. */
-export function seededRandom (seed: string): Random {
+export function seededRandom(seed: string): Random {
   let count = 0
   return {
     bytes: (length) => {
       let bytes = Buffer.alloc(0)
-      while (bytes.length < length) bytes = Buffer.concat([bytes, createHash('sha256').update(`${seed} ${count++}`).digest()])
+      while (bytes.length < length) {
+        bytes = Buffer.concat([bytes, createHash('sha256').update(`${seed} ${count++}`).digest()])
+      }
       return Uint8Array.from(bytes.subarray(0, length))
     }
   }
 }
 
-export function channelNamed (name: string): ChannelId {
+export function channelNamed(name: string): ChannelId {
   return channelId(createHash('sha256').update(name).digest('hex'))
 }
 
 /** The scriptPubKey of a 2-of-2 of two test keys. */
-export function fundingScriptOf (name: string): Uint8Array {
+export function fundingScriptOf(name: string): Uint8Array {
   const path = { high: 1, low: 2, use: 'channel' } as const
   const client = createTestSigner(`${name} client`).publicKey({ ...path, role: 'client' })
   const server = createTestSigner(`${name} server`).publicKey({ ...path, role: 'server' })
   return p2wsh(fundingWitnessScript(client, server))
 }
 
-/** A wallet that can be stopped and started again on what is durable, as a node is after a crash. */
+/**
+ * A wallet that can be stopped and started again on what is durable, as a node is after a crash.
+ */
 export class Bench {
   readonly errors: Error[] = []
   wallet: NodeWallet
   store: MemoryStore
 
-  private constructor (readonly chain: FakeChain, readonly seed: string, disk: Snapshot) {
+  private constructor(
+    readonly chain: FakeChain,
+    readonly seed: string,
+    disk: Snapshot
+  ) {
     this.store = openMemoryStore(disk)
     this.wallet = this.make()
   }
 
-  static async start (options: { seed?: string, disk?: Snapshot, chain?: FakeChain } = {}): Promise<Bench> {
-    const bench = new Bench(options.chain ?? new FakeChain(), options.seed ?? 'alice', options.disk ?? new Map())
+  static async start(
+    options: { seed?: string; disk?: Snapshot; chain?: FakeChain } = {}
+  ): Promise<Bench> {
+    const bench = new Bench(
+      options.chain ?? new FakeChain(),
+      options.seed ?? 'alice',
+      options.disk ?? new Map()
+    )
     await bench.wallet.start()
     await bench.settled()
     return bench
   }
 
   /** Ends this wallet as a crash does, and starts another on a snapshot of the disk. */
-  async restart (disk: Snapshot = this.store.snapshot()): Promise<void> {
+  async restart(disk: Snapshot = this.store.snapshot()): Promise<void> {
     await this.wallet.stop()
     this.store = openMemoryStore(disk)
     this.wallet = this.make()
@@ -65,45 +79,49 @@ export class Bench {
   }
 
   /** Waits until the chain has delivered, and the wallet has done what follows from it. */
-  async settled (): Promise<void> {
+  async settled(): Promise<void> {
     // Deliveries and their consequences alternate a few times; each takes some microtasks.
     for (let i = 0; i < 4; i++) {
-      await new Promise<void>((resolve) => { setImmediate(resolve) })
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
       await this.wallet.idle()
     }
   }
 
   /** Pays the wallet and confirms it, one transaction for each value. */
-  async receive (...values: number[]): Promise<void> {
+  async receive(...values: number[]): Promise<void> {
     for (const value of values) this.chain.pay(await this.freshScript(), sat(value))
     this.chain.mine()
     await this.settled()
   }
 
-  async freshScript (): Promise<Uint8Array> {
+  async freshScript(): Promise<Uint8Array> {
     return scriptFromAddress(await this.wallet.newAddress(), 'regtest')
   }
 
   /** A payout output of this wallet's, in the mempool. */
-  payout (value: number, low = 1): CsvOutput {
+  payout(value: number, low = 1): CsvOutput {
     const key = { role: 'server', high: 7, low, use: 'payout' } as const
     const scriptPubKey = p2wsh(payoutWitnessScript(this.signer.publicKey(key)))
     const id = this.chain.pay(scriptPubKey, sat(value))
     return { outPoint: { txid: id, vout: 0 }, value: sat(value), scriptPubKey, key }
   }
 
-  private get signer (): ReturnType<typeof createTestSigner> {
+  private get signer(): ReturnType<typeof createTestSigner> {
     return createTestSigner(this.seed)
   }
 
-  private make (): NodeWallet {
+  private make(): NodeWallet {
     return createWallet({
       root: testRoot(this.seed),
       network: 'regtest',
       store: this.store,
       chain: this.chain,
       random: seededRandom(this.seed),
-      onError: (error) => { this.errors.push(error) }
+      onError: (error) => {
+        this.errors.push(error)
+      }
     })
   }
 }

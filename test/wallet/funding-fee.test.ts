@@ -16,16 +16,25 @@ describe('wallet / the fee of T1', () => {
     await bench.receive(100_000)
     funding = await fund('a', 50_000)
   })
-  afterEach(async () => { await bench.wallet.stop() })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
-  async function fund (name: string, amount: number): Promise<Txid> {
-    const built = await bench.wallet.buildFunding({ channel: channelNamed(name), scriptPubKey: fundingScriptOf(name), amount: sat(amount), feeRate: feeRate(1_000n) })
+  async function fund(name: string, amount: number): Promise<Txid> {
+    const built = await bench.wallet.buildFunding({
+      channel: channelNamed(name),
+      scriptPubKey: fundingScriptOf(name),
+      amount: sat(amount),
+      feeRate: feeRate(1_000n)
+    })
     await bench.chain.broadcast(built.raw)
     await bench.settled()
     return built.outPoint.txid
   }
 
-  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => { await assert.rejects(work, (error) => codeOf(error) === code) }
+  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
+    await assert.rejects(work, (error) => codeOf(error) === code)
+  }
 
   it('FUND-5: is raised by a child of version 3 from the change, and T1 stays', async () => {
     const bumped = await bench.wallet.bumpFee(funding, { feeRate: 10_000n })
@@ -35,7 +44,10 @@ describe('wallet / the fee of T1', () => {
     assert.deepEqual([bumped.kind, bumped.of, bumped.txid], ['child', funding, child.txid])
     assert.equal(child.version, 3)
     assert.ok(child.vsize <= 1_000)
-    assert.deepEqual(child.inputs.map(({ outPoint }) => outPoint.txid), [funding])
+    assert.deepEqual(
+      child.inputs.map(({ outPoint }) => outPoint.txid),
+      [funding]
+    )
     // 153 vB of T1 paid 1 sat/vB; both together, 153 + 110 vB, pay 10 sat/vB.
     assert.equal(bumped.fee, 2_630n - 153n)
     assert.ok(parent.vsize >= 152 && parent.vsize <= 153)
@@ -72,7 +84,10 @@ describe('wallet / the fee of T1', () => {
   })
 
   it('does not use the unconfirmed change for anything else', async () => {
-    await rejects(bench.wallet.send({ to: await bench.wallet.newAddress(), amount: 1_000n }), 'ERR_INSUFFICIENT_FUNDS')
+    await rejects(
+      bench.wallet.send({ to: await bench.wallet.newAddress(), amount: 1_000n }),
+      'ERR_INSUFFICIENT_FUNDS'
+    )
   })
 
   it('is settled once T1 is in a block, and the child is not lost in a reorg', async () => {
@@ -89,7 +104,10 @@ describe('wallet / the fee of T1', () => {
     bench.chain.mine(BURIED_DEPTH + 1)
     await bench.settled()
     assert.deepEqual(bench.errors, [])
-    assert.deepEqual([...bench.store.snapshot().keys()].filter((key) => /outgoing|reservation/.test(key)), [])
+    assert.deepEqual(
+      [...bench.store.snapshot().keys()].filter((key) => /outgoing|reservation/.test(key)),
+      []
+    )
   })
 
   it('has a child that can be replaced by itself when T1 is in a block without it', async () => {
@@ -109,7 +127,12 @@ describe('wallet / the fee of T1', () => {
   it('REF-7: gives the coins of a T1 back once a conflicting spend is buried, and not before', async () => {
     const other = await Bench.start({ seed: 'bob' })
     await other.receive(30_000, 40_000)
-    const built = await other.wallet.buildFunding({ channel: channelNamed('c'), scriptPubKey: fundingScriptOf('c'), amount: sat(60_000), feeRate: feeRate(1_000n) })
+    const built = await other.wallet.buildFunding({
+      channel: channelNamed('c'),
+      scriptPubKey: fundingScriptOf('c'),
+      amount: sat(60_000),
+      feeRate: feeRate(1_000n)
+    })
     const inputs = parseTransaction(built.raw).inputs
     assert.equal(inputs.length, 2)
     // The same words elsewhere have spent one of the two coins, so that T1 can never confirm.

@@ -19,12 +19,20 @@ const [a, b] = [book.at('receive', 0).scriptPubKey, book.at('change', 0).scriptP
 const foreign = Uint8Array.from([0, 20, ...new Uint8Array(20)])
 const SOMEWHERE: OutPoint = { txid: txid('ee'.repeat(32)), vout: 0 }
 
-function transaction (inputs: readonly OutPoint[], outputs: ReadonlyArray<readonly [Uint8Array, number]>, height?: number): ChainTransaction {
+function transaction(
+  inputs: readonly OutPoint[],
+  outputs: ReadonlyArray<readonly [Uint8Array, number]>,
+  height?: number
+): ChainTransaction {
   const tx = new bitcoin.Transaction()
   for (const { txid, vout } of inputs) tx.addInput(hashFromTxid(txid), vout)
   for (const [script, value] of outputs) tx.addOutput(script, BigInt(value))
   const raw = tx.toBuffer()
-  return { raw, txid: parseTransaction(raw).txid, height: height === undefined ? undefined : blockHeight(height) }
+  return {
+    raw,
+    txid: parseTransaction(raw).txid,
+    height: height === undefined ? undefined : blockHeight(height)
+  }
 }
 
 describe('history view', () => {
@@ -33,12 +41,21 @@ describe('history view', () => {
 
   beforeEach(() => {
     errors.length = 0
-    view = new HistoryView((error) => { errors.push(error) })
+    view = new HistoryView((error) => {
+      errors.push(error)
+    })
   })
 
-  function total (tip = 200): { confirmed: bigint, pending: bigint } {
-    const coins = coinsOf(view, book, blockHeight(tip), { reservations: new Reservations(), outgoing: new OutgoingTransactions(), locks: new CoinLocks() })
-    return { confirmed: sumOf(coins.filter(({ confirmed }) => confirmed)), pending: sumOf(coins.filter(({ confirmed }) => !confirmed)) }
+  function total(tip = 200): { confirmed: bigint; pending: bigint } {
+    const coins = coinsOf(view, book, blockHeight(tip), {
+      reservations: new Reservations(),
+      outgoing: new OutgoingTransactions(),
+      locks: new CoinLocks()
+    })
+    return {
+      confirmed: sumOf(coins.filter(({ confirmed }) => confirmed)),
+      pending: sumOf(coins.filter(({ confirmed }) => !confirmed))
+    }
   }
 
   it('counts a replaced transaction once, while one history has the old version and another the new one', () => {
@@ -52,11 +69,25 @@ describe('history view', () => {
     view.set(b, [{ ...old, height: blockHeight(11) }])
     assert.deepEqual(total(), { confirmed: 90n, pending: 0n })
     view.set(a, [coin, replacement])
-    assert.deepEqual(total(), { confirmed: 90n, pending: 0n }, 'what a block has outranks later news of the mempool')
+    assert.deepEqual(
+      total(),
+      { confirmed: 90n, pending: 0n },
+      'what a block has outranks later news of the mempool'
+    )
   })
 
   it('counts outputs to our scripts, confirmed once they have a height, and no others', () => {
-    view.set(a, [transaction([SOMEWHERE], [[foreign, 5], [a, 100]], 10), transaction([{ ...SOMEWHERE, vout: 1 }], [[a, 30]])])
+    view.set(a, [
+      transaction(
+        [SOMEWHERE],
+        [
+          [foreign, 5],
+          [a, 100]
+        ],
+        10
+      ),
+      transaction([{ ...SOMEWHERE, vout: 1 }], [[a, 30]])
+    ])
     assert.deepEqual(total(), { confirmed: 100n, pending: 30n })
   })
 
@@ -74,7 +105,13 @@ describe('history view', () => {
 
   describe('when the histories of one transaction arrive one after the other', () => {
     const coin = transaction([SOMEWHERE], [[a, 1000]], 10)
-    const spend = transaction([{ txid: coin.txid, vout: 0 }], [[foreign, 600], [b, 390]])
+    const spend = transaction(
+      [{ txid: coin.txid, vout: 0 }],
+      [
+        [foreign, 600],
+        [b, 390]
+      ]
+    )
 
     it('counts the coin as spent and the change as ours with the first of them, whichever it is', () => {
       view.set(a, [coin, spend])
@@ -122,14 +159,21 @@ describe('history view', () => {
   })
 
   it('can be added up, whatever a server makes up: never to more than there is', () => {
-    for (const n of [1, 2]) view.set(n === 1 ? a : b, [transaction([{ ...SOMEWHERE, vout: n }], [[n === 1 ? a : b, Number(MAX_MONEY)]])])
+    for (const n of [1, 2]) {
+      view.set(n === 1 ? a : b, [
+        transaction([{ ...SOMEWHERE, vout: n }], [[n === 1 ? a : b, Number(MAX_MONEY)]])
+      ])
+    }
     assert.deepEqual(total(), { confirmed: 0n, pending: MAX_MONEY })
   })
 
   it('ignores bytes that are no transaction or not the one that they are said to be, and says so', () => {
     const good = transaction([SOMEWHERE], [[a, 100]], 10)
     const other = transaction([SOMEWHERE], [[a, 777]], 10)
-    view.set(a, [{ ...good, raw: Uint8Array.of(1, 2, 3) }, { ...good, raw: other.raw }])
+    view.set(a, [
+      { ...good, raw: Uint8Array.of(1, 2, 3) },
+      { ...good, raw: other.raw }
+    ])
     assert.deepEqual(total(), { confirmed: 0n, pending: 0n })
     assert.deepEqual(errors.map(codeOf), ['ERR_CHAIN_LIED', 'ERR_CHAIN_LIED'])
     view.set(a, [good])

@@ -9,17 +9,28 @@ import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { Txid } from '../../src/types/bytes.js'
 import type { TransactionKind, WalletTransaction } from '../../src/wallet/spending-types.js'
 
-const TO = addressFromScript(scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }), 'regtest')
+const TO = addressFromScript(
+  scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }),
+  'regtest'
+)
 
 describe('wallet / history', () => {
   let bench: Bench
 
-  beforeEach(async () => { bench = await Bench.start() })
-  afterEach(async () => { await bench.wallet.stop() })
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
   const none = (): undefined => undefined
-  const list = (kindOf: (id: Txid) => TransactionKind | undefined = none): WalletTransaction[] => bench.wallet.transactions(kindOf)
-  const lines = (): string[] => list().map(({ kind, amount, fee, confirmations, status, label }) => `${kind} ${amount} fee ${fee ?? '?'} ${status} ${confirmations} ${label ?? ''}`.trim())
+  const list = (kindOf: (id: Txid) => TransactionKind | undefined = none): WalletTransaction[] =>
+    bench.wallet.transactions(kindOf)
+  const lines = (): string[] =>
+    list().map(({ kind, amount, fee, confirmations, status, label }) =>
+      `${kind} ${amount} fee ${fee ?? '?'} ${status} ${confirmations} ${label ?? ''}`.trim()
+    )
 
   it('tells what came, what went and what is under way, the newest first', async () => {
     const address = await bench.wallet.newAddress()
@@ -29,24 +40,41 @@ describe('wallet / history', () => {
     await bench.settled()
     await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n, label: 'rent' })
     await bench.settled()
-    assert.deepEqual(lines(), ['send -30141 fee 141 mempool 0 rent', 'receive 100000 fee ? confirmed 2 salary'])
+    assert.deepEqual(lines(), [
+      'send -30141 fee 141 mempool 0 rent',
+      'receive 100000 fee ? confirmed 2 salary'
+    ])
     bench.chain.mine(3)
     await bench.settled()
-    assert.deepEqual(lines(), ['send -30141 fee 141 confirmed 3 rent', 'receive 100000 fee ? confirmed 5 salary'])
+    assert.deepEqual(lines(), [
+      'send -30141 fee 141 confirmed 3 rent',
+      'receive 100000 fee ? confirmed 5 salary'
+    ])
   })
 
   it('goes back with the chain in a reorg, and counts a replaced send once', async () => {
     await bench.receive(100_000)
-    const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n, label: 'rent' })
+    const sent = await bench.wallet.send({
+      to: TO,
+      amount: 30_000n,
+      feeRate: 1_000n,
+      label: 'rent'
+    })
     await bench.settled()
     await bench.wallet.bumpFee(sent.txid ?? assert.fail(), { feeRate: 2_000n })
     await bench.settled()
-    assert.deepEqual(lines(), ['send -30282 fee 282 mempool 0 rent', 'receive 100000 fee ? confirmed 1'])
+    assert.deepEqual(lines(), [
+      'send -30282 fee 282 mempool 0 rent',
+      'receive 100000 fee ? confirmed 1'
+    ])
     bench.chain.mine()
     await bench.settled()
     bench.chain.reorg(2)
     await bench.settled()
-    assert.deepEqual(lines().sort(), ['receive 100000 fee ? mempool 0', 'send -30282 fee 282 mempool 0 rent'])
+    assert.deepEqual(lines().sort(), [
+      'receive 100000 fee ? mempool 0',
+      'send -30282 fee 282 mempool 0 rent'
+    ])
   })
 
   it('shows what no mempool has as waiting', async () => {
@@ -58,10 +86,15 @@ describe('wallet / history', () => {
 
   it('takes the kind of a channel transaction from the node', async () => {
     await bench.receive(100_000)
-    const { raw, outPoint } = await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(50_000), feeRate: feeRate(1_000n) })
+    const { raw, outPoint } = await bench.wallet.buildFunding({
+      channel: channelNamed('a'),
+      scriptPubKey: fundingScriptOf('a'),
+      amount: sat(50_000),
+      feeRate: feeRate(1_000n)
+    })
     await bench.chain.broadcast(raw)
     await bench.settled()
-    const [funding] = list((id) => id === outPoint.txid ? 'funding' : undefined)
+    const [funding] = list((id) => (id === outPoint.txid ? 'funding' : undefined))
     assert.deepEqual([funding?.kind, funding?.amount, funding?.fee], ['funding', -50_153n, 153n])
   })
 
@@ -85,7 +118,13 @@ describe('wallet / history', () => {
     assert.equal(list()[0]?.label, 'gift')
     await bench.wallet.label(id, '')
     assert.equal(list()[0]?.label, undefined)
-    await assert.rejects(bench.wallet.label('nonsense', 'x'), (error) => codeOf(error) === 'ERR_INVALID_ADDRESS')
-    await assert.rejects(bench.wallet.label(id, 'x'.repeat(129)), (error) => codeOf(error) === 'ERR_INVALID_LABEL')
+    await assert.rejects(
+      bench.wallet.label('nonsense', 'x'),
+      (error) => codeOf(error) === 'ERR_INVALID_ADDRESS'
+    )
+    await assert.rejects(
+      bench.wallet.label(id, 'x'.repeat(129)),
+      (error) => codeOf(error) === 'ERR_INVALID_LABEL'
+    )
   })
 })

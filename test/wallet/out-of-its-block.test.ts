@@ -1,4 +1,7 @@
-/** What a reorganisation takes out of its block stays as it is when a T1 has been made of it: with another txid the T1 would be void (FUND-5). */
+/**
+ * What a reorganisation takes out of its block stays as it is when a T1 has been made of it: with
+ * another txid the T1 would be void (FUND-5).
+ */
 import assert from 'node:assert/strict'
 import { addressFromScript } from '../../src/bitcoin/address.js'
 import { scriptOf } from '../../src/bitcoin/destination.js'
@@ -9,19 +12,31 @@ import { BURIED_DEPTH } from '../../src/wallet/claims.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { Txid } from '../../src/types/bytes.js'
 
-const TO = addressFromScript(scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }), 'regtest')
+const TO = addressFromScript(
+  scriptOf({ kind: 'witness', version: 0, program: new Uint8Array(20).fill(7) }),
+  'regtest'
+)
 
 describe('wallet / out of its block', () => {
   let bench: Bench
-  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => { await assert.rejects(work, (error) => codeOf(error) === code) }
+  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
+    await assert.rejects(work, (error) => codeOf(error) === code)
+  }
   const idOf = (id: Txid | undefined): Txid => id ?? assert.fail('nothing was sent')
 
-  beforeEach(async () => { bench = await Bench.start() })
-  afterEach(async () => { await bench.wallet.stop() })
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
   describe('a send, after a T1 was made of its change', () => {
-    /** A send with change in a block, a channel that is funded by the change, and the block is gone again. */
-    async function fundedByChange (isDearerVersionKept = false): Promise<{ send: Txid, T1: Txid }> {
+    /**
+     * A send with change in a block, a channel that is funded by the change, and the block is gone
+     * again.
+     */
+    async function fundedByChange(isDearerVersionKept = false): Promise<{ send: Txid; T1: Txid }> {
       await bench.receive(60_000, 50_000)
       const { txid: id } = await bench.wallet.send({ to: TO, amount: 20_000n, feeRate: 1_000n })
       await bench.settled()
@@ -32,8 +47,18 @@ describe('wallet / out of its block', () => {
       }
       bench.chain.mine()
       await bench.settled()
-      await bench.wallet.lockCoins(bench.wallet.coins().filter(({ outPoint }) => outPoint.txid !== id).map(({ outPoint }) => outPoint))
-      const { raw, outPoint } = await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(20_000), feeRate: feeRate(1_000n) })
+      await bench.wallet.lockCoins(
+        bench.wallet
+          .coins()
+          .filter(({ outPoint }) => outPoint.txid !== id)
+          .map(({ outPoint }) => outPoint)
+      )
+      const { raw, outPoint } = await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(20_000),
+        feeRate: feeRate(1_000n)
+      })
       await bench.chain.broadcast(raw)
       bench.chain.mine()
       await bench.settled()
@@ -57,20 +82,31 @@ describe('wallet / out of its block', () => {
       assert.deepEqual([bench.chain.isPending(send), bench.chain.isPending(T1)], [true, true])
       bench.chain.mine(BURIED_DEPTH + 1)
       await bench.settled()
-      assert.deepEqual([bench.chain.isPending(T1), bench.chain.transaction(T1) !== undefined], [false, true])
+      assert.deepEqual(
+        [bench.chain.isPending(T1), bench.chain.transaction(T1) !== undefined],
+        [false, true]
+      )
     })
   })
 
   describe('a sweep, after a T1 was made of it', () => {
-    /** A payout is swept, a channel is funded by what it brought, and a reorganisation takes the sweep out of its block. */
-    async function fundedBySweep (): Promise<Txid> {
+    /**
+     * A payout is swept, a channel is funded by what it brought, and a reorganisation takes the
+     * sweep out of its block.
+     */
+    async function fundedBySweep(): Promise<Txid> {
       await bench.wallet.claim(bench.payout(50_000))
       bench.chain.mine()
       await bench.settled()
       const { txid: sweep } = parseTransaction(bench.chain.broadcasts[0] ?? assert.fail())
       bench.chain.mine()
       await bench.settled()
-      const { raw } = await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(20_000), feeRate: feeRate(1_000n) })
+      const { raw } = await bench.wallet.buildFunding({
+        channel: channelNamed('a'),
+        scriptPubKey: fundingScriptOf('a'),
+        amount: sat(20_000),
+        feeRate: feeRate(1_000n)
+      })
       await bench.chain.broadcast(raw)
       bench.chain.reorg(1)
       bench.chain.rate = feeRate(5_000n)

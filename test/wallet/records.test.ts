@@ -5,54 +5,104 @@ import { channelId, toHex, txid } from '../../src/types/bytes.js'
 import { codeOf, PaychanError } from '../../src/types/errors.js'
 import { MAX_MONEY, satoshi } from '../../src/types/units.js'
 import { upgradeRecord } from '../../src/wallet/record-format.js'
-import { branchChange, branchKey, claimChange, readBranch, readClaim, readReservation, reservationChange } from '../../src/wallet/records.js'
+import {
+  branchChange,
+  branchKey,
+  claimChange,
+  readBranch,
+  readClaim,
+  readReservation,
+  reservationChange
+} from '../../src/wallet/records.js'
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex)
-const outPoint = fc.record({ txid: hash.map(txid), vout: fc.nat({ max: 0xffffffff }) }, { noNullPrototype: true })
+const outPoint = fc.record(
+  { txid: hash.map(txid), vout: fc.nat({ max: 0xffffffff }) },
+  { noNullPrototype: true }
+)
 const index = fc.nat({ max: 0x7fffffff })
-const claim = fc.record({
-  output: fc.record({
-    outPoint,
-    value: fc.bigInt({ min: 0n, max: MAX_MONEY }).map(satoshi),
-    scriptPubKey: fc.uint8Array({ minLength: 1, maxLength: 42 }),
-    key: fc.record({ role: fc.constantFrom('client' as const, 'server' as const), high: index, low: index, use: fc.constantFrom('channel' as const, 'payout' as const) }, { noNullPrototype: true })
-  }, { noNullPrototype: true }),
-  sweep: fc.option(fc.uint8Array({ minLength: 1 }), { nil: undefined })
-}, { noNullPrototype: true })
+const claim = fc.record(
+  {
+    output: fc.record(
+      {
+        outPoint,
+        value: fc.bigInt({ min: 0n, max: MAX_MONEY }).map(satoshi),
+        scriptPubKey: fc.uint8Array({ minLength: 1, maxLength: 42 }),
+        key: fc.record(
+          {
+            role: fc.constantFrom('client' as const, 'server' as const),
+            high: index,
+            low: index,
+            use: fc.constantFrom('channel' as const, 'payout' as const)
+          },
+          { noNullPrototype: true }
+        )
+      },
+      { noNullPrototype: true }
+    ),
+    sweep: fc.option(fc.uint8Array({ minLength: 1 }), { nil: undefined })
+  },
+  { noNullPrototype: true }
+)
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
-const written = (value: Uint8Array | undefined): Uint8Array => value ?? assert.fail('nothing is written')
+const written = (value: Uint8Array | undefined): Uint8Array =>
+  value ?? assert.fail('nothing is written')
 
 describe('wallet records', () => {
   it('are read as they were written', () => {
-    fc.assert(fc.property(fc.array(outPoint), hash, index, claim, (inputs, channel, next, record) => {
-      const reservation = { channel: channelId(channel), inputs }
-      const change = reservationChange(reservation)
-      assert.deepEqual(readReservation(change.key, written(change.value)), reservation)
-      assert.equal(readBranch('change', written(branchChange('change', next).value)), next)
-      const claimed = claimChange(record)
-      const { sweep, output } = readClaim(claimed.key, written(claimed.value))
-      assert.deepEqual({ output: { ...output, scriptPubKey: [...output.scriptPubKey] }, sweep: sweep && [...sweep] },
-        { output: { ...record.output, scriptPubKey: [...record.output.scriptPubKey] }, sweep: record.sweep && [...record.sweep] })
-    }), { numRuns: 50 })
+    fc.assert(
+      fc.property(fc.array(outPoint), hash, index, claim, (inputs, channel, next, record) => {
+        const reservation = { channel: channelId(channel), inputs }
+        const change = reservationChange(reservation)
+        assert.deepEqual(readReservation(change.key, written(change.value)), reservation)
+        assert.equal(readBranch('change', written(branchChange('change', next).value)), next)
+        const claimed = claimChange(record)
+        const { sweep, output } = readClaim(claimed.key, written(claimed.value))
+        assert.deepEqual(
+          {
+            output: { ...output, scriptPubKey: [...output.scriptPubKey] },
+            sweep: sweep && [...sweep]
+          },
+          {
+            output: { ...record.output, scriptPubKey: [...record.output.scriptPubKey] },
+            sweep: record.sweep && [...record.sweep]
+          }
+        )
+      }),
+      { numRuns: 50 }
+    )
   })
 
   it('say their version and their checksum, and amounts as decimal strings', () => {
     const { value } = claimChange({
-      output: { outPoint: { txid: txid('ab'.repeat(32)), vout: 1 }, value: satoshi(MAX_MONEY), scriptPubKey: Uint8Array.of(1), key: { role: 'client', high: 1, low: 2, use: 'payout' } },
+      output: {
+        outPoint: { txid: txid('ab'.repeat(32)), vout: 1 },
+        value: satoshi(MAX_MONEY),
+        scriptPubKey: Uint8Array.of(1),
+        key: { role: 'client', high: 1, low: 2, use: 'payout' }
+      },
       sweep: undefined
     })
     const [json = '', sum] = new TextDecoder().decode(value).split('\n')
     assert.match(sum ?? '', /^[0-9a-f]{8}$/)
-    assert.deepEqual(JSON.parse(json), { v: 3, value: '2100000000000000', scriptPubKey: '01', key: { role: 'client', high: 1, low: 2, use: 'payout' } })
+    assert.deepEqual(JSON.parse(json), {
+      v: 3,
+      value: '2100000000000000',
+      scriptPubKey: '01',
+      key: { role: 'client', high: 1, low: 2, use: 'payout' }
+    })
   })
 
   it('are refused when a newer paychan wrote them, with both versions', () => {
-    assert.throws(() => readBranch('receive', encode({ v: 4, next: 1, more: true })), (error) => {
-      assert.ok(error instanceof PaychanError)
-      assert.equal(error.code, 'ERR_STORE_VERSION')
-      assert.deepEqual(error.facts, { key: branchKey('receive'), version: 4, known: 3 })
-      return true
-    })
+    assert.throws(
+      () => readBranch('receive', encode({ v: 4, next: 1, more: true })),
+      (error) => {
+        assert.ok(error instanceof PaychanError)
+        assert.equal(error.code, 'ERR_STORE_VERSION')
+        assert.deepEqual(error.facts, { key: branchKey('receive'), version: 4, known: 3 })
+        return true
+      }
+    )
   })
 
   it('are refused when a single character changed, and when one stands in the place of another', () => {
@@ -62,9 +112,16 @@ describe('wallet records', () => {
     bytes.forEach((byte, i) => {
       const damaged = Uint8Array.from(bytes)
       damaged[i] = byte ^ 1
-      assert.throws(() => readBranch('receive', damaged), (error) => ['ERR_STORE_CORRUPT', 'ERR_STORE_VERSION'].includes(codeOf(error)), `byte ${i}`)
+      assert.throws(
+        () => readBranch('receive', damaged),
+        (error) => ['ERR_STORE_CORRUPT', 'ERR_STORE_VERSION'].includes(codeOf(error)),
+        `byte ${i}`
+      )
     })
-    assert.throws(() => readBranch('change', bytes), (error) => codeOf(error) === 'ERR_STORE_CORRUPT')
+    assert.throws(
+      () => readBranch('change', bytes),
+      (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
+    )
     assert.equal(key, 'wallet/branch/receive')
   })
 
@@ -72,19 +129,64 @@ describe('wallet records', () => {
     const upgraded = upgradeRecord('wallet/branch/change', encode({ v: 1, next: 5 }))
     assert.equal(readBranch('change', written(upgraded?.value)), 5)
     assert.equal(upgradeRecord('wallet/branch/change', written(upgraded?.value)), undefined)
-    assert.throws(() => upgradeRecord('wallet/branch/change', encode({ v: 4, next: 5 })), (error) => codeOf(error) === 'ERR_STORE_VERSION')
+    assert.throws(
+      () => upgradeRecord('wallet/branch/change', encode({ v: 4, next: 5 })),
+      (error) => codeOf(error) === 'ERR_STORE_VERSION'
+    )
   })
 
   it('are refused when they are damaged', () => {
-    const damaged = [new Uint8Array(0), Uint8Array.of(0xff, 0xfe), encode(null), encode(3), encode({}), encode({ next: 1 }), encode({ v: 1 }), encode({ v: 1, next: -1 }), encode({ v: 1, next: 0.5 }), encode({ v: 1, next: '1' }), encode({ v: 1, next: 0x80000000 })]
-    for (const value of damaged) assert.throws(() => readBranch('receive', value), (error) => codeOf(error) === 'ERR_STORE_CORRUPT')
-    assert.throws(() => readReservation('wallet/reservation/xyz', encode({ v: 1, inputs: [] })), (error) => codeOf(error) === 'ERR_STORE_CORRUPT')
-    assert.throws(() => readReservation(`wallet/reservation/${'ab'.repeat(32)}`, encode({ v: 1, inputs: ['nothing'] })), (error) => codeOf(error) === 'ERR_STORE_CORRUPT')
-    const good = { v: 1, value: '5', scriptPubKey: '00', key: { role: 'client', high: 1, low: 2, use: 'payout' } }
+    const damaged = [
+      new Uint8Array(0),
+      Uint8Array.of(0xff, 0xfe),
+      encode(null),
+      encode(3),
+      encode({}),
+      encode({ next: 1 }),
+      encode({ v: 1 }),
+      encode({ v: 1, next: -1 }),
+      encode({ v: 1, next: 0.5 }),
+      encode({ v: 1, next: '1' }),
+      encode({ v: 1, next: 0x80000000 })
+    ]
+    for (const value of damaged) {
+      assert.throws(
+        () => readBranch('receive', value),
+        (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
+      )
+    }
+    assert.throws(
+      () => readReservation('wallet/reservation/xyz', encode({ v: 1, inputs: [] })),
+      (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
+    )
+    assert.throws(
+      () =>
+        readReservation(
+          `wallet/reservation/${'ab'.repeat(32)}`,
+          encode({ v: 1, inputs: ['nothing'] })
+        ),
+      (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
+    )
+    const good = {
+      v: 1,
+      value: '5',
+      scriptPubKey: '00',
+      key: { role: 'client', high: 1, low: 2, use: 'payout' }
+    }
     const key = `wallet/claim/${'ab'.repeat(32)}:0`
     assert.equal(readClaim(key, encode(good)).output.value, 5n)
-    for (const wrong of [{ value: 5 }, { value: '-5' }, { value: '9999999999999999' }, { scriptPubKey: 'zz' }, { sweep: 'abc' }, { key: { role: 'both', high: 1, low: 2, use: 'payout' } }]) {
-      assert.throws(() => readClaim(key, encode({ ...good, ...wrong })), (error) => codeOf(error) === 'ERR_STORE_CORRUPT')
+    for (const wrong of [
+      { value: 5 },
+      { value: '-5' },
+      { value: '9999999999999999' },
+      { scriptPubKey: 'zz' },
+      { sweep: 'abc' },
+      { key: { role: 'both', high: 1, low: 2, use: 'payout' } }
+    ]) {
+      assert.throws(
+        () => readClaim(key, encode({ ...good, ...wrong })),
+        (error) => codeOf(error) === 'ERR_STORE_CORRUPT'
+      )
     }
   })
 })

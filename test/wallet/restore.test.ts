@@ -11,7 +11,8 @@ describe('wallet / restore', () => {
 
   it('finds every coin that is at most a gap behind the last, on both branches', async () => {
     const bench = await Bench.start({ seed: 'another' })
-    // The last address of the gap, then the last of the next gap, and so on: each hit widens the search.
+    // The last address of the gap, then the last of the next gap, and so on: each hit widens the
+    // search.
     const receive = [GAP - 1, 2 * GAP - 1, 3 * GAP - 1]
     for (const index of receive) bench.chain.pay(book.at('receive', index).scriptPubKey, sat(1_000))
     bench.chain.pay(book.at('change', GAP - 1).scriptPubKey, sat(300))
@@ -19,8 +20,18 @@ describe('wallet / restore', () => {
     bench.chain.mine()
     const restored = await Bench.start({ chain: bench.chain })
     await restored.settled()
-    assert.equal(restored.wallet.balance().confirmed, 3_300n, 'one beyond the gap is not looked for')
-    assert.equal(await restored.freshScript().then((script) => Buffer.from(script).equals(book.at('receive', 3 * GAP).scriptPubKey)), true, 'no used address is handed out again')
+    assert.equal(
+      restored.wallet.balance().confirmed,
+      3_300n,
+      'one beyond the gap is not looked for'
+    )
+    assert.equal(
+      await restored
+        .freshScript()
+        .then((script) => Buffer.from(script).equals(book.at('receive', 3 * GAP).scriptPubKey)),
+      true,
+      'no used address is handed out again'
+    )
     await restored.wallet.stop()
     await bench.wallet.stop()
   })
@@ -34,9 +45,16 @@ describe('wallet / restore', () => {
     await first.settled()
     assert.equal(first.wallet.balance().confirmed, 7_000n, 'what was recognised is watched')
     const next = await first.wallet.newScript()
-    assert.deepEqual(Buffer.from(next), Buffer.from(book.at('receive', 0).scriptPubKey), 'and moves no address')
+    assert.deepEqual(
+      Buffer.from(next),
+      Buffer.from(book.at('receive', 0).scriptPubKey),
+      'and moves no address'
+    )
     await first.wallet.stop()
-    const restored = await Bench.start({ chain: first.chain, disk: new Map([gapChange(GAP)].map(({ key, value }) => [key, value ?? new Uint8Array()])) })
+    const restored = await Bench.start({
+      chain: first.chain,
+      disk: new Map([gapChange(GAP)].map(({ key, value }) => [key, value ?? new Uint8Array()]))
+    })
     await restored.settled()
     assert.equal(restored.wallet.balance().confirmed, 7_000n)
     await restored.wallet.stop()
@@ -52,7 +70,7 @@ describe('wallet / restore', () => {
     await bench.wallet.stop()
   })
 
-  it('does not say that a script is somebody else\'s before it has heard of all addresses', async () => {
+  it("does not say that a script is somebody else's before it has heard of all addresses", async () => {
     const bench = await Bench.start({ seed: 'another' })
     bench.chain.setStatus('down')
     const fresh = await Bench.start({ chain: bench.chain })
@@ -69,7 +87,12 @@ describe('wallet / restore', () => {
   it('goes on with what the first node had under way on the chain, and tells its history', async () => {
     const first = await Bench.start()
     await first.receive(100_000)
-    const built = await first.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(40_000), feeRate: feeRate(1_000n) })
+    const built = await first.wallet.buildFunding({
+      channel: channelNamed('a'),
+      scriptPubKey: fundingScriptOf('a'),
+      amount: sat(40_000),
+      feeRate: feeRate(1_000n)
+    })
     await first.chain.broadcast(built.raw)
     // A close pays to an address that the wallet gave out.
     const close = await first.wallet.newScript()

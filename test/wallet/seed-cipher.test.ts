@@ -5,9 +5,15 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../../src/types/errors.js'
 import { removeLeftovers } from '../../src/wallet/private-file.js'
-import { isSeedEncrypted, readSeedFile, rewriteSeedFile, writeSeedFile } from '../../src/wallet/seed-file.js'
+import {
+  isSeedEncrypted,
+  readSeedFile,
+  rewriteSeedFile,
+  writeSeedFile
+} from '../../src/wallet/seed-file.js'
 
-const WORDS = 'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
+const WORDS =
+  'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'
 const PASSPHRASE = 'correct horse battery'
 
 describe('wallet / encrypted seed', () => {
@@ -18,9 +24,12 @@ describe('wallet / encrypted seed', () => {
     directory = await mkdtemp(join(tmpdir(), 'paychan-seed-'))
     path = join(directory, 'seed')
   })
-  afterEach(async () => { await rm(directory, { recursive: true, force: true }) })
+  afterEach(async () => {
+    await rm(directory, { recursive: true, force: true })
+  })
 
-  const asking = (passphrase: string) => async (): Promise<string> => await Promise.resolve(passphrase)
+  const asking = (passphrase: string) => async (): Promise<string> =>
+    await Promise.resolve(passphrase)
   const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
     await assert.rejects(work, (error) => {
       assert.equal(codeOf(error), code)
@@ -41,7 +50,10 @@ describe('wallet / encrypted seed', () => {
   it('never asks for an open one', async () => {
     await writeSeedFile(path, WORDS)
     assert.equal(await isSeedEncrypted(path), false)
-    assert.equal(await readSeedFile(path, async () => await Promise.reject(new Error('asked'))), WORDS)
+    assert.equal(
+      await readSeedFile(path, async () => await Promise.reject(new Error('asked'))),
+      WORDS
+    )
   })
 
   it('is another file each time', async () => {
@@ -52,9 +64,18 @@ describe('wallet / encrypted seed', () => {
 
   it('asks again after a wrong passphrase, three times at the most, or until nobody answers', async () => {
     await writeSeedFile(path, WORDS, PASSPHRASE)
-    const typing = (...answers: string[]) => async (attempt: number): Promise<string | undefined> => await Promise.resolve(answers[attempt - 1])
-    assert.equal(await readSeedFile(path, typing('correct horse', 'batterystaple', PASSPHRASE)), WORDS)
-    await rejects(readSeedFile(path, typing('one try', 'another try', 'a third try', PASSPHRASE)), 'ERR_WRONG_PASSPHRASE')
+    const typing =
+      (...answers: string[]) =>
+      async (attempt: number): Promise<string | undefined> =>
+        await Promise.resolve(answers[attempt - 1])
+    assert.equal(
+      await readSeedFile(path, typing('correct horse', 'batterystaple', PASSPHRASE)),
+      WORDS
+    )
+    await rejects(
+      readSeedFile(path, typing('one try', 'another try', 'a third try', PASSPHRASE)),
+      'ERR_WRONG_PASSPHRASE'
+    )
     await rejects(readSeedFile(path, typing('one try')), 'ERR_WRONG_PASSPHRASE')
   })
 
@@ -63,14 +84,20 @@ describe('wallet / encrypted seed', () => {
     await writeFile(`${path}.0d3f.tmp`, WORDS)
     await writeFile(`${path}.bak`, WORDS)
     await removeLeftovers(path)
-    assert.deepEqual((await readdir(dirname(path))).filter((name) => name.startsWith(basename(path))).sort(), [basename(path), `${basename(path)}.bak`])
+    assert.deepEqual(
+      (await readdir(dirname(path))).filter((name) => name.startsWith(basename(path))).sort(),
+      [basename(path), `${basename(path)}.bak`]
+    )
   })
 
   it('can be encrypted, given another passphrase, and opened again; no other file is left', async () => {
     await writeSeedFile(path, WORDS)
     await rewriteSeedFile(path, asking(''), asking(PASSPHRASE))
     assert.equal(await isSeedEncrypted(path), true)
-    await rejects(rewriteSeedFile(path, asking('not this one'), asking('another one')), 'ERR_WRONG_PASSPHRASE')
+    await rejects(
+      rewriteSeedFile(path, asking('not this one'), asking('another one')),
+      'ERR_WRONG_PASSPHRASE'
+    )
     await rewriteSeedFile(path, asking(PASSPHRASE), asking('another one'))
     assert.equal(await readSeedFile(path, asking('another one')), WORDS)
     await rewriteSeedFile(path, asking('another one'))
@@ -86,11 +113,17 @@ describe('wallet / encrypted seed', () => {
   it('is refused when any part of it was changed, when it asks for too much memory, and when it is newer', async () => {
     await writeSeedFile(path, WORDS, PASSPHRASE)
     const good = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
-    const flipped = (hex: unknown): string => String(hex).replace(/^./, (digit) => digit === '0' ? '1' : '0')
+    const flipped = (hex: unknown): string =>
+      String(hex).replace(/^./, (digit) => (digit === '0' ? '1' : '0'))
     const cases: Array<readonly [object, string]> = [
-      [{ data: flipped(good['data']) }, 'ERR_WRONG_PASSPHRASE'], [{ tag: flipped(good['tag']) }, 'ERR_WRONG_PASSPHRASE'],
-      [{ nonce: flipped(good['nonce']) }, 'ERR_WRONG_PASSPHRASE'], [{ N: 65_536 }, 'ERR_WRONG_PASSPHRASE'],
-      [{ N: 4_194_304, r: 32 }, 'ERR_SEED_UNREADABLE'], [{ N: 1_000 }, 'ERR_SEED_UNREADABLE'], [{ cipher: 'none' }, 'ERR_SEED_UNREADABLE'], [{ more: 1 }, 'ERR_SEED_UNREADABLE'],
+      [{ data: flipped(good['data']) }, 'ERR_WRONG_PASSPHRASE'],
+      [{ tag: flipped(good['tag']) }, 'ERR_WRONG_PASSPHRASE'],
+      [{ nonce: flipped(good['nonce']) }, 'ERR_WRONG_PASSPHRASE'],
+      [{ N: 65_536 }, 'ERR_WRONG_PASSPHRASE'],
+      [{ N: 4_194_304, r: 32 }, 'ERR_SEED_UNREADABLE'],
+      [{ N: 1_000 }, 'ERR_SEED_UNREADABLE'],
+      [{ cipher: 'none' }, 'ERR_SEED_UNREADABLE'],
+      [{ more: 1 }, 'ERR_SEED_UNREADABLE'],
       [{ v: 2 }, 'ERR_STORE_VERSION']
     ]
     for (const [change, code] of cases) {

@@ -12,11 +12,14 @@ import { seededRandom } from './fixtures.js'
 const ABOUT = `${'abandon '.repeat(11)}about`
 
 /** No word of the seed may appear in what people paste into a bug report. */
-function refusesSecretly (words: string): (error: unknown) => true {
+function refusesSecretly(words: string): (error: unknown) => true {
   return (error) => {
     assert.equal(codeOf(error), 'ERR_SEED_UNREADABLE')
-    const shown = JSON.stringify(toErrorRecord(error)) + String(error instanceof Error ? error.stack : '')
-    for (const word of words.split(/\s+/).filter((word) => word.length > 4)) assert.ok(!shown.includes(word), `the error shows '${word}'`)
+    const shown =
+      JSON.stringify(toErrorRecord(error)) + String(error instanceof Error ? error.stack : '')
+    for (const word of words.split(/\s+/).filter((word) => word.length > 4)) {
+      assert.ok(!shown.includes(word), `the error shows '${word}'`)
+    }
     return true
   }
 }
@@ -41,14 +44,24 @@ describe('seed', () => {
 
   describe('rootFromWords', () => {
     it('gives the master key that BIP39 and BIP32 give', () => {
-      // Test vectors of BIP84 (zpub and zprv are serializations of the same keys) and of BIP39 (passphrase TREZOR).
-      assert.equal(rootFromWords(ABOUT).privateExtendedKey, 'xprv9s21ZrQH143K3GJpoapnV8SFfukcVBSfeCficPSGfubmSFDxo1kuHnLisriDvSnRRuL2Qrg5ggqHKNVpxR86QEC8w35uxmGoggxtQTPvfUu')
-      assert.equal(rootFromWords(ABOUT, 'TREZOR').privateExtendedKey, 'xprv9s21ZrQH143K3h3fDYiay8mocZ3afhfULfb5GX8kCBdno77K4HiA15Tg23wpbeF1pLfs1c5SPmYHrEpTuuRhxMwvKDwqdKiGJS9XFKzUsAF')
+      // Test vectors of BIP84 (zpub and zprv are serializations of the same keys) and of BIP39
+      // (passphrase TREZOR).
+      assert.equal(
+        rootFromWords(ABOUT).privateExtendedKey,
+        'xprv9s21ZrQH143K3GJpoapnV8SFfukcVBSfeCficPSGfubmSFDxo1kuHnLisriDvSnRRuL2Qrg5ggqHKNVpxR86QEC8w35uxmGoggxtQTPvfUu'
+      )
+      assert.equal(
+        rootFromWords(ABOUT, 'TREZOR').privateExtendedKey,
+        'xprv9s21ZrQH143K3h3fDYiay8mocZ3afhfULfb5GX8kCBdno77K4HiA15Tg23wpbeF1pLfs1c5SPmYHrEpTuuRhxMwvKDwqdKiGJS9XFKzUsAF'
+      )
     })
 
     it('takes words as people type them', () => {
       const untidy = `  ${ABOUT.toUpperCase().replaceAll(' ', '\n ')}\t`
-      assert.equal(toHex(rootFromWords(untidy).privateKey ?? assert.fail()), toHex(rootFromWords(ABOUT).privateKey ?? assert.fail()))
+      assert.equal(
+        toHex(rootFromWords(untidy).privateKey ?? assert.fail()),
+        toHex(rootFromWords(ABOUT).privateKey ?? assert.fail())
+      )
     })
 
     it('refuses a wrong number of words, an unknown word, a wrong checksum, and shows none of them', () => {
@@ -74,7 +87,9 @@ describe('seed file', () => {
     path = join(directory, 'seed')
   })
 
-  afterEach(async () => { await rm(directory, { recursive: true, force: true }) })
+  afterEach(async () => {
+    await rm(directory, { recursive: true, force: true })
+  })
 
   it('is read as it was written', async () => {
     await writeSeedFile(path, ABOUT)
@@ -89,7 +104,10 @@ describe('seed file', () => {
 
   it('is never overwritten', async () => {
     await writeSeedFile(path, ABOUT)
-    await assert.rejects(writeSeedFile(path, createSeed(seededRandom('other'))), (error) => codeOf(error) === 'ERR_SEED_EXISTS')
+    await assert.rejects(
+      writeSeedFile(path, createSeed(seededRandom('other'))),
+      (error) => codeOf(error) === 'ERR_SEED_EXISTS'
+    )
     assert.equal(await readSeedFile(path), ABOUT)
   })
 
@@ -130,7 +148,13 @@ describe('seed file', () => {
 
   it('is refused when its content is damaged, and none of it is shown', async () => {
     await writeSeedFile(path, ABOUT)
-    const damaged = ['', 'abandon abandon', ABOUT.replace('about', 'zebra'), 'x'.repeat(10_000), '\u0000\u0001']
+    const damaged = [
+      '',
+      'abandon abandon',
+      ABOUT.replace('about', 'zebra'),
+      'x'.repeat(10_000),
+      '\u0000\u0001'
+    ]
     for (const content of damaged) {
       await writeFile(path, content)
       await assert.rejects(readSeedFile(path), refusesSecretly(content))
@@ -138,7 +162,13 @@ describe('seed file', () => {
   })
 
   it('is refused when it is a directory', async () => {
-    await assert.rejects(readSeedFile(directory), (error) => codeOf(error) === 'ERR_SEED_UNREADABLE' && error instanceof Error && /this is a directory/.test(error.message))
+    await assert.rejects(
+      readSeedFile(directory),
+      (error) =>
+        codeOf(error) === 'ERR_SEED_UNREADABLE' &&
+        error instanceof Error &&
+        /this is a directory/.test(error.message)
+    )
   })
 
   it('ends with a newline, as text files do', async () => {

@@ -16,28 +16,45 @@ const TO = addressFromScript(STRANGER, 'regtest')
 describe('wallet / send', () => {
   let bench: Bench
 
-  beforeEach(async () => { bench = await Bench.start() })
-  afterEach(async () => { await bench.wallet.stop() })
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
+  afterEach(async () => {
+    await bench.wallet.stop()
+  })
 
-  function last (): ParsedTransaction {
+  function last(): ParsedTransaction {
     return parseTransaction(bench.chain.broadcasts.at(-1) ?? assert.fail('nothing was broadcast'))
   }
 
   const idOf = (id: Txid | undefined): Txid => id ?? assert.fail('nothing was sent')
-  const outgoingOnDisk = (): string[] => [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/outgoing/'))
-  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => { await assert.rejects(work, (error) => codeOf(error) === code) }
+  const outgoingOnDisk = (): string[] =>
+    [...bench.store.snapshot().keys()].filter((key) => key.startsWith('wallet/outgoing/'))
+  const rejects = async (work: Promise<unknown>, code: string): Promise<void> => {
+    await assert.rejects(work, (error) => codeOf(error) === code)
+  }
 
   it('pays what was asked for, and brings the rest back', async () => {
     await bench.receive(100_000)
     const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 2_000n })
     const { version, outputs, inputs } = last()
     assert.equal(version, 2)
-    assert.equal(inputs.every(({ sequence }) => sequence === 0xfffffffd), true, 'it signals that it may be replaced')
+    assert.equal(
+      inputs.every(({ sequence }) => sequence === 0xfffffffd),
+      true,
+      'it signals that it may be replaced'
+    )
     assert.equal(outputs.find(({ script }) => sameBytes(script, STRANGER))?.value, 30_000n)
     // 1 input, 2 P2WPKH outputs: 141 vB with the longest signature, x 2 sat/vB.
     assert.deepEqual([sent.fee, sent.change, sent.broadcast], [282n, 69_718n, true])
     await bench.settled()
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 69_718n, unswept: 0n, reserved: 0n, locked: 0n })
+    assert.deepEqual(bench.wallet.balance(), {
+      confirmed: 0n,
+      pending: 69_718n,
+      unswept: 0n,
+      reserved: 0n,
+      locked: 0n
+    })
     bench.chain.mine()
     await bench.settled()
     assert.equal(bench.wallet.balance().confirmed, 69_718n)
@@ -46,7 +63,10 @@ describe('wallet / send', () => {
   it('of all leaves nothing', async () => {
     await bench.receive(100_000, 50_000)
     const sent = await bench.wallet.send({ to: TO, amount: 'all', feeRate: 1_000n })
-    assert.deepEqual(last().outputs.map(({ value }) => value), [sent.amount])
+    assert.deepEqual(
+      last().outputs.map(({ value }) => value),
+      [sent.amount]
+    )
     assert.equal(sent.amount + sent.fee, 150_000n)
     await bench.settled()
     assert.deepEqual(bench.wallet.coins(), [])
@@ -62,7 +82,12 @@ describe('wallet / send', () => {
   it('only says what it would cost when asked so, and uses up nothing', async () => {
     await bench.receive(100_000)
     const before = bench.store.snapshot()
-    const shown = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 2_000n, dryRun: true })
+    const shown = await bench.wallet.send({
+      to: TO,
+      amount: 30_000n,
+      feeRate: 2_000n,
+      dryRun: true
+    })
     assert.deepEqual([shown.txid, shown.fee, shown.amount], [undefined, 282n, 30_000n])
     assert.deepEqual(bench.store.snapshot(), before)
     assert.equal(bench.chain.broadcasts.length, 0)
@@ -70,19 +95,42 @@ describe('wallet / send', () => {
 
   it('refuses what cannot be meant, before anything is written', async () => {
     await bench.receive(100_000)
-    await rejects(bench.wallet.send({ to: 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4', amount: 1_000n }), 'ERR_INVALID_ADDRESS')
+    await rejects(
+      bench.wallet.send({ to: 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4', amount: 1_000n }),
+      'ERR_INVALID_ADDRESS'
+    )
     await rejects(bench.wallet.send({ to: TO, amount: 293n }), 'ERR_INVALID_AMOUNT')
-    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 99n }), 'ERR_INVALID_FEERATE')
-    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 999n }), 'ERR_FEERATE_TOO_LOW')
-    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 1_000_001n }), 'ERR_INVALID_FEERATE')
-    await rejects(bench.wallet.send({ to: TO, amount: 1_000n, label: 'two\nlines' }), 'ERR_INVALID_LABEL')
-    await rejects(bench.wallet.send({ to: TO, amount: 99_900n, feeRate: 1_000n }), 'ERR_INSUFFICIENT_FUNDS')
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 99n }),
+      'ERR_INVALID_FEERATE'
+    )
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 999n }),
+      'ERR_FEERATE_TOO_LOW'
+    )
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 1_000n, feeRate: 1_000_001n }),
+      'ERR_INVALID_FEERATE'
+    )
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 1_000n, label: 'two\nlines' }),
+      'ERR_INVALID_LABEL'
+    )
+    await rejects(
+      bench.wallet.send({ to: TO, amount: 99_900n, feeRate: 1_000n }),
+      'ERR_INSUFFICIENT_FUNDS'
+    )
     assert.deepEqual(outgoingOnDisk(), [])
   })
 
   it('never spends what is set aside for a channel, nor what has no confirmation', async () => {
     await bench.receive(100_000)
-    await bench.wallet.buildFunding({ channel: channelNamed('a'), scriptPubKey: fundingScriptOf('a'), amount: sat(50_000), feeRate: feeRate(1_000n) })
+    await bench.wallet.buildFunding({
+      channel: channelNamed('a'),
+      scriptPubKey: fundingScriptOf('a'),
+      amount: sat(50_000),
+      feeRate: feeRate(1_000n)
+    })
     bench.chain.pay(await bench.freshScript(), sat(80_000))
     await bench.settled()
     await rejects(bench.wallet.send({ to: TO, amount: 10_000n }), 'ERR_INSUFFICIENT_FUNDS')
@@ -92,7 +140,10 @@ describe('wallet / send', () => {
   it('is on disk before it leaves, and not sent when the disk refuses', async () => {
     await bench.receive(100_000)
     const seen: number[] = []
-    bench.store.onDurable((snapshot) => { seen.push(bench.chain.broadcasts.length); assert.ok([...snapshot.keys()].some((key) => key.startsWith('wallet/outgoing/'))) })
+    bench.store.onDurable((snapshot) => {
+      seen.push(bench.chain.broadcasts.length)
+      assert.ok([...snapshot.keys()].some((key) => key.startsWith('wallet/outgoing/')))
+    })
     await bench.wallet.send({ to: TO, amount: 30_000n })
     assert.deepEqual(seen, [0])
     bench.chain.mine()
@@ -105,9 +156,21 @@ describe('wallet / send', () => {
   it('keeps its coins, and is sent again, while no mempool has it: across a restart, and never another one', async () => {
     await bench.receive(100_000)
     bench.chain.refusal = 'mempool full'
-    await assert.rejects(bench.wallet.send({ to: TO, amount: 30_000n }), (error) => error instanceof PaychanError && error.code === 'ERR_BROADCAST_REFUSED' && typeof error.facts.txid === 'string')
+    await assert.rejects(
+      bench.wallet.send({ to: TO, amount: 30_000n }),
+      (error) =>
+        error instanceof PaychanError &&
+        error.code === 'ERR_BROADCAST_REFUSED' &&
+        typeof error.facts.txid === 'string'
+    )
     await rejects(bench.wallet.send({ to: TO, amount: 30_000n }), 'ERR_INSUFFICIENT_FUNDS')
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 100_000n, pending: 0n, unswept: 0n, reserved: 100_000n, locked: 0n })
+    assert.deepEqual(bench.wallet.balance(), {
+      confirmed: 100_000n,
+      pending: 0n,
+      unswept: 0n,
+      reserved: 100_000n,
+      locked: 0n
+    })
     await bench.restart()
     await rejects(bench.wallet.send({ to: TO, amount: 30_000n }), 'ERR_INSUFFICIENT_FUNDS')
     bench.chain.refusal = undefined
@@ -118,9 +181,21 @@ describe('wallet / send', () => {
   })
 
   for (const { reason, advice, not } of [
-    { reason: 'min relay fee not met, 141 < 200', advice: /Raise its fee with `paychan bumpfee [0-9a-f]{64}`\.$/, not: /A higher fee does not/ },
-    { reason: 'bad-txns-inputs-missingorspent', advice: /A coin that it spends is not on the chain just now, .* `paychan coins` shows/, not: /bumpfee/ },
-    { reason: 'excessive resource usage', advice: /A higher fee does not help against that; .* another Electrum server/, not: /bumpfee/ }
+    {
+      reason: 'min relay fee not met, 141 < 200',
+      advice: /Raise its fee with `paychan bumpfee [0-9a-f]{64}`\.$/,
+      not: /A higher fee does not/
+    },
+    {
+      reason: 'bad-txns-inputs-missingorspent',
+      advice: /A coin that it spends is not on the chain just now, .* `paychan coins` shows/,
+      not: /bumpfee/
+    },
+    {
+      reason: 'excessive resource usage',
+      advice: /A higher fee does not help against that; .* another Electrum server/,
+      not: /bumpfee/
+    }
   ]) {
     it(`is advised on by why it is refused: ${reason}`, async () => {
       await bench.receive(100_000)
@@ -145,13 +220,18 @@ describe('wallet / send', () => {
   it('goes out after a crash between the disk and the server, as the same transaction', async () => {
     await bench.receive(100_000)
     const snapshots: Snapshot[] = []
-    bench.store.onDurable((snapshot) => { snapshots.push(snapshot) })
+    bench.store.onDurable((snapshot) => {
+      snapshots.push(snapshot)
+    })
     bench.chain.setStatus('down')
     const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 1_000n })
     await bench.restart(snapshots[0] ?? assert.fail('nothing was written'))
     bench.chain.setStatus('synced')
     await bench.settled()
-    assert.deepEqual(bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid), [sent.txid])
+    assert.deepEqual(
+      bench.chain.broadcasts.map((raw) => parseTransaction(raw).txid),
+      [sent.txid]
+    )
     assert.equal(bench.wallet.balance().pending, 69_859n)
   })
 
@@ -175,7 +255,13 @@ describe('wallet / send', () => {
     await bench.settled()
     bench.chain.drop(idOf(txid))
     await bench.settled()
-    assert.deepEqual(bench.wallet.balance(), { confirmed: 100_000n, pending: 0n, unswept: 0n, reserved: 100_000n, locked: 0n })
+    assert.deepEqual(bench.wallet.balance(), {
+      confirmed: 100_000n,
+      pending: 0n,
+      unswept: 0n,
+      reserved: 100_000n,
+      locked: 0n
+    })
     bench.chain.mine(1, { empty: true })
     await bench.settled()
     assert.equal(bench.chain.isPending(idOf(txid)), true)
@@ -196,10 +282,19 @@ describe('wallet / send', () => {
       await bench.settled()
       const bumped = await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 5_000n })
       await bench.settled()
-      assert.deepEqual([bumped.kind, bumped.of, bumped.fee, bumped.broadcast], ['replacement', sent.txid, 705n, true])
+      assert.deepEqual(
+        [bumped.kind, bumped.of, bumped.fee, bumped.broadcast],
+        ['replacement', sent.txid, 705n, true]
+      )
       assert.equal(bench.chain.transaction(idOf(sent.txid)), undefined)
       assert.equal(last().outputs.find(({ script }) => sameBytes(script, STRANGER))?.value, 30_000n)
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 69_295n, unswept: 0n, reserved: 0n, locked: 0n })
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 0n,
+        pending: 69_295n,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 0n
+      })
       assert.equal(outgoingOnDisk().length, 1)
     })
 
@@ -218,7 +313,10 @@ describe('wallet / send', () => {
       const sent = await bench.wallet.send({ to: TO, amount: 'all', feeRate: 1_000n })
       await bench.settled()
       await bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_000n })
-      assert.deepEqual(last().outputs.map(({ value }) => value), [100_000n - 330n])
+      assert.deepEqual(
+        last().outputs.map(({ value }) => value),
+        [100_000n - 330n]
+      )
     })
 
     it('pays the least that replaces when nothing was asked, more than one sat/vB beyond the last', async () => {
@@ -226,7 +324,10 @@ describe('wallet / send', () => {
       const sent = await bench.wallet.send({ to: TO, amount: 30_000n, feeRate: 2_000n })
       await bench.settled()
       assert.equal((await bench.wallet.bumpFee(idOf(sent.txid))).fee, 282n + 141n)
-      await rejects(bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_999n }), 'ERR_FEERATE_TOO_LOW')
+      await rejects(
+        bench.wallet.bumpFee(idOf(sent.txid), { feeRate: 3_999n }),
+        'ERR_FEERATE_TOO_LOW'
+      )
     })
 
     it('counts once whichever version confirms, and its coins are not free before that is buried', async () => {
@@ -239,7 +340,11 @@ describe('wallet / send', () => {
       bench.chain.insert(first)
       bench.chain.mine()
       await bench.settled()
-      assert.equal(bench.wallet.balance().confirmed, 20_359n, 'the change of the first version, and the coin that only the second one spends')
+      assert.equal(
+        bench.wallet.balance().confirmed,
+        20_359n,
+        'the change of the first version, and the coin that only the second one spends'
+      )
       await rejects(bench.wallet.send({ to: TO, amount: 10_000n }), 'ERR_INSUFFICIENT_FUNDS')
       bench.chain.mine(BURIED_DEPTH)
       await bench.settled()

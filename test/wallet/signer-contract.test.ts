@@ -6,6 +6,14 @@ import { createTestSigner, testRoot } from '../../src/wallet/memory.js'
 import { createSigner } from '../../src/wallet/signer.js'
 
 const native = nativeEcdsa()
-if (native !== undefined) signerContract('over libsecp256k1', () => createSigner(testRoot('contract'), 'regtest', native))
-signerContract('over tiny-secp256k1', () => createSigner(testRoot('contract'), 'regtest', wasmEcdsa() ?? assert.fail('tiny-secp256k1 runs everywhere')))
+if (native !== undefined) {
+  signerContract('over libsecp256k1', () => createSigner(testRoot('contract'), 'regtest', native))
+}
+signerContract('over tiny-secp256k1', () =>
+  createSigner(
+    testRoot('contract'),
+    'regtest',
+    wasmEcdsa() ?? assert.fail('tiny-secp256k1 runs everywhere')
+  )
+)
 signerContract('of the tests', () => createTestSigner('contract'))

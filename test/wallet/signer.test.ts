@@ -13,7 +13,12 @@ import type { KeyPath } from '../../src/bitcoin/keys.js'
 
 const PATH: KeyPath = { role: 'server', high: 123, low: 456, use: 'channel' }
 const index = fc.nat({ max: 0x7fffffff })
-const keyPath: fc.Arbitrary<KeyPath> = fc.record({ role: fc.constantFrom('client', 'server'), high: index, low: index, use: fc.constantFrom('channel', 'payout') })
+const keyPath: fc.Arbitrary<KeyPath> = fc.record({
+  role: fc.constantFrom('client', 'server'),
+  high: index,
+  low: index,
+  use: fc.constantFrom('channel', 'payout')
+})
 
 describe('signer', () => {
   const signer = createTestSigner('alice')
@@ -24,15 +29,24 @@ describe('signer', () => {
       assert.equal(Buffer.from('pay', 'ascii').readUIntBE(0, 3), CHANNEL_PURPOSE)
       const expected = (path: string): string => toHex(root.derive(path).publicKey ?? assert.fail())
       assert.equal(toHex(signer.publicKey(PATH)), expected("m/7364985'/1'/1'/123'/456'/0'"))
-      assert.equal(toHex(signer.publicKey({ ...PATH, role: 'client', use: 'payout' })), expected("m/7364985'/1'/0'/123'/456'/1'"))
-      assert.equal(toHex(createSigner(root, 'mainnet').publicKey(PATH)), expected("m/7364985'/0'/1'/123'/456'/0'"))
+      assert.equal(
+        toHex(signer.publicKey({ ...PATH, role: 'client', use: 'payout' })),
+        expected("m/7364985'/1'/0'/123'/456'/1'")
+      )
+      assert.equal(
+        toHex(createSigner(root, 'mainnet').publicKey(PATH)),
+        expected("m/7364985'/0'/1'/123'/456'/0'")
+      )
     })
 
     it('gives different paths different keys', () => {
-      fc.assert(fc.property(keyPath, keyPath, (a, b) => {
-        const same = a.role === b.role && a.high === b.high && a.low === b.low && a.use === b.use
-        assert.equal(toHex(signer.publicKey(a)) === toHex(signer.publicKey(b)), same)
-      }), { numRuns: 20 })
+      fc.assert(
+        fc.property(keyPath, keyPath, (a, b) => {
+          const same = a.role === b.role && a.high === b.high && a.low === b.low && a.use === b.use
+          assert.equal(toHex(signer.publicKey(a)) === toHex(signer.publicKey(b)), same)
+        }),
+        { numRuns: 20 }
+      )
     })
 
     it('gives different seeds different keys, and the same seed the same', () => {
@@ -42,8 +56,14 @@ describe('signer', () => {
 
     it('refuses indexes beyond 31 bits', () => {
       for (const wrong of [-1, 0.5, 0x80000000, Number.NaN]) {
-        assert.throws(() => signer.publicKey({ ...PATH, high: wrong }), (error) => codeOf(error) === 'ERR_INVALID_KEY_PATH')
-        assert.throws(() => signer.sign({ ...PATH, low: wrong }, new Uint8Array(32)), (error) => codeOf(error) === 'ERR_INVALID_KEY_PATH')
+        assert.throws(
+          () => signer.publicKey({ ...PATH, high: wrong }),
+          (error) => codeOf(error) === 'ERR_INVALID_KEY_PATH'
+        )
+        assert.throws(
+          () => signer.sign({ ...PATH, low: wrong }, new Uint8Array(32)),
+          (error) => codeOf(error) === 'ERR_INVALID_KEY_PATH'
+        )
       }
     })
   })
@@ -53,7 +73,10 @@ describe('signer', () => {
     const signature = signer.sign(PATH, digest)
     assert.equal(signature.length, 64)
     assert.equal(signer.verify(signer.publicKey(PATH), digest, signature), true)
-    assert.equal(signer.verify(signer.publicKey({ ...PATH, use: 'payout' }), digest, signature), false)
+    assert.equal(
+      signer.verify(signer.publicKey({ ...PATH, use: 'payout' }), digest, signature),
+      false
+    )
   })
 
   it('hands out keys that the caller may write into', () => {
@@ -69,12 +92,19 @@ describe('signer', () => {
 
   describe('identity', () => {
     it('is the same after a restart, and another on mainnet', async () => {
-      const [first, again, mainnet] = [identitySeed(testRoot('alice'), 'regtest'), identitySeed(testRoot('alice'), 'regtest'), identitySeed(testRoot('alice'), 'mainnet')]
+      const [first, again, mainnet] = [
+        identitySeed(testRoot('alice'), 'regtest'),
+        identitySeed(testRoot('alice'), 'regtest'),
+        identitySeed(testRoot('alice'), 'mainnet')
+      ]
       assert.equal(first.length, 32)
       assert.deepEqual(again, first)
       assert.notDeepEqual(mainnet, first)
       const key = await generateKeyPairFromSeed('Ed25519', first)
-      assert.deepEqual((await generateKeyPairFromSeed('Ed25519', again)).publicKey.toString(), key.publicKey.toString())
+      assert.deepEqual(
+        (await generateKeyPairFromSeed('Ed25519', again)).publicKey.toString(),
+        key.publicKey.toString()
+      )
     })
 
     it("follows the documented path m/7364985'/coin'/2'", () => {
@@ -88,10 +118,11 @@ describe('lru cache', () => {
   it('makes each value once, and drops what was not used for longest', () => {
     const made: string[] = []
     const cache = new LruCache<string, string>(2)
-    const use = (key: string): string => cache.get(key, () => {
-      made.push(key)
-      return key.toUpperCase()
-    })
+    const use = (key: string): string =>
+      cache.get(key, () => {
+        made.push(key)
+        return key.toUpperCase()
+      })
     for (const key of ['a', 'b', 'a', 'c', 'a', 'b']) assert.equal(use(key), key.toUpperCase())
     // b was the oldest when c came: it is made again.
     assert.deepEqual(made, ['a', 'b', 'c', 'b'])

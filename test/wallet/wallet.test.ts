@@ -12,7 +12,8 @@ import { walletContract } from '../contracts/wallet.js'
 import { Bench, channelNamed, fundingScriptOf, sat } from './fixtures.js'
 import type { BuiltFunding } from '../../src/engine/ports.js'
 
-const scriptAt = (index: number): Uint8Array => new AddressBook(testRoot('alice'), 'regtest').at('receive', index).scriptPubKey
+const scriptAt = (index: number): Uint8Array =>
+  new AddressBook(testRoot('alice'), 'regtest').at('receive', index).scriptPubKey
 
 walletContract('on the chain', async (values) => {
   const bench = await Bench.start()
@@ -27,68 +28,104 @@ walletContract('on the chain', async (values) => {
     wallet: bench.wallet,
     valueOf: ({ txid, vout }) => bench.chain.transaction(txid)?.outputs[vout]?.value,
     scriptAt,
-    stop: async () => { await bench.wallet.stop() }
+    stop: async () => {
+      await bench.wallet.stop()
+    }
   }
 })
 
 walletContract('in memory', async (values) => {
   const wallet = createMemoryWallet({ seed: 'alice', coins: [] })
-  const given = new Map(values.map((value) => [outPointText(wallet.receive(sat(value))), sat(value)]))
-  return { wallet, valueOf: (outPoint) => given.get(outPointText(outPoint)), scriptAt, stop: async () => { await Promise.resolve() } }
+  const given = new Map(
+    values.map((value) => [outPointText(wallet.receive(sat(value))), sat(value)])
+  )
+  return {
+    wallet,
+    valueOf: (outPoint) => given.get(outPointText(outPoint)),
+    scriptAt,
+    stop: async () => {
+      await Promise.resolve()
+    }
+  }
 })
 
 describe('wallet', () => {
   let bench: Bench
 
-  beforeEach(async () => { bench = await Bench.start() })
+  beforeEach(async () => {
+    bench = await Bench.start()
+  })
   afterEach(async () => {
     await bench.wallet.stop()
     assert.deepEqual(bench.errors, [])
   })
 
-  function fund (name: string, amount: number): Promise<BuiltFunding> {
-    return bench.wallet.buildFunding({ channel: channelNamed(name), scriptPubKey: fundingScriptOf(name), amount: sat(amount), feeRate: feeRate(1000n) })
+  function fund(name: string, amount: number): Promise<BuiltFunding> {
+    return bench.wallet.buildFunding({
+      channel: channelNamed(name),
+      scriptPubKey: fundingScriptOf(name),
+      amount: sat(amount),
+      feeRate: feeRate(1000n)
+    })
   }
 
   describe('addresses', () => {
     it('are those of the words, one after the other', async () => {
       const book = new AddressBook(testRoot('alice'), 'regtest')
-      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 0).scriptPubKey, 'regtest'))
-      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 1).scriptPubKey, 'regtest'))
+      assert.equal(
+        await bench.wallet.newAddress(),
+        addressFromScript(book.at('receive', 0).scriptPubKey, 'regtest')
+      )
+      assert.equal(
+        await bench.wallet.newAddress(),
+        addressFromScript(book.at('receive', 1).scriptPubKey, 'regtest')
+      )
     })
 
     it('are on disk before they are told: a crash at any write never gives one twice', async () => {
       const told: string[] = []
       for (let crash = 0; crash < 5; crash++) {
         const snapshots = [bench.store.snapshot()]
-        bench.store.onDurable((snapshot) => { snapshots.push(snapshot) })
+        bench.store.onDurable((snapshot) => {
+          snapshots.push(snapshot)
+        })
         const address = await bench.wallet.newAddress()
         assert.ok(!told.includes(address))
         told.push(address)
         assert.equal(snapshots.length, 2)
-        // A crash before the write: nobody has heard of the address, so it may come again. After it: never.
+        // A crash before the write: nobody has heard of the address, so it may come again. After
+        // it: never.
         await bench.restart(snapshots[1] ?? assert.fail())
       }
       assert.equal(new Set(told).size, 5)
     })
 
     it('go on where a data directory of the layout before ended, and its records are written anew', async () => {
-      await bench.restart(new Map([['wallet/branch/receive', new TextEncoder().encode('{"v":1,"next":7}')]]))
+      await bench.restart(
+        new Map([['wallet/branch/receive', new TextEncoder().encode('{"v":1,"next":7}')]])
+      )
       const book = new AddressBook(testRoot('alice'), 'regtest')
-      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 7).scriptPubKey, 'regtest'))
+      assert.equal(
+        await bench.wallet.newAddress(),
+        addressFromScript(book.at('receive', 7).scriptPubKey, 'regtest')
+      )
       const record = new TextDecoder().decode(bench.store.snapshot().get('wallet/branch/receive'))
       assert.match(record, /"v":3}\n[0-9a-f]{8}$/)
     })
 
     it('are not told when the disk refuses', async () => {
       bench.store.failNext()
-      await assert.rejects(bench.wallet.newAddress(), (error) => codeOf(error) === 'ERR_STORE_FAILED')
+      await assert.rejects(
+        bench.wallet.newAddress(),
+        (error) => codeOf(error) === 'ERR_STORE_FAILED'
+      )
     })
 
     it('are watched before anybody can pay to them, and a gap ahead', async () => {
-      const watchedAt = (script: Uint8Array): boolean => bench.chain.watched.some((other) => sameBytes(other, script))
+      const watchedAt = (script: Uint8Array): boolean =>
+        bench.chain.watched.some((other) => sameBytes(other, script))
       for (let i = 0; i < GAP + 5; i++) assert.ok(watchedAt(await bench.freshScript()))
-      assert.equal(bench.chain.watched.length, (GAP + 5) + GAP + GAP)
+      assert.equal(bench.chain.watched.length, GAP + 5 + GAP + GAP)
     })
 
     it('that were paid to without having been handed out here are skipped', async () => {
@@ -99,7 +136,10 @@ describe('wallet', () => {
       const address = await bench.wallet.newAddress()
       assert.equal(address, addressFromScript(book.at('receive', 5).scriptPubKey, 'regtest'))
       await bench.restart()
-      assert.equal(await bench.wallet.newAddress(), addressFromScript(book.at('receive', 6).scriptPubKey, 'regtest'))
+      assert.equal(
+        await bench.wallet.newAddress(),
+        addressFromScript(book.at('receive', 6).scriptPubKey, 'regtest')
+      )
     })
   })
 
@@ -107,21 +147,41 @@ describe('wallet', () => {
     it('is pending in the mempool and confirmed in a block', async () => {
       bench.chain.pay(await bench.freshScript(), sat(5_000))
       await bench.settled()
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n, locked: 0n })
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 0n,
+        pending: 5_000n,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 0n
+      })
       bench.chain.mine()
       await bench.settled()
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 5_000n, pending: 0n, unswept: 0n, reserved: 0n, locked: 0n })
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 5_000n,
+        pending: 0n,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 0n
+      })
     })
 
     it('follows a reorg', async () => {
       await bench.receive(5_000)
       bench.chain.reorg(1)
       await bench.settled()
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 5_000n, unswept: 0n, reserved: 0n, locked: 0n })
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 0n,
+        pending: 5_000n,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 0n
+      })
     })
 
     it('is there again after a restart: everything that was handed out is watched', async () => {
-      const late = await Promise.all(Array.from({ length: 30 }, async () => await bench.freshScript()))
+      const late = await Promise.all(
+        Array.from({ length: 30 }, async () => await bench.freshScript())
+      )
       await bench.restart()
       bench.chain.pay(late[29] ?? assert.fail(), sat(7_000))
       bench.chain.mine()
@@ -134,12 +194,28 @@ describe('wallet', () => {
       const txid = bench.chain.pay(scriptFromAddress(address, 'regtest'), sat(9_000))
       bench.chain.mine()
       await bench.settled()
-      assert.deepEqual(bench.wallet.coins(), [{ outPoint: { txid, vout: 0 }, value: 9_000n, address, height: bench.chain.tip.height, confirmed: true, reservedFor: undefined, spentBy: undefined, locked: false, confirmations: 1, label: undefined, state: 'free' }])
+      assert.deepEqual(bench.wallet.coins(), [
+        {
+          outPoint: { txid, vout: 0 },
+          value: 9_000n,
+          address,
+          height: bench.chain.tip.height,
+          confirmed: true,
+          reservedFor: undefined,
+          spentBy: undefined,
+          locked: false,
+          confirmations: 1,
+          label: undefined,
+          state: 'free'
+        }
+      ])
     })
 
     it('tells its listeners of changes, until they stop', async () => {
       const seen: bigint[] = []
-      const stop = bench.wallet.onChange(() => { seen.push(bench.wallet.balance().confirmed) })
+      const stop = bench.wallet.onChange(() => {
+        seen.push(bench.wallet.balance().confirmed)
+      })
       await bench.receive(5_000)
       assert.equal(seen.at(-1), 5_000n)
       stop()
@@ -156,7 +232,13 @@ describe('wallet', () => {
       await bench.chain.broadcast(raw)
       await bench.settled()
       assert.equal(bench.chain.transaction(outPoint.txid)?.outputs[outPoint.vout]?.value, 200_000n)
-      assert.deepEqual(bench.wallet.balance(), { confirmed: 0n, pending: 300_000n - fee, unswept: 0n, reserved: 0n, locked: 0n })
+      assert.deepEqual(bench.wallet.balance(), {
+        confirmed: 0n,
+        pending: 300_000n - fee,
+        unswept: 0n,
+        reserved: 0n,
+        locked: 0n
+      })
       bench.chain.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().confirmed, 300_000n - fee)
@@ -165,14 +247,20 @@ describe('wallet', () => {
     it('spends no coin that is still in the mempool', async () => {
       bench.chain.pay(await bench.freshScript(), sat(500_000))
       await bench.settled()
-      await assert.rejects(fund('one', 100_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+      await assert.rejects(
+        fund('one', 100_000),
+        (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
+      )
     })
 
     it('spends no block reward that is not mature', async () => {
       bench.chain.pay(await bench.freshScript(), sat(500_000), { coinbase: true })
       bench.chain.mine()
       await bench.settled()
-      await assert.rejects(fund('one', 100_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+      await assert.rejects(
+        fund('one', 100_000),
+        (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
+      )
       bench.chain.mine(99)
       await bench.settled()
       await fund('one', 100_000)
@@ -186,10 +274,18 @@ describe('wallet', () => {
       await bench.restart()
       assert.deepEqual(bench.wallet.reservedFor(), [channelNamed('one')])
       const second = await fund('two', 200_000)
-      const scripts = [first, second].flatMap(({ raw }) => parseTransaction(raw).outputs.map(({ script }) => toHex(script)))
+      const scripts = [first, second].flatMap(({ raw }) =>
+        parseTransaction(raw).outputs.map(({ script }) => toHex(script))
+      )
       assert.equal(new Set(scripts).size, 4)
-      assert.notDeepEqual(parseTransaction(first.raw).inputs[0]?.outPoint, parseTransaction(second.raw).inputs[0]?.outPoint)
-      await assert.rejects(fund('three', 200_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+      assert.notDeepEqual(
+        parseTransaction(first.raw).inputs[0]?.outPoint,
+        parseTransaction(second.raw).inputs[0]?.outPoint
+      )
+      await assert.rejects(
+        fund('three', 200_000),
+        (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
+      )
     })
 
     it('writes index and coins in one batch: no crash leaves one without the other', async () => {
@@ -229,7 +325,10 @@ describe('wallet', () => {
       bench.chain.mine()
       await bench.settled()
       assert.equal(bench.wallet.balance().reserved, 500_000n)
-      await assert.rejects(fund('two', 200_000), (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS')
+      await assert.rejects(
+        fund('two', 200_000),
+        (error) => codeOf(error) === 'ERR_INSUFFICIENT_FUNDS'
+      )
       await bench.chain.broadcast(raw)
       bench.chain.mine(BURIED_DEPTH - 1)
       await bench.settled()
@@ -245,7 +344,10 @@ describe('wallet', () => {
   describe('when it does not run', () => {
     it('refuses to choose anything', async () => {
       await bench.wallet.stop()
-      await assert.rejects(bench.wallet.newAddress(), (error) => codeOf(error) === 'ERR_WALLET_STOPPED')
+      await assert.rejects(
+        bench.wallet.newAddress(),
+        (error) => codeOf(error) === 'ERR_WALLET_STOPPED'
+      )
       await assert.rejects(fund('one', 1_000), (error) => codeOf(error) === 'ERR_WALLET_STOPPED')
       assert.deepEqual(bench.chain.watched, [])
     })
@@ -260,7 +362,12 @@ describe('wallet without a server', () => {
     first.chain.setStatus('down')
     const bench = await Bench.start({ chain: first.chain, disk: first.store.snapshot() })
     await bench.wallet.newAddress()
-    const request = { channel: channelNamed('one'), scriptPubKey: fundingScriptOf('one'), amount: sat(100_000), feeRate: feeRate(1000n) }
+    const request = {
+      channel: channelNamed('one'),
+      scriptPubKey: fundingScriptOf('one'),
+      amount: sat(100_000),
+      feeRate: feeRate(1000n)
+    }
     await assert.rejects(bench.wallet.buildFunding(request), (error) => {
       assert.ok(error instanceof PaychanError)
       assert.equal(error.code, 'ERR_CHAIN_UNAVAILABLE', 'too few coins is not what is wrong')

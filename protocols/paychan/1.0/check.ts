@@ -5,9 +5,26 @@
  */
 import { ProtocolError } from './errors.js'
 import {
-  MAX_AMOUNT, MAX_ERROR_CODE_BYTES, MAX_ERROR_TEXT_BYTES, MAX_MEMO_BYTES, MAX_PAYMENTS_PER_UPDATE, MAX_PREVIOUS_BYTES, MAX_RECORDED_STATES, MAX_SCRIPT_BYTES, MAX_TRANSACTION_BYTES
+  MAX_AMOUNT,
+  MAX_ERROR_CODE_BYTES,
+  MAX_ERROR_TEXT_BYTES,
+  MAX_MEMO_BYTES,
+  MAX_PAYMENTS_PER_UPDATE,
+  MAX_PREVIOUS_BYTES,
+  MAX_RECORDED_STATES,
+  MAX_SCRIPT_BYTES,
+  MAX_TRANSACTION_BYTES
 } from './limits.js'
-import type { AcceptChannel, ChannelRecord, Limits, Message, OpenChannel, Payment, Reestablish, Renewal } from './messages.js'
+import type {
+  AcceptChannel,
+  ChannelRecord,
+  Limits,
+  Message,
+  OpenChannel,
+  Payment,
+  Reestablish,
+  Renewal
+} from './messages.js'
 import { isLongerThan, isPlainText } from './text.js'
 
 /** `LOCKTIME_THRESHOLD` of Bitcoin Core is 500,000,000: from there on `nLockTime` is a time. */
@@ -21,45 +38,54 @@ const MAX_TX_VERSION = 255
 const ERROR_CODE = /^ERR_[A-Z0-9_]+$/
 const RULE_ID = /^(?:[A-Z]+-[0-9]+)?$/
 
-function refuse (rule: string, sentence: string): never {
+function refuse(rule: string, sentence: string): never {
   throw new ProtocolError(rule, sentence)
 }
 
-function amount (name: string, value: bigint): void {
-  if (value < 0n || value > MAX_AMOUNT) refuse('WIRE-5', `${name} is not an amount from 0 to 21 million bitcoin.`)
-}
-
-function integer (name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) refuse('WIRE-5', `${name} is not a whole number from ${min} to ${max}.`)
-}
-
-function oneOf (name: string, value: string, allowed: readonly string[]): void {
-  if (!allowed.includes(value)) refuse('WIRE-5', `${name} is not one of ${allowed.join(', ')}.`)
-}
-
-function bytes (name: string, value: Uint8Array, min: number, max = min): void {
-  if (value.length < min || value.length > max) {
-    refuse('WIRE-6', `${name} has ${value.length} bytes instead of ${min === max ? min : `${min} to ${max}`}.`)
+function amount(name: string, value: bigint): void {
+  if (value < 0n || value > MAX_AMOUNT) {
+    refuse('WIRE-5', `${name} is not an amount from 0 to 21 million bitcoin.`)
   }
 }
 
-function key (name: string, value: Uint8Array): void {
+function integer(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    refuse('WIRE-5', `${name} is not a whole number from ${min} to ${max}.`)
+  }
+}
+
+function oneOf(name: string, value: string, allowed: readonly string[]): void {
+  if (!allowed.includes(value)) refuse('WIRE-5', `${name} is not one of ${allowed.join(', ')}.`)
+}
+
+function bytes(name: string, value: Uint8Array, min: number, max = min): void {
+  if (value.length < min || value.length > max) {
+    refuse(
+      'WIRE-6',
+      `${name} has ${value.length} bytes instead of ${min === max ? min : `${min} to ${max}`}.`
+    )
+  }
+}
+
+function key(name: string, value: Uint8Array): void {
   bytes(name, value, 33)
   // SEC 1: a compressed point starts with 02 (even y) or 03 (odd y).
   if (value[0] !== 2 && value[0] !== 3) refuse('WIRE-6', `${name} is not a compressed public key.`)
 }
 
-function text (name: string, value: string, maxBytes: number, rule: string): void {
+function text(name: string, value: string, maxBytes: number, rule: string): void {
   if (isLongerThan(value, maxBytes)) refuse(rule, `${name} is longer than ${maxBytes} bytes.`)
   if (!isPlainText(value)) refuse('WIRE-7', `${name} is not one line of well-formed text.`)
 }
 
-function code (value: string): void {
+function code(value: string): void {
   text('code', value, MAX_ERROR_CODE_BYTES, 'WIRE-6')
-  if (!ERROR_CODE.test(value)) refuse('WIRE-7', 'code is not ERR_ and capital letters, digits or underscores.')
+  if (!ERROR_CODE.test(value)) {
+    refuse('WIRE-7', 'code is not ERR_ and capital letters, digits or underscores.')
+  }
 }
 
-function limits (value: Limits): void {
+function limits(value: Limits): void {
   amount('min_first_payment', value.minFirstPayment)
   amount('max_stake', value.maxStake)
   amount('min_turn_amount', value.minTurnAmount)
@@ -68,37 +94,42 @@ function limits (value: Limits): void {
   integer('max_risk', value.maxRisk, 1, 100)
 }
 
-function payment (value: Payment): void {
+function payment(value: Payment): void {
   bytes('payment id', value.id, 16)
   amount('payment amount', value.amount)
   text('memo', value.memo, MAX_MEMO_BYTES, 'UPD-8')
 }
 
-function renewal (value: Renewal): void {
+function renewal(value: Renewal): void {
   bytes('channel_id', value.channelId, 32)
   integer('turn', value.turn, 0, MAX_UINT32)
   integer('sequence', value.sequence, 0, MAX_UINT32)
   amount('server_balance', value.serverBalance)
 }
 
-function reestablish (message: Reestablish): void {
+function reestablish(message: Reestablish): void {
   const { signature, payments, sequence } = message
   integer('turn', message.turn, 0, MAX_UINT32)
   if (signature.length > 0) bytes('signature', signature, 64)
-  // Without a signature there is no state, and nothing to be said of one; but a later turn begins with one that needs none.
+  // Without a signature there is no state, and nothing to be said of one; but a later turn begins
+  // with one that needs none.
   const hasState = signature.length > 0 || message.turn > 0
   integer('sequence', sequence, 0, hasState ? MAX_UINT32 : 0)
   amount('payer_balance', message.payerBalance)
-  if (!hasState && message.payerBalance !== 0n) refuse('WIRE-5', 'payer_balance is not 0, and there is no signature.')
+  if (!hasState && message.payerBalance !== 0n) {
+    refuse('WIRE-5', 'payer_balance is not 0, and there is no signature.')
+  }
   integer('signed', message.signed, 0, MAX_UINT32)
   integer('payments_after', message.paymentsAfter, 0, sequence)
-  if (payments.length > 0 && message.paymentsAfter === sequence) refuse('WIRE-5', 'payments are listed of updates that there are not.')
+  if (payments.length > 0 && message.paymentsAfter === sequence) {
+    refuse('WIRE-5', 'payments are listed of updates that there are not.')
+  }
   payments.forEach(payment)
   integer('epoch', message.epoch, 1, MAX_UINT32)
   integer('peer_epoch', message.peerEpoch, 0, MAX_UINT32)
 }
 
-function openChannel (message: OpenChannel): void {
+function openChannel(message: OpenChannel): void {
   oneOf('network', message.network, ['mainnet', 'testnet', 'testnet4', 'signet', 'regtest'])
   key('channel_key', message.channelKey)
   key('payout_key', message.payoutKey)
@@ -112,7 +143,7 @@ function openChannel (message: OpenChannel): void {
   bytes('derivation', message.derivation, 8)
 }
 
-function acceptChannel (message: AcceptChannel): void {
+function acceptChannel(message: AcceptChannel): void {
   key('channel_key', message.channelKey)
   bytes('derivation', message.derivation, 8)
   key('payout_key', message.payoutKey)
@@ -123,13 +154,15 @@ function acceptChannel (message: AcceptChannel): void {
   integer('settle_height', message.settleHeight, 0, MAX_HEIGHT)
 }
 
-function channelRecord (message: ChannelRecord): void {
+function channelRecord(message: ChannelRecord): void {
   openChannel(message.open)
   acceptChannel(message.accept)
   bytes('funding_tx', message.fundingTx, 1, MAX_TRANSACTION_BYTES)
   integer('funding_output', message.fundingOutput, 0, MAX_UINT32)
   bytes('refund_signature', message.refundSignature, 64)
-  if (message.states.length > MAX_RECORDED_STATES) refuse('WIRE-6', `A ChannelRecord has more than ${MAX_RECORDED_STATES} states.`)
+  if (message.states.length > MAX_RECORDED_STATES) {
+    refuse('WIRE-6', `A ChannelRecord has more than ${MAX_RECORDED_STATES} states.`)
+  }
   for (const { sequence, payerBalance, signature } of message.states) {
     integer('sequence', sequence, 0, MAX_UINT32)
     amount('payer_balance', payerBalance)
@@ -138,7 +171,7 @@ function channelRecord (message: ChannelRecord): void {
 }
 
 /** @throws ProtocolError when a field of `message` is out of range. */
-export function checkMessage (message: Message): void {
+export function checkMessage(message: Message): void {
   switch (message.type) {
     case 'OpenChannel':
       openChannel(message)
@@ -162,7 +195,9 @@ export function checkMessage (message: Message): void {
       integer('turn', message.turn, 0, MAX_UINT32)
       integer('sequence', message.sequence, 0, MAX_UINT32)
       amount('payer_balance', message.payerBalance)
-      if (message.payments.length > MAX_PAYMENTS_PER_UPDATE) refuse('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`)
+      if (message.payments.length > MAX_PAYMENTS_PER_UPDATE) {
+        refuse('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`)
+      }
       message.payments.forEach(payment)
       bytes('signature', message.signature, 64)
       return
@@ -190,7 +225,9 @@ export function checkMessage (message: Message): void {
       bytes('funding_tx', message.fundingTx, 1, MAX_TRANSACTION_BYTES)
       bytes('signature', message.signature, 64)
       for (const each of message.previous) bytes('previous', each, 1, MAX_PREVIOUS_BYTES)
-      if (message.previous.reduce((sum, { length }) => sum + length, 0) > MAX_PREVIOUS_BYTES) refuse('WIRE-6', `previous has more than ${MAX_PREVIOUS_BYTES} bytes in all.`)
+      if (message.previous.reduce((sum, { length }) => sum + length, 0) > MAX_PREVIOUS_BYTES) {
+        refuse('WIRE-6', `previous has more than ${MAX_PREVIOUS_BYTES} bytes in all.`)
+      }
       return
     case 'CloseRequest':
       integer('turn', message.turn, 0, MAX_UINT32)

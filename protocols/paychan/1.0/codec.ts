@@ -32,16 +32,21 @@ const MODE_TO_WIRE: Readonly<Record<Mode, WireMode>> = {
  * @throws ProtocolError when a field is out of range, or the whole is too long (WIRE-2).
  * @example encode({ type: 'UpdateAck', turn: 0, sequence: 7 }) // 42 02 10 07
  */
-export function encode (message: Message): Uint8Array {
+export function encode(message: Message): Uint8Array {
   const update = message.type === 'Update' ? encodeUpdate(message) : undefined
   return update ?? encodeAny(message)
 }
 
 /** `encode` without the short way for `Update`. */
-export function encodeAny (message: Message): Uint8Array {
+export function encodeAny(message: Message): Uint8Array {
   checkMessage(message)
   const bytes = Envelope.encode(toEnvelope(message))
-  if (bytes.length > MAX_MESSAGE_BYTES) throw new ProtocolError('WIRE-2', `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`)
+  if (bytes.length > MAX_MESSAGE_BYTES) {
+    throw new ProtocolError(
+      'WIRE-2',
+      `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`
+    )
+  }
   return bytes
 }
 
@@ -50,67 +55,93 @@ export function encodeAny (message: Message): Uint8Array {
  *
  * @throws ProtocolError for everything that `encode` would not have made.
  */
-export function decode (bytes: Uint8Array): Message {
+export function decode(bytes: Uint8Array): Message {
   return decodeUpdate(bytes) ?? decodeAny(bytes)
 }
 
 /** `decode` without the short way for `Update`. */
-export function decodeAny (bytes: Uint8Array): Message {
-  if (bytes.length > MAX_MESSAGE_BYTES) throw new ProtocolError('WIRE-2', `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`)
+export function decodeAny(bytes: Uint8Array): Message {
+  if (bytes.length > MAX_MESSAGE_BYTES) {
+    throw new ProtocolError(
+      'WIRE-2',
+      `A message has ${bytes.length} bytes, more than ${MAX_MESSAGE_BYTES}.`
+    )
+  }
   const envelope = parse(bytes)
-  if (!equals(Envelope.encode(envelope), bytes)) throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.')
+  if (!equals(Envelope.encode(envelope), bytes)) {
+    throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.')
+  }
   const message = fromEnvelope(envelope)
   checkMessage(message)
   return message
 }
 
-function parse (bytes: Uint8Array): Envelope {
+function parse(bytes: Uint8Array): Envelope {
   try {
     return Envelope.decode(bytes, { limits: { update: { payments: MAX_PAYMENTS_PER_UPDATE } } })
   } catch (cause) {
-    if (cause instanceof MaxLengthError) throw new ProtocolError('UPD-7', `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`, { cause })
-    throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.', { cause })
+    if (cause instanceof MaxLengthError) {
+      throw new ProtocolError(
+        'UPD-7',
+        `An Update has more than ${MAX_PAYMENTS_PER_UPDATE} payments.`,
+        { cause }
+      )
+    }
+    throw new ProtocolError('WIRE-4', 'The bytes are not the canonical encoding of a message.', {
+      cause
+    })
   }
 }
 
 /** A copy: the bytes that were received belong to the transport, which uses them again. */
-function own (bytes: Uint8Array): Uint8Array {
+function own(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
 }
 
 /** The generated types ask for bytes that are not shared between threads; ours never are. */
-function bytes (value: Uint8Array): Uint8Array<ArrayBuffer> {
-  return value.buffer instanceof ArrayBuffer ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value)
+function bytes(value: Uint8Array): Uint8Array<ArrayBuffer> {
+  return value.buffer instanceof ArrayBuffer
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(value)
 }
 
-function networkFrom (value: WireNetwork): Network {
+function networkFrom(value: WireNetwork): Network {
   switch (value) {
-    case WireNetwork.MAINNET: return 'mainnet'
-    case WireNetwork.TESTNET: return 'testnet'
-    case WireNetwork.TESTNET4: return 'testnet4'
-    case WireNetwork.SIGNET: return 'signet'
-    case WireNetwork.REGTEST: return 'regtest'
-    case WireNetwork.NETWORK_UNSPECIFIED: throw new ProtocolError('WIRE-5', 'network is not specified.')
+    case WireNetwork.MAINNET:
+      return 'mainnet'
+    case WireNetwork.TESTNET:
+      return 'testnet'
+    case WireNetwork.TESTNET4:
+      return 'testnet4'
+    case WireNetwork.SIGNET:
+      return 'signet'
+    case WireNetwork.REGTEST:
+      return 'regtest'
+    case WireNetwork.NETWORK_UNSPECIFIED:
+      throw new ProtocolError('WIRE-5', 'network is not specified.')
   }
 }
 
-function modeFrom (value: WireMode): Mode {
+function modeFrom(value: WireMode): Mode {
   switch (value) {
-    case WireMode.ONE_WAY: return 'one-way'
-    case WireMode.TWO_WAY: return 'two-way'
-    case WireMode.MODE_UNSPECIFIED: throw new ProtocolError('WIRE-5', 'mode is not specified.')
+    case WireMode.ONE_WAY:
+      return 'one-way'
+    case WireMode.TWO_WAY:
+      return 'two-way'
+    case WireMode.MODE_UNSPECIFIED:
+      throw new ProtocolError('WIRE-5', 'mode is not specified.')
   }
 }
 
-function toWirePayment ({ id, amount, memo }: Payment): wire.Payment {
+function toWirePayment({ id, amount, memo }: Payment): wire.Payment {
   return { id: bytes(id), amount, memo }
 }
 
-function fromWirePayment ({ id, amount, memo }: wire.Payment): Payment {
+function fromWirePayment({ id, amount, memo }: wire.Payment): Payment {
   return { id: own(id), amount, memo }
 }
 
-function toWireOpen (message: OpenChannel): wire.OpenChannel {
+function toWireOpen(message: OpenChannel): wire.OpenChannel {
   return {
     network: NETWORK_TO_WIRE[message.network],
     channelKey: bytes(message.channelKey),
@@ -121,12 +152,14 @@ function toWireOpen (message: OpenChannel): wire.OpenChannel {
     mode: MODE_TO_WIRE[message.mode],
     step: message.step,
     txVersion: message.txVersion,
-    ...(message.renews === undefined ? {} : { renews: { ...message.renews, channelId: bytes(message.renews.channelId) } }),
+    ...(message.renews === undefined
+      ? {}
+      : { renews: { ...message.renews, channelId: bytes(message.renews.channelId) } }),
     derivation: bytes(message.derivation)
   }
 }
 
-function toWireAccept (message: AcceptChannel): wire.AcceptChannel {
+function toWireAccept(message: AcceptChannel): wire.AcceptChannel {
   return {
     channelKey: bytes(message.channelKey),
     derivation: bytes(message.derivation),
@@ -139,16 +172,20 @@ function toWireAccept (message: AcceptChannel): wire.AcceptChannel {
   }
 }
 
-function toEnvelope (message: Message): Envelope {
+function toEnvelope(message: Message): Envelope {
   switch (message.type) {
     case 'OpenChannel':
       return { openChannel: toWireOpen(message) }
     case 'AcceptChannel':
       return { acceptChannel: toWireAccept(message) }
-    case 'RefundRequest': return { refundRequest: { refundTx: bytes(message.refundTx) } }
-    case 'RefundSignature': return { refundSignature: { signature: bytes(message.signature) } }
-    case 'Funding': return { funding: { fundingTx: bytes(message.fundingTx) } }
-    case 'FundingBroadcast': return { fundingBroadcast: { txid: bytes(message.txid) } }
+    case 'RefundRequest':
+      return { refundRequest: { refundTx: bytes(message.refundTx) } }
+    case 'RefundSignature':
+      return { refundSignature: { signature: bytes(message.signature) } }
+    case 'Funding':
+      return { funding: { fundingTx: bytes(message.fundingTx) } }
+    case 'FundingBroadcast':
+      return { fundingBroadcast: { txid: bytes(message.txid) } }
     case 'Update':
       return {
         update: {
@@ -159,12 +196,31 @@ function toEnvelope (message: Message): Envelope {
           signature: bytes(message.signature)
         }
       }
-    case 'UpdateAck': return { updateAck: { turn: message.turn, sequence: message.sequence } }
-    case 'ChannelReady': return { channelReady: {} }
-    case 'TurnRequest': return { turnRequest: { turn: message.turn, amount: message.amount } }
-    case 'TurnGrant': return { turnGrant: { turn: message.turn, sequence: message.sequence } }
-    case 'TurnRefuse': return { turnRefuse: { turn: message.turn, code: message.code, notBefore: message.notBefore, text: message.text } }
-    case 'RenewalRequest': return { renewalRequest: { fundingTx: bytes(message.fundingTx), signature: bytes(message.signature), previous: message.previous.map(bytes) } }
+    case 'UpdateAck':
+      return { updateAck: { turn: message.turn, sequence: message.sequence } }
+    case 'ChannelReady':
+      return { channelReady: {} }
+    case 'TurnRequest':
+      return { turnRequest: { turn: message.turn, amount: message.amount } }
+    case 'TurnGrant':
+      return { turnGrant: { turn: message.turn, sequence: message.sequence } }
+    case 'TurnRefuse':
+      return {
+        turnRefuse: {
+          turn: message.turn,
+          code: message.code,
+          notBefore: message.notBefore,
+          text: message.text
+        }
+      }
+    case 'RenewalRequest':
+      return {
+        renewalRequest: {
+          fundingTx: bytes(message.fundingTx),
+          signature: bytes(message.signature),
+          previous: message.previous.map(bytes)
+        }
+      }
     case 'CloseRequest':
       return {
         closeRequest: {
@@ -178,7 +234,8 @@ function toEnvelope (message: Message): Envelope {
           signature: bytes(message.signature)
         }
       }
-    case 'CloseDone': return { closeDone: { txid: bytes(message.txid) } }
+    case 'CloseDone':
+      return { closeDone: { txid: bytes(message.txid) } }
     case 'Reestablish':
       return {
         reestablish: {
@@ -195,7 +252,8 @@ function toEnvelope (message: Message): Envelope {
           peerEpoch: message.peerEpoch
         }
       }
-    case 'RestoreRequest': return { restoreRequest: { after: bytes(message.after) } }
+    case 'RestoreRequest':
+      return { restoreRequest: { after: bytes(message.after) } }
     case 'ChannelRecord':
       return {
         channelRecord: {
@@ -207,12 +265,16 @@ function toEnvelope (message: Message): Envelope {
           states: message.states.map((state) => ({ ...state, signature: bytes(state.signature) }))
         }
       }
-    case 'RestoreDone': return { restoreDone: {} }
-    case 'Error': return { error: { code: message.code, rule: message.rule, text: message.text, fatal: message.fatal } }
+    case 'RestoreDone':
+      return { restoreDone: {} }
+    case 'Error':
+      return {
+        error: { code: message.code, rule: message.rule, text: message.text, fatal: message.fatal }
+      }
   }
 }
 
-function openFrom (body: wire.OpenChannel): OpenChannel {
+function openFrom(body: wire.OpenChannel): OpenChannel {
   return {
     type: 'OpenChannel',
     network: networkFrom(body.network),
@@ -224,12 +286,14 @@ function openFrom (body: wire.OpenChannel): OpenChannel {
     mode: modeFrom(body.mode),
     step: body.step,
     txVersion: body.txVersion,
-    ...(body.renews == null ? {} : { renews: { ...body.renews, channelId: own(body.renews.channelId) } }),
+    ...(body.renews == null
+      ? {}
+      : { renews: { ...body.renews, channelId: own(body.renews.channelId) } }),
     derivation: own(body.derivation)
   }
 }
 
-function acceptFrom (body: wire.AcceptChannel): AcceptChannel {
+function acceptFrom(body: wire.AcceptChannel): AcceptChannel {
   // A message field that is missing is not one with default values; the canonical form has it.
   if (body.limits == null) throw new ProtocolError('WIRE-5', 'limits are missing.')
   return {
@@ -245,8 +309,10 @@ function acceptFrom (body: wire.AcceptChannel): AcceptChannel {
   }
 }
 
-function recordFrom ({ open, accept, ...body }: wire.ChannelRecord): Message {
-  if (open == null || accept == null) throw new ProtocolError('WIRE-5', 'open or accept is missing.')
+function recordFrom({ open, accept, ...body }: wire.ChannelRecord): Message {
+  if (open == null || accept == null) {
+    throw new ProtocolError('WIRE-5', 'open or accept is missing.')
+  }
   return {
     type: 'ChannelRecord',
     open: openFrom(open),
@@ -258,8 +324,10 @@ function recordFrom ({ open, accept, ...body }: wire.ChannelRecord): Message {
   }
 }
 
-function fromEnvelope (envelope: Envelope): Message {
-  if (Object.keys(envelope).length > 1) throw new ProtocolError('WIRE-3', 'An Envelope has more than one body.')
+function fromEnvelope(envelope: Envelope): Message {
+  if (Object.keys(envelope).length > 1) {
+    throw new ProtocolError('WIRE-3', 'An Envelope has more than one body.')
+  }
   if (envelope.update != null) {
     const { turn, sequence, payerBalance, payments, signature } = envelope.update
     return {
@@ -271,23 +339,54 @@ function fromEnvelope (envelope: Envelope): Message {
       signature: own(signature)
     }
   }
-  if (envelope.updateAck != null) return { type: 'UpdateAck', turn: envelope.updateAck.turn, sequence: envelope.updateAck.sequence }
+  if (envelope.updateAck != null) {
+    return {
+      type: 'UpdateAck',
+      turn: envelope.updateAck.turn,
+      sequence: envelope.updateAck.sequence
+    }
+  }
   if (envelope.openChannel != null) return openFrom(envelope.openChannel)
   if (envelope.acceptChannel != null) return acceptFrom(envelope.acceptChannel)
-  if (envelope.refundRequest != null) return { type: 'RefundRequest', refundTx: own(envelope.refundRequest.refundTx) }
-  if (envelope.refundSignature != null) return { type: 'RefundSignature', signature: own(envelope.refundSignature.signature) }
-  if (envelope.funding != null) return { type: 'Funding', fundingTx: own(envelope.funding.fundingTx) }
-  if (envelope.fundingBroadcast != null) return { type: 'FundingBroadcast', txid: own(envelope.fundingBroadcast.txid) }
+  if (envelope.refundRequest != null) {
+    return { type: 'RefundRequest', refundTx: own(envelope.refundRequest.refundTx) }
+  }
+  if (envelope.refundSignature != null) {
+    return { type: 'RefundSignature', signature: own(envelope.refundSignature.signature) }
+  }
+  if (envelope.funding != null) {
+    return { type: 'Funding', fundingTx: own(envelope.funding.fundingTx) }
+  }
+  if (envelope.fundingBroadcast != null) {
+    return { type: 'FundingBroadcast', txid: own(envelope.fundingBroadcast.txid) }
+  }
   if (envelope.channelReady != null) return { type: 'ChannelReady' }
-  if (envelope.turnRequest != null) return { type: 'TurnRequest', turn: envelope.turnRequest.turn, amount: envelope.turnRequest.amount }
-  if (envelope.turnGrant != null) return { type: 'TurnGrant', turn: envelope.turnGrant.turn, sequence: envelope.turnGrant.sequence }
+  if (envelope.turnRequest != null) {
+    return {
+      type: 'TurnRequest',
+      turn: envelope.turnRequest.turn,
+      amount: envelope.turnRequest.amount
+    }
+  }
+  if (envelope.turnGrant != null) {
+    return {
+      type: 'TurnGrant',
+      turn: envelope.turnGrant.turn,
+      sequence: envelope.turnGrant.sequence
+    }
+  }
   if (envelope.turnRefuse != null) {
     const { turn, code, notBefore, text } = envelope.turnRefuse
     return { type: 'TurnRefuse', turn, code, notBefore, text }
   }
   if (envelope.renewalRequest != null) {
     const { fundingTx, signature, previous } = envelope.renewalRequest
-    return { type: 'RenewalRequest', fundingTx: own(fundingTx), signature: own(signature), previous: previous.map(own) }
+    return {
+      type: 'RenewalRequest',
+      fundingTx: own(fundingTx),
+      signature: own(signature),
+      previous: previous.map(own)
+    }
   }
   if (envelope.closeRequest != null) {
     const body = envelope.closeRequest
@@ -306,9 +405,18 @@ function fromEnvelope (envelope: Envelope): Message {
   if (envelope.closeDone != null) return { type: 'CloseDone', txid: own(envelope.closeDone.txid) }
   if (envelope.reestablish != null) {
     const { channelId, derivation, signature, payments, ...numbers } = envelope.reestablish
-    return { type: 'Reestablish', channelId: own(channelId), derivation: own(derivation), signature: own(signature), payments: payments.map(fromWirePayment), ...numbers }
+    return {
+      type: 'Reestablish',
+      channelId: own(channelId),
+      derivation: own(derivation),
+      signature: own(signature),
+      payments: payments.map(fromWirePayment),
+      ...numbers
+    }
   }
-  if (envelope.restoreRequest != null) return { type: 'RestoreRequest', after: own(envelope.restoreRequest.after) }
+  if (envelope.restoreRequest != null) {
+    return { type: 'RestoreRequest', after: own(envelope.restoreRequest.after) }
+  }
   if (envelope.channelRecord != null) return recordFrom(envelope.channelRecord)
   if (envelope.restoreDone != null) return { type: 'RestoreDone' }
   if (envelope.error != null) {

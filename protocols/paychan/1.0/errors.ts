@@ -1,11 +1,17 @@
 /** The one error that the codec throws. */
 
-/** Bytes, or a message, that spec.md does not allow. `rule` is the id of the rule that is broken. */
+/**
+ * Bytes, or a message, that spec.md does not allow. `rule` is the id of the rule that is broken.
+ */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
   readonly code = 'ERR_BAD_MESSAGE'
 
-  constructor (readonly rule: string, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly rule: string,
+    message: string,
+    options?: ErrorOptions
+  ) {
     super(message, options)
   }
 }

@@ -1,4 +1,6 @@
-/** What another implementation, or our own p2p room, needs of the protocol: types, limits, codec. */
+/**
+ * What another implementation, or our own p2p room, needs of the protocol: types, limits, codec.
+ */
 export * from './limits.js'
 export * from './messages.js'
 export * from './errors.js'

@@ -57,14 +57,30 @@ export interface AcceptChannel {
   readonly settleHeight: number
 }
 
-export interface RefundRequest { readonly type: 'RefundRequest', readonly refundTx: Uint8Array }
-export interface RefundSignature { readonly type: 'RefundSignature', readonly signature: Uint8Array }
-export interface Funding { readonly type: 'Funding', readonly fundingTx: Uint8Array }
+export interface RefundRequest {
+  readonly type: 'RefundRequest'
+  readonly refundTx: Uint8Array
+}
+export interface RefundSignature {
+  readonly type: 'RefundSignature'
+  readonly signature: Uint8Array
+}
+export interface Funding {
+  readonly type: 'Funding'
+  readonly fundingTx: Uint8Array
+}
 /** `txid`: 32 bytes in the order that transactions use. */
-export interface FundingBroadcast { readonly type: 'FundingBroadcast', readonly txid: Uint8Array }
+export interface FundingBroadcast {
+  readonly type: 'FundingBroadcast'
+  readonly txid: Uint8Array
+}
 
 /** `id`: 16 bytes. */
-export interface Payment { readonly id: Uint8Array, readonly amount: bigint, readonly memo: string }
+export interface Payment {
+  readonly id: Uint8Array
+  readonly amount: bigint
+  readonly memo: string
+}
 
 export interface Update {
   readonly type: 'Update'
@@ -75,15 +91,35 @@ export interface Update {
   readonly signature: Uint8Array
 }
 
-export interface UpdateAck { readonly type: 'UpdateAck', readonly turn: number, readonly sequence: number }
-export interface ChannelReady { readonly type: 'ChannelReady' }
+export interface UpdateAck {
+  readonly type: 'UpdateAck'
+  readonly turn: number
+  readonly sequence: number
+}
+export interface ChannelReady {
+  readonly type: 'ChannelReady'
+}
 
 /** `amount`: satoshis that wait to be paid in the turn that is asked for. */
-export interface TurnRequest { readonly type: 'TurnRequest', readonly turn: number, readonly amount: bigint }
+export interface TurnRequest {
+  readonly type: 'TurnRequest'
+  readonly turn: number
+  readonly amount: bigint
+}
 /** `sequence`: of the state with which the turn begins. */
-export interface TurnGrant { readonly type: 'TurnGrant', readonly turn: number, readonly sequence: number }
+export interface TurnGrant {
+  readonly type: 'TurnGrant'
+  readonly turn: number
+  readonly sequence: number
+}
 /** `notBefore`: the height from which on asking again may help; 0 when it never will. */
-export interface TurnRefuse { readonly type: 'TurnRefuse', readonly turn: number, readonly code: string, readonly notBefore: number, readonly text: string }
+export interface TurnRefuse {
+  readonly type: 'TurnRefuse'
+  readonly turn: number
+  readonly code: string
+  readonly notBefore: number
+  readonly text: string
+}
 
 export interface RenewalRequest {
   readonly type: 'RenewalRequest'
@@ -108,7 +144,10 @@ export interface CloseRequest {
 }
 
 /** `txid`: 32 bytes in the order that transactions use. */
-export interface CloseDone { readonly type: 'CloseDone', readonly txid: Uint8Array }
+export interface CloseDone {
+  readonly type: 'CloseDone'
+  readonly txid: Uint8Array
+}
 
 /** `channelId`: 32 bytes; `derivation`: 8 bytes. */
 export interface Reestablish {
@@ -116,13 +155,19 @@ export interface Reestablish {
   readonly channelId: Uint8Array
   readonly derivation: Uint8Array
   readonly turn: number
-  /** Of the newest state that the sender holds (payee) or knows to be held (payer); 0 while there is none. */
+  /**
+   * Of the newest state that the sender holds (payee) or knows to be held (payer); 0 while there is
+   * none.
+   */
   readonly sequence: number
   /** Satoshis, of that state; 0 while there is none. */
   readonly payerBalance: bigint
   /** The payer's, over that state: 64 bytes, or none while there is no state. */
   readonly signature: Uint8Array
-  /** Payer: the newest sequence that it has ever signed in this turn, or the one that the turn began with. Payee: 0. */
+  /**
+   * Payer: the newest sequence that it has ever signed in this turn, or the one that the turn began
+   * with. Payee: 0.
+   */
   readonly signed: number
   /** Payee: the payments of the updates after `paymentsAfter`, up to `sequence`. */
   readonly payments: readonly Payment[]
@@ -134,7 +179,10 @@ export interface Reestablish {
 }
 
 /** `after`: the id of the last channel that the asker was told of, 32 bytes; empty at first. */
-export interface RestoreRequest { readonly type: 'RestoreRequest', readonly after: Uint8Array }
+export interface RestoreRequest {
+  readonly type: 'RestoreRequest'
+  readonly after: Uint8Array
+}
 
 /** The last state of a turn. */
 export interface ChannelState {
@@ -158,7 +206,9 @@ export interface ChannelRecord {
   readonly states: readonly ChannelState[]
 }
 
-export interface RestoreDone { readonly type: 'RestoreDone' }
+export interface RestoreDone {
+  readonly type: 'RestoreDone'
+}
 
 export interface ErrorMessage {
   readonly type: 'Error'
@@ -169,6 +219,23 @@ export interface ErrorMessage {
 }
 
 export type Message =
-  | OpenChannel | AcceptChannel | RefundRequest | RefundSignature | Funding | FundingBroadcast
-  | Update | UpdateAck | ChannelReady | TurnRequest | TurnGrant | TurnRefuse | RenewalRequest | CloseRequest | CloseDone | Reestablish
-  | RestoreRequest | ChannelRecord | RestoreDone | ErrorMessage
+  | OpenChannel
+  | AcceptChannel
+  | RefundRequest
+  | RefundSignature
+  | Funding
+  | FundingBroadcast
+  | Update
+  | UpdateAck
+  | ChannelReady
+  | TurnRequest
+  | TurnGrant
+  | TurnRefuse
+  | RenewalRequest
+  | CloseRequest
+  | CloseDone
+  | Reestablish
+  | RestoreRequest
+  | ChannelRecord
+  | RestoreDone
+  | ErrorMessage

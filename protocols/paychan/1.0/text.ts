@@ -8,26 +8,29 @@ const FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
 const EVERY_FORBIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /** The number of bytes of a code point in UTF-8 (RFC 3629). */
-function utf8Length (codePoint: number): number {
+function utf8Length(codePoint: number): number {
   if (codePoint < 0x80) return 1
   if (codePoint < 0x800) return 2
   return codePoint < 0x10000 ? 3 : 4
 }
 
 /** The number of bytes of a text in UTF-8. */
-export function textLength (text: string): number {
+export function textLength(text: string): number {
   let length = 0
   for (const character of text) length += utf8Length(character.codePointAt(0) ?? 0)
   return length
 }
 
-/** Whether a text has more than `maxBytes` of UTF-8. No character has more than 3 bytes per UTF-16 unit, nor less than 1: counts only where it matters. */
-export function isLongerThan (text: string, maxBytes: number): boolean {
+/**
+ * Whether a text has more than `maxBytes` of UTF-8. No character has more than 3 bytes per UTF-16
+ * unit, nor less than 1: counts only where it matters.
+ */
+export function isLongerThan(text: string, maxBytes: number): boolean {
   return text.length > maxBytes || (text.length * 3 > maxBytes && textLength(text) > maxBytes)
 }
 
 /** Whether a text may stand in a message (WIRE-7): one line, no control characters. */
-export function isPlainText (text: string): boolean {
+export function isPlainText(text: string): boolean {
   return text === '' || !FORBIDDEN.test(text)
 }
 
@@ -37,7 +40,7 @@ export function isPlainText (text: string): boolean {
  *
  * @example plainText('two\nlines', 1000) // 'two lines'
  */
-export function plainText (text: string, maxBytes: number): string {
+export function plainText(text: string, maxBytes: number): string {
   let length = 0
   let kept = ''
   for (const character of text.replace(EVERY_FORBIDDEN, ' ')) {

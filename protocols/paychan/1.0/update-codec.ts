@@ -16,7 +16,10 @@ const SIGNATURE_BYTES = 64
 const MAX_UINT32 = 0xffff_ffff
 /** Tag and length of an id. */
 const ID_HEAD = 2
-/** The longest payment that is written here: 18 id + 9 amount + 3 + 128 memo, and 3 for its own tag and length. */
+/**
+ * The longest payment that is written here: 18 id + 9 amount + 3 + 128 memo, and 3 for its own tag
+ * and length.
+ */
 const MAX_PAYMENT_BYTES = ID_HEAD + ID_BYTES + 9 + 3 + MAX_MEMO_BYTES + 3
 /** Everything else: the two outer tags and lengths, two integers, the balance, the signature. */
 const MAX_REST_BYTES = 5 + 6 + 6 + 9 + 2 + SIGNATURE_BYTES
@@ -28,10 +31,10 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Bytes, and how far they are written. */
 class Writer {
   at = 0
-  constructor (readonly bytes: Uint8Array) {}
+  constructor(readonly bytes: Uint8Array) {}
 
   /** A whole number below 2^53. */
-  varint (value: number): void {
+  varint(value: number): void {
     let rest = value
     while (rest >= 0x80) {
       this.bytes[this.at++] = (rest % 0x80) | 0x80
@@ -41,37 +44,39 @@ class Writer {
   }
 
   /** Left out when it is 0, as every default is. */
-  field (tag: number, value: number): void {
+  field(tag: number, value: number): void {
     if (value === 0) return
     this.bytes[this.at++] = tag
     this.varint(value)
   }
 
-  put (bytes: Uint8Array): void {
+  put(bytes: Uint8Array): void {
     this.bytes.set(bytes, this.at)
     this.at += bytes.length
   }
 }
 
-function varintLength (value: number): number {
+function varintLength(value: number): number {
   let length = 1
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1
   return length
 }
 
 /**
- * Payments as they stand in an `Update`, for a log. Those of a message that `encode` or `decode` has
- * let pass; memos may hold any character.
+ * Payments as they stand in an `Update`, for a log. Those of a message that `encode` or `decode`
+ * has let pass; memos may hold any character.
  */
-export function packPayments (payments: readonly Payment[]): Uint8Array {
+export function packPayments(payments: readonly Payment[]): Uint8Array {
   const memos = utf8Memos(payments)
   const out = new Writer(new Uint8Array(roomFor(memos)))
-  payments.forEach((payment, index) => { writePayment(out, payment, memos[index] ?? NO_BYTES) })
+  payments.forEach((payment, index) => {
+    writePayment(out, payment, memos[index] ?? NO_BYTES)
+  })
   return out.bytes.slice(0, out.at)
 }
 
 /** The payments that `packPayments` has packed. @throws ProtocolError `WIRE-4` for other bytes. */
-export function unpackPayments (bytes: Uint8Array): Payment[] {
+export function unpackPayments(bytes: Uint8Array): Payment[] {
   const reader = new Reader(bytes)
   try {
     const payments = readPayments(reader, () => true)
@@ -83,9 +88,16 @@ export function unpackPayments (bytes: Uint8Array): Payment[] {
 }
 
 /** The same bytes as the general codec's; undefined for what is left to it. */
-export function encodeUpdate (update: Update): Uint8Array | undefined {
+export function encodeUpdate(update: Update): Uint8Array | undefined {
   const { turn, sequence, payerBalance, payments, signature } = update
-  if (!isUint32(turn) || !isUint32(sequence) || !isAmount(payerBalance) || signature.length !== SIGNATURE_BYTES) return undefined
+  if (
+    !isUint32(turn) ||
+    !isUint32(sequence) ||
+    !isAmount(payerBalance) ||
+    signature.length !== SIGNATURE_BYTES
+  ) {
+    return undefined
+  }
   if (payments.length > MAX_PAYMENTS_PER_UPDATE || !payments.every(isUsual)) return undefined
   const memos = utf8Memos(payments)
   const body = new Writer(new Uint8Array(MAX_REST_BYTES + roomFor(memos)))
@@ -93,7 +105,9 @@ export function encodeUpdate (update: Update): Uint8Array | undefined {
   body.field(0x08, turn)
   body.field(0x10, sequence)
   body.field(0x18, Number(payerBalance))
-  payments.forEach((payment, index) => { writePayment(body, payment, memos[index] ?? NO_BYTES) })
+  payments.forEach((payment, index) => {
+    writePayment(body, payment, memos[index] ?? NO_BYTES)
+  })
   body.bytes[body.at++] = 0x2a
   body.bytes[body.at++] = SIGNATURE_BYTES
   body.put(signature)
@@ -108,9 +122,13 @@ export function encodeUpdate (update: Update): Uint8Array | undefined {
 }
 
 /** `memo`: in UTF-8. */
-function writePayment (out: Writer, { id, amount }: Payment, memo: Uint8Array): void {
+function writePayment(out: Writer, { id, amount }: Payment, memo: Uint8Array): void {
   const sats = Number(amount)
-  const length = ID_HEAD + ID_BYTES + (sats === 0 ? 0 : 1 + varintLength(sats)) + (memo.length === 0 ? 0 : 1 + varintLength(memo.length) + memo.length)
+  const length =
+    ID_HEAD +
+    ID_BYTES +
+    (sats === 0 ? 0 : 1 + varintLength(sats)) +
+    (memo.length === 0 ? 0 : 1 + varintLength(memo.length) + memo.length)
   out.bytes[out.at++] = 0x22
   out.varint(length)
   out.bytes[out.at++] = 0x0a
@@ -122,27 +140,32 @@ function writePayment (out: Writer, { id, amount }: Payment, memo: Uint8Array): 
 }
 
 /** Room for payments with these memos. */
-function roomFor (memos: readonly Uint8Array[]): number {
+function roomFor(memos: readonly Uint8Array[]): number {
   return memos.reduce((sum, memo) => sum + MAX_PAYMENT_BYTES - MAX_MEMO_BYTES + memo.length, 0)
 }
 
-function utf8Memos (payments: readonly Payment[]): Uint8Array[] {
-  return payments.map(({ memo }) => memo === '' ? NO_BYTES : encoder.encode(memo))
+function utf8Memos(payments: readonly Payment[]): Uint8Array[] {
+  return payments.map(({ memo }) => (memo === '' ? NO_BYTES : encoder.encode(memo)))
 }
 
-function isUint32 (value: number): boolean {
+function isUint32(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= MAX_UINT32
 }
 
-function isAmount (value: bigint): boolean {
+function isAmount(value: bigint): boolean {
   return value >= 0n && value <= MAX_AMOUNT
 }
 
-function isUsual ({ id, amount, memo }: Payment): boolean {
-  return id.length === ID_BYTES && isAmount(amount) && memo.length <= MAX_MEMO_BYTES && isPrintableAscii(memo)
+function isUsual({ id, amount, memo }: Payment): boolean {
+  return (
+    id.length === ID_BYTES &&
+    isAmount(amount) &&
+    memo.length <= MAX_MEMO_BYTES &&
+    isPrintableAscii(memo)
+  )
 }
 
-function isPrintableAscii (text: string): boolean {
+function isPrintableAscii(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
     if (code < 0x20 || code > 0x7e) return false
@@ -157,27 +180,31 @@ const UNUSUAL = new Unusual('left to the general codec')
 /** Bytes, a place in them, and where they end. */
 class Reader {
   at = 0
-  constructor (readonly bytes: Uint8Array, readonly end = bytes.length) {}
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly end = bytes.length
+  ) {}
 
-  byte (): number {
+  byte(): number {
     if (this.at >= this.end) throw UNUSUAL
     return this.bytes[this.at++] ?? 0
   }
 
   /** A varint in its shortest form, up to `max`, which is below 2^53. */
-  varint (max: number): number {
+  varint(max: number): number {
     let value = 0
     for (let scale = 1; ; scale *= 0x80) {
       const byte = this.byte()
       value += (byte & 0x7f) * scale
-      // Asked this way round, so that it also ends what 0 x Infinity makes of very many empty bytes: NaN.
+      // Asked this way round, so that it also ends what 0 x Infinity makes of very many empty
+      // bytes: NaN.
       if (!(value <= max) || (byte === 0 && scale > 1)) throw UNUSUAL
       if (byte < 0x80) return value
     }
   }
 
   /** 0 when the field is not there; a 0 that is spelled out is not canonical. */
-  field (tag: number, max: number): number {
+  field(tag: number, max: number): number {
     if (this.at >= this.end || this.bytes[this.at] !== tag) return 0
     this.at += 1
     const value = this.varint(max)
@@ -186,20 +213,23 @@ class Reader {
   }
 
   /** A copy of what follows; not by `slice`, which copies nothing when the bytes are a Buffer. */
-  take (length: number): Uint8Array {
+  take(length: number): Uint8Array {
     if (this.at + length > this.end) throw UNUSUAL
     const copy = new Uint8Array(length)
     for (let index = 0; index < length; index++) copy[index] = this.bytes[this.at++] ?? 0
     return copy
   }
 
-  expect (byte: number): void {
+  expect(byte: number): void {
     if (this.byte() !== byte) throw UNUSUAL
   }
 }
 
-/** What the general codec would read; undefined for what is left to it. Shares no memory with `bytes`. */
-export function decodeUpdate (bytes: Uint8Array): Update | undefined {
+/**
+ * What the general codec would read; undefined for what is left to it. Shares no memory with
+ * `bytes`.
+ */
+export function decodeUpdate(bytes: Uint8Array): Update | undefined {
   if (bytes[0] !== 0x3a) return undefined
   try {
     return readUpdate(new Reader(bytes))
@@ -209,7 +239,7 @@ export function decodeUpdate (bytes: Uint8Array): Update | undefined {
   }
 }
 
-function readUpdate (reader: Reader): Update {
+function readUpdate(reader: Reader): Update {
   reader.expect(0x3a)
   const length = reader.varint(MAX_MESSAGE_BYTES)
   if (reader.at + length !== reader.end) throw UNUSUAL
@@ -225,7 +255,7 @@ function readUpdate (reader: Reader): Update {
 }
 
 /** Payments, as far as they go. Memos that `isTaken` does not take are unusual. */
-function readPayments (reader: Reader, isTaken: (memo: string) => boolean): Payment[] {
+function readPayments(reader: Reader, isTaken: (memo: string) => boolean): Payment[] {
   const payments: Payment[] = []
   while (reader.at < reader.end && reader.bytes[reader.at] === 0x22) {
     reader.at += 1
@@ -244,7 +274,7 @@ function readPayments (reader: Reader, isTaken: (memo: string) => boolean): Paym
   return payments
 }
 
-function readMemo (reader: Reader): string {
+function readMemo(reader: Reader): string {
   const length = reader.field(0x1a, MAX_MEMO_BYTES)
   const bytes = reader.take(length)
   if (length === 0) throw UNUSUAL

@@ -51,21 +51,21 @@ export class ElectrumClient {
   #running: Promise<void> | undefined
   #stopped = false
 
-  constructor (options: ClientOptions, user: ClientUser) {
+  constructor(options: ClientOptions, user: ClientUser) {
     this.#options = options
     this.#user = user
   }
 
   /** The session, once its user has accepted it; undefined while there is none. */
-  get session (): ElectrumSession | undefined {
+  get session(): ElectrumSession | undefined {
     return this.#ready?.isOpen === true ? this.#ready : undefined
   }
 
-  start (): void {
+  start(): void {
     if (!this.#stopped) this.#running ??= this.#run()
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true
     this.#current?.close(unavailable('The chain connection was stopped.'))
     this.#wake?.()
@@ -74,17 +74,19 @@ export class ElectrumClient {
   }
 
   /** Calls back with the session: at once, or as soon as there is one. */
-  whenReady (callback: (session: ElectrumSession) => void): Unsubscribe {
+  whenReady(callback: (session: ElectrumSession) => void): Unsubscribe {
     const session = this.session
     if (session !== undefined) {
       callback(session)
       return () => {}
     }
     this.#waiters.add(callback)
-    return () => { this.#waiters.delete(callback) }
+    return () => {
+      this.#waiters.delete(callback)
+    }
   }
 
-  async #run (): Promise<void> {
+  async #run(): Promise<void> {
     while (!this.#stopped) {
       let reason: Error
       try {
@@ -99,11 +101,15 @@ export class ElectrumClient {
   }
 
   /** Resolves with the reason once an accepted session has ended; rejects when it came to none. */
-  async #oneConnection (): Promise<Error> {
+  async #oneConnection(): Promise<Error> {
     const socket = await this.#connect()
     const session: ElectrumSession = new ElectrumSession(socket, this.#options, {
-      onTip: tip => { this.#user.onTip(session, tip) },
-      onStatus: (scriptHash, status) => { this.#user.onStatus(session, scriptHash, status) }
+      onTip: (tip) => {
+        this.#user.onTip(session, tip)
+      },
+      onStatus: (scriptHash, status) => {
+        this.#user.onStatus(session, scriptHash, status)
+      }
     })
     this.#current = session
     if (this.#stopped) session.close(unavailable('The chain connection was stopped.'))
@@ -129,28 +135,46 @@ export class ElectrumClient {
     return reason
   }
 
-  #connect (): Promise<Socket> {
+  #connect(): Promise<Socket> {
     const { endpoint, trust, proxy, clock, connectTimeout } = this.#options
     return new Promise((resolve, reject) => {
-      const giveUp = openSocket(endpoint, { trust, proxy }, {
-        onOpen: (socket) => {
-          cancelTimeout()
-          resolve(socket)
-        },
-        onFailure: error => { fail(error) }
+      const giveUp = openSocket(
+        endpoint,
+        { trust, proxy },
+        {
+          onOpen: (socket) => {
+            cancelTimeout()
+            resolve(socket)
+          },
+          onFailure: (error) => {
+            fail(error)
+          }
+        }
+      )
+      const cancelTimeout = clock.after(connectTimeout, () => {
+        fail(new Error(`it did not answer within ${connectTimeout / 1000} s`))
       })
-      const cancelTimeout = clock.after(connectTimeout, () => { fail(new Error(`it did not answer within ${connectTimeout / 1000} s`)) })
       const fail = (error: Error & { code?: string }): void => {
         cancelTimeout()
         giveUp()
-        reject(error instanceof PaychanError ? error : unavailable(`Cannot reach the Electrum server at ${endpoint.host}:${endpoint.port}: ${causeOf(error)}.`))
+        reject(
+          error instanceof PaychanError
+            ? error
+            : unavailable(
+                `Cannot reach the Electrum server at ${endpoint.host}:${endpoint.port}: ${causeOf(error)}.`
+              )
+        )
       }
-      this.#current = { close: () => { fail(new Error('the connection was stopped')) } }
+      this.#current = {
+        close: () => {
+          fail(new Error('the connection was stopped'))
+        }
+      }
     })
   }
 
   /** Pings a session in a steady rhythm; one that does not answer in time is taken for dead. */
-  #keepAlive (session: ElectrumSession): Unsubscribe {
+  #keepAlive(session: ElectrumSession): Unsubscribe {
     let cancel: Unsubscribe = () => {}
     const next = (): void => {
       if (!session.isOpen) return
@@ -163,14 +187,16 @@ export class ElectrumClient {
       })
     }
     next()
-    return () => { cancel() }
+    return () => {
+      cancel()
+    }
   }
 
-  #pause (reason: Error): Promise<void> {
+  #pause(reason: Error): Promise<void> {
     if (this.#stopped) return Promise.resolve()
     const ms = backoffDelay(this.#options.backoff, this.#failures++, this.#options.random)
     this.#user.onDown(reason, ms)
-    return new Promise(resolve => {
+    return new Promise((resolve) => {
       const cancel = this.#options.clock.after(ms, resolve)
       this.#wake = () => {
         cancel()
@@ -181,7 +207,9 @@ export class ElectrumClient {
 }
 
 /** What went wrong with a socket; trying several addresses of one name leaves only a code. */
-function causeOf (error: Error & { code?: string }): string {
-  if (error.code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'nothing speaks TLS at this port. Check the port, or write tcp:// when the way there is safe'
-  return error.message !== '' ? error.message : error.code ?? 'unknown error'
+function causeOf(error: Error & { code?: string }): string {
+  if (error.code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+    return 'nothing speaks TLS at this port. Check the port, or write tcp:// when the way there is safe'
+  }
+  return error.message !== '' ? error.message : (error.code ?? 'unknown error')
 }

@@ -2,9 +2,17 @@
 import { PaychanError } from '../../types/errors.js'
 
 /** An address; whom to trust there is a matter of `TlsTrust`. */
-export interface Endpoint { readonly protocol: 'tcp' | 'tls', readonly host: string, readonly port: number }
+export interface Endpoint {
+  readonly protocol: 'tcp' | 'tls'
+  readonly host: string
+  readonly port: number
+}
 
-const PROTOCOLS = new Map<string, Endpoint['protocol']>([['tcp:', 'tcp'], ['tls:', 'tls'], ['ssl:', 'tls']])
+const PROTOCOLS = new Map<string, Endpoint['protocol']>([
+  ['tcp:', 'tcp'],
+  ['tls:', 'tls'],
+  ['ssl:', 'tls']
+])
 
 /**
  * Reads `tcp://HOST:PORT` or `tls://HOST:PORT`; `ssl` is another name of `tls`.
@@ -12,8 +20,13 @@ const PROTOCOLS = new Map<string, Endpoint['protocol']>([['tcp:', 'tcp'], ['tls:
  * @throws PaychanError `ERR_INVALID_ELECTRUM_URL`
  * @example parseEndpoint('tcp://127.0.0.1:50001')
  */
-export function parseEndpoint (text: string): Endpoint {
-  const refuse = (why: string): PaychanError => new PaychanError('ERR_INVALID_ELECTRUM_URL', `'${text}' is not the address of an Electrum server: ${why}. Write it as tls://HOST:PORT or tcp://HOST:PORT.`, { url: text })
+export function parseEndpoint(text: string): Endpoint {
+  const refuse = (why: string): PaychanError =>
+    new PaychanError(
+      'ERR_INVALID_ELECTRUM_URL',
+      `'${text}' is not the address of an Electrum server: ${why}. Write it as tls://HOST:PORT or tcp://HOST:PORT.`,
+      { url: text }
+    )
   let url: URL
   try {
     url = new URL(text)
@@ -21,10 +34,19 @@ export function parseEndpoint (text: string): Endpoint {
     throw refuse('it is no URL')
   }
   const protocol = PROTOCOLS.get(url.protocol)
-  if (protocol === undefined) throw refuse(`'${url.protocol.slice(0, -1)}' is no protocol of theirs`)
+  if (protocol === undefined) {
+    throw refuse(`'${url.protocol.slice(0, -1)}' is no protocol of theirs`)
+  }
   if (url.hostname === '') throw refuse('the host is missing')
   if (url.port === '' || url.port === '0') throw refuse('the port is missing')
-  if ((url.pathname !== '' && url.pathname !== '/') || url.search !== '' || url.hash !== '' || url.username !== '') throw refuse('there is more than a host and a port')
+  if (
+    (url.pathname !== '' && url.pathname !== '/') ||
+    url.search !== '' ||
+    url.hash !== '' ||
+    url.username !== ''
+  ) {
+    throw refuse('there is more than a host and a port')
+  }
   // An IPv6 address stands in brackets in a URL, and without them in a socket address.
   return { protocol, host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) }
 }

@@ -13,14 +13,14 @@ export class LineSplitter {
   #parts: Uint8Array[] = []
   #length = 0
 
-  constructor (private readonly maxBytes = MAX_LINE_BYTES) {}
+  constructor(private readonly maxBytes = MAX_LINE_BYTES) {}
 
   /**
    * The lines that end in this chunk.
    *
    * @throws PaychanError `ERR_ELECTRUM_PROTOCOL` when a line is longer than the bound
    */
-  push (chunk: Uint8Array): string[] {
+  push(chunk: Uint8Array): string[] {
     const lines: string[] = []
     let start = 0
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
@@ -34,10 +34,14 @@ export class LineSplitter {
     return lines
   }
 
-  #keep (part: Uint8Array): void {
+  #keep(part: Uint8Array): void {
     this.#length += part.length
     if (this.#length > this.maxBytes) {
-      throw new PaychanError('ERR_ELECTRUM_PROTOCOL', `The Electrum server sent a line of more than ${this.maxBytes} bytes. Use another server.`, { limit: this.maxBytes })
+      throw new PaychanError(
+        'ERR_ELECTRUM_PROTOCOL',
+        `The Electrum server sent a line of more than ${this.maxBytes} bytes. Use another server.`,
+        { limit: this.maxBytes }
+      )
     }
     this.#parts.push(part)
   }

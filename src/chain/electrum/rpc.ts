@@ -14,8 +14,8 @@ export interface RpcOptions {
   /** Milliseconds until a request without a reply is given up. */
   readonly requestTimeout: number
   /**
-   * Milliseconds for which the server may send nothing at all while a request waits; then it is taken
-   * for dead. Left out: for ever.
+   * Milliseconds for which the server may send nothing at all while a request waits; then it is
+   * taken for dead. Left out: for ever.
    */
   readonly silence?: number
   /** Called after half of that time: the place for a request that is answered quickly. */
@@ -46,16 +46,25 @@ const messageShape = z.object({
 
 // JSON-RPC 2.0 has an object here; older servers sent the bare text.
 const errorShape = z.union([
-  z.object({ code: z.number().optional(), message: z.string() }).transform(({ code, message }) => ({ code, message })),
-  z.string().transform(message => ({ code: undefined, message }))
+  z
+    .object({ code: z.number().optional(), message: z.string() })
+    .transform(({ code, message }) => ({ code, message })),
+  z.string().transform((message) => ({ code: undefined, message }))
 ])
 
 /** How many characters shall come back: by position or by name, none when left out. */
 const pongLength = z.number().int().min(0).max(10_000)
-const pingShape = z.union([
-  z.tuple([]).rest(z.unknown()).transform(([first]) => first ?? 0),
-  z.object({ pong_len: z.unknown().optional() }).transform(({ pong_len: length }) => length ?? 0)
-]).optional().transform((length) => length ?? 0).pipe(pongLength)
+const pingShape = z
+  .union([
+    z
+      .tuple([])
+      .rest(z.unknown())
+      .transform(([first]) => first ?? 0),
+    z.object({ pong_len: z.unknown().optional() }).transform(({ pong_len: length }) => length ?? 0)
+  ])
+  .optional()
+  .transform((length) => length ?? 0)
+  .pipe(pongLength)
 
 export class RpcConnection {
   /** Resolves, never rejects, once the connection is over, with the reason. */
@@ -67,7 +76,10 @@ export class RpcConnection {
   readonly #waiting: Request[] = []
   #resolveClosed: (reason: Error) => void = () => {}
   #over: Error | undefined
-  /** What it has refused, and why, as long as nothing else has come since: servers say why they hang up in answer to what they were asked. */
+  /**
+   * What it has refused, and why, as long as nothing else has come since: servers say why they hang
+   * up in answer to what they were asked.
+   */
   #refused: string | undefined
   #nextId = 0
   /** When something came last, or the first of the requests that wait was made. */
@@ -76,32 +88,45 @@ export class RpcConnection {
   #cancelWatch: Unsubscribe | undefined
 
   /** Takes over a connected socket. */
-  constructor (socket: Socket, options: RpcOptions) {
+  constructor(socket: Socket, options: RpcOptions) {
     this.#socket = socket
     this.#options = options
     this.#lines = new LineSplitter(options.maxLineBytes ?? MAX_LINE_BYTES)
-    this.closed = new Promise(resolve => { this.#resolveClosed = resolve })
-    socket.on('data', chunk => { this.#receive(chunk) })
-    socket.on('error', error => { this.close(unavailable(`The connection to the Electrum server broke: ${messageOf(error).replace(/\.$/, '')}${this.#lastWord}.`)) })
-    socket.on('close', () => { this.close(unavailable(`The Electrum server closed the connection${this.#lastWord}.`)) })
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+    socket.on('data', (chunk) => {
+      this.#receive(chunk)
+    })
+    socket.on('error', (error) => {
+      this.close(
+        unavailable(
+          `The connection to the Electrum server broke: ${messageOf(error).replace(/\.$/, '')}${this.#lastWord}.`
+        )
+      )
+    })
+    socket.on('close', () => {
+      this.close(unavailable(`The Electrum server closed the connection${this.#lastWord}.`))
+    })
   }
 
-  get isOpen (): boolean {
+  get isOpen(): boolean {
     return this.#over === undefined
   }
 
-  get #lastWord (): string {
+  get #lastWord(): string {
     return this.#refused === undefined ? '' : `. Its last word: ${this.#refused}`
   }
 
   /**
    * Sends a request and waits for its reply.
    *
-   * @throws PaychanError `ERR_ELECTRUM_REFUSED` (facts: method, reason, serverCode): an error reply;
+   * @throws PaychanError `ERR_ELECTRUM_REFUSED` (facts: method, reason, serverCode): an error
+   *   reply;
    *   `ERR_CHAIN_UNAVAILABLE`: no reply in time, or the connection ended;
    *   `ERR_ELECTRUM_PROTOCOL`: the server broke the protocol and was dropped
    */
-  request (method: string, params: readonly unknown[]): Promise<unknown> {
+  request(method: string, params: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#over !== undefined) return reject(this.#over)
       this.#waiting.push({ id: this.#nextId++, method, params, resolve, reject })
@@ -110,7 +135,7 @@ export class RpcConnection {
   }
 
   /** Ends the connection; everything under way rejects with `reason`. */
-  close (reason: Error): void {
+  close(reason: Error): void {
     if (this.#over !== undefined) return
     this.#over = reason
     this.#socket.destroy()
@@ -124,7 +149,7 @@ export class RpcConnection {
     this.#resolveClosed(reason)
   }
 
-  #sendWaiting (): void {
+  #sendWaiting(): void {
     while (this.#over === undefined && this.#underway.size < (this.#options.maxOutstanding ?? 32)) {
       const request = this.#waiting.shift()
       if (request === undefined) return
@@ -132,7 +157,11 @@ export class RpcConnection {
       this.#underway.set(request.id, request)
       this.#watch()
       request.cancelTimeout = this.#options.clock.after(this.#options.requestTimeout, () => {
-        this.#settle(request.id)?.reject(unavailable(`The Electrum server did not answer ${request.method} within ${this.#options.requestTimeout / 1000} s.`))
+        this.#settle(request.id)?.reject(
+          unavailable(
+            `The Electrum server did not answer ${request.method} within ${this.#options.requestTimeout / 1000} s.`
+          )
+        )
       })
       const { id, method, params } = request
       this.#socket.write(JSON.stringify({ jsonrpc: '2.0', id, method, params }) + '\n')
@@ -140,7 +169,7 @@ export class RpcConnection {
   }
 
   /** Takes a request off the list; undefined when it is not under way (any more). */
-  #settle (id: number): Request | undefined {
+  #settle(id: number): Request | undefined {
     const request = this.#underway.get(id)
     if (request === undefined) return undefined
     this.#underway.delete(id)
@@ -150,20 +179,29 @@ export class RpcConnection {
     return request
   }
 
-  #hear (): void {
+  #hear(): void {
     this.#heard = this.#options.clock.now()
     this.#probed = false
   }
 
-  /** While requests are under way: asks after half of the permitted silence, hangs up after the whole. */
-  #watch (): void {
+  /**
+   * While requests are under way: asks after half of the permitted silence, hangs up after the
+   * whole.
+   */
+  #watch(): void {
     const { clock, silence, onQuiet } = this.#options
     if (silence === undefined || this.#cancelWatch !== undefined || this.#over !== undefined) return
     const quiet = clock.now() - this.#heard
     this.#cancelWatch = clock.after((this.#probed ? silence : silence / 2) - quiet, () => {
       this.#cancelWatch = undefined
       const quiet = clock.now() - this.#heard
-      if (quiet >= silence) return this.close(unavailable(`The Electrum server has sent nothing for ${silence / 1000} s, though it was asked.`))
+      if (quiet >= silence) {
+        return this.close(
+          unavailable(
+            `The Electrum server has sent nothing for ${silence / 1000} s, though it was asked.`
+          )
+        )
+      }
       if (quiet >= silence / 2 && !this.#probed) {
         this.#probed = true
         onQuiet?.()
@@ -172,12 +210,12 @@ export class RpcConnection {
     })
   }
 
-  #stopWatch (): void {
+  #stopWatch(): void {
     this.#cancelWatch?.()
     this.#cancelWatch = undefined
   }
 
-  #receive (chunk: Uint8Array): void {
+  #receive(chunk: Uint8Array): void {
     if (this.#over !== undefined) return
     this.#hear()
     try {
@@ -185,18 +223,26 @@ export class RpcConnection {
         if (this.isOpen) this.#dispatch(line)
       }
     } catch (error) {
-      this.close(codeOf(error) === 'ERR_INTERNAL' ? protocolError(`sent what could not be understood (${messageOf(error)})`) : asError(error))
+      this.close(
+        codeOf(error) === 'ERR_INTERNAL'
+          ? protocolError(`sent what could not be understood (${messageOf(error)})`)
+          : asError(error)
+      )
     }
   }
 
   /** A server may ask one thing of a client, from protocol 1.7 on: whether it is there. */
-  #answer (id: number, method: string, params: unknown): void {
+  #answer(id: number, method: string, params: unknown): void {
     const length = pingShape.safeParse(params)
-    if (method !== 'server.ping' || !length.success) throw protocolError(`sent a request of its own (${printable(method).slice(0, 40)})`)
-    this.#socket.write(JSON.stringify({ jsonrpc: '2.0', id, result: { data: '0'.repeat(length.data) } }) + '\n')
+    if (method !== 'server.ping' || !length.success) {
+      throw protocolError(`sent a request of its own (${printable(method).slice(0, 40)})`)
+    }
+    this.#socket.write(
+      JSON.stringify({ jsonrpc: '2.0', id, result: { data: '0'.repeat(length.data) } }) + '\n'
+    )
   }
 
-  #dispatch (line: string): void {
+  #dispatch(line: string): void {
     const message = messageShape.safeParse(parseJson(line))
     if (!message.success) throw protocolError('sent a line that is not a JSON-RPC message')
     const { id, method, params, result, error } = message.data
@@ -213,14 +259,24 @@ export class RpcConnection {
     this.#refused = undefined
     if (error === undefined || error === null) return request.resolve(result)
     const parsed = errorShape.safeParse(error)
-    if (!parsed.success) return request.reject(protocolError(`answered ${request.method} with an error of unknown form`))
+    if (!parsed.success) {
+      return request.reject(
+        protocolError(`answered ${request.method} with an error of unknown form`)
+      )
+    }
     const reason = printable(parsed.data.message).slice(0, 1000)
     this.#refused = `it refused ${request.method}: ${reason.slice(0, 300).replace(/\.$/, '')}`
-    request.reject(new PaychanError('ERR_ELECTRUM_REFUSED', `The Electrum server refused ${request.method}: ${reason.slice(0, 300)}`, { method: request.method, reason, serverCode: parsed.data.code }))
+    request.reject(
+      new PaychanError(
+        'ERR_ELECTRUM_REFUSED',
+        `The Electrum server refused ${request.method}: ${reason.slice(0, 300)}`,
+        { method: request.method, reason, serverCode: parsed.data.code }
+      )
+    )
   }
 }
 
-function parseJson (line: string): unknown {
+function parseJson(line: string): unknown {
   try {
     return JSON.parse(line)
   } catch {
@@ -228,16 +284,22 @@ function parseJson (line: string): unknown {
   }
 }
 
-function asError (error: unknown): Error {
+function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
 /** There is no server to ask, or it does not answer. */
-export function unavailable (sentence: string): PaychanError {
+export function unavailable(sentence: string): PaychanError {
   return new PaychanError('ERR_CHAIN_UNAVAILABLE', sentence)
 }
 
-/** The server speaks something else than the Electrum protocol. `what` continues "The Electrum server ...". */
-export function protocolError (what: string): PaychanError {
-  return new PaychanError('ERR_ELECTRUM_PROTOCOL', `The Electrum server ${what}. Use another server.`)
+/**
+ * The server speaks something else than the Electrum protocol. `what` continues "The Electrum
+ * server ...".
+ */
+export function protocolError(what: string): PaychanError {
+  return new PaychanError(
+    'ERR_ELECTRUM_PROTOCOL',
+    `The Electrum server ${what}. Use another server.`
+  )
 }

@@ -1,7 +1,7 @@
 /**
- * The methods of the Electrum protocol 1.4 to 1.7 that we use, typed, over one connection. Every answer
- * is checked for its shape before anything else sees it.
- * Reference: https://electrum-protocol.readthedocs.io/en/latest/protocol-methods.html
+ * The methods of the Electrum protocol 1.4 to 1.7 that we use, typed, over one connection. Every
+ * answer is checked for its shape before anything else sees it. Reference:
+ * https://electrum-protocol.readthedocs.io/en/latest/protocol-methods.html
  */
 import { concat } from 'uint8arrays'
 import { z } from 'zod'
@@ -11,35 +11,86 @@ import { HEADER_SIZE } from '../header-fields.js'
 import type { MerkleProof } from '../merkle.js'
 import { scriptHashOf } from '../script-hash.js'
 import { protocolError, RpcConnection, type RpcOptions } from './rpc.js'
-import { hasMethod, PROTOCOL_VERSIONS, protocolVersion, type MethodName, type ProtocolVersion } from './versions.js'
+import {
+  hasMethod,
+  PROTOCOL_VERSIONS,
+  protocolVersion,
+  type MethodName,
+  type ProtocolVersion
+} from './versions.js'
 import type { Socket } from 'node:net'
 
 /** One line of a script's history; `height` is undefined in the mempool. */
-export interface HistoryEntry { readonly txid: Txid, readonly height: number | undefined }
+export interface HistoryEntry {
+  readonly txid: Txid
+  readonly height: number | undefined
+}
 
-const txidShape = z.string().regex(/^[0-9a-f]{64}$/).transform(value => txid(value))
-const bytesShape = z.string().regex(/^([0-9a-fA-F]{2})*$/).transform(value => fromHex(value))
-const headerShape = bytesShape.refine(bytes => bytes.length === HEADER_SIZE)
+const txidShape = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .transform((value) => txid(value))
+const bytesShape = z
+  .string()
+  .regex(/^([0-9a-fA-F]{2})*$/)
+  .transform((value) => fromHex(value))
+const headerShape = bytesShape.refine((bytes) => bytes.length === HEADER_SIZE)
 const heightShape = z.number().int().nonnegative()
 
 const versionShape = z.tuple([z.string(), z.string()])
-const tipShape = z.object({ height: heightShape, hex: headerShape }).transform(({ height, hex }): AnnouncedTip => ({ height, header: hex }))
+const tipShape = z
+  .object({ height: heightShape, hex: headerShape })
+  .transform(({ height, hex }): AnnouncedTip => ({ height, header: hex }))
 // One text up to 1.4, a list in 1.6.
-const headersShape = z.union([
-  z.object({ count: heightShape, hex: bytesShape }).transform(({ count, hex }) => ({ count, bytes: hex })),
-  z.object({ count: heightShape, headers: z.array(headerShape).max(HEADERS_BATCH) }).transform(({ count, headers }) => ({ count, bytes: concat(headers) }))
-]).refine(({ count, bytes }) => bytes.length === count * HEADER_SIZE)
-const packageShape = z.object({ success: z.boolean(), errors: z.array(z.object({ txid: txidShape.optional(), error: z.string().transform((text) => text.slice(0, 2_000)) })).optional() })
-const testShape = z.array(z.object({ allowed: z.boolean().optional(), reason: z.string().transform((text) => text.slice(0, 2_000)).optional() })).length(1)
+const headersShape = z
+  .union([
+    z
+      .object({ count: heightShape, hex: bytesShape })
+      .transform(({ count, hex }) => ({ count, bytes: hex })),
+    z
+      .object({ count: heightShape, headers: z.array(headerShape).max(HEADERS_BATCH) })
+      .transform(({ count, headers }) => ({ count, bytes: concat(headers) }))
+  ])
+  .refine(({ count, bytes }) => bytes.length === count * HEADER_SIZE)
+const packageShape = z.object({
+  success: z.boolean(),
+  errors: z
+    .array(
+      z.object({
+        txid: txidShape.optional(),
+        error: z.string().transform((text) => text.slice(0, 2_000))
+      })
+    )
+    .optional()
+})
+const testShape = z
+  .array(
+    z.object({
+      allowed: z.boolean().optional(),
+      reason: z
+        .string()
+        .transform((text) => text.slice(0, 2_000))
+        .optional()
+    })
+  )
+  .length(1)
 const statusShape = z.string().max(200).nullable()
-// 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself. As many as fit into one line: strangers may pay
-// to a script as often as they like, which is no fault of the server's.
+// 0: in the mempool; -1: in the mempool, with an input that is unconfirmed itself. As many as fit
+// into one line: strangers may pay to a script as often as they like, which is no fault of the
+// server's.
 const historyShape = z.array(z.object({ tx_hash: txidShape, height: z.number().int().min(-1) }))
 // Nothing in it as long as nobody has made the output.
 const mempoolHeight = z.number().int().min(-1)
-const outPointShape = z.object({ funder_height: mempoolHeight.optional(), spender_txhash: txidShape.optional(), spender_height: mempoolHeight.optional() })
+const outPointShape = z.object({
+  funder_height: mempoolHeight.optional(),
+  spender_txhash: txidShape.optional(),
+  spender_height: mempoolHeight.optional()
+})
 const outPointNewsShape = z.tuple([txidShape, z.number().int().nonnegative()]).rest(z.unknown())
-const merkleShape = z.object({ merkle: z.array(txidShape).max(32), pos: z.number().int().nonnegative() })
+const merkleShape = z.object({
+  merkle: z.array(txidShape).max(32),
+  pos: z.number().int().nonnegative()
+})
 const rateShape = z.number()
 const mempoolShape = z.object({ mempoolminfee: rateShape, incrementalrelayfee: rateShape })
 
@@ -55,15 +106,24 @@ export class ElectrumSession {
   /** Until the server has chosen it is asked for nothing that the lowest does not have. */
   #version: ProtocolVersion = 4
 
-  constructor (socket: Socket, options: Omit<RpcOptions, 'onNotification' | 'onQuiet'>, events: SessionEvents) {
+  constructor(
+    socket: Socket,
+    options: Omit<RpcOptions, 'onNotification' | 'onQuiet'>,
+    events: SessionEvents
+  ) {
     this.#rpc = new RpcConnection(socket, {
       ...options,
       // Servers that work on a long answer still answer this one.
-      onQuiet: () => { this.ping().catch(() => {}) },
+      onQuiet: () => {
+        this.ping().catch(() => {})
+      },
       onNotification: (method, params) => {
         if (method === 'blockchain.headers.subscribe') {
           events.onTip(check(method, z.tuple([tipShape]), params)[0])
-        } else if (method === 'blockchain.scripthash.subscribe' || method === 'blockchain.scriptpubkey.subscribe') {
+        } else if (
+          method === 'blockchain.scripthash.subscribe' ||
+          method === 'blockchain.scriptpubkey.subscribe'
+        ) {
           // Also in 1.7 it is the hash that ElectrumX tells.
           events.onStatus(...check(method, z.tuple([z.string(), statusShape]), params))
         } else if (method === 'blockchain.outpoint.subscribe') {
@@ -76,122 +136,185 @@ export class ElectrumSession {
     })
   }
 
-  get closed (): Promise<Error> { return this.#rpc.closed }
-  get isOpen (): boolean { return this.#rpc.isOpen }
+  get closed(): Promise<Error> {
+    return this.#rpc.closed
+  }
+  get isOpen(): boolean {
+    return this.#rpc.isOpen
+  }
 
   /** Whether the version that was agreed on has a method. */
-  has (method: MethodName): boolean { return hasMethod(this.#version, method) }
+  has(method: MethodName): boolean {
+    return hasMethod(this.#version, method)
+  }
 
-  close (reason: Error): void { this.#rpc.close(reason) }
+  close(reason: Error): void {
+    this.#rpc.close(reason)
+  }
 
   /** Must be the first request. @returns the server's name. */
-  async handshake (client: string): Promise<string> {
-    const [software, version] = await this.#ask('server.version', [client, PROTOCOL_VERSIONS], versionShape)
+  async handshake(client: string): Promise<string> {
+    const [software, version] = await this.#ask(
+      'server.version',
+      [client, PROTOCOL_VERSIONS],
+      versionShape
+    )
     const chosen = protocolVersion(version)
-    if (chosen === undefined) throw protocolError(`speaks none of the versions ${PROTOCOL_VERSIONS.join(' to ')} of the protocol`)
+    if (chosen === undefined) {
+      throw protocolError(
+        `speaks none of the versions ${PROTOCOL_VERSIONS.join(' to ')} of the protocol`
+      )
+    }
     this.#version = chosen
     return software
   }
 
-  subscribeHeaders (): Promise<AnnouncedTip> {
+  subscribeHeaders(): Promise<AnnouncedTip> {
     return this.#ask('blockchain.headers.subscribe', [], tipShape)
   }
 
-  async headers (start: number, count: number): Promise<Uint8Array> {
+  async headers(start: number, count: number): Promise<Uint8Array> {
     return (await this.#ask('blockchain.block.headers', [start, count], headersShape)).bytes
   }
 
   /** @param script - in hex */
-  subscribeScript (script: string): Promise<string | null> {
+  subscribeScript(script: string): Promise<string | null> {
     return this.has('blockchain.scriptpubkey.subscribe')
       ? this.#ask('blockchain.scriptpubkey.subscribe', [script], statusShape)
       : this.#ask('blockchain.scripthash.subscribe', [scriptHashOf(fromHex(script))], statusShape)
   }
 
   /** @param script - in hex */
-  async history (script: string): Promise<HistoryEntry[]> {
+  async history(script: string): Promise<HistoryEntry[]> {
     const entries = this.has('blockchain.scriptpubkey.get_history')
       ? await this.#ask('blockchain.scriptpubkey.get_history', [script], historyShape)
-      : await this.#ask('blockchain.scripthash.get_history', [scriptHashOf(fromHex(script))], historyShape)
-    return entries.map(entry => ({ txid: entry.tx_hash, height: inBlock(entry.height) }))
+      : await this.#ask(
+          'blockchain.scripthash.get_history',
+          [scriptHashOf(fromHex(script))],
+          historyShape
+        )
+    return entries.map((entry) => ({ txid: entry.tx_hash, height: inBlock(entry.height) }))
   }
 
   /**
-   * Only the two transactions that make an output of this script and spend it, where the version has that: also of a script whose history
-   * is too long to be told. Later changes come as those of the script.
+   * Only the two transactions that make an output of this script and spend it, where the version
+   * has that: also of a script whose history is too long to be told. Later changes come as those of
+   * the script.
    */
-  get outPointHistory (): ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined {
-    return this.has('blockchain.outpoint.subscribe') ? async (outPoint, script) => await this.#outPointHistory(outPoint, script) : undefined
+  get outPointHistory():
+    ((outPoint: OutPoint, script: string) => Promise<HistoryEntry[]>) | undefined {
+    return this.has('blockchain.outpoint.subscribe')
+      ? async (outPoint, script) => await this.#outPointHistory(outPoint, script)
+      : undefined
   }
 
-  async #outPointHistory (outPoint: OutPoint, script: string): Promise<HistoryEntry[]> {
+  async #outPointHistory(outPoint: OutPoint, script: string): Promise<HistoryEntry[]> {
     this.#outPoints.set(outPointText(outPoint), script)
-    const { funder_height: made, spender_txhash: spender, spender_height: spent } = await this.#ask('blockchain.outpoint.subscribe', [outPoint.txid, outPoint.vout, script], outPointShape)
+    const {
+      funder_height: made,
+      spender_txhash: spender,
+      spender_height: spent
+    } = await this.#ask(
+      'blockchain.outpoint.subscribe',
+      [outPoint.txid, outPoint.vout, script],
+      outPointShape
+    )
     if (made === undefined) return []
-    return [{ txid: outPoint.txid, height: inBlock(made) }, ...spender === undefined ? [] : [{ txid: spender, height: inBlock(spent) }]]
+    return [
+      { txid: outPoint.txid, height: inBlock(made) },
+      ...(spender === undefined ? [] : [{ txid: spender, height: inBlock(spent) }])
+    ]
   }
 
-  transaction (id: Txid): Promise<Uint8Array> {
+  transaction(id: Txid): Promise<Uint8Array> {
     return this.#ask('blockchain.transaction.get', [id], bytesShape)
   }
 
-  merkleProof (id: Txid, height: number): Promise<MerkleProof> {
+  merkleProof(id: Txid, height: number): Promise<MerkleProof> {
     return this.#ask('blockchain.transaction.get_merkle', [id, height], merkleShape)
   }
 
-  broadcast (raw: Uint8Array): Promise<Txid> {
+  broadcast(raw: Uint8Array): Promise<Txid> {
     return this.#ask('blockchain.transaction.broadcast', [toHex(raw)], txidShape)
   }
 
   /**
-   * Parents and their child, in this order, which the server's mempool judges by what they pay together.
+   * Parents and their child, in this order, which the server's mempool judges by what they pay
+   * together.
    *
    * @returns why it refuses; undefined when it has taken all of them
    */
-  async broadcastPackage (raws: readonly Uint8Array[]): Promise<string | undefined> {
-    const { success, errors = [] } = await this.#ask('blockchain.transaction.broadcast_package', [raws.map(toHex)], packageShape)
+  async broadcastPackage(raws: readonly Uint8Array[]): Promise<string | undefined> {
+    const { success, errors = [] } = await this.#ask(
+      'blockchain.transaction.broadcast_package',
+      [raws.map(toHex)],
+      packageShape
+    )
     return success ? undefined : errors.map(({ error }) => error).join('; ')
   }
 
-  /** Why the server would refuse a transaction; undefined when it would take it, or does not say. */
-  async refusalOf (raw: Uint8Array): Promise<string | undefined> {
-    const [verdict] = await this.#ask('blockchain.transaction.testmempoolaccept', [[toHex(raw)]], testShape)
-    return verdict?.allowed === false ? verdict.reason ?? 'no reason was given' : undefined
+  /**
+   * Why the server would refuse a transaction; undefined when it would take it, or does not say.
+   */
+  async refusalOf(raw: Uint8Array): Promise<string | undefined> {
+    const [verdict] = await this.#ask(
+      'blockchain.transaction.testmempoolaccept',
+      [[toHex(raw)]],
+      testShape
+    )
+    return verdict?.allowed === false ? (verdict.reason ?? 'no reason was given') : undefined
   }
 
   /** BTC/kvB, or -1 when the server cannot tell. */
-  estimateFee (blocks: number): Promise<number> {
+  estimateFee(blocks: number): Promise<number> {
     return this.#ask('blockchain.estimatefee', [blocks], rateShape)
   }
 
   /** Pairs of sat/vB and virtual bytes, the dearest first. */
-  feeHistogram (): Promise<ReadonlyArray<readonly [number, number]>> {
+  feeHistogram(): Promise<ReadonlyArray<readonly [number, number]>> {
     return this.#ask('mempool.get_fee_histogram', [], z.array(z.tuple([z.number(), z.number()])))
   }
 
-  /** What the mempool asks for, in BTC/kvB: `mempool.get_info`, which has taken the place of `blockchain.relayfee`. */
-  async relayFees (): Promise<{ readonly minimum: number, readonly incremental: number | undefined }> {
-    if (!this.has('mempool.get_info')) return { minimum: await this.#ask('blockchain.relayfee', [], rateShape), incremental: undefined }
-    const { mempoolminfee, incrementalrelayfee } = await this.#ask('mempool.get_info', [], mempoolShape)
+  /**
+   * What the mempool asks for, in BTC/kvB: `mempool.get_info`, which has taken the place of
+   * `blockchain.relayfee`.
+   */
+  async relayFees(): Promise<{
+    readonly minimum: number
+    readonly incremental: number | undefined
+  }> {
+    if (!this.has('mempool.get_info')) {
+      return {
+        minimum: await this.#ask('blockchain.relayfee', [], rateShape),
+        incremental: undefined
+      }
+    }
+    const { mempoolminfee, incrementalrelayfee } = await this.#ask(
+      'mempool.get_info',
+      [],
+      mempoolShape
+    )
     return { minimum: mempoolminfee, incremental: incrementalrelayfee }
   }
 
-  async ping (): Promise<void> {
+  async ping(): Promise<void> {
     await this.#ask('server.ping', [], z.unknown())
   }
 
-  async #ask<T> (method: MethodName, params: readonly unknown[], shape: z.ZodType<T>): Promise<T> {
-    if (!this.has(method)) throw new RangeError(`version 1.${this.#version} of the Electrum protocol has no ${method}`)
+  async #ask<T>(method: MethodName, params: readonly unknown[], shape: z.ZodType<T>): Promise<T> {
+    if (!this.has(method)) {
+      throw new RangeError(`version 1.${this.#version} of the Electrum protocol has no ${method}`)
+    }
     return check(method, shape, await this.#rpc.request(method, params))
   }
 }
 
 /** 0 and -1 are the mempool's. */
-function inBlock (height: number | undefined): number | undefined {
+function inBlock(height: number | undefined): number | undefined {
   return height !== undefined && height > 0 ? height : undefined
 }
 
-function check<T> (method: string, shape: z.ZodType<T>, value: unknown): T {
+function check<T>(method: string, shape: z.ZodType<T>, value: unknown): T {
   const parsed = shape.safeParse(value)
   if (!parsed.success) throw protocolError(`gave an answer of the wrong form to ${method}`)
   return parsed.data

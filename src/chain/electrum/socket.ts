@@ -1,4 +1,7 @@
-/** Opens a socket to an Electrum server, through a proxy if there is one, and makes sure that it is that server when TLS is asked for. */
+/**
+ * Opens a socket to an Electrum server, through a proxy if there is one, and makes sure that it is
+ * that server when TLS is asked for.
+ */
 import { createConnection, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { SocksClient } from 'socks'
@@ -21,7 +24,11 @@ export interface Way {
 }
 
 /** Returns what gives it up. */
-export function openSocket (endpoint: Endpoint, { trust, proxy }: Way, listener: SocketListener): () => void {
+export function openSocket(
+  endpoint: Endpoint,
+  { trust, proxy }: Way,
+  listener: SocketListener
+): () => void {
   let current: Socket | undefined
   let isOver = false
   const keep = (socket: Socket): Socket => {
@@ -36,12 +43,27 @@ export function openSocket (endpoint: Endpoint, { trust, proxy }: Way, listener:
     keep(overTls(plain, endpoint, trust, listener))
   }
   if (proxy === undefined) {
-    const socket = keep(createConnection({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true }))
-    socket.once('connect', () => { secure(socket) })
-  } else {
-    throughProxy(endpoint, proxy).then((socket) => { secure(keep(socket)) }, (error: unknown) => {
-      if (!isOver) listener.onFailure(new Error(`the SOCKS proxy at ${proxy.host}:${proxy.port} did not connect us (${messageOf(error)})`))
+    const socket = keep(
+      createConnection({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true })
+    )
+    socket.once('connect', () => {
+      secure(socket)
     })
+  } else {
+    throughProxy(endpoint, proxy).then(
+      (socket) => {
+        secure(keep(socket))
+      },
+      (error: unknown) => {
+        if (!isOver) {
+          listener.onFailure(
+            new Error(
+              `the SOCKS proxy at ${proxy.host}:${proxy.port} did not connect us (${messageOf(error)})`
+            )
+          )
+        }
+      }
+    )
   }
   return () => {
     isOver = true
@@ -49,21 +71,35 @@ export function openSocket (endpoint: Endpoint, { trust, proxy }: Way, listener:
   }
 }
 
-/** The proxy looks the name up, so that nobody on the way learns it, and names that only it knows (.onion) work. */
-async function throughProxy ({ host, port }: Endpoint, proxy: Proxy): Promise<Socket> {
-  const { socket } = await SocksClient.createConnection({ proxy: { ...proxy, type: 5 }, command: 'connect', destination: { host, port }, set_tcp_nodelay: true })
+/**
+ * The proxy looks the name up, so that nobody on the way learns it, and names that only it knows
+ * (.onion) work.
+ */
+async function throughProxy({ host, port }: Endpoint, proxy: Proxy): Promise<Socket> {
+  const { socket } = await SocksClient.createConnection({
+    proxy: { ...proxy, type: 5 },
+    command: 'connect',
+    destination: { host, port },
+    set_tcp_nodelay: true
+  })
   socket.setKeepAlive(true)
   return socket
 }
 
-function overTls (plain: Socket, endpoint: Endpoint, trust: TlsTrust, { onOpen, onFailure }: SocketListener): Socket {
+function overTls(
+  plain: Socket,
+  endpoint: Endpoint,
+  trust: TlsTrust,
+  { onOpen, onFailure }: SocketListener
+): Socket {
   const socket = connectTls({
     socket: plain,
     // RFC 6066, section 3: a server name is no IP address.
-    ...isIP(endpoint.host) === 0 ? { servername: endpoint.host } : { host: endpoint.host },
-    ...trust.ca === undefined ? {} : { ca: trust.ca },
+    ...(isIP(endpoint.host) === 0 ? { servername: endpoint.host } : { host: endpoint.host }),
+    ...(trust.ca === undefined ? {} : { ca: trust.ca }),
     minVersion: 'TLSv1.2',
-    // The verdict is made in checkCertificate, whatever NODE_TLS_REJECT_UNAUTHORIZED says; only there is a pin known.
+    // The verdict is made in checkCertificate, whatever NODE_TLS_REJECT_UNAUTHORIZED says; only
+    // there is a pin known.
     rejectUnauthorized: false
   })
   socket.once('secureConnect', () => {

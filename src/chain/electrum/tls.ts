@@ -1,30 +1,46 @@
 /**
- * Whether the certificate that an Electrum server shows is to be trusted: because its fingerprint is
- * pinned; or because an authority vouches for it, its name is the one asked for and its time has not run
- * out; or, where that is asked for, because the server has shown no other one before. Otherwise the connection is refused, with what a person can do about it.
+ * Whether the certificate that an Electrum server shows is to be trusted: because its fingerprint
+ * is pinned; or because an authority vouches for it, its name is the one asked for and its time has
+ * not run out; or, where that is asked for, because the server has shown no other one before.
+ * Otherwise the connection is refused, with what a person can do about it.
  */
 import { createHash, X509Certificate } from 'node:crypto'
 import { messageOf, PaychanError } from '../../types/errors.js'
 import { printable } from '../broadcast-errors.js'
 import type { Endpoint } from './endpoint.js'
 
-/** Whom to trust. With neither: the authorities that Node knows (the system's with NODE_EXTRA_CA_CERTS or --use-system-ca). */
+/**
+ * Whom to trust. With neither: the authorities that Node knows (the system's with
+ * NODE_EXTRA_CA_CERTS or --use-system-ca).
+ */
 export interface TlsTrust {
-  /** Trust on first use, where no authority vouches for the certificate: what a server showed first is what it has to show from then on. */
+  /**
+   * Trust on first use, where no authority vouches for the certificate: what a server showed first
+   * is what it has to show from then on.
+   */
   readonly firstUse?: FirstUse | undefined
-  /** SHA-256 of the one certificate that is trusted, 64 hex digits in lower case. Its names and dates do not matter then. */
+  /**
+   * SHA-256 of the one certificate that is trusted, 64 hex digits in lower case. Its names and
+   * dates do not matter then.
+   */
   readonly fingerprint?: string | undefined
   /** Certificates in PEM, which are trusted instead of the usual authorities. */
   readonly ca?: string | undefined
 }
 
-/** The certificates that servers have shown, by their fingerprints; or that an authority has vouched for one of theirs. */
+/**
+ * The certificates that servers have shown, by their fingerprints; or that an authority has vouched
+ * for one of theirs.
+ */
 export interface FirstUse {
   readonly known: (server: string) => string | undefined
   readonly remember: (server: string, shown: string) => void
 }
 
-/** What is remembered in the place of a fingerprint: from then on only what an authority vouches for is taken. */
+/**
+ * What is remembered in the place of a fingerprint: from then on only what an authority vouches for
+ * is taken.
+ */
 export const VOUCHED = 'authority'
 
 /** What is asked of a TLS socket after its handshake. */
@@ -32,16 +48,26 @@ export interface TlsPeer {
   readonly authorized: boolean
   /** OpenSSL's name of what is wrong. (Node's types say Error; it is a text.) */
   readonly authorizationError: Error | string | null
-  getPeerCertificate: () => { readonly raw?: Uint8Array, readonly valid_from?: string, readonly valid_to?: string, readonly subjectaltname?: string | undefined }
+  getPeerCertificate: () => {
+    readonly raw?: Uint8Array
+    readonly valid_from?: string
+    readonly valid_to?: string
+    readonly subjectaltname?: string | undefined
+  }
 }
 
 /**
  * A fingerprint in one form; undefined when it is none.
  *
- * @example readFingerprint('AB:CD:...') // 64 hex digits, as `openssl x509 -fingerprint -sha256` prints them
+ * @example readFingerprint('AB:CD:...') // 64 hex digits, as `openssl x509 -fingerprint -sha256`
+ *   prints them
  */
-export function readFingerprint (text: string): string | undefined {
-  const plain = text.trim().replace(/^sha256[:=\s]\s*/i, '').replaceAll(':', '').toLowerCase()
+export function readFingerprint(text: string): string | undefined {
+  const plain = text
+    .trim()
+    .replace(/^sha256[:=\s]\s*/i, '')
+    .replaceAll(':', '')
+    .toLowerCase()
   return /^[0-9a-f]{64}$/.test(plain) ? plain : undefined
 }
 
@@ -50,52 +76,95 @@ export function readFingerprint (text: string): string | undefined {
  *
  * @throws PaychanError `ERR_INVALID_CA`
  */
-export function checkCa (pem: string, where: string): string {
+export function checkCa(pem: string, where: string): string {
   try {
     void new X509Certificate(pem)
     return pem
   } catch (cause) {
-    throw new PaychanError('ERR_INVALID_CA', `${where} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----). Give the file of the authority that has signed the server's certificate, or of that certificate itself.`, { where }, { cause })
+    throw new PaychanError(
+      'ERR_INVALID_CA',
+      `${where} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----). Give the file of the authority that has signed the server's certificate, or of that certificate itself.`,
+      { where },
+      { cause }
+    )
   }
 }
 
-/** @returns what is wrong: `ERR_TLS_FINGERPRINT`, `ERR_TLS_EXPIRED`, `ERR_TLS_WRONG_HOST`, `ERR_TLS_UNTRUSTED`; undefined when nothing is. */
-export function checkCertificate ({ host, port }: Endpoint, { fingerprint, ca, firstUse }: TlsTrust, peer: TlsPeer): PaychanError | undefined {
+/**
+ * @returns what is wrong: `ERR_TLS_FINGERPRINT`, `ERR_TLS_EXPIRED`, `ERR_TLS_WRONG_HOST`,
+ * `ERR_TLS_UNTRUSTED`; undefined when nothing is.
+ */
+export function checkCertificate(
+  { host, port }: Endpoint,
+  { fingerprint, ca, firstUse }: TlsTrust,
+  peer: TlsPeer
+): PaychanError | undefined {
   const certificate = peer.getPeerCertificate()
   const who = `The Electrum server at ${host}:${port}`
-  if (certificate.raw === undefined) return new PaychanError('ERR_TLS_UNTRUSTED', `${who} shows no certificate. Use another server.`, { host, port })
+  if (certificate.raw === undefined) {
+    return new PaychanError(
+      'ERR_TLS_UNTRUSTED',
+      `${who} shows no certificate. Use another server.`,
+      { host, port }
+    )
+  }
   const shown = createHash('sha256').update(certificate.raw).digest('hex')
   const facts = { host, port, fingerprint: shown }
   if (fingerprint !== undefined) {
     if (shown === fingerprint) return undefined
-    return new PaychanError('ERR_TLS_FINGERPRINT', `${who} shows another certificate than the one that is pinned: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`, { ...facts, pinned: fingerprint })
+    return new PaychanError(
+      'ERR_TLS_FINGERPRINT',
+      `${who} shows another certificate than the one that is pinned: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`,
+      { ...facts, pinned: fingerprint }
+    )
   }
   const known = ca === undefined ? firstUse?.known(`${host}:${port}`) : undefined
   if (peer.authorized) {
     if (known !== VOUCHED && ca === undefined) firstUse?.remember(`${host}:${port}`, VOUCHED)
     return undefined
   }
-  // Else whoever stands in between could make a certificate of his own, and be trusted for being the first.
+  // Else whoever stands in between could make a certificate of his own, and be trusted for being
+  // the first.
   if (firstUse !== undefined && ca === undefined && known !== VOUCHED) {
     if (known === undefined) firstUse.remember(`${host}:${port}`, shown)
     if (known === undefined || known === shown) return undefined
-    return new PaychanError('ERR_TLS_FINGERPRINT', `${who} shows another certificate than the one that it has shown before: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`, { ...facts, pinned: known })
+    return new PaychanError(
+      'ERR_TLS_FINGERPRINT',
+      `${who} shows another certificate than the one that it has shown before: ${written(shown)}. Somebody may stand in between. Only if the server's owner confirms that it is the new one, pin it with --electrum-fingerprint.`,
+      { ...facts, pinned: known }
+    )
   }
-  const reason = peer.authorizationError === null ? 'unknown reason' : messageOf(peer.authorizationError)
+  const reason =
+    peer.authorizationError === null ? 'unknown reason' : messageOf(peer.authorizationError)
   const code = reason.match(/[A-Z_]{8,}/)?.[0] ?? reason
   const pin = `If you know that this is its SHA-256 fingerprint, trust it with --electrum-fingerprint ${written(shown)}`
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return new PaychanError('ERR_TLS_EXPIRED', `The certificate of the Electrum server at ${host}:${port} is valid from ${certificate.valid_from} to ${certificate.valid_to} only. Check this computer's clock, and ask the server's owner for a new one. ${pin}`, { ...facts, reason: code })
+    return new PaychanError(
+      'ERR_TLS_EXPIRED',
+      `The certificate of the Electrum server at ${host}:${port} is valid from ${certificate.valid_from} to ${certificate.valid_to} only. Check this computer's clock, and ask the server's owner for a new one. ${pin}`,
+      { ...facts, reason: code }
+    )
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const names = printable(certificate.subjectaltname ?? 'nobody').slice(0, 200)
-    return new PaychanError('ERR_TLS_WRONG_HOST', `The certificate of the Electrum server at ${host}:${port} is for another host (${names}). Check the address. ${pin}`, { ...facts, reason: code })
+    return new PaychanError(
+      'ERR_TLS_WRONG_HOST',
+      `The certificate of the Electrum server at ${host}:${port} is for another host (${names}). Check the address. ${pin}`,
+      { ...facts, reason: code }
+    )
   }
-  const authorities = ca === undefined ? 'no authority that this computer trusts has signed it' : 'none of the certificates given with --electrum-ca has signed it'
-  return new PaychanError('ERR_TLS_UNTRUSTED', `The certificate of the Electrum server at ${host}:${port} cannot be trusted: ${authorities} (${printable(code)}). ${pin}`, { ...facts, reason: code })
+  const authorities =
+    ca === undefined
+      ? 'no authority that this computer trusts has signed it'
+      : 'none of the certificates given with --electrum-ca has signed it'
+  return new PaychanError(
+    'ERR_TLS_UNTRUSTED',
+    `The certificate of the Electrum server at ${host}:${port} cannot be trusted: ${authorities} (${printable(code)}). ${pin}`,
+    { ...facts, reason: code }
+  )
 }
 
 /** As openssl writes it: pairs of digits between colons. */
-function written (fingerprint: string): string {
+function written(fingerprint: string): string {
   return (fingerprint.match(/../g) ?? []).join(':').toUpperCase()
 }

@@ -1,7 +1,8 @@
 /**
- * Which of the methods that we use each version of the Electrum protocol has. ElectrumX charges for a method that it
- * does not know a hundred times what it charges for one that it does, and hangs up when too much has come together.
- * Reference: https://electrum-protocol.readthedocs.io/en/latest/protocol-changes.html
+ * Which of the methods that we use each version of the Electrum protocol has. ElectrumX charges for
+ * a method that it does not know a hundred times what it charges for one that it does, and hangs up
+ * when too much has come together. Reference:
+ * https://electrum-protocol.readthedocs.io/en/latest/protocol-changes.html
  */
 
 /** The lowest and the highest version that we speak; the server chooses. */
@@ -36,13 +37,13 @@ const METHODS = {
 
 export type MethodName = keyof typeof METHODS
 
-export function hasMethod (version: ProtocolVersion, method: MethodName): boolean {
+export function hasMethod(version: ProtocolVersion, method: MethodName): boolean {
   const versions: readonly ProtocolVersion[] = METHODS[method]
   return versions.includes(version)
 }
 
 /** What a server has chosen, such as `1.4.2`; undefined for what we do not speak. */
-export function protocolVersion (text: string): ProtocolVersion | undefined {
+export function protocolVersion(text: string): ProtocolVersion | undefined {
   const minor = /^1\.(\d)(?:\.\d{1,3})*$/.exec(text)?.[1]
   return ALL.find((version) => String(version) === minor)
 }

@@ -1,4 +1,6 @@
-/** The verbs about money in channels: `pay`, `channels`, `channel`, `payments`, `close`, `settle`. */
+/**
+ * The verbs about money in channels: `pay`, `channels`, `channel`, `payments`, `close`, `settle`.
+ */
 import type { Command } from 'commander'
 import { parseAmount } from '../../daemon/amount.js'
 import { withoutUndefined } from '../../daemon/objects.js'
@@ -6,113 +8,215 @@ import { PaychanError } from '../../types/errors.js'
 import type { Satoshi } from '../../types/units.js'
 import { channelByPrefix } from '../../node/choose-channel.js'
 import type { ChannelStatus } from '../../node/api.js'
-import { AMOUNT_HELP, contextOf, PART_HELP, wholeNumber, withCommonOptions, withNode, type World } from '../context.js'
+import {
+  AMOUNT_HELP,
+  contextOf,
+  PART_HELP,
+  wholeNumber,
+  withCommonOptions,
+  withNode,
+  type World
+} from '../context.js'
 import { EXIT, Exit } from '../exit-codes.js'
-import { leftAfter, renderClosed, renderPaid, renderPayments, renderSettled, type Left } from '../render.js'
+import {
+  leftAfter,
+  renderClosed,
+  renderPaid,
+  renderPayments,
+  renderSettled,
+  type Left
+} from '../render.js'
 import { renderChannel, renderChannels } from '../render-channels.js'
 
 /** How many payments are shown unless asked otherwise. */
 const DEFAULT_LIMIT = 20
 
 /** Whoever pays again pays twice: what can be known is in the node. */
-function payMayFollow (id: string | undefined): string {
+function payMayFollow(id: string | undefined): string {
   const look = 'The payment may still be made: look at `paychan payments`'
-  return id === undefined ? `${look} before you pay again. With --id a payment is made once, however often it is asked for.` : `${look}, or ask again with the same --id, which does not pay twice.`
+  return id === undefined
+    ? `${look} before you pay again. With --id a payment is made once, however often it is asked for.`
+    : `${look}, or ask again with the same --id, which does not pay twice.`
 }
 
-const CLOSE_MAY_FOLLOW = 'The channel may still be closed, and takes no more payments: `paychan channels` shows what becomes of it. To close it again does no harm.'
-const SETTLE_MAY_FOLLOW = 'What it was asked to settle may still go out: look at `paychan channels`. To settle again does no harm.'
+const CLOSE_MAY_FOLLOW =
+  'The channel may still be closed, and takes no more payments: `paychan channels` shows what becomes of it. To close it again does no harm.'
+const SETTLE_MAY_FOLLOW =
+  'What it was asked to settle may still go out: look at `paychan channels`. To settle again does no harm.'
 
 /** What nobody can pay on any more, and nothing is to come of. */
-function isOver (status: ChannelStatus): boolean {
+function isOver(status: ChannelStatus): boolean {
   return status === 'closed' || status === 'abandoned'
 }
 
-export function addChannelCommands (program: Command, world: World): void {
+export function addChannelCommands(program: Command, world: World): void {
   withCommonOptions(program.command('pay').summary('pay a peer'))
-    .description('Pays on an open channel, or on several when none alone has enough. When it is done, the payment is on the payee\'s disk. With --id it is made once, however often it is asked for.')
-    .argument('<peer|channel>', `a peer id (${PART_HELP}), or a channel id (its first 8 digits are enough)`)
+    .description(
+      "Pays on an open channel, or on several when none alone has enough. When it is done, the payment is on the payee's disk. With --id it is made once, however often it is asked for."
+    )
+    .argument(
+      '<peer|channel>',
+      `a peer id (${PART_HELP}), or a channel id (its first 8 digits are enough)`
+    )
     .argument('<amount>', AMOUNT_HELP, parseAmount)
     .option('--memo <text>', 'a remark for the payee, at most 128 bytes')
-    .option('--id <text>', 'a name for this payment, 1 to 128 characters: asked for again with the same one, it is not made twice')
-    .addHelpText('after', '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"\n  paychan pay 12D3KooW... 5000 --id invoice-17   (safe to repeat)')
-    .action(async (to: string, amount: Satoshi, { memo, id }: { memo?: string, id?: string }, command: Command) => {
-      const context = contextOf(world, command)
-      let left: Left | undefined
-      const payment = await withNode(context, async node => {
-        const made = await node.pay(withoutUndefined({ to, amount, memo, id }))
-        // It is made, whatever becomes of this question.
-        left = await node.channels().then(channels => leftAfter(made, channels), () => undefined)
-        return made
-      }, 'the peer to acknowledge the payment', payMayFollow(id))
-      context.output.result({ ...payment, left: left?.inAll }, () => renderPaid(payment, left))
-    })
+    .option(
+      '--id <text>',
+      'a name for this payment, 1 to 128 characters: asked for again with the same one, it is not made twice'
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan pay 1a2b3c4d 1000\n  paychan pay 12D3KooW... 0.00001btc --memo "coffee"\n  paychan pay 12D3KooW... 5000 --id invoice-17   (safe to repeat)'
+    )
+    .action(
+      async (
+        to: string,
+        amount: Satoshi,
+        { memo, id }: { memo?: string; id?: string },
+        command: Command
+      ) => {
+        const context = contextOf(world, command)
+        let left: Left | undefined
+        const payment = await withNode(
+          context,
+          async (node) => {
+            const made = await node.pay(withoutUndefined({ to, amount, memo, id }))
+            // It is made, whatever becomes of this question.
+            left = await node.channels().then(
+              (channels) => leftAfter(made, channels),
+              () => undefined
+            )
+            return made
+          },
+          'the peer to acknowledge the payment',
+          payMayFollow(id)
+        )
+        context.output.result({ ...payment, left: left?.inAll }, () => renderPaid(payment, left))
+      }
+    )
 
   withCommonOptions(program.command('channels').summary('the channels, and what is in them'))
-    .description('Lists the channels that are not closed, with our share of each and what can be spent now; in a wider terminal also whose they are, the other share and the block of the refund. Below a channel stands what there is to say of it; of two-way channels also whose turn it is, how many are left, and when the state of each side matures. `paychan channel ID` shows all of one.')
+    .description(
+      'Lists the channels that are not closed, with our share of each and what can be spent now; in a wider terminal also whose they are, the other share and the block of the refund. Below a channel stands what there is to say of it; of two-way channels also whose turn it is, how many are left, and when the state of each side matures. `paychan channel ID` shows all of one.'
+    )
     .option('--all', 'also those that are closed, and openings that came to nothing')
     .addHelpText('after', '\nExamples:\n  paychan channels\n  paychan channels --all')
     .action(async ({ all = false }: { all?: boolean }, command: Command) => {
       const { output, ...context } = contextOf(world, command)
-      const known = await withNode({ ...context, output }, async node => await node.channels())
+      const known = await withNode({ ...context, output }, async (node) => await node.channels())
       const channels = known.filter(({ status }) => all || !isOver(status))
       const hidden = known.length - channels.length
-      output.result({ channels, hidden }, colors => channels.length === 0 && hidden > 0 ? 'No channel is open.' : renderChannels(channels, colors, output.width))
-      if (hidden > 0) output.note(`${hidden === 1 ? 'One channel that is closed is' : `${hidden} channels that are closed are`} not shown; see --all.`)
+      output.result({ channels, hidden }, (colors) =>
+        channels.length === 0 && hidden > 0
+          ? 'No channel is open.'
+          : renderChannels(channels, colors, output.width)
+      )
+      if (hidden > 0) {
+        output.note(
+          `${hidden === 1 ? 'One channel that is closed is' : `${hidden} channels that are closed are`} not shown; see --all.`
+        )
+      }
     })
 
   withCommonOptions(program.command('channel').summary('all there is to know of one channel'))
-    .description('Shows everything about one channel: whole ids, both shares, the heights that matter, the transactions.')
+    .description(
+      'Shows everything about one channel: whole ids, both shares, the heights that matter, the transactions.'
+    )
     .argument('<channel>', 'a channel id (its first 8 digits are enough)')
-    .addHelpText('after', '\nExamples:\n  paychan channel 1a2b3c4d\n  paychan channel 1a2b3c4d --json | jq .spend.txid')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan channel 1a2b3c4d\n  paychan channel 1a2b3c4d --json | jq .spend.txid'
+    )
     .action(async (prefix: string, _options: object, command: Command) => {
       const context = contextOf(world, command)
-      const channel = channelByPrefix(await withNode(context, async node => await node.channels()), prefix)
-      context.output.result(channel, colors => renderChannel(channel, colors))
+      const channel = channelByPrefix(
+        await withNode(context, async (node) => await node.channels()),
+        prefix
+      )
+      context.output.result(channel, (colors) => renderChannel(channel, colors))
     })
 
   withCommonOptions(program.command('payments').summary('payments, sent and received'))
     .description('Lists payments, the newest first.')
     .option('--channel <id>', 'only of this channel (its first 8 digits are enough)')
     .option('--limit <n>', `at most so many (default: ${DEFAULT_LIMIT})`, wholeNumber(1))
-    .addHelpText('after', '\nExamples:\n  paychan payments\n  paychan payments --channel 1a2b3c4d --limit 100')
-    .action(async ({ channel, limit = DEFAULT_LIMIT }: { channel?: string, limit?: number }, command: Command) => {
-      const context = contextOf(world, command)
-      // One more than is shown tells whether there are more.
-      const known = await withNode(context, async node => await node.payments(withoutUndefined({ limit: limit + 1, channel })))
-      const payments = known.slice(0, limit)
-      const more = known.length > limit
-      context.output.result({ payments, more }, colors => renderPayments(payments, colors, context.output.width))
-      if (more) context.output.note(`These are the newest ${limit}; show more with --limit N.`)
-    })
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan payments\n  paychan payments --channel 1a2b3c4d --limit 100'
+    )
+    .action(
+      async (
+        { channel, limit = DEFAULT_LIMIT }: { channel?: string; limit?: number },
+        command: Command
+      ) => {
+        const context = contextOf(world, command)
+        // One more than is shown tells whether there are more.
+        const known = await withNode(
+          context,
+          async (node) => await node.payments(withoutUndefined({ limit: limit + 1, channel }))
+        )
+        const payments = known.slice(0, limit)
+        const more = known.length > limit
+        context.output.result({ payments, more }, (colors) =>
+          renderPayments(payments, colors, context.output.width)
+        )
+        if (more) context.output.note(`These are the newest ${limit}; show more with --limit N.`)
+      }
+    )
 
   withCommonOptions(program.command('close').summary('close a channel'))
-    .description('Closes a channel together with the peer. With --force a server settles alone with its newest state.')
+    .description(
+      'Closes a channel together with the peer. With --force a server settles alone with its newest state.'
+    )
     .argument('<channel>', 'a channel id (its first 8 digits are enough)')
     .option('--force', 'settle without the peer')
     .addHelpText('after', '\nExamples:\n  paychan close 1a2b3c4d\n  paychan close 1a2b3c4d --force')
     .action(async (channel: string, { force = false }: { force?: boolean }, command: Command) => {
       const context = contextOf(world, command)
-      const closed = await withNode(context, async node => await node.close(channel, force ? { force } : {}), force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close', force ? SETTLE_MAY_FOLLOW : CLOSE_MAY_FOLLOW)
+      const closed = await withNode(
+        context,
+        async (node) => await node.close(channel, force ? { force } : {}),
+        force ? 'an Electrum server to take the settlement' : 'the peer to agree to the close',
+        force ? SETTLE_MAY_FOLLOW : CLOSE_MAY_FOLLOW
+      )
       context.output.result(closed, () => renderClosed(closed))
     })
 
   withCommonOptions(program.command('settle').summary('settle channels without their peers'))
-    .description('Publishes the newest state of a channel without its peer, or with --all those of every one-way channel in which this node is the server, each by a transaction of its own. What is not worth its fee is left out.')
+    .description(
+      'Publishes the newest state of a channel without its peer, or with --all those of every one-way channel in which this node is the server, each by a transaction of its own. What is not worth its fee is left out.'
+    )
     .argument('[channel]', 'a channel id (its first 8 digits are enough)')
     .option('--all', 'every one-way channel in which this node is the server')
     .addHelpText('after', '\nExamples:\n  paychan settle 1a2b3c4d\n  paychan settle --all')
-    .action(async (channel: string | undefined, { all = false }: { all?: boolean }, command: Command) => {
-      const context = contextOf(world, command)
-      if ((channel === undefined) !== all) throw new PaychanError('ERR_USAGE', 'Name a channel, or give --all. See paychan settle --help.')
-      const patience = 'an Electrum server to take the settlement'
-      if (channel === undefined) {
-        const result = await withNode(context, async node => await node.settleAll(), patience, SETTLE_MAY_FOLLOW)
-        context.output.result(result, () => renderSettled(result))
-        if (result.failed.length > 0) throw new Exit(EXIT.refused)
-      } else {
-        const closed = await withNode(context, async node => await node.close(channel, { force: true }), patience, SETTLE_MAY_FOLLOW)
-        context.output.result(closed, () => renderClosed(closed))
+    .action(
+      async (channel: string | undefined, { all = false }: { all?: boolean }, command: Command) => {
+        const context = contextOf(world, command)
+        if ((channel === undefined) !== all) {
+          throw new PaychanError(
+            'ERR_USAGE',
+            'Name a channel, or give --all. See paychan settle --help.'
+          )
+        }
+        const patience = 'an Electrum server to take the settlement'
+        if (channel === undefined) {
+          const result = await withNode(
+            context,
+            async (node) => await node.settleAll(),
+            patience,
+            SETTLE_MAY_FOLLOW
+          )
+          context.output.result(result, () => renderSettled(result))
+          if (result.failed.length > 0) throw new Exit(EXIT.refused)
+        } else {
+          const closed = await withNode(
+            context,
+            async (node) => await node.close(channel, { force: true }),
+            patience,
+            SETTLE_MAY_FOLLOW
+          )
+          context.output.result(closed, () => renderClosed(closed))
+        }
       }
-    })
+    )
 }

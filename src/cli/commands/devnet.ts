@@ -1,4 +1,7 @@
-/** `paychan devnet`: a chain of one's own for trying things, and the three things that only it can do. */
+/**
+ * `paychan devnet`: a chain of one's own for trying things, and the three things that only it can
+ * do.
+ */
 import { readFile } from 'node:fs/promises'
 import { InvalidArgumentError, type Command } from 'commander'
 import { z } from 'zod'
@@ -21,30 +24,59 @@ const LOADED_BLOCK_WEIGHT = 400_000
 const minedSchema = z.object({ height: z.int(), hash: z.string() })
 const fundedSchema = z.object({ txid: z.string() })
 
-export function addDevnet (program: Command, world: World): void {
-  const devnet = withJson(program.command('devnet').summary('run a development chain with an Electrum server'))
-    .description('Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to (or with --auto-mine), keeps nothing on disk, and its coins are worth nothing.')
+export function addDevnet(program: Command, world: World): void {
+  const devnet = withJson(
+    program.command('devnet').summary('run a development chain with an Electrum server')
+  )
+    .description(
+      'Runs an embedded regtest chain with an Electrum server on 127.0.0.1 until Ctrl-C. It starts at block 120, mines only when told to (or with --auto-mine), keeps nothing on disk, and its coins are worth nothing.'
+    )
     .option('--port <n>', 'the port of the Electrum server', wholeNumber(0), DEFAULT_PORT)
     .option('--auto-mine', 'mine a block whenever a transaction comes in')
-    .option('--bitcoind <url>', 'show the chain of this bitcoind on regtest instead, http://USER:PASSWORD@HOST:PORT')
-    .option('--block-weight <n>', 'how much weight the transactions of a block may have (4,000,000; 400,000 with a load)', wholeNumber(10_000))
+    .option(
+      '--bitcoind <url>',
+      'show the chain of this bitcoind on regtest instead, http://USER:PASSWORD@HOST:PORT'
+    )
+    .option(
+      '--block-weight <n>',
+      'how much weight the transactions of a block may have (4,000,000; 400,000 with a load)',
+      wholeNumber(10_000)
+    )
     .option('--mempool-vsize <n>', 'how many virtual bytes the mempool holds', wholeNumber(10_000))
-    .option('--core <release>', 'follow the mempool rules of this release of Bitcoin Core: 28 (the default), 30, which relays from 0.1 sat/vB on, or 31, which has clusters as well', coreRelease)
-    .option('--load', 'keep the blocks full of other transactions, at the fee rates of a congested month')
-    .option('--trace <file>', 'the same at the rates of a file with lines of height,feerate (sat/vB)')
-    .addHelpText('after', '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --bitcoind http://me:secret@127.0.0.1:18443\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000')
+    .option(
+      '--core <release>',
+      'follow the mempool rules of this release of Bitcoin Core: 28 (the default), 30, which relays from 0.1 sat/vB on, or 31, which has clusters as well',
+      coreRelease
+    )
+    .option(
+      '--load',
+      'keep the blocks full of other transactions, at the fee rates of a congested month'
+    )
+    .option(
+      '--trace <file>',
+      'the same at the rates of a file with lines of height,feerate (sat/vB)'
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan devnet\n  paychan devnet --auto-mine\n  paychan devnet fund $(paychan address) 0.01btc\n  paychan devnet mine 1\n  paychan devnet reorg 3\n  paychan devnet --bitcoind http://me:secret@127.0.0.1:18443\n  paychan devnet --load --block-weight 100000 --mempool-vsize 100000'
+    )
     .action(async (options: DevnetFlags, command: Command) => {
       await runDevnet(world, contextOf(world, command).output, options)
     })
 
   withJson(devnet.command('trace').summary('print the fee rates of a congested month'))
-    .description('Prints lines of height,feerate (sat/vB): what it takes to be in the next block, over 30 days of 144 blocks. Change them, and give them to `paychan devnet --trace FILE`.')
+    .description(
+      'Prints lines of height,feerate (sat/vB): what it takes to be in the next block, over 30 days of 144 blocks. Change them, and give them to `paychan devnet --trace FILE`.'
+    )
     .option('--seed <n>', 'another month', wholeNumber(0), 1)
     .addHelpText('after', '\nExample:\n  paychan devnet trace > month.csv')
     .action(async ({ seed }: { seed: number }, command: Command) => {
       const { congestedMonth, formatTrace } = await import('../../devnet/index.js')
       const trace = congestedMonth(seed)
-      contextOf(world, command).output.result({ trace: trace.map(({ height, rate }) => ({ height, satPerVByte: Number(rate) / 1_000 })) }, () => formatTrace(trace))
+      contextOf(world, command).output.result(
+        { trace: trace.map(({ height, rate }) => ({ height, satPerVByte: Number(rate) / 1_000 })) },
+        () => formatTrace(trace)
+      )
     })
 
   withElectrum(world, devnet.command('mine').summary('mine blocks on a running devnet'))
@@ -53,73 +85,181 @@ export function addDevnet (program: Command, world: World): void {
     .addHelpText('after', '\nExample:\n  paychan devnet mine 6')
     .action(async (blocks: number, { electrum }: { electrum: string }, command: Command) => {
       const { output } = contextOf(world, command)
-      const { height, hash } = minedSchema.parse(await callDevnet(electrum, 'devnet.mine', [blocks]))
-      output.result({ mined: blocks, height, hash }, () => `Mined ${blocks} ${blocks === 1 ? 'block' : 'blocks'}: the chain is at block ${height}.`)
+      const { height, hash } = minedSchema.parse(
+        await callDevnet(electrum, 'devnet.mine', [blocks])
+      )
+      output.result(
+        { mined: blocks, height, hash },
+        () =>
+          `Mined ${blocks} ${blocks === 1 ? 'block' : 'blocks'}: the chain is at block ${height}.`
+      )
     })
 
-  withElectrum(world, devnet.command('reorg').summary('replace the newest blocks of a running devnet'))
-    .description('Replaces the newest blocks of a running devnet by one more than that, as happens when miners find a longer branch. What was in them waits in the mempool again.')
+  withElectrum(
+    world,
+    devnet.command('reorg').summary('replace the newest blocks of a running devnet')
+  )
+    .description(
+      'Replaces the newest blocks of a running devnet by one more than that, as happens when miners find a longer branch. What was in them waits in the mempool again.'
+    )
     .argument('<n>', 'how many, 1 to 99', wholeNumber(1))
     .option('--mine', 'the first of the new blocks has their transactions again')
     .option('--drop', 'their transactions are gone, as if nobody had sent them')
     .addHelpText('after', '\nExamples:\n  paychan devnet reorg 3\n  paychan devnet reorg 6 --drop')
-    .action(async (depth: number, { electrum, mine = false, drop = false }: { electrum: string, mine?: boolean, drop?: boolean }, command: Command) => {
-      const { output } = contextOf(world, command)
-      if (mine && drop) throw new PaychanError('ERR_USAGE', 'Transactions are either mined again (--mine) or gone (--drop); choose one.')
-      const { height, hash } = minedSchema.parse(await callDevnet(electrum, 'devnet.reorg', [depth, mine ? 'mine' : drop ? 'drop' : 'wait']))
-      output.result({ replaced: depth, height, hash }, () => `Replaced ${depth} ${depth === 1 ? 'block' : 'blocks'} by ${depth + 1}: the chain is at block ${height}, ${hash}.`)
-    })
+    .action(
+      async (
+        depth: number,
+        {
+          electrum,
+          mine = false,
+          drop = false
+        }: { electrum: string; mine?: boolean; drop?: boolean },
+        command: Command
+      ) => {
+        const { output } = contextOf(world, command)
+        if (mine && drop) {
+          throw new PaychanError(
+            'ERR_USAGE',
+            'Transactions are either mined again (--mine) or gone (--drop); choose one.'
+          )
+        }
+        const { height, hash } = minedSchema.parse(
+          await callDevnet(electrum, 'devnet.reorg', [
+            depth,
+            mine ? 'mine' : drop ? 'drop' : 'wait'
+          ])
+        )
+        output.result(
+          { replaced: depth, height, hash },
+          () =>
+            `Replaced ${depth} ${depth === 1 ? 'block' : 'blocks'} by ${depth + 1}: the chain is at block ${height}, ${hash}.`
+        )
+      }
+    )
 
-  withElectrum(world, devnet.command('fund').summary('send coins of a running devnet to an address'))
-    .description('Sends coins of the devnet to a regtest address. The next block confirms them: mine one, unless the devnet runs with --auto-mine.')
+  withElectrum(
+    world,
+    devnet.command('fund').summary('send coins of a running devnet to an address')
+  )
+    .description(
+      'Sends coins of the devnet to a regtest address. The next block confirms them: mine one, unless the devnet runs with --auto-mine.'
+    )
     .argument('<address>', 'what `paychan address` shows')
     .argument('<amount>', '1000, 1000sat or 0.00001btc', parseAmount)
-    .addHelpText('after', '\nExample:\n  paychan devnet fund bcrt1q... 1000000 && paychan devnet mine 1')
-    .action(async (address: string, amount: Satoshi, { electrum }: { electrum: string }, command: Command) => {
-      const { output } = contextOf(world, command)
-      const { txid } = fundedSchema.parse(await callDevnet(electrum, 'devnet.fund', [address, Number(amount)]))
-      output.result({ address, amount, txid }, () => `Sent ${formatAmount(amount)} to ${address} in transaction ${txid}.\nIt is confirmed by the next block: paychan devnet mine 1 (with --auto-mine the devnet mines it by itself).`)
-    })
+    .addHelpText(
+      'after',
+      '\nExample:\n  paychan devnet fund bcrt1q... 1000000 && paychan devnet mine 1'
+    )
+    .action(
+      async (
+        address: string,
+        amount: Satoshi,
+        { electrum }: { electrum: string },
+        command: Command
+      ) => {
+        const { output } = contextOf(world, command)
+        const { txid } = fundedSchema.parse(
+          await callDevnet(electrum, 'devnet.fund', [address, Number(amount)])
+        )
+        output.result(
+          { address, amount, txid },
+          () =>
+            `Sent ${formatAmount(amount)} to ${address} in transaction ${txid}.\nIt is confirmed by the next block: paychan devnet mine 1 (with --auto-mine the devnet mines it by itself).`
+        )
+      }
+    )
 }
 
-function withJson (command: Command): Command {
+function withJson(command: Command): Command {
   return command.option('--json', 'print JSON; amounts are numbers of satoshis')
 }
 
-function withElectrum ({ io }: World, command: Command): Command {
-  return withJson(command).option('--electrum <url>', 'where the devnet runs, tcp://HOST:PORT (PAYCHAN_ELECTRUM)', electrumUrl, io.env.PAYCHAN_ELECTRUM ?? DEFAULT_ELECTRUM)
+function withElectrum({ io }: World, command: Command): Command {
+  return withJson(command).option(
+    '--electrum <url>',
+    'where the devnet runs, tcp://HOST:PORT (PAYCHAN_ELECTRUM)',
+    electrumUrl,
+    io.env.PAYCHAN_ELECTRUM ?? DEFAULT_ELECTRUM
+  )
 }
 
-function electrumUrl (value: string): string {
+function electrumUrl(value: string): string {
   checkElectrum({ value, where: '--electrum' })
-  if (!value.startsWith('tcp:')) throw new PaychanError('ERR_CONFIG_INVALID', `--electrum: '${value}' is no devnet that this command can talk to: it does so without TLS. Write it like ${DEFAULT_ELECTRUM}.`, { key: 'electrum', where: '--electrum' })
+  if (!value.startsWith('tcp:')) {
+    throw new PaychanError(
+      'ERR_CONFIG_INVALID',
+      `--electrum: '${value}' is no devnet that this command can talk to: it does so without TLS. Write it like ${DEFAULT_ELECTRUM}.`,
+      { key: 'electrum', where: '--electrum' }
+    )
+  }
   return value
 }
 
-interface DevnetFlags { readonly port: number, readonly autoMine?: true, readonly blockWeight?: number, readonly mempoolVsize?: number, readonly core?: CoreRelease, readonly load?: true, readonly trace?: string, readonly bitcoind?: string }
+interface DevnetFlags {
+  readonly port: number
+  readonly autoMine?: true
+  readonly blockWeight?: number
+  readonly mempoolVsize?: number
+  readonly core?: CoreRelease
+  readonly load?: true
+  readonly trace?: string
+  readonly bitcoind?: string
+}
 
-/** The rates of a file, or those that come with the program. @throws PaychanError `ERR_INVALID_TRACE`, `ERR_NO_TRACE` */
-async function traceOf ({ load, trace }: DevnetFlags): Promise<Trace | undefined> {
+/**
+ * The rates of a file, or those that come with the program. @throws PaychanError
+ * `ERR_INVALID_TRACE`, `ERR_NO_TRACE`
+ */
+async function traceOf({ load, trace }: DevnetFlags): Promise<Trace | undefined> {
   const { congestedMonth, parseTrace } = await import('../../devnet/index.js')
   if (trace === undefined) return load === true ? congestedMonth() : undefined
   const text = await readFile(trace, 'utf8').catch((cause: unknown) => {
-    throw new PaychanError('ERR_NO_TRACE', `The trace ${trace} cannot be read (${messageOf(cause)}).`, { path: trace }, { cause })
+    throw new PaychanError(
+      'ERR_NO_TRACE',
+      `The trace ${trace} cannot be read (${messageOf(cause)}).`,
+      { path: trace },
+      { cause }
+    )
   })
   return parseTrace(text)
 }
 
-function coreRelease (text: string): CoreRelease {
-  if (!Object.keys(RELEASES).includes(text)) throw new InvalidArgumentError(`It must be one of ${Object.keys(RELEASES).join(', ')}.`)
+function coreRelease(text: string): CoreRelease {
+  if (!Object.keys(RELEASES).includes(text)) {
+    throw new InvalidArgumentError(`It must be one of ${Object.keys(RELEASES).join(', ')}.`)
+  }
   return Number(text) as CoreRelease
 }
 
-/** The limits and the load are those of the embedded chain; a bitcoind has its own. @throws PaychanError `ERR_USAGE` */
-function checkBackend ({ bitcoind, blockWeight, mempoolVsize, core, load, trace }: DevnetFlags): void {
-  const given = Object.entries({ '--block-weight': blockWeight, '--mempool-vsize': mempoolVsize, '--core': core, '--load': load, '--trace': trace }).find(([, value]) => value !== undefined)
-  if (bitcoind !== undefined && given !== undefined) throw new PaychanError('ERR_USAGE', `${given[0]} is for the embedded chain; with --bitcoind, give bitcoind its own limits.`, { option: given[0] })
+/**
+ * The limits and the load are those of the embedded chain; a bitcoind has its own. @throws
+ * PaychanError `ERR_USAGE`
+ */
+function checkBackend({
+  bitcoind,
+  blockWeight,
+  mempoolVsize,
+  core,
+  load,
+  trace
+}: DevnetFlags): void {
+  const given = Object.entries({
+    '--block-weight': blockWeight,
+    '--mempool-vsize': mempoolVsize,
+    '--core': core,
+    '--load': load,
+    '--trace': trace
+  }).find(([, value]) => value !== undefined)
+  if (bitcoind !== undefined && given !== undefined) {
+    throw new PaychanError(
+      'ERR_USAGE',
+      `${given[0]} is for the embedded chain; with --bitcoind, give bitcoind its own limits.`,
+      { option: given[0] }
+    )
+  }
 }
 
-async function runDevnet ({ io }: World, output: Output, flags: DevnetFlags): Promise<void> {
+async function runDevnet({ io }: World, output: Output, flags: DevnetFlags): Promise<void> {
   // Loaded only here: the script interpreter takes a while, and no other command needs it.
   const { startDevnet } = await import('../../devnet/index.js')
   const interrupted = untilInterrupted(io)
@@ -127,16 +267,46 @@ async function runDevnet ({ io }: World, output: Output, flags: DevnetFlags): Pr
     const { port, autoMine = false, blockWeight, mempoolVsize, core, bitcoind } = flags
     checkBackend(flags)
     const load = await traceOf(flags)
-    const devnet = await startDevnet({ port, autoMine, ...withoutUndefined({ blockWeight: blockWeight ?? (load === undefined ? undefined : LOADED_BLOCK_WEIGHT), mempoolVsize, core, load, bitcoind, log: bitcoind === undefined ? undefined : (text: string) => { output.line({ event: 'backend', text }, colors => `${colors.yellow('backend')}  ${text}`) } }) })
+    const devnet = await startDevnet({
+      port,
+      autoMine,
+      ...withoutUndefined({
+        blockWeight: blockWeight ?? (load === undefined ? undefined : LOADED_BLOCK_WEIGHT),
+        mempoolVsize,
+        core,
+        load,
+        bitcoind,
+        log:
+          bitcoind === undefined
+            ? undefined
+            : (text: string) => {
+                output.line(
+                  { event: 'backend', text },
+                  (colors) => `${colors.yellow('backend')}  ${text}`
+                )
+              }
+      })
+    })
     devnet.on('block', () => {
       const { height, hash } = devnet.tip
       const rate = devnet.nextRate()
-      output.line({ event: 'block', height, hash, ...rate === undefined ? {} : { nextFeeRate: Number(rate) / 1_000 } }, colors =>
-        `${colors.dim('block')}  ${height}${rate === undefined ? '' : `, ${Number(rate) / 1_000} sat/vB for the next one`}`)
+      output.line(
+        {
+          event: 'block',
+          height,
+          hash,
+          ...(rate === undefined ? {} : { nextFeeRate: Number(rate) / 1_000 })
+        },
+        (colors) =>
+          `${colors.dim('block')}  ${height}${rate === undefined ? '' : `, ${Number(rate) / 1_000} sat/vB for the next one`}`
+      )
     })
     const { software } = devnet.backend
-    output.line({ event: 'started', electrum: devnet.url, height: devnet.height, software }, () =>
-      `Devnet at block ${devnet.height}${bitcoind === undefined ? '' : ` of ${software}`}, Electrum server at ${devnet.url}. Stop it with Ctrl-C.\nStart a node with: paychan start --network regtest --electrum ${devnet.url}`)
+    output.line(
+      { event: 'started', electrum: devnet.url, height: devnet.height, software },
+      () =>
+        `Devnet at block ${devnet.height}${bitcoind === undefined ? '' : ` of ${software}`}, Electrum server at ${devnet.url}. Stop it with Ctrl-C.\nStart a node with: paychan start --network regtest --electrum ${devnet.url}`
+    )
     await interrupted.signal
     await devnet.stop()
     output.line({ event: 'stopped' }, () => 'Stopped.')

@@ -12,23 +12,48 @@ import { DEFAULT_TRANSPORT, TRANSPORTS, type TransportName } from '../../sim/rea
 
 const DAY = 86_400
 
-interface RealFlags extends SimulateFlags { readonly transport: TransportName }
-
-export function addReal (simulate: Command, world: World): void {
-  simulate.command('real').summary('run a scenario with real nodes')
-    .description('Runs a scenario with at most 50 whole nodes in this process: libp2p hosts, stores on disk, and a devnet. Time is compressed: payments and blocks come in their order, as soon as everybody is done with what was before. To be compared with the same scenario in virtual time.')
-    .argument('<scenario>', 'a YAML file, or the name of a preset')
-    .addOption(new Option('--seed <n>', 'another draw of everything that is left to chance').argParser(wholeNumber(0)))
-    .option('--days <n>', 'how long, instead of what the scenario says', readDays)
-    .addOption(new Option('--transport <name>', 'what carries the messages: TCP on the loopback interface, or memory, without a socket between the nodes').choices(TRANSPORTS).default(DEFAULT_TRANSPORT))
-    .option('--out <dir>', 'leave results.json, report.html, payments.csv, channels.csv and run.json there')
-    .option('--force', 'overwrite what is there')
-    .option('--json', 'print the results as one JSON object')
-    .addHelpText('after', '\nExamples:\n  paychan simulate real pair --days 2\n  paychan simulate real pair --days 2 --transport memory\n  paychan simulate real hub --seed 7 --days 3 --out hub-real')
-    .action(async (name: string, _options: unknown, command: Command) => { await runReal(contextOf(world, command), name, command.optsWithGlobals<RealFlags>()) })
+interface RealFlags extends SimulateFlags {
+  readonly transport: TransportName
 }
 
-async function runReal ({ output, io }: Context, name: string, flags: RealFlags): Promise<void> {
+export function addReal(simulate: Command, world: World): void {
+  simulate
+    .command('real')
+    .summary('run a scenario with real nodes')
+    .description(
+      'Runs a scenario with at most 50 whole nodes in this process: libp2p hosts, stores on disk, and a devnet. Time is compressed: payments and blocks come in their order, as soon as everybody is done with what was before. To be compared with the same scenario in virtual time.'
+    )
+    .argument('<scenario>', 'a YAML file, or the name of a preset')
+    .addOption(
+      new Option('--seed <n>', 'another draw of everything that is left to chance').argParser(
+        wholeNumber(0)
+      )
+    )
+    .option('--days <n>', 'how long, instead of what the scenario says', readDays)
+    .addOption(
+      new Option(
+        '--transport <name>',
+        'what carries the messages: TCP on the loopback interface, or memory, without a socket between the nodes'
+      )
+        .choices(TRANSPORTS)
+        .default(DEFAULT_TRANSPORT)
+    )
+    .option(
+      '--out <dir>',
+      'leave results.json, report.html, payments.csv, channels.csv and run.json there'
+    )
+    .option('--force', 'overwrite what is there')
+    .option('--json', 'print the results as one JSON object')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan simulate real pair --days 2\n  paychan simulate real pair --days 2 --transport memory\n  paychan simulate real hub --seed 7 --days 3 --out hub-real'
+    )
+    .action(async (name: string, _options: unknown, command: Command) => {
+      await runReal(contextOf(world, command), name, command.optsWithGlobals<RealFlags>())
+    })
+}
+
+async function runReal({ output, io }: Context, name: string, flags: RealFlags): Promise<void> {
   const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
   const { applySettings } = await import('../../sim/scenario/settings.js')
   const { makePlan } = await import('../../sim/plan/make-plan.js')
@@ -37,7 +62,11 @@ async function runReal ({ output, io }: Context, name: string, flags: RealFlags)
   const { Outcomes } = await import('../../sim/output/outcomes.js')
   const { OUTPUT_FILES, writeResults } = await import('../../sim/output/write-results.js')
   const { prepareDirectory } = await import('../../sim/output/directory.js')
-  const scenario = explained(output, () => parseText(readScenarioText(name), yaml => { applySettings(yaml, settingsOf(flags)) }))
+  const scenario = explained(output, () =>
+    parseText(readScenarioText(name), (yaml) => {
+      applySettings(yaml, settingsOf(flags))
+    })
+  )
   const plan = makePlan(scenario)
   // What does not fit is refused before a directory is made.
   for (const sentence of ignoredBy(scenario, plan)) output.note(`Ignored: ${sentence}`)
@@ -57,15 +86,32 @@ async function runReal ({ output, io }: Context, name: string, flags: RealFlags)
       transport,
       signal: stop.signal,
       onOutcome: outcomes.add,
-      onProgress: ({ time, payments }) => { progress.update(time / scenario.duration, `day ${(time / DAY).toFixed(1)} of ${scenario.duration / DAY}, ${payments.toLocaleString('en')} payments`) }
+      onProgress: ({ time, payments }) => {
+        progress.update(
+          time / scenario.duration,
+          `day ${(time / DAY).toFixed(1)} of ${scenario.duration / DAY}, ${payments.toLocaleString('en')} payments`
+        )
+      }
     })
-    const run = { ...figuresOf(results.events, Date.now() - begin), real: true, transport, ignored, hurried }
+    const run = {
+      ...figuresOf(results.events, Date.now() - begin),
+      real: true,
+      transport,
+      ignored,
+      hurried
+    }
     const files = out === undefined ? [] : await writeResults(out, { results, plan, outcomes, run })
-    output.result({ results, run, ignored, files }, colors => [
-      renderResults(results, run, colors),
-      ...hurried === 0 ? [] : [`\nAfter ${hurried} blocks some channel was not done within 5 s: the machine is busy, and results may differ from those of virtual time by as many blocks.`],
-      ...files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`]
-    ].join('\n'))
+    output.result({ results, run, ignored, files }, (colors) =>
+      [
+        renderResults(results, run, colors),
+        ...(hurried === 0
+          ? []
+          : [
+              `\nAfter ${hurried} blocks some channel was not done within 5 s: the machine is busy, and results may differ from those of virtual time by as many blocks.`
+            ]),
+        ...(files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`])
+      ].join('\n')
+    )
     if (!isSound(results)) throw new Exit(EXIT.refused)
   } finally {
     interrupted.dispose()

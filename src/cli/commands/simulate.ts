@@ -13,26 +13,44 @@ import { SimulationProgress } from '../simulation-progress.js'
 
 const DAY = 86_400
 
-export function addSimulate (program: Command, world: World): void {
-  const simulate = program.command('simulate').summary('simulate a network of nodes')
-    .description('Runs a network of nodes in virtual time: the channels, fees and watchers of the node itself, on a chain, a network and disks that fail as the scenario says. The same scenario and seed give the same results.')
+export function addSimulate(program: Command, world: World): void {
+  const simulate = program
+    .command('simulate')
+    .summary('simulate a network of nodes')
+    .description(
+      'Runs a network of nodes in virtual time: the channels, fees and watchers of the node itself, on a chain, a network and disks that fail as the scenario says. The same scenario and seed give the same results.'
+    )
     .argument('<scenario>', 'a YAML file, or the name of a preset (`paychan simulate list`)')
     .option('--seed <n>', 'another draw of everything that is left to chance', wholeNumber(0))
     .option('--days <n>', 'how long, instead of what the scenario says', readDays)
     .option('--model', 'without real signatures: faster, for very large networks')
-    .option('--out <dir>', 'leave results.json, report.html, payments.csv, channels.csv and run.json there')
+    .option(
+      '--out <dir>',
+      'leave results.json, report.html, payments.csv, channels.csv and run.json there'
+    )
     .option('--force', 'overwrite what is there')
     .option('--json', 'print the results as one JSON object')
-    .addHelpText('after', '\nExamples:\n  paychan simulate pair\n  paychan simulate hub --days 30 --out hub\n  paychan simulate show hub > mine.yaml; paychan simulate mine.yaml --seed 7\n  paychan simulate sweep bad-week --vary step=1,2,6,36,144 --seeds 20 --out sweep\n\nHow to write a scenario: docs/simulate.md')
-    .action(async (name: string, _options: unknown, command: Command) => { await runScenario(contextOf(world, command), name, command.optsWithGlobals<SimulateFlags>()) })
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan simulate pair\n  paychan simulate hub --days 30 --out hub\n  paychan simulate show hub > mine.yaml; paychan simulate mine.yaml --seed 7\n  paychan simulate sweep bad-week --vary step=1,2,6,36,144 --seeds 20 --out sweep\n\nHow to write a scenario: docs/simulate.md'
+    )
+    .action(async (name: string, _options: unknown, command: Command) => {
+      await runScenario(contextOf(world, command), name, command.optsWithGlobals<SimulateFlags>())
+    })
 
-  simulate.command('list').summary('the presets')
+  simulate
+    .command('list')
+    .summary('the presets')
     .description('Lists the scenarios that come with the program.')
     .addOption(new Option('--json', 'print JSON'))
     .addHelpText('after', '\nExample:\n  paychan simulate list')
-    .action(async (_options: unknown, command: Command) => { await listPresets(contextOf(world, command)) })
+    .action(async (_options: unknown, command: Command) => {
+      await listPresets(contextOf(world, command))
+    })
 
-  simulate.command('show').summary('print a preset')
+  simulate
+    .command('show')
+    .summary('print a preset')
     .description('Prints the YAML of a preset: copy it, change it, and simulate the copy.')
     .argument('<preset>', 'its name')
     .addOption(new Option('--json', 'print JSON'))
@@ -47,17 +65,29 @@ export function addSimulate (program: Command, world: World): void {
   addSweep(simulate, world)
 }
 
-async function listPresets ({ output }: Context): Promise<void> {
+async function listPresets({ output }: Context): Promise<void> {
   const { loadScenario, presetNames } = await import('../../sim/scenario/load-scenario.js')
-  const presets = presetNames().map(name => {
+  const presets = presetNames().map((name) => {
     const { description, nodes, duration } = loadScenario(name)
-    return { name, description, nodes: nodes.reduce((sum, { count }) => sum + count, 0), days: duration / DAY }
+    return {
+      name,
+      description,
+      nodes: nodes.reduce((sum, { count }) => sum + count, 0),
+      days: duration / DAY
+    }
   })
   const width = Math.max(...presets.map(({ name }) => name.length))
-  output.result({ presets }, colors => presets.map(({ name, description, nodes, days }) => `${colors.bold(name.padEnd(width))}  ${description} ${colors.dim(`(${nodes} nodes, ${days} days)`)}`).join('\n'))
+  output.result({ presets }, (colors) =>
+    presets
+      .map(
+        ({ name, description, nodes, days }) =>
+          `${colors.bold(name.padEnd(width))}  ${description} ${colors.dim(`(${nodes} nodes, ${days} days)`)}`
+      )
+      .join('\n')
+  )
 }
 
-async function runScenario (context: Context, name: string, flags: SimulateFlags): Promise<void> {
+async function runScenario(context: Context, name: string, flags: SimulateFlags): Promise<void> {
   const { output, io } = context
   // Loaded only here: no other command needs the simulator.
   const { readScenarioText, parseText } = await import('../../sim/scenario/load-scenario.js')
@@ -66,7 +96,11 @@ async function runScenario (context: Context, name: string, flags: SimulateFlags
   const { OUTPUT_FILES, writeResults } = await import('../../sim/output/write-results.js')
   const { Outcomes } = await import('../../sim/output/outcomes.js')
   const { prepareDirectory } = await import('../../sim/output/directory.js')
-  const scenario = explained(output, () => parseText(readScenarioText(name), yaml => { applySettings(yaml, settingsOf(flags)) }))
+  const scenario = explained(output, () =>
+    parseText(readScenarioText(name), (yaml) => {
+      applySettings(yaml, settingsOf(flags))
+    })
+  )
   const { out, force = false } = flags
   if (out !== undefined) await prepareDirectory(out, OUTPUT_FILES, force)
   const stop = new AbortController()
@@ -83,12 +117,22 @@ async function runScenario (context: Context, name: string, flags: SimulateFlags
     const outcomes = new Outcomes()
     const results = await simulate(scenario, plan, {
       signal: stop.signal,
-      ...out === undefined ? {} : { onOutcome: outcomes.add },
-      onProgress: ({ time, events }) => { progress.update(time / scenario.duration, `day ${(time / DAY).toFixed(1)} of ${scenario.duration / DAY}, ${events.toLocaleString('en')} events`) }
+      ...(out === undefined ? {} : { onOutcome: outcomes.add }),
+      onProgress: ({ time, events }) => {
+        progress.update(
+          time / scenario.duration,
+          `day ${(time / DAY).toFixed(1)} of ${scenario.duration / DAY}, ${events.toLocaleString('en')} events`
+        )
+      }
     })
     const run = figuresOf(results.events, Date.now() - begin)
     const files = out === undefined ? [] : await writeResults(out, { results, plan, outcomes, run })
-    output.result({ results, run, files }, colors => [renderResults(results, run, colors), ...files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`]].join('\n'))
+    output.result({ results, run, files }, (colors) =>
+      [
+        renderResults(results, run, colors),
+        ...(files.length === 0 ? [] : [`\nWritten to ${out ?? ''}: ${OUTPUT_FILES.join(', ')}.`])
+      ].join('\n')
+    )
     if (!isSound(results)) throw new Exit(EXIT.refused)
   } finally {
     interrupted.dispose()

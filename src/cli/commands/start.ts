@@ -14,45 +14,127 @@ import { paymentLines } from '../payment-lines.js'
 import { askPassphrase } from '../passphrase.js'
 import { untilInterrupted } from '../interrupt.js'
 
-interface StartOptions { readonly network?: string, readonly iUnderstandTheRisk?: boolean, readonly electrum?: string[], readonly electrumProxy?: string, readonly electrumFingerprint?: string, readonly electrumCa?: string, readonly listen?: string[], readonly verbose?: boolean }
-
-export function addStart (program: Command, world: World): void {
-  withCommonOptions(program.command('start').summary('run the node in the foreground'))
-    .description('Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line: {"event":"started",...} first, then every event, {"event":"stopped"} last.')
-    .option('--network <name>', 'regtest (the default), signet, testnet4, testnet (3, deprecated) or mainnet')
-    .option('--i-understand-the-risk', 'with mainnet: real money is at stake, and this software is young')
-    .option('--electrum <url>', 'an Electrum server, tls://HOST:PORT[#FINGERPRINT] or tcp://HOST:PORT; several times for several servers, which are compared (default: tcp://127.0.0.1:50001, the devnet)', (url: string, before: string[] = []) => [...before, url])
-    .option('--electrum-proxy <url>', 'reach them through this SOCKS5 proxy, such as Tor at socks5://127.0.0.1:9050')
-    .option('--electrum-fingerprint <sha256>', 'with tls://: trust the certificate with this fingerprint, and no other')
-    .option('--electrum-ca <file>', 'with tls://: trust the certificates (PEM) in this file instead of the usual authorities')
-    .option('--listen <multiaddr...>', 'where to listen for peers (default: /ip4/127.0.0.1/tcp/9801, or any free port if it is in use)')
-    .option('--verbose', VERBOSE_HELP)
-    .addHelpText('after', '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --network signet --electrum tls://ONE:50002 --electrum tls://OTHER:50002\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001')
-    .action(async ({ network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen, verbose = false }: StartOptions, command: Command) => {
-      const context = contextOf(world, command)
-      const { loadConfig } = await import('../../daemon/config-file.js')
-      const config = await loadConfig(context.dataDir, world.io.env, { network, iUnderstandTheRisk, electrum, electrumProxy, electrumFingerprint, electrumCa, listen })
-      const instead = DEPRECATED_NETWORKS[config.network]
-      if (instead !== undefined) context.output.note(`${config.network} (3) is about to be given up by those who run it: use --network ${instead}.`)
-      // What happens while the node comes up, damage that it finds for one, is told after the line that says that it is up.
-      const early: NodeEvent[] = []
-      let isUp = false
-      const node = await world.createNode(config, async (attempt) => await askPassphrase(context.io, attempt), event => { if (!isUp) early.push(event) })
-      isUp = true
-      await serveUntilStopped(context, node, early, verbose)
-    })
+interface StartOptions {
+  readonly network?: string
+  readonly iUnderstandTheRisk?: boolean
+  readonly electrum?: string[]
+  readonly electrumProxy?: string
+  readonly electrumFingerprint?: string
+  readonly electrumCa?: string
+  readonly listen?: string[]
+  readonly verbose?: boolean
 }
 
-async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeApi, early: NodeEvent[], verbose: boolean): Promise<void> {
-  let tell = (event: NodeEvent): void => { early.push(event) }
+export function addStart(program: Command, world: World): void {
+  withCommonOptions(program.command('start').summary('run the node in the foreground'))
+    .description(
+      'Runs the node until Ctrl-C or `paychan stop`. With --json it prints one JSON object per line: {"event":"started",...} first, then every event, {"event":"stopped"} last.'
+    )
+    .option(
+      '--network <name>',
+      'regtest (the default), signet, testnet4, testnet (3, deprecated) or mainnet'
+    )
+    .option(
+      '--i-understand-the-risk',
+      'with mainnet: real money is at stake, and this software is young'
+    )
+    .option(
+      '--electrum <url>',
+      'an Electrum server, tls://HOST:PORT[#FINGERPRINT] or tcp://HOST:PORT; several times for several servers, which are compared (default: tcp://127.0.0.1:50001, the devnet)',
+      (url: string, before: string[] = []) => [...before, url]
+    )
+    .option(
+      '--electrum-proxy <url>',
+      'reach them through this SOCKS5 proxy, such as Tor at socks5://127.0.0.1:9050'
+    )
+    .option(
+      '--electrum-fingerprint <sha256>',
+      'with tls://: trust the certificate with this fingerprint, and no other'
+    )
+    .option(
+      '--electrum-ca <file>',
+      'with tls://: trust the certificates (PEM) in this file instead of the usual authorities'
+    )
+    .option(
+      '--listen <multiaddr...>',
+      'where to listen for peers (default: /ip4/127.0.0.1/tcp/9801, or any free port if it is in use)'
+    )
+    .option('--verbose', VERBOSE_HELP)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  paychan start --network regtest --electrum tcp://127.0.0.1:50001\n  paychan start --network signet --electrum tls://ONE:50002 --electrum tls://OTHER:50002\n  paychan start --data ./bob --listen /ip4/0.0.0.0/tcp/4001'
+    )
+    .action(
+      async (
+        {
+          network,
+          iUnderstandTheRisk,
+          electrum,
+          electrumProxy,
+          electrumFingerprint,
+          electrumCa,
+          listen,
+          verbose = false
+        }: StartOptions,
+        command: Command
+      ) => {
+        const context = contextOf(world, command)
+        const { loadConfig } = await import('../../daemon/config-file.js')
+        const config = await loadConfig(context.dataDir, world.io.env, {
+          network,
+          iUnderstandTheRisk,
+          electrum,
+          electrumProxy,
+          electrumFingerprint,
+          electrumCa,
+          listen
+        })
+        const instead = DEPRECATED_NETWORKS[config.network]
+        if (instead !== undefined) {
+          context.output.note(
+            `${config.network} (3) is about to be given up by those who run it: use --network ${instead}.`
+          )
+        }
+        // What happens while the node comes up, damage that it finds for one, is told after the
+        // line that says that it is up.
+        const early: NodeEvent[] = []
+        let isUp = false
+        const node = await world.createNode(
+          config,
+          async (attempt) => await askPassphrase(context.io, attempt),
+          (event) => {
+            if (!isUp) early.push(event)
+          }
+        )
+        isUp = true
+        await serveUntilStopped(context, node, early, verbose)
+      }
+    )
+}
+
+async function serveUntilStopped(
+  { io, output, dataDir }: Context,
+  node: NodeApi,
+  early: NodeEvent[],
+  verbose: boolean
+): Promise<void> {
+  let tell = (event: NodeEvent): void => {
+    early.push(event)
+  }
   let fail: (error: PaychanError) => void = () => {}
-  const failed = new Promise<PaychanError>(resolve => { fail = resolve })
-  const unsubscribe = node.onEvent(event => {
+  const failed = new Promise<PaychanError>((resolve) => {
+    fail = resolve
+  })
+  const unsubscribe = node.onEvent((event) => {
     tell(event)
-    if (event.type === 'alarm' && event.code === STORE_FAILED) fail(new PaychanError(event.code, event.text))
+    if (event.type === 'alarm' && event.code === STORE_FAILED) {
+      fail(new PaychanError(event.code, event.text))
+    }
   })
   const interrupted = untilInterrupted(io)
-  const payments = paymentLines(io, line => { output.line({}, colors => `${colors.dim('payment')}  ${printable(line)}`) })
+  const payments = paymentLines(io, (line) => {
+    output.line({}, (colors) => `${colors.dim('payment')}  ${printable(line)}`)
+  })
   try {
     const socket = dataPaths(dataDir).socket
     const { serveApi } = await import('../../daemon/server.js')
@@ -61,10 +143,14 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
       throw error
     })
     const info = await node.info()
-    output.line({ event: 'started', ...info, apiSocket: socket }, colors => [
-      renderInfo(info, colors, socket), '', 'Running. Stop it with Ctrl-C, or with `paychan stop`.'
-    ].join('\n'))
-    tell = event => {
+    output.line({ event: 'started', ...info, apiSocket: socket }, (colors) =>
+      [
+        renderInfo(info, colors, socket),
+        '',
+        'Running. Stop it with Ctrl-C, or with `paychan stop`.'
+      ].join('\n')
+    )
+    tell = (event) => {
       if (event.type === 'payment' && !output.json) payments.add(event.payment)
       else printEvent(output, event, verbose)
     }
@@ -92,34 +178,51 @@ async function serveUntilStopped ({ io, output, dataDir }: Context, node: NodeAp
   }
 }
 
-function printEvent (output: Output, event: NodeEvent, verbose: boolean): void {
+function printEvent(output: Output, event: NodeEvent, verbose: boolean): void {
   const { type, ...rest } = event
   const data = { event: type, ...rest }
   switch (event.type) {
     case 'chain':
-      output.line(data, colors => `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}${event.reason === undefined ? '' : `: ${printable(event.reason)}`}`)
+      output.line(
+        data,
+        (colors) =>
+          `${colors.dim('chain')}    ${event.status}${event.height === undefined ? '' : ` at block ${event.height}`}${event.reason === undefined ? '' : `: ${printable(event.reason)}`}`
+      )
       break
     case 'histories':
-      output.line(data, colors => `${colors.dim('chain')}    ${historiesText(event)}`)
+      output.line(data, (colors) => `${colors.dim('chain')}    ${historiesText(event)}`)
       break
     case 'channel':
-      output.line(data, colors => `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(verbose ? protocolWords(event) : plainWords(event))}`)
+      output.line(
+        data,
+        (colors) =>
+          `${colors.dim('channel')}  ${shortChannel(event.channel.id)} ${event.channel.status}: ${printable(verbose ? protocolWords(event) : plainWords(event))}`
+      )
       break
     case 'risk':
-      output.line(data, colors => `${colors.yellow('risk')}     ${shortChannel(event.channel)} ${riskText(event)}`)
+      output.line(
+        data,
+        (colors) => `${colors.yellow('risk')}     ${shortChannel(event.channel)} ${riskText(event)}`
+      )
       break
     case 'server':
-      output.line(data, colors => `${colors.yellow('server')}   ${printable(event.text)} (${event.code})`)
+      output.line(
+        data,
+        (colors) => `${colors.yellow('server')}   ${printable(event.text)} (${event.code})`
+      )
       break
     case 'alarm':
-      output.line(data, colors => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`)
+      output.line(
+        data,
+        (colors) => `${colors.red('ALARM')}    ${printable(event.text)} (${event.code})`
+      )
       break
     case 'payment':
       output.line(data, () => '')
   }
 }
 
-function riskText ({ risk, stake, isHigh }: Extract<NodeEvent, { type: 'risk' }>): string {
+function riskText({ risk, stake, isHigh }: Extract<NodeEvent, { type: 'risk' }>): string {
   const percent = `${(risk * 100).toFixed(0)} %`
   return isHigh
     ? `by the fees seen, ${formatAmount(stake)} are at stake with a risk of ${percent} that our state is in no block in time; think of closing the channel`

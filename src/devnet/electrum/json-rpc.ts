@@ -15,33 +15,48 @@ export const ErrorCode = {
 export class RpcError extends Error {
   override readonly name = 'RpcError'
 
-  constructor (readonly code: number, message: string, readonly closes = false) {
+  constructor(
+    readonly code: number,
+    message: string,
+    readonly closes = false
+  ) {
     super(message)
   }
 }
 
 export type RequestId = string | number | null
 
-export interface Request { readonly id: RequestId, readonly method: string, readonly params: readonly unknown[] | Readonly<Record<string, unknown>> }
+export interface Request {
+  readonly id: RequestId
+  readonly method: string
+  readonly params: readonly unknown[] | Readonly<Record<string, unknown>>
+}
 
 /** A response, ready to be written. */
 export type Response =
-  | { readonly jsonrpc: '2.0', readonly id: RequestId, readonly result: unknown }
-  | { readonly jsonrpc: '2.0', readonly id: RequestId, readonly error: { readonly code: number, readonly message: string } }
+  | { readonly jsonrpc: '2.0'; readonly id: RequestId; readonly result: unknown }
+  | {
+      readonly jsonrpc: '2.0'
+      readonly id: RequestId
+      readonly error: { readonly code: number; readonly message: string }
+    }
 
-/** One member of a line: a request, a notification (which nobody answers), or what has to be refused. */
+/**
+ * One member of a line: a request, a notification (which nobody answers), or what has to be
+ * refused.
+ */
 export type Incoming =
-  | { readonly kind: 'request', readonly request: Request }
+  | { readonly kind: 'request'; readonly request: Request }
   | { readonly kind: 'notification' }
-  | { readonly kind: 'invalid', readonly id: RequestId, readonly error: RpcError }
+  | { readonly kind: 'invalid'; readonly id: RequestId; readonly error: RpcError }
 
-export type ParsedLine = { readonly batch: boolean, readonly members: readonly Incoming[] }
+export type ParsedLine = { readonly batch: boolean; readonly members: readonly Incoming[] }
 
 /** How many members a batch may have. */
 export const MAX_BATCH = 1_000
 
 /** Reads one line. Never throws: what is wrong with it is among the members. */
-export function parseLine (line: string): ParsedLine {
+export function parseLine(line: string): ParsedLine {
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -49,46 +64,58 @@ export function parseLine (line: string): ParsedLine {
     return single(invalid(null, ErrorCode.parse, 'invalid JSON'))
   }
   if (!Array.isArray(value)) return single(readMember(value))
-  if (value.length === 0) return single(invalid(null, ErrorCode.invalidRequest, 'the batch is empty'))
-  if (value.length > MAX_BATCH) return single(invalid(null, ErrorCode.invalidRequest, `a batch has at most ${MAX_BATCH} members`))
+  if (value.length === 0) {
+    return single(invalid(null, ErrorCode.invalidRequest, 'the batch is empty'))
+  }
+  if (value.length > MAX_BATCH) {
+    return single(
+      invalid(null, ErrorCode.invalidRequest, `a batch has at most ${MAX_BATCH} members`)
+    )
+  }
   return { batch: true, members: value.map(readMember) }
 }
 
-function single (member: Incoming): ParsedLine {
+function single(member: Incoming): ParsedLine {
   return { batch: false, members: [member] }
 }
 
-function readMember (value: unknown): Incoming {
+function readMember(value: unknown): Incoming {
   if (!isObject(value)) return invalid(null, ErrorCode.invalidRequest, 'a request is an object')
   const { id, method, params = [] } = value
-  if (id !== undefined && !isRequestId(id)) return invalid(null, ErrorCode.invalidRequest, 'the id is a string, a number or null')
-  if (typeof method !== 'string') return invalid(id ?? null, ErrorCode.invalidRequest, 'the method is a string')
-  if (!Array.isArray(params) && !isObject(params)) return invalid(id ?? null, ErrorCode.invalidRequest, 'the params are an array or an object')
+  if (id !== undefined && !isRequestId(id)) {
+    return invalid(null, ErrorCode.invalidRequest, 'the id is a string, a number or null')
+  }
+  if (typeof method !== 'string') {
+    return invalid(id ?? null, ErrorCode.invalidRequest, 'the method is a string')
+  }
+  if (!Array.isArray(params) && !isObject(params)) {
+    return invalid(id ?? null, ErrorCode.invalidRequest, 'the params are an array or an object')
+  }
   if (id === undefined) return { kind: 'notification' }
   return { kind: 'request', request: { id, method, params } }
 }
 
-function invalid (id: RequestId, code: number, message: string): Incoming {
+function invalid(id: RequestId, code: number, message: string): Incoming {
   return { kind: 'invalid', id, error: new RpcError(code, message) }
 }
 
-function isObject (value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isRequestId (value: unknown): value is RequestId {
+function isRequestId(value: unknown): value is RequestId {
   return value === null || typeof value === 'string' || typeof value === 'number'
 }
 
-export function success (id: RequestId, result: unknown): Response {
+export function success(id: RequestId, result: unknown): Response {
   return { jsonrpc: '2.0', id, result }
 }
 
-export function failure (id: RequestId, { code, message }: RpcError): Response {
+export function failure(id: RequestId, { code, message }: RpcError): Response {
   return { jsonrpc: '2.0', id, error: { code, message } }
 }
 
 /** What the server sends of its own accord. */
-export function notification (method: string, params: readonly unknown[]): object {
+export function notification(method: string, params: readonly unknown[]): object {
   return { jsonrpc: '2.0', method, params }
 }

@@ -19,8 +19,14 @@ export interface SessionState {
   headers: boolean
   /** Script hashes that are watched, with the status that the client was told last. */
   readonly scripts: Map<ScriptHash, string | null>
-  /** Outpoints that are watched, by `txid:vout`, with the JSON of the status that the client was told last. */
-  readonly outPoints: Map<string, { readonly txid: string, readonly vout: number, readonly script: ScriptHash, told: string }>
+  /**
+   * Outpoints that are watched, by `txid:vout`, with the JSON of the status that the client was
+   * told last.
+   */
+  readonly outPoints: Map<
+    string,
+    { readonly txid: string; readonly vout: number; readonly script: ScriptHash; told: string }
+  >
 }
 
 export interface MethodContext {
@@ -33,7 +39,10 @@ export interface MethodContext {
 export interface Method {
   /** Names of the parameters; those that may be left out end with `?`. */
   readonly params: readonly string[]
-  /** The first version of the protocol that has it, and the first that does not have it any more; left out: all. */
+  /**
+   * The first version of the protocol that has it, and the first that does not have it any more;
+   * left out: all.
+   */
   readonly since?: string
   readonly before?: string
   /** Answers; `values` are in the order of `params`. @throws RpcError */
@@ -42,18 +51,34 @@ export interface Method {
 
 export type Methods = Readonly<Record<string, Method>>
 
-const METHODS: ReadonlyMap<string, Method> = new Map(Object.entries({
-  ...serverMethods, ...blockMethods, ...scriptMethods, ...transactionMethods, ...outPointMethods, ...devnetMethods
-}))
+const METHODS: ReadonlyMap<string, Method> = new Map(
+  Object.entries({
+    ...serverMethods,
+    ...blockMethods,
+    ...scriptMethods,
+    ...transactionMethods,
+    ...outPointMethods,
+    ...devnetMethods
+  })
+)
 
-/** The method of a request with its parameters bound; undefined when the version that is spoken has no such method. @throws RpcError */
-export function findMethod ({ method: name, params }: Request, version: string): ((context: MethodContext) => Promise<unknown>) | undefined {
+/**
+ * The method of a request with its parameters bound; undefined when the version that is spoken has
+ * no such method. @throws RpcError
+ */
+export function findMethod(
+  { method: name, params }: Request,
+  version: string
+): ((context: MethodContext) => Promise<unknown>) | undefined {
   const method = METHODS.get(name)
   if (method === undefined || !isSpoken(method, version)) return undefined
   const values = bindParams(params, method.params)
-  return async context => await method.run(context, values)
+  return async (context) => await method.run(context, values)
 }
 
-function isSpoken ({ since, before }: Method, version: string): boolean {
-  return (since === undefined || compareVersions(version, since) >= 0) && (before === undefined || compareVersions(version, before) < 0)
+function isSpoken({ since, before }: Method, version: string): boolean {
+  return (
+    (since === undefined || compareVersions(version, since) >= 0) &&
+    (before === undefined || compareVersions(version, before) < 0)
+  )
 }

@@ -11,11 +11,21 @@ import { historyRows } from './status.js'
 /** How many outpoints one connection may watch. */
 const MAX_SUBSCRIPTIONS = 100_000
 
-/** `blockchain.outpoint.subscribe` tells this. Heights as in histories: 0 and -1 are the mempool's. */
-export interface OutPointStatus { readonly funder_height?: number, readonly spender_txhash?: Txid, readonly spender_height?: number }
+/**
+ * `blockchain.outpoint.subscribe` tells this. Heights as in histories: 0 and -1 are the mempool's.
+ */
+export interface OutPointStatus {
+  readonly funder_height?: number
+  readonly spender_txhash?: Txid
+  readonly spender_height?: number
+}
 
 /** Empty as long as no transaction has made the output. */
-export async function outPointStatus (backend: ChainBackend, txid: string, vout: number): Promise<OutPointStatus> {
+export async function outPointStatus(
+  backend: ChainBackend,
+  txid: string,
+  vout: number
+): Promise<OutPointStatus> {
   const funder = await backend.transaction(txid)
   const output = funder === undefined ? undefined : decodeTransaction(funder.raw).outputs[vout]
   if (output === undefined) return {}
@@ -23,21 +33,35 @@ export async function outPointStatus (backend: ChainBackend, txid: string, vout:
   const heightOf = (id: string): number => rows.find((row) => row.tx_hash === id)?.height ?? 0
   for (const { tx_hash: id, height } of rows) {
     const found = await backend.transaction(id)
-    const spends = found !== undefined && decodeTransaction(found.raw).inputs.some(({ spends }) => spends === `${txid}:${vout}`)
-    if (spends) return { funder_height: heightOf(txid), spender_txhash: found.txid, spender_height: height }
+    const spends =
+      found !== undefined &&
+      decodeTransaction(found.raw).inputs.some(({ spends }) => spends === `${txid}:${vout}`)
+    if (spends) {
+      return { funder_height: heightOf(txid), spender_txhash: found.txid, spender_height: height }
+    }
   }
   return { funder_height: heightOf(txid) }
 }
 
 /** Under which script an output is found, also one that does not exist yet. */
-async function scriptOf (backend: ChainBackend, txid: string, vout: number, hint: Uint8Array): Promise<ScriptHash> {
+async function scriptOf(
+  backend: ChainBackend,
+  txid: string,
+  vout: number,
+  hint: Uint8Array
+): Promise<ScriptHash> {
   const funder = await backend.transaction(txid)
-  return scriptHashOf((funder === undefined ? undefined : decodeTransaction(funder.raw).outputs[vout]?.script) ?? hint)
+  return scriptHashOf(
+    (funder === undefined ? undefined : decodeTransaction(funder.raw).outputs[vout]?.script) ?? hint
+  )
 }
 
 /** The outpoints that a connection watches and that a change of these scripts may concern. */
-export function touchedOutPoints ({ outPoints }: SessionState, touched: ReadonlySet<ScriptHash>): string[] {
-  return [...outPoints].flatMap(([key, { script }]) => touched.has(script) ? key : [])
+export function touchedOutPoints(
+  { outPoints }: SessionState,
+  touched: ReadonlySet<ScriptHash>
+): string[] {
+  return [...outPoints].flatMap(([key, { script }]) => (touched.has(script) ? key : []))
 }
 
 export const outPointMethods: Methods = {
@@ -46,8 +70,18 @@ export const outPointMethods: Methods = {
     since: '1.7',
     run: async ({ backend, session }, [hash, index, hint]) => {
       const [txid, vout] = [transactionHash(hash), nonNegativeInteger(index)]
-      if (session.outPoints.size >= MAX_SUBSCRIPTIONS) throw new RpcError(ErrorCode.badRequest, `too many subscriptions (at most ${MAX_SUBSCRIPTIONS})`)
-      const watched = { txid, vout, script: await scriptOf(backend, txid, vout, bytes(hint)), told: '' }
+      if (session.outPoints.size >= MAX_SUBSCRIPTIONS) {
+        throw new RpcError(
+          ErrorCode.badRequest,
+          `too many subscriptions (at most ${MAX_SUBSCRIPTIONS})`
+        )
+      }
+      const watched = {
+        txid,
+        vout,
+        script: await scriptOf(backend, txid, vout, bytes(hint)),
+        told: ''
+      }
       // Watched before it is looked up, so that no change falls between the two.
       session.outPoints.set(`${txid}:${vout}`, watched)
       const status = await outPointStatus(backend, txid, vout)
@@ -66,6 +100,7 @@ export const outPointMethods: Methods = {
   'blockchain.outpoint.unsubscribe': {
     params: ['tx_hash', 'txout_idx'],
     since: '1.7',
-    run: async ({ session }, [hash, index]) => session.outPoints.delete(`${transactionHash(hash)}:${nonNegativeInteger(index)}`)
+    run: async ({ session }, [hash, index]) =>
+      session.outPoints.delete(`${transactionHash(hash)}:${nonNegativeInteger(index)}`)
   }
 }

@@ -10,47 +10,52 @@ import { ErrorCode, RpcError, type Request } from './json-rpc.js'
 const SHOWN = 80
 
 /**
- * The values of a request's parameters in the order of `names`; a name that ends with `?` may be left out.
+ * The values of a request's parameters in the order of `names`; a name that ends with `?` may be
+ * left out.
  *
  * @throws RpcError -32602 when one is missing or is not known.
  */
-export function bindParams (params: Request['params'], names: readonly string[]): unknown[] {
-  const plain = names.map(name => name.replace('?', ''))
-  const required = names.filter(name => !name.endsWith('?')).length
-  const given = Array.isArray(params) ? new Map(params.map((value: unknown, i) => [plain[i], value])) : new Map(Object.entries(params))
-  const tooMany = Array.isArray(params) ? params.length > names.length : Object.keys(params).some(name => !plain.includes(name))
-  if (tooMany || plain.slice(0, required).some(name => !given.has(name))) {
+export function bindParams(params: Request['params'], names: readonly string[]): unknown[] {
+  const plain = names.map((name) => name.replace('?', ''))
+  const required = names.filter((name) => !name.endsWith('?')).length
+  const given = Array.isArray(params)
+    ? new Map(params.map((value: unknown, i) => [plain[i], value]))
+    : new Map(Object.entries(params))
+  const tooMany = Array.isArray(params)
+    ? params.length > names.length
+    : Object.keys(params).some((name) => !plain.includes(name))
+  if (tooMany || plain.slice(0, required).some((name) => !given.has(name))) {
     throw new RpcError(ErrorCode.invalidParams, `the parameters are (${names.join(', ')})`)
   }
-  return plain.map(name => given.get(name))
+  return plain.map((name) => given.get(name))
 }
 
-export function nonNegativeInteger (value: unknown): number {
+export function nonNegativeInteger(value: unknown): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
   throw bad(value, 'should be a non-negative integer')
 }
 
-export function boolean (value: unknown): boolean {
+export function boolean(value: unknown): boolean {
   if (typeof value === 'boolean') return value
   throw bad(value, 'should be a boolean value')
 }
 
-export function text (value: unknown): string {
+export function text(value: unknown): string {
   if (typeof value === 'string') return value
   throw bad(value, 'should be a string')
 }
 
-export function transactionHash (value: unknown): string {
+export function transactionHash(value: unknown): string {
   if (isHash(value)) return value.toLowerCase()
   throw bad(value, 'should be a transaction hash')
 }
 
-export function scriptHash (value: unknown): ScriptHash {
+export function scriptHash(value: unknown): ScriptHash {
   if (isHash(value)) return value.toLowerCase() as ScriptHash
   throw bad(value, 'is not a valid script hash')
 }
 
-export function bytes (value: unknown): Uint8Array {
+export function bytes(value: unknown): Uint8Array {
   try {
     if (typeof value === 'string') return fromHex(value)
   } catch {
@@ -60,7 +65,7 @@ export function bytes (value: unknown): Uint8Array {
 }
 
 /** The scriptPubKey of a regtest address. */
-export function paymentScript (value: unknown): Uint8Array {
+export function paymentScript(value: unknown): Uint8Array {
   try {
     return addressScript(text(value))
   } catch (error) {
@@ -69,8 +74,9 @@ export function paymentScript (value: unknown): Uint8Array {
 }
 
 /** Satoshis as a whole number, or as a string of digits when it may be a large one. */
-export function amount (value: unknown): Satoshi {
-  const written = typeof value === 'number' && Number.isSafeInteger(value) ? value.toString() : value
+export function amount(value: unknown): Satoshi {
+  const written =
+    typeof value === 'number' && Number.isSafeInteger(value) ? value.toString() : value
   if (typeof written === 'string' && /^\d{1,16}$/.test(written)) {
     try {
       return satoshi(BigInt(written))
@@ -81,11 +87,11 @@ export function amount (value: unknown): Satoshi {
   throw bad(value, 'should be an amount in satoshis')
 }
 
-function isHash (value: unknown): value is string {
+function isHash(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-fA-F]{64}$/.test(value)
 }
 
-function bad (value: unknown, what: string): RpcError {
+function bad(value: unknown, what: string): RpcError {
   const shown = typeof value === 'string' ? value : String(JSON.stringify(value))
   return new RpcError(ErrorCode.badRequest, `${shown.slice(0, SHOWN)} ${what}`)
 }

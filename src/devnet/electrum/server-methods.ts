@@ -15,11 +15,11 @@ const MAX_PONG = 1_000_000
 const MAX_RECENT = 10
 
 /** sat/kvB as a number of bitcoin per kilobyte. */
-function btcPerKb (satPerKvB: bigint): number {
+function btcPerKb(satPerKvB: bigint): number {
   return Number(satPerKvB) / 100_000_000
 }
 
-async function genesisHash (backend: ChainBackend): Promise<string | null> {
+async function genesisHash(backend: ChainBackend): Promise<string | null> {
   const header = await backend.header(0)
   return header === undefined ? null : reversedHex(hash256(header))
 }
@@ -28,7 +28,9 @@ export const serverMethods: Methods = {
   'server.version': {
     params: ['client_name?', 'protocol_version?'],
     run: async ({ session }, [, asked = LOWEST_VERSION]) => {
-      if (session.version !== undefined) throw new RpcError(ErrorCode.badRequest, 'server.version already sent')
+      if (session.version !== undefined) {
+        throw new RpcError(ErrorCode.badRequest, 'server.version already sent')
+      }
       session.version = negotiate(asked, session.isFresh)
       return [SOFTWARE, session.version]
     }
@@ -43,20 +45,31 @@ export const serverMethods: Methods = {
       pruning: null,
       server_version: SOFTWARE,
       // Until 1.7, in which a script is named by itself.
-      ...compareVersions(session.version ?? LOWEST_VERSION, '1.7') >= 0 ? {} : { hash_function: 'sha256' }
+      ...(compareVersions(session.version ?? LOWEST_VERSION, '1.7') >= 0
+        ? {}
+        : { hash_function: 'sha256' })
     })
   },
-  'server.banner': { params: [], run: async () => 'A development chain on regtest: its coins are worth nothing.' },
+  'server.banner': {
+    params: [],
+    run: async () => 'A development chain on regtest: its coins are worth nothing.'
+  },
   'server.donation_address': { params: [], run: async () => '' },
   'server.peers.subscribe': { params: [], run: async () => [] },
-  /** From 1.7 on with so many characters in the answer: traffic that tells less to whoever listens. */
+  /**
+   * From 1.7 on with so many characters in the answer: traffic that tells less to whoever listens.
+   */
   'server.ping': {
     params: ['pong_len?', 'data?'],
     run: async ({ session }, [length = 0, data = '']) => {
       if (compareVersions(session.version ?? LOWEST_VERSION, '1.7') < 0) return null
-      if (!/^[0-9a-fA-F]*$/.test(text(data))) throw new RpcError(ErrorCode.badRequest, 'data should be hex')
+      if (!/^[0-9a-fA-F]*$/.test(text(data))) {
+        throw new RpcError(ErrorCode.badRequest, 'data should be hex')
+      }
       const pong = nonNegativeInteger(length)
-      if (pong > MAX_PONG) throw new RpcError(ErrorCode.badRequest, `pong_len is at most ${MAX_PONG}`)
+      if (pong > MAX_PONG) {
+        throw new RpcError(ErrorCode.badRequest, `pong_len is at most ${MAX_PONG}`)
+      }
       return { data: '0'.repeat(pong) }
     }
   },
@@ -64,25 +77,42 @@ export const serverMethods: Methods = {
     params: ['number', 'mode?'],
     run: async ({ backend }, [target, mode]) => {
       // One estimate for both: what waits now.
-      if (mode !== undefined && !/^(economical|conservative|unset)$/i.test(text(mode))) throw new RpcError(ErrorCode.badRequest, `unknown estimate mode: ${text(mode).slice(0, 20)}`)
+      if (mode !== undefined && !/^(economical|conservative|unset)$/i.test(text(mode))) {
+        throw new RpcError(
+          ErrorCode.badRequest,
+          `unknown estimate mode: ${text(mode).slice(0, 20)}`
+        )
+      }
       const rate = await backend.estimateFeeRate(Math.max(nonNegativeInteger(target), 1))
       return rate === undefined ? -1 : btcPerKb(rate)
     }
   },
-  'blockchain.relayfee': { params: [], before: '1.6', run: async ({ backend }) => btcPerKb((await backend.feeRates()).relay) },
+  'blockchain.relayfee': {
+    params: [],
+    before: '1.6',
+    run: async ({ backend }) => btcPerKb((await backend.feeRates()).relay)
+  },
   /** A part of Bitcoin Core's `getmempoolinfo`. */
   'mempool.get_info': {
     params: [],
     since: '1.6',
     run: async ({ backend }) => {
       const { minimum, relay, incremental } = await backend.feeRates()
-      return { mempoolminfee: btcPerKb(minimum), minrelaytxfee: btcPerKb(relay), incrementalrelayfee: btcPerKb(incremental) }
+      return {
+        mempoolminfee: btcPerKb(minimum),
+        minrelaytxfee: btcPerKb(relay),
+        incrementalrelayfee: btcPerKb(incremental)
+      }
     }
   },
   'mempool.recent': {
     params: [],
     since: '1.7',
-    run: async ({ backend }) => (await backend.mempool()).slice(-MAX_RECENT).reverse().map(({ txid, fee, vsize }) => ({ txid, fee: Number(fee), vsize }))
+    run: async ({ backend }) =>
+      (await backend.mempool())
+        .slice(-MAX_RECENT)
+        .reverse()
+        .map(({ txid, fee, vsize }) => ({ txid, fee: Number(fee), vsize }))
   },
   'mempool.get_fee_histogram': {
     params: [],
@@ -90,7 +120,7 @@ export const serverMethods: Methods = {
       const sizes = new Map<number, number>()
       for (const { fee, vsize } of await backend.mempool()) {
         // In tenths: from Bitcoin Core 29.1 on they make a difference.
-        const rate = Math.floor(Number(fee) * 10 / vsize) / 10
+        const rate = Math.floor((Number(fee) * 10) / vsize) / 10
         sizes.set(rate, (sizes.get(rate) ?? 0) + vsize)
       }
       return [...sizes].sort(([a], [b]) => b - a)

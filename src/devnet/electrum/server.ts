@@ -9,7 +9,10 @@ import { ElectrumSession } from './session.js'
 const MAX_CONNECTIONS = 1_000
 
 /** A certificate and its key, both in PEM. */
-export interface ServerTls { readonly cert: string, readonly key: string }
+export interface ServerTls {
+  readonly cert: string
+  readonly key: string
+}
 
 export interface ElectrumServer {
   readonly port: number
@@ -25,15 +28,23 @@ export interface ElectrumServer {
  * @param tls serves TLS with this certificate.
  * @throws the system's error when the port cannot be had, such as `EADDRINUSE`.
  */
-export async function startElectrumServer (backend: ChainBackend, host: string, port: number, tls?: ServerTls): Promise<ElectrumServer> {
+export async function startElectrumServer(
+  backend: ChainBackend,
+  host: string,
+  port: number,
+  tls?: ServerTls
+): Promise<ElectrumServer> {
   const sessions = new Set<ElectrumSession>()
   const serve = (socket: Socket): void => {
     const session = new ElectrumSession(socket, backend, { host, port: boundPort() })
     sessions.add(session)
-    socket.on('close', () => { sessions.delete(session) })
+    socket.on('close', () => {
+      sessions.delete(session)
+    })
   }
   // Who does not finish the handshake is cut off by Node (`tlsClientError`).
-  const server: Server = tls === undefined ? createServer(serve) : createTlsServer({ ...tls }, serve)
+  const server: Server =
+    tls === undefined ? createServer(serve) : createTlsServer({ ...tls }, serve)
   const boundPort = (): number => {
     const address = server.address()
     return typeof address === 'object' && address !== null ? address.port : port
@@ -42,15 +53,19 @@ export async function startElectrumServer (backend: ChainBackend, host: string, 
   const connections = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     connections.add(socket)
-    socket.on('close', () => { connections.delete(socket) })
+    socket.on('close', () => {
+      connections.delete(socket)
+    })
   })
   server.maxConnections = MAX_CONNECTIONS
   server.listen(port, host)
   await once(server, 'listening')
   const events: readonly ChainEvent[] = ['block', 'mempool']
-  const stopListening = events.map(event => backend.on(event, change => {
-    for (const session of sessions) session.onChange(event, change)
-  }))
+  const stopListening = events.map((event) =>
+    backend.on(event, (change) => {
+      for (const session of sessions) session.onChange(event, change)
+    })
+  )
   return {
     port: boundPort(),
     stop: async () => {

@@ -1,15 +1,31 @@
-/** One connection of an Electrum client. Requests are answered, and changes told, one after the other. */
+/**
+ * One connection of an Electrum client. Requests are answered, and changes told, one after the
+ * other.
+ */
 import type { Socket } from 'node:net'
 import type { ChainBackend, ChainChange, ChainEvent, ScriptHash } from '../backend.js'
 import { tipHeader } from './block-methods.js'
-import { ErrorCode, failure, notification, parseLine, RpcError, success, type Incoming, type Request, type Response } from './json-rpc.js'
+import {
+  ErrorCode,
+  failure,
+  notification,
+  parseLine,
+  RpcError,
+  success,
+  type Incoming,
+  type Request,
+  type Response
+} from './json-rpc.js'
 import { LineSplitter } from './lines.js'
 import { findMethod, type MethodContext, type SessionState } from './methods.js'
 import { outPointStatus, touchedOutPoints } from './outpoint-methods.js'
 import { statusOf } from './status.js'
 import { compareVersions, HIGHEST_WITHOUT_ORDER } from './versions.js'
 
-/** A transaction of 400,000 weight units is at most 800,000 hex digits: this leaves room for the rest. */
+/**
+ * A transaction of 400,000 weight units is at most 800,000 hex digits: this leaves room for the
+ * rest.
+ */
 export const MAX_LINE_BYTES = 1_000_000
 
 /** Lines that wait for their answer before the socket is told to stop. */
@@ -19,7 +35,13 @@ const MAX_WAITING = 64
 const MAX_UNSENT_BYTES = 32_000_000
 
 export class ElectrumSession {
-  readonly #state: SessionState = { version: undefined, isFresh: true, headers: false, scripts: new Map(), outPoints: new Map() }
+  readonly #state: SessionState = {
+    version: undefined,
+    isFresh: true,
+    headers: false,
+    scripts: new Map(),
+    outPoints: new Map()
+  }
   readonly #splitter = new LineSplitter(MAX_LINE_BYTES)
   readonly #touched = new Set<ScriptHash>()
   readonly #touchedOutPoints = new Set<string>()
@@ -27,32 +49,52 @@ export class ElectrumSession {
   #waiting = 0
   #work: Promise<void> = Promise.resolve()
 
-  constructor (readonly socket: Socket, readonly backend: ChainBackend, readonly address: { readonly host: string, readonly port: number }) {
+  constructor(
+    readonly socket: Socket,
+    readonly backend: ChainBackend,
+    readonly address: { readonly host: string; readonly port: number }
+  ) {
     socket.setNoDelay(true)
-    socket.on('data', chunk => { this.#receive(chunk) })
+    socket.on('data', (chunk) => {
+      this.#receive(chunk)
+    })
     // A connection that breaks is no concern of ours; `close` follows.
-    socket.on('error', () => { socket.destroy() })
+    socket.on('error', () => {
+      socket.destroy()
+    })
   }
 
   /** Takes note of a change and tells the client, once what it asked before is answered. */
-  onChange (event: ChainEvent, { touched }: ChainChange): void {
+  onChange(event: ChainEvent, { touched }: ChainChange): void {
     if (event === 'block' && this.#state.headers) this.#newTip = true
     const { scripts } = this.#state
-    // The smaller of the two is walked: a client may watch thousands of scripts, and a block touch as many.
+    // The smaller of the two is walked: a client may watch thousands of scripts, and a block touch
+    // as many.
     if (touched.size < scripts.size) {
       for (const script of touched) if (scripts.has(script)) this.#touched.add(script)
     } else {
       for (const script of scripts.keys()) if (touched.has(script)) this.#touched.add(script)
     }
     for (const key of touchedOutPoints(this.#state, touched)) this.#touchedOutPoints.add(key)
-    if (this.#newTip || this.#touched.size > 0 || this.#touchedOutPoints.size > 0) this.#enqueue(async () => { await this.#notify() })
+    if (this.#newTip || this.#touched.size > 0 || this.#touchedOutPoints.size > 0) {
+      this.#enqueue(async () => {
+        await this.#notify()
+      })
+    }
   }
 
-  #receive (chunk: Uint8Array): void {
+  #receive(chunk: Uint8Array): void {
     const lines = this.#splitter.push(chunk)
     if (lines === undefined) {
       this.socket.removeAllListeners('data')
-      this.#enqueue(async () => { this.#end(failure(null, new RpcError(ErrorCode.invalidRequest, `a line has at most ${MAX_LINE_BYTES} bytes`))) })
+      this.#enqueue(async () => {
+        this.#end(
+          failure(
+            null,
+            new RpcError(ErrorCode.invalidRequest, `a line has at most ${MAX_LINE_BYTES} bytes`)
+          )
+        )
+      })
       return
     }
     for (const line of lines) {
@@ -66,11 +108,17 @@ export class ElectrumSession {
     if (this.#waiting > MAX_WAITING) this.socket.pause()
   }
 
-  #enqueue (task: () => Promise<void>): void {
-    this.#work = this.#work.then(async () => { if (!this.socket.destroyed) await task() }).catch(() => { this.socket.destroy() })
+  #enqueue(task: () => Promise<void>): void {
+    this.#work = this.#work
+      .then(async () => {
+        if (!this.socket.destroyed) await task()
+      })
+      .catch(() => {
+        this.socket.destroy()
+      })
   }
 
-  async #answer (line: string): Promise<void> {
+  async #answer(line: string): Promise<void> {
     const { batch, members } = parseLine(line)
     const responses: Response[] = []
     for (const member of members) {
@@ -86,21 +134,28 @@ export class ElectrumSession {
     if (first !== undefined) this.#send(batch ? responses : first)
   }
 
-  async #respond (member: Incoming): Promise<{ response: Response | undefined, closes: boolean }> {
+  async #respond(member: Incoming): Promise<{ response: Response | undefined; closes: boolean }> {
     if (member.kind === 'notification') return { response: undefined, closes: false }
-    if (member.kind === 'invalid') return { response: failure(member.id, member.error), closes: false }
+    if (member.kind === 'invalid') {
+      return { response: failure(member.id, member.error), closes: false }
+    }
     const { request } = member
     try {
       return { response: success(request.id, await this.#call(request)), closes: false }
     } catch (error) {
-      const known = error instanceof RpcError ? error : new RpcError(ErrorCode.internal, 'internal server error')
+      const known =
+        error instanceof RpcError
+          ? error
+          : new RpcError(ErrorCode.internal, 'internal server error')
       return { response: failure(request.id, known), closes: known.closes }
     }
   }
 
-  async #call (request: Request): Promise<unknown> {
+  async #call(request: Request): Promise<unknown> {
     const method = findMethod(request, this.#state.version ?? HIGHEST_WITHOUT_ORDER)
-    if (method === undefined) throw new RpcError(ErrorCode.unknownMethod, `unknown method "${request.method.slice(0, 80)}"`)
+    if (method === undefined) {
+      throw new RpcError(ErrorCode.unknownMethod, `unknown method "${request.method.slice(0, 80)}"`)
+    }
     const context: MethodContext = { backend: this.backend, session: this.#state, ...this.address }
     try {
       return await method(context)
@@ -109,15 +164,20 @@ export class ElectrumSession {
     }
   }
 
-  /** As ElectrumX: the tip first, then each script whose status is another one than the client was told. */
-  async #notify (): Promise<void> {
+  /**
+   * As ElectrumX: the tip first, then each script whose status is another one than the client was
+   * told.
+   */
+  async #notify(): Promise<void> {
     const newTip = this.#newTip
     const touched = [...this.#touched]
     this.#newTip = false
     this.#touched.clear()
     const outPoints = [...this.#touchedOutPoints]
     this.#touchedOutPoints.clear()
-    if (newTip) this.#send(notification('blockchain.headers.subscribe', [await tipHeader(this.backend)]))
+    if (newTip) {
+      this.#send(notification('blockchain.headers.subscribe', [await tipHeader(this.backend)]))
+    }
     for (const script of touched) {
       const known = this.#state.scripts.get(script)
       if (known === undefined) continue
@@ -125,12 +185,19 @@ export class ElectrumSession {
       if (status === known) continue
       this.#state.scripts.set(script, status)
       // From 1.7 on under another name, though of the same hash (as ElectrumX does).
-      this.#send(notification(this.#speaks('1.7') ? 'blockchain.scriptpubkey.subscribe' : 'blockchain.scripthash.subscribe', [script, status]))
+      this.#send(
+        notification(
+          this.#speaks('1.7')
+            ? 'blockchain.scriptpubkey.subscribe'
+            : 'blockchain.scripthash.subscribe',
+          [script, status]
+        )
+      )
     }
     for (const key of outPoints) await this.#notifyOutPoint(key)
   }
 
-  async #notifyOutPoint (key: string): Promise<void> {
+  async #notifyOutPoint(key: string): Promise<void> {
     const watched = this.#state.outPoints.get(key)
     if (watched === undefined) return
     const status = await outPointStatus(this.backend, watched.txid, watched.vout)
@@ -140,18 +207,20 @@ export class ElectrumSession {
     this.#send(notification('blockchain.outpoint.subscribe', [watched.txid, watched.vout, status]))
   }
 
-  #speaks (version: string): boolean {
+  #speaks(version: string): boolean {
     return this.#state.version !== undefined && compareVersions(this.#state.version, version) >= 0
   }
 
-  #send (message: unknown): void {
+  #send(message: unknown): void {
     if (!this.socket.writable) return
     this.socket.write(`${JSON.stringify(message)}\n`)
     if (this.socket.writableLength > MAX_UNSENT_BYTES) this.socket.destroy()
   }
 
-  #end (message: unknown): void {
+  #end(message: unknown): void {
     this.#send(message)
-    this.socket.end(() => { this.socket.destroy() })
+    this.socket.end(() => {
+      this.socket.destroy()
+    })
   }
 }

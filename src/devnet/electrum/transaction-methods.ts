@@ -12,18 +12,18 @@ import { boolean, bytes, nonNegativeInteger, transactionHash } from './params.js
 /** `MAX_PACKAGE_COUNT` of Bitcoin Core. */
 const MAX_PACKAGE = 25
 
-async function txidsAt (backend: ChainBackend, height: number): Promise<readonly Txid[]> {
+async function txidsAt(backend: ChainBackend, height: number): Promise<readonly Txid[]> {
   const txids = await backend.blockTxids(height)
   if (txids === undefined) throw new RpcError(ErrorCode.badRequest, `height ${height} out of range`)
   return txids
 }
 
-function branchOf (txids: readonly Txid[], position: number): string[] {
+function branchOf(txids: readonly Txid[], position: number): string[] {
   return merkleBranch(txids.map(hashFromTxid), position).map(reversedHex)
 }
 
 /** The fields of Bitcoin Core's `getrawtransaction` that clients read. */
-async function describe (found: LocatedTransaction, backend: ChainBackend): Promise<object> {
+async function describe(found: LocatedTransaction, backend: ChainBackend): Promise<object> {
   const tx = decodeTransaction(found.raw)
   const { block } = found
   return {
@@ -34,14 +34,31 @@ async function describe (found: LocatedTransaction, backend: ChainBackend): Prom
     vsize: tx.vsize,
     weight: tx.weight,
     locktime: tx.locktime,
-    vin: tx.inputs.map(({ outPoint, scriptSig, sequence, witness }) => tx.coinbase
-      ? { coinbase: toHex(scriptSig), txinwitness: witness.map(toHex), sequence }
-      : { txid: outPoint.txid, vout: outPoint.vout, scriptSig: { hex: toHex(scriptSig) }, txinwitness: witness.map(toHex), sequence }),
-    vout: tx.outputs.map(({ value, script }, n) => ({ value: Number(value) / 100_000_000, n, scriptPubKey: { hex: toHex(script), address: scriptAddress(script) } })),
+    vin: tx.inputs.map(({ outPoint, scriptSig, sequence, witness }) =>
+      tx.coinbase
+        ? { coinbase: toHex(scriptSig), txinwitness: witness.map(toHex), sequence }
+        : {
+            txid: outPoint.txid,
+            vout: outPoint.vout,
+            scriptSig: { hex: toHex(scriptSig) },
+            txinwitness: witness.map(toHex),
+            sequence
+          }
+    ),
+    vout: tx.outputs.map(({ value, script }, n) => ({
+      value: Number(value) / 100_000_000,
+      n,
+      scriptPubKey: { hex: toHex(script), address: scriptAddress(script) }
+    })),
     hex: toHex(tx.raw),
     ...(block === undefined
       ? {}
-      : { blockhash: block.hash, confirmations: (await backend.tip()).height - block.height + 1, time: block.time, blocktime: block.time })
+      : {
+          blockhash: block.hash,
+          confirmations: (await backend.tip()).height - block.height + 1,
+          time: block.time,
+          blocktime: block.time
+        })
   }
 }
 
@@ -51,7 +68,10 @@ export const transactionMethods: Methods = {
     run: async ({ backend }, [raw]) => {
       const result = await backend.submit(bytes(raw))
       if (result.accepted) return result.txid
-      throw new RpcError(ErrorCode.badRequest, `the transaction was rejected by network rules.\n\n${result.reason}\n[${String(raw)}]`)
+      throw new RpcError(
+        ErrorCode.badRequest,
+        `the transaction was rejected by network rules.\n\n${result.reason}\n[${String(raw)}]`
+      )
     }
   },
   'blockchain.transaction.broadcast_package': {
@@ -59,9 +79,13 @@ export const transactionMethods: Methods = {
     since: '1.6',
     run: async ({ backend }, [raws, verbose = false]) => {
       boolean(verbose)
-      if (!Array.isArray(raws) || raws.length === 0 || raws.length > MAX_PACKAGE) throw new RpcError(ErrorCode.badRequest, `a package has 1 to ${MAX_PACKAGE} transactions`)
+      if (!Array.isArray(raws) || raws.length === 0 || raws.length > MAX_PACKAGE) {
+        throw new RpcError(ErrorCode.badRequest, `a package has 1 to ${MAX_PACKAGE} transactions`)
+      }
       const { refused } = await backend.submitPackage(raws.map(bytes))
-      return refused.length === 0 ? { success: true } : { success: false, errors: refused.map(({ txid, reason }) => ({ txid, error: reason })) }
+      return refused.length === 0
+        ? { success: true }
+        : { success: false, errors: refused.map(({ txid, reason }) => ({ txid, error: reason })) }
     }
   },
   /** Each judged alone, as if it were sent. */
@@ -69,13 +93,25 @@ export const transactionMethods: Methods = {
     params: ['raw_txs'],
     since: '1.7',
     run: async ({ backend }, [raws]) => {
-      if (!Array.isArray(raws) || raws.length === 0 || raws.length > MAX_PACKAGE) throw new RpcError(ErrorCode.badRequest, `1 to ${MAX_PACKAGE} transactions can be tested at once`)
-      return await Promise.all(raws.map(async (each) => {
-        const raw = bytes(each)
-        const result = await backend.test(raw)
-        const { txid, wtxid } = decodeTransaction(raw)
-        return { txid, wtxid, allowed: result.accepted, ...result.accepted ? {} : { reason: result.reason } }
-      }))
+      if (!Array.isArray(raws) || raws.length === 0 || raws.length > MAX_PACKAGE) {
+        throw new RpcError(
+          ErrorCode.badRequest,
+          `1 to ${MAX_PACKAGE} transactions can be tested at once`
+        )
+      }
+      return await Promise.all(
+        raws.map(async (each) => {
+          const raw = bytes(each)
+          const result = await backend.test(raw)
+          const { txid, wtxid } = decodeTransaction(raw)
+          return {
+            txid,
+            wtxid,
+            allowed: result.accepted,
+            ...(result.accepted ? {} : { reason: result.reason })
+          }
+        })
+      )
     }
   },
   'blockchain.transaction.get': {
@@ -84,7 +120,10 @@ export const transactionMethods: Methods = {
       const wantsDetails = boolean(verbose)
       const found = await backend.transaction(transactionHash(hash))
       if (found === undefined) {
-        throw new RpcError(ErrorCode.daemon, 'daemon error: No such mempool or blockchain transaction.')
+        throw new RpcError(
+          ErrorCode.daemon,
+          'daemon error: No such mempool or blockchain transaction.'
+        )
       }
       return wantsDetails ? await describe(found, backend) : toHex(found.raw)
     }
@@ -95,8 +134,10 @@ export const transactionMethods: Methods = {
       const txid = transactionHash(hash)
       const height = nonNegativeInteger(at)
       const txids = await txidsAt(backend, height)
-      const pos = txids.findIndex(each => each === txid)
-      if (pos === -1) throw new RpcError(ErrorCode.badRequest, `tx ${txid} not in block at height ${height}`)
+      const pos = txids.findIndex((each) => each === txid)
+      if (pos === -1) {
+        throw new RpcError(ErrorCode.badRequest, `tx ${txid} not in block at height ${height}`)
+      }
       return { block_height: height, merkle: branchOf(txids, pos), pos }
     }
   },
@@ -108,7 +149,12 @@ export const transactionMethods: Methods = {
       const wantsBranch = boolean(merkle)
       const txids = await txidsAt(backend, height)
       const txid = txids[position]
-      if (txid === undefined) throw new RpcError(ErrorCode.badRequest, `no tx at position ${position} in block at height ${height}`)
+      if (txid === undefined) {
+        throw new RpcError(
+          ErrorCode.badRequest,
+          `no tx at position ${position} in block at height ${height}`
+        )
+      }
       return wantsBranch ? { tx_hash: txid, merkle: branchOf(txids, position) } : txid
     }
   }

@@ -1,4 +1,7 @@
-/** What an adversary does differently on its streams: the port `Peers` of an honest engine, with something left out or added. */
+/**
+ * What an adversary does differently on its streams: the port `Peers` of an honest engine, with
+ * something left out or added.
+ */
 import type { Message } from '../../../protocols/paychan/1.0/index.js'
 import { PAYMENT_MARGIN } from '../../channel/schedule.js'
 import type { Link, LinkListener, Peers } from '../../engine/ports.js'
@@ -7,7 +10,10 @@ import type { Calendar } from '../world/calendar.js'
 import type { CheatWorld } from './cheat.js'
 import { DUST } from './held-states.js'
 
-/** Whether a message goes on, to the engine or to the other side. `reply` answers in the engine's place; `changed` is said in the place of what the engine says. */
+/**
+ * Whether a message goes on, to the engine or to the other side. `reply` answers in the engine's
+ * place; `changed` is said in the place of what the engine says.
+ */
 interface Filter {
   readonly incoming: (message: Message, reply: (message: Message) => void) => boolean
   readonly outgoing: (message: Message) => boolean
@@ -15,7 +21,9 @@ interface Filter {
   readonly onLink?: (link: Link) => void
 }
 
-/** A flood comes for a minute in every hour: whoever holds it back is not tested more by the rest. */
+/**
+ * A flood comes for a minute in every hour: whoever holds it back is not tested more by the rest.
+ */
 const FLOOD_MS = 60_000
 const PAUSE_MS = 3_600_000
 
@@ -23,45 +31,74 @@ const PAUSE_MS = 3_600_000
 type BadWorld = Pick<CheatWorld, 'calendar' | 'chain'>
 
 /** The streams of a node that is such an adversary. */
-export function badPeers (peers: Peers, adversary: Adversary, world: BadWorld): Peers {
+export function badPeers(peers: Peers, adversary: Adversary, world: BadWorld): Peers {
   const filter = filterOf(adversary, world)
   return filter === undefined ? peers : filtered(peers, filter)
 }
 
-function filterOf (adversary: Adversary, { calendar, chain }: BadWorld): Filter | undefined {
+function filterOf(adversary: Adversary, { calendar, chain }: BadWorld): Filter | undefined {
   switch (adversary.kind) {
-    case 'refuse-turns': return {
-      incoming: (message, reply) => {
-        if (message.type !== 'TurnRequest') return true
-        reply({ type: 'TurnRefuse', turn: message.turn, code: 'ERR_TURN_TOO_EARLY', notBefore: 0, text: 'Not now.' })
-        return false
-      },
-      outgoing: () => true
-    }
+    case 'refuse-turns':
+      return {
+        incoming: (message, reply) => {
+          if (message.type !== 'TurnRequest') return true
+          reply({
+            type: 'TurnRefuse',
+            turn: message.turn,
+            code: 'ERR_TURN_TOO_EARLY',
+            notBefore: 0,
+            text: 'Not now.'
+          })
+          return false
+        },
+        outgoing: () => true
+      }
     // But for the first, without which no channel opens.
-    case 'refuse-acks': return { incoming: () => true, outgoing: (message) => message.type !== 'UpdateAck' || message.sequence === 0 }
+    case 'refuse-acks':
+      return {
+        incoming: () => true,
+        outgoing: (message) => message.type !== 'UpdateAck' || message.sequence === 0
+      }
     case 'silent': {
       const speaks = (): boolean => calendar.now < adversary.from * 1_000
       return { incoming: speaks, outgoing: speaks }
     }
-    case 'flood': return { incoming: () => true, outgoing: () => true, onLink: (link) => { flood(link, adversary.perSecond, calendar) } }
-    case 'chosen-output': return takesAndVanishes()
-    case 'pinning-renewal': return vanishesBehindRenewal()
-    case 'draining-renewal': return leavesNoBlocks(() => chain.height)
+    case 'flood':
+      return {
+        incoming: () => true,
+        outgoing: () => true,
+        onLink: (link) => {
+          flood(link, adversary.perSecond, calendar)
+        }
+      }
+    case 'chosen-output':
+      return takesAndVanishes()
+    case 'pinning-renewal':
+      return vanishesBehindRenewal()
+    case 'draining-renewal':
+      return leavesNoBlocks(() => chain.height)
     // It is the strangers that it sends (`free-peers.ts`).
-    case 'free-peers': return undefined
+    case 'free-peers':
+      return undefined
     // It wants the channel to stand until what it publishes can be mined.
     case 'publish-old':
     case 'phantom-state':
     case 'premature-rival':
     case 'bluff':
     case 'fat-state':
-    case 'direct-miner': return { incoming: ({ type }) => type !== 'CloseRequest', outgoing: ({ type }) => type !== 'CloseRequest' }
+    case 'direct-miner':
+      return {
+        incoming: ({ type }) => type !== 'CloseRequest',
+        outgoing: ({ type }) => type !== 'CloseRequest'
+      }
   }
 }
 
-/** It takes all payments until one leaves the payer less than dust; then nothing more is heard of it. */
-function takesAndVanishes (): Filter {
+/**
+ * It takes all payments until one leaves the payer less than dust; then nothing more is heard of
+ * it.
+ */
+function takesAndVanishes(): Filter {
   let isGone = false
   return {
     incoming: (message) => {
@@ -74,7 +111,7 @@ function takesAndVanishes (): Filter {
 }
 
 /** Nothing is heard of it once the other side has what it needs to sign T1. */
-function vanishesBehindRenewal (): Filter {
+function vanishesBehindRenewal(): Filter {
   let isGone = false
   return {
     incoming: ({ type }) => !isGone && type !== 'CloseRequest',
@@ -86,12 +123,17 @@ function vanishesBehindRenewal (): Filter {
   }
 }
 
-/** Its channels that renew others end their payments as soon as they can be paid on, and so have to be renewed again. */
-function leavesNoBlocks (height: () => number): Filter {
+/**
+ * Its channels that renew others end their payments as soon as they can be paid on, and so have to
+ * be renewed again.
+ */
+function leavesNoBlocks(height: () => number): Filter {
   let isRenewal = false
   return {
     incoming: (message) => {
-      if (message.type === 'OpenChannel') isRenewal = message.renews !== undefined && message.mode === 'one-way'
+      if (message.type === 'OpenChannel') {
+        isRenewal = message.renews !== undefined && message.mode === 'one-way'
+      }
       return true
     },
     outgoing: () => true,
@@ -103,10 +145,17 @@ function leavesNoBlocks (height: () => number): Filter {
   }
 }
 
-/** A message that is harmless on any stream, again and again; on a stream that is over it goes nowhere. */
-function flood (link: Link, perSecond: number, calendar: Calendar): void {
+/**
+ * A message that is harmless on any stream, again and again; on a stream that is over it goes
+ * nowhere.
+ */
+function flood(link: Link, perSecond: number, calendar: Calendar): void {
   const begin = (): void => {
-    for (let n = 0; n < perSecond * FLOOD_MS / 1_000; n++) calendar.after(n * 1_000 / perSecond, () => { link.send({ type: 'ChannelReady' }) })
+    for (let n = 0; n < (perSecond * FLOOD_MS) / 1_000; n++) {
+      calendar.after((n * 1_000) / perSecond, () => {
+        link.send({ type: 'ChannelReady' })
+      })
+    }
     if (calendar.now < MOST_FLOODED_MS) calendar.after(PAUSE_MS, begin)
   }
   calendar.after(PAUSE_MS, begin)
@@ -115,11 +164,30 @@ function flood (link: Link, perSecond: number, calendar: Calendar): void {
 /** A quarter of a day of it is enough. */
 const MOST_FLOODED_MS = 21_600_000
 
-function filtered (peers: Peers, { incoming, outgoing, changed = (message) => message, onLink }: Filter): Peers {
-  const outer = (link: Link): Link => ({ peer: link.peer, address: link.address, send: (message) => { if (outgoing(message)) link.send(changed(message)) }, close: () => { link.close() } })
+function filtered(
+  peers: Peers,
+  { incoming, outgoing, changed = (message) => message, onLink }: Filter
+): Peers {
+  const outer = (link: Link): Link => ({
+    peer: link.peer,
+    address: link.address,
+    send: (message) => {
+      if (outgoing(message)) link.send(changed(message))
+    },
+    close: () => {
+      link.close()
+    }
+  })
   const inner = (link: Link, listener: LinkListener): LinkListener => ({
-    onMessage: (message) => incoming(message, (reply) => { link.send(reply) }) ? listener.onMessage(message) : undefined,
-    onClosed: (error) => { listener.onClosed(error) }
+    onMessage: (message) =>
+      incoming(message, (reply) => {
+        link.send(reply)
+      })
+        ? listener.onMessage(message)
+        : undefined,
+    onClosed: (error) => {
+      listener.onClosed(error)
+    }
   })
   return {
     self: peers.self,
@@ -128,9 +196,10 @@ function filtered (peers: Peers, { incoming, outgoing, changed = (message) => me
       onLink?.(link)
       return outer(link)
     },
-    onIncoming: (accept) => peers.onIncoming((link) => {
-      onLink?.(link)
-      return inner(link, accept(outer(link)))
-    })
+    onIncoming: (accept) =>
+      peers.onIncoming((link) => {
+        onLink?.(link)
+        return inner(link, accept(outer(link)))
+      })
   }
 }

@@ -1,7 +1,7 @@
 /**
- * An adversary that does by hand what its keys allow: with each block it looks at the channels of its
- * node. It keeps its engine from publishing what is worse for it, and answers no request to close
- * (`bad-peers.ts`).
+ * An adversary that does by hand what its keys allow: with each block it looks at the channels of
+ * its node. It keeps its engine from publishing what is worse for it, and answers no request to
+ * close (`bad-peers.ts`).
  */
 import type { Established } from '../../channel/state.js'
 import type { Chain } from '../../engine/ports.js'
@@ -14,8 +14,21 @@ import type { SimNode } from '../nodes/sim-node.js'
 import type { Adversary } from '../scenario/scenario.js'
 import type { Calendar } from '../world/calendar.js'
 
-/** One channel in which it has begun. `gain`: what it would have beyond its newest share, in satoshis; `bid`: its last fee, made at the height `bidAt`. */
-export interface AttackRecord { readonly node: SimNode, readonly kind: Adversary['kind'], readonly channel: ChannelId, readonly turn: number, readonly height: number, readonly gain: number, readonly txids: Set<string>, bid: number, bidAt: number | undefined }
+/**
+ * One channel in which it has begun. `gain`: what it would have beyond its newest share, in
+ * satoshis; `bid`: its last fee, made at the height `bidAt`.
+ */
+export interface AttackRecord {
+  readonly node: SimNode
+  readonly kind: Adversary['kind']
+  readonly channel: ChannelId
+  readonly turn: number
+  readonly height: number
+  readonly gain: number
+  readonly txids: Set<string>
+  bid: number
+  bidAt: number | undefined
+}
 
 export interface CheatWorld {
   readonly chain: SimChain
@@ -29,62 +42,103 @@ export abstract class Cheat {
   readonly attacks = new Map<ChannelId, AttackRecord>()
   #node: SimNode | undefined
 
-  constructor (readonly kind: Adversary['kind'], protected readonly world: CheatWorld) {
-    world.chain.onChange(({ tip }) => { if (tip) world.calendar.after(0, () => { this.#look() }) })
+  constructor(
+    readonly kind: Adversary['kind'],
+    protected readonly world: CheatWorld
+  ) {
+    world.chain.onChange(({ tip }) => {
+      if (tip) {
+        world.calendar.after(0, () => {
+          this.#look()
+        })
+      }
+    })
   }
 
   /** Whether it would rather see the channel spent otherwise than by its engine. */
-  protected abstract isUnwanted (channel: Established): boolean
+  protected abstract isUnwanted(channel: Established): boolean
 
   /** With each block, as long as no block has a spend of the channel. */
-  protected abstract act (channel: Established, node: SimNode): void
+  protected abstract act(channel: Established, node: SimNode): void
 
   /** Between its engine and the chain. */
-  chainOf (chain: Chain, node: SimNode): Chain {
+  chainOf(chain: Chain, node: SimNode): Chain {
     this.#node = node
     return {
-      get status () { return chain.status },
-      get tip () { return chain.tip },
+      get status() {
+        return chain.status
+      },
+      get tip() {
+        return chain.tip
+      },
       onTip: (listener) => chain.onTip(listener),
       onStatus: (listener) => chain.onStatus(listener),
       watchScript: (script, watcher) => chain.watchScript(script, watcher),
-      broadcast: async (raw) => this.#isHeldBack(raw) ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] } : await chain.broadcast(raw),
+      broadcast: async (raw) =>
+        this.#isHeldBack(raw)
+          ? { txid: readSimTransaction(raw).txid, taken: 1, of: 1, refusals: [] }
+          : await chain.broadcast(raw),
       estimateFeeRate: (target) => chain.estimateFeeRate(target),
       relayRates: () => chain.relayRates()
     }
   }
 
-  #isHeldBack (raw: Uint8Array): boolean {
+  #isHeldBack(raw: Uint8Array): boolean {
     const spent = new Set(readSimTransaction(raw).inputs.map(({ outPoint }) => outPoint))
-    return this.#channels().some((channel) => spent.has(outPointText(channel.outPoint)) && this.isUnwanted(channel))
+    return this.#channels().some(
+      (channel) => spent.has(outPointText(channel.outPoint)) && this.isUnwanted(channel)
+    )
   }
 
-  #channels (): Established[] {
-    return this.#node?.engine?.states().filter((state): state is Established => state.stage === 'established') ?? []
+  #channels(): Established[] {
+    return (
+      this.#node?.engine
+        ?.states()
+        .filter((state): state is Established => state.stage === 'established') ?? []
+    )
   }
 
-  #look (): void {
+  #look(): void {
     const node = this.#node
     if (node?.isUp !== true) return
     for (const channel of this.#channels()) this.again(channel, node)
   }
 
-  protected again (channel: Established, node: SimNode): void {
+  protected again(channel: Established, node: SimNode): void {
     const { chain } = this.world
     const funding = outPointText(channel.outPoint)
-    if (chain.transaction(channel.outPoint.txid)?.height !== undefined && chain.spenderOf(funding)?.height === undefined) this.act(channel, node)
+    if (
+      chain.transaction(channel.outPoint.txid)?.height !== undefined &&
+      chain.spenderOf(funding)?.height === undefined
+    ) {
+      this.act(channel, node)
+    }
   }
 
   /** The record of what it does in a channel; a new one has a height of now. */
-  protected recordOf (node: SimNode, channel: Established, { turn, gain }: { readonly turn: number, readonly gain: number }): AttackRecord {
+  protected recordOf(
+    node: SimNode,
+    channel: Established,
+    { turn, gain }: { readonly turn: number; readonly gain: number }
+  ): AttackRecord {
     const known = this.attacks.get(channel.id)
-    const record = known ?? { node, kind: this.kind, channel: channel.id, turn, height: this.world.chain.height, gain, txids: new Set<string>(), bid: 0, bidAt: undefined }
+    const record = known ?? {
+      node,
+      kind: this.kind,
+      channel: channel.id,
+      turn,
+      height: this.world.chain.height,
+      gain,
+      txids: new Set<string>(),
+      bid: 0,
+      bidAt: undefined
+    }
     this.attacks.set(channel.id, record)
     return record
   }
 
   /** What the next block takes by the estimates, in sat/vB. */
-  protected get blockRate (): number {
+  protected get blockRate(): number {
     return Number(this.world.fees.current.nextBlockRate) / 1_000
   }
 }

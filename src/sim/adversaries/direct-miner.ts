@@ -4,16 +4,20 @@ import type { CheatWorld } from './cheat.js'
 import { PublishOld, type OldState } from './publish-old.js'
 
 export class DirectMiner extends PublishOld {
-  constructor (upTo: number, world: CheatWorld) {
+  constructor(upTo: number, world: CheatWorld) {
     super('direct-miner', upTo, world)
   }
 
-  protected override send (raw: Uint8Array): string {
+  protected override send(raw: Uint8Array): string {
     return this.world.chain.submit(raw)
   }
 
   /** All that it would pay: what is not mined costs nothing. */
-  protected override wanted (best: OldState, rival: SimTransaction | undefined, isOurs: boolean): number {
+  protected override wanted(
+    best: OldState,
+    rival: SimTransaction | undefined,
+    isOurs: boolean
+  ): number {
     return Math.max(super.wanted(best, rival, isOurs), Math.floor(best.gain * this.upTo))
   }
 }

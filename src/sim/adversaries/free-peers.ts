@@ -1,6 +1,7 @@
 /**
- * Strangers without end: every PeerId is a new one, asks for a channel, has its refund signed, and is never
- * heard of again. It costs them nothing, and whoever keeps what it has for them has less and less room.
+ * Strangers without end: every PeerId is a new one, asks for a channel, has its refund signed, and
+ * is never heard of again. It costs them nothing, and whoever keeps what it has for them has less
+ * and less room.
  */
 import type { AcceptChannel, OpenChannel } from '../../../protocols/paychan/1.0/index.js'
 import { unsignedRefund } from '../../bitcoin/refund.js'
@@ -35,10 +36,10 @@ const FIRST_INDEX = 1_000_000
 export class FreePeers {
   #count = 0
 
-  constructor (private readonly world: FreePeersWorld) {}
+  constructor(private readonly world: FreePeersWorld) {}
 
   /** From now on, so many an hour, on behalf of a node. */
-  begin (node: SimNode, perHour: number): void {
+  begin(node: SimNode, perHour: number): void {
     this.world.calendar.after(HOUR_MS / perHour, () => {
       const targets = this.world.targets()
       const target = targets[this.world.draws.below(targets.length)]
@@ -48,7 +49,7 @@ export class FreePeers {
     })
   }
 
-  async #ask (node: SimNode, target: SimNode): Promise<void> {
+  async #ask(node: SimNode, target: SimNode): Promise<void> {
     const { network, chain, draws } = this.world
     const index = FIRST_INDEX + this.#count++
     const name = `${node.name}-stranger-${index}`
@@ -68,23 +69,31 @@ export class FreePeers {
       txVersion: 3,
       derivation: draws.bytes(8)
     }
-    const link = await network.peersFor(name, life).open(target.name, (opened) => this.#listener(opened, offer, life))
+    const link = await network
+      .peersFor(name, life)
+      .open(target.name, (opened) => this.#listener(opened, offer, life))
     link.send(offer)
   }
 
-  #listener (link: Link, offer: OpenChannel, life: Life): LinkListener {
+  #listener(link: Link, offer: OpenChannel, life: Life): LinkListener {
     return {
       onMessage: (message) => {
-        if (message.type === 'AcceptChannel') link.send({ type: 'RefundRequest', refundTx: this.#refund(offer, message) })
-        else life.end()
+        if (message.type === 'AcceptChannel') {
+          link.send({ type: 'RefundRequest', refundTx: this.#refund(offer, message) })
+        } else life.end()
       },
-      onClosed: () => { life.end() }
+      onClosed: () => {
+        life.end()
+      }
     }
   }
 
   /** Of a T1 that is never made. */
-  #refund (offer: OpenChannel, accept: AcceptChannel): Uint8Array {
+  #refund(offer: OpenChannel, accept: AcceptChannel): Uint8Array {
     const terms = termsOf(offer, accept)
-    return unsignedRefund(refundTemplateOf(terms, { txid: txidFromHash(this.world.draws.bytes(32)), vout: 0 }), { script: terms.client.closeScript, value: satoshi(offer.capacity - 1_000n) })
+    return unsignedRefund(
+      refundTemplateOf(terms, { txid: txidFromHash(this.world.draws.bytes(32)), vout: 0 }),
+      { script: terms.client.closeScript, value: satoshi(offer.capacity - 1_000n) }
+    )
   }
 }

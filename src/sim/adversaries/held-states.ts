@@ -1,4 +1,7 @@
-/** What a side of a channel could publish alone, and how an adversary puts it together: with inputs and outputs that no honest side would add. */
+/**
+ * What a side of a channel could publish alone, and how an adversary puts it together: with inputs
+ * and outputs that no honest side would add.
+ */
 import { hashFromTxid, toHex, txid } from '../../types/bytes.js'
 import { satoshi, type Satoshi } from '../../types/units.js'
 import { SIGHASH, toDer } from '../../bitcoin/ecdsa.js'
@@ -13,56 +16,117 @@ import type { Established } from '../../channel/state.js'
 import { KEY_WITNESS } from '../nodes/wallet.js'
 import type { SimNode } from '../nodes/sim-node.js'
 
-/** A state as its holder could publish it; `turn` -1 for T2. `share`: of the holder, in satoshis. */
-export interface HeldState { readonly turn: number, readonly payerBalance: Satoshi, readonly signature: Uint8Array, readonly share: number }
+/**
+ * A state as its holder could publish it; `turn` -1 for T2. `share`: of the holder, in satoshis.
+ */
+export interface HeldState {
+  readonly turn: number
+  readonly payerBalance: Satoshi
+  readonly signature: Uint8Array
+  readonly share: number
+}
 
 /** What an output of its own has to be worth. */
 export const DUST = 330
 
 /** The newest state that it holds. */
-export function newestState (channel: Established): HeldState | undefined {
+export function newestState(channel: Established): HeldState | undefined {
   const held = newestHeld(channel)
-  return held === undefined ? undefined : stateOf(channel, held.turn, held.payerBalance, held.signature)
+  return held === undefined
+    ? undefined
+    : stateOf(channel, held.turn, held.payerBalance, held.signature)
 }
 
 /** The state that gives it more than the newest; undefined when there is none. */
-export function bestOldState (channel: Established): (HeldState & { readonly gain: number }) | undefined {
+export function bestOldState(
+  channel: Established
+): (HeldState & { readonly gain: number }) | undefined {
   const newest = Number(sharesByTurn(channel).at(-1) ?? 0n)
   const held = newestHeld(channel)
-  const old: HeldState[] = channel.ended.flatMap(({ turn, payerBalance, signature }) => signature === undefined || payeeOf(turn) !== channel.role ? [] : [stateOf(channel, turn, payerBalance, signature)])
-  if (channel.refundSignature !== undefined) old.push(stateOf(channel, -1, channel.terms.serverBalance, channel.refundSignature))
-  const best = old.filter(({ turn }) => turn !== held?.turn || held.turn === -1).sort((a, b) => b.share - a.share)[0]
-  return best === undefined || best.share <= newest + DUST ? undefined : { ...best, gain: best.share - newest }
+  const old: HeldState[] = channel.ended.flatMap(({ turn, payerBalance, signature }) =>
+    signature === undefined || payeeOf(turn) !== channel.role
+      ? []
+      : [stateOf(channel, turn, payerBalance, signature)]
+  )
+  if (channel.refundSignature !== undefined) {
+    old.push(stateOf(channel, -1, channel.terms.serverBalance, channel.refundSignature))
+  }
+  const best = old
+    .filter(({ turn }) => turn !== held?.turn || held.turn === -1)
+    .sort((a, b) => b.share - a.share)[0]
+  return best === undefined || best.share <= newest + DUST
+    ? undefined
+    : { ...best, gain: best.share - newest }
 }
 
-function stateOf (channel: Established, turn: number, payerBalance: Satoshi, signature: Uint8Array): HeldState {
+function stateOf(
+  channel: Established,
+  turn: number,
+  payerBalance: Satoshi,
+  signature: Uint8Array
+): HeldState {
   const own = payerOutput(stateTemplate(channel, payerBalance, turn))
-  return { turn, payerBalance, signature, share: Number(channel.terms.capacity - (own?.value ?? 0n)) }
+  return {
+    turn,
+    payerBalance,
+    signature,
+    share: Number(channel.terms.capacity - (own?.value ?? 0n))
+  }
 }
 
 /** The script of the funding output, in hex: what the other side watches. */
-export function fundingScriptOf ({ terms }: Established): string {
+export function fundingScriptOf({ terms }: Established): string {
   return toHex(fundingScript(terms.client.channelKey, terms.server.channelKey))
 }
 
 /** Outputs behind the payer's, in satoshis; `inputs`: outpoints beside the channel's, as text. */
 export interface SpendParts {
-  readonly outputs: ReadonlyArray<{ readonly script: Uint8Array, readonly value: number }>
+  readonly outputs: ReadonlyArray<{ readonly script: Uint8Array; readonly value: number }>
   readonly inputs?: readonly string[]
 }
 
 /** A state with whatever the payer's signature leaves to the payee; signed by both. */
-export function signedSpend (node: SimNode, channel: Established, state: HeldState, { outputs, inputs = [] }: SpendParts): Uint8Array {
+export function signedSpend(
+  node: SimNode,
+  channel: Established,
+  state: HeldState,
+  { outputs, inputs = [] }: SpendParts
+): Uint8Array {
   const template = stateTemplate(channel, state.payerBalance, state.turn)
   const own = payerOutput(template)
-  const added: TxOutput[] = outputs.map(({ script, value }) => ({ script, value: satoshi(BigInt(value)) }))
-  const transaction = fundingSpend(template.funding, template.version, template.lock, own === undefined ? added : [own, ...added])
+  const added: TxOutput[] = outputs.map(({ script, value }) => ({
+    script,
+    value: satoshi(BigInt(value))
+  }))
+  const transaction = fundingSpend(
+    template.funding,
+    template.version,
+    template.lock,
+    own === undefined ? added : [own, ...added]
+  )
   for (const outPoint of inputs) {
     const at = outPoint.lastIndexOf(':')
-    transaction.addInput(hashFromTxid(txid(outPoint.slice(0, at))), Number(outPoint.slice(at + 1)), SEQUENCE)
+    transaction.addInput(
+      hashFromTxid(txid(outPoint.slice(0, at))),
+      Number(outPoint.slice(at + 1)),
+      SEQUENCE
+    )
     transaction.setWitness(transaction.ins.length - 1, [...KEY_WITNESS])
   }
-  const payer = toDer(state.signature, (own === undefined ? SIGHASH.NONE : SIGHASH.SINGLE) | SIGHASH.ANYONECANPAY)
-  const payee = toDer(node.signer.sign({ role: channel.role, ...channel.keys, use: 'channel' }, digestOfAll(transaction, template.funding)), SIGHASH.ALL)
-  return Uint8Array.from(template.payer === 'client' ? withSignatures(transaction, template.funding, payer, payee) : withSignatures(transaction, template.funding, payee, payer))
+  const payer = toDer(
+    state.signature,
+    (own === undefined ? SIGHASH.NONE : SIGHASH.SINGLE) | SIGHASH.ANYONECANPAY
+  )
+  const payee = toDer(
+    node.signer.sign(
+      { role: channel.role, ...channel.keys, use: 'channel' },
+      digestOfAll(transaction, template.funding)
+    ),
+    SIGHASH.ALL
+  )
+  return Uint8Array.from(
+    template.payer === 'client'
+      ? withSignatures(transaction, template.funding, payer, payee)
+      : withSignatures(transaction, template.funding, payee, payer)
+  )
 }

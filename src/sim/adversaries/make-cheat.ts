@@ -10,16 +10,25 @@ import { PinningRenewal } from './pinning-renewal.js'
 import { PrematureRival } from './premature-rival.js'
 import { PublishOld } from './publish-old.js'
 
-export function cheatOf (adversary: Adversary, world: CheatWorld): Cheat | undefined {
+export function cheatOf(adversary: Adversary, world: CheatWorld): Cheat | undefined {
   switch (adversary.kind) {
-    case 'publish-old': return new PublishOld('publish-old', adversary.upTo, world)
-    case 'phantom-state': return new PhantomState(adversary, world)
-    case 'premature-rival': return new PrematureRival(world)
-    case 'chosen-output': return new ChosenOutput(world)
-    case 'bluff': return new Bluff(adversary.upTo, world)
-    case 'fat-state': return new FatState(world)
-    case 'direct-miner': return new DirectMiner(adversary.upTo, world)
-    case 'pinning-renewal': return new PinningRenewal(world)
-    default: return undefined
+    case 'publish-old':
+      return new PublishOld('publish-old', adversary.upTo, world)
+    case 'phantom-state':
+      return new PhantomState(adversary, world)
+    case 'premature-rival':
+      return new PrematureRival(world)
+    case 'chosen-output':
+      return new ChosenOutput(world)
+    case 'bluff':
+      return new Bluff(adversary.upTo, world)
+    case 'fat-state':
+      return new FatState(world)
+    case 'direct-miner':
+      return new DirectMiner(adversary.upTo, world)
+    case 'pinning-renewal':
+      return new PinningRenewal(world)
+    default:
+      return undefined
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Shows its newest state where no block will take it, so that the other side leaves the field to it,
- * and publishes an old one once that can be mined. `input`: what keeps the newest state out of the blocks,
+ * Shows its newest state where no block will take it, so that the other side leaves the field to
+ * it, and publishes an old one once that can be mined. `input`: what keeps the newest state out of
+ * the blocks,
  *
  *     unknown      an input that does not exist: no mempool takes it, only servers that lie show it
  *     unconfirmed  an output of a large transaction of its own that pays next to nothing: every mempool
@@ -30,32 +31,48 @@ const PARENT_VALUE = 300
 export class PhantomState extends PublishOld {
   readonly #shown = new Set<string>()
 
-  constructor (private readonly setup: Pick<Extract<Adversary, { kind: 'phantom-state' }>, 'input' | 'direct' | 'upTo'>, world: CheatWorld) {
+  constructor(
+    private readonly setup: Pick<
+      Extract<Adversary, { kind: 'phantom-state' }>,
+      'input' | 'direct' | 'upTo'
+    >,
+    world: CheatWorld
+  ) {
     super('phantom-state', setup.upTo, world)
   }
 
-  protected override send (raw: Uint8Array): string {
+  protected override send(raw: Uint8Array): string {
     return this.setup.direct ? this.world.chain.submit(raw) : super.send(raw)
   }
 
-  protected override prepare (channel: Established, best: OldState, node: SimNode): void {
+  protected override prepare(channel: Established, best: OldState, node: SimNode): void {
     const newest = newestState(channel)
-    if (newest === undefined || this.#shown.has(channel.id) || newest.turn <= best.turn || lockOf(channel.terms, newest.turn) > this.world.chain.height) return
+    if (
+      newest === undefined ||
+      this.#shown.has(channel.id) ||
+      newest.turn <= best.turn ||
+      lockOf(channel.terms, newest.turn) > this.world.chain.height
+    ) {
+      return
+    }
     this.#shown.add(channel.id)
     this.recordOf(node, channel, best)
     if (this.setup.input === 'unknown') this.#showUnknown(channel, newest, node)
     else this.#sendUnconfirmed(channel, newest, node)
   }
 
-  #showUnknown (channel: Established, newest: HeldState, node: SimNode): void {
+  #showUnknown(channel: Established, newest: HeldState, node: SimNode): void {
     const raw = this.#withInput(channel, newest, node, `${channel.id}:0`)
-    if (raw !== undefined) this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+    if (raw !== undefined) {
+      this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
+    }
   }
 
-  #sendUnconfirmed (channel: Established, newest: HeldState, node: SimNode): void {
+  #sendUnconfirmed(channel: Established, newest: HeldState, node: SimNode): void {
     const { chain } = this.world
     const parent = this.#parent(channel, node)
-    const raw = parent === undefined ? undefined : this.#withInput(channel, newest, node, `${parent.txid}:0`)
+    const raw =
+      parent === undefined ? undefined : this.#withInput(channel, newest, node, `${parent.txid}:0`)
     if (parent === undefined || raw === undefined) return
     try {
       chain.broadcast(parent.raw)
@@ -66,14 +83,27 @@ export class PhantomState extends PublishOld {
   }
 
   /** As it stands it pays more than enough, out of its own share. */
-  #withInput (channel: Established, newest: HeldState, node: SimNode, input: string): Uint8Array | undefined {
+  #withInput(
+    channel: Established,
+    newest: HeldState,
+    node: SimNode,
+    input: string
+  ): Uint8Array | undefined {
     const fee = Math.ceil(this.blockRate * GOOD_FEE_VSIZE)
     if (newest.share - fee < DUST) return undefined
-    return signedSpend(node, channel, newest, { outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: newest.share - fee }], inputs: [input] })
+    return signedSpend(node, channel, newest, {
+      outputs: [
+        { script: partyOf(channel.terms, channel.role).closeScript, value: newest.share - fee }
+      ],
+      inputs: [input]
+    })
   }
 
-  /** 10,000 vB at the lowest rate that is relayed; its first output is what the state spends, the next its change. */
-  #parent (channel: Established, node: SimNode): SimTransaction | undefined {
+  /**
+   * 10,000 vB at the lowest rate that is relayed; its first output is what the state spends, the
+   * next its change.
+   */
+  #parent(channel: Established, node: SimNode): SimTransaction | undefined {
     const coin = node.wallet.takeCoin(channel.id, 2 * PARENT_OUTPUTS * PARENT_VALUE)
     if (coin === undefined) return undefined
     const script = node.wallet.nextScript()
@@ -84,7 +114,10 @@ export class PhantomState extends PublishOld {
     transaction.setWitness(0, [...KEY_WITNESS])
     for (let n = 0; n < PARENT_OUTPUTS; n++) transaction.addOutput(script, BigInt(PARENT_VALUE))
     const { vsize } = readSimTransaction(Uint8Array.from(transaction.toBuffer()))
-    transaction.outs[1] = { script, value: coin.value - BigInt((PARENT_OUTPUTS - 1) * PARENT_VALUE + vsize) }
+    transaction.outs[1] = {
+      script,
+      value: coin.value - BigInt((PARENT_OUTPUTS - 1) * PARENT_VALUE + vsize)
+    }
     return readSimTransaction(Uint8Array.from(transaction.toBuffer()))
   }
 }

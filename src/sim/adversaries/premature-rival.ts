@@ -1,6 +1,7 @@
 /**
  * Has servers that lie show a spend whose lock lies in the future, with a fee of nearly all that it
- * gives: no mempool takes it, and whoever outbids it burns what was paid. It gains nothing by that but what miners give it.
+ * gives: no mempool takes it, and whoever outbids it burns what was paid. It gains nothing by that
+ * but what miners give it.
  */
 import { lockOf } from '../../channel/schedule.js'
 import type { Established } from '../../channel/state.js'
@@ -15,19 +16,23 @@ import { Cheat } from './cheat.js'
 const EARLY = 40
 
 export class PrematureRival extends Cheat {
-  constructor (world: CheatWorld) {
+  constructor(world: CheatWorld) {
     super('premature-rival', world)
   }
 
-  protected isUnwanted (): boolean { return false }
+  protected isUnwanted(): boolean {
+    return false
+  }
 
-  protected act (channel: Established, node: SimNode): void {
+  protected act(channel: Established, node: SimNode): void {
     const best = bestOldState(channel)
     const { height } = this.world.chain
     if (best === undefined || this.attacks.has(channel.id)) return
     const lock = lockOf(channel.terms, best.turn)
     if (lock <= height || lock > height + EARLY) return
-    const raw = signedSpend(node, channel, best, { outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: DUST }] })
+    const raw = signedSpend(node, channel, best, {
+      outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: DUST }]
+    })
     this.recordOf(node, channel, { turn: best.turn, gain: 0 })
     this.world.phantoms.show(fundingScriptOf(channel), readSimTransaction(raw))
   }

@@ -20,53 +20,74 @@ const VSIZE = 181
 const REACTION_MS = 5_000
 
 export class PublishOld extends Cheat {
-  constructor (kind: Adversary['kind'], protected readonly upTo: number, world: CheatWorld) {
+  constructor(
+    kind: Adversary['kind'],
+    protected readonly upTo: number,
+    world: CheatWorld
+  ) {
     super(kind, world)
   }
 
-  protected isUnwanted (channel: Established): boolean {
+  protected isUnwanted(channel: Established): boolean {
     return bestOldState(channel) !== undefined
   }
 
-  protected act (channel: Established, node: SimNode): void {
+  protected act(channel: Established, node: SimNode): void {
     const best = bestOldState(channel)
     if (best === undefined) return
-    if (lockOf(channel.terms, best.turn) > this.world.chain.height) this.prepare(channel, best, node)
-    else this.publish(channel, best, node)
+    if (lockOf(channel.terms, best.turn) > this.world.chain.height) {
+      this.prepare(channel, best, node)
+    } else this.publish(channel, best, node)
   }
 
   /** As long as the old state is locked. */
-  protected prepare (_channel: Established, _best: OldState, _node: SimNode): void {}
+  protected prepare(_channel: Established, _best: OldState, _node: SimNode): void {}
 
-  protected publish (channel: Established, best: OldState, node: SimNode): void {
+  protected publish(channel: Established, best: OldState, node: SimNode): void {
     const rival = this.world.chain.spenderOf(outPointText(channel.outPoint))
     const attack = this.attacks.get(channel.id)
     const isOurs = rival !== undefined && attack?.txids.has(rival.txid) === true
-    const fee = Math.min(this.wanted(best, rival, isOurs), Math.floor(best.gain * this.upTo), best.share - DUST)
+    const fee = Math.min(
+      this.wanted(best, rival, isOurs),
+      Math.floor(best.gain * this.upTo),
+      best.share - DUST
+    )
     const least = rival === undefined ? VSIZE : isOurs ? attack.bid + VSIZE : leastOver(rival)
-    // What went to a miner directly is in no mempool: with nothing better to send, its block is waited for.
+    // What went to a miner directly is in no mempool: with nothing better to send, its block is
+    // waited for.
     const isSent = attack?.bid === fee && attack.bidAt === this.world.chain.height
-    if (fee >= Math.max(VSIZE, least) && !isSent) this.#send(channel, best, fee, this.recordOf(node, channel, best))
+    if (fee >= Math.max(VSIZE, least) && !isSent) {
+      this.#send(channel, best, fee, this.recordOf(node, channel, best))
+    }
   }
 
   /** The fee to bid, before it is bounded by the gain. */
-  protected wanted (_best: OldState, rival: SimTransaction | undefined, isOurs: boolean): number {
-    return Math.max(Math.ceil(this.blockRate * 1.25 * VSIZE), rival === undefined || isOurs ? 0 : leastOver(rival))
+  protected wanted(_best: OldState, rival: SimTransaction | undefined, isOurs: boolean): number {
+    return Math.max(
+      Math.ceil(this.blockRate * 1.25 * VSIZE),
+      rival === undefined || isOurs ? 0 : leastOver(rival)
+    )
   }
 
   /** Where it goes. @throws when that takes no such transaction */
-  protected send (raw: Uint8Array): string {
+  protected send(raw: Uint8Array): string {
     return this.world.chain.broadcast(raw)
   }
 
-  #send (channel: Established, state: OldState, fee: number, attack: AttackRecord): void {
-    const raw = signedSpend(attack.node, channel, state, { outputs: [{ script: partyOf(channel.terms, channel.role).closeScript, value: state.share - fee }] })
+  #send(channel: Established, state: OldState, fee: number, attack: AttackRecord): void {
+    const raw = signedSpend(attack.node, channel, state, {
+      outputs: [
+        { script: partyOf(channel.terms, channel.role).closeScript, value: state.share - fee }
+      ]
+    })
     try {
       attack.txids.add(this.send(raw))
       attack.bid = fee
       attack.bidAt = this.world.chain.height
       // The other side may outbid it before the next block.
-      this.world.calendar.after(REACTION_MS, () => { this.again(channel, attack.node) })
+      this.world.calendar.after(REACTION_MS, () => {
+        this.again(channel, attack.node)
+      })
     } catch {
       // Not worth more, or too late: the next block shows.
     }
@@ -74,6 +95,6 @@ export class PublishOld extends Cheat {
 }
 
 /** A quarter more than what is there, and its own way. */
-function leastOver (rival: SimTransaction): number {
+function leastOver(rival: SimTransaction): number {
   return rival.fee + VSIZE + Math.floor(rival.fee / 4)
 }

@@ -1,4 +1,7 @@
-/** What being in a block takes (the scenario says), and what nodes make of what they have seen of it. */
+/**
+ * What being in a block takes (the scenario says), and what nodes make of what they have seen of
+ * it.
+ */
 import type { FeeView } from '../../engine/fee-estimates.js'
 import { SAFE_RELAY_RATE } from '../../bitcoin/relay.js'
 import { congestedMonth, rateAt } from '../../devnet/trace.js'
@@ -10,10 +13,11 @@ import type { FeeSource } from '../scenario/scenario.js'
 const MONTH = 30 * 144
 
 /** The rate of the block `blocks` after the beginning, in sat/vB. */
-export function rateSource (source: FeeSource): (blocks: number) => number {
+export function rateSource(source: FeeSource): (blocks: number) => number {
   if (source.kind === 'constant') return () => Number(source.rate) / 1_000
   const trace = source.kind === 'trace' ? source.points : congestedMonth(source.seed)
-  return (blocks) => Number(rateAt(trace, source.kind === 'trace' ? blocks : blocks % MONTH)) / 1_000
+  return (blocks) =>
+    Number(rateAt(trace, source.kind === 'trace' ? blocks : blocks % MONTH)) / 1_000
 }
 
 /** Blocks whose thresholds make an estimate for the next block, and one for an hour. */
@@ -24,8 +28,8 @@ const MOST_HISTORY = 4_032
 
 /**
  * Estimates out of the newest blocks, as servers make them: nobody knows what the next block will
- * take. For the next block the highest of the last three; for an hour the median of the last twelve.
- * All nodes see the same blocks, so all share one.
+ * take. For the next block the highest of the last three; for an hour the median of the last
+ * twelve. All nodes see the same blocks, so all share one.
  */
 export class SharedFees implements FeeView {
   #current: FeeView['current']
@@ -35,28 +39,43 @@ export class SharedFees implements FeeView {
    * @param before - what the blocks before the beginning took, in sat/vB
    * @param relay - what mempools ask for at least
    */
-  constructor (before: readonly number[], private readonly relay: FeeRate = SAFE_RELAY_RATE) {
-    this.#current = { feeRate: relay, nextBlockRate: relay, relay: { minimum: relay, incremental: relay }, feeHistory: [] }
+  constructor(
+    before: readonly number[],
+    private readonly relay: FeeRate = SAFE_RELAY_RATE
+  ) {
+    this.#current = {
+      feeRate: relay,
+      nextBlockRate: relay,
+      relay: { minimum: relay, incremental: relay },
+      feeHistory: []
+    }
     this.update(before)
   }
 
-  get current (): FeeView['current'] { return this.#current }
+  get current(): FeeView['current'] {
+    return this.#current
+  }
 
   /** With each block; `thresholds` in sat/vB, the newest last. */
-  update (thresholds: readonly number[]): void {
+  update(thresholds: readonly number[]): void {
     const next = this.#bounded(Math.max(...thresholds.slice(-SEEN_FOR_NEXT)))
     const seen = thresholds.slice(-SEEN_FOR_HOUR).sort((a, b) => a - b)
     const hour = this.#bounded(seen[seen.length >> 1] ?? 1)
     this.#history.push(max(hour, next))
     if (this.#history.length > MOST_HISTORY) this.#history.shift()
-    this.#current = { ...this.#current, feeRate: hour, nextBlockRate: max(hour, next), feeHistory: this.#history }
+    this.#current = {
+      ...this.#current,
+      feeRate: hour,
+      nextBlockRate: max(hour, next),
+      feeHistory: this.#history
+    }
   }
 
-  #bounded (satPerVb: number): FeeRate {
+  #bounded(satPerVb: number): FeeRate {
     return min(max(feeRate(BigInt(Math.ceil(satPerVb * 1_000))), this.relay), HIGHEST_FEE_RATE)
   }
 
-  async load (): Promise<void> {}
-  async save (): Promise<void> {}
-  async refresh (): Promise<void> {}
+  async load(): Promise<void> {}
+  async save(): Promise<void> {}
+  async refresh(): Promise<void> {}
 }

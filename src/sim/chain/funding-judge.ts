@@ -1,4 +1,7 @@
-/** Whether both sides have signed the spend of a funding output, as every mempool and miner checks. Other scripts are taken as signed. */
+/**
+ * Whether both sides have signed the spend of a funding output, as every mempool and miner checks.
+ * Other scripts are taken as signed.
+ */
 import { isSignedByBoth } from '../../bitcoin/funding-witness.js'
 import type { Ecdsa } from '../../bitcoin/keys.js'
 import { fundingScript } from '../../bitcoin/funding.js'
@@ -10,21 +13,36 @@ import type { SimTransaction } from './sim-transaction.js'
 const FUNDING_WITNESS_SCRIPT_BYTES = 71
 
 /** The two keys of a witness script; undefined when it is no 2-of-2. */
-export function keysOf (witnessScript: Uint8Array | undefined): { readonly clientKey: Uint8Array, readonly serverKey: Uint8Array } | undefined {
+export function keysOf(
+  witnessScript: Uint8Array | undefined
+): { readonly clientKey: Uint8Array; readonly serverKey: Uint8Array } | undefined {
   if (witnessScript?.length !== FUNDING_WITNESS_SCRIPT_BYTES) return undefined
   return { clientKey: witnessScript.slice(2, 35), serverKey: witnessScript.slice(36, 69) }
 }
 
 /** Of the first input that is not signed as its output asks for, why; undefined when all are. */
-export function fundingJudge (verify: Ecdsa['verify']) {
-  return (transaction: SimTransaction, spent: (outPoint: string) => { readonly script: string, readonly value: number } | undefined): string | undefined => {
+export function fundingJudge(verify: Ecdsa['verify']) {
+  return (
+    transaction: SimTransaction,
+    spent: (outPoint: string) => { readonly script: string; readonly value: number } | undefined
+  ): string | undefined => {
     for (const { outPoint, parent, witness } of transaction.inputs) {
       const keys = keysOf(witness.at(-1))
       if (keys === undefined) continue
       const output = spent(outPoint)
       const vout = Number(outPoint.slice(outPoint.lastIndexOf(':') + 1))
-      if (output?.script !== toHex(fundingScript(keys.clientKey, keys.serverKey))) return 'mandatory-script-verify-flag-failed (Witness program hash mismatch)'
-      if (!isSignedByBoth(transaction.raw, { outPoint: { txid: parent, vout }, value: satoshi(BigInt(output.value)), ...keys }, verify)) return 'mandatory-script-verify-flag-failed (Signature must be zero for failed CHECK(MULTI)SIG operation)'
+      if (output?.script !== toHex(fundingScript(keys.clientKey, keys.serverKey))) {
+        return 'mandatory-script-verify-flag-failed (Witness program hash mismatch)'
+      }
+      if (
+        !isSignedByBoth(
+          transaction.raw,
+          { outPoint: { txid: parent, vout }, value: satoshi(BigInt(output.value)), ...keys },
+          verify
+        )
+      ) {
+        return 'mandatory-script-verify-flag-failed (Signature must be zero for failed CHECK(MULTI)SIG operation)'
+      }
     }
     return undefined
   }

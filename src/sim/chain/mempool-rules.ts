@@ -1,4 +1,6 @@
-/** What a mempool takes, as far as channels depend on it: the rules of Bitcoin Core, in its words. */
+/**
+ * What a mempool takes, as far as channels depend on it: the rules of Bitcoin Core, in its words.
+ */
 import { LOCKTIME_THRESHOLD } from '../../types/units.js'
 import type { Txid } from '../../types/bytes.js'
 import { rateOf, type SimTransaction } from './sim-transaction.js'
@@ -18,34 +20,61 @@ export interface ChainFacts {
 /** BIP431. */
 const MAX_TRUC_VSIZE = 10_000
 const MAX_TRUC_CHILD_VSIZE = 1_000
-/** What BIP68 reads from nSequence: the disable flag, the type flag (set: time), the number of blocks. */
+/**
+ * What BIP68 reads from nSequence: the disable flag, the type flag (set: time), the number of
+ * blocks.
+ */
 const SEQUENCE_DISABLE = 0x80000000
 const SEQUENCE_TYPE = 0x400000
 const SEQUENCE_VALUE = 0xffff
 const FINAL_SEQUENCE = 0xffffffff
 
 /** Why it is refused; undefined when it is taken. Its fee has to be set. */
-export function faultOf (transaction: SimTransaction, facts: ChainFacts): string | undefined {
-  return lockFault(transaction, facts) ?? inputFault(transaction, facts) ?? feeFault(transaction, facts) ?? trucFault(transaction, facts) ?? replacementFault(transaction, facts.conflictsOf(transaction), facts.relayRate)
+export function faultOf(transaction: SimTransaction, facts: ChainFacts): string | undefined {
+  return (
+    lockFault(transaction, facts) ??
+    inputFault(transaction, facts) ??
+    feeFault(transaction, facts) ??
+    trucFault(transaction, facts) ??
+    replacementFault(transaction, facts.conflictsOf(transaction), facts.relayRate)
+  )
 }
 
-function lockFault ({ lockTime, inputs }: SimTransaction, { height }: ChainFacts): string | undefined {
-  return lockTime > height && lockTime < LOCKTIME_THRESHOLD && inputs.some(({ sequence }) => sequence !== FINAL_SEQUENCE) ? 'non-final' : undefined
+function lockFault(
+  { lockTime, inputs }: SimTransaction,
+  { height }: ChainFacts
+): string | undefined {
+  return lockTime > height &&
+    lockTime < LOCKTIME_THRESHOLD &&
+    inputs.some(({ sequence }) => sequence !== FINAL_SEQUENCE)
+    ? 'non-final'
+    : undefined
 }
 
-function inputFault ({ inputs, version }: SimTransaction, { height, parent, confirmedSpender }: ChainFacts): string | undefined {
+function inputFault(
+  { inputs, version }: SimTransaction,
+  { height, parent, confirmedSpender }: ChainFacts
+): string | undefined {
   for (const { outPoint, parent: id, sequence } of inputs) {
     const from = parent(id)
     const vout = Number(outPoint.slice(outPoint.lastIndexOf(':') + 1))
-    if (from?.outputs[vout] === undefined || confirmedSpender(outPoint) !== undefined) return 'bad-txns-inputs-missingorspent'
-    const isRelative = version >= 2 && sequence < SEQUENCE_DISABLE && (sequence & SEQUENCE_TYPE) === 0
+    if (from?.outputs[vout] === undefined || confirmedSpender(outPoint) !== undefined) {
+      return 'bad-txns-inputs-missingorspent'
+    }
+    const isRelative =
+      version >= 2 && sequence < SEQUENCE_DISABLE && (sequence & SEQUENCE_TYPE) === 0
     // With n as the lock, the coin needs n confirmations in the block that would come next.
-    if (isRelative && (from.height ?? height + 1) + (sequence & SEQUENCE_VALUE) > height + 1) return 'non-BIP68-final'
+    if (isRelative && (from.height ?? height + 1) + (sequence & SEQUENCE_VALUE) > height + 1) {
+      return 'non-BIP68-final'
+    }
   }
   return undefined
 }
 
-function feeFault ({ fee, vsize, hasDust }: SimTransaction, { relayRate }: ChainFacts): string | undefined {
+function feeFault(
+  { fee, vsize, hasDust }: SimTransaction,
+  { relayRate }: ChainFacts
+): string | undefined {
   if (fee < 0) return 'bad-txns-in-belowout'
   if (hasDust) return 'dust'
   const least = Math.ceil(vsize * relayRate)
@@ -53,27 +82,54 @@ function feeFault ({ fee, vsize, hasDust }: SimTransaction, { relayRate }: Chain
 }
 
 /** BIP431: version 3 is small, and has one unconfirmed parent or child of version 3 at most. */
-function trucFault (transaction: SimTransaction, { parent, childOf, conflictsOf }: ChainFacts): string | undefined {
+function trucFault(
+  transaction: SimTransaction,
+  { parent, childOf, conflictsOf }: ChainFacts
+): string | undefined {
   const { version, vsize, inputs } = transaction
   if (version === 3 && vsize > MAX_TRUC_VSIZE) return 'TRUC-violation, version=3 tx is too big'
-  const parents = new Set(inputs.flatMap(({ parent: id }) => {
-    const from = parent(id)
-    return from === undefined || from.height !== undefined ? [] : [from]
-  }))
+  const parents = new Set(
+    inputs.flatMap(({ parent: id }) => {
+      const from = parent(id)
+      return from === undefined || from.height !== undefined ? [] : [from]
+    })
+  )
   if (parents.size === 0) return undefined
   for (const each of parents) {
-    if ((each.version === 3) !== (version === 3)) return version === 3 ? 'truc-spends-nontruc' : 'nontruc-spends-truc'
+    if ((each.version === 3) !== (version === 3)) {
+      return version === 3 ? 'truc-spends-nontruc' : 'nontruc-spends-truc'
+    }
     if (version !== 3) continue
     const sibling = childOf(each)
-    if (parents.size > 1 || vsize > MAX_TRUC_CHILD_VSIZE || (sibling !== undefined && sibling !== transaction && !conflictsOf(transaction).includes(sibling))) return 'TRUC-violation'
+    if (
+      parents.size > 1 ||
+      vsize > MAX_TRUC_CHILD_VSIZE ||
+      (sibling !== undefined &&
+        sibling !== transaction &&
+        !conflictsOf(transaction).includes(sibling))
+    ) {
+      return 'TRUC-violation'
+    }
   }
   return undefined
 }
 
 /** BIP125, rules 3 and 4, and what Bitcoin Core adds: a higher rate than each that it replaces. */
-function replacementFault (transaction: SimTransaction, replaced: readonly SimTransaction[], relayRate: number): string | undefined {
+function replacementFault(
+  transaction: SimTransaction,
+  replaced: readonly SimTransaction[],
+  relayRate: number
+): string | undefined {
   if (replaced.length === 0) return undefined
-  const least = replaced.reduce((sum, { fee }) => sum + fee, 0) + Math.ceil(transaction.vsize * relayRate)
-  const isCheaper = replaced.some((other) => transaction.inputs.some(({ outPoint }) => other.inputs.some((input) => input.outPoint === outPoint)) && rateOf([transaction]) <= rateOf([other]))
-  return transaction.fee < least || isCheaper ? `insufficient fee, rejecting replacement ${transaction.txid}` : undefined
+  const least =
+    replaced.reduce((sum, { fee }) => sum + fee, 0) + Math.ceil(transaction.vsize * relayRate)
+  const isCheaper = replaced.some(
+    (other) =>
+      transaction.inputs.some(({ outPoint }) =>
+        other.inputs.some((input) => input.outPoint === outPoint)
+      ) && rateOf([transaction]) <= rateOf([other])
+  )
+  return transaction.fee < least || isCheaper
+    ? `insufficient fee, rejecting replacement ${transaction.txid}`
+    : undefined
 }

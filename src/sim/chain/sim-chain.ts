@@ -12,10 +12,20 @@ import { keysOf } from './funding-judge.js'
 import { faultOf, type ChainFacts } from './mempool-rules.js'
 import { rateOf, readSimTransaction, type SimTransaction } from './sim-transaction.js'
 
-export interface SimBlock { readonly hash: string, readonly time: number, readonly transactions: readonly SimTransaction[] }
+export interface SimBlock {
+  readonly hash: string
+  readonly time: number
+  readonly transactions: readonly SimTransaction[]
+}
 
-/** Told of every change, after it: which scripts have another history now. `blocks`: connected, of a new best chain. */
-export type ChainListener = (change: { readonly scripts: ReadonlySet<string>, readonly tip: boolean }) => void
+/**
+ * Told of every change, after it: which scripts have another history now. `blocks`: connected, of a
+ * new best chain.
+ */
+export type ChainListener = (change: {
+  readonly scripts: ReadonlySet<string>
+  readonly tip: boolean
+}) => void
 
 export interface SimChainOptions {
   /** The height of the first block: a world has a past. */
@@ -26,12 +36,25 @@ export interface SimChainOptions {
   readonly rateAt: (height: number) => number
   /** What mempools ask for at least, in sat/vB; 1 when left out. */
   readonly relayRate?: number
-  /** Of the first input that spends a funding output without two good signatures, why; see `funding-judge.ts`. */
-  readonly judge: (transaction: SimTransaction, spent: (outPoint: string) => { readonly script: string, readonly value: number } | undefined) => string | undefined
+  /**
+   * Of the first input that spends a funding output without two good signatures, why; see
+   * `funding-judge.ts`.
+   */
+  readonly judge: (
+    transaction: SimTransaction,
+    spent: (outPoint: string) => { readonly script: string; readonly value: number } | undefined
+  ) => string | undefined
 }
 
-/** A spend of a funding output in the mempools: from the tip at which it came, to the one at which it was there no more. */
-export interface Contest { readonly transaction: SimTransaction, readonly from: number, to: number }
+/**
+ * A spend of a funding output in the mempools: from the tip at which it came, to the one at which
+ * it was there no more.
+ */
+export interface Contest {
+  readonly transaction: SimTransaction
+  readonly from: number
+  to: number
+}
 
 /** What a block did to the coins: for whoever keeps books. */
 export interface CoinListener {
@@ -49,7 +72,10 @@ export class SimChain {
   readonly #histories = new Map<string, Set<SimTransaction>>()
   readonly #listeners: ChainListener[] = []
   readonly #books: CoinListener[] = []
-  /** What it took to be in each block after the first, in sat/vB, the newest last; Infinity of the empty one that a reorganisation begins with. */
+  /**
+   * What it took to be in each block after the first, in sat/vB, the newest last; Infinity of the
+   * empty one that a reorganisation begins with.
+   */
   readonly thresholds: number[] = []
   /** By the bytes themselves: nodes send again and again what waits for a block. */
   readonly #ids = new WeakMap<Uint8Array, Txid>()
@@ -57,28 +83,43 @@ export class SimChain {
   readonly #submitted = new Map<Txid, SimTransaction>()
   /** By outpoint of a funding output: every spend that mempools have taken, the newest last. */
   readonly #contests = new Map<string, Contest[]>()
-  /** Heights of blocks that a reorganisation brought with its last one, so that nobody could bid for them. */
+  /**
+   * Heights of blocks that a reorganisation brought with its last one, so that nobody could bid for
+   * them.
+   */
   readonly #atOnce = new Set<number>()
   #order = 0
   #reorgs = 0
 
-  constructor (private readonly options: SimChainOptions) {
+  constructor(private readonly options: SimChainOptions) {
     this.#append([], 0)
   }
 
-  get height (): number { return this.options.start + this.#blocks.length - 1 }
-  get tipHash (): string { return this.#blocks.at(-1)?.hash ?? '' }
-  get reorgs (): number { return this.#reorgs }
-  get waiting (): ReadonlyMap<Txid, SimTransaction> { return this.#mempool }
+  get height(): number {
+    return this.options.start + this.#blocks.length - 1
+  }
+  get tipHash(): string {
+    return this.#blocks.at(-1)?.hash ?? ''
+  }
+  get reorgs(): number {
+    return this.#reorgs
+  }
+  get waiting(): ReadonlyMap<Txid, SimTransaction> {
+    return this.#mempool
+  }
 
   /** What it took to be in the block of a height, in sat/vB. */
-  thresholdAt (height: number): number { return this.thresholds[height - this.options.start - 1] ?? Infinity }
+  thresholdAt(height: number): number {
+    return this.thresholds[height - this.options.start - 1] ?? Infinity
+  }
 
   /** Whether the block of a height came together with others: nobody could bid for it. */
-  cameAtOnce (height: number): boolean { return this.#atOnce.has(height) }
+  cameAtOnce(height: number): boolean {
+    return this.#atOnce.has(height)
+  }
 
   /** Of the newest blocks that took anything: an empty one says nothing of fees. */
-  newestThresholds (count: number): number[] {
+  newestThresholds(count: number): number[] {
     const found: number[] = []
     for (let at = this.thresholds.length - 1; at >= 0 && found.length < count; at--) {
       const threshold = this.thresholds[at] ?? Infinity
@@ -88,31 +129,59 @@ export class SimChain {
   }
 
   /** What the next block takes. */
-  get nextRate (): number { return this.options.rateAt(this.height + 1) }
+  get nextRate(): number {
+    return this.options.rateAt(this.height + 1)
+  }
 
-  onChange (listener: ChainListener): void { this.#listeners.push(listener) }
-  keepBooks (listener: CoinListener): void { this.#books.push(listener) }
+  onChange(listener: ChainListener): void {
+    this.#listeners.push(listener)
+  }
+  keepBooks(listener: CoinListener): void {
+    this.#books.push(listener)
+  }
 
-  transaction (id: Txid): SimTransaction | undefined { return this.#transactions.get(id) }
-  spenderOf (outPoint: string): SimTransaction | undefined { return this.#spenders.get(outPoint) }
+  transaction(id: Txid): SimTransaction | undefined {
+    return this.#transactions.get(id)
+  }
+  spenderOf(outPoint: string): SimTransaction | undefined {
+    return this.#spenders.get(outPoint)
+  }
 
   /** Every spend of a funding output that mempools have taken, replaced ones included. */
-  contestsOf (outPoint: string): readonly Contest[] { return this.#contests.get(outPoint) ?? [] }
+  contestsOf(outPoint: string): readonly Contest[] {
+    return this.#contests.get(outPoint) ?? []
+  }
 
-  output (outPoint: string): { readonly script: string, readonly value: number } | undefined {
+  output(outPoint: string): { readonly script: string; readonly value: number } | undefined {
     const at = outPoint.lastIndexOf(':')
-    return this.#transactions.get(outPoint.slice(0, at) as Txid)?.outputs[Number(outPoint.slice(at + 1))]
+    return this.#transactions.get(outPoint.slice(0, at) as Txid)?.outputs[
+      Number(outPoint.slice(at + 1))
+    ]
   }
 
   /** Everything that pays to a script or spends from it: blocks first, then the mempool. */
-  historyOf (script: string): SimTransaction[] {
-    return [...this.#histories.get(script) ?? []].sort((a, b) => a.height === b.height ? a.order - b.order : (a.height ?? Infinity) - (b.height ?? Infinity))
+  historyOf(script: string): SimTransaction[] {
+    return [...(this.#histories.get(script) ?? [])].sort((a, b) =>
+      a.height === b.height ? a.order - b.order : (a.height ?? Infinity) - (b.height ?? Infinity)
+    )
   }
 
   /** New money, in the newest block at once: what a world begins with. */
-  mint (script: string, value: number): Txid {
+  mint(script: string, value: number): Txid {
     const id = txidFromHash(hashes.sha256(new TextEncoder().encode(`minted ${this.#order}`)))
-    const transaction: SimTransaction = { txid: id, raw: new Uint8Array(0), version: 2, lockTime: 0, inputs: [], outputs: [{ script, value }], vsize: 100, fee: 0, height: this.height, order: this.#order++, hasDust: false }
+    const transaction: SimTransaction = {
+      txid: id,
+      raw: new Uint8Array(0),
+      version: 2,
+      lockTime: 0,
+      inputs: [],
+      outputs: [{ script, value }],
+      vsize: 100,
+      fee: 0,
+      height: this.height,
+      order: this.#order++,
+      hasDust: false
+    }
     this.#add(transaction, new Set())
     for (const { connected } of this.#books) connected(transaction, this.height)
     return id
@@ -123,14 +192,16 @@ export class SimChain {
    *
    * @throws PaychanError `ERR_BROADCAST_REFUSED`, worded as Bitcoin Core words it
    */
-  broadcast (raw: Uint8Array): Txid {
+  broadcast(raw: Uint8Array): Txid {
     const sent = this.#ids.get(raw)
     if (sent !== undefined && this.#transactions.has(sent)) return sent
     const transaction = this.#read(raw)
     const { txid: id } = transaction
     this.#ids.set(raw, id)
     if (this.#transactions.has(id)) return id
-    const judged = faultOf(transaction, this.#facts()) ?? this.options.judge(transaction, (outPoint) => this.output(outPoint))
+    const judged =
+      faultOf(transaction, this.#facts()) ??
+      this.options.judge(transaction, (outPoint) => this.output(outPoint))
     if (judged !== undefined) throw broadcastRefused(id, judged)
     const touched = new Set<string>()
     for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
@@ -142,22 +213,30 @@ export class SimChain {
     return id
   }
 
-  /** Hands a transaction to a miner, past all mempools: nobody sees it before it is in a block. Each miner drops what can never be mined. */
-  submit (raw: Uint8Array): Txid {
+  /**
+   * Hands a transaction to a miner, past all mempools: nobody sees it before it is in a block. Each
+   * miner drops what can never be mined.
+   */
+  submit(raw: Uint8Array): Txid {
     const transaction = this.#read(raw)
-    if (this.options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) this.#submitted.set(transaction.txid, transaction)
+    if (this.options.judge(transaction, (outPoint) => this.output(outPoint)) === undefined) {
+      this.#submitted.set(transaction.txid, transaction)
+    }
     return transaction.txid
   }
 
   /** The next block, out of the mempool. */
-  mine (time: number): void {
+  mine(time: number): void {
     const touched = new Set<string>()
     this.#mineInto(touched, time)
     this.#changed(touched, true)
   }
 
-  /** Another branch, one block longer, takes the place of the newest `depth` blocks; its first block is empty, and what was undone waits again. */
-  reorg (depth: number, time: number): void {
+  /**
+   * Another branch, one block longer, takes the place of the newest `depth` blocks; its first block
+   * is empty, and what was undone waits again.
+   */
+  reorg(depth: number, time: number): void {
     const undone = Math.min(depth, this.#blocks.length - 1)
     if (undone < 1) return
     this.#reorgs += 1
@@ -171,10 +250,16 @@ export class SimChain {
     this.#changed(touched, true)
   }
 
-  #mineInto (touched: Set<string>, time: number): void {
+  #mineInto(touched: Set<string>, time: number): void {
     const height = this.height + 1
     const offered = this.#offered()
-    const { transactions, threshold } = blockTemplate(offered.values(), this.nextRate, this.options.blockVsize, (parent) => this.#childOf(parent), (child) => this.#hasParent(child))
+    const { transactions, threshold } = blockTemplate(
+      offered.values(),
+      this.nextRate,
+      this.options.blockVsize,
+      (parent) => this.#childOf(parent),
+      (child) => this.#hasParent(child)
+    )
     for (const transaction of transactions) {
       if (this.#submitted.delete(transaction.txid)) {
         for (const replaced of this.#conflictsOf(transaction)) this.#remove(replaced, touched)
@@ -187,20 +272,30 @@ export class SimChain {
     }
     this.#append(transactions, time)
     this.thresholds.push(threshold)
-    for (const transaction of transactions) for (const { connected } of this.#books) connected(transaction, height)
+    for (const transaction of transactions) {
+      for (const { connected } of this.#books) connected(transaction, height)
+    }
   }
 
   /** The mempool, and instead of what is there whatever was handed to the miner and pays more. */
-  #offered (): ReadonlyMap<Txid, SimTransaction> {
+  #offered(): ReadonlyMap<Txid, SimTransaction> {
     if (this.#submitted.size === 0) return this.#mempool
     const offered = new Map(this.#mempool)
     const spent = new Set<string>()
-    for (const [id, transaction] of [...this.#submitted].sort(([, a], [, b]) => rateOf([b]) - rateOf([a]))) {
+    for (const [id, transaction] of [...this.#submitted].sort(
+      ([, a], [, b]) => rateOf([b]) - rateOf([a])
+    )) {
       const replaced = this.#conflictsOf(transaction)
       // What a replacement in a mempool would have to pay more is nothing to a miner.
       const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
       if (fault === 'bad-txns-inputs-missingorspent') this.#submitted.delete(id)
-      if (fault !== undefined || transaction.inputs.some(({ outPoint }) => spent.has(outPoint)) || (replaced.length > 0 && rateOf(replaced) >= rateOf([transaction]))) continue
+      if (
+        fault !== undefined ||
+        transaction.inputs.some(({ outPoint }) => spent.has(outPoint)) ||
+        (replaced.length > 0 && rateOf(replaced) >= rateOf([transaction]))
+      ) {
+        continue
+      }
       for (const { txid } of replaced) offered.delete(txid)
       for (const { outPoint } of transaction.inputs) spent.add(outPoint)
       offered.set(id, transaction)
@@ -208,30 +303,37 @@ export class SimChain {
     return offered
   }
 
-  #read (raw: Uint8Array): SimTransaction {
+  #read(raw: Uint8Array): SimTransaction {
     const transaction = readSimTransaction(raw)
-    const spent = transaction.inputs.reduce((sum, { outPoint }) => sum + (this.output(outPoint)?.value ?? 0), 0)
+    const spent = transaction.inputs.reduce(
+      (sum, { outPoint }) => sum + (this.output(outPoint)?.value ?? 0),
+      0
+    )
     transaction.fee = spent - transaction.outputs.reduce((sum, { value }) => sum + value, 0)
     return transaction
   }
 
   /** Notes that a spend of a funding output has come to the mempools, or is there no more. */
-  #contest (transaction: SimTransaction, isThere: boolean): void {
+  #contest(transaction: SimTransaction, isThere: boolean): void {
     for (const { outPoint, witness } of transaction.inputs) {
       if (keysOf(witness.at(-1)) === undefined) continue
       const contests = this.#contests.get(outPoint) ?? []
       this.#contests.set(outPoint, contests)
-      const contest = contests.findLast((each) => each.transaction === transaction && each.to === Infinity)
-      if (isThere && contest === undefined) contests.push({ transaction, from: this.height, to: Infinity })
+      const contest = contests.findLast(
+        (each) => each.transaction === transaction && each.to === Infinity
+      )
+      if (isThere && contest === undefined) {
+        contests.push({ transaction, from: this.height, to: Infinity })
+      }
       if (!isThere && contest !== undefined) contest.to = this.height
     }
   }
 
-  #disconnect (touched: Set<string>): void {
+  #disconnect(touched: Set<string>): void {
     this.#atOnce.delete(this.height)
     const block = this.#blocks.pop()
     this.thresholds.pop()
-    for (const transaction of [...block?.transactions ?? []].reverse()) {
+    for (const transaction of [...(block?.transactions ?? [])].reverse()) {
       for (const { disconnected } of this.#books) disconnected(transaction, transaction.height ?? 0)
       transaction.height = undefined
       this.#mempool.set(transaction.txid, transaction)
@@ -241,15 +343,17 @@ export class SimChain {
   }
 
   /** Bitcoin Core drops what a reorganisation has made too early. */
-  #evictImmature (touched: Set<string>): void {
+  #evictImmature(touched: Set<string>): void {
     for (const transaction of [...this.#mempool.values()].sort((a, b) => a.order - b.order)) {
       if (!this.#mempool.has(transaction.txid)) continue
       const fault = faultOf(transaction, { ...this.#facts(), conflictsOf: () => [] })
-      if (fault === 'non-final' || fault === 'non-BIP68-final') for (const gone of this.#withDescendants([transaction])) this.#remove(gone, touched)
+      if (fault === 'non-final' || fault === 'non-BIP68-final') {
+        for (const gone of this.#withDescendants([transaction])) this.#remove(gone, touched)
+      }
     }
   }
 
-  #facts (): ChainFacts {
+  #facts(): ChainFacts {
     return {
       relayRate: this.options.relayRate ?? 1,
       height: this.height,
@@ -263,14 +367,18 @@ export class SimChain {
     }
   }
 
-  #conflictsOf (transaction: SimTransaction): SimTransaction[] {
-    return this.#withDescendants(transaction.inputs.flatMap(({ outPoint }) => {
-      const other = this.#spenders.get(outPoint)
-      return other === undefined || other === transaction || other.height !== undefined ? [] : [other]
-    }))
+  #conflictsOf(transaction: SimTransaction): SimTransaction[] {
+    return this.#withDescendants(
+      transaction.inputs.flatMap(({ outPoint }) => {
+        const other = this.#spenders.get(outPoint)
+        return other === undefined || other === transaction || other.height !== undefined
+          ? []
+          : [other]
+      })
+    )
   }
 
-  #withDescendants (transactions: readonly SimTransaction[]): SimTransaction[] {
+  #withDescendants(transactions: readonly SimTransaction[]): SimTransaction[] {
     const found = new Set(transactions)
     for (const transaction of found) {
       transaction.outputs.forEach((_, vout) => {
@@ -281,7 +389,7 @@ export class SimChain {
     return [...found]
   }
 
-  #childOf (parent: SimTransaction): SimTransaction | undefined {
+  #childOf(parent: SimTransaction): SimTransaction | undefined {
     for (let vout = 0; vout < parent.outputs.length; vout++) {
       const child = this.#spenders.get(`${parent.txid}:${vout}`)
       if (child !== undefined && child.height === undefined) return child
@@ -289,11 +397,11 @@ export class SimChain {
     return undefined
   }
 
-  #hasParent (child: SimTransaction): boolean {
+  #hasParent(child: SimTransaction): boolean {
     return child.inputs.some(({ parent }) => this.#mempool.has(parent))
   }
 
-  #add (transaction: SimTransaction, touched: Set<string>): void {
+  #add(transaction: SimTransaction, touched: Set<string>): void {
     this.#transactions.set(transaction.txid, transaction)
     for (const { outPoint } of transaction.inputs) this.#spenders.set(outPoint, transaction)
     for (const script of this.#scriptsOf(transaction)) {
@@ -304,22 +412,24 @@ export class SimChain {
     }
   }
 
-  #remove (transaction: SimTransaction, touched: Set<string>): void {
+  #remove(transaction: SimTransaction, touched: Set<string>): void {
     for (const script of this.#scriptsOf(transaction)) {
       this.#histories.get(script)?.delete(transaction)
       touched.add(script)
     }
-    for (const { outPoint } of transaction.inputs) if (this.#spenders.get(outPoint) === transaction) this.#spenders.delete(outPoint)
+    for (const { outPoint } of transaction.inputs) {
+      if (this.#spenders.get(outPoint) === transaction) this.#spenders.delete(outPoint)
+    }
     this.#mempool.delete(transaction.txid)
     this.#contest(transaction, false)
     this.#transactions.delete(transaction.txid)
   }
 
-  #touch (transaction: SimTransaction, touched: Set<string>): void {
+  #touch(transaction: SimTransaction, touched: Set<string>): void {
     for (const script of this.#scriptsOf(transaction)) touched.add(script)
   }
 
-  #scriptsOf (transaction: SimTransaction): Set<string> {
+  #scriptsOf(transaction: SimTransaction): Set<string> {
     const scripts = new Set(transaction.outputs.map(({ script }) => script))
     for (const { outPoint } of transaction.inputs) {
       const output = this.output(outPoint)
@@ -328,12 +438,12 @@ export class SimChain {
     return scripts
   }
 
-  #append (transactions: readonly SimTransaction[], time: number): void {
+  #append(transactions: readonly SimTransaction[], time: number): void {
     const hash = toHex(hashes.sha256(new TextEncoder().encode(`${this.tipHash} ${this.#order++}`)))
     this.#blocks.push({ hash, time, transactions })
   }
 
-  #changed (scripts: ReadonlySet<string>, tip: boolean): void {
+  #changed(scripts: ReadonlySet<string>, tip: boolean): void {
     for (const listener of this.#listeners) listener({ scripts, tip })
   }
 }

@@ -4,8 +4,16 @@ import { dustLimit } from '../../bitcoin/dust.js'
 import { MAX_SIGNATURE_BYTES } from '../../bitcoin/sizes.js'
 import { toHex, txid, txidFromHash, type Txid } from '../../types/bytes.js'
 
-export interface SimInput { readonly outPoint: string, readonly parent: Txid, readonly sequence: number, readonly witness: readonly Uint8Array[] }
-export interface SimOutput { readonly script: string, readonly value: number }
+export interface SimInput {
+  readonly outPoint: string
+  readonly parent: Txid
+  readonly sequence: number
+  readonly witness: readonly Uint8Array[]
+}
+export interface SimOutput {
+  readonly script: string
+  readonly value: number
+}
 
 export interface SimTransaction {
   readonly txid: Txid
@@ -14,7 +22,10 @@ export interface SimTransaction {
   readonly lockTime: number
   readonly inputs: readonly SimInput[]
   readonly outputs: readonly SimOutput[]
-  /** Virtual bytes with the longest signatures, so that runs with and without real ones are the same. */
+  /**
+   * Virtual bytes with the longest signatures, so that runs with and without real ones are the
+   * same.
+   */
   readonly vsize: number
   /** In satoshis; set when it comes in. */
   fee: number
@@ -26,9 +37,12 @@ export interface SimTransaction {
 }
 
 /** @throws when the bytes are no transaction */
-export function readSimTransaction (raw: Uint8Array): SimTransaction {
+export function readSimTransaction(raw: Uint8Array): SimTransaction {
   const parsed = Transaction.fromBuffer(Uint8Array.from(raw))
-  const shortened = parsed.ins.reduce((sum, { witness }) => sum + witness.reduce((bytes, item) => bytes + missingBytes(item), 0), 0)
+  const shortened = parsed.ins.reduce(
+    (sum, { witness }) => sum + witness.reduce((bytes, item) => bytes + missingBytes(item), 0),
+    0
+  )
   return {
     txid: txid(parsed.getId()),
     raw: Uint8Array.from(raw),
@@ -38,7 +52,10 @@ export function readSimTransaction (raw: Uint8Array): SimTransaction {
       const parent = txidFromHash(hash)
       return { outPoint: `${parent}:${index}`, parent, sequence, witness }
     }),
-    outputs: parsed.outs.map(({ script, value }) => ({ script: toHex(script), value: Number(value) })),
+    outputs: parsed.outs.map(({ script, value }) => ({
+      script: toHex(script),
+      value: Number(value)
+    })),
     vsize: Math.ceil((parsed.weight() + shortened) / 4),
     fee: 0,
     height: undefined,
@@ -47,12 +64,25 @@ export function readSimTransaction (raw: Uint8Array): SimTransaction {
   }
 }
 
-/** A DER signature with its sighash byte has 72 bytes or some fewer; nothing else in our witnesses has that length and begins like it. */
-function missingBytes (item: Uint8Array): number {
-  return item[0] === 0x30 && item.length >= MAX_SIGNATURE_BYTES - 4 && item.length < MAX_SIGNATURE_BYTES ? MAX_SIGNATURE_BYTES - item.length : 0
+/**
+ * A DER signature with its sighash byte has 72 bytes or some fewer; nothing else in our witnesses
+ * has that length and begins like it.
+ */
+function missingBytes(item: Uint8Array): number {
+  return item[0] === 0x30 &&
+    item.length >= MAX_SIGNATURE_BYTES - 4 &&
+    item.length < MAX_SIGNATURE_BYTES
+    ? MAX_SIGNATURE_BYTES - item.length
+    : 0
 }
 
 /** Satoshis per virtual byte. */
-export function rateOf (transactions: readonly SimTransaction[]): number {
-  return transactions.reduce((sum, { fee }) => sum + fee, 0) / Math.max(1, transactions.reduce((sum, { vsize }) => sum + vsize, 0))
+export function rateOf(transactions: readonly SimTransaction[]): number {
+  return (
+    transactions.reduce((sum, { fee }) => sum + fee, 0) /
+    Math.max(
+      1,
+      transactions.reduce((sum, { vsize }) => sum + vsize, 0)
+    )
+  )
 }

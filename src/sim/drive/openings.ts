@@ -1,4 +1,7 @@
-/** Opens channels as the plan says, tries again what fails, and keeps to what is to happen at their end. */
+/**
+ * Opens channels as the plan says, tries again what fails, and keeps to what is to happen at their
+ * end.
+ */
 import type { EngineEvent } from '../../engine/engine-events.js'
 import type { Established } from '../../channel/state.js'
 import type { ChannelId } from '../../types/bytes.js'
@@ -10,7 +13,10 @@ import type { Plan, PlannedOpening } from '../plan.js'
 import type { Calendar } from '../world/calendar.js'
 
 /** A place for channels: the newest of them is the one to pay on. */
-interface Place { readonly opening: PlannedOpening, readonly records: ChannelRecord[] }
+interface Place {
+  readonly opening: PlannedOpening
+  readonly records: ChannelRecord[]
+}
 
 export interface OpeningsHost {
   readonly plan: Plan
@@ -33,45 +39,59 @@ export class OpeningsDriver {
   readonly #opening = new Map<SimNode, Set<ChannelRecord>>()
   readonly #reopened = new Set<ChannelRecord>()
 
-  constructor (private readonly host: OpeningsHost) {
+  constructor(private readonly host: OpeningsHost) {
     this.#places = host.plan.openings.map((opening) => ({ opening, records: [] }))
   }
 
-  begin (): void {
-    for (const place of this.#places) this.host.calendar.at(place.opening.time * 1_000, () => { this.#open(place) })
+  begin(): void {
+    for (const place of this.#places) {
+      this.host.calendar.at(place.opening.time * 1_000, () => {
+        this.#open(place)
+      })
+    }
   }
 
   /** The channel to pay on in a place. */
-  current (opening: number): ChannelRecord | undefined {
+  current(opening: number): ChannelRecord | undefined {
     return this.#places[opening]?.records.at(-1)
   }
 
-  recordOf (id: ChannelId): ChannelRecord | undefined {
+  recordOf(id: ChannelId): ChannelRecord | undefined {
     return this.#byId.get(id)
   }
 
   /** What a node says of one of its channels. */
-  onEvent (node: SimNode, event: Extract<EngineEvent, { type: 'channel' }>): void {
+  onEvent(node: SimNode, event: Extract<EngineEvent, { type: 'channel' }>): void {
     const state = node.engine?.find(event.channel)
     if (state?.stage !== 'established') return
     const record = this.#byId.get(state.id) ?? this.#discover(node, state)
     if (record === undefined) return
-    if (state.publication !== undefined && event.txid === state.publication.txid && event.news.kind === 'published') this.host.publications.published(record, node, state)
+    if (
+      state.publication !== undefined &&
+      event.txid === state.publication.txid &&
+      event.news.kind === 'published'
+    ) {
+      this.host.publications.published(record, node, state)
+    }
     if (state.onChain.spend !== undefined && node === record.client) this.#ended(record)
   }
 
   /** Also of a node that was started again. */
-  discoverAll (node: SimNode): void {
-    for (const state of node.engine?.states() ?? []) if (state.stage === 'established' && !this.#byId.has(state.id)) this.#discover(node, state)
+  discoverAll(node: SimNode): void {
+    for (const state of node.engine?.states() ?? []) {
+      if (state.stage === 'established' && !this.#byId.has(state.id)) this.#discover(node, state)
+    }
   }
 
   /** A channel that nobody has reported yet: a renewal, or one whose opener died on the way. */
-  #discover (node: SimNode, state: Established): ChannelRecord | undefined {
+  #discover(node: SimNode, state: Established): ChannelRecord | undefined {
     if (state.role !== 'client') return undefined
-    const old = state.terms.renews === undefined ? undefined : this.#byId.get(state.terms.renews.channel)
-    const record = old === undefined
-      ? this.#openingAs(node, state)
-      : this.#record(this.#placeOf(old), Number(state.terms.capacity))
+    const old =
+      state.terms.renews === undefined ? undefined : this.#byId.get(state.terms.renews.channel)
+    const record =
+      old === undefined
+        ? this.#openingAs(node, state)
+        : this.#record(this.#placeOf(old), Number(state.terms.capacity))
     if (record === undefined) return undefined
     this.#opening.get(node)?.delete(record)
     record.learn(state)
@@ -80,57 +100,85 @@ export class OpeningsDriver {
     return record
   }
 
-  #openingAs (node: SimNode, { peer, terms }: Established): ChannelRecord | undefined {
-    for (const record of this.#opening.get(node) ?? []) if (record.server.name === peer && BigInt(record.capacity) === terms.capacity) return record
+  #openingAs(node: SimNode, { peer, terms }: Established): ChannelRecord | undefined {
+    for (const record of this.#opening.get(node) ?? []) {
+      if (record.server.name === peer && BigInt(record.capacity) === terms.capacity) return record
+    }
     return undefined
   }
 
-  #placeOf (record: ChannelRecord): Place {
+  #placeOf(record: ChannelRecord): Place {
     const place = this.#placesOf.get(record)
     if (place === undefined) throw new Error(`channel ${record.number} has no place`)
     return place
   }
 
-  #record (place: Place, capacity: number): ChannelRecord {
+  #record(place: Place, capacity: number): ChannelRecord {
     const { client, server } = place.opening
-    const record = new ChannelRecord(this.records.length, place.opening, this.host.node(client), this.host.node(server), capacity)
+    const record = new ChannelRecord(
+      this.records.length,
+      place.opening,
+      this.host.node(client),
+      this.host.node(server),
+      capacity
+    )
     this.records.push(record)
     place.records.push(record)
     this.#placesOf.set(record, place)
     return record
   }
 
-  #open (place: Place): void {
+  #open(place: Place): void {
     const record = this.#record(place, Number(place.opening.capacity))
     this.#opening.set(record.client, (this.#opening.get(record.client) ?? new Set()).add(record))
     this.#try(place, record, 1)
   }
 
-  #try (place: Place, record: ChannelRecord, tries: number): void {
+  #try(place: Place, record: ChannelRecord, tries: number): void {
     const { opening } = place
     const { client } = record
     const again = (code: string): void => {
       if (record.id !== undefined) return
       record.failure = code
-      if (tries < MOST_TRIES) this.host.calendar.after(RETRY_MS, () => { this.#try(place, record, tries + 1) })
+      if (tries < MOST_TRIES) {
+        this.host.calendar.after(RETRY_MS, () => {
+          this.#try(place, record, tries + 1)
+        })
+      }
     }
     if (record.id !== undefined) return
     if (!client.isUp || client.engine === undefined) {
       again('ERR_NODE_DOWN')
       return
     }
-    client.engine.open({ peer: opening.server, capacity: opening.capacity, blocks: opening.blocks, step: opening.step, ...(opening.then === 'renew' ? { renewFor: opening.blocks } : {}), wait: 'broadcast' })
-      .then(() => { this.discoverAll(client) }, (error: unknown) => {
-        // No server may have taken T1, and the channel is there all the same (`ERR_FUNDING_NOT_TAKEN`).
-        this.discoverAll(client)
-        again(codeOf(error))
+    client.engine
+      .open({
+        peer: opening.server,
+        capacity: opening.capacity,
+        blocks: opening.blocks,
+        step: opening.step,
+        ...(opening.then === 'renew' ? { renewFor: opening.blocks } : {}),
+        wait: 'broadcast'
       })
+      .then(
+        () => {
+          this.discoverAll(client)
+        },
+        (error: unknown) => {
+          // No server may have taken T1, and the channel is there all the same
+          // (`ERR_FUNDING_NOT_TAKEN`).
+          this.discoverAll(client)
+          again(codeOf(error))
+        }
+      )
   }
 
-  #ended (record: ChannelRecord): void {
+  #ended(record: ChannelRecord): void {
     if (record.opening.then !== 'reopen' || this.#reopened.has(record)) return
     this.#reopened.add(record)
     const place = this.#placeOf(record)
-    this.host.calendar.after(REOPEN_MS, () => { if (place.records.at(-1) === record) this.#open(place) })
+    this.host.calendar.after(REOPEN_MS, () => {
+      if (place.records.at(-1) === record) this.#open(place)
+    })
   }
 }

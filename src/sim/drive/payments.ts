@@ -9,21 +9,35 @@ import type { Calendar } from '../world/calendar.js'
 import type { OpeningsDriver } from './openings.js'
 
 /** A payment whose caller has no answer yet. */
-interface Pending { readonly id: number, readonly channel: number, readonly flow: Flow, readonly amount: number }
+interface Pending {
+  readonly id: number
+  readonly channel: number
+  readonly flow: Flow
+  readonly amount: number
+}
 
-export interface NodePayments { asked: number, made: number }
+export interface NodePayments {
+  asked: number
+  made: number
+}
 
 export class PaymentsDriver {
   readonly byNode = new Map<SimNode, NodePayments>()
   readonly #pending = new Map<SimNode, Set<Pending>>()
   readonly #payments: Iterator<PlannedPayment>
 
-  constructor (plan: Plan, private readonly calendar: Calendar, private readonly openings: OpeningsDriver, private readonly counts: PaymentCounts, private readonly tell: (outcome: PaymentOutcome) => void) {
+  constructor(
+    plan: Plan,
+    private readonly calendar: Calendar,
+    private readonly openings: OpeningsDriver,
+    private readonly counts: PaymentCounts,
+    private readonly tell: (outcome: PaymentOutcome) => void
+  ) {
     this.#payments = plan.payments()
   }
 
   /** One at a time is on the calendar: there may be millions. */
-  begin (): void {
+  begin(): void {
     const next = this.#payments.next()
     if (next.done === true) return
     this.calendar.at(next.value.time * 1_000, () => {
@@ -33,25 +47,27 @@ export class PaymentsDriver {
   }
 
   /** The process of a node is gone: who waited for it hears nothing any more. */
-  gone (node: SimNode): void {
+  gone(node: SimNode): void {
     const waiting = this.#pending.get(node) ?? new Set()
     for (const pending of waiting) this.#unknown(pending)
     waiting.clear()
   }
 
   /** What was asked for in one direction of a channel and is not answered, in satoshis. */
-  pendingOf (flow: Flow): number {
+  pendingOf(flow: Flow): number {
     let sum = 0
-    for (const waiting of this.#pending.values()) for (const pending of waiting) if (pending.flow === flow) sum += pending.amount
+    for (const waiting of this.#pending.values()) {
+      for (const pending of waiting) if (pending.flow === flow) sum += pending.amount
+    }
     return sum
   }
 
   /** The simulation is over. */
-  end (): void {
+  end(): void {
     for (const node of [...this.#pending.keys()]) this.gone(node)
   }
 
-  #pay ({ opening, direction, amount }: PlannedPayment): void {
+  #pay({ opening, direction, amount }: PlannedPayment): void {
     const { counts } = this
     const record = this.openings.current(opening)
     const id = counts.planned++
@@ -68,41 +84,45 @@ export class PaymentsDriver {
     }
     const tally = this.#tallyOf(payer)
     tally.asked += 1
-    if (record.id === undefined) this.#refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', { id, channel, seconds: 0 })
-    else {
+    if (record.id === undefined) {
+      this.#refused(record.failure ?? 'ERR_CHANNEL_NOT_OPEN', { id, channel, seconds: 0 })
+    } else {
       const pending: Pending = { id, channel, flow: record[direction], amount: Number(amount) }
       const waiting = this.#pending.get(payer) ?? new Set()
       this.#pending.set(payer, waiting.add(pending))
       const asked = this.calendar.now
       const seconds = (): number => (this.calendar.now - asked) / 1_000
-      payer.engine.pay(record.id, amount, '').then(() => {
-        if (!waiting.delete(pending)) return
-        pending.flow.made += 1
-        pending.flow.volume += pending.amount
-        record.lastPaidAt = this.calendar.now
-        tally.made += 1
-        counts.succeeded(pending.amount, seconds())
-        this.tell({ id, status: 'made', seconds: seconds(), channel })
-      }, (error: unknown) => {
-        if (!waiting.delete(pending)) return
-        if (codeOf(error) === 'ERR_PAYMENT_UNKNOWN') this.#unknown(pending)
-        else this.#refused(codeOf(error), { id, channel, seconds: seconds() })
-      })
+      payer.engine.pay(record.id, amount, '').then(
+        () => {
+          if (!waiting.delete(pending)) return
+          pending.flow.made += 1
+          pending.flow.volume += pending.amount
+          record.lastPaidAt = this.calendar.now
+          tally.made += 1
+          counts.succeeded(pending.amount, seconds())
+          this.tell({ id, status: 'made', seconds: seconds(), channel })
+        },
+        (error: unknown) => {
+          if (!waiting.delete(pending)) return
+          if (codeOf(error) === 'ERR_PAYMENT_UNKNOWN') this.#unknown(pending)
+          else this.#refused(codeOf(error), { id, channel, seconds: seconds() })
+        }
+      )
     }
   }
 
-  #refused (code: string, what: Pick<PaymentOutcome, 'id' | 'channel' | 'seconds'>): void {
+  #refused(code: string, what: Pick<PaymentOutcome, 'id' | 'channel' | 'seconds'>): void {
     this.counts.refused(code)
     this.tell({ ...what, status: 'failed', code })
   }
 
-  #unknown ({ id, channel, flow, amount }: Pending): void {
+  #unknown({ id, channel, flow, amount }: Pending): void {
     flow.unknown += amount
     this.counts.unknown += 1
     this.tell({ id, status: 'unknown', channel })
   }
 
-  #tallyOf (node: SimNode): NodePayments {
+  #tallyOf(node: SimNode): NodePayments {
     const tally = this.byNode.get(node) ?? { asked: 0, made: 0 }
     this.byNode.set(node, tally)
     return tally

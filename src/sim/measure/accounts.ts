@@ -15,7 +15,15 @@ import { dishonestReason, reasonOf } from './loss-reason.js'
 import type { Publications } from './publications.js'
 import { endingOf, type Ending } from './settling.js'
 
-interface Account { begin: number, inChannels: number, sent: number, received: number, fees: number, lost: number, gained: number }
+interface Account {
+  begin: number
+  inChannels: number
+  sent: number
+  received: number
+  fees: number
+  lost: number
+  gained: number
+}
 
 export interface AccountsWorld {
   readonly chain: SimChain
@@ -24,7 +32,7 @@ export interface AccountsWorld {
   readonly records: readonly ChannelRecord[]
   readonly publications: Publications
   readonly begin: ReadonlyMap<SimNode, number>
-  readonly payments: (node: SimNode) => { readonly asked: number, readonly made: number }
+  readonly payments: (node: SimNode) => { readonly asked: number; readonly made: number }
   /** Whether a cheat has brought an old state of a channel to the mempool. */
   readonly publishedOld: (record: ChannelRecord, node: SimNode) => boolean
   readonly thresholdAt: (height: number) => number
@@ -33,7 +41,10 @@ export interface AccountsWorld {
   readonly broken: (rule: string, text: string) => void
 }
 
-const ALL_LYING: Pick<Loss, 'why' | 'text'> = { why: 'lied', text: 'none of the servers that it asks is honest' }
+const ALL_LYING: Pick<Loss, 'why' | 'text'> = {
+  why: 'lied',
+  text: 'none of the servers that it asks is honest'
+}
 
 /** The largest transaction that a side publishes alone (DESIGN: 180-181 vB). */
 const T3_VSIZE = 181
@@ -43,57 +54,114 @@ export class Accounts {
   readonly channels: ChannelResult[] = []
   readonly #accounts = new Map<SimNode, Account>()
 
-  constructor (private readonly world: AccountsWorld) {
-    for (const node of world.nodes) this.#accounts.set(node, { begin: world.begin.get(node) ?? 0, inChannels: 0, sent: 0, received: 0, fees: world.books.walletFees.get(node) ?? 0, lost: 0, gained: 0 })
+  constructor(private readonly world: AccountsWorld) {
+    for (const node of world.nodes) {
+      this.#accounts.set(node, {
+        begin: world.begin.get(node) ?? 0,
+        inChannels: 0,
+        sent: 0,
+        received: 0,
+        fees: world.books.walletFees.get(node) ?? 0,
+        lost: 0,
+        gained: 0
+      })
+    }
     for (const record of world.records) this.channels.push(this.#close(record))
   }
 
-  nodes (): NodeResult[] {
+  nodes(): NodeResult[] {
     return this.world.nodes.map((node) => {
       const { begin, inChannels, sent, received, fees, lost, gained } = this.#of(node)
       const end = node.wallet.balance + this.world.books.payoutsOf(node) + inChannels
       const reckoned = begin + received - sent - fees - lost + gained
-      if (end !== reckoned) this.world.broken('books', `${node.name} has ${end} sat, and by its payments, fees and losses it should have ${reckoned} sat`)
-      return { name: node.name, group: node.group, honest: node.honest, begin, end, sent, received, fees, lost, gained, payments: this.world.payments(node), crashes: node.crashes }
+      if (end !== reckoned) {
+        this.world.broken(
+          'books',
+          `${node.name} has ${end} sat, and by its payments, fees and losses it should have ${reckoned} sat`
+        )
+      }
+      return {
+        name: node.name,
+        group: node.group,
+        honest: node.honest,
+        begin,
+        end,
+        sent,
+        received,
+        fees,
+        lost,
+        gained,
+        payments: this.world.payments(node),
+        crashes: node.crashes
+      }
     })
   }
 
-  #close (record: ChannelRecord): ChannelResult {
+  #close(record: ChannelRecord): ChannelResult {
     const { books, chain } = this.world
     const { outPoint } = record
     const fundedAt = outPoint === undefined ? undefined : books.fundedAt.get(outPoint)
     // A reorganisation may have taken it back.
-    if (outPoint === undefined || fundedAt === undefined || !books.isConfirmed(outPoint)) return this.#result(record, outPoint === undefined ? 'abandoned' : 'unfunded', null, null)
+    if (outPoint === undefined || fundedAt === undefined || !books.isConfirmed(outPoint)) {
+      return this.#result(record, outPoint === undefined ? 'abandoned' : 'unfunded', null, null)
+    }
     const spend = chain.spenderOf(outPoint)
     if (spend?.height === undefined) {
       this.#stillOpen(record)
       return this.#result(record, 'open', fundedAt, null)
     }
-    const states = [record.stateOf(record.client), record.stateOf(record.server)].filter((state) => state !== undefined)
+    const states = [record.stateOf(record.client), record.stateOf(record.server)].filter(
+      (state) => state !== undefined
+    )
     const ending = endingOf(spend, states)
     if (ending === undefined) {
-      this.world.broken('unknown spend', `channel ${record.number} was ended by ${spend.txid}, which neither side knows`)
+      this.world.broken(
+        'unknown spend',
+        `channel ${record.number} was ended by ${spend.txid}, which neither side knows`
+      )
       return this.#result(record, 'settlement', fundedAt, spend.height)
     }
     this.#settle(record, ending, spend.height)
-    if (books.walletPayer(spend) === undefined) this.#of(ending.payer === 'client' ? record.client : record.server).fees += ending.fee
+    if (books.walletPayer(spend) === undefined) {
+      this.#of(ending.payer === 'client' ? record.client : record.server).fees += ending.fee
+    }
     return this.#result(record, ending.end, fundedAt, spend.height)
   }
 
-  #settle (record: ChannelRecord, ending: Ending, height: number): void {
-    const next = ending.end === 'renewal' ? this.world.records.find(({ outPoint }) => outPoint?.startsWith(this.world.chain.spenderOf(record.outPoint ?? '')?.txid ?? '-')) : undefined
+  #settle(record: ChannelRecord, ending: Ending, height: number): void {
+    const next =
+      ending.end === 'renewal'
+        ? this.world.records.find(({ outPoint }) =>
+            outPoint?.startsWith(this.world.chain.spenderOf(record.outPoint ?? '')?.txid ?? '-')
+          )
+        : undefined
     const server = ending.server ?? next?.serverBegin
     if (server === undefined) {
-      this.world.broken('renewal', `channel ${record.number} was renewed, and the new channel is not known`)
+      this.world.broken(
+        'renewal',
+        `channel ${record.number} was renewed, and the new channel is not known`
+      )
       return
     }
-    this.#share(record, server, (loser, amount) => { this.#lose(record, loser, amount, ending, height) })
+    this.#share(record, server, (loser, amount) => {
+      this.#lose(record, loser, amount, ending, height)
+    })
   }
 
-  /** Books what the server has of a channel; beyond what callers were told, and were not told, it is a loss. */
-  #share (record: ChannelRecord, server: number, onLoss: (loser: SimNode, amount: number) => void): void {
+  /**
+   * Books what the server has of a channel; beyond what callers were told, and were not told, it is
+   * a loss.
+   */
+  #share(
+    record: ChannelRecord,
+    server: number,
+    onLoss: (loser: SimNode, amount: number) => void
+  ): void {
     const told = record.serverTold
-    const within = Math.min(Math.max(server, told - record.back.unknown), told + record.forth.unknown)
+    const within = Math.min(
+      Math.max(server, told - record.back.unknown),
+      told + record.forth.unknown
+    )
     const late = within - told
     const forth = record.forth.volume + Math.max(0, late)
     const back = record.back.volume + Math.max(0, -late)
@@ -101,73 +169,156 @@ export class Accounts {
     this.#pay(record.server, record.client, back)
     const beyond = server - within
     if (beyond === 0) return
-    const [winner, loser] = beyond > 0 ? [record.server, record.client] : [record.client, record.server]
+    const [winner, loser] =
+      beyond > 0 ? [record.server, record.client] : [record.client, record.server]
     const amount = Math.abs(beyond)
     this.#of(winner).gained += amount
     this.#of(loser).lost += amount
     onLoss(loser, amount)
   }
 
-  #stillOpen (record: ChannelRecord): void {
+  #stillOpen(record: ChannelRecord): void {
     const newest = record.newest()
     const server = newest === undefined ? record.serverTold : ChannelRecord.serverShare(newest)
     this.#of(record.server).inChannels += server
     this.#of(record.client).inChannels += record.capacity - server
     this.#share(record, server, (loser, amount) => {
       const forgot = record.client.lostWrites + record.server.lostWrites > 0
-      this.#note(record, loser, this.world.chain.height, amount, this.#judged(record, loser, forgot ? { why: 'forgot', text: 'its disk lost writes that it had called safe' } : { why: 'unexplained', text: 'callers were told of payments that the newest state does not have' }))
+      this.#note(
+        record,
+        loser,
+        this.world.chain.height,
+        amount,
+        this.#judged(
+          record,
+          loser,
+          forgot
+            ? { why: 'forgot', text: 'its disk lost writes that it had called safe' }
+            : {
+                why: 'unexplained',
+                text: 'callers were told of payments that the newest state does not have'
+              }
+        )
+      )
     })
   }
 
-  #lose (record: ChannelRecord, loser: SimNode, amount: number, ending: Ending, height: number): void {
+  #lose(
+    record: ChannelRecord,
+    loser: SimNode,
+    amount: number,
+    ending: Ending,
+    height: number
+  ): void {
     const state = record.stateOf(loser)
     const held = state === undefined ? undefined : newestHeld(state)
-    const from = state === undefined || held === undefined ? height : Math.min(height, publishHeightOf(state.terms, held.turn))
-    const { why, text } = this.#judged(record, loser, loser.servers.areAllLying
-      ? ALL_LYING
-      : reasonOf({
-        amount,
-        from,
-        to: height,
-        bids: this.world.publications.bidsOf(record, loser),
-        thresholdAt: this.world.thresholdAt,
-        cameAtOnce: (height) => this.world.chain.cameAtOnce(height),
-        inTheWayAt: this.#inTheWay(record, loser),
-        vsize: T3_VSIZE,
-        absences: loser.absences,
-        lostWrites: loser.lostWrites > 0
-      }))
-    this.#note(record, loser, height, amount, { why, text: `${ending.end}${ending.turn === undefined ? '' : ` of turn ${ending.turn}`} in block ${height}: ${text}` })
+    const from =
+      state === undefined || held === undefined
+        ? height
+        : Math.min(height, publishHeightOf(state.terms, held.turn))
+    const { why, text } = this.#judged(
+      record,
+      loser,
+      loser.servers.areAllLying
+        ? ALL_LYING
+        : reasonOf({
+            amount,
+            from,
+            to: height,
+            bids: this.world.publications.bidsOf(record, loser),
+            thresholdAt: this.world.thresholdAt,
+            cameAtOnce: (height) => this.world.chain.cameAtOnce(height),
+            inTheWayAt: this.#inTheWay(record, loser),
+            vsize: T3_VSIZE,
+            absences: loser.absences,
+            lostWrites: loser.lostWrites > 0
+          })
+    )
+    this.#note(record, loser, height, amount, {
+      why,
+      text: `${ending.end}${ending.turn === undefined ? '' : ` of turn ${ending.turn}`} in block ${height}: ${text}`
+    })
   }
 
   /** States of the other side; what both have signed together is none. */
-  #inTheWay (record: ChannelRecord, loser: SimNode): (block: number) => number {
+  #inTheWay(record: ChannelRecord, loser: SimNode): (block: number) => number {
     const terms = record.newest()?.terms
-    const closes = [record.stateOf(record.client), record.stateOf(record.server)].flatMap((state) => state?.closes ?? [])
-    const own = new Set<string>([...this.world.publications.bidsOf(record, loser), ...closes].map(({ txid }) => txid))
-    const others = this.world.chain.contestsOf(record.outPoint ?? '').filter(({ transaction }) => terms !== undefined && turnOfLock(terms, transaction.lockTime) !== undefined && !own.has(transaction.txid))
-    return (block) => others.reduce((most, { transaction, from, to }) => from < block && to >= block - 1 ? Math.max(most, transaction.fee) : most, 0)
+    const closes = [record.stateOf(record.client), record.stateOf(record.server)].flatMap(
+      (state) => state?.closes ?? []
+    )
+    const own = new Set<string>(
+      [...this.world.publications.bidsOf(record, loser), ...closes].map(({ txid }) => txid)
+    )
+    const others = this.world.chain
+      .contestsOf(record.outPoint ?? '')
+      .filter(
+        ({ transaction }) =>
+          terms !== undefined &&
+          turnOfLock(terms, transaction.lockTime) !== undefined &&
+          !own.has(transaction.txid)
+      )
+    return (block) =>
+      others.reduce(
+        (most, { transaction, from, to }) =>
+          from < block && to >= block - 1 ? Math.max(most, transaction.fee) : most,
+        0
+      )
   }
 
-  #judged (record: ChannelRecord, loser: SimNode, reason: Pick<Loss, 'why' | 'text'>): Pick<Loss, 'why' | 'text'> {
-    return loser.honest ? reason : dishonestReason(loser.adversaries, this.world.publishedOld(record, loser), reason)
+  #judged(
+    record: ChannelRecord,
+    loser: SimNode,
+    reason: Pick<Loss, 'why' | 'text'>
+  ): Pick<Loss, 'why' | 'text'> {
+    return loser.honest
+      ? reason
+      : dishonestReason(loser.adversaries, this.world.publishedOld(record, loser), reason)
   }
 
-  #note (record: ChannelRecord, loser: SimNode, height: number, amount: number, { why, text }: Pick<Loss, 'why' | 'text'>): void {
-    this.losses.push({ node: loser.name, honest: loser.honest, channel: record.number, height, amount, why, text })
-    if (why === 'unexplained') this.world.broken('loss', `${loser.name} lost ${amount} sat in channel ${record.number}: ${text}`)
+  #note(
+    record: ChannelRecord,
+    loser: SimNode,
+    height: number,
+    amount: number,
+    { why, text }: Pick<Loss, 'why' | 'text'>
+  ): void {
+    this.losses.push({
+      node: loser.name,
+      honest: loser.honest,
+      channel: record.number,
+      height,
+      amount,
+      why,
+      text
+    })
+    if (why === 'unexplained') {
+      this.world.broken(
+        'loss',
+        `${loser.name} lost ${amount} sat in channel ${record.number}: ${text}`
+      )
+    }
   }
 
-  #pay (from: SimNode, to: SimNode, amount: number): void {
+  #pay(from: SimNode, to: SimNode, amount: number): void {
     this.#of(from).sent += amount
     this.#of(to).received += amount
   }
 
-  #result (record: ChannelRecord, end: ChannelResult['end'], fundedAt: number | null, spentAt: number | null): ChannelResult {
-    return channelResult(record, { end, turns: record.newest()?.ledger.turn ?? 0, fundedAt, spentAt })
+  #result(
+    record: ChannelRecord,
+    end: ChannelResult['end'],
+    fundedAt: number | null,
+    spentAt: number | null
+  ): ChannelResult {
+    return channelResult(record, {
+      end,
+      turns: record.newest()?.ledger.turn ?? 0,
+      fundedAt,
+      spentAt
+    })
   }
 
-  #of (node: SimNode): Account {
+  #of(node: SimNode): Account {
     const account = this.#accounts.get(node)
     if (account === undefined) throw new Error(`${node.name} has no account`)
     return account

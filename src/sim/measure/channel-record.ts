@@ -22,10 +22,16 @@ export class ChannelRecord {
   firstSample = -1
   readonly balances: number[] = []
 
-  constructor (readonly number: number, readonly opening: PlannedOpening, readonly client: SimNode, readonly server: SimNode, public capacity: number) {}
+  constructor(
+    readonly number: number,
+    readonly opening: PlannedOpening,
+    readonly client: SimNode,
+    readonly server: SimNode,
+    public capacity: number
+  ) {}
 
   /** T1 is signed: the channel is there. */
-  learn (state: Established): void {
+  learn(state: Established): void {
     this.id = state.id
     this.outPoint = outPointText(state.outPoint)
     this.capacity = Number(state.terms.capacity)
@@ -33,26 +39,28 @@ export class ChannelRecord {
   }
 
   /** What callers were told has come to the server, in satoshis. */
-  get serverTold (): number {
+  get serverTold(): number {
     return this.serverBegin + this.forth.volume - this.back.volume
   }
 
   /** As a side knows it now, or knew it last. */
-  stateOf (node: SimNode): Established | undefined {
+  stateOf(node: SimNode): Established | undefined {
     const state = this.id === undefined ? undefined : node.engine?.find(this.id)
     return state?.stage === 'established' ? state : undefined
   }
 
   /** Of the two sides' states the payee's of the newest turn: it holds the signature. */
-  newest (): Established | undefined {
+  newest(): Established | undefined {
     const [one, other] = [this.stateOf(this.client), this.stateOf(this.server)]
     if (one === undefined || other === undefined) return one ?? other
-    if (one.ledger.turn !== other.ledger.turn) return one.ledger.turn > other.ledger.turn ? one : other
+    if (one.ledger.turn !== other.ledger.turn) {
+      return one.ledger.turn > other.ledger.turn ? one : other
+    }
     return payeeOf(one.ledger.turn) === one.role ? one : other
   }
 
   /** The server's share of the newest state. */
-  static serverShare ({ terms, ledger }: Established): number {
+  static serverShare({ terms, ledger }: Established): number {
     return Number(balances(terms, ledger).server)
   }
 }

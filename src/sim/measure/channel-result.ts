@@ -1,10 +1,20 @@
-/** What the results say of a channel and of all of them, whether it was between simulated nodes or real ones. */
+/**
+ * What the results say of a channel and of all of them, whether it was between simulated nodes or
+ * real ones.
+ */
 import type { CapitalTotals, ChannelResult } from '../results.js'
 import type { PlannedOpening } from '../plan.js'
 import { summaryOf } from './payments.js'
 
-/** Payments of one direction: how many callers were told that they are made, their sum, and the sum of those of which nobody was told. */
-export interface Flow { made: number, volume: number, unknown: number }
+/**
+ * Payments of one direction: how many callers were told that they are made, their sum, and the sum
+ * of those of which nobody was told.
+ */
+export interface Flow {
+  made: number
+  volume: number
+  unknown: number
+}
 
 /** What is kept of a channel as it goes. */
 export interface TrackedChannel {
@@ -20,7 +30,10 @@ export interface TrackedChannel {
   readonly balances: readonly number[]
 }
 
-export function channelResult (channel: TrackedChannel, { end, turns, fundedAt, spentAt }: Pick<ChannelResult, 'end' | 'turns' | 'fundedAt' | 'spentAt'>): ChannelResult {
+export function channelResult(
+  channel: TrackedChannel,
+  { end, turns, fundedAt, spentAt }: Pick<ChannelResult, 'end' | 'turns' | 'fundedAt' | 'spentAt'>
+): ChannelResult {
   const { number, opening, client, server, capacity, forth, back, firstSample, balances } = channel
   return {
     number,
@@ -40,7 +53,16 @@ export function channelResult (channel: TrackedChannel, { end, turns, fundedAt, 
 }
 
 /** `sampled`: what the curves say of capital. */
-export function capitalTotals (sampled: Pick<CapitalTotals, 'locked' | 'idle'>, channels: readonly ChannelResult[]): CapitalTotals {
-  const lifetimes = channels.flatMap(({ fundedAt, spentAt }) => fundedAt === null || spentAt === null ? [] : [spentAt - fundedAt])
-  return { ...sampled, lifetime: summaryOf(lifetimes), turns: channels.reduce((sum, { turns }) => sum + turns, 0) }
+export function capitalTotals(
+  sampled: Pick<CapitalTotals, 'locked' | 'idle'>,
+  channels: readonly ChannelResult[]
+): CapitalTotals {
+  const lifetimes = channels.flatMap(({ fundedAt, spentAt }) =>
+    fundedAt === null || spentAt === null ? [] : [spentAt - fundedAt]
+  )
+  return {
+    ...sampled,
+    lifetime: summaryOf(lifetimes),
+    turns: channels.reduce((sum, { turns }) => sum + turns, 0)
+  }
 }

@@ -1,4 +1,7 @@
-/** The curves of a run, point by point, and what its capital did, whether of simulated nodes or of real ones. */
+/**
+ * The curves of a run, point by point, and what its capital did, whether of simulated nodes or of
+ * real ones.
+ */
 import type { CapitalTotals, Series } from '../results.js'
 import { rounded, type PaymentCounts } from './payments.js'
 
@@ -20,26 +23,46 @@ export interface Point {
 }
 
 /** A channel that is open at the newest point. */
-export interface OpenChannel { readonly capacity: number, firstSample: number, readonly balances: number[] }
+export interface OpenChannel {
+  readonly capacity: number
+  firstSample: number
+  readonly balances: number[]
+}
 
 /** A day. */
 const IDLE_AFTER = 86_400
 
 export class Curves {
-  readonly series: { readonly [name in keyof Series]: number[] } = { times: [], heights: [], feeRates: [], made: [], failed: [], volume: [], locked: [], openChannels: [], nodesUp: [], fees: [], riskMax: [], riskMean: [] }
+  readonly series: { readonly [name in keyof Series]: number[] } = {
+    times: [],
+    heights: [],
+    feeRates: [],
+    made: [],
+    failed: [],
+    volume: [],
+    locked: [],
+    openChannels: [],
+    nodesUp: [],
+    fees: [],
+    riskMax: [],
+    riskMean: []
+  }
   #before: Pick<PaymentCounts, 'made' | 'failed' | 'volume'> = { made: 0, failed: 0, volume: 0 }
   #idle = 0
 
-  constructor (private readonly counts: PaymentCounts) {}
+  constructor(private readonly counts: PaymentCounts) {}
 
   /** Mean of what is in open channels, and the part of it on which nothing was paid for a day. */
-  get capital (): Pick<CapitalTotals, 'locked' | 'idle'> {
+  get capital(): Pick<CapitalTotals, 'locked' | 'idle'> {
     const { locked } = this.series
     const sum = locked.reduce((all, value) => all + value, 0)
-    return { locked: Math.round(sum / Math.max(1, locked.length)), idle: sum === 0 ? 0 : rounded(this.#idle / sum) }
+    return {
+      locked: Math.round(sum / Math.max(1, locked.length)),
+      idle: sum === 0 ? 0 : rounded(this.#idle / sum)
+    }
   }
 
-  add ({ time, height, feeRate, locked, openChannels, nodesUp, fees, risks }: Point): void {
+  add({ time, height, feeRate, locked, openChannels, nodesUp, fees, risks }: Point): void {
     const { series } = this
     const { made, failed, volume } = this.counts
     series.times.push(Math.round(time))
@@ -53,17 +76,19 @@ export class Curves {
     series.nodesUp.push(nodesUp)
     series.fees.push(fees)
     series.riskMax.push(rounded(Math.max(0, ...risks)))
-    series.riskMean.push(rounded(risks.reduce((sum, risk) => sum + risk, 0) / Math.max(1, risks.length)))
+    series.riskMean.push(
+      rounded(risks.reduce((sum, risk) => sum + risk, 0) / Math.max(1, risks.length))
+    )
     this.#before = { made, failed, volume }
   }
 
   /** `unpaid`: seconds since the last payment over it. */
-  addIdle ({ capacity }: OpenChannel, unpaid: number): void {
+  addIdle({ capacity }: OpenChannel, unpaid: number): void {
     if (unpaid > IDLE_AFTER) this.#idle += capacity
   }
 
   /** `balance`: the client's. */
-  addBalance (channel: OpenChannel, balance: number): void {
+  addBalance(channel: OpenChannel, balance: number): void {
     if (channel.firstSample < 0) channel.firstSample = this.series.times.length - 1
     channel.balances.push(balance)
   }

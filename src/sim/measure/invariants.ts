@@ -1,4 +1,7 @@
-/** What has to hold at the end of every simulation, beside the books: no rule broken between honest nodes, and no channel stuck. */
+/**
+ * What has to hold at the end of every simulation, beside the books: no rule broken between honest
+ * nodes, and no channel stuck.
+ */
 import { balances } from '../../channel/ledger.js'
 import { patientBudget } from '../../channel/stakes.js'
 import { newestHeld } from '../../channel/publishable.js'
@@ -14,7 +17,10 @@ import { endingOf } from './settling.js'
 const NO_VIOLATION: ReadonlySet<string> = new Set(['', 'FUND-4'])
 /** Blocks in which a side could have published, and has not, until its channel is stuck. */
 const PATIENCE = 24
-/** TIME-7: so many blocks a client lets a newer state of the server's wait in the mempool before it publishes T2. */
+/**
+ * TIME-7: so many blocks a client lets a newer state of the server's wait in the mempool before it
+ * publishes T2.
+ */
 const OUTRANKED = 144
 /** After two weeks a bid that doubles each day has passed whatever can be put in its way. */
 const LONGEST_RACE = 14 * 144
@@ -24,10 +30,16 @@ const T3_VSIZE = 181
 /** An output below this is left out. */
 const DUST = 330
 
-export function checkAtEnd (simulation: Simulation): void {
+export function checkAtEnd(simulation: Simulation): void {
   for (const node of simulation.nodes) checkNotFlooded(node, simulation)
   for (const record of simulation.openings.records) {
-    if (record.client.honest && record.server.honest && record.client.lostWrites + record.server.lostWrites === 0) checkViolations(record, simulation)
+    if (
+      record.client.honest &&
+      record.server.honest &&
+      record.client.lostWrites + record.server.lostWrites === 0
+    ) {
+      checkViolations(record, simulation)
+    }
     checkNotStuck(record, simulation)
     checkNotBurnt(record, simulation)
     checkNotPinned(record, simulation)
@@ -35,10 +47,18 @@ export function checkAtEnd (simulation: Simulation): void {
   }
 }
 
-/** OPEN-11: a PeerId costs nothing, so that what strangers may make a node remember has to be bounded for all of them together. */
-function checkNotFlooded (node: SimNode, simulation: Simulation): void {
+/**
+ * OPEN-11: a PeerId costs nothing, so that what strangers may make a node remember has to be
+ * bounded for all of them together.
+ */
+function checkNotFlooded(node: SimNode, simulation: Simulation): void {
   const openings = node.engine?.states().filter((state) => isOpening(state)).length ?? 0
-  if (node.honest && openings > MOST_OPENINGS) simulation.break('strangers', `${node.name} remembers ${openings} openings that were never funded`)
+  if (node.honest && openings > MOST_OPENINGS) {
+    simulation.break(
+      'strangers',
+      `${node.name} remembers ${openings} openings that were never funded`
+    )
+  }
 }
 
 /** Rates are rounded up, and a replacement pays 1 sat/vB more at the least. */
@@ -46,108 +66,224 @@ const SLACK = 1.05
 const LEAST_STEP = 2
 /** How much more than the block took a renewal in the way may pay. */
 const PINNED = 5
-/** Twice what a node admits at once by default: 64 that it talks about, and 64 whose T1 it waits for. */
+/**
+ * Twice what a node admits at once by default: 64 that it talks about, and 64 whose T1 it waits
+ * for.
+ */
 const MOST_OPENINGS = 128
 
-/** What an honest side has paid to get its state into a block is what its curve bids, and no lie has made it more. */
-function checkNotBurnt (record: ChannelRecord, simulation: Simulation): void {
+/**
+ * What an honest side has paid to get its state into a block is what its curve bids, and no lie has
+ * made it more.
+ */
+function checkNotBurnt(record: ChannelRecord, simulation: Simulation): void {
   const { chain } = simulation
   const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
   if (spend?.height === undefined) return
   for (const node of [record.client, record.server]) {
     const bid = simulation.publications.bidsOf(record, node).find(({ txid }) => txid === spend.txid)
     if (!node.honest || bid === undefined || bid.rate <= bid.most * SLACK + LEAST_STEP) continue
-    simulation.break('burnt', `${node.name} has paid ${spend.fee} sat in channel ${record.number}, ${Math.round(bid.rate)} sat/vB, and with what was in the mempools it bids at most ${Math.round(bid.most)} sat/vB`)
+    simulation.break(
+      'burnt',
+      `${node.name} has paid ${spend.fee} sat in channel ${record.number}, ${Math.round(bid.rate)} sat/vB, and with what was in the mempools it bids at most ${Math.round(bid.most)} sat/vB`
+    )
   }
 }
 
-/** RENEW-4: what both sides have signed to renew a channel is never so large that an honest side's state has to pay much more than a block takes to get past it. */
-function checkNotPinned (record: ChannelRecord, simulation: Simulation): void {
+/**
+ * RENEW-4: what both sides have signed to renew a channel is never so large that an honest side's
+ * state has to pay much more than a block takes to get past it.
+ */
+function checkNotPinned(record: ChannelRecord, simulation: Simulation): void {
   const { chain, thresholdAt } = simulation
   const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
   if (record.outPoint === undefined || spend?.height === undefined) return
   const { height } = spend
   for (const node of [record.client, record.server]) {
-    if (!node.honest || !simulation.publications.bidsOf(record, node).some(({ txid }) => txid === spend.txid)) continue
-    const closes = record.stateOf(node)?.closes.filter(({ renewedAs }) => renewedAs !== undefined).map(({ txid }) => txid)
-    const pin = chain.contestsOf(record.outPoint).find(({ transaction }) => closes?.includes(transaction.txid) === true && transaction.fee < spend.fee && transaction.fee > PINNED * thresholdAt(height) * spend.vsize)
-    if (pin !== undefined) simulation.break('pinned', `${node.name} has paid ${spend.fee} sat in channel ${record.number} to get past a renewal of ${pin.transaction.vsize} vB that pays ${pin.transaction.fee} sat`)
+    if (
+      !node.honest ||
+      !simulation.publications.bidsOf(record, node).some(({ txid }) => txid === spend.txid)
+    ) {
+      continue
+    }
+    const closes = record
+      .stateOf(node)
+      ?.closes.filter(({ renewedAs }) => renewedAs !== undefined)
+      .map(({ txid }) => txid)
+    const pin = chain
+      .contestsOf(record.outPoint)
+      .find(
+        ({ transaction }) =>
+          closes?.includes(transaction.txid) === true &&
+          transaction.fee < spend.fee &&
+          transaction.fee > PINNED * thresholdAt(height) * spend.vsize
+      )
+    if (pin !== undefined) {
+      simulation.break(
+        'pinned',
+        `${node.name} has paid ${spend.fee} sat in channel ${record.number} to get past a renewal of ${pin.transaction.vsize} vB that pays ${pin.transaction.fee} sat`
+      )
+    }
   }
 }
 
 /** What an honest payer's node calls failed once the spend is buried has not been paid. */
-function checkNotPaidTwice (record: ChannelRecord, simulation: Simulation): void {
+function checkNotPaidTwice(record: ChannelRecord, simulation: Simulation): void {
   const { chain } = simulation
   const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
   for (const node of [record.client, record.server]) {
     const state = record.stateOf(node)
-    if (state === undefined || spend?.height === undefined || !node.honest || node.lostWrites > 0) continue
+    if (state === undefined || spend?.height === undefined || !node.honest || node.lostWrites > 0) {
+      continue
+    }
     const { ledger, role } = state
     const ending = endingOf(spend, [state])
-    if (ending?.turn !== ledger.turn || payeeOf(ledger.turn) === role || ending.server === undefined || ledger.settledSequence === undefined) continue
-    const settled = ledger.inFlight.findLast(({ sequence }) => sequence <= (ledger.settledSequence ?? 0))?.payerBalance ?? ledger.held?.payerBalance ?? 0n
+    if (
+      ending?.turn !== ledger.turn ||
+      payeeOf(ledger.turn) === role ||
+      ending.server === undefined ||
+      ledger.settledSequence === undefined
+    ) {
+      continue
+    }
+    const settled =
+      ledger.inFlight.findLast(({ sequence }) => sequence <= (ledger.settledSequence ?? 0))
+        ?.payerBalance ??
+      ledger.held?.payerBalance ??
+      0n
     const left = role === 'client' ? Number(state.terms.capacity) - ending.server : ending.server
-    if (Number(settled) - left > DUST) simulation.break('paid', `${node.name} has ${left} sat of channel ${record.number}, and by the payments that its node calls made it would have ${settled} sat`)
+    if (Number(settled) - left > DUST) {
+      simulation.break(
+        'paid',
+        `${node.name} has ${left} sat of channel ${record.number}, and by the payments that its node calls made it would have ${settled} sat`
+      )
+    }
   }
 }
 
-function checkViolations (record: ChannelRecord, simulation: Simulation): void {
+function checkViolations(record: ChannelRecord, simulation: Simulation): void {
   for (const node of [record.client, record.server]) {
     const stopped = record.stateOf(node)?.stopped
-    if (stopped !== undefined && !NO_VIOLATION.has(stopped.rule)) simulation.break('violation', `${node.name} stopped channel ${record.number}, of two honest nodes: ${stopped.rule} ${stopped.code} ${stopped.reason}`)
+    if (stopped !== undefined && !NO_VIOLATION.has(stopped.rule)) {
+      simulation.break(
+        'violation',
+        `${node.name} stopped channel ${record.number}, of two honest nodes: ${stopped.rule} ${stopped.code} ${stopped.reason}`
+      )
+    }
   }
 }
 
 /**
- * A channel whose every lock is over, and whose honest side could have had its money in some blocks, or holds nothing that
- * could bring it there: whoever is awake has its share on the chain some days after L (STAKE-3), also when the other side is gone.
+ * A channel whose every lock is over, and whose honest side could have had its money in some
+ * blocks, or holds nothing that could bring it there: whoever is awake has its share on the chain
+ * some days after L (STAKE-3), also when the other side is gone.
  */
-function checkNotStuck (record: ChannelRecord, simulation: Simulation): void {
+function checkNotStuck(record: ChannelRecord, simulation: Simulation): void {
   const { books, chain, thresholdAt } = simulation
   if (record.outPoint === undefined || !books.open.has(record.outPoint)) return
   for (const node of [record.client, record.server]) {
     const state = record.stateOf(node)
-    if (state === undefined || !node.honest || node.lostWrites > 0 || chain.height < state.terms.refundHeight + OUTRANKED + PATIENCE) continue
+    if (
+      state === undefined ||
+      !node.honest ||
+      node.lostWrites > 0 ||
+      chain.height < state.terms.refundHeight + OUTRANKED + PATIENCE
+    ) {
+      continue
+    }
     const share = Number(balances(state.terms, state.ledger)[state.role])
     const since = `${chain.height - state.terms.refundHeight} blocks after its end`
     if (newestHeld(state) === undefined) {
-      if (share > DUST) simulation.break('locked', `channel ${record.number} is not spent ${since}, and ${node.name} has ${share} sat in it and nothing to publish`)
+      if (share > DUST) {
+        simulation.break(
+          'locked',
+          `channel ${record.number} is not spent ${since}, and ${node.name} has ${share} sat in it and nothing to publish`
+        )
+      }
       continue
     }
     const from = state.terms.refundHeight + OUTRANKED + 2
     const heights = Array.from({ length: chain.height - from }, (_, n) => from + n)
     const contests = chain.contestsOf(record.outPoint)
-    const missed = heights.filter((height) => isThere(node, height) && thresholdAt(height) * T3_VSIZE * WORTH < share && !isAwaited(state, contests, height) && !isTooDear(state, share, contests, height))
-    if (missed.length >= PATIENCE) simulation.break('stuck', `channel ${record.number} is not spent ${since}, although ${node.name} has ${share} sat in it`)
+    const missed = heights.filter(
+      (height) =>
+        isThere(node, height) &&
+        thresholdAt(height) * T3_VSIZE * WORTH < share &&
+        !isAwaited(state, contests, height) &&
+        !isTooDear(state, share, contests, height)
+    )
+    if (missed.length >= PATIENCE) {
+      simulation.break(
+        'stuck',
+        `channel ${record.number} is not spent ${since}, although ${node.name} has ${share} sat in it`
+      )
+    }
   }
 }
 
-/** EVID-5: a newer state of the other side's waits, and would pay this one as well: it is outbid by twice as much with each day. */
-function isAwaited (state: Established, contests: readonly Contest[], height: number): boolean {
+/**
+ * EVID-5: a newer state of the other side's waits, and would pay this one as well: it is outbid by
+ * twice as much with each day.
+ */
+function isAwaited(state: Established, contests: readonly Contest[], height: number): boolean {
   const held = newestHeld(state)?.turn ?? -1
-  return height < state.terms.refundHeight + LONGEST_RACE && contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held)
+  return (
+    height < state.terms.refundHeight + LONGEST_RACE &&
+    contests.some(
+      ({ transaction, from, to }) =>
+        from <= height &&
+        to >= height &&
+        (turnOfLock(state.terms, transaction.lockTime) ?? -1) > held
+    )
+  )
 }
 
-/** STAKE-3: an older state of the other side's that no block takes, made large, is in the way. What may be paid to get past it doubles with each day, up to the share. */
-function isTooDear (state: Established, share: number, contests: readonly Contest[], height: number): boolean {
+/**
+ * STAKE-3: an older state of the other side's that no block takes, made large, is in the way. What
+ * may be paid to get past it doubles with each day, up to the share.
+ */
+function isTooDear(
+  state: Established,
+  share: number,
+  contests: readonly Contest[],
+  height: number
+): boolean {
   const held = newestHeld(state)?.turn ?? -1
   const budget = Number(patientBudget(BigInt(share), height - state.terms.refundHeight - OUTRANKED))
-  return height < state.terms.refundHeight + LONGEST_RACE && contests.some(({ transaction, from, to }) => from <= height && to >= height && (turnOfLock(state.terms, transaction.lockTime) ?? held) < held && transaction.fee * 1.25 >= budget)
+  return (
+    height < state.terms.refundHeight + LONGEST_RACE &&
+    contests.some(
+      ({ transaction, from, to }) =>
+        from <= height &&
+        to >= height &&
+        (turnOfLock(state.terms, transaction.lockTime) ?? held) < held &&
+        transaction.fee * 1.25 >= budget
+    )
+  )
 }
 
-function isThere ({ absences }: SimNode, height: number): boolean {
+function isThere({ absences }: SimNode, height: number): boolean {
   return !absences.some(({ from, to }) => height >= from && height - 2 <= to)
 }
 
-/** At any moment: what callers were told is what the newest state of each channel has, but for what they were not told yet. */
-export function checkNow (simulation: Simulation): void {
+/**
+ * At any moment: what callers were told is what the newest state of each channel has, but for what
+ * they were not told yet.
+ */
+export function checkNow(simulation: Simulation): void {
   for (const record of simulation.openings.records) {
-    const newest = record.client.lostWrites + record.server.lostWrites > 0 ? undefined : record.newest()
+    const newest =
+      record.client.lostWrites + record.server.lostWrites > 0 ? undefined : record.newest()
     if (newest?.ledger.held === undefined) continue
     const { forth, back, serverTold } = record
     const share = ChannelRecord.serverShare(newest)
     const least = serverTold - back.unknown - simulation.payments.pendingOf(back)
     const most = serverTold + forth.unknown + simulation.payments.pendingOf(forth)
-    if (share < least || share > most) simulation.break('payments', `channel ${record.number}: the server has ${share} sat, and by what callers were told it has ${least} to ${most} sat`)
+    if (share < least || share > most) {
+      simulation.break(
+        'payments',
+        `channel ${record.number}: the server has ${share} sat, and by what callers were told it has ${least} to ${most} sat`
+      )
+    }
   }
 }

@@ -7,16 +7,25 @@ import type { Adversary } from '../scenario/scenario.js'
 export interface Evidence {
   /** Satoshis lost against the newest state. */
   readonly amount: number
-  /** From the height at which its newest state could be published, to that of the block with the other one. */
+  /**
+   * From the height at which its newest state could be published, to that of the block with the
+   * other one.
+   */
   readonly from: number
   readonly to: number
   /** What it bid, oldest first, in sat/vB. */
-  readonly bids: ReadonlyArray<{ readonly height: number, readonly rate: number }>
+  readonly bids: ReadonlyArray<{ readonly height: number; readonly rate: number }>
   /** What it took to be in the block of a height, in sat/vB. */
   readonly thresholdAt: (height: number) => number
-  /** Whether the block of a height came with others in a reorganisation, so that nobody could bid for it. */
+  /**
+   * Whether the block of a height came with others in a reorganisation, so that nobody could bid
+   * for it.
+   */
   readonly cameAtOnce: (height: number) => boolean
-  /** What the other side had in the mempools before the block of a height, in satoshis: its place takes as much (BIP125). */
+  /**
+   * What the other side had in the mempools before the block of a height, in satoshis: its place
+   * takes as much (BIP125).
+   */
   readonly inTheWayAt: (height: number) => number
   /** Of the transaction that it had to bring into a block. */
   readonly vsize: number
@@ -30,27 +39,77 @@ const DUST = 330
 /** What is left to a P2WPKH output at the least, beside the fee. */
 const LEAST_OUTPUT = 294
 
-export function reasonOf (evidence: Evidence): Pick<Loss, 'why' | 'text'> {
-  const { amount, from, to, bids, thresholdAt, cameAtOnce, inTheWayAt, vsize, absences, lostWrites } = evidence
-  if (amount < DUST) return { why: 'economics', text: `${amount} sat are dust, which no transaction can pay out` }
-  const heights = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + 1 + i).filter((height) => height === to || !cameAtOnce(height))
-  const costAt = (height: number): number => Math.max(thresholdAt(height) * vsize, inTheWayAt(height))
+export function reasonOf(evidence: Evidence): Pick<Loss, 'why' | 'text'> {
+  const {
+    amount,
+    from,
+    to,
+    bids,
+    thresholdAt,
+    cameAtOnce,
+    inTheWayAt,
+    vsize,
+    absences,
+    lostWrites
+  } = evidence
+  if (amount < DUST) {
+    return { why: 'economics', text: `${amount} sat are dust, which no transaction can pay out` }
+  }
+  const heights = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + 1 + i).filter(
+    (height) => height === to || !cameAtOnce(height)
+  )
+  const costAt = (height: number): number =>
+    Math.max(thresholdAt(height) * vsize, inTheWayAt(height))
   const cheapest = Math.min(...heights.map(costAt))
-  if (heights.length > 0 && cheapest + LEAST_OUTPUT >= amount) return { why: 'economics', text: `a block would have cost ${Math.ceil(cheapest)} sat at the least, and ${amount} sat were at stake` }
+  if (heights.length > 0 && cheapest + LEAST_OUTPUT >= amount) {
+    return {
+      why: 'economics',
+      text: `a block would have cost ${Math.ceil(cheapest)} sat at the least, and ${amount} sat were at stake`
+    }
+  }
   // News of the newest block may still be on its way, and a bid is for the next one.
-  const missed = (kind: Absence['kind']): number => heights.filter((height) => absences.some((absence) => absence.kind === kind && height - 1 >= absence.from && height - 1 <= absence.to)).length
+  const missed = (kind: Absence['kind']): number =>
+    heights.filter((height) =>
+      absences.some(
+        (absence) => absence.kind === kind && height - 1 >= absence.from && height - 1 <= absence.to
+      )
+    ).length
   const [down, blind] = [missed('down'), missed('blind')]
-  const seen = heights.filter((height) => !absences.some((absence) => height - 1 >= absence.from && height - 1 <= absence.to))
+  const seen = heights.filter(
+    (height) => !absences.some((absence) => height - 1 >= absence.from && height - 1 <= absence.to)
+  )
   const couldBid = seen.filter((height) => costAt(height) + LEAST_OUTPUT < amount)
   if (couldBid.length === 0 && down + blind > 0) {
-    return down >= blind ? { why: 'absence', text: `it was down for ${down} of the ${heights.length} blocks in which it could have published` } : { why: 'lied', text: `its server showed it nothing for ${blind} of ${heights.length} blocks` }
+    return down >= blind
+      ? {
+          why: 'absence',
+          text: `it was down for ${down} of the ${heights.length} blocks in which it could have published`
+        }
+      : {
+          why: 'lied',
+          text: `its server showed it nothing for ${blind} of ${heights.length} blocks`
+        }
   }
   if (lostWrites) return { why: 'forgot', text: 'its disk lost writes that it had called safe' }
-  // The block that followed a bid may have come before it was there. In the one with the other state it was between the two of them and a miner.
-  if (bids.length > 0 && heights.every((height) => height === to || (bids.filter((bid) => bid.height < height - 1).at(-1)?.rate ?? 0) < thresholdAt(height))) {
-    return { why: 'stuck', text: `it bid ${Math.round(bids[0]?.rate ?? 0)} to ${Math.round(bids.at(-1)?.rate ?? 0)} sat/vB in ${heights.length} blocks, and none took it` }
+  // The block that followed a bid may have come before it was there. In the one with the other
+  // state it was between the two of them and a miner.
+  if (
+    bids.length > 0 &&
+    heights.every(
+      (height) =>
+        height === to ||
+        (bids.filter((bid) => bid.height < height - 1).at(-1)?.rate ?? 0) < thresholdAt(height)
+    )
+  ) {
+    return {
+      why: 'stuck',
+      text: `it bid ${Math.round(bids[0]?.rate ?? 0)} to ${Math.round(bids.at(-1)?.rate ?? 0)} sat/vB in ${heights.length} blocks, and none took it`
+    }
   }
-  return { why: 'unexplained', text: `it could have had ${amount} sat by a block between ${from} and ${to}, and did not` }
+  return {
+    why: 'unexplained',
+    text: `it could have had ${amount} sat by a block between ${from} and ${to}, and did not`
+  }
 }
 
 const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
@@ -76,7 +135,14 @@ const PLAYED: Readonly<Record<Adversary['kind'], string>> = {
  *
  * @param publishedOld - whether it did so in the channel
  */
-export function dishonestReason (kinds: ReadonlyArray<Adversary['kind']>, publishedOld: boolean, { text }: Pick<Loss, 'text'>): Pick<Loss, 'why' | 'text'> {
+export function dishonestReason(
+  kinds: ReadonlyArray<Adversary['kind']>,
+  publishedOld: boolean,
+  { text }: Pick<Loss, 'text'>
+): Pick<Loss, 'why' | 'text'> {
   const played = [...new Set(kinds)].map((kind) => PLAYED[kind]).join(' and ')
-  return { why: 'dishonest', text: `an adversary plays it, one that ${played}${publishedOld ? '; here it published an old state' : ''}: ${text}` }
+  return {
+    why: 'dishonest',
+    text: `an adversary plays it, one that ${played}${publishedOld ? '; here it published an old state' : ''}: ${text}`
+  }
 }

@@ -2,7 +2,10 @@
 export interface PaymentOutcome {
   /** Its place in the plan's payments. */
   readonly id: number
-  /** `unknown`: signed, and nobody was told before the end. `off`: the payer's node was switched off, so nobody asked. */
+  /**
+   * `unknown`: signed, and nobody was told before the end. `off`: the payer's node was switched
+   * off, so nobody asked.
+   */
   readonly status: 'made' | 'failed' | 'unknown' | 'off'
   /** Why it failed. */
   readonly code?: string

@@ -14,28 +14,28 @@ export class PaymentCounts {
   failed = 0
 
   /** `seconds`: from the asking to the acknowledgement. */
-  succeeded (amount: number, seconds: number): void {
+  succeeded(amount: number, seconds: number): void {
     this.made += 1
     this.volume += amount
     this.#latencies.push(seconds)
   }
 
-  get asked (): number {
+  get asked(): number {
     return this.planned - this.off
   }
 
-  refused (code: string): void {
+  refused(code: string): void {
     this.failed += 1
     this.#failed.set(code, (this.#failed.get(code) ?? 0) + 1)
   }
 
-  totals (seconds: number): PaymentTotals {
+  totals(seconds: number): PaymentTotals {
     return {
       asked: this.asked,
       off: this.off,
       made: this.made,
       unknown: this.unknown,
-      failed: Object.fromEntries([...this.#failed].sort(([a], [b]) => a < b ? -1 : 1)),
+      failed: Object.fromEntries([...this.#failed].sort(([a], [b]) => (a < b ? -1 : 1))),
       volume: this.volume,
       latency: summaryOf(this.#latencies),
       throughput: seconds > 0 ? rounded(this.made / seconds) : 0
@@ -44,13 +44,21 @@ export class PaymentCounts {
 }
 
 /** Of a set of numbers. */
-export function summaryOf (numbers: readonly number[]): Summary {
+export function summaryOf(numbers: readonly number[]): Summary {
   const sorted = [...numbers].sort((a, b) => a - b)
-  const at = (part: number): number => rounded(sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0)
-  return { count: sorted.length, mean: rounded(sorted.reduce((sum, value) => sum + value, 0) / Math.max(1, sorted.length)), p50: at(0.5), p90: at(0.9), p99: at(0.99), max: rounded(sorted.at(-1) ?? 0) }
+  const at = (part: number): number =>
+    rounded(sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0)
+  return {
+    count: sorted.length,
+    mean: rounded(sorted.reduce((sum, value) => sum + value, 0) / Math.max(1, sorted.length)),
+    p50: at(0.5),
+    p90: at(0.9),
+    p99: at(0.99),
+    max: rounded(sorted.at(-1) ?? 0)
+  }
 }
 
 /** Six digits behind the point: nobody reads more, and files stay small. */
-export function rounded (value: number): number {
+export function rounded(value: number): number {
   return Math.round(value * 1e6) / 1e6
 }

@@ -13,8 +13,22 @@ import { bucketsOf } from './publications.js'
 import { START_HEIGHT } from '../world/start.js'
 
 /** As it is now; `complete` when it went to its end. */
-export function resultsOf (simulation: Simulation, complete: boolean): Results {
-  const { scenario, plan, chain, books, calendar, counts, openings, payments, publications, samples, begin, nodes, broken } = simulation
+export function resultsOf(simulation: Simulation, complete: boolean): Results {
+  const {
+    scenario,
+    plan,
+    chain,
+    books,
+    calendar,
+    counts,
+    openings,
+    payments,
+    publications,
+    samples,
+    begin,
+    nodes,
+    broken
+  } = simulation
   payments.end()
   checkAtEnd(simulation)
   const attacks = simulation.cheats.flatMap((cheat) => [...cheat.attacks.values()])
@@ -26,14 +40,21 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
     publications,
     begin,
     payments: (node) => payments.byNode.get(node) ?? { asked: 0, made: 0 },
-    publishedOld: (record, node) => attacks.some((attack) => attack.node === node && attack.channel === record.id && attack.txids.size > 0),
+    publishedOld: (record, node) =>
+      attacks.some(
+        (attack) => attack.node === node && attack.channel === record.id && attack.txids.size > 0
+      ),
     thresholdAt: simulation.thresholdAt,
     start: START_HEIGHT,
-    broken: (rule, text) => { simulation.break(rule, text) }
+    broken: (rule, text) => {
+      simulation.break(rule, text)
+    }
   })
   const nodeResults = accounts.nodes()
   const seconds = calendar.now / 1_000
-  const spentAt = new Map(openings.records.map((record, n) => [record, accounts.channels[n]?.spentAt ?? undefined]))
+  const spentAt = new Map(
+    openings.records.map((record, n) => [record, accounts.channels[n]?.spentAt ?? undefined])
+  )
   const races = publications.results((record) => spentAt.get(record))
   return {
     format: 'paychan-simulation',
@@ -45,7 +66,10 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
     payments: counts.totals(seconds),
     chain: chainTotals(simulation),
     capital: capitalTotals(samples.curves.capital, accounts.channels),
-    groups: groupsOf(scenario.nodes.map(({ name }) => name), nodeResults),
+    groups: groupsOf(
+      scenario.nodes.map(({ name }) => name),
+      nodeResults
+    ),
     nodes: nodeResults,
     channels: accounts.channels,
     losses: accounts.losses,
@@ -58,32 +82,76 @@ export function resultsOf (simulation: Simulation, complete: boolean): Results {
 }
 
 /** Of which scenario they are. */
-export function headingOf ({ name, description, seed, duration, model }: Scenario, { nodes, openings }: Plan): Results['scenario'] {
-  return { name, description, seed, days: rounded(duration / 86_400), nodes: nodes.length, channels: openings.length, model }
+export function headingOf(
+  { name, description, seed, duration, model }: Scenario,
+  { nodes, openings }: Plan
+): Results['scenario'] {
+  return {
+    name,
+    description,
+    seed,
+    days: rounded(duration / 86_400),
+    nodes: nodes.length,
+    channels: openings.length,
+    model
+  }
 }
 
-export function groupsOf (names: readonly string[], nodes: readonly NodeResult[]): Results['groups'] {
+export function groupsOf(
+  names: readonly string[],
+  nodes: readonly NodeResult[]
+): Results['groups'] {
   return names.map((name) => {
     const members = nodes.filter(({ group }) => group === name)
-    const sum = (of: (node: NodeResult) => number): number => members.reduce((all, node) => all + of(node), 0)
-    return { name, honest: members.every(({ honest }) => honest), nodes: members.length, made: sum(({ payments }) => payments.made), asked: sum(({ payments }) => payments.asked), fees: sum(({ fees }) => fees), lost: sum(({ lost }) => lost), gained: sum(({ gained }) => gained) }
+    const sum = (of: (node: NodeResult) => number): number =>
+      members.reduce((all, node) => all + of(node), 0)
+    return {
+      name,
+      honest: members.every(({ honest }) => honest),
+      nodes: members.length,
+      made: sum(({ payments }) => payments.made),
+      asked: sum(({ payments }) => payments.asked),
+      fees: sum(({ fees }) => fees),
+      lost: sum(({ lost }) => lost),
+      gained: sum(({ gained }) => gained)
+    }
   })
 }
 
-function chainTotals ({ chain, books, counts, openings }: Simulation): ChainTotals {
-  const transactions: Record<TransactionKind, number> = { funding: 0, close: 0, settlement: 0, refund: 0, sweep: 0, other: 0 }
+function chainTotals({ chain, books, counts, openings }: Simulation): ChainTotals {
+  const transactions: Record<TransactionKind, number> = {
+    funding: 0,
+    close: 0,
+    settlement: 0,
+    refund: 0,
+    sweep: 0,
+    other: 0
+  }
   const spends = new Map<string, TransactionKind>()
   for (const record of openings.records) {
     const spend = record.outPoint === undefined ? undefined : chain.spenderOf(record.outPoint)
     const state = record.newest()
     if (spend === undefined || state === undefined) continue
-    const isClose = [record.stateOf(record.client), record.stateOf(record.server)].some((side) => side?.closes.some(({ txid }) => txid === spend.txid))
-    spends.set(spend.txid, isClose ? 'close' : spend.lockTime === state.terms.refundHeight ? 'refund' : 'settlement')
+    const isClose = [record.stateOf(record.client), record.stateOf(record.server)].some((side) =>
+      side?.closes.some(({ txid }) => txid === spend.txid)
+    )
+    spends.set(
+      spend.txid,
+      isClose ? 'close' : spend.lockTime === state.terms.refundHeight ? 'refund' : 'settlement'
+    )
   }
   for (const transaction of books.confirmed) {
     const isFunding = transaction.outputs.some(({ script }) => books.isFunding(script))
     const sweeps = transaction.version === 2
-    transactions[isFunding ? 'funding' : spends.get(transaction.txid) ?? (sweeps ? 'sweep' : 'other')] += 1
+    transactions[
+      isFunding ? 'funding' : (spends.get(transaction.txid) ?? (sweeps ? 'sweep' : 'other'))
+    ] += 1
   }
-  return { blocks: chain.height - START_HEIGHT, reorgs: chain.reorgs, transactions, fees: books.fees, feesPerPayment: rounded(books.fees / Math.max(1, counts.made)) }
+  return {
+    blocks: chain.height - START_HEIGHT,
+    reorgs: chain.reorgs,
+    transactions,
+    fees: books.fees,
+    feesPerPayment: rounded(books.fees / Math.max(1, counts.made))
+  }
 }

@@ -27,14 +27,16 @@ export class Samples {
   readonly curves: Curves
   #next = 0
 
-  constructor (private readonly world: Sampled) {
+  constructor(private readonly world: Sampled) {
     this.curves = new Curves(world.payments)
   }
 
-  take (nowMs: number): void {
+  take(nowMs: number): void {
     const { chain, books, nodes, records } = this.world
     const { curves } = this
-    const open = records.filter(({ outPoint }) => outPoint !== undefined && books.open.has(outPoint))
+    const open = records.filter(
+      ({ outPoint }) => outPoint !== undefined && books.open.has(outPoint)
+    )
     curves.add({
       time: nowMs / 1_000,
       height: chain.height,
@@ -47,16 +49,24 @@ export class Samples {
     })
     for (const record of open) {
       curves.addIdle(record, (nowMs - record.lastPaidAt) / 1_000)
-      if (records.length <= MOST_WITH_BALANCES) curves.addBalance(record, record.capacity - record.serverTold)
+      if (records.length <= MOST_WITH_BALANCES) {
+        curves.addBalance(record, record.capacity - record.serverTold)
+      }
     }
   }
 
-  #risks (open: readonly ChannelRecord[]): number[] {
+  #risks(open: readonly ChannelRecord[]): number[] {
     const risks: number[] = []
     for (let n = 0; n < Math.min(MOST_RISKS, open.length); n++) {
       const record = open[(this.#next + n) % open.length]
       const state = record?.newest()
-      const exposure = state === undefined ? undefined : exposureOf(state, { ...this.world.fees.current, height: blockHeight(this.world.chain.height) })
+      const exposure =
+        state === undefined
+          ? undefined
+          : exposureOf(state, {
+              ...this.world.fees.current,
+              height: blockHeight(this.world.chain.height)
+            })
       if (exposure !== undefined) risks.push(exposure.risk)
     }
     this.#next = open.length === 0 ? 0 : (this.#next + MOST_RISKS) % open.length

@@ -12,7 +12,10 @@ export interface Ending {
   readonly end: Exclude<ChannelResult['end'], 'open' | 'abandoned' | 'unfunded'>
   /** Of a settlement or refund. */
   readonly turn: number | undefined
-  /** What it gives the server before fees, in satoshis; undefined when that is for the next channel to say. */
+  /**
+   * What it gives the server before fees, in satoshis; undefined when that is for the next channel
+   * to say.
+   */
   readonly server: number | undefined
   readonly payer: Role
   /** What the payer of the fee has paid of it; the rest was dust of the other side's. */
@@ -20,25 +23,38 @@ export interface Ending {
 }
 
 /** @param states - of both sides, as far as there are any */
-export function endingOf (spend: SimTransaction, states: readonly Established[]): Ending | undefined {
+export function endingOf(
+  spend: SimTransaction,
+  states: readonly Established[]
+): Ending | undefined {
   const [state] = states
   if (state === undefined) return undefined
   const close = states.flatMap(({ closes }) => closes).find(({ txid }) => txid === spend.txid)
-  if (close?.renewedAs !== undefined) return { end: 'renewal', turn: undefined, server: undefined, payer: 'client', fee: spend.fee }
+  if (close?.renewedAs !== undefined) {
+    return { end: 'renewal', turn: undefined, server: undefined, payer: 'client', fee: spend.fee }
+  }
   if (close !== undefined) return closeOf(spend, state, close.asker)
   const { terms, outPoint } = state
   const turn = turnOfLock(terms, spend.lockTime)
   if (turn === undefined) return undefined
-  const index = spend.inputs.findIndex((input) => input.outPoint === `${outPoint.txid}:${outPoint.vout}`)
+  const index = spend.inputs.findIndex(
+    (input) => input.outPoint === `${outPoint.txid}:${outPoint.vout}`
+  )
   const payer = payerOf(turn)
   const script = toHex(p2wsh(payoutWitnessScript(partyOf(terms, payer).payoutKey)))
   const output = spend.outputs[index]
   const payersOwn = output?.script === script ? output.value : 0
   const server = payer === 'server' ? payersOwn : Number(terms.capacity) - payersOwn
-  return { end: turn === -1 ? 'refund' : 'settlement', turn, server, payer: payeeOf(turn), fee: spend.fee }
+  return {
+    end: turn === -1 ? 'refund' : 'settlement',
+    turn,
+    server,
+    payer: payeeOf(turn),
+    fee: spend.fee
+  }
 }
 
-function closeOf (spend: SimTransaction, { terms }: Established, asker: Role): Ending {
+function closeOf(spend: SimTransaction, { terms }: Established, asker: Role): Ending {
   const other = asker === 'client' ? 'server' : 'client'
   const script = toHex(partyOf(terms, other).closeScript)
   const others = spend.outputs.find((output) => output.script === script)?.value ?? 0

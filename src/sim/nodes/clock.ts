@@ -7,13 +7,19 @@ import type { Life } from './life.js'
 export const EPOCH_MS = 1_767_225_600_000
 
 export class SimClock implements Clock {
-  constructor (private readonly calendar: Calendar, private readonly life: Life, private readonly skewMs: number) {}
+  constructor(
+    private readonly calendar: Calendar,
+    private readonly life: Life,
+    private readonly skewMs: number
+  ) {}
 
-  now (): number {
+  now(): number {
     return Math.round(EPOCH_MS + this.calendar.now + this.skewMs)
   }
 
-  after (ms: number, callback: () => void): Unsubscribe {
-    return this.calendar.after(ms, () => { if (this.life.alive) callback() })
+  after(ms: number, callback: () => void): Unsubscribe {
+    return this.calendar.after(ms, () => {
+      if (this.life.alive) callback()
+    })
   }
 }

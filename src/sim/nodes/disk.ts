@@ -19,10 +19,13 @@ export class SimDisk {
   isFull = false
 
   /** `remembers`: how many of the newest commits can be lost. */
-  constructor (private readonly calendar: Calendar, private readonly remembers: number) {}
+  constructor(
+    private readonly calendar: Calendar,
+    private readonly remembers: number
+  ) {}
 
   /** The newest commits are gone. Returns how many. */
-  lose (commits: number): number {
+  lose(commits: number): number {
     let lost = 0
     while (lost < commits) {
       const undo = this.#undo.pop()
@@ -34,7 +37,7 @@ export class SimDisk {
   }
 
   /** As one process sees it. */
-  storeFor (life: Life): Store {
+  storeFor(life: Life): Store {
     return {
       get: async (key) => this.#contents.get(key)?.slice(),
       entries: (prefix) => this.#entries(prefix),
@@ -43,20 +46,25 @@ export class SimDisk {
     }
   }
 
-  async * #entries (prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
+  async *#entries(prefix: string): AsyncGenerator<readonly [key: string, value: Uint8Array]> {
     const found = [...this.#contents].filter(([key]) => key.startsWith(prefix))
-    found.sort(([a], [b]) => a < b ? -1 : 1)
+    found.sort(([a], [b]) => (a < b ? -1 : 1))
     for (const [key, value] of found) yield [key, value.slice()]
   }
 
   /** All take the same time, so they are durable in the order of the calls. */
-  #commit (life: Life, changes: readonly Change[]): Promise<void> {
+  #commit(life: Life, changes: readonly Change[]): Promise<void> {
     if (!life.alive) return never()
     return new Promise((resolve, reject) => {
       this.calendar.after(COMMIT_MS, () => {
         if (!life.alive) return
         if (this.isFull) {
-          reject(new PaychanError('ERR_STORE_FAILED', 'The disk is full; make room on it, then start the node again.'))
+          reject(
+            new PaychanError(
+              'ERR_STORE_FAILED',
+              'The disk is full; make room on it, then start the node again.'
+            )
+          )
           return
         }
         this.#write(changes)
@@ -65,7 +73,7 @@ export class SimDisk {
     })
   }
 
-  #write (changes: readonly Change[]): void {
+  #write(changes: readonly Change[]): void {
     if (this.remembers > 0) {
       this.#undo.push(changes.map(({ key }) => [key, this.#contents.get(key)] as const))
       if (this.#undo.length > this.remembers) this.#undo.shift()
@@ -73,7 +81,7 @@ export class SimDisk {
     for (const { key, value } of changes) this.#set(key, value)
   }
 
-  #set (key: string, value: Uint8Array | undefined): void {
+  #set(key: string, value: Uint8Array | undefined): void {
     if (value === undefined) this.#contents.delete(key)
     else this.#contents.set(key, value)
   }

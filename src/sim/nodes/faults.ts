@@ -11,20 +11,33 @@ export interface FaultHost {
 }
 
 /** Whether `who` means this node: its name, its group, or `all`. */
-export function isMeant (who: string, { name, group }: Pick<SimNode, 'name' | 'group'>): boolean {
+export function isMeant(who: string, { name, group }: Pick<SimNode, 'name' | 'group'>): boolean {
   return who === 'all' || who === name || who === group
 }
 
 /** Arranges all faults of all nodes. The clock's is drawn when a node is made. */
-export function arrangeFaults (faults: readonly Fault[], nodes: readonly SimNode[], host: FaultHost): void {
+export function arrangeFaults(
+  faults: readonly Fault[],
+  nodes: readonly SimNode[],
+  host: FaultHost
+): void {
   faults.forEach((fault, n) => {
     if (fault.kind === 'clock-skew') return
-    for (const node of nodes) if (isMeant(fault.who, node)) arrange(fault, node, new Draws(host.seed, `fault ${n} ${node.name}`), host)
+    for (const node of nodes) {
+      if (isMeant(fault.who, node)) {
+        arrange(fault, node, new Draws(host.seed, `fault ${n} ${node.name}`), host)
+      }
+    }
   })
 }
 
 /** Well for a while, then not for a while, again and again. */
-function arrange (fault: Exclude<Fault, { kind: 'clock-skew' }>, node: SimNode, draws: Draws, host: FaultHost): void {
+function arrange(
+  fault: Exclude<Fault, { kind: 'clock-skew' }>,
+  node: SimNode,
+  draws: Draws,
+  host: FaultHost
+): void {
   host.calendar.after(1_000 * draws.of(fault.every), () => {
     strike(fault, node)
     host.calendar.after(1_000 * draws.of(fault.down), () => {
@@ -34,20 +47,32 @@ function arrange (fault: Exclude<Fault, { kind: 'clock-skew' }>, node: SimNode, 
   })
 }
 
-function strike (fault: Exclude<Fault, { kind: 'clock-skew' }>, node: SimNode): void {
+function strike(fault: Exclude<Fault, { kind: 'clock-skew' }>, node: SimNode): void {
   switch (fault.kind) {
     case 'crash': {
       if (fault.orderly) void node.stop()
       else node.crash(fault.losesWrites)
       return
     }
-    case 'disk-full': { node.disk.isFull = true; return }
-    case 'electrum-outage': { if (node.isUp) node.blind('down'); return }
-    case 'electrum-hides': { if (node.isUp) node.blind(fault.all ? 'all' : 'mempool') }
+    case 'disk-full': {
+      node.disk.isFull = true
+      return
+    }
+    case 'electrum-outage': {
+      if (node.isUp) node.blind('down')
+      return
+    }
+    case 'electrum-hides': {
+      if (node.isUp) node.blind(fault.all ? 'all' : 'mempool')
+    }
   }
 }
 
-function mend (fault: Exclude<Fault, { kind: 'clock-skew' }>, node: SimNode, { start }: FaultHost): void {
+function mend(
+  fault: Exclude<Fault, { kind: 'clock-skew' }>,
+  node: SimNode,
+  { start }: FaultHost
+): void {
   if (fault.kind === 'disk-full') node.disk.isFull = false
   if (fault.kind === 'electrum-outage' || fault.kind === 'electrum-hides') {
     if (node.isUp) node.see()

@@ -13,7 +13,10 @@ import type { Signer } from '../../engine/ports.js'
 import { toHex } from '../../types/bytes.js'
 import { loadEcdsa } from '../../wallet/ecdsa.js'
 
-interface KeyPair { readonly secret: Uint8Array, readonly publicKey: Uint8Array }
+interface KeyPair {
+  readonly secret: Uint8Array
+  readonly publicKey: Uint8Array
+}
 
 /** Told of every payout key that is made: the script of its outputs. */
 export type OnPayoutScript = (script: string) => void
@@ -28,12 +31,15 @@ interface Scheme extends Ecdsa {
   readonly sign: (secret: Uint8Array, digest: Uint8Array) => Uint8Array
 }
 
-export function keyMaker (seed: number, model: boolean): KeyMaker {
+export function keyMaker(seed: number, model: boolean): KeyMaker {
   const scheme: Scheme = model ? modelScheme() : loadEcdsa()
-  return { verify: scheme.verify, signerFor: (name, onPayoutScript) => signerOf(scheme, `${seed} ${name}`, onPayoutScript) }
+  return {
+    verify: scheme.verify,
+    signerFor: (name, onPayoutScript) => signerOf(scheme, `${seed} ${name}`, onPayoutScript)
+  }
 }
 
-function signerOf (scheme: Scheme, owner: string, onPayoutScript: OnPayoutScript): Signer {
+function signerOf(scheme: Scheme, owner: string, onPayoutScript: OnPayoutScript): Signer {
   const pairs = new Map<string, KeyPair>()
   const pairOf = ({ role, high, low, use }: KeyPath): KeyPair => {
     const path = `${role}/${high}/${low}/${use}`
@@ -54,23 +60,31 @@ function signerOf (scheme: Scheme, owner: string, onPayoutScript: OnPayoutScript
   }
 }
 
-/** Below the order of the curve, and with a low S, as every check of a signature's shape asks for. */
+/**
+ * Below the order of the curve, and with a low S, as every check of a signature's shape asks for.
+ */
 const R_BYTES = 0x7f
 const S_BYTES = 0x3f
 
-function modelScheme (): Scheme {
+function modelScheme(): Scheme {
   const secrets = new Map<string, Uint8Array>()
   const sign = (secret: Uint8Array, digest: Uint8Array): Uint8Array => {
     const r = createHash('sha256').update(secret).update(digest).digest()
-    const signature = Uint8Array.from([...r, ...createHash('sha256').update(secret).update(r).digest()])
-    signature[0] = (signature[0] ?? 0) & R_BYTES | 1
-    signature[32] = (signature[32] ?? 0) & S_BYTES | 1
+    const signature = Uint8Array.from([
+      ...r,
+      ...createHash('sha256').update(secret).update(r).digest()
+    ])
+    signature[0] = ((signature[0] ?? 0) & R_BYTES) | 1
+    signature[32] = ((signature[32] ?? 0) & S_BYTES) | 1
     return signature
   }
   return {
     implementation: 'none: a model of who has signed what',
     publicKeyOf: (secret) => {
-      const publicKey = Uint8Array.from([2, ...createHash('sha256').update('public').update(secret).digest()])
+      const publicKey = Uint8Array.from([
+        2,
+        ...createHash('sha256').update('public').update(secret).digest()
+      ])
       secrets.set(toHex(publicKey), secret)
       return publicKey
     },
@@ -83,6 +97,6 @@ function modelScheme (): Scheme {
   }
 }
 
-function hashOf (text: string): Uint8Array {
+function hashOf(text: string): Uint8Array {
   return Uint8Array.from(createHash('sha256').update(text).digest())
 }

@@ -1,24 +1,33 @@
-/** One life of a simulated process, from its start to its crash or stop. What ports answer afterwards nobody hears. */
+/**
+ * One life of a simulated process, from its start to its crash or stop. What ports answer
+ * afterwards nobody hears.
+ */
 export class Life {
   #alive = true
   readonly #ends: Array<() => void> = []
 
-  get alive (): boolean { return this.#alive }
+  get alive(): boolean {
+    return this.#alive
+  }
 
   /** The same, asked anew: it may have ended while somebody waited. */
-  isOver (): boolean { return !this.#alive }
+  isOver(): boolean {
+    return !this.#alive
+  }
 
   /** The process is gone. */
-  end (): void {
+  end(): void {
     if (!this.#alive) return
     this.#alive = false
     for (const end of this.#ends.splice(0)) end()
   }
 
-  onEnd (callback: () => void): void { this.#ends.push(callback) }
+  onEnd(callback: () => void): void {
+    this.#ends.push(callback)
+  }
 }
 
 /** Never settles: a dead process answers nobody. */
-export function never<T> (): Promise<T> {
+export function never<T>(): Promise<T> {
   return new Promise<T>(() => {})
 }

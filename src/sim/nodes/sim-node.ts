@@ -50,13 +50,20 @@ export interface NodeInit {
   /** Commits that a crash may lose. */
   readonly losesWrites: number
   readonly signer: (node: SimNode) => Signer
-  /** Puts something between the engine and its peers, or its chain: what an adversary does differently. */
+  /**
+   * Puts something between the engine and its peers, or its chain: what an adversary does
+   * differently.
+   */
   readonly peers?: (peers: Peers, node: SimNode) => Peers
   readonly chainOf?: (chain: Chain, node: SimNode) => Chain
 }
 
 /** Heights between which a node saw nothing, or was not there. */
-export interface Absence { readonly kind: 'down' | 'blind', readonly from: number, to: number }
+export interface Absence {
+  readonly kind: 'down' | 'blind'
+  readonly from: number
+  to: number
+}
 
 /** The longest that news of a block or a transaction takes. */
 const MOST_NEWS_DELAY_MS = 3_000
@@ -75,7 +82,10 @@ export class SimNode {
   crashes = 0
   /** Commits that its disk has lost although it had called them safe. */
   lostWrites = 0
-  /** The first height at which a block may have something to tell it, unless something happens to it before. */
+  /**
+   * The first height at which a block may have something to tell it, unless something happens to it
+   * before.
+   */
   wakeAt = 0
   engine: Engine | undefined
   view: SimView | undefined
@@ -85,7 +95,10 @@ export class SimNode {
   /** The channels of a process that has ended in order. */
   #stopped: readonly Channel[] | undefined
 
-  constructor (private readonly init: NodeInit, private readonly world: NodeWorld) {
+  constructor(
+    private readonly init: NodeInit,
+    private readonly world: NodeWorld
+  ) {
     this.name = init.name
     this.group = init.group
     this.adversaries = init.adversaries
@@ -94,26 +107,41 @@ export class SimNode {
     this.#random = new Draws(init.seed, `node ${init.name}`)
     this.#newsDelayMs = 50 + this.#random.unit() * MOST_NEWS_DELAY_MS
     this.signer = init.signer(this)
-    this.wallet = new SimWallet(`${init.seed} ${init.name}`, world.chain, world.ownership(this), async (raw) => {
-      const { view } = this
-      return view === undefined || !this.isUp ? await never() : await view.broadcast(raw)
-    })
+    this.wallet = new SimWallet(
+      `${init.seed} ${init.name}`,
+      world.chain,
+      world.ownership(this),
+      async (raw) => {
+        const { view } = this
+        return view === undefined || !this.isUp ? await never() : await view.broadcast(raw)
+      }
+    )
     world.network.join(init.name, init.group)
   }
 
-  get honest (): boolean { return this.adversaries.length === 0 }
+  get honest(): boolean {
+    return this.adversaries.length === 0
+  }
 
-  get isUp (): boolean { return this.#life?.alive === true }
+  get isUp(): boolean {
+    return this.#life?.alive === true
+  }
 
   /** A new process on what the disk has. */
-  async start (): Promise<void> {
+  async start(): Promise<void> {
     if (this.isUp) return
-    const { servers, world: { calendar, chain, network, watchers } } = this
+    const {
+      servers,
+      world: { calendar, chain, network, watchers }
+    } = this
     this.#present('down')
     const life = new Life()
     this.#life = life
     this.wakeAt = 0
-    this.view = new SimView({ chain, servers, calendar, watchers, delayMs: this.#newsDelayMs }, life)
+    this.view = new SimView(
+      { chain, servers, calendar, watchers, delayMs: this.#newsDelayMs },
+      life
+    )
     const peers = network.peersFor(this.name, life)
     this.engine = new Engine({
       network: 'regtest',
@@ -129,11 +157,17 @@ export class SimNode {
       fees: servers,
       watchesRisk: false,
       isListening: () => false,
-      onChange: () => { this.wakeAt = 0 },
+      onChange: () => {
+        this.wakeAt = 0
+      },
       onEvent: (event) => {
         if (!life.alive) return
         this.world.onEvent(this, event)
-        if (event.type === 'alarm' && event.code === STORE_FAILED) calendar.after(0, () => { this.crash() })
+        if (event.type === 'alarm' && event.code === STORE_FAILED) {
+          calendar.after(0, () => {
+            this.crash()
+          })
+        }
       }
     })
     await this.engine.start()
@@ -141,19 +175,24 @@ export class SimNode {
   }
 
   /** What a process that ended in order has written is what the next one finds. */
-  #compare (engine: Engine): void {
+  #compare(engine: Engine): void {
     const before = this.#stopped
     this.#stopped = undefined
     for (const state of before ?? []) {
       // Of an opening that came to nothing a server keeps no channel (OPEN-11).
       if (state.stage === 'abandoned' && state.role === 'server') continue
       const now = engine.find(state.id)
-      if (textOf(now) !== textOf(state)) this.world.onForgotten(this, `of channel ${state.id} ${textOf(state)} was written, and ${textOf(now)} was read`)
+      if (textOf(now) !== textOf(state)) {
+        this.world.onForgotten(
+          this,
+          `of channel ${state.id} ${textOf(state)} was written, and ${textOf(now)} was read`
+        )
+      }
     }
   }
 
   /** The process dies. */
-  crash (lostCommits = 0): void {
+  crash(lostCommits = 0): void {
     if (!this.isUp) return
     this.crashes += 1
     this.#gone()
@@ -161,7 +200,7 @@ export class SimNode {
   }
 
   /** The process ends in order. */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     const life = this.#life
     if (life?.alive !== true) return
     await this.engine?.stop()
@@ -171,43 +210,58 @@ export class SimNode {
   }
 
   /** Its servers of the chain are gone, or lie; until `see`. */
-  blind (hiding: 'down' | 'mempool' | 'all'): void {
-    if (this.absences.at(-1)?.to !== Infinity) this.absences.push({ kind: 'blind', from: this.world.chain.height, to: Infinity })
+  blind(hiding: 'down' | 'mempool' | 'all'): void {
+    if (this.absences.at(-1)?.to !== Infinity) {
+      this.absences.push({ kind: 'blind', from: this.world.chain.height, to: Infinity })
+    }
     if (hiding === 'down') this.view?.setStatus('down')
     else this.view?.hide(hiding)
   }
 
-  see (): void {
+  see(): void {
     this.#present('blind')
     this.view?.hide('nothing')
     this.view?.setStatus('synced')
   }
 
-  #gone (): void {
+  #gone(): void {
     this.#present('blind')
     this.absences.push({ kind: 'down', from: this.world.chain.height, to: Infinity })
     this.#life?.end()
     this.world.onGone(this)
   }
 
-  #present (kind: Absence['kind']): void {
+  #present(kind: Absence['kind']): void {
     const last = this.absences.at(-1)
     if (last?.kind === kind && last.to === Infinity) last.to = this.world.chain.height
   }
 }
 
 /**
- * What of a channel has to be the same after a restart: money, turns, signed closes. Streams are not, nor is
- * which of the signed payments are acknowledged (that may be written later, and is asked for again),
- * nor a publication, which begins at once when it is due.
+ * What of a channel has to be the same after a restart: money, turns, signed closes. Streams are
+ * not, nor is which of the signed payments are acknowledged (that may be written later, and is
+ * asked for again), nor a publication, which begins at once when it is due.
  */
-function textOf (channel: Channel | undefined): string {
+function textOf(channel: Channel | undefined): string {
   if (channel?.stage !== 'established') return channel?.stage ?? 'nothing'
   const { terms, outPoint, ledger, ended, closes } = channel
-  return JSON.stringify([signedBalance(ledger, terms), nextSequence(ledger), ledger.turn, ended, closes, outPoint, terms], (_, value: unknown) => {
-    if (typeof value === 'bigint') return value.toString()
-    if (value instanceof Uint8Array) return toHex(value)
-    // Records keep the fields of an object in another order.
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
-  })
+  return JSON.stringify(
+    [
+      signedBalance(ledger, terms),
+      nextSequence(ledger),
+      ledger.turn,
+      ended,
+      closes,
+      outPoint,
+      terms
+    ],
+    (_, value: unknown) => {
+      if (typeof value === 'bigint') return value.toString()
+      if (value instanceof Uint8Array) return toHex(value)
+      // Records keep the fields of an object in another order.
+      return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : value
+    }
+  )
 }

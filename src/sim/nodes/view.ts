@@ -3,7 +3,17 @@
  * moment later. It can be down, and its server can hide things. A node is woken for a block only if
  * something in it is the node's, or the node says that it is due; its `tip` is right all the same.
  */
-import type { Chain, ChainStatus, ChainTransaction, RelayRates, ScriptWatch, ScriptWatcher, Tip, Unsubscribe, Verdict } from '../../engine/ports.js'
+import type {
+  Chain,
+  ChainStatus,
+  ChainTransaction,
+  RelayRates,
+  ScriptWatch,
+  ScriptWatcher,
+  Tip,
+  Unsubscribe,
+  Verdict
+} from '../../engine/ports.js'
 import { readSimTransaction } from '../chain/sim-transaction.js'
 import type { SimChain } from '../chain/sim-chain.js'
 import type { Calendar } from '../world/calendar.js'
@@ -16,24 +26,32 @@ import type { Servers } from './servers.js'
 /** What a server keeps to itself. */
 export type Hiding = 'nothing' | 'mempool' | 'all'
 
-/** `isTold`: whether the history was told since the server answers. A server that hides things does not say so. */
-interface Watch { readonly script: string, readonly watcher: ScriptWatcher, readonly ready: () => void, isTold: boolean }
+/**
+ * `isTold`: whether the history was told since the server answers. A server that hides things does
+ * not say so.
+ */
+interface Watch {
+  readonly script: string
+  readonly watcher: ScriptWatcher
+  readonly ready: () => void
+  isTold: boolean
+}
 
 /** Routes changes of the chain to the views that watch the scripts. */
 export class Watchers {
   readonly #byScript = new Map<string, Set<SimView>>()
 
-  add (script: string, view: SimView): void {
+  add(script: string, view: SimView): void {
     const views = this.#byScript.get(script)
     if (views === undefined) this.#byScript.set(script, new Set([view]))
     else views.add(view)
   }
 
-  remove (script: string, view: SimView): void {
+  remove(script: string, view: SimView): void {
     this.#byScript.get(script)?.delete(view)
   }
 
-  of (script: string): Iterable<SimView> {
+  of(script: string): Iterable<SimView> {
     return this.#byScript.get(script) ?? []
   }
 }
@@ -60,29 +78,44 @@ export class SimView implements Chain {
   #isServing = false
   #hiding: Hiding = 'nothing'
 
-  constructor (private readonly parts: ViewParts, private readonly life: Life) {
-    life.onEnd(() => { for (const script of this.#watches.keys()) parts.watchers.remove(script, this) })
+  constructor(
+    private readonly parts: ViewParts,
+    private readonly life: Life
+  ) {
+    life.onEnd(() => {
+      for (const script of this.#watches.keys()) parts.watchers.remove(script, this)
+    })
   }
 
-  get tip (): Tip { return this.#held ?? this.#worldTip() }
+  get tip(): Tip {
+    return this.#held ?? this.#worldTip()
+  }
 
-  get hiding (): Hiding { return this.#hiding }
+  get hiding(): Hiding {
+    return this.#hiding
+  }
 
-  onTip (listener: (tip: Tip) => void): Unsubscribe {
+  onTip(listener: (tip: Tip) => void): Unsubscribe {
     this.#tips.add(listener)
     if (this.status === 'synced') listener(this.tip)
-    return () => { this.#tips.delete(listener) }
+    return () => {
+      this.#tips.delete(listener)
+    }
   }
 
-  onStatus (listener: (status: ChainStatus) => void): Unsubscribe {
+  onStatus(listener: (status: ChainStatus) => void): Unsubscribe {
     this.#statuses.add(listener)
-    return () => { this.#statuses.delete(listener) }
+    return () => {
+      this.#statuses.delete(listener)
+    }
   }
 
-  watchScript (scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
+  watchScript(scriptPubKey: Uint8Array, watcher: ScriptWatcher): ScriptWatch {
     const script = toHex(scriptPubKey)
     let resolveReady = (): void => {}
-    const ready = new Promise<void>((resolve) => { resolveReady = resolve })
+    const ready = new Promise<void>((resolve) => {
+      resolveReady = resolve
+    })
     const watch: Watch = { script, watcher, ready: resolveReady, isTold: false }
     const watches = this.#watches.get(script) ?? new Set()
     this.#watches.set(script, watches.add(watch))
@@ -91,7 +124,9 @@ export class SimView implements Chain {
     this.#serveLater()
     return {
       ready,
-      get isCurrent () { return watch.isTold },
+      get isCurrent() {
+        return watch.isTold
+      },
       stop: () => {
         watches.delete(watch)
         if (watches.size > 0) return
@@ -101,54 +136,58 @@ export class SimView implements Chain {
     }
   }
 
-  async broadcast (raw: Uint8Array): Promise<Verdict> {
+  async broadcast(raw: Uint8Array): Promise<Verdict> {
     await this.#connected()
-    return this.#hiding === 'all' ? { txid: read(raw).txid, taken: 1, of: 1, refusals: [] } : this.parts.servers.broadcast(raw)
+    return this.#hiding === 'all'
+      ? { txid: read(raw).txid, taken: 1, of: 1, refusals: [] }
+      : this.parts.servers.broadcast(raw)
   }
 
-  async estimateFeeRate (target: BlockDelta): Promise<FeeRate> {
+  async estimateFeeRate(target: BlockDelta): Promise<FeeRate> {
     await this.#connected()
     const { feeRate, nextBlockRate } = this.parts.servers.current
     return target > 1 ? feeRate : nextBlockRate
   }
 
-  async relayRates (): Promise<RelayRates> {
+  async relayRates(): Promise<RelayRates> {
     await this.#connected()
     return this.parts.servers.current.relay
   }
 
   /** A script that is watched here has another history. */
-  changed (script: string, before: Tip): void {
+  changed(script: string, before: Tip): void {
     this.#news.add(script)
     this.#hold(before)
     this.#serveLater()
   }
 
   /** A new block, which the node has to be told of. */
-  newTip (): void {
+  newTip(): void {
     this.#isTipNews = true
     this.#serveLater()
   }
 
   /** No server answers, or one does again. */
-  setStatus (status: 'down' | 'synced'): void {
+  setStatus(status: 'down' | 'synced'): void {
     if (status === this.status) return
     if (status === 'down') {
       this.#hold(this.tip)
-      for (const watches of this.#watches.values()) for (const watch of watches) watch.isTold = false
+      for (const watches of this.#watches.values()) {
+        for (const watch of watches) watch.isTold = false
+      }
     }
     this.status = status
     for (const listener of [...this.#statuses]) listener(status)
     if (status === 'synced') this.#catchUp()
   }
 
-  hide (hiding: Hiding): void {
+  hide(hiding: Hiding): void {
     if (hiding === 'all') this.#hold(this.tip)
     this.#hiding = hiding
     if (hiding !== 'all') this.#catchUp()
   }
 
-  #catchUp (): void {
+  #catchUp(): void {
     const waiting = this.#waiting
     this.#waiting = []
     for (const go of waiting) go()
@@ -156,11 +195,11 @@ export class SimView implements Chain {
     this.newTip()
   }
 
-  #hold (tip: Tip): void {
+  #hold(tip: Tip): void {
     this.#held ??= tip
   }
 
-  #serveLater (): void {
+  #serveLater(): void {
     if (this.#isServing || !this.#isServed()) return
     this.#isServing = true
     this.parts.calendar.after(this.parts.delayMs, () => {
@@ -169,17 +208,17 @@ export class SimView implements Chain {
     })
   }
 
-  #isServed (): boolean {
+  #isServed(): boolean {
     return this.status === 'synced' && this.#hiding !== 'all'
   }
 
-  #serve (): void {
+  #serve(): void {
     const news = [...this.#news]
     this.#news.clear()
     const isTip = this.#isTipNews || this.#held !== undefined
     for (const script of this.parts.servers.tellsHistories ? news : []) {
       const history = this.#history(script)
-      for (const watch of [...this.#watches.get(script) ?? []]) {
+      for (const watch of [...(this.#watches.get(script) ?? [])]) {
         watch.isTold = true
         watch.watcher.onHistory(history)
         watch.ready()
@@ -190,26 +229,33 @@ export class SimView implements Chain {
     if (isTip) for (const listener of [...this.#tips]) listener(this.tip)
   }
 
-  #history (script: string): ChainTransaction[] {
+  #history(script: string): ChainTransaction[] {
     return this.parts.servers.historyOf(script, this.#hiding !== 'nothing')
   }
 
-  #worldTip (): Tip {
+  #worldTip(): Tip {
     return { height: blockHeight(this.parts.chain.height), hash: this.parts.chain.tipHash }
   }
 
-  async #connected (): Promise<void> {
+  async #connected(): Promise<void> {
     if (!this.life.alive) return await never()
     if (this.status !== 'down') return
-    await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve)
+    })
     if (this.life.isOver()) return await never()
   }
 }
 
-function read (raw: Uint8Array): ReturnType<typeof readSimTransaction> {
+function read(raw: Uint8Array): ReturnType<typeof readSimTransaction> {
   try {
     return readSimTransaction(raw)
   } catch (cause) {
-    throw new PaychanError('ERR_INVALID_TRANSACTION', 'These bytes are no transaction; it was not sent.', {}, { cause })
+    throw new PaychanError(
+      'ERR_INVALID_TRANSACTION',
+      'These bytes are no transaction; it was not sent.',
+      {},
+      { cause }
+    )
   }
 }

@@ -7,7 +7,15 @@ import { Transaction } from 'bitcoinjs-lib'
 import type { FundingOutput } from '../../bitcoin/funding-spend.js'
 import { sweepVsize } from '../../bitcoin/payout.js'
 import type { BuiltFunding, CsvOutput, FundingRequest, Wallet } from '../../engine/ports.js'
-import { outPointText, hashFromTxid, sameBytes, toHex, txid, type ChannelId, type Txid } from '../../types/bytes.js'
+import {
+  outPointText,
+  hashFromTxid,
+  sameBytes,
+  toHex,
+  txid,
+  type ChannelId,
+  type Txid
+} from '../../types/bytes.js'
 import { PaychanError } from '../../types/errors.js'
 import { feeFor, feeRate, satoshi, type FeeRate, type Satoshi } from '../../types/units.js'
 import { spendVsize } from '../../wallet/coin-selection.js'
@@ -18,17 +26,27 @@ export const KEY_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fi
 const PAYOUT_WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(37).fill(0x21)]
 const ONE_BLOCK = 1
 const DUST = 294n
-/** Nobody sweeps what would lose more than this part of itself to the fee, as long as it can wait. */
+/**
+ * Nobody sweeps what would lose more than this part of itself to the fee, as long as it can wait.
+ */
 const SWEEP_COST = 10n
 /** Then half of it is paid rather than wait on: a week. */
 const PATIENT_BLOCKS = 1_008
 
 /** `outPoint` as text. */
-export interface Coin { readonly outPoint: string, readonly value: bigint }
-interface Claim { readonly output: CsvOutput, readonly since: number }
+export interface Coin {
+  readonly outPoint: string
+  readonly value: bigint
+}
+interface Claim {
+  readonly output: CsvOutput
+  readonly since: number
+}
 
 /** What the wallets of a simulation share: who owns which script. */
-export interface Ownership { readonly own: (script: string, kind: 'coin' | 'payout') => void }
+export interface Ownership {
+  readonly own: (script: string, kind: 'coin' | 'payout') => void
+}
 
 export class SimWallet implements Wallet {
   readonly #coins = new Map<string, Coin>()
@@ -41,92 +59,150 @@ export class SimWallet implements Wallet {
   #closeScripts = 0
   #balance = 0
 
-  constructor (private readonly name: string, private readonly chain: SimChain, private readonly ownership: Ownership, private readonly broadcast: (raw: Uint8Array) => Promise<unknown>) {}
+  constructor(
+    private readonly name: string,
+    private readonly chain: SimChain,
+    private readonly ownership: Ownership,
+    private readonly broadcast: (raw: Uint8Array) => Promise<unknown>
+  ) {}
 
   /** Satoshis of coins in blocks, those that are set aside included. */
-  get balance (): number { return this.#balance }
+  get balance(): number {
+    return this.#balance
+  }
 
   /** A coin of this wallet is in a block, or is not any more. */
-  credit (outPoint: string, value: number): void {
+  credit(outPoint: string, value: number): void {
     this.#coins.set(outPoint, { outPoint, value: BigInt(value) })
     this.#balance += value
   }
 
-  debit (outPoint: string): void {
+  debit(outPoint: string): void {
     this.#balance -= Number(this.#coins.get(outPoint)?.value ?? 0n)
     this.#coins.delete(outPoint)
   }
 
-  nextScript (): Uint8Array {
+  nextScript(): Uint8Array {
     const script = this.#scriptAt(this.#scripts++)
     this.ownership.own(toHex(script), 'coin')
     return script
   }
 
-  async newScript (): Promise<Uint8Array> {
+  async newScript(): Promise<Uint8Array> {
     return this.nextScript()
   }
 
-  closeScript (index: number): Uint8Array {
+  closeScript(index: number): Uint8Array {
     const script = this.#closeScriptAt(index)
     this.#closeScripts = Math.max(this.#closeScripts, index + 1)
     this.ownership.own(toHex(script), 'coin')
     return script
   }
 
-  async recognise (scriptPubKey: Uint8Array): Promise<boolean> {
-    const own = [...Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)), ...Array.from({ length: this.#closeScripts }, (_, index) => this.#closeScriptAt(index))]
+  async recognise(scriptPubKey: Uint8Array): Promise<boolean> {
+    const own = [
+      ...Array.from({ length: this.#scripts }, (_, index) => this.#scriptAt(index)),
+      ...Array.from({ length: this.#closeScripts }, (_, index) => this.#closeScriptAt(index))
+    ]
     return own.some((script) => sameBytes(script, scriptPubKey))
   }
 
-  #closeScriptAt (index: number): Uint8Array {
-    return Uint8Array.from([0, 20, ...createHash('sha256').update(`${this.name} close ${index}`).digest().subarray(0, 20)])
+  #closeScriptAt(index: number): Uint8Array {
+    return Uint8Array.from([
+      0,
+      20,
+      ...createHash('sha256').update(`${this.name} close ${index}`).digest().subarray(0, 20)
+    ])
   }
 
-  #scriptAt (index: number): Uint8Array {
-    return Uint8Array.from([0, 20, ...createHash('sha256').update(`${this.name} ${index}`).digest().subarray(0, 20)])
+  #scriptAt(index: number): Uint8Array {
+    return Uint8Array.from([
+      0,
+      20,
+      ...createHash('sha256').update(`${this.name} ${index}`).digest().subarray(0, 20)
+    ])
   }
 
-  checkFunds (amount: Satoshi, rate: FeeRate): Satoshi {
+  checkFunds(amount: Satoshi, rate: FeeRate): Satoshi {
     return satoshi(this.#select(amount, rate, 0n, 0).fee)
   }
 
-  async buildFunding (request: FundingRequest): Promise<BuiltFunding> {
+  async buildFunding(request: FundingRequest): Promise<BuiltFunding> {
     const { channel, scriptPubKey, amount, feeRate: rate, beside } = request
-    if (this.buildRenewal !== undefined && beside !== undefined) return this.buildRenewal(request, beside)
-    const { coins, fee } = this.#select(amount, rate, beside?.value ?? 0n, beside === undefined ? 0 : 1)
+    if (this.buildRenewal !== undefined && beside !== undefined) {
+      return this.buildRenewal(request, beside)
+    }
+    const { coins, fee } = this.#select(
+      amount,
+      rate,
+      beside?.value ?? 0n,
+      beside === undefined ? 0 : 1
+    )
     const transaction = new Transaction()
     transaction.version = 3
     transaction.locktime = this.chain.height
-    if (beside !== undefined) transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
+    if (beside !== undefined) {
+      transaction.addInput(hashFromTxid(beside.outPoint.txid), beside.outPoint.vout, 0xfffffffd)
+    }
     for (const { outPoint } of coins) addInput(transaction, outPoint, 0xfffffffe, KEY_WITNESS)
     transaction.addOutput(scriptPubKey, amount)
     const left = coins.reduce((sum, { value }) => sum + value, beside?.value ?? 0n) - amount - fee
     if (left >= DUST) transaction.addOutput(this.nextScript(), left)
     this.#reserved.set(channel, coins)
-    return { raw: Uint8Array.from(transaction.toBuffer()), outPoint: { txid: txid(transaction.getId()), vout: 0 }, fee: satoshi(left >= DUST ? fee : fee + left) }
+    return {
+      raw: Uint8Array.from(transaction.toBuffer()),
+      outPoint: { txid: txid(transaction.getId()), vout: 0 },
+      fee: satoshi(left >= DUST ? fee : fee + left)
+    }
   }
 
-  async releaseFunding (channel: ChannelId): Promise<void> {
+  async releaseFunding(channel: ChannelId): Promise<void> {
     this.#reserved.delete(channel)
   }
 
-  /** Sets the largest free coin aside for what an adversary builds by hand; undefined when none is worth so much. */
-  takeCoin (channel: ChannelId, least: number, isFit: (outPoint: string) => boolean = () => true): Coin | undefined {
+  /**
+   * Sets the largest free coin aside for what an adversary builds by hand; undefined when none is
+   * worth so much.
+   */
+  takeCoin(
+    channel: ChannelId,
+    least: number,
+    isFit: (outPoint: string) => boolean = () => true
+  ): Coin | undefined {
     const coin = this.#free().find(({ outPoint }) => isFit(outPoint))
     if (coin === undefined || coin.value < BigInt(least)) return undefined
-    this.#reserved.set(channel, [...this.#reserved.get(channel) ?? [], coin])
+    this.#reserved.set(channel, [...(this.#reserved.get(channel) ?? []), coin])
     return coin
   }
 
   /** CPFP: a child that spends the change of T1. */
-  async bumpFunding ({ funding, feeRate: rate, most }: { funding: Txid, feeRate: FeeRate, most: Satoshi }): Promise<void> {
+  async bumpFunding({
+    funding,
+    feeRate: rate,
+    most
+  }: {
+    funding: Txid
+    feeRate: FeeRate
+    most: Satoshi
+  }): Promise<void> {
     const parent = this.chain.waiting.get(funding)
     const change = parent?.outputs[1]
-    if (this.buildRenewal !== undefined || parent === undefined || change === undefined || parent.fee * 1_000 >= Number(rate) * parent.vsize) return
+    if (
+      this.buildRenewal !== undefined ||
+      parent === undefined ||
+      change === undefined ||
+      parent.fee * 1_000 >= Number(rate) * parent.vsize
+    ) {
+      return
+    }
     const script = this.nextScript()
     const vsize = spendVsize(1, [script])
-    const fee = BigInt(Math.min(Number(most), Math.ceil(Number(rate) * (parent.vsize + vsize) / 1_000) - parent.fee))
+    const fee = BigInt(
+      Math.min(
+        Number(most),
+        Math.ceil((Number(rate) * (parent.vsize + vsize)) / 1_000) - parent.fee
+      )
+    )
     if (fee < BigInt(vsize) || BigInt(change.value) - fee < DUST) return
     const child = new Transaction()
     child.version = 3
@@ -136,19 +212,23 @@ export class SimWallet implements Wallet {
     await this.broadcast(Uint8Array.from(child.toBuffer())).catch(() => {})
   }
 
-  async claim (output: CsvOutput): Promise<void> {
+  async claim(output: CsvOutput): Promise<void> {
     const key = outPointText(output.outPoint)
     if (!this.#claims.has(key)) this.#claims.set(key, { output, since: this.chain.height })
   }
 
-  get hasClaims (): boolean { return this.#claims.size > 0 }
+  get hasClaims(): boolean {
+    return this.#claims.size > 0
+  }
 
   /** With a new block: collects payouts that are in blocks, once they are worth their fee. */
-  async sweep (rate: FeeRate): Promise<void> {
+  async sweep(rate: FeeRate): Promise<void> {
     const worth = [...this.#claims].filter(([key, claim]) => {
       const at = this.chain.transaction(claim.output.outPoint.txid)?.height
       const spender = this.chain.spenderOf(key)
-      if (spender?.height !== undefined && this.chain.height - spender.height >= 6) this.#claims.delete(key)
+      if (spender?.height !== undefined && this.chain.height - spender.height >= 6) {
+        this.#claims.delete(key)
+      }
       return at !== undefined && spender === undefined && this.#isWorth(claim, rate)
     })
     if (worth.length === 0) return
@@ -163,35 +243,58 @@ export class SimWallet implements Wallet {
     await this.broadcast(Uint8Array.from(sweep.toBuffer())).catch(() => {})
   }
 
-  #isWorth ({ output, since }: Claim, rate: FeeRate): boolean {
+  #isWorth({ output, since }: Claim, rate: FeeRate): boolean {
     const fee = feeFor(rate, sweepVsize(1, new Uint8Array(22)))
     return output.value >= fee * (this.chain.height - since > PATIENT_BLOCKS ? 2n : SWEEP_COST)
   }
 
   /** The largest first. */
-  #free (): Coin[] {
+  #free(): Coin[] {
     const taken = new Set([...this.#reserved.values()].flat().map(({ outPoint }) => outPoint))
-    return [...this.#coins.values()].filter(({ outPoint }) => !taken.has(outPoint)).sort((a, b) => a.value === b.value ? (a.outPoint < b.outPoint ? -1 : 1) : a.value < b.value ? 1 : -1)
+    return [...this.#coins.values()]
+      .filter(({ outPoint }) => !taken.has(outPoint))
+      .sort((a, b) =>
+        a.value === b.value ? (a.outPoint < b.outPoint ? -1 : 1) : a.value < b.value ? 1 : -1
+      )
   }
 
   /** As few as will do. */
-  #select (amount: bigint, rate: FeeRate, beside: bigint, besideInputs: number): { readonly coins: readonly Coin[], readonly fee: Satoshi } {
+  #select(
+    amount: bigint,
+    rate: FeeRate,
+    beside: bigint,
+    besideInputs: number
+  ): { readonly coins: readonly Coin[]; readonly fee: Satoshi } {
     const free = this.#free()
     const coins: Coin[] = []
     let sum = beside
     for (;;) {
       // 96 vB: an input that spends a funding output.
-      const fee = feeFor(feeRate(rate), spendVsize(coins.length, [new Uint8Array(34), new Uint8Array(22)]) + 96 * besideInputs)
+      const fee = feeFor(
+        feeRate(rate),
+        spendVsize(coins.length, [new Uint8Array(34), new Uint8Array(22)]) + 96 * besideInputs
+      )
       if (coins.length + besideInputs > 0 && sum >= amount + fee) return { coins, fee }
       const next = free[coins.length]
-      if (next === undefined) throw new PaychanError('ERR_INSUFFICIENT_FUNDS', `Asked for ${amount} sat, and ${sum} sat are there.`, { asked: amount, available: sum })
+      if (next === undefined) {
+        throw new PaychanError(
+          'ERR_INSUFFICIENT_FUNDS',
+          `Asked for ${amount} sat, and ${sum} sat are there.`,
+          { asked: amount, available: sum }
+        )
+      }
       coins.push(next)
       sum += next.value
     }
   }
 }
 
-function addInput (transaction: Transaction, outPoint: string, sequence: number, witness: Uint8Array[]): void {
+function addInput(
+  transaction: Transaction,
+  outPoint: string,
+  sequence: number,
+  witness: Uint8Array[]
+): void {
   const [id = '', vout = ''] = outPoint.split(':')
   transaction.addInput(hashFromTxid(txid(id)), Number(vout), sequence)
   transaction.setWitness(transaction.ins.length - 1, witness)

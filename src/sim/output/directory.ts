@@ -9,14 +9,30 @@ import { codeOf, messageOf, PaychanError } from '../../types/errors.js'
  *
  * @throws PaychanError `ERR_OUTPUT_EXISTS` (facts: path), `ERR_OUTPUT_UNWRITABLE`
  */
-export async function prepareDirectory (path: string, names: readonly string[], force: boolean): Promise<void> {
-  const existing = names.find(name => existsSync(join(path, name)))
-  if (existing !== undefined && !force) throw new PaychanError('ERR_OUTPUT_EXISTS', `${join(path, existing)} is there already. Name another directory, or add --force to overwrite it.`, { path })
-  await attempt(path, async () => { await mkdir(path, { recursive: true }) })
+export async function prepareDirectory(
+  path: string,
+  names: readonly string[],
+  force: boolean
+): Promise<void> {
+  const existing = names.find((name) => existsSync(join(path, name)))
+  if (existing !== undefined && !force) {
+    throw new PaychanError(
+      'ERR_OUTPUT_EXISTS',
+      `${join(path, existing)} is there already. Name another directory, or add --force to overwrite it.`,
+      { path }
+    )
+  }
+  await attempt(path, async () => {
+    await mkdir(path, { recursive: true })
+  })
 }
 
 /** A file, whole or piece by piece. @throws PaychanError `ERR_OUTPUT_UNWRITABLE` */
-export async function writeOutput (directory: string, name: string, content: string | Iterable<string>): Promise<string> {
+export async function writeOutput(
+  directory: string,
+  name: string,
+  content: string | Iterable<string>
+): Promise<string> {
   const path = join(directory, name)
   await attempt(path, async () => {
     if (typeof content === 'string') {
@@ -33,10 +49,15 @@ export async function writeOutput (directory: string, name: string, content: str
   return path
 }
 
-async function attempt (path: string, write: () => Promise<void>): Promise<void> {
+async function attempt(path: string, write: () => Promise<void>): Promise<void> {
   try {
     await write()
   } catch (cause) {
-    throw new PaychanError('ERR_OUTPUT_UNWRITABLE', `${path} cannot be written (${codeOf(cause) === 'ERR_INTERNAL' ? messageOf(cause) : codeOf(cause)}). Name another directory with --out.`, { path }, { cause })
+    throw new PaychanError(
+      'ERR_OUTPUT_UNWRITABLE',
+      `${path} cannot be written (${codeOf(cause) === 'ERR_INTERNAL' ? messageOf(cause) : codeOf(cause)}). Name another directory with --out.`,
+      { path },
+      { cause }
+    )
   }
 }

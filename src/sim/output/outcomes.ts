@@ -1,4 +1,7 @@
-/** What became of all payments of a simulation, by their place in the plan: a few bytes for each, since there may be millions. */
+/**
+ * What became of all payments of a simulation, by their place in the plan: a few bytes for each,
+ * since there may be millions.
+ */
 import type { PaymentOutcome } from '../measure/outcome.js'
 
 const STATUSES = ['made', 'failed', 'unknown', 'off'] as const
@@ -25,21 +28,27 @@ export class Outcomes {
   }
 
   /** Undefined when nothing was told of it. */
-  of (id: number): PaymentOutcome | undefined {
+  of(id: number): PaymentOutcome | undefined {
     const status = STATUSES[(this.#statuses[id] ?? 0) - 1]
     if (status === undefined) return undefined
     const code = this.#names[this.#codes[id] ?? 0] ?? ''
     const seconds = this.#seconds[id] ?? NaN
     const channel = this.#channels[id] ?? NONE
-    return { id, status, ...code === '' ? {} : { code }, ...Number.isNaN(seconds) ? {} : { seconds }, ...channel === NONE ? {} : { channel } }
+    return {
+      id,
+      status,
+      ...(code === '' ? {} : { code }),
+      ...(Number.isNaN(seconds) ? {} : { seconds }),
+      ...(channel === NONE ? {} : { channel })
+    }
   }
 
-  #numberOf (code: string): number {
+  #numberOf(code: string): number {
     const known = this.#names.indexOf(code)
     return known === -1 ? this.#names.push(code) - 1 : known
   }
 
-  #reserve (size: number): void {
+  #reserve(size: number): void {
     if (size <= this.#statuses.length) return
     const room = Math.max(size, 2 * this.#statuses.length)
     this.#statuses = grown(this.#statuses, new Uint8Array(room))
@@ -49,7 +58,7 @@ export class Outcomes {
   }
 }
 
-function grown<T extends { set: (from: T) => void }> (from: T, to: T): T {
+function grown<T extends { set: (from: T) => void }>(from: T, to: T): T {
   to.set(from)
   return to
 }

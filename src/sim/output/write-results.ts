@@ -6,7 +6,13 @@ import { writeOutput } from './directory.js'
 import type { Outcomes } from './outcomes.js'
 import { renderReport } from '../report/index.js'
 
-export const OUTPUT_FILES = ['results.json', 'run.json', 'channels.csv', 'payments.csv', 'report.html'] as const
+export const OUTPUT_FILES = [
+  'results.json',
+  'run.json',
+  'channels.csv',
+  'payments.csv',
+  'report.html'
+] as const
 
 export interface Finished {
   readonly results: Results
@@ -17,15 +23,19 @@ export interface Finished {
 }
 
 /** Writes the files, and gives their paths. @throws PaychanError `ERR_OUTPUT_UNWRITABLE` */
-export async function writeResults (directory: string, { results, plan, outcomes, run }: Finished): Promise<string[]> {
+export async function writeResults(
+  directory: string,
+  { results, plan, outcomes, run }: Finished
+): Promise<string[]> {
   // One after the other: what is written stays, whatever becomes of the next.
-  const contents: Readonly<Record<typeof OUTPUT_FILES[number], () => string | Iterable<string>>> = {
-    'results.json': () => `${JSON.stringify(results)}\n`,
-    'run.json': () => `${JSON.stringify(run, null, 2)}\n`,
-    'channels.csv': () => channelsCsv(results),
-    'payments.csv': () => paymentsCsv(plan, results.simulated, outcomes),
-    'report.html': () => renderReport(results)
-  }
+  const contents: Readonly<Record<(typeof OUTPUT_FILES)[number], () => string | Iterable<string>>> =
+    {
+      'results.json': () => `${JSON.stringify(results)}\n`,
+      'run.json': () => `${JSON.stringify(run, null, 2)}\n`,
+      'channels.csv': () => channelsCsv(results),
+      'payments.csv': () => paymentsCsv(plan, results.simulated, outcomes),
+      'report.html': () => renderReport(results)
+    }
   const paths: string[] = []
   for (const name of OUTPUT_FILES) paths.push(await writeOutput(directory, name, contents[name]()))
   return paths

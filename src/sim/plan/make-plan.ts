@@ -12,10 +12,12 @@ import { paymentsOf } from './traffic.js'
  *
  * @example for (const { time, amount } of makePlan(scenario).payments()) { ... }
  */
-export function makePlan (scenario: Scenario): Plan {
+export function makePlan(scenario: Scenario): Plan {
   const { seed } = scenario
-  const members = new Map(scenario.nodes.map(group => [group.name, namesOf(group)]))
-  const nodes = scenario.nodes.flatMap(group => namesOf(group).map((name): PlannedNode => ({ name, group: group.name })))
+  const members = new Map(scenario.nodes.map((group) => [group.name, namesOf(group)]))
+  const nodes = scenario.nodes.flatMap((group) =>
+    namesOf(group).map((name): PlannedNode => ({ name, group: group.name }))
+  )
   const openings = scenario.channels
     .flatMap((channels, i) => openingsOf(channels, i, members, seed))
     // The sort is stable: of the same time, those of the earlier group come first.
@@ -25,25 +27,35 @@ export function makePlan (scenario: Scenario): Plan {
 }
 
 /** `merchant`, or `customer-1`, `customer-2`, ... */
-function namesOf ({ name, count }: NodeGroup): string[] {
+function namesOf({ name, count }: NodeGroup): string[] {
   return count === 1 ? [name] : Array.from({ length: count }, (_, i) => `${name}-${i + 1}`)
 }
 
-function openingsOf (channels: ChannelGroup, index: number, members: ReadonlyMap<string, readonly string[]>, seed: number): PlannedOpening[] {
+function openingsOf(
+  channels: ChannelGroup,
+  index: number,
+  members: ReadonlyMap<string, readonly string[]>,
+  seed: number
+): PlannedOpening[] {
   const from = members.get(channels.from) ?? []
   const to = members.get(channels.to) ?? []
   const when = new Draws(seed, `opens ${index}`)
   const { capacity, then, opens } = channels
   const blocks = blockDelta(channels.blocks)
   const step = channels.step === undefined ? undefined : blockDelta(channels.step)
-  return edgesOf(channels, { from: from.length, to: to.length, isWithin: channels.from === channels.to }, new Draws(seed, `topology ${index}`))
-    .map(([client, server]) => ({
-      time: Math.round(when.of({ kind: 'uniform', least: opens.from, most: opens.until }) * 1_000) / 1_000,
-      client: from[client] ?? '',
-      server: to[server] ?? '',
-      capacity,
-      blocks,
-      step,
-      then
-    }))
+  return edgesOf(
+    channels,
+    { from: from.length, to: to.length, isWithin: channels.from === channels.to },
+    new Draws(seed, `topology ${index}`)
+  ).map(([client, server]) => ({
+    time:
+      Math.round(when.of({ kind: 'uniform', least: opens.from, most: opens.until }) * 1_000) /
+      1_000,
+    client: from[client] ?? '',
+    server: to[server] ?? '',
+    capacity,
+    blocks,
+    step,
+    then
+  }))
 }

@@ -7,10 +7,17 @@ import { Heap } from './heap.js'
 import { Draws } from '../world/random.js'
 
 /** A channel's place on which somebody pays, and which way. */
-interface Way { readonly opening: number, readonly direction: 'forth' | 'back', readonly other: string }
+interface Way {
+  readonly opening: number
+  readonly direction: 'forth' | 'back'
+  readonly other: string
+}
 
 /** The ways on which a node can pay its partners, and be paid by them. */
-interface Ways { readonly out: Way[], readonly in: Way[] }
+interface Ways {
+  readonly out: Way[]
+  readonly in: Way[]
+}
 
 interface Payer {
   readonly activity: Activity
@@ -21,13 +28,21 @@ interface Payer {
   active: number
 }
 
-/** The payments of all activities, drawn one by one. `groupOf` says to which group a node belongs. */
-export function * paymentsOf (activities: readonly Activity[], openings: readonly PlannedOpening[], groupOf: ReadonlyMap<string, string>, seed: number): IterableIterator<PlannedPayment> {
+/**
+ * The payments of all activities, drawn one by one. `groupOf` says to which group a node belongs.
+ */
+export function* paymentsOf(
+  activities: readonly Activity[],
+  openings: readonly PlannedOpening[],
+  groupOf: ReadonlyMap<string, string>,
+  seed: number
+): IterableIterator<PlannedPayment> {
   const payers = activities.flatMap((activity, i) => payersOf(activity, i, openings, groupOf, seed))
   const heap = new Heap(payers.length)
   for (const [place, payer] of payers.entries()) {
     const { every, during } = payer.activity
-    // The wait for an exponential has no memory; of any other one, a part has passed at the beginning.
+    // The wait for an exponential has no memory; of any other one, a part has passed at the
+    // beginning.
     const wait = payer.random.of(every) * (every.kind === 'exponential' ? 1 : payer.random.unit())
     payer.active = payer.hours.at(Math.round(during.from * 1_000)) + Math.round(wait * 1_000)
     const time = timeOf(payer)
@@ -47,33 +62,61 @@ export function * paymentsOf (activities: readonly Activity[], openings: readonl
   }
 }
 
-function timeOf ({ hours, active }: Payer): number {
+function timeOf({ hours, active }: Payer): number {
   return hours.timeOf(active)
 }
 
 /** Every payment takes the same number of draws, whichever way it goes. */
-function paymentBy (payer: Payer): PlannedPayment | undefined {
-  const { activity: { amount, back, payee }, ways, random } = payer
+function paymentBy(payer: Payer): PlannedPayment | undefined {
+  const {
+    activity: { amount, back, payee },
+    ways,
+    random
+  } = payer
   const isBack = random.unit() < back
   const choice = random.unit()
   const drawn = random.of(amount)
   const choices = isBack ? ways.in : ways.out
   const way = choices[payee === 'partner' ? 0 : Math.floor(choice * choices.length)]
   if (way === undefined) return undefined
-  return { time: timeOf(payer) / 1_000, opening: way.opening, direction: way.direction, amount: satoshi(BigInt(Math.max(1, Math.round(Math.min(drawn, MOST))))) }
+  return {
+    time: timeOf(payer) / 1_000,
+    opening: way.opening,
+    direction: way.direction,
+    amount: satoshi(BigInt(Math.max(1, Math.round(Math.min(drawn, MOST)))))
+  }
 }
 
 /** Above every capacity; a draw of a wide distribution may be anything. */
 const MOST = 1e15
 
-function payersOf (activity: Activity, index: number, openings: readonly PlannedOpening[], groupOf: ReadonlyMap<string, string>, seed: number): Payer[] {
+function payersOf(
+  activity: Activity,
+  index: number,
+  openings: readonly PlannedOpening[],
+  groupOf: ReadonlyMap<string, string>,
+  seed: number
+): Payer[] {
   const hours = new ActiveTime(activity.hours)
   return [...waysOf(activity, openings, groupOf)]
-    .map(([name, ways]) => ({ activity, hours, ways: settled(activity, ways, new Draws(seed, `partner ${index} ${name}`)), random: new Draws(seed, `payments ${index} ${name}`), active: 0 }))
-    .filter(({ ways }) => (activity.back === 1 || ways.out.length > 0) && (activity.back === 0 || ways.in.length > 0))
+    .map(([name, ways]) => ({
+      activity,
+      hours,
+      ways: settled(activity, ways, new Draws(seed, `partner ${index} ${name}`)),
+      random: new Draws(seed, `payments ${index} ${name}`),
+      active: 0
+    }))
+    .filter(
+      ({ ways }) =>
+        (activity.back === 1 || ways.out.length > 0) && (activity.back === 0 || ways.in.length > 0)
+    )
 }
 
-function waysOf ({ from, to }: Activity, openings: readonly PlannedOpening[], groupOf: ReadonlyMap<string, string>): Map<string, Ways> {
+function waysOf(
+  { from, to }: Activity,
+  openings: readonly PlannedOpening[],
+  groupOf: ReadonlyMap<string, string>
+): Map<string, Ways> {
   const found = new Map<string, Ways>()
   const waysFor = (name: string): Ways => {
     const ways = found.get(name) ?? { out: [], in: [] }
@@ -96,10 +139,14 @@ function waysOf ({ from, to }: Activity, openings: readonly PlannedOpening[], gr
 }
 
 /** With one payee for good, one way is left, and one from the same partner back. */
-function settled ({ payee }: Activity, ways: Ways, random: Draws): Ways {
+function settled({ payee }: Activity, ways: Ways, random: Draws): Ways {
   if (payee === 'any') return ways
   const choices = ways.out.length > 0 ? ways.out : ways.in
   const chosen = choices[random.below(choices.length)]
-  const onlyBy = (list: readonly Way[]): Way[] => list.filter(way => way.opening === chosen?.opening || way.other === chosen?.other).sort((a, b) => Number(b.opening === chosen?.opening) - Number(a.opening === chosen?.opening)).slice(0, 1)
+  const onlyBy = (list: readonly Way[]): Way[] =>
+    list
+      .filter((way) => way.opening === chosen?.opening || way.other === chosen?.other)
+      .sort((a, b) => Number(b.opening === chosen?.opening) - Number(a.opening === chosen?.opening))
+      .slice(0, 1)
   return { out: onlyBy(ways.out), in: onlyBy(ways.in) }
 }

@@ -1,4 +1,7 @@
-/** The channels between real nodes: opened as the plan says, tried again when that fails, and followed to their end. */
+/**
+ * The channels between real nodes: opened as the plan says, tried again when that fails, and
+ * followed to their end.
+ */
 import type { ChannelInfo } from '../../node/api.js'
 import { codeOf, PaychanError } from '../../types/errors.js'
 import { MOST_TRIES, REOPEN_MS, RETRY_MS } from '../drive/openings.js'
@@ -26,18 +29,35 @@ export class RealChannel {
   firstSample = -1
   readonly balances: number[] = []
 
-  constructor (readonly number: number, readonly opening: PlannedOpening, readonly client: RealNode, readonly server: RealNode) {
+  constructor(
+    readonly number: number,
+    readonly opening: PlannedOpening,
+    readonly client: RealNode,
+    readonly server: RealNode
+  ) {
     this.capacity = Number(opening.capacity)
   }
 
-  get isOpen (): boolean { return this.fundedAt !== null && this.spentAt === null }
+  get isOpen(): boolean {
+    return this.fundedAt !== null && this.spentAt === null
+  }
 }
 
-/** A place for channels (`Plan.openings`): the newest is the one to pay on. What is asked for in it happens in order. */
-interface Place { readonly opening: PlannedOpening, readonly channels: RealChannel[], tail: Promise<void> }
+/**
+ * A place for channels (`Plan.openings`): the newest is the one to pay on. What is asked for in it
+ * happens in order.
+ */
+interface Place {
+  readonly opening: PlannedOpening
+  readonly channels: RealChannel[]
+  tail: Promise<void>
+}
 
 /** Seconds of virtual time, and what happens then. */
-export interface Timed { readonly time: number, readonly happen: () => void | Promise<void> }
+export interface Timed {
+  readonly time: number
+  readonly happen: () => void | Promise<void>
+}
 
 export class Places {
   readonly channels: RealChannel[] = []
@@ -45,29 +65,53 @@ export class Places {
   readonly #byId = new Map<string, RealChannel>()
 
   /** `later` is told of what is to happen at a time that has not come yet. */
-  constructor (openings: readonly PlannedOpening[], private readonly world: RealWorld, private readonly later: (timed: Timed) => void) {
+  constructor(
+    openings: readonly PlannedOpening[],
+    private readonly world: RealWorld,
+    private readonly later: (timed: Timed) => void
+  ) {
     this.#places = openings.map((opening) => ({ opening, channels: [], tail: Promise.resolve() }))
-    for (const place of this.#places) later({ time: place.opening.time, happen: () => { this.#open(place, place.opening.time) } })
+    for (const place of this.#places) {
+      later({
+        time: place.opening.time,
+        happen: () => {
+          this.#open(place, place.opening.time)
+        }
+      })
+    }
   }
 
   /** Does something with the newest channel of a place, once all before is done. */
-  do (opening: number, what: (channel: RealChannel | undefined) => Promise<void>): void {
+  do(opening: number, what: (channel: RealChannel | undefined) => Promise<void>): void {
     const place = this.#places[opening]
-    if (place !== undefined) place.tail = place.tail.then(async () => { await what(place.channels.at(-1)) })
+    if (place !== undefined) {
+      place.tail = place.tail.then(async () => {
+        await what(place.channels.at(-1))
+      })
+    }
   }
 
   /** Resolves once everything that was asked for is done. */
-  async idle (): Promise<void> {
-    await Promise.all(this.#places.map(async ({ tail }) => { await tail }))
+  async idle(): Promise<void> {
+    await Promise.all(
+      this.#places.map(async ({ tail }) => {
+        await tail
+      })
+    )
   }
 
-  /** What has become of every channel by the newest that was seen of the nodes. `time` in seconds of virtual time. */
-  follow (time: number): void {
+  /**
+   * What has become of every channel by the newest that was seen of the nodes. `time` in seconds of
+   * virtual time.
+   */
+  follow(time: number): void {
     for (const { channels, seenAt } of this.world.nodes) {
       for (const info of channels) {
         const { turns } = info
         const known = this.#byId.get(info.id)
-        if (turns !== undefined && known !== undefined) known.turns = Math.max(known.turns, turns.number)
+        if (turns !== undefined && known !== undefined) {
+          known.turns = Math.max(known.turns, turns.number)
+        }
         if (info.role !== 'client' || info.funding === undefined) continue
         const channel = known ?? this.#renewal(info, time)
         if (channel !== undefined) this.#learn(channel, info, seenAt, time)
@@ -75,7 +119,7 @@ export class Places {
     }
   }
 
-  #learn (channel: RealChannel, info: ChannelInfo, height: number, time: number): void {
+  #learn(channel: RealChannel, info: ChannelInfo, height: number, time: number): void {
     channel.info = info
     // A reorganisation takes either back.
     channel.fundedAt = info.confirmations > 0 ? height - info.confirmations + 1 : null
@@ -84,11 +128,18 @@ export class Places {
     channel.isFollowed = true
     const place = this.#placeOf(channel)
     const at = time + REOPEN_MS / 1_000
-    if (channel.opening.then === 'reopen') this.later({ time: at, happen: () => { if (place.channels.at(-1) === channel) this.#open(place, at) } })
+    if (channel.opening.then === 'reopen') {
+      this.later({
+        time: at,
+        happen: () => {
+          if (place.channels.at(-1) === channel) this.#open(place, at)
+        }
+      })
+    }
   }
 
   /** A channel that the node itself has opened in place of another one. */
-  #renewal (info: ChannelInfo, time: number): RealChannel | undefined {
+  #renewal(info: ChannelInfo, time: number): RealChannel | undefined {
     const old = info.renews === undefined ? undefined : this.#byId.get(info.renews)
     if (old === undefined) return undefined
     const channel = this.#add(this.#placeOf(old))
@@ -96,7 +147,7 @@ export class Places {
     return channel
   }
 
-  #opened (channel: RealChannel, info: ChannelInfo, time: number): void {
+  #opened(channel: RealChannel, info: ChannelInfo, time: number): void {
     channel.lastPaidAt = time
     channel.id = info.id
     channel.info = info
@@ -104,52 +155,77 @@ export class Places {
     this.#byId.set(info.id, channel)
   }
 
-  #placeOf (channel: RealChannel): Place {
+  #placeOf(channel: RealChannel): Place {
     const place = this.#places.find(({ channels }) => channels.includes(channel))
     if (place === undefined) throw new Error(`channel ${channel.number} has no place`)
     return place
   }
 
-  #add (place: Place): RealChannel {
+  #add(place: Place): RealChannel {
     const { client, server } = place.opening
-    const channel = new RealChannel(this.channels.length, place.opening, this.world.node(client), this.world.node(server))
+    const channel = new RealChannel(
+      this.channels.length,
+      place.opening,
+      this.world.node(client),
+      this.world.node(server)
+    )
     this.channels.push(channel)
     place.channels.push(channel)
     return channel
   }
 
-  #open (place: Place, time: number): void {
+  #open(place: Place, time: number): void {
     this.#try(place, this.#add(place), time, 1)
   }
 
-  /** The channel is there, and its T1 goes out with every block: opened again, there would be two. */
-  async #pending ({ client }: RealChannel, error: unknown): Promise<ChannelInfo | undefined> {
+  /**
+   * The channel is there, and its T1 goes out with every block: opened again, there would be two.
+   */
+  async #pending({ client }: RealChannel, error: unknown): Promise<ChannelInfo | undefined> {
     const id = error instanceof PaychanError ? error.facts['channel'] : undefined
     return (await client.api.channels()).find((info) => info.id === id)
   }
 
-  #try (place: Place, channel: RealChannel, time: number, tries: number): void {
+  #try(place: Place, channel: RealChannel, time: number, tries: number): void {
     const { capacity, blocks, step, then } = place.opening
     place.tail = place.tail.then(async () => {
       try {
-        if (!channel.client.isUp) throw new PaychanError('ERR_NODE_DOWN', `${channel.client.name} is down.`, { node: channel.client.name })
-        this.#opened(channel, await channel.client.api.open({
-          peer: channel.server.multiaddr,
-          amount: capacity,
-          blocks,
-          ...step === undefined ? {} : { step },
-          ...then === 'renew' ? { renew: true } : {},
-          wait: 'broadcast'
-        }), time)
+        if (!channel.client.isUp) {
+          throw new PaychanError('ERR_NODE_DOWN', `${channel.client.name} is down.`, {
+            node: channel.client.name
+          })
+        }
+        this.#opened(
+          channel,
+          await channel.client.api.open({
+            peer: channel.server.multiaddr,
+            amount: capacity,
+            blocks,
+            ...(step === undefined ? {} : { step }),
+            ...(then === 'renew' ? { renew: true } : {}),
+            wait: 'broadcast'
+          }),
+          time
+        )
       } catch (error) {
-        const pending = codeOf(error) === 'ERR_FUNDING_NOT_TAKEN' ? await this.#pending(channel, error) : undefined
+        const pending =
+          codeOf(error) === 'ERR_FUNDING_NOT_TAKEN'
+            ? await this.#pending(channel, error)
+            : undefined
         if (pending !== undefined) {
           this.#opened(channel, pending, time)
           return
         }
         channel.failure = codeOf(error)
         const again = time + RETRY_MS / 1_000
-        if (tries < MOST_TRIES) this.later({ time: again, happen: () => { this.#try(place, channel, again, tries + 1) } })
+        if (tries < MOST_TRIES) {
+          this.later({
+            time: again,
+            happen: () => {
+              this.#try(place, channel, again, tries + 1)
+            }
+          })
+        }
       }
     })
   }

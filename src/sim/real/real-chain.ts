@@ -3,43 +3,72 @@ import { Transaction } from 'bitcoinjs-lib'
 import type { Devnet } from '../../devnet/index.js'
 import { toHex } from '../../types/bytes.js'
 
-export interface MinedTransaction { readonly txid: string, readonly fee: number }
+export interface MinedTransaction {
+  readonly txid: string
+  readonly fee: number
+}
 
-interface ReadBlock { readonly header: string, readonly transactions: readonly MinedTransaction[] }
+interface ReadBlock {
+  readonly header: string
+  readonly transactions: readonly MinedTransaction[]
+}
 
 export class RealChain {
   readonly #blocks: ReadBlock[] = []
   readonly #from: number
 
-  constructor (private readonly devnet: Devnet, from: number) {
+  constructor(
+    private readonly devnet: Devnet,
+    from: number
+  ) {
     this.#from = from
   }
 
-  get transactions (): readonly MinedTransaction[] { return this.#blocks.flatMap(({ transactions }) => transactions) }
+  get transactions(): readonly MinedTransaction[] {
+    return this.#blocks.flatMap(({ transactions }) => transactions)
+  }
 
-  get fees (): number { return this.transactions.reduce((sum, { fee }) => sum + fee, 0) }
+  get fees(): number {
+    return this.transactions.reduce((sum, { fee }) => sum + fee, 0)
+  }
 
   /** Up to the tip. Blocks hold nothing but a coinbase and what nodes have sent. */
-  async read (): Promise<void> {
+  async read(): Promise<void> {
     await this.#dropTakenBack()
     while (this.#height < this.devnet.height) {
       const height = this.#height + 1
-      const [, ...txids] = await this.devnet.backend.blockTxids(height) ?? []
-      this.#blocks.push({ header: await this.#header(height), transactions: await Promise.all(txids.map(async (txid) => ({ txid, fee: await this.#feeOf(await this.#transaction(txid)) }))) })
+      const [, ...txids] = (await this.devnet.backend.blockTxids(height)) ?? []
+      this.#blocks.push({
+        header: await this.#header(height),
+        transactions: await Promise.all(
+          txids.map(async (txid) => ({
+            txid,
+            fee: await this.#feeOf(await this.#transaction(txid))
+          }))
+        )
+      })
     }
   }
 
-  get #height (): number { return this.#from + this.#blocks.length }
-
-  async #dropTakenBack (): Promise<void> {
-    for (let last = this.#blocks.at(-1); last !== undefined && last.header !== await this.#header(this.#height); last = this.#blocks.at(-1)) this.#blocks.pop()
+  get #height(): number {
+    return this.#from + this.#blocks.length
   }
 
-  async #header (height: number): Promise<string> {
-    return toHex(await this.devnet.backend.header(height) ?? new Uint8Array(0))
+  async #dropTakenBack(): Promise<void> {
+    for (
+      let last = this.#blocks.at(-1);
+      last !== undefined && last.header !== (await this.#header(this.#height));
+      last = this.#blocks.at(-1)
+    ) {
+      this.#blocks.pop()
+    }
   }
 
-  async #feeOf ({ ins, outs }: Transaction): Promise<number> {
+  async #header(height: number): Promise<string> {
+    return toHex((await this.devnet.backend.header(height)) ?? new Uint8Array(0))
+  }
+
+  async #feeOf({ ins, outs }: Transaction): Promise<number> {
     let fee = -outs.reduce((sum, { value }) => sum + Number(value), 0)
     for (const { hash, index } of ins) {
       const parent = await this.#transaction(Buffer.from(hash).reverse().toString('hex'))
@@ -48,7 +77,7 @@ export class RealChain {
     return fee
   }
 
-  async #transaction (txid: string): Promise<Transaction> {
+  async #transaction(txid: string): Promise<Transaction> {
     const found = await this.devnet.transaction(txid)
     if (found === undefined) throw new Error(`the devnet has no transaction ${txid}`)
     return Transaction.fromBuffer(Buffer.from(found.raw))
@@ -56,6 +85,6 @@ export class RealChain {
 }
 
 /** From now on. */
-export function chainOf (devnet: Devnet): RealChain {
+export function chainOf(devnet: Devnet): RealChain {
   return new RealChain(devnet, devnet.height)
 }

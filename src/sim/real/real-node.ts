@@ -1,4 +1,7 @@
-/** A whole node through its lives: a libp2p host, a store on disk, a wallet, and a connection to the chain. */
+/**
+ * A whole node through its lives: a libp2p host, a store on disk, a wallet, and a connection to the
+ * chain.
+ */
 import { randomUUID } from 'node:crypto'
 import { memory } from '@libp2p/memory'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -13,7 +16,9 @@ export interface RealNodeInit {
   /** Satoshis that its wallet begins with. */
   readonly begin: number
   readonly transport: TransportName
-  readonly options: Omit<NodeOptions, 'listen' | 'transports' | 'onEvent'> & { readonly onEvent: (event: NodeEvent) => void }
+  readonly options: Omit<NodeOptions, 'listen' | 'transports' | 'onEvent'> & {
+    readonly onEvent: (event: NodeEvent) => void
+  }
 }
 
 export class RealNode {
@@ -35,35 +40,47 @@ export class RealNode {
   #hasStirred = true
   #api: NodeApi | undefined
 
-  constructor (private readonly init: RealNodeInit) {
+  constructor(private readonly init: RealNodeInit) {
     const { name, group, begin } = init
     this.name = name
     this.group = group
     this.begin = begin
   }
 
-  get isUp (): boolean { return this.#api !== undefined }
+  get isUp(): boolean {
+    return this.#api !== undefined
+  }
 
-  get api (): NodeApi {
+  get api(): NodeApi {
     if (this.#api === undefined) throw new Error(`${this.name} is down`)
     return this.#api
   }
 
-  /** Resolves once it has verified a block at this height, and its wallet and channels know what that brought: `untilHeight` for one who is told of every event, and asks nothing. */
-  async reaches (height: number): Promise<void> {
-    while (this.#height < height) await new Promise<void>((resolve) => { this.#waiting.add(resolve) })
+  /**
+   * Resolves once it has verified a block at this height, and its wallet and channels know what
+   * that brought: `untilHeight` for one who is told of every event, and asks nothing.
+   */
+  async reaches(height: number): Promise<void> {
+    while (this.#height < height) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve)
+      })
+    }
   }
 
-  /** Whether a block that has nothing of anybody's makes it do something, as long as it is asked for nothing. */
-  isAwake (height: number): boolean {
+  /**
+   * Whether a block that has nothing of anybody's makes it do something, as long as it is asked for
+   * nothing.
+   */
+  isAwake(height: number): boolean {
     return this.#hasStirred || !this.channels.every((channel) => isAtRest(channel, height))
   }
 
   /**
-   * Reads its channels, once it is through with what it has asked the chain before: questions go over one
-   * connection, and a node begins what it does with one for fees.
+   * Reads its channels, once it is through with what it has asked the chain before: questions go
+   * over one connection, and a node begins what it does with one for fees.
    */
-  async look (height: number): Promise<void> {
+  async look(height: number): Promise<void> {
     await this.api.fees()
     this.#hasStirred = false
     this.seenAt = height
@@ -71,7 +88,7 @@ export class RealNode {
   }
 
   /** On what its directory has: nothing in its first life. */
-  async start (): Promise<void> {
+  async start(): Promise<void> {
     if (this.#api !== undefined) return
     const { transport, options } = this.init
     const host = hostOn(transport)
@@ -86,13 +103,23 @@ export class RealNode {
     }
     this.#hasStirred = true
     this.#height = 0
-    this.#api = await createNode({ ...options, onEvent, ...host, ...this.multiaddr === '' ? {} : { listen: [multiaddr(this.multiaddr).decapsulate('/p2p').toString()] } })
-    const { peerId, multiaddrs: [address = ''] } = await this.#api.info()
+    this.#api = await createNode({
+      ...options,
+      onEvent,
+      ...host,
+      ...(this.multiaddr === ''
+        ? {}
+        : { listen: [multiaddr(this.multiaddr).decapsulate('/p2p').toString()] })
+    })
+    const {
+      peerId,
+      multiaddrs: [address = '']
+    } = await this.#api.info()
     this.peerId = peerId
     this.multiaddr = address
   }
 
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     const api = this.#api
     this.#api = undefined
     this.channels = []
@@ -100,10 +127,17 @@ export class RealNode {
   }
 }
 
-/** A host of its own each: any free port of the loopback interface, or a name that nobody else in this process has. */
-function hostOn (transport: TransportName): Pick<NodeOptions, 'transports'> & Required<Pick<NodeOptions, 'listen'>> {
+/**
+ * A host of its own each: any free port of the loopback interface, or a name that nobody else in
+ * this process has.
+ */
+function hostOn(
+  transport: TransportName
+): Pick<NodeOptions, 'transports'> & Required<Pick<NodeOptions, 'listen'>> {
   switch (transport) {
-    case 'tcp': return { listen: ['/ip4/127.0.0.1/tcp/0'] }
-    case 'memory': return { listen: [`/memory/${randomUUID()}`], transports: [memory()] }
+    case 'tcp':
+      return { listen: ['/ip4/127.0.0.1/tcp/0'] }
+    case 'memory':
+      return { listen: [`/memory/${randomUUID()}`], transports: [memory()] }
   }
 }

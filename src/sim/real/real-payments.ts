@@ -11,15 +11,24 @@ export class RealPayments {
   /** By name. */
   readonly byNode = new Map<string, NodePayments>()
 
-  constructor (private readonly places: Places, private readonly tell: (outcome: PaymentOutcome) => void) {}
+  constructor(
+    private readonly places: Places,
+    private readonly tell: (outcome: PaymentOutcome) => void
+  ) {}
 
   /** In the order of the place; other places do not wait. */
-  ask (payment: PlannedPayment): void {
+  ask(payment: PlannedPayment): void {
     const id = this.counts.planned++
-    this.places.do(payment.opening, async (channel) => { await this.#pay(id, payment, channel) })
+    this.places.do(payment.opening, async (channel) => {
+      await this.#pay(id, payment, channel)
+    })
   }
 
-  async #pay (id: number, { time, direction, amount }: PlannedPayment, channel: RealChannel | undefined): Promise<void> {
+  async #pay(
+    id: number,
+    { time, direction, amount }: PlannedPayment,
+    channel: RealChannel | undefined
+  ): Promise<void> {
     if (channel === undefined) {
       this.#refused(id, 'ERR_NO_CHANNEL')
       return
@@ -59,8 +68,14 @@ export class RealPayments {
     }
   }
 
-  #refused (id: number, code: string, channel?: RealChannel, seconds = 0): void {
+  #refused(id: number, code: string, channel?: RealChannel, seconds = 0): void {
     this.counts.refused(code)
-    this.tell({ id, status: 'failed', code, seconds, ...channel === undefined ? {} : { channel: channel.number } })
+    this.tell({
+      id,
+      status: 'failed',
+      code,
+      seconds,
+      ...(channel === undefined ? {} : { channel: channel.number })
+    })
   }
 }

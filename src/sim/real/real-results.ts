@@ -25,16 +25,46 @@ export interface RealRunParts {
 }
 
 /** What no node may ever have to say. */
-const BUGS: ReadonlySet<string> = new Set(['ERR_INTERNAL', 'ERR_STORE_CORRUPT', 'ERR_STORE_FAILED', 'ERR_FORGED_SPEND', 'ERR_UNKNOWN_SPEND', 'ERR_WALLET', 'ERR_PEERS'])
+const BUGS: ReadonlySet<string> = new Set([
+  'ERR_INTERNAL',
+  'ERR_STORE_CORRUPT',
+  'ERR_STORE_FAILED',
+  'ERR_FORGED_SPEND',
+  'ERR_UNKNOWN_SPEND',
+  'ERR_WALLET',
+  'ERR_PEERS'
+])
 
-export async function realResults (parts: RealRunParts): Promise<Results> {
-  const { scenario, plan, world, places, payments: { counts }, samples, complete, simulated } = parts
+export async function realResults(parts: RealRunParts): Promise<Results> {
+  const {
+    scenario,
+    plan,
+    world,
+    places,
+    payments: { counts },
+    samples,
+    complete,
+    simulated
+  } = parts
   await samples.chain.read()
-  const broken = world.alarms.filter(({ code }) => BUGS.has(code)).map(({ node, code, text }) => ({ time: Math.round(simulated), rule: 'alarm', text: `${node}: ${code} ${text}` }))
+  const broken = world.alarms
+    .filter(({ code }) => BUGS.has(code))
+    .map(({ node, code, text }) => ({
+      time: Math.round(simulated),
+      rule: 'alarm',
+      text: `${node}: ${code} ${text}`
+    }))
   const nodes = await Promise.all(world.nodes.map(async (node) => await nodeResult(node, parts)))
   const fault = await booksFault(nodes, parts)
   if (fault !== undefined) broken.push({ time: Math.round(simulated), rule: 'books', text: fault })
-  const channels = places.channels.map((channel) => channelResult(channel, { end: endOf(channel), turns: channel.turns, fundedAt: channel.fundedAt, spentAt: channel.spentAt }))
+  const channels = places.channels.map((channel) =>
+    channelResult(channel, {
+      end: endOf(channel),
+      turns: channel.turns,
+      fundedAt: channel.fundedAt,
+      spentAt: channel.spentAt
+    })
+  )
   return {
     format: 'paychan-simulation',
     version: 1,
@@ -45,7 +75,10 @@ export async function realResults (parts: RealRunParts): Promise<Results> {
     payments: counts.totals(simulated),
     chain: chainTotals(parts, await sweepsOf(world)),
     capital: capitalTotals(samples.curves.capital, channels),
-    groups: groupsOf(scenario.nodes.map(({ name }) => name), nodes),
+    groups: groupsOf(
+      scenario.nodes.map(({ name }) => name),
+      nodes
+    ),
     nodes,
     channels,
     losses: [],
@@ -58,43 +91,102 @@ export async function realResults (parts: RealRunParts): Promise<Results> {
 }
 
 /** What a node has is what it says; fees are what its payments do not explain. */
-async function nodeResult (node: RealNode, { places, payments }: RealRunParts): Promise<NodeResult> {
-  const volume = (isPayer: boolean): number => places.channels.reduce((sum, { client, server, forth, back }) =>
-    sum + ((isPayer ? client : server) === node ? forth.volume : 0) + ((isPayer ? server : client) === node ? back.volume : 0), 0)
+async function nodeResult(node: RealNode, { places, payments }: RealRunParts): Promise<NodeResult> {
+  const volume = (isPayer: boolean): number =>
+    places.channels.reduce(
+      (sum, { client, server, forth, back }) =>
+        sum +
+        ((isPayer ? client : server) === node ? forth.volume : 0) +
+        ((isPayer ? server : client) === node ? back.volume : 0),
+      0
+    )
   const { name, group, begin } = node
   const [sent, received] = [volume(true), volume(false)]
   const end = Number((await node.api.balance()).total)
-  return { name, group, honest: true, begin, end, sent, received, fees: begin + received - sent - end, lost: 0, gained: 0, payments: payments.byNode.get(name) ?? { asked: 0, made: 0 }, crashes: node.crashes }
+  return {
+    name,
+    group,
+    honest: true,
+    begin,
+    end,
+    sent,
+    received,
+    fees: begin + received - sent - end,
+    lost: 0,
+    gained: 0,
+    payments: payments.byNode.get(name) ?? { asked: 0, made: 0 },
+    crashes: node.crashes
+  }
 }
 
-async function sweepsOf ({ nodes }: RealWorld): Promise<Set<string>> {
+async function sweepsOf({ nodes }: RealWorld): Promise<Set<string>> {
   const all = await Promise.all(nodes.map(async ({ api }) => await api.transactions()))
-  return new Set(all.flat().filter(({ kind }) => kind === 'sweep').map(({ txid }) => txid))
+  return new Set(
+    all
+      .flat()
+      .filter(({ kind }) => kind === 'sweep')
+      .map(({ txid }) => txid)
+  )
 }
 
 /** Only while nothing waits in the mempool do all nodes see the same. */
-async function booksFault (nodes: readonly NodeResult[], { world, payments, samples }: RealRunParts): Promise<string | undefined> {
-  if ((await world.devnet.backend.mempool()).length > 0 || payments.counts.unknown > 0) return undefined
+async function booksFault(
+  nodes: readonly NodeResult[],
+  { world, payments, samples }: RealRunParts
+): Promise<string | undefined> {
+  if ((await world.devnet.backend.mempool()).length > 0 || payments.counts.unknown > 0) {
+    return undefined
+  }
   const fees = nodes.reduce((sum, node) => sum + node.fees, 0)
   const negative = nodes.find((node) => node.fees < 0)
-  if (negative !== undefined) return `${negative.name} has ${-negative.fees} sat more than its payments explain`
-  return fees === samples.chain.fees ? undefined : `the nodes have ${fees} sat less than their payments explain, and paid ${samples.chain.fees} sat of fees`
+  if (negative !== undefined) {
+    return `${negative.name} has ${-negative.fees} sat more than its payments explain`
+  }
+  return fees === samples.chain.fees
+    ? undefined
+    : `the nodes have ${fees} sat less than their payments explain, and paid ${samples.chain.fees} sat of fees`
 }
 
-function chainTotals ({ world, places, payments, samples: { chain } }: RealRunParts, sweeps: ReadonlySet<string>): ChainTotals {
-  const transactions: Record<keyof ChainTotals['transactions'], number> = { funding: 0, close: 0, settlement: 0, refund: 0, sweep: 0, other: 0 }
+function chainTotals(
+  { world, places, payments, samples: { chain } }: RealRunParts,
+  sweeps: ReadonlySet<string>
+): ChainTotals {
+  const transactions: Record<keyof ChainTotals['transactions'], number> = {
+    funding: 0,
+    close: 0,
+    settlement: 0,
+    refund: 0,
+    sweep: 0,
+    other: 0
+  }
   const kinds = new Map<string, keyof ChainTotals['transactions']>()
-  for (const { info } of places.channels) if (info?.spend !== undefined) kinds.set(info.spend.txid, info.spend.kind === 'unknown' ? 'other' : info.spend.kind)
+  for (const { info } of places.channels) {
+    if (info?.spend !== undefined) {
+      kinds.set(info.spend.txid, info.spend.kind === 'unknown' ? 'other' : info.spend.kind)
+    }
+  }
   // What funds a channel counts as its funding also when it closes another one.
-  for (const { info } of places.channels) if (info?.funding !== undefined) kinds.set(info.funding.txid, 'funding')
-  for (const { txid } of chain.transactions) transactions[kinds.get(txid) ?? (sweeps.has(txid) ? 'sweep' : 'other')] += 1
-  return { blocks: world.devnet.height - START_HEIGHT, reorgs: world.reorgs, transactions, fees: chain.fees, feesPerPayment: rounded(chain.fees / Math.max(1, payments.counts.made)) }
+  for (const { info } of places.channels) {
+    if (info?.funding !== undefined) kinds.set(info.funding.txid, 'funding')
+  }
+  for (const { txid } of chain.transactions) {
+    transactions[kinds.get(txid) ?? (sweeps.has(txid) ? 'sweep' : 'other')] += 1
+  }
+  return {
+    blocks: world.devnet.height - START_HEIGHT,
+    reorgs: world.reorgs,
+    transactions,
+    fees: chain.fees,
+    feesPerPayment: rounded(chain.fees / Math.max(1, payments.counts.made))
+  }
 }
 
-function endOf ({ id, info, fundedAt, spentAt }: RealChannel): ChannelResult['end'] {
+function endOf({ id, info, fundedAt, spentAt }: RealChannel): ChannelResult['end'] {
   if (id === undefined) return 'abandoned'
   if (fundedAt === null) return 'unfunded'
   if (spentAt === null || info?.spend === undefined) return 'open'
   if (info.renewedAs !== undefined) return 'renewal'
-  return info.spend.kind === 'refund' || info.spend.kind === 'close' ? info.spend.kind : 'settlement'
+  return info.spend.kind === 'refund' || info.spend.kind === 'close'
+    ? info.spend.kind
+    : 'settlement'
 }

@@ -1,4 +1,6 @@
-/** Real nodes, over libp2p in one process, with a devnet, in directories that are gone afterwards. */
+/**
+ * Real nodes, over libp2p in one process, with a devnet, in directories that are gone afterwards.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -36,7 +38,8 @@ interface Settling {
 }
 
 export class RealWorld {
-  readonly alarms: Array<{ readonly node: string, readonly code: string, readonly text: string }> = []
+  readonly alarms: Array<{ readonly node: string; readonly code: string; readonly text: string }> =
+    []
   /** Blocks after which some channel was not done in time. */
   hurried = 0
   reorgs = 0
@@ -45,13 +48,28 @@ export class RealWorld {
   readonly #failed = new Set<string>()
   #known = ''
 
-  private constructor (readonly devnet: Devnet, private readonly directory: string, private readonly transport: TransportName) {}
+  private constructor(
+    readonly devnet: Devnet,
+    private readonly directory: string,
+    private readonly transport: TransportName
+  ) {}
 
-  /** Starts everything; each wallet has its coins, and the chain the height at which simulations begin. */
-  static async start (scenario: Scenario, plan: Plan, transport: TransportName): Promise<RealWorld> {
-    const world = new RealWorld(await startDevnet(), await mkdtemp(join(tmpdir(), 'paychan-simulate-')), transport)
+  /**
+   * Starts everything; each wallet has its coins, and the chain the height at which simulations
+   * begin.
+   */
+  static async start(scenario: Scenario, plan: Plan, transport: TransportName): Promise<RealWorld> {
+    const world = new RealWorld(
+      await startDevnet(),
+      await mkdtemp(join(tmpdir(), 'paychan-simulate-')),
+      transport
+    )
     try {
-      await Promise.all(plan.nodes.map(async ({ name, group }) => { await world.#join(name, group, scenario) }))
+      await Promise.all(
+        plan.nodes.map(async ({ name, group }) => {
+          await world.#join(name, group, scenario)
+        })
+      )
       await world.#fund(plan)
       return world
     } catch (error) {
@@ -61,47 +79,75 @@ export class RealWorld {
   }
 
   /** In the plan's order. */
-  get nodes (): readonly RealNode[] { return [...this.#byName.values()] }
+  get nodes(): readonly RealNode[] {
+    return [...this.#byName.values()]
+  }
 
-  get up (): readonly RealNode[] { return this.nodes.filter(({ isUp }) => isUp) }
+  get up(): readonly RealNode[] {
+    return this.nodes.filter(({ isUp }) => isUp)
+  }
 
-  node (name: string): RealNode {
+  node(name: string): RealNode {
     const node = this.#byName.get(name)
     if (node === undefined) throw new Error(`the plan names no node ${name}`)
     return node
   }
 
-  /** A block; resolves once all nodes have seen it and done what it brings. `isQuiet`: nothing was asked of anybody since the one before. */
-  async mine (isQuiet: boolean): Promise<void> {
+  /**
+   * A block; resolves once all nodes have seen it and done what it brings. `isQuiet`: nothing was
+   * asked of anybody since the one before.
+   */
+  async mine(isQuiet: boolean): Promise<void> {
     if (!isQuiet) await this.settled()
-    await this.#grow(async () => { await this.devnet.mine(1) }, await this.#isWaiting())
+    await this.#grow(
+      async () => {
+        await this.devnet.mine(1)
+      },
+      await this.#isWaiting()
+    )
   }
 
-  /** The newest `depth` blocks, but none from before the simulation, give way to one more: as in virtual time an empty one, and others with what was in them. */
-  async reorg (depth: number): Promise<void> {
+  /**
+   * The newest `depth` blocks, but none from before the simulation, give way to one more: as in
+   * virtual time an empty one, and others with what was in them.
+   */
+  async reorg(depth: number): Promise<void> {
     const undone = Math.min(depth, this.devnet.height - START_HEIGHT)
     if (undone < 1) return
     await this.settled()
-    await this.#grow(async () => { await this.devnet.reorg(undone, { transactions: 'second' }) }, true)
+    await this.#grow(async () => {
+      await this.devnet.reorg(undone, { transactions: 'second' })
+    }, true)
     this.reorgs += 1
   }
 
-  /** The nodes come back, on what their directories have; resolves once they are connected again with everybody who is there. */
-  async restart (nodes: readonly RealNode[]): Promise<void> {
+  /**
+   * The nodes come back, on what their directories have; resolves once they are connected again
+   * with everybody who is there.
+   */
+  async restart(nodes: readonly RealNode[]): Promise<void> {
     const down = nodes.filter(({ isUp }) => !isUp)
     if (down.length === 0) return
-    await Promise.all(down.map(async (node) => { await node.start() }))
+    await Promise.all(
+      down.map(async (node) => {
+        await node.start()
+      })
+    )
     await this.#synced()
     await this.settled({ patience: RELINK_PATIENCE_MS, isForAll: true, isRestart: true })
   }
 
-  async stop (): Promise<void> {
-    await Promise.all(this.nodes.map(async (node) => { await node.stop() }))
+  async stop(): Promise<void> {
+    await Promise.all(
+      this.nodes.map(async (node) => {
+        await node.stop()
+      })
+    )
     await this.devnet.stop()
     await rm(this.directory, { recursive: true, force: true })
   }
 
-  async #join (name: string, group: string, scenario: Scenario): Promise<void> {
+  async #join(name: string, group: string, scenario: Scenario): Promise<void> {
     const setup = scenario.nodes.find((each) => each.name === group)
     if (setup === undefined) throw new Error(`the scenario has no group ${group}`)
     const node = new RealNode({
@@ -118,7 +164,9 @@ export class RealWorld {
         onEvent: (event) => {
           if (event.type !== 'alarm') return
           this.alarms.push({ node: name, code: event.code, text: event.text })
-          if (event.code === 'ERR_RENEWAL_FAILED' && event.channel !== undefined) this.#failed.add(event.channel)
+          if (event.code === 'ERR_RENEWAL_FAILED' && event.channel !== undefined) {
+            this.#failed.add(event.channel)
+          }
         }
       }
     })
@@ -127,50 +175,89 @@ export class RealWorld {
   }
 
   /** As many coins as in virtual time, so that wallets choose alike. */
-  async #fund (plan: Plan): Promise<void> {
+  async #fund(plan: Plan): Promise<void> {
     let paid = 0
     for (const { name, api, begin } of this.nodes) {
-      for (const amount of coinsOf(begin, plan.openings.filter(({ client }) => client === name).length)) {
+      for (const amount of coinsOf(
+        begin,
+        plan.openings.filter(({ client }) => client === name).length
+      )) {
         await this.devnet.fund(await api.address(), satoshi(BigInt(amount)))
         if (++paid % FUNDINGS_A_BLOCK === 0) await this.devnet.mine(1)
       }
     }
     await this.devnet.mine(START_HEIGHT - this.devnet.height)
     await this.#synced()
-    for (const { api, begin } of this.nodes) await until(async () => (await api.balance()).confirmed === BigInt(begin), api)
+    for (const { api, begin } of this.nodes) {
+      await until(async () => (await api.balance()).confirmed === BigInt(begin), api)
+    }
   }
 
-  /** The chain becomes one block longer; resolves once all nodes have done what that brings. `isForAll`: it is another history for some. */
-  async #grow (how: () => Promise<void>, isForAll: boolean): Promise<void> {
-    const due = new Set(this.#withPeers().filter((channel) => isDue(channel, this.devnet.height + 1)).map(({ id }) => id))
+  /**
+   * The chain becomes one block longer; resolves once all nodes have done what that brings.
+   * `isForAll`: it is another history for some.
+   */
+  async #grow(how: () => Promise<void>, isForAll: boolean): Promise<void> {
+    const due = new Set(
+      this.#withPeers()
+        .filter((channel) => isDue(channel, this.devnet.height + 1))
+        .map(({ id }) => id)
+    )
     this.#failed.clear()
     await how()
     await this.#synced()
     await this.settled({ due, isForAll })
   }
 
-  async #synced (): Promise<void> {
-    await Promise.all(this.up.map(async (node) => { await node.reaches(this.devnet.height) }))
+  async #synced(): Promise<void> {
+    await Promise.all(
+      this.up.map(async (node) => {
+        await node.reaches(this.devnet.height)
+      })
+    )
   }
 
   /**
-   * What a block brings is done when everybody whom it may concern is through with it, nothing is half
-   * done, and nothing changes any more.
+   * What a block brings is done when everybody whom it may concern is through with it, nothing is
+   * half done, and nothing changes any more.
    */
-  async settled ({ due = NONE, patience = PATIENCE_MS, isForAll = false, isRestart = false }: Settling = {}): Promise<void> {
+  async settled({
+    due = NONE,
+    patience = PATIENCE_MS,
+    isForAll = false,
+    isRestart = false
+  }: Settling = {}): Promise<void> {
     const begin = Date.now()
     const concerned = new Set<RealNode>()
     for (;;) {
       const { height } = this.devnet
-      const isEverybody = isForAll || await this.#isWaiting()
+      const isEverybody = isForAll || (await this.#isWaiting())
       for (const node of this.up) if (isEverybody || node.isAwake(height)) concerned.add(node)
       if (concerned.size === 0) return
-      await Promise.all([...concerned].map(async (node) => { await node.look(height) }))
+      await Promise.all(
+        [...concerned].map(async (node) => {
+          await node.look(height)
+        })
+      )
       const channels = this.up.flatMap((node) => node.channels)
-      const now = channels.map(({ id, status, spend }) => `${id} ${status} ${spend?.txid ?? ''} ${spend?.height ?? ''}`).join('\n')
+      const now = channels
+        .map(
+          ({ id, status, spend }) => `${id} ${status} ${spend?.txid ?? ''} ${spend?.height ?? ''}`
+        )
+        .join('\n')
       const waited = Date.now() - begin
-      const isBegun = waited > DUE_PATIENCE_MS || !channels.some(({ id, status }) => due.has(id) && isIdle(status) && !this.#failed.has(id))
-      if (now === this.#known && isBegun && !this.#withPeers().some(isHalfDone) && await this.#isSeen() && (!isRestart || await this.#areConnected())) return
+      const isBegun =
+        waited > DUE_PATIENCE_MS ||
+        !channels.some(({ id, status }) => due.has(id) && isIdle(status) && !this.#failed.has(id))
+      if (
+        now === this.#known &&
+        isBegun &&
+        !this.#withPeers().some(isHalfDone) &&
+        (await this.#isSeen()) &&
+        (!isRestart || (await this.#areConnected()))
+      ) {
+        return
+      }
       this.#known = now
       if (waited > patience) {
         this.hurried += 1
@@ -179,39 +266,67 @@ export class RealWorld {
     }
   }
 
-  async #isWaiting (): Promise<boolean> {
+  async #isWaiting(): Promise<boolean> {
     return (await this.devnet.backend.mempool()).length > 0
   }
 
-  /** The channels of which both sides are there: of others nobody knows what will become, and when. */
-  #withPeers (): ChannelInfo[] {
+  /**
+   * The channels of which both sides are there: of others nobody knows what will become, and when.
+   */
+  #withPeers(): ChannelInfo[] {
     const there = new Set(this.up.map(({ peerId }) => peerId))
     return this.up.flatMap(({ channels }) => channels.filter(({ peerId }) => there.has(peerId)))
   }
 
-  /** Whether clients have dialled: of a channel that takes no more payments its status does not say so. */
-  async #areConnected (): Promise<boolean> {
-    const lacking = await Promise.all(this.up.map(async ({ api, channels }) => {
-      const connected = new Set((await api.peers()).filter((peer) => peer.connected).map(({ peerId }) => peerId))
-      return this.up.some(({ peerId }) => !connected.has(peerId) && channels.some((channel) => channel.peerId === peerId && isIdle(channel.status)))
-    }))
+  /**
+   * Whether clients have dialled: of a channel that takes no more payments its status does not say
+   * so.
+   */
+  async #areConnected(): Promise<boolean> {
+    const lacking = await Promise.all(
+      this.up.map(async ({ api, channels }) => {
+        const connected = new Set(
+          (await api.peers()).filter((peer) => peer.connected).map(({ peerId }) => peerId)
+        )
+        return this.up.some(
+          ({ peerId }) =>
+            !connected.has(peerId) &&
+            channels.some((channel) => channel.peerId === peerId && isIdle(channel.status))
+        )
+      })
+    )
     return !lacking.includes(true)
   }
 
-  /** Whether the chain has every funding transaction that is signed (a node tells its caller before it has sent it), and both sides know in which block these and the spends are, if in any. */
-  async #isSeen (): Promise<boolean> {
-    const seen = await Promise.all(this.up.flatMap(({ channels, seenAt }) => channels.map(async ({ status, confirmations, funding, spend }) => {
-      const funded = funding === undefined ? undefined : await this.devnet.transaction(funding.txid)
-      if (status === 'confirming' && funding !== undefined && funded === undefined) return false
-      if (funded?.block?.height !== (confirmations > 0 ? seenAt - confirmations + 1 : undefined)) return false
-      return spend === undefined || spend.height === (await this.devnet.transaction(spend.txid))?.block?.height
-    })))
+  /**
+   * Whether the chain has every funding transaction that is signed (a node tells its caller before
+   * it has sent it), and both sides know in which block these and the spends are, if in any.
+   */
+  async #isSeen(): Promise<boolean> {
+    const seen = await Promise.all(
+      this.up.flatMap(({ channels, seenAt }) =>
+        channels.map(async ({ status, confirmations, funding, spend }) => {
+          const funded =
+            funding === undefined ? undefined : await this.devnet.transaction(funding.txid)
+          if (status === 'confirming' && funding !== undefined && funded === undefined) return false
+          if (
+            funded?.block?.height !== (confirmations > 0 ? seenAt - confirmations + 1 : undefined)
+          ) {
+            return false
+          }
+          return (
+            spend === undefined ||
+            spend.height === (await this.devnet.transaction(spend.txid))?.block?.height
+          )
+        })
+      )
+    )
     return !seen.includes(false)
   }
 }
 
 /** Waits for events of a node until a condition holds. */
-async function until (condition: () => Promise<boolean>, api: NodeApi): Promise<void> {
+async function until(condition: () => Promise<boolean>, api: NodeApi): Promise<void> {
   for (;;) {
     const next = new Promise<void>((resolve) => {
       const off = api.onEvent(() => {

@@ -1,7 +1,8 @@
 /**
- * Runs a scenario with real nodes: over libp2p, on disks, with a devnet. Virtual time is compressed:
- * what the plan says happens in its order, and blocks come when they come in virtual time (drawn from
- * the same stream), each only once everything before is done and everybody has seen the one before.
+ * Runs a scenario with real nodes: over libp2p, on disks, with a devnet. Virtual time is
+ * compressed: what the plan says happens in its order, and blocks come when they come in virtual
+ * time (drawn from the same stream), each only once everything before is done and everybody has
+ * seen the one before.
  */
 import type { PaymentOutcome } from '../measure/outcome.js'
 import type { Plan, PlannedPayment } from '../plan.js'
@@ -22,7 +23,7 @@ export interface RealOptions {
   /** What carries the messages of the nodes; TCP when left out. */
   readonly transport?: TransportName
   /** Called after each block: seconds of virtual time, and payments made so far. */
-  readonly onProgress?: (progress: { readonly time: number, readonly payments: number }) => void
+  readonly onProgress?: (progress: { readonly time: number; readonly payments: number }) => void
   /** Ends it early: what has been seen by then is the result, with `complete: false`. */
   readonly signal?: AbortSignal
   readonly onOutcome?: (outcome: PaymentOutcome) => void
@@ -41,12 +42,18 @@ export interface RealRun {
  * @example
  * const { results, ignored } = await simulateReal(scenario, makePlan(scenario))
  */
-export async function simulateReal (scenario: Scenario, plan: Plan, { transport = DEFAULT_TRANSPORT, onProgress, signal, onOutcome = () => {} }: RealOptions = {}): Promise<RealRun> {
+export async function simulateReal(
+  scenario: Scenario,
+  plan: Plan,
+  { transport = DEFAULT_TRANSPORT, onProgress, signal, onOutcome = () => {} }: RealOptions = {}
+): Promise<RealRun> {
   const ignored = ignoredBy(scenario, plan)
   const world = await RealWorld.start(scenario, plan, transport)
   try {
     const agenda = new Agenda<Timed>()
-    const places = new Places(plan.openings, world, (timed) => { agenda.add(timed) })
+    const places = new Places(plan.openings, world, (timed) => {
+      agenda.add(timed)
+    })
     const payments = new RealPayments(places, onOutcome)
     const samples = new RealSamples(world, places, payments.counts)
     const blocks = new Draws(scenario.seed, 'blocks')
@@ -87,18 +94,31 @@ export async function simulateReal (scenario: Scenario, plan: Plan, { transport 
     await world.settled()
     places.follow(now)
     const complete = signal?.aborted !== true
-    return { results: await realResults({ scenario, plan, world, places, payments, samples, complete, simulated: complete ? scenario.duration : now }), ignored, hurried: world.hurried }
+    return {
+      results: await realResults({
+        scenario,
+        plan,
+        world,
+        places,
+        payments,
+        samples,
+        complete,
+        simulated: complete ? scenario.duration : now
+      }),
+      ignored,
+      hurried: world.hurried
+    }
   } finally {
     await world.stop()
   }
 }
 
 /** As virtual blocks: at the least a second after the one before. */
-function nextBlock (draws: Draws, { chain }: Scenario, now: number): number {
+function nextBlock(draws: Draws, { chain }: Scenario, now: number): number {
   return now + Math.max(1, draws.of(chain.interval))
 }
 
-function nextOf (payments: Iterator<PlannedPayment>): PlannedPayment | undefined {
+function nextOf(payments: Iterator<PlannedPayment>): PlannedPayment | undefined {
   const next = payments.next()
   return next.done === true ? undefined : next.value
 }

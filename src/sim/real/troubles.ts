@@ -1,4 +1,7 @@
-/** What goes wrong in a run with real nodes, when it does in virtual time: drawn from the same streams. */
+/**
+ * What goes wrong in a run with real nodes, when it does in virtual time: drawn from the same
+ * streams.
+ */
 import { isMeant } from '../nodes/faults.js'
 import type { Fault, Scenario } from '../scenario/scenario.js'
 import { Draws } from '../world/random.js'
@@ -7,18 +10,34 @@ import type { Places, Timed } from './places.js'
 import type { RealNode } from './real-node.js'
 import type { RealWorld } from './real-world.js'
 
-export interface TroubleHost { readonly agenda: Agenda<Timed>, readonly world: RealWorld, readonly places: Places }
+export interface TroubleHost {
+  readonly agenda: Agenda<Timed>
+  readonly world: RealWorld
+  readonly places: Places
+}
 
 /** Each happens once everything that was asked for before is done. */
-export function arrangeTroubles ({ seed, chain: { reorgs }, faults }: Scenario, host: TroubleHost): void {
+export function arrangeTroubles(
+  { seed, chain: { reorgs }, faults }: Scenario,
+  host: TroubleHost
+): void {
   if (reorgs !== undefined) nextReorg(reorgs, new Draws(seed, 'reorgs'), 0, host)
   faults.forEach((fault, n) => {
     if (fault.kind !== 'crash') return
-    for (const node of host.world.nodes) if (isMeant(fault.who, node)) nextCrash(fault, node, new Draws(seed, `fault ${n} ${node.name}`), 0, host)
+    for (const node of host.world.nodes) {
+      if (isMeant(fault.who, node)) {
+        nextCrash(fault, node, new Draws(seed, `fault ${n} ${node.name}`), 0, host)
+      }
+    }
   })
 }
 
-function nextReorg (reorgs: NonNullable<Scenario['chain']['reorgs']>, draws: Draws, now: number, host: TroubleHost): void {
+function nextReorg(
+  reorgs: NonNullable<Scenario['chain']['reorgs']>,
+  draws: Draws,
+  now: number,
+  host: TroubleHost
+): void {
   const time = now + Math.max(1, draws.of(reorgs.every))
   const { agenda, world, places } = host
   agenda.add({
@@ -33,7 +52,13 @@ function nextReorg (reorgs: NonNullable<Scenario['chain']['reorgs']>, draws: Dra
 }
 
 /** There for a while, then not for a while, again and again. */
-function nextCrash (fault: Extract<Fault, { kind: 'crash' }>, node: RealNode, draws: Draws, now: number, host: TroubleHost): void {
+function nextCrash(
+  fault: Extract<Fault, { kind: 'crash' }>,
+  node: RealNode,
+  draws: Draws,
+  now: number,
+  host: TroubleHost
+): void {
   const time = now + draws.of(fault.every)
   const { agenda, world, places } = host
   agenda.add({

@@ -1,4 +1,6 @@
-/** Balances of a channel over time, as changes: most samples of most channels are as the one before. */
+/**
+ * Balances of a channel over time, as changes: most samples of most channels are as the one before.
+ */
 
 /**
  * Sample, balance, sample, balance, ... for each sample that differs from the one before. With a
@@ -6,20 +8,29 @@
  *
  *     changesOf([5, 5, 3], 10, 1)   // [10, 5, 12, 3]
  */
-export function changesOf (balances: readonly number[], firstSample: number, stride: number): number[] {
+export function changesOf(
+  balances: readonly number[],
+  firstSample: number,
+  stride: number
+): number[] {
   const changes: number[] = []
   let last: number | undefined
   for (const [at, balance] of balances.entries()) {
     const sample = firstSample + at
-    if (balance === last || (sample % stride !== 0 && at !== 0 && at !== balances.length - 1)) continue
+    if (balance === last || (sample % stride !== 0 && at !== 0 && at !== balances.length - 1)) {
+      continue
+    }
     changes.push(sample, balance)
     last = balance
   }
   return changes
 }
 
-/** The balance at a sample, which must not be before the first change; 0 when there is no change at all. */
-export function balanceAt (changes: readonly number[], sample: number): number {
+/**
+ * The balance at a sample, which must not be before the first change; 0 when there is no change at
+ * all.
+ */
+export function balanceAt(changes: readonly number[], sample: number): number {
   let low = 0
   let high = changes.length / 2 - 1
   while (low < high) {
@@ -31,13 +42,21 @@ export function balanceAt (changes: readonly number[], sample: number): number {
 }
 
 /**
- * The last of the samples at which most channels are there: what the picture begins with, since at the
- * end of many simulations there are none.
+ * The last of the samples at which most channels are there: what the picture begins with, since at
+ * the end of many simulations there are none.
  */
-export function busiestSample (channels: ReadonlyArray<{ readonly balances: readonly number[], readonly firstSample: number }>, samples: number): number {
+export function busiestSample(
+  channels: ReadonlyArray<{ readonly balances: readonly number[]; readonly firstSample: number }>,
+  samples: number
+): number {
   const changes = new Map<number, number>()
   for (const { firstSample, balances } of channels) {
-    for (const [sample, by] of [[firstSample, 1], [firstSample + balances.length, -1]] as const) changes.set(sample, (changes.get(sample) ?? 0) + by)
+    for (const [sample, by] of [
+      [firstSample, 1],
+      [firstSample + balances.length, -1]
+    ] as const) {
+      changes.set(sample, (changes.get(sample) ?? 0) + by)
+    }
   }
   let [there, most, busiest] = [0, 0, Math.max(0, samples - 1)]
   for (let sample = 0; sample < samples; sample++) {
@@ -47,10 +66,18 @@ export function busiestSample (channels: ReadonlyArray<{ readonly balances: read
   return busiest
 }
 
-/** The smallest power of two as stride with which all channels together have at most `most` changes. */
-export function strideFor (channels: ReadonlyArray<{ readonly balances: readonly number[], readonly firstSample: number }>, most: number): number {
+/**
+ * The smallest power of two as stride with which all channels together have at most `most` changes.
+ */
+export function strideFor(
+  channels: ReadonlyArray<{ readonly balances: readonly number[]; readonly firstSample: number }>,
+  most: number
+): number {
   for (let stride = 1; ; stride *= 2) {
-    const total = channels.reduce((sum, channel) => sum + changesOf(channel.balances, channel.firstSample, stride).length / 2, 0)
+    const total = channels.reduce(
+      (sum, channel) => sum + changesOf(channel.balances, channel.firstSample, stride).length / 2,
+      0
+    )
     // At the end each channel is its first and its last balance.
     if (total <= most || stride > 1_000_000) return stride
   }

@@ -1,36 +1,52 @@
-/** Numbers as people read them, always with their unit. The page in the browser uses the same ones. */
+/**
+ * Numbers as people read them, always with their unit. The page in the browser uses the same ones.
+ */
 
 const DAY = 86_400
 
-/** Control characters, and those that turn the direction of the text around, made visible: a name could hide behind them. */
-export function visible (text: string): string {
-  return Array.from(text, character => isHidden(character.codePointAt(0) ?? 0) ? '\ufffd' : character).join('')
+/**
+ * Control characters, and those that turn the direction of the text around, made visible: a name
+ * could hide behind them.
+ */
+export function visible(text: string): string {
+  return Array.from(text, (character) =>
+    isHidden(character.codePointAt(0) ?? 0) ? '\ufffd' : character
+  ).join('')
 }
 
-function isHidden (code: number): boolean {
-  return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-    (code >= 0x2060 && code <= 0x2069) || code === 0xfeff || (code >= 0xd800 && code <= 0xdfff)
+function isHidden(code: number): boolean {
+  return (
+    code < 0x20 ||
+    (code >= 0x7f && code < 0xa0) ||
+    (code >= 0x200b && code <= 0x200f) ||
+    (code >= 0x2028 && code <= 0x202e) ||
+    (code >= 0x2060 && code <= 0x2069) ||
+    code === 0xfeff ||
+    (code >= 0xd800 && code <= 0xdfff)
+  )
 }
 
 /** `12,345` or `0.25`: at most `digits` digits after the point. */
-export function count (value: number, digits = 0): string {
+export function count(value: number, digits = 0): string {
   const text = value.toLocaleString('en-US', { maximumFractionDigits: digits })
   return text === '-0' ? '0' : text
 }
 
-/** `1,000 sat`; two digits after the point for less than 100 sat, since fees per payment are small. */
-export function sat (value: number): string {
+/**
+ * `1,000 sat`; two digits after the point for less than 100 sat, since fees per payment are small.
+ */
+export function sat(value: number): string {
   return `${count(value, Math.abs(value) < 100 ? 2 : 0)} sat`
 }
 
 /** As `sat`, and from 10,000,000 sat on in bitcoin: `1.25 BTC`. */
-export function money (value: number): string {
+export function money(value: number): string {
   if (Math.abs(value) < 10_000_000) return sat(value)
   return `${count(value / 100_000_000, Math.abs(value) < 1_000_000_000 ? 3 : 2)} BTC`
 }
 
 /** Of a part of 1: `99.3 %`. What is not all is never `100 %`, what is not nothing never `0 %`. */
-export function percent (part: number): string {
+export function percent(part: number): string {
   const value = part * 100
   if (value > 0 && value < 0.001) return '< 0.001 %'
   if (value < 100 && value > 99.99) return '> 99.99 %'
@@ -38,7 +54,7 @@ export function percent (part: number): string {
 }
 
 /** `350 ms`, `4.2 s`, `12 min`, `5.5 h`, `3 days`. */
-export function duration (seconds: number): string {
+export function duration(seconds: number): string {
   if (seconds < 1) return `${count(seconds * 1000, seconds < 0.01 ? 1 : 0)} ms`
   if (seconds < 120) return `${count(seconds, seconds < 10 ? 2 : 1)} s`
   if (seconds < 2 * 3600) return `${count(seconds / 60, 1)} min`
@@ -47,18 +63,20 @@ export function duration (seconds: number): string {
 }
 
 /** A time of the simulation, in seconds from its beginning: `3 d 14:05`. */
-export function moment (seconds: number): string {
+export function moment(seconds: number): string {
   const minutes = Math.floor(seconds / 60)
   const two = (value: number): string => String(value).padStart(2, '0')
   return `${Math.floor(minutes / 1440)} d ${two(Math.floor(minutes / 60) % 24)}:${two(minutes % 60)}`
 }
 
 /** A value of a curve, with as many digits as it needs; those in percent are not parts of 1. */
-export function curveValue (value: number, unit: string): string {
-  return unit === '%' ? percent(value / 100) : `${count(value, Math.abs(value) < 10 ? 2 : 0)} ${unit}`.trim()
+export function curveValue(value: number, unit: string): string {
+  return unit === '%'
+    ? percent(value / 100)
+    : `${count(value, Math.abs(value) < 10 ? 2 : 0)} ${unit}`.trim()
 }
 
 /** `1 node`, `2 nodes`. */
-export function plural (number: number, one: string, many = `${one}s`): string {
+export function plural(number: number, one: string, many = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`
 }

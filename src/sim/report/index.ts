@@ -1,4 +1,7 @@
-/** `report.html`: what a simulation found, as one page that opens without a network. Pure: the same results give the same bytes. */
+/**
+ * `report.html`: what a simulation found, as one page that opens without a network. Pure: the same
+ * results give the same bytes.
+ */
 import type { Results } from '../results.js'
 import { busiestSample } from './balances.js'
 import { choose, largest } from './choice.js'
@@ -24,8 +27,16 @@ const PICTURE = { nodes: 2_000, channels: 6_000 }
 const MOST_ROWS = 20_000
 
 const CONTENTS: ReadonlyArray<readonly [string, string]> = [
-  ['network', 'Network'], ['curves', 'Curves'], ['payments', 'Payments'], ['losses', 'Losses'], ['attacks', 'Attacks'], ['risk', 'Risk'],
-  ['groups', 'Groups'], ['nodes', 'Nodes'], ['channels', 'Channels'], ['chain', 'Chain']
+  ['network', 'Network'],
+  ['curves', 'Curves'],
+  ['payments', 'Payments'],
+  ['losses', 'Losses'],
+  ['attacks', 'Attacks'],
+  ['risk', 'Risk'],
+  ['groups', 'Groups'],
+  ['nodes', 'Nodes'],
+  ['channels', 'Channels'],
+  ['chain', 'Chain']
 ]
 
 /**
@@ -33,10 +44,20 @@ const CONTENTS: ReadonlyArray<readonly [string, string]> = [
  *
  *     writeFileSync('report.html', renderReport(JSON.parse(readFileSync('results.json', 'utf8'))))
  */
-export function renderReport (results: Results): string {
+export function renderReport(results: Results): string {
   const choice = choose(results, PICTURE)
-  const nodes = largest(results.nodes, MOST_ROWS, new Set(choice.nodes), node => node.sent + node.received)
-  const channels = largest(results.channels, MOST_ROWS, new Set(choice.channels), channel => channel.capacity)
+  const nodes = largest(
+    results.nodes,
+    MOST_ROWS,
+    new Set(choice.nodes),
+    (node) => node.sent + node.received
+  )
+  const channels = largest(
+    results.channels,
+    MOST_ROWS,
+    new Set(choice.channels),
+    (channel) => channel.capacity
+  )
   const drawn = draw(choice, { nodes, channels }, results.groups)
   const data: PageData = {
     times: results.series.times,
@@ -52,21 +73,26 @@ export function renderReport (results: Results): string {
     title: `${results.scenario.name}, seed ${results.scenario.seed}: paychan simulation`,
     data,
     body: html`<main>
-${brokenSection(results)}
-${headSection(results)}
-<nav aria-label="contents">${CONTENTS.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
-<noscript><p class="notice">The picture, the curves and the large tables need JavaScript, which this browser does not run. Nothing is fetched from anywhere.</p></noscript>
-${pictureSection(results, choice, drawn.stride, data.groups)}
-${curvesSection(data.curves)}
-${paymentsSection(results)}
-${lossesSection(results)}
-${attacksSection(results)}
-${riskSection(results)}
-${groupsSection(results)}
-${tableSection('nodes', 'Nodes')}
-${tableSection('channels', 'Channels')}
-${chainSection(results)}
-<footer><p>Amounts are satoshis (sat; 100,000,000 sat = 1 BTC), times are simulated. The same scenario and seed give the same report.</p></footer>
-</main>`
+      ${brokenSection(results)} ${headSection(results)}
+      <nav aria-label="contents">
+        ${CONTENTS.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}
+      </nav>
+      <noscript
+        ><p class="notice">
+          The picture, the curves and the large tables need JavaScript, which this browser does not
+          run. Nothing is fetched from anywhere.
+        </p></noscript
+      >
+      ${pictureSection(results, choice, drawn.stride, data.groups)} ${curvesSection(data.curves)}
+      ${paymentsSection(results)} ${lossesSection(results)} ${attacksSection(results)}
+      ${riskSection(results)} ${groupsSection(results)} ${tableSection('nodes', 'Nodes')}
+      ${tableSection('channels', 'Channels')} ${chainSection(results)}
+      <footer>
+        <p>
+          Amounts are satoshis (sat; 100,000,000 sat = 1 BTC), times are simulated. The same
+          scenario and seed give the same report.
+        </p>
+      </footer>
+    </main>`
   })
 }

@@ -1,4 +1,7 @@
-/** What the page in the browser is given as JSON: the contract between `src/sim/report` and `src/sim/report/page`. */
+/**
+ * What the page in the browser is given as JSON: the contract between `src/sim/report` and
+ * `src/sim/report/page`.
+ */
 
 export type CellKind = 'text' | 'count' | 'sat' | 'percent' | 'height'
 
@@ -23,7 +26,11 @@ export interface TableData {
   readonly selects: 'node' | 'channel' | null
 }
 
-export interface CurveLine { readonly label: string, readonly colour: number, readonly values: ReadonlyArray<number | null> }
+export interface CurveLine {
+  readonly label: string
+  readonly colour: number
+  readonly values: ReadonlyArray<number | null>
+}
 
 export interface Curve {
   readonly title: string
@@ -34,7 +41,10 @@ export interface Curve {
   readonly lines: readonly CurveLine[]
 }
 
-export interface Group { readonly name: string, readonly honest: boolean }
+export interface Group {
+  readonly name: string
+  readonly honest: boolean
+}
 
 export interface PictureNode {
   /** Row in the table of nodes. */
@@ -54,7 +64,10 @@ export interface PictureChannel {
   readonly capacity: number
   /** 0 to 4, by capacity. */
   readonly width: number
-  /** Channels between the same two nodes at the same time lie side by side: 0 in the middle, 1 and -1 beside it, ... */
+  /**
+   * Channels between the same two nodes at the same time lie side by side: 0 in the middle, 1 and
+   * -1 beside it, ...
+   */
   readonly lane: number
   /** The samples in which it is there. */
   readonly from: number

@@ -35,24 +35,60 @@ const CHANNEL_COLUMNS: readonly Column[] = [
   { title: 'back', kind: 'count', hint: 'payments by the server' }
 ]
 
-function nodeRow (node: NodeResult): Cell[] {
+function nodeRow(node: NodeResult): Cell[] {
   return [
-    visible(node.name), visible(node.group), node.honest ? 'honest' : 'adversary', node.begin, node.end, node.sent, node.received, node.fees, node.lost, node.gained,
-    node.payments.asked, node.payments.made, node.crashes
+    visible(node.name),
+    visible(node.group),
+    node.honest ? 'honest' : 'adversary',
+    node.begin,
+    node.end,
+    node.sent,
+    node.received,
+    node.fees,
+    node.lost,
+    node.gained,
+    node.payments.asked,
+    node.payments.made,
+    node.crashes
   ]
 }
 
-function channelRow (channel: ChannelResult): Cell[] {
+function channelRow(channel: ChannelResult): Cell[] {
   return [
-    channel.number, visible(channel.client), visible(channel.server), channel.capacity, channel.step, channel.fundedAt, channel.spentAt, channel.end, channel.turns,
-    channel.volume.forth, channel.volume.back, channel.payments.forth, channel.payments.back
+    channel.number,
+    visible(channel.client),
+    visible(channel.server),
+    channel.capacity,
+    channel.step,
+    channel.fundedAt,
+    channel.spentAt,
+    channel.end,
+    channel.turns,
+    channel.volume.forth,
+    channel.volume.back,
+    channel.payments.forth,
+    channel.payments.back
   ]
 }
 
-export function nodeTable (nodes: readonly NodeResult[], outOf: number): TableData {
-  return { id: 'nodes-table', caption: 'nodes', columns: NODE_COLUMNS, rows: nodes.map(nodeRow), outOf, selects: 'node' }
+export function nodeTable(nodes: readonly NodeResult[], outOf: number): TableData {
+  return {
+    id: 'nodes-table',
+    caption: 'nodes',
+    columns: NODE_COLUMNS,
+    rows: nodes.map(nodeRow),
+    outOf,
+    selects: 'node'
+  }
 }
 
-export function channelTable (channels: readonly ChannelResult[], outOf: number): TableData {
-  return { id: 'channels-table', caption: 'channels', columns: CHANNEL_COLUMNS, rows: channels.map(channelRow), outOf, selects: 'channel' }
+export function channelTable(channels: readonly ChannelResult[], outOf: number): TableData {
+  return {
+    id: 'channels-table',
+    caption: 'channels',
+    columns: CHANNEL_COLUMNS,
+    rows: channels.map(channelRow),
+    outOf,
+    selects: 'channel'
+  }
 }

@@ -2,14 +2,20 @@
 import type { Results } from '../results.js'
 import { count, plural } from './format.js'
 
-/** `59 channels (20 of the scenario, 39 that followed them)`: renewals, and what was opened in the place of one that ended, are channels of their own. */
-export function channelsText ({ scenario, channels }: Pick<Results, 'scenario' | 'channels'>): string {
+/**
+ * `59 channels (20 of the scenario, 39 that followed them)`: renewals, and what was opened in the
+ * place of one that ended, are channels of their own.
+ */
+export function channelsText({
+  scenario,
+  channels
+}: Pick<Results, 'scenario' | 'channels'>): string {
   const [planned, all] = [scenario.channels, channels.length]
   if (all < planned) return `${count(all)} of the ${plural(planned, 'channel')} of the scenario`
   return `${plural(all, 'channel')}${all === planned ? '' : ` (${count(planned)} of the scenario, ${count(all - planned)} that followed them)`}`
 }
 
 /** `, 12 not asked for while the payer was switched off`; nothing when there were none. */
-export function offText ({ off }: Pick<Results['payments'], 'off'>): string {
+export function offText({ off }: Pick<Results['payments'], 'off'>): string {
   return off > 0 ? `, ${count(off)} not asked for while the payer was switched off` : ''
 }

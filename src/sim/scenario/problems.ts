@@ -14,24 +14,42 @@ export interface Problem {
 }
 
 /** `FILE:LINE:COLUMN: what is wrong`, as compilers write it. */
-export function formatProblem ({ file, line, column, sentence }: Problem): string {
+export function formatProblem({ file, line, column, sentence }: Problem): string {
   return `${file}:${line}:${column}: ${sentence}`
 }
 
 /** A file of nonsense has thousands, and nobody reads them. */
 export const MOST_SHOWN = 50
 
-/** Everything that is wrong with a scenario, in the order of its lines. The message shows the first. */
+/**
+ * Everything that is wrong with a scenario, in the order of its lines. The message shows the first.
+ */
 export class ScenarioError extends PaychanError {
   readonly problems: readonly Problem[]
 
-  constructor (found: readonly Problem[]) {
-    const problems = [...found].sort((a, b) => a.file < b.file ? -1 : a.file > b.file ? 1 : a.line === b.line ? a.column - b.column : a.line - b.line)
-    const [first = { file: '', line: 1, column: 1, sentence: 'The scenario cannot be used.' }] = problems
+  constructor(found: readonly Problem[]) {
+    const problems = [...found].sort((a, b) =>
+      a.file < b.file
+        ? -1
+        : a.file > b.file
+          ? 1
+          : a.line === b.line
+            ? a.column - b.column
+            : a.line - b.line
+    )
+    const [first = { file: '', line: 1, column: 1, sentence: 'The scenario cannot be used.' }] =
+      problems
     const others = problems.length - 1
-    super('ERR_SCENARIO_INVALID', `${formatProblem(first)}${others > 0 ? ` (and ${others} more)` : ''}`, {
-      file: first.file, line: first.line, column: first.column, problems: problems.slice(0, MOST_SHOWN).map(formatProblem).join('\n')
-    })
+    super(
+      'ERR_SCENARIO_INVALID',
+      `${formatProblem(first)}${others > 0 ? ` (and ${others} more)` : ''}`,
+      {
+        file: first.file,
+        line: first.line,
+        column: first.column,
+        problems: problems.slice(0, MOST_SHOWN).map(formatProblem).join('\n')
+      }
+    )
     this.problems = problems.slice(0, MOST_SHOWN)
   }
 }

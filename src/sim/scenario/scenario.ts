@@ -1,23 +1,30 @@
 /**
- * A scenario as the simulator takes it: checked, with all defaults filled in. `scenario-file.ts` makes
- * it from YAML. Amounts are bigint satoshis, times are seconds of virtual time from the beginning,
- * fee rates satoshis per 1,000 vB. Everything that is drawn at random is drawn from the seed.
+ * A scenario as the simulator takes it: checked, with all defaults filled in. `scenario-file.ts`
+ * makes it from YAML. Amounts are bigint satoshis, times are seconds of virtual time from the
+ * beginning, fee rates satoshis per 1,000 vB. Everything that is drawn at random is drawn from the
+ * seed.
  */
 import type { Policy } from '../../channel/policy.js'
 import type { FeeRate, Satoshi } from '../../types/units.js'
 
 /** A number that is drawn anew each time. */
 export type Distribution =
-  | { readonly kind: 'constant', readonly value: number }
-  | { readonly kind: 'uniform', readonly least: number, readonly most: number }
-  | { readonly kind: 'exponential', readonly mean: number }
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'uniform'; readonly least: number; readonly most: number }
+  | { readonly kind: 'exponential'; readonly mean: number }
   /** Half of the draws are below the median; `sigma` is that of the logarithm. */
-  | { readonly kind: 'lognormal', readonly median: number, readonly sigma: number }
+  | { readonly kind: 'lognormal'; readonly median: number; readonly sigma: number }
 
 /** From `from` on, before `until`. */
-export interface Span { readonly from: number, readonly until: number }
+export interface Span {
+  readonly from: number
+  readonly until: number
+}
 
-/** Nodes that are alike. They are called `name` when there is one, `name-1`, `name-2`, ... otherwise. */
+/**
+ * Nodes that are alike. They are called `name` when there is one, `name-1`, `name-2`, ...
+ * otherwise.
+ */
 export interface NodeGroup {
   readonly name: string
   readonly count: number
@@ -45,7 +52,10 @@ export interface ChannelGroup {
   readonly step: number | undefined
   /** When they are opened. */
   readonly opens: Span
-  /** What happens at the end of a channel's life: nothing, another one is opened, or it renews itself. */
+  /**
+   * What happens at the end of a channel's life: nothing, another one is opened, or it renews
+   * itself.
+   */
   readonly then: 'nothing' | 'reopen' | 'renew'
 }
 
@@ -59,95 +69,180 @@ export interface Activity {
   readonly amount: Distribution
   /** The part of the payments that goes the other way, from the channel's partner back: 0 to 1. */
   readonly back: number
-  /** Whether a payer has one payee for good (`partner`, drawn among its channels), or another one each time. */
+  /**
+   * Whether a payer has one payee for good (`partner`, drawn among its channels), or another one
+   * each time.
+   */
   readonly payee: 'partner' | 'any'
   readonly during: Span
   /** Hours of the day (0 to 24) in which there are payments; undefined: all. */
-  readonly hours: { readonly from: number, readonly until: number } | undefined
+  readonly hours: { readonly from: number; readonly until: number } | undefined
 }
 
 /** What being in the next block takes, by block. */
 export type FeeSource =
-  | { readonly kind: 'constant', readonly rate: FeeRate }
+  | { readonly kind: 'constant'; readonly rate: FeeRate }
   /** The generator of `paychan devnet trace`. */
-  | { readonly kind: 'congested', readonly seed: number }
-  | { readonly kind: 'trace', readonly points: ReadonlyArray<{ readonly height: number, readonly rate: FeeRate }> }
+  | { readonly kind: 'congested'; readonly seed: number }
+  | {
+      readonly kind: 'trace'
+      readonly points: ReadonlyArray<{ readonly height: number; readonly rate: FeeRate }>
+    }
 
 export interface ChainSetup {
   /** Seconds between two blocks. */
   readonly interval: Distribution
-  /** Virtual bytes of a block; what the scenario's nodes broadcast competes with the demand of `fees` for it. */
+  /**
+   * Virtual bytes of a block; what the scenario's nodes broadcast competes with the demand of
+   * `fees` for it.
+   */
   readonly blockVsize: number
   readonly fees: FeeSource
   /** What mempools ask for at least, and for a replacement beyond what it replaces. */
   readonly relay: FeeRate
   /** Reorganisations: how often (seconds), how deep. */
-  readonly reorgs: { readonly every: Distribution, readonly depth: Distribution } | undefined
+  readonly reorgs: { readonly every: Distribution; readonly depth: Distribution } | undefined
 }
 
 /** A group that is cut off from another one for a while. */
-export interface Partition { readonly between: readonly [string, string], readonly during: Span }
+export interface Partition {
+  readonly between: readonly [string, string]
+  readonly during: Span
+}
 
 export interface NetworkSetup {
   /** Milliseconds that a message is on its way. */
   readonly latency: Distribution
-  /** The chance that a message is lost; its stream breaks with it, since a stream loses nothing else. */
+  /**
+   * The chance that a message is lost; its stream breaks with it, since a stream loses nothing
+   * else.
+   */
   readonly loss: number
   readonly partitions: readonly Partition[]
 }
 
 export type Fault =
-  /** Up for a while, then gone for a while: churn when it ends in order, a crash otherwise. `losesWrites`: of a crash, how many of the newest commits are gone. */
-  | { readonly kind: 'crash', readonly who: string, readonly every: Distribution, readonly down: Distribution, readonly orderly: boolean, readonly losesWrites: number }
+  /**
+   * Up for a while, then gone for a while: churn when it ends in order, a crash otherwise.
+   * `losesWrites`: of a crash, how many of the newest commits are gone.
+   */
+  | {
+      readonly kind: 'crash'
+      readonly who: string
+      readonly every: Distribution
+      readonly down: Distribution
+      readonly orderly: boolean
+      readonly losesWrites: number
+    }
   /** Commits fail: the node stops, as it must, until it is started again with room on its disk. */
-  | { readonly kind: 'disk-full', readonly who: string, readonly every: Distribution, readonly down: Distribution }
+  | {
+      readonly kind: 'disk-full'
+      readonly who: string
+      readonly every: Distribution
+      readonly down: Distribution
+    }
   /** No server of the chain answers. */
-  | { readonly kind: 'electrum-outage', readonly who: string, readonly every: Distribution, readonly down: Distribution }
-  /** The only server of the chain hides what is in no block yet, or everything (`all`) that has happened since. */
-  | { readonly kind: 'electrum-hides', readonly who: string, readonly every: Distribution, readonly down: Distribution, readonly all: boolean }
+  | {
+      readonly kind: 'electrum-outage'
+      readonly who: string
+      readonly every: Distribution
+      readonly down: Distribution
+    }
+  /**
+   * The only server of the chain hides what is in no block yet, or everything (`all`) that has
+   * happened since.
+   */
+  | {
+      readonly kind: 'electrum-hides'
+      readonly who: string
+      readonly every: Distribution
+      readonly down: Distribution
+      readonly all: boolean
+    }
   /** The clock of each is off by so many seconds, drawn once. */
-  | { readonly kind: 'clock-skew', readonly who: string, readonly seconds: Distribution }
+  | { readonly kind: 'clock-skew'; readonly who: string; readonly seconds: Distribution }
 
 /**
- * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what adversaries
- * make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast, for its fee or for something
- * else; `swallows`: says that it has taken a transaction, and sends it to nobody; `low-fees`, `high-fees`: what it
- * says that blocks take; `declines`: it watches nothing.
+ * What a server of the chain does that lies; otherwise it is like an honest one. `shows`: what
+ * adversaries make up; `hides`: what is in no block; `refuses`, `refuses-fees`: every broadcast,
+ * for its fee or for something else; `swallows`: says that it has taken a transaction, and sends it
+ * to nobody; `low-fees`, `high-fees`: what it says that blocks take; `declines`: it watches
+ * nothing.
  */
-export type ServerLie = 'shows' | 'hides' | 'refuses' | 'refuses-fees' | 'swallows' | 'low-fees' | 'high-fees' | 'declines'
+export type ServerLie =
+  | 'shows'
+  | 'hides'
+  | 'refuses'
+  | 'refuses-fees'
+  | 'swallows'
+  | 'low-fees'
+  | 'high-fees'
+  | 'declines'
 
 /** The servers that the nodes of a group ask; whoever is not named asks one that is honest. */
-export interface ServerGroup { readonly who: string, readonly honest: number, readonly lying: readonly ServerLie[] }
+export interface ServerGroup {
+  readonly who: string
+  readonly honest: number
+  readonly lying: readonly ServerLie[]
+}
 
 export type Adversary =
-  /** Publishes the state that is best for it, at the first height at which it can, and bids up to the part `upTo` of what it would gain. */
-  | { readonly kind: 'publish-old', readonly who: string, readonly upTo: number }
-  /** Shows its newest state where no block takes it, for the want of an input (`unknown`: only servers that lie show it) or of a parent's fee (`unconfirmed`), until it can publish an old one, for which it bids as `publish-old`, or which it hands to a miner (`direct`). */
-  | { readonly kind: 'phantom-state', readonly who: string, readonly input: 'unknown' | 'unconfirmed', readonly direct: boolean, readonly upTo: number }
+  /**
+   * Publishes the state that is best for it, at the first height at which it can, and bids up to
+   * the part `upTo` of what it would gain.
+   */
+  | { readonly kind: 'publish-old'; readonly who: string; readonly upTo: number }
+  /**
+   * Shows its newest state where no block takes it, for the want of an input (`unknown`: only
+   * servers that lie show it) or of a parent's fee (`unconfirmed`), until it can publish an old
+   * one, for which it bids as `publish-old`, or which it hands to a miner (`direct`).
+   */
+  | {
+      readonly kind: 'phantom-state'
+      readonly who: string
+      readonly input: 'unknown' | 'unconfirmed'
+      readonly direct: boolean
+      readonly upTo: number
+    }
   /** Has servers that lie show a spend with a huge fee whose lock lies in the future. */
-  | { readonly kind: 'premature-rival', readonly who: string }
-  /** Takes a payment that leaves the payer less than dust, never acknowledges it, and publishes it with an output to the payer of its own choice. */
-  | { readonly kind: 'chosen-output', readonly who: string }
+  | { readonly kind: 'premature-rival'; readonly who: string }
+  /**
+   * Takes a payment that leaves the payer less than dust, never acknowledges it, and publishes it
+   * with an output to the payer of its own choice.
+   */
+  | { readonly kind: 'chosen-output'; readonly who: string }
   /** Bids an old state up to the part `upTo` of what it would gain, at once and once. */
-  | { readonly kind: 'bluff', readonly who: string, readonly upTo: number }
-  /** Publishes states with coins and outputs of its own, 10,000 vB that pay a little less than blocks take. */
-  | { readonly kind: 'fat-state', readonly who: string }
+  | { readonly kind: 'bluff'; readonly who: string; readonly upTo: number }
+  /**
+   * Publishes states with coins and outputs of its own, 10,000 vB that pay a little less than
+   * blocks take.
+   */
+  | { readonly kind: 'fat-state'; readonly who: string }
   /** Hands old states to a miner, past all mempools. */
-  | { readonly kind: 'direct-miner', readonly who: string, readonly upTo: number }
-  /** As client of a one-way channel has it renewed by a T1 of 10,000 vB that pays a little less than blocks take, and falls silent. */
-  | { readonly kind: 'pinning-renewal', readonly who: string }
-  /** As server of a one-way channel has each renewal of it end its payments at once, so that it is renewed again. */
-  | { readonly kind: 'draining-renewal', readonly who: string }
-  /** Sends so many strangers an hour to honest nodes, each with a PeerId of its own, who begin an opening and are never heard of again. */
-  | { readonly kind: 'free-peers', readonly who: string, readonly perHour: number }
+  | { readonly kind: 'direct-miner'; readonly who: string; readonly upTo: number }
+  /**
+   * As client of a one-way channel has it renewed by a T1 of 10,000 vB that pays a little less than
+   * blocks take, and falls silent.
+   */
+  | { readonly kind: 'pinning-renewal'; readonly who: string }
+  /**
+   * As server of a one-way channel has each renewal of it end its payments at once, so that it is
+   * renewed again.
+   */
+  | { readonly kind: 'draining-renewal'; readonly who: string }
+  /**
+   * Sends so many strangers an hour to honest nodes, each with a PeerId of its own, who begin an
+   * opening and are never heard of again.
+   */
+  | { readonly kind: 'free-peers'; readonly who: string; readonly perHour: number }
   /** Never grants a turn. */
-  | { readonly kind: 'refuse-turns', readonly who: string }
+  | { readonly kind: 'refuse-turns'; readonly who: string }
   /** Takes payments and never acknowledges them. */
-  | { readonly kind: 'refuse-acks', readonly who: string }
+  | { readonly kind: 'refuse-acks'; readonly who: string }
   /** Stops answering at a time, for good. */
-  | { readonly kind: 'silent', readonly who: string, readonly from: number }
+  | { readonly kind: 'silent'; readonly who: string; readonly from: number }
   /** Sends so many messages a second that no channel needs. */
-  | { readonly kind: 'flood', readonly who: string, readonly perSecond: number }
+  | { readonly kind: 'flood'; readonly who: string; readonly perSecond: number }
 
 export interface Scenario {
   readonly name: string

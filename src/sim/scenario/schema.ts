@@ -5,47 +5,97 @@
 import { z } from 'zod'
 import { ofEachSetting, POLICY_KEYS, type Policy } from '../../channel/policy.js'
 import type { FeeRate } from '../../types/units.js'
-import { inside, readAmount, readBlocks, readBoolean, readChoice, readCoins, readCount, readDistribution, readDuration, readHours, readInterval, readLatency, readNumber, readPart, readRate, readSatoshis, readSpan, readText, Unreadable, type Reader } from './quantities.js'
+import {
+  inside,
+  readAmount,
+  readBlocks,
+  readBoolean,
+  readChoice,
+  readCoins,
+  readCount,
+  readDistribution,
+  readDuration,
+  readHours,
+  readInterval,
+  readLatency,
+  readNumber,
+  readPart,
+  readRate,
+  readSatoshis,
+  readSpan,
+  readText,
+  Unreadable,
+  type Reader
+} from './quantities.js'
 
 /** More nodes than that take days. */
 export const MOST_NODES = 1_000_000
 
 /** A value that a reader makes sense of. */
-function of<T> (read: Reader<T>): z.ZodType<T> {
+function of<T>(read: Reader<T>): z.ZodType<T> {
   return z.unknown().transform((value, context): T => {
     try {
       return read(value)
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error
-      context.issues.push({ code: 'custom', message: error.message, input: value, path: [...error.path] })
+      context.issues.push({
+        code: 'custom',
+        message: error.message,
+        input: value,
+        path: [...error.path]
+      })
       return z.NEVER
     }
   })
 }
 
 /** The same with a default. */
-function or<T> (fallback: T, read: Reader<T>): z.ZodType<T> {
+function or<T>(fallback: T, read: Reader<T>): z.ZodType<T> {
   return of(read).default(() => fallback as z.core.util.NoUndefined<T>)
 }
 
 /** A mapping that may be left out; then all of its defaults count. */
-function orEmpty<T extends z.ZodType> (shape: T): z.ZodType<z.output<T>> {
-  return z.unknown().transform(value => value ?? {}).pipe(shape as unknown as z.ZodType<z.output<T>, object>).default(() => shape.parse({}) as z.core.util.NoUndefined<z.output<T>>)
+function orEmpty<T extends z.ZodType>(shape: T): z.ZodType<z.output<T>> {
+  return z
+    .unknown()
+    .transform((value) => value ?? {})
+    .pipe(shape as unknown as z.ZodType<z.output<T>, object>)
+    .default(() => shape.parse({}) as z.core.util.NoUndefined<z.output<T>>)
 }
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/i
-const readName: Reader<string> = value => {
-  if (typeof value !== 'string' || value.length > 40 || !NAME.test(value)) throw new Unreadable('A name is made of letters, digits and hyphens, begins with a letter and has at most 40 characters, such as customer.')
+const readName: Reader<string> = (value) => {
+  if (typeof value !== 'string' || value.length > 40 || !NAME.test(value)) {
+    throw new Unreadable(
+      'A name is made of letters, digits and hyphens, begins with a letter and has at most 40 characters, such as customer.'
+    )
+  }
   return value
 }
 
 const duration = readDistribution(readInterval)
-const policyReaders = ofEachSetting(({ unit, least, most }): Reader<unknown> => unit === 'sat' ? readAmount : unit === 'blocks' ? readBlocks : readCount(least, most))
+const policyReaders = ofEachSetting(({ unit, least, most }): Reader<unknown> =>
+  unit === 'sat' ? readAmount : unit === 'blocks' ? readBlocks : readCount(least, most)
+)
 
-const policy = z.strictObject(Object.fromEntries(Object.entries(policyReaders).map(([key, read]) => [key, of<unknown>(read).optional()])))
-  .transform(settings => Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as Partial<Policy>)
+const policy = z
+  .strictObject(
+    Object.fromEntries(
+      Object.entries(policyReaders).map(([key, read]) => [key, of<unknown>(read).optional()])
+    )
+  )
+  .transform(
+    (settings) =>
+      Object.fromEntries(
+        Object.entries(settings).filter(([, value]) => value !== undefined)
+      ) as Partial<Policy>
+  )
 
-const group = z.strictObject({ count: or(1, readCount(1, MOST_NODES)), coins: of(readCoins), policy: orEmpty(policy) })
+const group = z.strictObject({
+  count: or(1, readCount(1, MOST_NODES)),
+  coins: of(readCoins),
+  policy: orEmpty(policy)
+})
 
 const channels = z.strictObject({
   from: of(readName),
@@ -71,146 +121,285 @@ const activity = z.strictObject({
 })
 
 /** `steps` of a fee: from which block on it is what. */
-const readSteps: Reader<ReadonlyArray<{ readonly height: number, readonly rate: FeeRate }>> = value => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || Object.keys(value).length === 0) throw new Unreadable('Write from which block on the fee is what, as in { 0: 5, 144: 120.5 }.')
+const readSteps: Reader<ReadonlyArray<{ readonly height: number; readonly rate: FeeRate }>> = (
+  value
+) => {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    Object.keys(value).length === 0
+  ) {
+    throw new Unreadable('Write from which block on the fee is what, as in { 0: 5, 144: 120.5 }.')
+  }
   return Object.entries(value).map(([height, rate]) => {
-    if (!/^\d{1,7}$/.test(height)) throw new Unreadable('A block is a whole number from 0 on, as in { 0: 5, 144: 120.5 }.', [height])
+    if (!/^\d{1,7}$/.test(height)) {
+      throw new Unreadable('A block is a whole number from 0 on, as in { 0: 5, 144: 120.5 }.', [
+        height
+      ])
+    }
     return { height: Number(height), rate: inside(height, readRate, rate) }
   })
 }
 
-const fees = z.union([
-  z.strictObject({ congested: of(readCount(0, 4_294_967_295)) }),
-  z.strictObject({ trace: of(readText(200)), from: or(0, readCount(0, 10_000_000)) }),
-  z.strictObject({ steps: of(readSteps) }),
-  of(readRate)
-], { error: 'It must be a fee rate in sat/vB such as 5, { congested: SEED }, { trace: FILE.csv } or { steps: { BLOCK: RATE } }.' })
+const fees = z.union(
+  [
+    z.strictObject({ congested: of(readCount(0, 4_294_967_295)) }),
+    z.strictObject({ trace: of(readText(200)), from: or(0, readCount(0, 10_000_000)) }),
+    z.strictObject({ steps: of(readSteps) }),
+    of(readRate)
+  ],
+  {
+    error:
+      'It must be a fee rate in sat/vB such as 5, { congested: SEED }, { trace: FILE.csv } or { steps: { BLOCK: RATE } }.'
+  }
+)
 
 const chain = z.strictObject({
   interval: or({ kind: 'exponential', mean: 600 }, duration),
   blockVsize: or(1_000_000, readCount(10_000, 1_000_000)),
-  fees: z.unknown().transform((value, context): z.output<typeof fees> => {
-    // A union says only that nothing fits; the form that was meant says what is wrong with it.
-    const meant = typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? fees.options.find(option => option instanceof z.ZodObject && Object.keys(option.shape)[0] === Object.keys(value)[0])
-      : of(readRate)
-    const result = (meant ?? fees).safeParse(value)
-    if (result.success) return result.data
-    context.issues.push(...result.error.issues.map(issue => ({ ...issue, input: value }) as z.core.$ZodRawIssue))
-    return z.NEVER
-  }).default(readRate(5)),
+  fees: z
+    .unknown()
+    .transform((value, context): z.output<typeof fees> => {
+      // A union says only that nothing fits; the form that was meant says what is wrong with it.
+      const meant =
+        typeof value === 'object' && value !== null && !Array.isArray(value)
+          ? fees.options.find(
+              (option) =>
+                option instanceof z.ZodObject &&
+                Object.keys(option.shape)[0] === Object.keys(value)[0]
+            )
+          : of(readRate)
+      const result = (meant ?? fees).safeParse(value)
+      if (result.success) return result.data
+      context.issues.push(
+        ...result.error.issues.map((issue) => ({ ...issue, input: value }) as z.core.$ZodRawIssue)
+      )
+      return z.NEVER
+    })
+    .default(readRate(5)),
   relay: or(readRate(1), readRate),
-  reorgs: z.strictObject({ every: of(duration), depth: or({ kind: 'constant', value: 1 }, readDistribution(readCount(1, 99))) }).optional()
+  reorgs: z
+    .strictObject({
+      every: of(duration),
+      depth: or({ kind: 'constant', value: 1 }, readDistribution(readCount(1, 99)))
+    })
+    .optional()
 })
 
 const network = z.strictObject({
   latency: or({ kind: 'constant', value: 50 }, readDistribution(readLatency)),
   loss: or(0, readPart),
-  partitions: z.array(z.strictObject({
-    between: of((value): readonly [string, string] => {
-      if (!Array.isArray(value) || value.length !== 2) throw new Unreadable('Name the two groups, as in [customer, merchant].')
-      return [inside(0, readName, value[0]), inside(1, readName, value[1])]
-    }),
-    during: of(readSpan)
-  }), { error: 'It must be a list.' }).max(1_000).default([])
+  partitions: z
+    .array(
+      z.strictObject({
+        between: of((value): readonly [string, string] => {
+          if (!Array.isArray(value) || value.length !== 2) {
+            throw new Unreadable('Name the two groups, as in [customer, merchant].')
+          }
+          return [inside(0, readName, value[0]), inside(1, readName, value[1])]
+        }),
+        during: of(readSpan)
+      }),
+      { error: 'It must be a list.' }
+    )
+    .max(1_000)
+    .default([])
 })
 
 const spell = { who: of(readName), every: of(duration), down: of(duration) }
 
 /** The faults, by their kind. */
 export const FAULTS = {
-  crash: z.strictObject({ kind: z.literal('crash'), ...spell, orderly: or(false, readBoolean), losesWrites: or(0, readCount(0, 1_000)) }),
+  crash: z.strictObject({
+    kind: z.literal('crash'),
+    ...spell,
+    orderly: or(false, readBoolean),
+    losesWrites: or(0, readCount(0, 1_000))
+  }),
   'disk-full': z.strictObject({ kind: z.literal('disk-full'), ...spell }),
   'electrum-outage': z.strictObject({ kind: z.literal('electrum-outage'), ...spell }),
-  'electrum-hides': z.strictObject({ kind: z.literal('electrum-hides'), ...spell, all: or(false, readBoolean) }),
-  'clock-skew': z.strictObject({ kind: z.literal('clock-skew'), who: of(readName), seconds: of(readDistribution(readDuration)) })
+  'electrum-hides': z.strictObject({
+    kind: z.literal('electrum-hides'),
+    ...spell,
+    all: or(false, readBoolean)
+  }),
+  'clock-skew': z.strictObject({
+    kind: z.literal('clock-skew'),
+    who: of(readName),
+    seconds: of(readDistribution(readDuration))
+  })
 }
 
 /** The adversaries, by their kind. */
 export const ADVERSARIES = {
-  'publish-old': z.strictObject({ kind: z.literal('publish-old'), who: of(readName), upTo: or(1, readPart) }),
-  'phantom-state': z.strictObject({ kind: z.literal('phantom-state'), who: of(readName), input: or('unconfirmed', readChoice(['unknown', 'unconfirmed'])), direct: or(false, readBoolean), upTo: or(1, readPart) }),
+  'publish-old': z.strictObject({
+    kind: z.literal('publish-old'),
+    who: of(readName),
+    upTo: or(1, readPart)
+  }),
+  'phantom-state': z.strictObject({
+    kind: z.literal('phantom-state'),
+    who: of(readName),
+    input: or('unconfirmed', readChoice(['unknown', 'unconfirmed'])),
+    direct: or(false, readBoolean),
+    upTo: or(1, readPart)
+  }),
   'premature-rival': z.strictObject({ kind: z.literal('premature-rival'), who: of(readName) }),
   'chosen-output': z.strictObject({ kind: z.literal('chosen-output'), who: of(readName) }),
   bluff: z.strictObject({ kind: z.literal('bluff'), who: of(readName), upTo: or(0.9, readPart) }),
   'fat-state': z.strictObject({ kind: z.literal('fat-state'), who: of(readName) }),
-  'direct-miner': z.strictObject({ kind: z.literal('direct-miner'), who: of(readName), upTo: or(1, readPart) }),
+  'direct-miner': z.strictObject({
+    kind: z.literal('direct-miner'),
+    who: of(readName),
+    upTo: or(1, readPart)
+  }),
   'pinning-renewal': z.strictObject({ kind: z.literal('pinning-renewal'), who: of(readName) }),
   'draining-renewal': z.strictObject({ kind: z.literal('draining-renewal'), who: of(readName) }),
-  'free-peers': z.strictObject({ kind: z.literal('free-peers'), who: of(readName), perHour: or(6, readNumber(0.01, 10_000)) }),
+  'free-peers': z.strictObject({
+    kind: z.literal('free-peers'),
+    who: of(readName),
+    perHour: or(6, readNumber(0.01, 10_000))
+  }),
   'refuse-turns': z.strictObject({ kind: z.literal('refuse-turns'), who: of(readName) }),
   'refuse-acks': z.strictObject({ kind: z.literal('refuse-acks'), who: of(readName) }),
   silent: z.strictObject({ kind: z.literal('silent'), who: of(readName), from: of(readDuration) }),
-  flood: z.strictObject({ kind: z.literal('flood'), who: of(readName), perSecond: of(readNumber(0.001, 10_000)) })
+  flood: z.strictObject({
+    kind: z.literal('flood'),
+    who: of(readName),
+    perSecond: of(readNumber(0.001, 10_000))
+  })
 }
 
-const servers = z.strictObject({
-  who: of(readName),
-  honest: or(1, readCount(0, 20)),
-  lying: z.array(of(readChoice(['shows', 'hides', 'refuses', 'refuses-fees', 'swallows', 'low-fees', 'high-fees', 'declines'])), { error: 'It must be a list, such as [shows, refuses]: one server for each.' }).max(20).default([])
-}).refine(({ honest, lying }) => honest + lying.length > 0, { error: 'A node asks one server at least; write honest: 1, or what the others do.' })
+const servers = z
+  .strictObject({
+    who: of(readName),
+    honest: or(1, readCount(0, 20)),
+    lying: z
+      .array(
+        of(
+          readChoice([
+            'shows',
+            'hides',
+            'refuses',
+            'refuses-fees',
+            'swallows',
+            'low-fees',
+            'high-fees',
+            'declines'
+          ])
+        ),
+        { error: 'It must be a list, such as [shows, refuses]: one server for each.' }
+      )
+      .max(20)
+      .default([])
+  })
+  .refine(({ honest, lying }) => honest + lying.length > 0, {
+    error: 'A node asks one server at least; write honest: 1, or what the others do.'
+  })
 
 /** One of several shapes, chosen by its `kind`; what is wrong is told of that one. */
-function byKind<Shapes extends Record<string, z.ZodType>> (shapes: Shapes): z.ZodType<z.output<Shapes[keyof Shapes]>> {
+function byKind<Shapes extends Record<string, z.ZodType>>(
+  shapes: Shapes
+): z.ZodType<z.output<Shapes[keyof Shapes]>> {
   const readKind = readChoice(Object.keys(shapes))
   return z.unknown().transform((value, context): z.output<Shapes[keyof Shapes]> => {
     try {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Unreadable('It must be a mapping with a kind, such as { kind: ..., who: ... }.')
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new Unreadable('It must be a mapping with a kind, such as { kind: ..., who: ... }.')
+      }
       const shape = shapes[inside('kind', readKind, 'kind' in value ? value.kind : undefined)]
       const result = shape?.safeParse(value)
       if (result?.success === true) return result.data as z.output<Shapes[keyof Shapes]>
-      context.issues.push(...(result?.error.issues ?? []).map(issue => ({ ...issue, input: value }) as z.core.$ZodRawIssue))
+      context.issues.push(
+        ...(result?.error.issues ?? []).map(
+          (issue) => ({ ...issue, input: value }) as z.core.$ZodRawIssue
+        )
+      )
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error
-      context.issues.push({ code: 'custom', message: error.message, input: value, path: [...error.path] })
+      context.issues.push({
+        code: 'custom',
+        message: error.message,
+        input: value,
+        path: [...error.path]
+      })
     }
     return z.NEVER
   })
 }
 
-const list = <T extends z.ZodType>(item: T): z.ZodArray<T> => z.array(item, { error: 'It must be a list: lines that begin with a hyphen.' }).max(1_000, { error: 'There are at most 1,000 of them; describe groups of nodes instead of single ones.' })
+const list = <T extends z.ZodType>(item: T): z.ZodArray<T> =>
+  z.array(item, { error: 'It must be a list: lines that begin with a hyphen.' }).max(1_000, {
+    error: 'There are at most 1,000 of them; describe groups of nodes instead of single ones.'
+  })
 
 /** A scenario file. */
-export const scenarioSchema = z.strictObject({
-  name: of(readName),
-  description: or('', readText(2_000)),
-  seed: or(1, readCount(0, 4_294_967_295)),
-  days: of(readNumber(0.01, 3_650)),
-  nodes: z.record(z.string(), group, { error: 'It must be a mapping of groups, such as customer: { count: 20, coins: 0.1btc }.' }),
-  channels: list(channels),
-  traffic: list(activity).default([]),
-  chain: orEmpty(chain),
-  network: orEmpty(network),
-  faults: list(byKind(FAULTS)).default([]),
-  servers: list(servers).default([]),
-  adversaries: list(byKind(ADVERSARIES)).default([]),
-  sample: of(readInterval).optional(),
-  model: or(false, readBoolean)
-}, { error: issue => issue.code === 'unrecognized_keys' ? undefined : 'A scenario is a mapping: name, days, nodes, channels, and so on. See one with `paychan simulate show pair`.' })
+export const scenarioSchema = z.strictObject(
+  {
+    name: of(readName),
+    description: or('', readText(2_000)),
+    seed: or(1, readCount(0, 4_294_967_295)),
+    days: of(readNumber(0.01, 3_650)),
+    nodes: z.record(z.string(), group, {
+      error: 'It must be a mapping of groups, such as customer: { count: 20, coins: 0.1btc }.'
+    }),
+    channels: list(channels),
+    traffic: list(activity).default([]),
+    chain: orEmpty(chain),
+    network: orEmpty(network),
+    faults: list(byKind(FAULTS)).default([]),
+    servers: list(servers).default([]),
+    adversaries: list(byKind(ADVERSARIES)).default([]),
+    sample: of(readInterval).optional(),
+    model: or(false, readBoolean)
+  },
+  {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? undefined
+        : 'A scenario is a mapping: name, days, nodes, channels, and so on. See one with `paychan simulate show pair`.'
+  }
+)
 
 export type ScenarioFile = z.output<typeof scenarioSchema>
 
 export { readName }
 
 /** The keys that may stand at a path of the file, for a suggestion. */
-export function keysAt (path: ReadonlyArray<string | number>, data: unknown): readonly string[] {
+export function keysAt(path: ReadonlyArray<string | number>, data: unknown): readonly string[] {
   const [section, index, inner] = path
   const kindAt = (shapes: Record<string, z.ZodObject>): readonly string[] => {
     const items = (data as Record<string, unknown>)[String(section)]
     const item: unknown = Array.isArray(items) ? items[Number(index)] : undefined
-    const kind = typeof item === 'object' && item !== null && 'kind' in item ? String(item.kind) : ''
+    const kind =
+      typeof item === 'object' && item !== null && 'kind' in item ? String(item.kind) : ''
     return Object.hasOwn(shapes, kind) ? Object.keys(shapes[kind]?.shape ?? {}) : []
   }
   switch (section) {
-    case undefined: return Object.keys(scenarioSchema.shape)
-    case 'nodes': return inner === 'policy' ? POLICY_KEYS : Object.keys(group.shape)
-    case 'channels': return Object.keys(channels.shape)
-    case 'traffic': return Object.keys(activity.shape)
-    case 'chain': return index === 'fees' ? ['congested', 'trace', 'from', 'steps'] : index === 'reorgs' ? ['every', 'depth'] : Object.keys(chain.shape)
-    case 'network': return index === 'partitions' ? ['between', 'during'] : Object.keys(network.shape)
-    case 'faults': return kindAt(FAULTS)
-    case 'servers': return Object.keys(servers.shape)
-    case 'adversaries': return kindAt(ADVERSARIES)
-    default: return []
+    case undefined:
+      return Object.keys(scenarioSchema.shape)
+    case 'nodes':
+      return inner === 'policy' ? POLICY_KEYS : Object.keys(group.shape)
+    case 'channels':
+      return Object.keys(channels.shape)
+    case 'traffic':
+      return Object.keys(activity.shape)
+    case 'chain':
+      return index === 'fees'
+        ? ['congested', 'trace', 'from', 'steps']
+        : index === 'reorgs'
+          ? ['every', 'depth']
+          : Object.keys(chain.shape)
+    case 'network':
+      return index === 'partitions' ? ['between', 'during'] : Object.keys(network.shape)
+    case 'faults':
+      return kindAt(FAULTS)
+    case 'servers':
+      return Object.keys(servers.shape)
+    case 'adversaries':
+      return kindAt(ADVERSARIES)
+    default:
+      return []
   }
 }

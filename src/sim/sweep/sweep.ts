@@ -1,11 +1,17 @@
-/** The same scenario many times, with other values and other seeds, and what came of each combination. */
+/**
+ * The same scenario many times, with other values and other seeds, and what came of each
+ * combination.
+ */
 import type { Results, Sweep, SweepPoint } from '../results.js'
 import { rounded } from '../measure/payments.js'
 import { classOf, classNames, STAKE_AXIS } from './stake-classes.js'
 import { combinations, type Axis } from './variations.js'
 
 /** One run of a sweep. */
-export interface SweepJob { readonly values: Readonly<Record<string, number | string>>, readonly seed: number }
+export interface SweepJob {
+  readonly values: Readonly<Record<string, number | string>>
+  readonly seed: number
+}
 
 /** Of the publications of honest nodes with about the same at stake. */
 export interface StakeClass {
@@ -13,7 +19,10 @@ export interface StakeClass {
   readonly tooLate: number
   /** How many of them were foretold to come too late: the sum of their risks. */
   readonly foretold: number
-  /** Satoshis that honest nodes lost beyond fees and payments, and what they had at stake when they published. */
+  /**
+   * Satoshis that honest nodes lost beyond fees and payments, and what they had at stake when they
+   * published.
+   */
   readonly lost: number
   readonly staked: number
 }
@@ -28,18 +37,30 @@ export interface SweepRun {
 }
 
 /** @param limits - of the classes of stakes, in satoshis, ascending */
-export function runOf ({ races, losses, payments, chain }: Pick<Results, 'races' | 'losses' | 'payments' | 'chain'>, limits: readonly number[]): SweepRun {
-  const sum = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0)
+export function runOf(
+  { races, losses, payments, chain }: Pick<Results, 'races' | 'losses' | 'payments' | 'chain'>,
+  limits: readonly number[]
+): SweepRun {
+  const sum = (numbers: readonly number[]): number =>
+    numbers.reduce((sum, number) => sum + number, 0)
   const honest = races.filter((race) => race.honest)
   // What was lost without a publication had at stake what was lost.
-  const stakeIn = (channel: number, node: string, amount: number): number => honest.filter((race) => race.channel === channel && race.node === node).at(-1)?.stake ?? amount
+  const stakeIn = (channel: number, node: string, amount: number): number =>
+    honest.filter((race) => race.channel === channel && race.node === node).at(-1)?.stake ?? amount
   const classes = classNames(limits).map((_, n): StakeClass => {
     const own = honest.filter(({ stake }) => classOf(stake, limits) === n)
     return {
       publications: own.length,
       tooLate: own.filter(({ tooLate }) => tooLate).length,
       foretold: sum(own.map(({ risk }) => risk)),
-      lost: sum(losses.filter((loss) => loss.honest && classOf(stakeIn(loss.channel, loss.node, loss.amount), limits) === n).map(({ amount }) => amount)),
+      lost: sum(
+        losses
+          .filter(
+            (loss) =>
+              loss.honest && classOf(stakeIn(loss.channel, loss.node, loss.amount), limits) === n
+          )
+          .map(({ amount }) => amount)
+      ),
       staked: sum(own.map(({ stake }) => stake))
     }
   })
@@ -47,32 +68,50 @@ export function runOf ({ races, losses, payments, chain }: Pick<Results, 'races'
 }
 
 /** `stakes`: limits between classes, in satoshis; none when stakes are not told apart. */
-export interface SweepPlan { readonly scenario: string, readonly axes: readonly Axis[], readonly seeds: readonly number[], readonly stakes: readonly number[] }
+export interface SweepPlan {
+  readonly scenario: string
+  readonly axes: readonly Axis[]
+  readonly seeds: readonly number[]
+  readonly stakes: readonly number[]
+}
 
 /** All runs, in the order of the points, each with its seeds. */
-export function jobsOf ({ axes, seeds }: Pick<SweepPlan, 'axes' | 'seeds'>): SweepJob[] {
-  return combinations(axes).flatMap(values => seeds.map(seed => ({ values, seed })))
+export function jobsOf({ axes, seeds }: Pick<SweepPlan, 'axes' | 'seeds'>): SweepJob[] {
+  return combinations(axes).flatMap((values) => seeds.map((seed) => ({ values, seed })))
 }
 
 /**
  * Puts the runs together. It does not matter in which order they ended: `runs` are in that of
  * `jobsOf`, and a point counts once all of its runs are there.
  */
-export function sweepOf (plan: SweepPlan, runs: ReadonlyArray<SweepRun | undefined>): Sweep {
+export function sweepOf(plan: SweepPlan, runs: ReadonlyArray<SweepRun | undefined>): Sweep {
   const { scenario, axes, seeds, stakes } = plan
   const classes = classNames(stakes)
   const points = combinations(axes).flatMap((values, i): SweepPoint[] => {
-    const own = runs.slice(i * seeds.length, (i + 1) * seeds.length).filter(run => run !== undefined)
+    const own = runs
+      .slice(i * seeds.length, (i + 1) * seeds.length)
+      .filter((run) => run !== undefined)
     if (own.length < seeds.length) return []
-    return stakes.length === 0 ? [pointOf(values, own, 0)] : classes.map((name, n) => pointOf({ ...values, [STAKE_AXIS]: name }, own, n))
+    return stakes.length === 0
+      ? [pointOf(values, own, 0)]
+      : classes.map((name, n) => pointOf({ ...values, [STAKE_AXIS]: name }, own, n))
   })
-  return { format: 'paychan-sweep', version: 1, scenario, seeds, axes: stakes.length === 0 ? axes : [...axes, { name: STAKE_AXIS, values: classes }], points }
+  return {
+    format: 'paychan-sweep',
+    version: 1,
+    scenario,
+    seeds,
+    axes: stakes.length === 0 ? axes : [...axes, { name: STAKE_AXIS, values: classes }],
+    points
+  }
 }
 
-function pointOf (values: SweepJob['values'], runs: readonly SweepRun[], stake: number): SweepPoint {
-  const total = (key: 'asked' | 'made' | 'fees'): number => runs.reduce((sum, run) => sum + run[key], 0)
-  const inClass = (key: keyof StakeClass): number => runs.reduce((sum, { classes }) => sum + (classes[stake]?.[key] ?? 0), 0)
-  const part = (of: number, all: number): number => all === 0 ? 0 : of / all
+function pointOf(values: SweepJob['values'], runs: readonly SweepRun[], stake: number): SweepPoint {
+  const total = (key: 'asked' | 'made' | 'fees'): number =>
+    runs.reduce((sum, run) => sum + run[key], 0)
+  const inClass = (key: keyof StakeClass): number =>
+    runs.reduce((sum, { classes }) => sum + (classes[stake]?.[key] ?? 0), 0)
+  const part = (of: number, all: number): number => (all === 0 ? 0 : of / all)
   return {
     values,
     runs: runs.length,

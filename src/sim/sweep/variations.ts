@@ -5,11 +5,30 @@ import type { YamlFile } from '../scenario/yaml-file.js'
 import { PaychanError } from '../../types/errors.js'
 import { didYouMean } from '../../types/nearest.js'
 
-export interface Axis { readonly name: string, readonly values: ReadonlyArray<number | string> }
+export interface Axis {
+  readonly name: string
+  readonly values: ReadonlyArray<number | string>
+}
 
-/** Settings of each channel, of the chain, of the network, of each adversary; those of the policy belong to each group of nodes. */
-const LISTS: Readonly<Record<string, 'channels' | 'adversaries' | 'traffic'>> = { step: 'channels', capacity: 'channels', blocks: 'channels', degree: 'channels', upTo: 'adversaries', back: 'traffic' }
-const SECTIONS: Readonly<Record<string, 'chain' | 'network'>> = { fees: 'chain', interval: 'chain', blockVsize: 'chain', latency: 'network', loss: 'network' }
+/**
+ * Settings of each channel, of the chain, of the network, of each adversary; those of the policy
+ * belong to each group of nodes.
+ */
+const LISTS: Readonly<Record<string, 'channels' | 'adversaries' | 'traffic'>> = {
+  step: 'channels',
+  capacity: 'channels',
+  blocks: 'channels',
+  degree: 'channels',
+  upTo: 'adversaries',
+  back: 'traffic'
+}
+const SECTIONS: Readonly<Record<string, 'chain' | 'network'>> = {
+  fees: 'chain',
+  interval: 'chain',
+  blockVsize: 'chain',
+  latency: 'network',
+  loss: 'network'
+}
 
 export const VARIABLE = [...Object.keys(LISTS), ...Object.keys(SECTIONS), ...POLICY_KEYS]
 
@@ -21,55 +40,110 @@ export const MOST_RUNS = 10_000
  *
  * @throws PaychanError `ERR_USAGE`
  */
-export function readAxis (text: string): Axis {
+export function readAxis(text: string): Axis {
   const [, name, list] = /^([A-Za-z][\w.-]*)=(.+)$/.exec(text) ?? []
-  if (name === undefined || list === undefined) throw new PaychanError('ERR_USAGE', `'${text.slice(0, 60)}' does not say what to vary; write it like step=1,2,6,36,144.`)
-  if (!name.includes('.') && !VARIABLE.includes(name)) throw new PaychanError('ERR_USAGE', `There is no setting '${name}' to vary.${didYouMean(name, VARIABLE)} Name one of ${VARIABLE.join(', ')}, or a path in the scenario such as nodes.customer.count.`)
-  const values = list.split(',').map(value => value.trim()).map(value => /^\d+(\.\d+)?$/.test(value) ? Number(value) : value)
-  if (values.includes('')) throw new PaychanError('ERR_USAGE', `A value is missing in '${text.slice(0, 60)}'; write it like step=1,2,6,36,144.`)
-  if (new Set(values).size < values.length) throw new PaychanError('ERR_USAGE', `A value stands twice in '${text.slice(0, 60)}'; write each once.`)
+  if (name === undefined || list === undefined) {
+    throw new PaychanError(
+      'ERR_USAGE',
+      `'${text.slice(0, 60)}' does not say what to vary; write it like step=1,2,6,36,144.`
+    )
+  }
+  if (!name.includes('.') && !VARIABLE.includes(name)) {
+    throw new PaychanError(
+      'ERR_USAGE',
+      `There is no setting '${name}' to vary.${didYouMean(name, VARIABLE)} Name one of ${VARIABLE.join(', ')}, or a path in the scenario such as nodes.customer.count.`
+    )
+  }
+  const values = list
+    .split(',')
+    .map((value) => value.trim())
+    .map((value) => (/^\d+(\.\d+)?$/.test(value) ? Number(value) : value))
+  if (values.includes('')) {
+    throw new PaychanError(
+      'ERR_USAGE',
+      `A value is missing in '${text.slice(0, 60)}'; write it like step=1,2,6,36,144.`
+    )
+  }
+  if (new Set(values).size < values.length) {
+    throw new PaychanError(
+      'ERR_USAGE',
+      `A value stands twice in '${text.slice(0, 60)}'; write each once.`
+    )
+  }
   return { name, values }
 }
 
 /** Every combination of the values, the last axis fastest. */
-export function combinations (axes: readonly Axis[]): Array<Readonly<Record<string, number | string>>> {
-  return axes.reduce<Array<Readonly<Record<string, number | string>>>>((found, { name, values }) => found.flatMap(chosen => values.map(value => ({ ...chosen, [name]: value }))), [{}])
+export function combinations(
+  axes: readonly Axis[]
+): Array<Readonly<Record<string, number | string>>> {
+  return axes.reduce<Array<Readonly<Record<string, number | string>>>>(
+    (found, { name, values }) =>
+      found.flatMap((chosen) => values.map((value) => ({ ...chosen, [name]: value }))),
+    [{}]
+  )
 }
 
-/** Puts a combination into a scenario, before it is checked as any other. @throws PaychanError `ERR_USAGE` when it has no place for a setting */
-export function applyValues (yaml: YamlFile, values: Readonly<Record<string, number | string>>): void {
+/**
+ * Puts a combination into a scenario, before it is checked as any other. @throws PaychanError
+ * `ERR_USAGE` when it has no place for a setting
+ */
+export function applyValues(
+  yaml: YamlFile,
+  values: Readonly<Record<string, number | string>>
+): void {
   for (const [name, value] of Object.entries(values)) {
     const places = placesOf(name, yaml.data)
-    if (places.length === 0) throw new PaychanError('ERR_USAGE', `Nothing in ${yaml.file} has a '${name}' that could be varied; add it where it is meant.`, { name })
+    if (places.length === 0) {
+      throw new PaychanError(
+        'ERR_USAGE',
+        `Nothing in ${yaml.file} has a '${name}' that could be varied; add it where it is meant.`,
+        { name }
+      )
+    }
     for (const path of places) yaml.set(path, valueOf(name, value))
   }
 }
 
 /** `fees=congested` is the generator; everything else is written as in the file. */
-function valueOf (name: string, value: number | string): unknown {
+function valueOf(name: string, value: number | string): unknown {
   return name === 'fees' && value === 'congested' ? { congested: 1 } : value
 }
 
-function placesOf (name: string, data: unknown): Path[] {
-  if (name.includes('.')) return [name.split('.').map(step => /^\d+$/.test(step) ? Number(step) : step)]
+function placesOf(name: string, data: unknown): Path[] {
+  if (name.includes('.')) {
+    return [name.split('.').map((step) => (/^\d+$/.test(step) ? Number(step) : step))]
+  }
   const section = Object.hasOwn(SECTIONS, name) ? SECTIONS[name] : undefined
   if (section !== undefined) return [[section, name]]
   const list = Object.hasOwn(LISTS, name) ? LISTS[name] : undefined
-  if (list === undefined) return Object.keys(mapping(mapping(data)['nodes'])).map(group => ['nodes', group, 'policy', name])
+  if (list === undefined) {
+    return Object.keys(mapping(mapping(data)['nodes'])).map((group) => [
+      'nodes',
+      group,
+      'policy',
+      name
+    ])
+  }
   const items = mapping(data)[list]
   // A step is for the channels that have one: the others are one-way. So is upTo for those who bid.
-  return (Array.isArray(items) ? items : []).flatMap((item, i): Path[] => isMeant(name, mapping(item)) ? [[list, i, name]] : [])
+  return (Array.isArray(items) ? items : []).flatMap((item, i): Path[] =>
+    isMeant(name, mapping(item)) ? [[list, i, name]] : []
+  )
 }
 
-function isMeant (name: string, item: Readonly<Record<string, unknown>>): boolean {
+function isMeant(name: string, item: Readonly<Record<string, unknown>>): boolean {
   switch (name) {
     case 'step':
-    case 'degree': return Object.hasOwn(item, name)
-    case 'upTo': return item['kind'] === 'publish-old'
-    default: return true
+    case 'degree':
+      return Object.hasOwn(item, name)
+    case 'upTo':
+      return item['kind'] === 'publish-old'
+    default:
+      return true
   }
 }
 
-function mapping (value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? value as Record<string, unknown> : {}
+function mapping(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }

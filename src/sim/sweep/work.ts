@@ -10,16 +10,22 @@ import { runOf, type SweepJob, type SweepRun } from './sweep.js'
 import { applyValues } from './variations.js'
 import type { FromWorker, SweepWork, ToWorker } from './worker-pool.js'
 
-/** The scenario of a job. @throws ScenarioError, or PaychanError `ERR_USAGE`, when a value does not fit it */
-export function scenarioOf ({ scenario, settings }: Pick<SweepWork, 'scenario' | 'settings'>, { values, seed }: SweepJob): Scenario {
-  return parseText(scenario, yaml => {
+/**
+ * The scenario of a job. @throws ScenarioError, or PaychanError `ERR_USAGE`, when a value does not
+ * fit it
+ */
+export function scenarioOf(
+  { scenario, settings }: Pick<SweepWork, 'scenario' | 'settings'>,
+  { values, seed }: SweepJob
+): Scenario {
+  return parseText(scenario, (yaml) => {
     applySettings(yaml, { ...settings, seed })
     applyValues(yaml, values)
   })
 }
 
 /** Answers each job of the pool with its run. */
-export function serveJobs (simulate: typeof Simulate): void {
+export function serveJobs(simulate: typeof Simulate): void {
   const work = workerData as SweepWork
   parentPort?.on('message', (job: ToWorker) => {
     void answer(job, async () => {
@@ -29,8 +35,10 @@ export function serveJobs (simulate: typeof Simulate): void {
   })
 }
 
-async function answer ({ index }: ToWorker, run: () => Promise<SweepRun>): Promise<void> {
-  const reply = (message: FromWorker): void => { parentPort?.postMessage(message) }
+async function answer({ index }: ToWorker, run: () => Promise<SweepRun>): Promise<void> {
+  const reply = (message: FromWorker): void => {
+    parentPort?.postMessage(message)
+  }
   try {
     reply({ index, run: await run() })
   } catch (error) {

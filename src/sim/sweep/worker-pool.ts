@@ -5,10 +5,16 @@ import type { ScenarioText } from '../scenario/load-scenario.js'
 import type { SweepJob, SweepRun } from './sweep.js'
 
 /** What the threads are given; everything in it can be cloned. */
-export interface SweepWork { readonly scenario: ScenarioText, readonly settings: Readonly<Record<string, number | string | boolean>>, readonly stakes: readonly number[] }
+export interface SweepWork {
+  readonly scenario: ScenarioText
+  readonly settings: Readonly<Record<string, number | string | boolean>>
+  readonly stakes: readonly number[]
+}
 
 export type ToWorker = SweepJob & { readonly index: number }
-export type FromWorker = { readonly index: number, readonly run: SweepRun } | { readonly index: number, readonly error: ErrorRecord }
+export type FromWorker =
+  | { readonly index: number; readonly run: SweepRun }
+  | { readonly index: number; readonly error: ErrorRecord }
 
 const WORKER = new URL('./worker.js', import.meta.url)
 
@@ -26,45 +32,63 @@ export interface PoolOptions {
  *
  * @throws PaychanError whatever the first run that failed has thrown
  */
-export async function runJobs (work: SweepWork, jobs: readonly SweepJob[], { threads, onRun, signal, script = WORKER }: PoolOptions): Promise<Array<SweepRun | undefined>> {
+export async function runJobs(
+  work: SweepWork,
+  jobs: readonly SweepJob[],
+  { threads, onRun, signal, script = WORKER }: PoolOptions
+): Promise<Array<SweepRun | undefined>> {
   const runs = new Array<SweepRun | undefined>(jobs.length).fill(undefined)
   let next = 0
   let done = 0
-  const workers = Array.from({ length: Math.min(threads, jobs.length) }, () => new Worker(script, { workerData: work }))
-  const stop = (): void => { for (const worker of workers) void worker.terminate() }
+  const workers = Array.from(
+    { length: Math.min(threads, jobs.length) },
+    () => new Worker(script, { workerData: work })
+  )
+  const stop = (): void => {
+    for (const worker of workers) void worker.terminate()
+  }
   signal.addEventListener('abort', stop)
   try {
-    await Promise.all(workers.map(async worker => {
-      await new Promise<void>((resolve, reject) => {
-        const feed = (): void => {
-          const job = jobs[next]
-          if (job === undefined || signal.aborted) {
-            resolve()
-            return
+    await Promise.all(
+      workers.map(async (worker) => {
+        await new Promise<void>((resolve, reject) => {
+          const feed = (): void => {
+            const job = jobs[next]
+            if (job === undefined || signal.aborted) {
+              resolve()
+              return
+            }
+            worker.postMessage({ ...job, index: next++ } satisfies ToWorker)
           }
-          worker.postMessage({ ...job, index: next++ } satisfies ToWorker)
-        }
-        worker.on('message', (message: FromWorker) => {
-          if ('error' in message) {
-            const { code, message: sentence, facts } = message.error
-            reject(PaychanError.of(code, sentence, facts))
-            return
-          }
-          runs[message.index] = message.run
-          onRun(++done)
+          worker.on('message', (message: FromWorker) => {
+            if ('error' in message) {
+              const { code, message: sentence, facts } = message.error
+              reject(PaychanError.of(code, sentence, facts))
+              return
+            }
+            runs[message.index] = message.run
+            onRun(++done)
+            feed()
+          })
+          worker.on('error', reject)
+          worker.on('exit', (code) => {
+            if (signal.aborted) resolve()
+            else {
+              reject(
+                new PaychanError(
+                  'ERR_SWEEP_FAILED',
+                  `A thread of the sweep has ended by itself (${code}). Run it with fewer --jobs: each needs memory of its own.`
+                )
+              )
+            }
+          })
           feed()
         })
-        worker.on('error', reject)
-        worker.on('exit', code => {
-          if (signal.aborted) resolve()
-          else reject(new PaychanError('ERR_SWEEP_FAILED', `A thread of the sweep has ended by itself (${code}). Run it with fewer --jobs: each needs memory of its own.`))
-        })
-        feed()
       })
-    }))
+    )
   } finally {
     signal.removeEventListener('abort', stop)
-    await Promise.all(workers.map(async worker => await worker.terminate()))
+    await Promise.all(workers.map(async (worker) => await worker.terminate()))
   }
   return runs
 }

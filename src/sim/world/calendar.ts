@@ -5,7 +5,12 @@
  */
 
 /** What happens at a time; `cancelled` ones are dropped when their time comes. */
-interface Entry { readonly time: number, readonly order: number, readonly action: () => void, cancelled: boolean }
+interface Entry {
+  readonly time: number
+  readonly order: number
+  readonly action: () => void
+  cancelled: boolean
+}
 
 /** Events between two looks at the event loop of the process. */
 const EVENTS_A_TURN = 256
@@ -20,35 +25,47 @@ export class Calendar {
   afterEach: (() => void) | undefined
 
   /** Milliseconds of virtual time since the beginning. */
-  get now (): number { return this.#now }
+  get now(): number {
+    return this.#now
+  }
 
   /** Events that have happened. */
-  get events (): number { return this.#events }
+  get events(): number {
+    return this.#events
+  }
 
   /** The time of the next event; undefined when nothing is to come. */
-  get next (): number | undefined {
+  get next(): number | undefined {
     this.#dropCancelled()
     return this.#heap[0]?.time
   }
 
   /** Arranges for something to happen in `ms` milliseconds. Returns how to take that back. */
-  after (ms: number, action: () => void): () => void {
+  after(ms: number, action: () => void): () => void {
     return this.at(this.#now + ms, action)
   }
 
   /** The same, at a time; what lies in the past happens next. */
-  at (time: number, action: () => void): () => void {
-    const entry: Entry = { time: Math.max(time, this.#now), order: this.#order++, action, cancelled: false }
+  at(time: number, action: () => void): () => void {
+    const entry: Entry = {
+      time: Math.max(time, this.#now),
+      order: this.#order++,
+      action,
+      cancelled: false
+    }
     this.#push(entry)
-    return () => { entry.cancelled = true }
+    return () => {
+      entry.cancelled = true
+    }
   }
 
   /**
    * Lets everything happen up to and with a time, or until `stopped` says so.
    * Node.js runs all microtasks between two callbacks of `setImmediate`, and many of these in one
-   * turn of its event loop: the cheapest way to let each event end before the next (0.3 microseconds).
+   * turn of its event loop: the cheapest way to let each event end before the next (0.3
+   * microseconds).
    */
-  async run (until: number, stopped: () => boolean = () => false): Promise<void> {
+  async run(until: number, stopped: () => boolean = () => false): Promise<void> {
     for (;;) {
       if (stopped() || (this.next ?? Infinity) > until) break
       await this.#turn(until, stopped)
@@ -56,7 +73,7 @@ export class Calendar {
     if (!stopped()) this.#now = Math.max(this.#now, until)
   }
 
-  #turn (until: number, stopped: () => boolean): Promise<void> {
+  #turn(until: number, stopped: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const step = (): void => {
         try {
@@ -70,7 +87,7 @@ export class Calendar {
     })
   }
 
-  #step (until: number): void {
+  #step(until: number): void {
     this.#dropCancelled()
     const first = this.#heap[0]
     if (first === undefined || first.time > until) return
@@ -81,11 +98,11 @@ export class Calendar {
     first.action()
   }
 
-  #dropCancelled (): void {
+  #dropCancelled(): void {
     while (this.#heap[0]?.cancelled === true) this.#pop()
   }
 
-  #push (entry: Entry): void {
+  #push(entry: Entry): void {
     const heap = this.#heap
     let at = heap.length
     heap.push(entry)
@@ -99,7 +116,7 @@ export class Calendar {
     heap[at] = entry
   }
 
-  #pop (): void {
+  #pop(): void {
     const heap = this.#heap
     const last = heap.pop()
     if (last === undefined || heap.length === 0) return
@@ -108,7 +125,8 @@ export class Calendar {
       const left = 2 * at + 1
       const [one, other] = [heap[left], heap[left + 1]]
       if (one === undefined) break
-      const [child, below] = other !== undefined && isBefore(other, one) ? [left + 1, other] : [left, one]
+      const [child, below] =
+        other !== undefined && isBefore(other, one) ? [left + 1, other] : [left, one]
       if (!isBefore(below, last)) break
       heap[at] = below
       at = child
@@ -117,6 +135,6 @@ export class Calendar {
   }
 }
 
-function isBefore (a: Entry, b: Entry): boolean {
+function isBefore(a: Entry, b: Entry): boolean {
   return a.time < b.time || (a.time === b.time && a.order < b.order)
 }

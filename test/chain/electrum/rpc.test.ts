@@ -14,10 +14,17 @@ describe('electrum client', () => {
   let rpc: RpcConnection
   let notifications: Recorder<[method: string, params: unknown]>
 
-  async function connect (options: Partial<RpcOptions> = {}): Promise<RpcConnection> {
+  async function connect(options: Partial<RpcOptions> = {}): Promise<RpcConnection> {
     const socket = createConnection(server.port, '127.0.0.1')
     await once(socket, 'connect')
-    return new RpcConnection(socket, { clock, requestTimeout: 30_000, onNotification: (method, params) => { notifications.push([method, params]) }, ...options })
+    return new RpcConnection(socket, {
+      clock,
+      requestTimeout: 30_000,
+      onNotification: (method, params) => {
+        notifications.push([method, params])
+      },
+      ...options
+    })
   }
 
   beforeEach(async () => {
@@ -34,11 +41,22 @@ describe('electrum client', () => {
   })
 
   it('keeps why the server has refused something when it hangs up after that, and not for longer', async () => {
-    server.on('subscribe', () => { throw new Refusal('excessive resource usage') })
-    await assert.rejects(rpc.request('subscribe', []), (error) => codeOf(error) === 'ERR_ELECTRUM_REFUSED')
+    server.on('subscribe', () => {
+      throw new Refusal('excessive resource usage')
+    })
+    await assert.rejects(
+      rpc.request('subscribe', []),
+      (error) => codeOf(error) === 'ERR_ELECTRUM_REFUSED'
+    )
     server.drop()
     const reason = await rpc.closed
-    assert.deepEqual([codeOf(reason), reason.message], ['ERR_CHAIN_UNAVAILABLE', 'The Electrum server closed the connection. Its last word: it refused subscribe: excessive resource usage.'])
+    assert.deepEqual(
+      [codeOf(reason), reason.message],
+      [
+        'ERR_CHAIN_UNAVAILABLE',
+        'The Electrum server closed the connection. Its last word: it refused subscribe: excessive resource usage.'
+      ]
+    )
 
     rpc = await connect()
     await assert.rejects(rpc.request('subscribe', []))
@@ -49,7 +67,10 @@ describe('electrum client', () => {
 
   describe('request', () => {
     it('resolves with the result, and leaves no timer behind', async () => {
-      assert.deepEqual(await rpc.request('server.version', ['test', '1.4']), ['FakeElectrum 1', '1.4'])
+      assert.deepEqual(await rpc.request('server.version', ['test', '1.4']), [
+        'FakeElectrum 1',
+        '1.4'
+      ])
       assert.equal(clock.pending, 0)
     })
 
@@ -59,14 +80,17 @@ describe('electrum client', () => {
         server.send('{"jsonrpc":"2.0","id":0,"result":"slow"}\n')
         return 'fast'
       })
-      assert.deepEqual(await Promise.all([rpc.request('slow', []), rpc.request('fast', [])]), ['slow', 'fast'])
+      assert.deepEqual(await Promise.all([rpc.request('slow', []), rpc.request('fast', [])]), [
+        'slow',
+        'fast'
+      ])
     })
 
     it('has at most so many under way at once', async () => {
       rpc.close(new Error('another one is needed'))
       rpc = await connect({ maxOutstanding: 2 })
       server.on('held', () => SILENCE)
-      const all = Promise.all([1, 2, 3].map(n => rpc.request('held', [n])))
+      const all = Promise.all([1, 2, 3].map((n) => rpc.request('held', [n])))
       await server.requests.when(({ params }) => params[0] === 2)
       assert.equal(server.count('held'), 2)
       server.send('{"id":1,"result":2}\n')
@@ -75,12 +99,18 @@ describe('electrum client', () => {
       assert.deepEqual(await all, [1, 2, 3])
     })
 
-    it('rejects with the server\'s words when it is refused', async () => {
-      server.on('server.banner', () => { throw new Refusal('go\u001b[2J away') })
+    it("rejects with the server's words when it is refused", async () => {
+      server.on('server.banner', () => {
+        throw new Refusal('go\u001b[2J away')
+      })
       await assert.rejects(rpc.request('server.banner', []), (error: unknown) => {
         assert.ok(error instanceof PaychanError)
         assert.equal(error.code, 'ERR_ELECTRUM_REFUSED')
-        assert.deepEqual(error.facts, { method: 'server.banner', reason: 'go [2J away', serverCode: 1 })
+        assert.deepEqual(error.facts, {
+          method: 'server.banner',
+          reason: 'go [2J away',
+          serverCode: 1
+        })
         return true
       })
     })
@@ -159,39 +189,144 @@ describe('electrum client', () => {
   describe('typed methods', () => {
     const id = txid('ab'.repeat(32))
 
-    async function session (version?: FakeServer['version']): Promise<ElectrumSession> {
+    async function session(version?: FakeServer['version']): Promise<ElectrumSession> {
       const socket = createConnection(server.port, '127.0.0.1')
       await once(socket, 'connect')
-      const session = new ElectrumSession(socket, { clock, requestTimeout: 30_000 }, { onTip: () => {}, onStatus: () => {} })
+      const session = new ElectrumSession(
+        socket,
+        { clock, requestTimeout: 30_000 },
+        { onTip: () => {}, onStatus: () => {} }
+      )
       if (version === undefined) return session
       server.version = version
       await session.handshake('test')
       return session
     }
 
-    const cases: Array<[method: string, call: (session: ElectrumSession) => Promise<unknown>, answers: unknown[], version?: FakeServer['version']]> = [
-      ['server.version', session => session.handshake('test'), [null, ['x'], ['x', '1.3'], ['x', '1.8'], ['x', '1.40'], ['x', '2.4'], 'x']],
-      ['blockchain.headers.subscribe', session => session.subscribeHeaders(), [null, {}, { height: -1, hex: '00'.repeat(80) }, { height: 1.5, hex: '00'.repeat(80) }, { height: 1, hex: '00'.repeat(79) }, { height: 1, hex: 'zz'.repeat(80) }]],
-      ['blockchain.block.headers', session => session.headers(0, 1), [null, { count: 2, hex: '00'.repeat(80) }, { count: 1, hex: '0'.repeat(159) }, { count: 1 }, { count: 2, headers: ['00'.repeat(80)] }, { count: 1, headers: ['00'.repeat(79)] }, { count: 1, headers: '00'.repeat(80) }]],
-      ['blockchain.scripthash.subscribe', session => session.subscribeScript('00'), [1, {}, 'x'.repeat(201)]],
-      ['blockchain.scripthash.get_history', session => session.history('00'), [null, [{ tx_hash: 'ab', height: 1 }], [{ tx_hash: id, height: '1' }], [{ tx_hash: id, height: -2 }], [{ tx_hash: id, height: 1e300 }]]],
-      ['blockchain.scriptpubkey.subscribe', session => session.subscribeScript('00'), [1, {}, 'x'.repeat(201)], '1.7'],
-      ['blockchain.scriptpubkey.get_history', session => session.history('00'), [null, [{ tx_hash: 'ab', height: 1 }]], '1.7'],
-      ['blockchain.transaction.testmempoolaccept', session => session.refusalOf(new Uint8Array(1)), [null, [], [{ allowed: 'no' }], [{ allowed: false, reason: 1 }], [{ allowed: true }, { allowed: true }]], '1.7'],
-      ['blockchain.transaction.get', session => session.transaction(id), [null, 'abc', { hex: 'ab' }]],
-      ['blockchain.transaction.get_merkle', session => session.merkleProof(id, 1), [null, { merkle: [], pos: -1 }, { merkle: [1], pos: 0 }, { merkle: new Array(33).fill(id), pos: 0 }, { pos: 0 }]],
-      ['blockchain.transaction.broadcast', session => session.broadcast(new Uint8Array(1)), [null, 'ok', ['x']]],
-      ['blockchain.transaction.broadcast_package', session => session.broadcastPackage([new Uint8Array(1)]), [null, 'ok', { success: 1 }, { success: false, errors: ['x'] }], '1.6'],
-      ['mempool.get_info', session => session.relayFees(), [null, {}, { mempoolminfee: '1', incrementalrelayfee: 1 }], '1.6'],
-      ['blockchain.estimatefee', session => session.estimateFee(1), [null, '0.1', {}]],
-      ['blockchain.relayfee', session => session.relayFees(), [null, 'NaN']]
+    const cases: Array<
+      [
+        method: string,
+        call: (session: ElectrumSession) => Promise<unknown>,
+        answers: unknown[],
+        version?: FakeServer['version']
+      ]
+    > = [
+      [
+        'server.version',
+        (session) => session.handshake('test'),
+        [null, ['x'], ['x', '1.3'], ['x', '1.8'], ['x', '1.40'], ['x', '2.4'], 'x']
+      ],
+      [
+        'blockchain.headers.subscribe',
+        (session) => session.subscribeHeaders(),
+        [
+          null,
+          {},
+          { height: -1, hex: '00'.repeat(80) },
+          { height: 1.5, hex: '00'.repeat(80) },
+          { height: 1, hex: '00'.repeat(79) },
+          { height: 1, hex: 'zz'.repeat(80) }
+        ]
+      ],
+      [
+        'blockchain.block.headers',
+        (session) => session.headers(0, 1),
+        [
+          null,
+          { count: 2, hex: '00'.repeat(80) },
+          { count: 1, hex: '0'.repeat(159) },
+          { count: 1 },
+          { count: 2, headers: ['00'.repeat(80)] },
+          { count: 1, headers: ['00'.repeat(79)] },
+          { count: 1, headers: '00'.repeat(80) }
+        ]
+      ],
+      [
+        'blockchain.scripthash.subscribe',
+        (session) => session.subscribeScript('00'),
+        [1, {}, 'x'.repeat(201)]
+      ],
+      [
+        'blockchain.scripthash.get_history',
+        (session) => session.history('00'),
+        [
+          null,
+          [{ tx_hash: 'ab', height: 1 }],
+          [{ tx_hash: id, height: '1' }],
+          [{ tx_hash: id, height: -2 }],
+          [{ tx_hash: id, height: 1e300 }]
+        ]
+      ],
+      [
+        'blockchain.scriptpubkey.subscribe',
+        (session) => session.subscribeScript('00'),
+        [1, {}, 'x'.repeat(201)],
+        '1.7'
+      ],
+      [
+        'blockchain.scriptpubkey.get_history',
+        (session) => session.history('00'),
+        [null, [{ tx_hash: 'ab', height: 1 }]],
+        '1.7'
+      ],
+      [
+        'blockchain.transaction.testmempoolaccept',
+        (session) => session.refusalOf(new Uint8Array(1)),
+        [
+          null,
+          [],
+          [{ allowed: 'no' }],
+          [{ allowed: false, reason: 1 }],
+          [{ allowed: true }, { allowed: true }]
+        ],
+        '1.7'
+      ],
+      [
+        'blockchain.transaction.get',
+        (session) => session.transaction(id),
+        [null, 'abc', { hex: 'ab' }]
+      ],
+      [
+        'blockchain.transaction.get_merkle',
+        (session) => session.merkleProof(id, 1),
+        [
+          null,
+          { merkle: [], pos: -1 },
+          { merkle: [1], pos: 0 },
+          { merkle: new Array(33).fill(id), pos: 0 },
+          { pos: 0 }
+        ]
+      ],
+      [
+        'blockchain.transaction.broadcast',
+        (session) => session.broadcast(new Uint8Array(1)),
+        [null, 'ok', ['x']]
+      ],
+      [
+        'blockchain.transaction.broadcast_package',
+        (session) => session.broadcastPackage([new Uint8Array(1)]),
+        [null, 'ok', { success: 1 }, { success: false, errors: ['x'] }],
+        '1.6'
+      ],
+      [
+        'mempool.get_info',
+        (session) => session.relayFees(),
+        [null, {}, { mempoolminfee: '1', incrementalrelayfee: 1 }],
+        '1.6'
+      ],
+      ['blockchain.estimatefee', (session) => session.estimateFee(1), [null, '0.1', {}]],
+      ['blockchain.relayfee', (session) => session.relayFees(), [null, 'NaN']]
     ]
     for (const [method, call, answers, version] of cases) {
       it(`refuses answers of the wrong form to ${method}`, async () => {
         const electrum = await session(version)
         for (const answer of answers) {
           server.on(method, () => answer)
-          await assert.rejects(call(electrum), { code: 'ERR_ELECTRUM_PROTOCOL' }, JSON.stringify(answer))
+          await assert.rejects(
+            call(electrum),
+            { code: 'ERR_ELECTRUM_PROTOCOL' },
+            JSON.stringify(answer)
+          )
         }
         electrum.close(new Error('the test is over'))
       })
@@ -201,16 +336,48 @@ describe('electrum client', () => {
       const asked = async (version: FakeServer['version']): Promise<string[]> => {
         const electrum = await session(version)
         const before = server.requests.all.length
-        await Promise.allSettled(cases.filter(([method]) => method !== 'server.version').map(async ([, call]) => await call(electrum)))
+        await Promise.allSettled(
+          cases
+            .filter(([method]) => method !== 'server.version')
+            .map(async ([, call]) => await call(electrum))
+        )
         electrum.close(new Error('the test is over'))
         return server.requests.all.slice(before).map(({ method }) => method)
       }
       const [old, now, newest] = [await asked('1.4'), await asked('1.6'), await asked('1.7')]
-      assert.deepEqual([old.includes('blockchain.relayfee'), old.includes('mempool.get_info'), old.includes('blockchain.transaction.broadcast_package')], [true, false, false])
-      assert.deepEqual([now.includes('blockchain.relayfee'), now.includes('mempool.get_info'), now.includes('blockchain.transaction.broadcast_package')], [false, true, true])
-      const scripts = (methods: readonly string[]): string[] => [...new Set(methods.filter((method) => method.startsWith('blockchain.script') || method.includes('test')))].sort()
-      assert.deepEqual(scripts(now), ['blockchain.scripthash.get_history', 'blockchain.scripthash.subscribe'])
-      assert.deepEqual(scripts(newest), ['blockchain.scriptpubkey.get_history', 'blockchain.scriptpubkey.subscribe', 'blockchain.transaction.testmempoolaccept'])
+      assert.deepEqual(
+        [
+          old.includes('blockchain.relayfee'),
+          old.includes('mempool.get_info'),
+          old.includes('blockchain.transaction.broadcast_package')
+        ],
+        [true, false, false]
+      )
+      assert.deepEqual(
+        [
+          now.includes('blockchain.relayfee'),
+          now.includes('mempool.get_info'),
+          now.includes('blockchain.transaction.broadcast_package')
+        ],
+        [false, true, true]
+      )
+      const scripts = (methods: readonly string[]): string[] =>
+        [
+          ...new Set(
+            methods.filter(
+              (method) => method.startsWith('blockchain.script') || method.includes('test')
+            )
+          )
+        ].sort()
+      assert.deepEqual(scripts(now), [
+        'blockchain.scripthash.get_history',
+        'blockchain.scripthash.subscribe'
+      ])
+      assert.deepEqual(scripts(newest), [
+        'blockchain.scriptpubkey.get_history',
+        'blockchain.scriptpubkey.subscribe',
+        'blockchain.transaction.testmempoolaccept'
+      ])
     })
 
     it('refuses notifications of the wrong form', async () => {

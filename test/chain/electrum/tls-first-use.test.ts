@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { checkCertificate, VOUCHED, type FirstUse, type TlsPeer } from '../../../src/chain/electrum/tls.js'
+import {
+  checkCertificate,
+  VOUCHED,
+  type FirstUse,
+  type TlsPeer
+} from '../../../src/chain/electrum/tls.js'
 import { codeOf } from '../../../src/types/errors.js'
 
 const ENDPOINT = { protocol: 'tls', host: 'a.example', port: 50_002 } as const
@@ -9,10 +14,19 @@ describe('TLS / trust on first use', () => {
   let firstUse: FirstUse
   beforeEach(() => {
     known = new Map()
-    firstUse = { known: (server) => known.get(server), remember: (server, shown) => { known.set(server, shown) } }
+    firstUse = {
+      known: (server) => known.get(server),
+      remember: (server, shown) => {
+        known.set(server, shown)
+      }
+    }
   })
 
-  const peer = (authorized: boolean, byte = 1): TlsPeer => ({ authorized, authorizationError: authorized ? null : 'DEPTH_ZERO_SELF_SIGNED_CERT', getPeerCertificate: () => ({ raw: Uint8Array.of(byte) }) })
+  const peer = (authorized: boolean, byte = 1): TlsPeer => ({
+    authorized,
+    authorizationError: authorized ? null : 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    getPeerCertificate: () => ({ raw: Uint8Array.of(byte) })
+  })
   const verdict = (each: TlsPeer): string | undefined => {
     const refusal = checkCertificate(ENDPOINT, { firstUse }, each)
     return refusal === undefined ? undefined : codeOf(refusal)

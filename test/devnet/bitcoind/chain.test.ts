@@ -1,4 +1,7 @@
-/** A devnet that shows the chain of a bitcoind: how it is read, and what happens when others have mined it. */
+/**
+ * A devnet that shows the chain of a bitcoind: how it is read, and what happens when others have
+ * mined it.
+ */
 import assert from 'node:assert/strict'
 import { fundPatiently } from '../../../src/demo/stage.js'
 import { startDevnet, type Devnet } from '../../../src/devnet/devnet.js'
@@ -14,14 +17,25 @@ describe('devnet / the chain of a bitcoind', () => {
   beforeEach(async () => {
     told.splice(0)
     bitcoind = await new FakeBitcoind(await freshChain()).listen()
-    ends.push(async () => { await bitcoind.close() })
+    ends.push(async () => {
+      await bitcoind.close()
+    })
   })
 
-  afterEach(async () => { for (const end of ends.splice(0).reverse()) await end() })
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end()
+  })
 
-  async function mirror (): Promise<Devnet> {
-    const devnet = await startDevnet({ bitcoind: bitcoind.url, log: (line) => { told.push(line) } })
-    ends.push(async () => { await devnet.stop() })
+  async function mirror(): Promise<Devnet> {
+    const devnet = await startDevnet({
+      bitcoind: bitcoind.url,
+      log: (line) => {
+        told.push(line)
+      }
+    })
+    ends.push(async () => {
+      await devnet.stop()
+    })
     return devnet
   }
 
@@ -30,13 +44,20 @@ describe('devnet / the chain of a bitcoind', () => {
     const devnet = await mirror()
     assert.equal(devnet.height, 1_120)
     assert.ok(bitcoind.requests < 50, `${bitcoind.requests} requests`)
-    assert.deepEqual(told, ['reading the chain of bitcoind: block 500 of 1120', 'reading the chain of bitcoind: block 1000 of 1120'])
+    assert.deepEqual(told, [
+      'reading the chain of bitcoind: block 500 of 1120',
+      'reading the chain of bitcoind: block 1000 of 1120'
+    ])
   })
 
   it('is caught up with at once when many blocks come together, also on another branch', async () => {
     const devnet = await mirror()
     const before = bitcoind.requests
-    const seen = new Promise<void>((resolve) => { devnet.on('block', () => { if (devnet.tip.hash === bitcoind.chain.best.hash) resolve() }) })
+    const seen = new Promise<void>((resolve) => {
+      devnet.on('block', () => {
+        if (devnet.tip.hash === bitcoind.chain.best.hash) resolve()
+      })
+    })
     await bitcoind.chain.reorg(20)
     await bitcoind.chain.mine(200)
     await seen
@@ -46,11 +67,25 @@ describe('devnet / the chain of a bitcoind', () => {
 
   it('that others have mined pays nobody at first; a demo mines until it has coins of its own', async () => {
     const devnet = await mirror()
-    await assert.rejects(devnet.fund(alice.address, 1_000_000n), { code: 'ERR_INSUFFICIENT_FUNDS', message: /has 0 sat that can be spent now/ })
+    await assert.rejects(devnet.fund(alice.address, 1_000_000n), {
+      code: 'ERR_INSUFFICIENT_FUNDS',
+      message: /has 0 sat that can be spent now/
+    })
     const said: string[] = []
-    await fundPatiently(devnet, alice.address, satoshi(1_000_000n), { say: (line) => { said.push(line) } })
-    assert.deepEqual([said.length, devnet.height, (await bitcoind.chain.mempool()).length], [1, 220, 1])
-    await fundPatiently(devnet, alice.address, satoshi(1_000_000n), { say: (line) => { said.push(line) } })
+    await fundPatiently(devnet, alice.address, satoshi(1_000_000n), {
+      say: (line) => {
+        said.push(line)
+      }
+    })
+    assert.deepEqual(
+      [said.length, devnet.height, (await bitcoind.chain.mempool()).length],
+      [1, 220, 1]
+    )
+    await fundPatiently(devnet, alice.address, satoshi(1_000_000n), {
+      say: (line) => {
+        said.push(line)
+      }
+    })
     assert.equal(said.length, 1, 'nothing more is mined, or said')
   })
 })

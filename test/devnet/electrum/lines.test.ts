@@ -5,17 +5,23 @@ import { LineSplitter } from '../../../src/devnet/electrum/lines.js'
 
 describe('devnet / electrum / lines', () => {
   it('gives the same lines however the bytes are cut', () => {
-    fc.assert(fc.property(fc.array(fc.string({ unit: 'grapheme' }).filter(line => !line.includes('\n'))), fc.array(fc.nat(50)), (lines, cuts) => {
-      const bytes = concat(lines.map(line => fromString(`${line}\n`)))
-      const splitter = new LineSplitter(10_000)
-      const read: string[] = []
-      let at = 0
-      for (const cut of [...cuts, bytes.length]) {
-        read.push(...splitter.push(bytes.subarray(at, at + cut)) ?? [])
-        at += cut
-      }
-      assert.deepEqual(read, lines)
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: 'grapheme' }).filter((line) => !line.includes('\n'))),
+        fc.array(fc.nat(50)),
+        (lines, cuts) => {
+          const bytes = concat(lines.map((line) => fromString(`${line}\n`)))
+          const splitter = new LineSplitter(10_000)
+          const read: string[] = []
+          let at = 0
+          for (const cut of [...cuts, bytes.length]) {
+            read.push(...(splitter.push(bytes.subarray(at, at + cut)) ?? []))
+            at += cut
+          }
+          assert.deepEqual(read, lines)
+        }
+      )
+    )
   })
 
   it('accepts a line of the limit and gives up on one byte more, newline or not', () => {

@@ -17,15 +17,36 @@ export const BITCOIN: Target = {
     const { funding, fundingScript } = channels().oneWay
     const parsed = unlessRefused(() => parseTransaction(input))
     if (parsed !== undefined) neverThrows('spenderOf', () => spenderOf(parsed, funding.outPoint))
-    neverThrows('isSignedByBoth', () => isSignedByBoth(input, { ...funding, outPoint: parsed?.inputs[0]?.outPoint ?? funding.outPoint }, () => true))
-    neverThrows('signedParts', () => signedParts(input, parsed?.inputs[0]?.outPoint ?? funding.outPoint))
+    neverThrows('isSignedByBoth', () =>
+      isSignedByBoth(
+        input,
+        { ...funding, outPoint: parsed?.inputs[0]?.outPoint ?? funding.outPoint },
+        () => true
+      )
+    )
+    neverThrows('signedParts', () =>
+      signedParts(input, parsed?.inputs[0]?.outPoint ?? funding.outPoint)
+    )
     for (const read of [
       () => fromDer(input),
       () => fromBlock(input),
-      () => checkFundingTx(input, { outPoint: funding.outPoint, script: fundingScript, capacity: funding.value }),
+      () =>
+        checkFundingTx(input, {
+          outPoint: funding.outPoint,
+          script: fundingScript,
+          capacity: funding.value
+        }),
       () => fundingOutPoint(input, input.at(-1) ?? 0),
       () => parseRefundRequest(input, { version: 3, refundHeight: blockHeight(700) }),
-      () => checkRenewalTx(input, { ...funding, outPoint: parsed?.inputs[0]?.outPoint ?? funding.outPoint }, [input], { height: blockHeight(700), leastRate: feeRate(1_000n), mostRate: feeRate(20_000n) })
-    ]) unlessRefused<unknown>(read)
+      () =>
+        checkRenewalTx(
+          input,
+          { ...funding, outPoint: parsed?.inputs[0]?.outPoint ?? funding.outPoint },
+          [input],
+          { height: blockHeight(700), leastRate: feeRate(1_000n), mostRate: feeRate(20_000n) }
+        )
+    ]) {
+      unlessRefused<unknown>(read)
+    }
   }
 }

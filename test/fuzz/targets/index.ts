@@ -11,4 +11,15 @@ import { TEXTS } from './texts.js'
 import { WALLET } from './wallet.js'
 import { WIRE } from './wire.js'
 
-export const TARGETS: readonly Target[] = [BITCOIN, SPENDS, CHAIN, WALLET, ELECTRUM, WIRE, MESSAGES, PSBTS, TEXTS, RECORDS]
+export const TARGETS: readonly Target[] = [
+  BITCOIN,
+  SPENDS,
+  CHAIN,
+  WALLET,
+  ELECTRUM,
+  WIRE,
+  MESSAGES,
+  PSBTS,
+  TEXTS,
+  RECORDS
+]

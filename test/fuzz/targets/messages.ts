@@ -1,4 +1,7 @@
-/** Whatever a peer says at whatever stage of a channel: a transition throws nothing, and the money stays within the capacity. */
+/**
+ * Whatever a peer says at whatever stage of a channel: a transition throws nothing, and the money
+ * stays within the capacity.
+ */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,16 +17,31 @@ import { World } from '../../channel/world.js'
 import { neverThrows, unlessRefused, type Target } from '../target.js'
 import { sides } from './transactions.js'
 
-const VECTORS = join(import.meta.dirname, '..', '..', '..', '..', 'protocols', 'paychan', '1.0', 'vectors', 'messages.json')
+const VECTORS = join(
+  import.meta.dirname,
+  '..',
+  '..',
+  '..',
+  '..',
+  'protocols',
+  'paychan',
+  '1.0',
+  'vectors',
+  'messages.json'
+)
 
 let known: readonly Message[] | undefined
 
 /** One of each kind, and those that real channels have sent. */
-export function messages (): readonly Message[] {
+export function messages(): readonly Message[] {
   if (known !== undefined) return known
-  const { accept } = JSON.parse(readFileSync(VECTORS, 'utf8')) as { readonly accept: ReadonlyArray<{ readonly bytes: string }> }
+  const { accept } = JSON.parse(readFileSync(VECTORS, 'utf8')) as {
+    readonly accept: ReadonlyArray<{ readonly bytes: string }>
+  }
   const records = sides().flatMap((side) => recordOf(side.channel, side.env()) ?? [])
-  const sent = sides().flatMap(({ effects }) => effects.flatMap((effect) => effect.type === 'send' ? [effect.message] : []))
+  const sent = sides().flatMap(({ effects }) =>
+    effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []))
+  )
   known = [...accept.map(({ bytes }) => decode(fromHex(bytes))), ...records, ...sent]
   return known
 }
@@ -31,36 +49,69 @@ export function messages (): readonly Message[] {
 let staged: readonly Side[] | undefined
 
 /** Both sides at every stage. */
-function stages (): readonly Side[] {
+function stages(): readonly Side[] {
   staged ??= [
-    ...(['offered', 'accepted', 'refund-requested', 'refund-signed'] as const).flatMap((stage) => (['client', 'server'] as const).flatMap((role) => {
-      const world = new World()
-      try { return [world.until(role, stage)[role]] } catch { return [] }
-    })),
-    ...[new World().open(), new World().open().paid(20_000n), new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)].flatMap((world) => [world.client, world.server]),
-    ...[new World().open().paid(20_000n).disconnect().connect()].flatMap((world) => [world.client, world.server])
+    ...(['offered', 'accepted', 'refund-requested', 'refund-signed'] as const).flatMap((stage) =>
+      (['client', 'server'] as const).flatMap((role) => {
+        const world = new World()
+        try {
+          return [world.until(role, stage)[role]]
+        } catch {
+          return []
+        }
+      })
+    ),
+    ...[
+      new World().open(),
+      new World().open().paid(20_000n),
+      new World({ step: 20 }).open().paidBy('client', 40_000n).paidBy('server', 15_000n)
+    ].flatMap((world) => [world.client, world.server]),
+    ...[new World().open().paid(20_000n).disconnect().connect()].flatMap((world) => [
+      world.client,
+      world.server
+    ])
   ]
   return staged
 }
 
 export const MESSAGES: Target = {
   name: 'messages',
-  seeds: () => stages().flatMap((_side, n) => messages().filter((_message, at) => at % 4 === n % 4).map((message) => Uint8Array.from([n, 1, ...encode(message)]))),
+  seeds: () =>
+    stages().flatMap((_side, n) =>
+      messages()
+        .filter((_message, at) => at % 4 === n % 4)
+        .map((message) => Uint8Array.from([n, 1, ...encode(message)]))
+    ),
   run: ([at = 0, trusts = 0, ...bytes]) => {
     const side = stages()[at % stages().length]
     const message = unlessRefused(() => decode(Uint8Array.from(bytes)))
     if (side === undefined || message === undefined) return
     // With signatures that are all good, more is looked at.
     const env = side.env(trusts % 2 === 1 ? { verify: () => true } : {})
-    const { state } = neverThrows('a transition', () => transition(side.channel, eventOf(message), env))
+    const { state } = neverThrows('a transition', () =>
+      transition(side.channel, eventOf(message), env)
+    )
     if (state.stage === 'established') {
       const { client, server } = balances(state.terms, state.ledger)
-      assert.ok(client >= 0n && server >= 0n && client + server === state.terms.capacity, `${client} sat and ${server} sat of ${state.terms.capacity} sat`)
+      assert.ok(
+        client >= 0n && server >= 0n && client + server === state.terms.capacity,
+        `${client} sat and ${server} sat of ${state.terms.capacity} sat`
+      )
     }
     if (message.type !== 'ChannelRecord') return
     unlessRefused(() => ourSide(message, () => message.open.channelKey))
     const { role, keys } = side.channel
-    const adopted = unlessRefused(() => adoptRecord(message, { role, keys, peer: 'bob', address: 'bob', network: 'regtest' }, { ...env, isKnownKey: () => false, isKnownOutPoint: () => false }))
-    if (adopted?.state.stage === 'established') assert.ok(balances(adopted.state.terms, adopted.state.ledger).client <= adopted.state.terms.capacity)
+    const adopted = unlessRefused(() =>
+      adoptRecord(
+        message,
+        { role, keys, peer: 'bob', address: 'bob', network: 'regtest' },
+        { ...env, isKnownKey: () => false, isKnownOutPoint: () => false }
+      )
+    )
+    if (adopted?.state.stage === 'established') {
+      assert.ok(
+        balances(adopted.state.terms, adopted.state.ledger).client <= adopted.state.terms.capacity
+      )
+    }
   }
 }

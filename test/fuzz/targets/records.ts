@@ -1,12 +1,26 @@
 /** Records on disk, of this release and of earlier ones, damaged in every way. */
-import { readTerms, readChannel, CHANNEL_PREFIX, channelChanges } from '../../../src/engine/stored-channel.js'
+import {
+  readTerms,
+  readChannel,
+  CHANNEL_PREFIX,
+  channelChanges
+} from '../../../src/engine/stored-channel.js'
 import { GIVEN_UP_PREFIX, readGivenUp } from '../../../src/engine/given-up.js'
 import { NAME_PREFIX, PAID_PREFIX, readName, readPaid } from '../../../src/engine/paid-records.js'
 import { paymentKey, readEntry } from '../../../src/engine/payments.js'
 import { decodeRecord, sealRecord } from '../../../src/engine/records.js'
 import type { Store } from '../../../src/engine/ports.js'
 import { encodeRecord } from '../../../src/wallet/record-format.js'
-import { readBranch, readClaim, readGap, readReservation, branchKey, CLAIMS, GAP_KEY, RESERVATIONS } from '../../../src/wallet/records.js'
+import {
+  readBranch,
+  readClaim,
+  readGap,
+  readReservation,
+  branchKey,
+  CLAIMS,
+  GAP_KEY,
+  RESERVATIONS
+} from '../../../src/wallet/records.js'
 import { LABELS, MADE, readLabel, readMade } from '../../../src/wallet/notes.js'
 import { OUTGOING, readOutgoing } from '../../../src/wallet/outgoing.js'
 import { LOCKED, readLock } from '../../../src/wallet/coin-locks.js'
@@ -21,32 +35,84 @@ const CHANNEL = ID as never
 type Reader = readonly [key: string, read: (key: string, value: Uint8Array) => unknown]
 
 const ENGINE: readonly Reader[] = [
-  ['anything', decodeRecord], [CHANNEL_PREFIX + ID, readTerms], [paymentKey(CHANNEL, 7), readEntry], [PAID_PREFIX + 'ab'.repeat(16), readPaid], [NAME_PREFIX + 'ab', readName], [GIVEN_UP_PREFIX + 'ab'.repeat(16), readGivenUp]
+  ['anything', decodeRecord],
+  [CHANNEL_PREFIX + ID, readTerms],
+  [paymentKey(CHANNEL, 7), readEntry],
+  [PAID_PREFIX + 'ab'.repeat(16), readPaid],
+  [NAME_PREFIX + 'ab', readName],
+  [GIVEN_UP_PREFIX + 'ab'.repeat(16), readGivenUp]
 ]
 const WALLET: readonly Reader[] = [
-  [branchKey('receive'), (_key, value) => readBranch('receive', value)], [GAP_KEY, (_key, value) => readGap(value)], [RESERVATIONS + ID, readReservation], [CLAIMS + OUTPOINT, readClaim],
-  [LABELS + ID, readLabel], [MADE + ID, readMade], [OUTGOING + ID, readOutgoing], [LOCKED + OUTPOINT, readLock]
+  [branchKey('receive'), (_key, value) => readBranch('receive', value)],
+  [GAP_KEY, (_key, value) => readGap(value)],
+  [RESERVATIONS + ID, readReservation],
+  [CLAIMS + OUTPOINT, readClaim],
+  [LABELS + ID, readLabel],
+  [MADE + ID, readMade],
+  [OUTGOING + ID, readOutgoing],
+  [LOCKED + OUTPOINT, readLock]
 ]
 
 /** Values as they lie behind the checksum, and the JSON of layout 1. */
-function stored (): Uint8Array[] {
-  const values = sides().flatMap((side) => channelChanges(undefined, side.channel)).flatMap(({ value }) => value === undefined ? [] : [value.slice(5)])
-  const json = ['{"v":1,"value":null}', '{"v":1,"value":{"stage":"established","keys":{},"peer":"bob","id":"' + ID + '","terms":null}}', '{"v":1,"value":{"$sat":"12","channel":1,"sequence":2,"amount":3}}', '{"v":1,"value":{"payments":[],"$hex":"00"}}']
+function stored(): Uint8Array[] {
+  const values = sides()
+    .flatMap((side) => channelChanges(undefined, side.channel))
+    .flatMap(({ value }) => (value === undefined ? [] : [value.slice(5)]))
+  const json = [
+    '{"v":1,"value":null}',
+    '{"v":1,"value":{"stage":"established","keys":{},"peer":"bob","id":"' + ID + '","terms":null}}',
+    '{"v":1,"value":{"$sat":"12","channel":1,"sequence":2,"amount":3}}',
+    '{"v":1,"value":{"payments":[],"$hex":"00"}}'
+  ]
   return [...values, ...json.map(utf8)]
 }
 
 export const RECORDS: Target = {
   name: 'records',
-  words: ['{"v":1,"value":', '"$sat":"', '"$hex":"', 'null', '{}', '[]', '"stage":"established"', '"keys":', '"peer":', '"terms":', '"limits":', '"ledger":', '"inFlight":', '"next":', '"inputs":', '"value":"1"', `"${OUTPOINT}"`, `"${ID}"`, '1e99'],
-  seeds: () => stored().flatMap((value) => [...ENGINE, ...WALLET].map((_reader, n) => Uint8Array.from([n, ...value]))),
+  words: [
+    '{"v":1,"value":',
+    '"$sat":"',
+    '"$hex":"',
+    'null',
+    '{}',
+    '[]',
+    '"stage":"established"',
+    '"keys":',
+    '"peer":',
+    '"terms":',
+    '"limits":',
+    '"ledger":',
+    '"inFlight":',
+    '"next":',
+    '"inputs":',
+    '"value":"1"',
+    `"${OUTPOINT}"`,
+    `"${ID}"`,
+    '1e99'
+  ],
+  seeds: () =>
+    stored().flatMap((value) =>
+      [...ENGINE, ...WALLET].map((_reader, n) => Uint8Array.from([n, ...value]))
+    ),
   run: async ([at = 0, ...bytes]) => {
     const value = Uint8Array.from(bytes)
-    const [name, read] = [...ENGINE, ...WALLET][at % (ENGINE.length + WALLET.length)] ?? ['anything', decodeRecord]
+    const [name, read] = [...ENGINE, ...WALLET][at % (ENGINE.length + WALLET.length)] ?? [
+      'anything',
+      decodeRecord
+    ]
     const key = read === readTerms ? CHANNEL_PREFIX + idIn(value) : name
     const isEngine = at % (ENGINE.length + WALLET.length) < ENGINE.length
     const fields = isEngine ? undefined : fieldsOf(value)
-    // As it is, and with a checksum that fits: then nothing but the reader stands between it and the node.
-    const records = [value, isEngine ? sealRecord(key, value, 2) : fields === undefined ? value : encodeRecord(key, fields)]
+    // As it is, and with a checksum that fits: then nothing but the reader stands between it and
+    // the node.
+    const records = [
+      value,
+      isEngine
+        ? sealRecord(key, value, 2)
+        : fields === undefined
+          ? value
+          : encodeRecord(key, fields)
+    ]
     for (const record of records) {
       unlessRefused(() => read(key, record))
       if (read === readTerms) await readWhole(key, record, value)
@@ -54,7 +120,7 @@ export const RECORDS: Target = {
   }
 }
 
-function fieldsOf (value: Uint8Array): Record<string, unknown> | undefined {
+function fieldsOf(value: Uint8Array): Record<string, unknown> | undefined {
   try {
     return JSON.parse(text(value)) as Record<string, unknown>
   } catch {
@@ -63,14 +129,20 @@ function fieldsOf (value: Uint8Array): Record<string, unknown> | undefined {
 }
 
 /** A channel lies where its id says; what has no id lies anywhere. */
-function idIn (value: Uint8Array): string {
-  const channel = unlessRefused(() => decodeRecord<unknown>('anything', sealRecord('anything', value, 2)))
-  return typeof channel === 'object' && channel !== null && 'id' in channel ? String(channel.id) : ID
+function idIn(value: Uint8Array): string {
+  const channel = unlessRefused(() =>
+    decodeRecord<unknown>('anything', sealRecord('anything', value, 2))
+  )
+  return typeof channel === 'object' && channel !== null && 'id' in channel
+    ? String(channel.id)
+    : ID
 }
 
 /** A channel whose ledger, and whose payments, are any record. */
-async function readWhole (key: string, record: Uint8Array, value: Uint8Array): Promise<void> {
-  const store: Store = Object.assign(openMemoryStore(), { get: async (key: string) => sealRecord(key, value, 2) })
+async function readWhole(key: string, record: Uint8Array, value: Uint8Array): Promise<void> {
+  const store: Store = Object.assign(openMemoryStore(), {
+    get: async (key: string) => sealRecord(key, value, 2)
+  })
   try {
     await readChannel(store, key, record)
   } catch (error) {

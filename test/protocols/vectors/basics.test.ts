@@ -4,7 +4,14 @@ import * as secp from 'tiny-secp256k1'
 import { dustLimit } from '../../../src/bitcoin/dust.js'
 import { isLowS, fromDer, toDer } from '../../../src/bitcoin/ecdsa.js'
 import { checkFundingTx, fundingScript } from '../../../src/bitcoin/funding.js'
-import { addressFromScript, channelIdOf, fundingWitnessScript, isStandardScript, payoutWitnessScript, scriptFromAddress } from '../../../src/bitcoin/scripts.js'
+import {
+  addressFromScript,
+  channelIdOf,
+  fundingWitnessScript,
+  isStandardScript,
+  payoutWitnessScript,
+  scriptFromAddress
+} from '../../../src/bitcoin/scripts.js'
 import { fromHex, toHex, txid } from '../../../src/types/bytes.js'
 import { satoshi } from '../../../src/types/units.js'
 import { judge } from '../../bitcoin/interpreter.js'
@@ -14,7 +21,8 @@ import { read } from './schema.js'
 describe('vectors of keys, scripts, signatures and T1', () => {
   describe('keys', () => {
     for (const [name, { privateKey, publicKey }] of Object.entries(keys)) {
-      it(`${name} belongs to its private key`, () => assert.deepEqual(secp.pointFromScalar(fromHex(privateKey), true), fromHex(publicKey)))
+      it(`${name} belongs to its private key`, () =>
+        assert.deepEqual(secp.pointFromScalar(fromHex(privateKey), true), fromHex(publicKey)))
     }
 
     it('name the channel', () => {
@@ -26,13 +34,24 @@ describe('vectors of keys, scripts, signatures and T1', () => {
 
   describe('scripts', () => {
     const { witnessScripts, dustLimits, closeScripts } = read.scripts()
-    const networks = { mainnet: bitcoin.networks.bitcoin, testnet: bitcoin.networks.testnet, signet: bitcoin.networks.testnet, regtest: bitcoin.networks.regtest }
+    const networks = {
+      mainnet: bitcoin.networks.bitcoin,
+      testnet: bitcoin.networks.testnet,
+      signet: bitcoin.networks.testnet,
+      regtest: bitcoin.networks.regtest
+    }
 
     for (const { name, witnessScript, scriptPubKey, addresses } of witnessScripts) {
       it(name, () => {
-        assert.deepEqual(bitcoin.payments.p2wsh({ redeem: { output: fromHex(witnessScript) } }).output, fromHex(scriptPubKey))
+        assert.deepEqual(
+          bitcoin.payments.p2wsh({ redeem: { output: fromHex(witnessScript) } }).output,
+          fromHex(scriptPubKey)
+        )
         for (const network of ['mainnet', 'testnet', 'signet', 'regtest'] as const) {
-          assert.equal(bitcoin.address.fromOutputScript(fromHex(scriptPubKey), networks[network]), addresses[network])
+          assert.equal(
+            bitcoin.address.fromOutputScript(fromHex(scriptPubKey), networks[network]),
+            addresses[network]
+          )
           assert.equal(addressFromScript(fromHex(scriptPubKey), network), addresses[network])
           assert.equal(toHex(scriptFromAddress(addresses[network], network)), scriptPubKey)
         }
@@ -41,30 +60,51 @@ describe('vectors of keys, scripts, signatures and T1', () => {
 
     it('are made of the keys', () => {
       const { clientChannel, serverChannel, clientPayout, serverPayout } = keys
-      const funding = (first: string, second: string): string => `OP_2 ${first} ${second} OP_2 OP_CHECKMULTISIG`
+      const funding = (first: string, second: string): string =>
+        `OP_2 ${first} ${second} OP_2 OP_CHECKMULTISIG`
       const payout = (key: string): string => `${key} OP_CHECKSIGVERIFY OP_1 OP_NOP3`
-      assert.deepEqual(witnessScripts.map(({ witnessScript }) => bitcoin.script.toASM(fromHex(witnessScript))), [
-        funding(clientChannel.publicKey, serverChannel.publicKey), funding(serverChannel.publicKey, clientChannel.publicKey), payout(clientPayout.publicKey), payout(serverPayout.publicKey)
-      ])
-      assert.equal(toHex(fundingWitnessScript(fromHex(clientChannel.publicKey), fromHex(serverChannel.publicKey))), witnessScripts[0]?.witnessScript)
-      assert.equal(toHex(payoutWitnessScript(fromHex(clientPayout.publicKey))), witnessScripts[2]?.witnessScript)
+      assert.deepEqual(
+        witnessScripts.map(({ witnessScript }) => bitcoin.script.toASM(fromHex(witnessScript))),
+        [
+          funding(clientChannel.publicKey, serverChannel.publicKey),
+          funding(serverChannel.publicKey, clientChannel.publicKey),
+          payout(clientPayout.publicKey),
+          payout(serverPayout.publicKey)
+        ]
+      )
+      assert.equal(
+        toHex(
+          fundingWitnessScript(fromHex(clientChannel.publicKey), fromHex(serverChannel.publicKey))
+        ),
+        witnessScripts[0]?.witnessScript
+      )
+      assert.equal(
+        toHex(payoutWitnessScript(fromHex(clientPayout.publicKey))),
+        witnessScripts[2]?.witnessScript
+      )
     })
 
     for (const { name, scriptPubKey, sat } of dustLimits) {
-      it(`dust limit of ${name}: ${sat} sat`, () => assert.equal(dustLimit(fromHex(scriptPubKey)), BigInt(sat)))
+      it(`dust limit of ${name}: ${sat} sat`, () =>
+        assert.equal(dustLimit(fromHex(scriptPubKey)), BigInt(sat)))
     }
 
     for (const { name, scriptPubKey, accept } of closeScripts) {
-      it(`${accept ? 'accepts' : 'refuses'} for a close: ${name}`, () => assert.equal(isStandardScript(fromHex(scriptPubKey)), accept))
+      it(`${accept ? 'accepts' : 'refuses'} for a close: ${name}`, () =>
+        assert.equal(isStandardScript(fromHex(scriptPubKey)), accept))
     }
   })
 
   describe('signatures', () => {
     const { publicKey, digest, cases } = read.signatures()
-    const valid = (signature: Uint8Array): boolean => isLowS(signature) && secp.verify(fromHex(digest), fromHex(publicKey), signature, true)
+    const valid = (signature: Uint8Array): boolean =>
+      isLowS(signature) && secp.verify(fromHex(digest), fromHex(publicKey), signature, true)
 
     it('are the deterministic ones of RFC 6979', () => {
-      assert.equal(toHex(secp.sign(fromHex(digest), fromHex(keys.clientChannel.privateKey))), cases[0]?.signature)
+      assert.equal(
+        toHex(secp.sign(fromHex(digest), fromHex(keys.clientChannel.privateKey))),
+        cases[0]?.signature
+      )
     })
 
     for (const { name, signature, accept, der } of cases) {
@@ -72,8 +112,14 @@ describe('vectors of keys, scripts, signatures and T1', () => {
         assert.equal(valid(fromHex(signature)), accept)
         if (der === null) return
         assert.equal(toHex(toDer(fromHex(signature), der.sighashType)), der.bytes)
-        assert.deepEqual(fromDer(fromHex(der.bytes)), { signature: fromHex(signature), sighashType: der.sighashType })
-        assert.deepEqual(bitcoin.script.signature.decode(fromHex(der.bytes)), { signature: fromHex(signature), hashType: der.sighashType })
+        assert.deepEqual(fromDer(fromHex(der.bytes)), {
+          signature: fromHex(signature),
+          sighashType: der.sighashType
+        })
+        assert.deepEqual(bitcoin.script.signature.decode(fromHex(der.bytes)), {
+          signature: fromHex(signature),
+          hashType: der.sighashType
+        })
       })
     }
   })
@@ -84,7 +130,10 @@ describe('vectors of keys, scripts, signatures and T1', () => {
 
     it('spends the coins, signed by their keys', () => {
       assert.equal(tx.ins.length, vectors.inputs.length)
-      for (const [i, { outPoint, sat, scriptPubKey, privateKey, sighash }] of vectors.inputs.entries()) {
+      for (const [
+        i,
+        { outPoint, sat, scriptPubKey, privateKey, sighash }
+      ] of vectors.inputs.entries()) {
         const input = tx.ins[i]
         assert.ok(input)
         assert.equal(toHex(Uint8Array.from(input.hash).reverse()), outPoint.txid)
@@ -95,8 +144,17 @@ describe('vectors of keys, scripts, signatures and T1', () => {
         const [der, key] = input.witness
         assert.ok(der !== undefined && key !== undefined)
         assert.deepEqual(secp.pointFromScalar(fromHex(privateKey), true), key)
-        assert.deepEqual(bitcoin.script.signature.decode(der), { signature: secp.sign(fromHex(sighash), fromHex(privateKey)), hashType: 1 })
-        assert.equal(judge(fromHex(vectors.signed), i, { script: fromHex(scriptPubKey), value: satoshi(BigInt(sat)) }), undefined)
+        assert.deepEqual(bitcoin.script.signature.decode(der), {
+          signature: secp.sign(fromHex(sighash), fromHex(privateKey)),
+          hashType: 1
+        })
+        assert.equal(
+          judge(fromHex(vectors.signed), i, {
+            script: fromHex(scriptPubKey),
+            value: satoshi(BigInt(sat))
+          }),
+          undefined
+        )
       }
     })
 
@@ -107,16 +165,35 @@ describe('vectors of keys, scripts, signatures and T1', () => {
       assert.equal(tx.toHex(), vectors.unsigned)
     })
 
-    const expected = (terms: { outPoint: { txid: string, vout: number }, scriptPubKey: string, capacity: number }): Parameters<typeof checkFundingTx>[1] =>
-      ({ outPoint: { txid: txid(terms.outPoint.txid), vout: terms.outPoint.vout }, script: fromHex(terms.scriptPubKey), capacity: satoshi(BigInt(terms.capacity)) })
+    const expected = (terms: {
+      outPoint: { txid: string; vout: number }
+      scriptPubKey: string
+      capacity: number
+    }): Parameters<typeof checkFundingTx>[1] => ({
+      outPoint: { txid: txid(terms.outPoint.txid), vout: terms.outPoint.vout },
+      script: fromHex(terms.scriptPubKey),
+      capacity: satoshi(BigInt(terms.capacity))
+    })
 
     it('is accepted by the server', () => {
-      assert.equal(toHex(fundingScript(fromHex(keys.clientChannel.publicKey), fromHex(keys.serverChannel.publicKey))), vectors.scriptPubKey)
-      assert.equal(checkFundingTx(fromHex(vectors.signed), expected(vectors)).txid, vectors.outPoint.txid)
+      assert.equal(
+        toHex(
+          fundingScript(
+            fromHex(keys.clientChannel.publicKey),
+            fromHex(keys.serverChannel.publicKey)
+          )
+        ),
+        vectors.scriptPubKey
+      )
+      assert.equal(
+        checkFundingTx(fromHex(vectors.signed), expected(vectors)).txid,
+        vectors.outPoint.txid
+      )
     })
 
     for (const refused of vectors.refuse) {
-      it(`is refused: ${refused.name}`, () => assertRefused(() => checkFundingTx(fromHex(refused.raw), expected(refused)), refused.code))
+      it(`is refused: ${refused.name}`, () =>
+        assertRefused(() => checkFundingTx(fromHex(refused.raw), expected(refused)), refused.code))
     }
   })
 })

@@ -10,20 +10,48 @@ import { fundingOutput } from './replay.js'
 import { read } from './schema.js'
 
 describe('vectors of spends', () => {
-  const { funding, terms: { refundHeight: L, step }, height, cases } = read.spends()
+  const {
+    funding,
+    terms: { refundHeight: L, step },
+    height,
+    cases
+  } = read.spends()
   const output = fundingOutput(funding)
   const refundHeight = blockHeight(L)
 
   for (const { name, raw, oneWay, signedByBoth, turn, clientBalance, counts } of cases) {
     it(`${name} (EVID-2, EVID-3)`, () => {
       const terms = oneWay
-        ? { mode: 'one-way' as const, step: 0, refundHeight, capacity: output.value, ...heightsBefore(refundHeight, blockDelta(36)) }
-        : { mode: 'two-way' as const, step, refundHeight, capacity: output.value, ...heightsBefore(refundHeight, blockDelta(step)) }
+        ? {
+            mode: 'one-way' as const,
+            step: 0,
+            refundHeight,
+            capacity: output.value,
+            ...heightsBefore(refundHeight, blockDelta(36))
+          }
+        : {
+            mode: 'two-way' as const,
+            step,
+            refundHeight,
+            capacity: output.value,
+            ...heightsBefore(refundHeight, blockDelta(step))
+          }
       const bytes = fromHex(raw)
       assert.equal(isSignedByBoth(bytes, output, ecdsa.verify), signedByBoth)
       const state = stateIn(terms, output.outPoint, bytes)
-      assert.deepEqual([state?.turn ?? null, state === undefined ? null : Number(state.clientBalance)], [turn, clientBalance])
-      assert.equal(signedByBoth && countsAsRival({ onChain: { fundingHeight: blockHeight(500) } }, figuresOf(bytes, output.value), height), counts)
+      assert.deepEqual(
+        [state?.turn ?? null, state === undefined ? null : Number(state.clientBalance)],
+        [turn, clientBalance]
+      )
+      assert.equal(
+        signedByBoth &&
+          countsAsRival(
+            { onChain: { fundingHeight: blockHeight(500) } },
+            figuresOf(bytes, output.value),
+            height
+          ),
+        counts
+      )
     })
   }
 })

@@ -1,4 +1,7 @@
-/** What reestablish.json holds: the cases, with the channel that they are about and each message as bytes. */
+/**
+ * What reestablish.json holds: the cases, with the channel that they are about and each message as
+ * bytes.
+ */
 import { encode } from '../../../protocols/paychan/1.0/index.js'
 import type { Established } from '../../../src/channel/state.js'
 import { toHex } from '../../../src/types/bytes.js'
@@ -8,7 +11,7 @@ import { turnsMessageOf, twoWayWorld } from './reestablish-turns-world.js'
 import { messageOf, world } from './reestablish-world.js'
 
 /** What there is to know of a channel to judge a signature of it. */
-export function channelJson ({ id, outPoint, terms }: Established): object {
+export function channelJson({ id, outPoint, terms }: Established): object {
   return {
     channelId: id,
     derivation: toHex(terms.derivation),
@@ -21,20 +24,71 @@ export function channelJson ({ id, outPoint, terms }: Established): object {
   }
 }
 
-export function reestablishVectors (): object {
+export function reestablishVectors(): object {
   return {
-    description: 'What a side makes of the other\'s Reestablish (spec.md, section 9). The client is the payer. heldAfter: what the payee holds, or the payer takes as acknowledged, afterwards. resent: the updates that the payer sends again. epochs: ours, theirs, and how far the other is known to have seen ours; a side that answers counts one up. message: the Envelope that arrives. outcome: what becomes of the channel on the receiver\'s side; sender: on the other, once it has heard what the receiver answers. goes on: payments may follow; only closes: REEST-4; ends: a rule was broken; asks again: the receiver ends this stream and opens one itself.',
+    description:
+      "What a side makes of the other's Reestablish (spec.md, section 9). The client is the payer. heldAfter: what the payee holds, or the payer takes as acknowledged, afterwards. resent: the updates that the payer sends again. epochs: ours, theirs, and how far the other is known to have seen ours; a side that answers counts one up. message: the Envelope that arrives. outcome: what becomes of the channel on the receiver's side; sender: on the other, once it has heard what the receiver answers. goes on: payments may follow; only closes: REEST-4; ends: a rule was broken; asks again: the receiver ends this stream and opens one itself.",
     channel: channelJson(world.client.established),
     cases: REESTABLISH_CASES.map((each) => {
-      const { name, receiver, isAnswer, held, inFlight = [], epochs, outcome, code = null, heldAfter, epochsAfter, resent = [] } = each
-      return { name, receiver, isAnswer, held, inFlight, epochs, message: toHex(encode(messageOf(each))), outcome, sender: senderOutcome(each), code, heldAfter, epochsAfter, resent }
+      const {
+        name,
+        receiver,
+        isAnswer,
+        held,
+        inFlight = [],
+        epochs,
+        outcome,
+        code = null,
+        heldAfter,
+        epochsAfter,
+        resent = []
+      } = each
+      return {
+        name,
+        receiver,
+        isAnswer,
+        held,
+        inFlight,
+        epochs,
+        message: toHex(encode(messageOf(each))),
+        outcome,
+        sender: senderOutcome(each),
+        code,
+        heldAfter,
+        epochsAfter,
+        resent
+      }
     }),
     twoWay: {
-      description: 'The same in a two-way channel: the client pays in turn 0, which ended with sequence 1, the server in turn 1, which ended with sequence 2. The receiver has opened the stream, and message is the answer. before, after: its turn and the state that it holds or takes as acknowledged there; asked: the turn that it has asked for.',
-      channel: { ...channelJson(twoWayWorld.client.established), refundHeight: twoWayWorld.client.established.terms.refundHeight, step: twoWayWorld.client.established.terms.step, serverPayoutKey: toHex(twoWayWorld.client.established.terms.server.payoutKey) },
+      description:
+        'The same in a two-way channel: the client pays in turn 0, which ended with sequence 1, the server in turn 1, which ended with sequence 2. The receiver has opened the stream, and message is the answer. before, after: its turn and the state that it holds or takes as acknowledged there; asked: the turn that it has asked for.',
+      channel: {
+        ...channelJson(twoWayWorld.client.established),
+        refundHeight: twoWayWorld.client.established.terms.refundHeight,
+        step: twoWayWorld.client.established.terms.step,
+        serverPayoutKey: toHex(twoWayWorld.client.established.terms.server.payoutKey)
+      },
       cases: TURNS_CASES.map((each) => {
-        const { name, receiver, before: { turn, state, asked = null, inFlight = [] }, outcome, code = null, after, resent = [] } = each
-        return { name, receiver, before: { turn, state, asked, inFlight }, message: toHex(encode(turnsMessageOf(each))), outcome, sender: senderOutcome(each), code, after, resent }
+        const {
+          name,
+          receiver,
+          before: { turn, state, asked = null, inFlight = [] },
+          outcome,
+          code = null,
+          after,
+          resent = []
+        } = each
+        return {
+          name,
+          receiver,
+          before: { turn, state, asked, inFlight },
+          message: toHex(encode(turnsMessageOf(each))),
+          outcome,
+          sender: senderOutcome(each),
+          code,
+          after,
+          resent
+        }
       })
     }
   }

@@ -7,7 +7,11 @@ import { VECTORS_FOLDER } from './schema.js'
 describe('vector files', () => {
   for (const [file, text] of vectorTexts()) {
     it(`${file} is what the generator writes, byte for byte`, () => {
-      assert.equal(readFileSync(join(process.cwd(), VECTORS_FOLDER, file), 'utf8'), text, `run the generator: ${file} is out of date`)
+      assert.equal(
+        readFileSync(join(process.cwd(), VECTORS_FOLDER, file), 'utf8'),
+        text,
+        `run the generator: ${file} is out of date`
+      )
     })
   }
 
@@ -17,7 +21,9 @@ describe('vector files', () => {
 
   it('keep every amount within what JSON numbers carry exactly', () => {
     for (const [, text] of vectorTexts()) {
-      for (const [, digits] of text.matchAll(/: (\d+),?\n/g)) assert.ok(Number.isSafeInteger(Number(digits)))
+      for (const [, digits] of text.matchAll(/: (\d+),?\n/g)) {
+        assert.ok(Number.isSafeInteger(Number(digits)))
+      }
     }
   })
 })

@@ -30,8 +30,11 @@ const GENERATORS: { [F in VectorFile | 'reestablish.json' | 'refusals.json']: ()
 }
 
 /** The name and the text of every file. */
-export function vectorTexts (): [file: string, text: string][] {
-  return Object.entries(GENERATORS).map(([file, generate]) => [file, JSON.stringify(generate(), null, 2) + '\n'])
+export function vectorTexts(): [file: string, text: string][] {
+  return Object.entries(GENERATORS).map(([file, generate]) => [
+    file,
+    JSON.stringify(generate(), null, 2) + '\n'
+  ])
 }
 
 const [, main] = process.argv

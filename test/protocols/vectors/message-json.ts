@@ -13,7 +13,9 @@ const rule = z.string().regex(/^[A-Z]+-[0-9]+$/)
 
 const schema = z.strictObject({
   description: z.string(),
-  accept: z.array(z.strictObject({ name: z.string(), message: z.looseObject({ type: z.string() }), bytes: hex })),
+  accept: z.array(
+    z.strictObject({ name: z.string(), message: z.looseObject({ type: z.string() }), bytes: hex })
+  ),
   refuse: z.array(z.strictObject({ name: z.string(), rule, bytes: hex })),
   frames: z.strictObject({
     accept: z.array(z.strictObject({ name: z.string(), bytes: hex, messages: z.array(hex) })),
@@ -24,12 +26,12 @@ const schema = z.strictObject({
 export type MessageVectors = z.infer<typeof schema>
 
 /** The file, checked against its shape. */
-export function readMessages (): MessageVectors {
+export function readMessages(): MessageVectors {
   return schema.parse(JSON.parse(readFileSync(join(process.cwd(), MESSAGES_FILE), 'utf8')))
 }
 
 /** A message as the file writes it. */
-export function messageJson (message: Message): MessageVectors['accept'][number]['message'] {
+export function messageJson(message: Message): MessageVectors['accept'][number]['message'] {
   const text = JSON.stringify(message, (_name, value: unknown) => {
     if (value instanceof Uint8Array) return toHex(value)
     return typeof value === 'bigint' ? Number(value) : value

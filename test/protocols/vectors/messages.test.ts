@@ -10,8 +10,8 @@ import { messageJson, MESSAGES_FILE, readMessages } from './message-json.js'
 const { accept, refuse, frames } = readMessages()
 
 /** The Envelopes of a stream that brings these bytes, one at a time, and ends. */
-async function envelopes (hex: string): Promise<string[]> {
-  async function * bytes (): AsyncGenerator<Uint8Array> {
+async function envelopes(hex: string): Promise<string[]> {
+  async function* bytes(): AsyncGenerator<Uint8Array> {
     for (const byte of fromHex(hex)) yield Uint8Array.of(byte)
   }
   const found: string[] = []
@@ -21,13 +21,35 @@ async function envelopes (hex: string): Promise<string[]> {
 
 describe('vectors of messages', () => {
   it('messages.json is what the generator writes, byte for byte', () => {
-    assert.equal(readFileSync(join(process.cwd(), MESSAGES_FILE), 'utf8'), messagesText(), 'run the generator: messages.json is out of date')
+    assert.equal(
+      readFileSync(join(process.cwd(), MESSAGES_FILE), 'utf8'),
+      messagesText(),
+      'run the generator: messages.json is out of date'
+    )
   })
 
   it('has every type of message', () => {
     assert.deepEqual([...new Set(accept.map(({ message }) => message.type))].sort(), [
-      'AcceptChannel', 'ChannelReady', 'ChannelRecord', 'CloseDone', 'CloseRequest', 'Error', 'Funding', 'FundingBroadcast',
-      'OpenChannel', 'Reestablish', 'RefundRequest', 'RefundSignature', 'RenewalRequest', 'RestoreDone', 'RestoreRequest', 'TurnGrant', 'TurnRefuse', 'TurnRequest', 'Update', 'UpdateAck'
+      'AcceptChannel',
+      'ChannelReady',
+      'ChannelRecord',
+      'CloseDone',
+      'CloseRequest',
+      'Error',
+      'Funding',
+      'FundingBroadcast',
+      'OpenChannel',
+      'Reestablish',
+      'RefundRequest',
+      'RefundSignature',
+      'RenewalRequest',
+      'RestoreDone',
+      'RestoreRequest',
+      'TurnGrant',
+      'TurnRefuse',
+      'TurnRequest',
+      'Update',
+      'UpdateAck'
     ])
   })
 
@@ -44,29 +66,40 @@ describe('vectors of messages', () => {
   describe('refuse', () => {
     for (const { name, rule, bytes } of refuse) {
       it(`${name} (${rule})`, () => {
-        assert.throws(() => decode(fromHex(bytes)), (error: unknown) => {
-          assert.ok(error instanceof ProtocolError, String(error))
-          assert.equal(error.rule, rule)
-          return true
-        })
+        assert.throws(
+          () => decode(fromHex(bytes)),
+          (error: unknown) => {
+            assert.ok(error instanceof ProtocolError, String(error))
+            assert.equal(error.rule, rule)
+            return true
+          }
+        )
       })
     }
   })
 
   describe('frames', () => {
     for (const { name, bytes, messages } of frames.accept) {
-      it(name, async () => { assert.deepEqual(await envelopes(bytes), messages) })
+      it(name, async () => {
+        assert.deepEqual(await envelopes(bytes), messages)
+      })
     }
 
     for (const { name, rule, bytes } of frames.refuse) {
       it(`refuse ${name} (${rule})`, async () => {
-        await assert.rejects(envelopes(bytes), (error: unknown) => isCutShort(error) ? rule === 'WIRE-1' : error instanceof ProtocolError && error.rule === rule)
+        await assert.rejects(envelopes(bytes), (error: unknown) =>
+          isCutShort(error)
+            ? rule === 'WIRE-1'
+            : error instanceof ProtocolError && error.rule === rule
+        )
       })
     }
   })
 
   it('names only rules that spec.md has', () => {
     const spec = readFileSync(join(process.cwd(), 'protocols', 'paychan', '1.0', 'spec.md'), 'utf8')
-    for (const { rule } of [...refuse, ...frames.refuse]) assert.ok(spec.includes(`**${rule}**`), rule)
+    for (const { rule } of [...refuse, ...frames.refuse]) {
+      assert.ok(spec.includes(`**${rule}**`), rule)
+    }
   })
 })

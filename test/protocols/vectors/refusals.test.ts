@@ -19,9 +19,20 @@ describe('vectors / refusals', () => {
     for (const { stage, name, change, verdict } of REFUSAL_CASES) {
       const { world, honest } = STAGES[stage].due()
       const message = change(honest, world)
-      if ((message.type !== 'Update' && message.type !== 'CloseRequest') || ['UPD-4', 'CLOSE-5', 'CLOSE-3'].includes(verdict?.rule ?? '')) continue
-      const digest = message.type === 'Update' ? stateDigest(world.client.established, satoshi(message.payerBalance)) : closeDigest(world, message)
-      assert.ok(ecdsa.verify(world.client.channelKey.publicKey, digest, message.signature), `${stage} / ${name}`)
+      if (
+        (message.type !== 'Update' && message.type !== 'CloseRequest') ||
+        ['UPD-4', 'CLOSE-5', 'CLOSE-3'].includes(verdict?.rule ?? '')
+      ) {
+        continue
+      }
+      const digest =
+        message.type === 'Update'
+          ? stateDigest(world.client.established, satoshi(message.payerBalance))
+          : closeDigest(world, message)
+      assert.ok(
+        ecdsa.verify(world.client.channelKey.publicKey, digest, message.signature),
+        `${stage} / ${name}`
+      )
       looked += 1
     }
     assert.ok(looked > 25)

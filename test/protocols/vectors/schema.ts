@@ -1,4 +1,6 @@
-/** The shape of the vector files, for the generator that writes them and the tests that replay them. */
+/**
+ * The shape of the vector files, for the generator that writes them and the tests that replay them.
+ */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -10,43 +12,82 @@ const role = z.enum(['client', 'server'])
 const keyPair = z.strictObject({ privateKey: hex, publicKey: hex })
 const outPoint = z.strictObject({ txid, vout: z.int() })
 const output = z.strictObject({ scriptPubKey: hex, sat })
-const addresses = z.strictObject({ mainnet: z.string(), testnet: z.string(), signet: z.string(), regtest: z.string() })
+const addresses = z.strictObject({
+  mainnet: z.string(),
+  testnet: z.string(),
+  signet: z.string(),
+  regtest: z.string()
+})
 const described = { description: z.string() }
 
 /** The funding output, repeated in each file that signs for it. */
-const funding = z.strictObject({ outPoint, sat, clientKey: hex, serverKey: hex, witnessScript: hex })
+const funding = z.strictObject({
+  outPoint,
+  sat,
+  clientKey: hex,
+  serverKey: hex,
+  witnessScript: hex
+})
 
 const keys = z.strictObject({
   ...described,
-  keys: z.strictObject({ clientChannel: keyPair, serverChannel: keyPair, clientPayout: keyPair, serverPayout: keyPair, wallet: keyPair }),
+  keys: z.strictObject({
+    clientChannel: keyPair,
+    serverChannel: keyPair,
+    clientPayout: keyPair,
+    serverPayout: keyPair,
+    wallet: keyPair
+  }),
   channelId: hex
 })
 
 const scripts = z.strictObject({
   ...described,
-  witnessScripts: z.array(z.strictObject({ name: z.string(), witnessScript: hex, scriptPubKey: hex, addresses })),
+  witnessScripts: z.array(
+    z.strictObject({ name: z.string(), witnessScript: hex, scriptPubKey: hex, addresses })
+  ),
   dustLimits: z.array(z.strictObject({ name: z.string(), scriptPubKey: hex, sat })),
-  closeScripts: z.array(z.strictObject({ name: z.string(), scriptPubKey: hex, accept: z.boolean() }))
+  closeScripts: z.array(
+    z.strictObject({ name: z.string(), scriptPubKey: hex, accept: z.boolean() })
+  )
 })
 
 const signatures = z.strictObject({
   ...described,
   publicKey: hex,
   digest: hex,
-  cases: z.array(z.strictObject({ name: z.string(), signature: hex, accept: z.boolean(), der: z.strictObject({ sighashType: z.int(), bytes: hex }).nullable() }))
+  cases: z.array(
+    z.strictObject({
+      name: z.string(),
+      signature: hex,
+      accept: z.boolean(),
+      der: z.strictObject({ sighashType: z.int(), bytes: hex }).nullable()
+    })
+  )
 })
 
 const fundingFile = z.strictObject({
   ...described,
   coinbase: hex,
   origin: hex,
-  inputs: z.array(z.strictObject({ outPoint, sat, scriptPubKey: hex, privateKey: hex, sighash: hex })),
+  inputs: z.array(
+    z.strictObject({ outPoint, sat, scriptPubKey: hex, privateKey: hex, sighash: hex })
+  ),
   unsigned: hex,
   signed: hex,
   outPoint,
   scriptPubKey: hex,
   capacity: sat,
-  refuse: z.array(z.strictObject({ name: z.string(), code: z.string(), raw: hex, outPoint, scriptPubKey: hex, capacity: sat }))
+  refuse: z.array(
+    z.strictObject({
+      name: z.string(),
+      code: z.string(),
+      raw: hex,
+      outPoint,
+      scriptPubKey: hex,
+      capacity: sat
+    })
+  )
 })
 
 /** A complete spend of the funding output, with the digests of both sides. */
@@ -64,34 +105,106 @@ const refund = z.strictObject({
   refuseSignatures: z.array(z.strictObject({ name: z.string(), code: z.string(), signature: hex }))
 })
 
-const stateTerms = { payer: role, version: z.int(), lock: z.int(), payerBalance: sat, payerPayoutKey: hex }
+const stateTerms = {
+  payer: role,
+  version: z.int(),
+  lock: z.int(),
+  payerBalance: sat,
+  payerPayoutKey: hex
+}
 const state = z.strictObject({
   ...described,
   funding,
-  cases: z.array(z.strictObject({ name: z.string(), ...stateTerms, output0: output.nullable(), payeeOutputs: z.array(output), payerSigned: signed, payeeSigned: signed, ...spend })),
-  refuse: z.array(z.strictObject({ name: z.string(), code: z.string(), ...stateTerms, payeeOutputs: z.array(output) })),
-  refuseSignatures: z.array(z.strictObject({ name: z.string(), code: z.string(), ...stateTerms, signature: hex }))
+  cases: z.array(
+    z.strictObject({
+      name: z.string(),
+      ...stateTerms,
+      output0: output.nullable(),
+      payeeOutputs: z.array(output),
+      payerSigned: signed,
+      payeeSigned: signed,
+      ...spend
+    })
+  ),
+  refuse: z.array(
+    z.strictObject({
+      name: z.string(),
+      code: z.string(),
+      ...stateTerms,
+      payeeOutputs: z.array(output)
+    })
+  ),
+  refuseSignatures: z.array(
+    z.strictObject({ name: z.string(), code: z.string(), ...stateTerms, signature: hex })
+  )
 })
 
-const closeTerms = { version: z.int(), clientBalance: sat, serverBalance: sat, clientScript: hex, serverScript: hex, fee: sat, feePayer: role }
+const closeTerms = {
+  version: z.int(),
+  clientBalance: sat,
+  serverBalance: sat,
+  clientScript: hex,
+  serverScript: hex,
+  fee: sat,
+  feePayer: role
+}
 const close = z.strictObject({
   ...described,
   funding,
-  cases: z.array(z.strictObject({ name: z.string(), ...closeTerms, outputs: z.array(output), paidFee: sat, sighash: hex, clientSignature: hex, serverSignature: hex, ...spend, feeVsize: z.int() })),
+  cases: z.array(
+    z.strictObject({
+      name: z.string(),
+      ...closeTerms,
+      outputs: z.array(output),
+      paidFee: sat,
+      sighash: hex,
+      clientSignature: hex,
+      serverSignature: hex,
+      ...spend,
+      feeVsize: z.int()
+    })
+  ),
   refuse: z.array(z.strictObject({ name: z.string(), code: z.string(), ...closeTerms })),
-  refuseSignatures: z.array(z.strictObject({ name: z.string(), code: z.string(), ...closeTerms, signer: role, signature: hex }))
+  refuseSignatures: z.array(
+    z.strictObject({
+      name: z.string(),
+      code: z.string(),
+      ...closeTerms,
+      signer: role,
+      signature: hex
+    })
+  )
 })
 
-const renewed = { name: z.string(), previous: z.array(hex), unsigned: hex, outPoint, scriptPubKey: hex, capacity: sat, sighash: hex, clientSignature: hex, serverSignature: hex, ...spend }
+const renewed = {
+  name: z.string(),
+  previous: z.array(hex),
+  unsigned: hex,
+  outPoint,
+  scriptPubKey: hex,
+  capacity: sat,
+  sighash: hex,
+  clientSignature: hex,
+  serverSignature: hex,
+  ...spend
+}
 const renewal = z.strictObject({
   ...described,
   old: funding,
   keys: z.strictObject({ clientChannel: keyPair, serverChannel: keyPair, serverPayout: keyPair }),
   bounds: z.strictObject({ height: z.int(), leastRate: z.int(), mostRate: z.int() }),
   cases: z.array(z.strictObject({ ...renewed })),
-  refund: z.strictObject({ refundHeight: z.int(), serverBalance: sat, output0: output.nullable(), unsigned: hex, server: signed }),
+  refund: z.strictObject({
+    refundHeight: z.int(),
+    serverBalance: sat,
+    output0: output.nullable(),
+    unsigned: hex,
+    server: signed
+  }),
   initial: z.strictObject({ payerBalance: sat, sighash: hex, signature: hex }),
-  refuse: z.array(z.strictObject({ name: z.string(), code: z.string(), raw: hex, previous: z.array(hex) }))
+  refuse: z.array(
+    z.strictObject({ name: z.string(), code: z.string(), raw: hex, previous: z.array(hex) })
+  )
 })
 
 const spends = z.strictObject({
@@ -99,7 +212,17 @@ const spends = z.strictObject({
   funding,
   terms: z.strictObject({ refundHeight: z.int(), step: z.int() }),
   height: z.int(),
-  cases: z.array(z.strictObject({ name: z.string(), raw: hex, oneWay: z.boolean(), signedByBoth: z.boolean(), turn: z.int().nullable(), clientBalance: sat.nullable(), counts: z.boolean() }))
+  cases: z.array(
+    z.strictObject({
+      name: z.string(),
+      raw: hex,
+      oneWay: z.boolean(),
+      signedByBoth: z.boolean(),
+      turn: z.int().nullable(),
+      clientBalance: sat.nullable(),
+      counts: z.boolean()
+    })
+  )
 })
 
 interface Schemas {
@@ -121,7 +244,7 @@ export type Vectors<F extends VectorFile> = z.infer<Schemas[F]>
 export const VECTORS_FOLDER = join('protocols', 'paychan', '1.0', 'vectors')
 
 /** The text of a vector file. */
-export function readVectorText (file: VectorFile): string {
+export function readVectorText(file: VectorFile): string {
   return readFileSync(join(process.cwd(), VECTORS_FOLDER, file), 'utf8')
 }
 

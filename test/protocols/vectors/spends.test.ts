@@ -1,42 +1,85 @@
 import assert from 'node:assert/strict'
 import * as bitcoin from 'bitcoinjs-lib'
 import * as secp from 'tiny-secp256k1'
-import { closeOutputs, closeSighash, closeTxid, closeVsize, completeClose, type CloseTerms } from '../../../src/bitcoin/closing.js'
+import {
+  closeOutputs,
+  closeSighash,
+  closeTxid,
+  closeVsize,
+  completeClose,
+  type CloseTerms
+} from '../../../src/bitcoin/closing.js'
 import { isLowS } from '../../../src/bitcoin/ecdsa.js'
 import { otherRole } from '../../../src/bitcoin/keys.js'
 import { parseRefundRequest, refundTemplate, unsignedRefund } from '../../../src/bitcoin/refund.js'
-import { completeState, payerOutput, payerSighash, payerSighasher, stateVsize, type StateTemplate } from '../../../src/bitcoin/template.js'
+import {
+  completeState,
+  payerOutput,
+  payerSighash,
+  payerSighasher,
+  stateVsize,
+  type StateTemplate
+} from '../../../src/bitcoin/template.js'
 import { fromHex, toHex } from '../../../src/types/bytes.js'
 import { blockHeight, satoshi } from '../../../src/types/units.js'
 import { judge } from '../../bitcoin/interpreter.js'
-import { assertRefused, assertSigned, assertWitness, channelKey, digestOf, fundingOutput, fundingSpent, keys, output } from './replay.js'
+import {
+  assertRefused,
+  assertSigned,
+  assertWitness,
+  channelKey,
+  digestOf,
+  fundingOutput,
+  fundingSpent,
+  keys,
+  output
+} from './replay.js'
 import { read, type Vectors } from './schema.js'
 
 const accepts = (role: 'client' | 'server', digest: Uint8Array, signature: Uint8Array): boolean =>
   isLowS(signature) && secp.verify(digest, channelKey(role).publicKey, signature, true)
-const signer = (role: 'client' | 'server') => (digest: Uint8Array): Uint8Array => secp.sign(digest, channelKey(role).privateKey)
+const signer =
+  (role: 'client' | 'server') =>
+  (digest: Uint8Array): Uint8Array =>
+    secp.sign(digest, channelKey(role).privateKey)
 
 /** The size as section 2 of spec.md reckons it. */
-function vsizeBySpec (scripts: readonly Uint8Array[]): number {
+function vsizeBySpec(scripts: readonly Uint8Array[]): number {
   return Math.ceil((4 * scripts.reduce((sum, { length }) => sum + 9 + length, 51) + 222) / 4)
 }
 
 /** Asserts what holds for every spend of the funding output. */
-function assertSpend (funding: Vectors<'state.json'>['funding'], expected: { raw: string, txid: string, vsize: number, worstVsize: number }, lock: number): void {
+function assertSpend(
+  funding: Vectors<'state.json'>['funding'],
+  expected: { raw: string; txid: string; vsize: number; worstVsize: number },
+  lock: number
+): void {
   const tx = bitcoin.Transaction.fromHex(expected.raw)
   assert.equal(tx.getId(), expected.txid)
   assert.equal(tx.virtualSize(), expected.vsize)
   assert.ok(expected.vsize <= expected.worstVsize)
   assert.equal(tx.version, 3)
   assert.equal(tx.locktime, lock)
-  assert.deepEqual(tx.ins.map(({ hash, index, sequence }) => [toHex(Uint8Array.from(hash).reverse()), index, sequence]), [[funding.outPoint.txid, funding.outPoint.vout, 0xfffffffd]])
+  assert.deepEqual(
+    tx.ins.map(({ hash, index, sequence }) => [
+      toHex(Uint8Array.from(hash).reverse()),
+      index,
+      sequence
+    ]),
+    [[funding.outPoint.txid, funding.outPoint.vout, 0xfffffffd]]
+  )
   assert.equal(judge(fromHex(expected.raw), 0, fundingSpent(funding)), undefined)
 }
 
 describe('vectors of T2', () => {
   const vectors = read.refund()
   const { funding, terms, server, complete } = vectors
-  const t = refundTemplate(fundingOutput(funding), terms.version, blockHeight(terms.refundHeight), fromHex(keys.serverPayout.publicKey))
+  const t = refundTemplate(
+    fundingOutput(funding),
+    terms.version,
+    blockHeight(terms.refundHeight),
+    fromHex(keys.serverPayout.publicKey)
+  )
 
   it('the request is what the client sends', () => {
     assert.equal(toHex(unsignedRefund(t, output(complete.output))), vectors.unsigned)
@@ -57,24 +100,42 @@ describe('vectors of T2', () => {
     assertSigned('client', fromHex(complete.client.sighash), complete.client.signature)
     assertWitness(complete.raw, funding, [complete.client.signature, 1], [server.signature, 0x82])
     assertSpend(funding, complete, terms.refundHeight)
-    assert.equal(toHex(completeState(t, fromHex(server.signature), [output(complete.output)], signer('client'))), complete.raw)
+    assert.equal(
+      toHex(
+        completeState(t, fromHex(server.signature), [output(complete.output)], signer('client'))
+      ),
+      complete.raw
+    )
     assert.equal(stateVsize(t, [fromHex(complete.output.scriptPubKey)]), complete.worstVsize)
   })
 
   for (const { name, code, raw } of vectors.refuse) {
     it(`the server refuses: ${name}`, () => {
-      assertRefused(() => parseRefundRequest(fromHex(raw), { version: terms.version, refundHeight: blockHeight(terms.refundHeight) }), code)
+      assertRefused(
+        () =>
+          parseRefundRequest(fromHex(raw), {
+            version: terms.version,
+            refundHeight: blockHeight(terms.refundHeight)
+          }),
+        code
+      )
     })
   }
 
   for (const { name, signature } of vectors.refuseSignatures) {
-    it(`the client refuses a signature: ${name}`, () => assert.ok(!accepts('server', payerSighash(t), fromHex(signature))))
+    it(`the client refuses a signature: ${name}`, () =>
+      assert.ok(!accepts('server', payerSighash(t), fromHex(signature))))
   }
 })
 
 describe('vectors of states', () => {
   const { funding, cases, refuse, refuseSignatures } = read.state()
-  const template = (terms: Pick<typeof cases[number], 'payer' | 'version' | 'lock' | 'payerBalance' | 'payerPayoutKey'>): StateTemplate => ({
+  const template = (
+    terms: Pick<
+      (typeof cases)[number],
+      'payer' | 'version' | 'lock' | 'payerBalance' | 'payerPayoutKey'
+    >
+  ): StateTemplate => ({
     funding: fundingOutput(funding),
     version: terms.version,
     lock: blockHeight(terms.lock),
@@ -88,7 +149,10 @@ describe('vectors of states', () => {
       const { payer, payerSigned, payeeSigned, raw } = vector
       const payee = otherRole(payer)
       const outputs = bitcoin.Transaction.fromHex(raw).outs
-      assert.deepEqual(outputs, [...(vector.output0 === null ? [] : [vector.output0]), ...vector.payeeOutputs].map(output))
+      assert.deepEqual(
+        outputs,
+        [...(vector.output0 === null ? [] : [vector.output0]), ...vector.payeeOutputs].map(output)
+      )
       assert.equal(vector.output0 !== null, vector.payerBalance >= 330)
       assert.equal(payerSigned.sighashType, vector.output0 === null ? 0x82 : 0x83)
       assert.equal(toHex(digestOf(raw, funding, payerSigned.sighashType)), payerSigned.sighash)
@@ -96,30 +160,64 @@ describe('vectors of states', () => {
       assert.equal(payeeSigned.sighashType, 1)
       assertSigned(payer, fromHex(payerSigned.sighash), payerSigned.signature)
       assertSigned(payee, fromHex(payeeSigned.sighash), payeeSigned.signature)
-      const [client, server] = payer === 'client' ? [payerSigned, payeeSigned] : [payeeSigned, payerSigned]
-      assertWitness(raw, funding, [client.signature, client.sighashType], [server.signature, server.sighashType])
+      const [client, server] =
+        payer === 'client' ? [payerSigned, payeeSigned] : [payeeSigned, payerSigned]
+      assertWitness(
+        raw,
+        funding,
+        [client.signature, client.sighashType],
+        [server.signature, server.sighashType]
+      )
       assertSpend(funding, vector, vector.lock)
 
       const t = template(vector)
       assert.deepEqual(payerOutput(t), vector.output0 === null ? undefined : output(vector.output0))
       assert.equal(toHex(payerSighash(t)), payerSigned.sighash)
       assert.equal(toHex(payerSighasher(t)(t.payerBalance)), payerSigned.sighash)
-      assert.equal(toHex(completeState(t, fromHex(payerSigned.signature), vector.payeeOutputs.map(output), signer(payee))), raw)
-      assert.equal(stateVsize(t, vector.payeeOutputs.map(({ scriptPubKey }) => fromHex(scriptPubKey))), vector.worstVsize)
+      assert.equal(
+        toHex(
+          completeState(
+            t,
+            fromHex(payerSigned.signature),
+            vector.payeeOutputs.map(output),
+            signer(payee)
+          )
+        ),
+        raw
+      )
+      assert.equal(
+        stateVsize(
+          t,
+          vector.payeeOutputs.map(({ scriptPubKey }) => fromHex(scriptPubKey))
+        ),
+        vector.worstVsize
+      )
     })
   }
 
   for (const vector of refuse) {
     it(`the payee does not publish: ${vector.name}`, () => {
       const t = template(vector)
-      assertRefused(() => completeState(t, signer(vector.payer)(payerSighash(t)), vector.payeeOutputs.map(output), signer(otherRole(vector.payer))), vector.code)
+      assertRefused(
+        () =>
+          completeState(
+            t,
+            signer(vector.payer)(payerSighash(t)),
+            vector.payeeOutputs.map(output),
+            signer(otherRole(vector.payer))
+          ),
+        vector.code
+      )
     })
   }
 
   for (const vector of refuseSignatures) {
     it(`the payee refuses a signature: ${vector.name}`, () => {
       const digest = payerSighash(template(vector))
-      assert.ok(accepts(vector.payer, digest, signer(vector.payer)(digest)), 'the right one would do')
+      assert.ok(
+        accepts(vector.payer, digest, signer(vector.payer)(digest)),
+        'the right one would do'
+      )
       assert.ok(!accepts(vector.payer, digest, fromHex(vector.signature)))
     })
   }
@@ -127,7 +225,7 @@ describe('vectors of states', () => {
 
 describe('vectors of the cooperative close', () => {
   const { funding, cases, refuse, refuseSignatures } = read.close()
-  const template = (terms: Omit<typeof refuse[number], 'name' | 'code'>): CloseTerms => ({
+  const template = (terms: Omit<(typeof refuse)[number], 'name' | 'code'>): CloseTerms => ({
     funding: fundingOutput(funding),
     version: terms.version,
     clientBalance: satoshi(BigInt(terms.clientBalance)),
@@ -142,7 +240,10 @@ describe('vectors of the cooperative close', () => {
     it(vector.name, () => {
       const outputs = bitcoin.Transaction.fromHex(vector.raw).outs
       assert.deepEqual(outputs, vector.outputs.map(output))
-      assert.equal(outputs.reduce((left, { value }) => left - value, BigInt(funding.sat)), BigInt(vector.paidFee))
+      assert.equal(
+        outputs.reduce((left, { value }) => left - value, BigInt(funding.sat)),
+        BigInt(vector.paidFee)
+      )
       assert.equal(toHex(digestOf(vector.raw, funding, 1)), vector.sighash)
       assertSigned('client', fromHex(vector.sighash), vector.clientSignature)
       assertSigned('server', fromHex(vector.sighash), vector.serverSignature)
@@ -150,10 +251,18 @@ describe('vectors of the cooperative close', () => {
       assertSpend(funding, vector, 0)
 
       const terms = template(vector)
-      assert.deepEqual(closeOutputs(terms), { outputs: vector.outputs.map(output), fee: BigInt(vector.paidFee) })
+      assert.deepEqual(closeOutputs(terms), {
+        outputs: vector.outputs.map(output),
+        fee: BigInt(vector.paidFee)
+      })
       assert.equal(toHex(closeSighash(terms)), vector.sighash)
       assert.equal(closeTxid(terms), vector.txid)
-      assert.equal(toHex(completeClose(terms, fromHex(vector.clientSignature), fromHex(vector.serverSignature))), vector.raw)
+      assert.equal(
+        toHex(
+          completeClose(terms, fromHex(vector.clientSignature), fromHex(vector.serverSignature))
+        ),
+        vector.raw
+      )
       assert.equal(vsizeBySpec(outputs.map(({ script }) => script)), vector.worstVsize)
       assert.equal(vsizeBySpec([terms.clientScript, terms.serverScript]), vector.feeVsize)
       assert.equal(closeVsize(terms.clientScript, terms.serverScript), vector.feeVsize)
@@ -161,13 +270,17 @@ describe('vectors of the cooperative close', () => {
   }
 
   for (const vector of refuse) {
-    it(`nobody signs: ${vector.name}`, () => assertRefused(() => closeSighash(template(vector)), vector.code))
+    it(`nobody signs: ${vector.name}`, () =>
+      assertRefused(() => closeSighash(template(vector)), vector.code))
   }
 
   for (const vector of refuseSignatures) {
     it(`the other side refuses a signature: ${vector.name}`, () => {
       const digest = closeSighash(template(vector))
-      assert.ok(accepts(vector.signer, digest, signer(vector.signer)(digest)), 'the right one would do')
+      assert.ok(
+        accepts(vector.signer, digest, signer(vector.signer)(digest)),
+        'the right one would do'
+      )
       assert.ok(!accepts(vector.signer, digest, fromHex(vector.signature)))
     })
   }

@@ -7,17 +7,33 @@ import { hashFromTxid, toHex, txid, type Txid } from '../../../src/types/bytes.j
 const SCRIPT = Uint8Array.from([0, 20, ...new Uint8Array(20).fill(7)])
 const WITNESS = [new Uint8Array(72).fill(0x30), new Uint8Array(33).fill(2)]
 
-interface Spend { readonly from: string, readonly value: number, readonly version?: number, readonly lock?: number, readonly sequence?: number, readonly outputs?: number }
+interface Spend {
+  readonly from: string
+  readonly value: number
+  readonly version?: number
+  readonly lock?: number
+  readonly sequence?: number
+  readonly outputs?: number
+}
 
 /** Pays all of it to one script, so that what is not named is the fee. */
-function spend ({ from, value, version = 2, lock = 0, sequence = 0xfffffffd, outputs = 1 }: Spend): Uint8Array {
+function spend({
+  from,
+  value,
+  version = 2,
+  lock = 0,
+  sequence = 0xfffffffd,
+  outputs = 1
+}: Spend): Uint8Array {
   const transaction = new Transaction()
   transaction.version = version
   transaction.locktime = lock
   const [id = '', vout = ''] = from.split(':')
   transaction.addInput(hashFromTxid(txid(id)), Number(vout), sequence)
   transaction.setWitness(0, WITNESS)
-  for (let n = 0; n < outputs; n++) transaction.addOutput(SCRIPT, BigInt(Math.floor(value / outputs)))
+  for (let n = 0; n < outputs; n++) {
+    transaction.addOutput(SCRIPT, BigInt(Math.floor(value / outputs)))
+  }
   return Uint8Array.from(transaction.toBuffer())
 }
 
@@ -28,7 +44,12 @@ describe('sim / chain', () => {
 
   beforeEach(() => {
     rate = 1
-    chain = new SimChain({ start: 100, blockVsize: 1_000_000, rateAt: () => rate, judge: () => undefined })
+    chain = new SimChain({
+      start: 100,
+      blockVsize: 1_000_000,
+      rateAt: () => rate,
+      judge: () => undefined
+    })
     coin = `${chain.mint(toHex(SCRIPT), 100_000)}:0`
   })
 
@@ -37,7 +58,10 @@ describe('sim / chain', () => {
   it('takes into the next block what pays its rate; the rest waits', () => {
     rate = 50
     const other = `${chain.mint(toHex(SCRIPT), 100_000)}:0`
-    const [cheap, dear] = [chain.broadcast(spend({ from: coin, value: 99_000 })), chain.broadcast(spend({ from: other, value: 90_000 }))]
+    const [cheap, dear] = [
+      chain.broadcast(spend({ from: coin, value: 99_000 })),
+      chain.broadcast(spend({ from: other, value: 90_000 }))
+    ]
     chain.mine(0)
     assert.deepEqual([mined(cheap), mined(dear)], [undefined, 101])
     rate = 5
@@ -47,19 +71,30 @@ describe('sim / chain', () => {
 
   it('says what each block took, by its height, also after reorganisations, whose first block is empty', () => {
     for (rate = 1; rate <= 5; rate++) chain.mine(0)
-    assert.deepEqual([100, 101, 105, 106].map((height) => chain.thresholdAt(height)), [Infinity, 1, 5, Infinity])
+    assert.deepEqual(
+      [100, 101, 105, 106].map((height) => chain.thresholdAt(height)),
+      [Infinity, 1, 5, Infinity]
+    )
     rate = 7
     chain.reorg(2, 0)
-    assert.deepEqual([103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)), [3, Infinity, 7, 7, Infinity])
+    assert.deepEqual(
+      [103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)),
+      [3, Infinity, 7, 7, Infinity]
+    )
     assert.deepEqual(chain.newestThresholds(4), [2, 3, 7, 7])
     rate = 9
     chain.reorg(3, 0)
-    assert.deepEqual([103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)), [3, Infinity, 9, 9, 9])
+    assert.deepEqual(
+      [103, 104, 105, 106, 107].map((height) => chain.thresholdAt(height)),
+      [3, Infinity, 9, 9, 9]
+    )
     assert.deepEqual(chain.newestThresholds(9), [1, 2, 3, 9, 9, 9])
   })
 
   it('refuses what is locked, spent, missing, too cheap, dust, or makes money', () => {
-    const refused = (raw: Uint8Array, words: RegExp): void => { assert.throws(() => chain.broadcast(raw), words) }
+    const refused = (raw: Uint8Array, words: RegExp): void => {
+      assert.throws(() => chain.broadcast(raw), words)
+    }
     refused(spend({ from: coin, value: 99_000, lock: 101 }), /non-final/)
     refused(spend({ from: coin.replace(/:0$/, ':1'), value: 99_000 }), /missingorspent/)
     refused(spend({ from: coin, value: 99_999 }), /min relay fee/)
@@ -71,7 +106,13 @@ describe('sim / chain', () => {
   })
 
   it('takes fees below 1 sat/vB where mempools do, and asks a replacement for as little more', () => {
-    chain = new SimChain({ start: 100, blockVsize: 1_000_000, rateAt: () => rate, relayRate: 0.1, judge: () => undefined })
+    chain = new SimChain({
+      start: 100,
+      blockVsize: 1_000_000,
+      rateAt: () => rate,
+      relayRate: 0.1,
+      judge: () => undefined
+    })
     const from = `${chain.mint(toHex(SCRIPT), 100_000)}:0`
     const send = (fee: number): Txid => chain.broadcast(spend({ from, value: 100_000 - fee }))
     assert.throws(() => send(10), /min relay fee not met, 10 < 11/)
@@ -100,21 +141,36 @@ describe('sim / chain', () => {
   it('version 3 (BIP431): one child, of version 3; a child that pays more brings its parent along', () => {
     rate = 20
     const parent = chain.broadcast(spend({ from: coin, value: 99_800, version: 3, outputs: 2 }))
-    assert.throws(() => chain.broadcast(spend({ from: `${parent}:0`, value: 40_000 })), /nontruc-spends-truc/)
+    assert.throws(
+      () => chain.broadcast(spend({ from: `${parent}:0`, value: 40_000 })),
+      /nontruc-spends-truc/
+    )
     const child = chain.broadcast(spend({ from: `${parent}:0`, value: 40_000, version: 3 }))
-    assert.throws(() => chain.broadcast(spend({ from: `${parent}:1`, value: 30_000, version: 3 })), /TRUC-violation/)
+    assert.throws(
+      () => chain.broadcast(spend({ from: `${parent}:1`, value: 30_000, version: 3 })),
+      /TRUC-violation/
+    )
     chain.mine(0)
     assert.deepEqual([mined(parent), mined(child)], [101, 101])
   })
 
   it('a block that is wanted by many of ours costs more: whoever takes half of it pays twice', () => {
-    chain = new SimChain({ start: 100, blockVsize: 1_000, rateAt: () => 10, judge: () => undefined })
+    chain = new SimChain({
+      start: 100,
+      blockVsize: 1_000,
+      rateAt: () => 10,
+      judge: () => undefined
+    })
     const coins = Array.from({ length: 5 }, () => `${chain.mint(toHex(SCRIPT), 100_000)}:0`)
     // Five of 110 vB would be more than half of 1,000 vB.
     const ids = coins.map((from) => chain.broadcast(spend({ from, value: 100_000 - 110 * 15 })))
     chain.mine(0)
     const taken = ids.filter((id) => mined(id) !== undefined).length
-    assert.equal(taken, 3, '3 x 110 vB less a fiftieth: 10 x 1,000 / (1,000 - 310) = 14.5 sat/vB; with a fourth it is above 15')
+    assert.equal(
+      taken,
+      3,
+      '3 x 110 vB less a fiftieth: 10 x 1,000 / (1,000 - 310) = 14.5 sat/vB; with a fourth it is above 15'
+    )
   })
 
   it('a reorganisation takes blocks back and mines another branch; what was in them waits again, what is too early is gone', () => {
@@ -133,7 +189,9 @@ describe('sim / chain', () => {
 
   it('tells who watches a script of everything that touches it, spends included', () => {
     const told: boolean[] = []
-    chain.onChange(({ scripts, tip }) => { if (scripts.has(toHex(SCRIPT))) told.push(tip) })
+    chain.onChange(({ scripts, tip }) => {
+      if (scripts.has(toHex(SCRIPT))) told.push(tip)
+    })
     chain.broadcast(spend({ from: coin, value: 99_000 }))
     chain.mine(0)
     chain.mine(0)

@@ -6,11 +6,17 @@ describe('the axes of the drawings', () => {
     const axis = numberAxis([1, 12, 144], 0, 100)
     assert.equal(axis.log, true)
     assert.deepEqual([axis.at(1), axis.at(12), axis.at(144)], [0, 50, 100])
-    assert.deepEqual(axis.ticks.map(({ label }) => label), ['1', '12', '144'])
+    assert.deepEqual(
+      axis.ticks.map(({ label }) => label),
+      ['1', '12', '144']
+    )
   })
 
   it('leave out numbers that would be written over others', () => {
-    assert.deepEqual(numberAxis([1, 1.01, 1.02, 100], 0, 200).ticks.map(({ label }) => label), ['1', '100'])
+    assert.deepEqual(
+      numberAxis([1, 1.01, 1.02, 100], 0, 200).ticks.map(({ label }) => label),
+      ['1', '100']
+    )
   })
 
   it('are linear otherwise, and with a zero among the values', () => {
@@ -27,7 +33,10 @@ describe('the axes of the drawings', () => {
     assert.equal(axis.at(0), 300)
     assert.ok(axis.at(0.001) < 300 && axis.at(0.001) > axis.at(0.004))
     assert.equal(axis.at(0.00001), axis.at(0.001))
-    assert.deepEqual(axis.ticks.map(({ label }) => label), ['0', '0.1 %', '1 %', '10 %', '100 %'])
+    assert.deepEqual(
+      axis.ticks.map(({ label }) => label),
+      ['0', '0.1 %', '1 %', '10 %', '100 %']
+    )
   })
 
   it('are linear for chances that differ little, and when nothing was seen', () => {

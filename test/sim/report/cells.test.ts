@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
 import { arrange, cellText } from '../../../src/sim/report/cells.js'
 
-const ROWS = [['node-10', 'merchants', 5], ['node-2', 'customers', null], ['node-1', 'customers', 70], ['node-3', 'customers', 5]] as const
+const ROWS = [
+  ['node-10', 'merchants', 5],
+  ['node-2', 'customers', null],
+  ['node-1', 'customers', 70],
+  ['node-3', 'customers', 5]
+] as const
 
-function names (text: string, by: number | undefined, descending: boolean): string[] {
-  return arrange(ROWS, text, by, descending).map(at => ROWS[at]?.[0] ?? '')
+function names(text: string, by: number | undefined, descending: boolean): string[] {
+  return arrange(ROWS, text, by, descending).map((at) => ROWS[at]?.[0] ?? '')
 }
 
 describe('the large tables', () => {
@@ -27,6 +32,15 @@ describe('the large tables', () => {
   })
 
   it('show units, and a dash for nothing', () => {
-    assert.deepEqual([cellText('sat', 1_000), cellText('count', 1_000), cellText('height', null), cellText('text', 'x'), cellText('percent', 0.5)], ['1,000 sat', '1,000', '–', 'x', '50 %'])
+    assert.deepEqual(
+      [
+        cellText('sat', 1_000),
+        cellText('count', 1_000),
+        cellText('height', null),
+        cellText('text', 'x'),
+        cellText('percent', 0.5)
+      ],
+      ['1,000 sat', '1,000', '–', 'x', '50 %']
+    )
   })
 })

@@ -3,9 +3,11 @@ import { layOut } from '../../../src/sim/report/layout.js'
 
 const RING = Array.from({ length: 24 }, (_, at): [number, number] => [at, (at + 1) % 24])
 
-function distance (layout: ReturnType<typeof layOut>, a: number, b: number): number {
+function distance(layout: ReturnType<typeof layOut>, a: number, b: number): number {
   const [one, other] = [layout.places[a], layout.places[b]]
-  return one === undefined || other === undefined ? NaN : Math.hypot(one.x - other.x, one.y - other.y)
+  return one === undefined || other === undefined
+    ? NaN
+    : Math.hypot(one.x - other.x, one.y - other.y)
 }
 
 describe('the layout of the picture', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { wilson } from '../../../src/sim/report/statistics.js'
 
-function rounded (seen: number, of: number): [number, number] {
+function rounded(seen: number, of: number): [number, number] {
   const { low, high } = wilson(seen, of)
   return [Math.round(low * 1e4) / 1e4, Math.round(high * 1e4) / 1e4]
 }
@@ -21,12 +21,18 @@ describe('the interval of Wilson', () => {
   })
 
   it('contains what was seen, stays between 0 and 1, and gets narrower with more trials', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 1e6 }), fc.double({ min: 0, max: 1, noNaN: true }), (of, part) => {
-      const seen = Math.round(part * of)
-      const { low, high } = wilson(seen, of)
-      assert.ok(low >= 0 && low <= seen / of && seen / of <= high && high <= 1)
-      const more = wilson(seen * 10, of * 10)
-      assert.ok(more.high - more.low < high - low)
-    }))
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (of, part) => {
+          const seen = Math.round(part * of)
+          const { low, high } = wilson(seen, of)
+          assert.ok(low >= 0 && low <= seen / of && seen / of <= high && high <= 1)
+          const more = wilson(seen * 10, of * 10)
+          assert.ok(more.high - more.low < high - low)
+        }
+      )
+    )
   })
 })

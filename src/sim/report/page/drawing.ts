@@ -4,44 +4,101 @@ import { colour } from './dom.js'
 import type { Scene, View } from './scene.js'
 import type { Selected } from './selection.js'
 
-export interface Colours { readonly groups: readonly string[], readonly client: string, readonly server: string, readonly ink: string, readonly paper: string, readonly quiet: string }
+export interface Colours {
+  readonly groups: readonly string[]
+  readonly client: string
+  readonly server: string
+  readonly ink: string
+  readonly paper: string
+  readonly quiet: string
+}
 
-export function readColours (): Colours {
+export function readColours(): Colours {
   return {
-    groups: Array.from({ length: 8 }, (_, at) => colour(`group-${at}`)), client: colour('client'), server: colour('server'), ink: colour('ink'), paper: colour('paper'), quiet: colour('quiet')
+    groups: Array.from({ length: 8 }, (_, at) => colour(`group-${at}`)),
+    client: colour('client'),
+    server: colour('server'),
+    ink: colour('ink'),
+    paper: colour('paper'),
+    quiet: colour('quiet')
   }
 }
 
-export interface Moment { readonly sample: number, readonly selected: Selected, readonly hovered: Selected }
+export interface Moment {
+  readonly sample: number
+  readonly selected: Selected
+  readonly hovered: Selected
+}
 
 const FAINT = 0.12
 /** Thousands of lines over each other: where there are many it gets darker by itself. */
 const CROWDED = 0.4
 const MOST_LABELS = 60
 
-export function paint (context: CanvasRenderingContext2D, scene: Scene, view: View, moment: Moment, colours: Colours): void {
+export function paint(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  view: View,
+  moment: Moment,
+  colours: Colours
+): void {
   const canvas = context.canvas
   const ratio = window.devicePixelRatio
   context.setTransform(ratio, 0, 0, ratio, 0, 0)
   context.clearRect(0, 0, canvas.width / ratio, canvas.height / ratio)
   const isLit = litBy(scene, moment)
-  const there = scene.channels.filter(channel => scene.isThere(channel, moment.sample))
-  paintChannels(context, scene, view, there.filter(channel => !isLit.channel(channel)), moment.sample, colours, FAINT)
-  paintChannels(context, scene, view, there.filter(isLit.channel), moment.sample, colours, scene.dense && moment.selected === undefined ? CROWDED : 1)
-  for (const at of [...scene.byDegree].reverse()) paintNode(context, scene, view, at, colours, isLit.node(at) ? 1 : 0.25, isAt(moment.selected, at) || isAt(moment.hovered, at))
+  const there = scene.channels.filter((channel) => scene.isThere(channel, moment.sample))
+  paintChannels(
+    context,
+    scene,
+    view,
+    there.filter((channel) => !isLit.channel(channel)),
+    moment.sample,
+    colours,
+    FAINT
+  )
+  paintChannels(
+    context,
+    scene,
+    view,
+    there.filter(isLit.channel),
+    moment.sample,
+    colours,
+    scene.dense && moment.selected === undefined ? CROWDED : 1
+  )
+  for (const at of [...scene.byDegree].reverse()) {
+    paintNode(
+      context,
+      scene,
+      view,
+      at,
+      colours,
+      isLit.node(at) ? 1 : 0.25,
+      isAt(moment.selected, at) || isAt(moment.hovered, at)
+    )
+  }
   paintLabels(context, scene, view, moment, colours, isLit.node)
 }
 
-function isAt (what: Selected, node: number): boolean {
+function isAt(what: Selected, node: number): boolean {
   return what?.kind === 'node' && what.at === node
 }
 
 /** With something selected, only that and what it touches stands out. */
-function litBy (scene: Scene, { selected, sample }: Moment): { readonly node: (at: number) => boolean, readonly channel: (channel: PictureChannel) => boolean } {
+function litBy(
+  scene: Scene,
+  { selected, sample }: Moment
+): {
+  readonly node: (at: number) => boolean
+  readonly channel: (channel: PictureChannel) => boolean
+} {
   if (selected === undefined) return { node: () => true, channel: () => true }
   if (selected.kind === 'channel') {
     const chosen = scene.channels[selected.at]
-    return { node: at => chosen?.client === at || chosen?.server === at, channel: channel => channel === chosen }
+    return {
+      node: (at) => chosen?.client === at || chosen?.server === at,
+      channel: (channel) => channel === chosen
+    }
   }
   const near = new Set([selected.at])
   for (const channel of scene.channels) {
@@ -49,11 +106,25 @@ function litBy (scene: Scene, { selected, sample }: Moment): { readonly node: (a
     if (channel.client === selected.at) near.add(channel.server)
     if (channel.server === selected.at) near.add(channel.client)
   }
-  return { node: at => near.has(at), channel: ({ client, server }) => client === selected.at || server === selected.at }
+  return {
+    node: (at) => near.has(at),
+    channel: ({ client, server }) => client === selected.at || server === selected.at
+  }
 }
 
-/** The client's balance from its end on, the server's from the other: one path for each colour and width, since strokes are what costs. */
-function paintChannels (context: CanvasRenderingContext2D, scene: Scene, view: View, channels: readonly PictureChannel[], sample: number, colours: Colours, opacity: number): void {
+/**
+ * The client's balance from its end on, the server's from the other: one path for each colour and
+ * width, since strokes are what costs.
+ */
+function paintChannels(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  view: View,
+  channels: readonly PictureChannel[],
+  sample: number,
+  colours: Colours,
+  opacity: number
+): void {
   context.globalAlpha = opacity
   context.lineCap = 'butt'
   for (let width = 0; width < 5; width++) {
@@ -61,12 +132,24 @@ function paintChannels (context: CanvasRenderingContext2D, scene: Scene, view: V
     for (const channel of channels) {
       if (channel.width !== width) continue
       const [from, to] = scene.ends(channel, view)
-      const part = channel.capacity > 0 ? Math.max(0, Math.min(1, scene.clientBalance(channel, sample) / channel.capacity)) : 0
+      const part =
+        channel.capacity > 0
+          ? Math.max(0, Math.min(1, scene.clientBalance(channel, sample) / channel.capacity))
+          : 0
       const split = { x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part }
-      if (part > 0) { clients.moveTo(from.x, from.y); clients.lineTo(split.x, split.y) }
-      if (part < 1) { servers.moveTo(split.x, split.y); servers.lineTo(to.x, to.y) }
+      if (part > 0) {
+        clients.moveTo(from.x, from.y)
+        clients.lineTo(split.x, split.y)
+      }
+      if (part < 1) {
+        servers.moveTo(split.x, split.y)
+        servers.lineTo(to.x, to.y)
+      }
     }
-    context.lineWidth = (scene.dense ? 0.6 : 1.4) * (1 + width * 0.55) * Math.max(1, Math.min(scene.dense ? 1.5 : 2.5, view.scale))
+    context.lineWidth =
+      (scene.dense ? 0.6 : 1.4) *
+      (1 + width * 0.55) *
+      Math.max(1, Math.min(scene.dense ? 1.5 : 2.5, view.scale))
     context.strokeStyle = colours.client
     context.stroke(clients)
     context.strokeStyle = colours.server
@@ -75,7 +158,7 @@ function paintChannels (context: CanvasRenderingContext2D, scene: Scene, view: V
   context.globalAlpha = 1
 }
 
-function outline (honest: boolean, x: number, y: number, radius: number): Path2D {
+function outline(honest: boolean, x: number, y: number, radius: number): Path2D {
   const path = new Path2D()
   if (honest) path.arc(x, y, radius, 0, 2 * Math.PI)
   else {
@@ -88,11 +171,24 @@ function outline (honest: boolean, x: number, y: number, radius: number): Path2D
   return path
 }
 
-function paintNode (context: CanvasRenderingContext2D, scene: Scene, view: View, at: number, colours: Colours, opacity: number, marked: boolean): void {
+function paintNode(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  view: View,
+  at: number,
+  colours: Colours,
+  opacity: number,
+  marked: boolean
+): void {
   const node = scene.nodes[at]
   if (node === undefined) return
   const { x, y } = scene.place(at, view)
-  const path = outline(scene.data.groups[node.group]?.honest ?? true, x, y, scene.radius(node, view))
+  const path = outline(
+    scene.data.groups[node.group]?.honest ?? true,
+    x,
+    y,
+    scene.radius(node, view)
+  )
   context.fillStyle = colours.paper
   context.fill(path)
   context.globalAlpha = opacity
@@ -104,15 +200,25 @@ function paintNode (context: CanvasRenderingContext2D, scene: Scene, view: View,
   context.globalAlpha = 1
 }
 
-/** Names where there is room for them: what is selected first, then the nodes with the most channels. */
-function paintLabels (context: CanvasRenderingContext2D, scene: Scene, view: View, { selected, hovered }: Moment, colours: Colours, isLit: (at: number) => boolean): void {
+/**
+ * Names where there is room for them: what is selected first, then the nodes with the most
+ * channels.
+ */
+function paintLabels(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  view: View,
+  { selected, hovered }: Moment,
+  colours: Colours,
+  isLit: (at: number) => boolean
+): void {
   context.font = '12px system-ui, sans-serif'
   context.textAlign = 'center'
   context.lineJoin = 'round'
   const ratio = window.devicePixelRatio
   const [wide, high] = [context.canvas.width / ratio, context.canvas.height / ratio]
   const taken: Array<readonly [number, number, number, number]> = []
-  const first = [selected, hovered].flatMap(what => what?.kind === 'node' ? [what.at] : [])
+  const first = [selected, hovered].flatMap((what) => (what?.kind === 'node' ? [what.at] : []))
   let room = scene.dense && view.scale < 1.5 ? MOST_LABELS / 3 : MOST_LABELS
   for (const at of [...first, ...scene.byDegree]) {
     const node = scene.nodes[at]
@@ -123,7 +229,13 @@ function paintLabels (context: CanvasRenderingContext2D, scene: Scene, view: Vie
     const top = y + scene.radius(node, view) + 3
     const box = [x - width, top, x + width, top + 14] as const
     if (box[0] < 0 || box[2] > wide || box[1] < 0 || box[3] > high) continue
-    if (taken.some(([left, up, right, down]) => box[0] < right && box[2] > left && box[1] < down && box[3] > up)) continue
+    if (
+      taken.some(
+        ([left, up, right, down]) => box[0] < right && box[2] > left && box[1] < down && box[3] > up
+      )
+    ) {
+      continue
+    }
     taken.push(box)
     context.lineWidth = 3
     context.strokeStyle = colours.paper

@@ -1,4 +1,7 @@
-/** What runs in the browser when the report is opened. It reads the data in the page and nothing else. */
+/**
+ * What runs in the browser when the report is opened. It reads the data in the page and nothing
+ * else.
+ */
 import type { PageData } from '../page-data.js'
 import { Clock } from './clock.js'
 import { showCurves } from './curves.js'
@@ -18,9 +21,12 @@ const scene = new Scene(data)
 const selection = new Selection()
 
 /** From a row of a table to what selects it in the picture, for those that are there. */
-function selector (kind: 'node' | 'channel', items: ReadonlyArray<{ readonly row: number, readonly from?: number, readonly until?: number }>): (row: number) => (() => void) | undefined {
+function selector(
+  kind: 'node' | 'channel',
+  items: ReadonlyArray<{ readonly row: number; readonly from?: number; readonly until?: number }>
+): (row: number) => (() => void) | undefined {
   const places = new Map(items.map(({ row }, at) => [row, at]))
-  return row => {
+  return (row) => {
     const at = places.get(row)
     const item = items[at ?? -1]
     if (at === undefined || item === undefined) return undefined

@@ -11,7 +11,7 @@ import type { Selected, Selection } from './selection.js'
 const MOST_ZOOM = 12
 const EDGE = 8
 
-export function showPicture (scene: Scene, clock: Clock, selection: Selection): void {
+export function showPicture(scene: Scene, clock: Clock, selection: Selection): void {
   const canvas = need('picture', HTMLCanvasElement)
   const tip = need('tip', HTMLDivElement)
   const context = canvas.getContext('2d')
@@ -37,43 +37,76 @@ export function showPicture (scene: Scene, clock: Clock, selection: Selection): 
     waiting = true
     requestAnimationFrame(() => {
       waiting = false
-      paint(context, scene, view(), { sample: clock.sample, selected: selection.selected, hovered }, colours)
+      paint(
+        context,
+        scene,
+        view(),
+        { sample: clock.sample, selected: selection.selected, hovered },
+        colours
+      )
     })
   }
 
   const zoomer = zoom<HTMLCanvasElement, unknown>()
     .scaleExtent([1, MOST_ZOOM])
     // The wheel scrolls the page, and so does a finger, unless somebody means the picture.
-    .filter((event: Event) => event instanceof WheelEvent ? event.ctrlKey || event.metaKey : !(event instanceof TouchEvent) || event.touches.length > 1 || transform.k > 1)
+    .filter((event: Event) =>
+      event instanceof WheelEvent
+        ? event.ctrlKey || event.metaKey
+        : !(event instanceof TouchEvent) || event.touches.length > 1 || transform.k > 1
+    )
     .on('zoom', (event: { readonly transform: ZoomTransform }) => {
       transform = event.transform
       repaint()
     })
   const selected = select<HTMLCanvasElement, unknown>(canvas).call(zoomer).on('dblclick.zoom', null)
-  const zoomBy = (factor: number): void => { zoomer.scaleBy(selected, factor) }
-  const fitAll = (): void => { zoomer.transform(selected, zoomIdentity) }
-  need('zoom-in', HTMLButtonElement).addEventListener('click', () => { zoomBy(1.5) })
-  need('zoom-out', HTMLButtonElement).addEventListener('click', () => { zoomBy(1 / 1.5) })
+  const zoomBy = (factor: number): void => {
+    zoomer.scaleBy(selected, factor)
+  }
+  const fitAll = (): void => {
+    zoomer.transform(selected, zoomIdentity)
+  }
+  need('zoom-in', HTMLButtonElement).addEventListener('click', () => {
+    zoomBy(1.5)
+  })
+  need('zoom-out', HTMLButtonElement).addEventListener('click', () => {
+    zoomBy(1 / 1.5)
+  })
   need('zoom-fit', HTMLButtonElement).addEventListener('click', fitAll)
   const keys: Readonly<Record<string, () => void>> = {
-    '+': () => { zoomBy(1.5) },
-    '-': () => { zoomBy(1 / 1.5) },
+    '+': () => {
+      zoomBy(1.5)
+    },
+    '-': () => {
+      zoomBy(1 / 1.5)
+    },
     0: fitAll,
-    Escape: () => { selection.set(undefined) },
-    ArrowLeft: () => { zoomer.translateBy(selected, 40 / transform.k, 0) },
-    ArrowRight: () => { zoomer.translateBy(selected, -40 / transform.k, 0) },
-    ArrowUp: () => { zoomer.translateBy(selected, 0, 40 / transform.k) },
-    ArrowDown: () => { zoomer.translateBy(selected, 0, -40 / transform.k) }
+    Escape: () => {
+      selection.set(undefined)
+    },
+    ArrowLeft: () => {
+      zoomer.translateBy(selected, 40 / transform.k, 0)
+    },
+    ArrowRight: () => {
+      zoomer.translateBy(selected, -40 / transform.k, 0)
+    },
+    ArrowUp: () => {
+      zoomer.translateBy(selected, 0, 40 / transform.k)
+    },
+    ArrowDown: () => {
+      zoomer.translateBy(selected, 0, -40 / transform.k)
+    }
   }
-  canvas.addEventListener('keydown', event => {
+  canvas.addEventListener('keydown', (event) => {
     const act = keys[event.key]
     if (act === undefined) return
     event.preventDefault()
     act()
   })
 
-  const under = (event: MouseEvent): Selected => scene.under({ x: event.offsetX, y: event.offsetY }, view(), clock.sample)
-  canvas.addEventListener('pointermove', event => {
+  const under = (event: MouseEvent): Selected =>
+    scene.under({ x: event.offsetX, y: event.offsetY }, view(), clock.sample)
+  canvas.addEventListener('pointermove', (event) => {
     hovered = under(event)
     canvas.style.cursor = hovered === undefined ? 'grab' : 'pointer'
     tip.hidden = hovered === undefined
@@ -82,29 +115,49 @@ export function showPicture (scene: Scene, clock: Clock, selection: Selection): 
     tip.style.top = `${Math.max(4, event.offsetY - tip.offsetHeight - 10)}px`
     repaint()
   })
-  canvas.addEventListener('pointerleave', () => { hovered = undefined; tip.hidden = true; repaint() })
-  canvas.addEventListener('click', event => { selection.set(under(event)) })
+  canvas.addEventListener('pointerleave', () => {
+    hovered = undefined
+    tip.hidden = true
+    repaint()
+  })
+  canvas.addEventListener('click', (event) => {
+    selection.set(under(event))
+  })
 
   new ResizeObserver(() => {
     canvas.width = Math.round(canvas.clientWidth * window.devicePixelRatio)
     canvas.height = Math.round(canvas.clientHeight * window.devicePixelRatio)
     // A resized canvas is empty until it is painted: at once, so that nobody sees it so.
-    paint(context, scene, view(), { sample: clock.sample, selected: selection.selected, hovered }, colours)
+    paint(
+      context,
+      scene,
+      view(),
+      { sample: clock.sample, selected: selection.selected, hovered },
+      colours
+    )
   }).observe(canvas)
   onColours(() => {
     colours = readColours()
-    paint(context, scene, view(), { sample: clock.sample, selected: selection.selected, hovered }, colours)
+    paint(
+      context,
+      scene,
+      view(),
+      { sample: clock.sample, selected: selection.selected, hovered },
+      colours
+    )
   })
   clock.listen(repaint)
   selection.listen(repaint)
 }
 
 /** What the pointer is on, in a line. */
-function textOf (scene: Scene, what: Selected, sample: number): string {
+function textOf(scene: Scene, what: Selected, sample: number): string {
   if (what === undefined) return ''
   if (what.kind === 'node') {
     const node = scene.nodes[what.at]
-    return node === undefined ? '' : `${scene.name(node)} · ${scene.data.groups[node.group]?.name ?? ''}`
+    return node === undefined
+      ? ''
+      : `${scene.name(node)} · ${scene.data.groups[node.group]?.name ?? ''}`
   }
   const channel = scene.channels[what.at]
   const [client, server] = [scene.nodes[channel?.client ?? -1], scene.nodes[channel?.server ?? -1]]

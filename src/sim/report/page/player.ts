@@ -6,11 +6,11 @@ import { need } from './dom.js'
 /** Seconds that all of the simulation takes to play. */
 const PLAYING = 24
 
-export function showPlayer (clock: Clock): void {
+export function showPlayer(clock: Clock): void {
   const slider = need('time', HTMLInputElement)
   const play = need('play', HTMLButtonElement)
   const now = need('now', HTMLElement)
-  let started: { readonly at: number, readonly sample: number } | undefined
+  let started: { readonly at: number; readonly sample: number } | undefined
 
   const stop = (): void => {
     started = undefined
@@ -19,13 +19,16 @@ export function showPlayer (clock: Clock): void {
   }
   const step = (at: number): void => {
     if (started === undefined) return
-    const sample = started.sample + (at - started.at) / 1000 / PLAYING * clock.last
+    const sample = started.sample + ((at - started.at) / 1000 / PLAYING) * clock.last
     clock.set(sample)
     if (sample >= clock.last) stop()
     else requestAnimationFrame(step)
   }
   play.addEventListener('click', () => {
-    if (started !== undefined) { stop(); return }
+    if (started !== undefined) {
+      stop()
+      return
+    }
     if (clock.sample === clock.last) clock.set(0)
     started = { at: performance.now(), sample: clock.sample }
     play.setAttribute('aria-pressed', 'true')
